@@ -35,10 +35,10 @@ run: $(VENV)/.run ## serve a demonstration: axis, authority, three agencies, sam
 	$(BIN)/gateway demo
 
 test: $(VENV)/.dev ## prove a change, on a real RabbitMQ and PostgreSQL that it brings up
-	$(PYTEST) -n 2 -m "not long"
+	$(PYTEST) -n 3 -m "not long"  # three, as many of them wait for servers
 
 test-long: $(VENV)/.dev ## the tests that `make test` leaves out: crash points, soak, fuzz, every page, many examples
-	$(PYTEST) -n 3 -m long  # three, as many of them wait for servers
+	$(PYTEST) -n 3 -m long
 
 unit: $(VENV)/.dev ## run the unit tests alone, without servers
 	$(BIN)/pytest -q -m "not long" tests/unit

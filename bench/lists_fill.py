@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import Table, inspect
 
-from gateway.domain import duty
+from gateway.domain import status
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
     Delivery,
@@ -29,12 +29,10 @@ from gateway.domain.document import (
     Signer,
     Urgency,
 )
-from gateway.domain.duty import Duty, Waits
 from gateway.domain.identity import Digest, DocumentId, PacketId
-from gateway.domain.status import Fact, Track
-from gateway.office.domain.listing import Deliveries, due_within, incoming_line, outgoing_line
-from gateway.office.domain.origin import Origin
-from gateway.office.store.lists_write import row
+from gateway.domain.status import Duty, Fact, Track, Waits
+from gateway.office.domain.listing import Deliveries, Origin, due_within, incoming_line, outgoing_line
+from gateway.office.store.lists_write import list_row
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store import incoming, outgoing
 from gateway.store.deliveries import delivery_row, fact_row
@@ -119,7 +117,7 @@ def sent(spread: Spread, n: int) -> Iterator[Any]:
         created_at=at,
         accepted_by=SCOPE.principal_id,
     )
-    yield outgoing.from_domain(document)
+    yield outgoing.outgoing_row(document)
     states: dict[str, int] = {}
     for position, one in enumerate(to):
         state = spread.rng.choice(_OUT_STATES)
@@ -140,7 +138,7 @@ def sent(spread: Spread, n: int) -> Iterator[Any]:
     line = outgoing_line(
         document, found, due_within(Duty(waits=Waits.PARTNER, since=at), document.draft.urgency)
     )
-    yield row(line, document, spread.rng.choice((Origin.PROGRAM,) * 30 + (Origin.HAND, Origin.MACHINE)))
+    yield list_row(line, document, spread.rng.choice((Origin.PROGRAM,) * 30 + (Origin.HAND, Origin.MACHINE)))
 
 
 def facts(delivery_id: str, at: datetime, rng: random.Random) -> Iterator[FactRow]:
@@ -177,11 +175,11 @@ def arrived(spread: Spread, n: int) -> Iterator[Any]:
         state=state,
         **known,
     )
-    yield incoming.from_domain(document)
-    owed = duty.of_incoming(document, ())
+    yield incoming.incoming_row(document)
+    owed = status.duty_of(document, ())
     due_at = due_within(owed, document.urgency) if owed is not None else None
     line = incoming_line(document, state.value, due_at)
-    yield row(line, document, spread.rng.choice((Origin.AXIS,) * 30 + (Origin.PAPER, Origin.EMAIL)))
+    yield list_row(line, document, spread.rng.choice((Origin.AXIS,) * 30 + (Origin.PAPER, Origin.EMAIL)))
 
 
 async def fill(store: SqlOfficeStore, url: str, documents: int) -> None:

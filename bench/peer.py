@@ -25,7 +25,7 @@ from bench.asked import number
 from bench.machine import MB
 from bench.pair import Broken, Side
 from gateway.domain.proof import SignedEnvelope
-from gateway.edxml import build, schema, skeleton, verify
+from gateway.edxml import build, schema, verify
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.policy import Limits, XmlPolicy
 from gateway.ports import EnvelopeSigner
@@ -163,7 +163,7 @@ def _written(
 def _taken(raw: bytes, signer: EnvelopeSigner) -> SignedEnvelope[Envelope]:
     """As a receiver takes it in: verified, and held against the schema."""
     signed = _verified(raw, signer)
-    problems = schema.check(skeleton.skeleton(_without_files(raw, signed), _POLICY.limits))
+    problems = schema.check(schema.skeleton(_without_files(raw, signed), _POLICY.limits))
     assert not problems, problems
     return signed
 

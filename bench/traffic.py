@@ -20,7 +20,7 @@ from gateway.domain.document import Draft, FileRole, OutgoingDocument, Recipient
 from gateway.domain.event import EventKind
 from gateway.office.bootstrap.office import Office
 from gateway.outgoing import accept, intake
-from gateway.outgoing.order import Order
+from gateway.outgoing.intake import Order
 from gateway.store.tables import DeliveryRow
 
 PATIENCE_S = 300.0

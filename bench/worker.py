@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 from gateway.bootstrap.node import Wrap
 from gateway.cli.serve import keep_what_is_loaded
-from gateway.domain.key_use import ANY, KeyUse
+from gateway.domain.certificates import ANY_KEY, KeyUse
 from gateway.office.bootstrap.office import open_office
 from gateway.ports import Axis, EnvelopeSigner, Keys, Outcome, Parcel
 from gateway.settings import load
@@ -49,7 +49,7 @@ class _Keys:
     def __getattr__(self, name: str) -> Any:  # Any: it answers for the keys
         return getattr(self._keys, name)
 
-    def signer(self, agency_code: str, at: datetime, use: KeyUse = ANY) -> EnvelopeSigner:
+    def signer(self, agency_code: str, at: datetime, use: KeyUse = ANY_KEY) -> EnvelopeSigner:
         return cast("EnvelopeSigner", _Signer(self._keys.signer(agency_code, at, use), self._counted))
 
 

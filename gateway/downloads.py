@@ -1,18 +1,21 @@
 """Gives the bytes of a file to whoever asks over HTTP, piece by piece, for the API and the pages alike. In: headers, and
-the bytes as they come. Out: the whole file, or a broken connection; never a part that looks whole, nor a name that breaks
-out of its header."""
+the bytes as they come. Out: the whole file, the one part that was asked for (RFC 9110, 14), so that a download that
+broke off goes on where it stopped, or a broken connection; never a part that looks whole, nor a name that breaks out
+of its header."""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, Final
 from urllib.parse import quote
 
 from aiohttp import web
 
-from gateway import ranges
 from gateway.errors import GatewayError
 from gateway.ports import Pool
 
@@ -37,8 +40,8 @@ async def give(
     if etag is not None and _is_known(request, etag):
         await _close(pieces)
         return web.Response(status=304, headers={"ETag": etag})
-    part = ranges.asked(request.headers, etag, size)
-    if part is ranges.UNFIT:
+    part = asked_part(request.headers, etag, size)
+    if part is UNFIT:
         await _close(pieces)
         raise web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{size}"})
     response = web.StreamResponse(headers=told)
@@ -46,11 +49,11 @@ async def give(
         response.content_length = size
     if etag is not None and size is not None:
         response.headers["Accept-Ranges"] = "bytes"
-    if isinstance(part, ranges.Part):
+    if isinstance(part, Part):
         response.set_status(206)
         response.content_length = len(part)
         response.headers["Content-Range"] = f"bytes {part.first}-{part.last}/{size}"
-        pieces, first = ranges.cut(_joined(first, pieces), part), b""
+        pieces, first = cut_part(_joined(first, pieces), part), b""
     await response.prepare(request)
     try:
         if request.method != "HEAD":
@@ -95,3 +98,54 @@ def disposition(name: str, how: str = "attachment") -> str:
     """A plain name for old clients and the true one in UTF-8 (RFC 6266, RFC 8187); neither breaks out of its header."""
     plain = "".join(letter if letter in _SAFE else "_" for letter in name).strip() or "file"
     return f"{how}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"
+
+
+_ONE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII)
+
+
+class _Unfit(Enum):
+    UNFIT = "unfit"
+
+
+UNFIT: Final = _Unfit.UNFIT
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """From `first` to `last`, both counted in."""
+
+    first: int
+    last: int
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+
+def asked_part(headers: Mapping[str, str], etag: str | None, size: int | None) -> Part | _Unfit | None:
+    """None where the whole file is the answer: nothing was asked, several parts were, or of another version of the file."""
+    match = _ONE.fullmatch(headers.get("Range", "").replace(" ", ""))
+    if match is None or size is None or etag is None or headers.get("If-Range", etag).strip() != etag:
+        return None
+    first, last = match.groups()
+    if not first:
+        if not last:
+            return None
+        wanted = min(int(last), size)
+        return Part(size - wanted, size - 1) if wanted else UNFIT
+    if int(first) >= size:
+        return UNFIT
+    if last and int(last) < int(first):
+        return None
+    return Part(int(first), min(int(last), size - 1) if last else size - 1)
+
+
+async def cut_part(pieces: AsyncIterator[bytes], part: Part) -> AsyncIterator[bytes]:
+    """The bytes of that part alone."""
+    place = 0
+    async for piece in pieces:
+        begin, end = max(part.first - place, 0), min(part.last + 1 - place, len(piece))
+        if begin < end:
+            yield piece[begin:end]
+        place += len(piece)
+        if place > part.last:
+            return

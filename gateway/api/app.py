@@ -18,20 +18,18 @@ from aiohttp.typedefs import Middleware
 
 from gateway import errors, log, meters
 from gateway.api import asking, openapi, problems
-from gateway.api.auth import KEY
-from gateway.api.call import Call
-from gateway.api.connections import CONNECTIONS, HEADERS, Connections
+from gateway.api.call import STOPPING, Call
 from gateway.api.deps import ApiDeps
-from gateway.api.docs import problem_page, wants_page
-from gateway.api.entry import Entry
-from gateway.api.failing import BadCall
+from gateway.api.entry import KEY_ID, Entry
+from gateway.api.problems import BadCall
 from gateway.api.resources import ROUTES
 from gateway.api.resources.meta import DOCUMENT
+from gateway.api.resources.pages import problem_page, wants_page
 from gateway.api.routes import BASE, Body, Route
+from gateway.api.server import CONNECTIONS, HEADERS, Connections
 from gateway.api.shapes import NoQuery
-from gateway.api.waiting import STOPPING
 from gateway.api.words import Lang, language
-from gateway.domain.api_call import ApiCall
+from gateway.domain.account import ApiCall
 from gateway.stopwatch import at_door
 
 _LOG = logging.getLogger(__name__)
@@ -129,7 +127,7 @@ def _note(
     deps: ApiDeps, entry: Entry, request: web.Request, response: web.StreamResponse, took_s: float
 ) -> None:
     """For the log of the key that called; of a call without a good key there is none."""
-    key_id, resource = request.get(KEY), request.match_info.route.resource
+    key_id, resource = request.get(KEY_ID), request.match_info.route.resource
     if deps.calls is None or key_id is None or resource is None:
         return
     made = ApiCall(

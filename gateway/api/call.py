@@ -1,24 +1,40 @@
-"""One call as a handler sees it: who calls, in which language, with what checked question; and how it answers. In: made
-by `app` for each request. Out: aiohttp responses with ETag, language and paging headers."""
+"""One call as a handler sees it: who calls, in which language, with what checked question; and how it answers, with
+ETag, language and paging headers. Filters and pages that every list shares: cursors are the store's, the API only
+hands them on. Long polls: an answer that waits until there is something to say, and ends early when the caller goes or
+the node stops. Idempotency of a call that creates without files: the act commits before its answer is remembered; a
+crash between the two leaves the marker to run out, and the act itself then refuses to be done twice. Stored files,
+handed over piece by piece, that no browser will run or guess at: nosniff, a sandbox without rights, and a name that
+cannot break out of its header (threats.md 77 to 79)."""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from datetime import date, datetime, time, timedelta
+from difflib import get_close_matches
+from typing import Annotated, BinaryIO, Generic, TypeVar
 from urllib.parse import urlencode
 
 from aiohttp import web
 from multidict import CIMultiDict
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints
 
-from gateway.api.asking import Asked
-from gateway.api.auth import Caller
+from gateway import downloads
+from gateway.api.asking import CheckedRequest
 from gateway.api.deps import ApiDeps
-from gateway.api.failing import BadCall, Fault
-from gateway.api.shapes import Told
+from gateway.api.entry import Caller
+from gateway.api.problems import BadCall, Fault
+from gateway.api.routes import Handler, Route
+from gateway.api.shapes import Asked, Cursor, Told, media_type
 from gateway.api.words import Lang
-from gateway.domain.account import AgencyScope
-from gateway.errors import Denied, NotFound, StaleVersion
+from gateway.domain.account import AgencyScope, ApiScope
+from gateway.domain.wall_clock import VIETNAM
+from gateway.errors import Clash, Denied, GatewayError, NotFound, StaleVersion
+from gateway.ports import Page, Pool
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -72,7 +88,7 @@ class Call:
             raise TypeError(f"the route of this handler does not take {model.__name__}")
         return self.query
 
-    def with_body(self, asked: Asked[BaseModel]) -> Call:
+    def with_body(self, asked: CheckedRequest[BaseModel]) -> Call:
         """The same call, its body checked."""
         return replace(
             self,
@@ -131,3 +147,215 @@ class Call:
         asked = [(name, text) for name, text in self.request.query.items() if name != "cursor"]
         target = f"{self.request.path}?{urlencode([*asked, ('cursor', cursor)])}"
         self.headers["Link"] = f'<{target}>; rel="next"'
+
+
+T = TypeVar("T")
+
+DEFAULT_ROWS = 50
+MOST_ROWS = 200
+
+
+def _split(text: object) -> object:
+    return [piece.strip() for piece in text.split(",") if piece.strip()] if isinstance(text, str) else text
+
+
+def _moment(text: object) -> object:
+    """A date alone begins at midnight in Viet Nam; a `+` that a query string turned into a space is put back."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return datetime.combine(date.fromisoformat(text), time.min, VIETNAM)
+    except ValueError:
+        return text.replace(" ", "+")
+
+
+Words = Annotated[
+    list[Annotated[str, StringConstraints(max_length=40)]], BeforeValidator(_split), Field(max_length=40)
+]
+Since = Annotated[AwareDatetime, BeforeValidator(_moment)]
+
+
+class PageQuery(Asked):
+    """Which page of a list."""
+
+    limit: int = Field(DEFAULT_ROWS, ge=1, le=MOST_ROWS, description="Rows on one page")
+    cursor: Cursor | None = Field(None, description="`next_cursor` of the page before")
+
+
+class TextQuery(PageQuery):
+    """A list that can be searched; letter case and accents do not matter."""
+
+    q: Annotated[str, StringConstraints(max_length=200)] | None = Field(None, description="Words to look for")
+
+
+class PageOut(Told, Generic[T]):
+    """One page of a list."""
+
+    data: list[T]
+    next_cursor: str | None = Field(description="`cursor` of the next page")
+    has_more: bool
+
+
+def check_states(given: Iterable[str], known: Iterable[str]) -> None:
+    """BadCall for a state that no row can be in."""
+    check_words("state", given, known)
+
+
+def check_words(field: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """BadCall for a word that stands nowhere: a typing error must not look like an empty list."""
+    expected = ", ".join(dict.fromkeys(known))
+    faults = [
+        Fault(
+            code="bad-value",
+            pointer=f"?{field}",
+            params={"field": field, "expected": expected},
+            suggest=next(iter(get_close_matches(each, expected.split(", "), n=1)), None),
+        )
+        for each in given
+        if each not in expected.split(", ")
+    ]
+    if faults:
+        raise BadCall("bad-request", *faults)
+
+
+async def page_of(call: Call, asked: Awaitable[Page[T]]) -> Page[T]:
+    """The page from the store; a cursor that is none of ours is the caller's fault."""
+    try:
+        page = await asked
+    except NotFound as why:
+        if "cursor" not in call.request.query:
+            raise
+        fault = Fault(
+            code="bad-value", pointer="?cursor", params={"field": "cursor", "expected": "next_cursor"}
+        )
+        raise BadCall("bad-request", fault) from why
+    call.link_next(page.next_cursor)
+    return page
+
+
+STOPPING = web.AppKey("stopping", asyncio.Event)
+
+# How often a waiting call looks whether its client is still there, and whether another process did something.
+_LOOK_S = 1.0
+
+
+async def wait_until(
+    call: Call, wait_s: float, look: Callable[[], Awaitable[T]], enough: Callable[[T], bool]
+) -> T:
+    """What `look` found last: enough, or all there is."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + min(wait_s, call.deps.options.poll_s)
+    while True:
+        found = await look()
+        left = end - loop.time()
+        if enough(found) or left <= 0 or _is_over(call.request):
+            return found
+        await call.deps.store.wait_events(min(left, _LOOK_S))
+
+
+def _is_over(request: web.Request) -> bool:
+    """Whether nobody waits for the answer any more, or the node is stopping."""
+    transport = request.transport
+    return transport is None or transport.is_closing() or request.app[STOPPING].is_set()
+
+
+IN_FLIGHT = timedelta(seconds=60)
+
+
+async def once(call: Call, act: Callable[[], Awaitable[str]], *, status: int = 202) -> web.Response:
+    """The answer of `act`, or the one it gave before under this key. Clash while the first is still at work."""
+    key, owner = call.idempotency_key(), call.caller.key.principal.id
+    text = json.dumps([call.request.method, call.request.path, call.canonical, []], separators=(",", ":"))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    until = call.deps.clock.now() + IN_FLIGHT
+    async with call.deps.store.begin(call.scope()) as work:
+        known = await work.idempotency.begin(owner, key, digest, until)
+        await work.commit()
+    if known is not None:
+        if known.digest != digest:
+            raise BadCall("idempotency-other", Fault(code="key-other", pointer="/headers/Idempotency-Key"))
+        if known.running or known.status is None or known.body is None:
+            raise Clash(
+                "the first request with this Idempotency-Key is still at work; try again in a moment",
+                code="GW-IDEM-RUNNING",
+            )
+        call.headers["Idempotency-Replayed"] = "true"
+        return call.tell_text(known.body, status=known.status)
+    try:
+        body = await act()
+    except (GatewayError, BadCall):
+        async with call.deps.store.begin(call.scope()) as work:
+            await work.idempotency.release(owner, key, until)
+            await work.commit()
+        raise
+    # Taken over by a repeat meanwhile: the act is done all the same, and this caller must hear so.
+    with suppress(Clash):
+        async with call.deps.store.begin(call.scope()) as work:
+            await work.idempotency.finish(owner, key, until, status, body)
+            await work.commit()
+    return call.tell_text(body, status=status)
+
+
+_DOWNLOAD_TEXT = (
+    "The ETag is the file's SHA-256: `If-None-Match` is answered 304, and `Range` with one range 206, so that what broke "
+    "off goes on where it stopped."
+)
+
+
+def download_route(
+    path: str,
+    name: str,
+    tag: str,
+    handler: Handler,
+    summary: str,
+    scopes: tuple[ApiScope, ...],
+    media: str = "*/*",
+) -> Route:
+    """The row of what is answered by `download`."""
+    return Route(
+        method="GET",
+        path=path,
+        name=name,
+        tag=tag,
+        handler=handler,
+        summary=summary,
+        text=_DOWNLOAD_TEXT,
+        scopes=scopes,
+        media=media,
+        fails=(404, 409, 416),
+        headers=("ETag", "X-Content-SHA256"),
+    )
+
+
+async def download(
+    call: Call,
+    *,
+    name: str,
+    content_type: str,
+    size: int | None,
+    sha256: str | None,
+    pieces: AsyncIterator[bytes],
+) -> web.StreamResponse:
+    """The whole file; one that is gone is answered as a problem."""
+    headers = _download_headers(name, content_type, sha256)
+    return await downloads.give(call.request, pieces, lambda _: headers, size)
+
+
+async def slices(pool: Pool, opener: Callable[[], BinaryIO]) -> AsyncIterator[bytes]:
+    """The bytes of a blob, read in the pool."""
+    file = await pool.run(opener)
+    with closing(file):
+        async for piece in downloads.read(pool, file):
+            yield piece
+
+
+def _download_headers(name: str, content_type: str, sha256: str | None) -> dict[str, str]:
+    headers = {
+        "Content-Type": media_type(content_type),
+        "Content-Disposition": downloads.disposition(name),
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    if sha256 is not None:
+        headers["X-Content-SHA256"] = sha256
+        headers["ETag"] = f'"{sha256}"'
+    return headers

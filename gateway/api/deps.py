@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
-from gateway.api.call_log import CallLog
+from gateway.api.server import CallLog
 from gateway.domain.account import AgencyScope, ApiKey
+from gateway.domain.pace import LONGEST_HANDOVER
 from gateway.domain.registry import AgencyEntry, Resolution
 from gateway.domain.registry_change import Plan, RegistryChange
-from gateway.domain.turns import LONGEST_HANDOVER
 from gateway.incoming.desk import InDesk
 from gateway.outgoing.desk import OutDesk
 from gateway.ports import AgencyBook, Blobs, Clock, Health, Page, Pool, Store

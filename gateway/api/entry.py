@@ -1,28 +1,147 @@
-"""Decides whether a call is let in before anything is done for it: the right host, not too often, not guessing keys. In: a
-request and the options. Out: the caller, or a refusal that says when to come again. Who is refused is one address or one
-key, never everybody (threats.md 86, 87)."""
+"""Decides whether a call is let in before anything is done for it: the right host, not too often, not guessing keys;
+and says who is calling and for which agency. In: a request and the options; the Authorization and X-Agency headers,
+and from where. Out: the `Caller`, or a refusal that says when to come again. Who is refused is one address or one key,
+never everybody (threats.md 86, 87): each has a bucket of its own, in memory, for this process alone, and however many
+names there are, memory is bounded. Keys are looked up by their SHA-256, so the node never holds one; what another
+agency has is never confirmed or denied, nor anything of a key to whoever lacks its secret."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ipaddress
 import math
 import re
-from collections.abc import Awaitable, Callable
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
 from aiohttp.typedefs import Middleware
 
-from gateway.api import auth
-from gateway.api.connections import CONNECTIONS
 from gateway.api.deps import ApiDeps, ApiOptions
-from gateway.api.failing import BadCall, Fault
-from gateway.api.limits import Buckets, Rate
-from gateway.domain import networks
-from gateway.domain.account import KEY_PREFIX
-from gateway.domain.networks import Address
+from gateway.api.problems import BadCall, Fault
+from gateway.api.server import CONNECTIONS
+from gateway.domain import account
+from gateway.domain.account import KEY_PREFIX, Address, AgencyScope, ApiKey, ApiScope, HostedAgency
 from gateway.errors import Denied
+
+# Whoever is forgotten starts with a full bucket again, which helps nobody who was waiting: it was the longest unused one.
+MOST_NAMES = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """So many calls at once, and so many a second afterwards."""
+
+    per_s: float
+    burst: float
+
+
+class Buckets:
+    """One bucket for each name."""
+
+    def __init__(self, rate: Rate, now: Callable[[], float] = time.monotonic, most: int = MOST_NAMES) -> None:
+        self._rate = rate
+        self._now = now
+        self._most = most
+        self._held: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def wait_s(self, name: str) -> float:
+        """How long until this name may take one; takes nothing."""
+        return max(0.0, (1.0 - self._left(name)) / self._rate.per_s)
+
+    def take(self, name: str) -> float:
+        """Takes one, or says how long to wait for it."""
+        wait = self.wait_s(name)
+        if wait == 0.0:
+            self._held[name] = (self._left(name) - 1.0, self._now())
+            self._held.move_to_end(name)
+            if len(self._held) > self._most:
+                self._held.popitem(last=False)
+        return wait
+
+    def _left(self, name: str) -> float:
+        left, since = self._held.get(name, (self._rate.burst, 0.0))
+        return min(self._rate.burst, left + max(0.0, self._now() - since) * self._rate.per_s)
+
+
+REVOKED, EXPIRED = "GW-401-REVOKED", "GW-401-EXPIRED"
+_LONGEST = 512
+KEY_ID = web.RequestKey("key_id", str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The program that calls, the agencies its key serves, and the one it speaks for in this call."""
+
+    key: ApiKey
+    agencies: tuple[HostedAgency, ...]
+    agency: HostedAgency | None
+
+    def scope(self) -> AgencyScope:
+        """The one agency of this call. A key that serves several must say which."""
+        if self.agency is None:
+            codes = ", ".join(agency.code for agency in self.agencies)
+            raise BadCall("agency-needed", Fault(code="agency-needed", params={"codes": codes}))
+        return AgencyScope(agency_id=self.agency.id, principal_id=self.key.principal.id)
+
+    def may(self, *scopes: ApiScope, one_is_enough: bool = False) -> None:
+        """Denied (403) when the key lacks one of the scopes, or all of them where one is enough."""
+        lacking = [scope for scope in scopes if scope not in self.key.scopes]
+        if lacking and not (one_is_enough and len(lacking) < len(scopes)):
+            raise Denied(f"this key lacks the scope {', '.join(lacking)}", code="GW-403-SCOPE")
+
+
+async def who_calls(request: web.Request, deps: ApiDeps, address: Address | None) -> Caller:
+    """Who calls. Denied: 401 without a good key, 403 when the key is not good from that address, or does not serve the
+    agency named."""
+    secret_hash = _secret_hash(request)
+    key = await deps.accounts.find_key(secret_hash)
+    if key is None:
+        raise await _why_not(deps, secret_hash)
+    request[KEY_ID] = key.id
+    if not account.networks_admit(key.networks, address):
+        raise Denied("this key may not be used from this address", code="GW-403-ADDRESS")
+    served = tuple(agency for agency in await deps.store.hosted() if agency.id in key.agency_ids)
+    return Caller(key=key, agencies=served, agency=_agency_named(request, served))
+
+
+async def _why_not(deps: ApiDeps, secret_hash: str) -> Denied:
+    """Whoever has the secret of a key that was good learns why it no longer is; nobody else learns that there was one."""
+    ended = await deps.accounts.ended_key(secret_hash)
+    if ended is None:
+        return Denied("the key is not known")
+    if ended.revoked_at is not None:
+        return Denied("the key was revoked; ask the agency's administrator for another one", code=REVOKED)
+    return Denied("the key has expired; ask the agency's administrator for another one", code=EXPIRED)
+
+
+def _secret_hash(request: web.Request) -> str:
+    kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+    secret = secret.strip()
+    if kind.casefold() != "bearer" or not secret.startswith(KEY_PREFIX) or len(secret) > _LONGEST:
+        raise Denied("expected the header Authorization: Bearer gwk_…")
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _agency_named(request: web.Request, served: Sequence[HostedAgency]) -> HostedAgency | None:
+    """The agency named, by its code or an alias; without a name the only one there is. A code that the key does not
+    serve is answered alike whether this node hosts it or not."""
+    named = request.headers.get("X-Agency")
+    if named is None:
+        return served[0] if len(served) == 1 else None
+    wanted = named.strip().casefold()
+    for agency in served:
+        if wanted in {agency.code.casefold(), *(alias.casefold() for alias in agency.aliases)}:
+            return agency
+    raise Denied("this key does not serve the agency named in X-Agency", code="GW-403-AGENCY")
+
 
 # An address may have several keys behind it.
 _KEYS_OF_AN_ADDRESS = 4
@@ -65,13 +184,13 @@ class Entry:
 
         return enter
 
-    async def caller(self, request: web.Request, deps: ApiDeps) -> auth.Caller:
+    async def caller(self, request: web.Request, deps: ApiDeps) -> Caller:
         """Who calls, unless this address guesses or this key calls too often."""
         guess = f"{self.address(request)} {request.headers.get('Authorization', '')[:_BEGINNING]}"
         if self._keys is not None:
             _refuse_for(self._guesses.wait_s(guess))
         try:
-            who = await auth.caller(request, deps, self._caller_address(request))
+            who = await who_calls(request, deps, self._caller_address(request))
         except Denied as why:
             if why.code == Denied.code:
                 self._guesses.take(guess)
@@ -103,7 +222,7 @@ class Entry:
         near = request.remote or ""
         if near in self._options.proxies:
             near = request.headers.get("X-Forwarded-For", near).rpartition(",")[2]
-        return networks.address(near)
+        return account.read_address(near)
 
     async def _within_time(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]

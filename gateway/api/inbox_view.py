@@ -8,27 +8,28 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from gateway.api.media import media_type
 from gateway.api.message_view import PersonOut
+from gateway.api.pdf_view import FileSignaturesOut, legal_value_text, signatures
 from gateway.api.routes import BASE
-from gateway.api.shapes import Moment, Told
-from gateway.api.signature_view import FileSignaturesOut, signatures, value_text
-from gateway.api.vocabulary import (
+from gateway.api.shapes import (
     BUSINESS,
     BusinessWord,
     FileRoleWord,
     HandoverWord,
     InWord,
     ModeWord,
+    Moment,
     PacketWord,
     RoleWord,
+    Told,
     UrgencyWord,
     ValueWord,
+    media_type,
 )
 from gateway.api.words import Lang, fact_word, in_state_word, packet_word, say
 from gateway.domain.document import Assignment, IncomingDocument, IncomingFile
 from gateway.domain.status import Track
-from gateway.incoming.around import Around, Asked
+from gateway.incoming.reading import Around, Asked
 from gateway.ports import Handover
 from gateway.ports import InboxItem as InboxRow
 
@@ -224,7 +225,7 @@ def inbox_item(
         files=[_file(document, each) for each in document.files],
         files_readable=around.is_readable,
         legal_value=document.legal_value,
-        legal_value_text=value_text(document.legal_value, lang),
+        legal_value_text=legal_value_text(document.legal_value, lang),
         signatures=signatures(document.signatures, lang),
         lease=_lease(handover),
     )

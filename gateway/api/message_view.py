@@ -8,19 +8,20 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from gateway.api.media import media_type
+from gateway.api.pdf_view import FileSignaturesOut, legal_value_text, signatures
 from gateway.api.routes import BASE
-from gateway.api.shapes import Moment, Told
-from gateway.api.signature_view import FileSignaturesOut, signatures, value_text
-from gateway.api.vocabulary import (
+from gateway.api.shapes import (
     FileRoleWord,
     KindWord,
     ModeWord,
+    Moment,
     OutWord,
     RoleWord,
     RuleWord,
+    Told,
     UrgencyWord,
     ValueWord,
+    media_type,
 )
 from gateway.api.words import Lang, reason_text, say, state_word
 from gateway.domain.document import Delivery, Draft, FileItem, OutgoingDocument, OutState, Recipient
@@ -152,7 +153,7 @@ def message(
         recipients=recipients(document, deliveries, lang),
         files=[_file(item) for item in document.files],
         legal_value=document.legal_value,
-        legal_value_text=value_text(document.legal_value, lang),
+        legal_value_text=legal_value_text(document.legal_value, lang),
         signatures=signatures(document.signatures, lang),
         warnings=[*told_warnings(warnings, lang), *([normal_form(lang)] if normalized else [])],
         links=_links(document),

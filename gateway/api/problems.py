@@ -1,6 +1,7 @@
-"""Makes every failure an `application/problem+json` (RFC 9457), with all its reasons and in the reader's language. In: an
-error of the tree, a `BadCall`, or one of aiohttp's own. Out: a `Problem` and its answer. Which status a class of error
-has stands in one table; a text never decides. Never a stack trace."""
+"""Makes every failure an `application/problem+json` (RFC 9457), with all its reasons and in the reader's language. In:
+an error of the tree, one of aiohttp's own, or a `BadCall`: the front door's own no, where the call has the wrong shape
+and so no use case was asked; it never leaves this package. Out: a `Problem` and its answer. Which status a class of
+error has stands in one table; a text never decides. Never a stack trace."""
 
 from __future__ import annotations
 
@@ -12,10 +13,47 @@ from types import MappingProxyType
 from aiohttp import web
 
 from gateway import errors
-from gateway.api.failing import BadCall, Fault
 from gateway.api.words import Lang, fault_text, reason_text, say
 from gateway.policy.verdict import CONFIRMABLE, Reason, ReasonCode, Verdict
 from gateway.words import labels
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing wrong with a request, where it stands, and what was perhaps meant. `code` is a key of the labels
+    below `fault.`; `params` fill that sentence."""
+
+    code: str
+    pointer: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
+    suggest: str | None = None
+
+
+class BadCall(Exception):
+    """The call cannot be understood, or lacks what every such call needs."""
+
+    def __init__(
+        self,
+        slug: str,
+        *faults: Fault,
+        params: Mapping[str, str] = _NONE,
+        headers: Mapping[str, str] = _NONE,
+        more: Mapping[str, object] = _NONE,
+    ) -> None:
+        super().__init__(slug)
+        self.slug = slug
+        self.faults: Sequence[Fault] = faults
+        self.params = params
+        self.headers = headers
+        self.more = more
+
+
+def pointer(*steps: object) -> str:
+    """A JSON pointer (RFC 6901) of these steps."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
 
 MEDIA = "application/problem+json"
 PAGES = "/problems/"

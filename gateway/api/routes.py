@@ -1,8 +1,12 @@
 """The one table of what the API offers: each `Route` registers itself with aiohttp and describes itself to OpenAPI, so
-the two cannot disagree. In: rows written beside the handlers in `resources/`. Out: rows for `app` and `openapi`."""
+the two cannot disagree. In: rows written beside the handlers in `resources/`. Out: rows for `app` and `openapi`.
+Beside them the requests that the documentation shows, about an invented document of the invented agencies of the
+demonstration: Z91.07 writes to Z91 and to one below it; the node of the demonstration takes them on the day on which
+they are shown."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +17,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from gateway.domain.account import ApiScope
+from gateway.words.labels import say
 
 if TYPE_CHECKING:
     from gateway.api.call import Call
@@ -65,3 +70,84 @@ class Route:
     def path_names(self) -> tuple[str, ...]:
         """The variables of the path, in order."""
         return tuple(piece.split("}")[0] for piece in self.path.split("{")[1:])
+
+
+# Any: these are JSON documents.
+Json = dict[str, Any]
+
+
+def sample_message(day: dt.date) -> Json:
+    return {
+        "external_id": f"qlvb-{day.year}-004512",
+        "number": "1523",
+        "symbol": "STN-VP",
+        "date": f"{day}",
+        "type": "cong_van",
+        "subject": say("sample.subject"),
+        "urgency": "hoa_toc",
+        "secrecy": "none",
+        "signer": {"name": say("sample.signer"), "title": say("sample.title")},
+        "signed_at": f"{day}T07:05:42+07:00",
+        "delivery_mode": "electronic",
+        "file_code": {"organ": "Z91.07", "year": day.year, "notation": "15.TH"},
+        "reply_required": True,
+        "reply_due": f"{day + dt.timedelta(days=7)}",
+        "replies_to": [
+            {"agency": "Z91", "number": "88/UBND-TH", "date": f"{day - dt.timedelta(days=10)}"},
+        ],
+        "recipients": [
+            {"code": "Z91", "role": "to_report"},
+            {"name": say("sample.agency"), "parent": "Z91", "role": "to_coordinate"},
+        ],
+        "labels": [say("sample.label")],
+        "callback_data": "kept and returned as is",
+    }
+
+
+def sample_update(day: dt.date) -> Json:
+    return sample_message(day) | {"external_id": f"qlvb-{day.year}-004513", "reason": say("sample.update")}
+
+
+def sample_replacement(day: dt.date) -> Json:
+    return sample_message(day) | {
+        "external_id": f"qlvb-{day.year}-004514",
+        "number": "1524",
+        "reason": say("sample.replace"),
+    }
+
+
+def sample_resending(_: dt.date) -> Json:
+    return {"recipients": ["Z91"]}
+
+
+def sample_recall(_: dt.date) -> Json:
+    return {
+        "reason": say("sample.recall"),
+        "approved_by": say("sample.signer"),
+        "notice_no": "12/TB-STN",
+        "form": "notice",
+    }
+
+
+def sample_dispatch(day: dt.date) -> Json:
+    return {"means": "post", "on": f"{day}", "note": "RR 123 456 789 VN"}
+
+
+def sample_status(day: dt.date) -> Json:
+    """Of an agency that numbers in its own book, as Z91 does."""
+    return {
+        "code": "03",
+        "register_no": "1245",
+        "register_year": day.year,
+        "staff": {"name": say("sample.clerk"), "department": say("sample.office")},
+        "note": say("sample.note"),
+    }
+
+
+def sample_assignment(day: dt.date) -> Json:
+    return {
+        "lead_unit": say("sample.office"),
+        "coordinating_units": [],
+        "deadline": f"{day + dt.timedelta(days=7)}",
+        "instruction": say("sample.instruction"),
+    }

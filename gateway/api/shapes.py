@@ -1,10 +1,15 @@
 """The small types that every request and answer is made of: text without control characters, Vietnamese local times
-out, aware times in, and the two bases (strict about what is asked, exact about what is answered). Pure."""
+out, aware times in, the two bases (strict about what is asked, exact about what is answered), and media types that are
+safe to say (R10 to R12): what is not on the list is only bytes. The words that fields are limited to come from the
+tables that the node itself works with; a list that may grow, or that the other side can add to, is only named
+(`x-extensible-enum`): a client must bear a word that it does not know. Pure."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import (
@@ -18,8 +23,22 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from gateway.domain.account import ApiScope, NumberingMode, PrincipalKind
+from gateway.domain.document import (
+    URGENCY_KEYS,
+    DeliveryMode,
+    FileRole,
+    InState,
+    Kind,
+    OutState,
+    RecipientRole,
+)
+from gateway.domain.event import EventKind
 from gateway.domain.fields import DRAFT
+from gateway.domain.signatures import LegalValue
+from gateway.domain.status import CODES, STATES, RequestKind, Track
 from gateway.domain.wall_clock import VIETNAM
+from gateway.policy.verdict import ReasonCode
 
 # Viet Nam has had one offset and no summer time since 1975, so no time-zone table is needed to print a time.
 
@@ -74,7 +93,7 @@ class NoQuery(Asked):
     """Of a call that takes no query parameters: whatever stands there is a mistake, and told."""
 
 
-def _open(schema: dict[str, Any]) -> None:
+def _may_grow(schema: dict[str, Any]) -> None:
     """A newer node may answer with more fields, so no description says that there are no others."""
     schema.pop("additionalProperties", None)
 
@@ -83,5 +102,78 @@ class Told(BaseModel):
     """What the node answers. Fields may be added later; clients ignore those they do not know."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, json_schema_extra=_open, defer_build=True
+        frozen=True, extra="forbid", populate_by_name=True, json_schema_extra=_may_grow, defer_build=True
     )
+
+
+# Packets that did not become a document (yet), and how they end.
+SET_ASIDE = ("waiting", "held", "quarantined", "malformed", "sealed")
+PACKET_STATES = (*SET_ASIDE, "landed", "done", "released", "returned", "discarded", "dropped")
+BUSINESS = {Kind.DOCUMENT: "new", Kind.REPLACEMENT: "replace", Kind.UPDATE: "update", Kind.RECALL: "recall"}
+HANDOVERS = ("available", "leased", "acked")
+
+
+def closed(words: Iterable[str]) -> dict[str, Any]:
+    """The schema of a text that is one of these words."""
+    return {"type": "string", "enum": list(dict.fromkeys(map(str, words)))}
+
+
+def growing(words: Iterable[str]) -> dict[str, Any]:
+    """The schema of a text that is one of these words today."""
+    return {"type": "string", "x-extensible-enum": list(dict.fromkeys(map(str, words)))}
+
+
+# What is answered is not checked against these again: a word of the other side must not break an answer.
+OutWord = Annotated[str, WithJsonSchema(closed((*STATES, *OutState)))]
+InWord = Annotated[str, WithJsonSchema(closed(InState))]
+PacketWord = Annotated[str, WithJsonSchema(closed(PACKET_STATES))]
+KindWord = Annotated[str, WithJsonSchema(closed(each for each in Kind if each is not Kind.STATUS))]
+BusinessWord = Annotated[str, WithJsonSchema(closed(BUSINESS.values()))]
+HandoverWord = Annotated[str, WithJsonSchema(closed(HANDOVERS))]
+RoleWord = Annotated[str, WithJsonSchema(closed(RecipientRole))]
+FileRoleWord = Annotated[str, WithJsonSchema(closed(FileRole))]
+UrgencyWord = Annotated[str, WithJsonSchema(closed(URGENCY_KEYS.values()))]
+ModeWord = Annotated[str, WithJsonSchema(closed(DeliveryMode))]
+ValueWord = Annotated[str, WithJsonSchema(closed(LegalValue))]
+TrackWord = Annotated[str, WithJsonSchema(closed(Track))]
+RequestWord = Annotated[str, WithJsonSchema(closed(RequestKind))]
+NumberingWord = Annotated[str, WithJsonSchema(closed(NumberingMode))]
+PrincipalWord = Annotated[str, WithJsonSchema(closed(PrincipalKind))]
+ScopeWord = Annotated[str, WithJsonSchema(growing(ApiScope))]
+EventWord = Annotated[str, WithJsonSchema(growing(EventKind))]
+FactWord = Annotated[str, WithJsonSchema(growing((*CODES, *STATES)))]
+RuleWord = Annotated[str, WithJsonSchema(growing(ReasonCode))]
+
+
+ONLY_BYTES = "application/octet-stream"
+
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+_OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
+
+MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "pdf": "application/pdf",
+        "doc": "application/msword",
+        "docx": _OFFICE + "wordprocessingml.document",
+        "xls": "application/vnd.ms-excel",
+        "xlsx": _OFFICE + "spreadsheetml.sheet",
+        "ppt": "application/vnd.ms-powerpoint",
+        "pptx": _OFFICE + "presentationml.presentation",
+        "odt": _OPEN_DOCUMENT + "text",
+        "ods": _OPEN_DOCUMENT + "spreadsheet",
+        "rtf": "application/rtf",
+        "txt": "text/plain",
+        "csv": "text/csv",
+        "jpeg": "image/jpeg",
+        "png": "image/png",
+        "zip": "application/zip",
+        "rar": "application/vnd.rar",
+        "xml": "application/xml",
+    }
+)
+_KNOWN_MEDIA = frozenset(MEDIA_TYPES.values())
+
+
+def media_type(found: str) -> str:
+    """The media type of a short type, or of a claimed one that is on the list."""
+    return MEDIA_TYPES.get(found) or (found if found in _KNOWN_MEDIA else ONLY_BYTES)

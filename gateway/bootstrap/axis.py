@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from gateway.clock import SystemClock
-from gateway.domain.node_name import node_name_fault
+from gateway.domain.registry import node_name_fault
 from gateway.errors import Misconfigured
 from gateway.pool import ThreadPool
 from gateway.ports import AxisDesk, Clock

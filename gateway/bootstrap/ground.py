@@ -1,26 +1,38 @@
-"""The ground that a node stands on: its database, registry and keys, which are there before trust and an axis are; a new
-node must have keys and accounts before it can open whole. In: settings. Out: an open `Ground`, or the registry alone for
-what is about thousands of codes and needs the memory that the rest would take."""
+"""The ground that a node stands on: its database, registry and keys, which are there before trust and an axis are; a
+new node must have keys and accounts before it can open whole. In: settings. Out: an open `Ground`, with keys that
+nothing has opened yet, the registry over its events, and the desk of deciding: who may change what is trusted; or the
+registry alone for what is about thousands of codes and needs the memory that the rest would take. Nothing runs on
+import."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from gateway.bootstrap import keys
 from gateway.clock import SystemClock
-from gateway.deciding.desk import DecidingDesk
+from gateway.deciding import DecidingDesk
 from gateway.pool import ThreadPool
-from gateway.ports import Clock, Pool
+from gateway.ports import Clock, Keys, Pool, Trust
+from gateway.registry.binding import SqlBindings
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.feed import SqlFeed
 from gateway.registry.feed_judge import FeedRoom
+from gateway.registry.imports import SqlImports
+from gateway.registry.reforms import SqlReforms
 from gateway.settings import Settings
-from gateway.store.binding_log import SqlBindingLog
+from gateway.store.decisions import SqlBindingLog, SqlDecisions
 from gateway.store.engine import ServerLimits
 from gateway.store.store import SqlStore
+from gateway.trust.folder import AnchorFile
 from gateway.trust.keys import KeyDirectory
+from gateway.trust.person_secrets import PersonSecrets
+from gateway.workers.key_watch import KeyWatch
+
+if TYPE_CHECKING:
+    from gateway.trust.pkcs11_keys import TokenKeys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +71,7 @@ async def open_ground(
             pool=pool,
             store=store,
             directory=directory(settings, store, time, pool),
-            deciding=keys.deciding(settings, store, time, pool),
+            deciding=deciding_desk(settings, store, time, pool),
             feed=SqlFeed(
                 FeedRoom(
                     writer=store.writer,
@@ -70,7 +82,7 @@ async def open_ground(
                     scratch=settings.node.data_dir,
                 )
             ),
-            keys=keys.exchange_keys(settings),
+            keys=exchange_keys(settings),
         )
 
 
@@ -107,4 +119,47 @@ def server_limits(settings: Settings) -> ServerLimits:
         statement_s=database.statement_timeout_s,
         lock_s=database.lock_timeout_s,
         idle_s=database.idle_timeout_s,
+    )
+
+
+def exchange_keys(settings: Settings) -> KeyDirectory:
+    """The keys of the agencies, in files and on the token where one is named."""
+    password = settings.keys.password
+    opened = password.reveal().encode() if password is not None else None
+    return KeyDirectory(settings.keys.folder, opened, key_token(settings))
+
+
+def key_token(settings: Settings) -> TokenKeys | None:
+    """The token that new keys are made on; None where keys are files alone."""
+    module, pin = settings.keys.pkcs11_module, settings.keys.pin
+    if module is None:
+        return None
+    from gateway.trust.pkcs11_keys import Pkcs11Token, TokenKeys
+
+    return TokenKeys(Pkcs11Token(module, settings.keys.token, pin.reveal() if pin is not None else None))
+
+
+def deciding_desk(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> DecidingDesk:
+    """What persons decide with."""
+    log = SqlBindingLog(clock)
+    return DecidingDesk(
+        decisions=SqlDecisions(
+            store,
+            clock,
+            lambda line, by: SqlBindings(line, clock, log, by),
+            SqlReforms,
+            lambda line: SqlImports(line, pool),
+        ),
+        secrets=PersonSecrets(),
+        anchors=AnchorFile(settings.trust.folder / "ca.pem"),
+        clock=clock,
+        pool=pool,
+        overlap=timedelta(days=settings.keys.overlap_days),
+    )
+
+
+def key_watch(store: SqlStore, bound: SqlDirectory, keys: Keys, trust: Trust, desk: DecidingDesk) -> KeyWatch:
+    """The loop that tells of ends."""
+    return KeyWatch(
+        store=store, directory=bound, keys=keys, trust=trust, deciding=desk, clock=desk.clock, pool=desk.pool
     )

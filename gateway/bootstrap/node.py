@@ -1,5 +1,7 @@
-"""The exchange's own wiring: builds every adapter from the settings and hands it to the flows. In: settings, and in tests a
-clock or a wrapper around each port. Out: an open `Node`, closed in reverse order whatever happens."""
+"""The exchange's own wiring: builds every adapter from the settings and hands it to the flows. In: settings, and in
+tests a clock or a wrapper around each port. Out: an open `Node`, closed in reverse order whatever happens. Here too
+the sealer of the log, the gate that holds intake back where a timestamp is demanded, and the chronicle of this
+process, which hears of its loops, the last backup, the registry feed and the timestamps of the log."""
 
 from __future__ import annotations
 
@@ -7,41 +9,45 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
-from gateway.bootstrap import history, keys, log, rules, safety, trust
+from gateway.bootstrap import ground, guards
 from gateway.bootstrap.axis import open_axis
 from gateway.bootstrap.ground import Ground, open_ground
 from gateway.clock import SystemClock
+from gateway.domain.pace import Beat
 from gateway.edxml import schema
-from gateway.holding.desk import HoldDesk
+from gateway.holding import HoldDesk
 from gateway.incoming.desk import InDesk
-from gateway.incoming.feed import FeedDoor
+from gateway.incoming.receive import FeedDoor
 from gateway.outgoing.desk import OutDesk
-from gateway.policy.heartbeat import OF_OFFICE
-from gateway.ports import AxisDesk, Clock, Scanner
+from gateway.policy import upkeep
+from gateway.policy.upkeep import OF_OFFICE, Rhythm
+from gateway.ports import AxisDesk, Clock, Pool, Scanner
+from gateway.ports.node import EventLog
+from gateway.registry.feed import SqlFeed
 from gateway.settings import Settings
 from gateway.stopwatch import Stopwatch
-from gateway.store import restored
+from gateway.store import data_folder, restored
 from gateway.store.blobs import FileBlobs
-from gateway.store.room import Room
+from gateway.store.data_folder import Room
+from gateway.store.events import ANY
 from gateway.store.store import SqlStore
-from gateway.store.wake import ANY
+from gateway.trust import authorities, seals
+from gateway.trust.bounded_http import Bounds, parsed
 from gateway.trust.evidence import Trust
 from gateway.trust.inspector import FileInspector
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox, SignatureReader
-from gateway.workers import dispatcher, drain, packer, receiver, sealer, sequencer
-from gateway.workers.clocks import Clocks
-from gateway.workers.gate import StampGate
-from gateway.workers.holds import Holds
-from gateway.workers.hosting import Hosting
-from gateway.workers.lookout import Lookout, longest_sleep_s
-from gateway.workers.loop import Bell, Loop, forever
-from gateway.workers.pulse import EVERY, HEARTBEAT, Pulse
-from gateway.workers.quarantine import Quarantine
+from gateway.workers import couriers, event_log
+from gateway.workers import loop as drain
+from gateway.workers.clocks import Clocks, Holds, Quarantine
+from gateway.workers.couriers import Hosting
+from gateway.workers.event_log import Sealer, StampGate
+from gateway.workers.loop import Bell, Lookout, Loop, forever, longest_sleep_s
+from gateway.workers.pulse import EVERY, HEARTBEAT, Chronicle, Pulse
 from gateway.workers.revocation import Asking
-from gateway.workers.sealer import Sealer
 
 MB = 1024 * 1024
 P = TypeVar("P")
@@ -97,7 +103,7 @@ class Node(Ground):
         workers, lease = self.settings.workers, float(self.settings.workers.lease_s)
         await self.store.begin_work()
         loops = {**self._loops(lease), **self.more_loops()}
-        chronicle = history.chronicle(
+        chronicle = open_chronicle(
             self.settings, self.store, self.axis, self.feed, self.pulse, self.room, unused_jobs(loops)
         )
         loops["history"] = Loop(step=chronicle.step, is_due=chronicle.is_due)
@@ -105,7 +111,7 @@ class Node(Ground):
             clock=self.clock,
             bells=self.bells,
             times={name: loop.is_due for name, loop in loops.items() if loop.is_due is not None},
-            look=partial(self.store.signs, lease, packer.KINDS),
+            look=partial(self.store.signs, lease, couriers.PACKED_KINDS),
         )
         loops["lookout"] = Loop(step=lookout.step)
         turning: list[asyncio.Task[None]] = []
@@ -117,7 +123,7 @@ class Node(Ground):
                 endless = forever(name, counted, self.bells[name], stop, net_s, then)
                 turning.append(tasks.create_task(endless, name=name))
             tasks.create_task(self._ring_at_stop(stop))
-            tasks.create_task(drain.bounded(turning, stop, workers.drain_s, self.store))
+            tasks.create_task(drain.drain_loops(turning, stop, workers.drain_s, self.store))
         self.pulse.stop()
 
     def more_loops(self) -> Mapping[str, Loop]:
@@ -127,8 +133,8 @@ class Node(Ground):
     def _loops(self, lease: float) -> dict[str, Loop]:
         workers = self.settings.workers
         hosted = Hosting(self.store, self.inn.axis, self.settings.node.name, self.directory, self.clock)
-        clocks, intake, holds, quarantine = Clocks(), receiver.Intake(), Holds(), Quarantine()
-        watch = keys.watch(self.store, self.directory, self.keys, self.trust, self.deciding)
+        clocks, intake, holds, quarantine = Clocks(), couriers.Intake(), Holds(), Quarantine()
+        watch = ground.key_watch(self.store, self.directory, self.keys, self.trust, self.deciding)
 
         async def landing() -> bool:
             if await self.gate.is_closed():
@@ -141,18 +147,20 @@ class Node(Ground):
             "pulse": Loop(step=self.pulse.beat, is_due=self.pulse.is_due),
             "hosting": Loop(step=hosted.step, then=("landing",)),
             "packer": Loop(
-                step=lambda: packer.step(self.out, workers.pack_batch, lease), then=("dispatcher", *told)
+                step=lambda: couriers.pack_batch(self.out, workers.pack_batch, lease),
+                then=("dispatcher", *told),
             ),
             "dispatcher": Loop(
-                step=lambda: dispatcher.step(self.out, workers.send_batch, lease), then=("landing", *told)
+                step=lambda: couriers.dispatch_batch(self.out, workers.send_batch, lease),
+                then=("landing", *told),
             ),
             "landing": Loop(step=landing, then=("packer", "receiver", *told)),
             "receiver": Loop(
-                step=lambda: receiver.work(self.inn, workers.receive_batch, lease),
+                step=lambda: couriers.process_batch(self.inn, workers.receive_batch, lease),
                 then=("packer", "receiver", *told),
             ),
-            "sequencer": Loop(step=lambda: sequencer.paced(self.store)),
-            "sealer": Loop(step=lambda: sealer.paced(self.sealer), is_due=self.sealer.is_due),
+            "sequencer": Loop(step=lambda: event_log.number_paced(self.store)),
+            "sealer": Loop(step=lambda: event_log.seal_paced(self.sealer), is_due=self.sealer.is_due),
             "revocation": Loop(
                 step=self.asking.step, then=("revocation", "receiver", *told), is_due=self.asking.is_due
             ),
@@ -197,16 +205,16 @@ async def open_node(
         axis = await stack.enter_async_context(open_axis(settings, time))
         room = Room(folder=settings.node.data_dir / "content", reserve=settings.limits.disk_free_mb * MB)
         blobs = FileBlobs(room.folder, ground.store, time, pool, room)
-        judges = trust.judging(settings, time)
-        scanner = safety.scanner(settings, pool)
-        sandboxes = trust.sandboxes(settings)
+        judges = guards.judging(settings, time)
+        scanner = guards.scanner(settings, pool)
+        sandboxes = guards.sandboxes(settings)
         for sandbox in sandboxes:
             stack.callback(sandbox.close)
-        gate = log.gate(settings, ground.store.log, time)
+        gate = stamp_gate(settings, ground.store.log, time)
         stopwatch = Stopwatch(settings.axis.kind, time)
         out = _out_desk(settings, ground, around, blobs, axis, scanner, sandboxes, gate, stopwatch)
         inn = _in_desk(settings, ground, around, out, judges)
-        vault = around("vault", safety.vault(settings, pool))
+        vault = around("vault", guards.vault(settings, pool))
         yield Node(
             settings=settings,
             clock=time,
@@ -220,7 +228,7 @@ async def open_node(
             axis=axis,
             trust=judges.trust,
             scanner=scanner,
-            hold=safety.holding(settings, out.store, out.blobs, vault, time, pool),
+            hold=guards.holding(settings, out.store, out.blobs, vault, time, pool),
             out=out,
             inn=inn,
             bells=Bells(ground.store),
@@ -234,8 +242,8 @@ async def open_node(
             stopwatch=stopwatch,
             room=room,
             gate=gate,
-            sealer=log.sealer(settings, ground.store.log, time, pool),
-            asking=await trust.asking(inn, judges, ground.store.revocation, ground.directory),
+            sealer=log_sealer(settings, ground.store.log, time, pool),
+            asking=await guards.asking(inn, judges, ground.store.revocation, ground.directory),
         )
 
 
@@ -261,8 +269,8 @@ def _out_desk(
         signatures=around("signatures", SignatureReader(sandboxes, ground.pool)),
         clock=ground.clock,
         pool=ground.pool,
-        profile=rules.profile(settings),
-        xml=rules.xml_policy(settings),
+        profile=guards.profile(settings),
+        xml=guards.xml_policy(settings),
         stopwatch=stopwatch,
         # What a front door's act may have made: a job to pack, a packet to look at again, events.
         wake=partial(ground.store.wake.ring, "packer", "receiver", "sequencer"),
@@ -270,7 +278,9 @@ def _out_desk(
     )
 
 
-def _in_desk(settings: Settings, ground: Ground, around: Wrap, out: OutDesk, judges: trust.Judging) -> InDesk:
+def _in_desk(
+    settings: Settings, ground: Ground, around: Wrap, out: OutDesk, judges: guards.Judging
+) -> InDesk:
     return InDesk(
         store=out.store,
         blobs=out.blobs,
@@ -287,7 +297,110 @@ def _in_desk(settings: Settings, ground: Ground, around: Wrap, out: OutDesk, jud
         xml=out.xml,
         stopwatch=out.stopwatch,
         wake=out.wake,
-        trust_policy=rules.trust_policy(settings),
-        office=rules.office_hours(settings, ground.store.calendar),
+        trust_policy=guards.trust_policy(settings),
+        office=guards.office_hours(settings, ground.store.calendar),
         answers=ground.store.revocation,
     )
+
+
+def stamp_gate(settings: Settings, events: EventLog, clock: Clock) -> StampGate:
+    return StampGate(log=events, clock=clock, most=timedelta(hours=settings.log.require_timestamp_h))
+
+
+def log_sealer(settings: Settings, events: EventLog, clock: Clock, pool: Pool) -> Sealer:
+    """What seals the log. Misconfigured when a timestamp authority is set and nothing says whom to trust for time."""
+    told, folder, password = settings.log, settings.log.publish_folder, settings.keys.password
+    return Sealer(
+        log=events,
+        open_key=partial(
+            seals.open_seal_key,
+            settings.keys.folder,
+            password.reveal().encode() if password is not None else None,
+        ),
+        clock=clock,
+        pool=pool,
+        rhythm=Rhythm(
+            seal=timedelta(seconds=told.seal_every_s),
+            stamp=timedelta(seconds=told.tsa_every_s),
+            publish=timedelta(hours=told.publish_every_h),
+        ),
+        authority=_timestamp_authority(settings) if told.tsa_url else None,
+        publish=partial(seals.publish_seal, folder) if folder is not None else None,
+    )
+
+
+def _timestamp_authority(settings: Settings) -> seals.TimestampAuthority:
+    parsed(settings.log.tsa_url)
+    return seals.TimestampAuthority(
+        url=settings.log.tsa_url,
+        roots=seals.read_time_roots(settings.trust.folder / "tsa" / "ca.pem"),
+        bounds=Bounds(answer_bytes=seals.STAMP_BOUNDS.answer_bytes, seconds=settings.log.tsa_timeout_s),
+    )
+
+
+# An authority is asked every hour and again a little later; three hours are no hiccup any more.
+_MB = 1024 * 1024
+UNSTAMPED_TOO_LONG = timedelta(hours=3)
+
+
+def open_chronicle(
+    settings: Settings,
+    store: SqlStore,
+    axis: AxisDesk,
+    feed: SqlFeed,
+    pulse: Pulse,
+    room: Room,
+    unused: Collection[str],
+) -> Chronicle:
+    async def besides() -> Sequence[Beat]:
+        stamped = await _timestamp_beats(settings, store, pulse.clock)
+        return [*await _backup_beats(settings, pulse.pool), *await _feed_beats(feed), *stamped]
+
+    async def free_mb() -> int:
+        return (await pulse.pool.run(room.space)).bytes // _MB
+
+    off = set(unused)
+    if not authorities.read_sources(settings.trust.folder):
+        off.add("revocation")
+    if not settings.log.tsa_url:
+        off.add("timestamp")
+    return Chronicle(
+        history=store.history,
+        pulse=pulse,
+        axis=axis,
+        clock=pulse.clock,
+        besides=besides,
+        free_mb=free_mb,
+        off=frozenset(off),
+    )
+
+
+async def _backup_beats(settings: Settings, pool: Pool) -> list[Beat]:
+    """It is made by another process, mostly a timer's."""
+    known = await pool.run(partial(data_folder.last_backup, settings.node.data_dir))
+    return [Beat(job="backup", at=known.at)] if known is not None else []
+
+
+async def _feed_beats(feed: SqlFeed) -> list[Beat]:
+    taken, refused = await feed.in_force(), await feed.refusals(1)
+    if taken is None and not refused:
+        return []
+    failed = refused[0] if refused else None
+    return [
+        Beat(
+            job="feed",
+            at=taken.applied_at if taken is not None else None,
+            failed_at=failed.at if failed is not None else None,
+            code=failed.code if failed is not None else "",
+        )
+    ]
+
+
+async def _timestamp_beats(settings: Settings, store: SqlStore, clock: Clock) -> list[Beat]:
+    """Well as long as nothing waits for a timestamp too long: a log that does not grow needs none."""
+    if not settings.log.tsa_url:
+        return []
+    now = clock.now()
+    if upkeep.lacks_stamp(await store.log.head(), UNSTAMPED_TOO_LONG, now):
+        return [Beat(job="timestamp", failed_at=now)]
+    return [Beat(job="timestamp", at=now)]

@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from gateway.domain.pdf_signing import MOST_BYTES
+from gateway.domain.pdf import MOST_PDF_BYTES
 from gateway.errors import Misconfigured
 from gateway.outgoing.sign_pdf import SigningDesk
-from gateway.ports.signing import AgencyKey
+from gateway.ports.services import AgencyKey
 from gateway.settings import Settings
 from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox
-from gateway.trust.pdf_signing.key_facts import facts_of
-from gateway.trust.pdf_signing.pin import AskPin
-from gateway.trust.pdf_signing.proof import LongTerm, TimeSource
-from gateway.trust.pdf_signing.signer import PadesSigner
-from gateway.trust.pdf_signing.token import TokenChoice, open_token
-from gateway.trust.timestamp import read_roots
+from gateway.trust.pdf_signing import AskPin
+from gateway.trust.pdf_signing.agency_key import TokenChoice, facts_of, open_token
+from gateway.trust.pdf_signing.signer import LongTerm, PadesSigner, TimeSource
+from gateway.trust.seals import read_time_roots
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
@@ -45,9 +43,9 @@ def desk(settings: Settings, ground: Ground, *, stamped: bool = True) -> Signing
 def signer(settings: Settings, *, stamped: bool = True) -> PadesSigner:
     """With the timestamp authority of the log, where one is set, and the revocation lists of PDF signatures."""
     tsa, trust = settings.log.tsa_url, settings.trust.folder
-    source = TimeSource(url=tsa, roots=read_roots(trust / "tsa" / "ca.pem")) if tsa and stamped else None
+    source = TimeSource(url=tsa, roots=read_time_roots(trust / "tsa" / "ca.pem")) if tsa and stamped else None
     # It judges nobody, so it is given a folder that is not there: a broken one must not hinder it.
-    reader = PdfSandbox(trust / "pdf" / "none", PdfLimits(max_bytes=MOST_BYTES, seconds=_READING_S))
+    reader = PdfSandbox(trust / "pdf" / "none", PdfLimits(max_bytes=MOST_PDF_BYTES, seconds=_READING_S))
     return PadesSigner(time=source, long_term=LongTerm(folder=trust / "pdf"), reader=reader)
 
 

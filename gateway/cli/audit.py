@@ -1,24 +1,33 @@
-"""`gateway audit`: the sealed log of events. In: what to look for, or which seal. Out: events, a part of the log with its
-proofs, or a seal that leaves the node. Taking the log out and deleting texts are events themselves."""
+"""`gateway audit`: the sealed log of events. In: what to look for, or which seal. Out: events, a part of the log with
+its proofs, or a seal that leaves the node; taking the log out and deleting texts are events themselves. `verify`
+examines the log of this node, or of a copy of its database. In: seals that had left the node. Out: everything that
+does not hold, by name, and what could not be checked; exit 0 when it holds, 7 when not."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import audit_verify, output
-from gateway.cli.command import Call, Format, noun, verb
+from gateway.cli import output
+from gateway.cli.command import NOUNS, Call, Format, noun, verb
 from gateway.cli.node import at_ground, chosen, operator, run
-from gateway.cli.nouns import NOUNS
+from gateway.cli.output import VERIFICATION
 from gateway.cli.verify import moment
 
 if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
     from gateway.bootstrap.ground import Ground
-    from gateway.store.log_search import Hit, Wanted
+    from gateway.domain.event import BindingDifference
+    from gateway.domain.sealed_log import PublishedSeal
+    from gateway.ops.audit_checks import Report
+    from gateway.settings import Settings
+    from gateway.store.log_events import Hit, Wanted
 
 _COLUMNS = (
     ("cli.column.leaf", "dim"),
@@ -44,7 +53,7 @@ def register(app: typer.Typer) -> None:
             "gateway audit verify --seal published.seal",
             "gateway audit verify --database sqlite:///copy.db --seal published.seal -o json",
         ),
-    )(audit_verify.verify)
+    )(verify)
     verb(
         group,
         "search",
@@ -90,7 +99,7 @@ class _Filter:
     until: datetime | None
 
     async def wanted(self, call: Call, ground: Ground) -> Wanted:
-        from gateway.store.log_search import Wanted
+        from gateway.store.log_events import Wanted
 
         agency = chosen(await ground.store.hosted(), call.agency) if call.agency else None
         return Wanted(
@@ -117,7 +126,7 @@ def search(
 
 
 async def _search(call: Call, given: _Filter, limit: int) -> None:
-    from gateway.store.log_search import search as look
+    from gateway.store.log_events import search_log as look
 
     async with at_ground(call.settings()) as ground:
         found = await look(ground.store, await given.wanted(call, ground), limit=limit, newest=True)
@@ -140,9 +149,9 @@ def export(
 async def _export(call: Call, given: _Filter, texts: bool) -> None:
     from gateway.domain.account import AgencyScope
     from gateway.domain.event import EventKind
-    from gateway.ops.audit.export import export as take_out
+    from gateway.ops.audit import export as take_out
     from gateway.store.events import NODE
-    from gateway.store.log_proofs import seal_numbered
+    from gateway.store.log_reading import seal_numbered
 
     async with at_ground(call.settings()) as ground:
         seal, wanted = await seal_numbered(ground.store), await given.wanted(call, ground)
@@ -173,20 +182,20 @@ def publish(
 
 
 async def _publish(call: Call, to: Path | None, paper: bool, number: int | None, key: Path | None) -> None:
-    from gateway.store.log_proofs import seal_numbered
-    from gateway.trust import publishing
+    from gateway.store.log_reading import seal_numbered
+    from gateway.trust import seals
 
     async with at_ground(call.settings()) as ground:
         seal = await seal_numbered(ground.store, number)
         about = seal.signed.seal
         if to is not None:
-            publishing.write(to, seal.to_bytes())
+            seals.write_seal_file(to, seal.to_bytes())
         if key is not None:
-            publishing.write(key, publishing.key_pem(seal))
+            seals.write_seal_file(key, seals.key_pem(seal))
         await ground.store.log.published(about.number, ground.clock.now())
     if paper:
         output.lines(
-            f"{call.word(f'audit.paper.{name}'):<12} {value}" for name, value in publishing.on_paper(seal)
+            f"{call.word(f'audit.paper.{name}'):<12} {value}" for name, value in seals.on_paper(seal)
         )
     elif to is None and call.output is Format.TABLE:
         typer.echo(seal.to_bytes().decode("ascii"), nl=False)
@@ -209,7 +218,7 @@ def erase(
 
 
 async def _erase(call: Call, event: str, reason: str, names: list[str]) -> None:
-    from gateway.store.log_erase import erase as delete
+    from gateway.store.log_events import erase_texts as delete
 
     async with at_ground(call.settings()) as ground:
         if not call.agrees("audit.ask.erase", event=event):
@@ -255,3 +264,130 @@ def _cells(hit: Hit) -> tuple[str, ...]:
     event = hit.event
     leaf = "" if hit.leaf is None else str(hit.leaf)
     return leaf, output.clock(event.at), event.kind, event.subject_id, event.principal_id, event.id
+
+
+_TOLD_EVERY = 100_000
+
+
+def verify(
+    call: Call,
+    seal: Annotated[
+        list[Path] | None,
+        typer.Option(help="A seal that was published; once for each.", exists=True, dir_okay=False),
+    ] = None,
+    since: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Only what came after this seal, up to which it was examined.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    database: Annotated[str | None, typer.Option(help="Address of a copy; default: the node's.")] = None,
+    tsa_ca: Annotated[
+        Path | None,
+        typer.Option(help="Root certificates of timestamp authorities, in PEM.", exists=True, dir_okay=False),
+    ] = None,
+) -> None:
+    """Examine the log from the first event to the newest seal: nothing removed, changed, moved, added. Exit 7 if so."""
+    report, differences = run(_verify(call, seal or [], since, database, tsa_ca))
+    if call.output is Format.TABLE:
+        _report_aloud(call, report, differences)
+    else:
+        output.data(call, _report_shown(report, differences))
+    if not report.holds or differences:
+        raise typer.Exit(VERIFICATION)
+
+
+async def _verify(
+    call: Call, seals: Sequence[Path], since: Path | None, database: str | None, tsa_ca: Path | None
+) -> tuple[Report, Sequence[BindingDifference]]:
+    from gateway.ops.audit import Given
+    from gateway.ops.audit import verify as examine
+
+    settings = call.settings()
+    if database is not None:
+        settings = replace(settings, database=replace(settings.database, url=database))
+    given = Given(
+        published=[_read_seal(path) for path in seals],
+        since=_read_seal(since) if since else None,
+        roots=_roots(settings, tsa_ca),
+        tell=lambda done, of: _tell_progress(call, done, of),
+    )
+    async with at_ground(settings) as ground:
+        report = await examine(ground.store, given, ground.pool)
+        return report, await ground.directory.differences()
+
+
+def _read_seal(path: Path) -> PublishedSeal:
+    from gateway.domain import sealed_log
+
+    with path.open("rb") as file:
+        return sealed_log.read_seal(file.read(sealed_log.MOST_SEAL_BYTES + 1))
+
+
+def _roots(settings: Settings, given: Path | None) -> Sequence[Certificate]:
+    """Those named, else the node's own where it has some."""
+    from gateway.trust.seals import read_time_roots
+
+    own = settings.trust.folder / "tsa" / "ca.pem"
+    chosen = given or (own if own.is_file() else None)
+    return read_time_roots(chosen) if chosen is not None else ()
+
+
+def _tell_progress(call: Call, done: int, of: int) -> None:
+    if done % _TOLD_EVERY == 0:
+        call.say("audit.progress", done=done, of=of)
+
+
+def _report_shown(report: Report, differences: Sequence[BindingDifference]) -> dict[str, Any]:
+    return {
+        "verdict": "holds" if report.holds and not differences else "broken",
+        "anchored": report.anchored,
+        "log": report.log_id,
+        "leaves": report.leaves,
+        "root": report.root.hex(),
+        "seals": report.seals,
+        "timestamps": report.stamps,
+        "keys": list(report.keys),
+        "first_at": output.stamp(report.first_at),
+        "last_at": output.stamp(report.last_at),
+        "count": report.count + len(differences),
+        "findings": [
+            *(
+                {"code": each.code, "where": each.where, "params": dict(each.params)}
+                for each in report.findings
+            ),
+            *(
+                {"code": "binding_differs", "where": each.code, "params": {"detail": each.detail}}
+                for each in differences
+            ),
+        ],
+        "notes": [{"code": each.code, "params": dict(each.params)} for each in report.notes],
+    }
+
+
+def _report_aloud(call: Call, report: Report, differences: Sequence[BindingDifference]) -> None:
+    output.aloud(
+        call,
+        (
+            output.plain(f"✗ {each.where}: {call.word(f'audit.{each.code}', **each.params)}")
+            for each in report.findings
+        ),
+    )
+    output.aloud(
+        call,
+        (
+            output.plain(f"✗ {each.code}: {call.word('audit.binding_differs', detail=each.detail)}")
+            for each in differences
+        ),
+    )
+    if report.count > len(report.findings):
+        output.aloud(call, [call.word("audit.more", count=report.count - len(report.findings))])
+    output.aloud(call, (f"! {call.word(f'audit.note.{each.code}', **each.params)}" for each in report.notes))
+    whole = {"leaves": report.leaves, "seals": report.seals, "stamps": report.stamps}
+    holds = report.holds and not differences
+    output.aloud(call, [call.word("audit.holds" if holds else "audit.broken", **whole)])
+    if holds and report.keys:
+        output.aloud(call, [call.word("audit.key", fingerprint=each) for each in report.keys])

@@ -1,31 +1,40 @@
-"""`gateway axis`: the axis that this node shares with others. In: the axis of the settings. Out: whether it is connected,
-and how much is under way on it; exit 6 when it does not answer."""
+"""`gateway axis`: the axis that this node shares with others. `status`: whether it is connected, and how much is under
+way on it; exit 6 when it does not answer. `check`: the axis on a broker, examined with this node's own rights, a line
+per step with its time, cause and cure; exit 6 when one is wrong. `definitions` and `apply`: the axis on a broker as
+the registry says it. In: the registry, and the administrator's way in. Out: a definitions file; or what is to be added
+and removed, and then the broker brought in line."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
-from gateway.cli import axis_check, broker, output
-from gateway.cli.command import Call, Format, noun, verb
-from gateway.cli.failures import NETWORK
-from gateway.cli.node import run
-from gateway.cli.nouns import NOUNS
+from gateway.cli import output
+from gateway.cli.command import NOUNS, Call, Format, noun, verb
+from gateway.cli.node import at_ground, run
+from gateway.cli.output import FAILED, NETWORK
 from gateway.errors import Misconfigured
 
 if TYPE_CHECKING:
+    from gateway.bootstrap.ground import Ground
     from gateway.ops.axis_now import AxisNow
     from gateway.ports import AxisDesk
+    from gateway.transport.broker.check import Finding
+    from gateway.transport.broker.management import Management
+    from gateway.transport.broker.plan import Layout, Plan, State, Step
 
 
 def register(app: typer.Typer) -> None:
     group = noun("axis", NOUNS["axis"])
     verb(group, "status", examples=("gateway axis status", "gateway axis status -o json"))(status)
-    broker.register(group)
-    axis_check.register(group)
+    _register_broker(group)
+    _register_check(group)
     app.add_typer(group)
 
 
@@ -64,3 +73,283 @@ async def opened(call: Call) -> AsyncIterator[AxisDesk]:
         )
     async with open_axis(settings) as axis:
         yield axis
+
+
+_CHECK_STYLES = {"✓": "green", "✗": "bold red", "–": "dim"}
+
+
+def _register_check(group: typer.Typer) -> None:
+    """Into the group `gateway axis`."""
+    verb(group, "check", examples=("gateway axis check", "gateway axis check -o json"))(check)
+
+
+def check(call: Call) -> None:
+    """Examine the axis with this node's own rights, step by step; each fault with its cure. Exit 6 when one is wrong."""
+    found = run(_check(call))
+    if call.output is Format.JSON:
+        output.document({"data": [_finding_shown(call, each) for each in found]})
+    if any(each.cure for each in found):
+        raise typer.Exit(NETWORK)
+
+
+async def _check(call: Call) -> list[Finding]:
+    from gateway.bootstrap.axis import broker_access
+    from gateway.transport.broker.check import examine
+
+    settings = call.settings()
+    if settings.axis.kind != "amqp":
+        raise Misconfigured(
+            f"axis.kind is {settings.axis.kind}: there is no broker to examine", hint="gateway axis status"
+        )
+    access = broker_access(settings)
+    async with at_ground(settings) as ground:
+        hosted = await ground.store.hosted()
+    found = []
+    codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
+    async for each in examine(access, settings.node.name, codes):
+        found.append(each)
+        if call.output is Format.TABLE:
+            _say_finding(call, each)
+        elif call.output is Format.NDJSON:
+            output.stream(_finding_shown(call, each))
+    return found
+
+
+def _say_finding(call: Call, found: Finding) -> None:
+    from rich.text import Text
+
+    if call.quiet and found.cure is None:
+        return
+    line = Text(f"{found.mark} {found.step:<12} {found.ms:>6} ms  ", style=_CHECK_STYLES[str(found.mark)])
+    console = output.console()
+    told = _finding_shown(call, found)
+    console.print(line.append(Text(output.plain(told["says"]), style="")), soft_wrap=True)
+    if told["cure"]:
+        console.print(Text(f"  → {told['cure']}"), soft_wrap=True)
+
+
+def _finding_shown(call: Call, found: Finding) -> dict[str, Any]:
+    return {
+        "id": found.step,
+        "server": found.server,
+        "step": found.step,
+        "state": found.mark.name.lower(),
+        "ms": found.ms,
+        "cause": found.cause,
+        "says": call.word(f"axis.check.{found.cause}", **found.params),
+        "cure": call.word(f"axis.cure.{found.cure}", **found.params) if found.cure else None,
+    }
+
+
+LINES_SHOWN = 200
+_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
+
+Vhost = Annotated[str | None, typer.Option(help="The axis's vhost; default: amqp.vhost of the settings.")]
+Passwords = Annotated[
+    Path | None,
+    typer.Option(help="Folder with one file per node, its first line the password.", file_okay=False),
+]
+Make = Annotated[bool, typer.Option("--make-passwords", help="Make the files that are not there.")]
+
+
+def _register_broker(group: typer.Typer) -> None:
+    """Into the group `gateway axis`."""
+    verb(
+        group,
+        "definitions",
+        examples=(
+            "gateway axis definitions --passwords secrets --make-passwords --out axis.json",
+            "gateway axis definitions --vhost trial",
+        ),
+    )(definitions)
+    verb(
+        group,
+        "apply",
+        examples=(
+            "gateway axis apply --api https://broker.example:15671 --user boss --password-file boss.txt --preview",
+            "gateway axis apply --api https://broker.example:15671 --user boss --password-file boss.txt"
+            " --passwords secrets --make-passwords --yes",
+        ),
+        writes=True,
+    )(apply)
+
+
+def definitions(
+    call: Call,
+    vhost: Vhost = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write this file; default: stdout.", dir_okay=False)
+    ] = None,
+    passwords: Passwords = None,
+    make_passwords: Make = False,
+) -> None:
+    """Write the whole axis, as the registry says it, as one definitions file that RabbitMQ imports."""
+    run(_definitions(call, vhost, out, _folder(passwords, make_passwords), make_passwords))
+
+
+async def _definitions(
+    call: Call, vhost: str | None, out: Path | None, passwords: Path | None, make: bool
+) -> None:
+    from gateway.transport.broker.definitions import password_hashes, pieces
+
+    async with at_ground(call.settings()) as ground:
+        axis = await _layout(call, ground, vhost)
+        told = password_hashes(await _secrets(ground, axis, passwords, make), {})
+    if passwords is None:
+        call.say("broker.no_passwords")
+    if out is None:
+        for piece in pieces(axis, told):
+            print(piece, end="")
+        return
+    part = out.with_name(f".{out.name}.part")
+    part.unlink(missing_ok=True)
+    # The hashes of passwords stand in it.
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.writelines(pieces(axis, told))
+    part.replace(out)
+    call.say("broker.written", file=out, nodes=len(axis.nodes), codes=len(axis.hosts))
+
+
+def apply(
+    call: Call,
+    api: Annotated[str, typer.Option(help="Address of the broker's management API.")],
+    user: Annotated[str, typer.Option(help="A user of the broker with the tag administrator.")],
+    password_file: Annotated[
+        Path,
+        typer.Option(help="A file whose first line is that user's password.", exists=True, dir_okay=False),
+    ],
+    vhost: Vhost = None,
+    passwords: Passwords = None,
+    make_passwords: Make = False,
+    ca: Annotated[
+        Path | None, typer.Option(help="Root certificates of the API (PEM).", exists=True, dir_okay=False)
+    ] = None,
+    remove_nodes: Annotated[
+        bool, typer.Option("--remove-nodes", help="Also remove what nodes left behind, where it is empty.")
+    ] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Show the plan and do nothing.")] = False,
+) -> None:
+    """Bring the broker in line with the registry: show what is to be added and removed, ask, do it. Exit 1 when
+    something is left that no step can mend."""
+    from gateway.transport.broker.management import opened
+
+    if urlsplit(api).scheme == "http" and urlsplit(api).hostname not in _THIS_MACHINE:
+        call.say("broker.in_clear", api=api)
+    folder = _folder(passwords, make_passwords)
+    password = password_file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+
+    async def work() -> Plan:
+        async with at_ground(call.settings()) as ground:
+            axis = await _layout(call, ground, vhost)
+            looking = preview or call.dry_run
+            secrets = await _secrets(ground, axis, folder, make_passwords, keep=not looking)
+        async with opened(api, user, password, axis.vhost, str(ca) if ca else None) as broker:
+            live = await broker.state()
+            made = _planned(live, axis, secrets, user, remove_nodes)
+            await _carry_out(call, broker, made, preview)
+        return made
+
+    if any(remark.serious for remark in run(work()).remarks):
+        raise typer.Exit(FAILED)
+
+
+def _planned(live: State, axis: Layout, secrets: Mapping[str, str], admin: str, remove_nodes: bool) -> Plan:
+    from gateway.transport.broker import plan as layout
+    from gateway.transport.broker.definitions import password_hashes
+    from gateway.transport.broker.plan import plan
+
+    known = {name: user.password_hash for name, user in live.users.items()}
+    wanted = layout.wanted(axis, password_hashes(secrets, known))
+    return plan(live, wanted, admin=admin, remove_nodes=remove_nodes)
+
+
+async def _carry_out(call: Call, broker: Management, plan: Plan, preview: bool) -> None:
+    from gateway.transport.broker.management import done_steps
+
+    counts = _counts(plan)
+    if call.output is Format.TABLE:
+        _plan_aloud(call, plan)
+    finished = 0
+    try:
+        if preview:
+            call.say("broker.preview")
+        elif plan.steps and call.agrees("broker.ask", vhost=broker.vhost, **counts):
+            async for _ in done_steps(broker, plan.steps):
+                finished += 1
+    finally:
+        # What is done is told also where a later step failed.
+        if finished:
+            call.say("broker.done", count=finished)
+        if call.output is not Format.TABLE:
+            output.document(_plan_shown(call, plan) | counts | {"done": finished})
+
+
+def _counts(plan: Plan) -> dict[str, int]:
+    signs = [str(step.sign) for step in plan.steps]
+    return {"added": signs.count("+"), "changed": signs.count("~"), "removed": signs.count("-")}
+
+
+def _plan_aloud(call: Call, plan: Plan) -> None:
+    lines = [f"{step.sign} {_step(call, step)}" for step in plan.steps[:LINES_SHOWN]]
+    if len(plan.steps) > LINES_SHOWN:
+        lines.append(call.word("broker.more", count=len(plan.steps) - LINES_SHOWN))
+    lines += [f"! {call.word(f'broker.told.{each.key}', **each.params)}" for each in plan.remarks]
+    output.aloud(call, (output.plain(line) for line in lines))
+    if not plan.steps:
+        call.say("broker.nothing")
+
+
+def _plan_shown(call: Call, plan: Plan) -> dict[str, Any]:
+    return {
+        "steps": [{"sign": str(step.sign), "does": _step(call, step)} for step in plan.steps],
+        "remarks": [
+            {
+                "remark": each.key,
+                "serious": each.serious,
+                "says": call.word(f"broker.told.{each.key}", **each.params),
+                **each.params,
+            }
+            for each in plan.remarks
+        ],
+    }
+
+
+def _step(call: Call, step: Step) -> str:
+    from gateway.transport.broker.plan import Binding, Rights
+
+    thing = step.thing
+    if isinstance(thing, Binding):
+        parts = {"code": thing.key, "destination": thing.destination, "source": thing.source}
+        return call.word("broker.part.binding", **parts)
+    name = thing.user if isinstance(thing, Rights) else thing.name
+    return call.word(f"broker.part.{type(thing).__name__.lower()}", name=name)
+
+
+def _folder(passwords: Path | None, make: bool) -> Path | None:
+    if make and passwords is None:
+        raise typer.BadParameter("--make-passwords needs --passwords FOLDER")
+    return passwords
+
+
+async def _layout(call: Call, ground: Ground, vhost: str | None) -> Layout:
+    """Misconfigured where the registry names no host at all: the axis would be emptied."""
+    from gateway.transport.broker.plan import layout
+
+    today = output.today(ground.clock.now())
+    hostings = [each async for each in ground.directory.hosting(today)]
+    if not hostings:
+        raise Misconfigured(
+            "the registry names no node for any agency, so there is no axis to make",
+            hint="gateway registry set-host CODE NODE, or a column host in the file of: gateway registry import",
+        )
+    return layout(vhost or call.settings().amqp.vhost, hostings)
+
+
+async def _secrets(
+    ground: Ground, axis: Layout, folder: Path | None, make: bool, *, keep: bool = True
+) -> Mapping[str, str]:
+    from gateway.transport.broker import definitions as passwords
+
+    if folder is None:
+        return {}
+    return await ground.pool.run(lambda: passwords.read_passwords(folder, axis.nodes, make=make, keep=keep))

@@ -1,25 +1,36 @@
-"""`gateway backup`: a sealed copy of the node while it works. In: settings, a place and a passphrase file. Out: one file,
-what it holds, and by name whatever content was found missing or damaged (exit 1 then; the file is kept)."""
+"""`gateway backup`, `gateway restore`, `gateway restored`. `backup`: a sealed copy of the node while it works. In:
+settings, a place and a passphrase file. Out: one file, what it holds, and by name whatever content was found missing
+or damaged (exit 1 then; the file is kept). `restore`: a backup put back, or proved in a scratch place; how much was
+found equal. `restored`: the look that two people take at a restored node before it works again. In: two names and the
+last arrival numbers. Out: what an older copy brings back."""
 
 from __future__ import annotations
 
 import glob
 import os
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Call, verb
-from gateway.cli.failures import FAILED
-from gateway.cli.node import must_exist, run
+from gateway.cli.command import Call, Format, verb
+from gateway.cli.node import at_ground, must_exist, run
+from gateway.cli.output import FAILED
+from gateway.errors import Clash, Denied, NotFound
 
 if TYPE_CHECKING:
+    from gateway.bootstrap.ground import Ground
+    from gateway.domain.event import Event
     from gateway.ops.backup import Source
     from gateway.ops.backup_file import Manifest
+    from gateway.ops.restore import Restored, Target
+    from gateway.pool import ThreadPool
     from gateway.settings import Settings
+    from gateway.store.restored import Counter
 
 SUFFIX = ".backup"
 PassphraseFile = Annotated[
@@ -63,7 +74,7 @@ def backup(
 
 async def _backup(call: Call, passphrase_file: Path, to: Path | None, keep_days: int) -> None:
     from gateway.clock import SystemClock
-    from gateway.ops import backup as making
+    from gateway.ops import backup
     from gateway.ops.backup_file import passphrase_of
     from gateway.pool import ThreadPool
 
@@ -71,13 +82,13 @@ async def _backup(call: Call, passphrase_file: Path, to: Path | None, keep_days:
     must_exist(settings)
     passphrase, clock = passphrase_of(passphrase_file), SystemClock()
     began = clock.now()
-    target = _target(settings, to, f"{settings.node.name}-{began:%Y%m%dT%H%M%SZ}{SUFFIX}")
+    target = _file_to_make(settings, to, f"{settings.node.name}-{began:%Y%m%dT%H%M%SZ}{SUFFIX}")
     if call.dry_run:
         call.say("cli.would", what=f"backup → {target}")
         return
     pool = ThreadPool(1)
     try:
-        manifest = await making.make(
+        manifest = await backup.make(
             _source(call, settings),
             target,
             passphrase,
@@ -87,10 +98,10 @@ async def _backup(call: Call, passphrase_file: Path, to: Path | None, keep_days:
         )
     finally:
         pool.close()
-    making.note(settings.node.data_dir, target, began)
+    backup.note(settings.node.data_dir, target, began)
     if keep_days:
         _let_go(target, settings.node.name, began - timedelta(days=keep_days))
-    _tell(call, target, manifest)
+    _tell_made(call, target, manifest)
 
 
 def _let_go(target: Path, node: str, before: datetime) -> None:
@@ -108,7 +119,7 @@ def _made_at(text: str) -> datetime | None:
         return None
 
 
-def _target(settings: Settings, to: Path | None, name: str) -> Path:
+def _file_to_make(settings: Settings, to: Path | None, name: str) -> Path:
     chosen = to or settings.node.data_dir / "backups"
     # A path of this process's folder would mean nothing to whoever reads it later.
     return (chosen / name if chosen.is_dir() or to is None else chosen).absolute()
@@ -128,7 +139,7 @@ def _source(call: Call, settings: Settings) -> Source:
     )
 
 
-def _tell(call: Call, target: Path, manifest: Manifest) -> None:
+def _tell_made(call: Call, target: Path, manifest: Manifest) -> None:
     from gateway.ops.backup import RELEASED
 
     output.record(
@@ -147,3 +158,277 @@ def _tell(call: Call, target: Path, manifest: Manifest) -> None:
     if lost:
         call.say("cli.backup.lacks", count=len(lost))
         raise typer.Exit(FAILED)
+
+
+def register_restore(app: typer.Typer) -> None:
+    verb(
+        app,
+        "restore",
+        examples=(
+            "gateway restore node.backup --drill --passphrase-file passphrase.txt",
+            "gateway restore node.backup --passphrase-file passphrase.txt --yes",
+        ),
+        writes=True,
+    )(restore)
+    verb(
+        app,
+        "restored",
+        examples=(
+            "gateway restored",
+            "gateway restored --number Z91.02=57 --confirmed-by 'A. Operator' --approved-by 'A. Leader' --yes",
+        ),
+        writes=True,
+    )(restored)
+
+
+def restore(
+    call: Call,
+    passphrase_file: PassphraseFile,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="The backup; with --drill the last one made unless it is named.", dir_okay=False),
+    ] = None,
+    drill: Annotated[
+        bool, typer.Option("--drill", help="Only prove that it can be restored; touches nothing of the node.")
+    ] = False,
+    scratch: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for a drill; default: where the backup lies.", exists=True, file_okay=False
+        ),
+    ] = None,
+    scratch_url: Annotated[
+        str | None,
+        typer.Option(help="Empty database for a drill; default: a SQLite file in the scratch folder."),
+    ] = None,
+) -> None:
+    """Put a backup into an empty node, or prove with --drill that it can be; what is there is compared, row and file."""
+    if not drill and (file is None or scratch or scratch_url):
+        raise typer.BadParameter("name the backup; --scratch and --scratch-url go with --drill")
+    run(_restore(call, passphrase_file, file, drill, scratch, scratch_url))
+
+
+async def _restore(
+    call: Call, passphrase_file: Path, file: Path | None, drill: bool, scratch: Path | None, url: str | None
+) -> None:
+    from gateway.ops.backup_file import passphrase_of
+    from gateway.pool import ThreadPool
+
+    settings = call.settings()
+    chosen = _existing(settings, file)
+    if not drill and not call.agrees("cli.ask.restore", file=chosen, folder=settings.node.data_dir):
+        return
+    passphrase, pool = passphrase_of(passphrase_file), ThreadPool(1)
+    try:
+        if drill:
+            done = await _drill(call, settings, chosen, passphrase, scratch or chosen.parent, url, pool)
+        else:
+            done = await _put_back(call, settings, chosen, passphrase, pool)
+    finally:
+        pool.close()
+    _tell_equal(call, chosen, done, drill)
+
+
+def _existing(settings: Settings, file: Path | None) -> Path:
+    from gateway.ops.backup import last
+
+    named = str(file or last(settings.node.data_dir).get("path") or "")
+    if not named or not Path(named).is_file():
+        raise NotFound(f"there is no backup {named or 'known to this node'}", hint="name its file")
+    return Path(named).absolute()
+
+
+async def _drill(
+    call: Call,
+    settings: Settings,
+    file: Path,
+    passphrase: bytes,
+    scratch: Path,
+    url: str | None,
+    pool: ThreadPool,
+) -> Restored:
+    from gateway.clock import SystemClock
+    from gateway.ops import backup, restore
+
+    clock = SystemClock()
+    done = await restore.drill(file, passphrase, scratch, url, clock, pool, _progress(call))
+    if settings.node.data_dir.is_dir():
+        backup.note(settings.node.data_dir, file, done.about.at, clock.now())
+    return done
+
+
+async def _put_back(
+    call: Call, settings: Settings, file: Path, passphrase: bytes, pool: ThreadPool
+) -> Restored:
+    from gateway.clock import SystemClock
+    from gateway.ops import restore
+
+    settings.node.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return await restore.restore(file, passphrase, _place(settings), SystemClock(), pool, _progress(call))
+
+
+def _progress(call: Call) -> Any:
+    return lambda what, count: call.say("cli.backup.copied", what=what, count=count)
+
+
+def _place(settings: Settings) -> Target:
+    from gateway.ops.restore import Target
+
+    return Target(
+        database_url=settings.database.address,
+        data_dir=settings.node.data_dir,
+        content=settings.node.data_dir / "content",
+        keys=settings.keys.folder,
+        trust=settings.trust.folder,
+    )
+
+
+def _tell_equal(call: Call, file: Path, done: Restored, drill: bool) -> None:
+    output.record(
+        call,
+        {
+            "path": str(file),
+            "copied_at": output.stamp(done.about.at),
+            "node": done.about.node,
+            "rows": done.manifest.rows,
+            "files": done.files,
+            "lacks": [{"sha256": digest, "why": why} for digest, why in sorted(done.manifest.lacks.items())],
+            "equal": True,
+        },
+        id_key="path",
+    )
+    call.say("cli.restore.equal", rows=done.manifest.rows, files=done.files)
+    if done.kept_trust:
+        call.say("cli.restore.kept_trust")
+    if not drill:
+        call.say("cli.restore.next")
+
+
+def restored(
+    call: Call,
+    number: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="CODE=N: last arrival number that was given in this year's book; once for each agency."
+        ),
+    ] = None,
+    withdraw: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="CODE=FINGERPRINT: a certificate that was withdrawn after the backup; once for each."
+        ),
+    ] = None,
+    confirmed_by: Annotated[str | None, typer.Option(help="Who looked at what is shown.")] = None,
+    approved_by: Annotated[str | None, typer.Option(help="The second person.")] = None,
+) -> None:
+    """Show what to check on a restored node; with two names, confirm it, and let it work again."""
+    run(_restored(call, number or [], withdraw or [], confirmed_by, approved_by))
+
+
+async def _restored(
+    call: Call,
+    number: Sequence[str],
+    withdraw: Sequence[str],
+    confirmed_by: str | None,
+    approved_by: str | None,
+) -> None:
+    from gateway.domain.wall_clock import local
+    from gateway.incoming.register import BOOK
+    from gateway.store import restored as gate
+
+    async with at_ground(call.settings()) as ground:
+        found = await gate.waiting(ground.store)
+        if found is None:
+            call.say("cli.restored.none")
+            return
+        year = local(ground.clock.now()).year
+        counters = await gate.counters(ground.store, BOOK, year)
+        if confirmed_by is None or approved_by is None:
+            await _show_restored(call, ground, found, counters)
+            return
+        _refuse_one_person(confirmed_by, approved_by)
+        last, gone = _numbers(number, counters), [_certificate(each) for each in withdraw]
+        if call.agrees("cli.ask.restored", at=found.data.get("copied_at")):
+            for code, fingerprint in gone:
+                await ground.directory.unbind(code, fingerprint)
+            await gate.confirm(ground.store, ground.clock, BOOK, year, last, (confirmed_by, approved_by))
+            output.record(call, {"confirmed": True, "confirmed_by": confirmed_by, "approved_by": approved_by})
+
+
+def _certificate(text: str) -> tuple[str, str]:
+    code, _, fingerprint = text.partition("=")
+    if not code or not fingerprint:
+        raise typer.BadParameter(f"{text!r} is not CODE=FINGERPRINT, as gateway restored shows them")
+    return code.strip(), fingerprint.strip().lower()
+
+
+def _refuse_one_person(confirmed_by: str, approved_by: str) -> None:
+    if confirmed_by.strip().casefold() == approved_by.strip().casefold():
+        raise Denied(
+            f"confirming a restore needs two people, and {confirmed_by!r} stands twice", code="GW-TWO-PEOPLE"
+        )
+
+
+def _numbers(given: Sequence[str], counters: Sequence[Counter]) -> Mapping[str, int]:
+    """The last number of each agency that the node numbers for; none may be left out or lie below what is known."""
+    told = {}
+    for each in given:
+        match = re.fullmatch(r"([^=]+)=([0-9]{1,9})", each)
+        if match is None:
+            raise typer.BadParameter(f"{each!r} is not CODE=N, for example Z91.02=57")
+        told[match[1].strip().casefold()] = int(match[2])
+    last = {}
+    for counter in counters:
+        number = told.pop(counter.code.casefold(), None)
+        if number is None or number < counter.last:
+            raise Clash(
+                f"the last arrival number of {counter.code} is missing or below {counter.last}, which the copy knows",
+                hint=f"look at the book on paper or at the stamps, then add: --number {counter.code}=N",
+            )
+        last[counter.agency_id] = number
+    if told:
+        raise NotFound(f"this node gives no arrival numbers for {', '.join(sorted(told))}")
+    return last
+
+
+async def _show_restored(call: Call, ground: Ground, found: Event, counters: Sequence[Counter]) -> None:
+    from gateway.registry.binding import speakers
+
+    bound = await speakers(ground.store.reader, ground.clock.now())
+    waits = await ground.store.counts()
+    told: dict[str, Any] = {
+        "copied_at": found.data.get("copied_at"),
+        "restored_at": output.stamp(found.at),
+        "sent_again": waits.get("outbox.waiting", 0) + waits.get("job.waiting", 0),
+        "numbers": [{"code": each.code, "last": each.last} for each in counters],
+        "certificates": [
+            {
+                "code": each.code,
+                "fingerprint": each.fingerprint,
+                "bound_at": output.stamp(each.bound_at),
+                "proposed_by": each.proposed_by,
+                "approved_by": each.approved_by,
+            }
+            for each in bound
+        ],
+    }
+    if call.output is not Format.TABLE:
+        output.record(call, told)
+        return
+    output.record(call, {key: told[key] for key in ("copied_at", "restored_at", "sent_again")})
+    output.aloud(
+        call, (call.word("cli.restored.number", code=each.code, last=each.last) for each in counters)
+    )
+    output.aloud(
+        call,
+        (
+            call.word(
+                "cli.restored.certificate",
+                code=each.code,
+                fingerprint=each.fingerprint,
+                day=output.clock(each.bound_at),
+            )
+            for each in bound
+        ),
+    )
+    call.say("cli.restored.check")

@@ -9,14 +9,14 @@ from aiohttp import web
 
 from gateway import __version__
 from gateway.api.app import build
-from gateway.api.call_log import CallLog
 from gateway.api.deps import ApiDeps, ApiOptions
 from gateway.api.entry import Entry
+from gateway.api.server import CallLog
 from gateway.bootstrap import storeys
 from gateway.bootstrap.node import Node
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ports import Clock, Health
-from gateway.ports.calls import ApiCalls
+from gateway.ports.node import ApiCalls
 from gateway.settings import Settings
 
 

@@ -1,22 +1,29 @@
-"""`gateway evidence`: makes a pack of what proves that a document was sent or received, and lists those that were made. In:
-an id or a number. Out: one ZIP file. What is done with a pack anywhere else is in `evidence_check`."""
+"""`gateway evidence`: packs of what proves that a document was sent or received. On a node: made, as one ZIP file,
+from an id or a number, and listed. Anywhere, without a node: `verify` and `show`. In: a file, a folder with whom one
+believes. Out: each thing that holds, does not hold or cannot be told, and for what time; exit 7 unless all of it
+holds."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import evidence_check, finding, output
-from gateway.cli.command import Call, noun, verb
+from gateway.cli import documents, output
+from gateway.cli.command import NOUNS, Call, Format, noun, verb
 from gateway.cli.node import at_agency, run
-from gateway.cli.nouns import NOUNS
+from gateway.cli.output import VERIFICATION
+from gateway.cli.verify import moment
 from gateway.errors import Clash, NotFound, StoreFailure
+from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.domain.event import Event
+    from gateway.domain.evidence import PacketTold, Story
     from gateway.ops.evidence.make import Made
     from gateway.ports import Work
 
@@ -36,7 +43,7 @@ def register(app: typer.Typer) -> None:
         "make",
         examples=("gateway evidence make 15/SNV-VP", "gateway evidence make msg_01J… --to case.zip"),
     )(make)
-    evidence_check.register(group)
+    _register_checks(group)
     verb(
         group,
         "list",
@@ -81,13 +88,13 @@ async def _make(call: Call, document: str, to: Path | None) -> None:
 async def _meant(work: Work, text: str) -> str:
     """Sent or received; a number may be either."""
     if text.startswith("inb_"):
-        return (await finding.incoming(work, text)).id
+        return (await documents.find_incoming(work, text)).id
     try:
-        return (await finding.outgoing(work, text)).id
+        return (await documents.find_outgoing(work, text)).id
     except NotFound:
         if text.startswith("msg_"):
             raise
-    return (await finding.incoming(work, text)).id
+    return (await documents.find_incoming(work, text)).id
 
 
 def _must_not_exist(target: Path) -> None:
@@ -97,7 +104,7 @@ def _must_not_exist(target: Path) -> None:
 
 def _write(made: Made, target: Path) -> None:
     """Under its name only when it is whole and on disk; read once more, because it may be needed in ten years."""
-    from gateway.ops.evidence import read
+    from gateway.ops.evidence import pack_file
 
     _must_not_exist(target)
     growing = target.with_name(f".{target.name}.new")
@@ -107,7 +114,7 @@ def _write(made: Made, target: Path) -> None:
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
-        read.read(growing)
+        pack_file.read_pack(growing)
         growing.rename(target)
     except OSError as cause:
         raise StoreFailure(
@@ -153,3 +160,144 @@ def _cells(event: Event) -> tuple[str, ...]:
     told = event.data
     names = ("document", "size", "manifest")
     return (str(told.get("pack", "")), output.clock(event.at), *(str(told.get(name, "")) for name in names))
+
+
+File = Annotated[Path, typer.Argument(help="The pack: one ZIP file; - is standard input.")]
+_MARKS = {True: "✓", False: "✗", None: "?"}
+
+
+def _register_checks(group: typer.Typer) -> None:
+    verb(
+        group,
+        "verify",
+        examples=(
+            "gateway evidence verify case.zip --trust trust/",
+            "gateway evidence verify case.zip --trust trust/ --seal published.seal -o json",
+        ),
+    )(verify)
+    verb(
+        group, "show", examples=("gateway evidence show case.zip", "gateway evidence show case.zip -o json")
+    )(show)
+
+
+def verify(
+    call: Call,
+    file: File,
+    trust: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="GATEWAY_TRUST",
+            help="Folder with ca.pem, bindings.csv, chain/, crl/, ocsp/, nodes/ and tsa/.",
+        ),
+    ] = None,
+    seal: Annotated[
+        Path | None, typer.Option(help="A seal of the log that was published outside the node.")
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="As of this time (RFC 3339); default: now.")] = None,
+) -> None:
+    """Check a pack offline: every byte, every signature, every time. Exit 7 unless all of it holds."""
+    from gateway.clock import SystemClock
+    from gateway.ops.evidence import verify as checking
+
+    report = checking.verify(file, trust, seal, moment(at) if at else SystemClock().now())
+    if call.output is Format.TABLE:
+        _report_aloud(call, report.told())
+    else:
+        output.data(call, report.told())
+    if report.verdict != "valid":
+        raise typer.Exit(VERIFICATION)
+
+
+def _report_aloud(call: Call, found: dict[str, Any]) -> None:
+    for anchor in found["anchors"]:
+        kind = call.word(f"evidence.anchor.{anchor['kind']}")
+        output.aloud(call, [output.plain(f"  {kind}: {anchor['name']}  SHA-256 {anchor['sha256']}")])
+    if not found["anchored"]:
+        output.aloud(call, [f"  {call.word('evidence.no_anchors')}"])
+    for step in found["steps"]:
+        output.aloud(call, [_step(call, step)])
+    failed = next((step for step in found["steps"] if step["ok"] is False), None)
+    member = (failed or {}).get("member") or ""
+    output.aloud(call, [output.plain(call.word(f"evidence.verdict.{found['verdict']}", member=member))])
+
+
+def _step(call: Call, step: dict[str, Any]) -> str:
+    mark = _MARKS[step["ok"]] if step["decides"] or step["ok"] is not None else "·"
+    told = call.word(f"evidence.note.{step['note']}", **_params_shown(call, step.get("params", {})))
+    text = f"{mark} {call.word('evidence.step.' + step['step'])}: {told}"
+    if step["proved_at"]:
+        key = "evidence.proved_at" if step["trusted_time"] else "evidence.proved_now"
+        text += f"; {call.word(key, time=_clock(step['proved_at']))}"
+    if step["member"]:
+        text += f"  [{step['member']}]"
+    detail = step["detail"] or ""
+    if labels.has(f"code.{detail}"):
+        detail = call.word(f"code.{detail}")
+    return output.plain(text + (f"  ({detail})" if detail else ""))
+
+
+def _params_shown(call: Call, params: dict[str, str]) -> dict[str, str]:
+    """A code beside its meaning, a time as people read it."""
+    told = dict(params)
+    if labels.has(f"code.{told.get('code', '')}"):
+        told["code"] = f"{told['code']}: {call.word('code.' + told['code'])}"
+    if "time" in told:
+        told["time"] = _clock(told["time"])
+    return told
+
+
+def _clock(iso: str) -> str:
+    """With seconds and offset, as a court needs it."""
+    from gateway.ops.evidence.page import clock
+
+    try:
+        return clock(datetime.fromisoformat(iso))
+    except ValueError:
+        return iso
+
+
+def show(call: Call, file: File) -> None:
+    """Say what a pack holds. Nothing is verified but that the file is whole."""
+    from gateway.domain.evidence import STORY
+    from gateway.ops.evidence import contents, pack_file
+
+    pack = pack_file.read_pack(file)
+    story = contents.read_story(pack.read(STORY, contents.MOST_STORY))
+    call.say("evidence.unverified", file=file)
+    if call.output is Format.TABLE:
+        output.aloud(call, (output.plain(line) for line in _story_aloud(call, story)))
+        return
+    told = {
+        "id": pack.manifest.pack,
+        "story": contents.story_json(story),
+        "members": [
+            {"name": each.name, "size": each.size, "sha256": each.sha256, "media": each.media}
+            for each in pack.manifest.members
+        ],
+    }
+    output.data(call, told)
+
+
+def _story_aloud(call: Call, story: Story) -> Iterator[str]:
+    from gateway.ops.evidence.page import clock, party, sealed_times, trusted
+
+    made = {"agency": party(story.made_by), "time": clock(story.made_at), "node": story.node}
+    yield call.word("evidence.page.made", **made, software=story.software, pack=story.pack)
+    yield f"{story.code}  {story.issued_on}  {story.subject}"
+    if story.absent is not None:
+        yield call.word(f"evidence.page.absent.{story.absent}")
+    times = sealed_times(story)
+    for each in story.packets:
+        yield _packet(call, each, trusted(call.word, times, each))
+    for seal in story.seals:
+        stamped = clock(seal.stamped_at) if seal.stamped_at else call.word("evidence.page.untrusted")
+        yield f"{call.word('evidence.page.seal')} {seal.number}: {clock(seal.at)}; {stamped}"
+
+
+def _packet(call: Call, packet: PacketTold, when: str) -> str:
+    from gateway.ops.evidence.page import clock, packet_word, party
+
+    way = call.word(f"evidence.page.direction.{packet.direction}")
+    to = ", ".join(party(each) for each in packet.to)
+    said = f"{clock(packet.at)}  {way}  {packet_word(call.word, packet)}: {party(packet.sender)} → {to}"
+    return f"{said}  [{packet.member or packet.sha256}]  {when}"

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import finding, output, person
-from gateway.cli.command import Call, Format, noun, verb
+from gateway.cli import documents, output, people
+from gateway.cli.command import NOUNS, Call, Format, noun, verb
 from gateway.cli.node import Seat, at_agency, run
-from gateway.cli.nouns import NOUNS
-from gateway.cli.person import As
+from gateway.cli.people import As
 from gateway.domain.hold import HeldKind, Hold, HoldState
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def list_(
     cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
 ) -> None:
     """List what is or was under seal, newest first; never what it says."""
-    run(_list(call, finding.states(state or [], [*HoldState]), limit, cursor))
+    run(_list(call, documents.known_states(state or [], [*HoldState]), limit, cursor))
 
 
 async def _list(call: Call, states: list[str], limit: int, cursor: str | None) -> None:
@@ -193,24 +192,24 @@ def lift(
 
 
 async def _lift(call: Call, id: str, name: str, key: Path, why: str) -> None:
-    from gateway.holding import decide
+    from gateway import holding
     from gateway.incoming import seal as incoming
-    from gateway.outgoing import seal as outgoing
+    from gateway.outgoing import files
     from gateway.trust.hold_seal import KeyUnsealer
 
     async with at_agency(call) as seat:
         if not call.agrees("cli.ask.lift", hold=id):
             return
         node = seat.node
-        decision = decide.decided(node.hold, await _person(call, seat, name), why)
+        decision = holding.decided(node.hold, await _person(call, seat, name), why)
         async with node.store.read(seat.scope) as work:
             found = await work.held.get(id)
         opener = None
         if found.state is HoldState.SEALED:
-            passphrase = person.unseen(call, "cli.hold.passphrase")
+            passphrase = people.unseen(call, "cli.hold.passphrase")
             opener = KeyUnsealer.from_pem(key.read_bytes(), passphrase.encode())
         if found.kind is HeldKind.OUTGOING:
-            done = await outgoing.lift(node.out, node.hold, seat.scope, id, decision, opener)
+            done = await files.lift_seal(node.out, node.hold, seat.scope, id, decision, opener)
         else:
             done = await incoming.lift(node.inn, node.hold, seat.scope, id, decision, opener)
         output.record(call, shown(done))
@@ -222,22 +221,22 @@ def purge(call: Call, hold: Id, as_: As, why: Why) -> None:
 
 
 async def _purge(call: Call, id: str, name: str, why: str) -> None:
-    from gateway.holding import decide
+    from gateway import holding
 
     async with at_agency(call) as seat:
         if not call.agrees("cli.ask.purge", hold=id):
             return
-        decision = decide.decided(seat.node.hold, await _person(call, seat, name), why)
-        done = await decide.purge(seat.node.hold, seat.scope, id, decision)
+        decision = holding.decided(seat.node.hold, await _person(call, seat, name), why)
+        done = await holding.purge(seat.node.hold, seat.scope, id, decision)
         output.record(call, shown(done))
 
 
 async def _person(call: Call, seat: Seat, name: str) -> SignedIn:
-    from gateway.deciding import sign_in
+    from gateway.deciding import people as sign_in
 
-    passphrase = person.unseen(call, "cli.person.passphrase", name=name)
-    code = person.unseen(call, "cli.person.code", name=name)
-    return await sign_in.run(seat.node.deciding, name, passphrase, code)
+    passphrase = people.unseen(call, "cli.person.passphrase", name=name)
+    code = people.unseen(call, "cli.person.code", name=name)
+    return await sign_in.sign_in(seat.node.deciding, name, passphrase, code)
 
 
 def key(
@@ -254,8 +253,8 @@ def key(
     for path in (private, public):
         if path.exists():
             raise Clash(f"{path} exists; nothing is overwritten, name another file")
-    passphrase = person.unseen(call, "cli.hold.new_passphrase")
-    if len(passphrase) < _SHORTEST or passphrase != person.unseen(call, "cli.hold.again"):
+    passphrase = people.unseen(call, "cli.hold.new_passphrase")
+    if len(passphrase) < _SHORTEST or passphrase != people.unseen(call, "cli.hold.again"):
         raise typer.BadParameter(call.word("cli.hold.bad_passphrase", least=_SHORTEST))
     made_private, made_public = new_pair(passphrase.encode())
     try:

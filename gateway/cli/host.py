@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Call, noun, verb
+from gateway.cli.command import NOUNS, Call, noun, verb
 from gateway.cli.node import at_ground, at_registry, chosen, operator, run
-from gateway.cli.nouns import NOUNS
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.errors import Clash, NotFound, Refused
 

@@ -1,19 +1,27 @@
 """`gateway inbox`: incoming documents and packets that did not become one. In: an id or a number. Out: lists, one
-document with its checks, or files in a folder. What a clerk does with them is in `inbox_acts`."""
+document with its checks; or documents handed over as files, each in a folder of its own, complete before it is
+acknowledged: `<folder>/<id>/` with the files, envelope.edxml and document.json. A pull cut short is offered again.
+What a clerk does with documents is in `inbox_acts`."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import finding, inbox_acts, output, shapes
-from gateway.cli.command import Call, Format, noun, verb
-from gateway.cli.node import at_agency, run
-from gateway.cli.nouns import NOUNS
-from gateway.domain.document import InState
+from gateway.cli import documents, inbox_acts, output
+from gateway.cli import documents as shapes
+from gateway.cli.command import NOUNS, Call, Format, noun, verb
+from gateway.cli.node import Seat, at_agency, run
+from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.status import fold_incoming
+from gateway.errors import StoreFailure
 
 if TYPE_CHECKING:
     from gateway.ports import InboxItem
@@ -76,23 +84,23 @@ def list_(
 ) -> None:
     """List incoming documents, newest first; or packets in quarantine."""
     if quarantine:
-        run(_packets(call, finding.states(state or [], _PACKET_STATES), limit, cursor))
+        run(_packets(call, documents.known_states(state or [], _PACKET_STATES), limit, cursor))
     else:
-        run(_list(call, finding.states(state or [], [*InState]), query, limit, cursor))
+        run(_list(call, documents.known_states(state or [], [*InState]), query, limit, cursor))
 
 
 async def _list(call: Call, states: list[str], query: str | None, limit: int, cursor: str | None) -> None:
-    from gateway.incoming import around
+    from gateway.incoming import reading
 
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
         page = await work.incoming.page(limit=limit, cursor=cursor, states=states, query=query)
-        beside = await around.look(work, page.items, await seat.node.inn.office())
+        beside = await reading.around_each(work, page.items, await seat.node.inn.office())
         aside = await work.inbox.page(limit=1, states=("held", "quarantined", "malformed"))
     output.rows(
         call,
-        [shapes.incoming(call, *each) for each in zip(page.items, beside, strict=True)],
+        [documents.incoming_record(call, *each) for each in zip(page.items, beside, strict=True)],
         _COLUMNS,
-        [shapes.incoming_cells(call, each) for each in page.items],
+        [documents.incoming_cells(call, each) for each in page.items],
         extra={"next_cursor": page.next_cursor, "has_more": page.next_cursor is not None},
     )
     _more(call, page.next_cursor)
@@ -105,7 +113,7 @@ async def _packets(call: Call, states: list[str], limit: int, cursor: str | None
         page = await work.inbox.page(limit=limit, cursor=cursor, states=states or _QUARANTINE)
     output.rows(
         call,
-        [shapes.packet(call, each) for each in page.items],
+        [documents.packet_record(call, each) for each in page.items],
         _PACKET_COLUMNS,
         [_packet_cells(call, each) for each in page.items],
         extra={"next_cursor": page.next_cursor, "has_more": page.next_cursor is not None},
@@ -116,7 +124,14 @@ async def _packets(call: Call, states: list[str], limit: int, cursor: str | None
 def _packet_cells(call: Call, item: InboxItem) -> tuple[str, ...]:
     sender = item.sender_code or item.transport_sender
     state = call.word(f"packet.{item.state}")
-    return item.id, state, item.code or "", sender, shapes.why(call, item), output.clock(item.received_at)
+    return (
+        item.id,
+        state,
+        item.code or "",
+        sender,
+        documents.why_set_aside(call, item),
+        output.clock(item.received_at),
+    )
 
 
 def _more(call: Call, cursor: str | None) -> None:
@@ -130,26 +145,26 @@ def show(call: Call, document: Which) -> None:
 
 
 async def _show(call: Call, text: str) -> None:
-    from gateway.cli import story_in
-    from gateway.incoming import around
+    from gateway.cli import story
+    from gateway.incoming import reading
 
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
         if text.startswith("inx_"):
             item = await work.inbox.get(text)
             if call.output is Format.TABLE and not call.quiet:
-                output.lines(story_in.packet(call, item))
+                output.lines(story.packet(call, item))
             else:
-                output.record(call, shapes.packet(call, item))
+                output.record(call, documents.packet_record(call, item))
             return
-        found = await finding.incoming(work, text)
+        found = await documents.find_incoming(work, text)
         facts = await work.facts.of(found.id)
-        beside = await around.of(work, found, await seat.node.inn.office())
+        beside = await reading.around_one(work, found, await seat.node.inn.office())
     standing = fold_incoming(facts)
-    shown = shapes.incoming(call, found, beside) | {"shown": standing.shown}
+    shown = documents.incoming_record(call, found, beside) | {"shown": standing.shown}
     if call.output is Format.TABLE and not call.quiet:
-        output.lines(story_in.incoming(call, found, standing.shown, facts, beside))
+        output.lines(story.incoming(call, found, standing.shown, facts, beside))
         return
-    output.record(call, shown | {"facts": [shapes.fact(each) for each in facts]})
+    output.record(call, shown | {"facts": [documents.fact_record(each) for each in facts]})
 
 
 def pull(
@@ -162,6 +177,86 @@ def pull(
     keep: Annotated[bool, typer.Option("--keep", help="Do not acknowledge; they are offered again.")] = False,
 ) -> None:
     """Write documents that were not handed over yet into a folder, then acknowledge each."""
-    from gateway.cli import pulling
 
-    run(pulling.pull(call, folder, limit, client, keep))
+    run(hand_over(call, folder, limit, client, keep))
+
+
+# Long enough to write a full document to a slow share.
+_LEASE_S = 600
+
+
+async def hand_over(call: Call, folder: Path, limit: int, client: str, keep: bool) -> None:
+    """Writes up to `limit` documents; each is acknowledged only when its folder is complete and durable."""
+    from gateway.incoming import act
+
+    async with at_agency(call) as seat:
+        if call.dry_run:
+            await _would_hand_over(call, seat, limit)
+            return
+        documents = await act.lease(seat.node.inn, seat.scope, client, limit, _LEASE_S)
+        told = []
+        for document in documents:
+            where = await _write_folder(call, seat, folder, document)
+            if not keep:
+                await act.ack(seat.node.inn, seat.scope, document.id, client)
+            told.append((document, where))
+            call.say("cli.pulled", id=document.id, where=where)
+    output.rows(
+        call,
+        [{"id": each.id, "folder": str(where), "document_id": each.document_id} for each, where in told],
+        (("cli.column.id", "dim"), ("cli.column.number", ""), ("cli.column.folder", "")),
+        [(each.id, shapes.numbered(each.number, each.symbol), str(where)) for each, where in told],
+    )
+
+
+async def _would_hand_over(call: Call, seat: Seat, limit: int) -> None:
+    async with seat.node.store.read(seat.scope) as work:
+        page = await work.incoming.page(limit=limit, handover="available")
+    for each in page.items:
+        call.say("cli.would", what=f"pull {each.id}")
+
+
+async def _write_folder(call: Call, seat: Seat, folder: Path, document: IncomingDocument) -> Path:
+    """The finished folder appears under its name at once, so that a watching program never sees half of it."""
+    from gateway.incoming import reading
+
+    final = folder / document.id
+    if final.exists():
+        return final
+    making = folder / f".{document.id}.part"
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(parents=True)
+    async with seat.node.store.read(seat.scope) as work:
+        beside = await reading.around_one(work, document, await seat.node.inn.office())
+    if beside.is_readable:  # what is recalled or sealed is told of, and its files are not given out
+        opened = await reading.open_envelope(seat.node.inn, seat.scope, document.id)
+        await _pour(opened.pieces, making / "envelope.edxml", opened.sha256)
+    for each in document.files if beside.is_readable else ():
+        opened = await reading.open_file(seat.node.inn, seat.scope, document.id, each.n)
+        await _pour(opened.pieces, making / safe_name(each.n, opened.name), opened.sha256)
+    shown = json.dumps(shapes.incoming_record(call, document, beside), ensure_ascii=False, indent=2)
+    (making / "document.json").write_text(shown, encoding="utf-8")
+    os.replace(making, final)
+    return final
+
+
+async def _pour(pieces: AsyncIterator[bytes], path: Path, sha256: str) -> None:
+    hasher = hashlib.sha256()
+    with path.open("xb") as file:
+        async for piece in pieces:
+            hasher.update(piece)
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    if hasher.hexdigest() != sha256:
+        raise StoreFailure(
+            f"{path.name} was read back with another digest than it was stored with; try again"
+        )
+
+
+def safe_name(n: int, name: str) -> str:
+    """A sender's file name as one name inside our folder: nothing that leaves it, hides in it or steers a shell."""
+    kept = "".join(letter if letter.isalnum() or letter in " ._-()" else "_" for letter in name).strip(" .")
+    while len(kept.encode()) > 180:
+        kept = kept[1:]
+    return f"{n:02}-{kept or 'file'}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import finding, output, shapes
+from gateway.cli import documents, output
 from gateway.cli.command import Call, Format, verb
 from gateway.cli.node import Seat, at_agency, run
 
@@ -213,14 +213,14 @@ async def _say(
 
 
 async def _set(call: Call, seat: Seat, document: IncomingDocument, said: StatusCall) -> None:
-    from gateway.incoming import act, around
+    from gateway.incoming import act, reading
 
     done = await act.set_status(seat.node.inn, seat.scope, document.id, said)
     if call.output is not Format.TABLE:
         async with seat.node.store.read(seat.scope) as work:
             addressed = await work.incoming.get(document.id)
-            beside = await around.of(work, addressed, await seat.node.inn.office())
-        output.record(call, shapes.incoming(call, addressed, beside) | {"repeated": done.repeated})
+            beside = await reading.around_one(work, addressed, await seat.node.inn.office())
+        output.record(call, documents.incoming_record(call, addressed, beside) | {"repeated": done.repeated})
         return
     output.lines([done.document.id])
     call.say(
@@ -307,11 +307,11 @@ def return_(
 
 
 async def _return(call: Call, id: str, reason: str, note: str) -> None:
-    from gateway.incoming import decide
+    from gateway.incoming import process
 
     async with at_agency(call) as seat:
         if call.agrees("cli.ask.return", packet=id, reason=call.word(f"reason.{reason}")):
-            item = await decide.give_back(seat.node.inn, seat.scope, id, note, reason)
+            item = await process.give_back(seat.node.inn, seat.scope, id, note, reason)
             output.record(call, {"id": item.id, "state": item.state, "reason": reason})
 
 
@@ -321,18 +321,18 @@ def discard(call: Call, packet: Packet, reason: Why) -> None:
 
 
 async def _decide(call: Call, id: str, act: str, reason: str) -> None:
-    from gateway.incoming import decide
+    from gateway.incoming import process
 
     async with at_agency(call) as seat:
         if call.agrees(f"cli.ask.{act}", packet=id):
-            item = await getattr(decide, act)(seat.node.inn, seat.scope, id, reason)
+            item = await getattr(process, act)(seat.node.inn, seat.scope, id, reason)
             output.record(call, {"id": item.id, "state": item.state})
 
 
 async def _found(seat: Seat, text: str) -> IncomingDocument:
     async with seat.node.store.read(seat.scope) as work:
-        return await finding.incoming(work, text)
+        return await documents.find_incoming(work, text)
 
 
 def _name(document: IncomingDocument) -> str:
-    return output.plain(shapes.numbered(document.number, document.symbol) or document.id)
+    return output.plain(documents.numbered(document.number, document.symbol) or document.id)

@@ -1,6 +1,9 @@
-"""`gateway init`: sets up a node. In: six answers, as flags or asked at the terminal. Out: a commented settings file, a
-migrated database, the hosted agency, its key pair with a signing request, and the first API key, printed once; the set-up
-begins, in which two new persons may decide at once. An existing settings file is never touched."""
+"""`gateway init`, `gateway config`, `gateway migrate`: a node is set up, its settings are looked at, its database is
+brought to this version. `init`. In: six answers, as flags or asked at the terminal. Out: a commented settings file, a
+migrated database, the hosted agency, its key pair with a signing request, and the first API key, printed once; the
+set-up begins, in which two new persons may decide at once. An existing settings file is never touched. `config`: which
+settings are in force and where each came from, secrets masked; or every fault at once. `migrate`: where the schema
+stands, and its steps, forward only; those that an older node could not bear run only with --contract."""
 
 from __future__ import annotations
 
@@ -16,13 +19,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Call, verb
-from gateway.cli.node import at_ground, operator, run
+from gateway.cli.command import NOUNS, Call, Format, noun, verb
+from gateway.cli.node import at_ground, must_exist, operator, run
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.errors import Clash, Misconfigured
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
+    from gateway.store.migrate import Status
 
 _FIRST_KEY = "first"
 _LIFE = timedelta(days=365)
@@ -141,7 +145,7 @@ def _port(text: str) -> int:
 
 
 def _check_code(code: str) -> None:
-    from gateway.domain.agency_code import AgencyCode, BadCode
+    from gateway.domain.registry import AgencyCode, BadCode
 
     try:
         AgencyCode.parse(code)
@@ -154,7 +158,7 @@ async def _set_up(call: Call, file: Path, answers: Answers) -> None:
     from gateway import settings as reading
     from gateway.cli import tokens
     from gateway.clock import SystemClock
-    from gateway.deciding import set_up
+    from gateway.deciding import approvals
     from gateway.store import migrate
 
     making = file.with_name(f".{file.name}.new")
@@ -185,7 +189,7 @@ async def _set_up(call: Call, file: Path, answers: Answers) -> None:
         ground.keys.request(agency.code, entry.key_id, agency.name)
         secret, key = await tokens.make(ground, agency, _FIRST_KEY, tokens.DAILY, _LIFE)
         codes = await _people(ground, answers.people)
-        until = await set_up.begin(ground.deciding, (await operator(ground.store)).id)
+        until = await approvals.begin_set_up(ground.deciding, (await operator(ground.store)).id)
     making.replace(file)
     request = settings.keys.folder / agency.code / f"{entry.key_id}.csr.pem"
     output.record(
@@ -283,3 +287,92 @@ port = {answers.port}
 def _quoted(text: str) -> str:
     """A TOML basic string."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def register_config(app: typer.Typer) -> None:
+    group = noun("config", NOUNS["config"])
+    verb(
+        group, "show", examples=("gateway config show", "gateway config show --config province.toml -o json")
+    )(show_settings)
+    verb(group, "check", examples=("gateway config check", "gateway --config agency.toml config check"))(
+        check_settings
+    )
+    app.add_typer(group)
+
+
+def show_settings(call: Call) -> None:
+    """Print every setting with its value and its source; secrets are masked."""
+    from gateway.settings import shown, sources
+
+    settings = call.settings()
+    values, where = shown(settings), sources(settings)
+    records = [{"id": key, "value": values[key], "source": where[key]} for key in values]
+    cells = [(key, "" if values[key] is None else str(values[key]), where[key]) for key in values]
+    output.rows(call, records, (("cli.setting", ""), ("cli.value", ""), ("cli.source", "dim")), cells)
+
+
+def check_settings(call: Call) -> None:
+    """Read the settings and say whether they can be used; exit 1 and every fault when not."""
+    from gateway.errors import Misconfigured
+    from gateway.ops import settings_check
+    from gateway.settings import locate
+
+    if found := settings_check.faults(call.settings()):
+        raise Misconfigured(
+            "the settings cannot be used:" + "".join(f"\n  {each}" for each in found),
+            code="GW-C-001",
+            hint="docs/settings.md describes every setting; see those in force with: gateway config show",
+        )
+    path = locate(call.config, os.environ)
+    call.say("cli.settings_fine", file=path or "-")
+
+
+def register_migrate(app: typer.Typer) -> None:
+    group = noun("migrate", NOUNS["migrate"])
+    verb(group, "status", examples=("gateway migrate status", "gateway migrate status -o json"))(
+        schema_status
+    )
+    verb(group, "up", examples=("gateway migrate up", "gateway migrate up --contract --yes"), writes=True)(
+        schema_up
+    )
+    app.add_typer(group)
+
+
+def schema_status(call: Call) -> None:
+    """Show the schema's version and the steps still to come."""
+    from gateway.store import migrate
+
+    settings = call.settings()
+    must_exist(settings)
+    _print_schema(call, run(migrate.status(settings.database.address)))
+
+
+def schema_up(
+    call: Call,
+    contract: Annotated[
+        bool, typer.Option("--contract", help="Also remove what only older versions needed.")
+    ] = False,
+) -> None:
+    """Apply the steps still to come, all of them or none."""
+    from gateway.store import migrate
+
+    settings = call.settings()
+    must_exist(settings)
+    url = settings.database.address
+    pending = len(run(migrate.status(url)).pending)
+    if not contract or call.agrees("cli.ask.contract", count=pending):
+        if call.dry_run:
+            call.say("cli.would", what=f"migrate up ({pending})")
+            return
+        _print_schema(call, run(migrate.up(url, contract)))
+
+
+def _print_schema(call: Call, found: Status) -> None:
+    pending: list[dict[str, Any]] = [
+        {"revision": each.revision, "phase": each.phase, "says": each.says} for each in found.pending
+    ]
+    if call.output is not Format.TABLE:
+        output.record(call, {"current": found.current, "head": found.head, "pending": pending})
+        return
+    output.record(call, {"current": found.current or "–", "head": found.head, "pending": len(pending)})
+    output.aloud(call, (f"  {each['revision']} {each['phase']}: {each['says']}" for each in pending))

@@ -1,27 +1,32 @@
 """`gateway keys`: the exchange keys of the agency, with which the node signs its packets. In: an agency, a certificate
-file. Out: a new key, its signing request, or the list with what expires when. Private keys are never printed."""
+file; a key of ours or a certificate that is bound here, and a time. Out: a new key, its signing request, or the list
+with what expires when; a key that signs nothing more, or speaks for nobody more, and after a theft what was signed
+since then, found and marked. Private keys are never printed. Which certificates speak for whom is in `proposals`."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import keys_bind, keys_end, output
-from gateway.cli.command import Call, noun, verb
-from gateway.cli.node import at_ground, chosen, run
-from gateway.cli.nouns import NOUNS
+from gateway.cli import output, proposals
+from gateway.cli.command import NOUNS, Call, noun, verb
+from gateway.cli.node import at_ground, at_node, chosen, operator, run
 from gateway.errors import Clash, Misconfigured, NotFound
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
-    from gateway.domain.key_use import KeyEnd, KeyUse
-    from gateway.trust.keys import KeyEntry, KeyKind
+    from gateway.bootstrap.node import Node
+    from gateway.domain.account import Principal
+    from gateway.domain.certificates import KeyEnd, KeyUse
+    from gateway.incoming.judge_again import Suspect
+    from gateway.trust.keys import KeyDirectory, KeyEntry, KeyKind
 
 
 class Where(StrEnum):
@@ -70,8 +75,8 @@ def register(app: typer.Typer) -> None:
         examples=("gateway keys import issued.pem", "gateway keys import issued.pem --agency Z91.02 -o json"),
         writes=True,
     )(import_)
-    keys_bind.register(group)
-    keys_end.register(group)
+    proposals.register_in_keys(group)
+    _register_ends(group)
     app.add_typer(group)
 
 
@@ -81,13 +86,13 @@ def list_(call: Call) -> None:
 
 
 async def _list(call: Call) -> None:
-    from gateway.outgoing import keys as signing
+    from gateway.outgoing import desk
 
     async with at_ground(call.settings()) as ground:
         agency = chosen(await ground.store.hosted(), call.agency)
         entries = ground.keys.entries(agency.code)
         now = ground.clock.now()
-        use = await signing.of(ground.directory, ground.store, agency.code, now)
+        use = await desk.signing_keys_from(ground.directory, ground.store, agency.code, now)
         signs = _signing(ground, agency.code, now, use)
     shown = [_shown(each) | {"state": _state(each, signs, use)} for each in entries]
     cells = [_cells(call, each, told["state"]) for each, told in zip(entries, shown, strict=True)]
@@ -169,7 +174,7 @@ def import_(
 async def _import(call: Call, file: Path) -> None:
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    from gateway.ops.exchange_certificates import made_for_signing, never_for_pdfs
+    from gateway.ops.certificates import made_for_signing, never_for_pdfs
     from gateway.trust.key_material import key_id, public_key_of, sha256
     from gateway.trust.keys import read_certificate
 
@@ -200,9 +205,9 @@ def _refuse_stolen(key_id: str, ends: Sequence[KeyEnd]) -> None:
 
 async def _refuse_to_stop(ground: Ground, code: str, key_id: str, fingerprint: str) -> None:
     """A key has one certificate beside it. One that may sign does not make way for one that may not yet."""
-    from gateway.outgoing import keys as signing
+    from gateway.outgoing import desk
 
-    use = await signing.of(ground.directory, ground.store, code, ground.clock.now())
+    use = await desk.signing_keys_from(ground.directory, ground.store, code, ground.clock.now())
     here = {each.key_id: each.fingerprint for each in ground.keys.entries(code)}.get(key_id)
     if (
         here not in (None, fingerprint)
@@ -237,3 +242,143 @@ def _cells(call: Call, entry: KeyEntry, state: str) -> tuple[str, ...]:
         valid = f"{output.clock(entry.not_before)} – {output.clock(entry.not_after)}"
     where, word = call.word(f"cli.key.in_{entry.where}"), call.word(f"cli.key.{state}")
     return entry.key_id, entry.agency_code, entry.algorithm, where, entry.serial or "", valid, word
+
+
+_SUSPECT_COLUMNS = (
+    ("cli.column.id", ""),
+    ("cli.column.way", ""),
+    ("cli.column.at", ""),
+    ("cli.column.reason", ""),
+)
+
+
+def _register_ends(group: typer.Typer) -> None:
+    """Adds the commands to the `keys` group."""
+    verb(
+        group,
+        "retire",
+        examples=(
+            "gateway keys retire 0123456789abcdef",
+            "gateway keys retire 0123456789abcdef --at now --yes",
+        ),
+        writes=True,
+    )(retire)
+    verb(
+        group,
+        "stolen",
+        examples=(
+            "gateway keys stolen 0123456789abcdef --since 2026-11-18T07:00:00+07:00",
+            "gateway keys stolen SHA256 --since 2026-11-18T07:00:00+07:00 --yes -o json",
+        ),
+        writes=True,
+    )(stolen)
+
+
+def retire(
+    call: Call,
+    key: Annotated[str, typer.Argument(help="Id of a key of ours, from: gateway keys list")],
+    at: Annotated[
+        str | None,
+        typer.Option(
+            help="From this time on (RFC 3339, or now); default: after the overlap of the settings."
+        ),
+    ] = None,
+) -> None:
+    """End a key of ours by date. What still waits in the outbox then is signed again under the newer key."""
+    run(_retire(call, key, at))
+
+
+async def _retire(call: Call, key: str, at: str | None) -> None:
+    from gateway.cli.verify import moment
+    from gateway.deciding import proposals
+
+    settings = call.settings()
+    async with at_ground(settings) as ground:
+        agency = chosen(await ground.store.hosted(), call.agency)
+        now = ground.clock.now()
+        ends = (
+            now + timedelta(days=settings.keys.overlap_days)
+            if at is None
+            else now
+            if at == "now"
+            else moment(at)
+        )
+        principal = await operator(ground.store)
+        told = _end_of(ground.keys, agency.code, key, ends, principal)
+        if not call.agrees("cli.ask.retire", id=key, code=agency.code, at=output.clock(ends)):
+            return
+        await proposals.retire_key(ground.deciding, told)
+    output.record(call, {"id": key, "agency": agency.code, "ends_at": output.stamp(ends)})
+
+
+def stolen(
+    call: Call,
+    key: Annotated[
+        str, typer.Argument(help="Id of a key of ours, or the SHA-256 of a certificate bound here.")
+    ],
+    since: Annotated[str, typer.Option(help="Since when others may have had it (RFC 3339).")],
+) -> None:
+    """Say that a key is stolen: it signs nothing more, its certificate counts no more, what crossed since is marked."""
+    from gateway.cli.verify import moment
+
+    run(_stolen(call, key.strip().lower(), moment(since)))
+
+
+async def _stolen(call: Call, key: str, since: datetime) -> None:
+    from gateway.deciding import proposals
+    from gateway.incoming import judge_again
+
+    async with at_node(call) as node:
+        principal = await operator(node.store)
+        told = await _reported(call, node, key, since, principal)
+        if since > told.at:
+            raise Clash("a theft lies in the past: the time after --since is ahead of this machine's clock")
+        if not call.agrees("cli.ask.stolen", code=told.agency_code, since=output.clock(since)):
+            return
+        await proposals.report_stolen(node.deciding, told, since)
+        found = await judge_again.mark_suspects(node.inn, told.agency_code, told.fingerprint, since)
+    cells = [
+        (each.id, call.word(f"cli.suspect.{each.way}"), output.clock(each.at), each.reason) for each in found
+    ]
+    output.rows(call, [_suspect_shown(each) for each in found], _SUSPECT_COLUMNS, cells)
+    call.say("cli.suspect.next", count=len(found), code=told.agency_code)
+
+
+async def _reported(call: Call, node: Node, key: str, since: datetime, principal: Principal) -> KeyEnd:
+    """The end of that key: ours by its id, anybody's by the certificate that is bound here or was at that time."""
+    from cryptography import x509
+
+    from gateway.domain.certificates import KeyEnd
+    from gateway.policy.trust import fingerprint
+    from gateway.trust.key_material import key_id, public_key_of
+
+    now = node.clock.now()
+    if not re.fullmatch(r"[0-9a-f]{64}", key):
+        agency = chosen(await node.store.hosted(), call.agency)
+        return _end_of(node.keys, agency.code, key, now, principal)
+    for each in (*await node.directory.in_force(now), *await node.directory.in_force(since)):
+        if fingerprint(each.certificate_der) == key:
+            mine = key_id(public_key_of(x509.load_der_x509_certificate(each.certificate_der), key))
+            return KeyEnd(agency_code=each.code, key_id=mine, fingerprint=key, at=now, by=principal.id)
+    raise NotFound(f"no certificate {key} speaks for anybody here now, or did at the time of --since")
+
+
+def _end_of(keys: KeyDirectory, code: str, key: str, at: datetime, principal: Principal) -> KeyEnd:
+    from gateway.domain.certificates import KeyEnd
+
+    for each in keys.entries(code):
+        if each.key_id == key and each.fingerprint is not None:
+            return KeyEnd(agency_code=code, key_id=key, fingerprint=each.fingerprint, at=at, by=principal.id)
+    raise NotFound(
+        f"agency {code} has no key {key} with a certificate", hint="list them with: gateway keys list"
+    )
+
+
+def _suspect_shown(each: Suspect) -> dict[str, Any]:
+    return {
+        "id": each.id,
+        "way": each.way,
+        "agency": each.agency_id,
+        "at": output.stamp(each.at),
+        "reason": each.reason,
+    }

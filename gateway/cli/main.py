@@ -1,22 +1,25 @@
 """The command line: noun, then verb. In: the words typed. Out: an exit code, and what the command printed. Commands
-import what they need when they run, so that help and version answer at once; errors are told in one place."""
+import what they need when they run, so that help and version answer at once; errors are told in one place. Here too,
+because they need nothing else: `gateway completion`, which prints what a shell needs to complete words and installs
+nothing, and `gateway version`."""
 
 from __future__ import annotations
 
 import logging
 import os
+import platform
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from functools import cache
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.main import get_command
 
-from gateway import log
-from gateway.cli import completion, failures
-from gateway.cli.command import root
-from gateway.cli.nouns import Commands, Root
+from gateway import __version__, log
+from gateway.cli import output
+from gateway.cli.command import Call, Commands, Root, root, verb
 from gateway.errors import GatewayError
 
 _log = logging.getLogger(__name__)
@@ -48,23 +51,23 @@ def build() -> Any:
 
 def run(args: Sequence[str]) -> int:
     """Does what the words say; the exit code. Never raises, never shows a stack trace."""
-    manner = failures.Manner.of(args, os.environ)
+    manner = output.Manner.of(args, os.environ)
     log.configure("debug" if {"-v", "--verbose"} & set(args) else "warning")
-    completion.answer_shell()
+    answer_shell()
     try:
-        code = build()(args=list(args), prog_name=completion.PROGRAM, standalone_mode=False)
+        code = build()(args=list(args), prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()  # where a reader has gone, that is said here and not at the end of the program
-        return code if isinstance(code, int) else failures.FINE
+        return code if isinstance(code, int) else output.FINE
     except typer.TyperException as error:
         if error.format_message().startswith("Usage: "):
             # No words at all, or a noun without a verb: the help is the answer.
             typer.echo(error.format_message(), err=True)
-            return failures.USAGE
+            return output.USAGE
         hint = _help_hint(args)
-        return failures.tell_usage(error.format_message(), hint, manner, error.exit_code)
+        return output.tell_usage(error.format_message(), hint, manner, error.exit_code)
     except GatewayError as error:
         _log.debug("the command failed", exc_info=True)
-        return failures.tell(error, manner)
+        return output.tell_error(error, manner)
     except (typer.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
@@ -76,13 +79,13 @@ def run(args: Sequence[str]) -> int:
         raise
     except Exception as error:  # the one guard of this program: a person never sees a stack trace
         _log.debug("the command failed unexpectedly", exc_info=True)
-        return failures.tell_internal(error, manner)
+        return output.tell_internal(error, manner)
 
 
 def _reader_gone() -> int:
     """Of a pipe (`| head`): it has what it wanted, and what is still buffered has nowhere to go."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
-    return failures.FINE
+    return output.FINE
 
 
 def main() -> NoReturn:
@@ -98,3 +101,53 @@ def _help_hint(args: Sequence[str]) -> str:
             command = command.commands[word]
             known.append(word)
     return " ".join((*known, "--help"))
+
+
+PROGRAM = "gateway"
+_ASKED_BY = "_GATEWAY_COMPLETE"  # the variable by which a shell asks for words
+
+
+class Shell(StrEnum):
+    """Shells that can be helped."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+    POWERSHELL = "powershell"
+
+
+def register_completion(app: typer.Typer) -> None:
+    verb(
+        app,
+        "completion",
+        examples=(
+            "gateway completion bash > ~/.local/share/bash-completion/completions/gateway",
+            'gateway completion zsh > "${fpath[1]}/_gateway"',
+        ),
+    )(completion)
+
+
+def completion(call: Call, shell: Annotated[Shell, typer.Argument(help="For which shell.")]) -> None:
+    """Print the script by which a shell completes commands and options; put it where your shell looks."""
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]  # reason: it marks no exports
+
+    output.lines([get_completion_script(prog_name=PROGRAM, complete_var=_ASKED_BY, shell=shell.value)])
+
+
+def answer_shell() -> None:
+    """Before the words are read: lets a shell that asks for words by the printed script have them."""
+    if _ASKED_BY in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]  # reason: it marks no exports
+
+        completion_init()
+
+
+def register_version(app: typer.Typer) -> None:
+    verb(app, "version", examples=("gateway version", "gateway version -o json"))(version)
+
+
+def version(call: Call) -> None:
+    """Print the version of the gateway and of Python."""
+    output.record(
+        call, {"gateway": __version__, "python": platform.python_version(), "system": platform.system()}
+    )

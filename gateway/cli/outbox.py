@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import finding, output, send, shapes
-from gateway.cli.command import Call, Format, noun, verb
+from gateway.cli import documents, output, send
+from gateway.cli.command import NOUNS, Call, Format, noun, verb
 from gateway.cli.node import at_agency, run
-from gateway.cli.nouns import NOUNS
 
 if TYPE_CHECKING:
     from gateway.domain.document import OutgoingDocument
@@ -123,7 +122,7 @@ def list_(
     """List outgoing documents, newest first."""
     from gateway.domain.status import STATES
 
-    run(_list(call, finding.states(state or [], STATES), query, limit, cursor))
+    run(_list(call, documents.known_states(state or [], STATES), query, limit, cursor))
 
 
 async def _list(call: Call, states: list[str], query: str | None, limit: int, cursor: str | None) -> None:
@@ -133,9 +132,9 @@ async def _list(call: Call, states: list[str], query: str | None, limit: int, cu
     found = [(each, deliveries.get(each.id, ())) for each in page.items]
     output.rows(
         call,
-        [shapes.outgoing(call, *each) for each in found],
+        [documents.outgoing_record(call, *each) for each in found],
         _COLUMNS,
-        [shapes.outgoing_cells(call, *each) for each in found],
+        [documents.outgoing_cells(call, *each) for each in found],
         extra={"next_cursor": page.next_cursor, "has_more": page.next_cursor is not None},
     )
     if page.next_cursor and call.output is Format.TABLE:
@@ -151,16 +150,16 @@ async def _show(call: Call, text: str) -> None:
     from gateway.cli import story
 
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
-        found = await finding.outgoing(work, text)
+        found = await documents.find_outgoing(work, text)
         deliveries = await work.deliveries.of(found.id)
         facts = {each.id: await work.facts.of(each.id) for each in deliveries}
         stuck = await work.jobs.error_of(found.id)
     if call.output is Format.TABLE and not call.quiet:
         output.lines(story.outgoing(call, found, deliveries, facts, stuck, seat.node.clock.now()))
         return
-    shown = shapes.outgoing(call, found, deliveries) | {"stuck": stuck}
+    shown = documents.outgoing_record(call, found, deliveries) | {"stuck": stuck}
     for told, delivery in zip(shown["recipients"], deliveries, strict=False):
-        told["facts"] = [shapes.fact(each) for each in facts[delivery.id]]
+        told["facts"] = [documents.fact_record(each) for each in facts[delivery.id]]
     output.record(call, shown)
 
 
@@ -171,13 +170,13 @@ def events(call: Call, document: Which) -> None:
 
 async def _events(call: Call, text: str) -> None:
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
-        found = await finding.outgoing(work, text)
+        found = await documents.find_outgoing(work, text)
         told = await work.events.of(found.id)
     output.rows(
         call,
-        [shapes.event(each) for each in told],
+        [documents.event_record(each) for each in told],
         (("cli.column.at", ""), ("cli.column.event", ""), ("cli.column.detail", "dim")),
-        [(output.clock(each.at), str(each.kind), shapes.detail(each)) for each in told],
+        [(output.clock(each.at), str(each.kind), documents.event_detail(each)) for each in told],
     )
 
 
@@ -191,7 +190,7 @@ async def _send_draft(call: Call, text: str, confirm: tuple[str, ...]) -> None:
 
     async with at_agency(call) as seat:
         async with seat.node.store.read(seat.scope) as work:
-            found = await finding.outgoing(work, text)
+            found = await documents.find_outgoing(work, text)
         to = ", ".join(each.code or each.name or "" for each in found.draft.recipients) or "-"
         if call.agrees("cli.ask.send_draft", document=_name(found), to=to):
             _done(call, await manage.send_draft(seat.node.out, seat.scope, found.id, confirm=confirm))
@@ -204,13 +203,13 @@ def seal(call: Call, document: Which, why: Annotated[str, typer.Option(help="Why
 
 async def _seal(call: Call, text: str, why: str) -> None:
     from gateway.cli import hold
-    from gateway.outgoing import seal as sealing
+    from gateway.outgoing import files as sealing
 
     async with at_agency(call) as seat:
         async with seat.node.store.read(seat.scope) as work:
-            found = await finding.outgoing(work, text)
+            found = await documents.find_outgoing(work, text)
         if call.agrees("cli.ask.seal", document=_name(found)):
-            held = await sealing.document(seat.node.out, seat.node.hold, seat.scope, found.id, why)
+            held = await sealing.seal_document(seat.node.out, seat.node.hold, seat.scope, found.id, why)
             hold.tell(call, held)
 
 
@@ -224,7 +223,7 @@ async def _resend(call: Call, text: str, to: list[str]) -> None:
 
     async with at_agency(call) as seat:
         async with seat.node.store.read(seat.scope) as work:
-            found = await finding.outgoing(work, text)
+            found = await documents.find_outgoing(work, text)
         if call.agrees("cli.ask.resend", document=_name(found), to=", ".join(to) or "-"):
             _done(call, await manage.resend(seat.node.out, seat.scope, found.id, to))
 
@@ -239,7 +238,7 @@ async def _cancel(call: Call, text: str) -> None:
 
     async with at_agency(call) as seat:
         async with seat.node.store.read(seat.scope) as work:
-            found = await finding.outgoing(work, text)
+            found = await documents.find_outgoing(work, text)
         if call.agrees("cli.ask.cancel", document=_name(found)):
             _done(call, await manage.cancel(seat.node.out, seat.scope, found.id))
 
@@ -274,7 +273,7 @@ async def _recall(
 
     async with at_agency(call) as seat:
         async with seat.node.store.read(seat.scope) as work:
-            found = await finding.outgoing(work, text)
+            found = await documents.find_outgoing(work, text)
         if call.agrees("cli.ask.recall", document=_name(found), reason=reason):
             asked = await recalling.recall(
                 seat.node.out,
@@ -303,12 +302,12 @@ async def _change(
     call: Call, text: str, kind: str, meta: Path | None, reason: str, files: list[Path]
 ) -> None:
     from gateway.domain.document import Change, Kind
-    from gateway.outgoing.order import Order
+    from gateway.outgoing.intake import Order
 
     told = send.asked(meta, {})
     async with at_agency(call) as seat:
         async with seat.node.store.read(seat.scope) as work:
-            found = await finding.outgoing(work, text)
+            found = await documents.find_outgoing(work, text)
         replaces = ((found.document_id, ()),) if kind == Kind.REPLACEMENT else ()
         target = found.document_id if kind == Kind.UPDATE else None
         order = Order(
@@ -326,7 +325,7 @@ async def _change(
 
 
 def _name(document: OutgoingDocument) -> str:
-    return output.plain(shapes.numbered(document.draft.number, document.draft.symbol) or document.id)
+    return output.plain(documents.numbered(document.draft.number, document.draft.symbol) or document.id)
 
 
 def _done(call: Call, document: OutgoingDocument) -> None:

@@ -1,9 +1,12 @@
-"""`gateway people`: the persons who decide what this node trusts, and the accounts of its pages. In: names, roles, what
-people type unseen. Out: who there is, and once, for a new person, the code to enrol with. Who adds a person knows none of
-that person's secrets."""
+"""`gateway people`: the persons who decide what this node trusts, and the accounts of its pages; and how a person
+signs in at the command line. In: names, roles, what people type unseen. Out: who there is, and once, for a new person,
+the code to enrol with: who adds a person knows none of that person's secrets; for other commands `SignedIn`.
+Passphrase and second factor stand in no argument, environment variable or log; without a terminal each answer is one
+line of standard input."""
 
 from __future__ import annotations
 
+import getpass
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,15 +14,57 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.bootstrap import storeys
-from gateway.cli import output, person
-from gateway.cli.command import Call, noun, verb
+from gateway.cli import output
+from gateway.cli.command import NOUNS, Call, noun, verb
 from gateway.cli.node import at_ground, operator, run
-from gateway.cli.nouns import NOUNS
-from gateway.cli.person import As, MaybeAs
 from gateway.errors import Denied
 
 if TYPE_CHECKING:
-    from gateway.domain.person import Person, Role
+    from gateway.bootstrap.ground import Ground
+    from gateway.domain.person import Person, Role, SignedIn
+
+_LONGEST = 4096
+
+As = Annotated[str, typer.Option("--as", help="Who you are; passphrase and second factor are asked for.")]
+MaybeAs = Annotated[
+    str | None, typer.Option("--as", help="Who you are; left out only while nobody may administer persons.")
+]
+
+
+def unseen(call: Call, key: str, **params: object) -> str:
+    """What the person types, without showing it."""
+    if sys.stdin.isatty():
+        return getpass.getpass(f"{call.word(key, **params)}: ", stream=sys.stderr)
+    return _line_typed(call, key, **params)
+
+
+def seen(call: Call, key: str, **params: object) -> str:
+    """What the person types, shown while it is typed."""
+    if sys.stdin.isatty():
+        print(f"{call.word(key, **params)}: ", end="", file=sys.stderr, flush=True)
+    return _line_typed(call, key, **params).strip()
+
+
+def _line_typed(call: Call, key: str, **params: object) -> str:
+    text = sys.stdin.readline(_LONGEST)
+    if not text:
+        raise typer.BadParameter(call.word("cli.person.no_answer", what=call.word(key, **params)))
+    return text.rstrip("\r\n")
+
+
+async def signed_in(call: Call, ground: Ground, name: str) -> SignedIn:
+    """The person of that name, who is here."""
+    from gateway.deciding import people
+
+    passphrase = unseen(call, "cli.person.passphrase", name=name)
+    code = unseen(call, "cli.person.code", name=name)
+    return await people.sign_in(ground.deciding, name, passphrase, code)
+
+
+async def maybe_signed_in(call: Call, ground: Ground, name: str | None) -> SignedIn | None:
+    """As `signed_in`; None for the operator at the machine."""
+    return None if name is None else await signed_in(call, ground, name)
+
 
 _COLUMNS = (
     ("cli.column.name", ""),
@@ -103,7 +148,7 @@ async def _list(call: Call) -> None:
         )
         for each in found
     ]
-    output.rows(call, [_shown(each) for each in found], _COLUMNS, cells)
+    output.rows(call, [_person_shown(each) for each in found], _COLUMNS, cells)
 
 
 def add(call: Call, name: Name, role: Roles, as_: MaybeAs = None) -> None:
@@ -117,10 +162,10 @@ async def _add(call: Call, name: str, roles: frozenset[Role], as_: str | None) -
     async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.person", name=name, roles=" ".join(sorted(roles))):
             return
-        who = await person.maybe_signed_in(call, ground, as_)
+        who = await maybe_signed_in(call, ground, as_)
         principal = await operator(ground.store)
         made, code = await people.add(ground.deciding, who, principal.id, name, roles)
-    output.record(call, _shown(made) | {"code": code}, id_key="code")
+    output.record(call, _person_shown(made) | {"code": code}, id_key="code")
     call.say("cli.person.next", name=made.name)
 
 
@@ -130,14 +175,14 @@ def enrol(call: Call, name: Name) -> None:
 
 
 async def _enrol(call: Call, name: str) -> None:
-    from gateway.deciding import people, set_up
+    from gateway.deciding import approvals, people
     from gateway.trust import qr
 
     async with at_ground(call.settings()) as ground:
         desk = ground.deciding
-        code = person.unseen(call, "cli.person.one_time")
-        passphrase = person.unseen(call, "cli.person.new_passphrase")
-        if person.unseen(call, "cli.person.again") != passphrase:
+        code = unseen(call, "cli.person.one_time")
+        passphrase = unseen(call, "cli.person.new_passphrase")
+        if unseen(call, "cli.person.again") != passphrase:
             raise Denied("the two passphrases are not the same; begin again")
         totp = desk.secrets.new_totp()
         # To the terminal, for whoever sits there: an app reads the one, a person types the other.
@@ -147,10 +192,10 @@ async def _enrol(call: Call, name: str) -> None:
             # On stdout as the secret itself, and never in a file or a pipe.
             output.lines(qr.lines(uri))
         sys.stdout.flush()  # whoever reads a pipe must have it before the next question
-        first = person.unseen(call, "cli.person.first")
+        first = unseen(call, "cli.person.first")
         made = await people.enrol(desk, name, code, passphrase, totp, first)
         async with desk.decisions.read() as view:
-            until = await set_up.open_until(view, desk.clock.now())
+            until = await approvals.set_up_open_until(view, desk.clock.now())
     if until is None:
         call.say("cli.person.enrolled", name=made.name)
     else:
@@ -168,10 +213,10 @@ async def _roles_given(call: Call, name: str, roles: frozenset[Role], as_: str |
     async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.person", name=name, roles=" ".join(sorted(roles))):
             return
-        who = await person.maybe_signed_in(call, ground, as_)
+        who = await maybe_signed_in(call, ground, as_)
         principal = await operator(ground.store)
         changed = await people.give(ground.deciding, who, principal.id, name, roles)
-    output.record(call, _shown(changed))
+    output.record(call, _person_shown(changed))
 
 
 def reset(call: Call, name: Name, as_: MaybeAs = None) -> None:
@@ -185,10 +230,10 @@ async def _reset(call: Call, name: str, as_: str | None) -> None:
     async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.person_reset", name=name):
             return
-        who = await person.maybe_signed_in(call, ground, as_)
+        who = await maybe_signed_in(call, ground, as_)
         principal = await operator(ground.store)
         changed, code = await people.reset(ground.deciding, who, principal.id, name)
-    output.record(call, _shown(changed) | {"code": code}, id_key="code")
+    output.record(call, _person_shown(changed) | {"code": code}, id_key="code")
     call.say("cli.person.next", name=changed.name)
 
 
@@ -203,7 +248,7 @@ async def _block(call: Call, name: str) -> None:
     async with at_ground(call.settings()) as ground:
         if call.agrees("cli.ask.person_block", name=name):
             principal = await operator(ground.store)
-            output.record(call, _shown(await people.block(ground.deciding, principal.id, name)))
+            output.record(call, _person_shown(await people.block(ground.deciding, principal.id, name)))
 
 
 def end_set_up(call: Call, as_: As) -> None:
@@ -212,12 +257,12 @@ def end_set_up(call: Call, as_: As) -> None:
 
 
 async def _end_set_up(call: Call, as_: str) -> None:
-    from gateway.deciding import set_up
+    from gateway.deciding import approvals
 
     async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.end_set_up"):
             return
-        await set_up.end(ground.deciding, await person.signed_in(call, ground, as_))
+        await approvals.end_set_up(ground.deciding, await signed_in(call, ground, as_))
     call.say("cli.set_up.ended")
 
 
@@ -238,7 +283,7 @@ def _state(one: Person) -> str:
     return "active" if one.is_active else "waiting"
 
 
-def _shown(one: Person) -> dict[str, Any]:
+def _person_shown(one: Person) -> dict[str, Any]:
     return {
         "id": one.id,
         "name": one.name,

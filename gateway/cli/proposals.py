@@ -1,26 +1,30 @@
-"""`gateway proposals`: changes of trust that wait for a second person. In: a proposal's id, who asks. Out: what it would
-change, with the end of each fingerprint left out: the approver has that from somebody else. A root certificate is
-proposed here; certificates of agencies by `gateway keys`."""
+"""`gateway proposals`: changes of trust that wait for a second person; and those of `gateway keys` that begin one:
+`propose`, `propose-all`, `withdraw`. In: a proposal's id or certificate files, and who asks. Out: what it would
+change, with the end of each fingerprint left out: the approver has that from somebody else; a certificate in force, or
+one that is no more. A root certificate is proposed by `gateway proposals`, certificates of agencies by `gateway
+keys`."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import output, person
-from gateway.cli.command import Call, Format, noun, verb
-from gateway.cli.node import at_ground, run
-from gateway.cli.nouns import NOUNS
-from gateway.cli.person import As
+from gateway.cli import output, people
+from gateway.cli.command import NOUNS, Call, Format, noun, verb
+from gateway.cli.node import at_ground, operator, run
+from gateway.cli.people import As
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gateway.domain.proposal import Content, Proposal
+    from gateway.domain.person import Content, Proposal
+    from gateway.domain.proof import Binding
 
 SHOWN = 50
 _COLUMNS = (
@@ -77,7 +81,7 @@ def list_(
 
 
 async def _list(call: Call, all_: bool) -> None:
-    from gateway.domain.proposal import ProposalState
+    from gateway.domain.person import ProposalState
 
     async with at_ground(call.settings()) as ground, ground.deciding.decisions.read() as view:
         found = await view.proposals.listed(() if all_ else (ProposalState.OPEN,), SHOWN)
@@ -115,8 +119,8 @@ def approve(call: Call, id: Id, as_: As) -> None:
 
 
 async def _approve(call: Call, id: str, as_: str) -> None:
-    from gateway.deciding import approve as approving
-    from gateway.ops.exchange_certificates import never_for_pdfs
+    from gateway.deciding import approvals
+    from gateway.ops.certificates import never_for_pdfs
 
     async with at_ground(call.settings()) as ground:
         async with ground.deciding.decisions.read() as view:
@@ -128,14 +132,14 @@ async def _approve(call: Call, id: str, as_: str) -> None:
             _print(call, found, names, ground.clock.now())
         if not call.agrees("cli.ask.approve", id=id):
             return
-        who = await person.signed_in(call, ground, as_)
+        who = await people.signed_in(call, ground, as_)
         typed = [
-            person.seen(call, "cli.person.digits", n=n, of=_subject(each))
+            people.seen(call, "cli.person.digits", n=n, of=_subject(each))
             for n, each in enumerate((*found.content.bindings, *found.content.anchors), 1)
         ]
         by_number = (*found.content.reforms, *found.content.imports)
-        typed += [person.seen(call, "cli.reform.number") for _ in by_number]
-        done = await approving.run(ground.deciding, who, id, typed, found.digest)
+        typed += [people.seen(call, "cli.reform.number") for _ in by_number]
+        done = await approvals.approve(ground.deciding, who, id, typed, found.digest)
         async with ground.deciding.decisions.read() as view:
             names = await view.people.names(done.people)
         now = ground.clock.now()
@@ -154,12 +158,12 @@ def reject(
 
 
 async def _reject(call: Call, id: str, as_: str, reason: str) -> None:
-    from gateway.deciding import approve as approving
+    from gateway.deciding import approvals
 
     async with at_ground(call.settings()) as ground:
         if call.agrees("cli.ask.reject_proposal", id=id):
-            who = await person.signed_in(call, ground, as_)
-            done = await approving.reject(ground.deciding, who, id, reason)
+            who = await people.signed_in(call, ground, as_)
+            done = await approvals.reject(ground.deciding, who, id, reason)
             output.record(call, shown(done, {}, ground.clock.now()))
 
 
@@ -184,7 +188,7 @@ def anchor(
 async def _anchor(call: Call, file: Path, as_: str, reason: str) -> None:
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    from gateway.domain.proposal import AnchorChange, Content
+    from gateway.domain.person import AnchorChange, Content
     from gateway.trust.keys import read_certificate
 
     der = read_certificate(file.read_bytes(), str(file)).public_bytes(Encoding.DER)
@@ -194,13 +198,13 @@ async def _anchor(call: Call, file: Path, as_: str, reason: str) -> None:
 
 async def proposed(call: Call, content: Content, as_: str, reason: str) -> None:
     """Makes the proposal and says what is next."""
-    from gateway.deciding import propose
+    from gateway.deciding import proposals
 
     async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.propose", what=", ".join(_all_subjects(content))):
             return
-        who = await person.signed_in(call, ground, as_)
-        made = await propose.run(ground.deciding, who, content, reason)
+        who = await people.signed_in(call, ground, as_)
+        made = await proposals.propose(ground.deciding, who, content, reason)
         now = ground.clock.now()
     # The proposer knows the whole fingerprint anyway, and reads it to the owner of the certificate.
     output.record(
@@ -273,7 +277,7 @@ def _certificate(der: bytes) -> dict[str, Any]:
 
     from cryptography import x509
 
-    from gateway.domain.proposal import DIGITS
+    from gateway.domain.person import DIGITS
 
     digest = hashlib.sha256(der).hexdigest()
     try:
@@ -299,3 +303,149 @@ def _all_subjects(content: Content) -> Sequence[str]:
 
 def _state(one: Proposal, now: datetime) -> str:
     return "expired" if one.state == "open" and now >= one.expires_at else str(one.state)
+
+
+Reason = Annotated[str, typer.Option(help="Why; the approver reads it.")]
+Start = Annotated[
+    str | None,
+    typer.Option("--from", help="From this time on (RFC 3339); default: the certificate's first day."),
+]
+Overlap = Annotated[
+    int | None,
+    typer.Option(
+        "--overlap-days", min=0, max=365, help="How long earlier certificates stay good; default: a setting."
+    ),
+]
+
+
+def register_in_keys(group: typer.Typer) -> None:
+    """Adds the commands to the `keys` group."""
+    verb(
+        group,
+        "propose",
+        examples=(
+            "gateway keys propose Z91.07 partner.pem --as 'A. Clerk'",
+            "gateway keys propose Z91.07 partner.pem --as 'A. Clerk' --from 2026-12-01T00:00:00+07:00 --yes",
+        ),
+        writes=True,
+    )(propose_certificate)
+    verb(
+        group,
+        "propose-all",
+        examples=(
+            "gateway keys propose-all bindings.csv --as 'A. Clerk'",
+            "gateway keys propose-all bindings.csv --as 'A. Clerk' --reason 'First set-up' --yes",
+        ),
+        writes=True,
+    )(propose_certificates)
+    verb(
+        group,
+        "approve",
+        examples=(
+            "gateway keys approve prp_01 --as 'A. Leader'",
+            "gateway keys approve prp_01 --as 'A. Leader' --yes -o json",
+        ),
+        writes=True,
+    )(approve)
+    verb(
+        group,
+        "withdraw",
+        examples=(
+            "gateway keys withdraw Z91.07 SHA256 --reason 'Told by telephone'",
+            "gateway keys withdraw Z91.07 SHA256 --reason 'Told by telephone' --yes",
+        ),
+        writes=True,
+    )(withdraw_certificate)
+
+
+def propose_certificate(
+    call: Call,
+    code: Annotated[str, typer.Argument(help="The agency that the certificate shall speak for.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Its certificate, in PEM; - is standard input.", exists=True, dir_okay=False, allow_dash=True
+        ),
+    ],
+    as_: As,
+    from_: Start = None,
+    overlap_days: Overlap = None,
+    reason: Reason = "",
+) -> None:
+    """Propose that a certificate speaks for an agency. It does once another person approves."""
+    run(_propose_certificates(call, [_read_certificate_of(code, file)], as_, from_, overlap_days, reason))
+
+
+def propose_certificates(
+    call: Call,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV with the columns code,certificate: PEM files beside it.", exists=True, dir_okay=False
+        ),
+    ],
+    as_: As,
+    from_: Start = None,
+    overlap_days: Overlap = None,
+    reason: Reason = "",
+) -> None:
+    """Propose many certificates at once; they are approved together or not at all."""
+    run(_propose_certificates(call, list(_certificates_listed(file)), as_, from_, overlap_days, reason))
+
+
+async def _propose_certificates(
+    call: Call, wanted: list[Binding], as_: str, from_: str | None, overlap_days: int | None, reason: str
+) -> None:
+    from gateway.cli.verify import moment
+    from gateway.deciding import proposals
+    from gateway.domain.person import Content
+    from gateway.ops.certificates import never_for_pdfs
+
+    settings = call.settings()
+    overlap = timedelta(days=settings.keys.overlap_days if overlap_days is None else overlap_days)
+    async with at_ground(settings) as ground:
+        await never_for_pdfs(ground.store, [each.certificate_der for each in wanted])
+        at, now = moment(from_) if from_ else None, ground.clock.now()
+        changes = [
+            proposals.binding_change(await ground.directory.bindings(each.code), each, now, overlap, at)
+            for each in wanted
+        ]
+    await proposed(call, Content(bindings=tuple(changes)), as_, reason)
+
+
+def withdraw_certificate(
+    call: Call,
+    code: Annotated[str, typer.Argument(help="The agency that the certificate speaks for.")],
+    sha256: Annotated[str, typer.Argument(help="The certificate, from: gateway registry show CODE")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")],
+) -> None:
+    """End a certificate at once: packets signed with it are refused from now on. One person is enough."""
+    run(_withdraw_certificate(call, code, sha256.strip().lower(), reason))
+
+
+async def _withdraw_certificate(call: Call, code: str, sha256: str, reason: str) -> None:
+    from gateway.deciding import proposals
+
+    async with at_ground(call.settings()) as ground:
+        if call.agrees("cli.ask.withdraw", code=code, fingerprint=sha256):
+            principal = await operator(ground.store)
+            await proposals.withdraw_binding(ground.deciding, principal.id, code, sha256, reason)
+            output.record(call, {"id": sha256, "code": code, "withdrawn": True})
+
+
+def _read_certificate_of(code: str, file: Path) -> Binding:
+    from gateway.ops import certificates
+
+    return certificates.binding_to_propose(code, file.read_bytes(), str(file))
+
+
+def _certificates_listed(file: Path) -> Iterable[Binding]:
+    with file.open(encoding="utf-8-sig", newline="") as opened:
+        table = csv.DictReader(opened)
+        if not {"code", "certificate"} <= set(table.fieldnames or ()):
+            raise typer.BadParameter(f"{file} needs the columns code,certificate in its first line")
+        for line in table:
+            named = file.parent / (line["certificate"] or "")
+            if not named.is_file():
+                raise typer.BadParameter(f"{file}: there is no certificate {named}")
+            yield _read_certificate_of(line["code"] or "", named)

@@ -1,5 +1,6 @@
-"""`gateway queue`: what waits, on the axis and in this node. In: settings. Out: depth and oldest of every queue; one row of
-it; or, before maintenance, a wait until nothing is left."""
+"""`gateway queue`: what waits, on the axis and in this node. In: settings. Out: depth and oldest of every queue; one
+row of it; or, before maintenance, a wait until nothing is left. `gateway queue dead`: the parcels that the axis put
+aside; one with what its envelope claims, never trusted; one handed out again, or dropped for good."""
 
 from __future__ import annotations
 
@@ -12,17 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import dead, output
-from gateway.cli.command import Call, noun, verb
-from gateway.cli.failures import LATER
+from gateway.cli import output
+from gateway.cli.axis import opened
+from gateway.cli.command import NOUNS, Call, Format, noun, verb
 from gateway.cli.node import at_node, operator, run
-from gateway.cli.nouns import NOUNS
+from gateway.cli.output import LATER
 from gateway.domain.account import AgencyScope
-from gateway.errors import NotFound
+from gateway.errors import GatewayError, NotFound
 from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.bootstrap.node import Node
+    from gateway.ports import DeadParcel
     from gateway.store.reporting import Load, Pile
 
 _COLUMNS = (
@@ -52,7 +54,7 @@ def register(app: typer.Typer) -> None:
     verb(group, "list", examples=("gateway queue list", "gateway queue list -o json"))(queue_list)
     verb(group, "peek", examples=("gateway queue peek obx_01K", "gateway queue peek inx_01K -o json"))(peek)
     verb(group, "drain", examples=("gateway queue drain", "gateway queue drain --timeout 600"))(drain)
-    group.add_typer(dead.group())
+    group.add_typer(_dead_group())
     app.add_typer(group)
 
 
@@ -169,3 +171,163 @@ def _left(load: Load) -> int:
     landed = load.inbox["landed"].count if "landed" in load.inbox else 0
     waiting = [pile.count for piles in (load.jobs, load.outbox) for pile in piles.values()]
     return landed + load.unnumbered + sum(waiting)
+
+
+Parcel = Annotated[str, typer.Argument(help="Id of the parcel, from: gateway queue dead list")]
+
+_PIECE = 256 * 1024
+_DEAD_COLUMNS = (
+    ("cli.column.id", "dim"),
+    ("cli.column.from", ""),
+    ("cli.column.to", ""),
+    ("cli.column.kind", ""),
+    ("cli.column.packet", ""),
+    ("cli.column.tries", ""),
+    ("cli.column.at", ""),
+    ("cli.column.reason", ""),
+)
+
+
+def _dead_group() -> typer.Typer:
+    dead = noun("dead", "Parcels that were handed out too often and never landed.")
+    verb(dead, "list", examples=("gateway queue dead list", "gateway queue dead list -o ndjson"))(dead_list)
+    verb(dead, "show", examples=("gateway queue dead show 17", "gateway queue dead show 17 -o json"))(
+        show_parcel
+    )
+    verb(
+        dead,
+        "retry",
+        examples=("gateway queue dead retry 17", "gateway queue dead retry --all --yes"),
+        writes=True,
+    )(retry_parcel)
+    verb(
+        dead,
+        "drop",
+        examples=(
+            "gateway queue dead drop 17 --reason 'Sent again by hand'",
+            "gateway queue dead drop 17 --reason 'A trial' --yes",
+        ),
+        writes=True,
+    )(drop_parcel)
+    return dead
+
+
+def dead_list(call: Call) -> None:
+    """List the parcels that were put aside, oldest first; their bytes are kept."""
+    found = run(_put_aside(call))
+    output.rows(
+        call,
+        [_parcel_shown(each) for each in found],
+        _DEAD_COLUMNS,
+        [_parcel_cells(call, each) for each in found],
+    )
+
+
+async def _put_aside(call: Call) -> list[DeadParcel]:
+    async with opened(call) as axis:
+        return list(await axis.dead_list())
+
+
+def show_parcel(call: Call, parcel: Parcel) -> None:
+    """Show one parcel and what its envelope claims. Nothing is checked: who wrote it is not known."""
+    from gateway.ops.explain import to_text
+
+    found, claims = run(_show_parcel(call, parcel))
+    if call.output is not Format.TABLE:
+        output.record(call, _parcel_shown(found) | {"claims": claims})
+        return
+    output.record(call, _parcel_shown(found))
+    if "error" in claims:
+        call.say("cli.queue.unread", reason=output.plain(str(claims["error"])))
+    else:
+        output.aloud(call, (output.plain(line) for line in to_text(claims, call.lang.value).splitlines()))
+
+
+async def _show_parcel(call: Call, parcel: str) -> tuple[DeadParcel, dict[str, Any]]:
+    async with opened(call) as axis:
+        found = next((each for each in await axis.dead_list() if each.id == parcel), None)
+        if found is None:
+            raise NotFound(f"no parcel {parcel!r} is on the dead list", hint="gateway queue dead list")
+        with await axis.dead_open(parcel) as file:
+            return found, _claims(iter(lambda: file.read(_PIECE), b""))
+
+
+def _claims(pieces: Any) -> dict[str, Any]:
+    """What the bytes say; a parcel that cannot be read is perhaps why it is here. Any: an iterator of bytes."""
+    from gateway.ops import explain
+
+    try:
+        return explain.explain_pieces(pieces)
+    except GatewayError as error:
+        return explain.failure(error)
+
+
+def retry_parcel(
+    call: Call,
+    parcel: Annotated[
+        str | None, typer.Argument(help="Id of the parcel, from: gateway queue dead list")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every parcel on the list.")] = False,
+) -> None:
+    """Hand a parcel out again, its tries counted from zero. Remove the cause first: gateway doctor."""
+    if all_ == (parcel is not None):
+        raise typer.BadParameter("name one parcel, or give --all")
+    run(_retry_parcel(call, parcel))
+
+
+async def _retry_parcel(call: Call, parcel: str | None) -> None:
+    async with opened(call) as axis:
+        chosen = [parcel] if parcel else [each.id for each in await axis.dead_list()]
+        if not chosen:
+            call.say("cli.nothing")
+            return
+        if call.agrees("cli.ask.dead_retry", parcel=", ".join(chosen)):
+            for each in chosen:
+                await axis.dead_retry(each)
+            output.rows(
+                call, [{"id": each} for each in chosen], _DEAD_COLUMNS[:1], [(each,) for each in chosen]
+            )
+
+
+def drop_parcel(
+    call: Call, parcel: Parcel, reason: Annotated[str, typer.Option(help="Why; the log keeps it.")]
+) -> None:
+    """Drop a parcel for good. Its recipient will never have it, unless its sender sends again."""
+    run(_drop_parcel(call, parcel, reason))
+
+
+async def _drop_parcel(call: Call, parcel: str, reason: str) -> None:
+    async with opened(call) as axis:
+        if call.agrees("cli.ask.dead_drop", parcel=parcel):
+            await axis.dead_drop(parcel, reason)
+            output.record(call, {"id": parcel, "dropped": True})
+
+
+def _parcel_shown(parcel: DeadParcel) -> dict[str, Any]:
+    return {
+        "id": parcel.id,
+        "sender": parcel.sender,
+        "recipient": parcel.recipient,
+        "kind": parcel.kind,
+        "packet_id": parcel.packet_id,
+        "lane": str(parcel.lane),
+        "size": parcel.size,
+        "sha256": parcel.digest,
+        "deliveries": parcel.deliveries,
+        "dead_at": output.stamp(parcel.dead_at),
+        "reason": parcel.reason,
+    }
+
+
+def _parcel_cells(call: Call, parcel: DeadParcel) -> tuple[str, ...]:
+    kind = f"kind.{parcel.kind}"
+    return (
+        parcel.id,
+        parcel.sender,
+        parcel.recipient,
+        call.word(kind) if labels.has(kind) else parcel.kind,
+        parcel.packet_id,
+        str(parcel.deliveries),
+        output.clock(parcel.dead_at),
+        parcel.reason,
+    )

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import output, person, registry_change_form, registry_change_shown
+from gateway.cli import output, people, registry_change_form
 from gateway.cli.command import Call, Format, noun, verb
-from gateway.cli.failures import REFUSED
 from gateway.cli.node import at_ground, operator, run
-from gateway.cli.person import As
+from gateway.cli.output import REFUSED
+from gateway.cli.people import As
 
 if TYPE_CHECKING:
     from gateway.domain.registry_reform import ReformRecord
@@ -139,7 +139,7 @@ def plan(
 ) -> None:
     """Show what a change would do and what stands against it; with --propose hand it to a second person."""
     if file is not None:
-        stated = registry_change_form.read(file)
+        stated = registry_change_form.read_json(file)
     else:
         stated = registry_change_form.stated(
             kind=kind,
@@ -160,23 +160,23 @@ def plan(
 async def _plan(
     call: Call, stated: Any, as_: str | None, reason: str, *, with_units: bool, details: bool
 ) -> None:
-    from gateway.deciding import reform
+    from gateway.deciding import registry_changes
 
     wanted = registry_change_form.reform_of(stated)
     async with at_ground(call.settings()) as ground:
         if with_units:
-            wanted = await reform.with_units(ground.deciding, wanted)
-        planned = await reform.plan(ground.deciding, wanted)
+            wanted = await registry_changes.reform_with_units(ground.deciding, wanted)
+        planned = await registry_changes.plan_reform(ground.deciding, wanted)
         if as_ is None or planned.conflicts or call.output is Format.TABLE:
-            registry_change_shown.plan(call, planned, details=details)
+            registry_change_form.print_plan(call, planned, details=details)
         if planned.conflicts:
             raise typer.Exit(REFUSED)
         if as_ is None:
             call.say("cli.reform.planned")
             return
         if call.agrees("cli.ask.reform_propose"):
-            who = await person.signed_in(call, ground, as_)
-            made = await reform.proposed(ground.deciding, who, planned, reason)
+            who = await people.signed_in(call, ground, as_)
+            made = await registry_changes.propose_reform(ground.deciding, who, planned, reason)
             output.record(
                 call, {"id": made.id, "digest": made.digest, "expires_at": output.stamp(made.expires_at)}
             )
@@ -189,8 +189,8 @@ def show(call: Call, id: Id) -> None:
 
 
 async def _show(call: Call, id: str) -> None:
-    from gateway.deciding import reform
-    from gateway.domain.proposal import ProposalState
+    from gateway.deciding import registry_changes
+    from gateway.domain.person import ProposalState
     from gateway.errors import NotFound
 
     async with at_ground(call.settings()) as ground:
@@ -199,15 +199,19 @@ async def _show(call: Call, id: str) -> None:
         if not proposal.content.reforms:
             raise NotFound(f"the proposal {id} changes no agency", hint=f"try: gateway proposals show {id}")
         if proposal.state is not ProposalState.APPROVED:
-            registry_change_shown.plan(call, await reform.plan(ground.deciding, proposal.content.reforms[0]))
+            registry_change_form.print_plan(
+                call, await registry_changes.plan_reform(ground.deciding, proposal.content.reforms[0])
+            )
             return
-        record = await reform.get(ground.deciding, id)
+        record = await registry_changes.get_reform(ground.deciding, id)
         async with ground.deciding.decisions.read() as view:
-            against = await reform.standing_against_undo(view, id, ground.clock.now())
+            against = await registry_changes.against_undoing_reform(view, id, ground.clock.now())
             names = await view.people.names(record.people)
         today = output.today(ground.clock.now())
-    told = registry_change_form.shown(record, today, names)
-    output.record(call, told | {"undo": [registry_change_shown.sentence(call, each) for each in against]})
+    told = registry_change_form.record_shown(record, today, names)
+    output.record(
+        call, told | {"undo": [registry_change_form.remark_sentence(call, each) for each in against]}
+    )
 
 
 def approve(call: Call, id: Id, as_: As) -> None:
@@ -216,8 +220,7 @@ def approve(call: Call, id: Id, as_: As) -> None:
 
 
 async def _approve(call: Call, id: str, as_: str) -> None:
-    from gateway.deciding import approve as approving
-    from gateway.deciding import reform
+    from gateway.deciding import approvals, registry_changes
     from gateway.errors import NotFound
 
     async with at_ground(call.settings()) as ground:
@@ -228,15 +231,17 @@ async def _approve(call: Call, id: str, as_: str) -> None:
                 f"the proposal {id} changes no agency", hint=f"try: gateway proposals approve {id}"
             )
         if call.output is Format.TABLE:
-            registry_change_shown.plan(call, await reform.plan(ground.deciding, proposal.content.reforms[0]))
+            registry_change_form.print_plan(
+                call, await registry_changes.plan_reform(ground.deciding, proposal.content.reforms[0])
+            )
         if not call.agrees("cli.ask.reform_approve", id=id):
             return
-        who = await person.signed_in(call, ground, as_)
-        typed = [person.seen(call, "cli.reform.number")]
-        await approving.run(ground.deciding, who, id, typed, proposal.digest)
-        record = await reform.get(ground.deciding, id)
+        who = await people.signed_in(call, ground, as_)
+        typed = [people.seen(call, "cli.reform.number")]
+        await approvals.approve(ground.deciding, who, id, typed, proposal.digest)
+        record = await registry_changes.get_reform(ground.deciding, id)
         today = output.today(ground.clock.now())
-    output.record(call, registry_change_form.shown(record, today, {}))
+    output.record(call, registry_change_form.record_shown(record, today, {}))
     call.say("cli.reform.in_force", id=id, on=output.day(record.reform.effective_on))
 
 
@@ -246,14 +251,14 @@ def undo(call: Call, id: Id, as_: As, reason: Annotated[str, typer.Option(help="
 
 
 async def _undo(call: Call, id: str, as_: str, reason: str) -> None:
-    from gateway.deciding import reform
+    from gateway.deciding import registry_changes
 
     async with at_ground(call.settings()) as ground:
         if call.agrees("cli.ask.reform_undo", id=id):
-            who = await person.signed_in(call, ground, as_)
-            record = await reform.undo(ground.deciding, who, id, reason)
+            who = await people.signed_in(call, ground, as_)
+            record = await registry_changes.undo_reform(ground.deciding, who, id, reason)
             today = output.today(ground.clock.now())
-            output.record(call, registry_change_form.shown(record, today, {}))
+            output.record(call, registry_change_form.record_shown(record, today, {}))
 
 
 def list_(
@@ -266,12 +271,12 @@ def list_(
 
 
 async def _list(call: Call, code: str | None, limit: int) -> None:
-    from gateway.deciding import reform
+    from gateway.deciding import registry_changes
 
     async with at_ground(call.settings()) as ground:
-        found = await reform.listed(ground.deciding, limit, code and code.strip().upper())
+        found = await registry_changes.list_reforms(ground.deciding, limit, code and code.strip().upper())
         today = output.today(ground.clock.now())
-    rows = [registry_change_form.shown(each, today, {}) for each in found]
+    rows = [registry_change_form.record_shown(each, today, {}) for each in found]
     output.rows(call, rows, _COLUMNS, [_cells(call, each, today) for each in found])
 
 
@@ -283,12 +288,14 @@ def report(
 
 
 async def _report(call: Call, id: str, how: str) -> None:
-    from gateway.deciding import reform
+    from gateway.deciding import registry_changes
 
     async with at_ground(call.settings()) as ground:
-        record = await reform.report(ground.deciding, (await operator(ground.store)).id, id, how)
+        record = await registry_changes.report_reform(
+            ground.deciding, (await operator(ground.store)).id, id, how
+        )
         today = output.today(ground.clock.now())
-    output.record(call, registry_change_form.shown(record, today, {}))
+    output.record(call, registry_change_form.record_shown(record, today, {}))
 
 
 def legacy(
@@ -327,12 +334,12 @@ async def _legacy(call: Call, code: str | None) -> None:
 
 def _cells(call: Call, record: ReformRecord, today: date) -> tuple[str, ...]:
     reform = record.reform
-    told = registry_change_form.shown(record, today, {})
+    told = registry_change_form.record_shown(record, today, {})
     return (
         record.id,
         call.word(f"reform.kind.{reform.kind}"),
         output.day(reform.effective_on),
-        registry_change_shown.codes(reform),
+        registry_change_form.codes_on_a_line(reform),
         reform.decision.number,
         call.word(f"reform.state.{told['state']}"),
         output.day(date.fromisoformat(told["report_by"])) if told["report_by"] else "–",

@@ -1,5 +1,7 @@
-"""A change of the organisation as it is typed and as it is shown. In: options or JSON from a person, a kept record. Out: a
-`Reform` in the registry's own writing, or plain values for a program. Refuses what it cannot read, by field."""
+"""A change of the organisation as it is typed and as it is shown. In: options or JSON from a person, a kept record, a
+plan. Out: a `Reform` in the registry's own writing, refused by field where it cannot be read; plain values for a
+program; or what `gateway registry change` prints of a plan: what stands against it, what to look at, what will be,
+code by code, of many the first and how many more."""
 
 from __future__ import annotations
 
@@ -12,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from gateway.domain.unicode_form import nfc
+from gateway.cli import output
+from gateway.cli.command import Call, Format
+from gateway.domain.text import nfc
 
 if TYPE_CHECKING:
-    from gateway.domain.registry_life import Life
-    from gateway.domain.registry_reform import Reform, ReformRecord
+    from gateway.domain.registry_change import Life
+    from gateway.domain.registry_reform import Reform, ReformRecord, Remark
+    from gateway.policy.reform import ReformPlan
 
 TRIAGE = "triage"
 _LISTS = 200
@@ -56,7 +61,7 @@ def stated(
     }
 
 
-def read(file: Path) -> Any:
+def read_json(file: Path) -> Any:
     """The JSON of a file."""
     try:
         with file.open("rb") as form:
@@ -123,10 +128,10 @@ def _as_written(wanted: Reform) -> Reform:
     )
 
 
-def shown(record: ReformRecord, today: date, names: Mapping[str, str]) -> dict[str, Any]:
+def record_shown(record: ReformRecord, today: date, names: Mapping[str, str]) -> dict[str, Any]:
     """The record for a program; `state` says also whether its day has come."""
     from gateway.domain.registry_reform import ReformState
-    from gateway.policy import reform_duty
+    from gateway.policy import reform_words
 
     reform = record.reform
     state = "upcoming" if today < reform.effective_on else "in_force"
@@ -154,7 +159,7 @@ def shown(record: ReformRecord, today: date, names: Mapping[str, str]) -> dict[s
         "undone_at": record.undone_at and record.undone_at.isoformat(),
         "undone_why": record.undone_why,
         "reported_how": record.reported_how,
-        "report_by": reform_duty.due_on(reform).isoformat() if owes else None,
+        "report_by": reform_words.report_due_on(reform).isoformat() if owes else None,
         **({"steps": [_step(each) for each in reform.steps]} if reform.steps else {}),
     }
 
@@ -170,7 +175,7 @@ def _step(step: Reform) -> dict[str, Any]:
     }
 
 
-def life(of: Life | None) -> dict[str, Any] | None:
+def life_shown(of: Life | None) -> dict[str, Any] | None:
     """One code, before or after."""
     if of is None:
         return None
@@ -202,3 +207,70 @@ def _code(text: str) -> str:
 
 def _text(text: str) -> str:
     return nfc(text.strip())
+
+
+_SHOWN = 100  # sentences of each sort, and codes, that are printed unasked
+_NAMED = 5
+
+
+def remark_sentence(call: Call, remark: Remark) -> str:
+    from gateway.words.labels import remark_text
+
+    return remark_text(remark.key, remark.params, call.lang)
+
+
+def print_plan(call: Call, planned: ReformPlan, *, details: bool = False) -> None:
+    parts: dict[str, Sequence[Remark]] = {
+        "conflicts": planned.conflicts,
+        "warnings": planned.warnings,
+        "sentences": planned.sentences,
+    }
+    if call.output is not Format.TABLE:
+        told: dict[str, Any] = {
+            name: [{"key": each.key, "text": remark_sentence(call, each), **each.params} for each in remarks]
+            for name, remarks in parts.items()
+        }
+        told["rows"] = [
+            {
+                "code": code,
+                "before": life_shown(planned.before[code]),
+                "after": life_shown(life),
+            }
+            for code, life in planned.after.items()
+        ]
+        output.document(told)
+        return
+    marks = {"conflicts": "✗", "warnings": "!", "sentences": "·"}
+    lines: list[str] = []
+    left = 0
+    for name, remarks in parts.items():
+        said = remarks if details else remarks[:_SHOWN]
+        left += len(remarks) - len(said)
+        lines += [f"{marks[name]} {remark_sentence(call, each)}" for each in said]
+    lines += _changed(planned) if details or len(planned.after) <= _SHOWN else []
+    output.lines(output.plain(line) for line in lines)
+    if not details and (left or len(planned.after) > _SHOWN):
+        call.say("cli.more_details", count=left + max(len(planned.after) - _SHOWN, 0))
+
+
+def _changed(planned: ReformPlan) -> list[str]:
+    """Code by code, each field that changes."""
+    lines = []
+    for code, life in planned.after.items():
+        lines.append(f"{'~' if planned.before[code] else '+'} {code}  {life.record.name}")
+        was = life_shown(planned.before[code]) or {}
+        now = life_shown(life) or {}
+        lines += [
+            f"    {field}: {was.get(field) or '∅'} → {value or '∅'}"
+            for field, value in now.items()
+            if field not in ("code", "former") and was.get(field) != value
+        ]
+    return lines
+
+
+def codes_on_a_line(reform: Reform) -> str:
+    """Of many steps what ends and what takes over, so far as a line holds it."""
+    gone = reform.sources or reform.ended
+    heirs = [target.code for target in reform.targets] or list(reform.heirs)
+    first = " ".join(gone[:_NAMED]) + (" …" if len(gone) > _NAMED else "")
+    return f"{first} → {' '.join(heirs[:_NAMED]) or '–'}"

@@ -1,23 +1,29 @@
-"""`gateway registry export|diff|verify|sync|publish`: signed lists of agencies between nodes. In: a registry, a feed key,
-feed files. Out: files that other nodes take, what a file would do here, and a file put in force."""
+"""`gateway registry export|diff|verify|sync|publish` and `gateway registry feed`: signed lists of agencies between
+nodes. In: a registry, a feed key, feed files. Out: files that other nodes take, what a file would do here, and a file
+put in force; of the list that this node follows: which is in force, what was refused and why, and the certificates
+that wait for two people, one of them taken up as a proposal."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import output, registry_feed_state
-from gateway.cli.command import Call, Format, verb
-from gateway.cli.failures import NETWORK, REFUSED, VERIFICATION
+from gateway.cli import output
+from gateway.cli.command import Call, Format, noun, verb
 from gateway.cli.node import at_ground, operator, run
+from gateway.cli.output import NETWORK, REFUSED, VERIFICATION
+from gateway.cli.people import As
+from gateway.errors import Clash
 
 if TYPE_CHECKING:
     from gateway.ports import FeedOutcome, Outcome, Parcel
-    from gateway.registry.feed_form import Header
+    from gateway.registry.feed import Proposal, Refusal
+    from gateway.registry.feed_file import Header
     from gateway.registry.snapshot import Difference
     from gateway.settings import Settings
     from gateway.trust.keys import FileSigner
@@ -69,7 +75,7 @@ def register(group: typer.Typer) -> None:
         ),
         writes=True,
     )(publish)
-    registry_feed_state.register(group)
+    _register_followed(group)
 
 
 def export(
@@ -165,7 +171,7 @@ def publish(
 
 async def _publish(call: Call, settings: Settings, parcel: Parcel, to: Sequence[str]) -> None:
     from gateway.bootstrap.axis import open_axis
-    from gateway.incoming.feed import TO_NODE
+    from gateway.incoming.receive import TO_NODE
     from gateway.ports import Fate
 
     async with at_ground(settings) as ground:
@@ -187,7 +193,7 @@ def _parcel(file: Path, node: str) -> Parcel:
     """The file as the axis moves it, named by what it says of itself."""
     from gateway.domain.document import Lane
     from gateway.domain.identity import Digest
-    from gateway.incoming.feed import TO_NODE
+    from gateway.incoming.receive import TO_NODE
     from gateway.ports import Parcel
     from gateway.registry.feed_file import ends
 
@@ -289,3 +295,186 @@ def _sent(node: str, outcome: Outcome) -> dict[str, Any]:
 
 def _sent_cells(call: Call, node: str, outcome: Outcome) -> tuple[str, ...]:
     return node, call.word(f"cli.feed.fate.{outcome.fate}"), outcome.detail
+
+
+SHOWN = 20
+
+_REFUSALS = (
+    ("cli.column.at", ""),
+    ("cli.column.finding", ""),
+    ("cli.column.issuer", ""),
+    ("cli.column.sequence", ""),
+    ("cli.column.reason", ""),
+)
+_PROPOSALS = (
+    ("cli.column.code", ""),
+    ("cli.column.fingerprint", ""),
+    ("cli.column.valid", ""),
+    ("cli.column.issuer", ""),
+)
+
+
+def _register_followed(group: typer.Typer) -> None:
+    """Adds the commands to the `registry` group."""
+    feed = noun("feed", "Signed lists of agencies that this node takes.")
+    verb(feed, "status", examples=("gateway registry feed status", "gateway registry feed status -o json"))(
+        feed_status
+    )
+    verb(
+        feed,
+        "refusals",
+        examples=("gateway registry feed refusals", "gateway registry feed refusals --limit 100 -o ndjson"),
+    )(refusals)
+    verb(
+        feed,
+        "proposals",
+        examples=("gateway registry feed proposals", "gateway registry feed proposals -o json"),
+    )(proposals)
+    verb(
+        feed,
+        "propose",
+        examples=(
+            "gateway registry feed propose Z91.07 SHA256 --as 'A. Clerk'",
+            "gateway registry feed propose Z91.07 SHA256 --as 'A. Clerk' --yes -o json",
+        ),
+        writes=True,
+    )(take_up)
+    group.add_typer(feed)
+
+
+def feed_status(call: Call) -> None:
+    """Say which list is in force, since when, and what was refused lately."""
+    run(_feed_status(call))
+
+
+async def _feed_status(call: Call) -> None:
+    async with at_ground(call.settings()) as ground:
+        found = await ground.feed.in_force()
+        refused = await ground.feed.refusals(SHOWN)
+        waiting = await ground.feed.proposals(SHOWN)
+    told: dict[str, Any] = {
+        "issuer": found.issuer if found else None,
+        "sequence": found.sequence if found else None,
+        "digest": found.digest if found else None,
+        "kind": found.kind if found else None,
+        "made_at": output.stamp(found.made_at) if found else None,
+        "applied_at": output.stamp(found.applied_at) if found else None,
+        "by": found.by if found else None,
+    }
+    if call.output is not Format.TABLE:
+        output.record(
+            call, told | {"refused": [_refusal(each) for each in refused], "proposals": len(waiting)}
+        )
+        return
+    output.record(call, told)
+    if waiting:
+        call.say("cli.feed.proposals_wait", count=len(waiting))
+    if refused:
+        call.say("cli.feed.refused_lately", count=len(refused), code=refused[0].code)
+
+
+def refusals(call: Call, limit: Annotated[int, typer.Option(min=1, max=200)] = SHOWN) -> None:
+    """List feeds that were not taken, newest first. Issuer and number are what each says itself."""
+    run(_refusals(call, limit))
+
+
+async def _refusals(call: Call, limit: int) -> None:
+    async with at_ground(call.settings()) as ground:
+        found = await ground.feed.refusals(limit)
+    output.rows(call, [_refusal(each) for each in found], _REFUSALS, [_refusal_cells(each) for each in found])
+
+
+def proposals(call: Call, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100) -> None:
+    """List certificates that the issuer proposes and nobody has approved; none of them speaks for anybody yet."""
+    run(_proposals(call, limit))
+
+
+async def _proposals(call: Call, limit: int) -> None:
+    async with at_ground(call.settings()) as ground:
+        found = await ground.feed.proposals(limit)
+    output.rows(
+        call, [_proposal(each) for each in found], _PROPOSALS, [_proposal_cells(each) for each in found]
+    )
+
+
+def take_up(
+    call: Call,
+    code: Annotated[str, typer.Argument(help="The agency that the certificate is meant for.")],
+    fingerprint: Annotated[str, typer.Argument(help="Its SHA-256, from: gateway registry feed proposals")],
+    as_: As,
+    reason: Annotated[str, typer.Option(help="Why; the approver reads it.")] = "",
+) -> None:
+    """Take up what the issuer proposes, as your own proposal: it counts once another person approves."""
+    run(_take_up(call, code, fingerprint, as_, reason))
+
+
+async def _take_up(call: Call, code: str, fingerprint: str, as_: str, reason: str) -> None:
+    from cryptography import x509
+
+    from gateway.cli.proposals import proposed
+    from gateway.deciding.proposals import binding_change
+    from gateway.domain.person import Content
+    from gateway.domain.proof import Binding
+
+    settings = call.settings()
+    async with at_ground(settings) as ground:
+        found = await ground.feed.proposal(code, fingerprint)
+        _refuse_unfit(found)
+        certificate = x509.load_der_x509_certificate(found.certificate_der)
+        wanted = Binding(
+            code=found.code,
+            certificate_der=found.certificate_der,
+            valid_from=found.valid_from or certificate.not_valid_before_utc,
+            valid_to=found.valid_to or certificate.not_valid_after_utc,
+        )
+        known = await ground.directory.bindings(found.code)
+        change = binding_change(known, wanted, ground.clock.now(), timedelta(days=settings.keys.overlap_days))
+    await proposed(call, Content(bindings=(change,)), as_, reason)
+
+
+def _refuse_unfit(proposal: Proposal) -> None:
+    """Clash for a certificate that every receiver would refuse."""
+    from cryptography import x509
+
+    from gateway.trust.chain import usage_holds
+
+    if not usage_holds(x509.load_der_x509_certificate(proposal.certificate_der)):
+        raise Clash(
+            f"the certificate {proposal.fingerprint} is not made for signing: no receiver would take what it signed",
+            code="CERT-USAGE",
+            hint="the issuer has to propose one with the key usage digitalSignature or nonRepudiation",
+        )
+
+
+def _refusal(each: Refusal) -> dict[str, Any]:
+    return {
+        "id": each.id,
+        "at": output.stamp(each.at),
+        "code": each.code,
+        "reason": each.reason,
+        "issuer": each.issuer,
+        "sequence": each.sequence,
+        "by": each.by,
+    }
+
+
+def _refusal_cells(each: Refusal) -> tuple[str, ...]:
+    number = "" if each.sequence is None else str(each.sequence)
+    return output.clock(each.at), each.code, each.issuer or "", number, each.reason
+
+
+def _proposal(each: Proposal) -> dict[str, Any]:
+    return {
+        "id": each.fingerprint,
+        "code": each.code,
+        "sha256": each.fingerprint,
+        "valid_from": output.stamp(each.valid_from),
+        "valid_to": output.stamp(each.valid_to),
+        "issuer": each.issuer,
+        "sequence": each.sequence,
+    }
+
+
+def _proposal_cells(each: Proposal) -> tuple[str, ...]:
+    valid = f"{output.clock(each.valid_from)} – {output.clock(each.valid_to)}".strip(" –")
+    return each.code, each.fingerprint, valid, each.issuer

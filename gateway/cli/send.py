@@ -1,11 +1,15 @@
 """`gateway send`: hands a document and its files in, as a document system would. In: files, and what they are as flags
-or a JSON file with the names of the API. Out: the accepted document, on disk and in line; with --wait, where it got."""
+or a JSON file with the names of the API. Out: the accepted document, on disk and in line. With --wait it ends when
+every recipient has got so far; a refusal, a failure or the end of time is the error whose exit code a script acts on,
+and progress is told on stderr."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from datetime import datetime
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,11 +18,12 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Call, verb
 from gateway.cli.node import Seat, at_agency, run
+from gateway.domain.document import Delivery, OutState
+from gateway.errors import BrokerRefused, Clash, Waiting
 
 if TYPE_CHECKING:
     from gateway.api.models import MessageIn
-    from gateway.outgoing.intake import Tray
-    from gateway.outgoing.order import Accepted, Order
+    from gateway.outgoing.intake import Accepted, Order, Tray
 
 _PIECE = 256 * 1024
 
@@ -88,9 +93,8 @@ def send(
     timeout: Timeout = "30m",
 ) -> None:
     """Send a document. Every broken rule is told at once, and then nothing is stored (exit 4)."""
-    from gateway.cli import waiting
 
-    goal = waiting.goal(wait, timeout)
+    goal = goal_of(wait, timeout)
     given = flags(number, symbol, date, type, subject, signer, signer_title, urgency, reply)
     given |= {"external_id": external_id} if external_id else {}
     given |= {"recipients": recipients(to)} if to else {}
@@ -142,8 +146,8 @@ def day(text: str) -> str:
 def asked(meta: Path | None, given: dict[str, Any]) -> MessageIn:
     """The API's own reading of what was said, so that both doors refuse alike."""
     from gateway.api.asking import from_json
-    from gateway.api.failing import BadCall
     from gateway.api.models import MessageIn
+    from gateway.api.problems import BadCall
 
     try:
         base = json.loads(meta.read_text(encoding="utf-8-sig")) if meta else {}
@@ -165,8 +169,7 @@ def asked(meta: Path | None, given: dict[str, Any]) -> MessageIn:
 async def _send(
     call: Call, told: MessageIn, files: list[Path], sources: list[Path], goal: Any, confirm: tuple[str, ...]
 ) -> None:
-    from gateway.cli import waiting
-    from gateway.outgoing.order import Order
+    from gateway.outgoing.intake import Order
 
     async with at_agency(call) as seat:
         order = Order(draft=told.to_draft(), send=told.send, confirm=(*told.confirm, *confirm))
@@ -174,7 +177,7 @@ async def _send(
         if accepted is None or accepted.document is None:
             return
         if goal is not None:
-            await waiting.until(call, seat, accepted.document.id, goal)
+            await wait_until(call, seat, accepted.document.id, goal)
         await show_accepted(call, seat, accepted)
 
 
@@ -222,7 +225,7 @@ def warn(call: Call, warnings: Any) -> None:
 async def show_accepted(call: Call, seat: Seat, accepted: Accepted) -> None:
     """The accepted document: its id for people, the API's view for programs."""
     from gateway.cli.command import Format
-    from gateway.cli.shapes import outgoing
+    from gateway.cli.documents import outgoing_record
 
     document = accepted.document
     if document is None:
@@ -237,10 +240,91 @@ async def show_accepted(call: Call, seat: Seat, accepted: Accepted) -> None:
     async with seat.node.store.read(seat.scope) as work:
         document = await work.outgoing.get(document.id)
         deliveries = await work.deliveries.of(document.id)
-    output.record(call, outgoing(call, document, deliveries))
+    output.record(call, outgoing_record(call, document, deliveries))
 
 
 async def _pieces(path: Path) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
             yield piece
+
+
+_ORDER = ("queued", "sending", "sent", "delivered", "accepted", "assigned", "processing", "done")
+_GOALS = ("sent", "delivered", "accepted", "done")
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+_LOOK_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """Where every recipient should get, and by when."""
+
+    state: str
+    within: timedelta
+
+
+class NotYet(Waiting):
+    """The time given was not enough; nothing is lost, and it goes on without us."""
+
+    code = "GW-NOT-YET"
+    label_key = "cli.not_yet"
+
+
+def goal_of(wait: str | None, timeout: str) -> Goal | None:
+    """The goal of --wait and --timeout; a usage error that lists the states otherwise."""
+    if wait is None:
+        return None
+    if wait not in _GOALS:
+        raise typer.BadParameter(f"--wait {wait!r}: expected one of {', '.join(_GOALS)}")
+    return Goal(state=wait, within=span(timeout))
+
+
+def span(text: str) -> timedelta:
+    """90s, 30m, 2h or 7d."""
+    found = re.fullmatch(r"(\d+)([smhd])", text.strip())
+    if not found:
+        raise typer.BadParameter(f"{text!r} is no length of time; write 90s, 30m, 2h or 7d")
+    return timedelta(seconds=int(found[1]) * (_UNITS | {"d": 86400})[found[2]])
+
+
+async def wait_until(call: Call, seat: Seat, document_id: str, goal: Goal) -> None:
+    """Returns when all are there. Clash: refused, cancelled or blocked; BrokerRefused: not sent; Waiting: too late."""
+    ends = seat.node.clock.now() + goal.within
+    told = ""
+    while True:
+        async with seat.node.store.read(seat.scope) as work:
+            document = await work.outgoing.get(document_id)
+            deliveries = await work.deliveries.of(document_id)
+        if document.state in (OutState.BLOCKED, OutState.CANCELLED):
+            raise Clash(
+                f"{document_id} is {document.state}: {document.state_reason or 'it will not be sent'}"
+            )
+        if document.state is OutState.PAPER:
+            raise Clash(f"{document_id} goes on paper and never over the axis: there is nothing to wait for")
+        _raise_if_stopped(deliveries)
+        there = sum(_reached(each, goal.state) for each in deliveries)
+        now = f"{there}/{len(deliveries)}"
+        if now != told:
+            call.say("cli.waiting", there=now, state=call.word(f"state.{goal.state}"))
+            told = now
+        if deliveries and there == len(deliveries):
+            return
+        if seat.node.clock.now() >= ends:
+            raise NotYet(
+                f"{document_id}: {now} recipients are {goal.state} after {goal.within}",
+                hint=f"it goes on by itself while the node runs (gateway serve); look with: "
+                f"gateway outbox show {document_id}",
+            )
+        await seat.node.clock.sleep(_LOOK_S)
+
+
+def _reached(delivery: Delivery, state: str) -> bool:
+    return delivery.state in _ORDER and _ORDER.index(delivery.state) >= _ORDER.index(state)
+
+
+def _raise_if_stopped(deliveries: Sequence[Delivery]) -> None:
+    for each in deliveries:
+        if each.state == "rejected":
+            raise Clash(f"{each.recipient.code} refused the document; read why with: gateway outbox show")
+        if each.state == "failed":
+            raise BrokerRefused(f"the document could not be sent to {each.recipient.code}")

@@ -1,28 +1,28 @@
-"""`gateway serve`: runs the API and the workers in one process until it is told to stop. In: settings. Out: a node
-at work, its address said on stderr. SIGTERM and Ctrl+C let it finish what it holds, a second one ends it at once."""
+"""`gateway serve`: runs the API and the workers in one process until it is told to stop. In: settings. Out: a node at
+work, its address said on stderr; calls under way are answered before it closes. SIGTERM and Ctrl+C let it finish what
+it holds, a second one ends it at once: killing a node is safe, and whoever presses twice means it."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import os
-from collections.abc import AsyncIterator
+import signal
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.command import Call, verb
-from gateway.cli.listening import listening, stop_on_signal
 from gateway.cli.node import at_node, run
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Misconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from aiohttp import web
 
     from gateway.bootstrap.node import Node
     from gateway.ports import Health
-
 
 ROLES = ("all", "web", "worker")
 
@@ -61,7 +61,7 @@ def serve(
 async def _serve(call: Call, role: str, number: int) -> None:
     from gateway import log
     from gateway.clock import SystemClock
-    from gateway.ops.health import Watch
+    from gateway.ops.metrics import Watch
     from gateway.store import leases
 
     async with at_node(call) as node:
@@ -134,7 +134,7 @@ async def answer(
 @asynccontextmanager
 async def watched(node: Node, health: Health, number: int = 0) -> AsyncIterator[None]:
     """The door for monitoring, where the settings ask for one: open to the very end, so that it says how the end goes."""
-    from gateway.api.monitoring import monitoring
+    from gateway.api.server import monitoring
     from gateway.ops import metrics
 
     where = node.settings.metrics
@@ -144,3 +144,54 @@ async def watched(node: Node, health: Health, number: int = 0) -> AsyncIterator[
     app = monitoring(metrics.Scrape(node=node).text, metrics.CONTENT_TYPE, health)
     async with listening(app, "metrics", where.host, where.port + number, 1.0):
         yield
+
+
+# Of a door that sets no number itself.
+_CONNECTIONS = 64
+
+
+def stop_on_signal(asked: Callable[[], None] = lambda: None) -> asyncio.Event:
+    """An event that Ctrl+C or SIGTERM sets, instead of ending the process; `asked` is called before that."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def first() -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(each)
+            signal.signal(each, signal.SIG_DFL)
+        asked()
+        stop.set()
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, first)
+    return stop
+
+
+@asynccontextmanager
+async def listening(
+    app: web.Application, section: str, host: str, port: int, finish_s: float, idle_s: float = 75.0
+) -> AsyncIterator[str]:
+    """The address, open while the body runs. `section` names the settings to change when it is taken; calls under way
+    have `finish_s` seconds to end, and the headers of a call `idle_s` to come."""
+    from aiohttp import web
+
+    from gateway.api.app import server_log
+    from gateway.api.server import CONNECTIONS, Connections, Site
+
+    connections = app.get(CONNECTIONS) or Connections(_CONNECTIONS)
+    # A compressed body is refused by whoever reads it; nothing is inflated before that.
+    options = {"access_log": None, "logger": server_log(), "auto_decompress": False}
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=finish_s)
+    await runner.setup()
+    try:
+        try:
+            await Site(runner, host, port, connections, keepalive_timeout=idle_s, **options).start()
+        except OSError as why:
+            raise Misconfigured(
+                f"the node cannot listen on {host}:{port}: {why.strerror}",
+                hint=f"choose another with {section}.host and {section}.port, or stop the program that has it",
+            ) from why
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()

@@ -16,14 +16,14 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Call, verb
 from gateway.cli.node import at_ground, chosen, operator, run
-from gateway.domain.pdf_signing import POINTS_PER_MM, CopyForm, Placement, Purpose, Signed, Spot, Wish
+from gateway.domain.pdf import POINTS_PER_MM, CopyForm, Placement, Purpose, Signed, Spot, Wish
 from gateway.errors import Clash, Denied, NotFound
 
 if TYPE_CHECKING:
     from gateway.outgoing.sign_pdf import Plan, SigningDesk
-    from gateway.ports.signing import AgencyKey
+    from gateway.ports.services import AgencyKey
     from gateway.settings import Settings
-    from gateway.trust.pdf_signing.pin import Pin
+    from gateway.trust.pdf_signing import Pin
 
 MOST_IMAGE = 8 * 1024 * 1024
 
@@ -153,7 +153,7 @@ def _opened(
     call: Call, settings: Settings, which: tuple[str | None, str | None, Path | None], at: datetime
 ) -> AbstractContextManager[AgencyKey]:
     from gateway.bootstrap import signing as wiring
-    from gateway.trust.pdf_signing.key_file import open_key_file
+    from gateway.trust.pdf_signing.agency_key import open_key_file
 
     label, key, p12 = which
     if p12 is None:
@@ -164,7 +164,7 @@ def _opened(
 
 def _ask(call: Call, name: str) -> Pin:
     """Once, at a terminal. Nothing that a pipe, a script or a schedule could give is taken."""
-    from gateway.trust.pdf_signing.pin import Pin
+    from gateway.trust.pdf_signing import Pin
 
     if not sys.stdin.isatty():
         raise Denied("there is no terminal to type the PIN at", code="SIGN-TERMINAL")

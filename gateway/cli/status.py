@@ -1,26 +1,33 @@
-"""`gateway status`: the node on one screen. In: settings. Out: a line for each thing that an operator asks in the morning,
-marked where somebody should look; or the same as one JSON object."""
+"""`gateway status`, `gateway doctor`, `gateway watch`: how the node is, and what happens on it. `status`: the node on
+one screen, a line for each thing that an operator asks in the morning, marked where somebody should look. `doctor`:
+what is wrong, why, and what to type, a line per check with its cause and cure, or a report to attach; exit 1 when any
+is red; it works on a node that does not start. `watch`: the live feed of one agency's events, a line each, as they are
+numbered; it ends with Ctrl+C, or after --once with what is there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import output
-from gateway.cli.ages import age
+from gateway.cli import documents, output
 from gateway.cli.command import Call, Format, verb
-from gateway.cli.issuers import issuer_line, shown_issuer
-from gateway.cli.node import at_node, run
+from gateway.cli.node import Seat, at_agency, at_node, must_exist, run
+from gateway.cli.output import FAILED, age
+from gateway.cli.trust import issuer_line, shown_issuer
 from gateway.domain import pace
+from gateway.domain.event import Event
+from gateway.ops import plain_lines
 from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.domain.pace import Pace
     from gateway.ops.axis_now import AxisNow
+    from gateway.ops.doctor import Finding
     from gateway.ops.status import Backup, Status
+    from gateway.settings import Settings
     from gateway.store.reporting import Pile
     from gateway.workers.pulse import Beat
 
@@ -48,10 +55,10 @@ def status(call: Call) -> None:
 
 
 async def _look(call: Call) -> Status:
-    from gateway.ops import status as looking
+    from gateway.ops import status
 
     async with at_node(call) as node:
-        return await looking.look(node)
+        return await status.look(node)
 
 
 def lines(call: Call, found: Status) -> Iterator[tuple[str, str]]:
@@ -243,3 +250,161 @@ def _shown_beat(beat: Beat) -> dict[str, Any]:
         "since": output.stamp(beat.since),
         "stuck": list(beat.stuck),
     }
+
+
+_LEVEL_MARKS = {"green": "✓", "yellow": "!", "red": "✗"}
+_LEVEL_STYLES = {"green": "green", "yellow": "yellow", "red": "bold red"}
+
+
+def register_doctor(app: typer.Typer) -> None:
+    verb(
+        app,
+        "doctor",
+        examples=("gateway doctor", "gateway doctor -o json", "gateway doctor --report > node.txt"),
+    )(doctor)
+
+
+def doctor(
+    call: Call,
+    report: Annotated[
+        bool, typer.Option("--report", help="Print what to attach when asking for help, without any secret.")
+    ] = False,
+) -> None:
+    """Examine the node: settings, folders, disk, database, clock, keys, trust, axis, work left lying."""
+    from gateway.ops import doctor as examining
+
+    settings = call.settings()
+    found = run(_examine(settings))
+    level = examining.worst(found)
+    if report:
+        _attach(call, run(_report(settings, found)))
+    elif call.output is Format.TABLE:
+        _findings_aloud(call, found)
+    else:
+        records = [_finding_shown(call, each) for each in found]
+        if call.output is Format.JSON:
+            output.document({"level": level, "checks": records})
+        else:
+            output.lines(output.compact(each) for each in records)
+    if level == examining.RED:
+        raise typer.Exit(FAILED)
+
+
+async def _examine(settings: Settings) -> list[Finding]:
+    from gateway.ops import doctor as examining
+    from gateway.pool import ThreadPool
+
+    pool = ThreadPool(1)
+    try:
+        return await examining.examine(examining.patient_of(settings, pool))
+    finally:
+        pool.close()
+
+
+async def _report(settings: Settings, found: list[Finding]) -> dict[str, Any]:
+    """Of a node that does not open, what can be said without it, and why it does not."""
+    from gateway.bootstrap.node import open_node
+    from gateway.clock import SystemClock
+    from gateway.errors import GatewayError
+    from gateway.ops import status
+
+    told: dict[str, Any] = status.report_of_settings(settings, found, SystemClock().now())
+    try:
+        must_exist(settings)
+        async with open_node(settings) as node:
+            return told | await status.report_of_node(node)
+    except GatewayError as error:
+        return told | {"does_not_open": error.code}
+
+
+def _attach(call: Call, told: dict[str, Any]) -> None:
+    if call.output is Format.TABLE:
+        print("".join(plain_lines.lines(told)), end="")
+    elif call.output is Format.JSON:
+        output.document(told)
+    else:
+        output.lines([output.compact(told)])
+
+
+def _finding_shown(call: Call, found: Finding) -> dict[str, Any]:
+    return {
+        "check": found.check,
+        "level": found.level,
+        "says": _finding_says(call, found),
+        "cure": found.cure,
+    }
+
+
+def _finding_says(call: Call, found: Finding) -> str:
+    return output.plain(labels.finding_text(f"doctor.{found.cause}", found.params, call.lang.value))
+
+
+def _findings_aloud(call: Call, findings: list[Finding]) -> None:
+    from rich.text import Text
+
+    console = output.console()
+    for each in findings:
+        if call.quiet and each.level == "green":
+            continue
+        line = Text(f"{_LEVEL_MARKS[each.level]} {each.check:<14} ", style=_LEVEL_STYLES[each.level])
+        console.print(line.append(Text(_finding_says(call, each), style="")), soft_wrap=True)
+        if each.cure:
+            console.print(Text(f"  → {each.cure}"), soft_wrap=True)
+
+
+_EVENTS_AT_ONCE = 200
+# Events of other processes ring no bell here, so the feed looks by itself.
+_LOOK_S = 0.5
+
+
+def register_watch(app: typer.Typer) -> None:
+    verb(app, "watch", examples=("gateway watch", "gateway watch --id msg_01J… -o ndjson"))(watch)
+
+
+def watch(
+    call: Call,
+    id: Annotated[
+        str | None, typer.Option("--id", help="Only what concerns this document or packet.")
+    ] = None,
+    after: Annotated[
+        int | None, typer.Option(min=0, help="Begin after this number; 0 for everything.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Print what is there and end.")] = False,
+) -> None:
+    """Print events as they happen, oldest first. Ctrl+C ends it."""
+    run(_watch(call, id, after, once))
+
+
+async def _watch(call: Call, id: str | None, after: int | None, once: bool) -> None:
+    async with at_agency(call) as seat:
+        seq = after if after is not None else (0 if id or once else await _newest_event(seat))
+        while True:
+            found = await seat.node.store.events_after(seat.agency.id, seq, _EVENTS_AT_ONCE)
+            for each in found:
+                seq = each.agency_seq or seq
+                if id is None or id in (each.subject_id, *map(str, each.data.values())):
+                    _print_event(call, each)
+            if once and len(found) < _EVENTS_AT_ONCE:
+                return
+            if not found:
+                await seat.node.clock.sleep(_LOOK_S)
+
+
+async def _newest_event(seat: Seat) -> int:
+    """The number of the newest event now."""
+    seq = 0
+    while found := await seat.node.store.events_after(seat.agency.id, seq, _EVENTS_AT_ONCE):
+        seq = found[-1].agency_seq or seq
+    return seq
+
+
+def _print_event(call: Call, event: Event) -> None:
+    if call.quiet:
+        print(event.subject_id, flush=True)
+    elif call.output is Format.TABLE:
+        line = (
+            f"{output.clock(event.at)}  {event.kind:<26}  {event.subject_id}  {documents.event_detail(event)}"
+        )
+        print(output.plain(line).rstrip(), flush=True)
+    else:
+        output.stream(documents.event_record(event))

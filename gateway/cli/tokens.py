@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Call, noun, verb
+from gateway.cli.command import NOUNS, Call, noun, verb
 from gateway.cli.node import at_ground, chosen, run
-from gateway.cli.nouns import NOUNS
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
-    from gateway.domain.account import ApiKey, HostedAgency
-    from gateway.domain.networks import Network
+    from gateway.domain.account import ApiKey, HostedAgency, Network
 
 # What a document system needs every day; administration is asked for by name.
 DAILY = ("messages:send", "messages:read", "inbox:read", "inbox:act", "agencies:read")
@@ -96,7 +94,7 @@ def new(
     ] = None,
 ) -> None:
     """Make a key for a program. It is printed once, now; only its digest is kept."""
-    from gateway.cli.waiting import span
+    from gateway.cli.send import span
     from gateway.domain.account import ApiScope
 
     known = {str(each) for each in ApiScope}
@@ -110,7 +108,7 @@ def new(
 
 
 def _networks(given: Sequence[str]) -> tuple[Network, ...]:
-    from gateway.domain import networks
+    from gateway.domain import account
     from gateway.domain.account import MOST_KEY_NETWORKS
 
     if len(given) > MOST_KEY_NETWORKS:
@@ -118,7 +116,7 @@ def _networks(given: Sequence[str]) -> tuple[Network, ...]:
     found = []
     for each in given:
         try:
-            found.append(networks.network(each))
+            found.append(account.read_network(each))
         except ValueError as why:
             raise typer.BadParameter(f"neither an address nor a network: {why}") from why
     return tuple(dict.fromkeys(found))

@@ -1,6 +1,7 @@
-"""`gateway trust`: whom this node trusts to vouch for certificates, and what they last said about revocation. In: nothing,
-or the wish to ask at once. Out: anchors, intermediates, authorities with the age of their answers; exit 6 when a refresh
-left somebody without an answer."""
+"""`gateway trust`: whom this node trusts to vouch for certificates, and what they last said about revocation. In:
+nothing, or the wish to ask at once. Out: anchors, intermediates, authorities with the age of their answers; exit 6
+when a refresh left somebody without an answer. How one authority is told, in words and for programs, is used by
+`gateway status` too."""
 
 from __future__ import annotations
 
@@ -10,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Call, Format, noun, verb
-from gateway.cli.failures import NETWORK
-from gateway.cli.issuers import issuer_line, list_line, shown_issuer, shown_list
+from gateway.cli.command import NOUNS, Call, Format, noun, verb
 from gateway.cli.node import at_node, run
-from gateway.cli.nouns import NOUNS
+from gateway.cli.output import NETWORK, age
 
 if TYPE_CHECKING:
     from gateway.bootstrap.node import Node
-    from gateway.ops.trust_state import TrustState
+    from gateway.ops.certificates import IssuerState, ListState, TrustState
 
 MARKS = {"good": "✓", "failing": "!", "late": "✗"}
 
@@ -60,9 +59,9 @@ async def _refresh(call: Call) -> bool:
 
 
 async def _look(node: Node) -> TrustState:
-    from gateway.ops import trust_state
+    from gateway.ops import certificates
 
-    return await trust_state.look(node.settings.trust.folder, node.store, node.clock.now())
+    return await certificates.trust_now(node.settings.trust.folder, node.store, node.clock.now())
 
 
 def _print(call: Call, found: TrustState, now: datetime) -> None:
@@ -99,4 +98,45 @@ def _shown(found: TrustState) -> dict[str, Any]:
         ],
         "asked": [shown_issuer(each) for each in found.asked],
         "files": [shown_list(each) for each in found.files],
+    }
+
+
+def issuer_line(call: Call, each: IssuerState, now: datetime) -> str:
+    """One authority in one line."""
+    old = age(call, now - each.oldest) if each.oldest else "–"
+    told = {"certificates": each.certificates, "unanswered": each.unanswered, "age": old}
+    why = output.plain(each.error) if each.error else "–"
+    return call.word(f"trust.asked.{each.word}", issuer=output.plain(each.issuer), why=why, **told)
+
+
+def list_line(call: Call, each: ListState, now: datetime) -> str:
+    """One revocation list in one line."""
+    told = {"issuer": output.plain(each.issuer), "origin": output.plain(each.origin)}
+    if each.made_at is None:
+        return call.word("trust.list.none", why=output.plain(each.error or "–"), **told)
+    until = output.clock(each.ends_at) or "–"
+    return call.word("trust.list", age=age(call, now - each.made_at), until=until, **told)
+
+
+def shown_issuer(each: IssuerState) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "issuer": each.issuer,
+        "state": each.word,
+        "certificates": each.certificates,
+        "unanswered": each.unanswered,
+        "oldest": output.stamp(each.oldest),
+        "error": each.error,
+        "lists": [shown_list(one) for one in each.lists],
+    }
+
+
+def shown_list(each: ListState) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "issuer": each.issuer,
+        "origin": each.origin,
+        "made_at": output.stamp(each.made_at),
+        "ends_at": output.stamp(each.ends_at),
+        "error": each.error,
     }

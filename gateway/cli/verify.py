@@ -1,18 +1,23 @@
-"""`gateway verify`: checks an envelope offline against a folder of trust material. In: a file. Out: each numbered step
-and the verdict, exactly as `ops.verify_file` gives it; exit 0 when valid, 7 when invalid or not known."""
+"""`gateway verify`, `gateway read`, `gateway explain`: what anybody does with a file, offline. `verify` checks an
+envelope or a PDF against a folder of trust material: each numbered step and the verdict, exactly as `ops.verify_file`
+and `ops.pdf` give it; exit 0 when valid, 7 when invalid or not known. `read`: the fields of a signed PDF as a form
+would be filled with them, each with how sure it is; exit 0 also where something is doubtful. `explain` reads an
+envelope aloud without trusting it, and says of a PDF what is read from it. What is told is decided in `ops`; here it
+becomes lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from gateway.cli import output, verify_pdf_aloud
+from gateway.api.words import code_text
+from gateway.cli import output
 from gateway.cli.command import Call, Format, verb
-from gateway.cli.failures import VERIFICATION
+from gateway.cli.output import VERIFICATION
 from gateway.words import labels
 
 
@@ -41,15 +46,15 @@ def verify(
 ) -> None:
     """Check an envelope offline: who signed it, for whom, and whether that holds. Exit 7 when it does not."""
     from gateway.clock import SystemClock
-    from gateway.ops import verify_file, verify_pdf
+    from gateway.ops import pdf, verify_file
 
     now = SystemClock().now()
     then = moment(at) if at else now
-    alone = verify_pdf.is_pdf(file)
-    judge = verify_pdf.verify_pdf if alone else verify_file.verify_file
+    alone = pdf.is_pdf(file)
+    judge = pdf.verify_pdf if alone else verify_file.verify_file
     found = judge(file, trust, then, now)
     if call.output is Format.TABLE:
-        (verify_pdf_aloud.of_pdf if alone else _read_aloud)(call, found)
+        (_read_pdf_aloud if alone else _read_aloud)(call, found)
     else:
         output.data(call, found)
     if found["verdict"] != "valid":
@@ -75,7 +80,7 @@ def _read_aloud(call: Call, found: dict[str, Any]) -> None:
         name, outcome = call.word(f"step.{step['n']}"), call.word(f"cli.step.{word}")
         output.aloud(call, [f"{mark} {step['n']:>2}  {name}: {outcome}{detail}"])
     output.aloud(call, _facts(call, found))
-    output.aloud(call, verify_pdf_aloud.inside(call, found["pdf"]))
+    output.aloud(call, _pdfs_inside(call, found["pdf"]))
     output.aloud(call, [_conclusion(call, found)])
     if found["now"]["at"] != found["at"]:
         output.aloud(call, [_today(call, found["now"])])
@@ -139,3 +144,130 @@ def _verdict(call: Call, found: dict[str, Any]) -> str:
         return call.word("cli.verify.cannot_tell", reason=reason)
     failed = next((step["n"] for step in found["steps"] if step["ok"] is False), "?")
     return call.word("cli.verify.invalid", step=failed, reason=reason)
+
+
+_VERDICT_MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "unsigned": "·"}
+
+
+def _read_pdf_aloud(call: Call, found: dict[str, Any]) -> None:
+    """One PDF alone."""
+    output.aloud(call, _signers(call, found, ""))
+    value = call.word(f"legal.{found['legal_value'] or 'unknown'}")
+    signed = found["signed_at"]
+    at = output.clock(datetime.fromisoformat(signed)) if signed else call.word("signed_at.unknown")
+    output.aloud(
+        call, [f"{call.word('cli.signatures.value')}: {value}", call.word("cli.signatures.claimed", at=at)]
+    )
+    output.aloud(call, [_pdf_result(call, found)])
+
+
+def _pdfs_inside(call: Call, found: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """The PDFs of an envelope."""
+    for each in found:
+        yield _pdf_result(call, each)
+        yield from _signers(call, each, "  ")
+
+
+def _signers(call: Call, found: dict[str, Any], indent: str) -> list[str]:
+    return [f"{indent}{_VERDICT_MARKS[each['verdict']]} {_signer(call, each)}" for each in found["signers"]]
+
+
+def _signer(call: Call, one: dict[str, Any]) -> str:
+    organisation = one["organisation"] if one["organisation"] != one["name"] else ""
+    told = [
+        ", ".join(output.plain(each) for each in (one["name"], organisation) if each),
+        call.word(f"signer.{one['role']}") if one["role"] else "",
+        _signing_time(call, "claimed", one["claimed_at"]),
+        _signing_time(call, "trusted", one["trusted_at"]),
+        _pdf_why(call, one),
+        output.plain(one["detail"]),
+    ]
+    if one["now"]["verdict"] != one["verdict"]:
+        told.append(call.word("cli.signatures.now", word=_pdf_why(call, one["now"])))
+    return " · ".join(each for each in told if each)
+
+
+def _signing_time(call: Call, name: str, moment: str | None) -> str:
+    return (
+        call.word(f"cli.signatures.{name}", at=output.clock(datetime.fromisoformat(moment))) if moment else ""
+    )
+
+
+def _pdf_result(call: Call, found: dict[str, Any]) -> str:
+    word = _pdf_why(call, found)
+    line = call.word("cli.signatures.file", file=output.plain(found["file"]), word=word)
+    return f"{_VERDICT_MARKS[found['verdict']]} {line}"
+
+
+def _pdf_why(call: Call, found: dict[str, Any]) -> str:
+    code = code_text(found["code"], call.lang.value)
+    word = call.word(f"signature.{found['verdict']}")
+    return f"{word}: {code} [{found['code']}]" if code else word
+
+
+_FIELD_MARKS = {"sure": "✓", "doubtful": "?", "none": "·"}
+
+
+def register_read(app: typer.Typer) -> None:
+    verb(
+        app,
+        "read",
+        examples=("gateway read van-ban.pdf", "gateway read van-ban.pdf --trust trust/ -o json"),
+    )(read)
+
+
+def read(
+    call: Call,
+    file: Annotated[Path, typer.Argument(help="One PDF; - is standard input.")],
+    trust: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="GATEWAY_TRUST", help="Folder with ca.pem for signatures on PDFs, or with pdf/ in it."
+        ),
+    ] = None,
+) -> None:
+    """Read number, date, type, abstract and signer from a PDF, each marked: sure (✓), doubtful (?), not found (·)."""
+    from gateway.clock import SystemClock
+    from gateway.ops.pdf import read_pdf
+
+    found = read_pdf(file, trust, SystemClock().now())
+    if call.output is Format.TABLE:
+        output.aloud(call, (_field_line(call, name, one) for name, one in found["fields"].items()))
+    else:
+        output.data(call, found)
+
+
+def _field_line(call: Call, name: str, one: dict[str, Any]) -> str:
+    value = "" if one["value"] is None else str(one["value"])
+    if name == "type" and value:
+        value = call.word(f"type.{value}")
+    why = f"  ({call.word('doubt.' + one['why'])})" if one["why"] else ""
+    return f"{_FIELD_MARKS[one['sure']]} {call.word('read.' + name)}: {output.plain(value)}{why}".rstrip()
+
+
+def register_explain(app: typer.Typer) -> None:
+    verb(
+        app,
+        "explain",
+        examples=("gateway explain packet.edxml", "gateway explain - -o json < packet.edxml"),
+    )(explain)
+
+
+def explain(
+    call: Call, file: Annotated[Path, typer.Argument(help="The envelope, or a PDF; - is standard input.")]
+) -> None:
+    """Say what an envelope says: who, to whom, what, which files. Nothing is checked; see: gateway verify."""
+    from gateway.ops import explain as reading
+    from gateway.ops import pdf
+
+    if pdf.is_pdf(file):
+        call.say("explain.pdf")
+        read(call, file, None)
+        return
+    found = reading.explain(file)
+    if call.output is Format.TABLE:
+        output.aloud(
+            call, (output.plain(line) for line in reading.to_text(found, call.lang.value).splitlines())
+        )
+    else:
+        output.data(call, found)

@@ -1,6 +1,9 @@
-"""Adds persons, lets them enrol, gives and takes roles. In: who acts (a signed-in person, or the operator while nobody has
-that role), and a name. Out: the person; a one-time code is told once and kept as a digest. Whoever adds a person knows
-no secret of that person's: passphrase and second factor are made at enrolling, by the person alone."""
+"""The persons who decide: added, enrolled, given roles, blocked; and the proof that one of them is there. In: who acts
+(a signed-in person, or the operator while nobody has that role) and a name; or a name, a passphrase and a second
+factor, as typed. Out: the person; or `SignedIn`, which everything that people decide asks for. A one-time code is
+told once and kept as a digest. Whoever adds a person knows no secret of that person's: passphrase and second factor
+are made at enrolling, by the person alone. Every failure to sign in looks alike; five of them lock the person for a
+quarter of an hour."""
 
 from __future__ import annotations
 
@@ -9,11 +12,11 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from gateway.deciding.desk import DecidingDesk
+from gateway.deciding import DecidingDesk
 from gateway.domain.event import EventKind
 from gateway.domain.person import Credentials, Person, Role, SignedIn, is_name
-from gateway.domain.unicode_form import nfc
-from gateway.errors import Clash, Denied
+from gateway.domain.text import nfc
+from gateway.errors import Clash, Denied, NotFound
 from gateway.policy import two_people
 from gateway.ports.deciding import Decision
 
@@ -38,7 +41,7 @@ async def add(
     )
     code, digest = desk.secrets.new_code()
     async with desk.decisions.begin(by) as work:
-        await _may(work, who)
+        await _may_administer(work, who)
         await work.people.add(person, Credentials(code_digest=digest, code_until=now + CODE_GOOD_FOR))
         await work.events.append(EventKind.PERSON_ADDED, person.id, now, _told(person))
         await work.commit()
@@ -74,7 +77,7 @@ async def give(
     """Exactly these roles from now on; for a day they cannot be used to approve what who gave them proposes."""
     now, by = desk.clock.now(), who.person.id if who is not None else operator_id
     async with desk.decisions.begin(by) as work:
-        await _may(work, who)
+        await _may_administer(work, who)
         person = await work.people.named(name)
         changed = replace(person, roles=frozenset(roles), roles_by=by, roles_at=now)
         await work.people.save(changed)
@@ -88,7 +91,7 @@ async def reset(desk: DecidingDesk, who: SignedIn | None, operator_id: str, name
     now, by = desk.clock.now(), who.person.id if who is not None else operator_id
     code, digest = desk.secrets.new_code()
     async with desk.decisions.begin(by) as work:
-        await _may(work, who)
+        await _may_administer(work, who)
         person = await work.people.named(name)
         changed = replace(person, enrolled_at=None, roles_by=by, roles_at=now)
         await work.people.save(changed)
@@ -111,7 +114,7 @@ async def block(desk: DecidingDesk, by: str, name: str) -> Person:
     return person
 
 
-async def _may(work: Decision, who: SignedIn | None) -> None:
+async def _may_administer(work: Decision, who: SignedIn | None) -> None:
     actor = await work.people.get(who.person.id) if who is not None else None
     objection = two_people.administering(actor, await work.people.everybody())
     if objection is not None:
@@ -131,3 +134,63 @@ def _name(text: str) -> str:
 
 def _told(person: Person) -> dict[str, object]:
     return {"roles": sorted(person.roles)}
+
+
+MOST_FAILURES = 5
+LOCKED_FOR = timedelta(minutes=15)
+
+
+async def sign_in(desk: DecidingDesk, name: str, passphrase: str, code: str) -> SignedIn:
+    """The person, when both factors fit. Denied otherwise, and nothing says which of them did not."""
+    person, kept = await _by_name(desk, name)
+    now = desk.clock.now()
+    if kept.locked_until is not None and now < kept.locked_until:
+        raise Denied("too many tries; wait a quarter of an hour", code="GW-LOCKED")
+    step = await desk.pool.run(partial(_step_typed, desk, kept, passphrase, code))
+    if step is None or not person.is_active or not await _use_step(desk, person, step):
+        await _count_failure(desk, person)
+        raise _refused()
+    return SignedIn(person=person, at=now)
+
+
+async def _by_name(desk: DecidingDesk, name: str) -> tuple[Person, Credentials]:
+    async with desk.decisions.read() as view:
+        try:
+            person = await view.people.named(name)
+        except NotFound as unknown:
+            raise _refused() from unknown
+        return person, await view.people.credentials(person.id)
+
+
+def _step_typed(desk: DecidingDesk, kept: Credentials, passphrase: str, code: str) -> int | None:
+    if kept.passphrase_hash is None or kept.sealed_totp is None:
+        return None
+    if not desk.secrets.is_passphrase(passphrase, kept.passphrase_hash):
+        return None
+    return desk.secrets.step(passphrase, kept.sealed_totp, code, desk.clock.now())
+
+
+async def _use_step(desk: DecidingDesk, person: Person, step: int) -> bool:
+    """A second factor is good once: whoever looked over the shoulder has nothing."""
+    async with desk.decisions.begin(person.id) as work:
+        fresh = await work.people.use_step(person.id, step)
+        if fresh:
+            kept = await work.people.credentials(person.id)
+            await work.people.save_credentials(person.id, replace(kept, failures=0, locked_until=None))
+        await work.commit()
+    return fresh
+
+
+async def _count_failure(desk: DecidingDesk, person: Person) -> None:
+    async with desk.decisions.begin(person.id) as work:
+        kept = await work.people.credentials(person.id)
+        failures, until = kept.failures + 1, kept.locked_until
+        if failures >= MOST_FAILURES:
+            failures, until = 0, desk.clock.now() + LOCKED_FOR
+            await work.events.append(EventKind.PERSON_LOCKED, person.id, desk.clock.now())
+        await work.people.save_credentials(person.id, replace(kept, failures=failures, locked_until=until))
+        await work.commit()
+
+
+def _refused() -> Denied:
+    return Denied("name, passphrase or code do not fit; a code is good for one time and for half a minute")

@@ -33,7 +33,7 @@ from gateway.incoming import act
 from gateway.incoming.act import StatusCall
 from gateway.outgoing import accept, intake
 from gateway.outgoing import recall as asking
-from gateway.outgoing.order import Order
+from gateway.outgoing.intake import Order
 from gateway.stopwatch import at_door
 
 # How long one step of the story may take before it is told as failed.

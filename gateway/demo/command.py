@@ -11,8 +11,8 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Call, Format, verb
-from gateway.cli.failures import FAILED
 from gateway.cli.node import run
+from gateway.cli.output import FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,13 +60,14 @@ def _tell_once(call: Call, keep: Path | None) -> None:
 
 async def _live(call: Call, keep: Path | None, port: int) -> None:
     """The story once, then the node stays at work with its API until it is told to stop."""
-    from gateway.cli import listening, serve
+    from gateway.cli import serve
+    from gateway.cli.serve import stop_on_signal
     from gateway.demo import live
-    from gateway.ops.health import Watch
+    from gateway.ops.metrics import Watch
 
     async def answer(node: Node, ready: Callable[[str], None]) -> None:
         health = Watch(node=node)
-        await serve.answer(call, node, listening.stop_on_signal(health.drain), health, ready)
+        await serve.answer(call, node, stop_on_signal(health.drain), health, ready)
 
     with tempfile.TemporaryDirectory(prefix="gateway-demo-") as temporary:
         await live.serve(keep or Path(temporary), port, call.say, answer)

@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
-from gateway.demo import desks, machine, people, stage, story
+from gateway.demo import desks, people, stage, story
 from gateway.demo.people import Invited
 from gateway.domain.account import ApiScope, PrincipalKind
 from gateway.office.bootstrap.office import Office, open_office
-from gateway.office.domain.post import PostRole
+from gateway.office.domain.roles import PostRole
 from gateway.words import labels
 
 # What the demo's keys may do: everything there is, for one agency each.
@@ -103,7 +103,7 @@ def _explain(say: Say, url: str, folder: Path, keys: dict[str, str], invited: li
             login=one.login,
             link=f"{url}/lien-ket/{one.code}" if one.code else url,
         )
-    say("cli.demo.copy", passphrase=machine.PASSPHRASE)
+    say("cli.demo.copy", passphrase=desks.PASSPHRASE)
     for actor, key in keys.items():
         say("cli.demo.key", code=cast.code(actor), name=cast.data[actor]["name"], secret=key)
     say("cli.demo.try")

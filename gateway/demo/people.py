@@ -1,6 +1,8 @@
-"""The persons of the demonstration: a clerk, a head, an officer and an administrator in each agency, and those of the node.
-In: a node nobody administers yet. Out: for each account the one-time code that makes it its person's own; one that never
-signed in may have another."""
+"""The persons of the demonstration: a clerk, a head, an officer and an administrator in each agency, those of the
+node, and the two who bind its certificates as persons of a real node do. In: a node nobody administers yet;
+certificates. Out: for each account the one-time code that makes it its person's own, and one that never signed in may
+have another; bound certificates. The two persons' passphrases are random and forgotten: they decide nothing on a
+demonstration later."""
 
 from __future__ import annotations
 
@@ -8,12 +10,16 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from gateway.domain.person import Person, Role
+import pyotp
+
+from gateway.deciding import DecidingDesk, approvals, people, proposals
+from gateway.domain.person import Content, Person, Proposal, Role, SignedIn
+from gateway.domain.proof import Binding
 from gateway.errors import NotFound
-from gateway.office.accounts import admin, one_time, posts
+from gateway.office.accounts import admin, credentials, posts
 from gateway.office.accounts.acting import By
-from gateway.office.accounts.desk import AccountDesk
-from gateway.office.domain.post import NODE, PostRole
+from gateway.office.desks import AccountDesk
+from gateway.office.domain.roles import NODE, PostRole
 from gateway.office.domain.session import Origin
 
 MACHINE = By(principal_id="operator")
@@ -62,7 +68,7 @@ async def ready(desk: AccountDesk, login: str) -> None:
     if (await named(desk, login)).is_active:
         return
     _, code = await admin.link(desk, await administrator(desk), login)
-    await one_time.take_up(desk, code, f"Mau 7 {secrets.token_urlsafe(18)}", Origin(address="127.0.0.1"))
+    await credentials.take_up(desk, code, f"Mau 7 {secrets.token_urlsafe(18)}", Origin(address="127.0.0.1"))
 
 
 async def linked(desk: AccountDesk, known: Sequence[Invited]) -> list[Invited]:
@@ -83,7 +89,72 @@ async def _invited(desk: AccountDesk, one: Invited) -> Invited:
             pass
         else:
             return one
-    post = posts.Wanted(role=one.role, agency_id=one.agency_id, unit=one.unit)
+    post = posts.WantedPost(role=one.role, agency_id=one.agency_id, unit=one.unit)
     account = admin.NewAccount(login=one.login, name=one.name, posts=(post,))
     _, code = await admin.add(desk, MACHINE, account)
     return replace(one, code=code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Someone:
+    name: str
+    passphrase: str
+    totp: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwoDeciders:
+    """Both, signed in: who proposes, and who approves."""
+
+    proposer: SignedIn
+    approver: SignedIn
+
+
+async def two_deciders(desk: DecidingDesk, called: tuple[str, ...]) -> TwoDeciders:
+    """Those of an earlier run, whose secrets are lost, decide nothing any more."""
+    await approvals.begin_set_up(desk, "operator")
+    async with desk.decisions.read() as view:
+        known = {each.name: each for each in await view.people.everybody()}
+    for name in known:
+        if name.startswith(called) and known[name].is_active:
+            await people.block(desk, "operator", name)
+    names = [next(each for each in _called(name) if each not in known) for name in called]
+    # Both are added before either can administer persons: later the operator could not add the second.
+    codes = [(name, await _added(desk, name)) for name in names]
+    proposer, approver = [await _enrolled(desk, name, code) for name, code in codes]
+    return TwoDeciders(proposer=await _signed_in(desk, proposer), approver=await _signed_in(desk, approver))
+
+
+async def bind_all(desk: DecidingDesk, both: TwoDeciders, wanted: Sequence[Binding]) -> None:
+    """All of them in one proposal, as at the first set-up of any node."""
+    now = desk.clock.now()
+    content = Content(
+        bindings=tuple(proposals.binding_change([], each, now, desk.overlap) for each in wanted)
+    )
+    await agreed(desk, both, await proposals.propose(desk, both.proposer, content, "demo"))
+
+
+async def agreed(desk: DecidingDesk, both: TwoDeciders, made: Proposal) -> None:
+    """The second person compared it with what it is about."""
+    await approvals.approve(desk, both.approver, made.id, made.content.expected, made.digest)
+
+
+def _called(name: str) -> Sequence[str]:
+    return (name, *(f"{name} {n}" for n in range(2, 100)))
+
+
+async def _added(desk: DecidingDesk, name: str) -> str:
+    _, code = await people.add(desk, None, "operator", name, (Role.TRUST, Role.PEOPLE))
+    return code
+
+
+async def _enrolled(desk: DecidingDesk, name: str, code: str) -> _Someone:
+    one = _Someone(name=name, passphrase=secrets.token_urlsafe(24), totp=desk.secrets.new_totp())
+    await people.enrol(desk, name, code, one.passphrase, one.totp, pyotp.TOTP(one.totp).at(desk.clock.now()))
+    return one
+
+
+async def _signed_in(desk: DecidingDesk, one: _Someone) -> SignedIn:
+    # A code is good once, and enrolling used the present one: the next one is taken already.
+    following = pyotp.TOTP(one.totp).at(desk.clock.now(), counter_offset=1)
+    return await people.sign_in(desk, one.name, one.passphrase, following)

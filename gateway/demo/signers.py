@@ -1,14 +1,17 @@
-"""Signed sample PDFs for the demonstration and for tests: a person's signature and an agency's seal. In: an authority made
-for the occasion, names. Out: signed bytes. Keys are made here and now and lie in no file: nobody else can use them."""
+"""Signed PDFs for the demonstration and for tests: a person's signature and an agency's seal. In: an authority made
+for the occasion, names. Out: signed bytes. Keys are made here and now and lie in no file: nobody else can use them.
+The demonstration's lead files, signed by a person and sealed by the agency, are made once in a staged folder, so that
+a story told again sends the same bytes, beside the anchors that say whose seals to trust."""
 
 from __future__ import annotations
 
 import io
 import math
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -18,14 +21,18 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from PIL import Image, ImageDraw
 
-from gateway.domain.pdf_signing import Area, Layout, Placement, Purpose, Size, Wish
+from gateway.demo import papers
+from gateway.demo.papers import printed
+from gateway.demo.stage import ACTORS, Cast
+from gateway.domain.pdf import Area, Layout, Placement, Purpose, Size, Wish
 from gateway.domain.wall_clock import local
 from gateway.outgoing.sign_pdf import SEAL_TYPE, SEAL_WIDTH
-from gateway.policy import pdf_place
+from gateway.policy import pdf_signing
+from gateway.settings import Settings
 from gateway.trust.authority import Authority
-from gateway.trust.pdf_signing.key_file import HeldKey
+from gateway.trust.pdf_signing.agency_key import HeldKey
+from gateway.trust.pdf_signing.appearance import font
 from gateway.trust.pdf_signing.signer import PadesSigner
-from gateway.trust.pdf_signing.type_setting import font
 
 _NO_TEXT = Layout(lines=(), type_size=1.0, size=Size(width=0, height=0))
 _DOTS = 425  # 36 mm at 300 dots to the inch
@@ -83,10 +90,10 @@ class DemoSigners:
 
         def put(path: Path, out: Path) -> None:
             standing = self.signer.examine(path)
-            view = self.signer.view(path, pdf_place.page_for(standing, wish))
+            view = self.signer.view(path, pdf_signing.page_for(standing, wish))
             words = [self.agency_name, local(at).isoformat(timespec="seconds")]
             text = self.signer.set_text(words, SEAL_TYPE, SEAL_WIDTH)
-            placement = pdf_place.place_seal(standing, wish, view, self.signer.image_size(image), text)
+            placement = pdf_signing.place_seal(standing, wish, view, self.signer.image_size(image), text)
             self.signer.sign(path, out, placement, image, self.agency, at)
 
         return _through_files(pdf, put)
@@ -155,3 +162,41 @@ def _through_files(pdf: bytes, work: Callable[[Path, Path], object]) -> bytes:
         path.write_bytes(pdf)
         work(path, out)
         return out.read_bytes()
+
+
+_YEARS = timedelta(days=3650)
+_BEGAN = "began.txt"
+
+
+def sign_lead_files(settings: Settings, cast: Cast, at: datetime, *, desks: bool = True) -> Cast:
+    """The same cast with its lead files signed; those of the desks only where they are laid. Blocks: inside an event loop,
+    call it in a thread."""
+    place = settings.node.data_dir / "signed"
+    if not place.is_dir():
+        with tempfile.TemporaryDirectory(dir=settings.node.data_dir, prefix="signing-") as folder:
+            made = Path(folder) / "signed"
+            _make_signed(made, replace(cast, began=local(at).date()), at, desks=desks)
+            made.rename(place)
+    shutil.copytree(place / "trust", settings.trust.folder / "pdf", dirs_exist_ok=True)
+    began = date.fromisoformat((place / _BEGAN).read_text("ascii"))
+    return replace(cast, signed=place, began=began)
+
+
+def _make_signed(place: Path, cast: Cast, at: datetime, *, desks: bool) -> None:
+    (place / "trust" / "crl").mkdir(parents=True)
+    authority = Authority.create("Demo authority of signatures", at)
+    (place / "trust" / "ca.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
+    (place / "trust" / "crl" / "demo.pem").write_bytes(authority.revocation_list([], at, _YEARS))
+    today = local(at).date()
+    (place / _BEGAN).write_text(today.isoformat(), "ascii")
+    for actor in ACTORS:
+        keys = [key for key in cast.data["documents"] if cast.sender(key) == actor]
+        told, person = cast.data[actor], cast.document(keys[0])["signer"][0]
+        signers = DemoSigners.create(authority, told["code"], told["name"], person, at)
+        for key in keys:
+            if cast.is_of_desks(key) and not desks:
+                continue
+            day = cast.issued_on(key, today)
+            paper = printed(papers.paper_of(cast.data, key, day))
+            signed = signers.signed_by_both(paper.pdf, paper.area, at + (day - today), paper.page)
+            (place / f"{key}.pdf").write_bytes(signed)

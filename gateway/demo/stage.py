@@ -1,12 +1,16 @@
-"""Sets the demonstration up in one folder: database, a demo authority, three agencies with keys and bound certificates,
-registry rows, trust anchors. In: a folder. Out: settings that open it. Every step may be repeated, so that a stage cut
-short is simply set up again."""
+"""Sets the demonstration up in one folder: database, a demo authority, three agencies with keys and bound
+certificates, registry rows, trust anchors, and the image of a seal for each: a red ring with a star on a clear ground,
+and no writing, so that nobody takes it for a real one. In: a folder. Out: settings that open it. Every step may be
+repeated, so that a stage cut short is simply set up again; which parts were laid out already is kept as a file in the
+folder."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import math
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,20 +18,21 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from PIL import Image, ImageDraw
 
 from gateway.bootstrap.node import Node
 from gateway.clock import SystemClock
-from gateway.demo import deciders, documents, people, seals
+from gateway.demo import papers, people
 from gateway.demo.papers import printed
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.proof import Binding
 from gateway.office.bootstrap.office import Office
-from gateway.ops.evidence import key
+from gateway.ops.evidence import pack_file
 from gateway.ports import Clock
 from gateway.settings import Settings, load
 from gateway.store import migrate
 from gateway.store.store import SqlStore
-from gateway.trust import seal_key
+from gateway.trust import seals
 from gateway.trust.authority import Authority
 from gateway.trust.keys import KeyDirectory
 
@@ -77,10 +82,10 @@ class Cast:
     def file(self, key: str, n: int, today: date) -> bytes:
         """The n-th file of that document: its lead file, signed where there is a signed one, then its appendix."""
         if n > 0:
-            return documents.attached(self.data, key, self.issued_on(key, today))
+            return papers.appendix_of(self.data, key, self.issued_on(key, today))
         if self.signed is not None:
             return (self.signed / f"{key}.pdf").read_bytes()
-        return printed(documents.paper(self.data, key, self.issued_on(key, today))).pdf
+        return printed(papers.paper_of(self.data, key, self.issued_on(key, today))).pdf
 
 
 def cast() -> Cast:
@@ -117,7 +122,7 @@ async def prepare(settings: Settings, clock: Clock | None = None) -> None:
             await _host(store, actor, time)
     finally:
         await store.close()
-    seals.write(settings.sign.seals, map(cast().code, ACTORS))
+    write_seals(settings.sign.seals, map(cast().code, ACTORS))
     certificates = {cast().code(actor): _certificate(keys, authority, actor, time) for actor in ACTORS}
     authority.write_trust(settings.trust.folder, certificates)
     _write_node_keys(settings)
@@ -129,8 +134,8 @@ def _write_node_keys(settings: Settings) -> None:
     nodes = settings.trust.folder / "nodes"
     nodes.mkdir(parents=True, exist_ok=True)
     keys = {
-        "pack.pem": key.open_key(settings.keys.folder, None).public_key,
-        "log.pem": seal_key.open_key(settings.keys.folder, None).public,
+        "pack.pem": pack_file.open_key(settings.keys.folder, None).public_key,
+        "log.pem": seals.open_seal_key(settings.keys.folder, None).public,
     }
     for name, der in keys.items():
         pem = serialization.load_der_public_key(der).public_bytes(
@@ -151,7 +156,9 @@ async def register(node: Node) -> list[people.Invited]:
     """Registry rows, accounts and certificate bindings, once the node is open. The codes of accounts made now."""
     invited = await enter(node)
     if wanted := await unbound(node):
-        await deciders.bind(node.deciding, await deciders.two(node.deciding, cast().deciders), wanted)
+        await people.bind_all(
+            node.deciding, await people.two_deciders(node.deciding, cast().deciders), wanted
+        )
     return invited
 
 
@@ -243,3 +250,55 @@ def _registry_csv() -> bytes:
         told = cast().data[actor]
         rows.writerow([told["code"], told["alias"], told["name"], told["parent"] or "", told["email"]])
     return text.getvalue().encode()
+
+
+_DOTS, _DPI = 425, 300
+_RED, _CLEAR = (200, 16, 46, 255), (0, 0, 0, 0)
+_POINTS = 5
+
+
+def write_seals(folder: Path, codes: Iterable[str]) -> None:
+    """What lies there stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for code in codes:
+        file = folder / f"{code}.png"
+        if not file.exists():
+            _seal_drawn().save(file, "PNG", dpi=(_DPI, _DPI))
+
+
+def _seal_drawn() -> Image.Image:
+    picture = Image.new("RGBA", (_DOTS, _DOTS), _CLEAR)
+    pen, middle = ImageDraw.Draw(picture), _DOTS / 2
+    for radius, width in ((206, 9), (188, 4), (112, 4)):
+        pen.ellipse(
+            [middle - radius, middle - radius, middle + radius, middle + radius], outline=_RED, width=width
+        )
+    corners = []
+    for n in range(2 * _POINTS):
+        reach, turn = (84 if n % 2 == 0 else 33), math.pi * n / _POINTS
+        corners.append((middle + reach * math.sin(turn), middle - reach * math.cos(turn)))
+    pen.polygon(corners, fill=_RED)
+    return picture
+
+
+_STEPS_FILE = "laid-out.json"
+
+
+class Steps:
+    """A part is written down when it is whole, so one that was cut short is laid out again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / _STEPS_FILE
+        self._done: list[str] = json.loads(self._file.read_text("utf-8")) if self._file.is_file() else []
+
+    def done(self, name: str) -> bool:
+        return name in self._done
+
+    async def once(self, name: str, step: Callable[[], Awaitable[object]]) -> None:
+        if name in self._done:
+            return
+        await step()
+        self._done.append(name)
+        growing = self._file.with_name(f".{_STEPS_FILE}.new")
+        growing.write_text(json.dumps(self._done), "utf-8")
+        growing.replace(self._file)

@@ -1,12 +1,52 @@
-"""Who acts: principals, the scopes of programs, and the one agency a unit of work is for."""
+"""Who acts: principals, the scopes of programs, the networks from which a key may be used, their calls, and the one
+agency a unit of work is for. Frozen values. Pure.
+
+A network is read from one address, or from CIDR form, as somebody wrote it; an IPv4 address that is written as an
+IPv6 one is that IPv4 address. Of a call is kept what was asked and how it went, never what was in it."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TypeAlias
 
-from gateway.domain.networks import Network
+Address: TypeAlias = IPv4Address | IPv6Address
+Network: TypeAlias = IPv4Network | IPv6Network
+
+_MAPPED = IPv6Network("::ffff:0:0/96")
+
+
+def read_network(text: str) -> Network:
+    """ValueError for what is none, has a zone, or has bits set behind its prefix: 10.1.2.3/24 may mean one or many."""
+    if "%" in text:
+        raise ValueError(f"{text} has a zone")
+    found = ip_network(text.strip())
+    if isinstance(found, IPv6Network) and found.subnet_of(_MAPPED):
+        inside = int(found.network_address) - int(_MAPPED.network_address)
+        return IPv4Network((inside, found.prefixlen - _MAPPED.prefixlen))
+    return found
+
+
+def read_address(text: str) -> Address | None:
+    """None for what is none."""
+    try:
+        found = ip_address(text.strip())
+    except ValueError:
+        return None
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
+
+
+def networks_admit(networks: Collection[Network], caller: Address | None) -> bool:
+    """No networks are all of them; who is nowhere is in none."""
+    return not networks or (caller is not None and any(caller in each for each in networks))
+
+
+def shown_network(found: Network) -> str:
+    """One address without its prefix."""
+    return str(found.network_address if found.num_addresses == 1 else found)
 
 
 class PrincipalKind(StrEnum):
@@ -91,3 +131,36 @@ class AgencyScope:
 
     agency_id: str
     principal_id: str
+
+
+MOST_CALLS_OF_A_KEY = 10_000
+"""Older ones of the same key go, whatever their age."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiCall:
+    """`route` is the address with the names of its places, not what stood in them. `problem` is the kind of a refusal,
+    empty for a call that went well."""
+
+    id: str
+    key_id: str
+    at: datetime
+    method: str
+    route: str
+    status: int
+    took_ms: int
+    problem: str
+    address: str
+    request_id: str
+
+    @property
+    def is_error(self) -> bool:
+        return self.status >= 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallCount:
+    """Of one key since some moment."""
+
+    calls: int = 0
+    errors: int = 0

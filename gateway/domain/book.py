@@ -1,12 +1,15 @@
-"""What the register books say: which book, its lines cell by cell, the run of its numbers, and the arrival stamp. Frozen
-values; what they are made of is read by the store, and which words they bear is a matter of labels."""
+"""What the register books say: which book, its lines cell by cell, the run of its numbers, the arrival stamp, and
+letters that left on paper, which are lines of the same book as the documents of the exchange. Frozen values; what
+they are made of is read by the store, and which words they bear is a matter of labels. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
+
+from gateway.domain.document import OutgoingDocument
 
 Cell = str | int | date | None
 """Text stays text ("01" is not 1), a date is a date; None leaves the cell empty."""
@@ -132,3 +135,34 @@ class Cover:
     year: int
     volume: int
     summary: Summary = field(default_factory=Summary)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperLetter:
+    """Outgoing mail that went on paper: everything that the book says of it."""
+
+    id: str
+    number: str
+    symbol: str
+    issued_on: date
+    type_name: str
+    subject: str
+    signer: str
+    recipients: str
+    entered_at: datetime
+    entered_by: str
+    copy_holder: str = ""
+    copies: int | None = None
+    dispatched_on: date | None = None
+    note: str = ""
+    catch_up: str | None = None
+    struck_at: datetime | None = None
+    struck_by: str | None = None
+    struck_reason: str | None = None
+
+    @property
+    def code(self) -> str:
+        return f"{self.number}/{self.symbol}"
+
+
+OutgoingLine = OutgoingDocument | PaperLetter

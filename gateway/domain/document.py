@@ -182,7 +182,7 @@ class Draft:
     signed_at: datetime | None = None
     pages: int | None = None
     delivery_mode: DeliveryMode | None = None
-    """As its class says, where the sender says nothing (`policy.paper`); of an accepted document it is there."""
+    """As its class says, where the sender says nothing (`policy.outgoing`); of an accepted document it is there."""
     file_code: FileCode | None = None
     reply_due: date | None = None
     replies_to: tuple[ReplyLink, ...] = ()

@@ -1,6 +1,12 @@
-"""What an evidence pack is (E4): one ZIP with a manifest of every member, and the maker's signature over the manifest. In:
-members, or the bytes of a manifest and its signature. Out: the bytes, exactly one form for each value; what has
-another form, a name that is none, or a name twice is `SpoiledPack`, with the member's name. Pure."""
+"""What an evidence pack is (E4): one ZIP with a manifest of every member, the maker's signature over the manifest, and
+the story told beside the proofs. In: members, or the bytes of a manifest and its signature; names, sizes, CRCs.
+Out: the bytes, exactly one form for each value; what has another form, a name that is none, or a name twice is
+`SpoiledPack`, with the member's name. Pure.
+
+The story (`story.json`) is the maker's word, signed with the manifest; whoever checks a pack compares it with what
+the packets themselves say. The ZIP has the one form that it may have: stored, in order, no times, no extra fields,
+no comments, nothing before, between or after, so that a reader makes the bytes around the members again and
+compares (E5). It is written by hand because no library gives exactly these bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +14,11 @@ import base64
 import binascii
 import json
 import re
+import struct
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from gateway.errors import InvalidProof
@@ -168,3 +178,225 @@ def _check_member(member: Member) -> None:
         raise SpoiledPack(shown, "the manifest gives it no SHA-256")
     if not isinstance(member.media, str) or not _MEDIA.fullmatch(member.media):
         raise SpoiledPack(shown, "the manifest gives it no media type")
+
+
+class Direction(StrEnum):
+    """As the pack's maker sees it."""
+
+    OUT = "out"
+    IN = "in"
+
+
+class Part(StrEnum):
+    """What a packet is to the document of the pack."""
+
+    DOCUMENT = "document"
+    CHANGE = "change"
+    REQUEST = "request"
+    RECEIPT = "receipt"
+
+
+class Absent(StrEnum):
+    """Why a packet's bytes are not in the pack: its digest stands for it."""
+
+    RECALLED = "recalled"
+    SEALED = "sealed"
+    PURGED = "purged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """An agency by its code, and the name that the registry gave it when the pack was made."""
+
+    code: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """One to whom the document was sent; `state` is a key of the states' words."""
+
+    party: Party
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One step of verification, as the node noted it."""
+
+    n: int
+    ok: bool | None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the maker's node says of a packet's signature for the time `at`: `noted` when it came, or found anew when the
+    pack was made."""
+
+    word: str
+    at: datetime
+    noted: bool = False
+    code: str | None = None
+    steps: tuple[Found, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PacketTold:
+    """One signed packet. `member` is empty where only its digest is kept (`absent`). `at` is the node's own time: when it
+    was packed here, or arrived here. `status` is the code of a status, `answers` the packet id that it answers."""
+
+    part: Part
+    direction: Direction
+    kind: str
+    packet_id: str
+    sender: Party
+    to: tuple[Party, ...]
+    at: datetime
+    sha256: str
+    size: int
+    body_sha256: str | None = None
+    member: str = ""
+    absent: Absent | None = None
+    status: str | None = None
+    answers: str | None = None
+    certificate: str | None = None
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileTold:
+    """One file that the document carries; it lies inside the packet, and here only its digest stands."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealTold:
+    """One seal of the log, and the trusted time over it, as the maker has it. `published` says that it left the node."""
+
+    number: int
+    size: int
+    at: datetime
+    stamped_at: datetime | None = None
+    published: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventTold:
+    """One event of the log whose leaf is in the pack, and the seal that first covers it with a trusted time, or at all.
+    `names` are the digests of packets that it names."""
+
+    kind: str
+    at: datetime
+    subject: str
+    leaf: int
+    seal: int
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """The whole. `policy` are the limits and graces in force at the maker, by name."""
+
+    pack: str
+    made_at: datetime
+    made_by: Party
+    node: str
+    software: str
+    direction: Direction
+    id: str
+    document_id: str
+    code: str
+    issued_on: str
+    type_name: str
+    subject: str
+    state: str
+    packets: tuple[PacketTold, ...]
+    files: tuple[FileTold, ...] = ()
+    recipients: tuple[Recipient, ...] = ()
+    absent: Absent | None = None
+    seals: tuple[SealTold, ...] = ()
+    events: tuple[EventTold, ...] = ()
+    policy: tuple[tuple[str, str], ...] = ()
+
+
+_LOCAL = struct.Struct("<4s5H3I2H")
+_CENTRAL = struct.Struct("<4s6H3I5H2I")
+_END = struct.Struct("<4s4H2IH")
+LOCAL_SIZE, CENTRAL_SIZE, END_SIZE = _LOCAL.size, _CENTRAL.size, _END.size
+
+_NEEDS = 20  # version 2.0 of the format: what every program of the last thirty years unpacks
+_DAY = 0x21  # 1 January 1980, the first day that the format can tell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZipEntry:
+    """One member as the container has it. Names are ASCII (`domain.evidence`)."""
+
+    name: str
+    size: int
+    crc: int
+
+    @property
+    def footprint(self) -> int:
+        """What it takes, with its header."""
+        return LOCAL_SIZE + len(self.name) + self.size
+
+
+def local_header(entry: ZipEntry) -> bytes:
+    """What stands before a member's bytes."""
+    name = entry.name.encode("ascii")
+    fixed = _LOCAL.pack(b"PK\x03\x04", _NEEDS, 0, 0, 0, _DAY, entry.crc, entry.size, entry.size, len(name), 0)
+    return fixed + name
+
+
+def size_told(header: bytes) -> int:
+    """The size that a local header gives: not believed, but bounded by its reader and compared later."""
+    return int.from_bytes(header[22:26], "little")
+
+
+def central_header(entry: ZipEntry, offset: int) -> bytes:
+    """The member's line of the directory at the end."""
+    name = entry.name.encode("ascii")
+    fixed = _CENTRAL.pack(
+        b"PK\x01\x02",
+        _NEEDS,
+        _NEEDS,
+        0,
+        0,
+        0,
+        _DAY,
+        entry.crc,
+        entry.size,
+        entry.size,
+        len(name),
+        0,
+        0,
+        0,
+        0,
+        0,
+        offset,
+    )
+    return fixed + name
+
+
+def end_record(entries: Sequence[ZipEntry]) -> bytes:
+    """The last bytes of the file."""
+    count = len(entries)
+    return _END.pack(b"PK\x05\x06", 0, 0, count, count, directory_size(entries), directory_offset(entries), 0)
+
+
+def directory_offset(entries: Sequence[ZipEntry]) -> int:
+    return sum(each.footprint for each in entries)
+
+
+def directory_size(entries: Sequence[ZipEntry]) -> int:
+    return sum(CENTRAL_SIZE + len(each.name) for each in entries)
+
+
+def total_size(entries: Sequence[ZipEntry]) -> int:
+    """The size of the whole file."""
+    return directory_offset(entries) + directory_size(entries) + END_SIZE

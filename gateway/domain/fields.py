@@ -12,7 +12,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gateway.domain.unicode_form import nfc
+from gateway.domain.text import nfc
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -1,16 +1,56 @@
-"""How fast a node serves, as figures that people and alarms read. In: counts of how long things took, below fixed bounds.
-Out: for each way, lane and axis how many there were, and bounds that hold for 50, 95 and 99 of a hundred. Pure; a bound is
-all that is known, so no figure claims more."""
+"""How a node serves: what every queue keeps to, how fast it goes, and what the node remembers of it. Frozen values and
+plain rules; nothing of any document or person. Pure.
+
+Queues: how much of a batch is the ordinary lane's, and which written-down times can only come from a clock that was
+ahead. Pace: of counts of how long things took, below fixed bounds, for each way, lane and axis how many there were,
+and bounds that hold for 50, 95 and 99 of a hundred; a bound is all that is known, so no figure claims more.
+History: how much waited at a moment, and on which days a periodic job did its work."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import accumulate
 
 from gateway.domain.document import Lane
+
+# Of every batch; the rest is for whatever is urgent.
+ORDINARY_SHARE = 4
+# The longest that work of the node's own is put off after a try that failed; some kinds of jobs wait for others.
+LONGEST_DELAY = timedelta(hours=1)
+ANSWER_DELAY = timedelta(hours=6)
+AUTHORITY_DELAY = timedelta(hours=4)
+# The longest that a document system may hold what it fetched.
+LONGEST_HANDOVER = timedelta(hours=1)
+# So far apart the clocks of two machines may be without each taking what the other has for left over from a wrong clock:
+# they would take it from each other again and again, and nobody would come to its end.
+CLOCKS_APART = timedelta(minutes=5)
+LONGEST_DELAY_OF: Mapping[str, timedelta] = {"signatures": ANSWER_DELAY}
+
+
+def ordinary_places(limit: int, turn: int) -> int:
+    """How many of the `turn`-th batch are the oldest ordinary rows', however much is urgent: a quarter of all places over
+    time, so that of batches of one every fourth is theirs."""
+    return (turn + 1) * limit // ORDINARY_SHARE - turn * limit // ORDINARY_SHARE
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """Twice as far as a right clock writes, and for a lease what clocks may be apart. A lease or a retry that ends beyond
+    it was written while the clock was ahead, and is over: nothing waits until that day."""
+
+    now: datetime
+    lease: datetime
+    retry: datetime
+
+    @classmethod
+    def of(cls, now: datetime, lease_s: float, longest: timedelta = LONGEST_DELAY) -> Horizon:
+        return cls(
+            now=now, lease=now + 2 * timedelta(seconds=lease_s) + CLOCKS_APART, retry=now + 2 * longest
+        )
+
 
 # Seconds; close together around the limit, which is one of them: so it is known of each whether it kept it.
 BOUNDS_S = (
@@ -131,3 +171,47 @@ def _held_for(percent: int, within: Sequence[int]) -> float | None:
     """The least bound that held for so many."""
     found = zip(BOUNDS_S, within, strict=False)
     return next((bound for bound, n in found if n * 100 >= percent * within[-1]), None)
+
+
+# Both are thinned out by nothing but age.
+HISTORY_KEPT = timedelta(days=30)
+SAMPLED_EVERY = timedelta(minutes=5)
+# Sampled beside the queues: megabytes that are free where the content lies.
+DISK = "disk"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSample:
+    """How many waited in one queue, and for how long the oldest had: None where that is not known or nothing waits."""
+
+    at: datetime
+    queue: str
+    depth: int
+    oldest_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """What a job did since it was last told of. `at` is when it last came through, `failed_at` when it last did not, `code`
+    the error's."""
+
+    job: str
+    at: datetime | None = None
+    beats: int = 0
+    failed_at: datetime | None = None
+    failures: int = 0
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDay:
+    """One job on one day of the Vietnamese calendar. `gap_s`: the longest time without it that ended on this day."""
+
+    job: str
+    day: date
+    beats: int = 0
+    failures: int = 0
+    gap_s: int = 0
+    last_at: datetime | None = None
+    failed_at: datetime | None = None
+    code: str = ""

@@ -1,17 +1,80 @@
-"""What was proved about an envelope, and by what. `SignedEnvelope`: the bytes are signed as they say.
-`VerifiedEnvelope`: the signer may speak for the sender, decided by `policy.trust` and made nowhere else.
-Generic over the envelope model, so that `policy` and `edxml` need not know each other."""
+"""What was proved about an envelope, and by what; and what is signed in it beside the document: terms and receipts.
+
+`SignedEnvelope`: the bytes are signed as they say. `VerifiedEnvelope`: the signer may speak for the sender, decided
+by `policy.trust` and made nowhere else. Generic over the envelope model, so that `policy` and `edxml` need not know
+each other. `Terms` are what a sender says of its packet and the dialect has no field for (`verification.md` W6a):
+they stand in the Signature, beside the packet id; absent means not said. A `Receipt` is who says what about which
+packet, and when (R2), and rides in a `StatusPacket`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Generic, TypeVar
 
-from gateway.domain.document import Kind
-from gateway.domain.identity import Digest, PacketId
-from gateway.domain.receipt import Receipt
-from gateway.domain.terms import Terms
+from gateway.domain.document import DeliveryMode, Kind, RecipientRole, Staff
+from gateway.domain.identity import Digest, DocumentId, PacketId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """The first four stand in a document, update or replacement: whether a reply is wanted, the stated hour of a timed
+    express letter, whether paper follows, and the role of each recipient, by the code it was addressed by. The last two
+    stand in a 03: the arrival number that its receiver gave the document, and the year of its book."""
+
+    reply_required: bool | None = None
+    due_at: datetime | None = None
+    delivery_mode: DeliveryMode | None = None
+    roles: tuple[tuple[str, RecipientRole], ...] = ()
+    register_no: str | None = None
+    register_year: int | None = None
+
+    def __bool__(self) -> bool:
+        """Whether anything is said at all."""
+        return self != _NOTHING
+
+    def role_of(self, code: str) -> RecipientRole | None:
+        return next((role for known, role in self.roles if known == code), None)
+
+
+_NOTHING = Terms()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The proof of receipt that a signed status carries; the digests name exactly what was held."""
+
+    of_packet_id: PacketId | None
+    of_document_id: DocumentId | None
+    of_sender: str | None
+    body_digest: Digest | None
+    file_digest: Digest | None
+    size: int | None
+    received_at: datetime | None
+    status_code: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusPacket:
+    """A status that one of our agencies is about to sign and send. `delivery_id` is set where a delivery of ours is
+    concerned (13); `receipt` where it answers an envelope."""
+
+    packet_id: PacketId
+    sender_code: str
+    to_code: str
+    code: str
+    document_id: DocumentId
+    document_code: str | None
+    issued_on: date | None
+    stated_at: datetime
+    description: str | None = None
+    staff: Staff | None = None
+    receipt: Receipt | None = None
+    terms: Terms | None = None
+    delivery_id: str | None = None
+    urgent: bool = False
+
 
 M = TypeVar("M")
 

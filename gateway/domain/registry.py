@@ -1,12 +1,138 @@
-"""What the agency-code directory answers: entries at a date, and what became of a code someone wrote."""
+"""Agency codes and what the directory answers of them: codes in their two forms, entries at a date, what became of a
+code someone wrote, recipients as people write them with the offer made for each, saved groups, and what a node may
+be called. Frozen values. Pure.
+
+Codes are read and printed in the forms of Decision 20/2020 (root first, `Z91.07.12`) and of QCVN 102 (deepest level
+first, `000.12.07.Z91`); `BadCode` says what is wrong. The same unit's code in the other form may be proposed here,
+but it is never decided here that the two are one unit: the registry's table does (R77); only the all-zero level-1
+form is exact. A node's name becomes part of queue names, a user of the broker and a file of secrets, and is
+compared without letter case."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
+from typing import Self
 
+from gateway.domain.document import RecipientRole
 from gateway.domain.registry_reform import Ending
+
+LONGEST_CODE = 35  # R75
+_NEW = re.compile(r"[A-Z][0-9]{2}(?:\.[A-Z0-9]+)*")
+_OLD = re.compile(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}")
+_SHORT = re.compile(r"(?:[0-9]{2}\.){1,2}[A-Z][0-9]{2}")
+_OLD_WIDTHS = (2, 2, 3)  # digits of levels 2, 3 and 4 in the form of QCVN 102
+
+
+class BadCode(ValueError):
+    """The text is not an agency code; the sentence says what was expected and what to do."""
+
+
+class CodeForm(StrEnum):
+    """Which document defines the form: the two run in opposite directions."""
+
+    NEW = "qd20"
+    OLD = "qcvn102"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgencyCode:
+    """One valid code. `groups` run root first in both forms; `str()` prints it in its own form."""
+
+    form: CodeForm
+    groups: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The code exactly as written: capitals, no spaces. The short old form (`07.Z91`) is completed with zeros."""
+        if len(text) > LONGEST_CODE:
+            raise BadCode(
+                f"agency code of {len(text)} characters: at most {LONGEST_CODE} are allowed; check {text[:50]!r}"
+            )
+        if _NEW.fullmatch(text):
+            return cls(form=CodeForm.NEW, groups=tuple(text.split(".")))
+        if _OLD.fullmatch(text) or _SHORT.fullmatch(text):
+            return cls(form=CodeForm.OLD, groups=_padded(tuple(reversed(text.split(".")))))
+        raise BadCode(
+            f"{text!r} is not an agency code: expected a letter and two digits, then groups after dots (Z91.07.12),"
+            f" or the form of QCVN 102 (000.12.07.Z91){_advice(text)}"
+        )
+
+    def __str__(self) -> str:
+        if self.form is CodeForm.NEW:
+            return ".".join(self.groups)
+        return ".".join(reversed(self.groups))
+
+    @property
+    def level(self) -> int:
+        """1 for a ministry or province; for the old form the deepest level whose group is not all zeros."""
+        if self.form is CodeForm.NEW:
+            return len(self.groups)
+        return max(n for n, group in enumerate(self.groups, 1) if group.strip("0") or n == 1)
+
+    @property
+    def root(self) -> str:
+        """The level-1 group: the ministry or province."""
+        return self.groups[0]
+
+    @property
+    def parent(self) -> AgencyCode | None:
+        """The code one level up, of the new form only: units of the old form were renumbered, so its table decides."""
+        if self.form is CodeForm.OLD or len(self.groups) == 1:
+            return None
+        return AgencyCode(form=CodeForm.NEW, groups=self.groups[:-1])
+
+    @property
+    def short(self) -> str:
+        """As some systems write the old form: without leading groups of zeros."""
+        if self.form is CodeForm.NEW:
+            return str(self)
+        return ".".join(reversed(self.groups[: self.level]))
+
+
+def propose_new(old: AgencyCode) -> AgencyCode | None:
+    """What the old form usually became (rules 14.1). A proposal: units were renumbered, so the table decides, except
+    for level 1. None where zeros stand between the levels, which the usual mapping does not explain."""
+    if old.form is not CodeForm.OLD:
+        return None
+    used = old.groups[: old.level]
+    if not all(group.strip("0") for group in used[1:]):
+        return None
+    return AgencyCode(form=CodeForm.NEW, groups=used)
+
+
+def fold_code(text: str) -> str:
+    """The key under which codes are compared for search, routing and display: trimmed, letter case ignored."""
+    return text.strip().casefold()
+
+
+def _padded(groups: tuple[str, ...]) -> tuple[str, ...]:
+    zeros = tuple("0" * width for width in _OLD_WIDTHS)
+    return groups + zeros[len(groups) - 1 :]
+
+
+def _advice(text: str) -> str:
+    trimmed = text.strip().upper()
+    if trimmed != text and (_NEW.fullmatch(trimmed) or _OLD.fullmatch(trimmed)):
+        return f"; write it as {trimmed}"
+    return ""
+
+
+LONGEST_NODE_NAME = 63
+_NODE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+# `sink` and `dead` name things of the whole axis, `guest` is a user that brokers bring along.
+RESERVED_NODE_NAMES = frozenset({"sink", "dead", "guest"})
+
+
+def node_name_fault(name: str) -> str | None:
+    """None for a usable name; else what is wrong and how names are written."""
+    if len(name) > LONGEST_NODE_NAME or not _NODE_NAME.fullmatch(name) or ".." in name:
+        return f"a node's name has letters, digits and . _ - between them, at most {LONGEST_NODE_NAME} characters"
+    if name.casefold() in RESERVED_NODE_NAMES:
+        return f"no node may be called {name}: the broker uses that name itself"
+    return None
 
 
 class RowSource(StrEnum):
@@ -84,3 +210,80 @@ class AgencyFilter:
     is_unbound: bool = False
     has_no_alias: bool = False
     changed_since: date | None = None
+
+
+MOST_MEMBERS = 500
+
+
+class ItemKind(StrEnum):
+    """What an item speaks of: one agency, many under one name, what the document itself says, a person, or the archive."""
+
+    AGENCY = "agency"
+    MANY = "many"
+    POINTER = "pointer"
+    PERSON = "person"
+    FILED = "filed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """`text` is as it was written; `name` what to look for, under `parent` where one was named."""
+
+    text: str
+    kind: ItemKind
+    name: str
+    parent: str | None = None
+    role: RecipientRole | None = None
+
+
+class OfferKind(StrEnum):
+    """How an item was understood. The last five are asked; `pointer`, `filed` and `own` address nobody: the last
+    is a person or a part of the very agency that writes."""
+
+    NAMED = "named"
+    OLD = "old"
+    GROUP = "group"
+    POINTER = "pointer"
+    FILED = "filed"
+    OWN = "own"
+    CLOSED = "closed"
+    UNCLEAR = "unclear"
+    UNKNOWN = "unknown"
+    MANY = "many"
+    PERSON = "person"
+
+
+ASKED = frozenset({OfferKind.CLOSED, OfferKind.UNCLEAR, OfferKind.UNKNOWN, OfferKind.MANY, OfferKind.PERSON})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What an item may stand for. Where `settled`, `agencies` are its recipients; else they are offers to choose from."""
+
+    item: Item
+    kind: OfferKind
+    agencies: tuple[AgencyEntry, ...] = ()
+    group: str | None = None
+
+    @property
+    def settled(self) -> bool:
+        return self.kind not in ASKED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupMember:
+    """One recipient of a group, by its code; `role` where the group gives it one."""
+
+    code: str
+    role: RecipientRole | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientGroup:
+    """A list of recipients under a name that the agency gave it."""
+
+    name: str
+    members: tuple[GroupMember, ...]
+    saved_by: str
+    saved_at: datetime
+    version: int = 1

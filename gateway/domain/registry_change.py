@@ -1,15 +1,21 @@
 """Values of changing the registry: the rows an import would write, what is wrong with a file, the plan shown before
-anything changes, and the record kept afterwards. Frozen; made by `registry.importing`, read by whoever shows them."""
+anything changes, the record kept afterwards, and the life of a code over time with what a reform does to it.
+Frozen; imports are made by `registry.importing`, read by whoever shows them. In: lives before, a reform. Out: lives
+after, or who a code stands for on a day. Pure; says nothing about what may be done: `policy.reform` has looked
+before."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
 
 from gateway.domain.identity import Digest
 from gateway.domain.registry import RowSource
+from gateway.domain.registry_reform import Reform, ReformKind, Target
 
 SOURCE_FIELD = "source"  # shown in a change where a starter row becomes an imported one
 HOST_FIELD = "host"
@@ -117,3 +123,148 @@ class RegistryChange:
     def is_import(self) -> bool:
         """Of a file of codes. Reforms, feeds, and what undid another change say so; the starter list names no codes."""
         return "codes" in self.summary and not {"reform", "feed", "undid"} & set(self.summary)
+
+
+LONGEST_CHAIN = 50  # successors or parents followed; a real chain has a few links
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Former:
+    """What an agency was called and where it stood, up to and including one day."""
+
+    until: date
+    name: str
+    parent: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """One code: its record as it is last known, and what it was before, oldest first."""
+
+    record: AgencyRecord
+    source: RowSource = RowSource.IMPORTED
+    former: tuple[Former, ...] = ()
+
+    def at(self, on: date) -> AgencyRecord:
+        """The record with the name and the parent of that day, whether in force then or not."""
+        for each in self.former:
+            if on <= each.until:
+                return replace(self.record, name=each.name, parent=each.parent)
+        return self.record
+
+    def in_force(self, on: date) -> bool:
+        """Both end days included."""
+        first, last = self.record.valid_from, self.record.valid_to
+        return (first is None or first <= on) and (last is None or on <= last)
+
+    @property
+    def last_turn(self) -> date | None:
+        """The day from which its present name and parent hold."""
+        return self.former[-1].until + _DAY if self.former else None
+
+
+Lives = Mapping[str, Life]
+
+
+def lives_after(reform: Reform, lives: Lives) -> dict[str, Life]:
+    """Every life that the reform changes or begins, as it is then."""
+    changed: dict[str, Life] = {}
+    by, on = str(reform.decision), reform.effective_on
+    if reform.kind is ReformKind.RENAME:
+        for code in reform.sources:
+            changed[code] = _turned(lives[code], on, by, name=reform.name or "")
+    if reform.kind is ReformKind.MOVE:
+        for code in reform.sources:
+            changed[code] = _turned(lives[code], on, by, parent=reform.parent)
+    for code in reform.ended:
+        record = replace(lives[code].record, valid_to=on - _DAY, successor=reform.successor, decision=by)
+        changed[code] = replace(lives[code], record=record, source=_vouched(lives[code].source))
+    for target in reform.targets:
+        if target.code not in lives:
+            changed[target.code] = _begun(target, reform, lives)
+    return changed
+
+
+def successors(lives: Lives, code: str) -> Iterator[str]:
+    """The chain of codes after this one; ends where it would come back, or leaves what is known."""
+    seen = {code}
+    at: str | None = code
+    while at is not None and at in lives and len(seen) <= LONGEST_CHAIN:
+        at = lives[at].record.successor
+        if at is None or at in seen:
+            return
+        seen.add(at)
+        yield at
+
+
+def heir_on(lives: Lives, code: str, on: date) -> str | None:
+    """The first code in force along the chain of successors, else its last one."""
+    last: str | None = None
+    for last in successors(lives, code):
+        if last in lives and lives[last].in_force(on):
+            return last
+    return last
+
+
+def parents_of(lives: Lives, code: str, on: date) -> Iterator[str]:
+    """The agencies above it on that day, nearest first. One that comes again is given once more, as the last."""
+    seen = {code}
+    at: str | None = code
+    while at is not None and at in lives and len(seen) <= LONGEST_CHAIN:
+        at = lives[at].at(on).parent
+        if at is None:
+            return
+        yield at
+        if at in seen:
+            return
+        seen.add(at)
+
+
+def turning_days(lives: Lives, since: date) -> list[date]:
+    """That day, and each later one on which any of them gets another name or parent."""
+    later = {each.until + _DAY for life in lives.values() for each in life.former}
+    return [since, *sorted(day for day in later if day > since)]
+
+
+def lives_digest(lives: Mapping[str, Life | None]) -> str:
+    """Another one as soon as any of them is otherwise."""
+    told = {code: asdict(life) if life else None for code, life in lives.items()}
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _turned(life: Life, on: date, by: str, **to: Any) -> Life:
+    """Another name or parent from that day on; the day before has the old ones."""
+    was = Former(until=on - _DAY, name=life.record.name, parent=life.record.parent)
+    # Another change of the same day: what was before that day is kept already.
+    again = life.last_turn == on
+    return Life(
+        record=replace(life.record, decision=by, **to),
+        source=_vouched(life.source),
+        former=life.former if again else (*life.former, was),
+    )
+
+
+def _begun(target: Target, reform: Reform, lives: Lives) -> Life:
+    """A new one. What it does not say of itself it has, when only its code is new, of the old one."""
+    source = lives[reform.sources[0]] if reform.kind is ReformKind.RECODE else None
+    was = source.at(reform.effective_on) if source is not None else AgencyRecord(code="", name="")
+    return Life(
+        record=AgencyRecord(
+            code=target.code,
+            name=target.name or was.name,
+            alias=target.alias,
+            parent=target.parent or was.parent,
+            valid_from=reform.effective_on,
+            email=target.email or was.email,
+            address=was.address,
+            phone=was.phone,
+            decision=str(reform.decision),
+            host=target.host or was.host,
+        )
+    )
+
+
+def _vouched(source: RowSource) -> RowSource:
+    """Two people answer for a starter row now: it may refuse and redirect."""
+    return RowSource.IMPORTED if source is RowSource.STARTER else source

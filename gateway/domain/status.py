@@ -1,22 +1,106 @@
-"""Facts to state: three tracks, their codes, and the one word shown. A fact is never changed or removed; a state is
-a pure function of the set of facts, so order of arrival and repeats do not matter (interfaces.md 1.1).
+"""Facts to state: three tracks, their codes, the one word shown, and whose turn it is. A fact is never changed or
+removed; a state is a pure function of the set of facts, so order of arrival and repeats do not matter
+(interfaces.md 1.1).
 
-In: the facts of one delivery or one incoming document. Out: its standing. `CODES` is the only table of wire codes,
-`STATES` (in `state_words`) of words; labels, API, pages and exports read them."""
+In: the facts of one delivery or one incoming document. Out: its standing; a `Duty`, or None where nobody waits.
+`CODES` is the only table of wire codes, `STATES` of words (interfaces.md 1.2); labels, API, pages and exports read
+them. Lists, pages and the to-do list reckon the time left from the same moment, that of the duty."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from gateway.domain.document import InState, Staff
+from gateway.domain.document import IncomingDocument, InState, Staff
 from gateway.domain.identity import Digest
-from gateway.domain.state_words import STATES as STATES
-from gateway.domain.state_words import StateWord as StateWord
-from gateway.domain.state_words import worst as worst
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateWord:
+    """One word that may be shown. `wire` is the status code or packet type behind it."""
+
+    key: str
+    track: str
+    wire: str
+    colour: str
+    shape: str
+    set_by: str
+
+
+STATES: Mapping[str, StateWord] = MappingProxyType(
+    {
+        key: StateWord(key=key, track=track, wire=wire, colour=colour, shape=shape, set_by=set_by)
+        for key, track, wire, colour, shape, set_by in (
+            ("draft", "document", "", "grey", "circle-hollow", "form or API"),
+            ("blocked", "document", "", "red", "circle-barred", "node's checks"),
+            ("queued", "transport", "", "grey", "clock", "node"),
+            ("sending", "transport", "", "blue", "arrow", "node"),
+            ("sent", "transport", "", "blue", "tick", "axis confirm"),
+            ("failed", "transport", "", "red", "triangle", "node"),
+            ("cancelled", "transport", "", "grey", "dash", "clerk, before sent"),
+            (
+                "paper",
+                "transport",
+                "",
+                "grey",
+                "page",
+                "node; closed by a person with date and means",
+            ),
+            ("delivered", "business", "01", "teal", "two-ticks", "recipient's system"),
+            (
+                "rejected",
+                "business",
+                "02",
+                "red",
+                "cross",
+                "recipient's clerk; by itself only as interfaces.md 1.5",
+            ),
+            ("accepted", "business", "03", "green", "box-tick", "recipient's clerk"),
+            ("assigned", "business", "04", "green", "person", "recipient"),
+            ("processing", "business", "05", "green", "circle-half", "recipient"),
+            ("done", "business", "06", "green", "circle-full", "recipient"),
+            ("recall_asked", "request", "packet type 1", "amber", "back-arrow", "sender"),
+            ("take_back_asked", "request", "13", "amber", "back-arrow", "sender"),
+            ("update_asked", "request", "packet type 2", "amber", "circling-arrow", "sender"),
+            ("request_agreed", "request", "15", "purple", "back-arrow-tick", "recipient"),
+            ("request_refused", "request", "16", "red", "back-arrow-cross", "recipient"),
+            ("unknown", "other", "any other", "grey", "question", "recipient"),
+        )
+    }
+)
+
+# The word that needs a person soonest comes first.
+_WORST_FIRST = (
+    "blocked",
+    "failed",
+    "rejected",
+    "request_refused",
+    "unknown",
+    "recall_asked",
+    "take_back_asked",
+    "update_asked",
+    "draft",
+    "queued",
+    "sending",
+    "paper",
+    "sent",
+    "delivered",
+    "accepted",
+    "assigned",
+    "processing",
+    "done",
+    "request_agreed",
+    "cancelled",
+)
+
+
+def worst(states: Iterable[str]) -> str:
+    """The word for a document with several recipients: the one that needs a person soonest. At least one is given."""
+    return min(states, key=_WORST_FIRST.index)
+
 
 SKEW = timedelta(minutes=5)
 # As of a SigningTime (verification.md K2). A time stated further outside of what can be true is not believed.
@@ -435,3 +519,51 @@ def _may_answer(standing: IncomingStanding, code: str) -> Permission:
         return Permission(allowed=True, repeat=True)
     reason = "status.recalled" if standing.state is InState.RECALLED else "status.no_open_request"
     return Permission(allowed=False, reason=reason)
+
+
+class Waits(StrEnum):
+    """What is waited for."""
+
+    TAKE_IN = "take_in"
+    DECIDE = "decide"
+    """On hold: to be taken in or refused."""
+    ANSWER = "answer"
+    """The sender asks for its recall, update or take-back."""
+    PARTNER = "partner"
+    """A recipient is to take in what we sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    waits: Waits
+    since: datetime
+    stated: datetime | None = None
+    """The hour that a timed express letter names."""
+
+
+def duty_of(document: IncomingDocument, facts: Sequence[Fact]) -> Duty | None:
+    """An open request goes before what the document itself waits for. Nobody waits for what is sealed."""
+    request = None if document.state is InState.SEALED else open_request(fold_incoming(facts))
+    if request is not None:
+        return Duty(waits=Waits.ANSWER, since=request_learnt_at(facts, request))
+    if document.state is InState.HELD:
+        return Duty(waits=Waits.DECIDE, since=held_since(facts) or document.arrived_at)
+    if document.state is InState.NEW:
+        return Duty(waits=Waits.TAKE_IN, since=document.arrived_at, stated=document.due_at)
+    return None
+
+
+def request_learnt_at(facts: Iterable[Fact], request: RequestStanding) -> datetime:
+    """When our node learnt of the request: what the sender says of its own time is no ground for our deadline."""
+    times = [
+        fact.at
+        for fact in facts
+        if fact.track is Track.REQUEST and fact.request_id == request.request_id and fact.code == "asked"
+    ]
+    return min(times, default=request.asked_at)
+
+
+def held_since(facts: Iterable[Fact]) -> datetime | None:
+    """When it was put on hold the last time; None where nothing was."""
+    times = [fact.at for fact in facts if fact.track is Track.OTHER and fact.code == "held"]
+    return max(times, default=None)

@@ -1,6 +1,9 @@
-"""Writes a native envelope (W1-W8). The model and the attachments' bytes go in; one file in canonical form comes out
-in a single pass, hashed as it is written, with a gap where the Signature is put at the end. `BreaksRule` for a model
-that the wire cannot carry; nothing is repaired on the way, because what is signed must be what the caller said."""
+"""Writes a native envelope (W1-W8). The model and the attachments' bytes go in; one file in canonical form comes out in
+a single pass, hashed as it is written, with a gap where the Signature is put at the end. `BreaksRule` for a model
+that the wire cannot carry; nothing is repaired on the way, because what is signed must be what the caller said.
+
+And a status of ours as the wire's envelope, and how one of our agencies names itself there. Both ways use it: one
+says that a document is taken back, the other what became of one."""
 
 from __future__ import annotations
 
@@ -11,11 +14,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
-from gateway.domain.document import Kind
+from gateway.domain.account import HostedAgency
+from gateway.domain.document import Kind, Staff
+from gateway.domain.fields import DRAFT, fitting, whole
 from gateway.domain.identity import Digest
-from gateway.domain.proof import FileSlice
-from gateway.domain.wall_clock import VIETNAM
-from gateway.edxml import attachment, outline, terms
+from gateway.domain.proof import FileSlice, StatusPacket
+from gateway.domain.wall_clock import VIETNAM, local
+from gateway.edxml import attachment, terms
+from gateway.edxml import envelope as envelopes
+from gateway.edxml.envelope import Envelope, Organisation, ResponseFor, StaffInfo, StatusReport
+from gateway.edxml.model import bare_content_id
 from gateway.edxml.names import (
     ATTACHMENT,
     ATTACHMENTS,
@@ -27,16 +35,15 @@ from gateway.edxml.names import (
     MANIFEST,
     ROOT,
     Element,
+    escape,
+    text_fault,
 )
-from gateway.edxml.pairing import bare_content_id
 from gateway.edxml.policy import Limits
-from gateway.edxml.sign import Qualifier, check_qualifier, signature, signature_size
-from gateway.edxml.text import escape, fault
+from gateway.edxml.signature import Qualifier, check_qualifier, sign_body, signature_size
 from gateway.errors import BreaksRule
 
 if TYPE_CHECKING:
-    from gateway.edxml.envelope import Attachment, Envelope
-    from gateway.edxml.outline import Outline
+    from gateway.edxml.envelope import Attachment, Outline
     from gateway.ports import EnvelopeSigner
 
 __all__ = ["Content", "Qualifier", "Written", "write"]
@@ -91,7 +98,7 @@ def write(
     body.put(ROOT.end)
     if signer is not None and qualifier is not None:
         out.seek(gap_at)
-        out.write(signature(body.digest, signer, qualifier, signing_time))
+        out.write(sign_body(body.digest, signer, qualifier, signing_time))
         out.seek(body.position)
     return Written(body_digest=body.digest, size=body.position, files=files)
 
@@ -109,13 +116,13 @@ def check(envelope: Envelope, contents: Sequence[Content], qualifier: Qualifier 
     """What `write` writes around the signature and the files' bytes, of which it needs none. BreaksRule for what it would
     refuse; what passes here can be written, and read again."""
     _check(envelope, contents, qualifier)
-    head = b"".join(_children(HEADER, outline.header(envelope)))
+    head = b"".join(_children(HEADER, envelopes.outline_header(envelope)))
     tail = b""
     if envelope.status is None:
-        lines = b"".join(_children(MANIFEST, outline.manifest(envelope.manifest)))
+        lines = b"".join(_children(MANIFEST, envelopes.outline_manifest(envelope.manifest)))
         tail = BODY.start + MANIFEST.start + lines + MANIFEST.end + BODY.end
     listed = tuple(
-        b"".join(_children(ATTACHMENT, outline.attachment(one), f"Attachment {n}"))
+        b"".join(_children(ATTACHMENT, envelopes.outline_attachment(one), f"Attachment {n}"))
         for n, one in enumerate(envelope.attachments, 1)
     )
     limits = Limits()
@@ -172,7 +179,7 @@ def _children(parent: Element, tree: Outline, where: str = "") -> Iterator[bytes
 
 
 def _leaf(element: Element, text: str, path: str) -> bytes:
-    if reason := fault(text, element.max_length):
+    if reason := text_fault(text, element.max_length):
         raise BreaksRule(f"{path} {reason}")
     if element.local in _IDENTITIES and text.strip() == "null":
         raise BreaksRule(f"{path} is the text null, which readers take for absent")
@@ -317,3 +324,54 @@ def _check_names(n: int, one: Attachment, listed_type: str | None, entry_name: s
         )
     if not attachment.is_entry_name(entry_name, name):
         raise BreaksRule(f"the entry name of attachment {n} must be a UUID and the file's own extension")
+
+
+def status_envelope(packet: StatusPacket, agency: HostedAgency) -> Envelope:
+    """The envelope of a status packet."""
+    return Envelope(
+        kind=Kind.STATUS,
+        sender=organisation_of(agency),
+        response_for=(
+            ResponseFor(
+                organ_id=packet.to_code,
+                code=packet.document_code,
+                document_id=packet.document_id,
+                promulgation_date=packet.issued_on,
+            ),
+        ),
+        status=StatusReport(
+            code=packet.code,
+            description=packet.description,
+            timestamp=wall_clock(packet.stated_at),
+            staff=staff_of(packet.staff) if packet.staff else None,
+        ),
+    )
+
+
+def status_qualifier(packet: StatusPacket) -> Qualifier:
+    """What the signature of a status packet says of it."""
+    return Qualifier(packet_id=packet.packet_id, kind=Kind.STATUS, receipt=packet.receipt, terms=packet.terms)
+
+
+def prove_status(packet: StatusPacket, agency: HostedAgency) -> None:
+    """BreaksRule where this status could never be written, by the writer's own checks."""
+    check(status_envelope(packet, agency), (), status_qualifier(packet))
+
+
+def organisation_of(agency: HostedAgency) -> Organisation:
+    """How one of our agencies names itself."""
+    return Organisation(
+        organ_id=agency.code,
+        organization_in_charge=fitting(agency.parent_name, DRAFT["recipients/*/name"]),
+        organ_name=fitting(agency.name, DRAFT["recipients/*/name"]),
+        email=whole(agency.email, DRAFT["staff/email"]),
+    )
+
+
+def staff_of(person: Staff) -> StaffInfo:
+    return StaffInfo(department=person.department, staff=person.name, email=person.email, mobile=person.phone)
+
+
+def wall_clock(at: datetime) -> datetime:
+    """A time in whole seconds, on the Vietnamese wall clock that the wire writes (edxml.md 6)."""
+    return local(at).replace(microsecond=0)

@@ -1,14 +1,28 @@
-"""The shapes that envelopes come in, as tables: which element may stand where, what else it is called, and what
-kind of value it holds. In: a namespace and a local name. Out: the place it has in the model, or none.
-`reader` walks these tables; a difference between dialects is a row here and never a branch there (edxml.md 1)."""
+"""The shapes that envelopes come in, as tables: which element may stand where, what else it is called, and what kind of
+value it holds. In: a namespace and a local name. Out: the place it has in the model, or none. `reader` walks these
+tables; a difference between dialects is a row here and never a branch there (edxml.md 1).
+
+And the light tree that a streamed envelope leaves behind: known elements with their short texts, attachments' bytes
+not among them. Absent, empty and blank are the same thing here: None. Other text is kept exactly, spaces included,
+because what was signed is what must be shown; only numbers, dates and flags are read through surrounding white space.
+Dates and times are read as senders write them, and told from the form of the regulation: two digits first means the
+day first, never the month (edxml.md 6)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, timezone
 from enum import Enum
+from typing import TYPE_CHECKING
 
+from gateway.domain.proof import Finding
+from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml import names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 XLINK = "http://www.w3.org/1999/xlink"
@@ -227,3 +241,181 @@ KNOWN_ATTRIBUTES = NET_ATTRIBUTES | {
     ("Reference", XLINK, "role"),
     ("Reference", XLINK, "type"),
 }
+
+
+"""The wall clock of every date and time on the wire; a time without a zone is this one's."""
+
+_USUAL_DATE = re.compile(r"\d{4}/\d{2}/\d{2}", re.ASCII)
+_USUAL_TIME = re.compile(r"\d{4}/\d{2}/\d{2} \d{2}:\d{2}:\d{2}", re.ASCII)
+_ANY = re.compile(
+    r"""(?: (?P<y1>\d{4}) (?P<s1>[/-]) (?P<m1>\d{1,2}) (?P=s1) (?P<d1>\d{1,2})
+          | (?P<d2>\d{1,2}) (?P<s2>[/-]) (?P<m2>\d{1,2}) (?P=s2) (?P<y2>\d{4}) )
+        (?: (?:T|[ ]+) (?P<h>\d{1,2}) : (?P<i>\d{2}) (?: : (?P<s>\d{2}) (?: [.,] (?P<f>\d{1,9}) )? )?
+            [ ]? (?P<z>Z|[+-]\d{2}:?\d{2})? )?""",
+    re.ASCII | re.VERBOSE,
+)
+
+
+def read_date(text: str) -> tuple[date | None, bool]:
+    """The date that `text` says (of a time with a zone: the date in Hanoi), and whether it is `yyyy/MM/dd`."""
+    moment = _moment(text)
+    return (None if moment is None else moment.date()), bool(_USUAL_DATE.fullmatch(text))
+
+
+def read_time(text: str) -> tuple[datetime | None, bool]:
+    """The time that `text` says, a bare date being its midnight, and whether it is `yyyy/MM/dd HH:mm:ss`."""
+    return _moment(text), bool(_USUAL_TIME.fullmatch(text))
+
+
+def _moment(text: str) -> datetime | None:
+    found = _ANY.fullmatch(text.strip())
+    if found is None:
+        return None
+    part = found.groupdict()
+    try:
+        moment = datetime(
+            int(part["y1"] or part["y2"]),
+            int(part["m1"] or part["m2"]),
+            int(part["d1"] or part["d2"]),
+            int(part["h"] or 0),
+            int(part["i"] or 0),
+            int(part["s"] or 0),
+            int((part["f"] or "0").ljust(6, "0")[:6]),
+            tzinfo=_zone(part["z"]),
+        )
+        return moment.astimezone(VIETNAM)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _zone(text: str | None) -> timezone:
+    if text is None:
+        return VIETNAM
+    if text == "Z":
+        return UTC
+    offset = timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))
+    return timezone(-offset if text[0] == "-" else offset)
+
+
+XML_SPACE = " \t\r\n"
+MOST_FINDINGS = 200
+
+
+@dataclass(slots=True)
+class Node:
+    """One element that the dialect's table knows, where it stands, and its children in order."""
+
+    name: str
+    where: str
+    value: str = ""
+    children: dict[str, list[Node]] = field(default_factory=dict)
+
+    def one(self, name: str) -> Node | None:
+        """The first child of that name; a doubled single element was reported when it was met."""
+        found = self.children.get(name)
+        return found[0] if found else None
+
+    def many(self, name: str) -> list[Node]:
+        return self.children.get(name, [])
+
+    def path(self, *names: str) -> Node | None:
+        """The first element down a path of single ones."""
+        node: Node | None = self
+        for name in names:
+            node = node.one(name) if node else None
+        return node
+
+
+class Notes:
+    """Gathers findings, at most `MOST_FINDINGS`, then one that says there were more."""
+
+    def __init__(self) -> None:
+        self._found: list[Finding] = []
+        self._more = 0
+
+    def add(self, code: str, where: str = "", detail: str = "") -> None:
+        if len(self._found) < MOST_FINDINGS:
+            self._found.append(Finding(code=code, where=where, detail=detail))
+        else:
+            self._more += 1
+
+    def __iter__(self) -> Iterator[Finding]:
+        yield from self._found
+        if self._more:
+            yield Finding(code="MORE", detail=f"{self._more} findings more are not listed")
+
+
+class Leaves:
+    """Reads typed values out of nodes and notes what is unusual about them."""
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+
+    def text(self, node: Node | None, name: str) -> str | None:
+        leaf = node.one(name) if node is not None else None
+        return leaf.value if leaf is not None and leaf.value.strip(XML_SPACE) else None
+
+    def identity(self, node: Node | None, name: str) -> str | None:
+        """Exactly as read (F10): what the certificate is bound to is this text, with no trimming or folding."""
+        leaf = node.one(name) if node else None
+        return None if leaf is None else self.own_identity(leaf)
+
+    def own_identity(self, leaf: Node) -> str | None:
+        bare = leaf.value.strip(XML_SPACE)
+        if bare == "null":  # two files that an axis itself had written say so in OrganId
+            self._notes.add("NULL-TEXT", leaf.where, "the text null stands for no value")
+            return None
+        if bare != leaf.value:
+            self._notes.add("ID-SPACE", leaf.where, "white space around an identity, kept as it is")
+        return leaf.value if bare else None
+
+    def own_texts(self, node: Node | None, name: str) -> tuple[str, ...]:
+        leaves = node.many(name) if node else []
+        return tuple(leaf.value for leaf in leaves if leaf.value.strip(XML_SPACE))
+
+    def number(self, node: Node | None, name: str, known: range | None = None) -> int | None:
+        leaf, bare = self._bare(node, name)
+        if leaf is None or not bare:
+            return None
+        digits = bare[1:] if bare[0] in "+-" else bare
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= 9):
+            self._notes.add("NUMBER", leaf.where, f"not a whole number: {bare[:40]!r}")
+            return None
+        if known is not None and int(bare) not in known:
+            self._notes.add("VALUE", leaf.where, f"{int(bare)} is outside {known.start} to {known.stop - 1}")
+        return int(bare)
+
+    def flag(self, node: Node | None, name: str) -> bool | None:
+        leaf, bare = self._bare(node, name)
+        if leaf is None or not bare:
+            return None
+        answer = {"true": True, "1": True, "false": False, "0": False}.get(bare.lower())
+        if answer is None:
+            self._notes.add("VALUE", leaf.where, f"neither true nor false: {bare[:40]!r}")
+        return answer
+
+    def date(self, node: Node | None, name: str) -> date | None:
+        leaf, bare = self._bare(node, name)
+        if leaf is None or not bare:
+            return None
+        value, usual = read_date(bare)
+        self._note_date(leaf, bare, value, usual)
+        return value
+
+    def time(self, node: Node | None, name: str) -> datetime | None:
+        leaf, bare = self._bare(node, name)
+        if leaf is None or not bare:
+            return None
+        value, usual = read_time(bare)
+        self._note_date(leaf, bare, value, usual)
+        return value
+
+    def _bare(self, node: Node | None, name: str) -> tuple[Node | None, str]:
+        leaf = node.one(name) if node else None
+        return leaf, leaf.value.strip(XML_SPACE) if leaf else ""
+
+    def _note_date(self, leaf: Node, bare: str, value: object, usual: bool) -> None:
+        if value is None:
+            self._notes.add("DATE-UNREADABLE", leaf.where, f"not a date: {bare[:40]!r}")
+        elif not usual:
+            self._notes.add("DATE-FORM", leaf.where, f"read as {value}, written {bare[:40]!r}")

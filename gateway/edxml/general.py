@@ -1,11 +1,15 @@
 """The general path (G1-G8): every envelope that is not in our own canonical form. In: the whole file, the policy, the
 bindings of a code. Out: `General`, with the canonical octets that were signed and the model read from them alone, or
-the InvalidEnvelope that names the step. Our own checks give the codes; signxml, pinned to them, must agree."""
+the InvalidEnvelope that names the step. Place and shape of the Signature are judged before any library looks at it
+(G3-G5), because libraries do not: they ignore transforms they do not know and take what a search finds first. Our own
+checks give the codes; signxml, pinned to them, must agree."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from hmac import compare_digest
@@ -22,16 +26,26 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 from signxml.xades.xades import XAdESVerifier
 
 from gateway.domain.identity import Digest
-from gateway.edxml import binding, names, reader, safe_xml, structure
+from gateway.edxml import key, names, reader, safe_xml
 from gateway.edxml.key import value_fault
-from gateway.edxml.shape import LEGACY_DIGEST, LEGACY_METHOD
-from gateway.errors import BadSignature
+from gateway.edxml.properties import (
+    LEGACY_C14N,
+    LEGACY_DIGEST,
+    LEGACY_METHOD,
+    Shape,
+    group,
+    leaf,
+    octets,
+    read_properties,
+    structure_fault,
+)
+from gateway.errors import BadSignature, MalformedXml
 
 if TYPE_CHECKING:
     from gateway.domain.proof import Binding
     from gateway.edxml.policy import XmlPolicy
+    from gateway.edxml.properties import Properties
     from gateway.edxml.reader import Read
-    from gateway.edxml.shape import Shape
 
 # ElementTree's path, to the one place of W4; signxml adds `ds:Signature`.
 _LOCATION: Final = f"./{{{names.QCVN}}}edXMLEnvelope/{{{names.QCVN}}}edXMLHeader/"
@@ -68,11 +82,11 @@ def judge(
 ) -> General:
     """Steps 1 to 8 of the checklist. `candidates` gives the bindings of a code that are active at `at`."""
     root = safe_xml.parse(data, policy.limits)
-    body = structure.canonical_body(root)
+    body = canonical_body(root)
     read = reader.read([body], policy.limits, strict=policy.own_axis, source="canonical")
-    shape = structure.check(root, policy)
+    shape = check_structure(root, policy)
     code = read.envelope.sender.organ_id or ""
-    chosen = binding.choose(code, shape.certificate_der, candidates(code), policy, at)
+    chosen = key.choose_binding(code, shape.certificate_der, candidates(code), policy, at)
     signed_body = body if shape.body_exclusive else _inclusive_body(root)
     _check_digests(shape, signed_body, chosen)
     _check_value(shape, chosen, policy)
@@ -88,7 +102,7 @@ def judge(
 
 def _inclusive_body(root: etree._Element) -> bytes:
     """G7: what an old system digested. The model is read from C all the same: one meaning, one reader."""
-    return structure.canonical(structure.without_signatures(root), exclusive=False)
+    return canonical_octets(without_signatures(root), exclusive=False)
 
 
 def _check_digests(shape: Shape, signed_body: bytes, chosen: Binding) -> None:
@@ -102,7 +116,7 @@ def _check_digests(shape: Shape, signed_body: bytes, chosen: Binding) -> None:
         )
     if shape.properties is None or shape.properties_digest is None:
         return
-    properties = structure.canonical(shape.properties.element)
+    properties = canonical_octets(shape.properties.element)
     if not compare_digest(hashlib.sha256(properties).digest(), shape.properties_digest):
         raise BadSignature(
             "SIG-PROPERTIES",
@@ -122,7 +136,7 @@ def _check_digests(shape: Shape, signed_body: bytes, chosen: Binding) -> None:
 
 def _check_value(shape: Shape, chosen: Binding, policy: XmlPolicy) -> None:
     """Step 8, with the key from the registry (F11). A high s is taken here, never in native form (12.5)."""
-    signed = structure.canonical(shape.signed_info, exclusive=shape.info_exclusive)
+    signed = canonical_octets(shape.signed_info, exclusive=shape.info_exclusive)
     if shape.method in LEGACY_METHOD.values():
         code = _sha1_fault(chosen.certificate_der, signed, shape.value)
     else:
@@ -168,7 +182,7 @@ def _agree(data: bytes, shape: Shape, chosen: Binding, signed_body: bytes, at: d
     results = result if isinstance(result, list) else [result]
     expected = [signed_body]
     if shape.properties is not None:
-        expected.append(structure.canonical(shape.properties.element))
+        expected.append(canonical_octets(shape.properties.element))
     if [each.signed_data for each in results] != expected or not signed_body:
         raise BadSignature(
             "SIG-STRUCTURE",
@@ -181,3 +195,265 @@ def _agree(data: bytes, shape: Shape, chosen: Binding, signed_body: bytes, at: d
 def _method_uri(method: str) -> str:
     legacy = {name: uri for uri, name in LEGACY_METHOD.items()}
     return legacy[method] if method in legacy else names.ALGORITHM_URIS[method]
+
+
+_SIGNATURE: Final = f"{{{names.DS}}}Signature"
+_HEADER_PATH: Final = tuple(f"{{{names.QCVN}}}{local}" for local in ("edXMLHeader", "edXMLEnvelope", "edXML"))
+_NAME = re.compile(r"[^\W\d][\w.\-]*")
+# An identifier that no registry has; the vendor library writes it, no verifier knows it (edxml.md 2.7).
+_UNREGISTERED: Final = "http://www.w3.org/TR/xml-exc-c14n#"
+
+
+def canonical_body(root: etree._Element) -> bytes:
+    """C: the exclusive canonical form of the document without its Signature. With several, without all of them."""
+    return canonical_octets(without_signatures(root))
+
+
+def without_signatures(root: etree._Element) -> etree._Element:
+    """A copy of the tree with every xmldsig Signature taken out and the text around it kept."""
+    copy = deepcopy(root)
+    for each in list(copy.iter(_SIGNATURE)):
+        parent = each.getparent()
+        if parent is None:
+            continue
+        if each.tail:
+            before = each.getprevious()
+            if before is None:
+                parent.text = (parent.text or "") + each.tail
+            else:
+                before.tail = (before.tail or "") + each.tail
+        parent.remove(each)
+    return copy
+
+
+def canonical_octets(element: etree._Element, *, exclusive: bool = True) -> bytes:
+    """The canonical form of an element as apex, without comments."""
+    try:
+        return etree.tostring(element, method="c14n", exclusive=exclusive, with_comments=False)
+    except etree.C14NError as why:  # a namespace that libxml2 takes in parsing and not here
+        raise MalformedXml("ENV-FORBIDDEN", "the file has no canonical form", step=3) from why
+
+
+def check_structure(root: etree._Element, policy: XmlPolicy) -> Shape:
+    """What the one Signature says. Codes: SIG-ABSENT, -PLACEHOLDER, -MANY, -PLACE, -STRUCTURE, -ID, -ALGORITHM."""
+    signature = _placed(root)
+    _check_ids(root)
+    children = group(signature, f"{{{names.DS}}}Signature", optional=("Id",))
+    tags = [etree.QName(child).localname for child in children]
+    if tags not in (
+        ["SignedInfo", "SignatureValue", "KeyInfo", "Object"],
+        ["SignedInfo", "SignatureValue", "KeyInfo"],
+    ):
+        raise structure_fault(
+            signature,
+            f"holds {', '.join(tags) or 'nothing'}; expected SignedInfo, SignatureValue, KeyInfo, Object",
+        )
+    info, value, key = children[:3]
+    method, references = _signed_info(info, policy)
+    properties = _properties(signature, children[3:], policy)
+    _second_reference(references[1:], properties, policy)
+    transforms, digest_method, body_digest = _reference(references[0], policy)
+    _body_reference(references[0], transforms, policy)
+    if properties is not None:
+        _format_names(properties, references[0])
+    c14n = group(info, f"{{{names.DS}}}SignedInfo")[0].get("Algorithm")
+    legacy = method in LEGACY_METHOD or digest_method == LEGACY_DIGEST or c14n == LEGACY_C14N
+    return Shape(
+        element=signature,
+        signed_info=info,
+        info_exclusive=c14n == names.EXC_C14N,
+        method=method,
+        body_digest=body_digest,
+        body_digest_method=digest_method,
+        body_exclusive=names.EXC_C14N in transforms,
+        properties_digest=_reference(references[1], policy)[2] if len(references) == 2 else None,
+        properties=properties if len(references) == 2 else None,
+        value=octets(leaf(value, f"{{{names.DS}}}SignatureValue"), value, spaced=True),
+        certificate_der=_certificate(key),
+        weak=legacy or names.EXC_C14N not in transforms or len(references) == 1,
+    )
+
+
+def _placed(root: etree._Element) -> etree._Element:
+    found = list(root.iter(_SIGNATURE))
+    others = [each for each in root.iter("{*}Signature", "{*}DigitalSignature") if each.tag != _SIGNATURE]
+    if not found:
+        if others:
+            raise BadSignature(
+                "SIG-PLACEHOLDER",
+                f"a {others[0].tag} stands in the place of a signature; it signs nothing",
+                step=5,
+            )
+        raise BadSignature(
+            "SIG-ABSENT", "the envelope has no ds:Signature; expected one in edXMLHeader", step=5
+        )
+    if any(each.get("Algorithm") == _UNREGISTERED for each in found[0].iter()):
+        raise BadSignature(
+            "SIG-PLACEHOLDER", f"the Signature uses {_UNREGISTERED}, which no verifier knows", step=5
+        )
+    if len(found) + len(others) > 1:
+        raise BadSignature("SIG-MANY", f"{len(found) + len(others)} signatures; expected exactly one", step=5)
+    signature = found[0]
+    above = tuple(each.tag for each in signature.iterancestors())
+    last = signature.getnext() is None and not (signature.tail or "").strip(" \t\r\n")
+    if above != _HEADER_PATH or not last:
+        where = "/".join(etree.QName(tag).localname for tag in reversed(above))
+        raise BadSignature(
+            "SIG-PLACE", f"the Signature stands in {where}; expected last in edXMLHeader", step=5, where=where
+        )
+    return signature
+
+
+def _check_ids(root: etree._Element) -> None:
+    """G5: every attribute that any verifier could take for an Id, over the whole file."""
+    seen: set[str] = set()
+    for element in root.iter(etree.Element):
+        for name, given in element.attrib.items():
+            if etree.QName(name).localname.lower() != "id":
+                continue
+            value = str(given)
+            if value in seen or not _NAME.fullmatch(value):
+                why = "stands twice" if value in seen else "is no name"
+                raise BadSignature("SIG-ID", f"the Id {value[:80]!r} {why}", step=5, where=element.tag)
+            seen.add(value)
+
+
+def _signed_info(info: etree._Element, policy: XmlPolicy) -> tuple[str, list[etree._Element]]:
+    children = group(info, f"{{{names.DS}}}SignedInfo")
+    if len(children) < 2:
+        raise structure_fault(info, "holds no CanonicalizationMethod, SignatureMethod and References")
+    allowed = {names.EXC_C14N} | ({LEGACY_C14N} if policy.allow_legacy else set())
+    _algorithm(children[0], "CanonicalizationMethod", allowed)
+    known = {uri: name for name, uri in names.ALGORITHM_URIS.items() if policy.accepts(name)}
+    if policy.allow_legacy:
+        known |= LEGACY_METHOD
+    method = _algorithm(children[1], "SignatureMethod", known)
+    references = children[2:]
+    if len(references) not in ((1, 2) if policy.allow_single_reference else (2,)):
+        raise structure_fault(
+            info, f"holds {len(references)} references; expected the document and its signed properties"
+        )
+    return known[method], references
+
+
+def _reference(element: etree._Element, policy: XmlPolicy) -> tuple[tuple[str, ...], str, bytes]:
+    """Transforms, digest method and digest of one Reference."""
+    children = group(element, f"{{{names.DS}}}Reference", required=("URI",), optional=("Id", "Type"))
+    if len(children) != 3:
+        raise structure_fault(element, "must hold Transforms, DigestMethod and DigestValue")
+    transforms = tuple(
+        _algorithm(each, "Transform") for each in group(children[0], f"{{{names.DS}}}Transforms")
+    )
+    allowed = {names.SHA256_URI} | ({LEGACY_DIGEST} if policy.allow_legacy else set())
+    method = _algorithm(children[1], "DigestMethod", allowed)
+    digest = octets(leaf(children[2], f"{{{names.DS}}}DigestValue"), children[2])
+    if len(digest) != (32 if method == names.SHA256_URI else 20):
+        raise structure_fault(children[2], f"is a digest of {len(digest)} bytes")
+    return transforms, method, digest
+
+
+def _body_reference(element: etree._Element, transforms: tuple[str, ...], policy: XmlPolicy) -> None:
+    if element.get("URI") != "" or element.get("Type") is not None:
+        raise structure_fault(element, 'must be the whole document: URI=""')
+    allowed: set[tuple[str, ...]] = {(names.ENVELOPED, names.EXC_C14N)}
+    if policy.allow_legacy:
+        allowed |= {(names.ENVELOPED,), (names.ENVELOPED, LEGACY_C14N)}
+    if transforms not in allowed:
+        raise structure_fault(
+            element, "must have the transforms enveloped-signature and exclusive canonical form, no others"
+        )
+
+
+def _second_reference(
+    references: list[etree._Element], properties: Properties | None, policy: XmlPolicy
+) -> None:
+    """It names SignedProperties at its one position: with all Ids unequal (G5), equal text is identity."""
+    if not references:
+        return
+    element = references[0]
+    transforms, method, _ = _reference(element, policy)
+    if method != names.SHA256_URI:
+        raise _off_list(element, method, {names.SHA256_URI})
+    if properties is None:
+        raise structure_fault(element, "names signed properties, but there is no Object")
+    if element.get("Type") != names.SIGNED_PROPERTIES_TYPE or element.get("URI") != f"#{properties.id}":
+        raise structure_fault(element, "must name the SignedProperties at their place by their Id")
+    if transforms != (names.EXC_C14N,):
+        raise structure_fault(element, "must have the one transform exclusive canonical form")
+
+
+def _format_names(properties: Properties, reference: etree._Element) -> None:
+    named = properties.format_of
+    if named is not None and (reference.get("Id") is None or named != f"#{reference.get('Id')}"):
+        raise structure_fault(reference, "is not the object that DataObjectFormat speaks of")
+
+
+def _properties(
+    signature: etree._Element, objects: list[etree._Element], policy: XmlPolicy
+) -> Properties | None:
+    """G4: one Object, one QualifyingProperties that names this S, one SignedProperties."""
+    if not objects:
+        return None
+    inside = group(objects[0], f"{{{names.DS}}}Object")
+    if len(inside) != 1:
+        raise structure_fault(objects[0], "must hold QualifyingProperties alone")
+    children = group(
+        inside[0], f"{{{names.XADES}}}QualifyingProperties", required=("Target",), optional=("Id",)
+    )
+    if signature.get("Id") is None or inside[0].get("Target") != f"#{signature.get('Id')}":
+        raise structure_fault(inside[0], "has a Target that is not this Signature")
+    if len(children) != (1 if policy.own_axis else len(children[:2])) or not children:
+        raise structure_fault(inside[0], "must hold SignedProperties alone")
+    if len(children) == 2 and children[1].tag != f"{{{names.XADES}}}UnsignedProperties":
+        raise structure_fault(inside[0], "holds more than one SignedProperties")
+    return read_properties(children[0], policy, unsigned=len(children) == 2)
+
+
+def _certificate(key: etree._Element) -> bytes:
+    """G3: one X509Data with one X509Certificate; a subject name or issuer and serial beside it are ignored."""
+    data = group(key, f"{{{names.DS}}}KeyInfo")
+    if len(data) != 1:
+        raise structure_fault(key, "must hold one X509Data alone")
+    children = group(data[0], f"{{{names.DS}}}X509Data")
+    certificates = [each for each in children if each.tag == f"{{{names.DS}}}X509Certificate"]
+    if len(certificates) != 1:
+        raise structure_fault(
+            data[0], f"holds {len(certificates)} certificates; expected one, the signing certificate"
+        )
+    for each in children:
+        if each is not certificates[0]:
+            _ignored(each)
+    return octets(leaf(certificates[0], f"{{{names.DS}}}X509Certificate"), certificates[0], spaced=True)
+
+
+def _ignored(element: etree._Element) -> None:
+    if element.tag == f"{{{names.DS}}}X509SubjectName":
+        leaf(element, element.tag)
+        return
+    children = group(element, f"{{{names.DS}}}X509IssuerSerial")
+    if [etree.QName(each).localname for each in children] != ["X509IssuerName", "X509SerialNumber"]:
+        raise structure_fault(element, "must hold X509IssuerName and X509SerialNumber")
+    for each, local in zip(children, ("X509IssuerName", "X509SerialNumber"), strict=True):
+        leaf(each, f"{{{names.DS}}}{local}")
+
+
+def _algorithm(element: etree._Element, local: str, allowed: Iterable[str] | None = None) -> str:
+    """The Algorithm of an element that holds nothing: no parameter, no PrefixList, no HMACOutputLength. One off the
+    list is named as such, whatever parameters it has."""
+    parameters = group(element, f"{{{names.DS}}}{local}", required=("Algorithm",))
+    found = str(element.get("Algorithm"))
+    if allowed is not None and found not in allowed:
+        raise _off_list(element, found, allowed)
+    if parameters:
+        raise structure_fault(element, "must be empty: no parameters are taken")
+    return found
+
+
+def _off_list(element: etree._Element, found: str, allowed: Iterable[str]) -> BadSignature:
+    local = etree.QName(element).localname
+    return BadSignature(
+        "SIG-ALGORITHM",
+        f"{local} is {found[:120]!r}; allowed are {', '.join(sorted(allowed))}",
+        step=5,
+        where=local,
+    )

@@ -1,10 +1,18 @@
-"""Whether a signature value was made by a certificate's key, under the lengths and curves of W8 (F11). A certificate,
-a method, the signed bytes and the value go in; a code of `verification.md` section 9 comes out, or None for good.
-Says nothing about whom the certificate belongs to or when it was valid."""
+"""Step 6: which bound certificate may speak for the claimed sender (K1, F10). In: the code as the model has it, the
+registry's bindings, the certificate that the signature names, a time. Out: the one binding, or the refusal. The
+certificate in the file is only a hint: what verifies is the registry's own copy.
+
+And whether a signature value was made by a certificate's key, under the lengths and curves of W8 (F11). A
+certificate, a method, the signed bytes and the value go in; a code of `verification.md` section 9 comes out, or None
+for good."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
+from hmac import compare_digest
+from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -14,6 +22,10 @@ from cryptography.hazmat.primitives.hashes import SHA256, SHA384, HashAlgorithm
 from cryptography.x509 import InvalidVersion, load_der_x509_certificate
 
 from gateway.edxml.policy import XmlPolicy
+from gateway.errors import BadSignature, SignerMismatch, UnknownSender
+
+if TYPE_CHECKING:
+    from gateway.domain.proof import Binding
 
 _KEPT = 1024
 _ORDERS = {
@@ -103,3 +115,45 @@ def _ecdsa_fault(
     except InvalidSignature:
         return "SIG-VALUE"
     return None
+
+
+MOST_CANDIDATES: Final = 4
+"""K1: a roll-over needs two; more would let one code collect keys."""
+
+
+def active_bindings(code: str, bindings: Sequence[Binding], at: datetime) -> tuple[Binding, ...]:
+    """The bindings of exactly this code in force at that time, at most four."""
+    return tuple(
+        one
+        for one in bindings
+        if one.code == code
+        and (one.valid_from is None or one.valid_from <= at)
+        and (one.valid_to is None or at < one.valid_to)
+    )[:MOST_CANDIDATES]
+
+
+def choose_binding(
+    code: str, certificate_der: bytes, candidates: Sequence[Binding], policy: XmlPolicy, at: datetime
+) -> Binding:
+    """The candidate whose certificate the signature names, DER for DER."""
+    where = "From/OrganId"
+    if not candidates:
+        raise UnknownSender(
+            "SIG-NO-BINDING",
+            f"no certificate is bound to the sender code {code[:80]!r} at {at.isoformat()}",
+            step=6,
+            where=where,
+        )
+    for one in candidates:
+        if compare_digest(one.certificate_der, certificate_der):
+            weakness = bound_key_fault(one.certificate_der, policy)
+            if weakness is not None:
+                detail = f"the key bound to {code[:80]!r} is too short or of a kind that is not taken"
+                raise BadSignature(weakness, detail, step=6, where=where)
+            return one
+    raise SignerMismatch(
+        "SIG-PIN",
+        f"signed under a certificate that is not among the {len(candidates)} bound to {code[:80]!r}",
+        step=6,
+        where=where,
+    )

@@ -1,10 +1,15 @@
 """Reads SignedProperties and our qualifier out of a Signature that another system may have wrapped anew (G4, W5, W6,
 W6a, R2). In: the SignedProperties element at its one position. Out: `Properties`, or BadSignature. Whether they were
-signed, and whether the qualifier agrees with the packet, is for `general` and `verify`."""
+signed, and whether the qualifier agrees with the packet, is for `general` and `verify`. Here too are the words in
+which a Signature is read: an element is a group or a leaf, at one position, with exactly the attributes it may have,
+else SIG-STRUCTURE. Nothing is looked up by search, so nothing parked elsewhere can be found first (G4)."""
 
 from __future__ import annotations
 
+import binascii
 import re
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -13,15 +18,95 @@ from lxml import etree
 
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, DocumentId, PacketId
-from gateway.domain.proof import Finding
-from gateway.domain.receipt import Receipt
-from gateway.domain.terms import Terms
+from gateway.domain.proof import Finding, Receipt, Terms
 from gateway.edxml import names, terms
-from gateway.edxml.shape import fault, group, leaf, octets
 from gateway.edxml.signature import VERDICTS
+from gateway.errors import BadSignature
 
 if TYPE_CHECKING:
     from gateway.edxml.policy import XmlPolicy
+
+# G7: only under a sender's dated permission.
+LEGACY_METHOD: Final = {"http://www.w3.org/2000/09/xmldsig#rsa-sha1": "rsa-sha1"}
+LEGACY_DIGEST: Final = "http://www.w3.org/2000/09/xmldsig#sha1"
+LEGACY_C14N: Final = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
+
+_SPACE = re.compile(r"[ \t\r\n]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What a Signature of right structure says. `method` is our name of the algorithm; `info_exclusive` and
+    `body_exclusive` tell the canonical form that was signed; `properties` None: it has only the first reference."""
+
+    element: etree._Element
+    signed_info: etree._Element
+    info_exclusive: bool
+    method: str
+    body_digest: bytes
+    body_digest_method: str
+    body_exclusive: bool
+    properties_digest: bytes | None
+    properties: Properties | None
+    value: bytes
+    certificate_der: bytes
+    weak: bool
+
+
+def group(
+    element: etree._Element, tag: str, *, required: Sequence[str] = (), optional: Sequence[str] = ()
+) -> list[etree._Element]:
+    """The children of an element that holds elements alone, with white space between them at most."""
+    _named(element, tag, required, optional)
+    children = list(element)
+    texts = [element.text, *(child.tail for child in children)]
+    if any(text and text.strip(" \t\r\n") for text in texts):
+        raise structure_fault(element, "holds text where only elements stand")
+    if any(not isinstance(child.tag, str) for child in children):
+        raise structure_fault(element, "holds a comment or instruction")
+    return children
+
+
+def leaf(
+    element: etree._Element, tag: str, *, required: Sequence[str] = (), optional: Sequence[str] = ()
+) -> str:
+    """The text of an element that holds text alone and says something."""
+    _named(element, tag, required, optional)
+    if len(element):
+        raise structure_fault(element, "holds elements where only text stands")
+    if not element.text:
+        raise structure_fault(element, "is empty")
+    return element.text
+
+
+def octets(text: str, element: etree._Element, *, spaced: bool = False) -> bytes:
+    """Base64 that equals its own encoding; `spaced`: once white space is taken out (G3)."""
+    bare = _SPACE.sub("", text) if spaced else text
+    try:
+        raw = b64decode(bare, validate=True)
+    except (binascii.Error, ValueError) as why:
+        raise structure_fault(element, "is not base64") from why
+    if not raw or b64encode(raw).decode("ascii") != bare:
+        raise structure_fault(element, "is not base64 as an encoder writes it")
+    return raw
+
+
+def structure_fault(element: etree._Element, what: str) -> BadSignature:
+    """SIG-STRUCTURE, with the element's name and what is wrong with it."""
+    local = etree.QName(element).localname if isinstance(element.tag, str) else "comment"
+    return BadSignature("SIG-STRUCTURE", f"{local} {what}", step=5, where=local)
+
+
+def _named(element: etree._Element, tag: str, required: Sequence[str], optional: Sequence[str]) -> None:
+    if element.tag != tag:
+        raise structure_fault(element, f"stands where {etree.QName(tag).localname} is expected")
+    found = set(element.attrib)
+    if not set(required) <= found or not found <= {*required, *optional}:
+        attributes = ", ".join(sorted(str(each) for each in found)) or "none"
+        raise structure_fault(
+            element, f"has the attributes {attributes}; expected {', '.join(required) or 'none'}"
+        )
+
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _KINDS: Final = {kind.value: kind for kind in Kind}
@@ -65,10 +150,10 @@ def read_properties(element: etree._Element, policy: XmlPolicy, *, unsigned: boo
     """`unsigned` says that UnsignedProperties stand beside them, which a foreign axis may have."""
     children = group(element, _x("SignedProperties"), required=("Id",))
     if not children or len(children) > 2:
-        raise fault(element, "must hold SignedSignatureProperties and SignedDataObjectProperties")
+        raise structure_fault(element, "must hold SignedSignatureProperties and SignedDataObjectProperties")
     about_signature = group(children[0], _x("SignedSignatureProperties"))
     if len(about_signature) != 2:
-        raise fault(children[0], "must hold SigningTime and SigningCertificateV2 alone")
+        raise structure_fault(children[0], "must hold SigningTime and SigningCertificateV2 alone")
     findings = (
         [Finding(code="UNSIGNED-PROPERTIES", where="UnsignedProperties", detail="ignored")]
         if unsigned
@@ -89,21 +174,21 @@ def read_properties(element: etree._Element, policy: XmlPolicy, *, unsigned: boo
 def _certificate_digest(element: etree._Element) -> bytes:
     certificates = group(element, _x("SigningCertificateV2"))
     if len(certificates) != 1:
-        raise fault(element, "must name the one signing certificate")
+        raise structure_fault(element, "must name the one signing certificate")
     children = group(certificates[0], _x("Cert"))
     if not children or len(children) > 2:
-        raise fault(certificates[0], "must hold CertDigest")
+        raise structure_fault(certificates[0], "must hold CertDigest")
     if len(children) == 2:
         leaf(children[1], _x("IssuerSerialV2"))
     digest = group(children[0], _x("CertDigest"))
     if len(digest) != 2:
-        raise fault(children[0], "must hold DigestMethod and DigestValue")
+        raise structure_fault(children[0], "must hold DigestMethod and DigestValue")
     return _sha256(digest[1], leaf(digest[1], _d("DigestValue")), _method(digest[0]))
 
 
 def _method(element: etree._Element) -> str:
     if group(element, _d("DigestMethod"), required=("Algorithm",)):
-        raise fault(element, "must be empty: no parameters are taken")
+        raise structure_fault(element, "must be empty: no parameters are taken")
     return str(element.get("Algorithm"))
 
 
@@ -115,12 +200,14 @@ def _about_objects(element: etree._Element) -> tuple[str | None, Qualifier | Non
         inside = group(first, _x("DataObjectFormat"), required=("ObjectReference",))
         locals_ = [etree.QName(each).localname for each in inside]
         if locals_ not in (["MimeType"], ["Description", "MimeType"]):
-            raise fault(first, "must hold MimeType")
+            raise structure_fault(first, "must hold MimeType")
         for each in inside:
             leaf(each, _x(etree.QName(each).localname))
         format_of = first.get("ObjectReference")
     if len(children) > 1:
-        raise fault(element, "holds more than one DataObjectFormat and one CommitmentTypeIndication")
+        raise structure_fault(
+            element, "holds more than one DataObjectFormat and one CommitmentTypeIndication"
+        )
     return format_of, _commitment(children[0]) if children else None
 
 
@@ -128,41 +215,43 @@ def _commitment(element: etree._Element) -> Qualifier | None:
     """W6. Without qualifiers there is no `gw:Message`: step 11 says so (section 12.2)."""
     children = group(element, _x("CommitmentTypeIndication"))
     if len(children) not in (2, 3):
-        raise fault(element, "must hold CommitmentTypeId, AllSignedDataObjects and CommitmentTypeQualifiers")
+        raise structure_fault(
+            element, "must hold CommitmentTypeId, AllSignedDataObjects and CommitmentTypeQualifiers"
+        )
     identifiers = group(children[0], _x("CommitmentTypeId"))
     if len(identifiers) != 1:
-        raise fault(children[0], "must hold one Identifier")
+        raise structure_fault(children[0], "must hold one Identifier")
     identifier = leaf(identifiers[0], _x("Identifier"))
     if identifier not in (names.PROOF_OF_ORIGIN, names.PROOF_OF_RECEIPT):
-        raise fault(identifiers[0], "is neither proof of origin nor proof of receipt")
+        raise structure_fault(identifiers[0], "is neither proof of origin nor proof of receipt")
     if group(children[1], _x("AllSignedDataObjects")):
-        raise fault(children[1], "must be empty")
+        raise structure_fault(children[1], "must be empty")
     if len(children) == 2:
         return None
     qualifiers = group(children[2], _x("CommitmentTypeQualifiers"))
     if len(qualifiers) > 1:
-        raise fault(children[2], "must hold one CommitmentTypeQualifier")
+        raise structure_fault(children[2], "must hold one CommitmentTypeQualifier")
     messages = group(qualifiers[0], _x("CommitmentTypeQualifier")) if qualifiers else []
     if len(messages) > 1:
-        raise fault(qualifiers[0], "must hold one gw:Message")
+        raise structure_fault(qualifiers[0], "must hold one gw:Message")
     return _message(messages[0], receipt=identifier == names.PROOF_OF_RECEIPT) if messages else None
 
 
 def _message(element: etree._Element, *, receipt: bool) -> Qualifier:
     children = group(element, _g("Message"), required=("version",))
     if element.get("version") != "1":
-        raise fault(element, f"has version {str(element.get('version'))[:20]!r}; only 1 is known")
+        raise structure_fault(element, f"has version {str(element.get('version'))[:20]!r}; only 1 is known")
     rest = children[2:]
     wishes = rest.pop(0) if rest and rest[0].tag == _g("Terms") else None
     if len(children) < 2 or len(rest) != (1 if receipt else 0):
-        raise fault(
+        raise structure_fault(
             element, "must hold Id and Kind, then Terms if any, and Receipt exactly in a proof of receipt"
         )
     packet_id = PacketId(leaf(children[0], _g("Id")))
     kind = _KINDS.get(leaf(children[1], _g("Kind")))
     told = _receipt(rest[0]) if receipt else None
     if told is not None and told.status_code == "13":
-        raise fault(rest[0], "does not stand in a 13")
+        raise structure_fault(rest[0], "does not stand in a 13")
     # a kind that is not the envelope's, or none at all, is a contradiction of step 11
     said = None if wishes is None else _terms(wishes, kind, receipt=receipt)
     return Qualifier(packet_id=packet_id, kind=kind, receipt=told, terms=said)
@@ -173,9 +262,9 @@ def _terms(element: etree._Element, kind: Kind | None, *, receipt: bool) -> Term
     try:
         found = terms.read([_term(child) for child in group(element, _g("Terms"))])
     except ValueError as why:
-        raise fault(element, f"is not as W6a has it: {why}") from why
+        raise structure_fault(element, f"is not as W6a has it: {why}") from why
     if reason := terms.fault(found, kind, receipt=receipt):
-        raise fault(element, reason)
+        raise structure_fault(element, reason)
     return found
 
 
@@ -184,7 +273,7 @@ def _term(element: etree._Element) -> terms.Child:
     if qualified.namespace != names.GW or qualified.localname != terms.RECIPIENT:
         return terms.Child(name=qualified.localname, text=leaf(element, _g(qualified.localname)))
     if group(element, _g(terms.RECIPIENT), required=("Code", "Role")) or element.text:
-        raise fault(element, "must be empty")
+        raise structure_fault(element, "must be empty")
     return terms.Child(name=terms.RECIPIENT, code=str(element.get("Code")), role=str(element.get("Role")))
 
 
@@ -195,20 +284,20 @@ def _receipt(element: etree._Element) -> Receipt:
     for child in group(element, _g("Receipt")):
         local = etree.QName(child).localname
         if local not in _RECEIPT or _RECEIPT.index(local) <= place:
-            raise fault(child, "is not known here, stands twice, or in another order")
+            raise structure_fault(child, "is not known here, stands twice, or in another order")
         place = _RECEIPT.index(local)
         found[local] = child
     if "StatusCode" not in found or "Verdict" not in found:
-        raise fault(element, "must say StatusCode and Verdict")
+        raise structure_fault(element, "must say StatusCode and Verdict")
     texts = {
         local: leaf(child, _g(local), required=("Algorithm",) if local.endswith("Digest") else ())
         for local, child in found.items()
     }
     if texts["Verdict"] not in VERDICTS:
-        raise fault(found["Verdict"], f"is none of {', '.join(sorted(VERDICTS))}")
+        raise structure_fault(found["Verdict"], f"is none of {', '.join(sorted(VERDICTS))}")
     size = texts.get("Size")
     if size is not None and not re.fullmatch(r"[0-9]{1,18}", size):
-        raise fault(found["Size"], "is not a decimal number")
+        raise structure_fault(found["Size"], "is not a decimal number")
     return Receipt(
         of_packet_id=PacketId(texts["OfMessageId"]) if "OfMessageId" in texts else None,
         of_document_id=DocumentId(texts["OfDocumentId"]) if "OfDocumentId" in texts else None,
@@ -229,18 +318,18 @@ def _digest(element: etree._Element, text: str) -> Digest:
 def _sha256(element: etree._Element, text: str, method: str) -> bytes:
     raw = octets(text, element)
     if method != names.SHA256_URI or len(raw) != 32:
-        raise fault(element, "is not a SHA-256 digest")
+        raise structure_fault(element, "is not a SHA-256 digest")
     return raw
 
 
 def _moment(text: str, element: etree._Element) -> datetime:
     """Section 12.6: any ISO form with a zone, fractions allowed. Fractions beyond a microsecond are cut."""
     if not _MOMENT.fullmatch(text):
-        raise fault(element, "is not a time with a zone, like 2026-03-02T08:00:00Z")
+        raise structure_fault(element, "is not a time with a zone, like 2026-03-02T08:00:00Z")
     try:
         return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text)).astimezone(UTC)
     except (ValueError, OverflowError) as why:
-        raise fault(element, "is no moment of the calendar") from why
+        raise structure_fault(element, "is no moment of the calendar") from why
 
 
 def _x(local: str) -> str:

@@ -10,9 +10,8 @@ from xml.parsers import expat
 
 from gateway.domain.identity import Digest
 from gateway.edxml import names, signature
-from gateway.edxml.names import CONTENT, DECLARATION, HEADER, QCVN, ROOT, Element
+from gateway.edxml.names import CONTENT, DECLARATION, HEADER, QCVN, ROOT, Element, escape, escape_attribute
 from gateway.edxml.reader import ModelBuilder
-from gateway.edxml.text import escape, escape_attribute
 
 if TYPE_CHECKING:
     from gateway.edxml.policy import Limits

@@ -1,23 +1,36 @@
-"""The one shape of a native Signature (W5, W6): what it says as a value, and that value as bytes. `render` writes it;
+"""The Signature. Its one native shape (W5, W6): what it says as a value, and that value as bytes. `render` writes it;
 `parse` reads it back and takes it only if writing it again gives the very same bytes, so every byte of S is fixed by
-what it says (F8). Nothing is verified here: digests, key and time are for `canonical` and `key`."""
+what it says (F8). Nothing is verified here: digests, key and time are for `canonical` and `key`.
+
+`sign_body` makes it: the digest of the body, a qualifier and a signer go in; the bytes of S come out, in a length
+that was known before (W5-W8). It signs what it is told: who may sign, and with which key at which time (W9), is
+decided by the caller, and the fast path verifies the result before it leaves (W10).
+
+`SignatureWatcher` notes for a person what any Signature element looks like while it passes, whatever its namespace.
+The verdict is `verify`'s alone, and nothing of it reaches the envelope's model (verification.md 11)."""
 
 from __future__ import annotations
 
+import hashlib
 from base64 import b64decode, b64encode
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from xml.parsers import expat
 
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, DocumentId, PacketId
-from gateway.domain.receipt import Receipt
-from gateway.domain.terms import Terms
+from gateway.domain.proof import Receipt, Terms
 from gateway.edxml import names, terms
-from gateway.edxml.text import escape, instant, parse_instant
+from gateway.edxml.names import escape, instant, parse_instant
+from gateway.errors import BreaksRule, Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.ports import EnvelopeSigner
 
 VERDICTS: Final = frozenset({"valid", "axis"})
 _ALGORITHM_NAMES: Final = {uri: name for name, uri in names.ALGORITHM_URIS.items()}
@@ -302,3 +315,161 @@ def _read_receipt(leaves: _Leaves, kind: Kind) -> Receipt:
         status_code=status_code,
         verdict=verdict,
     )
+
+
+_NO_DIGEST: Final = Digest("0" * 64)
+_MAX_TEXT: Final = 1020
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Qualifier:
+    """What the signature says about the packet (W6): its id, its kind, what the dialect has no field for
+    (W6a) and, in an answer, the receipt."""
+
+    packet_id: PacketId
+    kind: Kind
+    receipt: Receipt | None = None
+    terms: Terms | None = None
+
+
+def sign_body(
+    body_digest: Digest, signer: EnvelopeSigner, qualifier: Qualifier, signing_time: datetime
+) -> bytes:
+    """S over a body whose digest is known."""
+    parts = replace(_unsigned(signer, qualifier, signing_time), body_digest=body_digest)
+    properties = hashlib.sha256(parts.signed_properties).digest()
+    parts = replace(parts, properties_digest=Digest.of_bytes(properties))
+    value = signer.sign(parts.signed_info)
+    if len(value) != signer.signature_length:
+        raise Misconfigured(
+            f"the key of {signer.agency_code} gave a signature of {len(value)} bytes where "
+            f"{signer.signature_length} were announced; check which algorithm its adapter is set to"
+        )
+    return render(replace(parts, value=value))
+
+
+def signature_size(signer: EnvelopeSigner, qualifier: Qualifier, signing_time: datetime) -> int:
+    """The length of S in bytes, before there is a digest to sign: the gap that the writer leaves."""
+    return len(render(_unsigned(signer, qualifier, signing_time)))
+
+
+def _unsigned(signer: EnvelopeSigner, qualifier: Qualifier, signing_time: datetime) -> SignatureParts:
+    if signer.algorithm not in names.ALGORITHM_URIS:
+        raise Misconfigured(
+            f"the key of {signer.agency_code} signs with {signer.algorithm!r}; "
+            f"expected one of {', '.join(names.ALGORITHM_URIS)}"
+        )
+    if signing_time.tzinfo is None:
+        raise BreaksRule("the signing time has no zone; give an aware time")
+    check_qualifier(qualifier)
+    certificate = signer.certificate_der
+    return SignatureParts(
+        algorithm=signer.algorithm,
+        body_digest=_NO_DIGEST,
+        properties_digest=_NO_DIGEST,
+        value=bytes(signer.signature_length),
+        certificate_der=certificate,
+        certificate_digest=Digest.of_bytes(hashlib.sha256(certificate).digest()),
+        signing_time=signing_time,
+        packet_id=qualifier.packet_id,
+        kind=qualifier.kind,
+        receipt=qualifier.receipt,
+        terms=qualifier.terms,
+    )
+
+
+def check_qualifier(qualifier: Qualifier) -> None:
+    """BreaksRule for what W6 does not allow it to say."""
+    receipt = qualifier.receipt
+    said: dict[str, str] = {"gw:Id": qualifier.packet_id}
+    if receipt is not None:
+        if qualifier.kind is not Kind.STATUS or receipt.status_code == "13":
+            raise BreaksRule("a receipt stands only in a status, and not in a 13 (W6)")
+        if receipt.verdict not in VERDICTS:
+            raise BreaksRule(f"gw:Verdict must be one of {sorted(VERDICTS)}, not {receipt.verdict!r}")
+        if receipt.size is not None and receipt.size < 0:
+            raise BreaksRule(f"gw:Size cannot be {receipt.size}")
+        if receipt.received_at is not None and receipt.received_at.tzinfo is None:
+            raise BreaksRule("gw:Received has no zone; give an aware time")
+        said |= {
+            "gw:StatusCode": receipt.status_code,
+            "gw:OfMessageId": receipt.of_packet_id or "-",
+            "gw:OfDocumentId": receipt.of_document_id or "-",
+            "gw:OfFrom": receipt.of_sender or "-",
+        }
+    if qualifier.terms is not None and (
+        reason := terms.fault(qualifier.terms, qualifier.kind, receipt=receipt is not None)
+    ):
+        raise BreaksRule(f"gw:Terms {reason}")
+    for where, value in said.items():
+        if reason := names.text_fault(value, _MAX_TEXT):
+            raise BreaksRule(f"{where} {reason}")
+
+
+_KEPT_TEXTS = frozenset({"SignatureValue", "X509Certificate"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundSignature:
+    """The shape of one signature, as written. `element` tells the .NET flavour's empty `DigitalSignature`."""
+
+    namespace: str
+    element: str
+    method: str | None = None
+    digest_methods: tuple[str, ...] = ()
+    transforms: tuple[str, ...] = ()
+    value: str | None = None
+    certificate: str | None = None
+
+    @property
+    def in_xmldsig(self) -> bool:
+        """Whether a standard verifier would find it at all; the vendor's stands in the envelope's namespace."""
+        return self.namespace == names.DS and self.element == "Signature"
+
+
+class SignatureWatcher:
+    """Follows one Signature from its start tag on; `open` is False once its end tag has passed."""
+
+    def __init__(self, namespace: str, element: str) -> None:
+        self._namespace, self._element = namespace, element
+        self._path: list[str] = [element]
+        self._algorithms: dict[str, list[str]] = {}
+        self._texts: dict[str, list[str]] = {}
+        self.size = 0
+
+    @property
+    def open(self) -> bool:
+        return bool(self._path)
+
+    def start(self, local: str, attributes: Sequence[tuple[str, str, str]]) -> None:
+        self._path.append(local)
+        if local in _KEPT_TEXTS:
+            self._texts.setdefault(local, []).append("")
+        self.size += len(local) + sum(len(name) + len(value) for _, name, value in attributes)
+        for _, name, value in attributes:
+            if name == "Algorithm":
+                self._algorithms.setdefault(local, []).append(value)
+
+    def data(self, text: str) -> None:
+        self.size += len(text)
+        if self._path[-1] in _KEPT_TEXTS:
+            self._texts[self._path[-1]][-1] += text
+
+    def end(self) -> None:
+        self._path.pop()
+
+    def found(self) -> FoundSignature:
+        methods = self._algorithms.get("SignatureMethod", [])
+        return FoundSignature(
+            namespace=self._namespace,
+            element=self._element,
+            method=methods[0] if methods else None,
+            digest_methods=tuple(self._algorithms.get("DigestMethod", ())),
+            transforms=tuple(self._algorithms.get("Transform", ())),
+            value=self._first_text("SignatureValue"),
+            certificate=self._first_text("X509Certificate"),
+        )
+
+    def _first_text(self, local: str) -> str | None:
+        texts = self._texts.get(local)
+        return (texts[0].strip() or None) if texts else None

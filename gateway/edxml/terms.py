@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.domain.document import DeliveryMode, Kind, RecipientRole
 from gateway.domain.identity import Digest
-from gateway.domain.terms import Terms
+from gateway.domain.proof import Terms
+from gateway.edxml.names import escape, escape_attribute, instant, parse_instant, word_fault
 from gateway.edxml.policy import Limits
-from gateway.edxml.text import escape, escape_attribute, instant, parse_instant, word_fault
 
 if TYPE_CHECKING:
     from gateway.edxml.envelope import Envelope

@@ -1,12 +1,14 @@
 """Decides whether envelope bytes are signed as they say. In: bytes, XmlPolicy, bound certificates. Out: SignedEnvelope,
 or the InvalidEnvelope that names the failed step. Pure; says nothing about the certificate's chain or revocation, and
-what contradicts at step 11 it leaves to `policy.trust`, which comes to it after them. The steps are numbered as in
-docs/verification.md. The fast path is tried first; only the general path ever refuses."""
+what contradicts at step 11 it leaves to `policy.trust`, which comes to it after them. The fast path is tried first;
+only the general path ever refuses. The numbered steps and the codes of docs/verification.md are tables here: whoever
+reports a verdict lists all twelve steps, done, failed at one, the rest not reached. A test keeps the page equal to
+these."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,17 +16,95 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, PacketId
-from gateway.domain.proof import Binding, Contradiction, Finding, SignedEnvelope
-from gateway.edxml import binding, canonical, checklist, schema, terms
+from gateway.domain.proof import Binding, Contradiction, Finding, SignedEnvelope, Step
+from gateway.edxml import canonical, key, schema, terms
 from gateway.edxml.envelope import Envelope
 from gateway.errors import InvalidEnvelope, MalformedXml
 
 if TYPE_CHECKING:
     from lxml import etree
 
-    from gateway.domain.receipt import Receipt
+    from gateway.domain.proof import Receipt
     from gateway.edxml.policy import XmlPolicy
     from gateway.edxml.properties import Qualifier
+
+STEPS: Final[Mapping[int, str]] = {
+    1: "size",
+    2: "bytes and encoding",
+    3: "parser and forbidden constructs",
+    4: "dialect and place of parts",
+    5: "signature present, its place and structure",
+    6: "sender code known, certificate bound to it",
+    7: "digests",
+    8: "signature value",
+    9: "chain and time",
+    10: "revocation",
+    11: "qualifier, recipient, agreement with the transport",
+    12: "repeat or conflict",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Where a code is decided, and what becomes of the packet: REJ-FMT, REJ-SEC, HOLD, DEDUP or SHOWN."""
+
+    step: int
+    outcome: str
+
+
+CODES: Final[Mapping[str, Code]] = {
+    "ENV-TOO-LARGE": Code(1, "REJ-FMT"),
+    "ENV-ENCODING": Code(2, "REJ-FMT"),
+    "ENV-NOT-XML": Code(3, "REJ-FMT"),
+    "ENV-LIMIT": Code(3, "REJ-FMT"),
+    "ENV-FORBIDDEN": Code(3, "REJ-SEC"),
+    "ENV-DIALECT": Code(4, "REJ-FMT"),
+    "SIG-ABSENT": Code(5, "REJ-SEC"),
+    "SIG-PLACEHOLDER": Code(5, "REJ-SEC"),
+    "SIG-MANY": Code(5, "REJ-SEC"),
+    "SIG-PLACE": Code(5, "REJ-SEC"),
+    "SIG-ID": Code(5, "REJ-SEC"),
+    "SIG-STRUCTURE": Code(5, "REJ-SEC"),
+    "SIG-ALGORITHM": Code(5, "REJ-SEC"),
+    "SIG-SENDER": Code(6, "REJ-SEC"),
+    "SIG-NO-BINDING": Code(6, "REJ-SEC"),
+    "SIG-PIN": Code(6, "REJ-SEC"),
+    "SIG-WEAK": Code(6, "REJ-SEC"),
+    "SIG-DIGEST": Code(7, "REJ-SEC"),
+    "SIG-PROPERTIES": Code(7, "REJ-SEC"),
+    "SIG-VALUE": Code(8, "REJ-SEC"),
+    "CERT-TIME": Code(9, "REJ-SEC"),
+    "CERT-CHAIN": Code(9, "REJ-SEC"),
+    "CERT-USAGE": Code(9, "REJ-SEC"),
+    "SIG-TIME": Code(9, "HOLD"),
+    "CERT-REVOKED": Code(10, "REJ-SEC"),
+    "CERT-REVOCATION-UNKNOWN": Code(10, "HOLD"),
+    "AXIS-NODE": Code(11, "REJ-SEC"),
+    "MSG-ID": Code(11, "REJ-SEC"),
+    "MSG-NOT-OURS": Code(11, "REJ-SEC"),
+    "MSG-NOT-PARTY": Code(11, "REJ-SEC"),
+    "RCPT-DIGEST": Code(11, "REJ-SEC"),
+    "MSG-REPEAT": Code(12, "DEDUP"),
+    "MSG-CONFLICT": Code(12, "REJ-SEC"),
+    "MSG-STALE": Code(12, "SHOWN"),
+}
+
+
+def passed_steps(details: Mapping[int, str]) -> tuple[Step, ...]:
+    """What the bytes alone could show: steps 1 to 8 and the file's part of 11 done, the others not reached."""
+    return tuple(
+        Step(n=n, name=name, ok=True if n <= 8 or n == 11 else None, detail=details.get(n, ""))
+        for n, name in STEPS.items()
+    )
+
+
+def failed_steps(n: int, detail: str) -> tuple[Step, ...]:
+    """Every step before `n` done, `n` failed, later ones not reached."""
+    return tuple(
+        Step(n=m, name=name, ok=None if m > n else m < n, detail=detail if m == n else "")
+        for m, name in STEPS.items()
+    )
+
 
 _CLOCK_ERROR: Final = timedelta(minutes=10)
 
@@ -116,7 +196,7 @@ def examine_general(
 
 
 def _active(bindings: Callable[[str], Sequence[Binding]], at: datetime) -> Callable[[str], Sequence[Binding]]:
-    return lambda code: binding.active(code, bindings(code), at)
+    return lambda code: key.active_bindings(code, bindings(code), at)
 
 
 @contextmanager
@@ -125,8 +205,8 @@ def _steps_named() -> Iterator[None]:
     try:
         yield
     except InvalidEnvelope as refusal:
-        refusal.step = refusal.step or checklist.CODES[refusal.code].step
-        refusal.steps = checklist.failed(refusal.step, refusal.detail)
+        refusal.step = refusal.step or CODES[refusal.code].step
+        refusal.steps = failed_steps(refusal.step, refusal.detail)
         raise
 
 
@@ -178,7 +258,7 @@ def _fast(
         terms=parts.terms,
         files=fast.files,
         findings=(*fast.findings, *_odd_receipt(parts.receipt, parts.signing_time)),
-        steps=checklist.passed({1: f"{fast.size} bytes", 8: parts.algorithm}),
+        steps=passed_steps({1: f"{fast.size} bytes", 8: parts.algorithm}),
         signature_digest=_digest(parts.value),
     )
     return Verified(signed=signed, canonical=None, tree=fast.tree)
@@ -225,7 +305,7 @@ def _general(
             *(properties.findings if properties is not None else ()),
             *_odd_receipt(receipt, time),
         ),
-        steps=checklist.passed({1: f"{len(data)} bytes", 8: found.shape.method}),
+        steps=passed_steps({1: f"{len(data)} bytes", 8: found.shape.method}),
         contradiction=_contradiction(model, qualifier, policy, told),
         signature_digest=_digest(found.shape.value),
     )

@@ -1,25 +1,28 @@
 """Step 5 of the way in: what we answer. In: the packet answered and a status code. Out: an `answer` job in the caller's
 transaction; the packer signs it and the outbox sends it like any other packet. A status is never answered by a status
-of itself; nobody unproved is answered (A7): both are decided before this is called."""
+of itself; nobody unproved is answered (A7): both are decided before this is called.
+A packet that came again is answered again with the same bytes, once a minute at most: ten thousand copies make one
+receipt and not ten thousand."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import IncomingDocument, Kind, Lane, Staff, Urgency
+from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest, DocumentId, PacketId
-from gateway.domain.receipt import Receipt, StatusPacket
-from gateway.domain.terms import Terms
-from gateway.edxml import saying
-from gateway.edxml.text import fault
+from gateway.domain.proof import Receipt, StatusPacket, Terms
+from gateway.edxml import build
+from gateway.edxml.names import text_fault
 from gateway.errors import BreaksRule, Refused
 from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import InboxItem, Work
+from gateway.ports import InboxItem, OutboxItem, Work
 from gateway.words import labels
 
 # The writer's maximum for Description (edxml.md 2.4).
@@ -127,7 +130,7 @@ async def put(
         ),
     )
     try:
-        saying.prove(packet, agency)
+        build.prove_status(packet, agency)
     except BreaksRule as error:
         if staff is not None or description is not None:
             # What a person says can be said otherwise, unless the packet that is answered is at fault.
@@ -138,7 +141,7 @@ async def put(
 def _refuse_unsayable(packet: StatusPacket, agency: HostedAgency, error: BreaksRule) -> None:
     bare = replace(packet, description=None, staff=None)
     try:
-        saying.prove(bare, agency)
+        build.prove_status(bare, agency)
     except BreaksRule:
         return  # nobody can answer this packet: the job ends with the reason, and with a task for a person
     raise Refused(Verdict(reasons=(reason(ReasonCode.UNSENDABLE, "", detail=error.detail),))) from error
@@ -154,6 +157,38 @@ def _referring(description: str | None, packet_id: PacketId | None) -> str | Non
     the second would count as a repeat of the first (A4)."""
     if packet_id is None:
         return description
-    told = packet_id if fault(packet_id, _LONGEST_ID) is None else _digest(packet_id)
+    told = packet_id if text_fault(packet_id, _LONGEST_ID) is None else _digest(packet_id)
     reference = labels.say("status.reference", "vi", packet=told)
     return f"{description[: _LONGEST - len(reference) - 3]} · {reference}" if description else reference
+
+
+# Answers younger than this are still on their way; repeating them would only feed the storm.
+REPEAT_PAUSE = timedelta(minutes=1)
+
+
+async def answer_again(desk: InDesk, work: Work, first: InboxItem) -> None:
+    """Puts every answer that the packet was given into the outbox again, in the caller's transaction."""
+    now = desk.clock.now()
+    rows = await work.outbox.of_subject(first.id)
+    if not rows or any(now - row.created_at < REPEAT_PAUSE for row in rows):
+        return
+    for row in _one_per_packet(rows):
+        await work.outbox.put(
+            replace(
+                row,
+                id=desk.clock.new_id("obx_"),
+                created_at=now,
+                state="waiting",
+                attempts=0,
+                not_before=None,
+                last_error=None,
+            )
+        )
+    await work.events.append(EventKind.INBOX_REPEATED, first.id, now, {"answered_again": len(rows)})
+
+
+def _one_per_packet(rows: Sequence[OutboxItem]) -> list[OutboxItem]:
+    newest: dict[str, OutboxItem] = {}
+    for row in rows:
+        newest.setdefault(row.packet_id, row)
+    return list(newest.values())

@@ -1,6 +1,8 @@
-"""What a clerk or a document system does with an incoming document: statuses 02 to 06, answers 15 and 16, the hand-over.
-In: a `StatusCall`. Out: committed: facts, state, register entry, the signed answer on its way. Any order, and twice is
-harmless (interfaces.md 3.3)."""
+"""What a clerk or a document system does with an incoming document: statuses 02 to 06, answers 15 and 16, the hand-over,
+and setting a new one aside for a closer look (R59). In: a `StatusCall`. Out: committed: facts, state, register entry,
+the signed answer on its way. Any order, and twice is harmless (interfaces.md 3.3).
+Of what is set aside nobody is told before it is decided, and no document system is offered it; timer T4 runs from
+then."""
 
 from __future__ import annotations
 
@@ -9,15 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import (
-    Assignment,
-    IncomingDocument,
-    InState,
-    Kind,
-    Source,
-    Staff,
-    Urgency,
-)
+from gateway.domain.document import Assignment, IncomingDocument, InState, Kind, Source, Staff, Urgency
 from gateway.domain.event import EventKind
 from gateway.domain.fields import STATUS, tidy
 from gateway.domain.identity import PacketId
@@ -36,8 +30,8 @@ from gateway.domain.status import (
     open_request,
 )
 from gateway.domain.wall_clock import local
-from gateway.errors import Clash, Refused
-from gateway.incoming import acknowledge, numbering, register, replacing, settle, signatures, twins
+from gateway.errors import Clash, NotFound, Refused
+from gateway.incoming import acknowledge, check, register, related, settle
 from gateway.incoming.acknowledge import Answered
 from gateway.incoming.desk import InDesk
 from gateway.policy.texts import broken_fields
@@ -100,8 +94,8 @@ async def set_status(
                 f"{document.id} is {standing.state}: status {call.code} cannot be set now ({permission.reason})",
                 code="GW-STATUS",
             )
-        numbering.check(agency, document, call.code, call.register_no, call.register_year)
-        if call.code == "03" and call.register_no and numbering.is_missing(standing.state, document):
+        register.check_given(agency, document, call.code, call.register_no, call.register_year)
+        if call.code == "03" and call.register_no and register.lacks_number(standing.state, document):
             done = await _number(desk, work, agency, document, facts, call)
         elif repeated:
             done = StatusDone(document=document, repeated=True, register_no=document.register_no)
@@ -170,8 +164,8 @@ async def _number(
     )
     if entry is None:
         raise Clash(f"the book took no number for {document.id}", code="GW-STATUS")
-    given = numbering.Given(entry=entry, at=call.at or now, note=call.note, staff=call.staff)
-    document = await numbering.give(desk, work, agency, document, facts, given)
+    given = register.GivenNumber(entry=entry, at=call.at or now, note=call.note, staff=call.staff)
+    document = await register.give_number(desk, work, agency, document, facts, given)
     await _tell(work, document, call, now)
     return StatusDone(document=document, repeated=True, register_no=document.register_no)
 
@@ -213,7 +207,7 @@ async def _business(
             description=_description(call),
             staff=call.staff,
             stated_at=call.at or now,
-            terms=numbering.terms(document) if is_taken_in else None,
+            terms=register.number_terms(document) if is_taken_in else None,
         )
     await _tell(work, document, call, now)
     return StatusDone(document=document, repeated=False, register_no=document.register_no)
@@ -232,12 +226,14 @@ async def _take_in(
     if entry is not None:
         document = replace(document, register_no=entry.number, register_year=entry.year)
     if document.source is Source.AXIS:
-        document = replace(document, marks=twins.marks(document, await twins.of(work, document)))
+        document = replace(
+            document, marks=related.marks_with_copy(document, await related.other_copies(work, document))
+        )
     if document.state is InState.HELD:
         await work.facts.add(document.id, Fact(track=Track.OTHER, code="released", at=now))
         await work.handovers.offer(document.id)
     if document.kind is Kind.REPLACEMENT:
-        return await replacing.taken_in(work, document, now)
+        return await related.mark_replaced(work, document, now)
     return document
 
 
@@ -274,9 +270,9 @@ async def _answer(
         if call.code == "15" and request.kind is RequestKind.UPDATE:
             document = _updated(document, child)
             if child.files:
-                document = signatures.moved(document, child)
-                await work.jobs.cancel(signatures.JOB, document.id)
-                await signatures.plan(desk, work, document)
+                document = check.with_signatures_of(document, child)
+                await work.jobs.cancel(check.SIGNATURES_JOB, document.id)
+                await check.plan_asking_again(desk, work, document)
     document = await settle.stand(work, document, [*facts, fact])
     await register.recalled(work, document, child, now)
     await acknowledge.put(
@@ -419,3 +415,40 @@ async def ack(desk: InDesk, scope: AgencyScope, incoming_id: str, client: str) -
             await work.events.append(EventKind.INBOX_ACKED, incoming_id, now, {"client": client})
         await work.commit()
     return first
+
+
+async def set_aside(
+    desk: InDesk, scope: AgencyScope, incoming_id: str, why: str, expect_version: int | None = None
+) -> IncomingDocument:
+    """Refused without a reason, Clash for what does not wait to be taken in."""
+    if not why.strip():
+        raise Refused(Verdict(reasons=(reason(ReasonCode.MISSING, "/reason", field="reason"),)))
+    now = desk.clock.now()
+    async with desk.store.begin(scope) as work:
+        document = await work.incoming.get(incoming_id)
+        if expect_version is not None:
+            document = await work.incoming.save(document, expect_version=expect_version)
+        facts = list(await work.facts.of(document.id))
+        if document.target_id is not None or fold_incoming(facts).state is not InState.NEW:
+            raise Clash(
+                f"{document.id} is {document.state}; only what waits to be taken in can be put on hold",
+                code="GW-STATUS",
+            )
+        held = Fact(track=Track.OTHER, code="held", at=now, stated_at=now, note=why.strip())
+        await work.facts.add(document.id, held)
+        await _withdraw_offer(work, document.id)
+        document = await settle.stand(work, document, [*facts, held])
+        told = {"why": why.strip(), "by": scope.principal_id}
+        await work.events.append(EventKind.INBOX_HELD, document.id, now, told)
+        await work.commit()
+    return document
+
+
+async def _withdraw_offer(work: Work, incoming_id: str) -> None:
+    """What a document system has, or is just taking, stays with it."""
+    try:
+        handover = await work.handovers.get(incoming_id)
+    except NotFound:
+        return
+    if handover.state == "available":
+        await work.handovers.withdraw(incoming_id)

@@ -17,26 +17,13 @@ from gateway.domain.pace import Way
 from gateway.domain.status import Fact, RequestKind, Track, fold_incoming, open_request
 from gateway.edxml import terms
 from gateway.errors import BadSignature, BreaksRule, Conflict, OtherContent
-from gateway.incoming import (
-    acknowledge,
-    answered,
-    asked_again,
-    repeat,
-    replacing,
-    seal,
-    settle,
-    signatures,
-    stale,
-    translate,
-    twins,
-)
+from gateway.incoming import acknowledge, check, judge_again, related, seal, settle, translate
 from gateway.incoming import desk as desks
 from gateway.incoming.check import Checked
 from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
-from gateway.policy.answer import Ending, answers
 from gateway.policy.door import clean_name
-from gateway.policy.incoming import Decision
+from gateway.policy.incoming import Decision, Ending, answers
 from gateway.ports import Identity, InboxItem, LeasedInbox, Work
 
 _NEW = (Kind.DOCUMENT, Kind.REPLACEMENT)
@@ -64,11 +51,11 @@ async def ready(
     """What is asked before a unit of work, and the part that runs in it. That gives the first of a repeat, which is left
     as it is."""
     agency = await desk.agency(leased.item.agency_id)
-    before = await answered.former(desk, agency, translate.replies(proved.envelope.model))
+    before = await related.sent_under_former(desk, agency, translate.replies(proved.envelope.model))
 
     async def settle(work: Work) -> Identity | None:
         item = leased.item
-        await asked_again.note(work, item, proved)
+        await judge_again.note_pending(work, item, proved)
         first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
         if first is None:
             await same_id_other_body(work, proved)
@@ -87,7 +74,7 @@ async def _by_kind(
     leased: LeasedInbox,
     proved: Proved,
     checked: Checked,
-    before: answered.Former,
+    before: related.SentUnderFormer,
 ) -> None:
     await _alarm(desk, work, leased.item, proved, checked)
     if checked.ruling.decision is Decision.SEALED:
@@ -103,7 +90,7 @@ async def _by_kind(
 
 
 async def _repeat(desk: InDesk, work: Work, leased: LeasedInbox, proved: Proved, first: Identity) -> None:
-    await repeat.answer_again(desk, work, await work.inbox.get(first.inbox_id))
+    await acknowledge.answer_again(desk, work, await work.inbox.get(first.inbox_id))
     await settle.repeated(work, leased, proved, first)
     # The first has the same content. Copies would fill the disk, and outlive the purge of a recalled document.
     await work.blobs.drop("inbox", leased.item.id)
@@ -170,7 +157,7 @@ async def _document(
     leased: LeasedInbox,
     proved: Proved,
     checked: Checked,
-    before: answered.Former,
+    before: related.SentUnderFormer,
 ) -> None:
     item, model = leased.item, proved.envelope.model
     attempt = await _attempt(work, proved, model.document_id or "", released=item.released)
@@ -188,15 +175,17 @@ async def _document(
         checks=settle.checks(proved, checked),
     )
     document = replace(
-        signatures.on(document, checked.looked, desk),
-        answers=await answered.of(desk, work, agency, document, before),
+        check.with_signatures(document, checked.looked, desk),
+        answers=await related.answered_by(desk, work, agency, document, before),
         marks=(*document.marks, old.mark) if old else document.marks,
     )
-    newer = await replacing.before_it_came(work, document)
+    newer = await related.replacement_before(work, document)
     if newer is not None:
         document = replace(document, state=InState.REPLACED, replaced_by=newer.id)
-    document = replace(document, marks=twins.marks(document, await twins.of(work, document)))
-    await signatures.plan(desk, work, document)
+    document = replace(
+        document, marks=related.marks_with_copy(document, await related.other_copies(work, document))
+    )
+    await check.plan_asking_again(desk, work, document)
     notice = old.notice if old else None
     await _add(desk, work, agency, leased, proved, document, held=held, notice=notice, newer=newer)
     for waiting in await work.inbox.waiting_for(document.sender_code, document.document_id):
@@ -248,11 +237,11 @@ async def _request(
         target_id=target.id,
         checks=settle.checks(proved, checked),
     )
-    request = signatures.on(request, checked.looked, desk)
-    await signatures.plan(desk, work, request)
-    if model.kind is Kind.UPDATE and await stale.is_stale(work, target, request):
-        request = replace(request, state=InState.DONE, marks=(*request.marks, stale.STALE))
-        await _add(desk, work, agency, leased, proved, request, held=False, code=stale.CODE)
+    request = check.with_signatures(request, checked.looked, desk)
+    await check.plan_asking_again(desk, work, request)
+    if model.kind is Kind.UPDATE and await related.is_stale(work, target, request):
+        request = replace(request, state=InState.DONE, marks=(*request.marks, related.STALE_MARK))
+        await _add(desk, work, agency, leased, proved, request, held=False, code=related.STALE_CODE)
         return
     await ask(
         desk,
@@ -366,7 +355,7 @@ async def _add(
     else:
         await work.handovers.offer(document.id)
     if newer is not None:
-        await work.facts.add(document.id, replacing.fact(newer, now))
+        await work.facts.add(document.id, related.replaced_fact(newer, now))
     ending = Ending.HELD if held else Ending.ADMITTED
     await _arrived(desk, work, agency, item, proved, ending, notice)
     done = settle.known(item, proved, state="done", code=code, incoming_id=document.id)

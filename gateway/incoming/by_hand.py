@@ -1,20 +1,24 @@
 """Mail that did not come over the axis, entered by a person into the same run of numbers: paper, e-mail, other systems,
 and what is made up for after a stop (R43, R99). In: what the letter says, its scan if there is one. Out: committed: an
-incoming document taken in, its line in the book. Nobody on the axis is told."""
+incoming document taken in, its line in the book. Nobody on the axis is told. For a scan the same limits and checks hold
+as for files from the axis; it is kept by the entry or gone with the request."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
+from functools import partial
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
     AXIS_COPY,
     Assignment,
+    FileRole,
     IncomingDocument,
+    IncomingFile,
     InState,
     Kind,
     Signer,
@@ -23,16 +27,17 @@ from gateway.domain.document import (
 )
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest, DocumentId
+from gateway.domain.signatures import FileFacts
 from gateway.domain.status import Fact, Track
 from gateway.domain.wall_clock import VIETNAM, local
-from gateway.errors import Clash, NotFound, Refused
-from gateway.incoming import register, settle, twins
+from gateway.errors import Clash, NotFound, Refused, ScannerDown
+from gateway.incoming import register, related, settle
+from gateway.incoming.check import PLAIN
 from gateway.incoming.desk import InDesk
-from gateway.incoming.scan import Scan, scanned
 from gateway.policy import book as rules
 from gateway.policy import door
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import RegisterEntry, Work
+from gateway.ports import RegisterEntry, Scratch, Work
 
 _NEEDED = frozenset({"sender", "subject"})
 STRUCK = "struck"
@@ -156,7 +161,7 @@ async def _enter(
         _document(desk, work.scope.agency_id, letter, scan, now),
         register_no=number,
         register_year=year,
-        marks=tuple(twins.mark(AXIS_COPY, each) for each in copies[:1]),
+        marks=tuple(related.copy_mark(AXIS_COPY, each) for each in copies[:1]),
     )
     entry = RegisterEntry(
         incoming_id=document.id,
@@ -178,7 +183,7 @@ async def _enter(
 
 async def _copies(work: Work, letter: Letter) -> list[IncomingDocument]:
     """The same document as it came over the axis; Refused until the clerk has read of it: it needs no second number."""
-    found = await twins.like(
+    found = await related.copies_like(
         work,
         letter.number,
         letter.symbol,
@@ -190,7 +195,7 @@ async def _copies(work: Work, letter: Letter) -> list[IncomingDocument]:
         first = found[0]
         code = f"{first.number}/{first.symbol}"
         told = reason(
-            ReasonCode.COPY_HERE, "/copy_known", text=code, arrival=twins.number(first), at=first.id
+            ReasonCode.COPY_HERE, "/copy_known", text=code, arrival=related.number_of_copy(first), at=first.id
         )
         raise Refused(Verdict(reasons=(told,)))
     return found
@@ -330,3 +335,73 @@ async def _by_hand(work: Work, incoming_id: str) -> tuple[IncomingDocument, Regi
             f"{incoming_id} was not entered by hand; its sender corrects or recalls it, or refuse it with status 02"
         )
     return document, entry
+
+
+_POINTER = "/scan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """One file as it was found to be, still in its scratch file."""
+
+    name: str
+    size: int
+    digest: Digest
+    facts: FileFacts
+    scratch: Scratch
+
+    def as_file(self) -> IncomingFile:
+        return IncomingFile(
+            n=1,
+            name=self.name,
+            content_type=self.facts.found_type,
+            size=self.size,
+            sha256=self.digest,
+            source=self.digest,
+            offset=0,
+            length=self.size,
+            coding=PLAIN,
+            role=FileRole.LEAD,
+            pages=self.facts.pages,
+            found_type=self.facts.found_type,
+        )
+
+
+@asynccontextmanager
+async def scanned(desk: InDesk, name: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[Scan]:
+    """Refused with every rule that the file breaks; ScannerDown while nobody can say whether it carries malware."""
+    with desk.blobs.scratch() as scratch:
+        digest, size = await _spooled(desk, scratch, name, chunks)
+        clean = door.clean_name(name)
+        facts = await desk.pool.run(
+            lambda: desk.inspector.inspect(scratch.path, clean, reads_page=True, digest=digest)
+        )
+        said = await desk.scanner.scan(scratch.path, digest)
+        facts = facts.scanned(said)
+        if door.must_wait(facts, desk.profile):
+            raise ScannerDown(
+                f"the scan {clean[:100]!r} could not be checked for malware now; enter it again later"
+            )
+        verdict = door.judge_file(name, facts, desk.profile, _POINTER)
+        if not verdict.allowed:
+            raise Refused(verdict)
+        yield Scan(name=clean, size=size, digest=digest, facts=facts, scratch=scratch)
+
+
+async def _spooled(
+    desk: InDesk, scratch: Scratch, name: str, chunks: AsyncIterator[bytes]
+) -> tuple[Digest, int]:
+    hasher, size = hashlib.sha256(), 0
+
+    def take(piece: bytes) -> None:
+        hasher.update(piece)
+        scratch.file.write(piece)
+
+    async for chunk in chunks:
+        size += len(chunk)
+        over = door.over_limit(name, size, size, desk.profile, _POINTER)
+        if over is not None:
+            raise Refused(Verdict(reasons=(over,)))
+        await desk.pool.run(partial(take, chunk))
+    await desk.pool.run(scratch.file.flush)
+    return Digest.of_bytes(hasher.digest()), size

@@ -1,32 +1,39 @@
-"""Step 3 of the way in: rules and file checks. In: a verified packet. Out: what its files are and the `Ruling` of
-`policy.incoming`: allowed, held, sealed, or one of the cases where nobody could act. Decoded copies are scratch files
-that vanish at once; the envelope is the copy kept."""
+"""Step 3 of the way in: rules and file checks. In: a verified packet. Out: what its files and the signatures inside its
+PDFs are (R19 to R26), and the `Ruling` of `policy.incoming`: allowed, held, sealed, or one of the cases where nobody
+could act. Decoded copies are scratch files that vanish at once; the envelope is the copy kept. What cannot be told of
+a signature now is asked again by `judge_again`; it stops no packet (R23).
+Mail under a code that has ended (R83) goes to the agency of this node that took over, with a notice to its sender."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import BinaryIO
 
-from gateway.domain.account import AgencyScope
-from gateway.domain.document import Kind
-from gateway.domain.files import FileFacts
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import FileRole, IncomingDocument, InState, Kind
 from gateway.domain.identity import Digest
+from gateway.domain.pace import ANSWER_DELAY
 from gateway.domain.proof import FileSlice, Finding
-from gateway.edxml import attachment, schema, skeleton
+from gateway.domain.registry import Resolution, Standing
+from gateway.domain.signatures import FileFacts, FileVerdict, PdfFacts, Word
+from gateway.domain.wall_clock import local
+from gateway.edxml import attachment, schema
 from gateway.edxml.policy import Limits
-from gateway.edxml.problems import Problem
+from gateway.edxml.schema import Problem
 from gateway.errors import ScannerDown
-from gateway.incoming import old_code, signatures
-from gateway.incoming.desk import InDesk, ours
+from gateway.incoming.desk import InDesk, is_ours, ours
 from gateway.incoming.translate import Looked
 from gateway.incoming.verify import Proved, pieces
 from gateway.policy import incoming as rules
-from gateway.policy.contents import must_wait
-from gateway.ports import InboxItem, Scratch
+from gateway.policy import pdf_verdict
+from gateway.policy.door import must_wait
+from gateway.ports import InboxItem, Scratch, Work
+from gateway.words import labels
 
 PIECE = 256 * 1024
 PLAIN = "plain"  # the file itself and no slice of an envelope: a scan that a person entered
@@ -45,7 +52,7 @@ class Checked:
     ruling: rules.Ruling
     looked: tuple[Looked, ...]
     source: Digest
-    old: old_code.OldCode | None = None
+    old: OldCode | None = None
     """The ended code that it was addressed to."""
 
 
@@ -66,7 +73,7 @@ async def run(
     liberal = proved.octets is not None
     problems = await desk.pool.run(partial(_problems, desk.xml.limits, proved, looked))
     addressed_to = _addressed_to(proved)
-    old = await old_code.addressed(desk, agency, addressed_to) if model.kind is not Kind.STATUS else None
+    old = await ended_code_named(desk, agency, addressed_to) if model.kind is not Kind.STATUS else None
     packet = rules.ArrivedPacket(
         our_codes=(*ours(agency), *((old.code,) if old else ())),
         addressed_to=addressed_to,
@@ -91,7 +98,7 @@ def _problems(limits: Limits, proved: Proved, looked: Sequence[Looked]) -> Seque
         return ()
     liberal = proved.octets is not None
     octets = pieces(proved.open) if liberal else without_files(proved.open, looked)
-    return schema.check(skeleton.skeleton(octets, limits, liberal=liberal)) or ()
+    return schema.check(schema.skeleton(octets, limits, liberal=liberal)) or ()
 
 
 async def _opened(desk: InDesk, item: InboxItem, proved: Proved, source: Digest) -> Callable[[], BinaryIO]:
@@ -140,7 +147,7 @@ async def _looked(
         facts = facts.scanned(scan)
         if must_wait(facts, desk.profile):
             raise ScannerDown(f"a file of the packet could not be scanned for malware ({facts.unscanned})")
-        facts = replace(facts, signatures=await signatures.read(desk, scratch.path, facts, part.n, seen_at))
+        facts = replace(facts, signatures=await read_signatures(desk, scratch.path, facts, part.n, seen_at))
         await desk.pool.run(scratch.discard)
     return Looked(part=part, facts=facts), inflated
 
@@ -188,3 +195,169 @@ def _slice(opener: Callable[[], BinaryIO], offset: int, length: int) -> Iterator
         while length > 0 and (piece := file.read(min(PIECE, length))):
             length -= len(piece)
             yield piece
+
+
+SIGNATURES_JOB = "signatures"
+# One packet must not keep the reader of PDFs from those of others.
+MOST_SIGNED = 20
+SIGNATURES_AGAIN = ANSWER_DELAY
+
+
+async def read_signatures(
+    desk: InDesk, path: Path, facts: FileFacts, n: int, seen_at: datetime
+) -> PdfFacts | None:
+    """The facts about the n-th file's signatures; None for what is no PDF, or carries malware."""
+    if facts.found_type != "pdf" or facts.malware is not None:
+        return None
+    now = desk.clock.now()
+    if n > MOST_SIGNED:
+        detail = f"more than {MOST_SIGNED} files in one packet"
+        return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=detail)
+    return await desk.signatures.read(path, seen_at, now)
+
+
+def with_signatures(document: IncomingDocument, looked: Sequence[Looked], desk: InDesk) -> IncomingDocument:
+    """The document with what its files' signatures are worth; of what is sealed nothing is read."""
+    if document.kind is Kind.RECALL or document.state is InState.SEALED:
+        return document
+    found = {
+        file.n: pdf_verdict.judge(file.name, file.n, one.facts.signatures, desk.profile.pdf_roles)
+        for file, one in zip(document.files, looked, strict=True)
+        if one.facts is not None and one.facts.signatures is not None
+    }
+    return with_verdicts(document, tuple(found.values()))
+
+
+def with_verdicts(document: IncomingDocument, verdicts: tuple[FileVerdict, ...]) -> IncomingDocument:
+    """With these verdicts, and what follows from them."""
+    lead = next((each for each in verdicts if each.n == _lead_number(document)), None)
+    return replace(
+        document,
+        signatures=verdicts,
+        legal_value=pdf_verdict.legal_value(lead),
+        signed_at=document.signed_at or pdf_verdict.signed_at(lead),
+        checks=document.checks | {"pdf_signature": lead.verdict if lead else Word.UNSIGNED},
+    )
+
+
+def with_signatures_of(document: IncomingDocument, update: IncomingDocument) -> IncomingDocument:
+    """With what the files of the update are worth, which are the document's own from now on."""
+    return replace(
+        document,
+        signatures=update.signatures,
+        legal_value=update.legal_value,
+        signed_at=update.signed_at,
+        checks=document.checks | {"pdf_signature": update.checks.get("pdf_signature", Word.UNSIGNED)},
+    )
+
+
+async def files_arrived_at(work: Work, document: IncomingDocument) -> datetime:
+    """When the files came: with the document, or with the update that it has them from."""
+    for one in await work.incoming.by_document_id(document.sender_code, document.document_id):
+        if one.target_id == document.id and one.files and one.files == document.files:
+            return one.arrived_at
+    return document.arrived_at
+
+
+async def plan_asking_again(desk: InDesk, work: Work, document: IncomingDocument) -> None:
+    """In the admitting transaction: asked again later where an answer is only missing."""
+    if pdf_verdict.is_open(document.signatures):
+        await work.jobs.put(SIGNATURES_JOB, document.id, not_before=desk.clock.now() + SIGNATURES_AGAIN)
+
+
+def _lead_number(document: IncomingDocument) -> int | None:
+    """The file that its sender calls the lead, else the first."""
+    named = [file.n for file in document.files if file.role is FileRole.LEAD]
+    return next(iter(named or [file.n for file in document.files]), None)
+
+
+OLD_CODE_MARK = "old_code"
+_NEW = (Kind.DOCUMENT, Kind.REPLACEMENT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OldCode:
+    """The ended code that a packet was addressed to. Without a successor a person says who gets the document."""
+
+    code: str
+    heirs: tuple[str, ...]
+    is_settled: bool
+    notice: str
+
+    @property
+    def mark(self) -> str:
+        return f"{OLD_CODE_MARK}:{self.code}"
+
+
+async def receiving_agency(desk: InDesk, recipient: str, kind: str) -> HostedAgency | None:
+    """Who takes a parcel. New documents to an ended code go to its successor, where that is hosted here; what speaks of
+    documents from before goes where those are."""
+    hosted = await desk.store.hosted()
+    own = next((one for one in hosted if is_ours(one, recipient)), None)
+    if own is not None and kind not in _NEW:
+        return own
+    answer = await _closed(desk, recipient)
+    if answer is None or answer.successor is None:
+        return own
+    return next((one for one in hosted if is_ours(one, answer.successor)), own)
+
+
+async def ended_code_named(desk: InDesk, agency: HostedAgency, named: Collection[str]) -> OldCode | None:
+    """The ended code under which a packet is for this agency; None when it names one that is in force."""
+    found: OldCode | None = None
+    for code in named:
+        answer = await _closed(desk, code)
+        if answer is None:
+            if is_ours(agency, code):
+                return None
+        elif found is None and (is_ours(agency, answer.successor) or is_ours(agency, code)):
+            found = _old_code(answer, agency)
+    return found
+
+
+async def codes_of_sender(desk: InDesk, sender: str) -> frozenset[str]:
+    """The sender's code and every ended one that it took over from, in small letters: it answers for them."""
+    today = local(desk.clock.now()).date()
+    former = await desk.directory.former([sender.strip().upper()], today)
+    return frozenset(code.casefold() for code in (sender, *former))
+
+
+async def _closed(desk: InDesk, code: str) -> Resolution | None:
+    """Of a code that ended, by rows that may redirect; None for every other."""
+    today = local(desk.clock.now()).date()
+    if await desk.directory.find(code, today) is not None:
+        return None
+    answer = await desk.directory.resolve(code, today)
+    return answer if answer.standing is Standing.CLOSED and answer.may_refuse else None
+
+
+def _old_code(answer: Resolution, agency: HostedAgency) -> OldCode:
+    ending = answer.ending
+    heirs = ending.heirs if ending is not None else ()
+    heirs = (answer.successor,) if answer.successor is not None else heirs
+    code = answer.entry.code if answer.entry is not None else answer.given
+    return OldCode(
+        code=code,
+        heirs=heirs,
+        is_settled=is_ours(agency, answer.successor),
+        notice=_notice(answer, code, heirs),
+    )
+
+
+def _notice(answer: Resolution, code: str, heirs: tuple[str, ...]) -> str:
+    """What the sender reads: the code, what became of it, by which decision, who came after."""
+    heir = ", ".join(heirs) or "–"
+    ending = answer.ending
+    if ending is None:
+        until = answer.entry.valid_to if answer.entry is not None else None
+        return labels.say(
+            "reform.told_closed", code=code, day=labels.day(str(until)) if until else "–", heir=heir
+        )
+    return labels.say(
+        "reform.told_sender",
+        code=code,
+        how=labels.say(f"reform.how.{ending.kind}"),
+        on=labels.day(ending.since.isoformat()),
+        decision=f"{ending.decision.number} ({ending.decision.issuer})",
+        heir=heir,
+    )

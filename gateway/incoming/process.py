@@ -1,11 +1,13 @@
 """Runs steps 2 to 5 over one landed packet and gives every ending its place (G4): admitted, applied, repeat, waiting,
 held, returned with 02, malformed, or in quarantine with its reason. In: a leased inbox row. Out: the row settled. The
-next good packet is never stopped by a bad one."""
+next good packet is never stopped by a bad one: a disk that is full is told from a packet that our code cannot get
+through. What did not become a document a person releases, gives back or discards; every act is an event."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,28 +15,33 @@ from gateway import log
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind
 from gateway.domain.event import EventKind
+from gateway.domain.fields import tidy
 from gateway.domain.identity import Digest
-from gateway.edxml.checklist import CODES
+from gateway.edxml.verify import CODES
 from gateway.errors import (
     BreaksRule,
     CannotTell,
+    Clash,
     Conflict,
     GatewayError,
     InvalidEnvelope,
     MalformedXml,
     OtherContent,
+    Refused,
     ScannerDown,
     StaleLease,
     StoreFailure,
 )
-from gateway.incoming import admit, asked_again, check, settle, storage, track, verify
+from gateway.incoming import acknowledge, admit, check, judge_again, settle, track, verify
+from gateway.incoming.act import StatusCall, complete
 from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
-from gateway.policy import retry
+from gateway.policy import upkeep
+from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports import InboxItem, LeasedInbox, Work
 
 _log = logging.getLogger(__name__)
-# Of a packet that our own code cannot get through, or that kills the process; hours, by `policy.retry`.
+# Of a packet that our own code cannot get through, or that kills the process; hours, by `policy.upkeep`.
 MOST_TRIES = 12
 # A scanner that is away, or a disk that is full, is no fault of the packet: those tries are not counted.
 SCANNER_PAUSE, STORAGE_PAUSE = timedelta(seconds=30), timedelta(minutes=1)
@@ -130,9 +137,9 @@ async def _keep_out(
                 return
             await work.inbox.settle(row, leased.lease)
             if proved is not None:
-                await asked_again.note(work, item, proved)
+                await judge_again.note_pending(work, item, proved)
             if isinstance(error, CannotTell) and error.certificate_der is not None:
-                await work.pending.add(asked_again.of(item, error.certificate_der))
+                await work.pending.add(judge_again.pending_of(item, error.certificate_der))
             await work.events.append(kind, item.id, now, {"state": state, "code": error.code})
             await work.commit()
     except StaleLease:
@@ -154,7 +161,7 @@ async def _put_off(desk: InDesk, leased: LeasedInbox, error: GatewayError) -> No
     item, lease = leased.item, leased.lease
     log.action(_log, "inbox.postponed", str(error), inbox=item.id, code=error.code)
     pause = await _pause(desk, item, error)
-    later = desk.clock.now() + (pause or retry.delay_of(lease.attempt))
+    later = desk.clock.now() + (pause or upkeep.retry_delay(lease.attempt))
     try:
         async with desk.store.begin(_scope(item)) as work:
             await work.inbox.postpone(lease, later, f"{error.code}: {error}", counted=pause is None)
@@ -171,7 +178,7 @@ async def _pause(desk: InDesk, item: InboxItem, error: GatewayError) -> timedelt
     if (
         isinstance(error, StoreFailure)
         and not error.permanent
-        and not await storage.takes(desk, 2 * item.size)
+        and not await storage_takes(desk, 2 * item.size)
     ):
         return STORAGE_PAUSE
     return None
@@ -179,3 +186,122 @@ async def _pause(desk: InDesk, item: InboxItem, error: GatewayError) -> timedelt
 
 def _scope(item: InboxItem) -> AgencyScope:
     return AgencyScope(agency_id=item.agency_id, principal_id="node")
+
+
+# Larger than what is a row: what is looked for is whether a file is taken.
+_PROBE = b"does the content store take a file?\n" * 2_000
+
+
+async def probe_storage(desk: InDesk, size: int = 0) -> None:
+    """Room for so many bytes, then a file and its row, as for a packet; nobody owns the file, so it is swept."""
+    with desk.blobs.scratch() as scratch:
+        if size:
+            await desk.pool.run(lambda: os.posix_fallocate(scratch.file.fileno(), 0, size))
+    with desk.blobs.scratch() as scratch:
+
+        def write() -> None:
+            scratch.file.write(_PROBE)
+            scratch.file.flush()
+
+        await desk.pool.run(write)
+        await desk.blobs.keep(scratch, Digest(hashlib.sha256(_PROBE).hexdigest()), len(_PROBE))
+
+
+async def storage_takes(desk: InDesk, size: int) -> bool:
+    try:
+        await probe_storage(desk, size)
+    except StoreFailure:
+        return False
+    return True
+
+
+_OPEN = frozenset({"held", "waiting", "quarantined", "malformed"})
+
+
+async def release(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str) -> InboxItem:
+    """The packet is verified anew from its first step; what stood against it may be gone by now (a binding added, an
+    earlier request answered). A person's release bears with an odd signing time and with other content under a known
+    DocumentId; every other check is made again."""
+    return await _decide(desk, scope, inbox_id, "landed", why)
+
+
+async def give_back(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str, code: str) -> InboxItem:
+    """02 to the sender, who is proved once more before anything is said (A7)."""
+    agency = await desk.agency(scope.agency_id)
+    _refuse_no_reason(why)
+    said = tidy(StatusCall(code="02", reason=code, note=why))
+    complete(said)
+    words = settle.refusal_text(code, said.note)
+    async with desk.store.read(scope) as work:
+        item = _open(await work.inbox.get(inbox_id))
+    proved = await verify.run(desk, replace(item, released=True))
+    if proved.envelope.model.kind is Kind.STATUS:
+        raise Clash("a status packet is never answered by a status; discard it with its reason")
+    async with desk.store.begin(scope) as work:
+        item = _open(await work.inbox.get(inbox_id))
+        await _claim(desk, work, item, proved)
+        await acknowledge.put(
+            desk,
+            work,
+            agency,
+            acknowledge.of_packet(item, proved),
+            "02",
+            description=words,
+        )
+        returned = settle.known(item, proved, state="returned", code=code, reason=why)
+        await work.inbox.settle(returned, None)
+        await work.events.append(
+            EventKind.INBOX_RETURNED, inbox_id, desk.clock.now(), {"reason": code, "by": scope.principal_id}
+        )
+        await work.commit()
+    desk.wake()
+    return returned
+
+
+async def _claim(desk: InDesk, work: Work, item: InboxItem, proved: Proved) -> None:
+    """A 02 says for this body what became of it, so the body is known from now on like one that was admitted."""
+    first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
+    if first is not None:
+        raise Clash(
+            f"the same content came before as {first.incoming_id or first.inbox_id} and has its answer; release this "
+            "one, and it is told that answer again"
+        )
+    await admit.same_id_other_body(work, proved)
+    await admit.claim(work, item, proved, None, desk.clock.now())
+
+
+async def discard(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str) -> InboxItem:
+    """The packet is kept byte for byte and never becomes a document."""
+    return await _decide(desk, scope, inbox_id, "discarded", why)
+
+
+async def _decide(desk: InDesk, scope: AgencyScope, inbox_id: str, state: str, why: str) -> InboxItem:
+    _refuse_no_reason(why)
+    async with desk.store.begin(scope) as work:
+        item = _open(await work.inbox.get(inbox_id))
+        if state == "landed":
+            await work.inbox.reopen(inbox_id, released=True)
+        else:
+            await work.inbox.settle(replace(item, state=state, reason=why), None)
+        await work.events.append(
+            EventKind.INBOX_HELD if state == "landed" else EventKind.INBOX_INVALID,
+            inbox_id,
+            desk.clock.now(),
+            {"state": state, "why": why, "by": scope.principal_id},
+        )
+        ended = await work.inbox.get(inbox_id)
+        await work.commit()
+    desk.wake()
+    return ended
+
+
+def _refuse_no_reason(why: str) -> None:
+    if not why.strip():
+        raise Refused(Verdict(reasons=(reason(ReasonCode.MISSING, "/reason", field="reason"),)))
+
+
+def _open(item: InboxItem) -> InboxItem:
+    """Asked again inside the deciding transaction: a worker or another person may have ended it meanwhile."""
+    if item.state not in _OPEN:
+        raise Clash(f"{item.id} is {item.state}; only a packet that is held or in quarantine can be decided")
+    return item

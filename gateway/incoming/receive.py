@@ -1,25 +1,46 @@
 """Step 1 of the way in: makes a parcel ours. In: an arrival of the axis. Out: its bytes and its inbox row durable, and
 only then the axis told to forget it (G2). Landing is not identity: the row is unique on (agency, file digest) alone.
-At least once here, and exactly once in `admit`; for a small packet both are one unit of work (`at_once`). What the axis
-itself says is no whole packet, or other bytes than it announced, lands in quarantine and is not looked into."""
+At least once here, and exactly once in `admit`. What the axis itself says is no whole packet, or other bytes than it
+announced, lands in quarantine and is not looked into.
+A small packet that nothing stands against is taken in by the unit that lands it; what stands against it gets its place
+by the steps. What comes to the node itself, a feed of the registry, goes through its own door."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from io import BytesIO
 
 from gateway import log, meters
 from gateway.domain.account import AgencyScope
+from gateway.domain.document import Kind
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
-from gateway.errors import NotFound
-from gateway.incoming import at_once, old_code, quota, repeat, settle, verify
+from gateway.errors import GatewayError, NotFound, StoreFailure
+from gateway.incoming import acknowledge, admit, check, settle, track, verify
 from gateway.incoming.desk import InDesk
-from gateway.ports import Arrival, InboxItem, Kept, Lease, Scratch, Work
+from gateway.policy.incoming import Decision
+from gateway.ports import (
+    Arrival,
+    Axis,
+    Blobs,
+    Identity,
+    InboxItem,
+    Kept,
+    Lease,
+    LeasedInbox,
+    Outcome,
+    Parcel,
+    Pool,
+    RegistryFeed,
+    Scratch,
+    Work,
+)
 from gateway.ports.content import SMALL
 
 _log = logging.getLogger(__name__)
@@ -33,7 +54,7 @@ async def run(desk: InDesk, arrival: Arrival, *, by_steps: bool = False) -> None
     """Lands one parcel. A crash before the commit: the axis gives it again. After it: the repeat finds the row. What is
     small comes to its end here, unless it goes `by_steps`: so does what ended the process the first time."""
     came = desk.clock.now()
-    agency = await old_code.receiver(desk, arrival.recipient, arrival.kind)
+    agency = await check.receiving_agency(desk, arrival.recipient, arrival.kind)
     if agency is None:
         log.action(_log, "arrival.refused", "not hosted here", packet=arrival.packet_id, to=arrival.recipient)
         await desk.axis.settle(arrival, done=False)
@@ -72,7 +93,7 @@ async def _at_once(desk: InDesk, item: InboxItem, kept: Kept) -> bool:
         await _put(work, item, kept)
         return True
 
-    return await at_once.run(desk, item, kept, land)
+    return await take_in_at_once(desk, item, kept, land)
 
 
 async def _land(desk: InDesk, scope: AgencyScope, item: InboxItem, kept: Kept | None) -> bool:
@@ -154,11 +175,11 @@ async def _came_before(
     repeat."""
     if kept is None or await work.held.keeps(kept.digest):
         log.action(_log, "arrival.held", "the same bytes are in the sealed hold", inbox=first.id)
-        await repeat.answer_again(desk, work, first)
+        await acknowledge.answer_again(desk, work, first)
         return True
     await work.blobs.heal(kept)
     other_words = first.told != item.told
-    if first.state == quota.DROPPED and item.state == _LANDED:
+    if first.state == settle.DROPPED and item.state == _LANDED:
         await work.blobs.keep(kept, "inbox", first.id)
         await _judge_by(work, first, item)
     elif item.state != _LANDED:
@@ -173,7 +194,7 @@ async def _came_before(
         log.action(_log, "arrival.put_off", "too many copies under other words", inbox=first.id)
         return False
     else:
-        await repeat.answer_again(desk, work, first)
+        await acknowledge.answer_again(desk, work, first)
     return True
 
 
@@ -211,3 +232,111 @@ def _flaw(arrival: Arrival, digest: Digest) -> tuple[str, str]:
     if digest != arrival.digest:
         return "MSG-ID", f"the axis announced SHA-256 {arrival.digest}, the bytes that came have {digest}"
     return "", ""
+
+
+# Nobody sees the lease: it begins and ends in one unit.
+_LEASE = timedelta(minutes=1)
+_Settle = Callable[[Work], Awaitable[Identity | None]]
+
+
+async def take_in_at_once(
+    desk: InDesk, item: InboxItem, kept: Kept, land: Callable[[Work, Lease], Awaitable[bool]]
+) -> bool:
+    """Whether it is taken in. `land` writes the row under the lease; False where its bytes were here before."""
+    if kept.body is None:
+        return False
+    lease = Lease(id=item.id, token=desk.clock.new_id(), until=desk.clock.now() + _LEASE, attempt=1)
+    try:
+        settle = await _judged_at_once(desk, LeasedInbox(item=item, lease=lease), kept.body)
+        async with desk.store.begin(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
+            if not await land(work, lease) or await settle(work) is not None:
+                return False
+            await work.commit()
+    except (
+        Exception
+    ) as error:  # reason: what our own code cannot get through lands too, and its tries are counted
+        log.action(_log, "arrival.not_at_once", str(error), inbox=item.id)
+        return False
+    return True
+
+
+async def _judged_at_once(desk: InDesk, leased: LeasedInbox, body: bytes) -> _Settle:
+    """What the unit does with it, once everything about it is known."""
+    item = leased.item
+    proved = await verify.run(desk, item, partial(BytesIO, body))
+    if proved.octets is not None:
+        raise check.NotAtOnce("its canonical octets are kept beside it")
+    if proved.envelope.model.kind is Kind.STATUS:
+        return await track.ready(desk, leased, proved)
+    checked = await check.run(desk, item, proved, item.file_digest, at_once=True)
+    if checked.ruling.decision is not Decision.ALLOWED:
+        raise check.NotAtOnce(f"it is {checked.ruling.decision}")
+    return await admit.ready(desk, leased, proved, checked)
+
+
+TO_NODE = "@"  # no agency code begins with it
+LARGEST_FEED = 512 * 1024 * 1024  # what a feed may have (registry.feed_form); more is not copied
+
+
+class FeedDoor:
+    """An `Axis` for the way in that keeps the node's own arrivals to itself."""
+
+    def __init__(self, axis: Axis, feed: RegistryFeed, blobs: Blobs, pool: Pool) -> None:
+        self._axis, self._feed, self._blobs, self._pool = axis, feed, blobs, pool
+        self._kept: list[Arrival] = []
+
+    async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
+        """The agencies' arrivals. StoreFailure when the node's storage does not take a feed: it comes again."""
+        await self._bring()
+        arrivals = await self._axis.take(limit, lease_s)
+        self._kept = [each for each in arrivals if each.recipient.startswith(TO_NODE)]
+        others = [each for each in arrivals if not each.recipient.startswith(TO_NODE)]
+        if not others:
+            await self._bring()
+        return others
+
+    async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
+        return await self._axis.publish(parcel, routes)
+
+    async def host(self, codes: Sequence[str]) -> None:
+        await self._axis.host(codes)
+
+    async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
+        return await self._axis.unhosted(routes)
+
+    async def settle(self, arrival: Arrival, *, done: bool) -> None:
+        await self._axis.settle(arrival, done=done)
+
+    async def wait(self, timeout_s: float) -> None:
+        await self._axis.wait(timeout_s)
+
+    async def close(self) -> None:
+        await self._axis.close()
+
+    async def _bring(self) -> None:
+        """One after the other. What is not settled comes again when its lease is over."""
+        while self._kept:
+            arrival = self._kept.pop(0)
+            try:
+                await self._run(arrival)
+            except StoreFailure:
+                raise
+            except GatewayError as error:
+                log.action(_log, "feed.postponed", str(error), packet=arrival.packet_id, code=error.code)
+
+    async def _run(self, arrival: Arrival) -> None:
+        with self._blobs.scratch() as scratch:
+            await self._pool.run(partial(_copy_feed, arrival, scratch))
+            by = f"node {arrival.node}" if arrival.node else "axis"
+            await self._feed.accept(scratch.path, by)
+        await self._axis.settle(arrival, done=True)
+
+
+def _copy_feed(arrival: Arrival, scratch: Scratch) -> None:
+    """At most one piece more than a feed may have, which is enough for it to be refused."""
+    left = LARGEST_FEED + 1
+    with arrival.open() as source:
+        while left > 0 and (piece := source.read(PIECE)):
+            scratch.file.write(piece)
+            left -= len(piece)
+    scratch.file.flush()

@@ -1,21 +1,23 @@
-"""Seals what came in and is suspected to be a secret, and brings it back (R4). In: a document or a packet, and why; or a
-hold that a person lifts. Out: nobody reads it at this node any more, or everybody who might before may again."""
+"""Seals what came in and is suspected to be a secret, and brings it back (R4); lets go of the content of recalled
+documents once their days are over (R70). In: a document or a packet, and why; a hold that a person lifts; the clock.
+Out: nobody reads it at this node any more, or everybody who might before may again. Of what is let go the references
+are dropped, so that the sweeper removes the bytes; digests, header, register line and history stay."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from gateway import holding
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, InState
+from gateway.domain.event import EventKind
 from gateway.domain.hold import Decision, HeldKind, Hold
-from gateway.domain.status import Fact, Track, own_fact
-from gateway.errors import Clash
-from gateway.holding import decide, finish
-from gateway.holding.desk import HoldDesk
-from gateway.holding.freeze import Suspect, freeze
-from gateway.incoming import purge, settle
+from gateway.domain.status import CODES, Fact, Track, own_fact
+from gateway.errors import Clash, StaleVersion
+from gateway.holding import HoldDesk, Suspect, freeze
+from gateway.incoming import settle
 from gateway.incoming.desk import InDesk
 from gateway.ports import InboxItem, LeasedInbox, Unsealer, Work
 
@@ -30,7 +32,7 @@ async def document(desk: InDesk, hold: HoldDesk, scope: AgencyScope, incoming_id
         named = await work.incoming.get(incoming_id)
         whole = named if named.target_id is None else await work.incoming.get(named.target_id)
         facts = await work.facts.of(whole.id)
-        packets = await purge.packets(work, whole, facts)
+        packets = await packets_of(work, whole, facts)
         suspect = Suspect(
             kind=HeldKind.INCOMING,
             subject_id=whole.id,
@@ -43,7 +45,7 @@ async def document(desk: InDesk, hold: HoldDesk, scope: AgencyScope, incoming_id
         begun = await freeze(desk.clock, work, suspect, why)
         await _mark(desk, work, whole, list(facts), SEALED)
         await work.commit()
-    return await finish.settle(hold, scope, begun.id)
+    return await holding.settle(hold, scope, begun.id)
 
 
 async def packet(desk: InDesk, hold: HoldDesk, scope: AgencyScope, inbox_id: str, why: str) -> Hold:
@@ -56,7 +58,7 @@ async def packet(desk: InDesk, hold: HoldDesk, scope: AgencyScope, inbox_id: str
             await work.commit()
     if item.incoming_id is not None:
         return await document(desk, hold, scope, item.incoming_id, why)
-    return await finish.settle(hold, scope, begun.id)
+    return await holding.settle(hold, scope, begun.id)
 
 
 async def declared(desk: InDesk, work: Work, leased: LeasedInbox, known: InboxItem, why: str) -> Hold:
@@ -70,9 +72,9 @@ async def lift(
     desk: InDesk, hold: HoldDesk, scope: AgencyScope, hold_id: str, decision: Decision, key: Unsealer | None
 ) -> Hold:
     """The exact bytes are where they were, and the document or packet stands as it stood."""
-    brought_back = await decide.bring_back(hold, scope, hold_id, key)
+    brought_back = await holding.bring_back(hold, scope, hold_id, key)
     async with desk.store.begin(scope) as work:
-        lifted = await decide.lift(work, hold_id, decision, brought_back)
+        lifted = await holding.lift(work, hold_id, decision, brought_back)
         if lifted.kind is HeldKind.PACKET:
             item = await work.inbox.get(lifted.subject_id)
             await work.inbox.settle(replace(item, state=lifted.before), None)
@@ -85,7 +87,7 @@ async def lift(
             raise Clash(f"the hold {hold_id} is of an outgoing document")
         await work.commit()
     desk.wake()
-    return await finish.settle(hold, scope, hold_id)
+    return await holding.settle(hold, scope, hold_id)
 
 
 def _of_packet(item: InboxItem) -> Suspect:
@@ -119,3 +121,66 @@ async def _mark(
     fact = own_fact(Track.OTHER, code, at)
     await work.facts.add(whole.id, fact)
     return await settle.stand(work, whole, [*facts, fact])
+
+
+PURGED = "purged"
+
+
+async def purge_recalled(desk: InDesk) -> int:
+    """Purges every recalled document whose agreement is older than the profile's days; how many."""
+    done = 0
+    for agency in await desk.store.hosted():
+        scope = AgencyScope(agency_id=agency.id, principal_id="node")
+        cursor: str | None = None
+        while True:
+            async with desk.store.read(scope) as work:
+                page = await work.incoming.page(limit=200, cursor=cursor, states=(InState.RECALLED,))
+            for document in page.items:
+                done += await _purge(desk, scope, document)
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+    return done
+
+
+async def _purge(desk: InDesk, scope: AgencyScope, document: IncomingDocument) -> bool:
+    if PURGED in document.marks:
+        return False
+    async with desk.store.begin(scope) as work:
+        facts = await work.facts.of(document.id)
+        agreed = [fact.at for fact in facts if _agrees(fact)]
+        if not agreed or max(agreed) + desk.profile.recall_purge > desk.clock.now():
+            return False
+        for inbox_id in await packets_of(work, document, facts):
+            await work.blobs.drop("inbox", inbox_id)
+        try:
+            await work.incoming.save(
+                replace(document, marks=(*document.marks, PURGED)), expect_version=document.version
+            )
+        except StaleVersion:
+            return False
+        await work.events.append(
+            EventKind.INBOX_STATUS,
+            document.id,
+            desk.clock.now(),
+            {"state": document.state, "purged": True, "envelope": document.envelope_digest},
+        )
+        await work.commit()
+    return True
+
+
+async def packets_of(work: Work, document: IncomingDocument, facts: Sequence[Fact]) -> set[str]:
+    """The inbox rows whose bytes are this document: its own packet, and every update or recall of it."""
+    rows = {document.inbox_id}
+    for one in await work.incoming.by_document_id(document.sender_code, document.document_id):
+        if one.target_id == document.id:
+            rows.add(one.inbox_id)
+    for request_id in {fact.request_id for fact in facts if fact.request_id}:
+        identity = await work.identities.by_packet(document.sender_code, request_id)
+        if identity is not None:
+            rows.add(identity.inbox_id)
+    return rows
+
+
+def _agrees(fact: Fact) -> bool:
+    return fact.track is Track.REQUEST and fact.code == "15" and fact.code in CODES

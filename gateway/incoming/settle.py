@@ -1,17 +1,23 @@
 """How an inbox row ends, and how a document stands after new facts: small writes shared by the steps of the way in.
-In: an item or document and what became of it. Out: the values to store, or the stored document."""
+In: an item or document and what became of it. Out: the values to store, or the stored document.
+Also the rows that only time or room ends: packets whose document never came are given up after the profile's days; of
+what nobody could prove, the oldest are let go over the limit, bytes and all, so that it does not fill the disk (threat
+122). Row, digest and event stay, and what a proved sender sent is never let go."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument
+from gateway.domain.event import EventKind
 from gateway.domain.proof import Step
 from gateway.domain.status import Fact, fold_incoming
 from gateway.edxml import terms
-from gateway.errors import NotFound
+from gateway.errors import Clash, NotFound
 from gateway.incoming.check import Checked
+from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.ports import Identity, InboxItem, LeasedInbox, Work
 from gateway.words import labels
@@ -123,3 +129,80 @@ def refusal_text(code: str, detail: str | None) -> str:
         raise NotFound(f"there is no reason {code[:40]!r} for refusing; use one such as BAD_FORM or OTHER")
     words = labels.say(f"reason.{code}", "vi")
     return f"{words}: {detail}"[:500] if detail else words
+
+
+# What is in memory at a time, however many wait.
+WAITING_AT_ONCE = 200
+
+
+async def give_up_overdue(desk: InDesk) -> int:
+    """Moves packets that waited too long to quarantine; how many."""
+    before, over = desk.clock.now() - desk.profile.waiting_for, 0
+    while True:
+        found = await desk.store.overdue_waiting(before, WAITING_AT_ONCE)
+        ended = sum([await give_up_waiting(desk, item) for item in found])
+        over += ended
+        if (
+            len(found) < WAITING_AT_ONCE or not ended
+        ):  # what somebody is at is looked at again ten minutes later
+            return over
+
+
+async def give_up_waiting(desk: InDesk, found: InboxItem) -> bool:
+    """Moves one to quarantine, unless its document came, or a person decided, since it was found."""
+    scope = AgencyScope(agency_id=found.agency_id, principal_id="node")
+    try:
+        async with desk.store.begin(scope) as work:
+            item = await work.inbox.get(found.id)
+            if item.state != "waiting":
+                return False
+            needs = item.needs[1] if item.needs else "its document"
+            over = replace(
+                item, state="quarantined", code="WAITING-OVER", reason=f"the document {needs} never came"
+            )
+            await work.inbox.settle(over, None)
+            told = {"state": "quarantined", "code": "WAITING-OVER", "needs": needs}
+            await work.events.append(EventKind.INBOX_INVALID, item.id, desk.clock.now(), told)
+            await work.commit()
+    except Clash:
+        return False
+    return True
+
+
+DROPPED = "dropped"
+_OLDEST_AT_ONCE = 100
+_UNPROVED_STATES = ("quarantined", "malformed")
+
+
+async def keep_quota(desk: InDesk) -> int:
+    """Lets go of the oldest until the rest is within the limit; how many."""
+    over = await desk.store.unproved_bytes() - desk.profile.max_quarantine_bytes
+    dropped = 0
+    while over > 0 and (oldest := await desk.store.oldest_unproved(_OLDEST_AT_ONCE)):
+        before = over
+        for item in oldest:
+            if over <= 0:
+                break
+            if await _drop(desk, item):
+                dropped, over = dropped + 1, over - item.size
+        if over == before:
+            break  # workers or persons have all of them in hand
+    return dropped
+
+
+async def _drop(desk: InDesk, found: InboxItem) -> bool:
+    scope = AgencyScope(agency_id=found.agency_id, principal_id="node")
+    try:
+        async with desk.store.begin(scope) as work:
+            item = await work.inbox.get(found.id)
+            if item.state not in _UNPROVED_STATES or item.sender_code is not None:
+                return False
+            await work.inbox.settle(replace(item, state=DROPPED), None)
+            await work.blobs.drop("inbox", item.id)
+            told = {"file": item.file_digest, "size": item.size, "code": item.code}
+            await work.events.append(EventKind.INBOX_DROPPED, item.id, desk.clock.now(), told)
+            await work.commit()
+    except Clash:
+        return False
+    await desk.blobs.forget([found.file_digest])
+    return True

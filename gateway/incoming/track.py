@@ -13,7 +13,7 @@ from gateway.domain.document import Delivery, Kind, OutgoingDocument, Staff
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
 from gateway.domain.pace import Way
-from gateway.domain.receipt import Receipt
+from gateway.domain.proof import Receipt, Terms
 from gateway.domain.status import (
     CODES,
     Fact,
@@ -24,10 +24,9 @@ from gateway.domain.status import (
     open_request,
     queued_at,
 )
-from gateway.domain.terms import Terms
 from gateway.edxml.envelope import StatusReport
 from gateway.errors import BadSignature, InvalidEnvelope
-from gateway.incoming import admit, asked_again, old_code, settle
+from gateway.incoming import admit, check, judge_again, settle
 from gateway.incoming.desk import InDesk, from_wall_clock, is_ours
 from gateway.incoming.verify import Proved
 from gateway.ports import Identity, LeasedInbox, Work
@@ -67,10 +66,10 @@ async def ready(
     about = proved.envelope.model.response_for
     if status is None or not about or not is_ours(agency, about[0].organ_id):
         raise _not_party(f"the status of {proved.envelope.sender} is not about a document of {agency.code}")
-    known_as = await old_code.known_as(desk, proved.envelope.sender)
+    known_as = await check.codes_of_sender(desk, proved.envelope.sender)
 
     async def apply(work: Work) -> Identity | None:
-        await asked_again.note(work, item, proved)
+        await judge_again.note_pending(work, item, proved)
         first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
         if first is None and status.code == "13":
             await _take_back(desk, work, leased, proved, status)

@@ -22,10 +22,9 @@ from gateway.domain.document import (
     Signer,
     Urgency,
 )
-from gateway.domain.files import FileFacts
 from gateway.domain.identity import Digest, DocumentId
-from gateway.domain.proof import FileSlice
-from gateway.domain.terms import Terms
+from gateway.domain.proof import FileSlice, Terms
+from gateway.domain.signatures import FileFacts
 from gateway.edxml.envelope import Envelope, ResponseFor
 from gateway.incoming.verify import Proved
 from gateway.policy.door import stored_names

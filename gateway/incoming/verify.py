@@ -18,8 +18,8 @@ from gateway.domain.proof import Binding, Evidence, VerifiedEnvelope
 from gateway.domain.registry import Standing
 from gateway.domain.wall_clock import local
 from gateway.edxml import verify as envelopes
-from gateway.edxml.binding import active
 from gateway.edxml.envelope import Envelope
+from gateway.edxml.key import active_bindings
 from gateway.errors import AlteredContent, BadSignature, InvalidEnvelope, UnknownSender
 from gateway.incoming.desk import InDesk
 from gateway.policy import trust
@@ -200,7 +200,7 @@ async def _bindings(desk: InDesk, code: str, at: datetime) -> Sequence[Binding]:
     """Where none is in force the registry is asked about the code itself: a clerk then knows which of the two it lacks."""
     found = await desk.directory.bindings(code)
     on = local(at).date()
-    if not active(code, found, at) and await desk.directory.find(code, on) is None:
+    if not active_bindings(code, found, at) and await desk.directory.find(code, on) is None:
         detail = f"the registry knows no agency of the code {code[:80]!r} on {on.isoformat()}, and none is bound to it"
         raise UnknownSender("SIG-SENDER", detail, step=6, where="From/OrganId")
     return found

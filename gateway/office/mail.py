@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from gateway.errors import BrokerRefused, Misconfigured, Unreachable
-from gateway.office.ports.mail import Mail
+from gateway.office.ports.telling import Mail
 from gateway.ports import Clock, Pool
 
 STARTTLS, TLS, NONE = "starttls", "tls", "none"

@@ -21,7 +21,7 @@ from gateway.domain.identity import Digest
 from gateway.ops import backup_file as form
 from gateway.ports import Clock, Pool
 from gateway.store import dump
-from gateway.store.sweeper import hold, path_of
+from gateway.store.blobs import hold_sweep, path_of
 
 # Lines are packed in parts of this size: a member's size must be known before its first byte.
 PART = 4 * 1024 * 1024
@@ -203,7 +203,7 @@ async def _contents(
 def _hold(content: Path) -> None:
     """A folder that is not there yet has nothing to be swept."""
     if content.is_dir():
-        hold(content)
+        hold_sweep(content)
 
 
 def _blobs(source: Source, batch: list[bytes], writer: form.BackupWriter, copied: _Copied) -> None:

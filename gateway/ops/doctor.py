@@ -1,6 +1,7 @@
 """Examines a node from outside, also one that does not start: folders, disk, database, clock, keys, trust, axis, work
-left lying. In: a `Patient`, everything by path and value. Out: one `Finding` per check, each with a label key for its
-cause and the command that cures it. Changes nothing; a check that cannot be made is itself a red finding."""
+left lying. In: a `Patient`, everything by path and value; it is taken from the settings, and nothing is opened for
+that. Out: one `Finding` per check, each with a label key for its cause and the command that cures it. Changes nothing;
+a check that cannot be made is itself a red finding. What each check says is in `doctor_checks` and `doctor_trust`."""
 
 from __future__ import annotations
 
@@ -13,28 +14,20 @@ from pathlib import Path
 
 from cryptography import x509
 
+from gateway.bootstrap.axis import open_axis
+from gateway.bootstrap.ground import key_token
+from gateway.bootstrap.guards import scanner
+from gateway.clock import SystemClock
 from gateway.domain.account import HostedAgency
-from gateway.domain.key_use import KeyUse
-from gateway.domain.node_history import KEPT
-from gateway.domain.turns import Horizon
+from gateway.domain.certificates import KeyUse
+from gateway.domain.pace import HISTORY_KEPT, Horizon
 from gateway.errors import GatewayError, TransportFailure
-from gateway.ops import (
-    axis_now,
-    doctor_clock,
-    doctor_folders,
-    doctor_jobs,
-    doctor_keys,
-    doctor_log,
-    doctor_pace,
-    doctor_revocation,
-    doctor_safety,
-    server_certificates,
-)
-from gateway.ops.doctor_clock import CLOCK_SKEW, SET_CLOCK
-from gateway.ops.server_certificates import Peer
-from gateway.outgoing import keys as signing
+from gateway.ops import axis_now, doctor_checks, doctor_trust
+from gateway.ops.doctor_checks import CLOCK_SKEW, SET_CLOCK, Peer
+from gateway.outgoing import desk
 from gateway.ports import AxisDesk, Clock, Pool, Scanner
-from gateway.store import health, leases, migrate, restored
+from gateway.settings import Settings, sqlite_file
+from gateway.store import leases, migrate, reporting, restored
 from gateway.store.store import SqlStore
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.evidence import Trust
@@ -130,10 +123,10 @@ async def _guarded(
 
 def _places(patient: Patient) -> Iterator[Finding]:
     axis = patient.axis_folder if patient.open_axis is None else None
-    for check, told in doctor_folders.findings(patient.data_dir, axis, patient.keys_folder):
+    for check, told in doctor_checks.folder_findings(patient.data_dir, axis, patient.keys_folder):
         yield _as_finding(check, told)
     if patient.database_file is not None:
-        for check, told in doctor_folders.database(patient.database_file):
+        for check, told in doctor_checks.database_findings(patient.database_file):
             yield _as_finding(check, told)
 
 
@@ -176,12 +169,12 @@ def _anchors(patient: Patient) -> Finding:
 
 
 def _lists(patient: Patient) -> Iterator[Finding]:
-    for each in doctor_revocation.lists(patient.trust_folder, patient.clock.now()):
+    for each in doctor_trust.list_findings(patient.trust_folder, patient.clock.now()):
         yield _as_finding("revocation", each)
 
 
 def _pace(patient: Patient) -> Iterator[Finding]:
-    for each in doctor_pace.findings(slots(patient.data_dir / HEARTBEAT, patient.clock.now())):
+    for each in doctor_checks.pace_findings(slots(patient.data_dir / HEARTBEAT, patient.clock.now())):
         yield _as_finding("pace", each)
 
 
@@ -206,7 +199,7 @@ async def _database(patient: Patient) -> list[Finding]:
         ]
     now = patient.clock.now()
     horizon = Horizon.of(now, patient.lease_s)
-    found = await health.examine(patient.database_url, now - STALE_AFTER, horizon)
+    found = await reporting.examine(patient.database_url, now - STALE_AFTER, horizon)
     if found.damage:
         told_damage = {"detail": found.damage}
         cure = "gateway restore FILE.backup"
@@ -222,7 +215,9 @@ async def _database(patient: Patient) -> list[Finding]:
         cure="gateway serve" if stale else None,
     )
     slow = [] if found.searches else [Finding(check="search", level=YELLOW, cause="search.slow")]
-    moved = [_as_finding("clock", each) for each in doctor_clock.moved(found.ahead, found.written, now)]
+    moved = [
+        _as_finding("clock", each) for each in doctor_checks.clock_set_back(found.ahead, found.written, now)
+    ]
     return [whole, lying, *moved, *slow]
 
 
@@ -231,10 +226,10 @@ async def _agencies(patient: Patient, store: SqlStore) -> list[Finding]:
     if not hosted:
         return [Finding(check="agencies", level=RED, cause="agencies.none", cure="gateway init")]
     keys = KeyDirectory(patient.keys_folder, patient.keys_password, patient.token)
-    registry, now = doctor_keys.registry(store, patient.clock), patient.clock.now()
+    registry, now = doctor_trust.closed_registry(store, patient.clock), patient.clock.now()
     found = []
     for agency in hosted:
-        use = await signing.of(registry, store, agency.code, now)
+        use = await desk.signing_keys_from(registry, store, agency.code, now)
         found.append(await patient.pool.run(partial(_key, patient, keys, agency, use)))
     if patient.keys_password is None:
         found.append(Finding(check="keys", level=YELLOW, cause="keys.unprotected"))
@@ -307,44 +302,44 @@ async def _work(patient: Patient, store: SqlStore) -> list[Finding]:
 async def _log(patient: Patient, store: SqlStore) -> list[Finding]:
     """E2: what waits for its seal can be changed by whoever can write to the database."""
     head = await store.log.head()
-    told = doctor_log.findings(head, patient.clock.now(), stamped=patient.stamped)
+    told = doctor_checks.log_findings(head, patient.clock.now(), stamped=patient.stamped)
     return [_as_finding("log", each) for each in told]
 
 
 async def _bindings(patient: Patient, store: SqlStore) -> list[Finding]:
     """Threat 114: what somebody wrote into the tables past the program is named, and not used."""
-    told = await doctor_keys.bindings(store, patient.clock)
+    told = await doctor_trust.binding_findings(store, patient.clock)
     return [_as_finding("bindings", each) for each in told]
 
 
 async def _people(patient: Patient, store: SqlStore) -> list[Finding]:
     """K6: without two people nothing that this node trusts can change."""
     told = [
-        *await doctor_keys.people(store, patient.clock),
-        *await doctor_keys.anchors(store, patient.trust_folder),
+        *await doctor_trust.people_findings(store, patient.clock),
+        *await doctor_trust.anchor_findings(store, patient.trust_folder),
     ]
     return [_as_finding("people", each) for each in told]
 
 
 async def _hold(patient: Patient, store: SqlStore) -> list[Finding]:
     """R4: an incident is open until a person decided; frozen content that cannot be sealed lies in the content store."""
-    told = doctor_safety.holds(await store.open_holds(), has_recipient=patient.has_recipient)
+    told = doctor_checks.hold_findings(await store.open_holds(), has_recipient=patient.has_recipient)
     return [_as_finding("hold", each) for each in told]
 
 
 async def _scanner(patient: Patient) -> list[Finding]:
     if patient.scanner is None:
         return []
-    return [_as_finding("scanner", doctor_safety.scanner(await patient.scanner.state()))]
+    return [_as_finding("scanner", doctor_checks.scanner_finding(await patient.scanner.state()))]
 
 
 async def _servers(patient: Patient) -> list[Finding]:
     """Asked beside the connections: those break on a certificate that is expired, and do not say which one it is."""
-    told = server_certificates.identity(patient.database_url, patient.database_ca)
+    told = doctor_checks.identity_findings(patient.database_url, patient.database_ca)
     found = [_as_finding("database.identity", each) for each in told]
     for peer in patient.servers:
-        until = await patient.pool.run(partial(server_certificates.ends, peer))
-        shown = server_certificates.finding(peer, until, patient.clock.now())
+        until = await patient.pool.run(partial(doctor_checks.certificate_ends, peer))
+        shown = doctor_checks.server_finding(peer, until, patient.clock.now())
         if shown is not None:
             found.append(_as_finding(f"{peer.part}.certificate", shown))
     return found
@@ -352,16 +347,16 @@ async def _servers(patient: Patient) -> list[Finding]:
 
 async def _jobs(patient: Patient, store: SqlStore) -> list[Finding]:
     now = patient.clock.now()
-    days = await store.history.days((now - KEPT).date())
-    return [_as_finding("jobs", each) for each in doctor_jobs.findings(days, now)]
+    days = await store.history.days((now - HISTORY_KEPT).date())
+    return [_as_finding("jobs", each) for each in doctor_checks.job_findings(days, now)]
 
 
-def _as_finding(check: str, told: doctor_log.Told) -> Finding:
+def _as_finding(check: str, told: doctor_checks.Told) -> Finding:
     return Finding(check=check, level=told.level, cause=told.cause, params=told.params, cure=told.cure)
 
 
 async def _authorities(patient: Patient, store: SqlStore) -> list[Finding]:
-    told = await doctor_revocation.authorities(patient.trust_folder, store, patient.clock.now())
+    told = await doctor_trust.authority_findings(patient.trust_folder, store, patient.clock.now())
     return [_as_finding("revocation", each) for each in told]
 
 
@@ -394,7 +389,7 @@ async def _axis(patient: Patient) -> list[Finding]:
     )
     try:
         ahead = {"axis": await axis.leased_ahead()}
-        moved = doctor_clock.moved(ahead, None, patient.clock.now())
+        moved = doctor_checks.clock_set_back(ahead, None, patient.clock.now())
         return [*await _line(patient, axis), *(_as_finding("clock", each) for each in moved)]
     finally:
         await axis.close()
@@ -422,3 +417,29 @@ async def _line(patient: Patient, axis: AxisDesk) -> list[Finding]:
             Finding(check="axis.dead", level=YELLOW, cause="axis.dead", params=dict(counts), cure=cure)
         )
     return found
+
+
+def patient_of(settings: Settings, pool: Pool, clock: Clock | None = None) -> Patient:
+    """The node of these settings."""
+    password = settings.keys.password
+    embedded = settings.axis.kind == "embedded"
+    return Patient(
+        node=settings.node.name,
+        database_url=settings.database.address,
+        database_file=sqlite_file(settings),
+        data_dir=settings.node.data_dir,
+        axis_folder=settings.axis.folder,
+        keys_folder=settings.keys.folder,
+        keys_password=password.reveal().encode() if password else None,
+        trust_folder=settings.trust.folder,
+        clock=clock or SystemClock(),
+        pool=pool,
+        lease_s=settings.workers.lease_s,
+        open_axis=None if embedded else lambda: open_axis(settings),
+        stamped=bool(settings.log.tsa_url),
+        scanner=scanner(settings, pool),
+        has_recipient=settings.seal.recipient is not None,
+        database_ca=settings.database.ca,
+        servers=doctor_checks.servers_of(settings),
+        token=key_token(settings),
+    )

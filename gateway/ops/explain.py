@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 
 from gateway.domain.document import Kind, Urgency
+from gateway.edxml.dialects import XML_SPACE
 from gateway.edxml.policy import Limits
 from gateway.edxml.reader import Read, read
-from gateway.edxml.tree import XML_SPACE
 from gateway.errors import GatewayError, InvalidEnvelope, NotFound
 from gateway.words import labels
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from gateway.domain.proof import FileSlice
     from gateway.edxml.envelope import Organisation, ResponseFor
-    from gateway.edxml.found_signature import FoundSignature
+    from gateway.edxml.signature import FoundSignature
 
 KIND_NAMES = {
     Kind.DOCUMENT: "document",

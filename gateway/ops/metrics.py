@@ -1,10 +1,15 @@
-"""What a monitoring system reads: the counters of this process, and gauges of the whole node asked for at that moment. In:
-an open node. Out: the text format of Prometheus. A part that does not answer is left out and said in `gateway_up`;
-no label names a document, or an agency that is not hosted here."""
+"""What a monitoring system asks of an open node. Whether this process turns and whether the node can serve now
+(threats 91): a `Condition` for a load balancer, a supervisor and the metrics; it looks at most every two seconds,
+however often it is asked, because these addresses need no key and must not become a way to load the database. And the
+metrics: the counters of this process, and gauges of the whole node asked for at that moment, in the text format of
+Prometheus. A part that does not answer is left out and said in `gateway_up`; no label names a document, or an agency
+that is not hosted here."""
 
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,21 +23,22 @@ from prometheus_client.registry import Collector
 
 from gateway import __version__, meters
 from gateway.bootstrap.node import Node
-from gateway.errors import GatewayError
-from gateway.ops import axis_now, server_certificates
-from gateway.ports import AxisState
-from gateway.store import reporting
+from gateway.errors import GatewayError, Misconfigured, StoreFailure
+from gateway.ops import axis_now, doctor_checks
+from gateway.policy import upkeep
+from gateway.ports import AxisState, Condition
+from gateway.store import migrate, reporting
 from gateway.store.reporting import Load, Pile
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 # A scrape that waits for a database that is down would fail as a whole, and its counters with it.
-PATIENCE_S = 5.0
+SCRAPE_PATIENCE_S = 5.0
 _DAY_S = 86400.0
 _HOUR = timedelta(hours=1)
 
 
 @dataclass(slots=True, eq=False)
-class _Told(Collector):
+class _Families(Collector):
     """Families that are known already, as the library wants them."""
 
     families: Sequence[Metric]
@@ -54,7 +60,7 @@ class Scrape:
         async with self._one_at_a_time:
             families = [family async for family in self._families()]
         gauges = CollectorRegistry()
-        gauges.register(_Told(families))
+        gauges.register(_Families(families))
         return generate_latest(meters.REGISTRY) + generate_latest(gauges)
 
     async def _families(self) -> AsyncIterator[Metric]:
@@ -81,12 +87,12 @@ class Scrape:
         yield info
 
     async def _database(self, now: datetime) -> AsyncIterator[Metric]:
-        for family in of_load(await reporting.load(self.node.store, now), now):
+        for family in load_gauges(await reporting.load(self.node.store, now), now):
             yield family
 
     async def _axis(self, now: datetime) -> AsyncIterator[Metric]:
         """The line first: how it is stands in memory, and is wanted most while nobody answers."""
-        for family in of_state(self.node.axis.state(), now):
+        for family in axis_gauges(self.node.axis.state(), now):
             yield family
         depth = _gauge("axis_parcels", "Parcels on the axis, as far as this node may see.", "state")
         for state, count in (await axis_now.count(self.node.axis, self.node.pulse.folder, now)).items():
@@ -102,7 +108,7 @@ class Scrape:
     async def _scanner(self) -> AsyncIterator[Metric]:
         """1 where none is set up: then nothing waits for it."""
         try:
-            async with asyncio.timeout(PATIENCE_S / 2):
+            async with asyncio.timeout(SCRAPE_PATIENCE_S / 2):
                 word = (await self.node.scanner.state()).word
         except TimeoutError:
             word = "silent"
@@ -114,8 +120,8 @@ class Scrape:
         """Asked once an hour; one that does not answer keeps what it showed before."""
         if self._asked_at is None or now - self._asked_at >= _HOUR:
             self._asked_at = now
-            for peer in server_certificates.of_settings(self.node.settings):
-                until = await self.node.pool.run(partial(server_certificates.ends, peer))
+            for peer in doctor_checks.servers_of(self.node.settings):
+                until = await self.node.pool.run(partial(doctor_checks.certificate_ends, peer))
                 if until is not None:
                     self._ends[peer.part, str(peer)] = until
         left = GaugeMetricFamily(
@@ -139,7 +145,7 @@ async def _asked(ask: Callable[[], AsyncIterator[Metric]]) -> tuple[bool, Sequen
     """Whether the part answered in time, and what it told, also before it fell silent."""
     told: list[Metric] = []
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(SCRAPE_PATIENCE_S):
             async for family in ask():
                 told.append(family)  # noqa: PERF401 - a comprehension would lose what was told
     except (GatewayError, TimeoutError):
@@ -157,7 +163,7 @@ def days_left(node: Node, code: str, now: datetime) -> float:
     return (ends - now).total_seconds() / _DAY_S
 
 
-def of_load(load: Load, now: datetime) -> Iterator[Metric]:
+def load_gauges(load: Load, now: datetime) -> Iterator[Metric]:
     """The gauges of what waits in the database."""
     yield from _piles("outbox", "Envelopes that wait for the axis.", "lane", load.outbox, now)
     yield from _piles("inbox", "Packets that have no end yet, or need a person.", "state", load.inbox, now)
@@ -171,7 +177,7 @@ def of_load(load: Load, now: datetime) -> Iterator[Metric]:
     yield _by("leases", "Rows that some worker holds now.", "table", load.leases)
 
 
-def of_state(state: AxisState, now: datetime) -> Iterator[Metric]:
+def axis_gauges(state: AxisState, now: datetime) -> Iterator[Metric]:
     """The gauges of the line to the axis."""
     yield _one("axis_connected", "1 while the axis is connected.", float(state.connected_since is not None))
     yield _one("axis_blocked", "1 while the axis takes nothing.", float(state.blocked_since is not None))
@@ -200,3 +206,112 @@ def _gauge(name: str, says: str, label: str) -> GaugeMetricFamily:
 
 def _one(name: str, says: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"gateway_{name}", says, value=value)
+
+
+OK, DOWN, READ_ONLY, OLD, FULL, BLOCKED = "ok", "down", "read-only", "old-schema", "full", "blocked"
+STUCK, DRAINING, OFF = "stuck", "draining", "off"
+UNSEALED, UNSTAMPED = "unsealed", "unstamped"
+REMEMBERED_S = 2.0
+# A database that answers later than this does not answer callers either.
+PATIENCE_S = 5.0
+SCHEMA_EVERY_S = 60.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """Keeps the promise of `ports.Health` for one open node."""
+
+    node: Node
+    now_s: Callable[[], float] = time.monotonic
+    _draining: bool = False
+    _seen: Condition | None = None
+    _seen_at: float = 0.0
+    _fitted_at: float = -math.inf
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def drain(self) -> None:
+        """From now on not ready: whoever spreads the calls sends them elsewhere, while those under way are answered."""
+        self._draining = True
+
+    async def alive(self) -> Condition:
+        loops = self.node.pulse.loops()
+        checks = {f"loop.{name}": OK if turns else STUCK for name, turns in loops.items()}
+        return Condition(well=all(loops.values()), checks=checks)
+
+    async def ready(self) -> Condition:
+        if self._draining:
+            return Condition(well=False, checks={"process": DRAINING})
+        async with self._one_at_a_time:
+            if self._seen is None or self.now_s() - self._seen_at >= REMEMBERED_S:
+                self._seen = await self._look()
+                self._seen_at = self.now_s()
+            return self._seen
+
+    async def _look(self) -> Condition:
+        database, disk, axis = await self._database(), self._disk(), axis_word(self.node.axis.state())
+        log = await self._log() if database == OK else database
+        scanner = await self._scanner()
+        return Condition(
+            well=database == disk == OK and log != UNSTAMPED,
+            degraded=axis != OK or log != OK or scanner not in (OK, OFF),
+            checks={"database": database, "disk": disk, "axis": axis, "log": log}
+            | ({"scanner": scanner} if scanner != OFF else {}),
+        )
+
+    async def _scanner(self) -> str:
+        """Without it nothing is lost: packets wait, and what is handed in is asked to come again."""
+        return (await self.node.scanner.state()).word
+
+    async def _log(self) -> str:
+        """Nothing that waits for its seal is lost: that alone stops no call. A timestamp that is demanded does."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                if await self.node.gate.is_closed():
+                    return UNSTAMPED
+                head = await self.node.store.log.head()
+        except (GatewayError, TimeoutError):
+            return DOWN
+        return UNSEALED if upkeep.is_unsealed(head, self.node.clock.now()) else OK
+
+    async def _database(self) -> str:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await reporting.answers(self.node.store)
+                await self._fits()
+        except Misconfigured:
+            return OLD
+        except (GatewayError, TimeoutError):
+            return DOWN
+        return await self._takes()
+
+    async def _fits(self) -> None:
+        """Misconfigured when somebody moved the schema on under this process; asked rarely, because it costs."""
+        now = self.now_s()
+        if now - self._fitted_at >= SCHEMA_EVERY_S:
+            await migrate.check(self.node.store.reader)
+            self._fitted_at = now
+
+    async def _takes(self) -> str:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await reporting.writable(self.node.store)
+        except StoreFailure:
+            return READ_ONLY
+        except TimeoutError:
+            # One long transaction of another worker, on a database with one writer: it serves, and it is slow.
+            return OK
+        return OK
+
+    def _disk(self) -> str:
+        try:
+            self.node.room.check()
+        except StoreFailure:
+            return FULL
+        return OK
+
+
+def axis_word(state: AxisState) -> str:
+    """One word for it. An axis that nobody needed yet is well."""
+    if state.blocked_since is not None:
+        return BLOCKED
+    return DOWN if state.connected_since is None and state.down_since is not None else OK

@@ -16,12 +16,12 @@ from pathlib import Path, PurePosixPath
 from gateway import errors
 from gateway.ops import backup_file as form
 from gateway.ops.backup import MOST_LACKING, room_for
-from gateway.ops.backup_seal import Damaged
+from gateway.ops.backup_file import Damaged
 from gateway.ports import Clock, Pool
 from gateway.store import dump, migrate, restored
-from gateway.store.load import Load, clear, loading
+from gateway.store.blobs import SCRATCH, path_of
+from gateway.store.dump import Load, clear_database, loading
 from gateway.store.store import SqlStore
-from gateway.store.sweeper import SCRATCH, path_of
 
 # Files stand here until everything is proved; then each takes its place by one rename.
 GROWING = ".restoring"
@@ -99,7 +99,7 @@ async def drill(
             await _open(url, clock)
         finally:
             if scratch_url is not None:
-                await clear(scratch_url)
+                await clear_database(scratch_url)
     return done
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from gateway.errors import GatewayError
-from gateway.ops.server_certificates import is_here
-from gateway.policy import office_hours
+from gateway.ops.doctor_checks import is_here
+from gateway.policy import timers
 from gateway.settings import Settings
-from gateway.settings.mail import read_hours, read_people
+from gateway.settings.reading import read_hours, read_people
 from gateway.store.engine import Role, open_engine
 from gateway.transport.amqp.access import Server, read_servers
 from gateway.trust.bounded_http import parsed
@@ -20,8 +20,8 @@ from gateway.trust.clamav import read_address
 def faults(settings: Settings) -> list[str]:
     """All of them at once."""
     readers: dict[str, Callable[[], object]] = {
-        "office.hours": lambda: office_hours.read_spans(settings.office.hours),
-        "office.weekdays": lambda: office_hours.read_weekdays(settings.office.weekdays),
+        "office.hours": lambda: timers.read_spans(settings.office.hours),
+        "office.weekdays": lambda: timers.read_weekdays(settings.office.weekdays),
         "mail.digest_at": lambda: read_hours(settings.mail.digest_at),
         "mail.people": lambda: read_people(settings.mail.people),
     }

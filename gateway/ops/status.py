@@ -1,25 +1,32 @@
-"""The node on one screen: axis, queues with their oldest, late documents, certificates, backup, workers, speed. In: an open
-node. Out: one frozen `Status`; where a part does not answer its place says so, because the screen is for such days."""
+"""What is told of a node as a whole. The screen: axis, queues with their oldest, late documents, certificates, backup,
+workers, speed, as one frozen `Status`; where a part does not answer its place says so, because the screen is for such
+days. The report that an engineer attaches when asking for help: versions, names of settings that differ, findings, and
+of a node that opens its line, queues, certificates, jobs and last error codes. No secret, no value of a setting,
+nothing of any document."""
 
 from __future__ import annotations
 
+import platform
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway import __version__
-from gateway.bootstrap import keys as bootstrap_keys
+from gateway.bootstrap import ground
 from gateway.bootstrap.node import Node
-from gateway.domain.pace import Pace, paces
-from gateway.ops import axis_now, trust_state
+from gateway.domain.pace import HISTORY_KEPT, Pace, paces
+from gateway.ops import axis_now, certificates
 from gateway.ops.axis_now import AxisNow
+from gateway.ops.certificates import IssuerState
+from gateway.ops.doctor import Finding
 from gateway.ops.metrics import days_left
-from gateway.ops.trust_state import IssuerState
-from gateway.policy import expiry
+from gateway.policy import upkeep
 from gateway.ports import ScannerState
+from gateway.settings import Settings, reading
 from gateway.store import reporting
-from gateway.store.backup_note import Backup as Backup
-from gateway.store.backup_note import last_backup as last_backup
+from gateway.store.data_folder import Backup as Backup
+from gateway.store.data_folder import last_backup as last_backup
 from gateway.store.reporting import Load
 from gateway.workers.pulse import Beat, beats, slots
 
@@ -58,7 +65,7 @@ async def look(node: Node) -> Status:
         backup=last_backup(node.settings.node.data_dir),
         workers=beats(node.pulse.folder, now),
         disk_free=node.room.space().bytes,
-        authorities=await trust_state.asked(node.settings.trust.folder, node.store, now),
+        authorities=await certificates.authorities_asked(node.settings.trust.folder, node.store, now),
         scanner=await node.scanner.state(),
         paces=paces(slots(node.pulse.folder, now)),
         partners=await ending_partners(node, {agency.code for agency in hosted}, now),
@@ -67,6 +74,92 @@ async def look(node: Node) -> Status:
 
 async def ending_partners(node: Node, own: Collection[str], now: datetime) -> Mapping[str, float]:
     """Of each code that is not ours the certificate that ends last, where it has 60 days or fewer (K5)."""
-    watch = bootstrap_keys.watch(node.store, node.directory, node.keys, node.trust, node.deciding)
-    soon = expiry.due(await watch.endings(now), now)
+    watch = ground.key_watch(node.store, node.directory, node.keys, node.trust, node.deciding)
+    soon = upkeep.due_marks(await watch.endings(now), now)
     return {each.code: (each.until - now).total_seconds() / 86400 for each, _ in soon if each.code not in own}
+
+
+MOST_ERRORS = 50
+# A sentence may name a document; a code never does.
+_ERROR_CODE = re.compile(r"[A-Z]{2,}(?:-[A-Z0-9]+)+")
+
+
+def report_of_settings(settings: Settings, findings: Sequence[Finding], now: datetime) -> dict[str, object]:
+    """What can be said of a node that does not open, too."""
+    shown, origins = reading.shown(settings), reading.sources(settings)
+    return {
+        "at": now.isoformat(timespec="seconds"),
+        "node": settings.node.name,
+        "version": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "database": settings.database.url.partition(":")[0],
+        "axis_kind": settings.axis.kind,
+        "settings_not_default": [name for name in shown if origins[name] != "default"],
+        "checks": [{"check": each.check, "level": each.level, "cause": each.cause} for each in findings],
+    }
+
+
+async def report_of_node(node: Node) -> dict[str, object]:
+    """What an open node knows besides."""
+    now = node.clock.now()
+    axis, hosted = await axis_now.look(node.axis, node.pulse.folder, now), await node.store.hosted()
+    backup = last_backup(node.settings.node.data_dir)
+    days = await node.store.history.days((now - HISTORY_KEPT).date())
+    return {
+        "workers": [
+            {"since": _iso(each.since), "at": _iso(each.at), "stuck": list(each.stuck)}
+            for each in beats(node.pulse.folder, now)
+        ],
+        "paces": [each.told() for each in paces(slots(node.pulse.folder, now))],
+        "axis": {
+            "connected_since": _iso(axis.state.connected_since),
+            "down_since": _iso(axis.state.down_since),
+            "blocked_since": _iso(axis.state.blocked_since),
+            **axis.counts,
+        },
+        "certificates_days": {
+            each.code: round(days_left(node, each.code, now), 1) for each in hosted if each.left_at is None
+        },
+        "disk_free_bytes": node.room.space().bytes,
+        "database_bytes": await reporting.database_size(node.store),
+        "backup_at": _iso(backup.at if backup else None),
+        "backup_tested_at": _iso(backup.verified_at if backup else None),
+        "queues": _queues(await reporting.load(node.store, now)),
+        "jobs": {
+            each.job: {
+                "state": each.word,
+                "last": _iso(each.last_at),
+                "failed": _iso(each.failed_at),
+                "code": each.code,
+            }
+            for each in upkeep.job_lines(days, now)
+        },
+        "errors": await _errors(node),
+    }
+
+
+def _queues(load: Load) -> list[Mapping[str, object]]:
+    made: list[Mapping[str, object]] = []
+    for queue, piles in (("outbox", load.outbox), ("inbox", load.inbox), ("job", load.jobs)):
+        made += [
+            {"queue": queue, "part": part, "count": each.count, "oldest": _iso(each.oldest)}
+            for part, each in sorted(piles.items())
+        ]
+    made.append({"queue": "outbox", "part": "failed", "count": load.outbox_failed, "oldest": None})
+    return made
+
+
+async def _errors(node: Node) -> list[Mapping[str, object]]:
+    """The newest first."""
+    told = await reporting.newest_faults(node.store, MOST_ERRORS)
+    return [{"at": _iso(at), "where": where, "code": _error_code(said)} for at, where, said in told]
+
+
+def _error_code(said: str) -> str:
+    found = _ERROR_CODE.search(said)
+    return found.group() if found is not None else "-"
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="seconds") if at is not None else None

@@ -1,1 +1,1 @@
-"""The way out, in order: intake, check, accept, package, enqueue, dispatch; recall beside them."""
+"""The way out, in order: intake, check, accept, package, dispatch; recall beside them."""

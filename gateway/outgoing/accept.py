@@ -1,35 +1,31 @@
 """Step 3 of the way out: makes the promise of G1. In: an `Order` and its tray. Out: `Accepted`, only after the files are
-durable as blobs and one transaction holds document, deliveries, facts, event, `pack` job and idempotency record."""
+durable as blobs and one transaction holds document, deliveries, facts, event, `pack` job and idempotency record.
+Also the one open request on a delivery: a recall, a take-back or an update that its recipient has not answered. It is
+asked and withdrawn in the transaction of the packet that asks."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 from gateway import log, meters, stopwatch
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import (
-    Delivery,
-    DeliveryMode,
-    Draft,
-    Kind,
-    OutgoingDocument,
-    OutState,
-)
+from gateway.domain.document import Delivery, DeliveryMode, Draft, Kind, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.pace import Way
-from gateway.domain.status import Fact, RequestKind, Track
+from gateway.domain.status import Fact, RequestKind, RequestState, Track, fold_delivery, open_request
 from gateway.errors import Clash, GatewayError, Refused
-from gateway.outgoing import alert, request
 from gateway.outgoing import check as checking
+from gateway.outgoing import intake
+from gateway.outgoing.check import OVER
 from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.intake import Tray
-from gateway.outgoing.order import Accepted, Once, Order
+from gateway.outgoing.intake import Accepted, Once, Order, Tray
 from gateway.policy import door, pdf_verdict
 from gateway.policy.verdict import CONFIRMABLE, ReasonCode, Verdict, reason
 from gateway.ports import Work
@@ -118,7 +114,7 @@ async def _accept(
         repeated = await _repeat(desk, scope, order, digest, turn)
         if repeated is not None:
             return repeated
-        await alert.malware_refused(desk, scope, tray)
+        await intake.alert_of_malware(desk, scope, tray)
         raise Refused(verdict)
     contents = await tray.kept()
     async with desk.store.begin(scope) as work:
@@ -286,5 +282,92 @@ async def queue(desk: OutDesk, work: Work, document: OutgoingDocument) -> tuple[
     accepted = partial(desk.stopwatch.took, Way.ACCEPT, document.draft.urgency.lane, stopwatch.came())
     work.when_committed(accepted)
     if document.kind in _ASKS:
-        await request.ask(desk, work, document, _ASKS[document.kind])
+        await ask_recipients(desk, work, document, _ASKS[document.kind])
     return deliveries
+
+
+async def ask_recipients(desk: OutDesk, work: Work, child: OutgoingDocument, kind: RequestKind) -> None:
+    """Opens the request on each delivery of the parent that the child goes to; Clash while another is open."""
+    if child.parent_id is None:
+        return
+    why = child.change.reason if child.change else None
+    codes = {recipient.code.casefold() for recipient in child.draft.recipients}
+    for delivery in in_turn(await work.deliveries.of(child.parent_id)):
+        if delivery.recipient.code.casefold() in codes:
+            await ask_recipient(desk, work, delivery, kind, child.packet_id, why)
+
+
+async def ask_recipient(
+    desk: OutDesk, work: Work, delivery: Delivery, kind: RequestKind, packet_id: str, reason: str | None
+) -> None:
+    """One request on one delivery. At most one may be open (interfaces.md 1.1); one whose packet never arrived, or was
+    refused, will not be answered any more and is withdrawn by asking again."""
+    facts = list(await work.facts.of(delivery.id))
+    earlier = open_request(fold_delivery(facts))
+    if earlier is not None:
+        if not await _is_over(work, delivery, earlier.request_id):
+            raise Clash(
+                f"{delivery.recipient.code} has not yet answered the {earlier.kind} asked on "
+                f"{earlier.asked_at:%Y-%m-%d %H:%M}; wait for the answer",
+                code="GW-REQUEST-OPEN",
+            )
+        facts.append(await withdraw_request(desk, work, delivery, earlier.request_id))
+    fact = Fact(
+        track=Track.REQUEST,
+        code=RequestState.ASKED,
+        at=desk.clock.now(),
+        request_id=packet_id,
+        request_kind=kind,
+        reason=reason,
+    )
+    await _add_fact(desk, work, delivery, [*facts, fact], fact)
+    await work.events.append(
+        EventKind.REQUEST_ASKED,
+        delivery.document_id,
+        desk.clock.now(),
+        {"delivery": delivery.id, "to": delivery.recipient.code, "kind": kind, "request": packet_id},
+    )
+
+
+async def withdraw_requests(desk: OutDesk, work: Work, child: OutgoingDocument) -> None:
+    """The request of a child that was cancelled before it left is open no more."""
+    if child.parent_id is None:
+        return
+    for delivery in in_turn(await work.deliveries.of(child.parent_id)):
+        waiting = open_request(fold_delivery(await work.facts.of(delivery.id)))
+        if waiting is not None and waiting.request_id == child.packet_id:
+            await withdraw_request(desk, work, delivery, child.packet_id)
+
+
+def in_turn(deliveries: Iterable[Delivery]) -> Sequence[Delivery]:
+    """In the one order in which everybody changes several, so that no two wait for each other."""
+    return sorted(deliveries, key=lambda delivery: delivery.id)
+
+
+async def _is_over(work: Work, delivery: Delivery, packet_id: str) -> bool:
+    child = await work.outgoing.by_packet_id(packet_id)
+    if child is None:
+        rows = await work.outbox.of_subject(delivery.id)
+        return any(row.packet_id == packet_id and row.state == "failed" for row in rows)
+    wanted = delivery.recipient.code.casefold()
+    own = [one for one in await work.deliveries.of(child.id) if one.recipient.code.casefold() == wanted]
+    return bool(own) and all(one.state in OVER for one in own)
+
+
+async def withdraw_request(desk: OutDesk, work: Work, delivery: Delivery, packet_id: str) -> Fact:
+    """The request that this packet made is open no more."""
+    fact = Fact(track=Track.REQUEST, code=RequestState.WITHDRAWN, at=desk.clock.now(), request_id=packet_id)
+    await _add_fact(desk, work, delivery, [*await work.facts.of(delivery.id), fact], fact)
+    await work.events.append(
+        EventKind.REQUEST_ANSWERED,
+        delivery.document_id,
+        desk.clock.now(),
+        {"delivery": delivery.id, "request": packet_id, "state": RequestState.WITHDRAWN},
+    )
+    return fact
+
+
+async def _add_fact(desk: OutDesk, work: Work, delivery: Delivery, facts: list[Fact], new: Fact) -> None:
+    await work.facts.add(delivery.id, new)
+    standing = fold_delivery(facts)
+    await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, desk.clock.now())

@@ -1,27 +1,38 @@
-"""Turns recipients as they were pasted, or read from a document, into codes: each item is looked up in the directory and
-among the agency's own groups; what is not clear is offered, not guessed. In: text with recipients. Out: `Offer`s. The
-groups are saved here too."""
+"""Turns recipients as they were pasted, or stand in a signed PDF that a clerk is about to send, into codes: each item is
+looked up in the directory and among the agency's own groups; what is not clear is offered, not guessed. In: text, or
+a tray with the file. Out: `Offer`s; `ReadDocument`, of which nothing is stored: the file is inspected as one that is
+sent, and parsed in the process that is there for it. The groups are saved here too."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.recipients import (
+from gateway.domain.pdf import PdfFields
+from gateway.domain.registry import (
     MOST_MEMBERS,
+    AgencyEntry,
     GroupMember,
     Item,
     ItemKind,
     Offer,
     OfferKind,
     RecipientGroup,
+    Resolution,
+    Standing,
 )
-from gateway.domain.registry import AgencyEntry, Resolution, Standing
+from gateway.domain.signatures import FileVerdict
 from gateway.domain.text import fold
-from gateway.errors import Clash, NotFound
+from gateway.errors import Clash, NotFound, Refused
+from gateway.outgoing.check import hosted_agency
+from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.intake import Received, Tray
+from gateway.policy import door, pdf_verdict
+from gateway.policy.pdf_fields import read_fields
 from gateway.policy.recipients_block import items_of, written_out
+from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports import AgencyBook, Store
 from gateway.words.reading import OWN_LINE
 
@@ -249,3 +260,73 @@ async def remove_group(store: Store, scope: AgencyScope, name: str) -> None:
         if not await work.groups.remove(name):
             raise NotFound(f"there is no group named {name!r}")
         await work.commit()
+
+
+PDF = "pdf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadDocument:
+    """What the file says of itself, what its signatures are worth, and whom its recipients may be."""
+
+    name: str
+    size: int
+    fields: PdfFields
+    verdict: FileVerdict | None
+    offers: tuple[Offer, ...] = ()
+
+
+async def read_document(desk: OutDesk, book: AgencyBook, scope: AgencyScope, tray: Tray) -> ReadDocument:
+    """Refused when the file is no PDF, or one that could not be sent anyway."""
+    file = tray.received[0]
+    refused = _refused_pdf(desk, file)
+    if not refused.allowed:
+        raise Refused(refused)
+    facts = file.facts
+    verdict = None
+    if facts.signatures is not None:
+        verdict = pdf_verdict.judge(file.item.name, 1, facts.signatures, desk.profile.pdf_roles)
+    fields = read_fields(await desk.signatures.text(file.scratch.path), verdict, facts.pages)
+    return ReadDocument(
+        name=file.item.name,
+        size=file.item.size,
+        fields=fields,
+        verdict=verdict,
+        offers=await _offers_in_text(
+            desk, book, scope, f"{fields.addressed}\n{fields.recipients.value or ''}"
+        ),
+    )
+
+
+async def read_recipients(
+    desk: OutDesk, book: AgencyBook, scope: AgencyScope, text: str
+) -> tuple[Offer, ...]:
+    """The same for a list, or a block of recipients, that was pasted."""
+    return await _offers_in_text(desk, book, scope, text)
+
+
+async def read_each(
+    desk: OutDesk, book: AgencyBook, scope: AgencyScope, texts: Sequence[str]
+) -> tuple[tuple[Offer, ...], ...]:
+    """The same of several texts, each by itself."""
+    agency = await hosted_agency(desk, scope)
+    async with desk.store.read(scope) as work:
+        saved = await work.groups.all()
+    return await offers_of_each(book, saved, texts, desk.today(), near=agency.code)
+
+
+async def _offers_in_text(
+    desk: OutDesk, book: AgencyBook, scope: AgencyScope, text: str
+) -> tuple[Offer, ...]:
+    (found,) = await read_each(desk, book, scope, (text,))
+    return found
+
+
+def _refused_pdf(desk: OutDesk, file: Received) -> Verdict:
+    name, facts = file.item.name, file.facts
+    verdict = door.judge_file(name, facts, desk.profile, "/files/0")
+    if facts.found_type != PDF:
+        verdict += Verdict(
+            reasons=(reason(ReasonCode.LEAD_TYPE, "/files/0", name=name, type=facts.found_type, allowed=PDF),)
+        )
+    return verdict

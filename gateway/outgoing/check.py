@@ -23,12 +23,10 @@ from gateway.domain.identity import DocumentId
 from gateway.domain.registry import Resolution, Standing
 from gateway.domain.signatures import FileVerdict, RoleRule
 from gateway.errors import NotFound, Refused
-from gateway.outgoing import sendable
+from gateway.outgoing import translate
 from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.intake import Tray
-from gateway.outgoing.order import Order
-from gateway.policy import change, door, paper, pdf_verdict, reach
-from gateway.policy import lead as signed
+from gateway.outgoing.intake import Order, Tray
+from gateway.policy import door, outgoing, pdf_verdict
 from gateway.policy import outgoing as rules
 from gateway.policy.texts import long_lists
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
@@ -55,7 +53,9 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
     lead = lead_of(tray, desk.profile.pdf_roles)
     if order.send:
         worth = pdf_verdict.legal_value(lead)
-        draft = replace(draft, delivery_mode=paper.mode_of(draft, worth, desk.profile.delivery_modes))
+        draft = replace(
+            draft, delivery_mode=outgoing.delivery_mode_of(draft, worth, desk.profile.delivery_modes)
+        )
     async with desk.store.read(scope) as work:
         parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
         taken = await number_taken(work, agency, draft, order, digests(tray))
@@ -71,20 +71,22 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
     )
     travels = draft.delivery_mode is not DeliveryMode.PAPER
     if travels:  # the original of what goes on paper is the paper, signed by hand
-        verdict += signed.check(lead, draft.recipients, desk.profile)
+        verdict += pdf_verdict.check_lead(lead, draft.recipients, desk.profile)
     draft = replace(draft, signed_at=draft.signed_at or pdf_verdict.signed_at(lead))
     if order.change is not None and parent is not None:
-        verdict += change.check_change(order.change, order.kind, parent, draft)
+        verdict += outgoing.check_change(order.change, order.kind, parent, draft)
     if taken:
         verdict += Verdict(reasons=(taken,))
     if verdict.allowed and travels:
         document_id = parent.document_id if order.kind is Kind.UPDATE and parent else None
-        verdict += sendable.order(
+        verdict += translate.judge_order(
             order, draft, stored(tray), document_id or document_id_of(agency, draft), agency, desk.clock.now()
         )
-    addressed = [each.code for each in reach.addressed(resolutions)] if travels else []
+    addressed = [each.code for each in outgoing.addressed(resolutions)] if travels else []
     bound = await desk.directory.bound(addressed, desk.clock.now()) if addressed else ()
-    verdict += Verdict(warnings=(*reach.of_registry(resolutions if travels else (), bound), *again))
+    verdict += Verdict(
+        warnings=(*outgoing.warnings_of_registry(resolutions if travels else (), bound), *again)
+    )
     return draft, verdict
 
 
@@ -94,7 +96,9 @@ async def look(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> t
     on_axis = draft.delivery_mode is not DeliveryMode.PAPER
     codes = [each.code for each in draft.recipients if each.code and on_axis]
     unhosted = await desk.axis.unhosted(codes) if codes else None
-    return draft, verdict + Verdict(warnings=tuple(reach.of_axis(draft.recipients, unhosted or ())))
+    return draft, verdict + Verdict(
+        warnings=tuple(outgoing.warnings_of_axis(draft.recipients, unhosted or ()))
+    )
 
 
 def stored(tray: Tray) -> tuple[FileItem, ...]:
@@ -105,13 +109,13 @@ def stored(tray: Tray) -> tuple[FileItem, ...]:
 
 def judged(tray: Tray, rules: Sequence[RoleRule]) -> tuple[FileVerdict, ...]:
     """What the signatures of the files are worth."""
-    return signed.judged([(received.item, received.facts) for received in tray.received], rules)
+    return pdf_verdict.judge_files([(received.item, received.facts) for received in tray.received], rules)
 
 
 def lead_of(tray: Tray, rules: Sequence[RoleRule]) -> FileVerdict | None:
     """What those of the lead file are worth."""
     files = [(received.item, received.facts) for received in tray.received]
-    return signed.lead_of(signed.judged(files, rules), files)
+    return pdf_verdict.lead_of(pdf_verdict.judge_files(files, rules), files)
 
 
 async def hosted_agency(desk: OutDesk, scope: AgencyScope) -> HostedAgency:

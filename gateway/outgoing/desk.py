@@ -1,11 +1,16 @@
-"""What every outgoing step is handed: the ports, and the frozen values that say what is acceptable."""
+"""What every step of the way out is handed: the ports, the frozen values that say what is acceptable, and which key signs
+for an agency now (W9, K5), of what the registry binds to its code and of what persons ended."""
+
+from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
+from gateway.domain.certificates import KeyUse
 from gateway.domain.wall_clock import local
 from gateway.edxml.policy import XmlPolicy
+from gateway.policy import trust
 from gateway.policy.profile import Profile
 from gateway.ports import Axis, Blobs, Clock, Directory, Inspector, Keys, PdfSignatures, Pool, Scanner, Store
 from gateway.stopwatch import Stopwatch
@@ -41,3 +46,14 @@ class OutDesk:
     def today(self) -> date:
         """The date on a clerk's calendar now."""
         return local(self.clock.now()).date()
+
+
+async def signing_keys(desk: OutDesk, agency_code: str, now: datetime) -> KeyUse:
+    """Which of the agency's certificates may sign at that moment."""
+    return await signing_keys_from(desk.directory, desk.store, agency_code, now)
+
+
+async def signing_keys_from(directory: Directory, store: Store, agency_code: str, now: datetime) -> KeyUse:
+    """The same, for who has no desk."""
+    bindings = await directory.bindings(agency_code)
+    return trust.key_use_of(agency_code, bindings, await store.key_ends(agency_code), now)

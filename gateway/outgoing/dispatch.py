@@ -1,25 +1,36 @@
 """Step 6 of the way out: moves one due outbox row to the axis. In: a leased row. Out: a recorded outcome per delivery:
-sent, retry at, or failed; what the registry closed meanwhile is held back (`closed`). At least once: a crash after
-publishing sends the same bytes again; the receiver knows the repeat by its verified content, never by a transport id."""
+sent, retry at, or failed; the documents that it answered name what answers them (R52, R53).
+At least once: a crash after publishing sends the same bytes again; the receiver knows the repeat by its verified
+content, never by a transport id. What waits under a key that may sign no more is signed again first (W9, K5); what was
+once published is published again byte for byte.
+A recipient that the registry closed meanwhile (R83) is held back with its successor named, returned at once, or sent to
+the successor with a notice. Only imported or synced rows do any of it (R48). A status goes its way: it answers."""
 
 from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import BinaryIO
 
 from gateway import log, meters
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import Lane
+from gateway.domain.certificates import KeyUse
+from gateway.domain.document import Kind, Lane, OutgoingDocument
 from gateway.domain.event import EventKind
+from gateway.domain.registry import Resolution, Standing
+from gateway.domain.registry_reform import QueuedMail
 from gateway.domain.status import Fact, Track, fold_delivery, queued_at
-from gateway.errors import GatewayError, StaleLease, TransportFailure
-from gateway.outgoing import answering, closed, sign_again
+from gateway.edxml import canonical
+from gateway.errors import GatewayError, StaleLease, StoreFailure, TransportFailure
+from gateway.outgoing import desk as desks
+from gateway.outgoing import package
 from gateway.outgoing.desk import OutDesk
-from gateway.policy import retry
-from gateway.ports import Fate, LeasedOutbox, OutboxItem, Outcome, Parcel, Target, Work
+from gateway.policy import upkeep
+from gateway.policy.verdict import ReasonCode
+from gateway.ports import Fate, LeasedOutbox, OutboxItem, Outcome, Parcel, Scratch, Target, Work
 
 _log = logging.getLogger(__name__)
 
@@ -47,9 +58,9 @@ async def run(desk: OutDesk, leased: LeasedOutbox) -> None:
     item, began = leased.item, desk.clock.now()
     scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
     try:
-        leased = await sign_again.current(desk, scope, leased)
+        leased = await under_current_key(desk, scope, leased)
         parcel, targets = await _prepare(desk, scope, leased)
-        diverted = await closed.among(desk, parcel.kind, targets)
+        diverted = await divert_closed(desk, parcel.kind, targets)
         codes = diverted.routes(targets)
         published = await _publish(desk, parcel, codes) if codes else {}
         outcomes = diverted.outcomes(targets, published)
@@ -103,14 +114,14 @@ async def _record(
     """In one unit: that it was being sent, and what came of it."""
     item, now = leased.item, desk.clock.now()
     later = [target for target in targets if outcomes[target.code].fate is Fate.LATER]
-    planned = retry.next_try(
+    planned = upkeep.next_try(
         leased.lease.attempt,
         permanent=False,
         age=now - item.created_at,
         chance=random.random(),  # noqa: S311 - jitter, not a secret
         limit=desk.profile.retry_limit,
     )
-    plan = None if isinstance(planned, retry.GiveUp) else planned
+    plan = None if isinstance(planned, upkeep.GiveUp) else planned
     async with desk.store.begin(scope) as work:
         await _settled(work, item, targets, outcomes, began, now, give_up=plan is None)
         if later and plan is not None:
@@ -125,7 +136,7 @@ async def _record(
         else:
             await work.outbox.sent(leased.lease, now)
         reached = [target.code for target in targets if outcomes[target.code].fate is Fate.DELIVERED]
-        await answering.run(work, item, reached, now)
+        await end_waits_of_row(work, item, reached, now)
         await work.commit()
     for target in targets:
         _count(item.lane, outcomes[target.code], again=plan is not None)
@@ -243,3 +254,201 @@ async def _tell_retry(
             "next_at": (now + delay).isoformat(),
         },
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diverted:
+    """By the recipient's code: what is not published, and who gets it instead, with the notice that is kept of it."""
+
+    held: Mapping[str, Outcome] = field(default_factory=dict)
+    heirs: Mapping[str, str] = field(default_factory=dict)
+    notices: Mapping[str, str] = field(default_factory=dict)
+
+    def routes(self, targets: Sequence[Target]) -> list[str]:
+        """Where the row is published to, each once: a successor may be a recipient itself."""
+        open_ = (target.code for target in targets if target.code not in self.held)
+        return list(dict.fromkeys(self.heirs.get(code, code) for code in open_))
+
+    def outcomes(self, targets: Sequence[Target], published: Mapping[str, Outcome]) -> dict[str, Outcome]:
+        """What became of each recipient."""
+        found = dict(self.held)
+        for code in {target.code for target in targets} - self.held.keys():
+            outcome = published[self.heirs.get(code, code)]
+            notice = self.notices.get(code, "")
+            is_there = outcome.fate is Fate.DELIVERED and notice
+            found[code] = replace(outcome, code=REDIRECTED, detail=notice) if is_there else outcome
+        return found
+
+
+REDIRECTED = "recipient-redirected"
+
+
+async def divert_closed(desk: OutDesk, kind: str, targets: Sequence[Target]) -> Diverted:
+    """A code that is held goes out as soon as the registry opens it again; its sender may cancel and send anew."""
+    if kind == Kind.STATUS:
+        return Diverted()
+    today = desk.today()
+    held: dict[str, Outcome] = {}
+    heirs: dict[str, str] = {}
+    for target in targets:
+        if await desk.directory.find(target.code, today) is None:
+            answer = await desk.directory.resolve(target.code, today)
+            if answer.standing is Standing.CLOSED and answer.may_refuse:
+                heir = await _taking_over(desk, answer)
+                if heir is not None:
+                    heirs[target.code] = heir
+                else:
+                    held[target.code] = _held_back(answer)
+    notices = {code: f"{code} ended: sent to its successor {heir}" for code, heir in heirs.items()}
+    return Diverted(held=held, heirs=heirs, notices=notices)
+
+
+async def _taking_over(desk: OutDesk, answer: Resolution) -> str | None:
+    """The successor, where the change says that it gets what still waits, and it is in force."""
+    ending = answer.ending
+    if ending is None or ending.queued is not QueuedMail.REDIRECT or answer.successor is None:
+        return None
+    return answer.successor if await desk.directory.find(answer.successor, desk.today()) else None
+
+
+def _held_back(answer: Resolution) -> Outcome:
+    until = f" after {answer.entry.valid_to}" if answer.entry and answer.entry.valid_to else ""
+    is_returned = answer.ending is not None and answer.ending.queued is QueuedMail.RETURN
+    advice = "send to it anew" if is_returned else "cancel and send to it"
+    heirs = _heirs(answer)
+    heir = f"; its successor is {', '.join(heirs)}: {advice}" if heirs else ""
+    return Outcome(
+        fate=Fate.NEVER if is_returned else Fate.LATER,
+        code=ReasonCode.RECIPIENT_CLOSED,
+        detail=f"{answer.given} is closed in the registry{until}{heir}",
+    )
+
+
+def _heirs(answer: Resolution) -> Collection[str]:
+    if answer.successor is not None:
+        return (answer.successor,)
+    return answer.ending.heirs if answer.ending is not None else ()
+
+
+async def under_current_key(desk: OutDesk, scope: AgencyScope, leased: LeasedOutbox) -> LeasedOutbox:
+    """The row as it may be published now. NotFound or SignerDown when its key may sign no more and no other one can."""
+    item, now = leased.item, desk.clock.now()
+    if item.signed_by is None:
+        return leased
+    allowed = await desks.signing_keys(desk, item.sender_code, now)
+    fault = desk.keys.fault(item.sender_code, item.signed_by, now, allowed)
+    if fault is None:
+        return leased
+    async with desk.store.read(scope) as work:
+        if await _was_published(work, item):
+            return leased
+        opener = await desk.blobs.open(work, item.envelope_digest)
+    log.action(_log, "outbox.signed_again", fault, outbox=item.id)
+    return await _signed_again(desk, scope, leased, opener, allowed, now)
+
+
+async def _was_published(work: Work, item: OutboxItem) -> bool:
+    """Whether any recipient has these bytes: then every one gets them."""
+    if item.kind is Kind.STATUS:
+        return False  # it has one recipient, and still waits for that one
+    deliveries = [each.id for each in await work.deliveries.of(item.subject_id)]
+    known = await work.facts.of_many(deliveries)
+    return any(fact.code == "sent" for facts in known.values() for fact in facts)
+
+
+async def _signed_again(
+    desk: OutDesk,
+    scope: AgencyScope,
+    leased: LeasedOutbox,
+    opener: Callable[[], BinaryIO],
+    allowed: KeyUse,
+    now: datetime,
+) -> LeasedOutbox:
+    with desk.blobs.scratch() as scratch:
+        made = await desk.pool.run(
+            lambda: _write_signed_again(desk, leased.item, opener, allowed, scratch, now)
+        )
+        await made.keep(desk, scratch)
+    return await _commit_signed_again(desk, scope, leased, made, now)
+
+
+def _write_signed_again(
+    desk: OutDesk,
+    item: OutboxItem,
+    opener: Callable[[], BinaryIO],
+    allowed: KeyUse,
+    scratch: Scratch,
+    now: datetime,
+) -> package.Packed:
+    """Sync: one pass to read what is there, one to write it anew, one to prove it (W10)."""
+    fast = canonical.read_fast(package.pieces(opener), item.envelope_size, desk.xml)
+    if fast is None:
+        raise StoreFailure(
+            f"packet {item.packet_id}: the stored envelope cannot be read; it is not signed again"
+        )
+    signer = desk.keys.signer(item.sender_code, now, allowed)
+    for piece in canonical.resigned_pieces(fast, package.pieces(opener), signer, now):
+        scratch.file.write(piece)
+    scratch.file.flush()
+    packed = package.proved(desk, scratch, scratch.file.tell(), signer, fast.signature.packet_id, now)
+    if packed.signed.body_digest != fast.body_digest:
+        raise StoreFailure(f"packet {item.packet_id}: signing again changed the content; it is not sent")
+    return packed
+
+
+async def _commit_signed_again(
+    desk: OutDesk, scope: AgencyScope, leased: LeasedOutbox, made: package.Packed, now: datetime
+) -> LeasedOutbox:
+    """The old file keeps its reference: it may have been on its way when its courier died."""
+    item = leased.item
+    fresh = replace(
+        item, envelope_digest=made.digest, envelope_size=made.size, signed_by=package.signed_by(made)
+    )
+    async with desk.store.begin(scope) as work:
+        await work.outbox.signed_again(leased.lease, fresh)
+        if item.kind is Kind.STATUS:
+            await work.blobs.keep(made.content, "status", item.packet_id)
+        else:
+            await work.blobs.keep(made.content, "envelope", item.subject_id)
+            document = await work.outgoing.get(item.subject_id)
+            await work.outgoing.save(
+                replace(document, envelope_digest=made.digest, envelope_size=made.size, packed_at=now)
+            )
+        told = {"was": item.envelope_digest, "packet": item.packet_id, "was_signed_by": item.signed_by}
+        await work.events.append(
+            EventKind.MESSAGE_RESIGNED, item.subject_id, now, told | package.as_logged(made)
+        )
+        await work.commit()
+    return LeasedOutbox(item=fresh, lease=leased.lease)
+
+
+_ANSWERING = (Kind.DOCUMENT, Kind.REPLACEMENT)
+
+
+async def end_waits_of_row(work: Work, item: OutboxItem, reached: Collection[str], now: datetime) -> None:
+    """Nothing for what answers nobody, nor a second time for what reaches the next recipient."""
+    if item.kind not in _ANSWERING or not reached:
+        return
+    await end_waits(work, await work.outgoing.get(item.subject_id), reached, now)
+
+
+async def end_waits(work: Work, document: OutgoingDocument, reached: Collection[str], now: datetime) -> None:
+    """By the axis, or on paper."""
+    if document.kind not in _ANSWERING:
+        return
+    for link in document.draft.replies_to:
+        if link.document_id is None or not _is_answer_told(document, link.agency, reached):
+            continue
+        for asked in await work.incoming.by_document_id(link.agency, link.document_id):
+            if document.id in asked.answered_by:
+                continue
+            await work.incoming.save(replace(asked, answered_by=(*asked.answered_by, document.id)))
+            said = {"by": document.id, "to": link.agency}
+            await work.events.append(EventKind.INBOX_REPLIED, asked.id, now, said)
+
+
+def _is_answer_told(document: OutgoingDocument, code: str, reached: Collection[str]) -> bool:
+    """Whether it reached who asked. Who asked under a code that ended is answered at the one that took over."""
+    asked = code.casefold()
+    named = {each.code.casefold() for each in document.draft.recipients}
+    return asked not in named or asked in {each.casefold() for each in reached}

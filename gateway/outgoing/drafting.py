@@ -1,11 +1,14 @@
-"""A draft as a person works on it: begun, changed, its files brought, put in order, taken away. In: a draft's id, and what
-it says now. Out: the draft as it now is. It may be incomplete; what must never be stored is turned away all the same (R2).
-What may not be sent is named by `recheck`."""
+"""A draft as a person works on it: begun, changed, its files brought, put in order, taken away; and looked at anew, its
+files as if they came now, by every rule of step 2. In: a draft's id, and what it says now. Out: the draft as it now is,
+or `Checked`, with every reason against sending it. It may be incomplete; what must never be stored is turned away all
+the same (R2)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import BinaryIO
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
@@ -19,16 +22,16 @@ from gateway.domain.document import (
     Recipient,
 )
 from gateway.domain.fields import tidy
-from gateway.domain.signatures import FileVerdict
+from gateway.domain.signatures import FileVerdict, LegalValue
 from gateway.errors import Clash, NotFound, Refused
-from gateway.outgoing import alert, check, seal
+from gateway.outgoing import check, files, intake
 from gateway.outgoing.accept import accept
 from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.intake import Tray, tray
-from gateway.outgoing.order import Order
-from gateway.policy import contents, door, pdf_verdict
+from gateway.outgoing.intake import Order, Tray, tray
+from gateway.outgoing.package import pieces
+from gateway.policy import door, pdf_verdict
 from gateway.policy import outgoing as rules
-from gateway.policy.verdict import ReasonCode, Verdict, reason
+from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 from gateway.ports import Kept, Work
 
 MOST_FILES = 100
@@ -145,15 +148,15 @@ def remaining(draft: Draft, change: Change | None) -> tuple[Recipient, ...]:
 async def _refuse_bad(desk: OutDesk, scope: AgencyScope, files: Tray) -> None:
     verdict = Verdict()
     for n, received in enumerate(files.received):
-        verdict += contents.judge(received.item.name, received.facts, desk.profile, f"/files/{n}")
+        verdict += door.judge_file(received.item.name, received.facts, desk.profile, f"/files/{n}")
     if not verdict.allowed:
-        await alert.malware_refused(desk, scope, files)
+        await intake.alert_of_malware(desk, scope, files)
         raise Refused(verdict)
 
 
 async def _draft(work: Work, id: str) -> OutgoingDocument:
     document = await work.outgoing.get(id)
-    seal.refuse_sealed(document)
+    files.refuse_sealed(document)
     if document.state is not OutState.DRAFT:
         raise Clash(
             f"{id} is {document.state}, not a draft; it cannot be changed any more", code="GW-NO-DRAFT"
@@ -219,3 +222,71 @@ def _verdict_on(document: OutgoingDocument, n: int) -> FileVerdict | None:
 
 def _lead_first(part: tuple[FileItem, FileVerdict | None]) -> bool:
     return part[0].role is not FileRole.LEAD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What would be sent. `files` are the digests in their order; `earlier` are the documents that were sent under the same
+    number, notation and date, newest first."""
+
+    document: OutgoingDocument
+    draft: Draft
+    order: Order
+    verdict: Verdict
+    files: tuple[str, ...]
+    legal_value: LegalValue | None
+    signatures: tuple[FileVerdict, ...]
+    earlier: tuple[OutgoingDocument, ...] = ()
+
+
+async def recheck(desk: OutDesk, scope: AgencyScope, id: str, confirm: tuple[str, ...] = ()) -> Checked:
+    """Clash when it is no draft any more."""
+    async with desk.store.read(scope) as work:
+        document = await work.outgoing.get(id)
+        files.refuse_sealed(document)
+        _must_be_draft(document)
+        openers = [await desk.blobs.open(work, item.sha256) for item in document.files]
+        same = await work.outgoing.by_document_id(document.document_id)
+    order = Order(
+        draft=document.draft,
+        kind=document.kind,
+        parent_id=document.parent_id,
+        change=document.change,
+        confirm=confirm,
+    )
+    async with tray(desk) as held:
+        for item, opener in zip(document.files, openers, strict=True):
+            await held.add(item.role, item.name, item.role, chunks(desk, opener))
+        draft, verdict = await check.look(desk, scope, order, held)
+        roles = desk.profile.pdf_roles
+        return Checked(
+            document=document,
+            draft=draft,
+            order=order,
+            verdict=verdict + Verdict(reasons=_unconfirmed(document)),
+            files=tuple(received.item.sha256 for received in held.received),
+            legal_value=pdf_verdict.legal_value(check.lead_of(held, roles)),
+            signatures=check.judged(held, roles),
+            earlier=tuple(each for each in same if _was_sent(each, document)),
+        )
+
+
+async def chunks(desk: OutDesk, opener: Callable[[], BinaryIO]) -> AsyncIterator[bytes]:
+    """Stored bytes, as a tray takes them."""
+    pieces_left = pieces(opener)
+    while piece := await desk.pool.run(partial(next, pieces_left, b"")):
+        yield piece
+
+
+def _must_be_draft(document: OutgoingDocument) -> None:
+    if document.state not in (OutState.DRAFT, OutState.BLOCKED):
+        raise Clash(f"{document.id} is {document.state}, not a draft; only a draft can be sent by this call")
+
+
+def _unconfirmed(document: OutgoingDocument) -> tuple[Reason, ...]:
+    return tuple(reason(ReasonCode.UNCONFIRMED, f"/{name}", field=name) for name, _ in document.doubts)
+
+
+def _was_sent(earlier: OutgoingDocument, document: OutgoingDocument) -> bool:
+    is_other = earlier.id != document.id and earlier.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)
+    return is_other and earlier.state in (OutState.QUEUED, OutState.PACKED, OutState.PAPER)

@@ -1,26 +1,32 @@
-"""Reading what was handed in or sent: one file of an outgoing document, or its envelope byte for byte. In: ids of one's own
-agency. Out: a stream of the bytes that were accepted; when the store has others, nothing is given out and everybody is
-told. Once packed a file lies in its envelope alone, and is decoded out of it."""
+"""Reading what was handed in or sent: one file of an outgoing document, or its envelope byte for byte; and sealing what is
+suspected to be a secret, so that nobody reads it any more (R4). In: ids of one's own agency. Out: a stream of the bytes
+that were accepted; when the store has others, nothing is given out and everybody is told. Or: nothing of a sealed
+document leaves any more; what has left is the recipients' to seal: the notice says so, and a recall still works.
+Once packed a file lies in its envelope alone, and is decoded out of it."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO
 
-from gateway import log
+from gateway import holding, log
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import FileItem, OutgoingDocument
+from gateway.domain.document import FileItem, Kind, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
+from gateway.domain.hold import Decision, HeldKind, Hold
 from gateway.domain.identity import Digest
+from gateway.domain.status import Track, fold_delivery, own_fact
 from gateway.edxml import attachment, canonical
-from gateway.errors import AlteredContent, CannotOpen, NotFound
-from gateway.outgoing import seal
+from gateway.errors import AlteredContent, CannotOpen, Clash, NotFound
+from gateway.holding import HoldDesk, Suspect, freeze
+from gateway.outgoing import accept
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.package import pieces
+from gateway.ports import Unsealer, Work
 
 _log = logging.getLogger(__name__)
 PIECE = 256 * 1024
@@ -41,7 +47,7 @@ async def open_file(desk: OutDesk, scope: AgencyScope, id: str, n: int) -> OpenF
     """The n-th file as it was handed in; NotFound when there is none, Clash when it may not be read."""
     async with desk.store.read(scope) as work:
         document = await work.outgoing.get(id)
-        seal.refuse_sealed(document)
+        refuse_sealed(document)
         item = next((one for one in document.files if one.n == n), None)
         if item is None:
             raise NotFound(f"{id} has {len(document.files)} files; there is no file {n}")
@@ -134,3 +140,68 @@ async def _streamed(desk: OutDesk, start: Callable[[], Iterator[bytes]]) -> Asyn
     running = start()
     while piece := await desk.pool.run(partial(next, running, b"")):
         yield piece
+
+
+async def seal_document(desk: OutDesk, hold: HoldDesk, scope: AgencyScope, id: str, why: str) -> Hold:
+    """The document with its updates, whichever of them is named. Clash when it is sealed already."""
+    async with desk.store.begin(scope) as work:
+        named = await work.outgoing.get(id)
+        is_part = named.kind is Kind.UPDATE and named.parent_id is not None
+        whole = await work.outgoing.get(named.parent_id or "") if is_part else named
+        parts = [whole, *(one for one in await work.outgoing.children(whole.id) if one.kind is Kind.UPDATE)]
+        suspect = Suspect(
+            kind=HeldKind.OUTGOING,
+            subject_id=whole.id,
+            before=whole.state,
+            owners=[(kind, one.id) for one in parts for kind in ("source", "envelope")],
+            document_id=whole.document_id,
+            leftovers=[file.sha256 for one in parts for file in one.files],
+        )
+        begun = await freeze(desk.clock, work, suspect, why)
+        for one in parts:
+            await _stop_sealed(desk, work, one)
+        await work.commit()
+    return await holding.settle(hold, scope, begun.id)
+
+
+async def lift_seal(
+    desk: OutDesk, hold: HoldDesk, scope: AgencyScope, hold_id: str, decision: Decision, key: Unsealer | None
+) -> Hold:
+    """The exact bytes are where they were. What was stopped stays stopped: it is sent as a new document."""
+    brought_back = await holding.bring_back(hold, scope, hold_id, key)
+    async with desk.store.begin(scope) as work:
+        lifted = await holding.lift(work, hold_id, decision, brought_back)
+        if lifted.kind is not HeldKind.OUTGOING:
+            raise Clash(f"the hold {hold_id} is of something that came in")
+        whole = await work.outgoing.get(lifted.subject_id)
+        for one in (whole, *await work.outgoing.children(whole.id)):
+            if one.is_sealed:
+                await work.outgoing.save(replace(one, is_sealed=False))
+        await work.commit()
+    return await holding.settle(hold, scope, hold_id)
+
+
+def refuse_sealed(document: OutgoingDocument) -> None:
+    """Clash for a document of which nothing may leave or be read."""
+    if document.is_sealed:
+        raise Clash(f"the content of {document.id} cannot be read: it is sealed", code="GW-UNREADABLE")
+
+
+async def _stop_sealed(desk: OutDesk, work: Work, document: OutgoingDocument) -> None:
+    """Nothing that still waits leaves. A packet that a courier holds at this moment has left."""
+    if document.state is OutState.QUEUED:
+        await work.jobs.cancel("pack", document.id)
+    for item in await work.outbox.of_subject(document.id):
+        if item.state == "waiting":
+            await work.outbox.cancel(item.id)
+    now = desk.clock.now()
+    for delivery in accept.in_turn(await work.deliveries.of(document.id)):
+        if delivery.state in ("queued", "paper"):
+            fact = own_fact(Track.TRANSPORT, "cancelled", now)
+            facts = [*await work.facts.of(delivery.id), fact]
+            await work.facts.add(delivery.id, fact)
+            standing = fold_delivery(facts)
+            await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, now)
+    stopped = document.state in (OutState.QUEUED, OutState.PAPER, OutState.BLOCKED)
+    state = OutState.CANCELLED if stopped else document.state
+    await work.outgoing.save(replace(document, state=state, is_sealed=True))

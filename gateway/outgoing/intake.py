@@ -1,27 +1,70 @@
-"""Step 1 of the way out: streams a caller's files to scratch files, counting, hashing and looking at each. In: chunks
-as they come. Out: `Received` files in a `Tray`. Nothing is kept until `accept`; leaving the tray deletes the rest."""
+"""Step 1 of the way out: what a caller asks, and its files, streamed to scratch files, each counted, hashed and looked at.
+In: an `Order`, chunks as they come. Out: `Received` files in a `Tray`; of refused ones that carry malware, an event for
+each. Nothing is kept until `accept`; leaving the tray deletes the rest."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
-from gateway.domain.document import Draft, FileItem, FileRole
-from gateway.domain.files import FileFacts
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Change, Delivery, Draft, FileItem, FileRole, Kind, OutgoingDocument
+from gateway.domain.event import EventKind
+from gateway.domain.fields import tidy
 from gateway.domain.identity import Digest
-from gateway.domain.signatures import PdfFacts
+from gateway.domain.signatures import FileFacts, PdfFacts
 from gateway.errors import Refused, ScannerDown
+from gateway.outgoing.desk import OutDesk
 from gateway.policy import door
-from gateway.policy.contents import must_wait
-from gateway.policy.verdict import Verdict
+from gateway.policy.door import clean_name, must_wait
+from gateway.policy.verdict import Reason, Verdict
 from gateway.ports import Kept, Scratch
 
-if TYPE_CHECKING:
-    from gateway.outgoing.desk import OutDesk
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One document to send, or a draft to keep. Recipients stand in `draft` as the caller gave them; `confirm` are codes
+    of reasons that the caller has read and bears with."""
+
+    draft: Draft
+    send: bool = True
+    kind: Kind = Kind.DOCUMENT
+    parent_id: str | None = None
+    change: Change | None = None
+    confirm: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Every door makes one of these: here what is blank becomes absent, once."""
+        object.__setattr__(self, "draft", tidy(self.draft))
+        if self.change is not None:
+            object.__setattr__(self, "change", tidy(self.change))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """What was committed. `replayed` is the first answer (status, body) when the caller repeated itself."""
+
+    document: OutgoingDocument | None
+    deliveries: tuple[Delivery, ...] = ()
+    warnings: tuple[Reason, ...] = ()
+    replayed: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """An idempotency key as interfaces.md 3.3 defines it: `owner` is the principal, `meta` canonical JSON. `render`
+    makes the answer that is stored with the document and given again."""
+
+    owner: str
+    key: str
+    method: str
+    path: str
+    meta: str
+    render: Callable[[Accepted], tuple[int, str]]
+
 
 # Written and hashed in one hop to the pool: large enough to make hops rare, small enough to stay cheap to hold.
 PIECE = 1024 * 1024
@@ -141,3 +184,26 @@ async def tray(desk: OutDesk) -> AsyncIterator[Tray]:
     await desk.admits()
     with ExitStack() as stack:
         yield Tray(desk=desk, stack=stack)
+
+
+_ALERTS_SUBJECT = "intake"
+
+
+async def alert_of_malware(desk: OutDesk, scope: AgencyScope, tray: Tray) -> None:
+    """Does nothing where no file carries any."""
+    told = [
+        {
+            "file": clean_name(one.item.name),
+            "sha256": one.item.sha256,
+            "malware": one.facts.malware,
+            "outgoing": True,
+        }
+        for one in tray.received
+        if one.facts.malware is not None
+    ]
+    if not told:
+        return
+    async with desk.store.begin(scope) as work:
+        kinds = [(EventKind.ALERT_MALWARE, each) for each in told]
+        await work.events.append_many(_ALERTS_SUBJECT, desk.clock.now(), kinds)
+        await work.commit()

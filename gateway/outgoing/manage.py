@@ -1,21 +1,25 @@
-"""Acts on a document that has not left, or has not arrived: send a draft, cancel, send again. In: a document's id.
-Out: the document as it now is. One transaction each; every act is an event."""
+"""Acts on a document that has not left, or has not arrived: send a draft, cancel, send again; and the dispatch list of
+what goes on paper, its lines closed by a person with date and means. In: a document's id, and what was done. Out: the
+document as it now is; lines of the list. One transaction each; every act is an event."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import Delivery, OutgoingDocument, OutState
+from gateway.domain.document import Delivery, FileItem, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.status import Fact, Track, fold_delivery, own_fact
 from gateway.errors import Clash, Refused
-from gateway.outgoing import accept, check, recheck, request, seal
+from gateway.outgoing import accept, check, dispatch, drafting, files
 from gateway.outgoing.desk import OutDesk
+from gateway.policy import outgoing
+from gateway.policy.outgoing import HandedOver
 from gateway.policy.verdict import Verdict
 from gateway.ports import Target, Work
+from gateway.ports.store import PaperPart
 
 # What the same bytes cannot mend.
 _NOT_AGAIN = {
@@ -35,7 +39,7 @@ async def send_draft(
 ) -> OutgoingDocument:
     """The draft is checked anew and queued; Refused with every reason when it may not leave. With `wait` it can be called
     back for that long (`undo`)."""
-    checked = await recheck.run(desk, scope, id, confirm)
+    checked = await drafting.recheck(desk, scope, id, confirm)
     if not checked.verdict.allowed:
         raise Refused(checked.verdict)
     draft, now = checked.document, desk.clock.now()
@@ -106,9 +110,9 @@ async def cancel_in(
     cancelled = await work.outgoing.save(
         replace(document, state=OutState.CANCELLED), expect_version=expect_version
     )
-    for delivery in request.in_turn(deliveries):
+    for delivery in accept.in_turn(deliveries):
         await _transport(desk, work, delivery, own_fact(Track.TRANSPORT, "cancelled", desk.clock.now()))
-    await request.withdraw(desk, work, document)
+    await accept.withdraw_requests(desk, work, document)
     await work.blobs.drop("source", id)
     await work.events.append(EventKind.MESSAGE_CANCELLED, id, desk.clock.now(), told)
     return cancelled
@@ -122,7 +126,7 @@ async def resend(
     async with desk.store.begin(scope) as work:
         agency = await work.agency()
         document = await work.outgoing.get(id)
-        seal.refuse_sealed(document)
+        files.refuse_sealed(document)
         if document.state is OutState.PAPER:
             raise Clash(f"{id} goes on paper and never over the axis; print it again")
         if document.envelope_digest is None and _could_not_be_packed(document, await work.deliveries.of(id)):
@@ -145,7 +149,7 @@ async def resend(
                 last_error=None,
             )
         )
-        for delivery in request.in_turn(chosen):
+        for delivery in accept.in_turn(chosen):
             await _transport(desk, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
         await work.events.append(
             EventKind.MESSAGE_QUEUED, id, now, {"again": True, "to": [d.recipient.code for d in chosen]}
@@ -187,7 +191,7 @@ async def _pack_again(desk: OutDesk, work: Work, document: OutgoingDocument) -> 
     """What stood in the way of its packing may be gone, such as a damaged file that was restored; it goes to all."""
     now = desk.clock.now()
     document = await work.outgoing.save(replace(document, state_reason=None))
-    for delivery in request.in_turn(await work.deliveries.of(document.id)):
+    for delivery in accept.in_turn(await work.deliveries.of(document.id)):
         await _transport(desk, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
     await work.jobs.put("pack", document.id)
     to = [each.code for each in document.draft.recipients]
@@ -214,3 +218,94 @@ async def _transport(desk: OutDesk, work: Work, delivery: Delivery, fact: Fact) 
     await work.facts.add(delivery.id, fact)
     standing = fold_delivery(facts)
     await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, desk.clock.now())
+
+
+MOST_PAPER_LINES = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperLine:
+    """One letter to one recipient. `printed` are the files of which it consists; none where the node has no file of it."""
+
+    part: PaperPart
+    document: OutgoingDocument
+    delivery: Delivery
+
+    @property
+    def printed(self) -> tuple[FileItem, ...]:
+        return outgoing.printed_files(self.document.draft, self.document.files)
+
+
+async def paper_waiting(work: Work, limit: int = MOST_PAPER_LINES) -> list[PaperLine]:
+    """What somebody still has to hand over, the longest waiting first."""
+    return await _paper_lines(work, await work.paper.waiting(limit))
+
+
+async def paper_handed_over(
+    work: Work, first: date, last: date, limit: int = MOST_PAPER_LINES
+) -> list[PaperLine]:
+    """What was handed over in these days."""
+    return await _paper_lines(work, await work.paper.handed(first, last, limit))
+
+
+async def close_paper(
+    desk: OutDesk, scope: AgencyScope, id: str, said: HandedOver, recipients: Sequence[str] = ()
+) -> OutgoingDocument:
+    """Handed over to these recipients, or to all that still wait. Said again about one that is named it puts right what was
+    said before. Refused names every broken rule; Clash when nothing of it waits."""
+    now, note = desk.clock.now(), said.note.strip()
+    async with desk.store.begin(scope) as work:
+        document = await work.outgoing.get(id)
+        verdict = outgoing.check_handed_over(said, document.draft.issued_on, desk.today())
+        if not verdict.allowed:
+            raise Refused(verdict)
+        chosen = await _chosen_parts(work, document, recipients)
+        for part, delivery in chosen:
+            closed = replace(
+                part,
+                handed_over=said.on,
+                means=said.means.value,
+                note=note,
+                closed_at=now,
+                closed_by=scope.principal_id,
+            )
+            await work.paper.close(closed)
+            told = {"to": delivery.recipient.code, "delivery": delivery.id, "on": said.on.isoformat()}
+            told |= {"means": said.means.value} | ({"note": note} if note else {})
+            before = part.handed_over.isoformat() if part.handed_over else None
+            await work.events.append(
+                EventKind.PAPER_HANDED, id, now, told | ({"before": before} if before else {})
+            )
+        reached = [delivery.recipient.code for _, delivery in chosen]
+        await dispatch.end_waits(work, document, reached, now)
+        await work.commit()
+    desk.wake()
+    return document
+
+
+async def _chosen_parts(
+    work: Work, document: OutgoingDocument, recipients: Sequence[str]
+) -> list[tuple[PaperPart, Delivery]]:
+    deliveries = await work.deliveries.of(document.id)
+    if recipients:
+        deliveries = check.named(deliveries, recipients)
+    parts = {part.delivery_id: part for part in await work.paper.of(document.id)}
+    chosen = [
+        (parts[each.id], each)
+        for each in deliveries
+        if each.id in parts and each.state != "cancelled" and (recipients or not parts[each.id].handed_over)
+    ]
+    if not chosen:
+        raise Clash(f"nothing of {document.id} waits to be handed over on paper", code="GW-NO-PAPER")
+    return chosen
+
+
+async def _paper_lines(work: Work, parts: Sequence[PaperPart]) -> list[PaperLine]:
+    ids = list(dict.fromkeys(part.document_id for part in parts))
+    documents = {id: await work.outgoing.get(id) for id in ids}
+    sent = await work.deliveries.of_many(ids) if ids else {}
+    deliveries = {each.id: each for all_ in sent.values() for each in all_}
+    return [
+        PaperLine(part=part, document=documents[part.document_id], delivery=deliveries[part.delivery_id])
+        for part in parts
+    ]

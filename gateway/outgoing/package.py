@@ -1,22 +1,27 @@
-"""Step 4 of the way out: a job becomes a signed envelope on disk. In: a leased `pack` or `answer` job. Out: an outbox
-row, through `enqueue`. Streams content store → base64 → envelope; verifies the result on the fast path before it may
-leave (W10). A crash before the last commit leaves only an unreferenced blob, and the job comes again."""
+"""Steps 4 and 5 of the way out: a job becomes a signed envelope on disk, and that an outbox row. In: a leased `pack` or
+`answer` job. Out: in one transaction, so that a worker that woke late changes nothing: envelope reference, outbox
+row, source references dropped, job done; or, after an error that no time heals, every recipient failed with the
+reason. Streams content store → base64 → envelope; verifies the result on the fast path before it may leave (W10). A
+crash before the last commit leaves only an unreferenced blob, and the job comes again."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import BinaryIO
 
 from gateway import log
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import FileItem, OutgoingDocument, OutState
+from gateway.domain.document import FileItem, Kind, Lane, OutgoingDocument, OutState, Urgency
+from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest, PacketId
-from gateway.domain.proof import Binding, SignedEnvelope
-from gateway.domain.receipt import StatusPacket
-from gateway.edxml import build, saying, verify
+from gateway.domain.proof import Binding, SignedEnvelope, StatusPacket
+from gateway.domain.status import Fact, Track, fold_delivery
+from gateway.edxml import build, verify
 from gateway.edxml.envelope import Envelope
 from gateway.errors import (
     AlteredContent,
@@ -27,11 +32,12 @@ from gateway.errors import (
     StaleLease,
     StoreFailure,
 )
-from gateway.outgoing import enqueue, given_up, keys, sendable, translate
+from gateway.outgoing import accept, translate
+from gateway.outgoing import desk as desks
 from gateway.outgoing.check import hosted_agency
 from gateway.outgoing.desk import OutDesk
-from gateway.policy import retry
-from gateway.ports import EnvelopeSigner, Job, Kept, Scratch
+from gateway.policy import upkeep
+from gateway.ports import EnvelopeSigner, Job, Kept, OutboxItem, Scratch, Target, Work
 
 _log = logging.getLogger(__name__)
 # Pieces in which files are read and hashed (design 6).
@@ -69,7 +75,7 @@ async def run(desk: OutDesk, job: Job) -> None:
         log.action(_log, "job.discarded", "another worker owns this job now", job=job.id)
     except GatewayError as error:
         if _is_final(error, job):
-            await given_up.run(desk, scope, job, error)
+            await give_up(desk, scope, job, error)
         else:
             await _put_off(desk, scope, job, error)
 
@@ -89,20 +95,20 @@ async def _document(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
             [await desk.blobs.open(work, item.sha256) for item in document.files] if _open(document) else []
         )
     if not _open(document):
-        await enqueue.nothing_to_do(desk, scope, job)
+        await nothing_to_do(desk, scope, job)
         return
     agency = await hosted_agency(desk, scope)
     now = desk.clock.now()
-    envelope = translate.document(document, agency, now)
+    envelope = translate.envelope_of(document, agency, now)
     contents = [
-        build.Content(entry_name=sendable.entry_name(document, item), open=partial(pieces, source))
+        build.Content(entry_name=translate.entry_name(document, item), open=partial(pieces, source))
         for item, source in zip(document.files, sources, strict=True)
     ]
-    qualifier = sendable.qualifier(document)
+    qualifier = translate.qualifier(document)
     with desk.blobs.scratch() as scratch:
         packed = await _pack(desk, agency, envelope, contents, qualifier, scratch, now, document.files)
         await packed.keep(desk, scratch)
-    await enqueue.document(desk, scope, job, document, packed)
+    await enqueue_document(desk, scope, job, document, packed)
 
 
 def _same_files(accepted: Sequence[FileItem], written: build.Written) -> None:
@@ -120,11 +126,11 @@ def _open(document: OutgoingDocument) -> bool:
 
 async def _answer(desk: OutDesk, scope: AgencyScope, job: Job, packet: StatusPacket) -> None:
     agency = await hosted_agency(desk, scope)
-    envelope, qualifier = saying.status(packet, agency), saying.qualifier(packet)
+    envelope, qualifier = build.status_envelope(packet, agency), build.status_qualifier(packet)
     with desk.blobs.scratch() as scratch:
         packed = await _pack(desk, agency, envelope, (), qualifier, scratch, desk.clock.now())
         await packed.keep(desk, scratch)
-    await enqueue.status(desk, scope, job, packet, packed)
+    await enqueue_status(desk, scope, job, packet, packed)
 
 
 async def _pack(
@@ -137,7 +143,7 @@ async def _pack(
     now: datetime,
     accepted: Sequence[FileItem] = (),
 ) -> Packed:
-    use = await keys.usable(desk, agency.code, now)
+    use = await desks.signing_keys(desk, agency.code, now)
 
     def write() -> Packed:
         signer = desk.keys.signer(agency.code, now, use)
@@ -183,7 +189,7 @@ def pieces(source: Callable[[], BinaryIO]) -> Iterator[bytes]:
 
 async def _put_off(desk: OutDesk, scope: AgencyScope, job: Job, error: GatewayError) -> None:
     """A signer that is down leaves the document queued with its reason (design 4.3)."""
-    delay = retry.delay_of(job.lease.attempt)
+    delay = upkeep.retry_delay(job.lease.attempt)
     log.action(_log, "job.postponed", str(error), job=job.id, subject=job.subject_id, code=error.code)
     try:
         async with desk.store.begin(scope) as work:
@@ -191,3 +197,191 @@ async def _put_off(desk: OutDesk, scope: AgencyScope, job: Job, error: GatewayEr
             await work.commit()
     except StaleLease:
         log.action(_log, "job.discarded", "another worker owns this job now", job=job.id)
+
+
+async def enqueue_document(
+    desk: OutDesk, scope: AgencyScope, job: Job, document: OutgoingDocument, packed: Packed
+) -> None:
+    """The document is packed and waits for the courier, unless it was cancelled meanwhile."""
+    agency = await hosted_agency(desk, scope)
+    now = desk.clock.now()
+    async with desk.store.begin(scope) as work:
+        await work.jobs.done(job.lease)
+        current = await work.outgoing.get(document.id)
+        if current.state is OutState.QUEUED:
+            await work.outgoing.save(
+                replace(
+                    current,
+                    state=OutState.PACKED,
+                    state_reason=None,
+                    envelope_digest=packed.digest,
+                    body_digest=packed.signed.body_digest,
+                    envelope_size=packed.size,
+                    packed_at=now,
+                )
+            )
+            await work.blobs.keep(packed.content, "envelope", document.id)
+            await work.blobs.drop("source", document.id)
+            targets = await _targets(work, document.id)
+            if targets:
+                await work.outbox.put(
+                    _outbox_item(
+                        desk,
+                        document.id,
+                        scope,
+                        document.packet_id,
+                        document.kind,
+                        agency.code,
+                        packed,
+                        targets,
+                        urgent=document.draft.urgency > Urgency.NORMAL,
+                    )
+                )
+            await work.events.append(
+                EventKind.MESSAGE_QUEUED,
+                document.id,
+                now,
+                as_logged(packed) | {"size": packed.size},
+            )
+        await work.commit()
+    if current.state is not OutState.QUEUED:
+        await desk.blobs.forget(
+            [packed.digest]
+        )  # it will never be sent; of a sealed document nothing may stay
+
+
+async def enqueue_status(
+    desk: OutDesk, scope: AgencyScope, job: Job, packet: StatusPacket, packed: Packed
+) -> None:
+    """A signed status waits for the courier."""
+    async with desk.store.begin(scope) as work:
+        await work.jobs.done(job.lease)
+        await work.blobs.keep(packed.content, "status", packet.packet_id)
+        target = Target(code=packet.to_code, delivery_id=packet.delivery_id)
+        await work.outbox.put(
+            _outbox_item(
+                desk,
+                job.subject_id,
+                scope,
+                packet.packet_id,
+                Kind.STATUS,
+                packet.sender_code,
+                packed,
+                (target,),
+                urgent=packet.urgent,
+            )
+        )
+        if packet.receipt is not None:
+            told = {"to": packet.to_code, "code": packet.code, "packet": packet.packet_id} | as_logged(packed)
+            await work.events.append(EventKind.RECEIPT_SIGNED, job.subject_id, desk.clock.now(), told)
+        await work.commit()
+
+
+def as_logged(packed: Packed) -> dict[str, object]:
+    """What the log keeps of what we signed (R4)."""
+    signed = packed.signed
+    return {
+        "envelope": packed.digest,
+        "body": signed.body_digest,
+        "signature": signed.signature_digest,
+        "certificate": signed_by(packed),
+    }
+
+
+def signed_by(packed: Packed) -> str:
+    """The certificate that it was signed under, by SHA-256."""
+    return hashlib.sha256(packed.signed.certificate_der).hexdigest()
+
+
+async def nothing_to_do(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
+    """The document was packed before, or will never be sent: the job is over."""
+    async with desk.store.begin(scope) as work:
+        await work.jobs.done(job.lease)
+        await work.commit()
+
+
+async def _targets(work: Work, document_id: str) -> tuple[Target, ...]:
+    return tuple(
+        Target(code=delivery.recipient.code, delivery_id=delivery.id)
+        for delivery in await work.deliveries.of(document_id)
+        if delivery.state != "cancelled"
+    )
+
+
+def _outbox_item(
+    desk: OutDesk,
+    subject_id: str,
+    scope: AgencyScope,
+    packet_id: PacketId,
+    kind: Kind,
+    sender: str,
+    packed: Packed,
+    targets: tuple[Target, ...],
+    *,
+    urgent: bool,
+) -> OutboxItem:
+    digest: Digest = packed.digest
+    return OutboxItem(
+        id=desk.clock.new_id("obx_"),
+        agency_id=scope.agency_id,
+        packet_id=packet_id,
+        kind=kind,
+        sender_code=sender,
+        lane=Lane.URGENT if urgent else Lane.NORMAL,
+        envelope_digest=digest,
+        envelope_size=packed.size,
+        targets=targets,
+        created_at=desk.clock.now(),
+        subject_id=subject_id,
+        signed_by=signed_by(packed),
+    )
+
+
+async def give_up(desk: OutDesk, scope: AgencyScope, job: Job, error: GatewayError) -> None:
+    """It is tried no more. What asked its recipients for something asks them no longer."""
+    log.action(_log, "job.given_up", str(error), job=job.id, subject=job.subject_id, code=error.code)
+    try:
+        async with desk.store.begin(scope) as work:
+            if job.payload is None:
+                await _give_up_document(desk, work, job, error)
+            else:
+                await _give_up_answer(desk, work, job, job.payload, error)
+            await work.commit()
+    except StaleLease:
+        log.action(_log, "job.discarded", "another worker owns this job now", job=job.id)
+    desk.wake()
+
+
+async def _give_up_document(desk: OutDesk, work: Work, job: Job, error: GatewayError) -> None:
+    await work.jobs.done(job.lease)
+    document = await work.outgoing.get(job.subject_id)
+    if document.state is not OutState.QUEUED:
+        return
+    deliveries = [each for each in await work.deliveries.of(document.id) if each.state != "cancelled"]
+    now = desk.clock.now()
+    fact = Fact(
+        track=Track.TRANSPORT, code="failed", at=now, reason=error.code, note=str(error), stated_at=now
+    )
+    known = await work.facts.of_many([each.id for each in deliveries])
+    await work.facts.add_many({each.id: fact for each in deliveries})
+    standings = {each.id: fold_delivery([*known[each.id], fact]) for each in deliveries}
+    states = {id: (standing.shown, standing.marks) for id, standing in standings.items()}
+    await work.deliveries.save_states(states, now)
+    await accept.withdraw_requests(desk, work, document)
+    await work.outgoing.save(replace(document, state_reason=f"{error.code}: {error}"))
+    why = {"code": error.code, "detail": str(error)}
+    told = [
+        (EventKind.DELIVERY_FAILED, {"to": each.recipient.code, "delivery": each.id, **why})
+        for each in deliveries
+    ]
+    await work.events.append_many(document.id, now, told)
+
+
+async def _give_up_answer(
+    desk: OutDesk, work: Work, job: Job, packet: StatusPacket, error: GatewayError
+) -> None:
+    await work.jobs.fail(job, f"{error.code}: {error}")
+    told = {"to": packet.to_code, "delivery": packet.delivery_id, "code": error.code, "detail": str(error)}
+    await work.events.append(EventKind.DELIVERY_FAILED, job.subject_id, desk.clock.now(), told)
+    if packet.code == "13":
+        await accept.withdraw_request(desk, work, await work.deliveries.get(job.subject_id), packet.packet_id)

@@ -12,13 +12,13 @@ from gateway.domain.document import Change, Delivery, DeliveryMode, Kind, Outgoi
 from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import PacketId
-from gateway.domain.receipt import StatusPacket
+from gateway.domain.proof import StatusPacket
 from gateway.domain.status import RequestKind
 from gateway.errors import Clash, Refused
-from gateway.outgoing import accept, request, sendable
+from gateway.outgoing import accept, translate
 from gateway.outgoing.check import named
 from gateway.outgoing.desk import OutDesk
-from gateway.policy import change as rules
+from gateway.policy import outgoing as rules
 from gateway.policy.verdict import Verdict
 from gateway.ports import Work
 
@@ -141,7 +141,7 @@ async def _notice(
         parent_id=parent.id,
         change=replace(change, target=parent.document_id),
     )
-    sendable.refuse_unsendable(child, await work.agency(), desk.clock.now())
+    translate.refuse_unsendable(child, await work.agency(), desk.clock.now())
     await work.outgoing.add(child)
     await work.events.append(
         EventKind.MESSAGE_ACCEPTED,
@@ -161,7 +161,7 @@ async def _take_back(
     chosen: Sequence[Delivery],
     why: str,
 ) -> None:
-    for delivery in request.in_turn(chosen):
+    for delivery in accept.in_turn(chosen):
         packet = StatusPacket(
             packet_id=PacketId(desk.clock.new_id("pkt_")),
             sender_code=agency.code,
@@ -175,6 +175,6 @@ async def _take_back(
             staff=parent.draft.staff,
             urgent=parent.draft.urgency > Urgency.NORMAL,
         )
-        sendable.refuse_unsendable_status(packet, agency)
+        translate.refuse_unsendable_status(packet, agency)
         await work.jobs.put("answer", delivery.id, payload=packet)
-        await request.ask_one(desk, work, delivery, RequestKind.TAKE_BACK, packet.packet_id, why)
+        await accept.ask_recipient(desk, work, delivery, RequestKind.TAKE_BACK, packet.packet_id, why)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
-from gateway.domain.pdf_signing import (
+from gateway.domain.pdf import (
     POINTS_PER_MM,
     CopyForm,
     PageView,
@@ -25,10 +25,10 @@ from gateway.domain.pdf_signing import (
 )
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, Refused
-from gateway.policy import pdf_place
+from gateway.policy import pdf_signing
 from gateway.policy.pdf_signing import is_over, may_be_signed, may_sign
 from gateway.ports import Clock, Directory, Pool, Store
-from gateway.ports.signing import AgencyKey, PdfSigner
+from gateway.ports.services import AgencyKey, PdfSigner
 from gateway.words import labels
 
 # R24: Times New Roman 10 for marks. What stands beside a seal is smaller, for it stands among other words.
@@ -67,7 +67,7 @@ async def plan(desk: SigningDesk, path: Path, wish: Wish, image: bytes | None) -
     verdict = may_be_signed(standing, wish, path.name)
     if not verdict.allowed:
         raise Refused(verdict)
-    page = pdf_place.page_for(standing, wish)
+    page = pdf_signing.page_for(standing, wish)
     view = await desk.pool.run(lambda: desk.signer.view(path, page))
     shown = image if wish.purpose is Purpose.SEAL else None
     at = desk.clock.now()
@@ -145,15 +145,15 @@ def _placed(
                 hint="put it into sign.seals as CODE.png, or name it with --image",
             )
         text = signer.set_text([wish.agency_name, time], SEAL_TYPE, SEAL_WIDTH)
-        return pdf_place.place_seal(standing, wish, view, signer.image_size(image), text)
+        return pdf_signing.place_seal(standing, wish, view, signer.image_size(image), text)
     parts = [*_mark_words(wish), time]
-    across = max(MARK_WIDTH, view.size.width - 2 * pdf_place.SIDE)
+    across = max(MARK_WIDTH, view.size.width - 2 * pdf_signing.SIDE)
     layouts = [
         signer.set_text(parts, MARK_TYPE, MARK_WIDTH),
         signer.set_text(["; ".join(parts)], MARK_TYPE, across),
     ]
     # The first words say which copy it is, or whose appendix.
-    return replace(pdf_place.place_mark(wish, view, layouts), reason=parts[0])
+    return replace(pdf_signing.place_mark(wish, view, layouts), reason=parts[0])
 
 
 def _mark_words(wish: Wish) -> list[str]:

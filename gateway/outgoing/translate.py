@@ -1,9 +1,13 @@
-"""Our outgoing document as the wire's envelope. In: document, agency, time. Out: `Envelope`. The only place where the
-words of an agency's draft become elements of the dialect; `incoming.translate` is its counterpart."""
+"""Our outgoing document as the wire's envelope, and whether it can be one. In: document, agency, time. Out: `Envelope`, or
+a `Verdict` of the writer's own checks, made before anybody is told that a document was accepted; they need no bytes of
+files. The only place where the words of an agency's draft become elements of the dialect; `incoming.translate` is its
+counterpart."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import NAMESPACE_OID, uuid5
 
 from gateway.domain import notice_words
 from gateway.domain.account import HostedAgency
@@ -11,14 +15,17 @@ from gateway.domain.document import (
     Change,
     DeliveryMode,
     Draft,
+    FileItem,
     Kind,
     OutgoingDocument,
+    OutState,
     Recipient,
     ReplyLink,
     Urgency,
 )
-from gateway.domain.terms import Terms
-from gateway.edxml import attachment, saying
+from gateway.domain.identity import DocumentId, PacketId
+from gateway.domain.proof import StatusPacket, Terms
+from gateway.edxml import attachment, build
 from gateway.edxml.envelope import (
     Attachment,
     Business,
@@ -35,7 +42,14 @@ from gateway.edxml.envelope import (
     SignerInfo,
     TraceHeader,
 )
+from gateway.errors import BreaksRule, Refused
+from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.words import labels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.outgoing.intake import Order
 
 # The number of BussinessDocType for each kind (edxml.md 2.4).
 _BUSINESS_TYPE = {Kind.DOCUMENT: 0, Kind.RECALL: 1, Kind.UPDATE: 2, Kind.REPLACEMENT: 3}
@@ -43,13 +57,13 @@ _BUSINESS_TYPE = {Kind.DOCUMENT: 0, Kind.RECALL: 1, Kind.UPDATE: 2, Kind.REPLACE
 _THREE_DIGITS = 999
 
 
-def document(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> Envelope:
+def envelope_of(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> Envelope:
     """The envelope of a document, update, recall or replacement, packed at `at`."""
     draft = document.draft
     parts = [_attachment(document, n) for n in range(len(document.files))]
     return Envelope(
         kind=document.kind,
-        sender=saying.organisation(agency),
+        sender=build.organisation_of(agency),
         to=tuple(_recipient(recipient) for recipient in draft.recipients),
         document_id=document.document_id,
         code=Code(number=draft.number, notation=draft.symbol),
@@ -63,7 +77,7 @@ def document(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> 
         other=_other(draft),
         response_for=_answered(document),
         to_places=draft.to_places,
-        trace=(TraceHeader(organ_id=agency.code, timestamp=saying.wall_clock(at)),),
+        trace=(TraceHeader(organ_id=agency.code, timestamp=build.wall_clock(at)),),
         business=_business(document),
         manifest=tuple(
             Reference(
@@ -156,7 +170,7 @@ def _business(document: OutgoingDocument) -> Business:
         )
         if change
         else (),
-        staff=(saying.staff(document.draft.staff),) if document.draft.staff else (),
+        staff=(build.staff_of(document.draft.staff),) if document.draft.staff else (),
     )
 
 
@@ -186,3 +200,71 @@ def _attachment(document: OutgoingDocument, index: int) -> Attachment:
         description=labels.say(f"file_role.{item.role}", "vi"),
         content_type=content_type,
     )
+
+
+# As long as those that are made when it is accepted.
+_NO_PACKET = PacketId("pkt_" + "0" * 26)
+
+
+def judge_order(
+    order: Order,
+    draft: Draft,
+    files: Sequence[FileItem],
+    document_id: DocumentId,
+    agency: HostedAgency,
+    at: datetime,
+) -> Verdict:
+    """Of an order whose recipients are resolved and whose files have the names that they are stored under."""
+    document = OutgoingDocument(
+        id="",
+        agency_id=agency.id,
+        kind=order.kind,
+        packet_id=_NO_PACKET,
+        document_id=document_id,
+        draft=draft,
+        files=tuple(files),
+        state=OutState.QUEUED,
+        created_at=at,
+        accepted_by="",
+        change=order.change,
+    )
+    return _verdict(document, agency, at)
+
+
+def refuse_unsendable(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> None:
+    """Of a packet that the node makes itself, as a recall."""
+    verdict = _verdict(document, agency, at)
+    if not verdict.allowed:
+        raise Refused(verdict)
+
+
+def refuse_unsendable_status(packet: StatusPacket, agency: HostedAgency) -> None:
+    """Of a status that no receipt goes with."""
+    try:
+        build.prove_status(packet, agency)
+    except BreaksRule as error:
+        raise Refused(_refusal(error)) from error
+
+
+def qualifier(document: OutgoingDocument) -> build.Qualifier:
+    """What the signature of this packet says of it."""
+    return build.Qualifier(packet_id=document.packet_id, kind=document.kind, terms=terms(document))
+
+
+def entry_name(document: OutgoingDocument, item: FileItem) -> str:
+    """As the vendor library: a UUID and the original extension. Fixed per packet, so that a repeat is alike."""
+    ending = attachment.extension(attachment.wire_name(item.name)) or "unk"
+    return f"{uuid5(NAMESPACE_OID, f'{document.packet_id}-{item.n}')}.{ending}"
+
+
+def _verdict(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> Verdict:
+    contents = [build.Content(entry_name=entry_name(document, item), open=tuple) for item in document.files]
+    try:
+        build.check(envelope_of(document, agency, at), contents, qualifier(document))
+    except BreaksRule as error:
+        return _refusal(error)
+    return Verdict()
+
+
+def _refusal(error: BreaksRule) -> Verdict:
+    return Verdict(reasons=(reason(ReasonCode.UNSENDABLE, "", detail=error.detail),))

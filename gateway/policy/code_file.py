@@ -1,6 +1,8 @@
-"""Opens a file of agency codes as offices have it: CSV, XLSX or JSON, in Unicode or in the letters of before. In: bytes,
-and what reads a workbook. Out: the same table as CSV in UTF-8, and what was done to get there, for a person to look at.
-What the cells mean is the registry's to say. Pure."""
+"""Opens a file of agency codes as offices have it: CSV, XLSX or JSON, in Unicode or in the letters of before, and says
+which column of it is which. In: bytes, and what reads a workbook. Out: the same table as CSV in UTF-8, and what was
+done to get there, for a person to look at; its headings with what each is taken for, by the names that the registry
+knows or by those that offices write; the file under the registry's own names. What the cells mean is the registry's
+to say. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +11,14 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
+from gateway.domain.registry_change import AgencyRecord
+from gateway.domain.text import fold
 from gateway.errors import BadForm
-from gateway.policy import legacy_text
-from gateway.policy.legacy_text import Letters
+from gateway.policy import texts
+from gateway.policy.texts import Letters
 
 LARGEST = 16 * 1024 * 1024
 MOST_ROWS = 150_000
@@ -74,9 +78,9 @@ def _text(raw: bytes) -> CodeFile:
         text, is_unicode = _western(raw), False
     if _CONTROL.search(text[:_LOOKED_AT]) is not None:
         raise BadForm("this is no table of codes: save the list as CSV or XLSX", code=CODE)
-    letters = legacy_text.found(_lines(text))
+    letters = texts.found_letters(_lines(text))
     if letters is not None:
-        changed = "\n".join(legacy_text.converted(line, letters) for line in _lines(text))
+        changed = "\n".join(texts.to_unicode(line, letters) for line in _lines(text))
         return CodeFile(
             form=Form.CSV,
             csv=changed.encode(),
@@ -112,10 +116,8 @@ def _western(raw: bytes) -> str:
 def _table(form: Form, rows: Rows, formulas: int) -> CodeFile:
     if len(rows) > MOST_ROWS or any(len(row) > MOST_COLUMNS for row in rows):
         raise BadForm(f"a file of codes has at most {MOST_ROWS} rows and {MOST_COLUMNS} columns", code=CODE)
-    letters = legacy_text.found(cell for row in rows for cell in row)
-    changed = (
-        rows if letters is None else [[legacy_text.converted(each, letters) for each in row] for row in rows]
-    )
+    letters = texts.found_letters(cell for row in rows for cell in row)
+    changed = rows if letters is None else [[texts.to_unicode(each, letters) for each in row] for row in rows]
     width = max((len(row) for row in changed), default=0)
     out = io.StringIO()
     writer = csv.writer(out, delimiter=";", lineterminator="\n")
@@ -173,3 +175,90 @@ def _plain(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int):
         raise BadForm("a cell of JSON is text, a whole number or null", code=CODE)
     return str(value)
+
+
+COLUMNS = tuple(each.name for each in fields(AgencyRecord))
+MOST_HEADINGS = 60
+_HEAD = 64 * 1024  # the first line stands in it
+_WRITTEN = {
+    "ma": "code",
+    "ma dinh danh": "code",
+    "ma co quan": "code",
+    "ma dinh danh dien tu": "code",
+    "ten": "name",
+    "ten co quan": "name",
+    "ten don vi": "name",
+    "ma cu": "alias",
+    "ma dang cu": "alias",
+    "co quan chu quan": "parent",
+    "ma co quan chu quan": "parent",
+    "ma cap tren": "parent",
+    "hieu luc tu": "valid_from",
+    "tu ngay": "valid_from",
+    "ngay hieu luc": "valid_from",
+    "hieu luc den": "valid_to",
+    "den ngay": "valid_to",
+    "co quan ke nhiem": "successor",
+    "ma ke nhiem": "successor",
+    "email": "email",
+    "thu dien tu": "email",
+    "dia chi": "address",
+    "dien thoai": "phone",
+    "so dien thoai": "phone",
+    "so quyet dinh": "decision",
+    "van ban quyet dinh": "decision",
+    "can cu": "decision",
+    "nut lien thong": "host",
+}
+
+
+def headings_of(content: bytes) -> tuple[str, ...]:
+    """The cells of the first line; nothing of a file that is no text."""
+    try:
+        end = content.find(b"\n")
+        first = (content if end < 0 else content[:end]).decode("utf-8-sig").rstrip("\r")
+    except UnicodeDecodeError:
+        return ()
+    cells = next(csv.reader(io.StringIO(first), delimiter=_delimiter(first)), [])
+    return tuple(each.strip() for each in cells[:MOST_HEADINGS])
+
+
+def guess_columns(names: Sequence[str]) -> tuple[str, ...]:
+    """What each heading means; empty where nobody can tell, or another one means it already."""
+    made: list[str] = []
+    for name in names:
+        plain = " ".join(fold(name).replace("_", " ").split())
+        found = name.strip().lower() if name.strip().lower() in COLUMNS else _WRITTEN.get(plain, "")
+        made.append("" if found in made else found)
+    return tuple(made)
+
+
+def under_own_names(content: bytes, columns: Sequence[str]) -> bytes:
+    """The file with only those columns, under their names; as it is where nothing would change, or where it cannot be read,
+    which the registry then says with the line."""
+    names = headings_of(content)
+    if not names or tuple(each.lower() for each in names) == tuple(columns) or not any(columns):
+        return content
+    kept = [n for n, name in enumerate(columns) if name]
+    delimiter = _delimiter(content[:_HEAD].decode("utf-8-sig", "ignore"))
+    made = io.BytesIO()
+    with io.TextIOWrapper(made, "utf-8", newline="") as text:
+        writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+        try:
+            lines = (line.decode("utf-8") for line in io.BytesIO(content.removeprefix(b"\xef\xbb\xbf")))
+            for n, cells in enumerate(csv.reader(lines, delimiter=delimiter, strict=True)):
+                if n == 0:
+                    writer.writerow([columns[at] for at in kept])
+                else:
+                    # A line of another length stays so: the registry names it.
+                    whole = len(cells) == len(names)
+                    writer.writerow([cells[at] for at in kept] if whole else cells)
+        except (csv.Error, UnicodeDecodeError):
+            return content
+        text.flush()
+        return made.getvalue()
+
+
+def _delimiter(text: str) -> str:
+    first = text.split("\n", 1)[0]
+    return ";" if first.count(";") > first.count(",") else ","

@@ -1,16 +1,66 @@
-"""What is turned away before anything is stored: a declared secret, a declared category, a file name that is none, a
-file or document that grows past its limit while it streams. In: declared values and byte counts. Out: reasons. Pure."""
+"""What is turned away at a door: a declared secret, a declared category, a file name that is none, a file or document
+that grows past its limit while it streams, and a file for what the inspector found in its bytes (R10 to R13,
+threats 57 to 64). In: declared values and byte counts; `FileFacts`, name, profile; the header of a part of a form.
+Out: reasons; a `Verdict` for one file; its name as its sender meant it, or None where nobody can say what it is.
+Pure; the way out refuses for what a file is, the way in holds.
+
+Some senders write a whole path of Windows, whose separators are no escapes; some pack the name as mail does (RFC
+2047) or as addresses do (%C4%83). Left as they are, such names lose their ending, and a PDF becomes a file of no
+known kind."""
 
 from __future__ import annotations
 
+import binascii
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
-from gateway.domain.unicode_form import nfc
+from gateway.domain.signatures import FileFacts
+from gateway.domain.text import nfc
 from gateway.policy.profile import Profile
+from gateway.policy.texts import stamps_on
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
+
+_QUOTED = re.compile(r';\s*filename\s*=\s*"((?:[^"\\]|\\.)*)"', re.IGNORECASE)
+_EXTENDED = re.compile(r";\s*filename\*\s*=", re.IGNORECASE)
+_PACKED = re.compile(r"=\?[^?\s]{1,40}\?[bq]\?[^?\s]*\?=", re.IGNORECASE)
+_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_UNREADABLE = ("Cc", "Cs")
+
+
+def meant_name(header: str, parsed: str | None) -> str | None:
+    """`parsed` is what a library made of the header; it is right about the extended form (RFC 8187) alone."""
+    if not parsed:
+        return parsed
+    if _EXTENDED.search(header):
+        name: str | None = parsed
+    else:
+        quoted = _QUOTED.search(header)
+        written = re.sub(r'\\(["\\])', r"\1", quoted[1]) if quoted else parsed
+        name = _unpacked(written)
+    if name is None:
+        return None
+    last = nfc(name.replace("\\", "/").rsplit("/", 1)[-1])
+    return None if not last or any(unicodedata.category(each) in _UNREADABLE for each in last) else last
+
+
+def _unpacked(name: str) -> str | None:
+    if _PACKED.search(name):
+        try:
+            return str(make_header(decode_header(name)))
+        except (HeaderParseError, LookupError, UnicodeError, binascii.Error, ValueError):
+            return None
+    if "%" in name and not _PERCENT.search(name):
+        try:
+            return unquote_to_bytes(name).decode()
+        except UnicodeDecodeError:
+            return name  # signs of percent that are meant as such
+    return name
+
 
 NOT_SECRET = frozenset({"", "none", "0"})
 
@@ -164,3 +214,122 @@ def _cut(name: str, tail: str) -> str:
 def _mixes_alphabets(word: str) -> bool:
     names = {unicodedata.name(char, "").split(" ", 1)[0] for char in word if char.isalpha()}
     return "LATIN" in names and bool(names & {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
+
+
+# Words of `FileFacts.broken` that mean an archive made to harm rather than one that was damaged.
+BOMBS = frozenset({"ratio", "too-deep", "too-many-members", "member-overlap", "too-long-to-read"})
+
+_HARMLESS_BYTES = 1024 * 1024  # below this a high ratio only means a short file
+
+_ENDINGS = {
+    "jpg": "jpeg",
+    "jpe": "jpeg",
+    "htm": "html",
+    "text": "txt",
+    "tsv": "csv",
+}
+_LIKE = (frozenset({"txt", "csv"}),)
+# Why a scanner gave no verdict, where it may give one later.
+_PASSING = frozenset({"down", "late"})
+
+
+def must_wait(facts: FileFacts, profile: Profile) -> bool:
+    """Whether nothing may be decided about this file before the scanner answers (threat 65)."""
+    return profile.scan_required and facts.unscanned in _PASSING
+
+
+def judge_file(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Verdict:
+    """Every rule this one file breaks. Says nothing about its role in the document."""
+    if facts.size == 0:
+        return Verdict(reasons=(reason(ReasonCode.FILE_EMPTY, pointer, name=name),))
+    reasons = [
+        found
+        for found in (
+            check_name(name, pointer),
+            over_limit(name, facts.size, 0, profile, pointer, whole=True),
+        )
+        if found is not None
+    ]
+    reasons += _type(name, facts, profile, pointer)
+    reasons += _opening(name, facts, profile, pointer)
+    reasons += _active(name, facts, profile.refused_active, pointer)
+    warnings = [*_ending(name, facts, pointer), *_active(name, facts, profile.warned_active, pointer)]
+    warnings += odd_name(name, pointer)
+    if facts.malware is not None:
+        reasons.append(reason(ReasonCode.MALWARE, pointer, name=name, malware=facts.malware))
+    if facts.unscanned is not None:
+        unscanned = reason(ReasonCode.UNSCANNED, pointer, name=name, unscanned=facts.unscanned)
+        (reasons if profile.scan_required else warnings).append(unscanned)
+    return Verdict(reasons=tuple(reasons), warnings=tuple(warnings))
+
+
+def secrecy_stamps(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
+    """Stamps of secrecy on the first page of a lead file (R2)."""
+    for stamp in stamps_on(facts.first_page, profile.secrecy_stamps):
+        yield reason(ReasonCode.SECRECY_STAMP, pointer, name=name, word=stamp)
+
+
+def _type(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
+    if not profile.accepts(facts.found_type):
+        yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=name, type=facts.found_type)
+    elif (ending := _ending_of(name)) and not profile.accepts(ending):
+        # A text named `.bat` is harmless bytes that the receiver's machine would run.
+        yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=name, type=ending)
+    for member, found in zip(facts.members, facts.member_types, strict=False):
+        ending = _ending_of(member.rpartition("/")[2])
+        wrong = next((kind for kind in (found, ending) if kind and not profile.accepts(kind)), None)
+        if wrong is not None:
+            yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=f"{name}: {member[:120]}", type=wrong)
+            return
+
+
+def _opening(name: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
+    """Encrypted, broken, or made to harm; each at most once."""
+    if facts.encrypted:
+        yield reason(ReasonCode.ENCRYPTED, pointer, name=name)
+    if facts.broken is not None and facts.broken not in BOMBS:
+        yield reason(ReasonCode.BROKEN, pointer, name=name, why=facts.broken)
+    if (why := _bomb(facts, profile)) is not None:
+        yield reason(
+            ReasonCode.ARCHIVE_BOMB,
+            pointer,
+            name=name,
+            why=why,
+            depth=profile.max_archive_depth,
+            members=profile.max_archive_members,
+            ratio=profile.max_archive_ratio,
+        )
+
+
+def _bomb(facts: FileFacts, profile: Profile) -> str | None:
+    if facts.broken in BOMBS:
+        return facts.broken
+    if facts.nested_depth > profile.max_archive_depth:
+        return "too-deep"
+    if len(facts.members) > profile.max_archive_members:
+        return "too-many-members"
+    most = max(facts.size * profile.max_archive_ratio, _HARMLESS_BYTES)
+    if facts.inflated_size is not None and facts.inflated_size > most:
+        return "ratio"
+    return None
+
+
+def _active(name: str, facts: FileFacts, kinds: frozenset[str], pointer: str) -> Iterator[Reason]:
+    for kind in sorted(set(facts.active) & kinds):
+        yield reason(ReasonCode.ACTIVE_CONTENT, pointer, name=name, kind=kind)
+
+
+def _ending(name: str, facts: FileFacts, pointer: str) -> Iterator[Reason]:
+    ending = _ending_of(name)
+    alike = {ending, facts.found_type}
+    if ending and ending != facts.found_type and not any(alike <= group for group in _LIKE):
+        yield reason(
+            ReasonCode.TYPE_UNLIKE_NAME, pointer, name=name, type=facts.found_type, suggest=facts.found_type
+        )
+
+
+def _ending_of(name: str) -> str:
+    """As a machine that stores the file would see it: what nobody sees in a name hides no ending."""
+    stem, dot, ending = seen_name(name).rpartition(".")
+    ending = ending.casefold()
+    return _ENDINGS.get(ending, ending) if stem and dot and ending.isalnum() and len(ending) <= 8 else ""

@@ -1,5 +1,7 @@
-"""May this packet come in? In: what a verified packet says and what its files were found to be. Out: a `Ruling`:
-allowed, held for the clerk with every reason, sealed, or one of the few cases where no person could act. Pure."""
+"""May this packet come in, and what does the node answer by itself? In: what a verified packet says and what its files
+were found to be; how it ended, and whether its sender is proved. Out: a `Ruling`: allowed, held for the clerk with
+every reason, sealed, or one of the few cases where no person could act; status codes to send, in order
+(interfaces.md 1.5). Pure; every other status comes from a person."""
 
 from __future__ import annotations
 
@@ -7,14 +9,48 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.domain.files import FileFacts
+from gateway.domain.document import Kind
 from gateway.domain.proof import Finding
-from gateway.policy.answer import answers_refusal
-from gateway.policy.contents import judge, secrecy_stamps
-from gateway.policy.door import check_declared, declares_secret
+from gateway.domain.signatures import FileFacts
+from gateway.policy.door import check_declared, declares_secret, judge_file, secrecy_stamps
 from gateway.policy.profile import Profile
 from gateway.policy.texts import odd_subject
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
+
+
+class Ending(StrEnum):
+    """How a packet ended with us that was stored; of the others nothing is said, or the refusal that the rules name."""
+
+    ADMITTED = "admitted"
+    HELD = "held"
+    WAITING = "waiting"
+
+
+def answers(
+    kind: Kind,
+    ending: Ending,
+    profile: Profile,
+    *,
+    authenticated: bool,
+    taken_in: bool = False,
+) -> tuple[str, ...]:
+    """Codes to send now. A sender not proved gets nothing (A7), nor does a status. `taken_in` says whether the document
+    that a recall acts on was taken in (03)."""
+    if not authenticated or kind is Kind.STATUS:
+        return ()
+    arrived = ("01",) if profile.answer_arrived else ()
+    agrees = kind is Kind.RECALL and ending is Ending.ADMITTED and not taken_in and profile.auto_recall_15
+    return (*arrived, "15") if agrees else arrived
+
+
+def answers_refusal(reason: str, profile: Profile) -> bool:
+    """Whether this refusal goes out by itself; when it does not, the packet is held for the clerk."""
+    switches = {
+        "DAMAGED": profile.answer_damaged,
+        "WRONG_ADDRESSEE": profile.answer_wrong_addressee,
+        "MALWARE": profile.answer_malware,
+    }
+    return switches.get(reason, False)
 
 
 class Decision(StrEnum):
@@ -74,7 +110,7 @@ def check(packet: ArrivedPacket, profile: Profile) -> Ruling:
     verdict += check_declared(None, packet.category, profile)
     for n, arrived in enumerate(packet.files):
         if arrived.facts is not None:
-            verdict += judge(arrived.name, arrived.facts, profile, f"/files/{n}")
+            verdict += judge_file(arrived.name, arrived.facts, profile, f"/files/{n}")
     decision = Decision.ALLOWED if verdict.allowed else Decision.HELD
     return Ruling(decision=decision, verdict=verdict)
 

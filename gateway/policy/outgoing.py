@@ -1,19 +1,37 @@
-"""Says whether a document may leave. In: the draft, its files with what they were found to be, the directory's
-answer for each recipient, the profile and today's date. Out: a `Verdict` with every broken rule, each at its JSON
-pointer. Pure."""
+"""Says whether a document may leave, and a change after it; who would hear of it; and what of it goes on paper. In:
+the draft, its files with what they were found to be, the directory's answer for each recipient, the profile and
+today's date; a change with the document it acts on. Out: a `Verdict` with every broken rule, each at its JSON
+pointer. Pure.
+
+Updates, recalls and replacements are R70 and R71; whether a request is still open is `domain.status.open_request`.
+That a recipient has no certificate or no route only warns, for one may come tomorrow. What goes on paper (R6, R7,
+R21) is the sender's to say, else the agency's own table, else that of the document's class."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
+from types import MappingProxyType
 
-from gateway.domain.document import Change, DeliveryMode, Draft, FileItem, FileRole, Recipient, Urgency
-from gateway.domain.fields import CHANGE, DRAFT, FIRST_DAY, LAST_DAY
-from gateway.domain.files import FileFacts
-from gateway.domain.registry import Resolution, Standing
+from gateway.domain.document import (
+    Change,
+    DeliveryMode,
+    Draft,
+    FileItem,
+    FileRole,
+    Kind,
+    OutgoingDocument,
+    OutState,
+    Recipient,
+    Urgency,
+)
+from gateway.domain.fields import CHANGE, DRAFT, FIRST_DAY, LAST_DAY, has_bad_characters
+from gateway.domain.registry import AgencyEntry, Resolution, RowSource, Standing
+from gateway.domain.signatures import FileFacts, LegalValue
 from gateway.domain.wall_clock import local
-from gateway.policy.contents import judge, secrecy_stamps
-from gateway.policy.door import check_declared, never_stored
+from gateway.policy.door import check_declared, judge_file, never_stored, secrecy_stamps
 from gateway.policy.profile import Profile
 from gateway.policy.texts import broken_fields, long_lists, odd_subject
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
@@ -183,7 +201,7 @@ def _heirs(resolution: Resolution) -> str | None:
 def _files(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], profile: Profile) -> Verdict:
     verdict = Verdict()
     for position, (item, facts) in enumerate(files):
-        verdict += judge(item.name, facts, profile, f"/files/{position}")
+        verdict += judge_file(item.name, facts, profile, f"/files/{position}")
     total = sum(facts.size for _, facts in files)
     reasons = [*_lead(draft, files, profile)]
     if total > profile.max_document_bytes:
@@ -241,3 +259,167 @@ def _file_warnings(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]]) ->
             yield reason(
                 ReasonCode.PAGES_DIFFER, "/pages", name=item.name, stated=draft.pages, found=facts.pages
             )
+
+
+_PARENTS = (Kind.DOCUMENT, Kind.REPLACEMENT)
+
+
+def check_change(
+    change: Change, kind: Kind, parent: OutgoingDocument, replacement: Draft | None = None
+) -> Verdict:
+    """Every rule the change breaks. `replacement` is the new draft when the kind carries one; its own rules are
+    `policy.outgoing`'s."""
+    reasons = [
+        *broken_fields(CHANGE, change, wanted=_wanted(kind)),
+        *long_lists(change),
+        *_parent(change, parent),
+    ]
+    if kind is Kind.UPDATE:
+        reasons += _update(change, parent)
+    if replacement is not None and replacement.delivery_mode is DeliveryMode.PAPER:
+        reasons.append(reason(ReasonCode.CHANGE_ON_PAPER, "/delivery_mode"))
+    if kind is Kind.REPLACEMENT and replacement is not None:
+        reasons += _replacement(replacement, parent)
+    return Verdict(reasons=tuple(reasons))
+
+
+def _wanted(kind: Kind) -> tuple[str, ...]:
+    """A recall names the leader who approved it and the number of its notice (ND30 18.4b)."""
+    return ("/approved_by", "/notice_no") if kind is Kind.RECALL else ()
+
+
+def _parent(change: Change, parent: OutgoingDocument) -> Iterator[Reason]:
+    if parent.kind not in _PARENTS:
+        yield reason(ReasonCode.PARENT_IS_CHANGE, "", kind=parent.kind)
+    if parent.state is OutState.PAPER:
+        yield reason(ReasonCode.PARENT_ON_PAPER, "", document=parent.draft.code)
+    elif parent.state is not OutState.PACKED:
+        yield reason(ReasonCode.PARENT_NOT_SENT, "", state=parent.state)
+    if change.target is not None and change.target != parent.document_id:
+        yield reason(ReasonCode.TARGET_DIFFERS, "/target", given=change.target, expected=parent.document_id)
+
+
+def _update(change: Change, parent: OutgoingDocument) -> Iterator[Reason]:
+    if not change.information_changed and not change.receivers_changed:
+        yield reason(ReasonCode.NOTHING_CHANGED, "")
+    if change.receivers_changed and not (change.receivers_added or change.receivers_removed):
+        yield reason(ReasonCode.MISSING, "/receivers_added", field="receivers_added")
+    known = {recipient.code.casefold() for recipient in parent.draft.recipients}
+    for n, code in enumerate(change.receivers_added):
+        if code.casefold() in known:
+            yield reason(ReasonCode.RECIPIENT_TWICE, f"/receivers_added/{n}", recipient=code)
+    for n, code in enumerate(change.receivers_removed):
+        if code.casefold() not in known:
+            yield reason(ReasonCode.RECIPIENT_UNKNOWN, f"/receivers_removed/{n}", recipient=code, name="")
+
+
+def _replacement(replacement: Draft, parent: OutgoingDocument) -> Iterator[Reason]:
+    """A replacement is a document of its own; the same number and date would give it the DocumentId it replaces."""
+    old = parent.draft
+    if (replacement.code, replacement.issued_on) == (old.code, old.issued_on):
+        yield reason(ReasonCode.REPLACES_ITSELF, "/number", document=old.code)
+
+
+_ADDRESSED = (Standing.ACTIVE, Standing.MAPPED)
+
+
+def addressed(answers: Sequence[Resolution]) -> Sequence[AgencyEntry]:
+    """The agencies that mail would go to; whoever is unknown or closed is told of by the rules for recipients."""
+    return [each.entry for each in answers if each.entry is not None and each.standing in _ADDRESSED]
+
+
+def warnings_of_registry(answers: Sequence[Resolution], bound: Collection[str]) -> Iterator[Reason]:
+    """`bound` are the codes for which a confirmed certificate speaks: what comes from others is not taken as theirs."""
+    for pointer, entry in _each(answers):
+        told = {"recipient": entry.code, "name": entry.name}
+        if entry.source is RowSource.STARTER:
+            yield reason(ReasonCode.RECIPIENT_STARTER, pointer, **told)
+        if entry.code not in bound:
+            yield reason(ReasonCode.RECIPIENT_UNBOUND, pointer, **told)
+
+
+def warnings_of_axis(recipients: Sequence[Recipient], unhosted: Collection[str]) -> Iterator[Reason]:
+    """`recipients` as they would be addressed; `unhosted` are the codes that no node receives for."""
+    for n, each in enumerate(recipients):
+        if each.code in unhosted:
+            yield reason(
+                ReasonCode.RECIPIENT_UNHOSTED,
+                f"/recipients/{n}/code",
+                recipient=each.code,
+                name=each.name or "",
+            )
+
+
+def _each(answers: Sequence[Resolution]) -> Iterator[tuple[str, AgencyEntry]]:
+    for n, answer in enumerate(answers):
+        if answer.entry is not None and answer.standing in _ADDRESSED:
+            yield f"/recipients/{n}/code", answer.entry
+
+
+# R6 by type of document. What no row names goes over the axis alone.
+PAPER_CLASSES: Mapping[str, DeliveryMode] = MappingProxyType(
+    {
+        **dict.fromkeys(("giay_moi", "bao_cao"), DeliveryMode.ELECTRONIC),
+        "to_trinh": DeliveryMode.BOTH,
+    }
+)
+# R7: of these the letter alone is printed, and what is attached goes over the axis.
+_LETTER_ALONE = frozenset({"giay_moi", "bao_cao"})
+LONGEST_NOTE = 500
+
+
+class Means(StrEnum):
+    """How a letter on paper was handed over."""
+
+    POST = "post"
+    HAND = "hand"
+    COURIER = "courier"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandedOver:
+    """What a person says of a letter that has gone; with `other` means the note names them."""
+
+    on: date
+    means: Means
+    note: str = ""
+
+
+def delivery_mode_of(draft: Draft, worth: LegalValue | None, own: Mapping[str, DeliveryMode]) -> DeliveryMode:
+    """As the sender says; else as the agency's own table says; else nothing follows on paper what has both signatures
+    (R21); else as its class says."""
+    if draft.delivery_mode is not None:
+        return draft.delivery_mode
+    key = draft.type_key or ""
+    if key in own:
+        return own[key]
+    if worth is LegalValue.OFFICIAL:
+        return DeliveryMode.ELECTRONIC
+    return PAPER_CLASSES.get(key, DeliveryMode.ELECTRONIC)
+
+
+def printed_files(draft: Draft, files: Sequence[FileItem]) -> tuple[FileItem, ...]:
+    """What goes on paper: never a source; beside a copy that travels, of some classes the letter alone."""
+    alone = draft.delivery_mode is DeliveryMode.BOTH and (draft.type_key or "") in _LETTER_ALONE
+    roles = (FileRole.LEAD,) if alone else (FileRole.LEAD, FileRole.APPENDIX, FileRole.REFERENCE)
+    return tuple(each for each in files if each.role in roles)
+
+
+def check_handed_over(said: HandedOver, issued_on: date | None, today: date) -> Verdict:
+    """Every broken rule at once."""
+    note = said.note.strip()
+    broken: list[Reason] = []
+    if said.on > today:
+        broken.append(reason(ReasonCode.DATE_IN_FUTURE, "/on", given_on=said.on, today_on=today))
+    elif issued_on is not None and said.on < issued_on:
+        broken.append(reason(ReasonCode.BEFORE_ITS_DATE, "/on", given_on=said.on, least_on=issued_on))
+    if said.means is Means.OTHER and not note:
+        broken.append(reason(ReasonCode.MISSING, "/note", field="note"))
+    if len(note) > LONGEST_NOTE:
+        broken.append(
+            reason(ReasonCode.TOO_LONG, "/note", field="note", length=len(note), limit=LONGEST_NOTE)
+        )
+    if has_bad_characters(note):
+        broken.append(reason(ReasonCode.BAD_CHARACTERS, "/note", field="note"))
+    return Verdict(reasons=tuple(broken))

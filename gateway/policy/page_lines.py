@@ -1,6 +1,10 @@
-"""Makes lines of the pieces that a page is drawn of: what stands on one height without a wide gap is one, in reading order.
-In: runs of one page. Out: `Line`s. Pure. Text is composed (NFC); a mark that was drawn apart goes to its letter, and where
-that took guessing the line says so."""
+"""Makes lines of the pieces that a page is drawn of, and says how sure a value is that was found in them. In: runs of
+one page; a value, the lines that it was read from, and what speaks against it. Out: `Line`s in reading order;
+`Found`. Pure.
+
+What stands on one height without a wide gap is one line. Text is composed (NFC); a mark that was drawn apart goes
+to its letter, and where that took guessing the line says so. Whatever could make a value wrong makes it doubtful:
+nothing is wrong in silence."""
 
 from __future__ import annotations
 
@@ -8,11 +12,11 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from gateway.domain.page_text import Ink, Run
-from gateway.domain.pdf_signing import Area
-from gateway.domain.text import fold
-from gateway.domain.unicode_form import nfc
+from gateway.domain.pdf import Area, Found, Ink, Run, Sure
+from gateway.domain.text import fold, nfc
+from gateway.policy.texts import is_legacy_font
 from gateway.words.reading import LETTERS
 
 # In parts of the type size.
@@ -138,3 +142,41 @@ def _marked(line: Line, run: Run, *, follows: bool) -> tuple[str, bool]:
 def _tidy(text: str) -> str:
     composed = nfc(text).translate(_HYPHENS)
     return re.sub(r"\s+", " ", composed).strip()
+
+
+T = TypeVar("T")
+_INKS = {Ink.RECOGNISED: "recognised", Ink.ADDED: "added"}
+
+
+def found(value: T, lines: Sequence[Line], doubts: Iterable[str | None] = ()) -> Found[T]:
+    """The value, doubtful for the first reason that there is."""
+    why = next((each for each in (*doubts, *map(_doubt, lines)) if each), None)
+    area = lines[0].area if lines else None
+    for each in lines[1:]:
+        area = area.around(each.area) if area and each.page == lines[0].page else area
+    return Found(
+        value=value,
+        sure=Sure.DOUBTFUL if why else Sure.SURE,
+        why=why,
+        page=lines[0].page if lines else None,
+        area=area,
+    )
+
+
+def doubted(one: Found[T], why: str | None) -> Found[T]:
+    """The same, no longer sure."""
+    if why is None or one.sure is not Sure.SURE:
+        return one
+    return replace(one, sure=Sure.DOUBTFUL, why=why)
+
+
+def absent(why: str | None = None) -> Found[T]:
+    return Found(why=why)
+
+
+def _doubt(line: Line) -> str | None:
+    if line.ink in _INKS:
+        return _INKS[line.ink]
+    if is_legacy_font(line.text):
+        return "legacy-font"
+    return "letters" if line.shaky or is_odd(line.text) else None

@@ -1,13 +1,32 @@
-"""Says whether the agency's own key may sign a PDF. In: the file as it stands, the wish, the key, the exchange keys, the
-time. Out: a `Verdict` with every reason. Pure. It never asks whom an earlier signature is to be trusted to: that is the
-verdict on the document, made when it is sent."""
+"""Says whether the agency's own key may sign a PDF, and where the seal or the mark goes on the page. In: the file as
+it stands, the wish, the key, the exchange keys, the time; the page with what stands on it, the sizes of image and
+text. Out: a `Verdict` with every reason; a `Placement`. Pure.
+
+It never asks whom an earlier signature is to be trusted to: that is the verdict on the document, made when it is
+sent. A seal covers a third of the personal signature, on its left (R24); a mark stands at the top right of page 1
+(R24, R25)."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from gateway.domain.pdf_signing import MOST_BYTES, KeyFacts, Purpose, Standing, Wish
+from gateway.domain.pdf import (
+    MOST_PDF_BYTES,
+    POINTS_PER_MM,
+    Area,
+    EarlierSignature,
+    KeyFacts,
+    Layout,
+    PageView,
+    Placement,
+    Purpose,
+    Size,
+    Spot,
+    Standing,
+    Wish,
+)
+from gateway.errors import Refused
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
 # A typed PIN opens the key for one sitting; a page left open over lunch asks again.
@@ -30,8 +49,10 @@ def is_over(opened_at: datetime, at: datetime) -> bool:
 
 
 def _of_file(standing: Standing, wish: Wish, name: str) -> Iterator[Reason]:
-    if standing.size > MOST_BYTES:
-        yield reason(ReasonCode.SIGN_TOO_LARGE, name=name, size_bytes=standing.size, limit_bytes=MOST_BYTES)
+    if standing.size > MOST_PDF_BYTES:
+        yield reason(
+            ReasonCode.SIGN_TOO_LARGE, name=name, size_bytes=standing.size, limit_bytes=MOST_PDF_BYTES
+        )
     elif standing.encrypted:
         yield reason(ReasonCode.SIGN_ENCRYPTED, name=name)
     elif standing.fault is not None:
@@ -71,3 +92,142 @@ def _of_key(
         )
     if any(each.key_id == key.key_id or each.subject == key.subject for each in standing.earlier):
         yield reason(ReasonCode.SIGN_TWICE, signer=key.subject)
+
+
+EDGE = 4 * POINTS_PER_MM  # printers leave about so much blank
+TOP = 8 * POINTS_PER_MM
+SIDE = 15 * POINTS_PER_MM  # the right margin of the official layout
+GAP = 2.0
+_SHARE = 1 / 3
+
+
+def page_for(standing: Standing, wish: Wish) -> int:
+    """The page that is signed on. Refused when nobody said where and no visible signature tells."""
+    if wish.at is not None:
+        return wish.at.page
+    if wish.purpose is not Purpose.SEAL:
+        return 1
+    return _anchor(standing.earlier)[0]
+
+
+def place_seal(standing: Standing, wish: Wish, view: PageView, image: Size, text: Layout) -> Placement:
+    """The seal at its place, its text where there is room beside it: below, else left, else above."""
+    if wish.at is not None:
+        area = _centred(wish.at, image)
+        _must_lie_on(view, area)
+    else:
+        area = _over(_anchor(standing.earlier)[1], image, view)
+    spots = [_inside(view, each) for each in _beside(area, text.size)]
+    # What lies under the seal itself is meant to be covered; only the text must not hide words.
+    free = [each for each in spots if not each.meets(area) and not _covers(view, each)]
+    chosen = (free or spots)[0]
+    return Placement(
+        page=view.number,
+        area=area.around(chosen),
+        image=area,
+        text=chosen,
+        layout=text,
+        crowded=not free,
+    )
+
+
+def place_mark(wish: Wish, view: PageView, layouts: Sequence[Layout]) -> Placement:
+    """The mark in the free part of the top margin; each layout is tried in its order. With no room in any of them it goes
+    to the very edge, and says that it is crowded."""
+    if wish.at is not None:
+        area = _centred(wish.at, layouts[0].size)
+        _must_lie_on(view, area)
+        return _mark(view, area, layouts[0], crowded=_covers(view, area))
+    for layout in layouts:
+        for top in _tops(view, layout.size):
+            area = _at_right(view, layout.size, top)
+            if _lies_on(view, area) and not _covers(view, area):
+                return _mark(view, area, layout, crowded=False)
+    # The flattest that the page is wide enough for covers least.
+    last = next((each for each in reversed(layouts) if _fits(view, each.size)), layouts[0])
+    return _mark(view, _at_right(view, last.size, EDGE), last, crowded=True)
+
+
+def _anchor(earlier: Sequence[EarlierSignature]) -> tuple[int, Area]:
+    """The signature that the seal belongs to: the last one that shows."""
+    for each in reversed(earlier):
+        if each.page is not None and each.area is not None:
+            return each.page, each.area
+    raise Refused(Verdict(reasons=(reason(ReasonCode.SIGN_WHERE),)))
+
+
+def _over(person: Area, image: Size, view: PageView) -> Area:
+    left = person.left + person.width * _SHARE - image.width
+    top = person.top + (person.height - image.height) / 2
+    return _inside(view, Area(left=left, top=top, width=image.width, height=image.height))
+
+
+def _beside(seal: Area, text: Size) -> Iterator[Area]:
+    middle, level = seal.left + seal.width / 2, seal.top + seal.height / 2
+    for left, top in (
+        (middle - text.width / 2, seal.bottom + GAP),
+        (seal.left - GAP - text.width, level - text.height / 2),
+        (middle - text.width / 2, seal.top - GAP - text.height),
+    ):
+        yield Area(left=left, top=top, width=text.width, height=text.height)
+
+
+def _tops(view: PageView, size: Size) -> Iterator[float]:
+    """First where a mark usually stands, then as low as the text under it lets it be, never above the edge."""
+    yield TOP
+    highest = min(
+        (each.top for each in view.taken if each.right > view.size.width - SIDE - size.width),
+        default=TOP + size.height,
+    )
+    for top in (highest - GAP - size.height, EDGE):
+        if EDGE <= top <= TOP:
+            yield top
+
+
+def _at_right(view: PageView, size: Size, top: float) -> Area:
+    left = max(EDGE, view.size.width - SIDE - size.width)
+    return Area(left=left, top=top, width=size.width, height=size.height)
+
+
+def _mark(view: PageView, area: Area, layout: Layout, *, crowded: bool) -> Placement:
+    return Placement(page=view.number, area=area, text=area, layout=layout, crowded=crowded)
+
+
+def _centred(spot: Spot, size: Size) -> Area:
+    return Area(
+        left=spot.left - size.width / 2, top=spot.top - size.height / 2, width=size.width, height=size.height
+    )
+
+
+def _inside(view: PageView, area: Area) -> Area:
+    """The same area, moved onto the page."""
+    left = min(max(area.left, EDGE), max(EDGE, view.size.width - EDGE - area.width))
+    top = min(max(area.top, EDGE), max(EDGE, view.size.height - EDGE - area.height))
+    return Area(left=left, top=top, width=area.width, height=area.height)
+
+
+def _lies_on(view: PageView, area: Area) -> bool:
+    return (
+        area.left >= 0 and area.top >= 0 and area.right <= view.size.width and area.bottom <= view.size.height
+    )
+
+
+def _fits(view: PageView, size: Size) -> bool:
+    return _lies_on(view, _at_right(view, size, EDGE))
+
+
+def _covers(view: PageView, area: Area) -> bool:
+    """Whether it lies over something, or so close that accents would touch."""
+    near = GAP / 2
+    wider = Area(
+        left=area.left - near,
+        top=area.top - near,
+        width=area.width + 2 * near,
+        height=area.height + 2 * near,
+    )
+    return any(wider.meets(each) for each in view.taken)
+
+
+def _must_lie_on(view: PageView, area: Area) -> None:
+    if not _lies_on(view, area):
+        raise Refused(Verdict(reasons=(reason(ReasonCode.SIGN_OUTSIDE, page=view.number),)))

@@ -1,15 +1,23 @@
-"""Decides what the signatures of a PDF are worth: valid, not valid, or cannot be told, each with its code, for the time
-that is proved and for now; and the legal value of the document whose lead file it is (R19 to R26). In: `PdfFacts`. Out:
-`FileVerdict`, `LegalValue`. Pure. A trusted timestamp or our own first sight of the bytes proves a time; what a signer
-says of the time proves none."""
+"""Decides what the signatures of a PDF are worth: valid, not valid, or cannot be told, each with its code, for the
+time that is proved and for now; the legal value of the document whose lead file it is; and whether it may leave so
+(R19 to R26). In: `PdfFacts`; for the last the recipients' roles and the profile. Out: `FileVerdict`, `LegalValue`,
+`Verdict`. Pure. A trusted timestamp or our own first sight of the bytes proves a time; what a signer says of the
+time proves none.
+
+On whose behalf a certificate signs, an agency's seal or a person, is told by rules over what it says of itself, the
+first that fits deciding. A copy needs no person's signature (R25); what is sent only to be known needs none at all;
+what cannot be told now stops nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
+from gateway.domain.document import FileItem, FileRole, Recipient, RecipientRole
 from gateway.domain.signatures import (
+    CertificateFacts,
     Coverage,
+    FileFacts,
     FileVerdict,
     Later,
     LegalValue,
@@ -22,7 +30,70 @@ from gateway.domain.signatures import (
     TimestampFacts,
     Word,
 )
-from gateway.policy.pdf_roles import copy_form, name_of, organisation_of, role_of
+from gateway.domain.text import fold
+from gateway.policy.profile import Profile
+from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
+from gateway.words.reading import COPY_FORMS
+
+ORGANISATION_PARTS = ("organization_name", "organizational_unit_name")
+
+# How the public authorities write them: a tax or budget code for an organisation, an identity paper for a person. What
+# tells a person goes first: a person's certificate may name the organisation too.
+DEFAULT_RULES: tuple[RoleRule, ...] = (
+    RoleRule(role=Role.PERSON, part="user_id", value="CCCD:", begins=True),
+    RoleRule(role=Role.PERSON, part="user_id", value="CMND:", begins=True),
+    RoleRule(role=Role.PERSON, part="user_id", value="HC:", begins=True),
+    RoleRule(role=Role.PERSON, part="given_name", value="", begins=True),
+    RoleRule(role=Role.PERSON, part="surname", value="", begins=True),
+    RoleRule(role=Role.AGENCY, part="organization_identifier", value="", begins=True),
+    RoleRule(role=Role.AGENCY, part="user_id", value="MST:", begins=True),
+    RoleRule(role=Role.AGENCY, part="user_id", value="MDVQHNS:", begins=True),
+)
+
+
+def role_of(certificate: CertificateFacts, rules: Sequence[RoleRule] = ()) -> Role:
+    """By the node's own rules, then by the usual ones; then an agency is who has the name of its organisation, whatever
+    stands behind it."""
+    for rule in (*rules, *DEFAULT_RULES):
+        if any(_fits(rule, value) for value in _values(certificate, rule.part)):
+            return rule.role
+    name = fold(name_of(certificate))
+    own = {fold(value) for part in ORGANISATION_PARTS for value in _values(certificate, part)}
+    return Role.AGENCY if any(_begins(name, each) for each in own) else Role.PERSON
+
+
+def name_of(certificate: CertificateFacts) -> str:
+    """The common name, else the whole subject."""
+    return next(iter(_values(certificate, "common_name")), certificate.subject)
+
+
+def organisation_of(certificate: CertificateFacts) -> str:
+    return next(iter(_values(certificate, "organization_name")), "")
+
+
+def copy_form(*said: str) -> str | None:
+    """Which electronic copy a signature makes (R25), SY, TrS or SL, by the reason it states or the mark it shows."""
+    for words in map(fold, said):
+        for form, marks in COPY_FORMS.items():
+            if any(_begins(words, fold(mark)) for mark in marks):
+                return form
+    return None
+
+
+def _begins(text: str, words: str) -> bool:
+    """Whole words alone."""
+    return bool(words) and text.startswith(words) and not text[len(words) : len(words) + 1].isalnum()
+
+
+def _values(certificate: CertificateFacts, part: str) -> Iterable[str]:
+    if part == "policy":
+        return certificate.policies
+    return [value for name, value in certificate.names if name == part]
+
+
+def _fits(rule: RoleRule, value: str) -> bool:
+    return value.startswith(rule.value) if rule.begins else value == rule.value
+
 
 REVOCATION = "CERT-REVOCATION-UNKNOWN"
 NO_ANCHORS = "PDF-NO-ANCHORS"
@@ -213,3 +284,60 @@ def _held_when_claimed(signature: SignatureFacts, at: datetime) -> bool:
 
 def _at(signature: SignatureFacts, at: datetime) -> Standing | None:
     return next((each for each in signature.standings if each.at == at), None)
+
+
+def judge_files(
+    files: Sequence[tuple[FileItem, FileFacts]], rules: Sequence[RoleRule]
+) -> tuple[FileVerdict, ...]:
+    """The verdict on every file whose signatures were read, under the file's number."""
+    return tuple(
+        judge(item.name, item.n, facts.signatures, rules)
+        for item, facts in files
+        if facts.signatures is not None
+    )
+
+
+def lead_of(
+    verdicts: Sequence[FileVerdict], files: Sequence[tuple[FileItem, FileFacts]]
+) -> FileVerdict | None:
+    """The verdict on the lead file; None where it is no PDF."""
+    leads = {item.n for item, _ in files if item.role is FileRole.LEAD}
+    return next((each for each in verdicts if each.n in leads), None)
+
+
+def check_lead(lead: FileVerdict | None, recipients: Sequence[Recipient], profile: Profile) -> Verdict:
+    """Refuses or warns as the profile says; a lead file that is no PDF is another rule's."""
+    if lead is None:
+        return Verdict()
+    pointer = f"/files/{lead.n - 1}"
+    broken, asked = tuple(_broken_lead(lead, pointer)), tuple(_doubts(lead, pointer))
+    only_to_know = all(each.role is RecipientRole.TO_KNOW for each in recipients)
+    if profile.unsigned_lead == "refuse" and not only_to_know:
+        return Verdict(reasons=broken, warnings=asked)
+    return Verdict(warnings=broken + asked)
+
+
+def _broken_lead(lead: FileVerdict, pointer: str) -> Iterator[Reason]:
+    invalid = next((each for each in lead.signers if each.verdict is Word.INVALID), None)
+    if invalid is not None:
+        yield reason(
+            ReasonCode.SIGNATURE_INVALID, pointer, name=lead.file, who=invalid.name, finding=invalid.why
+        )
+    elif lead.why not in OWN_FAULTS and (agency_word(lead) is Word.UNSIGNED or _is_closed_doubt(lead)):
+        yield reason(ReasonCode.UNSIGNED_LEAD, pointer, name=lead.file)
+
+
+def _is_closed_doubt(lead: FileVerdict) -> bool:
+    """No answer that may come later will make it valid."""
+    return agency_word(lead) is Word.UNKNOWN and all(
+        each.why not in OPEN for each in lead.signers if each.verdict is Word.UNKNOWN
+    )
+
+
+def _doubts(lead: FileVerdict, pointer: str) -> Iterator[Reason]:
+    unknown = next((each for each in lead.signers if each.verdict is Word.UNKNOWN), None)
+    if unknown is not None or lead.verdict is Word.UNKNOWN:
+        why = unknown.why if unknown is not None else lead.why
+        yield reason(ReasonCode.SIGNATURE_UNCHECKED, pointer, name=lead.file, finding=why)
+    elif agency_word(lead) is Word.VALID and legal_value(lead) is LegalValue.INFORMATION:
+        yield reason(ReasonCode.NO_PERSON_SIGNATURE, pointer, name=lead.file)

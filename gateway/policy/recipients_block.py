@@ -7,11 +7,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gateway.domain.agency_code import AgencyCode, BadCode
 from gateway.domain.document import RecipientRole
-from gateway.domain.recipients import Item, ItemKind
-from gateway.domain.text import fold
-from gateway.domain.unicode_form import nfc
+from gateway.domain.registry import AgencyCode, BadCode, Item, ItemKind
+from gateway.domain.text import fold, nfc
 from gateway.words.reading import (
     ABOVE,
     ADDRESSED,

@@ -1,6 +1,10 @@
-"""May the organisation be changed so, and what will be then? In: a reform, and what the registry knows of every code that
-it touches. Out: a `ReformPlan` with each conflict at once, what to look at, the sentences that a person approves, and
-the lives before and after. The same for undoing it. Pure."""
+"""May the organisation be changed so, and what will be then? In: a reform, and what the registry knows of every code
+that it touches. Out: a `ReformPlan` with each conflict at once, what to look at, the sentences that a person
+approves, and the lives before and after. The same for undoing it, and for undoing an import of codes as a whole.
+Pure.
+
+A decision may have many steps: each is planned on what the steps before it leave, so that an agency ends and its
+units go on under another one on the same day; of these the plan has its totals first."""
 
 from __future__ import annotations
 
@@ -9,19 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from gateway.domain import registry_life as lives_of
-from gateway.domain.agency_code import AgencyCode, BadCode, CodeForm
-from gateway.domain.registry import RowSource
-from gateway.domain.registry_life import Life
-from gateway.domain.registry_reform import (
-    Reform,
-    ReformKind,
-    ReformRecord,
-    ReformState,
-    Remark,
-    Target,
-)
+from gateway.domain import registry_change
+from gateway.domain.registry import AgencyCode, BadCode, CodeForm, RowSource
+from gateway.domain.registry_change import ImportRecord, Life
+from gateway.domain.registry_reform import Reform, ReformKind, ReformRecord, ReformState, Remark, Target
 from gateway.policy.reform_words import sentences
+from gateway.ports.deciding import BuiltOnImport
 
 MOST_CODES = 200
 LONGEST_NAME = 200
@@ -78,7 +75,7 @@ class ReformPlan:
         return replace(self.reform, base=self.base)
 
 
-def plan(reform: Reform, view: RegistryView, today: date) -> ReformPlan:
+def plan_step(reform: Reform, view: RegistryView, today: date) -> ReformPlan:
     """Everything that stands against it, or what it would do."""
     conflicts = tuple(_stated(reform))
     if not conflicts:
@@ -87,7 +84,9 @@ def plan(reform: Reform, view: RegistryView, today: date) -> ReformPlan:
         conflicts = tuple(_circles(reform, view))
     if conflicts:
         return refused(reform, view, conflicts)
-    return doing(reform, view, lives_of.after(reform, view.lives), _warnings(reform, view, today))
+    return doing(
+        reform, view, registry_change.lives_after(reform, view.lives), _warnings(reform, view, today)
+    )
 
 
 def refused(reform: Reform, view: RegistryView, conflicts: Iterable[Remark]) -> ReformPlan:
@@ -113,7 +112,7 @@ def doing(
 
 
 def _base(reform: Reform, view: RegistryView) -> str:
-    return lives_of.digest_of({code: view.lives.get(code) for code in reform.named})
+    return registry_change.lives_digest({code: view.lives.get(code) for code in reform.named})
 
 
 def moved_ground(reform: Reform, planned: ReformPlan) -> Remark | None:
@@ -231,7 +230,7 @@ def _targets(reform: Reform, view: RegistryView) -> Iterator[Remark]:
             # A code is never given again, not even after its end (R82).
             yield Remark(key="taken", params=told | {"name": life.record.name})
         elif not life.in_force(reform.effective_on):
-            heir = lives_of.heir_on(view.lives, target.code, reform.effective_on)
+            heir = registry_change.heir_on(view.lives, target.code, reform.effective_on)
             yield Remark(key="heir_not_in_force", params=told | {"heir": heir or "–"})
 
 
@@ -277,10 +276,10 @@ def _parent(view: RegistryView, parent: str | None, on: date) -> Iterator[Remark
 
 def _circles(reform: Reform, view: RegistryView) -> Iterator[Remark]:
     """Neither the chain of successors nor that of parents may come back to where it began, on any day."""
-    afterwards = {**view.lives, **lives_of.after(reform, view.lives)}
+    afterwards = {**view.lives, **registry_change.lives_after(reform, view.lives)}
     for code in reform.ended:
         for heir in reform.heirs:
-            if code in lives_of.successors(afterwards, heir):
+            if code in registry_change.successors(afterwards, heir):
                 yield Remark(key="successor_circle", params={"code": code, "heir": heir})
     begun = [target.code for target in reform.targets if target.code not in view.lives]
     yield from _parent_circles(afterwards, [*reform.sources, *begun], reform.effective_on)
@@ -290,7 +289,10 @@ def _parent_circles(lives: Mapping[str, Life], codes: Sequence[str], since: date
     return [
         Remark(key="parent_circle", params={"code": code})
         for code in codes
-        if any(code in lives_of.parents(lives, code, day) for day in lives_of.turns(lives, since))
+        if any(
+            code in registry_change.parents_of(lives, code, day)
+            for day in registry_change.turning_days(lives, since)
+        )
     ]
 
 
@@ -324,3 +326,111 @@ def _is_name(name: str | None) -> bool:
 
 def _same(one: str, other: str | None) -> bool:
     return other is not None and one == other
+
+
+MOST_STEPS = 500
+MOST_CODES_OF_ALL = 5_000
+_ONCE = ("past", "decided_later")  # said of the whole decision, not of each step
+
+
+def plan_reform(reform: Reform, view: RegistryView, today: date) -> ReformPlan:
+    """Everything that stands against it, or what it would do."""
+    if not reform.is_many:
+        return plan_step(reform, view, today)
+    if conflicts := tuple(_stated_of_whole(reform)):
+        return refused(reform, view, conflicts)
+    now, changed = dict(view.lives), dict[str, Life]()
+    against: list[Remark] = []
+    warnings: list[Remark] = []
+    aliases = dict(view.aliases)
+    for step in reform.steps:
+        planned = plan_step(step, replace(view, lives=now, aliases=aliases, below={}), today)
+        against += planned.conflicts
+        warnings += [each for each in planned.warnings if each.key not in _ONCE or each not in warnings]
+        now |= planned.after
+        changed |= planned.after
+        aliases |= {target.alias: target.code for target in step.targets if target.alias}
+    if against:
+        return refused(reform, view, against)
+    return doing(reform, view, changed, (*warnings, *_left_below(reform, view.below, changed)))
+
+
+def moving_units(reform: Reform, below: Mapping[str, Sequence[str]]) -> Reform:
+    """The same, with the units directly below each code that ends moved under who takes over, in the same decision. Units
+    that the decision itself names stay as it says; where nobody takes over nobody can be moved."""
+    named = set(reform.codes)
+    moves: dict[str, list[str]] = {}
+    for step in reform.flat:
+        for code in step.ended:
+            if step.successor is not None:
+                units = [unit for unit in below.get(code, ()) if unit not in named]
+                moves.setdefault(step.successor, []).extend(units)
+    added = [
+        Reform(
+            kind=ReformKind.MOVE,
+            decision=reform.decision,
+            effective_on=reform.effective_on,
+            sources=tuple(units[start : start + MOST_CODES]),
+            parent=heir,
+        )
+        for heir, units in moves.items()
+        for start in range(0, len(units), MOST_CODES)
+    ]
+    return joined([*reform.flat, *added]) if added else reform
+
+
+def joined(steps: Sequence[Reform]) -> Reform:
+    """These steps as one decision, which is that of the first."""
+    first = steps[0]
+    return Reform(
+        kind=ReformKind.REORGANISE,
+        decision=first.decision,
+        effective_on=first.effective_on,
+        queued=first.queued,
+        steps=tuple(steps),
+    )
+
+
+def _stated_of_whole(reform: Reform) -> Iterator[Remark]:
+    """What can be said of the whole without the registry; each step is judged by itself afterwards."""
+    if not 1 <= len(reform.steps) <= MOST_STEPS or len(reform.codes) > MOST_CODES_OF_ALL:
+        yield Remark(key="too_many", params={"steps": str(MOST_STEPS), "codes": str(MOST_CODES_OF_ALL)})
+    whole = (reform.decision, reform.effective_on)
+    for n, step in enumerate(reform.steps, 1):
+        if step.is_many or step.triage or (step.decision, step.effective_on) != whole:
+            yield Remark(key="bad_step", params={"n": str(n)})
+
+
+def _left_below(
+    reform: Reform, below: Mapping[str, Sequence[str]], changed: Mapping[str, Life]
+) -> Iterator[Remark]:
+    """Units that neither end nor move with what they stand under."""
+    for code in reform.ended:
+        left = [
+            unit for unit in below.get(code, ()) if unit not in changed or changed[unit].record.parent == code
+        ]
+        if left:
+            yield Remark(key="units_below", params={"code": code, "count": str(len(left))})
+
+
+MOST_SAID = 20
+
+
+def undoing_import(
+    record: ImportRecord, built: BuiltOnImport, exchanged: Sequence[str], now: datetime
+) -> tuple[Remark, ...]:
+    """`exchanged`: those of its new codes under which a document came or went."""
+    if record.undone_at is not None:
+        return (Remark(key="undone_already"),)
+    found = []
+    if now - record.at > timedelta(days=UNDO_DAYS):
+        found.append(Remark(key="undo_late", params={"days": str(UNDO_DAYS)}))
+    found += [Remark(key="built_reform", params={"reform": id}) for id in built.reforms[:MOST_SAID]]
+    for key, codes in (
+        ("built_row", built.rows),
+        ("built_certificate", built.certificates),
+        ("built_document", exchanged),
+        ("built_change", built.changed),
+    ):
+        found += [Remark(key=key, params={"code": code}) for code in codes[:MOST_SAID]]
+    return tuple(found)

@@ -1,14 +1,17 @@
-"""Says in plain sentences what a reform will do, for the person who approves it. In: the reform, the lives before and
-after, what waits under its codes. Out: keys of the label tables with their parameters. Pure."""
+"""What is told of a reform: in plain sentences what it will do, for the person who approves it, and by when it must be
+reported (R80, T16: within fifteen days). In: the reform, the lives before and after, what waits under its codes; a
+day. Out: keys of the label tables with their parameters; for each reform that is in force and not reported, when
+its report is due and how urgent that is. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import StrEnum
 
-from gateway.domain.registry_life import Life
-from gateway.domain.registry_reform import Reform, ReformKind, Remark
-from gateway.policy import reform_duty
+from gateway.domain.registry_change import Life
+from gateway.domain.registry_reform import Reform, ReformKind, ReformRecord, ReformState, Remark
 
 _DAY = timedelta(days=1)
 Counts = Mapping[str, int]
@@ -32,7 +35,7 @@ def sentences(
         {target.code for step in reform.flat for target in step.targets} & {*after} - {*before}
     ):
         yield _remark("certificate_wanted", reform, code=code)
-    yield Remark(key="duty", params={"due": reform_duty.due_on(reform).isoformat()})
+    yield Remark(key="duty", params={"due": report_due_on(reform).isoformat()})
 
 
 def _totals(
@@ -138,3 +141,46 @@ def _remark(key: str, reform: Reform, **params: str) -> Remark:
 
 def _day(on: date) -> str:
     return on.isoformat()
+
+
+REPORT_DAYS = 15
+REMIND_AFTER = 10
+
+
+class ReportUrgency(StrEnum):
+    OPEN = "open"
+    SOON = "soon"
+    LATE = "late"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportDuty:
+    """One report that somebody owes."""
+
+    record: ReformRecord
+    due_on: date
+    urgency: ReportUrgency
+
+
+def report_due_on(reform: Reform) -> date:
+    """Calendar days from the day on which it takes effect: of one on 1 July, 16 July."""
+    return reform.effective_on + timedelta(days=REPORT_DAYS)
+
+
+def report_duties(records: Iterable[ReformRecord], today: date) -> list[ReportDuty]:
+    """Latest first passed first; a reform that is still to come owes nothing yet."""
+    found = [
+        ReportDuty(record=each, due_on=report_due_on(each.reform), urgency=_urgency(each.reform, today))
+        for each in records
+        if each.state is ReformState.APPROVED
+        and each.reported_at is None
+        and each.reform.effective_on <= today
+    ]
+    return sorted(found, key=lambda duty: (duty.due_on, duty.record.id))
+
+
+def _urgency(reform: Reform, today: date) -> ReportUrgency:
+    if today > report_due_on(reform):
+        return ReportUrgency.LATE
+    since = (today - reform.effective_on).days
+    return ReportUrgency.SOON if since >= REMIND_AFTER else ReportUrgency.OPEN

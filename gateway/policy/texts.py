@@ -1,18 +1,160 @@
 """What a line of text may be: present, short enough, free of characters that break headers or XML, and readable
-Vietnamese. In: values with their rules. Out: reasons and warnings. Pure; nothing is corrected here."""
+Vietnamese; and text in the letters of before Unicode, TCVN3 (ABC) and VNI. In: values with their rules; text whose
+bytes were read as Western European. Out: reasons and warnings; which old letters it has, if any, and the converted
+text. Pure; nothing is corrected here unasked.
+
+A text is taken for one in old letters only where nearly every word of it becomes a Vietnamese syllable by it, and
+two at least were none before: one foreign name is no old letters. Linear in the text, which others wrote."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from gateway.domain.fields import MOST, Rule, entries, has_bad_characters, is_blank
-from gateway.domain.unicode_form import nfc
-from gateway.policy import legacy_text
+from gateway.domain.text import nfc, nfd
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import Reason, ReasonCode, reason
+
+
+class Letters(StrEnum):
+    """The two that offices used."""
+
+    TCVN3 = "tcvn3"
+    VNI = "vni"
+
+
+_CERTAIN = 0.9
+_SAMPLE = 2_000
+_TCVN3: Mapping[int, str] = dict(
+    zip(
+        (
+            *range(0xA1, 0xAF),
+            *range(0xB5, 0xBA),
+            *range(0xBB, 0xBF),
+            *range(0xC6, 0xCD),
+            *range(0xCE, 0xD9),
+            *range(0xDC, 0xE0),
+            *range(0xE1, 0xF0),
+            *range(0xF1, 0xFF),
+        ),
+        "\u0102\xc2\xca\xd4\u01a0\u01af\u0110\u0103\xe2\xea\xf4\u01a1\u01b0\u0111\xe0"
+        "\u1ea3\xe3\xe1\u1ea1\u1eb1\u1eb3\u1eb5\u1eaf\u1eb7\u1ea7\u1ea9\u1eab\u1ea5\u1ead\xe8"
+        "\u1ebb\u1ebd\xe9\u1eb9\u1ec1\u1ec3\u1ec5\u1ebf\u1ec7\xec\u1ec9\u0129\xed\u1ecb\xf2"
+        "\u1ecf\xf5\xf3\u1ecd\u1ed3\u1ed5\u1ed7\u1ed1\u1ed9\u1edd\u1edf\u1ee1\u1edb\u1ee3\xf9"
+        "\u1ee7\u0169\xfa\u1ee5\u1eeb\u1eed\u1eef\u1ee9\u1ef1\u1ef3\u1ef7\u1ef9\xfd\u1ef5",
+        strict=True,
+    )
+)
+_TONES = dict(zip("\xf9\xf8\xfb\xf5\xef", "\u0301\u0300\u0309\u0303\u0323", strict=True))
+_HATS = {"\xe2": "\u0302", "\xea": "\u0306"}
+_HATS |= {mark: "\u0302" + tone for mark, tone in zip("\xe1\xe0\xe5\xe3\xe4", _TONES.values(), strict=True)}
+_BREVES = {mark: "\u0306" + tone for mark, tone in zip("\xe9\xe8\xfa\xfc\xeb", _TONES.values(), strict=True)}
+_ALONE = {
+    "\xf1": "\u0111",
+    "\xf4": "\u01a1",
+    "\xf6": "\u01b0",
+    "\xed": "\xed",
+    "\xec": "\xec",
+    "\xe6": "\u1ec9",
+    "\xf3": "\u0129",
+    "\xf2": "\u1ecb",
+    "\xee": "\u1ef5",
+}
+_PAIR = re.compile(
+    "[aeouy\xf4\xf6AEOUY\xd4\xd6][\xf9\xf8\xfb\xf5\xef\xe2\xea\xe1\xe0\xe5\xe3\xe4\xe9\xe8\xfa\xfc\xeb\xd9\xd8\xdb\xd5\xcf\xc2\xca\xc1\xc0\xc5\xc3\xc4\xc9\xc8\xda\xdc\xcb]|[\xf1\xf4\xf6\xed\xec\xe6\xf3\xf2\xee\xd1\xd4\xd6\xcd\xcc\xc6\xd3\xd2\xce]"
+)
+# All of ASCII but its letters, and the blanks, dashes and quotes beyond it; what else Latin-1 has may be an old letter.
+_BETWEEN = re.compile(r"[\x00-@\[-`{-\x7f\xa0\u2000-\u206f]+")
+_EVIDENCE = 2
+_VOWELS = (
+    "uyeu|ieu|yeu|oai|oay|oao|oeo|uai|uay|uoi|uou|uya|uye|uyu|ai|ao|au|ay|eo|eu|ia|ie|iu|oa|oe|oi|oo|ua|ue|ui|uo|uu|uy|ye"
+    "|a|e|i|o|u|y"
+)
+_SYLLABLE = re.compile(
+    rf"(?:ngh?|gh|gi|kh|nh|ph|qu|th|tr|ch|[bcdghklmnprstvx])?(?:{_VOWELS})(?:ng|nh|ch|[cmnpt])?"
+)
+_TONE_MARKS = "\u0300\u0301\u0303\u0309\u0323"
+# The second: a vowel with a hat stands behind i, u and y alone.
+_STRANGE = re.compile(
+    "[\u0308\u030a\u0327]|[aeo][aeo]\u0323?\u0302|[^aeo\u0323]\u0302|[^a\u0323]\u0306|[^ou]\u031b"
+)
+
+
+def found_letters(texts: Iterable[str]) -> Letters | None:
+    """Which letters these texts are in; None where they are Unicode, or nobody can tell."""
+    odd = [text for text in texts if _is_odd(text)][:_SAMPLE]
+    if not odd:
+        return None
+    words = _words(odd)
+    if not words:
+        return None
+    before = sum(map(_is_syllable, words))
+    judged = {
+        letters: sum(_is_syllable(nfc(convert(word))) for word in words)
+        for letters, convert in _CONVERTERS.items()
+    }
+    best = max(judged, key=lambda letters: judged[letters])
+    is_sure = judged[best] >= _CERTAIN * len(words) and judged[best] - before >= _EVIDENCE
+    return best if is_sure else None
+
+
+def to_unicode(text: str, letters: Letters) -> str:
+    """The same text in Unicode; a text without one letter of the old kind stays as it is."""
+    return nfc(_CONVERTERS[letters](text)) if _is_odd(text) else text
+
+
+def _is_odd(text: str) -> bool:
+    """Whether it has a sign beyond ASCII, and no letter that only Unicode has."""
+    return not text.isascii() and all(
+        sign <= "\xff" or not (sign.isalpha() or unicodedata.combining(sign)) for sign in text
+    )
+
+
+def _from_tcvn3(text: str) -> str:
+    return text.translate(_TCVN3)
+
+
+def _from_vni(text: str) -> str:
+    return _PAIR.sub(_vni, text)
+
+
+def _vni(match: re.Match[str]) -> str:
+    written = match.group()
+    base = written[0]
+    plain = _ALONE.get(base.lower(), base.lower())
+    if len(written) == 2:
+        mark = written[1].lower()
+        marks = _TONES.get(mark) or (_BREVES.get(mark, "") if base.lower() == "a" else "")
+        # In VNI the mark of the circumflex follows a, e and o alone; the breve follows a.
+        if not marks and mark in _HATS and base.lower() in "aeo":
+            marks = _HATS[mark]
+        if not marks:
+            return written
+        plain += marks
+    return plain.upper() if base.isupper() else plain
+
+
+def _words(texts: Iterable[str]) -> list[str]:
+    """Those with signs beyond ASCII, and a letter: a sign that stands alone is a sign."""
+    every = (word for text in texts for word in _BETWEEN.split(text))
+    return [word for word in every if not word.isascii() and any(map(str.isalpha, word))]
+
+
+def _is_syllable(word: str) -> bool:
+    parts = nfd(word.lower().replace("\u0111", "d"))
+    tones = sum(parts.count(mark) for mark in _TONE_MARKS)
+    if _STRANGE.search(parts):
+        return False
+    bare = "".join(letter for letter in parts if not unicodedata.combining(letter))
+    return tones <= 1 and _SYLLABLE.fullmatch(bare) is not None
+
+
+_CONVERTERS: Mapping[Letters, Callable[[str], str]] = {Letters.TCVN3: _from_tcvn3, Letters.VNI: _from_vni}
+
 
 _WORDS_WITHOUT_MARK = 3
 _WORD = re.compile(r"[^\W_]+(?:[/.-][^\W_]+)*")
@@ -106,4 +248,4 @@ def _shouts(word: str) -> bool:
 
 def is_legacy_font(text: str) -> bool:
     """Whether it looks like TCVN3 or VNI bytes shown as Unicode."""
-    return legacy_text.found([text]) is not None
+    return found_letters([text]) is not None

@@ -1,17 +1,149 @@
-"""By when a duty is due (rules 11). In: what happened when, and the office's calendar. Out: a `Due`: the moment, and
-whether it runs by the wall clock. Pure. What is urgent runs at once, day and night; everything else in office time."""
+"""By when a duty is due (rules 11), counted in office time (R113). In: what happened when, and the office's calendar.
+Out: a `Due`: the moment, from when it is late, whether it runs by the wall clock, and when our own people are
+reminded; moments and lengths of office time, always by Vietnam's clock. Pure.
+
+What is urgent runs at once, day and night; everything else in office time. A length of office time ends as early as
+it can: two hours from 09:30 end at 11:30, not at 13:30. No timer ever reminds another agency."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
 from gateway.domain.document import Urgency
-from gateway.domain.duty import Duty, Waits
-from gateway.domain.office_calendar import OfficeCalendar
-from gateway.domain.wall_clock import local
-from gateway.policy import office_hours as hours
+from gateway.domain.office_calendar import WEEK, CalendarDay, DayKind, OfficeCalendar, Span
+from gateway.domain.status import Duty, Waits
+from gateway.domain.wall_clock import VIETNAM, local
+from gateway.errors import Misconfigured
+
+NOTHING = timedelta()
+_ONE_DAY = timedelta(days=1)
+
+
+def calendar_of(
+    weekdays: frozenset[int],
+    spans: tuple[Span, ...],
+    shipped: Iterable[CalendarDay],
+    own: Iterable[CalendarDay],
+) -> OfficeCalendar:
+    """The shipped days, and over them the node's own."""
+    days = {each.day: each.kind for each in (*shipped, *own)}
+    kept = {day: kind for day, kind in days.items() if kind is not DayKind.ORDINARY}
+    return OfficeCalendar(weekdays=weekdays, spans=spans, days=kept)
+
+
+def merged_days(shipped: Iterable[CalendarDay], own: Iterable[CalendarDay]) -> list[CalendarDay]:
+    """What holds of each day, in order of days."""
+    return sorted({each.day: each for each in (*shipped, *own)}.values(), key=lambda each: each.day)
+
+
+def read_weekdays(text: str) -> frozenset[int]:
+    """`mon, tue, …` as numbers; Misconfigured for anything else."""
+    words = [word.strip().casefold() for word in text.split(",")]
+    if not all(word in WEEK for word in words):
+        raise Misconfigured(f"office.weekdays is {text!r}; it lists days such as mon, tue, wed, thu, fri")
+    return frozenset(WEEK.index(word) for word in words)
+
+
+def read_spans(text: str) -> tuple[Span, ...]:
+    """`07:30-11:30, 13:30-17:00` as spans; Misconfigured for anything else."""
+    try:
+        pairs = [part.strip().split("-") for part in text.split(",")]
+        spans = tuple(
+            Span(start=time.fromisoformat(start.strip()), end=time.fromisoformat(end.strip()))
+            for start, end in pairs
+        )
+        OfficeCalendar(spans=spans)
+    except ValueError as why:
+        raise Misconfigured(
+            f"office.hours is {text!r}; write hours that follow each other, such as 07:30-11:30, 13:30-17:00"
+        ) from why
+    return spans
+
+
+def is_open(office: OfficeCalendar, at: datetime) -> bool:
+    """Whether the office works at that moment; at the last moment of a span it has closed."""
+    return any(start <= at < end for start, end in _spans(office, local(at).date()))
+
+
+def next_open(office: OfficeCalendar, at: datetime) -> datetime:
+    """The same moment while the office works, else the next one at which it does."""
+    return max(at, next(start for start, end in _from(office, at) if end > at))
+
+
+def add_office_time(office: OfficeCalendar, at: datetime, span: timedelta) -> datetime:
+    """The earliest moment by which that much office time has passed."""
+    if span <= NOTHING:
+        return at
+    for start, end in _from(office, at):
+        begin = max(start, at)
+        if end <= begin:
+            continue
+        if span <= end - begin:
+            return begin + span
+        span -= end - begin
+    raise AssertionError("a calendar has no end")
+
+
+def office_time_between(office: OfficeCalendar, start: datetime, end: datetime) -> timedelta:
+    """How much office time lies between; negative when the end is earlier."""
+    if end < start:
+        return -office_time_between(office, end, start)
+    total = NOTHING
+    for opens, closes in _from(office, start):
+        if opens >= end:
+            break
+        total += max(NOTHING, min(closes, end) - max(opens, start))
+    return total
+
+
+def working_day(office: OfficeCalendar) -> timedelta:
+    """Office time of one day."""
+    return sum((_on(date.min, span.end) - _on(date.min, span.start) for span in office.spans), NOTHING)
+
+
+def closing_time(office: OfficeCalendar, day: date) -> datetime:
+    """When the office would close on that day, were it a working day."""
+    return _on(day, office.spans[-1].end)
+
+
+def morning_ends(office: OfficeCalendar, day: date) -> datetime:
+    """When the first span of that day ends."""
+    return _on(day, office.spans[0].end)
+
+
+def next_working_day(office: OfficeCalendar, day: date) -> date:
+    """The first working day after that one."""
+    day += _ONE_DAY
+    while not office.works(day):
+        day += _ONE_DAY
+    return day
+
+
+def vietnam_time(day: date, at: time) -> datetime:
+    """That time of that day in Vietnam."""
+    return _on(day, at)
+
+
+def _from(office: OfficeCalendar, at: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Every span from that day on; there is always another one, for holidays are finite and the week is not empty."""
+    day = local(at).date()
+    while True:
+        yield from _spans(office, day)
+        day += _ONE_DAY
+
+
+def _spans(office: OfficeCalendar, day: date) -> Iterator[tuple[datetime, datetime]]:
+    if office.works(day):
+        for span in office.spans:
+            yield _on(day, span.start), _on(day, span.end)
+
+
+def _on(day: date, at: time) -> datetime:
+    return datetime.combine(day, at, VIETNAM)
+
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -68,7 +200,7 @@ class Due:
 
     def left(self, office: OfficeCalendar, now: datetime) -> timedelta:
         """Time left on the clock that it runs by; negative when the moment has passed."""
-        return self.at - now if self.wall_clock else hours.between(office, now, self.at)
+        return self.at - now if self.wall_clock else office_time_between(office, now, self.at)
 
 
 def is_urgent(urgency: Urgency) -> bool:
@@ -79,8 +211,8 @@ def issue(office: OfficeCalendar, signed_at: datetime, urgency: Urgency) -> Due:
     """T1, T1u: signed to sent."""
     if is_urgent(urgency):
         return Due(timer=Timer.T1U, at=signed_at + URGENT_SENT, wall_clock=True)
-    following = hours.next_working_day(office, local(signed_at).date())
-    return Due(timer=Timer.T1, at=hours.morning_ends(office, following))
+    following = next_working_day(office, local(signed_at).date())
+    return Due(timer=Timer.T1, at=morning_ends(office, following))
 
 
 def take_in(
@@ -92,18 +224,18 @@ def take_in(
         if urgency is Urgency.TIMED_EXPRESS and stated is not None:
             at = max(stated, arrived_at)
         return Due(timer=Timer.T2U, at=at, wall_clock=True)
-    return Due(timer=Timer.T2, at=hours.add(office, arrived_at, TAKE_IN))
+    return Due(timer=Timer.T2, at=add_office_time(office, arrived_at, TAKE_IN))
 
 
 def decide_held(office: OfficeCalendar, held_at: datetime) -> Due:
     """T4: on hold to taken in or refused."""
-    return Due(timer=Timer.T4, at=hours.add(office, held_at, hours.working_day(office)))
+    return Due(timer=Timer.T4, at=add_office_time(office, held_at, working_day(office)))
 
 
 def answer_recall(office: OfficeCalendar, asked_at: datetime, urgency: Urgency) -> Due:
     """T11: recall notice to its confirmation."""
-    span = URGENT_RECALL if is_urgent(urgency) else hours.working_day(office)
-    return Due(timer=Timer.T11, at=hours.add(office, asked_at, span))
+    span = URGENT_RECALL if is_urgent(urgency) else working_day(office)
+    return Due(timer=Timer.T11, at=add_office_time(office, asked_at, span))
 
 
 def of_duty(office: OfficeCalendar, duty: Duty, urgency: Urgency) -> Due:
@@ -115,7 +247,7 @@ def of_duty(office: OfficeCalendar, duty: Duty, urgency: Urgency) -> Due:
         return decide_held(office, duty.since)
     due = take_in(office, duty.since, urgency, duty.stated)
     if duty.waits is Waits.PARTNER and not is_urgent(urgency):
-        return replace(due, at=hours.add(office, duty.since, hours.working_day(office)))
+        return replace(due, at=add_office_time(office, duty.since, working_day(office)))
     return due
 
 
@@ -124,7 +256,7 @@ def left(
 ) -> timedelta:
     """Time left on the clock that the duty runs by, where only its end was kept."""
     at_once = is_urgent(urgency) and waits in (Waits.TAKE_IN, Waits.PARTNER)
-    return due_at - now if at_once else hours.between(office, now, due_at)
+    return due_at - now if at_once else office_time_between(office, now, due_at)
 
 
 def tell_state(changed_at: datetime) -> Due:
@@ -139,4 +271,4 @@ def renew_certificate(ends_at: datetime) -> Due:
 
 def reply(office: OfficeCalendar, reply_by: date) -> Due:
     """Ours to answer (T10): until the office closes on that day, whatever day it is."""
-    return Due(timer=Timer.REPLY, at=hours.closes(office, reply_by), wall_clock=True)
+    return Due(timer=Timer.REPLY, at=closing_time(office, reply_by), wall_clock=True)

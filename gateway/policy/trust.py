@@ -1,15 +1,21 @@
-"""Decides whether a signed envelope's signer may speak for its sender at the time of arrival. In: SignedEnvelope,
-Evidence, TrustPolicy, time, and how it was carried. Out: the VerifiedEnvelope that everything after verification needs,
-or the error with the code and step of `docs/verification.md` (9 chain and time, 10 revocation, 11 agreement). Pure; the
-only place that can make one."""
+"""Decides whether a signed envelope's signer may speak for its sender at the time of arrival, and which certificate of
+an agency may sign now (W9, K5). In: SignedEnvelope, Evidence, TrustPolicy, time, and how it was carried; the
+registry's bindings and the ends of keys. Out: the VerifiedEnvelope that everything after verification needs, or the
+error with the code and step of `docs/verification.md` (9 chain and time, 10 revocation, 11 agreement); `KeyUse`:
+certificates inside their binding, of keys that were neither retired nor reported stolen. Pure; the only place that
+can make a VerifiedEnvelope."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from gateway.domain.certificates import KeyEnd, KeyUse
 from gateway.domain.proof import (
+    Binding,
     Contradiction,
     Evidence,
     Finding,
@@ -253,3 +259,30 @@ def _stopped_at(steps: tuple[Step, ...], n: int, ok: bool | None, detail: str) -
 
 def _text(moment: datetime | None) -> str:
     return moment.isoformat() if moment is not None else "no date"
+
+
+def key_use_of(code: str, bindings: Sequence[Binding], ends: Sequence[KeyEnd], at: datetime) -> KeyUse:
+    """Where any certificate of the code is bound, none that is not bound may sign: every receiver would refuse it."""
+    known = [each for each in bindings if each.code == code]
+    active = {fingerprint(each.certificate_der): each.valid_from for each in known if in_force(each, at)}
+    return KeyUse(
+        bound=active if known else None,
+        ended={each.fingerprint: _why(each) for each in ends if each.at <= at},
+    )
+
+
+def in_force(binding: Binding, at: datetime) -> bool:
+    """Whether the binding speaks for its code at that moment (K1)."""
+    return (binding.valid_from is None or binding.valid_from <= at) and (
+        binding.valid_to is None or at < binding.valid_to
+    )
+
+
+def fingerprint(certificate_der: bytes) -> str:
+    return hashlib.sha256(certificate_der).hexdigest()
+
+
+def _why(end: KeyEnd) -> str:
+    if end.stolen_since is not None:
+        return f"its key was reported stolen as of {end.stolen_since.isoformat(timespec='minutes')}"
+    return f"its key was retired at {end.at.isoformat(timespec='minutes')}"

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hmac import compare_digest
 
-from gateway.domain.person import Person, Role
-from gateway.domain.proposal import Proposal, ProposalState, as_typed
+from gateway.domain.person import Person, Proposal, ProposalState, Role, as_typed
 
 AGE = timedelta(hours=24)
 OPEN_FOR = timedelta(hours=72)

@@ -2,19 +2,18 @@
 conform. Each docstring says what is durable on return, what can go wrong, and whether a repeat is harmless."""
 
 from gateway.ports.axis import Arrival, Axis, AxisDesk, AxisState, DeadParcel, Fate, Outcome, Parcel
-from gateway.ports.calendar import CalendarDays
-from gateway.ports.holds import Holds, Sealer, Unsealer, Vault
-from gateway.ports.queues import Inbox, Jobs, Outbox
-from gateway.ports.recipients import AgencyBook, RecipientGroups
-from gateway.ports.revocation import Authorities, PendingRevocations, RevocationAnswers
-from gateway.ports.rows import (
+from gateway.ports.content import Holds, Sealer, Unsealer, Vault
+from gateway.ports.queues import (
     Handover,
     Identity,
+    Inbox,
     InboxItem,
     Job,
+    Jobs,
     Lease,
     LeasedInbox,
     LeasedOutbox,
+    Outbox,
     OutboxItem,
     Page,
     RegisterEntry,
@@ -22,6 +21,7 @@ from gateway.ports.rows import (
     Target,
     Told,
 )
+from gateway.ports.revocation import Authorities, PendingRevocations, RevocationAnswers
 from gateway.ports.services import (
     Clock,
     Condition,
@@ -39,8 +39,10 @@ from gateway.ports.services import (
     Trust,
 )
 from gateway.ports.store import (
+    AgencyBook,
     BlobRefs,
     Blobs,
+    CalendarDays,
     Deliveries,
     DocumentRegister,
     Events,
@@ -52,6 +54,7 @@ from gateway.ports.store import (
     Kept,
     OutgoingDocuments,
     OutgoingNumbers,
+    RecipientGroups,
     Scratch,
     Store,
     Work,

@@ -1,12 +1,17 @@
-"""The promise of a file that is being written, and what is known of content: how it was taken, and how it is found."""
+"""The promises of content: a file that is being written, what is known of content once it is taken, and the sealed
+hold: its rows, the sealing itself, and the place apart where sealed bytes lie."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from gateway.domain.hold import Hold, HoldState
 from gateway.domain.identity import Digest
+from gateway.ports.queues import Page
 
 # Up to this size content touches no file for itself (a file and its folders cost more fsyncs than that many bytes in the
 # journal): it is written by the unit of work that refers to it.
@@ -45,3 +50,65 @@ class Scratch(Protocol):
     def discard(self) -> None:
         """Closed and off the disk. Its context does so at the end; a thread of the pool that is done with a large file
         does it before, because taking it off the disk would hold up the event loop."""
+
+
+class Holds(Protocol):
+    """The incidents of one agency; they are never removed."""
+
+    async def add(self, hold: Hold) -> None:
+        """Clash while another hold of the same subject is open."""
+
+    async def get(self, id: str) -> Hold: ...
+
+    async def save(self, hold: Hold) -> None: ...
+
+    async def open_of(self, subject_id: str) -> Hold | None:
+        """The hold under which this document or packet is now."""
+
+    async def keeps(self, digest: Digest) -> bool:
+        """Whether content with this digest is held here, or was purged: it must not be stored again."""
+
+    async def page(
+        self, *, limit: int, states: Sequence[HoldState] = (), cursor: str | None = None
+    ) -> Page[Hold]: ...
+
+
+class Sealer(Protocol):
+    """Seals for one recipient whose private key is not on this node. Sync: call it in the pool."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the recipient's key."""
+
+    def seal(self, pieces: Iterable[bytes], target: BinaryIO, label: str) -> None:
+        """Writes the sealed form; only the recipient's key opens it, and only under the same label."""
+
+
+class Unsealer(Protocol):
+    """Opens with the recipient's private key, which is given for this act alone. Sync: call it in the pool."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def unseal(self, source: BinaryIO, label: str) -> Iterator[bytes]:
+        """The bytes, each proved before it is given. Denied for what was sealed for another key, StoreFailure for what
+        was changed, cut off or exchanged."""
+
+
+class Vault(Protocol):
+    """Sealed bytes apart from the content store: in no backup, and read by nothing but this."""
+
+    async def put(self, hold_id: str, digest: Digest, write: Callable[[BinaryIO], None]) -> Digest:
+        """Durable on return; the SHA-256 of what `write` wrote. Again is harmless: the newer stays."""
+
+    async def open(self, hold_id: str, digest: Digest) -> Callable[[], BinaryIO]:
+        """NotFound when it is not here, such as after a restore."""
+
+    def scratch(self, hold_id: str) -> AbstractContextManager[Scratch]:
+        """A file for plain bytes on their way back to the content store; what a crash leaves of it, `tidy` removes."""
+
+    async def tidy(self, hold_id: str) -> None:
+        """No half-written and no plain file of that hold is left."""
+
+    async def remove(self, hold_id: str) -> None:
+        """Everything of that hold; harmless when there is nothing."""

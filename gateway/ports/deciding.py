@@ -1,19 +1,125 @@
-"""The promises behind what persons decide: who they are, what they propose, which certificates speak for which codes, and
-one unit of work in which all of it changes together or not at all."""
+"""The promises behind what persons decide: who they are, what they propose, which certificates speak for which codes,
+imports of codes and reforms of the registry, and one unit of work in which all of it changes together or not at
+all."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Protocol
 
+from gateway.domain.certificates import KeyEnd
 from gateway.domain.event import Event, EventKind
-from gateway.domain.key_use import KeyEnd
-from gateway.domain.person import Credentials, Person
-from gateway.domain.proposal import Proposal, ProposalState
-from gateway.ports.imports import Imports
-from gateway.ports.reforms import Reforms, Waits
+from gateway.domain.person import Credentials, Person, Proposal, ProposalState
+from gateway.domain.registry_change import ImportRecord, Life, Plan
+from gateway.domain.registry_reform import Reform, ReformRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltOnImport:
+    """What stands on an import: each field names what would lose its ground were it undone."""
+
+    begun: Sequence[str] = ()
+    """Codes that came with it."""
+    changed: Sequence[str] = ()
+    """Codes of it that are not as it wrote them, or could not stand as they were."""
+    reforms: Sequence[str] = ()
+    rows: Sequence[str] = ()
+    certificates: Sequence[str] = ()
+
+
+class Imports(Protocol):
+    async def alone(self) -> None:
+        """Nobody else changes the registry until the unit of work ends."""
+
+    async def plan(self, csv_bytes: bytes, today: date) -> Plan:
+        """What the file would do to the registry as it is now."""
+
+    async def apply(self, plan: Plan, id: str, by: str, at: datetime) -> None:
+        """The rows are as the plan says, and the change is kept under that id. Clash when the plan has problems."""
+
+    async def get(self, id: str) -> ImportRecord:
+        """NotFound when no import of that id was applied."""
+
+    async def lines(self, id: str) -> Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]]:
+        """Of each code that it changed what stood there before and what stands there now, field by field."""
+
+    async def built_on(self, id: str) -> BuiltOnImport: ...
+
+    async def undo(self, id: str, by: str, at: datetime) -> None:
+        """Every row is as before; what was believed is kept. Clash when it is undone already, or cannot be so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What the registry knows around a reform: see `policy.reform.RegistryView`."""
+
+    lives: Mapping[str, Life]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    below: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    same_name: Mapping[str, str] = field(default_factory=dict)
+    certificates: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What lies under codes on this node: our mail to them that has not left, documents that are open, agencies hosted."""
+
+    queued: Mapping[str, int] = field(default_factory=dict)
+    open_documents: Mapping[str, int] = field(default_factory=dict)
+    hosted: frozenset[str] = frozenset()
+    exchanged: tuple[str, ...] = ()
+    """Those of the codes under which any document came or went."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaning:
+    """What stands on a reform, and the lives around its codes now."""
+
+    lives: Mapping[str, Life]
+    reforms: Sequence[str] = ()
+    rows: Sequence[str] = ()
+    certificates: Sequence[str] = ()
+
+
+class Reforms(Protocol):
+    async def around(self, reform: Reform) -> Around: ...
+
+    async def alone(self) -> None:
+        """Nobody else changes the registry until the unit of work ends."""
+
+    async def apply(
+        self, record: ReformRecord, before: Mapping[str, Life | None], after: Mapping[str, Life]
+    ) -> None:
+        """The lives are as `after`, and the reform is kept with both. Certificates are never touched (K6)."""
+
+    async def get(self, id: str) -> ReformRecord:
+        """NotFound when none of that id was approved."""
+
+    async def lives_of(self, id: str) -> tuple[Mapping[str, Life | None], Mapping[str, Life | None]]:
+        """Before and after, as they were written."""
+
+    async def listed(self, limit: int, code: str | None = None) -> Sequence[ReformRecord]:
+        """Latest to take effect first; with a code those that touch or name it."""
+
+    async def unreported(self, on: date, limit: int) -> Sequence[ReformRecord]:
+        """Those in effect on that day that nobody has reported yet."""
+
+    async def leaning_on(self, id: str) -> Leaning: ...
+
+    async def undo(self, id: str, by: str, at: datetime, why: str) -> None:
+        """The lives are as before. Clash when it is undone already."""
+
+    async def report(self, id: str, by: str, at: datetime, how: str) -> None:
+        """The duty of R80 is done. Clash when it was before."""
+
+
+class Waits(Protocol):
+    """Asks the rows of documents."""
+
+    async def of(self, codes: Sequence[str]) -> Waiting: ...
 
 
 class People(Protocol):

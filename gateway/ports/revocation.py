@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from gateway.domain.revocation import Answer, Asked, PendingRevocation, Question
+from gateway.domain.certificates import Answer, Asked, PendingRevocation, Question
 
 
 class Authorities(Protocol):

@@ -1,4 +1,5 @@
-"""The promises of the tools around the flows: clock, thread pool, keys, trust, inspector, directory."""
+"""The promises of the tools around the flows: clock, thread pool, keys, trust, inspector, directory; and of signing
+PDFs with the agency's own key, in person (R23a)."""
 
 from __future__ import annotations
 
@@ -8,13 +9,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from gateway.domain.files import FileFacts, Scan
+from gateway.domain.certificates import ANY_KEY, KeyUse
 from gateway.domain.identity import Digest
-from gateway.domain.key_use import ANY, KeyUse
-from gateway.domain.page_text import PdfText
+from gateway.domain.pdf import KeyFacts, Layout, PageView, PdfText, Placement, Signed, Size, Standing
 from gateway.domain.proof import Binding, Evidence
 from gateway.domain.registry import AgencyEntry, Resolution
-from gateway.domain.signatures import PdfFacts
+from gateway.domain.signatures import FileFacts, PdfFacts, Scan
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class Pool(Protocol):
 class Keys(Protocol):
     """Exchange keys of the hosted agencies."""
 
-    def signer(self, agency_code: str, at: datetime, use: KeyUse = ANY) -> EnvelopeSigner:
+    def signer(self, agency_code: str, at: datetime, use: KeyUse = ANY_KEY) -> EnvelopeSigner:
         """The key of the agency at that time, of those that may be used. NotFound when there is none (the message says the
         command). Nothing is signed yet: a key that cannot be reached is a SignerDown when it is asked to sign."""
 
@@ -184,3 +184,54 @@ class RegistryFeed(Protocol):
     async def accept(self, path: Path, by: str) -> FeedOutcome:
         """Durable on return: the feed whole, or its refusal and nothing else. StoreFailure, and nothing of either, when
         the node's own storage stood in the way. The same feed again is a repeat and changes nothing."""
+
+
+class AgencyKey(Protocol):
+    """The agency's own key while a person has it open. It signs PDFs and nothing else; the exchange keys of `Keys` have
+    another shape, so that neither can be handed to the other's place. Sync: call it in the pool."""
+
+    @property
+    def facts(self) -> KeyFacts: ...
+
+    @property
+    def chain_der(self) -> Sequence[bytes]:
+        """Other certificates beside the key; they may help receivers to build the chain."""
+
+    @property
+    def opened_at(self) -> datetime: ...
+
+    def sign(self, data: bytes) -> bytes:
+        """The signature over SHA-256 of `data`: PKCS#1 v1.5, or ECDSA in DER. Clash when the key does not answer."""
+
+
+class PdfSigner(Protocol):
+    """Looks at a PDF, shows and writes the signature. Sync: call it in the pool."""
+
+    def examine(self, path: Path) -> Standing:
+        """Never raises for bad content: `fault` says it. NotFound when there is no such file."""
+
+    def view(self, path: Path, page: int) -> PageView:
+        """One page of a file that `examine` found sound."""
+
+    def set_text(self, paragraphs: Sequence[str], type_size: float, width: float) -> Layout:
+        """The paragraphs below each other, each broken into lines of that width where words allow it."""
+
+    def image_size(self, image: bytes) -> Size:
+        """The real size of a seal's image. Clash when it is not what a seal must be: PNG, transparent, red."""
+
+    def preview(self, view: PageView, placement: Placement, image: bytes | None) -> bytes:
+        """The page as a PNG: what stands on it as grey blocks, the seal or mark as it will look."""
+
+    def sign(
+        self,
+        path: Path,
+        out: Path,
+        placement: Placement,
+        image: bytes | None,
+        key: AgencyKey,
+        at: datetime,
+        expected: Digest | None = None,
+    ) -> Signed:
+        """Writes `path` and one signature behind it to `out`, durable on return. `out` is complete, or is not there: the
+        new signature and all earlier ones were checked in what was written, and that what was signed is `expected`.
+        Clash otherwise."""

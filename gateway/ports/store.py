@@ -1,42 +1,125 @@
-"""The promises of what must not be lost: a unit of work with its repositories, the node-wide store, the content."""
+"""The promises of what must not be lost: a unit of work with its repositories, the node-wide store, the content;
+beside them the paper dispatch list, recipients that clerks name, and the calendar's own days."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import BinaryIO, Protocol, TypeVar
 
 from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.book import OutgoingLine
+from gateway.domain.certificates import KeyEnd, PendingRevocation
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
 from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import Hold
 from gateway.domain.identity import Digest
-from gateway.domain.key_use import KeyEnd
-from gateway.domain.letter import OutgoingLine
-from gateway.domain.revocation import PendingRevocation
+from gateway.domain.office_calendar import CalendarDay
+from gateway.domain.registry import AgencyEntry, RecipientGroup, Resolution
 from gateway.domain.status import Fact
 from gateway.ports.content import Found as Found
+from gateway.ports.content import Holds
 from gateway.ports.content import Kept as Kept
 from gateway.ports.content import Scratch as Scratch
-from gateway.ports.holds import Holds
-from gateway.ports.paper import PaperParts
-from gateway.ports.queues import Inbox, Jobs, Outbox
-from gateway.ports.recipients import RecipientGroups
-from gateway.ports.revocation import PendingRevocations
-from gateway.ports.rows import (
+from gateway.ports.queues import (
     Handover,
     Identity,
+    Inbox,
     InboxItem,
     Job,
+    Jobs,
     Lease,
     LeasedInbox,
     LeasedOutbox,
+    Outbox,
     OutboxItem,
     Page,
     RegisterEntry,
     Remembered,
 )
+from gateway.ports.revocation import PendingRevocations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperPart:
+    """The letter on paper to one recipient. While `handed_over` is None somebody has to carry it; `means` is a word of
+    `policy.outgoing.Means`."""
+
+    delivery_id: str
+    document_id: str
+    opened_at: datetime
+    handed_over: date | None = None
+    means: str | None = None
+    note: str = ""
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+
+
+class PaperParts(Protocol):
+    async def open(self, document_id: str, delivery_ids: Sequence[str], at: datetime) -> None:
+        """They wait from now on."""
+
+    async def of(self, document_id: str) -> Sequence[PaperPart]: ...
+
+    async def close(self, part: PaperPart) -> None:
+        """As this value says; said again it is written anew. NotFound for what does not go on paper."""
+
+    async def waiting(self, limit: int) -> Sequence[PaperPart]:
+        """Not handed over and not cancelled, the longest waiting first."""
+
+    async def handed(self, first: date, last: date, limit: int) -> Sequence[PaperPart]:
+        """Handed over in these days, in their order."""
+
+
+class RecipientGroups(Protocol):
+    """The groups of one agency."""
+
+    async def all(self) -> Sequence[RecipientGroup]:
+        """By name."""
+
+    async def named(self, name: str) -> RecipientGroup | None:
+        """Letter case and accents do not matter."""
+
+    async def save(self, group: RecipientGroup) -> None:
+        """A new group has version 1. Clash when there is one of that name already, or when the one that is changed is no
+        longer of the version before."""
+
+    async def remove(self, name: str) -> bool:
+        """Whether there was one."""
+
+
+class AgencyBook(Protocol):
+    """The directory of agency codes, asked for one and for those like it."""
+
+    async def resolve_all(
+        self, asked: Sequence[tuple[str, str | None]], on: date, *, offer: bool = True
+    ) -> Sequence[Resolution]:
+        """What each text stands for on that day, given with its parent or none, in their order. Without `offer` nothing
+        near is looked for where nothing is found."""
+
+    async def search(self, text: str, limit: int = 20) -> Sequence[AgencyEntry]: ...
+
+    async def search_all(
+        self, texts: Collection[str], limit: int = 20
+    ) -> Mapping[str, Sequence[AgencyEntry]]: ...
+
+    async def entry(self, code: str) -> AgencyEntry | None: ...
+
+
+class CalendarDays(Protocol):
+    """The node's own rows, which go over the shipped ones. Each call is durable on return."""
+
+    async def days(self) -> Sequence[CalendarDay]:
+        """In order of days."""
+
+    async def put(self, days: Sequence[CalendarDay], at: datetime, by: str) -> None:
+        """All or none, told by an event; a day that is there is replaced."""
+
+    async def remove(self, day: date, at: datetime, by: str) -> bool:
+        """Told by an event. False when the node has no row of its own for that day."""
+
 
 T = TypeVar("T")
 

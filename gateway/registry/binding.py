@@ -1,13 +1,14 @@
-"""Binds exchange certificates to agency codes (K1). In: a certificate and the two people who vouch for it. Out: a
-row that the verifier's candidates are read from, and the event that tells of it. Refuses one key under two codes at one
-time, and more than four certificates of one code at one time. It does not log anyone in: who proposes and approves was
-proved before."""
+"""Binds exchange certificates to agency codes (K1). In: a certificate and the two people who vouch for it. Out: a row
+that the verifier's candidates are read from, and the event that tells of it. Refuses one key under two codes at one
+time, and more than four certificates of one code at one time. It does not log anyone in: who proposes and approves
+was proved before. Also tells which certificates speak for which codes at one moment, of the whole registry, for a
+person who compares them with a list of his own after a restore."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from itertools import groupby
 from typing import Any
@@ -16,10 +17,9 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import ColumnElement, Row, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.domain.binding_history import ACTIVE, WITHDRAWN
-from gateway.domain.event import EventKind
+from gateway.domain.event import ACTIVE, WITHDRAWN, EventKind
 from gateway.domain.proof import Binding
 from gateway.domain.registry import RowSource
 from gateway.domain.wall_clock import VIETNAM
@@ -294,3 +294,35 @@ def _read(certificate_der: bytes, code: str) -> x509.Certificate:
 def _key_digest(certificate: x509.Certificate) -> bytes:
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(key).digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speaker:
+    """One certificate that packets are judged by."""
+
+    code: str
+    fingerprint: str
+    bound_at: datetime
+    proposed_by: str
+    approved_by: str
+
+
+async def speakers(reader: AsyncEngine, at: datetime) -> list[Speaker]:
+    """By code. A province binds a few hundred."""
+    rows, now = binding_table().c, stored(at)
+    query = (
+        select(rows.code, rows.fingerprint, rows.created_at, rows.proposed_by, rows.approved_by)
+        .where(or_(rows.valid_to.is_(None), rows.valid_to > now))
+        .order_by(rows.code, rows.created_at)
+    )
+    async with reader.connect() as connection:
+        return [
+            Speaker(
+                code=row.code,
+                fingerprint=row.fingerprint,
+                bound_at=aware(row.created_at),
+                proposed_by=row.proposed_by,
+                approved_by=row.approved_by,
+            )
+            for row in await connection.execute(query)
+        ]

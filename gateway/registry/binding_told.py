@@ -15,9 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain import binding_history as history
-from gateway.domain.binding_history import Bound, Difference
-from gateway.domain.event import Event, EventKind
+from gateway.domain import event
+from gateway.domain.event import BindingDifference, Bound, Event, EventKind
 from gateway.log import action
 from gateway.registry.tables import aware, binding_table
 
@@ -61,20 +60,20 @@ async def as_told(connection: AsyncConnection, log: BindingLog, rows: Sequence[R
     """Those rows of one code that the events tell exactly so."""
     if not rows:
         return []
-    told = history.told(await log.of(connection, rows[0].code))
+    told = event.bindings_told(await log.of(connection, rows[0].code))
     return [row for row in rows if (bound := bound_of(row)) == told.get((bound.code, bound.fingerprint))]
 
 
-async def differences(connection: AsyncConnection, log: BindingLog) -> list[Difference]:
+async def differences(connection: AsyncConnection, log: BindingLog) -> list[BindingDifference]:
     """Every place where the table is not what the events tell."""
     rows: list[Bound] = []
     async with connection.stream(select(_TABLE)) as result:
         async for part in result.partitions(_AT_ONCE):
             rows += [bound_of(row) for row in part]
-    return history.differences(rows, history.told(await log.everything(connection)))
+    return event.binding_differences(rows, event.bindings_told(await log.everything(connection)))
 
 
-async def alert(connection: AsyncConnection, log: BindingLog, found: Sequence[Difference]) -> None:
+async def alert(connection: AsyncConnection, log: BindingLog, found: Sequence[BindingDifference]) -> None:
     """An event for each difference that none tells of yet."""
     for each in found:
         data = {"code": each.code, "fingerprint": each.fingerprint, "what": each.what, "detail": each.detail}

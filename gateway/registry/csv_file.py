@@ -18,10 +18,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias
 
-from gateway.domain.agency_code import AgencyCode, BadCode, CodeForm
-from gateway.domain.node_name import node_name_fault
+from gateway.domain.registry import AgencyCode, BadCode, CodeForm, node_name_fault
 from gateway.domain.registry_change import RowProblem
-from gateway.domain.unicode_form import nfc
+from gateway.domain.text import nfc
 
 COLUMNS = (
     "code",

@@ -1,43 +1,40 @@
 """The agency-code directory on SQL: the `Directory` promise, what screens and API ask besides, and the registry's own
-changes. In: two engines, the memory, the clock, perhaps the pool. Out: domain values only. Each call is one transaction,
-or an answer that is remembered and still holds; the statements are in `lookup`, `importing` and `binding`. A driver's
-error leaves as StoreFailure."""
+changes. In: two engines, the memory, the clock, perhaps the pool. Out: domain values only. Each call is one
+transaction, or an answer that is remembered and still holds; the statements are in `lookup`, `importing` and
+`binding`, those that narrow a list down, also to what changed since a day, here. A driver's error leaves as
+StoreFailure."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.domain.binding_history import Difference
+from gateway.domain.event import ACTIVE, WITHDRAWN, BindingDifference
 from gateway.domain.proof import Binding
 from gateway.domain.registry import AgencyEntry, AgencyFilter, Hosting, Resolution
 from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.domain.registry_reform import LegacyCode
-from gateway.domain.wall_clock import local
+from gateway.domain.text import fold
+from gateway.domain.wall_clock import VIETNAM, local
 from gateway.errors import Clash
 from gateway.ports import Clock, Page, Pool
-from gateway.registry import (
-    binding,
-    binding_told,
-    filtering,
-    former_codes,
-    importing,
-    lookup,
-    periods,
-    reform_reading,
-    resolving,
-    starter,
-    touched,
-)
+from gateway.registry import binding, binding_told, importing, lookup, reforms, resolving
 from gateway.registry.binding import SqlBindings
 from gateway.registry.binding_told import BindingLog
-from gateway.registry.failures import failures_named
-from gateway.registry.tables import change_table, stored
+from gateway.registry.tables import (
+    agency_table,
+    aware,
+    binding_table,
+    change_table,
+    failures_named,
+    stored,
+    to_entry,
+)
 
 NEEDS_TWO = "REG-TWO-PEOPLE"
 MOST_FOUND = 200  # rows one search answers at most; a person narrows it then
@@ -116,27 +113,27 @@ class SqlDirectory:
     async def believed(self, code: str, on: date, at: datetime) -> AgencyEntry | None:
         """What we believed at that moment of a code on that day; None where we knew nothing of it then."""
         async with self._reading() as connection:
-            return await periods.believed(connection, code.strip().upper(), on, at)
+            return await lookup.believed(connection, code.strip().upper(), on, at)
 
     async def former(self, codes: Collection[str], on: date) -> Mapping[str, str]:
         """Each ended code, and old form of one, whose mail goes to one of these codes on that day, with that code."""
         return dict(
             await self._remembered(
                 ("former", on, *sorted(codes)),
-                lambda connection: former_codes.leading_to(connection, codes, on),
+                lambda connection: resolving.leading_to(connection, codes, on),
             )
         )
 
     async def legacy(self, code: str | None = None) -> Sequence[LegacyCode]:
         """The table of old codes, or the lines of one: who came after, since when, on what ground."""
         async with self._reading() as connection:
-            return await reform_reading.legacy(connection, code and code.strip().upper())
+            return await reforms.legacy_codes(connection, code and code.strip().upper())
 
     async def search(self, text: str, limit: int = 20) -> Sequence[AgencyEntry]:
         """Entries by the beginning of a code, or by words of the name without accents or case."""
         async with self._reading() as connection:
             found = await lookup.search(connection, text, max(1, min(limit, MOST_FOUND)))
-            return await periods.as_of(connection, found, self._today())
+            return await lookup.as_of(connection, found, self._today())
 
     async def search_all(
         self, texts: Collection[str], limit: int = 20
@@ -146,7 +143,7 @@ class SqlDirectory:
         async with self._reading() as connection:
             found = {text: await lookup.search(connection, text, most) for text in texts}
             every = {each.code: each for entries in found.values() for each in entries}
-            now = {each.code: each for each in await periods.as_of(connection, list(every.values()), today)}
+            now = {each.code: each for each in await lookup.as_of(connection, list(every.values()), today)}
         return {text: [now[each.code] for each in entries] for text, entries in found.items()}
 
     async def children(self, code: str) -> Sequence[AgencyEntry]:
@@ -154,13 +151,13 @@ class SqlDirectory:
         async with self._reading() as connection:
             above, today = code.strip().upper(), self._today()
             found = await lookup.children(connection, above)
-            return [each for each in await periods.as_of(connection, found, today) if each.parent == above]
+            return [each for each in await lookup.as_of(connection, found, today) if each.parent == above]
 
     async def entries(self, limit: int = 100, cursor: str | None = None) -> Page[AgencyEntry]:
         """All entries in code order, a page at a time."""
         async with self._reading() as connection:
             found = await lookup.after(connection, cursor or "", limit + 1)
-            rows = await periods.as_of(connection, found, self._today())
+            rows = await lookup.as_of(connection, found, self._today())
         more = rows[limit - 1].code if len(rows) > limit else None
         return Page(items=tuple(rows[:limit]), next_cursor=more)
 
@@ -169,22 +166,22 @@ class SqlDirectory:
     ) -> Page[AgencyEntry]:
         """Those entries in code order that are wanted, a page at a time."""
         async with self._reading() as connection:
-            found = await filtering.filtered(connection, wanted, self._clock.now(), cursor or "", limit + 1)
-            rows = await periods.as_of(connection, found, self._today())
+            found = await filtered(connection, wanted, self._clock.now(), cursor or "", limit + 1)
+            rows = await lookup.as_of(connection, found, self._today())
         more = rows[limit - 1].code if len(rows) > limit else None
         return Page(items=tuple(rows[:limit]), next_cursor=more)
 
     async def last_changed(self, codes: Collection[str]) -> Mapping[str, datetime]:
         """When the entry of each code, or a certificate bound to it, last changed; a page of a list at a time."""
         async with self._reading() as connection:
-            return await touched.last(connection, codes, self._clock.now())
+            return await last_touched(connection, codes, self._clock.now())
 
     async def hosting(self, on: date) -> AsyncIterator[Hosting]:
         """Which node speaks for which code on that day, by node and code; then which one takes mail under ended codes."""
         async with self._reading() as connection:
             async for each in lookup.hosting(connection, on):
                 yield each
-            for ended in await former_codes.still_hosted(connection, on):
+            for ended in await resolving.still_hosted(connection, on):
                 yield ended
 
     async def changes(self, since: datetime | None = None, limit: int = 100) -> Sequence[RegistryChange]:
@@ -222,7 +219,7 @@ class SqlDirectory:
     async def load_starter(self) -> int:
         """The bundled level-1 rows that are not there yet; how many were written."""
         with failures_named():
-            return await starter.load(self._writer, self._clock)
+            return await importing.load_starter(self._writer, self._clock)
 
     async def bind(
         self,
@@ -234,7 +231,7 @@ class SqlDirectory:
         approved_by: str,
     ) -> Binding:
         """The certificate speaks for this code in that time, vouched for by two people (K1, K6). Who they are was proved
-        before: people come in through `deciding.approve`."""
+        before: people come in through `deciding.approvals`."""
         async with self._binding("node") as bound:
             await bound.bind(code, certificate_der, valid_from, valid_to, (proposed_by, approved_by), {})
         return Binding(code=code, certificate_der=certificate_der, valid_from=valid_from, valid_to=valid_to)
@@ -256,12 +253,12 @@ class SqlDirectory:
         async with self._reading() as connection:
             return await binding.in_force(connection, self._log, at)
 
-    async def differences(self) -> Sequence[Difference]:
+    async def differences(self) -> Sequence[BindingDifference]:
         """Where the table of bindings is not what the events tell: such rows are not used (threat 114)."""
         async with self._reading() as connection:
             return await binding_told.differences(connection, self._log)
 
-    async def name_untold(self) -> Sequence[Difference]:
+    async def name_untold(self) -> Sequence[BindingDifference]:
         """The same, with an alert for each that has not had one yet. For the start of a node."""
         found = await self.differences()
         if found:
@@ -275,7 +272,7 @@ class SqlDirectory:
 
         async def read(connection: AsyncConnection) -> AgencyEntry | None:
             entry = await lookup.by_code(connection, written)
-            return None if entry is None else (await periods.as_of(connection, [entry], on))[0]
+            return None if entry is None else (await lookup.as_of(connection, [entry], on))[0]
 
         return await self._remembered(("entry", written, on), read)
 
@@ -307,3 +304,90 @@ class SqlDirectory:
         with failures_named():
             async with self._reader.connect() as connection:
                 yield connection
+
+
+AGENCY, BINDING = agency_table(), binding_table()
+_BEHIND = "\uffff"  # sorts behind every letter of a code
+_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+async def filtered(
+    connection: AsyncConnection, wanted: AgencyFilter, now: datetime, after: str, limit: int
+) -> Sequence[AgencyEntry]:
+    query = (
+        select(AGENCY)
+        .where(AGENCY.c.code > after, *_conditions(wanted, now))
+        .order_by(AGENCY.c.code)
+        .limit(limit)
+    )
+    return [to_entry(row) for row in await connection.execute(query)]
+
+
+def _conditions(wanted: AgencyFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
+    if wanted.text:
+        yield _has(wanted.text)
+    if wanted.level is not None:
+        dots = func.length(AGENCY.c.code) - func.length(func.replace(AGENCY.c.code, ".", ""))
+        yield dots == wanted.level - 1
+    if wanted.root:
+        below = f"{wanted.root}."
+        yield or_(AGENCY.c.code == wanted.root, and_(AGENCY.c.code >= below, AGENCY.c.code < below + _BEHIND))
+    if wanted.standing:
+        yield _stands(wanted.standing, now)
+    if wanted.certificate_days is not None:
+        yield AGENCY.c.code.in_(_ending(now, now + timedelta(days=wanted.certificate_days)))
+    if wanted.is_unbound:
+        yield AGENCY.c.code.not_in(_ending(now, _NEVER))
+    if wanted.has_no_alias:
+        yield AGENCY.c.alias.is_(None)
+    if wanted.changed_since is not None:
+        yield touched_since(datetime.combine(wanted.changed_since, time(), VIETNAM), now)
+
+
+def _has(text: str) -> ColumnElement[bool]:
+    code, words = text.strip().upper(), fold(text).split()
+    named = and_(*(AGENCY.c.folded.contains(word, autoescape=True) for word in words))
+    beginning = [and_(each >= code, each < code + _BEHIND) for each in (AGENCY.c.code, AGENCY.c.alias)]
+    return or_(*beginning, named) if words else or_(*beginning)
+
+
+def _stands(standing: str, now: datetime) -> ColumnElement[bool]:
+    on = local(now).date()
+    begun = or_(AGENCY.c.valid_from.is_(None), AGENCY.c.valid_from <= on)
+    goes_on = or_(AGENCY.c.valid_to.is_(None), AGENCY.c.valid_to >= on)
+    match standing:
+        case "ended":
+            return AGENCY.c.valid_to < on
+        case "upcoming":
+            return and_(AGENCY.c.valid_from > on, goes_on)
+    return and_(begun, goes_on)
+
+
+def _ending(now: datetime, until: datetime) -> ColumnElement[str]:
+    """Codes whose last certificate ends between the two."""
+    last = func.max(func.coalesce(BINDING.c.valid_to, stored(_NEVER)))
+    query = select(BINDING.c.code).where(BINDING.c.state == ACTIVE).group_by(BINDING.c.code)
+    return query.having(last > stored(now), last <= stored(until)).scalar_subquery()
+
+
+async def last_touched(
+    connection: AsyncConnection, codes: Collection[str], now: datetime
+) -> Mapping[str, datetime]:
+    """As many codes as one statement takes."""
+    rows = select(AGENCY.c.code, AGENCY.c.updated_at).where(AGENCY.c.code.in_(codes))
+    found = {code: aware(at) for code, at in await connection.execute(rows)}
+    bound = select(BINDING.c.code, BINDING.c.created_at, BINDING.c.valid_to, BINDING.c.state)
+    for row in await connection.execute(bound.where(BINDING.c.code.in_(found))):
+        times = [found[row.code], aware(row.created_at)]
+        if row.state == WITHDRAWN and row.valid_to is not None and aware(row.valid_to) <= now:
+            times.append(aware(row.valid_to))
+        found[row.code] = max(times)
+    return found
+
+
+def touched_since(at: datetime, now: datetime) -> ColumnElement[bool]:
+    """The row of a code, or a certificate of it, changed at that moment or later."""
+    first = stored(at)
+    ended = and_(BINDING.c.state == WITHDRAWN, BINDING.c.valid_to >= first, BINDING.c.valid_to <= stored(now))
+    bound = select(BINDING.c.code).where(or_(BINDING.c.created_at >= first, ended))
+    return or_(AGENCY.c.updated_at >= first, AGENCY.c.code.in_(bound))

@@ -1,18 +1,227 @@
-"""A registry feed as a file: read in pieces, written in pieces, whatever its size. In: a path. Out: first its header and
-seal, from its two ends; then its lines, whose digest is checked again while they are read. Sync: call it in the pool."""
+"""A registry feed as a file: read in pieces, written in pieces, whatever its size. In: a path, or values. Out: first its
+header and seal, from its two ends; then its lines, agencies and proposed certificates, whose digest is checked again
+while they are read. A line has one spelling alone, so that no two files say the same under one signature. Of files:
+sync, call it in the pool."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import os
 import secrets
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, Any, BinaryIO, Literal, TypeVar
 
-from gateway.registry import feed_form as form
-from gateway.registry.feed_form import AgencyLine, FeedRefused, Header, ProposalLine, Seal
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gateway.domain.registry import AgencyCode, BadCode, CodeForm, node_name_fault
+from gateway.domain.registry_change import AgencyRecord
+from gateway.errors import Clash
+
+LONGEST_LINE = 32 * 1024  # the longest lawful row, every cell full of three-byte letters, has 14 KiB
+LONGEST_EDGE = 4 * 1024  # the header and the seal: read before anything is known about the file
+MOST_ROWS = 1_000_000  # eight times the agencies that design 7 counts with
+MOST_BYTES = 512 * 1024 * 1024  # a million rows as they are seen have 150 MB
+LONGEST_TEXT = 500
+LONGEST_ALIAS = 75  # columns seen go up to this (edxml.md 4)
+_MOST = 2**53 - 1  # what every JSON reader keeps exactly
+
+
+class FeedRefused(Clash):
+    """The registry feed is not taken; the last good one stays in force."""
+
+    code = "FEED-FORM"
+    label_key = "error.feed"
+
+
+class FeedKind(StrEnum):
+    """A snapshot is the whole list. Changes are the rows that differ from the list with the number `base`."""
+
+    SNAPSHOT = "snapshot"
+    CHANGES = "changes"
+
+
+def _text(value: str) -> str:
+    if not value or len(value) > LONGEST_TEXT:
+        raise ValueError(f"a text has 1 to {LONGEST_TEXT} characters")
+    if value != value.strip() or not unicodedata.is_normalized("NFC", value):
+        raise ValueError("a text is in NFC, with no spaces around it")
+    if any(unicodedata.category(letter) == "Cc" for letter in value):
+        raise ValueError("a text has no control characters")
+    return value
+
+
+def _code(value: str) -> str:
+    if str(AgencyCode.parse(value)) != value:
+        raise ValueError("a code is written in full")
+    return value
+
+
+def _alias(value: str) -> str:
+    if len(value) > LONGEST_ALIAS or not value.replace(".", "").replace("_", "").replace("-", "").isalnum():
+        raise ValueError(f"an alias has letters, digits, dots, _ and -, at most {LONGEST_ALIAS}")
+    if not value.isascii() or value != value.upper():
+        raise ValueError("an alias is written in capitals without accents")
+    try:
+        code = AgencyCode.parse(value)
+    except BadCode:
+        return value
+    if code.form is CodeForm.OLD and str(code) != value:
+        raise ValueError(f"an older code is written in full, as {code}")
+    return value
+
+
+def _host(value: str) -> str:
+    if (fault := node_name_fault(value)) is not None:
+        raise ValueError(fault)
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    if value.tzinfo != UTC and value.utcoffset() != UTC.utcoffset(None):
+        raise ValueError("a time is in UTC")
+    return value.astimezone(UTC)
+
+
+Text = Annotated[str, AfterValidator(_text)]
+Code = Annotated[str, AfterValidator(_code)]
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")]
+Count = Annotated[int, Field(ge=0, le=_MOST)]
+
+
+class _Line(BaseModel):
+    """One line: keys in the order of the fields, none for what is empty."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class Header(_Line):
+    """The first line. `digest` is that of the snapshot's body with this number, so it names the whole list; `body` is that
+    of the lines that follow here. `base` is the number that the issuer gave before this one."""
+
+    format: Literal["lienthong-registry/1"] = "lienthong-registry/1"
+    kind: FeedKind
+    issuer: Text
+    sequence: Annotated[int, Field(ge=1, le=_MOST)]
+    digest: Sha256
+    base: Annotated[int, Field(ge=1, le=_MOST)] | None = None
+    base_digest: Sha256 | None = None
+    made_at: Moment
+    rows: Count
+    bytes: Count
+    body: Sha256
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Header:
+        if (self.base is None) != (self.base_digest is None):
+            raise ValueError("base and base_digest come together")
+        if self.base is not None and self.base >= self.sequence:
+            raise ValueError("the base is older than the feed")
+        if self.kind is FeedKind.CHANGES and self.base is None:
+            raise ValueError("changes name their base")
+        if self.kind is FeedKind.SNAPSHOT and self.digest != self.body:
+            raise ValueError("a snapshot's digest is that of its body")
+        return self
+
+
+class Seal(_Line):
+    """The last line: the signature over the header, and the certificate that made it."""
+
+    signature: Annotated[str, Field(max_length=2048)]
+    algorithm: Literal["rsa-sha256", "ecdsa-sha256", "ecdsa-sha384"]
+    certificate: Sha256
+
+
+class AgencyLine(_Line):
+    """One agency, whole."""
+
+    code: Code
+    alias: Annotated[str, AfterValidator(_alias)] | None = None
+    name: Text
+    parent: Code | None = None
+    valid_from: date | None = None
+    valid_to: date | None = None
+    successor: Code | None = None
+    host: Annotated[str, AfterValidator(_host)] | None = None
+    email: Text | None = None
+    address: Text | None = None
+    phone: Text | None = None
+    decision: Text | None = None
+
+    @model_validator(mode="after")
+    def _agrees(self) -> AgencyLine:
+        if self.valid_from and self.valid_to and self.valid_to < self.valid_from:
+            raise ValueError("the last day is before the first")
+        return self
+
+    def record(self) -> AgencyRecord:
+        return AgencyRecord(**dict(self))
+
+
+class ProposalLine(_Line):
+    """A certificate that the issuer proposes for a code. It binds nothing: two people here do that (K6)."""
+
+    proposal: Code
+    sha256: Sha256
+    certificate: Annotated[str, Field(max_length=16 * 1024)]
+    valid_from: Moment | None = None
+    valid_to: Moment | None = None
+
+    @model_validator(mode="after")
+    def _agrees(self) -> ProposalLine:
+        if self.valid_from and self.valid_to and self.valid_to <= self.valid_from:
+            raise ValueError("the proposed binding ends before it begins")
+        return self
+
+
+AnyLine = TypeVar("AnyLine", bound=_Line)
+
+
+def agency_line(record: AgencyRecord) -> AgencyLine:
+    """The line of a row that is in the registry: nothing is judged again."""
+    return AgencyLine.model_construct(**{name: getattr(record, name) for name in AgencyLine.model_fields})
+
+
+def encoded(line: _Line) -> bytes:
+    """The one spelling, with its line feed."""
+    return line.model_dump_json(exclude_none=True).encode() + b"\n"
+
+
+def decoded(kind: type[AnyLine], raw: bytes, where: str) -> AnyLine:
+    """The line. FeedRefused when it is none of that kind, or is spelled otherwise than we write it."""
+    try:
+        line = kind.model_validate_json(raw)
+    except ValidationError as cause:
+        raise FeedRefused(f"{where}: {_first(cause)}", code="FEED-FORM") from cause
+    if encoded(line) != raw:
+        raise FeedRefused(f"{where}: the line is not spelled as a feed spells it", code="FEED-FORM")
+    return line
+
+
+def unpacked(text: str, where: str) -> bytes:
+    """The bytes of base64 in its one spelling."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as cause:
+        raise FeedRefused(f"{where}: not base64", code="FEED-FORM") from cause
+    if base64.b64encode(raw).decode() != text:
+        raise FeedRefused(f"{where}: base64 in another spelling than ours", code="FEED-FORM")
+    return raw
+
+
+def _first(cause: ValidationError) -> str:
+    """The first thing wrong, without the value: it is somebody else's text."""
+    error: Any = cause.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(str(part) for part in error["loc"])
+    return f"{place}: {error['msg']}" if place else str(error["msg"])
+
 
 PIECE = 256 * 1024
 _PROPOSAL = b'{"proposal":'  # what such a line begins with in its one spelling
@@ -30,21 +239,21 @@ class Ends:
 def ends(path: Path) -> Ends:
     """Header and seal, with every limit checked. FeedRefused when the file cannot be a feed; the body is not read."""
     size = path.stat().st_size
-    if size > form.MOST_BYTES:
-        raise FeedRefused(f"{size} bytes, and at most {form.MOST_BYTES} are read", code="FEED-LIMIT")
+    if size > MOST_BYTES:
+        raise FeedRefused(f"{size} bytes, and at most {MOST_BYTES} are read", code="FEED-LIMIT")
     with path.open("rb") as file:
-        first = file.readline(form.LONGEST_EDGE)
-        file.seek(max(0, size - form.LONGEST_EDGE))
-        tail = file.read(form.LONGEST_EDGE)
+        first = file.readline(LONGEST_EDGE)
+        file.seek(max(0, size - LONGEST_EDGE))
+        tail = file.read(LONGEST_EDGE)
     before, _, last = tail.removesuffix(b"\n").rpartition(b"\n")
-    if not first.endswith(b"\n") or not tail.endswith(b"\n") or not (before or size > form.LONGEST_EDGE):
+    if not first.endswith(b"\n") or not tail.endswith(b"\n") or not (before or size > LONGEST_EDGE):
         raise FeedRefused(
             "the file has no header line and no seal: it is not a signed feed", code="FEED-FORM"
         )
-    header = form.decoded(Header, first, "the header")
-    seal = form.decoded(Seal, last + b"\n", "the seal")
-    if header.rows > form.MOST_ROWS:
-        raise FeedRefused(f"{header.rows} rows, and at most {form.MOST_ROWS} are read", code="FEED-LIMIT")
+    header = decoded(Header, first, "the header")
+    seal = decoded(Seal, last + b"\n", "the seal")
+    if header.rows > MOST_ROWS:
+        raise FeedRefused(f"{header.rows} rows, and at most {MOST_ROWS} are read", code="FEED-LIMIT")
     if size != len(first) + header.bytes + len(last) + 1:
         raise FeedRefused(
             "the file is not as long as its header says: part of it is missing", code="FEED-FORM"
@@ -71,7 +280,7 @@ def lines(path: Path, found: Ends) -> Iterator[AgencyLine | ProposalLine]:
     with path.open("rb") as file:
         file.seek(len(found.header_line))
         while left:
-            raw = file.readline(min(form.LONGEST_LINE, left))
+            raw = file.readline(min(LONGEST_LINE, left))
             count, left = count + 1, left - len(raw)
             if not raw.endswith(b"\n") or count > found.header.rows:
                 raise FeedRefused(f"row {count}: too long, or more rows than stated", code="FEED-LIMIT")
@@ -108,7 +317,7 @@ class Draft:
             self._file.write(line)
             self._hasher.update(line)
             self.rows, self.size = self.rows + 1, self.size + len(line)
-        if self.rows > form.MOST_ROWS or self.size > form.MOST_BYTES - 2 * form.LONGEST_EDGE:
+        if self.rows > MOST_ROWS or self.size > MOST_BYTES - 2 * LONGEST_EDGE:
             raise FeedRefused("the registry is larger than a feed may be", code="FEED-LIMIT")
 
     def copy_between(self, header: bytes, seal: bytes, target: Path) -> None:
@@ -134,8 +343,8 @@ class Draft:
 
 def _line(raw: bytes, where: str) -> AgencyLine | ProposalLine:
     if raw.startswith(_PROPOSAL):
-        return form.decoded(ProposalLine, raw, where)
-    return form.decoded(AgencyLine, raw, where)
+        return decoded(ProposalLine, raw, where)
+    return decoded(AgencyLine, raw, where)
 
 
 def _after(order: tuple[str, str], line: AgencyLine | ProposalLine, count: int) -> tuple[str, str]:

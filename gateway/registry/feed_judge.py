@@ -1,11 +1,14 @@
-"""Says whether a registry feed may come into force. In: a file, the issuers known here, the list in force, the registry.
-Out: a `Judged` feed with its stage, or FeedRefused. Writes nothing. The order is: limits, signature and issuer, the
-number, the bytes of the body, then what the rows say together."""
+"""Says whether a registry feed may come into force, and who may sign one. In: a file, the folder of issuers'
+certificates that the operator made, the list in force, the registry. Out: a `Judged` feed with its stage, or
+FeedRefused; and the seal of a feed of our own. Writes nothing. The order is: limits, signature and issuer, the
+number, the bytes of the body, then what the rows say together. The certificates are pinned: being in the folder is
+the permission, taking one out is the withdrawal."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -14,21 +17,25 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
 from sqlalchemy import Row, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.domain.binding_history import ACTIVE
+from gateway.domain.event import ACTIVE
 from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import AgencyRecord
-from gateway.ports import Clock, Pool
-from gateway.registry import feed_file, feed_form, feed_signature
+from gateway.errors import Misconfigured
+from gateway.ports import Clock, EnvelopeSigner, Pool
+from gateway.registry import feed_file
 from gateway.registry.binding import BINDING, MOST_AT_ONCE
-from gateway.registry.feed_file import Ends
-from gateway.registry.feed_form import AgencyLine, FeedKind, FeedRefused, Header, ProposalLine
+from gateway.registry.feed_file import AgencyLine, Ends, FeedKind, FeedRefused, Header, ProposalLine, Seal
 from gateway.registry.feed_stage import AT_ONCE, Stage
-from gateway.registry.feed_tables import IN_FORCE, feed_table, proposal_table
-from gateway.registry.tables import agency_table, change_table, stored
+from gateway.registry.tables import IN_FORCE, agency_table, change_table, feed_table, proposal_table, stored
 
 AHEAD = timedelta(minutes=10)  # how far an issuer's clock may run before ours
 FIELDS = tuple(field.name for field in fields(AgencyRecord))
@@ -113,7 +120,7 @@ def record_of(row: Row[Any]) -> AgencyRecord:
 def _proved(issuers: Path, path: Path, now: datetime) -> Ends:
     """The ends of the feed, signed by one of the issuers, not from the future."""
     found = feed_file.ends(path)
-    feed_signature.check(feed_signature.issuers(issuers), found, now)
+    check_seal(pinned_issuers(issuers), found, now)
     if found.header.made_at > now + AHEAD:
         raise FeedRefused(
             f"made at {found.header.made_at.isoformat()}, which is still to come: compare the clocks",
@@ -179,7 +186,7 @@ def _keyed(
 
 def _proposed_key(line: ProposalLine) -> str:
     where = f"the certificate proposed for {line.proposal}"
-    der = feed_form.unpacked(line.certificate, where)
+    der = feed_file.unpacked(line.certificate, where)
     if hashlib.sha256(der).hexdigest() != line.sha256:
         raise FeedRefused(f"{where} has another SHA-256 than stated", code="FEED-ROWS")
     try:
@@ -208,7 +215,7 @@ async def _lay_base(connection: AsyncConnection, pool: Pool, stage: Stage) -> No
 
 def _put_base(stage: Stage, rows: Iterable[Row[Any]]) -> None:
     stage.put_base(
-        (feed_form.agency_line(record_of(row)), row.source == RowSource.SYNCED.value) for row in rows
+        (feed_file.agency_line(record_of(row)), row.source == RowSource.SYNCED.value) for row in rows
     )
 
 
@@ -239,3 +246,105 @@ def _refuse_contradictions(stage: Stage) -> None:
             code="FEED-BINDING",
             hint="withdraw the binding here first, or the issuer proposes a new key",
         )
+
+
+# What is signed begins with its purpose, so that no signature over anything else is one over a feed, or the reverse.
+TAG = b"lienthong-registry/1 header\n"
+MOST_ISSUERS = 32
+LARGEST_CERTIFICATE = 64 * 1024
+LEAST_RSA = 2048
+_CURVES: Mapping[str, tuple[str, int, hashes.HashAlgorithm]] = {
+    "ecdsa-sha256": (
+        "secp256r1",
+        0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+        hashes.SHA256(),
+    ),
+    "ecdsa-sha384": (
+        "secp384r1",
+        int(
+            "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973",
+            16,
+        ),
+        hashes.SHA384(),
+    ),
+}
+
+
+def pinned_issuers(folder: Path) -> Mapping[str, x509.Certificate]:
+    """The certificates in the folder by their SHA-256; empty where there is no folder. Misconfigured for a file that is
+    no certificate."""
+    files = sorted(folder.glob("*.pem"))[: MOST_ISSUERS + 1]
+    if len(files) > MOST_ISSUERS:
+        raise Misconfigured(f"{folder} holds more than {MOST_ISSUERS} certificates", hint="keep those in use")
+    found: dict[str, x509.Certificate] = {}
+    for path in files:
+        try:
+            with path.open("rb") as file:
+                certificate = x509.load_pem_x509_certificate(file.read(LARGEST_CERTIFICATE))
+        except (OSError, ValueError, x509.InvalidVersion) as cause:
+            raise Misconfigured(
+                f"{path.name} in {folder} is not a certificate in PEM form", hint="replace it or take it away"
+            ) from cause
+        found[hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()] = certificate
+    return found
+
+
+def check_seal(known: Mapping[str, x509.Certificate], found: Ends, at: datetime) -> None:
+    """FeedRefused unless a certificate of ours, in its time, signed this header for the issuer that it names."""
+    certificate = known.get(found.seal.certificate)
+    if certificate is None:
+        raise FeedRefused(
+            f"signed by the certificate {found.seal.certificate}, which may not sign feeds here",
+            code="FEED-ISSUER",
+            hint="when it should, two people compare it and put it below trust/feed/",
+        )
+    _check_signature(certificate, found)
+    if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+        raise FeedRefused("the certificate of its issuer is not in its time", code="FEED-ISSUER")
+    if issuer_of(certificate) != found.header.issuer:
+        raise FeedRefused(
+            f"the certificate speaks for {issuer_of(certificate)!r}, not for {found.header.issuer!r}",
+            code="FEED-ISSUER",
+        )
+
+
+def issuer_of(certificate: x509.Certificate) -> str:
+    """The name that a feed certificate speaks for: its one common name. A successor with the same name is that issuer."""
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if len(names) == 1 else ""
+
+
+def seal_of(header_line: bytes, signer: EnvelopeSigner) -> bytes:
+    """The last line of a feed of ours."""
+    return feed_file.encoded(
+        Seal(
+            signature=base64.b64encode(signer.sign(TAG + header_line)).decode(),
+            algorithm=signer.algorithm,  # type: ignore[arg-type]  # pydantic refuses any other
+            certificate=hashlib.sha256(signer.certificate_der).hexdigest(),
+        )
+    )
+
+
+def _check_signature(certificate: x509.Certificate, found: Ends) -> None:
+    signature = feed_file.unpacked(found.seal.signature, "the seal")
+    message, algorithm = TAG + found.header_line, found.seal.algorithm
+    try:
+        key = certificate.public_key()
+        if isinstance(key, rsa.RSAPublicKey) and algorithm == "rsa-sha256" and key.key_size >= LEAST_RSA:
+            key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
+        elif isinstance(key, ec.EllipticCurvePublicKey) and algorithm in _CURVES:
+            _check_curve(key, signature, message, algorithm)
+        else:
+            raise FeedRefused(f"{algorithm} does not go with the issuer's key", code="FEED-SIGNATURE")
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError) as cause:
+        raise FeedRefused("the signature over the header does not hold", code="FEED-SIGNATURE") from cause
+
+
+def _check_curve(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes, algorithm: str) -> None:
+    """r and s joined, and s the low one of the two that would hold: a signature has one form."""
+    name, order, digest = _CURVES[algorithm]
+    half = (key.key_size + 7) // 8
+    r, s = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
+    if key.curve.name != name or len(signature) != 2 * half or not 0 < s <= order // 2:
+        raise ValueError
+    key.verify(encode_dss_signature(r, s), message, ec.ECDSA(digest))

@@ -13,8 +13,8 @@ from datetime import date
 from itertools import islice
 from pathlib import Path
 
-from gateway.registry import feed_form as form
-from gateway.registry.feed_form import AgencyLine, ProposalLine
+from gateway.registry import feed_file
+from gateway.registry.feed_file import AgencyLine, ProposalLine
 
 AT_ONCE = 1000
 PROBLEMS = 20  # told of one feed; its issuer mends more than one at a time
@@ -126,7 +126,7 @@ class Stage:
             found = [line for line, _ in part if isinstance(line, AgencyLine)]
             self._put("feed", 5, [_columns(line) for line in found])
             proposed = [
-                (line.proposal, line.sha256, key, form.encoded(line))
+                (line.proposal, line.sha256, key, feed_file.encoded(line))
                 for line, key in part
                 if isinstance(line, ProposalLine)
             ]
@@ -178,7 +178,7 @@ class Stage:
     def proposals(self) -> Iterator[list[ProposalLine]]:
         with contextlib.closing(self._rows.execute("SELECT body FROM proposal")) as found:
             while part := found.fetchmany(AT_ONCE):
-                yield [form.decoded(ProposalLine, body, "proposal") for (body,) in part]
+                yield [feed_file.decoded(ProposalLine, body, "proposal") for (body,) in part]
 
     def _put(self, table: str, columns: int, rows: Sequence[tuple[object, ...]]) -> None:
         marks = ", ".join("?" * columns)
@@ -205,7 +205,7 @@ class Stage:
 
 
 def _columns(line: AgencyLine) -> tuple[object, ...]:
-    return (line.code, form.encoded(line), line.alias, line.parent, line.successor)
+    return (line.code, feed_file.encoded(line), line.alias, line.parent, line.successor)
 
 
 def _written(body: bytes, is_new: int, was_open: int) -> Written:

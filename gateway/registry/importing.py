@@ -1,17 +1,23 @@
-"""Changes the registry from a file, in two steps: a plan that writes nothing, then applying exactly that plan.
-In: CSV bytes (columns in `csv_file`), or a plan and who applies it. Out: `Plan`, then the kept `RegistryChange`.
-One transaction; refused when the registry changed since the plan was made. Certificate bindings are never touched:
-they need two people (K6, `binding`)."""
+"""Changes the registry from a file, in two steps: a plan that writes nothing, then applying exactly that plan; and loads
+the bundled list of level-1 codes (starter.csv), so that a new node knows ministries and provinces by name. In: CSV
+bytes (columns in `csv_file`), or a plan and who applies it. Out: `Plan`, then the kept `RegistryChange`. One
+transaction; refused when the registry changed since the plan was made. Certificate bindings are never touched: they
+need two people (K6). Starter rows are loaded once; they only warn, never refuse (R48), and never replace an imported
+row; those of an earlier list are brought up to date. What was dissolved in 2025 is closed, with its successor where
+the list has one. Their check note says what a person must still confirm (R83)."""
 
 from __future__ import annotations
 
 import asyncio
+import csv
 import hashlib
+import io
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import date, datetime
 from functools import partial
+from importlib import resources
 from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select, text, update
@@ -24,7 +30,7 @@ from gateway.domain.registry_change import AgencyRecord, Plan, RegistryChange, R
 from gateway.domain.text import fold
 from gateway.errors import Clash
 from gateway.ports import Clock, Pool
-from gateway.registry import csv_file, periods, planning, reform_codes
+from gateway.registry import csv_file, lookup, planning
 from gateway.registry.binding_told import BindingLog
 from gateway.registry.planning import Base
 from gateway.registry.tables import DEFAULT_SCHEME, agency_table, aware, change_table, stored
@@ -70,7 +76,7 @@ def refuse_problems(plan: Plan) -> None:
 
 async def planned(connection: AsyncConnection, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
     """What this file would do to the registry as this connection sees it."""
-    base = replace(await read_base(connection), held=await reform_codes.held_back(connection, today))
+    base = replace(await read_base(connection), held=await lookup.held_back_by_reforms(connection, today))
     work = partial(_plan, base, csv_bytes)
     return work() if pool is None else await pool.run(work)
 
@@ -83,7 +89,7 @@ async def write(
         id=id, at=now, by=principal, source_digest=plan.source_digest, summary=_summary(plan)
     )
     added = {record.code for record in plan.added}
-    await periods.keep(connection, [r.code for r in plan.rows if r.code not in added], id, now)
+    await lookup.keep_belief(connection, [r.code for r in plan.rows if r.code not in added], id, now)
     await _insert(connection, [record for record in plan.rows if record.code in added], now)
     await _update(connection, [record for record in plan.rows if record.code not in added], now)
     await record_change(connection, change)
@@ -222,3 +228,57 @@ def _summary(plan: Plan) -> dict[str, object]:
 
 
 _NOBODY = AgencyRecord(code="", name="")
+
+
+LOADED_BY = "starter"
+_STARTER_CODES = select(agency_table().c.code, agency_table().c.source)
+
+
+async def load_starter(writer: AsyncEngine, clock: Clock) -> int:
+    """How many rows were written, added or brought up to date: none when this list was loaded before."""
+    raw = resources.files("gateway.registry").joinpath("starter.csv").read_bytes()
+    digest, now = Digest(hashlib.sha256(raw).hexdigest()), clock.now()
+    agency, change = agency_table(), change_table()
+    async with writer.begin() as connection:
+        await alone(connection, "agency")
+        loaded = select(change.c.id).where(
+            change.c.source_digest == digest, change.c.by_principal == LOADED_BY
+        )
+        if (await connection.execute(loaded)).first() is not None:
+            return 0
+        known = {each.code: each.source for each in await connection.execute(_STARTER_CODES)}
+        values = {
+            row["code"]: row_values(_starter_record(row), RowSource.STARTER, now)
+            | {"check_note": row["check_note"]}
+            for row in _starter_rows(raw)
+        }
+        added = [each for code, each in values.items() if code not in known]
+        changed = [code for code in values if known.get(code) == RowSource.STARTER]
+        if added:
+            await connection.execute(insert(agency), added)
+        for code in changed:
+            await connection.execute(update(agency).where(agency.c.code == code).values(values[code]))
+        summary: dict[str, object] = {
+            "added": len(added),
+            "changed": len(changed),
+            "unchanged": len(known) - len(changed),
+        }
+        await record_change(
+            connection,
+            RegistryChange(id=clock.new_id(), at=now, by=LOADED_BY, source_digest=digest, summary=summary),
+        )
+    return len(added) + len(changed)
+
+
+def _starter_rows(raw: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(raw.decode("utf-8"))))
+
+
+def _starter_record(row: dict[str, str]) -> AgencyRecord:
+    return AgencyRecord(
+        code=row["code"],
+        name=row["name"],
+        valid_to=date.fromisoformat(row["valid_to"]) if row["valid_to"] else None,
+        successor=row["successor"] or None,
+        decision=row["decision"],
+    )

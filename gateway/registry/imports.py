@@ -16,14 +16,12 @@ from gateway.domain.registry_change import AgencyRecord, ImportRecord, Plan, Reg
 from gateway.domain.registry_reform import ReformState
 from gateway.errors import Clash, NotFound
 from gateway.ports import Pool
-from gateway.ports.imports import BuiltOnImport
-from gateway.registry import importing, periods, planning
-from gateway.registry import reform_reading as reading
-from gateway.registry.failures import failures_named
+from gateway.ports.deciding import BuiltOnImport
+from gateway.registry import importing, lookup, planning, reforms
 from gateway.registry.importing import AGENCY, alone, record_change, to_change
-from gateway.registry.periods import PERIOD
-from gateway.registry.reform_reading import REFORM, REFORM_CODE
-from gateway.registry.tables import aware, change_table, stored
+from gateway.registry.lookup import PERIOD
+from gateway.registry.reforms import REFORM, REFORM_CODE
+from gateway.registry.tables import aware, change_table, failures_named, stored
 
 CHANGE = change_table()
 UNDONE = ":undone"  # ends the id of the change that undid another one
@@ -34,7 +32,7 @@ _RESTORED = (*_FIELDS[1:], "folded", "source", "check_note", "scheme")
 
 
 class SqlImports:
-    """Keeps the promise of `ports.imports.Imports`."""
+    """Keeps the promise of `ports.deciding.Imports`."""
 
     def __init__(self, connection: AsyncConnection, pool: Pool | None = None) -> None:
         self._connection, self._pool = connection, pool
@@ -99,7 +97,7 @@ class SqlImports:
             raise Clash(f"the import {id} is undone already; look at it again")
         with failures_named():
             begun, changed = await self._written(record)
-            await periods.keep(self._connection, [*begun, *changed], id + UNDONE, at)
+            await lookup.keep_belief(self._connection, [*begun, *changed], id + UNDONE, at)
             for part in _parts(begun):
                 await self._connection.execute(delete(AGENCY).where(AGENCY.c.code.in_(part)))
             for part in _parts(changed):
@@ -177,13 +175,13 @@ class SqlImports:
     async def _leaning(self, begun: Sequence[str], own: Collection[str]) -> list[str]:
         mine, found = set(own), set[str]()
         for part in _parts(begun):
-            found |= set(await reading.leaning(self._connection, part, part)) - mine
+            found |= set(await reforms.leaning_on(self._connection, part, part)) - mine
         return sorted(found)
 
     async def _bound(self, begun: Sequence[str]) -> list[str]:
         found: list[str] = []
         for part in _parts(begun):
-            found += sorted(await reading.certificates(self._connection, part))
+            found += sorted(await reforms.certificates_of(self._connection, part))
         return found
 
     async def _changes(self, id: str) -> Sequence[Row[Any]]:

@@ -1,23 +1,36 @@
-"""The questions asked of the `agency` table, each one statement. In: a connection and the text looked for. Out:
-entries. Exact questions go through an index whatever the size of the table; candidates for a nearest match are
-a bounded range. Says nothing about dates: `resolving` judges."""
+"""The questions asked of the `agency` table, each one statement; what was believed of a code, and what it was called on
+a day. In: a connection and the text looked for, or a moment. Out: entries. Exact questions go through an index
+whatever the size of the table; candidates for a nearest match are a bounded range. Says nothing about dates:
+`resolving` judges.
+The present belief is the row itself with its open periods (`tables`); a belief is kept before it is changed. What
+approved reforms that are still to come have said of a code is told here too: an import must not change that unseen."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from datetime import date
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, insert, literal, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.agency_code import AgencyCode
-from gateway.domain.registry import AgencyEntry, Hosting, RowSource
+from gateway.domain.registry import AgencyCode, AgencyEntry, Hosting, RowSource
+from gateway.domain.registry_reform import Part, ReformState
 from gateway.domain.text import fold
-from gateway.registry import periods
-from gateway.registry.tables import agency_table, to_entry
+from gateway.registry.tables import (
+    agency_table,
+    period_table,
+    reform_code_table,
+    reform_table,
+    stored,
+    to_entry,
+)
 
 CANDIDATES = 200  # a nearest match looks at no more than this many rows of each kind
-AT_ONCE = 1000  # rows of a long list between two turns of the event loop
+ROWS_AT_ONCE = 1000  # rows of a long list between two turns of the event loop
 _AFTER_ALL = "\uffff"  # sorts behind every letter of a code or a folded name
 _NAME_PREFIX = 6  # letters a misspelt name must still share with its row
 
@@ -35,7 +48,7 @@ async def by_alias(connection: AsyncConnection, alias: str) -> AgencyEntry | Non
 async def by_name(connection: AsyncConnection, name: str, parent: str | None) -> Sequence[AgencyEntry]:
     """Entries that have exactly this name, or had it, accents and case apart; under `parent` when it is given."""
     found = await _all(connection, name_query(name, parent))
-    once = await periods.once_named(connection, fold(name))
+    once = await once_named(connection, fold(name))
     if not once:
         return found
     query = select(AGENCY).where(AGENCY.c.code.in_(once)).order_by(AGENCY.c.code)
@@ -46,7 +59,7 @@ async def by_name(connection: AsyncConnection, name: str, parent: str | None) ->
 
 async def children(connection: AsyncConnection, code: str) -> Sequence[AgencyEntry]:
     """Those that stand under it in the end, and those that did before, or do until they move."""
-    moved = await periods.once_below(connection, code)
+    moved = await once_below(connection, code)
     below = or_(AGENCY.c.parent == code, AGENCY.c.code.in_(moved)) if moved else AGENCY.c.parent == code
     return await _all(connection, select(AGENCY).where(below).order_by(AGENCY.c.code))
 
@@ -119,7 +132,7 @@ async def hosting(connection: AsyncConnection, on: date) -> AsyncIterator[Hostin
         .order_by(AGENCY.c.host, AGENCY.c.code)
     )
     async with connection.stream(query) as result:
-        async for part in result.partitions(AT_ONCE):
+        async for part in result.partitions(ROWS_AT_ONCE):
             for node, code, alias in part:
                 yield Hosting(node=node, code=code, alias=alias)
 
@@ -159,3 +172,135 @@ async def _one(connection: AsyncConnection, query: Select[tuple[object, ...]]) -
 
 async def _all(connection: AsyncConnection, query: Select[tuple[object, ...]]) -> Sequence[AgencyEntry]:
     return [to_entry(row) for row in await connection.execute(query)]
+
+
+_AGENCY, PERIOD = agency_table(), period_table()
+CODES_AT_ONCE = 500
+_ROW = tuple(
+    name
+    for name in PERIOD.c.keys()  # noqa: SIM118 - a collection of columns, not a mapping
+    if name not in ("id", "until", "believed_from", "believed_to", "change_id")
+)
+_PRESENT = and_(PERIOD.c.believed_to.is_(None), PERIOD.c.until.is_not(None))
+
+
+async def as_of(connection: AsyncConnection, entries: Sequence[AgencyEntry], on: date) -> list[AgencyEntry]:
+    """The same entries, with the name and the parent that each had on that day."""
+    found: dict[str, Row[Any]] = {}
+    for part in _parts([entry.code for entry in entries]):
+        query = (
+            select(PERIOD.c.code, PERIOD.c.name, PERIOD.c.parent)
+            .where(PERIOD.c.code.in_(part), _PRESENT, PERIOD.c.until >= on)
+            .order_by(PERIOD.c.code, PERIOD.c.until.desc())
+        )
+        # The last one that is written for a code is the earliest that reaches the day.
+        found |= {row.code: row for row in await connection.execute(query)}
+    return [
+        replace(entry, name=found[entry.code].name, parent=found[entry.code].parent)
+        if entry.code in found
+        else entry
+        for entry in entries
+    ]
+
+
+async def once_named(connection: AsyncConnection, folded: str) -> list[str]:
+    """Codes that had this name at some time, by the present belief."""
+    query = select(PERIOD.c.code).where(PERIOD.c.folded == folded, _PRESENT).distinct().limit(CODES_AT_ONCE)
+    return list((await connection.execute(query)).scalars())
+
+
+async def once_named_so(connection: AsyncConnection, folded: Collection[str]) -> set[str]:
+    """Those of these names that some code had at some time, by the present belief."""
+    query = select(PERIOD.c.folded).where(PERIOD.c.folded.in_(folded), _PRESENT).distinct()
+    return set((await connection.execute(query)).scalars())
+
+
+async def with_periods(connection: AsyncConnection, codes: Collection[str], on: date) -> set[str]:
+    """Those of these codes whose name or parent was another one on that day, or is until later."""
+    found: set[str] = set()
+    for part in _parts(codes):
+        query = (
+            select(PERIOD.c.code).where(PERIOD.c.code.in_(part), _PRESENT, PERIOD.c.until >= on).distinct()
+        )
+        found |= set((await connection.execute(query)).scalars())
+    return found
+
+
+async def once_below(connection: AsyncConnection, parent: str) -> list[str]:
+    """Codes that stood under this one at some time other than the last."""
+    query = select(PERIOD.c.code).where(PERIOD.c.parent == parent, _PRESENT).distinct()
+    return list((await connection.execute(query)).scalars())
+
+
+async def believed(connection: AsyncConnection, code: str, on: date, at: datetime) -> AgencyEntry | None:
+    """What we believed at that moment of a code on that day; None where we knew nothing of it then."""
+    then = stored(at)
+    query = select(PERIOD).where(
+        PERIOD.c.code == code,
+        PERIOD.c.believed_from <= then,
+        or_(PERIOD.c.believed_to.is_(None), PERIOD.c.believed_to > then),
+    )
+    rows = (await connection.execute(query)).all()
+    whole: Row[Any] | None = next((row for row in rows if row.until is None), None)
+    if whole is None:
+        present = select(_AGENCY).where(_AGENCY.c.code == code, _AGENCY.c.updated_at <= then)
+        whole = (await connection.execute(present)).first()
+    if whole is None:
+        return None
+    earlier = sorted((row for row in rows if row.until is not None and on <= row.until), key=_until)
+    entry = to_entry(whole)
+    return replace(entry, name=earlier[0].name, parent=earlier[0].parent) if earlier else entry
+
+
+async def keep_belief(
+    connection: AsyncConnection, codes: Iterable[str], change_id: str, at: datetime
+) -> None:
+    """The rows of these codes are about to be changed: what they say is what was believed until now."""
+    now = stored(at)
+    for part in _parts(list(codes)):
+        columns = [_AGENCY.c[name] for name in _ROW]
+        query = select(
+            (literal(f"{change_id}:") + _AGENCY.c.code).label("id"),
+            null().label("until"),
+            *columns,
+            _AGENCY.c.updated_at.label("believed_from"),
+            literal(now, PERIOD.c.believed_to.type).label("believed_to"),
+            literal(change_id).label("change_id"),
+        ).where(_AGENCY.c.code.in_(part))
+        names = ["id", "until", *_ROW, "believed_from", "believed_to", "change_id"]
+        await connection.execute(insert(PERIOD).from_select(names, query))
+        await asyncio.sleep(0)  # on SQLite nothing else here waits
+
+
+def _parts(codes: Collection[str]) -> Iterable[list[str]]:
+    listed = list(codes)
+    return (listed[start : start + CODES_AT_ONCE] for start in range(0, len(listed), CODES_AT_ONCE))
+
+
+def _until(row: Row[Any]) -> date:
+    until: date = row.until
+    return until
+
+
+_REFORM, _CODE = reform_table(), reform_code_table()
+# What a reform writes of a code that it ends, begins or changes.
+_SAID: Mapping[Part, tuple[str, ...]] = {
+    Part.ENDED: ("valid_to", "successor"),
+    Part.BEGUN: ("name", "parent", "valid_from"),
+    Part.CHANGED: ("name", "parent"),
+    Part.NAMED: (),
+}
+
+
+async def held_back_by_reforms(connection: AsyncConnection, today: date) -> dict[str, dict[str, str]]:
+    """Where two say something of one field, the later one."""
+    query = (
+        select(_CODE.c.code, _CODE.c.part, _REFORM.c.id)
+        .join(_REFORM, _CODE.c.reform_id == _REFORM.c.id)
+        .where(_REFORM.c.state == ReformState.APPROVED.value, _REFORM.c.effective_on > today)
+        .order_by(_REFORM.c.effective_on, _REFORM.c.id)
+    )
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for code, part, id in await connection.execute(query):
+        found[code] |= dict.fromkeys(_SAID[Part(part)], id)
+    return dict(found)

@@ -1,31 +1,269 @@
-"""Reforms on SQL: what is around one that is planned, putting it in force, undoing it. In: an open transaction of the
-database that holds the registry. Out: the `Reforms` promise. Decides nothing: `policy.reform` has. No certificate binding
-is ever touched (K6)."""
+"""Reforms on SQL: what is around one that is planned, putting it in force, undoing it; kept reforms, how a code ended, and
+the table of old codes. In: an open transaction of the database that holds the registry. Out: the `Reforms` promise.
+Decides nothing: `policy.reform` has. No certificate binding is ever touched (K6)."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import delete, insert, update
+from pydantic import TypeAdapter
+from sqlalchemy import Row, Select, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.event import ACTIVE
 from gateway.domain.identity import Digest
-from gateway.domain.registry_change import RegistryChange
-from gateway.domain.registry_life import Former, Life
-from gateway.domain.registry_reform import Part, Reform, ReformRecord, ReformState
+from gateway.domain.registry import RowSource
+from gateway.domain.registry_change import LONGEST_CHAIN, AgencyRecord, Former, Life, RegistryChange
+from gateway.domain.registry_reform import Ending, LegacyCode, Part, Reform, ReformRecord, ReformState
 from gateway.domain.text import fold
-from gateway.errors import Clash
-from gateway.ports.reforms import Around, Leaning
-from gateway.registry import periods
-from gateway.registry import reform_reading as reading
-from gateway.registry.failures import failures_named
+from gateway.errors import Clash, NotFound
+from gateway.ports.deciding import Around, Leaning
+from gateway.registry import lookup
 from gateway.registry.importing import AGENCY, alone, record_change, row_values
-from gateway.registry.periods import PERIOD
-from gateway.registry.reform_reading import REFORM, REFORM_CODE, adapter
-from gateway.registry.tables import stored
+from gateway.registry.lookup import PERIOD
+from gateway.registry.tables import (
+    aware,
+    binding_table,
+    failures_named,
+    reform_code_table,
+    reform_table,
+    stored,
+)
+
+REFORM, REFORM_CODE, BINDING = reform_table(), reform_code_table(), binding_table()
+AT_ONCE = 500
+MOST_LEGACY = 100_000
+_FIELDS = tuple(field.name for field in fields(AgencyRecord))
+
+
+@cache
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+async def lives(connection: AsyncConnection, codes: Collection[str]) -> dict[str, Life]:
+    """Those of these codes that are there, each with what it was before."""
+    rows: list[Row[Any]] = []
+    former: dict[str, list[Former]] = defaultdict(list)
+    listed = sorted(codes)
+    for start in range(0, len(listed), AT_ONCE):
+        part = listed[start : start + AT_ONCE]
+        rows += (await connection.execute(select(AGENCY).where(AGENCY.c.code.in_(part)))).all()
+        query = select(PERIOD.c.code, PERIOD.c.until, PERIOD.c.name, PERIOD.c.parent).where(
+            PERIOD.c.code.in_(part), PERIOD.c.until.is_not(None), PERIOD.c.believed_to.is_(None)
+        )
+        for row in await connection.execute(query.order_by(PERIOD.c.code, PERIOD.c.until)):
+            former[row.code].append(Former(until=row.until, name=row.name, parent=row.parent))
+    return {
+        row.code: Life(
+            record=AgencyRecord(**{name: getattr(row, name) for name in _FIELDS}),
+            source=RowSource(row.source),
+            former=tuple(former[row.code]),
+        )
+        for row in rows
+    }
+
+
+async def lives_around(connection: AsyncConnection, codes: Iterable[str]) -> dict[str, Life]:
+    """The lives of these codes, of all that stand above them, and of all that came after them."""
+    known: dict[str, Life] = {}
+    asked: set[str] = set()
+    wanted = set(codes)
+    for _ in range(LONGEST_CHAIN):
+        wanted -= asked
+        if not wanted:
+            break
+        asked |= wanted
+        found = await lives(connection, wanted)
+        known |= found
+        wanted = {code for life in found.values() for code in _next(life)}
+    return known
+
+
+def _next(life: Life) -> list[str]:
+    linked = (life.record.parent, life.record.successor, *(each.parent for each in life.former))
+    return [code for code in linked if code is not None]
+
+
+async def aliases_of(connection: AsyncConnection, codes: Collection[str]) -> dict[str, str]:
+    """Which of these are old forms of a code."""
+    query = select(AGENCY.c.alias, AGENCY.c.code).where(AGENCY.c.alias.in_(sorted(codes)))
+    return {row.alias: row.code for row in await connection.execute(query)}
+
+
+async def codes_below(connection: AsyncConnection, codes: Collection[str], on: date) -> dict[str, list[str]]:
+    """The agencies that go on directly under each of them."""
+    query = (
+        select(AGENCY.c.parent, AGENCY.c.code)
+        .where(AGENCY.c.parent.in_(sorted(codes)), AGENCY.c.code.not_in(sorted(codes)))
+        .where(or_(AGENCY.c.valid_to.is_(None), AGENCY.c.valid_to >= on))
+        .order_by(AGENCY.c.code)
+    )
+    found: dict[str, list[str]] = defaultdict(list)
+    for parent, code in await connection.execute(query):
+        found[parent].append(code)
+    return dict(found)
+
+
+async def same_names(
+    connection: AsyncConnection, named: Mapping[str, tuple[str, str | None]]
+) -> dict[str, str]:
+    """Code of ours to another code of the same parent whose name reads the same, accents and case apart."""
+    found: dict[str, str] = {}
+    for code, (name, parent) in named.items():
+        query = select(AGENCY.c.code).where(
+            AGENCY.c.folded == fold(name), AGENCY.c.parent == parent, AGENCY.c.code != code
+        )
+        other = (await connection.execute(query.where(AGENCY.c.valid_to.is_(None)).limit(1))).scalar()
+        if other is not None:
+            found[code] = other
+    return found
+
+
+async def certificates_of(connection: AsyncConnection, codes: Collection[str]) -> dict[str, int]:
+    query = select(BINDING.c.code, func.count()).where(
+        BINDING.c.code.in_(sorted(codes)), BINDING.c.state == ACTIVE
+    )
+    return {row[0]: row[1] for row in await connection.execute(query.group_by(BINDING.c.code))}
+
+
+async def reform_row(connection: AsyncConnection, id: str) -> Row[Any]:
+    """NotFound when no such reform was approved."""
+    row = (await connection.execute(select(REFORM).where(REFORM.c.id == id))).first()
+    if row is None:
+        raise NotFound(
+            f"no change of the registry {id} was approved",
+            hint="list them with: gateway registry change list",
+        )
+    return row
+
+
+async def listed_reforms(
+    connection: AsyncConnection, limit: int, code: str | None = None, *, owed_on: date | None = None
+) -> list[ReformRecord]:
+    """Latest to take effect first; of one code; or those in effect that nobody has reported yet."""
+    query = select(REFORM).order_by(REFORM.c.effective_on.desc(), REFORM.c.id.desc()).limit(limit)
+    if code is not None:
+        mine = select(REFORM_CODE.c.reform_id).where(REFORM_CODE.c.code == code)
+        query = query.where(REFORM.c.id.in_(mine))
+    if owed_on is not None:
+        query = query.where(REFORM.c.effective_on <= owed_on, REFORM.c.reported_at.is_(None), _APPROVED)
+    return [to_record(row) for row in await connection.execute(query)]
+
+
+async def ending_of(connection: AsyncConnection, code: str) -> Ending | None:
+    """How a code ended, where a reform that holds ended it."""
+    query = _ended().where(REFORM_CODE.c.code == code).limit(1)
+    row = (await connection.execute(query)).first()
+    if row is None:
+        return None
+    reform = reform_of(row.content).ending(code)
+    return Ending(
+        kind=reform.kind,
+        decision=reform.decision,
+        since=reform.effective_on,
+        heirs=reform.heirs,
+        successor=reform.successor,
+        queued=reform.queued,
+        triage=reform.triage,
+    )
+
+
+async def legacy_codes(connection: AsyncConnection, code: str | None = None) -> list[LegacyCode]:
+    """The table of old codes, by code; one line for each heir."""
+    query = _ended() if code is None else _ended().where(REFORM_CODE.c.code == code)
+    found: list[LegacyCode] = []
+    for row in await connection.execute(query.order_by(None).order_by(REFORM_CODE.c.code).limit(MOST_LEGACY)):
+        reform = reform_of(row.content).ending(row.code)
+        found += [
+            LegacyCode(
+                code=row.code,
+                heir=heir,
+                since=reform.effective_on,
+                decision=reform.decision,
+                kind=reform.kind,
+                reform_id=row.id,
+                is_successor=heir is not None and heir == reform.successor,
+            )
+            for heir in reform.heirs or (None,)
+        ]
+    return found
+
+
+def to_record(row: Row[Any]) -> ReformRecord:
+    return ReformRecord(
+        id=row.id,
+        reform=reform_of(row.content),
+        state=ReformState(row.state),
+        proposed_by=row.proposed_by,
+        approved_by=row.approved_by,
+        approved_at=aware(row.approved_at),
+        undone_by=row.undone_by,
+        undone_at=row.undone_at and aware(row.undone_at),
+        undone_why=row.undone_why,
+        reported_by=row.reported_by,
+        reported_at=row.reported_at and aware(row.reported_at),
+        reported_how=row.reported_how,
+    )
+
+
+def reform_of(content: str) -> Reform:
+    reform: Reform = adapter(Reform).validate_json(content)
+    return reform
+
+
+def lives_of(text: str) -> dict[str, Life | None]:
+    found: dict[str, Life | None] = adapter(dict[str, Life | None]).validate_json(text)
+    return found
+
+
+async def later_reforms(connection: AsyncConnection, row: Row[Any]) -> Sequence[str]:
+    """Reforms that hold, were approved after this one, and name a code of it."""
+    mine = select(REFORM_CODE.c.code).where(REFORM_CODE.c.reform_id == row.id)
+    query = (
+        select(REFORM.c.id)
+        .distinct()
+        .join(REFORM_CODE, REFORM_CODE.c.reform_id == REFORM.c.id)
+        .where(REFORM_CODE.c.code.in_(mine), REFORM.c.id != row.id, _APPROVED)
+        .where(REFORM.c.approved_at >= row.approved_at)
+        .order_by(REFORM.c.id)
+    )
+    return list((await connection.execute(query)).scalars())
+
+
+async def leaning_on(
+    connection: AsyncConnection, begun: Collection[str], own: Collection[str]
+) -> Sequence[str]:
+    """Other codes that stand under one of these, or lead to one."""
+    mine, codes = sorted(begun), sorted(own)
+    rows = select(AGENCY.c.code).where(
+        or_(AGENCY.c.parent.in_(mine), AGENCY.c.successor.in_(mine)), AGENCY.c.code.not_in(codes)
+    )
+    before = select(PERIOD.c.code).where(
+        PERIOD.c.parent.in_(mine), PERIOD.c.believed_to.is_(None), PERIOD.c.code.not_in(codes)
+    )
+    found = [*(await connection.execute(rows.limit(20))).scalars()]
+    return sorted({*found, *(await connection.execute(before.limit(20))).scalars()})
+
+
+_APPROVED = REFORM.c.state == ReformState.APPROVED.value
+
+
+def _ended() -> Select[Any]:
+    """Newest first, so that of a code that ended twice the end that holds comes first."""
+    return (
+        select(REFORM.c.id, REFORM.c.content, REFORM_CODE.c.code)
+        .join(REFORM_CODE, REFORM_CODE.c.reform_id == REFORM.c.id)
+        .where(REFORM_CODE.c.part == Part.ENDED.value, _APPROVED)
+        .order_by(REFORM.c.approved_at.desc(), REFORM.c.id.desc())
+    )
+
 
 _KEPT_COLUMNS = ("code", "check_note", "scheme")  # what no reform says
 
@@ -40,13 +278,13 @@ class SqlReforms:
         with failures_named():
             codes = reform.named
             forms = [target.alias for step in reform.flat for target in step.targets if target.alias]
-            lives = await reading.around(self._connection, [*codes, *forms])
+            lives = await lives_around(self._connection, [*codes, *forms])
             return Around(
                 lives=lives,
-                aliases=await reading.aliases(self._connection, [*codes, *forms]),
-                below=await reading.below(self._connection, reform.ended, reform.effective_on),
-                same_name=await reading.same_names(self._connection, _names(reform, lives)),
-                certificates=await reading.certificates(self._connection, reform.ended),
+                aliases=await aliases_of(self._connection, [*codes, *forms]),
+                below=await codes_below(self._connection, reform.ended, reform.effective_on),
+                same_name=await same_names(self._connection, _names(reform, lives)),
+                certificates=await certificates_of(self._connection, reform.ended),
             )
 
     async def alone(self) -> None:
@@ -83,33 +321,33 @@ class SqlReforms:
 
     async def get(self, id: str) -> ReformRecord:
         with failures_named():
-            return reading.to_record(await reading.get(self._connection, id))
+            return to_record(await reform_row(self._connection, id))
 
     async def lives_of(self, id: str) -> tuple[Mapping[str, Life | None], Mapping[str, Life | None]]:
         with failures_named():
-            row = await reading.get(self._connection, id)
-        return reading.lives_of(row.lives_before), reading.lives_of(row.lives_after)
+            row = await reform_row(self._connection, id)
+        return lives_of(row.lives_before), lives_of(row.lives_after)
 
     async def listed(self, limit: int, code: str | None = None) -> Sequence[ReformRecord]:
         with failures_named():
-            return await reading.listed(self._connection, limit, code)
+            return await listed_reforms(self._connection, limit, code)
 
     async def unreported(self, on: date, limit: int) -> Sequence[ReformRecord]:
         with failures_named():
-            return await reading.listed(self._connection, limit, owed_on=on)
+            return await listed_reforms(self._connection, limit, owed_on=on)
 
     async def leaning_on(self, id: str) -> Leaning:
         with failures_named():
-            row = await reading.get(self._connection, id)
-            before, after = reading.lives_of(row.lives_before), reading.lives_of(row.lives_after)
+            row = await reform_row(self._connection, id)
+            before, after = lives_of(row.lives_before), lives_of(row.lives_after)
             begun = [code for code, life in before.items() if life is None]
             above = {life.record.parent for life in before.values() if life is not None}
             above |= {each.parent for life in before.values() if life is not None for each in life.former}
             return Leaning(
-                lives=await reading.around(self._connection, {*after, *(code for code in above if code)}),
-                reforms=await reading.later(self._connection, row),
-                rows=await reading.leaning(self._connection, begun, list(after)),
-                certificates=sorted(await reading.certificates(self._connection, begun)),
+                lives=await lives_around(self._connection, {*after, *(code for code in above if code)}),
+                reforms=await later_reforms(self._connection, row),
+                rows=await leaning_on(self._connection, begun, list(after)),
+                certificates=sorted(await certificates_of(self._connection, begun)),
             )
 
     async def undo(self, id: str, by: str, at: datetime, why: str) -> None:
@@ -142,7 +380,7 @@ class SqlReforms:
         self, code: str, before: Life | None, after: Life | None, change_id: str, at: datetime
     ) -> None:
         """The row and its earlier periods as in `after`; what was believed before is kept."""
-        await periods.keep(self._connection, [code], change_id, at)
+        await lookup.keep_belief(self._connection, [code], change_id, at)
         was, now = set(before.former if before else ()), set(after.former if after else ())
         for gone in was - now:
             this = (PERIOD.c.code == code, PERIOD.c.until == gone.until, PERIOD.c.believed_to.is_(None))

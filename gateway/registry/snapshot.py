@@ -19,13 +19,12 @@ from pydantic import ValidationError
 from sqlalchemy import Row, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.binding_history import ACTIVE
+from gateway.domain.event import ACTIVE
 from gateway.domain.registry import RowSource
 from gateway.ports import EnvelopeSigner
-from gateway.registry import feed_file, feed_form, feed_signature
+from gateway.registry import feed_file, feed_judge
 from gateway.registry.binding import BINDING
-from gateway.registry.feed_file import Draft, Ends
-from gateway.registry.feed_form import AgencyLine, FeedKind, FeedRefused, Header, ProposalLine
+from gateway.registry.feed_file import AgencyLine, Draft, Ends, FeedKind, FeedRefused, Header, ProposalLine
 from gateway.registry.feed_judge import AGENCY, FIELDS, FeedRoom, record_of
 from gateway.registry.feed_stage import AT_ONCE
 from gateway.registry.tables import aware, stored
@@ -147,12 +146,12 @@ async def _write_proposals(connection: AsyncConnection, room: FeedRoom, draft: D
 
 def _finish(draft: Draft, header: Header, signer: EnvelopeSigner, target: Path) -> None:
     """Signed, read again as a receiver would, then under its name."""
-    line, made = feed_form.encoded(header), beside(target)
+    line, made = feed_file.encoded(header), beside(target)
     try:
-        draft.copy_between(line, feed_signature.seal(line, signer), made)
+        draft.copy_between(line, feed_judge.seal_of(line, signer), made)
         found = feed_file.ends(made)
         certificate = x509.load_der_x509_certificate(signer.certificate_der)
-        feed_signature.check({found.seal.certificate: certificate}, found, header.made_at)
+        feed_judge.check_seal({found.seal.certificate: certificate}, found, header.made_at)
         for _ in feed_file.lines(made, found):
             pass
         made.replace(target)
@@ -161,7 +160,7 @@ def _finish(draft: Draft, header: Header, signer: EnvelopeSigner, target: Path) 
 
 
 def _issuer(signer: EnvelopeSigner) -> str:
-    issuer = feed_signature.issuer_of(x509.load_der_x509_certificate(signer.certificate_der))
+    issuer = feed_judge.issuer_of(x509.load_der_x509_certificate(signer.certificate_der))
     if not issuer:
         raise FeedRefused("the feed certificate has not exactly one common name", code="FEED-ISSUER")
     return issuer
@@ -171,7 +170,7 @@ def _agency(row: Row[Any]) -> bytes:
     """The row as a line. FeedRefused for one that no receiver would take."""
     record = record_of(row)
     try:
-        return feed_form.encoded(AgencyLine(**{name: getattr(record, name) for name in FIELDS}))
+        return feed_file.encoded(AgencyLine(**{name: getattr(record, name) for name in FIELDS}))
     except ValidationError as cause:
         field = cause.errors(include_url=False, include_input=False)[0]
         raise FeedRefused(
@@ -182,7 +181,7 @@ def _agency(row: Row[Any]) -> bytes:
 
 def _proposal(row: Row[Any]) -> bytes:
     der = x509.load_pem_x509_certificate(row.certificate_pem.encode()).public_bytes(Encoding.DER)
-    return feed_form.encoded(
+    return feed_file.encoded(
         ProposalLine(
             proposal=row.code,
             sha256=row.fingerprint,
@@ -201,7 +200,7 @@ def _changed_lines(older: Path, before: Ends, newer: Path, after: Ends) -> Itera
                 code="FEED-ROWS",
             )
         if other is not None and one != other:
-            yield feed_form.encoded(other)
+            yield feed_file.encoded(other)
 
 
 def _paired(

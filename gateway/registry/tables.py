@@ -1,17 +1,37 @@
-"""The rows of the agency-code directory, and their one crossing into the domain. Codes and aliases are kept in
-capitals, so that a plain index answers whatever letter case was written; `folded` is the name without accents and
-case. The tables stand in a metadata of their own: they belong to the node, never to one agency."""
+"""The rows of the registry, and their one crossing into the domain: the agency-code directory, dated changes, the feed.
+The tables stand in a metadata of their own: they belong to the node, never to one agency. What a database driver
+raises becomes our own error here, so that none leaves the registry.
+
+Codes and aliases are kept in capitals, so that a plain index answers whatever letter case was written; `folded` is
+the name without accents and case. The present belief about a code is its `agency` row, which is its last period, and
+the open rows of `agency_period`, which are its earlier ones: until that day it had another name or parent. A row that
+is closed (`believed_to`) is what was believed before; one without `until` was the code's `agency` row then."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import DateTime, Index, MetaData, Row, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from gateway.domain.registry import AgencyEntry, RowSource
+from gateway.errors import StoreFailure
 
 DEFAULT_SCHEME = "VN-GOV"  # R76
 # In the order of its characters on every server: a range of what begins alike is not one in the order of a language.
@@ -127,3 +147,158 @@ def stored(moment: datetime) -> datetime:
 def aware(moment: datetime) -> datetime:
     """A stored time with its zone again."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+class ReformRow(RegistryModel, table=True):
+    """One approved reform; undone ones stay."""
+
+    __tablename__ = "registry_reform"
+    __table_args__ = (Index("ix_registry_reform_effective", "effective_on", "id"),)
+
+    id: str = Field(primary_key=True)
+    kind: str
+    effective_on: date
+    state: str
+    content: str = Field(sa_type=Text)
+    lives_before: str = Field(sa_type=Text)
+    lives_after: str = Field(sa_type=Text)
+    proposed_by: str
+    approved_by: str
+    approved_at: datetime = Field(sa_type=DateTime(timezone=True))
+    undone_by: str | None = None
+    undone_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    undone_why: str | None = Field(default=None, sa_type=Text)
+    reported_by: str | None = None
+    reported_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    reported_how: str | None = Field(default=None, sa_type=Text)
+
+
+class ReformCodeRow(RegistryModel, table=True):
+    """One code that a reform ends, begins, changes or names."""
+
+    __tablename__ = "registry_reform_code"
+    __table_args__ = (
+        ForeignKeyConstraint(["reform_id"], ["registry_reform.id"], name="fk_registry_reform_code"),
+        Index("ix_registry_reform_code", "code", "part"),
+    )
+
+    reform_id: str = Field(primary_key=True)
+    code: str = Field(primary_key=True, sa_type=CODE_TYPE)
+    part: str
+
+
+class PeriodRow(RegistryModel, table=True):
+    """What was believed of one code: an earlier period of it, or its whole row."""
+
+    __tablename__ = "agency_period"
+    __table_args__ = (
+        Index("ix_agency_period_code", "code", "believed_to"),
+        Index("ix_agency_period_folded", "folded"),
+    )
+
+    id: str = Field(primary_key=True)
+    code: str = Field(sa_type=CODE_TYPE)
+    until: date | None = None
+    alias: str | None = Field(default=None, sa_type=CODE_TYPE)
+    name: str
+    folded: str = Field(sa_type=FOLDED_TYPE)
+    parent: str | None = Field(default=None, sa_type=CODE_TYPE)
+    valid_from: date | None = None
+    valid_to: date | None = None
+    successor: str | None = None
+    source: str
+    email: str | None = None
+    address: str | None = None
+    phone: str | None = None
+    check_note: str | None = None
+    scheme: str = DEFAULT_SCHEME
+    decision: str | None = None
+    host: str | None = None
+    believed_from: datetime = Field(sa_type=DateTime(timezone=True))
+    believed_to: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    change_id: str
+
+
+def reform_table() -> Table:
+    return METADATA.tables["registry_reform"]
+
+
+def reform_code_table() -> Table:
+    return METADATA.tables["registry_reform_code"]
+
+
+def period_table() -> Table:
+    return METADATA.tables["agency_period"]
+
+
+IN_FORCE = "feed"  # the key of the one row: a node follows one issuer
+
+
+class FeedRow(RegistryModel, table=True):
+    """The feed in force; its number only ever grows."""
+
+    __tablename__ = "registry_feed"
+
+    id: str = Field(primary_key=True)
+    issuer: str
+    sequence: int = Field(sa_type=BigInteger)
+    digest: str
+    kind: str
+    made_at: datetime = Field(sa_type=DateTime(timezone=True))
+    applied_at: datetime = Field(sa_type=DateTime(timezone=True))
+    by_principal: str
+    change_id: str
+
+
+class FeedRefusalRow(RegistryModel, table=True):
+    """One feed that was not taken. Issuer and number are as it says itself: perhaps nobody vouches for them."""
+
+    __tablename__ = "registry_feed_refusal"
+    __table_args__ = (Index("ix_registry_feed_refusal_at", "at", "id"),)
+
+    id: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=DateTime(timezone=True))
+    code: str
+    reason: str = Field(sa_type=Text)
+    issuer: str | None = None
+    sequence: int | None = Field(default=None, sa_type=BigInteger)
+    by_principal: str
+
+
+class FeedProposalRow(RegistryModel, table=True):
+    """A certificate that a feed proposes for a code; open until two people bind it (K6)."""
+
+    __tablename__ = "registry_feed_proposal"
+
+    code: str = Field(primary_key=True)
+    fingerprint: str = Field(primary_key=True)
+    certificate_pem: str = Field(sa_type=Text)
+    valid_from: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    valid_to: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    issuer: str
+    sequence: int = Field(sa_type=BigInteger)
+    at: datetime = Field(sa_type=DateTime(timezone=True))
+
+
+def feed_table() -> Table:
+    return METADATA.tables["registry_feed"]
+
+
+def refusal_table() -> Table:
+    return METADATA.tables["registry_feed_refusal"]
+
+
+def proposal_table() -> Table:
+    return METADATA.tables["registry_feed_proposal"]
+
+
+@contextmanager
+def failures_named() -> Iterator[None]:
+    """Every error of the database in this block is a StoreFailure."""
+    try:
+        yield
+    except SQLAlchemyError as cause:
+        raise StoreFailure(
+            f"the registry's database did not answer: {type(cause).__name__}; nothing was changed:"
+            " check that it runs and that its tables are there (migrations)"
+        ) from cause

@@ -1,6 +1,5 @@
 """The node's settings: what can be set, read once in a stated order, and how it may be shown."""
 
-from gateway.settings.describing import expected, shown, sources, sqlite_file
 from gateway.settings.options import (
     SECTIONS,
     AmqpSettings,
@@ -17,7 +16,7 @@ from gateway.settings.options import (
     WorkerSettings,
     names,
 )
-from gateway.settings.reading import DEFAULT_FILE, load, locate
+from gateway.settings.reading import DEFAULT_FILE, expected, load, locate, shown, sources, sqlite_file
 
 __all__ = [
     "DEFAULT_FILE",

@@ -1,6 +1,8 @@
 """Reads the node's settings once, in a stated order: defaults, then the TOML file, then GATEWAY_SECTION_KEY in the
 environment, then secret files (GATEWAY_SECTION_KEY_FILE, for secrets only). In: a path or none, and an environment.
-Out: one frozen `Settings`, every value with where it came from; or Misconfigured with everything wrong at once."""
+Out: one frozen `Settings`, every value with where it came from; or Misconfigured with everything wrong at once. And
+says for people what is in force, secrets masked, and what each setting takes, in words; and reads the hours and people
+of reminders as they are written in the settings."""
 
 from __future__ import annotations
 
@@ -9,12 +11,13 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import time
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from gateway.errors import Misconfigured
-from gateway.settings.describing import expected, sources
 from gateway.settings.options import (
     SECTIONS,
     Address,
@@ -264,3 +267,61 @@ def _broker_faults(settings: Settings, where: Mapping[str, str]) -> list[str]:
             f"({where['amqp.certificate']})"
         )
     return faults
+
+
+def sources(settings: Settings) -> dict[str, str]:
+    """Where each value came from: `default`, `file …`, `environment …` or `secret file …`."""
+    return {key: settings.origin.get(key, "default") for key in names()}
+
+
+def shown(settings: Settings) -> dict[str, object]:
+    """Every value as it may be printed: secrets masked, also the password inside a database address."""
+    values: dict[str, object] = {}
+    for key in names():
+        section, name = key.split(".")
+        value: object = getattr(getattr(settings, section), name)
+        if isinstance(value, str) and isinstance(option(key).rule, Address):
+            value = re.sub(r"(?<=://)([^/@:]*):[^@]*@", r"\1:********@", value)
+        values[key] = str(value) if isinstance(value, Path | Secret) else value
+    return values
+
+
+def expected(key: str) -> str:
+    """What a setting takes, in words."""
+    known = option(key)
+    if isinstance(known.rule, OneOf):
+        return "one of " + ", ".join(known.rule.words)
+    if isinstance(known.rule, Pairs):
+        return f"name=word with commas between, each word one of {', '.join(known.rule.words)}"
+    if isinstance(known.rule, Address):
+        return "an address such as sqlite:///gateway.db or postgresql://user@host/name"
+    if isinstance(known.rule, Between):
+        return f"a {'whole ' if known.kind is int else ''}number from {known.rule.least} to {known.rule.most}"
+    if known.kind is Secret:
+        return "a secret"
+    return "a path" if known.kind is Path else "a text"
+
+
+def sqlite_file(settings: Settings) -> Path | None:
+    """The file of a SQLite database; None for another engine."""
+    head, _, rest = settings.database.url.partition(":///")
+    return Path(unquote(rest)) if head.startswith("sqlite") else None
+
+
+def read_hours(text: str) -> tuple[time, ...]:
+    """`08:00, 14:00` in order; none for an empty text. Misconfigured for anything else."""
+    try:
+        return tuple(sorted({time.fromisoformat(part.strip()) for part in text.split(",") if part.strip()}))
+    except ValueError as why:
+        raise Misconfigured(f"mail.digest_at is {text!r}; write times of day, such as 08:00, 14:00") from why
+
+
+def read_people(text: str) -> Mapping[str, tuple[str, ...]]:
+    """`CODE=address, CODE=address` by code without letter case; Misconfigured for anything else."""
+    found: dict[str, tuple[str, ...]] = {}
+    for part in filter(None, (each.strip() for each in text.split(","))):
+        code, _, address = (each.strip() for each in part.partition("="))
+        if not code or "@" not in address:
+            raise Misconfigured(f"mail.people has {part!r}; write CODE=address, and a comma between two")
+        found[code.casefold()] = (*found.get(code.casefold(), ()), address)
+    return found

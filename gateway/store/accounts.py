@@ -1,5 +1,6 @@
 """Who is hosted on this node and who may act: agencies, principals, API keys. In: what an operator enters. Out: the
-same, for the front doors. Each call is a transaction of its own; none of them is about one agency's documents."""
+same, for the front doors; what an agency that leaves would leave undone. Each call is a transaction of its own;
+none of them is about one agency's documents."""
 
 from __future__ import annotations
 
@@ -8,18 +9,21 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, bindparam, select, true, update
+from sqlalchemy import ColumnElement, bindparam, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.account import ApiKey, ApiScope, HostedAgency, Principal, PrincipalKind
-from gateway.domain.networks import Network
+from gateway.domain.account import ApiKey, ApiScope, HostedAgency, Network, Principal, PrincipalKind
+from gateway.domain.document import InState
+from gateway.domain.hold import OPEN
 from gateway.ports.services import Clock
-from gateway.store.account_tables import ApiKeyAgencyRow, ApiKeyRow, HostedAgencyRow, PrincipalRow
-from gateway.store.columns import from_json, to_json
-from gateway.store.leaving import open_work
+from gateway.store import jobs
 from gateway.store.memory import Memory
+from gateway.store.outbox import WAITING
+from gateway.store.row import from_json, to_json
+from gateway.store.tables import DeliveryRow, HoldRow, InboxRow, IncomingRow, JobRow, OutboxRow
+from gateway.store.tables_node import ApiKeyAgencyRow, ApiKeyRow, HostedAgencyRow, PrincipalRow
 from gateway.store.transaction import Transaction
 
 _TOUCHED = timedelta(minutes=1)
@@ -246,3 +250,32 @@ def to_key_row(key: ApiKey, secret_hash: str) -> ApiKeyRow:
         prefix=key.prefix,
         networks=to_json(tuple[Network, ...], key.networks),
     )
+
+
+# Not yet with the axis, or asked of a recipient and not answered.
+_OPEN_DELIVERIES = ("queued", "sending", "recall_asked", "take_back_asked", "update_asked")
+# Not yet judged, or waiting for a person.
+_OPEN_PACKETS = ("landed", "waiting", "held", "quarantined", "malformed")
+# A question about signatures that is asked again later binds nobody.
+_NO_WORK = "signatures"
+_UNDECIDED = (InState.NEW.value, InState.HELD.value)
+
+
+async def open_work(tx: Transaction, agency_id: str) -> Mapping[str, int]:
+    """`deliveries`, `packets`, `documents` (no clerk has decided), `answers` (still to be sent), `jobs`, `holds` (not
+    decided, or not brought to their end); only those there are."""
+    parts: Mapping[str, tuple[type, ColumnElement[bool]]] = {
+        "deliveries": (DeliveryRow, col(DeliveryRow.state).in_(_OPEN_DELIVERIES)),
+        "packets": (InboxRow, col(InboxRow.state).in_(_OPEN_PACKETS)),
+        "documents": (IncomingRow, col(IncomingRow.state).in_(_UNDECIDED)),
+        "answers": (OutboxRow, col(OutboxRow.state) == WAITING),
+        "jobs": (JobRow, (col(JobRow.kind) != _NO_WORK) & jobs.is_open()),
+        "holds": (HoldRow, col(HoldRow.state).in_(OPEN) | col(HoldRow.is_settled).is_(False)),
+    }
+    found: dict[str, int] = {}
+    for name, (table, is_open) in parts.items():
+        owner: ColumnElement[bool] = table.agency_id == agency_id  # type: ignore[attr-defined]  # every tenant table has it
+        counted = await tx.tuples(select(func.count()).select_from(table).where(owner, is_open))
+        if counted[0][0]:
+            found[name] = counted[0][0]
+    return found

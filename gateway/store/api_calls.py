@@ -1,5 +1,9 @@
-"""What programs called, on SQL. In: calls, many at a time. Out: the `ApiCalls` promise. Part of the store; get it as
-`store.calls`. Each call is a transaction of its own."""
+"""What programs called, on SQL, and which calls are the same request again. In: calls, many at a time; an idempotency
+key and the digest of its request. Out: the `ApiCalls` and `Idempotency` promises.
+
+Calls are the node's, each write a transaction of its own; get them as `store.calls`. An idempotency key is of one
+agency and key owner: it answers nothing (go ahead), "still running", or the first answer again. The marker is a
+lease, its end the fence; the answer commits with the document."""
 
 from __future__ import annotations
 
@@ -7,14 +11,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
-from sqlalchemy import case, delete, func, select
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 from sqlmodel import col
 
-from gateway.domain.api_call import ApiCall, CallCount
-from gateway.store.api_call_tables import ApiCallRow
+from gateway import errors
+from gateway.domain.account import AgencyScope, ApiCall, CallCount
+from gateway.ports.queues import Remembered
+from gateway.ports.services import Clock
+from gateway.store.tables import IdempotencyRow
+from gateway.store.tables_node import ApiCallRow
 from gateway.store.transaction import Transaction
 
-_R = ApiCallRow
+_CALL = ApiCallRow
 _FIRST_ERROR = 400
 _MOST_ROUTES = 200
 
@@ -22,57 +30,59 @@ Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
 class SqlApiCalls:
-    """Keeps the promise of `ports.calls.ApiCalls`."""
+    """Keeps the promise of `ports.node.ApiCalls`."""
 
     def __init__(self, writing: Open, reading: Open) -> None:
         self._writing, self._reading = writing, reading
 
     async def keep(self, calls: Sequence[ApiCall]) -> None:
         async with self._writing() as tx:
-            await tx.put_new_many(*(from_domain(each) for each in calls))
+            await tx.put_new_many(*(call_row(each) for each in calls))
             await tx.commit()
 
     async def trim(self, key_ids: Collection[str], before: datetime, most: int) -> None:
         async with self._writing() as tx:
-            await tx.change(delete(_R).where(col(_R.at) < before))
+            await tx.change(delete(_CALL).where(col(_CALL.at) < before))
             for key_id in sorted(key_ids):
-                of_key = col(_R.key_id) == key_id
-                newest = select(col(_R.id)).where(of_key).order_by(col(_R.id).desc())
+                of_key = col(_CALL.key_id) == key_id
+                newest = select(col(_CALL.id)).where(of_key).order_by(col(_CALL.id).desc())
                 beyond = await tx.tuples(newest.offset(most).limit(1))
                 if beyond:
-                    await tx.change(delete(_R).where(of_key, col(_R.id) <= beyond[0][0]))
+                    await tx.change(delete(_CALL).where(of_key, col(_CALL.id) <= beyond[0][0]))
             await tx.commit()
 
     async def listed(
         self, key_id: str, limit: int, *, errors: bool = False, route: str = "", before: str = ""
     ) -> Sequence[ApiCall]:
-        query = select(_R).where(col(_R.key_id) == key_id)
+        query = select(_CALL).where(col(_CALL.key_id) == key_id)
         if errors:
-            query = query.where(col(_R.status) >= _FIRST_ERROR)
+            query = query.where(col(_CALL.status) >= _FIRST_ERROR)
         if route:
-            query = query.where(col(_R.route) == route)
+            query = query.where(col(_CALL.route) == route)
         if before:
-            query = query.where(col(_R.id) < before)
+            query = query.where(col(_CALL.id) < before)
         async with self._reading() as tx:
-            rows = await tx.rows(_R, query.order_by(col(_R.id).desc()).limit(limit))
-        return [to_domain(row) for row in rows]
+            rows = await tx.rows(_CALL, query.order_by(col(_CALL.id).desc()).limit(limit))
+        return [to_call(row) for row in rows]
 
     async def routes(self, key_id: str) -> Sequence[str]:
-        route = col(_R.route)
-        query = select(route).where(col(_R.key_id) == key_id).distinct().order_by(route).limit(_MOST_ROUTES)
+        route = col(_CALL.route)
+        query = (
+            select(route).where(col(_CALL.key_id) == key_id).distinct().order_by(route).limit(_MOST_ROUTES)
+        )
         async with self._reading() as tx:
             return [row[0] for row in await tx.tuples(query)]
 
     async def counts(self, key_ids: Collection[str], since: datetime) -> Mapping[str, CallCount]:
-        wrong = func.sum(case((col(_R.status) >= _FIRST_ERROR, 1), else_=0))
-        these = (col(_R.key_id).in_(sorted(key_ids)), col(_R.at) >= since)
-        query = select(col(_R.key_id), func.count(), wrong).where(*these).group_by(col(_R.key_id))
+        wrong = func.sum(case((col(_CALL.status) >= _FIRST_ERROR, 1), else_=0))
+        these = (col(_CALL.key_id).in_(sorted(key_ids)), col(_CALL.at) >= since)
+        query = select(col(_CALL.key_id), func.count(), wrong).where(*these).group_by(col(_CALL.key_id))
         async with self._reading() as tx:
             found = await tx.tuples(query)
         return {key: CallCount(calls=calls, errors=int(errors)) for key, calls, errors in found}
 
 
-def to_domain(row: ApiCallRow) -> ApiCall:
+def to_call(row: ApiCallRow) -> ApiCall:
     return ApiCall(
         id=row.id,
         key_id=row.key_id,
@@ -87,7 +97,7 @@ def to_domain(row: ApiCallRow) -> ApiCall:
     )
 
 
-def from_domain(call: ApiCall) -> ApiCallRow:
+def call_row(call: ApiCall) -> ApiCallRow:
     return ApiCallRow(
         id=call.id,
         key_id=call.key_id,
@@ -100,3 +110,69 @@ def from_domain(call: ApiCall) -> ApiCallRow:
         address=call.address,
         request_id=call.request_id,
     )
+
+
+_KEY = IdempotencyRow
+
+
+async def forget_idempotency_keys(tx: Transaction, before: datetime) -> int:
+    """Forgets keys first used before that time; how many. Seven days are kept (interfaces.md 3.2)."""
+    return await tx.change(delete(_KEY).where(col(_KEY.created_at) < before))
+
+
+class SqlIdempotency:
+    """Keeps the promise of `ports.Idempotency`. To be durable before the work starts, `begin` needs a unit of work
+    of its own; `finish` belongs in the one that stores the document."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
+        self._tx = tx
+        self._agency_id = scope.agency_id
+        self._clock = clock
+
+    async def begin(self, owner: str, key: str, digest: str, until: datetime) -> Remembered | None:
+        now = self._clock.now()
+        row = IdempotencyRow(
+            agency_id=self._agency_id, owner=owner, key=key, digest=digest, created_at=now, until=until
+        )
+        if await self._tx.put_new(row):
+            return None
+        if await self._take_over(owner, key, digest, until, now):
+            return None
+        found = await self._tx.first(_KEY, select(_KEY).where(self._is(owner, key)).with_for_update())
+        if found is None:
+            raise errors.Clash(
+                f"the idempotency key {key!r} was released a moment ago; send the request again"
+            )
+        return Remembered(
+            digest=found.digest, running=found.status is None, status=found.status, body=found.body
+        )
+
+    async def finish(self, owner: str, key: str, until: datetime, status: int, body: str) -> None:
+        """Clash when this request's marker is gone: another one took it over."""
+        mine = self._mine(owner, key, until)
+        if await self._tx.change(update(_KEY).where(mine).values(status=status, body=body)) != 1:
+            raise errors.Clash(
+                f"another request took over the idempotency key {key!r}; send this one again for the answer it has now"
+            )
+
+    async def release(self, owner: str, key: str, until: datetime) -> None:
+        """Harmless when the key is answered, unknown or another's by now."""
+        await self._tx.change(delete(_KEY).where(self._mine(owner, key, until)))
+
+    async def _take_over(self, owner: str, key: str, digest: str, until: datetime, now: datetime) -> bool:
+        """A marker whose lease ran out belongs to a request that died; one of its repeats gets it. Another request
+        under the same key does not: were the first one only slow, its answer would be kept for the wrong question."""
+        # A later end than before, also by another machine's clock: to the earlier request the marker is another's then.
+        over = and_(col(_KEY.until) <= now, col(_KEY.until) < until)
+        # One that ends later than any right clock writes was begun while the clock was ahead.
+        far = col(_KEY.until) > now + 2 * (until - now)
+        dead = and_(self._is(owner, key), col(_KEY.status).is_(None), or_(over, far))
+        same = and_(dead, col(_KEY.digest) == digest)
+        return await self._tx.change(update(_KEY).where(same).values(until=until)) == 1
+
+    def _mine(self, owner: str, key: str, until: datetime) -> ColumnElement[bool]:
+        """Still running, and begun or taken over with that end."""
+        return and_(self._is(owner, key), col(_KEY.status).is_(None), col(_KEY.until) == until)
+
+    def _is(self, owner: str, key: str) -> ColumnElement[bool]:
+        return and_(col(_KEY.agency_id) == self._agency_id, col(_KEY.owner) == owner, col(_KEY.key) == key)

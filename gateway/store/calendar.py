@@ -14,8 +14,8 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.ports.services import Clock
-from gateway.store.deadline_tables import CalendarDayRow
 from gateway.store.events import NODE, SqlEvents
+from gateway.store.tables_office import CalendarDayRow
 from gateway.store.transaction import Transaction
 
 Open = Callable[[], AbstractAsyncContextManager[Transaction]]

@@ -1,25 +1,32 @@
 """One transaction for what persons decide: people, proposals, ends of keys, events, and the bindings that the registry
-keeps in the same database. In: the store, and how the registry joins a transaction. Out: the `Decisions` promise."""
+keeps in the same database. In: the store, and how the registry joins a transaction. Out: the `Decisions` promise,
+with `Waits`.
+
+What waits under agency codes is looked at across agencies. Events of bindings and imports belong to the node, never
+to an agency; the registry has them written in its own transaction and read on its own connection."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
 
-from gateway.domain.account import AgencyScope
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import InState
+from gateway.domain.event import BINDING_KINDS, Event, EventKind, binding_subject
 from gateway.ports import Clock
-from gateway.ports.deciding import Bindings
-from gateway.ports.imports import Imports
-from gateway.ports.reforms import Reforms
+from gateway.ports.deciding import Bindings, Imports, Reforms, Waiting
+from gateway.store import events
 from gateway.store.events import NODE, SqlEvents
-from gateway.store.key_ends import SqlKeyEnds
-from gateway.store.people import SqlPeople
-from gateway.store.proposals import SqlProposals
+from gateway.store.people import SqlKeyEnds, SqlPeople, SqlProposals
+from gateway.store.row import from_json
 from gateway.store.store import SqlStore
+from gateway.store.tables import DeliveryRow, EventRow, IncomingRow
+from gateway.store.tables_node import HostedAgencyRow
 from gateway.store.transaction import Transaction
-from gateway.store.waits import SqlWaits
 
 Join = Callable[[AsyncConnection, str], Bindings]
 """The registry's bindings inside this connection's transaction, changed by that principal."""
@@ -79,3 +86,88 @@ class SqlDecisions:
     async def read(self) -> AsyncIterator[SqlDecision]:
         async with self._store.reading() as tx:
             yield SqlDecision(tx, self._clock, "", *self._joins)
+
+
+_NOT_LEFT = ("queued", "sending")
+_OPEN = [
+    state.value
+    for state in (InState.NEW, InState.HELD, InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
+]
+
+
+class SqlWaits:
+    """Keeps the promise of `ports.Waits`."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    async def of(self, codes: Sequence[str]) -> Waiting:
+        if not codes:
+            return Waiting()
+        hosted = {
+            agency.id: agency.code
+            for row in await self._tx.rows(HostedAgencyRow, select(HostedAgencyRow))
+            if (agency := from_json(HostedAgency, row.body)).left_at is None and agency.code in codes
+        }
+        mine = (col(IncomingRow.agency_id).in_(list(hosted)), col(IncomingRow.state).in_(_OPEN))
+        opened = select(col(IncomingRow.agency_id), func.count()).where(*mine)
+        return Waiting(
+            queued=await self._counted(codes, waiting=True),
+            open_documents={
+                hosted[agency]: count
+                for agency, count in await self._tx.tuples(opened.group_by(col(IncomingRow.agency_id)))
+            },
+            hosted=frozenset(hosted.values()),
+            exchanged=tuple(sorted(await self._counted(codes, waiting=False))),
+        )
+
+    async def _counted(self, codes: Sequence[str], *, waiting: bool) -> dict[str, int]:
+        query = select(col(DeliveryRow.code), func.count()).where(col(DeliveryRow.code).in_(list(codes)))
+        if waiting:
+            query = query.where(col(DeliveryRow.state).in_(_NOT_LEFT))
+        return {row[0]: row[1] for row in await self._tx.tuples(query.group_by(col(DeliveryRow.code)))}
+
+
+_R = EventRow
+_KINDS = [each.value for each in BINDING_KINDS]
+
+
+class SqlBindingLog:
+    """Keeps the promise of `registry.binding.BindingLog`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def tell(
+        self,
+        connection: AsyncConnection,
+        kind: EventKind,
+        code: str,
+        principal_id: str,
+        data: Mapping[str, object],
+    ) -> None:
+        await self.note(connection, kind, binding_subject(code), principal_id, data)
+
+    async def note(
+        self,
+        connection: AsyncConnection,
+        kind: EventKind,
+        subject_id: str,
+        principal_id: str,
+        data: Mapping[str, object],
+    ) -> None:
+        scope = AgencyScope(agency_id=events.NODE, principal_id=principal_id)
+        written = events.SqlEvents(Transaction(connection, shared=False), scope, self._clock)
+        await written.append(kind, subject_id, self._clock.now(), data)
+
+    async def of(self, connection: AsyncConnection, code: str) -> Sequence[Event]:
+        scope = AgencyScope(agency_id=events.NODE, principal_id="")
+        return await events.SqlEvents(Transaction(connection, shared=False), scope, self._clock).of(
+            binding_subject(code)
+        )
+
+    async def everything(self, connection: AsyncConnection) -> Sequence[Event]:
+        """Of every code, oldest first. A province binds a few hundred certificates."""
+        query = select(_R).where(col(_R.agency_id) == events.NODE, col(_R.kind).in_(_KINDS))
+        rows = await Transaction(connection, shared=False).rows(_R, query.order_by(col(_R.position)))
+        return [events.to_domain(row) for row in rows]

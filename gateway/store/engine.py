@@ -23,7 +23,7 @@ from sqlalchemy.util import await_only
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from gateway import errors
-from gateway.store import postgres_direct, sqlite_here
+from gateway.store import drivers
 
 BUSY_TIMEOUT_S = 10  # design 6: longer than any transaction of ours; whoever holds on longer is reported
 READERS = 4
@@ -147,7 +147,7 @@ def _connect(dialect: Any, record: object, args: Any, words: dict[str, Any]) -> 
     """A connection that can be asked directly. What the driver says before it stands becomes what it says later. Any: the
     parts of the driver have no public types."""
     try:
-        return postgres_direct.connect(dialect.loaded_dbapi, *args, **words)
+        return drivers.connect_server(dialect.loaded_dbapi, *args, **words)
     except ssl.SSLCertVerificationError as cause:
         raise errors.Misconfigured(
             f"the database server's certificate is not accepted: {cause.verify_message}",
@@ -220,7 +220,7 @@ _PATIENT = Retrying(
 def _sqlite(url: URL, role: Role) -> AsyncEngine:
     near = role in (Role.WRITER, Role.NEAR_READER)
     engine = create_async_engine(
-        url.set(drivername=sqlite_here.NAME) if near else url,
+        url.set(drivername=drivers.SQLITE_HERE) if near else url,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=READERS if role in _READING else 1,
         # Whoever keeps near ones open counts them.
@@ -241,8 +241,8 @@ def _sqlite(url: URL, role: Role) -> AsyncEngine:
 
     def begin(connection: Connection) -> None:
         if role is Role.WRITER:
-            sqlite_here.begin_waiting(connection, BUSY_TIMEOUT_S)
-        elif role is Role.NEAR_READER and sqlite_here.driver(connection).in_transaction:
+            drivers.begin_waiting(connection, BUSY_TIMEOUT_S)
+        elif role is Role.NEAR_READER and drivers.sqlite_driver(connection).in_transaction:
             pass  # begun already, by whoever keeps the connection
         else:
             connection.exec_driver_sql(start)

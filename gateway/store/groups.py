@@ -9,10 +9,10 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
-from gateway.domain.recipients import GroupMember, RecipientGroup
+from gateway.domain.registry import GroupMember, RecipientGroup
 from gateway.domain.text import fold
-from gateway.store.columns import from_json, to_json
-from gateway.store.group_tables import RecipientGroupRow
+from gateway.store.row import from_json, to_json
+from gateway.store.tables import RecipientGroupRow
 from gateway.store.transaction import Transaction
 
 _R = RecipientGroupRow

@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import delete, func, or_, select
 from sqlmodel import col
 
-from gateway.domain.node_history import KEPT, SAMPLED_EVERY, Beat, JobDay, QueueSample
+from gateway.domain.pace import HISTORY_KEPT, SAMPLED_EVERY, Beat, JobDay, QueueSample
 from gateway.domain.wall_clock import local
 from gateway.store import inbox, jobs, outbox
-from gateway.store.history_tables import JobDayRow, QueueSampleRow
 from gateway.store.tables import InboxRow, JobRow, OutboxRow
+from gateway.store.tables_node import JobDayRow, QueueSampleRow
 from gateway.store.transaction import Transaction
 
 Open = Callable[[], AbstractAsyncContextManager[Transaction]]
@@ -26,7 +26,7 @@ _LONGEST_CODE = 40
 
 
 class SqlHistory:
-    """Keeps the promise of `ports.history.NodeHistory`."""
+    """Keeps the promise of `ports.node.NodeHistory`."""
 
     def __init__(self, writing: Open, reading: Open) -> None:
         self._writing, self._reading = writing, reading
@@ -35,7 +35,7 @@ class SqlHistory:
         self, beats: Sequence[Beat], sampled: Sequence[QueueSample], now: datetime, off: Collection[str] = ()
     ) -> None:
         samples = [*await self._waiting(now), *sampled]
-        oldest = now - KEPT
+        oldest = now - HISTORY_KEPT
         async with self._writing() as tx:
             # Two processes that add to the same day would each write what only one of them knows.
             await tx.hold("job_day")

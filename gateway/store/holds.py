@@ -12,10 +12,10 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.hold import OPEN, Hold, HoldState
 from gateway.domain.identity import Digest
-from gateway.ports.rows import Page
+from gateway.ports.queues import Page
 from gateway.store import paging
-from gateway.store.columns import from_json, to_json
-from gateway.store.hold_tables import HoldContentRow, HoldRow
+from gateway.store.row import from_json, to_json
+from gateway.store.tables import HoldContentRow, HoldRow
 from gateway.store.transaction import Transaction
 
 _R, _C = HoldRow, HoldContentRow

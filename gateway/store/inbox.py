@@ -13,13 +13,15 @@ from sqlmodel import col
 
 from gateway import errors, meters
 from gateway.domain.account import AgencyScope
+from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
-from gateway.ports.rows import MOST_COPIES, InboxItem, Lease, LeasedInbox, Page, Told
+from gateway.domain.proof import Step
+from gateway.ports.queues import MOST_COPIES, InboxItem, Lease, LeasedInbox, Page, Told
 from gateway.ports.services import Clock
 from gateway.store import leases, paging
-from gateway.store.inbox_rows import from_domain, settled_values, to_domain, told_values, untried_value
+from gateway.store.drivers import SLOW
 from gateway.store.incoming import INCOMING
-from gateway.store.sqlite_here import SLOW
+from gateway.store.row import from_json, to_json
 from gateway.store.tables import InboxRow
 from gateway.store.transaction import Transaction
 
@@ -34,7 +36,7 @@ async def claim(
 ) -> list[LeasedInbox]:
     """Landed rows of every agency, urgent lane first, then the oldest; so many `ordinary` ones in any case."""
     found = await leases.claim(tx, _QUEUE, clock, limit, lease_s, ordinary=ordinary)
-    return [LeasedInbox(item=to_domain(row, lease.attempt), lease=lease) for row, lease in found]
+    return [LeasedInbox(item=to_inbox_item(row, lease.attempt), lease=lease) for row, lease in found]
 
 
 async def any_due(tx: Transaction, now: datetime, lease_s: float) -> bool:
@@ -72,7 +74,7 @@ async def overdue_waiting(tx: Transaction, before: datetime, limit: int) -> list
     """Of every agency, oldest first."""
     query = select(_R).where(col(_R.state) == WAITING, col(_R.received_at) < before)
     rows = await tx.rows(_R, query.order_by(col(_R.received_at), col(_R.id)).limit(limit))
-    return [to_domain(row, row.attempts) for row in rows]
+    return [to_inbox_item(row, row.attempts) for row in rows]
 
 
 # In quarantine, and of nobody who is proved to have sent it (A7).
@@ -92,7 +94,7 @@ async def unproved_bytes(tx: Transaction) -> int:
 async def oldest_unproved(tx: Transaction, limit: int) -> list[InboxItem]:
     """Of every agency."""
     query = select(_R).where(*_UNPROVED).order_by(col(_R.received_at), col(_R.id)).limit(limit)
-    return [to_domain(row, row.attempts) for row in await tx.rows(_R, query)]
+    return [to_inbox_item(row, row.attempts) for row in await tx.rows(_R, query)]
 
 
 def _count(item: InboxItem, took_s: float | None) -> None:
@@ -115,7 +117,7 @@ class SqlInbox:
     async def land(self, item: InboxItem, lease: Lease | None = None) -> InboxItem:
         if item.agency_id != self._agency_id:
             raise errors.NotFound(f"the packet {item.id} is for another agency than this unit of work")
-        row = from_domain(item)
+        row = inbox_row(item)
         if lease is not None:
             row.attempts, row.lease_token, row.lease_until = lease.attempt, lease.token, lease.until
         if await self._tx.put_new(row):
@@ -124,17 +126,17 @@ class SqlInbox:
         there = await self._tx.first(_R, self._tx.kept(_BY_DIGEST), **asked)
         if there is None:
             raise errors.Clash(f"the inbox row {item.id} is stored already, with other bytes")
-        return to_domain(there, there.attempts)
+        return to_inbox_item(there, there.attempts)
 
     async def get(self, id: str) -> InboxItem:
         row = await self._tx.first(_R, self._tx.kept(_BY_ID), agency=self._agency_id, id=id)
         if row is None:
             raise errors.NotFound(f"this agency has no inbox row {id}")
-        return to_domain(row, row.attempts)
+        return to_inbox_item(row, row.attempts)
 
     async def with_bytes(self, file_digest: Digest) -> InboxItem | None:
         row = await self._tx.first(_R, self._tx.kept(_BY_DIGEST), agency=self._agency_id, digest=file_digest)
-        return to_domain(row, row.attempts) if row is not None else None
+        return to_inbox_item(row, row.attempts) if row is not None else None
 
     async def settle(self, item: InboxItem, lease: Lease | None) -> None:
         values = settled_values(item, item.settled_at or self._clock.now()) | leases.released(None, None)
@@ -160,7 +162,7 @@ class SqlInbox:
         await self._tx.hold(self._agency_id, INCOMING, document_id)
         asked = {"document_id": document_id, "sender": sender.lower()}
         rows = await self._tx.rows(_R, _WAITING_FOR, agency=self._agency_id, **asked)
-        return [to_domain(row, row.attempts) for row in rows]
+        return [to_inbox_item(row, row.attempts) for row in rows]
 
     async def reopen(self, id: str, *, told: Told | None = None, released: bool = False) -> None:
         """Clash when the row is in no state to be opened again."""
@@ -204,7 +206,7 @@ class SqlInbox:
             place=lambda row: (row.received_at, row.id),
             limit=limit,
             cursor=cursor,
-            to_domain=lambda row: to_domain(row, row.attempts),
+            to_domain=lambda row: to_inbox_item(row, row.attempts),
         )
 
     async def _change_unheld(self, id: str, values: dict[str, Any], *also: ColumnElement[bool]) -> bool:
@@ -217,3 +219,81 @@ class SqlInbox:
     async def _change(self, lease: Lease, values: dict[str, Any]) -> None:
         this = {"agency": self._agency_id, "at_id": lease.id, "token": lease.token}
         leases.exactly_one(await self._tx.change(_HELD, **this, **values), lease)
+
+
+def to_inbox_item(row: InboxRow, attempts: int) -> InboxItem:
+    """`attempts` apart from the row: a claim counts one more than the row it read."""
+    needs = (row.needs_sender, row.needs_document_id)
+    return InboxItem(
+        id=row.id,
+        agency_id=row.agency_id,
+        file_digest=Digest(row.file_digest),
+        size=row.size,
+        received_at=row.received_at,
+        transport_packet_id=row.transport_packet_id,
+        transport_kind=row.transport_kind,
+        transport_sender=row.transport_sender,
+        transport_node=row.transport_node,
+        lane=Lane(row.lane),
+        state=row.state,
+        code=row.code,
+        reason=row.reason,
+        sender_code=row.sender_code,
+        document_id=row.document_id,
+        kind=row.kind,
+        needs=(needs[0], needs[1]) if needs[0] is not None and needs[1] is not None else None,
+        incoming_id=row.incoming_id,
+        steps=from_json(tuple[Step, ...], row.steps),
+        attempts=attempts,
+        settled_at=row.settled_at,
+        untried=from_json(tuple[Told, ...], row.untried),
+        released=row.released,
+    )
+
+
+def inbox_row(item: InboxItem) -> InboxRow:
+    return InboxRow(
+        agency_id=item.agency_id,
+        id=item.id,
+        file_digest=item.file_digest,
+        size=item.size,
+        received_at=item.received_at,
+        lane=item.lane.value,
+        attempts=item.attempts,
+        untried=untried_value(item.untried),
+        **told_values(item.told),
+        **settled_values(item, item.settled_at),
+    )
+
+
+def told_values(told: Told) -> dict[str, Any]:
+    return {
+        "transport_packet_id": told.packet_id,
+        "transport_kind": told.kind,
+        "transport_sender": told.sender,
+        "transport_node": told.node,
+    }
+
+
+def untried_value(untried: tuple[Told, ...]) -> str:
+    return to_json(tuple[Told, ...], untried)
+
+
+def settled_values(item: InboxItem, settled_at: datetime | None) -> dict[str, Any]:
+    """The columns that a verdict or a person's act writes; what the transport said stays. A release is used up by the
+    verdict that follows it, unless that is to wait."""
+    needs_sender, needs_document_id = item.needs or (None, None)
+    return {
+        "state": item.state,
+        "code": item.code,
+        "reason": item.reason,
+        "sender_code": item.sender_code,
+        "document_id": item.document_id,
+        "kind": item.kind,
+        "needs_sender": needs_sender,
+        "needs_document_id": needs_document_id,
+        "incoming_id": item.incoming_id,
+        "steps": to_json(tuple[Step, ...], item.steps),
+        "settled_at": settled_at,
+        "released": item.released and item.state in ("landed", "waiting"),
+    }

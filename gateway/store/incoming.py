@@ -1,56 +1,81 @@
-"""Admitted documents of one agency. In: `IncomingDocument` values. Out: the same, as last saved. The row's `body` is
-the whole value; the columns beside it are written from it each time and only asked."""
+"""Admitted documents of one agency, their hand-over to its document system, and the tombstones of all that was ever
+admitted. In: values; which client asks. Out: the same, as last saved.
+
+A document's row has the whole value as `body`; the columns beside it are written from it each time and only asked.
+A hand-over is leased until a time and acknowledged once; a lease that ran out makes the row available again
+(interfaces.md 1.4). A tombstone names body digest and signed packet id, for ever: a packet repeats or contradicts
+it; landing one never writes it (A3)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Update, and_, bindparam, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    not_,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
-from gateway.domain.collation import number_word
 from gateway.domain.document import IncomingDocument, InState, Kind
-from gateway.domain.text import fold
-from gateway.ports.rows import Page
+from gateway.domain.identity import Digest
+from gateway.domain.pace import LONGEST_HANDOVER
+from gateway.domain.text import fold, number_word
+from gateway.ports.queues import Handover, Identity, Page
 from gateway.ports.services import Clock
 from gateway.store import paging
 from gateway.store.changes import Follower
-from gateway.store.columns import from_json, to_json
-from gateway.store.handovers import handover_is
-from gateway.store.replaced_tables import ReplacedRow
-from gateway.store.tables import IncomingRow
+from gateway.store.row import from_json, one_of, to_json
+from gateway.store.tables import HandoverRow, IdentityRow, IncomingRow, ReplacedRow
 from gateway.store.transaction import Transaction
 
-_R = IncomingRow
+_DOCUMENT = IncomingRow
 # Made once: making a statement takes longer than running it.
-_MINE = select(_R).where(col(_R.agency_id) == bindparam("agency"))
-_BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
+_MINE = select(_DOCUMENT).where(col(_DOCUMENT.agency_id) == bindparam("agency"))
+_BY_ID = _MINE.where(col(_DOCUMENT.id) == bindparam("id"))
 _BY_DOCUMENT_ID = _MINE.where(
-    col(_R.document_id) == bindparam("document_id"), col(_R.sender_folded) == bindparam("sender")
-).order_by(col(_R.arrived_at).desc(), col(_R.id).desc())
+    col(_DOCUMENT.document_id) == bindparam("document_id"),
+    col(_DOCUMENT.sender_folded) == bindparam("sender"),
+).order_by(col(_DOCUMENT.arrived_at).desc(), col(_DOCUMENT.id).desc())
 _NUMBERED = (
-    _MINE.where(col(_R.number_key) == bindparam("number_key"))
-    .order_by(col(_R.arrived_at).desc(), col(_R.id).desc())
+    _MINE.where(col(_DOCUMENT.number_key) == bindparam("number_key"))
+    .order_by(col(_DOCUMENT.arrived_at).desc(), col(_DOCUMENT.id).desc())
     .limit(50)
 )
 _REPLACING = (
-    select(_R)
+    select(_DOCUMENT)
     .join(
         ReplacedRow,
-        and_(col(ReplacedRow.agency_id) == col(_R.agency_id), col(ReplacedRow.incoming_id) == col(_R.id)),
+        and_(
+            col(ReplacedRow.agency_id) == col(_DOCUMENT.agency_id),
+            col(ReplacedRow.incoming_id) == col(_DOCUMENT.id),
+        ),
     )
     .where(
         col(ReplacedRow.agency_id) == bindparam("agency"),
         col(ReplacedRow.sender_folded) == bindparam("sender"),
         col(ReplacedRow.document_id) == bindparam("document_id"),
     )
-    .order_by(col(_R.arrived_at), col(_R.id))
+    .order_by(col(_DOCUMENT.arrived_at), col(_DOCUMENT.id))
 )
-_THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
-_THIS_AS_READ = _THIS.where(col(_R.version) == bindparam("read"))
+_THIS = update(_DOCUMENT).where(
+    col(_DOCUMENT.agency_id) == bindparam("agency"), col(_DOCUMENT.id) == bindparam("at_id")
+)
+_THIS_AS_READ = _THIS.where(col(_DOCUMENT.version) == bindparam("read"))
 INCOMING = "incoming"  # the name under which an incoming DocumentId is held, by whoever asks for one or waits for one
 
 
@@ -65,30 +90,30 @@ class SqlIncomingDocuments:
 
     async def add(self, document: IncomingDocument) -> None:
         self._check_agency(document)
-        if not await self._tx.put_new(from_domain(document)):
+        if not await self._tx.put_new(incoming_row(document)):
             raise errors.Clash(f"the incoming document {document.id} is already stored")
         await self._tx.put(*_replaced(document))
         self._follower.in_changed(document, new=True)
 
     async def get(self, id: str) -> IncomingDocument:
-        return to_domain(await self._kept(id))
+        return to_incoming(await self._kept(id))
 
     async def by_document_id(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
         await self._tx.hold(self._agency_id, INCOMING, document_id)
         asked = {"document_id": document_id, "sender": sender_code.casefold()}
-        rows = await self._tx.rows(_R, self._tx.kept(_BY_DOCUMENT_ID), agency=self._agency_id, **asked)
-        return [to_domain(row) for row in rows]
+        rows = await self._tx.rows(_DOCUMENT, self._tx.kept(_BY_DOCUMENT_ID), agency=self._agency_id, **asked)
+        return [to_incoming(row) for row in rows]
 
     async def replacing(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
         await self._tx.hold(self._agency_id, INCOMING, document_id)
         asked = {"document_id": document_id, "sender": sender_code.casefold()}
-        rows = await self._tx.rows(_R, _REPLACING, agency=self._agency_id, **asked)
-        return [to_domain(row) for row in rows]
+        rows = await self._tx.rows(_DOCUMENT, _REPLACING, agency=self._agency_id, **asked)
+        return [to_incoming(row) for row in rows]
 
     async def numbered(self, number: str, symbol: str) -> Sequence[IncomingDocument]:
         asked = {"number_key": number_word(number, symbol)}
-        rows = await self._tx.rows(_R, _NUMBERED, agency=self._agency_id, **asked)
-        return [to_domain(row) for row in rows]
+        rows = await self._tx.rows(_DOCUMENT, _NUMBERED, agency=self._agency_id, **asked)
+        return [to_incoming(row) for row in rows]
 
     async def save(
         self, document: IncomingDocument, *, expect_version: int | None = None
@@ -119,27 +144,31 @@ class SqlIncomingDocuments:
         handover: str | None = None,
     ) -> Page[IncomingDocument]:
         """Every word of `query` must be found."""
-        wanted = select(_R).where(col(_R.agency_id) == self._agency_id)
+        wanted = select(_DOCUMENT).where(col(_DOCUMENT.agency_id) == self._agency_id)
         if states:
-            wanted = wanted.where(col(_R.state).in_(states))
+            wanted = wanted.where(col(_DOCUMENT.state).in_(states))
         if query:
-            wanted = wanted.where(*(col(_R.folded).contains(w, autoescape=True) for w in fold(query).split()))
+            wanted = wanted.where(
+                *(col(_DOCUMENT.folded).contains(w, autoescape=True) for w in fold(query).split())
+            )
         if handover is not None:
-            wanted = wanted.where(handover_is(handover, col(_R.agency_id), col(_R.id), self._clock.now()))
+            wanted = wanted.where(
+                handover_is(handover, col(_DOCUMENT.agency_id), col(_DOCUMENT.id), self._clock.now())
+            )
         return await paging.newest_first(
             self._tx,
-            _R,
+            _DOCUMENT,
             wanted,
-            at=col(_R.arrived_at),
-            id=col(_R.id),
+            at=col(_DOCUMENT.arrived_at),
+            id=col(_DOCUMENT.id),
             place=lambda row: (row.arrived_at, row.id),
             limit=limit,
             cursor=cursor,
-            to_domain=to_domain,
+            to_domain=to_incoming,
         )
 
     async def _write(self, this: Update, document: IncomingDocument, **read: int) -> bool:
-        values = from_domain(document).values("agency_id", "id")
+        values = incoming_row(document).values("agency_id", "id")
         written = (
             await self._tx.change(this, agency=self._agency_id, at_id=document.id, **read, **values) == 1
         )
@@ -148,7 +177,7 @@ class SqlIncomingDocuments:
         return written
 
     async def _kept(self, id: str) -> IncomingRow:
-        row = await self._tx.first(_R, self._tx.kept(_BY_ID), agency=self._agency_id, id=id)
+        row = await self._tx.first(_DOCUMENT, self._tx.kept(_BY_ID), agency=self._agency_id, id=id)
         if row is None:
             raise errors.NotFound(f"this agency has no incoming document {id}")
         return row
@@ -174,11 +203,11 @@ def _replaced(document: IncomingDocument) -> list[ReplacedRow]:
     ]
 
 
-def to_domain(row: IncomingRow) -> IncomingDocument:
+def to_incoming(row: IncomingRow) -> IncomingDocument:
     return from_json(IncomingDocument, row.body)
 
 
-def from_domain(document: IncomingDocument) -> IncomingRow:
+def incoming_row(document: IncomingDocument) -> IncomingRow:
     code = f"{document.number}/{document.symbol}"
     words = (code, document.subject, document.sender_code, document.sender_name or "")
     return IncomingRow(
@@ -202,4 +231,197 @@ def from_domain(document: IncomingDocument) -> IncomingRow:
         if document.state is InState.SEALED
         else fold(" ".join(words)),  # R4: nobody finds it by its words
         body=to_json(IncomingDocument, document),
+    )
+
+
+AVAILABLE, LEASED, ACKED = "available", "leased", "acked"
+_HANDOVER = HandoverRow
+
+
+class SqlHandovers:
+    """Keeps the promise of `ports.Handovers`."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower) -> None:
+        self._tx = tx
+        self._follower = follower
+        self._agency_id = scope.agency_id
+        self._clock = clock
+
+    async def offer(self, incoming_id: str) -> None:
+        """Offering it again is harmless; Clash when there is no such incoming document."""
+        now = self._clock.now()
+        await self._tx.put_new(
+            HandoverRow(agency_id=self._agency_id, incoming_id=incoming_id, state=AVAILABLE, offered_at=now)
+        )
+        self._follower.touch_in(incoming_id)
+
+    async def get(self, incoming_id: str) -> Handover:
+        row = await self._tx.first(_HANDOVER, select(_HANDOVER).where(self._is(incoming_id)))
+        if row is None:
+            raise errors.NotFound(f"the document {incoming_id} was never offered to a document system")
+        return to_handover(row, self._clock.now())
+
+    async def withdraw(self, incoming_id: str) -> bool:
+        """The row goes; a new offer makes another one."""
+        row = await self._tx.first(
+            _HANDOVER, select(_HANDOVER).where(self._is(incoming_id)).with_for_update()
+        )
+        if await self._tx.change(delete(_HANDOVER).where(self._is(incoming_id))):
+            self._follower.touch_in(incoming_id)
+        return row is not None and to_handover(row, self._clock.now()).state != AVAILABLE
+
+    async def lease(self, client: str, limit: int, until: datetime) -> Sequence[Handover]:
+        now = self._clock.now()
+        query = (
+            select(_HANDOVER)
+            .where(col(_HANDOVER.agency_id) == self._agency_id, _is_available(now))
+            .order_by(col(_HANDOVER.offered_at), col(_HANDOVER.incoming_id))
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        ids = [row.incoming_id for row in await self._tx.rows(_HANDOVER, query)]
+        await self._tx.change(
+            update(_HANDOVER)
+            .where(
+                col(_HANDOVER.agency_id) == self._agency_id,
+                col(_HANDOVER.incoming_id).in_(ids),
+                _is_available(now),
+            )
+            .values(state=LEASED, leased_by=client, leased_until=until)
+        )
+        return [Handover(incoming_id=id, state=LEASED, leased_by=client, leased_until=until) for id in ids]
+
+    async def ack(self, incoming_id: str, client: str, at: datetime) -> bool:
+        """Clash while another client holds it: that one may be storing it at this moment."""
+        free = or_(
+            col(_HANDOVER.leased_by).is_(None),
+            col(_HANDOVER.leased_by) == client,
+            _is_available(self._clock.now()),
+        )
+        changed = await self._tx.change(
+            update(_HANDOVER)
+            .where(self._is(incoming_id), col(_HANDOVER.state) != ACKED, free)
+            .values(state=ACKED, leased_by=client, leased_until=None, acked_at=at)
+        )
+        if changed == 1:
+            self._follower.touch_in(incoming_id)
+            return True
+        now = await self.get(incoming_id)
+        if now.state != ACKED:
+            raise errors.Clash(
+                f"the document {incoming_id} is being handed over to another client; ask again later"
+            )
+        return False
+
+    def _is(self, incoming_id: str) -> ColumnElement[bool]:
+        return and_(col(_HANDOVER.agency_id) == self._agency_id, col(_HANDOVER.incoming_id) == incoming_id)
+
+
+def handover_is(
+    state: str, agency_id: Mapped[str], incoming_id: Mapped[str], now: datetime
+) -> ColumnElement[bool]:
+    """Whether the incoming document's hand-over is in that state now."""
+    held = and_(col(_HANDOVER.state) == LEASED, not_(_ran_out(now)))
+    wanted = {AVAILABLE: _is_available(now), LEASED: held}.get(state, col(_HANDOVER.state) == state)
+    return exists().where(
+        col(_HANDOVER.agency_id) == agency_id, col(_HANDOVER.incoming_id) == incoming_id, wanted
+    )
+
+
+def _is_available(now: datetime) -> ColumnElement[bool]:
+    return or_(col(_HANDOVER.state) == AVAILABLE, and_(col(_HANDOVER.state) == LEASED, _ran_out(now)))
+
+
+def _ran_out(now: datetime) -> ColumnElement[bool]:
+    """Or was given while the clock was ahead."""
+    return or_(col(_HANDOVER.leased_until) <= now, col(_HANDOVER.leased_until) > now + 2 * LONGEST_HANDOVER)
+
+
+def to_handover(row: HandoverRow, now: datetime) -> Handover:
+    if (
+        row.state == LEASED
+        and row.leased_until is not None
+        and not now < row.leased_until <= now + 2 * LONGEST_HANDOVER
+    ):
+        return Handover(incoming_id=row.incoming_id, state=AVAILABLE)
+    return Handover(
+        incoming_id=row.incoming_id,
+        state=row.state,
+        leased_by=row.leased_by,
+        leased_until=row.leased_until,
+        acked_at=row.acked_at,
+    )
+
+
+_IDENTITY = IdentityRow
+_NEW = (Kind.DOCUMENT.value, Kind.REPLACEMENT.value)
+_FROM = select(_IDENTITY).where(
+    col(_IDENTITY.agency_id) == bindparam("agency"), col(_IDENTITY.sender) == bindparam("sender")
+)
+_BY_BODY = _FROM.where(col(_IDENTITY.body_digest) == bindparam("body"))
+_BY_PACKET = _FROM.where(col(_IDENTITY.packet_id) == bindparam("packet"))
+_BY_DOCUMENT = _FROM.where(
+    col(_IDENTITY.document_id) == bindparam("document"), one_of(col(_IDENTITY.kind), _NEW)
+).order_by(col(_IDENTITY.at).desc(), col(_IDENTITY.inbox_id).desc())
+
+
+class SqlIdentities:
+    """Keeps the promise of `ports.Identities`. Senders are compared letter for letter: they come verified."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
+        self._tx = tx
+        self._agency_id = scope.agency_id
+
+    async def by_body(self, sender: str, body_digest: Digest) -> Identity | None:
+        await self._tx.hold(self._agency_id, "body", sender, body_digest)
+        return await self._one(_BY_BODY, sender=sender, body=body_digest)
+
+    async def by_packet(self, sender: str, packet_id: str) -> Identity | None:
+        await self._tx.hold(self._agency_id, "packet", sender, packet_id)
+        return await self._one(_BY_PACKET, sender=sender, packet=packet_id)
+
+    async def by_document(self, sender: str, document_id: str) -> Sequence[Identity]:
+        await self._tx.hold(self._agency_id, INCOMING, document_id)
+        asked = {"agency": self._agency_id, "sender": sender, "document": document_id}
+        return [to_identity(row) for row in await self._tx.rows(_IDENTITY, _BY_DOCUMENT, **asked)]
+
+    async def claim(self, identity: Identity) -> None:
+        # Both unique keys are judged by the database at once: two workers cannot both find them free (G3).
+        if not await self._tx.put_new(identity_row(identity, self._agency_id)):
+            raise errors.Conflict(
+                f"the body {identity.body_digest} or the packet id {identity.packet_id} of {identity.sender} was "
+                "admitted before; the first stays"
+            )
+
+    async def _one(self, query: Select[Any], **asked: str) -> Identity | None:
+        row = await self._tx.first(_IDENTITY, query, agency=self._agency_id, **asked)
+        return to_identity(row) if row is not None else None
+
+
+def to_identity(row: IdentityRow) -> Identity:
+    return Identity(
+        sender=row.sender,
+        body_digest=Digest(row.body_digest),
+        kind=Kind(row.kind),
+        packet_id=row.packet_id,
+        document_id=row.document_id,
+        inbox_id=row.inbox_id,
+        incoming_id=row.incoming_id,
+        at=row.at,
+        terms=Digest(row.terms) if row.terms is not None else None,
+    )
+
+
+def identity_row(identity: Identity, agency_id: str) -> IdentityRow:
+    return IdentityRow(
+        agency_id=agency_id,
+        sender=identity.sender,
+        body_digest=identity.body_digest,
+        kind=identity.kind.value,
+        packet_id=identity.packet_id,
+        document_id=identity.document_id,
+        inbox_id=identity.inbox_id,
+        incoming_id=identity.incoming_id,
+        at=identity.at,
+        terms=identity.terms,
     )

@@ -9,12 +9,12 @@ from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
 from sqlmodel import col
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.receipt import StatusPacket
-from gateway.domain.turns import LONGEST_DELAY, LONGEST_DELAY_OF
-from gateway.ports.rows import Job, Lease
+from gateway.domain.pace import LONGEST_DELAY, LONGEST_DELAY_OF
+from gateway.domain.proof import StatusPacket
+from gateway.ports.queues import Job, Lease
 from gateway.ports.services import Clock
 from gateway.store import leases
-from gateway.store.columns import from_json, to_json
+from gateway.store.row import from_json, to_json
 from gateway.store.tables import JobRow
 from gateway.store.transaction import Transaction
 

@@ -1,10 +1,14 @@
 """Claiming rows, for the outbox, the inbox and jobs alike. In: which rows are due. Out: rows leased to one worker
-under a fencing token. A lease that ran out is claimable again, so a dead worker's rows come back (G7); so is a time that
-lies further ahead than any right clock writes (`domain.turns`)."""
+under a fencing token; the tokens of what this process took and may still hold, so that it can give them back when
+it goes.
+
+A lease that ran out is claimable again, so a dead worker's rows come back (G7); so is a time that lies further
+ahead than any right clock writes (`domain.pace`). Leases are noted as they are taken and renewed, before they are
+committed; those that ran out are forgotten, so the notes stay few."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -30,10 +34,10 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.document import Lane
-from gateway.domain.turns import LONGEST_DELAY, Horizon
-from gateway.ports.rows import Lease
+from gateway.domain.pace import LONGEST_DELAY, Horizon
+from gateway.ports.queues import Lease
 from gateway.ports.services import Clock
-from gateway.store.columns import Moment
+from gateway.store.row import Moment
 from gateway.store.tables import InboxRow, JobRow, OutboxRow
 from gateway.store.transaction import Transaction
 
@@ -239,3 +243,17 @@ async def count_by_state(tx: Transaction, table: type[OutboxRow] | type[InboxRow
     among = has_no_end(table)
     found = await tx.tuples(select(col(table.state), func.count()).where(among).group_by(col(table.state)))
     return {f"{table.__tablename__}.{state}": number for state, number in found}
+
+
+class Held:
+    """A batch shares one token. What was finished meanwhile has no token any more, and is not touched by giving back."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, datetime] = {}
+
+    def took(self, leases: Iterable[Lease], now: datetime) -> None:
+        self._until = {token: until for token, until in self._until.items() if until > now}
+        self._until |= {lease.token: lease.until for lease in leases}
+
+    def tokens(self) -> list[str]:
+        return list(self._until)

@@ -16,15 +16,13 @@ from typing import Any
 from sqlalchemy import BigInteger, Integer, bindparam, func, select, update
 from sqlmodel import col
 
-from gateway.domain import leaf, seal
-from gateway.domain.leaf import SALT_BYTES, Leaf, Logged
-from gateway.domain.merkle import Growing
-from gateway.domain.seal import PublishedSeal, SignedSeal
+from gateway.domain import sealed_log
+from gateway.domain.sealed_log import SALT_BYTES, GrowingTree, Leaf, Logged, PublishedSeal, SignedSeal
 from gateway.errors import InvalidProof, StoreFailure
-from gateway.ports.log import LogHead
-from gateway.store.columns import to_json
-from gateway.store.log_tables import LogLeafRow, LogNodeRow, LogRow, LogSealRow
+from gateway.ports.node import LogHead
+from gateway.store.row import to_json
 from gateway.store.tables import EventRow
+from gateway.store.tables_node import LogLeafRow, LogNodeRow, LogRow, LogSealRow
 from gateway.store.transaction import Transaction
 
 NAME = "event"
@@ -67,7 +65,7 @@ Opened = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
 class SqlEventLog:
-    """Keeps the promise of `ports.log.EventLog`."""
+    """Keeps the promise of `ports.node.EventLog`."""
 
     def __init__(self, writing: Opened, reading: Opened, looking: Opened) -> None:
         """`looking`: for few rows."""
@@ -127,7 +125,7 @@ async def _grow(tx: Transaction, limit: int) -> int:
     tree = growing(row)
     leaves, nodes = [], []
     for event in found:
-        made = leaf.write(logged(event), lambda: secrets.token_bytes(SALT_BYTES))
+        made = sealed_log.write_leaf(logged(event), lambda: secrets.token_bytes(SALT_BYTES))
         leaves.append(_leaf_row(tree.size, event, made))
         nodes += [
             LogNodeRow(level=node.level, place=node.place, hash=hashed)
@@ -179,7 +177,7 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no number that can be kept")
 
 
-def growing(row: LogRow) -> Growing:
+def growing(row: LogRow) -> GrowingTree:
     """The tree as it stands, to be added to. StoreFailure where somebody spoiled its row."""
     text, wrong = row.peaks, "the log's own row does not fit its size; examine it with: gateway audit verify"
     try:
@@ -189,7 +187,7 @@ def growing(row: LogRow) -> Growing:
         raise StoreFailure(wrong) from why
     if not fits:
         raise StoreFailure(wrong)
-    return Growing(size=row.size, peaks=peaks)
+    return GrowingTree(size=row.size, peaks=peaks)
 
 
 async def head(tx: Transaction) -> LogHead:
@@ -216,7 +214,9 @@ def seal_of(row: LogSealRow) -> PublishedSeal:
     """The seal of a row; InvalidProof when it was changed past any form."""
     try:
         body = row.body.encode("latin-1", "replace")
-        return seal.read(body + (seal.stamp_line(row.stamp) if row.stamp is not None else b""))
+        return sealed_log.read_seal(
+            body + (sealed_log.stamp_line(row.stamp) if row.stamp is not None else b"")
+        )
     except (TypeError, AttributeError) as why:  # a column of SQLite takes whatever it is given
         raise InvalidProof(f"the row of seal {row.number} holds no seal") from why
 

@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import PoolProxiedConnection
 
-from gateway.store import postgres_direct, sqlite_here
+from gateway.store import drivers
 from gateway.store.transaction import failure
 
 # A node writes with some hundred agencies in a week, and an answer is a few KB at most.
@@ -40,7 +40,7 @@ class Memory:
     def __init__(self, engine: AsyncEngine) -> None:
         """`engine`: each of its transactions sees one moment."""
         self._engine = engine
-        self._line: _Line = _Near(engine) if sqlite_here.is_here(engine) else _Server(engine)
+        self._line: _Line = _Near(engine) if drivers.is_here(engine) else _Server(engine)
         self._as_of: Tokens | None = None
         self._known: OrderedDict[Key, Any] = OrderedDict()
 
@@ -173,14 +173,14 @@ class _Server:
         self._running, self._next = self._next, None  # too late to share it from here on
         kept = await self._connection()
         try:
-            return await postgres_direct.column(kept, _LOOK)
+            return await drivers.first_column(kept, _LOOK)
         except SQLAlchemyError:
             await self._drop()
             raise
 
     async def _connection(self) -> AsyncConnection:
         """Another one where the server closed the last."""
-        if self._kept is not None and not postgres_direct.is_open(self._kept):
+        if self._kept is not None and not drivers.is_line_open(self._kept):
             await self._drop()
         if self._kept is None:
             self._kept = await self._engine.connect()

@@ -14,10 +14,10 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind, Lane
 from gateway.domain.identity import Digest
-from gateway.ports.rows import Lease, LeasedOutbox, OutboxItem, Page, Target
+from gateway.ports.queues import Lease, LeasedOutbox, OutboxItem, Page, Target
 from gateway.ports.services import Clock
 from gateway.store import leases, paging
-from gateway.store.columns import from_json, to_json
+from gateway.store.row import from_json, to_json
 from gateway.store.tables import OutboxRow
 from gateway.store.transaction import Transaction
 

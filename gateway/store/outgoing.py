@@ -1,25 +1,30 @@
-"""The outgoing book of one agency. In: `OutgoingDocument` values. Out: the same, as last saved. The row's `body` is
-the whole value; the columns beside it are written from it each time and only asked."""
+"""The outgoing book of one agency, and the numbers under which its mail left. In: `OutgoingDocument` values; a number,
+a notation, a year. Out: the same, as last saved; what has the number, and which is free.
+
+The row's `body` is the whole value; the columns beside it are written from it each time and only asked. Documents
+of the exchange and letters on paper are lines of the same book and share its numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Update, bindparam, exists, or_, select, update
+from sqlalchemy import ColumnElement, Select, Update, bindparam, exists, not_, or_, select, update
 from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import OutgoingDocument
+from gateway.domain.book import OutgoingLine, PaperLetter, Span, end_of_run
+from gateway.domain.document import Kind, OutgoingDocument, OutState
 from gateway.domain.text import fold
-from gateway.ports.rows import Page
+from gateway.ports.queues import Page
 from gateway.store import paging
 from gateway.store.changes import Follower
-from gateway.store.columns import from_json, to_json
-from gateway.store.tables import DeliveryRow, OutgoingRow
+from gateway.store.drivers import FEW
+from gateway.store.row import from_json, one_of, to_json
+from gateway.store.tables import DeliveryRow, OutgoingRow, PaperOutgoingRow
 from gateway.store.transaction import Transaction
 
 _R = OutgoingRow
@@ -57,7 +62,7 @@ class SqlOutgoingDocuments:
         raise errors.Clash(f"the document {document.id} or its packet {document.packet_id} is already stored")
 
     async def get(self, id: str) -> OutgoingDocument:
-        return to_domain(await self._kept(id))
+        return to_outgoing(await self._kept(id))
 
     async def by_external_id(self, external_id: str) -> OutgoingDocument | None:
         await self._tx.hold(self._agency_id, "external_id", external_id)
@@ -66,14 +71,14 @@ class SqlOutgoingDocuments:
     async def by_document_id(self, document_id: str) -> Sequence[OutgoingDocument]:
         await self._tx.hold(self._agency_id, "outgoing", document_id)
         rows = await self._tx.rows(_R, _BY_DOCUMENT_ID, agency=self._agency_id, document_id=document_id)
-        return [to_domain(row) for row in rows]
+        return [to_outgoing(row) for row in rows]
 
     async def by_packet_id(self, packet_id: str) -> OutgoingDocument | None:
         return await self._first(_BY_PACKET_ID, packet_id=packet_id)
 
     async def children(self, id: str) -> Sequence[OutgoingDocument]:
         rows = await self._tx.rows(_R, _CHILDREN, agency=self._agency_id, parent=id)
-        return [to_domain(row) for row in rows]
+        return [to_outgoing(row) for row in rows]
 
     async def save(
         self, document: OutgoingDocument, *, expect_version: int | None = None
@@ -123,7 +128,7 @@ class SqlOutgoingDocuments:
             place=lambda row: (row.created_at, row.id),
             limit=limit,
             cursor=cursor,
-            to_domain=to_domain,
+            to_domain=to_outgoing,
         )
 
     async def _write(self, this: Update, document: OutgoingDocument, **read: int) -> bool:
@@ -137,7 +142,7 @@ class SqlOutgoingDocuments:
 
     async def _first(self, query: Select[Any], **values: str) -> OutgoingDocument | None:
         row = await self._tx.first(_R, query, agency=self._agency_id, **values)
-        return to_domain(row) if row is not None else None
+        return to_outgoing(row) if row is not None else None
 
     async def _kept(self, id: str) -> OutgoingRow:
         row = await self._tx.first(_R, self._tx.kept(_BY_ID), agency=self._agency_id, id=id)
@@ -147,7 +152,7 @@ class SqlOutgoingDocuments:
 
     async def _row(self, document: OutgoingDocument) -> OutgoingRow:
         self._check_agency(document)
-        row = from_domain(document)
+        row = outgoing_row(document)
         if document.parent_id is not None and row.external_id is not None:
             parent = await self.get(document.parent_id)
             if parent.draft.external_id == row.external_id:
@@ -170,11 +175,11 @@ def _has_delivery_in(states: Sequence[str]) -> ColumnElement[bool]:
     )
 
 
-def to_domain(row: OutgoingRow) -> OutgoingDocument:
+def to_outgoing(row: OutgoingRow) -> OutgoingDocument:
     return from_json(OutgoingDocument, row.body)
 
 
-def from_domain(document: OutgoingDocument) -> OutgoingRow:
+def outgoing_row(document: OutgoingDocument) -> OutgoingRow:
     draft = document.draft
     parties = (word for to in draft.recipients for word in (to.code, to.name or ""))
     return OutgoingRow(
@@ -194,3 +199,70 @@ def from_domain(document: OutgoingDocument) -> OutgoingRow:
         folded="" if document.is_sealed else fold(" ".join((draft.code, draft.subject, *parties))),
         body=to_json(OutgoingDocument, document),
     )
+
+
+OutgoingTable = type[OutgoingRow] | type[PaperOutgoingRow]
+_O, _P = OutgoingRow, PaperOutgoingRow
+# What was never more than a draft, or waits for its undo time with the right to vanish, took no number.
+NO_LINE = (OutState.DRAFT.value,)
+_LETTERS = (Kind.DOCUMENT.value, Kind.REPLACEMENT.value)
+_MOST = 500
+
+
+def asked_under(agency_id: str, number: str, symbol: str, year: int) -> dict[str, Any]:
+    """What `under_in` is asked with."""
+    span = {"first": date(year, 1, 1), "last": date(year, 12, 31)}
+    return {"agency": agency_id, "number": number, "symbol": symbol, **span}
+
+
+def issued_in(agency_id: str, table: OutgoingTable, span: Span) -> list[ColumnElement[bool]]:
+    first = max(date(span.year, 1, 1), span.since or date.min)
+    last = min(date(span.year, 12, 31), span.until or date.max)
+    return [col(table.agency_id) == agency_id, col(table.issued_on).between(first, last)]
+
+
+def to_letter(row: PaperOutgoingRow) -> PaperLetter:
+    """The body is as it was entered; that it was struck stands in its columns."""
+    kept = from_json(PaperLetter, row.body)
+    return replace(kept, struck_at=row.struck_at, struck_by=row.struck_by, struck_reason=row.struck_reason)
+
+
+IS_LINE = (one_of(col(_O.kind), _LETTERS), not_(one_of(col(_O.state), NO_LINE)), col(_O.number) != "")
+
+
+def under_in(table: OutgoingTable, *which: ColumnElement[bool]) -> Select[Any]:
+    """Of one number and symbol in one year: few rows, asked for by every document that leaves."""
+    same = [col(getattr(table, name)) == bindparam(name) for name in ("number", "symbol")]
+    in_year = col(table.issued_on).between(bindparam("first"), bindparam("last"))
+    mine = col(table.agency_id) == bindparam("agency")
+    return select(table).where(mine, in_year, *same, *which).limit(_MOST).execution_options(**FEW)
+
+
+SENT_UNDER = under_in(_O, *IS_LINE, col(_O.state) != OutState.CANCELLED.value)
+_PAPER_UNDER = under_in(_P, col(_P.struck_at).is_(None))
+
+
+class SqlOutgoingNumbers:
+    """Keeps the promise of `ports.OutgoingNumbers`."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
+        self._tx = tx
+        self._agency_id = scope.agency_id
+
+    async def free_number(self, number: str, symbol: str, year: int) -> str:
+        if not (number.isascii() and number.isdigit()):
+            return ""
+        taken = []
+        for table in (_O, _P):
+            named = select(col(table.number)).where(
+                *issued_in(self._agency_id, table, Span(year=year)), col(table.symbol) == symbol
+            )
+            taken += [row[0] for row in await self._tx.tuples(named)]
+        numbers = (int(each) for each in taken if each.isascii() and each.isdigit())
+        return str(end_of_run(numbers, int(number)) + 1)
+
+    async def under(self, number: str, symbol: str, year: int) -> Sequence[OutgoingLine]:
+        these = asked_under(self._agency_id, number, symbol, year)
+        sent = await self._tx.rows(_O, SENT_UNDER, **these)
+        found: list[OutgoingLine] = [from_json(OutgoingDocument, row.body) for row in sent]
+        return [*found, *map(to_letter, await self._tx.rows(_P, _PAPER_UNDER, **these))]

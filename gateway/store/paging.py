@@ -13,7 +13,7 @@ from sqlalchemy import Select, and_, or_
 from sqlalchemy.orm import Mapped
 
 from gateway import errors
-from gateway.ports.rows import Page
+from gateway.ports.queues import Page
 from gateway.store.row import Row
 from gateway.store.transaction import Transaction
 

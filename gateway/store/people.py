@@ -1,9 +1,13 @@
-"""Persons who decide and what they sign in with, on SQL. In: an open transaction. Out: the `People` promise. A person is a
-principal too, so that events and documents can name who acted."""
+"""Persons who decide and what they sign in with, what they propose, and when our keys end, on SQL. In: an open
+transaction. Out: the `People`, `Proposals` and `KeyEnds` promises.
+
+A person is a principal too, so that events and documents can name who acted. A proposal's row is never edited: it
+is made, and closed once. From its end on a key of ours signs nothing, in every process of this database."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
@@ -11,14 +15,14 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import PrincipalKind
-from gateway.domain.person import Credentials, Person, Role, Standing
+from gateway.domain.certificates import KeyEnd
+from gateway.domain.person import Content, Credentials, Person, Proposal, ProposalState, Role, Standing
 from gateway.domain.text import fold
-from gateway.store.account_tables import PrincipalRow
-from gateway.store.columns import from_json, to_json
-from gateway.store.people_tables import PersonRow
+from gateway.store.row import from_json, to_json
+from gateway.store.tables_node import KeyEndRow, KeyNoticeRow, PersonRow, PrincipalRow, ProposalRow
 from gateway.store.transaction import Transaction
 
-_R = PersonRow
+_PERSON = PersonRow
 
 
 class SqlPeople:
@@ -41,14 +45,16 @@ class SqlPeople:
             raise taken
 
     async def get(self, id: str) -> Person:
-        row = await self._tx.first(_R, self._tx.kept(select(_R).where(col(_R.id) == id)))
+        row = await self._tx.first(_PERSON, self._tx.kept(select(_PERSON).where(col(_PERSON.id) == id)))
         if row is None:
             raise errors.NotFound(f"there is no person {id}")
         return to_person(row)
 
     async def named(self, name: str) -> Person:
-        query = select(_R).where((col(_R.folded) == fold(name)) | (col(_R.login) == fold(name)))
-        row = await self._tx.first(_R, self._tx.kept(query))
+        query = select(_PERSON).where(
+            (col(_PERSON.folded) == fold(name)) | (col(_PERSON.login) == fold(name))
+        )
+        row = await self._tx.first(_PERSON, self._tx.kept(query))
         if row is None:
             raise errors.NotFound(
                 f"there is no person {name!r}", hint="see who there is with: gateway people list"
@@ -56,18 +62,20 @@ class SqlPeople:
         return to_person(row)
 
     async def names(self, ids: Collection[str]) -> Mapping[str, str]:
-        wanted = select(col(_R.id), col(_R.name)).where(col(_R.id).in_(bindparam("ids", expanding=True)))
+        wanted = select(col(_PERSON.id), col(_PERSON.name)).where(
+            col(_PERSON.id).in_(bindparam("ids", expanding=True))
+        )
         return dict(await self._tx.tuples(wanted, ids=sorted(set(ids)))) if ids else {}
 
     async def everybody(self) -> Sequence[Person]:
-        query = select(_R).order_by(col(_R.folded), col(_R.id))
-        return [to_person(row) for row in await self._tx.rows(_R, query)]
+        query = select(_PERSON).order_by(col(_PERSON.folded), col(_PERSON.id))
+        return [to_person(row) for row in await self._tx.rows(_PERSON, query)]
 
     async def save(self, person: Person) -> None:
         await self._change(person.id, _columns(person))
 
     async def credentials(self, id: str) -> Credentials:
-        row = await self._tx.first(_R, self._tx.kept(select(_R).where(col(_R.id) == id)))
+        row = await self._tx.first(_PERSON, self._tx.kept(select(_PERSON).where(col(_PERSON.id) == id)))
         if row is None:
             raise errors.NotFound(f"there is no person {id}")
         return Credentials(**{name: getattr(row, name) for name in _secrets(Credentials())})
@@ -76,11 +84,11 @@ class SqlPeople:
         await self._change(id, _secrets(credentials))
 
     async def use_step(self, id: str, step: int) -> bool:
-        earlier = update(_R).where(col(_R.id) == id, col(_R.last_step) < step)
+        earlier = update(_PERSON).where(col(_PERSON.id) == id, col(_PERSON.last_step) < step)
         return await self._tx.change(earlier.values(last_step=step)) == 1
 
     async def _change(self, id: str, values: dict[str, Any]) -> None:
-        if await self._tx.change(update(_R).where(col(_R.id) == id).values(**values)) != 1:
+        if await self._tx.change(update(_PERSON).where(col(_PERSON.id) == id).values(**values)) != 1:
             raise errors.NotFound(f"there is no person {id}")
 
 
@@ -135,3 +143,122 @@ def _columns(person: Person) -> dict[str, Any]:
 
 def _secrets(credentials: Credentials) -> dict[str, Any]:
     return {name: getattr(credentials, name) for name in Credentials.__dataclass_fields__}
+
+
+_PROPOSAL = ProposalRow
+
+
+class SqlProposals:
+    """Keeps the promise of `ports.Proposals`."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    async def add(self, proposal: Proposal) -> None:
+        await self._tx.put(
+            ProposalRow(
+                id=proposal.id,
+                content=to_json(Content, proposal.content),
+                proposed_by=proposal.proposed_by,
+                proposed_at=proposal.proposed_at,
+                expires_at=proposal.expires_at,
+                reason=proposal.reason,
+                state=proposal.state.value,
+            )
+        )
+
+    async def get(self, id: str) -> Proposal:
+        row = await self._tx.first(_PROPOSAL, self._tx.kept(select(_PROPOSAL).where(col(_PROPOSAL.id) == id)))
+        if row is None:
+            raise errors.NotFound(f"there is no proposal {id}", hint="list them with: gateway proposals list")
+        return to_proposal(row)
+
+    async def listed(self, states: Sequence[ProposalState], limit: int) -> Sequence[Proposal]:
+        query = (
+            select(_PROPOSAL)
+            .order_by(col(_PROPOSAL.proposed_at).desc(), col(_PROPOSAL.id).desc())
+            .limit(limit)
+        )
+        if states:
+            query = query.where(col(_PROPOSAL.state).in_([each.value for each in states]))
+        return [to_proposal(row) for row in await self._tx.rows(_PROPOSAL, query)]
+
+    async def close(self, id: str, state: ProposalState, by: str, at: datetime) -> None:
+        this = (col(_PROPOSAL.id) == id, col(_PROPOSAL.state) == ProposalState.OPEN.value)
+        closed = update(_PROPOSAL).where(*this).values(state=state.value, decided_by=by, decided_at=at)
+        if await self._tx.change(closed) != 1:
+            raise errors.Clash(f"the proposal {id} is not open any more; look at it again")
+
+
+def to_proposal(row: ProposalRow) -> Proposal:
+    return Proposal(
+        id=row.id,
+        content=from_json(Content, row.content),
+        proposed_by=row.proposed_by,
+        proposed_at=row.proposed_at,
+        expires_at=row.expires_at,
+        reason=row.reason,
+        state=ProposalState(row.state),
+        decided_by=row.decided_by,
+        decided_at=row.decided_at,
+    )
+
+
+_KEY_END = KeyEndRow
+
+
+class SqlKeyEnds:
+    """Keeps the promise of `ports.KeyEnds`."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    async def put(self, end: KeyEnd) -> None:
+        await self._tx.hold("key_end", end.agency_code)
+        for known in await self.of(end.agency_code):
+            if known.fingerprint == end.fingerprint:
+                end = _earlier(known, end)
+        row = KeyEndRow(
+            agency_code=end.agency_code,
+            fingerprint=end.fingerprint,
+            key_id=end.key_id,
+            at=end.at,
+            stolen_since=end.stolen_since,
+            by_principal=end.by,
+        )
+        await self._tx.put_over(row, "key_id", "at", "stolen_since", "by_principal")
+
+    async def of(self, agency_code: str) -> Sequence[KeyEnd]:
+        query = (
+            select(_KEY_END)
+            .where(col(_KEY_END.agency_code) == agency_code)
+            .order_by(col(_KEY_END.fingerprint))
+        )
+        return [
+            KeyEnd(
+                agency_code=row.agency_code,
+                key_id=row.key_id,
+                fingerprint=row.fingerprint,
+                at=row.at,
+                by=row.by_principal,
+                stolen_since=row.stolen_since,
+            )
+            for row in await self._tx.rows(_KEY_END, query)
+        ]
+
+
+async def first_notice(tx: Transaction, fingerprint: str, days: int, at: datetime) -> bool:
+    """Whether nobody told of it before; from now on somebody did."""
+    return await tx.put_new(KeyNoticeRow(fingerprint=fingerprint, days=days, at=at))
+
+
+def _earlier(known: KeyEnd, end: KeyEnd) -> KeyEnd:
+    since = [each for each in (known.stolen_since, end.stolen_since) if each is not None]
+    return KeyEnd(
+        agency_code=end.agency_code,
+        key_id=end.key_id or known.key_id,
+        fingerprint=end.fingerprint,
+        at=min(known.at, end.at),
+        by=end.by,
+        stolen_since=min(since, default=None),
+    )

@@ -13,10 +13,9 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.book import end_of_run
 from gateway.domain.document import IncomingDocument, InState
-from gateway.ports.rows import RegisterEntry
-from gateway.store.columns import from_json
-from gateway.store.register_tables import RegisterCounterRow, RegisterEntryRow
-from gateway.store.tables import IncomingRow
+from gateway.ports.queues import RegisterEntry
+from gateway.store.row import from_json
+from gateway.store.tables import IncomingRow, RegisterCounterRow, RegisterEntryRow
 from gateway.store.transaction import Transaction
 
 _THIS = (

@@ -1,5 +1,9 @@
-"""What lies in the node's database now, as numbers for those who look after it: piles of work with their oldest,
-leases, deliveries by state. In: the store and the time. Out: one `Load`, from one consistent view."""
+"""What those who look after the node ask of its database: how much waits, which packets do not go on by themselves,
+whether the file is whole. In: the store or a URL, and times. Out: one `Load`, from one consistent view; rows,
+bounded, or one packet that is due at once; one `Health`.
+
+A doctor's questions change nothing, need no agency and no store: also work whose lease ran out long ago, and times
+that only a clock that was ahead can have written."""
 
 from __future__ import annotations
 
@@ -8,15 +12,35 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    false,
+    func,
+    inspect,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
+from gateway import errors
+from gateway.domain.pace import Horizon
+from gateway.ports.queues import InboxItem, OutboxItem
 from gateway.store import inbox, jobs, leases, outbox
-from gateway.store.account_tables import HostedAgencyRow
-from gateway.store.columns import Moment
+from gateway.store.engine import Role, open_engine
+from gateway.store.inbox import to_inbox_item
+from gateway.store.row import Moment
 from gateway.store.store import SqlStore
 from gateway.store.tables import DeliveryRow, EventRow, InboxRow, JobRow, OutboxRow
-from gateway.store.transaction import Transaction
+from gateway.store.tables_node import HostedAgencyRow
+from gateway.store.tables_office import SEARCH_INDEX
+from gateway.store.transaction import Transaction, said
 
 # Deliveries that wait for the axis, the other node or its clerk's answer to a request: the rest is history.
 UNDER_WAY = ("queued", "sending", "sent", "failed", "recall_asked", "take_back_asked", "update_asked")
@@ -113,3 +137,135 @@ async def _held(
 ) -> int:
     held = and_(is_open, col(table.lease_token).is_not(None), col(table.lease_until) > now)
     return await _count(tx, col(table.id), held)
+
+
+ASIDE = ("held", "waiting", "quarantined", "malformed")
+_IN, _OUT = InboxRow, OutboxRow
+_SQLITE_SIZE = text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+_SERVER_SIZE = text("SELECT pg_database_size(current_database())")
+
+
+async def packets_aside(store: SqlStore, agency_id: str, limit: int) -> Sequence[InboxItem]:
+    """Oldest first; of every agency for the empty id."""
+    query = select(_IN).where(col(_IN.state).in_(ASIDE))
+    if agency_id:
+        query = query.where(col(_IN.agency_id) == agency_id)
+    async with store.reading() as tx:
+        rows = await tx.rows(_IN, query.order_by(col(_IN.received_at), col(_IN.id)).limit(limit))
+    return [to_inbox_item(row, row.attempts) for row in rows]
+
+
+async def find_packet(store: SqlStore, agency_id: str, id: str) -> InboxItem:
+    """Whatever became of it; in every agency for the empty id."""
+    query = select(_IN).where(col(_IN.id) == id)
+    if agency_id:
+        query = query.where(col(_IN.agency_id) == agency_id)
+    async with store.reading() as tx:
+        row = await tx.first(_IN, query)
+    if row is None:
+        raise errors.NotFound(f"there is no packet {id[:80]}")
+    return to_inbox_item(row, row.attempts)
+
+
+async def packets_tried(store: SqlStore, limit: int) -> Sequence[OutboxItem]:
+    """Tried and not through: those that will be tried again, the next first, then those that will not."""
+    tried = (col(_OUT.attempts) > 0, col(_OUT.state).in_((outbox.WAITING, outbox.FAILED)))
+    order = (col(_OUT.state).desc(), col(_OUT.not_before), col(_OUT.created_at), col(_OUT.id))
+    async with store.reading() as tx:
+        rows = await tx.rows(_OUT, select(_OUT).where(*tried).order_by(*order).limit(limit))
+    return [outbox.to_domain(row, row.attempts) for row in rows]
+
+
+async def hurry_packet(store: SqlStore, id: str, now: datetime) -> OutboxItem:
+    """Due at once. NotFound when it does not wait."""
+    this = (col(_OUT.id) == id, outbox.is_open())
+    async with store.writing() as tx:
+        if not await tx.change(update(_OUT).where(*this).values(not_before=now)):
+            raise errors.NotFound(f"no packet {id[:80]} waits to be tried again")
+        row = await tx.first(_OUT, select(_OUT).where(col(_OUT.id) == id))
+        await tx.commit()
+    if row is None:
+        raise errors.NotFound(f"there is no packet {id[:80]}")
+    return outbox.to_domain(row, row.attempts)
+
+
+async def newest_faults(store: SqlStore, limit: int) -> Sequence[tuple[datetime, str, str]]:
+    """What went wrong last with packets of either direction: when, in which queue, and what was said; newest first."""
+    failed = select(_OUT).where(col(_OUT.state).in_((outbox.WAITING, outbox.FAILED)), col(_OUT.attempts) > 0)
+    refused = select(_IN).where(col(_IN.state).in_(ASIDE))
+    async with store.reading() as tx:
+        out = await tx.rows(_OUT, failed.order_by(col(_OUT.created_at).desc()).limit(limit))
+        inn = await tx.rows(_IN, refused.order_by(col(_IN.received_at).desc()).limit(limit))
+    told = [(row.settled_at or row.created_at, "outbox", row.last_error or "") for row in out]
+    told += [(row.settled_at or row.received_at, "inbox", row.code or row.last_error or "") for row in inn]
+    return sorted(told, key=lambda each: each[0], reverse=True)[:limit]
+
+
+async def database_size(store: SqlStore) -> int:
+    """Of the whole database, in bytes."""
+    asked = _SQLITE_SIZE if store.writer.dialect.name == "sqlite" else _SERVER_SIZE
+    async with store.reading() as tx:
+        return int((await tx.tuples(asked))[0][0])
+
+
+_NEWEST = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """`damage` is empty for a whole file, and for a server, which looks after itself. `stale` counts rows by table, and
+    `ahead` those whose lease or retry lies beyond the horizon; `written` is the latest time among the newest events.
+    `searches`: there is an index of words, so that searching many documents is fast."""
+
+    damage: str
+    stale: Mapping[str, int]
+    ahead: Mapping[str, int]
+    written: datetime | None
+    searches: bool = True
+
+
+async def examine(url: str, before: datetime, horizon: Horizon) -> Health:
+    """The database's health; a lease that ran out before `before` and was not claimed again is stale."""
+    engine = open_engine(url, Role.READER)
+    tables: tuple[tuple[leases.AnyClaimable, ColumnElement[bool], ColumnElement[bool]], ...] = (
+        (JobRow, jobs.is_open(), jobs.ASKED_FOR),
+        (OutboxRow, outbox.is_open(), false()),
+        (InboxRow, inbox.is_open(), false()),
+    )
+    far = {"far_lease": horizon.lease, "far_retry": horizon.retry}
+    try:
+        async with engine.connect() as connection:
+            damage = ""
+            if connection.dialect.name == "sqlite":
+                found = (await connection.execute(text("PRAGMA quick_check(5)"))).scalars().all()
+                damage = "" if found == ["ok"] else "; ".join(map(str, found))
+            searches = await connection.run_sync(_searches)
+            stale, ahead = {}, {}
+            for table, is_open, asked_for in tables:
+                held = and_(col(table.lease_token).is_not(None), col(table.lease_until) < before)
+                query = select(func.count()).select_from(table).where(is_open, held)
+                stale[str(table.__tablename__)] = (await connection.execute(query)).scalar_one()
+                beyond = leases.is_ahead(table, asked_for)
+                query = select(func.count()).select_from(table)
+                query = query.where(is_open, or_(beyond.lease, beyond.retry))
+                ahead[str(table.__tablename__)] = (await connection.execute(query, far)).scalar_one()
+            written = await _written(connection)
+    except SQLAlchemyError as cause:
+        raise errors.StoreFailure(f"the database could not be examined ({said(cause)})") from cause
+    finally:
+        await engine.dispose()
+    return Health(damage=damage, stale=stale, ahead=ahead, written=written, searches=searches)
+
+
+async def _written(connection: AsyncConnection) -> datetime | None:
+    """Of the newest events alone: nothing finds events by their time."""
+    newest = select(func.max(col(EventRow.position))).scalar_subquery()
+    latest = select(func.max(col(EventRow.at))).where(col(EventRow.position) > newest - _NEWEST)
+    return (await connection.execute(latest)).scalar_one()
+
+
+def _searches(connection: Connection) -> bool:
+    """The one of SQLite comes with the schema; that of a server needs an extension, which its owner may have to allow."""
+    if connection.dialect.name == "sqlite":
+        return True
+    return any(each["name"] == SEARCH_INDEX for each in inspect(connection).get_indexes("list_row"))

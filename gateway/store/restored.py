@@ -15,11 +15,10 @@ from gateway import errors
 from gateway.domain.account import AgencyScope, NumberingMode
 from gateway.domain.event import Event, EventKind
 from gateway.ports.services import Clock
-from gateway.store import neutral
-from gateway.store.columns import to_json
-from gateway.store.dump import Shape
+from gateway.store import dump
+from gateway.store.dump import Load, Shape
 from gateway.store.events import NODE
-from gateway.store.load import Load
+from gateway.store.row import to_json
 from gateway.store.store import SqlStore
 from gateway.store.tables import RegisterCounterRow
 
@@ -63,7 +62,7 @@ async def put(load: Load, made: Mark) -> None:
     """The mark among the rows, in the transaction that restores them: there is no moment without it."""
     data = to_json(dict[str, str], {"copied_at": made.copied_at.isoformat(), "node": made.node})
     row = (NODE, made.id, EventKind.NODE_RESTORED.value, made.at, SUBJECT, PRINCIPAL, data)
-    await load.put(_MARK, [neutral.line(row)])
+    await load.put(_MARK, [dump.line_of(row)])
 
 
 async def waiting(store: SqlStore) -> Event | None:

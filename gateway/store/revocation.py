@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select, tup
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from gateway.domain.revocation import Answer, Asked, PendingRevocation, Question, Source
-from gateway.domain.turns import AUTHORITY_DELAY
-from gateway.store.revocation_tables import AnswerRow, PendingRow, QuestionRow
+from gateway.domain.certificates import Answer, Asked, PendingRevocation, Question, Source
+from gateway.domain.pace import AUTHORITY_DELAY
+from gateway.store.tables_node import AnswerRow, PendingRow, QuestionRow
 from gateway.store.transaction import Transaction
 
 Open = Callable[[], AbstractAsyncContextManager[Transaction]]

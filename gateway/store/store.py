@@ -1,5 +1,9 @@
 """The node's database as a whole: units of work for one agency, and what workers ask for every agency. In: a URL and a
-clock. Out: the `Store` promise on SQLite or PostgreSQL, by the same code."""
+clock. Out: the `Store` and `Work` promises on SQLite or PostgreSQL, by the same code.
+
+A unit of work is an open transaction with every repository, all for one agency: what is written through any of them
+becomes visible together at `commit`, or not at all. Each is measured. `signs` looks once at all that waits; its
+conditions are those of the claims themselves, so that nothing is due for one and not for the other."""
 
 from __future__ import annotations
 
@@ -10,40 +14,159 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlmodel import col
 
-from gateway import errors
+from gateway import errors, meters
 from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.certificates import KeyEnd, PendingRevocation
 from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import Hold
-from gateway.domain.key_use import KeyEnd
-from gateway.domain.revocation import PendingRevocation
-from gateway.domain.turns import ordinary_places
-from gateway.ports.rows import InboxItem, Job, Lease, LeasedInbox, LeasedOutbox, OutboxItem, Signs
+from gateway.domain.pace import AUTHORITY_DELAY, ordinary_places
+from gateway.errors import StoreFailure
+from gateway.ports import store as ports
+from gateway.ports.content import Holds
+from gateway.ports.queues import (
+    Inbox,
+    InboxItem,
+    Job,
+    Jobs,
+    Lease,
+    LeasedInbox,
+    LeasedOutbox,
+    Outbox,
+    OutboxItem,
+    Signs,
+)
+from gateway.ports.revocation import PendingRevocations
 from gateway.ports.services import Clock
-from gateway.store import events, holds, idempotency, inbox, jobs, leases, migrate, outbox, signs
-from gateway.store.accounts import Accounts
-from gateway.store.api_calls import SqlApiCalls
+from gateway.ports.store import PaperParts, RecipientGroups
+from gateway.store import api_calls, events, holds, inbox, jobs, leases, migrate, outbox
+from gateway.store.accounts import Accounts, staying
+from gateway.store.api_calls import SqlApiCalls, SqlIdempotency
+from gateway.store.blob_refs import SqlBlobRefs
 from gateway.store.calendar import SqlCalendarDays
-from gateway.store.changes import Follows, nobody
+from gateway.store.changes import NOBODY, Follower, Follows, nobody
+from gateway.store.deliveries import SqlDeliveries, SqlFacts, SqlPaperParts
 from gateway.store.engine import AS_SHIPPED, Role, ServerLimits, open_engine
-from gateway.store.grouped import GroupWriter
-from gateway.store.held import Held
+from gateway.store.events import SqlEvents, Wake
+from gateway.store.groups import SqlRecipientGroups
 from gateway.store.history import SqlHistory
-from gateway.store.journal import Journal
-from gateway.store.key_ends import SqlKeyEnds, first_notice
+from gateway.store.holds import SqlHolds
+from gateway.store.inbox import SqlInbox
+from gateway.store.incoming import SqlHandovers, SqlIdentities, SqlIncomingDocuments
+from gateway.store.jobs import SqlJobs
+from gateway.store.leases import Held
 from gateway.store.log import SqlEventLog
 from gateway.store.memory import Memory
-from gateway.store.near import NearReaders
-from gateway.store.revocation import SqlRevocationAnswers
+from gateway.store.outbox import SqlOutbox
+from gateway.store.outgoing import SqlOutgoingDocuments, SqlOutgoingNumbers
+from gateway.store.people import SqlKeyEnds, first_notice
+from gateway.store.register import SqlDocumentRegister
+from gateway.store.revocation import SqlPendingRevocations, SqlRevocationAnswers
+from gateway.store.row import Moment
+from gateway.store.sqlite_file import GroupWriter, Journal, NearReaders
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
+from gateway.store.tables_node import AnswerRow, QuestionRow
 from gateway.store.tables_office import ListFillRow
-from gateway.store.timing import timed
 from gateway.store.transaction import Transaction, transaction
-from gateway.store.wake import Wake
-from gateway.store.work import SqlWork
+
+
+@asynccontextmanager
+async def timed(kind: str, unit: AbstractAsyncContextManager[Transaction]) -> AsyncIterator[Transaction]:
+    """`kind` is `reading` or `writing`. A lease or a version that is stale is no failure of the database."""
+    with meters.TRANSACTION.around(kind=kind):
+        try:
+            async with unit as tx:
+                yield tx
+        except StoreFailure as error:
+            if not error.permanent:
+                meters.STORE_FAILED.add(kind=kind)
+            raise
+
+
+class SqlWork:
+    """Keeps the promise of `ports.Work`. After `commit` it is over; there is no way to see another agency's rows."""
+
+    def __init__(
+        self,
+        tx: Transaction,
+        scope: AgencyScope,
+        clock: Clock,
+        follower: Follower = NOBODY,
+    ) -> None:
+        self._tx = tx
+        self._follower = follower
+        self.scope = scope
+        self.outgoing: ports.OutgoingDocuments = SqlOutgoingDocuments(tx, scope, follower)
+        self.deliveries: ports.Deliveries = SqlDeliveries(tx, scope, follower)
+        self.facts: ports.Facts = SqlFacts(tx, scope)
+        self.incoming: ports.IncomingDocuments = SqlIncomingDocuments(tx, scope, clock, follower)
+        self.handovers: ports.Handovers = SqlHandovers(tx, scope, clock, follower)
+        self.identities: ports.Identities = SqlIdentities(tx, scope)
+        self.register: ports.DocumentRegister = SqlDocumentRegister(tx, scope)
+        self.numbers: ports.OutgoingNumbers = SqlOutgoingNumbers(tx, scope)
+        self.outbox: Outbox = SqlOutbox(tx, scope)
+        self.inbox: Inbox = SqlInbox(tx, scope, clock)
+        self.jobs: Jobs = SqlJobs(tx, scope, clock)
+        self.blobs: ports.BlobRefs = SqlBlobRefs(tx, scope, clock)
+        self.pending: PendingRevocations = SqlPendingRevocations(tx, scope.agency_id)
+        self.events: ports.Events = SqlEvents(tx, scope, clock)
+        self.held: Holds = SqlHolds(tx, scope)
+        self.paper: PaperParts = SqlPaperParts(tx, scope)
+        self.groups: RecipientGroups = SqlRecipientGroups(tx, scope)
+        self.idempotency: ports.Idempotency = SqlIdempotency(tx, scope, clock)
+
+    async def agency(self) -> HostedAgency:
+        return await staying(self._tx, self.scope.agency_id)
+
+    def when_committed(self, tell: Callable[[], None]) -> None:
+        self._tx.when_committed(tell)
+
+    async def commit(self) -> None:
+        await self._follower.write()
+        await self._tx.commit()
+
+
+_Q, _A = QuestionRow, AnswerRow
+_TO_ASK = (
+    select(col(_Q.due_at))
+    .where(
+        or_(col(_Q.due_at) <= bindparam("now", type_=Moment), col(_Q.due_at) > bindparam("far", type_=Moment))
+    )
+    .limit(1)
+)
+_ANSWERS = select(func.max(col(_A.fetched_at)))
+_QUESTIONS = select(func.count(), func.max(col(_Q.first_at)))
+
+
+async def look_for_signs(
+    tx: Transaction, now: datetime, lease_s: float, kinds: Collection[str], registry: object
+) -> Signs:
+    """`kinds`: those of jobs that are packed. `registry`: another value whenever what is remembered of codes, hosts and
+    keys changed."""
+    due = set()
+    if await _any_job(tx, now, lease_s, kinds):
+        due.add("packer")
+    if await outbox.any_due(tx, now, lease_s):
+        due.add("dispatcher")
+    if await inbox.any_due(tx, now, lease_s):
+        due.add("receiver")
+    if await events.any_unnumbered(tx):
+        due.add("sequencer")
+    if await tx.tuples(_TO_ASK, now=now, far=now + 2 * AUTHORITY_DELAY):
+        due.add("revocation")
+    answers = (*(await tx.tuples(_ANSWERS))[0], *(await tx.tuples(_QUESTIONS))[0])
+    return Signs(due=frozenset(due), marks={"revocation": answers, "hosting": registry})
+
+
+async def _any_job(tx: Transaction, now: datetime, lease_s: float, kinds: Collection[str]) -> bool:
+    for kind in kinds:
+        if await jobs.any_due(tx, now, lease_s, kind):
+            return True
+    return False
+
 
 _TABLES: Mapping[str, leases.AnyClaimable] = {"job": JobRow, "outbox": OutboxRow, "inbox": InboxRow}
 _OPEN = {"job": jobs.is_open, "outbox": outbox.is_open, "inbox": inbox.is_open}
@@ -246,7 +369,7 @@ class SqlStore:
         """For whom something is due now; `lease_s` and `kinds` of jobs as they claim with."""
         registry = await self.memory.tokens()
         async with self.looking() as tx:
-            return await signs.look(tx, self._clock.now(), lease_s, kinds, registry)
+            return await look_for_signs(tx, self._clock.now(), lease_s, kinds, registry)
 
     async def number_events(self, limit: int = 500) -> int:
         async with self.looking() as tx:
@@ -292,6 +415,6 @@ class SqlStore:
     async def purge_idempotency(self, before: datetime) -> int:
         """Forgets keys first used before that time, of every agency; how many."""
         async with self.writing() as tx:
-            purged = await idempotency.purge(tx, before)
+            purged = await api_calls.forget_idempotency_keys(tx, before)
             await tx.commit()
         return purged

@@ -1,6 +1,9 @@
-"""The rows of the node's own database, and nothing but rows: what they mean is in `domain`, how they are asked is in
-the module of each repository. Every tenant table starts its key with `agency_id`, and its foreign keys too, so that
-no row can point into another agency. `body` is the whole domain value as JSON; columns beside it are for asking."""
+"""The rows of each agency, and the whole of the schema: what the rows mean is in `domain`, how they are asked is in
+the module of each repository. Rows of the node itself are in `tables_node`, those of the office in `tables_office`;
+whoever imports this module has them all.
+
+Every tenant table starts its key with `agency_id`, and its foreign keys too, so that no row can point into another
+agency. `body` is the whole domain value as JSON; columns beside it are for asking."""
 
 from __future__ import annotations
 
@@ -19,25 +22,14 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, col
 
-from gateway.store.account_tables import HostedAgencyRow
-from gateway.store.api_call_tables import ApiCallRow as ApiCallRow
-from gateway.store.columns import Moment
-from gateway.store.deadline_tables import DEADLINE_NODE_TABLES
-from gateway.store.event_tables import EventCounterRow as EventCounterRow
-from gateway.store.event_tables import EventRow as EventRow
-from gateway.store.group_tables import RecipientGroupRow as RecipientGroupRow
-from gateway.store.history_tables import JobDayRow as JobDayRow
-from gateway.store.history_tables import QueueSampleRow as QueueSampleRow
-from gateway.store.hold_tables import HoldContentRow as HoldContentRow
-from gateway.store.hold_tables import HoldRow as HoldRow
-from gateway.store.memory_tables import MEMORY_TABLES
-from gateway.store.paper_tables import PaperPartRow as PaperPartRow
-from gateway.store.people_tables import NAMES as PEOPLE_TABLES
-from gateway.store.register_tables import RegisterCounterRow as RegisterCounterRow
-from gateway.store.replaced_tables import ReplacedRow as ReplacedRow
-from gateway.store.revocation_tables import REVOCATION_NODE_TABLES
-from gateway.store.row import Row
-from gateway.store.tables_office import KEYED_BY_PLACE, RIGHTS_TABLES, SESSION_TABLES
+from gateway.store.row import Moment, Row
+from gateway.store.tables_node import MEMORY_TABLES, PEOPLE_TABLES, REVOCATION_NODE_TABLES, HostedAgencyRow
+from gateway.store.tables_node import ApiCallRow as ApiCallRow
+from gateway.store.tables_node import EventCounterRow as EventCounterRow
+from gateway.store.tables_node import EventRow as EventRow
+from gateway.store.tables_node import JobDayRow as JobDayRow
+from gateway.store.tables_node import QueueSampleRow as QueueSampleRow
+from gateway.store.tables_office import DEADLINE_NODE_TABLES, KEYED_BY_PLACE, RIGHTS_TABLES, SESSION_TABLES
 from gateway.store.tables_office import KeepingRow as KeepingRow
 from gateway.store.tables_office import NoticeRow as NoticeRow
 from gateway.store.tables_office import RecallAskRow as RecallAskRow
@@ -413,3 +405,166 @@ class IdempotencyRow(Row, table=True):
     until: datetime = Field(sa_type=Moment)
     status: int | None = None
     body: str | None = Field(default=None, sa_type=Text)
+
+
+class ReplacedRow(Row, table=True):
+    """One DocumentId that the replacement `incoming_id` names; whether it was taken in is said by its facts."""
+
+    __tablename__ = "replaced_document"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["agency_id", "incoming_id"],
+            ["incoming_document.agency_id", "incoming_document.id"],
+            name="fk_replaced_document_incoming_id",
+        ),
+    )
+
+    agency_id: str = Field(primary_key=True)
+    sender_folded: str = Field(primary_key=True)
+    document_id: str = Field(primary_key=True)
+    incoming_id: str = Field(primary_key=True)
+
+
+class RegisterCounterRow(Row, table=True):
+    __tablename__ = "register_counter"
+    __table_args__ = (_agency("register_counter"),)
+
+    agency_id: str = _key()
+    book: str = _key()
+    year: int = _key()
+    last: int
+
+
+class RegisterEntryRow(Row, table=True):
+    __tablename__ = "register_entry"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["agency_id", "incoming_id"],
+            ["incoming_document.agency_id", "incoming_document.id"],
+            name="fk_register_entry_incoming_id",
+        ),
+        UniqueConstraint("agency_id", "book", "year", "number", name="uq_register_number"),
+    )
+
+    agency_id: str = _key()
+    incoming_id: str = _key()
+    book: str
+    year: int
+    number: str
+    entered_at: datetime = Field(sa_type=Moment)
+    entered_by: str | None = None
+    catch_up: str | None = Field(default=None, sa_type=Text)
+    struck_at: datetime | None = Field(default=None, sa_type=Moment)
+    struck_by: str | None = None
+    struck_reason: str | None = Field(default=None, sa_type=Text)
+
+
+class PaperOutgoingRow(Row, table=True):
+    """Outgoing mail that went on paper: a line of the book and no document of the exchange."""
+
+    __tablename__ = "paper_outgoing"
+    __table_args__ = (
+        _agency("paper_outgoing"),
+        UniqueConstraint("agency_id", "year", "number", "symbol", name="uq_paper_outgoing_number"),
+        Index("ix_paper_outgoing_issued", "agency_id", "issued_on", "id"),
+    )
+
+    agency_id: str = _key()
+    id: str = _key()
+    number: str
+    symbol: str
+    issued_on: date
+    year: int
+    entered_at: datetime = Field(sa_type=Moment)
+    entered_by: str
+    catch_up: str | None = Field(default=None, sa_type=Text)
+    struck_at: datetime | None = Field(default=None, sa_type=Moment)
+    struck_by: str | None = None
+    struck_reason: str | None = Field(default=None, sa_type=Text)
+    body: str = Field(sa_type=Text)
+
+
+_WAITS: Any = text("handed_over IS NULL")  # Any: accepted wherever a condition is
+
+
+class PaperPartRow(Row, table=True):
+    __tablename__ = "paper_part"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["agency_id", "delivery_id"], ["delivery.agency_id", "delivery.id"], name="fk_paper_part_delivery"
+        ),
+        Index("ix_paper_part_document", "agency_id", "document_id"),
+        Index("ix_paper_part_handed", "agency_id", "handed_over"),
+        Index(
+            "ix_paper_part_waiting",
+            "agency_id",
+            "opened_at",
+            "delivery_id",
+            postgresql_where=_WAITS,
+            sqlite_where=_WAITS,
+        ),
+    )
+
+    agency_id: str = Field(primary_key=True)
+    delivery_id: str = Field(primary_key=True)
+    document_id: str
+    opened_at: datetime = Field(sa_type=Moment)
+    handed_over: date | None = None
+    means: str | None = None
+    note: str = Field(default="", sa_type=Text)
+    closed_at: datetime | None = Field(default=None, sa_type=Moment)
+    closed_by: str | None = None
+
+
+class HoldRow(Row, table=True):
+    """`open_subject` is the subject while the hold is open and the hold's own id afterwards: its key lets one be open at a
+    time."""
+
+    __tablename__ = "hold"
+    __table_args__ = (
+        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_hold_agency"),
+        Index("uq_hold_open_subject", "agency_id", "open_subject", unique=True),
+        Index("ix_hold_begun", "agency_id", "begun_at", "id"),
+    )
+
+    agency_id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    open_subject: str
+    state: str
+    begun_at: datetime = Field(sa_type=Moment)
+    is_settled: bool
+    body: str = Field(sa_type=Text)
+
+
+class HoldContentRow(Row, table=True):
+    """Beside the body, to be found by digest. It outlives the content."""
+
+    __tablename__ = "hold_content"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["agency_id", "hold_id"], ["hold.agency_id", "hold.id"], name="fk_hold_content_hold_id"
+        ),
+        Index("ix_hold_content_digest", "agency_id", "digest"),
+    )
+
+    agency_id: str = Field(primary_key=True)
+    hold_id: str = Field(primary_key=True)
+    digest: str = Field(primary_key=True)
+    size: int = Field(sa_type=BigInteger)
+
+
+class RecipientGroupRow(Row, table=True):
+    """`folded` is the name without accents and case: two names that read the same are one."""
+
+    __tablename__ = "recipient_group"
+    __table_args__ = (
+        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_recipient_group_agency"),
+    )
+
+    agency_id: str = Field(primary_key=True)
+    folded: str = Field(primary_key=True)
+    name: str
+    members: str = Field(sa_type=Text)
+    saved_by: str
+    saved_at: datetime = Field(sa_type=Moment)
+    version: int

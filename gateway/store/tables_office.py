@@ -1,8 +1,9 @@
-"""The rows that only the office reads and writes. The database has one schema whichever storeys a node runs: so they stand
-here, and what is done with them stands in the office. In: nothing. Out: tables.
+"""The rows that only the office reads and writes, and the calendar's own days. The database has one schema whichever
+storeys a node runs: so they stand here, and what is done with them stands in the office. In: nothing. Out: tables.
 
-A list row's `place` orders by time and is never given twice: microseconds since 1970, and twelve bits that keep documents
-of the same moment apart. The full-text index of SQLite hangs on it, and a page of a list begins behind it."""
+A list row's `place` orders by time and is never given twice: microseconds since 1970, and twelve bits that keep
+documents of the same moment apart. The full-text index of SQLite hangs on it, and a page of a list begins behind
+it."""
 
 from __future__ import annotations
 
@@ -24,8 +25,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from gateway.store.columns import Moment
-from gateway.store.row import Row
+from gateway.store.row import Moment, Row
 
 # --- lists, search and figures --------------------------------------------------------------------------------------
 
@@ -391,3 +391,45 @@ class MailboxRow(Row, table=True):
 
 
 RIGHTS_TABLES: Final = frozenset({"post"})
+
+
+class CalendarDayRow(Row, table=True):
+    __tablename__ = "calendar_day"
+
+    day: date = Field(primary_key=True)
+    kind: str
+    name: str
+    set_at: datetime = Field(sa_type=Moment)
+
+
+class TaskNoteRow(Row, table=True):
+    """A task is worked out anew each time; only what people said about it is kept."""
+
+    __tablename__ = "task_note"
+    __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_task_note_agency"),)
+
+    agency_id: str = Field(primary_key=True)
+    task: str = Field(primary_key=True)
+    owner: str | None = None
+    snoozed_until: datetime | None = Field(default=None, sa_type=Moment)
+    closed_at: datetime | None = Field(default=None, sa_type=Moment)
+    note: str = Field(sa_type=Text)
+    noted_by: str
+    noted_at: datetime = Field(sa_type=Moment)
+
+
+class ReminderRow(Row, table=True):
+    """What was sent once is not sent again, also after a restart and by another process."""
+
+    __tablename__ = "reminder"
+    __table_args__ = (
+        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_reminder_agency"),
+        Index("ix_reminder_at", "at"),
+    )
+
+    agency_id: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=Moment)
+
+
+DEADLINE_NODE_TABLES = frozenset({"calendar_day"})

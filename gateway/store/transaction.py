@@ -21,8 +21,8 @@ from sqlalchemy.sql import Executable, Select
 from sqlalchemy.sql.dml import Delete, Insert, Update
 
 from gateway import errors
-from gateway.store import postgres_direct, sqlite_here
-from gateway.store.prepared import Found, Statements
+from gateway.store import drivers
+from gateway.store.drivers import Found, Statements
 from gateway.store.row import Row
 
 R = TypeVar("R", bound=Row)
@@ -39,7 +39,7 @@ class Transaction:
         """`shared`: it writes, and others may write at the same time."""
         self._connection = connection
         # On SQLite a statement is over before anything could be waited for.
-        self._here = connection.sync_connection if sqlite_here.is_here(connection) else None
+        self._here = connection.sync_connection if drivers.is_here(connection) else None
         self._shared = shared
         self._held: set[str] = set()
         self._over = False
@@ -148,11 +148,11 @@ class Transaction:
         try:
             if self._here is None:
                 return await self._asked(statement, values)
-            if sqlite_here.is_slow(statement, values):
+            if drivers.is_slow(statement, values):
                 return await self._connection.execute(statement, values)
             prepared = _STATEMENTS.of(statement, values, self._here.dialect)
             if prepared is not None:
-                return sqlite_here.run(prepared, sqlite_here.driver(self._here), values or {})
+                return drivers.run_here(prepared, drivers.sqlite_driver(self._here), values or {})
             return self._here.execute(statement, values)
         except (IntegrityError, sqlite3.IntegrityError) as cause:
             raise errors.Clash(
@@ -169,7 +169,7 @@ class Transaction:
         prepared = _STATEMENTS.of(statement, values, self._connection.dialect) if server else None
         if prepared is None:
             return await self._connection.execute(statement, values)
-        return await postgres_direct.run(prepared, self._connection, values or {})
+        return await drivers.run_on_server(prepared, self._connection, values or {})
 
     def _check_open(self) -> None:
         if self._over:
@@ -186,8 +186,8 @@ class Slowly(Transaction):
     async def _execute(
         self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None = None
     ) -> Found | CursorResult[Any]:
-        if self._here is not None and sqlite_here.SLOW not in statement.get_execution_options():
-            statement = statement.execution_options(**{sqlite_here.SLOW: True})
+        if self._here is not None and drivers.SLOW not in statement.get_execution_options():
+            statement = statement.execution_options(**{drivers.SLOW: True})
         return await super()._execute(statement, values)
 
 

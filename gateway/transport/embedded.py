@@ -1,7 +1,8 @@
 """The axis of one machine: a durable queue in its own SQLite file, with large payloads as files beside it, shared
 by the processes and nodes that open the same folder. In: parcels and the codes each node hosts. Out: arrivals
 under a lease, at least once. A row belongs to a recipient code, not to a node: whoever hosts the code may take
-it, so a code that moves takes its waiting parcels with it, and several hosts of one code share its parcels."""
+it, so a code that moves takes its waiting parcels with it, and several hosts of one code share its parcels.
+Waiters in this process are woken at once by a bell; those of other processes poll."""
 
 from __future__ import annotations
 
@@ -12,25 +13,24 @@ import json
 import logging
 import secrets
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, Self
+from weakref import WeakSet
 
-from gateway.domain.agency_code import fold_code
 from gateway.domain.identity import Digest
-from gateway.domain.turns import Horizon, ordinary_places
+from gateway.domain.pace import Horizon, ordinary_places
+from gateway.domain.registry import fold_code
 from gateway.errors import NotFound, Unreachable
 from gateway.log import action
 from gateway.ports import Arrival, AxisState, Clock, DeadParcel, Fate, Outcome, Parcel, Pool
-from gateway.transport import queue_rows as ask
-from gateway.transport import queue_sql as sql
-from gateway.transport.bell import Bell, ring
-from gateway.transport.parcel import SMALL, PayloadFolder, discard
+from gateway.transport import queue_file
+from gateway.transport.parcel import SMALL, PayloadFolder, SmallReader, discard
 from gateway.transport.queue_file import QueueFile
-from gateway.transport.small import SmallReader
 
 LEASE_S = 60.0  # as `workers.lease_s` is shipped
 POLL_S = 0.2  # how late a publish of another process may be noticed
@@ -78,7 +78,7 @@ class EmbeddedAxis:
             # Else nothing is lost either: leases run out by themselves.
             with contextlib.suppress(Unreachable):
                 async with self._queue.write() as queue:
-                    queue.executemany(sql.AGAIN, [(token,) for token in self._held])
+                    queue.executemany(queue_file.AGAIN, [(token,) for token in self._held])
         self._bell.close()
         await self._queue.close()
 
@@ -86,8 +86,8 @@ class EmbeddedAxis:
         """This node receives for these codes from now on, and for no others."""
         spelled = {fold_code(code): code.strip() for code in codes}
         async with self._queue.write() as queue:
-            queue.execute(sql.FORGET_NODE, (self._node,))
-            queue.executemany(sql.HOST, [(key, self._node, code) for key, code in spelled.items()])
+            queue.execute(queue_file.FORGET_NODE, (self._node,))
+            queue.executemany(queue_file.HOST, [(key, self._node, code) for key, code in spelled.items()])
         ring(self._path)
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
@@ -117,10 +117,10 @@ class EmbeddedAxis:
             return ()
         ordinary, now = ordinary_places(limit, next(self._turns)), times["now"]
         async with self._queue.write() as queue:
-            rows = ask.due_of(queue, {"node": self._node, **times}, limit, ordinary)
+            rows = queue_file.due_of(queue, {"node": self._node, **times}, limit, ordinary)
             poisoned = [row for row in rows if row[8] >= self._poison_limit]
             healthy = [row for row in rows if row[8] < self._poison_limit]
-            contents = ask.bytes_of(queue, {row[6] for row in healthy if row[7] <= SMALL})
+            contents = queue_file.bytes_of(queue, {row[6] for row in healthy if row[7] <= SMALL})
             arrivals = [self._arrival(row, contents.get(row[6])) for row in healthy]
             leases = [
                 (each.token, now + lease_s, row[0]) for each, row in zip(arrivals, healthy, strict=True)
@@ -128,8 +128,8 @@ class EmbeddedAxis:
             # Before the commit: a lease that nobody remembers could not be given back.
             self._held = {token: until for token, until in self._held.items() if until > now}
             self._held |= {token: until for token, until, _ in leases}
-            queue.executemany(sql.LEASE, leases)
-            queue.executemany(sql.BURY, [(now, _poison_reason(row[8]), row[0]) for row in poisoned])
+            queue.executemany(queue_file.LEASE, leases)
+            queue.executemany(queue_file.BURY, [(now, _poison_reason(row[8]), row[0]) for row in poisoned])
         for row in poisoned:
             action(_log, "axis.dead", _poison_reason(row[8]), packet_id=row[2], recipient=row[1])
         return arrivals
@@ -137,7 +137,7 @@ class EmbeddedAxis:
     async def settle(self, arrival: Arrival, *, done: bool) -> None:
         """The row is gone, or due again at once. With a stale token nothing changes."""
         async with self._queue.write() as queue:
-            settled = queue.execute(sql.DONE if done else sql.AGAIN, (arrival.token,)).rowcount
+            settled = queue.execute(queue_file.DONE if done else queue_file.AGAIN, (arrival.token,)).rowcount
             if settled and done:
                 self._forget_bytes(queue, arrival.digest)
         self._held.pop(arrival.token, None)
@@ -161,7 +161,7 @@ class EmbeddedAxis:
 
     async def counts(self) -> Mapping[str, int]:
         """Rows of the whole queue, all nodes: `waiting` (of which `urgent`), `leased` and `dead`."""
-        (found,) = await self._queue.search(sql.COUNTS, self._times(self._lease_s))
+        (found,) = await self._queue.search(queue_file.COUNTS, self._times(self._lease_s))
         return dict(zip(("waiting", "urgent", "leased", "dead"), found[:4], strict=True))
 
     def in_hand(self) -> Mapping[str, int]:
@@ -170,12 +170,12 @@ class EmbeddedAxis:
 
     async def leased_ahead(self) -> int:
         """Parcels whose lease a clock that was ahead wrote; whoever takes next has them."""
-        (found,) = await self._queue.search(sql.COUNTS, self._times(self._lease_s))
+        (found,) = await self._queue.search(queue_file.COUNTS, self._times(self._lease_s))
         return int(found[4])
 
     async def dead_list(self) -> Sequence[DeadParcel]:
         """Oldest first, of all nodes."""
-        return [ask.dead(row) for row in await self._queue.search(sql.DEAD)]
+        return [queue_file.dead_parcels(row) for row in await self._queue.search(queue_file.DEAD)]
 
     async def dead_open(self, id: str) -> BinaryIO:
         """Its payload, to look into."""
@@ -183,13 +183,13 @@ class EmbeddedAxis:
         if not found:
             raise _not_dead(id)
         digest = found[0].digest
-        lies = dict(await self._queue.search(sql.BYTES_OF, (json.dumps([digest]),)))
+        lies = dict(await self._queue.search(queue_file.BYTES_OF, (json.dumps([digest]),)))
         return await self._pool.run(self._opener(digest, lies.get(digest)))
 
     async def dead_retry(self, id: str) -> None:
         """It is due again with its deliveries counted from zero. NotFound when it is not on the dead list."""
         async with self._queue.write() as queue:
-            found = queue.execute(sql.REVIVE, (id,)).rowcount
+            found = queue.execute(queue_file.REVIVE, (id,)).rowcount
         if not found:
             raise _not_dead(id)
         ring(self._path)
@@ -197,7 +197,7 @@ class EmbeddedAxis:
     async def dead_drop(self, id: str, reason: str) -> None:
         """It is gone for good; the log keeps the reason. NotFound when it is not on the dead list."""
         async with self._queue.write() as queue:
-            rows = queue.execute(sql.DROP_DEAD, (id,)).fetchall()
+            rows = queue.execute(queue_file.DROP_DEAD, (id,)).fetchall()
             if not rows:
                 raise _not_dead(id)
             digest, packet_id, recipient = rows[0]
@@ -206,10 +206,12 @@ class EmbeddedAxis:
         await self._remove_unneeded(digest)
 
     async def _any_due(self, times: Mapping[str, float]) -> bool:
-        return bool(await self._queue.read(sql.ANY_DUE, {"node": self._node, **times}))
+        return bool(await self._queue.read(queue_file.ANY_DUE, {"node": self._node, **times}))
 
     async def _hosted(self, routes: Iterable[str]) -> frozenset[str]:
-        return frozenset(row[0] for row in await self._queue.read(sql.HOSTED, ask.folded(routes)))
+        return frozenset(
+            row[0] for row in await self._queue.read(queue_file.HOSTED, queue_file.folded_codes(routes))
+        )
 
     def _times(self, lease_s: float) -> dict[str, float]:
         horizon = Horizon.of(self._clock.now(), lease_s)
@@ -220,10 +222,10 @@ class EmbeddedAxis:
         with self._queue.failures_named():
             content = await self._small.read(parcel)
         async with self._queue.write() as queue:
-            hosted = ask.hosted_of(queue, routes)
+            hosted = queue_file.hosted_of(queue, routes)
             if hosted:
-                queue.execute(sql.PUT_BYTES, (parcel.digest, content))
-                queue.executemany(sql.PUT, self._rows(parcel, routes, hosted))
+                queue.execute(queue_file.PUT_BYTES, (parcel.digest, content))
+                queue.executemany(queue_file.PUT, self._rows(parcel, routes, hosted))
         return hosted
 
     async def _store_file(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
@@ -233,11 +235,11 @@ class EmbeddedAxis:
         adopted = False
         try:
             async with self._queue.write() as queue:
-                hosted = ask.hosted_of(queue, routes)
+                hosted = queue_file.hosted_of(queue, routes)
                 if hosted:
                     await self._pool.run(partial(self._files.adopt, draft, parcel.digest))
                     adopted = True
-                    queue.executemany(sql.PUT, self._rows(parcel, routes, hosted))
+                    queue.executemany(queue_file.PUT, self._rows(parcel, routes, hosted))
         finally:
             if not adopted:
                 discard(draft)
@@ -246,7 +248,7 @@ class EmbeddedAxis:
     def _rows(
         self, parcel: Parcel, routes: Sequence[str], hosted: frozenset[str]
     ) -> list[tuple[object, ...]]:
-        lane, now = ask.LANES.index(parcel.lane), self._clock.now().timestamp()
+        lane, now = queue_file.LANES.index(parcel.lane), self._clock.now().timestamp()
         about = (parcel.packet_id, parcel.kind, parcel.sender, parcel.digest, parcel.size, now, self._node)
         once = {fold_code(route): route for route in routes}
         return [(key, lane, route, *about) for key, route in once.items() if key in hosted]
@@ -259,7 +261,7 @@ class EmbeddedAxis:
             packet_id=packet_id,
             kind=kind,
             sender=sender,
-            lane=ask.LANES[lane],
+            lane=queue_file.LANES[lane],
             digest=Digest(digest),
             size=size,
             deliveries=deliveries + 1,
@@ -276,7 +278,7 @@ class EmbeddedAxis:
 
     def _forget_bytes(self, queue: sqlite3.Connection, digest: str) -> None:
         """With the last row that needed them."""
-        if queue.execute(sql.FORGET_BYTES, {"digest": digest}).rowcount:
+        if queue.execute(queue_file.FORGET_BYTES, {"digest": digest}).rowcount:
             self._removed = time.monotonic()
 
     async def _forget_for_good(self) -> None:
@@ -293,7 +295,7 @@ class EmbeddedAxis:
             if not self._files.path(digest).exists():
                 return
         async with self._queue.write() as queue:
-            if not queue.execute(sql.STILL_NEEDED, (digest,)).fetchall():
+            if not queue.execute(queue_file.STILL_NEEDED, (digest,)).fetchall():
                 await self._pool.run(partial(self._files.remove, digest))
 
     async def _pause(self, seconds: float) -> None:
@@ -313,9 +315,9 @@ class EmbeddedAxis:
         drafts, digests = self._files.abandoned()
         for draft in drafts:
             discard(draft)
-        if set(digests) - ask.needed(queue, digests):
+        if set(digests) - queue_file.needed_payloads(queue, digests):
             queue.execute("BEGIN IMMEDIATE")
-            for digest in set(digests) - ask.needed(queue, digests):
+            for digest in set(digests) - queue_file.needed_payloads(queue, digests):
                 self._files.remove(digest)
             queue.execute("COMMIT")
 
@@ -342,3 +344,47 @@ def _poison_reason(deliveries: int) -> str:
 
 def _not_dead(id: str) -> NotFound:
     return NotFound(f"no parcel {id!r} on the dead list of the embedded axis; list it again")
+
+
+_GUARD = threading.Lock()
+_BELLS: dict[Path, WeakSet[Bell]] = {}
+
+
+class Bell:
+    """One waiter's bell. A ring between two waits is kept for the next one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._event = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        with _GUARD:
+            _BELLS.setdefault(path, WeakSet()).add(self)
+
+    async def wait(self) -> None:
+        """Returns once the bell has rung since the last call."""
+        self._loop = asyncio.get_running_loop()
+        await self._event.wait()
+        self._event.clear()
+
+    def close(self) -> None:
+        with _GUARD:
+            bells = _BELLS.get(self._path)
+            if bells is not None:
+                bells.discard(self)
+                if not bells:
+                    del _BELLS[self._path]
+
+    def _ring(self, running: asyncio.AbstractEventLoop) -> None:
+        if self._loop is None or self._loop is running:
+            self._event.set()
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._event.set)
+
+
+def ring(path: Path) -> None:
+    """Rings every bell on this path, in whatever event loop it is waited for."""
+    running = asyncio.get_running_loop()
+    with _GUARD:
+        bells = list(_BELLS.get(path, ()))
+    for bell in bells:
+        bell._ring(running)

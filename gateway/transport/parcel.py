@@ -1,10 +1,12 @@
-"""Keeps the bytes of large parcels as files named by their digest, beside an axis's queue. In: a parcel's reader.
-Out: a durable file that many queue rows may share. Sync: call it in the pool. It does not know which files are
-still needed: whoever owns the queue says so while holding the queue's write lock, so that no process removes
-what another has just adopted."""
+"""The bytes of parcels beside an axis's queue: large ones as files named by their digest, which many queue rows may
+share; small ones read many in one go, so that a batch that is published side by side is ready for one commit. In: a
+parcel's reader. Out: a durable file, or checked bytes. Of files: sync, call it in the pool. It does not know which
+files are still needed: whoever owns the queue says so while holding the queue's write lock, so that no process
+removes what another has just adopted."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import io
@@ -12,12 +14,15 @@ import math
 import os
 import re
 import secrets
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from gateway.domain.identity import Digest
 from gateway.errors import BrokerRefused
-from gateway.ports import Parcel
+from gateway.ports import Parcel, Pool
 
 PIECE = 256 * 1024  # bytes in memory at a time (design G8)
 SMALL = 64 * 1024  # up to so many bytes lie as a row of the queue's own database and are never a file
@@ -125,3 +130,54 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+MOST_AT_ONCE = 64  # of `parcel.SMALL` bytes at most: 4 MB at a time
+
+
+class SmallReader:
+    """Whoever asks waits for its own parcel; one that cannot be read fails alone."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._asked: deque[tuple[Parcel, asyncio.Future[bytes]]] = deque()
+        self._reading: asyncio.Task[None] | None = None
+
+    async def read(self, parcel: Parcel) -> bytes:
+        """BrokerRefused when its bytes are not those that were announced; OSError as reading raised it."""
+        content: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._asked.append((parcel, content))
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_all(), name="small parcels")
+        return await content
+
+    async def _read_all(self) -> None:
+        try:
+            while self._asked:
+                asked = [self._asked.popleft() for _ in range(min(MOST_AT_ONCE, len(self._asked)))]
+                for (_, content), read in zip(asked, await self._contents(asked), strict=True):
+                    if content.done():  # who asked was cut short meanwhile
+                        continue
+                    if isinstance(read, bytes):
+                        content.set_result(read)
+                    else:
+                        content.set_exception(read)
+        finally:
+            self._reading = None
+
+    async def _contents(self, asked: Sequence[tuple[Parcel, object]]) -> Sequence[bytes | Exception]:
+        try:
+            return await self._pool.run(partial(_contents_of, [parcel for parcel, _ in asked]))
+        except Exception as cause:  # reason: as below, and for all of them
+            return [cause] * len(asked)
+
+
+def _contents_of(parcels: Sequence[Parcel]) -> list[bytes | Exception]:
+    return [_content_or_why(parcel) for parcel in parcels]
+
+
+def _content_or_why(parcel: Parcel) -> bytes | Exception:
+    try:
+        return content_of(parcel)
+    except Exception as cause:  # reason: it is handed to whoever asked for this parcel, which raises it
+        return cause

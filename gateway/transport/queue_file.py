@@ -1,13 +1,20 @@
-"""The embedded axis's SQLite file: opened on first use, its format brought up to date, read and written without a thread
-between. In: statements of `queue_sql`. Out: rows, or Unreachable in words. Several processes have it open at once: the
-write lock is waited for while the event loop goes on, and what waits for it here shares one commit (`commits`)."""
+"""The embedded axis's SQLite file: its three tables and every statement, its rows as values, the file opened on first
+use, its format brought up to date, read and written without a thread between. In: statements. Out: rows, or
+Unreachable in words. Several processes have it open at once: the write lock is waited for while the event loop goes
+on, and what waits for it here shares one commit (`commits`).
+A queue row is one parcel for one recipient code; `payload` has the bytes of small ones, once for all their rows.
+`hosting` says which nodes may take rows of a code; codes are compared through `folded`. A row is due while it is not
+dead and its lease, if any, has run out; a lease that ends beyond `:far` was written by a clock that was ahead, and is
+over too."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +22,153 @@ from typing import Any
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from gateway import commits
+from gateway.domain.document import Lane
+from gateway.domain.identity import Digest
+from gateway.domain.registry import fold_code
 from gateway.errors import Misconfigured, Unreachable
-from gateway.ports import Pool
-from gateway.transport import queue_sql as sql
+from gateway.ports import DeadParcel, Pool
+
+SCHEMA_VERSION = 3
+_PAYLOAD = "CREATE TABLE IF NOT EXISTS payload (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL)"
+
+SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS hosting (
+    folded TEXT NOT NULL, node TEXT NOT NULL, code TEXT NOT NULL, PRIMARY KEY (folded, node)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS queue (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    folded TEXT NOT NULL, lane INTEGER NOT NULL, recipient TEXT NOT NULL, packet_id TEXT NOT NULL,
+    kind TEXT NOT NULL, sender TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL,
+    published_at REAL NOT NULL, deliveries INTEGER NOT NULL DEFAULT 0,
+    token TEXT, leased_until REAL NOT NULL DEFAULT 0, dead_at REAL, dead_reason TEXT, node TEXT
+);
+{_PAYLOAD};
+CREATE INDEX IF NOT EXISTS queue_due ON queue (folded, dead_at, lane, id, leased_until);
+CREATE INDEX IF NOT EXISTS queue_digest ON queue (digest);
+CREATE UNIQUE INDEX IF NOT EXISTS queue_token ON queue (token) WHERE token IS NOT NULL;
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+
+# By the format that a file has: what brings it to the next one, in one transaction. Before format 3 every payload was a
+# file; those that wait stay files until they are taken.
+UPGRADES = {
+    1: ("ALTER TABLE queue ADD COLUMN node TEXT", "PRAGMA user_version = 2"),
+    2: (_PAYLOAD, "PRAGMA user_version = 3"),
+}
+
+HOSTED = "SELECT DISTINCT folded FROM hosting WHERE folded IN (SELECT value FROM json_each(?))"
+FORGET_NODE = "DELETE FROM hosting WHERE node = ?"
+HOST = "INSERT INTO hosting (folded, node, code) VALUES (?, ?, ?)"
+
+PUT = """
+INSERT INTO queue (folded, lane, recipient, packet_id, kind, sender, digest, size, published_at, node)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+PUT_BYTES = "INSERT INTO payload (digest, bytes) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING"
+BYTES_OF = "SELECT digest, bytes FROM payload WHERE digest IN (SELECT value FROM json_each(?))"
+FORGET_BYTES = """
+DELETE FROM payload WHERE digest = :digest AND NOT EXISTS (SELECT 1 FROM queue WHERE digest = :digest)
+"""
+
+# CROSS: the codes first, then the rows of each; SQLite would walk through the whole queue in order of its keys.
+_OF_NODE = """
+hosting h CROSS JOIN queue q ON q.folded = h.folded
+WHERE h.node = :node AND q.dead_at IS NULL AND (q.leased_until <= :now OR q.leased_until > :far)
+"""
+ANY_DUE = f"SELECT 1 FROM {_OF_NODE} LIMIT 1"  # noqa: S608 - our own words, here and below
+
+
+def _due(lane: str) -> str:
+    """The inner part is answered from the index alone, so a long backlog is sorted without reading its rows."""
+    return f"""
+WITH due AS (SELECT q.id, q.lane, h.code FROM {_OF_NODE} {lane} ORDER BY q.lane, q.id LIMIT :most)
+SELECT q.id, due.code, q.packet_id, q.kind, q.sender, q.lane, q.digest, q.size, q.deliveries, q.node
+FROM due JOIN queue q ON q.id = due.id ORDER BY due.lane, due.id
+"""  # noqa: S608
+
+
+DUE = _due("")
+DUE_ORDINARY = _due("AND q.lane = 1")
+LEASE = "UPDATE queue SET token = ?, leased_until = ?, deliveries = deliveries + 1 WHERE id = ?"
+BURY = "UPDATE queue SET dead_at = ?, dead_reason = ?, token = NULL, leased_until = 0 WHERE id = ?"
+
+# Both name the token of the lease: a consumer that wakes late finds it changed and touches nothing.
+DONE = "DELETE FROM queue WHERE token = ?"
+AGAIN = "UPDATE queue SET token = NULL, leased_until = 0 WHERE token = ?"
+
+STILL_NEEDED = "SELECT 1 FROM queue WHERE digest = ? LIMIT 1"
+NEEDED_OF = "SELECT DISTINCT digest FROM queue WHERE digest IN (SELECT value FROM json_each(?))"
+
+DEAD = """
+SELECT id, recipient, packet_id, kind, sender, lane, digest, size, deliveries, dead_at, dead_reason
+FROM queue WHERE dead_at IS NOT NULL ORDER BY id
+"""
+REVIVE = """
+UPDATE queue SET dead_at = NULL, dead_reason = NULL, deliveries = 0 WHERE id = ? AND dead_at IS NOT NULL
+"""
+DROP_DEAD = "DELETE FROM queue WHERE id = ? AND dead_at IS NOT NULL RETURNING digest, packet_id, recipient"
+
+_IS_LEASED = "leased_until > :now AND leased_until <= :far"
+COUNTS = f"""
+SELECT COALESCE(SUM(dead_at IS NULL AND NOT ({_IS_LEASED})), 0),
+       COALESCE(SUM(dead_at IS NULL AND NOT ({_IS_LEASED}) AND lane = 0), 0),
+       COALESCE(SUM(dead_at IS NULL AND {_IS_LEASED}), 0),
+       COALESCE(SUM(dead_at IS NOT NULL), 0),
+       COALESCE(SUM(dead_at IS NULL AND leased_until > :far), 0)
+FROM queue
+"""  # noqa: S608
+
+
+LANES = (Lane.URGENT, Lane.NORMAL)  # the number stored is the place here: urgent sorts first
+
+
+def needed_payloads(queue: sqlite3.Connection, digests: Sequence[str]) -> set[str]:
+    return {row[0] for row in queue.execute(NEEDED_OF, (json.dumps(digests),)).fetchall()}
+
+
+def folded_codes(routes: Iterable[str]) -> tuple[str]:
+    return (json.dumps([fold_code(route) for route in routes]),)
+
+
+def hosted_of(queue: sqlite3.Connection, routes: Iterable[str]) -> frozenset[str]:
+    return frozenset(row[0] for row in queue.execute(HOSTED, folded_codes(routes)).fetchall())
+
+
+def bytes_of(queue: sqlite3.Connection, digests: Iterable[str]) -> dict[str, bytes]:
+    return dict(queue.execute(BYTES_OF, (json.dumps(sorted(digests)),)).fetchall())
+
+
+def due_of(
+    queue: sqlite3.Connection, asked: Mapping[str, object], limit: int, ordinary: int
+) -> list[Sequence[Any]]:
+    """The first of the queue; where the urgent lane would have all of them, so many are the oldest ordinary ones."""
+    rows: list[Sequence[Any]] = queue.execute(DUE, {**asked, "most": limit}).fetchall()
+    urgent = [row for row in rows if LANES[row[5]] is Lane.URGENT]
+    if len(rows) < limit or limit - len(urgent) >= ordinary:
+        return rows
+    theirs = queue.execute(DUE_ORDINARY, {**asked, "most": ordinary}).fetchall()
+    return [*urgent[: limit - len(theirs)], *theirs]
+
+
+def dead_parcels(row: Sequence[Any]) -> DeadParcel:
+    id, recipient, packet_id, kind, sender, lane, digest, size, deliveries, dead_at, reason = row
+    return DeadParcel(
+        id=str(id),
+        recipient=recipient,
+        packet_id=packet_id,
+        kind=kind,
+        sender=sender,
+        lane=LANES[lane],
+        digest=Digest(digest),
+        size=size,
+        deliveries=deliveries,
+        dead_at=datetime.fromtimestamp(dead_at, UTC),
+        reason=reason,
+    )
+
 
 BUSY_S = 10.0  # how long a writer waits for another process's transaction (design 6)
 
@@ -183,21 +334,21 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
         with attempt:
             connection.execute("PRAGMA journal_mode = WAL")
     version = _format_of(connection)
-    if version > sql.SCHEMA_VERSION:
+    if version > SCHEMA_VERSION:
         raise Misconfigured(
-            f"{path} has queue format {version}, this program knows up to {sql.SCHEMA_VERSION}: use the newer program"
+            f"{path} has queue format {version}, this program knows up to {SCHEMA_VERSION}: use the newer program"
         )
     if version == 0:
-        connection.executescript(sql.SCHEMA)
-    elif version < sql.SCHEMA_VERSION:
+        connection.executescript(SCHEMA)
+    elif version < SCHEMA_VERSION:
         _upgrade(connection)
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
     """The format is asked again under the write lock: another process may have been quicker."""
     connection.execute("BEGIN IMMEDIATE")
-    for version in range(_format_of(connection), sql.SCHEMA_VERSION):
-        for step in sql.UPGRADES[version]:
+    for version in range(_format_of(connection), SCHEMA_VERSION):
+        for step in UPGRADES[version]:
             connection.execute(step)
     connection.execute("COMMIT")
 

@@ -1,24 +1,102 @@
-"""Asks certificate authorities about revocation, by OCSP and for lists. In: certificates, or one question. Out: the
-questions there are, or a checked answer to keep. Only configured addresses are asked, within limits of size and time.
-Asking blocks: use it inside the pool."""
+"""Asks certificate authorities about revocation, by OCSP and for lists. In: the file `revocation.toml` of the trust
+folder, which says whom to ask; certificates, or one question. Out: the questions there are, or a checked answer to
+keep; Misconfigured that says what to mend in the file. Only the addresses named there are ever asked, whatever a
+certificate says, and within limits of size and time. Asking blocks: use it inside the pool."""
 
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 
-from gateway.domain.revocation import Answer, Question, Source
-from gateway.errors import GatewayError, InvalidProof, NotFound, Unreachable
-from gateway.trust import bounded_http, crl, ocsp
-from gateway.trust.answers import Answers, fingerprint, ocsp_question
-from gateway.trust.bounded_http import Bounds
+from gateway.domain.certificates import Answer, Question, Source
+from gateway.errors import GatewayError, InvalidProof, Misconfigured, NotFound, Unreachable
+from gateway.trust import bounded_http, revocation
+from gateway.trust.bounded_http import Bounds, parsed
 from gateway.trust.chain import Chains
+from gateway.trust.evidence import Answers, certificates_in, fingerprint, ocsp_question
 from gateway.trust.revocation import FUTURE
-from gateway.trust.revocation_sources import IssuerSources
+
+SOURCES_FILE = "revocation.toml"
+_SOURCE_KEYS = frozenset({"certificate", "ocsp", "crl", "nonce"})
+_MOST_ADDRESSES = 8
+_EXAMPLE = '[[issuer]] with certificate = "ca.pem", and ocsp = ["http://…"] or crl = ["http://…"]'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerSources:
+    """Where to ask about the certificates of one authority. `needs_nonce`: an answer that does not repeat ours is none."""
+
+    issuer: x509.Certificate
+    ocsp: tuple[str, ...]
+    lists: tuple[str, ...]
+    needs_nonce: bool = False
+
+
+def read_sources(folder: Path) -> tuple[IssuerSources, ...]:
+    """As the file says; nothing where there is no file."""
+    path = folder / SOURCES_FILE
+    if not path.is_file():
+        return ()
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as why:
+        raise Misconfigured(f"{path} cannot be read: {why}") from why
+    tables = told.get("issuer")
+    if set(told) != {"issuer"} or not isinstance(tables, list) or not tables:
+        raise Misconfigured(f"{path} names no issuer", hint=f"write {_EXAMPLE}")
+    found: dict[x509.Certificate, IssuerSources] = {}
+    for n, table in enumerate(tables, start=1):
+        for each in _sources_in(folder, f"{path}, issuer {n}", table):
+            if each.issuer in found:
+                raise Misconfigured(f"{path}, issuer {n}: this authority stands there twice")
+            found[each.issuer] = each
+    return tuple(found.values())
+
+
+def _sources_in(folder: Path, where: str, table: Mapping[str, Any]) -> list[IssuerSources]:
+    """One for each certificate of the named file."""
+    if not isinstance(table, dict) or set(table) - _SOURCE_KEYS:
+        raise Misconfigured(
+            f"{where}: expected the keys {', '.join(sorted(_SOURCE_KEYS))}", hint=f"write {_EXAMPLE}"
+        )
+    name = table.get("certificate")
+    if not isinstance(name, str) or not _is_inside(folder, name):
+        raise Misconfigured(f"{where}: certificate is no file of {folder}", hint=f"write {_EXAMPLE}")
+    ocsp, lists = _addresses(table, "ocsp", where), _addresses(table, "crl", where)
+    if not ocsp and not lists:
+        raise Misconfigured(f"{where}: there is no address to ask", hint=f"write {_EXAMPLE}")
+    nonce = table.get("nonce", "optional")
+    if nonce not in ("optional", "required"):
+        raise Misconfigured(f'{where}: nonce is {nonce!r}; write "optional" or "required"')
+    return [
+        IssuerSources(issuer=each, ocsp=ocsp, lists=lists, needs_nonce=nonce == "required")
+        for each in certificates_in(folder / name)
+    ]
+
+
+def _is_inside(folder: Path, name: str) -> bool:
+    path = Path(name)
+    return not path.is_absolute() and ".." not in path.parts and (folder / path).is_file()
+
+
+def _addresses(table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+    told = table.get(key, [])
+    if not isinstance(told, list) or not all(isinstance(each, str) for each in told):
+        raise Misconfigured(f"{where}: {key} is no list of addresses", hint=f"write {_EXAMPLE}")
+    if len(told) > _MOST_ADDRESSES:
+        raise Misconfigured(f"{where}: {key} has more than {_MOST_ADDRESSES} addresses")
+    for each in told:
+        parsed(each)
+    return tuple(told)
+
 
 OCSP_BOUNDS = Bounds(answer_bytes=64 * 1024, seconds=10.0)
 LIST_BOUNDS = Bounds(answer_bytes=10 * 1024 * 1024, seconds=60.0)
@@ -117,14 +195,14 @@ class Authorities:
         asked = bounded_http.Question(
             url=url,
             expects="application/ocsp-response",
-            body=ocsp.request(certificate, sources.issuer, nonce),
+            body=revocation.ocsp_request(certificate, sources.issuer, nonce),
             headers={"Content-Type": "application/ocsp-request"},
         )
         body = bounded_http.ask(asked, self._bounds[Source.OCSP])
         try:
-            found = ocsp.said(body, certificate, sources.issuer)
-            given = ocsp.nonce_of(body)
-        except ocsp.NoAnswer as why:
+            found = revocation.read_answer(body, certificate, sources.issuer)
+            given = revocation.nonce_of_answer(body)
+        except revocation.NoAnswer as why:
             raise InvalidProof(f"{url}: {why}") from why
         if given != nonce and (given is not None or sources.needs_nonce):
             raise InvalidProof(
@@ -160,10 +238,12 @@ class Authorities:
         asked = bounded_http.Question(url=url, expects=_LIST_TYPES[0], also=_LIST_TYPES[1:])
         body = bounded_http.ask(asked, self._bounds[Source.LIST])
         try:
-            found = crl.read(body)
+            found = revocation.read_list(body)
         except ValueError as why:
             raise InvalidProof(f"{url}: this is no revocation list in DER form") from why
-        if found.listed.issuer != sources.issuer.subject or not crl.is_from(found, sources.issuer):
+        if found.listed.issuer != sources.issuer.subject or not revocation.is_list_from(
+            found, sources.issuer
+        ):
             raise InvalidProof(
                 f"{url}: the list is not signed by {sources.issuer.subject.rfc4514_string()!r}"
             )

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from gateway.domain.files import Scan
 from gateway.domain.identity import Digest
+from gateway.domain.signatures import Scan
 from gateway.errors import Misconfigured, StoreFailure
 from gateway.ports.services import Pool, ScannerState
 

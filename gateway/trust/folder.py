@@ -1,11 +1,17 @@
-"""A trust folder, as `gateway verify --trust DIR` takes it (K7): `ca.pem`, `bindings.csv` (columns code and certificate,
-a PEM file beside it), and optionally `chain/*.pem`, `crl/*.pem` and `ocsp/*.der`. In: the folder. Out: `TrustFolder`, or
-Misconfigured that says which file to mend. It is the whole registry of one verification; nothing else is asked."""
+"""The files of a trust folder. `AnchorFile`: the root certificates that this node trusts, which it reads at start; what
+two people approved is added, the file replaced whole. `TrustFolder`: the folder as `gateway verify --trust DIR` takes
+it (K7), `ca.pem`, `bindings.csv` (columns code and certificate, a PEM file beside it), and optionally `chain/*.pem`,
+`crl/*.pem` and `ocsp/*.der`; or Misconfigured that says which file to mend. It is the whole registry of one
+verification; nothing else is asked."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,14 +19,71 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.domain.proof import Binding
-from gateway.errors import Misconfigured
-from gateway.trust.answers import AnswerFiles, Answers
-from gateway.trust.evidence import Trust
-from gateway.trust.keys import read_certificate
+from gateway.errors import Clash, Misconfigured
+from gateway.trust.chain import is_authority
+from gateway.trust.evidence import AnswerFiles, Answers, Trust
+from gateway.trust.keys import read_certificate, write_private
 
-COLUMNS = ("code", "certificate")
+LARGEST_ANCHOR_FILE = 4 * 1024 * 1024
+
+
+class AnchorFile:
+    """Keeps the promise of `deciding.Anchors`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def add(self, certificate_der: bytes) -> None:
+        try:
+            certificate = x509.load_der_x509_certificate(certificate_der)
+        except (ValueError, x509.InvalidVersion) as why:
+            raise Clash("this is no certificate, so it is no authority") from why
+        # As at the start of a node, which refuses to run with any other anchor.
+        if not is_authority(certificate):
+            raise Clash("this certificate is no authority: nothing could be believed below it")
+        with self._alone():
+            known = self.certificates()
+            if any(each.public_bytes(Encoding.DER) == certificate_der for each in known):
+                return
+            pem = b"".join(each.public_bytes(Encoding.PEM) for each in (*known, certificate))
+            # Others of the machine may read which authorities a node trusts; nobody else may write it.
+            write_private(self._path, pem)
+            self._path.chmod(0o644)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Of two that are approved at once neither writes the file without the other's."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+    def certificates(self) -> list[x509.Certificate]:
+        """Those that are there. Misconfigured when the file cannot be read."""
+        if not self._path.is_file():
+            return []
+        try:
+            with self._path.open("rb") as file:
+                pem = file.read(LARGEST_ANCHOR_FILE + 1)
+            if len(pem) > LARGEST_ANCHOR_FILE:
+                raise Misconfigured(
+                    f"the trust anchors in {self._path} are more than {LARGEST_ANCHOR_FILE} bytes"
+                )
+            return x509.load_pem_x509_certificates(pem)
+        except (OSError, ValueError, x509.InvalidVersion) as why:
+            raise Misconfigured(f"the trust anchors in {self._path} cannot be read: {why}") from why
+
+    def fingerprints(self) -> list[str]:
+        return [hashlib.sha256(each.public_bytes(Encoding.DER)).hexdigest() for each in self.certificates()]
+
+
+BINDING_COLUMNS = ("code", "certificate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +97,7 @@ class TrustFolder:
         return tuple(one for one in self.bound if one.code == code)
 
 
-def read(folder: Path, now: datetime | None = None) -> TrustFolder:
+def read_trust_folder(folder: Path, now: datetime | None = None) -> TrustFolder:
     """Reads everything at once, so that a broken folder is told before any file is judged. Answers made after `now`, by
     default this moment, say nothing."""
     if not folder.is_dir():
@@ -103,9 +166,9 @@ def _rows(table: Path) -> list[tuple[int, str, str]]:
         with table.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
             header = tuple(cell.strip() for cell in next(reader, []))
-            if header != COLUMNS:
+            if header != BINDING_COLUMNS:
                 raise Misconfigured(
-                    f"{table} begins with {','.join(header)!r}; expected the columns {','.join(COLUMNS)!r}"
+                    f"{table} begins with {','.join(header)!r}; expected the columns {','.join(BINDING_COLUMNS)!r}"
                 )
             rows = [(reader.line_num, row) for row in reader if row]
     except OSError as why:

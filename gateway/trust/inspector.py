@@ -1,10 +1,13 @@
-"""Keeps the `Inspector` promise: says what a file is by its bytes, streamed, and never raises for what they are. In: a
-path and the name it came with. Out: `FileFacts` for the policies. Containers are looked into in memory, within limits;
-`broken` is a word of the labels' `why.` table."""
+"""Keeps the `Inspector` promise: says what a file is by its bytes, streamed, never by its name (R10, threats 61 to 63),
+and never raises for what they are. In: a path and the name it came with. Out: `FileFacts` for the policies, with a
+short type name such as `pdf`, `zip`, `txt`, `exe`, or `unknown`; `broken` is a word of the labels' `why.` table.
+Containers are looked into in memory, within limits, by `trust.containers` and `trust.pdf`."""
 
 from __future__ import annotations
 
+import codecs
 import io
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -13,13 +16,115 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway.domain.files import FileFacts
 from gateway.domain.identity import Digest
+from gateway.domain.signatures import FileFacts
 from gateway.errors import StoreFailure
-from gateway.trust.archive import BadArchive, Entry, content, entries, has_directory_at_end
-from gateway.trust.file_types import Sniffer
-from gateway.trust.office import WITH_MACROS, Part, active_by_name, active_in_rtf, kind_of
-from gateway.trust.ole import look_into_ole
+from gateway.trust.containers import (
+    WITH_MACROS,
+    BadArchive,
+    Entry,
+    OfficePart,
+    active_by_name,
+    active_in_rtf,
+    entries,
+    entry_content,
+    has_directory_at_end,
+    kind_of,
+    look_into_ole,
+)
+
+HEAD = 4096
+PDF_WITHIN = 1024  # readers look for the header this far into a file
+
+_MAGIC = (
+    (b"%PDF-", "pdf"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
+    (b"{\\rtf", "rtf"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+    (b"Rar!\x1a\x07", "rar"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"\x1f\x8b", "gzip"),
+    (b"MZ", "exe"),
+    (b"\x7fELF", "elf"),
+    (b"#!", "script"),
+)
+_MARKUP = (
+    (re.compile(rb"<svg[\s>]", re.IGNORECASE), "svg"),
+    (
+        re.compile(
+            rb"<(!doctype\s+html|html|head|body|script|iframe|object|embed|meta)[\s>/]", re.IGNORECASE
+        ),
+        "html",
+    ),
+    (re.compile(rb"^\s*<\?xml", re.IGNORECASE), "xml"),
+    (re.compile(rb"^(mime-version|content-type):", re.IGNORECASE), "mht"),
+)
+_KNOWN = frozenset({name for _, name in _MAGIC} | {"txt", "csv", "doc", "xls", "ppt"})
+_ALLOWED_CONTROLS = b"\t\n\r\f"
+_CONTROLS = bytes(byte for byte in range(0x20) if byte not in _ALLOWED_CONTROLS) + b"\x7f"
+_DELETE_ALLOWED = bytes(byte for byte in range(256) if byte not in _CONTROLS)
+
+
+class Sniffer:
+    """Is fed a file piece by piece, keeps its head, and knows whether all of it was text."""
+
+    def __init__(self) -> None:
+        self.head = b""
+        self.size = 0
+        self._has_controls = False
+        self._is_utf16 = False
+
+    def feed(self, piece: bytes) -> None:
+        if self.size == 0:
+            self._is_utf16 = piece.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        self.size += len(piece)
+        if len(self.head) < HEAD:
+            self.head += piece[: HEAD - len(self.head)]
+        if not self._has_controls:
+            self._has_controls = bool(piece.translate(None, _DELETE_ALLOWED))
+
+    def found(self, name: str) -> str:
+        """The type; `zip` and `ole` are containers that say more when opened. The name only tells csv from txt."""
+        for magic, found in _MAGIC:
+            if self.head.startswith(magic):
+                return found
+        if _after_blanks(self.head).startswith(b"%PDF-") or self.has_late_pdf:
+            return "pdf"
+        if self._has_controls and not self._is_utf16:
+            return _other(self.head)
+        for pattern, found in _MARKUP:
+            if pattern.search(self.head.lstrip(codecs.BOM_UTF8)):
+                return found
+        return "csv" if name.casefold().endswith((".csv", ".tsv")) else "txt"
+
+    @property
+    def has_late_pdf(self) -> bool:
+        """A PDF header that is not at the beginning: something else stands before it (threat 63)."""
+        is_first = _after_blanks(self.head).startswith(b"%PDF-")
+        return not is_first and self.head.find(b"%PDF-", 1, PDF_WITHIN + 5) > 0
+
+
+def _after_blanks(head: bytes) -> bytes:
+    """Some programs write a byte order mark or line ends before the header; nothing hides in those."""
+    return head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n \t")
+
+
+def _other(head: bytes) -> str:
+    """Whatever the table of magic numbers says; never one of the types that we check ourselves."""
+    import puremagic
+
+    try:
+        guess = puremagic.from_string(head)
+    except (puremagic.PureError, ValueError):
+        return "unknown"
+    found = str(guess).lstrip(".").casefold()
+    return found if found and found not in _KNOWN and found.isalnum() else "unknown"
+
 
 _PIECE = 256 * 1024
 _MOST_KNOWN = 64
@@ -194,7 +299,7 @@ class FileInspector:
         for row in rows:
             if row.encrypted:
                 continue
-            part = Part(row, found.found_type)
+            part = OfficePart(row, found.found_type)
             for piece in self._metered(stream, row, budget):
                 found.inflated += len(piece)
                 part.feed(piece)
@@ -236,7 +341,7 @@ class FileInspector:
         return _Found(found_type=kind, size=sniffer.size, inflated=sniffer.size, active=active)
 
     def _metered(self, stream: BinaryIO, row: Entry, budget: _Budget) -> Iterator[bytes]:
-        for piece in content(stream, row):
+        for piece in entry_content(stream, row):
             budget.inflated -= len(piece)
             if budget.inflated < 0:
                 raise BadArchive("ratio")

@@ -1,13 +1,14 @@
 """Exchange keys of the hosted agencies, in files or on a token. In: an agency code, a password, certificates that an
-authority made. Out: key entries for people to read, and signers that sign without showing their key. One directory per
-agency holds what is public of each key, and the key itself where it is a file; every file is written to a temporary name,
-synced and renamed, and readable by the node's own user alone. These keys sign packets, unattended; an agency's own PDF
-key never lies here."""
+authority made. Out: key entries for people to read, and signers that sign without showing their key. One directory
+per agency holds what is public of each key, and the key itself where it is a file. Every file is written by
+`write_private`: to a temporary name, synced and renamed, readable by the node's own user alone, never seen
+half-written. These keys sign packets, unattended; an agency's own PDF key never lies here."""
 
 from __future__ import annotations
 
 import os
 import re
+import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from gateway.domain.key_use import ANY, KeyUse
+from gateway.domain.certificates import ANY_KEY, KeyUse
 from gateway.errors import Clash, Misconfigured, NotFound
 from gateway.ports import EnvelopeSigner
 from gateway.trust import key_material as material
@@ -30,10 +31,31 @@ from gateway.trust.key_material import KeyKind as KeyKind
 from gateway.trust.key_material import PublicKey as PublicKey
 from gateway.trust.key_material import agency_name as agency_name
 from gateway.trust.key_material import read_certificate as read_certificate
-from gateway.trust.private_files import write_private as write_private
 
 if TYPE_CHECKING:
     from gateway.trust.pkcs11_keys import TokenKeys
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Written to a temporary name, synced and renamed; readable by the node's own user alone."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -146,7 +168,7 @@ class KeyDirectory:
             codes = sorted(each.name for each in self._root.glob("*") if material.CODE.fullmatch(each.name))
         return tuple(self._entry_of(code, key_id) for code in codes for key_id in self._key_ids(code))
 
-    def signer(self, agency_code: str, at: datetime, use: KeyUse = ANY) -> EnvelopeSigner:
+    def signer(self, agency_code: str, at: datetime, use: KeyUse = ANY_KEY) -> EnvelopeSigner:
         """The key to sign with at that moment: of those inside their certificate's validity that may be used (W9), the
         one that speaks for the agency since latest."""
         known = self._as_on_disk(agency_code)

@@ -1,6 +1,8 @@
-"""Reads of a PDF what rules need: pages, whether a password is needed, and what it would run (R57, threats 63, 64).
-In: a seekable stream and a deadline. Out: `PdfFacts`. Bounded: every read looks at the deadline, the walk counts its
-objects, and a compressed stream may not grow past a limit. Signatures are not looked at here."""
+"""Reads of a PDF what rules need: pages, whether a password is needed, what it would run (R57, threats 63, 64), and the
+text of its first page, where it has some (R2). In: a seekable stream and a deadline. Out: `PdfFacts`. Bounded: every
+read looks at the deadline, the walk counts its objects, and a compressed stream may not grow past a limit. The text
+goes as far as it can be read: a page of pictures has none, and one that is made to take long is left. Signatures are
+not looked at here."""
 
 from __future__ import annotations
 
@@ -9,13 +11,11 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
-from pypdf import PdfReader, apply_configuration
+from pypdf import PageObject, PdfReader, apply_configuration
 from pypdf.errors import PyPdfError
-from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject
-
-from gateway.trust.pdf_text import first_page
+from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, NameObject, PdfObject
 
 _TAIL = 1024  # readers look for the end mark this far from the end
 _BLANKS = b"\0\t\n\f\r "
@@ -220,3 +220,69 @@ class _Timed(io.RawIOBase):
         if self.is_late or time.monotonic() > self._deadline:
             self.is_late = True
             raise OutOfTimeError("the file takes too long to read")
+
+
+_LONGEST_TEXT = 20_000
+_DEEPEST_FORM = 64
+_TEXT_SECONDS = 2.0
+_MOST_STEPS = 50_000
+_TEXT_FAILURES = (
+    PyPdfError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+_OTHERS = (AssertionError, NotImplementedError, OSError, MemoryError)
+
+
+class _EnoughError(Exception):
+    """The page takes too long."""
+
+
+def first_page(reader: PdfReader, deadline: float) -> str:
+    """Never raises for bad content."""
+    until, steps, kept = min(deadline, time.monotonic() + _TEXT_SECONDS), 0, list[str]()
+
+    def step(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+        if steps > _MOST_STEPS or (steps % 64 == 0 and time.monotonic() > until):
+            raise _EnoughError
+
+    def keep(text: str, *_: object) -> None:
+        kept.append(text)
+
+    try:
+        page = _first_text(reader)
+        if page is not None:
+            page.extract_text(visitor_operand_before=step, visitor_text=keep)
+    except (_EnoughError, *_TEXT_FAILURES, *_OTHERS):
+        pass  # what was read so far is all that there is
+    return "".join(kept)[:_LONGEST_TEXT]
+
+
+def _first_text(reader: PdfReader) -> PageObject | None:
+    """Down the first branch, taking along what the page inherits. The reader's own list of pages is not asked: it walks
+    the whole tree, and a tree can be made to have no end."""
+    root = reader.trailer["/Root"].get_object()
+    if not isinstance(root, DictionaryObject):
+        return None
+    node: Any = root["/Pages"]  # Any: pypdf's objects are dictionaries of anything
+    resources: Any = None
+    for _ in range(_DEEPEST_FORM):
+        node = node.get_object()
+        if not isinstance(node, DictionaryObject):
+            return None
+        resources = node.get("/Resources", resources)
+        kids = node.get("/Kids")
+        if not isinstance(kids, ArrayObject) or not kids:
+            break
+        node = kids[0]
+    page = PageObject(reader)
+    page.update(node)
+    if resources is not None:
+        page[NameObject("/Resources")] = resources
+    return page

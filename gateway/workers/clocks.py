@@ -1,19 +1,21 @@
-"""What only time brings: packets that waited too long, blobs nobody refers to, recalled files past their
-days, idempotency keys past theirs. In: the
-clock. Out: the same rows a person would have ended."""
+"""What only time brings: packets that waited too long, blobs nobody refers to, recalled files past their days,
+idempotency keys past theirs; every few seconds a look whether packets of nobody's fill the quarantine; and sealed
+holds to their end where nobody waits for it, after a crash or once the head's key is set. In: the clock. Out: the
+same rows a person would have ended. A hold is frozen, and so unreadable, whether or not its loop turns."""
 
 from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
 
-from gateway import log
-from gateway.incoming import ask_again, purge, waiting
+from gateway import holding, log
+from gateway.holding import HoldDesk
+from gateway.incoming import judge_again, seal, settle
 from gateway.incoming.desk import InDesk
-from gateway.workers.turn import Turn
+from gateway.workers.loop import Turn
 
 _log = logging.getLogger(__name__)
-EVERY = timedelta(minutes=10)
+CLOCKS_EVERY = timedelta(minutes=10)
 # How long an idempotency key answers (interfaces.md 3.3).
 KEYS_KEPT = timedelta(days=7)
 
@@ -22,7 +24,7 @@ class Clocks:
     """Remembers when it last looked, so that an idle loop does not look at every turn."""
 
     def __init__(self) -> None:
-        self._turn = Turn(EVERY)
+        self._turn = Turn(CLOCKS_EVERY)
 
     def is_due(self, now: datetime) -> bool:
         return self._turn.has_come(now)
@@ -32,9 +34,9 @@ class Clocks:
         now = desk.clock.now()
         if not self._turn.take(now):
             return False
-        waited = await waiting.give_up_overdue(desk)
-        purged = await purge.recalled(desk)
-        asked = await ask_again.due(desk)
+        waited = await settle.give_up_overdue(desk)
+        purged = await seal.purge_recalled(desk)
+        asked = await judge_again.ask_due(desk)
         forgotten = await desk.store.purge_idempotency(now - KEYS_KEPT)
         swept = await desk.blobs.sweep(now)
         if waited or purged or asked or forgotten or swept:
@@ -48,3 +50,40 @@ class Clocks:
                 swept=swept,
             )
         return False
+
+
+QUARANTINE_EVERY = timedelta(seconds=15)
+
+
+class Quarantine:
+    """Remembers when it last looked."""
+
+    def __init__(self) -> None:
+        self._turn = Turn(QUARANTINE_EVERY)
+
+    def is_due(self, now: datetime) -> bool:
+        return self._turn.has_come(now)
+
+    async def step(self, desk: InDesk) -> bool:
+        if not self._turn.take(desk.clock.now()):
+            return False
+        return bool(await settle.keep_quota(desk))
+
+
+HOLDS_EVERY = timedelta(minutes=1)
+
+
+class Holds:
+    """Remembers when it last looked."""
+
+    def __init__(self) -> None:
+        self._turn = Turn(HOLDS_EVERY)
+
+    def is_due(self, now: datetime) -> bool:
+        return self._turn.has_come(now)
+
+    async def step(self, desk: HoldDesk) -> bool:
+        """Looks once a minute; the first look is at start."""
+        if not self._turn.take(desk.clock.now()):
+            return False
+        return bool(await holding.settle_all(desk))

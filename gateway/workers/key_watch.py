@@ -13,15 +13,14 @@ from typing import Protocol
 from cryptography import x509
 
 from gateway import log
-from gateway.deciding import end
-from gateway.deciding.desk import DecidingDesk
-from gateway.domain.key_use import ANY, KeyEnd
+from gateway.deciding import DecidingDesk, proposals
+from gateway.domain.certificates import ANY_KEY, KeyEnd
 from gateway.domain.proof import Binding
 from gateway.errors import GatewayError
-from gateway.policy import expiry, signing_key
-from gateway.policy.expiry import Ending
+from gateway.policy import trust, upkeep
+from gateway.policy.upkeep import CertificateEnding
 from gateway.ports import Clock, Keys, Pool, Store, Trust
-from gateway.workers.turn import Turn
+from gateway.workers.loop import Turn
 
 EVERY = timedelta(hours=1)
 REVOKED = "revoked"
@@ -59,7 +58,7 @@ class KeyWatch:
             if own:
                 await self._end_revoked(each, now)
         told = 0
-        for ending, days in expiry.due(await self.endings(now), now):
+        for ending, days in upkeep.due_marks(await self.endings(now), now):
             about = {"code": ending.code, "until": ending.until.isoformat(), "own": ending.own}
             told += await self.store.tell_key_expiring(ending.fingerprint, days, about)
         if told:
@@ -67,12 +66,12 @@ class KeyWatch:
         self._turn.done(now)
         return bool(told)
 
-    async def endings(self, now: datetime) -> list[Ending]:
+    async def endings(self, now: datetime) -> list[CertificateEnding]:
         """Of every certificate that signs for us or speaks for somebody here."""
         return [
-            Ending(
+            CertificateEnding(
                 code=each.code,
-                fingerprint=signing_key.fingerprint(each.certificate_der),
+                fingerprint=trust.fingerprint(each.certificate_der),
                 until=_until(each),
                 own=own,
             )
@@ -93,17 +92,17 @@ class KeyWatch:
     async def _end_revoked(self, own: Binding, now: datetime) -> None:
         """Every receiver would refuse what it signs, from the moment that its authority named."""
         evidence = await self.pool.run(partial(self.trust.collect, own.certificate_der, now))
-        mine = signing_key.fingerprint(own.certificate_der)
+        mine = trust.fingerprint(own.certificate_der)
         if evidence.revocation == REVOKED and not any(
             each.fingerprint == mine for each in await self.store.key_ends(own.code)
         ):
             log.action(_log, "keys.revoked", evidence.chain_detail, code=own.code, fingerprint=mine)
             key_end = KeyEnd(agency_code=own.code, key_id="", fingerprint=mine, at=now, by="node")
-            await end.retire(self.deciding, key_end)
+            await proposals.retire_key(self.deciding, key_end)
 
     async def _signing(self, code: str, now: datetime) -> bytes | None:
         try:
-            return (await self.pool.run(partial(self.keys.signer, code, now, ANY))).certificate_der
+            return (await self.pool.run(partial(self.keys.signer, code, now, ANY_KEY))).certificate_der
         except GatewayError:
             return None
 

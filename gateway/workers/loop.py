@@ -1,20 +1,26 @@
-"""What every worker is: a step repeated until told to stop. In: a step that says whether to go again at once. The one
-broad guard of the program stands here: a step that breaks is logged and tried later, and the loop goes on. Also keeps a
-lease alive while its work runs."""
+"""What every worker is: a step repeated until told to stop. In: a step that says whether to go again at once; the clock,
+the rows that wait, what other processes changed. Out: steps done, rings, log lines.
+The one broad guard of the program stands here: a step that breaks is logged, the first failure of a sort at once,
+then one a minute with how many there were; the loop rests, longer each time, and goes on. Keeps a lease alive while
+its work runs. The lookout is the one wake-up of a process that has nothing to do: it decides nothing, it rings for
+those whose turn it is. A process that is told to stop lets each loop end the step it is in, and gives back leases
+that are still held."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Protocol
 
-from gateway import log
-from gateway.errors import StaleLease, StoreFailure
-from gateway.ports import Lease, Store
-from gateway.workers.trouble import Trouble
+from gateway import log, meters
+from gateway.errors import GatewayError, StaleLease, StoreFailure
+from gateway.ports import Clock, Lease, Store
+from gateway.ports.queues import Signs
 
 _log = logging.getLogger(__name__)
 
@@ -132,3 +138,146 @@ async def together(works: list[Awaitable[None]]) -> bool:
         if isinstance(end, BaseException):
             raise end
     return True
+
+
+FIRST_REST_S = 0.2
+# A node whose disk or database is back works again within this time; the alarm on failures still counts enough of them.
+LONGEST_REST_S = 30.0
+SAID_EVERY_S = 60.0
+# From here on it was an outage, and its end is worth a line.
+OUTAGE = 5
+
+
+@dataclass(slots=True)
+class _Said:
+    at: float
+    unsaid: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Trouble:
+    """Of one loop."""
+
+    name: str
+    now_s: Callable[[], float] = time.monotonic
+    _in_a_row: int = 0
+    _said: dict[str, _Said] = field(default_factory=dict)
+
+    def broke(self, error: BaseException) -> float:
+        """For how many seconds the loop rests now: twice as long after each failure, up to `LONGEST_REST_S`."""
+        meters.LOOP_FAILED.add(loop=self.name)
+        self._in_a_row += 1
+        kind = error.code if isinstance(error, GatewayError) else type(error).__name__
+        said, now = self._said.get(kind), self.now_s()
+        if said is not None and now - said.at < SAID_EVERY_S:
+            said.unsaid += 1
+        else:
+            self._say(error, kind, 1 + (said.unsaid if said else 0))
+            self._said[kind] = _Said(now)
+        return min(FIRST_REST_S * 2.0 ** min(self._in_a_row - 1, 20), LONGEST_REST_S)
+
+    def over(self) -> None:
+        """A step came through."""
+        if self._in_a_row >= OUTAGE:
+            log.action(_log, f"{self.name}.works_again", failures=self._in_a_row)
+        self._in_a_row = 0
+
+    def _say(self, error: BaseException, kind: str, failures: int) -> None:
+        told: dict[str, object] = {"action": f"{self.name}.broke", "failures": failures}
+        if isinstance(error, GatewayError):  # it has a name, and a trace would tell no more
+            _log.error(str(error), extra=told | {"code": kind})
+        else:
+            _log.error("a step broke", exc_info=error, extra=told | {"error_kind": kind})
+
+
+class Turn:
+    """Remembers when it comes next."""
+
+    def __init__(self, every: timedelta) -> None:
+        self._every = every
+        self._next: datetime | None = None
+
+    def has_come(self, now: datetime) -> bool:
+        """Changes nothing: whoever did the work says so with `done`."""
+        return self._next is None or not self._next - self._every <= now < self._next
+
+    def done(self, now: datetime) -> None:
+        self._next = now + self._every
+
+    def take(self, now: datetime) -> bool:
+        """Whether it has come; then the next one is a span away, also when the work fails."""
+        if not self.has_come(now):
+            return False
+        self.done(now)
+        return True
+
+
+Due = Callable[[datetime], bool]
+
+# Other nodes' parcels ring no bell here, so this is what each of them waits; an empty look costs one read.
+LANDING_POLL_S = 0.2
+# Without a ring a loop sleeps for so many looks: the net under them, for what no look tells of, or when looks fail. Files
+# with answers of authorities change without a sign, and the sign of life must come also while the database is away.
+_LOOKS, _LOOKS_OF = 15, {"lookout": 1, "revocation": 5, "pulse": 5}
+LONGEST_UNRUNG_S = 60.0
+
+
+def longest_sleep_s(name: str, poll_s: float) -> float:
+    """For how long the loop of that name sleeps when nobody rings; `poll_s` is from one look to the next."""
+    if name == "landing":
+        return min(poll_s, LANDING_POLL_S)
+    return max(poll_s, min(poll_s * _LOOKS_OF.get(name, _LOOKS), LONGEST_UNRUNG_S))
+
+
+class Bells(Protocol):
+    """One for each loop."""
+
+    def __getitem__(self, name: str, /) -> Bell: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Lookout:
+    """One per process. `times`: whether the clock alone makes it somebody's turn. `look`: what the store says."""
+
+    clock: Clock
+    bells: Bells
+    times: Mapping[str, Due]
+    look: Callable[[], Awaitable[Signs]]
+    _seen: Mapping[str, object] = field(default_factory=dict)
+
+    async def step(self) -> bool:
+        """Times first: they count also while the database is away. Whoever keeps up with changes looks after the first
+        look too: what changed since he began would else not be told of."""
+        now = self.clock.now()
+        self._ring(name for name, is_due in self.times.items() if is_due(now))
+        signs = await self.look()
+        self._ring(signs.due)
+        self._ring(name for name, mark in signs.marks.items() if self._seen.get(name) != mark)
+        self._seen = signs.marks
+        return False
+
+    def _ring(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.bells[name].ring()
+
+
+async def drain_loops(
+    loops: Sequence[asyncio.Task[None]], stop: asyncio.Event, limit_s: float, store: Store
+) -> None:
+    """Returns when every loop has ended; those that are still at work `limit_s` after the stop are cut short."""
+    await stop.wait()
+    _, late = await asyncio.wait(loops, timeout=limit_s)
+
+    def cut() -> None:
+        for task in late:
+            log.action(_log, "drain.cut_short", f"{task.get_name()} was still at work after {limit_s:g} s")
+            task.cancel()
+
+    try:
+        await store.let_go(cut)
+    except GatewayError as error:
+        # Nothing is lost: what is held runs out by itself.
+        log.action(_log, "drain.leases_kept", str(error), code=error.code)
+        cut()
+    if late:
+        await asyncio.wait(late)

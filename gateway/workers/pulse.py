@@ -1,6 +1,8 @@
-"""Says that the loops of this process turn, and how fast it serves. In: each step of each loop. Out: which loops are stuck,
-how often each came through or failed, and a small file in the data folder every few seconds, so that `gateway status` sees
-every process on this node's disk."""
+"""Says that the loops of this process turn, and how fast it serves; and keeps the node's memory of itself. In: each step
+of each loop; every five minutes the axis, and what else is known of jobs that are no loops. Out: which loops are
+stuck, how often each came through or failed, a small file in the data folder every few seconds, so that `gateway
+status` sees every process on this node's disk; rows of the history, removed for age. What could not be written is not
+told again."""
 
 from __future__ import annotations
 
@@ -8,19 +10,21 @@ import json
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from gateway import errors
 from gateway.domain.document import Lane
-from gateway.domain.node_history import Beat as Told
-from gateway.domain.pace import BOUNDS_S, Slot, Way, is_recent
+from gateway.domain.pace import BOUNDS_S, DISK, SAMPLED_EVERY, QueueSample, Slot, Way, is_recent
+from gateway.domain.pace import Beat as Told
+from gateway.errors import TransportFailure
 from gateway.ports import Clock, Pool
-from gateway.workers.turn import Turn
+from gateway.ports.node import NodeHistory
+from gateway.workers.loop import Turn
 
 # Below the data folder.
 HEARTBEAT = "heartbeat"
@@ -204,3 +208,56 @@ def _slot(row: Any) -> Slot:
         axis=str(axis),
         counts=tuple(map(int, counts)),
     )
+
+
+# After a pause, jobs are late until they are heard of again.
+_SOON = timedelta(seconds=20)
+_SAMPLED = {"waiting": "axis", "dead": "dead"}
+
+
+class Counting(Protocol):
+    """What is asked of the axis."""
+
+    async def counts(self) -> Mapping[str, int]: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Chronicle:
+    """One per process; several may write at once. `besides` tells of jobs that are no loops here, `free_mb` of
+    the disk; those in `off` are not set up on this node, and their loops turn for nothing."""
+
+    history: NodeHistory
+    pulse: Pulse
+    axis: Counting
+    clock: Clock
+    besides: Callable[[], Awaitable[Sequence[Told]]]
+    free_mb: Callable[[], Awaitable[int]]
+    off: Collection[str] = ()
+    _next: datetime | None = None
+
+    def is_due(self, now: datetime) -> bool:
+        return self._next is None or not self._next - SAMPLED_EVERY <= now < self._next
+
+    async def step(self) -> bool:
+        """Looks every five minutes; the first look waits until every loop has turned once."""
+        now = self.clock.now()
+        if self._next is None:
+            self._next = now + _SOON
+        if not self.is_due(now):
+            return False
+        self._next = now + SAMPLED_EVERY
+        beats = [each for each in (*self.pulse.taken(), *await self.besides()) if each.job not in self.off]
+        disk = QueueSample(at=now, queue=DISK, depth=await self.free_mb())
+        await self.history.record(beats, [disk, *await self._of_axis(now)], now, self.off)
+        return False
+
+    async def _of_axis(self, now: datetime) -> list[QueueSample]:
+        try:
+            counts = await self.axis.counts()
+        except TransportFailure:
+            return []
+        return [
+            QueueSample(at=now, queue=queue, depth=counts[part])
+            for part, queue in _SAMPLED.items()
+            if part in counts
+        ]

@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from gateway import log
-from gateway.domain.revocation import Answer, Asked
-from gateway.domain.turns import AUTHORITY_DELAY
+from gateway.domain.certificates import Answer, Asked
+from gateway.domain.pace import AUTHORITY_DELAY
 from gateway.errors import GatewayError, NotFound
-from gateway.incoming import asked_again
+from gateway.incoming import judge_again
 from gateway.incoming.desk import InDesk
-from gateway.policy import retry
+from gateway.policy import upkeep
 from gateway.ports import Authorities, RevocationAnswers
-from gateway.workers.turn import Turn
+from gateway.workers.loop import Turn
 
 _log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class Asking:
             await self._failed(asked, f"{answer.origin}: the answer is older than the one we have", "STALE")
 
     async def _failed(self, asked: Asked, why: str, code: str) -> None:
-        pause = min(retry.delay_of(asked.failures + 1), MOST_PAUSE)
+        pause = min(upkeep.retry_delay(asked.failures + 1), MOST_PAUSE)
         about = asked.question.about
         log.action(_log, "revocation.no_answer", why, about=about, code=code, failures=asked.failures + 1)
         await self._answers.failed(asked.question, self._desk.clock.now() + pause, why)
@@ -120,7 +120,7 @@ class Asking:
         if version == self._judged_by and not self._is_time("look", LOOK_EVERY):
             return 0
         self._judged_by = version
-        return await asked_again.look(self._desk)
+        return await judge_again.judge_pending(self._desk)
 
     def _is_time(self, what: str, every: timedelta) -> bool:
         return self._turns.setdefault(what, Turn(every)).take(self._desk.clock.now())

@@ -221,7 +221,7 @@ async def post(
 
 INSISTED = """
 import asyncio
-from gateway.cli.listening import stop_on_signal
+from gateway.cli.serve import stop_on_signal
 
 async def main():
     stop = stop_on_signal(lambda: print("asked", flush=True))

@@ -30,8 +30,7 @@ from gateway.incoming.act import StatusCall
 from gateway.office.web.forms import Form
 from gateway.office.web.pages.compose import fields
 from gateway.outgoing import drafting, manage
-from gateway.outgoing.intake import tray
-from gateway.outgoing.order import Order
+from gateway.outgoing.intake import Order, tray
 from tests.support import api, said
 from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door
 

@@ -12,9 +12,9 @@ import pytest
 from gateway.demo import stage
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument
-from gateway.domain.page_text import PdfText
+from gateway.domain.pdf import PdfText
 from gateway.domain.signatures import PdfFacts
-from gateway.office.letters.first_page import FirstPages
+from gateway.office.letters.received import FirstPages
 from gateway.office.policy.first_page import FirstPage, compare
 from gateway.ports import PdfSignatures
 from tests.support.node import PROVINCE, Town, opened

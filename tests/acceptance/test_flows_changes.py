@@ -11,7 +11,7 @@ import pytest
 
 from gateway.domain.document import Change, InState, Kind
 from gateway.errors import Clash, Refused
-from gateway.incoming import decide, files, purge
+from gateway.incoming import process, reading, seal
 from gateway.outgoing import manage, recall
 from tests.support.api import pdf
 from tests.support.hosted import save_hosted
@@ -50,7 +50,7 @@ async def test_a_recall_before_taking_in_is_agreed_by_itself_and_the_files_are_u
             await town.read(arrived, n)
         assert clash.value.code == "GW-UNREADABLE"
     with pytest.raises(Clash):
-        await files.open_envelope(town.node.inn, await town.scope(PROVINCE), arrived.id)
+        await reading.open_envelope(town.node.inn, await town.scope(PROVINCE), arrived.id)
     assert [e.data.get("by_itself") for e in await town.events(PROVINCE, arrived.id)][-1] is True
 
 
@@ -110,10 +110,10 @@ async def test_purged_after_thirty_days_while_digests_header_and_register_line_s
         await town.read(update)
 
     town.clock.advance(timedelta(days=29, hours=23))
-    assert await purge.recalled(town.node.inn) == 0
+    assert await seal.purge_recalled(town.node.inn) == 0
     town.clock.advance(timedelta(hours=2))
-    assert await purge.recalled(town.node.inn) == 1
-    assert await purge.recalled(town.node.inn) == 0
+    assert await seal.purge_recalled(town.node.inn) == 1
+    assert await seal.purge_recalled(town.node.inn) == 0
 
     after = await town.reload(arrived)
     assert (after.state, after.register_no, after.subject) == (InState.RECALLED, "77", "Nội dung đã sửa")
@@ -155,7 +155,7 @@ async def test_threat_054_a_second_request_is_held_at_the_receiver_while_one_is_
     assert (second.state, second.code) == ("held", "REQUEST-OPEN")
 
     await town.status(arrived, "16")
-    await decide.release(town.node.inn, await town.scope(PROVINCE), second.id, "Đã trả lời yêu cầu trước")
+    await process.release(town.node.inn, await town.scope(PROVINCE), second.id, "Đã trả lời yêu cầu trước")
     await town.carry()
     await town.status(arrived, "15")
 
@@ -237,7 +237,7 @@ async def test_a_request_that_breaks_a_rule_is_held_and_nothing_is_agreed_by_its
 
     assert (row.state, row.code) == ("held", "GW-I-100")
     assert (await town.only()).state is InState.NEW
-    await decide.release(town.node.inn, await town.scope(PROVINCE), row.id, "Xem rồi")
+    await process.release(town.node.inn, await town.scope(PROVINCE), row.id, "Xem rồi")
     await town.carry()
     (after,) = [one for one in await town.inbox() if one.id == row.id]
     assert after.state == "done"
@@ -392,7 +392,7 @@ async def test_a_request_whose_packet_was_refused_may_be_asked_again(town: Town)
     async with town.node.store.begin(await town.scope(PROVINCE)) as work:
         await work.inbox.settle(replace(row, state="held", code="GW-I-100"), None)
         await work.commit()
-    await decide.give_back(town.node.inn, await town.scope(PROVINCE), row.id, "Tệp hỏng", "DAMAGED")
+    await process.give_back(town.node.inn, await town.scope(PROVINCE), row.id, "Tệp hỏng", "DAMAGED")
     await town.carry()
     assert (await town.delivery(update)).state == "rejected"
     assert (await town.delivery(sent)).state == "update_asked"

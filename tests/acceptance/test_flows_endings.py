@@ -13,7 +13,7 @@ import pytest
 from gateway.domain.document import InState, Kind
 from gateway.edxml.envelope import Organisation
 from gateway.errors import Clash, InvalidEnvelope, Refused
-from gateway.incoming import decide, waiting
+from gateway.incoming import process, settle
 from gateway.ports import InboxItem
 from tests.support import pki
 from tests.support.node import (
@@ -129,9 +129,9 @@ async def test_a_packet_that_waited_in_vain_is_in_quarantine_after_three_days(to
     await town.brought(request)
 
     town.clock.advance(timedelta(days=2, hours=23))
-    assert await waiting.give_up_overdue(town.node.inn) == 0
+    assert await settle.give_up_overdue(town.node.inn) == 0
     town.clock.advance(timedelta(hours=2))
-    assert await waiting.give_up_overdue(town.node.inn) >= 1
+    assert await settle.give_up_overdue(town.node.inn) >= 1
 
     row = await town.row(PROVINCE, request)
     assert (row.state, row.code) == ("quarantined", "WAITING-OVER")
@@ -146,7 +146,7 @@ async def test_a_packet_whose_document_came_while_it_was_given_up_is_not_quarant
     overdue = await town.node.store.overdue_waiting(town.clock.now() - timedelta(days=3), 10)
     await town.brought(town.forge(document(), FILES))
 
-    await waiting.give_up(town.node.inn, overdue[0])
+    await settle.give_up_waiting(town.node.inn, overdue[0])
 
     row = await town.row(PROVINCE, request)
     assert row.state == "done"
@@ -162,7 +162,7 @@ async def other_content_held(town: Town) -> InboxItem:
 async def test_a_held_packet_is_released_by_a_person_and_admitted_as_another_attempt(town: Town) -> None:
     held = await other_content_held(town)
 
-    await decide.release(town.node.inn, await town.scope(PROVINCE), held.id, "Hai bản đều đúng")
+    await process.release(town.node.inn, await town.scope(PROVINCE), held.id, "Hai bản đều đúng")
     await town.carry()
 
     newest, first = await town.incoming()
@@ -176,7 +176,7 @@ async def test_a_held_packet_is_given_back_with_02_and_its_words(town: Town) -> 
     held = await other_content_held(town)
     before = await town.statuses(PROVINCE)
 
-    await decide.give_back(town.node.inn, await town.scope(PROVINCE), held.id, "Trùng số", "DUPLICATE")
+    await process.give_back(town.node.inn, await town.scope(PROVINCE), held.id, "Trùng số", "DUPLICATE")
     await town.carry()
 
     (row,) = [one for one in await town.inbox() if one.id == held.id]
@@ -184,7 +184,7 @@ async def test_a_held_packet_is_given_back_with_02_and_its_words(town: Town) -> 
     assert await town.statuses(PROVINCE) == before + 1
     assert len(await town.incoming()) == 1
     with pytest.raises(Clash):
-        await decide.give_back(town.node.inn, await town.scope(PROVINCE), held.id, "Lại", "DUPLICATE")
+        await process.give_back(town.node.inn, await town.scope(PROVINCE), held.id, "Lại", "DUPLICATE")
     await next_is_handled(town)
 
 
@@ -193,15 +193,15 @@ async def test_a_held_packet_is_discarded_with_its_reason_and_answered_by_nobody
     before = await town.statuses(PROVINCE)
 
     with pytest.raises(Refused):
-        await decide.discard(town.node.inn, await town.scope(PROVINCE), held.id, "  ")
-    await decide.discard(town.node.inn, await town.scope(PROVINCE), held.id, "Gửi nhầm")
+        await process.discard(town.node.inn, await town.scope(PROVINCE), held.id, "  ")
+    await process.discard(town.node.inn, await town.scope(PROVINCE), held.id, "Gửi nhầm")
     await town.carry()
 
     (row,) = [one for one in await town.inbox() if one.id == held.id]
     assert (row.state, row.reason) == ("discarded", "Gửi nhầm")
     assert await town.statuses(PROVINCE) == before
     with pytest.raises(Clash):
-        await decide.release(town.node.inn, await town.scope(PROVINCE), held.id, "doch")
+        await process.release(town.node.inn, await town.scope(PROVINCE), held.id, "doch")
 
 
 async def test_threat_106_a_packet_for_nobody_here_is_returned_by_itself_as_wrong_addressee(
@@ -301,7 +301,7 @@ async def test_a_person_cannot_answer_an_unproved_packet_either(town: Town) -> N
     row = await town.brought(broken(town))
 
     with pytest.raises(InvalidEnvelope):
-        await decide.give_back(
+        await process.give_back(
             town.node.inn, await town.scope(PROVINCE), row.id, "Sai chữ ký", "NOT_AUTHENTIC"
         )
 
@@ -312,7 +312,7 @@ async def test_a_person_cannot_answer_an_unproved_packet_either(town: Town) -> N
 async def test_releasing_an_unproved_packet_proves_it_anew_and_keeps_it_out(town: Town) -> None:
     row = await town.brought(broken(town))
 
-    await decide.release(town.node.inn, await town.scope(PROVINCE), row.id, "Xem lại")
+    await process.release(town.node.inn, await town.scope(PROVINCE), row.id, "Xem lại")
     await town.carry()
 
     (after,) = await town.inbox()
@@ -407,7 +407,7 @@ async def test_an_odd_signing_time_is_held_and_a_person_may_release_it(town: Tow
     assert (held.state, held.code) == ("held", "SIG-TIME")
     assert await town.statuses(PROVINCE) == 0
 
-    await decide.release(town.node.inn, await town.scope(PROVINCE), held.id, "Đồng hồ nơi gửi sai")
+    await process.release(town.node.inn, await town.scope(PROVINCE), held.id, "Đồng hồ nơi gửi sai")
     await town.carry()
 
     assert (await town.row(PROVINCE, packet)).state == "done"

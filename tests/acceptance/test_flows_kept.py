@@ -10,7 +10,7 @@ import pytest
 
 from gateway.domain.document import IncomingFile
 from gateway.errors import Refused
-from gateway.incoming import decide, purge
+from gateway.incoming import process, seal
 from gateway.outgoing import manage
 from gateway.workers.clocks import Clocks
 from tests.hostile import forge as forging
@@ -48,7 +48,7 @@ async def everything(town: Town) -> None:
     await town.brought(packet)
     await town.brought(town.forge(document(files=FILES), FILES))  # the same body
     held = await town.brought(town.forge(document(files=FILES, subject="Khác"), FILES))
-    await decide.discard(town.node.inn, await town.scope(PROVINCE), held.id, "Trùng")
+    await process.discard(town.node.inn, await town.scope(PROVINCE), held.id, "Trùng")
     await town.brought(town.forge(recall_of("404")))
     await town.brought(town.forge(document("405", FILES, to=(COMMUNE,)), FILES))
     await town.brought(resigned(town, town.forge(document("406", FILES), FILES), indented))
@@ -92,7 +92,7 @@ async def test_a_recalled_general_path_document_leaves_no_octets_behind(town: To
     await town.brought(town.forge(recall_of()))
     town.clock.advance(timedelta(days=31))
 
-    assert await purge.recalled(town.node.inn) == 1
+    assert await seal.purge_recalled(town.node.inn) == 1
 
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
         assert not await work.blobs.holds(arrived.envelope_digest)

@@ -11,13 +11,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from gateway.domain import merkle
+from gateway.domain import sealed_log
 from gateway.domain.document import Kind
-from gateway.domain.seal import PublishedSeal, Stamp
+from gateway.domain.sealed_log import PublishedSeal, Stamp
 from gateway.errors import StoreFailure
-from gateway.ops.audit.verify import Given, verify
-from gateway.store import log_proofs
-from gateway.trust import timestamp
+from gateway.ops.audit import Given, verify
+from gateway.store import log_reading
+from gateway.trust import seals
 from tests.support import proofs
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PROVINCE, Packet, Town
@@ -27,14 +27,14 @@ DS = "{http://www.w3.org/2000/09/xmldsig#}"
 
 
 class Stamper:
-    """An authority in this process (`ports.log.TimeAuthority`)."""
+    """An authority in this process (`ports.node.TimeAuthority`)."""
 
     def __init__(self, clock: ManualClock) -> None:
         self._clock = clock
 
     def stamp(self, data: bytes) -> tuple[bytes, Stamp]:
         token = tsa().token(data, self._clock.now())
-        return token, timestamp.check(token, data, [tsa().root])
+        return token, seals.check_stamp(token, data, [tsa().root])
 
 
 def signature_of(packet: Packet) -> str:
@@ -49,21 +49,21 @@ async def sealed(town: Town) -> PublishedSeal:
     await town.number()
     while await town.node.sealer.step():
         pass
-    return await log_proofs.seal_numbered(town.node.store)
+    return await log_reading.seal_numbered(town.node.store)
 
 
 async def told(town: Town, code: str, kind: str) -> list[tuple[int, dict[str, object]]]:
     """Index and data of the leaves of that kind of an agency, each proved into the newest seal."""
-    about = (await log_proofs.seal_numbered(town.node.store)).signed.seal
+    about = (await log_reading.seal_numbered(town.node.store)).signed.seal
     agency = await town.agency(code)
     found = []
     for index in range(about.tree_size):
-        (leaf,) = await log_proofs.leaves_at(town.node.store, [index])
+        (leaf,) = await log_reading.leaves_at(town.node.store, [index])
         said = json.loads(leaf.body)
         if said["kind"] == kind and said["agency"] == agency.id:
             proof = await proofs.inclusion(town.node.store, index, about.tree_size)
-            hashed = merkle.leaf_hash(leaf.body)
-            assert merkle.includes(hashed, index, about.tree_size, proof, about.root)
+            hashed = sealed_log.leaf_hash(leaf.body)
+            assert sealed_log.proves_inclusion(hashed, index, about.tree_size, proof, about.root)
             found.append((index, said["data"]))
     return found
 
@@ -90,8 +90,8 @@ async def test_r4_the_signature_of_every_receipt_sent_and_received_is_a_leaf_und
         assert each["chain"][0] == each["certificate"]  # type: ignore[index]  # the signer stands first
         assert len(each["chain"]) >= 2  # type: ignore[index]  # and its authority behind
     assert seal.stamp is not None
-    assert timestamp.check(seal.stamp, seal.signed.to_bytes(), [tsa().root]).at == town.clock.now()
-    covering = await log_proofs.seal_covering(town.node.store, received[-1][0], stamped=True)
+    assert seals.check_stamp(seal.stamp, seal.signed.to_bytes(), [tsa().root]).at == town.clock.now()
+    covering = await log_reading.seal_covering(town.node.store, received[-1][0], stamped=True)
     assert covering == seal
     assert (await town.document(sent)).document_id
 
@@ -117,7 +117,7 @@ async def test_what_people_wrote_in_an_exchange_stands_in_no_leaf(town: Town) ->
     await town.carry()
     seal = await sealed(town)
 
-    every = await log_proofs.leaves_at(town.node.store, range(seal.signed.seal.tree_size))
+    every = await log_reading.leaves_at(town.node.store, range(seal.signed.seal.tree_size))
     assert not any(b"Nguy" in each.body or b"M\\u1eabu" in each.body for each in every)
     assert any("Nguyễn Văn Mẫu" in str(each.texts) for each in every)
     assert (await verify(town.node.store, Given(published=[seal]), town.node.pool)).holds

@@ -12,7 +12,7 @@ import pytest
 from gateway.domain.document import Kind, OutgoingDocument
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.errors import Clash
-from gateway.incoming import waiting
+from gateway.incoming import settle
 from gateway.ports import InboxItem
 from tests.support.clock import START
 from tests.support.node import (
@@ -251,7 +251,7 @@ async def test_threat_053_a_status_about_an_unknown_document_waits_and_ends_in_q
     assert (row.state, row.needs) == ("waiting", (PROVINCE, document_id("88")))
 
     town.clock.advance(timedelta(days=3, hours=1))
-    await waiting.give_up_overdue(town.node.inn)
+    await settle.give_up_overdue(town.node.inn)
 
     after = await town.row(DEPARTMENT, packet)
     assert (after.state, after.code) == ("quarantined", "WAITING-OVER")

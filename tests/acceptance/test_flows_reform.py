@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.deciding import reform as reforming
+from gateway.deciding import registry_changes as reforming
 from gateway.domain.account import AgencyScope, HostedAgency, NumberingMode
 from gateway.domain.document import InState, OutgoingDocument, ReplyLink
 from gateway.domain.registry_reform import DecidingDocument, QueuedMail, Reform, ReformKind, Target
@@ -51,7 +51,9 @@ async def reformed(town: Town, both: tuple[Someone, Someone], kind: ReformKind, 
         "targets": (Target(code=HEIR, name="Sở Hợp nhất", parent=PROVINCE),),
     }
     change = Reform(kind=kind, **(told | more))
-    made = await reforming.proposed(desk, await both[0].here(), await reforming.plan(desk, change))
+    made = await reforming.propose_reform(
+        desk, await both[0].here(), await reforming.plan_reform(desk, change)
+    )
     await people.approved(both[1], made)
     return change
 

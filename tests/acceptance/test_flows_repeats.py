@@ -10,7 +10,7 @@ import pytest
 
 from gateway.domain.document import InState, Kind
 from gateway.errors import Clash, Conflict
-from gateway.incoming import decide, process, purge, receive
+from gateway.incoming import process, receive, seal
 from tests.support.node import (
     COMMUNE,
     DEPARTMENT,
@@ -283,9 +283,9 @@ async def test_a_packet_id_or_body_that_was_held_is_not_claimed(town: Town) -> N
     again = await town.brought(town.forge(other, FILES, id="h2"))
     assert [held.state, again.state] == ["held", "held"]
 
-    await decide.release(town.node.inn, await town.scope(PROVINCE), held.id, "Nhận")
+    await process.release(town.node.inn, await town.scope(PROVINCE), held.id, "Nhận")
     await town.carry()
-    await decide.release(town.node.inn, await town.scope(PROVINCE), again.id, "Nhận")
+    await process.release(town.node.inn, await town.scope(PROVINCE), again.id, "Nhận")
     await town.carry()
 
     states = {row.id: (row.state, row.code) for row in await town.inbox()}
@@ -301,7 +301,7 @@ async def test_threat_050_repeats_of_a_purged_document_are_still_repeats(town: T
     await town.recall(sent)
     await town.carry()
     town.clock.advance(timedelta(days=31))
-    assert await purge.recalled(town.node.inn) == 1
+    assert await seal.purge_recalled(town.node.inn) == 1
     await town.node.blobs.sweep(town.clock.now() + timedelta(days=2))
 
     (old,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
@@ -323,7 +323,7 @@ async def test_what_was_given_back_by_hand_is_a_repeat_in_another_wrapping(
     else:
         held = await town.brought(town.forge(model, FILES, at=town.clock.now() + timedelta(minutes=11)))
     before = len(await town.incoming())
-    await decide.give_back(town.node.inn, await town.scope(PROVINCE), held.id, "Sai mẫu", "BAD_FORM")
+    await process.give_back(town.node.inn, await town.scope(PROVINCE), held.id, "Sai mẫu", "BAD_FORM")
     await town.carry()
     told = await town.statuses(PROVINCE)
     town.clock.advance(timedelta(minutes=12))
@@ -339,7 +339,7 @@ async def test_after_a_02_by_hand_the_corrected_document_is_a_new_attempt(town: 
     """A9, R117."""
     odd = town.clock.now() + timedelta(minutes=11)
     held = await town.brought(town.forge(document(), FILES, at=odd))
-    await decide.give_back(town.node.inn, await town.scope(PROVINCE), held.id, "Sai mẫu", "BAD_FORM")
+    await process.give_back(town.node.inn, await town.scope(PROVINCE), held.id, "Sai mẫu", "BAD_FORM")
 
     await town.brought(town.forge(document(subject="Đã sửa"), FILES))
 
@@ -356,13 +356,13 @@ async def test_a_copy_of_what_was_admitted_cannot_be_given_back(town: Town) -> N
 
     scope = await town.scope(PROVINCE)
     with pytest.raises(Clash, match=admitted.incoming_id):
-        await decide.give_back(town.node.inn, scope, held.id, "Trùng", "DUPLICATE")
+        await process.give_back(town.node.inn, scope, held.id, "Trùng", "DUPLICATE")
     with pytest.raises(Conflict, match="the first stays"):
-        await decide.give_back(town.node.inn, scope, conflict.id, "Trùng", "DUPLICATE")
+        await process.give_back(town.node.inn, scope, conflict.id, "Trùng", "DUPLICATE")
 
     assert await town.statuses(PROVINCE) == told
     town.clock.advance(MINUTE)
-    await decide.release(town.node.inn, scope, held.id, "Là bản sao")
+    await process.release(town.node.inn, scope, held.id, "Là bản sao")
     await town.carry()
     row = await town.row(PROVINCE, odd)
     assert (row.state, row.code) == ("done", "MSG-REPEAT")

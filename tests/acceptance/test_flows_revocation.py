@@ -16,7 +16,7 @@ from cryptography.x509 import ocsp as protocol
 
 from gateway.domain.event import Event
 from gateway.domain.proof import Evidence
-from gateway.incoming import asked_again
+from gateway.incoming import judge_again
 from tests.support.clock import START, ManualClock
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Packet, Town, document, opened
 from tests.support.responder import LIST_TYPE, Reply, Responder, responding
@@ -250,7 +250,7 @@ async def test_k4_a_sender_found_revoked_before_the_arrival_is_marked_and_alarme
 
     admitted = await stage.town.only()
     (told,) = await stage.alerts(admitted.id)
-    assert admitted.marks == (asked_again.REVOKED_BEFORE,)
+    assert admitted.marks == (judge_again.REVOKED_BEFORE,)
     assert admitted.checks["revocation"] == "revoked"
     assert (told.data["state"], told.data["reason"]) == ("revoked", "keyCompromise")
     assert told.data["revoked_at"] == (START + HOUR).isoformat()

@@ -16,18 +16,19 @@ from typing import cast
 
 import pytest
 
+from gateway import holding
 from gateway.domain.document import InState
 from gateway.domain.event import EventKind
 from gateway.domain.hold import Hold, HoldState
 from gateway.domain.person import Person, Role, SignedIn
 from gateway.errors import Clash, Denied, NotFound, Refused, StoreFailure
-from gateway.holding import decide, finish
-from gateway.incoming import act, admit, check, files, seal, verify
-from gateway.incoming import decide as deciding_packets
-from gateway.ops import backup, backup_seal
+from gateway.incoming import act, admit, check, seal, verify
+from gateway.incoming import process as deciding_packets
+from gateway.incoming.reading import open_envelope, open_file
+from gateway.ops import backup, backup_file
 from gateway.ops.backup_file import Manifest
+from gateway.outgoing import files as outgoing_seal
 from gateway.outgoing import manage, package
-from gateway.outgoing import seal as outgoing_seal
 from gateway.policy.incoming import Decision, Ruling
 from gateway.ports import Blobs
 from gateway.store import dump
@@ -62,7 +63,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
 
 @pytest.fixture(autouse=True)
 def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup_seal, "COST_LOG2", 4)
+    monkeypatch.setattr(backup_file, "COST_LOG2", 4)
 
 
 def head(town: Town, *roles: Role) -> SignedIn:
@@ -121,11 +122,11 @@ async def test_a_hold_is_settled_only_when_no_reader_keeps_its_bytes_in_the_jour
         hold = await seal.document(
             town.node.inn, town.node.hold, await town.scope(PROVINCE), (await town.only()).id, "Có dấu mật"
         )
-        again = await finish.settle_all(town.node.hold)
+        again = await holding.settle_all(town.node.hold)
         reader.execute("COMMIT")
 
     assert (hold.state, hold.is_settled, again) == (HoldState.SEALED, False, 0)
-    assert await finish.settle_all(town.node.hold) == 1
+    assert await holding.settle_all(town.node.hold) == 1
     assert plain_places(town) == []
 
 
@@ -135,8 +136,8 @@ async def test_after_sealing_no_door_gives_a_byte_of_it(town: Town, tmp_path: Pa
     (arrived,) = await town.incoming()
 
     for reading in (
-        files.open_file(node.inn, scope, arrived.id, 1),
-        files.open_envelope(node.inn, scope, arrived.id),
+        open_file(node.inn, scope, arrived.id, 1),
+        open_envelope(node.inn, scope, arrived.id),
     ):
         with pytest.raises(Clash, match="sealed"):
             await reading
@@ -162,7 +163,7 @@ async def test_no_backup_has_it_not_even_one_that_is_made_while_it_is_frozen(
     frozen = await seal.document(town.node.inn, unsealable, scope, (await town.only()).id, "Có dấu mật")
     assert frozen.state is HoldState.FROZEN
     early, early_contents = await backed_up(town, tmp_path / "early")
-    await finish.settle_all(town.node.hold)
+    await holding.settle_all(town.node.hold)
     late, late_contents = await backed_up(town, tmp_path / "late")
 
     for manifest in (early, late):
@@ -193,7 +194,7 @@ async def backed_up(town: Town, folder: Path) -> tuple[Manifest, set[str]]:
 async def test_lifting_gives_the_exact_bytes_back_and_the_document_stands_as_before(town: Town) -> None:
     hold = await sealed(town)
     node, scope = town.node, await town.scope(PROVINCE)
-    decision = decide.decided(node.hold, head(town), "Không phải văn bản mật")
+    decision = holding.decided(node.hold, head(town), "Không phải văn bản mật")
 
     lifted = await seal.lift(node.inn, node.hold, scope, hold.id, decision, key())
 
@@ -212,7 +213,7 @@ async def test_lifting_gives_the_exact_bytes_back_and_the_document_stands_as_bef
 async def test_a_wrong_key_says_so_and_nothing_is_given_back(town: Town) -> None:
     hold = await sealed(town)
     node, scope = town.node, await town.scope(PROVINCE)
-    decision = decide.decided(node.hold, head(town), "Không phải văn bản mật")
+    decision = holding.decided(node.hold, head(town), "Không phải văn bản mật")
 
     with pytest.raises(Denied, match="does not open the hold") as wrong:
         await seal.lift(node.inn, node.hold, scope, hold.id, decision, key(OTHER_PRIVATE, b"x" * 12))
@@ -235,7 +236,7 @@ async def test_a_sealed_form_that_was_tampered_with_is_not_given_back(town: Town
             how
         ]
     )
-    decision = decide.decided(node.hold, head(town), "Không phải văn bản mật")
+    decision = holding.decided(node.hold, head(town), "Không phải văn bản mật")
 
     with pytest.raises(StoreFailure, match="damaged"):
         await seal.lift(node.inn, node.hold, scope, hold.id, decision, key())
@@ -248,12 +249,12 @@ async def test_only_a_person_with_the_heads_role_and_a_reason_decides(town: Town
     who = head(town, Role.TRUST, Role.PEOPLE)
 
     with pytest.raises(Denied, match="head"):
-        decide.decided(town.node.hold, who, "Không phải văn bản mật")
+        holding.decided(town.node.hold, who, "Không phải văn bản mật")
     blocked = replace(head(town), person=replace(head(town).person, blocked_at=town.clock.now()))
     with pytest.raises(Denied, match="head"):
-        decide.decided(town.node.hold, blocked, "Không phải văn bản mật")
+        holding.decided(town.node.hold, blocked, "Không phải văn bản mật")
     with pytest.raises(Refused):
-        decide.decided(town.node.hold, head(town), "  ")
+        holding.decided(town.node.hold, head(town), "  ")
 
 
 async def test_purged_content_is_gone_and_digest_header_and_decision_stay(town: Town) -> None:
@@ -263,7 +264,7 @@ async def test_purged_content_is_gone_and_digest_header_and_decision_stay(town: 
     hold = await seal.document(node.inn, node.hold, scope, arrived.id, "Có dấu mật")
     who = head(town)
 
-    purged = await decide.purge(node.hold, scope, hold.id, decide.decided(node.hold, who, "Quyết định 12"))
+    purged = await holding.purge(node.hold, scope, hold.id, holding.decided(node.hold, who, "Quyết định 12"))
 
     assert (purged.state, purged.is_settled) == (HoldState.PURGED, True)
     assert not (node.settings.node.data_dir / "content" / "sealed" / hold.id).exists()
@@ -274,7 +275,7 @@ async def test_purged_content_is_gone_and_digest_header_and_decision_stay(town: 
     assert kept.digests == (packet.digest,)
     assert (await town.reload(arrived)).number == "200"
     with pytest.raises(Clash):
-        await decide.purge(node.hold, scope, hold.id, kept.decision)
+        await holding.purge(node.hold, scope, hold.id, kept.decision)
 
 
 @pytest.mark.parametrize("purged", [False, True])
@@ -283,8 +284,8 @@ async def test_the_same_packet_coming_again_touches_no_disk_and_is_answered(town
     node, scope = town.node, await town.scope(PROVINCE)
     hold = await seal.document(node.inn, node.hold, scope, (await town.only()).id, "Có dấu mật")
     if purged:
-        decision = decide.decided(node.hold, head(town), "Quyết định 12")
-        await decide.purge(node.hold, scope, hold.id, decision)
+        decision = holding.decided(node.hold, head(town), "Quyết định 12")
+        await holding.purge(node.hold, scope, hold.id, decision)
     answered = await town.statuses(PROVINCE)
     town.clock.advance(timedelta(minutes=5))
 
@@ -321,7 +322,7 @@ async def test_an_update_of_it_is_sealed_with_it_whichever_is_named(town: Town) 
     assert len(hold.contents) == 2
     assert plain_places(town) == plain_places(town, new) == []
     with pytest.raises(Clash, match="sealed"):
-        await files.open_envelope(town.node.inn, scope, update.id)
+        await open_envelope(town.node.inn, scope, update.id)
 
 
 async def test_a_packet_in_quarantine_is_sealed_and_given_back_to_where_it_was(town: Town) -> None:
@@ -337,7 +338,7 @@ async def test_a_packet_in_quarantine_is_sealed_and_given_back_to_where_it_was(t
     assert (await town.row(PROVINCE, forged)).state == "sealed"
     with pytest.raises(Clash):
         await deciding_packets.release(node.inn, scope, row.id, "Thử")
-    decision = decide.decided(node.hold, head(town), "Không phải văn bản mật")
+    decision = holding.decided(node.hold, head(town), "Không phải văn bản mật")
     await seal.lift(node.inn, node.hold, scope, hold.id, decision, key())
     again = await town.row(PROVINCE, forged)
     assert (again.state, again.code) == ("quarantined", row.code)
@@ -359,7 +360,7 @@ async def test_a_packet_that_declares_itself_a_secret_goes_unread_into_the_hold(
     await admit.run(
         town.node.inn, leased, proved, check.Checked(ruling=ruling, looked=(), source=leased.item.file_digest)
     )
-    await finish.settle_all(town.node.hold)
+    await holding.settle_all(town.node.hold)
 
     row = await town.row(PROVINCE, packet)
     assert (row.state, row.code) == ("sealed", "SECRET")
@@ -374,7 +375,7 @@ async def test_a_document_that_was_packed_never_leaves_and_comes_back_as_it_was(
     node, scope = town.node, await town.scope(DEPARTMENT)
     packed = await town.document(sent)
 
-    hold = await outgoing_seal.document(node.out, node.hold, scope, sent.id, "Gửi nhầm")
+    hold = await outgoing_seal.seal_document(node.out, node.hold, scope, sent.id, "Gửi nhầm")
     await town.carry()
 
     assert hold.state is HoldState.SEALED
@@ -385,8 +386,8 @@ async def test_a_document_that_was_packed_never_leaves_and_comes_back_as_it_was(
         await manage.resend(node.out, scope, sent.id, [COMMUNE])
     async with node.store.read(scope) as work:
         assert (await work.outgoing.page(limit=10, query="15/STD-VP")).items == ()
-    decision = decide.decided(node.hold, head(town), "Không phải văn bản mật")
-    await outgoing_seal.lift(node.out, node.hold, scope, hold.id, decision, key())
+    decision = holding.decided(node.hold, head(town), "Không phải văn bản mật")
+    await outgoing_seal.lift_seal(node.out, node.hold, scope, hold.id, decision, key())
     back = await town.document(sent)
     assert not back.is_sealed
     assert back.envelope_digest is not None
@@ -404,7 +405,7 @@ async def test_a_document_that_was_sent_can_still_be_recalled_and_its_other_hold
     await town.carry()
     node = town.node
 
-    hold = await outgoing_seal.document(
+    hold = await outgoing_seal.seal_document(
         node.out, node.hold, await town.scope(DEPARTMENT), sent.id, "Gửi nhầm"
     )
     (came,) = await town.incoming(COMMUNE)
@@ -422,7 +423,7 @@ async def test_what_is_not_packed_yet_is_never_packed(town: Town, send: bool) ->
     kept = await town.send("15", COMMUNE, files=SENT_FILES, send=send)
     node, scope = town.node, await town.scope(DEPARTMENT)
 
-    await outgoing_seal.document(node.out, node.hold, scope, kept.id, "Gửi nhầm")
+    await outgoing_seal.seal_document(node.out, node.hold, scope, kept.id, "Gửi nhầm")
     await town.carry()
 
     assert plain_places(town) == []
@@ -437,7 +438,7 @@ async def test_a_document_whose_packer_is_at_work_leaves_no_envelope_behind(town
     (job,) = await node.store.claim_jobs("pack", 1, 60)
 
     async def meanwhile() -> None:
-        await outgoing_seal.document(node.out, node.hold, scope, kept.id, "Gửi nhầm")
+        await outgoing_seal.seal_document(node.out, node.hold, scope, kept.id, "Gửi nhầm")
 
     blobs = cast(Blobs, Meanwhile(node.out.blobs, "keep", meanwhile))
     await package.run(replace(node.out, blobs=blobs), job)
@@ -469,15 +470,15 @@ async def test_without_the_heads_key_it_is_frozen_at_once_and_sealed_when_the_ke
         assert (hold.state, hold.is_settled) == (HoldState.FROZEN, False)
         (arrived,) = await town.incoming()
         with pytest.raises(Clash, match="sealed"):
-            await files.open_file(town.node.inn, await town.scope(PROVINCE), arrived.id, 1)
+            await open_file(town.node.inn, await town.scope(PROVINCE), arrived.id, 1)
         town.clock.advance(timedelta(days=3))
         await town.node.blobs.sweep(town.clock.now())
-        assert await finish.settle_all(town.node.hold) == 0
+        assert await holding.settle_all(town.node.hold) == 0
 
     async with opened(tmp_path / "node", clock, change=with_recipient) as town:
-        assert await finish.settle_all(town.node.hold) == 1
+        assert await holding.settle_all(town.node.hold) == 1
         assert plain_places(town) == []
-        decision = decide.decided(town.node.hold, head(town), "Không phải văn bản mật")
+        decision = holding.decided(town.node.hold, head(town), "Không phải văn bản mật")
         scope = await town.scope(PROVINCE)
         await seal.lift(town.node.inn, town.node.hold, scope, hold.id, decision, key())
         assert await town.read((await town.incoming())[0]) == SECRET

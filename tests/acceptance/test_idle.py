@@ -18,7 +18,7 @@ from gateway.domain.document import FileRole, OutgoingDocument
 from gateway.outgoing import drafting, manage
 from gateway.outgoing.intake import tray
 from gateway.settings import Settings
-from gateway.workers.lookout import longest_sleep_s
+from gateway.workers.loop import longest_sleep_s
 from gateway.workers.pulse import Pulse
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, draft, opened

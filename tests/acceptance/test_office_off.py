@@ -15,12 +15,12 @@ from gateway.bootstrap.node import Node, open_node, unused_jobs
 from gateway.cli.doors import application
 from gateway.demo import stage, story
 from gateway.domain.document import IncomingDocument, OutgoingDocument
-from gateway.domain.node_history import Beat
+from gateway.domain.pace import Beat
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.office.domain.listing import is_listed_in, is_listed_out
-from gateway.ops.health import Watch
-from gateway.policy.heartbeat import JOBS, OF_OFFICE, late
-from gateway.store.columns import from_json
+from gateway.ops.metrics import Watch
+from gateway.policy.upkeep import JOBS, OF_OFFICE, late_jobs
+from gateway.store.row import from_json
 from gateway.store.tables import IncomingRow, OutgoingRow
 from gateway.store.tables_office import ListRow
 
@@ -97,7 +97,7 @@ async def test_nobody_is_told_that_the_jobs_of_the_office_are_late(told: tuple[P
         history, now = node.store.history, node.clock.now()
         await history.record([Beat(job=job, at=now) for job in JOBS], [], now)
         await history.record([], [], now, unused_jobs(node.more_loops()))
-        late_then = late(await history.days(now.date() - timedelta(days=1)), now + timedelta(days=1))
+        late_then = late_jobs(await history.days(now.date() - timedelta(days=1)), now + timedelta(days=1))
 
     assert "landing" in late_then
     assert not OF_OFFICE & set(late_then)

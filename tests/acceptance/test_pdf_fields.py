@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.page_text import Found, Ink, PdfFields, PdfText, Sure
+from gateway.domain.pdf import Found, Ink, PdfFields, PdfText, Sure
 from gateway.domain.signatures import FileVerdict, Role, SignerVerdict, Word
 from gateway.policy import pdf_verdict
 from gateway.policy.pdf_fields import is_complete, read_fields

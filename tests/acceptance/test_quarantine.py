@@ -11,8 +11,8 @@ import pytest
 
 from gateway.domain.event import EventKind
 from gateway.errors import NotFound
-from gateway.incoming import decide, quota
-from gateway.workers.quarantine import Quarantine
+from gateway.incoming import process, settle
+from gateway.workers.clocks import Quarantine
 from tests.support.kept import Lying
 from tests.support.node import PDF, PROVINCE, Packet, Town, document
 
@@ -51,8 +51,8 @@ async def test_threat_122_the_oldest_unproved_packets_go_with_their_bytes_and_th
     lying = Lying.of(town.node)
     room = sum(len(each.raw) for each in packets[2:])
 
-    assert await quota.keep(limited(town, room).node.inn) == 2
-    assert await quota.keep(limited(town, room).node.inn) == 0
+    assert await settle.keep_quota(limited(town, room).node.inn) == 2
+    assert await settle.keep_quota(limited(town, room).node.inn) == 0
 
     assert await states(town, packets) == ["dropped", "dropped", "quarantined", "quarantined"]
     assert [await lying.there(each.digest) for each in packets] == [False, False, True, True]
@@ -70,7 +70,7 @@ async def test_threat_122_what_a_proved_sender_sent_is_never_let_go(town: Town) 
     held = await town.brought(town.forge(document("200", subject="Nội dung khác"), FILES))
     assert (first.state, conflict.state, held.state) == ("done", "quarantined", "held")
 
-    assert await quota.keep(limited(town, 0).node.inn) == 0
+    assert await settle.keep_quota(limited(town, 0).node.inn) == 0
 
     assert [each.state for each in await town.inbox()] == ["held", "quarantined", "done"]
 
@@ -79,7 +79,7 @@ async def test_threat_122_a_packet_that_was_let_go_is_looked_at_again_when_it_co
     town: Town,
 ) -> None:
     (packet,) = await flood(town, 1)
-    await quota.keep(limited(town, 0).node.inn)
+    await settle.keep_quota(limited(town, 0).node.inn)
     assert (await town.row(PROVINCE, packet)).state == "dropped"
 
     row = await town.brought(packet)
@@ -104,7 +104,7 @@ async def test_threat_122_nobody_looks_into_it_and_no_log_tells_its_names(
         with pytest.raises(NotFound):
             async with town.node.store.read(scope) as work:
                 await work.incoming.get(row.id)
-        await decide.release(town.node.inn, scope, row.id, "Thử lại")
+        await process.release(town.node.inn, scope, row.id, "Thử lại")
         await town.carry()
 
     assert (await town.row(PROVINCE, packet)).state == "quarantined"

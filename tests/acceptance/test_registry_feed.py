@@ -28,10 +28,10 @@ from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
-from gateway.incoming.feed import FeedDoor
+from gateway.incoming.receive import FeedDoor
 from gateway.office.bootstrap.office import open_office
 from gateway.ports import Arrival, Fate, Parcel
-from gateway.registry.feed_form import AgencyLine
+from gateway.registry.feed_file import AgencyLine
 from gateway.settings import load
 from gateway.trust.authority import Authority
 from tests.support import feeds, pki

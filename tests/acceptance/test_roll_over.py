@@ -12,17 +12,17 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.deciding import codes, end, propose
 from gateway.deciding import people as deciding
+from gateway.deciding import proposals, registry_changes
+from gateway.domain.certificates import ANY_KEY, KeyEnd, KeyUse
 from gateway.domain.document import OutState
 from gateway.domain.event import EventKind
-from gateway.domain.key_use import ANY, KeyEnd, KeyUse
+from gateway.domain.person import Content
 from gateway.domain.proof import Binding
-from gateway.domain.proposal import Content
 from gateway.errors import Clash
-from gateway.incoming import decide, suspect
+from gateway.incoming import judge_again, process
 from gateway.outgoing import package
-from gateway.policy.signing_key import fingerprint
+from gateway.policy.trust import fingerprint
 from gateway.ports import EnvelopeSigner, InboxItem
 from gateway.registry import importing
 from gateway.trust.authority import Authority
@@ -76,7 +76,7 @@ async def bound_by_two(
     town: Town, both: tuple[Someone, Someone], code: str, der: bytes, at: datetime | None = None
 ) -> None:
     desk, known = town.node.deciding, await town.node.directory.bindings(code)
-    change = propose.binding(known, as_binding(code, der), town.clock.now(), desk.overlap, at)
+    change = proposals.binding_change(known, as_binding(code, der), town.clock.now(), desk.overlap, at)
     proposal = await people.proposed(both[0], content=Content(bindings=(change,)))
     await people.approved(both[1], proposal)
 
@@ -146,7 +146,7 @@ async def test_threat_048_a_packet_of_the_new_key_is_admitted_by_a_person_after_
     (row,) = [each for each in await town.inbox() if each.id == early.id]
     assert row.state == "quarantined"
 
-    await decide.release(town.node.inn, await town.scope(PROVINCE), early.id, "asked by telephone")
+    await process.release(town.node.inn, await town.scope(PROVINCE), early.id, "asked by telephone")
     await town.carry()
 
     (row,) = [each for each in await town.inbox() if each.id == early.id]
@@ -210,7 +210,7 @@ async def test_threat_101_a_back_dated_signing_time_does_not_help_a_key_that_is_
     key = town.node.keys.signer(DEPARTMENT, town.clock.now())
     before = await sent_by(town, DEPARTMENT, key)
     town.clock.advance(DAY)
-    await end.withdraw(
+    await proposals.withdraw_binding(
         town.node.deciding, "operator", DEPARTMENT, fingerprint(key.certificate_der), "told by telephone"
     )
     town.clock.advance(MINUTE)
@@ -260,7 +260,7 @@ async def test_threat_102_a_closed_agency_and_a_successors_certificate_for_it_ar
     plan = await town.node.directory.plan_import(closing.encode())
     with pytest.raises(Clash, match="second person"):
         await town.node.directory.apply(plan, "operator")
-    made = await codes.proposed(
+    made = await registry_changes.propose_import(
         town.node.deciding, await both[0].here(), plan, closing.encode(), "closing.csv", "5/QD"
     )
     await people.approved(both[1], made)
@@ -312,12 +312,12 @@ async def test_threat_119_what_a_stolen_key_may_have_signed_is_found_judged_agai
 
     mine = fingerprint(der)
     ended = KeyEnd(agency_code=DEPARTMENT, key_id="k", fingerprint=mine, at=town.clock.now(), by="operator")
-    await end.stolen(town.node.deciding, ended, since)
-    found = await suspect.mark(town.node.inn, DEPARTMENT, mine, since)
+    await proposals.report_stolen(town.node.deciding, ended, since)
+    found = await judge_again.mark_suspects(town.node.inn, DEPARTMENT, mine, since)
 
     assert doubtful.incoming_id is not None
     sent_here = [each for each in await town.incoming() if each.packet_id == outgoing.packet_id]
-    marked = {each.id for each in await town.incoming() if suspect.MARK in each.marks}
+    marked = {each.id for each in await town.incoming() if judge_again.SUSPECT_MARK in each.marks}
     assert marked == {doubtful.incoming_id, *(each.id for each in sent_here)}
     assert {good.incoming_id, other.incoming_id}.isdisjoint(marked)
     assert {each.id for each in found if each.way == "in"} == marked
@@ -340,7 +340,7 @@ async def test_threat_120_a_node_does_not_send_an_envelope_of_another_agency(tow
         def __getattr__(self, name: str) -> Any:
             return getattr(self._real, name)
 
-        def signer(self, agency_code: str, at: Any, use: KeyUse = ANY) -> EnvelopeSigner:
+        def signer(self, agency_code: str, at: Any, use: KeyUse = ANY_KEY) -> EnvelopeSigner:
             signer: EnvelopeSigner = self._real.signer(COMMUNE, at)
             return signer
 

@@ -13,8 +13,8 @@ from gateway.domain.document import Kind, OutgoingDocument
 from gateway.domain.event import EventKind
 from gateway.errors import Refused, ScannerDown
 from gateway.office.web.pages.compose import editor
-from gateway.ops import health
-from gateway.outgoing.order import Order
+from gateway.ops import metrics
+from gateway.outgoing.intake import Order
 from gateway.settings import Settings
 from gateway.words import labels
 from tests.services.clamav import Clamd
@@ -164,7 +164,7 @@ async def test_threat_065_while_the_scanner_is_down_nothing_is_accepted_and_the_
         await town.order(Order(draft=draft("15", PROVINCE)))
 
     assert await town.count("outgoing_document") == 0
-    watch = health.Watch(node=town.node)
+    watch = metrics.Watch(node=town.node)
     ready = await watch.ready()
     assert (ready.well, ready.degraded, ready.checks["scanner"]) == (True, True, "down")
     clamd.start()

@@ -24,14 +24,14 @@ from bench.soak.ground import prepared
 from bench.soak.plan import Plan
 from gateway.cli.doors import application
 from gateway.domain.document import DeliveryMode, RecipientRole, Urgency
-from gateway.domain.terms import Terms
+from gateway.domain.proof import Terms
 from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml.envelope import Business, OtherInfo
 from gateway.incoming.settle import MARK_TERMS
 from gateway.office.bootstrap.office import Office, open_office
-from gateway.office.domain.post import PostRole
+from gateway.office.domain.roles import PostRole
 from gateway.office.web.door import COOKIE
-from gateway.ops.health import Watch
+from gateway.ops.metrics import Watch
 from tests.acceptance.test_cli import typed
 from tests.support import accounts, people
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, document, receipt_for, status_about

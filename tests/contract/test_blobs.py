@@ -20,9 +20,8 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.ports import Kept
 from gateway.ports.store import Blobs
-from gateway.store import sweeper
-from gateway.store.blobs import FileBlobs
-from gateway.store.sweeper import path_of
+from gateway.store import blobs as sweeper
+from gateway.store.blobs import FileBlobs, path_of
 from tests.support.clock import ManualClock
 from tests.support.kept import Lying
 from tests.support.stores import NORTH, SOUTH, digest
@@ -284,11 +283,11 @@ async def test_nothing_is_swept_for_an_hour_after_somebody_asked_for_that(
     """A copy of the content is being made: what its rows refer to must still be there when its turn comes."""
     name = await keep_unowned(blobs, store, b"released after the copy of the rows")
     clock.advance(DAY + timedelta(seconds=1))
-    sweeper.hold(root)
-    age(root / sweeper.HOLD, clock.now())
+    sweeper.hold_sweep(root)
+    age(root / sweeper.NO_SWEEP, clock.now())
 
     held = await blobs.sweep(clock.now())
-    clock.advance(sweeper.HELD_FOR)
+    clock.advance(sweeper.NO_SWEEP_FOR)
 
     assert (held, await lying.there(name)) == (0, True)
     assert await blobs.sweep(clock.now()) == 1
@@ -309,14 +308,14 @@ async def test_a_sweep_under_way_stops_at_its_next_batch_when_somebody_asks_for_
     orphan.write_bytes(b"x")
     clock.advance(DAY + timedelta(seconds=1))
     age(orphan, clock.now() - DAY - timedelta(seconds=1))
-    remove = sweeper.remove
+    remove = sweeper.remove_content
 
     async def and_a_copy_begins(root: Path, store: SqlOfficeStore, digest: str, before: datetime) -> bool:
-        sweeper.hold(root)
-        age(root / sweeper.HOLD, clock.now())
+        sweeper.hold_sweep(root)
+        age(root / sweeper.NO_SWEEP, clock.now())
         return await remove(root, store, digest, before)
 
-    monkeypatch.setattr(sweeper, "remove", and_a_copy_begins)
+    monkeypatch.setattr(sweeper, "remove_content", and_a_copy_begins)
 
     assert await blobs.sweep(clock.now()) == 2
     assert [await lying.there(name) for name in sorted(rows)] == [False] * 2 + [True] * 4

@@ -14,15 +14,14 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
-from gateway.domain import leaf, merkle
+from gateway.domain import sealed_log
 from gateway.domain.event import EventKind
-from gateway.domain.leaf import Logged
+from gateway.domain.sealed_log import Logged
 from gateway.errors import Clash, Misconfigured, NotFound
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
-from gateway.store import log_pages, log_proofs, log_search
-from gateway.store.log_erase import erase
-from gateway.store.log_search import Wanted
+from gateway.store import log_events, log_reading
+from gateway.store.log_events import Wanted, erase_texts
 from gateway.store.tables import EventRow
 from tests.support import proofs
 from tests.support.clock import ManualClock
@@ -42,8 +41,8 @@ def book(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> Book:
     return Book(store=store, clock=clock, pool=pool)
 
 
-async def leaves(store: SqlOfficeStore) -> list[log_pages.LeafBeside]:
-    return await log_pages.leaves(store, 0, 10_000)
+async def leaves(store: SqlOfficeStore) -> list[log_reading.LeafBeside]:
+    return await log_reading.leaves(store, 0, 10_000)
 
 
 async def test_every_event_becomes_one_leaf_in_the_order_of_its_number(book: Book) -> None:
@@ -56,7 +55,7 @@ async def test_every_event_becomes_one_leaf_in_the_order_of_its_number(book: Boo
     assert [each.index for each in found] == [0, 1, 2, 3, 4]
     assert [json.loads(each.body)["seq"] for each in found] == [1, 2, 3, 4, 5]
     assert [json.loads(each.body)["agency"] for each in found] == ["agy_north"] * 3 + ["agy_south"] * 2
-    assert all(merkle.leaf_hash(each.body) == each.hash for each in found)
+    assert all(sealed_log.leaf_hash(each.body) == each.hash for each in found)
 
 
 async def test_a_seal_covers_what_was_there_and_names_the_one_before(book: Book) -> None:
@@ -65,7 +64,7 @@ async def test_a_seal_covers_what_was_there_and_names_the_one_before(book: Book)
     assert (first.signed.seal.number, first.signed.seal.tree_size) == (1, 3)
     assert (second.signed.seal.number, second.signed.seal.tree_size) == (2, 5)
     assert second.signed.seal.previous == first.signed.digest
-    assert second.signed.seal.root == merkle.root([each.hash for each in await leaves(book.store)])
+    assert second.signed.seal.root == sealed_log.tree_root([each.hash for each in await leaves(book.store)])
 
 
 async def test_nothing_new_makes_no_seal(book: Book) -> None:
@@ -82,11 +81,11 @@ async def test_every_leaf_is_proved_into_every_later_seal_and_every_seal_into_th
         about = one.signed.seal
         for index in {0, about.tree_size // 3, about.tree_size // 2, about.tree_size - 1}:
             proof = await proofs.inclusion(book.store, index, about.tree_size)
-            assert merkle.includes(held[index].hash, index, about.tree_size, proof, about.root)
+            assert sealed_log.proves_inclusion(held[index].hash, index, about.tree_size, proof, about.root)
     for old, new in itertools.pairwise(seals):
         a, b = old.signed.seal, new.signed.seal
         proof = await proofs.consistency(book.store, a.tree_size, b.tree_size)
-        assert merkle.is_prefix(a.tree_size, a.root, b.tree_size, b.root, proof)
+        assert sealed_log.proves_prefix(a.tree_size, a.root, b.tree_size, b.root, proof)
 
 
 async def test_a_proof_beyond_the_log_is_refused(book: Book) -> None:
@@ -95,7 +94,7 @@ async def test_a_proof_beyond_the_log_is_refused(book: Book) -> None:
     with pytest.raises(NotFound):
         await proofs.inclusion(book.store, 0, 4)
     with pytest.raises(NotFound):
-        await log_proofs.seal_numbered(book.store, 2)
+        await log_reading.seal_numbered(book.store, 2)
 
 
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
@@ -116,7 +115,7 @@ async def test_threat_116_an_event_committed_late_takes_a_later_leaf_and_old_pro
     assert len(held) == len(positions) == 5
     assert json.loads(held[4].body)["subject"] == "late"
     for n in range(4):
-        assert merkle.includes(held[n].hash, n, 4, before[n], first.signed.seal.root)
+        assert sealed_log.proves_inclusion(held[n].hash, n, 4, before[n], first.signed.seal.root)
     assert (await book.examine(first, second_seal)).holds
 
 
@@ -171,19 +170,19 @@ async def test_threat_116_leaves_are_not_written_anew_when_the_program_would_wri
     (first,) = await book.pages(3)
     before = await leaves(book.store)
     old = await proofs.inclusion(book.store, 1, 3)
-    write = leaf.write
+    write = sealed_log.write_leaf
 
-    def otherwise(event: Logged, salt: object) -> leaf.Leaf:
+    def otherwise(event: Logged, salt: object) -> sealed_log.Leaf:
         made = write(event, lambda: b"s" * 32)
-        return leaf.Leaf(body=made.body.replace(b'"v":1', b'"v": 1'), salts=made.salts)
+        return sealed_log.Leaf(body=made.body.replace(b'"v":1', b'"v": 1'), salts=made.salts)
 
-    monkeypatch.setattr(leaf, "write", otherwise)
+    monkeypatch.setattr(sealed_log, "write_leaf", otherwise)
     (second,) = await book.pages(2)
 
     held = await leaves(book.store)
     assert [each.body for each in held[:3]] == [each.body for each in before]
     assert b'"v": 1' in held[4].body
-    assert merkle.includes(held[1].hash, 1, 3, old, first.signed.seal.root)
+    assert sealed_log.proves_inclusion(held[1].hash, 1, 3, old, first.signed.seal.root)
     assert (await book.examine(first, second)).holds
 
 
@@ -221,7 +220,7 @@ async def test_the_log_is_not_sealed_with_a_key_that_it_does_not_know(book: Book
         await book.seal()
 
     assert caught.value.code == "GW-C-003"
-    assert await log_proofs.seal_numbered(book.store) == first
+    assert await log_reading.seal_numbered(book.store) == first
 
 
 async def test_seals_do_not_go_back_when_the_clock_does(book: Book) -> None:
@@ -265,19 +264,19 @@ async def test_a_stamp_stays_and_covers_the_seals_before_it(book: Book) -> None:
     assert head.stamped is not None
     assert (head.stamped.signed, head.stamped.stamp) == (second.signed, b"token")
     assert head.unstamped_since == third.signed.seal.at
-    covering = await log_proofs.seal_covering(book.store, 0, stamped=True)
+    covering = await log_reading.seal_covering(book.store, 0, stamped=True)
     assert covering is not None
     assert covering.signed == second.signed
-    assert await log_proofs.seal_covering(book.store, 0) == first
-    assert await log_proofs.seal_covering(book.store, 2, stamped=True) is None
+    assert await log_reading.seal_covering(book.store, 0) == first
+    assert await log_reading.seal_covering(book.store, 2, stamped=True) is None
 
 
 async def test_what_left_the_node_is_known_by_its_number(book: Book) -> None:
     first, _ = await book.pages(1, 1)
-    assert await log_proofs.seal_published(book.store) is None
+    assert await log_reading.seal_published(book.store) is None
     await book.store.log.published(1, book.clock.now())
 
-    assert await log_proofs.seal_published(book.store) == first
+    assert await log_reading.seal_published(book.store) == first
     assert (await book.store.log.head()).published_at == book.clock.now()
 
 
@@ -288,28 +287,28 @@ async def test_publishing_an_older_seal_once_more_does_not_make_it_the_newest(bo
     book.clock.advance(timedelta(hours=30))
     await book.store.log.published(1, book.clock.now())
 
-    assert await log_proofs.seal_published(book.store) == second
+    assert await log_reading.seal_published(book.store) == second
     assert (await book.store.log.head()).published_at == before
 
 
 async def test_threat_121_a_deleted_text_is_gone_and_every_proof_holds(book: Book, store_url: str) -> None:
     (before,) = await book.pages(3, data={"reason": "Nguyễn Văn A ốm", "why": "x y"})
     (stored,) = [
-        each for each in await log_proofs.leaves_of(book.store, "agy_north", "msg_1") if each.index == 1
+        each for each in await log_reading.leaves_of(book.store, "agy_north", "msg_1") if each.index == 1
     ]
     proof = await proofs.inclusion(book.store, 1, 3)
 
-    gone = await erase(book.store, book.clock, stored.event_id, ["reason"], "prn_1", "Decision 12")
+    gone = await erase_texts(book.store, book.clock, stored.event_id, ["reason"], "prn_1", "Decision 12")
     await book.store.number_events()
     after = await book.seal()
 
     (left,) = [
-        each for each in await log_proofs.leaves_of(book.store, "agy_north", "msg_1") if each.index == 1
+        each for each in await log_reading.leaves_of(book.store, "agy_north", "msg_1") if each.index == 1
     ]
     assert gone == ["reason"]
     assert left.body == stored.body
     assert (dict(left.texts), set(left.salts)) == ({"why": "x y"}, {"why"})
-    assert merkle.includes(merkle.leaf_hash(left.body), 1, 3, proof, before.signed.seal.root)
+    assert sealed_log.proves_inclusion(sealed_log.leaf_hash(left.body), 1, 3, proof, before.signed.seal.root)
     report = await book.examine(before, after)
     assert report.holds
     assert [each.params for each in report.notes if each.code == "erased"] == [{"count": 1}]
@@ -323,8 +322,8 @@ async def test_threat_121_no_byte_of_a_deleted_text_is_left_in_the_file(book: Bo
     """Rows were written anew when they were numbered, and pages when they were full."""
     await book.pages(40, data={"reason": "Nguyễn Văn A ốm nặng"})
     assert files_with("Nguyễn Văn A", store_url)
-    for stored in await log_proofs.leaves_of(book.store, "agy_north", "msg_1"):
-        await erase(book.store, book.clock, stored.event_id, [], "prn_1", "Decision 12")
+    for stored in await log_reading.leaves_of(book.store, "agy_north", "msg_1"):
+        await erase_texts(book.store, book.clock, stored.event_id, [], "prn_1", "Decision 12")
     await book.store.close()
 
     assert files_with("Nguyễn Văn A", store_url) == []
@@ -337,34 +336,34 @@ def files_with(text: str, store_url: str) -> list[str]:
 
 async def test_all_texts_of_an_event_are_deleted_when_none_is_named(book: Book) -> None:
     await book.pages(1, data={"reason": "one two", "why": "x y", "code": "02"})
-    (stored,) = await log_proofs.leaves_of(book.store, "agy_north", "msg_1")
+    (stored,) = await log_reading.leaves_of(book.store, "agy_north", "msg_1")
 
-    assert await erase(book.store, book.clock, stored.event_id, [], "prn_1", "Decision 12") == [
+    assert await erase_texts(book.store, book.clock, stored.event_id, [], "prn_1", "Decision 12") == [
         "reason",
         "why",
     ]
 
-    (left,) = await log_search.search(book.store, Wanted(event_id=stored.event_id), limit=5)
+    (left,) = await log_events.search_log(book.store, Wanted(event_id=stored.event_id), limit=5)
     assert left.event.data == {"n": 0, "code": "02"}
 
 
 @pytest.mark.parametrize("name", ["code", "nothing"])
 async def test_what_stands_inside_a_leaf_cannot_be_deleted(book: Book, name: str) -> None:
     await book.pages(1, data={"reason": "one two", "code": "02"})
-    (stored,) = await log_proofs.leaves_of(book.store, "agy_north", "msg_1")
+    (stored,) = await log_reading.leaves_of(book.store, "agy_north", "msg_1")
 
     with pytest.raises(Clash, match="reason"):
-        await erase(book.store, book.clock, stored.event_id, [name], "prn_1", "Decision 12")
+        await erase_texts(book.store, book.clock, stored.event_id, [name], "prn_1", "Decision 12")
     with pytest.raises(NotFound):
-        await erase(book.store, book.clock, "evt_nowhere", [], "prn_1", "Decision 12")
+        await erase_texts(book.store, book.clock, "evt_nowhere", [], "prn_1", "Decision 12")
 
 
 async def test_a_text_that_is_not_sealed_yet_waits_for_its_seal(book: Book) -> None:
     await book.tell(1, {"reason": "one two"})
-    (hit,) = await log_search.search(book.store, Wanted(), limit=5)
+    (hit,) = await log_events.search_log(book.store, Wanted(), limit=5)
 
     with pytest.raises(Clash, match="within a minute"):
-        await erase(book.store, book.clock, hit.event.id, [], "prn_1", "Decision 12")
+        await erase_texts(book.store, book.clock, hit.event.id, [], "prn_1", "Decision 12")
 
 
 async def test_search_finds_by_kind_subject_agency_and_period(book: Book) -> None:
@@ -374,7 +373,7 @@ async def test_search_finds_by_kind_subject_agency_and_period(book: Book) -> Non
     await book.tell(2, scope=SOUTH)
 
     async def count(**wanted: object) -> int:
-        return len(await log_search.search(book.store, Wanted(**wanted), limit=10))  # type: ignore[arg-type]  # each has its own type
+        return len(await log_events.search_log(book.store, Wanted(**wanted), limit=10))  # type: ignore[arg-type]  # each has its own type
 
     assert await count() == 4
     assert await count(kind="message.*") == 4
@@ -383,7 +382,7 @@ async def test_search_finds_by_kind_subject_agency_and_period(book: Book) -> Non
     assert await count(subject_id="msg_1") == 4
     assert await count(agency_id="agy_south") == await count(principal_id="prn_south") == 2
     assert await count(since=middle) == await count(until=middle) == 2
-    newest = await log_search.search(book.store, Wanted(), limit=1, newest=True)
+    newest = await log_events.search_log(book.store, Wanted(), limit=1, newest=True)
     assert newest[0].event.node_seq == 4
 
 

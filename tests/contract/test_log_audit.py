@@ -15,16 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from gateway.domain import merkle
+from gateway.domain import sealed_log
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
-from gateway.domain.seal import PublishedSeal
+from gateway.domain.sealed_log import PublishedSeal
 from gateway.errors import GatewayError
-from gateway.policy.sealing import is_unsealed
+from gateway.policy.upkeep import is_unsealed
 from gateway.pool import ThreadPool
 from gateway.store.events import NODE
-from gateway.store.log_erase import erase
-from gateway.store.log_proofs import leaves_of, seal_numbered
+from gateway.store.log_events import erase_texts
+from gateway.store.log_reading import leaves_of, seal_numbered
 from tests.support.clock import ManualClock
 from tests.support.databases import fresh_database
 from tests.support.proofs import consistency
@@ -423,7 +423,7 @@ async def test_threat_117_a_history_made_anew_is_found_from_any_published_seal(
     newest = await seal_numbered(book.store)
     old, new = seals[1].signed.seal, newest.signed.seal
     proof = await consistency(book.store, old.tree_size, new.tree_size)
-    assert not merkle.is_prefix(old.tree_size, old.root, new.tree_size, new.root, proof)
+    assert not sealed_log.proves_prefix(old.tree_size, old.root, new.tree_size, new.root, proof)
 
 
 async def test_threat_117_without_a_published_seal_it_is_said_that_nobody_could_tell(
@@ -568,7 +568,7 @@ async def test_threat_121_only_a_recorded_deletion_of_a_text_is_one(
     first, second = (
         each for each in await leaves_of(book.store, "agy_north", "msg_1") if each.index in (5, 6)
     )
-    await erase(book.store, book.clock, first.event_id, ["reason"], "prn_1", "Decision 12")
+    await erase_texts(book.store, book.clock, first.event_id, ["reason"], "prn_1", "Decision 12")
     await book.store.number_events()
     await book.seal()
     assert (await book.examine(*seals)).holds

@@ -19,8 +19,7 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.ports import Kept
 from gateway.ports.content import SMALL
-from gateway.store.blobs import FileBlobs
-from gateway.store.sweeper import path_of
+from gateway.store.blobs import FileBlobs, path_of
 from gateway.store.tables import BlobRow
 from tests.support.clock import ManualClock
 from tests.support.kept import Lying

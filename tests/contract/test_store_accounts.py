@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from gateway import errors
-from gateway.domain import networks
+from gateway.domain import account
 from gateway.domain.account import ApiScope, HostedAgency, NumberingMode, PrincipalKind
 from gateway.domain.document import InState
 from gateway.office.store.store import SqlOfficeStore
@@ -64,7 +64,7 @@ async def test_a_key_is_found_by_the_hash_of_its_secret_until_it_expires_or_is_r
         agency_ids=[NORTH.agency_id],
         scopes=scopes,
         expires_at=clock.now() + timedelta(days=1),
-        networks=[networks.network("203.0.113.0/24"), networks.network("2001:db8::7")],
+        networks=[account.read_network("203.0.113.0/24"), account.read_network("2001:db8::7")],
     )
 
     used_at = clock.now()

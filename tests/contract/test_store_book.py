@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway import errors
-from gateway.domain.book import Span
+from gateway.domain.book import OutgoingLine, PaperLetter, Span
 from gateway.domain.document import (
     Change,
     IncomingDocument,
@@ -20,10 +20,9 @@ from gateway.domain.document import (
     ReplyLink,
 )
 from gateway.domain.identity import DocumentId
-from gateway.domain.letter import OutgoingLine, PaperLetter
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.rows import RegisterEntry
+from gateway.ports.queues import RegisterEntry
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, draft, incoming, outgoing
 

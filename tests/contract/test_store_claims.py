@@ -14,9 +14,9 @@ from gateway.domain.account import HostedAgency
 from gateway.domain.document import Kind, Lane
 from gateway.domain.event import EventKind
 from gateway.domain.identity import DocumentId, PacketId
-from gateway.domain.receipt import StatusPacket
+from gateway.domain.proof import StatusPacket
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.rows import Lease, Target
+from gateway.ports.queues import Lease, Target
 from tests.support.clock import ManualClock
 from tests.support.interleave import Order, orders, play
 from tests.support.stores import NORTH, SOUTH, inbox_item, opened, outbox_item

@@ -10,9 +10,9 @@ import pytest
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind
 from gateway.domain.identity import PacketId
-from gateway.office.store import contacts
+from gateway.office.store import partners
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.rows import Identity
+from gateway.ports.queues import Identity
 from gateway.store.inbox import REPEAT
 from tests.support.clock import START, ManualClock
 from tests.support.stores import NORTH, SOUTH, delivery, digest, inbox_item, outgoing
@@ -68,7 +68,7 @@ async def settled(
 
 
 async def last(store: SqlOfficeStore, *agencies: str) -> dict[str, datetime]:
-    return dict(await contacts.last_heard(store, [CODE, OTHER], START, agencies))
+    return dict(await partners.last_heard(store, [CODE, OTHER], START, agencies))
 
 
 async def sent(store: SqlOfficeStore, clock: ManualClock, at: datetime, *states: tuple[str, str]) -> None:
@@ -100,8 +100,8 @@ async def test_an_agency_hears_by_its_own_mail_alone(store: SqlOfficeStore, cloc
     assert await last(store, *BOTH) == {CODE: START - DAY, OTHER: START - 90 * DAY}
     assert await last(store) == {}
     lately = START - 30 * DAY
-    assert await contacts.heard_since(store, [CODE, OTHER], lately, [SOUTH.agency_id]) == {CODE}
-    assert await contacts.heard_since(store, [OTHER], lately, BOTH) == set()
+    assert await partners.heard_since(store, [CODE, OTHER], lately, [SOUTH.agency_id]) == {CODE}
+    assert await partners.heard_since(store, [OTHER], lately, BOTH) == set()
 
 
 @pytest.mark.parametrize(("state", "why"), [("quarantined", "SIG-BAD"), ("done", REPEAT)])
@@ -122,7 +122,7 @@ async def test_many_codes_are_asked_in_parts(store: SqlOfficeStore, clock: Manua
     await heard(store, clock, OTHER, START - 90 * DAY)
     many = [f"Z90.{n}" for n in range(1200)]
 
-    found = await contacts.last_heard(store, [*many, CODE, OTHER], START, BOTH)
+    found = await partners.last_heard(store, [*many, CODE, OTHER], START, BOTH)
 
     assert found == {CODE: START - DAY, OTHER: START - 90 * DAY}
 
@@ -133,6 +133,6 @@ async def test_only_what_left_the_node_since_then_went_to_somebody(
     await sent(store, clock, START - DAY, (CODE, "sent"), (OTHER, "failed"), ("Z91.09", "queued"))
     await sent(store, clock, START - 200 * DAY, (OTHER, "done"))
 
-    assert await contacts.sent_to_since(store, START - 183 * DAY, BOTH) == {CODE}
-    assert await contacts.sent_to_since(store, START - 201 * DAY, BOTH) == {CODE, OTHER}
-    assert await contacts.sent_to_since(store, START - 201 * DAY, [SOUTH.agency_id]) == set()
+    assert await partners.sent_to_since(store, START - 183 * DAY, BOTH) == {CODE}
+    assert await partners.sent_to_since(store, START - 201 * DAY, BOTH) == {CODE, OTHER}
+    assert await partners.sent_to_since(store, START - 201 * DAY, [SOUTH.agency_id]) == set()

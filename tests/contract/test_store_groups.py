@@ -6,7 +6,7 @@ import pytest
 
 from gateway import errors
 from gateway.domain.document import RecipientRole
-from gateway.domain.recipients import GroupMember
+from gateway.domain.registry import GroupMember
 from gateway.office.store.store import SqlOfficeStore
 from gateway.outgoing import addressing
 from tests.support.clock import ManualClock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from gateway.domain.node_history import KEPT, SAMPLED_EVERY, Beat, QueueSample
+from gateway.domain.pace import HISTORY_KEPT, SAMPLED_EVERY, Beat, QueueSample
 from gateway.domain.wall_clock import local
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import START, ManualClock
@@ -73,7 +73,7 @@ async def test_several_processes_add_to_the_same_day(store: SqlOfficeStore, cloc
 
 async def test_age_ends_both(store: SqlOfficeStore, clock: ManualClock) -> None:
     await store.history.record([Beat(job="landing", at=START)], [], START)
-    clock.advance(KEPT)
+    clock.advance(HISTORY_KEPT)
     await store.history.record([], [], clock.now())
     assert {each.at for each in await store.history.samples(LONG_AGO)} >= {
         START - timedelta(seconds=START.timestamp() % SAMPLED_EVERY.total_seconds())

@@ -10,7 +10,7 @@ import pytest
 from gateway import errors
 from gateway.domain.document import Kind
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.rows import Identity
+from gateway.ports.queues import Identity
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, digest, opened
 

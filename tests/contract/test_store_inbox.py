@@ -10,7 +10,7 @@ import pytest
 from gateway import errors
 from gateway.domain.proof import Step
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.rows import MOST_COPIES, InboxItem, LeasedInbox, Told
+from gateway.ports.queues import MOST_COPIES, InboxItem, LeasedInbox, Told
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, inbox_item
 

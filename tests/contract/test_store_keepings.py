@@ -10,15 +10,14 @@ import pytest
 
 from gateway.domain.identity import Digest
 from gateway.domain.registry_change import Plan, RowChange
-from gateway.office.ports.keepings import Keeping
-from gateway.office.store.keepings import MOST
-from gateway.office.store.store import SqlOfficeStore
-from gateway.office.web.listing import results
-from gateway.office.web.listing.results import Outcome, Result
-from gateway.office.web.previews import KEPT, Preview, Previews
-from gateway.policy import code_columns
+from gateway.office.ports.lists import Keeping
+from gateway.office.store.store import MOST_KEEPINGS, SqlOfficeStore
+from gateway.office.web.deps import PREVIEW_KEPT, Preview, Previews
+from gateway.office.web.pages import list_bulk
+from gateway.office.web.pages.list_bulk import Outcome, Result
+from gateway.policy import code_file
 from gateway.policy.code_file import CodeFile, Form
-from gateway.policy.legacy_text import Letters
+from gateway.policy.texts import Letters
 from gateway.pool import ThreadPool
 from tests.support.clock import ManualClock
 
@@ -60,7 +59,7 @@ async def test_of_a_session_the_newest_few_are_kept_and_nothing_that_is_over(
     over = keeping(clock, "over", "another")
     await store.keepings.keep(over)
     clock.advance(3601)
-    for n in range(MOST + 2):
+    for n in range(MOST_KEEPINGS + 2):
         await store.keepings.keep(keeping(clock, f"key-{n}"))
 
     now = clock.now()
@@ -68,7 +67,7 @@ async def test_of_a_session_the_newest_few_are_kept_and_nothing_that_is_over(
         *(False, False),
         True,
     ]
-    assert await store.keepings.find(f"key-{MOST + 1}", "one", now) is not None
+    assert await store.keepings.find(f"key-{MOST_KEEPINGS + 1}", "one", now) is not None
     assert await store.keepings.find("over", "another", over.at) is None
 
 
@@ -79,13 +78,13 @@ async def test_a_result_is_told_by_every_process(store: SqlOfficeStore, clock: M
     )
     made = Result(act="gui-lai", back="/van-ban-di?tab=failed", outcomes=rows)
 
-    key = await results.keep(store.keepings, made, "one", clock.now())
+    key = await list_bulk.keep_result(store.keepings, made, "one", clock.now())
 
     assert made.done == 1
-    assert await results.find(store.keepings, key, "one", clock.now()) == made
-    assert await results.find(store.keepings, key, "other", clock.now()) is None
-    assert await results.find(store.keepings, key, "one", clock.now() + HOUR) is None
-    assert await results.find(store.keepings, "nothing", "one", clock.now()) is None
+    assert await list_bulk.find_result(store.keepings, key, "one", clock.now()) == made
+    assert await list_bulk.find_result(store.keepings, key, "other", clock.now()) is None
+    assert await list_bulk.find_result(store.keepings, key, "one", clock.now() + HOUR) is None
+    assert await list_bulk.find_result(store.keepings, "nothing", "one", clock.now()) is None
 
 
 def plan(name: str = "Sở Mẫu") -> Plan:
@@ -117,7 +116,7 @@ def preview(clock: ManualClock) -> Preview:
         columns=("code", "name", ""),
         plan=plan(),
         read=read,
-        whole=code_columns.rewritten(read.csv, ("code", "name", "")),
+        whole=code_file.under_own_names(read.csv, ("code", "name", "")),
         at=clock.now(),
         session_id="one",
     )
@@ -133,7 +132,7 @@ async def test_a_preview_is_the_same_in_another_process(
     assert await here.find(key, "one", clock.now()) is made
     assert await there.find(key, "one", clock.now()) == made
     assert await there.find(key, "other", clock.now()) is None
-    assert await here.find(key, "one", clock.now() + KEPT) is None
+    assert await here.find(key, "one", clock.now() + PREVIEW_KEPT) is None
 
 
 async def test_a_preview_is_gone_everywhere_once_it_was_applied(

@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.key_use import KeyEnd
+from gateway.domain.certificates import KeyEnd
 from gateway.errors import StaleLease
 from gateway.office.store.store import SqlOfficeStore
-from gateway.store.key_ends import SqlKeyEnds
+from gateway.store.people import SqlKeyEnds
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, digest, outbox_item
 

@@ -14,11 +14,10 @@ import pytest
 from sqlalchemy import delete, select
 
 from gateway import errors
-from gateway.domain.collation import name_key, number_key
 from gateway.domain.document import InState, Kind, OutState, Recipient, Signer, Urgency
 from gateway.domain.signatures import LegalValue
 from gateway.domain.status import Fact, RequestKind, Track
-from gateway.domain.text import bare_words
+from gateway.domain.text import bare_words, name_key, number_key
 from gateway.office.domain.listing import Line, Side, Tab, type_key
 from gateway.office.ports.lists import Lag, ListPage, Sort, Wanted
 from gateway.office.store.lists_write import place

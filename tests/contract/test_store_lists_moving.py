@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from gateway.domain.document import FileItem, FileRole, InState, Urgency
-from gateway.domain.duty import Duty
 from gateway.domain.identity import Digest
 from gateway.domain.office_calendar import CalendarDay, DayKind
+from gateway.domain.status import Duty
 from gateway.office.domain.listing import Side
 from gateway.office.ports.lists import Wanted
 from gateway.office.store.store import SqlOfficeStore

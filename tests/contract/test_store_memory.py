@@ -16,16 +16,15 @@ from sqlalchemy.pool import Pool
 
 from gateway import errors
 from gateway.domain.account import HostedAgency
-from gateway.domain.binding_history import KINDS
-from gateway.domain.event import EventKind
-from gateway.domain.key_use import KeyEnd
+from gateway.domain.certificates import KeyEnd
+from gateway.domain.event import BINDING_KINDS, EventKind
 from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
 from gateway.store import memory as memories
-from gateway.store.binding_log import SqlBindingLog
-from gateway.store.key_ends import SqlKeyEnds
+from gateway.store.decisions import SqlBindingLog
+from gateway.store.drivers import DirectConnection
 from gateway.store.memory import Memory
-from gateway.store.postgres_direct import DirectConnection
+from gateway.store.people import SqlKeyEnds
 from tests.support import pki
 from tests.support.clock import ManualClock
 from tests.support.hosted import save_hosted
@@ -244,7 +243,7 @@ async def test_no_table_tells_of_its_changes_that_is_not_written_above(here: Pro
     assert told == {*WRITES, "event"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", BINDING_KINDS)
 async def test_each_event_that_tells_of_bindings_is_a_change(here: Process, kind: EventKind) -> None:
     before = await _version(here.store)
 

@@ -12,10 +12,10 @@ from sqlalchemy.sql import ClauseElement, Select
 from sqlmodel import SQLModel
 
 from gateway.domain.document import Kind, Lane
-from gateway.domain.turns import Horizon
+from gateway.domain.pace import Horizon
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store import events, inbox, jobs, outbox, reporting
-from gateway.store.inbox_rows import from_domain as inbox_row
+from gateway.store.inbox import inbox_row
 from gateway.store.outbox import from_domain as outbox_row
 from gateway.store.tables import DeliveryRow, EventRow, InboxRow, JobRow, OutboxRow
 from tests.support.clock import START, ManualClock

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.errors import Clash, NotFound
-from gateway.office.domain.recall_ask import AskState, RecallAsk
+from gateway.office.domain.task import AskState, RecallAsk
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, outgoing

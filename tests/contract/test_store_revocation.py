@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
-from gateway.domain.revocation import Answer, PendingRevocation, Question, Source
+from gateway.domain.certificates import Answer, PendingRevocation, Question, Source
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import NORTH, SOUTH, inbox_item

@@ -13,10 +13,8 @@ from sqlalchemy import text
 from gateway import errors
 from gateway.domain.account import PrincipalKind
 from gateway.domain.document import InState, OutState, Source
-from gateway.office.accounts import list_tags
-from gateway.office.domain.listing import Side
-from gateway.office.domain.origin import NO_BOOK, Origin
-from gateway.office.domain.tag import MOST_ON_ONE, MOST_TAGS, Tag
+from gateway.office.accounts import tags_and_views
+from gateway.office.domain.listing import MOST_ON_ONE, MOST_TAGS, NO_BOOK, Origin, Side, Tag
 from gateway.office.ports.lists import Sort, Wanted
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
@@ -59,7 +57,7 @@ async def found(store: SqlOfficeStore, wanted: Wanted) -> list[str]:
 
 
 async def label(store: SqlOfficeStore, name: str) -> Tag:
-    return next(each for each in await list_tags.of(store, NORTH) if each.name == name)
+    return next(each for each in await tags_and_views.tags_of(store, NORTH) if each.name == name)
 
 
 async def test_a_label_is_made_with_its_first_mark_and_found_however_it_is_written(
@@ -67,12 +65,12 @@ async def test_a_label_is_made_with_its_first_mark_and_found_however_it_is_writt
 ) -> None:
     first, second, sent = await came(store, clock), await came(store, clock), await went(store, clock)
 
-    assert await list_tags.put(store, clock, NORTH, "  Hồ sơ   dự án ", first)
-    assert await list_tags.put(store, clock, NORTH, "ho so du an", second)
-    assert await list_tags.put(store, clock, NORTH, "Hồ sơ dự án", sent)
-    assert not await list_tags.put(store, clock, NORTH, "HỒ SƠ DỰ ÁN", first)
+    assert await tags_and_views.put_tag(store, clock, NORTH, "  Hồ sơ   dự án ", first)
+    assert await tags_and_views.put_tag(store, clock, NORTH, "ho so du an", second)
+    assert await tags_and_views.put_tag(store, clock, NORTH, "Hồ sơ dự án", sent)
+    assert not await tags_and_views.put_tag(store, clock, NORTH, "HỒ SƠ DỰ ÁN", first)
 
-    (made,) = await list_tags.of(store, NORTH)
+    (made,) = await tags_and_views.tags_of(store, NORTH)
     assert (made.name, made.made_by) == ("Hồ sơ dự án", NORTH.principal_id)
     assert await found(store, replace(IN, tag=made.id)) == [second, first]
     assert await found(store, replace(OUT, tag=made.id)) == [sent]
@@ -87,8 +85,8 @@ async def test_what_is_taken_off_or_deleted_is_found_no_more(
 ) -> None:
     first, second = await came(store, clock), await came(store, clock)
     for id in (first, second):
-        await list_tags.put(store, clock, NORTH, "Chờ ý kiến", id)
-    await list_tags.put(store, clock, NORTH, "An toàn", first)
+        await tags_and_views.put_tag(store, clock, NORTH, "Chờ ý kiến", id)
+    await tags_and_views.put_tag(store, clock, NORTH, "An toàn", first)
     waits = await label(store, "Chờ ý kiến")
     async with store.read(NORTH) as work:
         assert [each.name for each in (await work.office.tags.of([first]))[first]] == [
@@ -96,30 +94,30 @@ async def test_what_is_taken_off_or_deleted_is_found_no_more(
             "Chờ ý kiến",
         ]
 
-    assert await list_tags.take_off(store, NORTH, waits.id, first)
-    assert not await list_tags.take_off(store, NORTH, waits.id, first)
+    assert await tags_and_views.take_off_tag(store, NORTH, waits.id, first)
+    assert not await tags_and_views.take_off_tag(store, NORTH, waits.id, first)
     assert await found(store, replace(IN, tag=waits.id)) == [second]
 
-    await list_tags.remove(store, NORTH, waits.id)
+    await tags_and_views.remove_tag(store, NORTH, waits.id)
     assert await found(store, replace(IN, tag=waits.id)) == []
-    assert [each.name for each in await list_tags.of(store, NORTH)] == ["An toàn"]
+    assert [each.name for each in await tags_and_views.tags_of(store, NORTH)] == ["An toàn"]
     with pytest.raises(errors.NotFound):
-        await list_tags.remove(store, NORTH, waits.id)
+        await tags_and_views.remove_tag(store, NORTH, waits.id)
 
 
 async def test_another_agency_neither_sees_nor_touches_them(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     ours = await came(store, clock)
-    await list_tags.put(store, clock, NORTH, "Mật thiết", ours)
+    await tags_and_views.put_tag(store, clock, NORTH, "Mật thiết", ours)
     made = await label(store, "Mật thiết")
 
-    assert await list_tags.of(store, SOUTH) == []
+    assert await tags_and_views.tags_of(store, SOUTH) == []
     with pytest.raises(errors.NotFound):
-        await list_tags.put(store, clock, SOUTH, "Mật thiết", ours)
+        await tags_and_views.put_tag(store, clock, SOUTH, "Mật thiết", ours)
     with pytest.raises(errors.NotFound):
-        await list_tags.remove(store, SOUTH, made.id)
-    assert not await list_tags.take_off(store, SOUTH, made.id, ours)
+        await tags_and_views.remove_tag(store, SOUTH, made.id)
+    assert not await tags_and_views.take_off_tag(store, SOUTH, made.id, ours)
     async with store.read(SOUTH) as work:
         assert await work.office.tags.of([ours]) == {}
         assert (await work.office.lists.count(replace(IN, tag=made.id))).n == 0
@@ -130,12 +128,12 @@ async def test_labels_are_bounded_and_need_a_name(store: SqlOfficeStore, clock: 
     document = await came(store, clock)
     for name in ("", " … ", "a" * 41):
         with pytest.raises(errors.Clash, match="a label needs a name"):
-            await list_tags.put(store, clock, NORTH, name, document)
+            await tags_and_views.put_tag(store, clock, NORTH, name, document)
     for n in range(MOST_ON_ONE):
-        await list_tags.put(store, clock, NORTH, f"Nhãn {n}", document)
+        await tags_and_views.put_tag(store, clock, NORTH, f"Nhãn {n}", document)
     with pytest.raises(errors.Clash, match="carries at most"):
-        await list_tags.put(store, clock, NORTH, "Một nữa", document)
-    assert len(await list_tags.of(store, NORTH)) == MOST_ON_ONE
+        await tags_and_views.put_tag(store, clock, NORTH, "Một nữa", document)
+    assert len(await tags_and_views.tags_of(store, NORTH)) == MOST_ON_ONE
 
     async with store.begin(NORTH) as work:
         for n in range(MOST_ON_ONE, MOST_TAGS):
@@ -143,7 +141,7 @@ async def test_labels_are_bounded_and_need_a_name(store: SqlOfficeStore, clock: 
             await work.office.tags.add(tag)
         await work.commit()
     with pytest.raises(errors.Clash, match="an agency has at most"):
-        await list_tags.put(store, clock, NORTH, "Một nữa", await came(store, clock))
+        await tags_and_views.put_tag(store, clock, NORTH, "Một nữa", await came(store, clock))
 
 
 async def test_lists_are_filtered_by_where_a_document_came_from(

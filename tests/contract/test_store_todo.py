@@ -15,7 +15,7 @@ from gateway.office.store import todo
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.deliveries import delivery_row, fact_row
 from gateway.store.events import NODE
-from gateway.store.incoming import from_domain as incoming_row
+from gateway.store.incoming import incoming_row
 from gateway.store.outbox import from_domain as outbox_row
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutboxRow
 from tests.contract.test_store_plans import fill, plan

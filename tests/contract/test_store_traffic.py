@@ -9,8 +9,8 @@ from datetime import timedelta
 from gateway.domain.document import InState
 from gateway.domain.wall_clock import local
 from gateway.office.domain.listing import Side
-from gateway.office.domain.traffic import LONGEST_DAYS, Flow, TrafficWanted
-from gateway.office.store import traffic
+from gateway.office.ports.node import LONGEST_DAYS, Flow, TrafficWanted
+from gateway.office.store import partners
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import NORTH, SOUTH, delivery, incoming, outgoing
@@ -49,7 +49,7 @@ async def test_each_recipient_and_each_sender_is_counted_on_its_day(
 ) -> None:
     await fill(store, clock)
 
-    found = await traffic.flows(store, TrafficWanted(first=TODAY - timedelta(days=6), last=TODAY))
+    found = await partners.flows(store, TrafficWanted(first=TODAY - timedelta(days=6), last=TODAY))
 
     assert told(found) == {
         (1, "north", "out", "Z91.02", "sent", 1),
@@ -66,9 +66,9 @@ async def test_agency_partner_and_direction_narrow_it(store: SqlOfficeStore, clo
     await fill(store, clock)
     asked = TrafficWanted(first=TODAY, last=TODAY)
 
-    ours = await traffic.flows(store, replace(asked, agency_id=SOUTH.agency_id))
-    partner = await traffic.flows(store, replace(asked, partner="z91.03"))
-    came = await traffic.flows(store, replace(asked, side=Side.IN, agency_id=NORTH.agency_id))
+    ours = await partners.flows(store, replace(asked, agency_id=SOUTH.agency_id))
+    partner = await partners.flows(store, replace(asked, partner="z91.03"))
+    came = await partners.flows(store, replace(asked, side=Side.IN, agency_id=NORTH.agency_id))
 
     assert told(ours) == {(0, "south", "in", "Z91.01", "waiting", 1)}
     assert told(partner) == {(0, "north", "out", "Z91.03", "refused", 1)}
@@ -78,6 +78,6 @@ async def test_agency_partner_and_direction_narrow_it(store: SqlOfficeStore, clo
 async def test_never_more_days_are_counted_than_allowed(store: SqlOfficeStore, clock: ManualClock) -> None:
     await fill(store, clock)
 
-    found = await traffic.flows(store, TrafficWanted(first=TODAY - timedelta(days=LONGEST_DAYS), last=TODAY))
+    found = await partners.flows(store, TrafficWanted(first=TODAY - timedelta(days=LONGEST_DAYS), last=TODAY))
 
     assert {each.day for each in found} == {TODAY - timedelta(days=1)}

@@ -8,9 +8,8 @@ import pytest
 
 from gateway import errors
 from gateway.domain.document import Assignment, Urgency
-from gateway.office.accounts import list_views
-from gateway.office.domain.listing import Side, person_viewer, unit_viewer
-from gateway.office.domain.saved_view import MOST_VIEWS
+from gateway.office.accounts import tags_and_views
+from gateway.office.domain.listing import MOST_VIEWS, Side, person_viewer, unit_viewer
 from gateway.office.ports.lists import Sort, Wanted
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
@@ -20,47 +19,49 @@ OTHER = replace(NORTH, principal_id="prn_other")
 
 
 async def test_a_view_belongs_to_one_person_of_one_agency(store: SqlOfficeStore, clock: ManualClock) -> None:
-    await list_views.save(store, NORTH, Side.IN, "Khẩn hôm nay", "khan=1", clock.now())
+    await tags_and_views.save_view(store, NORTH, Side.IN, "Khẩn hôm nay", "khan=1", clock.now())
 
-    assert [each.query for each in await list_views.of(store, NORTH, Side.IN)] == ["khan=1"]
-    assert await list_views.of(store, NORTH, Side.OUT) == []
-    assert await list_views.of(store, OTHER, Side.IN) == []
-    assert await list_views.of(store, replace(SOUTH, principal_id=NORTH.principal_id), Side.IN) == []
+    assert [each.query for each in await tags_and_views.views_of(store, NORTH, Side.IN)] == ["khan=1"]
+    assert await tags_and_views.views_of(store, NORTH, Side.OUT) == []
+    assert await tags_and_views.views_of(store, OTHER, Side.IN) == []
+    assert (
+        await tags_and_views.views_of(store, replace(SOUTH, principal_id=NORTH.principal_id), Side.IN) == []
+    )
 
 
 async def test_a_name_that_reads_the_same_is_replaced_and_one_view_is_first(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    await list_views.save(store, NORTH, Side.IN, "Khẩn", "khan=1", clock.now(), is_first=True)
-    await list_views.save(store, NORTH, Side.IN, " khan ", "khan=khan", clock.now())
-    await list_views.save(store, NORTH, Side.IN, "Quá hạn", "qua-han=1", clock.now(), is_first=True)
-    await list_views.save(store, NORTH, Side.IN, "Mới", "tab=new", clock.now(), is_first=True)
+    await tags_and_views.save_view(store, NORTH, Side.IN, "Khẩn", "khan=1", clock.now(), is_first=True)
+    await tags_and_views.save_view(store, NORTH, Side.IN, " khan ", "khan=khan", clock.now())
+    await tags_and_views.save_view(store, NORTH, Side.IN, "Quá hạn", "qua-han=1", clock.now(), is_first=True)
+    await tags_and_views.save_view(store, NORTH, Side.IN, "Mới", "tab=new", clock.now(), is_first=True)
 
-    found = await list_views.of(store, NORTH, Side.IN)
+    found = await tags_and_views.views_of(store, NORTH, Side.IN)
 
     assert [(each.name, each.query, each.is_first) for each in found] == [
         ("khan", "khan=khan", False),
         ("Mới", "tab=new", True),
         ("Quá hạn", "qua-han=1", False),
     ]
-    await list_views.remove(store, NORTH, Side.IN, "Moi")
-    assert len(await list_views.of(store, NORTH, Side.IN)) == 2
+    await tags_and_views.remove_view(store, NORTH, Side.IN, "Moi")
+    assert len(await tags_and_views.views_of(store, NORTH, Side.IN)) == 2
     with pytest.raises(errors.NotFound):
-        await list_views.remove(store, OTHER, Side.IN, "Quá hạn")
+        await tags_and_views.remove_view(store, OTHER, Side.IN, "Quá hạn")
 
 
 async def test_views_are_bounded_and_need_a_name(store: SqlOfficeStore, clock: ManualClock) -> None:
     for name in ("", " … ", "a" * 61):
         with pytest.raises(errors.Clash, match="a view needs a name"):
-            await list_views.save(store, NORTH, Side.OUT, name, "", clock.now())
+            await tags_and_views.save_view(store, NORTH, Side.OUT, name, "", clock.now())
     for n in range(MOST_VIEWS):
-        await list_views.save(store, NORTH, Side.OUT, f"View {n}", "", clock.now())
+        await tags_and_views.save_view(store, NORTH, Side.OUT, f"View {n}", "", clock.now())
 
     with pytest.raises(errors.Clash, match="at most"):
-        await list_views.save(store, NORTH, Side.OUT, "One more", "", clock.now())
-    await list_views.save(store, NORTH, Side.OUT, "View 0", "tab=sent", clock.now())
+        await tags_and_views.save_view(store, NORTH, Side.OUT, "One more", "", clock.now())
+    await tags_and_views.save_view(store, NORTH, Side.OUT, "View 0", "tab=sent", clock.now())
 
-    assert len(await list_views.of(store, NORTH, Side.OUT)) == MOST_VIEWS
+    assert len(await tags_and_views.views_of(store, NORTH, Side.OUT)) == MOST_VIEWS
 
 
 async def test_a_viewer_finds_what_the_unit_was_given_and_nothing_else(

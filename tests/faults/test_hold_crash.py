@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway import holding
 from gateway.domain.hold import Decision
 from gateway.errors import Clash
-from gateway.holding import finish
 from gateway.incoming import seal
 from tests.faults.every_point import digest_of
 from tests.faults.killer import Counter, Killer, stand_still
@@ -89,7 +89,7 @@ async def recovered(folder: Path, sealed_after: bool) -> bool:
     """What a person and the disk see before and after the node has found its feet; whether it is sealed then."""
     async with opened(folder, later(3), change=with_recipient) as town:
         was_readable = await readable(town)
-        await finish.settle_all(town.node.hold)
+        await holding.settle_all(town.node.hold)
         is_readable = await readable(town)
         assert was_readable == is_readable
         if not is_readable:

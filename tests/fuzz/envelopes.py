@@ -10,9 +10,9 @@ from contextlib import suppress
 from lxml import etree
 
 from gateway.domain.identity import Digest
-from gateway.edxml import binding, canonical, general
+from gateway.edxml import canonical, general, key
 from gateway.edxml.policy import XmlPolicy
-from gateway.edxml.sign import signature
+from gateway.edxml.signature import sign_body
 from gateway.errors import InvalidEnvelope
 from tests.fuzz.target import Target
 from tests.hostile import forge
@@ -43,7 +43,9 @@ def _fast(data: bytes) -> canonical.Fast | None:
 
 def _general(data: bytes) -> general.General | None:
     try:
-        return general.judge(data, _POLICY, lambda code: binding.active(code, _BOUND, forge.AT), forge.AT)
+        return general.judge(
+            data, _POLICY, lambda code: key.active_bindings(code, _BOUND, forge.AT), forge.AT
+        )
     except InvalidEnvelope:
         return None
 
@@ -88,7 +90,7 @@ def owner(data: bytes) -> None:
         digest = hashlib.sha256(_exclusive(before + after))
     signer = next((each for each in _SIGNERS if each.agency_code.encode() in before), _SIGNERS[0])
     of = envelopes.qualifier(envelopes.document(()))
-    made = signature(Digest(digest.hexdigest()), signer, of, envelopes.SIGNED_AT)
+    made = sign_body(Digest(digest.hexdigest()), signer, of, envelopes.SIGNED_AT)
     _agree(before + made + after)
 
 

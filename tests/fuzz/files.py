@@ -13,7 +13,7 @@ from pathlib import Path
 from pypdf import PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
-from gateway.domain.files import FileFacts
+from gateway.domain.signatures import FileFacts
 from gateway.trust.inspector import FileInspector, InspectLimits
 from gateway.words import labels
 from tests.fuzz.target import Target

@@ -6,9 +6,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 
-from gateway.cli.pulling import safe_name
-from gateway.domain.agency_code import AgencyCode, BadCode, fold_code, propose_new
-from gateway.edxml import text as xml_text
+from gateway.cli.inbox import safe_name
+from gateway.domain.registry import AgencyCode, BadCode, fold_code, propose_new
+from gateway.edxml import names as xml_text
 from gateway.policy import door
 from tests.fuzz.target import Target
 
@@ -31,7 +31,7 @@ def _file_names(given: list[str]) -> None:
         assert not _HIDDEN & set(map(unicodedata.category, name)), ascii(name)
         assert door.clean_name(name) == name, "a clean name was cleaned again"
         assert name not in (".", "..")
-        assert xml_text.fault(name) is None
+        assert xml_text.text_fault(name) is None
     for n, name in enumerate(given):
         door.check_name(name, "/files")
         list(door.odd_name(name, "/files"))

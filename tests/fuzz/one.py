@@ -17,8 +17,8 @@ from tests.fuzz import target
 _LIBRARIES = {"pdf": ["pypdf"], "amqp": ["pamqp"]}
 """Libraries in Python that are led into as well, where what they do with bad input is our own risk."""
 
-_PROOFS = ["gateway.trust.crl", "gateway.trust.ocsp", "gateway.trust.timestamp"]
-_PACKS = ["gateway.ops.evidence.read", "gateway.ops.evidence.verify", *_PROOFS]
+_PROOFS = ["gateway.trust.revocation", "gateway.trust.revocation", "gateway.trust.seals"]
+_PACKS = ["gateway.ops.evidence.pack_file", "gateway.ops.evidence.verify", *_PROOFS]
 _READERS = {"evidence": _PACKS, "member": _PACKS, "revocation": _PROOFS, "timestamp": _PROOFS}
 """What reads the input, for targets whose seeds are made by a whole node: to instrument all of that takes longer than the
 run, and none of it is led into."""

@@ -15,8 +15,8 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.domain.evidence import SpoiledPack
-from gateway.ops.evidence import read
-from gateway.ops.evidence.key import EvidenceKey
+from gateway.ops.evidence import pack_file
+from gateway.ops.evidence.pack_file import EvidenceKey
 from tests.fuzz.target import Target
 from tests.support import evidence
 
@@ -35,7 +35,7 @@ def pack(data: bytes) -> None:
     path = _place()
     path.write_bytes(data)
     try:
-        read.read(path)
+        pack_file.read_pack(path)
     except SpoiledPack:
         assert data not in _good()
         return

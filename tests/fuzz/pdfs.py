@@ -11,8 +11,8 @@ from pathlib import Path
 
 from gateway.domain.signatures import Coverage, Word
 from gateway.policy import pdf_verdict
-from gateway.trust.pdf_signatures import facts
-from gateway.trust.pdf_signatures.folder import PdfFolder, PdfTrust
+from gateway.trust.pdf_signatures import child
+from gateway.trust.pdf_signatures.child import PdfFolder, PdfTrust
 from tests.fuzz.target import Target
 from tests.support import pdf_pki, pdfs
 
@@ -29,7 +29,7 @@ def _signed() -> tuple[bytes, ...]:
 
 
 def signature(data: bytes) -> None:
-    found = facts.collect(io.BytesIO(data), _trust(), pdf_pki.SEEN, pdf_pki.SEEN)
+    found = child.collect(io.BytesIO(data), _trust(), pdf_pki.SEEN, pdf_pki.SEEN)
     verdict = pdf_verdict.judge("a.pdf", 1, found)
     pdf_verdict.legal_value(verdict)
     whole = [each for each in found.signatures if each.coverage is Coverage.WHOLE and each.fault is None]

@@ -14,8 +14,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as x509_ocsp
 
 from gateway.errors import InvalidProof
-from gateway.trust import crl, ocsp, timestamp
-from gateway.trust.revocation import Statement
+from gateway.trust import seals
+from gateway.trust.revocation import (
+    NoAnswer,
+    Statement,
+    nonce_of_answer,
+    read_answer,
+    read_list,
+    serial_of_answer,
+)
 from tests.fuzz.target import Target
 from tests.support import evidence, pki
 
@@ -32,18 +39,18 @@ def revocation(data: bytes) -> None:
 
 def _listed(data: bytes) -> Statement | None:
     try:
-        return crl.read(data).statement(_LEAF, _ISSUER.certificate)
+        return read_list(data).statement(_LEAF, _ISSUER.certificate)
     except ValueError:
         return None
 
 
 def _answered(data: bytes) -> Statement | None:
-    for read in (ocsp.nonce_of, ocsp.serial_of):
-        with suppress(ocsp.NoAnswer):
+    for read in (nonce_of_answer, serial_of_answer):
+        with suppress(NoAnswer):
             read(data)
     try:
-        return ocsp.said(data, _LEAF, _ISSUER.certificate).statement
-    except ocsp.NoAnswer:
+        return read_answer(data, _LEAF, _ISSUER.certificate).statement
+    except NoAnswer:
         return None
 
 
@@ -93,7 +100,7 @@ def _authority() -> evidence.TimeAuthority:
 
 def stamped(data: bytes) -> None:
     try:
-        found = timestamp.check(data, _STAMPED, [_authority().root])
+        found = seals.check_stamp(data, _STAMPED, [_authority().root])
     except InvalidProof:
         return
     assert found.at == _AT, "a timestamp tells a time that its authority did not"

@@ -14,10 +14,10 @@ from gateway.edxml.key import bound_key_fault
 from gateway.edxml.policy import XmlPolicy
 from gateway.ops import explain
 from gateway.policy import door, pdf_verdict
-from gateway.trust import crl
+from gateway.trust import revocation
 from gateway.trust.evidence import Trust
-from gateway.trust.pdf_signatures import facts
-from gateway.trust.pdf_signatures.folder import PdfTrust
+from gateway.trust.pdf_signatures import child
+from gateway.trust.pdf_signatures.child import PdfTrust
 from tests.fuzz import target
 from tests.support import envelopes, pki
 
@@ -71,13 +71,13 @@ def test_a_bound_certificate_of_no_known_version_is_weak_and_has_no_chain() -> N
 @pytest.mark.parametrize("name", ["list-of-version-122", "list-of-an-issuer-in-bits"])
 def test_a_revocation_list_that_the_library_cannot_name_is_no_list(name: str) -> None:
     with pytest.raises(ValueError, match=r"version|oid"):
-        crl.read((target.CORPUS / "revocation" / name).read_bytes())
+        revocation.read_list((target.CORPUS / "revocation" / name).read_bytes())
 
 
 def test_a_pdf_whose_table_of_objects_cannot_be_unpacked_is_a_fact_about_it() -> None:
     (found,) = [path for path in target.kept("signature") if "cross-reference" in path.name]
 
-    told = facts.collect(io.BytesIO(found.read_bytes()), PdfTrust(), AT, AT)
+    told = child.collect(io.BytesIO(found.read_bytes()), PdfTrust(), AT, AT)
 
     assert told.fault is not None
     assert re.fullmatch(r"PDF-[A-Z]+", told.fault)

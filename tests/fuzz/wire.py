@@ -10,8 +10,8 @@ from typing import Any, cast
 from aio_pika.abc import AbstractIncomingMessage
 from pamqp import encode
 
-from gateway.transport.amqp import decoding, label, topology
-from gateway.transport.amqp.parts_label import (
+from gateway.transport.amqp import connection, label, topology
+from gateway.transport.amqp.label import (
     PART,
     PARTS,
     SET,
@@ -43,12 +43,12 @@ def wire(data: bytes) -> None:
     """The first bytes are short texts, the rest is the table."""
     words, at = [], 0
     for _ in range(4):
-        used, word = decoding.short_text(data[at:])
+        used, word = connection.read_short_text(data[at:])
         words.append(word)
         at += used
-    used, headers = decoding.table(data[at:])
+    used, headers = connection.read_table(data[at:])
     assert used >= 4
-    decoding.time(data[at + used :])
+    connection.read_time(data[at + used :])
     _of_a_parcel(headers, words, data)
     _of_a_part(headers, words)
 

@@ -16,9 +16,9 @@ from gateway.domain.document import Kind, Lane
 from gateway.domain.identity import Digest
 from gateway.edxml.envelope import Envelope
 from gateway.errors import StoreFailure
-from gateway.incoming import decide, receive
+from gateway.incoming import process, receive
 from gateway.ports import Arrival, InboxItem, Parcel
-from gateway.ports.rows import MOST_COPIES
+from gateway.ports.queues import MOST_COPIES
 from gateway.transport.embedded import EmbeddedAxis
 from tests.support.faulty import Faulty
 from tests.support.node import (
@@ -259,7 +259,7 @@ async def test_a_held_packet_whose_copy_came_first_is_admitted_when_a_clerk_rele
     held = await town.brought(other)
     assert (held.state, held.code) == ("held", "OTHER-CONTENT")
 
-    await decide.release(town.node.inn, await town.scope(PROVINCE), held.id, "Hai bản đều đúng")
+    await process.release(town.node.inn, await town.scope(PROVINCE), held.id, "Hai bản đều đúng")
     await town.carry()
 
     row = await town.row(PROVINCE, other)
@@ -276,7 +276,7 @@ async def test_a_true_packet_that_comes_while_its_copy_is_held_is_admitted_on_re
     held = await town.brought(packet)
     assert (held.state, held.code) == ("held", "SIG-TIME")
 
-    await decide.release(town.node.inn, await town.scope(PROVINCE), held.id, "Đồng hồ nơi gửi sai")
+    await process.release(town.node.inn, await town.scope(PROVINCE), held.id, "Đồng hồ nơi gửi sai")
     await town.carry()
 
     row = await town.row(PROVINCE, packet)
@@ -287,7 +287,7 @@ async def test_a_release_is_not_forgotten_while_the_packet_waits_for_its_documen
     recall = town.forge(recall_of(), at=town.clock.now() + timedelta(minutes=11))
     held = await town.brought(recall)
     assert (held.state, held.code) == ("held", "SIG-TIME")
-    await decide.release(town.node.inn, await town.scope(PROVINCE), held.id, "Đồng hồ nơi gửi sai")
+    await process.release(town.node.inn, await town.scope(PROVINCE), held.id, "Đồng hồ nơi gửi sai")
     await town.carry()
     assert (await town.row(PROVINCE, recall)).state == "waiting"
 
@@ -344,12 +344,12 @@ async def test_a_release_does_not_bear_with_a_foreign_publisher_until_the_regist
     await town.carry()
     row = await town.row(PROVINCE, packet)
 
-    await decide.release(town.node.inn, await town.scope(PROVINCE), row.id, "Xem lại")
+    await process.release(town.node.inn, await town.scope(PROVINCE), row.id, "Xem lại")
     await town.carry()
     assert (await town.row(PROVINCE, packet)).code == "AXIS-NODE"
 
     await hosted_by(town, "its-new-node")
-    await decide.release(town.node.inn, await town.scope(PROVINCE), row.id, "Đã cập nhật danh mục")
+    await process.release(town.node.inn, await town.scope(PROVINCE), row.id, "Đã cập nhật danh mục")
     await town.carry()
     assert (await town.row(PROVINCE, packet)).state == "done"
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.edxml import binding, canonical, general
+from gateway.edxml import canonical, general, key
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import InvalidEnvelope
 from tests.hostile import forge
@@ -49,7 +49,9 @@ def _fast(data: bytes) -> canonical.Fast | None:
 
 def _general(data: bytes) -> general.General | None:
     try:
-        return general.judge(data, POLICY, lambda code: binding.active(code, [BOUND], forge.AT), forge.AT)
+        return general.judge(
+            data, POLICY, lambda code: key.active_bindings(code, [BOUND], forge.AT), forge.AT
+        )
     except InvalidEnvelope:
         return None
 

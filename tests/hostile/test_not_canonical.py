@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.edxml import reader, structure
+from gateway.edxml import general, reader
 from gateway.edxml.policy import Limits, XmlPolicy
 from gateway.edxml.verify import examine
 from tests.hostile import forge
@@ -166,6 +166,6 @@ def test_a_native_file_is_fast_and_other_verifiers_agree(native: bytes) -> None:
 def test_the_octets_that_are_judged_hold_no_signature(native: bytes) -> None:
     before, _, after = forge.split(native)
 
-    body = structure.canonical_body(forge.tree(native))
+    body = general.canonical_body(forge.tree(native))
 
     assert body == before[len(DECLARATION) :] + after

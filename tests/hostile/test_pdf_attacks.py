@@ -13,8 +13,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.domain.signatures import FileVerdict, LegalValue, Word
 from gateway.policy import pdf_verdict
-from gateway.trust.pdf_signatures import facts
-from gateway.trust.pdf_signatures.folder import PdfFolder, PdfTrust
+from gateway.trust.pdf_signatures import child
+from gateway.trust.pdf_signatures.child import PdfFolder, PdfTrust
 from tests.support import pdf_pki, pdfs
 from tests.support.pdf_pki import SEEN, SIGNED, agency, person
 
@@ -27,7 +27,7 @@ def trust(tmp_path_factory: pytest.TempPathFactory) -> PdfTrust:
 
 
 def judged(pdf: bytes, trust: PdfTrust) -> FileVerdict:
-    return pdf_verdict.judge("a.pdf", 1, facts.collect(io.BytesIO(pdf), trust, SEEN, SEEN))
+    return pdf_verdict.judge("a.pdf", 1, child.collect(io.BytesIO(pdf), trust, SEEN, SEEN))
 
 
 def never_valid(pdf: bytes, trust: PdfTrust) -> FileVerdict:

@@ -25,8 +25,8 @@ from gateway.domain.signatures import FileVerdict, Word
 from gateway.errors import StoreFailure
 from gateway.policy import pdf_verdict
 from gateway.pool import ThreadPool
-from gateway.trust.pdf_signatures import facts
-from gateway.trust.pdf_signatures.folder import PdfFolder, PdfTrust
+from gateway.trust.pdf_signatures import child
+from gateway.trust.pdf_signatures.child import PdfFolder, PdfTrust
 from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox, SignatureReader
 from tests.support import pdf_pki, pdfs
 from tests.support.pdf_pki import SEEN
@@ -322,7 +322,7 @@ def changes(draw: st.DrawFn) -> tuple[int, bytes]:
 
 def test_behind_the_end_only_white_space_may_stand(trust: PdfTrust) -> None:
     def valid(n: int) -> bool:
-        found = facts.collect(io.BytesIO(GOOD + bytes([n])), trust, SEEN, SEEN)
+        found = child.collect(io.BytesIO(GOOD + bytes([n])), trust, SEEN, SEEN)
         return pdf_verdict.judge("a.pdf", 1, found).verdict is Word.VALID
 
     assert {n for n in range(256) if valid(n)} == set(SPACE)

@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 
 from gateway.errors import StoreFailure
 from gateway.ports import FeedOutcome
-from gateway.registry import feed_file, feed_form
+from gateway.registry import feed_file
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.feed import SqlFeed
-from gateway.registry.feed_form import AgencyLine, FeedKind
+from gateway.registry.feed_file import AgencyLine, FeedKind
 from gateway.registry.feed_judge import FeedRoom
-from gateway.store.binding_log import SqlBindingLog
+from gateway.store.decisions import SqlBindingLog
 from gateway.store.memory import Memory
 from tests.hostile import feed_child
 from tests.support import feeds, pki, stores
@@ -204,7 +204,7 @@ def test_threat_090_any_bytes_are_refused_by_name(
     path = tmp_path_factory.getbasetemp() / "any.feed"
     path.write_bytes(raw)
 
-    with pytest.raises(feed_form.FeedRefused):
+    with pytest.raises(feed_file.FeedRefused):
         feed_file.ends(path)
 
 
@@ -227,13 +227,13 @@ async def test_threat_090_a_signature_over_something_else_does_not_count(office:
     raw = feeds.feed(NEW, 6)
     header, body = raw.split(b"\n", 1)
     body = body.rsplit(b"\n", 2)[0] + b"\n"
-    seal = feed_form.Seal(
+    seal = feed_file.Seal(
         signature=base64.b64encode(feeds.ISSUER.sign(header + b"\n")).decode(),
         algorithm="ecdsa-sha256",
         certificate=hashlib.sha256(feeds.ISSUER.certificate_der).hexdigest(),
     )
 
-    outcome = await office.given(header + b"\n" + body + feed_form.encoded(seal))
+    outcome = await office.given(header + b"\n" + body + feed_file.encoded(seal))
 
     assert (outcome.verdict, outcome.code) == ("refused", "FEED-SIGNATURE")
 

@@ -10,8 +10,7 @@ from functools import cache
 import pytest
 
 from gateway.domain.document import DeliveryMode, RecipientRole
-from gateway.domain.receipt import Receipt
-from gateway.domain.terms import Terms
+from gateway.domain.proof import Receipt, Terms
 from gateway.edxml import verify
 from gateway.edxml.envelope import Business, Envelope, Organisation
 from gateway.edxml.policy import XmlPolicy

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.edxml import canonical, small
+from gateway.edxml import canonical
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.names import CONTENT, DECLARATION, HEADER
 from gateway.edxml.policy import Limits, XmlPolicy
@@ -295,17 +295,17 @@ def test_a_limit_is_met_by_both_at_the_same_place(limits: Limits) -> None:
 def test_the_least_depth_that_the_tree_answers_for_holds_the_deepest_signature() -> None:
     for raw in NATIVES.values():
         assert both(raw, Limits(depth=14)) is not None
-    assert not small.takes(len(STATUS), Limits(depth=13))
+    assert not canonical.is_small(len(STATUS), Limits(depth=13))
     assert readers.fast(STATUS, XmlPolicy(limits=Limits(depth=13))) is None
 
 
 @pytest.mark.parametrize("over", [0, 1])
 def test_the_size_alone_chooses_the_reader(over: int) -> None:
     """A file of exactly a megabyte is held as a tree; with one byte more it streams, and says the same."""
-    lacks = small.MOST + over - len(_of_size(0, 1))
+    lacks = canonical.MOST_SMALL + over - len(_of_size(0, 1))
     raw = _of_size(lacks // 4 * 3, 1 + lacks % 4)
     found = canonical.read_fast([raw], len(raw), POLICY)
-    assert len(raw) == small.MOST + over
+    assert len(raw) == canonical.MOST_SMALL + over
     assert found is not None
     assert (found.tree is None) is bool(over)
     assert canonical.read_large([raw], len(raw), POLICY) == found

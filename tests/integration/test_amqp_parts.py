@@ -14,7 +14,7 @@ from gateway.ports import DeadParcel, Fate
 from gateway.transport.amqp import label
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
-from gateway.transport.amqp.parts_split import Part, pieces
+from gateway.transport.amqp.publisher import Part, parts_of
 from tests.support.amqp_stage import Stage
 from tests.support.axis_rigs import until_told
 from tests.support.parcels import bytes_of, parcel, received, settled
@@ -92,7 +92,7 @@ async def test_a_part_that_died_joins_its_set_when_it_is_sent_again(stage: Stage
     """The node that sends it again vouches for its first sender, to itself."""
     two = await stage.receiver(SMALL_PARTS, codes=["Z92.07"])
     content = os.urandom(2500)
-    first, *rest = pieces(parcel("p1", content), 1024)
+    first, *rest = parts_of(parcel("p1", content), 1024)
     await put_part(stage, first, content)
     (died,) = await dead(two)
     await two.host(["Z92"])

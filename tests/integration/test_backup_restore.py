@@ -20,15 +20,13 @@ from gateway import errors
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ops import backup, backup_seal, restore
-from gateway.ops.backup_file import Manifest
-from gateway.ops.backup_seal import Damaged
+from gateway.ops import backup, backup_file, restore
+from gateway.ops.backup_file import Damaged, Manifest
 from gateway.pool import ThreadPool
 from gateway.ports.content import SMALL
-from gateway.store import dump, migrate, neutral, restored
-from gateway.store.blobs import FileBlobs
+from gateway.store import dump, migrate, restored
+from gateway.store.blobs import NO_SWEEP, FileBlobs, path_of
 from gateway.store.engine import Role, open_engine
-from gateway.store.sweeper import HOLD, path_of
 from tests.support.clock import ManualClock
 from tests.support.kept import Lying
 from tests.support.later_version import later_version
@@ -47,7 +45,7 @@ IN_ROW, IN_FILE = 0, 1
 
 @pytest.fixture(autouse=True)
 def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup_seal, "COST_LOG2", 4)
+    monkeypatch.setattr(backup_file, "COST_LOG2", 4)
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +209,7 @@ async def fill(url: str) -> set[str]:
             tables = await connection.run_sync(dump.reflected)
             filled = [each for each in tables.sorted_tables if each.name not in ELSEWHERE]
             for table in filled:
-                row = {each.name: VALUES[neutral.kind_of(each)] for each in table.columns}
+                row = {each.name: VALUES[dump.kind_of(each)] for each in table.columns}
                 await connection.execute(table.insert().values(row))
     finally:
         await engine.dispose()
@@ -410,7 +408,7 @@ async def test_content_that_was_let_go_meanwhile_is_no_damage(office: Office) ->
 
 async def test_nothing_is_swept_while_the_rows_are_copied_however_long_that_takes(office: Office) -> None:
     await office.admit(IN_FILE)
-    word = office.source.content / HOLD
+    word = office.source.content / NO_SWEEP
     renewed: dict[str, bool] = {}
 
     def an_hour_passes(what: str, count: int) -> None:

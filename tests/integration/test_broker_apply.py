@@ -17,9 +17,8 @@ from aiormq.exceptions import ProbableAuthenticationError
 
 from gateway.errors import Clash, Denied, Unreachable
 from gateway.transport.amqp import topology
-from gateway.transport.broker import apply, management
-from gateway.transport.broker.plan import Sign, Step
-from gateway.transport.broker.things import Binding, Queue, Rights, Vhost
+from gateway.transport.broker import management
+from gateway.transport.broker.plan import Binding, Queue, Rights, Sign, Step, Vhost
 from tests.services.process import wait_until
 from tests.support.broker import Broker
 from tests.support.provisioned import Province, province
@@ -239,7 +238,7 @@ async def test_a_run_that_was_cut_short_is_finished_by_the_next(nodes: Province)
     made = await nodes.plan(goal)
     for cut in range(len(made.steps)):
         async with nodes.opened() as found:
-            async for _ in apply.done(found, made.steps[: cut + 1]):
+            async for _ in management.done_steps(found, made.steps[: cut + 1]):
                 pass
 
     assert (await nodes.plan(goal)).steps == ()

@@ -13,7 +13,8 @@ import pytest
 
 from gateway.domain.registry import Hosting
 from gateway.transport.amqp import topology
-from gateway.transport.broker import definitions, layout, management, passwords
+from gateway.transport.broker import definitions, management
+from gateway.transport.broker import plan as layout
 from gateway.transport.broker.plan import plan
 from tests.services import rabbit
 from tests.services.rabbit import Cluster
@@ -45,8 +46,8 @@ async def test_five_hundred_agencies_on_five_nodes_are_loaded_whole(
         for n in range(AGENCIES)
     ]
     axis = layout.layout("lienthong", hostings)
-    secrets = passwords.read(tmp_path / "passwords", axis.nodes, make=True)
-    hashes = passwords.hashes(secrets, {})
+    secrets = definitions.read_passwords(tmp_path / "passwords", axis.nodes, make=True)
+    hashes = definitions.password_hashes(secrets, {})
     file = tmp_path / "definitions.json"
     file.write_text("".join(definitions.pieces(axis, hashes)))
 

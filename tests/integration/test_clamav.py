@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.files import Scan
 from gateway.domain.identity import Digest
+from gateway.domain.signatures import Scan
 from gateway.errors import Misconfigured
 from gateway.pool import ThreadPool
 from gateway.trust.clamav import ClamScanner, NoScanner, ScanLimits, read_address

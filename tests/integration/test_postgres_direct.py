@@ -31,10 +31,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway import errors
-from gateway.store import postgres_direct
-from gateway.store.columns import Moment
+from gateway.store import drivers
+from gateway.store.drivers import Found, Statements
 from gateway.store.engine import Role, open_engine
-from gateway.store.prepared import Found, Statements
+from gateway.store.row import Moment
 from gateway.store.transaction import transaction
 from tests.support.databases import fresh_database
 
@@ -104,7 +104,7 @@ class Asked:
         self._known.of(statement, values, self._connection.dialect)
         prepared = self._known.of(statement, values, self._connection.dialect)
         assert prepared is not None
-        return await postgres_direct.run(prepared, self._connection, values)
+        return await drivers.run_on_server(prepared, self._connection, values)
 
 
 @given(row=_ROWS, other=_ROWS)

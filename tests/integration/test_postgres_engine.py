@@ -16,7 +16,7 @@ from gateway import errors
 from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
 from gateway.store import engine, migrate
-from gateway.store.binding_log import SqlBindingLog
+from gateway.store.decisions import SqlBindingLog
 from gateway.store.engine import ServerLimits
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, outgoing, with_agencies

@@ -12,7 +12,7 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.tables import agency_table
 from gateway.store import migrate
-from gateway.store.binding_log import SqlBindingLog
+from gateway.store.decisions import SqlBindingLog
 from tests.support.clock import ManualClock
 from tests.support.databases import fresh_database
 

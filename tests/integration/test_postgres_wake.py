@@ -11,7 +11,7 @@ import pytest
 
 from gateway.domain.event import EventKind
 from gateway.office.store.store import SqlOfficeStore
-from gateway.store.wake import ANY
+from gateway.store.events import ANY
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, opened, with_agencies
 

@@ -20,7 +20,7 @@ from gateway.cli.doors import application
 from gateway.demo import stage
 from gateway.domain.account import ApiScope, PrincipalKind
 from gateway.office.bootstrap.office import Office, open_office
-from gateway.ops.health import Watch
+from gateway.ops.metrics import Watch
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
 
 HERE = Path(__file__).parent / "client"

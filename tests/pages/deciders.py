@@ -15,7 +15,7 @@ from gateway.domain.person import Role
 from gateway.office.accounts import sign_in
 from gateway.office.accounts.acting import By
 from gateway.office.bootstrap.office import Office
-from gateway.office.domain.post import PostRole
+from gateway.office.domain.roles import PostRole
 from gateway.office.web.door import COOKIE
 from tests.support.accounts import HERE, MACHINE, Someone, post, someone, with_factor
 

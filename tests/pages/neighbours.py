@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.bootstrap.node import P, Wrap
-from gateway.demo import audit, stage
+from gateway.demo import stage, story
 from gateway.demo.signers import DemoSigners
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import (
@@ -29,7 +29,7 @@ from gateway.domain.document import (
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
 from gateway.outgoing import accept, intake
-from gateway.outgoing.order import Order
+from gateway.outgoing.intake import Order
 from gateway.ports import Fate, Outcome, Parcel
 from gateway.trust.authority import Authority
 from tests.pages.site import Site, opened
@@ -145,7 +145,7 @@ class Town:
 
     async def quiet(self) -> None:
         """Nothing is on its way any more."""
-        await self.until(lambda: audit.is_quiet(self.site.node))
+        await self.until(lambda: story.is_quiet(self.site.node))
 
     async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
         async with asyncio.timeout(PATIENCE_S):

@@ -19,17 +19,17 @@ from playwright.async_api import BrowserContext
 
 from gateway.bootstrap.node import Wrap
 from gateway.cli.doors import application
-from gateway.cli.listening import listening
+from gateway.cli.serve import listening
 from gateway.clock import SystemClock
-from gateway.demo import audit, desks, people, stage, story
+from gateway.demo import desks, people, stage, story
 from gateway.demo.people import Invited
 from gateway.domain.person import Person
 from gateway.office.accounts import sessions, sign_in
-from gateway.office.accounts.desk import AccountDesk
 from gateway.office.bootstrap.office import Office, account_rules, open_office
-from gateway.office.domain.post import PostRole
+from gateway.office.desks import AccountDesk
+from gateway.office.domain.roles import PostRole
 from gateway.office.web.door import COOKIE
-from gateway.ops.health import Watch
+from gateway.ops.metrics import Watch
 from gateway.settings import Settings
 from tests.support.accounts import HERE, Someone, taken_up, with_factor
 from tests.support.clock import START, ManualClock
@@ -199,7 +199,7 @@ async def _laid(settings: Settings) -> People:
 async def until_quiet(node: Office) -> None:
     """Nothing is on its way any more."""
     async with asyncio.timeout(QUIET_S):
-        while not await audit.is_quiet(node):
+        while not await story.is_quiet(node):
             await node.store.wait_events(0.2)
 
 

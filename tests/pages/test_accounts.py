@@ -16,13 +16,12 @@ import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.demo import stage
-from gateway.domain.api_call import ApiCall
+from gateway.domain.account import ApiCall
 from gateway.domain.person import Standing
 from gateway.errors import Denied
 from gateway.office.accounts import admin, posts, sessions, sign_in
 from gateway.office.accounts.acting import By
-from gateway.office.domain.post import PostRole
-from gateway.office.domain.right import Manner, Right
+from gateway.office.domain.roles import Manner, PostRole, Right
 from tests.pages import axe
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site
@@ -345,7 +344,7 @@ async def test_of_a_person_with_posts_elsewhere_the_page_says_why_buttons_are_mi
 ) -> None:
     clerk = site.person(PostRole.CLERK, "department")
     root = By.person(site.person(PostRole.OPERATOR).person.id)
-    there = posts.Wanted(role=PostRole.OFFICER, agency_id=await site.agency("province"))
+    there = posts.WantedPost(role=PostRole.OFFICER, agency_id=await site.agency("province"))
     await posts.give(site.node.accounts, root, clerk.login, there)
     await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
     path = f"/quan-tri/tai-khoan/{clerk.person.id}"

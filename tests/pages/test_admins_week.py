@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from gateway.office.domain.post import PostRole
+from gateway.office.domain.roles import PostRole
 from tests.pages.conftest import LOCALE, ZONE
 from tests.pages.effort import Hand
 from tests.pages.site import Site

@@ -10,11 +10,11 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import BrowserContext, Page
 
-from gateway.deciding import reform as reforms
+from gateway.deciding import registry_changes as reforms
 from gateway.domain.registry import AgencyFilter
-from gateway.office.book.xlsx import XlsxColumn, XlsxWriter
-from gateway.office.domain.post import PostRole
-from gateway.office.node.contacts import NodeContacts
+from gateway.office.book.table_files import XlsxColumn, XlsxWriter
+from gateway.office.domain.roles import PostRole
+from gateway.office.node.exchange import NodeContacts
 from tests.pages import axe, deciders, pictures
 from tests.pages.site import Site
 from tests.pages.summary import Record
@@ -289,7 +289,7 @@ async def test_a_change_needs_the_proof_of_two_people_and_can_be_undone_by_one(
     await both[1].signs(page)
     await page.click(GO)
     await page.wait_for_url("**told=reforms.undone")
-    assert (await reforms.get(site.node.deciding, id)).undone_why == "The day was another one"
+    assert (await reforms.get_reform(site.node.deciding, id)).undone_why == "The day was another one"
 
 
 async def test_a_proposal_is_rejected_with_its_reason_and_the_old_one_stands(
@@ -310,7 +310,7 @@ async def test_a_proposal_is_rejected_with_its_reason_and_the_old_one_stands(
 
     await page.wait_for_url("**told=reforms.rejected")
     assert await page.locator("a[href$='/phe-duyet']").count() == 0
-    assert not await reforms.listed(site.node.deciding, 10)
+    assert not await reforms.list_reforms(site.node.deciding, 10)
 
 
 async def test_who_keeps_no_codes_changes_none(

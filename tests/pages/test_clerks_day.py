@@ -17,7 +17,7 @@ from playwright.async_api import Page, expect
 
 from gateway.demo import stage
 from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, Source, Urgency
-from gateway.office.domain.post import PostRole
+from gateway.office.domain.roles import PostRole
 from gateway.outgoing import recall
 from tests.pages import neighbours
 from tests.pages.effort import Hand

@@ -12,7 +12,7 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, OutgoingDocument
-from gateway.office.domain.post import PostRole
+from gateway.office.domain.roles import PostRole
 from tests.pages import axe, pictures
 from tests.pages.effort import Hand
 from tests.pages.site import Site

@@ -18,7 +18,7 @@ from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 from gateway.domain.document import OutgoingDocument
 from gateway.office.accounts import sign_in
-from gateway.office.domain.post import PostRole
+from gateway.office.domain.roles import PostRole
 from gateway.office.domain.session import form_token
 from gateway.office.web.door import COOKIE
 from tests.pages.site import Site

@@ -9,10 +9,10 @@ from contextlib import closing
 
 import pytest
 
-from gateway.demo import audit, desks, stage, story
-from gateway.demo.steps import Steps
+from gateway.demo import desks, stage, story
+from gateway.demo.stage import Steps
 from gateway.settings import Settings
-from gateway.store import looking
+from gateway.store import reporting
 from tests.pages.site import STAGED, MovableClock, Site, until_quiet
 
 DOCUMENTS = ("outgoing_document", "incoming_document", "delivery", "register_entry", "hold", "recall_ask")
@@ -61,7 +61,7 @@ async def test_what_was_cut_short_is_laid_out_once(site: Site) -> None:
     await desks.just_now(node, await story.prepare_cast(settings, site.clock))
     await until_quiet(node)
 
-    after, found = counted(settings), await audit.count(node)
+    after, found = counted(settings), await story.count_all(node)
     assert {name: after[name] for name in DOCUMENTS} == {name: before[name] for name in DOCUMENTS}
     assert found.doubled == 0
     assert Steps(settings.node.data_dir).done("mail")
@@ -69,7 +69,7 @@ async def test_what_was_cut_short_is_laid_out_once(site: Site) -> None:
 
 @pytest.mark.laid
 async def test_the_forged_packets_were_found_out_and_the_dead_died_on_the_axis(site: Site) -> None:
-    aside = await looking.aside(site.node.store, "", 10)
+    aside = await reporting.packets_aside(site.node.store, "", 10)
     dead = await site.node.axis.dead_list()
 
     assert len(aside) == 3

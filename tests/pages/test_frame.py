@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.office.accounts import sessions
-from gateway.office.domain.post import PostRole
+from gateway.office.domain.roles import PostRole
 from gateway.office.web.door import COOKIE
 from tests.pages import axe
 from tests.pages.guest import calling

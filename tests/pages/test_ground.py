@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import BrowserContext, Page
 
 from gateway.domain.account import AgencyScope
-from gateway.office.domain.post import PostRole
+from gateway.office.domain.roles import PostRole
 from tests.pages import axe, pictures
 from tests.pages.site import Site
 from tests.pages.summary import Record

@@ -14,11 +14,11 @@ from gateway.domain.document import FileRole, IncomingDocument, Kind
 from gateway.incoming import seal
 from gateway.incoming.act import StatusCall
 from gateway.office.accounts import sign_in
-from gateway.office.domain.post import PostRole
+from gateway.office.domain.roles import PostRole
 from gateway.office.domain.session import form_token
-from gateway.office.node.signing import TokenSigning
+from gateway.office.node.exchange import TokenSigning
 from gateway.outgoing import drafting, intake
-from gateway.outgoing import seal as seal_out
+from gateway.outgoing import files as seal_out
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site
 from tests.pages.test_incoming import Mail, at
@@ -96,7 +96,7 @@ async def test_a_sealed_document_of_our_own_is_no_draft_to_be_opened(
 ) -> None:
     document = await sent(site, send=send)
     assert document.kind is Kind.DOCUMENT
-    await seal_out.document(site.node.out, site.node.hold, await scope(site), document.id, WHY)
+    await seal_out.seal_document(site.node.out, site.node.hold, await scope(site), document.id, WHY)
 
     for path in ("", "/da-gui", "/bo", "/ky-so", "/cay-co-quan"):
         answer = await clerk.get(f"/phat-hanh/{document.id}{path}")

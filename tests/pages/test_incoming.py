@@ -25,7 +25,7 @@ from gateway.domain.status import Fact
 from gateway.incoming import by_hand, seal
 from gateway.incoming.act import StatusCall
 from gateway.office.bootstrap.office import Office
-from gateway.office.domain.post import PostRole
+from gateway.office.domain.roles import PostRole
 from tests.pages import axe, pictures
 from tests.pages.effort import Hand
 from tests.pages.site import Site

@@ -6,8 +6,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from gateway.domain.document import InState, Source
-from gateway.office.accounts import list_tags
-from gateway.office.domain.post import PostRole
+from gateway.office.accounts import tags_and_views
+from gateway.office.domain.roles import PostRole
 from tests.pages import axe
 from tests.pages.site import Site
 from tests.pages.summary import Record
@@ -63,8 +63,8 @@ async def test_rows_are_labelled_found_by_it_and_lose_it_again(
 
 async def test_an_auditor_sees_labels_an_operator_of_the_node_does_not(site: Site, page: Page) -> None:
     (document,) = await arrive(site, {"number": "61"})
-    await list_tags.put(site.node.store, site.clock, await scope_of(site), NAME, document.id)
-    (tag,) = await list_tags.of(site.node.store, await scope_of(site))
+    await tags_and_views.put_tag(site.node.store, site.clock, await scope_of(site), NAME, document.id)
+    (tag,) = await tags_and_views.tags_of(site.node.store, await scope_of(site))
 
     await site.signed_in(page.context, site.person(PostRole.AUDITOR), "department")
     await page.goto("/van-ban-den?tab=all")

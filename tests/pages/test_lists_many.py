@@ -14,7 +14,7 @@ from gateway.domain.document import OutState, Recipient
 from gateway.domain.event import EventKind
 from gateway.domain.status import Fact, Track
 from gateway.office.domain.listing import Side
-from gateway.office.domain.post import PostRole
+from gateway.office.domain.roles import PostRole
 from gateway.office.ports.lists import Wanted
 from tests.pages.site import Site
 from tests.pages.test_lists import clerk, scope_of

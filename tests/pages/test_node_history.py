@@ -11,9 +11,9 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Recipient
-from gateway.domain.node_history import Beat, QueueSample
-from gateway.office.domain.post import PostRole
-from gateway.policy import heartbeat
+from gateway.domain.pace import Beat, QueueSample
+from gateway.office.domain.roles import PostRole
+from gateway.policy import upkeep
 from tests.pages import axe, pictures
 from tests.pages.site import Site
 from tests.pages.summary import Record
@@ -28,7 +28,7 @@ async def remembered(site: Site) -> None:
     now, history = site.clock.now(), site.node.store.history
     for days in range(6, -1, -1):
         at = now - timedelta(days=days, minutes=1)
-        beats = [Beat(job=job, at=at) for job in heartbeat.JOBS if job != "backup" or days != 3]
+        beats = [Beat(job=job, at=at) for job in upkeep.JOBS if job != "backup" or days != 3]
         failed = Beat(job="sealer", failed_at=at, failures=2, code="GW-T-101")
         await history.record([*beats, *([failed] if days == 1 else [])], [], now)
     for hours in range(24):
@@ -50,7 +50,7 @@ async def test_jobs_are_shown_day_by_day_in_letters_and_a_late_one_is_told_of(
     row = page.get_by_role("row", name="Sao lưu")
     cells = await row.locator("td.beat").all_inner_texts()
     letters = [each.split()[0] for each in cells]
-    assert len(letters) == heartbeat.DAYS
+    assert len(letters) == upkeep.DAYS
     assert letters[:7] == ["Đ", "Đ", "T", "K", "Đ", "Đ", "Đ"]
     assert letters[-1] == "·"
     sealing = page.get_by_role("row", name="Niêm nhật ký").first

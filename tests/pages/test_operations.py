@@ -17,12 +17,12 @@ from playwright.async_api import BrowserContext, Page, expect
 from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.domain.pace import Way
-from gateway.office.domain.post import PostRole
+from gateway.office.domain.roles import PostRole
 from gateway.office.web.door import COOKIE
 from gateway.ops import backup
 from gateway.ports import Fate
-from gateway.store import looking
-from gateway.store.log_search import Wanted, search
+from gateway.store import reporting
+from gateway.store.log_events import Wanted, search_log
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.workers.pulse import slots
 from tests.pages import axe, pictures
@@ -40,7 +40,7 @@ TEXT = "Bao tri co so du lieu"
 
 
 async def told(site: Site, kind: EventKind) -> list[dict[str, object]]:
-    hits = await search(site.node.store, Wanted(kind=kind.value), limit=50)
+    hits = await search_log(site.node.store, Wanted(kind=kind.value), limit=50)
     return [dict(each.event.data) for each in hits]
 
 
@@ -79,7 +79,7 @@ async def landed_broken(site: Site) -> str:
 
 
 async def _aside(site: Site) -> list[str]:
-    return [each.id for each in await looking.aside(site.node.store, "", 10)]
+    return [each.id for each in await reporting.packets_aside(site.node.store, "", 10)]
 
 
 async def test_the_state_is_told_in_words_with_its_cures_and_as_a_file(

@@ -19,9 +19,9 @@ from gateway.domain.document import DeliveryMode, FileRole, OutgoingDocument, Ou
 from gateway.domain.event import EventKind
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
-from gateway.office.domain.post import PostRole
+from gateway.office.domain.roles import PostRole
 from gateway.outgoing import accept, intake, manage
-from gateway.outgoing.order import Order
+from gateway.outgoing.intake import Order
 from tests.pages import axe, pictures
 from tests.pages.site import Site
 from tests.pages.summary import Record

@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 from gateway.demo import stage
 from gateway.demo.acts import Acts
 from gateway.domain.document import Urgency
-from gateway.office.domain.post import PostRole
+from gateway.office.domain.roles import PostRole
 from tests.pages.site import Site
 from tests.support.printed import FOLDER
 

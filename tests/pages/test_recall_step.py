@@ -15,7 +15,7 @@ from playwright.async_api import BrowserContext, Page, expect
 from gateway.domain.document import Kind, OutgoingDocument
 from gateway.office.accounts import posts
 from gateway.office.accounts.acting import By
-from gateway.office.domain.post import PostRole
+from gateway.office.domain.roles import PostRole
 from gateway.settings import Settings
 from tests.pages import axe, pictures
 from tests.pages.guest import Guest, calling
@@ -145,7 +145,7 @@ async def test_who_asked_as_a_clerk_does_not_approve_as_a_head(site: Site, guest
     document = await sent(site)
     clerk = site.person(CLERK, "department")
     root = By.person(site.person(PostRole.OPERATOR).person.id)
-    wanted = posts.Wanted(role=HEAD, agency_id=await site.agency("department"))
+    wanted = posts.WantedPost(role=HEAD, agency_id=await site.agency("department"))
     await posts.give(site.node.accounts, root, clerk.login, wanted)
     await at_work(site, guest, clerk)
     ask = await asks(site, guest, document)

@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from playwright.async_api import BrowserContext, Page
 
 from gateway.cli.doors import application
-from gateway.cli.listening import listening
+from gateway.cli.serve import listening
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import InState, ReplyLink
 from gateway.domain.wall_clock import local
 from gateway.errors import Refused
-from gateway.ops.health import Watch
+from gateway.ops.metrics import Watch
 from gateway.policy.verdict import ReasonCode, Verdict
 from gateway.trust.authority import Authority
 from tests.pages import axe, deciders

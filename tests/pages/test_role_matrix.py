@@ -16,7 +16,7 @@ import pytest
 
 from gateway.errors import Denied
 from gateway.office.accounts import sessions, sign_in
-from gateway.office.domain.post import PostRole
+from gateway.office.domain.roles import PostRole
 from gateway.office.domain.session import form_token
 from gateway.office.web.door import COOKIE, SIGN_IN
 from gateway.office.web.pages import ROUTES

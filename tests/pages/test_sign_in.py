@@ -14,7 +14,7 @@ from playwright.async_api import BrowserContext, Page, expect
 from gateway.errors import Denied
 from gateway.office.accounts import admin, sessions
 from gateway.office.accounts.acting import By
-from gateway.office.domain.post import PostRole
+from gateway.office.domain.roles import PostRole
 from gateway.office.web.door import COOKIE
 from tests.pages import axe
 from tests.pages.guest import Answer, Guest, calling

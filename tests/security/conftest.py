@@ -12,12 +12,11 @@ import pytest
 
 from gateway.api.app import build
 from gateway.api.deps import ApiDeps, ApiOptions
-from gateway.cli.listening import listening
+from gateway.cli.serve import listening
 from gateway.demo import stage
 from gateway.office.bootstrap.office import open_office
-from gateway.office.web.app import add_static
-from gateway.office.web.status_page import add_status
-from gateway.ops.health import Watch
+from gateway.office.web.app import add_static, add_status
+from gateway.ops.metrics import Watch
 from tests.support import api
 from tests.support.clock import ManualClock
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.deps import ApiOptions
-from gateway.api.limits import Buckets, Rate
+from gateway.api.entry import Buckets, Rate
 from tests.security.conftest import PATIENCE_S, Socket, listening_node
 from tests.support import api
 from tests.support.api import COMMUNE, DEPARTMENT

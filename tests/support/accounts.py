@@ -10,11 +10,11 @@ import pyotp
 
 from gateway.domain.event import Event
 from gateway.domain.person import Person
-from gateway.office.accounts import admin, one_time, posts, second_factor, sessions, sign_in
+from gateway.office.accounts import admin, credentials, posts, sessions, sign_in
 from gateway.office.accounts.acting import Acting, By
-from gateway.office.accounts.desk import AccountDesk
 from gateway.office.accounts.sign_in import Entered, Typed
-from gateway.office.domain.post import PostRole
+from gateway.office.desks import AccountDesk
+from gateway.office.domain.roles import PostRole
 from gateway.office.domain.session import Origin
 
 PASSWORD = "Trời mưa 7 ngày"
@@ -58,8 +58,8 @@ class Someone:
         return await sessions.check(self.desk, token)
 
 
-def post(role: PostRole, agency_id: str = NORTH, unit: str = "") -> posts.Wanted:
-    return posts.Wanted(role=role, agency_id="" if role.is_of_node else agency_id, unit=unit)
+def post(role: PostRole, agency_id: str = NORTH, unit: str = "") -> posts.WantedPost:
+    return posts.WantedPost(role=role, agency_id="" if role.is_of_node else agency_id, unit=unit)
 
 
 async def operator(desk: AccountDesk) -> Someone:
@@ -67,7 +67,7 @@ async def operator(desk: AccountDesk) -> Someone:
     return await someone(desk, MACHINE, "quantri", post(PostRole.OPERATOR))
 
 
-async def someone(desk: AccountDesk, by: By, login: str, *wanted: posts.Wanted) -> Someone:
+async def someone(desk: AccountDesk, by: By, login: str, *wanted: posts.WantedPost) -> Someone:
     """Added, and the account taken up."""
     account = admin.NewAccount(login=login, name=f"Person {login}", title="Staff", posts=wanted)
     _, code = await admin.add(desk, by, account)
@@ -75,16 +75,16 @@ async def someone(desk: AccountDesk, by: By, login: str, *wanted: posts.Wanted) 
 
 
 async def taken_up(desk: AccountDesk, code: str, password: str = PASSWORD) -> Someone:
-    person = await one_time.take_up(desk, code, password, HERE)
+    person = await credentials.take_up(desk, code, password, HERE)
     return Someone(desk=desk, person=person, password=password)
 
 
 async def with_factor(one: Someone) -> tuple[Someone, tuple[str, ...], str]:
     """The same person with a device; its recovery codes, and the token of the session that it was set up in."""
     acting = await sessions.check(one.desk, (await one.enters()).token)
-    totp, _ = second_factor.begin(one.desk, acting)
+    totp, _ = credentials.begin_factor(one.desk, acting)
     first = pyotp.TOTP(totp).at(one.desk.clock.now())
-    token, codes = await second_factor.set_up(one.desk, acting, one.password, totp, first, HERE)
+    token, codes = await credentials.set_up_factor(one.desk, acting, one.password, totp, first, HERE)
     return Someone(desk=one.desk, person=one.person, password=one.password, totp=totp), codes, token
 
 

@@ -21,17 +21,16 @@ from pypdf import PdfWriter
 
 from gateway import __version__
 from gateway.api.app import build
-from gateway.api.call_log import CallLog
 from gateway.api.deps import ApiDeps, ApiOptions
+from gateway.api.server import CallLog
 from gateway.demo import stage
-from gateway.domain import networks
+from gateway.domain import account
 from gateway.domain.account import ApiScope, PrincipalKind
 from gateway.office.bootstrap.office import Office, open_office
-from gateway.office.web.app import add_static
-from gateway.office.web.status_page import add_status
+from gateway.office.web.app import add_static, add_status
 from gateway.ops.evidence.make import EvidenceMaker
-from gateway.ops.health import Watch
-from gateway.workers import dispatcher, packer, receiver, sequencer
+from gateway.ops.metrics import Watch
+from gateway.workers import couriers, event_log
 from tests.support.clock import START, ManualClock
 from tests.support.contract import complaints
 from tests.support.once import once
@@ -130,7 +129,7 @@ class Door:
             agency_ids=[agency.id for agency in agencies if agency],
             scopes=scopes,
             expires_at=expires_at,
-            networks=[networks.network(each) for each in good_from],
+            networks=[account.read_network(each) for each in good_from],
         )
         return secret
 
@@ -174,15 +173,15 @@ class Door:
             [code for each in await inn.store.hosted() for code in (each.code, *each.aliases)]
         )
         steps: tuple[Callable[[], Awaitable[bool]], ...] = (
-            lambda: packer.step(out, 10, 60.0),
-            lambda: dispatcher.step(out, 10, 60.0),
-            lambda: receiver.land(inn, 10, 60.0),
-            lambda: receiver.work(inn, 10, 60.0),
+            lambda: couriers.pack_batch(out, 10, 60.0),
+            lambda: couriers.dispatch_batch(out, 10, 60.0),
+            lambda: couriers.land_batch(inn, 10, 60.0),
+            lambda: couriers.process_batch(inn, 10, 60.0),
         )
         moved = True
         while moved:
             moved = any([await step() for step in steps])
-        while await sequencer.step(self.node.store):
+        while await event_log.number_batch(self.node.store):
             pass
 
     async def _own_key(self, agency: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.domain.pdf_signing import POINTS_PER_MM, Area
+from gateway.domain.pdf import POINTS_PER_MM, Area
 
 
 def area_in_mm(left: float, top: float, width: float, height: float) -> Area:

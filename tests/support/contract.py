@@ -10,9 +10,9 @@ from typing import Any
 from jsonschema_rs import Draft202012Validator
 
 from gateway import __version__
-from gateway.api.connections import HEADERS
 from gateway.api.openapi import document
 from gateway.api.resources import ROUTES
+from gateway.api.server import HEADERS
 from gateway.domain.wall_clock import local
 from tests.support.clock import START
 

@@ -12,9 +12,7 @@ from uuid import UUID
 
 from gateway.domain.document import DeliveryMode, Kind, RecipientRole
 from gateway.domain.identity import Digest, DocumentId, PacketId
-from gateway.domain.proof import Binding
-from gateway.domain.receipt import Receipt
-from gateway.domain.terms import Terms
+from gateway.domain.proof import Binding, Receipt, Terms
 from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml.attachment import coding_for, extension
 from gateway.edxml.build import Content, Qualifier, write
@@ -37,7 +35,7 @@ from gateway.edxml.envelope import (
     TraceHeader,
 )
 from gateway.edxml.names import DECLARATION
-from gateway.edxml.sign import signature
+from gateway.edxml.signature import sign_body
 from gateway.ports import EnvelopeSigner
 from tests.support import pki
 from tests.support.strategies import Files as Files
@@ -298,4 +296,4 @@ def split(raw: bytes) -> tuple[bytes, bytes, bytes]:
 def sign_bytes(before: bytes, after: bytes, signer: EnvelopeSigner, of: Qualifier) -> bytes:
     """What an owner of a key can do: sign the digest of any bytes at all, canonical or not."""
     digest = Digest(hashlib.sha256(before + after).hexdigest())
-    return DECLARATION + before + signature(digest, signer, of, SIGNED_AT) + after
+    return DECLARATION + before + sign_body(digest, signer, of, SIGNED_AT) + after

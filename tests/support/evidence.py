@@ -27,15 +27,15 @@ from pyhanko.sign.timestamps.dummy_client import DummyTimeStamper
 
 from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.domain.evidence import Manifest, PackSignature, signed_bytes
-from gateway.domain.seal import Stamp
-from gateway.ops.evidence import read, verify
+from gateway.domain.sealed_log import Stamp
+from gateway.ops.evidence import pack_file, verify
+from gateway.ops.evidence.judge import Report
 from gateway.ops.evidence.make import EvidenceMaker
-from gateway.ops.evidence.report import Report
-from gateway.ops.evidence.write import PackSigner, Part, part_of, prepare
-from gateway.policy.sealing import Rhythm
-from gateway.trust import seal_key, timestamp
+from gateway.ops.evidence.pack_file import PackPart, PackSigner, part_of, prepare
+from gateway.policy.upkeep import Rhythm
+from gateway.trust import seals
 from gateway.trust.authority import Authority
-from gateway.workers.sealer import Sealer
+from gateway.workers.event_log import Sealer
 from tests.support import node
 from tests.support.clock import START
 from tests.support.pki import NOT_AFTER, NOT_BEFORE, key
@@ -46,7 +46,7 @@ SOON = START + timedelta(days=1)
 
 
 class TimeAuthority:
-    """A timestamp authority in memory (`ports.log.TimeAuthority`)."""
+    """A timestamp authority in memory (`ports.node.TimeAuthority`)."""
 
     def __init__(self, name: str = "Time", at: datetime | None = None) -> None:
         self.at = at
@@ -65,7 +65,7 @@ class TimeAuthority:
         stamper = DummyTimeStamper(self._certificate, self._key, fixed_dt=self.at)
         _, asked = stamper.request_cms(hashlib.sha256(data).digest(), "sha256")  # type: ignore[no-untyped-call]
         token = stamper.request_tsa_response(asked)["time_stamp_token"].dump()
-        return token, timestamp.check(token, data, [self.root])
+        return token, seals.check_stamp(token, data, [self.root])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,11 +113,11 @@ def rebuilt(
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "rebuilt.zip"
     file.write_bytes(pack)
-    opened = read.read(file)
+    opened = pack_file.read_pack(file)
     told = {each.name: (each.media, opened.read(each.name)) for each in opened.manifest.members}
     for name, content in (changed or {}).items():
         told[name] = (told[name][0] if name in told else "application/octet-stream", content)
-    parts: list[Part] = [part_of(name, media, content) for name, (media, content) in told.items()]
+    parts: list[PackPart] = [part_of(name, media, content) for name, (media, content) in told.items()]
     return b"".join(prepare(parts, words or opened.manifest, signer).pieces())
 
 
@@ -126,7 +126,7 @@ def unpacked(pack: bytes, folder: Path) -> dict[str, bytes]:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "unpacked.zip"
     file.write_bytes(pack)
-    opened = read.read(file)
+    opened = pack_file.read_pack(file)
     return {each.name: opened.read(each.name) for each in opened.manifest.members}
 
 
@@ -141,7 +141,7 @@ async def sealed(town: node.Town, authority: TimeAuthority | None) -> None:
     await town.number()
     worker = Sealer(
         log=town.node.store.log,
-        open_key=partial(seal_key.open_key, town.node.settings.keys.folder, None),
+        open_key=partial(seals.open_seal_key, town.node.settings.keys.folder, None),
         clock=town.clock,
         pool=town.node.pool,
         rhythm=Rhythm(),

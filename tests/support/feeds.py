@@ -12,8 +12,8 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.registry import feed_form, feed_signature
-from gateway.registry.feed_form import AgencyLine, FeedKind, Header, ProposalLine
+from gateway.registry import feed_file, feed_judge
+from gateway.registry.feed_file import AgencyLine, FeedKind, Header, ProposalLine
 from gateway.registry.feed_judge import FeedRoom
 from tests.support import pki
 from tests.support.clock import START
@@ -60,7 +60,7 @@ def feed(
     **header: Any,
 ) -> bytes:
     """A signed feed of these lines; `header` overwrites what would be true."""
-    body = b"".join(each if isinstance(each, bytes) else feed_form.encoded(each) for each in lines)
+    body = b"".join(each if isinstance(each, bytes) else feed_file.encoded(each) for each in lines)
     digest = hashlib.sha256(body).hexdigest()
     values = {
         "format": "lienthong-registry/1",
@@ -75,8 +75,8 @@ def feed(
         "bytes": len(body),
         "body": digest,
     }
-    first = feed_form.encoded(Header.model_construct(**{**values, **header}))
-    return first + body + feed_signature.seal(first, signer)
+    first = feed_file.encoded(Header.model_construct(**{**values, **header}))
+    return first + body + feed_judge.seal_of(first, signer)
 
 
 def header_of(raw: bytes) -> Header:

@@ -7,8 +7,8 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from gateway.domain.account import HostedAgency
-from gateway.store.account_tables import HostedAgencyRow
 from gateway.store.accounts import Accounts, to_hosted_row
+from gateway.store.tables_node import HostedAgencyRow
 
 
 async def save_hosted(accounts: Accounts, agency: HostedAgency) -> None:

@@ -8,8 +8,7 @@ from atexit import register
 from functools import cache
 from pathlib import Path
 
-from gateway.trust.pkcs11_keys import TokenKeys
-from gateway.trust.pkcs11_token import Pkcs11Token
+from gateway.trust.pkcs11_keys import Pkcs11Token, TokenKeys
 from tests.services import softhsm
 from tests.services.softhsm import Hsm, Token
 from tests.support.services import missing

@@ -13,7 +13,7 @@ from sqlmodel import col
 from gateway.incoming import receive
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store import blobs
-from gateway.store.sweeper import path_of
+from gateway.store.blobs import path_of
 from gateway.store.tables import SmallContentRow
 
 if TYPE_CHECKING:

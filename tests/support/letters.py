@@ -11,9 +11,9 @@ from datetime import date
 from functools import cache
 from io import BytesIO
 
-from fontTools import subset, ttLib  # type: ignore[import-untyped]  # ships no types
+from fontTools import subset, ttLib
 
-from gateway.trust.pdf_signing.type_setting import FONT
+from gateway.trust.pdf_signing.appearance import FONT
 from tests.support import pdfs
 from tests.support.pdf_pages import A4
 from tests.support.pdf_pki import agency, person, root

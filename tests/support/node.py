@@ -31,20 +31,19 @@ from gateway.domain.document import (
 )
 from gateway.domain.event import Event
 from gateway.domain.identity import Digest, PacketId
-from gateway.domain.receipt import Receipt
+from gateway.domain.proof import Receipt, Terms
 from gateway.domain.status import DeliveryStanding, Fact, fold_delivery
-from gateway.domain.terms import Terms
 from gateway.domain.wall_clock import local
 from gateway.edxml import verify
 from gateway.edxml.build import Qualifier, write
 from gateway.edxml.envelope import (
     Envelope,
 )
-from gateway.incoming import act, files, process, receive
+from gateway.incoming import act, process, reading, receive
 from gateway.incoming.act import StatusCall, StatusDone
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.outgoing import accept, dispatch, intake, package, recall
-from gateway.outgoing.order import Accepted, Once, Order
+from gateway.outgoing.intake import Accepted, Once, Order
 from gateway.ports import EnvelopeSigner, InboxItem, OutboxItem, Parcel
 from gateway.settings import Settings
 from tests.hostile import forge
@@ -162,7 +161,7 @@ class Town:
     async def read(self, document: IncomingDocument, n: int = 1) -> bytes:
         """The n-th file, as a person would open it."""
         scope = AgencyScope(agency_id=document.agency_id, principal_id="clerk")
-        opened = await files.open_file(self.node.inn, scope, document.id, n)
+        opened = await reading.open_file(self.node.inn, scope, document.id, n)
         return b"".join([piece async for piece in opened.pieces])
 
     # --- packets that a test makes itself ---------------------------------------------------------------------

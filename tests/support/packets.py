@@ -11,7 +11,7 @@ from typing import Any
 from gateway.demo import stage
 from gateway.domain.document import Draft, Kind, OutgoingDocument, Recipient, Signer
 from gateway.domain.identity import DocumentId
-from gateway.domain.receipt import Receipt
+from gateway.domain.proof import Receipt
 from gateway.domain.wall_clock import local
 from gateway.edxml.envelope import (
     Business,

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.ports import Clock, Parcel
-from gateway.transport.amqp.parts_split import Part, pieces
 from gateway.transport.amqp.parts_spool import Joined, Landing, PartLabel, PartLimits, Spool
+from gateway.transport.amqp.publisher import Part, parts_of
 from tests.support.clock import ManualClock
 
 LIMITS = PartLimits(part_bytes=1000, set_bytes=100_000)
@@ -32,7 +32,7 @@ def parcel(content: bytes, packet_id: str = "p1", lane: Lane = Lane.NORMAL) -> P
 
 
 def cut(content: bytes, size: int = 10) -> list[Part]:
-    return list(pieces(parcel(content), size))
+    return list(parts_of(parcel(content), size))
 
 
 def label_of(

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 
 import pyotp
 
-from gateway.deciding import approve, people, propose, set_up, sign_in
-from gateway.deciding.desk import DecidingDesk
-from gateway.domain.person import Role, SignedIn
+from gateway.deciding import DecidingDesk, approvals, people, proposals
+from gateway.domain.person import Content, Proposal, Role, SignedIn
 from gateway.domain.proof import Binding
-from gateway.domain.proposal import Content, Proposal
 from gateway.trust import person_secrets
 
 PASSPHRASE = "four words that nobody guesses"
@@ -46,7 +44,7 @@ class Someone:
     async def here(self) -> SignedIn:
         """Signed in; half a minute later, because a code is good once."""
         await self.desk.clock.sleep(31)
-        return await sign_in.run(self.desk, self.name, PASSPHRASE, self.code())
+        return await people.sign_in(self.desk, self.name, PASSPHRASE, self.code())
 
 
 async def enrolled(
@@ -66,7 +64,7 @@ async def taken_up(desk: DecidingDesk, name: str, code: str) -> Someone:
 
 async def two(desk: DecidingDesk) -> tuple[Someone, Someone]:
     """The first two persons of a node: added by the operator as `init` does, then enrolled."""
-    await set_up.begin(desk, "operator")
+    await approvals.begin_set_up(desk, "operator")
     made = [(name, (await people.add(desk, None, "operator", name, DECIDERS))[1]) for name in ("An", "Binh")]
     first, second = [await taken_up(desk, name, code) for name, code in made]
     return first, second
@@ -76,11 +74,11 @@ async def proposed(one: Someone, *wanted: Binding, content: Content | None = Non
     """That these certificates speak for their codes, or whatever else the content says."""
     desk = one.desk
     now = desk.clock.now()
-    changes = tuple(propose.binding([], each, now, desk.overlap) for each in wanted)
-    return await propose.run(desk, await one.here(), content or Content(bindings=changes))
+    changes = tuple(proposals.binding_change([], each, now, desk.overlap) for each in wanted)
+    return await proposals.propose(desk, await one.here(), content or Content(bindings=changes))
 
 
 async def approved(other: Someone, proposal: Proposal) -> Proposal:
     """By a person who typed the right digits."""
     expected = proposal.content.expected
-    return await approve.run(other.desk, await other.here(), proposal.id, expected, proposal.digest)
+    return await approvals.approve(other.desk, await other.here(), proposal.id, expected, proposal.digest)

@@ -13,10 +13,10 @@ import aio_pika
 from aio_pika.abc import AbstractConnection
 
 from gateway.domain.registry import Hosting
-from gateway.transport.broker import apply, layout, management, passwords
-from gateway.transport.broker.layout import Layout
+from gateway.transport.broker import definitions, management
+from gateway.transport.broker import plan as layout
 from gateway.transport.broker.management import Management
-from gateway.transport.broker.plan import Plan, plan
+from gateway.transport.broker.plan import Layout, Plan, plan
 from tests.support.broker import Broker
 from tests.support.leaks import WATCH
 
@@ -61,7 +61,7 @@ class Province:
             live = await found.state()
         axis = self.layout(where)
         known = {name: user.password_hash for name, user in live.users.items()}
-        hashes = passwords.hashes({node: self.passwords[node] for node in axis.nodes}, known)
+        hashes = definitions.password_hashes({node: self.passwords[node] for node in axis.nodes}, known)
         goal = layout.wanted(axis, hashes)
         return plan(live, goal, admin=self.broker.user, remove_nodes=remove_nodes)
 
@@ -69,7 +69,7 @@ class Province:
         """The broker is as the registry says; the plan that did it."""
         made = await self.plan(where, remove_nodes=remove_nodes)
         async with self.opened() as found:
-            async for _ in apply.done(found, made.steps):
+            async for _ in management.done_steps(found, made.steps):
                 pass
         return made
 

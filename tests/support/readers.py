@@ -9,7 +9,7 @@ from typing import NamedTuple
 from xml.parsers import expat
 
 from gateway.domain.identity import Digest
-from gateway.edxml import canonical, schema, skeleton, small
+from gateway.edxml import canonical, schema
 from gateway.edxml.names import DECLARATION
 from gateway.edxml.policy import Limits, XmlPolicy
 from gateway.edxml.reader import Read
@@ -43,7 +43,7 @@ def fast(raw: bytes, policy: XmlPolicy, piece: int = 1 << 18) -> canonical.Fast 
     """What the fast path says, which the other reader says as well."""
     pieces: Sequence[bytes] = [raw[at : at + piece] for at in range(0, len(raw), piece)]
     found = canonical.read_fast(pieces, len(raw), policy)
-    if small.takes(len(raw), policy.limits):
+    if canonical.is_small(len(raw), policy.limits):
         assert canonical.read_large(pieces, len(raw), policy) == found, "the two readers differ"
     return found
 
@@ -64,10 +64,10 @@ def _streamed(raw: bytes, limits: Limits, *, opens: bool) -> Said | None:
 
 def _held(raw: bytes, limits: Limits, *, opens: bool) -> Said | None:
     try:
-        found = small.read(raw, limits, opens=opens)
+        found = canonical.read_tree(raw, limits, opens=opens)
     except (NotMine, UnicodeError, InvalidEnvelope):
         return None
-    form = schema.check(skeleton.skeleton([raw], limits))
+    form = schema.check(schema.skeleton([raw], limits))
     assert schema.holds(found.tree) is (form is None), "the schema says two things"
     return Said(
         found.read,

@@ -13,17 +13,17 @@ from sqlalchemy import text
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
-from gateway.domain.seal import PublishedSeal
+from gateway.domain.sealed_log import PublishedSeal
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ops.audit.found import Report
-from gateway.ops.audit.verify import Given, verify
-from gateway.policy.sealing import Rhythm
+from gateway.ops.audit import Given, verify
+from gateway.ops.audit_checks import Report
+from gateway.policy.upkeep import Rhythm
 from gateway.pool import ThreadPool
-from gateway.ports.log import TimeAuthority
+from gateway.ports.node import TimeAuthority
 from gateway.store.engine import Role, open_engine
-from gateway.store.log_proofs import seal_numbered
-from gateway.trust.seal_key import SealKey
-from gateway.workers.sealer import Sealer
+from gateway.store.log_reading import seal_numbered
+from gateway.trust.seals import SealKey
+from gateway.workers.event_log import Sealer
 from tests.support.clock import ManualClock
 from tests.support.pki import key
 from tests.support.stores import NORTH

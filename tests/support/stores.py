@@ -28,7 +28,7 @@ from gateway.domain.document import (
 )
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.rows import InboxItem, OutboxItem, Target
+from gateway.ports.queues import InboxItem, OutboxItem, Target
 from gateway.ports.services import Clock
 from gateway.store import migrate
 from gateway.store.engine import Role, open_engine

@@ -14,9 +14,9 @@ from gateway.ports import Clock
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.access import Access, Server
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
-from gateway.transport.broker import layout
+from gateway.transport.broker import plan
 from gateway.transport.broker.definitions import document
-from gateway.transport.broker.things import Binding, Policy, Thing
+from gateway.transport.broker.plan import Binding, Policy, Thing
 from tests.services.rabbit import quoted
 from tests.support.broker import Broker
 from tests.support.leaks import WATCH
@@ -40,10 +40,10 @@ class Topology:
         """These nodes host these codes from now on; other nodes are left as they are."""
         self._hosts |= {self.name(node): codes for node, codes in hosts.items()}
         keys = {names.routing_key(code): node for node, codes in self._hosts.items() for code in codes}
-        axis = layout.Layout(vhost=self.broker.vhost, nodes=tuple(self._hosts), hosts=keys)
-        bound = frozenset(layout.bindings(axis))
-        policies = [self._policy(each) for each in layout.policies(axis.nodes)]
-        things: list[Thing] = [*layout.exchanges(), *layout.queues(axis.nodes), *policies, *bound]
+        axis = plan.Layout(vhost=self.broker.vhost, nodes=tuple(self._hosts), hosts=keys)
+        bound = frozenset(plan.bindings(axis))
+        policies = [self._policy(each) for each in plan.policies(axis.nodes)]
+        things: list[Thing] = [*plan.exchanges(), *plan.queues(axis.nodes), *policies, *bound]
         self.broker.ask("POST", "/api/definitions/{vhost}", document(things, self.broker.vhost))
         for old in self._bound - bound:
             key = quoted(old.key)
@@ -83,7 +83,7 @@ class Topology:
             self.broker.ask(
                 "PUT", f"/api/users/{quoted(node)}", {"password": self.passwords[node], "tags": ""}
             )
-        rights = layout.rights(node)
+        rights = plan.rights_of(node)
         told = {"configure": rights.configure, "write": rights.write, "read": rights.read}
         self.broker.ask("PUT", f"/api/permissions/{{vhost}}/{quoted(node)}", told)
 

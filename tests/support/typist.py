@@ -11,7 +11,7 @@ import gateway.bootstrap.node
 import gateway.bootstrap.signing
 import gateway.demo.signers
 import gateway.office.bootstrap.office
-import gateway.trust.pdf_signing.key_file  # noqa: F401 - all of these only to be there before the fork
+import gateway.trust.pdf_signing.agency_key  # noqa: F401 - all of these only to be there before the fork
 from gateway import house
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from gateway.words.catalogue import SUBJECTS, Text, read
+from gateway.words.labels import SUBJECTS, Text, read_catalogue
 
 
 @cache
 def entries(lang: str) -> dict[str, Text]:
     """All subjects together."""
-    return {key: text for subject in SUBJECTS for key, text in read(lang, subject).items()}
+    return {key: text for subject in SUBJECTS for key, text in read_catalogue(lang, subject).items()}
 
 
 def forms(text: Text) -> tuple[str, ...]:

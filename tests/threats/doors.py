@@ -24,7 +24,7 @@ from gateway import house
 from gateway.cli import main
 from gateway.domain.document import InState, Kind, Lane
 from gateway.domain.identity import Digest
-from gateway.edxml.checklist import CODES
+from gateway.edxml.verify import CODES
 from gateway.ports import InboxItem, Parcel
 from tests.support import envelopes
 from tests.threats.ground import ELLIPTIC, NOW, RECEIVER, SENDER, Ground, letter

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.domain.event import EventKind
 from gateway.errors import AlteredContent
-from gateway.incoming import files
+from gateway.incoming import reading
 from tests.support.kept import Lying
 from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, document
 from tests.support.node import town as town
@@ -38,7 +38,7 @@ async def test_threat_099_a_file_that_was_changed_after_it_came_is_not_given_out
     with pytest.raises(AlteredContent, match="bring the content folder back"):
         await town.read(arrived)
     with pytest.raises(AlteredContent):
-        await files.open_envelope(town.node.inn, await town.scope(PROVINCE), arrived.id)
+        await reading.open_envelope(town.node.inn, await town.scope(PROVINCE), arrived.id)
 
     kinds = [event.kind for event in await town.events(PROVINCE, arrived.id)]
     assert kinds.count(EventKind.ALERT_CONTENT) == 2

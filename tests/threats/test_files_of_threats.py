@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.edxml.checklist import CODES
+from gateway.edxml.verify import CODES
 from tests.threats.cases import CASES, HELD, Case, Letter
 from tests.threats.doors import Door, Word, word_of
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bootstrap import rules as bootstrap_rules
+from gateway.bootstrap import guards as bootstrap_rules
 from gateway.errors import Misconfigured
 from gateway.settings import Secret, load, locate, names, shown, sources, sqlite_file
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import pytest
 
-from gateway.edxml.checklist import CODES
+from gateway.edxml.verify import CODES
 from tests.vectors import verdicts
 from tests.vectors.verdicts import NOT_MINE, VALID, Row
 

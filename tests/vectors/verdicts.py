@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.edxml import binding, canonical, general
+from gateway.edxml import canonical, general, key
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import InvalidEnvelope
 from gateway.ops.verify_file import verify_file
@@ -87,7 +87,7 @@ def _fast(raw: bytes) -> str:
 
 def _general(raw: bytes) -> str:
     try:
-        general.judge(raw, _POLICY, lambda code: binding.active(code, _BINDINGS, NOW), NOW)
+        general.judge(raw, _POLICY, lambda code: key.active_bindings(code, _BINDINGS, NOW), NOW)
     except InvalidEnvelope as refusal:
         return refusal.code
     return VALID

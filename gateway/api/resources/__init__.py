@@ -1,26 +1,14 @@
 """One module per resource: a call in, a use case asked, a view out. `ROUTES` is everything that the API offers."""
 
-from gateway.api.resources import (
-    acts,
-    agencies,
-    creating,
-    events,
-    evidence,
-    inbox,
-    messages,
-    meta,
-    pages,
-    paper,
-    reading,
-)
+from gateway.api.resources import agencies, events, evidence, inbox, messages, meta, pages, writing
 from gateway.api.routes import Route
 
 ROUTES: tuple[Route, ...] = (
-    *creating.ROUTES,
-    *reading.ROUTES,
+    *writing.CREATE_ROUTES,
+    *writing.READ_ROUTES,
     *messages.ROUTES,
-    *acts.ROUTES,
-    *paper.ROUTES,
+    *writing.ACT_ROUTES,
+    *messages.PAPER_ROUTES,
     *inbox.ROUTES,
     *evidence.ROUTES,
     *agencies.ROUTES,

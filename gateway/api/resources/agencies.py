@@ -10,9 +10,8 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api import asking
-from gateway.api.call import Call
-from gateway.api.failing import BadCall, Fault, pointer
-from gateway.api.paging import DEFAULT_ROWS, MOST_ROWS, PageOut, Since, TextQuery, page_of
+from gateway.api.call import DEFAULT_ROWS, MOST_ROWS, Call, PageOut, Since, TextQuery, page_of
+from gateway.api.problems import BadCall, Fault, pointer
 from gateway.api.routes import BASE, Body, Route
 from gateway.api.shapes import Asked, Line, Moment, Name, Told
 from gateway.domain.account import ApiScope

@@ -9,10 +9,9 @@ from functools import partial
 
 from aiohttp import web
 
-from gateway.api.call import Call
+from gateway.api.call import Call, download
 from gateway.api.deps import PackFile
 from gateway.api.routes import BASE, Route
-from gateway.api.sending import download
 from gateway.domain.account import ApiScope
 from gateway.errors import NotFound
 from gateway.ports import Pool

@@ -1,29 +1,112 @@
-"""Incoming documents for the agency's document system: list, lease, read, files, acknowledge, status, assignment. In: a
-call. Out: views of `inbox_view`, streamed files, and what the use cases of `incoming.act` answered. Reading never
-becomes a status (interfaces.md 1.5)."""
+"""Incoming documents for the agency's document system: list, lease, read, files, acknowledge, status, assignment. In:
+a call; what it may say of a document crosses into the domain as `StatusCall` and `Assignment`, and which status is
+allowed now is asked by the use case, not here. Out: views of `inbox_view`, streamed files, and what the use cases of
+`incoming.act` answered. Reading never becomes a status (interfaces.md 1.5)."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Literal
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
-from gateway.api import inbox_view, samples, waiting
-from gateway.api.call import Call
-from gateway.api.inbox_models import AssignmentIn, StatusIn
+from gateway.api import inbox_view, routes
+from gateway.api.call import (
+    Call,
+    PageOut,
+    TextQuery,
+    Words,
+    check_states,
+    download,
+    download_route,
+    page_of,
+    wait_until,
+)
 from gateway.api.inbox_view import InboxItem, Quarantined
-from gateway.api.models import NothingIn
-from gateway.api.paging import PageOut, TextQuery, Words, check_states, page_of
+from gateway.api.models import NothingIn, StaffIn
+from gateway.api.problems import BadCall, Fault
 from gateway.api.routes import BASE, Body, Route
-from gateway.api.sending import download, giving
-from gateway.api.shapes import Told
-from gateway.api.vocabulary import PACKET_STATES, SET_ASIDE, HandoverWord
+from gateway.api.shapes import PACKET_STATES, SET_ASIDE, Asked, Code, HandoverWord, Line, Text, Told, closed
 from gateway.domain.account import ApiScope
-from gateway.domain.document import IncomingDocument, InState
-from gateway.incoming import act, around, files
+from gateway.domain.document import Assignment, IncomingDocument, InState
+from gateway.domain.status import CODES, code_of
+from gateway.incoming import act, reading
+from gateway.incoming.act import StatusCall
 from gateway.ports import Work
+
+RefusalReason = Literal[
+    "WRONG_ADDRESSEE",
+    "OUT_OF_AUTHORITY",
+    "NOT_AUTHENTIC",
+    "DAMAGED",
+    "MISSING_FILE",
+    "BAD_FORM",
+    "DUPLICATE",
+    "SECRET",
+    "FORBIDDEN_CONTENT",
+    "MALWARE",
+    "OTHER",
+]
+
+
+# 01 is the node's own, 13 the sender's (interfaces.md 1.2).
+SETTABLE = ("02", "03", "04", "05", "06", "15", "16")
+
+
+class AssignmentIn(Asked):
+    """Who works on it, and until when (R63)."""
+
+    lead_unit: Line = Field(min_length=1)
+    coordinating_units: list[Line] = Field(default_factory=list, max_length=100)
+    deadline: dt.date | None = None
+    instruction: Text | None = None
+
+    def to_assignment(self) -> Assignment:
+        return Assignment(
+            lead_unit=self.lead_unit,
+            coordinating_units=tuple(self.coordinating_units),
+            deadline=self.deadline,
+            instruction=self.instruction,
+        )
+
+
+class StatusIn(Asked):
+    """What the agency did with the document: a code 02 to 06, 15, 16, or its word (`accepted`)."""
+
+    code: Code = Field(
+        description="02 to 06, 15, 16, or the word of /codes",
+        json_schema_extra=closed((*SETTABLE, *(CODES[code].key for code in SETTABLE))),
+    )
+    register_no: Line | None = Field(None, description="Arrival number in your book, with 03")
+    register_year: int | None = Field(None, ge=1900, le=2999)
+    at: AwareDatetime | None = Field(
+        None,
+        description="When it was done: between its arrival and now, give or take ten minutes; now where absent",
+    )
+    staff: StaffIn | None = None
+    note: Text | None = None
+    reason: RefusalReason | None = Field(None, description="Required with 02")
+    assignment: AssignmentIn | None = Field(None, description="With 04")
+    answered_by: Line | None = Field(None, description="With 06: id of our message that answers it")
+
+    def to_call(self) -> StatusCall:
+        code = code_of(self.code)
+        if code not in SETTABLE:
+            params = {"field": "code", "expected": ", ".join(SETTABLE)}
+            raise BadCall("bad-request", Fault(code="bad-value", pointer="/code", params=params))
+        return StatusCall(
+            code=code,
+            register_no=self.register_no,
+            register_year=self.register_year,
+            at=self.at,
+            staff=self.staff.to_staff() if self.staff else None,
+            note=self.note,
+            reason=self.reason,
+            assignment=self.assignment.to_assignment() if self.assignment else None,
+            answered_by=self.answered_by,
+        )
 
 
 class InboxQuery(TextQuery):
@@ -71,7 +154,7 @@ async def list_inbox(call: Call) -> web.Response:
     """With `wait` it looks again whenever something happened at the node, until there is a row or the time is up."""
     query = call.query_of(InboxQuery)
     check_states(query.state, PACKET_STATES if query.quarantine else InState)
-    page = await waiting.until(call, query.wait, lambda: _list(call, query), lambda each: bool(each.data))
+    page = await wait_until(call, query.wait, lambda: _list(call, query), lambda each: bool(each.data))
     return call.tell(page)
 
 
@@ -103,12 +186,12 @@ async def read_item(call: Call) -> web.Response:
 
 
 async def read_file(call: Call) -> web.StreamResponse:
-    file = await files.open_file(call.deps.inn, call.scope(), call.path("id"), call.number("n"))
+    file = await reading.open_file(call.deps.inn, call.scope(), call.path("id"), call.number("n"))
     return await _stream(call, file)
 
 
 async def read_envelope(call: Call) -> web.StreamResponse:
-    return await _stream(call, await files.open_envelope(call.deps.inn, call.scope(), call.path("id")))
+    return await _stream(call, await reading.open_envelope(call.deps.inn, call.scope(), call.path("id")))
 
 
 async def acknowledge(call: Call) -> web.Response:
@@ -166,7 +249,7 @@ async def _items(call: Call, work: Work, documents: Sequence[IncomingDocument]) 
     names: dict[str, str | None] = {}
     items = []
     one = len(documents) == 1
-    found = await around.look(work, documents, office, every_double=one)
+    found = await reading.around_each(work, documents, office, every_double=one)
     for document, beside in zip(documents, found, strict=True):
         if document.sender_code not in names:
             entry = await call.deps.inn.directory.find(document.sender_code, today)
@@ -175,7 +258,7 @@ async def _items(call: Call, work: Work, documents: Sequence[IncomingDocument]) 
     return items
 
 
-async def _stream(call: Call, file: files.OpenFile) -> web.StreamResponse:
+async def _stream(call: Call, file: reading.OpenFile) -> web.StreamResponse:
     return await download(
         call,
         name=file.name,
@@ -217,7 +300,7 @@ ROUTES = (
         fails=(404,),
         headers=("ETag",),
     ),
-    giving(
+    download_route(
         f"{BASE}/inbox/{{id}}/files/{{n}}",
         "readInboxFile",
         "inbox",
@@ -225,7 +308,7 @@ ROUTES = (
         "One file, as the sender attached it",
         READ,
     ),
-    giving(
+    download_route(
         f"{BASE}/inbox/{{id}}/envelope",
         "readInboxEnvelope",
         "inbox",
@@ -263,7 +346,7 @@ ROUTES = (
         asks=StatusIn,
         answer=StatusSet,
         fails=(400, 404, 409, 412, 422),
-        sample=samples.status,
+        sample=routes.sample_status,
         headers=("ETag",),
     ),
     Route(
@@ -279,7 +362,7 @@ ROUTES = (
         asks=AssignmentIn,
         answer=InboxItem,
         fails=(400, 404, 412, 422),
-        sample=samples.assignment,
+        sample=routes.sample_assignment,
         headers=("ETag",),
     ),
 )

@@ -1,29 +1,52 @@
 """Outgoing documents read: the list, one, its timeline, its envelope. In: a call. Out: views of `message_view`, or the
-signed bytes as they were sent. Writing acts are in `acts`, creating ones in `creating`."""
+signed bytes as they were sent. The paper dispatch list: what has to go on paper and what was handed over; and a
+document noted as handed over, by day and means. Whatever else writes is in `writing`."""
 
 from __future__ import annotations
 
+import datetime as dt
 from datetime import datetime
 from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import Field, StringConstraints
 
-from gateway.api import message_view
-from gateway.api.call import Call
+from gateway.api import message_view, routes
+from gateway.api.call import (
+    Call,
+    PageOut,
+    Since,
+    TextQuery,
+    Words,
+    check_states,
+    download,
+    download_route,
+    page_of,
+    slices,
+)
 from gateway.api.message_view import Message
-from gateway.api.paging import PageOut, Since, TextQuery, Words, check_states, page_of
 from gateway.api.resources.events import event_id
-from gateway.api.routes import BASE, Route
-from gateway.api.sending import download, giving, slices
-from gateway.api.shapes import Moment, Told
-from gateway.api.vocabulary import EventWord, FactWord, OutWord, RequestWord, TrackWord
+from gateway.api.routes import BASE, Body, Route
+from gateway.api.shapes import (
+    Asked,
+    Code,
+    EventWord,
+    FactWord,
+    Moment,
+    OutWord,
+    RequestWord,
+    Text,
+    Told,
+    TrackWord,
+)
 from gateway.api.words import fact_word, state_word, without_reference
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Delivery, OutgoingDocument, OutState
 from gateway.domain.status import STATES, Fact, is_skewed
 from gateway.errors import Clash
-from gateway.outgoing import files, seal
+from gateway.outgoing import files, manage
+from gateway.outgoing.manage import PaperLine
+from gateway.policy.outgoing import HandedOver, Means
 
 
 class MessagesQuery(TextQuery):
@@ -144,7 +167,7 @@ async def read_timeline(call: Call) -> web.Response:
 async def read_envelope(call: Call) -> web.StreamResponse:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
-        seal.refuse_sealed(document)
+        files.refuse_sealed(document)
         if document.envelope_digest is None:
             raise Clash(f"{document.id} is {document.state}: it has no envelope yet")
         opener = await call.deps.blobs.open(work, document.envelope_digest)
@@ -254,7 +277,7 @@ ROUTES = (
         answer=Timeline,
         fails=(404,),
     ),
-    giving(
+    download_route(
         f"{BASE}/messages/{{id}}/files/{{n}}",
         "readMessageFile",
         "messages",
@@ -262,7 +285,7 @@ ROUTES = (
         "One of its files, as it was handed in",
         READ,
     ),
-    giving(
+    download_route(
         f"{BASE}/messages/{{id}}/envelope",
         "readEnvelope",
         "messages",
@@ -270,5 +293,120 @@ ROUTES = (
         "The signed envelope, byte for byte as it was sent",
         READ,
         "application/xml",
+    ),
+)
+
+
+class PaperQuery(Asked):
+    handed_from: dt.date | None = Field(
+        None, description="With it, what was handed over since; else what waits"
+    )
+    handed_to: dt.date | None = Field(None, description="Last day of that; today where absent")
+
+
+class HandOverIn(Asked):
+    """When and how it was handed over on paper."""
+
+    means: Means
+    on: dt.date | None = Field(None, description="Today where absent")
+    note: Text = Field("", description="Number of the receipt, or who took it; required with `other`")
+    recipients: list[Code] = Field(
+        default_factory=list, max_length=2000, description="Nobody named: all that still wait"
+    )
+
+
+class PaperLineOut(Told):
+    """One letter to one recipient."""
+
+    message: str
+    number: str
+    date: dt.date | None
+    subject: str
+    delivery_mode: str | None
+    code: str
+    name: str | None
+    copies: int | None
+    printed: list[str] = Field(description="Names of the files of which it consists")
+    since: Moment
+    handed_over: dt.date | None
+    means: str | None
+    note: str
+
+
+class PaperList(Told):
+    data: list[PaperLineOut] = Field(
+        description=f"At most {manage.MOST_PAPER_LINES}, the longest waiting first"
+    )
+
+
+async def list_paper(call: Call) -> web.Response:
+    query, today = call.query_of(PaperQuery), call.deps.out.today()
+    async with call.deps.store.read(call.scope()) as work:
+        if query.handed_from is None and query.handed_to is None:
+            found = await manage.paper_waiting(work)
+        else:
+            last = query.handed_to or today
+            found = await manage.paper_handed_over(work, query.handed_from or last, last)
+    return call.tell(PaperList(data=[_paper_line(each) for each in found]))
+
+
+async def hand_over(call: Call) -> web.Response:
+    asked = call.body_of(HandOverIn)
+    said = HandedOver(on=asked.on or call.deps.out.today(), means=asked.means, note=asked.note)
+    document = await manage.close_paper(call.deps.out, call.scope(), call.path("id"), said, asked.recipients)
+    async with call.deps.store.read(call.scope()) as work:
+        deliveries = await work.deliveries.of(document.id)
+    return call.tell(message_view.message(document, deliveries, call.lang), version=document.version)
+
+
+def _paper_line(line: PaperLine) -> PaperLineOut:
+    document, part = line.document, line.part
+    draft = document.draft
+    return PaperLineOut(
+        message=document.id,
+        number=draft.code,
+        date=draft.issued_on,
+        subject="" if document.is_sealed else draft.subject,
+        delivery_mode=draft.delivery_mode,
+        code=line.delivery.recipient.code,
+        name=line.delivery.recipient.name,
+        copies=draft.copies,
+        printed=[each.name for each in line.printed],
+        since=part.opened_at,
+        handed_over=part.handed_over,
+        means=part.means,
+        note=part.note,
+    )
+
+
+PAPER_ROUTES = (
+    Route(
+        method="GET",
+        path=f"{BASE}/paper",
+        name="listPaper",
+        tag="messages",
+        handler=list_paper,
+        summary="What has to go on paper, or was handed over in some days",
+        text="Documents with `delivery_mode` `paper` or `both`, one line for each recipient.",
+        scopes=(ApiScope.MESSAGES_READ,),
+        query=PaperQuery,
+        answer=PaperList,
+        fails=(400,),
+    ),
+    Route(
+        method="POST",
+        path=f"{BASE}/messages/{{id}}/hand-over",
+        name="handOverMessage",
+        tag="messages",
+        handler=hand_over,
+        summary="Note that it was handed over on paper, when and how",
+        text="Said again of a recipient that is named, it puts right what was said before.",
+        scopes=(ApiScope.MESSAGES_SEND,),
+        body=Body.JSON,
+        asks=HandOverIn,
+        answer=Message,
+        fails=(400, 404, 409, 422),
+        sample=routes.sample_dispatch,
+        headers=("ETag",),
     ),
 )

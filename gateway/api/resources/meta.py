@@ -10,12 +10,10 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import Field
 
-from gateway.api.call import Call
-from gateway.api.failing import BadCall
-from gateway.api.paging import MOST_ROWS
+from gateway.api.call import MOST_ROWS, Call
+from gateway.api.problems import BadCall
 from gateway.api.routes import BASE, Route
-from gateway.api.shapes import Moment, Told
-from gateway.api.vocabulary import NumberingWord, PrincipalWord, ScopeWord
+from gateway.api.shapes import Moment, NumberingWord, PrincipalWord, ScopeWord, Told
 from gateway.api.words import table
 from gateway.domain.document import InState
 from gateway.domain.status import CODES, STATES

@@ -1,30 +1,181 @@
-"""Pages of the API for people: its documentation, and what each kind of problem means. In: a call from a browser. Out:
-HTML from `docs`. They need no key: they say nothing about any agency."""
+"""Pages of the API for people: its documentation, and what each kind of problem means, rendered on the server. In: a
+call from a browser, the OpenAPI document, the table of problems. Out: HTML that needs no script and no network. They
+need no key: they say nothing about any agency."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
 from aiohttp import web
 
-from gateway.api import docs, problems
+from gateway.api import problems
 from gateway.api.call import Call
 from gateway.api.resources.meta import DOCUMENT
 from gateway.api.routes import Route
+from gateway.api.words import Lang, say
 from gateway.errors import NotFound
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One field of a data type, as the documentation shows it."""
+
+    name: str
+    type: str
+    target: str | None
+    required: bool
+    text: str
+
+
+def docs_page(document: Mapping[str, Any], lang: Lang) -> web.Response:
+    """The documentation, from the document that is served to machines."""
+    schemas = document["components"]["schemas"]
+    return render_page(
+        "docs.html",
+        lang,
+        document=document,
+        groups=_groups(document),
+        models={name: list(_rows(schema)) for name, schema in sorted(schemas.items())},
+        shared=document["components"]["responses"],
+        texts={name: schema.get("description", "") for name, schema in schemas.items()},
+    )
+
+
+def problems_page(lang: Lang) -> web.Response:
+    """Every kind of problem."""
+    return render_page(
+        "problems.html", lang, sorts=sorted(problems.sorts().values(), key=lambda sort: sort.slug)
+    )
+
+
+def sort_page(sort: problems.Sort, lang: Lang) -> web.Response:
+    """One kind of problem: what it means and whether to call again."""
+    return render_page(
+        "problem.html", lang, sort=sort, text=text_of(sort, lang), problem=None, request_id=None
+    )
+
+
+def problem_page(problem: problems.Problem, request_id: str, lang: Lang) -> web.Response:
+    """A failure shown to a person's browser, with the request id to tell the help desk."""
+    page = render_page(
+        "problem.html",
+        lang,
+        sort=problem.sort,
+        text=problem.detail,
+        problem=problem,
+        request_id=request_id,
+    )
+    page.set_status(problem.status)
+    page.headers.update(problem.headers)
+    return page
+
+
+def wants_page(request: web.Request) -> bool:
+    """Whether a person's browser asks, outside of the API: programs always get problem+json."""
+    return not request.path.startswith("/api/") and "text/html" in request.headers.get("Accept", "")
+
+
+def text_of(sort: problems.Sort, lang: Lang) -> str:
+    """What a kind of problem means."""
+    return say(f"{sort.label}.text" if sort.slug in problems.OWN_SORTS else sort.label, lang)
+
+
+def render_page(template: str, lang: Lang, **values: object) -> web.Response:
+    """A page in one language, under a policy that lets nothing but the stylesheet load."""
+
+    def words(key: str, **params: object) -> str:
+        return say(key, lang, **params)
+
+    text = _templates().get_template(template).render(say=words, lang=lang, **values)
+    return web.Response(
+        text=text,
+        content_type="text/html",
+        charset="utf-8",
+        headers={"Content-Security-Policy": PAGE_POLICY, "Content-Language": lang},
+    )
+
+
+@cache
+def _templates() -> Environment:
+    """Programs never need it, so it waits for a browser."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    made = Environment(
+        loader=PackageLoader("gateway.api", "templates"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # As JSON text, escaped by the template like any other text.
+    made.filters["pretty"] = lambda value: json.dumps(value, ensure_ascii=False, indent=2)
+    return made
+
+
+def _groups(
+    document: Mapping[str, Any],
+) -> list[tuple[Mapping[str, Any], list[tuple[str, str, Mapping[str, Any]]]]]:
+    """Each tag with its calls: verb, path, operation."""
+    calls = [
+        (verb.upper(), path, operation)
+        for path, verbs in document["paths"].items()
+        for verb, operation in verbs.items()
+    ]
+    return [(tag, [each for each in calls if tag["name"] in each[2]["tags"]]) for tag in document["tags"]]
+
+
+def _rows(schema: Mapping[str, Any]) -> Iterator[Row]:
+    required = set(schema.get("required", ()))
+    for name, each in schema.get("properties", {}).items():
+        shown, target = _type(each)
+        yield Row(
+            name=name, type=shown, target=target, required=name in required, text=each.get("description", "")
+        )
+
+
+def _type(schema: Mapping[str, Any]) -> tuple[str, str | None]:
+    """A type in a few words, and the data type it points to."""
+    if "$ref" in schema:
+        name = str(schema["$ref"]).rpartition("/")[2]
+        return name, name
+    for key in ("anyOf", "oneOf", "allOf"):
+        if key in schema:
+            parts = [_type(each) for each in schema[key]]
+            return " | ".join(shown for shown, _ in parts), next((to for _, to in parts if to), None)
+    if schema.get("type") == "array":
+        shown, target = _type(schema.get("items", {}))
+        return f"{shown}[]", target
+    if "enum" in schema or "const" in schema:
+        return " | ".join(str(each) for each in schema.get("enum", [schema.get("const")])), None
+    kind = schema.get("type", "")
+    kind = "/".join(kind) if isinstance(kind, list) else str(kind or "any")
+    return f"{kind} ({schema['format']})" if "format" in schema else kind, None
 
 
 async def read_docs(call: Call) -> web.Response:
-    return docs.docs_page(await call.deps.pool.run(call.request.app[DOCUMENT]), call.lang)
+    return docs_page(await call.deps.pool.run(call.request.app[DOCUMENT]), call.lang)
 
 
 async def list_problems(call: Call) -> web.Response:
-    return docs.problems_page(call.lang)
+    return problems_page(call.lang)
 
 
 async def read_problem(call: Call) -> web.Response:
     sort = problems.sorts().get(call.path("slug"))
     if sort is None:
         raise NotFound("there is no such kind of problem; the list is at /problems")
-    return docs.sort_page(sort, call.lang)
+    return sort_page(sort, call.lang)
 
 
 ROUTES = (

@@ -1,16 +1,19 @@
-"""Who acts, and what for. In: a person's id and an open unit of work. Out: its rights as they are now, own ones and lent
-ones, or the objection. Every act about accounts asks here, in its own transaction."""
+"""Who acts, and what for. In: a person's id and an open unit of work. Out: its rights as they are now, own ones and
+lent ones, or the objection. Every act about accounts asks here, in its own transaction. Also who of an agency can
+act as its head, for whatever a head has to agree to; and the note of who read what (rules 9 and 13), durable before
+content is shown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.domain.event import EventKind
 from gateway.domain.person import Person, Role
 from gateway.errors import Denied
-from gateway.office.domain.post import NODE, PostRole
-from gateway.office.domain.right import Manner, Right
+from gateway.office.desks import AccountDesk
+from gateway.office.domain.roles import NODE, Manner, PostRole, Right
 from gateway.office.domain.session import Duty, Session
 from gateway.office.policy.rights import Granted, Lent, Rights
 from gateway.office.ports.accounts import AccountWork
@@ -121,3 +124,49 @@ async def _is_administered(work: AccountWork, at: datetime) -> bool:
         each.is_active and (Role.PEOPLE in each.roles or each.id in operators)
         for each in await work.people.everybody()
     )
+
+
+async def heads_of(desk: AccountDesk, agency_id: str) -> Sequence[Person]:
+    now = desk.clock.now()
+    async with desk.accounts.read() as view:
+        posts = await view.posts.in_agency(agency_id)
+        ids = {each.person_id for each in posts if each.role is PostRole.HEAD and each.holds(now)}
+        people = [each for each in await view.people.everybody() if each.id in ids] if ids else []
+    return [each for each in people if each.is_active]
+
+
+_READS = (Manner.YES, Manner.OWN, Manner.ORDER)
+_LONGEST_NOTED = 200
+
+
+async def note_reading(
+    desk: AccountDesk,
+    acting: Acting,
+    document_id: str,
+    *,
+    file: str = "",
+    order: str = "",
+    assigned: bool = False,
+) -> None:
+    """Before content is given out. `assigned` says that the document belongs to the person's unit or is the person's own;
+    whoever looks by order names its number. Denied for everybody who may see metadata alone."""
+    where = acting.session.agency_id
+    if where is None:
+        raise Denied("choose the agency first whose document it is", code="GW-RIGHT")
+    granted = acting.require(Right.SEE_CONTENT, *_READS)
+    if granted.manner is Manner.OWN and not assigned:
+        raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
+    if granted.manner is Manner.ORDER and not order.strip():
+        raise Denied("content is seen by order alone; give the number of the order", code="GW-ORDER")
+    told = {
+        "session": acting.session.id,
+        "role": granted.role.value,
+        # A name may say what the document is about: it stands outside the sealed leaf, as texts do.
+        "file": file[:_LONGEST_NOTED],
+        "order": " ".join(order.split())[:_LONGEST_NOTED],
+        **behalf(granted),
+    }
+    async with desk.accounts.begin(acting.person.id) as work:
+        now = desk.clock.now()
+        await work.tell_agency(where, EventKind.DOCUMENT_READ, document_id, now, told)
+        await work.commit()

@@ -1,28 +1,30 @@
-"""What administrators do with accounts: add, let somebody begin anew, lock, suspend, withdraw, open again. In: who
-administers, and whose account. Out: the account as it is now; a one-time code is told once. Nobody does it to the own
-account, and nobody to an account that may do more than they may give."""
+"""What administrators do with accounts and see of them. Do: add, let somebody begin anew, lock, suspend, withdraw, open
+again, confirm the yearly review (T22, T23). See: lists of an agency or of all, one account with its history. In: who
+administers, and whose account. Out: the account as it is now; a one-time code is told once; persons with the posts
+that this administrator may see, and whoever is of other agencies alone is not there at all. Nobody does it to the
+own account, and nobody to an account that may do more than they may give."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.domain.event import EventKind
+from gateway.domain.event import Event, EventKind
 from gateway.domain.person import Credentials, Person, Standing, is_name
 from gateway.domain.text import fold
-from gateway.errors import Clash, NotFound
-from gateway.office.accounts import posts, sessions, tries
+from gateway.errors import Clash, Denied, NotFound
+from gateway.office.accounts import posts, sessions, sign_in
 from gateway.office.accounts.acting import By, over_agency, over_person
-from gateway.office.accounts.desk import AccountDesk
-from gateway.office.accounts.posts import Wanted
-from gateway.office.domain.post import NODE
-from gateway.office.domain.session import Ended
+from gateway.office.accounts.posts import WantedPost
+from gateway.office.desks import AccountDesk
+from gateway.office.domain.roles import NODE, Post
+from gateway.office.domain.session import Ended, Session
 from gateway.office.ports.accounts import AccountWork
 
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9.\-]{1,62}[a-z0-9]")
-_LONGEST = 200
+_LONGEST_NAME = 200
 _LEAST_REASON = 10
 
 
@@ -34,7 +36,7 @@ class NewAccount:
     name: str
     title: str = ""
     email: str | None = None
-    posts: tuple[Wanted, ...] = ()
+    posts: tuple[WantedPost, ...] = ()
     request: str = ""
 
 
@@ -136,7 +138,7 @@ async def unlock(desk: AccountDesk, by: By, login: str) -> Person:
         await _over_persons_access(work, by, person, now)
         kept = await work.people.credentials(person.id)
         await work.people.save_credentials(person.id, replace(kept, failures=0, locked_until=None))
-        await tries.forgive(work, *(each for each in (person.login, person.name) if each))
+        await sign_in.forgive_tries(work, *(each for each in (person.login, person.name) if each))
         await work.events.append(EventKind.ACCOUNT_UNLOCKED, person.id, now)
         await work.commit()
     return person
@@ -190,16 +192,183 @@ def _named(text: str) -> str:
 
 def _words(text: str, what: str) -> str:
     found = " ".join(text.split())
-    if not found or len(found) > _LONGEST or not found.isprintable():
-        raise Clash(f"the {what} must have 1 to {_LONGEST} printable characters", code="GW-LOGIN")
+    if not found or len(found) > _LONGEST_NAME or not found.isprintable():
+        raise Clash(f"the {what} must have 1 to {_LONGEST_NAME} printable characters", code="GW-LOGIN")
     return found
 
 
 def _told(wanted: NewAccount) -> Mapping[str, object]:
-    request = " ".join(wanted.request.split())[:_LONGEST]
+    request = " ".join(wanted.request.split())[:_LONGEST_NAME]
     return {"roles": []} | ({"request": request} if request else {})
 
 
 def states() -> Sequence[Standing]:
     """In the order in which pages show them."""
     return tuple(Standing)
+
+
+MOST_EVENTS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountLine:
+    """One person as lists show it (interfaces 2.12). `link_until` is of a one-time link that nobody took up yet."""
+
+    person: Person
+    posts: tuple[Post, ...]
+    has_factor: bool = False
+    link_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSeen(AccountLine):
+    """One account whole. `is_ours`: this administrator may change it, which takes every agency of the person; where the
+    person is signed in is of the whole account, so others are not shown it."""
+
+    is_ours: bool
+    sessions: tuple[Session, ...]
+    events: tuple[Event, ...]
+    names: Mapping[str, str]
+    """Of the persons who did what stands there, by id."""
+
+
+async def account_lines(
+    desk: AccountDesk,
+    by: By,
+    agency_id: str | None,
+    wanted: Callable[[Person, tuple[Post, ...]], bool],
+    skip: int,
+    most: int,
+) -> tuple[Sequence[AccountLine], int]:
+    """Some of an agency's persons, and how many there are: whoever signed in longest ago first, by name where nobody has;
+    of the node for the empty agency, and of every agency for None, which takes whoever administers the node."""
+    now = desk.clock.now()
+    async with desk.accounts.read() as view:
+        await over_agency(view, by, NODE if agency_id is None else agency_id, now)
+        posts = await (view.posts.all() if agency_id is None else view.posts.in_agency(agency_id))
+        held: dict[str, list[Post]] = {}
+        for each in posts:
+            held.setdefault(each.person_id, []).append(each)
+        found = [
+            (each, tuple(held.get(each.id, ())))
+            for each in await view.people.everybody()
+            if each.login is not None and (agency_id is None or each.id in held)
+        ]
+        found = sorted((each for each in found if wanted(*each)), key=lambda each: _last_seen(each[0]))
+        shown = [await _account_line(view, *each) for each in found[skip : skip + most]]
+    return shown, len(found)
+
+
+async def look_at(desk: AccountDesk, by: By, id: str) -> AccountSeen:
+    """NotFound for whoever has no post where this administrator administers."""
+    now = desk.clock.now()
+    async with desk.accounts.read() as view:
+        person = await view.people.get(id)
+        everywhere = await _administers(view, by, NODE, now)
+        posts = await view.posts.of({id})
+        if not everywhere:
+            posts = [each for each in posts if await _administers(view, by, each.agency_id, now)]
+            if not posts and person.added_by != by.principal_id:
+                raise NotFound(f"there is no person {id}")
+        line = await _account_line(view, person, tuple(posts))
+        places = {each.agency_id for each in posts}
+        events = [
+            each
+            for each in reversed(await view.events.of(id))
+            if everywhere or each.data.get("agency") in (None, *places)
+        ][:MOST_EVENTS]
+        names = {each.id: each.name for each in await view.people.everybody()}
+        ours = await _is_ours(view, by, person, now)
+    return AccountSeen(
+        person=person,
+        posts=line.posts,
+        has_factor=line.has_factor,
+        link_until=line.link_until,
+        is_ours=ours,
+        sessions=tuple(await sessions.open_of(desk, person)) if ours or by.person_id == id else (),
+        events=tuple(events),
+        names=names,
+    )
+
+
+async def logins(desk: AccountDesk) -> frozenset[str]:
+    """Every name that somebody signs in with, for suggesting one that is free."""
+    async with desk.accounts.read() as view:
+        return frozenset(each.login for each in await view.people.everybody() if each.login)
+
+
+async def last_review(desk: AccountDesk, agency_id: str) -> Event | None:
+    """When the accounts of that agency, or of the node, were last looked through."""
+    async with desk.accounts.read() as view:
+        found = await view.events.of(f"accounts:{agency_id or 'node'}")
+    told = [each for each in found if each.kind is EventKind.ACCOUNT_REVIEWED]
+    return max(told, key=lambda each: each.at, default=None)
+
+
+def _last_seen(person: Person) -> float:
+    return person.last_login_at.timestamp() if person.last_login_at is not None else 0.0
+
+
+async def _account_line(view: AccountWork, person: Person, posts: tuple[Post, ...]) -> AccountLine:
+    kept = await view.people.credentials(person.id)
+    return AccountLine(
+        person=person,
+        posts=posts,
+        has_factor=kept.sealed_totp is not None,
+        link_until=kept.code_until if kept.code_digest is not None else None,
+    )
+
+
+async def _administers(view: AccountWork, by: By, agency_id: str, now: datetime) -> bool:
+    try:
+        await over_agency(view, by, agency_id, now)
+    except Denied:
+        return False
+    return True
+
+
+async def _is_ours(view: AccountWork, by: By, person: Person, now: datetime) -> bool:
+    try:
+        await over_person(view, by, person, now)
+    except Denied:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewLine:
+    """One person as the list shows it (interfaces 2.12)."""
+
+    person: Person
+    posts: tuple[Post, ...]
+    has_factor: bool
+
+
+async def review_lines(desk: AccountDesk, by: By, agency_id: str) -> Sequence[ReviewLine]:
+    """By name; the empty agency gives those of the node. Posts of other agencies are not shown."""
+    now = desk.clock.now()
+    async with desk.accounts.read() as view:
+        await over_agency(view, by, agency_id, now)
+        posts = await view.posts.in_agency(agency_id)
+        ids = {each.person_id for each in posts}
+        people = [each for each in await view.people.everybody() if each.id in ids]
+        kept = {each.id: await view.people.credentials(each.id) for each in people}
+    return [
+        ReviewLine(
+            person=each,
+            posts=tuple(post for post in posts if post.person_id == each.id),
+            has_factor=kept[each.id].sealed_totp is not None,
+        )
+        for each in people
+    ]
+
+
+async def confirm_review(desk: AccountDesk, by: By, agency_id: str, year: int) -> int:
+    """Somebody looked through the list of that year; how many accounts were in it."""
+    found = await review_lines(desk, by, agency_id)
+    now = desk.clock.now()
+    async with desk.accounts.begin(by.principal_id) as work:
+        told = {"year": year, "agency": agency_id or None, "accounts": len(found)}
+        await work.events.append(EventKind.ACCOUNT_REVIEWED, f"accounts:{agency_id or 'node'}", now, told)
+        await work.commit()
+    return len(found)

@@ -17,14 +17,14 @@ from gateway.domain.account import (
     MOST_KEY_NETWORKS,
     ApiKey,
     ApiScope,
+    Network,
     Principal,
     PrincipalKind,
 )
 from gateway.domain.event import EventKind
-from gateway.domain.networks import Network
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts.acting import By, over_agency
-from gateway.office.accounts.desk import AccountDesk
+from gateway.office.desks import AccountDesk
 
 LONGEST = timedelta(days=730)
 # What a document system needs every day; what the node's own health says is the operator's to see.

@@ -1,19 +1,24 @@
-"""Sessions of the pages. In: what the browser holds. Out: who acts, with the rights of this moment; sessions listed, moved
-to another agency, ended. The id in the browser is new at each signing in and at each change of what the session may do."""
+"""Sessions of the pages, and what time alone ends. In: what the browser holds; or every account and the profile's
+numbers. Out: who acts, with the rights of this moment; sessions listed, moved to another agency, ended; of accounts
+that nobody uses (R89, R90) warnings told, accounts locked, suspended or withdrawn, one after the other, so that of
+two idle clerks one always stays. The id in the browser is new at each signing in and at each change of what the
+session may do."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from gateway.domain.event import EventKind
-from gateway.domain.person import Person
+from gateway.domain.person import Person, Role, Standing
 from gateway.errors import Denied, NotFound
 from gateway.office.accounts.acting import Acting, rights_of
-from gateway.office.accounts.desk import AccountDesk
+from gateway.office.desks import AccountDesk
+from gateway.office.domain.roles import Post, PostRole
 from gateway.office.domain.session import Ended, Session, digest_of, new_token
-from gateway.office.policy import session_rules
+from gateway.office.policy import account_clocks, signing_in
+from gateway.office.policy.account_clocks import Account, Verdict
 from gateway.office.policy.rights import Rights
 from gateway.office.ports.accounts import AccountWork
 
@@ -27,12 +32,12 @@ async def check(desk: AccountDesk, token: str) -> Acting:
     digest = _digest(token)
     async with desk.accounts.read() as view:
         acting = await seen(desk, view, digest, now)
-    if session_rules.is_to_touch(acting.session, desk.rules.sessions, now):
+    if signing_in.is_session_to_touch(acting.session, desk.rules.sessions, now):
         async with desk.accounts.begin(acting.person.id) as work:
             await work.sessions.touch(digest, now)
             await work.commit()
         touched = replace(acting.session, seen_at=now)
-        ends_at = session_rules.ends_at(touched, desk.rules.sessions)
+        ends_at = signing_in.session_ends_at(touched, desk.rules.sessions)
         acting = replace(acting, session=touched, ends_at=ends_at)
     return acting
 
@@ -46,7 +51,7 @@ async def look(desk: AccountDesk, token: str) -> Acting:
 async def seen(desk: AccountDesk, work: AccountWork, digest: str, now: datetime) -> Acting:
     """As `check`, within a unit of work, and without writing."""
     session = await work.sessions.find(digest)
-    if session is None or session_rules.over(session, desk.rules.sessions, now) is not None:
+    if session is None or signing_in.session_over(session, desk.rules.sessions, now) is not None:
         raise over()
     person = await work.people.get(session.person_id)
     # A password or a second factor made anew by a one-time code closes what was open under the old one.
@@ -58,10 +63,10 @@ async def seen(desk: AccountDesk, work: AccountWork, digest: str, now: datetime)
         person=person,
         session=_still_there(session, rights, now),
         rights=rights,
-        duties=session_rules.duties(
+        duties=signing_in.duties_of(
             person, session.factor, rights.posts, rules.passwords, rules.sessions, now
         ),
-        ends_at=session_rules.ends_at(session, rules.sessions),
+        ends_at=signing_in.session_ends_at(session, rules.sessions),
         at=now,
     )
 
@@ -112,7 +117,7 @@ async def open_of(desk: AccountDesk, person: Person) -> Sequence[Session]:
     now = desk.clock.now()
     async with desk.accounts.read() as view:
         found = await view.sessions.open_of(person.id)
-    return [each for each in found if session_rules.over(each, desk.rules.sessions, now) is None]
+    return [each for each in found if signing_in.session_over(each, desk.rules.sessions, now) is None]
 
 
 async def end_one(desk: AccountDesk, acting: Acting, id: str) -> None:
@@ -168,3 +173,92 @@ def _digest(token: str) -> str:
     if not token or len(token) > LONGEST_TOKEN:
         raise over()
     return digest_of(token)
+
+
+IDLE = "idle"
+_BECOMES: Mapping[Verdict, Standing] = {
+    Verdict.LOCK: Standing.LOCKED,
+    Verdict.SUSPEND: Standing.SUSPENDED,
+    Verdict.WITHDRAW: Standing.WITHDRAWN,
+}
+_NEEDED = frozenset({PostRole.CLERK, PostRole.AGENCY_ADMIN, PostRole.OPERATOR})
+
+
+async def sweep_idle(desk: AccountDesk) -> Mapping[str, Verdict]:
+    """What became of whom, by id; those that are fine are left out. Again at once changes nothing. Sessions and tries that
+    are long over are removed."""
+    now, found = desk.clock.now(), {}
+    async with desk.accounts.read() as view:
+        if not await view.posts.all():
+            return {}  # a node without accounts is not written to
+    async with desk.accounts.begin("node") as work:
+        # One at a time: two that look at once would each leave the other's clerk.
+        await work.tries.of("idle accounts")
+        people = {each.id: each for each in await work.people.everybody()}
+        posts = [each for each in await work.posts.all() if each.holds(now)]
+        for person in sorted(people.values(), key=lambda each: (each.used_at, each.id)):
+            verdict = account_clocks.judge_idle(_account_known(person, posts, people), desk.rules.idle, now)
+            if verdict is not Verdict.FINE:
+                people[person.id] = await _apply_verdict(work, person, verdict, posts, now)
+                found[person.id] = verdict
+        await work.sessions.sweep(now - desk.rules.sessions.whole)
+        await work.tries.sweep(now - 2 * desk.rules.slow.forget)
+        await work.commit()
+    return found
+
+
+def _account_known(person: Person, posts: Collection[Post], people: Mapping[str, Person]) -> Account:
+    by_idleness = person.standing is Standing.SUSPENDED and person.standing_why == IDLE
+    return Account(
+        added_at=person.added_at,
+        last_login_at=person.last_login_at,
+        warned_at=person.warned_at,
+        suspended_at=person.standing_at if by_idleness else None,
+        # Whoever has no post is no account of the pages: those who decide about trust sign in when there is something.
+        is_out=person.blocked_at is not None
+        or person.standing is not Standing.ACTIVE
+        or not any(each.person_id == person.id for each in posts),
+        is_needed=_is_needed(person, posts, people),
+    )
+
+
+def _is_needed(person: Person, posts: Collection[Post], people: Mapping[str, Person]) -> bool:
+    """Whether an agency would have no clerk or no administrator left, or the node nobody who administers."""
+    mine = [each for each in posts if each.person_id == person.id and each.role in _NEEDED]
+    alone = any(not _has_others(person, post, posts, people) for post in mine)
+    if Role.PEOPLE in person.roles:
+        alone = alone or not any(
+            each.is_active and Role.PEOPLE in each.roles for each in people.values() if each.id != person.id
+        )
+    return alone
+
+
+def _has_others(person: Person, post: Post, posts: Collection[Post], people: Mapping[str, Person]) -> bool:
+    return any(
+        (each.agency_id, each.role) == (post.agency_id, post.role) and people[each.person_id].is_active
+        for each in posts
+        if each.person_id != person.id
+    )
+
+
+async def _apply_verdict(
+    work: AccountWork, person: Person, verdict: Verdict, posts: Collection[Post], now: datetime
+) -> Person:
+    standing = _BECOMES.get(verdict)
+    if standing is None:
+        changed = replace(person, warned_at=now)
+    else:
+        changed = replace(
+            person, standing=standing, standing_why=IDLE, standing_by="node", standing_at=now, warned_at=now
+        )
+        await end_all(work, person.id, now, Ended.STANDING)
+    await work.people.save(changed)
+    told = {
+        "verdict": verdict.value,
+        "used_at": person.used_at.isoformat(),
+        "agencies": sorted(
+            {each.agency_id for each in posts if each.person_id == person.id and each.agency_id}
+        ),
+    }
+    await work.events.append(EventKind.ACCOUNT_IDLE, person.id, now, told)
+    return changed

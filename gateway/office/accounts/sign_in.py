@@ -1,23 +1,105 @@
-"""Signs a person in to the pages. In: a name, a password and, where one is set up, a second factor or a recovery code. Out:
-a new session and its token. Every failure looks alike and takes as long, whether or not there is such a person."""
+"""Signs a person in to the pages. In: a name, a password and, where one is set up, a second factor or a recovery code;
+the address. Out: a new session and its token, or Denied while they have to wait. Every failure looks alike and takes
+as long, whether or not there is such a person. Tries are counted before each is looked at, so that many at once are
+not more than one after another; names that nobody has wait like all others."""
 
 from __future__ import annotations
 
+import hashlib
+import ipaddress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache, partial
 
 from gateway.domain.event import EventKind
 from gateway.domain.person import Credentials, Person
+from gateway.domain.text import fold
 from gateway.errors import Denied, NotFound
-from gateway.office.accounts import sessions, tries
+from gateway.office.accounts import sessions
 from gateway.office.accounts.acting import rights_of
-from gateway.office.accounts.desk import AccountDesk
-from gateway.office.accounts.tries import Counted
+from gateway.office.desks import AccountDesk
 from gateway.office.domain.session import Duty, Ended, Factor, Origin, Session, digest_of, new_token
-from gateway.office.policy import password_rules, session_rules
+from gateway.office.policy import signing_in
+from gateway.office.policy.signing_in import Tries
 from gateway.office.ports.accounts import AccountWork
 from gateway.ports.deciding import SignInSecrets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """One try, counted. `locks` when the name waits from now on unless this one succeeds."""
+
+    by_name: str
+    by_address: str
+    locks: bool
+
+
+async def count_try(desk: AccountDesk, name: str, address: str) -> Counted:
+    """Denied with `GW-LOCKED` for the name, `GW-SLOW-DOWN` for the address; the hint says how many seconds."""
+    now, rules = desk.clock.now(), desk.rules.slow
+    keys = _try_key("name", fold(name)), _try_key("address", _network_of(address))
+    async with desk.accounts.begin("node") as work:
+        names, addresses = await _tries_of(work, keys[0]), await _tries_of(work, keys[1])
+        _must_wait("GW-LOCKED", signing_in.name_waits_until(names, rules, now), now)
+        _must_wait("GW-SLOW-DOWN", signing_in.address_waits_until(addresses, rules, now), now)
+        names = signing_in.one_more_failure(names, rules, now)
+        await _save_tries(work, keys[0], names)
+        await _save_tries(work, keys[1], signing_in.one_more_failure(addresses, rules, now))
+        await work.commit()
+    locks = signing_in.name_waits_until(names, rules, now) is not None
+    return Counted(by_name=keys[0], by_address=keys[1], locks=locks)
+
+
+async def try_succeeded(work: AccountWork, counted: Counted) -> None:
+    """In the caller's transaction. The address only loses this one: whoever has an account of one's own must not be able to
+    go on guessing others'."""
+    await work.tries.save(counted.by_name, 0, None)
+    addresses = await _tries_of(work, counted.by_address)
+    await work.tries.save(counted.by_address, max(0, addresses.failures - 1), addresses.last_at)
+
+
+async def tell_lock(desk: AccountDesk, person_id: str, counted: Counted) -> None:
+    if counted.locks:
+        async with desk.accounts.begin(person_id) as work:
+            await work.events.append(EventKind.PERSON_LOCKED, person_id, desk.clock.now())
+            await work.commit()
+
+
+async def forgive_tries(work: AccountWork, *names: str) -> None:
+    """Nobody waits under these names any more."""
+    for name in names:
+        await work.tries.save(_try_key("name", fold(name)), 0, None)
+
+
+async def _tries_of(work: AccountWork, key: str) -> Tries:
+    failures, last_at = await work.tries.of(key)
+    return Tries(failures=failures, last_at=last_at)
+
+
+async def _save_tries(work: AccountWork, key: str, tries: Tries) -> None:
+    await work.tries.save(key, tries.failures, tries.last_at)
+
+
+def _must_wait(code: str, until: datetime | None, now: datetime) -> None:
+    if until is not None:
+        seconds = max(1, round((until - now).total_seconds()))
+        raise Denied("too many tries; wait before the next one", code=code, hint=f"wait: {seconds} s")
+
+
+def _network_of(address: str) -> str:
+    """Of the newer addresses everybody has as many as wanted: the network counts."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(found.ipv4_mapped or ipaddress.IPv6Network((found, 64), strict=False))
+    return str(found)
+
+
+def _try_key(kind: str, text: str) -> str:
+    return hashlib.sha256(f"{kind}\x1f{text}".encode("utf-8", "surrogatepass")).hexdigest()
+
 
 LONGEST_AGENT = 200
 LONGEST_NAME = 200
@@ -54,7 +136,7 @@ class _Proof:
 async def run(desk: AccountDesk, typed: Typed, origin: Origin, before: str | None = None) -> Entered:
     """`before` is the token that the browser had: that session ends. Denied when it does not fit (`GW-SIGN-IN`), while the
     name or the address has to wait, and, for whoever showed everything, when the account is out (`GW-ACCOUNT`)."""
-    counted = await tries.count(desk, typed.login[:LONGEST_NAME], origin.address)
+    counted = await count_try(desk, typed.login[:LONGEST_NAME], origin.address)
     person, kept = await _known(desk, typed.login)
     proof = await desk.pool.run(partial(_proved, desk.secrets, kept, typed, desk.clock.now()))
     entered = None
@@ -62,7 +144,7 @@ async def run(desk: AccountDesk, typed: Typed, origin: Origin, before: str | Non
         entered = await _enter(desk, person.id, kept, proof, counted, origin, before)
     if entered is None:
         if person is not None:
-            await tries.tell_lock(desk, person.id, counted)
+            await tell_lock(desk, person.id, counted)
         raise refused()
     return entered
 
@@ -70,15 +152,15 @@ async def run(desk: AccountDesk, typed: Typed, origin: Origin, before: str | Non
 async def is_password(desk: AccountDesk, person: Person, password: str, origin: Origin) -> Credentials:
     """The person's secrets as they are kept, once more proved by the password: for acts that a session alone must not
     do. Counted like signing in."""
-    counted = await tries.count(desk, person.login or person.name, origin.address)
+    counted = await count_try(desk, person.login or person.name, origin.address)
     async with desk.accounts.read() as view:
         kept = await view.people.credentials(person.id)
     fits = await desk.pool.run(partial(desk.secrets.is_passphrase, password, kept.passphrase_hash or ""))
     if not fits:
-        await tries.tell_lock(desk, person.id, counted)
+        await tell_lock(desk, person.id, counted)
         raise refused()
     async with desk.accounts.begin(person.id) as work:
-        await tries.succeeded(work, counted)
+        await try_succeeded(work, counted)
         await work.commit()
     return kept
 
@@ -137,7 +219,7 @@ async def _enter(
             raise _out(person)
         if not await _use(work, person_id, proof, now):
             return None
-        await tries.succeeded(work, counted)
+        await try_succeeded(work, counted)
         if before is not None:
             await _replace(work, before, now)
         others = await work.sessions.open_of(person_id)
@@ -149,9 +231,9 @@ async def _enter(
         token=token,
         session=session,
         person=person,
-        duties=session_rules.duties(person, proof.factor, rights.posts, rules.passwords, rules.sessions, now),
-        others=sum(session_rules.over(each, rules.sessions, now) is None for each in others),
-        reminder=password_rules.reminder(person.password_at, rules.passwords, now)
+        duties=signing_in.duties_of(person, proof.factor, rights.posts, rules.passwords, rules.sessions, now),
+        others=sum(signing_in.session_over(each, rules.sessions, now) is None for each in others),
+        reminder=signing_in.password_reminder(person.password_at, rules.passwords, now)
         if person.password_at
         else None,
     )

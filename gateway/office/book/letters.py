@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from gateway.domain.account import AgencyScope, NumberingMode
-from gateway.domain.book import Book, Span, end_of_run
+from gateway.domain.book import Book, PaperLetter, Span, end_of_run
 from gateway.domain.event import EventKind
-from gateway.domain.letter import PaperLetter
 from gateway.domain.wall_clock import local
 from gateway.errors import Refused
-from gateway.office.book.desk import BookDesk
+from gateway.office.desks import BookDesk
 from gateway.office.ports.store import OfficeWork
 from gateway.policy import book as rules
 from gateway.policy import door

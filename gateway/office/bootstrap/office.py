@@ -10,34 +10,27 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from gateway.bootstrap import keys
+from gateway.bootstrap import ground
 from gateway.bootstrap.ground import Ground, server_limits
 from gateway.bootstrap.node import Node, Wrap, open_node
 from gateway.clock import SystemClock
-from gateway.office.accounts import heads
-from gateway.office.accounts.desk import AccountDesk, AccountRules
-from gateway.office.book.desk import BookDesk
-from gateway.office.domain.post import PostRole
-from gateway.office.letters.desk import OfficeIn, OfficeOut
+from gateway.office.accounts import acting
+from gateway.office.desks import AccountDesk, AccountRules, BookDesk, OfficeIn, OfficeOut, TodoDesk
+from gateway.office.domain.roles import PostRole
 from gateway.office.mail import MailServer, SmtpMailer
-from gateway.office.policy import awaited
-from gateway.office.policy.idle import IdleRules
-from gateway.office.policy.password_rules import PasswordRules
-from gateway.office.policy.session_rules import SessionRules
-from gateway.office.policy.slowing import SlowRules
-from gateway.office.ports.deadlines import EndingCertificate
-from gateway.office.store.lists_due import Reckon
-from gateway.office.store.people_work import SqlAccounts
+from gateway.office.policy import todo
+from gateway.office.policy.account_clocks import IdleRules
+from gateway.office.policy.signing_in import PasswordRules, SessionRules, SlowRules
+from gateway.office.ports.store import EndingCertificate
+from gateway.office.store.accounts import SqlAccounts
+from gateway.office.store.lists_write import Reckon
 from gateway.office.store.store import SqlOfficeStore
-from gateway.office.todo.desk import TodoDesk
-from gateway.office.todo.remind import Reminders
-from gateway.office.workers.digest import Digest, WatchedMail
-from gateway.office.workers.idle_accounts import IdleAccounts
-from gateway.office.workers.lister import Lister
-from gateway.policy import expiry, office_hours
+from gateway.office.todo import Reminders
+from gateway.office.workers import Digest, IdleAccounts, Lister, WatchedMail
+from gateway.policy import timers, upkeep
 from gateway.ports import Clock, Pool
 from gateway.settings import Settings
-from gateway.settings.mail import read_hours, read_people
+from gateway.settings.reading import read_hours, read_people
 from gateway.trust.person_secrets import PersonSecrets
 from gateway.workers.key_watch import KeyWatch
 from gateway.workers.loop import Loop
@@ -80,7 +73,7 @@ async def open_office(
     address, limits = settings.database.address, server_limits(settings)
     store = SqlOfficeStore(address, time, limits, waiting(settings))
     async with open_node(settings, time, around, store) as node:
-        watch = keys.watch(store, node.directory, node.keys, node.trust, node.deciding)
+        watch = ground.key_watch(store, node.directory, node.keys, node.trust, node.deciding)
         accounts = account_desk(node)
         todo = TodoDesk(
             store=store,
@@ -177,7 +170,7 @@ class Certificates:
 
     async def endings(self, now: datetime) -> Sequence[EndingCertificate]:
         if self._known is None or not self._known[0] <= now < self._known[0] + _FRESH:
-            found = expiry.last_of_each(await self._watch.endings(now))
+            found = upkeep.last_of_each_code(await self._watch.endings(now))
             self._known = (
                 now,
                 [
@@ -192,8 +185,8 @@ class Certificates:
 
 def waiting(settings: Settings) -> Reckon:
     """Until when lists wait for a document to be taken in."""
-    return awaited.by_days(
-        office_hours.read_weekdays(settings.office.weekdays), office_hours.read_spans(settings.office.hours)
+    return todo.waits_until(
+        timers.read_weekdays(settings.office.weekdays), timers.read_spans(settings.office.hours)
     )
 
 
@@ -204,7 +197,7 @@ def reminders(
     mail = settings.mail
 
     async def of_heads(agency_id: str) -> Sequence[str]:
-        return [each.email for each in await heads.of(accounts, agency_id) if each.email]
+        return [each.email for each in await acting.heads_of(accounts, agency_id) if each.email]
 
     server = MailServer(
         host=mail.host,

@@ -1,7 +1,11 @@
-"""Wires the pages: everything that people see over an open node. In: a node, what watches it, the way in from the network.
-Out: their routes, and what they work with. Loaded when somebody first asks for a page."""
+"""Wires the pages: everything that people see over an open node. In: a node, what watches it, the way in from the
+network. Out: their routes, and what they work with: the desks, the promises of `office.ports` as `office.node` keeps
+them, the light of the axis, which is `up`, `slow` or `down` and since when, from memory. Loaded when somebody first
+asks for a page."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -10,18 +14,41 @@ from gateway.api.app import REQUEST_ID
 from gateway.api.entry import Entry
 from gateway.edxml import workbook
 from gateway.office.bootstrap.office import Office
-from gateway.office.node import axis_light, certificates, operations
-from gateway.office.node.bell import TaskBell
-from gateway.office.node.contacts import NodeContacts
-from gateway.office.node.notice_board import NodeNotices
-from gateway.office.node.packets import PacketViews
-from gateway.office.node.signing import TokenSigning
-from gateway.office.web.app import add_pages, add_static
-from gateway.office.web.deps import WebDeps, WebOptions
-from gateway.office.web.previews import Previews
-from gateway.office.web.status_page import add_status
+from gateway.office.node import exchange
+from gateway.office.node.aside import AxisDeadLetters, Quarantine
+from gateway.office.node.exchange import NodeContacts, PacketViews, TokenSigning
+from gateway.office.node.frame import NodeNotices, TaskBell
+from gateway.office.node.journal import NodeJournal
+from gateway.office.node.machine import BackupCopies, NodeMachine
+from gateway.office.ports.node import Operations
+from gateway.office.web.app import add_pages, add_static, add_status
+from gateway.office.web.deps import Light, Previews, WebDeps, WebOptions
 from gateway.ops.evidence.make import EvidenceMaker
-from gateway.ports import Health
+from gateway.ports import AxisDesk, Health
+
+
+def axis_light(axis: AxisDesk) -> Callable[[], Light]:
+    def light() -> Light:
+        state = axis.state()
+        if state.blocked_since is not None:
+            return Light(word="slow", since=state.blocked_since)
+        # An axis that nobody needed yet is well.
+        if state.connected_since is None and state.down_since is not None:
+            return Light(word="down", since=state.down_since)
+        return Light(word="up")
+
+    return light
+
+
+def operations_of(node: Office, health: Health, notices: NodeNotices) -> Operations:
+    return Operations(
+        machine=NodeMachine(node, health),
+        dead=AxisDeadLetters(node),
+        aside=Quarantine(node),
+        copies=BackupCopies(node),
+        journal=NodeJournal(node),
+        notices=notices,
+    )
 
 
 def routes(node: Office, deps: WebDeps) -> web.UrlDispatcher:
@@ -49,8 +76,8 @@ def pages(node: Office, health: Health, entry: Entry) -> WebDeps:
         book=node.book,
         registry=node.directory,
         contacts=NodeContacts(node),
-        certificate=certificates.facts,
-        exchange=certificates.Exchange(node.store),
+        certificate=exchange.certificate_facts,
+        exchange=exchange.ProposedCertificates(node.store),
         workbook=workbook.first_sheet,
         clock=node.clock,
         pool=node.pool,
@@ -63,9 +90,9 @@ def pages(node: Office, health: Health, entry: Entry) -> WebDeps:
         packets=PacketViews(node, EvidenceMaker(node)),
         agencies=node.directory,
         signing=TokenSigning(node),
-        operations=operations.of(node, health, notices),
+        operations=operations_of(node, health, notices),
         notices=notices,
-        light=axis_light.of(node.axis),
+        light=axis_light(node.axis),
         request_id=lambda request: request.get(REQUEST_ID, ""),
         address=entry.address,
         version=__version__,

@@ -14,12 +14,12 @@ from gateway.cli import output
 from gateway.cli.command import Call, noun, verb
 from gateway.cli.node import run
 from gateway.domain.book import Book, BookLine, Cell, Form, Span, Summary
-from gateway.office.cli import book_acts, book_paper
+from gateway.office.cli import book_acts
 from gateway.office.cli.seat import at_desk
 from gateway.office.hung import OFFICE
 
 if TYPE_CHECKING:
-    from gateway.office.book.export import Ask
+    from gateway.office.book.books import Ask
     from gateway.office.cli.seat import OfficeSeat
 
 Which = Annotated[Book, typer.Argument(help="The book.")]
@@ -55,8 +55,8 @@ def register(app: typer.Typer) -> None:
             "gateway book export outgoing so-di.html --year 2026 --volume 2",
         ),
     )(export)
-    book_acts.register(group)
-    book_paper.register(group)
+    book_acts.register_acts(group)
+    book_acts.register_paper(group)
     app.add_typer(group)
 
 
@@ -86,14 +86,14 @@ async def _show(
     limit: int,
     after: str | None,
 ) -> None:
-    from gateway.office.book import read, words
+    from gateway.office.book import book_lines, books
 
     async with at_desk(call) as seat:
         ask = _ask(call, seat, book, year, since, until, form)
         desk = seat.node.book
         async with desk.store.read(seat.scope) as work:
-            told = await read.summary(work, book, ask.span, series_by_type=desk.series_by_type)
-            leaf = await read.leaf(work, book, ask.span, limit=limit, after=after, lang=ask.lang)
+            told = await books.summary_of(work, book, ask.span, series_by_type=desk.series_by_type)
+            leaf = await books.leaf(work, book, ask.span, limit=limit, after=after, lang=ask.lang)
     output.rows(
         call,
         [_record(line) for line in leaf.lines],
@@ -102,7 +102,7 @@ async def _show(
         extra={"summary": _summary(told)},
     )
     for run_ in told.runs:
-        call.tell(words.run_sentence(run_, ask.lang))
+        call.tell(book_lines.gaps_sentence(run_, ask.lang))
     if isinstance(leaf.after, str):
         call.say("cli.more", command=f"--after {leaf.after}")
     elif leaf.after is not None:
@@ -142,10 +142,14 @@ async def _export(
     form: Form,
     volume: int,
 ) -> None:
-    from gateway.office.book import export as writing
+    from gateway.office.book import books
     from gateway.office.web import book_page
 
-    writers = {FileKind.XLSX: writing.xlsx, FileKind.CSV: writing.csv, FileKind.HTML: book_page.write}
+    writers = {
+        FileKind.XLSX: books.write_xlsx,
+        FileKind.CSV: books.write_csv,
+        FileKind.HTML: book_page.write,
+    }
     async with at_desk(call) as seat:
         ask = _ask(call, seat, book, year, since, until, form, volume)
         try:
@@ -173,7 +177,7 @@ def _ask(
     form: Form,
     volume: int = 1,
 ) -> Ask:
-    from gateway.office.book.export import Ask
+    from gateway.office.book.books import Ask
 
     first, last = (book_acts.day(text) if text else None for text in (since, until))
     known = first or last

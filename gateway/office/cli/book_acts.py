@@ -1,5 +1,7 @@
-"""What a clerk enters in the books by hand: mail on paper, what is made up for after a stop, and lines struck through.
-In: what the letter says, and its scan. Out: the line with its number."""
+"""What a clerk enters in the books by hand, and the paper dispatch list: mail on paper, what is made up for after a
+stop, lines struck through; what somebody has to carry to whom, what was handed over in some days, and a letter
+handed over. In: what the letter says, and its scan; days, or a document with day and means. Out: the line with its
+number; lines of the list; or the lines closed."""
 
 from __future__ import annotations
 
@@ -11,16 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import output
+from gateway.cli import documents, output
 from gateway.cli.command import Call, verb
 from gateway.cli.node import run
 from gateway.domain.document import Source
 from gateway.office.cli.seat import at_desk
+from gateway.policy.outgoing import HandedOver, Means
 
 if TYPE_CHECKING:
-    from gateway.domain.letter import PaperLetter
+    from gateway.domain.book import PaperLetter
     from gateway.incoming.by_hand import Attached, Letter
-    from gateway.ports.rows import RegisterEntry
+    from gateway.outgoing.manage import PaperLine
+    from gateway.ports.queues import RegisterEntry
 
 _PIECE = 256 * 1024
 
@@ -42,7 +46,7 @@ Copy = Annotated[
 Why = Annotated[str, typer.Option(help="Why; it stands in the book.")]
 
 
-def register(group: typer.Typer) -> None:
+def register_acts(group: typer.Typer) -> None:
     """Adds the acts to the group of `gateway book`."""
     verb(
         group,
@@ -260,3 +264,119 @@ def _letter(letter: PaperLetter) -> dict[str, Any]:
         "struck_at": output.stamp(letter.struck_at),
         "struck_reason": letter.struck_reason,
     }
+
+
+_PAPER_COLUMNS = (
+    ("cli.column.number", ""),
+    ("cli.column.recipient", ""),
+    ("book.column.subject", ""),
+    ("cli.column.printed", ""),
+    ("cli.column.handed_over", ""),
+)
+
+
+def register_paper(group: typer.Typer) -> None:
+    """Adds the list to the group of `gateway book`."""
+    verb(
+        group,
+        "paper",
+        examples=("gateway book paper", "gateway book paper --from 01/11/2026 --to 30/11/2026 -o json"),
+    )(paper)
+    verb(
+        group,
+        "hand-over",
+        examples=(
+            "gateway book hand-over 15/UBND-VP --means post --note 'RR 123 456 789 VN'",
+            "gateway book hand-over msg_01J… --means hand --to Z91.02 --on 20/11/2026 --yes",
+        ),
+        writes=True,
+    )(hand_over)
+
+
+def paper(
+    call: Call,
+    since: Annotated[str | None, typer.Option("--from", help="Show what was handed over since.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Last day of that; default: today.")] = None,
+) -> None:
+    """Show what has to go on paper; with --from, what was handed over."""
+    run(_paper(call, since, until))
+
+
+async def _paper(call: Call, since: str | None, until: str | None) -> None:
+    from gateway.outgoing import manage
+
+    async with at_desk(call) as seat:
+        today = output.today(seat.node.clock.now())
+        first, last = day(since) if since else today, day(until) if until else today
+        async with seat.node.store.read(seat.scope) as work:
+            found = (
+                await manage.paper_handed_over(work, first, last)
+                if since or until
+                else await manage.paper_waiting(work)
+            )
+    output.rows(
+        call,
+        [_paper_record(each) for each in found],
+        _PAPER_COLUMNS,
+        ([*_paper_cells(call, each)] for each in found),
+    )
+
+
+def hand_over(
+    call: Call,
+    document: Annotated[str, typer.Argument(help="Id, or number/symbol.")],
+    means: Annotated[Means, typer.Option(help="How it went.")],
+    to: Annotated[
+        list[str] | None, typer.Option("--to", help="Code of a recipient (repeat); default: all that wait.")
+    ] = None,
+    on: Annotated[str | None, typer.Option(help="The day; default: today.")] = None,
+    note: Annotated[str, typer.Option(help="Number of the receipt, or who took it.")] = "",
+) -> None:
+    """Note that a document was handed over on paper, when and how."""
+    run(_hand_over(call, document, means, to or [], on, note))
+
+
+async def _hand_over(call: Call, text: str, means: Means, to: list[str], on: str | None, note: str) -> None:
+    from gateway.outgoing import manage
+
+    async with at_desk(call) as seat:
+        async with seat.node.store.read(seat.scope) as work:
+            found = await documents.find_outgoing(work, text)
+        gone_on = day(on) if on else output.today(seat.node.clock.now())
+        said = HandedOver(on=gone_on, means=means, note=note)
+        name = output.plain(documents.numbered(found.draft.number, found.draft.symbol) or found.id)
+        if not call.agrees("cli.ask.hand_over", document=name, day=output.day(gone_on)):
+            return
+        done = await manage.close_paper(seat.node.out, seat.scope, found.id, said, to)
+    output.record(call, {"id": done.id, "on": gone_on.isoformat(), "means": means.value, "note": note})
+    call.say("cli.handed_over", document=name)
+
+
+def _paper_record(line: PaperLine) -> dict[str, Any]:
+    draft, part = line.document.draft, line.part
+    return {
+        "id": line.document.id,
+        "number": draft.code,
+        "date": draft.issued_on.isoformat() if draft.issued_on else None,
+        "subject": "" if line.document.is_sealed else draft.subject,
+        "to": line.delivery.recipient.code,
+        "name": line.delivery.recipient.name,
+        "delivery_mode": draft.delivery_mode,
+        "copies": draft.copies,
+        "printed": [each.name for each in line.printed],
+        "handed_over": part.handed_over.isoformat() if part.handed_over else None,
+        "means": part.means,
+        "note": part.note,
+    }
+
+
+def _paper_cells(call: Call, line: PaperLine) -> list[str]:
+    told, part = _paper_record(line), line.part
+    gone = ""
+    if part.handed_over is not None:
+        gone = f"{output.day(part.handed_over)} {call.word(f'paper.means.{part.means}')}"
+    to = told["name"] or told["to"]
+    return [output.plain(str(each)) for each in (told["number"], to, told["subject"])] + [
+        output.plain(", ".join(told["printed"])),
+        gone,
+    ]

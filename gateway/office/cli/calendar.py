@@ -61,12 +61,12 @@ def list_(
 
 
 async def _list(call: Call, year: int | None) -> None:
-    from gateway.domain.shipped_days import SHIPPED
-    from gateway.policy import office_hours
+    from gateway.domain.office_calendar import SHIPPED
+    from gateway.policy import timers
 
     async with at_ground(call.settings()) as ground:
         own = await ground.store.calendar.days()
-    days = [each for each in office_hours.merged(SHIPPED, own) if year in (None, each.day.year)]
+    days = [each for each in timers.merged_days(SHIPPED, own) if year in (None, each.day.year)]
     output.rows(call, [_shown(call, each) for each in days], _COLUMNS, [_cells(call, each) for each in days])
 
 

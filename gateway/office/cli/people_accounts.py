@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import output, person
+from gateway.cli import output, people
 from gateway.cli.command import Call, verb
 from gateway.cli.node import at_ground, chosen, operator, run
-from gateway.cli.person import MaybeAs
+from gateway.cli.people import MaybeAs
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
     from gateway.domain.person import Person
     from gateway.office.accounts.acting import By
-    from gateway.office.accounts.desk import AccountDesk
-    from gateway.office.accounts.posts import Wanted
-    from gateway.office.accounts.review import Line
-    from gateway.office.domain.post import Post, PostRole
+    from gateway.office.accounts.admin import ReviewLine
+    from gateway.office.accounts.posts import WantedPost
+    from gateway.office.desks import AccountDesk
+    from gateway.office.domain.roles import Post, PostRole
 
 _ACCOUNTS = (
     *(("cli.column.login", ""), ("cli.column.name", ""), ("cli.column.title", ""), ("cli.column.roles", "")),
@@ -237,12 +237,12 @@ def sessions(call: Call, login: Named) -> None:
 
 
 async def _sessions(call: Call, login: str) -> None:
-    from gateway.office.accounts import sessions as flow
+    from gateway.office.accounts import sessions
 
     async with at_ground(call.settings()) as ground:
         async with _desk(ground).accounts.read() as view:
             one = await view.people.named(login)
-        found = await flow.open_of(_desk(ground), one)
+        found = await sessions.open_of(_desk(ground), one)
     told = [
         {
             "id": each.id,
@@ -273,7 +273,7 @@ def sign_out(call: Call, login: Named) -> None:
 
 
 async def _sign_out(call: Call, login: str) -> None:
-    from gateway.office.accounts import sessions as flow
+    from gateway.office.accounts import sessions
 
     async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.sign_out", login=login):
@@ -281,7 +281,7 @@ async def _sign_out(call: Call, login: str) -> None:
         principal = await operator(ground.store)
         async with _desk(ground).accounts.read() as view:
             one = await view.people.named(login)
-        ended = await flow.end_everywhere(_desk(ground), principal.id, one)
+        ended = await sessions.end_everywhere(_desk(ground), principal.id, one)
     output.record(call, {"login": login, "ended": ended}, id_key="login")
 
 
@@ -291,11 +291,11 @@ def review(call: Call, as_: MaybeAs = None) -> None:
 
 
 async def _review(call: Call, as_: str | None) -> None:
-    from gateway.office.accounts import review as flow
+    from gateway.office.accounts import admin
 
     async with at_ground(call.settings()) as ground:
         agency_id = chosen(await ground.store.hosted(), call.agency).id if call.agency else ""
-        found = await flow.lines(_desk(ground), await _by(call, ground, as_), agency_id)
+        found = await admin.review_lines(_desk(ground), await _by(call, ground, as_), agency_id)
     cells = [
         (
             each.person.login or "",
@@ -321,23 +321,23 @@ def _desk(ground: Ground) -> AccountDesk:
 async def _by(call: Call, ground: Ground, as_: str | None) -> By:
     from gateway.office.accounts.acting import By
 
-    who = await person.maybe_signed_in(call, ground, as_)
+    who = await people.maybe_signed_in(call, ground, as_)
     if who is not None:
         return By.person(who.person.id)
     return By(principal_id=(await operator(ground.store)).id)
 
 
-async def _wanted(call: Call, ground: Ground, role: PostRole, unit: str) -> Wanted:
-    from gateway.office.accounts.posts import Wanted
+async def _wanted(call: Call, ground: Ground, role: PostRole, unit: str) -> WantedPost:
+    from gateway.office.accounts.posts import WantedPost
 
     if role.is_of_node:
-        return Wanted(role=role)
+        return WantedPost(role=role)
     agency = chosen(await ground.store.hosted(), call.agency)
-    return Wanted(role=role, agency_id=agency.id, unit=unit)
+    return WantedPost(role=role, agency_id=agency.id, unit=unit)
 
 
 def _role(text: str) -> PostRole:
-    from gateway.office.domain.post import PostRole
+    from gateway.office.domain.roles import PostRole
 
     known = [str(each) for each in PostRole if each is not PostRole.SYSTEM]
     if text not in known:
@@ -364,7 +364,7 @@ def _shown(one: Person) -> dict[str, Any]:
     }
 
 
-def _line(line: Line) -> dict[str, Any]:
+def _line(line: ReviewLine) -> dict[str, Any]:
     return _shown(line.person) | {
         "posts": [
             {"role": each.role.value, "unit": each.unit, "until": output.stamp(each.until)}

@@ -18,7 +18,7 @@ from gateway.office.hung import OFFICE
 from gateway.words import labels
 
 if TYPE_CHECKING:
-    from gateway.office.todo.gather import TodoList
+    from gateway.office.todo import TodoList
 
 TaskId = Annotated[str, typer.Argument(help="Id of the task, from: gateway todo list")]
 _COLUMNS = (
@@ -80,10 +80,10 @@ def list_(
 
 
 async def _list(call: Call, everything: bool) -> None:
-    from gateway.office.todo import gather
+    from gateway.office import todo
 
     async with at_desk(call) as seat:
-        found = await gather.run(seat.node.todo, seat.scope, everything=everything)
+        found = await todo.gather(seat.node.todo, seat.scope, everything=everything)
     output.rows(
         call,
         [_shown(found, each) for each in found.tasks],
@@ -140,11 +140,11 @@ def take(
 async def _take(call: Call, task: str, owner: str | None) -> None:
     import getpass
 
-    from gateway.office.todo import note
+    from gateway.office import todo
 
     if call.agrees("cli.ask.todo", task=task):
         async with at_desk(call) as seat:
-            _tell(call, await note.take(seat.node.todo, seat.scope, task, owner or getpass.getuser()))
+            _tell(call, await todo.take_task(seat.node.todo, seat.scope, task, owner or getpass.getuser()))
 
 
 def snooze(
@@ -158,11 +158,11 @@ def snooze(
 
 
 async def _snooze(call: Call, task: str, until: datetime, why: str) -> None:
-    from gateway.office.todo import note
+    from gateway.office import todo
 
     if call.agrees("cli.ask.todo", task=task):
         async with at_desk(call) as seat:
-            _tell(call, await note.snooze(seat.node.todo, seat.scope, task, until, why))
+            _tell(call, await todo.snooze_task(seat.node.todo, seat.scope, task, until, why))
 
 
 def close(call: Call, task: TaskId, note: Annotated[str, typer.Option(help="How; it is recorded.")]) -> None:
@@ -171,11 +171,11 @@ def close(call: Call, task: TaskId, note: Annotated[str, typer.Option(help="How;
 
 
 async def _close(call: Call, task: str, why: str) -> None:
-    from gateway.office.todo import note
+    from gateway.office import todo
 
     if call.agrees("cli.ask.todo", task=task):
         async with at_desk(call) as seat:
-            _tell(call, await note.close(seat.node.todo, seat.scope, task, why))
+            _tell(call, await todo.close_task(seat.node.todo, seat.scope, task, why))
 
 
 def wake(call: Call, task: TaskId) -> None:
@@ -184,11 +184,11 @@ def wake(call: Call, task: TaskId) -> None:
 
 
 async def _wake(call: Call, task: str) -> None:
-    from gateway.office.todo import note
+    from gateway.office import todo
 
     if call.agrees("cli.ask.todo", task=task):
         async with at_desk(call) as seat:
-            _tell(call, await note.wake(seat.node.todo, seat.scope, task))
+            _tell(call, await todo.wake_task(seat.node.todo, seat.scope, task))
 
 
 def _tell(call: Call, noted: TaskNote) -> None:

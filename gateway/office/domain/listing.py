@@ -1,5 +1,8 @@
-"""What a list shows of one document, and in which tabs it stands. In: the document and the states of its recipients. Out:
-frozen lines, the same for whoever works them out: the store writes them beside the document, tests compare. Pure."""
+"""What a list shows of one document, in which tabs it stands, where the document came from and in which register book
+it is; with the labels that an agency puts on documents, and the views of a list that a person keeps. In: the
+document and the states of its recipients. Out: frozen lines, the same for whoever works them out: the store writes
+them beside the document, tests compare. Labels never travel, and no other agency sees them; what a view's filters
+mean is the pages' to say. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import IntFlag, StrEnum
 
-from gateway.domain.collation import name_key, number_key
 from gateway.domain.document import (
     FileRole,
     IncomingDocument,
@@ -19,11 +21,32 @@ from gateway.domain.document import (
     OutState,
     Urgency,
 )
-from gateway.domain.duty import Duty, Waits
 from gateway.domain.signatures import Word
-from gateway.domain.state_words import worst
-from gateway.domain.text import Role, fold, indexed
-from gateway.office.domain.origin import Origin
+from gateway.domain.status import Duty, Waits, worst
+from gateway.domain.text import Role, fold, indexed, name_key, number_key
+
+# In no register book.
+NO_BOOK = "none"
+
+
+class Origin(StrEnum):
+    """Sent by hand, from a program or at the machine; received over the axis or another way."""
+
+    HAND = "hand"
+    PROGRAM = "program"
+    MACHINE = "machine"
+    AXIS = "axis"
+    EMAIL = "email"
+    PAPER = "paper"
+    OTHER = "other-system"
+
+
+def book_of(document: OutgoingDocument | IncomingDocument) -> str:
+    """The year of its register book."""
+    if isinstance(document, OutgoingDocument):
+        day = document.draft.issued_on
+        return str(day.year) if day is not None and document.state is not OutState.DRAFT else NO_BOOK
+    return str(document.register_year) if document.register_no and document.register_year else NO_BOOK
 
 
 class Side(StrEnum):
@@ -392,3 +415,35 @@ def _in_card(document: IncomingDocument) -> Card:
         checks=dict(document.checks) | _of_pdfs(document),
         marks=document.marks,
     )
+
+
+LONGEST_TAG = 40
+MOST_TAGS = 200
+MOST_ON_ONE = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tag:
+    """One label. Two names that read the same without accents and case are one."""
+
+    id: str
+    name: str
+    made_by: str
+    made_at: datetime
+
+
+LONGEST_VIEW_NAME = 60
+LONGEST_VIEW_QUERY = 2_000
+MOST_VIEWS = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedView:
+    """`query` is the part of the list's address behind the question mark. `is_first`: the list opens with it."""
+
+    person_id: str
+    side: Side
+    name: str
+    query: str
+    saved_at: datetime
+    is_first: bool = False

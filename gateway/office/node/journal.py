@@ -1,4 +1,4 @@
-"""The sealed log, for the page that shows it. In: an open node. Out: what `office.web.ports_journal.Journal` promises. The
+"""The sealed log, for the page that shows it. In: an open node. Out: what `office.ports.node.Journal` promises. The
 whole log is examined beside the node's other work, once for whoever asks meanwhile."""
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from gateway.domain.event import EventKind
 from gateway.domain.text import fold
 from gateway.errors import GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
-from gateway.office.domain.post import NODE
-from gateway.office.web.ports_journal import Ask, Entry, Seal
-from gateway.ops.audit.found import Finding, Report
-from gateway.ops.audit.verify import Given, verify
-from gateway.store.log_search import Hit, Wanted, search
+from gateway.office.domain.roles import NODE
+from gateway.office.ports.node import JournalAsk, JournalEntry, Seal
+from gateway.ops.audit import Given, verify
+from gateway.ops.audit_checks import Finding, Report
+from gateway.store.log_events import Hit, Wanted, search_log
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,14 +31,14 @@ _DEVICE = 60
 
 @dataclass(slots=True)
 class NodeJournal:
-    """Keeps the promise of `office.web.ports_journal.Journal`."""
+    """Keeps the promise of `office.ports.node.Journal`."""
 
     node: Office
     _found: Seal | None = None
     _task: asyncio.Task[None] | None = None
 
-    async def page(self, ask: Ask, *, before: int | None, limit: int) -> Sequence[Entry]:
-        hits = await search(
+    async def page(self, ask: JournalAsk, *, before: int | None, limit: int) -> Sequence[JournalEntry]:
+        hits = await search_log(
             self.node.store,
             _wanted(ask),
             limit=limit,
@@ -77,7 +77,9 @@ class NodeJournal:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._examine(), name="journal")
 
-    async def export(self, by: str, agency_id: str, ask: Ask, most: int) -> AsyncIterator[Entry]:
+    async def export(
+        self, by: str, agency_id: str, ask: JournalAsk, most: int
+    ) -> AsyncIterator[JournalEntry]:
         asked = {
             name: value
             for name, value in (
@@ -97,19 +99,19 @@ class NodeJournal:
         self.node.store.wake.ring("sequencer")
         return self._lines(ask, most)
 
-    async def _lines(self, ask: Ask, most: int) -> AsyncIterator[Entry]:
+    async def _lines(self, ask: JournalAsk, most: int) -> AsyncIterator[JournalEntry]:
         before, left = None, most
         while left > 0 and (found := await self.page(ask, before=before, limit=min(_BATCH, left))):
             for each in found:
                 yield each
             before, left = found[-1].position, left - len(found)
 
-    async def _told(self, hits: Sequence[Hit]) -> Sequence[Entry]:
+    async def _told(self, hits: Sequence[Hit]) -> Sequence[JournalEntry]:
         names = await self._names({hit.event.principal_id for hit in hits})
         places = await self._places({str(hit.event.data.get("session", "")) for hit in hits} - {""})
         agencies = {each.id: each.code for each in await self.node.store.hosted()}
         return [
-            Entry(
+            JournalEntry(
                 position=hit.position,
                 id=hit.event.id,
                 at=hit.event.at,
@@ -135,7 +137,7 @@ class NodeJournal:
                     found[id] = f"{known.address} {known.agent[:_DEVICE]}".strip()
         return found
 
-    async def _people_of(self, ask: Ask) -> Sequence[str]:
+    async def _people_of(self, ask: JournalAsk) -> Sequence[str]:
         if not ask.people or ask.agency_id is None:
             return ()
         async with self.node.accounts.accounts.read() as work:
@@ -179,7 +181,7 @@ def _line(finding: Finding) -> int | None:
     return int(str(told)) if told is not None else None
 
 
-def _wanted(ask: Ask) -> Wanted:
+def _wanted(ask: JournalAsk) -> Wanted:
     return Wanted(
         kind=ask.kind or None,
         subject_id=ask.subject_id or None,

@@ -1,38 +1,179 @@
-"""The node itself, for the pages of operations. In: an open node and what watches it. Out: what
-`office.web.ports_operations.Machine` promises."""
+"""The node itself, for the pages of operations: its standing and queues, how long its disk lasts, the test of its line
+to the axis, the sealed copies on this machine and their trial restore. In: an open node and what watches it. Out:
+what `Machine` and `Copies` of `office.ports.node` promise. The test goes step by step with this node's own rights,
+with time, cause and cure, in the order in which a person would mend things; it changes nothing and sends nothing. A
+passphrase lives in memory as long as its trial runs, and nowhere else."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 
 from gateway import __version__
-from gateway.domain.account import AgencyScope
+from gateway.bootstrap.axis import broker_access
+from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
-from gateway.domain.node_history import DISK, KEPT, JobDay, QueueSample
-from gateway.domain.pace import paces
-from gateway.errors import GatewayError, StoreFailure
+from gateway.domain.pace import DISK, HISTORY_KEPT, JobDay, QueueSample, paces
+from gateway.edxml.key import value_fault
+from gateway.edxml.policy import XmlPolicy
+from gateway.errors import Clash, GatewayError, NotFound, StoreFailure, TransportFailure
 from gateway.office.bootstrap.office import Office
-from gateway.office.domain.traffic import Flow, TrafficWanted
-from gateway.office.node import line_test
-from gateway.office.policy import disk_days
-from gateway.office.store import traffic
-from gateway.office.web.ports_operations import Check, Pile, Queues, Standing, Step, Worker
-from gateway.ops import axis_now, doctor, doctor_patient, report, status
+from gateway.office.domain.roles import NODE
+from gateway.office.ports.node import (
+    Check,
+    Copy,
+    Drill,
+    Flow,
+    Pile,
+    Queues,
+    Standing,
+    Step,
+    TrafficWanted,
+    Worker,
+)
+from gateway.office.store import partners
+from gateway.ops import axis_now, backup, doctor, restore, status
+from gateway.ops.doctor_checks import CLOCK_SKEW
 from gateway.ops.metrics import days_left
+from gateway.outgoing import desk
 from gateway.ports import Health, OutboxItem
-from gateway.store import looking, reporting
+from gateway.store import reporting
 from gateway.store.reporting import Load
+from gateway.trust.key_material import ENVELOPES
 from gateway.workers.pulse import beats, slots
+
+DISK_LOOKED_AT = timedelta(days=7)
+_SHORTEST_KNOWN = timedelta(days=1)
+_MB = 1024 * 1024
+# Longer is no forecast any more.
+MOST_DISK_DAYS = 3650
+
+
+def disk_days_left(samples: Sequence[QueueSample], free_bytes: int) -> int | None:
+    known = sorted((each.at, each.depth) for each in samples if each.queue == DISK)
+    if not known or known[-1][0] - known[0][0] < _SHORTEST_KNOWN:
+        return None
+    (began, first), (ended, last) = known[0], known[-1]
+    a_day = (first - last) / ((ended - began) / timedelta(days=1))
+    return min(MOST_DISK_DAYS, int(free_bytes / _MB / a_day)) if a_day > 0 else None
+
+
+FINE, WRONG, SKIPPED = "fine", "wrong", "skipped"
+
+
+class _Fault(Exception):
+    """The step ended badly, for this cause."""
+
+    def __init__(self, cause: str, **params: object) -> None:
+        super().__init__(cause)
+        self.cause, self.params = cause, params
+
+
+async def try_line(node: Office) -> Sequence[Step]:
+    """Every step; what needs a line is not tried without one."""
+    hosted = [each for each in await node.store.hosted() if each.left_at is None]
+    if node.settings.axis.kind == "amqp":
+        steps = [each async for each in _broker_steps(node, hosted)]
+    else:
+        steps = [
+            await _step("folder", lambda: _try_folder(node)),
+            await _step("count", lambda: _try_count(node)),
+        ]
+    for agency in hosted:
+        steps.append(await _step("sign", partial(_try_signing, node, agency), server=agency.code))
+    steps.append(await _step("clock", lambda: _try_clock(node)))
+    return steps
+
+
+async def _broker_steps(node: Office, hosted: Sequence[HostedAgency]) -> AsyncIterator[Step]:
+    from gateway.transport.broker import check
+
+    marks = {check.Mark.FINE: FINE, check.Mark.WRONG: WRONG, check.Mark.SKIPPED: SKIPPED}
+    codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
+    async for each in check.examine(broker_access(node.settings), node.settings.node.name, codes):
+        yield Step(
+            server=each.server,
+            name=each.step,
+            mark=marks[each.mark],
+            ms=each.ms,
+            says=f"axis.check.{each.cause}",
+            cure=f"axis.cure.{each.cure}" if each.cure else "",
+            params=each.params,
+        )
+
+
+async def _step(name: str, step: Callable[[], Awaitable[Mapping[str, object]]], server: str = "") -> Step:
+    began = time.monotonic()
+    mark, cause, cure = FINE, f"operating.line.{name}.fine", ""
+    params: Mapping[str, object]
+    try:
+        params = await step()
+    except _Fault as fault:
+        mark, params = WRONG, fault.params
+        cause, cure = f"operating.line.{name}.{fault.cause}", f"operating.line.{name}.cure"
+    except GatewayError as error:
+        mark, params = WRONG, {"detail": str(error)}
+        cause, cure = "operating.line.failed", f"operating.line.{name}.cure"
+    ms = round((time.monotonic() - began) * 1000)
+    return Step(server=server, name=name, mark=mark, ms=ms, says=cause, cure=cure, params=params)
+
+
+async def _try_folder(node: Office) -> Mapping[str, object]:
+    if not node.settings.axis.folder.is_dir():
+        raise _Fault("missing")
+    return {}
+
+
+async def _try_count(node: Office) -> Mapping[str, object]:
+    try:
+        counts = await axis_now.count(node.axis, node.pulse.folder, node.clock.now())
+    except TransportFailure as error:
+        raise _Fault("down", detail=node.axis.state().reason or str(error)) from error
+    state = node.axis.state()
+    if state.blocked_since is not None:
+        raise _Fault("blocked", detail=state.reason)
+    return {"count": counts.get("waiting", 0)}
+
+
+async def _try_signing(node: Office, agency: HostedAgency) -> Mapping[str, object]:
+    """What the agency's key signs must hold under the certificate that is bound to it."""
+    # The key signs what begins like an envelope's signature, and this is none: it has no end.
+    now, data = node.clock.now(), ENVELOPES + secrets.token_bytes(32)
+    use = await desk.signing_keys_from(node.directory, node.store, agency.code, now)
+
+    def there_and_back() -> tuple[str, str | None]:
+        signer = node.keys.signer(agency.code, now, use)
+        fault = value_fault(
+            signer.certificate_der, signer.algorithm, data, signer.sign(data), XmlPolicy(), native=False
+        )
+        return signer.algorithm, fault
+
+    algorithm, fault = await node.pool.run(there_and_back)
+    if fault is not None:
+        raise _Fault("differs", code=agency.code, fault=fault)
+    return {"code": agency.code, "algorithm": algorithm}
+
+
+async def _try_clock(node: Office) -> Mapping[str, object]:
+    gap = abs(await node.store.clock_gap(node.clock.now))
+    if gap > CLOCK_SKEW:
+        raise _Fault("apart", seconds=round(gap.total_seconds()))
+    return {"seconds": round(gap.total_seconds(), 1)}
+
 
 _REMEMBERED = timedelta(seconds=20)
 
 
 @dataclass(slots=True)
 class NodeMachine:
-    """Keeps the promise of `office.web.ports_operations.Machine`."""
+    """Keeps the promise of `office.ports.node.Machine`."""
 
     node: Office
     health: Health
@@ -44,7 +185,7 @@ class NodeMachine:
         async with self._one_at_a_time:
             now = self.node.clock.now()
             if self._checks is None or not timedelta() <= now - self._checks[0] < _REMEMBERED:
-                patient = doctor_patient.of(self.node.settings, self.node.pool, self.node.clock)
+                patient = doctor.patient_of(self.node.settings, self.node.pool, self.node.clock)
                 self._found = await doctor.examine(patient)
                 self._checks = now, [_check(each) for each in self._found]
             return self._checks[1]
@@ -52,7 +193,7 @@ class NodeMachine:
     async def standing(self) -> Standing:
         node, now = self.node, self.node.clock.now()
         alive, ready = await self.health.alive(), await self.health.ready()
-        free, sampled = _free(node), await node.store.history.samples(now - disk_days.LOOKED_AT, DISK)
+        free, sampled = _disk_free(node), await node.store.history.samples(now - DISK_LOOKED_AT, DISK)
         backup = status.last_backup(node.settings.node.data_dir)
         hosted = [each for each in await node.store.hosted() if each.left_at is None]
         return Standing(
@@ -72,9 +213,9 @@ class NodeMachine:
             ],
             loops=node.pulse.loops(),
             disk_free=free,
-            disk_days=disk_days.left(sampled, free),
+            disk_days=disk_days_left(sampled, free),
             paces=paces(slots(node.pulse.folder, now)),
-            database_bytes=await _size(node),
+            database_bytes=await _database_size(node),
             backup_at=backup.at if backup else None,
             tested_at=backup.verified_at if backup else None,
         )
@@ -93,11 +234,11 @@ class NodeMachine:
         )
 
     async def tries(self, limit: int) -> Sequence[OutboxItem]:
-        return await looking.tries(self.node.store, limit)
+        return await reporting.packets_tried(self.node.store, limit)
 
     async def hurry(self, by: str, id: str) -> None:
         node, now = self.node, self.node.clock.now()
-        item = await looking.hurry(node.store, id, now)
+        item = await reporting.hurry_packet(node.store, id, now)
         scope = AgencyScope(agency_id=item.agency_id, principal_id=by)
         async with node.store.begin(scope) as work:
             told = {"packet": item.packet_id, "attempts": item.attempts}
@@ -106,7 +247,7 @@ class NodeMachine:
         node.store.wake.ring("dispatcher", "sequencer")
 
     async def test_line(self) -> Sequence[Step]:
-        return await line_test.run(self.node)
+        return await try_line(self.node)
 
     async def report(self) -> Mapping[str, object]:
         node, ready, alive = self.node, await self.health.ready(), await self.health.alive()
@@ -114,17 +255,19 @@ class NodeMachine:
         found = self._found
         health = {"health": dict(ready.checks), "loops": dict(alive.checks)}
         return (
-            report.of_settings(node.settings, found, node.clock.now()) | health | await report.of_node(node)
+            status.report_of_settings(node.settings, found, node.clock.now())
+            | health
+            | await status.report_of_node(node)
         )
 
     async def sampled(self, since: datetime) -> Sequence[QueueSample]:
         return await self.node.store.history.samples(since)
 
     async def job_days(self) -> Sequence[JobDay]:
-        return await self.node.store.history.days((self.node.clock.now() - KEPT).date())
+        return await self.node.store.history.days((self.node.clock.now() - HISTORY_KEPT).date())
 
     async def traffic(self, wanted: TrafficWanted) -> Sequence[Flow]:
-        return await traffic.flows(self.node.store, wanted)
+        return await partners.flows(self.node.store, wanted)
 
 
 def _check(found: doctor.Finding) -> Check:
@@ -147,15 +290,110 @@ def _piles(load: Load) -> Sequence[Pile]:
     return [*made, Pile(queue="event", part="", count=load.unnumbered)]
 
 
-def _free(node: Office) -> int:
+def _disk_free(node: Office) -> int:
     try:
         return node.room.space().bytes
     except StoreFailure:
         return 0
 
 
-async def _size(node: Office) -> int | None:
+async def _database_size(node: Office) -> int | None:
     try:
-        return await looking.size(node.store)
+        return await reporting.database_size(node.store)
     except GatewayError:
         return None
+
+
+_LOG = logging.getLogger(__name__)
+
+SUFFIX = ".backup"
+RUNNING, EQUAL, FAILED = "running", "equal", "failed"
+
+
+@dataclass(slots=True)
+class BackupCopies:
+    """Keeps the promise of `office.ports.node.Copies`; one trial at a time."""
+
+    node: Office
+    _drill: Drill | None = None
+    _task: asyncio.Task[None] | None = None
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def all(self) -> Sequence[Copy]:
+        known = status.last_backup(self.node.settings.node.data_dir)
+        files = await self.node.pool.run(partial(_files, self._places()))
+        return [
+            Copy(
+                name=path.name,
+                size=size,
+                at=at,
+                tested_at=known.verified_at if known and Path(known.path).name == path.name else None,
+            )
+            for path, size, at in files
+        ]
+
+    def drill(self) -> Drill | None:
+        return self._drill
+
+    async def begin_drill(self, by: str, name: str, passphrase: str) -> None:
+        async with self._one_at_a_time:
+            if self._drill is not None and self._drill.word == RUNNING:
+                raise Clash("another trial restore is under way; wait for its end")
+            files = await self.node.pool.run(partial(_files, self._places()))
+            path = next((path for path, _, _ in files if path.name == name), None)
+            if path is None:
+                raise NotFound(f"there is no backup {name[:200]} on this machine")
+            self._drill = Drill(name=name, word=RUNNING, began_at=self.node.clock.now())
+            self._task = asyncio.create_task(self._run(by, path, passphrase.encode()), name="drill")
+
+    def _places(self) -> Sequence[Path]:
+        """The folder of this node's copies, and where the last one went."""
+        data_dir = self.node.settings.node.data_dir
+        known = status.last_backup(data_dir)
+        places = [data_dir / "backups", *([Path(known.path).parent] if known else [])]
+        return list(dict.fromkeys(places))
+
+    async def _run(self, by: str, path: Path, passphrase: bytes) -> None:
+        began = self._drill or Drill(name=path.name, word=RUNNING, began_at=self.node.clock.now())
+        try:
+            done = await self._restored(path, passphrase)
+            ended = replace(began, word=EQUAL, rows=done.manifest.rows, files=done.files)
+        except GatewayError as error:
+            ended = replace(began, word=FAILED, code=error.code, fault=str(error))
+        except Exception:
+            # Nobody waits for this task: what is unforeseen must reach the page and the log.
+            _LOG.exception("a trial restore failed in a way nobody foresaw")
+            ended = replace(began, word=FAILED)
+        self._drill = replace(ended, ended_at=self.node.clock.now())
+        await self._tell(by, self._drill)
+
+    async def _restored(self, path: Path, passphrase: bytes) -> restore.Restored:
+        node = self.node
+        data_dir = node.settings.node.data_dir
+        done = await restore.drill(
+            path, passphrase, data_dir, None, node.clock, node.pool, lambda what, count: None
+        )
+        await node.pool.run(partial(backup.note, data_dir, path, done.about.at, node.clock.now()))
+        return done
+
+    async def _tell(self, by: str, drill: Drill) -> None:
+        told = {
+            "file": drill.name,
+            "outcome": drill.word,
+            "rows": drill.rows,
+            "files": drill.files,
+            "detail": drill.fault[:500],
+        }
+        async with self.node.store.begin(AgencyScope(agency_id=NODE, principal_id=by)) as work:
+            await work.events.append(EventKind.BACKUP_TESTED, "backup", self.node.clock.now(), told)
+            await work.commit()
+
+
+def _files(places: Sequence[Path]) -> list[tuple[Path, int, datetime]]:
+    """Newest first."""
+    found = []
+    for place in places:
+        for path in place.glob(f"*{SUFFIX}") if place.is_dir() else ():
+            known = path.stat()
+            found.append((path, known.st_size, datetime.fromtimestamp(known.st_mtime, UTC)))
+    return sorted(found, key=lambda each: each[2], reverse=True)

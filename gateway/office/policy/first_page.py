@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from gateway.domain.document import IncomingDocument
-from gateway.domain.page_text import Found, PdfFields, Sure
-from gateway.domain.text import fold
-from gateway.domain.unicode_form import nfc
+from gateway.domain.pdf import Found, PdfFields, Sure
+from gateway.domain.text import fold, nfc
 from gateway.policy.recipients_block import written_out
 from gateway.words.reading import ABOUT
 

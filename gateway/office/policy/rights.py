@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
-from gateway.office.domain.post import Delegation, Post, PostRole
-from gateway.office.domain.right import Manner, Right
+from gateway.office.domain.roles import Delegation, Manner, Post, PostRole, Right
 
 _M = Manner
 _COLUMNS = (

@@ -1,21 +1,34 @@
-"""What needs a hand. In: documents, deliveries and certificates as they stand, the calendar, the time. Out: tasks,
-those longest past their deadline first. Pure: what was noted about a task is put to it by who asks."""
+"""What needs a hand, of what people are reminded by mail, and whether a notice may be given as it is (R97, T13). In:
+documents, deliveries and certificates as they stand, a wish, the calendar, the time. Out: tasks, those longest past
+their deadline first; letters, each with the key under which it is sent once; what is wrong with the wish, by field;
+and until when lists wait for somebody, as `policy.timers` reckons it everywhere else. A digest goes at its hours;
+between two digests one letter for each sender of whom something has become late; and what is urgent at once. Outside
+office hours nothing but express letters speaks. Pure: what was noted about a task is put to it by who asks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from itertools import groupby
 
-from gateway.domain import duty
+from gateway.domain import status
 from gateway.domain.document import Delivery, IncomingDocument, InState, OutgoingDocument, OutState, Urgency
-from gateway.domain.office_calendar import OfficeCalendar
-from gateway.domain.status import RequestStanding, RequestState, fold_delivery, fold_incoming, open_request
+from gateway.domain.office_calendar import SHIPPED, CalendarDay, OfficeCalendar, Span
+from gateway.domain.status import (
+    Duty,
+    RequestStanding,
+    RequestState,
+    fold_delivery,
+    fold_incoming,
+    open_request,
+)
 from gateway.domain.wall_clock import local
-from gateway.office.domain.recall_ask import RecallAsk
-from gateway.office.domain.task import Task, TaskKind, TaskNote
-from gateway.office.ports.deadlines import AskedBack, EndingCertificate, Returned, Unasked, Untold
-from gateway.policy import office_hours, timers
+from gateway.office.domain.task import RecallAsk, Task, TaskKind, TaskNote
+from gateway.office.ports.store import AskedBack, EndingCertificate, Returned, Unasked, Untold
+from gateway.office.ports.telling import LONGEST_TEXT, NoticeKind, Wish
+from gateway.policy import timers
 from gateway.policy.timers import Due
 
 LOOK_BACK = timedelta(days=60)
@@ -52,7 +65,7 @@ def of_requests(office: OfficeCalendar, asked: Iterable[AskedBack], now: datetim
     for each in asked:
         request = open_request(fold_incoming(each.facts))
         if request is not None:
-            since = duty.learnt(each.facts, request)
+            since = status.request_learnt_at(each.facts, request)
             due = timers.answer_recall(office, since, each.document.urgency)
             key = f"{each.document.id}:{request.request_id}"
             yield _incoming(TaskKind.RECALL, key, each.document, since, due, now)
@@ -212,7 +225,7 @@ def _that_day(
     now: datetime,
 ) -> Task:
     """Due before the office closes on the day on which it began; at once of what is urgent."""
-    due_at = office_hours.closes(office, local(office_hours.next_open(office, since)).date())
+    due_at = timers.closing_time(office, local(timers.next_open(office, since)).date())
     at_once = timers.is_urgent(document.draft.urgency)
     return replace(
         _outgoing(kind, key, document, since),
@@ -238,3 +251,140 @@ def _outgoing(kind: TaskKind, key: str, document: OutgoingDocument, since: datet
         is_late=False,
         wall_clock=False,
     )
+
+
+def waits_until(
+    weekdays: frozenset[int], spans: tuple[Span, ...]
+) -> Callable[[Sequence[CalendarDay]], Callable[[Duty, Urgency], datetime]]:
+    """Of a calendar's own days, how long anything is waited for."""
+
+    def of(own: Sequence[CalendarDay]) -> Callable[[Duty, Urgency], datetime]:
+        office = timers.calendar_of(weekdays, spans, SHIPPED, own)
+        return lambda duty, urgency: timers.of_duty(office, duty, urgency).at
+
+    return of
+
+
+MOST_ALERTS = 6
+"""After so many letters about one urgent document, one more is no help: somebody has to be called."""
+
+
+class LetterSort(StrEnum):
+    DIGEST = "digest"
+    LATE = "late"
+    URGENT = "urgent"
+    APPROVAL = "approval"
+    """For the agency's heads: once, when somebody asks them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """`keys`: it is sent when one of them is claimed for the first time. `sender` is empty in a digest."""
+
+    sort: LetterSort
+    keys: tuple[str, ...]
+    tasks: tuple[Task, ...]
+    sender: str = ""
+
+
+def letters_due(
+    office: OfficeCalendar, tasks: Sequence[Task], now: datetime, digest_at: Iterable[time]
+) -> list[Letter]:
+    """What is to be said now; what was said before is known by its key."""
+    found = [*_urgent_letters(office, tasks, now), *_approval_letters(tasks)]
+    slot = last_slot(office, now, digest_at)
+    if slot is not None and timers.is_open(office, now):
+        found += _late_letters(tasks, now, slot)
+        found.append(Letter(sort=LetterSort.DIGEST, keys=(f"digest:{_stamp(slot)}",), tasks=tuple(tasks)))
+    return found
+
+
+def last_slot(office: OfficeCalendar, now: datetime, digest_at: Iterable[time]) -> datetime | None:
+    """The hour of today's last digest; None before the first, and on days without work."""
+    today = local(now).date()
+    past = [at for each in digest_at if (at := timers.vietnam_time(today, each)) <= now]
+    return max(past, default=None) if office.works(today) else None
+
+
+def _urgent_letters(office: OfficeCalendar, tasks: Iterable[Task], now: datetime) -> list[Letter]:
+    is_open = timers.is_open(office, now)
+    speaking = [
+        each
+        for each in tasks
+        if each.kind is TaskKind.TAKE_IN
+        and timers.is_urgent(each.urgency)
+        and (is_open or each.urgency >= Urgency.EXPRESS)
+    ]
+    return [
+        Letter(
+            sort=LetterSort.URGENT, keys=tuple(_alert(each, now) for each in mine), tasks=mine, sender=sender
+        )
+        for sender, mine in _by_sender(speaking)
+    ]
+
+
+def _approval_letters(tasks: Iterable[Task]) -> list[Letter]:
+    asked = tuple(each for each in tasks if each.kind is TaskKind.APPROVE_RECALL)
+    keys = tuple(f"approval:{each.id}" for each in asked)
+    return [Letter(sort=LetterSort.APPROVAL, keys=keys, tasks=asked)] if asked else []
+
+
+def _alert(task: Task, now: datetime) -> str:
+    """Another key at each interval, up to the last that is sent."""
+    step = min(MOST_ALERTS - 1, (now - task.since) // timers.EVERY[task.urgency])
+    return f"urgent:{task.id}:{step}"
+
+
+def _late_letters(tasks: Iterable[Task], now: datetime, slot: datetime) -> list[Letter]:
+    """What became late after the last digest, which told of everything before."""
+    late = [each for each in tasks if each.kind is TaskKind.TAKE_IN and _in_office(each) and each.is_late]
+    return [
+        Letter(sort=LetterSort.LATE, keys=(f"late:{sender}:{_stamp(slot)}",), tasks=mine, sender=sender)
+        for sender, mine in _by_sender(late)
+        if any(slot < each.due_at <= now for each in mine)
+    ]
+
+
+def _in_office(task: Task) -> bool:
+    return not timers.is_urgent(task.urgency)
+
+
+def _by_sender(tasks: Iterable[Task]) -> list[tuple[str, tuple[Task, ...]]]:
+    def sender(task: Task) -> str:
+        return task.counterpart.casefold()
+
+    return [(name, tuple(mine)) for name, mine in groupby(sorted(tasks, key=sender), key=sender)]
+
+
+def _stamp(at: datetime) -> str:
+    return f"{local(at):%Y-%m-%dT%H:%M}"
+
+
+MISSING, LONG, ORDER, PAST, SHORT = "missing", "long", "order", "past", "short"
+_NOTICE_TEXTS = ("text_vi", "text_en", "meanwhile", "afterwards", "emergency")
+
+
+def earliest_stop(office: OfficeCalendar, now: datetime) -> datetime:
+    """One working day of the office after now: whatever is told on Friday at eight may begin on Monday at eight."""
+    return timers.add_office_time(office, now, timers.working_day(office))
+
+
+def notice_faults(wish: Wish, office: OfficeCalendar, now: datetime) -> tuple[tuple[str, str], ...]:
+    """(field, what is wrong with it). Only an emergency with its reason shortens the notice of a stop."""
+    found = []
+    needed = ("text_vi", "meanwhile", "afterwards") if wish.kind is NoticeKind.INCIDENT else ("text_vi",)
+    found += [(name, MISSING) for name in needed if not getattr(wish, name).strip()]
+    found += [(name, LONG) for name in _NOTICE_TEXTS if len(getattr(wish, name)) > LONGEST_TEXT]
+    if wish.kind is NoticeKind.STOP and wish.ends_at is None:
+        found.append(("ends_at", MISSING))
+    if wish.ends_at is not None and wish.ends_at <= wish.starts_at:
+        found.append(("ends_at", ORDER))
+    elif wish.ends_at is not None and wish.ends_at <= now:
+        found.append(("ends_at", PAST))
+    if (
+        wish.kind is NoticeKind.STOP
+        and wish.starts_at < earliest_stop(office, now)
+        and not wish.emergency.strip()
+    ):
+        found.append(("starts_at", SHORT))
+    return tuple(found)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from gateway.domain.event import EventKind
 from gateway.domain.person import Person
-from gateway.office.domain.post import Delegation, Mailbox, Post, PostRole
+from gateway.office.domain.roles import Delegation, Mailbox, Post, PostRole
 from gateway.office.domain.session import Ended, Session
 from gateway.ports.deciding import NodeEvents, People
 

@@ -1,17 +1,18 @@
-"""What pages ask of lists: rows by tab, filter and order, a page at a time in both directions; how many there are; and the
-figures of the dashboard. Everything is of one agency, and all but `mark_read` only reads."""
+"""What pages ask of lists: rows by tab, filter and order, a page at a time in both directions; how many there are; the
+figures of the dashboard; an agency's own labels and each person's saved views; and what a page keeps for the page
+that follows it, found again whichever process of the node is asked, by the same session alone, for its time.
+Everything but what is kept is of one agency."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
 from gateway.domain.document import Urgency
-from gateway.office.domain.listing import Line, Side, Tab
-from gateway.office.domain.origin import Origin
+from gateway.office.domain.listing import Line, Origin, SavedView, Side, Tab, Tag
 
 # Counting stops there: a page says "10.000+".
 MOST_COUNTED = 10_000
@@ -161,3 +162,64 @@ class Lists(Protocol):
     async def tiles(self, today: date) -> Tiles: ...
 
     async def charts(self, today: date, days: int = 30) -> Charts: ...
+
+
+class Tags(Protocol):
+    """The labels of one agency."""
+
+    async def all(self) -> Sequence[Tag]:
+        """By name."""
+
+    async def named(self, name: str) -> Tag | None:
+        """Letter case and accents do not matter."""
+
+    async def add(self, tag: Tag) -> None:
+        """Clash when there is one that reads the same."""
+
+    async def remove(self, id: str) -> bool:
+        """With every mark of it. Whether there was one."""
+
+    async def of(self, ids: Sequence[str]) -> Mapping[str, Sequence[Tag]]:
+        """What these documents carry, by name; only those that carry any."""
+
+    async def mark(self, id: str, side: Side, document_id: str, at: datetime, by: str) -> bool:
+        """Whether the document did not carry it yet."""
+
+    async def unmark(self, id: str, document_id: str) -> bool:
+        """Whether the document carried it."""
+
+    async def counts(self) -> Mapping[tuple[str, Side], int]:
+        """How many documents of each direction carry each label; only those that some carry."""
+
+
+class SavedViews(Protocol):
+    async def of(self, person_id: str, side: Side) -> Sequence[SavedView]:
+        """By name."""
+
+    async def save(self, view: SavedView) -> None:
+        """In place of one of the same name; letter case and accents do not matter. The list opens with at most one."""
+
+    async def remove(self, person_id: str, side: Side, name: str) -> bool:
+        """Whether there was one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """`key` cannot be guessed; `body` is the page's own matter."""
+
+    key: str
+    session_id: str
+    body: bytes = field(repr=False)
+    at: datetime
+    until: datetime
+
+
+class Keepings(Protocol):
+    async def keep(self, keeping: Keeping) -> None:
+        """Durable on return. What is over goes, and of a session all but the newest few."""
+
+    async def find(self, key: str, session_id: str, now: datetime) -> bytes | None:
+        """The body; none for another session, or when its time is over."""
+
+    async def forget(self, key: str) -> None:
+        """Harmless where there is none."""

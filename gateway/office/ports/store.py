@@ -1,18 +1,186 @@
-"""The store as the office sees it: each of its units of work has `office`, with what only persons at pages need."""
+"""The store as the office sees it: each of its units of work has `office`, with what only persons at pages need: lists,
+labels, views, the register books with outgoing mail on paper (a line of its book and no document of the exchange),
+what the to-do list asks, recalls that wait for the head of an agency. Beside it the promise of certificates that
+end."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Protocol
 
 from gateway.domain.account import AgencyScope
-from gateway.office.ports.book import Books
-from gateway.office.ports.deadlines import Tasks
-from gateway.office.ports.lists import Lists
-from gateway.office.ports.recalls import RecallAsks
-from gateway.office.ports.tags import Tags
-from gateway.office.ports.views import SavedViews
+from gateway.domain.book import OutgoingLine, PaperLetter, Span
+from gateway.domain.document import Change, Delivery, IncomingDocument, OutgoingDocument
+from gateway.domain.status import Fact
+from gateway.office.domain.task import RecallAsk, TaskNote
+from gateway.office.ports.lists import Lists, SavedViews, Tags
 from gateway.ports import Store, Work
+from gateway.ports.queues import Handover, RegisterEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingLine:
+    """A line of the incoming book with the document that it is about."""
+
+    entry: RegisterEntry
+    document: IncomingDocument
+    handover: Handover | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbered:
+    """What the check of a run looks at of one outgoing line."""
+
+    number: str
+    type_name: str
+    struck: bool
+
+
+class Books(Protocol):
+    async def incoming(self, span: Span, *, limit: int, after: str | None = None) -> Sequence[IncomingLine]:
+        """By number: 9 before 10, and what is no number after those that are. `after` is the number of the last line
+        seen."""
+
+    async def incoming_numbers(self, span: Span) -> Sequence[str]: ...
+
+    async def incoming_days(self, span: Span) -> tuple[int, int, date | None, date | None]:
+        """How many lines, how many of them struck, and the first and last day of arrival."""
+
+    async def outgoing(
+        self, span: Span, *, limit: int, after: OutgoingLine | None = None
+    ) -> Sequence[OutgoingLine]:
+        """By date of the document, then number. What was only drafted is no line."""
+
+    async def outgoing_numbers(self, span: Span) -> Sequence[Numbered]: ...
+
+    async def recalls(self, ids: Sequence[str]) -> Mapping[str, tuple[Change, datetime]]:
+        """The latest recall of each of these outgoing documents that was asked for, and when."""
+
+    async def replies(self, document_ids: Sequence[str], since: datetime) -> Mapping[str, Sequence[str]]:
+        """Number and symbol of what we sent since then in answer to these DocumentIds of others."""
+
+    async def names(self, principal_ids: Sequence[str]) -> Mapping[str, str]:
+        """Who that is, for those that are known."""
+
+    async def put_letter(self, letter: PaperLetter) -> None:
+        """Clash when its number and symbol are taken in that year, on paper or by a document of the exchange; it names who
+        has them and the next free number."""
+
+    async def letter(self, id: str) -> PaperLetter: ...
+
+    async def strike_letter(self, id: str, at: datetime, by: str, reason: str) -> bool:
+        """False when it was struck before. NotFound for a letter that is not ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """A delivery that failed or was refused, with its document and the reason last told."""
+
+    delivery: Delivery
+    document: OutgoingDocument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedBack:
+    """An incoming document of which its sender asked something, with everything known about it."""
+
+    document: IncomingDocument
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untold:
+    """An incoming document with a status that its sender has not heard, and since when that waits or has failed."""
+
+    document: IncomingDocument
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unasked:
+    """A delivery whose recipient has not heard that it is asked to give it back, with its document and everything known
+    about it, and since when that waits or has failed."""
+
+    delivery: Delivery
+    document: OutgoingDocument
+    facts: tuple[Fact, ...]
+    since: datetime
+
+
+class Tasks(Protocol):
+    """What the to-do list of one agency is made of. Every list is bounded, its oldest first."""
+
+    async def to_take_in(self, limit: int) -> Sequence[IncomingDocument]:
+        """Documents and replacements that are new or on hold."""
+
+    async def asked_back(self, since: datetime, limit: int) -> Sequence[AskedBack]:
+        """Requests made since then, answered or not."""
+
+    async def replies(self, by: date, limit: int) -> Sequence[IncomingDocument]:
+        """Documents whose sender wants a reply by that day or earlier."""
+
+    async def unsent(self, limit: int) -> Sequence[OutgoingDocument]:
+        """Drafts, blocked and queued documents."""
+
+    async def returned(self, since: datetime, limit: int) -> Sequence[Returned]:
+        """Deliveries that failed or were refused since then."""
+
+    async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold | Unasked]:
+        """Statuses and take-backs between these times that wait yet or have failed; and since the first those that could
+        not be made."""
+
+    async def notes(self, tasks: Sequence[str]) -> dict[str, TaskNote]:
+        """What was noted about these tasks, by task."""
+
+    async def save_note(self, note: TaskNote) -> None: ...
+
+    async def first_time(self, key: str, at: datetime) -> bool:
+        """Claims a reminder in the caller's transaction; False when it was claimed before."""
+
+    async def unclaimed(self, keys: Sequence[str]) -> Sequence[str]:
+        """Those that nobody has claimed yet."""
+
+    async def release(self, key: str) -> None:
+        """The reminder was not sent after all and may be claimed again."""
+
+    async def forget_reminders(self, before: datetime) -> None:
+        """Of this agency, claimed before that time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndingCertificate:
+    """A certificate in use: whose, and until when. `own`: an agency of this node signs with it."""
+
+    code: str
+    fingerprint: str
+    until: datetime
+    own: bool
+
+
+class EndingCertificates(Protocol):
+    async def endings(self, now: datetime) -> Sequence[EndingCertificate]:
+        """Of every certificate that signs for us or speaks for somebody here, the last of each code."""
+
+
+class RecallAsks(Protocol):
+    """Those of one agency."""
+
+    async def add(self, ask: RecallAsk) -> None: ...
+
+    async def get(self, id: str) -> RecallAsk:
+        """NotFound for another agency's. In a writing unit of work it stays as it is until that ends."""
+
+    async def of(self, document_id: str) -> Sequence[RecallAsk]:
+        """All of one document, newest first."""
+
+    async def open(self, limit: int) -> Sequence[RecallAsk]:
+        """Those that wait, oldest first."""
+
+    async def close(self, ask: RecallAsk) -> None:
+        """Clash when it was closed before."""
 
 
 class OfficeRows(Protocol):

@@ -23,28 +23,26 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
-from gateway.domain.book import Book, Span
+from gateway.domain.book import Book, OutgoingLine, PaperLetter, Span
 from gateway.domain.document import Change, IncomingDocument, Kind, OutgoingDocument, OutState
-from gateway.domain.letter import OutgoingLine, PaperLetter
 from gateway.domain.wall_clock import VIETNAM, local
-from gateway.office.ports.book import IncomingLine, Numbered
+from gateway.office.ports.store import IncomingLine, Numbered
 from gateway.ports.services import Clock
-from gateway.store import handovers, register
-from gateway.store.account_tables import PrincipalRow
-from gateway.store.columns import from_json, to_json
-from gateway.store.numbers import (
+from gateway.store import incoming, register
+from gateway.store.outgoing import (
     IS_LINE,
     NO_LINE,
     SENT_UNDER,
     OutgoingTable,
     SqlOutgoingNumbers,
-    asked,
-    issued,
+    asked_under,
+    issued_in,
     to_letter,
     under_in,
 )
-from gateway.store.register_tables import PaperOutgoingRow, RegisterEntryRow
-from gateway.store.tables import HandoverRow, IncomingRow, OutgoingRow
+from gateway.store.row import from_json, to_json
+from gateway.store.tables import HandoverRow, IncomingRow, OutgoingRow, PaperOutgoingRow, RegisterEntryRow
+from gateway.store.tables_node import PrincipalRow
 from gateway.store.transaction import Transaction
 
 _E, _I, _H, _O, _P = RegisterEntryRow, IncomingRow, HandoverRow, OutgoingRow, PaperOutgoingRow
@@ -128,10 +126,12 @@ class SqlBooks:
             Numbered(
                 number=row.number, type_name=document.draft.type_name, struck=row.state == OutState.CANCELLED
             )
-            for row in await self._tx.rows(_O, select(_O).where(*issued(self._agency_id, _O, span), *IS_LINE))
+            for row in await self._tx.rows(
+                _O, select(_O).where(*issued_in(self._agency_id, _O, span), *IS_LINE)
+            )
             if (document := from_json(OutgoingDocument, row.body))
         ]
-        for row in await self._tx.rows(_P, select(_P).where(*issued(self._agency_id, _P, span))):
+        for row in await self._tx.rows(_P, select(_P).where(*issued_in(self._agency_id, _P, span))):
             letter = to_letter(row)
             struck = letter.struck_at is not None
             found.append(Numbered(number=letter.number, type_name=letter.type_name, struck=struck))
@@ -188,7 +188,7 @@ class SqlBooks:
         self, table: OutgoingTable, span: Span, place: Sequence[object] | None, limit: int
     ) -> Select[Any]:
         order = (col(table.issued_on), *self._natural(col(table.number)), self._by_bytes(col(table.id)))
-        query = select(table).where(*issued(self._agency_id, table, span)).order_by(*order).limit(limit)
+        query = select(table).where(*issued_in(self._agency_id, table, span)).order_by(*order).limit(limit)
         return query if place is None else query.where(_after(order, place))
 
     def _natural(self, number: Any) -> tuple[ColumnElement[Any], ...]:
@@ -206,7 +206,7 @@ class SqlBooks:
     async def put_letter(self, letter: PaperLetter) -> None:
         await self._tx.hold(self._agency_id, "outgoing_number", letter.code)
         year = letter.issued_on.year
-        these = asked(self._agency_id, letter.number, letter.symbol, year)
+        these = asked_under(self._agency_id, letter.number, letter.symbol, year)
         sent = await self._tx.first(_O, SENT_UNDER, **these)
         if sent is not None or not await self._tx.put_new(_letter_row(letter, self._agency_id)):
             raise await self._taken_by(letter)
@@ -214,7 +214,9 @@ class SqlBooks:
     async def _taken_by(self, letter: PaperLetter) -> errors.Clash:
         year = letter.issued_on.year
         held = await self._numbers.under(letter.number, letter.symbol, year)
-        struck = await self._tx.rows(_P, _PAPER, **asked(self._agency_id, letter.number, letter.symbol, year))
+        struck = await self._tx.rows(
+            _P, _PAPER, **asked_under(self._agency_id, letter.number, letter.symbol, year)
+        )
         line = next(iter((*held, *map(to_letter, struck))), None)
         on, to = _issued_to(line) if line is not None else ("–", "–")
         following = await self._numbers.free_number(letter.number, letter.symbol, year) or "–"
@@ -292,7 +294,7 @@ def _day(at: datetime | None) -> date | None:
 
 
 def _incoming_line(row: Any, now: datetime) -> IncomingLine:
-    handover = None if row.handed_state is None else handovers.to_domain(_handed(row), now)
+    handover = None if row.handed_state is None else incoming.to_handover(_handed(row), now)
     return IncomingLine(
         entry=register.to_domain(row),
         document=from_json(IncomingDocument, row.document),

@@ -1,13 +1,17 @@
 """Lists of one agency's documents, as pages show them. In: a `Wanted` and a cursor. Out: one page, with cursors to both
-sides. A cursor names the row at the page's edge, so rows that come meanwhile neither repeat nor hide one; what is
-overdue is judged by the moment of the first page."""
+sides; or counts. A cursor names the row at the page's edge, so rows that come meanwhile neither repeat nor hide one;
+what is overdue is judged by the moment of the first page. Counts that were worked out a moment ago are not made
+again: a small one is kept for seconds, and no longer than until this process changes a document of that agency; one
+that is beyond counting stays so for minutes. How many are kept is bounded."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
@@ -20,11 +24,9 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import TABS, Card, Line, Side, Tab
-from gateway.office.domain.origin import Origin
+from gateway.office.domain.listing import TABS, Card, Line, Origin, Side, Tab
 from gateway.office.ports.lists import MOST_COUNTED, Charts, Count, ListPage, Tiles, Wanted
 from gateway.office.store import lists_figures
-from gateway.office.store.lists_counts import KnownCounts
 from gateway.office.store.lists_query import (
     SEARCH,
     Band,
@@ -39,9 +41,69 @@ from gateway.office.store.lists_query import (
     whole,
 )
 from gateway.ports.services import Clock
-from gateway.store.columns import from_json, to_json
+from gateway.store.row import from_json, to_json
 from gateway.store.tables_office import ListRow
 from gateway.store.transaction import Transaction
+
+COUNT_FRESH = timedelta(seconds=5)
+STILL_MANY = timedelta(minutes=5)
+MOST_COUNTS_KEPT = 2_000
+Counting = Callable[[Sequence[Wanted]], Awaitable[Sequence[Count]]]
+_CountKey = tuple[str, Wanted]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _KnownCount:
+    count: Count
+    at: datetime
+    turn: int
+
+
+class KnownCounts:
+    """One for each process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._known: OrderedDict[_CountKey, _KnownCount] = OrderedDict()
+        self._turns: defaultdict[str, int] = defaultdict(int)
+        self._counting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def turn(self, agency_id: str) -> int:
+        """How often its documents were changed; to be asked before they are looked at."""
+        return self._turns[agency_id]
+
+    def changed(self, agency_id: str) -> None:
+        self._turns[agency_id] += 1
+
+    async def of(
+        self, agency_id: str, turn: int, asked: Sequence[Wanted], counting: Counting
+    ) -> Sequence[Count]:
+        """Who comes while somebody counts for the same agency waits, and mostly finds what it wants."""
+        async with self._counting[agency_id]:
+            found = {wanted: count for wanted in asked if (count := self._fresh(agency_id, wanted))}
+            unknown = [wanted for wanted in dict.fromkeys(asked) if wanted not in found]
+            if unknown:
+                for wanted, count in zip(unknown, await counting(unknown), strict=True):
+                    found[wanted] = count
+                    self._keep(agency_id, wanted, count, turn)
+        return [found[wanted] for wanted in asked]
+
+    def _fresh(self, agency_id: str, wanted: Wanted) -> Count | None:
+        known = self._known.get((agency_id, wanted))
+        if known is None:
+            return None
+        age = self._clock.now() - known.at
+        if known.count.more:
+            return known.count if timedelta() <= age < STILL_MANY else None
+        same = known.turn == self._turns[agency_id]
+        return known.count if same and timedelta() <= age < COUNT_FRESH else None
+
+    def _keep(self, agency_id: str, wanted: Wanted, count: Count, turn: int) -> None:
+        self._known[agency_id, wanted] = _KnownCount(count=count, at=self._clock.now(), turn=turn)
+        self._known.move_to_end((agency_id, wanted))
+        while len(self._known) > MOST_COUNTS_KEPT:
+            self._known.popitem(last=False)
+
 
 _R = ListRow
 MOST_ROWS = 500
@@ -83,7 +145,7 @@ class SqlLists:
 
     async def page(self, wanted: Wanted, *, limit: int, cursor: str | None = None) -> ListPage:
         limit = max(1, min(limit, MOST_ROWS))
-        edge = _read(cursor, wanted) if cursor is not None else None
+        edge = _read_cursor(cursor, wanted) if cursor is not None else None
         now = edge.now if edge else self._clock.now()
         asked = bands(wanted, now)
         if edge is not None:
@@ -95,7 +157,9 @@ class SqlLists:
         more, found = len(found) > limit, found[:limit]
         if back:
             found.reverse()
-        cursors = [_write(wanted, asked, now, found[at], back=at == 0) if found else None for at in (0, -1)]
+        cursors = [
+            _write_cursor(wanted, asked, now, found[at], back=at == 0) if found else None for at in (0, -1)
+        ]
         return ListPage(
             lines=tuple(to_line(row) for _, row in found),
             now=now,
@@ -303,7 +367,9 @@ def to_line(row: Any) -> Line:  # Any: a row with the columns that are shown
     )
 
 
-def _write(wanted: Wanted, asked: Sequence[Band], now: datetime, at: tuple[int, Any], *, back: bool) -> str:
+def _write_cursor(
+    wanted: Wanted, asked: Sequence[Band], now: datetime, at: tuple[int, Any], *, back: bool
+) -> str:
     band, row = at
     values = [getattr(row, order.name) for order in asked[band].by]
     plain = [value.isoformat() if isinstance(value, date) else value for value in values]
@@ -311,7 +377,7 @@ def _write(wanted: Wanted, asked: Sequence[Band], now: datetime, at: tuple[int, 
     return base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
 
 
-def _read(cursor: str, wanted: Wanted) -> _Edge:
+def _read_cursor(cursor: str, wanted: Wanted) -> _Edge:
     try:
         told = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         digest, now, band, back, values = json.loads(told)

@@ -1,10 +1,14 @@
-"""Figures by day, for the charts. In: a day of one agency. Out: what was sent and received, how long it took until 01 and
-until 03, by recipient too; kept as one row, because a year of facts is too much to read for a page. Read an hour at a
-time, so that memory is that of an hour."""
+"""What lists have besides the rows that are written with their documents: figures by day, for the charts, and the rows
+of documents that are older than lists. In: a day of one agency; the store and how many at once. Out: what was sent
+and received, how long it took until 01 and until 03, by recipient too; kept as one row, because a year of facts is
+too much to read for a page, and read an hour at a time, so that memory is that of an hour; and whether there are
+more rows to write. The node goes on working meanwhile: each batch is a short transaction, and whatever is written by
+both ends as the later one says."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from statistics import quantiles
@@ -17,16 +21,16 @@ from gateway.domain.status import Track
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.domain.listing import Side
 from gateway.office.ports.lists import Charts, DayFigures, Lag, Slow
-from gateway.office.store.lists_write import first_place
-from gateway.store.columns import from_json, to_json
-from gateway.store.tables import DeliveryRow, FactRow
-from gateway.store.tables_office import SENT, ListDayRow, ListRow
+from gateway.office.store.lists_write import DueNow, ListWriter, first_place
+from gateway.store.row import from_json, to_json
+from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutgoingRow
+from gateway.store.tables_office import SENT, ListDayRow, ListFillRow, ListRow
 from gateway.store.transaction import Transaction
 
 DAYS = 30
 # Days whose deliveries still move are worked out again once a day; today every ten minutes, or every minute while little
 # happened on it.
-MOVING = timedelta(days=7)
+FIGURES_MOVE = timedelta(days=7)
 FRESH, SOON = timedelta(minutes=10), timedelta(minutes=1)
 LITTLE = 500
 MOST_SLOW = 10
@@ -57,7 +61,7 @@ async def charts(tx: Transaction, agency_id: str, today: date, days: int) -> Cha
     known[today] = await _with_today(tx, agency_id, today, known.get(today, Figures()))
     every = [(first + timedelta(days=n)) for n in range(days)]
     return Charts(
-        days=tuple(_day(day, known.get(day, Figures())) for day in every),
+        days=tuple(_day_figures(day, known.get(day, Figures())) for day in every),
         states=await _states(tx, agency_id, today),
         slowest=_slowest(list(known.values())),
         hours=_grid(known),
@@ -76,7 +80,7 @@ async def _with_today(tx: Transaction, agency_id: str, today: date, kept: Figure
     )
 
 
-async def work_out(tx: Transaction, agency_id: str, day: date) -> Figures:
+async def work_out_figures(tx: Transaction, agency_id: str, day: date) -> Figures:
     """From the rows and facts as they are now."""
     begin = datetime.combine(day, time(), VIETNAM)
     sent, hours = await _counted(tx, agency_id, begin)
@@ -113,7 +117,7 @@ async def due_day(tx: Transaction, agency_id: str, now: datetime) -> date | None
     return None
 
 
-async def keep(tx: Transaction, agency_id: str, day: date, figures: Figures, now: datetime) -> None:
+async def keep_figures(tx: Transaction, agency_id: str, day: date, figures: Figures, now: datetime) -> None:
     row = ListDayRow(agency_id=agency_id, day=day, made_at=now, body=to_json(Figures, figures))
     await tx.put_over(row, "made_at", "body")
 
@@ -130,7 +134,7 @@ def _is_old(made: ListDayRow, today: date, now: datetime) -> bool:
     if made.day == today:
         figures = from_json(Figures, made.body)
         return made.made_at <= now - (SOON if figures.sent + figures.received < LITTLE else FRESH)
-    return made.day > today - MOVING and made.made_at.astimezone(VIETNAM).date() < today
+    return made.day > today - FIGURES_MOVE and made.made_at.astimezone(VIETNAM).date() < today
 
 
 def _sent(agency_id: str, since: datetime, until: datetime) -> ColumnElement[bool]:
@@ -195,7 +199,7 @@ async def _states(tx: Transaction, agency_id: str, today: date) -> dict[str, int
     return dict(await tx.tuples(query.group_by(col(_R.state)).order_by(text("2 DESC"))))
 
 
-def _day(day: date, found: Figures) -> DayFigures:
+def _day_figures(day: date, found: Figures) -> DayFigures:
     return DayFigures(
         day=day,
         sent=found.sent,
@@ -221,3 +225,76 @@ def _grid(known: dict[date, Figures]) -> tuple[tuple[int, ...], ...]:
         for hour, n in enumerate(found.hours):
             grid[day.weekday()][hour] += n
     return tuple(map(tuple, grid))
+
+
+_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
+# An older version of the program, at work on the same database while this one starts, writes no rows.
+FILL_AGAIN = timedelta(days=2)
+Unit = Callable[[], AbstractAsyncContextManager[Transaction]]
+
+
+async def fill_rows(reading: Unit, writing: Unit, agencies: Sequence[str], limit: int, due: DueNow) -> bool:
+    """One batch, of one agency and side; True when there may be more."""
+    for agency_id in agencies:
+        for side in Side:
+            async with reading() as tx:
+                at = await _reached(tx, agency_id, side)
+            if at is None or not at.done:
+                await _fill_batch(writing, agency_id, side, at, limit, due)
+                return True
+    return False
+
+
+async def fill_again(writing: Unit, now: datetime) -> None:
+    """What was filled is looked through once more from two days ago: for the start of a process."""
+    async with writing() as tx:
+        for row in await tx.rows(ListFillRow, select(ListFillRow).where(col(ListFillRow.done).is_(True))):
+            since = min(row.at, now - FILL_AGAIN)
+            back = ListFillRow(agency_id=row.agency_id, side=row.side, at=since, id="", done=False)
+            await tx.put_over(back, "at", "id", "done")
+        await tx.commit()
+
+
+async def work_out_day(reading: Unit, writing: Unit, agencies: Sequence[str], now: datetime) -> bool:
+    """The figures of one day that are missing or old; False when none are. Read first, so that nobody waits to write."""
+    for agency_id in agencies:
+        async with reading() as tx:
+            day = await due_day(tx, agency_id, now)
+            figures = await work_out_figures(tx, agency_id, day) if day is not None else None
+        if day is not None and figures is not None:
+            async with writing() as tx:
+                await keep_figures(tx, agency_id, day, figures, now)
+                await tx.commit()
+            return True
+    return False
+
+
+async def _reached(tx: Transaction, agency_id: str, side: Side) -> ListFillRow | None:
+    this = (col(ListFillRow.agency_id) == agency_id, col(ListFillRow.side) == side.value)
+    return await tx.first(ListFillRow, select(ListFillRow).where(*this))
+
+
+async def _fill_batch(
+    writing: Unit, agency_id: str, side: Side, reached: ListFillRow | None, limit: int, due: DueNow
+) -> None:
+    async with writing() as tx:
+        since = (reached.at, reached.id) if reached is not None else (_BEGIN, "")
+        found = await _next_documents(tx, agency_id, side, since, limit)
+        writer = ListWriter(tx, agency_id, due, whole=True)
+        for id, _ in found:
+            writer.touch_out(id) if side is Side.OUT else writer.touch_in(id)
+        await writer.write()
+        at, id = (found[-1][1], found[-1][0]) if found else since
+        row = ListFillRow(agency_id=agency_id, side=side.value, at=at, id=id, done=len(found) < limit)
+        await tx.put_over(row, "at", "id", "done")
+        await tx.commit()
+
+
+async def _next_documents(
+    tx: Transaction, agency_id: str, side: Side, since: tuple[datetime, str], limit: int
+) -> Sequence[Any]:
+    table: Any = OutgoingRow if side is Side.OUT else IncomingRow
+    at = col(OutgoingRow.created_at) if side is Side.OUT else col(IncomingRow.arrived_at)
+    later = or_(at > since[0], and_(at == since[0], table.id > since[1]))
+    query = select(table.id, at).where(table.agency_id == agency_id, at >= since[0], later)
+    return await tx.tuples(query.order_by(at, table.id).limit(limit))

@@ -1,11 +1,14 @@
-"""Keeps the rows of lists in step with documents. In: which documents, deliveries and hand-overs one unit of work touched.
-Out: their rows, written just before it commits, each worked out anew from what is stored: so a crash never leaves a
-document without its row, and ten changes of one document cost one row."""
+"""Keeps the rows of lists in step with documents and with the calendar. In: which documents, deliveries and hand-overs
+one unit of work touched; who reckons from the calendar's own days. Out: their rows, written just before it commits,
+each worked out anew from what is stored: so a crash never leaves a document without its row, and ten changes of one
+document cost one row; a `Due` by days that were read a minute ago at most; and, once those days are other ones, the
+rows of what is still waited for, written anew."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -14,16 +17,18 @@ from sqlalchemy import bindparam, func, select, update
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain import duty
+from gateway.domain import status
 from gateway.domain.account import PrincipalKind
 from gateway.domain.document import IncomingDocument, OutgoingDocument, Urgency
-from gateway.domain.duty import Duty, Waits
-from gateway.domain.status import Fact, Track, fold_incoming
+from gateway.domain.office_calendar import CalendarDay
+from gateway.domain.status import Duty, Fact, Track, Waits, fold_incoming
 from gateway.office.domain.listing import (
     Card,
     Deliveries,
     Line,
+    Origin,
     Side,
+    book_of,
     due_within,
     incoming_line,
     is_listed_in,
@@ -31,12 +36,13 @@ from gateway.office.domain.listing import (
     keys,
     outgoing_line,
 )
-from gateway.office.domain.origin import Origin, book_of
-from gateway.store.account_tables import PrincipalRow
-from gateway.store.columns import from_json, to_json
-from gateway.store.sqlite_here import SLOW
+from gateway.ports.services import Clock
+from gateway.store.calendar import days_in
+from gateway.store.drivers import SLOW
+from gateway.store.row import from_json, to_json
 from gateway.store.tables import DeliveryRow, FactRow, HandoverRow, IncomingRow, OutgoingRow
-from gateway.store.tables_office import ListRow
+from gateway.store.tables_node import PrincipalRow
+from gateway.store.tables_office import ATTENTION, ListRow
 from gateway.store.transaction import Transaction
 
 # Until when somebody is waited for: whose turn it is, since when, how urgent.
@@ -191,7 +197,7 @@ class ListWriter:
         due_at = self._due(Duty(waits=Waits.PARTNER, since=sent_at), urgency) if sent_at else None
         line = outgoing_line(document, sent, due_at)
         if not (moved and await self._moved(line)):
-            await self._put(row(line, document), document.accepted_by)
+            await self._put(list_row(line, document), document.accepted_by)
 
     async def _write_in(self, id: str, document: IncomingDocument | None) -> None:
         await self._hold(id)
@@ -202,12 +208,12 @@ class ListWriter:
         rows = await self._tx.tuples(_FACTS, agency=self._agency_id, id=id)
         facts = [from_json(Fact, body) for (body,) in rows]
         offered = await self._tx.tuples(_HANDOVER, agency=self._agency_id, id=id)
-        shown, owed = shown_in(document, facts), duty.of_incoming(document, facts)
+        shown, owed = shown_in(document, facts), status.duty_of(document, facts)
         due_at = self._due(owed, document.urgency) if owed is not None else None
         not_handed = any(state != "acked" for (state,) in offered)
         line = incoming_line(document, shown, due_at, not_handed=not_handed)
         if not (moved and await self._moved(line)):
-            await self._put(row(line, document, Origin(document.source.value)))
+            await self._put(list_row(line, document, Origin(document.source.value)))
 
     async def _hold(self, id: str) -> None:
         """Who counts recipients must not miss those that another one is changing. Nobody else knows a new document."""
@@ -221,7 +227,7 @@ class ListWriter:
 
     async def _moved(self, line: Line) -> bool:
         """Writes what recipients and hand-overs change, and leaves what it is found and sorted by as it is."""
-        return not self._whole and await self._changed(line.id, moving(line))
+        return not self._whole and await self._changed(line.id, moving_columns(line))
 
     async def _read(self, kind: Any, query: Any, id: str) -> Any:  # Any: either kind of document
         found = await self._tx.tuples(query, agency=self._agency_id, id=id)
@@ -273,7 +279,9 @@ def microseconds(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND
 
 
-def row(line: Line, document: OutgoingDocument | IncomingDocument, origin: Origin | None = None) -> ListRow:
+def list_row(
+    line: Line, document: OutgoingDocument | IncomingDocument, origin: Origin | None = None
+) -> ListRow:
     """The row of a line; its place is that of the first document of the moment."""
     sort = keys(line, document)
     return ListRow(
@@ -292,11 +300,11 @@ def row(line: Line, document: OutgoingDocument | IncomingDocument, origin: Origi
         type_key=sort.type,
         # So that each word stands between two spaces.
         folded=f" {sort.folded} " if sort.folded else "",
-        **({"unread": True} | moving(line)),
+        **({"unread": True} | moving_columns(line)),
     )
 
 
-def moving(line: Line) -> dict[str, Any]:
+def moving_columns(line: Line) -> dict[str, Any]:
     """The columns that change although the document does not."""
     ahead = max(Urgency) - line.urgency
     is_open = line.side is Side.IN and line.due_at is not None
@@ -312,3 +320,82 @@ def moving(line: Line) -> dict[str, Any]:
         "card": to_json(Card, line.card),
         **({} if line.unread else {"unread": False}),
     }
+
+
+DAYS_FRESH = timedelta(minutes=1)
+# What is late since then stays late, whatever day becomes a holiday.
+REWRITTEN_BACK = timedelta(days=30)
+Reckon = Callable[[Sequence[CalendarDay]], Due]
+Unit = Callable[[], AbstractAsyncContextManager[Transaction]]
+
+
+def reckon_without_office(days: Sequence[CalendarDay]) -> Due:
+    """Where nothing knows office hours."""
+    return due_within
+
+
+class Dues:
+    """One for each process."""
+
+    def __init__(self, reckon: Reckon, clock: Clock) -> None:
+        self._reckon = reckon
+        self._clock = clock
+        self._days: Sequence[CalendarDay] = ()
+        self._due: Due = reckon(())
+        self._read_at: datetime | None = None
+        self._written_by: Sequence[CalendarDay] | None = None
+        self._writing_by: Sequence[CalendarDay] = ()
+        self._behind = 0
+
+    def forget(self) -> None:
+        """A day was changed a moment ago."""
+        self._read_at = None
+
+    async def of(self, tx: Transaction) -> Due:
+        now = self._clock.now()
+        if self._read_at is None or not self._read_at <= now < self._read_at + DAYS_FRESH:
+            days = await days_in(tx)
+            if days != self._days:
+                self._days, self._due = days, self._reckon(days)
+            self._read_at = now
+        return self._due
+
+    async def write_again(self, reading: Unit, writing: Unit, agencies: Sequence[str], limit: int) -> bool:
+        """One batch of rows whose moment may be another one by now; True when there may be more. The first time after a
+        start all are looked at: somebody may have changed a day meanwhile."""
+        async with reading() as tx:
+            await self.of(tx)
+            if self._days == self._written_by:
+                return False
+            if self._days != self._writing_by:
+                self._writing_by, self._behind = self._days, 0
+            found = await self._waiting(tx, agencies, limit)
+        for agency_id in agencies:
+            async with writing() as tx:
+                writer = ListWriter(tx, agency_id, self.of)
+                for _, whose, id, side in found:
+                    if whose == agency_id:
+                        writer.touch_out(id) if side == Side.OUT.value else writer.touch_in(id)
+                await writer.write()
+                await tx.commit()
+        more = len(found) == limit
+        self._behind = found[-1][0] if more else 0
+        if not more:
+            self._written_by = self._writing_by
+        return more
+
+    async def _waiting(
+        self, tx: Transaction, agencies: Sequence[str], limit: int
+    ) -> Sequence[tuple[int, str, str, str]]:
+        """Oldest first, of all agencies."""
+        since = self._clock.now() - REWRITTEN_BACK
+        query = select(col(_R.place), col(_R.agency_id), col(_R.id), col(_R.side)).where(
+            col(_R.agency_id).in_(agencies),
+            ATTENTION,
+            col(_R.due_at) >= since,
+            col(_R.place) > max(self._behind, first_place(since - REWRITTEN_BACK)),
+        )
+        found: Sequence[tuple[int, str, str, str]] = await tx.tuples(
+            query.order_by(col(_R.place)).limit(limit)
+        )
+        return found

@@ -1,33 +1,224 @@
-"""The node's database where the office is open: lists follow every document, whichever unit of work changes it, and units
-have what persons at pages need. In: what the exchange's store takes, and how the office reckons its hours. Out:
-`ports.store.OfficeStore`."""
+"""The node's database where the office is open: lists follow every document, whichever unit of work changes it, and
+units have what persons at pages need, each made when it is first asked for; beside them notices of stops and
+incidents, and what pages keep for the pages that follow, where each call is a transaction of its own. In: what the
+exchange's store takes, and how the office reckons its hours. Out: `ports.store.OfficeStore`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from functools import cached_property
+from typing import Any
 
+from sqlalchemy import Select, delete, select, update
+from sqlmodel import col
+
+from gateway import errors
 from gateway.domain.account import AgencyScope
-from gateway.office.store import lists_fill
-from gateway.office.store.keepings import SqlKeepings
-from gateway.office.store.lists_counts import KnownCounts
-from gateway.office.store.lists_due import Dues, Reckon, no_office
-from gateway.office.store.lists_write import ListWriter
-from gateway.office.store.notices import SqlNotices
-from gateway.office.store.work import SqlOfficeWork
+from gateway.domain.event import EventKind
+from gateway.office.ports.lists import Keeping
+from gateway.office.ports.telling import Notice, Wish
+from gateway.office.store import lists_figures
+from gateway.office.store.book import SqlBooks
+from gateway.office.store.lists import KnownCounts, SqlLists
+from gateway.office.store.lists_write import Dues, ListWriter, Reckon, reckon_without_office
+from gateway.office.store.tags_and_views import SqlSavedViews, SqlTags
+from gateway.office.store.todo import SqlRecallAsks, SqlTasks
 from gateway.ports.services import Clock
 from gateway.store.calendar import SqlCalendarDays
-from gateway.store.changes import Follower
+from gateway.store.changes import NOBODY, Follower
 from gateway.store.engine import AS_SHIPPED, ServerLimits
-from gateway.store.store import SqlStore
-from gateway.store.transaction import Transaction
+from gateway.store.events import SqlEvents
+from gateway.store.row import from_json, to_json
+from gateway.store.store import SqlStore, SqlWork
+from gateway.store.tables_office import KeepingRow, NoticeRow
+from gateway.store.transaction import Slowly, Transaction
+
+MOST_KEEPINGS = 20
+"""Of one session."""
+_KEEPING = KeepingRow
+
+Open = Callable[[], AbstractAsyncContextManager[Transaction]]
+
+
+class SqlKeepings:
+    """Keeps the promise of `office.ports.lists.Keepings`."""
+
+    def __init__(self, writing: Open, reading: Open) -> None:
+        self._writing, self._reading = writing, reading
+
+    async def keep(self, keeping: Keeping) -> None:
+        row = KeepingRow(
+            key=keeping.key,
+            session_id=keeping.session_id,
+            body=b64encode(keeping.body).decode(),
+            at=keeping.at,
+            until=keeping.until,
+        )
+        of_session = select(col(_KEEPING.key)).where(col(_KEEPING.session_id) == keeping.session_id)
+        async with self._writing() as tx:
+            await tx.change(delete(_KEEPING).where(col(_KEEPING.until) <= keeping.at))
+            await tx.put(row)
+            beyond = await tx.tuples(
+                of_session.order_by(col(_KEEPING.at).desc(), col(_KEEPING.key)).offset(MOST_KEEPINGS)
+            )
+            if beyond:
+                await tx.change(delete(_KEEPING).where(col(_KEEPING.key).in_([found[0] for found in beyond])))
+            await tx.commit()
+
+    async def find(self, key: str, session_id: str, now: datetime) -> bytes | None:
+        query = select(_KEEPING).where(
+            col(_KEEPING.key) == key, col(_KEEPING.session_id) == session_id, col(_KEEPING.until) > now
+        )
+        async with self._reading() as tx:
+            found = await tx.first(_KEEPING, query)
+        return b64decode(found.body) if found is not None else None
+
+    async def forget(self, key: str) -> None:
+        async with self._writing() as tx:
+            await tx.change(delete(_KEEPING).where(col(_KEEPING.key) == key))
+            await tx.commit()
+
+
+_NOTICE = NoticeRow
+_NEWEST_NOTICE = (col(_NOTICE.published_at).desc(), col(_NOTICE.id).desc())
+_MOST_OPEN_NOTICES = 50
+
+
+class SqlNotices:
+    """Keeps the promise of `ports.NoticeRows`."""
+
+    def __init__(self, writing: Open, reading: Open, clock: Clock) -> None:
+        self._writing, self._reading, self._clock = writing, reading, clock
+
+    async def open(self) -> Sequence[Notice]:
+        return await self._found(select(_NOTICE).where(col(_NOTICE.closed_at).is_(None)), _MOST_OPEN_NOTICES)
+
+    async def all(self, limit: int) -> Sequence[Notice]:
+        return await self._found(select(_NOTICE), limit)
+
+    async def get(self, id: str) -> Notice:
+        found = await self._found(select(_NOTICE).where(col(_NOTICE.id) == id), 1)
+        if not found:
+            raise errors.NotFound(f"there is no notice {id[:80]}")
+        return found[0]
+
+    async def save(
+        self,
+        notice: Notice,
+        kind: EventKind,
+        agencies: Sequence[str],
+        data: Mapping[str, object],
+        by: str,
+        at: datetime,
+    ) -> None:
+        row = _notice_row(notice)
+        async with self._writing() as tx:
+            if not await tx.put_new(row):
+                this = (col(_NOTICE.id) == notice.id, col(_NOTICE.closed_at).is_(None))
+                values = {"wish": row.wish, "closed_at": row.closed_at, "closed_by": row.closed_by}
+                if not await tx.change(update(_NOTICE).where(*this).values(values)):
+                    raise errors.Clash(f"the notice {notice.id} ended before")
+            for agency_id in agencies:
+                scope = AgencyScope(agency_id=agency_id, principal_id=by)
+                await SqlEvents(tx, scope, self._clock).append(kind, notice.id, at, data)
+            await tx.commit()
+
+    async def _found(self, query: Select[Any], limit: int) -> Sequence[Notice]:
+        async with self._reading() as tx:
+            rows = await tx.rows(_NOTICE, query.order_by(*_NEWEST_NOTICE).limit(limit))
+        return [_notice(row) for row in rows]
+
+
+def _notice_row(notice: Notice) -> NoticeRow:
+    return NoticeRow(
+        id=notice.id,
+        wish=to_json(Wish, notice.wish),
+        published_at=notice.published_at,
+        published_by=notice.published_by,
+        closed_at=notice.closed_at,
+        closed_by=notice.closed_by,
+    )
+
+
+def _notice(row: NoticeRow) -> Notice:
+    return Notice(
+        id=row.id,
+        wish=from_json(Wish, row.wish),
+        published_at=row.published_at,
+        published_by=row.published_by,
+        closed_at=row.closed_at,
+        closed_by=row.closed_by,
+    )
+
+
+class SqlOfficeRows:
+    """Keeps the promise of `ports.store.OfficeRows`."""
+
+    def __init__(
+        self,
+        tx: Transaction,
+        scope: AgencyScope,
+        clock: Clock,
+        known: KnownCounts | None,
+        changed: Callable[[str], None],
+    ) -> None:
+        self._tx, self._scope, self._clock, self._known, self._changed = tx, scope, clock, known, changed
+
+    @cached_property
+    def lists(self) -> SqlLists:
+        return SqlLists(Slowly(self._tx), self._scope, self._clock, known=self._known, changed=self._changed)
+
+    @cached_property
+    def tags(self) -> SqlTags:
+        return SqlTags(self._tx, self._scope, changed=self._changed)
+
+    @cached_property
+    def views(self) -> SqlSavedViews:
+        return SqlSavedViews(self._tx, self._scope)
+
+    @cached_property
+    def tasks(self) -> SqlTasks:
+        return SqlTasks(Slowly(self._tx), self._scope)
+
+    @cached_property
+    def books(self) -> SqlBooks:
+        return SqlBooks(Slowly(self._tx), self._scope, self._clock)
+
+    @cached_property
+    def recalls(self) -> SqlRecallAsks:
+        return SqlRecallAsks(self._tx, self._scope)
+
+
+class SqlOfficeWork(SqlWork):
+    """Keeps the promise of `ports.store.OfficeWork`."""
+
+    def __init__(
+        self,
+        tx: Transaction,
+        scope: AgencyScope,
+        clock: Clock,
+        follower: Follower = NOBODY,
+        *,
+        known: KnownCounts | None = None,
+        changed: Callable[[str], None] = lambda agency_id: None,
+    ) -> None:
+        """`changed` hears which agency's lists are other ones now; `known` is for who only reads."""
+        super().__init__(tx, scope, clock, follower)
+        self.office = SqlOfficeRows(tx, scope, clock, known, changed)
 
 
 class SqlOfficeStore(SqlStore):
     """Keeps the promise of `ports.store.OfficeStore`."""
 
     def __init__(
-        self, url: str, clock: Clock, limits: ServerLimits = AS_SHIPPED, reckon: Reckon = no_office
+        self,
+        url: str,
+        clock: Clock,
+        limits: ServerLimits = AS_SHIPPED,
+        reckon: Reckon = reckon_without_office,
     ) -> None:
         """`reckon`: of the calendar's days, until when a document should be taken in, for lists."""
         super().__init__(url, clock, limits, self._following)
@@ -53,10 +244,10 @@ class SqlOfficeStore(SqlStore):
 
     async def fill_lists(self, limit: int) -> bool:
         agencies = [agency.id for agency in await self.hosted()]
-        return await lists_fill.fill(self.reading, self.writing, agencies, limit, self._dues.of)
+        return await lists_figures.fill_rows(self.reading, self.writing, agencies, limit, self._dues.of)
 
     async def fill_lists_again(self) -> None:
-        await lists_fill.again(self.writing, self._clock.now())
+        await lists_figures.fill_again(self.writing, self._clock.now())
 
     async def write_due_again(self, limit: int) -> bool:
         agencies = [agency.id for agency in await self.hosted()]
@@ -64,4 +255,4 @@ class SqlOfficeStore(SqlStore):
 
     async def work_out_day(self) -> bool:
         agencies = [agency.id for agency in await self.hosted()]
-        return await lists_fill.work_out_day(self.reading, self.writing, agencies, self._clock.now())
+        return await lists_figures.work_out_day(self.reading, self.writing, agencies, self._clock.now())

@@ -1,23 +1,25 @@
-"""What the to-do list of one agency is made of, and what people noted on it. In: times and limits. Out: domain values, the
-oldest first. Every question has its index; none reads what is settled."""
+"""What the to-do list of one agency is made of, what people noted on it, and recalls that wait for the head of the
+agency. In: times and limits; an open transaction of one agency. Out: domain values, the oldest first; the `Tasks`
+and the `RecallAsks` promise. Every question has its index; none reads what is settled."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import BindParameter, bindparam, delete, select
+from sqlalchemy import BindParameter, bindparam, delete, select, update
 from sqlmodel import col
 
+from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, IncomingDocument, InState, Kind, OutgoingDocument, OutState
-from gateway.office.domain.task import TaskNote
-from gateway.office.ports.deadlines import AskedBack, Returned, Unasked, Untold
+from gateway.office.domain.task import AskState, RecallAsk, TaskNote
+from gateway.office.ports.store import AskedBack, Returned, Unasked, Untold
 from gateway.store import incoming, jobs, outgoing
-from gateway.store.columns import Moment, from_json
-from gateway.store.deadline_tables import ReminderRow, TaskNoteRow
 from gateway.store.deliveries import SqlFacts, to_delivery
+from gateway.store.row import Moment, from_json, to_json
 from gateway.store.tables import DeliveryRow, FactRow, InboxRow, IncomingRow, JobRow, OutboxRow, OutgoingRow
+from gateway.store.tables_office import RecallAskRow, ReminderRow, TaskNoteRow
 from gateway.store.transaction import Transaction
 
 RETURNED = ("failed", "rejected")
@@ -135,24 +137,24 @@ class SqlTasks:
         found: list[IncomingDocument] = []
         for state in (InState.NEW, InState.HELD):
             asked = {"agency": self._agency_id, "state": state.value, "most": limit}
-            found += [incoming.to_domain(row) for row in await self._tx.rows(_I, TO_TAKE_IN, **asked)]
+            found += [incoming.to_incoming(row) for row in await self._tx.rows(_I, TO_TAKE_IN, **asked)]
         return sorted(found, key=lambda each: (each.arrived_at, each.id))[:limit]
 
     async def asked_back(self, since: datetime, limit: int) -> Sequence[AskedBack]:
         rows = await self._tx.rows(_I, ASKED, agency=self._agency_id, since=since, most=limit)
-        documents = {row.id: incoming.to_domain(row) for row in rows}
+        documents = {row.id: incoming.to_incoming(row) for row in rows}
         facts = await self._facts.of_many(list(documents)) if documents else {}
         return [AskedBack(document=each, facts=tuple(facts[id])) for id, each in documents.items()]
 
     async def replies(self, by: date, limit: int) -> Sequence[IncomingDocument]:
         rows = await self._tx.rows(_I, REPLIES, agency=self._agency_id, by=by, most=limit)
-        return [incoming.to_domain(row) for row in rows]
+        return [incoming.to_incoming(row) for row in rows]
 
     async def unsent(self, limit: int) -> Sequence[OutgoingDocument]:
         found: list[OutgoingDocument] = []
         for state in (OutState.DRAFT, OutState.BLOCKED, OutState.QUEUED):
             asked = {"agency": self._agency_id, "state": state.value, "most": limit}
-            found += [outgoing.to_domain(row) for row in await self._tx.rows(_O, UNSENT, **asked)]
+            found += [outgoing.to_outgoing(row) for row in await self._tx.rows(_O, UNSENT, **asked)]
         return sorted(found, key=lambda each: (each.created_at, each.id))[:limit]
 
     async def returned(self, since: datetime, limit: int) -> Sequence[Returned]:
@@ -213,7 +215,7 @@ class SqlTasks:
         for start in range(0, len(ids), _AT_ONCE):
             part = ids[start : start + _AT_ONCE]
             rows = await self._tx.rows(_O, _DOCUMENTS, agency=self._agency_id, ids=part)
-            found |= {row.id: outgoing.to_domain(row) for row in rows}
+            found |= {row.id: outgoing.to_outgoing(row) for row in rows}
         return found
 
     async def first_time(self, key: str, at: datetime) -> bool:
@@ -242,4 +244,101 @@ def _to_note(row: TaskNoteRow) -> TaskNote:
         snoozed_until=row.snoozed_until,
         closed_at=row.closed_at,
         note=row.note,
+    )
+
+
+_ASK = RecallAskRow
+_RECIPIENT_CODES = tuple[str, ...]
+# Made once: making a statement takes longer than running it.
+_OUR_ASKS = select(_ASK).where(col(_ASK.agency_id) == bindparam("agency"))
+_ASK_BY_ID = _OUR_ASKS.where(col(_ASK.id) == bindparam("id"))
+_NEWEST_ASKED = (col(_ASK.asked_at).desc(), col(_ASK.id).desc())
+_ASKS_OF = _OUR_ASKS.where(col(_ASK.document_id) == bindparam("document")).order_by(*_NEWEST_ASKED)
+_OPEN_ASKS = _OUR_ASKS.where(col(_ASK.state) == AskState.ASKED.value).order_by(
+    col(_ASK.asked_at), col(_ASK.id)
+)
+
+
+class SqlRecallAsks:
+    """Keeps the promise of `ports.RecallAsks`."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
+        self._tx = tx
+        self._agency_id = scope.agency_id
+
+    async def add(self, ask: RecallAsk) -> None:
+        await self._tx.put(_ask_row(ask, self._agency_id))
+
+    async def get(self, id: str) -> RecallAsk:
+        row = await self._tx.first(_ASK, self._tx.kept(_ASK_BY_ID), agency=self._agency_id, id=id)
+        if row is None:
+            raise errors.NotFound(f"nobody asked for a recall under {id}")
+        return _ask(row)
+
+    async def of(self, document_id: str) -> Sequence[RecallAsk]:
+        found = await self._tx.rows(_ASK, _ASKS_OF, agency=self._agency_id, document=document_id)
+        return [_ask(row) for row in found]
+
+    async def open(self, limit: int) -> Sequence[RecallAsk]:
+        found = await self._tx.rows(_ASK, _OPEN_ASKS.limit(limit), agency=self._agency_id)
+        return [_ask(row) for row in found]
+
+    async def close(self, ask: RecallAsk) -> None:
+        this = (
+            col(_ASK.agency_id) == self._agency_id,
+            col(_ASK.id) == ask.id,
+            col(_ASK.state) == AskState.ASKED.value,
+        )
+        row = _ask_row(ask, self._agency_id)
+        closed = update(_ASK).where(*this)
+        closed = closed.values(
+            state=row.state,
+            decided_by=row.decided_by,
+            decided_for=row.decided_for,
+            decided_at=row.decided_at,
+            why=row.why,
+            result=row.result,
+        )
+        if await self._tx.change(closed) != 1:
+            raise errors.Clash(f"the recall {ask.id} does not wait any more; look at it again")
+
+
+def _ask(row: RecallAskRow) -> RecallAsk:
+    return RecallAsk(
+        id=row.id,
+        document_id=row.document_id,
+        reason=row.reason,
+        notice_no=row.notice_no,
+        take_back=row.take_back,
+        recipients=from_json(_RECIPIENT_CODES, row.recipients),
+        asked_by=row.asked_by,
+        asked_at=row.asked_at,
+        asked_for=row.asked_for,
+        state=AskState(row.state),
+        decided_by=row.decided_by,
+        decided_for=row.decided_for,
+        decided_at=row.decided_at,
+        why=row.why,
+        result=row.result,
+    )
+
+
+def _ask_row(ask: RecallAsk, agency_id: str) -> RecallAskRow:
+    return RecallAskRow(
+        agency_id=agency_id,
+        id=ask.id,
+        document_id=ask.document_id,
+        reason=ask.reason,
+        notice_no=ask.notice_no,
+        take_back=ask.take_back,
+        recipients=to_json(_RECIPIENT_CODES, ask.recipients),
+        asked_by=ask.asked_by,
+        asked_at=ask.asked_at,
+        asked_for=ask.asked_for,
+        state=ask.state.value,
+        decided_by=ask.decided_by,
+        decided_for=ask.decided_for,
+        decided_at=ask.decided_at,
+        why=ask.why,
+        result=ask.result,
     )

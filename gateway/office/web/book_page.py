@@ -12,10 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.book import BookLine, Cell, Stamp, Summary
-from gateway.office.book import export, words
-from gateway.office.book.cells import clean
-from gateway.office.book.desk import BookDesk
-from gateway.office.book.export import Ask, Format, Opened
+from gateway.office.book import book_lines, books
+from gateway.office.book.books import Ask, Format, Opened
+from gateway.office.book.table_files import clean_text
+from gateway.office.desks import BookDesk
 from gateway.policy.book import WIDTHS, next_month
 from gateway.words import labels
 
@@ -33,7 +33,7 @@ _PIECE = 64 * 1024
 
 async def write(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO, *, nonce: str = "") -> Summary:
     """The page in `out`; `nonce` is that of the policy under which a server gives it out."""
-    async with export.opened(desk, scope, ask) as book:
+    async with books.open_book(desk, scope, ask) as book:
         held: list[str] = []
         async for piece in _pieces(book, nonce):
             held.append(piece)
@@ -41,7 +41,7 @@ async def write(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO, *, 
                 await desk.pool.run(partial(out.write, "".join(held).encode()))
                 held = []
         await desk.pool.run(partial(out.write, "".join(held).encode()))
-        return await export.took(desk, scope, ask, Format.HTML, book.summary())
+        return await books.tell_taken(desk, scope, ask, Format.HTML, book.summary())
 
 
 def _pieces(book: Opened, nonce: str) -> AsyncIterator[str]:
@@ -57,7 +57,7 @@ def _pieces(book: Opened, nonce: str) -> AsyncIterator[str]:
         rows=_rows(book),
         closing=book.closing,
         say=labels.say,
-        day=words.day,
+        day=book_lines.day_text,
     )
 
 
@@ -72,10 +72,12 @@ async def _rows(book: Opened) -> AsyncIterator[tuple[date | None, BookLine, list
 def _shown(cell: Cell) -> str:
     if cell is None:
         return ""
-    return words.day(cell) if isinstance(cell, date) else clean(str(cell))
+    return book_lines.day_text(cell) if isinstance(cell, date) else clean_text(str(cell))
 
 
 async def stamp(made: Stamp, *, lang: str = "vi", nonce: str = "") -> str:
     """The arrival stamp on a sheet of its own, to be cut out or copied onto a print."""
     template = _PAGES.get_template("book/stamp.html")
-    return await template.render_async(stamp=made, lang=lang, nonce=nonce, say=labels.say, day=words.day)
+    return await template.render_async(
+        stamp=made, lang=lang, nonce=nonce, say=labels.say, day=book_lines.day_text
+    )

@@ -1,14 +1,20 @@
-"""Where the lines, bars and cells of the dashboard's charts stand. In: figures. Out: coordinates within a fixed frame, for
-a template that draws SVG of them; each chart has its table beside it. Pure."""
+"""Where the lines, bars and cells of charts stand, and what waited in the node's queues over a day, for the dashboard
+and the pages of operations. In: figures, samples. Out: coordinates within a fixed frame, for a template that draws
+SVG of them; each chart has its table beside it, that of the queues by the hour. Pure."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.domain.pace import DISK, QueueSample
+from gateway.domain.wall_clock import local
 
 WIDTH, HEIGHT = 640, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 10, 24
-_STEPS = (1, 2, 5)
+_ROUND_STEPS = (1, 2, 5)
 # What stands before and behind a bar.
 _NAME, _FIGURE = 270, 110
 
@@ -121,7 +127,7 @@ def _top(most: float) -> float:
     """The round number at the top of the scale: 2, 10, 50."""
     size = 1.0
     while True:
-        for step in _STEPS:
+        for step in _ROUND_STEPS:
             if most <= step * size * 2:
                 return step * size * 2
         size *= 10
@@ -129,3 +135,76 @@ def _top(most: float) -> float:
 
 def _height(value: float, top: float) -> float:
     return HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * min(value, top) / top
+
+
+QUEUE_SPAN = timedelta(hours=24)
+_QUEUE_STEP = timedelta(minutes=15)
+_QUEUE_SLOTS = QUEUE_SPAN // _QUEUE_STEP
+# What was put aside waits for a person, not for its turn; the disk is no queue.
+_NO_QUEUES = frozenset({"dead", DISK})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueHour:
+    """At most so many waited in that hour, the oldest of them for so many minutes."""
+
+    at: datetime
+    depth: int
+    minutes: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueChart:
+    depth: Lines
+    oldest: Lines
+    hours: tuple[QueueHour, ...]
+
+
+def queue_chart(samples: Sequence[QueueSample], now: datetime) -> QueueChart | None:
+    """None where nothing was sampled within the day."""
+    moments = _queue_moments(samples)
+    begin = now - QUEUE_SPAN
+    depth: list[float | None] = [None] * (_QUEUE_SLOTS + 1)
+    oldest: list[float | None] = [None] * (_QUEUE_SLOTS + 1)
+    hours: dict[datetime, QueueHour] = {}
+    for at, (n, seconds) in moments.items():
+        slot = (at - begin) // _QUEUE_STEP
+        if not 0 <= slot <= _QUEUE_SLOTS:
+            continue
+        minutes = round(seconds / 60, 1) if seconds is not None else None
+        depth[slot] = max(depth[slot] or 0.0, float(n))
+        oldest[slot] = max(oldest[slot] or 0.0, minutes or 0.0)
+        hour = local(at).replace(minute=0, second=0, microsecond=0)
+        known = hours.get(hour, QueueHour(at=hour, depth=0, minutes=None))
+        longest = max((each for each in (known.minutes, minutes) if each is not None), default=None)
+        hours[hour] = QueueHour(at=hour, depth=max(known.depth, n), minutes=longest)
+    if not hours:
+        return None
+    times = [local(begin + n * _QUEUE_STEP).strftime("%H:%M") for n in range(_QUEUE_SLOTS + 1)]
+    return QueueChart(
+        depth=lines(times, {"depth": depth}),
+        oldest=lines(times, {"oldest": oldest}),
+        hours=tuple(hours[each] for each in sorted(hours, reverse=True)),
+    )
+
+
+def queue_sparks(samples: Sequence[QueueSample], now: datetime) -> Mapping[str, Spark]:
+    """A small line for each queue."""
+    begin = now - QUEUE_SPAN
+    by_queue: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for each in samples:
+        if each.at >= begin:
+            by_queue[each.queue].append(((each.at - begin) / QUEUE_SPAN, each.depth))
+    return {queue: spark(points) for queue, points in by_queue.items()}
+
+
+def _queue_moments(samples: Sequence[QueueSample]) -> dict[datetime, tuple[int, int | None]]:
+    """All queues together: how many, and the longest wait in seconds."""
+    found: dict[datetime, tuple[int, int | None]] = {}
+    for each in samples:
+        if each.queue in _NO_QUEUES:
+            continue
+        n, longest = found.get(each.at, (0, None))
+        known = [age for age in (longest, each.oldest_s) if age is not None]
+        found[each.at] = n + each.depth, max(known, default=None)
+    return found

@@ -1,5 +1,7 @@
-"""Days and times as people type them: 20/11/2026, 20-11-2026, 20112026, 2026-11-20, the words for today and tomorrow in
-both languages; 7:30, 0730, 7h30. In: text and today. Out: a date or a time, or None for what is neither. Pure."""
+"""Days and times as people type them and as pages write them. In: text and today; a moment. Out: of 20/11/2026,
+20-11-2026, 20112026, 2026-11-20, the words for today and tomorrow in both languages, 7:30, 0730, 7h30 a date or a
+time, or None for what is neither; of a moment 14:02 20/11/2026 in Vietnamese time and in both languages alike, or
+less where the day is today. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ import re
 from datetime import date, datetime, time, timedelta
 
 from gateway.domain.text import fold
-from gateway.domain.wall_clock import VIETNAM
+from gateway.domain.wall_clock import VIETNAM, local
 
 _DAY_FIRST = re.compile(r"(\d{1,2})[./\- ](\d{1,2})[./\- ](\d{4})")
 _YEAR_FIRST = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
@@ -16,7 +18,7 @@ _TIME = re.compile(r"(\d{1,2})(?:\s*(?:[:hg.]|gio)\s*(\d{2})?)?")
 _WORDS = {"hom nay": 0, "today": 0, "ngay mai": 1, "tomorrow": 1, "hom qua": -1, "yesterday": -1}
 
 
-def day(text: str, today: date) -> date | None:
+def typed_day(text: str, today: date) -> date | None:
     words = " ".join(text.split())
     if (shift := _WORDS.get(fold(words))) is not None:
         return today + timedelta(days=shift)
@@ -28,7 +30,7 @@ def day(text: str, today: date) -> date | None:
     return None
 
 
-def clock(text: str) -> time | None:
+def typed_clock(text: str) -> time | None:
     words = "".join(fold(text).split())
     if re.fullmatch(r"\d{4}", words):
         words = f"{words[:2]}:{words[2:]}"
@@ -39,7 +41,7 @@ def clock(text: str) -> time | None:
     return time(hour, minute) if hour < 24 and minute < 60 else None
 
 
-def moment(on: date, at: time) -> datetime:
+def moment_at(on: date, at: time) -> datetime:
     """That time on a Vietnamese wall clock."""
     return datetime.combine(on, at, VIETNAM)
 
@@ -49,3 +51,23 @@ def _date(year: int, month: int, dom: int) -> date | None:
         return date(year, month, dom)
     except ValueError:
         return None
+
+
+_DAY_FORM = "%d/%m/%Y"
+
+
+def moment_text(at: datetime | None) -> str:
+    return "" if at is None else local(at).strftime(f"%H:%M {_DAY_FORM}")
+
+
+def clock_text(at: datetime | None, now: datetime, time: str = "%H:%M") -> str:
+    """The time alone for today, with its day for any other."""
+    if at is None:
+        return ""
+    shown = local(at)
+    return shown.strftime(time if shown.date() == local(now).date() else f"{time} {_DAY_FORM}")
+
+
+def seconds_text(at: datetime | None, now: datetime) -> str:
+    """As `clock`, to the second: timelines are read beside those of others."""
+    return clock_text(at, now, "%H:%M:%S")

@@ -1,5 +1,6 @@
 """The door of the pages: turns one row of the route table into a handler of the server. Who it is, whether they may,
-whether the form is really theirs, then the row's own handler; whatever goes wrong becomes a page that helps."""
+whether the form is really theirs, then the row's own handler; whatever goes wrong becomes a page that helps. Also
+what browsers are asked to keep: the session, which no script may read, and choices about how pages look."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -17,11 +19,11 @@ from gateway.errors import Denied, GatewayError, NotFound
 from gateway.office.accounts import sessions
 from gateway.office.accounts.acting import Acting
 from gateway.office.domain.session import Duty
-from gateway.office.web import failing, forms
+from gateway.office.web import answers, forms
+from gateway.office.web.answers import Failure
 from gateway.office.web.deps import WebDeps
-from gateway.office.web.failing import Failure
 from gateway.office.web.routes import Body, Route, Who
-from gateway.office.web.visit import Visit
+from gateway.office.web.visits import Visit
 from gateway.words import labels
 
 _LOG = logging.getLogger(__name__)
@@ -62,7 +64,7 @@ def handler(route: Route, deps: WebDeps) -> Callable[[web.Request], Awaitable[we
             if route.body is Body.FORM:
                 token = visit.token if visit.acting is not None else None
                 form = await forms.read(request, token, deps.options.form_bytes)
-                visit = _with(visit, form=form)
+                visit = _with_words(visit, form=form)
             return await route.handler(visit)
         except forms.StrayForm as stray:
             return await _kept(visit, stray.form)
@@ -73,11 +75,11 @@ def handler(route: Route, deps: WebDeps) -> Callable[[web.Request], Awaitable[we
         except web.HTTPException as answer:
             if answer.status < 400:
                 raise
-            return await _tell(visit, failing.of_status(answer.status, visit.lang))
+            return await _tell(visit, answers.failure_of_status(answer.status, visit.lang))
         except Exception:
             # The one guard of the pages: nothing unforeseen may show itself to a person.
             _LOG.exception("a page failed in a way nobody foresaw", extra=_about(visit))
-            return await _tell(visit, failing.of_surprise(visit.lang))
+            return await _tell(visit, answers.failure_of_surprise(visit.lang))
 
     return handle
 
@@ -106,10 +108,10 @@ async def _known(visit: Visit) -> Visit:
     except Denied as why:
         if visit.route.who is not Who.ANYBODY and why.code != "GW-SESSION":
             raise
-        return _with(visit, token="")
+        return _with_words(visit, token="")
     open_to = await _agencies(visit.deps, acting)
     chosen = next((each for each in open_to if each.id == acting.session.agency_id), None)
-    return _with(visit, acting=acting, agency=chosen, agencies=open_to)
+    return _with_words(visit, acting=acting, agency=chosen, agencies=open_to)
 
 
 async def _agencies(deps: WebDeps, acting: Acting) -> tuple[HostedAgency, ...]:
@@ -156,7 +158,7 @@ def _same_site(request: web.Request) -> None:
 
 
 async def _failed(visit: Visit, error: GatewayError) -> web.StreamResponse:
-    told = failing.of_error(error, visit.lang)
+    told = answers.failure_of(error, visit.lang)
     if error.code == "GW-SESSION":
         return _sign_in_again(visit)
     if told.status >= 500:
@@ -201,11 +203,11 @@ async def _tell(visit: Visit, failure: Failure) -> web.StreamResponse:
         return await visit.page("error.html", failure.status, failure=failure, title=failure.title)
     except errors.StoreFailure:
         # The frame asks the database who is there; a page about the database must not need it.
-        bare = _with(visit, acting=None, agency=None, agencies=())
+        bare = _with_words(visit, acting=None, agency=None, agencies=())
         return await bare.page("error.html", failure.status, failure=failure, title=failure.title)
 
 
-def _with(visit: Visit, **changed: object) -> Visit:
+def _with_words(visit: Visit, **changed: object) -> Visit:
     values = {name: getattr(visit, name) for name in Visit.__dataclass_fields__}
     return Visit(**{**values, **changed})
 
@@ -222,3 +224,31 @@ def _about(visit: Visit) -> dict[str, object]:
 async def nowhere(visit: Visit) -> web.StreamResponse:
     """For addresses of the pages that lead to nothing."""
     raise NotFound("there is no such page")
+
+
+_YEAR_S = 31_536_000
+R = TypeVar("R", bound=web.StreamResponse)
+
+
+def keep_session(answer: R, request: web.Request, token: str) -> R:
+    """For this browser alone, until it is closed or the session is over; never to another site's forms or scripts."""
+    answer.set_cookie(COOKIE, token, path="/", httponly=True, samesite="Lax", secure=_is_secure(request))
+    return answer
+
+
+def forget_session(answer: R, request: web.Request) -> R:
+    answer.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax", secure=_is_secure(request))
+    return answer
+
+
+def keep_choice(answer: R, request: web.Request, name: str, value: str) -> R:
+    """A choice that is no secret, for a year."""
+    answer.set_cookie(name, value, path="/", max_age=_YEAR_S, samesite="Lax", secure=_is_secure(request))
+    return answer
+
+
+def _is_secure(request: web.Request) -> bool:
+    """Behind a proxy the last one says it; a lie there only makes the cookie stricter."""
+    return (
+        request.secure or request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip() == "https"
+    )

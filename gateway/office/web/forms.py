@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http import HttpProcessingError
 
-from gateway.domain.unicode_form import nfc
+from gateway.domain.text import nfc
 from gateway.errors import BadForm, Denied
 from gateway.office.domain.session import is_form_token
 

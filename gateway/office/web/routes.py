@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from gateway.office.domain.right import Manner, Right
+from gateway.office.domain.roles import Manner, Right
 
 if TYPE_CHECKING:
-    from gateway.office.web.visit import Visit
+    from gateway.office.web.visits import Visit
 
 Handler = Callable[["Visit"], Awaitable[web.StreamResponse]]
 

@@ -1,32 +1,49 @@
 """Makes an evidence pack (E4) of one document of this node. In: an agency's scope and an id. Out: a pack ready to be
-written or streamed, and an event that says so. Packets are judged anew, certificates, revocation answers and the log's
-proofs put beside them; what is recalled, purged or sealed is there by digest alone."""
+written or streamed, and an event that says so. Packets are judged anew; certificates, the authorities' answers byte
+for byte, and what the sealed log proves are put beside them: each leaf with its way to the first seal with a trusted
+time that covers it (or the first at all), and those seals joined to each other, to the newest published and to the
+newest. What is recalled, purged or sealed is there by digest alone."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+import itertools
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import BinaryIO
+
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway import __version__
 from gateway.bootstrap.node import Node
+from gateway.domain import sealed_log
 from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.certificates import Source
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
-from gateway.domain.event import EventKind
-from gateway.domain.evidence import PAGE, Manifest
-from gateway.domain.evidence_story import Direction, Party, Story
+from gateway.domain.event import EventKind, binding_subject
+from gateway.domain.evidence import PAGE, Direction, Manifest, Party, Story
 from gateway.domain.proof import Binding
+from gateway.domain.sealed_log import PublishedSeal
 from gateway.domain.wall_clock import local
 from gateway.edxml import verify
-from gateway.ops.evidence import answers, key, parts, proofs, tell
+from gateway.errors import InvalidProof, NotFound
+from gateway.ops.evidence import contents, pack_file
+from gateway.ops.evidence.contents import Finder, FoundPackets, Heard, Held
 from gateway.ops.evidence.judge import ANY_PAST, Judged, judge
-from gateway.ops.evidence.log import LogProofs
-from gateway.ops.evidence.packets import Finder, Found, Held
-from gateway.ops.evidence.tell import Heard
-from gateway.ops.evidence.write import PIECE, Ready, part_of, prepare
+from gateway.ops.evidence.log import Joined, LogProofs, ProvedLeaf
+from gateway.ops.evidence.pack_file import PIECE, Ready, part_of, prepare
+from gateway.ports import Pool
+from gateway.store import log_reading
+from gateway.store.events import NODE
+from gateway.store.log_reading import StoredLeaf
+from gateway.store.store import SqlStore
+from gateway.trust import seals
+from gateway.trust.evidence import certificates_in, read_answer_files
 
 # Where the events of packs stand: one agency makes few, and a list of them is asked for by this.
 SUBJECT = "evidence"
@@ -56,7 +73,7 @@ class _Case:
 
     agency: HostedAgency
     document: OutgoingDocument | IncomingDocument
-    found: Found
+    found: FoundPackets
     deliveries: tuple[Delivery, ...] = ()
 
 
@@ -89,18 +106,18 @@ class EvidenceMaker:
         node = self._node
         case = await self._case(scope, id)
         heard = [await self._heard(n, each) for n, each in enumerate(case.found.packets, start=1)]
-        log = await proofs.of(
+        log = await proofs_of(
             node.store,
-            proofs.Wanted(
+            ProofsWanted(
                 agency_id=scope.agency_id,
                 subjects=case.found.subjects,
                 senders=[each.held.sender for each in heard],
             ),
         )
         folder = node.settings.trust.folder
-        log = await node.pool.run(partial(proofs.with_times, log, folder))
-        story = tell.logged(await self._story(case, heard), log)
-        said = await answers.of(node.store, folder, await self._digests(heard), node.pool)
+        log = await node.pool.run(partial(with_times, log, folder))
+        story = contents.with_log(await self._story(case, heard), log)
+        said = await answers_of(node.store, folder, await self._digests(heard), node.pool)
         made = await node.pool.run(partial(self._ready, story, heard, log, said))
         await self._told(scope, story, made)
         return made
@@ -121,13 +138,13 @@ class EvidenceMaker:
             )
 
     async def _heard(self, n: int, held: Held) -> Heard:
-        return Heard(held=held, judged=await self.judged(held), member=tell.member_name(n, held))
+        return Heard(held=held, judged=await self.judged(held), member=contents.member_name(n, held))
 
     def _judged(self, held: Held, opener: Callable[[], BinaryIO], bound: Sequence[Binding]) -> Judged:
         """For the time at which it came or was packed, with what is known of certificates today."""
         inn = self._node.inn
         return judge(
-            verify.Source(size=held.size, open=partial(_read, opener)),
+            verify.Source(size=held.size, open=partial(_read_pieces, opener)),
             lambda code: [one for one in bound if one.code == code],
             inn.trust,
             held.at,
@@ -166,37 +183,39 @@ class EvidenceMaker:
 
     async def _story(self, case: _Case, heard: Sequence[Heard]) -> Story:
         node, names = self._node, await self._names(heard)
-        begun = tell.Begun(
+        begun = contents.Begun(
             pack=node.clock.new_id("evp_"),
             made_at=node.clock.now(),
             made_by=Party(code=case.agency.code, name=case.agency.name),
             node=node.settings.node.name,
             software=__version__,
-            policy=parts.policy_of(node),
-            packets=tuple(tell.packet(each, names, case.agency.code) for each in heard),
+            policy=contents.policy_of(node),
+            packets=tuple(contents.packet_told(each, names, case.agency.code) for each in heard),
         )
         if isinstance(case.document, OutgoingDocument):
-            return tell.outgoing(begun, case.document, case.deliveries, names)
-        return tell.incoming(begun, case.document)
+            return contents.outgoing_story(begun, case.document, case.deliveries, names)
+        return contents.incoming_story(begun, case.document)
 
-    def _ready(self, story: Story, heard: Sequence[Heard], log: LogProofs, said: answers.Bodies) -> Made:
+    def _ready(self, story: Story, heard: Sequence[Heard], log: LogProofs, said: AnswerBodies) -> Made:
         settings = self._node.settings
         password = settings.keys.password
-        signer = key.open_key(
+        signer = pack_file.open_key(
             settings.keys.folder, password.reveal().encode() if password is not None else None
         )
         name = f"{story.pack.lower()}.zip"
         members = [
-            parts.of_story(story),
-            *parts.of_packets(heard),
-            *parts.of_certificates(heard),
-            *parts.of_answers(said),
-            *parts.of_log(log),
+            contents.story_part(story),
+            *contents.packet_parts(heard),
+            *contents.certificate_parts(heard),
+            *contents.answer_parts(said),
+            *contents.log_parts(log),
         ]
         from gateway.ops.evidence.page import page
 
         front = part_of(PAGE, "text/html; charset=utf-8", page(story, members, name).encode("utf-8"))
-        return Made(id=story.pack, name=name, ready=prepare([front, *members], _words(story), signer))
+        return Made(
+            id=story.pack, name=name, ready=prepare([front, *members], _manifest_words(story), signer)
+        )
 
     async def _told(self, scope: AgencyScope, story: Story, made: Made) -> None:
         told = {
@@ -212,7 +231,7 @@ class EvidenceMaker:
         self._node.store.wake.ring("sequencer")
 
 
-def _words(story: Story) -> Manifest:
+def _manifest_words(story: Story) -> Manifest:
     return Manifest(
         pack=story.pack,
         made_at=story.made_at.astimezone(UTC).isoformat(timespec="seconds"),
@@ -228,7 +247,110 @@ def _words(story: Story) -> Manifest:
     )
 
 
-def _read(opener: Callable[[], BinaryIO]) -> Iterator[bytes]:
+def _read_pieces(opener: Callable[[], BinaryIO]) -> Iterator[bytes]:
     with opener() as file:
         while piece := file.read(PIECE):
             yield piece
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofsWanted:
+    """Whose events: of one agency about these subjects, and of the node about these agencies' certificates."""
+
+    agency_id: str
+    subjects: Sequence[str]
+    senders: Iterable[str]
+
+
+async def proofs_of(store: SqlStore, wanted: ProofsWanted) -> LogProofs:
+    """What is sealed by now; events that no seal covers yet are left out."""
+    seals: dict[int, PublishedSeal] = {}
+    proved: list[ProvedLeaf] = []
+    prover = log_reading.Prover(store)
+    covering: PublishedSeal | None = None
+    for each in await _leaves(store, wanted):
+        # The first seal over one leaf is the first over every later one that it covers.
+        if covering is None or covering.signed.seal.tree_size <= each.index:
+            covering = await _covering_seal(store, each.index)
+        if covering is None:
+            break
+        sealed = covering.signed.seal
+        seals[sealed.number] = covering
+        (path,) = await prover.inclusions([each.index], sealed.tree_size)
+        proved.append(ProvedLeaf(index=each.index, body=each.body, seal=sealed.number, path=path))
+    published = await log_reading.seal_published(store)
+    for more in (published, await _newest_seal(store)):
+        if more is not None:
+            seals[more.signed.seal.number] = more
+    ordered = [seals[number] for number in sorted(seals)]
+    return LogProofs(
+        seals=tuple(ordered),
+        leaves=tuple(proved),
+        joined=tuple([await _joined(prover, old, new) for old, new in itertools.pairwise(ordered)]),
+        published=frozenset({published.signed.seal.number} if published is not None else ()),
+    )
+
+
+def with_times(found: LogProofs, folder: Path) -> LogProofs:
+    """With the times of those timestamps that the node's own trust folder vouches for; they are told, not believed."""
+    roots = [each for path in sorted((folder / "tsa").glob("*.pem")) for each in certificates_in(path)]
+    times: dict[int, datetime] = {}
+    for each in found.seals if roots else ():
+        if each.stamp is not None:
+            with suppress(InvalidProof):
+                proved = seals.check_stamp(each.stamp, each.signed.to_bytes(), roots)
+                times[each.signed.seal.number] = proved.at
+    return replace(found, stamped=times)
+
+
+async def _leaves(store: SqlStore, wanted: ProofsWanted) -> list[StoredLeaf]:
+    found: dict[int, StoredLeaf] = {}
+    asked = [(wanted.agency_id, subject) for subject in wanted.subjects]
+    asked += [(NODE, binding_subject(code)) for code in sorted(set(wanted.senders))]
+    for agency_id, subject in asked:
+        for each in await log_reading.leaves_of(store, agency_id, subject):
+            found[each.index] = each
+    return [found[index] for index in sorted(found)]
+
+
+async def _covering_seal(store: SqlStore, index: int) -> PublishedSeal | None:
+    stamped = await log_reading.seal_covering(store, index, stamped=True)
+    return stamped or await log_reading.seal_covering(store, index)
+
+
+async def _newest_seal(store: SqlStore) -> PublishedSeal | None:
+    try:
+        return await log_reading.seal_numbered(store)
+    except NotFound:
+        return None
+
+
+async def _joined(prover: log_reading.Prover, old: PublishedSeal, new: PublishedSeal) -> Joined:
+    before, after = old.signed.seal, new.signed.seal
+    path = await prover.hashes(sealed_log.consistency_spans(before.tree_size, after.tree_size))
+    return Joined(old=before.number, new=after.number, path=path)
+
+
+AnswerBodies = Mapping[str, tuple[Source, bytes]]
+
+
+async def answers_of(store: SqlStore, folder: Path, digests: Collection[str], pool: Pool) -> AnswerBodies:
+    """Those that are still to be had."""
+    kept = await store.revocation.read(sorted(set(digests)))
+    found = {each.digest: (each.question.source, each.body) for each in kept}
+    lacking = set(digests) - found.keys()
+    return found | (await pool.run(partial(_in_files, folder, lacking)) if lacking else {})
+
+
+def _in_files(folder: Path, digests: Collection[str]) -> dict[str, tuple[Source, bytes]]:
+    known = read_answer_files(folder / "crl", folder / "ocsp")
+    found = {
+        each.digest: (Source.LIST, each.listed.public_bytes(Encoding.DER))
+        for each in known.lists
+        if each.digest in digests
+    }
+    for body in (body for bodies in known.about.values() for body in bodies):
+        digest = hashlib.sha256(body).hexdigest()
+        if digest in digests:
+            found[digest] = (Source.OCSP, body)
+    return found

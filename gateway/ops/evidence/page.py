@@ -9,10 +9,10 @@ from functools import partial
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gateway.domain.evidence_story import PacketTold, Party, Story
+from gateway.domain.evidence import PacketTold, Party, Story
 from gateway.domain.status import CODES
 from gateway.domain.wall_clock import local
-from gateway.ops.evidence.write import Part
+from gateway.ops.evidence.pack_file import PackPart
 from gateway.words import labels
 
 LANG = "vi"
@@ -21,7 +21,7 @@ PROOFS = ("signature", "receipt", "log", "stamp", "revocation", "manifest")
 _OK = {True: "cli.step.ok", False: "cli.step.failed", None: "cli.step.not_reached"}
 
 
-def page(story: Story, parts: Sequence[Part], file: str, lang: str = LANG) -> str:
+def page(story: Story, parts: Sequence[PackPart], file: str, lang: str = LANG) -> str:
     """The page; `file` is the name that the pack will have."""
     say = partial(_say, lang)
     pages = Environment(

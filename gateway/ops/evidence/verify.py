@@ -1,21 +1,33 @@
-"""Verifies an evidence pack without a node, a network or a database (E5). In: the pack, whom the user believes, the time of
-the check. Out: `Report`: what holds, what does not, what cannot be told, and for what time. What a pack contains never
-raises; a file or a folder that cannot be used is an error that says what to mend."""
+"""Verifies an evidence pack without a node, a network or a database (E5). In: the pack, the time of the check, and
+whom the user believes, never the pack: a folder with `ca.pem`, `bindings.csv`, `chain/`, `crl/`, `ocsp/` as `gateway
+verify` takes them, `nodes/*.pem` (public keys of nodes and their logs), `tsa/*.pem` (roots of timestamp authorities);
+perhaps the file of a published seal. Out: `Report`: what holds, what does not, what cannot be told, and for what time,
+with the fingerprint of each who was believed. What a pack contains never raises; a file or a folder that cannot be
+used is an error that says what to mend."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from gateway.domain.evidence import MANIFEST, SIGNATURE, STORY, SpoiledPack
-from gateway.errors import Misconfigured
-from gateway.ops.evidence import anchors, checked_log, checked_packets, key, read
-from gateway.ops.evidence.anchors import Anchors
-from gateway.ops.evidence.parts import MOST_STORY, read_story
-from gateway.ops.evidence.read import Pack
-from gateway.ops.evidence.report import Line, Report
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+from gateway.domain import sealed_log
+from gateway.domain.evidence import CERTIFICATES, MANIFEST, REVOCATION, SIGNATURE, STORY, SpoiledPack
+from gateway.domain.proof import Binding
+from gateway.domain.sealed_log import PublishedSeal
+from gateway.errors import InvalidProof, Misconfigured
+from gateway.ops.evidence import judge, log, pack_file
+from gateway.ops.evidence.contents import MOST_STORY, read_story
+from gateway.ops.evidence.judge import Anchor, Line, Report
+from gateway.ops.evidence.pack_file import Pack, within
+from gateway.trust import folder, revocation, seals
+from gateway.trust.evidence import AnswerFiles, Answers, KnownAnswers, Trust, certificates_in
 
 
 def verify(path: Path, trust: Path | None, published: Path | None, at: datetime) -> Report:
@@ -24,12 +36,12 @@ def verify(path: Path, trust: Path | None, published: Path | None, at: datetime)
         raise Misconfigured(
             f"the time {at.isoformat()} has no zone", hint="write it like 2031-03-04T09:15:00+07:00"
         )
-    believed = anchors.read(trust, published)
+    believed = read_anchors(trust, published)
     lines: list[Line] = []
     about: dict[str, str] = {}
     try:
-        pack = read.read(path)
-        about |= _about(pack)
+        pack = pack_file.read_pack(path)
+        about |= _about_pack(pack)
         lines.extend(_lines(pack, believed, at))  # those before a fault stay
     except SpoiledPack as fault:
         lines.append(Line(step="container", ok=False, note="spoiled", member=fault.member, detail=fault.why))
@@ -43,26 +55,24 @@ def _lines(pack: Pack, believed: Anchors, at: datetime) -> Iterator[Line]:
     yield Line(
         step="container", ok=True, note="whole", params={"count": str(len(members)), "size_bytes": str(size)}
     )
-    yield _manifest(pack, believed)
+    yield _manifest_line(pack, believed)
     story = read_story(pack.read(STORY, MOST_STORY))
     digests = frozenset(each.sha256 for each in story.packets)
-    found = checked_log.check(
+    found = log.check_log(
         pack,
-        checked_log.TimeAnchors(
+        log.TimeAnchors(
             authorities=believed.authorities, node_keys=believed.node_keys, published=believed.published
         ),
         digests,
     )
     yield from found.lines
-    who = checked_packets.Believed(
-        trust=anchors.trust_with(believed, pack, lambda: at), bindings=believed.bindings, at=at
-    )
-    yield from checked_packets.check(pack, story, who, found.times)
+    who = judge.Believed(trust=trust_with(believed, pack, lambda: at), bindings=believed.bindings, at=at)
+    yield from judge.check_packets(pack, story, who, found.times)
 
 
-def _manifest(pack: Pack, believed: Anchors) -> Line:
+def _manifest_line(pack: Pack, believed: Anchors) -> Line:
     """Who put the pack together; whether one believes that key is the user's to say."""
-    key.check(pack.signature, pack.manifest_bytes)
+    pack_file.check_signature(pack.signature, pack.manifest_bytes)
     known = pack.signature.public_key in believed.node_keys
     return Line(
         step="manifest",
@@ -77,7 +87,7 @@ def _manifest(pack: Pack, believed: Anchors) -> Line:
     )
 
 
-def _about(pack: Pack) -> dict[str, str]:
+def _about_pack(pack: Pack) -> dict[str, str]:
     manifest = pack.manifest
     return {
         "pack": manifest.pack,
@@ -87,3 +97,152 @@ def _about(pack: Pack) -> dict[str, str]:
         "software": manifest.software,
         **manifest.about,
     }
+
+
+_MOST_KEY = 64 * 1024
+_MOST_CERTIFICATE = 64 * 1024
+# Bounds what a pack can make a reader hold; more authorities than this answer for nobody.
+_MOST_CERTIFICATES, _MOST_ANSWERS = 1000, 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchors:
+    """What the user brought. `where` None: nothing, so that nothing can be more than consistent."""
+
+    where: Path | None = None
+    registry: folder.TrustFolder | None = None
+    node_keys: Collection[bytes] = ()
+    authorities: Sequence[x509.Certificate] = ()
+    published: PublishedSeal | None = None
+    told: Sequence[Anchor] = field(default_factory=tuple)
+
+    def bindings(self, code: str) -> Sequence[Binding]:
+        return self.registry.bindings(code) if self.registry is not None else ()
+
+
+def read_anchors(where: Path | None, published: Path | None) -> Anchors:
+    """Misconfigured names the file to mend."""
+    seal_given = _published_seal(published) if published is not None else None
+    told = (
+        [Anchor(kind="seal", name=_seal_word(seal_given), sha256=seal_given.signed.digest.hex())]
+        if seal_given
+        else []
+    )
+    # Whoever has a published seal knows the log's key by it.
+    of_seal = {seal_given.signed.key} if seal_given else set()
+    if where is None:
+        return Anchors(published=seal_given, node_keys=of_seal, told=tuple(told))
+    registry = folder.read_trust_folder(where)
+    keys = {path.name: _node_key(path) for path in _inside(where / "nodes")}
+    authorities = [each for path in _inside(where / "tsa") for each in certificates_in(path)]
+    told += [_of_certificate("ca", each) for each in registry.trust.chains.anchors]
+    told += [_of_certificate("tsa", each) for each in authorities]
+    told += [
+        Anchor(kind="node", name=name, sha256=hashlib.sha256(der).hexdigest()) for name, der in keys.items()
+    ]
+    return Anchors(
+        where=where,
+        registry=registry,
+        node_keys=frozenset(keys.values()) | of_seal,
+        authorities=tuple(authorities),
+        published=seal_given,
+        told=tuple(told),
+    )
+
+
+def trust_with(anchors: Anchors, pack: Pack, now: Callable[[], datetime]) -> Trust | None:
+    """The user's anchors, with what the pack brings to fill gaps: intermediates, and answers that an authority signed. Both
+    count for what leads to an anchor, and for nothing else."""
+    if anchors.where is None or anchors.registry is None:
+        return None
+    own = anchors.registry.trust.chains
+    return Trust(
+        own.anchors,
+        (*own.intermediates, *certificates_of(pack)),
+        answers=Answers(AnswerFiles(anchors.where), fixed=_answers(pack)),
+        check_anchors=False,
+        now=now,
+    )
+
+
+def certificates_of(pack: Pack) -> list[x509.Certificate]:
+    """Those that the pack brings; SpoiledPack for one that is none, or is not what it is called."""
+    members = pack.under(CERTIFICATES)
+    if len(members) > _MOST_CERTIFICATES:
+        raise SpoiledPack(CERTIFICATES, f"a pack needs at most {_MOST_CERTIFICATES} certificates")
+    found = []
+    for each in members:
+        der = pack.read(each.name, _MOST_CERTIFICATE)
+        if each.name != f"{CERTIFICATES}{each.sha256}.cer":
+            raise SpoiledPack(each.name, "it is not called after its fingerprint")
+        try:
+            certificate = x509.load_der_x509_certificate(der)
+            _ = (
+                certificate.subject,
+                certificate.issuer,
+            )  # read only when asked for, and then with errors of its own
+        except (ValueError, TypeError, x509.InvalidVersion) as cause:
+            raise SpoiledPack(each.name, "it is no certificate") from cause
+        found.append(certificate)
+    return found
+
+
+def _answers(pack: Pack) -> KnownAnswers:
+    lists, about = [], dict[int, tuple[bytes, ...]]()
+    members = pack.under(REVOCATION)
+    if len(members) > _MOST_ANSWERS:
+        raise SpoiledPack(REVOCATION, f"a pack needs at most {_MOST_ANSWERS} answers")
+    within(REVOCATION, members)
+    for each in members:
+        body = pack.read(each.name)
+        try:
+            if each.name.endswith(".crl"):
+                lists.append(revocation.read_list(body))
+            else:
+                serial = revocation.serial_of_answer(body)
+                about[serial] = (*about.get(serial, ()), body)
+        except (ValueError, revocation.NoAnswer) as cause:
+            raise SpoiledPack(each.name, "it is no answer of an authority") from cause
+    return KnownAnswers(lists=tuple(lists), about=about)
+
+
+def _inside(where: Path) -> list[Path]:
+    return sorted(where.glob("*.pem")) if where.is_dir() else []
+
+
+def _node_key(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            key = load_pem_public_key(file.read(_MOST_KEY))
+    except (OSError, ValueError, UnsupportedAlgorithm) as why:
+        raise Misconfigured(
+            f"{path} holds no public key in PEM form", hint="put the public key of a node or of its log there"
+        ) from why
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _published_seal(path: Path) -> PublishedSeal:
+    try:
+        with path.open("rb") as file:
+            found = sealed_log.read_seal(file.read(sealed_log.MOST_SEAL_BYTES + 1))
+        seals.check_seal(found.signed)
+        return found
+    except OSError as why:
+        raise Misconfigured(f"the published seal {path} cannot be read: {why.strerror}") from why
+    except InvalidProof as why:
+        raise Misconfigured(
+            f"{path} is no published seal: {why.detail}",
+            hint="give the file that gateway audit publish wrote",
+        ) from why
+
+
+def _seal_word(given: PublishedSeal) -> str:
+    return f"{given.signed.seal.log_id} {given.signed.seal.number}"
+
+
+def _of_certificate(kind: str, each: x509.Certificate) -> Anchor:
+    return Anchor(
+        kind=kind,
+        name=each.subject.rfc4514_string(),
+        sha256=hashlib.sha256(each.public_bytes(Encoding.DER)).hexdigest(),
+    )

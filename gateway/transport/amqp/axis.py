@@ -15,15 +15,11 @@ from gateway.errors import Misconfigured, Unreachable
 from gateway.ports import Arrival, AxisState, Clock, DeadParcel, Outcome, Parcel, Pool
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.access import Access
-from gateway.transport.amqp.assembly import Assembly
-from gateway.transport.amqp.connection import Link, answered
-from gateway.transport.amqp.consumer import ANSWER_S, REST_S, Consumer
-from gateway.transport.amqp.dead import DeadDesk
-from gateway.transport.amqp.failures import BROKEN, is_missing, said
-from gateway.transport.amqp.handout import HandOut
-from gateway.transport.amqp.hosted import Hosted
-from gateway.transport.amqp.parts_aside import AsideSets, WholeDeadDesk
-from gateway.transport.amqp.parts_label import PartLimits
+from gateway.transport.amqp.connection import BROKEN, Link, answered, is_missing, said
+from gateway.transport.amqp.consumer import ANSWER_S, REST_S, Assembly, Consumer
+from gateway.transport.amqp.dead import AsideSets, DeadDesk, WholeDeadDesk
+from gateway.transport.amqp.handout import HandOut, Hosted
+from gateway.transport.amqp.label import PartLimits
 from gateway.transport.amqp.parts_spool import Spool
 from gateway.transport.amqp.publisher import Publisher
 

@@ -1,6 +1,10 @@
-"""Keeps one connection to the broker while it is wanted. In: an `Access`. Out: channels, and how the line is. A line that
-breaks is opened again, at whichever server of the cluster answers, for as long as the node runs. It never replays
-anything: what was under way fails, and its owner tries again."""
+"""Keeps one connection to the broker while it is wanted. In: an `Access`. Out: channels, and how the line is. A line
+that breaks is opened again, at whichever server of the cluster answers, for as long as the node runs. It never
+replays anything: what was under way fails, and its owner tries again.
+What the broker's library raises becomes sentences and outcomes of ours; no exception of it is seen outside of this
+package. The reading of properties is made total: whatever a node wrote on a message, it is decoded to something, and
+what has no meaning is None. The library raises there instead, which ends the whole line: one message would return
+everything beside it, each time counted as a delivery, until good parcels are dead with it."""
 
 from __future__ import annotations
 
@@ -9,21 +13,177 @@ import contextlib
 import logging
 import random
 import re
-from collections.abc import Awaitable
-from datetime import datetime
+import ssl
+from collections.abc import Awaitable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import aio_pika
+from aio_pika import exceptions as amqp
 from aio_pika.abc import AbstractChannel, AbstractConnection
+from aiormq.exceptions import (
+    ChannelAccessRefused,
+    ChannelInvalidStateError,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
+from pamqp import decode
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 from yarl import URL
 
-from gateway.errors import Unreachable
+from gateway.errors import Misconfigured, Unreachable
 from gateway.log import action
-from gateway.ports import Clock
-from gateway.transport.amqp import decoding
+from gateway.ports import Clock, Fate, Outcome
 from gateway.transport.amqp.access import Access, Server
-from gateway.transport.amqp.failures import BROKEN, said
+
+# What a broken line, a closed channel or a broker that says no can raise; a bug of ours is none of these.
+BROKEN: tuple[type[BaseException], ...] = (
+    amqp.AMQPError,
+    ChannelInvalidStateError,
+    OSError,
+    TimeoutError,
+    Misconfigured,
+    Unreachable,
+)
+_CURES = (
+    (ProbableAuthenticationError, "the broker refuses this user: check amqp.user and the password"),
+    (amqp.AuthenticationError, "the broker offers no way to log in that this program knows"),
+    (InvalidFrameError, "the broker ends the line at once: check amqp.vhost, and that this user may use it"),
+    (amqp.ChannelNotFoundEntity, "what this node needs is not on the broker: run gateway axis apply"),
+    (ChannelAccessRefused, "this node's user may not do this: run gateway axis apply"),
+)
+
+
+_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
+
+
+def said(error: BaseException) -> str:
+    """One sentence without a trace, with the cure where it is known."""
+    text = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
+    if isinstance(error, TimeoutError) and not error.args:
+        text = "no answer in time"
+    if isinstance(error, asyncio.CancelledError):  # so the library ends a line on which no heartbeat came
+        text = "nothing was heard from the broker"
+    if isinstance(error, Misconfigured) and error.hint:
+        text = f"{text}; {error.hint}"
+    # The library raises it again as an error of its own.
+    behind = error if isinstance(error, ssl.SSLError) else error.__cause__
+    if isinstance(behind, ssl.SSLCertVerificationError):
+        cure = (
+            "renew it at the broker"
+            if behind.verify_code == _EXPIRED
+            else "check amqp.ca and the host's name"
+        )
+        text = f"the broker's certificate is not accepted: {behind.verify_message}; {cure}"
+    cure = next((cure for kind, cure in _CURES if isinstance(error, kind)), "")
+    return f"{cure} ({text})" if cure else text
+
+
+def later(error: BaseException) -> Outcome:
+    """Nothing of these is the parcel's own fault, so the same parcel may go another time."""
+    return Outcome(fate=Fate.LATER, code=_code(error), detail=said(error))
+
+
+def _code(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "axis-slow"
+    if isinstance(error, amqp.DeliveryError | amqp.ChannelPreconditionFailed):
+        return "axis-refused"
+    if isinstance(error, amqp.ChannelNotFoundEntity | ChannelAccessRefused):
+        return "axis-rights"
+    return "axis-down"
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether the broker does not know the queue or exchange that was named."""
+    return isinstance(error, amqp.ChannelNotFoundEntity)
+
+
+TABLE_DEPTH = 16  # tables within tables; ours have one, the broker's own have three
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECONDS = 0xFFFF_FFFF  # above this the library takes a time for milliseconds
+_LENGTH = 4
+_FIXED = {
+    **dict.fromkeys((b"V", b"\x00"), 0),
+    **dict.fromkeys((b"t", b"b", b"B"), 1),
+    **dict.fromkeys((b"s", b"u"), 2),
+    **dict.fromkeys((b"I", b"i", b"f"), 4),
+    b"D": 5,
+    **dict.fromkeys((b"l", b"L", b"d", b"T"), 8),
+}
+_TABLE, _ARRAY = b"F", b"A"
+_COUNTED = (b"S", b"x", _TABLE, _ARRAY)
+
+
+def widen_decoding() -> None:
+    """From now on the library reads with these. Calling it again changes nothing."""
+    decode.METHODS |= {"shortstr": read_short_text, "timestamp": read_time, "table": read_table}
+
+
+def read_short_text(data: bytes) -> tuple[int, str]:
+    """Bytes that are no UTF-8 become the sign that stands for them."""
+    size = data[0] if data else 0
+    return 1 + size, data[1 : 1 + size].decode(errors="replace")
+
+
+def read_time(data: bytes) -> tuple[int, datetime | None]:
+    """None beyond the last day of the calendar."""
+    told = int.from_bytes(data[:8], "big")
+    seconds = told if told <= _MILLISECONDS else told / 1000
+    try:
+        return 8, _EPOCH + timedelta(seconds=seconds)
+    except OverflowError:
+        return 8, None
+
+
+def read_table(data: bytes) -> tuple[int, dict[str, Any]]:
+    """As far as it can be read: nothing follows after a value of a type that nobody knows."""
+    size = int.from_bytes(data[:_LENGTH], "big")
+    return _LENGTH + size, _table(data[_LENGTH : _LENGTH + size], 1)
+
+
+def _table(data: bytes, depth: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    at = 0
+    while at < len(data):
+        used, name = read_short_text(data[at : at + 256])
+        at += used
+        piece = _piece(data, at)
+        if piece is None:
+            break
+        found[name] = _value(*piece, depth)
+        at += 1 + len(piece[1])
+    return found
+
+
+def _array(data: bytes, depth: int) -> Iterator[Any]:
+    at = 0
+    while (piece := _piece(data, at)) is not None:
+        yield _value(*piece, depth)
+        at += 1 + len(piece[1])
+
+
+def _piece(data: bytes, at: int) -> tuple[bytes, bytes] | None:
+    """The type of the value that begins here, and its bytes; None where nothing whole does."""
+    kind, start = data[at : at + 1], at + 1
+    size = _FIXED.get(kind)
+    if kind in _COUNTED:
+        size = _LENGTH + int.from_bytes(data[start : start + _LENGTH], "big")
+    if size is None or start + size > len(data):
+        return None
+    return kind, data[start : start + size]
+
+
+def _value(kind: bytes, data: bytes, depth: int) -> Any:  # Any: of the library's table values
+    if kind in (_TABLE, _ARRAY):
+        if depth == TABLE_DEPTH:
+            return None
+        inner = data[_LENGTH:]
+        return _table(inner, depth + 1) if kind == _TABLE else list(_array(inner, depth + 1))
+    if kind == b"T":
+        return read_time(data)[1]
+    return decode.TABLE_MAPPING[kind](data)[1]
+
 
 LOOK_S = 0.1  # how late an alarm of the broker is noticed
 CLOSE_S = 3.0  # a line that is dead cannot say goodbye
@@ -122,7 +282,7 @@ class Link:
             encoded=False,
         )
         options: dict[str, Any] = {"ssl_context": access.tls_context()} if server.tls else {}
-        decoding.widen()
+        widen_decoding()
         connection = aio_pika.Connection(url, **options)
         try:
             await answered(connection.connect(timeout=None), access.connect_s)

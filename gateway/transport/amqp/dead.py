@@ -1,6 +1,8 @@
-"""Looks after the node's dead queue. In: an id from the list. Out: what is there, its bytes, or the parcel sent again or
-gone. Messages are looked at by taking them and giving them back; while one person looks, another sees fewer. Nothing is
-taken away before the broker has confirmed what replaces it, so a crash doubles and loses nothing."""
+"""The dead list of a node: the broker's dead queue, and the sets of parts that were put aside on disk. In: an id from
+the list. Out: what is there, its bytes, or the parcel sent again or gone. Messages are looked at by taking them and
+giving them back; while one person looks, another sees fewer. Nothing is taken away before the broker has confirmed
+what replaces it, so a crash doubles and loses nothing. The parts of a set were acknowledged when they came, so the
+broker cannot show it."""
 
 from __future__ import annotations
 
@@ -8,23 +10,27 @@ import contextlib
 import hashlib
 import io
 import logging
+import os
 import struct
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 
 from gateway.domain.document import Lane
-from gateway.errors import BrokerRefused, NotFound, Unreachable
+from gateway.errors import BrokerRefused, Clash, NotFound, Unreachable
 from gateway.log import action
-from gateway.ports import DeadParcel
-from gateway.transport.amqp import label
+from gateway.ports import DeadParcel, Pool
+from gateway.transport.amqp import label, parts_set
 from gateway.transport.amqp import topology as names
-from gateway.transport.amqp.connection import Link, answered
-from gateway.transport.amqp.failures import BROKEN, said
-from gateway.transport.amqp.parts_label import PART
+from gateway.transport.amqp.connection import BROKEN, Link, answered, said
+from gateway.transport.amqp.label import PART, PartLimits
+from gateway.transport.amqp.parts_set import ASIDE, HOLD, Aside, PartSet, opener
+from gateway.transport.amqp.parts_shelf import Shelf
 from gateway.transport.amqp.publisher import Publisher
 
 LISTED = 1000  # looked at in one go: labels only are kept, the bodies one at a time
@@ -199,3 +205,135 @@ def _refusal(message: AbstractIncomingMessage) -> str:
     except label.Unreadable as why:
         return f"its label cannot be read: {why}"
     return "this node could not take it: none of its codes is hosted here, or its set of parts was refused"
+
+
+_MARK = "set-"  # no id of the dead queue begins so
+
+
+class AsideSets:
+    """What was put aside in one folder of parts. Sync: call it in the pool."""
+
+    def __init__(self, folder: Path, limits: PartLimits) -> None:
+        self._folder, self._limits = folder, limits
+
+    def list(self) -> Sequence[DeadParcel]:
+        with parts_set.failures_named(self._folder):
+            return [_parcel_of_set(one, why) for _, one, why in self._all()]
+
+    def open(self, id: str) -> BinaryIO:
+        with self._found(id) as (_, one):
+            return opener(one.parts())()
+
+    def again(self, id: str) -> DeadParcel:
+        """It is handed out again, counted from zero."""
+        with self._found(id) as (shelf, one):
+            shown = _parcel_of_set(one, one.aside or Aside.NEVER_SETTLED)
+            shelf.take_back(one)
+            return shown
+
+    def drop(self, id: str) -> DeadParcel:
+        """It is gone and not remembered: its sender may send it again."""
+        with self._found(id) as (shelf, one):
+            shown = _parcel_of_set(one, one.aside or Aside.NEVER_SETTLED)
+            shelf.give_up(one, one.parts())
+            return shown
+
+    def hosting_changed(self, is_ours: Callable[[Sequence[str]], bool]) -> None:
+        """What was for nobody here may be for somebody now."""
+        with parts_set.failures_named(self._folder):
+            for shelf, one, why in self._all():
+                if why is Aside.FOR_NOBODY and is_ours(one.recipients):
+                    shelf.take_back(one)
+
+    def _all(self) -> Iterator[tuple[Shelf, PartSet, Aside]]:
+        for folder in parts_set.entries(self._folder):
+            shelf = Shelf(folder, self._limits)
+            for one in shelf.sets():
+                if (why := one.aside) is not None:
+                    yield shelf, one, why
+
+    @contextlib.contextmanager
+    def _found(self, id: str) -> Iterator[tuple[Shelf, PartSet]]:
+        """The set, held: nobody else takes it back or drops it meanwhile."""
+        with parts_set.failures_named(self._folder):
+            for shelf, one, _ in self._all():
+                if _id_of_set(one) == id:
+                    handle = parts_set.try_hold(one.folder / HOLD)
+                    if handle is None:
+                        raise Clash(f"somebody else has the parcel {id!r} in hand; list it again")
+                    try:
+                        yield shelf, one
+                    finally:
+                        os.close(handle)
+                    return
+        raise NotFound(f"no parcel {id!r} was put aside on this node; list it again")
+
+
+class WholeDeadDesk:
+    """Both places as one list, oldest first in each."""
+
+    def __init__(self, broker: DeadDesk, aside: AsideSets, pool: Pool, look_soon: Callable[[], None]) -> None:
+        self._broker, self._aside, self._pool, self._look_soon = broker, aside, pool, look_soon
+
+    async def aside(self) -> int:
+        return len(await self._pool.run(self._aside.list))
+
+    async def list(self) -> Sequence[DeadParcel]:
+        aside = await self._pool.run(self._aside.list)
+        return [*await self._broker.list(), *sorted(aside, key=lambda one: str(one.dead_at))]
+
+    async def open(self, id: str) -> BinaryIO:
+        if id.startswith(_MARK):
+            return await self._pool.run(partial(self._aside.open, id))
+        return await self._broker.open(id)
+
+    async def retry(self, id: str) -> None:
+        if not id.startswith(_MARK):
+            await self._broker.retry(id)
+            return
+        shown = await self._pool.run(partial(self._aside.again, id))
+        self._look_soon()
+        action(_log, "axis.dead_retried", packet_id=shown.packet_id, recipient=shown.recipient)
+
+    async def drop(self, id: str, reason: str) -> None:
+        if not id.startswith(_MARK):
+            await self._broker.drop(id, reason)
+            return
+        shown = await self._pool.run(partial(self._aside.drop, id))
+        about = {"packet_id": shown.packet_id, "recipient": shown.recipient, "digest": shown.digest}
+        action(_log, "axis.dead_dropped", reason, **about)
+
+
+def _id_of_set(one: PartSet) -> str:
+    name = f"{one.folder.parent.parent.name}/{one.folder.name}"
+    return _MARK + hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+def _parcel_of_set(one: PartSet, why: Aside) -> DeadParcel:
+    label, offers = one.label, one.offers
+    return DeadParcel(
+        id=_id_of_set(one),
+        recipient=" ".join(one.recipients),
+        packet_id=label.packet_id,
+        kind=label.kind,
+        sender=label.sender,
+        lane=label.lane,
+        digest=label.whole_digest,
+        size=sum(part.size for part in one.parts().values()),
+        deliveries=offers,
+        dead_at=_put_aside_at(one),
+        reason=f"a packet of {label.of} parts: {_reason(why, offers)}",
+    )
+
+
+def _reason(why: Aside, offers: int) -> str:
+    if why is Aside.FOR_NOBODY:
+        return "none of its codes is hosted here any more; it lands by itself when one is again"
+    return f"handed out {offers} times and never settled"
+
+
+def _put_aside_at(one: PartSet) -> datetime | None:
+    try:
+        return datetime.fromtimestamp((one.folder / ASIDE).stat().st_mtime, UTC)
+    except FileNotFoundError:  # taken back meanwhile
+        return None

@@ -1,20 +1,104 @@
-"""The counter where deliveries are handed out under a lease and settled. In: deliveries as they come. Out: arrivals, urgent
-lane first; each delivery is ended once: as done when every arrival of it was, else as given back. In memory alone: what a
-crash leaves here, the broker or the spool gives again."""
+"""The counter where deliveries are handed out under a lease and settled. A delivery is what this node has in hand for
+some of its agencies: a message of the broker, or a packet joined of its parts. In: deliveries as they come, the codes
+this node hosts. Out: one arrival per code, urgent lane first; each delivery is ended once: as done when every arrival
+of it was, else as given back. In memory alone: what a crash leaves here, the broker or the spool gives again. Who is
+bound to what on the broker is the administrator's; this decides only what is handed out."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import count
+from typing import BinaryIO
 
 from gateway.domain.document import Lane
-from gateway.domain.turns import ordinary_places
+from gateway.domain.pace import ordinary_places
 from gateway.ports import Arrival
-from gateway.transport.amqp.delivery import Delivery
-from gateway.transport.amqp.topology import LANES
+from gateway.transport.amqp.label import Label, Unreadable
+from gateway.transport.amqp.topology import LANES, routing_key
+
+
+class Hosted:
+    """Compared as codes are: letter case says nothing."""
+
+    def __init__(self) -> None:
+        self._codes: Mapping[str, str] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._codes)
+
+    def set(self, codes: Sequence[str]) -> None:
+        self._codes = {routing_key(code): code.strip() for code in codes}
+
+    def of(self, recipients: Sequence[str]) -> list[str]:
+        """Ours among them, as we spell them. Unreadable when there is none."""
+        keys = dict.fromkeys(routing_key(each) for each in recipients)
+        codes = [self._codes[key] for key in keys if key in self._codes]
+        if not codes:
+            raise Unreadable(f"nobody of {', '.join(list(keys)[:10])} is hosted here")
+        return codes
+
+
+class Delivery:
+    """Its arrivals are handed out one by one; it is over when each is settled, or when its time is up. `end` is told
+    once whether the next owner has all of it. What came over a channel is gone with the channel."""
+
+    def __init__(
+        self,
+        label: Label,
+        lane: Lane,
+        codes: Iterable[str],
+        *,
+        open: Callable[[], BinaryIO],
+        end: Callable[[bool], Awaitable[None]],
+        from_channel: bool = True,
+        flaw: str = "",
+    ) -> None:
+        self._label, self.lane, self._untaken = label, lane, deque(codes)
+        self._open_payload, self.end, self.from_channel, self._flaw = open, end, from_channel, flaw
+        self.tokens: set[str] = set()
+        self.failed = False
+        self._lease: asyncio.TimerHandle | None = None
+
+    @property
+    def handed_out(self) -> bool:
+        return not self._untaken
+
+    @property
+    def settled(self) -> bool:
+        return not self._untaken and not self.tokens
+
+    def next(self) -> Arrival:
+        """The arrival for the next code."""
+        token = secrets.token_hex(16)
+        self.tokens.add(token)
+        label = self._label
+        return Arrival(
+            token=token,
+            recipient=self._untaken.popleft(),
+            packet_id=label.packet_id,
+            kind=label.kind,
+            sender=label.sender,
+            lane=self.lane,
+            digest=label.digest,
+            size=label.size,
+            deliveries=label.deliveries,
+            open=self._open_payload,
+            node=label.node,
+            flaw=self._flaw,
+        )
+
+    def lease(self, timer: asyncio.TimerHandle) -> None:
+        """The time starts anew with each arrival handed out: they may be many."""
+        self.end_lease()
+        self._lease = timer
+
+    def end_lease(self) -> None:
+        if self._lease is not None:
+            self._lease.cancel()
 
 
 class HandOut:

@@ -1,16 +1,21 @@
 """One set of parts in its folder: what it said of itself at its first part, the parts that came, and whether it was
 refused. In: the folder. Out: values read from it, and files added to it. Whoever writes holds the lock of the shelf; a
 reader needs none, because every file appears whole. A part's name says its number, size and digest, so that a part
-that comes again is known without being read."""
+that comes again is known without being read.
+The few file operations that all of this is made of stand last: each is done and on disk, or not begun; locks end with
+their process. Sync: call it in the pool."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import io
 import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -20,8 +25,8 @@ from typing import BinaryIO, Final, Self
 
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
-from gateway.transport.amqp import parts_disk as disk
-from gateway.transport.amqp.parts_label import PartLabel
+from gateway.errors import StoreFailure
+from gateway.transport.amqp.label import PartLabel
 
 PIECE = 256 * 1024  # bytes read at a time (design G8)
 LABEL, HOLD, REFUSED, OFFERS, ASIDE = "label.json", "hold", "refused", "offers", "aside"
@@ -79,14 +84,14 @@ class PartSet:
             "began": self.began.timestamp(),
         }
         draft.mkdir(mode=0o700)
-        disk.write(draft / LABEL, json.dumps(kept).encode())
-        disk.write(draft / HOLD, b"")
-        disk.write(draft / part_name(self.label.n, body), body)
-        disk.sync(draft)
+        write_file(draft / LABEL, json.dumps(kept).encode())
+        write_file(draft / HOLD, b"")
+        write_file(draft / part_name(self.label.n, body), body)
+        sync_folder(draft)
 
     def parts(self) -> Mapping[int, Kept]:
         """What came, by number."""
-        found = ((_PART.fullmatch(entry.name), entry) for entry in disk.entries(self.folder))
+        found = ((_PART.fullmatch(entry.name), entry) for entry in entries(self.folder))
         return {
             int(match[1]): Kept(path=path, size=int(match[2]), digest=match[3])
             for match, path in found
@@ -149,4 +154,136 @@ def measured(parts: Mapping[int, Kept]) -> tuple[Digest, int]:
 
 
 def _open(paths: list[Path]) -> BinaryIO:
-    return io.BufferedReader(disk.Chain(paths), PIECE)
+    return io.BufferedReader(Chain(paths), PIECE)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """A new file for the node's own user alone, its bytes on disk; its name is not until its folder is synced."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def move_file(source: Path, target: Path) -> None:
+    """From one name to the other at one instant, and on disk on return."""
+    os.rename(source, target)
+    sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def count_up(path: Path) -> None:
+    """One more: the size of the file is the number. A power cut may lose the last ones."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(handle, b".")
+    finally:
+        os.close(handle)
+
+
+def make_folder(folder: Path) -> None:
+    """The folder and those above it are there and on disk."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def remove_path(path: Path) -> None:
+    """A file, or a folder of files. That another process was quicker is fine."""
+    try:
+        if path.is_dir():
+            for entry in entries(path):
+                remove_path(entry)
+            os.rmdir(path)
+        else:
+            os.unlink(path)
+    except FileNotFoundError:
+        return
+
+
+def entries(folder: Path) -> list[Path]:
+    """What lies in a folder now, by name; nothing in one that is gone."""
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One at a time, among all threads and processes; waits."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def try_hold(path: Path) -> int | None:
+    """A handle that holds the lock until `os.close`, or None: somebody has it, or the file is gone."""
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Its owner may have removed it after we opened it: then we hold a file that nobody sees.
+        if os.path.samestat(os.fstat(handle), os.stat(path)):
+            return handle
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(handle)
+    return None
+
+
+@contextmanager
+def failures_named(folder: Path) -> Iterator[None]:
+    """A full or broken disk is the node's own storage failing: nothing was taken, and it may heal."""
+    try:
+        yield
+    except OSError as cause:
+        raise StoreFailure(
+            f"the folder of parts {folder} does not answer: {cause.strerror or cause}; free space or mend the disk"
+        ) from cause
+
+
+class Chain(io.RawIOBase):
+    """Files read one after the other, as if they were one."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._left = list(reversed(paths))
+        self._file: io.FileIO | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        while True:
+            if self._file is None:
+                if not self._left:
+                    return 0
+                self._file = io.FileIO(self._left.pop())
+            if read := self._file.readinto(buffer):  # type: ignore[arg-type]  # a buffer of the caller's own
+                return read
+            self._file.close()
+            self._file = None
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        super().close()

@@ -20,10 +20,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from gateway.domain.agency_code import fold_code
+from gateway.domain.registry import fold_code
 from gateway.log import action
-from gateway.transport.amqp import parts_disk as disk
-from gateway.transport.amqp.parts_label import PartLabel, PartLimits
+from gateway.transport.amqp import parts_set
+from gateway.transport.amqp.label import PartLabel, PartLimits
 from gateway.transport.amqp.parts_set import ASIDE, OFFERS, REFUSED, Aside, Kept, PartSet, part_name
 
 _log = logging.getLogger(__name__)
@@ -81,12 +81,12 @@ class Shelf:
         to = tuple(sorted({fold_code(code) for code in recipients}))
         name = f"{_name(label.set_id)}-{_name(*to)}"
         for folder in (self._sets, self._over, self._drafts):
-            disk.make_folder(folder)
+            parts_set.make_folder(folder)
         with self._locked():
             over = self._remembered(name)
             if over is not None and over.refusal and label.n == 1:
                 # Sent again from its first part: what spoiled the one before it is no reason to lose this one.
-                disk.remove(self._over / name)
+                parts_set.remove_path(self._over / name)
                 over = None
             if over is not None:
                 return _after_the_end(over, label)
@@ -97,7 +97,7 @@ class Shelf:
 
     def sets(self) -> Iterator[PartSet]:
         """Those that are open, in no promised order."""
-        for folder in disk.entries(self._sets):
+        for folder in parts_set.entries(self._sets):
             try:
                 found = PartSet.read(folder)
             except OSError as error:  # the others are not to suffer from it
@@ -116,15 +116,15 @@ class Shelf:
         with self._locked():
             if found.folder.exists() and found.aside is None:
                 draft = self._drafts / secrets.token_hex(8)
-                disk.write(draft, why.encode())
-                disk.move(draft, found.folder / ASIDE)
+                parts_set.write_file(draft, why.encode())
+                parts_set.move_file(draft, found.folder / ASIDE)
         action(_log, "parts.aside", why, packet=found.label.packet_id, node=found.label.user)
 
     def take_back(self, found: PartSet) -> None:
         """It is handed out again, counted from zero."""
         with self._locked():
-            disk.remove(found.folder / OFFERS)
-            disk.remove(found.folder / ASIDE)
+            parts_set.remove_path(found.folder / OFFERS)
+            parts_set.remove_path(found.folder / ASIDE)
 
     def is_over(self, found: PartSet) -> bool:
         return self._remembered(found.folder.name) is not None
@@ -132,7 +132,7 @@ class Shelf:
     def served(self, found: PartSet) -> frozenset[str]:
         """Who got the same set whole, sent at another time with other recipients beside them."""
         same = found.folder.name.partition("-")[0]
-        names = [path.name for path in disk.entries(self._over) if path.name.startswith(f"{same}-")]
+        names = [path.name for path in parts_set.entries(self._over) if path.name.startswith(f"{same}-")]
         over = [self._remembered(name) for name in names]
         return frozenset(
             code for one in over if one is not None and not one.refusal for code in one.recipients
@@ -155,17 +155,17 @@ class Shelf:
     def forget(self, before: datetime) -> None:
         """What ended before then is remembered no longer."""
         with self._locked():
-            for path in disk.entries(self._over):
+            for path in parts_set.entries(self._over):
                 if path.stat().st_mtime < before.timestamp():
-                    disk.remove(path)
+                    parts_set.remove_path(path)
 
     # --- with the lock held -----------------------------------------------------------------------------------
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with disk.locked(self.folder / "lock"):
-            for left_by_a_crash in disk.entries(self._drafts):
-                disk.remove(left_by_a_crash)
+        with parts_set.locked(self.folder / "lock"):
+            for left_by_a_crash in parts_set.entries(self._drafts):
+                parts_set.remove_path(left_by_a_crash)
             yield
 
     def _begin(
@@ -182,7 +182,7 @@ class Shelf:
         new = PartSet(folder=self._sets / name, label=label, recipients=recipients, began=now)
         draft = self._drafts / secrets.token_hex(8)
         new.write_new(draft, body)
-        disk.move(draft, new.folder)
+        parts_set.move_file(draft, new.folder)
         return KEPT
 
     def _over_quota(self, label: PartLabel, open_now: Sequence[PartSet]) -> str:
@@ -210,23 +210,23 @@ class Shelf:
             self._refuse(found, fault)
             return refused(fault)
         draft = self._drafts / secrets.token_hex(8)
-        disk.write(draft, body)
-        disk.move(draft, found.folder / name)
+        parts_set.write_file(draft, body)
+        parts_set.move_file(draft, found.folder / name)
         return KEPT
 
     def _refuse(self, found: PartSet, reason: str) -> None:
         if found.refusal or not found.folder.exists():
             return
         draft = self._drafts / secrets.token_hex(8)
-        disk.write(draft, reason.encode())
-        disk.move(draft, found.folder / REFUSED)
+        parts_set.write_file(draft, reason.encode())
+        parts_set.move_file(draft, found.folder / REFUSED)
         action(_log, "parts.refused", reason, packet=found.label.packet_id, node=found.label.user)
 
     def _remove(self, found: PartSet) -> None:
         if found.folder.exists():
             going = self._drafts / secrets.token_hex(8)
             found.folder.rename(going)
-            disk.remove(going)
+            parts_set.remove_path(going)
 
     def _remember(self, found: PartSet, now: datetime) -> None:
         kept = {
@@ -235,12 +235,12 @@ class Shelf:
             "refusal": found.refusal,
         }
         draft = self._drafts / secrets.token_hex(8)
-        disk.write(draft, json.dumps(kept).encode())
+        parts_set.write_file(draft, json.dumps(kept).encode())
         os.utime(draft, (now.timestamp(), now.timestamp()))
-        disk.move(draft, self._over / found.folder.name)
-        everything = disk.entries(self._over)
+        parts_set.move_file(draft, self._over / found.folder.name)
+        everything = parts_set.entries(self._over)
         if len(everything) > self._limits.remembered:
-            disk.remove(min(everything, key=lambda path: path.stat().st_mtime))
+            parts_set.remove_path(min(everything, key=lambda path: path.stat().st_mtime))
 
     def _remembered(self, name: str) -> Over | None:
         try:

@@ -22,8 +22,8 @@ from typing import BinaryIO
 from gateway.domain.identity import Digest
 from gateway.log import action
 from gateway.ports import Clock
-from gateway.transport.amqp import parts_disk as disk
-from gateway.transport.amqp.parts_label import PartLabel, PartLimits, PartRefused
+from gateway.transport.amqp import parts_set
+from gateway.transport.amqp.label import PartLabel, PartLimits, PartRefused
 from gateway.transport.amqp.parts_set import HOLD, OFFERS, Aside, Kept, PartSet, measured, opener
 from gateway.transport.amqp.parts_shelf import Landed, Landing, Shelf, refused
 
@@ -74,13 +74,13 @@ class Spool:
         fault = self._too_much(label, body, recipients)
         if fault:
             return refused(fault)
-        with disk.failures_named(self._folder):
+        with parts_set.failures_named(self._folder):
             shelf = Shelf.of(self._folder, label.user, self._limits)
             return shelf.land(label, body, recipients, self._clock.now())
 
     def complete(self, limit: int) -> Sequence[Joined]:
         """Up to `limit` whole sets, oldest first. One whose digest is wrong is refused: `overdue` gives it."""
-        with disk.failures_named(self._folder):
+        with parts_set.failures_named(self._folder):
             return self._hand_out(lambda one: one.waits_for_us, self._joined, limit)
 
     def overdue(self, now: datetime, limit: int = 16) -> Sequence[Joined]:
@@ -91,7 +91,7 @@ class Spool:
         def is_due(one: PartSet) -> bool:
             return one.aside is None and (bool(one.refusal) or (one.began <= oldest and not one.is_whole))
 
-        with disk.failures_named(self._folder):
+        with parts_set.failures_named(self._folder):
             found = self._hand_out(is_due, self._flawed, limit)
             if len(found) < limit:  # what is still due may have been served by what would be forgotten
                 for shelf in self._shelves():
@@ -104,7 +104,7 @@ class Spool:
         with self._guard:
             held = self._held.pop(token, None)
         if held is not None:
-            with disk.failures_named(self._folder):
+            with parts_set.failures_named(self._folder):
                 try:
                     if held.is_over:
                         held.shelf.end(held.found, self._clock.now())
@@ -118,7 +118,7 @@ class Spool:
         with self._guard:
             held = self._held.pop(token, None)
         if held is not None:
-            with disk.failures_named(self._folder):
+            with parts_set.failures_named(self._folder):
                 try:
                     held.shelf.put_aside(held.found, why)
                 finally:
@@ -139,7 +139,7 @@ class Spool:
     def counts(self) -> Mapping[str, int]:
         """Open `sets`, of which `whole`, `refused` and put `aside`, their `parts` and `bytes` on disk."""
         told = dict.fromkeys(("sets", "whole", "refused", "aside", "parts", "bytes"), 0)
-        with disk.failures_named(self._folder):
+        with parts_set.failures_named(self._folder):
             for _, one in self._open_sets():
                 parts = one.parts()
                 told["sets"] += 1
@@ -165,7 +165,7 @@ class Spool:
     # --- handing out ------------------------------------------------------------------------------------------
 
     def _shelves(self) -> Iterator[Shelf]:
-        for folder in disk.entries(self._folder):
+        for folder in parts_set.entries(self._folder):
             yield Shelf(folder, self._limits)
 
     def _open_sets(self) -> Iterator[tuple[Shelf, PartSet]]:
@@ -187,7 +187,7 @@ class Spool:
             for shelf, one in due:
                 if len(given) >= limit:
                     break
-                handle = disk.try_hold(one.folder / HOLD)
+                handle = parts_set.try_hold(one.folder / HOLD)
                 if handle is not None:
                     given += self._given(shelf, one, handle, made)
         except BaseException:  # nobody will know their tokens
@@ -253,7 +253,7 @@ class Spool:
         flaw: str,
     ) -> Joined:
         with contextlib.suppress(OSError):  # a full disk is no reason to hand out nothing
-            disk.count(one.folder / OFFERS)
+            parts_set.count_up(one.folder / OFFERS)
         token = secrets.token_hex(16)
         is_over = not flaw or bool(one.refusal)
         with self._guard:

@@ -1,26 +1,34 @@
 """Publishes parcels and waits for the broker's word on each. In: a parcel and its recipients. Out: an `Outcome` for each.
 One upload serves many recipients, so the broker's "nobody is bound" would tell of all or none: who hosts each code is
-asked for apart, before the upload and once more after it."""
+asked for apart, before the upload and once more after it.
+A large parcel is cut into parts that fit the broker, read as they are asked for, so that one is in memory. The last is
+given only once the whole was what the parcel announced: what a rotten file begins, it never completes."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
+from typing import BinaryIO
 from weakref import WeakValueDictionary
 
 from aio_pika import Message
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import DeliveryError, PublishError
 
+from gateway.domain.document import Lane
+from gateway.domain.identity import Digest
 from gateway.errors import BrokerRefused, Unreachable
 from gateway.ports import Clock, Fate, Outcome, Parcel, Pool
 from gateway.transport.amqp import label
 from gateway.transport.amqp import topology as names
-from gateway.transport.amqp.connection import Link, answered
-from gateway.transport.amqp.failures import BROKEN, later, said
-from gateway.transport.amqp.parts_split import pieces
+from gateway.transport.amqp.connection import BROKEN, Link, answered, later, said
+from gateway.transport.amqp.label import PART, PARTS, SET, WHOLE_DIGEST, WHOLE_SIZE
+from gateway.transport.amqp.topology import LANE, SENDER
 
 SMALL = 256 * 1024  # what is larger waits for nobody and makes nobody wait: it has a channel of its own
 SMALL_AT_ONCE, LARGE_AT_ONCE = 64, 4  # unconfirmed messages in memory (G8)
@@ -131,7 +139,7 @@ class Publisher:
         """The parcel as one message, or as its parts in order; each is in memory until it is confirmed."""
         channel = self._small if parcel.size <= SMALL else self._large
         async with self._alone(parcel.packet_id, channel):
-            parts = pieces(parcel, self._part_bytes)
+            parts = parts_of(parcel, self._part_bytes)
             while (part := await self._pool.run(partial(next, parts, None))) is not None:
                 more = part.headers() if part.of > 1 else None
                 at = self._clock.now()
@@ -252,3 +260,77 @@ def _came_back(key: str, asked: int) -> Outcome:
 def _moving(key: str) -> Outcome:
     detail = f"{key} left its node while this was under way; it is asked for again"
     return Outcome(fate=Fate.LATER, code="axis-bindings", detail=detail)
+
+
+PIECE = 256 * 1024  # bytes read at a time (design G8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Part `n` of `of`, counted from 1."""
+
+    set_id: str
+    n: int
+    of: int
+    whole_size: int
+    whole_digest: Digest
+    sender: str
+    lane: Lane
+    body: bytes
+
+    def headers(self) -> dict[str, str | int]:
+        """What goes with the bytes; unsigned, like all that a broker carries."""
+        return {
+            SET: self.set_id,
+            PART: self.n,
+            PARTS: self.of,
+            WHOLE_SIZE: self.whole_size,
+            WHOLE_DIGEST: self.whole_digest,
+            SENDER: self.sender,
+            LANE: self.lane.value,
+        }
+
+
+def set_id(digest: Digest, part_bytes: int) -> str:
+    """The same bytes cut in the same way are the same set, however often they are sent."""
+    return hashlib.sha256(f"lienthong/parts/1\n{digest}\n{part_bytes}\n".encode()).hexdigest()
+
+
+def parts_of(parcel: Parcel, part_bytes: int) -> Iterator[Part]:
+    """BrokerRefused instead of the last part when the bytes are not those that the parcel announced. Sync: each step
+    reads a file, so take it in the pool."""
+    if part_bytes < 1:
+        raise ValueError(f"a part has one byte at the least, not {part_bytes}")
+    of = max(1, -(-parcel.size // part_bytes))
+    name, hasher = set_id(parcel.digest, part_bytes), hashlib.sha256()
+    with parcel.open() as source:
+        for n in range(1, of + 1):
+            body = _read(source, part_bytes)
+            hasher.update(body)
+            if n == of:
+                _check(parcel, hasher.hexdigest(), (n - 1) * part_bytes + len(body) + len(source.read(1)))
+            yield Part(
+                set_id=name,
+                n=n,
+                of=of,
+                whole_size=parcel.size,
+                whole_digest=parcel.digest,
+                sender=parcel.sender,
+                lane=parcel.lane,
+                body=body,
+            )
+
+
+def _read(source: BinaryIO, size: int) -> bytes:
+    body = BytesIO()
+    while size > 0 and (piece := source.read(min(PIECE, size))):
+        size -= body.write(piece)
+    return body.getvalue()
+
+
+def _check(parcel: Parcel, digest: str, size: int) -> None:
+    if (digest, size) != (parcel.digest, parcel.size):
+        raise BrokerRefused(
+            f"packet {parcel.packet_id}: its bytes are not what was announced: expected {parcel.size} bytes with"
+            f" SHA-256 {parcel.digest}, found {size} or more with {digest}; check the content store"
+        )

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 
-from gateway.domain.agency_code import fold_code
 from gateway.domain.document import Lane
+from gateway.domain.registry import fold_code
 
 APP_ID = "lienthong/1"
 

@@ -1,20 +1,284 @@
-"""Examines the axis as this node's own user meets it, step by step, and changes nothing. In: an `Access`, the node's name,
-the codes it hosts. Out: one `Finding` per step with its time, cause and cure; what needs a line is not examined without."""
+"""Examines the axis as this node's own user meets it, step by step, and changes nothing. In: an `Access`, the node's
+name, the codes it hosts. Out: one `Finding` per step with its time, cause and cure; what needs a line is not examined
+without. First the steps that lead to a logged-in line: name, port, certificate, user and vhost; then, on it, that
+what the node needs is there and allowed, and nothing more is. A right too many is a fault as well: whoever gets hold
+of the node's password has it too. What should be refused is tried on names that nobody has, so that it would do
+nothing even where it is allowed."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from time import monotonic
 
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed, DeliveryError
+from aiormq.exceptions import (
+    ChannelAccessRefused,
+    ConnectionNotAllowed,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
+from yarl import URL
+
+from gateway.errors import Unreachable
+from gateway.transport.amqp import connection, topology
 from gateway.transport.amqp.access import Access, Server
-from gateway.transport.amqp.failures import BROKEN, said
-from gateway.transport.broker import check_line, check_rights
-from gateway.transport.broker.session import Fault, Session
+from gateway.transport.amqp.connection import BROKEN, said
+from gateway.transport.broker.plan import node_queues
+
+
+class Fault(Exception):
+    """A step found something wrong. `cause` is a label key below `axis.check.`, `cure` one below `axis.cure.`."""
+
+    def __init__(self, cause: str, cure: str, **params: object) -> None:
+        super().__init__(cause)
+        self.cause, self.cure = cause, cure
+        self.params: Mapping[str, object] = params
+
+
+@dataclass(kw_only=True)
+class Session:
+    """One server asked by one node. `nonce` makes names that nobody else has."""
+
+    server: Server
+    access: Access
+    node: str
+    codes: tuple[str, ...]
+    nonce: str
+    stack: AsyncExitStack = field(repr=False)
+    line: AbstractConnection | None = None
+
+    def channel(self) -> AbstractChannel:
+        """Not open yet; one for each question, because a refusal closes its channel."""
+        if self.line is None:
+            raise Unreachable("the check is not logged in")
+        return self.line.channel(publisher_confirms=True, on_return_raises=True)
+
+    async def say(self, exchange: str, key: str, user: str | None = None) -> None:
+        """Publishes an empty message; it comes back as DeliveryError where the key leads nowhere. `user` is whom it
+        claims to come from."""
+        async with self.channel() as channel:
+            target = (
+                await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange
+            )
+            await target.publish(self.message(user), key, mandatory=True)
+
+    def message(self, user: str | None = None) -> aio_pika.Message:
+        """Empty, and not meant to be kept."""
+        return aio_pika.Message(b"", user_id=user or self.access.user)
+
+
+SOON_DAYS = 14  # an authority needs days to renew a certificate
+
+
+async def dns(session: Session) -> Mapping[str, object]:
+    """The server's name has an address."""
+    host = session.server.host
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as why:
+        raise Fault("dns.unknown", "dns", host=host, detail=said(why)) from why
+    return {"host": host, "addresses": ", ".join(sorted({str(each[4][0]) for each in found}))}
+
+
+async def tcp(session: Session) -> Mapping[str, object]:
+    """Somebody listens at its port."""
+    server = session.server
+    try:
+        _, writer = await asyncio.open_connection(server.host, server.port)
+    except OSError as why:
+        raise Fault("tcp.refused", "tcp", port=server.port, detail=said(why)) from why
+    await _leave(writer)
+    return {"port": server.port}
+
+
+async def tls(session: Session) -> Mapping[str, object]:
+    """Its certificate is of an authority we trust, has its name and holds for a while."""
+    server = session.server
+    try:
+        _, writer = await asyncio.open_connection(
+            server.host, server.port, ssl=session.access.tls_context(), server_hostname=server.host
+        )
+    except ssl.SSLCertVerificationError as why:
+        raise Fault("tls.untrusted", "tls", detail=why.verify_message) from why
+    except (OSError, ssl.SSLError) as why:
+        raise Fault("tls.refused", "tls_port", detail=said(why)) from why
+    certificate = writer.get_extra_info("peercert")
+    await _leave(writer)
+    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
+    until, days = ends.date().isoformat(), (ends - datetime.now(UTC)).days
+    if days < SOON_DAYS:
+        raise Fault("tls.expiring", "tls_renew", until=until, days=days)
+    return {"until": until, "days": days}
+
+
+async def login(session: Session) -> Mapping[str, object]:
+    """The user and its password are right, and the vhost is there and open to it."""
+    access = session.access
+    told = {"user": access.user, "vhost": access.vhost}
+    try:
+        async with asyncio.timeout(access.connect_s):
+            session.line = await _connected(session)
+    except ProbableAuthenticationError as why:
+        raise Fault("login.refused", "login", **told) from why
+    except (ConnectionNotAllowed, InvalidFrameError) as why:
+        # The library expects no farewell here, and keeps the broker's words to itself.
+        raise Fault("vhost.closed", "apply", **told) from why
+    except ssl.SSLError as why:
+        raise Fault("tls.refused", "tls", detail=said(why)) from why
+    except BROKEN as why:
+        raise Fault("login.broken", "amqp_port", detail=said(why), **told) from why
+    session.stack.push_async_callback(session.line.close)
+    return told
+
+
+async def _connected(session: Session) -> aio_pika.abc.AbstractConnection:
+    access, server = session.access, session.server
+    url = URL.build(
+        scheme="amqps" if server.tls else "amqp",
+        host=server.host,
+        port=server.port,
+        user=access.user,
+        password=access.password,
+        path="/" + access.vhost.replace("/", "%2F"),
+        query={"name": f"lienthong {session.node} check"},
+    )
+    context = access.tls_context() if server.tls else None
+    connection.widen_decoding()  # a step takes what lies in the dead queue
+    return await aio_pika.connect(url, timeout=access.connect_s, ssl_context=context)
+
+
+async def _leave(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+
+
+AT_ONCE = 200  # questions under way together
+CODES_SHOWN = 20
+
+
+async def queues(session: Session) -> Mapping[str, object]:
+    """The node's own queues are there. Asking how many messages lie there takes none."""
+    messages = 0
+    for name in node_queues(session.node):
+        try:
+            async with session.channel() as channel:
+                found = await channel.declare_queue(name, passive=True)
+        except ChannelNotFoundEntity as why:
+            raise Fault("queues.missing", "apply", queue=name) from why
+        messages += found.declaration_result.message_count or 0
+    return {"messages": messages}
+
+
+async def read(session: Session) -> Mapping[str, object]:
+    """The node may read its queues. Tried on the one that counts no deliveries, and put back at once."""
+    name = topology.dead_queue(session.node)
+    try:
+        async with session.channel() as channel:
+            queue = await channel.get_queue(name, ensure=False)
+            if (message := await queue.get(fail=False)) is not None:
+                await message.nack(requeue=True)
+    except ChannelAccessRefused as why:
+        raise Fault("read.refused", "apply", queue=name) from why
+    return {}
+
+
+async def rights(session: Session) -> Mapping[str, object]:
+    """It may make nothing, read nobody else's queue, and send nowhere but to the lanes."""
+    nobody = f"lienthong.nobody-{session.nonce}.dead"
+    tries: Mapping[str, Callable[[], Awaitable[None]]] = {
+        "rights.declare": partial(_declare, session, nobody),
+        "rights.read": partial(_try_reading, session, nobody),
+        "rights.dead": partial(session.say, topology.DEAD_EXCHANGE, nobody),
+        "rights.default": partial(session.say, "", nobody),
+    }
+    for cause, attempt in tries.items():
+        if not await _refused(attempt):
+            raise Fault(cause, "apply", user=session.access.user)
+    return {}
+
+
+async def _refused(attempt: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        await attempt()
+    except ChannelAccessRefused:
+        return True
+    except (ChannelNotFoundEntity, DeliveryError):
+        return False  # it was allowed, and only failed because there is no such thing
+    return False
+
+
+async def _declare(session: Session, name: str) -> None:
+    async with session.channel() as channel:
+        await channel.declare_queue(name, exclusive=True, auto_delete=True)
+        await channel.queue_delete(name)
+
+
+async def _try_reading(session: Session, name: str) -> None:
+    async with session.channel() as channel:
+        queue = await channel.get_queue(name, ensure=False)
+        await queue.get(fail=False)
+
+
+async def impersonate(session: Session) -> Mapping[str, object]:
+    """The broker lets nobody send in another node's name; what receivers know of the sender rests on it."""
+    try:
+        await session.say(topology.HOSTED_EXCHANGE, session.nonce, user=f"nobody-{session.nonce}")
+    except ChannelPreconditionFailed:
+        return {}
+    except DeliveryError:
+        pass
+    raise Fault("impersonate.allowed", "impersonate", user=session.access.user)
+
+
+async def confirm(session: Session) -> Mapping[str, object]:
+    """What leads somewhere is confirmed, and what leads nowhere comes back."""
+    try:
+        await session.say(topology.HOSTED_EXCHANGE, topology.routing_key(topology.node_route(session.node)))
+    except DeliveryError as why:
+        raise Fault("confirm.unknown", "apply", node=session.node) from why
+    except ChannelAccessRefused as why:
+        raise Fault("confirm.refused", "apply", user=session.access.user) from why
+    except ChannelNotFoundEntity as why:
+        raise Fault("confirm.missing", "apply", exchange=topology.HOSTED_EXCHANGE) from why
+    try:
+        await session.say(topology.HOSTED_EXCHANGE, f"@nobody.{session.nonce}")
+    except DeliveryError:
+        return {}
+    raise Fault("confirm.silent", "apply", exchange=topology.HOSTED_EXCHANGE)
+
+
+async def hosted(session: Session) -> Mapping[str, object]:
+    """Every code that the node hosts leads somewhere."""
+    lost: list[str] = []
+    async with session.channel() as channel:
+        exchange = await channel.get_exchange(topology.HOSTED_EXCHANGE, ensure=False)
+        for start in range(0, len(session.codes), AT_ONCE):
+            part = session.codes[start : start + AT_ONCE]
+            answers = await asyncio.gather(*(_leads(session, exchange, code) for code in part))
+            lost += [code for code, leads in zip(part, answers, strict=True) if not leads]
+    if lost:
+        raise Fault("hosted.missing", "apply", count=len(lost), codes=", ".join(lost[:CODES_SHOWN]))
+    return {"count": len(session.codes)}
+
+
+async def _leads(session: Session, exchange: AbstractExchange, code: str) -> bool:
+    try:
+        await exchange.publish(session.message(), topology.routing_key(code), mandatory=True)
+    except DeliveryError:
+        return False
+    return True
 
 
 class Mark(StrEnum):
@@ -42,18 +306,18 @@ Step = Callable[[Session], Awaitable[Mapping[str, object]]]
 
 # In the order in which a person would mend things: the line, then what is wrong on it.
 _LINE: Mapping[str, Step] = {
-    "dns": check_line.dns,
-    "tcp": check_line.tcp,
-    "tls": check_line.tls,
-    "login": check_line.login,
+    "dns": dns,
+    "tcp": tcp,
+    "tls": tls,
+    "login": login,
 }
 _INSIDE: Mapping[str, Step] = {
-    "queues": check_rights.queues,
-    "read": check_rights.read,
-    "rights": check_rights.rights,
-    "impersonate": check_rights.impersonate,
-    "confirm": check_rights.confirm,
-    "hosted": check_rights.hosted,
+    "queues": queues,
+    "read": read,
+    "rights": rights,
+    "impersonate": impersonate,
+    "confirm": confirm,
+    "hosted": hosted,
 }
 STEPS = (*_LINE, *_INSIDE)
 SPARE_S = 1.0  # a step that has a limit of its own says better what it waited for

@@ -1,26 +1,93 @@
-"""Writes the axis as a definitions file that RabbitMQ imports (`rabbitmqctl import_definitions`, or its management API).
-In: a layout and the hashes of the nodes' passwords; or some things alone. Out: JSON, piece by piece. Pure."""
+"""Writes the axis as a definitions file that RabbitMQ imports (`rabbitmqctl import_definitions`, or its management API),
+and keeps the passwords of the nodes' users: one secret file per node in a folder that only its owner reads. In: a
+layout, the folder. Out: JSON, piece by piece; the passwords, and the salted hashes that a broker keeps. Passwords are
+read and made by sync calls: in the pool; the rest is pure."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
+import os
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
-from gateway.transport.broker import layout
-from gateway.transport.broker.layout import Layout
-from gateway.transport.broker.passwords import ALGORITHM
-from gateway.transport.broker.things import (
-    Binding,
-    Exchange,
-    Policy,
-    Queue,
-    Rights,
-    Thing,
-    User,
-    Vhost,
-)
+from gateway.errors import Misconfigured
+from gateway.transport.broker import plan
+from gateway.transport.broker.plan import Binding, Exchange, Layout, Policy, Queue, Rights, Thing, User, Vhost
+
+HASH_ALGORITHM = "rabbit_password_hashing_sha256"
+_SALT_BYTES = 4  # fixed by the algorithm
+_OTHERS = 0o077
+
+
+def read_passwords(folder: Path, nodes: Iterable[str], *, make: bool, keep: bool = True) -> dict[str, str]:
+    """The password of each node; `make` invents those that are not there, and writes them unless it is only to be seen
+    what would happen (`keep`). A file that others may read is refused."""
+    if make and keep:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return {node: _password_of(folder / node, make=make, keep=keep) for node in nodes}
+
+
+def _password_of(file: Path, *, make: bool, keep: bool) -> str:
+    if make and not file.exists():
+        made = secrets.token_urlsafe(32)
+        if not keep:
+            return made
+        _write_password(file, made)
+    try:
+        open_to_others = file.stat().st_mode & _OTHERS
+        password = file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as why:
+        raise Misconfigured(
+            f"the password of the node {file.name} cannot be read from {file}",
+            hint="make the missing ones with --make-passwords",
+        ) from why
+    if open_to_others:
+        raise Misconfigured(f"others on this machine can read {file}", hint=f"chmod 600 {file}")
+    if not password:
+        raise Misconfigured(f"{file} is empty; its first line must be the password")
+    return password
+
+
+def _write_password(file: Path, password: str) -> None:
+    """Whole or not at all: a node must never get half a password."""
+    part = file.with_name(f".{file.name}.part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        out.write(password + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(file)
+
+
+def password_hashes(passwords: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """The hash of each password: the known one where it is of this password, else with a new salt."""
+    return {
+        node: known[node]
+        if node in known and matches_hash(password, known[node])
+        else hashed_password(password, os.urandom(_SALT_BYTES))
+        for node, password in passwords.items()
+    }
+
+
+def hashed_password(password: str, salt: bytes) -> str:
+    """As the broker keeps it: salt, then SHA-256 of salt and password, in base64."""
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
+def matches_hash(password: str, kept: str) -> bool:
+    """Whether the kept hash is of this password."""
+    try:
+        salt = base64.b64decode(kept, validate=True)[:_SALT_BYTES]
+    except ValueError:
+        return False
+    return hmac.compare_digest(hashed_password(password, salt), kept)
+
 
 SECTIONS: Mapping[type, str] = {
     Vhost: "vhosts",
@@ -38,11 +105,11 @@ def pieces(axis: Layout, hashes: Mapping[str, str]) -> Iterator[str]:
     parts: dict[type, Iterable[Thing]] = {
         Vhost: [Vhost(name=axis.vhost)],
         User: (User(name=node, password_hash=hashes.get(node, "")) for node in axis.nodes),
-        Rights: (layout.rights(node) for node in axis.nodes),
-        Policy: layout.policies(axis.nodes),
-        Queue: layout.queues(axis.nodes),
-        Exchange: layout.exchanges(),
-        Binding: layout.bindings(axis),
+        Rights: (plan.rights_of(node) for node in axis.nodes),
+        Policy: plan.policies(axis.nodes),
+        Queue: plan.queues(axis.nodes),
+        Exchange: plan.exchanges(),
+        Binding: plan.bindings(axis),
     }
     yield "{"
     for number, (kind, things) in enumerate(parts.items()):
@@ -74,7 +141,7 @@ def shown(thing: Thing, vhost: str) -> dict[str, Any]:  # Any: JSON
             return {
                 "name": thing.name,
                 "password_hash": thing.password_hash,
-                "hashing_algorithm": ALGORITHM,
+                "hashing_algorithm": HASH_ALGORITHM,
                 "tags": ",".join(sorted(thing.tags)),
             }
         case Rights():

@@ -1,11 +1,13 @@
-"""Talks to the management API of the broker, as its administrator. In: an address, a user, a password. Out: the state of
-one vhost; things added, changed or removed there. Driver errors leave as our own, with what to do."""
+"""Talks to the management API of the broker, as its administrator. In: an address, a user, a password; ordered steps of a
+plan. Out: the state of one vhost; things added, changed or removed there, each step told as it is done. Driver errors
+leave as our own, with what to do. What is cut short is finished by the next run: every step may be repeated, and none
+undoes another."""
 
 from __future__ import annotations
 
 import base64
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
@@ -16,13 +18,15 @@ from yarl import URL
 from gateway.errors import BrokerRefused, Clash, Denied, Misconfigured, Unreachable
 from gateway.transport.amqp import topology
 from gateway.transport.broker.definitions import document
-from gateway.transport.broker.things import (
+from gateway.transport.broker.plan import (
     Binding,
     Exchange,
     Policy,
     Queue,
     Rights,
+    Sign,
     State,
+    Step,
     Thing,
     User,
     Vhost,
@@ -222,3 +226,39 @@ def _policy(told: Mapping[str, Any]) -> Policy:
 
 def _rights(told: Mapping[str, Any]) -> Rights:
     return Rights(user=told["user"], configure=told["configure"], write=told["write"], read=told["read"])
+
+
+STEPS_AT_ONCE = 1000  # bindings added in one call; the broker takes seconds for this many
+_INSIDE = (Exchange, Queue, Policy, Binding)
+
+
+async def done_steps(broker: Management, steps: Iterable[Step]) -> AsyncIterator[Step]:
+    """Yields each step once it is in force."""
+    for batch in batches(steps):
+        if batch[0].sign is Sign.REMOVE:
+            await broker.remove(batch[0].thing)
+        elif isinstance(batch[0].thing, _INSIDE):
+            await broker.add([step.thing for step in batch])
+        else:
+            await broker.put(batch[0].thing)
+        for step in batch:
+            yield step
+
+
+def batches(steps: Iterable[Step]) -> Iterator[Sequence[Step]]:
+    """Neighbours that one call may add in any order: things of one kind, and bindings of one exchange."""
+    batch: list[Step] = []
+    for step in steps:
+        if batch and (_call_of(step) != _call_of(batch[0]) or len(batch) == STEPS_AT_ONCE):
+            yield batch
+            batch = []
+        batch.append(step)
+    if batch:
+        yield batch
+
+
+def _call_of(step: Step) -> object:
+    """Steps with equal answers may share a call."""
+    if step.sign is Sign.REMOVE or not isinstance(step.thing, _INSIDE):
+        return step
+    return type(step.thing), step.thing.source if isinstance(step.thing, Binding) else None

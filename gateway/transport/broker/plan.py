@@ -1,20 +1,273 @@
-"""Works out how a broker becomes what the registry says. In: the state it is in, the state wanted. Out: ordered steps,
-and what a person must be told. Pure.
+"""Works out how a broker becomes what the registry says. In: the state it is in, and the registry's hosting of a day.
+Out: the layout wanted, every exchange, queue, policy, user, right and binding of it by exactly the names of
+`topology`; ordered steps; nodes that the registry no longer names and what of each can go; and what a person must be
+told. Pure.
 
-The order keeps every code reachable: rooms, limits and rights first, then new bindings (lanes before the question
-who hosts), and only then the old ones (the question before the lanes). A code that moves is bound at both nodes for a
+The order keeps every code reachable: rooms, limits and rights first, then new bindings (lanes before the question who
+hosts), and only then the old ones (the question before the lanes). A code that moves is bound at both nodes for a
 moment, so a packet may come twice and never not at all. A queue that holds messages is never removed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import NamedTuple, TypeAlias
 
+from gateway.domain.registry import RESERVED_NODE_NAMES, Hosting, node_name_fault
+from gateway.errors import Clash, Misconfigured
 from gateway.transport.amqp import topology
-from gateway.transport.broker.departed import Departed, departed
-from gateway.transport.broker.things import Binding, Queue, Rights, State, Thing, User, Vhost
+
+
+class Binding(NamedTuple):
+    """A tuple, because an axis has hundreds of thousands of them. `to` is `queue` or `exchange`; `props` is the broker's
+    own name of this binding among those with the same ends, needed to remove it."""
+
+    source: str
+    destination: str
+    key: str
+    to: str = "queue"
+    props: str = ""
+
+    @property
+    def ends(self) -> Binding:
+        """What makes it the same binding, wherever it was read."""
+        return self._replace(props="") if self.props else self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vhost:
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    name: str
+    kind: str = "direct"
+    durable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """`messages` and `consumers` are what was seen; they do not make it another queue."""
+
+    name: str
+    kind: str = "quorum"
+    durable: bool = True
+    messages: int = field(default=0, compare=False)
+    consumers: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    name: str
+    pattern: str
+    definition: Mapping[str, str | int]
+    applies_to: str = "queues"
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Without a hash nobody can log in as this user by password."""
+
+    name: str
+    tags: frozenset[str] = frozenset()
+    password_hash: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """What a user may do in the vhost: three patterns of names."""
+
+    user: str
+    configure: str
+    write: str
+    read: str
+
+
+Thing: TypeAlias = Vhost | Exchange | Queue | Policy | User | Rights | Binding
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """Everything of one vhost, and the users of the broker; each by its name. `elsewhere`: users with rights in others."""
+
+    vhost: str
+    exists: bool = True
+    exchanges: Mapping[str, Exchange] = field(default_factory=dict)
+    queues: Mapping[str, Queue] = field(default_factory=dict)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    users: Mapping[str, User] = field(default_factory=dict)
+    rights: Mapping[str, Rights] = field(default_factory=dict)
+    bindings: frozenset[Binding] = frozenset()
+    elsewhere: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The nodes, and which of them each routing key leads to."""
+
+    vhost: str
+    nodes: tuple[str, ...]
+    hosts: Mapping[str, str]
+
+
+def layout(vhost: str, hostings: Iterable[Hosting]) -> Layout:
+    """Misconfigured for a node name that cannot be one, Clash where a code would lead to two nodes."""
+    hosts: dict[str, str] = {}
+    nodes: dict[str, str] = {}
+    for each in hostings:
+        if nodes.setdefault(each.node.casefold(), each.node) != each.node:
+            raise Misconfigured(
+                f"two nodes are called {nodes[each.node.casefold()]} and {each.node}: letter case tells none apart",
+                hint=f"see: gateway registry show {each.code}; then gateway registry set-host CODE NODE",
+            )
+        for code in (each.code, each.alias):
+            if code is not None:
+                _claim(hosts, topology.routing_key(code), each.node)
+    for node in nodes.values():
+        if (fault := node_name_fault(node)) is not None:
+            raise Misconfigured(
+                f"the registry names a host {node!r}: {fault}", hint="gateway registry set-host CODE NODE"
+            )
+    return Layout(vhost=vhost, nodes=tuple(sorted(nodes.values())), hosts=hosts)
+
+
+def _claim(hosts: dict[str, str], key: str, node: str) -> None:
+    if hosts.setdefault(key, node) != node:
+        raise Clash(
+            f"the code {key} would lead to two nodes, {hosts[key]} and {node}; correct code or alias in the registry"
+        )
+
+
+def wanted(axis: Layout, passwords: Mapping[str, str]) -> State:
+    """The whole of it as a state. `passwords` are hashes by node; a node without one has a user that cannot log in."""
+    return State(
+        vhost=axis.vhost,
+        exchanges={each.name: each for each in exchanges()},
+        queues={each.name: each for each in queues(axis.nodes)},
+        policies={each.name: each for each in policies(axis.nodes)},
+        users={node: User(name=node, password_hash=passwords.get(node, "")) for node in axis.nodes},
+        rights={node: rights_of(node) for node in axis.nodes},
+        bindings=frozenset(bindings(axis)),
+    )
+
+
+def exchanges() -> Iterator[Exchange]:
+    return (Exchange(name=name) for name in topology.EXCHANGES)
+
+
+def queues(nodes: Iterable[str]) -> Iterator[Queue]:
+    """The sink, then three queues per node."""
+    # Quorum, although it keeps nothing: a classic queue dies with its one broker, and the question would come back as if
+    # nobody hosted any code. This one says "not now" instead.
+    yield Queue(name=topology.SINK_QUEUE)
+    for node in nodes:
+        yield from (Queue(name=name) for name in node_queues(node))
+
+
+def node_queues(node: str) -> tuple[str, ...]:
+    return (*(topology.lane_queue(node, lane) for lane in topology.LANES), topology.dead_queue(node))
+
+
+def policies(nodes: Iterable[str]) -> Iterator[Policy]:
+    yield Policy(
+        name=topology.SINK_POLICY,
+        pattern=rf"^{topology.SINK_QUEUE}$".replace(".", r"\."),
+        definition=topology.sink_policy_definition(),
+    )
+    yield Policy(
+        name=topology.DEAD_POLICY,
+        pattern=r"^lienthong\..+\.dead$",
+        definition=topology.dead_policy_definition(),
+    )
+    for node in nodes:
+        yield Policy(
+            name=topology.node_policy(node),
+            pattern=topology.node_policy_pattern(node),
+            definition=topology.node_policy_definition(node),
+        )
+
+
+def rights_of(node: str) -> Rights:
+    """The least a node can work with."""
+    return Rights(
+        user=node, configure=topology.CONFIGURE, write=topology.WRITE, read=topology.read_right(node)
+    )
+
+
+def bindings(axis: Layout) -> Iterator[Binding]:
+    """By exchange, because a code must lead to a lane before anybody hears that it is hosted."""
+    keys = {**axis.hosts, **{topology.routing_key(topology.node_route(node)): node for node in axis.nodes}}
+    for node in axis.nodes:
+        yield Binding(topology.DEAD_EXCHANGE, topology.dead_queue(node), node)
+    for lane in topology.LANES:
+        exchange, names = (
+            topology.lane_exchange(lane),
+            {node: topology.lane_queue(node, lane) for node in axis.nodes},
+        )
+        for key, node in keys.items():
+            yield Binding(exchange, names[node], key)
+    for key in keys:
+        yield Binding(topology.HOSTED_EXCHANGE, topology.SINK_QUEUE, key)
+
+
+_QUEUE_NAME = re.compile(r"lienthong\.(.+)\.(urgent|normal|dead)")
+_POLICY_NAME = re.compile(r"lienthong\.(.+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Departed:
+    """`keeps` names each queue that still holds messages or is read; `things` are what to remove once it keeps nothing, in
+    that order. `people` are the rights and the user: they can go at any time."""
+
+    node: str
+    queues: frozenset[str]
+    keeps: tuple[Mapping[str, object], ...]
+    things: tuple[Thing, ...]
+    people: tuple[Thing, ...]
+
+
+def departed(live: State, wanted: State, admin: str) -> list[Departed]:
+    """Every such node, by name."""
+    names = {match[1] for queue in live.queues if (match := _QUEUE_NAME.fullmatch(queue))}
+    names |= {match[1] for policy in live.policies if (match := _POLICY_NAME.fullmatch(policy))}
+    names |= {user for user, found in live.rights.items() if found == rights_of(user)}
+    names -= {*wanted.rights, admin, *RESERVED_NODE_NAMES}
+    return [_departed_node(live, node) for node in sorted(names)]
+
+
+def _departed_node(live: State, node: str) -> Departed:
+    queues = [live.queues[name] for name in node_queues(node) if name in live.queues]
+    keeps: list[Mapping[str, object]] = [
+        {"name": queue.name, "messages": queue.messages, "consumers": queue.consumers, "node": node}
+        for queue in queues
+        if queue.messages or queue.consumers
+    ]
+    # The way to the dead queue goes after the lanes that could still use it; the limits go after both.
+    dead = {each for each in live.bindings if each[:2] == (topology.DEAD_EXCHANGE, topology.dead_queue(node))}
+    things: list[Thing] = [*queues[: len(topology.LANES)], *sorted(dead), *queues[len(topology.LANES) :]]
+    if (policy := live.policies.get(topology.node_policy(node))) is not None:
+        things.append(policy)
+    return Departed(
+        node=node,
+        queues=frozenset(queue.name for queue in queues),
+        keeps=tuple(keeps),
+        things=tuple(things),
+        people=tuple(_people_of(live, node)),
+    )
+
+
+def _people_of(live: State, node: str) -> Iterator[Thing]:
+    if (right := live.rights.get(node)) is not None and right == rights_of(node):
+        yield right
+        user = live.users.get(node)
+        # A user that somebody gave a tag, or rights elsewhere, is more than this node's.
+        if user is not None and not user.tags and node not in live.elsewhere:
+            yield user
+
 
 _BINDING_ORDER = (
     topology.DEAD_EXCHANGE,

@@ -1,7 +1,13 @@
-"""The process that reads PDFs from outside: started by `sandbox`, it says that it is ready, then takes one question a line
-on stdin and gives one answer a line on stdout. Its memory is limited, it may open nothing for writing, start nothing and
-reach no network; whoever asks kills it when it takes too long, and so does its own alarm, should nobody be left to.
-Everything that parses a hostile PDF runs here and nowhere else."""
+"""The process that reads PDFs from outside: started by `sandbox`, it says that it is ready, then takes one question a
+line on stdin and gives one answer a line on stdout. Its memory is limited, it may open nothing for writing, start
+nothing and reach no network; whoever asks kills it when it takes too long, and so does its own alarm, should nobody
+be left to. Everything that parses a hostile PDF runs here and nowhere else, and everything is loaded before the fence
+goes up.
+
+It brings together what a PDF's bytes say of its signatures and what we know of their certificates, at the times that
+matter: `PdfFacts`; decides nothing. Whose signatures we believe says a folder: `ca.pem` (anchors), and optionally
+`tsa.pem` (anchors of timestamps; else the same), `chain/*.pem`, `crl/*.pem` and `ocsp/*.der`. It is read again when a
+file in it changed; Misconfigured names the file to mend."""
 
 from __future__ import annotations
 
@@ -11,19 +17,256 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
-# Everything is loaded before the fence goes up.
+from asn1crypto import crl, ocsp, pem, x509
 from pydantic import TypeAdapter
 
-from gateway.domain.page_text import PdfText
-from gateway.domain.signatures import PdfFacts
+from gateway.domain.pdf import PdfText
+from gateway.domain.signatures import CertificateFacts, PdfFacts, SignatureFacts, Standing, TimestampFacts
 from gateway.errors import Misconfigured
 from gateway.trust import pdf_layout
-from gateway.trust.pdf_signatures import facts
-from gateway.trust.pdf_signatures.folder import PdfFolder
+from gateway.trust.pdf_signatures import cms
+from gateway.trust.pdf_signatures.cms import Material, Stamp
+from gateway.trust.pdf_signatures.reading import LIBRARY, Reading, ReadSignature, read
+
+T = TypeVar("T")
+
+_MOST_FILES = 200
+_MOST_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PdfTrust:
+    """Anchors of signers and of timestamps, and what we know beside them."""
+
+    anchors: tuple[x509.Certificate, ...] = ()
+    stamp_anchors: tuple[x509.Certificate, ...] = ()
+    material: Material = field(default_factory=Material)
+
+
+class PdfFolder:
+    """The folder as it is now."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._seen: tuple[tuple[str, int, int], ...] | None = None
+        self._trust = PdfTrust()
+
+    def read(self) -> PdfTrust:
+        seen = tuple(self._stand())
+        if seen != self._seen:
+            self._trust = _read_folder(self._folder)
+            self._seen = seen
+        return self._trust
+
+    def _stand(self) -> Iterator[tuple[str, int, int]]:
+        for path in _files(self._folder):
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            yield str(path), stat.st_mtime_ns, stat.st_size
+
+
+def _files(folder: Path) -> list[Path]:
+    single = [folder / "ca.pem", folder / "tsa.pem"]
+    listed = [
+        *sorted((folder / "chain").glob("*.pem")),
+        *sorted((folder / "crl").glob("*.pem")),
+        *sorted((folder / "ocsp").glob("*.der")),
+    ]
+    return [path for path in single if path.is_file()] + listed[:_MOST_FILES]
+
+
+def _read_folder(folder: Path) -> PdfTrust:
+    kinds: dict[str, list[Path]] = {}
+    for path in _files(folder):
+        kinds.setdefault(path.name if path.parent == folder else path.parent.name, []).append(path)
+    anchors = _certificates(kinds.get("ca.pem", ()))
+    return PdfTrust(
+        anchors=anchors,
+        stamp_anchors=_certificates(kinds.get("tsa.pem", ())) or anchors,
+        material=Material(
+            certificates=_certificates(kinds.get("chain", ())),
+            lists=tuple(_revocation_lists(kinds.get("crl", ()))),
+            answers=tuple(_ocsp_answers(kinds.get("ocsp", ()))),
+        ),
+    )
+
+
+def _certificates(paths: Sequence[Path]) -> tuple[x509.Certificate, ...]:
+    found = [
+        _loaded(x509.Certificate.load, part, path, "a PEM file of certificates")
+        for path in paths
+        for part in _parts(path, "CERTIFICATE")
+    ]
+    for each in found:
+        _ = each.subject.hashable, each.issuer.hashable
+    return tuple(found)
+
+
+def _revocation_lists(paths: Sequence[Path]) -> Iterator[crl.CertificateList]:
+    for path in paths:
+        for part in _parts(path, "X509 CRL"):
+            yield _loaded(crl.CertificateList.load, part, path, "a PEM file of revocation lists")
+
+
+def _ocsp_answers(paths: Sequence[Path]) -> Iterator[ocsp.OCSPResponse]:
+    for path in paths:
+        yield _loaded(ocsp.OCSPResponse.load, _file_content(path), path, "an OCSP answer in DER form")
+
+
+def _parts(path: Path, label: str) -> list[bytes]:
+    octets = _file_content(path)
+    try:
+        parts = [body for kind, _, body in pem.unarmor(octets, multiple=True) if kind == label]
+    except ValueError as why:
+        raise Misconfigured(f"{path} is no PEM file: {why}", hint="convert it to PEM") from why
+    if not parts:
+        raise Misconfigured(f"{path} holds no {label} in PEM form", hint="convert it to PEM, or remove it")
+    return parts
+
+
+def _loaded(load: Callable[[bytes], T], octets: bytes, path: Path, what: str) -> T:
+    try:
+        found = load(octets)
+        found.native  # type: ignore[attr-defined]  # noqa: B018  # asn1crypto reads nothing before it is asked
+    except (ValueError, TypeError, KeyError, AttributeError) as why:
+        raise Misconfigured(
+            f"{path} is not {what}: {why}", hint="put a good file there, or remove it"
+        ) from why
+    return found
+
+
+def _file_content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            octets = file.read(_MOST_BYTES + 1)
+    except OSError as why:
+        raise Misconfigured(f"the trust file {path} cannot be read: {why.strerror}") from why
+    if len(octets) > _MOST_BYTES:
+        raise Misconfigured(f"the trust file {path} is larger than {_MOST_BYTES} bytes")
+    return octets
+
+
+_LONGEST_NAME = 300
+
+
+def collect(stream: BinaryIO, trust: PdfTrust, seen_at: datetime, now: datetime) -> PdfFacts:
+    """Facts about every signature of the file. Never raises for what the file holds."""
+    reading = read(stream)
+    inside = reading.inside
+    return PdfFacts(
+        seen_at=seen_at,
+        now=now,
+        signatures=tuple(_signature(each, reading, trust, seen_at, now) for each in reading.signatures),
+        fault=reading.fault,
+        detail=reading.detail,
+        anchored=bool(trust.anchors),
+        proofs_inside=bool(inside.answers or inside.lists),
+    )
+
+
+def _signature(
+    one: ReadSignature, reading: Reading, trust: PdfTrust, seen_at: datetime, now: datetime
+) -> SignatureFacts:
+    signed = one.signed
+    vouching = [*one.stamps, *(stamp for revision, stamp in reading.stamps if revision > one.revision)]
+    timestamps = tuple(_timestamp(each, reading.inside, trust, seen_at) for each in vouching)
+    times = {seen_at, now, *(each.at for each in timestamps)}
+    if one.claimed_at is not None and one.claimed_at < seen_at:
+        times.add(one.claimed_at)
+    return SignatureFacts(
+        field=one.field,
+        fault=one.fault,
+        detail=one.detail,
+        coverage=one.coverage,
+        later=one.later,
+        later_detail=one.later_detail,
+        certified=one.certified,
+        intact=signed.intact if signed else False,
+        authentic=signed.authentic if signed else False,
+        algorithm=signed.algorithm if signed else "",
+        weak=signed.weak if signed else False,
+        claimed_at=one.claimed_at,
+        reason=one.reason,
+        mark=one.mark,
+        certificate=described(signed.certificate) if signed else None,
+        standings=tuple(_standings(one, reading, trust, times)),
+        timestamps=timestamps,
+    )
+
+
+def _standings(
+    one: ReadSignature, reading: Reading, trust: PdfTrust, times: set[datetime]
+) -> Iterator[Standing]:
+    if one.signed is None or not (one.signed.intact and one.signed.authentic):
+        return
+    material = trust.material + one.signed.carried + reading.inside
+    for at in sorted(times):
+        yield _standing(one.signed.certificate, trust.anchors, material, at)
+
+
+def _timestamp(stamp: Stamp, inside: Material, trust: PdfTrust, seen_at: datetime) -> TimestampFacts:
+    material = trust.material + stamp.carried + inside
+    standing = _standing(stamp.certificate, trust.stamp_anchors, material, seen_at, for_timestamps=True)
+    return TimestampFacts(
+        at=stamp.at, standing=standing, authority=_subject(stamp.certificate), fault=stamp.fault
+    )
+
+
+def _standing(
+    leaf: x509.Certificate,
+    anchors: tuple[x509.Certificate, ...],
+    material: Material,
+    at: datetime,
+    *,
+    for_timestamps: bool = False,
+) -> Standing:
+    try:
+        return cms.standing(leaf, anchors, material, at, for_timestamps=for_timestamps)
+    except LIBRARY as why:
+        return Standing(at=at, code="CERT-CHAIN", detail=f"the certificate cannot be read: {why}"[:500])
+
+
+def described(certificate: x509.Certificate) -> CertificateFacts | None:
+    """What a certificate says of itself; None when it cannot be one."""
+    try:
+        return CertificateFacts(
+            subject=_subject(certificate),
+            issuer=certificate.issuer.human_friendly[:_LONGEST_NAME],
+            serial=f"{certificate.serial_number:x}"[:64],
+            sha256=certificate.sha256.hex(),
+            not_before=certificate.not_valid_before,
+            not_after=certificate.not_valid_after,
+            names=tuple(_names(certificate)),
+            policies=tuple(_policies(certificate)),
+        )
+    except LIBRARY:
+        return None
+
+
+def _subject(certificate: x509.Certificate) -> str:
+    return str(certificate.subject.human_friendly)[:_LONGEST_NAME]
+
+
+def _names(certificate: x509.Certificate) -> Iterator[tuple[str, str]]:
+    """The parts of the subject under the library's words: `common_name`, `organization_name`, `user_id`."""
+    for part in list(certificate.subject.chosen)[:20]:
+        for pair in part:
+            yield str(pair["type"].native)[:60], str(pair["value"].native)[:_LONGEST_NAME]
+
+
+def _policies(certificate: x509.Certificate) -> Iterator[str]:
+    found = certificate.certificate_policies_value
+    for each in list(found)[:20] if found is not None else ():
+        yield each["policy_identifier"].dotted
+
 
 ANSWER = TypeAdapter(PdfFacts)
 TEXT = TypeAdapter(PdfText)
@@ -60,7 +303,7 @@ def main() -> None:
     for line in sys.stdin.buffer:
         signal.setitimer(signal.ITIMER_REAL, seconds)
         asked = json.loads(line)
-        answer = _text(asked) if asked.get("what") == "text" else _answer(asked, folder)
+        answer = _answer_text(asked) if asked.get("what") == "text" else _answer_facts(asked, folder)
         signal.setitimer(signal.ITIMER_REAL, 0)
         _say(answers, answer)
 
@@ -81,7 +324,7 @@ def fence(event: str, arguments: tuple[object, ...]) -> None:
             raise FenceError("reading a PDF does not write files")
 
 
-def _answer(asked: dict[str, str], folder: PdfFolder) -> bytes:
+def _answer_facts(asked: dict[str, str], folder: PdfFolder) -> bytes:
     seen_at, now = datetime.fromisoformat(asked["seen_at"]), datetime.fromisoformat(asked["now"])
     try:
         with Path(asked["path"]).open("rb") as file:
@@ -94,7 +337,7 @@ def _answer(asked: dict[str, str], folder: PdfFolder) -> bytes:
         return _fault(seen_at, now, "PDF-UNREADABLE", f"{type(why).__name__}: {why}"[:500])
 
 
-def _text(asked: dict[str, str]) -> bytes:
+def _answer_text(asked: dict[str, str]) -> bytes:
     """The words of the pages with their places."""
     try:
         with Path(asked["path"]).open("rb") as file, contextlib.redirect_stdout(sys.stderr):
@@ -108,7 +351,7 @@ def _text(asked: dict[str, str]) -> bytes:
 
 def _collected(file: BinaryIO, folder: PdfFolder, seen_at: datetime, now: datetime) -> PdfFacts:
     with contextlib.redirect_stdout(sys.stderr):
-        return facts.collect(file, folder.read(), seen_at, now)
+        return collect(file, folder.read(), seen_at, now)
 
 
 def _fault(seen_at: datetime, now: datetime, code: str, detail: str) -> bytes:

@@ -1,6 +1,7 @@
-"""Reads the signature fields of a PDF: what each covers, what was appended after it, and its CMS object. In: an open
-file. Out: `Reading`, oldest signature first; what cannot be read is a fault with its code, never an exception. Judges
-no certificate. Runs in the reading process alone (`child`), which bounds its time and memory."""
+"""Reads the signature fields of a PDF: what each covers, what was appended after it, its CMS object, and what it shows
+on the first page, where the mark of an electronic copy stands (R25). In: an open file. Out: `Reading`, oldest
+signature first; what cannot be read is a fault with its code, never an exception. Judges no certificate. Runs in the
+reading process alone (`child`), which bounds its time and memory."""
 
 from __future__ import annotations
 
@@ -29,11 +30,13 @@ from pyhanko.sign.validation.dss import DocumentSecurityStore
 from pyhanko.sign.validation.errors import NoDSSFoundError
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
+from pypdf import PageObject, PdfReader
+from pypdf.errors import PyPdfError
+from pypdf.generic import DictionaryObject, StreamObject
 
 from gateway.domain.signatures import Coverage, Later
-from gateway.trust.pdf_signatures import ENCRYPTED, cms, marks
-from gateway.trust.pdf_signatures.chain import Material
-from gateway.trust.pdf_signatures.cms import UnfitError
+from gateway.trust.pdf_signatures import ENCRYPTED, cms
+from gateway.trust.pdf_signatures.cms import Material, UnfitError
 
 MAX_SIGNATURES = 20
 MAX_REVISIONS = 100
@@ -143,7 +146,7 @@ def _read(reader: PdfFileReader, stream: BinaryIO) -> Reading:
             found.signatures.append(ReadSignature(field=name, fault="SIG-STRUCTURE", detail=unfit))
         else:
             _look(found, reader, stream, embedded, own, stray)
-    shown = marks.on_first_page(stream) if fields else {}
+    shown = marks_on_first_page(stream) if fields else {}
     for each in found.signatures:
         each.mark = shown.get(each.field.rpartition(".")[2], "")
     found.signatures.sort(key=lambda each: each.revision)
@@ -336,3 +339,30 @@ def _written_time(embedded: EmbeddedPdfSignature) -> datetime | None:
 
 def _told(why: object) -> str:
     return f"{type(why).__name__}: {why}"[:500]
+
+
+MOST_MARKS = 50
+LONGEST_MARK = 200
+_LARGEST_MARK_STREAM = 1024 * 1024
+
+
+def marks_on_first_page(stream: BinaryIO) -> dict[str, str]:
+    """The words of every signature field that shows there."""
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote content
+    try:
+        page = PdfReader(stream, strict=False).pages[0]
+        return dict(islice(_marks_of(page), MOST_MARKS))
+    except (PyPdfError, ValueError, TypeError, LookupError, AttributeError, RecursionError, ArithmeticError):
+        return {}
+
+
+def _marks_of(page: PageObject) -> Iterator[tuple[str, str]]:
+    for each in page.get("/Annots", ()):
+        widget = each.get_object()
+        if not isinstance(widget, DictionaryObject) or widget.get("/FT") != "/Sig":
+            continue
+        shown = widget.get("/AP", DictionaryObject()).get_object().get("/N")
+        look = shown.get_object() if shown is not None else None
+        if isinstance(look, StreamObject) and len(look.get_data()) <= _LARGEST_MARK_STREAM:
+            text = page.extract_xform_text(look)  # type: ignore[arg-type]  # plain streams are as good
+            yield str(widget.get("/T", "")), " ".join(text.split())[:LONGEST_MARK]

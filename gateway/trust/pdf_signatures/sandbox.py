@@ -1,6 +1,10 @@
 """Asks the reading process (`child`) about one PDF and waits no longer than the limit. In: a path and two times. Out:
 `PdfFacts`; too long is a fault of that file, a process that died or does not start a fault of this node, to be asked
-again. The next file gets a new one. Files without any mark of a signature are not handed over at all."""
+again. The next file gets a new one. Files without any mark of a signature are not handed over at all.
+
+Beside the anchors that the process reads lies `roles.toml`, read here: the node's own rules for telling an agency's
+certificate from a person's, a list of `[[rule]]` with `role`, `part` and `is` or `begins`. Out: rules in the order of
+the file, or Misconfigured that names what to mend."""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,9 +27,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.domain.page_text import PdfText
-from gateway.domain.signatures import PdfFacts
-from gateway.errors import StoreFailure
+from gateway.domain.pdf import PdfText
+from gateway.domain.signatures import PdfFacts, Role, RoleRule
+from gateway.errors import Misconfigured, StoreFailure
 from gateway.ports import Pool
 
 _MB = 1024 * 1024
@@ -260,3 +265,40 @@ def has_marks(path: Path) -> bool:
 
 def _fault(seen_at: datetime, now: datetime, detail: str) -> PdfFacts:
     return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=detail)
+
+
+ROLES_FILE = "roles.toml"
+_LARGEST_ROLES_FILE = 256 * 1024
+
+
+def read_roles(folder: Path) -> tuple[RoleRule, ...]:
+    """The rules; none where the file is not there."""
+    path = folder / ROLES_FILE
+    if not path.is_file():
+        return ()
+    try:
+        with path.open("rb") as file:
+            told = tomllib.loads(file.read(_LARGEST_ROLES_FILE).decode())
+    except OSError as why:
+        raise Misconfigured(f"{path} cannot be read: {why.strerror}") from why
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
+        raise Misconfigured(f"{path} is no TOML file: {why}") from why
+    found = told.get("rule")
+    if set(told) - {"rule"} or not isinstance(found, list):
+        raise Misconfigured(f"{path} must hold [[rule]] entries and nothing else")
+    return tuple(_rule(each, n, path) for n, each in enumerate(found, start=1))
+
+
+def _rule(told: object, n: int, path: Path) -> RoleRule:
+    hint = 'write role = "agency" or "person", part = "user_id" or another part, and is = "…" or begins = "…"'
+    if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
+        raise Misconfigured(f"{path}: rule {n} holds something else than text", hint=hint)
+    given = set(told)
+    if given not in ({"role", "part", "is"}, {"role", "part", "begins"}) or told["role"] not in [*Role]:
+        raise Misconfigured(f"{path}: rule {n} cannot be understood", hint=hint)
+    return RoleRule(
+        role=Role(told["role"]),
+        part=told["part"],
+        value=told["begins"] if "begins" in told else told["is"],
+        begins="begins" in told,
+    )

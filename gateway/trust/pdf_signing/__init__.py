@@ -1,2 +1,29 @@
-"""Puts the agency's own signature on a PDF, in person (R23a, R24, R25). In: a file, a place, an opened key. Out: the file
-with one signature behind it. `signer` is the door; `token` and `key_file` open keys."""
+"""Puts the agency's own signature on a PDF, in person (R23a, R24, R25). In: a file, a place, an opened key. Out: the
+file with one signature behind it. `signer` is the door; `agency_key` opens keys. Here: a PIN or passphrase as a
+person typed it, shown by nothing, and forgotten with the call that used it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Pin:
+    """Only `reveal` shows it; it stands in no repr, message or file."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "********"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a PIN is not written anywhere")
+
+
+AskPin = Callable[[str], Pin]
+"""Asks a person for the PIN of the thing named; called once for each opening, never again by itself."""

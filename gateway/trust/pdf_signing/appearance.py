@@ -1,15 +1,29 @@
-"""Draws what a signature shows: the seal's image, lines of text. In: a placement, an image, the frame of the page. Out: a
-form that stands upright on the page, with only the letters it uses of the font. It belongs to the signature's own field:
-content of the page is never touched, so that earlier signatures stay valid."""
+"""What a signature shows on the page: the image of the seal (R24), lines of text, and a preview of the whole. In: a
+placement, a PNG, paragraphs, the frame of the page. Out: a form that stands upright on the page, with only the
+letters it uses of the font; or a PNG of the page as it will look, what is there already as grey blocks. The form
+belongs to the signature's own field: content of the page is never touched, so that earlier signatures stay valid. The
+one font is Liberation Serif, which has the widths of Times New Roman (R24) and every Vietnamese letter, and may be
+shipped. An image that would not look like a seal on paper is refused: no transparency, not red, out of all size."""
 
 from __future__ import annotations
 
+import io
+import logging
+import unicodedata
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from fontTools import (
+    subset,
+    ttLib,
+)
+from fontTools.ttLib.scaleUpem import scale_upem
+from PIL import Image, ImageDraw, ImageFont
 from pyhanko.pdf_utils.content import AppearanceContent, ResourceType
 from pyhanko.pdf_utils.font.opentype import GlyphAccumulator
 from pyhanko.pdf_utils.generic import ArrayObject, NumberObject, StreamObject, pdf_name
@@ -18,8 +32,140 @@ from pyhanko.pdf_utils.layout import BoxConstraints
 from pyhanko.pdf_utils.writer import BasePdfFileWriter
 from pyhanko.stamp import BaseStamp, BaseStampStyle
 
-from gateway.domain.pdf_signing import Area, Placement
-from gateway.trust.pdf_signing.type_setting import ASCENT, LEADING, font_of, width_of
+from gateway.domain.pdf import POINTS_PER_MM, Area, Layout, PageView, Placement, Size
+from gateway.domain.text import nfc
+from gateway.errors import Clash
+
+FONT = Path(__file__).parent.parent / "fonts" / "LiberationSerif-Regular.ttf"
+LEADING = 1.15
+ASCENT, DESCENT = 0.891, 0.216  # of the font, in parts of its size
+_MOST_CHARACTERS = 400
+_MEASURED_AT = 1000
+
+
+def set_text(paragraphs: Sequence[str], type_size: float, width: float) -> Layout:
+    """Lines no wider than `width`, where the words allow it."""
+    lines = tuple(line for each in paragraphs for line in _lines(_clean(each), type_size, width))
+    widest = max((width_of(line, type_size) for line in lines), default=0.0)
+    high = (len(lines) - 1) * type_size * LEADING + type_size * (ASCENT + DESCENT) if lines else 0.0
+    return Layout(lines=lines, type_size=type_size, size=Size(width=widest, height=high))
+
+
+def width_of(text: str, type_size: float) -> float:
+    return float(font(_MEASURED_AT).getlength(text)) * type_size / _MEASURED_AT
+
+
+@cache
+def font(pixels: float) -> ImageFont.FreeTypeFont:
+    """The font at a size in pixels, for measuring and for previews."""
+    return ImageFont.truetype(str(FONT), pixels, layout_engine=ImageFont.Layout.BASIC)
+
+
+def font_of(lines: Sequence[str]) -> bytes:
+    """The font with the letters of these lines alone, in thousandths: the library that writes PDFs counts no others."""
+    return _font_with("".join(sorted({letter for line in lines for letter in line})))
+
+
+@lru_cache(maxsize=16)
+def _font_with(letters: str) -> bytes:
+    """One agency's seals say nearly the same words each day: cutting the font anew is what takes the time."""
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of tables that no reader needs
+    whole = ttLib.TTFont(FONT)
+    options = subset.Options(
+        hinting=False, layout_features=[], drop_tables=["FFTM", "GPOS", "GSUB", "GDEF", "kern"]
+    )
+    options.name_IDs = [*range(7)]
+    some = subset.Subsetter(options=options)
+    some.populate(text=letters)
+    some.subset(whole)
+    scale_upem(whole, 1000)
+    written = BytesIO()
+    whole.save(written)
+    whole.close()
+    return written.getvalue()
+
+
+def _clean(text: str) -> str:
+    """One line of letters that are drawn as they are read: no control signs, no marks of direction, composed."""
+    composed = nfc(text)
+    shown = (" " if each.isspace() else each for each in composed if not _hidden(each))
+    return " ".join("".join(shown).split())[:_MOST_CHARACTERS]
+
+
+def _hidden(sign: str) -> bool:
+    return unicodedata.category(sign) in ("Cc", "Cf", "Co", "Cs", "Cn") and not sign.isspace()
+
+
+def _lines(text: str, type_size: float, width: float) -> Iterator[str]:
+    line = ""
+    for word in text.split(" "):
+        longer = f"{line} {word}" if line else word
+        if line and width_of(longer, type_size) > width:
+            yield line
+            line = word
+        else:
+            line = longer
+    if line:
+        yield line
+
+
+LARGEST_SEAL = 4 * 1024 * 1024
+MOST_SEAL_PIXELS = 4_000_000
+LEAST_SEAL_MM, MOST_SEAL_MM = 20.0, 60.0
+USUAL_SEAL_MM = 36.0  # where the file does not say how many dots it has to the inch
+_SOLID = 200
+_MM_PER_INCH = 25.4
+
+
+def read_seal(content: bytes) -> Image.Image:
+    """The picture, with transparency. Clash when it cannot stand for a seal."""
+    if len(content) > LARGEST_SEAL:
+        raise _unfit_seal(f"has {len(content)} bytes, more than {LARGEST_SEAL}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of a picture that is too large the library only warns
+            image = Image.open(io.BytesIO(content), formats=("PNG",))
+            if image.width * image.height > MOST_SEAL_PIXELS:
+                raise _unfit_seal(f"has {image.width} x {image.height} dots")
+            picture = image.convert("RGBA")
+    except Clash:
+        raise
+    except Exception as why:  # what a damaged picture makes the library raise has no common class
+        raise _unfit_seal("is no PNG that can be read") from why
+    _must_look_like_a_seal(picture)
+    picture.info["dpi"] = image.info.get("dpi", (0, 0))
+    return picture
+
+
+def seal_size(picture: Image.Image) -> Size:
+    """Its real size: by its own dots to the inch, else the usual width of a seal."""
+    dpi = float(picture.info.get("dpi", (0, 0))[0] or 0)
+    wide = picture.width / dpi * _MM_PER_INCH if dpi > 1 else USUAL_SEAL_MM
+    if not LEAST_SEAL_MM <= wide <= MOST_SEAL_MM:
+        raise _unfit_seal(f"is {wide:.0f} mm wide; a seal has {LEAST_SEAL_MM:.0f} to {MOST_SEAL_MM:.0f}")
+    width = wide * POINTS_PER_MM
+    return Size(width=width, height=width * picture.height / picture.width)
+
+
+def _must_look_like_a_seal(picture: Image.Image) -> None:
+    small = picture.resize((64, 64))
+    dots = [dot for dot in small.get_flattened_data() if isinstance(dot, tuple)]
+    solid = [dot for dot in dots if dot[3] >= _SOLID]
+    if len(solid) > 0.9 * len(dots):
+        raise _unfit_seal("is not transparent: it would hide the personal signature")
+    if not solid:
+        raise _unfit_seal("is empty")
+    red, green, blue = (sum(dot[n] for dot in solid) / len(solid) for n in range(3))
+    if red < 1.5 * max(green, blue, 1):
+        raise _unfit_seal("is not red")
+
+
+def _unfit_seal(why: str) -> Clash:
+    return Clash(
+        f"the image of the seal {why}",
+        code="SEAL-IMAGE",
+        hint="scan the seal in red, make its ground transparent, and save it as PNG with its dots to the inch",
+    )
 
 
 @dataclass(frozen=True)
@@ -81,3 +227,40 @@ class _Drawing(BaseStamp):
         """Left and bottom of a part, from the lower left corner of the whole."""
         whole = self._placement.area
         return part.left - whole.left, whole.bottom - part.bottom
+
+
+DOTS_PER_INCH = 100
+_MOST_DOTS = 4000  # the longer side of the picture
+_PAPER, _THERE, _FRAME, _INK = (255, 255, 255), (205, 205, 205), (200, 30, 30), (0, 0, 0)
+
+
+def draw_preview(view: PageView, placement: Placement, seal: Image.Image | None) -> bytes:
+    """The page at 100 dots to the inch, less for a very large one."""
+    scale = min(DOTS_PER_INCH / 72, _MOST_DOTS / max(view.size.width, view.size.height))
+    paper = Image.new(
+        "RGB", (max(1, round(view.size.width * scale)), max(1, round(view.size.height * scale))), _PAPER
+    )
+    pen = ImageDraw.Draw(paper)
+    for each in view.taken:
+        pen.rectangle(_box(each, scale), fill=_THERE)
+    if placement.image is not None and seal is not None:
+        left, top, right, bottom = _box(placement.image, scale)
+        small = seal.resize((max(1, right - left), max(1, bottom - top)))
+        paper.paste(small, (left, top), small)
+    layout, letters = placement.layout, font(placement.layout.type_size * scale)
+    for n, line in enumerate(layout.lines):
+        at = (placement.text.left * scale, (placement.text.top + n * layout.type_size * LEADING) * scale)
+        pen.text(at, line, fill=_INK, font=letters)
+    pen.rectangle(_box(placement.area, scale), outline=_FRAME)
+    content = io.BytesIO()
+    paper.save(content, "PNG")
+    return content.getvalue()
+
+
+def _box(area: Area, scale: float) -> tuple[int, int, int, int]:
+    return (
+        round(area.left * scale),
+        round(area.top * scale),
+        round(area.right * scale),
+        round(area.bottom * scale),
+    )

@@ -1,33 +1,35 @@
-"""Looks at a PDF before it is signed. In: a path. Out: its `Standing`: digest, pages, earlier signatures with their places
-and whether they hold, and what the last of them allows; or one page with what stands on it. Bad content never raises. Whom
-an earlier signature is to be trusted to is not asked here."""
+"""Looks at a PDF before it is signed. In: a path. Out: its `Standing`: digest, pages, earlier signatures with their
+places and whether they hold, and what the last of them allows; or one page with what takes room on it, text,
+pictures, form fields, as areas. Bad content never raises. Whom an earlier signature is to be trusted to is not asked
+here. Room is read roughly, and rather too much than too little: a mark that moves up a little is better than one over
+words. What cannot be read takes no room."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from cryptography import x509
 from pyhanko.pdf_utils.form_tools import get_single_field_annot
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation.generic_cms import validate_sig_integrity
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
-from pypdf import PdfReader
+from pypdf import PageObject, PdfReader
+from pypdf.generic import ArrayObject, DictionaryObject
 
 from gateway.domain.identity import Digest
-from gateway.domain.pdf_signing import MOST_BYTES, Area, EarlierSignature, PageView, Standing
+from gateway.domain.pdf import MOST_PDF_BYTES, Area, EarlierSignature, PageView, Standing
 from gateway.errors import NotFound
 from gateway.trust.pdf import look_into_pdf
+from gateway.trust.pdf_layout import PageFrame
 from gateway.trust.pdf_signatures import ENCRYPTED
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox
-from gateway.trust.pdf_signing.geometry import PageFrame
-from gateway.trust.pdf_signing.key_facts import facts_of
-from gateway.trust.pdf_signing.page_text import taken
+from gateway.trust.pdf_signing.agency_key import facts_of
 
 LOOK_S = 60.0
 TEXT_S = 10.0
@@ -49,7 +51,7 @@ def is_bearable(path: Path, reader: PdfSandbox) -> bool:
     is told by `examine`, which does not look far enough into these to be hurt."""
     try:
         with path.open("rb") as stream:
-            if path.stat().st_size > MOST_BYTES or b"%PDF-" not in stream.read(_HEADER):
+            if path.stat().st_size > MOST_PDF_BYTES or b"%PDF-" not in stream.read(_HEADER):
                 return True
     except OSError:
         return True
@@ -74,7 +76,7 @@ def examine(path: Path) -> Standing:
     try:
         with path.open("rb") as stream:
             digest, size = digest_of(stream)
-            if size > MOST_BYTES:
+            if size > MOST_PDF_BYTES:
                 return Standing(digest=digest, size=size, fault="too-large")
             return _examined(stream, digest, size)
     except OSError as why:
@@ -86,7 +88,9 @@ def view(path: Path, number: int) -> PageView:
     with path.open("rb") as stream:
         page = PdfReader(stream, strict=False).pages[number - 1]
         frame = PageFrame.of(page)
-        return PageView(number=number, size=frame.size, taken=taken(page, frame, time.monotonic() + TEXT_S))
+        return PageView(
+            number=number, size=frame.size, taken=taken_areas(page, frame, time.monotonic() + TEXT_S)
+        )
 
 
 def frame_of(path: Path, number: int) -> PageFrame:
@@ -179,3 +183,109 @@ def _places(stream: BinaryIO, deadline: float) -> Iterator[tuple[int, _Place]]:
             area = PageFrame.of(page).area((left, bottom, right, top))
             if area.width > 1 and area.height > 1:
                 yield reference.idnum, _Place(page=number, area=area)
+
+
+MOST_AREAS = 20_000
+_SHOWN = {b"Tj", b"TJ", b"'", b'"'}
+_CHARACTER = 0.55  # of the type size: about the widest mean of a line of Vietnamese
+_WHOLE_PAGE = (
+    0.5  # a picture that takes more of the page is a scan: its blank margin cannot be told from its words
+)
+
+Matrix = Sequence[float]
+
+
+class _Enough(Exception):
+    """The deadline, or more areas than a page needs."""
+
+
+def taken_areas(page: PageObject, frame: PageFrame, deadline: float) -> tuple[Area, ...]:
+    """`deadline` is a `time.monotonic` value. Never raises for bad content."""
+    found = _FoundAreas(page, frame, deadline)
+    try:
+        found.fields()
+        page.extract_text(visitor_operand_before=found.see)
+    except Exception:  # noqa: S110 - a page that the library cannot read: what was found until then must do
+        pass
+    return tuple(found.areas)
+
+
+class _FoundAreas:
+    """Hears every operator of the page, with the matrices in force."""
+
+    def __init__(self, page: PageObject, frame: PageFrame, deadline: float) -> None:
+        self._page = page
+        self._frame = frame
+        self._deadline = deadline
+        self._type_size = 12.0
+        self.areas: list[Area] = []
+
+    def fields(self) -> None:
+        """Form fields that show: an earlier mark or seal."""
+        for each in _dictionaries(self._page.get("/Annots")):
+            if each.get("/Subtype") == "/Widget" and "/Rect" in each:
+                left, bottom, right, top = (float(one) for one in each["/Rect"])  # type: ignore[attr-defined]  # a rectangle
+                self._take((left, bottom, right, top))
+
+    def see(self, operator: bytes, operands: Any, cm: Matrix, tm: Matrix) -> None:  # Any: of the library
+        if time.monotonic() > self._deadline or len(self.areas) > MOST_AREAS:
+            raise _Enough
+        if operator == b"Tf":
+            self._type_size = float(operands[1])
+        elif operator in _SHOWN:
+            self._text(operands, _product(tm, cm))
+        elif operator == b"Do" and self._is_image(operands[0]):
+            self._image(cm)
+
+    def _text(self, operands: Any, at: Matrix) -> None:
+        length = sum(_length(each) for each in operands)
+        if length:
+            wide, high = length * self._type_size * _CHARACTER, self._type_size
+            # Of the line's corners; a little below the baseline for tails and dots.
+            self._corners([_point(at, x, y) for x in (0.0, wide) for y in (-0.25 * high, 0.9 * high)])
+
+    def _image(self, at: Matrix) -> None:
+        self._corners([_point(at, x, y) for x in (0.0, 1.0) for y in (0.0, 1.0)], most=_WHOLE_PAGE)
+
+    def _is_image(self, name: Any) -> bool:
+        objects = self._page.get("/Resources", DictionaryObject()).get_object().get("/XObject", {})
+        one = objects.get_object().get(name) if objects else None
+        return one is not None and one.get_object().get("/Subtype") == "/Image"
+
+    def _corners(self, points: Sequence[tuple[float, float]], most: float = 1.0) -> None:
+        across, along = [x for x, _ in points], [y for _, y in points]
+        self._take((min(across), min(along), max(across), max(along)), most)
+
+    def _take(self, rect: tuple[float, float, float, float], most: float = 1.0) -> None:
+        area, page = self._frame.area(rect), self._frame.size
+        if area.width > 0 and area.height > 0 and area.width * area.height <= most * page.width * page.height:
+            self.areas.append(area)
+
+
+def _length(operand: Any) -> int:
+    """How many characters, at most, are shown; in arrays there are adjustments between them."""
+    if isinstance(operand, ArrayObject | list):
+        return sum(_length(each) for each in operand)
+    return len(operand) if isinstance(operand, str | bytes) else 0
+
+
+def _product(a: Matrix, b: Matrix) -> Matrix:
+    return (
+        a[0] * b[0] + a[1] * b[2],
+        a[0] * b[1] + a[1] * b[3],
+        a[2] * b[0] + a[3] * b[2],
+        a[2] * b[1] + a[3] * b[3],
+        a[4] * b[0] + a[5] * b[2] + b[4],
+        a[4] * b[1] + a[5] * b[3] + b[5],
+    )
+
+
+def _point(m: Matrix, x: float, y: float) -> tuple[float, float]:
+    return x * m[0] + y * m[2] + m[4], x * m[1] + y * m[3] + m[5]
+
+
+def _dictionaries(items: Any) -> Iterator[DictionaryObject]:
+    for each in items.get_object() if items is not None else ():
+        one = each.get_object()
+        if isinstance(one, DictionaryObject):
+            yield one

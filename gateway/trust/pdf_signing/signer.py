@@ -1,39 +1,145 @@
 """Writes one signature behind a PDF (PAdES). In: a path, a placement, an opened key, a time. Out: a new file that begins
-with the old one byte for byte. What was written is read again before it counts: the new signature and every earlier one
-hold."""
+with the old one byte for byte. What was written is read again before it counts: the new signature and every earlier
+one hold. The library builds the signature and lets the agency's key make it; the key is used once, and whatever can
+be refused is refused before. What makes the signature provable later is a trusted timestamp, and the revocation lists
+at hand: only the configured authority is ever asked, and nothing else is fetched."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
+from asn1crypto import pem, tsp
+from asn1crypto import x509 as asn1_x509
+from cryptography import x509
 from PIL import Image
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.writer import BasePdfFileWriter
+from pyhanko.sign.fields import SigFieldSpec, SigSeedSubFilter, enumerate_sig_fields
 from pyhanko.sign.general import SigningError
+from pyhanko.sign.signers import Signer
+from pyhanko.sign.signers.pdf_signer import PdfSignatureMetadata, PdfSigner, PdfSigningSession
+from pyhanko.sign.timestamps import TimeStamper
+from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.errors import RevokedError
+from pyhanko_certvalidator.registry import SimpleCertificateStore
+from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_response
 
 from gateway.domain.identity import Digest
-from gateway.domain.pdf_signing import Layout, PageView, Placement, Signed, Size, Standing
-from gateway.errors import Clash, NotFound
-from gateway.ports.signing import AgencyKey
+from gateway.domain.pdf import Layout, PageView, Placement, Signed, Size, Standing
+from gateway.errors import Clash, InvalidProof, Misconfigured, NotFound
+from gateway.ports.services import AgencyKey
+from gateway.trust.bounded_http import Bounds, Question, ask
+from gateway.trust.pdf_layout import Rect
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox
-from gateway.trust.pdf_signing import look, preview
-from gateway.trust.pdf_signing.appearance import Look
-from gateway.trust.pdf_signing.proof import LongTerm, TimeSource, TrustedTime
-from gateway.trust.pdf_signing.seal_image import read_seal, size_of
-from gateway.trust.pdf_signing.type_setting import set_text
-from gateway.trust.pdf_signing.writing import Work, write
+from gateway.trust.pdf_signing import appearance, look
+from gateway.trust.pdf_signing.appearance import Look, read_seal, seal_size, set_text
+
+_ANSWER = Bounds(answer_bytes=64 * 1024, seconds=15.0)
+_MOST_FILES = 500
+_MOST_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeSource:
+    """The one timestamp authority that is asked, and whom its certificate must come from."""
+
+    url: str
+    roots: Sequence[x509.Certificate]
+    tls_ca: Path | None = None
+
+
+class TrustedTime(TimeStamper):
+    """Asks for timestamps within limits, and takes none that does not hold."""
+
+    def __init__(self, source: TimeSource) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # of the library
+        self._source = source
+
+    async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
+        question = Question(
+            url=self._source.url,
+            expects="application/timestamp-reply",
+            body=req.dump(),
+            headers={"Content-Type": "application/timestamp-query"},
+        )
+        # It blocks: signing has a thread and a loop of its own.
+        answer = ask(question, _ANSWER, self._source.tls_ca)
+        self._must_hold(answer, bytes(req["message_imprint"]["hashed_message"]))
+        return tsp.TimeStampResp.load(answer)
+
+    def _must_hold(self, answer: bytes, digest: bytes) -> None:
+        try:
+            verifier = VerifierBuilder(roots=list(self._source.roots)).build()
+            verifier.verify(decode_timestamp_response(answer), digest)
+        except (VerificationError, ValueError) as why:
+            raise InvalidProof(f"the timestamp does not hold: {why}") from why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongTerm:
+    """Anchors, certificates and revocation lists of PDF signatures, as files in one folder."""
+
+    folder: Path
+
+    def context(self, tsa: Sequence[x509.Certificate], at: datetime) -> ValidationContext | None:
+        """What the signer's chain is checked with, and what of it is kept in the file. None without anchors or lists."""
+        anchors = [*_certificates(self.folder / "ca.pem")]
+        lists = [der for path in _proof_files(self.folder / "crl") for der in _objects(path)]
+        if not anchors or not lists:
+            return None
+        chain = [each for path in _proof_files(self.folder / "chain") for each in _certificates(path)]
+        return ValidationContext(
+            trust_roots=[*anchors, *(asn1_x509.Certificate.load(_der(each)) for each in tsa)],
+            other_certs=chain,
+            crls=lists,
+            moment=at,
+            allow_fetching=False,
+            revocation_mode="require",
+        )
+
+
+def _proof_files(folder: Path) -> list[Path]:
+    found = sorted(each for each in folder.glob("*") if each.suffix in (".pem", ".crl", ".crt"))
+    return found[:_MOST_FILES]
+
+
+def _certificates(path: Path) -> Iterator[asn1_x509.Certificate]:
+    for der in _objects(path):
+        yield asn1_x509.Certificate.load(der)
+
+
+def _objects(path: Path) -> list[bytes]:
+    """What a file holds, in DER."""
+    if not path.is_file():
+        return []
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES)
+        return (
+            [der for _, _, der in pem.unarmor(content, multiple=True)] if pem.detect(content) else [content]
+        )
+    except (OSError, ValueError) as why:
+        raise Misconfigured(f"{path} cannot be read as PEM or DER") from why
+
+
+def _der(certificate: x509.Certificate) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return certificate.public_bytes(Encoding.DER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PadesSigner:
-    """Keeps the promise of `ports.signing.PdfSigner`. Without a time source the level is B-B; with lists at hand, B-LT.
+    """Keeps the promise of `ports.services.PdfSigner`. Without a time source the level is B-B; with lists at hand, B-LT.
     With a reader, a file is opened here only after the reader came to the end of it within its limits."""
 
     time: TimeSource | None = None
@@ -53,10 +159,10 @@ class PadesSigner:
         return set_text(paragraphs, type_size, width)
 
     def image_size(self, image: bytes) -> Size:
-        return size_of(read_seal(image))
+        return seal_size(read_seal(image))
 
     def preview(self, view: PageView, placement: Placement, image: bytes | None) -> bytes:
-        return preview.draw(view, placement, read_seal(image) if image is not None else None)
+        return appearance.draw_preview(view, placement, read_seal(image) if image is not None else None)
 
     def sign(
         self,
@@ -84,11 +190,13 @@ class PadesSigner:
         """As `sign`, with any picture: a demonstration also shows how a person signs."""
         frame = look.frame_of(path, placement.page)
         shown = Look(placement=placement, picture=picture, matrix=frame.matrix)
-        work = Work(shown=shown, rect=frame.rect(placement.area), key=key, at=at, stamper=self._stamper())
+        work = SignatureWork(
+            shown=shown, rect=frame.rect(placement.area), key=key, at=at, stamper=self._stamper()
+        )
         with _reading(path) as source, _making(out) as target:
             return self._written(source, target, work, expected or look.digest_of(source)[0])
 
-    def _written(self, source: BinaryIO, target: BinaryIO, work: Work, before: Digest) -> Signed:
+    def _written(self, source: BinaryIO, target: BinaryIO, work: SignatureWork, before: Digest) -> Signed:
         level = self._best(source, target, work)
         target.flush()
         os.fsync(target.fileno())
@@ -96,19 +204,19 @@ class PadesSigner:
         digest, size = look.digest_of(target)
         return Signed(digest=digest, size=size, level=level)
 
-    def _best(self, source: BinaryIO, target: BinaryIO, work: Work) -> str:
+    def _best(self, source: BinaryIO, target: BinaryIO, work: SignatureWork) -> str:
         """The level that was reached. Lists that do not cover the whole chain are left out; a revoked key is refused."""
         roots = self.time.roots if self.time else ()
         context = self.long_term.context(roots, work.at) if self.long_term else None
         try:
-            write(source, target, work, context)
+            write_signature(source, target, work, context)
         except SigningError as why:
             if context is None or _has_cause(why, RevokedError):
                 raise
             context = None
             target.seek(0)
             target.truncate()
-            write(source, target, work, None)
+            write_signature(source, target, work, None)
         return "B-LT" if context and self.time else "B-T" if self.time else "B-B"
 
     def _stamper(self) -> TrustedTime | None:
@@ -197,3 +305,77 @@ def _failed(why: BaseException) -> Clash:
         code="SIGN-FAILED",
         hint="save the file as PDF once more, with another program if need be",
     )
+
+
+_LARGEST_SIGNATURE = 1024  # of any key that is taken, in bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureWork:
+    """All that one signature needs beside the files."""
+
+    shown: Look
+    rect: Rect
+    key: AgencyKey
+    at: datetime
+    stamper: TrustedTime | None = None
+
+
+def write_signature(
+    source: BinaryIO, target: BinaryIO, work: SignatureWork, context: ValidationContext | None
+) -> None:
+    """With a context the chain is checked first, and the lists that it was checked with are kept in the file."""
+    source.seek(0)
+    writer = IncrementalPdfFileWriter(source)
+    name = _free_name(writer)
+    signer = _AtTime(
+        PdfSignatureMetadata(
+            field_name=name,
+            md_algorithm="sha256",
+            subfilter=SigSeedSubFilter.PADES,
+            reason=work.shown.placement.reason or None,
+            embed_validation_info=context is not None,
+            validation_context=context,
+            signer_key_usage=set(),  # judged by policy, which takes either of two uses
+        ),
+        _KeySigner(work.key),
+        timestamper=work.stamper,
+        stamp_style=work.shown,
+        new_field_spec=SigFieldSpec(name, on_page=work.shown.placement.page - 1, box=work.rect),  # type: ignore[arg-type]  # floats are as good
+    )
+    signer.at = work.at
+    asyncio.run(signer.async_sign_pdf(writer, output=cast(IO[bytes], target)))
+
+
+class _KeySigner(Signer):
+    """Lets the library build the signature and the agency's key make it."""
+
+    def __init__(self, key: AgencyKey) -> None:
+        others = SimpleCertificateStore()  # type: ignore[no-untyped-call]  # of the library
+        others.register_multiple([asn1_x509.Certificate.load(each) for each in key.chain_der])
+        certificate = asn1_x509.Certificate.load(key.facts.certificate_der)
+        super().__init__(signing_cert=certificate, cert_registry=others)
+        self._key = key
+
+    async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:
+        if dry_run:
+            return bytes(_LARGEST_SIGNATURE)
+        return self._key.sign(data)
+
+
+class _AtTime(PdfSigner):
+    """Writes the time that the mark shows as the time of signing; by itself the library reads the machine's clock."""
+
+    at: datetime
+
+    def init_signing_session(
+        self, pdf_out: BasePdfFileWriter, existing_fields_only: bool = False
+    ) -> PdfSigningSession:
+        session = super().init_signing_session(pdf_out, existing_fields_only)
+        session.system_time = self.at
+        return session
+
+
+def _free_name(writer: IncrementalPdfFileWriter) -> str:
+    taken = {name for name, _, _ in enumerate_sig_fields(writer.prev)}
+    return next(name for n in range(1, len(taken) + 2) if (name := f"Agency{n}") not in taken)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.api import asking
-from gateway.api.failing import BadCall, pointer
 from gateway.api.models import MessageIn, RecallIn
+from gateway.api.problems import BadCall, pointer
 from gateway.api.shapes import stamp
 from gateway.api.words import language
 from gateway.words.labels import LANGUAGES

@@ -9,9 +9,8 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from gateway.api.call_log import MOST_WAITING, CallLog
-from gateway.domain.account import ApiScope
-from gateway.domain.api_call import ApiCall
+from gateway.api.server import MOST_WAITING, CallLog
+from gateway.domain.account import ApiCall, ApiScope
 from gateway.errors import StoreFailure
 from tests.support.api import DEPARTMENT, Door
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway.api import event_scopes
-from gateway.api.failing import BadCall
+from gateway.api.problems import BadCall
+from gateway.api.resources import events
 from gateway.api.resources.events import sequence_of
 from gateway.domain.account import ApiScope
 from gateway.domain.event import Event, EventKind
@@ -176,7 +176,7 @@ async def test_a_key_reads_the_events_of_its_scopes_alone(
 
 
 def test_no_program_reads_what_people_and_keys_did() -> None:
-    told = {kind for kind in EventKind if event_scopes.scope_of(kind) is not None}
+    told = {kind for kind in EventKind if events.scope_of(kind) is not None}
 
     assert not {
         each for each in told if each.partition(".")[0] in ("person", "session", "account", "apikey", "hold")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.api.once import IN_FLIGHT
-from gateway.api.resources import acts
+from gateway.api.call import IN_FLIGHT
+from gateway.api.resources import writing
 from gateway.outgoing.recall import recall
 from tests.support.api import Answer, Door
 from tests.unit.api.test_messages import recall as wanted
@@ -25,7 +25,7 @@ async def test_a_recall_under_way_is_told_to_its_caller_though_a_repeat_took_the
     async def ask() -> Answer:
         return await door.ask("POST", f"/messages/{id}/recall", once="r", json=wanted())
 
-    monkeypatch.setattr(acts, "ask_recall", slow(door, ask, repeated))
+    monkeypatch.setattr(writing, "ask_recall", slow(door, ask, repeated))
     first = await ask()
 
     assert [each.status for each in repeated] == [409]

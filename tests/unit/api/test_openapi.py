@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from jsonschema_rs import Draft202012Validator, meta
 
-from gateway.api.openapi_limits import places
+from gateway.api.openapi import places
 from gateway.api.resources import ROUTES
 from gateway.api.routes import Body
 from gateway.domain.document import Kind, OutState

@@ -9,7 +9,7 @@ import pytest
 
 from gateway import errors
 from gateway.api import problems
-from gateway.api.failing import BadCall, Fault
+from gateway.api.problems import BadCall, Fault
 from gateway.api.words import Lang, say
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.words import labels

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gateway.api.sending import download
+from gateway.api.call import download
 from gateway.errors import AlteredContent, GatewayError
 
 

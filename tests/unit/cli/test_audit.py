@@ -14,16 +14,16 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from gateway.clock import SystemClock
-from gateway.domain import merkle, seal
+from gateway.domain import sealed_log
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ops import backup_seal
-from gateway.policy.sealing import Rhythm
+from gateway.ops import backup_file
+from gateway.policy.upkeep import Rhythm
 from gateway.pool import ThreadPool
-from gateway.trust import seal_key
+from gateway.trust import seals
 from gateway.trust.authority import Authority
-from gateway.workers.sealer import Sealer
+from gateway.workers.event_log import Sealer
 from tests.support.tsa import tsa
 from tests.unit.cli.conftest import Said, Terminal
 
@@ -65,7 +65,7 @@ async def _sealed(count: int) -> None:
             pass
         sealer = Sealer(
             log=store.log,
-            open_key=lambda: seal_key.open_key(Path("state/keys"), None),
+            open_key=lambda: seals.open_seal_key(Path("state/keys"), None),
             clock=clock,
             pool=pool,
             rhythm=Rhythm(seal=Rhythm().seal * 0),
@@ -96,7 +96,7 @@ def test_a_published_seal_anchors_the_examination(node: Terminal) -> None:
     assert said.code == 0, said.err
     assert "The log holds" in said.out
     assert "Nothing was held against" not in said.out
-    assert seal.read(file.read_bytes()).signed.key_id in said.out
+    assert sealed_log.read_seal(file.read_bytes()).signed.key_id in said.out
 
 
 def test_without_a_published_seal_it_is_said_in_both_languages(node: Terminal) -> None:
@@ -158,7 +158,7 @@ def test_an_examination_goes_on_from_a_seal(node: Terminal) -> None:
     assert said.code == 0, said.err
     assert {
         "code": "earlier",
-        "params": {"leaves": seal.read(file.read_bytes()).signed.seal.tree_size},
+        "params": {"leaves": sealed_log.read_seal(file.read_bytes()).signed.seal.tree_size},
     } in said.json["notes"]
 
 
@@ -192,7 +192,7 @@ def test_the_authorities_of_the_trust_folder_are_used_by_themselves(node: Termin
 def test_a_seal_is_printed_as_it_is_published(node: Terminal) -> None:
     printed = node.type("audit", "publish").out
 
-    assert seal.read(printed.encode()).signed.seal.number == 1
+    assert sealed_log.read_seal(printed.encode()).signed.seal.number == 1
     assert printed.encode() == published(node).read_bytes()
 
 
@@ -202,13 +202,13 @@ def test_the_public_key_of_the_log_is_written_for_those_who_check_elsewhere(node
     assert said.code == 0, said.err
     key = load_pem_public_key(Path("node.pem").read_bytes())
     der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    assert der == seal.read(Path("node.seal").read_bytes()).signed.key
+    assert der == sealed_log.read_seal(Path("node.seal").read_bytes()).signed.key
 
 
 def test_a_seal_for_paper_has_its_root_in_groups(node: Terminal) -> None:
     said = node.type("audit", "publish", "--paper")
 
-    root = seal.read(published(node).read_bytes()).signed.seal.root.hex()
+    root = sealed_log.read_seal(published(node).read_bytes()).signed.seal.root.hex()
     assert " ".join(root[at : at + 4] for at in range(0, 32, 4)) in said.out
 
 
@@ -232,13 +232,13 @@ def lines(said: Said) -> list[dict[str, object]]:
 def test_what_is_exported_is_proved_without_this_program(node: Terminal) -> None:
     first, *leaves = lines(node.type("audit", "export", "--kind", "inbox.*"))
 
-    about = seal.read(str(first["seal"]).encode()).signed.seal
+    about = sealed_log.read_seal(str(first["seal"]).encode()).signed.seal
     assert len(leaves) == 3
     for each in leaves:
         hashed = hashlib.sha256(b"\x00" + str(each["leaf"]).encode()).digest()
         proof = [bytes.fromhex(one) for one in each["proof"]]  # type: ignore[attr-defined]  # a list in JSON
         index = int(str(each["index"]))
-        assert merkle.includes(hashed, index, about.tree_size, proof, about.root)
+        assert sealed_log.proves_inclusion(hashed, index, about.tree_size, proof, about.root)
         assert "texts" not in each
         assert "Nguy" not in json.dumps(each)
 
@@ -306,7 +306,7 @@ def test_a_restored_node_goes_on_with_the_same_log_and_says_that_it_was_restored
     node: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was sealed before the copy still holds; what was sealed after it is lost, and that is found."""
-    monkeypatch.setattr(backup_seal, "COST_LOG2", 4)
+    monkeypatch.setattr(backup_file, "COST_LOG2", 4)
     Path("passphrase").write_text("words that nobody guesses\n")
     before = published(node, "before.seal")
     said = node.type("backup", "--to", "node.backup", "--passphrase-file", "passphrase")

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.clock import SystemClock
-from gateway.ops import backup_seal
+from gateway.ops import backup_file
 from gateway.trust.authority import Authority
 from tests.support.cli_people import FIRST, SECOND, Deciders, typing
 from tests.unit.cli.conftest import Terminal
@@ -24,7 +24,7 @@ TWO = ("--confirmed-by", "A. Operator", "--approved-by", "A. Leader", "--yes")
 @pytest.fixture
 def node(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """A node that numbers arrivals itself, and a passphrase."""
-    monkeypatch.setattr(backup_seal, "COST_LOG2", 4)
+    monkeypatch.setattr(backup_file, "COST_LOG2", 4)
     authority = Authority.create("Trial", SystemClock().now())
     Path("root.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
     Path("passphrase").write_text("words that nobody guesses\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.node_history import Beat
+from gateway.domain.pace import Beat
 from tests.support.clock import ManualClock
 from tests.support.node import opened
 from tests.unit.cli.conftest import Terminal

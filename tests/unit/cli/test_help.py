@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.cli import main
-from gateway.cli.nouns import known
+from gateway.cli.command import known_words
 from tests.unit.cli.conftest import Terminal
 
 ROOT = Path(__file__).parents[3]
@@ -95,7 +95,7 @@ def test_every_command_that_is_due_exists() -> None:
 def test_what_the_first_help_says_of_a_command_is_what_its_own_help_begins_with() -> None:
     said = {word: command.get_short_help_str(1000) for word, command in main.build().commands.items()}
 
-    assert said == known()
+    assert said == known_words()
 
 
 def test_the_first_help_loads_no_command() -> None:
@@ -107,8 +107,8 @@ print(sorted(name for name in sys.modules if ".cli." in name), file=sys.stderr)
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert all(f"  {word} " in ended.stdout for word in known())
-    assert not [word for word in known() if f".cli.{word}'" in ended.stderr and word != "completion"]
+    assert all(f"  {word} " in ended.stdout for word in known_words())
+    assert not [word for word in known_words() if f".cli.{word}'" in ended.stderr and word != "completion"]
 
 
 @pytest.mark.parametrize("command", sorted(DUE))

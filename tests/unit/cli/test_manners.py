@@ -15,7 +15,7 @@ import pytest
 import typer
 
 from gateway import __version__
-from gateway.cli import output, stdin
+from gateway.cli import command, output
 from gateway.cli.command import Call, Lang
 from gateway.clock import SystemClock
 from gateway.trust.authority import Authority
@@ -55,7 +55,7 @@ def test_a_dash_is_standard_input(terminal: Terminal, monkeypatch: pytest.Monkey
 def test_what_came_by_standard_input_is_gone_when_the_command_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", Piped(b"abc"))
 
-    with stdin.spooled({"file": Path("-"), "other": 1}) as given:
+    with command.spooled({"file": Path("-"), "other": 1}) as given:
         kept = given["file"]
         assert (kept.read_bytes(), given["other"]) == (b"abc", 1)
         assert kept.parent.stat().st_mode & 0o077 == 0
@@ -73,7 +73,7 @@ def test_a_dash_that_nothing_can_be_read_from_is_a_wrong_use(
 ) -> None:
     monkeypatch.setattr("sys.stdin", there)
 
-    with pytest.raises(typer.BadParameter), stdin.spooled(given):
+    with pytest.raises(typer.BadParameter), command.spooled(given):
         raise AssertionError("the command must not run")
 
 

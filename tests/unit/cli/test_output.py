@@ -13,14 +13,13 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cli import output, shapes
+from gateway.cli import documents, output
 from gateway.cli.command import Call, Format, Lang
-from gateway.cli.pulling import safe_name
-from gateway.cli.send import day, recipients
-from gateway.cli.waiting import goal, span
+from gateway.cli.inbox import safe_name
+from gateway.cli.send import day, goal_of, recipients, span
 from gateway.domain.status import STATES
 from gateway.words import labels
-from gateway.words.catalogue import read
+from gateway.words.labels import read_catalogue
 from tests.unit.cli.conftest import Terminal
 
 ROOT = Path(__file__).parents[3]
@@ -80,7 +79,7 @@ def test_times_are_those_of_viet_nam() -> None:
 
 def test_every_state_has_a_mark_of_its_shape() -> None:
     """A state is never told by colour alone (interfaces.md 1.2)."""
-    assert {state.shape for state in STATES.values()} == set(shapes.SIGNS)
+    assert {state.shape for state in STATES.values()} == set(documents.SIGNS)
 
 
 @given(st.text(max_size=300))
@@ -113,9 +112,9 @@ def test_any_other_length_of_time_is_a_usage_error(text: str) -> None:
 
 
 def test_waiting_for_what_no_delivery_becomes_is_a_usage_error() -> None:
-    assert goal(None, "30m") is None
+    assert goal_of(None, "30m") is None
     with pytest.raises(typer.BadParameter, match="sent, delivered, accepted, done"):
-        goal("rejected", "30m")
+        goal_of("rejected", "30m")
 
 
 @pytest.mark.parametrize("text", ["2026-11-20", "20/11/2026"])
@@ -198,7 +197,7 @@ def test_every_command_label_is_used() -> None:
     unused = [
         key
         for subject in ("cli", "doctor", "explain")
-        for key in read("vi", subject)
+        for key in read_catalogue("vi", subject)
         if "#" not in key
         and not key.startswith(made)
         and f'"{key}"' not in source

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.ages import age
 from gateway.cli.command import Call, Lang
+from gateway.cli.output import age
 from gateway.domain.document import Lane, Urgency
 from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from gateway.deciding.desk import DecidingDesk
+from gateway.deciding import DecidingDesk
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.registry.binding import SqlBindings
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.imports import SqlImports
 from gateway.registry.reforms import SqlReforms
-from gateway.store.binding_log import SqlBindingLog
-from gateway.store.decisions import SqlDecisions
-from gateway.trust.anchors import AnchorFile
+from gateway.store.decisions import SqlBindingLog, SqlDecisions
+from gateway.trust.folder import AnchorFile
 from gateway.trust.person_secrets import PersonSecrets
 from tests.support import people
 from tests.support.clock import ManualClock

@@ -8,17 +8,16 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select
 
-from gateway.deciding import approve, codes
-from gateway.deciding import reform as reforming
-from gateway.deciding.desk import DecidingDesk
+from gateway.deciding import DecidingDesk, approvals, registry_changes
+from gateway.deciding import registry_changes as reforming
 from gateway.domain.event import EventKind
-from gateway.domain.proposal import Proposal
+from gateway.domain.person import Proposal
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind
 from gateway.errors import Clash, Denied
 from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.tables import agency_table
-from gateway.store.binding_log import SqlBindingLog
+from gateway.store.decisions import SqlBindingLog
 from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.people import Someone
@@ -43,7 +42,7 @@ async def both(desk: DecidingDesk, directory: SqlDirectory, clock: ManualClock) 
 
 async def proposed(both: Both, directory: SqlDirectory, text: str) -> Proposal:
     plan = await directory.plan_import(text.encode())
-    return await codes.proposed(
+    return await registry_changes.propose_import(
         both[0].desk, await both[0].here(), plan, text.encode(), "codes.csv", NUMBER, "The new list"
     )
 
@@ -85,10 +84,10 @@ async def test_an_import_of_two_people_counts_once_the_second_typed_the_number(
     assert made.content.imports[0].file == RENAMED.encode()
 
     with pytest.raises(Denied) as refused:
-        await approve.run(desk, await both[1].here(), made.id, ["46/QĐ-UBND"], made.digest)
+        await approvals.approve(desk, await both[1].here(), made.id, ["46/QĐ-UBND"], made.digest)
     assert refused.value.code == "GW-TWO-DIGITS"
     with pytest.raises(Denied) as refused:
-        await approve.run(desk, await both[0].here(), made.id, [NUMBER], made.digest)
+        await approvals.approve(desk, await both[0].here(), made.id, [NUMBER], made.digest)
     assert refused.value.code == "GW-TWO-PEOPLE"
     assert await rows(store) == before
     await people.approved(both[1], made)
@@ -126,22 +125,22 @@ async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(
     await people.approved(both[1], made)
     then = clock.now()
     clock.advance(3600)
-    seen = await codes.kept(desk, made.id)
+    seen = await registry_changes.kept_import(desk, made.id)
     assert (list(seen.begun), list(seen.against_undo)) == (["Z91.07"], [])
     assert {code: (old.get("phone"), new.get("phone")) for code, (old, new) in seen.lines.items()} == {
         "Z91.01": ("0123", "0999")
     }
 
-    await codes.undo(desk, await both[1].here(), made.id, "The list was of another year")
+    await registry_changes.undo_import(desk, await both[1].here(), made.id, "The list was of another year")
 
     assert await rows(store) == before
     believed = await directory.believed("Z91.01", date(2026, 12, 1), then)
     assert believed is not None
     assert believed.phone == "0999"
-    again = await codes.kept(desk, made.id)
+    again = await registry_changes.kept_import(desk, made.id)
     assert [each.key for each in again.against_undo] == ["undone_already"]
     with pytest.raises(Clash):
-        await codes.undo(desk, await both[1].here(), made.id, "Once more")
+        await registry_changes.undo_import(desk, await both[1].here(), made.id, "Once more")
     async with desk.decisions.read() as view:
         told = [each for each in await view.events.of(made.id) if each.kind is EventKind.CODES_UNDONE]
     assert [each.data["reason"] for each in told] == ["The list was of another year"]
@@ -172,9 +171,9 @@ async def test_what_a_later_import_stands_on_is_not_undone(
     await directory.apply(await directory.plan_import(later.encode()), "operator")
     after = await rows(store)
 
-    assert [each.key for each in (await codes.kept(desk, made.id)).against_undo] == [key]
+    assert [each.key for each in (await registry_changes.kept_import(desk, made.id)).against_undo] == [key]
     with pytest.raises(Clash) as refused:
-        await codes.undo(desk, await both[1].here(), made.id, "Wrong list")
+        await registry_changes.undo_import(desk, await both[1].here(), made.id, "Wrong list")
 
     assert refused.value.code == "REG-BUILT-ON"
     assert await rows(store) == after
@@ -191,7 +190,7 @@ async def test_an_old_form_given_away_since_stands_in_the_way(
     after = await rows(store)
 
     with pytest.raises(Clash) as refused:
-        await codes.undo(desk, await both[1].here(), made.id, "Wrong list")
+        await registry_changes.undo_import(desk, await both[1].here(), made.id, "Wrong list")
 
     assert refused.value.code == "REG-BUILT-ON"
     assert await rows(store) == after
@@ -210,14 +209,16 @@ async def test_seven_days_and_a_later_reform_end_the_undoing(
         sources=("Z91.07",),
         name="Sở Y tế và Dân số",
     )
-    planned = await reforming.plan(desk, renamed)
-    await people.approved(both[1], await reforming.proposed(desk, await both[0].here(), planned))
-    against = {each.key for each in (await codes.kept(desk, made.id)).against_undo}
+    planned = await reforming.plan_reform(desk, renamed)
+    await people.approved(both[1], await reforming.propose_reform(desk, await both[0].here(), planned))
+    against = {each.key for each in (await registry_changes.kept_import(desk, made.id)).against_undo}
     assert against == {"built_reform", "built_change"}
 
     clock.advance(int(timedelta(days=8).total_seconds()))
 
-    assert "undo_late" in {each.key for each in (await codes.kept(desk, made.id)).against_undo}
+    assert "undo_late" in {
+        each.key for each in (await registry_changes.kept_import(desk, made.id)).against_undo
+    }
 
 
 async def test_files_with_problems_or_without_a_number_are_not_proposed(
@@ -227,4 +228,4 @@ async def test_files_with_problems_or_without_a_number_are_not_proposed(
     for file, number in ((bad, NUMBER), (same, NUMBER), (RENAMED.encode(), "  ")):
         plan = await directory.plan_import(file)
         with pytest.raises(Clash):
-            await codes.proposed(desk, await both[0].here(), plan, file, "a.csv", number)
+            await registry_changes.propose_import(desk, await both[0].here(), plan, file, "a.csv", number)

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.deciding import DecidingDesk
 from gateway.deciding import people as deciding
-from gateway.deciding import sign_in
-from gateway.deciding.desk import DecidingDesk
+from gateway.deciding import people as sign_in
 from gateway.domain.event import EventKind
 from gateway.domain.person import Role, Standing
 from gateway.errors import Clash, Denied
@@ -67,10 +67,10 @@ async def test_a_passphrase_is_the_same_on_every_keyboard(desk: DecidingDesk, cl
     await deciding.enrol(desk, "An", code, unicodedata.normalize("NFD", passphrase), totp, an.code())
     clock.advance(timedelta(minutes=1))
 
-    assert (await sign_in.run(desk, "An", passphrase, an.code())).person.name == "An"
+    assert (await sign_in.sign_in(desk, "An", passphrase, an.code())).person.name == "An"
     clock.advance(timedelta(minutes=1))
     other = unicodedata.normalize("NFD", passphrase)
-    assert (await sign_in.run(desk, "An", other, an.code())).person.name == "An"
+    assert (await sign_in.sign_in(desk, "An", other, an.code())).person.name == "An"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ async def test_whatever_is_typed_is_refused_and_breaks_nothing(desk: DecidingDes
 
     for passphrase, code in ((odd, an.code()), (PASSPHRASE, odd)):
         with pytest.raises(Denied):
-            await sign_in.run(desk, "An", passphrase, code)
+            await sign_in.sign_in(desk, "An", passphrase, code)
     with pytest.raises(Denied):
         await deciding.enrol(desk, "An", odd, PASSPHRASE, an.totp, an.code())
 
@@ -98,10 +98,10 @@ async def test_each_factor_is_needed_and_a_code_is_good_once(desk: DecidingDesk,
         ("Nobody", PASSPHRASE, code),
     ):
         with pytest.raises(Denied, match="do not fit"):
-            await sign_in.run(desk, name, passphrase, typed)
-    await sign_in.run(desk, "An", PASSPHRASE, code)
+            await sign_in.sign_in(desk, name, passphrase, typed)
+    await sign_in.sign_in(desk, "An", PASSPHRASE, code)
     with pytest.raises(Denied, match="do not fit"):
-        await sign_in.run(desk, "An", PASSPHRASE, code)
+        await sign_in.sign_in(desk, "An", PASSPHRASE, code)
 
 
 async def test_five_wrong_tries_lock_for_a_quarter_of_an_hour_and_are_told(
@@ -110,7 +110,7 @@ async def test_five_wrong_tries_lock_for_a_quarter_of_an_hour_and_are_told(
     an = await people.enrolled(desk, "An")
     for _ in range(sign_in.MOST_FAILURES):
         with pytest.raises(Denied):
-            await sign_in.run(desk, "An", "another passphrase", an.code())
+            await sign_in.sign_in(desk, "An", "another passphrase", an.code())
 
     with pytest.raises(Denied) as found:
         await an.here()

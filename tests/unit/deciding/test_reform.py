@@ -8,11 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from gateway.deciding import approve
-from gateway.deciding import reform as reforming
-from gateway.deciding.desk import DecidingDesk
+from gateway.deciding import DecidingDesk, approvals
+from gateway.deciding import registry_changes as reforming
 from gateway.domain.event import EventKind
-from gateway.domain.proposal import AnchorChange, Content, Proposal
+from gateway.domain.person import AnchorChange, Content, Proposal
 from gateway.domain.registry import AgencyEntry, Standing
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind, ReformState, Target
 from gateway.errors import Clash, Denied
@@ -59,8 +58,8 @@ MERGED = reform(
 async def in_force(both: tuple[Someone, Someone], change: Reform) -> str:
     """Planned, proposed by one and approved by the other; its id."""
     desk = both[0].desk
-    planned = await reforming.plan(desk, change)
-    made = await reforming.proposed(desk, await both[0].here(), planned)
+    planned = await reforming.plan_reform(desk, change)
+    made = await reforming.propose_reform(desk, await both[0].here(), planned)
     await people.approved(both[1], made)
     return made.id
 
@@ -97,10 +96,10 @@ async def test_a_merger_with_its_units_is_one_decision_undone_as_a_whole(
     both: tuple[Someone, Someone], directory: SqlDirectory, desk: DecidingDesk
 ) -> None:
     merger = reform(ReformKind.MERGE, "Z91.03", to=(Target(code="Z91.01"),))
-    alone = await reforming.plan(desk, merger)
+    alone = await reforming.plan_reform(desk, merger)
     assert [each.key for each in alone.warnings] == ["units_below"]
 
-    whole = await reforming.with_units(desk, merger)
+    whole = await reforming.reform_with_units(desk, merger)
     id = await in_force(both, whole)
 
     unit = await directory.find("Z91.03.01", JULY)
@@ -112,13 +111,13 @@ async def test_a_merger_with_its_units_is_one_decision_undone_as_a_whole(
     assert (ended.ending.kind, ended.ending.heirs) == (ReformKind.MERGE, ("Z91.01",))
     (line,) = await directory.legacy("Z91.03")
     assert (line.heir, line.kind, line.is_successor) == ("Z91.01", ReformKind.MERGE, True)
-    told = (await reforming.kept(desk, id)).sentences
+    told = (await reforming.kept_reform(desk, id)).sentences
     assert (told[0].key, told[0].params["changed"]) == ("totals", "1")
     async with desk.decisions.read() as view:
         (event,) = [e for e in await view.events.of(id) if e.kind is EventKind.REFORM_APPROVED]
     assert [step["kind"] for step in event.data["steps"]] == ["merge", "move"]
 
-    await reforming.undo(desk, await both[0].here(), id, "typed wrong")
+    await reforming.undo_reform(desk, await both[0].here(), id, "typed wrong")
 
     before = await directory.find("Z91.03.01", JULY)
     assert before is not None
@@ -151,7 +150,7 @@ async def test_what_was_believed_at_a_moment_stays_known(
     id = await in_force(both, reform(ReformKind.RENAME, "Z91.03", name="Sở Nội vụ và Lao động"))
     renamed = clock.now()
     clock.advance(60)
-    await reforming.undo(both[0].desk, await both[0].here(), id, "typed wrong")
+    await reforming.undo_reform(both[0].desk, await both[0].here(), id, "typed wrong")
     undone = clock.now()
     clock.advance(60)
     corrected = b"code,name\nZ91.03,S\xe1\xbb\x9f N\xe1\xbb\x99i v\xe1\xbb\xa5 t\xe1\xbb\x89nh\n"
@@ -179,16 +178,16 @@ async def test_undoing_restores_every_row_and_leaves_the_history(
     id = await in_force(both, MERGED)
     changed = await rows(store)
 
-    record = await reforming.undo(both[0].desk, await both[0].here(), id, "the day was wrong")
+    record = await reforming.undo_reform(both[0].desk, await both[0].here(), id, "the day was wrong")
 
     assert changed != before
     assert await rows(store) == before
     assert record.state is ReformState.UNDONE
     assert (await directory.resolve("Z91.01", JULY)).standing is Standing.ACTIVE
     assert await directory.legacy() == []
-    assert [each.id for each in await reforming.listed(both[0].desk, 10)] == [id]
+    assert [each.id for each in await reforming.list_reforms(both[0].desk, 10)] == [id]
     with pytest.raises(Clash, match="undone already"):
-        await reforming.undo(both[0].desk, await both[0].here(), id, "again")
+        await reforming.undo_reform(both[0].desk, await both[0].here(), id, "again")
     again = await in_force(both, MERGED)
     assert again != id
 
@@ -215,7 +214,7 @@ async def test_what_something_was_built_on_is_not_undone(
         clock.advance(7 * 86400 + 1)
 
     with pytest.raises(Clash) as refused:
-        await reforming.undo(both[0].desk, await both[0].here(), id, "wrong")
+        await reforming.undo_reform(both[0].desk, await both[0].here(), id, "wrong")
 
     assert refused.value.code == "REG-BUILT-ON"
     assert (await directory.resolve("Z91.01", JULY)).successor == "Z91.31"
@@ -247,7 +246,7 @@ async def test_an_import_does_not_cross_a_reform_to_come_until_it_is_undone(
     assert held.rows == ()
     address = b"code,name,email\nZ91.02,S\xe1\xbb\x9f K,a@z91.example\n"
     assert not (await directory.plan_import(address)).problems
-    await reforming.undo(both[0].desk, await both[0].here(), renamed, "wrong")
+    await reforming.undo_reform(both[0].desk, await both[0].here(), renamed, "wrong")
     assert {each.line for each in (await directory.plan_import(file)).problems} == {2}
     clock.advance(datetime(2027, 7, 1, tzinfo=UTC) - clock.now())
     assert not (await directory.plan_import(file)).problems
@@ -257,16 +256,18 @@ async def test_one_person_alone_changes_nothing_and_a_wrong_number_of_the_decisi
     both: tuple[Someone, Someone], directory: SqlDirectory
 ) -> None:
     desk = both[0].desk
-    made = await reforming.proposed(desk, await both[0].here(), await reforming.plan(desk, MERGED))
+    made = await reforming.propose_reform(
+        desk, await both[0].here(), await reforming.plan_reform(desk, MERGED)
+    )
 
     with pytest.raises(Denied) as alone:
-        await approve.run(desk, await both[0].here(), made.id, made.content.expected, made.digest)
+        await approvals.approve(desk, await both[0].here(), made.id, made.content.expected, made.digest)
     with pytest.raises(Denied) as wrong:
-        await approve.run(desk, await both[1].here(), made.id, ["13/QĐ-UBND"], made.digest)
+        await approvals.approve(desk, await both[1].here(), made.id, ["13/QĐ-UBND"], made.digest)
 
     assert (str(alone.value.code), str(wrong.value.code)) == ("GW-TWO-PEOPLE", "GW-TWO-DIGITS")
     assert (await directory.resolve("Z91.01", JULY)).standing is Standing.ACTIVE
-    await approve.run(desk, await both[1].here(), made.id, ["12 / qđ-ubnd"], made.digest)
+    await approvals.approve(desk, await both[1].here(), made.id, ["12 / qđ-ubnd"], made.digest)
     assert (await directory.resolve("Z91.01", JULY)).standing is Standing.CLOSED
 
 
@@ -274,7 +275,9 @@ async def test_threat_115_a_registry_that_changed_after_the_proposal_is_not_refo
     both: tuple[Someone, Someone], directory: SqlDirectory
 ) -> None:
     desk = both[0].desk
-    made = await reforming.proposed(desk, await both[0].here(), await reforming.plan(desk, MERGED))
+    made = await reforming.propose_reform(
+        desk, await both[0].here(), await reforming.plan_reform(desk, MERGED)
+    )
     file = "code,name,host\nZ91.02,Sở Kế hoạch và Đầu tư,south\n"
     await directory.apply(await directory.plan_import(file.encode()), "operator")
 
@@ -289,7 +292,9 @@ async def test_a_proposal_that_was_edited_in_the_database_is_refused(
     both: tuple[Someone, Someone], store: SqlOfficeStore
 ) -> None:
     desk = both[0].desk
-    made = await reforming.proposed(desk, await both[0].here(), await reforming.plan(desk, MERGED))
+    made = await reforming.propose_reform(
+        desk, await both[0].here(), await reforming.plan_reform(desk, MERGED)
+    )
     async with store.writer.begin() as connection:
         await connection.execute(text("UPDATE proposal SET content = replace(content, 'Z91.31', 'Z91.39')"))
 
@@ -309,7 +314,7 @@ async def test_each_step_is_an_event_and_the_duty_ends_with_its_report(
     (duty,) = await reforming.duties(desk)
     assert duty.due_on == JULY + 15 * DAY
 
-    await reforming.report(desk, "operator", id, "Công văn 7/SNV")
+    await reforming.report_reform(desk, "operator", id, "Công văn 7/SNV")
 
     assert await reforming.duties(desk) == []
     async with desk.decisions.read() as view:
@@ -347,14 +352,14 @@ async def test_what_a_change_did_is_told_afterwards_as_it_was_planned(
     both: tuple[Someone, Someone], clock: ManualClock, change: Reform
 ) -> None:
     desk = both[0].desk
-    planned = await reforming.plan(desk, change)
+    planned = await reforming.plan_reform(desk, change)
 
     id = await in_force(both, change)
 
-    kept = await reforming.kept(desk, id)
+    kept = await reforming.kept_reform(desk, id)
     assert kept.sentences == planned.sentences
     assert dict(kept.before) == dict(planned.before)
     assert dict(kept.after) == dict(planned.after)
     assert kept.against_undo == ()
     clock.advance(8 * DAY)
-    assert [each.key for each in (await reforming.kept(desk, id)).against_undo] == ["undo_late"]
+    assert [each.key for each in (await reforming.kept_reform(desk, id)).against_undo] == ["undo_late"]

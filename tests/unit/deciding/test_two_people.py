@@ -11,14 +11,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import text
 
-from gateway.deciding import approve, end, propose, set_up
+from gateway.deciding import DecidingDesk, approvals, proposals
 from gateway.deciding import people as deciding
-from gateway.deciding.desk import DecidingDesk
+from gateway.domain.certificates import KeyEnd
 from gateway.domain.event import EventKind
-from gateway.domain.key_use import KeyEnd
-from gateway.domain.person import Role
+from gateway.domain.person import AnchorChange, Content, ProposalState, Role
 from gateway.domain.proof import Binding
-from gateway.domain.proposal import AnchorChange, Content, ProposalState
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.binding import fingerprint
@@ -97,7 +95,7 @@ async def test_threat_113_an_account_made_for_it_cannot_approve_for_a_day(
 ) -> None:
     """One person acts as two: makes an account, enrols it, approves with it."""
     an, binh = await people.two(desk)
-    await set_up.end(desk, await an.here())
+    await approvals.end_set_up(desk, await an.here())
     own = await people.enrolled(desk, "Second self", by=await an.here())
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
 
@@ -162,12 +160,12 @@ async def test_threat_113_a_proposal_edited_after_the_first_look_is_refused(
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
     async with store.writer.begin() as connection:
         await connection.execute(text("UPDATE proposal SET content = replace(content, 'Z91.07', 'Z91.08')"))
-    edited = await approve.shown(desk, proposal.id)
+    edited = await approvals.get_proposal(desk, proposal.id)
 
     for seen in (proposal.digest, edited.digest):
         who = await binh.here()
         with pytest.raises(Denied) as found:
-            await approve.run(desk, who, proposal.id, edited.content.expected, seen)
+            await approvals.approve(desk, who, proposal.id, edited.content.expected, seen)
         assert found.value.code == "GW-TWO-EDITED"
     assert await directory.bindings("Z91.08") == []
 
@@ -183,7 +181,7 @@ async def test_threat_113_a_stale_proposal_is_closed_and_never_approved(
         with pytest.raises(Denied) as found:
             await people.approved(binh, proposal)
         assert found.value.code == code
-    assert (await approve.shown(desk, proposal.id)).state is ProposalState.EXPIRED
+    assert (await approvals.get_proposal(desk, proposal.id)).state is ProposalState.EXPIRED
 
 
 async def test_wrong_digits_bind_nothing(desk: DecidingDesk, directory: SqlDirectory) -> None:
@@ -191,7 +189,7 @@ async def test_wrong_digits_bind_nothing(desk: DecidingDesk, directory: SqlDirec
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
 
     with pytest.raises(Denied) as found:
-        await approve.run(desk, await binh.here(), proposal.id, ("0" * 16,), proposal.digest)
+        await approvals.approve(desk, await binh.here(), proposal.id, ("0" * 16,), proposal.digest)
 
     assert found.value.code == "GW-TWO-DIGITS"
     assert await directory.bindings("Z91.07") == []
@@ -204,7 +202,10 @@ async def test_two_who_approve_at_once_bind_once(desk: DecidingDesk, directory: 
     both = [await binh.here(), await chi.here()]
 
     done = await asyncio.gather(
-        *(approve.run(desk, who, proposal.id, proposal.content.expected, proposal.digest) for who in both),
+        *(
+            approvals.approve(desk, who, proposal.id, proposal.content.expected, proposal.digest)
+            for who in both
+        ),
         return_exceptions=True,
     )
 
@@ -217,7 +218,7 @@ async def test_a_rejected_proposal_is_never_approved(desk: DecidingDesk, directo
     an, binh = await people.two(desk)
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
 
-    await approve.reject(desk, await binh.here(), proposal.id, "not what they told us")
+    await approvals.reject(desk, await binh.here(), proposal.id, "not what they told us")
 
     with pytest.raises(Denied) as found:
         await people.approved(binh, proposal)
@@ -244,7 +245,7 @@ async def test_threat_048_a_new_certificate_overlaps_the_old_one_for_the_time_pr
     await people.approved(binh, await people.proposed(an, old))
     clock.advance(2 * DAY)
     start = clock.now() + DAY
-    change = propose.binding(
+    change = proposals.binding_change(
         await directory.bindings("Z91.07"), new, clock.now(), timedelta(days=30), at=start
     )
     content = Content(bindings=(change,))
@@ -273,7 +274,7 @@ async def test_threat_102_one_key_under_two_codes_is_refused_when_it_is_approved
         await people.approved(binh, proposal)
 
     assert await directory.bindings("Z91.08") == []
-    assert (await approve.shown(desk, proposal.id)).state is ProposalState.OPEN
+    assert (await approvals.get_proposal(desk, proposal.id)).state is ProposalState.OPEN
 
 
 async def test_one_person_withdraws_at_once(desk: DecidingDesk, directory: SqlDirectory) -> None:
@@ -281,7 +282,9 @@ async def test_one_person_withdraws_at_once(desk: DecidingDesk, directory: SqlDi
     wanted = certificate("Z91.07", "one")
     await people.approved(binh, await people.proposed(an, wanted))
 
-    await end.withdraw(desk, "operator", "Z91.07", fingerprint(wanted.certificate_der), "told by telephone")
+    await proposals.withdraw_binding(
+        desk, "operator", "Z91.07", fingerprint(wanted.certificate_der), "told by telephone"
+    )
 
     (bound,) = await directory.bindings("Z91.07")
     assert bound.valid_to == desk.clock.now()
@@ -371,7 +374,7 @@ async def test_set_up_ends_by_a_person_and_what_follows_needs_a_day_and_has_no_m
     desk: DecidingDesk, clock: ManualClock
 ) -> None:
     an, binh = await people.two(desk)
-    await set_up.end(desk, await an.here())
+    await approvals.end_set_up(desk, await an.here())
 
     proposal = await people.proposed(an, certificate("Z91.07", "one"))
     with pytest.raises(Denied) as found:
@@ -382,26 +385,26 @@ async def test_set_up_ends_by_a_person_and_what_follows_needs_a_day_and_has_no_m
 
     (approved,) = await told(desk, proposal.id, EventKind.PROPOSAL_APPROVED)
     assert "set_up" not in approved
-    assert await events(desk, set_up.SUBJECT) == [EventKind.SET_UP_BEGUN, EventKind.SET_UP_ENDED]
+    assert await events(desk, approvals.SET_UP) == [EventKind.SET_UP_BEGUN, EventKind.SET_UP_ENDED]
     with pytest.raises(Clash, match="not in set-up"):
-        await set_up.end(desk, await an.here())
+        await approvals.end_set_up(desk, await an.here())
 
 
 async def test_set_up_is_over_after_72_hours_and_no_second_init_opens_it_again(
     desk: DecidingDesk, clock: ManualClock
 ) -> None:
-    until = await set_up.begin(desk, "operator")
+    until = await approvals.begin_set_up(desk, "operator")
     clock.advance(3 * DAY - timedelta(seconds=1))
-    assert await set_up.begin(desk, "operator") == until
+    assert await approvals.begin_set_up(desk, "operator") == until
     clock.advance(timedelta(seconds=1))
-    assert await set_up.begin(desk, "operator") is None
+    assert await approvals.begin_set_up(desk, "operator") is None
 
     an, binh = await people.two(desk)
     with pytest.raises(Denied) as found:
         await people.approved(binh, await people.proposed(an, certificate("Z91.07", "one")))
 
     assert found.value.code == "GW-TWO-YOUNG"
-    assert await events(desk, set_up.SUBJECT) == [EventKind.SET_UP_BEGUN]
+    assert await events(desk, approvals.SET_UP) == [EventKind.SET_UP_BEGUN]
 
 
 async def test_only_a_person_who_decides_about_trust_ends_the_set_up(desk: DecidingDesk) -> None:
@@ -409,19 +412,19 @@ async def test_only_a_person_who_decides_about_trust_ends_the_set_up(desk: Decid
     chi = await people.enrolled(desk, "Chi", (Role.HEAD,), by=await an.here())
 
     with pytest.raises(Denied):
-        await set_up.end(desk, await chi.here())
+        await approvals.end_set_up(desk, await chi.here())
 
-    assert await events(desk, set_up.SUBJECT) == [EventKind.SET_UP_BEGUN]
+    assert await events(desk, approvals.SET_UP) == [EventKind.SET_UP_BEGUN]
 
 
 async def test_a_clock_that_went_back_does_not_lengthen_the_set_up(
     desk: DecidingDesk, clock: ManualClock
 ) -> None:
     clock.advance(30 * DAY)
-    assert await set_up.begin(desk, "operator") is not None
+    assert await approvals.begin_set_up(desk, "operator") is not None
     clock.advance(-30 * DAY)
 
-    assert await set_up.begin(desk, "operator") is None
+    assert await approvals.begin_set_up(desk, "operator") is None
 
 
 async def test_threat_114_an_emptied_table_does_not_bring_back_the_first_set_up(
@@ -430,10 +433,10 @@ async def test_threat_114_an_emptied_table_does_not_bring_back_the_first_set_up(
     """In set-up nobody need be a day old: who empties the table and begins anew must not get that again."""
     an, binh = await people.two(desk)
     await people.approved(binh, await people.proposed(an, certificate("Z91.07", "one")))
-    await set_up.end(desk, await an.here())
+    await approvals.end_set_up(desk, await an.here())
     async with store.writer.begin() as connection:
         await connection.execute(text("DELETE FROM agency_binding"))
-    assert await set_up.begin(desk, "operator") is None
+    assert await approvals.begin_set_up(desk, "operator") is None
 
     with pytest.raises(Denied) as found:
         await people.approved(binh, await people.proposed(an, certificate("Z91.08", "two")))
@@ -450,13 +453,13 @@ async def test_threat_114_an_end_that_one_person_sets_makes_no_changed_binding_g
     wanted = certificate("Z91.07", "one")
     mine = fingerprint(wanted.certificate_der)
     await people.approved(binh, await people.proposed(an, wanted))
-    await end.withdraw(desk, "operator", "Z91.07", mine, "told by telephone")
+    await proposals.withdraw_binding(desk, "operator", "Z91.07", mine, "told by telephone")
     clock.advance(DAY)
     async with store.writer.begin() as connection:
         await connection.execute(text("UPDATE agency_binding SET valid_to = NULL"))
 
     later = clock.now() + 1000 * DAY
-    await end.retire(
+    await proposals.retire_key(
         desk, KeyEnd(agency_code="Z91.07", fingerprint=mine, key_id="one", at=later, by="operator")
     )
 

@@ -7,9 +7,9 @@ from datetime import date
 
 import pytest
 
-from gateway.demo import documents, stage
+from gateway.demo import papers, stage
 from gateway.demo.papers import printed
-from gateway.domain.page_text import PdfFields, Sure
+from gateway.domain.pdf import PdfFields, Sure
 from gateway.policy.pdf_fields import read_fields
 from gateway.policy.recipients_block import items_of
 from gateway.trust.pdf_layout import read_text
@@ -34,8 +34,8 @@ def test_number_date_subject_and_signer_on_the_paper_are_those_that_are_sent(key
     assert (found.number.value, found.symbol.value) == (told["number"], told["symbol"])
     assert found.issued_on.value == DAY
     assert (
-        documents.about(str(found.subject.value), told["type"]).casefold()
-        == documents.about(told["subject"], told["type"]).casefold()
+        papers.about(str(found.subject.value), told["type"]).casefold()
+        == papers.about(told["subject"], told["type"]).casefold()
     )
     assert found.signer.value == told["signer"][0]
     assert str(found.title.value).casefold() == told["signer"][1].casefold()
@@ -54,7 +54,7 @@ def test_the_same_document_of_the_same_day_is_the_same_file() -> None:
 
 
 def test_a_draft_without_a_number_leaves_room_for_one() -> None:
-    paper = documents.paper(CAST.data, "province-draft", DAY, number="", subject="V/v thử chỗ trống")
+    paper = papers.paper_of(CAST.data, "province-draft", DAY, number="", subject="V/v thử chỗ trống")
 
     found = fields_of(printed(paper).pdf)
 
@@ -64,7 +64,7 @@ def test_a_draft_without_a_number_leaves_room_for_one() -> None:
 def test_a_letter_on_paper_is_printed_from_what_is_entered_of_it() -> None:
     told = CAST.data["paper"]["in"][0]
 
-    found = fields_of(printed(documents.from_outside(CAST.data, told, DAY, "province")).pdf)
+    found = fields_of(printed(papers.from_outside(CAST.data, told, DAY, "province")).pdf)
 
     assert (found.number.value, found.symbol.value) == (told["number"], told["symbol"])
     assert found.subject.value == told["subject"]

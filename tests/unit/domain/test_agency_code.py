@@ -4,13 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.agency_code import (
-    AgencyCode,
-    BadCode,
-    CodeForm,
-    fold_code,
-    propose_new,
-)
+from gateway.domain.registry import AgencyCode, BadCode, CodeForm, fold_code, propose_new
 
 NEW = st.from_regex(r"[A-Z][0-9]{2}(\.[A-Z0-9]{1,4}){0,6}", fullmatch=True).filter(
     lambda text: len(text) <= 35

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.collation import name_key, number_key, sort_key
+from gateway.domain.text import name_key, number_key, sort_key
 
 PLACES = (
     "An Giang < Ăn Sơn < Ân Thi < Bà Rịa < Bạc Liêu < Dương Minh Châu < Đà Nẵng < Đắk Lắk < Hà Nam < Ha Noi < Hà Nội "

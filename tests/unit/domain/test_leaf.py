@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain import leaf
-from gateway.domain.leaf import Logged
+from gateway.domain import sealed_log
+from gateway.domain.sealed_log import Logged
 
 EVENT = Logged(
     id="evt_1",
@@ -44,7 +44,7 @@ def salted() -> bytes:
 
 def test_the_bytes_are_exactly_these() -> None:
     """Whoever changes this form needs another version: old proofs rest on it."""
-    made = leaf.write(EVENT, salted)
+    made = sealed_log.write_leaf(EVENT, salted)
     digest = hashlib.sha256(bytes(range(32)) + rb'"Sai \u0111\u1ecba ch\u1ec9"').hexdigest()
 
     assert made.body.decode() == (
@@ -60,7 +60,7 @@ def test_the_bytes_are_exactly_these() -> None:
 def test_the_same_moment_in_another_zone_is_the_same_leaf() -> None:
     there = replace(EVENT, at=EVENT.at.astimezone(timezone(timedelta(hours=7))))
 
-    assert leaf.write(there, salted).body == leaf.write(EVENT, salted).body
+    assert sealed_log.write_leaf(there, salted).body == sealed_log.write_leaf(EVENT, salted).body
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_same_moment_in_another_zone_is_the_same_leaf() -> None:
     ],
 )
 def test_what_people_wrote_stands_outside(name: str, value: object) -> None:
-    made = leaf.write(replace(EVENT, data={name: value}), salted)
+    made = sealed_log.write_leaf(replace(EVENT, data={name: value}), salted)
 
     told = json.loads(made.body)
     assert told["data"] == {}
@@ -93,23 +93,25 @@ def test_what_people_wrote_stands_outside(name: str, value: object) -> None:
     "value", ["Z91.02", "0" * 64, "GW-T-001", "2026-11-20T01:00:00+00:00", "@node-a", 3, True, None, []]
 )
 def test_a_machines_words_stand_inside(value: object) -> None:
-    told = json.loads(leaf.write(replace(EVENT, data={"x": value, "n": {"y": [value]}}), salted).body)
+    told = json.loads(
+        sealed_log.write_leaf(replace(EVENT, data={"x": value, "n": {"y": [value]}}), salted).body
+    )
 
     assert told["data"] == {"x": value, "n": {"y": [value]}}
     assert told["personal"] == {}
 
 
 def test_a_digest_stands_inside_whatever_its_name() -> None:
-    told = json.loads(leaf.write(replace(EVENT, data={"file": "0a" * 32}), salted).body)
+    told = json.loads(sealed_log.write_leaf(replace(EVENT, data={"file": "0a" * 32}), salted).body)
 
     assert told["data"] == {"file": "0a" * 32}
 
 
 @given(events)
 def test_every_event_compares_equal_to_its_own_leaf(event: Logged) -> None:
-    made = leaf.write(event, lambda: secrets.token_bytes(32))
+    made = sealed_log.write_leaf(event, lambda: secrets.token_bytes(32))
 
-    assert leaf.compare(made.body, event, made.salts) == leaf.Compared()
+    assert sealed_log.compare_leaf(made.body, event, made.salts) == sealed_log.Compared()
     made.body.decode("ascii")
     assert made.body == json.dumps(
         json.loads(made.body), sort_keys=True, separators=(",", ":"), ensure_ascii=True
@@ -118,11 +120,11 @@ def test_every_event_compares_equal_to_its_own_leaf(event: Logged) -> None:
 
 @given(event=events, data=st.data())
 def test_any_change_of_an_event_is_told_by_its_name(event: Logged, data: st.DataObject) -> None:
-    made = leaf.write(event, lambda: secrets.token_bytes(32))
+    made = sealed_log.write_leaf(event, lambda: secrets.token_bytes(32))
     name = data.draw(st.sampled_from(sorted(event.data)) if event.data else st.just("new"))
     value = data.draw(values.filter(lambda each: not same(each, event.data.get(name, object()))))
 
-    found = leaf.compare(made.body, replace(event, data={**event.data, name: value}), made.salts)
+    found = sealed_log.compare_leaf(made.body, replace(event, data={**event.data, name: value}), made.salts)
 
     assert found.texts == (name,) if name in made.salts else found.changed == (f"data.{name}",)
 
@@ -146,22 +148,22 @@ def same(one: Any, other: Any) -> bool:
     ],
 )
 def test_each_field_is_told(change: dict[str, Any], told: str) -> None:
-    made = leaf.write(EVENT, salted)
+    made = sealed_log.write_leaf(EVENT, salted)
 
-    assert leaf.compare(made.body, replace(EVENT, **change), made.salts).changed == (told,)
+    assert sealed_log.compare_leaf(made.body, replace(EVENT, **change), made.salts).changed == (told,)
 
 
 def test_a_text_gone_with_its_salt_is_erased_and_one_gone_alone_is_changed() -> None:
-    made = leaf.write(EVENT, salted)
+    made = sealed_log.write_leaf(EVENT, salted)
     without = replace(EVENT, data={name: each for name, each in EVENT.data.items() if name != "reason"})
 
-    assert leaf.compare(made.body, without, {}).erased == ("reason",)
-    assert leaf.compare(made.body, without, made.salts).texts == ("reason",)
-    assert leaf.compare(made.body, EVENT, {}).texts == ("reason",)
-    assert leaf.compare(made.body, EVENT, {"reason": "no salt"}).texts == ("reason",)
+    assert sealed_log.compare_leaf(made.body, without, {}).erased == ("reason",)
+    assert sealed_log.compare_leaf(made.body, without, made.salts).texts == ("reason",)
+    assert sealed_log.compare_leaf(made.body, EVENT, {}).texts == ("reason",)
+    assert sealed_log.compare_leaf(made.body, EVENT, {"reason": "no salt"}).texts == ("reason",)
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
 def test_other_bytes_are_no_leaf_and_nothing_worse(data: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any of its kinds
-        leaf.read(data)
+        sealed_log.read_leaf(data)

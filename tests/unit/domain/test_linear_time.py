@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from gateway.domain import collation, text, unicode_form
+from gateway.domain import text
 from gateway.domain.document import Draft
 from gateway.domain.fields import DRAFT, entries, has_bad_characters, tidy
 from gateway.edxml import workbook
-from gateway.policy import legacy_text, pdf_head, pdf_signer, recipients_block, texts
+from gateway.policy import pdf_fields, pdf_head, recipients_block, texts
 from gateway.policy.door import clean_name, stored_names
 from gateway.policy.profile import Profile
 
@@ -39,16 +39,16 @@ READERS: dict[str, Callable[[str], Any]] = {
     "marked": lambda given: text.marked(text.Role.SENDER, given),
     "sought": text.sought,
     "hits": lambda given: list(text.hits(given, text.sought("abc"))),
-    "collated": collation.sort_key,
+    "collated": text.sort_key,
     "tidied": lambda given: tidy(Draft(subject=given)),
     "checked": lambda given: list(entries(DRAFT, Draft(subject=given))),
     "bad characters": has_bad_characters,
-    "normal form": unicode_form.nfkd,
+    "normal form": text.nfkd,
     "odd subject": lambda given: list(texts.odd_subject(given, Profile(), "/subject")),
     "stamps": lambda given: texts.stamps_on(given, Profile().secrecy_stamps),
-    "legacy letters": lambda given: legacy_text.found([given]),
+    "legacy letters": lambda given: texts.found_letters([given]),
     "file name": clean_name,
-    "name of a signer": pdf_signer._NAME.fullmatch,
+    "name of a signer": pdf_fields._NAME.fullmatch,
     "number of a page": pdf_head._NUMBER.match,
     "format of a cell": lambda given: workbook._QUOTED.sub("", given),
     "recipients": recipients_block.items_of,
@@ -79,8 +79,8 @@ def test_a_thousand_files_of_one_name_are_told_apart_in_time_that_grows_with_the
 
 
 def test_thirty_marks_of_a_letter_stay_and_no_more() -> None:
-    assert unicode_form.nfc("o" + "\u0323" * 40) == "\u1ecd" + "\u0323" * 29
-    assert unicode_form.nfc("Việt Nam " + "ệ" * 500) == "Việt Nam " + "ệ" * 500
+    assert text.nfc("o" + "\u0323" * 40) == "\u1ecd" + "\u0323" * 29
+    assert text.nfc("Việt Nam " + "ệ" * 500) == "Việt Nam " + "ệ" * 500
 
 
 @pytest.mark.parametrize("given", ["a.b", "x a.b.c y", "a..b", "1.2.3", ".a.b.", "a.b c.d"])

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain import merkle
-from gateway.domain.merkle import Growing, Node, Span
+from gateway.domain import sealed_log
+from gateway.domain.sealed_log import GrowingTree, LeafSpan, TreeNode
 from tests.support.proofs import consistency_of, inclusion_of
 
 MOST = 70
-LEAVES = [merkle.leaf_hash(b"event %d" % n) for n in range(MOST)]
+LEAVES = [sealed_log.leaf_hash(b"event %d" % n) for n in range(MOST)]
 hashes = st.binary(min_size=32, max_size=32)
 
 
@@ -60,61 +60,66 @@ def subproof(old: int, leaves: list[bytes], whole: bool) -> list[bytes]:
 
 
 def test_a_leaf_is_hashed_with_its_mark_and_a_node_with_another() -> None:
-    assert merkle.leaf_hash(b"x") == sha(b"\x00x")
-    assert merkle.node_hash(b"a" * 32, b"b" * 32) == sha(b"\x01" + b"a" * 32 + b"b" * 32)
-    assert sha(b"") == merkle.EMPTY_ROOT
+    assert sealed_log.leaf_hash(b"x") == sha(b"\x00x")
+    assert sealed_log.node_hash(b"a" * 32, b"b" * 32) == sha(b"\x01" + b"a" * 32 + b"b" * 32)
+    assert sha(b"") == sealed_log.EMPTY_ROOT
 
 
 def test_the_known_root_of_the_reference_tree() -> None:
     """Seven leaves of the test vectors that certificate-transparency logs share, and their root."""
     bodies = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657"]
-    leaves = [merkle.leaf_hash(bytes.fromhex(each)) for each in bodies]
+    leaves = [sealed_log.leaf_hash(bytes.fromhex(each)) for each in bodies]
 
-    assert merkle.root(leaves).hex() == "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c"
+    assert (
+        sealed_log.tree_root(leaves).hex()
+        == "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c"
+    )
 
 
 @pytest.mark.parametrize("size", range(MOST + 1))
 def test_every_root_and_every_proof_is_the_reference_ones(size: int) -> None:
     leaves = LEAVES[:size]
-    root = merkle.root(leaves)
+    root = sealed_log.tree_root(leaves)
 
     assert root == mth(leaves)
     for index in range(size):
         proof = inclusion_of(index, leaves)
         assert list(proof) == path(index, leaves)
-        assert merkle.includes(leaves[index], index, size, proof, root)
-        assert not merkle.includes(LEAVES[(index + 1) % MOST], index, size, proof, root)
+        assert sealed_log.proves_inclusion(leaves[index], index, size, proof, root)
+        assert not sealed_log.proves_inclusion(LEAVES[(index + 1) % MOST], index, size, proof, root)
     for old in range(1, size + 1):
         proof = consistency_of(old, leaves)
         assert list(proof) == subproof(old, leaves, True)
-        assert merkle.is_prefix(old, mth(leaves[:old]), size, root, proof)
+        assert sealed_log.proves_prefix(old, mth(leaves[:old]), size, root, proof)
 
 
 @pytest.mark.parametrize("size", range(2, 34))
 def test_no_proof_serves_for_another_leaf_place_or_size(size: int) -> None:
-    root = merkle.root(LEAVES[:size])
+    root = sealed_log.tree_root(LEAVES[:size])
     for index in range(size):
         proof = inclusion_of(index, LEAVES[:size])
         for other in range(size):
-            assert merkle.includes(LEAVES[index], other, size, proof, root) == (other == index)
+            assert sealed_log.proves_inclusion(LEAVES[index], other, size, proof, root) == (other == index)
     for old in range(1, size):
         proof = consistency_of(old, LEAVES[:size])
         for other in range(1, size):
-            before = merkle.root(LEAVES[:other])
-            assert merkle.is_prefix(other, before, size, root, proof) == (other == old)
+            before = sealed_log.tree_root(LEAVES[:other])
+            assert sealed_log.proves_prefix(other, before, size, root, proof) == (other == old)
 
 
 @given(size=st.integers(1, 300), data=st.data())
 def test_a_changed_leaf_gives_another_root_and_no_consistency(size: int, data: st.DataObject) -> None:
-    leaves = [merkle.leaf_hash(b"%d" % n) for n in range(size)]
+    leaves = [sealed_log.leaf_hash(b"%d" % n) for n in range(size)]
     place = data.draw(st.integers(0, size - 1))
     changed = [*leaves]
     changed[place] = data.draw(hashes.filter(lambda each: each != leaves[place]))
     old = data.draw(st.integers(1, size))
 
-    assert merkle.root(changed) != merkle.root(leaves)
+    assert sealed_log.tree_root(changed) != sealed_log.tree_root(leaves)
     honest = consistency_of(old, changed)
-    holds = merkle.is_prefix(old, merkle.root(leaves[:old]), size, merkle.root(changed), honest)
+    holds = sealed_log.proves_prefix(
+        old, sealed_log.tree_root(leaves[:old]), size, sealed_log.tree_root(changed), honest
+    )
     assert holds == (place >= old)
 
 
@@ -122,17 +127,17 @@ def test_a_changed_leaf_gives_another_root_and_no_consistency(size: int, data: s
 def test_a_proof_with_one_hash_changed_added_or_left_out_shows_nothing(
     size: int, data: st.DataObject
 ) -> None:
-    leaves = [merkle.leaf_hash(b"%d" % n) for n in range(size)]
+    leaves = [sealed_log.leaf_hash(b"%d" % n) for n in range(size)]
     index, old = data.draw(st.integers(0, size - 1)), data.draw(st.integers(1, size - 1))
-    root = merkle.root(leaves)
+    root = sealed_log.tree_root(leaves)
     inclusion = list(inclusion_of(index, leaves))
     consistency = list(consistency_of(old, leaves))
 
     def included(proof: list[bytes]) -> bool:
-        return merkle.includes(leaves[index], index, size, proof, root)
+        return sealed_log.proves_inclusion(leaves[index], index, size, proof, root)
 
     def consistent(proof: list[bytes]) -> bool:
-        return merkle.is_prefix(old, merkle.root(leaves[:old]), size, root, proof)
+        return sealed_log.proves_prefix(old, sealed_log.tree_root(leaves[:old]), size, root, proof)
 
     for proof, holds in ((inclusion, included), (consistency, consistent)):
         at = data.draw(st.integers(0, len(proof) - 1))
@@ -146,40 +151,40 @@ def test_a_proof_with_one_hash_changed_added_or_left_out_shows_nothing(
 
 @pytest.mark.parametrize(("index", "size"), [(-1, 3), (3, 3), (0, 0), (0, 1 << 64)])
 def test_a_place_that_no_tree_has_is_never_included(index: int, size: int) -> None:
-    assert not merkle.includes(LEAVES[0], index, size, (), LEAVES[0])
+    assert not sealed_log.proves_inclusion(LEAVES[0], index, size, (), LEAVES[0])
 
 
 @pytest.mark.parametrize(("old", "new"), [(-1, 3), (4, 3), (1, 1 << 64)])
 def test_sizes_that_no_log_has_are_never_consistent(old: int, new: int) -> None:
-    assert not merkle.is_prefix(old, LEAVES[0], new, LEAVES[0], ())
+    assert not sealed_log.proves_prefix(old, LEAVES[0], new, LEAVES[0], ())
 
 
 def test_a_log_begins_with_the_empty_one_and_with_itself() -> None:
-    root = merkle.root(LEAVES)
+    root = sealed_log.tree_root(LEAVES)
 
-    assert merkle.is_prefix(0, merkle.EMPTY_ROOT, MOST, root, ())
-    assert not merkle.is_prefix(0, LEAVES[0], MOST, root, ())
-    assert merkle.is_prefix(MOST, root, MOST, root, ())
-    assert not merkle.is_prefix(MOST, root, MOST, LEAVES[0], ())
+    assert sealed_log.proves_prefix(0, sealed_log.EMPTY_ROOT, MOST, root, ())
+    assert not sealed_log.proves_prefix(0, LEAVES[0], MOST, root, ())
+    assert sealed_log.proves_prefix(MOST, root, MOST, root, ())
+    assert not sealed_log.proves_prefix(MOST, root, MOST, LEAVES[0], ())
 
 
 @given(st.integers(0, 400))
 def test_a_tree_that_grows_completes_each_subtree_once(size: int) -> None:
-    tree, done = Growing(), {}
+    tree, done = GrowingTree(), {}
     for n in range(size):
-        for node, hashed in tree.add(merkle.leaf_hash(b"%d" % n)):
+        for node, hashed in tree.add(sealed_log.leaf_hash(b"%d" % n)):
             assert node not in done
             done[node] = hashed
 
     assert len(tree.peaks) == size.bit_count()
-    assert set(done) == {Node(level, place) for level in range(10) for place in range(size >> level)}
-    whole = [done[node] for node in merkle.complete_subtrees(Span(0, size))]
+    assert set(done) == {TreeNode(level, place) for level in range(10) for place in range(size >> level)}
+    whole = [done[node] for node in sealed_log.complete_subtrees(LeafSpan(0, size))]
     assert whole == tree.peaks
 
 
 @pytest.mark.parametrize(("index", "size"), [(5, 5), (-1, 5)])
 def test_asking_for_a_proof_of_no_leaf_is_an_error(index: int, size: int) -> None:
     with pytest.raises(ValueError, match="no leaf"):
-        merkle.inclusion_spans(index, size)
+        sealed_log.inclusion_spans(index, size)
     with pytest.raises(ValueError, match="cannot begin"):
-        merkle.consistency_spans(size + 1, size)
+        sealed_log.consistency_spans(size + 1, size)

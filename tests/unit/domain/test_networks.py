@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.domain import networks
+from gateway.domain import account
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from gateway.domain import networks
     ],
 )
 def test_a_network_is_kept_in_one_form(text: str, kept: str) -> None:
-    assert str(networks.network(text)) == kept
+    assert str(account.read_network(text)) == kept
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_network_is_kept_in_one_form(text: str, kept: str) -> None:
 )
 def test_what_is_no_network_or_may_mean_two_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        networks.network(text)
+        account.read_network(text)
 
 
 @pytest.mark.parametrize(
@@ -59,22 +59,27 @@ def test_what_is_no_network_or_may_mean_two_is_refused(text: str) -> None:
     ],
 )
 def test_an_address_is_in_a_network_or_not(caller: str, is_in: bool) -> None:
-    bound = [networks.network("203.0.113.0/24"), networks.network("2001:db8:12::/48")]
+    bound = [account.read_network("203.0.113.0/24"), account.read_network("2001:db8:12::/48")]
 
-    assert networks.admit(bound, networks.address(caller)) is is_in
+    assert account.networks_admit(bound, account.read_address(caller)) is is_in
 
 
 def test_one_kind_of_address_is_in_no_network_of_the_other() -> None:
-    assert not networks.admit([networks.network("::/0")], networks.address("203.0.113.7"))
-    assert not networks.admit([networks.network("0.0.0.0/0")], networks.address("2001:db8::7"))
+    assert not account.networks_admit([account.read_network("::/0")], account.read_address("203.0.113.7"))
+    assert not account.networks_admit(
+        [account.read_network("0.0.0.0/0")], account.read_address("2001:db8::7")
+    )
 
 
 def test_no_networks_are_all_of_them() -> None:
-    assert networks.admit([], networks.address("203.0.113.7"))
-    assert networks.admit([], None)
+    assert account.networks_admit([], account.read_address("203.0.113.7"))
+    assert account.networks_admit([], None)
 
 
 def test_one_address_is_shown_without_its_prefix() -> None:
-    shown = [networks.shown(networks.network(each)) for each in ("203.0.113.10", "10.0.0.0/8", "2001:db8::7")]
+    shown = [
+        account.shown_network(account.read_network(each))
+        for each in ("203.0.113.10", "10.0.0.0/8", "2001:db8::7")
+    ]
 
     assert shown == ["203.0.113.10", "10.0.0.0/8", "2001:db8::7"]

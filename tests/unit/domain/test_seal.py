@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain import seal
-from gateway.domain.seal import PublishedSeal, Seal, SignedSeal
+from gateway.domain import sealed_log
+from gateway.domain.sealed_log import PublishedSeal, Seal, SignedSeal
 from gateway.errors import InvalidProof
 
 SEAL = Seal(
@@ -64,7 +64,7 @@ def test_the_bytes_are_exactly_these() -> None:
 
 @given(published)
 def test_what_was_written_reads_the_same(given_: PublishedSeal) -> None:
-    assert seal.read(given_.to_bytes()) == given_
+    assert sealed_log.read_seal(given_.to_bytes()) == given_
 
 
 @given(given_=published, data=st.data())
@@ -80,7 +80,7 @@ def test_any_byte_more_less_or_other_is_another_seal_or_none(
         written[:at] + bytes([other]) + written[at:],
     ):
         try:
-            assert seal.read(changed).to_bytes() == changed
+            assert sealed_log.read_seal(changed).to_bytes() == changed
         except InvalidProof:
             continue
 
@@ -100,10 +100,10 @@ def test_any_byte_more_less_or_other_is_another_seal_or_none(
         SIGNED.to_bytes().replace(b"2026-11-20", b"2026-13-20"),
         SIGNED.to_bytes().replace(b"YSBw", b"YSB"),
         SIGNED.to_bytes().replace(b"cw==", b"cx=="),
-        SIGNED.to_bytes() + b"timestamp " + b"A" * seal.MOST_BYTES + b"\n",
+        SIGNED.to_bytes() + b"timestamp " + b"A" * sealed_log.MOST_SEAL_BYTES + b"\n",
         "gateway-log-seal/1\nlog đ".encode(),
     ],
 )
 def test_no_other_form_is_a_seal(data: bytes) -> None:
     with pytest.raises(InvalidProof):
-        seal.read(data)
+        sealed_log.read_seal(data)

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.domain.document import InState
 from gateway.domain.status import CODES, STATES
-from gateway.office.domain.recall_ask import AskState
+from gateway.office.domain.task import AskState
 from gateway.words.labels import has, say
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.document import Kind
-from gateway.domain.receipt import Receipt
-from gateway.edxml import names, outline, reader
+from gateway.domain.proof import Receipt
+from gateway.edxml import envelope, names, reader
 from gateway.edxml.build import Content, Qualifier, Written, write
 from gateway.edxml.canonical import check_key
 from gateway.edxml.envelope import Business, Envelope, Organisation, OtherInfo, TraceHeader
@@ -207,9 +207,9 @@ def test_the_outline_has_a_value_for_every_element_of_the_closed_table_and_no_ot
         status=envelopes.status().status,
     )
     parts = [
-        (names.HEADER, outline.header(full)),
-        (names.MANIFEST, outline.manifest(full.manifest)),
-        (names.ATTACHMENT, outline.attachment(full.attachments[0])),
+        (names.HEADER, envelope.outline_header(full)),
+        (names.MANIFEST, envelope.outline_manifest(full.manifest)),
+        (names.ATTACHMENT, envelope.outline_attachment(full.attachments[0])),
     ]
     seen = [found for element, tree in parts for found in walk(element, tree, element.local)]
     assert len(seen) > 20

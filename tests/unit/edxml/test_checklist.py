@@ -1,11 +1,11 @@
-"""docs/verification.md and `edxml.checklist` say the same: steps, codes, the step of each code, and its outcome."""
+"""docs/verification.md and `edxml.verify` say the same: steps, codes, the step of each code, and its outcome."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from gateway.edxml.checklist import CODES, STEPS, failed, passed
+from gateway.edxml.verify import CODES, STEPS, failed_steps, passed_steps
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "verification.md").read_text(encoding="utf-8")
@@ -45,8 +45,8 @@ def test_every_code_that_the_source_raises_is_on_the_list() -> None:
 
 def test_steps_are_told_in_order_and_completely() -> None:
     for n in STEPS:
-        told = failed(n, "why")
+        told = failed_steps(n, "why")
         assert [step.n for step in told] == list(STEPS)
         assert [step.n for step in told if step.ok is False] == [n]
         assert all(step.ok is None for step in told if step.n > n)
-    assert [step.n for step in passed({}) if step.ok is None] == [9, 10, 12]
+    assert [step.n for step in passed_steps({}) if step.ok is None] == [9, 10, 12]

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from lxml import etree
 from signxml.xades.xades import XAdESVerifier
 
-from gateway.edxml import general, names, safe_xml, structure
+from gateway.edxml import general, names, safe_xml
 from gateway.edxml.policy import Limits, XmlPolicy
 from gateway.edxml.verify import examine
 from gateway.errors import BadSignature, InvalidEnvelope
@@ -39,7 +39,7 @@ def _code(data: bytes, policy: XmlPolicy) -> str:
 def _simple(method: str, digest: str, c14n: str, transforms: list[str]) -> bytes:
     """An envelope as an old system signs: the one whole-document reference, no signed properties."""
     before, _, after = forge.split(NATIVE)
-    body = structure.canonical(etree.fromstring(before + after), exclusive=names.EXC_C14N in transforms)
+    body = general.canonical_octets(etree.fromstring(before + after), exclusive=names.EXC_C14N in transforms)
     hashed = sha1(body, usedforsecurity=False) if digest.endswith("#sha1") else sha256(body)
     steps = "".join(f'<ds:Transform Algorithm="{uri}"></ds:Transform>' for uri in transforms)
     info = (
@@ -52,7 +52,7 @@ def _simple(method: str, digest: str, c14n: str, transforms: list[str]) -> bytes
     unsigned = f'<ds:Signature xmlns:ds="{names.DS}">{info}'.encode()
     in_place = etree.fromstring(before + unsigned + b"</ds:Signature>" + after)
     signed_info = next(in_place.iter(f"{{{names.DS}}}SignedInfo"))
-    value = _value(structure.canonical(signed_info, exclusive=c14n == names.EXC_C14N), method)
+    value = _value(general.canonical_octets(signed_info, exclusive=c14n == names.EXC_C14N), method)
     certificate = b64encode(SIGNER.certificate_der)
     key_info = b"<ds:KeyInfo><ds:X509Data><ds:X509Certificate>" + certificate
     key_info += b"</ds:X509Certificate></ds:X509Data></ds:KeyInfo></ds:Signature>"
@@ -92,7 +92,7 @@ def test_g7_legacy_algorithms_need_a_dated_permission_and_are_weak() -> None:
     assert signed.weak
     assert signed.receipt is None
     assert signed.signing_time is None
-    assert signed.body_digest == sha256(structure.canonical_body(forge.tree(NATIVE))).hexdigest()
+    assert signed.body_digest == sha256(general.canonical_body(forge.tree(NATIVE))).hexdigest()
 
 
 def test_g7_a_changed_legacy_file_is_refused() -> None:
@@ -161,7 +161,7 @@ def test_g2_a_tree_comes_only_from_what_both_parsers_take() -> None:
     root = safe_xml.parse(NATIVE, Limits())
 
     assert root.tag == f"{{{names.QCVN}}}edXML"
-    assert structure.check(root, XmlPolicy()).method == "rsa-sha256"
+    assert general.check_structure(root, XmlPolicy()).method == "rsa-sha256"
 
 
 @pytest.mark.parametrize(

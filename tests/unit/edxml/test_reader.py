@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.document import Kind
-from gateway.domain.receipt import Receipt
+from gateway.domain.proof import Receipt
 from gateway.edxml import names
 from gateway.edxml.attachment import decoded_pieces
-from gateway.edxml.dates import read_date, read_time
+from gateway.edxml.dialects import read_date, read_time
 from gateway.edxml.envelope import Envelope, Organisation
 from gateway.edxml.policy import Limits
 from gateway.edxml.reader import ModelBuilder, Read, read

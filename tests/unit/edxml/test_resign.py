@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.edxml import canonical, resign
+from gateway.edxml import canonical
 from gateway.edxml.policy import XmlPolicy
 from tests.support import envelopes, oracles, pki
 
@@ -27,7 +27,7 @@ def cut(raw: bytes, at: list[int]) -> list[bytes]:
 def again(raw: bytes, pieces: list[bytes]) -> bytes:
     fast = canonical.read_fast([raw], len(raw), XmlPolicy())
     assert fast is not None
-    return b"".join(resign.pieces(fast, pieces, OTHER, LATER))
+    return b"".join(canonical.resigned_pieces(fast, pieces, OTHER, LATER))
 
 
 def test_the_content_is_the_same_and_the_key_another() -> None:

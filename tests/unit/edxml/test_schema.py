@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from gateway.domain.receipt import Receipt
+from gateway.domain.proof import Receipt
 from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml import names, schema
 from gateway.edxml.envelope import (
@@ -30,8 +30,7 @@ from gateway.edxml.envelope import (
     TraceHeader,
 )
 from gateway.edxml.policy import Limits
-from gateway.edxml.problems import RULES
-from gateway.edxml.skeleton import skeleton
+from gateway.edxml.schema import RULES, skeleton
 from gateway.errors import MalformedXml
 from tests.support import envelopes, strategies
 

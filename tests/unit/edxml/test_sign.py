@@ -9,12 +9,11 @@ import pytest
 
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, PacketId
-from gateway.domain.receipt import Receipt
+from gateway.domain.proof import Receipt
 from gateway.edxml import names
 from gateway.edxml.key import bound_key_fault, value_fault
 from gateway.edxml.policy import XmlPolicy
-from gateway.edxml.sign import Qualifier, signature, signature_size
-from gateway.edxml.signature import SignatureParts, parse, render
+from gateway.edxml.signature import Qualifier, SignatureParts, parse, render, sign_body, signature_size
 from gateway.errors import BreaksRule, Misconfigured
 from tests.support import envelopes, oracles, pki
 
@@ -25,7 +24,7 @@ XADES = "{http://uri.etsi.org/01903/v1.3.2#}"
 
 
 def made(of: Qualifier = DOCUMENT, kind: str = "p256") -> SignatureParts:
-    parts = parse(signature(DIGEST, pki.signer(kind=kind), of, envelopes.SIGNED_AT))
+    parts = parse(sign_body(DIGEST, pki.signer(kind=kind), of, envelopes.SIGNED_AT))
     assert parts is not None
     return parts
 
@@ -34,7 +33,7 @@ def made(of: Qualifier = DOCUMENT, kind: str = "p256") -> SignatureParts:
 @pytest.mark.parametrize("of", [DOCUMENT, ANSWER], ids=["document", "answer"])
 def test_w5_the_length_is_known_before_there_is_a_digest(kind: str, of: Qualifier) -> None:
     signer = pki.signer(kind=kind)
-    raw = signature(DIGEST, signer, of, envelopes.SIGNED_AT)
+    raw = sign_body(DIGEST, signer, of, envelopes.SIGNED_AT)
     assert len(raw) == signature_size(signer, of, envelopes.SIGNED_AT)
 
 
@@ -52,7 +51,7 @@ def test_w5_what_was_signed_is_read_back() -> None:
 
 @pytest.mark.parametrize("of", [DOCUMENT, ANSWER], ids=["document", "answer"])
 def test_w7_both_apex_forms_are_those_of_libxml2(of: Qualifier) -> None:
-    raw = signature(DIGEST, pki.signer(kind="p256"), of, envelopes.SIGNED_AT)
+    raw = sign_body(DIGEST, pki.signer(kind="p256"), of, envelopes.SIGNED_AT)
     parts = parse(raw)
     assert parts is not None
     assert parts.signed_properties == oracles.apex_form(raw, f"{XADES}SignedProperties")
@@ -64,7 +63,7 @@ def test_w7_both_apex_forms_are_those_of_libxml2(of: Qualifier) -> None:
     ("of", "expected"), [(DOCUMENT, names.PROOF_OF_ORIGIN), (ANSWER, names.PROOF_OF_RECEIPT)]
 )
 def test_w6_the_commitment_says_receipt_exactly_when_there_is_one(of: Qualifier, expected: str) -> None:
-    raw = signature(DIGEST, pki.signer(kind="p256"), of, envelopes.SIGNED_AT)
+    raw = sign_body(DIGEST, pki.signer(kind="p256"), of, envelopes.SIGNED_AT)
     assert f"<xades:Identifier>{expected}</xades:Identifier>".encode() in raw
 
 
@@ -176,7 +175,7 @@ def _fault(parts: SignatureParts, *, policy: XmlPolicy | None = None, native: bo
     ],
 )
 def test_f8_any_other_shape_is_not_native(old: bytes, new: bytes) -> None:
-    raw = signature(DIGEST, pki.signer(kind="p256"), ANSWER, envelopes.SIGNED_AT)
+    raw = sign_body(DIGEST, pki.signer(kind="p256"), ANSWER, envelopes.SIGNED_AT)
     assert parse(raw) is not None
     assert old in raw
 
@@ -184,13 +183,13 @@ def test_f8_any_other_shape_is_not_native(old: bytes, new: bytes) -> None:
 
 
 def test_f8_a_document_type_in_front_of_s_is_not_native() -> None:
-    raw = signature(DIGEST, pki.signer(kind="p256"), DOCUMENT, envelopes.SIGNED_AT)
+    raw = sign_body(DIGEST, pki.signer(kind="p256"), DOCUMENT, envelopes.SIGNED_AT)
     assert parse(b"<!DOCTYPE x>" + raw) is None
 
 
 def test_w5_the_time_is_written_in_utc_and_whole_seconds() -> None:
     local = envelopes.SIGNED_AT.astimezone(timezone(timedelta(hours=7))) + timedelta(microseconds=5)
-    raw = signature(DIGEST, pki.signer(kind="p256"), DOCUMENT, local)
+    raw = sign_body(DIGEST, pki.signer(kind="p256"), DOCUMENT, local)
     assert b"<xades:SigningTime>2031-03-04T02:15:00Z</xades:SigningTime>" in raw
 
 
@@ -208,12 +207,12 @@ def test_w5_the_time_is_written_in_utc_and_whole_seconds() -> None:
 )
 def test_w6_a_qualifier_that_says_something_impossible_is_refused(wrong: Qualifier) -> None:
     with pytest.raises(BreaksRule):
-        signature(DIGEST, pki.signer(kind="p256"), wrong, envelopes.SIGNED_AT)
+        sign_body(DIGEST, pki.signer(kind="p256"), wrong, envelopes.SIGNED_AT)
 
 
 def test_a_signing_time_without_zone_is_refused() -> None:
     with pytest.raises(BreaksRule):
-        signature(DIGEST, pki.signer(kind="p256"), DOCUMENT, datetime(2031, 1, 1))
+        sign_body(DIGEST, pki.signer(kind="p256"), DOCUMENT, datetime(2031, 1, 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +229,7 @@ class _OddSigner:
 @pytest.mark.parametrize("odd", [_OddSigner(), _OddSigner(algorithm="rsa-sha1")])
 def test_a_signer_that_does_not_do_what_it_says_is_named(odd: _OddSigner) -> None:
     with pytest.raises(Misconfigured, match="Z91"):
-        signature(DIGEST, odd, DOCUMENT, envelopes.SIGNED_AT)
+        sign_body(DIGEST, odd, DOCUMENT, envelopes.SIGNED_AT)
 
 
 def test_rendering_is_the_inverse_of_parsing() -> None:

@@ -11,8 +11,7 @@ import pytest
 
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, PacketId
-from gateway.domain.proof import Binding, Step
-from gateway.domain.receipt import Receipt
+from gateway.domain.proof import Binding, Receipt, Step
 from gateway.edxml import verify
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.policy import Limits, XmlPolicy

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.edxml import viewing
-from gateway.edxml.viewing import Seen, view
+from gateway.edxml import parse
+from gateway.edxml.parse import ViewLine, view
 
 
-def names(lines: tuple[Seen, ...]) -> list[str]:
+def names(lines: tuple[ViewLine, ...]) -> list[str]:
     return [each.name for each in lines if each.kind == "element"]
 
 
@@ -62,18 +62,18 @@ def test_a_file_inside_is_told_by_its_size_alone() -> None:
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (b"<a>" * (viewing.MOST_DEPTH + 1), "depth"),
-        (b"<a>" + b"<b/>" * viewing.MOST_LINES, "lines"),
+        (b"<a>" * (parse.DEEPEST_SHOWN + 1), "depth"),
+        (b"<a>" + b"<b/>" * parse.MOST_LINES_SHOWN, "lines"),
     ],
 )
 def test_what_never_ends_is_cut(content: bytes, fault: str) -> None:
     found = view([content])
 
     assert found.fault == fault
-    assert len(found.lines) <= viewing.MOST_LINES
+    assert len(found.lines) <= parse.MOST_LINES_SHOWN
 
 
 def test_a_long_text_is_cut_and_says_how_long_it_was() -> None:
     (_, text) = view([b"<a>" + b"x" * 5000 + b"</a>"]).lines
 
-    assert (len(text.value), text.size) == (viewing.MOST_TEXT, 5000)
+    assert (len(text.value), text.size) == (parse.LONGEST_TEXT_SHOWN, 5000)

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.edxml import workbook
 from gateway.errors import BadForm
-from gateway.office.book.xlsx import XlsxColumn, XlsxWriter
+from gateway.office.book.table_files import XlsxColumn, XlsxWriter
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"

@@ -10,7 +10,7 @@ import pytest
 from gateway.domain.account import NumberingMode
 from gateway.domain.document import Assignment, InState
 from gateway.errors import Clash, NotFound, Refused, StaleVersion
-from gateway.incoming import act, decide
+from gateway.incoming import act, process
 from gateway.incoming.act import StatusCall
 from tests.support.hosted import save_hosted
 from tests.support.node import COMMUNE, PDF, PROVINCE, Town, document, recall_of
@@ -158,7 +158,7 @@ async def test_a_reason_that_is_not_in_the_table_is_named_and_nothing_is_sent(to
     with pytest.raises(NotFound, match="NONSENSE"):
         await town.status(arrived, "02", reason="NONSENSE")
     with pytest.raises(NotFound, match="missing"):
-        await decide.give_back(town.node.inn, await town.scope(PROVINCE), held.id, "Trả", "missing")
+        await process.give_back(town.node.inn, await town.scope(PROVINCE), held.id, "Trả", "missing")
 
     assert (await town.only()).state is InState.NEW
     assert await town.count("job") == before
@@ -216,7 +216,7 @@ async def test_threat_087_another_agencys_document_is_not_there(town: Town) -> N
     with pytest.raises(NotFound):
         await act.set_status(town.node.inn, stranger, arrived.id, StatusCall(code="03"))
     with pytest.raises(NotFound):
-        await decide.discard(town.node.inn, stranger, row.id, "x")
+        await process.discard(town.node.inn, stranger, row.id, "x")
 
 
 async def test_a_row_leased_to_a_client_comes_back_when_the_lease_runs_out_until_it_is_acknowledged(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gateway.domain.document import IncomingDocument
-from gateway.incoming import around
-from gateway.incoming.around import Around
+from gateway.incoming import reading
+from gateway.incoming.reading import Around
 from tests.support.node import PDF, PROVINCE, Town, document
 
 FILES = (("van-ban.pdf", PDF),)
@@ -12,7 +12,7 @@ FILES = (("van-ban.pdf", PDF),)
 
 async def told(town: Town, received: IncomingDocument) -> Around:
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
-        return await around.of(work, received, await town.node.inn.office())
+        return await reading.around_one(work, received, await town.node.inn.office())
 
 
 async def test_a_document_with_the_number_symbol_and_day_of_another_names_it(town: Town) -> None:

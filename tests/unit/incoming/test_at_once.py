@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import StoreFailure
 from gateway.incoming import receive
-from gateway.office.store.work import SqlOfficeWork
+from gateway.office.store.store import SqlOfficeWork
 from gateway.ports import Scanner
 from tests.support.clock import START
 from tests.support.faulty import Faulty

@@ -16,10 +16,10 @@ from gateway.domain.account import NumberingMode
 from gateway.domain.document import IncomingDocument, InState, Source
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, Refused
-from gateway.incoming import act, by_hand, files
+from gateway.incoming import act, by_hand, reading
 from gateway.incoming.act import StatusCall
 from gateway.incoming.by_hand import Attached, Entered, Letter
-from gateway.office.letters import many
+from gateway.office.letters import received
 from gateway.policy.verdict import ReasonCode, Verdict
 from tests.support.clock import ManualClock
 from tests.support.hosted import save_hosted
@@ -85,7 +85,7 @@ async def test_paper_and_axis_share_one_run(town: Town) -> None:
 
 async def test_the_scan_is_read_back_as_it_was(town: Town) -> None:
     entered = await enter(town, scan=PDF)
-    opened_file = await files.open_file(town.node.inn, await town.scope(COMMUNE), entered.document.id, 1)
+    opened_file = await reading.open_file(town.node.inn, await town.scope(COMMUNE), entered.document.id, 1)
 
     raw = b"".join([piece async for piece in opened_file.pieces])
 
@@ -201,7 +201,7 @@ async def test_what_comes_over_the_axis_says_that_its_paper_copy_has_a_number_be
     alone = await arrive(town, "117")
 
     known_good = replace(document, checks=document.checks | {"revocation": "good"})
-    assert (copies_of(document), many.doubt(known_good)) == (["paper_copy:1"], "paper_copy")
+    assert (copies_of(document), received.doubt(known_good)) == (["paper_copy:1"], "paper_copy")
     assert (copies_of(alone), paper.entry.number) == ([], "1")
     assert copies_of(taken.document) == ["paper_copy:1"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, NotFound, Refused, StaleVersion
-from gateway.incoming import act, on_hold
+from gateway.incoming import act
 from tests.support.node import PDF, PROVINCE, Town, document
 
 FILES = (("van-ban.pdf", PDF),)
@@ -17,7 +17,7 @@ async def test_what_is_on_hold_is_offered_to_nobody_until_it_is_taken_in(town: T
     await town.brought(town.forge(document(), FILES))
     arrived, scope = await town.only(), await town.scope(PROVINCE)
 
-    held = await on_hold.run(town.node.inn, scope, arrived.id, f" {WHY} ", expect_version=arrived.version)
+    held = await act.set_aside(town.node.inn, scope, arrived.id, f" {WHY} ", expect_version=arrived.version)
 
     async with town.node.store.read(scope) as work:
         facts = await work.facts.of(arrived.id)
@@ -38,7 +38,7 @@ async def test_what_a_document_system_has_stays_with_it(town: Town) -> None:
     arrived, scope = await town.only(), await town.scope(PROVINCE)
     await act.ack(town.node.inn, scope, arrived.id, "key")
 
-    await on_hold.run(town.node.inn, scope, arrived.id, WHY)
+    await act.set_aside(town.node.inn, scope, arrived.id, WHY)
 
     async with town.node.store.read(scope) as work:
         assert (await work.handovers.get(arrived.id)).state == "acked"
@@ -51,10 +51,10 @@ async def test_only_what_waits_is_held_and_only_with_a_reason_and_the_version_th
     arrived, scope = await town.only(), await town.scope(PROVINCE)
 
     with pytest.raises(Refused, match="reason"):
-        await on_hold.run(town.node.inn, scope, arrived.id, "  ")
+        await act.set_aside(town.node.inn, scope, arrived.id, "  ")
     with pytest.raises(StaleVersion):
-        await on_hold.run(town.node.inn, scope, arrived.id, WHY, expect_version=arrived.version + 1)
+        await act.set_aside(town.node.inn, scope, arrived.id, WHY, expect_version=arrived.version + 1)
     assert await town.only() == arrived
     await town.status(arrived, "03", register_no="4")
     with pytest.raises(Clash, match="accepted"):
-        await on_hold.run(town.node.inn, scope, arrived.id, WHY)
+        await act.set_aside(town.node.inn, scope, arrived.id, WHY)

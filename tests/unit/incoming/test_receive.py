@@ -14,9 +14,9 @@ import pytest
 
 from gateway.domain.identity import Digest
 from gateway.errors import Clash, StaleLease, StoreFailure
-from gateway.incoming import decide, process, receive, verify
+from gateway.incoming import process, receive, verify
 from gateway.ports import Blobs, Directory, Kept, Pool, Scratch
-from gateway.workers import receiver
+from gateway.workers import couriers
 from tests.support.faulty import Faulty, Meanwhile
 from tests.support.kept import Lying
 from tests.support.node import (
@@ -43,7 +43,7 @@ async def test_threat_091_a_disk_that_takes_nothing_loses_nothing_and_intake_goe
         packet = town.forge(document(), FILES)
         await town.deliver(packet)
         blobs.error = StoreFailure("no space left on the disk")
-        intake = receiver.Intake()
+        intake = couriers.Intake()
         for _ in range(30):
             with pytest.raises(StoreFailure):
                 await intake.step(town.node.inn, 10, LEASE_S)
@@ -187,15 +187,15 @@ async def test_a_person_and_a_worker_do_not_decide_one_packet_twice(town: Town, 
     await town.brought(town.forge(document(), FILES))
     held = await town.brought(town.forge(document(subject="Khác"), FILES))
     scope = await town.scope(PROVINCE)
-    await decide.release(town.node.inn, scope, held.id, "Nhận")
+    await process.release(town.node.inn, scope, held.id, "Nhận")
     (leased,) = await town.node.store.claim_inbox(10, LEASE_S)
 
     with pytest.raises(Clash):
-        await decide.discard(town.node.inn, scope, held.id, "Bỏ")
+        await process.discard(town.node.inn, scope, held.id, "Bỏ")
     if winner == "worker":
         await process.run(town.node.inn, leased)
     with pytest.raises(Clash):
-        await decide.give_back(town.node.inn, scope, held.id, "Trả", "OTHER")
+        await process.give_back(town.node.inn, scope, held.id, "Trả", "OTHER")
     await town.carry()
     town.clock.advance(LEASE_S + 1)
     await town.carry()
@@ -212,8 +212,8 @@ async def test_one_bad_packet_in_a_batch_stops_none_of_the_others(town: Town) ->
     for packet in (good[0], bad[0], good[1], bad[1], good[2]):
         await town.deliver(packet)
 
-    await receiver.land(town.node.inn, 10, LEASE_S)
-    await receiver.work(town.node.inn, 10, LEASE_S)
+    await couriers.land_batch(town.node.inn, 10, LEASE_S)
+    await couriers.process_batch(town.node.inn, 10, LEASE_S)
 
     assert len(await town.incoming()) == 3
     rows = [await town.row(PROVINCE, one) for one in bad]
@@ -346,7 +346,7 @@ async def test_a_packet_that_breaks_every_try_ends_in_quarantine_and_stops_nobod
         trust.error = None
         assert (await town.brought(town.forge(document("999"), FILES))).state == "done"
 
-        await decide.release(town.node.inn, await town.scope(PROVINCE), row.id, "mended")
+        await process.release(town.node.inn, await town.scope(PROVINCE), row.id, "mended")
         await town.carry()
         assert (await town.row(PROVINCE, packet)).state == "done"
 

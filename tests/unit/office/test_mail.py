@@ -11,9 +11,9 @@ import pytest
 from gateway.errors import BrokerRefused, GatewayError, Misconfigured, Unreachable
 from gateway.office.mail import NONE, STARTTLS, TLS, SmtpMailer
 from gateway.office.mail import MailServer as Where
-from gateway.office.ports.mail import Mail
+from gateway.office.ports.telling import Mail
 from gateway.pool import ThreadPool
-from gateway.settings.mail import read_people
+from gateway.settings.reading import read_people
 from tests.support.clock import ManualClock
 from tests.support.mail_server import MailServer, running
 from tests.support.mail_tls import server_side

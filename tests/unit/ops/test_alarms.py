@@ -22,16 +22,15 @@ from gateway.api.resources import ROUTES
 from gateway.domain.document import Lane, Urgency
 from gateway.domain.pace import Way
 from gateway.errors import StoreFailure
-from gateway.ops.health import Watch
-from gateway.ops.metrics import Scrape, of_state
+from gateway.ops.metrics import Scrape, Watch, axis_gauges
 from gateway.ports import AxisState
 from gateway.stopwatch import at_door
-from gateway.store.room import Room
+from gateway.store.data_folder import Room
 from gateway.transport.amqp.access import Access, Server
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.trust.clamav import ClamScanner, read_address
-from gateway.workers import dispatcher, packer, receiver
-from gateway.workers.trouble import Trouble
+from gateway.workers import couriers
+from gateway.workers.loop import Trouble
 from tests.support.node import LEASE_S, PROVINCE, Town
 from tests.support.parcels import parcel
 from tests.support.tls_servers import made, serving
@@ -145,7 +144,7 @@ async def broker_away(town: Town) -> list[Sample]:
 
 
 async def broker_blocked(town: Town) -> list[Sample]:
-    told = of_state(
+    told = axis_gauges(
         AxisState(connected_since=town.clock.now(), blocked_since=town.clock.now()), town.clock.now()
     )
     return [(each.name, each.labels, each.value) for family in told for each in family.samples]
@@ -153,14 +152,14 @@ async def broker_blocked(town: Town) -> list[Sample]:
 
 async def urgent_lies(town: Town) -> list[Sample]:
     await town.send("15", urgency=Urgency.URGENT)
-    await packer.step(town.node.out, 10, LEASE_S)
+    await couriers.pack_batch(town.node.out, 10, LEASE_S)
     town.clock.advance(301)
     return await scraped(town)
 
 
 async def ordinary_lies(town: Town) -> list[Sample]:
     await town.send("15")
-    await packer.step(town.node.out, 10, LEASE_S)
+    await couriers.pack_batch(town.node.out, 10, LEASE_S)
     town.clock.advance(1801)
     return await scraped(town)
 
@@ -174,8 +173,8 @@ async def nothing_packed(town: Town) -> list[Sample]:
 async def nobody_works(town: Town) -> list[Sample]:
     await town._host()
     await town.send("15")
-    await packer.step(town.node.out, 10, LEASE_S)
-    await dispatcher.step(town.node.out, 10, LEASE_S)
+    await couriers.pack_batch(town.node.out, 10, LEASE_S)
+    await couriers.dispatch_batch(town.node.out, 10, LEASE_S)
     await town.land()
     town.clock.advance(301)
     return await scraped(town)
@@ -196,8 +195,8 @@ async def quarantined(town: Town) -> list[Sample]:
     await town._host()
     for n in range(11):
         await town.node.axis.publish(parcel(f"p{n}", b"no envelope %d" % n), [PROVINCE])
-    await receiver.land(town.node.inn, 20, LEASE_S)
-    await receiver.work(town.node.inn, 20, LEASE_S)
+    await couriers.land_batch(town.node.inn, 20, LEASE_S)
+    await couriers.process_batch(town.node.inn, 20, LEASE_S)
     return await scraped(town)
 
 
@@ -367,7 +366,7 @@ async def test_parts_that_never_answer_are_waited_for_once_and_side_by_side(
         await reader.read()
         writer.close()
 
-    monkeypatch.setattr("gateway.ops.metrics.PATIENCE_S", 1.0)
+    monkeypatch.setattr("gateway.ops.metrics.SCRAPE_PATIENCE_S", 1.0)
     with TemporaryDirectory() as folder:  # a socket's path must be short
         server = await asyncio.start_unix_server(never_answers, f"{folder}/clamd.ctl")
         async with server, on_a_broker_that_is_away(town) as cut:

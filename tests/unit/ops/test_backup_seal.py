@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ops import backup_seal
-from gateway.ops.backup_seal import Damaged, SealedReader, SealedWriter
+from gateway.ops import backup_file
+from gateway.ops.backup_file import Damaged, SealedReader, SealedWriter
 
 WORDS = b"words that nobody guesses"
 
@@ -18,8 +18,8 @@ WORDS = b"words that nobody guesses"
 def _cheap() -> object:
     """The price of a guess is not what is tested here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backup_seal, "COST_LOG2", 2)
-        patch.setattr(backup_seal, "PIECE", 64)
+        patch.setattr(backup_file, "COST_LOG2", 2)
+        patch.setattr(backup_file, "PIECE", 64)
         yield
 
 

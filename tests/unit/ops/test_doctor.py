@@ -19,13 +19,12 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
-from gateway.domain.node_history import Beat
-from gateway.domain.pace import Way
+from gateway.domain.pace import Beat, Way
 from gateway.errors import TransportFailure
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ops import doctor
 from gateway.ops.doctor import Finding, Patient
-from gateway.policy import heartbeat
+from gateway.policy import upkeep
 from gateway.pool import ThreadPool
 from gateway.ports import AxisState, InboxItem
 from gateway.stopwatch import Stopwatch
@@ -475,7 +474,7 @@ def test_a_job_that_no_longer_reports_is_named_and_a_node_that_never_worked_is_n
 
 def test_a_job_whose_last_run_failed_is_named(ward: Ward) -> None:
     now = ward.clock.now()
-    beats = [Beat(job=job, at=now) for job in heartbeat.JOBS if job not in heartbeat.OPTIONAL]
+    beats = [Beat(job=job, at=now) for job in upkeep.JOBS if job not in upkeep.OPTIONAL]
     failed = Beat(job="digest", at=now, failed_at=now + timedelta(seconds=1), code="GW-T-101")
 
     asyncio.run(told(ward, *beats, failed))

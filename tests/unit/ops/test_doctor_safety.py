@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.ops.doctor_safety import holds, scanner
+from gateway.ops.doctor_checks import hold_findings, scanner_finding
 from gateway.ports import ScannerState
 from gateway.words import labels
 
@@ -15,7 +15,7 @@ from gateway.words import labels
 def test_a_scanner_that_does_not_answer_is_red_and_one_that_is_not_there_yellow(
     word: str, level: str
 ) -> None:
-    told = scanner(ScannerState(word=word, detail="ClamAV 1"))
+    told = scanner_finding(ScannerState(word=word, detail="ClamAV 1"))
 
     assert told.level == level
     assert labels.say(f"doctor.{told.cause}", "vi", **told.params)
@@ -35,7 +35,7 @@ def test_a_scanner_that_does_not_answer_is_red_and_one_that_is_not_there_yellow(
 def test_an_open_incident_is_seen_and_one_that_cannot_be_sealed_is_red(
     counts: dict[str, int], has_recipient: bool, levels: list[str]
 ) -> None:
-    told = holds(counts, has_recipient=has_recipient)
+    told = hold_findings(counts, has_recipient=has_recipient)
 
     assert [each.level for each in told] == levels
     assert all(labels.say(f"doctor.{each.cause}", "en", **each.params) for each in told)

@@ -15,11 +15,11 @@ import pytest
 from sqlalchemy import text
 
 from gateway.errors import StoreFailure
-from gateway.ops import health
-from gateway.ops.health import Watch
+from gateway.ops import metrics
+from gateway.ops.metrics import Watch
 from gateway.ports import AxisState
-from gateway.store.room import Room
-from gateway.workers import receiver
+from gateway.store.data_folder import Room
+from gateway.workers import couriers
 from tests.support.clock import START
 from tests.support.node import LEASE_S, Town, opened
 
@@ -51,7 +51,7 @@ async def watch(town: Town, time: Time) -> Watch:
 
 async def checks(watch: Watch, time: Time) -> dict[str, str]:
     """What a look finds now, not what was found two seconds ago."""
-    time.s += health.REMEMBERED_S
+    time.s += metrics.REMEMBERED_S
     return dict((await watch.ready()).checks)
 
 
@@ -68,7 +68,7 @@ async def test_however_often_it_is_asked_it_looks_every_two_seconds(
     watch: Watch, town: Town, time: Time
 ) -> None:
     first = await watch.ready()
-    time.s += health.REMEMBERED_S - 0.1
+    time.s += metrics.REMEMBERED_S - 0.1
 
     assert all(each is first for each in await asyncio.gather(*(watch.ready() for _ in range(50))))
     time.s += 0.1
@@ -98,7 +98,7 @@ async def test_a_schema_that_moved_on_makes_it_unready(watch: Watch, town: Town,
     async with town.node.store.writer.connect() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         await connection.commit()
-    time.s += health.SCHEMA_EVERY_S
+    time.s += metrics.SCHEMA_EVERY_S
 
     assert (await checks(watch, time))["database"] == "old-schema"
 
@@ -113,7 +113,7 @@ async def test_a_schema_that_moved_on_makes_it_unready(watch: Watch, town: Town,
     ],
 )
 def test_the_axis_has_one_word_for_each_state(state: AxisState, word: str) -> None:
-    assert health.of_axis(state) == word
+    assert metrics.axis_word(state) == word
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ async def test_a_full_disk_stops_intake_and_landing_loses_nothing_and_heals_by_i
     cramped: tuple[Town, Path], time: Time
 ) -> None:
     town, ballast = cramped
-    watch, intake = Watch(node=town.node, now_s=time), receiver.Intake()
+    watch, intake = Watch(node=town.node, now_s=time), couriers.Intake()
     await town._host()
     await town.send("14")
     await town.pack()

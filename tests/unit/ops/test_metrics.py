@@ -16,11 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.cli.serve import watched
 from gateway.domain.document import Kind, Urgency
 from gateway.domain.pace import Way, paces
-from gateway.ops.health import Watch
-from gateway.ops.metrics import Scrape
+from gateway.ops.metrics import Scrape, Watch
 from gateway.outgoing import manage
 from gateway.stopwatch import at_door
-from gateway.workers import dispatcher, packer, receiver, sequencer
+from gateway.workers import couriers, event_log
 from gateway.workers.pulse import beats, slots
 from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, document, recall_of
 
@@ -69,9 +68,9 @@ async def test_what_waits_is_told_with_its_age_and_is_gone_when_it_is_done(town:
     town.clock.advance(timedelta(seconds=90))
 
     queued = Samples(await scraped(town))
-    await packer.step(town.node.out, 10, LEASE_S)
+    await couriers.pack_batch(town.node.out, 10, LEASE_S)
     packed = Samples(await scraped(town))
-    await dispatcher.step(town.node.out, 10, LEASE_S)
+    await couriers.dispatch_batch(town.node.out, 10, LEASE_S)
     sent = Samples(await scraped(town))
     await town.land()
     landed = Samples(await scraped(town))
@@ -93,11 +92,11 @@ async def test_the_way_of_a_document_is_counted_and_timed(town: Town) -> None:
     while moved:
         moved = any(
             [
-                await packer.step(town.node.out, 10, LEASE_S),
-                await dispatcher.step(town.node.out, 10, LEASE_S),
-                await receiver.land(town.node.inn, 10, LEASE_S),
-                await receiver.work(town.node.inn, 10, LEASE_S),
-                await sequencer.step(town.node.store),
+                await couriers.pack_batch(town.node.out, 10, LEASE_S),
+                await couriers.dispatch_batch(town.node.out, 10, LEASE_S),
+                await couriers.land_batch(town.node.inn, 10, LEASE_S),
+                await couriers.process_batch(town.node.inn, 10, LEASE_S),
+                await event_log.number_batch(town.node.store),
             ]
         )
     after = Samples(await scraped(town))
@@ -208,8 +207,8 @@ async def test_an_unroutable_recipient_and_a_repeat_are_counted_as_such(town: To
     before = Samples(await scraped(town))
     await town.node.inn.axis.host([])
     await town.send("15")
-    await packer.step(town.node.out, 10, LEASE_S)
-    await dispatcher.step(town.node.out, 10, LEASE_S)
+    await couriers.pack_batch(town.node.out, 10, LEASE_S)
+    await couriers.dispatch_batch(town.node.out, 10, LEASE_S)
     after = Samples(await scraped(town))
 
     unroutable = {"code": "unroutable"}
@@ -220,8 +219,8 @@ async def test_an_unroutable_recipient_and_a_repeat_are_counted_as_such(town: To
 async def test_a_silent_recipient_is_late_after_half_an_hour(town: Town) -> None:
     await town._host()
     await town.send("15")
-    await packer.step(town.node.out, 10, LEASE_S)
-    await dispatcher.step(town.node.out, 10, LEASE_S)
+    await couriers.pack_batch(town.node.out, 10, LEASE_S)
+    await couriers.dispatch_batch(town.node.out, 10, LEASE_S)
     town.clock.advance(timedelta(minutes=30))
     assert Samples(await scraped(town))("late_deliveries") == 0
 
@@ -273,8 +272,8 @@ async def test_every_metric_is_explained_to_operators_and_no_other(town: Town) -
 async def test_no_label_names_a_document_or_a_packet(town: Town) -> None:
     await town._host()
     document = await town.send("15")
-    await packer.step(town.node.out, 10, LEASE_S)
-    await dispatcher.step(town.node.out, 10, LEASE_S)
+    await couriers.pack_batch(town.node.out, 10, LEASE_S)
+    await couriers.dispatch_batch(town.node.out, 10, LEASE_S)
 
     text = (await Scrape(node=town.node).text()).decode()
 

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import GatewayError, Misconfigured
-from gateway.ops import server_certificates
-from gateway.ops.server_certificates import Peer
+from gateway.ops import doctor_checks
+from gateway.ops.doctor_checks import Peer
 from gateway.settings import load
 from gateway.store.engine import Role, open_engine
 from tests.support.tls_servers import in_days, made, serving
@@ -36,9 +36,9 @@ def test_each_server_shows_when_its_certificate_ends_also_one_that_nobody_accept
 ) -> None:
     wanted = in_days(days)
     with serving(*made(tmp_path, "server", wanted), is_postgres=part == "database") as (port, _):
-        until = server_certificates.ends(peer(part, port))
+        until = doctor_checks.certificate_ends(peer(part, port))
 
-    told = server_certificates.finding(peer(part, port), until, datetime.now(UTC))
+    told = doctor_checks.server_finding(peer(part, port), until, datetime.now(UTC))
 
     assert until == wanted
     assert told is not None
@@ -50,8 +50,8 @@ def test_who_does_not_answer_or_has_no_certificate_is_not_judged(tmp_path: Path)
     with serving(*made(tmp_path, "server", in_days(1))) as (port, _):
         pass
 
-    assert server_certificates.ends(peer("axis", port)) is None
-    assert server_certificates.finding(peer("axis", port), None, datetime.now(UTC)) is None
+    assert doctor_checks.certificate_ends(peer("axis", port)) is None
+    assert doctor_checks.server_finding(peer("axis", port), None, datetime.now(UTC)) is None
 
 
 def test_the_servers_are_those_of_the_settings_that_are_reached_over_a_network(tmp_path: Path) -> None:
@@ -60,13 +60,13 @@ def test_the_servers_are_those_of_the_settings_that_are_reached_over_a_network(t
         '[axis]\nkind = "amqp"\n[amqp]\nservers = "amqps://mq1:5671, amqp://mq2"\n'
         '[database]\nurl = "postgresql://gateway@db.example/gateway"\n'
     )
-    found = server_certificates.of_settings(load(file, {}))
+    found = doctor_checks.servers_of(load(file, {}))
 
     assert [(each.part, str(each)) for each in found] == [
         ("database", "db.example:5432"),
         ("axis", "mq1:5671"),
     ]
-    assert server_certificates.of_settings(load(None, {})) == ()
+    assert doctor_checks.servers_of(load(None, {})) == ()
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_the_servers_are_those_of_the_settings_that_are_reached_over_a_network(t
     ],
 )
 def test_encryption_to_anybody_is_yellow(url: str, ca: Path | None, is_told: bool) -> None:
-    told = server_certificates.identity(url, ca)
+    told = doctor_checks.identity_findings(url, ca)
 
     assert [(each.level, each.cause) for each in told] == [("yellow", "database.anybody")] * is_told
 

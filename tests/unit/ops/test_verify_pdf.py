@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.cli.main import build
 from gateway.errors import Misconfigured
+from gateway.ops.pdf import verify_pdf
 from gateway.ops.verify_file import verify_file
-from gateway.ops.verify_pdf import verify_pdf
 from gateway.trust.authority import Authority
 from gateway.trust.keys import FileSigner
 from tests.support import envelopes, pdf_pki, pdfs

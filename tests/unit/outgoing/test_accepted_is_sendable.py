@@ -17,23 +17,23 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from gateway.api.asking import from_json
-from gateway.api.failing import BadCall
-from gateway.api.inbox_models import StatusIn
 from gateway.api.models import MessageIn
+from gateway.api.problems import BadCall
+from gateway.api.resources.inbox import StatusIn
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import Change, FileItem, FileRole, Kind, OutgoingDocument, OutState
 from gateway.domain.fields import CHANGE, tidy
-from gateway.domain.files import FileFacts
 from gateway.domain.identity import Digest, DocumentId, PacketId
-from gateway.domain.receipt import StatusPacket
+from gateway.domain.proof import StatusPacket
 from gateway.domain.registry import AgencyEntry, Resolution, Standing
-from gateway.edxml import build, saying, verify
+from gateway.domain.signatures import FileFacts
+from gateway.edxml import build, verify
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import BreaksRule, Refused
 from gateway.incoming import act, settle
-from gateway.outgoing import sendable, translate
-from gateway.outgoing.order import Order
+from gateway.outgoing import translate
+from gateway.outgoing.intake import Order
 from gateway.policy import door
 from gateway.policy import outgoing as rules
 from gateway.policy.profile import Profile
@@ -102,14 +102,14 @@ def _if_the_document_is_accepted_it_is_read_again(
     if not checked.allowed or asked:
         event("refused by the table of fields")
         return
-    verdict = sendable.order(order, order.draft, document.files, document.document_id, AGENCY, NOW)
+    verdict = translate.judge_order(order, order.draft, document.files, document.document_id, AGENCY, NOW)
     if not verdict.allowed:
         # Nothing but this is left to the writer: what the table allows it can write.
         assert "the text null" in verdict.reasons[0].params["detail"]
         return
     event("accepted")
-    model = translate.document(document, AGENCY, NOW)
-    assert _through(model, sendable.qualifier(document), [each.name for each in document.files]) == model
+    model = translate.envelope_of(document, AGENCY, NOW)
+    assert _through(model, translate.qualifier(document), [each.name for each in document.files]) == model
 
 
 def _if_the_status_is_accepted_it_is_read_again(raw: dict[str, Any], at: datetime) -> None:
@@ -134,11 +134,11 @@ def _if_the_status_is_accepted_it_is_read_again(raw: dict[str, Any], at: datetim
         staff=call.staff,
         receipt=replace(envelopes.receipt(call.code), status_code=call.code),
     )
-    saying.prove(packet, AGENCY)
+    build.prove_status(packet, AGENCY)
     if call.note:
         assert call.note in (note or "")
-    model = saying.status(packet, AGENCY)
-    assert _through(model, saying.qualifier(packet), ()) == model
+    model = build.status_envelope(packet, AGENCY)
+    assert _through(model, build.status_qualifier(packet), ()) == model
 
 
 def _asked(raw: dict[str, Any], wish: dict[str, Any], kind: Kind) -> Order | None:

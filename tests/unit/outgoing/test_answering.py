@@ -11,9 +11,9 @@ import pytest
 from gateway.domain.document import IncomingDocument, OutgoingDocument, ReplyLink
 from gateway.domain.wall_clock import local
 from gateway.errors import BrokerRefused
+from gateway.office import todo
 from gateway.office.domain.task import TaskKind
-from gateway.office.todo import gather
-from gateway.outgoing import answering
+from gateway.outgoing import dispatch
 from tests.support.faulty import Faulty
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, opened
 
@@ -44,7 +44,7 @@ async def reply(town: Town, link: ReplyLink, *to: str) -> OutgoingDocument:
 
 
 async def tasks(town: Town) -> list[TaskKind]:
-    found = await gather.run(town.node.todo, await town.scope(PROVINCE))
+    found = await todo.gather(town.node.todo, await town.scope(PROVINCE))
     return [each.kind for each in found.tasks if each.kind is TaskKind.REPLY]
 
 
@@ -83,7 +83,7 @@ async def test_a_reply_that_reached_another_recipient_alone_leaves_the_task(
 
     async def reached(*codes: str) -> tuple[str, ...]:
         async with town.node.store.begin(await town.scope(PROVINCE)) as work:
-            await answering.run(work, row, codes, town.clock.now())
+            await dispatch.end_waits_of_row(work, row, codes, town.clock.now())
             await work.commit()
         return (await town.reload(letter)).answered_by
 

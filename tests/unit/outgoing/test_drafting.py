@@ -12,8 +12,8 @@ import pytest
 
 from gateway.domain.document import Change, Draft, FileRole, OutgoingDocument, OutState, Recipient
 from gateway.errors import Clash, Refused, StaleVersion
-from gateway.office.letters import undo
-from gateway.outgoing import drafting, manage, recheck
+from gateway.office.letters import moving
+from gateway.outgoing import drafting, manage
 from gateway.outgoing.intake import tray
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town, draft
 
@@ -124,7 +124,7 @@ async def test_a_document_waits_to_be_called_back_and_then_leaves_by_itself(town
 
     assert len(await town.incoming()) == 1
     with pytest.raises(Clash, match="called back"):
-        await undo.run(town.node.out, scope, document.id)
+        await moving.call_back(town.node.out, scope, document.id)
 
 
 async def test_what_is_called_back_never_leaves_and_is_a_draft_again(town: Town) -> None:
@@ -133,7 +133,7 @@ async def test_what_is_called_back_never_leaves_and_is_a_draft_again(town: Town)
     sent = await manage.send_draft(town.node.out, scope, document.id, wait=WAIT)
 
     outcomes = await asyncio.gather(
-        *(undo.run(town.node.out, scope, document.id) for _ in range(2)), return_exceptions=True
+        *(moving.call_back(town.node.out, scope, document.id) for _ in range(2)), return_exceptions=True
     )
     again = next(one for one in outcomes if isinstance(one, OutgoingDocument))
 
@@ -159,7 +159,7 @@ async def test_what_is_being_packed_is_not_called_back(town: Town) -> None:
     assert await town.node.store.claim_jobs("pack", 1, 60.0)
 
     with pytest.raises(Clash, match="recall"):
-        await undo.run(town.node.out, scope, document.id)
+        await moving.call_back(town.node.out, scope, document.id)
 
     assert await town.count("outgoing_document") == 1
 
@@ -169,7 +169,7 @@ async def test_a_check_names_what_was_sent_under_the_same_number(town: Town) -> 
     sent = await town.send("15", files=(("a.pdf", PDF),))
     document = await begun(town, draft("15", COMMUNE), ("a.pdf", LEAD, PDF))
 
-    checked = await recheck.run(town.node.out, scope, document.id)
+    checked = await drafting.recheck(town.node.out, scope, document.id)
 
     assert checked.verdict.allowed
     assert [one.id for one in checked.earlier] == [sent.id]

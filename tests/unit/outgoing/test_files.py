@@ -11,7 +11,7 @@ import pytest
 from gateway.domain.document import FileRole, OutgoingDocument, OutState, Recipient
 from gateway.domain.event import EventKind
 from gateway.errors import AlteredContent, Clash, NotFound, Refused
-from gateway.office.letters import anew, further
+from gateway.office.letters import moving
 from gateway.outgoing import files, intake
 from tests.support.api import pdf
 from tests.support.kept import Lying
@@ -81,10 +81,10 @@ async def test_further_recipients_get_the_same_document_and_the_first_keep_their
     sent = await town.send("15", PROVINCE, files=BOTH)
     scope = await town.scope(DEPARTMENT)
     with pytest.raises(Clash):
-        await further.send(town.node.out, scope, sent.id, (Recipient(code=COMMUNE),))
+        await moving.send_further(town.node.out, scope, sent.id, (Recipient(code=COMMUNE),))
     await town.carry()
 
-    added = (await further.send(town.node.out, scope, sent.id, (Recipient(code=COMMUNE),))).document
+    added = (await moving.send_further(town.node.out, scope, sent.id, (Recipient(code=COMMUNE),))).document
     await town.carry()
 
     assert added is not None
@@ -94,7 +94,7 @@ async def test_further_recipients_get_the_same_document_and_the_first_keep_their
     assert (await town.delivery(sent)).state == "delivered"
     assert len(await town.incoming(PROVINCE)) == len(await town.incoming(COMMUNE)) == 1
     with pytest.raises(Refused, match="number-taken"):
-        await further.send(town.node.out, scope, sent.id, (Recipient(code=PROVINCE),))
+        await moving.send_further(town.node.out, scope, sent.id, (Recipient(code=PROVINCE),))
 
 
 async def test_a_refused_document_begins_anew_as_a_draft_to_those_who_refused_it(town: Town) -> None:
@@ -102,11 +102,11 @@ async def test_a_refused_document_begins_anew_as_a_draft_to_those_who_refused_it
     await town.carry()
     scope = await town.scope(DEPARTMENT)
     with pytest.raises(Clash, match="no recipient has refused"):
-        await anew.begin(town.node.out, scope, sent.id)
+        await moving.begin_anew(town.node.out, scope, sent.id)
     await town.status(await town.as_incoming(sent, COMMUNE), "02")
     await town.carry()
 
-    draft = await anew.begin(town.node.out, scope, sent.id)
+    draft = await moving.begin_anew(town.node.out, scope, sent.id)
 
     assert (draft.state, [each.code for each in draft.draft.recipients]) == (OutState.DRAFT, [COMMUNE])
     assert [each.sha256 for each in draft.files] == [each.sha256 for each in sent.files]

@@ -10,8 +10,7 @@ import pytest
 from gateway.domain.document import FileRole
 from gateway.outgoing import check
 from gateway.outgoing.accept import validate
-from gateway.outgoing.intake import tray
-from gateway.outgoing.order import Order
+from gateway.outgoing.intake import Order, tray
 from gateway.policy.verdict import ReasonCode, Verdict
 from tests.support.api import pdf
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, draft

@@ -14,7 +14,7 @@ from gateway.domain.document import FileRole
 from gateway.errors import Clash, NotFound, Refused
 from gateway.outgoing import intake, manage
 from gateway.outgoing.accept import IN_FLIGHT, request_digest
-from gateway.outgoing.order import Accepted, Once, Order
+from gateway.outgoing.intake import Accepted, Once, Order
 from gateway.ports import Blobs, Directory, Remembered
 from tests.support.api import pdf
 from tests.support.faulty import Meanwhile

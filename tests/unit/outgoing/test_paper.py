@@ -23,14 +23,14 @@ from gateway.domain.document import (
 from gateway.domain.identity import Digest
 from gateway.domain.signatures import LegalValue
 from gateway.errors import Clash, Refused
-from gateway.office.book import read
-from gateway.office.letters import undo
-from gateway.office.store import contacts
-from gateway.office.todo import gather
-from gateway.outgoing import manage, paper, seal
-from gateway.outgoing.paper import PaperLine
-from gateway.policy import paper as rules
-from gateway.policy.paper import HandedOver, Means
+from gateway.office import todo
+from gateway.office.book import books
+from gateway.office.letters import moving
+from gateway.office.store import partners
+from gateway.outgoing import files, manage
+from gateway.outgoing.manage import PaperLine
+from gateway.policy import outgoing as rules
+from gateway.policy.outgoing import HandedOver, Means
 from gateway.store import reporting
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, draft
 
@@ -39,12 +39,12 @@ PAPER, BOTH = DeliveryMode.PAPER, DeliveryMode.BOTH
 
 async def waiting(town: Town, at: str = DEPARTMENT) -> list[PaperLine]:
     async with town.node.store.read(await town.scope(at)) as work:
-        return await paper.waiting(work)
+        return await manage.paper_waiting(work)
 
 
 async def hand_over(town: Town, id: str, *to: str, on: date | None = None, **more: Any) -> None:
     said = HandedOver(on=on or town.node.out.today(), **({"means": Means.POST} | more))
-    await paper.close(town.node.out, await town.scope(DEPARTMENT), id, said, to)
+    await manage.close_paper(town.node.out, await town.scope(DEPARTMENT), id, said, to)
 
 
 async def test_paper_alone_is_accepted_and_entered_and_never_goes_over_the_axis(town: Town) -> None:
@@ -62,17 +62,17 @@ async def test_paper_alone_is_accepted_and_entered_and_never_goes_over_the_axis(
     assert [line.delivery.recipient.code for line in await waiting(town)] == [PROVINCE, COMMUNE]
     scope = await town.scope(DEPARTMENT)
     async with town.node.store.read(scope) as work:
-        lines = [line async for part in read.whole(work, Book.OUTGOING, Span(year=2026)) for line in part]
+        lines = [line async for part in books.whole(work, Book.OUTGOING, Span(year=2026)) for line in part]
         listed = await work.office.lists.line(sent.id)
         assert await work.blobs.holds(sent.files[0].sha256)
     assert [(line.number, line.cells["dispatched_on"]) for line in lines] == [("15", None)]
     assert listed is not None
     assert (listed.state, listed.due_at, listed.attention_at) == ("paper", None, None)
-    assert (await gather.run(town.node.todo, scope)).tasks == ()
+    assert (await todo.gather(town.node.todo, scope)).tasks == ()
     load = await reporting.load(town.node.store, town.clock.now())
     assert (dict(load.deliveries), load.late.count, load.outbox_failed) == ({}, 0, 0)
     since = town.clock.now() - timedelta(days=30)
-    assert await contacts.sent_to_since(town.node.store, since, [scope.agency_id]) == set()
+    assert await partners.sent_to_since(town.node.store, since, [scope.agency_id]) == set()
 
 
 async def test_both_travels_and_is_on_the_list_too(town: Town) -> None:
@@ -99,8 +99,8 @@ async def test_a_person_closes_each_line_with_day_and_means_and_puts_them_right(
         await hand_over(town, sent.id)
 
     async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
-        found = await paper.handed(work, today, town.node.out.today())
-        lines = [line async for part in read.whole(work, Book.OUTGOING, Span(year=2026)) for line in part]
+        found = await manage.paper_handed_over(work, today, town.node.out.today())
+        lines = [line async for part in books.whole(work, Book.OUTGOING, Span(year=2026)) for line in part]
     said = {each.delivery.recipient.code: (each.part.handed_over, each.part.means) for each in found}
     assert said == {code: (today + timedelta(days=1), "post") for code in (PROVINCE, COMMUNE)}
     assert lines[0].cells["dispatched_on"] == today + timedelta(days=1)
@@ -170,7 +170,7 @@ async def test_a_draft_sent_on_paper_may_be_called_back(town: Town) -> None:
     kept = await town.send("15", send=False, delivery_mode=PAPER)
 
     sent = await manage.send_draft(town.node.out, scope, kept.id, wait=timedelta(seconds=30))
-    again = await undo.run(town.node.out, scope, sent.id)
+    again = await moving.call_back(town.node.out, scope, sent.id)
 
     assert (sent.state, again.state) == (OutState.PAPER, OutState.DRAFT)
     assert await waiting(town) == []
@@ -215,7 +215,9 @@ async def test_a_file_is_not_needed_and_no_signature_is_asked_of_one(town: Town)
 async def test_a_sealed_letter_waits_for_nobody(town: Town) -> None:
     sent = await town.send("15", delivery_mode=PAPER)
 
-    await seal.document(town.node.out, town.node.hold, await town.scope(DEPARTMENT), sent.id, "Có dấu Mật")
+    await files.seal_document(
+        town.node.out, town.node.hold, await town.scope(DEPARTMENT), sent.id, "Có dấu Mật"
+    )
 
     assert (await town.document(sent)).state is OutState.CANCELLED
     assert await waiting(town) == []
@@ -263,7 +265,7 @@ def document_of(type_key: str, mode: DeliveryMode | None = None) -> Any:
 def test_the_senders_word_then_the_agencys_table_then_the_signatures_then_the_class_say_how_it_goes(
     type_key: str, said: DeliveryMode | None, worth: LegalValue | None, own: Any, mode: str
 ) -> None:
-    assert rules.mode_of(document_of(type_key, said), worth, own).value == mode
+    assert rules.delivery_mode_of(document_of(type_key, said), worth, own).value == mode
 
 
 async def test_what_the_sender_leaves_open_is_settled_when_it_is_accepted_and_not_in_a_draft(
@@ -292,4 +294,4 @@ def test_attachments_of_an_invitation_that_travels_are_not_printed(
         for n, (name, role) in enumerate(zip("abcd", roles, strict=True), 1)
     ]
 
-    assert [each.name for each in rules.printed(document_of(type_key, mode), files)] == names
+    assert [each.name for each in rules.printed_files(document_of(type_key, mode), files)] == names

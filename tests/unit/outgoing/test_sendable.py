@@ -20,12 +20,12 @@ from gateway.domain.document import (
     Staff,
 )
 from gateway.domain.identity import DocumentId, PacketId
-from gateway.domain.receipt import StatusPacket
+from gateway.domain.proof import StatusPacket
 from gateway.domain.status import RequestKind
 from gateway.errors import Refused
+from gateway.office import todo as gather
 from gateway.office.domain.task import Task, TaskKind
-from gateway.office.todo import gather
-from gateway.outgoing import drafting, manage, recall, request
+from gateway.outgoing import accept, drafting, manage, recall
 from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town
 
@@ -201,7 +201,7 @@ async def test_a_document_whose_packing_can_never_succeed_fails_with_its_reason_
     failed = [each for each in await town.events(DEPARTMENT, sent.id) if each.kind.value == "message.failed"]
     assert sorted(each.data["to"] for each in failed) == sorted((PROVINCE, COMMUNE))
     assert await town.count("job") == 0
-    todo = await gather.run(town.node.todo, await town.scope(DEPARTMENT))
+    todo = await gather.gather(town.node.todo, await town.scope(DEPARTMENT))
     assert [each.kind for each in todo.tasks] == [TaskKind.FAILED, TaskKind.FAILED]
 
 
@@ -246,7 +246,7 @@ async def test_an_answer_that_nobody_can_write_ends_with_an_event_and_a_task(tow
     async with town.node.store.read(scope) as work:
         assert "forbidden character" in (await work.jobs.error_of(arrived.inbox_id) or "")
     assert (await town.node.store.counts())["job.waiting"] == 0
-    todo = await gather.run(town.node.todo, scope)
+    todo = await gather.gather(town.node.todo, scope)
     assert [each.kind for each in todo.tasks if each.kind is TaskKind.STATUS] == [TaskKind.STATUS]
 
 
@@ -300,12 +300,12 @@ async def _take_back_unwritable(town: Town, sent: OutgoingDocument) -> None:
         await work.jobs.put("answer", delivery.id, payload=packet)
         town.clock.advance(1)
         kind = RequestKind.TAKE_BACK
-        await request.ask_one(town.node.out, work, delivery, kind, packet.packet_id, packet.description)
+        await accept.ask_recipient(town.node.out, work, delivery, kind, packet.packet_id, packet.description)
         await work.commit()
 
 
 async def _unasked(town: Town, code: str = DEPARTMENT) -> list[Task]:
-    found = await gather.run(town.node.todo, await town.scope(code))
+    found = await gather.gather(town.node.todo, await town.scope(code))
     return [each for each in found.tasks if each.kind is TaskKind.TAKE_BACK]
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.deciding import end
+from gateway.deciding import proposals
+from gateway.domain.certificates import KeyEnd
 from gateway.domain.document import Kind, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
-from gateway.domain.key_use import KeyEnd
 from gateway.errors import Unreachable
 from gateway.outgoing import dispatch
-from gateway.policy.signing_key import fingerprint
+from gateway.policy.trust import fingerprint
 from gateway.ports import Axis, Fate, Outcome, Parcel
 from gateway.settings import Secret, Settings
 from gateway.trust.authority import Authority
@@ -82,11 +82,11 @@ async def test_threat_119_what_waits_is_signed_again_under_the_new_key(
     new = await new_key(town)
     desk, ended = town.node.deciding, key_end(town, old)
     if how == "retired":
-        await end.retire(desk, ended)
+        await proposals.retire_key(desk, ended)
     elif how == "stolen":
-        await end.stolen(desk, ended, town.clock.now() - timedelta(hours=1))
+        await proposals.report_stolen(desk, ended, town.clock.now() - timedelta(hours=1))
     else:
-        await end.withdraw(desk, "operator", DEPARTMENT, ended.fingerprint, "told by telephone")
+        await proposals.withdraw_binding(desk, "operator", DEPARTMENT, ended.fingerprint, "told by telephone")
     axis.error = None
     town.clock.advance(5)
 
@@ -130,7 +130,7 @@ async def test_w9_what_was_once_published_is_published_again_byte_for_byte(
         await work.commit()
     await _deliver_to_one(town, item.id)
     await new_key(town)
-    await end.retire(town.node.deciding, key_end(town, old))
+    await proposals.retire_key(town.node.deciding, key_end(town, old))
     town.clock.advance(10)
 
     await town.carry()
@@ -171,7 +171,7 @@ async def test_an_answer_that_waits_is_signed_again_too(broken: tuple[Town, Faul
     (before,) = await town.crossed(PROVINCE, Kind.STATUS)
     old = signing(town, PROVINCE)
     new = await new_key(town, PROVINCE)
-    await end.retire(town.node.deciding, key_end(town, old, PROVINCE))
+    await proposals.retire_key(town.node.deciding, key_end(town, old, PROVINCE))
     axis.error = None
 
     await town.carry()
@@ -187,7 +187,9 @@ async def test_threat_119_without_a_key_that_may_sign_nothing_leaves_and_the_row
 ) -> None:
     town, axis = broken
     old, before = await waiting(town, axis)
-    await end.stolen(town.node.deciding, key_end(town, old), town.clock.now() - timedelta(hours=1))
+    await proposals.report_stolen(
+        town.node.deciding, key_end(town, old), town.clock.now() - timedelta(hours=1)
+    )
     axis.error = None
     town.clock.advance(5)
     second = await town.send("16")
@@ -255,7 +257,7 @@ async def test_a_signer_that_is_down_leaves_the_document_queued_with_its_reason(
     async with opened(tmp_path / "node", change=with_token) as town:
         old = signing(town)
         new = await new_key(town, where="token")
-        await end.retire(town.node.deciding, key_end(town, old))
+        await proposals.retire_key(town.node.deciding, key_end(town, old))
         hsm.unplug()
         sent = await town.send("15")
         await town.carry()

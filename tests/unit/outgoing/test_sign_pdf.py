@@ -16,11 +16,11 @@ from gateway.bootstrap import signing as bootstrap_signing
 from gateway.bootstrap.ground import Ground, open_ground
 from gateway.demo.signers import seal_png
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.pdf_signing import Placement, Purpose, Wish
+from gateway.domain.pdf import Placement, Purpose, Wish
 from gateway.errors import Clash, Denied, GatewayError, Refused
 from gateway.outgoing import sign_pdf
 from gateway.settings import load
-from gateway.trust.pdf_signing.key_file import HeldKey
+from gateway.trust.pdf_signing.agency_key import HeldKey
 from tests.support.areas import area_in_mm
 from tests.support.clock import ManualClock
 from tests.support.pdf_pages import paper

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.document import Kind
-from gateway.policy.answer import Ending, answers, answers_refusal
+from gateway.policy.incoming import Ending, answers, answers_refusal
 from gateway.policy.profile import Profile
 
 PROFILE = Profile()

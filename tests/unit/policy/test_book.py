@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.account import NumberingMode
 from gateway.domain.book import Book, BookLine, Form, Gap, Run
-from gateway.office.book.words import run_sentence
+from gateway.office.book.book_lines import gaps_sentence
 from gateway.policy import book as rules
 from gateway.policy.verdict import ReasonCode
 from gateway.words import labels
@@ -68,7 +68,7 @@ def test_letters_leave_no_gap_and_fill_none_and_doubles_are_told() -> None:
     ],
 )
 def test_the_sentence_says_what_is_missing(run: Run, said: str) -> None:
-    assert run_sentence(run, "vi") == said
+    assert gaps_sentence(run, "vi") == said
 
 
 @given(st.lists(st.one_of(st.none(), st.dates(date(2026, 1, 1), date(2026, 12, 31))), max_size=40))

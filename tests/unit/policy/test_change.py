@@ -10,7 +10,7 @@ import pytest
 
 from gateway.domain.document import Change, Draft, Kind, OutgoingDocument, OutState, Recipient
 from gateway.domain.identity import DocumentId, PacketId
-from gateway.policy.change import check_change
+from gateway.policy.outgoing import check_change
 
 SENT = OutgoingDocument(
     id="d1",

@@ -10,7 +10,7 @@ import pytest
 from gateway.errors import BadForm
 from gateway.policy import code_file
 from gateway.policy.code_file import CodeFile, Form
-from gateway.policy.legacy_text import Letters
+from gateway.policy.texts import Letters
 
 ROWS = [["DANH MỤC MÃ ĐỊNH DANH"], ["Mã định danh", "Tên"], ["Z91.01", "Sở  Y\ntế"], ["Z91.02"]]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.files import FileFacts
-from gateway.policy.contents import judge, must_wait
+from gateway.domain.signatures import FileFacts
+from gateway.policy.door import judge_file, must_wait
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import Verdict
 
@@ -16,7 +16,7 @@ PROFILE = Profile()
 
 
 def judged(name: str, found: str = "pdf", profile: Profile = PROFILE, **facts: Any) -> Verdict:
-    return judge(name, FileFacts(found_type=found, size=9_000, **facts), profile, "/files/0")
+    return judge_file(name, FileFacts(found_type=found, size=9_000, **facts), profile, "/files/0")
 
 
 def codes(verdict: Verdict) -> list[str]:
@@ -129,7 +129,7 @@ def test_threat_065_nothing_passes_unscanned_unless_the_profile_says_so(
     profile = replace(PROFILE, scan_required=required)
     facts = FileFacts(found_type="pdf", size=9_000, unscanned=unscanned)
 
-    verdict = judge("a.pdf", facts, profile, "/files/0")
+    verdict = judge_file("a.pdf", facts, profile, "/files/0")
 
     assert must_wait(facts, profile) is waits
     assert verdict.allowed is passes

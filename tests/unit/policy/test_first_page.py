@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.demo import stage
-from gateway.domain.page_text import Found, PdfFields, Sure
+from gateway.domain.pdf import Found, PdfFields, Sure
 from gateway.office.policy.first_page import FirstPage, compare, surely
 from gateway.policy.pdf_fields import read_fields
 from gateway.trust.pdf_layout import read_text

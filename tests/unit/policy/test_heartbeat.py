@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from gateway.domain.node_history import JobDay
+from gateway.domain.pace import JobDay
 from gateway.domain.wall_clock import local
-from gateway.policy import heartbeat
-from gateway.policy.heartbeat import DAYS, FAULTY, GOOD, LATE, LOOP, MISSING, NIGHTLY, UNKNOWN, JobLine
+from gateway.policy import upkeep
+from gateway.policy.upkeep import DAYS, FAULTY, GOOD, LATE, LOOP, MISSING, NIGHTLY, UNKNOWN, JobLine
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 TODAY = local(NOW).date()
@@ -19,7 +19,7 @@ DAY = JobDay(job="landing", day=TODAY, beats=3, last_at=NOW - timedelta(minutes=
 
 
 def line(*days: JobDay, job: str = "landing") -> JobLine:
-    return next(each for each in heartbeat.lines(days, NOW) if each.job == job)
+    return next(each for each in upkeep.job_lines(days, NOW) if each.job == job)
 
 
 def words(found: JobLine) -> dict[date, str]:
@@ -77,9 +77,9 @@ def test_a_backup_may_wait_for_the_next_night_and_one_never_made_is_late_after_i
 def test_what_not_every_node_has_is_never_missed_before_it_reported_once() -> None:
     old = replace(DAY, day=TODAY - timedelta(days=9), last_at=NOW - timedelta(days=9))
 
-    late = heartbeat.late([old], NOW)
+    late = upkeep.late_jobs([old], NOW)
 
     assert "landing" in late
     assert "backup" in late
-    assert not heartbeat.OPTIONAL & set(late)
-    assert heartbeat.late([], NOW) == ()
+    assert not upkeep.OPTIONAL & set(late)
+    assert upkeep.late_jobs([], NOW) == ()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.files import FileFacts
 from gateway.domain.proof import Finding
+from gateway.domain.signatures import FileFacts
 from gateway.policy.incoming import ArrivedFile, ArrivedPacket, Decision, check
 from gateway.policy.profile import MB, Profile
 

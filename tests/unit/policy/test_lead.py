@@ -6,7 +6,7 @@ import pytest
 
 from gateway.domain.document import Recipient, RecipientRole
 from gateway.domain.signatures import FileVerdict, Role, SignerVerdict, Word
-from gateway.policy import lead
+from gateway.policy import pdf_verdict
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import ReasonCode
 
@@ -54,7 +54,7 @@ CASES = [
 def test_a_document_to_act_on_is_refused_for_what_is_broken_and_warned_of_what_is_open(
     verdict: FileVerdict | None, broken: list[ReasonCode], asked: list[ReasonCode] | None
 ) -> None:
-    told = lead.check(verdict, TO_ACT, REFUSE)
+    told = pdf_verdict.check_lead(verdict, TO_ACT, REFUSE)
 
     assert [each.code for each in told.reasons] == broken
     assert asked is None or [each.code for each in told.warnings] == asked
@@ -69,7 +69,7 @@ def test_the_same_only_warns_where_it_is_sent_to_be_known_or_the_profile_says_so
     to: tuple[Recipient, ...],
     profile: Profile,
 ) -> None:
-    told = lead.check(verdict, to, profile)
+    told = pdf_verdict.check_lead(verdict, to, profile)
 
     assert told.allowed
     assert [each.code for each in told.warnings][: len(broken)] == broken

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.policy import legacy_text
-from gateway.policy.legacy_text import Letters
+from gateway.policy import texts
+from gateway.policy.texts import Letters
 
 TCVN3 = {
     "Së N«ng nghiÖp vµ M«i tr­êng": "Sở Nông nghiệp và Môi trường",
@@ -21,9 +21,9 @@ VNI = {
 
 @pytest.mark.parametrize(("letters", "known"), [(Letters.TCVN3, TCVN3), (Letters.VNI, VNI)])
 def test_each_kind_is_known_and_read(letters: Letters, known: dict[str, str]) -> None:
-    assert legacy_text.found(known) is letters
+    assert texts.found_letters(known) is letters
     for written, meant in known.items():
-        assert legacy_text.converted(written, letters) == meant
+        assert texts.to_unicode(written, letters) == meant
 
 
 @pytest.mark.parametrize(
@@ -39,9 +39,9 @@ def test_each_kind_is_known_and_read(letters: Letters, known: dict[str, str]) ->
     ],
 )
 def test_what_is_unicode_or_of_another_country_stays(text: str) -> None:
-    assert legacy_text.found([text, "Z91.01"]) is None
+    assert texts.found_letters([text, "Z91.01"]) is None
 
 
 def test_texts_with_letters_of_unicode_stay_in_a_table_of_old_ones() -> None:
-    assert legacy_text.converted("Sở Y tế", Letters.VNI) == "Sở Y tế"
-    assert legacy_text.found(["Sở Y tế", *VNI]) is Letters.VNI
+    assert texts.to_unicode("Sở Y tế", Letters.VNI) == "Sở Y tế"
+    assert texts.found_letters(["Sở Y tế", *VNI]) is Letters.VNI

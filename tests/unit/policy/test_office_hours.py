@@ -8,15 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.office_calendar import AFTERNOON, MORNING, CalendarDay, DayKind, OfficeCalendar, Span
-from gateway.domain.shipped_days import SHIPPED
+from gateway.domain.office_calendar import (
+    AFTERNOON,
+    MORNING,
+    SHIPPED,
+    CalendarDay,
+    DayKind,
+    OfficeCalendar,
+    Span,
+)
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Misconfigured
-from gateway.policy import office_hours as hours
+from gateway.policy import timers as hours
 from gateway.words import labels
 
 PLAIN = OfficeCalendar()
-REAL = hours.calendar(PLAIN.weekdays, PLAIN.spans, SHIPPED, ())
+REAL = hours.calendar_of(PLAIN.weekdays, PLAIN.spans, SHIPPED, ())
 
 
 def at(text: str) -> datetime:
@@ -44,15 +51,15 @@ def h(count: float) -> timedelta:
     ],
 )
 def test_office_time_is_counted_over_what_lies_between(start: str, span: float, end: str) -> None:
-    assert hours.add(REAL, at(start), h(span)) == at(end)
-    assert hours.between(REAL, at(start), at(end)) == h(span)
+    assert hours.add_office_time(REAL, at(start), h(span)) == at(end)
+    assert hours.office_time_between(REAL, at(start), at(end)) == h(span)
 
 
 def test_the_machines_zone_does_not_matter() -> None:
     """03:00 in UTC is 10:00 in Vietnam, and 23:30 on Sunday in UTC is Monday there."""
     sunday_night = datetime(2026, 10, 18, 23, 30, tzinfo=UTC)
 
-    assert hours.add(PLAIN, datetime(2026, 10, 13, 3, tzinfo=UTC), h(1)) == at("2026-10-13 11:00")
+    assert hours.add_office_time(PLAIN, datetime(2026, 10, 13, 3, tzinfo=UTC), h(1)) == at("2026-10-13 11:00")
     assert hours.next_open(PLAIN, sunday_night) == at("2026-10-19 07:30")
 
 
@@ -78,13 +85,13 @@ def test_a_row_of_the_node_goes_over_the_shipped_day() -> None:
         CalendarDay(day=tet, kind=DayKind.ORDINARY, name=""),
         CalendarDay(day=date(2026, 2, 13), kind=DayKind.HOLIDAY, name="Flood"),
     ]
-    office = hours.calendar(PLAIN.weekdays, PLAIN.spans, SHIPPED, own)
+    office = hours.calendar_of(PLAIN.weekdays, PLAIN.spans, SHIPPED, own)
 
     assert office.works(tet)
     assert not REAL.works(tet)
     assert REAL.works(date(2026, 2, 13))
     assert not office.works(date(2026, 2, 13))
-    assert len(hours.merged(SHIPPED, own)) == len(SHIPPED) + 1
+    assert len(hours.merged_days(SHIPPED, own)) == len(SHIPPED) + 1
 
 
 def test_every_shipped_day_differs_from_its_weekday_or_names_the_feast_itself() -> None:
@@ -145,7 +152,9 @@ def calendars(draw: st.DrawFn) -> OfficeCalendar:
 def test_adding_twice_is_adding_the_sum(
     office: OfficeCalendar, start: datetime, a: timedelta, b: timedelta
 ) -> None:
-    assert hours.add(office, hours.add(office, start, a), b) == hours.add(office, start, a + b)
+    assert hours.add_office_time(office, hours.add_office_time(office, start, a), b) == hours.add_office_time(
+        office, start, a + b
+    )
 
 
 @settings(max_examples=120)
@@ -155,26 +164,26 @@ def test_what_began_earlier_is_never_due_later(
 ) -> None:
     first, second = sorted((a, b))
 
-    assert hours.add(office, first, span) <= hours.add(office, second, span)
+    assert hours.add_office_time(office, first, span) <= hours.add_office_time(office, second, span)
     assert hours.next_open(office, first) <= hours.next_open(office, second)
 
 
 @settings(max_examples=120)
 @given(calendars(), _MOMENTS, _SPANS)
 def test_what_was_added_lies_between(office: OfficeCalendar, start: datetime, span: timedelta) -> None:
-    end = hours.add(office, start, span)
+    end = hours.add_office_time(office, start, span)
 
-    assert hours.between(office, start, end) == span
-    assert hours.between(office, end, start) == -span
+    assert hours.office_time_between(office, start, end) == span
+    assert hours.office_time_between(office, end, start) == -span
     assert end - start >= span
 
 
 @settings(max_examples=120)
 @given(calendars(), _MOMENTS, _MOMENTS, _MOMENTS)
 def test_lengths_of_office_time_add_up(office: OfficeCalendar, a: datetime, b: datetime, c: datetime) -> None:
-    whole = hours.between(office, a, c)
+    whole = hours.office_time_between(office, a, c)
 
-    assert hours.between(office, a, b) + hours.between(office, b, c) == whole
+    assert hours.office_time_between(office, a, b) + hours.office_time_between(office, b, c) == whole
 
 
 @settings(max_examples=120)
@@ -182,10 +191,10 @@ def test_lengths_of_office_time_add_up(office: OfficeCalendar, a: datetime, b: d
 def test_an_end_lies_in_office_hours_or_at_their_end(
     office: OfficeCalendar, start: datetime, span: timedelta
 ) -> None:
-    end = hours.add(office, start, span)
+    end = hours.add_office_time(office, start, span)
     moment = timedelta(microseconds=1)
 
     if span:
         assert hours.is_open(office, end - moment)
     assert hours.is_open(office, hours.next_open(office, end))
-    assert hours.between(office, end, hours.next_open(office, end)) == timedelta()
+    assert hours.office_time_between(office, end, hours.next_open(office, end)) == timedelta()

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gateway.domain.document import Draft, FileItem, FileRole, Recipient, ReplyLink, Signer, Urgency
-from gateway.domain.files import FileFacts
 from gateway.domain.identity import Digest
 from gateway.domain.registry import AgencyEntry, Resolution, Standing
+from gateway.domain.signatures import FileFacts
 from gateway.policy.outgoing import check
 from gateway.policy.profile import MB, Profile
 from gateway.policy.verdict import ReasonCode, Verdict

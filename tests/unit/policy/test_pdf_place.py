@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.identity import Digest
-from gateway.domain.pdf_signing import (
+from gateway.domain.pdf import (
     POINTS_PER_MM,
     Area,
     EarlierSignature,
@@ -23,7 +23,7 @@ from gateway.domain.pdf_signing import (
     Wish,
 )
 from gateway.errors import Refused
-from gateway.policy.pdf_place import EDGE, TOP, page_for, place_mark, place_seal
+from gateway.policy.pdf_signing import EDGE, TOP, page_for, place_mark, place_seal
 
 A4 = Size(width=595, height=842)
 IMAGE = Size(width=36 * POINTS_PER_MM, height=36 * POINTS_PER_MM)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.domain.signatures import CertificateFacts, Role, RoleRule
-from gateway.policy.pdf_roles import copy_form, name_of, organisation_of, role_of
+from gateway.policy.pdf_verdict import copy_form, name_of, organisation_of, role_of
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 

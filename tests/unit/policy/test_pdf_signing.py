@@ -8,15 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.domain.identity import Digest
-from gateway.domain.pdf_signing import (
-    MOST_BYTES,
-    EarlierSignature,
-    KeyFacts,
-    Purpose,
-    Spot,
-    Standing,
-    Wish,
-)
+from gateway.domain.pdf import MOST_PDF_BYTES, EarlierSignature, KeyFacts, Purpose, Spot, Standing, Wish
 from gateway.policy.pdf_signing import SESSION_LASTS, is_over, may_be_signed, may_sign
 from gateway.policy.verdict import ReasonCode
 
@@ -54,7 +46,7 @@ def test_a_document_that_a_person_signed_may_be_sealed() -> None:
     [
         (replace(SOUND, fault="not-pdf"), ReasonCode.SIGN_BROKEN),
         (replace(SOUND, encrypted=True, fault="encrypted"), ReasonCode.SIGN_ENCRYPTED),
-        (replace(SOUND, size=MOST_BYTES + 1, fault="too-large"), ReasonCode.SIGN_TOO_LARGE),
+        (replace(SOUND, size=MOST_PDF_BYTES + 1, fault="too-large"), ReasonCode.SIGN_TOO_LARGE),
         (replace(SOUND, closed=True), ReasonCode.SIGN_CLOSED),
         (replace(SOUND, earlier=()), ReasonCode.SIGN_NO_PERSON),
         (replace(SOUND, earlier=(replace(PERSON, intact=False),)), ReasonCode.SIGN_EARLIER_BROKEN),

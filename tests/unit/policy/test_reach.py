@@ -6,7 +6,7 @@ import pytest
 
 from gateway.domain.document import Recipient
 from gateway.domain.registry import AgencyEntry, Resolution, RowSource, Standing
-from gateway.policy import reach
+from gateway.policy import outgoing
 from gateway.policy.verdict import ReasonCode
 
 
@@ -18,7 +18,7 @@ def answer(
 
 
 def test_who_has_a_certificate_and_an_official_row_is_not_spoken_of() -> None:
-    assert not list(reach.of_registry([answer("Z91")], {"Z91"}))
+    assert not list(outgoing.warnings_of_registry([answer("Z91")], {"Z91"}))
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_who_has_a_certificate_and_an_official_row_is_not_spoken_of() -> None:
 def test_a_starter_row_and_a_missing_certificate_are_told_with_code_and_name(
     source: RowSource, bound: tuple[str, ...], codes: list[ReasonCode]
 ) -> None:
-    found = list(reach.of_registry([answer("Z90"), answer("Z91", source)], {"Z90", *bound}))
+    found = list(outgoing.warnings_of_registry([answer("Z90"), answer("Z91", source)], {"Z90", *bound}))
 
     assert [each.code for each in found] == codes
     assert {(each.pointer, each.params["recipient"], each.params["name"]) for each in found} == {
@@ -42,13 +42,13 @@ def test_a_starter_row_and_a_missing_certificate_are_told_with_code_and_name(
 
 @pytest.mark.parametrize("standing", [Standing.CLOSED, Standing.UNKNOWN, Standing.UNCERTAIN])
 def test_who_is_not_addressed_is_told_of_by_other_rules(standing: Standing) -> None:
-    assert not list(reach.of_registry([answer("Z91", RowSource.STARTER, standing)], ()))
-    assert not reach.addressed([answer("Z91", standing=standing)])
+    assert not list(outgoing.warnings_of_registry([answer("Z91", RowSource.STARTER, standing)], ()))
+    assert not outgoing.addressed([answer("Z91", standing=standing)])
 
 
 def test_whom_nobody_receives_for_is_told_at_its_place() -> None:
     to = [Recipient(code="Z91", name="Một"), Recipient(code="Z92", name="Hai")]
 
-    (found,) = reach.of_axis(to, {"Z92"})
+    (found,) = outgoing.warnings_of_axis(to, {"Z92"})
 
     assert (found.code, found.pointer) == (ReasonCode.RECIPIENT_UNHOSTED, "/recipients/1/code")

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.domain import registry_life
+from gateway.domain import registry_change
 from gateway.domain.registry import RowSource
-from gateway.domain.registry_change import AgencyRecord
-from gateway.domain.registry_life import Life
+from gateway.domain.registry_change import AgencyRecord, Life
 from gateway.domain.registry_reform import (
     DecidingDocument,
     Reform,
@@ -24,8 +23,8 @@ from gateway.domain.registry_reform import (
     Target,
 )
 from gateway.policy import reform as rules
-from gateway.policy import reform_duty
-from gateway.policy.reform import BuiltOn, RegistryView, plan, undoing
+from gateway.policy import reform_words
+from gateway.policy.reform import BuiltOn, RegistryView, plan_step, undoing
 
 DAY = timedelta(days=1)
 TODAY = date(2026, 11, 20)
@@ -56,14 +55,14 @@ def new(code: str, **more: str) -> Target:
 def applied(known: Mapping[str, Life], *changes: Reform) -> dict[str, Life]:
     now = dict(known)
     for change in changes:
-        planned = plan(change, RegistryView(lives=now), TODAY)
+        planned = plan_step(change, RegistryView(lives=now), TODAY)
         assert planned.conflicts == ()
         now |= planned.after
     return now
 
 
 def keys(change: Reform, known: Mapping[str, Life], **view: object) -> set[str]:
-    found = plan(change, RegistryView(lives=known, **view), TODAY)  # type: ignore[arg-type]
+    found = plan_step(change, RegistryView(lives=known, **view), TODAY)  # type: ignore[arg-type]
     return {each.key for each in found.conflicts}
 
 
@@ -95,7 +94,7 @@ def test_a_recode_ends_the_old_code_the_day_before_and_the_new_one_has_its_name(
     assert found["Z91.01"].record.valid_to == JULY - DAY
     assert found["Z91.51"].record.valid_from == JULY
     assert found["Z91.51"].record.name == "Sở Z91.01"
-    assert registry_life.heir_on(found, "Z91.01", JULY) == "Z91.51"
+    assert registry_change.heir_on(found, "Z91.01", JULY) == "Z91.51"
 
 
 @pytest.mark.parametrize(
@@ -227,11 +226,13 @@ def test_a_change_before_one_that_is_planned_already_is_refused() -> None:
 
 def test_a_plan_on_another_registry_is_not_the_one_that_was_proposed() -> None:
     known = lives("Z91.01", "Z91.02")
-    change = plan(reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",)), RegistryView(lives=known), TODAY).ready
+    change = plan_step(
+        reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",)), RegistryView(lives=known), TODAY
+    ).ready
     other = known | {"Z91.02": Life(record=replace(known["Z91.02"].record, name="Sở khác"))}
 
-    assert rules.moved_ground(change, plan(change, RegistryView(lives=known), TODAY)) is None
-    assert rules.moved_ground(change, plan(change, RegistryView(lives=other), TODAY)) is not None
+    assert rules.moved_ground(change, plan_step(change, RegistryView(lives=known), TODAY)) is None
+    assert rules.moved_ground(change, plan_step(change, RegistryView(lives=other), TODAY)) is not None
 
 
 # --- undoing, the duty ------------------------------------------------------------------------------------------
@@ -253,7 +254,7 @@ def record(change: Reform, at: datetime = NOW) -> ReformRecord:
 )
 def test_a_reform_is_undone_for_seven_days(age: timedelta, allowed: bool) -> None:
     change = reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",))
-    planned = plan(change, RegistryView(lives=lives("Z91.01", "Z91.02")), TODAY)
+    planned = plan_step(change, RegistryView(lives=lives("Z91.01", "Z91.02")), TODAY)
     view = RegistryView(lives=lives("Z91.01", "Z91.02") | dict(planned.after))
 
     found = undoing(record(change), planned.before, planned.after, view, BuiltOn(), NOW + age)
@@ -264,7 +265,7 @@ def test_a_reform_is_undone_for_seven_days(age: timedelta, allowed: bool) -> Non
 def test_undoing_a_move_that_another_leans_on_is_refused_where_it_would_close_a_circle() -> None:
     # 01 stood under 02, and moved away; then 02 went below 01 by way of 03.
     known = lives("Z91.01", "Z91.02", "Z91.03", "Z92", Z91_01="Z91.02", Z91_03="Z91.01")
-    first = plan(reform(ReformKind.MOVE, "Z91.01", parent="Z92"), RegistryView(lives=known), TODAY)
+    first = plan_step(reform(ReformKind.MOVE, "Z91.01", parent="Z92"), RegistryView(lives=known), TODAY)
     moved = applied(known | dict(first.after), reform(ReformKind.MOVE, "Z91.02", parent="Z91.03"))
 
     found = undoing(
@@ -286,7 +287,7 @@ def test_undoing_a_move_that_another_leans_on_is_refused_where_it_would_close_a_
     ],
 )
 def test_a_change_of_1_july_is_reported_by_16_july(today: date, expected: str | None) -> None:
-    found = reform_duty.duties([record(reform(ReformKind.DISSOLVE, "Z91.01"))], today)
+    found = reform_words.report_duties([record(reform(ReformKind.DISSOLVE, "Z91.01"))], today)
 
     assert [str(each.urgency) for each in found] == ([expected] if expected else [])
     assert all(each.due_on == date(2027, 7, 16) for each in found)
@@ -333,7 +334,7 @@ def test_any_sequence_leaves_one_answer_or_a_named_refusal_for_each_code_and_day
     ever: set[str] = set(now)
     for step in steps:
         if isinstance(step, Reform):
-            planned = plan(step, RegistryView(lives=now), TODAY)
+            planned = plan_step(step, RegistryView(lives=now), TODAY)
             if planned.conflicts:
                 assert not planned.after
                 continue
@@ -369,7 +370,7 @@ def _undone(
     restored = {code: life for code, life in now.items() if code not in this.before}
     restored |= {code: life for code, life in this.before.items() if life is not None}
     if n == len(done) - 1:
-        replayed = plan(this.reform, RegistryView(lives=restored), TODAY)
+        replayed = plan_step(this.reform, RegistryView(lives=restored), TODAY)
         assert dict(replayed.after) == dict(this.after), (
             "undoing the last one restores what it was planned on"
         )
@@ -382,7 +383,7 @@ def _whole(now: Mapping[str, Life]) -> None:
         first, last = life.record.valid_from, life.record.valid_to
         assert first is None or last is None or first <= last + DAY
         assert [each.until for each in life.former] == sorted({each.until for each in life.former})
-        chain = list(registry_life.successors(now, code))
+        chain = list(registry_change.successors(now, code))
         assert code not in chain
         assert len(set(chain)) == len(chain)
         assert all(heir in now for heir in chain)
@@ -392,6 +393,6 @@ def _whole(now: Mapping[str, Life]) -> None:
         for n in range(14):
             on = JULY + n * DAY
             assert life.at(on).name
-            above = list(registry_life.parents(now, code, on))
+            above = list(registry_change.parents_of(now, code, on))
             assert len(set(above)) == len(above)
             assert code not in above

@@ -7,11 +7,9 @@ from datetime import date
 
 import pytest
 
-from gateway.domain.registry_life import Life
+from gateway.domain.registry_change import Life
 from gateway.domain.registry_reform import Reform, ReformKind, Target
-from gateway.policy import reform_steps
-from gateway.policy.reform import ReformPlan, RegistryView
-from gateway.policy.reform_steps import joined, with_units
+from gateway.policy.reform import MOST_STEPS, ReformPlan, RegistryView, joined, moving_units, plan_reform
 from tests.unit.policy.test_reform import DAY, JULY, TODAY, lives, new, reform
 
 UNITS = tuple(f"Z91.01.{n:02}" for n in range(1, 4))
@@ -29,11 +27,11 @@ MERGER = reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",))
 
 
 def planned(change: Reform, known: dict[str, Life] = KNOWN) -> ReformPlan:
-    return reform_steps.plan(change, RegistryView(lives=known, below=BELOW, queued={"Z91.01": 4}), TODAY)
+    return plan_reform(change, RegistryView(lives=known, below=BELOW, queued={"Z91.01": 4}), TODAY)
 
 
 def test_a_merger_takes_its_units_along_in_one_decision_and_says_the_totals_first() -> None:
-    whole = with_units(MERGER, BELOW)
+    whole = moving_units(MERGER, BELOW)
 
     found = planned(whole)
 
@@ -68,7 +66,7 @@ def test_a_merger_alone_says_how_many_units_stay_below_what_ends() -> None:
 def test_units_go_under_one_that_begins_in_the_same_decision() -> None:
     change = reform(ReformKind.CONSOLIDATE, "Z91.01", "Z91.02", to=(new("Z91.31", parent="Z91"),))
 
-    found = planned(with_units(change, BELOW))
+    found = planned(moving_units(change, BELOW))
 
     assert found.conflicts == ()
     assert {found.after[unit].at(JULY).parent for unit in UNITS} == {"Z91.31"}
@@ -80,8 +78,8 @@ def test_units_that_the_decision_names_stay_as_it_says_and_who_has_no_heir_moves
         [MERGER, reform(ReformKind.RECODE, UNITS[0], to=(Target(code="Z91.02.11", parent="Z91.02"),))]
     )
 
-    assert with_units(named, BELOW).steps[-1].sources == UNITS[1:]
-    assert with_units(reform(ReformKind.DISSOLVE, "Z91.01"), BELOW).steps == ()
+    assert moving_units(named, BELOW).steps[-1].sources == UNITS[1:]
+    assert moving_units(reform(ReformKind.DISSOLVE, "Z91.01"), BELOW).steps == ()
 
 
 def test_what_stands_against_any_step_stands_against_the_whole_and_nothing_is_planned() -> None:
@@ -110,13 +108,13 @@ def test_a_step_is_of_the_whole_decision_and_day(steps: tuple[Reform, ...]) -> N
 
 
 def test_a_decision_without_steps_or_with_too_many_is_refused() -> None:
-    for steps in ((), (MERGER,) * (reform_steps.MOST_STEPS + 1)):
+    for steps in ((), (MERGER,) * (MOST_STEPS + 1)):
         found = planned(replace(joined([MERGER]), steps=steps))
         assert [each.key for each in found.conflicts] == ["too_many"]
 
 
 def test_the_registry_that_a_decision_was_planned_on_is_that_of_every_step() -> None:
-    whole = with_units(MERGER, BELOW)
+    whole = moving_units(MERGER, BELOW)
     moved = {
         **KNOWN,
         UNITS[2]: replace(KNOWN[UNITS[2]], record=replace(KNOWN[UNITS[2]].record, name="Ban khác")),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.policy.retry import LIMIT, GiveUp, next_try
+from gateway.policy.upkeep import RETRY_LIMIT, GiveUp, next_try
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ def test_what_cannot_heal_ends_at_once() -> None:
 
 
 def test_after_three_days_it_has_failed() -> None:
-    assert next_try(80, permanent=False, age=LIMIT, chance=0.5) == GiveUp(reason="age")
-    last = next_try(80, permanent=False, age=LIMIT - timedelta(minutes=3), chance=0.5)
+    assert next_try(80, permanent=False, age=RETRY_LIMIT, chance=0.5) == GiveUp(reason="age")
+    last = next_try(80, permanent=False, age=RETRY_LIMIT - timedelta(minutes=3), chance=0.5)
     assert last == timedelta(minutes=3)
 
 
@@ -53,7 +53,7 @@ def test_the_waits_grow_and_end_whatever_the_chance(chances: list[float]) -> Non
         waits.append(wait)
         age += wait
 
-    assert age == LIMIT
+    assert age == RETRY_LIMIT
     assert all(wait > timedelta(0) for wait in waits)
     assert all(early < late for early, late in itertools.pairwise(waits[:9]))
     assert 70 < len(waits) < 120

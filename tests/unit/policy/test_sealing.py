@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.seal import NO_SEAL, PublishedSeal, Seal
-from gateway.policy import sealing
-from gateway.policy.sealing import Rhythm
-from gateway.ports.log import LogHead
+from gateway.domain.sealed_log import NO_SEAL, PublishedSeal, Seal
+from gateway.policy import upkeep
+from gateway.policy.upkeep import Rhythm
+from gateway.ports.node import LogHead
 from tests.support.clock import START
 from tests.support.sealed import seal_key
 
@@ -36,7 +36,7 @@ def sealed(size: int, at: datetime, stamp: bytes | None = None) -> PublishedSeal
     ids=["empty", "first", "nothing new", "a minute later", "before that", "the clock was put back"],
 )
 def test_a_seal_is_due_when_something_new_waited_long_enough(head: LogHead, due: bool) -> None:
-    assert sealing.seal_is_due(head, RHYTHM, START) == due
+    assert upkeep.seal_is_due(head, RHYTHM, START) == due
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_seal_is_due_when_something_new_waited_long_enough(head: LogHead, due:
     ids=["no seal", "never stamped", "stamped", "an hour ago", "a minute ago"],
 )
 def test_a_stamp_is_due_for_the_newest_seal_once_an_hour(head: LogHead, due: bool) -> None:
-    assert sealing.stamp_is_due(head, RHYTHM, START) == due
+    assert upkeep.stamp_is_due(head, RHYTHM, START) == due
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_stamp_is_due_for_the_newest_seal_once_an_hour(head: LogHead, due: boo
     ids=["no seal", "never", "that one already", "a day ago", "an hour ago"],
 )
 def test_publishing_is_due_once_a_day_for_something_new(head: LogHead, due: bool) -> None:
-    assert sealing.publishing_is_due(head, RHYTHM, START) == due
+    assert upkeep.publishing_is_due(head, RHYTHM, START) == due
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_publishing_is_due_once_a_day_for_something_new(head: LogHead, due: bool
 def test_an_event_may_wait_five_minutes_for_its_seal(waits: timedelta | None, late: bool) -> None:
     head = LogHead(unsealed_since=None if waits is None else START - waits)
 
-    assert sealing.is_unsealed(head, START) == late
+    assert upkeep.is_unsealed(head, START) == late
 
 
 @pytest.mark.parametrize(
@@ -85,14 +85,14 @@ def test_an_event_may_wait_five_minutes_for_its_seal(waits: timedelta | None, la
 def test_zero_hours_demand_no_timestamp(since: timedelta | None, most: timedelta, lacks: bool) -> None:
     head = LogHead(unstamped_since=None if since is None else START - since)
 
-    assert sealing.lacks_stamp(head, most, START) == lacks
+    assert upkeep.lacks_stamp(head, most, START) == lacks
 
 
 def words(**given: Any) -> list[tuple[str, str]]:
-    from gateway.ops.doctor_log import findings
+    from gateway.ops.doctor_checks import log_findings
 
     stamped = given.pop("stamped", False)
-    return [(each.level, each.cause) for each in findings(LogHead(**given), START, stamped=stamped)]
+    return [(each.level, each.cause) for each in log_findings(LogHead(**given), START, stamped=stamped)]
 
 
 def test_a_doctor_says_what_is_late() -> None:

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.sent_names import meant
+from gateway.policy.door import meant_name
 
 
 def name_of(written: str) -> str | None:
     """Of a header with that file name, as a library reads it that takes a backslash for an escape."""
-    return meant(f'form-data; name="lead"; filename="{written}"', written.replace("\\", "") or None)
+    return meant_name(f'form-data; name="lead"; filename="{written}"', written.replace("\\", "") or None)
 
 
 @pytest.mark.parametrize(
@@ -47,20 +47,20 @@ def test_a_name_that_nobody_can_read_is_none(written: str) -> None:
 def test_the_extended_form_is_read_by_the_library() -> None:
     header = 'form-data; name="lead"; filename="x.pdf"; filename*=UTF-8\'\'C%C3%B4ng%20v%C4%83n.pdf'
 
-    assert meant(header, "Công văn.pdf") == "Công văn.pdf"
+    assert meant_name(header, "Công văn.pdf") == "Công văn.pdf"
 
 
 def test_a_part_without_a_name_has_none() -> None:
-    assert meant('form-data; name="lead"', None) is None
+    assert meant_name('form-data; name="lead"', None) is None
 
 
 @given(st.text(max_size=80))
 def test_no_header_breaks_the_reading_and_no_name_has_a_folder(text: str) -> None:
-    name = meant(f'form-data; filename="{text}"', text or None)
+    name = meant_name(f'form-data; filename="{text}"', text or None)
 
     assert name is None or not set(name) & set("/\\\r\n\0")
 
 
 @given(st.text(alphabet="?=%a/ \\", max_size=4000))
 def test_long_rows_of_signs_are_read_at_once(text: str) -> None:
-    assert (meant(f'form-data; filename="{text}"', text or None) or "").count("/") == 0
+    assert (meant_name(f'form-data; filename="{text}"', text or None) or "").count("/") == 0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from gateway.domain.key_use import ANY, KeyEnd
+from gateway.domain.certificates import ANY_KEY, KeyEnd
 from gateway.domain.proof import Binding
-from gateway.policy import signing_key
-from gateway.policy.signing_key import fingerprint
+from gateway.policy import trust
+from gateway.policy.trust import fingerprint
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -25,21 +25,21 @@ def end(der: bytes, at: datetime, stolen: datetime | None = None) -> KeyEnd:
 
 
 def test_where_nothing_is_bound_any_certificate_may_sign() -> None:
-    use = signing_key.use("Z91", [], [], NOW)
+    use = trust.key_use_of("Z91", [], [], NOW)
 
-    assert use == ANY
+    assert use == ANY_KEY
     assert use.fault(fingerprint(OLD)) is None
 
 
 def test_w9_where_one_is_bound_the_others_may_not_sign() -> None:
-    use = signing_key.use("Z91", [bound(OLD)], [], NOW)
+    use = trust.key_use_of("Z91", [bound(OLD)], [], NOW)
 
     assert use.fault(fingerprint(OLD)) is None
     assert "not bound" in (use.fault(fingerprint(NEW)) or "")
 
 
 def test_w9_outside_of_its_binding_nothing_signs_not_even_when_no_other_is_bound() -> None:
-    use = signing_key.use("Z91", [bound(OLD, NOW - DAY, NOW), bound(NEW, NOW + DAY)], [], NOW)
+    use = trust.key_use_of("Z91", [bound(OLD, NOW - DAY, NOW), bound(NEW, NOW + DAY)], [], NOW)
 
     assert use.fault(fingerprint(OLD)) is not None
     assert use.fault(fingerprint(NEW)) is not None
@@ -48,13 +48,13 @@ def test_w9_outside_of_its_binding_nothing_signs_not_even_when_no_other_is_bound
 def test_a_binding_of_another_code_is_none_of_ours() -> None:
     other = Binding(code="Z92", certificate_der=OLD)
 
-    assert signing_key.use("Z91", [other], [], NOW) == ANY
+    assert trust.key_use_of("Z91", [other], [], NOW) == ANY_KEY
 
 
 def test_an_ended_key_signs_nothing_from_its_end_on() -> None:
     ends = [end(OLD, NOW)]
 
-    assert signing_key.use("Z91", [bound(OLD)], ends, NOW - DAY).fault(fingerprint(OLD)) is None
-    assert "retired" in (signing_key.use("Z91", [bound(OLD)], ends, NOW).fault(fingerprint(OLD)) or "")
-    stolen = signing_key.use("Z91", [], [end(OLD, NOW, NOW - DAY)], NOW)
+    assert trust.key_use_of("Z91", [bound(OLD)], ends, NOW - DAY).fault(fingerprint(OLD)) is None
+    assert "retired" in (trust.key_use_of("Z91", [bound(OLD)], ends, NOW).fault(fingerprint(OLD)) or "")
+    stolen = trust.key_use_of("Z91", [], [end(OLD, NOW, NOW - DAY)], NOW)
     assert "stolen" in (stolen.fault(fingerprint(OLD)) or "")

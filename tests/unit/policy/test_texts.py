@@ -10,10 +10,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gateway.policy import legacy_text
-from gateway.policy.legacy_text import Letters
 from gateway.policy.profile import Profile
-from gateway.policy.texts import is_legacy_font, stamps_on
+from gateway.policy.texts import Letters, _is_syllable, _words, is_legacy_font, stamps_on, to_unicode
 from tests.support.words import texts
 
 STAMPS = Profile().secrecy_stamps
@@ -106,11 +104,9 @@ def test_names_of_other_countries_are_no_old_letters(text: str) -> None:
 VIETNAMESE = sorted(set(texts("vi")))
 # Each letter as it was written before Unicode.
 _SIGNS = [chr(code) for code in range(0xA1, 0x100)]
-_OLD_TCVN3 = {legacy_text.converted(sign, Letters.TCVN3): sign for sign in _SIGNS}
+_OLD_TCVN3 = {to_unicode(sign, Letters.TCVN3): sign for sign in _SIGNS}
 _PAIRS = [*_SIGNS, *(base + mark for base in "aeouyAEOUY\xf4\xf6\xd4\xd6" for mark in _SIGNS)]
-_OLD_VNI = {
-    new: old for old in _PAIRS if len(new := legacy_text.converted(old, Letters.VNI)) == 1 and new != old
-}
+_OLD_VNI = {new: old for old in _PAIRS if len(new := to_unicode(old, Letters.VNI)) == 1 and new != old}
 
 
 def _in_tcvn3(text: str) -> str:
@@ -142,9 +138,9 @@ def test_no_bundled_text_is_taken_for_old_letters() -> None:
 @given(st.lists(st.sampled_from(VIETNAMESE), min_size=1, max_size=3).map(" ".join), st.sampled_from(BACK))
 def test_the_same_text_in_old_letters_is_known(text: str, back: Callable[[str], str]) -> None:
     written = back(text)
-    words = legacy_text._words([written])
+    words = _words([written])
     # "Bá bé läc": what reads like Unicode but for one word may be a foreign name in it.
-    assume(len(words) > 4 and sum(not legacy_text._is_syllable(word) for word in words) >= 2)
+    assume(len(words) > 4 and sum(not _is_syllable(word) for word in words) >= 2)
     assume(max(written) <= "\xff")
 
     assert is_legacy_font(written)

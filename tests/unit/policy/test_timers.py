@@ -9,14 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.document import Urgency
-from gateway.domain.office_calendar import OfficeCalendar
-from gateway.domain.shipped_days import SHIPPED
+from gateway.domain.office_calendar import SHIPPED, OfficeCalendar
 from gateway.domain.wall_clock import VIETNAM, local
-from gateway.policy import office_hours, timers
+from gateway.policy import timers
 from gateway.policy.timers import Due, Timer
 from gateway.words import labels
 
-OFFICE = office_hours.calendar(OfficeCalendar().weekdays, OfficeCalendar().spans, SHIPPED, ())
+OFFICE = timers.calendar_of(OfficeCalendar().weekdays, OfficeCalendar().spans, SHIPPED, ())
 MOMENT = timedelta(microseconds=1)
 NORMAL = Urgency.NORMAL
 URGENT = [each for each in Urgency if each is not NORMAL]

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.person import Person, Role
-from gateway.domain.proposal import BindingChange, Content, Proposal, ProposalState
+from gateway.domain.person import BindingChange, Content, Person, Proposal, ProposalState, Role
 from gateway.policy import two_people
 from gateway.policy.two_people import AGE, OPEN_FOR, Objection
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.registry.directory import SqlDirectory
-from gateway.store.binding_log import SqlBindingLog
+from gateway.store.decisions import SqlBindingLog
 from gateway.store.engine import Role, open_engine
 from gateway.store.memory import Memory
 from tests.support.clock import ManualClock

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.domain.recipients import GroupMember, Offer, OfferKind, RecipientGroup
+from gateway.domain.registry import GroupMember, Offer, OfferKind, RecipientGroup
 from gateway.outgoing.addressing import offers, offers_of_each
 from gateway.registry.directory import SqlDirectory
 

@@ -14,12 +14,13 @@ from gateway.domain.registry import AgencyEntry, RowSource, Standing
 from gateway.errors import NotFound, StoreFailure
 from gateway.pool import ThreadPool
 from gateway.ports import FeedOutcome
-from gateway.registry import feed_apply, feed_judge
+from gateway.registry import feed as feed_apply
+from gateway.registry import feed_judge
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.feed import SqlFeed
-from gateway.registry.feed_form import AgencyLine, FeedKind, ProposalLine
+from gateway.registry.feed_file import AgencyLine, FeedKind, ProposalLine
 from gateway.registry.feed_judge import FeedRoom
-from gateway.store.binding_log import SqlBindingLog
+from gateway.store.decisions import SqlBindingLog
 from gateway.store.engine import Role, open_engine
 from gateway.store.memory import Memory
 from tests.support import feeds, pki, stores
@@ -308,7 +309,7 @@ async def test_an_import_between_judging_and_applying_is_not_overwritten(
         plan = await directory.plan_import(b"code,name\nZ95,Own\n")
         await directory.apply(plan, "operator")
         with pytest.raises(StoreFailure, match="take it again"):
-            await feed_apply.apply(room, found, "operator")
+            await feed_apply.apply_feed(room, found, "operator")
 
     assert list(await everything(directory)) == ["Z95"]
     assert (await feed.accept(path, "operator")).verdict == "applied"

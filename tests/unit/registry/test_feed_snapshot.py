@@ -21,10 +21,10 @@ from gateway.pool import ThreadPool
 from gateway.registry import feed_file, snapshot
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.feed import SqlFeed
-from gateway.registry.feed_form import FeedKind, FeedRefused
+from gateway.registry.feed_file import FeedKind, FeedRefused
 from gateway.registry.feed_judge import AGENCY, FeedRoom
 from gateway.registry.importing import row_values
-from gateway.store.binding_log import SqlBindingLog
+from gateway.store.decisions import SqlBindingLog
 from gateway.store.engine import Role, open_engine
 from gateway.store.memory import Memory
 from tests.support import feeds, pki, stores

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.registry.feed_form import AgencyLine
+from gateway.registry.feed_file import AgencyLine
 from gateway.registry.feed_stage import LONGEST_CHAIN, PROBLEMS, Stage
 from tests.support import feeds
 

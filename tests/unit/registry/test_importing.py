@@ -20,7 +20,7 @@ from gateway.pool import ThreadPool
 from gateway.registry import csv_file
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.planning import Base, on_circles, plan
-from gateway.store.binding_log import SqlBindingLog
+from gateway.store.decisions import SqlBindingLog
 from gateway.store.memory import Memory
 from tests.support import pki
 from tests.support.clock import ManualClock

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.registry.nearest import edits, nearest, one_slip
+from gateway.registry.resolving import edits, nearest, one_slip
 
 WORDS = st.text("AB.1", max_size=7)
 

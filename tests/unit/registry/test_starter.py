@@ -9,8 +9,7 @@ from importlib import resources
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.domain.agency_code import AgencyCode
-from gateway.domain.registry import RowSource, Standing
+from gateway.domain.registry import AgencyCode, RowSource, Standing
 from gateway.registry.directory import SqlDirectory
 
 TODAY = date(2026, 11, 20)

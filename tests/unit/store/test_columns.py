@@ -11,8 +11,8 @@ from sqlalchemy.dialects.sqlite import dialect
 
 from gateway.domain.document import Change, Kind
 from gateway.domain.identity import Digest, DocumentId
-from gateway.ports.rows import Target
-from gateway.store.columns import Moment, from_json, to_json
+from gateway.ports.queues import Target
+from gateway.store.row import Moment, from_json, to_json
 
 _ZONES = st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours)))
 

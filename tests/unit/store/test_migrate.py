@@ -13,8 +13,6 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 from sqlmodel import SQLModel
 
-import gateway.registry.feed_tables
-import gateway.registry.reform_tables  # noqa: F401 - its rows belong to the metadata of the registry
 from gateway import errors
 from gateway.domain.account import HostedAgency
 from gateway.office.store.store import SqlOfficeStore

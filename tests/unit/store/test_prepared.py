@@ -27,11 +27,11 @@ from sqlalchemy.types import Boolean, Float, Integer
 
 from gateway import errors
 from gateway.office.store.store import SqlOfficeStore
-from gateway.store import sqlite_here
-from gateway.store.account_tables import HostedAgencyRow
-from gateway.store.columns import Moment
-from gateway.store.prepared import Statements
+from gateway.store import drivers
+from gateway.store.drivers import Statements
+from gateway.store.row import Moment
 from gateway.store.tables import BlobRow
+from gateway.store.tables_node import HostedAgencyRow
 
 _T = Table(
     "thing",
@@ -74,16 +74,16 @@ def test_what_one_of_both_writes_the_other_reads_alike(row: dict[str, Any], othe
         new, by_id = known.of(_NEW, row, engine.dialect), known.of(_BY_ID, {"id": 0}, engine.dialect)
         assert new is not None
         assert by_id is not None
-        assert sqlite_here.run(new, driver, row).rowcount == 1
+        assert drivers.run_here(new, driver, row).rowcount == 1
         (theirs,) = connection.execute(_BY_ID, {"id": row["id"]})
-        (ours,) = sqlite_here.run(by_id, driver, {"id": row["id"]})
+        (ours,) = drivers.run_here(by_id, driver, {"id": row["id"]})
         assert (tuple(ours), ours.at, ours.words) == (tuple(theirs), row["at"], row["words"])
 
         changed = {name: value for name, value in other.items() if name != "id"}
         over = known.of(_THIS, changed | {"which": row["id"]}, engine.dialect)
         assert over is not None
-        assert sqlite_here.run(over, driver, changed | {"which": row["id"]}).rowcount == 1
-        assert sqlite_here.run(over, driver, changed | {"which": row["id"] + 1}).rowcount == 0
+        assert drivers.run_here(over, driver, changed | {"which": row["id"]}).rowcount == 1
+        assert drivers.run_here(over, driver, changed | {"which": row["id"] + 1}).rowcount == 0
         (theirs,) = connection.execute(_BY_ID, {"id": row["id"]})
         assert theirs._asdict() == changed | {"id": row["id"]}
     engine.dispose()
@@ -114,10 +114,10 @@ def test_what_the_driver_cannot_do_alone_is_left_to_sqlalchemy(statement: Any, v
 
 
 def test_so_many_rows_that_others_would_wait_go_to_a_thread() -> None:
-    rows: list[dict[str, Any]] = [{"id": n} for n in range(sqlite_here.MANY + 1)]
+    rows: list[dict[str, Any]] = [{"id": n} for n in range(drivers.MANY + 1)]
 
-    assert sqlite_here.is_slow(_NEW, rows)
-    assert not sqlite_here.is_slow(_NEW, rows[1:])
+    assert drivers.is_slow(_NEW, rows)
+    assert not drivers.is_slow(_NEW, rows[1:])
 
 
 async def test_a_value_that_cannot_be_written_is_named_and_nothing_is_stored(store: SqlOfficeStore) -> None:

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pamqp import commands, decode, encode, header
 
-from gateway.transport.amqp import decoding
+from gateway.transport.amqp import connection
 
 LATER_THAN_ALL = struct.pack(">Q", 2**62)
 WORDS = st.text(max_size=20)
@@ -37,7 +37,7 @@ VALUES = st.recursive(
 @pytest.fixture(autouse=True)
 def _widened() -> Iterator[None]:
     before = dict(decode.METHODS)
-    decoding.widen()
+    connection.widen_decoding()
     yield
     decode.METHODS.update(before)
 
@@ -52,21 +52,21 @@ def held(name: bytes, kind: bytes, value: bytes) -> bytes:
 def test_a_valid_table_is_read_as_the_library_reads_it(told: dict[str, Any]) -> None:
     data = encode.field_table(told)
 
-    assert decoding.table(data + b"what follows") == decode.field_table(data)
+    assert connection.read_table(data + b"what follows") == decode.field_table(data)
 
 
 @given(st.integers(0, 253_402_300_799))
 def test_a_valid_time_is_read_as_the_library_reads_it(seconds: int) -> None:
     data = struct.pack(">Q", seconds)
 
-    assert decoding.time(data) == decode.timestamp(data)
+    assert connection.read_time(data) == decode.timestamp(data)
 
 
 @given(st.text(max_size=60))
 def test_a_valid_short_text_is_read_as_the_library_reads_it(text: str) -> None:
     data = encode.short_string(text)
 
-    assert decoding.short_text(data + b"more") == decode.short_str(data)
+    assert connection.read_short_text(data + b"more") == decode.short_str(data)
 
 
 @given(st.dictionaries(st.sampled_from(commands.Basic.Properties.attributes()), st.binary(max_size=255)))
@@ -100,7 +100,7 @@ def whole(kind: str, data: bytes) -> bytes:
 
 @given(st.binary(max_size=400))
 def test_a_table_of_any_bytes_is_read_and_is_as_long_as_it_says(inside: bytes) -> None:
-    used, found = decoding.table(struct.pack(">I", len(inside)) + inside)
+    used, found = connection.read_table(struct.pack(">I", len(inside)) + inside)
 
     assert used == 4 + len(inside)
     assert isinstance(found, dict)
@@ -123,7 +123,7 @@ def test_one_value_that_means_nothing_costs_no_other(
     ours = held(b"x-lane", b"S", struct.pack(">I", 6) + b"urgent")[4:]
     inside = ours + held(name, kind, value)[4:]
 
-    _, found = decoding.table(struct.pack(">I", len(inside)) + inside)
+    _, found = connection.read_table(struct.pack(">I", len(inside)) + inside)
 
     assert found == {"x-lane": "urgent", **read}
 
@@ -133,15 +133,15 @@ def test_tables_within_tables_end_somewhere() -> None:
     for _ in range(10_000):
         data = held(b"", b"F", data)
 
-    _, found = decoding.table(data)
+    _, found = connection.read_table(data)
     depth = 0
     while found is not None:
         found, depth = found[""], depth + 1
 
-    assert depth == decoding.DEPTH
+    assert depth == connection.TABLE_DEPTH
 
 
 def test_the_library_reads_with_these_however_often_it_is_told() -> None:
-    decoding.widen()
+    connection.widen_decoding()
 
     assert decode.by_type(LATER_THAN_ALL, "timestamp") == (8, None)

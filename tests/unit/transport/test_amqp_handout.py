@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.ports import Arrival
-from gateway.transport.amqp.delivery import Delivery
-from gateway.transport.amqp.handout import HandOut
+from gateway.transport.amqp.handout import Delivery, HandOut
 from gateway.transport.amqp.label import Label
 from tests.support.axis_rigs import until
 

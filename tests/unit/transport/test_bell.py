@@ -4,7 +4,7 @@ import asyncio
 import threading
 from pathlib import Path
 
-from gateway.transport.bell import Bell, ring
+from gateway.transport.embedded import Bell, ring
 
 QUEUE = Path("/nowhere/axis.sqlite")
 

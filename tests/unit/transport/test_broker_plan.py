@@ -14,10 +14,23 @@ from hypothesis import strategies as st
 from gateway.domain.registry import Hosting
 from gateway.errors import Clash, Misconfigured
 from gateway.transport.amqp import topology
-from gateway.transport.broker.apply import batches
-from gateway.transport.broker.layout import Layout, layout, wanted
-from gateway.transport.broker.plan import Plan, Sign, Step, plan
-from gateway.transport.broker.things import Binding, Policy, Queue, Rights, State, User, Vhost
+from gateway.transport.broker.management import batches
+from gateway.transport.broker.plan import (
+    Binding,
+    Layout,
+    Plan,
+    Policy,
+    Queue,
+    Rights,
+    Sign,
+    State,
+    Step,
+    User,
+    Vhost,
+    layout,
+    plan,
+    wanted,
+)
 
 ADMIN = "boss"
 NODES = ("north", "south", "east")

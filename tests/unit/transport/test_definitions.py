@@ -18,9 +18,8 @@ from hypothesis import strategies as st
 from gateway.domain.registry import Hosting
 from gateway.errors import Misconfigured
 from gateway.transport.amqp import topology
-from gateway.transport.broker import definitions, passwords
-from gateway.transport.broker.layout import Layout, layout, wanted
-from gateway.transport.broker.things import Thing
+from gateway.transport.broker import definitions
+from gateway.transport.broker.plan import Layout, Thing, layout, wanted
 
 TWO = [
     Hosting(node="north", code="Z91", alias="000.00.00.Z91"),
@@ -126,7 +125,7 @@ def test_a_node_may_read_its_own_queues_and_nothing_else(nodes: list[str]) -> No
 
 def test_users_have_no_tags_and_no_password_that_can_be_read() -> None:
     axis = layout("v", TWO)
-    hashes = passwords.hashes({"north": "open sesame"}, {})
+    hashes = definitions.password_hashes({"north": "open sesame"}, {})
 
     users = file_of(axis, hashes)["users"]
 
@@ -137,31 +136,31 @@ def test_users_have_no_tags_and_no_password_that_can_be_read() -> None:
 
 @given(password=st.text(min_size=1), salt=st.binary(min_size=4, max_size=4))
 def test_a_hash_is_salt_and_digest_as_the_broker_reads_it(password: str, salt: bytes) -> None:
-    raw = base64.b64decode(passwords.hashed(password, salt))
+    raw = base64.b64decode(definitions.hashed_password(password, salt))
 
     assert raw == salt + hashlib.sha256(salt + password.encode()).digest()
-    assert passwords.matches(password, passwords.hashed(password, salt))
-    assert not passwords.matches(password + "x", passwords.hashed(password, salt))
+    assert definitions.matches_hash(password, definitions.hashed_password(password, salt))
+    assert not definitions.matches_hash(password + "x", definitions.hashed_password(password, salt))
 
 
 def test_a_password_in_force_keeps_its_hash_and_another_gets_a_new_one() -> None:
-    kept = passwords.hashed("same", b"salt")
+    kept = definitions.hashed_password("same", b"salt")
 
-    again = passwords.hashes({"north": "same", "south": "new"}, {"north": kept, "south": kept})
+    again = definitions.password_hashes({"north": "same", "south": "new"}, {"north": kept, "south": kept})
 
     assert again["north"] == kept
     assert again["south"] != kept
-    assert passwords.matches("new", again["south"])
-    assert not passwords.matches("x", "no base64!")
+    assert definitions.matches_hash("new", again["south"])
+    assert not definitions.matches_hash("x", "no base64!")
 
 
 def test_missing_passwords_are_made_for_their_owner_alone_and_never_made_twice(tmp_path: Path) -> None:
     folder = tmp_path / "passwords"
     with pytest.raises(Misconfigured, match="password of the node north cannot be read"):
-        passwords.read(folder, ["north"], make=False)
+        definitions.read_passwords(folder, ["north"], make=False)
 
-    first = passwords.read(folder, ["north", "south"], make=True)
-    second = passwords.read(folder, ["north", "south"], make=True)
+    first = definitions.read_passwords(folder, ["north", "south"], make=True)
+    second = definitions.read_passwords(folder, ["north", "south"], make=True)
 
     assert first == second
     assert len(first["north"]) >= 40
@@ -180,7 +179,7 @@ def test_a_password_file_that_guards_nothing_is_refused(
     (tmp_path / "north").chmod(mode)
 
     with pytest.raises(Misconfigured, match=words):
-        passwords.read(tmp_path, ["north"], make=True)
+        definitions.read_passwords(tmp_path, ["north"], make=True)
 
 
 def test_a_large_axis_is_written_piece_by_piece(tmp_path: Path) -> None:

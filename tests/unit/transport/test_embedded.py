@@ -17,7 +17,7 @@ from gateway.domain.document import Lane
 from gateway.errors import BrokerRefused, Misconfigured, NotFound, Unreachable
 from gateway.pool import ThreadPool
 from gateway.ports import Fate, Parcel
-from gateway.transport import queue_sql
+from gateway.transport import queue_file
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.parcel import SMALL, STALE_S
 from tests.support.clock import ManualClock
@@ -324,7 +324,7 @@ async def test_a_file_that_is_no_database_is_unreachable(
 async def test_a_queue_of_a_newer_program_is_left_alone(
     tmp_path: Path, clock: ManualClock, pool: ThreadPool
 ) -> None:
-    newer = queue_sql.SCHEMA_VERSION + 1
+    newer = queue_file.SCHEMA_VERSION + 1
     with sqlite3.connect(tmp_path / "axis.sqlite") as queue:
         queue.execute(f"PRAGMA user_version = {newer}")
     queue.close()
@@ -389,11 +389,11 @@ async def test_a_publish_that_is_cancelled_leaves_nothing_half_done(
         assert len(await axis.take(10, 60)) == 1
 
 
-@pytest.mark.parametrize("which", [queue_sql.DUE, queue_sql.DUE_ORDINARY], ids=["all", "ordinary"])
+@pytest.mark.parametrize("which", [queue_file.DUE, queue_file.DUE_ORDINARY], ids=["all", "ordinary"])
 def test_a_long_backlog_is_searched_by_index(tmp_path: Path, which: str) -> None:
     asked = {"node": "one", "now": 0.0, "far": 120.0, "most": 10}
     with sqlite3.connect(tmp_path / "axis.sqlite", isolation_level=None) as queue:
-        queue.executescript(queue_sql.SCHEMA)
+        queue.executescript(queue_file.SCHEMA)
         plan = [row[3] for row in queue.execute("EXPLAIN QUERY PLAN " + which, asked)]
     queue.close()
 

@@ -16,7 +16,7 @@ from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
 from gateway.ports import Parcel
-from gateway.transport import queue_sql
+from gateway.transport import queue_file
 from gateway.transport.embedded import EmbeddedAxis
 from tests.support.clock import ManualClock
 from tests.support.parcels import bytes_of, settled
@@ -101,5 +101,5 @@ async def test_a_queue_file_of_the_first_version_is_taken_over_with_what_lies_in
     assert list((tmp_path / "payload").iterdir()) == []
     assert told == [("old", None), ("p1", "one")]
     with closing(sqlite3.connect(tmp_path / "axis.sqlite")) as queue:
-        assert queue.execute("PRAGMA user_version").fetchone() == (queue_sql.SCHEMA_VERSION,)
+        assert queue.execute("PRAGMA user_version").fetchone() == (queue_file.SCHEMA_VERSION,)
         assert queue.execute("SELECT * FROM payload").fetchall() == []

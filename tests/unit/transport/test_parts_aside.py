@@ -9,7 +9,7 @@ import pytest
 
 from gateway.errors import Clash, NotFound, StoreFailure
 from gateway.ports import DeadParcel
-from gateway.transport.amqp.parts_aside import AsideSets
+from gateway.transport.amqp.dead import AsideSets
 from gateway.transport.amqp.parts_set import Aside
 from gateway.transport.amqp.parts_spool import Landed, Spool
 from tests.support.clock import ManualClock

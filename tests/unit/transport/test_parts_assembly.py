@@ -12,10 +12,9 @@ import pytest
 from gateway.errors import StoreFailure
 from gateway.pool import ThreadPool
 from gateway.ports import Arrival, DeadParcel
-from gateway.transport.amqp.assembly import Assembly
-from gateway.transport.amqp.handout import HandOut
-from gateway.transport.amqp.hosted import Hosted
-from gateway.transport.amqp.parts_aside import AsideSets
+from gateway.transport.amqp.consumer import Assembly
+from gateway.transport.amqp.dead import AsideSets
+from gateway.transport.amqp.handout import HandOut, Hosted
 from gateway.transport.amqp.parts_spool import Spool
 from tests.support.clock import ManualClock
 from tests.support.parts import LIMITS, cut, land, opened

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from gateway.transport.amqp.parts_split import Part
 from gateway.transport.amqp.parts_spool import Joined, Landed, Spool
+from gateway.transport.amqp.publisher import Part
 from tests.support.clock import ManualClock
 from tests.support.parts import LIMITS, bytes_of, cut, files_in, land, opened
 

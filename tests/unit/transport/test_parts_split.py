@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import BrokerRefused
-from gateway.transport.amqp.parts_split import Part, pieces
+from gateway.transport.amqp.publisher import Part, parts_of
 from tests.support.parts import cut, parcel
 
 MB = 1024 * 1024
@@ -61,7 +61,7 @@ def test_bytes_that_are_not_those_announced_never_get_their_last_part(found: byt
     given: list[Part] = []
 
     with pytest.raises(BrokerRefused, match="not what was announced"):
-        given.extend(pieces(rotten, 5))
+        given.extend(parts_of(rotten, 5))
 
     assert all(part.n < part.of for part in given)
 
@@ -89,7 +89,7 @@ def test_one_part_is_in_memory_at_a_time() -> None:
     whole = replace(parcel(b""), size=64 * MB, open=lambda: cast(BinaryIO, Long(64 * MB)))
     tracemalloc.start()
     try:
-        sizes = [len(part.body) for part in islice(pieces(whole, 4 * MB), 15)]
+        sizes = [len(part.body) for part in islice(parts_of(whole, 4 * MB), 15)]
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import Clash, Misconfigured
-from gateway.trust.anchors import LARGEST, AnchorFile
+from gateway.trust.folder import LARGEST_ANCHOR_FILE, AnchorFile
 from tests.support import pki
 from tools.pki import parts
 
@@ -50,7 +50,7 @@ def test_a_file_that_is_too_large_is_not_cut_and_written_again(tmp_path: Path) -
     anchors = AnchorFile(tmp_path / "ca.pem")
     anchors.add(root(1))
     with (tmp_path / "ca.pem").open("ab") as file:
-        file.write(b"\n" * LARGEST)
+        file.write(b"\n" * LARGEST_ANCHOR_FILE)
     size = (tmp_path / "ca.pem").stat().st_size
 
     with pytest.raises(Misconfigured, match="more than"):

@@ -14,14 +14,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as protocol
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
-from gateway.domain.revocation import Question, Source
+from gateway.domain.certificates import Question, Source
 from gateway.errors import GatewayError, InvalidProof, NotFound, Unreachable
-from gateway.trust.answers import Answers, Known, fingerprint, ocsp_question
-from gateway.trust.authorities import Authorities
+from gateway.trust.authorities import Authorities, IssuerSources
 from gateway.trust.bounded_http import Bounds
 from gateway.trust.chain import Chains
-from gateway.trust.crl import RevocationList
-from gateway.trust.revocation_sources import IssuerSources
+from gateway.trust.evidence import Answers, KnownAnswers, fingerprint, ocsp_question
+from gateway.trust.revocation import RevocationList
 from tests.support.responder import LIST_TYPE, Reply, Responder, responding
 from tools.pki.make import Pki
 from tools.pki.parts import NO_CHECK, Extension, ocsp_answer
@@ -158,8 +157,8 @@ def test_threat_045_nothing_counts_of_a_responder_that_a_known_list_names(
     responder.answer = lambda _: Reply(body=body)
     about = {leaf().serial_number: (body,)}
 
-    before = Answers(fixed=Known(about=about)).statements(leaf(), ca.certificate)
-    answers = Answers(fixed=Known(lists=(listed,), about=about))
+    before = Answers(fixed=KnownAnswers(about=about)).statements(leaf(), ca.certificate)
+    answers = Answers(fixed=KnownAnswers(lists=(listed,), about=about))
     after = answers.statements(leaf(), ca.certificate)
 
     assert [each.source for each in before] == [Source.OCSP]

@@ -26,8 +26,8 @@ from pypdf.generic import (
     TextStringObject,
 )
 
-from gateway.domain.files import FileFacts
 from gateway.domain.identity import Digest
+from gateway.domain.signatures import FileFacts
 from gateway.errors import StoreFailure
 from gateway.trust.inspector import FileInspector, InspectLimits
 from gateway.words import labels

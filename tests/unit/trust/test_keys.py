@@ -13,15 +13,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.domain.certificates import ANY_KEY, KeyUse
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, PacketId
-from gateway.domain.key_use import ANY, KeyUse
-from gateway.edxml.sign import Qualifier, signature
-from gateway.edxml.signature import parse
+from gateway.edxml.signature import Qualifier, parse, sign_body
 from gateway.errors import Clash, Misconfigured, NotFound
-from gateway.policy.signing_key import fingerprint
+from gateway.policy.trust import fingerprint
 from gateway.ports import EnvelopeSigner
-from gateway.registry.feed_signature import TAG
+from gateway.registry.feed_judge import TAG
 from gateway.trust.authority import Authority
 from gateway.trust.key_material import ENVELOPES, FEEDS
 from gateway.trust.keys import CURVE_ORDERS, KeyDirectory, KeyKind, password_from
@@ -199,11 +198,11 @@ def test_w9_of_keys_that_may_be_used_the_one_bound_last_signs(keys: KeyDirectory
 def test_what_was_signed_leaves_only_while_its_key_may_sign(keys: KeyDirectory) -> None:
     mine = fingerprint(_certified(keys).certificate_der)
 
-    assert keys.fault(CODE, mine, AT, ANY) is None
+    assert keys.fault(CODE, mine, AT, ANY_KEY) is None
     assert keys.fault(CODE, mine, AT, KeyUse(ended={mine: "retired"})) == "retired"
-    assert "time" in (keys.fault(CODE, mine, AT + timedelta(days=3650), ANY) or "")
+    assert "time" in (keys.fault(CODE, mine, AT + timedelta(days=3650), ANY_KEY) or "")
 
 
 def pki_signature() -> bytes:
     qualifier = Qualifier(packet_id=PacketId("p"), kind=Kind.DOCUMENT)
-    return signature(Digest("0" * 64), pki.signer(kind="p256"), qualifier, AT)
+    return sign_body(Digest("0" * 64), pki.signer(kind="p256"), qualifier, AT)

@@ -19,8 +19,8 @@ from gateway.demo.signers import DemoSigners
 from gateway.domain.signatures import FileVerdict, LegalValue, Role, SignerVerdict, Word
 from gateway.policy import pdf_verdict
 from gateway.trust.authority import Authority
-from gateway.trust.pdf_signatures import facts
-from gateway.trust.pdf_signatures.folder import PdfFolder
+from gateway.trust.pdf_signatures import child
+from gateway.trust.pdf_signatures.child import PdfFolder
 from tests.support import pdf_pki, pdfs, printed
 from tests.support.areas import area_in_mm
 from tests.support.pdf_pki import SEEN, SIGNED, agency, person, root, tsa
@@ -51,7 +51,7 @@ def judge(tmp_path: Path) -> Judge:
         pdf: bytes, *, seen: datetime = SEEN, now: datetime | None = None, **trust: object
     ) -> FileVerdict:
         folder = pdf_pki.folder(tmp_path / str(next(numbers)), **trust)  # type: ignore[arg-type]
-        found = facts.collect(io.BytesIO(pdf), PdfFolder(folder).read(), seen, now or seen)
+        found = child.collect(io.BytesIO(pdf), PdfFolder(folder).read(), seen, now or seen)
         return pdf_verdict.judge("a.pdf", 1, found)
 
     return judged
@@ -462,11 +462,11 @@ def test_what_the_node_seals_is_official_and_what_it_marks_as_a_copy_is_a_copy(t
     both = signers.signed_by_both(sample, area_in_mm(130, 181, 45, 22), at)
     copy = pdfs.sign(sample, agency(), "Copy", shown="SAO Y")
 
-    found = facts.collect(io.BytesIO(both), trust, SEEN, SEEN)
+    found = child.collect(io.BytesIO(both), trust, SEEN, SEEN)
     verdict = pdf_verdict.judge("a.pdf", 1, found)
     assert pdf_verdict.legal_value(verdict) is LegalValue.OFFICIAL
     assert "Sở Mẫu" in found.signatures[1].mark
     folder = PdfFolder(pdf_pki.folder(tmp_path / "other")).read()
-    copied = facts.collect(io.BytesIO(copy), folder, SEEN, SEEN)
+    copied = child.collect(io.BytesIO(copy), folder, SEEN, SEEN)
     assert copied.signatures[0].mark == "SAO Y"
     assert pdf_verdict.legal_value(pdf_verdict.judge("a.pdf", 1, copied)) is LegalValue.COPY

@@ -27,18 +27,17 @@ from pyhanko_certvalidator import ValidationContext
 
 from gateway.demo.signers import DemoSigners, seal_png
 from gateway.domain.identity import Digest
-from gateway.domain.pdf_signing import Area, Placement, Purpose, Wish
+from gateway.domain.pdf import Area, Placement, Purpose, Wish
 from gateway.errors import Clash, InvalidProof, Unreachable
-from gateway.ops.verify_pdf import verify_pdf
-from gateway.policy import pdf_place
-from gateway.ports.signing import AgencyKey
+from gateway.ops.pdf import verify_pdf
+from gateway.policy import pdf_signing
+from gateway.ports.services import AgencyKey
 from gateway.trust.authority import Authority
+from gateway.trust.pdf_layout import PageFrame
 from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox
-from gateway.trust.pdf_signing.geometry import PageFrame
-from gateway.trust.pdf_signing.key_file import HeldKey
-from gateway.trust.pdf_signing.proof import LongTerm, TimeSource
-from gateway.trust.pdf_signing.signer import PadesSigner
-from gateway.trust.pdf_signing.type_setting import set_text, width_of
+from gateway.trust.pdf_signing.agency_key import HeldKey
+from gateway.trust.pdf_signing.appearance import set_text, width_of
+from gateway.trust.pdf_signing.signer import LongTerm, PadesSigner, TimeSource
 from tests.support import pdfs
 from tests.support.areas import area_in_mm
 from tests.support.pdf_pages import A4, paper
@@ -72,7 +71,7 @@ def marked(
     """Signed with the mark of a copy on page 1."""
     out = path.with_name(f"{path.stem}-signed.pdf")
     layouts = [signer.set_text(MARK, 10, 227), signer.set_text(["; ".join(MARK)], 10, 500)]
-    placement = replace(pdf_place.place_mark(COPY, signer.view(path, 1), layouts), reason=MARK[0])
+    placement = replace(pdf_signing.place_mark(COPY, signer.view(path, 1), layouts), reason=MARK[0])
     signer.sign(path, out, placement, None, opened or key(holder), SIGNED)
     return out, placement
 
@@ -80,9 +79,9 @@ def marked(
 def sealed(path: Path) -> tuple[Path, Placement]:
     out = path.with_name(f"{path.stem}-sealed.pdf")
     standing, image = SIGNER.examine(path), seal_png(AGENCY_NAME)
-    view = SIGNER.view(path, pdf_place.page_for(standing, SEAL))
+    view = SIGNER.view(path, pdf_signing.page_for(standing, SEAL))
     text = SIGNER.set_text(MARK[1:], 8, 170)
-    placement = pdf_place.place_seal(standing, SEAL, view, SIGNER.image_size(image), text)
+    placement = pdf_signing.place_seal(standing, SEAL, view, SIGNER.image_size(image), text)
     SIGNER.sign(path, out, placement, image, key(), SIGNED)
     return out, placement
 
@@ -518,7 +517,7 @@ def test_with_a_timestamp_authority_the_signature_carries_trusted_time(
 ) -> None:
     path, out = on_disk(tmp_path, paper()), tmp_path / "out.pdf"
     lists = LongTerm(folder=folder(tmp_path / "trust")) if with_lists else None
-    placement = pdf_place.place_mark(COPY, SIGNER.view(path, 1), [SIGNER.set_text(MARK, 10, 227)])
+    placement = pdf_signing.place_mark(COPY, SIGNER.view(path, 1), [SIGNER.set_text(MARK, 10, 227)])
 
     with responding(stamping(tsa())) as authority:
         signer = replace(timed(authority.url), long_term=lists)
@@ -588,7 +587,7 @@ def test_a_demonstration_signs_as_a_person_and_as_an_agency(tmp_path: Path) -> N
 
 def test_a_file_that_is_not_the_one_expected_is_not_signed(tmp_path: Path) -> None:
     path, out = on_disk(tmp_path, paper()), tmp_path / "out.pdf"
-    placement = pdf_place.place_mark(COPY, SIGNER.view(path, 1), [SIGNER.set_text(MARK, 10, 227)])
+    placement = pdf_signing.place_mark(COPY, SIGNER.view(path, 1), [SIGNER.set_text(MARK, 10, 227)])
 
     with pytest.raises(Clash) as refused:
         SIGNER.sign(path, out, placement, None, key(), SIGNED, Digest("0" * 64))

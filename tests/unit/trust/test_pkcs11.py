@@ -21,8 +21,7 @@ from gateway.ports import EnvelopeSigner
 from gateway.trust.authority import Authority
 from gateway.trust.key_material import CURVE_ORDERS, ENVELOPES, TOKEN
 from gateway.trust.keys import KeyDirectory, KeyKind
-from gateway.trust.pkcs11_keys import label
-from gateway.trust.pkcs11_token import Pkcs11Token
+from gateway.trust.pkcs11_keys import Pkcs11Token, label
 from tests.services.softhsm import Hsm, Token
 from tests.support import hsm as hsms
 

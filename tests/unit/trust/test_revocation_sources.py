@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.errors import Misconfigured
-from gateway.trust.answers import AnswerFiles, Answers
-from gateway.trust.revocation_sources import read
+from gateway.trust.authorities import read_sources
+from gateway.trust.evidence import AnswerFiles, Answers
 from tools.pki.make import Pki
 
 AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_without_the_file_nobody_is_asked(folder: Path) -> None:
-    assert read(folder) == ()
+    assert read_sources(folder) == ()
 
 
 def test_each_certificate_of_the_named_file_has_its_addresses(folder: Path) -> None:
@@ -34,7 +34,7 @@ def test_each_certificate_of_the_named_file_has_its_addresses(folder: Path) -> N
         GOOD + 'crl = ["https://crl.example.invalid/a.crl"]\nnonce = "required"\n', encoding="utf-8"
     )
 
-    (found,) = read(folder)
+    (found,) = read_sources(folder)
 
     assert found.issuer == PKI.root.certificate
     assert found.ocsp == ("http://ocsp.example.invalid/",)
@@ -67,7 +67,7 @@ def test_threat_046_a_file_that_says_something_else_stops_the_node(
     (folder / "revocation.toml").write_text(text, encoding="utf-8")
 
     with pytest.raises(Misconfigured, match=word):
-        read(folder)
+        read_sources(folder)
 
 
 def test_answers_in_files_are_read_by_certificate(folder: Path) -> None:

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.seal import NO_SEAL, Seal, SignedSeal
+from gateway.domain.sealed_log import NO_SEAL, Seal, SignedSeal
 from gateway.errors import InvalidProof, Misconfigured
-from gateway.trust import seal_key
+from gateway.trust import seals
 from gateway.trust.key_material import CURVE_ORDERS
 from gateway.trust.keys import KeyDirectory
 from tests.support.pki import key
@@ -33,11 +33,11 @@ SEAL = Seal(
 ORDER = CURVE_ORDERS["secp256r1"]
 P256 = key("p256", "seal")
 assert isinstance(P256, ec.EllipticCurvePrivateKey)
-SIGNED = seal_key.SealKey(P256).sign(SEAL)
+SIGNED = seals.SealKey(P256).sign(SEAL)
 
 
 def test_a_seal_that_it_signed_holds_by_anybodys_verifier() -> None:
-    seal_key.check(SIGNED)
+    seals.check_seal(SIGNED)
 
     public = serialization.load_der_public_key(SIGNED.key)
     assert isinstance(public, ec.EllipticCurvePublicKey)
@@ -60,35 +60,35 @@ def test_a_seal_that_it_signed_holds_by_anybodys_verifier() -> None:
             + (ORDER - int.from_bytes(SIGNED.signature[32:], "big")).to_bytes(32, "big"),
         ),
         replace(SIGNED, key=b"no key"),
-        replace(SIGNED, key=seal_key.SealKey(ec.generate_private_key(ec.SECP256R1())).public),
+        replace(SIGNED, key=seals.SealKey(ec.generate_private_key(ec.SECP256R1())).public),
     ],
     ids=["size", "log", "short", "long", "zero", "the twin with high s", "no key", "another key"],
 )
 def test_another_seal_signature_or_key_does_not_hold(changed: SignedSeal) -> None:
     with pytest.raises(InvalidProof):
-        seal_key.check(changed)
+        seals.check_seal(changed)
 
 
 def test_a_key_of_another_kind_signs_no_seal() -> None:
     rsa_key = key("rsa-2048").public_key()
     der = rsa_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     with pytest.raises(InvalidProof, match="P-256"):
-        seal_key.check(replace(SIGNED, key=der))
+        seals.check_seal(replace(SIGNED, key=der))
 
 
 @given(signature=st.binary(min_size=64, max_size=64), der=st.binary(max_size=100))
 def test_no_bytes_break_the_check(signature: bytes, der: bytes) -> None:
     with pytest.raises(InvalidProof):
-        seal_key.check(replace(SIGNED, signature=signature))
+        seals.check_seal(replace(SIGNED, signature=signature))
     with pytest.raises(InvalidProof):
-        seal_key.check(replace(SIGNED, key=der))
+        seals.check_seal(replace(SIGNED, key=der))
 
 
 def test_the_key_is_made_once_and_is_the_nodes_own(tmp_path: Path) -> None:
-    made = seal_key.open_key(tmp_path, b"secret")
+    made = seals.open_seal_key(tmp_path, b"secret")
 
     file = tmp_path / "_log" / "seal.key.pem"
-    assert seal_key.open_key(tmp_path, b"secret").public == made.public
+    assert seals.open_seal_key(tmp_path, b"secret").public == made.public
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert b"ENCRYPTED" in file.read_bytes()
     assert [each.name for each in file.parent.iterdir()] == ["seal.key.pem"]
@@ -96,32 +96,32 @@ def test_the_key_is_made_once_and_is_the_nodes_own(tmp_path: Path) -> None:
 
 def test_processes_that_start_together_have_one_key(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(lambda _: seal_key.open_key(tmp_path, None).public, range(8)))
+        found = list(threads.map(lambda _: seals.open_seal_key(tmp_path, None).public, range(8)))
 
     assert len(set(found)) == 1
 
 
 def test_it_is_no_agencys_key(tmp_path: Path) -> None:
-    seal_key.open_key(tmp_path, None)
+    seals.open_seal_key(tmp_path, None)
 
     assert KeyDirectory(tmp_path, None).entries() == ()
 
 
 def test_a_key_that_does_not_open_says_so_without_the_password(tmp_path: Path) -> None:
-    seal_key.open_key(tmp_path, b"secret")
+    seals.open_seal_key(tmp_path, b"secret")
     with pytest.raises(Misconfigured) as caught:
-        seal_key.open_key(tmp_path, b"hunter-two")
+        seals.open_seal_key(tmp_path, b"hunter-two")
 
     assert "hunter" not in str(caught.value) + caught.value.hint
     (tmp_path / "_log" / "seal.key.pem").write_bytes(b"rubbish")
     with pytest.raises(Misconfigured):
-        seal_key.open_key(tmp_path, None)
+        seals.open_seal_key(tmp_path, None)
 
 
 def test_threat_120_it_signs_seals_and_nothing_that_somebody_brings() -> None:
     """What it signs always begins with the domain tag: no envelope, status or pack does."""
-    offered = [name for name in dir(seal_key.SealKey) if not name.startswith("_")]
+    offered = [name for name in dir(seals.SealKey) if not name.startswith("_")]
 
     assert offered == ["sign"]
     with pytest.raises(AttributeError):
-        seal_key.SealKey(P256).sign(b"<SignedInfo/>")  # type: ignore[arg-type]  # that is the attack
+        seals.SealKey(P256).sign(b"<SignedInfo/>")  # type: ignore[arg-type]  # that is the attack

@@ -15,11 +15,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.seal import MOST_STAMP
+from gateway.domain.sealed_log import MOST_STAMP
 from gateway.errors import InvalidProof, Misconfigured, Unreachable
-from gateway.trust import timestamp
+from gateway.trust import seals
 from gateway.trust.bounded_http import Bounds
-from gateway.trust.timestamp import TimestampAuthority
+from gateway.trust.seals import TimestampAuthority
 from tests.support import tsa as authorities
 from tests.support.responder import Reply
 from tests.support.tsa import REPLY, Running, Tsa, tsa
@@ -46,7 +46,7 @@ def test_a_good_answer_proves_its_time_and_names_who_says_so(running: Running) -
     assert stamp.at == NOW
     assert stamp.authority == "CN=time authority"
     assert len(stamp.chain) == 2
-    assert timestamp.check(token, DATA, [tsa().root]) == stamp
+    assert seals.check_stamp(token, DATA, [tsa().root]) == stamp
     (asked,) = running.asked
     assert DATA not in asked
 
@@ -62,7 +62,7 @@ def test_each_question_has_its_own_nonce(running: Running) -> None:
 def test_a_token_holds_after_its_certificates_ran_out() -> None:
     short = tsa("short", ends=NOW + timedelta(days=1))
 
-    assert timestamp.check(short.token(DATA, NOW), DATA, [short.root]).at == NOW
+    assert seals.check_stamp(short.token(DATA, NOW), DATA, [short.root]).at == NOW
 
 
 TOKEN = tsa().token(DATA, NOW)
@@ -91,7 +91,7 @@ WEB = tsa("web", purpose=ExtendedKeyUsageOID.SERVER_AUTH)
 )
 def test_a_wrong_token_proves_nothing(case: str, made: bytes, data: bytes, trusted: Tsa) -> None:
     with pytest.raises(InvalidProof):
-        timestamp.check(made, data, [trusted.root])
+        seals.check_stamp(made, data, [trusted.root])
 
 
 def test_a_twin_of_the_signers_certificate_cannot_lend_it_a_purpose() -> None:
@@ -99,7 +99,7 @@ def test_a_twin_of_the_signers_certificate_cannot_lend_it_a_purpose() -> None:
     token = authorities.with_twin(WEB, authorities.forged_twin(WEB)).token(DATA, NOW)
 
     with pytest.raises(InvalidProof, match="exactly one signer"):
-        timestamp.check(token, DATA, [WEB.root])
+        seals.check_stamp(token, DATA, [WEB.root])
 
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")  # of a library that will refuse it one day
@@ -111,7 +111,7 @@ def test_a_token_with_a_byte_changed_never_proves_another_time_or_raises_anythin
     token = bytearray(TOKEN)
     token[data.draw(st.integers(0, len(token) - 1))] ^= data.draw(st.integers(1, 255))
     try:
-        found = timestamp.check(bytes(token), DATA, [tsa().root])
+        found = seals.check_stamp(bytes(token), DATA, [tsa().root])
     except InvalidProof:
         return
     assert found.at == NOW
@@ -237,9 +237,9 @@ def test_an_address_that_is_none_is_told_as_such(url: str) -> None:
 def test_roots_that_cannot_be_read_are_told_with_their_file(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     with pytest.raises(Misconfigured, match=r"ca\.pem"):
-        timestamp.read_roots(file)
+        seals.read_time_roots(file)
     file.write_bytes(b"no certificate")
     with pytest.raises(Misconfigured):
-        timestamp.read_roots(file)
+        seals.read_time_roots(file)
     file.write_bytes(tsa().root.public_bytes(Encoding.PEM))
-    assert timestamp.read_roots(file) == (tsa().root,)
+    assert seals.read_time_roots(file) == (tsa().root,)

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 import gateway.words
-from gateway.words.catalogue import LANGUAGES, SUBJECT_OF, SUBJECTS, CatalogueError, Counted, parsed, read
+from gateway.words.labels import (
+    LANGUAGES,
+    SUBJECT_OF,
+    SUBJECTS,
+    CatalogueError,
+    Counted,
+    parsed_catalogue,
+    read_catalogue,
+)
 
 FOLDER = Path(gateway.words.__file__).parent
 FILES = sorted(FOLDER.glob("*/*.po"))
@@ -26,7 +34,9 @@ def test_there_is_one_file_for_each_subject_and_language() -> None:
 
 def test_every_entry_stands_in_the_file_that_its_head_names() -> None:
     heads = [head for named in SUBJECTS.values() for head in named.split()]
-    read_from = {subject: {key.partition(".")[0] for key in read("vi", subject)} for subject in SUBJECTS}
+    read_from = {
+        subject: {key.partition(".")[0] for key in read_catalogue("vi", subject)} for subject in SUBJECTS
+    }
 
     assert len(heads) == len(set(heads))
     assert {subject: set(named.split()) for subject, named in SUBJECTS.items()} == read_from
@@ -46,7 +56,8 @@ def test_both_languages_have_their_entries_in_the_same_order_and_count_the_same(
 
 def _shape(subject: str, lang: str) -> list[tuple[str, str | None]]:
     return [
-        (key, text.counts if isinstance(text, Counted) else None) for key, text in read(lang, subject).items()
+        (key, text.counts if isinstance(text, Counted) else None)
+        for key, text in read_catalogue(lang, subject).items()
     ]
 
 
@@ -103,13 +114,13 @@ def test_each_language_has_one_rule_of_plurals() -> None:
 )
 def test_a_file_of_another_form_is_refused_with_its_line(text: str, fault: str) -> None:
     with pytest.raises(CatalogueError, match=re.escape(f"some.po:{fault}")):
-        parsed(text, "some.po")
+        parsed_catalogue(text, "some.po")
 
 
 def test_lines_that_a_tool_wrapped_and_escapes_are_put_together() -> None:
     text = HEADER + '#. note\nmsgid "a.b"\nmsgstr ""\n"one \\"line\\"\\n"\n"a\\\\n and\\tmore"\n'
 
-    assert parsed(text, "some.po") == {"a.b": 'one "line"\na\\n and\tmore'}
+    assert parsed_catalogue(text, "some.po") == {"a.b": 'one "line"\na\\n and\tmore'}
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, "1", "1,204", "1.204", "many", None])
@@ -118,7 +129,9 @@ def test_the_rule_of_the_catalogue_chooses_the_form(
     rule: str, for_one: tuple[object, ...], n: object
 ) -> None:
     head = HEADER.replace("n != 1", rule)
-    text = parsed(head + 'msgid "a"\nmsgid_plural "{n}"\nmsgstr[0] "one"\nmsgstr[1] "many"\n', "a.po")["a"]
+    text = parsed_catalogue(
+        head + 'msgid "a"\nmsgid_plural "{n}"\nmsgstr[0] "one"\nmsgstr[1] "many"\n', "a.po"
+    )["a"]
 
     assert isinstance(text, Counted)
     assert text.form({"n": n}) == ("one" if n in for_one else "many")

@@ -20,11 +20,10 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.status import CODES, STATES, RequestKind, RequestState
-from gateway.policy.contents import BOMBS
+from gateway.policy.door import BOMBS
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import ReasonCode
-from gateway.words.catalogue import LANGUAGES, Counted, Text
-from gateway.words.labels import mark_text, megabytes, reason_text, say
+from gateway.words.labels import LANGUAGES, Counted, Text, mark_text, megabytes, reason_text, say
 from tests.support.words import entries, forms
 
 

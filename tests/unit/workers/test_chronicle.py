@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.node_history import SAMPLED_EVERY, Beat, JobDay, QueueSample
+from gateway.domain.pace import SAMPLED_EVERY, Beat, JobDay, QueueSample
 from gateway.errors import TransportFailure, Unreachable
-from gateway.office.ports.mail import Mail
-from gateway.office.workers.digest import WatchedMail
+from gateway.office.ports.telling import Mail
+from gateway.office.workers import WatchedMail
 from gateway.pool import ThreadPool
-from gateway.workers.chronicle import Chronicle
-from gateway.workers.pulse import Pulse
+from gateway.workers.pulse import Chronicle, Pulse
 from tests.support.clock import START, ManualClock
 
 

@@ -14,13 +14,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.bootstrap import keys as bootstrap_keys
+from gateway.bootstrap import ground as bootstrap_keys
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.proof import Binding, Evidence
 from gateway.errors import StoreFailure
-from gateway.policy import expiry, signing_key
-from gateway.policy.expiry import Ending
+from gateway.policy import trust, upkeep
+from gateway.policy.upkeep import CertificateEnding
 from gateway.ports import Trust
 from gateway.trust.authority import Authority
 from gateway.workers.key_watch import EVERY, KeyWatch
@@ -30,20 +30,20 @@ NOW = datetime(2026, 11, 20, tzinfo=UTC)
 NODE = AgencyScope(agency_id="", principal_id="node")
 
 
-def ending(code: str, days: float, fingerprint: str = "aa") -> Ending:
-    return Ending(code=code, fingerprint=fingerprint, until=NOW + timedelta(days=days), own=False)
+def ending(code: str, days: float, fingerprint: str = "aa") -> CertificateEnding:
+    return CertificateEnding(code=code, fingerprint=fingerprint, until=NOW + timedelta(days=days), own=False)
 
 
 @pytest.mark.parametrize(
     ("days", "mark"), [(61, None), (60, 60), (31, 60), (30, 30), (8, 30), (7, 7), (0, 7), (-5, 7)]
 )
 def test_the_nearest_mark_that_was_passed_counts(days: float, mark: int | None) -> None:
-    assert expiry.mark_of(NOW + timedelta(days=days), NOW) == mark
+    assert upkeep.expiry_mark_of(NOW + timedelta(days=days), NOW) == mark
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(-9, 99), st.sampled_from("xyz"))))
 def test_of_each_code_the_certificate_that_ends_last_counts(known: list[tuple[str, int, str]]) -> None:
-    found = expiry.last_of_each([ending(code, days, mine) for code, days, mine in known])
+    found = upkeep.last_of_each_code([ending(code, days, mine) for code, days, mine in known])
 
     assert {each.code: each.until for each in found} == {
         code: NOW + timedelta(days=max(days for c, days, _ in known if c == code)) for code, *_ in known
@@ -52,14 +52,14 @@ def test_of_each_code_the_certificate_that_ends_last_counts(known: list[tuple[st
 
 def watch_of(town: Town, **other: Any) -> KeyWatch:
     node = town.node
-    made = bootstrap_keys.watch(node.store, node.directory, node.keys, node.trust, node.deciding)
+    made = bootstrap_keys.key_watch(node.store, node.directory, node.keys, node.trust, node.deciding)
     return replace(made, **other)
 
 
 async def told(town: Town, code: str) -> list[int]:
     der = town.node.keys.signer(code, town.clock.now()).certificate_der
     async with town.node.store.read(NODE) as work:
-        events = await work.events.of(f"key:{signing_key.fingerprint(der)}")
+        events = await work.events.of(f"key:{trust.fingerprint(der)}")
     return [int(each.data["days"]) for each in events if each.kind is EventKind.KEY_EXPIRING]
 
 
@@ -112,7 +112,7 @@ async def test_a_key_of_ours_that_its_authority_revoked_signs_no_more(town: Town
     await watch_of(town, trust=Revoked(town.node.trust, frozenset([der]))).step()
 
     (end,) = await town.node.store.key_ends(DEPARTMENT)
-    assert (end.fingerprint, end.at, end.by) == (signing_key.fingerprint(der), now, "node")
+    assert (end.fingerprint, end.at, end.by) == (trust.fingerprint(der), now, "node")
     assert await town.node.store.key_ends(PROVINCE) == []
     sent = await town.send("15")
     await town.carry()
@@ -132,7 +132,7 @@ async def test_a_new_key_that_waits_does_not_hide_that_the_one_in_use_is_revoked
     await watch.step()
 
     (end,) = await town.node.store.key_ends(DEPARTMENT)
-    assert end.fingerprint == signing_key.fingerprint(der)
+    assert end.fingerprint == trust.fingerprint(der)
     sent = await town.send("15")
     await town.carry()
     assert (await town.document(sent)).state == "queued"

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from gateway.errors import NotFound, StaleLease, StoreFailure
-from gateway.incoming import waiting
+from gateway.incoming import settle
 from gateway.ports import Lease
-from gateway.workers import dispatcher, loop, packer, receiver, sequencer
+from gateway.workers import couriers, event_log, loop
 from gateway.workers.clocks import Clocks
 from tests.support.node import DEPARTMENT, LEASE_S, PROVINCE, Town, recall_of
 
@@ -180,11 +180,11 @@ async def test_the_workers_carry_a_document_there_and_its_answer_back(town: Town
     while moved:
         moved = any(
             [
-                await packer.step(town.node.out, 10, LEASE_S),
-                await dispatcher.step(town.node.out, 10, LEASE_S),
-                await receiver.land(town.node.inn, 10, LEASE_S),
-                await receiver.work(town.node.inn, 10, LEASE_S),
-                await sequencer.step(town.node.store),
+                await couriers.pack_batch(town.node.out, 10, LEASE_S),
+                await couriers.dispatch_batch(town.node.out, 10, LEASE_S),
+                await couriers.land_batch(town.node.inn, 10, LEASE_S),
+                await couriers.process_batch(town.node.inn, 10, LEASE_S),
+                await event_log.number_batch(town.node.store),
             ]
         )
 
@@ -208,5 +208,5 @@ async def test_the_clock_looks_every_ten_minutes_and_at_start(town: Town) -> Non
     await clocks.step(town.node.inn)
 
     assert (await town.row(PROVINCE, packet)).state == "quarantined"
-    assert await waiting.give_up_overdue(town.node.inn) == 0
+    assert await settle.give_up_overdue(town.node.inn) == 0
     assert (await town.inbox(DEPARTMENT))[0].state == "quarantined"

@@ -10,17 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain import seal
-from gateway.domain.seal import PublishedSeal, Stamp
+from gateway.domain import sealed_log
+from gateway.domain.sealed_log import PublishedSeal, Stamp
 from gateway.errors import Clash, InvalidProof, StoreFailure, Unreachable
-from gateway.policy.sealing import Rhythm
+from gateway.policy.upkeep import Rhythm
 from gateway.pool import ThreadPool
-from gateway.store.log_proofs import seal_numbered
-from gateway.trust import publishing, timestamp
-from gateway.trust.timestamp import TimestampAuthority
-from gateway.workers import sealer as sealing
-from gateway.workers.gate import StampGate
-from gateway.workers.sealer import Sealer
+from gateway.store.log_reading import seal_numbered
+from gateway.trust import seals
+from gateway.trust.seals import TimestampAuthority
+from gateway.workers import event_log as sealing
+from gateway.workers.event_log import Sealer, StampGate
 from tests.support import tsa as authorities
 from tests.support.clock import ManualClock
 from tests.support.sealed import Book
@@ -43,7 +42,7 @@ class Authority:
         if self.fails is not None:
             raise self.fails
         token = tsa().token(data, self._clock.now())
-        return token, timestamp.check(token, data, [tsa().root])
+        return token, seals.check_stamp(token, data, [tsa().root])
 
 
 @pytest.fixture
@@ -79,7 +78,7 @@ async def book(
 async def test_it_looks_every_five_seconds_and_takes_a_full_batch_at_once(
     book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sealing, "BATCH", 5)
+    monkeypatch.setattr(sealing, "LEAVES_AT_ONCE", 5)
     await book.tell(6)
     sealer = book.sealer()
 
@@ -160,8 +159,8 @@ async def test_a_real_authority_stamps_over_the_network(book: Book) -> None:
         (only,) = await book.pages(1)
 
     assert only.stamp is not None
-    assert timestamp.check(only.stamp, only.signed.to_bytes(), [tsa().root]).at == running.now
-    assert seal.read(only.to_bytes()) == only
+    assert seals.check_stamp(only.stamp, only.signed.to_bytes(), [tsa().root]).at == running.now
+    assert sealed_log.read_seal(only.to_bytes()) == only
 
 
 async def test_seals_are_put_where_others_carry_them_away(book: Book, tmp_path: Path) -> None:
@@ -173,13 +172,13 @@ async def test_seals_are_put_where_others_carry_them_away(book: Book, tmp_path: 
         await sealer.step()
         book.clock.advance(HOUR)
     (file,) = folder.iterdir()
-    assert seal.read(file.read_bytes()).signed.seal.number == 1
+    assert sealed_log.read_seal(file.read_bytes()).signed.seal.number == 1
 
     book.clock.advance(24 * HOUR)
     await sealer.step()
     found = sorted(folder.iterdir())
-    assert [seal.read(each.read_bytes()).signed.seal.number for each in found] == [1, 2]
-    assert (await book.examine(*(seal.read(each.read_bytes()) for each in found))).anchored
+    assert [sealed_log.read_seal(each.read_bytes()).signed.seal.number for each in found] == [1, 2]
+    assert (await book.examine(*(sealed_log.read_seal(each.read_bytes()) for each in found))).anchored
 
 
 async def test_threat_117_a_history_made_anew_does_not_take_the_place_of_what_was_published(
@@ -187,16 +186,16 @@ async def test_threat_117_a_history_made_anew_does_not_take_the_place_of_what_wa
 ) -> None:
     """The folder is what tells; its file stays until a person has looked."""
     (first,) = await book.pages(1)
-    file = publishing.put(tmp_path, first)
+    file = seals.publish_seal(tmp_path, first)
     other = PublishedSeal(signed=book.key.sign(replace(first.signed.seal, root=bytes(32))))
 
     with pytest.raises(Clash, match="published before"):
-        publishing.put(tmp_path, other)
-    assert seal.read(file.read_bytes()) == first
+        seals.publish_seal(tmp_path, other)
+    assert sealed_log.read_seal(file.read_bytes()) == first
 
     stamped = replace(first, stamp=b"token")
-    assert publishing.put(tmp_path, stamped) == file
-    assert seal.read(file.read_bytes()) == stamped
+    assert seals.publish_seal(tmp_path, stamped) == file
+    assert sealed_log.read_seal(file.read_bytes()) == stamped
 
 
 async def test_a_folder_that_is_gone_is_told_and_no_seal_counts_as_published(
@@ -213,7 +212,7 @@ async def test_a_folder_that_is_gone_is_told_and_no_seal_counts_as_published(
 
 def publisher(book: Book, folder: Path) -> Sealer:
     sealer = book.sealer()
-    sealer.publish = lambda published: publishing.put(folder, published)
+    sealer.publish = lambda published: seals.publish_seal(folder, published)
     return sealer
 
 
@@ -248,7 +247,7 @@ async def test_without_that_demand_nothing_is_held_back(book: Book, authority: A
 def test_paper_has_what_an_eye_needs_to_compare() -> None:
     from tests.unit.domain.test_seal import SIGNED
 
-    lines = publishing.on_paper(PublishedSeal(signed=SIGNED))
+    lines = seals.on_paper(PublishedSeal(signed=SIGNED))
 
     joined = {
         name: "".join(value for each, value in lines if each == name).replace(" ", "") for name, _ in lines

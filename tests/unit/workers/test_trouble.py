@@ -9,7 +9,7 @@ import pytest
 
 from gateway.errors import StoreFailure, Unreachable
 from gateway.workers import loop
-from gateway.workers.trouble import LONGEST_REST_S, Trouble
+from gateway.workers.loop import LONGEST_REST_S, Trouble
 
 FULL = StoreFailure("the disk is full", code="GW-S-507")
 

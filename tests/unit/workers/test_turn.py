@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from gateway.workers.turn import Turn
+from gateway.workers.loop import Turn
 from tests.support.clock import START
 
 EVERY = timedelta(minutes=10)

@@ -1,4 +1,5 @@
-"""A list's address as a question, and back. In: the query of an address. Out: an `Asked`, which the core understands as a
+"""A list's address as a question, and back; and the columns of the two lists: which there are, which stand there unless
+a person chooses others, which sort. In: the query of an address. Out: an `Asked`, which the core understands as a
 `Wanted`, and which writes every other address of the same list: so a view is a bookmark. Pure."""
 
 from __future__ import annotations
@@ -11,10 +12,99 @@ from urllib.parse import urlencode
 
 from gateway.domain.document import URGENCY_KEYS, InState
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import TABS, Side, Tab
-from gateway.office.domain.origin import NO_BOOK, Origin
+from gateway.office.domain.listing import NO_BOOK, TABS, Origin, Side, Tab
 from gateway.office.ports.lists import Sort, Wanted
 from gateway.office.web import dates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """`key` stands in addresses and names the words. `up` and `down` are the orders that its heading asks for, the first
+    one first. `is_content`, `is_tag`: not for those who see no content, or no labels of the agency."""
+
+    key: str
+    up: Sort | None = None
+    down: Sort | None = None
+    is_default: bool = True
+    is_content: bool = False
+    is_tag: bool = False
+
+    def sort_after(self, sort: Sort) -> Sort | None:
+        """What a click on the heading asks for, in a list that is sorted so."""
+        return self.down if sort is self.up else self.up
+
+    def direction(self, sort: Sort) -> str:
+        """For `aria-sort`."""
+        rising = {self.up: "ascending", self.down: "descending"}
+        if self.up is Sort.NEWEST:
+            rising = {self.up: "descending", self.down: "ascending"}
+        return rising.get(sort, "") if self.up is not None else ""
+
+
+_NUMBER = Column(key="so", up=Sort.NUMBER, down=Sort.NUMBER_DOWN)
+_ISSUED = Column(key="ngay-vb", up=Sort.ISSUED_DOWN, down=Sort.ISSUED)
+_SUBJECT = Column(key="trich-yeu", is_content=True)
+_URGENCY = Column(key="khan")
+_STATE = Column(key="trang-thai")
+_SIGNER = Column(key="nguoi-ky", is_default=False, is_content=True)
+_REPLY = Column(key="han-tra-loi", is_default=False)
+_SOURCE = Column(key="nguon", is_default=False)
+_LAST_COLUMNS = (
+    Column(key="so-trang", is_default=False),
+    Column(key="ma-van-ban", is_default=False),
+    Column(key="nhan", is_default=False, is_tag=True),
+)
+COLUMNS: Mapping[Side, tuple[Column, ...]] = {
+    Side.OUT: (
+        _NUMBER,
+        _ISSUED,
+        _SUBJECT,
+        Column(key="loai", up=Sort.TYPE, down=Sort.TYPE_DOWN),
+        _URGENCY,
+        Column(key="noi-nhan", up=Sort.PARTY, down=Sort.PARTY_DOWN),
+        _STATE,
+        Column(key="gui-luc", up=Sort.NEWEST, down=Sort.OLDEST),
+        Column(key="gan-nhat"),
+        _SIGNER,
+        Column(key="don-vi", is_default=False),
+        _REPLY,
+        _SOURCE,
+        Column(key="ma-qlvb", is_default=False),
+        *_LAST_COLUMNS,
+    ),
+    Side.IN: (
+        Column(key="con-lai", up=Sort.FIRST),
+        Column(key="den-luc", up=Sort.NEWEST, down=Sort.OLDEST),
+        Column(key="noi-gui", up=Sort.PARTY, down=Sort.PARTY_DOWN),
+        _NUMBER,
+        _ISSUED,
+        _SUBJECT,
+        _URGENCY,
+        Column(key="kiem-tra"),
+        _STATE,
+        Column(key="so-den"),
+        Column(key="loai", up=Sort.TYPE, down=Sort.TYPE_DOWN, is_default=False),
+        _SIGNER,
+        _REPLY,
+        _SOURCE,
+        *_LAST_COLUMNS,
+    ),
+}
+
+
+def visible_columns(side: Side, *, content: bool, tags: bool) -> list[Column]:
+    """Those that such a person may choose."""
+    return [each for each in COLUMNS[side] if (content or not each.is_content) and (tags or not each.is_tag)]
+
+
+def chosen_columns(
+    side: Side, keys: Sequence[str], *, content: bool, tags: bool = True
+) -> tuple[Column, ...]:
+    """Those named, in the list's order; of none that is known those that stand there by default."""
+    seen = visible_columns(side, content=content, tags=tags)
+    named = tuple(each for each in seen if each.key in keys)
+    return named or tuple(each for each in seen if each.is_default)
+
 
 PATHS: Mapping[Side, str] = {Side.OUT: "/van-ban-di", Side.IN: "/van-ban-den"}
 SIZES = (25, 50, 100)
@@ -112,7 +202,7 @@ class Asked:
         return {name: self.given[name] for name in (*_VIEW, *_FILTERS) if name in self.given}
 
 
-def read(
+def read_address(
     side: Side,
     query: Mapping[str, str],
     today: date,
@@ -130,7 +220,7 @@ def read(
     if not tags:
         given["nhan"] = ""
     since, until, unread_days = _span(given, today)
-    tab = _tab(side, given)
+    tab = _tab_opened(side, given)
     sort = given["sap-xep"] if given["sap-xep"] in {each.value for each in Sort} else Sort.FIRST.value
     size = int(given["so-dong"]) if given["so-dong"] in map(str, SIZES) else SIZES[0]
     known = {
@@ -183,7 +273,7 @@ def _wanted(side: Side, tab: str, known: Mapping[str, str]) -> Wanted:
     )
 
 
-def tabs(side: Side) -> tuple[str, ...]:
+def tabs_of(side: Side) -> tuple[str, ...]:
     """In the order of the page (interfaces.md 2.2, 2.5)."""
     named = tuple(each.name.lower() for each in TABS[side] if each.name)
     if side is Side.OUT:
@@ -191,10 +281,10 @@ def tabs(side: Side) -> tuple[str, ...]:
     return (*named, ALL)
 
 
-def _tab(side: Side, given: Mapping[str, str]) -> str:
+def _tab_opened(side: Side, given: Mapping[str, str]) -> str:
     """What waits to be taken in is what an incoming list is opened for; whoever filters means all."""
     more = tuple(each.name.lower() for each in _MORE_TABS[side] if each.name)
-    if given["tab"] in (*tabs(side), ATTENTION, *more):
+    if given["tab"] in (*tabs_of(side), ATTENTION, *more):
         return given["tab"]
     narrowed = any(given[name] for name in _FILTERS)
     return ALL if side is Side.OUT or narrowed else "new"
@@ -206,7 +296,7 @@ def _tab_of(key: str) -> Tab | None:
 
 def _span(given: dict[str, str], today: date) -> tuple[datetime | None, datetime | None, tuple[str, ...]]:
     """From the beginning of the first day to the end of the last. Days typed go before a quick pick."""
-    read_days = {name: dates.day(given[name], today) for name in ("tu", "den") if given[name]}
+    read_days = {name: dates.typed_day(given[name], today) for name in ("tu", "den") if given[name]}
     unread_days = tuple(name for name, on in read_days.items() if on is None)
     first, last = read_days.get("tu"), read_days.get("den")
     if first is None and last is None and given["ngay"] in PICKS:

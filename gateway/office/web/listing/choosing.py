@@ -8,16 +8,14 @@ from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
 from gateway.errors import NotFound
-from gateway.office.domain.listing import Line, Side
-from gateway.office.domain.tag import Tag
-from gateway.office.letters import many
+from gateway.office.domain.listing import Line, Side, Tag
+from gateway.office.letters import received
 from gateway.office.ports.lists import Count, ListPage
 from gateway.office.ports.store import OfficeWork
-from gateway.office.web.listing import sees
+from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import Asked
-from gateway.office.web.listing.rows import Row, Teller, state_text
-from gateway.office.web.listing.sees import Sees
-from gateway.office.web.visit import Visit
+from gateway.office.web.listing.list_rows import Row, Sees, Teller, state_text
+from gateway.office.web.visits import Visit
 
 MOST = 500
 _PAGE = 100
@@ -74,7 +72,7 @@ def query_of(visit: Visit) -> dict[str, str]:
 async def chosen(visit: Visit, asked: Asked, act: str, *, most: int = MOST, whole: bool = False) -> Chosen:
     """From the form where there is one, else from the address. `whole`: of no row named, all are meant."""
     ids, every = _meant(visit, whole)
-    seen = sees.of(visit)
+    seen = list_rows.seen_by(visit)
     teller = Teller(lang=visit.lang, now=visit.deps.clock.now(), content=seen.content, back=asked.query)
     async with visit.deps.store.read(visit.scope()) as work:
         lines, cut = await (_every(work, asked, most) if every else _named(work, asked, seen, ids, most))
@@ -102,7 +100,7 @@ async def pages(visit: Visit, asked: Asked, *, most: int) -> AsyncGenerator[Sequ
                 yield page.lines
             return
         for n in range(0, min(len(ids), most), _PAGE):
-            lines, _ = await _named(work, asked, sees.of(visit), ids[n : n + _PAGE], _PAGE)
+            lines, _ = await _named(work, asked, list_rows.seen_by(visit), ids[n : n + _PAGE], _PAGE)
             yield lines
 
 
@@ -113,7 +111,7 @@ async def counted(visit: Visit, asked: Asked, *, most: int) -> tuple[Sequence[st
         if every:
             found = await work.office.lists.count(asked.wanted)
             return (), Count(n=min(found.n, most), more=found.more or found.n > most)
-        lines, more = await _named(work, asked, sees.of(visit), ids, most)
+        lines, more = await _named(work, asked, list_rows.seen_by(visit), ids, most)
         return [each.id for each in lines], Count(n=len(lines), more=more)
 
 
@@ -154,14 +152,14 @@ async def may_see(work: OfficeWork, seen: Sees, line: Line) -> bool:
         return line.card.source == seen.person_id
     assigned = (await work.incoming.get(line.id)).assignment
     units = (assigned.lead_unit, *assigned.coordinating_units) if assigned else ()
-    return any(sees.same_unit(each, seen.unit) for each in units)
+    return any(list_rows.same_unit(each, seen.unit) for each in units)
 
 
 async def _choice(visit: Visit, work: OfficeWork, act: str, row: Row) -> Choice:
     line = row.line
     if act == "tiep-nhan":
         document = await work.incoming.get(line.id)
-        doubt = many.doubt(document)
+        doubt = received.doubt(document)
         why = "" if doubt is None else visit.say(f"listing.doubt.{doubt}", state=row.state)
         return Choice(row=row, why=why, version=document.version)
     return Choice(row=row, why=_why(visit, act, line))
@@ -199,6 +197,6 @@ async def _numbered(visit: Visit, choices: list[Choice]) -> list[Choice]:
     """In the order of arrival, whatever the list's; with the number that each would get in mode B."""
     choices.sort(key=lambda each: (each.row.line.at, each.id))
     taken = [each for each in choices if not each.why]
-    numbers = await many.next_numbers(visit.deps.inn, visit.scope(), len(taken))
+    numbers = await received.next_numbers(visit.deps.inn, visit.scope(), len(taken))
     given = dict(zip((each.id for each in taken), numbers, strict=False))
     return [replace(each, number=given.get(each.id)) for each in choices]

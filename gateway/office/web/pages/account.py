@@ -1,22 +1,57 @@
-"""The own account: who I am here, where I am signed in, how my pages behave; and the lock that I put on the account."""
+"""The own account: who I am here, where I am signed in, how my pages behave; what I sign in with: a new password, a
+second factor on my device, recovery codes; and the lock that I put on the account. Each act upon what is signed in
+with asks for the password once more; recovery codes are shown once, on the answer itself, and never again. What
+pages say of a new password: the rules beforehand, every fault at once afterwards; whether it is taken the flows say."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
 from aiohttp import web
 
-from gateway.office.accounts import mailboxes, password, second_factor, sessions
-from gateway.office.domain.session import Factor
-from gateway.office.policy import password_rules
-from gateway.office.web.cookies import forget_session, keep
-from gateway.office.web.door import SIGN_IN
+from gateway.errors import BadForm, Clash, Denied
+from gateway.office.accounts import credentials, posts, sessions
+from gateway.office.accounts.credentials import NotTaken
+from gateway.office.domain.session import Duty, Factor
+from gateway.office.policy import signing_in
+from gateway.office.web.answers import failure_of
+from gateway.office.web.door import FACTOR, PASSWORD, SIGN_IN, forget_session, keep_choice, keep_session
 from gateway.office.web.routes import Who, get, post
-from gateway.office.web.visit import Visit
+from gateway.office.web.visits import Visit
+from gateway.trust import qr
+
+_RULES_SAID = ("length", "kinds", "words", "past")
+
+
+def password_rules(visit: Visit) -> Sequence[str]:
+    """One sentence for each rule, with this node's numbers."""
+    numbers = visit.deps.accounts.rules.passwords
+    params = {"least": numbers.least, "remembered": numbers.remembered}
+    told = [visit.say(f"new_password.{each}", **params) for each in _RULES_SAID]
+    if numbers.age is not None:
+        told.append(visit.say("new_password.age", days=numbers.age.days))
+    return told
+
+
+def typed_twice(visit: Visit) -> list[tuple[str, str]]:
+    """What is wrong with the two fields themselves."""
+    if visit.form.text("new") != visit.form.text("again"):
+        return [("again", visit.say("new_password.differ"))]
+    return []
+
+
+def password_problems(visit: Visit, why: NotTaken) -> list[tuple[str, str]]:
+    least = visit.deps.accounts.rules.passwords.least
+    return [("new", visit.say(f"password.{each}", least=least)) for each in why.faults]
+
 
 HOME = "/tai-khoan"
 _LOCKS = ("seen", "password", "device")
 
 
-async def shown(visit: Visit) -> web.StreamResponse:
+async def account_shown(visit: Visit) -> web.StreamResponse:
     desk, acting = visit.deps.accounts, visit.person
     numbers, since = desk.rules.passwords, acting.person.password_at
     has_factor = acting.session.factor is not Factor.NONE
@@ -26,10 +61,10 @@ async def shown(visit: Visit) -> web.StreamResponse:
         person=acting.person,
         posts=[each for each in acting.rights.posts if each.holds(acting.at)],
         names={each.id: each.name for each in visit.agencies},
-        mailboxes=await mailboxes.mine(desk, acting),
-        days=password_rules.days_left(since, numbers, acting.at) if since else None,
+        mailboxes=await posts.own_mailboxes(desk, acting),
+        days=signing_in.password_days_left(since, numbers, acting.at) if since else None,
         has_factor=has_factor,
-        codes=await second_factor.codes_left(desk, acting) if has_factor else 0,
+        codes=await credentials.recovery_codes_left(desk, acting) if has_factor else 0,
         sessions=await sessions.listed(desk, acting),
     )
 
@@ -45,29 +80,147 @@ async def left_everywhere(visit: Visit) -> web.StreamResponse:
     return forget_session(visit.said(SIGN_IN, "account.left_everywhere"), visit.request)
 
 
-async def lock(visit: Visit) -> web.StreamResponse:
+async def lock_asked(visit: Visit) -> web.StreamResponse:
     reasons = [(each, visit.say(f"account.lock.{each}")) for each in _LOCKS]
     return await visit.page("account/lock.html", title=visit.say("account.lock"), reasons=reasons)
 
 
-async def locked(visit: Visit) -> web.StreamResponse:
+async def account_locked(visit: Visit) -> web.StreamResponse:
     """What is kept is the sentence, in the language of the office."""
     chosen = visit.form.text("reason")
     reason = f"account.lock.{chosen if chosen in _LOCKS else _LOCKS[0]}.kept"
-    await password.lock_own(visit.deps.accounts, visit.person, visit.say(reason))
+    await credentials.lock_own_account(visit.deps.accounts, visit.person, visit.say(reason))
     return forget_session(visit.said(SIGN_IN, "account.locked"), visit.request)
 
 
-async def keys(visit: Visit) -> web.StreamResponse:
+async def keys_switched(visit: Visit) -> web.StreamResponse:
     wanted = "off" if visit.form.text("keys") == "off" else "on"
-    return keep(visit.said(HOME, f"account.keys.{wanted}"), visit.request, "gw_keys", wanted)
+    return keep_choice(visit.said(HOME, f"account.keys.{wanted}"), visit.request, "gw_keys", wanted)
 
 
-ROUTES = (
-    get(HOME, "account", shown, who=Who.READY),
+ACCOUNT_ROUTES = (
+    get(HOME, "account", account_shown, who=Who.READY),
     post("/tai-khoan/phien/{id}/ket-thuc", "session_end", session_ended, who=Who.READY),
     post("/tai-khoan/dang-xuat-moi-noi", "sign_out_everywhere", left_everywhere, who=Who.PERSON),
-    get("/tai-khoan/khoa", "account_lock", lock, who=Who.PERSON),
-    post("/tai-khoan/khoa", "account_locked", locked, who=Who.PERSON),
-    post("/tai-khoan/phim", "account_keys", keys, who=Who.READY),
+    get("/tai-khoan/khoa", "account_lock", lock_asked, who=Who.PERSON),
+    post("/tai-khoan/khoa", "account_locked", account_locked, who=Who.PERSON),
+    post("/tai-khoan/phim", "account_keys", keys_switched, who=Who.READY),
+)
+
+
+CODES = "/tai-khoan/ma-khoi-phuc"
+_SECRET = re.compile(r"[A-Z2-7]{16,64}")
+_WRONG = frozenset({"GW-SIGN-IN", "GW-LOCKED", "GW-SLOW-DOWN"})
+_Problems = list[tuple[str, str]]
+
+
+async def password_asked(visit: Visit) -> web.StreamResponse:
+    return await _password_page(visit)
+
+
+async def password_changed(visit: Visit) -> web.StreamResponse:
+    if problems := typed_twice(visit):
+        return await _password_page(visit, problems)
+    old, new = visit.form.text("old"), visit.form.text("new")
+    try:
+        token = await credentials.change_password(visit.deps.accounts, visit.person, old, new, visit.origin)
+    except NotTaken as why:
+        return await _password_page(visit, password_problems(visit, why))
+    except Denied as why:
+        return await _password_page(visit, _not_proved(visit, why, "old"))
+    return keep_session(visit.said(HOME, "account.password_changed"), visit.request, token)
+
+
+async def factor_asked(visit: Visit) -> web.StreamResponse:
+    totp, _ = credentials.begin_factor(visit.deps.accounts, visit.person)
+    return await _factor_page(visit, totp)
+
+
+async def factor_set_up(visit: Visit) -> web.StreamResponse:
+    totp = visit.form.text("totp")
+    if _SECRET.fullmatch(totp) is None:
+        raise BadForm("this is no secret of a second factor")
+    typed = visit.form.text("password"), totp, visit.form.text("first")
+    try:
+        token, codes = await credentials.set_up_factor(
+            visit.deps.accounts, visit.person, *typed, visit.origin
+        )
+    except Clash as why:
+        return await _factor_page(visit, totp, [("first", failure_of(why, visit.lang).title)])
+    except Denied as why:
+        return await _factor_page(visit, totp, _not_proved(visit, why, "password"))
+    renewed = replace(visit, token=token)
+    return keep_session(await _codes_page(renewed, codes, "account.factor.done"), visit.request, token)
+
+
+async def codes_asked(visit: Visit) -> web.StreamResponse:
+    return await _codes_form_page(visit)
+
+
+async def codes_made(visit: Visit) -> web.StreamResponse:
+    try:
+        codes = await credentials.new_recovery_codes(
+            visit.deps.accounts, visit.person, visit.form.text("password"), visit.origin
+        )
+    except Denied as why:
+        return await _codes_form_page(visit, _not_proved(visit, why, "password"))
+    return await _codes_page(visit, codes, "account.codes.done")
+
+
+async def _password_page(visit: Visit, problems: _Problems | None = None) -> web.Response:
+    return await visit.page(
+        "account/password.html",
+        422 if problems else 200,
+        title=visit.say("account.password.change"),
+        owed=Duty.CHANGE_PASSWORD in visit.person.duties,
+        rules=password_rules(visit),
+        problems=problems or [],
+    )
+
+
+async def _factor_page(visit: Visit, totp: str, problems: _Problems | None = None) -> web.Response:
+    desk, person = visit.deps.accounts, visit.person.person
+    address = desk.secrets.uri(totp, person.login or person.name)
+    return await visit.page(
+        "account/factor.html",
+        422 if problems else 200,
+        title=visit.say("account.factor.set_up"),
+        owed=Duty.SET_UP_FACTOR in visit.person.duties,
+        has_factor=visit.person.session.factor is not Factor.NONE,
+        totp=totp,
+        spelled=" ".join(totp[n : n + 4] for n in range(0, len(totp), 4)),
+        address=address,
+        drawing=qr.path(address),
+        problems=problems or [],
+    )
+
+
+async def _codes_form_page(visit: Visit, problems: _Problems | None = None) -> web.Response:
+    return await visit.page(
+        "account/codes_form.html",
+        422 if problems else 200,
+        title=visit.say("account.codes.new"),
+        problems=problems or [],
+    )
+
+
+async def _codes_page(visit: Visit, codes: tuple[str, ...], title: str) -> web.Response:
+    return await visit.page("account/codes.html", title=visit.say(title), codes=codes)
+
+
+def _not_proved(visit: Visit, why: Denied, field: str) -> _Problems:
+    """The wrong password, said at its field; every other denial is a page of its own."""
+    if why.code not in _WRONG:
+        raise why
+    wrong = visit.say("account.password.wrong") if why.code == "GW-SIGN-IN" else None
+    return [(field, wrong or failure_of(why, visit.lang).title)]
+
+
+SECRET_ROUTES = (
+    get(PASSWORD, "password", password_asked, who=Who.PERSON),
+    post(PASSWORD, "password_change", password_changed, who=Who.PERSON),
+    get(FACTOR, "factor", factor_asked, who=Who.PERSON),
+    post(FACTOR, "factor_set_up", factor_set_up, who=Who.PERSON),
+    get(CODES, "recovery_codes", codes_asked, who=Who.READY),
+    post(CODES, "recovery_codes_made", codes_made, who=Who.READY),
 )

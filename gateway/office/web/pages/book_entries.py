@@ -1,5 +1,7 @@
 """The books by hand: mail on paper into the run of arrival numbers with its scan, what is made up for after a stop,
-outgoing mail on paper, lines put right or struck through. In: what the clerk typed. Out: the line with its number."""
+outgoing mail on paper, lines put right or struck through; and the paper dispatch list: what has to be carried to
+whom, a sheet of it to print and be signed on, and lines closed with day and means. In: what the clerk typed, or
+which list. Out: the line with its number; the list as it now is."""
 
 from __future__ import annotations
 
@@ -9,20 +11,21 @@ from datetime import date
 from aiohttp import BodyPartReader, web
 
 from gateway.domain.account import NumberingMode
-from gateway.domain.book import Book
+from gateway.domain.book import Book, PaperLetter
 from gateway.domain.document import Assignment, IncomingDocument, Signer, Source
-from gateway.domain.letter import PaperLetter
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, Clash, GatewayError, NotFound, Refused
 from gateway.incoming import by_hand
 from gateway.incoming.by_hand import Attached, Letter
 from gateway.office.book import letters
-from gateway.office.domain.right import Manner, Right
-from gateway.office.web import dates, failing, forms
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.web import answers, dates, forms
 from gateway.office.web.pages.compose.uploads import file_name
 from gateway.office.web.routes import Body, Needs, get, post
-from gateway.office.web.visit import Visit
+from gateway.office.web.visits import Visit
+from gateway.outgoing import manage
 from gateway.policy.book import LENGTHS
+from gateway.policy.outgoing import LONGEST_NOTE, HandedOver, Means
 
 KEEPS = (Needs(right=Right.BOOK, manners=(Manner.YES,)),)
 _SOURCES = (Source.PAPER, Source.EMAIL, Source.OTHER)
@@ -70,7 +73,7 @@ async def sent_form(visit: Visit) -> web.StreamResponse:
 
 async def sent(visit: Visit) -> web.StreamResponse:
     form, today = visit.form, local(visit.deps.clock.now()).date()
-    issued_on = dates.day(form.text("issued_on"), today)
+    issued_on = dates.typed_day(form.text("issued_on"), today)
     gone_on, copies = form.text("dispatched_on"), form.text("copies")
     problems = [] if issued_on else [("issued_on", visit.say("books.day.unreadable"))]
     if copies and not (copies.isascii() and copies.isdigit() and len(copies) < 6):
@@ -78,7 +81,7 @@ async def sent(visit: Visit) -> web.StreamResponse:
     if not problems and issued_on is not None:
         told = letters.Sent(
             issued_on=issued_on,
-            dispatched_on=dates.day(gone_on, today) if gone_on else None,
+            dispatched_on=dates.typed_day(gone_on, today) if gone_on else None,
             copies=int(copies) if copies else None,
             catch_up=form.text("catch_up") or None,
             **{name: form.text(name) for name in _SENT_TEXTS},
@@ -95,11 +98,11 @@ async def sent(visit: Visit) -> web.StreamResponse:
 _SENT_TEXTS = (*("number", "symbol", "type_name", "subject", "signer", "recipients", "copy_holder", "note"),)
 
 
-async def line(visit: Visit) -> web.StreamResponse:
+async def line_shown(visit: Visit) -> web.StreamResponse:
     return await _line_page(visit)
 
 
-async def corrected(visit: Visit) -> web.StreamResponse:
+async def line_corrected(visit: Visit) -> web.StreamResponse:
     document = await _by_hand(visit)
     if document is None:
         raise NotFound("only a letter that came in is put right; strike the line and enter it anew")
@@ -115,7 +118,7 @@ async def corrected(visit: Visit) -> web.StreamResponse:
     return await _line_page(visit, problems)
 
 
-async def struck(visit: Visit) -> web.StreamResponse:
+async def line_struck(visit: Visit) -> web.StreamResponse:
     id, why = visit.path("id"), visit.form.text("reason")
     try:
         if id.startswith("ppr_"):
@@ -163,7 +166,7 @@ async def _sent_page(
 
 async def _line_page(visit: Visit, problems: list[tuple[str, str]] | None = None) -> web.StreamResponse:
     document = await _by_hand(visit)
-    paper = None if document is not None else await _paper(visit)
+    paper = None if document is not None else await _paper_letter(visit)
     if document is None and paper is None:
         raise Clash("this line is of a document of the exchange; open the document to act on it")
     given = visit.form.flat() or (_as_given(document) if document is not None else {})
@@ -189,7 +192,7 @@ async def _by_hand(visit: Visit) -> IncomingDocument | None:
     return None if document.source is Source.AXIS else document
 
 
-async def _paper(visit: Visit) -> PaperLetter | None:
+async def _paper_letter(visit: Visit) -> PaperLetter | None:
     id = visit.path("id")
     if not id.startswith("ppr_"):
         return None
@@ -204,7 +207,7 @@ def _letter(visit: Visit, given: Mapping[str, str]) -> tuple[Letter, list[tuple[
 
     def day(name: str, is_needed: bool) -> date | None:
         text = given.get(name, "")
-        found = dates.day(text, today) if text else None
+        found = dates.typed_day(text, today) if text else None
         if found is None and (text or is_needed):
             problems.append((name, visit.say("books.day.unreadable")))
         return found
@@ -254,9 +257,9 @@ def _as_given(document: IncomingDocument) -> dict[str, str]:
 
 def _problems(error: GatewayError, lang: str) -> list[tuple[str, str]]:
     """Each broken rule beside its field."""
-    found = [(pointer.strip("/").split("/")[0], text) for pointer, text in failing.reasons(error, lang)]
+    found = [(pointer.strip("/").split("/")[0], text) for pointer, text in answers.reasons_of(error, lang)]
     places = {"GW-NUMBER-TAKEN": "register_no", "GW-LETTER-TAKEN": "number"}
-    return found or [(places.get(error.code, ""), failing.of_error(error, lang).title)]
+    return found or [(places.get(error.code, ""), answers.failure_of(error, lang).title)]
 
 
 async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
@@ -270,12 +273,74 @@ async def _drain(request: web.Request) -> None:
         left -= len(piece)
 
 
-ROUTES = (
+ENTRY_ROUTES = (
     get("/so-van-ban/den/nhap", "book_enter_form", enter_form, needs=KEEPS, key="books"),
     post("/so-van-ban/den/nhap", "book_enter", entered, needs=KEEPS, key="books", body=Body.PARTS),
     get("/so-van-ban/di/nhap", "book_sent_form", sent_form, needs=KEEPS, key="books"),
     post("/so-van-ban/di/nhap", "book_sent", sent, needs=KEEPS, key="books"),
-    get("/so-van-ban/dong/{id}", "book_line", line, needs=KEEPS, key="books"),
-    post("/so-van-ban/dong/{id}/sua", "book_correct", corrected, needs=KEEPS, key="books"),
-    post("/so-van-ban/dong/{id}/gach", "book_strike", struck, needs=KEEPS, key="books"),
+    get("/so-van-ban/dong/{id}", "book_line", line_shown, needs=KEEPS, key="books"),
+    post("/so-van-ban/dong/{id}/sua", "book_correct", line_corrected, needs=KEEPS, key="books"),
+    post("/so-van-ban/dong/{id}/gach", "book_strike", line_struck, needs=KEEPS, key="books"),
+)
+
+
+_PAPER_PATH = "/so-van-ban/gui-giay"
+
+
+async def paper_list_shown(visit: Visit) -> web.StreamResponse:
+    return await _paper_list_page(visit)
+
+
+async def paper_line_closed(visit: Visit) -> web.StreamResponse:
+    """One line of the list: one letter to one recipient."""
+    form, today = visit.form, local(visit.deps.clock.now()).date()
+    row = form.text("n")
+    on, means = dates.typed_day(form.text(f"on-{row}"), today), form.text(f"means-{row}")
+    problems = [] if on else [(f"on-{row}", visit.say("books.day.unreadable"))]
+    if means not in tuple(Means):
+        problems.append((f"means-{row}", visit.say("form.missing", field=visit.say("paper.means"))))
+    if on is not None and not problems:
+        said = HandedOver(on=on, means=Means(means), note=form.text(f"note-{row}"))
+        try:
+            await manage.close_paper(visit.deps.out, visit.scope(), visit.path("id"), said, form.all("to"))
+        except Refused as why:
+            problems = [
+                (f"{pointer.strip('/')}-{row}", text) for pointer, text in answers.reasons_of(why, visit.lang)
+            ]
+        except Clash as why:
+            problems = [("", answers.failure_of(why, visit.lang).title)]
+        else:
+            return visit.said(_PAPER_PATH, "paper.handed_over")
+    return await _paper_list_page(visit, problems)
+
+
+async def _paper_list_page(visit: Visit, problems: list[tuple[str, str]] | None = None) -> web.StreamResponse:
+    today = local(visit.deps.clock.now()).date()
+    since = dates.typed_day(visit.ask("tu"), today) if visit.ask("tu") else None
+    async with visit.deps.store.read(visit.scope()) as work:
+        lines = await (manage.paper_handed_over(work, since, today) if since else manage.paper_waiting(work))
+    return await visit.page(
+        "books/paper.html",
+        422 if problems else 200,
+        title=visit.say("paper.list"),
+        lines=lines,
+        since=since,
+        today=today.strftime("%d/%m/%Y"),
+        means=[(each.value, visit.say(f"paper.means.{each}")) for each in Means],
+        most_note=LONGEST_NOTE,
+        problems=problems or [],
+        given=visit.form.flat(),
+        is_cut=len(lines) >= manage.MOST_PAPER_LINES,
+    )
+
+
+PAPER_ROUTES = (
+    get(_PAPER_PATH, "book_paper", paper_list_shown, needs=KEEPS, key="books"),
+    post(
+        f"{_PAPER_PATH}/{{id:msg_[0-9A-Za-z]{{1,40}}}}",
+        "book_paper_closed",
+        paper_line_closed,
+        needs=KEEPS,
+        key="books",
+    ),
 )

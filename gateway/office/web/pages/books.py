@@ -8,17 +8,15 @@ from datetime import date
 from aiohttp import web
 
 from gateway import downloads
-from gateway.domain.book import Book, Form, Span
-from gateway.domain.letter import OutgoingLine
+from gateway.domain.book import Book, Form, OutgoingLine, Span
 from gateway.domain.wall_clock import local
-from gateway.office.book import export, read, words
-from gateway.office.book.export import Ask, Format
-from gateway.office.domain.right import Manner, Right
+from gateway.office.book import book_lines, books
+from gateway.office.book.books import Ask, Format
+from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.store import OfficeWork
-from gateway.office.web import book_page, dates, files_out, render
-from gateway.office.web.frame import BOOKS
+from gateway.office.web import answers, book_page, dates
 from gateway.office.web.routes import Needs, get
-from gateway.office.web.visit import Visit, merged, where
+from gateway.office.web.visits import BOOKS, Visit, merged, where
 
 KEEPS = (Needs(right=Right.BOOK, manners=(Manner.YES,)),)
 _ROWS = 50
@@ -29,10 +27,10 @@ async def shown(visit: Visit) -> web.StreamResponse:
     desk = visit.deps.book
     async with desk.store.read(visit.scope()) as work:
         agency = await work.agency()
-        whole = await read.summary(
+        whole = await books.summary_of(
             work, ask.book, Span(year=ask.span.year), series_by_type=desk.series_by_type
         )
-        leaf = await read.leaf(
+        leaf = await books.leaf(
             work, ask.book, ask.span, limit=_ROWS, after=await _after(visit, work, ask), lang=visit.lang
         )
     query = dict(visit.request.query)
@@ -49,7 +47,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         lines=leaf.lines,
         following=following,
         is_first=not visit.ask("sau"),
-        closing=words.closing(whole, visit.lang),
+        closing=book_lines.closing_lines(whole, visit.lang),
         whole=whole,
         given={"tu": visit.ask("tu"), "den": visit.ask("den")},
         files={
@@ -66,11 +64,11 @@ async def file(visit: Visit) -> web.StreamResponse:
     """The book as a file, written whole before the first byte goes out: a failure is told, not half a file."""
     form = Format(visit.path("form"))
     ask, deps, scope = asked(visit), visit.deps, visit.scope()
-    write = export.xlsx if form is Format.XLSX else export.csv
+    write = books.write_xlsx if form is Format.XLSX else books.write_csv
     with deps.blobs.scratch() as scratch:
         await write(deps.book, scope, ask, scratch.file)
-        content = await files_out.of_file(deps.pool, scratch.file, f"{_file_name(ask)}.{form}", form)
-        return await files_out.give(visit.request, content)
+        content = await answers.file_content(deps.pool, scratch.file, f"{_file_name(ask)}.{form}", form)
+        return await answers.give_file(visit.request, content)
 
 
 async def printed(visit: Visit) -> web.StreamResponse:
@@ -79,7 +77,7 @@ async def printed(visit: Visit) -> web.StreamResponse:
     with deps.blobs.scratch() as scratch:
         await book_page.write(deps.book, visit.scope(), asked(visit), scratch.file, nonce=visit.nonce)
         await deps.pool.run(lambda: scratch.file.seek(0))
-        response = web.StreamResponse(headers=render.headers(visit.nonce, visit.lang))
+        response = web.StreamResponse(headers=answers.page_headers(visit.nonce, visit.lang))
         response.content_type, response.charset = "text/html", "utf-8"
         await response.prepare(visit.request)
         async for piece in downloads.read(deps.pool, scratch.file):
@@ -92,10 +90,10 @@ async def stamp(visit: Visit) -> web.StreamResponse:
     """The arrival stamp of one document, to be laid on a print."""
     async with visit.deps.store.read(visit.scope()) as work:
         document = await work.incoming.get(visit.path("id"))
-        made = read.stamp(await work.agency(), document)
+        made = books.stamp(await work.agency(), document)
     text = await book_page.stamp(made, lang=visit.lang, nonce=visit.nonce)
     response = web.Response(text=text, content_type="text/html", charset="utf-8")
-    response.headers.update(render.headers(visit.nonce, visit.lang))
+    response.headers.update(answers.page_headers(visit.nonce, visit.lang))
     return response
 
 
@@ -104,7 +102,7 @@ def asked(visit: Visit) -> Ask:
     today = local(visit.deps.clock.now()).date()
     given = visit.ask("nam")
     year = int(given) if given.isascii() and given.isdigit() and len(given) == 4 else today.year
-    since, until = dates.day(visit.ask("tu"), today), dates.day(visit.ask("den"), today)
+    since, until = dates.typed_day(visit.ask("tu"), today), dates.typed_day(visit.ask("den"), today)
     if since is not None and until is not None and since > until:
         since, until = until, since
     book, form = visit.ask("so"), visit.ask("mau")

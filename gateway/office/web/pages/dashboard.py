@@ -11,17 +11,17 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from gateway.domain.wall_clock import local
-from gateway.office.domain.right import Manner, Right
+from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.lists import Charts, Count, Lag, Tiles
-from gateway.office.web import charts, queue_chart
-from gateway.office.web.listing import sees
+from gateway.office.web import charts
+from gateway.office.web.charts import QueueChart
+from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS
-from gateway.office.web.listing.sees import Sees
+from gateway.office.web.listing.list_rows import Sees
 from gateway.office.web.pages.lists import asked_of
-from gateway.office.web.pages.operations.ground import is_operator
-from gateway.office.web.queue_chart import QueueChart
+from gateway.office.web.pages.operations.state import is_operator
 from gateway.office.web.routes import Needs, get
-from gateway.office.web.visit import Visit
+from gateway.office.web.visits import Visit
 
 SEES = (Needs(right=Right.SEE_CONTENT),)
 _EXPIRING = timedelta(days=90)
@@ -43,7 +43,7 @@ class Tile:
 
 
 async def shown(visit: Visit) -> web.StreamResponse:
-    seen = sees.of(visit)
+    seen = list_rows.seen_by(visit)
     if seen.unit is not None:
         return await _own(visit, seen)
     today = local(visit.deps.clock.now()).date()
@@ -117,7 +117,7 @@ async def _waited(visit: Visit) -> QueueChart | None:
     if not is_operator(visit):
         return None
     now = visit.deps.clock.now()
-    return queue_chart.of(await visit.deps.operations.machine.sampled(now - queue_chart.SPAN), now)
+    return charts.queue_chart(await visit.deps.operations.machine.sampled(now - charts.QUEUE_SPAN), now)
 
 
 def _traffic(figures: Charts) -> charts.Lines:

@@ -9,13 +9,12 @@ from aiohttp import web
 
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
-from gateway.office.accounts import delegating
-from gateway.office.domain.post import Delegation
-from gateway.office.domain.right import Manner, Right
+from gateway.office.accounts import posts
+from gateway.office.domain.roles import Delegation, Manner, Right
 from gateway.office.web import dates
-from gateway.office.web.failing import of_error
+from gateway.office.web.answers import failure_of
 from gateway.office.web.routes import Needs, get, post
-from gateway.office.web.visit import Visit, where
+from gateway.office.web.visits import Visit, where
 
 HOME = "/tai-khoan/uy-quyen"
 _LENDS = (Needs(right=Right.DELEGATE),)
@@ -30,13 +29,13 @@ _LEAST_REASON = 10
 
 
 async def listed(visit: Visit) -> web.StreamResponse:
-    found = await delegating.listed(visit.deps.accounts, visit.person)
+    found = await posts.delegations_seen(visit.deps.accounts, visit.person)
     approves = visit.may(Right.APPROVE_DELEGATION)
     return await visit.page(
         "account/delegations.html",
         title=visit.say("lending.title"),
         rows=[(each, state(each, visit.person.at)) for each in found],
-        names=await delegating.named(visit.deps.accounts, found),
+        names=await posts.names_in_delegations(visit.deps.accounts, found),
         may_make=visit.may(Right.DELEGATE),
         may_approve={each.id for each in found if approves and each.from_id != visit.person.person.id},
         may_end={each.id for each in found if _may_end(visit, each)},
@@ -49,11 +48,11 @@ async def asked(visit: Visit) -> web.StreamResponse:
 
 async def made(visit: Visit) -> web.StreamResponse:
     form, today = visit.form, local(visit.person.at).date()
-    starts, ends = dates.day(form.text("from"), today), dates.day(form.text("until"), today)
+    starts, ends = dates.typed_day(form.text("from"), today), dates.typed_day(form.text("until"), today)
     problems = _missing(visit, starts, ends)
     if starts is None or ends is None or problems:
         return await _form(visit, problems)
-    wanted = delegating.Wanted(
+    wanted = posts.WantedDelegation(
         to_login=form.text("to"),
         rights=[each for each in Right if each in form.all("rights")],
         starts_at=max(_midnight(starts), visit.person.at),
@@ -62,11 +61,11 @@ async def made(visit: Visit) -> web.StreamResponse:
         act_number=form.text("act"),
     )
     try:
-        await delegating.make(visit.deps.accounts, visit.person, wanted)
+        await posts.delegate(visit.deps.accounts, visit.person, wanted)
     except (Clash, Denied, NotFound) as why:
         if isinstance(why, Denied) and why.code not in _FIELDS:
             raise
-        return await _form(visit, [(_FIELDS.get(why.code, "to"), of_error(why, visit.lang).title)])
+        return await _form(visit, [(_FIELDS.get(why.code, "to"), failure_of(why, visit.lang).title)])
     return visit.said(HOME, "lending.made")
 
 
@@ -75,7 +74,7 @@ async def to_approve(visit: Visit) -> web.StreamResponse:
 
 
 async def approved(visit: Visit) -> web.StreamResponse:
-    await delegating.approve(visit.deps.accounts, visit.person, visit.path("id"))
+    await posts.approve_delegation(visit.deps.accounts, visit.person, visit.path("id"))
     return visit.said(HOME, "lending.approved")
 
 
@@ -85,7 +84,7 @@ async def to_end(visit: Visit) -> web.StreamResponse:
 
 async def ended(visit: Visit) -> web.StreamResponse:
     await _one(visit)
-    await delegating.end(visit.deps.accounts, visit.person, visit.path("id"))
+    await posts.end_delegation(visit.deps.accounts, visit.person, visit.path("id"))
     return visit.said(HOME, "lending.ended")
 
 
@@ -102,7 +101,7 @@ def state(one: Delegation, at: datetime) -> str:
 
 async def _form(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
     desk, form = visit.deps.accounts, visit.form
-    others = await delegating.others(desk, visit.person)
+    others = await posts.possible_borrowers(desk, visit.person)
     return await visit.page(
         "account/delegate.html",
         422 if problems else 200,
@@ -111,7 +110,7 @@ async def _form(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
             ("", visit.say("lending.choose")),
             *((each.login or each.name, each.name) for each in others),
         ],
-        rights=delegating.lendable(visit.person),
+        rights=posts.lendable_rights(visit.person),
         ticked=set(form.all("rights")),
         is_head=visit.may(Right.DELEGATE, Manner.RECORDED),
         values=form.flat(),
@@ -142,14 +141,14 @@ async def _act(visit: Visit, act: str) -> web.Response:
         title=visit.say(f"lending.{act}.title"),
         act=act,
         one=one,
-        names=await delegating.named(visit.deps.accounts, [one]),
+        names=await posts.names_in_delegations(visit.deps.accounts, [one]),
         path=where(visit.request.path),
     )
 
 
 async def _one(visit: Visit) -> Delegation:
     """Of those that the person may see; NotFound for any other."""
-    found = await delegating.listed(visit.deps.accounts, visit.person)
+    found = await posts.delegations_seen(visit.deps.accounts, visit.person)
     one = next((each for each in found if each.id == visit.path("id")), None)
     if one is None:
         raise NotFound("there is no such delegation")
@@ -164,7 +163,7 @@ def _may_end(visit: Visit, one: Delegation) -> bool:
 
 
 def _midnight(on: date) -> datetime:
-    return dates.moment(on, time())
+    return dates.moment_at(on, time())
 
 
 ROUTES = (

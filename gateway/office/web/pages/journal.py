@@ -14,13 +14,12 @@ from aiohttp import web
 
 from gateway.domain.wall_clock import local
 from gateway.errors import Denied
-from gateway.office.domain.right import Manner, Right
-from gateway.office.web import dates, files_out
-from gateway.office.web.files_out import Content
-from gateway.office.web.frame import AUDITS
-from gateway.office.web.ports_journal import Ask, Entry
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.ports.node import JournalAsk, JournalEntry
+from gateway.office.web import answers, dates
+from gateway.office.web.answers import Content
 from gateway.office.web.routes import Needs, Who, get, post
-from gateway.office.web.visit import Visit, merged, where
+from gateway.office.web.visits import AUDITS, Visit, merged, where
 from gateway.words import labels
 
 KEY, PATH = "audit", "/nhat-ky"
@@ -45,7 +44,7 @@ _WAITS = ("held", "waiting", "retry")
 class Row:
     """One line as its columns say it. `rest` is what stands in none of them."""
 
-    entry: Entry
+    entry: JournalEntry
     who: str
     place: str
     what: str
@@ -102,10 +101,10 @@ async def export(visit: Visit) -> web.StreamResponse:
     now = local(visit.deps.clock.now())
     name = f"nhat-ky-{now:%Y%m%d-%H%M}.csv"
     content = Content(name=name, found_type="csv", pieces=_csv(visit, lines))
-    return await files_out.give(visit.request, content)
+    return await answers.give_file(visit.request, content)
 
 
-async def _csv(visit: Visit, lines: AsyncIterator[Entry]) -> AsyncIterator[bytes]:
+async def _csv(visit: Visit, lines: AsyncIterator[JournalEntry]) -> AsyncIterator[bytes]:
     names = ("at", "who", "place", "what", "object", "before", "after", "outcome", "call", "line")
     yield "\ufeff".encode() + _line([visit.say(f"journal.{name}") for name in names])
     async for each in lines:
@@ -124,14 +123,14 @@ def _line(cells: list[str]) -> bytes:
     return held.getvalue().encode()
 
 
-async def _asked(visit: Visit) -> Ask:
+async def _asked(visit: Visit) -> JournalAsk:
     """What is looked for, within what the person may see."""
     today = local(visit.deps.clock.now()).date()
-    since, until = dates.day(visit.ask("tu"), today), dates.day(visit.ask("den"), today)
+    since, until = dates.typed_day(visit.ask("tu"), today), dates.typed_day(visit.ask("den"), today)
     kind, who = visit.ask("loai"), visit.ask("nguoi")
     manner = _manner(visit)
     person = visit.person.person.id if manner is Manner.OWN else await _person(visit, who)
-    return Ask(
+    return JournalAsk(
         agency_id=None if _is_everywhere(visit, manner) else visit.here.id,
         people=manner is Manner.ACCOUNTS,
         principal_id=person,
@@ -144,7 +143,7 @@ async def _asked(visit: Visit) -> Ask:
 
 
 def _start(day: date | None) -> datetime | None:
-    return dates.moment(day, time()) if day is not None else None
+    return dates.moment_at(day, time()) if day is not None else None
 
 
 async def _person(visit: Visit, text: str) -> str:
@@ -172,7 +171,7 @@ def _is_everywhere(visit: Visit, manner: Manner) -> bool:
     return False
 
 
-def _kinds(visit: Visit, known: Sequence[str], ask: Ask) -> list[tuple[str, str]]:
+def _kinds(visit: Visit, known: Sequence[str], ask: JournalAsk) -> list[tuple[str, str]]:
     """What may be chosen: groups, then each kind, as far as the role sees them."""
     open_to = [each for each in known if not ask.within or any(_fits(each, one) for one in ask.within)]
     groups = sorted({each.partition(".")[0] for each in open_to})
@@ -187,7 +186,7 @@ def _fits(kind: str, pattern: str) -> bool:
     return kind.startswith(pattern[:-1]) if pattern.endswith("*") else kind == pattern
 
 
-def _row(visit: Visit, entry: Entry) -> Row:
+def _row(visit: Visit, entry: JournalEntry) -> Row:
     key, data = f"event.{entry.kind}", dict(entry.data)
     call = str(data.pop("call", ""))
     place = entry.place or str(data.get("session", ""))

@@ -1,11 +1,14 @@
-"""Acts on many rows of a list at once. In: rows that were ticked, or all that the list finds. Out: a page that says what
-will happen to which, and why others are left out; then what became of each."""
+"""Acts on many rows of a list at once. In: rows that were ticked, or all that the list finds. Out: a page that says
+what will happen to which, and why others are left out; then what became of each, kept for the page that follows, for
+its session alone and for an hour: an act is answered by another address, so that a reload acts on nothing."""
 
 from __future__ import annotations
 
+import json
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 
 from aiohttp import web
 
@@ -14,22 +17,64 @@ from gateway.domain.fields import STATUS, fitting, whole
 from gateway.domain.text import fold
 from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.incoming import act
-from gateway.office.accounts import list_tags
-from gateway.office.domain.listing import Side
-from gateway.office.domain.right import Manner, Right
-from gateway.office.domain.tag import Tag
-from gateway.office.letters import many, urge
-from gateway.office.letters.urge import Urging
-from gateway.office.web import failing
-from gateway.office.web.listing import choosing, results, sees
+from gateway.office.accounts import tags_and_views
+from gateway.office.domain.listing import Side, Tag
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.letters import asking, received
+from gateway.office.letters.asking import Urging
+from gateway.office.ports.lists import Keeping, Keepings
+from gateway.office.web import answers
+from gateway.office.web.listing import choosing, list_rows
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.listing.choosing import Choice, Chosen
-from gateway.office.web.listing.results import Outcome, Result
 from gateway.office.web.pages import list_export
 from gateway.office.web.pages.lists import SEE, acts_of, asked_of
 from gateway.office.web.routes import Needs, get, post
-from gateway.office.web.visit import Visit
+from gateway.office.web.visits import Visit
 from gateway.outgoing import manage
+
+_RESULT_KEPT = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One row: what it was about, and what was done or stood against it."""
+
+    number: str
+    path: str
+    ok: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    act: str
+    back: str
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def done(self) -> int:
+        return sum(each.ok for each in self.outcomes)
+
+
+async def keep_result(keepings: Keepings, result: Result, session_id: str, now: datetime) -> str:
+    """The key to find it by."""
+    key, body = secrets.token_urlsafe(12), json.dumps(asdict(result)).encode()
+    await keepings.keep(Keeping(key=key, session_id=session_id, body=body, at=now, until=now + _RESULT_KEPT))
+    return key
+
+
+async def find_result(keepings: Keepings, key: str, session_id: str, now: datetime) -> Result | None:
+    body = await keepings.find(key, session_id, now)
+    if body is None:
+        return None
+    told = json.loads(body)
+    return Result(
+        act=told["act"],
+        back=told["back"],
+        outcomes=tuple(Outcome(**each) for each in told["outcomes"]),
+    )
+
 
 REASONS = (
     *(
@@ -91,13 +136,13 @@ async def _done(visit: Visit, side: Side) -> web.StreamResponse:
     outcomes = await run(visit, chosen)
     outcomes += [_outcome(each, ok=False, text=each.why) for each in chosen.choices if each.why]
     made = Result(act=named, back=chosen.asked.address(), outcomes=tuple(outcomes))
-    key = await results.keep(visit.deps.keepings, made, visit.person.session.id, visit.deps.clock.now())
+    key = await keep_result(visit.deps.keepings, made, visit.person.session.id, visit.deps.clock.now())
     return visit.go(f"/danh-sach/ket-qua/{key}")
 
 
-async def result(visit: Visit) -> web.StreamResponse:
+async def result_shown(visit: Visit) -> web.StreamResponse:
     session, now = visit.person.session.id, visit.deps.clock.now()
-    found = await results.find(visit.deps.keepings, visit.path("key"), session, now)
+    found = await find_result(visit.deps.keepings, visit.path("key"), session, now)
     if found is None:
         raise NotFound("what became of that act is not kept any more")
     return await visit.page("lists/result.html", title=visit.say("listing.result"), result=found)
@@ -112,7 +157,7 @@ def _check(visit: Visit, side: Side, named: str) -> None:
 
 
 async def _chosen(visit: Visit, side: Side, named: str) -> Chosen:
-    asked = asked_of(visit, side, choosing.query_of(visit), sees.of(visit))
+    asked = asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
     return await choosing.chosen(visit, asked, named)
 
 
@@ -129,7 +174,7 @@ async def _page(visit: Visit, chosen: Chosen, problems: list[tuple[str, str]]) -
         problems=problems,
         given=visit.form.flat(),
         reasons=[(code, visit.say(f"reason.{code}")) for code in REASONS],
-        hows=[(how, visit.say(f"listing.urge.{how}")) for how in urge.HOWS],
+        hows=[(how, visit.say(f"listing.urge.{how}")) for how in asking.HOWS],
         urgings=await _told(visit, chosen) if named == "don-doc" else (),
         urge_text=visit.form.text("text") or visit.say("listing.urge.text", agency=visit.here.name),
         mode=visit.here.numbering.value,
@@ -141,7 +186,7 @@ async def _page(visit: Visit, chosen: Chosen, problems: list[tuple[str, str]]) -
 async def _offered_tags(visit: Visit, chosen: Chosen) -> Sequence[Tag]:
     """Those that can be put on, or of these documents those that can be taken off."""
     if chosen.act == "gan-nhan":
-        return await list_tags.of(visit.deps.store, visit.scope())
+        return await tags_and_views.tags_of(visit.deps.store, visit.scope())
     if chosen.act != "bo-nhan":
         return ()
     found = (each for choice in chosen.taken for each in choice.tags)
@@ -165,9 +210,9 @@ def _missing(visit: Visit, named: str) -> list[tuple[str, str]]:
         problems.append(("note", visit.say("form.reason.short")))
     if named == "gan-nhan":
         try:
-            list_tags.checked(form.text("name"))
+            tags_and_views.checked_tag(form.text("name"))
         except Clash as why:
-            problems.append(("name", failing.of_error(why, visit.lang).title))
+            problems.append(("name", answers.failure_of(why, visit.lang).title))
     if named == "bo-nhan" and not form.text("tag"):
         problems.append(("tag", visit.say("form.missing", field=visit.say("tags.which"))))
     if named == "don-doc" and not form.text("text"):
@@ -182,9 +227,9 @@ async def _each(visit: Visit, chosen: Chosen, do: Callable[[Choice], Awaitable[s
         try:
             outcomes.append(_outcome(choice, ok=True, text=await do(choice)))
         except GatewayError as why:
-            told = [text for _, text in failing.reasons(why, visit.lang)]
+            told = [text for _, text in answers.reasons_of(why, visit.lang)]
             outcomes.append(
-                _outcome(choice, ok=False, text=" ".join(told) or failing.of_error(why, visit.lang).title)
+                _outcome(choice, ok=False, text=" ".join(told) or answers.failure_of(why, visit.lang).title)
             )
     return outcomes
 
@@ -237,15 +282,15 @@ async def _refuse(visit: Visit, chosen: Chosen) -> list[Outcome]:
 
 
 async def _read(visit: Visit, chosen: Chosen) -> list[Outcome]:
-    await many.mark_read(visit.deps.inn, visit.scope(), [each.id for each in chosen.taken])
+    await received.mark_read(visit.deps.inn, visit.scope(), [each.id for each in chosen.taken])
     return [_outcome(each, ok=True, text=visit.say("listing.done.da-doc")) for each in chosen.taken]
 
 
 async def _tag(visit: Visit, chosen: Chosen) -> list[Outcome]:
-    name = list_tags.checked(visit.form.text("name"))
+    name = tags_and_views.checked_tag(visit.form.text("name"))
 
     async def do(choice: Choice) -> str:
-        new = await list_tags.put(visit.deps.store, visit.deps.clock, visit.scope(), name, choice.id)
+        new = await tags_and_views.put_tag(visit.deps.store, visit.deps.clock, visit.scope(), name, choice.id)
         return visit.say("listing.done.gan-nhan" if new else "listing.done.gan-nhan.had", name=name)
 
     return await _each(visit, chosen, do)
@@ -253,12 +298,12 @@ async def _tag(visit: Visit, chosen: Chosen) -> list[Outcome]:
 
 async def _untag(visit: Visit, chosen: Chosen) -> list[Outcome]:
     id = visit.form.text("tag")
-    names = {each.id: each.name for each in await list_tags.of(visit.deps.store, visit.scope())}
+    names = {each.id: each.name for each in await tags_and_views.tags_of(visit.deps.store, visit.scope())}
     if id not in names:
         raise NotFound("this agency has no such label")
 
     async def do(choice: Choice) -> str:
-        had = await list_tags.take_off(visit.deps.store, visit.scope(), id, choice.id)
+        had = await tags_and_views.take_off_tag(visit.deps.store, visit.scope(), id, choice.id)
         return visit.say("listing.done.bo-nhan" if had else "listing.done.bo-nhan.had", name=names[id])
 
     return await _each(visit, chosen, do)
@@ -266,7 +311,7 @@ async def _untag(visit: Visit, chosen: Chosen) -> list[Outcome]:
 
 async def _offer(visit: Visit, chosen: Chosen) -> list[Outcome]:
     async def do(choice: Choice) -> str:
-        had = await many.offer_again(visit.deps.inn, visit.scope(), choice.id)
+        had = await received.offer_again(visit.deps.inn, visit.scope(), choice.id)
         return visit.say("listing.done.giao-lai" if had else "listing.done.giao-lai.waits")
 
     return await _each(visit, chosen, do)
@@ -281,7 +326,7 @@ async def _urge(visit: Visit, chosen: Chosen) -> list[Outcome]:
         if code not in wanted:
             continue
         try:
-            found = await urge.run(
+            found = await asking.urge(
                 visit.deps.out,
                 visit.scope(),
                 code,
@@ -294,7 +339,7 @@ async def _urge(visit: Visit, chosen: Chosen) -> list[Outcome]:
             count = sum(late.id in each.ids for late in found.late)
             text, ok = visit.say("listing.done.don-doc", count=count), True
         except GatewayError as why:
-            text, ok = failing.of_error(why, visit.lang).title, False
+            text, ok = answers.failure_of(why, visit.lang).title, False
         outcomes.append(Outcome(number=name, path=PATHS[Side.OUT], ok=ok, text=text))
     return outcomes
 
@@ -309,7 +354,9 @@ async def _told(visit: Visit, chosen: Chosen) -> list[Told]:
         for delivery in deliveries
         if delivery.state in ("sent", "delivered")
     }
-    found = [await urge.look(visit.deps.out, visit.scope(), code, _between(visit)) for code in sorted(late)]
+    found = [
+        await asking.urging_of(visit.deps.out, visit.scope(), code, _between(visit)) for code in sorted(late)
+    ]
     return [
         Told(urging=each, ids=tuple(one.id for one in each.late if one.id in ids))
         for each in found
@@ -357,5 +404,5 @@ ROUTES = (
     post(
         "/danh-sach/van-ban-den/lam/{act}", "incoming_many_done", incoming_done, needs=ACTS_IN, key="incoming"
     ),
-    get("/danh-sach/ket-qua/{key}", "many_result", result, needs=SEE),
+    get("/danh-sach/ket-qua/{key}", "many_result", result_shown, needs=SEE),
 )

@@ -1,36 +1,120 @@
-"""A list that leaves the page: as a workbook or text, on paper, or as the evidence packs of its documents. In: rows that
-were ticked, or all that the list finds. Out: a file, or a page to print. Everything is bounded, and made in a scratch
-file."""
+"""A list that leaves the page: as a workbook or text, on paper, or as the evidence packs of its documents. In: rows
+that were ticked, or all that the list finds. Out: a file, or a page to print: real dates, plain words. Everything is
+bounded, and made in a scratch file, away from the event loop and a piece at a time: no more than one piece is held."""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
+from typing import BinaryIO
 
 from aiohttp import web
 
 from gateway.domain.book import Cell
 from gateway.errors import Clash, Denied, NotFound
-from gateway.office.accounts import reading
-from gateway.office.book.xlsx import XlsxColumn
-from gateway.office.domain.listing import Line, Side
-from gateway.office.domain.right import Manner, Right
-from gateway.office.domain.tag import Tag
-from gateway.office.web import files_out
-from gateway.office.web.listing import choosing, sees, sheet
-from gateway.office.web.listing import tags as own_tags
-from gateway.office.web.listing.asking import PATHS, Asked
-from gateway.office.web.listing.cells import WIDTH, WIDTHS, cells
-from gateway.office.web.listing.columns import Column, chosen
-from gateway.office.web.listing.rows import Teller
-from gateway.office.web.listing.sheet import Piece
-from gateway.office.web.moments import moment
+from gateway.office.accounts import acting
+from gateway.office.book import table_files
+from gateway.office.book.table_files import XlsxColumn, XlsxWriter
+from gateway.office.domain.listing import Line, Side, Tag
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.web import answers
+from gateway.office.web.dates import moment_text
+from gateway.office.web.listing import choosing, list_rows
+from gateway.office.web.listing.asking import PATHS, Asked, Column, chosen_columns
+from gateway.office.web.listing.list_rows import Row, Teller
 from gateway.office.web.pages.lists import SEE, acts_of, asked_of, filter_words
 from gateway.office.web.routes import Needs, get, post
-from gateway.office.web.visit import Visit
+from gateway.office.web.visits import Visit
+from gateway.ports import Pool
 from gateway.words import labels
+
+WIDTHS: Mapping[str, int] = {
+    "trich-yeu": 60,
+    "noi-nhan": 36,
+    "noi-gui": 36,
+    "trang-thai": 28,
+    "ma-van-ban": 34,
+}
+WIDTH = 18
+
+
+def cells_of(row: Row, columns: tuple[Column, ...], lang: str, tags: Sequence[Tag] = ()) -> list[Cell]:
+    """`tags` are the agency's own labels on it."""
+    return [_cell_of(row, each.key, lang, tags) for each in columns]
+
+
+def _cell_of(row: Row, key: str, lang: str, tags: Sequence[Tag]) -> Cell:
+    line, card = row.line, row.line.card
+    plain: Mapping[str, Cell] = {
+        "so": row.number,
+        "ngay-vb": line.issued_on,
+        "trich-yeu": row.subject,
+        "loai": card.type_name,
+        "khan": labels.say(f"urgency.{line.urgency.key}", lang),
+        "gui-luc": moment_text(line.sent_at),
+        "gan-nhat": moment_text(line.latest_at),
+        "den-luc": moment_text(line.at),
+        "con-lai": labels.time_left(row.left, lang) if row.left is not None else "",
+        "so-den": card.arrival_no,
+        "nguoi-ky": card.signer,
+        "don-vi": card.unit,
+        "han-tra-loi": card.reply_due,
+        "ma-qlvb": card.external_id,
+        "so-trang": card.pages,
+        "ma-van-ban": card.document_id,
+    }
+    if key in plain:
+        return plain[key]
+    if key in ("noi-nhan", "noi-gui"):
+        return _party(row)
+    if key == "trang-thai":
+        return f"{row.state}; {row.summary}" if row.summary else row.state
+    if key == "kiem-tra":
+        told = [
+            (labels.say(f"listing.check.{each.key}", lang), _word_found(each.found, lang))
+            for each in row.checks
+        ]
+        return "; ".join(f"{name}: {found}" for name, found in told)
+    if key == "nhan":
+        return "; ".join(each.name for each in tags)
+    return labels.say(f"listing.source.{line.origin}", lang) if line.origin else ""
+
+
+def _party(row: Row) -> str:
+    card = row.line.card
+    name = f"{card.party} ({card.party_code})" if card.party else card.party_code
+    return f"{name} +{card.parties - 1}" if row.line.side is Side.OUT and card.parties > 1 else name
+
+
+def _word_found(found: str, lang: str) -> str:
+    return labels.say(f"checked.{found}", lang) if labels.has(f"checked.{found}") else found
+
+
+# Makes the rows of one piece; called in the pool.
+Piece = Callable[[], Sequence[Sequence[Cell]]]
+
+
+async def write_xlsx(
+    pool: Pool, out: BinaryIO, title: str, heads: Sequence[XlsxColumn], pieces: AsyncIterator[Piece]
+) -> None:
+    with XlsxWriter(out, title, heads) as writer:
+        async for piece in pieces:
+            await pool.run(partial(_add_each, piece, writer.add))
+        await pool.run(writer.close)
+
+
+async def write_csv(pool: Pool, out: BinaryIO, titles: Sequence[str], pieces: AsyncIterator[Piece]) -> None:
+    out.write(table_files.csv_heading(titles))
+    async for piece in pieces:
+        await pool.run(partial(_add_each, piece, lambda row: out.write(table_files.csv_line(row))))
+
+
+def _add_each(piece: Piece, add: Callable[[Sequence[Cell]], object]) -> None:
+    for row in piece():
+        add(row)
+
 
 READS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 MOST_ROWS = 10_000
@@ -81,12 +165,14 @@ async def incoming_print(visit: Visit) -> web.StreamResponse:
 
 
 def _question(visit: Visit, side: Side) -> Asked:
-    return asked_of(visit, side, choosing.query_of(visit), sees.of(visit))
+    return asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
 
 
 async def _teller(visit: Visit, side: Side) -> Teller:
     office = await visit.deps.todo.office() if side is Side.IN else None
-    return Teller(lang=visit.lang, now=visit.deps.clock.now(), office=office, content=sees.of(visit).content)
+    return Teller(
+        lang=visit.lang, now=visit.deps.clock.now(), office=office, content=list_rows.seen_by(visit).content
+    )
 
 
 async def _file(visit: Visit, side: Side) -> web.StreamResponse:
@@ -103,10 +189,12 @@ async def _file(visit: Visit, side: Side) -> web.StreamResponse:
             if form == "xlsx":
                 named = zip(titles, columns, strict=True)
                 heads = [XlsxColumn(title=title, width=WIDTHS.get(each.key, WIDTH)) for title, each in named]
-                await sheet.xlsx(pool, scratch.file, visit.say(f"listing.caption.{side}"), heads, pieces)
+                await write_xlsx(pool, scratch.file, visit.say(f"listing.caption.{side}"), heads, pieces)
             else:
-                await sheet.csv(pool, scratch.file, titles, pieces)
-        return await files_out.give(visit.request, await files_out.of_file(pool, scratch.file, name, form))
+                await write_csv(pool, scratch.file, titles, pieces)
+        return await answers.give_file(
+            visit.request, await answers.file_content(pool, scratch.file, name, form)
+        )
 
 
 async def _pieces_of(visit: Visit, wanted: Asked, columns: tuple[Column, ...]) -> AsyncGenerator[Piece]:
@@ -120,18 +208,18 @@ async def _pieces_of(visit: Visit, wanted: Asked, columns: tuple[Column, ...]) -
 def _told(
     teller: Teller, lines: Sequence[Line], columns: tuple[Column, ...], tags: Mapping[str, Sequence[Tag]]
 ) -> list[list[Cell]]:
-    return [cells(each, columns, teller.lang, tags.get(each.line.id, ())) for each in teller.rows(lines)]
+    return [cells_of(each, columns, teller.lang, tags.get(each.line.id, ())) for each in teller.rows(lines)]
 
 
 def _columns(visit: Visit, wanted: Asked) -> tuple[Column, ...]:
-    seen = sees.of(visit)
-    return chosen(wanted.side, wanted.columns, content=seen.content, tags=seen.tags)
+    seen = list_rows.seen_by(visit)
+    return chosen_columns(wanted.side, wanted.columns, content=seen.content, tags=seen.tags)
 
 
 async def _tags(
     visit: Visit, lines: Sequence[Line], columns: Sequence[Column]
 ) -> Mapping[str, Sequence[Tag]]:
-    return await own_tags.of_lines(visit, lines) if any(each.is_tag for each in columns) else {}
+    return await list_rows.tags_of_lines(visit, lines) if any(each.is_tag for each in columns) else {}
 
 
 async def _printed(visit: Visit, wanted: Asked) -> web.StreamResponse:
@@ -146,10 +234,10 @@ async def _printed(visit: Visit, wanted: Asked) -> web.StreamResponse:
         rows=[[_written(cell) for cell in row] for row in _told(teller, lines, columns, tags)],
         columns=columns,
         asked=wanted,
-        words=filter_words(visit, wanted, await own_tags.known(visit)),
+        words=filter_words(visit, wanted, await list_rows.known_tags(visit)),
         cut=found.cut,
         most=MOST_PRINTED,
-        made_at=moment(visit.deps.clock.now()),
+        made_at=moment_text(visit.deps.clock.now()),
         tab=_tab_word(wanted, visit.lang),
     )
 
@@ -178,12 +266,12 @@ async def packs(visit: Visit) -> web.StreamResponse:
             for line in lines:
                 await _add(visit, packed, line)
         name = f"ho-so-chung-cu-{visit.deps.clock.now():%Y%m%d-%H%M}.zip"
-        content = await files_out.of_file(visit.deps.pool, scratch.file, name, "zip")
-        return await files_out.give(visit.request, content)
+        content = await answers.file_content(visit.deps.pool, scratch.file, name, "zip")
+        return await answers.give_file(visit.request, content)
 
 
 async def _add(visit: Visit, packed: zipfile.ZipFile, line: Line) -> None:
-    await reading.read(visit.deps.accounts, visit.person, line.id, file="evidence", assigned=True)
+    await acting.note_reading(visit.deps.accounts, visit.person, line.id, file="evidence", assigned=True)
     pack = await visit.deps.packets.pack(visit.scope(), line.id)
     if packed.fp is not None and packed.fp.tell() + pack.size > MOST_BYTES:
         raise Clash("these packs are too large for one file; choose fewer documents", code="GW-PACKS")

@@ -1,34 +1,47 @@
-"""The two lists and the search over both: rows by tab, filter and order, a page at a time. In: an address. Out: the page,
-or the region of it that a script swaps."""
+"""The two lists and the search over both: rows by tab, filter and order, a page at a time. In: an address. Out: the
+page, or the region of it that a script swaps; the documents before and after one in the list that it was opened from
+(`ds`), which details show as links with the keys [ and ]; and news for open lists: how many documents came, or left,
+since the page was made, as server-sent events or as one number for a script that asks now and then. News keep no
+session alive, and no row is moved."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import web
 
 from gateway.domain.document import URGENCY_KEYS
 from gateway.domain.text import fold, sought
 from gateway.domain.wall_clock import local
-from gateway.errors import NotFound
-from gateway.office.accounts import list_views
-from gateway.office.domain.listing import TABS, Line, Side, Tab
-from gateway.office.domain.origin import NO_BOOK
-from gateway.office.domain.right import Manner, Right
-from gateway.office.domain.tag import Tag
+from gateway.errors import Denied, NotFound, StoreFailure
+from gateway.office.accounts import sessions, tags_and_views
+from gateway.office.domain.listing import NO_BOOK, TABS, Line, Side, Tab, Tag
+from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.lists import Count, ListPage, Sort, Wanted
 from gateway.office.ports.store import OfficeWork
-from gateway.office.web.listing import asking, sees
-from gateway.office.web.listing import tags as own_tags
-from gateway.office.web.listing.asking import ALL, ATTENTION, ORIGINS, PICKS, SIZES, STATES, Asked
-from gateway.office.web.listing.columns import chosen, visible
-from gateway.office.web.listing.rows import Teller, marked
-from gateway.office.web.listing.sees import Sees
+from gateway.office.web.deps import LIVE_BETWEEN_S, LIVE_LONGEST_S, LIVE_LOOK_S, LIVE_STILL_S
+from gateway.office.web.listing import asking, list_rows
+from gateway.office.web.listing.asking import (
+    ALL,
+    ATTENTION,
+    ORIGINS,
+    PATHS,
+    PICKS,
+    SIZES,
+    STATES,
+    Asked,
+    chosen_columns,
+    visible_columns,
+)
+from gateway.office.web.listing.list_rows import Sees, Teller, marked
 from gateway.office.web.routes import Needs, get
-from gateway.office.web.visit import Visit
-from gateway.ports.rows import InboxItem
+from gateway.office.web.visits import Visit
+from gateway.ports.queues import InboxItem
 from gateway.words import labels
 
 SEE = (Needs(right=Right.SEE_CONTENT),)
@@ -59,8 +72,8 @@ async def incoming(visit: Visit) -> web.StreamResponse:
 
 
 async def _listed(visit: Visit, side: Side) -> web.StreamResponse:
-    seen = sees.of(visit)
-    views = await list_views.of(visit.deps.store, visit.scope(), side)
+    seen = list_rows.seen_by(visit)
+    views = await tags_and_views.views_of(visit.deps.store, visit.scope(), side)
     first = next((each for each in views if each.is_first), None)
     if first is not None and not visit.request.query_string and not visit.is_piece:
         return visit.go_back(f"{asking.PATHS[side]}?{first.query}")
@@ -71,7 +84,7 @@ async def _listed(visit: Visit, side: Side) -> web.StreamResponse:
         # A place in another list, as of an address that was typed or kept: its first page instead.
         return visit.go_back(asked.address())
     values = {
-        **await _values(visit, asked, shown, seen),
+        **await _list_values(visit, asked, shown, seen),
         "views": views,
         "types": [(each, _type_name(visit, each)) for each in shown.types],
         "urgencies": [(key, visit.say(f"urgency.{key}")) for key in URGENCY_KEYS.values()],
@@ -79,7 +92,7 @@ async def _listed(visit: Visit, side: Side) -> web.StreamResponse:
         "picks": PICKS,
         "origins": [(each.value, visit.say(f"listing.source.{each}")) for each in ORIGINS[side]],
         "books": [(each, _book_name(visit, each)) for each in reversed(shown.books)],
-        "all_columns": visible(side, content=seen.content, tags=seen.tags),
+        "all_columns": visible_columns(side, content=seen.content, tags=seen.tags),
     }
     if visit.is_piece:
         answer = visit.piece("lists/_list.html", **values)
@@ -95,9 +108,9 @@ def asked_of(visit: Visit, side: Side, query: Mapping[str, str], seen: Sees) -> 
     """The question of that query, as this person may ask it."""
     getall = getattr(query, "getall", None)
     named = ",".join(getall("cot", [])) if getall else query.get("cot", "")
-    known = {each.key for each in visible(side, content=seen.content, tags=seen.tags)}
+    known = {each.key for each in visible_columns(side, content=seen.content, tags=seen.tags)}
     columns = [key for key in dict.fromkeys(named.split(",")) if key in known]
-    return asking.read(
+    return asking.read_address(
         side,
         query,
         local(visit.deps.clock.now()).date(),
@@ -157,14 +170,14 @@ async def _last(work: OfficeWork, asked: Asked) -> datetime | None:
     return lines[0].at if lines else None
 
 
-async def _values(visit: Visit, asked: Asked, shown: Shown, seen: Sees) -> dict[str, object]:
+async def _list_values(visit: Visit, asked: Asked, shown: Shown, seen: Sees) -> dict[str, object]:
     office = await visit.deps.todo.office() if asked.side is Side.IN else None
     teller = Teller(
         lang=visit.lang, now=visit.deps.clock.now(), office=office, content=seen.content, back=asked.query
     )
-    columns = chosen(asked.side, asked.columns, content=seen.content, tags=seen.tags)
+    columns = chosen_columns(asked.side, asked.columns, content=seen.content, tags=seen.tags)
     lines = shown.page.lines
-    known = await own_tags.known(visit)
+    known = await list_rows.known_tags(visit)
     found = sought(asked.wanted.text)
     return {
         "asked": asked,
@@ -173,12 +186,12 @@ async def _values(visit: Visit, asked: Asked, shown: Shown, seen: Sees) -> dict[
         "columns": columns,
         "shown": shown,
         "seen": seen,
-        "tabs": asking.tabs(asked.side),
+        "tabs": asking.tabs_of(asked.side),
         "sizes": SIZES,
         "words": filter_words(visit, asked, known),
         "tag_options": [("", visit.say("listing.any")), *((each.id, each.name) for each in known)],
         "tags": known,
-        "tags_of": await own_tags.of_lines(visit, lines) if known else {},
+        "tags_of": await list_rows.tags_of_lines(visit, lines) if known else {},
         "named_tags": any(each.is_tag for each in columns),
         "acts": acts_of(visit, asked.side),
         "marked": lambda text: list(marked(text, found)),
@@ -193,7 +206,7 @@ def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
     """What this person may do to many at once (rules 13); the acts ask again."""
     named: tuple[tuple[str, bool], ...]
     issues, takes = visit.may(Right.ISSUE, Manner.YES), visit.may(Right.TAKE_IN, Manner.YES)
-    reads = sees.of(visit).content
+    reads = list_rows.seen_by(visit).content
     if side is Side.OUT:
         named = (
             ("gui-lai", issues),
@@ -266,8 +279,8 @@ def _state_name(visit: Visit, side: Side, state: str) -> str:
 
 async def search(visit: Visit) -> web.StreamResponse:
     """Both sides at once, ordered by fit."""
-    seen, text = sees.of(visit), visit.ask("q")[:200]
-    side = _side(visit, seen)
+    seen, text = list_rows.seen_by(visit), visit.ask("q")[:200]
+    side = _searched_side(visit, seen)
     wanted = Wanted(side=side, text=text, viewer=seen.viewer(side) if side else None)
     lines: tuple[Line, ...] = ()
     total, page = Count(n=0), None
@@ -294,7 +307,7 @@ async def search(visit: Visit) -> web.StreamResponse:
     )
 
 
-def _side(visit: Visit, seen: Sees) -> Side | None:
+def _searched_side(visit: Visit, seen: Sees) -> Side | None:
     """Who sees the own unit's alone is shown one side at a time: what counts as own differs."""
     given = visit.ask("phia")
     if given in ("out", "in"):
@@ -302,8 +315,123 @@ def _side(visit: Visit, seen: Sees) -> Side | None:
     return Side.IN if seen.unit is not None else None
 
 
-ROUTES = (
+LIST_ROUTES = (
     get("/van-ban-di", "outgoing", outgoing, needs=SEE, key="outgoing"),
     get("/van-ban-den", "incoming", incoming, needs=SEE, key="incoming"),
     get("/tim-kiem", "search", search, needs=SEE),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """Empty where there is none. `back` is the list itself."""
+
+    back: str
+    previous: str = ""
+    next: str = ""
+
+
+async def neighbours_of(visit: Visit, side: Side, id: str) -> Neighbours:
+    given = dict(parse_qsl(visit.ask("ds")[:4_000], max_num_fields=50)) if visit.ask("ds") else {}
+    asked = asked_of(visit, side, given, list_rows.seen_by(visit))
+    if not given:
+        return Neighbours(back=PATHS[side])
+    async with visit.deps.store.read(visit.scope()) as work:
+        before, after = await work.office.lists.beside(asked.wanted, id)
+
+    def path(other: str | None) -> str:
+        return f"{PATHS[side]}/{other}?{urlencode({'ds': asked.query})}" if other else ""
+
+    return Neighbours(back=asked.address(), previous=path(before), next=path(after))
+
+
+async def news_stream(visit: Visit) -> web.StreamResponse:
+    """Until the page goes, the session is over, another person needs the place, the node stops, or minutes have passed:
+    then the browser asks anew."""
+    wanted, live = _wanted_news(visit), visit.deps.live
+    async with live.place(visit.person.person.id) as given_up:
+        if given_up is None:
+            return web.Response(status=503, headers={"Retry-After": "30", "Cache-Control": "no-store"})
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/event-stream; charset=utf-8",
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",
+            }
+        )
+        await response.prepare(visit.request)
+        if visit.request.method == "HEAD":
+            return response
+        # The page may be closed at any moment; a database that is away is asked again by the next stream.
+        with contextlib.suppress(ConnectionResetError, StoreFailure):
+            await response.write(b"retry: 5000\n\n")
+            over = asyncio.Event()
+            await live.first(
+                _tell_news(visit, response, wanted),
+                _watch_stream(visit, over),
+                given_up.wait(),
+                live.pause(LIVE_LONGEST_S),
+            )
+            if over.is_set() or given_up.is_set():
+                await response.write(b"event: over\ndata: \n\n")
+        return response
+
+
+async def _tell_news(visit: Visit, response: web.StreamResponse, wanted: Wanted) -> None:
+    live, said = visit.deps.live, 0
+    while True:
+        found = await _count_news(visit, wanted)
+        if found != said:
+            said = found
+            await response.write(f"event: news\ndata: {found}\n\n".encode())
+        else:
+            await response.write(b": \n\n")
+        await live.rung(visit.deps.store.wait_events, LIVE_LOOK_S)
+        await live.pause(LIVE_BETWEEN_S)
+
+
+async def _watch_stream(visit: Visit, over: asyncio.Event) -> None:
+    """Ends with the page, with the session, and with what the person may see here."""
+    while not over.is_set() and not _is_gone(visit.request):
+        await visit.deps.live.pause(LIVE_STILL_S)
+        try:
+            acting = await sessions.look(visit.deps.accounts, visit.token)
+            seen = acting.require(Right.SEE_CONTENT)
+        except Denied:
+            over.set()
+        else:
+            if acting.session.agency_id != visit.here.id or seen != visit.person.require(Right.SEE_CONTENT):
+                over.set()
+
+
+def _is_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
+
+
+async def news_number(visit: Visit) -> web.StreamResponse:
+    found = await _count_news(visit, _wanted_news(visit))
+    return web.json_response({"count": found}, headers={"Cache-Control": "no-store"})
+
+
+async def _count_news(visit: Visit, wanted: Wanted) -> int:
+    async with visit.deps.store.read(visit.scope()) as work:
+        return (await work.office.lists.count(wanted)).n
+
+
+def _wanted_news(visit: Visit) -> Wanted:
+    try:
+        side, since = Side(visit.ask("phia")), datetime.fromisoformat(visit.ask("tu"))
+    except ValueError as why:
+        raise NotFound("news are of one side, since a moment") from why
+    if since.tzinfo is None:
+        raise NotFound("news are of one side, since a moment")
+    seen = list_rows.seen_by(visit)
+    if visit.person.duties:
+        raise Denied("something is owed first", code="GW-DUTY")
+    return Wanted(side=side, since=since, viewer=seen.viewer(side))
+
+
+NEWS_ROUTES = (
+    get("/su-kien", "news", news_stream, needs=SEE, quiet=True),
+    get("/su-kien/so", "news_number", news_number, needs=SEE, quiet=True),
 )

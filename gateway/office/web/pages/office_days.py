@@ -6,16 +6,15 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.domain.office_calendar import CalendarDay, DayKind
-from gateway.domain.shipped_days import SHIPPED
+from gateway.domain.office_calendar import SHIPPED, CalendarDay, DayKind
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, Clash, NotFound
-from gateway.office.domain.right import Manner, Right
+from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy import calendar_file
 from gateway.office.web import dates, forms
 from gateway.office.web.routes import Body, Needs, Who, get, post
-from gateway.office.web.visit import Visit
-from gateway.policy import office_hours
+from gateway.office.web.visits import Visit
+from gateway.policy import timers
 
 # The calendar is the node's: whoever operates it sets it.
 OPERATES = (Needs(right=Right.NOTICES, manners=(Manner.YES,)),)
@@ -29,7 +28,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
 
 async def added(visit: Visit) -> web.StreamResponse:
     today = local(visit.deps.clock.now()).date()
-    day = dates.day(visit.form.text("day"), today)
+    day = dates.typed_day(visit.form.text("day"), today)
     kind, name = visit.form.text("kind"), visit.form.text("name")
     if day is None:
         return await _page(visit, [("day", visit.say("books.day.unreadable"))])
@@ -42,7 +41,7 @@ async def added(visit: Visit) -> web.StreamResponse:
 
 async def removed(visit: Visit) -> web.StreamResponse:
     now, by = visit.deps.clock.now(), visit.person.person.id
-    day = dates.day(visit.form.text("day"), local(now).date())
+    day = dates.typed_day(visit.form.text("day"), local(now).date())
     if day is None or not await visit.deps.todo.calendar.remove(day, now, by):
         raise NotFound("this node has said nothing of its own about that day")
     return visit.said(PATH, "office.removed", nam=str(day.year))
@@ -70,7 +69,7 @@ async def _page(visit: Visit, problems: Problems) -> web.StreamResponse:
     given = visit.ask("nam")
     year = int(given) if given.isascii() and given.isdigit() and len(given) == 4 else today.year
     own = await visit.deps.todo.calendar.days()
-    days = [each for each in office_hours.merged(SHIPPED, own) if each.day.year == year]
+    days = [each for each in timers.merged_days(SHIPPED, own) if each.day.year == year]
     return await visit.page(
         "office/days.html",
         422 if problems else 200,

@@ -10,13 +10,13 @@ from aiohttp import web
 
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound
-from gateway.office.domain.right import Manner, Right
+from gateway.office import todo
+from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Task, TaskKind
-from gateway.office.todo import gather, note
 from gateway.office.web import dates
-from gateway.office.web.failing import of_error
+from gateway.office.web.answers import failure_of
 from gateway.office.web.routes import Needs, get, post
-from gateway.office.web.visit import Visit, merged, where
+from gateway.office.web.visits import Visit, merged, where
 
 # What is on the list says what documents are about: for those who see the agency's all.
 SEES = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES,)),)
@@ -39,7 +39,7 @@ class Row:
 
 async def listed(visit: Visit) -> web.StreamResponse:
     everything = visit.ask("tat-ca") == "1"
-    found = await gather.run(visit.deps.todo, visit.scope(), everything=everything)
+    found = await todo.gather(visit.deps.todo, visit.scope(), everything=everything)
     kind = visit.ask("loai")
     mine = visit.ask("cua-toi") == "1"
     wanted = [
@@ -74,7 +74,7 @@ async def one(visit: Visit) -> web.StreamResponse:
 
 async def taken(visit: Visit) -> web.StreamResponse:
     task = visit.form.text("task")
-    await note.take(visit.deps.todo, visit.scope(), task, visit.person.person.name)
+    await todo.take_task(visit.deps.todo, visit.scope(), task, visit.person.person.name)
     return visit.said("/can-xu-ly", "tasks.taken")
 
 
@@ -84,12 +84,12 @@ async def snoozed(visit: Visit) -> web.StreamResponse:
     if until is None:
         return await _shown(visit, task, [("day", visit.say("tasks.when.unreadable"))])
     try:
-        await note.snooze(visit.deps.todo, visit.scope(), task, until, visit.form.text("note"))
+        await todo.snooze_task(visit.deps.todo, visit.scope(), task, until, visit.form.text("note"))
     except Clash as why:
         return await _shown(
             visit,
             task,
-            [("note" if why.code == "GW-NOTE" else "day", of_error(why, visit.lang).title)],
+            [("note" if why.code == "GW-NOTE" else "day", failure_of(why, visit.lang).title)],
         )
     return visit.said("/can-xu-ly", "tasks.snoozed")
 
@@ -97,18 +97,18 @@ async def snoozed(visit: Visit) -> web.StreamResponse:
 async def closed(visit: Visit) -> web.StreamResponse:
     task = visit.form.text("task")
     try:
-        await note.close(visit.deps.todo, visit.scope(), task, visit.form.text("done"))
+        await todo.close_task(visit.deps.todo, visit.scope(), task, visit.form.text("done"))
     except Clash as why:
-        return await _shown(visit, task, [("done", of_error(why, visit.lang).title)])
+        return await _shown(visit, task, [("done", failure_of(why, visit.lang).title)])
     return visit.said("/can-xu-ly", "tasks.closed")
 
 
 async def woken(visit: Visit) -> web.StreamResponse:
-    await note.wake(visit.deps.todo, visit.scope(), visit.form.text("task"))
+    await todo.wake_task(visit.deps.todo, visit.scope(), visit.form.text("task"))
     return visit.said("/can-xu-ly", "tasks.woken")
 
 
-def row(visit: Visit, found: gather.TodoList, task: Task) -> Row:
+def row(visit: Visit, found: todo.TodoList, task: Task) -> Row:
     path = subject_path(task)
     act, verb = _ACTS.get(task.kind, ("", "open"))
     if verb == "resend" and not visit.may(Right.ISSUE, Manner.YES):
@@ -147,7 +147,7 @@ _ACTS: dict[TaskKind, tuple[str, str]] = {
 async def _shown(
     visit: Visit, task_id: str, problems: list[tuple[str, str]] | None = None
 ) -> web.StreamResponse:
-    found = await gather.run(visit.deps.todo, visit.scope(), everything=True)
+    found = await todo.gather(visit.deps.todo, visit.scope(), everything=True)
     task = next((each for each in found.tasks if each.id == task_id), None)
     if task is None:
         raise NotFound("this task is settled, or never was")
@@ -166,9 +166,9 @@ async def _shown(
 
 def _until(visit: Visit) -> datetime | None:
     now = visit.deps.clock.now()
-    on = dates.day(visit.form.text("day"), local(now).date())
-    at = dates.clock(visit.form.text("time") or _MORNING.strftime("%H:%M"))
-    return dates.moment(on, at) if on is not None and at is not None else None
+    on = dates.typed_day(visit.form.text("day"), local(now).date())
+    at = dates.typed_clock(visit.form.text("time") or _MORNING.strftime("%H:%M"))
+    return dates.moment_at(on, at) if on is not None and at is not None else None
 
 
 ROUTES = (

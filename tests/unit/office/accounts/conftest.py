@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.office.accounts.desk import AccountDesk, AccountRules
-from gateway.office.store.people_work import SqlAccounts
+from gateway.office.desks import AccountDesk, AccountRules
+from gateway.office.store.accounts import SqlAccounts
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.trust.person_secrets import PersonSecrets

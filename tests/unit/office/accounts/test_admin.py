@@ -11,22 +11,11 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.person import Credentials, Person, Role, Standing
 from gateway.errors import Clash, Denied, NotFound
-from gateway.office.accounts import (
-    admin,
-    delegating,
-    idle,
-    mailboxes,
-    posts,
-    reading,
-    review,
-    sessions,
-    sign_in,
-)
+from gateway.office.accounts import acting, admin, posts, sessions, sign_in
 from gateway.office.accounts.acting import By
-from gateway.office.accounts.desk import AccountDesk
-from gateway.office.domain.post import PostRole
-from gateway.office.domain.right import Manner, Right
-from gateway.office.policy.idle import Verdict
+from gateway.office.desks import AccountDesk
+from gateway.office.domain.roles import Manner, PostRole, Right
+from gateway.office.policy.account_clocks import Verdict
 from gateway.office.store.store import SqlOfficeStore
 from tests.support import accounts
 from tests.support.accounts import DAY, MACHINE, NORTH, SOUTH, Someone, post
@@ -75,7 +64,7 @@ async def test_an_agencys_administrator_stays_in_the_own_agency(desk: AccountDes
         admin.sign_out(desk, by, "both"),
         admin.must_change(desk, by, "both"),
         posts.give(desk, found["clerk"].by, "new", post(PostRole.CLERK)),
-        review.lines(desk, by, SOUTH),
+        admin.review_lines(desk, by, SOUTH),
     )
     for each in refused:
         with pytest.raises(Denied) as denied:
@@ -159,12 +148,12 @@ async def test_nobody_changes_the_own_account_and_the_last_operator_stays(desk: 
 @pytest.mark.parametrize(
     "wanted",
     [
-        posts.Wanted(role=PostRole.OPERATOR, agency_id=NORTH),
-        posts.Wanted(role=PostRole.CLERK),
-        posts.Wanted(role=PostRole.SYSTEM, agency_id=NORTH),
+        posts.WantedPost(role=PostRole.OPERATOR, agency_id=NORTH),
+        posts.WantedPost(role=PostRole.CLERK),
+        posts.WantedPost(role=PostRole.SYSTEM, agency_id=NORTH),
     ],
 )
-async def test_a_post_belongs_where_it_belongs(desk: AccountDesk, wanted: posts.Wanted) -> None:
+async def test_a_post_belongs_where_it_belongs(desk: AccountDesk, wanted: posts.WantedPost) -> None:
     root = await accounts.operator(desk)
     await accounts.someone(desk, root.by, "clerk", post(PostRole.CLERK))
 
@@ -191,16 +180,16 @@ async def test_two_of_one_name_differ_by_what_they_sign_in_with(desk: AccountDes
 async def test_a_mailbox_is_a_name_for_which_persons_act(desk: AccountDesk) -> None:
     found = await team(desk)
     by = found["admin"].by
-    made = await mailboxes.make(desk, by, NORTH, "vanthunorth", PostRole.CLERK)
+    made = await posts.make_mailbox(desk, by, NORTH, "vanthunorth", PostRole.CLERK)
 
-    ((listed, people),) = await mailboxes.listed(desk, NORTH)
+    ((listed, people),) = await posts.mailboxes_of(desk, NORTH)
     assert (listed, [each.login for each in people]) == (made, ["clerk"])
-    assert await mailboxes.mine(desk, await found["clerk"].acts()) == [made]
-    assert await mailboxes.mine(desk, await found["head"].acts()) == []
+    assert await posts.own_mailboxes(desk, await found["clerk"].acts()) == [made]
+    assert await posts.own_mailboxes(desk, await found["head"].acts()) == []
     for each in (
-        mailboxes.make(desk, by, NORTH, "vanthunorth", PostRole.CLERK),
-        mailboxes.make(desk, by, NORTH, "clerk", PostRole.CLERK),
-        mailboxes.make(desk, by, NORTH, "heads", PostRole.HEAD),
+        posts.make_mailbox(desk, by, NORTH, "vanthunorth", PostRole.CLERK),
+        posts.make_mailbox(desk, by, NORTH, "clerk", PostRole.CLERK),
+        posts.make_mailbox(desk, by, NORTH, "heads", PostRole.HEAD),
         admin.add(desk, by, admin.NewAccount(login="vanthunorth", name="X", posts=(post(PostRole.CLERK),))),
     ):
         with pytest.raises(Clash):
@@ -208,13 +197,15 @@ async def test_a_mailbox_is_a_name_for_which_persons_act(desk: AccountDesk) -> N
     with pytest.raises(Denied) as denied:
         await sign_in.run(desk, found["clerk"].typed(login="vanthunorth"), accounts.HERE)
     assert denied.value.code == "GW-SIGN-IN"
-    await mailboxes.close(desk, by, NORTH, "vanthunorth")
-    assert await mailboxes.mine(desk, await found["clerk"].acts()) == []
+    await posts.close_mailbox(desk, by, NORTH, "vanthunorth")
+    assert await posts.own_mailboxes(desk, await found["clerk"].acts()) == []
 
 
-def lends(desk: AccountDesk, to: str, *rights: Right, act: str = "", days: int = 10) -> delegating.Wanted:
+def lends(
+    desk: AccountDesk, to: str, *rights: Right, act: str = "", days: int = 10
+) -> posts.WantedDelegation:
     now = desk.clock.now()
-    return delegating.Wanted(
+    return posts.WantedDelegation(
         to_login=to,
         rights=rights,
         starts_at=now,
@@ -227,22 +218,22 @@ def lends(desk: AccountDesk, to: str, *rights: Right, act: str = "", days: int =
 async def test_a_delegation_acts_once_a_head_agreed(desk: AccountDesk, clock: ManualClock) -> None:
     found = await team(desk)
     unit, head, clerk = [await found[each].acts() for each in ("unit", "head", "clerk")]
-    made = await delegating.make(desk, unit, lends(desk, "clerk", Right.INSTRUCT))
+    made = await posts.delegate(desk, unit, lends(desk, "clerk", Right.INSTRUCT))
 
     before = await sessions.check(desk, (await found["clerk"].enters()).token)
     with pytest.raises(Denied):
-        await delegating.approve(desk, unit, made.id)
+        await posts.approve_delegation(desk, unit, made.id)
     with pytest.raises(Denied):
-        await delegating.approve(desk, clerk, made.id)
-    await delegating.approve(desk, head, made.id)
+        await posts.approve_delegation(desk, clerk, made.id)
+    await posts.approve_delegation(desk, head, made.id)
     with pytest.raises(Clash):
-        await delegating.approve(desk, head, made.id)
+        await posts.approve_delegation(desk, head, made.id)
     after = await sessions.check(desk, (await found["clerk"].enters()).token)
 
     assert not before.may(Right.INSTRUCT)
     granted = after.require(Right.INSTRUCT)
     assert (granted.manner, granted.on_behalf_of) == (Manner.OWN, unit.person.id)
-    assert [each.id for each in await delegating.listed(desk, after)] == [made.id]
+    assert [each.id for each in await posts.delegations_seen(desk, after)] == [made.id]
     clock.advance(10 * DAY)
     assert not (await sessions.check(desk, (await found["clerk"].enters()).token)).may(Right.INSTRUCT)
 
@@ -252,7 +243,7 @@ async def test_a_heads_delegation_is_in_force_by_the_written_act_and_ends_with_t
 ) -> None:
     found = await team(desk)
     head = await found["head"].acts()
-    made = await delegating.make(desk, head, lends(desk, "unit", Right.SIGN_PERSON, act="12/UQ-SNV"))
+    made = await posts.delegate(desk, head, lends(desk, "unit", Right.SIGN_PERSON, act="12/UQ-SNV"))
 
     async def may() -> bool:
         return (await found["unit"].acts()).may(Right.SIGN_PERSON, Manner.YES)
@@ -262,7 +253,7 @@ async def test_a_heads_delegation_is_in_force_by_the_written_act_and_ends_with_t
     assert not await may()
     await admin.stand(desk, found["root"].by, "head", Standing.ACTIVE, "the token was found")
     assert await may()
-    await delegating.end(desk, await found["unit"].acts(), made.id)
+    await posts.end_delegation(desk, await found["unit"].acts(), made.id)
     assert not await may()
     kinds = [each.kind for each in await accounts.told(desk, made.id)]
     assert kinds == [EventKind.DELEGATION_MADE, EventKind.DELEGATION_ENDED]
@@ -275,8 +266,8 @@ async def test_two_sweeps_at_once_leave_a_clerk(desk: AccountDesk, clock: Manual
         await accounts.someone(desk, root.by, login, post(PostRole.CLERK))
     clock.advance(183 * DAY)
 
-    done = await asyncio.gather(idle.sweep(desk), idle.sweep(desk))
-    again = await idle.sweep(desk)
+    done = await asyncio.gather(sessions.sweep_idle(desk), sessions.sweep_idle(desk))
+    again = await sessions.sweep_idle(desk)
 
     async with desk.accounts.read() as view:
         people = {each.login: each for each in await view.people.everybody()}
@@ -301,21 +292,21 @@ async def test_idleness_warns_suspends_withdraws_and_signing_in_begins_anew(
     officer = await accounts.someone(desk, root.by, "officer", post(PostRole.OFFICER))
     clock.advance(60 * DAY)
     await root.enters()
-    assert await idle.sweep(desk) == {officer.person.id: Verdict.WARN}
+    assert await sessions.sweep_idle(desk) == {officer.person.id: Verdict.WARN}
     await officer.enters()
-    assert await idle.sweep(desk) == {}
+    assert await sessions.sweep_idle(desk) == {}
     clock.advance(183 * DAY)
     await root.enters()
-    assert await idle.sweep(desk) == {officer.person.id: Verdict.SUSPEND}
+    assert await sessions.sweep_idle(desk) == {officer.person.id: Verdict.SUSPEND}
     with pytest.raises(Denied):
         await officer.enters()
     await admin.stand(desk, root.by, "officer", Standing.ACTIVE, "asked to go on, letter 5")
-    assert await idle.sweep(desk) == {}
+    assert await sessions.sweep_idle(desk) == {}
     clock.advance(183 * DAY)
     await root.enters()
-    await idle.sweep(desk)
+    await sessions.sweep_idle(desk)
     clock.advance(15 * DAY)
-    assert await idle.sweep(desk) == {officer.person.id: Verdict.WITHDRAW}
+    assert await sessions.sweep_idle(desk) == {officer.person.id: Verdict.WITHDRAW}
     with pytest.raises(Clash):
         await admin.stand(desk, root.by, "officer", Standing.ACTIVE, "asked too late to go on")
 
@@ -326,7 +317,7 @@ async def test_the_yearly_list_has_every_account_of_the_agency_and_its_review_is
     found = await team(desk)
     await accounts.with_factor(found["clerk"])
     by = found["admin"].by
-    lines = await review.lines(desk, by, NORTH)
+    lines = await admin.review_lines(desk, by, NORTH)
 
     assert [(each.person.login, each.has_factor) for each in lines] == [
         ("admin", False),
@@ -334,7 +325,7 @@ async def test_the_yearly_list_has_every_account_of_the_agency_and_its_review_is
         ("head", False),
         ("unit", False),
     ]
-    assert await review.confirm(desk, by, NORTH, 2026) == 4
+    assert await admin.confirm_review(desk, by, NORTH, 2026) == 4
     (told,) = await accounts.told(desk, f"accounts:{NORTH}")
     assert (told.kind, told.data["year"], told.principal_id) == (
         EventKind.ACCOUNT_REVIEWED,
@@ -348,9 +339,9 @@ async def test_each_reading_is_told_with_who_read_it_and_for_whom(
 ) -> None:
     found = await team(desk)
     head = await found["head"].acts()
-    made = await delegating.make(desk, head, lends(desk, "unit", Right.SEE_CONTENT, act="12/UQ"))
-    await reading.read(desk, await found["clerk"].acts(), "inb_1", file="a.pdf")
-    await reading.read(desk, await found["unit"].acts(), "inb_1")
+    made = await posts.delegate(desk, head, lends(desk, "unit", Right.SEE_CONTENT, act="12/UQ"))
+    await acting.note_reading(desk, await found["clerk"].acts(), "inb_1", file="a.pdf")
+    await acting.note_reading(desk, await found["unit"].acts(), "inb_1")
 
     async with store.read(AgencyScope(agency_id=NORTH, principal_id="x")) as view:
         told = await view.events.of("inb_1")
@@ -372,15 +363,15 @@ async def test_who_sees_metadata_own_items_or_by_order_alone_reads_no_more(desk:
     ]
 
     for each in (
-        reading.read(desk, admin_, "inb_1"),
-        reading.read(desk, root, "inb_1"),
-        reading.read(desk, unit, "inb_1"),
-        reading.read(desk, by_order, "inb_1", order=" "),
+        acting.note_reading(desk, admin_, "inb_1"),
+        acting.note_reading(desk, root, "inb_1"),
+        acting.note_reading(desk, unit, "inb_1"),
+        acting.note_reading(desk, by_order, "inb_1", order=" "),
     ):
         with pytest.raises(Denied):
             await each
-    await reading.read(desk, unit, "inb_1", assigned=True)
-    await reading.read(desk, by_order, "inb_1", order="7/QĐ-TTr")
+    await acting.note_reading(desk, unit, "inb_1", assigned=True)
+    await acting.note_reading(desk, by_order, "inb_1", order="7/QĐ-TTr")
 
 
 async def test_a_reason_is_asked_for(desk: AccountDesk) -> None:

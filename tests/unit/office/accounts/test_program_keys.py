@@ -8,14 +8,14 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.domain import networks
+from gateway.domain import account
 from gateway.domain.account import ApiScope
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts import program_keys
-from gateway.office.accounts.desk import AccountDesk
 from gateway.office.accounts.program_keys import WantedKey
-from gateway.office.domain.post import PostRole
+from gateway.office.desks import AccountDesk
+from gateway.office.domain.roles import PostRole
 from gateway.office.store.store import SqlOfficeStore
 from tests.support import accounts
 from tests.support.accounts import DAY, NORTH, SOUTH, post
@@ -97,12 +97,12 @@ async def test_a_key_keeps_its_networks_each_once_and_twenty_at_most(
     desk: AccountDesk, store: SqlOfficeStore
 ) -> None:
     root = await accounts.operator(desk)
-    twenty = [networks.network(f"203.0.113.{n}") for n in range(20)]
+    twenty = [account.read_network(f"203.0.113.{n}") for n in range(20)]
 
     _, key = await program_keys.make(
         desk, store.accounts, root.by, NORTH, replace(WANTED, networks=(*twenty, *twenty))
     )
-    more = (*twenty, networks.network("2001:db8::/32"))
+    more = (*twenty, account.read_network("2001:db8::/32"))
     with pytest.raises(Clash) as why:
         await program_keys.make(desk, store.accounts, root.by, NORTH, replace(WANTED, networks=more))
 

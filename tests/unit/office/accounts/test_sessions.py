@@ -10,14 +10,12 @@ from sqlalchemy import text
 
 from gateway.domain.person import Standing
 from gateway.errors import Denied, NotFound
-from gateway.office.accounts import admin, password, posts, sessions
-from gateway.office.accounts.desk import AccountDesk
-from gateway.office.accounts.password import NotTaken
-from gateway.office.domain.post import PostRole
-from gateway.office.domain.right import Right
+from gateway.office.accounts import admin, credentials, posts, sessions
+from gateway.office.accounts.credentials import NotTaken
+from gateway.office.desks import AccountDesk
+from gateway.office.domain.roles import PostRole, Right
 from gateway.office.domain.session import Origin
-from gateway.office.policy.password_rules import Fault, PasswordRules
-from gateway.office.policy.session_rules import SessionRules
+from gateway.office.policy.signing_in import PasswordFault, PasswordRules, SessionRules
 from gateway.office.store.store import SqlOfficeStore
 from tests.support import accounts
 from tests.support.accounts import HERE, NORTH, PASSWORD, SOUTH, Someone, post
@@ -132,7 +130,7 @@ async def test_a_password_change_closes_all_other_sessions_and_renews_this_one(d
     device, _, _ = await accounts.with_factor(one)
     other, mine = (await device.enters()).token, (await device.enters()).token
     acting = await sessions.check(desk, mine)
-    token = await password.change(desk, acting, PASSWORD, NEW, HERE)
+    token = await credentials.change_password(desk, acting, PASSWORD, NEW, HERE)
 
     assert [await is_over(desk, each) for each in (other, mine, token)] == [True, True, False]
     changed = Someone(desk=desk, person=device.person, password=NEW, totp=device.totp)
@@ -149,13 +147,13 @@ async def test_no_password_of_before_is_taken_again(desk: AccountDesk, clock: Ma
 
     async def change(old: str, new: str) -> str:
         clock.advance(1)
-        return await password.change(two, await sessions.check(two, token), old, new, HERE)
+        return await credentials.change_password(two, await sessions.check(two, token), old, new, HERE)
 
     token = await change(PASSWORD, NEW)
     for again in (PASSWORD, NEW):
         with pytest.raises(NotTaken) as found:
             await change(NEW, again)
-        assert found.value.faults == (Fault.PAST,)
+        assert found.value.faults == (PasswordFault.PAST,)
     token = await change(NEW, NEW + " 2")
     token = await change(NEW + " 2", PASSWORD)
 
@@ -167,7 +165,7 @@ async def test_a_stolen_session_guesses_no_password(desk: AccountDesk) -> None:
 
     for _ in range(6):
         with pytest.raises(Denied) as found:
-            await password.change(desk, acting, "Wrong-1 word", NEW, HERE)
+            await credentials.change_password(desk, acting, "Wrong-1 word", NEW, HERE)
         codes.append(found.value.code)
     assert codes == ["GW-SIGN-IN"] * 5 + ["GW-LOCKED"]
 
@@ -187,7 +185,7 @@ async def test_who_is_out_is_out_at_once(desk: AccountDesk, store: SqlOfficeStor
             _, code = await admin.link(desk, root.by, "vananh")
             await accounts.taken_up(desk, code, NEW)
         case "own":
-            await password.lock_own(desk, acting, "somebody else was in")
+            await credentials.lock_own_account(desk, acting, "somebody else was in")
         case _:
             async with store.writer.begin() as line:
                 await line.execute(text("UPDATE person SET blocked_at = enrolled_at WHERE login = 'vananh'"))

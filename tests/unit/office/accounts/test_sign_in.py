@@ -10,13 +10,12 @@ import pytest
 from gateway.domain.event import EventKind
 from gateway.domain.person import Standing
 from gateway.errors import Clash, Denied
-from gateway.office.accounts import admin, one_time, second_factor, sessions, sign_in
-from gateway.office.accounts.desk import AccountDesk
-from gateway.office.accounts.password import NotTaken
-from gateway.office.domain.post import PostRole
-from gateway.office.domain.right import Right
+from gateway.office.accounts import admin, credentials, sessions, sign_in
+from gateway.office.accounts.credentials import NotTaken
+from gateway.office.desks import AccountDesk
+from gateway.office.domain.roles import PostRole, Right
 from gateway.office.domain.session import Duty, Factor, Origin
-from gateway.office.policy.password_rules import Fault
+from gateway.office.policy.signing_in import PasswordFault
 from tests.support import accounts
 from tests.support.accounts import DAY, HERE, MACHINE, PASSWORD, post
 from tests.support.clock import ManualClock
@@ -26,12 +25,12 @@ async def test_a_new_account_is_taken_up_by_its_person_alone(desk: AccountDesk) 
     wanted = admin.NewAccount(login="vananh", name="Nguyễn Vân Anh", posts=(post(PostRole.CLERK),))
     made, code = await admin.add(desk, MACHINE, wanted)
 
-    assert (await one_time.look(desk, code, HERE)).id == made.id
+    assert (await credentials.owner_of_code(desk, code, HERE)).id == made.id
     with pytest.raises(Denied):
         await sign_in.run(desk, sign_in.Typed(login="vananh", password=""), HERE)
     taken = await accounts.taken_up(desk, code.lower())
     with pytest.raises(Denied) as again:
-        await one_time.take_up(desk, code, "uV4#tr0p x", HERE)
+        await credentials.take_up(desk, code, "uV4#tr0p x", HERE)
 
     assert again.value.code == "GW-ONE-TIME"
     entered = await taken.enters()
@@ -55,12 +54,12 @@ async def test_a_link_is_too_old_after_three_days_and_refuses_a_bad_password(
 
     for _ in range(6):  # whoever has the link may look for a good one as long as it takes
         with pytest.raises(NotTaken) as found:
-            await one_time.take_up(desk, code, "VanAnh@2026", HERE)
+            await credentials.take_up(desk, code, "VanAnh@2026", HERE)
     clock.advance(timedelta(hours=72))
     with pytest.raises(Denied, match="too old"):
-        await one_time.take_up(desk, code, PASSWORD, HERE)
+        await credentials.take_up(desk, code, PASSWORD, HERE)
 
-    assert Fault.NAME in found.value.faults
+    assert PasswordFault.NAME in found.value.faults
 
 
 async def test_every_failure_looks_alike(desk: AccountDesk) -> None:
@@ -171,12 +170,12 @@ async def test_a_second_factor_and_each_recovery_code_are_good_once(desk: Accoun
 async def test_a_code_that_does_not_fit_sets_up_nothing(desk: AccountDesk) -> None:
     one = await accounts.operator(desk)
     acting = await sessions.check(desk, (await one.enters()).token)
-    totp, uri = second_factor.begin(desk, acting)
+    totp, uri = credentials.begin_factor(desk, acting)
 
     with pytest.raises(Clash):
-        await second_factor.set_up(desk, acting, PASSWORD, totp, "nothing", HERE)
+        await credentials.set_up_factor(desk, acting, PASSWORD, totp, "nothing", HERE)
     with pytest.raises(Denied):
-        await second_factor.set_up(desk, acting, "Wrong-1 word", totp, "000000", HERE)
+        await credentials.set_up_factor(desk, acting, "Wrong-1 word", totp, "000000", HERE)
     assert "quantri" in uri
     assert (await one.enters()).session.factor is Factor.NONE
 
@@ -218,12 +217,12 @@ async def test_a_guessed_link_locks_nobody_and_slows_its_address_down(desk: Acco
     for n in range(22):
         with pytest.raises(Denied) as found:
             # Each from another address of one network.
-            await one_time.look(desk, f"GUESS-{n}", Origin(address=f"2001:db8::{n:x}"))
+            await credentials.owner_of_code(desk, f"GUESS-{n}", Origin(address=f"2001:db8::{n:x}"))
         codes.append(found.value.code)
 
     assert codes == ["GW-ONE-TIME"] * 20 + ["GW-SLOW-DOWN"] * 2
     with pytest.raises(Denied) as own:
-        await one_time.look(desk, "GUESS", bad)
+        await credentials.owner_of_code(desk, "GUESS", bad)
     with pytest.raises(Denied) as other:
-        await one_time.look(desk, "GUESS", Origin(address="2001:db8:0:1::1"))
+        await credentials.owner_of_code(desk, "GUESS", Origin(address="2001:db8:0:1::1"))
     assert (own.value.code, other.value.code) == ("GW-SLOW-DOWN", "GW-ONE-TIME")

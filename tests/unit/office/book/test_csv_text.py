@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.office.book import cells as safe
-from gateway.office.book import csv_text
+from gateway.office.book import table_files
+from gateway.office.book import table_files as safe
 
 
 def read(raw: bytes) -> list[list[str]]:
@@ -20,20 +20,22 @@ def read(raw: bytes) -> list[list[str]]:
 
 
 def test_dates_and_text_are_as_people_read_them() -> None:
-    raw = csv_text.first_line(["Ngày đến", "Số đến"]) + csv_text.line([date(2026, 1, 2), "01"])
+    raw = table_files.csv_heading(["Ngày đến", "Số đến"]) + table_files.csv_line([date(2026, 1, 2), "01"])
 
     assert read(raw) == [["Ngày đến", "Số đến"], ["02/01/2026", "01"]]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", " =1", "\x00=1"])
 def test_no_cell_begins_like_a_formula(text: str) -> None:
-    ((_, cell),) = read(csv_text.BYTE_ORDER_MARK + csv_text.line(["x", text]))
+    ((_, cell),) = read(table_files.BYTE_ORDER_MARK + table_files.csv_line(["x", text]))
 
     assert cell.startswith("'")
 
 
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=5))
 def test_what_was_written_is_read(texts: list[str]) -> None:
-    (row,) = read(csv_text.BYTE_ORDER_MARK + csv_text.line(texts))
+    (row,) = read(table_files.BYTE_ORDER_MARK + table_files.csv_line(texts))
 
-    assert [cell.removeprefix("'") for cell in row] == [safe.clean(text).removeprefix("'") for text in texts]
+    assert [cell.removeprefix("'") for cell in row] == [
+        safe.clean_text(text).removeprefix("'") for text in texts
+    ]

@@ -24,8 +24,8 @@ from gateway.errors import Clash, Refused
 from gateway.incoming import act, by_hand
 from gateway.incoming.act import StatusCall
 from gateway.incoming.by_hand import Letter
-from gateway.office.book import export, letters, read
-from gateway.office.book.export import Ask
+from gateway.office.book import books, letters
+from gateway.office.book.books import Ask
 from gateway.office.web import book_page
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 
@@ -49,12 +49,12 @@ async def taken(town: Town, number: str = "501", **fields: Any) -> Any:
 
 async def lines(town: Town, book: Book, at: str = COMMUNE, limit: int = 100) -> list[BookLine]:
     async with town.node.store.read(await town.scope(at)) as work:
-        return [line async for part in read.whole(work, book, YEAR, at_once=limit) for line in part]
+        return [line async for part in books.whole(work, book, YEAR, at_once=limit) for line in part]
 
 
 async def summary(town: Town, book: Book, at: str = COMMUNE, span: Span = YEAR) -> Summary:
     async with town.node.store.read(await town.scope(at)) as work:
-        return await read.summary(work, book, span)
+        return await books.summary_of(work, book, span)
 
 
 def rows_of(workbook: bytes) -> list[list[str]]:
@@ -209,8 +209,8 @@ async def test_every_line_is_in_each_form_once_and_the_check_code_is_the_same(to
     files: dict[str, BytesIO] = {name: BytesIO() for name in ("xlsx", "csv", "html")}
 
     told = [
-        await export.xlsx(desk, scope, ask, files["xlsx"]),
-        await export.csv(desk, scope, ask, files["csv"]),
+        await books.write_xlsx(desk, scope, ask, files["xlsx"]),
+        await books.write_csv(desk, scope, ask, files["csv"]),
         await book_page.write(desk, scope, ask, files["html"], nonce="abc"),
     ]
 
@@ -273,7 +273,7 @@ async def test_the_old_form_has_fewer_columns_and_an_empty_book_says_so(town: To
     out = BytesIO()
     ask = Ask(book=Book.OUTGOING, span=YEAR, form=Form.CIRCULAR_07)
 
-    await export.xlsx(town.node.book, await town.scope(COMMUNE), ask, out)
+    await books.write_xlsx(town.node.book, await town.scope(COMMUNE), ask, out)
 
     header, closing = rows_of(out.getvalue())
     assert len(header) == 8
@@ -294,13 +294,13 @@ async def test_the_stamp_is_for_what_is_in_the_book(town: Town) -> None:
     await town.carry()
     fresh = next(one for one in await town.incoming(COMMUNE) if one.number == "502")
 
-    made = read.stamp(agency, document)
+    made = books.stamp(agency, document)
     page = await book_page.stamp(made, nonce="n")
 
     assert (made.number, made.on, made.width_mm, made.height_mm) == ("1", town.node.out.today(), 50, 35)
     assert all(word in page for word in ("ĐẾN", "Số: 1", "Ngày: 20/11/2026", agency.name))
     with pytest.raises(Clash, match="not in the book"):
-        read.stamp(agency, fresh)
+        books.stamp(agency, fresh)
 
 
 async def test_a_book_is_its_agencys_alone(town: Town) -> None:
@@ -308,7 +308,7 @@ async def test_a_book_is_its_agencys_alone(town: Town) -> None:
 
     other: AgencyScope = await town.scope(PROVINCE)
     async with town.node.store.read(other) as work:
-        assert (await read.leaf(work, Book.INCOMING, YEAR)).lines == ()
+        assert (await books.leaf(work, Book.INCOMING, YEAR)).lines == ()
 
 
 async def test_a_number_typed_far_ahead_is_not_followed_by_the_next_one_that_is_suggested(town: Town) -> None:

@@ -22,7 +22,7 @@ from gateway.incoming import act, by_hand
 from gateway.incoming.act import StatusCall
 from gateway.incoming.by_hand import Letter
 from gateway.incoming.desk import InDesk
-from gateway.office.book import read
+from gateway.office.book import books
 from tests.support.clock import ManualClock
 from tests.support.node import Town, opened
 from tests.support.stores import incoming
@@ -121,9 +121,9 @@ class Story:
             span = Span(year=year)
             async with self.town.node.store.read(self.scope) as work:
                 told = [
-                    line async for part in read.whole(work, Book.INCOMING, span, at_once=3) for line in part
+                    line async for part in books.whole(work, Book.INCOMING, span, at_once=3) for line in part
                 ]
-                summary = await read.summary(work, Book.INCOMING, span)
+                summary = await books.summary_of(work, Book.INCOMING, span)
             assert [line.number for line in told] == [str(n + 1) for n in range(len(ids))]
             assert {line.subject_id for line in told} == ids
             assert summary.lines == len(ids)

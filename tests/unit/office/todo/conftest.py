@@ -8,10 +8,10 @@ from datetime import datetime
 
 import pytest
 
-from gateway.bootstrap.rules import office_hours
-from gateway.office.ports.deadlines import EndingCertificate
+from gateway.bootstrap.guards import office_hours
+from gateway.office.desks import TodoDesk
+from gateway.office.ports.store import EndingCertificate
 from gateway.office.store.store import SqlOfficeStore
-from gateway.office.todo.desk import TodoDesk
 from gateway.settings import Settings
 from tests.support.clock import ManualClock
 from tests.unit.store.conftest import blank_database as blank_database

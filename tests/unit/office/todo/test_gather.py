@@ -14,11 +14,11 @@ from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash, NotFound
+from gateway.office import todo
+from gateway.office.desks import TodoDesk
 from gateway.office.domain.task import TaskKind
-from gateway.office.ports.deadlines import EndingCertificate
+from gateway.office.ports.store import EndingCertificate
 from gateway.office.store.store import SqlOfficeStore
-from gateway.office.todo import gather, note
-from gateway.office.todo.desk import TodoDesk
 from tests.support.clock import ManualClock
 from tests.support.stores import (
     NORTH,
@@ -42,7 +42,7 @@ def at(text: str) -> datetime:
 
 
 async def kinds(desk: TodoDesk) -> list[TaskKind]:
-    return [each.kind for each in (await gather.run(desk, NORTH)).tasks]
+    return [each.kind for each in (await todo.gather(desk, NORTH)).tasks]
 
 
 async def send(store: SqlOfficeStore, clock: ManualClock, state: str, **fields: Any) -> str:
@@ -64,12 +64,12 @@ async def test_a_new_document_becomes_a_task_when_its_two_office_hours_are_over(
     assert await kinds(desk) == []
 
     clock.advance(40 * 60)
-    (task,) = (await gather.run(desk, NORTH)).tasks
+    (task,) = (await todo.gather(desk, NORTH)).tasks
 
     assert (task.id, task.subject_id, task.is_late) == (f"take_in:{arrived.id}", arrived.id, True)
     assert (task.document, task.counterpart, task.due_at) == ("7/SNN", "Z91.02", at("20 10:00"))
-    assert (await gather.run(desk, NORTH)).left(task) == -timedelta(minutes=40)
-    assert (await gather.run(desk, SOUTH)).tasks == ()
+    assert (await todo.gather(desk, NORTH)).left(task) == -timedelta(minutes=40)
+    assert (await todo.gather(desk, SOUTH)).tasks == ()
 
 
 async def test_lunch_weekend_and_holidays_do_not_count_against_the_clerk(
@@ -95,9 +95,9 @@ async def test_an_express_letter_is_a_task_at_once_and_late_after_a_quarter_of_a
     clock.advance(at("21 23:00") - clock.now())
     await seed_incoming(store, incoming(clock, urgency=Urgency.EXPRESS))
 
-    (fresh,) = (await gather.run(desk, NORTH)).tasks
+    (fresh,) = (await todo.gather(desk, NORTH)).tasks
     clock.advance(16 * 60)
-    (late,) = (await gather.run(desk, NORTH)).tasks
+    (late,) = (await todo.gather(desk, NORTH)).tasks
 
     assert (fresh.is_late, late.is_late) == (False, True)
     assert fresh.due_at == at("21 23:15")
@@ -129,7 +129,7 @@ async def test_every_kind_of_task_is_on_one_list_with_the_earliest_deadline_firs
     ]
     clock.advance(at("23 09:00") - clock.now())
 
-    found = await gather.run(desk, NORTH)
+    found = await todo.gather(desk, NORTH)
 
     assert [(each.kind, each.id.partition(":")[2], each.due_at) for each in found.tasks] == [
         (TaskKind.TAKE_IN, new.id, at("20 10:00")),
@@ -184,10 +184,10 @@ async def test_a_status_that_did_not_reach_its_sender_for_a_day_is_a_task_until_
     assert await kinds(desk) == []
 
     clock.advance(1)
-    (task,) = (await gather.run(desk, NORTH)).tasks
+    (task,) = (await todo.gather(desk, NORTH)).tasks
     assert (task.id, task.subject_id, task.timer) == (f"status:{document.id}", document.id, "t12")
     assert (task.counterpart, task.is_late, task.is_incoming) == ("Z91.02", True, True)
-    assert (await gather.run(desk, SOUTH)).tasks == ()
+    assert (await todo.gather(desk, SOUTH)).tasks == ()
 
     for leased in await store.claim_outbox(10, 60):
         async with store.begin(NORTH) as work:
@@ -224,9 +224,9 @@ async def test_a_take_back_that_did_not_reach_its_recipient_for_a_day_is_a_task_
     assert await kinds(desk) == []
 
     clock.advance(1)
-    (task,) = (await gather.run(desk, NORTH)).tasks
+    (task,) = (await todo.gather(desk, NORTH)).tasks
     assert (task.id, task.kind) == (f"take_back:{id}", TaskKind.TAKE_BACK)
-    assert (await gather.run(desk, SOUTH)).tasks == ()
+    assert (await todo.gather(desk, SOUTH)).tasks == ()
 
     await asks("p-2")
     assert await kinds(desk) == []
@@ -248,13 +248,13 @@ async def test_a_snoozed_task_comes_back_at_its_hour_and_tells_why_it_rested(
     desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     task = f"failed:{await send(store, clock, 'failed')}"
-    await note.take(desk, NORTH, task, "A. Clerk")
-    await note.snooze(desk, NORTH, task, at("20 14:00"), "They move\nhouse")
+    await todo.take_task(desk, NORTH, task, "A. Clerk")
+    await todo.snooze_task(desk, NORTH, task, at("20 14:00"), "They move\nhouse")
 
-    resting = await gather.run(desk, NORTH)
-    whole = await gather.run(desk, NORTH, everything=True)
+    resting = await todo.gather(desk, NORTH)
+    whole = await todo.gather(desk, NORTH, everything=True)
     clock.advance(at("20 14:00") - clock.now())
-    (back,) = (await gather.run(desk, NORTH)).tasks
+    (back,) = (await todo.gather(desk, NORTH)).tasks
 
     assert (resting.tasks, resting.resting) == ((), 1)
     assert [each.id for each in whole.tasks] == [task]
@@ -273,28 +273,28 @@ async def test_a_settled_task_comes_back_only_when_it_begins_anew(
 ) -> None:
     id = await send(store, clock, "failed")
     task = f"failed:{id}"
-    await note.take(desk, NORTH, task, "A. Clerk")
+    await todo.take_task(desk, NORTH, task, "A. Clerk")
     clock.advance(60)
-    await note.close(desk, NORTH, task, "Told them by phone")
+    await todo.close_task(desk, NORTH, task, "Told them by phone")
     clock.advance(timedelta(days=3))
     assert await kinds(desk) == []
 
     async with store.begin(NORTH) as work:
         await work.deliveries.save_state(id, "failed", (), clock.now())
         await work.commit()
-    (again,) = (await gather.run(desk, NORTH)).tasks
-    await note.take(desk, NORTH, task, "B. Clerk")
+    (again,) = (await todo.gather(desk, NORTH)).tasks
+    await todo.take_task(desk, NORTH, task, "B. Clerk")
 
     assert again.owner == "A. Clerk"
-    assert [each.owner for each in (await gather.run(desk, NORTH)).tasks] == ["B. Clerk"]
+    assert [each.owner for each in (await todo.gather(desk, NORTH)).tasks] == ["B. Clerk"]
 
 
 async def test_a_woken_task_is_on_the_list_again(
     desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     task = f"rejected:{await send(store, clock, 'rejected')}"
-    await note.close(desk, NORTH, task, "Corrected")
-    await note.wake(desk, NORTH, task)
+    await todo.close_task(desk, NORTH, task, "Corrected")
+    await todo.wake_task(desk, NORTH, task)
 
     assert await kinds(desk) == [TaskKind.REJECTED]
 
@@ -306,11 +306,11 @@ async def test_a_task_cannot_rest_until_a_time_that_has_passed(
     task = f"failed:{await send(store, clock, 'failed')}"
 
     with pytest.raises(Clash, match="within the next 90 days"):
-        await note.snooze(desk, NORTH, task, at(until), "Later")
+        await todo.snooze_task(desk, NORTH, task, at(until), "Later")
     with pytest.raises(Clash, match="within the next 90 days"):
-        await note.snooze(desk, NORTH, task, clock.now() + timedelta(days=91), "Much later")
+        await todo.snooze_task(desk, NORTH, task, clock.now() + timedelta(days=91), "Much later")
     with pytest.raises(Clash, match="letters"):
-        await note.close(desk, NORTH, task, "  ")
+        await todo.close_task(desk, NORTH, task, "  ")
 
 
 async def test_nobody_notes_anything_on_what_is_no_task_of_theirs(
@@ -320,7 +320,7 @@ async def test_nobody_notes_anything_on_what_is_no_task_of_theirs(
 
     for scope, name in ((SOUTH, task), (NORTH, "failed:dlv_nobody"), (NORTH, "")):
         with pytest.raises(NotFound):
-            await note.close(desk, scope, name, "Done")
+            await todo.close_task(desk, scope, name, "Done")
     assert await kinds(desk) == [TaskKind.FAILED]
 
 
@@ -330,6 +330,6 @@ async def test_a_sealed_document_shows_no_words_of_its_own(
     await send(store, clock, "failed", is_sealed=True)
     await seed_incoming(store, replace(incoming(clock), state=InState.SEALED, reply_required=True))
 
-    (task,) = (await gather.run(desk, NORTH)).tasks
+    (task,) = (await todo.gather(desk, NORTH)).tasks
 
     assert (task.document, task.title) == ("", "")

@@ -13,12 +13,12 @@ from gateway.domain.account import HostedAgency
 from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office import mail
-from gateway.office.domain.recall_ask import RecallAsk
+from gateway.office.desks import TodoDesk
+from gateway.office.domain.task import RecallAsk
 from gateway.office.mail import SmtpMailer
 from gateway.office.store.store import SqlOfficeStore
-from gateway.office.todo.desk import TodoDesk
-from gateway.office.todo.remind import Reminders
-from gateway.office.workers.digest import Digest
+from gateway.office.todo import Reminders
+from gateway.office.workers import Digest
 from gateway.pool import ThreadPool
 from tests.support.clock import ManualClock
 from tests.support.mail_server import MailServer, running

@@ -12,8 +12,8 @@ from gateway.domain.document import IncomingDocument, IncomingFile, InState, Kin
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.signatures import FileVerdict, Word
 from gateway.office.policy.first_page import FirstPage
-from gateway.office.web import checks
-from gateway.office.web.checks import Grade
+from gateway.office.web.pages.incoming import checks
+from gateway.office.web.pages.incoming.checks import Grade
 from gateway.policy.verdict import ReasonCode, reason
 
 D = Digest("0" * 64)
@@ -138,14 +138,14 @@ def test_kept_reasons_are_told_in_words_whatever_their_values_hold() -> None:
         )
     )
 
-    (pages, first), (active, second) = checks.reasons_of(told)
+    (pages, first), (active, second) = checks.broken_rules(told)
 
     assert (pages, active) == ("pages-differ", "active-content")
     assert (first["stated"], first["found"]) == ("3", "2")
     assert first["name"] == "a, b; c (1).pdf"
-    assert "javascript" not in checks.sentence(active, second, "vi")
-    assert checks.sentence(pages, first, "vi").startswith("Khai 3 trang")
-    assert checks.sentence("new-code", {"name": "x"}, "vi") == "new-code x"
+    assert "javascript" not in checks.rule_sentence(active, second, "vi")
+    assert checks.rule_sentence(pages, first, "vi").startswith("Khai 3 trang")
+    assert checks.rule_sentence("new-code", {"name": "x"}, "vi") == "new-code x"
 
 
 def test_a_stamp_of_secrecy_is_a_doubt_and_pages_are_told_once() -> None:

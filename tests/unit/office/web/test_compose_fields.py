@@ -8,9 +8,9 @@ from types import MappingProxyType
 import pytest
 
 from gateway.domain.document import Draft, Signer, Urgency
-from gateway.domain.page_text import Found, PdfFields, Sure
+from gateway.domain.pdf import Found, PdfFields, Sure
 from gateway.office.web.forms import Form
-from gateway.office.web.pages.compose import addressing, fields, filling
+from gateway.office.web.pages.compose import addressing, fields, uploads
 
 TODAY = date(2026, 11, 20)
 
@@ -79,7 +79,7 @@ def test_a_pdf_fills_what_is_empty_and_doubts_what_is_not_sure_or_was_typed_othe
     )
     typed = Draft(number="117", subject="Đã nhập", signer=Signer(name="", title="Giám đốc"))
 
-    draft, doubts = filling.filled(typed, read)
+    draft, doubts = uploads.filled_draft(typed, read)
 
     assert (draft.number, draft.subject, draft.symbol) == ("117", "Đã nhập", "UBND-VP")
     assert draft.signer == Signer(name="Trần Văn Thử", title="Giám đốc")

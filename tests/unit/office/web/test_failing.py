@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway import errors
-from gateway.office.web import failing
+from gateway.office.web import answers
 
 HELD = {"number": "12", "year": "2026", "of": "15/UBND", "sender": "Sở Nội vụ", "next_free": "40"}
 LETTER = {"number": "12/TB", "year": "2026", "date": "20/11/2026", "to": "Sở Nội vụ", "next_free": "40"}
@@ -16,6 +16,6 @@ LETTER = {"number": "12/TB", "year": "2026", "date": "20/11/2026", "to": "Sở N
 def test_a_number_that_is_taken_is_named_with_its_holder_and_the_next_free_one(
     code: str, told: dict[str, str], lang: str
 ) -> None:
-    title = failing.of_error(errors.Clash("taken", code=code, told=told), lang).title
+    title = answers.failure_of(errors.Clash("taken", code=code, told=told), lang).title
 
     assert all(each in title for each in told.values())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import gateway.office.web
-from gateway.office.web import render
+from gateway.office.web import answers
 
 TEMPLATES = Path(gateway.office.web.__file__).parent / "templates"
 # Which texts the forms of a folder write.
@@ -33,7 +33,7 @@ def fields() -> Iterator[tuple[str, str, str]]:
 def ruled(template: str, field: str) -> list[tuple[str, str]]:
     """Tables and paths that rule a text of that name: `reply_number` is the number of a reply."""
     wanted = CALLED.get((template, field), field)
-    tables = [(each, render.TEXTS[each]) for each in TABLES[template.partition("/")[0]]]
+    tables = [(each, answers.TEXTS[each]) for each in TABLES[template.partition("/")[0]]]
     paths = [(table, path, path.removesuffix("/*").rpartition("/")[2]) for table, of in tables for path in of]
     whole = [(table, path) for table, path, last in paths if last == wanted]
     return whole or [(table, path) for table, path, last in paths if wanted.endswith(f"_{last}")]
@@ -62,4 +62,4 @@ def test_what_the_templates_say_is_found_here() -> None:
     }
     for each in TEMPLATES.rglob("*.html"):
         for table, path in _TABLE.findall(each.read_text(encoding="utf-8")):
-            assert path in render.TEXTS[table]
+            assert path in answers.TEXTS[table]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.office.web.render import figure, tenths
+from gateway.office.web.answers import figure, tenths
 
 
 @pytest.mark.parametrize(("lang", "written"), [("vi", "1.204.331"), ("en", "1,204,331")])

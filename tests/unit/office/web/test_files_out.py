@@ -13,8 +13,8 @@ from aiohttp.test_utils import TestServer
 
 from gateway.downloads import disposition
 from gateway.errors import AlteredContent
-from gateway.office.web import files_out
-from gateway.office.web.files_out import Content, headers
+from gateway.office.web import answers
+from gateway.office.web.answers import Content, file_headers
 
 HOSTILE = (
     'a".pdf; filename="b.html',
@@ -40,7 +40,7 @@ async def told(
     async def handle(request: web.Request) -> web.StreamResponse:
         async with aclosing(read()) as made:  # type: ignore[type-var]
             content = Content(name="van-ban.pdf", found_type=found_type, pieces=made, size=size)
-            return await files_out.give(request, content, inline=inline)
+            return await answers.give_file(request, content, inline=inline)
 
     app = web.Application()
     app.router.add_get("/", handle)
@@ -68,7 +68,7 @@ def test_no_name_breaks_out_of_its_header(name: str, how: str) -> None:
     "found_type", ["html", "text/html", "svg", "image/svg+xml", "xml", "js", "exe", "docx", "unknown", ""]
 )
 def test_a_type_that_a_browser_would_run_is_only_bytes(found_type: str) -> None:
-    made = headers("a", found_type)
+    made = file_headers("a", found_type)
 
     assert made["Content-Type"] == "application/octet-stream"
     assert made["Content-Disposition"].startswith("attachment;")
@@ -116,5 +116,5 @@ async def test_the_beginning_of_a_packet_says_whether_there_is_more() -> None:
         yield b"abc"
         yield b"def"
 
-    assert await files_out.beginning(pieces(), 4) == ("abcd", True)
-    assert await files_out.beginning(pieces(), 6) == ("abcdef", False)
+    assert await answers.beginning_of(pieces(), 4) == ("abcd", True)
+    assert await answers.beginning_of(pieces(), 6) == ("abcdef", False)

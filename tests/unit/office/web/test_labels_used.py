@@ -10,7 +10,7 @@ import pytest
 
 import gateway
 from gateway.words import labels
-from gateway.words.catalogue import read
+from gateway.words.labels import read_catalogue
 
 WEB = Path(gateway.__file__).parent / "office" / "web"
 TEMPLATES = sorted((WEB / "templates").rglob("*.html"))
@@ -56,7 +56,7 @@ def test_every_word_of_the_pages_is_said_somewhere() -> None:
     unsaid = [
         key
         for subject in _SUBJECTS
-        for key in read("vi", subject)
+        for key in read_catalogue("vi", subject)
         if not key.startswith(_ELSEWHERE)
         and key.removeprefix("told.") not in everything
         and not any(key.startswith(each) or key.removeprefix("told.").startswith(each) for each in prefixes)

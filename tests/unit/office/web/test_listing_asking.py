@@ -9,11 +9,10 @@ import pytest
 
 from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import Side, Tab, unit_viewer
-from gateway.office.domain.origin import Origin
+from gateway.office.domain.listing import Origin, Side, Tab, unit_viewer
 from gateway.office.ports.lists import Sort, Wanted
 from gateway.office.web.listing import asking
-from gateway.office.web.listing.columns import COLUMNS, chosen
+from gateway.office.web.listing.asking import COLUMNS, chosen_columns
 
 TODAY = date(2026, 11, 20)
 FULL = {
@@ -37,7 +36,7 @@ FULL = {
 
 
 def test_every_filter_is_asked_of_the_core() -> None:
-    asked = asking.read(Side.OUT, FULL, TODAY)
+    asked = asking.read_address(Side.OUT, FULL, TODAY)
 
     assert asked.wanted == Wanted(
         side=Side.OUT,
@@ -62,8 +61,8 @@ def test_every_filter_is_asked_of_the_core() -> None:
 
 @pytest.mark.parametrize("side", list(Side))
 def test_an_address_read_again_is_the_same_question(side: Side) -> None:
-    first = asking.read(side, {**FULL, "tab": "all"}, TODAY, columns=("so", "trang-thai"))
-    again = asking.read(
+    first = asking.read_address(side, {**FULL, "tab": "all"}, TODAY, columns=("so", "trang-thai"))
+    again = asking.read_address(
         side,
         dict(parse_qsl(urlsplit(first.address()).query)),
         TODAY,
@@ -74,7 +73,7 @@ def test_an_address_read_again_is_the_same_question(side: Side) -> None:
 
 
 def test_one_value_is_taken_out_or_put_in_and_the_place_is_left_behind() -> None:
-    asked = asking.read(Side.OUT, {**FULL, "trang": "a-cursor"}, TODAY)
+    asked = asking.read_address(Side.OUT, {**FULL, "trang": "a-cursor"}, TODAY)
 
     moved = dict(parse_qsl(urlsplit(asked.address(khan=None, tab="failed")).query))
 
@@ -82,7 +81,7 @@ def test_one_value_is_taken_out_or_put_in_and_the_place_is_left_behind() -> None
     assert moved["tab"] == "failed"
     assert "trang" not in moved
     assert moved["q"] == "kế hoạch"
-    assert asking.read(Side.OUT, {}, TODAY).address() == "/van-ban-di"
+    assert asking.read_address(Side.OUT, {}, TODAY).address() == "/van-ban-di"
 
 
 def test_words_that_mean_nothing_are_left_out() -> None:
@@ -100,14 +99,14 @@ def test_words_that_mean_nothing_are_left_out() -> None:
         "chua-doc": "1",
     }
 
-    asked = asking.read(Side.OUT, odd, TODAY)
+    asked = asking.read_address(Side.OUT, odd, TODAY)
 
-    assert asked == asking.read(Side.OUT, {}, TODAY)
+    assert asked == asking.read_address(Side.OUT, {}, TODAY)
     assert asked.wanted == Wanted(side=Side.OUT)
 
 
 def test_a_day_that_is_none_is_told_and_not_guessed() -> None:
-    asked = asking.read(Side.OUT, {"tu": "31/02/2026"}, TODAY)
+    asked = asking.read_address(Side.OUT, {"tu": "31/02/2026"}, TODAY)
 
     assert asked.unread_days == ("tu",)
     assert asked.wanted.since is None
@@ -124,33 +123,33 @@ def test_a_day_that_is_none_is_told_and_not_guessed() -> None:
     ],
 )
 def test_quick_picks_begin_where_their_span_does(pick: str, first: date) -> None:
-    asked = asking.read(Side.IN, {"ngay": pick}, TODAY)
+    asked = asking.read_address(Side.IN, {"ngay": pick}, TODAY)
 
     assert asked.wanted.since == datetime(first.year, first.month, first.day, tzinfo=VIETNAM)
     assert asked.wanted.until == datetime(2026, 11, 21, tzinfo=VIETNAM)
 
 
 def test_an_incoming_list_opens_with_what_waits_and_a_filter_means_all() -> None:
-    assert asking.read(Side.IN, {}, TODAY).wanted.tab is Tab.NEW
-    assert asking.read(Side.IN, {"ngay": "hom-nay"}, TODAY).wanted.tab is None
-    assert asking.read(Side.IN, {"tab": "new", "khan": "1"}, TODAY).wanted.pressing
+    assert asking.read_address(Side.IN, {}, TODAY).wanted.tab is Tab.NEW
+    assert asking.read_address(Side.IN, {"ngay": "hom-nay"}, TODAY).wanted.tab is None
+    assert asking.read_address(Side.IN, {"tab": "new", "khan": "1"}, TODAY).wanted.pressing
 
 
 def test_who_sees_metadata_alone_finds_nothing_by_content() -> None:
-    asked = asking.read(Side.OUT, FULL, TODAY, content=False, viewer=unit_viewer("Phòng A"))
+    asked = asking.read_address(Side.OUT, FULL, TODAY, content=False, viewer=unit_viewer("Phòng A"))
 
     assert (asked.wanted.text, asked.wanted.signer) == ("", None)
     assert asked.wanted.viewer == unit_viewer("Phòng A")
     assert asked.wanted.tag == "tag_a"
-    assert asking.read(Side.OUT, FULL, TODAY, tags=False).wanted.tag is None
+    assert asking.read_address(Side.OUT, FULL, TODAY, tags=False).wanted.tag is None
     assert not {"trich-yeu", "nguoi-ky"} & {
-        each.key for each in chosen(Side.OUT, ("trich-yeu", "nguoi-ky", "so"), content=False)
+        each.key for each in chosen_columns(Side.OUT, ("trich-yeu", "nguoi-ky", "so"), content=False)
     }
 
 
 def test_columns_stand_in_the_order_of_the_list_and_never_none() -> None:
-    keys = [each.key for each in chosen(Side.IN, ("so", "con-lai"), content=True)]
+    keys = [each.key for each in chosen_columns(Side.IN, ("so", "con-lai"), content=True)]
 
     assert keys == ["con-lai", "so"]
-    assert chosen(Side.OUT, ("nothing",), content=True) == chosen(Side.OUT, (), content=True)
+    assert chosen_columns(Side.OUT, ("nothing",), content=True) == chosen_columns(Side.OUT, (), content=True)
     assert all(each.key for side in Side for each in COLUMNS[side])

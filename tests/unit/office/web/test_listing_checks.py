@@ -8,17 +8,16 @@ from typing import Any
 
 import pytest
 
-from gateway.domain import duty
+from gateway.domain import status
 from gateway.domain.document import IncomingDocument, IncomingFile, InState, Kind, Urgency
-from gateway.domain.duty import Duty, Waits
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.office_calendar import AFTERNOON, MORNING
 from gateway.domain.signatures import FileVerdict, Word
-from gateway.domain.status import Fact, RequestKind, Track
+from gateway.domain.status import Duty, Fact, RequestKind, Track, Waits
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.domain.listing import Line, due_within, incoming_line
-from gateway.office.web.listing.rows import Teller, checks
-from gateway.policy import office_hours, timers
+from gateway.office.web.listing.list_rows import Teller, checks
+from gateway.policy import timers
 
 D = Digest("0" * 64)
 PASSED = {
@@ -31,7 +30,7 @@ PASSED = {
     "reasons": "",
     "warnings": "",
 }
-OFFICE = office_hours.calendar(frozenset(range(5)), (MORNING, AFTERNOON), (), ())
+OFFICE = timers.calendar_of(frozenset(range(5)), (MORNING, AFTERNOON), (), ())
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
@@ -83,7 +82,7 @@ def document(**more: Any) -> IncomingDocument:
 
 
 def line(document: IncomingDocument, *facts: Fact, shown: str = "") -> Line:
-    owed = duty.of_incoming(document, facts)
+    owed = status.duty_of(document, facts)
     due_at = timers.of_duty(OFFICE, owed, document.urgency).at if owed is not None else None
     return incoming_line(document, shown or document.state.value, due_at)
 
@@ -141,7 +140,7 @@ def test_the_list_tells_the_time_left_that_the_page_tells(
     urgency: Urgency, state: InState, facts: tuple[Fact, ...], shown: str
 ) -> None:
     now, made = at(19, 8), document(state=state, urgency=urgency)
-    owed = duty.of_incoming(made, facts)
+    owed = status.duty_of(made, facts)
     assert owed is not None
     on_page = timers.of_duty(OFFICE, owed, urgency).left(OFFICE, now)
 
@@ -151,7 +150,7 @@ def test_the_list_tells_the_time_left_that_the_page_tells(
 
 
 def test_a_request_runs_from_when_we_learnt_of_it_and_not_from_the_time_its_sender_states() -> None:
-    found = duty.of_incoming(document(state=InState.DONE), (asked(at(18, 16)),))
+    found = status.duty_of(document(state=InState.DONE), (asked(at(18, 16)),))
 
     assert found == Duty(waits=Waits.ANSWER, since=at(18, 16))
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.office.web.listing.live import Live
+from gateway.office.web.deps import Live
 
 NOW = datetime(2026, 11, 20, 2, tzinfo=UTC)
 

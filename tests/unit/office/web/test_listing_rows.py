@@ -8,7 +8,7 @@ import pytest
 
 from gateway.domain.document import Urgency
 from gateway.office.domain.listing import Card, Line, Side, Tab
-from gateway.office.web.listing.rows import Teller
+from gateway.office.web.listing.list_rows import Teller
 
 NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.domain.book import Cell
-from gateway.office.book.xlsx import XlsxColumn
-from gateway.office.web.listing import sheet
-from gateway.office.web.listing.sheet import Piece
+from gateway.office.book.table_files import XlsxColumn
+from gateway.office.web.pages import list_export
+from gateway.office.web.pages.list_export import Piece
 from gateway.pool import ThreadPool
 
 PIECES, ROWS = 100, 100
@@ -53,11 +53,11 @@ async def test_ten_thousand_rows_are_made_off_the_loop_a_piece_at_a_time(form: s
     out, counted, pool = io.BytesIO(), Counted(), ThreadPool(2)
     if form == "xlsx":
         heads = [XlsxColumn(title=each, width=18) for each in ("Số", "Trích yếu")]
-        await sheet.xlsx(pool, out, "Văn bản", heads, counted.pieces())
+        await list_export.write_xlsx(pool, out, "Văn bản", heads, counted.pieces())
         text = zipfile.ZipFile(out).read("xl/worksheets/sheet1.xml").decode()
         found = text.count("/UBND")
     else:
-        await sheet.csv(pool, out, ["Số", "Trích yếu"], counted.pieces())
+        await list_export.write_csv(pool, out, ["Số", "Trích yếu"], counted.pieces())
         found = len(list(csv.reader(io.StringIO(out.getvalue().decode("utf-8-sig"))))) - 1
 
     assert found == PIECES * ROWS

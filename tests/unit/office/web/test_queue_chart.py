@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from gateway.domain.node_history import QueueSample
+from gateway.domain.pace import QueueSample
 from gateway.domain.wall_clock import local
-from gateway.office.web import queue_chart
+from gateway.office.web import charts
 from tests.support.clock import START
 
 
@@ -18,7 +18,7 @@ def sample(minutes: float, queue: str, depth: int, oldest_s: int | None = None) 
 def test_queues_are_counted_together_and_what_was_put_aside_is_not() -> None:
     told = [sample(10, "outbox", 3, 60), sample(10, "inbox", 4, 180), sample(10, "dead", 50)]
 
-    made = queue_chart.of(told, START)
+    made = charts.queue_chart(told, START)
 
     assert made is not None
     (hour,) = made.hours
@@ -29,7 +29,7 @@ def test_queues_are_counted_together_and_what_was_put_aside_is_not() -> None:
 def test_the_highest_of_a_quarter_and_of_an_hour_are_kept() -> None:
     told = [sample(20, "outbox", 1, 30), sample(21, "outbox", 9, 600), sample(22, "outbox", 2)]
 
-    made = queue_chart.of(told, START)
+    made = charts.queue_chart(told, START)
 
     assert made is not None
     assert [(each.depth, each.minutes) for each in made.hours] == [(9, 10.0)]
@@ -39,19 +39,19 @@ def test_the_highest_of_a_quarter_and_of_an_hour_are_kept() -> None:
 def test_a_time_without_samples_breaks_the_line() -> None:
     told = [sample(n, "outbox", 1) for n in (1200, 1185, 30, 15)]
 
-    made = queue_chart.of(told, START)
+    made = charts.queue_chart(told, START)
 
     assert made is not None
     assert len(made.depth.lines[0].runs) == 2
 
 
 def test_nothing_sampled_within_the_day_makes_no_chart() -> None:
-    assert queue_chart.of([], START) is None
-    assert queue_chart.of([sample(25 * 60, "outbox", 3)], START) is None
+    assert charts.queue_chart([], START) is None
+    assert charts.queue_chart([sample(25 * 60, "outbox", 3)], START) is None
 
 
 def test_each_queue_has_a_small_line_with_its_highest_figure() -> None:
-    made = queue_chart.sparks([sample(60, "outbox", 2), sample(0, "outbox", 8), sample(0, "dead", 1)], START)
+    made = charts.queue_sparks([sample(60, "outbox", 2), sample(0, "outbox", 8), sample(0, "dead", 1)], START)
 
     assert {queue: line.most for queue, line in made.items()} == {"outbox": 8, "dead": 1}
     assert made["outbox"].points == "115.0,17.0 120.0,2.0"

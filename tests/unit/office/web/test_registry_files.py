@@ -8,8 +8,8 @@ import pytest
 
 from gateway.domain.identity import Digest
 from gateway.domain.registry_change import AgencyRecord
-from gateway.office.web.pages.agencies import import_words
-from gateway.policy import code_columns as columns
+from gateway.office.web.pages.agencies import ground
+from gateway.policy import code_file as columns
 from gateway.registry import csv_file
 from gateway.registry.planning import Base, plan
 
@@ -34,22 +34,22 @@ FAULTS = (
 
 
 def test_headings_of_offices_are_known_and_each_column_is_taken_once() -> None:
-    names = columns.headings(
+    names = columns.headings_of(
         "\ufeffMã định danh; TÊN CƠ QUAN ;name;Ghi chú;Ngày hiệu lực\n1;2;3;4;5".encode()
     )
 
-    assert columns.guessed(names) == ("code", "name", "", "", "valid_from")
+    assert columns.guess_columns(names) == ("code", "name", "", "", "valid_from")
 
 
 def test_a_file_is_rewritten_with_the_columns_that_were_matched() -> None:
     given = 'Mã;Ghi chú;Tên\nZ91;x;"A; B"\nZ92;y\n'.encode()
 
-    assert columns.rewritten(given, ("code", "", "name")) == b'code;name\nZ91;"A; B"\nZ92;y\n'
+    assert columns.under_own_names(given, ("code", "", "name")) == b'code;name\nZ91;"A; B"\nZ92;y\n'
 
 
 @pytest.mark.parametrize("raw", [b"code,name\nZ91,A\n", b"\xff\xfea", b""])
 def test_a_file_that_needs_or_bears_no_change_stays_as_it_is(raw: bytes) -> None:
-    assert columns.rewritten(raw, columns.guessed(columns.headings(raw))) == raw
+    assert columns.under_own_names(raw, columns.guess_columns(columns.headings_of(raw))) == raw
 
 
 @pytest.mark.parametrize("text", FAULTS)
@@ -60,9 +60,9 @@ def test_every_fault_of_a_file_has_words_of_its_own_in_vietnamese(text: str) -> 
 
     assert found.problems
     for each in found.problems:
-        said = import_words.advice(each.advice, "vi")
-        assert said != import_words.advice("what nobody knows", "vi"), each.advice
-        assert import_words.advice(each.advice, "en").lower() == each.advice.lower()
+        said = ground.row_advice(each.advice, "vi")
+        assert said != ground.row_advice("what nobody knows", "vi"), each.advice
+        assert ground.row_advice(each.advice, "en").lower() == each.advice.lower()
 
 
 def test_every_doubt_has_words_of_its_own_in_vietnamese() -> None:
@@ -70,6 +70,6 @@ def test_every_doubt_has_words_of_its_own_in_vietnamese() -> None:
 
     found = plan(Base(records={}, digest=Digest("0" * 64)), csv_file.read(text.encode()), Digest("1" * 64))
 
-    said = {import_words.advice(each.advice, "vi") for each in found.doubts}
+    said = {ground.row_advice(each.advice, "vi") for each in found.doubts}
     assert len(said) == 3
-    assert import_words.advice("what nobody knows", "vi") not in said
+    assert ground.row_advice("what nobody knows", "vi") not in said

@@ -7,15 +7,15 @@ from datetime import date
 import pytest
 
 from gateway.domain.registry_reform import QueuedMail, ReformKind
-from gateway.office.web.pages.agencies import stating
-from gateway.office.web.pages.agencies.stating import MOST_ROWS, Stated
+from gateway.office.web.pages.agencies import changing
+from gateway.office.web.pages.agencies.changing import MOST_ROWS, Stated
 
 TODAY = date(2026, 11, 20)
 DECIDED = {"number": "12/QD", "issued": "01/11/2026", "issuer": "UBND", "effective": "2027-01-01"}
 
 
 def stated(**given: str) -> Stated:
-    return stating.read(given, TODAY)
+    return changing.read_stated(given, TODAY)
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,9 @@ from gateway.domain.evidence import (
     SpoiledPack,
     canonical,
 )
-from gateway.ops.evidence import key, log, parts, read
-from gateway.ops.evidence.key import EvidenceKey
-from gateway.ops.evidence.write import Part, part_of, prepare
+from gateway.ops.evidence import log, pack_file
+from gateway.ops.evidence.contents import read_story
+from gateway.ops.evidence.pack_file import EvidenceKey, PackPart, part_of, prepare
 from tests.support.evidence import Made, unpacked
 
 SIGNER = EvidenceKey(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
@@ -45,10 +45,10 @@ def written(members: dict[str, bytes]) -> bytes:
     return b"".join(prepare(files, WORDS, SIGNER).pieces())
 
 
-def opened(raw: bytes, folder: Path) -> read.Pack:
+def opened(raw: bytes, folder: Path) -> pack_file.Pack:
     file = folder / "pack.zip"
     file.write_bytes(raw)
-    return read.read(file)
+    return pack_file.read_pack(file)
 
 
 @given(members=contents)
@@ -63,7 +63,7 @@ def test_what_was_written_is_read_back_by_us_and_by_any_unpacking_program(
         assert archive.testzip() is None
         assert {name: archive.read(name) for name in members} == members
     assert {each.name: pack.read(each.name) for each in pack.manifest.members} == members
-    key.check(pack.signature, pack.manifest_bytes)
+    pack_file.check_signature(pack.signature, pack.manifest_bytes)
 
 
 def test_the_same_parts_words_and_key_give_the_same_bytes() -> None:
@@ -106,7 +106,7 @@ def test_threat_118_every_byte_of_every_small_member_header_and_directory_counts
     """Big members are sampled; every other byte of the file is turned, one at a time."""
     file = tmp_path / "pack.zip"
     file.write_bytes(scene.sent)
-    pack = read.read(file)
+    pack = pack_file.read_pack(file)
     big = [
         range(pack.offsets[each.name], pack.offsets[each.name] + each.size)
         for each in pack.manifest.members
@@ -127,19 +127,19 @@ def test_threat_118_every_byte_of_every_small_member_header_and_directory_counts
             os.pwrite(handle.fileno(), scene.sent[place : place + 1], place)
 
     assert wrong == []
-    assert read.read(file).manifest == pack.manifest
+    assert pack_file.read_pack(file).manifest == pack.manifest
 
 
 def refused_for(file: Path) -> str | None:
     """The member for which a pack is refused; None when it is taken."""
     try:
-        read.read(file)
+        pack_file.read_pack(file)
     except SpoiledPack as refused:
         return refused.member
     return None
 
 
-def owner_of(pack: read.Pack) -> Callable[[int], str | None]:
+def owner_of(pack: pack_file.Pack) -> Callable[[int], str | None]:
     """The member whose bytes stand at a place; None for what is no member's."""
     spans = [
         (pack.offsets[each.name], pack.offsets[each.name] + each.size, each.name)
@@ -231,7 +231,7 @@ def test_threat_118_a_pack_past_what_a_zip_can_tell_is_refused_and_breaks_nothin
         Manifest.from_bytes(manifest_with([{"name": "a", **each}, {"name": "b", **each}]))
 
     raw = written({"a": b"1"})
-    monkeypatch.setattr(read, "MOST_BYTES", len(raw) - 1)
+    monkeypatch.setattr(pack_file, "MOST_BYTES", len(raw) - 1)
     with pytest.raises(SpoiledPack, match="more than"):
         opened(raw, tmp_path)
 
@@ -253,7 +253,7 @@ def test_whatever_stands_in_place_of_a_list_it_is_spoiled_and_nothing_else(raw: 
     for reader in (
         Manifest.from_bytes,
         PackSignature.from_bytes,
-        parts.read_story,
+        read_story,
         lambda content: some(list(log.read_leaves([content]))),
         lambda content: some(log.read_joined([content])),
         lambda content: log.read_seal("log/seals/000000000001.seal", content),
@@ -280,7 +280,7 @@ def test_threat_118_a_manifest_in_another_form_is_refused_although_it_says_the_s
 
 def test_a_part_that_changes_while_the_pack_is_written_stops_it() -> None:
     versions = iter([b"one", b"two"])
-    changing = Part(name="a", media="text/plain", open=lambda: io.BytesIO(next(versions)))
+    changing = PackPart(name="a", media="text/plain", open=lambda: io.BytesIO(next(versions)))
 
     with pytest.raises(Exception, match="was changed while the pack was written"):
         b"".join(prepare([changing], WORDS, SIGNER).pieces())
@@ -293,11 +293,11 @@ def test_a_large_member_is_never_held_whole(tmp_path: Path) -> None:
         sparse.truncate(100 * 1024 * 1024)
     tracemalloc.start()
     try:
-        large = Part(name="packets/large.edxml", media="application/xml", open=lambda: source.open("rb"))
+        large = PackPart(name="packets/large.edxml", media="application/xml", open=lambda: source.open("rb"))
         ready = prepare([large], WORDS, SIGNER)
         with target.open("wb") as file:
             file.writelines(ready.pieces())
-        pack = read.read(target)
+        pack = pack_file.read_pack(target)
         total = sum(map(len, pack.pieces("packets/large.edxml")))
         _, peak = tracemalloc.get_traced_memory()
     finally:

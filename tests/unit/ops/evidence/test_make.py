@@ -14,14 +14,14 @@ from cryptography.x509 import load_der_x509_certificate, load_pem_x509_crl
 
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.event import EventKind
-from gateway.domain.evidence_story import Absent, Story
+from gateway.domain.evidence import Absent, Story
 from gateway.errors import NotFound
-from gateway.incoming import purge
+from gateway.incoming import seal
 from gateway.incoming import seal as incoming_seal
-from gateway.ops.evidence import parts
-from gateway.ops.evidence.key import open_key
+from gateway.ops.evidence import contents
 from gateway.ops.evidence.make import SUBJECT, EvidenceMaker
-from gateway.outgoing import seal as outgoing_seal
+from gateway.ops.evidence.pack_file import open_key
+from gateway.outgoing import files as outgoing_seal
 from gateway.trust.authority import Authority
 from tests.support.clock import START
 from tests.support.evidence import check, exchanged, pack_of, rebuilt, sealed, unpacked
@@ -29,7 +29,7 @@ from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town
 
 
 def told(members: dict[str, bytes]) -> Story:
-    return parts.read_story(members["story.json"])
+    return contents.read_story(members["story.json"])
 
 
 async def test_packets_lie_in_a_pack_byte_for_byte_as_they_crossed_the_axis(
@@ -92,7 +92,7 @@ async def test_recalled_content_is_there_by_digest_alone(town: Town, purged: boo
     document = await recalled(town)
     if purged:
         town.clock.advance(timedelta(days=400))
-        assert await purge.recalled(town.node.inn) == 1
+        assert await seal.purge_recalled(town.node.inn) == 1
 
     raw = await pack_of(town, PROVINCE, document.id)
 
@@ -112,7 +112,7 @@ async def test_sealed_content_never_enters_a_pack(town: Town, side: str, tmp_pat
     sent, arrived = await exchanged(town)
     node, scope = town.node, await town.scope(side)
     if side == DEPARTMENT:
-        await outgoing_seal.document(node.out, node.hold, scope, sent.id, "Gửi nhầm")
+        await outgoing_seal.seal_document(node.out, node.hold, scope, sent.id, "Gửi nhầm")
     else:
         await incoming_seal.document(node.inn, node.hold, scope, arrived.id, "Có dấu mật")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.evidence_story import Absent, Story
-from gateway.ops.evidence import parts
+from gateway.domain.evidence import Absent, Story
+from gateway.ops.evidence import contents
 from gateway.ops.evidence.page import page
 from tests.support.evidence import Made, unpacked
 
@@ -46,7 +46,7 @@ class Reader(HTMLParser):
 
 @pytest.fixture
 def story(scene: Made, tmp_path: Path) -> Story:
-    return parts.read_story(unpacked(scene.sent, tmp_path)["story.json"])
+    return contents.read_story(unpacked(scene.sent, tmp_path)["story.json"])
 
 
 def seen(html: str) -> str:

@@ -16,12 +16,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.domain import seal
+from gateway.domain import sealed_log
 from gateway.errors import Misconfigured
-from gateway.ops.evidence.key import EvidenceKey
-from gateway.ops.evidence.report import Line, Report
+from gateway.ops.evidence.judge import Line, Report
+from gateway.ops.evidence.pack_file import EvidenceKey
 from gateway.trust.authority import Authority
-from gateway.trust.seal_key import open_key
+from gateway.trust.seals import open_seal_key
 from tests.support.clock import START
 from tests.support.evidence import (
     LATER,
@@ -254,9 +254,9 @@ def test_threat_118_the_timestamp_of_another_seal_fails_by_the_seals_name(
     assert (broken(report).step, broken(report).member) == ("stamps", name)
 
 
-def stamped_seal(scene: Made, folder: Path) -> tuple[str, seal.PublishedSeal]:
+def stamped_seal(scene: Made, folder: Path) -> tuple[str, sealed_log.PublishedSeal]:
     for name, content in unpacked(scene.sent, folder).items():
-        if name.startswith("log/seals/") and (found := seal.read(content)).stamp is not None:
+        if name.startswith("log/seals/") and (found := sealed_log.read_seal(content)).stamp is not None:
             return name, found
     raise AssertionError("no seal of the scene has a stamp")
 
@@ -415,9 +415,9 @@ def test_seals_that_nothing_joins_are_refused(scene: Made, tmp_path: Path) -> No
 def test_threat_117_a_published_seal_of_another_history_is_told(scene: Made, tmp_path: Path) -> None:
     """The same number, another root: what a node shows that rewrote its history."""
     _, published = stamped_seal(scene, tmp_path)
-    key = open_key(tmp_path / "keys", None)
+    key = open_seal_key(tmp_path / "keys", None)
     other = replace(published.signed.seal, root=bytes(32))
-    (tmp_path / "other.seal").write_bytes(seal.PublishedSeal(signed=key.sign(other)).to_bytes())
+    (tmp_path / "other.seal").write_bytes(sealed_log.PublishedSeal(signed=key.sign(other)).to_bytes())
 
     report = check(scene.sent, tmp_path, scene.trust, tmp_path / "other.seal")
 
@@ -466,9 +466,9 @@ def test_threat_118_a_seal_that_its_key_did_not_sign_makes_that_key_known_to_nob
     scene: Made, tmp_path: Path
 ) -> None:
     """Else a file with the right numbers and a stranger's key would vouch for the stranger's packs."""
-    published = seal.read(scene.seal.read_bytes())
+    published = sealed_log.read_seal(scene.seal.read_bytes())
     forged = replace(
-        published, signed=replace(published.signed, key=open_key(tmp_path / "keys", None).public)
+        published, signed=replace(published.signed, key=open_seal_key(tmp_path / "keys", None).public)
     )
     (tmp_path / "forged.seal").write_bytes(forged.to_bytes())
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from gateway.office.web.pages.administration import accounts, acts, calls, keys, mailboxes, review, starting
+from gateway.office.web.pages.administration import accounts, acts, keys
 from gateway.office.web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
-    *accounts.ROUTES,
-    *acts.ROUTES,
-    *mailboxes.ROUTES,
-    *review.ROUTES,
-    *starting.ROUTES,
-    *keys.ROUTES,
-    *calls.ROUTES,
+    *accounts.ACCOUNT_ROUTES,
+    *acts.ACT_ROUTES,
+    *accounts.MAILBOX_ROUTES,
+    *acts.REVIEW_ROUTES,
+    *keys.START_ROUTES,
+    *keys.KEY_ROUTES,
+    *keys.CALL_ROUTES,
 )

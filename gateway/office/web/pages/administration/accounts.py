@@ -1,43 +1,97 @@
-"""Accounts and rights: the accounts of an agency, one account with its posts, sessions, limits and history, and a new one.
-In: an administrator. Out: pages; the one-time link of a new account is shown once, on the answer itself."""
+"""Accounts and rights: the accounts of an agency, one account with its posts, sessions, limits and history, and a new
+one; and mailboxes (R85), the names of desks for which persons act under their own. In: an administrator; and where
+that is: the own agency, or, for the operator, any agency, the node itself, or all of them. Out: pages; the one-time
+link of a new account is shown once, on the answer itself; each mailbox with who acts for it now, a new one, its name
+suggested after the local rule, a closed one. Another agency is not there for who may not."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from aiohttp import web
 
+from gateway.domain.account import HostedAgency
 from gateway.domain.person import Person, Standing
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound
-from gateway.office.accounts import admin, looking
-from gateway.office.accounts.looking import Line
-from gateway.office.accounts.posts import Wanted
-from gateway.office.domain.post import NODE, Post, PostRole
-from gateway.office.policy import account_clocks, login_names
+from gateway.office.accounts import admin, posts
+from gateway.office.accounts.acting import By
+from gateway.office.accounts.admin import AccountLine
+from gateway.office.accounts.posts import WantedPost
+from gateway.office.domain.roles import NODE, Manner, Post, PostRole, Right
+from gateway.office.policy import account_clocks, signing_in
 from gateway.office.policy.account_clocks import Runs
 from gateway.office.web import dates
-from gateway.office.web.failing import of_error
-from gateway.office.web.frame import ADMINISTERS
-from gateway.office.web.pages.administration import place
-from gateway.office.web.pages.administration.place import HOME
+from gateway.office.web.answers import failure_of
 from gateway.office.web.routes import Who, get, post
-from gateway.office.web.visit import Visit, where
+from gateway.office.web.visits import ADMINISTERS, Visit, where
 from gateway.words import labels
 
-_MOST = 100
+HOME = "/quan-tri"
+ALL, OF_NODE = "tat-ca", "nut"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """`key` stands in addresses; `agency_id` is None for every agency together, empty for the node itself."""
+
+    key: str
+    name: str
+    agency_id: str | None
+
+
+def is_everywhere(visit: Visit) -> bool:
+    """Whether the person administers the accounts of every agency."""
+    return visit.person.rights.may(Right.ACCOUNTS, NODE, visit.person.at, Manner.YES)
+
+
+def administrator(visit: Visit) -> By:
+    return By.person(visit.person.person.id)
+
+
+async def places_open(visit: Visit, *, together: bool = True, node: bool = True) -> Sequence[Place]:
+    """What there is to choose from. `together` and `node` add all at once, and the node itself, for operators."""
+    if not is_everywhere(visit):
+        return (_place_of(visit.here),)
+    found = [Place(key=ALL, name=visit.say("admin.everywhere"), agency_id=None)] if together else []
+    found += [Place(key=OF_NODE, name=visit.say("admin.node"), agency_id=NODE)] if node else []
+    return (*found, *(_place_of(each) for each in await visit.deps.store.hosted() if each.left_at is None))
+
+
+def chosen_place(visit: Visit, places: Sequence[Place], given: str | None = None) -> Place:
+    """What the address or the form names; else the agency that is worked for, else the first. NotFound for another's."""
+    wanted = visit.ask("co-quan") if given is None else given
+    if not wanted and visit.agency is not None:
+        wanted = visit.agency.code
+    found = next((each for each in places if each.key == wanted), None if wanted else places[0])
+    if found is None:
+        raise NotFound("there is no such agency here")
+    return found
+
+
+def _place_of(agency: HostedAgency) -> Place:
+    return Place(key=agency.code, name=agency.name, agency_id=agency.id)
+
+
+_MOST_LISTED = 100
 NEW, IDLE = "chua-nhan", "lau-khong-dung"
 _LEAST_NAME = 2
 
 
-async def listed(visit: Visit) -> web.StreamResponse:
-    places = await place.open_to(visit)
-    here = place.chosen(visit, places)
+async def accounts_listed(visit: Visit) -> web.StreamResponse:
+    places = await places_open(visit)
+    here = chosen_place(visit, places)
     page = visit.number("trang", 1, tuple(range(1, 1000)))
-    found, total = await looking.lines(
-        visit.deps.accounts, place.by(visit), here.agency_id, _wanted(visit), (page - 1) * _MOST, _MOST
+    found, total = await admin.account_lines(
+        visit.deps.accounts,
+        administrator(visit),
+        here.agency_id,
+        _wanted(visit),
+        (page - 1) * _MOST_LISTED,
+        _MOST_LISTED,
     )
     return await visit.page(
         "admin/accounts.html",
@@ -46,50 +100,50 @@ async def listed(visit: Visit) -> web.StreamResponse:
         names=await agency_names(visit),
         places=[(each.key, each.name) for each in places],
         here=here,
-        roles=[("", visit.say("admin.any")), *_roles(visit, everywhere=place.is_everywhere(visit))],
+        roles=[("", visit.say("admin.any")), *_roles(visit, everywhere=is_everywhere(visit))],
         states=_states(visit),
         asked={each: visit.ask(each) for each in ("q", "vai-tro", "trang-thai")},
         total=total,
         page=page,
-        pages=-(-total // _MOST),
+        pages=-(-total // _MOST_LISTED),
         path=lambda number: where(HOME, **{**visit.request.query, "trang": str(number)}),
     )
 
 
-async def shown(visit: Visit) -> web.StreamResponse:
-    seen = await looking.one(visit.deps.accounts, place.by(visit), visit.path("id"))
+async def account_shown(visit: Visit) -> web.StreamResponse:
+    seen = await admin.look_at(visit.deps.accounts, administrator(visit), visit.path("id"))
     return await visit.page(
         "admin/account.html",
         title=seen.person.name,
         seen=seen,
         limits=limits(visit, seen),
         names=await agency_names(visit),
-        names_key={NODE: place.OF_NODE, **{each.id: each.code for each in await visit.deps.store.hosted()}},
+        names_key={NODE: OF_NODE, **{each.id: each.code for each in await visit.deps.store.hosted()}},
         has=labels.has,
         is_self=seen.person.id == visit.person.person.id,
     )
 
 
-async def asked(visit: Visit) -> web.StreamResponse:
-    return await _form(visit, {}, [])
+async def account_asked(visit: Visit) -> web.StreamResponse:
+    return await _account_form(visit, {}, [])
 
 
-async def added(visit: Visit) -> web.StreamResponse:
+async def account_added(visit: Visit) -> web.StreamResponse:
     """With `suggest` the form comes back with a name to sign in with after the local rule, and nothing is added."""
     form, values = visit.form, visit.form.flat()
     if "suggest" in form or not form.text("login"):
-        taken = await looking.logins(visit.deps.accounts)
-        style = login_names.Style(visit.deps.options.login_style)
-        values["login"] = login_names.of_person(
+        taken = await admin.logins(visit.deps.accounts)
+        style = signing_in.LoginStyle(visit.deps.options.login_style)
+        values["login"] = signing_in.login_of_person(
             form.text("name"), style, taken, visit.deps.options.login_tail
         )
     if "suggest" in form:
-        return await _form(visit, values, [])
+        return await _account_form(visit, values, [])
     wanted, problems = await post_of_form(visit)
     if len(form.text("name")) < _LEAST_NAME:
         problems.insert(0, ("name", visit.say("form.missing", field=visit.say("admin.name"))))
     if problems or wanted is None:
-        return await _form(visit, values, problems)
+        return await _account_form(visit, values, problems)
     account = admin.NewAccount(
         login=values["login"],
         name=form.text("name"),
@@ -99,10 +153,10 @@ async def added(visit: Visit) -> web.StreamResponse:
         request=form.text("request"),
     )
     try:
-        person, code = await admin.add(visit.deps.accounts, place.by(visit), account)
+        person, code = await admin.add(visit.deps.accounts, administrator(visit), account)
     except Clash as why:
         field = "login" if why.code == "GW-LOGIN" else "role"
-        return await _form(visit, values, [(field, of_error(why, visit.lang).title)])
+        return await _account_form(visit, values, [(field, failure_of(why, visit.lang).title)])
     return await link_page(visit, person, code)
 
 
@@ -120,9 +174,9 @@ async def link_page(visit: Visit, person: Person, code: str) -> web.Response:
     )
 
 
-def limits(visit: Visit, line: Line) -> Sequence[Runs]:
+def limits(visit: Visit, line: AccountLine) -> Sequence[Runs]:
     rules = visit.deps.accounts.rules
-    return account_clocks.of(
+    return account_clocks.limits_of(
         line.person,
         rules.passwords,
         rules.idle,
@@ -138,36 +192,38 @@ async def agency_names(visit: Visit) -> dict[str, str]:
 
 async def post_choice(visit: Visit) -> dict[str, object]:
     """What the fields of a post offer."""
-    everywhere = place.is_everywhere(visit)
-    places = await place.open_to(visit, together=False)
+    everywhere = is_everywhere(visit)
+    places = await places_open(visit, together=False)
     return {
         "roles": [("", visit.say("admin.choose")), *_roles(visit, everywhere=everywhere)],
         "places": [(each.key, each.name) for each in places],
-        "here": place.chosen(visit, places, "").key if visit.agency is not None else places[0].key,
+        "here": chosen_place(visit, places, "").key if visit.agency is not None else places[0].key,
     }
 
 
-async def post_of_form(visit: Visit) -> tuple[Wanted | None, list[tuple[str, str]]]:
+async def post_of_form(visit: Visit) -> tuple[WantedPost | None, list[tuple[str, str]]]:
     """The post that a form gives: role, agency, unit and term; or what is wrong with it."""
     form, problems = visit.form, list[tuple[str, str]]()
     role = next((each for each in PostRole if each == form.text("role")), None)
     if role is None:
         return None, [("role", visit.say("form.missing", field=visit.say("admin.role")))]
-    places = await place.open_to(visit, together=False)
-    agency = NODE if role.is_of_node else place.chosen(visit, places, form.text("place")).agency_id
+    places = await places_open(visit, together=False)
+    agency = NODE if role.is_of_node else chosen_place(visit, places, form.text("place")).agency_id
     if not role.is_of_node and not agency:
         problems.append(("place", visit.say("admin.post.needs_agency")))
     until = None
     if form.text("until"):
-        day = dates.day(form.text("until"), local(visit.person.at).date())
-        until = dates.moment(day + timedelta(days=1), time()) if day is not None else None
+        day = dates.typed_day(form.text("until"), local(visit.person.at).date())
+        until = dates.moment_at(day + timedelta(days=1), time()) if day is not None else None
         if until is None or until <= visit.person.at:
             problems.append(("until", visit.say("admin.until.wrong")))
-    wanted = Wanted(role=role, agency_id=agency or NODE, unit=form.text("unit"), until=until)
+    wanted = WantedPost(role=role, agency_id=agency or NODE, unit=form.text("unit"), until=until)
     return (None if problems else wanted), problems
 
 
-async def _form(visit: Visit, values: dict[str, str], problems: list[tuple[str, str]]) -> web.Response:
+async def _account_form(
+    visit: Visit, values: dict[str, str], problems: list[tuple[str, str]]
+) -> web.Response:
     return await visit.page(
         "admin/new.html",
         422 if problems else 200,
@@ -220,7 +276,7 @@ def _roles(visit: Visit, *, everywhere: bool) -> list[tuple[str, str]]:
 
 async def seen_person(visit: Visit) -> Person:
     """Whom an act is about; NotFound for whoever this administrator does not see."""
-    return (await looking.one(visit.deps.accounts, place.by(visit), visit.path("id"))).person
+    return (await admin.look_at(visit.deps.accounts, administrator(visit), visit.path("id"))).person
 
 
 def path_of(person: Person) -> str:
@@ -235,9 +291,98 @@ def name_of(person: Person) -> str:
 
 
 _AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
-ROUTES = (
-    get(HOME, "accounts", listed, **_AT),
-    get(f"{HOME}/tai-khoan/moi", "account_new", asked, **_AT),
-    post(f"{HOME}/tai-khoan/moi", "account_added", added, **_AT),
-    get(f"{HOME}/tai-khoan/{{id}}", "account_shown", shown, **_AT),
+ACCOUNT_ROUTES = (
+    get(HOME, "accounts", accounts_listed, **_AT),
+    get(f"{HOME}/tai-khoan/moi", "account_new", account_asked, **_AT),
+    post(f"{HOME}/tai-khoan/moi", "account_added", account_added, **_AT),
+    get(f"{HOME}/tai-khoan/{{id}}", "account_shown", account_shown, **_AT),
+)
+
+
+_MAILBOXES = f"{HOME}/hop-thu"
+_MAILBOX_ROLES = (PostRole.CLERK, PostRole.AGENCY_ADMIN)
+
+
+async def mailboxes_listed(visit: Visit) -> web.StreamResponse:
+    return await _mailboxes_page(visit, await _mailboxes_place(visit, visit.ask("co-quan")), {}, [])
+
+
+async def mailbox_made(visit: Visit) -> web.StreamResponse:
+    form, here = visit.form, await _mailboxes_place(visit, visit.form.text("place"))
+    role = next((each for each in _MAILBOX_ROLES if each == form.text("role")), PostRole.CLERK)
+    try:
+        await posts.make_mailbox(
+            visit.deps.accounts, administrator(visit), _agency_there(here), form.text("name"), role
+        )
+    except Clash as why:
+        return await _mailboxes_page(visit, here, form.flat(), [("name", failure_of(why, visit.lang).title)])
+    return visit.said(_MAILBOXES, "admin.mailbox_made", **{"co-quan": here.key})
+
+
+async def mailbox_closing_asked(visit: Visit) -> web.StreamResponse:
+    here, name = await _mailboxes_place(visit, visit.ask("co-quan")), visit.path("name")
+    found = await posts.mailboxes_of(visit.deps.accounts, _agency_there(here))
+    one = next(((box, people) for box, people in found if box.name == name and box.closed_at is None), None)
+    if one is None:
+        raise NotFound("there is no such mailbox")
+    return await visit.page(
+        "admin/close_mailbox.html",
+        title=visit.say("admin.mailbox.close"),
+        box=one[0],
+        people=one[1],
+        here=here,
+    )
+
+
+async def mailbox_closed(visit: Visit) -> web.StreamResponse:
+    here = await _mailboxes_place(visit, visit.form.text("place"))
+    await posts.close_mailbox(
+        visit.deps.accounts, administrator(visit), _agency_there(here), visit.path("name")
+    )
+    return visit.said(_MAILBOXES, "admin.mailbox_closed", **{"co-quan": here.key})
+
+
+async def _mailboxes_page(
+    visit: Visit, here: Place, values: dict[str, str], problems: list[tuple[str, str]]
+) -> web.Response:
+    places = await places_open(visit, together=False, node=False)
+    found = await posts.mailboxes_of(visit.deps.accounts, _agency_there(here))
+    taken = {box.name for box, _ in found}
+    return await visit.page(
+        "admin/mailboxes.html",
+        422 if problems else 200,
+        title=visit.say("admin.mailboxes"),
+        found=found,
+        here=here,
+        places=[(each.key, each.name) for each in places],
+        roles=[(each.value, visit.say(f"post.{each}")) for each in _MAILBOX_ROLES],
+        suggested=[each for each in _suggested_mailbox(visit, here) if each not in taken],
+        values=values,
+        problems=problems,
+    )
+
+
+def _suggested_mailbox(visit: Visit, here: Place) -> tuple[str, str]:
+    short, options = signing_in.short_name(here.name), visit.deps.options
+    return (
+        options.clerks_mailbox.replace("{abbr}", short),
+        options.admins_mailbox.replace("{abbr}", short),
+    )
+
+
+async def _mailboxes_place(visit: Visit, given: str) -> Place:
+    return chosen_place(visit, await places_open(visit, together=False, node=False), given)
+
+
+def _agency_there(here: Place) -> str:
+    if not here.agency_id:
+        raise NotFound("a mailbox is an agency's")
+    return here.agency_id
+
+
+MAILBOX_ROUTES = (
+    get(_MAILBOXES, "mailboxes", mailboxes_listed, **_AT),
+    post(_MAILBOXES, "mailbox_made", mailbox_made, **_AT),
+    get(f"{_MAILBOXES}/{{name}}/dong", "mailbox_close", mailbox_closing_asked, **_AT),
+    post(f"{_MAILBOXES}/{{name}}/dong", "mailbox_closed", mailbox_closed, **_AT),
 )

@@ -1,28 +1,33 @@
-"""What an administrator does to one account: lock, suspend, withdraw, open; a new one-time link; posts given and taken;
-tries forgiven, sessions ended, a new password asked for. Each act says first what will happen, and to whom."""
+"""What an administrator does to accounts. To one: lock, suspend, withdraw, open; a new one-time link; posts given and
+taken; tries forgiven, sessions ended, a new password asked for; each act says first what will happen, and to whom.
+To all of an agency, or of the node: the review (T22, T23), the list that an administrator looks through each
+December, as a page and as a workbook, with posts and last use; that it was looked through is told."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import IO
 
 from aiohttp import web
 
 from gateway.domain.person import Standing
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
-from gateway.office.accounts import admin, looking, posts
+from gateway.office.accounts import admin, posts
 from gateway.office.accounts.acting import refused
-from gateway.office.accounts.posts import Wanted
-from gateway.office.domain.post import NODE, PostRole
-from gateway.office.domain.right import Right
+from gateway.office.accounts.admin import ReviewLine
+from gateway.office.accounts.posts import WantedPost
+from gateway.office.book.table_files import XlsxColumn, XlsxWriter
+from gateway.office.domain.roles import NODE, PostRole, Right
 from gateway.office.web import dates
-from gateway.office.web.failing import of_error
-from gateway.office.web.frame import ADMINISTERS
-from gateway.office.web.pages.administration import accounts, place
-from gateway.office.web.pages.administration.place import HOME
+from gateway.office.web.answers import failure_of
+from gateway.office.web.pages.administration import accounts
+from gateway.office.web.pages.administration.accounts import HOME, Place
 from gateway.office.web.routes import Who, get, post
-from gateway.office.web.visit import Visit
+from gateway.office.web.visits import ADMINISTERS, Visit, where
 
 _ONE = f"{HOME}/tai-khoan/{{id}}"
 _LEAST_REASON = 10
@@ -52,13 +57,13 @@ ACTS: Mapping[str, Act] = {
 _PATTERN = "|".join(ACTS)
 
 
-async def asked(visit: Visit) -> web.StreamResponse:
-    return await _form(visit, [])
+async def act_asked(visit: Visit) -> web.StreamResponse:
+    return await _act_form(visit, [])
 
 
-async def done(visit: Visit) -> web.StreamResponse:
+async def act_done(visit: Visit) -> web.StreamResponse:
     act, person = ACTS[visit.path("act")], await accounts.seen_person(visit)
-    desk, by, name = visit.deps.accounts, place.by(visit), accounts.name_of(person)
+    desk, by, name = visit.deps.accounts, accounts.administrator(visit), accounts.name_of(person)
     if act.standing is not None:
         return await _stand(visit, act.standing, name)
     match act.key:
@@ -83,13 +88,13 @@ async def post_given(visit: Visit) -> web.StreamResponse:
     if wanted is None:
         return await _post_form(visit, problems)
     try:
-        await posts.give(visit.deps.accounts, place.by(visit), accounts.name_of(person), wanted)
+        await posts.give(visit.deps.accounts, accounts.administrator(visit), accounts.name_of(person), wanted)
     except Clash as why:
-        return await _post_form(visit, [("role", of_error(why, visit.lang).title)])
+        return await _post_form(visit, [("role", failure_of(why, visit.lang).title)])
     return visit.said(accounts.path_of(person), "admin.post_given")
 
 
-async def take_asked(visit: Visit) -> web.StreamResponse:
+async def post_taking_asked(visit: Visit) -> web.StreamResponse:
     person = await accounts.seen_person(visit)
     wanted = await _named_post(visit, visit.ask("vai-tro"), visit.ask("co-quan"))
     names = await accounts.agency_names(visit)
@@ -104,11 +109,11 @@ async def take_asked(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def taken(visit: Visit) -> web.StreamResponse:
+async def post_taken(visit: Visit) -> web.StreamResponse:
     person = await accounts.seen_person(visit)
     wanted = await _named_post(visit, visit.form.text("role"), visit.form.text("place"))
     name = accounts.name_of(person)
-    await posts.take(visit.deps.accounts, place.by(visit), name, wanted.role, wanted.agency_id)
+    await posts.take(visit.deps.accounts, accounts.administrator(visit), name, wanted.role, wanted.agency_id)
     # Whoever had the last post here is not seen from here any more.
     try:
         await accounts.seen_person(visit)
@@ -122,24 +127,24 @@ async def _stand(visit: Visit, standing: Standing, name: str) -> web.StreamRespo
     problems = [] if len(reason) >= _LEAST_REASON else [("reason", visit.say("form.reason.short"))]
     if decided:
         today = local(visit.person.at).date()
-        day = dates.day(decided, today)
+        day = dates.typed_day(decided, today)
         if day is None or day > today:
             problems.append(("decided", visit.say("admin.decided.wrong")))
         else:
             late = "admin.decided.late" if (today - day).days > _LEAVER_DAYS else "admin.decided.kept"
             reason = f"{reason} {visit.say(late, day=day.strftime('%d/%m/%Y'))}"
     if problems:
-        return await _form(visit, problems)
+        return await _act_form(visit, problems)
     try:
-        person = await admin.stand(visit.deps.accounts, place.by(visit), name, standing, reason)
+        person = await admin.stand(visit.deps.accounts, accounts.administrator(visit), name, standing, reason)
     except Clash as why:
-        return await _form(visit, [("reason", of_error(why, visit.lang).title)])
+        return await _act_form(visit, [("reason", failure_of(why, visit.lang).title)])
     return visit.said(accounts.path_of(person), f"admin.stands.{standing}")
 
 
-async def _form(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
+async def _act_form(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
     act = ACTS[visit.path("act")]
-    seen = await looking.one(visit.deps.accounts, place.by(visit), visit.path("id"))
+    seen = await admin.look_at(visit.deps.accounts, accounts.administrator(visit), visit.path("id"))
     person = seen.person
     if person.id == visit.person.person.id:
         raise Denied("nobody changes the own account in this way", code="GW-OWN-RIGHTS")
@@ -171,22 +176,107 @@ async def _post_form(visit: Visit, problems: list[tuple[str, str]]) -> web.Respo
     )
 
 
-async def _named_post(visit: Visit, role: str, key: str) -> Wanted:
+async def _named_post(visit: Visit, role: str, key: str) -> WantedPost:
     found = next((each for each in PostRole if each == role), None)
     if found is None:
         raise NotFound("there is no such post")
     if found.is_of_node:
-        return Wanted(role=found)
-    chosen = place.chosen(visit, await place.open_to(visit, together=False), key)
-    return Wanted(role=found, agency_id=chosen.agency_id or NODE)
+        return WantedPost(role=found)
+    chosen = accounts.chosen_place(visit, await accounts.places_open(visit, together=False), key)
+    return WantedPost(role=found, agency_id=chosen.agency_id or NODE)
 
 
 _AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
-ROUTES = (
+ACT_ROUTES = (
     get(f"{_ONE}/vai-tro", "account_post", post_asked, **_AT),
     post(f"{_ONE}/vai-tro", "account_post_given", post_given, **_AT),
-    get(f"{_ONE}/thoi-vai-tro", "account_post_take", take_asked, **_AT),
-    post(f"{_ONE}/thoi-vai-tro", "account_post_taken", taken, **_AT),
-    get(f"{_ONE}/{{act:{_PATTERN}}}", "account_act", asked, **_AT),
-    post(f"{_ONE}/{{act:{_PATTERN}}}", "account_act_done", done, **_AT),
+    get(f"{_ONE}/thoi-vai-tro", "account_post_take", post_taking_asked, **_AT),
+    post(f"{_ONE}/thoi-vai-tro", "account_post_taken", post_taken, **_AT),
+    get(f"{_ONE}/{{act:{_PATTERN}}}", "account_act", act_asked, **_AT),
+    post(f"{_ONE}/{{act:{_PATTERN}}}", "account_act_done", act_done, **_AT),
+)
+
+
+_REVIEW = f"{HOME}/ra-soat"
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_REVIEW_COLUMNS = (
+    *(("login", 22), ("name", 28), ("account_title", 20), ("agency", 34), ("roles", 30), ("factor", 20)),
+    *(("last_login", 16), ("state", 18), ("until", 14), ("remark", 30)),
+)
+
+
+async def review_listed(visit: Visit) -> web.StreamResponse:
+    here = await _review_place(visit, visit.ask("co-quan"))
+    found = await admin.review_lines(visit.deps.accounts, accounts.administrator(visit), here.agency_id or "")
+    last = await admin.last_review(visit.deps.accounts, here.agency_id or "")
+    today = local(visit.person.at).date()
+    return await visit.page(
+        "admin/review.html",
+        title=visit.say("admin.review"),
+        found=found,
+        here=here,
+        places=[(each.key, each.name) for each in await accounts.places_open(visit, together=False)],
+        last=last,
+        due=date(today.year, 12, 31),
+        is_done=last is not None and last.data.get("year") == today.year,
+        file=where(f"{_REVIEW}/danh-sach.xlsx", **{"co-quan": here.key}),
+    )
+
+
+async def review_confirmed(visit: Visit) -> web.StreamResponse:
+    here = await _review_place(visit, visit.form.text("place"))
+    year = local(visit.person.at).year
+    await admin.confirm_review(visit.deps.accounts, accounts.administrator(visit), here.agency_id or "", year)
+    return visit.said(_REVIEW, "admin.reviewed", **{"co-quan": here.key})
+
+
+async def review_file(visit: Visit) -> web.StreamResponse:
+    here = await _review_place(visit, visit.ask("co-quan"))
+    found = await admin.review_lines(visit.deps.accounts, accounts.administrator(visit), here.agency_id or "")
+    rows = [_review_cells(visit, here, each) for each in found]
+    with visit.deps.blobs.scratch() as scratch:
+        await visit.deps.pool.run(partial(_write_review, visit, here, rows, scratch.file))
+        body = await visit.deps.pool.run(scratch.file.read)
+    name = f"ra-soat-tai-khoan-{here.key}-{local(visit.person.at).year}.xlsx"
+    return web.Response(
+        body=body,
+        content_type=_XLSX,
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+    )
+
+
+def _write_review(visit: Visit, here: Place, rows: list[list[str | date | None]], out: IO[bytes]) -> None:
+    columns = [XlsxColumn(title=visit.say(f"admin.{each}"), width=width) for each, width in _REVIEW_COLUMNS]
+    writer = XlsxWriter(out, visit.say("admin.review"), columns)
+    for each in rows:
+        writer.add(each)
+    today = local(visit.person.at).strftime("%d/%m/%Y")
+    writer.close([visit.say("admin.review.below", name=here.name, count=len(rows), day=today)])
+    out.seek(0)
+
+
+def _review_cells(visit: Visit, here: Place, line: ReviewLine) -> list[str | date | None]:
+    person, ends = line.person, [each.until for each in line.posts if each.until is not None]
+    return [
+        person.login or "",
+        person.name,
+        person.title,
+        here.name,
+        ", ".join(visit.say(f"post.{each.role}") for each in line.posts),
+        visit.say("factor.totp" if line.has_factor else "factor.none"),
+        local(person.last_login_at).date() if person.last_login_at else None,
+        visit.say(f"standing.{person.standing}"),
+        local(min(ends)).date() if ends else None,
+        "",
+    ]
+
+
+async def _review_place(visit: Visit, given: str) -> Place:
+    return accounts.chosen_place(visit, await accounts.places_open(visit, together=False), given)
+
+
+REVIEW_ROUTES = (
+    get(_REVIEW, "review", review_listed, **_AT),
+    post(_REVIEW, "review_done", review_confirmed, **_AT),
+    get(f"{_REVIEW}/danh-sach.xlsx", "review_file", review_file, **_AT),
 )

@@ -1,28 +1,40 @@
-"""API keys: those of an agency's programs. In: an administrator. Out: the list; a new key, or another one beside it for
-changing over, its secret shown once on the answer itself; a revoked one."""
+"""API keys: those of an agency's programs, what each called, and how to begin with one. In: an administrator. Out: the
+list; a new key, or another one beside it for changing over, its secret shown once on the answer itself; a revoked
+one; one page of calls for each key, ended ones too, newest first, by outcome and by route, with how many today and
+how many failed just now; the first calls of a program, in six languages, with this node's address and the agency's
+code in them. What stood in a call is not known here, and no key is in a page, for none can be read again."""
 
 from __future__ import annotations
 
-from datetime import time, timedelta
+import shlex
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
 
 from aiohttp import web
+from markupsafe import Markup
 
-from gateway.domain import networks
-from gateway.domain.account import MOST_KEY_NETWORKS, ApiKey, ApiScope
-from gateway.domain.networks import Network
+from gateway.domain import account
+from gateway.domain.account import (
+    MOST_CALLS_OF_A_KEY,
+    MOST_KEY_NETWORKS,
+    ApiCall,
+    ApiKey,
+    ApiScope,
+    CallCount,
+    Network,
+)
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts import program_keys
 from gateway.office.accounts.program_keys import WantedKey
-from gateway.office.web import dates
-from gateway.office.web.failing import of_error
-from gateway.office.web.frame import ADMINISTERS
-from gateway.office.web.pages.administration import place
-from gateway.office.web.pages.administration.place import HOME, Place
+from gateway.office.web import answers, dates
+from gateway.office.web.answers import failure_of
+from gateway.office.web.pages.administration import accounts
+from gateway.office.web.pages.administration.accounts import HOME, Place
 from gateway.office.web.routes import Who, get, post
-from gateway.office.web.visit import Visit, where
+from gateway.office.web.visits import ADMINISTERS, Visit, merged, where
 
-HERE = f"{HOME}/khoa-api"
+KEYS = f"{HOME}/khoa-api"
 LIVES = (30, 90, 180, 365)
 _FIELDS = {
     "GW-KEY-NAME": "name",
@@ -33,50 +45,54 @@ _FIELDS = {
 _LONGEST_SHOWN = 60
 
 
-async def listed(visit: Visit) -> web.StreamResponse:
-    here, now = await chosen(visit, visit.ask("co-quan")), visit.person.at
-    found = await program_keys.listed(visit.deps.accounts, visit.deps.keys, place.by(visit), agency_id(here))
+async def keys_listed(visit: Visit) -> web.StreamResponse:
+    here, now = await keys_place(visit, visit.ask("co-quan")), visit.person.at
+    found = await program_keys.listed(
+        visit.deps.accounts, visit.deps.keys, accounts.administrator(visit), agency_there(here)
+    )
     return await visit.page(
         "admin/keys.html",
         title=visit.say("keys.title"),
         rows=[(each, program_keys.state(each, now)) for each in found],
         today=await visit.deps.calls.counts(
-            [each.id for each in found], dates.moment(local(now).date(), time())
+            [each.id for each in found], dates.moment_at(local(now).date(), time())
         ),
         here=here,
         places=[(each.key, each.name) for each in await _places(visit)],
     )
 
 
-async def asked(visit: Visit) -> web.StreamResponse:
-    return await _form(visit, await chosen(visit, visit.ask("co-quan")), {}, set(program_keys.DAILY), [])
+async def key_asked(visit: Visit) -> web.StreamResponse:
+    return await _key_form(
+        visit, await keys_place(visit, visit.ask("co-quan")), {}, set(program_keys.DAILY), []
+    )
 
 
-async def made(visit: Visit) -> web.StreamResponse:
-    form, here = visit.form, await chosen(visit, visit.form.text("place"))
+async def key_made(visit: Visit) -> web.StreamResponse:
+    form, here = visit.form, await keys_place(visit, visit.form.text("place"))
     ticked = {each for each in ApiScope if each in form.all("scopes")}
     life = next((each for each in LIVES if str(each) == form.text("life")), LIVES[-1])
     given, wrong = _networks(visit, form.text("networks"))
     if wrong:
-        return await _form(visit, here, form.flat(), ticked, wrong)
+        return await _key_form(visit, here, form.flat(), ticked, wrong)
     wanted = WantedKey(
         name=form.text("name"), scopes=frozenset(ticked), life=timedelta(days=life), networks=given
     )
     try:
-        return await _make(visit, here, wanted)
+        return await _make_key(visit, here, wanted)
     except Clash as why:
-        problem = (_FIELDS.get(why.code, "name"), of_error(why, visit.lang).title)
-        return await _form(visit, here, form.flat(), ticked, [problem])
+        problem = (_FIELDS.get(why.code, "name"), failure_of(why, visit.lang).title)
+        return await _key_form(visit, here, form.flat(), ticked, [problem])
 
 
-async def rotate_asked(visit: Visit) -> web.StreamResponse:
-    return await _act(visit, "rotate")
+async def key_rotation_asked(visit: Visit) -> web.StreamResponse:
+    return await _key_act_page(visit, "rotate")
 
 
-async def rotated(visit: Visit) -> web.StreamResponse:
+async def key_rotated(visit: Visit) -> web.StreamResponse:
     """A second key with the same name, scopes, life and networks; the first goes on until somebody revokes it, or its time
     is up."""
-    here, key = await _one(visit)
+    here, key = await _open_key(visit)
     span = (key.expires_at - key.created_at) if key.expires_at is not None else timedelta(days=LIVES[-1])
     wanted = WantedKey(
         name=key.principal.name,
@@ -84,32 +100,34 @@ async def rotated(visit: Visit) -> web.StreamResponse:
         life=min(span, timedelta(days=LIVES[-1])),
         networks=key.networks,
     )
-    return await _make(visit, here, wanted)
+    return await _make_key(visit, here, wanted)
 
 
-async def revoke_asked(visit: Visit) -> web.StreamResponse:
-    return await _act(visit, "revoke")
+async def key_revoking_asked(visit: Visit) -> web.StreamResponse:
+    return await _key_act_page(visit, "revoke")
 
 
-async def revoked(visit: Visit) -> web.StreamResponse:
-    here, key = await _one(visit)
+async def key_revoked(visit: Visit) -> web.StreamResponse:
+    here, key = await _open_key(visit)
     deps = visit.deps
-    await program_keys.revoke(deps.accounts, deps.keys, place.by(visit), agency_id(here), key.id)
-    return visit.said(HERE, "keys.revoked", **{"co-quan": here.key})
+    await program_keys.revoke(
+        deps.accounts, deps.keys, accounts.administrator(visit), agency_there(here), key.id
+    )
+    return visit.said(KEYS, "keys.revoked", **{"co-quan": here.key})
 
 
-async def chosen(visit: Visit, given: str) -> Place:
-    return place.chosen(visit, await _places(visit), given)
+async def keys_place(visit: Visit, given: str) -> Place:
+    return accounts.chosen_place(visit, await _places(visit), given)
 
 
-def agency_id(here: Place) -> str:
+def agency_there(here: Place) -> str:
     if not here.agency_id:
         raise NotFound("a key is an agency's")
     return here.agency_id
 
 
 async def _places(visit: Visit) -> list[Place]:
-    return list(await place.open_to(visit, together=False, node=False))
+    return list(await accounts.places_open(visit, together=False, node=False))
 
 
 def _networks(visit: Visit, text: str) -> tuple[tuple[Network, ...], list[tuple[str, str]]]:
@@ -119,28 +137,28 @@ def _networks(visit: Visit, text: str) -> tuple[tuple[Network, ...], list[tuple[
         if not (given := line.strip()):
             continue
         try:
-            found.append(networks.network(given))
+            found.append(account.read_network(given))
         except ValueError:
             told = visit.say("keys.networks.wrong", line=at, text=given[:_LONGEST_SHOWN])
             wrong.append(("networks", told))
     return tuple(found), wrong
 
 
-async def _make(visit: Visit, here: Place, wanted: WantedKey) -> web.Response:
+async def _make_key(visit: Visit, here: Place, wanted: WantedKey) -> web.Response:
     secret, key = await program_keys.make(
         visit.deps.accounts,
         visit.deps.keys,
-        place.by(visit),
-        agency_id(here),
+        accounts.administrator(visit),
+        agency_there(here),
         wanted,
-        everywhere=place.is_everywhere(visit),
+        everywhere=accounts.is_everywhere(visit),
     )
     return await visit.page(
         "admin/key_made.html", title=visit.say("keys.made"), secret=secret, key=key, here=here
     )
 
 
-async def _form(
+async def _key_form(
     visit: Visit,
     here: Place,
     values: dict[str, str],
@@ -149,7 +167,7 @@ async def _form(
 ) -> web.Response:
     open_to = (
         ApiScope
-        if place.is_everywhere(visit)
+        if accounts.is_everywhere(visit)
         else [each for each in ApiScope if each in program_keys.OF_AGENCY]
     )
     return await visit.page(
@@ -166,38 +184,168 @@ async def _form(
     )
 
 
-async def _act(visit: Visit, act: str) -> web.Response:
-    here, key = await _one(visit)
+async def _key_act_page(visit: Visit, act: str) -> web.Response:
+    here, key = await _open_key(visit)
     return await visit.page(
         "admin/key_act.html",
         title=visit.say(f"keys.{act}.title"),
         act=act,
         key=key,
         here=here,
-        back=where(HERE, **{"co-quan": here.key}),
+        back=where(KEYS, **{"co-quan": here.key}),
     )
 
 
-async def _one(visit: Visit) -> tuple[Place, ApiKey]:
+async def _open_key(visit: Visit) -> tuple[Place, ApiKey]:
     """A key that still opens something, of an agency that is administered."""
     deps, id = visit.deps, visit.path("id")
     owner = next((each.agency_ids for each in await deps.keys.list_keys() if each.id == id), ())
     here = next((each for each in await _places(visit) if (each.agency_id,) == owner), None)
     if here is None:
         raise NotFound("there is no such API key")
-    key = await program_keys.one(deps.accounts, deps.keys, place.by(visit), agency_id(here), id)
+    key = await program_keys.one(
+        deps.accounts, deps.keys, accounts.administrator(visit), agency_there(here), id
+    )
     if program_keys.state(key, visit.person.at) != "active":
         raise Clash("this key opens nothing any more", code="GW-KEY-OVER")
     return here, key
 
 
 _AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
-ROUTES = (
-    get(HERE, "api_keys", listed, **_AT),
-    get(f"{HERE}/moi", "api_key_new", asked, **_AT),
-    post(f"{HERE}/moi", "api_key_made", made, **_AT),
-    get(f"{HERE}/{{id}}/thay-khoa", "api_key_rotate", rotate_asked, **_AT),
-    post(f"{HERE}/{{id}}/thay-khoa", "api_key_rotated", rotated, **_AT),
-    get(f"{HERE}/{{id}}/thu-hoi", "api_key_revoke", revoke_asked, **_AT),
-    post(f"{HERE}/{{id}}/thu-hoi", "api_key_revoked", revoked, **_AT),
+KEY_ROUTES = (
+    get(KEYS, "api_keys", keys_listed, **_AT),
+    get(f"{KEYS}/moi", "api_key_new", key_asked, **_AT),
+    post(f"{KEYS}/moi", "api_key_made", key_made, **_AT),
+    get(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotate", key_rotation_asked, **_AT),
+    post(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotated", key_rotated, **_AT),
+    get(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoke", key_revoking_asked, **_AT),
+    post(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoked", key_revoked, **_AT),
+)
+
+
+CALLS = f"{KEYS}/{{id}}/nhat-ky"
+_CALLS_SHOWN = 50
+_HOUR = timedelta(hours=1)
+_FAILED_CALLS = "loi"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRow:
+    """One call, and the command that makes it anew; whoever copies it fills in the key and what stood in the address."""
+
+    call: ApiCall
+    at: str
+    curl: str
+
+
+async def calls_shown(visit: Visit) -> web.StreamResponse:
+    key = await _called_key(visit)
+    errors, route = visit.ask("ket-qua") == _FAILED_CALLS, visit.ask("dia-chi")
+    calls = visit.deps.calls
+    found = await calls.listed(
+        key.id, _CALLS_SHOWN + 1, errors=errors, route=route, before=visit.ask("truoc")
+    )
+    shown = found[:_CALLS_SHOWN]
+    path = f"{KEYS}/{key.id}/nhat-ky"
+    kept = merged(dict(visit.request.query), truoc=None)
+    older = where(path, **{**kept, "truoc": shown[-1].id}) if len(found) > _CALLS_SHOWN else ""
+    hour = await calls.counts([key.id], visit.person.at - _HOUR)
+    today = await calls.counts([key.id], midnight(visit.person.at))
+    return await visit.page(
+        "admin/key_calls.html",
+        title=visit.say("calls.title", name=key.principal.name),
+        key=key,
+        path=path,
+        rows=[CallRow(call=each, at=_seconds(each.at), curl=_curl(visit, each)) for each in shown],
+        older=older,
+        newest=where(path, **{each: kept[each] for each in ("ket-qua", "dia-chi") if each in kept})
+        if visit.ask("truoc")
+        else "",
+        results=[("", visit.say("calls.every")), (_FAILED_CALLS, visit.say("calls.errors"))],
+        routes=[("", visit.say("calls.every")), *((each, each) for each in await calls.routes(key.id))],
+        asked={"errors": _FAILED_CALLS if errors else "", "route": route},
+        today=today.get(key.id, CallCount()),
+        hour=hour.get(key.id, CallCount()),
+        days=visit.deps.options.calls_days,
+        most=MOST_CALLS_OF_A_KEY,
+    )
+
+
+def midnight(now: datetime) -> datetime:
+    """When today began here."""
+    return dates.moment_at(local(now).date(), time())
+
+
+async def _called_key(visit: Visit) -> ApiKey:
+    """Of an agency that is administered; NotFound for another's, and for one that serves several."""
+    id = visit.path("id")
+    owner = next((each.agency_ids for each in await visit.deps.keys.list_keys() if each.id == id), ())
+    places = await accounts.places_open(visit, together=False, node=False)
+    here = next((each for each in places if each.agency_id and (each.agency_id,) == owner), None)
+    if here is None:
+        raise NotFound("there is no such API key")
+    by, deps = accounts.administrator(visit), visit.deps
+    return await program_keys.one(deps.accounts, deps.keys, by, agency_there(here), id)
+
+
+def _seconds(at: datetime) -> str:
+    """Beside a program's own log it is the second that counts."""
+    return local(at).strftime("%d/%m/%Y %H:%M:%S")
+
+
+def _curl(visit: Visit, call: ApiCall) -> str:
+    node = visit.deps.options.address or f"{visit.request.scheme}://{visit.request.host}"
+    address, key = shlex.quote(node.rstrip("/") + call.route), shlex.quote("Authorization: Bearer gwk_…")
+    return f"curl -X {call.method} {address} -H {key}"
+
+
+CALL_ROUTES = (
+    get(CALLS, "api_key_calls", calls_shown, who=Who.READY, needs=ADMINISTERS, key="administration"),
+)
+
+
+_LANGUAGES = (
+    *(("curl", "curl"), ("python", "Python"), ("java", "Java")),
+    *(("csharp", "C#"), ("php", "PHP"), ("node", "Node.js")),
+)
+
+
+async def start_shown(visit: Visit) -> web.StreamResponse:
+    here = await keys_place(visit, visit.ask("co-quan"))
+    hosted = [each.code for each in await visit.deps.store.hosted() if each.left_at is None]
+    values = {
+        "node": visit.deps.options.address or f"{visit.request.scheme}://{visit.request.host}",
+        "code": here.key,
+        "key": "gwk_…",
+        "to": next((each for each in hosted if each != here.key), here.key),
+        "today": local(visit.person.at).date().isoformat(),
+    }
+    meta = _start_text("meta.json", values)
+    samples = [(key, name, _start_text(f"{key}.txt", {**values, "meta": meta})) for key, name in _LANGUAGES]
+    places = await accounts.places_open(visit, together=False, node=False)
+    return await visit.page(
+        "admin/start.html",
+        title=visit.say("start.title"),
+        here=here,
+        places=[(each.key, each.name) for each in places],
+        meta=meta,
+        samples=samples,
+    )
+
+
+def _start_text(name: str, values: dict[str, str]) -> str:
+    """A text that is escaped once, where the page shows it."""
+    plain = {key: Markup(text) for key, text in values.items()}  # noqa: S704 - escaped by the page
+    return str(answers.templates().get_template(f"admin/start/{name}").render(plain))
+
+
+START_ROUTES = (
+    get(
+        f"{KEYS}/bat-dau",
+        "api_start",
+        start_shown,
+        who=Who.READY,
+        needs=ADMINISTERS,
+        key="administration",
+    ),
 )

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from gateway.office.web.pages.agencies import (
-    binding,
-    changes,
-    changing,
-    importing,
-    imports,
-    looking,
-    proposals,
-)
+from gateway.office.web.pages.agencies import changes, changing, importing, looking, proposals
 from gateway.office.web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
-    *importing.ROUTES,
-    *imports.ROUTES,
+    *importing.FILE_ROUTES,
+    *importing.IMPORT_ROUTES,
     *changing.ROUTES,
     *changes.ROUTES,
-    *binding.ROUTES,
-    *proposals.ROUTES,
+    *proposals.BINDING_ROUTES,
+    *proposals.PROPOSAL_ROUTES,
     *looking.ROUTES,
 )

@@ -9,16 +9,16 @@ from datetime import date
 
 from aiohttp import web
 
-from gateway.deciding import reform as reforms
-from gateway.domain.proposal import ProposalState
+from gateway.deciding import registry_changes
+from gateway.domain.person import ProposalState
 from gateway.domain.registry_reform import ReformRecord, ReformState
 from gateway.errors import Clash, Denied
-from gateway.office.web.pages.agencies import signing, telling
+from gateway.office.web.pages.agencies import ground
 from gateway.office.web.pages.agencies.changing import CHANGES
-from gateway.office.web.pages.agencies.signing import Problems
+from gateway.office.web.pages.agencies.ground import Problems
 from gateway.office.web.routes import Who, get, post
-from gateway.office.web.visit import Visit, where
-from gateway.policy import reform_duty
+from gateway.office.web.visits import Visit, where
+from gateway.policy import reform_words
 
 LIST = "/co-quan/thay-doi"
 _ROWS = 100
@@ -40,7 +40,7 @@ class Row:
 
 async def listed(visit: Visit) -> web.StreamResponse:
     desk, today, code = visit.deps.deciding, visit.deps.out.today(), visit.ask("ma").upper()
-    found = await reforms.listed(desk, _ROWS, code or None)
+    found = await registry_changes.list_reforms(desk, _ROWS, code or None)
     async with desk.decisions.read() as view:
         waiting = await view.proposals.listed((ProposalState.OPEN,), _OPEN)
     now = visit.deps.clock.now()
@@ -49,23 +49,23 @@ async def listed(visit: Visit) -> web.StreamResponse:
         title=visit.say("agencies.changes"),
         rows=[_row(each, today) for each in found],
         open_ones=[each for each in waiting if each.content.reforms and now < each.expires_at],
-        duties=await reforms.duties(desk),
+        duties=await registry_changes.duties(desk),
         code=code,
         most=_ROWS,
     )
 
 
 async def one(visit: Visit) -> web.StreamResponse:
-    kept = await reforms.kept(visit.deps.deciding, visit.path("id"))
+    kept = await registry_changes.kept_reform(visit.deps.deciding, visit.path("id"))
     record = kept.record
     return await visit.page(
         "agencies/change.html",
         title=_title(visit, record),
         row=_row(record, visit.deps.out.today()),
         kept=kept,
-        sentences=telling.said(visit, kept.sentences),
-        lines=telling.lines(kept.before, kept.after),
-        against=telling.said(visit, kept.against_undo),
+        sentences=ground.remarks_said(visit, kept.sentences),
+        lines=ground.code_lines(kept.before, kept.after),
+        against=ground.remarks_said(visit, kept.against_undo),
         names=await _names(visit, record.people),
         may_report=record.state is ReformState.APPROVED and record.reported_at is None,
     )
@@ -80,14 +80,14 @@ async def undone(visit: Visit) -> web.StreamResponse:
     problems: Problems = []
     if len(reason) < _SHORTEST_REASON:
         problems.append(("reason", visit.say("form.reason.short")))
-    problems += signing.missing(visit)
+    problems += ground.proof_missing(visit)
     if problems:
         return await _undo(visit, problems)
     desk, id = visit.deps.deciding, visit.path("id")
     try:
-        await reforms.undo(desk, await signing.here(visit), id, reason)
+        await registry_changes.undo_reform(desk, await ground.signed_in_here(visit), id, reason)
     except (Denied, Clash) as why:
-        return await _undo(visit, signing.refused(visit, why))
+        return await _undo(visit, ground.proof_refused(visit, why))
     return visit.said(f"{LIST}/{id}", "reforms.undone")
 
 
@@ -101,27 +101,27 @@ async def reported(visit: Visit) -> web.StreamResponse:
         return await _report(
             visit, [("how", visit.say("form.missing", field=visit.say("reforms.report.how")))]
         )
-    await reforms.report(visit.deps.deciding, visit.person.person.id, id, how)
+    await registry_changes.report_reform(visit.deps.deciding, visit.person.person.id, id, how)
     return visit.said(f"{LIST}/{id}", "reforms.reported")
 
 
 async def _undo(visit: Visit, problems: Problems) -> web.StreamResponse:
-    kept = await reforms.kept(visit.deps.deciding, visit.path("id"))
+    kept = await registry_changes.kept_reform(visit.deps.deciding, visit.path("id"))
     return await visit.page(
         "agencies/undo.html",
         422 if problems else 200,
         title=visit.say("reforms.undo"),
         row=_row(kept.record, visit.deps.out.today()),
-        lines=telling.lines(kept.after, {code: life for code, life in kept.before.items() if life}),
+        lines=ground.code_lines(kept.after, {code: life for code, life in kept.before.items() if life}),
         begun=[code for code, life in kept.before.items() if life is None],
-        against=telling.said(visit, kept.against_undo),
+        against=ground.remarks_said(visit, kept.against_undo),
         problems=problems,
         given=visit.form.flat(),
     )
 
 
 async def _report(visit: Visit, problems: Problems) -> web.StreamResponse:
-    record = await reforms.get(visit.deps.deciding, visit.path("id"))
+    record = await registry_changes.get_reform(visit.deps.deciding, visit.path("id"))
     return await visit.page(
         "agencies/report.html",
         422 if problems else 200,
@@ -145,7 +145,7 @@ def _row(record: ReformRecord, today: date) -> Row:
         record=record,
         path=where(f"{LIST}/{record.id}"),
         standing="undone" if is_undone else standing,
-        due_on=reform_duty.due_on(record.reform) if owes else None,
+        due_on=reform_words.report_due_on(record.reform) if owes else None,
     )
 
 

@@ -1,70 +1,261 @@
-"""The wizard for a change of the organisation: kind, agencies, decision, consequences, preview; then a second person. What
-was said travels in the address, so every step can be gone back to, and scripts are not needed. Nothing is written before
-the proposal."""
+"""The wizard for a change of the organisation: kind, agencies, decision, consequences, preview; then a second person.
+In: the fields that the pages carry from step to step. Out: the step to show; the `Reform` that is meant, or what is
+wrong with each field. What was said travels in the address, so every step can be gone back to, and scripts are not
+needed. Nothing is written before the proposal. What is stated is read without asking anybody; what the registry says
+to it is asked after that."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
 
 from aiohttp import web
 
-from gateway.deciding import reform as reforms
-from gateway.domain.registry_reform import QueuedMail, Reform, ReformKind
+from gateway.deciding import registry_changes
+from gateway.domain.registry_reform import DecidingDocument, QueuedMail, Reform, ReformKind, Target
+from gateway.domain.text import nfc
 from gateway.errors import Clash, Denied
-from gateway.office.domain.right import Right
-from gateway.office.web.pages.agencies import signing, stating, telling
-from gateway.office.web.pages.agencies.signing import Problems
-from gateway.office.web.pages.agencies.stating import MOVE_UNITS, STATED, STEPS, TRIAGE, Stated
+from gateway.office.domain.roles import Right
+from gateway.office.web import dates
+from gateway.office.web.pages.agencies import ground
+from gateway.office.web.pages.agencies.ground import Problems
 from gateway.office.web.routes import Needs, Who, get, post
-from gateway.office.web.visit import Visit, where
+from gateway.office.web.visits import Visit, where
 from gateway.policy.reform import ReformPlan
 from gateway.words import labels
+
+TRIAGE = "triage"
+STEPS = ("kind", "who", "decision", "consequences", "preview")
+LONGEST_FIELD = 8_000
+MOST_ROWS = 40
+_FEWEST_ROWS = 3
+_TARGET = ("code", "name", "parent", "alias")
+_OF_STEP = {
+    1: ("kind",),
+    3: ("number", "issued", "issuer", "effective"),
+    4: ("queued", "mail", "units"),
+    5: ("reason", "base"),
+}
+_PLAIN = (
+    *("kind", "sources", "name", "parent", "number", "issued", "issuer", "effective"),
+    *("queued", "mail", "units", "reason", "base", "rows"),
+)
+# Many steps are one of these, and what follows from it.
+STATED = tuple(each for each in ReformKind if each is not ReformKind.REORGANISE)
+MOVE_UNITS = "move"
+_MANY_SOURCES = (ReformKind.MERGE, ReformKind.CONSOLIDATE, ReformKind.MOVE)
+_KNOWN_TARGET = (ReformKind.MERGE, ReformKind.DISSOLVE)
+_NEW_TARGET = (ReformKind.RECODE, ReformKind.CONSOLIDATE)
+_MANY_TARGETS = (ReformKind.SPLIT, ReformKind.CREATE)
+
+Faults = list[tuple[str, str]]
+"""A field and the key of what is wrong with it: `missing` or `day`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """What was said so far. Fields that nobody filled in are empty."""
+
+    fields: Mapping[str, str]
+    today: date
+
+    def text(self, name: str) -> str:
+        return self.fields.get(name, "")
+
+    @property
+    def kind(self) -> ReformKind | None:
+        given = self.text("kind")
+        return ReformKind(given) if given in STATED else None
+
+    @property
+    def has_sources(self) -> bool:
+        return self.kind is not ReformKind.CREATE
+
+    @property
+    def has_many_sources(self) -> bool:
+        return self.kind in _MANY_SOURCES
+
+    @property
+    def has_known_target(self) -> bool:
+        return self.kind in _KNOWN_TARGET
+
+    @property
+    def rows(self) -> int:
+        """How many agencies that take over or begin can be typed."""
+        if self.kind in _NEW_TARGET:
+            return 1
+        if self.kind not in _MANY_TARGETS:
+            return 0
+        given = self.text("rows")
+        asked = int(given) if given.isascii() and given.isdigit() and len(given) < 4 else _FEWEST_ROWS
+        filled = [n for n in range(1, MOST_ROWS + 1) if self.text(f"code_{n}")]
+        return min(max(asked, _FEWEST_ROWS, *filled), MOST_ROWS)
+
+    @property
+    def has_more_rows(self) -> bool:
+        return self.kind in _MANY_TARGETS and self.rows < MOST_ROWS
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """As they were typed, one on a line or apart by commas."""
+        found = [" ".join(each.split()) for each in re.split(r"[\n,;]", self.text("sources"))]
+        return tuple(each for each in found if each) if self.has_sources else ()
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        count = 1 if self.has_known_target else self.rows
+        return tuple(
+            self._target(n) for n in range(1, count + 1) if any(self.text(f"{each}_{n}") for each in _TARGET)
+        )
+
+    def hidden(self, step: int) -> dict[str, str]:
+        """What a step carries for the others."""
+        own = {"step", "at", *_OF_STEP.get(step, ())}
+        if step == 2:
+            own |= {"sources", "name", "parent", "rows"}
+            own |= {f"{each}_{n}" for each in _TARGET for n in range(1, self.rows + 2)}
+        return {name: value for name, value in self.fields.items() if value and name not in own}
+
+    def faults(self, step: int) -> Faults:
+        """What a step still lacks."""
+        match step:
+            case 1:
+                return [] if self.kind is not None else [("kind", "missing")]
+            case 2:
+                return self._who()
+            case 3:
+                return self._decision()
+        return []
+
+    def reform(self) -> Reform:
+        """Only when the steps lack nothing."""
+        if self.kind is None or (effective := dates.typed_day(self.text("effective"), self.today)) is None:
+            raise ValueError("the kind and the effective day come first")
+        mail = self.text("mail")
+        queued = self.text("queued")
+        made = Reform(
+            kind=self.kind,
+            decision=DecidingDocument(
+                number=self.text("number"),
+                issued_on=dates.typed_day(self.text("issued"), self.today),
+                issuer=self.text("issuer"),
+            ),
+            effective_on=effective,
+            sources=self.sources,
+            targets=self.targets,
+            name=self.text("name") if self.kind is ReformKind.RENAME else None,
+            parent=self.text("parent").upper() if self.kind is ReformKind.MOVE else None,
+            queued=QueuedMail(queued) if queued in tuple(QueuedMail) else QueuedMail.HOLD,
+        )
+        if self.kind is ReformKind.SPLIT and made.ended:
+            return replace(made, triage=mail == TRIAGE, mail_to=mail if mail in made.heirs else None)
+        return made
+
+    def _who(self) -> Faults:
+        found: Faults = []
+        if self.has_sources and not self.sources:
+            found.append(("sources", "missing"))
+        if self.kind is ReformKind.RENAME and not self.text("name"):
+            found.append(("name", "missing"))
+        if self.kind is ReformKind.MOVE and not self.text("parent"):
+            found.append(("parent", "missing"))
+        is_wanted = self.kind is ReformKind.MERGE or self.rows
+        if is_wanted and not self.targets:
+            found.append(("code_1", "missing"))
+        if self.kind in (ReformKind.CONSOLIDATE, ReformKind.CREATE):
+            found += [
+                (f"name_{n}", "missing")
+                for n in range(1, self.rows + 1)
+                if self.text(f"code_{n}") and not self.text(f"name_{n}")
+            ]
+        return found
+
+    def _decision(self) -> Faults:
+        found: Faults = [(name, "missing") for name in _OF_STEP[3] if not self.text(name)]
+        found += [
+            (name, "day")
+            for name in ("issued", "effective")
+            if self.text(name) and dates.typed_day(self.text(name), self.today) is None
+        ]
+        return found
+
+    def _target(self, n: int) -> Target:
+        def given(name: str) -> str | None:
+            return self.text(f"{name}_{n}") or None
+
+        if self.has_known_target:
+            return Target(code=self.text(f"code_{n}").upper())
+        parent, alias = given("parent"), given("alias")
+        return Target(
+            code=self.text(f"code_{n}").upper(),
+            name=given("name"),
+            parent=parent and parent.upper(),
+            alias=alias and alias.upper(),
+        )
+
+
+def read_stated(given: Mapping[str, str], today: date) -> Stated:
+    """Out of the address or of the form; what belongs to no step is left out."""
+    names = {*_PLAIN, *(f"{each}_{n}" for each in _TARGET for n in range(1, MOST_ROWS + 1))}
+    fields = {name: _clean(value) for name, value in given.items() if name in names}
+    return Stated(fields=fields, today=today)
+
+
+def _clean(text: str) -> str:
+    return nfc(text[:LONGEST_FIELD].replace("\r\n", "\n").replace("\x00", "")).strip()
+
 
 NEW = "/co-quan/thay-doi/moi"
 CHANGES = (Needs(right=Right.CODES),)
 _CONSEQUENCES = ("closed", "mail_", "queued_", "hosted", "certificate")
 
 
-async def asked(visit: Visit) -> web.StreamResponse:
+async def step_asked(visit: Visit) -> web.StreamResponse:
     """The step that was asked for, or the first one before it that lacks something."""
-    stated = stating.read(visit.request.query, visit.deps.out.today())
+    stated = read_stated(visit.request.query, visit.deps.out.today())
     if (preset := visit.ask("ma")) and not stated.text("sources"):
         stated = replace(stated, fields={**stated.fields, "sources": preset})
-    at = _step(visit.ask("back") or visit.ask("step") or visit.ask("at"))
+    at = _step_of(visit.ask("back") or visit.ask("step") or visit.ask("at"))
     problems: Problems = []
     # To go back, or to type one more agency, nothing need be whole yet.
     if at > 3 or "step" in visit.request.query:
         stated, at, problems = await _as_far_as(visit, stated, at)
     if problems or at < 4:
-        return await _page(visit, stated, at, problems)
-    planned = await reforms.plan(visit.deps.deciding, await _whole(visit, stated, _meant(stated)))
+        return await _step_page(visit, stated, at, problems)
+    planned = await registry_changes.plan_reform(
+        visit.deps.deciding, await _whole(visit, stated, _meant(stated))
+    )
     if at == 5:
         problems = _mail_rule(visit, stated)
         if problems or planned.conflicts:
-            return await _page(visit, stated, 4, problems or _conflicts(visit, planned), planned)
-    return await _page(visit, stated, at, [], planned)
+            return await _step_page(visit, stated, 4, problems or _conflicts(visit, planned), planned)
+    return await _step_page(visit, stated, at, [], planned)
 
 
-async def proposed(visit: Visit) -> web.StreamResponse:
+async def change_proposed(visit: Visit) -> web.StreamResponse:
     """What the preview showed, in the hands of a second person."""
     form = visit.form
-    stated = stating.read(form.flat(), visit.deps.out.today())
+    stated = read_stated(form.flat(), visit.deps.out.today())
     stated, at, problems = await _as_far_as(visit, stated, 5)
     if problems:
-        return await _page(visit, stated, at, problems)
+        return await _step_page(visit, stated, at, problems)
     desk = visit.deps.deciding
-    planned = await reforms.plan(desk, await _whole(visit, stated, stated.reform()))
+    planned = await registry_changes.plan_reform(desk, await _whole(visit, stated, stated.reform()))
     if planned.conflicts or _mail_rule(visit, stated):
-        return await _page(visit, stated, 4, _conflicts(visit, planned), planned)
+        return await _step_page(visit, stated, 4, _conflicts(visit, planned), planned)
     if form.text("base") != planned.base:
         moved = [("", visit.say("clash.REG-MOVED"))]
-        return await _page(visit, stated, 5, moved, planned)
-    if missing := signing.missing(visit):
-        return await _page(visit, stated, 5, missing, planned)
+        return await _step_page(visit, stated, 5, moved, planned)
+    if missing := ground.proof_missing(visit):
+        return await _step_page(visit, stated, 5, missing, planned)
     try:
-        made = await reforms.proposed(desk, await signing.here(visit), planned, form.text("reason"))
+        made = await registry_changes.propose_reform(
+            desk, await ground.signed_in_here(visit), planned, form.text("reason")
+        )
     except (Denied, Clash) as why:
-        return await _page(visit, stated, 5, signing.refused(visit, why), planned)
+        return await _step_page(visit, stated, 5, ground.proof_refused(visit, why), planned)
     return visit.said(f"/co-quan/de-nghi/{made.id}", "reforms.proposed")
 
 
@@ -117,7 +308,7 @@ async def _known(visit: Visit, text: str) -> tuple[str, str]:
     return text, visit.say("agencies.unknown_alone", code=text)
 
 
-async def _page(
+async def _step_page(
     visit: Visit, stated: Stated, at: int, problems: Problems, planned: ReformPlan | None = None
 ) -> web.StreamResponse:
     return await visit.page(
@@ -148,13 +339,13 @@ def _told(visit: Visit, stated: Stated, planned: ReformPlan) -> dict[str, object
         if each.key.startswith("queued_")
     }
     return {
-        "conflicts": [] if not planned.conflicts else telling.said(visit, planned.conflicts),
-        "warnings": telling.said(visit, planned.warnings),
-        "sentences": telling.said(visit, planned.sentences),
-        "consequences": telling.said(
+        "conflicts": [] if not planned.conflicts else ground.remarks_said(visit, planned.conflicts),
+        "warnings": ground.remarks_said(visit, planned.warnings),
+        "sentences": ground.remarks_said(visit, planned.sentences),
+        "consequences": ground.remarks_said(
             visit, (each for each in planned.sentences if each.key.startswith(_CONSEQUENCES))
         ),
-        "lines": telling.lines(planned.before, planned.after),
+        "lines": ground.code_lines(planned.before, planned.after),
         "mail_waiting": [visit.say("reforms.waiting", code=code, count=n) for code, n in waiting.items()],
         "asks_units": asks_units and reform.successor is not None,
         "units": [(each, visit.say(f"reforms.units.{each or 'stay'}")) for each in ("", MOVE_UNITS)],
@@ -180,7 +371,7 @@ async def _whole(visit: Visit, stated: Stated, reform: Reform) -> Reform:
     """With the units below what ends as further steps of the decision, where that was chosen."""
     if stated.text("units") != MOVE_UNITS or reform.successor is None:
         return reform
-    return await reforms.with_units(visit.deps.deciding, reform)
+    return await registry_changes.reform_with_units(visit.deps.deciding, reform)
 
 
 def _mail_rule(visit: Visit, stated: Stated) -> Problems:
@@ -193,7 +384,7 @@ def _mail_rule(visit: Visit, stated: Stated) -> Problems:
 
 def _conflicts(visit: Visit, planned: ReformPlan) -> Problems:
     """They stand in full on the page; the box says that there are some."""
-    return [("", each) for each in telling.said(visit, planned.conflicts)] or [
+    return [("", each) for each in ground.remarks_said(visit, planned.conflicts)] or [
         ("mail", visit.say("reform.mail_rule"))
     ]
 
@@ -218,11 +409,11 @@ def _link(stated: Stated, step: int) -> str:
     return where(NEW, **given, at=str(step))
 
 
-def _step(text: str) -> int:
+def _step_of(text: str) -> int:
     return int(text) if text in ("1", "2", "3", "4", "5") else 1
 
 
 ROUTES = (
-    get(NEW, "reform_new", asked, who=Who.READY, needs=CHANGES, key="agencies"),
-    post(NEW, "reform_propose", proposed, who=Who.READY, needs=CHANGES, key="agencies"),
+    get(NEW, "reform_new", step_asked, who=Who.READY, needs=CHANGES, key="agencies"),
+    post(NEW, "reform_propose", change_proposed, who=Who.READY, needs=CHANGES, key="agencies"),
 )

@@ -1,6 +1,7 @@
-"""Brings a file of codes into the registry: the file, its columns, a preview row by row, then exactly what was shown, in
-one transaction; where known agencies change, a second person approves it first. What the file leaves out stays as it
-is."""
+"""Brings a file of codes into the registry: the file, its columns, a preview row by row, then exactly what was shown,
+in one transaction; where known agencies change, a second person approves it first. What the file leaves out stays as
+it is. Also one import that was applied: what it changed, what came with it, and its undoing as a whole within seven
+days by a person who shows password and second factor in the same form."""
 
 from __future__ import annotations
 
@@ -8,18 +9,19 @@ from collections.abc import Collection, Mapping, Sequence
 
 from aiohttp import web
 
-from gateway.deciding import codes
+from gateway.deciding import registry_changes
+from gateway.deciding.registry_changes import KeptImport
 from gateway.domain.registry_change import RegistryChange
 from gateway.errors import BadForm, Clash, Denied
 from gateway.office.web import forms
-from gateway.office.web.pages.agencies import import_lines, signing
+from gateway.office.web.deps import Preview
+from gateway.office.web.pages.agencies import ground
 from gateway.office.web.pages.agencies.changing import CHANGES
-from gateway.office.web.pages.agencies.import_lines import Word
+from gateway.office.web.pages.agencies.ground import ImportWord, Problems
 from gateway.office.web.pages.agencies.proposals import LIST
-from gateway.office.web.previews import Preview
 from gateway.office.web.routes import Body, Who, get, post
-from gateway.office.web.visit import Visit, where
-from gateway.policy import code_columns, code_file
+from gateway.office.web.visits import Visit, where
+from gateway.policy import code_file
 from gateway.policy.code_file import CodeFile
 
 _NEEDS_TWO = "REG-TWO-PEOPLE"
@@ -30,11 +32,11 @@ _LATEST = 20
 _CHANGES = 1_000
 
 
-async def asked(visit: Visit) -> web.StreamResponse:
-    return await _upload(visit, [])
+async def file_asked(visit: Visit) -> web.StreamResponse:
+    return await _upload_page(visit, [])
 
 
-async def uploaded(visit: Visit) -> web.StreamResponse:
+async def file_uploaded(visit: Visit) -> web.StreamResponse:
     """Looked at whole; nothing is written."""
     content, name = bytearray(), ""
     async for part in forms.parts(visit.request, visit.token):
@@ -44,36 +46,36 @@ async def uploaded(visit: Visit) -> web.StreamResponse:
             if len(content) > MOST_BYTES:
                 raise BadForm(f"a registry file may have {MOST_BYTES} bytes", code="GW-FORM-SIZE")
     if not content:
-        return await _upload(visit, [("file", visit.say("reforms.import.no_file"))])
+        return await _upload_page(visit, [("file", visit.say("reforms.import.no_file"))])
     try:
         read = await visit.deps.pool.run(lambda: code_file.opened(bytes(content), visit.deps.workbook))
     except BadForm as why:
-        return await _upload(visit, [("file", visit.say(f"clash.{why.code}"))])
-    names = code_columns.headings(read.csv)
-    return await _planned(visit, name, read, names, code_columns.guessed(names))
+        return await _upload_page(visit, [("file", visit.say(f"clash.{why.code}"))])
+    names = code_file.headings_of(read.csv)
+    return await _planned(visit, name, read, names, code_file.guess_columns(names))
 
 
-async def matched(visit: Visit) -> web.StreamResponse:
+async def columns_matched(visit: Visit) -> web.StreamResponse:
     """The same file with its columns as the person says."""
-    kept = await _kept(visit)
+    kept = await _kept_preview(visit)
     if kept is None:
         return visit.said(PATH, "reforms.import_gone")
     said = tuple(visit.form.text(f"column_{n}") for n in range(len(kept.headings)))
     taken = [each for each in said if each]
-    if not set(taken) <= set(code_columns.COLUMNS) or len(set(taken)) < len(taken):
-        return await _preview(visit, kept, [("column_0", visit.say("reforms.import.twice"))])
+    if not set(taken) <= set(code_file.COLUMNS) or len(set(taken)) < len(taken):
+        return await _preview_page(visit, kept, [("column_0", visit.say("reforms.import.twice"))])
     return await _planned(visit, kept.name, kept.read, kept.headings, said)
 
 
 async def previewed(visit: Visit) -> web.StreamResponse:
-    kept = await _kept(visit)
+    kept = await _kept_preview(visit)
     if kept is None:
         return visit.said(PATH, "reforms.import_gone")
-    return await _preview(visit, kept, [])
+    return await _preview_page(visit, kept, [])
 
 
-async def applied(visit: Visit) -> web.StreamResponse:
-    kept = await _kept(visit)
+async def import_applied(visit: Visit) -> web.StreamResponse:
+    kept = await _kept_preview(visit)
     if kept is None:
         return visit.said(PATH, "reforms.import_gone")
     try:
@@ -81,27 +83,29 @@ async def applied(visit: Visit) -> web.StreamResponse:
     except Clash as why:
         known = {_NEEDS_TWO: "reforms.import.two"} if not kept.plan.problems else {}
         key = "reforms.import.faulty" if kept.plan.problems else "reforms.import.moved"
-        return await _preview(visit, kept, [("", visit.say(known.get(why.code, key)))])
+        return await _preview_page(visit, kept, [("", visit.say(known.get(why.code, key)))])
     await visit.deps.previews.forget(visit.path("key"))
     return visit.said(PATH, "reforms.imported")
 
 
-async def proposed(visit: Visit) -> web.StreamResponse:
+async def import_proposed(visit: Visit) -> web.StreamResponse:
     """For a second person, who finds the number of the decision nowhere on the page."""
-    kept = await _kept(visit)
+    kept = await _kept_preview(visit)
     if kept is None:
         return visit.said(PATH, "reforms.import_gone")
-    number, problems = visit.form.text("number"), signing.missing(visit)
+    number, problems = visit.form.text("number"), ground.proof_missing(visit)
     if not number:
         problems.insert(0, ("number", visit.say("form.missing", field=visit.say("reforms.import.number"))))
     if problems:
-        return await _preview(visit, kept, problems)
+        return await _preview_page(visit, kept, problems)
     desk, reason = visit.deps.deciding, visit.form.text("reason")
     try:
-        who = await signing.here(visit)
-        made = await codes.proposed(desk, who, kept.plan, kept.whole, kept.name, number, reason)
+        who = await ground.signed_in_here(visit)
+        made = await registry_changes.propose_import(
+            desk, who, kept.plan, kept.whole, kept.name, number, reason
+        )
     except (Denied, Clash) as why:
-        return await _preview(visit, kept, signing.refused(visit, why))
+        return await _preview_page(visit, kept, ground.proof_refused(visit, why))
     await visit.deps.previews.forget(visit.path("key"))
     return visit.said(f"{LIST}/{made.id}", "reforms.proposed")
 
@@ -110,7 +114,7 @@ async def _planned(
     visit: Visit, name: str, read: CodeFile, names: Sequence[str], said: Sequence[str]
 ) -> web.StreamResponse:
     deps = visit.deps
-    whole = await deps.pool.run(lambda: code_columns.rewritten(read.csv, said))
+    whole = await deps.pool.run(lambda: code_file.under_own_names(read.csv, said))
     key = await deps.previews.keep(
         Preview(
             name=name,
@@ -126,12 +130,12 @@ async def _planned(
     return visit.go(f"{PATH}/xem/{key}")
 
 
-async def _kept(visit: Visit) -> Preview | None:
+async def _kept_preview(visit: Visit) -> Preview | None:
     session, now = visit.person.session.id, visit.deps.clock.now()
     return await visit.deps.previews.find(visit.path("key"), session, now)
 
 
-async def _upload(visit: Visit, problems: list[tuple[str, str]]) -> web.StreamResponse:
+async def _upload_page(visit: Visit, problems: list[tuple[str, str]]) -> web.StreamResponse:
     found = await visit.deps.registry.changes(limit=_CHANGES)
     imports = [each for each in found if each.is_import]
     undone = {str(each.summary["undid"]): each.by for each in found if "undid" in each.summary}
@@ -140,19 +144,19 @@ async def _upload(visit: Visit, problems: list[tuple[str, str]]) -> web.StreamRe
         422 if problems else 200,
         title=visit.say("reforms.import"),
         problems=problems,
-        columns=code_columns.COLUMNS,
-        changes=[_told(each, undone) for each in reversed(imports[-_LATEST:])],
-        names=await _names(visit, {each.by for each in imports[-_LATEST:]}),
+        columns=code_file.COLUMNS,
+        changes=[_told_of_import(each, undone) for each in reversed(imports[-_LATEST:])],
+        names=await _names_of_people(visit, {each.by for each in imports[-_LATEST:]}),
         action=PATH,
     )
 
 
-async def _preview(visit: Visit, kept: Preview, problems: list[tuple[str, str]]) -> web.StreamResponse:
+async def _preview_page(visit: Visit, kept: Preview, problems: list[tuple[str, str]]) -> web.StreamResponse:
     plan, key = kept.plan, visit.path("key")
-    lines = import_lines.of_plan(visit, plan)
-    counts = import_lines.counted(lines, plan)
+    lines = ground.plan_lines(visit, plan)
+    counts = ground.count_words(lines, plan)
     wanted = visit.ask("loc")
-    shown = [each for each in lines if each.word == wanted] if wanted in tuple(Word) else lines
+    shown = [each for each in lines if each.word == wanted] if wanted in tuple(ImportWord) else lines
     path = f"{PATH}/xem/{key}"
     return await visit.page(
         "agencies/preview.html",
@@ -160,13 +164,13 @@ async def _preview(visit: Visit, kept: Preview, problems: list[tuple[str, str]])
         title=visit.say("reforms.import.preview"),
         kept=kept,
         lines=shown[:_ROWS],
-        doubts=import_lines.doubts(visit, plan),
+        doubts=ground.plan_doubts(visit, plan),
         more=max(len(shown) - _ROWS, 0),
-        counts=[(word, counts[word], where(path, loc=str(word))) for word in Word],
+        counts=[(word, counts[word], where(path, loc=str(word))) for word in ImportWord],
         wanted=wanted,
         path=path,
         columns=[("", visit.say("reforms.column.none"))]
-        + [(each, visit.say(f"reforms.column.{each}")) for each in code_columns.COLUMNS],
+        + [(each, visit.say(f"reforms.column.{each}")) for each in code_file.COLUMNS],
         may_apply=not plan.problems and bool(plan.rows),
         needs_two=visit.deps.registry.needs_two(plan),
         given=visit.form.flat() if problems else {},
@@ -175,34 +179,36 @@ async def _preview(visit: Visit, kept: Preview, problems: list[tuple[str, str]])
     )
 
 
-def _told(change: RegistryChange, undone: Mapping[str, str]) -> Mapping[str, object]:
+def _told_of_import(change: RegistryChange, undone: Mapping[str, str]) -> Mapping[str, object]:
     counts = {name: change.summary.get(name, 0) for name in ("added", "changed", "closed", "unchanged")}
     path = where(f"{PATH}/lan/{change.id}")
     return {"path": path, "at": change.at, "by": change.by, "is_undone": change.id in undone, **counts}
 
 
-async def _names(visit: Visit, ids: Collection[str]) -> Mapping[str, str]:
+async def _names_of_people(visit: Visit, ids: Collection[str]) -> Mapping[str, str]:
     async with visit.deps.deciding.decisions.read() as view:
         return await view.people.names(ids)
 
 
-ROUTES = (
-    get(PATH, "import", asked, who=Who.READY, needs=CHANGES, key="agencies"),
+FILE_ROUTES = (
+    get(PATH, "import", file_asked, who=Who.READY, needs=CHANGES, key="agencies"),
     post(
         PATH,
         "import_uploaded",
-        uploaded,
+        file_uploaded,
         who=Who.READY,
         needs=CHANGES,
         key="agencies",
         body=Body.PARTS,
     ),
     get(f"{PATH}/xem/{{key}}", "import_preview", previewed, who=Who.READY, needs=CHANGES, key="agencies"),
-    post(f"{PATH}/xem/{{key}}", "import_applied", applied, who=Who.READY, needs=CHANGES, key="agencies"),
+    post(
+        f"{PATH}/xem/{{key}}", "import_applied", import_applied, who=Who.READY, needs=CHANGES, key="agencies"
+    ),
     post(
         f"{PATH}/xem/{{key}}/de-nghi",
         "import_proposed",
-        proposed,
+        import_proposed,
         who=Who.READY,
         needs=CHANGES,
         key="agencies",
@@ -210,7 +216,82 @@ ROUTES = (
     post(
         f"{PATH}/xem/{{key}}/cot",
         "import_matched",
-        matched,
+        columns_matched,
+        who=Who.READY,
+        needs=CHANGES,
+        key="agencies",
+    ),
+)
+
+
+ONE_IMPORT = f"{PATH}/lan"
+_SHORTEST_REASON = 10
+_CODES_SHOWN = 200
+
+
+async def import_shown(visit: Visit) -> web.StreamResponse:
+    return await _import_page(visit, "agencies/imported.html", [])
+
+
+async def import_undoing_asked(visit: Visit) -> web.StreamResponse:
+    return await _import_page(visit, "agencies/import_undo.html", [])
+
+
+async def import_undone(visit: Visit) -> web.StreamResponse:
+    reason, problems = visit.form.text("reason"), ground.proof_missing(visit)
+    if len(reason) < _SHORTEST_REASON:
+        problems.insert(0, ("reason", visit.say("form.reason.short")))
+    if problems:
+        return await _import_page(visit, "agencies/import_undo.html", problems)
+    id = visit.path("id")
+    try:
+        await registry_changes.undo_import(
+            visit.deps.deciding, await ground.signed_in_here(visit), id, reason
+        )
+    except (Denied, Clash) as why:
+        return await _import_page(visit, "agencies/import_undo.html", ground.proof_refused(visit, why))
+    return visit.said(f"{ONE_IMPORT}/{id}", "reforms.import_undone")
+
+
+async def _import_page(visit: Visit, template: str, problems: Problems) -> web.StreamResponse:
+    kept = await registry_changes.kept_import(visit.deps.deciding, visit.path("id"))
+    return await visit.page(
+        template,
+        422 if problems else 200,
+        title=visit.say(
+            "reforms.import.one" if template.endswith("imported.html") else "reforms.import.undo"
+        ),
+        path=where(f"{ONE_IMPORT}/{kept.record.id}"),
+        record=kept.record,
+        lines=ground.import_lines(kept.lines, code_file.COLUMNS),
+        begun=list(kept.begun[:_CODES_SHOWN]),
+        more=_rows_left_out(kept),
+        against=ground.remarks_said(visit, kept.against_undo),
+        names=await _names_of_people(visit, list(filter(None, (kept.record.by, kept.record.undone_by)))),
+        problems=problems,
+        given=visit.form.flat(),
+    )
+
+
+def _rows_left_out(kept: KeptImport) -> int:
+    """Rows that the page leaves out."""
+    return max(len(kept.begun) - _CODES_SHOWN, 0) + max(kept.record.changed - len(kept.lines), 0)
+
+
+IMPORT_ROUTES = (
+    get(f"{ONE_IMPORT}/{{id}}", "import_one", import_shown, who=Who.READY, needs=CHANGES, key="agencies"),
+    get(
+        f"{ONE_IMPORT}/{{id}}/hoan-tac",
+        "import_undo_page",
+        import_undoing_asked,
+        who=Who.READY,
+        needs=CHANGES,
+        key="agencies",
+    ),
+    post(
+        f"{ONE_IMPORT}/{{id}}/hoan-tac",
+        "import_undo",
+        import_undone,
         who=Who.READY,
         needs=CHANGES,
         key="agencies",

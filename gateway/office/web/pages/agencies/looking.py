@@ -1,5 +1,6 @@
 """The registry as people read it: a list and a tree in the order of codes, search by any code or name an agency ever
-had, one agency with its history, what a written code stands for, and the table of old codes. Reads only."""
+had, one agency with its history, what a written code stands for, and the table of old codes. Reads only. The filters
+over the list stand in the address; what cannot be read of them narrows nothing."""
 
 from __future__ import annotations
 
@@ -9,16 +10,93 @@ from datetime import date, datetime, time, timedelta
 
 from aiohttp import web
 
-from gateway.deciding import reform as reforms
-from gateway.domain.registry import AgencyEntry, Resolution, Standing
+from gateway.deciding import registry_changes
+from gateway.domain.registry import AgencyEntry, AgencyFilter, Resolution, Standing
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
-from gateway.office.domain.right import Right
+from gateway.office.domain.roles import Right
 from gateway.office.web import dates
-from gateway.office.web.pages.agencies import narrowing
 from gateway.office.web.routes import Who, get
-from gateway.office.web.visit import Visit, where
+from gateway.office.web.visits import Visit, where
 from gateway.ports import Page
+
+_LEVELS = ("1", "2", "3", "4")
+_STANDINGS = {"dang-hoat-dong": "active", "sap-hieu-luc": "upcoming", "da-giai-the": "ended"}
+_CERTIFICATES = {"30": 30, "60": 60, "90": 90}
+_UNBOUND, _NO_ALIAS, _SILENT = "chua-xac-nhan", "khong", "khong-6-thang"
+_LONGEST_CODE = 75
+Choices = list[tuple[str, list[tuple[str, str]]]]
+
+
+def filters_asked(visit: Visit) -> dict[str, str]:
+    """What narrows the list, by the names in the address."""
+    names = ("cap", "goc", "trang-thai", "chung-thu-so", "ma-cu", "van-ban", "tu")
+    given = {name: visit.ask(name) for name in names}
+    known = {
+        "cap": given["cap"] in _LEVELS,
+        "goc": 0 < len(given["goc"]) <= _LONGEST_CODE,
+        "trang-thai": given["trang-thai"] in _STANDINGS,
+        "chung-thu-so": given["chung-thu-so"] in (*_CERTIFICATES, _UNBOUND),
+        "ma-cu": given["ma-cu"] == _NO_ALIAS,
+        "van-ban": given["van-ban"] == _SILENT and whose_mail(visit) is not None,
+        "tu": dates.typed_day(given["tu"], visit.deps.out.today()) is not None,
+    }
+    return {name: given[name] for name, is_known in known.items() if is_known}
+
+
+def wanted_filter(visit: Visit) -> AgencyFilter:
+    given = filters_asked(visit)
+    return AgencyFilter(
+        text=visit.ask("q"),
+        level=int(given["cap"]) if "cap" in given else None,
+        root=given.get("goc", "").strip().upper(),
+        standing=_STANDINGS.get(given.get("trang-thai", ""), ""),
+        certificate_days=_CERTIFICATES.get(given.get("chung-thu-so", "")),
+        is_unbound=given.get("chung-thu-so") == _UNBOUND,
+        has_no_alias="ma-cu" in given,
+        changed_since=dates.typed_day(given.get("tu", ""), visit.deps.out.today()),
+    )
+
+
+def is_silent(visit: Visit) -> bool:
+    """Whether only those with which no mail goes on are wanted."""
+    return "van-ban" in filters_asked(visit)
+
+
+def whose_mail(visit: Visit) -> str | None:
+    """The agency whose mail the visitor may be told of: the chosen one. All, the empty id, for who looks after the node and
+    chose none; None for whoever else chose none."""
+    if visit.agency is not None:
+        return visit.agency.id
+    person = visit.person
+    return "" if person.rights.is_of_node(person.at) else None
+
+
+def filter_choices(visit: Visit) -> Choices:
+    """Each choice of the form with its words; the first of them narrows nothing."""
+    every = ("", visit.say("agencies.filter.all"))
+    silent = [("van-ban", [every, (_SILENT, visit.say("agencies.filter.silent"))])]
+    return [
+        ("cap", [every, *((each, visit.say("agencies.filter.level", n=each)) for each in _LEVELS)]),
+        (
+            "trang-thai",
+            [every, *((key, visit.say(f"agencies.standing.{word}")) for key, word in _STANDINGS.items())],
+        ),
+        (
+            "chung-thu-so",
+            [
+                every,
+                *(
+                    (key, visit.say("agencies.filter.days", count=days))
+                    for key, days in _CERTIFICATES.items()
+                ),
+                (_UNBOUND, visit.say("agencies.filter.unbound")),
+            ],
+        ),
+        ("ma-cu", [every, (_NO_ALIAS, visit.say("agencies.filter.no_alias"))]),
+        *(silent if whose_mail(visit) is not None else []),
+    ]
+
 
 _ROWS = 50
 _FOUND = 100
@@ -41,7 +119,7 @@ class Row:
 async def listed(visit: Visit) -> web.StreamResponse:
     text, above = visit.ask("q"), visit.ask("thuoc").upper()
     registry = visit.deps.registry
-    asked = narrowing.asked(visit)
+    asked = filters_asked(visit)
     following = ""
     if above:
         found = list(await registry.children(above))
@@ -60,7 +138,7 @@ async def listed(visit: Visit) -> web.StreamResponse:
         changed=await registry.last_changed([each.code for each in found]),
         text=text,
         asked=asked,
-        choices=narrowing.choices(visit),
+        choices=filter_choices(visit),
         above=await registry.entry(above) if above else None,
         following=where("/co-quan", **carried, sau=following) if following else "",
         first=where("/co-quan", **carried),
@@ -70,14 +148,14 @@ async def listed(visit: Visit) -> web.StreamResponse:
 
 
 async def _narrowed(visit: Visit) -> Page[AgencyEntry]:
-    wanted, cursor = narrowing.wanted(visit), visit.ask("sau") or None
-    if narrowing.is_silent(visit):
-        return await visit.deps.contacts.silent(wanted, _ROWS, cursor, narrowing.whose_mail(visit) or "")
+    wanted, cursor = wanted_filter(visit), visit.ask("sau") or None
+    if is_silent(visit):
+        return await visit.deps.contacts.silent(wanted, _ROWS, cursor, whose_mail(visit) or "")
     return await visit.deps.registry.filtered(wanted, _ROWS, cursor)
 
 
 async def _heard(visit: Visit, found: Sequence[AgencyEntry]) -> Mapping[str, datetime]:
-    whose = narrowing.whose_mail(visit)
+    whose = whose_mail(visit)
     return {} if whose is None else await visit.deps.contacts.last_heard(found, whose)
 
 
@@ -104,7 +182,7 @@ async def looked_up(visit: Visit) -> web.StreamResponse:
     """What a written code, old or new, or a name stands for on a day."""
     text = visit.ask("ma")
     today = visit.deps.out.today()
-    on = dates.day(visit.ask("ngay"), today) or today
+    on = dates.typed_day(visit.ask("ngay"), today) or today
     found = await visit.deps.registry.resolve(text, on) if text else None
     return await visit.page(
         "agencies/lookup.html",
@@ -116,7 +194,7 @@ async def looked_up(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def legacy(visit: Visit) -> web.StreamResponse:
+async def old_codes_listed(visit: Visit) -> web.StreamResponse:
     lines = await visit.deps.registry.legacy()
     names = {}
     for each in lines:
@@ -129,7 +207,7 @@ async def legacy(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def one(visit: Visit) -> web.StreamResponse:
+async def agency_shown(visit: Visit) -> web.StreamResponse:
     code = visit.path("code").upper()
     registry = visit.deps.registry
     today = visit.deps.out.today()
@@ -137,8 +215,8 @@ async def one(visit: Visit) -> web.StreamResponse:
     if entry is None:
         raise NotFound(f"the registry has no agency {code[:60]}")
     tab = visit.ask("muc") if visit.ask("muc") in TABS else TABS[0]
-    on = dates.day(visit.ask("ngay"), today)
-    known = dates.day(visit.ask("biet"), today)
+    on = dates.typed_day(visit.ask("ngay"), today)
+    known = dates.typed_day(visit.ask("biet"), today)
     then = await registry.believed(code, on or today, _end_of(known or today)) if (on or known) else None
     return await visit.page(
         "agencies/one.html",
@@ -150,7 +228,9 @@ async def one(visit: Visit) -> web.StreamResponse:
         below=await registry.children(code) if tab == TABS[0] else (),
         legacy=await registry.legacy(code) if tab == "ma-cu" else (),
         certificates=await _certificates(visit, code) if tab == "chung-thu-so" else (),
-        changes=await reforms.listed(visit.deps.deciding, _CHANGES, code) if tab == "lich-su" else (),
+        changes=await registry_changes.list_reforms(visit.deps.deciding, _CHANGES, code)
+        if tab == "lich-su"
+        else (),
         asked={"ngay": visit.ask("ngay"), "biet": visit.ask("biet")},
         has_asked=bool(on or known),
         then=then,
@@ -287,6 +367,6 @@ ROUTES = (
     get("/co-quan", "agencies", listed, who=Who.READY, key="agencies"),
     get("/co-quan/cay", "agencies_tree", tree, who=Who.READY, key="agencies"),
     get("/co-quan/tra-cuu", "agency_lookup", looked_up, who=Who.READY, key="agencies"),
-    get("/co-quan/ma-cu", "agency_legacy", legacy, who=Who.READY, key="agencies"),
-    get("/co-quan/{code}", "agency", one, who=Who.READY, key="agencies"),
+    get("/co-quan/ma-cu", "agency_legacy", old_codes_listed, who=Who.READY, key="agencies"),
+    get("/co-quan/{code}", "agency", agency_shown, who=Who.READY, key="agencies"),
 )

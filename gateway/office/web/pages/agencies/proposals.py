@@ -1,6 +1,8 @@
-"""Proposals of trust and of organisation: what waits, what one would change, approved or rejected by a second person who
-shows password and second factor in the same form. The end of each fingerprint and the number of a decision are left out:
-the approver has them from somebody else."""
+"""Proposals of trust and of organisation: what waits, what one would change, approved or rejected by a second person
+who shows password and second factor in the same form; and the proposal that a certificate speaks for an agency: the
+file is looked at first, beside what speaks for the agency now, with the telephone number to call back; then the
+person signs. The end of each fingerprint and the number of a decision are left out: the approver has them from
+somebody else."""
 
 from __future__ import annotations
 
@@ -10,10 +12,8 @@ from datetime import datetime
 
 from aiohttp import web
 
-from gateway.deciding import approve as approving
-from gateway.deciding import codes as imports
-from gateway.deciding import reform as reforms
-from gateway.domain.proposal import (
+from gateway.deciding import approvals, proposals, registry_changes
+from gateway.domain.person import (
     DIGITS,
     AnchorChange,
     BindingChange,
@@ -22,17 +22,19 @@ from gateway.domain.proposal import (
     Proposal,
     ProposalState,
 )
+from gateway.domain.proof import Binding
 from gateway.domain.registry import AgencyEntry
 from gateway.domain.registry_reform import Reform
-from gateway.errors import Clash, Denied, NotFound
-from gateway.office.domain.right import Manner, Right
-from gateway.office.web.pages.agencies import import_lines, signing, telling
-from gateway.office.web.pages.agencies.import_lines import Line
-from gateway.office.web.pages.agencies.signing import Problems
-from gateway.office.web.ports_registry import CertificateFacts
-from gateway.office.web.routes import Needs, Who, get, post
-from gateway.office.web.visit import Visit, where
+from gateway.errors import BadForm, Clash, Denied, GatewayError, Misconfigured, NotFound
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.ports.exchange import CertificateFacts
+from gateway.office.web import forms
+from gateway.office.web.pages.agencies import ground
+from gateway.office.web.pages.agencies.ground import ImportLine, Problems
+from gateway.office.web.routes import Body, Needs, Who, get, post
+from gateway.office.web.visits import Visit, where
 from gateway.policy import two_people
+from gateway.words import labels
 
 LIST = "/co-quan/de-nghi"
 CODES = Needs(right=Right.CODES)
@@ -40,12 +42,12 @@ TRUSTED = Needs(right=Right.CERTIFICATE, manners=(Manner.TWO,))
 SEES = (CODES, Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)))
 DECIDES = (CODES, TRUSTED)
 _ROWS = 50
-_LINES = 200
+_LINES_SHOWN = 200
 _SHORTEST_REASON = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ProposalRow:
     """One proposal in the list. `standing` is its state, or expired."""
 
     proposal: Proposal
@@ -57,7 +59,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
+class ProposedCertificate:
     """One certificate that is proposed. `fingerprint` lacks its end for whoever must have that from elsewhere."""
 
     n: int
@@ -72,7 +74,7 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ProposedChange:
     """One change of the organisation that is proposed."""
 
     n: int
@@ -80,22 +82,22 @@ class Change:
     sentences: Sequence[str]
     warnings: Sequence[str]
     conflicts: Sequence[str]
-    lines: Sequence[telling.Line]
+    lines: Sequence[ground.CodeLine]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Import:
+class ProposedImport:
     """One file of codes that is proposed; its rows while it waits, as the registry is now."""
 
     n: int
     change: ImportChange
-    lines: Sequence[Line]
+    lines: Sequence[ImportLine]
     doubts: Sequence[str]
     more: int
     moved: bool
 
 
-async def listed(visit: Visit) -> web.StreamResponse:
+async def proposals_listed(visit: Visit) -> web.StreamResponse:
     async with visit.deps.deciding.decisions.read() as view:
         open_ones = await view.proposals.listed((ProposalState.OPEN,), _ROWS)
         decided = await view.proposals.listed(
@@ -105,63 +107,63 @@ async def listed(visit: Visit) -> web.StreamResponse:
     return await visit.page(
         "agencies/proposals.html",
         title=visit.say("agencies.proposals"),
-        open_ones=[_row(visit, each, names) for each in open_ones if _may_see(visit, each.content)],
-        decided=[_row(visit, each, names) for each in decided if _may_see(visit, each.content)],
+        open_ones=[_proposal_row(visit, each, names) for each in open_ones if _may_see(visit, each.content)],
+        decided=[_proposal_row(visit, each, names) for each in decided if _may_see(visit, each.content)],
         may_change=visit.may(Right.CODES),
         may_bind=_may_bind(visit),
     )
 
 
-async def one(visit: Visit) -> web.StreamResponse:
-    return await _page(visit, "agencies/proposal.html", [])
+async def proposal_shown(visit: Visit) -> web.StreamResponse:
+    return await _proposal_page(visit, "agencies/proposal.html", [])
 
 
 async def approve_page(visit: Visit) -> web.StreamResponse:
-    return await _page(visit, "agencies/approve.html", [])
+    return await _proposal_page(visit, "agencies/approve.html", [])
 
 
 async def approved(visit: Visit) -> web.StreamResponse:
     """In force, when all that was typed fits. What was shown is what is approved: its digest comes with the form."""
-    found, id = await _found(visit), visit.path("id")
+    found, id = await _proposal_found(visit), visit.path("id")
     _check_may_decide(visit, found)
     content = found.content
     typed = [visit.form.text(f"typed_{n}") for n in range(1, len(content.changes) + 1)]
     problems = [
         (f"typed_{n}", visit.say("reforms.typed.missing")) for n, each in enumerate(typed, 1) if not each
     ]
-    if problems := [*problems, *signing.missing(visit)]:
-        return await _page(visit, "agencies/approve.html", problems)
+    if problems := [*problems, *ground.proof_missing(visit)]:
+        return await _proposal_page(visit, "agencies/approve.html", problems)
     try:
         # Again: it may have signed one since it was proposed.
         await visit.deps.exchange.never_for_pdfs([each.certificate_der for each in content.bindings])
-        who = await signing.here(visit)
-        await approving.run(visit.deps.deciding, who, id, typed, visit.form.text("seen"))
+        who = await ground.signed_in_here(visit)
+        await approvals.approve(visit.deps.deciding, who, id, typed, visit.form.text("seen"))
     except (Denied, Clash) as why:
-        return await _page(visit, "agencies/approve.html", _refused(visit, content, why))
+        return await _proposal_page(visit, "agencies/approve.html", _approval_refused(visit, content, why))
     return visit.said(f"{LIST}/{id}", "reforms.approved")
 
 
 async def reject_page(visit: Visit) -> web.StreamResponse:
-    return await _page(visit, "agencies/reject.html", [])
+    return await _proposal_page(visit, "agencies/reject.html", [])
 
 
 async def rejected(visit: Visit) -> web.StreamResponse:
-    found, id, reason = await _found(visit), visit.path("id"), visit.form.text("reason")
+    found, id, reason = await _proposal_found(visit), visit.path("id"), visit.form.text("reason")
     _check_may_decide(visit, found)
     problems: Problems = []
     if len(reason) < _SHORTEST_REASON:
         problems.append(("reason", visit.say("form.reason.short")))
-    if problems := [*problems, *signing.missing(visit)]:
-        return await _page(visit, "agencies/reject.html", problems)
+    if problems := [*problems, *ground.proof_missing(visit)]:
+        return await _proposal_page(visit, "agencies/reject.html", problems)
     try:
-        await approving.reject(visit.deps.deciding, await signing.here(visit), id, reason)
+        await approvals.reject(visit.deps.deciding, await ground.signed_in_here(visit), id, reason)
     except (Denied, Clash) as why:
-        return await _page(visit, "agencies/reject.html", signing.refused(visit, why))
+        return await _proposal_page(visit, "agencies/reject.html", ground.proof_refused(visit, why))
     return visit.said(f"{LIST}/{id}", "reforms.rejected")
 
 
-async def _page(visit: Visit, template: str, problems: Problems) -> web.StreamResponse:
-    found = await _found(visit)
+async def _proposal_page(visit: Visit, template: str, problems: Problems) -> web.StreamResponse:
+    found = await _proposal_found(visit)
     async with visit.deps.deciding.decisions.read() as view:
         names = await view.people.names(found.people)
     is_mine = visit.person.person.id == found.proposed_by
@@ -171,22 +173,25 @@ async def _page(visit: Visit, template: str, problems: Problems) -> web.StreamRe
     return await visit.page(
         template,
         422 if problems else 200,
-        title=_what(visit, content),
+        title=_what_is_proposed(visit, content),
         proposal=found,
-        row=_row(visit, found, names),
+        row=_proposal_row(visit, found, names),
         names=names,
         is_open=is_open,
         is_mine=is_mine,
         may_decide=is_open and _may_decide(visit, content),
         certificates=[
-            await _certificate(visit, each, n, whole=is_mine or not is_open)
+            await _proposed_certificate(visit, each, n, whole=is_mine or not is_open)
             for n, each in enumerate(certificates, 1)
         ],
         changes=[
-            await _change(visit, each, n, is_open=is_open)
+            await _proposed_change(visit, each, n, is_open=is_open)
             for n, each in enumerate(content.reforms, len(certificates) + 1)
         ],
-        imports=[await _import(visit, each, n, is_open=is_open) for n, each in enumerate(content.imports, 1)],
+        imports=[
+            await _proposed_import(visit, each, n, is_open=is_open)
+            for n, each in enumerate(content.imports, 1)
+        ],
         open_days=two_people.OPEN_FOR.days,
         digits=DIGITS,
         problems=problems,
@@ -194,26 +199,26 @@ async def _page(visit: Visit, template: str, problems: Problems) -> web.StreamRe
     )
 
 
-async def _found(visit: Visit) -> Proposal:
+async def _proposal_found(visit: Visit) -> Proposal:
     """NotFound also for one that is none of this person's business."""
-    found = await approving.shown(visit.deps.deciding, visit.path("id"))
+    found = await approvals.get_proposal(visit.deps.deciding, visit.path("id"))
     if not _may_see(visit, found.content):
         raise NotFound("there is no such proposal")
     return found
 
 
-async def _certificate(
+async def _proposed_certificate(
     visit: Visit, change: BindingChange | AnchorChange, n: int, *, whole: bool
-) -> Certificate:
+) -> ProposedCertificate:
     facts = visit.deps.certificate(change.certificate_der)
     fingerprint = facts.fingerprint if whole else facts.fingerprint[:-DIGITS] + "·" * DIGITS
     if not isinstance(change, BindingChange):
-        return Certificate(n=n, code="", facts=facts, fingerprint=fingerprint)
+        return ProposedCertificate(n=n, code="", facts=facts, fingerprint=fingerprint)
     bound = [
         visit.deps.certificate(each.certificate_der)
         for each in await visit.deps.registry.bindings(change.code)
     ]
-    return Certificate(
+    return ProposedCertificate(
         n=n,
         code=change.code,
         facts=facts,
@@ -226,59 +231,59 @@ async def _certificate(
     )
 
 
-async def _change(visit: Visit, reform: Reform, n: int, *, is_open: bool) -> Change:
+async def _proposed_change(visit: Visit, reform: Reform, n: int, *, is_open: bool) -> ProposedChange:
     """Planned anew while it waits; afterwards the change itself tells what it did."""
     if not is_open:
-        return Change(n=n, reform=reform, sentences=(), warnings=(), conflicts=(), lines=())
-    planned = await reforms.plan(visit.deps.deciding, reform)
-    return Change(
+        return ProposedChange(n=n, reform=reform, sentences=(), warnings=(), conflicts=(), lines=())
+    planned = await registry_changes.plan_reform(visit.deps.deciding, reform)
+    return ProposedChange(
         n=n,
         reform=reform,
-        sentences=telling.said(visit, planned.sentences),
-        warnings=telling.said(visit, planned.warnings),
-        conflicts=telling.said(visit, planned.conflicts),
-        lines=telling.lines(planned.before, planned.after),
+        sentences=ground.remarks_said(visit, planned.sentences),
+        warnings=ground.remarks_said(visit, planned.warnings),
+        conflicts=ground.remarks_said(visit, planned.conflicts),
+        lines=ground.code_lines(planned.before, planned.after),
     )
 
 
-async def _import(visit: Visit, change: ImportChange, n: int, *, is_open: bool) -> Import:
+async def _proposed_import(visit: Visit, change: ImportChange, n: int, *, is_open: bool) -> ProposedImport:
     if not is_open:
-        return Import(n=n, change=change, lines=(), doubts=(), more=0, moved=False)
-    plan = await imports.planned(visit.deps.deciding, change)
-    lines = import_lines.of_plan(visit, plan)
-    return Import(
+        return ProposedImport(n=n, change=change, lines=(), doubts=(), more=0, moved=False)
+    plan = await registry_changes.plan_import(visit.deps.deciding, change)
+    lines = ground.plan_lines(visit, plan)
+    return ProposedImport(
         n=n,
         change=change,
-        lines=lines[:_LINES],
-        doubts=import_lines.doubts(visit, plan),
-        more=max(len(lines) - _LINES, 0),
+        lines=lines[:_LINES_SHOWN],
+        doubts=ground.plan_doubts(visit, plan),
+        more=max(len(lines) - _LINES_SHOWN, 0),
         moved=plan.effect != change.effect,
     )
 
 
-def _refused(visit: Visit, content: Content, error: Denied | Clash) -> Problems:
+def _approval_refused(visit: Visit, content: Content, error: Denied | Clash) -> Problems:
     if error.code == two_people.Objection.DIGITS and (content.reforms or content.imports):
         return [("typed_1", visit.say("reforms.typed.number.wrong"))]
-    return signing.refused(visit, error)
+    return ground.proof_refused(visit, error)
 
 
-def _row(visit: Visit, proposal: Proposal, names: Mapping[str, str]) -> Row:
+def _proposal_row(visit: Visit, proposal: Proposal, names: Mapping[str, str]) -> ProposalRow:
     content = proposal.content
     codes = [each.code for each in content.bindings]
     codes += [code for each in content.reforms for code in each.codes]
     codes += [f"+{each.added} ~{each.changed} –{each.closed}" for each in content.imports]
     is_over = proposal.state is ProposalState.OPEN and visit.deps.clock.now() >= proposal.expires_at
-    return Row(
+    return ProposalRow(
         proposal=proposal,
         path=where(f"{LIST}/{proposal.id}"),
-        what=_what(visit, content),
+        what=_what_is_proposed(visit, content),
         codes=", ".join(dict.fromkeys(codes)),
         by=names.get(proposal.proposed_by, proposal.proposed_by),
         standing="expired" if is_over else str(proposal.state),
     )
 
 
-def _what(visit: Visit, content: Content) -> str:
+def _what_is_proposed(visit: Visit, content: Content) -> str:
     if content.reforms:
         return visit.say(f"reform.kind.{content.reforms[0].kind}")
     if content.imports:
@@ -314,9 +319,9 @@ def _act(path: str) -> str:
     return f"{LIST}/{{id}}/{path}"
 
 
-ROUTES = (
-    get(LIST, "proposals", listed, who=Who.READY, needs=SEES, key="agencies"),
-    get(f"{LIST}/{{id}}", "proposal", one, who=Who.READY, needs=SEES, key="agencies"),
+PROPOSAL_ROUTES = (
+    get(LIST, "proposals", proposals_listed, who=Who.READY, needs=SEES, key="agencies"),
+    get(f"{LIST}/{{id}}", "proposal", proposal_shown, who=Who.READY, needs=SEES, key="agencies"),
     get(
         _act("phe-duyet"),
         "proposal_approve_page",
@@ -328,4 +333,128 @@ ROUTES = (
     post(_act("phe-duyet"), "proposal_approve", approved, who=Who.READY, needs=DECIDES, key="agencies"),
     get(_act("tu-choi"), "proposal_reject_page", reject_page, who=Who.READY, needs=DECIDES, key="agencies"),
     post(_act("tu-choi"), "proposal_reject", rejected, who=Who.READY, needs=DECIDES, key="agencies"),
+)
+
+
+BINDING = f"{LIST}/chung-thu-so"
+BINDS = (Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)),)
+_MOST_BYTES = 64 * 1024
+_FIELD_BYTES = 4_000
+_MOST_FIELDS = 50
+
+
+async def binding_asked(visit: Visit) -> web.StreamResponse:
+    """Which agency, and the file."""
+    return await _binding_page(visit, {"agency": visit.ask("ma")}, [])
+
+
+async def binding_looked_at(visit: Visit) -> web.StreamResponse:
+    """What the file holds, beside what is in force; nothing is written."""
+    given: dict[str, str] = {}
+    content = b""
+    async for part in forms.parts(visit.request, visit.token):
+        if part.name != "file":
+            given[part.name or ""] = await forms.short(part, _FIELD_BYTES)
+            if len(given) > _MOST_FIELDS:
+                raise BadForm(f"this form may have {_MOST_FIELDS} fields", code="GW-FORM-SIZE")
+            continue
+        while piece := await part.read_chunk(65_536):
+            content += piece
+            if len(content) > _MOST_BYTES:
+                raise BadForm("a certificate file is small", code="GW-FORM-SIZE")
+    code = await _agency_bound(visit, given.get("agency", ""))
+    if not code:
+        return await _binding_page(visit, given, [("agency", visit.say("reforms.certificate.whose"))])
+    # PEM is plain letters; whatever else it is will not be read as a certificate.
+    pem = content.decode("ascii", "replace")
+    change, problems = await _binding_change(visit, code, pem)
+    if change is None:
+        return await _binding_page(visit, given, problems)
+    return await _binding_page(visit, {**given, "agency": code, "pem": pem}, [], change)
+
+
+async def binding_proposed(visit: Visit) -> web.StreamResponse:
+    code, pem = await _agency_bound(visit, visit.form.text("agency")), visit.form.text("pem")
+    given = {**visit.form.flat(), "agency": code}
+    if not code:
+        return await _binding_page(visit, given, [("agency", visit.say("reforms.certificate.whose"))])
+    change, problems = await _binding_change(visit, code, pem)
+    if change is None:
+        return await _binding_page(visit, given, problems)
+    if missing := ground.proof_missing(visit):
+        return await _binding_page(visit, given, missing, change)
+    desk = visit.deps.deciding
+    try:
+        who = await ground.signed_in_here(visit)
+        made = await proposals.propose(desk, who, Content(bindings=(change,)), visit.form.text("reason"))
+    except (Denied, Clash) as why:
+        return await _binding_page(visit, given, ground.proof_refused(visit, why), change)
+    return visit.said(f"{LIST}/{made.id}", "reforms.proposed")
+
+
+async def _agency_bound(visit: Visit, text: str) -> str:
+    """Its code of today; nothing for nobody. Denied for another agency than the person's own, but to the node's keepers."""
+    entry = await visit.deps.registry.entry(text) if text else None
+    if entry is None:
+        return ""
+    if not visit.may(Right.CERTIFICATE, Manner.TWO):
+        ours = {visit.here.code, *visit.here.aliases} if visit.agency is not None else set()
+        if entry.code not in ours:
+            raise NotFound("there is no such agency here")
+    return entry.code
+
+
+async def _binding_change(visit: Visit, code: str, pem: str) -> tuple[BindingChange | None, Problems]:
+    deps = visit.deps
+    try:
+        wanted = await deps.pool.run(lambda: deps.exchange.binding(code, pem.encode(), "the file"))
+        await deps.exchange.never_for_pdfs([wanted.certificate_der])
+        known = await deps.registry.bindings(code)
+        return proposals.binding_change(known, wanted, deps.clock.now(), deps.deciding.overlap), []
+    except (Misconfigured, Clash) as why:
+        return None, [("file", _why_not_bound(visit, why))]
+
+
+def _why_not_bound(visit: Visit, error: GatewayError) -> str:
+    if isinstance(error, Misconfigured):
+        return visit.say("reforms.certificate.unreadable")
+    keys = (f"clash.{error.code}", f"code.{error.code}", "reforms.certificate.over")
+    return visit.say(next(each for each in keys if labels.has(each)))
+
+
+async def _binding_page(
+    visit: Visit, given: dict[str, str], problems: Problems, change: BindingChange | None = None
+) -> web.StreamResponse:
+    code = given.get("agency", "")
+    agency = await visit.deps.registry.entry(code) if code else None
+    known: tuple[Binding, ...] = ()
+    if agency is not None and change is not None:
+        known = tuple(await visit.deps.registry.bindings(agency.code))
+    facts = [visit.deps.certificate(each.certificate_der) for each in known]
+    return await visit.page(
+        "agencies/bind.html",
+        422 if problems else 200,
+        title=visit.say("reforms.bind"),
+        problems=problems,
+        given=given,
+        agency=agency,
+        change=change,
+        facts=visit.deps.certificate(change.certificate_der) if change is not None else None,
+        known=[each for each in facts if change is not None and each.fingerprint in change.earlier],
+        action=BINDING,
+    )
+
+
+BINDING_ROUTES = (
+    get(BINDING, "binding", binding_asked, who=Who.READY, needs=BINDS, key="agencies"),
+    post(
+        BINDING,
+        "binding_looked_at",
+        binding_looked_at,
+        who=Who.READY,
+        needs=BINDS,
+        key="agencies",
+        body=Body.PARTS,
+    ),
+    post(f"{BINDING}/lap", "binding_proposed", binding_proposed, who=Who.READY, needs=BINDS, key="agencies"),
 )

@@ -1,6 +1,7 @@
 """What the one form of a new document does: whichever button was pressed, it is saved first; then files, recipients,
-reading the signed PDF, the check, the sending. In: the form, streamed. Out: the page that follows, or the same page with
-what is wrong and everything that was typed."""
+reading the signed PDF, the check, the sending. In: the form, streamed. Out: the page that follows, or the same page
+with what is wrong and everything that was typed. Of two windows on one draft the later one is told what this page
+says and what is stored by now, field by field, so that nobody puts words over others unseen."""
 
 from __future__ import annotations
 
@@ -12,15 +13,59 @@ from aiohttp import web
 from gateway.domain.document import Change, Draft, FileRole, Kind, OutgoingDocument, OutState, Urgency
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, GatewayError, Refused, StaleVersion
-from gateway.office.web.failing import of_error
+from gateway.office.web.answers import failure_of
 from gateway.office.web.forms import Form
-from gateway.office.web.pages.compose import addressing, checks, conflict, editor, fields, filling, uploads
-from gateway.office.web.pages.compose.editor import Sheet
-from gateway.office.web.pages.compose.seeds import seed
-from gateway.office.web.visit import Visit
-from gateway.outgoing import drafting, manage, recheck
+from gateway.office.web.pages.compose import addressing, editor, fields, uploads
+from gateway.office.web.pages.compose.editor import Sheet, seed_of
+from gateway.office.web.visits import Visit
+from gateway.outgoing import drafting, manage
+from gateway.outgoing.addressing import ReadDocument
 from gateway.outgoing.intake import Tray, tray
-from gateway.outgoing.reading import ReadDocument
+
+_LABELS = {"title": "signer_title"}
+_CHOICES = {
+    "type": "type.{}",
+    "urgency": "urgency.{}",
+    "secrecy": "compose.secrecy.{}",
+    "delivery": "delivery.{}",
+}
+_REPLY = {"yes": "reply.required", "no": "reply.not_required"}
+
+
+def differences(visit: Visit, stored: Sheet, draft: Draft, change: Change | None) -> list[tuple[str, str]]:
+    """None where both say the same."""
+    typed = fields.values(draft, change)
+    found = [
+        (
+            _place_in_form(name),
+            _difference_told(
+                visit, visit.say(f"compose.{_LABELS.get(name, name)}"), _value_shown(visit, name, text)
+            ),
+        )
+        for name, text in stored.values.items()
+        if typed.get(name, "") != text
+    ]
+    if [(each.code, each.name, each.role) for each in draft.recipients] != [
+        (each.code, each.name, each.role) for each in stored.recipients
+    ]:
+        names = "; ".join(each.name or each.code for each in stored.recipients)
+        found.append(("noi-nhan", _difference_told(visit, visit.say("compose.check.recipients"), names)))
+    return found
+
+
+def _difference_told(visit: Visit, field: str, text: str) -> str:
+    return visit.say("compose.conflict.stored", field=field, text=text or visit.say("compose.conflict.empty"))
+
+
+def _place_in_form(name: str) -> str:
+    return "reply-yes" if name == "reply" else name
+
+
+def _value_shown(visit: Visit, name: str, text: str) -> str:
+    """As the page writes it."""
+    key = _REPLY.get(text, "") if name == "reply" else _CHOICES.get(name, "").format(text)
+    return visit.say_or(key, text) if key and text else text
+
 
 _PARTS = {"read": "van-ban", "file": "tep", "drop-file": "tep", "up-file": "tep", "check": "kiem-tra"}
 _QUICK = "autosave"
@@ -51,36 +96,34 @@ class Typed:
 async def begun(visit: Visit) -> web.StreamResponse:
     """The first form of a document that is not stored yet."""
     async with tray(visit.deps.out) as held:
-        brought = await uploads.read(visit, held)
-        came_from = await seed(visit, brought.form.text("mode"), brought.form.text("of"))
-        return await _run(visit, editor.of_seed(came_from), brought, held)
+        brought = await uploads.read_form(visit, held)
+        came_from = await seed_of(visit, brought.form.text("mode"), brought.form.text("of"))
+        return await _run_form(visit, editor.sheet_of_seed(came_from), brought, held)
 
 
 async def changed(visit: Visit) -> web.StreamResponse:
-    document = await editor.load(visit, visit.path("id"))
+    document = await editor.load_draft(visit, visit.path("id"))
     async with tray(visit.deps.out) as held:
         held.total = sum(each.size for each in document.files)
-        brought = await uploads.read(visit, held)
+        brought = await uploads.read_form(visit, held)
         if document.state is not OutState.DRAFT:
             return _is_over(visit, document, brought.form)
-        return await _run(visit, editor.of_document(document), brought, held)
+        return await _run_form(visit, editor.sheet_of_document(document), brought, held)
 
 
-async def _run(visit: Visit, before: Sheet, brought: uploads.Brought, held: Tray) -> web.StreamResponse:
+async def _run_form(visit: Visit, before: Sheet, brought: uploads.Brought, held: Tray) -> web.StreamResponse:
     typed = _understood(visit, before, brought)
     document = before.document
     is_stale = document is not None and typed.form.text("version") != str(document.version)
     # Where both say the same nothing is lost; a button about a file may mean another one by now.
-    if is_stale and (
-        typed.act not in _WHOLE or conflict.differences(visit, before, typed.draft, typed.change)
-    ):
+    if is_stale and (typed.act not in _WHOLE or differences(visit, before, typed.draft, typed.change)):
         return await _conflict(visit, typed)
     if typed.act == _QUICK:
         return await _quick(visit, typed)
     if typed.wrong:
-        return await editor.show(visit, typed.sheet, problems=typed.wrong, status=422)
+        return await editor.show_sheet(visit, typed.sheet, problems=typed.wrong, status=422)
     try:
-        found = await filling.read(visit, held) if typed.act == "read" else None
+        found = await uploads.read_lead(visit, held) if typed.act == "read" else None
         stored = await _stored(visit, typed)
         stored = await _with_files(visit, typed, stored, held)
     except Refused as why:
@@ -88,12 +131,12 @@ async def _run(visit: Visit, before: Sheet, brought: uploads.Brought, held: Tray
     except StaleVersion:
         return await _conflict(visit, typed)
     except Clash as why:
-        return await editor.show(
-            visit, typed.sheet, problems=[("lead", of_error(why, visit.lang).title)], status=422
+        return await editor.show_sheet(
+            visit, typed.sheet, problems=[("lead", failure_of(why, visit.lang).title)], status=422
         )
     if typed.refused:
-        sheet = replace(editor.of_document(stored), ticked=typed.sheet.ticked)
-        return await editor.show(visit, sheet, problems=typed.refused, status=422)
+        sheet = replace(editor.sheet_of_document(stored), ticked=typed.sheet.ticked)
+        return await editor.show_sheet(visit, sheet, problems=typed.refused, status=422)
     return await _then(visit, typed, stored, found)
 
 
@@ -167,7 +210,7 @@ async def _then(
     if typed.act in ("paste", "add-to", "add-group", "save-group", "drop-to", "swap"):
         return await _addressed(visit, typed, stored)
     if found is not None:
-        told = await filling.fill(visit, stored, found)
+        told = await uploads.fill_draft(visit, stored, found)
         return _at(visit.said(path, told), "van-ban")
     if typed.act == "read":
         return _at(visit.said(path, "compose.read.none"), "tep")
@@ -182,7 +225,7 @@ async def _then(
 
 async def _addressed(visit: Visit, typed: Typed, stored: OutgoingDocument) -> web.StreamResponse:
     draft, told = stored.draft, "compose.saved"
-    sheet = editor.of_document(stored)
+    sheet = editor.sheet_of_document(stored)
     now = sheet.recipients
     role = addressing.role_of(typed.form.text("new_role"))
     try:
@@ -201,8 +244,8 @@ async def _addressed(visit: Visit, typed: Typed, stored: OutgoingDocument) -> we
             await addressing.keep_group(visit, now, typed.form.text("group_name"))
             told = "compose.group.saved"
     except Clash as why:
-        problem = of_error(why, visit.lang).title
-        return await editor.show(visit, sheet, problems=[("group_name", problem)], status=422)
+        problem = failure_of(why, visit.lang).title
+        return await editor.show_sheet(visit, sheet, problems=[("group_name", problem)], status=422)
     await put_recipients(visit, stored, replace(draft, recipients=now))
     return _at(visit.said(f"/phat-hanh/{stored.id}", told), "noi-nhan")
 
@@ -233,8 +276,8 @@ async def _send(visit: Visit, typed: Typed, stored: OutgoingDocument) -> web.Str
     if typed.form.text("checked") != str(stored.version):
         return _at(visit.said(path, "compose.changed", **{"kiem-tra": "1"}), "gui")
     confirm = tuple(typed.form.all("confirm"))
-    found = await recheck.run(visit.deps.out, visit.scope(), stored.id, confirm)
-    problems = [*checks.problems(visit, found), *_unanswered(visit, typed, stored, found)]
+    found = await drafting.recheck(visit.deps.out, visit.scope(), stored.id, confirm)
+    problems = [*editor.check_problems(visit, found), *_unanswered(visit, typed, stored, found)]
     if not problems:
         options = visit.deps.options
         seconds = options.undo_express_s if stored.draft.urgency >= Urgency.EXPRESS else options.undo_s
@@ -248,15 +291,15 @@ async def _send(visit: Visit, typed: Typed, stored: OutgoingDocument) -> web.Str
             problems = _reasons(visit, why, "")
         else:
             return visit.go(f"{path}/da-gui")
-    sheet = replace(editor.of_document(stored), ticked=_ticked(typed.form))
-    return await editor.show(visit, sheet, problems=problems, checked=found, status=422)
+    sheet = replace(editor.sheet_of_document(stored), ticked=_ticked(typed.form))
+    return await editor.show_sheet(visit, sheet, problems=problems, checked=found, status=422)
 
 
 def _unanswered(
-    visit: Visit, typed: Typed, stored: OutgoingDocument, found: recheck.Checked
+    visit: Visit, typed: Typed, stored: OutgoingDocument, found: drafting.Checked
 ) -> list[tuple[str, str]]:
     asks = []
-    if checks.must_ask(found) and "again" not in typed.form:
+    if editor.must_ask(found) and "again" not in typed.form:
         asks.append(("again", visit.say("compose.twin.tick")))
     if stored.kind is not Kind.DOCUMENT and not (stored.change and stored.change.approved_by):
         asks.append(("approved_by", visit.say("form.missing", field=visit.say("compose.approved_by"))))
@@ -289,16 +332,16 @@ async def _conflict(visit: Visit, typed: Typed) -> web.StreamResponse:
         return web.json_response({"problem": words}, status=409, headers=_NO_STORE)
     document = typed.before.document
     if document is None:
-        return await editor.show(visit, typed.sheet, problems=[("", words)], status=409)
-    now = editor.of_document(await editor.load(visit, document.id))
-    differ = conflict.differences(visit, now, typed.draft, typed.change)
+        return await editor.show_sheet(visit, typed.sheet, problems=[("", words)], status=409)
+    now = editor.sheet_of_document(await editor.load_draft(visit, document.id))
+    differ = differences(visit, now, typed.draft, typed.change)
     over = [("", visit.say("compose.conflict.over"))] if differ else []
     sheet = replace(typed.sheet, document=now.document)
-    return await editor.show(visit, sheet, problems=[("", words), *over, *differ], status=409)
+    return await editor.show_sheet(visit, sheet, problems=[("", words), *over, *differ], status=409)
 
 
 async def _not_taken(visit: Visit, typed: Typed, why: Refused) -> web.StreamResponse:
-    return await editor.show(visit, typed.sheet, problems=_reasons(visit, why, ""), status=422)
+    return await editor.show_sheet(visit, typed.sheet, problems=_reasons(visit, why, ""), status=422)
 
 
 def _is_over(visit: Visit, document: OutgoingDocument, form: Form) -> web.StreamResponse:
@@ -311,8 +354,8 @@ def _is_over(visit: Visit, document: OutgoingDocument, form: Form) -> web.Stream
 def _reasons(visit: Visit, why: GatewayError, name: str) -> list[tuple[str, str]]:
     found = getattr(getattr(why, "verdict", None), "reasons", ())
     if not found:
-        return [(name, of_error(why, visit.lang).title)]
-    return [(name or place, words) for place, words in (checks.said(visit, each) for each in found)]
+        return [(name, failure_of(why, visit.lang).title)]
+    return [(name or place, words) for place, words in (editor.reason_said(visit, each) for each in found)]
 
 
 def _ticked(form: Form) -> tuple[str, ...]:

@@ -7,16 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from gateway.domain.agency_code import AgencyCode, BadCode
 from gateway.domain.document import Recipient, RecipientRole
-from gateway.domain.recipients import MOST_MEMBERS, GroupMember, Offer, OfferKind
-from gateway.domain.registry import AgencyEntry, Resolution, Standing
+from gateway.domain.registry import (
+    MOST_MEMBERS,
+    AgencyCode,
+    AgencyEntry,
+    BadCode,
+    GroupMember,
+    Offer,
+    OfferKind,
+    Resolution,
+    Standing,
+)
 from gateway.domain.registry_reform import ReformKind
 from gateway.domain.wall_clock import local
 from gateway.office.web.forms import Form
-from gateway.office.web.visit import Visit
-from gateway.outgoing.addressing import groups, save_group
-from gateway.outgoing.reading import read_each, read_recipients
+from gateway.office.web.visits import Visit
+from gateway.outgoing.addressing import groups, read_each, read_recipients, save_group
 
 MOST = 2_000
 # Whoever could not be reached in this time, and has said nothing since, is marked.

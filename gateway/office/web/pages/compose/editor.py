@@ -1,10 +1,14 @@
-"""Shows the page of a new document: its four parts, filled from a draft or from a form that was not taken. In: a `Sheet`.
-Out: the page. Reads the directory and the groups; writes nothing."""
+"""Shows the page of a new document: its four parts, filled from a draft or from a form that was not taken; what it
+begins as: empty, an answer to one that came, a correction, an update or a replacement of one that was sent; and the
+list of checks before it is sent: every subject with ✓, ! or ✗ and the sentences behind it, what must be confirmed,
+what was sent under the same number. In: a `Sheet`, the address's question, `recheck.Checked`. Out: the page, a
+`Seed`, what part 4 shows. Reads the directory, the groups and, in the agency's own scope, the other document; writes
+nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
@@ -14,21 +18,242 @@ from gateway.domain.document import (
     DeliveryMode,
     Draft,
     FileRole,
+    IncomingDocument,
     Kind,
     OutgoingDocument,
     Recipient,
     RecipientRole,
+    ReplyLink,
 )
 from gateway.domain.signatures import FileVerdict, LegalValue
-from gateway.errors import Denied
-from gateway.office.domain.right import Manner, Right
-from gateway.office.web.pages.compose import addressing, checks, fields
-from gateway.office.web.pages.compose.seeds import Seed
-from gateway.office.web.visit import Visit
-from gateway.outgoing import recheck, seal
+from gateway.domain.wall_clock import local
+from gateway.errors import Clash, Denied, NotFound
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.web.pages.compose import addressing, fields
+from gateway.office.web.visits import Visit
+from gateway.outgoing import drafting, files
 from gateway.outgoing.addressing import groups
-from gateway.outgoing.drafting import remaining
+from gateway.outgoing.drafting import Checked, remaining
+from gateway.policy.verdict import ASKED, CONFIRMABLE, Reason, ReasonCode
 from gateway.words import labels
+
+MODES = ("tra-loi", "dinh-chinh", "thay-the", "cap-nhat")
+_CHANGES = {"thay-the": Kind.REPLACEMENT, "cap-nhat": Kind.UPDATE}
+# Who may prepare one; sending is asked for again (rules.md 13).
+_PREPARES = (Manner.RECORDED, Manner.APPROVE, Manner.PROPOSE, Manner.YES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seed:
+    """`mode` and `of` say where it came from, so that the first form that comes back begins alike."""
+
+    draft: Draft
+    kind: Kind = Kind.DOCUMENT
+    parent_id: str | None = None
+    change: Change | None = None
+    mode: str = ""
+    of: str = ""
+
+
+async def seed_of(visit: Visit, mode: str, of: str) -> Seed:
+    """NotFound for a document that is not of this agency."""
+    if mode not in MODES:
+        return Seed(draft=Draft())
+    if not of:
+        raise NotFound("the other document is not named")
+    if mode == "tra-loi":
+        return Seed(draft=await _answer_draft(visit, of), mode=mode, of=of)
+    async with visit.deps.store.read(visit.scope()) as work:
+        parent = await work.outgoing.get(of)
+    if parent.is_sealed:
+        raise Clash(f"{of} is sealed", code="GW-UNREADABLE")
+    if not visit.may(Right.SEE_CONTENT, Manner.YES) and parent.accepted_by != visit.person.person.id:
+        raise Denied("this document is not one of this person", code="GW-RIGHT")
+    if mode == "dinh-chinh":
+        return Seed(draft=_correction_draft(visit, parent), mode=mode, of=of)
+    if not visit.may(Right.RECALL, *_PREPARES):
+        raise Denied("this person may not change what was sent", code="GW-RIGHT")
+    return _change_seed(parent, mode)
+
+
+def seed_asked(visit: Visit) -> tuple[str, str]:
+    """The mode that the address asks for, and of which document."""
+    return next(((mode, visit.ask(mode)) for mode in MODES if visit.ask(mode)), ("", ""))
+
+
+async def _answer_draft(visit: Visit, of: str) -> Draft:
+    async with visit.deps.store.read(visit.scope()) as work:
+        asked = await work.incoming.get(of)
+    _must_see(visit, asked)
+    link = ReplyLink(
+        agency=asked.sender_code,
+        number=f"{asked.number}/{asked.symbol}",
+        date=asked.issued_on or local(asked.arrived_at).date(),
+        document_id=asked.document_id,
+    )
+    to = Recipient(code=asked.sender_code, name=asked.sender_name, role=RecipientRole.TO_ACT)
+    return Draft(recipients=(to,), replies_to=(link,), reply_required=False)
+
+
+def _must_see(visit: Visit, asked: IncomingDocument) -> None:
+    if visit.may(Right.SEE_CONTENT, Manner.YES):
+        return
+    unit = visit.person.require(Right.SEE_CONTENT).unit
+    given = asked.assignment
+    if given is None or not unit or unit not in (given.lead_unit, *given.coordinating_units):
+        raise Denied("this document is not one of this unit", code="GW-RIGHT")
+
+
+def _correction_draft(visit: Visit, parent: OutgoingDocument) -> Draft:
+    """R72: an ordinary letter that names what it corrects."""
+    said = parent.draft
+    if said.issued_on is None:
+        raise Clash(f"{parent.id} has no date", code="GW-NO-DRAFT")
+    link = ReplyLink(
+        agency=visit.here.code, number=said.code, date=said.issued_on, document_id=parent.document_id
+    )
+    on = said.issued_on.strftime("%d/%m/%Y")
+    return Draft(
+        type_key="cong_van",
+        type_name=labels.say("type.cong_van", "vi"),
+        subject=labels.say("compose.correction", "vi", type=said.type_name, code=said.code, date=on),
+        recipients=parent.draft.recipients,
+        replies_to=(link,),
+        reply_required=False,
+    )
+
+
+def _change_seed(parent: OutgoingDocument, mode: str) -> Seed:
+    said, kind = parent.draft, _CHANGES[mode]
+    change = Change(reason="", target=parent.document_id)
+    draft = replace(said, external_id=None, callback_data=None, signed_at=None)
+    if kind is Kind.REPLACEMENT:
+        # A document of its own: with a number of its own.
+        change = Change(reason="", replaces=((parent.document_id, ()),))
+        draft = replace(draft, number="", issued_on=None, pages=None)
+    return Seed(draft=draft, kind=kind, parent_id=parent.id, change=change, mode=mode, of=parent.id)
+
+
+CHECK_SUBJECTS = ("head", "secrecy", "files", "signature", "recipients", "number")
+_SECRECY = frozenset(
+    {
+        *(ReasonCode.SECRECY_DECLARED, ReasonCode.FORBIDDEN_CATEGORY),
+        *(ReasonCode.SENSITIVE_WORD, ReasonCode.SECRECY_STAMP),
+    }
+)
+_SIGNATURE = frozenset(
+    {
+        *(ReasonCode.UNSIGNED_LEAD, ReasonCode.SIGNATURE_INVALID),
+        *(ReasonCode.SIGNATURE_UNCHECKED, ReasonCode.NO_PERSON_SIGNATURE),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckLine:
+    """One subject: `good`, `warn` or `bad`; `said` are (field id, sentence)."""
+
+    subject: str
+    mark: str
+    said: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChecksTold:
+    """`confirm` are (code, sentence) that the sender may answer for; `asks` are (sentence, id) about what was sent before
+    and looks like this. `allowed`: nothing else stands against it."""
+
+    lines: tuple[CheckLine, ...]
+    allowed: bool
+    count: int
+    draft: Draft
+    confirm: tuple[tuple[str, str], ...] = ()
+    asks: tuple[tuple[str, str], ...] = ()
+
+
+def checks_told(visit: Visit, checked: Checked, sheet: Sheet) -> ChecksTold:
+    asked = [each for each in _all_reasons(checked) if each.code in CONFIRMABLE]
+    reasons = [each for each in checked.verdict.reasons if each.code not in CONFIRMABLE]
+    told_apart = CONFIRMABLE | ASKED
+    warnings = [each for each in checked.verdict.warnings if each.code not in told_apart]
+    asks = _earlier_asked(visit, checked)
+    return ChecksTold(
+        lines=tuple(
+            _check_line(visit, subject, reasons, warnings, asked, asks) for subject in CHECK_SUBJECTS
+        ),
+        allowed=not reasons,
+        count=len(checked.draft.recipients),
+        draft=checked.draft,
+        confirm=tuple({each.code.value: _reason_words(visit, each) for each in asked}.items()),
+        asks=asks,
+    )
+
+
+def check_problems(visit: Visit, checked: Checked) -> list[tuple[str, str]]:
+    """What stands against it, each with the field it is about."""
+    return [reason_said(visit, each) for each in checked.verdict.reasons]
+
+
+def reason_said(visit: Visit, reason: Reason) -> tuple[str, str]:
+    return fields.place_of(reason.pointer), _reason_words(visit, reason)
+
+
+def _all_reasons(checked: Checked) -> Sequence[Reason]:
+    return (*checked.verdict.reasons, *checked.verdict.warnings)
+
+
+def _check_line(
+    visit: Visit,
+    subject: str,
+    reasons: Sequence[Reason],
+    warnings: Sequence[Reason],
+    asked: Sequence[Reason],
+    asks: Sequence[tuple[str, str]],
+) -> CheckLine:
+    against = [reason_said(visit, each) for each in reasons if _subject_of(each) == subject]
+    beside = [reason_said(visit, each) for each in (*warnings, *asked) if _subject_of(each) == subject]
+    if subject == "number":
+        beside += [("again", text) for text, _ in asks]
+    mark = "bad" if against else "warn" if beside else "good"
+    return CheckLine(subject=subject, mark=mark, said=(*against, *beside))
+
+
+def _subject_of(reason: Reason) -> str:
+    if reason.code is ReasonCode.NUMBER_TAKEN:
+        return "number"
+    if reason.code in _SECRECY:
+        return "secrecy"
+    if reason.code in _SIGNATURE:
+        return "signature"
+    first = reason.pointer.removeprefix("/").partition("/")[0]
+    if first in ("files", "pages"):
+        return "files"
+    return "recipients" if first == "recipients" else "head"
+
+
+def _reason_words(visit: Visit, reason: Reason) -> str:
+    return labels.reason_text(reason.code, reason.params, visit.lang, suggest=reason.suggest)
+
+
+def must_ask(checked: Checked) -> bool:
+    """Whether something that was sent before looks like this."""
+    return bool(checked.earlier) or any(each.code in ASKED for each in checked.verdict.warnings)
+
+
+def _earlier_asked(visit: Visit, checked: Checked) -> tuple[tuple[str, str], ...]:
+    """Under the same identity; under the same number with another date; the same file under another number."""
+    twins = [(_twin(visit, each), each.id) for each in checked.earlier[:1]]
+    again = [each for each in checked.verdict.warnings if each.code in ASKED]
+    return (*twins, *((_reason_words(visit, each), each.params.get("earlier", "")) for each in again))
+
+
+def _twin(visit: Visit, earlier: OutgoingDocument) -> str:
+    """The contract's words for a document that was sent before."""
+    said = earlier.draft
+    on = said.issued_on.strftime("%d/%m/%Y") if said.issued_on else ""
+    at = local(earlier.packed_at or earlier.created_at).strftime("%H:%M %d/%m/%Y")
+    return visit.say("compose.twin", code=said.code, date=on, time=at)
+
 
 Problems = Sequence[tuple[str, str]]
 
@@ -53,7 +278,7 @@ class Sheet:
         return self.document.doubts if self.document else ()
 
 
-def of_seed(seed: Seed) -> Sheet:
+def sheet_of_seed(seed: Seed) -> Sheet:
     return Sheet(
         draft=seed.draft,
         kind=seed.kind,
@@ -65,7 +290,7 @@ def of_seed(seed: Seed) -> Sheet:
     )
 
 
-def of_document(document: OutgoingDocument) -> Sheet:
+def sheet_of_document(document: OutgoingDocument) -> Sheet:
     return Sheet(
         draft=document.draft,
         kind=document.kind,
@@ -76,7 +301,7 @@ def of_document(document: OutgoingDocument) -> Sheet:
     )
 
 
-async def load(visit: Visit, id: str) -> OutgoingDocument:
+async def load_draft(visit: Visit, id: str) -> OutgoingDocument:
     """The draft of that id, for who may work on it: officers and heads of units on their own ones. Clash when it is
     sealed."""
     async with visit.deps.store.read(visit.scope()) as work:
@@ -85,7 +310,7 @@ async def load(visit: Visit, id: str) -> OutgoingDocument:
     everything = visit.may(Right.DRAFT, Manner.YES) and visit.may(Right.SEE_CONTENT, Manner.YES)
     if not (is_own or everything):
         raise Denied("this draft is not one of this person", code="GW-RIGHT")
-    seal.refuse_sealed(document)
+    files.refuse_sealed(document)
     return document
 
 
@@ -96,12 +321,12 @@ def may_send(visit: Visit, kind: Kind) -> bool:
     return kind is Kind.DOCUMENT or visit.may(Right.RECALL, Manner.RECORDED, Manner.YES)
 
 
-async def show(
+async def show_sheet(
     visit: Visit,
     sheet: Sheet,
     *,
     problems: Problems = (),
-    checked: recheck.Checked | None = None,
+    checked: drafting.Checked | None = None,
     status: int = 200,
 ) -> web.Response:
     """The page whole."""
@@ -126,7 +351,7 @@ async def show(
         files=file_rows(document) if document else [],
         unsigned=document is not None and _is_unsigned(document),
         groups=await groups(visit.deps.store, visit.scope()),
-        check=checks.told(visit, checked, sheet) if checked else None,
+        check=checks_told(visit, checked, sheet) if checked else None,
         may_send=may_send(visit, sheet.kind),
         may_sign=visit.may(Right.SIGN_AGENCY, Manner.YES),
         options=_options(visit, sheet),

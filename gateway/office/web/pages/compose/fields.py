@@ -161,7 +161,7 @@ class _Reader:
 
     def day(self, name: str) -> date | None:
         text = self._form.text(name)
-        found = dates.day(text, self._today) if text else None
+        found = dates.typed_day(text, self._today) if text else None
         if text and found is None:
             self._wrong.append((name, "compose.wrong.date"))
         return found
@@ -174,9 +174,9 @@ class _Reader:
         for cut in range(1, len(words)):
             halves = " ".join(words[:cut]), " ".join(words[cut:])
             for at, on in (halves, halves[::-1]):
-                clock, day = dates.clock(at), dates.day(on, self._today)
+                clock, day = dates.typed_clock(at), dates.typed_day(on, self._today)
                 if clock is not None and day is not None:
-                    return dates.moment(day, clock)
+                    return dates.moment_at(day, clock)
         self._wrong.append((name, "compose.wrong.moment"))
         return None
 

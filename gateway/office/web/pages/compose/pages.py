@@ -1,49 +1,67 @@
-"""The pages of a new document: begun, opened again, given up, sent with time to call it back."""
+"""The pages of a new document beside its form: begun, opened again, given up, sent with time to call it back;
+recipients chosen rather than typed: offers while a name is typed, the tree of agencies, the saved groups; and the
+agency's own signature on the lead file of a draft, put on in person (R23a, R25): where it will show, the PIN of the
+token, the signed file in the place of the old one. In: a draft's id, what was typed or ticked. Out: a page, a region
+for the form, or the draft as it now is. The PIN is typed for each signature; it is kept nowhere."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
 from aiohttp import web
 
-from gateway.domain.document import OutState
-from gateway.errors import Clash
-from gateway.office.letters import undo
-from gateway.office.web.failing import of_error
-from gateway.office.web.pages.compose import editor, seeds
-from gateway.office.web.visit import Visit
-from gateway.outgoing import manage, recheck
+from gateway.domain.document import FileItem, FileRole, OutgoingDocument, OutState
+from gateway.domain.pdf import CopyForm, Purpose, Wish
+from gateway.domain.registry import AgencyEntry
+from gateway.errors import Clash, Denied, GatewayError, NotFound, Refused, StaleVersion
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.letters import moving
+from gateway.office.web import answers
+from gateway.office.web.answers import failure_of
+from gateway.office.web.pages.compose import addressing, editor
+from gateway.office.web.pages.compose.acts import put_recipients
+from gateway.office.web.visits import Visit
+from gateway.outgoing import drafting, manage
+from gateway.outgoing.addressing import groups, remove_group
+from gateway.outgoing.drafting import remaining
+from gateway.outgoing.intake import tray
+from gateway.policy.verdict import Reason, ReasonCode
+from gateway.words import labels
 
 
-async def new(visit: Visit) -> web.StreamResponse:
+async def new_document(visit: Visit) -> web.StreamResponse:
     """Nothing is stored before the first form comes back."""
-    mode, of = seeds.in_query(visit)
-    return await editor.show(visit, editor.of_seed(await seeds.seed(visit, mode, of)))
+    mode, of = editor.seed_asked(visit)
+    return await editor.show_sheet(visit, editor.sheet_of_seed(await editor.seed_of(visit, mode, of)))
 
 
-async def moved(visit: Visit) -> web.StreamResponse:
+async def new_document_moved(visit: Visit) -> web.StreamResponse:
     """The page's other address."""
     return visit.go("/phat-hanh", **dict(visit.request.query))
 
 
-async def draft(visit: Visit) -> web.StreamResponse:
-    document = await editor.load(visit, visit.path("id"))
+async def draft_shown(visit: Visit) -> web.StreamResponse:
+    document = await editor.load_draft(visit, visit.path("id"))
     if document.state is not OutState.DRAFT:
         return visit.go(f"/van-ban-di/{document.id}")
     checked = None
     if visit.ask("kiem-tra") == "1":
-        checked = await recheck.run(visit.deps.out, visit.scope(), document.id)
-    return await editor.show(visit, editor.of_document(document), checked=checked)
+        checked = await drafting.recheck(visit.deps.out, visit.scope(), document.id)
+    return await editor.show_sheet(visit, editor.sheet_of_document(document), checked=checked)
 
 
 async def discarding(visit: Visit) -> web.StreamResponse:
     """Nothing was sent, so nobody needs a reason: what goes is named, and that is all."""
-    document = await editor.load(visit, visit.path("id"))
+    document = await editor.load_draft(visit, visit.path("id"))
     if document.state is not OutState.DRAFT:
         return visit.go(f"/van-ban-di/{document.id}")
     return await visit.page("compose/discard.html", title=visit.say("compose.discard"), document=document)
 
 
 async def discarded(visit: Visit) -> web.StreamResponse:
-    document = await editor.load(visit, visit.path("id"))
+    document = await editor.load_draft(visit, visit.path("id"))
     if document.state is not OutState.DRAFT:
         raise Clash(f"{document.id} is no draft any more", code="GW-NO-DRAFT")
     await manage.cancel(visit.deps.out, visit.scope(), document.id, document.version)
@@ -52,7 +70,7 @@ async def discarded(visit: Visit) -> web.StreamResponse:
 
 async def sent(visit: Visit) -> web.StreamResponse:
     """Sent, and how long it can still be called back."""
-    document = await editor.load(visit, visit.path("id"))
+    document = await editor.load_draft(visit, visit.path("id"))
     if document.state in (OutState.DRAFT, OutState.BLOCKED):
         return visit.go(f"/phat-hanh/{document.id}")
     now, leaves_at = visit.deps.clock.now(), document.leaves_at
@@ -69,9 +87,9 @@ async def sent(visit: Visit) -> web.StreamResponse:
 
 
 async def undone(visit: Visit) -> web.StreamResponse:
-    document = await editor.load(visit, visit.path("id"))
+    document = await editor.load_draft(visit, visit.path("id"))
     try:
-        again = await undo.run(visit.deps.out, visit.scope(), document.id)
+        again = await moving.call_back(visit.deps.out, visit.scope(), document.id)
     except Clash as why:
         return await visit.page(
             "compose/sent.html",
@@ -80,6 +98,216 @@ async def undone(visit: Visit) -> web.StreamResponse:
             document=document,
             left=0,
             may_undo=False,
-            problem=of_error(why, visit.lang).title,
+            problem=failure_of(why, visit.lang).title,
         )
     return visit.said(f"/phat-hanh/{again.id}", "compose.undone")
+
+
+_MOST_OFFERS = 12
+_MOST_BRANCHES = 400
+_DEEPEST = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """One agency of the tree, with those directly under it."""
+
+    entry: AgencyEntry
+    below: Sequence[AgencyEntry] = ()
+
+
+async def agencies_suggested(visit: Visit) -> web.StreamResponse:
+    text = visit.ask("q")[:200]
+    found = await visit.deps.agencies.search(text, _MOST_OFFERS) if len(text) > 1 else ()
+    today = visit.deps.out.today()
+    alive = [each for each in found if each.valid_to is None or today <= each.valid_to]
+    return visit.piece("compose/_suggest.html", found=alive, asked=text)
+
+
+async def agencies_tree(visit: Visit) -> web.StreamResponse:
+    """Begins at the top above the own agency; each agency opens what is under it."""
+    document = await editor.load_draft(visit, visit.path("id"))
+    root = await _tree_root(visit, visit.ask("goc") or visit.here.code)
+    branches: list[Branch] = []
+    if root is not None:
+        under = visit.deps.agencies.children
+        first = (await under(root.code))[:_MOST_BRANCHES]
+        branches = [Branch(entry=each, below=await under(each.code)) for each in first]
+    there = {each.code for each in remaining(document.draft, document.change)}
+    return await visit.page(
+        "compose/tree.html",
+        title=visit.say("compose.tree"),
+        document=document,
+        root=root,
+        branches=branches,
+        there=there,
+        query=visit.ask("goc"),
+    )
+
+
+async def agencies_ticked(visit: Visit) -> web.StreamResponse:
+    document = await editor.load_draft(visit, visit.path("id"))
+    now = remaining(document.draft, document.change)
+    role = addressing.role_of(visit.form.text("new_role"))
+    now = addressing.with_codes(now, visit.form.all("code"), role)
+    await put_recipients(visit, document, replace(document.draft, recipients=now))
+    answer = visit.said(f"/phat-hanh/{document.id}", "compose.added")
+    answer.headers["Location"] += "#noi-nhan"
+    return answer
+
+
+async def groups_page(visit: Visit) -> web.StreamResponse:
+    return await visit.page(
+        "compose/groups.html",
+        title=visit.say("compose.groups"),
+        groups=await groups(visit.deps.store, visit.scope()),
+    )
+
+
+async def group_removed(visit: Visit) -> web.StreamResponse:
+    await remove_group(visit.deps.store, visit.scope(), visit.form.text("name"))
+    return visit.said("/phat-hanh/nhom", "compose.group.removed")
+
+
+async def _tree_root(visit: Visit, code: str) -> AgencyEntry | None:
+    """What was asked for where it was typed; else the top above the own agency."""
+    agencies = visit.deps.agencies
+    if visit.ask("goc"):
+        return await agencies.entry(code) or next(iter(await agencies.search(code, 1)), None)
+    entry = await agencies.entry(code)
+    for _ in range(_DEEPEST):
+        above = await agencies.entry(entry.parent) if entry is not None and entry.parent else None
+        if above is None:
+            break
+        entry = above
+    return entry
+
+
+COPIES = {"sao-y": CopyForm.SY, "trich-sao": CopyForm.TRS, "sao-luc": CopyForm.SL}
+SEAL = "dau"
+
+
+async def signing_asked(visit: Visit) -> web.StreamResponse:
+    document, lead = await _lead_to_sign(visit)
+    return await _signing_page(visit, document, lead, _signature_kind(visit, visit.ask("loai")))
+
+
+async def signing_view(visit: Visit) -> web.StreamResponse:
+    """The page that will bear the signature, as a picture."""
+    _, lead = await _lead_to_sign(visit)
+    wish = _signature_wish(visit, _signature_kind(visit, visit.ask("loai")))
+    opener = await _lead_opener(visit, lead)
+    _, picture = await visit.deps.signing.plan(visit.here, opener, wish)
+    answer = web.Response(body=picture, content_type="image/png")
+    answer.headers.update(answers.page_headers(visit.nonce, visit.lang))
+    return answer
+
+
+async def signed(visit: Visit) -> web.StreamResponse:
+    document, lead = await _lead_to_sign(visit)
+    if visit.form.text("seen") != lead.sha256:
+        raise StaleVersion(f"the file of {document.id} is another one by now; look at it before it is signed")
+    kind = _signature_kind(visit, visit.form.text("kind"))
+    if kind != SEAL and "authorised" not in visit.form and not visit.may(Right.CERTIFY_COPY, Manner.YES):
+        return await _signing_page(
+            visit, document, lead, kind, [("authorised", visit.say("compose.sign.authority"))]
+        )
+    if not visit.form.text("pin"):
+        return await _signing_page(
+            visit, document, lead, kind, [("pin", visit.say("compose.sign.pin.missing"))]
+        )
+    if not visit.deps.signing.is_ready:
+        raise Denied("no token can be reached from this node", code="GW-RIGHT")
+    try:
+        await _put_on(visit, document, lead, _signature_wish(visit, kind))
+    except (Refused, Denied, Clash, NotFound) as why:
+        return await _signing_page(visit, document, lead, kind, _signing_problems(visit, why, lead))
+    return visit.said(f"/phat-hanh/{document.id}", "compose.signed")
+
+
+async def _put_on(visit: Visit, document: OutgoingDocument, lead: FileItem, wish: Wish) -> None:
+    """The signed file comes in as any other: it is looked at, and takes the old one's place."""
+    opener = await _lead_opener(visit, lead)
+    pin = visit.form.text("pin")
+    async with tray(visit.deps.out) as held:
+        held.total = sum(each.size for each in document.files if each.n != lead.n)
+        async with visit.deps.signing.signed(visit.scope(), visit.here, opener, wish, pin) as pieces:
+            await held.add(FileRole.LEAD, lead.name, FileRole.LEAD, pieces)
+        await drafting.add_files(visit.deps.out, visit.scope(), document.id, held, document.version)
+
+
+async def _signing_page(
+    visit: Visit,
+    document: OutgoingDocument,
+    lead: FileItem,
+    kind: str,
+    problems: list[tuple[str, str]] | None = None,
+) -> web.Response:
+    found, where = list(problems or ()), None
+    try:
+        where, _ = await visit.deps.signing.plan(
+            visit.here, await _lead_opener(visit, lead), _signature_wish(visit, kind)
+        )
+    except GatewayError as why:
+        found += _signing_problems(visit, why, lead)
+    return await visit.page(
+        "compose/sign.html",
+        422 if problems else 200,
+        title=visit.say("compose.sign.title"),
+        document=document,
+        lead=lead,
+        kind=kind,
+        kinds=_signature_kinds(visit),
+        is_copy=kind != SEAL,
+        must_tick=not visit.may(Right.CERTIFY_COPY, Manner.YES),
+        where=where,
+        is_ready=visit.deps.signing.is_ready,
+        problems=found,
+    )
+
+
+async def _lead_to_sign(visit: Visit) -> tuple[OutgoingDocument, FileItem]:
+    document = await editor.load_draft(visit, visit.path("id"))
+    if document.state is not OutState.DRAFT:
+        raise Clash(f"{document.id} is no draft any more", code="GW-NO-DRAFT")
+    lead = next((each for each in document.files if each.role is FileRole.LEAD), None)
+    if lead is None or lead.content_type != "pdf":
+        raise NotFound("the draft has no PDF that could be signed")
+    return document, lead
+
+
+async def _lead_opener(visit: Visit, lead: FileItem) -> Callable[[], BinaryIO]:
+    async with visit.deps.store.read(visit.scope()) as work:
+        return await visit.deps.blobs.open(work, lead.sha256)
+
+
+def _signature_kind(visit: Visit, asked: str) -> str:
+    return asked if asked in dict(_signature_kinds(visit)) else SEAL
+
+
+def _signature_kinds(visit: Visit) -> list[tuple[str, str]]:
+    kinds = [(SEAL, visit.say("compose.sign.seal"))]
+    if visit.may(Right.CERTIFY_COPY, Manner.YES, Manner.AUTHORISED):
+        kinds += [(key, visit.say(f"sign.mark.{form}")) for key, form in COPIES.items()]
+    return kinds
+
+
+def _signature_wish(visit: Visit, kind: str) -> Wish:
+    if kind == SEAL:
+        return Wish(purpose=Purpose.SEAL, agency_name=visit.here.name)
+    return Wish(purpose=Purpose.COPY, agency_name=visit.here.name, copy_form=COPIES[kind])
+
+
+def _signing_problems(visit: Visit, why: GatewayError, lead: FileItem) -> list[tuple[str, str]]:
+    """The file is named as the clerk knows it, not as it lies in a temporary folder."""
+    reasons = getattr(getattr(why, "verdict", None), "reasons", ())
+    named = [replace(each, params={**each.params, "name": lead.name}) for each in reasons]
+    if not named:
+        return [("pin" if why.code.startswith("TOKEN") else "", failure_of(why, visit.lang).title)]
+    return [("", _signing_words(visit, each)) for each in named]
+
+
+def _signing_words(visit: Visit, reason: Reason) -> str:
+    if reason.code is ReasonCode.SIGN_NO_PERSON:
+        return visit.say("compose.sign.no_person", **reason.params)
+    return labels.reason_text(reason.code, reason.params, visit.lang)

@@ -1,25 +1,36 @@
-"""Reads the form of a new document as it comes: its fields, and its files streamed piece by piece into the tray. In: a
-request and an open tray. Out: the fields, and what is wrong with files. A file that may not pass is read to its end but
-kept nowhere, so that what was typed is not lost; a body that goes far past every limit is cut off."""
+"""Files that are brought to a new document. Reads its form as it comes: the fields, and files streamed piece by piece
+into the tray; and fills the draft from the signed PDF that was brought as its lead file. In: a request and an open
+tray. Out: the fields, and what is wrong with files; the draft with fields that were empty, where whatever was read
+and is not sure, or speaks against what was typed, stays marked until a person has confirmed it. A file that may not
+pass is read to its end but kept nowhere, so that what was typed is not lost; a body that goes far past every limit
+is cut off. Nothing that was typed is overwritten."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
 
-from gateway.domain.document import Draft, FileRole
+from gateway.domain.document import Draft, FileRole, OutgoingDocument, Signer
+from gateway.domain.pdf import PdfFields, Sure
+from gateway.domain.registry import OfferKind
 from gateway.errors import BadForm, GatewayError, Refused, ScannerDown
 from gateway.office.web import forms
 from gateway.office.web.forms import Form
-from gateway.office.web.visit import Visit
+from gateway.office.web.pages.compose import addressing, fields
+from gateway.office.web.visits import Visit
+from gateway.outgoing import drafting
+from gateway.outgoing.addressing import ReadDocument, read_document
 from gateway.outgoing.intake import Tray
-from gateway.policy import sent_names
+from gateway.policy import door
+from gateway.policy import outgoing as rules
+from gateway.words import labels
 
 PIECE = 64 * 1024
 _MOST_PARTS = 10_000
@@ -35,17 +46,17 @@ class Brought:
     refused: list[tuple[str, GatewayError]] = field(default_factory=list)
 
 
-async def read(visit: Visit, tray: Tray) -> Brought:
+async def read_form(visit: Visit, tray: Tray) -> Brought:
     """The whole form. BadForm where it is none, or takes too long."""
     try:
         async with asyncio.timeout(visit.deps.options.upload_s):
             with _as_form():
-                return await _read(visit, tray)
+                return await _read_parts(visit, tray)
     except TimeoutError as why:
         raise BadForm("the form took too long to come", code="GW-FORM-TIME") from why
 
 
-async def _read(visit: Visit, tray: Tray) -> Brought:
+async def _read_parts(visit: Visit, tray: Tray) -> Brought:
     fields: dict[str, list[str]] = {}
     brought, left, count = Brought(), visit.deps.options.form_bytes, 0
     async for part in forms.parts(visit.request, visit.token):
@@ -58,14 +69,14 @@ async def _read(visit: Visit, tray: Tray) -> Brought:
             left -= len(text.encode())
             fields.setdefault(name, []).append(text)
         elif part.filename:
-            await _take(part, name, tray, fields, brought)
+            await _take_part(part, name, tray, fields, brought)
         else:
-            await _drop(part, tray)
+            await _drop_part(part, tray)
     brought.form = Form(MappingProxyType({name: tuple(each) for name, each in fields.items()}))
     return brought
 
 
-async def _take(
+async def _take_part(
     part: BodyPartReader, name: str, tray: Tray, fields: Mapping[str, list[str]], brought: Brought
 ) -> None:
     role = _ROLES.get(name)
@@ -77,12 +88,12 @@ async def _take(
         await tray.add(name, file_name(part), role, chunks(part))
     except (Refused, ScannerDown, BadForm) as why:
         brought.refused.append((name, why))
-        await _drop(part, tray)
+        await _drop_part(part, tray)
 
 
 def file_name(part: BodyPartReader) -> str:
     """In NFC; control characters have no honest use in a name (threats.md 77)."""
-    name = sent_names.meant(part.headers.get("Content-Disposition", ""), part.filename)
+    name = door.meant_name(part.headers.get("Content-Disposition", ""), part.filename)
     if name is None:
         raise BadForm("the name of a file cannot be read", code="GW-FORM-NAME")
     return name
@@ -99,7 +110,7 @@ async def chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
             yield bytes(chunk)
 
 
-async def _drop(part: BodyPartReader, tray: Tray) -> None:
+async def _drop_part(part: BodyPartReader, tray: Tray) -> None:
     limit = 4 * tray.desk.profile.max_document_bytes
     while not part.at_eof():
         tray.total += len(await part.read_chunk(PIECE))
@@ -114,3 +125,104 @@ def _as_form() -> Iterator[None]:
         yield
     except (ValueError, HttpProcessingError, web.RequestPayloadError, ConnectionError, RuntimeWarning) as why:
         raise BadForm("the form could not be read to its end") from why
+
+
+_COMPARED = ("number", "symbol", "issued_on", "pages")
+
+
+async def read_lead(visit: Visit, held: Tray) -> ReadDocument | None:
+    """What the lead file among them says, while it is still there to be read; None where there is none, or it is no PDF
+    that could be sent."""
+    lead = next((each for each in held.received if each.item.role is FileRole.LEAD), None)
+    if lead is None:
+        return None
+    alone = Tray(desk=held.desk, stack=held.stack, received=[lead])
+    try:
+        return await read_document(visit.deps.out, visit.deps.agencies, visit.scope(), alone)
+    except Refused:
+        # What is wrong with it is said when it is taken in, or checked.
+        return None
+
+
+async def fill_draft(visit: Visit, stored: OutgoingDocument, found: ReadDocument) -> str:
+    """The key of what is told afterwards."""
+    draft, doubts = filled_draft(stored.draft, found.fields)
+    if not draft.recipients and found.offers:
+        recipients, _ = await addressing.offered(visit, (), found.offers)
+        draft = replace(draft, recipients=recipients)
+        if any(each.kind is OfferKind.POINTER for each in found.offers):
+            doubts["recipients"] = "pointer"
+        elif found.fields.recipients.sure is not Sure.SURE:
+            doubts["recipients"] = found.fields.recipients.why or ""
+    earlier = {name: why for name, why in stored.doubts if name not in doubts}
+    await drafting.save(
+        visit.deps.out,
+        visit.scope(),
+        stored.id,
+        draft,
+        change=stored.change,
+        doubts=tuple({**earlier, **doubts}.items()),
+        expect_version=stored.version,
+    )
+    return filling_told(stored.draft, draft, doubts)
+
+
+def filling_told(before: Draft, after: Draft, doubts: Collection[str]) -> str:
+    """Only what was read is said to have been: pages and time of signing are known also of a scan without a word in it."""
+    if after == before:
+        return "compose.read.differs" if doubts else "compose.read.nothing"
+    if replace(before, pages=after.pages, signed_at=after.signed_at) == after:
+        return "compose.read.little"
+    return "compose.read.doubtful" if doubts else "compose.read.sure"
+
+
+def filled_draft(draft: Draft, read: PdfFields) -> tuple[Draft, dict[str, str]]:
+    """What was empty is filled. The doubts: the form's field, and why."""
+    new: dict[str, Any] = {}  # Any: each field has its own type
+    doubts: dict[str, str] = {}
+    present = _present(draft)
+    for name, one in read.named():
+        if one.value is None or name == "recipients":
+            continue
+        field = fields.OF_READ[name]
+        if not present.get(name):
+            if not rules.never_kept(_with(draft, {name: one.value})).allowed:
+                continue  # longer than any document may say it: the person shortens it, from the page
+            new[name] = one.value
+            if one.sure is not Sure.SURE:
+                doubts[field] = one.why or ""
+        elif name in _COMPARED and one.sure is Sure.SURE and present[name] != one.value:
+            doubts[field] = "typed"
+    return _with(draft, new), doubts
+
+
+def _present(draft: Draft) -> Mapping[str, object]:
+    signer = draft.signer or Signer(name="")
+    return {
+        "number": draft.number,
+        "symbol": draft.symbol,
+        "issued_on": draft.issued_on,
+        "type_key": draft.type_key or draft.type_name,
+        "subject": draft.subject,
+        "signer": signer.name,
+        "title": signer.title,
+        "competence": signer.competence,
+        "pages": draft.pages,
+        "signed_at": draft.signed_at,
+    }
+
+
+def _with(draft: Draft, new: dict[str, Any]) -> Draft:
+    signer = draft.signer or Signer(name="")
+    named = replace(
+        signer,
+        name=new.pop("signer", signer.name),
+        title=new.pop("title", signer.title),
+        competence=new.pop("competence", signer.competence),
+    )
+    key = new.get("type_key")
+    if key is not None:
+        new["type_name"] = labels.say(f"type.{key}", "vi") if labels.has(f"type.{key}") else key
+        new["type_key"] = key if labels.has(f"type.{key}") else None
+    has_signer = named.name or named.title or named.competence
+    return replace(draft, signer=named if has_signer else None, **new)

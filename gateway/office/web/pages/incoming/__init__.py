@@ -6,8 +6,8 @@ from __future__ import annotations
 from functools import partial
 
 from gateway.office.web import routes
-from gateway.office.web.pages.incoming import answering, content, handing, opened, sealing, taking
-from gateway.office.web.pages.incoming.found import (
+from gateway.office.web.pages.incoming import acts, detail, sealing
+from gateway.office.web.pages.incoming.seen import (
     ANSWERS,
     DECIDES,
     FREEZES,
@@ -26,27 +26,27 @@ _FILE = "{n:[0-9]{1,9}}"
 _PACKET = "{digest:[0-9a-f]{64}}"
 
 ROUTES: tuple[Route, ...] = (
-    get(HERE, "incoming_one", opened.shown, needs=SEES),
-    get(f"{HERE}/tiep-nhan", "incoming_take_form", taking.take_form, needs=TAKES),
-    post(f"{HERE}/tiep-nhan", "incoming_take", taking.taken, needs=TAKES),
-    get(f"{HERE}/tam-giu", "incoming_hold_form", taking.hold_form, needs=TAKES),
-    post(f"{HERE}/tam-giu", "incoming_hold", taking.held, needs=TAKES),
-    get(f"{HERE}/tu-choi", "incoming_refuse_form", taking.refuse_form, needs=TAKES),
-    post(f"{HERE}/tu-choi", "incoming_refuse", taking.refused, needs=TAKES),
-    get(f"{HERE}/chuyen-xu-ly", "incoming_assign_form", handing.assign_form, needs=INSTRUCTS),
-    post(f"{HERE}/chuyen-xu-ly", "incoming_assign", handing.assigned, needs=INSTRUCTS),
-    post(f"{HERE}/tien-do", "incoming_progress", handing.moved, needs=PROGRESSES),
-    get(f"{HERE}/dong-y", "incoming_agree_form", answering.agree_form, needs=ANSWERS),
-    post(f"{HERE}/dong-y", "incoming_agree", answering.agreed, needs=ANSWERS),
-    get(f"{HERE}/khong-dong-y", "incoming_disagree_form", answering.refuse_form, needs=ANSWERS),
-    post(f"{HERE}/khong-dong-y", "incoming_disagree", answering.refused, needs=ANSWERS),
+    get(HERE, "incoming_one", sealing.document_shown, needs=SEES),
+    get(f"{HERE}/tiep-nhan", "incoming_take_form", acts.take_form, needs=TAKES),
+    post(f"{HERE}/tiep-nhan", "incoming_take", acts.taken, needs=TAKES),
+    get(f"{HERE}/tam-giu", "incoming_hold_form", acts.hold_form, needs=TAKES),
+    post(f"{HERE}/tam-giu", "incoming_hold", acts.held, needs=TAKES),
+    get(f"{HERE}/tu-choi", "incoming_refuse_form", acts.refuse_form, needs=TAKES),
+    post(f"{HERE}/tu-choi", "incoming_refuse", acts.refused, needs=TAKES),
+    get(f"{HERE}/chuyen-xu-ly", "incoming_assign_form", acts.assign_form, needs=INSTRUCTS),
+    post(f"{HERE}/chuyen-xu-ly", "incoming_assign", acts.assigned, needs=INSTRUCTS),
+    post(f"{HERE}/tien-do", "incoming_progress", acts.progress_said, needs=PROGRESSES),
+    get(f"{HERE}/dong-y", "incoming_agree_form", acts.request_agree_form, needs=ANSWERS),
+    post(f"{HERE}/dong-y", "incoming_agree", acts.request_agreed, needs=ANSWERS),
+    get(f"{HERE}/khong-dong-y", "incoming_disagree_form", acts.request_refuse_form, needs=ANSWERS),
+    post(f"{HERE}/khong-dong-y", "incoming_disagree", acts.request_refused, needs=ANSWERS),
     get(f"{HERE}/niem-phong", "incoming_freeze_form", sealing.freeze_form, needs=FREEZES),
     post(f"{HERE}/niem-phong", "incoming_freeze", sealing.frozen, needs=FREEZES),
     get(f"{HERE}/tieu-huy", "incoming_purge_form", sealing.purge_form, needs=DECIDES),
     post(f"{HERE}/tieu-huy", "incoming_purge", sealing.purged, needs=DECIDES),
-    get(f"{HERE}/tep/{_FILE}", "incoming_file", content.file, needs=READS),
-    get(f"{HERE}/xem/{_FILE}", "incoming_view", content.view, needs=READS),
-    get(f"{HERE}/goi-tin/{_PACKET}", "incoming_packet", content.packet, needs=READS),
-    get(f"{HERE}/goi-tin/{_PACKET}/tai", "incoming_packet_file", content.packet_file, needs=READS),
-    get(f"{HERE}/chung-cu", "incoming_evidence", content.evidence, needs=READS),
+    get(f"{HERE}/tep/{_FILE}", "incoming_file", detail.file_given, needs=READS),
+    get(f"{HERE}/xem/{_FILE}", "incoming_view", detail.file_viewed, needs=READS),
+    get(f"{HERE}/goi-tin/{_PACKET}", "incoming_packet", detail.packet_shown, needs=READS),
+    get(f"{HERE}/goi-tin/{_PACKET}/tai", "incoming_packet_file", detail.packet_given, needs=READS),
+    get(f"{HERE}/chung-cu", "incoming_evidence", detail.evidence_given, needs=READS),
 )

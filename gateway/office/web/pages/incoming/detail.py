@@ -1,5 +1,7 @@
-"""The page of one incoming document. In: what was found, its facts, events and packets. Out: the checks with the one button
-that fits them on top, what is known of the document, its files and signatures, and its history."""
+"""The page of one incoming document, and what the document says. In: what was found, its facts, events and packets; a
+visit whose address names one of them. Out: the checks with the one button that fits them on top, what is known of
+the document, its files and signatures, and its history; its files as downloads or, of a PDF, as a view; the signed
+packets behind it as text; the evidence pack. Bytes are given once it was written down who reads them."""
 
 from __future__ import annotations
 
@@ -9,26 +11,26 @@ from datetime import datetime, timedelta
 
 from aiohttp import web
 
-from gateway.domain import duty
+from gateway.domain import status
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import IncomingDocument, InState, OutgoingDocument, Source
 from gateway.domain.event import Event
 from gateway.domain.status import Fact, RequestStanding, Track, fold_incoming, open_request
 from gateway.domain.wall_clock import local
-from gateway.errors import NotFound
-from gateway.incoming import doubles
+from gateway.errors import Clash, Denied, NotFound
+from gateway.incoming import reading, related
 from gateway.office.domain.listing import Side
-from gateway.office.domain.right import Manner, Right
+from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy.first_page import FirstPage
+from gateway.office.ports.exchange import Packet
 from gateway.office.ports.store import OfficeWork
-from gateway.office.web import checks
-from gateway.office.web.files_out import can_show
-from gateway.office.web.listing import neighbours, tags
-from gateway.office.web.pages.incoming import found as seen
-from gateway.office.web.pages.incoming import story
-from gateway.office.web.pages.incoming.found import Found
-from gateway.office.web.ports_packets import Packet
-from gateway.office.web.visit import Visit
+from gateway.office.web import answers
+from gateway.office.web.answers import Content, can_show
+from gateway.office.web.listing import list_rows
+from gateway.office.web.pages import lists
+from gateway.office.web.pages.incoming import checks, seen
+from gateway.office.web.pages.incoming.seen import Found
+from gateway.office.web.visits import Visit
 from gateway.policy import timers
 from gateway.ports import Handover
 from gateway.words import labels
@@ -46,7 +48,7 @@ STEPS: Mapping[InState, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class OpenRequest:
     """What its sender asks for and nobody has answered. `child` is the packet that brought it, where it is one."""
 
     standing: RequestStanding
@@ -62,7 +64,7 @@ class Known:
     facts: Sequence[Fact]
     events: Sequence[Event]
     handover: Handover | None
-    request: Request | None
+    request: OpenRequest | None
     ours: Sequence[OutgoingDocument]
     doubles: Sequence[IncomingDocument]
     newer: IncomingDocument | None
@@ -82,7 +84,7 @@ class Known:
         )
 
 
-async def page(
+async def document_page(
     visit: Visit,
     found: Found,
     known: Known,
@@ -90,8 +92,8 @@ async def page(
     problems: Sequence[tuple[str, str]] = (),
 ) -> web.StreamResponse:
     document = found.whole
-    panel = panel_of(visit, found, known, await _first_page(visit, found))
-    names = await seen.names(visit, {each.principal_id for each in known.events})
+    panel = panel_of(visit, found, known, await _first_page_read(visit, found))
+    names = await seen.names_told(visit, {each.principal_id for each in known.events})
     return await visit.page(
         "incoming/one.html",
         status,
@@ -106,12 +108,12 @@ async def page(
         mode=known.agency.numbering.value,
         can=_rights(visit, found, known),
         steps=_steps(visit, found),
-        left=await _left(visit, document, known),
+        left=await _time_left(visit, document, known),
         marks=_marks(document, visit),
         sender_now=await _name_now(visit, document),
-        beside=await neighbours.of(visit, Side.IN, document.id),
-        tags=await tags.of_page(visit, Side.IN, document.id),
-        story=story.lines(
+        beside=await lists.neighbours_of(visit, Side.IN, document.id),
+        tags=await list_rows.tags_on_page(visit, Side.IN, document.id),
+        story=checks.history_lines(
             known.facts,
             known.events,
             names,
@@ -142,7 +144,7 @@ def panel_of(visit: Visit, found: Found, known: Known, first_page: FirstPage | N
     )
 
 
-async def _first_page(visit: Visit, found: Found) -> FirstPage | None:
+async def _first_page_read(visit: Visit, found: Found) -> FirstPage | None:
     """Of what this person may not read, or nobody any more, nothing is compared."""
     document = found.whole
     if not found.content or document.source is not Source.AXIS or document.state is InState.RECALLED:
@@ -150,7 +152,7 @@ async def _first_page(visit: Visit, found: Found) -> FirstPage | None:
     return await visit.deps.first_pages.of(visit.deps.inn, visit.scope(), document)
 
 
-async def look(visit: Visit, document: IncomingDocument) -> Known:
+async def look_known(visit: Visit, document: IncomingDocument) -> Known:
     async with visit.deps.store.read(visit.scope()) as work:
         facts = await work.facts.of(document.id)
         line = await work.office.lists.line(document.id)
@@ -159,9 +161,9 @@ async def look(visit: Visit, document: IncomingDocument) -> Known:
             facts=facts,
             events=await work.events.of(document.id),
             handover=await _handover(work, document.id),
-            request=await _request(work, document, facts),
-            ours=await _ours(work, (*document.answers, *document.answered_by)),
-            doubles=await doubles.of(work, document),
+            request=await _open_request(work, document, facts),
+            ours=await _our_documents(work, (*document.answers, *document.answered_by)),
+            doubles=await related.look_alikes(work, document),
             newer=await work.incoming.get(document.replaced_by) if document.replaced_by else None,
             unread=line is not None and line.unread,
         )
@@ -181,7 +183,9 @@ async def _handover(work: OfficeWork, id: str) -> Handover | None:
         return None
 
 
-async def _request(work: OfficeWork, document: IncomingDocument, facts: Sequence[Fact]) -> Request | None:
+async def _open_request(
+    work: OfficeWork, document: IncomingDocument, facts: Sequence[Fact]
+) -> OpenRequest | None:
     standing = open_request(fold_incoming(facts))
     if standing is None:
         return None
@@ -193,10 +197,10 @@ async def _request(work: OfficeWork, document: IncomingDocument, facts: Sequence
     if identity is not None and identity.incoming_id is not None:
         child = await work.incoming.get(identity.incoming_id)
     said = (child.change.reason if child is not None and child.change is not None else None) or ""
-    return Request(standing=standing, reason=said or (asked.reason if asked else None) or "", child=child)
+    return OpenRequest(standing=standing, reason=said or (asked.reason if asked else None) or "", child=child)
 
 
-async def _ours(work: OfficeWork, ids: Sequence[str]) -> list[OutgoingDocument]:
+async def _our_documents(work: OfficeWork, ids: Sequence[str]) -> list[OutgoingDocument]:
     """Documents of our own that it answers, or that answer it; one of another agency of this node is not ours to open."""
     made = []
     for id in dict.fromkeys(ids):
@@ -207,12 +211,12 @@ async def _ours(work: OfficeWork, ids: Sequence[str]) -> list[OutgoingDocument]:
     return made
 
 
-async def _left(
+async def _time_left(
     visit: Visit, document: IncomingDocument, known: Known
 ) -> tuple[datetime, timedelta, str] | None:
     """By when it is to be taken in, decided or answered; the time left on the clock that it runs by; and the duty."""
     now, office = visit.deps.clock.now(), await visit.deps.todo.office()
-    owed = duty.of_incoming(document, known.facts)
+    owed = status.duty_of(document, known.facts)
     if owed is None:
         return None
     due = timers.of_duty(office, owed, document.urgency)
@@ -268,3 +272,96 @@ def _steps(visit: Visit, found: Found) -> tuple[str, ...]:
     if not (found.assigned and visit.may(Right.PROGRESS, Manner.OWN)):
         return ()
     return STEPS.get(found.whole.state, ())
+
+
+# The head, the signature and the body of a packet; files follow it as long rows of letters that nobody reads.
+PACKET_SHOWN = 64 * 1024
+
+
+async def file_given(visit: Visit) -> web.StreamResponse:
+    """As its sender attached it; with `xem` a PDF is shown in place."""
+    found = await seen.find(visit)
+    n = _file_number(visit)
+    opened = await reading.open_file(visit.deps.inn, visit.scope(), found.document.id, n)
+    await seen.note_read(visit, found, opened.name)
+    content = Content(
+        name=opened.name,
+        found_type=next(each.found_type or "" for each in found.document.files if each.n == n),
+        size=opened.size,
+        sha256=opened.sha256,
+        pieces=opened.pieces,
+    )
+    return await answers.give_file(visit.request, content, inline=visit.ask("xem") == "1")
+
+
+async def file_viewed(visit: Visit) -> web.StreamResponse:
+    """A page around the browser's own viewer, whose call reads the file. By order the page alone says what it is called."""
+    found = await seen.find(visit)
+    n = _file_number(visit)
+    item = next((each for each in found.document.files if each.n == n), None)
+    if item is None or not answers.can_show(item.found_type):
+        raise NotFound(f"{found.document.id} has no file {n} that a page may show")
+    if found.whole.state in (InState.RECALLED, InState.SEALED):
+        raise Clash(f"the files of {found.whole.id} cannot be read", code="GW-UNREADABLE")
+    found = await seen.by_order(visit, found, item.name)
+    if not found.content:
+        raise Denied("content is seen by order alone; give the number of the order", code="GW-ORDER")
+    return await visit.page(
+        "incoming/file.html",
+        title=item.name,
+        found=found,
+        document=found.document,
+        item=item,
+        order=visit.ask("lenh"),
+        labelled=visit.say_or,
+        verdicts=[each for each in found.document.signatures if each.n == n],
+        shown=[each for each in found.document.files if answers.can_show(each.found_type)],
+    )
+
+
+async def packet_shown(visit: Visit) -> web.StreamResponse:
+    """The beginning of one signed packet as text, and whether it holds today."""
+    found = await seen.find(visit)
+    digest, packets = visit.path("digest"), visit.deps.packets
+    named = await packets.find(visit.scope(), found.whole.id, digest)
+    text, is_cut = "", False
+    if named.absent is None:
+        await seen.note_read(visit, found, f"goi-tin {named.packet_id}")
+        pieces = await packets.read(visit.scope(), found.whole.id, digest)
+        text, is_cut = await answers.beginning_of(pieces, PACKET_SHOWN)
+    return await visit.page(
+        "incoming/packet.html",
+        title=visit.say("incoming.packet.title", name=found.name),
+        found=found,
+        packet=named,
+        opinion=await packets.judge(visit.scope(), found.whole.id, digest),
+        text=text,
+        is_cut=is_cut,
+        order=visit.ask("lenh"),
+        labelled=visit.say_or,
+    )
+
+
+async def packet_given(visit: Visit) -> web.StreamResponse:
+    """One signed packet, byte for byte."""
+    found = await seen.find(visit)
+    digest, packets = visit.path("digest"), visit.deps.packets
+    named = await packets.find(visit.scope(), found.whole.id, digest)
+    await seen.note_read(visit, found, f"goi-tin {named.packet_id}")
+    content = answers.packet_content(named, await packets.read(visit.scope(), found.whole.id, digest))
+    return await answers.give_file(visit.request, content)
+
+
+async def evidence_given(visit: Visit) -> web.StreamResponse:
+    """Everything that proves it; each call makes a pack and leaves an event."""
+    found = await seen.find(visit)
+    await seen.note_read(visit, found, "chung-cu")
+    made = await visit.deps.packets.pack(visit.scope(), found.whole.id)
+    return await answers.give_file(visit.request, answers.pack_content(made))
+
+
+def _file_number(visit: Visit) -> int:
+    n = visit.path("n")
+    if len(n) > 5:
+        raise NotFound(f"there is no file {n[:20]!r}")
+    return int(n)

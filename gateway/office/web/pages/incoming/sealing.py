@@ -1,34 +1,56 @@
-"""The sealed hold as people meet it (R4): any of them freezes what may be a state secret; the locked page leads through the
-steps; the head's recorded decision ends it. In: a visit and its form. Out: pages that say nothing of what it says."""
+"""/van-ban-den/{id}: opens one incoming document for a person, as its page or, of what is sealed, as the locked one;
+and the sealed hold as people meet it (R4): any of them freezes what may be a state secret; the locked page leads
+through the steps; the head's recorded decision ends it. In: a visit and its form. Out: the page, and whoever opens
+it for the agency has read it; or pages that say nothing of what it says."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.deciding import sign_in
+from gateway import holding
+from gateway.deciding import people
+from gateway.domain.document import InState
 from gateway.domain.event import EventKind
 from gateway.domain.hold import Hold, HoldState
 from gateway.domain.person import Role
 from gateway.errors import Clash, Denied
-from gateway.holding import decide
 from gateway.incoming import seal
-from gateway.office.domain.right import Manner, Right
+from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy.rights import Granted
 from gateway.office.ports.store import OfficeWork
-from gateway.office.web.failing import of_error
+from gateway.office.web.answers import failure_of
+from gateway.office.web.dates import moment_text
 from gateway.office.web.forms import SHORTEST_REASON
-from gateway.office.web.moments import moment
-from gateway.office.web.pages.incoming import conflict
-from gateway.office.web.pages.incoming import found as seen
-from gateway.office.web.pages.incoming.found import Found
-from gateway.office.web.pages.incoming.taking import Problems
-from gateway.office.web.visit import Visit
+from gateway.office.web.pages.incoming import detail, seen
+from gateway.office.web.pages.incoming.acts import Problems
+from gateway.office.web.pages.incoming.seen import Found
+from gateway.office.web.visits import Visit
+
+
+async def document_shown(visit: Visit) -> web.StreamResponse:
+    found = await seen.find(visit)
+    if found.document.target_id is not None:
+        return visit.go(found.path)
+    if found.whole.state is InState.SEALED:
+        return await locked(visit, found)
+    found = await seen.by_order(visit, found)
+    known = await detail.look_known(visit, found.whole)
+    if known.unread and found.manner in (Manner.YES, Manner.OWN):
+        await _mark_read(visit, found.whole.id)
+    return await detail.document_page(visit, found, known)
+
+
+async def _mark_read(visit: Visit, id: str) -> None:
+    async with visit.deps.store.begin(visit.scope()) as work:
+        await work.office.lists.mark_read([id])
+        await work.commit()
+
 
 _NOTICES = ("operator", "sender")
 
 
 async def freeze_form(visit: Visit) -> web.StreamResponse:
-    return await _form(visit)
+    return await _freeze_page(visit)
 
 
 async def frozen(visit: Visit) -> web.StreamResponse:
@@ -36,13 +58,13 @@ async def frozen(visit: Visit) -> web.StreamResponse:
     visit.person.require(Right.FREEZE, Manner.YES)
     why = visit.form.text("reason")
     if len(why) < SHORTEST_REASON:
-        return await _form(visit, [("reason", visit.say("form.reason.short"))])
+        return await _freeze_page(visit, [("reason", visit.say("form.reason.short"))])
     try:
         await seal.document(visit.deps.inn, visit.deps.hold, visit.scope(), found.whole.id, why)
     except Clash as error:
         if error.code != "GW-SEALED":
             raise
-        return await conflict.page(visit, found)
+        return await seen.late_page(visit, found)
     if not visit.may(Right.SEE_CONTENT):
         return visit.said("/", "incoming.sealed")
     return visit.said(found.path, "incoming.sealed")
@@ -58,8 +80,8 @@ async def locked(visit: Visit, found: Found) -> web.StreamResponse:
         found=found,
         document=found.whole,
         hold=hold,
-        begun_by=(await seen.names(visit, [hold.begun_by]))[hold.begun_by] if hold is not None else "",
-        drafts={each: _draft(visit, hold, each) for each in _NOTICES} if hold is not None else {},
+        begun_by=(await seen.names_told(visit, [hold.begun_by]))[hold.begun_by] if hold is not None else "",
+        drafts={each: _notice_draft(visit, hold, each) for each in _NOTICES} if hold is not None else {},
         decides=_decides(visit) is not None,
         decided_by=await _decider(visit, hold),
         may_audit=visit.may(Right.AUDIT),
@@ -67,7 +89,7 @@ async def locked(visit: Visit, found: Found) -> web.StreamResponse:
 
 
 async def purge_form(visit: Visit) -> web.StreamResponse:
-    return await _purge_form(visit)
+    return await _purge_page(visit)
 
 
 async def purged(visit: Visit) -> web.StreamResponse:
@@ -79,30 +101,30 @@ async def purged(visit: Visit) -> web.StreamResponse:
     async with visit.deps.store.read(visit.scope()) as work:
         hold = await work.held.open_of(found.whole.id)
     if hold is None:
-        return await conflict.page(visit, found)
+        return await seen.late_page(visit, found)
     problems: Problems = []
     if len(form.text("reason")) < SHORTEST_REASON:
         problems.append(("reason", visit.say("form.reason.short")))
     if problems:
-        return await _purge_form(visit, problems)
+        return await _purge_page(visit, problems)
     try:
-        who = await sign_in.run(
+        who = await people.sign_in(
             visit.deps.deciding, person.login or person.name, form.text("password"), form.text("code")
         )
     except Denied as error:
-        return await _purge_form(visit, [("password", of_error(error, visit.lang).title)])
-    decision = decide.decided(visit.deps.hold, who, form.text("reason"))
+        return await _purge_page(visit, [("password", failure_of(error, visit.lang).title)])
+    decision = holding.decided(visit.deps.hold, who, form.text("reason"))
     try:
-        await decide.purge(visit.deps.hold, visit.scope(), hold.id, decision)
+        await holding.purge(visit.deps.hold, visit.scope(), hold.id, decision)
     except Clash:
-        return await conflict.page(visit, found)
+        return await seen.late_page(visit, found)
     return visit.said(found.path, "incoming.purged")
 
 
-async def _form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+async def _freeze_page(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     found = await seen.find_to_freeze(visit)
     if found.whole.state == seal.SEALED:
-        return await conflict.page(visit, found)
+        return await seen.late_page(visit, found)
     return await visit.page(
         "incoming/freeze.html",
         422 if problems else 200,
@@ -115,12 +137,12 @@ async def _form(visit: Visit, problems: Problems | None = None) -> web.StreamRes
     )
 
 
-async def _purge_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+async def _purge_page(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     found = await seen.find(visit)
     async with visit.deps.store.read(visit.scope()) as work:
         hold = await work.held.open_of(found.whole.id)
     if hold is None:
-        return await conflict.page(visit, found)
+        return await seen.late_page(visit, found)
     return await visit.page(
         "incoming/purge.html",
         422 if problems else 200,
@@ -152,14 +174,14 @@ def _decides(visit: Visit) -> Granted | None:
 async def _decider(visit: Visit, hold: Hold | None) -> str:
     if hold is None or hold.decision is None or hold.state is not HoldState.PURGED:
         return ""
-    return (await seen.names(visit, [hold.decision.by]))[hold.decision.by]
+    return (await seen.names_told(visit, [hold.decision.by]))[hold.decision.by]
 
 
-def _draft(visit: Visit, hold: Hold, to: str) -> str:
+def _notice_draft(visit: Visit, hold: Hold, to: str) -> str:
     """A person reads it, signs it and sends it by a way of its own."""
     return visit.say(
         f"hold.notice.{to}",
-        day=moment(hold.begun_at),
+        day=moment_text(hold.begun_at),
         agency=visit.here.name,
         node=visit.deps.options.name or visit.say("page.node"),
         document=hold.document_id or hold.subject_id,

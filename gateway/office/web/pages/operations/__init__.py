@@ -3,25 +3,16 @@ copies. Metadata alone: nothing of a document stands on them."""
 
 from __future__ import annotations
 
-from gateway.office.web.pages.operations import (
-    copies,
-    dead,
-    line,
-    notices,
-    quarantine,
-    queues,
-    state,
-    traffic,
-)
+from gateway.office.web.pages.operations import aside, notices, state, traffic
 from gateway.office.web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
-    *state.ROUTES,
-    *queues.ROUTES,
+    *state.STATE_ROUTES,
+    *state.QUEUE_ROUTES,
     *traffic.ROUTES,
-    *dead.ROUTES,
-    *quarantine.ROUTES,
-    *line.ROUTES,
+    *aside.DEAD_ROUTES,
+    *aside.QUARANTINE_ROUTES,
+    *state.LINE_ROUTES,
     *notices.ROUTES,
-    *copies.ROUTES,
+    *state.COPY_ROUTES,
 )

@@ -8,12 +8,11 @@ from datetime import datetime
 from aiohttp import web
 
 from gateway.domain.wall_clock import local
-from gateway.office.domain.notice import LONGEST_TEXT, Audience, NoticeKind, Wish
+from gateway.office.ports.telling import LONGEST_TEXT, Audience, NoticeKind, Wish
 from gateway.office.web import dates
-from gateway.office.web.frame import OPERATES
-from gateway.office.web.pages.operations.ground import KEY, PATH, page
+from gateway.office.web.pages.operations.state import KEY, PATH, tab_page
 from gateway.office.web.routes import Who, get, post
-from gateway.office.web.visit import Visit
+from gateway.office.web.visits import OPERATES, Visit
 
 _LIST = f"{PATH}/thong-bao"
 MOST = 100
@@ -25,7 +24,7 @@ Problems = list[tuple[str, str]]
 async def shown(visit: Visit) -> web.StreamResponse:
     board, now = visit.deps.operations.notices, visit.deps.clock.now()
     found = await board.all(MOST)
-    return await page(
+    return await tab_page(
         visit,
         "notices",
         "notices",
@@ -52,7 +51,7 @@ async def publish(visit: Visit) -> web.StreamResponse:
 
 async def ask_end(visit: Visit) -> web.StreamResponse:
     notice = await visit.deps.operations.notices.get(visit.path("id"))
-    return await page(
+    return await tab_page(
         visit,
         "notices",
         "notice_end",
@@ -74,7 +73,7 @@ async def _form(visit: Visit, problems: Problems) -> web.Response:
         now = local(visit.deps.clock.now())
         given = {"starts_day": f"{now:%d/%m/%Y}", "starts_time": f"{now:%H:%M}"}
     hosted = [each for each in await visit.deps.store.hosted() if each.left_at is None]
-    return await page(
+    return await tab_page(
         visit,
         "notices",
         "notice_form",
@@ -125,13 +124,13 @@ def _moment(visit: Visit, name: str, problems: Problems, *, needed: bool) -> dat
     given_day, given_time = visit.form.text(f"{name}_day"), visit.form.text(f"{name}_time")
     if not given_day and not given_time and not needed:
         return None
-    day = dates.day(given_day, local(visit.deps.clock.now()).date())
-    clock = dates.clock(given_time)
+    day = dates.typed_day(given_day, local(visit.deps.clock.now()).date())
+    clock = dates.typed_clock(given_time)
     if day is None:
         problems.append((f"{name}_day", visit.say("operating.notice.day")))
     if clock is None:
         problems.append((f"{name}_time", visit.say("operating.notice.time")))
-    return dates.moment(day, clock) if day is not None and clock is not None else None
+    return dates.moment_at(day, clock) if day is not None and clock is not None else None
 
 
 def _told(visit: Visit, field: str, fault: str) -> tuple[str, str]:

@@ -1,66 +1,109 @@
-"""How the node is: the facts of health and status in words, each finding with its cure; workers and their loops; and the
-same as a file for whoever is asked for help."""
+"""How the node is, and what its pages of operations share: who may come, and their tabs. The facts of health and status
+in words, each finding with its cure; workers and their loops; the same as a file for whoever is asked for help. What
+waits, and what is tried again: counts with their oldest, and the packets whose sending did not work yet; nothing is
+taken from a queue to be looked at. The test of the line to the axis, step by step with time, cause and cure, and the
+same as text to paste into a mail. The sealed copies on this machine, and their trial restore beside the running
+node: a passphrase goes with the trial, and out comes whether everything in the copy was found equal."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 
 from aiohttp import web
 
 from gateway.domain import pace
-from gateway.office.web import files_out
-from gateway.office.web.frame import OPERATES
-from gateway.office.web.pages.operations.ground import KEY, PATH, page
-from gateway.office.web.ports_operations import Check
-from gateway.office.web.routes import Who, get
-from gateway.office.web.visit import Visit
+from gateway.domain.wall_clock import local
+from gateway.errors import NotFound
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.ports.node import Check, Step
+from gateway.office.web import answers, charts
+from gateway.office.web.forms import SHORTEST_REASON
+from gateway.office.web.routes import Needs, Who, get, post
+from gateway.office.web.visits import OPERATES, Visit
 from gateway.ops import plain_lines
-from gateway.policy import heartbeat
+from gateway.policy import upkeep
 from gateway.words import labels
+
+KEY = "operations"
+PATH = "/van-hanh"
+# Clerks decide about what arrived for their agency; operators look, at routing and form alone.
+DECIDES = (Needs(right=Right.TAKE_IN, manners=(Manner.YES,)),)
+LOOKS = (*OPERATES, *DECIDES)
+TABS = (
+    ("state", PATH),
+    ("queues", f"{PATH}/hang-doi"),
+    ("dead", f"{PATH}/goi-tin-loi"),
+    ("aside", f"{PATH}/cach-ly"),
+    ("tries", f"{PATH}/gui-lai"),
+    ("line", f"{PATH}/kiem-tra"),
+    ("notices", f"{PATH}/thong-bao"),
+    ("copies", f"{PATH}/sao-luu"),
+    ("jobs", f"{PATH}/tac-vu"),
+    ("traffic", f"{PATH}/luu-luong"),
+)
+
+
+async def tab_page(visit: Visit, tab: str, name: str, status: int = 200, /, **values: object) -> web.Response:
+    """One page among the tabs; who only decides about packets sees no tab of what is closed to it."""
+    tabs = [each for each in TABS if is_operator(visit) or each[0] == "aside"]
+    values.setdefault("title", visit.say(f"operating.tab.{tab}"))
+    return await visit.page(f"operations/{name}.html", status, tabs=tabs, tab=tab, **values)
+
+
+def is_operator(visit: Visit) -> bool:
+    return visit.may(Right.NOTICES, Manner.YES)
+
+
+def reason_given(visit: Visit, field: str = "reason") -> tuple[str, list[tuple[str, str]]]:
+    """The reason that was given, and what is wrong with it."""
+    text = visit.form.text(field)
+    return text, [] if len(text) >= SHORTEST_REASON else [(field, visit.say("form.reason.short"))]
+
 
 _LEVELS = {"red": 0, "yellow": 1, "green": 2}
 _LATE = timedelta(seconds=60)
-_BEAT_WORDS = (heartbeat.GOOD, heartbeat.FAULTY, heartbeat.LATE, heartbeat.MISSING, heartbeat.UNKNOWN)
+_BEAT_WORDS = (upkeep.GOOD, upkeep.FAULTY, upkeep.LATE, upkeep.MISSING, upkeep.UNKNOWN)
 
 
-async def shown(visit: Visit) -> web.StreamResponse:
+async def state_shown(visit: Visit) -> web.StreamResponse:
     machine = visit.deps.operations.machine
     checks, standing = await machine.checks(), await machine.standing()
     ordered = sorted(checks, key=lambda each: _LEVELS.get(each.level, 0))
-    return await page(
+    return await tab_page(
         visit,
         "state",
         "state",
         title=visit.say("operating.title"),
         standing=standing,
-        paces=[_row(visit, each) for each in standing.paces],
-        checks=[(each, says(visit, each)) for each in ordered],
+        paces=[_job_row(visit, each) for each in standing.paces],
+        checks=[(each, check_says(visit, each)) for each in ordered],
         counts={level: sum(each.level == level for each in checks) for level in _LEVELS},
     )
 
 
-async def jobs(visit: Visit) -> web.StreamResponse:
+async def jobs_shown(visit: Visit) -> web.StreamResponse:
     """Thirty days of each job, then what runs in this very moment."""
     machine, now = visit.deps.operations.machine, visit.deps.clock.now()
     days = await machine.job_days()
-    return await page(
+    return await tab_page(
         visit,
         "jobs",
         "jobs",
         standing=await machine.standing(),
         late=_LATE,
-        beats=heartbeat.lines(days, now) if days else (),
-        overdue=labels.jobs(heartbeat.late(days, now), visit.lang),
+        beats=upkeep.job_lines(days, now) if days else (),
+        overdue=labels.jobs(upkeep.late_jobs(days, now), visit.lang),
         words=_BEAT_WORDS,
         limits={
-            "minutes": int(heartbeat.LOOP.total_seconds() // 60),
-            "hours": int(heartbeat.NIGHTLY.total_seconds() // 3600),
+            "minutes": int(upkeep.LOOP.total_seconds() // 60),
+            "hours": int(upkeep.NIGHTLY.total_seconds() // 3600),
         },
     )
 
 
-async def report(visit: Visit) -> web.StreamResponse:
+async def report_given(visit: Visit) -> web.StreamResponse:
     """As JSON, or as lines to paste into a mail."""
     told = await visit.deps.operations.machine.report()
     is_text = visit.ask("dang") == "txt"
@@ -69,23 +112,161 @@ async def report(visit: Visit) -> web.StreamResponse:
     )
     now = visit.deps.clock.now()
     kind = "txt" if is_text else "json"
-    return files_out.whole(f"chan-doan-{now:%Y%m%dT%H%M%SZ}.{kind}", kind, body.encode())
+    return answers.whole_file(f"chan-doan-{now:%Y%m%dT%H%M%SZ}.{kind}", kind, body.encode())
 
 
-def says(visit: Visit, check: Check) -> str:
+def check_says(visit: Visit, check: Check) -> str:
     known = labels.has(check.says)
     return labels.finding_text(check.says, check.params, visit.lang) if known else check.says
 
 
-def _row(visit: Visit, found: pace.Pace) -> tuple[pace.Pace, str, list[str]]:
+def _job_row(visit: Visit, found: pace.Pace) -> tuple[pace.Pace, str, list[str]]:
     """With the name of its axis, and its bounds in words."""
     told = [pace.words(bound) for bound in (found.p50, found.p95, found.p99)]
     axis = visit.say_or(f"pace.axis.{found.axis}", found.axis)
     return found, axis, [visit.say(key, n=number) for key, number in told]
 
 
-ROUTES = (
-    get(PATH, "operations", shown, who=Who.READY, needs=OPERATES, key=KEY),
-    get(f"{PATH}/tac-vu", "operations_jobs", jobs, who=Who.READY, needs=OPERATES, key=KEY),
-    get(f"{PATH}/chan-doan", "operations_report", report, who=Who.READY, needs=OPERATES, key=KEY),
+STATE_ROUTES = (
+    get(PATH, "operations", state_shown, who=Who.READY, needs=OPERATES, key=KEY),
+    get(f"{PATH}/tac-vu", "operations_jobs", jobs_shown, who=Who.READY, needs=OPERATES, key=KEY),
+    get(f"{PATH}/chan-doan", "operations_report", report_given, who=Who.READY, needs=OPERATES, key=KEY),
+)
+
+
+MOST_TRIES = 200
+_TRIES = f"{PATH}/gui-lai"
+
+
+async def queues_shown(visit: Visit) -> web.StreamResponse:
+    machine, now = visit.deps.operations.machine, visit.deps.clock.now()
+    sampled = await machine.sampled(now - charts.QUEUE_SPAN)
+    return await tab_page(
+        visit,
+        "queues",
+        "queues",
+        queues=await machine.queues(),
+        waited=charts.queue_chart(sampled, now),
+        sparks=charts.queue_sparks(sampled, now),
+    )
+
+
+async def tries_shown(visit: Visit) -> web.StreamResponse:
+    found = await visit.deps.operations.machine.tries(MOST_TRIES)
+    return await tab_page(
+        visit, "tries", "tries", items=found, most=MOST_TRIES, agencies=await _agency_codes(visit)
+    )
+
+
+async def tries_hurried(visit: Visit) -> web.StreamResponse:
+    await visit.deps.operations.machine.hurry(visit.person.person.id, visit.path("id"))
+    return visit.said(_TRIES, "operating.hurried")
+
+
+async def _agency_codes(visit: Visit) -> dict[str, str]:
+    return {each.id: each.code for each in await visit.deps.store.hosted()}
+
+
+QUEUE_ROUTES = (
+    get(f"{PATH}/hang-doi", "operations_queues", queues_shown, who=Who.READY, needs=OPERATES, key=KEY),
+    get(_TRIES, "operations_tries", tries_shown, who=Who.READY, needs=OPERATES, key=KEY),
+    post(
+        f"{_TRIES}/{{id}}/ngay", "operations_hurried", tries_hurried, who=Who.READY, needs=OPERATES, key=KEY
+    ),
+)
+
+
+_MARKS = {"fine": "✓", "wrong": "✗", "skipped": "–"}
+
+
+async def line_tested(visit: Visit) -> web.StreamResponse:
+    """Testing changes nothing, so it is asked for by an address."""
+    steps = await visit.deps.operations.machine.test_line() if visit.ask("chay") == "1" else ()
+    rows = [(each, _step_says(visit, each.says, each), _step_says(visit, each.cure, each)) for each in steps]
+    return await tab_page(
+        visit,
+        "line",
+        "line",
+        rows=rows,
+        marks=_MARKS,
+        ran=bool(steps),
+        wrong=sum(each.mark == "wrong" for each in steps),
+        text=_line_text(visit, rows) if steps else "",
+    )
+
+
+def _step_says(visit: Visit, key: str, step: Step) -> str:
+    return visit.say(key, **step.params) if labels.has(key) else ""
+
+
+def _line_text(visit: Visit, rows: Sequence[tuple[Step, str, str]]) -> str:
+    at = local(visit.deps.clock.now())
+    lines = [visit.say("operating.line.text", at=f"{at:%H:%M %d/%m/%Y}", version=visit.deps.version)]
+    for step, says, cure in rows:
+        name = visit.say(f"operating.line.step.{step.name}")
+        where = f" {step.server}" if step.server else ""
+        lines.append(f"{_MARKS[step.mark]} {name}{where} ({step.ms} ms): {says}")
+        if cure:
+            lines.append(f"  → {cure}")
+    return "\n".join(lines)
+
+
+LINE_ROUTES = (get(f"{PATH}/kiem-tra", "line_test", line_tested, who=Who.READY, needs=OPERATES, key=KEY),)
+
+
+_COPIES = f"{PATH}/sao-luu"
+_SHORTEST_PASSPHRASE = 12
+
+
+async def copies_shown(visit: Visit) -> web.StreamResponse:
+    copies = visit.deps.operations.copies
+    drill = copies.drill()
+    why = _why_failed(visit, drill.code) if drill is not None else ""
+    return await tab_page(visit, "copies", "copies", copies=await copies.all(), drill=drill, why=why)
+
+
+def _why_failed(visit: Visit, code: str) -> str:
+    """What was wrong and what to do; an error's own sentence is for the log."""
+    key = f"operating.copies.fault.{code}"
+    return visit.say(key if labels.has(key) else "operating.copies.fault")
+
+
+async def trial_asked(visit: Visit) -> web.StreamResponse:
+    return await _trial_page(visit, [])
+
+
+async def trial_begun(visit: Visit) -> web.StreamResponse:
+    passphrase = visit.form.text("passphrase")
+    if len(passphrase) < _SHORTEST_PASSPHRASE:
+        return await _trial_page(visit, [("passphrase", visit.say("operating.copies.short"))])
+    copy = await _copy_named(visit)
+    await visit.deps.operations.copies.begin_drill(visit.person.person.id, copy, passphrase)
+    return visit.said(_COPIES, "operating.copies.begun")
+
+
+async def _trial_page(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
+    name = await _copy_named(visit)
+    return await tab_page(
+        visit,
+        "copies",
+        "copy_test",
+        422 if problems else 200,
+        title=visit.say("operating.copies.test"),
+        name=name,
+        problems=problems,
+        path=visit.request.path,
+    )
+
+
+async def _copy_named(visit: Visit) -> str:
+    name = visit.path("name")
+    if all(each.name != name for each in await visit.deps.operations.copies.all()):
+        raise NotFound(f"there is no backup {name[:200]} on this machine")
+    return name
+
+
+COPY_ROUTES = (
+    get(_COPIES, "copies", copies_shown, who=Who.READY, needs=OPERATES, key=KEY),
+    get(f"{_COPIES}/{{name}}/thu", "copy_test", trial_asked, who=Who.READY, needs=OPERATES, key=KEY),
+    post(f"{_COPIES}/{{name}}/thu", "copy_tested", trial_begun, who=Who.READY, needs=OPERATES, key=KEY),
 )

@@ -13,14 +13,13 @@ from aiohttp import web
 from gateway.domain.account import HostedAgency
 from gateway.domain.wall_clock import local
 from gateway.office.domain.listing import Side
-from gateway.office.domain.right import Right
-from gateway.office.domain.traffic import LONGEST_DAYS, RESULTS, Flow, TrafficWanted
+from gateway.office.domain.roles import Right
+from gateway.office.ports.node import LONGEST_DAYS, RESULTS, Flow, TrafficWanted
 from gateway.office.web import charts, dates
-from gateway.office.web.frame import OPERATES
 from gateway.office.web.listing.asking import PATHS
-from gateway.office.web.pages.operations.ground import KEY, PATH, page
+from gateway.office.web.pages.operations.state import KEY, PATH, tab_page
 from gateway.office.web.routes import Who, get
-from gateway.office.web.visit import Visit, where
+from gateway.office.web.visits import OPERATES, Visit, where
 
 _PATH = f"{PATH}/luu-luong"
 _DAYS = 7
@@ -66,7 +65,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
     if result in RESULTS:
         flows = [each for each in flows if each.result == result]
     partners = _partners(visit, wanted, flows)
-    return await page(
+    return await tab_page(
         visit,
         "traffic",
         "traffic",
@@ -95,7 +94,7 @@ def _asked(
     problems = []
     read = {"tu": today - timedelta(days=_DAYS - 1), "den": today}
     for name in ("tu", "den"):
-        if (text := visit.ask(name)) and (day := dates.day(text, today)) is None:
+        if (text := visit.ask(name)) and (day := dates.typed_day(text, today)) is None:
             problems.append((name, visit.say("traffic.wrong_day")))
         elif text and day is not None:
             read[name] = day

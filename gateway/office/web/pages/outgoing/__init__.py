@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.office.domain.right import Manner, Right
-from gateway.office.web.pages.outgoing import asking, detail, files, moving, recall_step, slip
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.web.pages.outgoing import asking, detail, moving
 from gateway.office.web.pages.outgoing.seen import HERE, PRINTS, READS, SEES
 from gateway.office.web.routes import Needs, Route, get, post
 
@@ -15,14 +15,14 @@ _PACKET = HERE + "/goi-tin/{digest:[0-9a-f]+}"
 _FILE = HERE + "/tep/{n:[0-9][0-9]?[0-9]?}"
 
 ROUTES: tuple[Route, ...] = (
-    get(HERE, "out_document", detail.shown, needs=SEES, key=_KEY),
-    get("/m/{id:[a-z]+_[0-9A-Za-z]+}", "by_id", detail.by_id, needs=SEES),
-    get(_FILE, "out_file", files.kept, needs=READS, key=_KEY),
-    get(_FILE + "/xem", "out_file_viewed", files.viewed, needs=READS, key=_KEY),
-    get(_PACKET, "out_packet", files.packet, needs=READS, key=_KEY),
-    get(_PACKET + "/tai", "out_packet_kept", files.packet_kept, needs=READS, key=_KEY),
-    post(HERE + "/chung-cu", "out_evidence", files.evidence, needs=READS, key=_KEY),
-    get(HERE + "/phieu-gui", "out_slip", slip.printed, needs=PRINTS, key=_KEY),
+    get(HERE, "out_document", detail.document_shown, needs=SEES, key=_KEY),
+    get("/m/{id:[a-z]+_[0-9A-Za-z]+}", "by_id", detail.document_by_id, needs=SEES),
+    get(_FILE, "out_file", detail.file_kept, needs=READS, key=_KEY),
+    get(_FILE + "/xem", "out_file_viewed", detail.file_viewed, needs=READS, key=_KEY),
+    get(_PACKET, "out_packet", detail.packet_shown, needs=READS, key=_KEY),
+    get(_PACKET + "/tai", "out_packet_kept", detail.packet_kept, needs=READS, key=_KEY),
+    post(HERE + "/chung-cu", "out_evidence", detail.evidence_given, needs=READS, key=_KEY),
+    get(HERE + "/phieu-gui", "out_slip", detail.slip_printed, needs=PRINTS, key=_KEY),
     get(HERE + "/gui-lai", "out_resend", moving.resending, needs=ISSUES, key=_KEY),
     post(HERE + "/gui-lai", "out_resent", moving.resent, needs=ISSUES, key=_KEY),
     get(HERE + "/sua-lai", "out_anew", moving.correcting, needs=ISSUES, key=_KEY),
@@ -36,5 +36,5 @@ ROUTES: tuple[Route, ...] = (
     post(HERE + "/thu-hoi", "out_recalled", asking.recalled, needs=RECALLS, key=_KEY),
     get(HERE + "/don-doc", "out_urge", asking.urging, needs=URGES, key=_KEY),
     post(HERE + "/don-doc", "out_urged", asking.urged, needs=URGES, key=_KEY),
-    *recall_step.ROUTES,
+    *asking.STEP_ROUTES,
 )

@@ -1,24 +1,221 @@
-"""Acts that ask something of recipients in the agency's name: the recall of a document, and urging. In: a page that says
-what will happen and to whom, and its form with the reason. Out: the act, or what stands against it."""
+"""Acts that ask something of others in the agency's name: the recall of a document, urging, and the head's approval of
+a recall as a step on pages: a clerk asks, the head approves or does not, the clerk may take it back before. In: a
+page that says what will happen and to whom, and its form with the reason; what was asked about the document. Out:
+the act, or what stands against it. Where the agency has no head who could approve here, the form keeps asking for
+the approving leader's name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
 from functools import partial
 
 from aiohttp import web
 
-from gateway.office.letters import urge
-from gateway.office.letters.urge import Urging
+from gateway.domain.person import Person
+from gateway.errors import Clash, NotFound, Refused
+from gateway.office.accounts import acting
+from gateway.office.accounts.acting import refused as no_right
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.domain.task import AskState, RecallAsk
+from gateway.office.letters import asking
+from gateway.office.letters.asking import Actor, Urging, WantedRecall
+from gateway.office.policy import agreeing
+from gateway.office.policy.agreeing import RecallObjection
+from gateway.office.web import answers
+from gateway.office.web.dates import moment_text
 from gateway.office.web.forms import SHORTEST_REASON
-from gateway.office.web.moments import moment
-from gateway.office.web.pages.outgoing import acts, moving, recall_step, seen
+from gateway.office.web.pages.outgoing import moving, seen
 from gateway.office.web.pages.outgoing.moving import Problems
-from gateway.office.web.pages.outgoing.seen import Found
-from gateway.office.web.visit import Visit
+from gateway.office.web.pages.outgoing.seen import HERE, Found
+from gateway.office.web.routes import Needs, Route, get, post
+from gateway.office.web.visits import Visit
 from gateway.outgoing import recall
 from gateway.words import labels
+
+STEP = "step"
+STEP_PLACE = "/thu-hoi/de-nghi"
+_LONGEST_NAME = 100
+_ASKS_OR_DECIDES = (Needs(right=Right.RECALL, manners=(Manner.RECORDED, Manner.APPROVE)),)
+_STATES_SHOWN = frozenset({AskState.ASKED, AskState.REFUSED})
+
+
+async def approvers(visit: Visit) -> Sequence[Person]:
+    """The heads who would be asked; nobody where the name of who approved is entered instead."""
+    if visit.deps.out.profile.recall_approval != STEP:
+        return ()
+    found = await acting.heads_of(visit.deps.accounts, visit.here.id)
+    return [each for each in found if each.id != visit.person.person.id]
+
+
+async def latest_asked(visit: Visit, found: Found) -> RecallAsk | None:
+    """What the document's own page tells of: what waits, or was turned down the last time."""
+    known = await asking.recalls_asked(visit.deps.out, visit.scope(), found.document.id)
+    return known[0] if known and known[0].state in _STATES_SHOWN and _may_see(visit) else None
+
+
+async def head_asked(
+    visit: Visit, found: Found, again: Callable[[list[tuple[str, str]]], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """From the form of the recall: the head is asked, and nothing leaves."""
+    form = visit.form
+    wanted = WantedRecall(
+        document_id=found.document.id,
+        reason=form.text("reason"),
+        notice_no=form.text("notice_no"),
+        recipients=tuple(form.all("to")),
+        take_back=form.text("form") == "take_back",
+    )
+    if sentence := await seen.conflict(visit, found):
+        return await moving.conflicted(visit, found, sentence)
+    try:
+        await asking.ask_recall(visit.deps.out, _actor(visit), wanted, expect_version=found.document.version)
+    except Refused as why:
+        return await again(moving.reasons(visit, why))
+    except Clash as why:
+        return await again([("", answers.failure_of(why, visit.lang).title)])
+    return visit.said(found.path + STEP_PLACE, "recalls.asked")
+
+
+async def step_shown(visit: Visit) -> web.StreamResponse:
+    return await _step_page(visit, await seen.find(visit), [])
+
+
+async def recall_approved(visit: Visit) -> web.StreamResponse:
+    _must_decide(visit)
+    found, ask = await _named_asking(visit)
+    name = _approver_name(visit, await _names_in_asking(visit, [ask]), ask)
+
+    async def act() -> None:
+        await asking.approve_recall(visit.deps.out, _actor(visit), ask.id, name=name)
+
+    told = "outgoing.take_back" if ask.take_back else "outgoing.recalled"
+    return await _step_done(visit, found, act, found.path, told)
+
+
+async def recall_refused(visit: Visit) -> web.StreamResponse:
+    _must_decide(visit)
+    found, ask = await _named_asking(visit)
+    why = visit.form.text("why")
+    if len(why) < asking.LEAST_RECALL_REASON:
+        return await _step_page(visit, found, [("why", visit.say("form.reason.short"))])
+
+    async def act() -> None:
+        await asking.refuse_recall(visit.deps.out, _actor(visit), ask.id, why)
+
+    return await _step_done(visit, found, act, found.path + STEP_PLACE, "recalls.refused")
+
+
+async def recall_withdrawn(visit: Visit) -> web.StreamResponse:
+    if not _asks(visit):
+        raise no_right(Right.RECALL)
+    found, ask = await _named_asking(visit)
+
+    async def act() -> None:
+        await asking.withdraw_recall(visit.deps.out, _actor(visit), ask.id)
+
+    return await _step_done(visit, found, act, found.path, "recalls.withdrawn")
+
+
+async def _step_done(
+    visit: Visit, found: Found, act: Callable[[], Awaitable[None]], path: str, told: str
+) -> web.StreamResponse:
+    try:
+        await act()
+    except Refused as why:
+        return await _step_page(visit, found, moving.reasons(visit, why))
+    except Clash as why:
+        return await _step_page(visit, found, [("", answers.failure_of(why, visit.lang).title)])
+    return visit.said(path, told)
+
+
+async def _step_page(visit: Visit, found: Found, problems: list[tuple[str, str]]) -> web.StreamResponse:
+    known = await asking.recalls_asked(visit.deps.out, visit.scope(), found.document.id)
+    ask = known[0] if known else None
+    names = await _names_in_asking(visit, known)
+    can = _can_decide(visit, ask) if ask is not None else RecallObjection.RIGHT
+    by_code = {each.recipient.code: each.recipient.name or each.recipient.code for each in found.deliveries}
+    return await visit.page(
+        "outgoing/recall_ask.html",
+        422 if problems else 200,
+        title=visit.say("recalls.title"),
+        found=found,
+        ask=ask,
+        earlier=known[1:],
+        names=names,
+        to=[(code, by_code.get(code, code)) for code in (ask.recipients if ask else ())],
+        may_decide=not isinstance(can, RecallObjection),
+        is_own=can is RecallObjection.SELF,
+        may_withdraw=ask is not None and ask.is_open and _asks(visit),
+        as_name=_approver_name(visit, names, ask) if ask is not None else "",
+        heads=", ".join(each.name for each in await acting.heads_of(visit.deps.accounts, visit.here.id)),
+        problems=problems,
+        given=visit.form.flat(),
+    )
+
+
+async def _named_asking(visit: Visit) -> tuple[Found, RecallAsk]:
+    """The asking that the form was made for: another one may wait by now."""
+    found = await seen.find(visit)
+    known = await asking.recalls_asked(visit.deps.out, visit.scope(), found.document.id)
+    ask = next((each for each in known if each.id == visit.form.text("ask")), None)
+    if ask is None:
+        raise NotFound("nobody asked for this recall")
+    return found, ask
+
+
+async def _names_in_asking(visit: Visit, known: Sequence[RecallAsk]) -> dict[str, str]:
+    ids = {id for each in known for id in (each.asked_by, each.asked_for, each.decided_by, each.decided_for)}
+    me = visit.person
+    lent = {each.delegation.from_id for each in me.rights.lent}
+    return dict(await seen.names_told(visit, {id for id in ids | lent if id} | {me.person.id}))
+
+
+def _approver_name(visit: Visit, names: dict[str, str], ask: RecallAsk) -> str:
+    """Who approves, as the notice says it: in Vietnamese, to whoever reads it."""
+    person = visit.person.person
+    own = ", ".join(each for each in (person.name, person.title) if each)
+    granted = _can_decide(visit, ask)
+    behalf = None if isinstance(granted, RecallObjection) else granted.on_behalf_of
+    if behalf is not None:
+        own = labels.say("recalls.behalf", "vi", person=person.name, other=names.get(behalf, behalf))
+    return own[:_LONGEST_NAME]
+
+
+def _can_decide(visit: Visit, ask: RecallAsk) -> RecallObjection | agreeing.Granted:
+    return agreeing.decides_recall_as(ask, visit.person.rights, visit.here.id, visit.person.at)
+
+
+def _asks(visit: Visit) -> bool:
+    return agreeing.asks_recall_as(visit.person.rights, visit.here.id, visit.person.at) is not None
+
+
+def _decides(visit: Visit) -> bool:
+    me = visit.person
+    return bool(me.rights.grants(Right.RECALL, visit.here.id, me.at, Manner.APPROVE))
+
+
+def _must_decide(visit: Visit) -> None:
+    if not _decides(visit):
+        raise no_right(Right.RECALL)
+
+
+def _may_see(visit: Visit) -> bool:
+    return _asks(visit) or _decides(visit)
+
+
+def _actor(visit: Visit) -> Actor:
+    return Actor(scope=visit.scope(), rights=visit.person.rights)
+
+
+_AT = {"needs": _ASKS_OR_DECIDES, "key": "outgoing"}
+STEP_ROUTES: tuple[Route, ...] = (
+    get(HERE + STEP_PLACE, "out_recall_ask", step_shown, **_AT),
+    post(HERE + STEP_PLACE + "/phe-duyet", "out_recall_approved", recall_approved, **_AT),
+    post(HERE + STEP_PLACE + "/khong-phe-duyet", "out_recall_refused", recall_refused, **_AT),
+    post(HERE + STEP_PLACE + "/rut-lai", "out_recall_withdrawn", recall_withdrawn, **_AT),
+)
+
 
 _NOTICE, _TAKE_BACK = "notice", "take_back"
 _MOST_LINES = 50
@@ -26,23 +223,23 @@ _MOST_LINES = 50
 
 async def recalling(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
-    if why := acts.no_recall(found):
+    if why := seen.no_recall(found):
         return await moving.refused(visit, found, "recall", why)
-    if (waits := await recall_step.latest(visit, found)) is not None and waits.is_open:
-        return visit.go(found.path + recall_step.PLACE)
-    return await _recall_page(visit, found, [each.recipient.code for each in acts.recallable(found)], [])
+    if (waits := await latest_asked(visit, found)) is not None and waits.is_open:
+        return visit.go(found.path + STEP_PLACE)
+    return await _recall_page(visit, found, [each.recipient.code for each in seen.recallable(found)], [])
 
 
 async def recalled(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     form, codes = visit.form, list(visit.form.all("to"))
     bare = form.text("form") == _TAKE_BACK
-    heads = await recall_step.approvers(visit)
+    heads = await approvers(visit)
     again = partial(_recall_page, visit, found, codes)
-    if problems := _missing(visit, codes, bare, by_name=not heads):
+    if problems := _missing_in_recall(visit, codes, bare, by_name=not heads):
         return await again(problems)
     if heads:
-        return await recall_step.asked(visit, found, again)
+        return await head_asked(visit, found, again)
     act = partial(
         recall.recall,
         visit.deps.out,
@@ -59,7 +256,7 @@ async def recalled(visit: Visit) -> web.StreamResponse:
     return await moving.taken(visit, found, act, told, again)
 
 
-def _missing(visit: Visit, codes: Sequence[str], bare: bool, *, by_name: bool) -> Problems:
+def _missing_in_recall(visit: Visit, codes: Sequence[str], bare: bool, *, by_name: bool) -> Problems:
     form, problems = visit.form, Problems()
     if not codes:
         problems.append(("to", visit.say("outgoing.choose_one")))
@@ -80,8 +277,8 @@ async def _recall_page(
         "recall",
         problems,
         chosen=chosen,
-        can={each.id for each in acts.recallable(found)},
-        heads=await recall_step.approvers(visit),
+        can={each.id for each in seen.recallable(found)},
+        heads=await approvers(visit),
         forms=[(each, visit.say(f"outgoing.recall.{each}")) for each in (_NOTICE, _TAKE_BACK)],
     )
 
@@ -90,7 +287,7 @@ async def urging(visit: Visit) -> web.StreamResponse:
     return await moving.opened(
         visit,
         "urge",
-        lambda found: acts.no_urging(found, visit.deps.clock.now()),
+        lambda found: seen.no_urging(found, visit.deps.clock.now()),
         lambda found: _urge_page(visit, found, visit.ask("noi-nhan"), []),
     )
 
@@ -101,27 +298,27 @@ async def urged(visit: Visit) -> web.StreamResponse:
     again = partial(_urge_page, visit, found, code)
     if len(form.text("text")) < SHORTEST_REASON:
         return await again([("text", visit.say("outgoing.urge.empty"))])
-    if form.text("how") not in urge.HOWS:
+    if form.text("how") not in asking.HOWS:
         return await again([("how", visit.say("outgoing.urge.no_how"))])
     act = partial(
-        urge.run,
+        asking.urge,
         visit.deps.out,
         visit.scope(),
         code,
         by=visit.person.person.name,
         how=form.text("how"),
         text=form.text("text"),
-        every=_every(visit),
+        every=_time_between(visit),
     )
     return await moving.taken(visit, found, act, "outgoing.urged", again)
 
 
 async def _urge_page(visit: Visit, found: Found, code: str, problems: Problems) -> web.StreamResponse:
     """Of one recipient everything that is late; the first one where none is named."""
-    late = acts.late(found, visit.deps.clock.now())
+    late = seen.late_deliveries(found, visit.deps.clock.now())
     codes = {each.recipient.code: each.recipient.name or each.recipient.code for each in late}
     chosen = code if code in codes else next(iter(codes), "")
-    stands = await urge.look(visit.deps.out, visit.scope(), chosen, _every(visit))
+    stands = await asking.urging_of(visit.deps.out, visit.scope(), chosen, _time_between(visit))
     office = await visit.deps.out.directory.find(chosen, visit.deps.out.today())
     return await moving.form(
         visit,
@@ -131,26 +328,26 @@ async def _urge_page(visit: Visit, found: Found, code: str, problems: Problems) 
         others=codes,
         stands=stands,
         office=office,
-        text=visit.form.text("text") or _ready(visit, stands),
-        how=visit.form.text("how") or urge.HOWS[0],
-        hows=[(each, visit.say(f"outgoing.urge.how.{each}")) for each in urge.HOWS],
+        text=visit.form.text("text") or _ready_text(visit, stands),
+        how=visit.form.text("how") or asking.HOWS[0],
+        hows=[(each, visit.say(f"outgoing.urge.how.{each}")) for each in asking.HOWS],
         days=visit.deps.options.urge_days,
     )
 
 
-def _every(visit: Visit) -> timedelta:
+def _time_between(visit: Visit) -> timedelta:
     return timedelta(days=visit.deps.options.urge_days)
 
 
-def _ready(visit: Visit, stands: Urging) -> str:
+def _ready_text(visit: Visit, stands: Urging) -> str:
     """The text to read out or to send, with every late document of the recipient in it. To another agency: Vietnamese."""
     lines = [
         _say(
             "outgoing.urge.line",
             code=each.code,
             day=_day(each.issued_on),
-            sent=moment(each.sent_at),
-            due=moment(each.due_at),
+            sent=moment_text(each.sent_at),
+            due=moment_text(each.due_at),
         )
         for each in stands.late[:_MOST_LINES]
     ]

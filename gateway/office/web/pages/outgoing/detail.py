@@ -1,5 +1,8 @@
 """One outgoing document: what it is, its files and signatures on the left; on the right each recipient with its own
-timeline, and everything that can be done. In: its address. Out: the page, or the region of recipients alone."""
+timeline, and everything that can be done. In: its address. Out: the page, or the region of recipients alone; content
+handed to a person: a file to keep or to look at, the signed packets behind its timeline with what their signatures
+are worth, the evidence pack, as bytes that no browser runs or guesses at; and the dispatch slip, one sheet for
+print, black on white. Each look at content is written down first, and whoever looks by order names its number."""
 
 from __future__ import annotations
 
@@ -10,14 +13,18 @@ from aiohttp import web
 
 from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
 from gateway.domain.event import EventKind
+from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.office.domain.listing import TAKEN, Side
-from gateway.office.domain.right import Manner, Right
-from gateway.office.web import moments
-from gateway.office.web.listing import neighbours, tags
-from gateway.office.web.pages.outgoing import acts, recall_step, rows, seen
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.web import answers, dates
+from gateway.office.web.answers import Content
+from gateway.office.web.listing import list_rows
+from gateway.office.web.pages import lists
+from gateway.office.web.pages.outgoing import asking, moving, seen
 from gateway.office.web.pages.outgoing.seen import Found
-from gateway.office.web.visit import Visit, where
+from gateway.office.web.visits import Visit, where
+from gateway.outgoing import files
 
 # With more recipients only the timeline that is asked for is written into the page.
 _MOST_OPEN = 60
@@ -32,27 +39,27 @@ class Answered:
     own: bool = False
 
 
-async def shown(visit: Visit) -> web.StreamResponse:
+async def document_shown(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     document = found.document
     if document.kind in (Kind.RECALL, Kind.UPDATE) and document.parent_id is not None:
         return visit.go(f"/van-ban-di/{document.parent_id}")
     now = visit.deps.clock.now()
-    every = rows.rows(found, now, visit.lang)
-    chosen, word, quiet_only = _chosen(visit, every)
+    every = seen.recipient_rows(found, now, visit.lang)
+    chosen, word, quiet_only = _chosen_rows(visit, every)
     region = {
         "found": found,
         "every": len(every),
         "rows": chosen,
-        "counts": rows.counts(every),
-        "silent": rows.silent(every),
+        "counts": seen.state_counts(every),
+        "silent": seen.count_silent(every),
         "late": sum(each.late for each in every),
         "taken": sum(each.word in TAKEN for each in every),
         "word": word,
         "quiet_only": quiet_only,
         "opened": visit.ask("mo"),
         "lazy": len(every) > _MOST_OPEN,
-        "seconds": lambda at: moments.seconds(at, now),
+        "seconds": lambda at: dates.seconds_text(at, now),
         "labelled": visit.say_or,
         "link": _link(visit, found),
         "may_read": visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN, Manner.ORDER)
@@ -62,52 +69,54 @@ async def shown(visit: Visit) -> web.StreamResponse:
         return visit.piece("outgoing/_recipients.html", **region)
     return await visit.page(
         "outgoing/detail.html",
-        title=f"{_word(visit, found)} – {_title(visit, document)}",
+        title=f"{_list_word(visit, found)} – {_title(visit, document)}",
         heading=_title(visit, document),
-        code=_code(visit, document),
-        acts=acts.acts(found, now, lambda right, manners: visit.may(right, *manners)),
-        sender=(await seen.names(visit, [document.accepted_by]))[document.accepted_by],
+        code=_number_and_symbol(visit, document),
+        acts=seen.acts_of(found, now, lambda right, manners: visit.may(right, *manners)),
+        sender=(await seen.names_told(visit, [document.accepted_by]))[document.accepted_by],
         own=visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN),
         audits=visit.may(Right.AUDIT),
         undo=_may_undo(visit, document, found),
-        recall_ask=await recall_step.latest(visit, found),
+        recall_ask=await asking.latest_asked(visit, found),
         replaced_by=[each for each in found.children if each.kind is Kind.REPLACEMENT],
         changes=[each for each in found.children if each.kind in (Kind.RECALL, Kind.UPDATE)],
-        others=await _states(visit, found),
+        others=await _states_elsewhere(visit, found),
         answers_to=await _answers_to(visit, document),
         answered=await _answered(visit, found),
         address=_address(visit, found),
-        beside=await neighbours.of(visit, Side.OUT, document.id),
-        tags=await tags.of_page(visit, Side.OUT, document.id),
+        beside=await lists.neighbours_of(visit, Side.OUT, document.id),
+        tags=await list_rows.tags_on_page(visit, Side.OUT, document.id),
         **region,
     )
 
 
-async def by_id(visit: Visit) -> web.StreamResponse:
+async def document_by_id(visit: Visit) -> web.StreamResponse:
     """Old bookmarks: any document by its id alone."""
     id = visit.path("id")
     return visit.go(f"/van-ban-den/{id}" if id.startswith("inb_") else f"/van-ban-di/{id}")
 
 
-def _word(visit: Visit, found: Found) -> str:
+def _list_word(visit: Visit, found: Found) -> str:
     """The one word that its list shows."""
     state = found.line.state if found.line is not None else found.document.state
     return visit.say(f"state.{state}", code="")
 
 
 def _title(visit: Visit, document: OutgoingDocument) -> str:
-    return visit.say("outgoing.title", code=_code(visit, document))
+    return visit.say("outgoing.title", code=_number_and_symbol(visit, document))
 
 
-def _code(visit: Visit, document: OutgoingDocument) -> str:
+def _number_and_symbol(visit: Visit, document: OutgoingDocument) -> str:
     draft = document.draft
     return draft.code if draft.number or draft.symbol else visit.say("outgoing.no_number")
 
 
-def _chosen(visit: Visit, every: Sequence[rows.Row]) -> tuple[list[rows.Row], str, bool]:
+def _chosen_rows(
+    visit: Visit, every: Sequence[seen.RecipientRow]
+) -> tuple[list[seen.RecipientRow], str, bool]:
     word, quiet_only = visit.ask("trang-thai"), visit.ask("chua") == "1"
     if quiet_only:
-        return [each for each in every if each.word in rows.SILENT], "", True
+        return [each for each in every if each.word in seen.SILENT_STATES], "", True
     if any(each.word == word for each in every):
         return [each for each in every if each.word == word], word, False
     return list(every), "", False
@@ -120,7 +129,7 @@ def _may_undo(visit: Visit, document: OutgoingDocument, found: Found) -> bool:
     return waits and visit.may(Right.ISSUE, Manner.YES) and not found.document.is_sealed
 
 
-async def _states(visit: Visit, found: Found) -> Mapping[str, str]:
+async def _states_elsewhere(visit: Visit, found: Found) -> Mapping[str, str]:
     """Of the same document sent at other times, the word that its list shows."""
     async with visit.deps.store.read(visit.scope()) as work:
         lines = {each.id: await work.office.lists.line(each.id) for each in found.others}
@@ -169,3 +178,112 @@ def _address(visit: Visit, found: Found) -> str:
     said = visit.request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip()
     scheme = "https" if visit.request.secure or said == "https" else "http"
     return f"{scheme}://{visit.request.host}{found.path}"
+
+
+# What a page shows of one packet; the whole is a download.
+_PACKET_SHOWN = 32 * 1024
+
+
+async def file_kept(visit: Visit) -> web.StreamResponse:
+    """The file as it was handed in, as a download."""
+    return await _file_given(visit, inline=False)
+
+
+async def file_viewed(visit: Visit) -> web.StreamResponse:
+    """A PDF in the browser's own reader; whatever is none by its content is a download."""
+    return await _file_given(visit, inline=True)
+
+
+async def packet_shown(visit: Visit) -> web.StreamResponse:
+    """One signed packet: what was found when it was judged, and its text, never rendered."""
+    found = await seen.find(visit)
+    if (asks := await _order_first(visit, found)) is not None:
+        return asks
+    packets, scope = visit.deps.packets, visit.scope()
+    told = await packets.find(scope, found.document.id, visit.path("digest"), visit.ask("noi-nhan"))
+    opinion = await packets.judge(scope, found.document.id, told.digest)
+    text, cut = "", False
+    if opinion is not None:
+        await seen.note_read(visit, found.document, f"{told.packet_id}.edxml")
+        pieces = await packets.read(scope, found.document.id, told.digest)
+        text, cut = await answers.beginning_of(pieces, _PACKET_SHOWN)
+    return await visit.page(
+        "outgoing/packet.html",
+        title=visit.say("outgoing.packet", packet=told.packet_id),
+        found=found,
+        packet=told,
+        opinion=opinion,
+        text=text,
+        cut=cut,
+        order=visit.ask("lenh"),
+        labelled=visit.say_or,
+    )
+
+
+async def packet_kept(visit: Visit) -> web.StreamResponse:
+    """The same packet byte for byte, as a download."""
+    found = await seen.find(visit)
+    if (asks := await _order_first(visit, found)) is not None:
+        return asks
+    packets, scope = visit.deps.packets, visit.scope()
+    told = await packets.find(scope, found.document.id, visit.path("digest"), visit.ask("noi-nhan"))
+    await seen.note_read(visit, found.document, f"{told.packet_id}.edxml")
+    content = answers.packet_content(told, await packets.read(scope, found.document.id, told.digest))
+    return await answers.give_file(visit.request, content)
+
+
+async def evidence_given(visit: Visit) -> web.StreamResponse:
+    """Made anew by each press of its button; an event tells of it."""
+    found = await seen.find(visit)
+    await seen.note_read(visit, found.document, "evidence.zip")
+    made = await visit.deps.packets.pack(visit.scope(), found.document.id)
+    return await answers.give_file(visit.request, answers.pack_content(made))
+
+
+async def _file_given(visit: Visit, *, inline: bool) -> web.StreamResponse:
+    found = await seen.find(visit)
+    n = int(visit.path("n"))
+    item = next((each for each in found.document.files if each.n == n), None)
+    if item is None:
+        raise NotFound(f"{found.document.id} has no file {n}")
+    if (asks := await _order_first(visit, found)) is not None:
+        return asks
+    await seen.note_read(visit, found.document, item.name)
+    opened = await files.open_file(visit.deps.out, visit.scope(), found.document.id, n)
+    content = Content(
+        name=opened.name,
+        found_type=opened.content_type,
+        size=opened.size,
+        sha256=opened.sha256,
+        pieces=opened.pieces,
+    )
+    return await answers.give_file(visit.request, content, inline=inline)
+
+
+async def _order_first(visit: Visit, found: Found) -> web.StreamResponse | None:
+    """The page that asks whoever looks by order for its number."""
+    if found.manner is not Manner.ORDER or visit.ask("lenh"):
+        return None
+    return await visit.page(
+        "outgoing/order.html",
+        title=visit.say("outgoing.order.title"),
+        found=found,
+        kept={name: value for name, value in visit.request.query.items() if name not in ("lenh", "told")},
+    )
+
+
+async def slip_printed(visit: Visit) -> web.StreamResponse:
+    found = await seen.find(visit)
+    if why := seen.no_slip(found):
+        return await moving.refused(visit, found, "slip", why)
+    today = local(visit.deps.clock.now())
+    return await visit.page(
+        "outgoing/slip.html",
+        title=visit.say("outgoing.slip"),
+        found=found,
+        place=found.document.draft.place or "",
+        day=f"{today:%d}",
+        month=f"{today:%m}" if today.month < 3 else str(today.month),
+        year=today.year,
+        deliveries=found.deliveries,
+    )

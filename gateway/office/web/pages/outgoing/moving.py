@@ -10,12 +10,12 @@ from aiohttp import web
 
 from gateway.domain.document import OutState, Recipient, RecipientRole
 from gateway.errors import Clash, GatewayError, Refused
-from gateway.office.letters import anew, further, undo
-from gateway.office.web import failing
+from gateway.office.letters import moving
+from gateway.office.web import answers
 from gateway.office.web.forms import SHORTEST_REASON
-from gateway.office.web.pages.outgoing import acts, rows, seen
+from gateway.office.web.pages.outgoing import seen
 from gateway.office.web.pages.outgoing.seen import Found
-from gateway.office.web.visit import Visit
+from gateway.office.web.visits import Visit
 from gateway.outgoing import manage
 
 Problems = list[tuple[str, str]]
@@ -72,8 +72,8 @@ async def conflicted(visit: Visit, found: Found, sentence: str) -> web.StreamRes
 
 def reasons(visit: Visit, why: GatewayError) -> Problems:
     """The sentences of a verdict, without places of another form."""
-    return [("", text) for _, text in failing.reasons(why, visit.lang)] or [
-        ("", failing.of_error(why, visit.lang).title)
+    return [("", text) for _, text in answers.reasons_of(why, visit.lang)] or [
+        ("", answers.failure_of(why, visit.lang).title)
     ]
 
 
@@ -91,7 +91,7 @@ async def resending(visit: Visit) -> web.StreamResponse:
     return await opened(
         visit,
         "resend",
-        acts.no_resend,
+        seen.no_resend,
         lambda found: _resend_page(
             visit, found, [each.recipient.code for each in found.deliveries if each.state == "failed"], []
         ),
@@ -104,7 +104,7 @@ async def resent(visit: Visit) -> web.StreamResponse:
     again = partial(_resend_page, visit, found, codes)
     if not codes:
         return await again([("to", visit.say("outgoing.choose_one"))])
-    allowed = {each.recipient.code for each in acts.resendable(found)}
+    allowed = {each.recipient.code for each in seen.resendable(found)}
     if not set(codes) <= allowed and not await seen.conflict(visit, found):
         return await again([("to", visit.say("outgoing.not_again"))])
     act = partial(manage.resend, visit.deps.out, visit.scope(), found.document.id, codes)
@@ -114,30 +114,32 @@ async def resent(visit: Visit) -> web.StreamResponse:
 async def _resend_page(
     visit: Visit, found: Found, chosen: Sequence[str], problems: Problems
 ) -> web.StreamResponse:
-    order = sorted(found.deliveries, key=lambda each: (each.state not in acts.AGAIN, each.recipient.code))
-    return await form(visit, found, "resend", problems, chosen=chosen, again=acts.AGAIN, order=order)
+    order = sorted(
+        found.deliveries, key=lambda each: (each.state not in seen.SENT_AGAIN, each.recipient.code)
+    )
+    return await form(visit, found, "resend", problems, chosen=chosen, again=seen.SENT_AGAIN, order=order)
 
 
 async def correcting(visit: Visit) -> web.StreamResponse:
-    return await opened(visit, "anew", acts.no_anew, lambda found: _anew_page(visit, found))
+    return await opened(visit, "anew", seen.no_anew, lambda found: _anew_page(visit, found))
 
 
 async def corrected(visit: Visit) -> web.StreamResponse:
     """The draft is there afterwards, for its page to be worked on."""
     found = await seen.find(visit)
-    if why := acts.no_anew(found):
+    if why := seen.no_anew(found):
         return await refused(visit, found, "anew", why)
-    draft = await anew.begin(visit.deps.out, visit.scope(), found.document.id)
+    draft = await moving.begin_anew(visit.deps.out, visit.scope(), found.document.id)
     return visit.said(f"/phat-hanh/{draft.id}", "outgoing.anew")
 
 
 async def _anew_page(visit: Visit, found: Found) -> web.StreamResponse:
-    every = rows.rows(found, visit.deps.clock.now(), visit.lang)
+    every = seen.recipient_rows(found, visit.deps.clock.now(), visit.lang)
     return await form(visit, found, "anew", [], rows=[row for row in every if row.word == "rejected"])
 
 
 async def adding(visit: Visit) -> web.StreamResponse:
-    return await opened(visit, "further", acts.no_further, lambda found: _further_page(visit, found, []))
+    return await opened(visit, "further", seen.no_further, lambda found: _further_page(visit, found, []))
 
 
 async def added(visit: Visit) -> web.StreamResponse:
@@ -151,7 +153,9 @@ async def added(visit: Visit) -> web.StreamResponse:
     if problems:
         return await again(problems)
     confirmed = tuple(visit.form.all("confirm"))
-    act = partial(further.send, visit.deps.out, visit.scope(), found.document.id, recipients, confirmed)
+    act = partial(
+        moving.send_further, visit.deps.out, visit.scope(), found.document.id, recipients, confirmed
+    )
     return await taken(visit, found, act, "outgoing.further", again)
 
 
@@ -184,7 +188,7 @@ async def _further_page(visit: Visit, found: Found, problems: Problems) -> web.S
 
 
 async def cancelling(visit: Visit) -> web.StreamResponse:
-    return await opened(visit, "cancel", acts.no_cancel, lambda found: form(visit, found, "cancel", []))
+    return await opened(visit, "cancel", seen.no_cancel, lambda found: form(visit, found, "cancel", []))
 
 
 async def cancelled(visit: Visit) -> web.StreamResponse:
@@ -203,7 +207,7 @@ async def undone(visit: Visit) -> web.StreamResponse:
     if found.document.state is not OutState.QUEUED:
         return await refused(visit, found, "undo", "outgoing.why.too_late")
     try:
-        draft = await undo.run(visit.deps.out, visit.scope(), found.document.id)
+        draft = await moving.call_back(visit.deps.out, visit.scope(), found.document.id)
     except Clash:
         return await refused(visit, found, "undo", "outgoing.why.too_late")
     return visit.said(f"/phat-hanh/{draft.id}", "outgoing.undone")

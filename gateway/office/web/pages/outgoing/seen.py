@@ -1,22 +1,28 @@
-"""One outgoing document as a page works with it: everything known of it in one look, and how much of it the person may see.
-In: a visit whose address names it. Out: `Found`; NotFound for another agency's, Denied for another's own (rules 13)."""
+"""One outgoing document as a page works with it: everything known of it in one look, how much of it the person may see,
+what can be done to it and why something cannot be done now, and its recipients: one row each, and behind it
+everything known, oldest first. In: a visit whose address names it; what was found, what the person may do, a moment,
+a language. Out: `Found`, NotFound for another agency's, Denied for another's own (rules 13); one `Act` for each act
+of that person's rights, with its page or the reason in words, where the flow asks again; rows, bad ones first, then
+by name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from gateway.domain.document import Delivery, Kind, OutgoingDocument
+from gateway.domain.document import Delivery, Kind, OutgoingDocument, OutState, Staff
 from gateway.domain.event import Event, EventKind
-from gateway.domain.status import Fact
+from gateway.domain.status import CODES, Fact, Track, fold_delivery, is_skewed, open_request
+from gateway.domain.text import name_key
 from gateway.errors import Denied
-from gateway.office.accounts import reading
+from gateway.office.accounts import acting
 from gateway.office.domain.listing import Line
-from gateway.office.domain.right import Manner, Right
-from gateway.office.web import moments, people
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.web import dates, visits
 from gateway.office.web.routes import Needs
-from gateway.office.web.visit import Visit
+from gateway.office.web.visits import Visit
+from gateway.words import labels
 
 SEES = (Needs(right=Right.SEE_CONTENT),)
 # Whoever may have content at all; an order's number is asked for where one is needed.
@@ -55,7 +61,11 @@ class Found:
     @property
     def last(self) -> Event | None:
         return max(
-            (each for each in self.events if each.principal_id != people.NODE and each.kind in _ACTS),
+            (
+                each
+                for each in self.events
+                if each.principal_id != visits.NODE_ITSELF and each.kind in _ACTS_TOLD
+            ),
             key=lambda each: (each.at, each.id),
             default=None,
         )
@@ -65,7 +75,7 @@ class Found:
         return self.line is not None and self.line.is_overdue(now) and delivery.state in ("sent", "delivered")
 
 
-_ACTS = frozenset(
+_ACTS_TOLD = frozenset(
     {
         *(EventKind.MESSAGE_ACCEPTED, EventKind.MESSAGE_QUEUED, EventKind.MESSAGE_CANCELLED),
         *(EventKind.REQUEST_ASKED, EventKind.REQUEST_ANSWERED, EventKind.MESSAGE_URGED),
@@ -103,9 +113,9 @@ async def find(visit: Visit) -> Found:
         )
 
 
-async def read(visit: Visit, document: OutgoingDocument, file: str) -> None:
+async def note_read(visit: Visit, document: OutgoingDocument, file: str) -> None:
     """Written down before content is given out."""
-    await reading.read(
+    await acting.note_reading(
         visit.deps.accounts,
         visit.person,
         document.id,
@@ -115,8 +125,8 @@ async def read(visit: Visit, document: OutgoingDocument, file: str) -> None:
     )
 
 
-async def names(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
-    return await people.names(visit, principals, "outgoing.by")
+async def names_told(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
+    return await visits.names_of(visit, principals, "outgoing.by")
 
 
 async def conflict(visit: Visit, found: Found) -> str:
@@ -124,10 +134,337 @@ async def conflict(visit: Visit, found: Found) -> str:
     last = found.last
     if last is None or visit.form.text("seen") == found.mark:
         return ""
-    who = (await names(visit, [last.principal_id]))[last.principal_id]
-    return visit.say("notice.changed_by", person=who, time=moments.clock(last.at, visit.deps.clock.now()))
+    who = (await names_told(visit, [last.principal_id]))[last.principal_id]
+    return visit.say("notice.changed_by", person=who, time=dates.clock_text(last.at, visit.deps.clock.now()))
 
 
 def heading(visit: Visit, key: str) -> str:
     """What the page of an act is called: as its button, which alone says that there is a page to come."""
     return visit.say(key).removesuffix("…")
+
+
+MAY_ISSUE = (Right.ISSUE, (Manner.YES,))
+MAY_RECALL = (Right.RECALL, (Manner.RECORDED,))
+MAY_URGE = (Right.URGE, (Manner.YES,))
+MAY_PRINT = (Right.SEE_CONTENT, (Manner.YES, Manner.OWN))
+# Of these the same bytes may go once more; the others have them, or have turned them down.
+SENT_AGAIN = frozenset({"failed", "sent", "sending", "delivered"})
+_GONE = frozenset({"cancelled", "paper", "rejected", "request_agreed"})
+_NEVER_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
+_WHOLE = (Kind.DOCUMENT, Kind.REPLACEMENT)
+_OPEN = frozenset({"recall_asked", "take_back_asked", "update_asked"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """`why` is the key of the reason against it; empty where it can be done. `letter` is the key that opens its page."""
+
+    key: str
+    path: str
+    why: str = ""
+    letter: str = ""
+
+
+def acts_of(found: Found, now: datetime, may: Callable[[Right, Collection[Manner]], bool]) -> tuple[Act, ...]:
+    """In the order of the page. What the person has no right to is left out."""
+    made = (
+        (MAY_ISSUE, Act(key="resend", path=f"{found.path}/gui-lai", why=no_resend(found), letter="r")),
+        (MAY_ISSUE, Act(key="anew", path=f"{found.path}/sua-lai", why=no_anew(found))),
+        (MAY_ISSUE, Act(key="further", path=f"{found.path}/gui-them", why=no_further(found))),
+        (MAY_URGE, Act(key="urge", path=f"{found.path}/don-doc", why=no_urging(found, now))),
+        (MAY_RECALL, Act(key="recall", path=f"{found.path}/thu-hoi", why=no_recall(found))),
+        (
+            MAY_RECALL,
+            Act(key="update", path=f"/phat-hanh?cap-nhat={found.document.id}", why=no_update(found)),
+        ),
+        (
+            MAY_RECALL,
+            Act(key="replace", path=f"/phat-hanh?thay-the={found.document.id}", why=no_change(found)),
+        ),
+        (
+            MAY_RECALL,
+            Act(key="correct", path=f"/phat-hanh?dinh-chinh={found.document.id}", why=no_change(found)),
+        ),
+        (MAY_ISSUE, Act(key="cancel", path=f"{found.path}/huy-gui", why=no_cancel(found))),
+        (MAY_PRINT, Act(key="slip", path=f"{found.path}/phieu-gui", why=no_slip(found))),
+    )
+    fitting = (each for each in made if each[1].key != "anew" or not each[1].why)
+    return tuple(act for (right, manners), act in fitting if may(right, manners))
+
+
+def no_resend(found: Found) -> str:
+    if why := _not_away(found):
+        return why
+    if not resendable(found):
+        states = {each.state for each in found.deliveries}
+        return "outgoing.why.all_gone" if states <= _GONE else "outgoing.why.all_have_it"
+    return ""
+
+
+def resendable(found: Found) -> Sequence[Delivery]:
+    return [each for each in found.deliveries if each.state in SENT_AGAIN]
+
+
+def no_anew(found: Found) -> str:
+    """Only there where somebody refused it."""
+    refused = any(each.state == "rejected" for each in found.deliveries)
+    return _not_away(found) if refused else "outgoing.why.nobody_refused"
+
+
+def no_further(found: Found) -> str:
+    return _not_away(found)
+
+
+def no_urging(found: Found, now: datetime) -> str:
+    return "" if late_deliveries(found, now) else "outgoing.why.nobody_late"
+
+
+def late_deliveries(found: Found, now: datetime) -> Sequence[Delivery]:
+    return [each for each in found.deliveries if found.is_late(each, now)]
+
+
+def no_recall(found: Found) -> str:
+    document = found.document
+    if document.kind not in _WHOLE:
+        return "outgoing.why.part"
+    if document.state is not OutState.PACKED:
+        return "outgoing.why.not_left"
+    if not recallable(found):
+        if any(each.state in _OPEN for each in found.deliveries):
+            return "outgoing.why.request_open"
+        return "outgoing.why.not_left" if _all_in(found, _NEVER_LEFT) else "outgoing.why.all_gone"
+    return ""
+
+
+def recallable(found: Found) -> Sequence[Delivery]:
+    """Whom a recall may ask: who has it, and has no other request to answer."""
+    return [
+        each
+        for each in found.deliveries
+        if each.state not in _NEVER_LEFT | _OPEN | {"request_agreed", "rejected"}
+        and not _is_asked(found, each)
+    ]
+
+
+def no_update(found: Found) -> str:
+    if why := no_change(found):
+        return why
+    return "outgoing.why.request_open" if any(each.state in _OPEN for each in found.deliveries) else ""
+
+
+def no_change(found: Found) -> str:
+    return _not_away(found)
+
+
+def no_cancel(found: Found) -> str:
+    state = found.document.state
+    if state is OutState.CANCELLED:
+        return "outgoing.why.cancelled"
+    if state in (OutState.DRAFT, OutState.BLOCKED):
+        return ""
+    if any(each.state not in ("queued", "failed", "paper") for each in found.deliveries):
+        return "outgoing.why.on_axis"
+    return ""
+
+
+def no_slip(found: Found) -> str:
+    if found.document.is_sealed:
+        return "outgoing.why.sealed"
+    return "outgoing.why.draft" if found.document.state is OutState.DRAFT else ""
+
+
+def _not_away(found: Found) -> str:
+    document = found.document
+    if document.is_sealed:
+        return "outgoing.why.sealed"
+    if document.kind not in _WHOLE:
+        return "outgoing.why.part"
+    return "" if document.state is OutState.PACKED else "outgoing.why.not_sent"
+
+
+def _all_in(found: Found, states: Collection[str]) -> bool:
+    return all(each.state in states for each in found.deliveries)
+
+
+def _is_asked(found: Found, delivery: Delivery) -> bool:
+    return open_request(fold_delivery(found.facts.get(delivery.id, ()))) is not None
+
+
+_BAD = frozenset({"failed", "rejected", "request_refused", "unknown", "blocked"})
+# Nothing has come back yet: neither 01 nor anything after it.
+SILENT_STATES = frozenset({"queued", "sending", "sent"})
+_TRANSPORT_TEXTS = frozenset({"queued", "sent", "failed", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One line of a timeline. `who` is `node`, `them`, or the name of a person of theirs or ours, with `staff` to reach;
+    `packet` is the part of an address that opens the signed packet behind it."""
+
+    at: datetime | None
+    word: str
+    text: str
+    stated: datetime | None = None
+    skewed: bool = False
+    who: str = ""
+    staff: Staff | None = None
+    note: str = ""
+    packet: str = ""
+    proved: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientRow:
+    """`took` is how long it was from the axis to its taking in; `late` that it should have taken it in by now."""
+
+    delivery: Delivery
+    word: str
+    text: str
+    late: bool
+    at: datetime | None = None
+    note: str = ""
+    took: timedelta | None = None
+    marks: tuple[str, ...] = ()
+    lines: tuple[Moment, ...] = field(default=(), repr=False)
+
+
+def recipient_rows(found: Found, now: datetime, lang: str) -> list[RecipientRow]:
+    made = [_recipient_row(found, each, now, lang) for each in found.deliveries]
+    return sorted(
+        made, key=lambda row: (not _is_bad(row), not row.late, name_key(_recipient_name(row.delivery)))
+    )
+
+
+def state_counts(made: Sequence[RecipientRow]) -> dict[str, int]:
+    """How many stand in each state, in the order of the rows."""
+    found: dict[str, int] = {}
+    for row in made:
+        found[row.word] = found.get(row.word, 0) + 1
+    return found
+
+
+def count_silent(made: Sequence[RecipientRow]) -> int:
+    return sum(row.word in SILENT_STATES for row in made)
+
+
+def plain_note(text: str | None) -> str:
+    """What a person wrote in a status, without the packet id that every answer ends with for machines."""
+    reference = labels.say("status.reference", "vi", packet="").strip()
+    return (text or "").partition(reference)[0].rstrip(" ·")
+
+
+def _recipient_row(found: Found, delivery: Delivery, now: datetime, lang: str) -> RecipientRow:
+    facts = sorted(found.facts.get(delivery.id, ()), key=lambda each: each.at)
+    shown = _fact_shown(facts, delivery.state)
+    sent = next((each.at for each in facts if each.code == "sent"), None)
+    taken = next((each.at for each in facts if each.track is Track.BUSINESS and each.code == "03"), None)
+    late = found.is_late(delivery, now)
+    lines = [_fact_moment(each, delivery, found, lang, _nth(each, facts)) for each in facts]
+    lines += [_urged_moment(each, lang) for each in found.events if _is_about(each, delivery)]
+    lines.sort(key=lambda each: each.at or now)
+    if late and found.line is not None and found.line.due_at is not None:
+        lines.append(
+            Moment(at=None, word="late", text=labels.say("outgoing.late", lang), stated=found.line.due_at)
+        )
+    return RecipientRow(
+        delivery=delivery,
+        word=delivery.state,
+        text=labels.say(f"state.{delivery.state}", lang, code=""),
+        late=late,
+        at=shown.at if shown is not None else delivery.updated_at,
+        note=" · ".join(_fact_notes(shown, lang))
+        if shown is not None and shown.track is not Track.TRANSPORT
+        else "",
+        took=taken - sent if sent is not None and taken is not None and taken >= sent else None,
+        marks=tuple(labels.mark_text(each, lang) for each in delivery.marks),
+        lines=tuple(lines),
+    )
+
+
+def _is_bad(row: RecipientRow) -> bool:
+    return row.word in _BAD
+
+
+def _recipient_name(delivery: Delivery) -> str:
+    return delivery.recipient.name or delivery.recipient.code
+
+
+def _fact_shown(facts: Sequence[Fact], state: str) -> Fact | None:
+    """The newest fact that says the word which is shown; else the newest of all."""
+    fitting = [each for each in facts if _fact_key(each) == state]
+    return (fitting or list(facts))[-1] if facts else None
+
+
+def _fact_key(fact: Fact) -> str:
+    if fact.track is Track.TRANSPORT:
+        return fact.code
+    if fact.track is Track.REQUEST and fact.code == "asked":
+        return f"{fact.request_kind}_asked"
+    return CODES[fact.code].key if fact.code in CODES else "unknown"
+
+
+def _nth(fact: Fact, facts: Sequence[Fact]) -> int:
+    """The how-manieth of its kind it is."""
+    return sum(each.code == fact.code and each.at <= fact.at for each in facts)
+
+
+def _fact_moment(fact: Fact, delivery: Delivery, found: Found, lang: str, nth: int) -> Moment:
+    ours = fact.track is Track.TRANSPORT or (
+        fact.track is Track.REQUEST and fact.code in ("asked", "withdrawn")
+    )
+    is_own_time = ours or fact.stated_at is None
+    word = _fact_key(fact)
+    return Moment(
+        at=fact.at,
+        stated=None if is_own_time else fact.stated_at,
+        skewed=not is_own_time and is_skewed(fact),
+        who="node" if ours else "them",
+        staff=fact.staff,
+        word=word,
+        text=_fact_text(fact, word, lang),
+        note=" · ".join(_fact_notes(fact, lang, nth)),
+        packet=_fact_packet(fact, delivery, found, ours),
+        proved=fact.proved,
+    )
+
+
+def _fact_text(fact: Fact, word: str, lang: str) -> str:
+    if fact.track is Track.REQUEST and fact.code == "withdrawn":
+        return labels.say("request.withdrawn", lang)
+    text = labels.say(f"state.{word}", lang, code=fact.code)
+    return f"{text} ({fact.code})" if fact.code in CODES else text
+
+
+def _fact_notes(fact: Fact, lang: str, nth: int = 1) -> list[str]:
+    said = [plain_note(fact.reason), plain_note(fact.note)]
+    if fact.track is Track.TRANSPORT and fact.code in _TRANSPORT_TEXTS:
+        said.insert(0, labels.say(f"outgoing.step.{fact.code}", lang, n=nth))
+    return [each for each in dict.fromkeys(said) if each]
+
+
+def _fact_packet(fact: Fact, delivery: Delivery, found: Found, ours: bool) -> str:
+    if ours:
+        digest = found.document.envelope_digest
+        return (
+            f"{digest}"
+            if digest is not None and fact.track is Track.TRANSPORT and fact.code == "sent"
+            else ""
+        )
+    if fact.packet_digest is None:
+        return ""
+    return f"{fact.packet_digest}?noi-nhan={delivery.recipient.code}"
+
+
+def _is_about(event: Event, delivery: Delivery) -> bool:
+    is_urging = event.kind is EventKind.MESSAGE_URGED
+    return is_urging and str(event.data.get("to", "")).casefold() == delivery.recipient.code.casefold()
+
+
+def _urged_moment(event: Event, lang: str) -> Moment:
+    return Moment(
+        at=event.at,
+        word="urged",
+        who=str(event.data.get("person", "")),
+        text=labels.say("outgoing.urged", lang),
+        note=labels.say(f"outgoing.urge.how.{event.data.get('how', 'other')}", lang),
+    )

@@ -1,0 +1,209 @@
+"""How what a PDF says is shown to programs, the same for documents sent and received. Signatures inside it. In:
+verdicts and legal value. Out: the members `legal_value`, `legal_value_text` and `signatures`. What was read from it.
+In: fields and recipients as they were found. Out: fields with how sure each is, and recipients with offers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from pydantic import Field
+
+from gateway.api.shapes import Moment, Told, stamp
+from gateway.api.words import Lang, code_text, say
+from gateway.domain.pdf import Found, PdfFields
+from gateway.domain.registry import AgencyEntry, Offer
+from gateway.domain.signatures import FileVerdict, LegalValue, SignerVerdict
+from gateway.words import labels
+
+
+class PdfSignerOut(Told):
+    """One signature: who, when by their own word and by a trusted timestamp, and whether it holds."""
+
+    name: str
+    organisation: str
+    role: str | None = Field(description="agency or person; null where there is no certificate to tell by")
+    claimed_at: Moment | None = Field(description="By the signer's own clock: proves nothing")
+    trusted_at: Moment | None = Field(description="By a trusted timestamp")
+    verdict: str = Field(description="valid, invalid or unknown, for the time that is proved")
+    verdict_text: str
+    why: str | None
+    why_text: str | None
+    now: str = Field(description="The same for the day on which it was checked last")
+    now_why: str | None
+    serial: str
+    issuer: str
+    copy_form: str | None = Field(description="SY, TrS or SL where the signature makes an electronic copy")
+
+
+class FileSignaturesOut(Told):
+    """The signatures of one file; the verdict is that of the worst."""
+
+    n: int
+    file: str
+    verdict: str = Field(description="valid, invalid, unknown or unsigned")
+    verdict_text: str
+    why: str | None
+    why_text: str | None
+    signers: list[PdfSignerOut]
+
+
+def signatures(verdicts: Sequence[FileVerdict], lang: Lang) -> list[FileSignaturesOut]:
+    """Every file whose signatures were looked at."""
+    return [
+        FileSignaturesOut(
+            n=each.n,
+            file=each.file,
+            verdict=each.verdict,
+            verdict_text=say(f"signature.{each.verdict}", lang),
+            why=each.why,
+            why_text=code_text(each.why, lang),
+            signers=[_signer(one, lang) for one in each.signers],
+        )
+        for each in verdicts
+    ]
+
+
+def legal_value_text(value: LegalValue | None, lang: Lang) -> str:
+    """What a document is worth beside paper, in words."""
+    return say(f"legal.{value or 'unknown'}", lang)
+
+
+def _signer(one: SignerVerdict, lang: Lang) -> PdfSignerOut:
+    return PdfSignerOut(
+        name=one.name,
+        organisation=one.organisation,
+        role=one.role,
+        claimed_at=one.claimed_at,
+        trusted_at=one.trusted_at,
+        verdict=one.verdict,
+        verdict_text=say(f"signature.{one.verdict}", lang),
+        why=one.why,
+        why_text=code_text(one.why, lang),
+        now=one.now,
+        now_why=one.now_why,
+        serial=one.serial,
+        issuer=one.issuer,
+        copy_form=one.copy_form,
+    )
+
+
+# Fields of the domain and their names in the API, which are those of a message.
+FIELD_NAMES = {
+    "number": "number",
+    "symbol": "symbol",
+    "issued_on": "date",
+    "type_key": "type",
+    "subject": "subject",
+    "signer": "signer_name",
+    "title": "signer_title",
+    "competence": "signer_competence",
+    "pages": "pages",
+    "signed_at": "signed_at",
+    "recipients": "recipients_block",
+}
+
+
+class PlaceOut(Told):
+    """In points (1/72 inch) from the top-left corner of the page as it is seen."""
+
+    page: int
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class FieldOut(Told):
+    """One field as it stands in the file."""
+
+    value: str | int | None
+    sure: str = Field(description="`sure`, `doubtful` (a person must look), or `none`")
+    why: str | None = Field(description="What speaks against it")
+    why_text: str | None
+    place: PlaceOut | None
+
+
+class FieldsOut(Told):
+    """Every field that a message has and a document shows."""
+
+    number: FieldOut
+    symbol: FieldOut
+    date: FieldOut
+    type: FieldOut
+    subject: FieldOut
+    signer_name: FieldOut
+    signer_title: FieldOut
+    signer_competence: FieldOut
+    pages: FieldOut
+    signed_at: FieldOut
+    recipients_block: FieldOut
+
+
+class OfferedOut(Told):
+    """An agency that a recipient is, or may be."""
+
+    code: str
+    name: str
+    parent: str | None
+
+
+class OfferOut(Told):
+    """One recipient as it is written, and what it was understood as."""
+
+    text: str
+    kind: str
+    kind_text: str
+    settled: bool = Field(description="False: a person must choose")
+    role: str | None
+    group: str | None
+    agencies: list[OfferedOut]
+
+
+def fields(found: PdfFields, lang: str) -> FieldsOut:
+    return FieldsOut.model_validate({FIELD_NAMES[name]: field(one, lang) for name, one in found.named()})
+
+
+def field(one: Found[object], lang: str) -> FieldOut:
+    place = None
+    if one.page is not None and one.area is not None:
+        area = one.area
+        place = PlaceOut(
+            page=one.page,
+            left=area.left,
+            top=area.top,
+            width=round(area.width, 2),
+            height=round(area.height, 2),
+        )
+    return FieldOut(
+        value=field_value(one.value),
+        sure=one.sure,
+        why=one.why,
+        why_text=labels.say(f"doubt.{one.why}", lang) if one.why else None,
+        place=place,
+    )
+
+
+def field_value(value: object) -> str | int | None:
+    """A value as JSON has it."""
+    if isinstance(value, datetime):
+        return stamp(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return value if isinstance(value, int) or value is None else str(value)
+
+
+def offer(one: Offer, lang: str) -> OfferOut:
+    return OfferOut(
+        text=one.item.text,
+        kind=one.kind,
+        kind_text=labels.say(f"offer.{one.kind}", lang),
+        settled=one.settled,
+        role=one.item.role,
+        group=one.group,
+        agencies=[_agency(each) for each in one.agencies],
+    )
+
+
+def _agency(entry: AgencyEntry) -> OfferedOut:
+    return OfferedOut(code=entry.code, name=entry.name, parent=entry.parent)

@@ -1,0 +1,411 @@
+"""Outgoing documents as a program writes them. Created: sent, kept as drafts, checked only, or sent as an update or a
+replacement of another. In: a multipart call, streamed into the tray. Out: 202 once everything is durable, or every
+reason against it; a repeat under the same Idempotency-Key gets the first answer again. Acts on one that is there: send
+a draft, cancel, send again, recall; each honours If-Match, and a recall creates a packet and so needs an
+Idempotency-Key too. A signed PDF read for the form of a new one: number, symbol, date, type, abstract, signer, each
+with how sure it is, and recipients with the codes that they may be; nothing of it is stored."""
+
+from __future__ import annotations
+
+import json
+
+from aiohttp import web
+from pydantic import Field
+
+from gateway.api import message_view, pdf_view, routes
+from gateway.api.asking import read_file, read_order
+from gateway.api.call import Call, once
+from gateway.api.message_view import Message, RecipientOut, WarningOut
+from gateway.api.models import MessageIn, NothingIn, RecallIn, ReplaceIn, ResendIn, SendIn, UpdateIn
+from gateway.api.pdf_view import FieldsOut, OfferOut
+from gateway.api.problems import reasons_told
+from gateway.api.routes import BASE, Body, Route
+from gateway.api.shapes import RuleWord, Told
+from gateway.api.words import Lang
+from gateway.domain.account import ApiScope
+from gateway.domain.document import Kind, OutgoingDocument
+from gateway.errors import NotFound
+from gateway.outgoing import manage
+from gateway.outgoing.accept import accept, validate
+from gateway.outgoing.addressing import read_document
+from gateway.outgoing.intake import Accepted, Once, Order, tray
+from gateway.outgoing.recall import recall as ask_recall
+from gateway.policy.pdf_fields import is_complete
+
+
+class ProblemItem(Told):
+    """One reason against it."""
+
+    pointer: str
+    code: RuleWord
+    detail: str
+    suggest: str | None
+
+
+class Validated(Told):
+    """What sending would say; nothing was stored."""
+
+    allowed: bool
+    problems: list[ProblemItem]
+    warnings: list[WarningOut]
+    recipients: list[RecipientOut] = Field(description="As they would be addressed today")
+
+
+async def create(call: Call) -> web.Response:
+    async with tray(call.deps.out) as held:
+        asked = await read_order(call.request, MessageIn, held, call.deps.options)
+        call = call.with_body(asked)
+        order = Order(draft=asked.value.to_draft(), send=asked.value.send, confirm=tuple(asked.value.confirm))
+        accepted = await accept(call.deps.out, call.scope(), order, held, _once(call))
+    return _answer(call, accepted)
+
+
+async def check_only(call: Call) -> web.Response:
+    async with tray(call.deps.out) as held:
+        asked = await read_order(call.request, MessageIn, held, call.deps.options)
+        order = Order(draft=asked.value.to_draft(), send=asked.value.send, confirm=tuple(asked.value.confirm))
+        draft, verdict = await validate(call.deps.out, call.scope(), order, held)
+    warnings = message_view.told_warnings(verdict.warnings, call.lang)
+    if asked.normalized:
+        warnings.append(message_view.normal_form(call.lang))
+    told = Validated(
+        allowed=verdict.allowed,
+        problems=[ProblemItem.model_validate(each) for each in reasons_told(verdict.reasons, call.lang)],
+        warnings=warnings,
+        recipients=[message_view.recipient(each, "draft", call.lang) for each in draft.recipients],
+    )
+    return call.tell(told)
+
+
+async def update(call: Call) -> web.Response:
+    return await _change(call, Kind.UPDATE, UpdateIn)
+
+
+async def replacement(call: Call) -> web.Response:
+    return await _change(call, Kind.REPLACEMENT, ReplaceIn)
+
+
+async def _change(call: Call, kind: Kind, model: type[UpdateIn] | type[ReplaceIn]) -> web.Response:
+    parent = await _parent(call)
+    async with tray(call.deps.out) as held:
+        asked = await read_order(call.request, model, held, call.deps.options)
+        call = call.with_body(asked)
+        order = Order(
+            draft=asked.value.to_draft(),
+            send=asked.value.send,
+            kind=kind,
+            parent_id=parent.id,
+            change=asked.value.to_change(parent),
+            confirm=tuple(asked.value.confirm),
+        )
+        accepted = await accept(call.deps.out, call.scope(), order, held, _once(call))
+    return _answer(call, accepted)
+
+
+async def _parent(call: Call) -> OutgoingDocument:
+    """The document that is changed, in the version that the caller saw."""
+    async with call.deps.store.read(call.scope()) as work:
+        parent = await work.outgoing.get(call.path("id"))
+    call.check_version(parent.version)
+    return parent
+
+
+def _once(call: Call) -> Once:
+    return Once(
+        owner=call.caller.key.principal.id,
+        key=call.idempotency_key(),
+        method=call.request.method,
+        path=call.request.path,
+        meta=call.canonical,
+        render=lambda accepted: (202, render(accepted, call.lang, normalized=call.normalized)),
+    )
+
+
+def render(accepted: Accepted, lang: Lang, *, normalized: bool) -> str:
+    """The body of a 202, as it is stored for repeats too."""
+    told = message_view.message(
+        known(accepted), accepted.deliveries, lang, warnings=accepted.warnings, normalized=normalized
+    )
+    return told.model_dump_json(by_alias=True)
+
+
+def known(accepted: Accepted) -> OutgoingDocument:
+    if accepted.document is None:
+        raise NotFound("the first answer is there, its document is not")
+    return accepted.document
+
+
+def _answer(call: Call, accepted: Accepted) -> web.Response:
+    if accepted.replayed is not None:
+        status, body = accepted.replayed
+        call.headers["Idempotency-Replayed"] = "true"
+        call.headers["Location"] = json.loads(body)["links"]["self"]
+        return call.tell_text(body, status=status)
+    document = known(accepted)
+    call.headers["Location"] = f"{BASE}/messages/{document.id}"
+    body = render(accepted, call.lang, normalized=call.normalized)
+    return call.tell_text(body, status=202, version=document.version)
+
+
+SEND = (ApiScope.MESSAGES_SEND,)
+_FAILS = (400, 409, 413, 415, 422)
+
+CREATE_ROUTES = (
+    Route(
+        method="POST",
+        path=f"{BASE}/messages",
+        name="createMessage",
+        tag="messages",
+        handler=create,
+        summary="Send a document, or keep a draft",
+        text="The part `meta` (JSON) comes first, then one part per file, named by its role or listed in `meta.files`. "
+        "202 means: durable, and on its way. The example is of the agency Z91.07 of `gateway demo`.",
+        scopes=SEND,
+        creates=True,
+        body=Body.PARTS,
+        asks=MessageIn,
+        answer=Message,
+        status=202,
+        fails=_FAILS,
+        sample=routes.sample_message,
+        headers=("ETag", "Location"),
+    ),
+    Route(
+        method="POST",
+        path=f"{BASE}/messages:validate",
+        name="validateMessage",
+        tag="messages",
+        handler=check_only,
+        summary="Every check, nothing stored",
+        scopes=SEND,
+        body=Body.PARTS,
+        asks=MessageIn,
+        answer=Validated,
+        fails=(400, 413, 415, 422),
+        sample=routes.sample_message,
+    ),
+    Route(
+        method="POST",
+        path=f"{BASE}/messages/{{id}}/update",
+        name="updateMessage",
+        tag="messages",
+        handler=update,
+        summary="Send an update of a sent document (packet type 2)",
+        scopes=SEND,
+        creates=True,
+        changes=True,
+        body=Body.PARTS,
+        asks=UpdateIn,
+        answer=Message,
+        status=202,
+        fails=(*_FAILS, 404, 412),
+        sample=routes.sample_update,
+        headers=("ETag", "Location"),
+    ),
+    Route(
+        method="POST",
+        path=f"{BASE}/messages/{{id}}/replace",
+        name="replaceMessage",
+        tag="messages",
+        handler=replacement,
+        summary="Send a document in the place of a sent one (packet type 3)",
+        scopes=SEND,
+        creates=True,
+        changes=True,
+        body=Body.PARTS,
+        asks=ReplaceIn,
+        answer=Message,
+        status=202,
+        fails=(*_FAILS, 404, 412),
+        sample=routes.sample_replacement,
+        headers=("ETag", "Location"),
+    ),
+)
+
+
+async def send(call: Call) -> web.Response:
+    document = await manage.send_draft(
+        call.deps.out,
+        call.scope(),
+        call.path("id"),
+        expect_version=call.expected_version(),
+        confirm=tuple(call.body_of(SendIn).confirm),
+    )
+    return await _told(call, document)
+
+
+async def cancel(call: Call) -> web.Response:
+    document = await manage.cancel(
+        call.deps.out, call.scope(), call.path("id"), expect_version=call.expected_version()
+    )
+    return await _told(call, document)
+
+
+async def delete_draft(call: Call) -> web.Response:
+    document = await manage.discard_draft(
+        call.deps.out, call.scope(), call.path("id"), expect_version=call.expected_version()
+    )
+    return await _told(call, document)
+
+
+async def resend(call: Call) -> web.Response:
+    wanted = call.body_of(ResendIn).recipients
+    async with call.deps.store.read(call.scope()) as work:
+        call.check_version((await work.outgoing.get(call.path("id"))).version)
+    document = await manage.resend(call.deps.out, call.scope(), call.path("id"), wanted)
+    return await _told(call, document)
+
+
+async def recall(call: Call) -> web.Response:
+    asked = call.body_of(RecallIn)
+
+    async def act() -> str:
+        document = await ask_recall(
+            call.deps.out,
+            call.scope(),
+            call.path("id"),
+            reason=asked.reason,
+            approved_by=asked.approved_by,
+            notice_no=asked.notice_no,
+            take_back=asked.form == "take_back",
+            recipients=asked.recipients,
+            expect_version=call.expected_version(),
+        )
+        return (await _view(call, document)).model_dump_json(by_alias=True)
+
+    return await once(call, act)
+
+
+async def _told(call: Call, document: OutgoingDocument) -> web.Response:
+    return call.tell(await _view(call, document), version=document.version)
+
+
+async def _view(call: Call, document: OutgoingDocument) -> Message:
+    async with call.deps.store.read(call.scope()) as work:
+        deliveries = await work.deliveries.of(document.id)
+    return message_view.message(document, deliveries, call.lang, normalized=call.normalized)
+
+
+ACT_ROUTES = (
+    Route(
+        method="POST",
+        path=f"{BASE}/messages/{{id}}/send",
+        name="sendDraft",
+        tag="messages",
+        handler=send,
+        summary="Send a draft; it is checked anew",
+        scopes=SEND,
+        changes=True,
+        body=Body.JSON,
+        asks=SendIn,
+        answer=Message,
+        fails=(404, 409, 412, 422),
+        headers=("ETag",),
+    ),
+    Route(
+        method="DELETE",
+        path=f"{BASE}/messages/{{id}}",
+        name="deleteDraft",
+        tag="messages",
+        handler=delete_draft,
+        summary="Let go of a draft; its files are dropped, and it is kept as cancelled",
+        scopes=SEND,
+        changes=True,
+        answer=Message,
+        fails=(404, 409, 412),
+        headers=("ETag",),
+    ),
+    Route(
+        method="POST",
+        path=f"{BASE}/messages/{{id}}/cancel",
+        name="cancelMessage",
+        tag="messages",
+        handler=cancel,
+        summary="Stop it before it leaves",
+        scopes=SEND,
+        changes=True,
+        body=Body.JSON,
+        asks=NothingIn,
+        answer=Message,
+        fails=(404, 409, 412),
+        headers=("ETag",),
+    ),
+    Route(
+        method="POST",
+        path=f"{BASE}/messages/{{id}}/resend",
+        name="resendMessage",
+        tag="messages",
+        handler=resend,
+        summary="Send the same packet again, to those named or to all whose sending failed",
+        scopes=SEND,
+        changes=True,
+        body=Body.JSON,
+        asks=ResendIn,
+        answer=Message,
+        fails=(400, 404, 409, 412),
+        sample=routes.sample_resending,
+        headers=("ETag",),
+    ),
+    Route(
+        method="POST",
+        path=f"{BASE}/messages/{{id}}/recall",
+        name="recallMessage",
+        tag="messages",
+        handler=recall,
+        summary="Ask every recipient to cancel the document",
+        text="`form: notice` sends a recall notice (packet type 1) and needs `approved_by` and `notice_no`; "
+        "`take_back` sends the bare status 13. 409 while an earlier request is open.",
+        scopes=SEND,
+        creates=True,
+        changes=True,
+        body=Body.JSON,
+        asks=RecallIn,
+        answer=Message,
+        status=202,
+        fails=(400, 404, 409, 412, 422),
+        sample=routes.sample_recall,
+    ),
+)
+
+
+class ReadOut(Told):
+    """What a PDF says of itself."""
+
+    name: str
+    size: int
+    complete: bool = Field(description="Every field that a message needs was found and is sure")
+    fields: FieldsOut
+    recipients: list[OfferOut]
+    signatures: str | None = Field(description="The verdict on them: valid, invalid, unknown or unsigned")
+
+
+async def read_pdf(call: Call) -> web.Response:
+    async with tray(call.deps.out) as held:
+        await read_file(call.request, held, call.deps.options)
+        found = await read_document(call.deps.out, call.deps.directory, call.scope(), held)
+    told = ReadOut(
+        name=found.name,
+        size=found.size,
+        complete=is_complete(found.fields),
+        fields=pdf_view.fields(found.fields, call.lang),
+        recipients=[pdf_view.offer(each, call.lang) for each in found.offers],
+        signatures=found.verdict.verdict if found.verdict else None,
+    )
+    return call.tell(told)
+
+
+READ_ROUTES = (
+    Route(
+        method="POST",
+        path=f"{BASE}/messages:read",
+        name="readDocument",
+        tag="messages",
+        handler=read_pdf,
+        summary="The fields of a signed PDF, to be confirmed by a person; nothing stored",
+        text="One part, `lead`. A field that is not `sure` must be looked at: see `why`.",
+        scopes=(ApiScope.MESSAGES_SEND,),
+        body=Body.FILE,
+        answer=ReadOut,
+        fails=(400, 413, 415, 422),
+    ),
+)

@@ -1,0 +1,161 @@
+"""Wires what decides whether something may pass. The settings as the rules want them: what may be sent, whom to trust
+how long, how large an envelope may be; frozen values that are handed to the policies. What judges certificates:
+anchors, answers about revocation, and whom the node asks for them: a `Trust` that knows what was answered, and the
+loop that asks. What keeps harm out: the scanner for malware and the sealed hold. Nothing runs on import."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gateway.domain.document import DeliveryMode
+from gateway.domain.office_calendar import SHIPPED, OfficeCalendar
+from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.errors import Misconfigured
+from gateway.holding import HoldDesk
+from gateway.incoming.desk import InDesk
+from gateway.policy import timers
+from gateway.policy.profile import Profile
+from gateway.policy.trust import TrustPolicy
+from gateway.ports import Blobs, CalendarDays, Clock, Pool, RevocationAnswers, Scanner, Store, Vault
+from gateway.registry.directory import SqlDirectory
+from gateway.settings import Settings
+from gateway.settings.options import DELIVERY_MODES
+from gateway.store.vault import FileVault
+from gateway.trust import authorities
+from gateway.trust.authorities import Authorities
+from gateway.trust.clamav import ClamScanner, NoScanner, ScanLimits, read_address
+from gateway.trust.evidence import AnswerFiles, Answers, Trust
+from gateway.trust.hold_seal import RecipientSealer
+from gateway.trust.pdf_signatures import sandbox
+from gateway.trust.pdf_signatures.sandbox import PdfSandbox
+from gateway.workers.revocation import Asking
+
+MB = 1024 * 1024
+
+
+def profile(settings: Settings) -> Profile:
+    """The rules' numbers, with the sizes of this node."""
+    return Profile(
+        max_file_bytes=settings.limits.file_mb * MB,
+        max_document_bytes=settings.limits.document_mb * MB,
+        revocation_grace=timedelta(hours=settings.trust.revocation_grace_h),
+        scan_required=settings.scanner.required == "yes",
+        max_quarantine_bytes=settings.limits.quarantine_mb * MB,
+        unsigned_lead=_unsigned_lead(settings),
+        recall_approval=settings.rules.recall_approval,
+        delivery_modes=_delivery_modes(settings),
+        pdf_roles=sandbox.read_roles(settings.trust.folder / "pdf"),
+    )
+
+
+def _delivery_modes(settings: Settings) -> dict[str, DeliveryMode]:
+    """The head's own list of what goes on paper (R6); its form was checked when it was read."""
+    told = DELIVERY_MODES.read(settings.rules.delivery_modes) or {}
+    return {key: DeliveryMode(word) for key, word in told.items()}
+
+
+def _unsigned_lead(settings: Settings) -> str:
+    """What was set; otherwise a node that can tell a good signature asks for one."""
+    if settings.rules.unsigned_lead != "auto":
+        return settings.rules.unsigned_lead
+    return "refuse" if (settings.trust.folder / "pdf" / "ca.pem").is_file() else "warn"
+
+
+def trust_policy(settings: Settings) -> TrustPolicy:
+    """How long we bear not knowing."""
+    return TrustPolicy(revocation_grace=timedelta(hours=settings.trust.revocation_grace_h))
+
+
+def xml_policy(settings: Settings) -> XmlPolicy:
+    """What an envelope may be on this node's axis."""
+    return XmlPolicy(limits=Limits(max_bytes=settings.limits.envelope_mb * MB))
+
+
+def office_hours(settings: Settings, calendar: CalendarDays) -> Callable[[], Awaitable[OfficeCalendar]]:
+    """When the agencies of this node work, as it is now: an administrator may have changed a day a moment ago."""
+    weekdays, spans = timers.read_weekdays(settings.office.weekdays), timers.read_spans(settings.office.hours)
+
+    async def now() -> OfficeCalendar:
+        return timers.calendar_of(weekdays, spans, SHIPPED, await calendar.days())
+
+    return now
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judging:
+    """What is needed to judge certificates, and to ask about them."""
+
+    trust: Trust
+    authorities: Authorities
+
+
+def judging(settings: Settings, clock: Clock) -> Judging:
+    """From the trust folder. Misconfigured says what is missing in it."""
+    folder = settings.trust.folder
+    anchors = folder / "ca.pem"
+    if not anchors.is_file():
+        raise Misconfigured(
+            f"there are no trust anchors: {anchors} does not exist",
+            hint="put the root certificates of the exchange certificates there, in PEM form",
+        )
+    sources = authorities.read_sources(folder)
+    answers = Answers(AnswerFiles(folder), asks=bool(sources))
+    between = sorted((folder / "chain").glob("*.pem"))
+    trust = Trust.from_files(anchors, between, answers=answers, now=clock.now)
+    return Judging(trust=trust, authorities=Authorities(sources, trust.chains, answers))
+
+
+async def asking(
+    desk: InDesk, judges: Judging, answers: RevocationAnswers, directory: SqlDirectory
+) -> Asking:
+    """The loop, which has learned already what the node knew before it stopped."""
+
+    async def bound() -> Sequence[bytes]:
+        return [each.certificate_der for each in await directory.in_force(desk.clock.now())]
+
+    made = Asking(desk, judges.authorities, answers, bound)
+    if judges.authorities.configured:
+        await made.learn()
+    return made
+
+
+def sandboxes(settings: Settings) -> list[PdfSandbox]:
+    """A reader of hostile PDFs for each core, none of them running yet; half of the pool's threads are left for others."""
+    return [
+        PdfSandbox(settings.trust.folder / "pdf")
+        for _ in range(max(1, min(os.cpu_count() or 1, settings.workers.threads // 2)))
+    ]
+
+
+SEALED = "sealed"  # in the content folder, which all nodes of one database share; no backup has it
+
+
+def scanner(settings: Settings, pool: Pool) -> Scanner:
+    """The scanner for malware, or the one that says nothing. Misconfigured when its address cannot be read."""
+    if not settings.scanner.address:
+        return NoScanner()
+    limits = ScanLimits(timeout_s=settings.scanner.timeout_s, max_bytes=settings.scanner.max_mb * MB)
+    return ClamScanner(read_address(settings.scanner.address), pool, limits)
+
+
+def vault(settings: Settings, pool: Pool) -> Vault:
+    """Where sealed content lies."""
+    return FileVault(settings.node.data_dir / "content" / SEALED, pool)
+
+
+def holding(
+    settings: Settings, store: Store, blobs: Blobs, apart: Vault, clock: Clock, pool: Pool
+) -> HoldDesk:
+    """The sealed hold; Misconfigured when the recipient's key is set and cannot be used."""
+    recipient = settings.seal.recipient
+    return HoldDesk(
+        store=store,
+        blobs=blobs,
+        vault=apart,
+        sealer=RecipientSealer.from_file(recipient) if recipient is not None else None,
+        clock=clock,
+        pool=pool,
+    )

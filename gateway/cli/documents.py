@@ -1,0 +1,249 @@
+"""Documents at the command line: what they look like, and how the one that a person means is found. Shown as JSON with
+the names of the API and as cells of tables. Found by an id, a number with its symbol (1523/STC-VP) or an external id:
+NotFound when there is none, Clash that lists them when there are several."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from gateway.cli.command import Call
+from gateway.cli.output import clock, day, stamp
+from gateway.domain.document import Delivery, IncomingDocument, Kind, OutgoingDocument
+from gateway.domain.event import Event
+from gateway.domain.status import STATES, Fact, worst
+from gateway.errors import Clash, NotFound
+from gateway.ports import InboxItem
+
+if TYPE_CHECKING:
+    from gateway.incoming.reading import Around
+    from gateway.ports import Work
+
+# A mark of one or two characters before a state, so that it is not told by colour alone.
+SIGNS: Mapping[str, str] = {
+    "circle-hollow": "○",
+    "circle-barred": "⊘",
+    "clock": "…",
+    "arrow": "→",
+    "tick": "✓",
+    "triangle": "▲",
+    "dash": "–",
+    "two-ticks": "✓✓",
+    "cross": "✗",
+    "box-tick": "☑",
+    "person": "◉",
+    "circle-half": "◐",
+    "circle-full": "●",
+    "back-arrow": "↶",
+    "page": "▤",
+    "circling-arrow": "↻",
+    "back-arrow-tick": "↶✓",
+    "back-arrow-cross": "↶✗",
+    "question": "?",
+}
+
+
+def sign(state: str) -> str:
+    """The mark before a state."""
+    return SIGNS[STATES[state].shape] if state in STATES else "·"
+
+
+def state_of(document: OutgoingDocument, deliveries: Iterable[Delivery]) -> str:
+    """The one word for a document: its own before there is a delivery, else the worst of its deliveries."""
+    states = [each.state for each in deliveries]
+    return worst(states) if states and document.state not in ("draft", "blocked") else str(document.state)
+
+
+def outgoing_record(call: Call, document: OutgoingDocument, deliveries: Sequence[Delivery]) -> dict[str, Any]:
+    """An outgoing document as the API shows it."""
+    from gateway.api.message_view import message
+
+    return message(document, deliveries, call.lang.value).model_dump(mode="json", by_alias=True)
+
+
+def incoming_record(call: Call, document: IncomingDocument, around: Around) -> dict[str, Any]:
+    """An incoming document as the API shows it."""
+    from gateway.api.inbox_view import inbox_item
+
+    return inbox_item(document, around, None, call.lang.value).model_dump(mode="json", by_alias=True)
+
+
+def packet_record(call: Call, item: InboxItem) -> dict[str, Any]:
+    """A packet that did not become a document (interfaces.md 1.4), with the steps of its verification."""
+    from gateway.api.inbox_view import quarantined
+
+    shown: dict[str, Any] = quarantined(item, call.lang.value).model_dump(mode="json", by_alias=True)
+    shown["needs"] = list(item.needs) if item.needs else None
+    shown["steps"] = [{"n": s.n, "name": s.name, "ok": s.ok, "detail": s.detail} for s in item.steps]
+    return shown
+
+
+def why_set_aside(call: Call, item: InboxItem) -> str:
+    """Why a packet did not become a document: what its code means, else the reason as it was kept."""
+    from gateway.words import labels
+
+    code = f"code.{item.code}"
+    return call.word(code) if labels.has(code) else item.reason or ""
+
+
+def fact_record(each: Fact) -> dict[str, Any]:
+    """One fact about a delivery or an incoming document."""
+    return {
+        "track": str(each.track),
+        "code": each.code,
+        "at": stamp(each.at),
+        "stated_at": stamp(each.stated_at),
+        "proved": each.proved,
+        "request": str(each.request_kind) if each.request_kind else None,
+        "reason": each.reason,
+        "note": each.note,
+        "register_no": each.register_no,
+        "register_year": each.register_year,
+        "staff": {
+            "name": each.staff.name,
+            "department": each.staff.department,
+            "phone": each.staff.phone,
+            "email": each.staff.email,
+        }
+        if each.staff
+        else None,
+    }
+
+
+def event_record(each: Event) -> dict[str, Any]:
+    """One event of the feed."""
+    return {
+        "id": each.id,
+        "seq": each.agency_seq,
+        "kind": str(each.kind),
+        "at": stamp(each.at),
+        "subject": each.subject_id,
+        "by": each.principal_id,
+        "data": each.data,
+    }
+
+
+def numbered(number: str, symbol: str) -> str:
+    """Number and symbol as printed; what is missing leaves no stray stroke."""
+    return "/".join(each for each in (number, symbol) if each)
+
+
+def outgoing_cells(call: Call, document: OutgoingDocument, deliveries: Sequence[Delivery]) -> tuple[str, ...]:
+    """A row of the outgoing list."""
+    draft, state = document.draft, state_of(document, deliveries)
+    codes = [each.recipient.code for each in deliveries] or [each.code for each in draft.recipients]
+    to = codes[0] + (f" +{len(codes) - 1}" if len(codes) > 1 else "") if codes else ""
+    return (
+        document.id,
+        call.word(f"kind.{document.kind}"),
+        numbered(draft.number, draft.symbol),
+        day(draft.issued_on),
+        draft.subject,
+        to,
+        f"{sign(state)} {call.word(f'state.{state}', code='')}".rstrip(),
+        clock(document.created_at),
+    )
+
+
+def incoming_cells(call: Call, document: IncomingDocument) -> tuple[str, ...]:
+    """A row of the incoming list."""
+    from gateway.api.words import incoming_word
+
+    return (
+        document.id,
+        call.word(f"kind.{document.kind}"),
+        document.sender_code,
+        numbered(document.number, document.symbol),
+        day(document.issued_on),
+        document.subject,
+        incoming_word(document.kind, document.state, call.lang.value),
+        document.register_no or "",
+        clock(document.arrived_at),
+    )
+
+
+def event_detail(each: Event) -> str:
+    """What an event carries beside its kind, as `name=value`, without what is empty."""
+    parts = (
+        f"{name}={', '.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in each.data.items()
+        if value not in (None, "", [], {})
+    )
+    return "  ".join(parts)
+
+
+# More documents of one number than this need an id in any case.
+_LOOK = 50
+
+# A recall or update carries the number of the document it is about, and is not what a person means by it.
+_DOCUMENTS = (Kind.DOCUMENT, Kind.REPLACEMENT)
+
+
+class Several(Clash):
+    """More than one document is called that."""
+
+    code = "GW-SEVERAL"
+    label_key = "cli.which_document"
+
+
+def known_states(given: Iterable[str], known: Collection[str]) -> list[str]:
+    """The states to list; a usage error for one that nothing can be in, because an empty list would look like none."""
+    wanted = list(given)
+    for each in wanted:
+        if each not in known:
+            near = get_close_matches(each, known, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise typer.BadParameter(
+                f"{each!r} is no state; {hint}expected one of {', '.join(sorted(known))}"
+            )
+    return wanted
+
+
+async def find_outgoing(work: Work, text: str) -> OutgoingDocument:
+    """The outgoing document meant by `text`."""
+    if text.startswith("msg_"):
+        return await work.outgoing.get(text)
+    named = await work.outgoing.by_external_id(text)
+    if named is not None:
+        return named
+    page = await work.outgoing.page(limit=_LOOK, query=text)
+    found = [
+        each
+        for each in page.items
+        if each.kind in _DOCUMENTS and _same_number(each.draft.number, each.draft.symbol, text)
+    ]
+    if len(found) > 1:
+        raise _several(text, [f"{each.id} ({each.draft.issued_on})" for each in found])
+    if not found:
+        raise NotFound(f"there is no outgoing document {text}", hint="look with: gateway outbox list")
+    return found[0]
+
+
+async def find_incoming(work: Work, text: str) -> IncomingDocument:
+    """The incoming document meant by `text`."""
+    if text.startswith("inb_"):
+        return await work.incoming.get(text)
+    page = await work.incoming.page(limit=_LOOK, query=text)
+    found = [
+        each
+        for each in page.items
+        if each.kind in _DOCUMENTS and _same_number(each.number, each.symbol, text)
+    ]
+    if len(found) > 1:
+        raise _several(text, [f"{each.id} ({each.sender_code}, {each.issued_on})" for each in found])
+    if not found:
+        raise NotFound(f"there is no incoming document {text}", hint="look with: gateway inbox list")
+    return found[0]
+
+
+def _same_number(number: str, symbol: str, text: str) -> bool:
+    return numbered(number, symbol).casefold() == text.strip().casefold()
+
+
+def _several(text: str, ids: list[str]) -> Several:
+    return Several(
+        f"{len(ids)} documents are called {text}: {', '.join(ids)}", hint="give the id of one of them"
+    )

@@ -1,0 +1,185 @@
+"""The second of two people: approves what another one proposed, or rejects it. In: a signed-in person, a proposal, the
+digest that was shown, the digits typed. Out: the change in force, whole and with its events in one transaction; or a
+refusal that is itself an event, because a refused approval may be an attack (K6, threat 113).
+
+And the set-up of a node (K6): from `gateway init` until a person ends it, at most 72 hours, those who approve need
+not be a day old. It is told by two events of the sealed log and nothing else, so that no emptied table opens it
+again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+
+from gateway.deciding import DecidingDesk, registry_changes
+from gateway.domain.event import Event, EventKind
+from gateway.domain.person import Person, Proposal, ProposalState, SignedIn
+from gateway.errors import Clash, Denied, NotFound
+from gateway.policy import two_people
+from gateway.policy.two_people import Objection
+from gateway.ports.deciding import Decision
+
+_WORDS = {
+    Objection.SAME: "who proposed it cannot approve it: a second person must",
+    Objection.INACTIVE: "a person of this proposal is blocked, or has not enrolled",
+    Objection.ROLE: "both persons need the role `trust`",
+    Objection.YOUNG: "the set-up of this node is over: an account, its roles and its means of signing in must be a day old"
+    " to approve anything",
+    Objection.CHANGED: "one of the two gave the other account or role within the last day, or one person gave both;"
+    " that counts in set-up too",
+    Objection.CLOSED: "the proposal was decided before",
+    Objection.EXPIRED: "the proposal is older than three days; it must be made anew",
+    Objection.EDITED: "the proposal is not the one that was made, or not the one that was shown",
+    Objection.DIGITS: "what was typed is not the end of the fingerprints, or not the number of the decision",
+}
+
+
+async def approve(desk: DecidingDesk, who: SignedIn, id: str, typed: Sequence[str], seen: str) -> Proposal:
+    """The proposal is in force. `seen` is the digest of what the person was shown, `typed` the last sixteen digits of
+    each certificate's fingerprint, which the person has from somebody else than the proposer."""
+    now = desk.clock.now()
+    async with desk.decisions.begin(who.person.id) as work:
+        proposal = await work.proposals.get(id)
+        in_set_up = await set_up_open_until(work, now) is not None
+        objection = await _objection(work, who, proposal, typed, seen, now, in_set_up=in_set_up)
+        if objection is None:
+            await _apply(desk, work, proposal, who.person.id, now)
+            await work.proposals.close(id, ProposalState.APPROVED, who.person.id, now)
+            told: dict[str, object] = {"digest": proposal.digest, "proposed_by": proposal.proposed_by}
+            if in_set_up:
+                told["set_up"] = True  # K6: whoever reads the log later knows that nobody was a day old
+            await work.events.append(EventKind.PROPOSAL_APPROVED, id, now, told)
+            await work.commit()
+    if objection is not None:
+        await _refuse(desk, who.person.id, id, objection, now)
+        raise Denied(_WORDS[objection], code=objection)
+    return await get_proposal(desk, id)
+
+
+async def reject(desk: DecidingDesk, who: SignedIn, id: str, reason: str) -> Proposal:
+    """Nothing changes, and it can never be approved. One person is enough to say no."""
+    now = desk.clock.now()
+    async with desk.decisions.begin(who.person.id) as work:
+        objection = two_people.rejecting(await work.proposals.get(id), await work.people.get(who.person.id))
+        if objection is not None:
+            raise Denied(_WORDS[objection], code=objection)
+        await work.proposals.close(id, ProposalState.REJECTED, who.person.id, now)
+        await work.events.append(EventKind.PROPOSAL_REJECTED, id, now, {"reason": reason})
+        await work.commit()
+    return await get_proposal(desk, id)
+
+
+async def get_proposal(desk: DecidingDesk, id: str) -> Proposal:
+    """The proposal as it is kept now."""
+    async with desk.decisions.read() as view:
+        return await view.proposals.get(id)
+
+
+async def _objection(
+    work: Decision,
+    who: SignedIn,
+    proposal: Proposal,
+    typed: Sequence[str],
+    seen: str,
+    now: datetime,
+    *,
+    in_set_up: bool,
+) -> Objection | None:
+    """Persons as they are now, not as they were when they signed in."""
+    made = [
+        str(each.data.get("digest"))
+        for each in await work.events.of(proposal.id)
+        if each.kind is EventKind.PROPOSAL_MADE
+    ]
+    proposer, approver = await work.people.get(proposal.proposed_by), await work.people.get(who.person.id)
+    return two_people.approving(
+        proposal,
+        proposer,
+        approver,
+        typed,
+        now,
+        first_made=made[0] if len(made) == 1 else None,
+        seen=seen,
+        in_set_up=in_set_up,
+        one_hand=await _one_hand(work, proposer, approver),
+    )
+
+
+async def _one_hand(work: Decision, proposer: Person, approver: Person) -> bool:
+    """Whether a person gave both of them their roles. The operator, who makes the first two, is no person."""
+    if proposer.roles_by != approver.roles_by:
+        return False
+    try:
+        await work.people.get(approver.roles_by)
+    except NotFound:
+        return False
+    return True
+
+
+async def _apply(desk: DecidingDesk, work: Decision, proposal: Proposal, by: str, now: datetime) -> None:
+    people, about = (proposal.proposed_by, by), {"proposal": proposal.id, "digest": proposal.digest}
+    for change in proposal.content.bindings:
+        if change.earlier_end is not None:
+            for fingerprint in change.earlier:
+                await work.bindings.end(change.code, fingerprint, max(change.earlier_end, now))
+        await work.bindings.bind(
+            change.code, change.certificate_der, change.valid_from, change.valid_to, people, about
+        )
+    for stated in proposal.content.reforms:
+        await registry_changes.put_reform_in_force(work, proposal, stated, by, now)
+    for each in proposal.content.imports:
+        await registry_changes.put_import_in_force(desk, work, proposal, each, by)
+    for anchor in proposal.content.anchors:
+        # The file first: one that no event tells of is found by `gateway doctor`, one that is missing by nobody.
+        await desk.pool.run(partial(desk.anchors.add, anchor.certificate_der))
+        told = {"fingerprint": anchor.fingerprint, **about}
+        await work.events.append(EventKind.ANCHOR_APPROVED, "anchors", now, told)
+
+
+async def _refuse(desk: DecidingDesk, by: str, id: str, objection: Objection, now: datetime) -> None:
+    async with desk.decisions.begin(by) as work:
+        await work.events.append(EventKind.PROPOSAL_REFUSED, id, now, {"code": str(objection)})
+        if objection is Objection.EXPIRED:
+            await work.proposals.close(id, ProposalState.EXPIRED, by, now)
+        await work.commit()
+
+
+SET_UP = "set-up"
+
+
+async def begin_set_up(desk: DecidingDesk, operator_id: str) -> datetime | None:
+    """Begins it, once in the life of a node: where it began before, or a certificate was ever bound, nothing changes. Until
+    when it is open."""
+    now = desk.clock.now()
+    async with desk.decisions.begin(operator_id) as work:
+        if not await work.events.of(SET_UP) and not await work.bindings.any_ever():
+            await work.events.append(EventKind.SET_UP_BEGUN, SET_UP, now)
+            await work.commit()
+    async with desk.decisions.read() as view:
+        return await set_up_open_until(view, now)
+
+
+async def end_set_up(desk: DecidingDesk, who: SignedIn) -> None:
+    """From now on every approval needs a day. One person is enough: it makes things stricter. Clash where it is over."""
+    now = desk.clock.now()
+    async with desk.decisions.begin(who.person.id) as work:
+        objection = two_people.proposing(await work.people.get(who.person.id))
+        if objection is not None:
+            raise Denied("only a person with the role `trust` ends the set-up", code=objection)
+        if await set_up_open_until(work, now) is None:
+            raise Clash("this node is not in set-up: it was ended, is over by itself, or never began")
+        await work.events.append(EventKind.SET_UP_ENDED, SET_UP, now)
+        await work.commit()
+
+
+async def set_up_open_until(view: Decision, now: datetime) -> datetime | None:
+    """When it ends by itself; None where it is not open."""
+    return set_up_by_events(await view.events.of(SET_UP), now)
+
+
+def set_up_by_events(told: Sequence[Event], now: datetime) -> datetime | None:
+    """The same, of the events about it."""
+    begun = [each.at for each in told if each.kind is EventKind.SET_UP_BEGUN]
+    is_ended = any(each.kind is EventKind.SET_UP_ENDED for each in told)
+    return two_people.set_up_until(min(begun, default=None), now, is_ended=is_ended)

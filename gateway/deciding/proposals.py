@@ -1,0 +1,123 @@
+"""What one person may do alone: propose a change of what this node trusts, which a second one approves; and at once what
+only takes trust away, withdraw a binding, retire a key of ours, report one stolen. In: who acts, and the content, or
+a code and a certificate. Out: an open proposal, told by an event with its digest, that changes nothing yet; or the
+end, for every process of this database, and its event."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from gateway.deciding import DecidingDesk
+from gateway.domain.certificates import KeyEnd
+from gateway.domain.event import EventKind
+from gateway.domain.person import BindingChange, Content, Proposal, SignedIn
+from gateway.domain.proof import Binding
+from gateway.errors import Clash, Denied, NotFound
+from gateway.policy import trust, two_people
+
+MOST_CHANGES = 200
+LONGEST_REASON = 500
+
+
+def binding_change(
+    known: Sequence[Binding],
+    certificate: Binding,
+    now: datetime,
+    overlap: timedelta,
+    at: datetime | None = None,
+) -> BindingChange:
+    """The change that makes a certificate speak for its code from `at`, by default from its own first day: what came
+    under it before can then be looked at again. What else speaks for the code ends `overlap` after both (K5)."""
+    first, until = certificate.valid_from or now, certificate.valid_to
+    since = first if at is None else max(at, first)
+    if until is None or until <= max(since, now):
+        raise Clash(f"the certificate for {certificate.code} is over before its binding would begin")
+    mine, begins = trust.fingerprint(certificate.certificate_der), max(since, now)
+    earlier = sorted(
+        trust.fingerprint(each.certificate_der)
+        for each in known
+        if trust.fingerprint(each.certificate_der) != mine
+        and (each.valid_to is None or begins < each.valid_to)
+    )
+    return BindingChange(
+        code=certificate.code,
+        certificate=base64.b64encode(certificate.certificate_der).decode(),
+        valid_from=since,
+        valid_to=until,
+        earlier=tuple(earlier),
+        earlier_end=begins + overlap if earlier else None,
+    )
+
+
+async def propose(desk: DecidingDesk, who: SignedIn, content: Content, reason: str = "") -> Proposal:
+    """The proposal, open for three days. Denied for who may not propose."""
+    if not content.changes or len(content.changes) > MOST_CHANGES:
+        raise Clash(f"a proposal has 1 to {MOST_CHANGES} certificates, not {len(content.changes)}")
+    if (content.reforms or content.imports) and len(content.changes) > 1:
+        raise Clash("a change of the organisation, or an import of codes, is proposed by itself")
+    now = desk.clock.now()
+    proposal = Proposal(
+        id=desk.clock.new_id("prp_"),
+        content=content,
+        proposed_by=who.person.id,
+        proposed_at=now,
+        expires_at=now + two_people.OPEN_FOR,
+        reason=reason.strip()[:LONGEST_REASON],
+    )
+    async with desk.decisions.begin(who.person.id) as work:
+        objection = two_people.proposing(await work.people.get(who.person.id))
+        if objection is not None:
+            raise Denied("only a person with the role `trust` proposes what this node trusts", code=objection)
+        await work.proposals.add(proposal)
+        await work.events.append(EventKind.PROPOSAL_MADE, proposal.id, now, _told_of(proposal))
+        await work.commit()
+    return proposal
+
+
+def _told_of(proposal: Proposal) -> Mapping[str, object]:
+    return {
+        "digest": proposal.digest,
+        "codes": sorted(
+            {each.code for each in proposal.content.bindings}
+            | {code for each in proposal.content.reforms for code in each.codes}
+        ),
+        "certificates": list(proposal.content.fingerprints),
+        "expires_at": proposal.expires_at.isoformat(),
+    }
+
+
+async def withdraw_binding(desk: DecidingDesk, by: str, code: str, fingerprint: str, reason: str) -> None:
+    """The certificate speaks for the code no longer. What was admitted before stays admitted."""
+    async with desk.decisions.begin(by) as work:
+        await work.bindings.withdraw(code, fingerprint, desk.clock.now(), reason)
+        await work.commit()
+
+
+async def retire_key(desk: DecidingDesk, end: KeyEnd) -> None:
+    """The key signs nothing from that moment on; its certificate speaks for the agency no longer, where it did here."""
+    await _end_key(desk, end, EventKind.KEY_RETIRED, {"at": end.at.isoformat()})
+
+
+async def report_stolen(desk: DecidingDesk, end: KeyEnd, since: datetime) -> None:
+    """The key signs nothing from now on, and its certificate has spoken for nobody since then: what came later is judged
+    so when it is looked at again."""
+    told = {"at": end.at.isoformat(), "since": since.isoformat()}
+    await _end_key(desk, replace(end, stolen_since=since), EventKind.KEY_STOLEN, told)
+
+
+async def _end_key(desk: DecidingDesk, end: KeyEnd, kind: EventKind, about: Mapping[str, object]) -> None:
+    async with desk.decisions.begin(end.by) as work:
+        await work.key_ends.put(end)
+        told = {"code": end.agency_code, "fingerprint": end.fingerprint, "key": end.key_id, **about}
+        await work.events.append(kind, f"key:{end.fingerprint}", desk.clock.now(), told)
+        try:
+            if end.stolen_since is not None:
+                await work.bindings.withdraw(end.agency_code, end.fingerprint, end.stolen_since, "stolen")
+            else:
+                await work.bindings.end(end.agency_code, end.fingerprint, end.at)
+        except NotFound:
+            pass  # nobody bound it here: then nobody here takes what it signed
+        await work.commit()

@@ -1,0 +1,321 @@
+"""Changes of the registry in the hands of two people: of the organisation of agencies, and by a file of codes. In: a
+reform as a person states it, or the file as the registry reads it. Out: a plan, a proposal, or the registry changed
+whole with its event in one transaction; or why not. What changes known agencies is proposed by one person and
+approved by another; one person undoes a whole change for seven days, because what comes back is what stood before.
+What may be done is `policy.reform` and `policy.reform`; the duty to report a reform is told here too."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+
+from gateway.deciding import DecidingDesk, proposals
+from gateway.domain.event import EventKind
+from gateway.domain.person import Content, ImportChange, Proposal, SignedIn
+from gateway.domain.registry_change import ImportRecord, Life, Plan
+from gateway.domain.registry_reform import Reform, ReformRecord, ReformState, Remark
+from gateway.domain.wall_clock import local
+from gateway.errors import Clash, Denied
+from gateway.policy import reform as reform_rules
+from gateway.policy import reform_words, two_people
+from gateway.policy.reform import BuiltOn, ReformPlan, RegistryView
+from gateway.policy.reform_words import sentences
+from gateway.ports.deciding import Decision
+from gateway.words import labels
+
+CONFLICT, MOVED, FAST = "REG-CONFLICT", "REG-MOVED", "REG-BUILT-ON"
+MOST_OWED = 1000
+
+
+async def plan_reform(desk: DecidingDesk, reform: Reform) -> ReformPlan:
+    """What it would do to the registry as it is now; nothing is written."""
+    async with desk.decisions.read() as view:
+        return await _planned_reform(view, reform, _today(desk))
+
+
+async def reform_with_units(desk: DecidingDesk, reform: Reform) -> Reform:
+    """The same, and as further steps of the decision the units directly below what ends go to who takes over."""
+    async with desk.decisions.read() as view:
+        return reform_rules.moving_units(reform, (await view.reforms.around(reform)).below)
+
+
+async def get_reform(desk: DecidingDesk, id: str) -> ReformRecord:
+    async with desk.decisions.read() as view:
+        return await view.reforms.get(id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptReform:
+    """An approved reform with what it did, in sentences and code by code, and why it cannot be undone."""
+
+    record: ReformRecord
+    sentences: tuple[Remark, ...]
+    before: Mapping[str, Life | None]
+    after: Mapping[str, Life | None]
+    against_undo: tuple[Remark, ...]
+
+
+async def kept_reform(desk: DecidingDesk, id: str) -> KeptReform:
+    """What was written then; what waited then is not told again."""
+    async with desk.decisions.read() as view:
+        record = await view.reforms.get(id)
+        before, after = await view.reforms.lives_of(id)
+        around = (await view.reforms.around(record.reform)).lives
+        against = await against_undoing_reform(view, id, desk.clock.now())
+    was = {code: life for code, life in around.items() if code not in before}
+    was |= {code: life for code, life in before.items() if life is not None}
+    written = {code: life for code, life in after.items() if life is not None}
+    told = sentences(record.reform, was, written, {}, {}, {}, ())
+    return KeptReform(
+        record=record,
+        sentences=tuple(told),
+        before=before,
+        after=after,
+        against_undo=tuple(against),
+    )
+
+
+async def list_reforms(desk: DecidingDesk, limit: int, code: str | None = None) -> Sequence[ReformRecord]:
+    """Latest to take effect first; with a code those that touch or name it."""
+    async with desk.decisions.read() as view:
+        return await view.reforms.listed(limit, code)
+
+
+async def propose_reform(
+    desk: DecidingDesk, who: SignedIn, planned: ReformPlan, reason: str = ""
+) -> Proposal:
+    """An open proposal of what was planned, for a second person. Clash with every conflict."""
+    _refuse(planned.conflicts)
+    return await proposals.propose(desk, who, Content(reforms=(planned.ready,)), reason)
+
+
+async def put_reform_in_force(
+    work: Decision, proposal: Proposal, reform: Reform, by: str, now: datetime
+) -> None:
+    """In the approving unit of work: planned again on the registry as it is, which must be the one that was proposed on."""
+    await work.reforms.alone()
+    planned = await _planned_reform(work, reform, local(now).date())
+    _refuse(planned.conflicts)
+    if (moved := reform_rules.moved_ground(reform, planned)) is not None:
+        raise Clash(in_english((moved,)), code=MOVED, hint="plan and propose it again")
+    record = ReformRecord(
+        id=proposal.id,
+        reform=reform,
+        state=ReformState.APPROVED,
+        proposed_by=proposal.proposed_by,
+        approved_by=by,
+        approved_at=now,
+    )
+    await work.reforms.apply(record, planned.before, planned.after)
+    await work.events.append(EventKind.REFORM_APPROVED, proposal.id, now, _told_of_reform(record))
+
+
+async def undo_reform(desk: DecidingDesk, who: SignedIn, id: str, reason: str) -> ReformRecord:
+    """The registry is as before the change. One person may: what comes back is what stood before. Clash after seven days,
+    or where something was built on it."""
+    now = desk.clock.now()
+    async with desk.decisions.begin(who.person.id) as work:
+        objection = two_people.proposing(await work.people.get(who.person.id))
+        if objection is not None:
+            raise Denied(
+                "only a person with the role `trust` undoes a change of the registry", code=objection
+            )
+        await work.reforms.alone()
+        _refuse(await against_undoing_reform(work, id, now), FAST)
+        await work.reforms.undo(id, who.person.id, now, reason)
+        record = await work.reforms.get(id)
+        told = {**_told_of_reform(record), "reason": reason}
+        await work.events.append(EventKind.REFORM_UNDONE, id, now, told)
+        await work.commit()
+    return record
+
+
+async def against_undoing_reform(work: Decision, id: str, now: datetime) -> Sequence[Remark]:
+    """Why it cannot be undone; nothing when it can."""
+    record, leaning = await work.reforms.get(id), await work.reforms.leaning_on(id)
+    before, after = await work.reforms.lives_of(id)
+    begun = [code for code, life in before.items() if life is None]
+    built = BuiltOn(
+        reforms=leaning.reforms,
+        rows=leaning.rows,
+        certificates=leaning.certificates,
+        documents=(await work.waits.of(begun)).exchanged if begun else (),
+    )
+    written = {code: life for code, life in after.items() if life is not None}
+    return reform_rules.undoing(record, before, written, RegistryView(lives=leaning.lives), built, now)
+
+
+async def report_reform(desk: DecidingDesk, by: str, id: str, how: str) -> ReformRecord:
+    """The duty of R80 is done; `how` names the letter that told it."""
+    now = desk.clock.now()
+    async with desk.decisions.begin(by) as work:
+        await work.reforms.report(id, by, now, how)
+        await work.events.append(EventKind.REFORM_REPORTED, id, now, {"how": how})
+        await work.commit()
+    return await get_reform(desk, id)
+
+
+async def duties(desk: DecidingDesk) -> Sequence[reform_words.ReportDuty]:
+    """Every report that is owed today, by its due day."""
+    today = _today(desk)
+    async with desk.decisions.read() as view:
+        return reform_words.report_duties(await view.reforms.unreported(today, MOST_OWED), today)
+
+
+def in_english(remarks: Sequence[Remark]) -> str:
+    """In English, for a message; screens and the command line have both languages."""
+    return "; ".join(labels.remark_text(each.key, each.params, "en") for each in remarks)
+
+
+async def _planned_reform(view: Decision, reform: Reform, today: date) -> ReformPlan:
+    around = await view.reforms.around(reform)
+    waiting = await view.waits.of(reform.ended)
+    known = RegistryView(
+        lives=around.lives,
+        aliases=around.aliases,
+        below=around.below,
+        same_name=around.same_name,
+        certificates=around.certificates,
+        queued=waiting.queued,
+        open_documents=waiting.open_documents,
+        hosted=waiting.hosted,
+    )
+    return reform_rules.plan_reform(reform, known, today)
+
+
+def _refuse(remarks: Sequence[Remark], code: str = CONFLICT) -> None:
+    if remarks:
+        raise Clash(in_english(remarks), code=code)
+
+
+def _told_of_reform(record: ReformRecord) -> dict[str, object]:
+    reform = record.reform
+    return {
+        **_of_step(reform),
+        **({"steps": [_of_step(each) for each in reform.steps]} if reform.steps else {}),
+        "effective_on": reform.effective_on.isoformat(),
+        "decision": {name: str(value) for name, value in asdict(reform.decision).items()},
+    }
+
+
+def _of_step(reform: Reform) -> dict[str, object]:
+    return {
+        "kind": str(reform.kind),
+        "sources": list(reform.sources),
+        "targets": [target.code for target in reform.targets],
+    }
+
+
+def _today(desk: DecidingDesk) -> date:
+    return local(desk.clock.now()).date()
+
+
+LARGEST_FILE_KEPT = 4 * 1024 * 1024
+LONGEST_NUMBER = 100
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptImport:
+    """One import that was applied: what it changed, before and now, and why it cannot be undone."""
+
+    record: ImportRecord
+    lines: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]]
+    begun: Sequence[str]
+    against_undo: Sequence[Remark]
+
+
+async def propose_import(
+    desk: DecidingDesk, who: SignedIn, plan: Plan, file: bytes, name: str, number: str, reason: str = ""
+) -> Proposal:
+    """An open proposal of what the plan of this file showed. Clash for one with problems, or that changes nothing."""
+    if plan.problems or not plan.rows:
+        raise Clash("the file has problems, or changes nothing", code=CONFLICT)
+    if not number.strip():
+        raise Clash("name the document that decided it", code=CONFLICT)
+    kept = await desk.pool.run(lambda: base64.b64encode(zlib.compress(file, 9)).decode())
+    if len(kept) > LARGEST_FILE_KEPT:
+        raise Clash("the file is too large for one proposal; split it", code=CONFLICT)
+    change = ImportChange(
+        name=name[:200],
+        number=number.strip()[:LONGEST_NUMBER],
+        content=kept,
+        effect=plan.effect,
+        added=len(plan.added),
+        changed=len(plan.changed),
+        closed=len(plan.closed),
+    )
+    return await proposals.propose(desk, who, Content(imports=(change,)), reason)
+
+
+async def plan_import(desk: DecidingDesk, change: ImportChange) -> Plan:
+    """What the proposed file would do to the registry as it is now."""
+    async with desk.decisions.read() as view:
+        return await view.imports.plan(change.file, local(desk.clock.now()).date())
+
+
+async def put_import_in_force(
+    desk: DecidingDesk, work: Decision, proposal: Proposal, change: ImportChange, by: str
+) -> None:
+    """In the approving unit of work: planned again on the registry as it is, and it must do what was proposed."""
+    now = desk.clock.now()
+    await work.imports.alone()
+    plan = await work.imports.plan(change.file, local(now).date())
+    if plan.problems or plan.effect != change.effect:
+        raise Clash(
+            "the registry changed since, and the file would do something else now: import it again",
+            code=MOVED,
+        )
+    await work.imports.apply(plan, proposal.id, by, now)
+    told = {
+        "source": plan.source_digest,
+        "added": len(plan.added),
+        "changed": len(plan.changed),
+        "closed": len(plan.closed),
+        "number": change.number,
+        "proposal": proposal.id,
+        "digest": proposal.digest,
+        "proposed_by": proposal.proposed_by,
+    }
+    await work.events.append(EventKind.CODES_IMPORTED, proposal.id, now, told)
+
+
+async def kept_import(desk: DecidingDesk, id: str) -> KeptImport:
+    async with desk.decisions.read() as view:
+        record = await view.imports.get(id)
+        built = await view.imports.built_on(id)
+        against = await _against_undoing_import(view, record, desk)
+        return KeptImport(
+            record=record, lines=await view.imports.lines(id), begun=built.begun, against_undo=against
+        )
+
+
+async def undo_import(desk: DecidingDesk, who: SignedIn, id: str, reason: str) -> ImportRecord:
+    """The registry is as before the import, in one transaction. Clash after seven days, or where something stands on it."""
+    now = desk.clock.now()
+    async with desk.decisions.begin(who.person.id) as work:
+        objection = two_people.proposing(await work.people.get(who.person.id))
+        if objection is not None:
+            raise Denied("only a person with the role `trust` undoes an import of codes", code=objection)
+        await work.imports.alone()
+        record = await work.imports.get(id)
+        if against := await _against_undoing_import(work, record, desk):
+            raise Clash(in_english(against), code=FAST)
+        await work.imports.undo(id, who.person.id, now)
+        told = {"source": record.source_digest, "reason": reason}
+        await work.events.append(EventKind.CODES_UNDONE, id, now, told)
+        await work.commit()
+    return record
+
+
+async def _against_undoing_import(
+    view: Decision, record: ImportRecord, desk: DecidingDesk
+) -> Sequence[Remark]:
+    built = await view.imports.built_on(record.id)
+    exchanged: list[str] = []
+    for start in range(0, len(built.begun), _AT_ONCE):
+        exchanged += (await view.waits.of(built.begun[start : start + _AT_ONCE])).exchanged
+    return reform_rules.undoing_import(record, built, exchanged, desk.clock.now())

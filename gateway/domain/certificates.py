@@ -1,0 +1,105 @@
+"""What is known of certificates in use: which of an agency's own may sign now, and what authorities say about others:
+the questions that a node asks them, and the answers it keeps. Frozen values; nothing here asks anybody or judges an
+answer. `KeyUse` is made by `policy.trust` and read by `trust.keys`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyEnd:
+    """A key of ours that signs nothing from `at` on. `stolen_since`: from then on others may have signed with it."""
+
+    agency_code: str
+    key_id: str
+    fingerprint: str
+    at: datetime
+    by: str
+    stolen_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyUse:
+    """`bound` has the certificates that may sign by SHA-256, with when each began to speak for the agency; None where
+    nothing of the agency is bound here, and its certificates' own validity decides. Those in `ended` never sign."""
+
+    bound: Mapping[str, datetime | None] | None = None
+    ended: Mapping[str, str] = field(default_factory=dict)
+
+    def fault(self, fingerprint: str) -> str | None:
+        """Why this certificate may not sign; None when it may."""
+        if fingerprint in self.ended:
+            return self.ended[fingerprint]
+        if self.bound is not None and fingerprint not in self.bound:
+            return "not bound to the agency's code here, as others are"
+        return None
+
+    def since(self, fingerprint: str) -> datetime | None:
+        """Since when it speaks for the agency, where that is known."""
+        return self.bound.get(fingerprint) if self.bound is not None else None
+
+
+ANY_KEY = KeyUse()
+"""For who only asks for what there is."""
+
+
+class Source(StrEnum):
+    """How an authority answers: for one certificate, or by a list of all that are revoked."""
+
+    OCSP = "ocsp"
+    LIST = "crl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """`issuer` is the SHA-256 of the authority's certificate. `about` is the serial number of one certificate, in hex, or
+    the address of a list."""
+
+    source: Source
+    issuer: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer byte for byte (DER). `made_at` and `ends_at` are what the authority says; `revokes` that it names a
+    revoked certificate."""
+
+    question: Question
+    body: bytes = field(repr=False)
+    origin: str
+    fetched_at: datetime
+    made_at: datetime
+    ends_at: datetime | None
+    revokes: bool = False
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.body).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """How it stands with one question: asked for the first time, to be asked again, how often in vain since."""
+
+    question: Question
+    first_at: datetime
+    due_at: datetime
+    answered_at: datetime | None = None
+    failures: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingRevocation:
+    """A packet that was judged while nobody could say whether its certificate is revoked (K4); it is asked again."""
+
+    agency_id: str
+    inbox_id: str
+    certificate_der: bytes = field(repr=False)
+    arrived_at: datetime

@@ -1,0 +1,268 @@
+"""The pages of a PDF: their text with its places, the fields read from it, each with how sure it is and where it
+stands, and what signing with the agency's own key speaks of: the wish, the file as it stands, the key, the place,
+the result. Frozen values; nothing here opens a file or decides. Places are in points (1/72 inch) from the top-left
+corner of the page as a reader sees it, whatever its rotation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from gateway.domain.identity import Digest
+
+POINTS_PER_MM = 72 / 25.4
+MOST_PDF_BYTES = 512 * 1024 * 1024  # larger files are not looked into
+
+
+class Purpose(StrEnum):
+    """Why the agency signs: each has its own look (R24, R25)."""
+
+    SEAL = "seal"
+    COPY = "copy"
+    APPENDIX = "appendix"
+
+
+class CopyForm(StrEnum):
+    """The three forms of a copy (R25)."""
+
+    SY = "sy"
+    TRS = "trs"
+    SL = "sl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """A place that a person named: the middle of what is put there. Pages count from 1."""
+
+    page: int
+    left: float
+    top: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """A rectangle on a page."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def right(self) -> float:
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> float:
+        return self.top + self.height
+
+    def meets(self, other: Area) -> bool:
+        """Whether they share more than an edge."""
+        return (
+            self.left < other.right
+            and other.left < self.right
+            and self.top < other.bottom
+            and other.top < self.bottom
+        )
+
+    def around(self, other: Area) -> Area:
+        """The smallest area that holds both."""
+        left, top = min(self.left, other.left), min(self.top, other.top)
+        return Area(
+            left=left,
+            top=top,
+            width=max(self.right, other.right) - left,
+            height=max(self.bottom, other.bottom) - top,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a person asks for. `number` is number and notation of the document that an appendix belongs to."""
+
+    purpose: Purpose
+    agency_name: str
+    copy_form: CopyForm = CopyForm.SY
+    number: str = ""
+    at: Spot | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierSignature:
+    """A signature that is in the file already. `intact`: the bytes it covers are as they were signed, and what came after
+    it was allowed; says nothing about the trust in its certificate. `page` and `area` are None when it shows nothing."""
+
+    subject: str
+    key_id: str
+    intact: bool
+    page: int | None = None
+    area: Area | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A file before it is signed. `fault` is a word for why it cannot be read as a PDF; then only digest and size count.
+    `closed`: a signature in it leaves no room for another one that shows."""
+
+    digest: Digest
+    size: int
+    fault: str | None = None
+    encrypted: bool = False
+    closed: bool = False
+    pages: int = 0
+    earlier: tuple[EarlierSignature, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageView:
+    """One page as it is seen, with the areas that text, pictures and form fields take. Where they could not be told, there
+    are none."""
+
+    number: int
+    size: Size
+    taken: tuple[Area, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFacts:
+    """The agency's own key, as its certificate tells. `key_id` is of the public key, in the form of exchange keys."""
+
+    certificate_der: bytes
+    fingerprint: str
+    key_id: str
+    subject: str
+    serial: str
+    not_before: datetime
+    not_after: datetime
+    signs: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """One way to set a text: its lines, the size of their type, and the room they take."""
+
+    lines: tuple[str, ...]
+    type_size: float
+    size: Size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """What goes where. `area` holds all of it; `crowded`: no free room was found, so that it lies over something. `reason`
+    is stated inside the signature, for programs that cannot read a mark; empty for a seal."""
+
+    page: int
+    area: Area
+    layout: Layout
+    text: Area
+    image: Area | None = None
+    crowded: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """A signed file. `level` is the PAdES baseline that was reached: B-B, B-T, or B-LT."""
+
+    digest: Digest
+    size: int
+    level: str
+
+
+T = TypeVar("T")
+
+
+class Ink(StrEnum):
+    """How text stands on a page: printed, laid invisibly or over a scan (read by a machine), or added by an annotation."""
+
+    PRINTED = "printed"
+    RECOGNISED = "recognised"
+    ADDED = "added"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A piece of text in one font, as it is drawn. `shaky`: a mark was set into it, or a letter guessed."""
+
+    text: str
+    page: int
+    area: Area
+    type_size: float
+    bold: bool = False
+    ink: Ink = Ink.PRINTED
+    shaky: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageSheet:
+    """One page that was read. `unread`: some of its text is in a font that does not say which letters it draws."""
+
+    number: int
+    size: Size
+    unread: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PdfText:
+    """What the pages say. `pages` counts all of them; `sheets` are those that were read. `cut`: there was more than may be
+    read. `fault` says why nothing could be."""
+
+    pages: int | None = None
+    sheets: tuple[PageSheet, ...] = ()
+    runs: tuple[Run, ...] = ()
+    cut: bool = False
+    fault: str | None = None
+    detail: str = ""
+
+
+class Sure(StrEnum):
+    """How far a field may be believed without looking."""
+
+    SURE = "sure"
+    DOUBTFUL = "doubtful"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found(Generic[T]):
+    """One field: its value, how sure it is, why it is not (a word of the labels' `doubt.` table), and where it stands."""
+
+    value: T | None = None
+    sure: Sure = Sure.NONE
+    why: str | None = None
+    page: int | None = None
+    area: Area | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PdfFields:
+    """What a document says of itself. `type_key` is the key of the type where it is a known one; `recipients` is the block
+    of recipients as it is printed, `addressed` what stands over the text, which "as above" in the block points at."""
+
+    number: Found[str] = field(default_factory=Found)
+    symbol: Found[str] = field(default_factory=Found)
+    issued_on: Found[date] = field(default_factory=Found)
+    type_key: Found[str] = field(default_factory=Found)
+    subject: Found[str] = field(default_factory=Found)
+    signer: Found[str] = field(default_factory=Found)
+    title: Found[str] = field(default_factory=Found)
+    competence: Found[str] = field(default_factory=Found)
+    pages: Found[int] = field(default_factory=Found)
+    signed_at: Found[datetime] = field(default_factory=Found)
+    recipients: Found[str] = field(default_factory=Found)
+    addressed: str = ""
+
+    def named(self) -> Iterator[tuple[str, Found[object]]]:
+        """Each field under its name, in the order of a form; `addressed` is none, it is read with the recipients."""
+        for name in self.__dataclass_fields__:
+            if name != "addressed":
+                yield name, getattr(self, name)

@@ -1,0 +1,479 @@
+"""What the sealed log is made of: events as leaves (E1), the tree over them (RFC 6962), and seals that say how far it
+went at a time (E3). In: an event's row and salts; hashes of 32 bytes; size and root of the tree, and the seal
+before. Out: bytes that are hashed or signed, and back; what differs between kept bytes and a row; roots, and proofs
+that a leaf is in the tree or that it only grew, or whether such a proof holds. Pure: whoever keeps the tree's nodes
+brings them. The forms of leaf and seal are fixed in docs/log.md.
+
+Texts that people wrote stand outside: the leaf holds a salted digest of each, so that a text can be deleted and the
+log stays whole. What is no machine's word counts as such a text, whatever its name.
+
+Reading a seal takes no form but the one, so that one seal has one digest. Nothing here says whether a signature
+holds: that is `trust.seals`, and `trust.seals` for the stamp beside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from gateway.errors import InvalidProof
+
+# The two marks keep a leaf from ever being taken for a node.
+_LEAF, _NODE = b"\x00", b"\x01"
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+# No log has more leaves, and no proof more hashes.
+MOST_LEVELS = 63
+
+
+class TreeNode(NamedTuple):
+    """A complete subtree: over the leaves from `place << level` on, `1 << level` of them."""
+
+    level: int
+    place: int
+
+
+class LeafSpan(NamedTuple):
+    """The leaves from `start` up to, not including, `end`."""
+
+    start: int
+    end: int
+
+
+def leaf_hash(body: bytes) -> bytes:
+    """SHA-256(0x00 ‖ the leaf's bytes)."""
+    return hashlib.sha256(_LEAF + body).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """SHA-256(0x01 ‖ left ‖ right)."""
+    return hashlib.sha256(_NODE + left + right).digest()
+
+
+@dataclass(slots=True)
+class GrowingTree:
+    """A tree that leaves are added to, held by its peaks alone: at most one hash for each power of two."""
+
+    size: int = 0
+    peaks: list[bytes] = field(default_factory=list)
+
+    def add(self, leaf: bytes) -> list[tuple[TreeNode, bytes]]:
+        """Adds one leaf hash; every subtree that it completes, the leaf first."""
+        node = TreeNode(0, self.size)
+        done = [(node, leaf)]
+        while self.size >> node.level & 1:
+            leaf = node_hash(self.peaks.pop(), leaf)
+            node = TreeNode(node.level + 1, node.place >> 1)
+            done.append((node, leaf))
+        self.peaks.append(leaf)
+        self.size += 1
+        return done
+
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Adds leaf hashes in their order."""
+        for each in leaves:
+            self.add(each)
+
+    def root(self) -> bytes:
+        return joined_root(self.peaks) if self.peaks else EMPTY_ROOT
+
+
+def complete_subtrees(span: LeafSpan) -> tuple[TreeNode, ...]:
+    """What a span is made of, left to right. The spans of proofs, and those from 0 on, begin where their largest
+    subtree may."""
+    found, start = [], span.start
+    while start < span.end:
+        level = (span.end - start).bit_length() - 1
+        found.append(TreeNode(level, start >> level))
+        start += 1 << level
+    return tuple(found)
+
+
+def joined_root(hashes: Sequence[bytes]) -> bytes:
+    """The root of a span from the hashes of its complete subtrees, left to right."""
+    whole = hashes[-1]
+    for each in reversed(hashes[:-1]):
+        whole = node_hash(each, whole)
+    return whole
+
+
+def tree_root(leaves: Sequence[bytes]) -> bytes:
+    """The root over these leaf hashes; for logs that fit into memory."""
+    tree = GrowingTree()
+    tree.extend(leaves)
+    return tree.root()
+
+
+def inclusion_spans(index: int, size: int) -> tuple[LeafSpan, ...]:
+    """What the proof of leaf `index` in the tree of `size` leaves is made of: the root of each span, in this order."""
+    if not 0 <= index < size:
+        raise ValueError(f"a tree of {size} leaves has no leaf {index}")
+    found, span = [], LeafSpan(0, size)
+    while span.end - span.start > 1:
+        middle = span.start + _left_of(span.end - span.start)
+        left, right = LeafSpan(span.start, middle), LeafSpan(middle, span.end)
+        span, beside = (left, right) if index < middle else (right, left)
+        found.append(beside)
+    return tuple(reversed(found))
+
+
+def consistency_spans(old: int, new: int) -> tuple[LeafSpan, ...]:
+    """What the proof is made of that the tree of `new` leaves begins with the one of `old` leaves."""
+    if not 0 <= old <= new:
+        raise ValueError(f"a log of {new} leaves cannot begin with {old}")
+    found, span, whole = [], LeafSpan(0, new), True
+    if old in (0, new):
+        return ()
+    while span.end != old:
+        middle = span.start + _left_of(span.end - span.start)
+        left, right = LeafSpan(span.start, middle), LeafSpan(middle, span.end)
+        if old <= middle:
+            span, beside = left, right
+        else:
+            span, beside, whole = right, left, False
+        found.append(beside)
+    # The verifier knows the old root already where the old tree is one subtree of the new one.
+    return tuple(reversed(found if whole else [*found, span]))
+
+
+def proves_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected: bytes) -> bool:
+    """Whether the proof shows that this leaf hash stands at `index` of the tree with that size and root."""
+    if not 0 <= index < size or size >> MOST_LEVELS or not _hashes(leaf, expected, *proof):
+        return False
+    spans = inclusion_spans(index, size)
+    if len(spans) != len(proof):
+        return False
+    for span, beside in zip(spans, proof, strict=True):
+        leaf = node_hash(beside, leaf) if span.end <= index else node_hash(leaf, beside)
+    return leaf == expected
+
+
+def proves_prefix(old: int, old_root: bytes, new: int, new_root: bytes, proof: Sequence[bytes]) -> bool:
+    """Whether the proof shows that the tree of `new` leaves begins with the tree of `old` leaves."""
+    if not 0 <= old <= new or new >> MOST_LEVELS or not _hashes(old_root, new_root, *proof):
+        return False
+    spans = consistency_spans(old, new)
+    if len(spans) != len(proof):
+        return False
+    if old == 0:
+        return old_root == EMPTY_ROOT
+    # Where the old tree is one subtree of the new one, its root is where both ways up begin.
+    rest = list(zip(spans, proof, strict=True))
+    starts_known = not rest or rest[0][0].start >= old
+    before = after = old_root if starts_known else rest.pop(0)[1]
+    for span, beside in rest:
+        if span.end <= old:
+            before = node_hash(beside, before)
+            after = node_hash(beside, after)
+        else:
+            after = node_hash(after, beside)
+    return before == old_root and after == new_root
+
+
+def _left_of(size: int) -> int:
+    """The largest power of two below `size`: how many leaves the left subtree has."""
+    return 1 << ((size - 1).bit_length() - 1)
+
+
+def _hashes(*given: bytes) -> bool:
+    return all(len(each) == hashlib.sha256().digest_size for each in given)
+
+
+LEAF_VERSION = 1
+SALT_BYTES = 32
+# Names of data that people write or that name people, however short their values are.
+PERSONAL = frozenset(
+    {
+        *("reason", "why", "note", "detail", "assignment", "answered_by", "name", "person", "title"),
+        *("confirmed_by", "approved_by", "proposed_by", "withdrawn_by", "email", "phone", "staff", "file"),
+    }
+)
+# Codes, ids, digests, times, states. No blank, nothing beyond ASCII, no address of a person's mail.
+_MACHINE_WORD = re.compile(r"@?[!-?A-~]*")
+_LONGEST_WORD = 200
+# Nobody is named by one.
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """An event as its row tells it. `kind` is plain text: a newer node may have written one unknown here."""
+
+    id: str
+    kind: str
+    at: datetime
+    agency_id: str
+    subject_id: str
+    principal_id: str
+    data: Mapping[str, Any]
+    node_seq: int
+    agency_seq: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """The bytes of one leaf, and the salts of the texts beside it, by name."""
+
+    body: bytes
+    salts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def hash(self) -> bytes:
+        return leaf_hash(self.body)
+
+
+def write_leaf(event: Logged, salt: Callable[[], bytes]) -> Leaf:
+    """The leaf of an event. `salt` gives SALT_BYTES fresh random bytes for each text that stands outside."""
+    personal = sorted(name for name, value in event.data.items() if is_personal(name, value))
+    salts = {name: salt().hex() for name in personal}
+    told = _told(event) | {
+        "data": {name: value for name, value in event.data.items() if name not in salts},
+        "personal": {name: text_digest(salts[name], event.data[name]) for name in personal},
+        "v": LEAF_VERSION,
+    }
+    return Leaf(body=_json(told), salts=salts)
+
+
+def is_personal(name: str, value: object) -> bool:
+    """Whether a value stands outside its leaf."""
+    if (
+        value is None
+        or isinstance(value, bool | int)
+        or (isinstance(value, str) and _DIGEST.fullmatch(value))
+    ):
+        return False
+    return name in PERSONAL or not _is_machines(value)
+
+
+def text_digest(salt: str, value: object) -> str:
+    """What the leaf holds of a text: SHA-256(salt ‖ the value as canonical JSON), in hexadecimal digits."""
+    return hashlib.sha256(bytes.fromhex(salt) + _json(value)).hexdigest()
+
+
+def read_leaf(body: bytes) -> dict[str, Any]:
+    """What a leaf says. ValueError for bytes that are no leaf."""
+    told = json.loads(body)
+    if (
+        not isinstance(told, dict)
+        or told.get("v") != LEAF_VERSION
+        or not isinstance(told.get("personal"), dict)
+        or not isinstance(told.get("data"), dict)
+        or type(told.get("seq")) is not int
+    ):
+        raise ValueError("these bytes are no leaf of a version that is known here")
+    return told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A leaf held against the row. `changed` names fields that differ, `erased` texts that are gone with their salt,
+    `texts` those that differ from their salted digest."""
+
+    changed: tuple[str, ...] = ()
+    erased: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+
+
+def compare_leaf(body: bytes, event: Logged, salts: Mapping[str, str]) -> Compared:
+    """What differs. ValueError for bytes that are no leaf."""
+    told = read_leaf(body)
+    plain = {name: value for name, value in event.data.items() if name not in told["personal"]}
+    changed = _differing(_told(event), told, "")
+    changed += _differing(plain, told["data"], "data.") + _differing(told["data"], plain, "data.")
+    erased, texts = [], []
+    for name, digest in told["personal"].items():
+        if name not in event.data and name not in salts:
+            erased.append(name)
+        elif name not in event.data or name not in salts or not _opens(salts[name], event.data[name], digest):
+            texts.append(name)
+    return Compared(changed=tuple(dict.fromkeys(changed)), erased=tuple(erased), texts=tuple(texts))
+
+
+def _differing(these: Mapping[str, Any], those: Mapping[str, Any], prefix: str) -> list[str]:
+    """Names of `these` that `those` do not have alike."""
+    return [
+        f"{prefix}{name}"
+        for name, value in these.items()
+        if name not in those or not _alike(value, those[name])
+    ]
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """As JSON tells them apart: true is not 1."""
+    if type(one) is not type(other) or one != other:
+        return False
+    return not isinstance(one, dict | list) or _json(one) == _json(other)
+
+
+def _opens(salt: str, value: object, digest: str) -> bool:
+    try:
+        return text_digest(salt, value) == digest
+    except ValueError:
+        return False
+
+
+def _told(event: Logged) -> dict[str, Any]:
+    return {
+        "agency": event.agency_id,
+        "at": event.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "id": event.id,
+        "kind": event.kind,
+        "own": event.agency_seq,
+        "principal": event.principal_id,
+        "seq": event.node_seq,
+        "subject": event.subject_id,
+    }
+
+
+def _is_machines(value: object) -> bool:
+    match value:
+        case str():
+            return len(value) <= _LONGEST_WORD and _MACHINE_WORD.fullmatch(value) is not None
+        case dict():
+            return all(name not in PERSONAL and _is_machines(each) for name, each in value.items())
+        case list():
+            return all(map(_is_machines, value))
+    return value is None or isinstance(value, bool | int)
+
+
+def _json(value: object) -> bytes:
+    """Canonical: names sorted, no blanks, everything beyond ASCII escaped."""
+    return json.dumps(
+        value, ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False
+    ).encode("ascii")
+
+
+SEAL_TAG = "gateway-log-seal/1"
+# Of the first seal of a log.
+NO_SEAL = bytes(32)
+# A timestamp with its chain has some thousands of bytes; whoever sends more sends something else.
+MOST_STAMP = 64 * 1024
+MOST_SEAL_BYTES = 2 * MOST_STAMP
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+_SEAL_FORM = re.compile(
+    rf"{re.escape(SEAL_TAG)}\n"
+    r"log (?P<log>[0-9a-f]{32})\n"
+    r"number (?P<number>[1-9][0-9]{0,17})\n"
+    r"size (?P<size>[1-9][0-9]{0,17})\n"
+    r"root (?P<root>[0-9a-f]{64})\n"
+    r"previous (?P<previous>[0-9a-f]{64})\n"
+    r"at (?P<at>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)\n"
+    r"key (?P<key>[A-Za-z0-9+/]{1,1000}={0,2})\n"
+    r"signature (?P<signature>[A-Za-z0-9+/]{1,1000}={0,2})\n"
+    r"(?:timestamp (?P<stamp>[A-Za-z0-9+/]{1,90000}={0,2})\n)?"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seal:
+    """The first `tree_size` leaves of the log have this root. `previous` is the digest of the signed seal before."""
+
+    log_id: str
+    number: int
+    tree_size: int
+    root: bytes
+    previous: bytes
+    at: datetime
+
+    def to_bytes(self) -> bytes:
+        """What is signed: seven lines of ASCII, the first names what this is, each ends with a line feed."""
+        lines = (
+            SEAL_TAG,
+            f"log {self.log_id}",
+            f"number {self.number}",
+            f"size {self.tree_size}",
+            f"root {self.root.hex()}",
+            f"previous {self.previous.hex()}",
+            f"at {self.at.astimezone(UTC).strftime(_TIME)}",
+        )
+        return "".join(f"{line}\n" for line in lines).encode("ascii")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedSeal:
+    """A seal with its signature: ECDSA on P-256 with SHA-256, r ‖ s of 32 bytes each, s in the lower half. `key` is the
+    public key in DER (SubjectPublicKeyInfo)."""
+
+    seal: Seal
+    key: bytes
+    signature: bytes
+
+    def to_bytes(self) -> bytes:
+        """What the digest and the timestamp are over: the seal's lines, then key and signature."""
+        return self.seal.to_bytes() + _seal_line("key", self.key) + _seal_line("signature", self.signature)
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(self.to_bytes()).digest()
+
+    @property
+    def key_id(self) -> str:
+        return key_id(self.key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedSeal:
+    """A signed seal as it leaves the node, with the RFC 3161 token (DER) over it where there is one."""
+
+    signed: SignedSeal
+    stamp: bytes | None = None
+
+    def to_bytes(self) -> bytes:
+        """The whole file."""
+        return self.signed.to_bytes() + (stamp_line(self.stamp) if self.stamp is not None else b"")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """What a timestamp proves: the signed seal was there at that time, says this authority. `chain` are the SHA-256 of the
+    certificates in the token, the authority's first."""
+
+    at: datetime
+    authority: str
+    policy: str
+    serial: str
+    chain: tuple[str, ...]
+
+
+def read_seal(data: bytes) -> PublishedSeal:
+    """The seal in these bytes, signed; InvalidProof for any other form than the one that `to_bytes` writes."""
+    found = _SEAL_FORM.fullmatch(data.decode("latin-1")) if len(data) <= MOST_SEAL_BYTES else None
+    made = _seal_of(found) if found is not None else None
+    if made is None or made.to_bytes() != data:
+        raise InvalidProof("this is no seal of an event log: it does not have the one form that seals have")
+    return made
+
+
+def key_id(key: bytes) -> str:
+    """The name of a public key: SHA-256 of its DER form."""
+    return hashlib.sha256(key).hexdigest()
+
+
+def stamp_line(token: bytes) -> bytes:
+    """The last line of a published seal."""
+    return _seal_line("timestamp", token)
+
+
+def _seal_of(found: re.Match[str]) -> PublishedSeal | None:
+    try:
+        seal = Seal(
+            log_id=found["log"],
+            number=int(found["number"]),
+            tree_size=int(found["size"]),
+            root=bytes.fromhex(found["root"]),
+            previous=bytes.fromhex(found["previous"]),
+            at=datetime.strptime(found["at"], _TIME).replace(tzinfo=UTC),
+        )
+        key, signature = base64.b64decode(found["key"]), base64.b64decode(found["signature"])
+        stamp = base64.b64decode(found["stamp"]) if found["stamp"] is not None else None
+    except ValueError:
+        return None
+    return PublishedSeal(signed=SignedSeal(seal=seal, key=key, signature=signature), stamp=stamp)
+
+
+def _seal_line(name: str, value: bytes) -> bytes:
+    return b"%s %s\n" % (name.encode("ascii"), base64.b64encode(value))

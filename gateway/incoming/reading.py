@@ -1,0 +1,292 @@
+"""Reading what was admitted: what a program or a terminal is told around a document, one of its files, or its envelope
+byte for byte. In: documents and the office's calendar; ids of one's own agency. Out: an `Around` for each: by when it
+is waited for, what its sender asks, what it is about, which other one looks the same; a stream of the bytes that were
+taken in, or, when the store has others, nothing, and everybody is told.
+A recalled document's files are unreadable at once (R70); nothing is decoded before it is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from gateway import log
+from gateway.domain import status
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Change, IncomingDocument, InState, Kind
+from gateway.domain.event import EventKind
+from gateway.domain.identity import Digest
+from gateway.domain.office_calendar import OfficeCalendar
+from gateway.domain.status import (
+    Fact,
+    IncomingStanding,
+    RequestStanding,
+    RequestState,
+    fold_incoming,
+    open_request,
+)
+from gateway.errors import AlteredContent, CannotOpen, Clash, NotFound
+from gateway.incoming import related
+from gateway.incoming.check import decoded
+from gateway.incoming.desk import InDesk
+from gateway.incoming.verify import pieces
+from gateway.policy import timers
+from gateway.ports import Handover, Work
+
+_REQUESTS = (Kind.RECALL, Kind.UPDATE)
+_UNDECIDED = (InState.NEW, InState.HELD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What its sender asks. `item` is the incoming document that brought it, where it is one; without a `state` it asks
+    for no answer of its own, as a replacement."""
+
+    kind: str
+    reason: str
+    notice_no: str | None
+    approved_by: str | None
+    state: RequestState | None
+    item: str | None
+    asked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    handover: Handover | None = None
+    due: timers.Due | None = None
+    request: Asked | None = None
+    about: str | None = None
+    duplicate_of: str | None = None
+    is_readable: bool = True
+
+
+async def around_one(work: Work, document: IncomingDocument, office: OfficeCalendar) -> Around:
+    """One document, whatever its state."""
+    (found,) = await around_each(work, [document], office, every_double=True)
+    return found
+
+
+async def around_each(
+    work: Work,
+    documents: Sequence[IncomingDocument],
+    office: OfficeCalendar,
+    *,
+    every_double: bool = False,
+) -> list[Around]:
+    """Of a list. Doubles are looked for where somebody has to decide still, or of all with `every_double`."""
+    if not documents:
+        return []
+    targets = await _targets(work, documents)
+    facts = await work.facts.of_many([*(each.id for each in documents), *targets])
+    return [await _around(work, each, targets, facts, office, every_double) for each in documents]
+
+
+async def _targets(work: Work, documents: Sequence[IncomingDocument]) -> Mapping[str, IncomingDocument]:
+    ids = {each.target_id for each in documents if each.target_id is not None}
+    return {id: await work.incoming.get(id) for id in sorted(ids)}
+
+
+async def _around(
+    work: Work,
+    document: IncomingDocument,
+    targets: Mapping[str, IncomingDocument],
+    facts: Mapping[str, Sequence[Fact]],
+    office: OfficeCalendar,
+    every_double: bool,
+) -> Around:
+    target = targets.get(document.target_id or "")
+    whose = target or document
+    known = facts[whose.id]
+    standing = fold_incoming(known)
+    request = await _asked(work, document, target, standing, known)
+    owed = status.duty_of(whose, known)
+    if target is not None and (request is None or request.state is not RequestState.ASKED):
+        owed = None  # the request was answered; what its document waits for is that document's
+    is_looked_at = every_double or document.state in _UNDECIDED
+    twins = await related.look_alikes(work, document) if is_looked_at else []
+    return Around(
+        handover=await _handover(work, document.id),
+        due=timers.of_duty(office, owed, whose.urgency) if owed is not None else None,
+        request=request,
+        about=target.id if target is not None else await _replaced(work, document),
+        duplicate_of=twins[0].id if twins else None,
+        is_readable=document.state not in UNREADABLE and whose.state not in UNREADABLE,
+    )
+
+
+async def _asked(
+    work: Work,
+    document: IncomingDocument,
+    target: IncomingDocument | None,
+    standing: IncomingStanding,
+    facts: Sequence[Fact],
+) -> Asked | None:
+    if document.kind is Kind.REPLACEMENT and open_request(standing) is None and document.change is not None:
+        return _of_item("replace", document, None, None)
+    if target is None:
+        one = open_request(standing)
+        return await _of_open(work, document, one, facts) if one is not None else None
+    mine = next((one for one in standing.requests if one.request_id == document.packet_id), None)
+    return _of_item(mine.kind if mine is not None else document.kind, document, target, mine)
+
+
+async def _of_open(
+    work: Work, document: IncomingDocument, one: RequestStanding, facts: Sequence[Fact]
+) -> Asked:
+    """A take-back is a bare status; a recall or an update came as an item of its own."""
+    identity = await work.identities.by_packet(document.sender_code, one.request_id)
+    if identity is not None and identity.incoming_id is not None and identity.incoming_id != document.id:
+        child = await work.incoming.get(identity.incoming_id)
+        return _of_item(one.kind, child, document, one)
+    said = next((each for each in facts if each.request_id == one.request_id and each.code == "asked"), None)
+    return Asked(
+        kind=one.kind,
+        reason=(said.reason if said is not None else None) or "",
+        notice_no=None,
+        approved_by=None,
+        state=one.state,
+        item=None,
+        asked_at=one.asked_at,
+    )
+
+
+def _of_item(
+    kind: str,
+    item: IncomingDocument,
+    target: IncomingDocument | None,
+    one: RequestStanding | None,
+) -> Asked:
+    """Some systems give the notice's own number as that of the packet."""
+    change = item.change or Change(reason="")
+    own = f"{item.number}/{item.symbol}"
+    is_notice = item.kind is Kind.RECALL and target is not None and item.number
+    numbered = own if is_notice and target and own != f"{target.number}/{target.symbol}" else None
+    return Asked(
+        kind=kind,
+        reason=change.reason,
+        notice_no=change.notice_no or numbered,
+        approved_by=change.approved_by,
+        state=one.state if one is not None else None,
+        item=item.id,
+        asked_at=one.asked_at if one is not None else item.arrived_at,
+    )
+
+
+async def _replaced(work: Work, document: IncomingDocument) -> str | None:
+    """The first document here that a replacement takes the place of."""
+    for replaced_id, _ in document.change.replaces if document.change is not None else ():
+        for old in await work.incoming.by_document_id(document.sender_code, replaced_id):
+            if old.id != document.id and old.kind not in _REQUESTS:
+                return old.id
+    return None
+
+
+async def _handover(work: Work, id: str) -> Handover | None:
+    """None for what is offered to no document system."""
+    try:
+        return await work.handovers.get(id)
+    except NotFound:
+        return None
+
+
+_log = logging.getLogger(__name__)
+UNREADABLE = {
+    InState.RECALLED: "its sender recalled it and the recall was agreed",
+    InState.SEALED: "it is sealed",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenFile:
+    """A file to stream out. `pieces` is read once."""
+
+    name: str
+    content_type: str
+    size: int
+    sha256: Digest
+    pieces: AsyncIterator[bytes]
+
+
+async def open_file(desk: InDesk, scope: AgencyScope, incoming_id: str, n: int) -> OpenFile:
+    """The n-th file as a person would open it; NotFound when there is none, Clash when it may not be read."""
+    async with desk.store.read(scope) as work:
+        document = await _readable(work, incoming_id)
+        file = next((one for one in document.files if one.n == n), None)
+        if file is None:
+            raise NotFound(f"{incoming_id} has {len(document.files)} files; there is no file {n}")
+        opener = await desk.blobs.open(work, file.source)
+    start = partial(decoded, opener, file.offset, file.length, file.coding)
+    await _unaltered(desk, scope, incoming_id, start, file.sha256)
+    return OpenFile(
+        name=file.name,
+        content_type=file.found_type or file.content_type,
+        size=file.size,
+        sha256=file.sha256,
+        pieces=_streamed(desk, start),
+    )
+
+
+async def open_envelope(desk: InDesk, scope: AgencyScope, incoming_id: str) -> OpenFile:
+    """The envelope as it arrived."""
+    async with desk.store.read(scope) as work:
+        document = await _readable(work, incoming_id)
+        opener = await desk.blobs.open(work, document.envelope_digest)
+    start = partial(pieces, opener)
+    await _unaltered(desk, scope, incoming_id, start, document.envelope_digest)
+    return OpenFile(
+        name=f"{incoming_id}.edxml",
+        content_type="application/xml",
+        size=document.envelope_size,
+        sha256=document.envelope_digest,
+        pieces=_streamed(desk, start),
+    )
+
+
+async def _unaltered(
+    desk: InDesk, scope: AgencyScope, incoming_id: str, start: Callable[[], Iterator[bytes]], wanted: Digest
+) -> None:
+    """Before the first byte is given out: afterwards nobody could take it back. AlteredContent, with an alert."""
+    found = await desk.pool.run(partial(_digest, start))
+    if found == wanted:
+        return
+    log.action(_log, "content.altered", "the store has other bytes", document=incoming_id, wanted=wanted)
+    async with desk.store.begin(scope) as work:
+        told = {"wanted": wanted, "found": found or ""}
+        await work.events.append(EventKind.ALERT_CONTENT, incoming_id, desk.clock.now(), told)
+        await work.commit()
+    raise AlteredContent(
+        f"what the content store has of {incoming_id} is not what was taken in (SHA-256 {wanted}); bring the content "
+        "folder back from a backup, and find out who changed it"
+    )
+
+
+def _digest(start: Callable[[], Iterator[bytes]]) -> Digest | None:
+    """None where the altered bytes cannot even be decoded."""
+    hasher = hashlib.sha256()
+    try:
+        for piece in start():
+            hasher.update(piece)
+    except CannotOpen:
+        return None
+    return Digest.of_bytes(hasher.digest())
+
+
+async def _readable(work: Work, incoming_id: str) -> IncomingDocument:
+    """An update of a recalled document brought that document's files, so it is as unreadable."""
+    document = await work.incoming.get(incoming_id)
+    whose = document if document.target_id is None else await work.incoming.get(document.target_id)
+    for one in (document, whose):
+        if (why := UNREADABLE.get(one.state)) is not None:
+            raise Clash(f"the files of {one.id} cannot be read: {why}", code="GW-UNREADABLE")
+    return document
+
+
+async def _streamed(desk: InDesk, start: Callable[[], Iterator[bytes]]) -> AsyncIterator[bytes]:
+    """Pieces made in the pool, one ahead of none: memory holds a single piece."""
+    running = start()
+    while piece := await desk.pool.run(partial(next, running, b"")):
+        yield piece

@@ -1,0 +1,216 @@
+"""What an account signs in with: its password, its second factor (R88), its recovery codes, and the one-time code with
+which a new account begins, or one whose password or device is lost. In: the old password and a new one from a person
+who is signed in, or a code out of a link. Out: the new one holds, every other session is closed, and this one goes
+on under a new token; a secret for the person's device, proved by a first code; codes that are good once each, shown
+once and kept as digests. There is no first password that somebody else knows: a one-time code finds the person by
+itself. Also the lock that a person puts on its own account."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+from gateway.domain.event import EventKind
+from gateway.domain.person import Credentials, Person, Standing
+from gateway.errors import Clash, Denied
+from gateway.office.accounts import sessions, sign_in
+from gateway.office.accounts.acting import Acting
+from gateway.office.desks import AccountDesk
+from gateway.office.domain.session import Ended, Factor, Origin
+from gateway.office.policy import signing_in
+from gateway.office.policy.signing_in import PasswordFault
+from gateway.office.ports.accounts import AccountWork
+
+
+class NotTaken(Clash):
+    """The password breaks rules; all of them are told at once."""
+
+    code = "GW-PASSWORD"
+
+    def __init__(self, faults: Sequence[PasswordFault]) -> None:
+        super().__init__(f"this password is not taken: {', '.join(faults)}")
+        self.faults = tuple(faults)
+
+
+async def change_password(desk: AccountDesk, acting: Acting, old: str, new: str, origin: Origin) -> str:
+    """The token that the browser holds from now on. `NotTaken` says every rule that the new one breaks."""
+    person, now = acting.person, desk.clock.now()
+    kept = await sign_in.is_password(desk, person, old, origin)
+    async with desk.accounts.read() as view:
+        past = await view.past.passwords(person.id, desk.rules.passwords.remembered)
+    hashed, sealed = await desk.pool.run(partial(_changed_secrets, desk, person, kept, (old, new), past))
+    async with desk.accounts.begin(person.id) as work:
+        fresh = await work.people.credentials(person.id)
+        if (fresh.passphrase_hash, fresh.sealed_totp) != (kept.passphrase_hash, kept.sealed_totp):
+            raise Denied("the password was changed meanwhile; sign in again", code="GW-SESSION")
+        await work.people.save_credentials(
+            person.id, replace(fresh, passphrase_hash=hashed, sealed_totp=sealed)
+        )
+        current = await work.people.get(person.id)
+        await work.people.save(replace(current, password_at=now, must_change=False))
+        await work.past.remember(person.id, hashed, now, desk.rules.passwords.remembered)
+        await sessions.end_all(work, person.id, now, Ended.PASSWORD, but=acting.session.digest)
+        token = await sessions.renew(work, acting.session)
+        await work.events.append(EventKind.ACCOUNT_PASSWORD, person.id, now)
+        await work.commit()
+    return token
+
+
+async def lock_own_account(desk: AccountDesk, acting: Acting, reason: str) -> None:
+    """One click for who lost a password or saw a session of somebody else: all is closed until somebody opens it."""
+    now = desk.clock.now()
+    async with desk.accounts.begin(acting.person.id) as work:
+        person = await work.people.get(acting.person.id)
+        locked = replace(
+            person,
+            standing=Standing.LOCKED,
+            standing_why=reason[:500],
+            standing_by=person.id,
+            standing_at=now,
+        )
+        await work.people.save(locked)
+        await sessions.end_all(work, person.id, now, Ended.STANDING)
+        told = {"standing": locked.standing.value, "reason": locked.standing_why}
+        await work.events.append(EventKind.ACCOUNT_STANDING, person.id, now, told)
+        await work.commit()
+
+
+def password_hash(desk: AccountDesk, person: Person, new: str, past: Sequence[str]) -> str:
+    """The hash of a password that the rules take. Slow: in the pool."""
+    faults = list(signing_in.password_faults(new, desk.rules.passwords, (person.login or "", person.name)))
+    if not faults and any(desk.secrets.is_passphrase(new, each) for each in past):
+        faults.append(PasswordFault.PAST)
+    if faults:
+        raise NotTaken(faults)
+    return desk.secrets.hash(new)
+
+
+def _changed_secrets(
+    desk: AccountDesk, person: Person, kept: Credentials, old_new: tuple[str, str], past: Sequence[str]
+) -> tuple[str, str | None]:
+    """The new hash, and the second factor sealed with the new password."""
+    old, new = old_new
+    current = [kept.passphrase_hash] if kept.passphrase_hash else []
+    hashed = password_hash(desk, person, new, [*current, *past])
+    if kept.sealed_totp is None:
+        return hashed, None
+    return hashed, desk.secrets.resealed(old, kept.sealed_totp, new)
+
+
+RECOVERY_CODES = 10
+
+
+def begin_factor(desk: AccountDesk, acting: Acting) -> tuple[str, str]:
+    """A new secret and what an authenticator reads. Nothing is kept: the form brings the secret back."""
+    totp = desk.secrets.new_totp()
+    return totp, desk.secrets.uri(totp, acting.person.login or acting.person.name)
+
+
+async def set_up_factor(
+    desk: AccountDesk, acting: Acting, password: str, totp: str, first: str, origin: Origin
+) -> tuple[str, tuple[str, ...]]:
+    """The new token and the recovery codes. The session goes on as one with a second factor; all others end. Clash when the
+    first code does not fit: whoever cannot read it back would be locked out."""
+    person, now = acting.person, desk.clock.now()
+    kept = await sign_in.is_password(desk, person, password, origin)
+    sealed = await desk.pool.run(partial(desk.secrets.seal, password, totp))
+    step = await desk.pool.run(partial(desk.secrets.step, password, sealed, first, now))
+    if step is None:
+        raise Clash(
+            "the second factor does not fit; type the code that the device shows now", code="GW-FACTOR"
+        )
+    codes, digests = _recovery_codes(desk)
+    async with desk.accounts.begin(person.id) as work:
+        fresh = await work.people.credentials(person.id)
+        if fresh.passphrase_hash != kept.passphrase_hash:
+            raise Denied("the password was changed meanwhile; sign in again", code="GW-SESSION")
+        await work.people.save_credentials(person.id, replace(fresh, sealed_totp=sealed, last_step=step))
+        await work.past.put_codes(person.id, digests)
+        current = await work.people.get(person.id)
+        if current.roles:
+            # Whoever decides about trust approves nothing for a day with means that are new.
+            await work.people.save(replace(current, roles_by=person.id, roles_at=now))
+        await sessions.end_all(work, person.id, now, Ended.PASSWORD, but=acting.session.digest)
+        token = await sessions.renew(work, replace(acting.session, factor=Factor.TOTP))
+        await work.events.append(
+            EventKind.ACCOUNT_FACTOR, person.id, now, {"what": "set-up", "left": RECOVERY_CODES}
+        )
+        await work.commit()
+    return token, codes
+
+
+async def new_recovery_codes(
+    desk: AccountDesk, acting: Acting, password: str, origin: Origin
+) -> tuple[str, ...]:
+    """Ten others; the earlier ones are worth nothing. Clash without a second factor to stand in for."""
+    person, now = acting.person, desk.clock.now()
+    kept = await sign_in.is_password(desk, person, password, origin)
+    if kept.sealed_totp is None:
+        raise Clash("there is no second factor; set one up first", code="GW-FACTOR")
+    codes, digests = _recovery_codes(desk)
+    async with desk.accounts.begin(person.id) as work:
+        await work.past.put_codes(person.id, digests)
+        await work.events.append(
+            EventKind.ACCOUNT_FACTOR, person.id, now, {"what": "codes", "left": RECOVERY_CODES}
+        )
+        await work.commit()
+    return codes
+
+
+async def recovery_codes_left(desk: AccountDesk, acting: Acting) -> int:
+    async with desk.accounts.read() as view:
+        return await view.past.codes_left(acting.person.id)
+
+
+def _recovery_codes(desk: AccountDesk) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    made = [desk.secrets.new_code() for _ in range(RECOVERY_CODES)]
+    return tuple(code for code, _ in made), tuple(digest for _, digest in made)
+
+
+LONGEST_CODE = 100
+
+
+async def owner_of_code(desk: AccountDesk, code: str, origin: Origin) -> Person:
+    """Whose code it is, for the page that greets. Denied (`GW-ONE-TIME`) when it is none, was used, or is too old."""
+    counted = await sign_in.count_try(desk, _name_of_tries(code), origin.address)
+    async with desk.accounts.begin("node") as work:
+        person = await _owner_of_code(desk, work, code, desk.clock.now())
+        await sign_in.try_succeeded(work, counted)
+        await work.commit()
+    return person
+
+
+async def take_up(desk: AccountDesk, code: str, new: str, origin: Origin) -> Person:
+    """The account is the person's own from now on; whatever was open under it is closed. Then the person signs in."""
+    person, now = await owner_of_code(desk, code, origin), desk.clock.now()
+    async with desk.accounts.read() as view:
+        past = await view.past.passwords(person.id, desk.rules.passwords.remembered)
+    hashed = await desk.pool.run(partial(password_hash, desk, person, new, past))
+    async with desk.accounts.begin(person.id) as work:
+        person = await _owner_of_code(desk, work, code, now)
+        taken = replace(person, enrolled_at=now, password_at=now, must_change=False)
+        await work.people.save(taken)
+        await work.people.save_credentials(person.id, Credentials(passphrase_hash=hashed))
+        await work.past.remember(person.id, hashed, now, desk.rules.passwords.remembered)
+        await work.past.put_codes(person.id, ())
+        await sessions.end_all(work, person.id, now, Ended.PASSWORD)
+        await sign_in.forgive_tries(work, person.login or person.name)
+        await work.events.append(EventKind.PERSON_ENROLLED, person.id, now)
+        await work.commit()
+    return taken
+
+
+async def _owner_of_code(desk: AccountDesk, work: AccountWork, code: str, now: datetime) -> Person:
+    person = await work.with_code(desk.secrets.code_digest(code[:LONGEST_CODE]))
+    if person is not None and person.blocked_at is None and person.standing is Standing.ACTIVE:
+        kept = await work.people.credentials(person.id)
+        if kept.code_until is not None and now < kept.code_until:
+            return person
+    raise Denied("this link was used before, or is too old; ask for a new one", code="GW-ONE-TIME")
+
+
+def _name_of_tries(code: str) -> str:
+    """Tries are counted by code, too; nobody is called like one."""
+    return f"code {code[:LONGEST_CODE]}"

@@ -1,0 +1,428 @@
+"""Lines of the register books, and what the books say in words. In: incoming entries with their documents, documents of
+the exchange and mail that went on paper, as the store has them. Out: `BookLine` by column, with what the recipients'
+nodes said as the proof of receipt; notes of the last column, who signed for a document, the sentence about gaps, as
+printed. Nothing is read here but facts and names of the same page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+from gateway.domain.book import Book, BookLine, Cell, Gap, OutgoingLine, PaperLetter, Run, Summary
+from gateway.domain.document import (
+    AXIS_COPY,
+    Change,
+    Delivery,
+    DeliveryMode,
+    Draft,
+    IncomingDocument,
+    InState,
+    OutgoingDocument,
+    OutState,
+    Signer,
+    Source,
+)
+from gateway.domain.status import Fact, Track, arrival_number, began, counts_at
+from gateway.domain.text import fold
+from gateway.domain.wall_clock import local
+from gateway.office.ports.store import IncomingLine, OfficeWork
+from gateway.ports.queues import Handover, RegisterEntry
+from gateway.ports.store import PaperPart
+from gateway.words import labels
+
+
+def day_text(on: date | None) -> str:
+    return "" if on is None else on.strftime("%d/%m/%Y")
+
+
+def moment_text(at: datetime) -> str:
+    """14:02 20/11/2026, as it stands beside a signature."""
+    return local(at).strftime("%H:%M %d/%m/%Y")
+
+
+def proof_text(fact: Fact, facts: Iterable[Fact], lang: str) -> str:
+    """The proof at hand, one of these facts: 03, 14:02 20/11/2026, and the name where it was said."""
+    name = fact.staff.name if fact.staff is not None and fact.staff.name else ""
+    by = f", {name}" if name else ""
+    if fact.register_no:
+        number = labels.say(
+            "outgoing.arrival_number", lang, number=fact.register_no, year=fact.register_year or ""
+        )
+        by = f"{by}, {number}"
+    return labels.say(
+        "book.signed_for", lang, code=fact.code, at=moment_text(counts_at(fact, began(facts))), by=by
+    )
+
+
+def joined_text(*parts: str | None) -> str:
+    return ". ".join(part.rstrip(". ") for part in parts if part and part.strip())
+
+
+def kind_text(type_name: str | None, subject: str) -> str:
+    """Type and abstract in one cell."""
+    return ": ".join(part for part in (type_name or "", subject) if part)
+
+
+def gaps_sentence(run: Run, lang: str) -> str:
+    """Whether numbers are missing, and which."""
+    if run.first is None or run.last is None:
+        return labels.say("book.run.none", lang)
+    parts = []
+    if run.missing:
+        which = _missing_text(run.gaps, run.missing, lang)
+        parts.append(
+            labels.say(
+                "book.run.missing", lang, first=run.first, last=run.last, count=run.missing, which=which
+            )
+        )
+    if run.doubled:
+        parts.append(labels.say("book.run.doubled", lang, which=", ".join(map(str, run.doubled))))
+    said = joined_text(*parts) or labels.say("book.run.whole", lang, first=run.first, last=run.last)
+    return labels.say("book.run.series", lang, series=run.series, said=said) if run.series else said
+
+
+def _missing_text(gaps: Sequence[Gap], missing: int, lang: str) -> str:
+    named = [str(gap.first) if gap.count == 1 else f"{gap.first}–{gap.last}" for gap in gaps]
+    if sum(gap.count for gap in gaps) < missing:
+        named.append(labels.say("book.run.and_more", lang))
+    return ", ".join(named)
+
+
+def closing_lines(summary: Summary, lang: str) -> tuple[str, ...]:
+    """What stands under the last line."""
+    if not summary.lines:
+        return (labels.say("book.empty", lang),)
+    total = labels.say(
+        "book.closing", lang, lines=summary.lines, struck=summary.struck, digest=summary.digest
+    )
+    return *(gaps_sentence(run, lang) for run in summary.runs), total
+
+
+async def incoming_lines(
+    work: OfficeWork, book: Book, lines: Sequence[IncomingLine], lang: str
+) -> list[BookLine]:
+    """One page of lines, in their order."""
+    ids = [line.document.id for line in lines]
+    facts = await work.facts.of_many(ids) if ids else {}
+    names = await work.office.books.names([line.entry.entered_by for line in lines if line.entry.entered_by])
+    names = dict(names) | await _replacing(work, lines)
+    if book is Book.INCOMING:
+        return [_register_line(line, facts[line.document.id], names, lang) for line in lines]
+    replies = await _replies(work, lines)
+    return [_follow_up_line(line, names, replies.get(line.document.document_id, ()), lang) for line in lines]
+
+
+async def _replacing(work: OfficeWork, lines: Sequence[IncomingLine]) -> dict[str, str]:
+    """Number and symbol of the documents that stand for replaced ones."""
+    ids = {line.document.replaced_by for line in lines if line.document.state is InState.REPLACED}
+    return {id: _sender_code(await work.incoming.get(id)) for id in ids if id is not None}
+
+
+async def _replies(work: OfficeWork, lines: Sequence[IncomingLine]) -> Mapping[str, Sequence[str]]:
+    if not lines:
+        return {}
+    since = min(line.document.arrived_at for line in lines)
+    return await work.office.books.replies([line.document.document_id for line in lines], since)
+
+
+def _register_line(
+    line: IncomingLine, facts: Sequence[Fact], names: Mapping[str, str], lang: str
+) -> BookLine:
+    document, entry = line.document, line.entry
+    hidden = document.state is InState.SEALED
+    cells: dict[str, Cell] = {
+        "arrived_on": local(document.arrived_at).date(),
+        "arrival_number": entry.number,
+        "author": document.sender_name or document.sender_code,
+        "code": _sender_code(document),
+        "issued_on": document.issued_on,
+        "subject": labels.say("book.sealed", lang)
+        if hidden
+        else kind_text(document.type_name, document.subject),
+        "to_places": _places(document),
+        "handed_over_on": _handed_over(facts, line.handover),
+        "signed_for": _incoming_proof(facts, line.handover, lang),
+        "note": incoming_note(document, entry, names, lang),
+    }
+    return _book_line(line, cells)
+
+
+def _follow_up_line(
+    line: IncomingLine, names: Mapping[str, str], replies: Sequence[str], lang: str
+) -> BookLine:
+    document, entry = line.document, line.entry
+    what = (document.type_name or "", _sender_code(document), day_text(document.issued_on))
+    sender = document.sender_name or document.sender_code
+    deadline = document.assignment.deadline if document.assignment else None
+    cells: dict[str, Cell] = {
+        "arrival_number": entry.number,
+        "what": ", ".join(part for part in (*what, sender) if part),
+        "to_places": _places(document),
+        "due_on": deadline or document.due_on,
+        "progress": labels.say(f"state.in.{document.state}", lang),
+        "reply": "; ".join(replies),
+        "note": incoming_note(document, entry, names, lang),
+    }
+    return _book_line(line, cells)
+
+
+def _book_line(line: IncomingLine, cells: Mapping[str, Cell]) -> BookLine:
+    return BookLine(
+        subject_id=line.document.id,
+        number=line.entry.number,
+        on=local(line.document.arrived_at).date(),
+        cells=cells,
+        struck=is_struck(line),
+        by_hand=line.document.source is not Source.AXIS,
+    )
+
+
+def is_struck(line: IncomingLine) -> bool:
+    """Recalled before strokes were kept in the book counts as well."""
+    return line.entry.struck_at is not None or line.document.state is InState.RECALLED
+
+
+def _sender_code(document: IncomingDocument) -> str:
+    return "/".join(part for part in (document.number, document.symbol) if part)
+
+
+def _places(document: IncomingDocument) -> str:
+    to = document.assignment
+    return "; ".join((to.lead_unit, *to.coordinating_units)) if to is not None else ""
+
+
+def _handed_over(facts: Sequence[Fact], handover: Handover | None) -> date | None:
+    """When it was assigned, else when a document system took it over."""
+    assigned = next((fact for fact in facts if _says(fact, "04")), None)
+    if assigned is not None:
+        return local(counts_at(assigned, began(facts))).date()
+    acked = handover.acked_at if handover is not None else None
+    return local(acked).date() if acked is not None else None
+
+
+def _incoming_proof(facts: Sequence[Fact], handover: Handover | None, lang: str) -> str:
+    named = [fact for fact in facts if fact.staff is not None and any(_says(fact, c) for c in ("04", "05"))]
+    if named:
+        return proof_text(named[0], facts, lang)
+    if handover is not None and handover.acked_at is not None:
+        return labels.say("book.signed_for.acked", lang, at=moment_text(handover.acked_at))
+    return ""
+
+
+def _says(fact: Fact, code: str) -> bool:
+    return fact.track is Track.BUSINESS and fact.code == code
+
+
+def incoming_note(
+    document: IncomingDocument, entry: RegisterEntry, names: Mapping[str, str], lang: str
+) -> str:
+    """How it came, that it was entered afterwards, and what became of its line."""
+    parts = []
+    if document.source is not Source.AXIS:
+        parts.append(labels.say(f"book.note.source.{document.source}", lang))
+    parts += [labels.mark_text(mark, lang) for mark in document.marks if mark.startswith(f"{AXIS_COPY}:")]
+    if entry.catch_up is not None:
+        by = names.get(entry.entered_by or "", entry.entered_by or "")
+        on = day_text(local(entry.entered_at).date())
+        parts.append(labels.say("book.note.catch_up", lang, day=on, by=by, reason=entry.catch_up))
+    parts += _wishes_text(document, lang)
+    parts.append(_ending_text(document, entry, names, lang))
+    return joined_text(*parts)
+
+
+def _wishes_text(document: IncomingDocument, lang: str) -> list[str]:
+    """What the sender asks of us and no column has: in what role, until which hour, whether paper follows."""
+    told = []
+    if document.role is not None:
+        told.append(labels.say(f"role.{document.role}", lang))
+    if document.due_at is not None:
+        told.append(labels.say("book.note.due_at", lang, at=moment_text(document.due_at)))
+    if document.reply_required:
+        told.append(labels.say("book.note.reply", lang))
+    if document.delivery_mode is DeliveryMode.BOTH:
+        told.append(labels.say("book.note.both", lang))
+    return told
+
+
+def _ending_text(
+    document: IncomingDocument, entry: RegisterEntry, names: Mapping[str, str], lang: str
+) -> str:
+    if entry.struck_at is not None:
+        word = "recalled" if document.state is InState.RECALLED else "struck"
+        on = day_text(local(entry.struck_at).date())
+        return labels.say(f"book.note.{word}", lang, day=on, reason=entry.struck_reason or "")
+    if document.state is InState.RECALLED:
+        return labels.say("book.note.recalled_bare", lang)
+    if document.state is InState.REJECTED:
+        return labels.say("book.note.rejected", lang)
+    if document.state is InState.REPLACED:
+        return labels.say("book.note.replaced", lang, by=names.get(document.replaced_by or "", ""))
+    return labels.say("book.note.sealed", lang) if document.state is InState.SEALED else ""
+
+
+# So many recipients are named with their proof of receipt; of more, how many and the first.
+_NAMED = 3
+_FILED = "luu"  # how the line of the file copy begins among the recipients
+_TAKEN = ("03", "04", "05", "06")
+
+
+async def outgoing_lines(work: OfficeWork, lines: Sequence[OutgoingLine], lang: str) -> list[BookLine]:
+    """One page of lines, in their order."""
+    sent = [line.id for line in lines if isinstance(line, OutgoingDocument)]
+    deliveries = await work.deliveries.of_many(sent) if sent else {}
+    ids = [one.id for each in deliveries.values() for one in each]
+    facts = await work.facts.of_many(ids) if ids else {}
+    recalls = await work.office.books.recalls(sent) if sent else {}
+    parts = {id: await work.paper.of(id) for id in _on_paper(lines)}
+    names = await work.office.books.names(
+        [line.entered_by for line in lines if isinstance(line, PaperLetter)]
+    )
+    return [
+        _paper_line(line, names, lang)
+        if isinstance(line, PaperLetter)
+        else _sent_line(line, deliveries[line.id], facts, parts.get(line.id, ()), recalls.get(line.id), lang)
+        for line in lines
+    ]
+
+
+def _on_paper(lines: Sequence[OutgoingLine]) -> list[str]:
+    """The documents that go on paper, alone or too."""
+    sent = [line for line in lines if isinstance(line, OutgoingDocument)]
+    return [each.id for each in sent if each.draft.delivery_mode in (DeliveryMode.BOTH, DeliveryMode.PAPER)]
+
+
+def _sent_line(
+    document: OutgoingDocument,
+    deliveries: Sequence[Delivery],
+    facts: Mapping[str, Sequence[Fact]],
+    parts: Sequence[PaperPart],
+    recall: tuple[Change, datetime] | None,
+    lang: str,
+) -> BookLine:
+    draft = document.draft
+    cells: dict[str, Cell] = {
+        "code": draft.code,
+        "issued_on": draft.issued_on,
+        "subject": labels.say("book.sealed", lang)
+        if document.is_sealed
+        else kind_text(draft.type_name, draft.subject),
+        "signer": _signer(draft.signer),
+        "recipients": _recipients(draft, lang),
+        "copy_holder": "; ".join(place for place in draft.to_places if _is_file_copy(place)),
+        "copies": draft.copies,
+        "dispatched_on": _dispatched(deliveries, facts, parts),
+        "signed_for": _outgoing_proof(deliveries, facts, lang),
+        "note": _outgoing_note(document, recall, lang),
+    }
+    return BookLine(
+        subject_id=document.id,
+        number=draft.number,
+        on=draft.issued_on,
+        cells=cells,
+        struck=document.state is OutState.CANCELLED or recall is not None,
+        series=draft.type_name,
+    )
+
+
+def _paper_line(letter: PaperLetter, names: Mapping[str, str], lang: str) -> BookLine:
+    notes = [letter.note, labels.say("book.note.source.paper", lang)]
+    if letter.catch_up is not None:
+        by = names.get(letter.entered_by, letter.entered_by)
+        on = day_text(local(letter.entered_at).date())
+        notes.append(labels.say("book.note.catch_up", lang, day=on, by=by, reason=letter.catch_up))
+    if letter.struck_at is not None:
+        on = day_text(local(letter.struck_at).date())
+        notes.append(labels.say("book.note.struck", lang, day=on, reason=letter.struck_reason or ""))
+    cells: dict[str, Cell] = {
+        "code": letter.code,
+        "issued_on": letter.issued_on,
+        "subject": kind_text(letter.type_name, letter.subject),
+        "signer": letter.signer,
+        "recipients": letter.recipients,
+        "copy_holder": letter.copy_holder,
+        "copies": letter.copies,
+        "dispatched_on": letter.dispatched_on,
+        "signed_for": "",
+        "note": joined_text(*notes),
+    }
+    return BookLine(
+        subject_id=letter.id,
+        number=letter.number,
+        on=letter.issued_on,
+        cells=cells,
+        struck=letter.struck_at is not None,
+        series=letter.type_name,
+        by_hand=True,
+    )
+
+
+def _signer(signer: Signer | None) -> str:
+    if signer is None:
+        return ""
+    return f"{signer.name} ({signer.title})" if signer.title else signer.name
+
+
+def _is_file_copy(place: str) -> bool:
+    return fold(place).startswith(_FILED)
+
+
+def _recipients(draft: Draft, lang: str) -> str:
+    named = [to.name or to.code for to in draft.recipients]
+    return "; ".join((*named, *(place for place in draft.to_places if not _is_file_copy(place))))
+
+
+def _dispatched(
+    deliveries: Sequence[Delivery], facts: Mapping[str, Sequence[Fact]], parts: Sequence[PaperPart]
+) -> date | None:
+    """The first recipient for whom the axis took it, or who got it on paper."""
+    sent = [
+        local(fact.at).date()
+        for one in deliveries
+        for fact in facts[one.id]
+        if fact.track is Track.TRANSPORT and fact.code == "sent"
+    ]
+    return min((*sent, *(part.handed_over for part in parts if part.handed_over)), default=None)
+
+
+def _outgoing_proof(deliveries: Sequence[Delivery], facts: Mapping[str, Sequence[Fact]], lang: str) -> str:
+    """The first word of each recipient that took it in; else that it has arrived."""
+    proofs = [(one, _proof_fact(facts[one.id])) for one in deliveries]
+    said = [
+        (f"{one.recipient.name or one.recipient.code}: " if len(deliveries) > 1 else "")
+        + proof_text(proof, facts[one.id], lang)
+        for one, proof in proofs
+        if proof is not None
+    ]
+    if len(deliveries) <= _NAMED:
+        return "; ".join(said)
+    done = sum(proof is not None and proof.code in _TAKEN for _, proof in proofs)
+    first = said[0] if said else ""
+    return labels.say("book.signed_for.of", lang, done=done, all=len(deliveries), first=first).rstrip("; ")
+
+
+def _proof_fact(facts: Sequence[Fact]) -> Fact | None:
+    said = [fact for fact in facts if fact.track is Track.BUSINESS]
+    taken = [fact for fact in said if fact.code in _TAKEN]
+    arrived = [fact for fact in said if fact.code == "01"]
+    proof = next(iter((*taken, *arrived)), None)
+    number = arrival_number(facts)  # it may have been told in a later 03
+    if proof is None or number is None:
+        return proof
+    return replace(proof, register_no=number[0], register_year=number[1])
+
+
+def _outgoing_note(document: OutgoingDocument, recall: tuple[Change, datetime] | None, lang: str) -> str:
+    if recall is not None:
+        change, at = recall
+        on = day_text(local(at).date())
+        if change.notice_no:
+            return labels.say(
+                "book.note.recall_notice", lang, notice=change.notice_no, day=on, reason=change.reason
+            )
+        return labels.say("book.note.recalled", lang, day=on, reason=change.reason)
+    if document.state is OutState.CANCELLED:
+        return joined_text(labels.say("book.note.cancelled", lang), document.state_reason)
+    if document.draft.delivery_mode is DeliveryMode.PAPER:
+        return labels.say("book.note.source.paper", lang)
+    return ""

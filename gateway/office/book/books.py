@@ -1,0 +1,300 @@
+"""A register book as pages read it and as it is written to a file: lines page by page, what stands on its cover, a
+workbook or text; the printable page is written by `web`. In: a book, a span of one year, a unit of work; for a file
+also its form. Out: `BookLine` in the order of the book, memory holding one page of them; or the file, line by line,
+from one view of the database, and an event that says who took what (R38)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+from functools import partial
+from typing import BinaryIO
+
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.book import Book, BookLine, Cell, Cover, Form, OutgoingLine, Run, Span, Stamp, Summary
+from gateway.domain.document import IncomingDocument
+from gateway.domain.event import EventKind
+from gateway.domain.wall_clock import local
+from gateway.errors import Clash
+from gateway.office.book import book_lines, table_files
+from gateway.office.book.table_files import XlsxColumn, XlsxWriter
+from gateway.office.desks import BookDesk
+from gateway.office.ports.store import IncomingLine, Numbered, OfficeWork
+from gateway.policy import book as rules
+from gateway.words import labels
+
+AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """Some lines in a row; `after` is what to ask on with, None at the end of the book."""
+
+    lines: tuple[BookLine, ...]
+    after: str | OutgoingLine | None = None
+
+
+async def leaf(
+    work: OfficeWork,
+    book: Book,
+    span: Span,
+    *,
+    limit: int = 50,
+    after: str | OutgoingLine | None = None,
+    lang: str = "vi",
+) -> Leaf:
+    """The next lines after the last one seen."""
+    if book is Book.OUTGOING:
+        last = None if isinstance(after, str) else after
+        sent = await work.office.books.outgoing(span, limit=limit, after=last)
+        lines = await book_lines.outgoing_lines(work, sent, lang)
+        return Leaf(lines=tuple(lines), after=sent[-1] if len(sent) == limit else None)
+    number = after if isinstance(after, str) else None
+    found: Sequence[IncomingLine] = await work.office.books.incoming(span, limit=limit, after=number)
+    lines = await book_lines.incoming_lines(work, book, found, lang)
+    return Leaf(lines=tuple(lines), after=found[-1].entry.number if len(found) == limit else None)
+
+
+async def whole(
+    work: OfficeWork, book: Book, span: Span, lang: str = "vi", *, at_once: int = AT_ONCE
+) -> AsyncIterator[Sequence[BookLine]]:
+    """Every line, so many at once."""
+    after: str | OutgoingLine | None = None
+    while True:
+        part = await leaf(work, book, span, limit=at_once, after=after, lang=lang)
+        if part.lines:
+            yield part.lines
+        if part.after is None:
+            return
+        after = part.after
+
+
+async def summary_of(work: OfficeWork, book: Book, span: Span, *, series_by_type: bool = True) -> Summary:
+    """Cover and closing without the check code, which only reading every line gives."""
+    if book is Book.OUTGOING:
+        return await _outgoing_summary(work, span, series_by_type)
+    agency = await work.agency()
+    numbers = await work.office.books.incoming_numbers(span)
+    lines, struck, since, until = await work.office.books.incoming_days(span)
+    if not numbers:
+        return Summary(since=span.since, until=span.until)
+    run = await _incoming_run(work, agency, span, numbers)
+    return Summary(
+        lines=lines,
+        struck=struck,
+        first=str(run.first) if run.first is not None else numbers[0],
+        last=str(run.last) if run.last is not None else numbers[-1],
+        since=span.since or since,
+        until=span.until or until,
+        runs=(run,),
+    )
+
+
+async def _incoming_run(work: OfficeWork, agency: HostedAgency, span: Span, numbers: Sequence[str]) -> Run:
+    """Of a part of the book, numbers count as missing only where the whole book has none."""
+    if span.since is None and span.until is None:
+        return rules.run_of(numbers, start=rules.where_run_begins(agency.numbering))
+    known = [int(one) for one in numbers if rules.is_number(one)]
+    if not known:
+        return Run()
+    whole_year = await work.office.books.incoming_numbers(Span(year=span.year))
+    first, last = min(known), max(known)
+    return rules.run_of(one for one in whole_year if rules.is_number(one) and first <= int(one) <= last)
+
+
+async def _outgoing_summary(work: OfficeWork, span: Span, series_by_type: bool) -> Summary:
+    numbers = await work.office.books.outgoing_numbers(span)
+    if not numbers:
+        return Summary(since=span.since, until=span.until)
+    known = sorted((one.number for one in numbers), key=lambda one: (len(one.lstrip("0")), one))
+    return Summary(
+        lines=len(numbers),
+        struck=sum(one.struck for one in numbers),
+        first=known[0],
+        last=known[-1],
+        since=span.since or date(span.year, 1, 1),
+        until=span.until or date(span.year, 12, 31),
+        runs=_outgoing_runs(numbers, series_by_type),
+    )
+
+
+def _outgoing_runs(numbers: Sequence[Numbered], by_type: bool) -> tuple[Run, ...]:
+    """A number that was struck and given anew is no double; one that was only struck fills its place."""
+    series: dict[str, list[Numbered]] = {}
+    for one in numbers:
+        series.setdefault(one.type_name if by_type else "", []).append(one)
+    return tuple(rules.run_of(_standing(ones), series=name) for name, ones in sorted(series.items()))
+
+
+def _standing(ones: Sequence[Numbered]) -> list[str]:
+    live = [one.number for one in ones if not one.struck]
+    return [*live, *({one.number for one in ones if one.struck} - set(live))]
+
+
+class Check:
+    """The SHA-256 of a book's lines, whatever form they are written in."""
+
+    def __init__(self) -> None:
+        self._hasher = hashlib.sha256()
+
+    def add(self, line: BookLine) -> None:
+        told: Mapping[str, object] = {"id": line.subject_id, "struck": line.struck, **line.cells}
+        text = json.dumps(told, ensure_ascii=False, sort_keys=True, default=date.isoformat)
+        self._hasher.update(text.encode() + b"\n")
+
+    def digest(self) -> str:
+        return self._hasher.hexdigest()
+
+
+def stamp(agency: HostedAgency, document: IncomingDocument) -> Stamp:
+    """The arrival stamp of a document that is in the book; Clash for one that is not."""
+    if document.register_no is None:
+        raise Clash(f"{document.id} is not in the book yet; take it in first")
+    to = document.assignment
+    return Stamp(
+        agency=agency.name,
+        number=document.register_no,
+        on=local(document.arrived_at).date(),
+        forwarded_to=to.lead_unit if to is not None else "",
+    )
+
+
+class Format(StrEnum):
+    XLSX = "xlsx"
+    CSV = "csv"
+    HTML = "html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What is to be written."""
+
+    book: Book
+    span: Span
+    form: Form = Form.DECREE_30
+    volume: int = 1
+    lang: str = "vi"
+
+    def __post_init__(self) -> None:
+        span = self.span
+        if not 1900 <= span.year <= 9998:
+            raise Clash(f"there is no book of the year {span.year}")
+        if span.since is not None and span.until is not None and span.since > span.until:
+            raise Clash(f"the span ends on {span.until} before it begins on {span.since}; swap the days")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return rules.COLUMNS[self.book, self.form]
+
+    def titles(self) -> list[str]:
+        return [labels.say(f"book.column.{each}", self.lang) for each in self.columns]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """One book in one view: its cover, its lines, and the check that grows as they are read."""
+
+    ask: Ask
+    cover: Cover
+    check: Check
+    pages: AsyncIterator[Sequence[BookLine]]
+
+    def cells(self, line: BookLine) -> list[Cell]:
+        return [line.cells.get(each) for each in self.ask.columns]
+
+    def summary(self) -> Summary:
+        """With the check code of the lines read so far."""
+        return replace(self.cover.summary, digest=self.check.digest())
+
+    def closing(self) -> tuple[str, ...]:
+        return book_lines.closing_lines(self.summary(), self.ask.lang)
+
+
+@asynccontextmanager
+async def open_book(desk: BookDesk, scope: AgencyScope, ask: Ask) -> AsyncIterator[Opened]:
+    """Nothing that happens meanwhile is seen: cover and lines agree."""
+    check = Check()
+    async with desk.store.read(scope) as work:
+        agency = await work.agency()
+        summary = await summary_of(work, ask.book, ask.span, series_by_type=desk.series_by_type)
+        yield Opened(
+            ask=ask, cover=_cover(agency, ask, summary), check=check, pages=_checked_lines(work, ask, check)
+        )
+
+
+async def _checked_lines(work: OfficeWork, ask: Ask, check: Check) -> AsyncIterator[Sequence[BookLine]]:
+    async for lines in whole(work, ask.book, ask.span, ask.lang):
+        for line in lines:
+            check.add(line)
+        yield lines
+
+
+def _cover(agency: HostedAgency, ask: Ask, summary: Summary) -> Cover:
+    return Cover(
+        agency=agency.name,
+        parent=agency.parent_name,
+        book=ask.book,
+        form=ask.form,
+        year=ask.span.year,
+        volume=ask.volume,
+        summary=summary,
+    )
+
+
+async def write_xlsx(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
+    """A workbook; `out` may be any file that takes bytes."""
+    title = labels.say(f"book.{ask.book}", ask.lang)
+    columns = [
+        XlsxColumn(title=name, width=rules.WIDTHS[each])
+        for name, each in zip(ask.titles(), ask.columns, strict=True)
+    ]
+    async with open_book(desk, scope, ask) as book:
+        with XlsxWriter(out, title, columns) as writer:
+
+            def add(lines: Sequence[BookLine]) -> None:
+                for line in lines:
+                    writer.add(book.cells(line), struck=line.struck)
+
+            await _add_each(desk, book, add)
+            await desk.pool.run(partial(writer.close, book.closing()))
+        return await tell_taken(desk, scope, ask, Format.XLSX, book.summary())
+
+
+async def write_csv(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
+    """Comma-separated text: the titles and the lines, and nothing that is no line."""
+    async with open_book(desk, scope, ask) as book:
+        await desk.pool.run(partial(out.write, table_files.csv_heading(ask.titles())))
+
+        def add(lines: Sequence[BookLine]) -> None:
+            out.write(b"".join(table_files.csv_line(book.cells(line)) for line in lines))
+
+        await _add_each(desk, book, add)
+        return await tell_taken(desk, scope, ask, Format.CSV, book.summary())
+
+
+async def _add_each(desk: BookDesk, book: Opened, add: Callable[[Sequence[BookLine]], None]) -> None:
+    async for lines in book.pages:
+        await desk.pool.run(partial(add, lines))
+
+
+async def tell_taken(desk: BookDesk, scope: AgencyScope, ask: Ask, to: Format, summary: Summary) -> Summary:
+    """Tells that the book was written out; on the way back to the caller."""
+    span = ask.span
+    told = {
+        "book": ask.book,
+        "year": span.year,
+        "since": span.since.isoformat() if span.since else None,
+        "until": span.until.isoformat() if span.until else None,
+        "format": to,
+        "lines": summary.lines,
+        "digest": summary.digest,
+    }
+    async with desk.store.begin(scope) as work:
+        await work.events.append(EventKind.BOOK_EXPORTED, "book", desk.clock.now(), told)
+        await work.commit()
+    return summary

@@ -1,0 +1,76 @@
+"""What the acts of the office are handed, one desk for each of its subjects: accounts, the two flows, register books,
+the to-do list. Made once by the wiring; a desk holds ports and the numbers of rules, and no state of its own. The
+desks of the two flows are those of the exchange where the office opened them: their units of work have what the
+office keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from gateway.domain.office_calendar import OfficeCalendar
+from gateway.incoming.desk import InDesk
+from gateway.office.policy.account_clocks import IdleRules
+from gateway.office.policy.signing_in import PasswordRules, SessionRules, SlowRules
+from gateway.office.ports.accounts import Accounts
+from gateway.office.ports.store import EndingCertificates, OfficeStore
+from gateway.outgoing.desk import OutDesk
+from gateway.ports import CalendarDays, Clock, Pool
+from gateway.ports.deciding import SignInSecrets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRules:
+    """Every number of accounts. `link` is how long a one-time code is good."""
+
+    passwords: PasswordRules = field(default_factory=PasswordRules)
+    sessions: SessionRules = field(default_factory=SessionRules)
+    slow: SlowRules = field(default_factory=SlowRules)
+    idle: IdleRules = field(default_factory=IdleRules)
+    link: timedelta = timedelta(hours=72)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountDesk:
+    """Made once by the wiring; holds no state of its own."""
+
+    accounts: Accounts
+    secrets: SignInSecrets
+    clock: Clock
+    pool: Pool
+    rules: AccountRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfficeOut(OutDesk):
+    store: OfficeStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfficeIn(InDesk):
+    store: OfficeStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookDesk:
+    """Made once by the wiring; holds no state of its own."""
+
+    store: OfficeStore
+    clock: Clock
+    pool: Pool
+    series_by_type: bool = True
+    """Whether each type of outgoing document has a run of numbers of its own (R33)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TodoDesk:
+    """`wake` rings for whoever waits for events."""
+
+    store: OfficeStore
+    calendar: CalendarDays
+    office: Callable[[], Awaitable[OfficeCalendar]]
+    """When the agencies of this node work, as it is now."""
+    certificates: EndingCertificates
+    clock: Clock
+    wake: Callable[[], None]

@@ -1,0 +1,352 @@
+"""What is asked of others about a document of ours. A recall as a step in two hands (R70): a clerk asks, the agency's
+head agrees or refuses, and only then does it leave. An urging: a person of ours asks a recipient to take in what it
+has not, in the agency's name (R54). In: who acts with which rights, and the wish; or a recipient's code. Out: what
+was asked, as it stands now, and with the head's agreement the recall is on its way in the same transaction;
+everything of ours that the recipient is late with, whom to phone there, and the note that it was urged: never by
+itself, and not sooner again than the rules allow."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Change, OutgoingDocument, Staff
+from gateway.domain.event import Event, EventKind
+from gateway.domain.fields import tidy
+from gateway.errors import Clash, Denied
+from gateway.office.desks import OfficeOut
+from gateway.office.domain.listing import Side
+from gateway.office.domain.task import AskState, RecallAsk
+from gateway.office.policy import agreeing
+from gateway.office.policy.agreeing import RecallObjection
+from gateway.office.policy.rights import Granted, Rights
+from gateway.office.ports.lists import Sort, Wanted
+from gateway.office.ports.store import OfficeWork
+from gateway.outgoing import recall
+
+LEAST_RECALL_REASON = 10
+_LONGEST_REFUSAL = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """A person at work for the agency of the scope, with the rights of this moment."""
+
+    scope: AgencyScope
+    rights: Rights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedRecall:
+    """What the clerk enters; `recipients` are codes."""
+
+    document_id: str
+    reason: str
+    notice_no: str
+    recipients: tuple[str, ...]
+    take_back: bool = False
+
+
+async def ask_recall(
+    desk: OfficeOut, by: Actor, wanted: WantedRecall, *, expect_version: int | None = None
+) -> RecallAsk:
+    """It waits for a head. Clash while another one of the same document waits."""
+    now, wanted = desk.clock.now(), tidy(wanted)
+    granted = agreeing.asks_recall_as(by.rights, by.scope.agency_id, now)
+    if granted is None:
+        raise _objected(RecallObjection.RIGHT)
+    async with desk.store.begin(by.scope) as work:
+        # Who approves is not known yet, and not what this looks at.
+        change = Change(reason=wanted.reason, approved_by="-", notice_no=wanted.notice_no)
+        parent = await recall.look(
+            work, wanted.document_id, change, take_back=wanted.take_back, recipients=wanted.recipients
+        )
+        await work.outgoing.save(parent, expect_version=expect_version)
+        if any(each.is_open for each in await work.office.recalls.of(parent.id)):
+            raise Clash("a recall of this document waits for the head already", code="GW-RECALL-ASKED")
+        asked = RecallAsk(
+            id=desk.clock.new_id("rca_"),
+            document_id=parent.id,
+            reason=wanted.reason,
+            notice_no=wanted.notice_no,
+            take_back=wanted.take_back,
+            recipients=wanted.recipients,
+            asked_by=by.rights.person_id,
+            asked_at=now,
+            asked_for=granted.on_behalf_of,
+        )
+        await work.office.recalls.add(asked)
+        await _tell_recall(work, EventKind.RECALL_ASKED, asked, granted, now, to=list(asked.recipients))
+        await work.commit()
+    desk.wake()
+    return asked
+
+
+async def approve_recall(desk: OfficeOut, by: Actor, id: str, *, name: str) -> RecallAsk:
+    """The recall leaves with the head's name on it. What cannot be recalled any more stays open, and the objection says
+    why."""
+    now = desk.clock.now()
+    async with desk.store.begin(by.scope) as work:
+        found, granted = await _decided_recall(work, by, id, now)
+        change = Change(reason=found.reason, approved_by=name, notice_no=found.notice_no)
+        parent = await recall.look(
+            work, found.document_id, change, take_back=found.take_back, recipients=found.recipients
+        )
+        parent = await work.outgoing.save(parent)
+        left = await recall.within(
+            desk, work, parent, change, take_back=found.take_back, recipients=found.recipients
+        )
+        closed = await _close_recall(
+            work, found, AskState.APPROVED, by, granted, now, result=_result(left, parent)
+        )
+        await _tell_recall(work, EventKind.RECALL_APPROVED, closed, granted, now, result=closed.result)
+        await work.commit()
+    desk.wake()
+    return closed
+
+
+async def refuse_recall(desk: OfficeOut, by: Actor, id: str, why: str) -> RecallAsk:
+    """Nothing leaves; the clerk reads why."""
+    now = desk.clock.now()
+    if len(why.strip()) < LEAST_RECALL_REASON:
+        raise Clash(f"a reason of at least {LEAST_RECALL_REASON} characters is needed", code="GW-REASON")
+    async with desk.store.begin(by.scope) as work:
+        found, granted = await _decided_recall(work, by, id, now)
+        closed = await _close_recall(
+            work, found, AskState.REFUSED, by, granted, now, why=why.strip()[:_LONGEST_REFUSAL]
+        )
+        await _tell_recall(work, EventKind.RECALL_REFUSED, closed, granted, now, reason=closed.why)
+        await work.commit()
+    desk.wake()
+    return closed
+
+
+async def withdraw_recall(desk: OfficeOut, by: Actor, id: str) -> RecallAsk:
+    """Before the head decided: nobody is asked any more."""
+    now = desk.clock.now()
+    async with desk.store.begin(by.scope) as work:
+        found = await work.office.recalls.get(id)
+        granted = _granted(agreeing.withdraws_recall_as(found, by.rights, by.scope.agency_id, now))
+        closed = await _close_recall(work, found, AskState.WITHDRAWN, by, granted, now)
+        await _tell_recall(work, EventKind.RECALL_WITHDRAWN, closed, granted, now)
+        await work.commit()
+    desk.wake()
+    return closed
+
+
+async def recalls_asked(desk: OfficeOut, scope: AgencyScope, document_id: str) -> Sequence[RecallAsk]:
+    """All of one document, newest first."""
+    async with desk.store.read(scope) as work:
+        return await work.office.recalls.of(document_id)
+
+
+async def _decided_recall(work: OfficeWork, by: Actor, id: str, now: datetime) -> tuple[RecallAsk, Granted]:
+    found = await work.office.recalls.get(id)
+    return found, _granted(agreeing.decides_recall_as(found, by.rights, by.scope.agency_id, now))
+
+
+async def _close_recall(
+    work: OfficeWork,
+    found: RecallAsk,
+    state: AskState,
+    by: Actor,
+    granted: Granted,
+    now: datetime,
+    *,
+    why: str = "",
+    result: str | None = None,
+) -> RecallAsk:
+    closed = replace(
+        found,
+        state=state,
+        decided_by=by.rights.person_id,
+        decided_for=granted.on_behalf_of,
+        decided_at=now,
+        why=why,
+        result=result,
+    )
+    await work.office.recalls.close(closed)
+    return closed
+
+
+async def _tell_recall(
+    work: OfficeWork, kind: EventKind, ask: RecallAsk, granted: Granted, now: datetime, **more: object
+) -> None:
+    told: dict[str, object] = {"ask": ask.id, "asked_by": ask.asked_by, "take_back": ask.take_back, **more}
+    if granted.on_behalf_of is not None:
+        told |= {"on_behalf_of": granted.on_behalf_of, "delegation": granted.delegation_id}
+    await work.events.append(kind, ask.document_id, now, told)
+
+
+def _result(left: OutgoingDocument, parent: OutgoingDocument) -> str | None:
+    """A take-back is a bare status: no document of ours."""
+    return left.id if left.id != parent.id else None
+
+
+def _granted(found: Granted | RecallObjection) -> Granted:
+    if isinstance(found, RecallObjection):
+        raise _objected(found)
+    return found
+
+
+def _objected(objection: RecallObjection) -> Clash | Denied:
+    match objection:
+        case RecallObjection.OVER:
+            return Clash("this recall does not wait any more", code=objection.value)
+        case RecallObjection.SELF:
+            return Denied("nobody agrees to what oneself has asked for", code=objection.value)
+        case _:
+            return Denied("this person may not do that here (recall)", code=objection.value)
+
+
+MOST_LATE = 200
+LONGEST_URGING = 4000
+HOWS = ("phone", "mail", "letter", "other")
+_WAITS = frozenset({"sent", "delivered"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """One document that the recipient has not taken in by `due_at`."""
+
+    id: str
+    code: str
+    issued_on: date | None
+    subject: str
+    state: str
+    sent_at: datetime | None
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Urging:
+    """What stands out with one recipient. `contact` is who last answered from there; `free_at` is from when on it may be
+    urged again, None when it may be now."""
+
+    code: str
+    name: str
+    late: tuple[Late, ...]
+    contact: Staff | None = None
+    last_at: datetime | None = None
+    last_by: str = ""
+    free_at: datetime | None = None
+
+
+async def urging_of(desk: OfficeOut, scope: AgencyScope, code: str, every: timedelta) -> Urging:
+    """All late documents of that recipient together."""
+    async with desk.store.read(scope) as work:
+        return await _urging_of(work, code, every, desk.clock.now())
+
+
+async def urge(
+    desk: OfficeOut,
+    scope: AgencyScope,
+    code: str,
+    *,
+    by: str,
+    how: str,
+    text: str,
+    every: timedelta,
+    only: Collection[str] = (),
+) -> Urging:
+    """Notes that `by`, a person, urged the recipient about its late documents, or about those of `only` that are. Clash
+    when nothing is late, or it was urged a short while ago."""
+    words = text.strip()
+    if not words or len(words) > LONGEST_URGING or how not in HOWS:
+        raise Clash(
+            f"say how it was urged, and with what words (1 to {LONGEST_URGING} letters)", code="GW-URGE-TEXT"
+        )
+    now = desk.clock.now()
+    async with desk.store.begin(scope) as work:
+        await work.agency()
+        found = await _urging_of(work, code, every, now)
+        if found.free_at is not None:
+            raise Clash(f"{code} was urged at {found.last_at:%Y-%m-%d %H:%M}; wait", code="GW-URGED")
+        late = [each for each in found.late if not only or each.id in only]
+        if not late:
+            raise Clash(f"nothing of ours is late at {code}", code="GW-NOT-LATE")
+        # Of two who press at once the second finds the claim of the first.
+        before = found.last_at.isoformat() if found.last_at is not None else "never"
+        if not await work.office.tasks.first_time(f"urged {_urging_place(code)} {before}", now):
+            raise Clash(f"{code} is being urged by somebody else", code="GW-URGED")
+        told = {"to": code, "how": how, "person": by, "note": words}
+        await work.events.append(
+            EventKind.MESSAGE_URGED, _urging_place(code), now, {**told, "of": [each.id for each in late]}
+        )
+        for each in late:
+            await work.events.append(EventKind.MESSAGE_URGED, each.id, now, told)
+        await work.commit()
+    desk.wake()
+    return found
+
+
+async def _urging_of(work: OfficeWork, code: str, every: timedelta, now: datetime) -> Urging:
+    page = await work.office.lists.page(
+        Wanted(side=Side.OUT, overdue=True, party=code, sort=Sort.OLDEST), limit=MOST_LATE
+    )
+    sent = await work.deliveries.of_many([line.id for line in page.lines])
+    late, ours, name = list[Late](), list[str](), ""
+    for line in page.lines:
+        for delivery in sent.get(line.id, ()):
+            if delivery.recipient.code.casefold() != code.casefold() or delivery.state not in _WAITS:
+                continue
+            name, ours = delivery.recipient.name or name, [*ours, delivery.id]
+            late.append(
+                Late(
+                    id=line.id,
+                    code=f"{line.card.number}/{line.card.symbol}",
+                    issued_on=line.issued_on,
+                    subject=line.card.subject,
+                    state=delivery.state,
+                    sent_at=line.sent_at,
+                    due_at=line.due_at or now,
+                )
+            )
+    last = await _last_urging(work, code)
+    free_at = last.at + every if last is not None else None
+    return Urging(
+        code=code,
+        name=name,
+        late=tuple(late),
+        contact=await _contact(work, code, ours),
+        last_at=last.at if last else None,
+        last_by=str(last.data.get("person", "")) if last else "",
+        free_at=free_at if free_at is not None and free_at > now else None,
+    )
+
+
+async def _last_urging(work: OfficeWork, code: str) -> Event | None:
+    said = [
+        each for each in await work.events.of(_urging_place(code)) if each.kind is EventKind.MESSAGE_URGED
+    ]
+    return max(said, key=lambda each: each.at, default=None)
+
+
+async def _contact(work: OfficeWork, code: str, ours: Sequence[str]) -> Staff | None:
+    """Who signed the newest status of theirs that names somebody to speak to: of these documents, else of the last ones."""
+    known = {id: await work.facts.of(id) for id in ours}
+    if not any(fact.staff for facts in known.values() for fact in facts):
+        page = await work.office.lists.page(Wanted(side=Side.OUT, party=code, sort=Sort.NEWEST), limit=20)
+        sent = await work.deliveries.of_many([line.id for line in page.lines])
+        theirs = [
+            each.id
+            for all_ in sent.values()
+            for each in all_
+            if each.recipient.code.casefold() == code.casefold()
+        ]
+        known = dict(await work.facts.of_many(theirs)) if theirs else {}
+    named = [
+        fact
+        for facts in known.values()
+        for fact in facts
+        if fact.staff and (fact.staff.phone or fact.staff.name)
+    ]
+    newest = max(named, key=lambda fact: fact.at, default=None)
+    return newest.staff if newest is not None else None
+
+
+def _urging_place(code: str) -> str:
+    """Under what the urgings of one recipient are found, whatever they were about."""
+    return f"urged:{code.casefold()}"

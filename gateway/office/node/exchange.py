@@ -1,0 +1,303 @@
+"""The exchange, for the pages: the signed packets behind a document, found and judged as evidence packs do it; what
+people compare of a certificate, and whether it may be proposed; with which agencies mail goes on; and the signing
+helper, which lends the agency's own key to one signature on one draft's file. In: an open node; an agency's scope
+and ids, DER or PEM, entries of the registry, a file's bytes with a wish and the PIN of a person who is at the pages.
+Out: what `office.ports.exchange` promises. An agency is known by its code and by the older form of it. Files that
+are signed lie in the content store's scratch folder and go at the end; what signs is loaded when somebody signs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from shutil import copyfileobj
+from typing import BinaryIO
+
+from cryptography import x509
+
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.identity import Digest
+from gateway.domain.pdf import Placement, Purpose, Wish
+from gateway.domain.proof import Binding
+from gateway.domain.registry import AgencyEntry, AgencyFilter
+from gateway.errors import Clash, Denied, NotFound
+from gateway.office.bootstrap.office import Office
+from gateway.office.ports.exchange import CertificateFacts, Opinion, Pack, Packet
+from gateway.office.ports.store import OfficeStore
+from gateway.office.store import partners
+from gateway.ops import certificates as exchange_certificates
+from gateway.ops.evidence.contents import Held
+from gateway.ops.evidence.make import EvidenceMaker
+from gateway.outgoing import sign_pdf
+from gateway.outgoing.sign_pdf import SigningDesk
+from gateway.ports import Page, Pool, Scratch
+from gateway.trust.pdf_signing import Pin
+
+PIECE = 256 * 1024
+_HEX = frozenset("0123456789abcdef")
+
+
+@dataclass(frozen=True, slots=True)
+class PacketViews:
+    """Keeps the promise of `office.ports.exchange.Packets` over an open node."""
+
+    node: Office
+    maker: EvidenceMaker
+
+    async def of(self, scope: AgencyScope, id: str) -> Sequence[Packet]:
+        return [_packet_told(each) for each in await self.maker.packets(scope, id)]
+
+    async def find(self, scope: AgencyScope, id: str, digest: str, sender: str = "") -> Packet:
+        if sender:
+            digest = await self._file_of(scope, sender, digest)
+        return _packet_told(await self._held(scope, id, digest))
+
+    async def judge(self, scope: AgencyScope, id: str, digest: str) -> Opinion | None:
+        judged = await self.maker.judged(await self._held(scope, id, digest))
+        if judged is None:
+            return None
+        signed = judged.signed
+        return Opinion(
+            word=judged.word,
+            at=judged.at,
+            code=judged.code,
+            steps=judged.steps,
+            evidence=judged.evidence,
+            certificate=sha256(signed.certificate_der).hexdigest() if signed else "",
+            signed_at=signed.signing_time if signed else None,
+            receipt_of=signed.receipt.of_packet_id if signed and signed.receipt else None,
+        )
+
+    async def read(self, scope: AgencyScope, id: str, digest: str) -> AsyncIterator[bytes]:
+        held = await self._held(scope, id, digest)
+        if held.open is None:
+            raise Clash(
+                f"the packet {held.packet_id} cannot be read: it is {held.absent}", code="GW-UNREADABLE"
+            )
+        return _streamed(self.node.pool, _pieces_of(held.open))
+
+    async def pack(self, scope: AgencyScope, id: str) -> Pack:
+        made = await self.maker.make(scope, id)
+        return Pack(name=made.name, size=made.size, pieces=_streamed(self.node.pool, made.pieces()))
+
+    async def _held(self, scope: AgencyScope, id: str, digest: str) -> Held:
+        found = next((each for each in await self.maker.packets(scope, id) if each.digest == digest), None)
+        if found is None:
+            raise NotFound(f"{id} has no packet {digest[:80]}")
+        return found
+
+    async def _file_of(self, scope: AgencyScope, sender: str, digest: str) -> str:
+        async with self.node.store.read(scope) as work:
+            wanted = Digest(digest) if _is_hex(digest) else None
+            identity = await work.identities.by_body(sender, wanted) if wanted is not None else None
+            if identity is None:
+                raise NotFound(f"nothing of {sender} has signed {digest[:80]}")
+            return (await work.inbox.get(identity.inbox_id)).file_digest
+
+
+def _is_hex(digest: str) -> bool:
+    return len(digest) == 64 and set(digest) <= _HEX
+
+
+def _packet_told(held: Held) -> Packet:
+    return Packet(
+        digest=held.digest,
+        kind=held.kind,
+        way=held.direction.value,
+        packet_id=held.packet_id,
+        sender=held.sender,
+        to=held.to,
+        at=held.at,
+        size=held.size,
+        status=held.status,
+        absent=held.absent.value if held.absent is not None else None,
+    )
+
+
+def _pieces_of(opener: Callable[[], BinaryIO]) -> Iterator[bytes]:
+    with opener() as file:
+        while piece := file.read(PIECE):
+            yield piece
+
+
+async def _streamed(pool: Pool, running: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while piece := await pool.run(partial(next, running, b"")):
+        yield piece
+
+
+def certificate_facts(der: bytes) -> CertificateFacts:
+    """One that cannot be read has its fingerprint alone."""
+    fingerprint = hashlib.sha256(der).hexdigest()
+    try:
+        found = x509.load_der_x509_certificate(der)
+        return CertificateFacts(
+            fingerprint=fingerprint,
+            subject=found.subject.rfc4514_string(),
+            issuer=found.issuer.rfc4514_string(),
+            serial=f"{found.serial_number:x}",
+            begins=found.not_valid_before_utc,
+            ends=found.not_valid_after_utc,
+        )
+    except ValueError:
+        return CertificateFacts(fingerprint=fingerprint)
+
+
+class ProposedCertificates:
+    """Looks at certificates that shall speak for agencies."""
+
+    def __init__(self, store: OfficeStore) -> None:
+        self._store = store
+
+    def binding(self, code: str, pem: bytes, what: str) -> Binding:
+        return exchange_certificates.binding_to_propose(code, pem, what)
+
+    async def never_for_pdfs(self, certificates: Iterable[bytes]) -> None:
+        await exchange_certificates.never_for_pdfs(self._store, certificates)
+
+
+SIX_MONTHS = timedelta(days=183)
+_AT_ONCE = 500  # entries looked through between two questions to the store
+
+
+@dataclass(frozen=True, slots=True)
+class NodeContacts:
+    """Keeps the promise of `office.ports.exchange.Contacts`."""
+
+    node: Office
+
+    async def last_heard(self, entries: Sequence[AgencyEntry], agency_id: str = "") -> Mapping[str, datetime]:
+        ours = [each.id for each in await self._ours(agency_id)]
+        asked = {name for each in entries for name in _codes_of(each)}
+        heard = await partners.last_heard(self.node.store, asked, self.node.clock.now(), ours)
+        found = {each.code: [heard[name] for name in _codes_of(each) if name in heard] for each in entries}
+        return {code: max(times) for code, times in found.items() if times}
+
+    async def silent(
+        self, wanted: AgencyFilter, limit: int, cursor: str | None = None, agency_id: str = ""
+    ) -> Page[AgencyEntry]:
+        ours = await self._ours(agency_id)
+        own = {each.code for each in ours}
+        ids, since = [each.id for each in ours], self.node.clock.now() - SIX_MONTHS
+        sent = {*await partners.sent_to_since(self.node.store, since, ids)}
+        found: list[AgencyEntry] = []
+        after = cursor
+        while len(found) <= limit:
+            page = await self.node.directory.filtered(wanted, _AT_ONCE, after)
+            rest = [each for each in page.items if each.code not in own and not _codes_of(each) & sent]
+            asked = {name for each in rest for name in _codes_of(each)}
+            heard = {*await partners.heard_since(self.node.store, asked, since, ids)}
+            found += [each for each in rest if not _codes_of(each) & heard]
+            after = page.next_cursor
+            if after is None:
+                break
+        more = found[limit - 1].code if len(found) > limit else None
+        return Page(items=tuple(found[:limit]), next_cursor=more)
+
+    async def _ours(self, agency_id: str) -> Sequence[HostedAgency]:
+        return [each for each in await self.node.store.hosted() if agency_id in ("", each.id)]
+
+
+def _codes_of(entry: AgencyEntry) -> set[str]:
+    return {entry.code, entry.alias} if entry.alias else {entry.code}
+
+
+_SIGNED_PIECE = 256 * 1024
+_MOST_IMAGE = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSigning:
+    """Keeps the promise of `office.ports.exchange.Signing`."""
+
+    node: Office
+
+    @property
+    def is_ready(self) -> bool:
+        return self.node.settings.sign.module is not None
+
+    async def plan(
+        self, agency: HostedAgency, source: Callable[[], BinaryIO], wish: Wish
+    ) -> tuple[Placement, bytes]:
+        desk = self._desk()
+        with self.node.blobs.scratch() as scratch:
+            path = scratch.path
+            await self.node.pool.run(partial(_copy_to_scratch, source, scratch))
+            plan = await sign_pdf.plan(desk, path, _named_wish(wish, agency), await self._image(agency, wish))
+            return plan.placement, await sign_pdf.preview(desk, plan)
+
+    def signed(
+        self, scope: AgencyScope, agency: HostedAgency, source: Callable[[], BinaryIO], wish: Wish, pin: str
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        return self._signed(scope, agency, source, wish, Pin(pin))
+
+    @asynccontextmanager
+    async def _signed(
+        self, scope: AgencyScope, agency: HostedAgency, source: Callable[[], BinaryIO], wish: Wish, pin: Pin
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        from gateway.bootstrap import signing as wiring
+
+        if not pin.reveal():
+            raise Denied("the PIN is missing", code="SIGN-TERMINAL")
+        desk = self._desk()
+        with self.node.blobs.scratch() as scratch:
+            path = scratch.path
+            await self.node.pool.run(partial(_copy_to_scratch, source, scratch))
+            plan = await sign_pdf.plan(desk, path, _named_wish(wish, agency), await self._image(agency, wish))
+            out = path.with_name(f"{path.name}.signed")
+            try:
+                opening = wiring.token(
+                    self.node.settings, None, None, lambda _name: pin, self.node.clock.now()
+                )
+                key = await self.node.pool.run(opening.__enter__)
+                try:
+                    await sign_pdf.sign(desk, scope, agency, plan, key, out)
+                finally:
+                    await self.node.pool.run(lambda: opening.__exit__(None, None, None))
+                yield self._pieces(out)
+            finally:
+                out.unlink(missing_ok=True)
+
+    def _desk(self) -> SigningDesk:
+        from gateway.bootstrap import signing as wiring
+
+        return wiring.desk(self.node.settings, self.node)
+
+    async def _image(self, agency: HostedAgency, wish: Wish) -> bytes | None:
+        from gateway.bootstrap import signing as wiring
+
+        path = wiring.seal_file(self.node.settings, agency.code)
+        if wish.purpose is not Purpose.SEAL:
+            return None
+        return await self.node.pool.run(partial(_read_image, path))
+
+    async def _pieces(self, path: Path) -> AsyncIterator[bytes]:
+        file = await self.node.pool.run(partial(_opened_signed, path))
+        with file:
+            while piece := await self.node.pool.run(partial(file.read, _SIGNED_PIECE)):
+                yield piece
+
+
+def _named_wish(wish: Wish, agency: HostedAgency) -> Wish:
+    return replace(wish, agency_name=agency.name)
+
+
+def _copy_to_scratch(source: Callable[[], BinaryIO], scratch: Scratch) -> None:
+    with source() as found:
+        copyfileobj(found, scratch.file, _SIGNED_PIECE)
+    scratch.file.flush()
+
+
+def _opened_signed(path: Path) -> BinaryIO:
+    return path.open("rb")
+
+
+def _read_image(path: Path) -> bytes | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as source:
+        return source.read(_MOST_IMAGE)

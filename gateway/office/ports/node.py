@@ -1,0 +1,361 @@
+"""What the pages ask about the node itself: its standing, its queues, what was put aside, its copies, its line to the
+axis, how much went between it and its partners, and its sealed log. In: nothing of any document. Kept by adapters in
+`office.node`; words are keys of the labels with their parameters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
+
+from gateway.domain.pace import JobDay, Pace, QueueSample
+from gateway.office.domain.listing import Side
+from gateway.office.ports.telling import NoticeBoard
+from gateway.ports import AxisState, DeadParcel, InboxItem, OutboxItem
+
+# In the order of the page.
+RESULTS = ("waiting", "sent", "taken", "refused", "failed", "other")
+# Counting is one look at each document of the time, so the time is bounded.
+LONGEST_DAYS = 31
+_RESULT_OUT: Mapping[str, str] = {
+    **dict.fromkeys(("queued", "sending"), "waiting"),
+    **dict.fromkeys(("sent", "delivered", "recall_asked", "take_back_asked", "update_asked"), "sent"),
+    **dict.fromkeys(("accepted", "assigned", "processing", "done"), "taken"),
+    **dict.fromkeys(("rejected", "request_refused"), "refused"),
+    "failed": "failed",
+}
+_RESULT_IN: Mapping[str, str] = {
+    **dict.fromkeys(("new", "held"), "waiting"),
+    **dict.fromkeys(("accepted", "assigned", "processing", "done", "replaced"), "taken"),
+    "rejected": "refused",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficWanted:
+    """Both days are meant whole. `agency_id` is one of ours, or empty for all; `partner` a code, or empty; `side` None is
+    both directions."""
+
+    first: date
+    last: date
+    agency_id: str = ""
+    partner: str = ""
+    side: Side | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """`n` documents to one recipient, or from one sender, on one day, of which this became."""
+
+    day: date
+    agency_id: str
+    side: Side
+    partner: str
+    result: str
+    n: int
+
+
+def result_of(side: Side, state: str) -> str:
+    return (_RESULT_OUT if side is Side.OUT else _RESULT_IN).get(state, "other")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalAsk:
+    """What is looked for; everything empty does not matter. `within` are kinds, or beginnings of kinds with a `*`, to which
+    the person's role confines it; `agency_id` None is the whole node. `people`: also what the node tells of the people
+    who have a post in that agency."""
+
+    agency_id: str | None = None
+    people: bool = False
+    principal_id: str = ""
+    within: tuple[str, ...] = ()
+    kind: str = ""
+    subject_id: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """One line. `leaf` is its number in the sealed log, None while it waits for its seal; `who` is a name where it is
+    known, `place` the address and the device of the session, where the event names one that is still kept."""
+
+    position: int
+    id: str
+    at: datetime
+    kind: str
+    subject_id: str
+    principal_id: str
+    who: str
+    agency: str
+    leaf: int | None
+    place: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seal:
+    """Where the log stands. `word`: whole, broken, running or unknown, as of `checked_at`; `broken_at` is the first line
+    that does not hold."""
+
+    size: int
+    sealed_at: datetime | None
+    unsealed_since: datetime | None
+    word: str = "unknown"
+    checked_at: datetime | None = None
+    lines: int = 0
+    broken_at: str = ""
+    faults: tuple[tuple[str, str, Mapping[str, object]], ...] = ()
+
+
+class Journal(Protocol):
+    async def page(self, ask: JournalAsk, *, before: int | None, limit: int) -> Sequence[JournalEntry]:
+        """Newest first, before that position."""
+
+    async def kinds(self) -> Sequence[str]:
+        """Every kind of event there is."""
+
+    async def named(self, text: str) -> Sequence[str]:
+        """Ids of persons with that name or login."""
+
+    async def seal(self) -> Seal: ...
+
+    async def check(self) -> None:
+        """Begins to examine the whole log anew, unless that is under way."""
+
+    async def export(
+        self, by: str, agency_id: str, ask: JournalAsk, most: int
+    ) -> AsyncIterator[JournalEntry]:
+        """Oldest last; told in the log before the first line is given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One examination of the node. `level`: green, yellow or red; `says` is a key with its parameters, `cure` what an
+    engineer types."""
+
+    name: str
+    level: str
+    says: str
+    params: Mapping[str, object] = field(default_factory=dict)
+    cure: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """One process that works, when it was last seen, and which of its loops stand still."""
+
+    name: str
+    at: datetime
+    since: datetime
+    stuck: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The node at one moment. `certificates` are days left by agency, 0 where none is in force; `database_bytes` is None
+    where a server does not tell; `disk_days`, how long the disk lasts, where that is not known or it does not fill."""
+
+    node: str
+    version: str
+    at: datetime
+    axis: AxisState
+    well: bool
+    parts: Mapping[str, str]
+    certificates: Mapping[str, float]
+    workers: Sequence[Worker]
+    loops: Mapping[str, bool]
+    disk_free: int
+    disk_days: int | None
+    paces: Sequence[Pace]
+    database_bytes: int | None
+    backup_at: datetime | None
+    tested_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pile:
+    """Work of one sort that waits: which queue, which part of it, how much, since when the oldest."""
+
+    queue: str
+    part: str
+    count: int
+    oldest: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queues:
+    """`axis_fault` says why the axis did not tell, `blocked` whether it takes nothing for now."""
+
+    piles: Sequence[Pile]
+    failed: int
+    late: int
+    leases: Mapping[str, int]
+    axis_fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of the test of the line: `mark` is fine, wrong or skipped."""
+
+    server: str
+    name: str
+    mark: str
+    ms: int
+    says: str
+    cure: str = ""
+    params: Mapping[str, object] = field(default_factory=dict)
+
+
+class Machine(Protocol):
+    """The node as whoever looks after it sees it."""
+
+    async def checks(self) -> Sequence[Check]:
+        """Known for some seconds: it opens everything anew."""
+
+    async def standing(self) -> Standing: ...
+
+    async def queues(self) -> Queues: ...
+
+    async def tries(self, limit: int) -> Sequence[OutboxItem]:
+        """Packets that were tried and are not through, of every agency, the next try first."""
+
+    async def hurry(self, by: str, id: str) -> None:
+        """The packet is due at once. NotFound when it does not wait."""
+
+    async def test_line(self) -> Sequence[Step]:
+        """Changes nothing."""
+
+    async def report(self) -> Mapping[str, object]:
+        """For whoever is asked for help: no secret, nothing of any document."""
+
+    async def sampled(self, since: datetime) -> Sequence[QueueSample]:
+        """What waited, every few minutes, oldest first."""
+
+    async def job_days(self) -> Sequence[JobDay]:
+        """What each periodic job did on each day that is remembered."""
+
+    async def traffic(self, wanted: TrafficWanted) -> Sequence[Flow]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What a parcel says of itself, unproved: lines for a person, or why it cannot be read. `hosted`: the recipients this
+    node speaks for; only they would have it when it is handed out again."""
+
+    text: str
+    fault: str = ""
+    hosted: tuple[str, ...] = ()
+
+
+class DeadLetters(Protocol):
+    """Parcels that the axis put aside. An act is told of before it is done; nothing is lost whenever it is cut short."""
+
+    async def all(self) -> Sequence[DeadParcel]:
+        """Oldest first."""
+
+    async def get(self, id: str) -> DeadParcel: ...
+
+    async def claims(self, id: str, lang: str) -> Claims:
+        """What it says, routing alone: neither subject nor files."""
+
+    async def retry(self, by: str, ids: Sequence[str]) -> int:
+        """How many; those that are gone meanwhile are passed over."""
+
+    async def drop(self, by: str, id: str, why: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeLine:
+    """One line of the safe view. `kind`: element, attribute, text, file, comment or hidden; `failed` marks where reading
+    ended."""
+
+    depth: int
+    kind: str
+    name: str
+    value: str = ""
+    size: int = 0
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """What could be read. `fault` says in words why it ends early, `at` the byte; empty when the file was read whole."""
+
+    lines: Sequence[TreeLine]
+    fault: str = ""
+    at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bytes:
+    """A window of the file, as rows of (offset, hexadecimal digits, letters)."""
+
+    rows: Sequence[tuple[str, str, str]]
+    start: int
+    size: int
+
+
+class Aside(Protocol):
+    """Packets that did not become a document, of every agency."""
+
+    async def waiting(self, agency_id: str, limit: int) -> Sequence[InboxItem]:
+        """Oldest first; of one agency, or of all for the empty id."""
+
+    async def get(self, agency_id: str, id: str) -> InboxItem:
+        """NotFound in another agency, unless that is the empty id."""
+
+    async def tree(self, item: InboxItem, *, routing_only: bool) -> Tree:
+        """Bounded; files inside are never shown, and with `routing_only` no text that says what it is about."""
+
+    async def window(self, item: InboxItem, start: int) -> Bytes: ...
+
+    async def read(self, item: InboxItem) -> AsyncIterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """One sealed copy on this machine's disk. `tested_at` is when it was last restored on trial."""
+
+    name: str
+    size: int
+    at: datetime
+    tested_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """A trial restore. `word`: running, equal or failed; `code` says why it failed, `fault` in words for engineers."""
+
+    name: str
+    word: str
+    began_at: datetime
+    ended_at: datetime | None = None
+    rows: int = 0
+    files: int = 0
+    code: str = ""
+    fault: str = ""
+
+
+class Copies(Protocol):
+    async def all(self) -> Sequence[Copy]:
+        """Newest first."""
+
+    def drill(self) -> Drill | None:
+        """The one under way, or the last of this process."""
+
+    async def begin_drill(self, by: str, name: str, passphrase: str) -> None:
+        """Into a scratch database, beside the node. Clash while another one runs, NotFound for a copy that is not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operations:
+    """Everything behind the pages of operations and of the log."""
+
+    machine: Machine
+    dead: DeadLetters
+    aside: Aside
+    copies: Copies
+    journal: Journal
+    notices: NoticeBoard

@@ -1,0 +1,129 @@
+"""How our own people are told of something: the notice of a stop that is planned or of an incident (R97, R98), where
+its rows are kept, what the pages ask about it; and mail. Values are frozen; when a stop may be announced is
+`office.policy.todo`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from gateway.domain.event import EventKind
+
+LONGEST_TEXT = 1_000
+
+
+class NoticeKind(StrEnum):
+    STOP = "stop"
+    """Planned: told one working day ahead, or with the reason why not."""
+    INCIDENT = "incident"
+
+
+class Audience(StrEnum):
+    ALL = "all"
+    ONE = "one"
+    """One agency, and those who look after the node."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A notice as it is to be. `meanwhile` is the temporary way of working, `afterwards` how what was done meanwhile is
+    entered; `emergency` is why a stop could not be told in time."""
+
+    kind: NoticeKind
+    starts_at: datetime
+    ends_at: datetime | None
+    text_vi: str
+    text_en: str = ""
+    meanwhile: str = ""
+    afterwards: str = ""
+    emergency: str = ""
+    audience: Audience = Audience.ALL
+    agency_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A notice that people were given. `closed_at`: it is over, or was called off."""
+
+    id: str
+    wish: Wish
+    published_at: datetime
+    published_by: str
+    closed_at: datetime | None = None
+    closed_by: str = ""
+
+    def holds(self, at: datetime) -> bool:
+        """Whether people are told of it then. A stop ends by itself, an incident when somebody says so."""
+        if self.closed_at is not None and self.closed_at <= at:
+            return False
+        ends = self.wish.ends_at
+        return self.wish.kind is NoticeKind.INCIDENT or ends is None or at < ends
+
+    def is_for(self, agency_id: str) -> bool:
+        """The empty id stands for the node, which hears everything."""
+        return self.wish.audience is Audience.ALL or agency_id in ("", self.wish.agency_id)
+
+
+class NoticeRows(Protocol):
+    """Each call is durable on return."""
+
+    async def open(self) -> Sequence[Notice]:
+        """Those that nobody closed, newest first."""
+
+    async def all(self, limit: int) -> Sequence[Notice]:
+        """Newest first."""
+
+    async def get(self, id: str) -> Notice: ...
+
+    async def save(
+        self,
+        notice: Notice,
+        kind: EventKind,
+        agencies: Sequence[str],
+        data: Mapping[str, object],
+        by: str,
+        at: datetime,
+    ) -> None:
+        """The row, in place of an older state of it that is still open, and the event in each agency's stream; the empty
+        id is the node's own. Clash when it was closed before."""
+
+
+class NoticeBoard(Protocol):
+    async def all(self, limit: int) -> Sequence[Notice]:
+        """Newest first, ended ones too."""
+
+    async def get(self, id: str) -> Notice: ...
+
+    async def earliest(self) -> datetime:
+        """From when on a stop may begin that is announced now: one working day of the office later (T13)."""
+
+    async def faults(self, wish: Wish) -> Sequence[tuple[str, str]]:
+        """(field, what is wrong with it); nothing when it may be given."""
+
+    async def publish(self, by: str, wish: Wish) -> Notice:
+        """Shown on every page at once, and told in every agency's feed. BadForm for one with faults."""
+
+    async def end(self, by: str, id: str) -> Notice:
+        """It is over, or called off. Clash when it ended before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """One message to people of one hosted agency."""
+
+    to: tuple[str, ...]
+    subject: str
+    text: str
+    id: str
+
+
+class Mailer(Protocol):
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a server to send by."""
+
+    async def send(self, mail: Mail) -> None:
+        """Returns when the server has taken it for every address. Unreachable: try later; BrokerRefused: never."""

@@ -1,0 +1,366 @@
+"""What accounts are kept as, on SQL: posts, delegations and mailboxes; sessions, failed tries, passwords of before and
+recovery codes; and the one transaction that has them all, with persons and their events. In: the store, or an open
+transaction. Out: the promises of `office.ports.accounts`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, delete, func, or_, select, update
+from sqlmodel import col
+
+from gateway import errors
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.event import EventKind
+from gateway.domain.person import Person
+from gateway.office.domain.roles import Delegation, Mailbox, Post, PostRole
+from gateway.office.domain.session import Ended, Factor, Session
+from gateway.ports import Clock
+from gateway.store.events import NODE, SqlEvents
+from gateway.store.people import SqlPeople, to_person
+from gateway.store.row import from_json, to_json
+from gateway.store.store import SqlStore
+from gateway.store.tables_node import HostedAgencyRow, PersonRow
+from gateway.store.tables_office import (
+    DelegationRow,
+    MailboxRow,
+    PasswordPastRow,
+    PostRow,
+    RecoveryCodeRow,
+    SessionRow,
+    SignInTryRow,
+)
+from gateway.store.transaction import Transaction
+
+_P, _D, _M = PostRow, DelegationRow, MailboxRow
+
+
+class SqlPosts:
+    """Keeps the promise of `office.ports.accounts.Posts`."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    async def give(self, post: Post) -> None:
+        row = PostRow(
+            person_id=post.person_id,
+            agency_id=post.agency_id,
+            role=post.role.value,
+            unit=post.unit,
+            given_by=post.given_by,
+            given_at=post.given_at,
+            until=post.until,
+        )
+        await self._tx.put_over(row, "unit", "given_by", "given_at", "until")
+
+    async def take(self, person_id: str, agency_id: str, role: PostRole) -> bool:
+        this = (col(_P.person_id) == person_id, col(_P.agency_id) == agency_id, col(_P.role) == role.value)
+        return await self._tx.change(delete(_P).where(*this)) == 1
+
+    async def of(self, person_ids: Collection[str]) -> Sequence[Post]:
+        return await self._found(select(_P).where(col(_P.person_id).in_(sorted(person_ids))))
+
+    async def in_agency(self, agency_id: str) -> Sequence[Post]:
+        return await self._found(select(_P).where(col(_P.agency_id) == agency_id))
+
+    async def all(self) -> Sequence[Post]:
+        return await self._found(select(_P))
+
+    async def _found(self, query: Select[Any]) -> list[Post]:
+        ordered = query.order_by(col(_P.person_id), col(_P.agency_id), col(_P.role))
+        return [_post(row) for row in await self._tx.rows(_P, self._tx.kept(ordered))]
+
+
+class SqlDelegations:
+    """Keeps the promise of `office.ports.accounts.Delegations`."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    async def add(self, delegation: Delegation) -> None:
+        row = DelegationRow(
+            agency_id=delegation.agency_id,
+            id=delegation.id,
+            from_id=delegation.from_id,
+            to_id=delegation.to_id,
+            made_at=delegation.made_at,
+            ends_at=delegation.ends_at,
+            body=to_json(Delegation, delegation),
+        )
+        await self._tx.put(row)
+
+    async def get(self, agency_id: str, id: str) -> Delegation:
+        this = select(_D).where(col(_D.agency_id) == agency_id, col(_D.id) == id)
+        row = await self._tx.first(_D, self._tx.kept(this))
+        if row is None:
+            raise errors.NotFound(f"this agency has no delegation {id}")
+        return from_json(Delegation, row.body)
+
+    async def save(self, delegation: Delegation) -> None:
+        this = (col(_D.agency_id) == delegation.agency_id, col(_D.id) == delegation.id)
+        body = to_json(Delegation, delegation)
+        await self._tx.change(update(_D).where(*this).values(body=body, ends_at=delegation.ends_at))
+
+    async def to(self, person_id: str, at: datetime) -> Sequence[Delegation]:
+        mine = select(_D).where(col(_D.to_id) == person_id, col(_D.ends_at) > at)
+        rows = await self._tx.rows(_D, mine.order_by(col(_D.made_at), col(_D.id)))
+        found = (from_json(Delegation, row.body) for row in rows)
+        return [each for each in found if each.ended_at is None]
+
+    async def listed(self, agency_id: str, limit: int) -> Sequence[Delegation]:
+        newest = select(_D).where(col(_D.agency_id) == agency_id)
+        newest = newest.order_by(col(_D.made_at).desc(), col(_D.id).desc()).limit(limit)
+        return [from_json(Delegation, row.body) for row in await self._tx.rows(_D, newest)]
+
+
+class SqlMailboxes:
+    """Keeps the promise of `office.ports.accounts.Mailboxes`."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    async def add(self, mailbox: Mailbox) -> None:
+        row = MailboxRow(
+            agency_id=mailbox.agency_id,
+            name=mailbox.name,
+            role=mailbox.role.value,
+            made_by=mailbox.made_by,
+            made_at=mailbox.made_at,
+            closed_at=mailbox.closed_at,
+        )
+        if not await self._tx.put_new(row):
+            raise errors.Clash(f"there is a mailbox named {mailbox.name} already")
+
+    async def find(self, name: str) -> Mailbox | None:
+        row = await self._tx.first(_M, select(_M).where(col(_M.name) == name))
+        return None if row is None else _mailbox(row)
+
+    async def listed(self, agency_id: str) -> Sequence[Mailbox]:
+        mine = select(_M).where(col(_M.agency_id) == agency_id).order_by(col(_M.name))
+        return [_mailbox(row) for row in await self._tx.rows(_M, mine)]
+
+    async def close(self, agency_id: str, name: str, at: datetime) -> None:
+        this = (col(_M.agency_id) == agency_id, col(_M.name) == name)
+        if await self._tx.change(update(_M).where(*this).values(closed_at=at)) != 1:
+            raise errors.NotFound(f"this agency has no mailbox {name}")
+
+
+def _post(row: PostRow) -> Post:
+    return Post(
+        person_id=row.person_id,
+        agency_id=row.agency_id,
+        role=PostRole(row.role),
+        unit=row.unit,
+        given_by=row.given_by,
+        given_at=row.given_at,
+        until=row.until,
+    )
+
+
+def _mailbox(row: MailboxRow) -> Mailbox:
+    return Mailbox(
+        agency_id=row.agency_id,
+        name=row.name,
+        role=PostRole(row.role),
+        made_by=row.made_by,
+        made_at=row.made_at,
+        closed_at=row.closed_at,
+    )
+
+
+_S, _T, _PAST, _C = SessionRow, SignInTryRow, PasswordPastRow, RecoveryCodeRow
+
+
+class SqlSessions:
+    """Keeps the promise of `office.ports.accounts.Sessions`."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    async def add(self, session: Session) -> None:
+        await self._tx.put(_session_row(session))
+
+    async def find(self, digest: str) -> Session | None:
+        row = await self._tx.first(_S, self._tx.kept(select(_S).where(col(_S.digest) == digest)))
+        return None if row is None else _session(row)
+
+    async def get(self, id: str) -> Session:
+        row = await self._tx.first(_S, self._tx.kept(select(_S).where(col(_S.id) == id)))
+        if row is None:
+            raise errors.NotFound(f"there is no session {id}")
+        return _session(row)
+
+    async def touch(self, digest: str, at: datetime) -> None:
+        this = (col(_S.digest) == digest, col(_S.seen_at) < at)
+        await self._tx.change(update(_S).where(*this).values(seen_at=at))
+
+    async def renew(self, digest: str, renewed: Session) -> bool:
+        this = (col(_S.digest) == digest, col(_S.ended_at).is_(None))
+        return await self._tx.change(update(_S).where(*this).values(**_session_row(renewed).values())) == 1
+
+    async def end(self, digest: str, at: datetime, why: Ended) -> bool:
+        this = (col(_S.digest) == digest, col(_S.ended_at).is_(None))
+        return await self._tx.change(update(_S).where(*this).values(ended_at=at, ended_why=why.value)) == 1
+
+    async def end_all(
+        self, person_id: str, at: datetime, why: Ended, but: str | None = None
+    ) -> Sequence[str]:
+        found = [each for each in await self.open_of(person_id) if each.digest != but]
+        for each in found:
+            await self.end(each.digest, at, why)
+        return [each.id for each in found]
+
+    async def open_of(self, person_id: str) -> Sequence[Session]:
+        mine = (col(_S.person_id) == person_id, col(_S.ended_at).is_(None))
+        query = self._tx.kept(select(_S).where(*mine).order_by(col(_S.began_at).desc(), col(_S.id).desc()))
+        return [_session(row) for row in await self._tx.rows(_S, query)]
+
+    async def sweep(self, before: datetime) -> int:
+        gone = or_(col(_S.ends_at) < before, col(_S.ended_at) < before)
+        return await self._tx.change(delete(_S).where(gone))
+
+
+class SqlTries:
+    """Keeps the promise of `office.ports.accounts.Tries`."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    async def of(self, key: str) -> tuple[int, datetime | None]:
+        await self._tx.hold("sign_in_try", key)
+        row = await self._tx.first(_T, select(_T).where(col(_T.key) == key))
+        return (0, None) if row is None else (row.failures, row.last_at)
+
+    async def save(self, key: str, failures: int, at: datetime | None) -> None:
+        if failures and at is not None:
+            await self._tx.put_over(
+                SignInTryRow(key=key, failures=failures, last_at=at), "failures", "last_at"
+            )
+        else:
+            await self._tx.change(delete(_T).where(col(_T.key) == key))
+
+    async def sweep(self, before: datetime) -> int:
+        return await self._tx.change(delete(_T).where(col(_T.last_at) < before))
+
+
+class SqlPastSecrets:
+    """Keeps the promise of `office.ports.accounts.PastSecrets`."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    async def passwords(self, person_id: str, limit: int) -> Sequence[str]:
+        mine = select(_PAST).where(col(_PAST.person_id) == person_id).order_by(col(_PAST.at).desc())
+        return [row.hashed for row in await self._tx.rows(_PAST, mine.limit(limit))]
+
+    async def remember(self, person_id: str, hashed: str, at: datetime, keep: int) -> None:
+        await self._tx.put_over(PasswordPastRow(person_id=person_id, at=at, hashed=hashed), "hashed")
+        mine = select(_PAST).where(col(_PAST.person_id) == person_id).order_by(col(_PAST.at).desc())
+        for row in (await self._tx.rows(_PAST, mine))[keep:]:
+            await self._tx.change(
+                delete(_PAST).where(col(_PAST.person_id) == person_id, col(_PAST.at) == row.at)
+            )
+
+    async def put_codes(self, person_id: str, digests: Collection[str]) -> None:
+        await self._tx.change(delete(_C).where(col(_C.person_id) == person_id))
+        await self._tx.put(*(RecoveryCodeRow(person_id=person_id, digest=each) for each in digests))
+
+    async def use_code(self, person_id: str, digest: str, at: datetime) -> bool:
+        this = (col(_C.person_id) == person_id, col(_C.digest) == digest, col(_C.used_at).is_(None))
+        return await self._tx.change(update(_C).where(*this).values(used_at=at)) == 1
+
+    async def codes_left(self, person_id: str) -> int:
+        mine = (col(_C.person_id) == person_id, col(_C.used_at).is_(None))
+        ((count,),) = await self._tx.tuples(select(func.count()).select_from(_C).where(*mine))
+        return int(count)
+
+
+def _session(row: SessionRow) -> Session:
+    return Session(
+        id=row.id,
+        digest=row.digest,
+        person_id=row.person_id,
+        agency_id=row.agency_id,
+        factor=Factor(row.factor),
+        began_at=row.began_at,
+        seen_at=row.seen_at,
+        ends_at=row.ends_at,
+        address=row.address,
+        agent=row.agent,
+        ended_at=row.ended_at,
+        ended_why=None if row.ended_why is None else Ended(row.ended_why),
+    )
+
+
+def _session_row(session: Session) -> SessionRow:
+    return SessionRow(
+        digest=session.digest,
+        id=session.id,
+        person_id=session.person_id,
+        agency_id=session.agency_id,
+        factor=session.factor.value,
+        began_at=session.began_at,
+        seen_at=session.seen_at,
+        ends_at=session.ends_at,
+        address=session.address,
+        agent=session.agent,
+        ended_at=session.ended_at,
+        ended_why=session.ended_why.value if session.ended_why else None,
+    )
+
+
+class SqlAccountWork:
+    """Keeps the promise of `office.ports.accounts.AccountWork`."""
+
+    def __init__(self, tx: Transaction, clock: Clock, principal_id: str) -> None:
+        self._tx = tx
+        self._clock = clock
+        self._principal_id = principal_id
+        self.people = SqlPeople(tx)
+        self.sessions = SqlSessions(tx)
+        self.tries = SqlTries(tx)
+        self.past = SqlPastSecrets(tx)
+        self.posts = SqlPosts(tx)
+        self.delegations = SqlDelegations(tx)
+        self.mailboxes = SqlMailboxes(tx)
+        self.events = SqlEvents(tx, AgencyScope(agency_id=NODE, principal_id=principal_id), clock)
+
+    async def with_code(self, digest: str) -> Person | None:
+        query = self._tx.kept(select(PersonRow).where(col(PersonRow.code_digest) == digest))
+        row = await self._tx.first(PersonRow, query)
+        return None if row is None else to_person(row)
+
+    async def agency_codes(self) -> Mapping[str, str]:
+        rows = await self._tx.rows(HostedAgencyRow, select(HostedAgencyRow))
+        found = [from_json(HostedAgency, row.body) for row in rows]
+        return {each.id: each.code for each in found if each.left_at is None}
+
+    async def tell_agency(
+        self, agency_id: str, kind: EventKind, subject_id: str, at: datetime, data: Mapping[str, object]
+    ) -> None:
+        scope = AgencyScope(agency_id=agency_id, principal_id=self._principal_id)
+        await SqlEvents(self._tx, scope, self._clock).append(kind, subject_id, at, data)
+
+    async def commit(self) -> None:
+        await self._tx.commit()
+
+
+class SqlAccounts:
+    """Keeps the promise of `office.ports.accounts.Accounts`."""
+
+    def __init__(self, store: SqlStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    @asynccontextmanager
+    async def begin(self, principal_id: str) -> AsyncIterator[SqlAccountWork]:
+        async with self._store.writing() as tx:
+            yield SqlAccountWork(tx, self._clock, principal_id)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[SqlAccountWork]:
+        async with self._store.reading() as tx:
+            yield SqlAccountWork(tx, self._clock, "")

@@ -1,0 +1,175 @@
+"""With whom mail goes on, and how much went each day between the agencies of this node and their partners. In: the
+store, codes, whose mail counts, which days. Out: when each partner was last heard, to whom something went lately,
+counts by partner and result; nothing of what documents are about. A packet counts as heard once it was admitted as
+its sender's: a document, a status, a request or the answer to one; a document counts as gone once it left the node.
+Flows take one look at each document of those days, found by the time it came or was accepted; never more days than
+`office.ports.node` allows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+
+from sqlalchemy import Executable, and_, func, or_, select
+from sqlmodel import col
+
+from gateway.domain.wall_clock import VIETNAM
+from gateway.office.domain.listing import Side
+from gateway.office.ports.node import LONGEST_DAYS, Flow, TrafficWanted, result_of
+from gateway.store.inbox import REPEAT
+from gateway.store.store import SqlStore
+from gateway.store.tables import DeliveryRow, IdentityRow, InboxRow, IncomingRow, OutgoingRow
+from gateway.store.transaction import Transaction
+
+# Whoever wrote in these days is found among the packets that came since; all that a busy partner ever sent is never read.
+_LATELY = timedelta(days=7)
+_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
+_AT_ONCE = 500
+_NOT_GONE = ("queued", "sending", "failed", "cancelled", "paper")
+_B, _D, _I, _O = InboxRow, DeliveryRow, IdentityRow, OutgoingRow
+
+
+async def last_heard(
+    store: SqlStore, codes: Collection[str], now: datetime, agency_ids: Sequence[str]
+) -> Mapping[str, datetime]:
+    """The newest that was admitted from each of these codes; who was never heard is no key."""
+    found: dict[str, datetime] = {}
+    async with store.reading() as tx:
+        for part in _parts(codes):
+            found |= dict(await tx.tuples(_lately(part, now - _LATELY, agency_ids)))
+        for part in _parts({*codes} - found.keys()):
+            found |= dict(await tx.tuples(_admitted(part, agency_ids, _BEGIN)))
+    return found
+
+
+async def heard_since(
+    store: SqlStore, codes: Collection[str], since: datetime, agency_ids: Sequence[str]
+) -> Collection[str]:
+    """Those of these codes from which something was admitted since then."""
+    found: set[str] = set()
+    async with store.reading() as tx:
+        for part in _parts(codes):
+            found |= {code for code, _ in await tx.tuples(_admitted(part, agency_ids, since))}
+    return found
+
+
+async def sent_to_since(store: SqlStore, since: datetime, agency_ids: Sequence[str]) -> Collection[str]:
+    """Every code to which a document went that was accepted since then."""
+    query = (
+        select(col(_D.code))
+        .select_from(_O)
+        .join(_D, and_(col(_D.agency_id) == col(_O.agency_id), col(_D.document_id) == col(_O.id)))
+        .where(
+            col(_O.agency_id).in_(agency_ids),
+            col(_O.created_at) >= since,
+            col(_D.state).not_in(_NOT_GONE),
+        )
+        .distinct()
+    )
+    async with store.reading() as tx:
+        return {code for (code,) in await tx.tuples(query)}
+
+
+def _lately(codes: Sequence[str], since: datetime, agency_ids: Sequence[str]) -> Executable:
+    return (
+        select(col(_B.sender_code), func.max(col(_B.settled_at)))
+        .where(
+            col(_B.agency_id).in_(agency_ids),
+            col(_B.received_at) >= since,
+            col(_B.state) == "done",
+            or_(col(_B.code).is_(None), col(_B.code) != REPEAT),
+            col(_B.sender_code).in_(codes),
+        )
+        .group_by(col(_B.sender_code))
+    )
+
+
+def _admitted(codes: Sequence[str], agency_ids: Sequence[str], since: datetime) -> Executable:
+    return (
+        select(col(_I.sender), func.max(col(_I.at)))
+        .where(col(_I.agency_id).in_(agency_ids), col(_I.sender).in_(codes), col(_I.at) >= since)
+        .group_by(col(_I.sender))
+    )
+
+
+def _parts(codes: Collection[str]) -> Iterator[list[str]]:
+    listed = sorted(codes)
+    return (listed[start : start + _AT_ONCE] for start in range(0, len(listed), _AT_ONCE))
+
+
+_DELIVERY, _INCOMING, _OUTGOING = DeliveryRow, IncomingRow, OutgoingRow
+
+
+async def flows(store: SqlStore, wanted: TrafficWanted) -> Sequence[Flow]:
+    agencies = [each.id for each in await store.hosted() if wanted.agency_id in ("", each.id)]
+    days = min((wanted.last - wanted.first).days + 1, LONGEST_DAYS)
+    sides = (wanted.side,) if wanted.side is not None else tuple(Side)
+    found: list[Flow] = []
+    async with store.reading() as tx:
+        for agency_id in agencies:
+            for n in range(days):
+                for side in sides:
+                    found += await _flows_of_day(
+                        tx, agency_id, wanted.first + timedelta(days=n), side, wanted.partner
+                    )
+    return found
+
+
+async def _flows_of_day(tx: Transaction, agency_id: str, day: date, side: Side, partner: str) -> list[Flow]:
+    counted: Counter[tuple[str, str]] = Counter()
+    for code, state, n in await (_sent_on if side is Side.OUT else _received_on)(tx, agency_id, day, partner):
+        counted[code, result_of(side, state)] += n
+    return [
+        Flow(day=day, agency_id=agency_id, side=side, partner=code, result=result, n=n)
+        for (code, result), n in sorted(counted.items())
+    ]
+
+
+async def _sent_on(
+    tx: Transaction, agency_id: str, day: date, partner: str
+) -> Sequence[tuple[str, str, int]]:
+    begin, end = _span(day)
+    query = (
+        select(col(_DELIVERY.code), col(_DELIVERY.state), func.count())
+        .select_from(_OUTGOING)
+        .join(
+            _DELIVERY,
+            and_(
+                col(_DELIVERY.agency_id) == col(_OUTGOING.agency_id),
+                col(_DELIVERY.document_id) == col(_OUTGOING.id),
+            ),
+        )
+        .where(
+            col(_OUTGOING.agency_id) == agency_id,
+            col(_OUTGOING.created_at) >= begin,
+            col(_OUTGOING.created_at) < end,
+        )
+        .group_by(col(_DELIVERY.code), col(_DELIVERY.state))
+    )
+    return await tx.tuples(
+        query.where(func.lower(col(_DELIVERY.code)) == partner.lower()) if partner else query
+    )
+
+
+async def _received_on(
+    tx: Transaction, agency_id: str, day: date, partner: str
+) -> Sequence[tuple[str, str, int]]:
+    begin, end = _span(day)
+    query = (
+        select(col(_INCOMING.sender_code), col(_INCOMING.state), func.count())
+        .where(
+            col(_INCOMING.agency_id) == agency_id,
+            col(_INCOMING.arrived_at) >= begin,
+            col(_INCOMING.arrived_at) < end,
+        )
+        .group_by(col(_INCOMING.sender_code), col(_INCOMING.state))
+    )
+    return await tx.tuples(
+        query.where(func.lower(col(_INCOMING.sender_code)) == partner.lower()) if partner else query
+    )
+
+
+def _span(day: date) -> tuple[datetime, datetime]:
+    begin = datetime.combine(day, time(), VIETNAM)
+    return begin, begin + timedelta(days=1)

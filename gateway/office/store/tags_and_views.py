@@ -1,0 +1,173 @@
+"""An agency's own labels and its persons' saved views of lists, on SQL. In: an open transaction of one agency. Out: the
+`Tags` and the `SavedViews` promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
+from sqlmodel import col
+
+from gateway import errors
+from gateway.domain.account import AgencyScope
+from gateway.domain.text import fold
+from gateway.office.domain.listing import SavedView, Side, Tag
+from gateway.store.tables_office import SavedViewRow, TagMarkRow, TagRow
+from gateway.store.transaction import Transaction
+
+_TAG, _MARK = TagRow, TagMarkRow
+_AT_ONCE = 500
+
+
+class SqlTags:
+    """Keeps the promise of `ports.Tags`."""
+
+    def __init__(
+        self, tx: Transaction, scope: AgencyScope, *, changed: Callable[[str], None] = lambda agency_id: None
+    ) -> None:
+        """`changed` hears which agency's lists are other ones now."""
+        self._tx = tx
+        self._agency_id = scope.agency_id
+        self._changed = changed
+
+    async def all(self) -> Sequence[Tag]:
+        query = select(_TAG).where(col(_TAG.agency_id) == self._agency_id).order_by(col(_TAG.folded))
+        return [_tag(row) for row in await self._tx.rows(_TAG, query)]
+
+    async def named(self, name: str) -> Tag | None:
+        this = select(_TAG).where(col(_TAG.agency_id) == self._agency_id, col(_TAG.folded) == fold(name))
+        row = await self._tx.first(_TAG, this)
+        return _tag(row) if row is not None else None
+
+    async def add(self, tag: Tag) -> None:
+        made = TagRow(
+            agency_id=self._agency_id,
+            id=tag.id,
+            folded=fold(tag.name),
+            name=tag.name,
+            made_by=tag.made_by,
+            made_at=tag.made_at,
+        )
+        if not await self._tx.put_new(made):
+            raise errors.Clash(f"there is a label named {tag.name!r} already, or one that reads the same")
+
+    async def remove(self, id: str) -> bool:
+        marks = delete(_MARK).where(col(_MARK.agency_id) == self._agency_id, col(_MARK.tag_id) == id)
+        await self._tx.change(marks)
+        this = delete(_TAG).where(col(_TAG.agency_id) == self._agency_id, col(_TAG.id) == id)
+        self._tell()
+        return await self._tx.change(this) == 1
+
+    async def of(self, ids: Sequence[str]) -> Mapping[str, Sequence[Tag]]:
+        found: dict[str, list[Tag]] = {}
+        known = {each.id: each for each in await self.all()} if ids else {}
+        order = {id: n for n, id in enumerate(known)}
+        for start in range(0, len(ids) if known else 0, _AT_ONCE):
+            part = ids[start : start + _AT_ONCE]
+            query = select(col(_MARK.document_id), col(_MARK.tag_id)).where(
+                col(_MARK.agency_id) == self._agency_id, col(_MARK.document_id).in_(part)
+            )
+            for document_id, tag_id in await self._tx.tuples(query):
+                found.setdefault(document_id, []).append(known[tag_id])
+        return {id: sorted(tags, key=lambda tag: order[tag.id]) for id, tags in found.items()}
+
+    async def mark(self, id: str, side: Side, document_id: str, at: datetime, by: str) -> bool:
+        self._tell()
+        return await self._tx.put_new(
+            TagMarkRow(
+                agency_id=self._agency_id,
+                tag_id=id,
+                document_id=document_id,
+                side=side.value,
+                marked_by=by,
+                marked_at=at,
+            )
+        )
+
+    async def unmark(self, id: str, document_id: str) -> bool:
+        self._tell()
+        return await self._tx.change(delete(_MARK).where(self._is(id, document_id))) == 1
+
+    async def counts(self) -> Mapping[tuple[str, Side], int]:
+        query = (
+            select(col(_MARK.tag_id), col(_MARK.side), func.count())
+            .where(col(_MARK.agency_id) == self._agency_id)
+            .group_by(col(_MARK.tag_id), col(_MARK.side))
+        )
+        return {(tag_id, Side(side)): n for tag_id, side, n in await self._tx.tuples(query)}
+
+    def _is(self, id: str, document_id: str) -> ColumnElement[bool]:
+        return and_(
+            col(_MARK.agency_id) == self._agency_id,
+            col(_MARK.tag_id) == id,
+            col(_MARK.document_id) == document_id,
+        )
+
+    def _tell(self) -> None:
+        self._tx.when_committed(partial(self._changed, self._agency_id))
+
+
+def _tag(row: TagRow) -> Tag:
+    return Tag(id=row.id, name=row.name, made_by=row.made_by, made_at=row.made_at)
+
+
+_VIEW = SavedViewRow
+
+
+class SqlSavedViews:
+    """Keeps the promise of `ports.SavedViews`."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
+        self._tx = tx
+        self._agency_id = scope.agency_id
+
+    async def of(self, person_id: str, side: Side) -> Sequence[SavedView]:
+        query = select(_VIEW).where(self._are(person_id, side)).order_by(col(_VIEW.folded))
+        return [_view(row) for row in await self._tx.rows(_VIEW, query)]
+
+    async def save(self, view: SavedView) -> None:
+        mine, this = self._are(view.person_id, view.side), col(_VIEW.folded) == fold(view.name)
+        if view.is_first:
+            await self._tx.change(update(_VIEW).where(mine, col(_VIEW.is_first)).values(is_first=False))
+        made = SavedViewRow(
+            agency_id=self._agency_id,
+            person_id=view.person_id,
+            side=view.side.value,
+            folded=fold(view.name),
+            name=view.name,
+            query=view.query,
+            is_first=view.is_first,
+            saved_at=view.saved_at,
+        )
+        if not await self._tx.put_new(made):
+            values = {
+                "name": made.name,
+                "query": made.query,
+                "is_first": made.is_first,
+                "saved_at": made.saved_at,
+            }
+            await self._tx.change(update(_VIEW).where(mine, this).values(values))
+
+    async def remove(self, person_id: str, side: Side, name: str) -> bool:
+        mine = self._are(person_id, side)
+        return await self._tx.change(delete(_VIEW).where(mine, col(_VIEW.folded) == fold(name))) == 1
+
+    def _are(self, person_id: str, side: Side) -> ColumnElement[bool]:
+        return and_(
+            col(_VIEW.agency_id) == self._agency_id,
+            col(_VIEW.person_id) == person_id,
+            col(_VIEW.side) == side.value,
+        )
+
+
+def _view(row: SavedViewRow) -> SavedView:
+    return SavedView(
+        person_id=row.person_id,
+        side=Side(row.side),
+        name=row.name,
+        query=row.query,
+        saved_at=row.saved_at,
+        is_first=row.is_first,
+    )

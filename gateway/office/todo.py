@@ -1,0 +1,357 @@
+"""The to-do list of an agency: what needs a hand, what people note about it, of what they are reminded by mail, and the
+notices by which they are told of a stop or an incident (R97, R98). In: an agency's scope, a task's id and words, a
+wish. Out: tasks over both directions, longest overdue first; the note, letters handed to the mail server, a notice
+that holds. The list is one consistent look at the store and changes nothing. A task is named as the list names it.
+Letters go out once each, also when several processes look: numbers, names and deadlines go by mail, never what a
+document is about, and never anything to another agency. A notice is also an event in the stream of every agency that
+it is for."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
+
+from gateway import log
+from gateway.domain import status
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import InState
+from gateway.domain.event import EventKind
+from gateway.domain.office_calendar import OfficeCalendar
+from gateway.domain.wall_clock import local
+from gateway.errors import BadForm, Clash, GatewayError, NotFound
+from gateway.office.desks import TodoDesk
+from gateway.office.domain.roles import NODE
+from gateway.office.domain.task import Task, TaskNote
+from gateway.office.policy import todo
+from gateway.office.policy.todo import Letter, LetterSort
+from gateway.office.ports.store import OfficeWork
+from gateway.office.ports.telling import Audience, Mail, Mailer, Notice, NoticeRows, Wish
+from gateway.policy import timers
+from gateway.words import labels
+
+MOST_OF_A_KIND = 500
+"""Of each kind: who has more is told so, and needs no longer list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TodoList:
+    """`resting` counts what is settled or snoozed and left out; `cut` says that some kind had more than fits."""
+
+    tasks: tuple[Task, ...]
+    resting: int
+    cut: bool
+    office: OfficeCalendar
+    at: datetime
+
+    def left(self, task: Task) -> timedelta:
+        """Time left on the clock that the task runs by; negative when it is overdue."""
+        if task.wall_clock:
+            return task.due_at - self.at
+        return timers.office_time_between(self.office, self.at, task.due_at)
+
+
+async def gather(desk: TodoDesk, scope: AgencyScope, *, everything: bool = False) -> TodoList:
+    """What the agency has to do now; with `everything` also what rests."""
+    now, office = desk.clock.now(), await desk.office()
+    endings = await desk.certificates.endings(now)
+    async with desk.store.read(scope) as work:
+        agency = await work.agency()
+        found, cut = await _documents(work, office, now)
+        codes = frozenset((agency.code, *agency.aliases))
+        found += todo.of_certificates(endings, codes, now)
+        notes = await work.office.tasks.notes([each.id for each in found])
+    tasks = todo.noted(found, notes)
+    awake = [each for each in tasks if everything or not each.rests(now)]
+    return TodoList(
+        tasks=tuple(todo.in_order(awake)), resting=len(tasks) - len(awake), cut=cut, office=office, at=now
+    )
+
+
+async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) -> tuple[list[Task], bool]:
+    waiting = await work.office.tasks.to_take_in(MOST_OF_A_KIND)
+    asked = await work.office.tasks.asked_back(now - todo.REQUESTS_BACK, MOST_OF_A_KIND)
+    replies = await work.office.tasks.replies(todo.reply_horizon(now), MOST_OF_A_KIND)
+    returned = await work.office.tasks.returned(now - todo.LOOK_BACK, MOST_OF_A_KIND)
+    unsent = await work.office.tasks.unsent(MOST_OF_A_KIND)
+    untold = await work.office.tasks.untold(now - todo.LOOK_BACK, todo.status_horizon(now), MOST_OF_A_KIND)
+    asks = [
+        (each, await work.outgoing.get(each.document_id))
+        for each in await work.office.recalls.open(MOST_OF_A_KIND)
+    ]
+    held = [each.id for each in waiting if each.state is InState.HELD]
+    found = [
+        *todo.of_incoming(office, waiting, now, await _held_at(work, held)),
+        *todo.of_requests(office, asked, now),
+        *todo.of_replies(office, replies, now),
+        *todo.of_returned(office, returned, now),
+        *todo.of_unsent(office, unsent, now),
+        *todo.of_untold(untold, now),
+        *todo.of_unasked(office, untold, now),
+        *todo.of_asks(office, asks, now),
+    ]
+    return found, MOST_OF_A_KIND in map(len, (waiting, asked, replies, returned, unsent, untold, asks))
+
+
+async def _held_at(work: OfficeWork, ids: list[str]) -> dict[str, datetime]:
+    """Since when each of these is on hold, by its own last fact of it."""
+    if not ids:
+        return {}
+    known = await work.facts.of_many(ids)
+    return {id: since for id, facts in known.items() if (since := status.held_since(facts)) is not None}
+
+
+LONGEST_REST = timedelta(days=90)
+LONGEST_NOTE = 500
+
+
+async def take_task(desk: TodoDesk, scope: AgencyScope, task: str, owner: str) -> TaskNote:
+    """Somebody looks after it from now on; who did before is told by the events."""
+    return await _note(desk, scope, task, "taken", owner=_text(owner, "name"))
+
+
+async def snooze_task(desk: TodoDesk, scope: AgencyScope, task: str, until: datetime, note: str) -> TaskNote:
+    """It leaves the list until then. Clash for a time that has passed or lies too far ahead."""
+    now = desk.clock.now()
+    if not now < until <= now + LONGEST_REST:
+        raise Clash(
+            f"a task may rest until a moment within the next {LONGEST_REST.days} days, not until {until:%d/%m/%Y %H:%M}",
+            code="GW-REST",
+        )
+    return await _note(
+        desk, scope, task, "snoozed", snoozed_until=until, closed_at=None, note=_text(note, "note")
+    )
+
+
+async def close_task(desk: TodoDesk, scope: AgencyScope, task: str, note: str) -> TaskNote:
+    """It is settled by other means; it comes back when it begins anew, such as after a second failure."""
+    now = desk.clock.now()
+    return await _note(
+        desk, scope, task, "settled", closed_at=now, snoozed_until=None, note=_text(note, "note")
+    )
+
+
+async def wake_task(desk: TodoDesk, scope: AgencyScope, task: str) -> TaskNote:
+    """It is on the list again."""
+    return await _note(desk, scope, task, "woken", closed_at=None, snoozed_until=None)
+
+
+async def _note(
+    desk: TodoDesk, scope: AgencyScope, task: str, what: str, **said: str | datetime | None
+) -> TaskNote:
+    listed = _listed(await gather(desk, scope, everything=True), task)
+    now = desk.clock.now()
+    async with desk.store.begin(scope) as work:
+        await work.agency()
+        known = (await work.office.tasks.notes([task])).get(task)
+        noted = known or TaskNote(task=task, noted_by=scope.principal_id, noted_at=now)
+        if noted.noted_at < listed.since:
+            noted = replace(noted, closed_at=None, snoozed_until=None)
+        changed = replace(noted, noted_by=scope.principal_id, noted_at=now, **said)  # type: ignore[arg-type]  # its fields
+        await work.office.tasks.save_note(changed)
+        told = {"task": task, "what": what, "person": changed.owner, "note": changed.note}
+        await work.events.append(EventKind.TASK_NOTED, listed.subject_id, now, told)
+        await work.commit()
+    desk.wake()
+    return changed
+
+
+def _listed(found: TodoList, task: str) -> Task:
+    listed = next((each for each in found.tasks if each.id == task), None)
+    if listed is None:
+        raise NotFound(f"there is no task {task} to do; look with: gateway todo list")
+    return listed
+
+
+def _text(words: str, what: str) -> str:
+    text = " ".join(words.split())
+    if not text or len(text) > LONGEST_NOTE:
+        raise Clash(f"a {what} has 1 to {LONGEST_NOTE} letters", code="GW-NOTE")
+    return text
+
+
+_log = logging.getLogger(__name__)
+REMINDERS_KEPT = timedelta(days=30)
+_MOST_LINES = 200
+_LANG = "vi"
+
+
+async def _nobody(agency_id: str) -> Sequence[str]:
+    """Where no head is known."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reminders:
+    """`people`: further addresses by the code of a hosted agency, beside the agency's own. `heads`: addresses of the heads
+    of an agency, by its id, for what waits for them alone."""
+
+    desk: TodoDesk
+    mailer: Mailer
+    digest_at: tuple[time, ...]
+    people: Mapping[str, tuple[str, ...]]
+    heads: Callable[[str], Awaitable[Sequence[str]]] = _nobody
+
+    def addresses(self, agency: HostedAgency) -> tuple[str, ...]:
+        """Of that agency's own people; nobody of an agency that has left."""
+        if agency.left_at is not None:
+            return ()
+        named = self.people.get(agency.code.casefold(), ())
+        return tuple(dict.fromkeys((*((agency.email,) if agency.email else ()), *named)))
+
+
+async def send_reminders(reminders: Reminders, agency: HostedAgency) -> int:
+    """Sends what is due now; how many letters. What could not be sent now is tried at the next look; what the server will
+    never take is told in the log and not tried again."""
+    to = reminders.addresses(agency)
+    if agency.left_at is not None or not reminders.mailer.is_on:
+        return 0
+    desk, scope = reminders.desk, AgencyScope(agency_id=agency.id, principal_id="node")
+    found = await gather(desk, scope)
+    sent = 0
+    for letter in todo.letters_due(found.office, found.tasks, found.at, reminders.digest_at):
+        heads = await reminders.heads(agency.id) if letter.sort is LetterSort.APPROVAL else ()
+        receivers = tuple(heads) or to
+        claimed = await _claim(desk, scope, letter, found.at) if receivers else []
+        if not claimed or not letter.tasks:
+            continue
+        try:
+            await reminders.mailer.send(_mail_of(agency, letter, claimed[0], receivers, found.at))
+            sent += 1
+        except GatewayError as error:
+            log.action(_log, "mail.failed", error.detail, sort=letter.sort, agency=agency.code)
+            if not error.permanent:
+                await _release(desk, scope, claimed)
+    return sent
+
+
+async def _claim(desk: TodoDesk, scope: AgencyScope, letter: Letter, now: datetime) -> list[str]:
+    """Looked at first, so that the one writer is not asked each minute for what was said long ago."""
+    async with desk.store.read(scope) as work:
+        if not await work.office.tasks.unclaimed(letter.keys):
+            return []
+    async with desk.store.begin(scope) as work:
+        claimed = [key for key in letter.keys if await work.office.tasks.first_time(key, now)]
+        await work.office.tasks.forget_reminders(now - REMINDERS_KEPT)
+        await work.commit()
+    return claimed
+
+
+async def _release(desk: TodoDesk, scope: AgencyScope, keys: list[str]) -> None:
+    async with desk.store.begin(scope) as work:
+        for key in keys:
+            await work.office.tasks.release(key)
+        await work.commit()
+
+
+def _mail_of(agency: HostedAgency, letter: Letter, key: str, to: tuple[str, ...], now: datetime) -> Mail:
+    late = sum(each.is_late for each in letter.tasks)
+    told = {
+        "agency": agency.name,
+        "count": len(letter.tasks),
+        "late": late,
+        "sender": _sender(letter),
+        "time": f"{local(now):%H:%M %d/%m/%Y}",
+    }
+    lines = [_task_line(each) for each in letter.tasks[:_MOST_LINES]]
+    if len(letter.tasks) > _MOST_LINES:
+        lines.append(labels.say("mail.more", _LANG, count=len(letter.tasks) - _MOST_LINES))
+    body = (
+        labels.say(f"mail.{letter.sort}.intro", _LANG, **told),
+        "",
+        *lines,
+        "",
+        labels.say("mail.end", _LANG, **told),
+    )
+    return Mail(
+        to=to,
+        subject=_plain(labels.say(f"mail.{letter.sort}.subject", _LANG, **told)),
+        text="\n".join(body),
+        id=hashlib.sha256(f"{agency.id} {key}".encode()).hexdigest()[:32],
+    )
+
+
+def _sender(letter: Letter) -> str:
+    if letter.sort in (LetterSort.DIGEST, LetterSort.APPROVAL):
+        return ""
+    return _party(letter.tasks[0])
+
+
+def _task_line(task: Task) -> str:
+    words = "mail.line.late" if task.is_late else "mail.line.due"
+    return _plain(
+        labels.say(
+            words,
+            _LANG,
+            what=labels.say(f"task.{task.kind}", _LANG),
+            document=task.document,
+            party=_party(task),
+            due=f"{local(task.due_at):%H:%M %d/%m/%Y}",
+            owner=labels.say("mail.owner", _LANG, owner=task.owner) if task.owner else "",
+        )
+    )
+
+
+def _party(task: Task) -> str:
+    name = _plain(task.counterpart_name)
+    return f"{name} ({task.counterpart})" if name else task.counterpart
+
+
+def _plain(text: str) -> str:
+    """What another agency wrote of itself cannot end a line here, nor begin a header."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
+async def earliest_stop(desk: TodoDesk) -> datetime:
+    """From when on a stop may begin that is announced now."""
+    return todo.earliest_stop(await desk.office(), desk.clock.now())
+
+
+async def notice_faults(desk: TodoDesk, wish: Wish) -> tuple[tuple[str, str], ...]:
+    return todo.notice_faults(wish, await desk.office(), desk.clock.now())
+
+
+async def publish_notice(desk: TodoDesk, rows: NoticeRows, by: str, wish: Wish) -> Notice:
+    """BadForm for one that may not be given; a page asks `faults` before."""
+    if found := await notice_faults(desk, wish):
+        raise BadForm(f"the notice may not be given so: {found[0][0]} is {found[0][1]}")
+    now = desk.clock.now()
+    made = Notice(id=desk.clock.new_id("ntc_"), wish=wish, published_at=now, published_by=by)
+    told = {
+        **_notice_told(wish),
+        "emergency": wish.emergency,
+        "text_vi": wish.text_vi,
+        "text_en": wish.text_en,
+    }
+    await rows.save(made, EventKind.NOTICE_PUBLISHED, await _agencies_told(desk, wish), told, by, now)
+    desk.wake()
+    return made
+
+
+async def end_notice(desk: TodoDesk, rows: NoticeRows, by: str, id: str) -> Notice:
+    """Clash when it ended before."""
+    known, now = await rows.get(id), desk.clock.now()
+    if known.closed_at is not None:
+        raise Clash(f"the notice {id} ended before")
+    closed = replace(known, closed_at=now, closed_by=by)
+    agencies = await _agencies_told(desk, known.wish)
+    await rows.save(closed, EventKind.NOTICE_ENDED, agencies, _notice_told(known.wish), by, now)
+    desk.wake()
+    return closed
+
+
+async def _agencies_told(desk: TodoDesk, wish: Wish) -> Sequence[str]:
+    if wish.audience is Audience.ONE:
+        return (NODE, wish.agency_id)
+    return (NODE, *(each.id for each in await desk.store.hosted() if each.left_at is None))
+
+
+def _notice_told(wish: Wish) -> dict[str, object]:
+    return {
+        "kind": wish.kind.value,
+        "starts_at": wish.starts_at.isoformat(),
+        "ends_at": wish.ends_at.isoformat() if wish.ends_at else None,
+        "audience": wish.audience.value,
+    }

@@ -1,0 +1,319 @@
+"""What a browser is answered: a page, a file, or words about what did not work. In: a visit and values; a name, what
+the node found a file to be, and its bytes as they come; an error of the one tree. Out: HTML of templates under a
+policy that lets nothing run or load but what the node itself serves, and scripts and styles only by a number used
+once, with times and sizes as people read them; a download, or, of what is a PDF by its content and nothing else, a
+view inside a page of this node: a browser may run nothing of it, guess no other type and show it to no other site
+(threats.md 77 to 79); the status and the words: what happened, why, what to do. A stack trace is for the log alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context, select_autoescape
+from jinja2.runtime import Context
+
+from gateway import downloads, errors
+from gateway.domain import account
+from gateway.domain.fields import CHANGE, DRAFT, STATUS
+from gateway.domain.wall_clock import local
+from gateway.office.ports.exchange import Pack, Packet
+from gateway.office.web.dates import clock_text, moment_text
+from gateway.ports import Pool
+from gateway.words import labels
+
+if TYPE_CHECKING:
+    from gateway.office.web.visits import Visit
+
+STATIC: Mapping[str, str] = {
+    "compose.js": "text/javascript",
+    "gateway.css": "text/css",
+    "gateway.js": "text/javascript",
+    "htmx.min.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+    "lists.js": "text/javascript",
+    "print.js": "text/javascript",
+}
+# Texts that leave the agency, by what they belong to.
+TEXTS = {"draft": DRAFT, "change": CHANGE, "status": STATUS}
+
+
+@lru_cache(maxsize=1)
+def templates() -> Environment:
+    """The one environment of the pages' templates."""
+    made = Environment(
+        loader=PackageLoader("gateway.office.web", "templates"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "day": _day,
+        "moment": moment_text,
+        "network": account.shown_network,
+        "clock": _clock,
+        "iso": lambda at: at.isoformat() if at is not None else "",
+        "size": pass_context(lambda context, count: labels.kilobytes(count, context["lang"])),
+        "figure": pass_context(lambda context, count: figure(count, context["lang"])),
+        "tenths": pass_context(lambda context, value: tenths(value, context["lang"])),
+        "left": pass_context(lambda context, left: labels.time_left(left, context["lang"])),
+    }
+    made.globals["asset"] = asset
+    made.globals["longest"] = longest_text
+    return made
+
+
+def longest_text(table: str, path: str) -> int:
+    """How many characters the text of that path takes."""
+    return TEXTS[table][path].longest
+
+
+def page_answer(visit: Visit, template: str, status: int, /, **values: Any) -> web.Response:
+    text = (
+        templates()
+        .get_template(template)
+        .render(
+            v=visit, say=visit.say, lang=visit.lang, nonce=visit.nonce, now=visit.deps.clock.now(), **values
+        )
+    )
+    response = web.Response(status=status, text=text, content_type="text/html", charset="utf-8")
+    response.headers.update(page_headers(visit.nonce, visit.lang))
+    return response
+
+
+def page_headers(nonce: str, lang: str) -> dict[str, str]:
+    """Of every page: what it may load, that nobody keeps it, that nobody frames it."""
+    policy = (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self'; connect-src 'self'; "
+        "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return {
+        "Content-Security-Policy": policy,
+        "Content-Language": lang,
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "same-origin",
+    }
+
+
+@lru_cache(maxsize=16)
+def asset(name: str) -> str:
+    """The address of a static file; it changes with its bytes, so that a browser may keep it for ever."""
+    return f"/static/{name}?v={hashlib.sha256(static_bytes(name)).hexdigest()[:12]}"
+
+
+@lru_cache(maxsize=16)
+def static_bytes(name: str) -> bytes:
+    return (resources.files("gateway.office.web") / "static" / name).read_bytes()
+
+
+def figure(count: int, lang: str) -> str:
+    """1.204.331 in Vietnamese, 1,204,331 in English."""
+    text = f"{count:,}"
+    return text.replace(",", ".") if lang == "vi" else text
+
+
+def tenths(value: float, lang: str) -> str:
+    """12,5 in Vietnamese, 12.5 in English."""
+    text = f"{value:.1f}"
+    return text.replace(".", ",") if lang == "vi" else text
+
+
+def _day(value: date | datetime | str | None) -> str:
+    """20/11/2026, in both languages: a page of dates reads one way."""
+    if value is None or value == "":
+        return ""
+    if isinstance(value, str):
+        value = date.fromisoformat(value[:10])
+    if isinstance(value, datetime):
+        value = local(value).date()
+    return value.strftime("%d/%m/%Y")
+
+
+@pass_context
+def _clock(context: Context, at: datetime | None) -> str:
+    return clock_text(at, context["now"])
+
+
+_DOWNLOAD_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
+# The browser's own viewer is a plugin of the same origin with styles of its own; everything else stays shut.
+_VIEW_POLICY = (
+    "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; img-src data: blob:; "
+    "frame-ancestors 'self'"
+)
+_FIRST = b"%PDF-"
+PDF = "pdf"
+# By the short words of the inspector. Whatever is not named here, and may be anything, is bytes.
+_TYPES = {
+    PDF: "application/pdf",
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "zip": "application/zip",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """Bytes to give out; `pieces` is read once. `found_type` is what the inspector found in them, in its short words."""
+
+    name: str
+    found_type: str
+    pieces: AsyncIterator[bytes]
+    size: int | None = None
+    sha256: str | None = None
+
+
+def can_show(found_type: str | None) -> bool:
+    """Whether a page may show it; everything else is only given as a download."""
+    return found_type == PDF
+
+
+async def give_file(request: web.Request, content: Content, *, inline: bool = False) -> web.StreamResponse:
+    """What is gone becomes a page that says so. `inline` shows it where it is a PDF."""
+
+    def headers_of(first: bytes) -> dict[str, str]:
+        shown = inline and can_show(content.found_type) and first.startswith(_FIRST)
+        made = file_headers(content.name, content.found_type, shown=shown)
+        return made if content.sha256 is None else made | {"X-Content-SHA256": content.sha256}
+
+    return await downloads.give(request, content.pieces, headers_of, content.size)
+
+
+def whole_file(name: str, found_type: str, body: bytes) -> web.Response:
+    """What was made in memory, as a download."""
+    return web.Response(body=body, headers=file_headers(name, found_type))
+
+
+def file_headers(name: str, found_type: str, *, shown: bool = False) -> dict[str, str]:
+    """`shown` is for a PDF alone."""
+    return {
+        "Content-Type": _TYPES.get(found_type, "application/octet-stream"),
+        "Content-Disposition": downloads.disposition(name, "inline" if shown else "attachment"),
+        "Content-Security-Policy": _VIEW_POLICY if shown else _DOWNLOAD_POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+    }
+
+
+def packet_content(packet: Packet, pieces: AsyncIterator[bytes]) -> Content:
+    """One signed packet, byte for byte."""
+    return Content(
+        name=f"{packet.packet_id}.edxml",
+        found_type="xml",
+        size=packet.size,
+        sha256=packet.digest,
+        pieces=pieces,
+    )
+
+
+def pack_content(pack: Pack) -> Content:
+    return Content(name=pack.name, found_type="zip", size=pack.size, pieces=pack.pieces)
+
+
+async def file_content(pool: Pool, file: BinaryIO, name: str, found_type: str) -> Content:
+    """What was written into a scratch file, from its beginning."""
+    size = await pool.run(lambda: file.seek(0, 2))
+    await pool.run(lambda: file.seek(0))
+    return Content(name=name, found_type=found_type, size=size, pieces=downloads.read(pool, file))
+
+
+async def beginning_of(pieces: AsyncIterator[bytes], most: int) -> tuple[str, bool]:
+    """So many bytes as text, and whether there are more."""
+    held = bytearray()
+    async for piece in pieces:
+        held += piece
+        if len(held) > most:
+            break
+    return held[:most].decode("utf-8", "replace"), len(held) > most
+
+
+# The nearest class up the tree decides.
+_STATUS: Mapping[type[errors.GatewayError], int] = {
+    errors.GatewayError: 500,
+    errors.BadForm: 400,
+    errors.NotFound: 404,
+    errors.Denied: 403,
+    errors.Refused: 422,
+    errors.Unactionable: 422,
+    errors.BreaksRule: 422,
+    errors.DeclaredSecret: 422,
+    errors.InvalidEnvelope: 422,
+    errors.InvalidProof: 422,
+    errors.Clash: 409,
+    errors.Duplicate: 409,
+    errors.Conflict: 409,
+    errors.OtherContent: 409,
+    errors.StaleVersion: 409,
+    errors.CannotTell: 503,
+    errors.Waiting: 503,
+    errors.SignerDown: 503,
+    errors.ScannerDown: 503,
+    errors.TransportFailure: 503,
+    errors.StoreFailure: 503,
+    errors.AlteredContent: 500,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """`reasons` are all broken rules, each with the field it is about; `hint` says what to do, where that is known."""
+
+    status: int
+    title: str
+    code: str
+    detail: str = ""
+    reasons: tuple[tuple[str, str], ...] = ()
+    hint: str = ""
+
+
+def failure_of(error: errors.GatewayError, lang: str) -> Failure:
+    keys = (f"code.{error.code}", f"clash.{error.code}", error.label_key)
+    told = error.told if isinstance(error, errors.Clash) else {}
+    return Failure(
+        status=next(_STATUS[each] for each in type(error).__mro__ if each in _STATUS),
+        title=labels.say(next(key for key in keys if labels.has(key)), lang, **told),
+        code=error.code,
+        # The sentence of an error is English, for engineers; a clerk reads the title and the reasons.
+        detail=str(error) if lang == "en" else "",
+        reasons=reasons_of(error, lang),
+        hint=_hint(error, lang),
+    )
+
+
+def reasons_of(error: errors.GatewayError, lang: str) -> tuple[tuple[str, str], ...]:
+    """Every broken rule: the field's pointer and the sentence."""
+    if not isinstance(error, errors.Refused):
+        return ()
+    return tuple(
+        (each.pointer, labels.reason_text(each.code, each.params, lang, suggest=each.suggest))
+        for each in getattr(error.verdict, "reasons", ())
+    )
+
+
+def failure_of_status(status: int, lang: str) -> Failure:
+    """What the server says by a number alone."""
+    key = f"page.http.{status}"
+    return Failure(
+        status=status,
+        title=labels.say(key if labels.has(key) else "error.internal", lang),
+        code=f"HTTP-{status}",
+    )
+
+
+def failure_of_surprise(lang: str) -> Failure:
+    return Failure(status=500, title=labels.say("error.internal", lang), code=errors.GatewayError.code)
+
+
+def _hint(error: errors.GatewayError, lang: str) -> str:
+    key = f"page.cure.{error.code}"
+    if labels.has(key):
+        return labels.say(key, lang)
+    return labels.say("page.cure.again", lang) if not error.permanent else ""

@@ -1,0 +1,242 @@
+"""One line of a list as its row shows it: where it opens, its state in words, how long is left, what was checked, which
+of its words were looked for; the agency's own labels on it; and what of lists a person may see at all (rules 13):
+whoever sees the agency's all, everything; whoever sees the own unit's, what that unit was given and what the person
+handed in; whoever sees metadata, or content by order alone, no content. In: lines of the core, who looks. Out:
+`Row`s, labels by document, `Sees`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from gateway.domain.document import InState
+from gateway.domain.office_calendar import OfficeCalendar
+from gateway.domain.text import Sought, hits
+from gateway.office.domain.listing import Line, Side, Tag, person_viewer, unit_viewer
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.web.listing.asking import PATHS
+from gateway.office.web.visits import Visit
+from gateway.policy import timers
+from gateway.words import labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sees:
+    """`tags`: also the labels that the agency put on its documents. `unit` is None for those who see all of the agency;
+    `person_id` is whose own documents are meant beside it."""
+
+    content: bool
+    tags: bool = True
+    unit: str | None = None
+    person_id: str = ""
+
+    def viewer(self, side: Side) -> str | None:
+        """What narrows a list to what this person may see."""
+        if self.unit is None:
+            return None
+        return person_viewer(self.person_id) if side is Side.OUT else unit_viewer(self.unit)
+
+
+def seen_by(visit: Visit) -> Sees:
+    granted = visit.person.require(Right.SEE_CONTENT)
+    if granted.manner is Manner.OWN:
+        return Sees(content=True, unit=granted.unit, person_id=visit.person.person.id)
+    return Sees(content=granted.manner is Manner.YES, tags=granted.manner is not Manner.METADATA)
+
+
+def same_unit(one: str, other: str) -> bool:
+    """As the lists compare departments."""
+    return unit_viewer(one) == unit_viewer(other)
+
+
+_CHECKS = ("envelope_signature", "digests", "recipient", "rules", "pdf")
+_PDF_DOUBTS = frozenset({"invalid", "unknown"})
+_GOOD = frozenset({"valid", "match", "ours", "true", "good", "axis", "allowed"})
+_SOON = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was checked on arrival. `word` is `good`, `doubt` or `bad`."""
+
+    key: str
+    word: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """`subject` is empty for who sees metadata alone; `left` None where nothing is waited for."""
+
+    line: Line
+    path: str
+    number: str
+    subject: str
+    state: str
+    summary: str
+    checks: tuple[Check, ...] = ()
+    left: timedelta | None = None
+
+    @property
+    def is_late(self) -> bool:
+        return self.left is not None and self.left < timedelta()
+
+    @property
+    def is_soon(self) -> bool:
+        return self.left is not None and timedelta() <= self.left <= _SOON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Teller:
+    """Tells lines in one language to one person. `back` is the list that they stand in, for the way back and the next."""
+
+    lang: str
+    now: datetime
+    office: OfficeCalendar | None = None
+    content: bool = True
+    back: str = ""
+
+    def rows(self, lines: Sequence[Line]) -> list[Row]:
+        return [self.row(each) for each in lines]
+
+    def row(self, line: Line) -> Row:
+        path = f"{PATHS[line.side]}/{line.id}"
+        return Row(
+            line=line,
+            path=f"{path}?{urlencode({'ds': self.back})}" if self.back else path,
+            number=self._number(line),
+            subject=self._subject(line),
+            state=state_text(line, self.lang),
+            summary=self._summary(line),
+            checks=checks(line),
+            left=self._left(line),
+        )
+
+    def _number(self, line: Line) -> str:
+        card = line.card
+        known = "/".join(each for each in (card.number, card.symbol) if each)
+        if known:
+            return known
+        return labels.say(f"{'incoming' if line.side is Side.IN else 'outgoing'}.no_number", self.lang)
+
+    def _subject(self, line: Line) -> str:
+        """Empty where it is not to be seen; a draft may have none yet."""
+        if not self.content:
+            return ""
+        if not line.card.subject and line.state == "draft":
+            return labels.say("listing.no_subject", self.lang)
+        return line.card.subject
+
+    def _left(self, line: Line) -> timedelta | None:
+        """On the clock that the duty runs by."""
+        if line.side is Side.OUT or line.due_at is None:
+            return None
+        if self.office is None:
+            return line.due_at - self.now
+        return timers.left(self.office, line.waits, line.urgency, line.due_at, self.now)
+
+    def _summary(self, line: Line) -> str:
+        """`18/20 taken in, 1 refused, 1 overdue`; of one recipient its state says all."""
+        card = line.card
+        total = sum(card.states.values())
+        if line.side is Side.IN or total < 2:
+            return ""
+        parts = [labels.say("state.of_many", self.lang, count=card.taken_in, total=total)]
+        parts += [
+            labels.say("listing.some", self.lang, count=card.states[state], state=_short(state, self.lang))
+            for state in ("rejected", "failed", "request_agreed")
+            if card.states.get(state)
+        ]
+        if late := line.overdue(self.now):
+            word = labels.say("mark.overdue", self.lang).lower()
+            parts.append(labels.say("listing.some", self.lang, count=late, state=word))
+        return ", ".join(parts)
+
+
+def state_text(line: Line, lang: str) -> str:
+    """The word of a narrow column."""
+    if line.side is Side.IN:
+        return labels.say(f"state.in.{line.state}", lang)
+    if line.state == "unknown":
+        codes = [mark.partition(":")[2] for mark in line.card.marks if mark.startswith("unknown:")]
+        return labels.say("state.unknown", lang, code=codes[0] if codes else "?")
+    short = f"state.short.{line.state}"
+    return labels.say(short if labels.has(short) else f"state.{line.state}", lang)
+
+
+def checks(line: Line) -> tuple[Check, ...]:
+    """What the list shows of the checks; none for mail that came another way. As on the document's page, nothing is ticked
+    as a whole while it is held or something is to be looked at."""
+    found = {**line.card.checks}
+    if line.own_state == InState.HELD:
+        found["rules"] = "held"
+    elif found.get("rules") == "allowed" and (found.get("reasons") or found.get("warnings")):
+        found["rules"] = "look"
+    if found.get("pdf") not in _PDF_DOUBTS:
+        found.pop("pdf", None)
+    return tuple(
+        Check(key=key, word=_verdict(found[key]), found=found[key]) for key in _CHECKS if found.get(key)
+    )
+
+
+def marked(text: str, found: Sought) -> Iterator[tuple[str, bool]]:
+    """The text in pieces, and whether each was looked for."""
+    at = 0
+    for start, end in hits(text, found):
+        if start > at:
+            yield text[at:start], False
+        yield text[start:end], True
+        at = end
+    if at < len(text):
+        yield text[at:], False
+
+
+def _verdict(found: str) -> str:
+    if found in _GOOD:
+        return "good"
+    return "doubt" if found in ("unknown", "weak", "held", "look") else "bad"
+
+
+def _short(state: str, lang: str) -> str:
+    key = f"state.short.{state}"
+    return labels.say(key if labels.has(key) else f"state.{state}", lang).lower()
+
+
+PUTS_TAGS: Mapping[Side, Right] = {Side.OUT: Right.ISSUE, Side.IN: Right.TAKE_IN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagsOnPage:
+    """What the page of one document shows of them."""
+
+    shown: bool
+    id: str
+    path: str
+    on: Sequence[Tag] = ()
+    may_put: bool = False
+
+
+async def tags_of_lines(visit: Visit, lines: Sequence[Line]) -> Mapping[str, Sequence[Tag]]:
+    if not lines or not seen_by(visit).tags:
+        return {}
+    async with visit.deps.store.read(visit.scope()) as work:
+        return await work.office.tags.of([each.id for each in lines])
+
+
+async def known_tags(visit: Visit) -> Sequence[Tag]:
+    """All that this person may see, by name."""
+    if not seen_by(visit).tags:
+        return ()
+    async with visit.deps.store.read(visit.scope()) as work:
+        return await work.office.tags.all()
+
+
+async def tags_on_page(visit: Visit, side: Side, id: str) -> TagsOnPage:
+    if not seen_by(visit).tags:
+        return TagsOnPage(shown=False, id=id, path=PATHS[side])
+    async with visit.deps.store.read(visit.scope()) as work:
+        on = (await work.office.tags.of([id])).get(id, ())
+    may_put = visit.may(PUTS_TAGS[side], Manner.YES)
+    return TagsOnPage(shown=bool(on) or may_put, id=id, path=PATHS[side], on=on, may_put=may_put)

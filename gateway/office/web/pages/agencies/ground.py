@@ -1,0 +1,249 @@
+"""What the pages of agencies share. What they show of a change: each code before and after, cell by cell, and remarks
+as sentences; of a file of codes, row by row, each line with a word, a code and its cells, how many there are of each
+word, and why a row cannot be taken, in the reader's language; what is not known there is said as a value that cannot
+be read. And the proof of a decision: a person who decides shows password and second factor anew, in the very form
+that decides. In: lives of codes, remarks; a plan, or what an import changed; the fields of the form. Out: rows of
+text; the person signed in for one decision, or the words that stand beside the field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from gateway.deciding import people
+from gateway.domain.person import SignedIn
+from gateway.domain.registry_change import AgencyRecord, Life, Plan, RowChange
+from gateway.domain.registry_reform import Remark
+from gateway.errors import GatewayError
+from gateway.office.web.visits import Visit
+from gateway.policy.two_people import Objection
+from gateway.words import labels
+
+_CELLS_SHOWN = ("name", "parent", "valid_from", "valid_to", "successor")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One field of an agency: what stood there, and what will. Nothing is empty text."""
+
+    field: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeLine:
+    """One code that changes, begins or ends."""
+
+    code: str
+    name: str
+    is_new: bool
+    cells: tuple[Cell, ...]
+
+
+def code_lines(before: Mapping[str, Life | None], after: Mapping[str, Life | None]) -> list[CodeLine]:
+    """One for each code; fields that stay are left out."""
+    made = []
+    for code, life in after.items():
+        if life is None:
+            continue
+        was = before.get(code)
+        cells = [
+            Cell(
+                field=name,
+                old=_cell_text(was.record, name) if was is not None else "",
+                new=_cell_text(life.record, name),
+            )
+            for name in _CELLS_SHOWN
+        ]
+        made.append(
+            CodeLine(
+                code=code,
+                name=life.record.name,
+                is_new=was is None,
+                cells=tuple(each for each in cells if each.old != each.new),
+            )
+        )
+    return made
+
+
+def remarks_said(visit: Visit, remarks: Iterable[Remark]) -> list[str]:
+    """Each as a sentence that begins like one."""
+    found = (labels.remark_text(each.key, each.params, visit.lang) for each in remarks)
+    return [text[:1].upper() + text[1:] for text in found]
+
+
+def _cell_text(record: AgencyRecord, name: str) -> str:
+    value: object = getattr(record, name)
+    if value is None:
+        return ""
+    return value.strftime("%d/%m/%Y") if isinstance(value, date) else str(value)
+
+
+_CODE = r"(?P<code>\S+?)"
+_KNOWN = (
+    ("utf8", r"these bytes are not UTF-8.*"),
+    ("quotes", r"close the quotes.*"),
+    ("first_line", r"the first line must name the columns.*"),
+    ("unknown_column", r"unknown column.*"),
+    ("column_twice", r"this column stands twice.*"),
+    ("column_missing", r"column '(?P<name>\w+)' is missing.*"),
+    ("cells", r"expected (?P<count>\d+) cells.*"),
+    ("twice", r"this code stands on line (?P<line>\d+) already.*"),
+    ("last_day", r"the last day is before the first.*"),
+    ("unknown_code", r"no agency has this code.*"),
+    ("circle", r"following each \w+ from \S+ leads back to it.*"),
+    ("alias_taken", rf"this alias leads to {_CODE} already.*"),
+    ("alias_hidden", rf"{_CODE} has this code as its older form; .*"),
+    ("reform", rf"the approved reform {_CODE} sets this.*"),
+    ("same_name", rf"{_CODE} under the same parent has the same name; .*"),
+    ("alike", rf"{_CODE} under the same parent has a name that differs by accents or case alone; .*"),
+    ("orphan", rf"there is no agency {_CODE} above it; .*"),
+    ("undecided", r"(?P<count>\d+) agencies begin or end without a decision; .*"),
+    ("empty", r"the (?P<name>\w+) is missing; fill it in"),
+    ("date", r"a date is written .*"),
+    ("no_day", r"there is no such day.*"),
+    ("long", r"\d+ characters; at most (?P<count>\d+)"),
+    ("short_form", rf"short form; write it in full as {_CODE}"),
+)
+_PATTERNS = tuple((key, re.compile(pattern)) for key, pattern in _KNOWN)
+
+
+def row_advice(text: str, lang: str) -> str:
+    if lang == "en":
+        return text[:1].upper() + text[1:]
+    for key, pattern in _PATTERNS:
+        if (found := pattern.fullmatch(text)) is not None:
+            told = {
+                name: labels.say(f"reforms.column.{value}", lang) if name == "name" else value
+                for name, value in found.groupdict().items()
+            }
+            return labels.say(f"reforms.advice.{key}", lang, **told)
+    return labels.say("reforms.advice.other", lang)
+
+
+_FIELDS_ADDED = ("alias", "parent", "valid_from", "valid_to", "successor", "decision", "host")
+
+
+class ImportWord(StrEnum):
+    """What a file does with one row."""
+
+    ERROR = "error"
+    CLOSE = "close"
+    CHANGE = "change"
+    ADD = "add"
+    SAME = "same"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportLine:
+    """One row of the preview: cells as field, old and new text. A problem has the line of the file."""
+
+    word: ImportWord
+    code: str
+    name: str = ""
+    cells: tuple[tuple[str, str, str], ...] = ()
+    line: int = 0
+    advice: str = ""
+
+
+def plan_lines(visit: Visit, plan: Plan) -> list[ImportLine]:
+    """Problems; then what ends, what changes, what is new: the order in which a person looks."""
+    made = [
+        ImportLine(
+            word=ImportWord.ERROR,
+            code=each.found,
+            name=visit.say(f"reforms.column.{each.column}"),
+            line=each.line,
+            advice=row_advice(each.advice, visit.lang),
+        )
+        for each in plan.problems
+    ]
+    made += [_changed_line(ImportWord.CLOSE, each) for each in plan.closed]
+    made += [_changed_line(ImportWord.CHANGE, each) for each in plan.changed]
+    return made + [_added_line(each) for each in plan.added]
+
+
+def plan_doubts(visit: Visit, plan: Plan) -> list[str]:
+    """What a person should look at before, as sentences."""
+    return [
+        visit.say(
+            "reforms.import.doubt",
+            line=each.line,
+            found=each.found,
+            advice=row_advice(each.advice, visit.lang),
+        )
+        for each in plan.doubts
+    ]
+
+
+def count_words(lines: list[ImportLine], plan: Plan) -> dict[ImportWord, int]:
+    counts = {word: sum(each.word is word for each in lines) for word in ImportWord}
+    return counts | {ImportWord.SAME: plan.unchanged}
+
+
+def import_lines(
+    lines: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]], fields: tuple[str, ...]
+) -> list[ImportLine]:
+    """What an applied import changed, and what stands there now."""
+    return [
+        ImportLine(
+            word=ImportWord.CHANGE,
+            code=code,
+            name=now.get("name", before.get("name", "")),
+            cells=tuple(
+                (name, before.get(name, ""), now.get(name, ""))
+                for name in fields
+                if before.get(name, "") != now.get(name, "")
+            ),
+        )
+        for code, (before, now) in lines.items()
+    ]
+
+
+def _changed_line(word: ImportWord, row: RowChange) -> ImportLine:
+    cells = tuple((name, old or "", new or "") for name, (old, new) in row.fields.items())
+    return ImportLine(word=word, code=row.code, name=row.name, cells=cells)
+
+
+def _added_line(record: AgencyRecord) -> ImportLine:
+    cells = tuple(
+        (name, "", str(value)) for name in _FIELDS_ADDED if (value := getattr(record, name)) is not None
+    )
+    return ImportLine(word=ImportWord.ADD, code=record.code, name=record.name, cells=cells)
+
+
+Problems = list[tuple[str, str]]
+PASSWORD, CODE = "password", "code"  # the names of fields
+_UNPROVED = "GW-401"
+
+
+async def signed_in_here(visit: Visit) -> SignedIn:
+    """Whoever is at the page, and nobody else. Denied as everywhere where persons decide."""
+    person = visit.person.person
+    return await people.sign_in(
+        visit.deps.deciding, person.login or person.name, visit.form.text(PASSWORD), visit.form.text(CODE)
+    )
+
+
+def proof_missing(visit: Visit) -> Problems:
+    """What is not even filled in."""
+    words = {PASSWORD: "entry.password", CODE: "entry.code"}
+    return [
+        (name, visit.say("form.missing", field=visit.say(key)))
+        for name, key in words.items()
+        if not visit.form.text(name)
+    ]
+
+
+def proof_refused(visit: Visit, error: GatewayError) -> Problems:
+    """Why the decision was not taken; raises anew what is no matter of the form."""
+    if error.code == _UNPROVED:
+        return [(PASSWORD, visit.say("reforms.sign.wrong"))]
+    if not labels.has(f"clash.{error.code}"):
+        raise error
+    field = "typed_1" if error.code == Objection.DIGITS else ""
+    return [(field, visit.say(f"clash.{error.code}"))]

@@ -1,0 +1,363 @@
+"""What people do with a document that has come. A clerk decides about it: takes it in, puts it on hold, refuses it
+(statuses 03 and 02). It is given to who works on it, until when, and a unit says how far it is (04 to 06). What its
+sender asks is answered: recall, take-back, update (15 agrees, 16 refuses). In: a visit and its form. Out: a page
+that says what will happen and to whom, then the document as it stands; the assignment, kept beside every earlier one
+(R67); the answer on its way. A form that was not taken comes back with everything that was typed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.domain.account import NumberingMode
+from gateway.domain.document import Assignment, IncomingDocument, InState, Source
+from gateway.domain.fields import STATUS
+from gateway.domain.wall_clock import local
+from gateway.errors import BadForm, Clash, Refused, StaleVersion
+from gateway.incoming import act
+from gateway.incoming.act import StatusCall
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.web import answers, dates
+from gateway.office.web.forms import SHORTEST_REASON
+from gateway.office.web.pages.incoming import detail, seen
+from gateway.office.web.pages.incoming.seen import Found
+from gateway.office.web.visits import Visit
+
+# interfaces.md 1.8, in its order.
+REASONS = (
+    *("WRONG_ADDRESSEE", "OUT_OF_AUTHORITY", "NOT_AUTHENTIC", "DAMAGED", "MISSING_FILE", "BAD_FORM"),
+    *("DUPLICATE", "SECRET", "FORBIDDEN_CONTENT", "MALWARE", "OTHER"),
+)
+Problems = list[tuple[str, str]]
+
+
+async def take_form(visit: Visit) -> web.StreamResponse:
+    return await _decision_form(visit, "take_in")
+
+
+async def taken(visit: Visit) -> web.StreamResponse:
+    found = await seen.find(visit)
+    visit.person.require(Right.TAKE_IN, Manner.YES)
+    if not _is_open(found):
+        return await seen.late_page(visit, found)
+    note, number = visit.form.text("note"), visit.form.text("register_no")
+    known = await detail.look_known(visit, found.whole)
+    problems = _numbering(visit, known.agency.numbering, number)
+    if not detail.panel_of(visit, found, known).is_clean:
+        problems += _written(visit, "note", "incoming.note", note)
+    if problems:
+        return await _decision_form(visit, "take_in", problems)
+    call = StatusCall(
+        code="03",
+        register_no=number if known.agency.numbering is NumberingMode.C else None,
+        note=note or None,
+        staff=seen.staff_of(visit),
+    )
+    try:
+        done = await seen.give_status(visit, found, call)
+    except StaleVersion:
+        return await seen.late_page(visit, found)
+    except Refused as why:
+        return await _decision_form(visit, "take_in", _broken(visit, why))
+    except Clash as why:
+        if why.code == "GW-STATUS":
+            return await seen.late_page(visit, found)
+        return await _decision_form(
+            visit, "take_in", [("register_no", answers.failure_of(why, visit.lang).title)]
+        )
+    return visit.said(found.path, "incoming.registered" if done.register_no else "incoming.taken_in")
+
+
+async def hold_form(visit: Visit) -> web.StreamResponse:
+    return await _decision_form(visit, "hold")
+
+
+async def held(visit: Visit) -> web.StreamResponse:
+    found = await seen.find(visit)
+    visit.person.require(Right.TAKE_IN, Manner.YES)
+    why = visit.form.text("reason")
+    if problems := _written(visit, "reason", "incoming.reason", why):
+        return await _decision_form(visit, "hold", problems)
+    version = seen.version_shown(visit)
+    done = act.set_aside(visit.deps.inn, visit.scope(), found.whole.id, why, expect_version=version)
+    return await seen.done_or_late(visit, found, done, "incoming.held")
+
+
+async def refuse_form(visit: Visit) -> web.StreamResponse:
+    return await _decision_form(visit, "refuse")
+
+
+async def refused(visit: Visit) -> web.StreamResponse:
+    found = await seen.find(visit)
+    visit.person.require(Right.TAKE_IN, Manner.YES)
+    if not _is_open(found):
+        return await seen.late_page(visit, found)
+    code, note = visit.form.text("reason"), visit.form.text("note")
+    problems: Problems = []
+    if code not in REASONS:
+        problems.append(("reason", visit.say("incoming.refuse.choose")))
+    problems += _written(visit, "note", "incoming.refuse.text", note)
+    if problems:
+        return await _decision_form(visit, "refuse", problems)
+    call = StatusCall(code="02", reason=code, note=note, staff=seen.staff_of(visit))
+    return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), "incoming.refused")
+
+
+async def _decision_form(
+    visit: Visit, name: str, problems: Sequence[tuple[str, str]] = ()
+) -> web.StreamResponse:
+    """One of the three pages. Nothing can be decided about what was decided before."""
+    found = await seen.find(visit)
+    if not _is_open(found) or (name == "hold" and found.whole.state is not InState.NEW):
+        return await seen.late_page(visit, found)
+    known = await detail.look_known(visit, found.whole)
+    panel = detail.panel_of(visit, found, known)
+    return await visit.page(
+        f"incoming/{name}.html",
+        422 if problems else 200,
+        title=visit.say(f"incoming.{name}.title", name=found.name),
+        found=found,
+        document=found.whole,
+        panel=panel,
+        mode=known.agency.numbering.value,
+        reasons=[
+            ("", visit.say("incoming.refuse.none")),
+            *((each, visit.say(f"reason.{each}")) for each in REASONS),
+        ],
+        problems=list(problems),
+        given=visit.form.flat(),
+        version=visit.form.text("version") or str(found.whole.version),
+    )
+
+
+def _is_open(found: Found) -> bool:
+    return found.whole.state in seen.OPEN and found.whole.source is Source.AXIS
+
+
+def _numbering(visit: Visit, mode: NumberingMode, number: str) -> Problems:
+    if mode is NumberingMode.C and not number:
+        return [("register_no", visit.say("form.missing", field=visit.say("incoming.number")))]
+    return []
+
+
+def _written(visit: Visit, field: str, label: str, text: str) -> Problems:
+    if not text:
+        return [(field, visit.say("form.missing", field=visit.say(label)))]
+    return (
+        [] if len(text) >= SHORTEST_REASON else [(field, visit.say("incoming.short", field=visit.say(label)))]
+    )
+
+
+def _broken(visit: Visit, why: Refused) -> Problems:
+    """Every broken rule beside its field."""
+    return [
+        (pointer.strip("/").partition("/")[0], words)
+        for pointer, words in answers.reasons_of(why, visit.lang)
+    ]
+
+
+_UNDER_WAY = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
+_LONGEST_INSTRUCTION = STATUS["assignment/instruction"].longest
+_LONGEST_UNIT = STATUS["assignment/lead_unit"].longest
+_TOLD_OF_STATUS = {"04": "incoming.assigned", "05": "incoming.processing", "06": "incoming.done"}
+
+
+async def assign_form(visit: Visit) -> web.StreamResponse:
+    return await _assignment_form(visit)
+
+
+async def assigned(visit: Visit) -> web.StreamResponse:
+    found = await _found_to_assign(visit)
+    if found.whole.state not in _UNDER_WAY:
+        return await seen.late_page(visit, found)
+    given, problems = _read_assignment(visit, found.whole)
+    if problems:
+        return await _assignment_form(visit, problems)
+    if found.whole.state is InState.ACCEPTED:
+        call = StatusCall(code="04", assignment=given, staff=seen.staff_of(visit))
+        done: Awaitable[object] = seen.give_status(visit, found, call)
+    else:
+        version, why = seen.version_shown(visit), visit.form.text("why")
+        done = act.assign(
+            visit.deps.inn, visit.scope(), found.whole.id, given, expect_version=version, why=why
+        )
+    return await seen.done_or_late(visit, found, done, "incoming.assigned")
+
+
+async def progress_said(visit: Visit) -> web.StreamResponse:
+    """The unit says how far it is."""
+    found = await seen.find(visit)
+    seen.granted_over(visit, found, Right.PROGRESS, Manner.OWN)
+    code = visit.form.text("code")
+    if code not in _TOLD_OF_STATUS:
+        raise BadForm(f"there is no step {code[:20]!r}")
+    if code not in detail.STEPS.get(found.whole.state, ()):
+        return await seen.late_page(visit, found)
+    call = StatusCall(code=code, note=visit.form.text("note") or None, staff=seen.staff_of(visit))
+    return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), _TOLD_OF_STATUS[code])
+
+
+async def _found_to_assign(visit: Visit) -> Found:
+    found = await seen.find(visit)
+    seen.granted_over(visit, found, Right.INSTRUCT, Manner.YES, Manner.OWN)
+    return found
+
+
+async def _assignment_form(visit: Visit, problems: Sequence[tuple[str, str]] = ()) -> web.StreamResponse:
+    found = await _found_to_assign(visit)
+    document = found.whole
+    if document.state not in _UNDER_WAY:
+        return await seen.late_page(visit, found)
+    units = await _units(visit)
+    before = document.assignment
+    return await visit.page(
+        "incoming/assign.html",
+        422 if problems else 200,
+        title=visit.say("incoming.assign.title", name=found.name),
+        found=found,
+        document=document,
+        units=units,
+        before=before,
+        problems=list(problems),
+        given=visit.form.flat() or _earlier_assignment(before),
+        ticked=visit.form.all("helping")
+        if visit.form.fields
+        else (before.coordinating_units if before else ()),
+        version=visit.form.text("version") or str(document.version),
+    )
+
+
+def _earlier_assignment(before: Assignment | None) -> dict[str, str]:
+    if before is None:
+        return {}
+    deadline = before.deadline.strftime("%d/%m/%Y") if before.deadline else ""
+    return {"lead_unit": before.lead_unit, "deadline": deadline}
+
+
+async def _units(visit: Visit) -> list[str]:
+    """The departments that persons of the agency belong to."""
+    async with visit.deps.accounts.accounts.read() as view:
+        posts = await view.posts.in_agency(visit.here.id)
+    now = visit.deps.clock.now()
+    return sorted({each.unit for each in posts if each.unit and each.holds(now)})
+
+
+def _read_assignment(visit: Visit, document: IncomingDocument) -> tuple[Assignment, Problems]:
+    form = visit.form
+    lead = " ".join(form.text("lead_unit").split())[:_LONGEST_UNIT]
+    more = form.text("other_units").replace(";", "\n").splitlines()
+    helping = [
+        unit for each in (*form.all("helping"), *more) if (unit := " ".join(each.split())[:_LONGEST_UNIT])
+    ]
+    today = local(visit.deps.clock.now()).date()
+    deadline = dates.typed_day(form.text("deadline"), today) if form.text("deadline") else None
+    problems: Problems = []
+    if not lead:
+        problems.append(("lead_unit", visit.say("form.missing", field=visit.say("incoming.lead_unit"))))
+    if form.text("deadline") and deadline is None:
+        problems.append(("deadline", visit.say("incoming.deadline.unreadable")))
+    elif deadline is not None and deadline < today:
+        problems.append(("deadline", visit.say("incoming.deadline.past")))
+    if len(form.text("instruction")) > _LONGEST_INSTRUCTION:
+        problems.append(("instruction", visit.say("incoming.instruction.long", most=_LONGEST_INSTRUCTION)))
+    if document.state is not InState.ACCEPTED and len(form.text("why")) < SHORTEST_REASON:
+        problems.append(("why", visit.say("form.reason.short")))
+    given = Assignment(
+        lead_unit=lead,
+        coordinating_units=tuple(dict.fromkeys(each for each in helping if each != lead)),
+        deadline=deadline,
+        instruction=form.text("instruction") or None,
+    )
+    return given, problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """One thing that an update changes."""
+
+    label: str
+    before: str
+    after: str
+
+
+async def request_agree_form(visit: Visit) -> web.StreamResponse:
+    return await _request_form(visit, "agree")
+
+
+async def request_agreed(visit: Visit) -> web.StreamResponse:
+    return await _answer_request(visit, "15", None)
+
+
+async def request_refuse_form(visit: Visit) -> web.StreamResponse:
+    return await _request_form(visit, "disagree")
+
+
+async def request_refused(visit: Visit) -> web.StreamResponse:
+    why = visit.form.text("reason")
+    if len(why) < SHORTEST_REASON:
+        return await _request_form(visit, "disagree", [("reason", visit.say("form.reason.short"))])
+    return await _answer_request(visit, "16", why)
+
+
+async def _answer_request(visit: Visit, code: str, why: str | None) -> web.StreamResponse:
+    found = await seen.find(visit)
+    visit.person.require(Right.ANSWER, Manner.YES)
+    known = await detail.look_known(visit, found.whole)
+    asked = visit.form.text("request")
+    if known.request is None or known.request.standing.request_id != asked:
+        return await seen.late_page(visit, found)
+    call = StatusCall(code=code, note=why, staff=seen.staff_of(visit))
+    told = "incoming.agreed" if code == "15" else "incoming.disagreed"
+    return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), told)
+
+
+async def _request_form(visit: Visit, name: str, problems: Problems | None = None) -> web.StreamResponse:
+    found = await seen.find(visit)
+    known = await detail.look_known(visit, found.whole)
+    if known.request is None or found.whole.state is InState.SEALED:
+        return await seen.late_page(visit, found)
+    child = known.request.child
+    return await visit.page(
+        f"incoming/{name}.html",
+        422 if problems else 200,
+        title=visit.say(f"incoming.{name}.title", name=found.name),
+        found=found,
+        document=found.whole,
+        request=known.request,
+        changed=changes_asked(visit, found.whole, child) if child is not None else (),
+        problems=problems or [],
+        given=visit.form.flat(),
+        version=visit.form.text("version") or str(found.whole.version),
+    )
+
+
+def changes_asked(visit: Visit, before: IncomingDocument, after: IncomingDocument) -> Sequence[Changed]:
+    """What the document will say otherwise; of files their names."""
+    pairs = (
+        ("incoming.subject", before.subject, after.subject),
+        ("incoming.type", before.type_name, after.type_name),
+        ("incoming.signer", _signer_text(before), _signer_text(after)),
+        ("incoming.urgency", *(visit.say(f"urgency.{each.urgency.key}") for each in (before, after))),
+        ("incoming.due_on", _day_text(before), _day_text(after)),
+        ("incoming.pages", str(before.pages or ""), str(after.pages or "")),
+        ("incoming.files", _files_text(before), _files_text(after) or _files_text(before)),
+    )
+    return [
+        Changed(label=visit.say(key), before=str(old or "–"), after=str(new or "–"))
+        for key, old, new in pairs
+        if (old or "") != (new or "")
+    ]
+
+
+def _signer_text(document: IncomingDocument) -> str:
+    return document.signer.name if document.signer is not None else ""
+
+
+def _day_text(document: IncomingDocument) -> str:
+    return document.due_on.strftime("%d/%m/%Y") if document.due_on is not None else ""
+
+
+def _files_text(document: IncomingDocument) -> str:
+    return ", ".join(each.name for each in document.files)

@@ -1,0 +1,392 @@
+"""What was checked when a document came, as the panel on its page: a row each with its mark and word, and the verdict
+that chooses the one button of the page (interfaces.md 2.6); and what happened to it since, oldest first: what its
+sender asked, what we answered and who did it, to whom it was given. In: an incoming document, what it looks like a
+double of, its facts and events. Out: rows and lines in the reader's language, those of the history each with our
+time and theirs. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import IntEnum
+
+from gateway.domain.document import FileRole, IncomingDocument, IncomingFile, Source, Staff
+from gateway.domain.event import Event, EventKind
+from gateway.domain.signatures import FileVerdict, Word
+from gateway.domain.status import CODES, Fact, Track, is_skewed
+from gateway.office.policy.first_page import FirstPage, compare
+from gateway.words import labels
+
+REVOCATION = "CERT-REVOCATION-UNKNOWN"
+STOLEN, REVOKED = "key_stolen", "revoked_before_arrival"
+_PAGES = "pages-differ"
+_STAMP = "secrecy-stamp"
+# `settle.checks` writes a reason as `code at /pointer (name=value, …), use …`.
+_REASON = re.compile(r"(?P<code>[a-z-]+) at (?P<pointer>/\S*)(?: \((?P<params>.*)\))?", re.DOTALL)
+_NEXT = re.compile(r"; (?=[a-z-]+ at /)")
+_PARAM = re.compile(r"(?:^|, )(?P<name>[a-z_]+)=")
+
+# A broken rule: its code and parameters, or a text under no code.
+Rule = tuple[str, dict[str, str]]
+
+
+class Grade(IntEnum):
+    """How much a row weighs: `NONE` says that nothing could be checked, which is no tick and no fault; `NOTE` is to be read
+    and stops nothing, `DOUBT` asks for a note or a hold, `BAD` for a refusal."""
+
+    NONE = -1
+    GOOD = 0
+    NOTE = 1
+    DOUBT = 2
+    BAD = 3
+
+    @property
+    def key(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRow:
+    label: str
+    word: str
+    grade: Grade
+    details: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    rows: tuple[CheckRow, ...]
+
+    @property
+    def grade(self) -> Grade:
+        """That of the worst row."""
+        return max((row.grade for row in self.rows if row.grade is not Grade.NONE), default=Grade.GOOD)
+
+    @property
+    def is_clean(self) -> bool:
+        """Nothing that a clerk must write about: it may be taken in with one press."""
+        return self.grade <= Grade.NOTE
+
+
+def panel(
+    document: IncomingDocument,
+    lang: str,
+    *,
+    doubles: Sequence[tuple[str, str]] = (),
+    held: Sequence[str] = (),
+    content: bool = True,
+    first_page: FirstPage | None = None,
+) -> Panel:
+    """`doubles` are address and words of documents that look the same, `held` why a clerk put it on hold; without `content`
+    no name of a file and nothing that somebody wrote is told."""
+    if document.source is not Source.AXIS:
+        return Panel(rows=())
+    found = document.checks
+    rows = [
+        _envelope(document, lang),
+        *(_pdf(each, lang, content=content) for each in document.signatures),
+        _truth(found, "certificate_confirmed", lang),
+        _revocation(document, lang),
+        _digests(document, lang),
+        _recipient(document, lang),
+        _double(doubles, lang),
+        *_rules(found, held, lang, content=content),
+        _pages(document, lang),
+        _first_page(document, first_page, lang),
+    ]
+    return Panel(rows=tuple(row for row in rows if row is not None))
+
+
+def _envelope(document: IncomingDocument, lang: str) -> CheckRow | None:
+    grades = {"valid": Grade.GOOD, "axis": Grade.GOOD, "weak": Grade.NOTE}
+    row = _row(document.checks, "envelope_signature", grades, lang)
+    if row is None or STOLEN not in document.marks:
+        return row
+    return CheckRow(label=row.label, word=labels.mark_text(STOLEN, lang), grade=Grade.BAD)
+
+
+def _pdf(verdict: FileVerdict, lang: str, *, content: bool) -> CheckRow:
+    """What cannot be told about a PDF never stops intake (R23)."""
+    grades = {Word.VALID: Grade.GOOD, Word.INVALID: Grade.BAD}
+    why = labels.say(f"code.{verdict.why}", lang) if labels.has(f"code.{verdict.why}") else verdict.why or ""
+    if verdict.why == REVOCATION:
+        why = labels.say("pdf.revocation_unknown", lang)
+    name = verdict.file if content else labels.say("incoming.file.nameless", lang, n=verdict.n)
+    return CheckRow(
+        label=labels.say("incoming.check.pdf", lang, file=name),
+        word=labels.say(f"signature.{verdict.verdict}", lang),
+        grade=grades.get(verdict.verdict, Grade.NOTE),
+        details=(why,) if why else (),
+    )
+
+
+def _revocation(document: IncomingDocument, lang: str) -> CheckRow | None:
+    if REVOKED in document.marks:
+        label = labels.say("check.revocation", lang)
+        return CheckRow(label=label, word=labels.mark_text(REVOKED, lang), grade=Grade.BAD)
+    row = _row(document.checks, "revocation", {"good": Grade.GOOD, "axis": Grade.GOOD}, lang)
+    if row is None or row.grade is Grade.GOOD:
+        return row
+    detail = labels.mark_text("revocation_unknown", lang)
+    return CheckRow(label=row.label, word=row.word, grade=row.grade, details=(detail,))
+
+
+def _digests(document: IncomingDocument, lang: str) -> CheckRow | None:
+    row = _row(document.checks, "digests", {"match": Grade.GOOD}, lang)
+    if row is None or not document.files:
+        return row
+    count = labels.say("incoming.check.files", lang, count=len(document.files))
+    return CheckRow(label=row.label, word=row.word, grade=row.grade, details=(count,))
+
+
+def _recipient(document: IncomingDocument, lang: str) -> CheckRow | None:
+    row = _row(document.checks, "recipient", {"ours": Grade.GOOD}, lang)
+    old = next((mark for mark in document.marks if mark.startswith("old_code:")), None)
+    if row is None or old is None:
+        return row
+    code = old.partition(":")[2]
+    told = labels.say("incoming.check.old_code", lang, code=code)
+    return CheckRow(label=row.label, word=row.word, grade=row.grade, details=(told,))
+
+
+def _double(doubles: Sequence[tuple[str, str]], lang: str) -> CheckRow:
+    word = "incoming.check.double" if doubles else "incoming.check.single"
+    return CheckRow(
+        label=labels.say("incoming.check.duplicate", lang),
+        word=labels.say(word, lang),
+        grade=Grade.DOUBT if doubles else Grade.GOOD,
+        links=tuple(doubles),
+    )
+
+
+def _rules(found: Mapping[str, str], held: Sequence[str], lang: str, *, content: bool) -> Iterator[CheckRow]:
+    word = found.get("rules", "")
+    broken = broken_rules(found.get("reasons", "")) + [("", {"text": why}) for why in held]
+    if word or held:
+        shown = "held" if held and word in ("", "allowed") else word
+        yield CheckRow(
+            label=labels.say("incoming.check.rules", lang),
+            word=labels.say(f"checked.{shown}", lang) if labels.has(f"checked.{shown}") else shown,
+            grade=Grade.GOOD if shown == "allowed" else Grade.DOUBT,
+            details=_sentences(broken, lang, content=content),
+        )
+    warned = [each for each in broken_rules(found.get("warnings", "")) if each[0] != _PAGES]
+    if warned:
+        is_secret = any(code == _STAMP for code, _ in warned)
+        yield CheckRow(
+            label=labels.say("check.warnings", lang),
+            word=labels.say("incoming.check.look", lang),
+            grade=Grade.DOUBT if is_secret else Grade.NOTE,
+            details=_sentences(warned, lang, content=content),
+        )
+
+
+def _sentences(found: Sequence[Rule], lang: str, *, content: bool) -> tuple[str, ...]:
+    return tuple(rule_sentence(code, params, lang) for code, params in found) if content else ()
+
+
+def _pages(document: IncomingDocument, lang: str) -> CheckRow | None:
+    label = labels.say("incoming.check.pages", lang)
+    found = counted_pages(document)
+    if document.pages is None or found is None:
+        word = "incoming.check.pages.unstated" if document.pages is None else "incoming.check.pages.uncounted"
+        return CheckRow(
+            label=label, word=labels.say(word, lang, stated=document.pages, found=found), grade=Grade.NONE
+        )
+    same = document.pages == found
+    word = "incoming.check.pages.same" if same else "incoming.check.pages.other"
+    return CheckRow(
+        label=label,
+        word=labels.say(word, lang, stated=document.pages, found=found),
+        grade=Grade.GOOD if same else Grade.DOUBT,
+    )
+
+
+def _first_page(document: IncomingDocument, page: FirstPage | None, lang: str) -> CheckRow | None:
+    """What differs is marked: which of the two is right is for a person to see."""
+    if page is None:
+        return None
+    found = compare(page, document)
+    label = labels.say("incoming.check.first_page", lang)
+    if not found:
+        return CheckRow(
+            label=label, word=labels.say("incoming.check.first_page.unread", lang), grade=Grade.NONE
+        )
+    other = [each for each in found if not each.same]
+    named = ", ".join(labels.say(f"incoming.check.first_page.{each.field}", lang) for each in other or found)
+    word = "incoming.check.first_page.other" if other else "incoming.check.first_page.same"
+    return CheckRow(
+        label=label,
+        word=labels.say(word, lang, fields=named),
+        grade=Grade.NOTE if other else Grade.GOOD,
+        details=tuple(
+            labels.say("incoming.check.first_page.differs", lang, page=each.page, sent=each.sent)
+            for each in other
+        ),
+    )
+
+
+def counted_pages(document: IncomingDocument) -> int | None:
+    """The pages of the lead file as they were counted, None where nobody could."""
+    lead = lead_file(document)
+    return lead.pages if lead is not None else None
+
+
+def lead_file(document: IncomingDocument) -> IncomingFile | None:
+    """The file that its sender calls the lead, else the first."""
+    named = [file for file in document.files if file.role is FileRole.LEAD]
+    return next(iter(named or document.files), None)
+
+
+def _truth(found: Mapping[str, str], name: str, lang: str) -> CheckRow | None:
+    return _row(found, name, {"true": Grade.GOOD, "axis": Grade.GOOD}, lang, other=Grade.DOUBT)
+
+
+def _row(
+    found: Mapping[str, str], name: str, grades: Mapping[str, Grade], lang: str, other: Grade = Grade.NOTE
+) -> CheckRow | None:
+    word = found.get(name, "")
+    if not word:
+        return None
+    key = f"checked.{word}"
+    return CheckRow(
+        label=labels.say(f"check.{name}", lang),
+        word=labels.say(key, lang) if labels.has(key) else word,
+        grade=grades.get(word, other),
+    )
+
+
+def broken_rules(text: str) -> list[Rule]:
+    """The broken rules that a check kept as text: code and parameters. What cannot be read is told as it stands."""
+    return [_broken_rule(part) for part in _NEXT.split(text) if part.strip()]
+
+
+def _broken_rule(text: str) -> Rule:
+    found = _REASON.match(text)
+    if found is None:
+        return "", {"text": text}
+    raw = found["params"] or ""
+    marks = list(_PARAM.finditer(raw))
+    ends = [each.start() for each in marks[1:]] + [len(raw)]
+    return found["code"], {each["name"]: raw[each.end() : end] for each, end in zip(marks, ends, strict=True)}
+
+
+def rule_sentence(code: str, params: Mapping[str, str], lang: str) -> str:
+    """Its words; the code with what is known where a parameter was lost."""
+    if not code:
+        return params.get("text", "")
+    try:
+        return labels.reason_text(code, params, lang)
+    except (KeyError, ValueError):
+        return " ".join((code, *params.values()))
+
+
+_EVENTS_TOLD = {
+    EventKind.INBOX_ACKED: "incoming.line.handed",
+    EventKind.INBOX_REPLIED: "incoming.line.replied",
+    EventKind.INBOX_SIGNATURES: "incoming.line.signatures",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryLine:
+    """`who` is a person, or the key of who else; `said` is what that person wrote, `stated` the time that they state."""
+
+    at: datetime
+    word: str
+    who: str
+    said: tuple[str, ...] = ()
+    staff: Staff | None = None
+    stated: datetime | None = None
+    skewed: bool = False
+
+
+def history_lines(
+    facts: Sequence[Fact],
+    events: Sequence[Event],
+    names: Mapping[str, str],
+    lang: str,
+    *,
+    sender: str,
+    content: bool,
+) -> list[HistoryLine]:
+    """`content`: whether what people wrote may be shown."""
+    made = [*(_of_fact(each, lang, sender) for each in facts), *_of_events(events, names, lang)]
+    told = sorted(made, key=lambda line: line.at)
+    if content:
+        return told
+    return [
+        HistoryLine(at=each.at, word=each.word, who=each.who, stated=each.stated, skewed=each.skewed)
+        for each in told
+    ]
+
+
+def _of_fact(fact: Fact, lang: str, sender: str) -> HistoryLine:
+    by_sender = fact.track is Track.REQUEST and fact.code in ("asked", "withdrawn")
+    by_node = fact.code == "01" or fact.track is Track.OTHER
+    who = sender if by_sender else labels.say("incoming.by.node" if by_node else "incoming.by.us", lang)
+    if fact.staff is not None and fact.staff.name:
+        who = fact.staff.name
+    return HistoryLine(
+        at=fact.at,
+        word=_fact_word(fact, lang),
+        who=who,
+        said=_fact_said(fact, lang),
+        staff=fact.staff,
+        stated=fact.stated_at if fact.stated_at != fact.at else None,
+        skewed=is_skewed(fact),
+    )
+
+
+def _fact_word(fact: Fact, lang: str) -> str:
+    for key in (
+        f"state.in.{fact.request_kind}_{fact.code}",
+        f"incoming.line.{fact.code}",
+        f"request.{fact.code}",
+    ):
+        if labels.has(key):
+            return labels.say(key, lang)
+    row = CODES.get(fact.code)
+    if row is None:
+        return labels.say("state.unknown", lang, code=fact.code)
+    return f"{labels.say(f'state.in.{row.key}', lang)} ({fact.code})"
+
+
+def _fact_said(fact: Fact, lang: str) -> tuple[str, ...]:
+    """The reason and the note, without the packet id that every answer ends with for machines."""
+    reference = labels.say("status.reference", "vi", packet="").strip()
+    reason = f"reason.{fact.reason}"
+    told = [labels.say(reason, lang) if labels.has(reason) else fact.reason or "", fact.note or ""]
+    cut = (text.partition(reference)[0].rstrip(" ·") for text in told)
+    return tuple(dict.fromkeys(text for text in cut if text))
+
+
+def _of_events(events: Sequence[Event], names: Mapping[str, str], lang: str) -> Iterator[HistoryLine]:
+    for each in events:
+        who = names.get(each.principal_id, each.principal_id)
+        if each.kind is EventKind.INBOX_STATUS and "assignment" in each.data:
+            yield HistoryLine(
+                at=each.at,
+                word=labels.say("incoming.line.assigned", lang),
+                who=who,
+                said=_instructions_given(each, lang),
+            )
+        elif each.kind in _EVENTS_TOLD:
+            yield HistoryLine(at=each.at, word=labels.say(_EVENTS_TOLD[each.kind], lang), who=who)
+
+
+def _instructions_given(event: Event, lang: str) -> tuple[str, ...]:
+    """Each instruction as it was given: a later one never takes its place (R67)."""
+    data = event.data
+    unit = data.get("assignment")
+    told = [labels.say("incoming.given.lead", lang, unit=unit) if unit else ""]
+    if units := data.get("units"):
+        told.append(labels.say("incoming.given.helping", lang, units=", ".join(map(str, units))))
+    if deadline := data.get("deadline"):
+        day = date.fromisoformat(str(deadline)).strftime("%d/%m/%Y")
+        told.append(labels.say("incoming.given.deadline", lang, day=day))
+    told += [str(data.get("note") or ""), str(data.get("why") or "")]
+    return tuple(text for text in told if text)

@@ -1,0 +1,202 @@
+"""One incoming document as a page works with it, how much of it the person may see, and acts upon it as that page
+showed it. In: a visit whose address names it; the act. Out: `Found`; NotFound for another agency's, Denied for what
+is another unit's (rules 13). Of an act: what was done; or, where somebody else has just done something to it, a page
+that says who and when, with the way back to how it stands now: then nothing was done."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from aiohttp import web
+
+from gateway.domain.document import IncomingDocument, InState, Staff
+from gateway.domain.fields import STATUS, fitting, whole
+from gateway.domain.text import fold
+from gateway.errors import Clash, Denied, StaleVersion
+from gateway.incoming import act
+from gateway.incoming.act import StatusCall, StatusDone
+from gateway.office.accounts import acting
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.policy.rights import Granted
+from gateway.office.web import visits
+from gateway.office.web.dates import clock_text
+from gateway.office.web.routes import Needs
+from gateway.office.web.visits import Visit, where
+
+ID = "{id:inb_[0-9A-Za-z]{1,40}}"
+HERE = f"/van-ban-den/{ID}"
+SEES = (
+    Needs(
+        right=Right.SEE_CONTENT,
+        manners=(Manner.YES, Manner.OWN, Manner.METADATA, Manner.ORDER),
+    ),
+)
+READS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN, Manner.ORDER)),)
+TAKES = (Needs(right=Right.TAKE_IN, manners=(Manner.YES,)),)
+INSTRUCTS = (Needs(right=Right.INSTRUCT, manners=(Manner.YES, Manner.OWN)),)
+PROGRESSES = (Needs(right=Right.PROGRESS, manners=(Manner.OWN,)),)
+ANSWERS = (Needs(right=Right.ANSWER, manners=(Manner.YES,)),)
+FREEZES = (Needs(right=Right.FREEZE, manners=(Manner.YES,)),)
+DECIDES = (Needs(right=Right.SEALED_HOLD, manners=(Manner.RECORDED,)),)
+OPEN = (InState.NEW, InState.HELD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """`whole` is the document itself, or the one that this update or recall is about. `content`: the person may know what
+    it says, by order once that is written down; `assigned`: it was given to the person's unit."""
+
+    document: IncomingDocument
+    whole: IncomingDocument
+    manner: Manner
+    assigned: bool
+    content: bool
+    name: str
+    """Number and symbol as a page says them."""
+
+    @property
+    def path(self) -> str:
+        return path_of(self.whole.id)
+
+
+def path_of(id: str) -> str:
+    return where(f"/van-ban-den/{id}")
+
+
+def numbered(document: IncomingDocument) -> str:
+    return "/".join(part for part in (document.number, document.symbol) if part)
+
+
+def named(visit: Visit, document: IncomingDocument) -> str:
+    """Number and symbol; in words where it has none, as many letters of citizens."""
+    return numbered(document) or visit.say("incoming.no_number")
+
+
+def is_given(document: IncomingDocument, unit: str) -> bool:
+    """Whether that unit leads or helps with it."""
+    given = document.assignment
+    if given is None or not unit.strip():
+        return False
+    return fold(unit) in {fold(each) for each in (given.lead_unit, *given.coordinating_units)}
+
+
+async def find(visit: Visit) -> Found:
+    """The document that the address names."""
+    granted = visit.person.require(Right.SEE_CONTENT)
+    document, whole = await _both(visit)
+    assigned = is_given(whole, granted.unit)
+    if granted.manner is Manner.OWN and not assigned:
+        raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
+    return Found(
+        document=document,
+        whole=whole,
+        manner=granted.manner,
+        assigned=assigned,
+        content=granted.manner in (Manner.YES, Manner.OWN),
+        name=named(visit, whole),
+    )
+
+
+async def find_to_freeze(visit: Visit) -> Found:
+    """As `find`; also for whoever may freeze what they cannot see."""
+    if visit.may(Right.SEE_CONTENT):
+        return await find(visit)
+    document, whole = await _both(visit)
+    name = named(visit, whole)
+    return Found(document=document, whole=whole, manner=Manner.NO, assigned=False, content=False, name=name)
+
+
+async def _both(visit: Visit) -> tuple[IncomingDocument, IncomingDocument]:
+    async with visit.deps.store.read(visit.scope()) as work:
+        document = await work.incoming.get(visit.path("id"))
+        target = document.target_id
+        return document, document if target is None else await work.incoming.get(target)
+
+
+async def note_read(visit: Visit, found: Found, file: str) -> None:
+    """Written down before content is given out."""
+    await acting.note_reading(
+        visit.deps.accounts,
+        visit.person,
+        found.whole.id,
+        file=file,
+        order=visit.ask("lenh"),
+        assigned=found.assigned,
+    )
+
+
+async def by_order(visit: Visit, found: Found, file: str = "") -> Found:
+    """With its content, once it was written down who looks by which order. As it was where no order is needed or named."""
+    if found.manner is not Manner.ORDER or not visit.ask("lenh"):
+        return found
+    await note_read(visit, found, file)
+    return replace(found, content=True)
+
+
+def granted_over(visit: Visit, found: Found, right: Right, *manners: Manner) -> Granted:
+    """That the person may do it to this very document. Denied where only the own unit's are theirs."""
+    granted = visit.person.require(right, *manners)
+    if granted.manner is Manner.OWN and not is_given(found.whole, granted.unit):
+        raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
+    return granted
+
+
+def staff_of(visit: Visit) -> Staff:
+    """Who acts, as the other side may call back."""
+    person = visit.person.person
+    return Staff(
+        name=fitting(person.name, STATUS["staff/name"]),
+        department=fitting(person.title, STATUS["staff/department"]),
+        email=whole(person.email, STATUS["staff/email"]),
+    )
+
+
+async def names_told(visit: Visit, principals: Iterable[str]) -> Mapping[str, str]:
+    return await visits.names_of(visit, principals, "incoming.by")
+
+
+TOO_LATE = (StaleVersion, Clash)
+
+
+async def late_page(visit: Visit, found: Found) -> web.StreamResponse:
+    return await visit.page(
+        "incoming/conflict.html",
+        409,
+        title=visit.say("incoming.conflict.title"),
+        found=found,
+        sentence=await last_act_words(visit, found.whole.id),
+    )
+
+
+async def done_or_late(visit: Visit, found: Found, doing: Awaitable[object], told: str) -> web.StreamResponse:
+    """Does it and says so, unless somebody was quicker."""
+    try:
+        await doing
+    except TOO_LATE:
+        return await late_page(visit, found)
+    return visit.said(found.path, told)
+
+
+def give_status(visit: Visit, found: Found, call: StatusCall) -> Awaitable[StatusDone]:
+    """The status that the other side hears of, given to the document as the page showed it."""
+    return act.set_status(
+        visit.deps.inn, visit.scope(), found.whole.id, call, expect_version=version_shown(visit)
+    )
+
+
+async def last_act_words(visit: Visit, id: str) -> str:
+    """The last act of a person, else that it changed by itself."""
+    async with visit.deps.store.read(visit.scope()) as work:
+        events = await work.events.of(id)
+    last = max(events, key=lambda each: (each.at, each.id), default=None)
+    if last is None or last.principal_id == visits.NODE_ITSELF:
+        return visit.say("incoming.conflict.node")
+    who = (await names_told(visit, [last.principal_id]))[last.principal_id]
+    return visit.say("incoming.conflict", person=who, time=clock_text(last.at, visit.deps.clock.now()))
+
+
+def version_shown(visit: Visit) -> int:
+    """Of the document as the page showed it; one that no document has where the form names none."""
+    given = visit.form.text("version")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else -1

@@ -1,0 +1,373 @@
+"""Packets that were put aside. By the axis, grouped by why: look into one, hand one or a whole group out again, drop
+one; every act says before what it does, and closing the page changes nothing. By this node, because they did not
+become a document: look into one without opening it, decide about it. In: an id. Out: its tree, its bytes, or the act
+done by the flows. An operator sees routing and form; whoever reads more is written down first."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+
+from aiohttp import web
+
+from gateway.errors import BadForm, Clash, NotFound, TransportFailure
+from gateway.incoming import process
+from gateway.office.accounts import acting
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.web import answers
+from gateway.office.web.answers import Content
+from gateway.office.web.pages.operations.state import (
+    DECIDES,
+    KEY,
+    LOOKS,
+    PATH,
+    is_operator,
+    reason_given,
+    tab_page,
+)
+from gateway.office.web.routes import Who, get, post
+from gateway.office.web.visits import OPERATES, Visit
+from gateway.ports import DeadParcel, InboxItem
+from gateway.words import labels
+
+_DEAD = f"{PATH}/goi-tin-loi"
+_DEAD_ONE = f"{_DEAD}/{{id}}"
+_SORTS = (
+    ("signature", re.compile(r"signature|certificate|SIG-|CERT-", re.IGNORECASE)),
+    ("form", re.compile(r"schema|xml|malformed|parts|ENV-", re.IGNORECASE)),
+    ("code", re.compile(r"recipient|unroutable|no queue|agency code", re.IGNORECASE)),
+    ("size", re.compile(r"too large|limit of|size", re.IGNORECASE)),
+    ("repeat", re.compile(r"duplicate|repeat|already", re.IGNORECASE)),
+    ("tries", re.compile(r"times|expired|delivered", re.IGNORECASE)),
+)
+# What an axis says, and the key of the same in the reader's language.
+_REASONS_KNOWN = (
+    ("tries", re.compile(r"(?:delivered|handed out) (?P<count>\d+) times and never settled")),
+    ("label", re.compile(r"its label cannot be read")),
+    ("refused", re.compile(r"this node could not take it")),
+    ("nobody", re.compile(r"none of its codes is hosted here any more")),
+)
+# Beside the groups by reason: those that a person ticked.
+_CHOSEN = "chon"
+SORTS = (*(name for name, _ in _SORTS), "unknown")
+
+
+def sort_of(parcel: DeadParcel) -> str:
+    """The class of its reason; the axis says it in words of its own."""
+    return next((name for name, words in _SORTS if words.search(parcel.reason)), "unknown")
+
+
+def reason_words(visit: Visit, parcel: DeadParcel) -> str:
+    """Its reason for the reader; in the axis' own words where they are new to us."""
+    for key, said in _REASONS_KNOWN:
+        if found := said.search(parcel.reason):
+            return visit.say(f"operating.dead.why.{key}", **found.groupdict())
+    return parcel.reason
+
+
+async def dead_letters_shown(visit: Visit) -> web.StreamResponse:
+    wanted, fault = visit.ask("loai"), ""
+    parcels: Sequence[DeadParcel] = ()
+    try:
+        parcels = await visit.deps.operations.dead.all()
+    except TransportFailure as why:
+        fault = str(why)
+    groups = {name: [each for each in parcels if sort_of(each) == name] for name in SORTS}
+    listed = groups.get(wanted, parcels)
+    return await tab_page(
+        visit,
+        "dead",
+        "dead",
+        groups={name: len(each) for name, each in groups.items() if each},
+        parcels=[(each, sort_of(each), reason_words(visit, each)) for each in listed],
+        wanted=wanted,
+        total=len(parcels),
+        fault=fault,
+    )
+
+
+async def dead_letter_shown(visit: Visit) -> web.StreamResponse:
+    parcel = await visit.deps.operations.dead.get(visit.path("id"))
+    claims = await visit.deps.operations.dead.claims(parcel.id, visit.lang)
+    return await _dead_letter_page(visit, "parcel", parcel, claims=claims)
+
+
+async def retry_asked(visit: Visit) -> web.StreamResponse:
+    """What would now happen, without doing it."""
+    parcel = await visit.deps.operations.dead.get(visit.path("id"))
+    claims = await visit.deps.operations.dead.claims(parcel.id, visit.lang)
+    return await _dead_letter_page(visit, "parcel_retry", parcel, claims=claims)
+
+
+async def retried(visit: Visit) -> web.StreamResponse:
+    parcel = await visit.deps.operations.dead.get(visit.path("id"))
+    await visit.deps.operations.dead.retry(visit.person.person.id, [parcel.id])
+    return visit.said(_DEAD, "operating.retried")
+
+
+async def group_retry_asked(visit: Visit) -> web.StreamResponse:
+    name = visit.path("sort")
+    if name not in (*SORTS, _CHOSEN):
+        raise BadForm("there is no such group")
+    chosen = set(visit.request.query.getall("parcel", []))
+    parcels = [
+        each
+        for each in await visit.deps.operations.dead.all()
+        if (each.id in chosen if name == _CHOSEN else sort_of(each) == name)
+    ]
+    title = visit.say("operating.dead.retry" if name == _CHOSEN else "operating.dead.group")
+    return await tab_page(visit, "dead", "parcels_retry", title=title, parcels=parcels, sort=name)
+
+
+async def group_retried(visit: Visit) -> web.StreamResponse:
+    """Those that the page before named, and no other that came since."""
+    done = await visit.deps.operations.dead.retry(visit.person.person.id, visit.form.all("parcel"))
+    return visit.said(_DEAD, "operating.retried" if done else "operating.retried.none")
+
+
+async def drop_asked(visit: Visit) -> web.StreamResponse:
+    return await _drop_page(visit, [])
+
+
+async def dropped(visit: Visit) -> web.StreamResponse:
+    why, problems = reason_given(visit)
+    if problems:
+        return await _drop_page(visit, problems)
+    await visit.deps.operations.dead.drop(visit.person.person.id, visit.path("id"), why)
+    return visit.said(_DEAD, "operating.dropped")
+
+
+async def dead_letter_file(visit: Visit) -> web.StreamResponse:
+    """What the axis knows of it. Its bytes hold a document, which an operator does not read."""
+    parcel = await visit.deps.operations.dead.get(visit.path("id"))
+    told = {
+        "id": parcel.id,
+        "packet": parcel.packet_id,
+        "kind": parcel.kind,
+        "sender": parcel.sender,
+        "recipient": parcel.recipient,
+        "lane": str(parcel.lane),
+        "size": parcel.size,
+        "sha256": str(parcel.digest),
+        "deliveries": parcel.deliveries,
+        "dead_at": parcel.dead_at.isoformat() if parcel.dead_at else None,
+        "reason": parcel.reason,
+    }
+    return answers.whole_file(f"goi-tin-loi-{parcel.id}.json", "json", json.dumps(told).encode())
+
+
+async def _drop_page(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
+    parcel = await visit.deps.operations.dead.get(visit.path("id"))
+    return await _dead_letter_page(
+        visit, "parcel_drop", parcel, 422 if problems else 200, problems=problems, given=visit.form.flat()
+    )
+
+
+async def _dead_letter_page(
+    visit: Visit, name: str, parcel: DeadParcel, status: int = 200, /, **values: object
+) -> web.Response:
+    title = visit.say(f"operating.{name}.title", id=parcel.packet_id)
+    told = {"title": title, "parcel": parcel, "sort": sort_of(parcel), "why": reason_words(visit, parcel)}
+    return await tab_page(visit, "dead", name, status, **told, **values)
+
+
+DEAD_ROUTES = (
+    get(_DEAD, "dead_letters", dead_letters_shown, who=Who.READY, needs=OPERATES, key=KEY),
+    get(
+        f"{_DEAD}/nhom/{{sort}}/gui-lai",
+        "dead_letters_ask",
+        group_retry_asked,
+        who=Who.READY,
+        needs=OPERATES,
+        key=KEY,
+    ),
+    post(
+        f"{_DEAD}/nhom/{{sort}}/gui-lai",
+        "dead_letters_retried",
+        group_retried,
+        who=Who.READY,
+        needs=OPERATES,
+        key=KEY,
+    ),
+    get(_DEAD_ONE, "dead_letter", dead_letter_shown, who=Who.READY, needs=OPERATES, key=KEY),
+    get(f"{_DEAD_ONE}/tai", "dead_letter_file", dead_letter_file, who=Who.READY, needs=OPERATES, key=KEY),
+    get(f"{_DEAD_ONE}/gui-lai", "dead_letter_retry", retry_asked, who=Who.READY, needs=OPERATES, key=KEY),
+    post(f"{_DEAD_ONE}/gui-lai", "dead_letter_retried", retried, who=Who.READY, needs=OPERATES, key=KEY),
+    get(f"{_DEAD_ONE}/bo", "dead_letter_drop", drop_asked, who=Who.READY, needs=OPERATES, key=KEY),
+    post(f"{_DEAD_ONE}/bo", "dead_letter_dropped", dropped, who=Who.READY, needs=OPERATES, key=KEY),
+)
+
+
+_QUARANTINE = f"{PATH}/cach-ly"
+_QUARANTINED = f"{_QUARANTINE}/{{id}}"
+MOST_QUARANTINED = 200
+_ACTS = {"tha": "release", "tra-lai": "return", "loai-bo": "discard"}
+_OPEN = ("held", "waiting", "quarantined", "malformed")
+
+
+async def quarantine_shown(visit: Visit) -> web.StreamResponse:
+    where = _where(visit)
+    items = await visit.deps.operations.aside.waiting(where, MOST_QUARANTINED)
+    codes = {each.id: each.code for each in await visit.deps.store.hosted()}
+    return await tab_page(
+        visit, "aside", "aside", items=items, codes=codes, most=MOST_QUARANTINED, everywhere=not where
+    )
+
+
+async def packet_shown(visit: Visit) -> web.StreamResponse:
+    item = await _quarantined_item(visit)
+    reads = _reads(visit, item)
+    tree, absent = None, item.state not in _OPEN
+    if reads:
+        await acting.note_reading(visit.deps.accounts, visit.person, item.id, file="tree")
+    try:
+        if not absent:
+            tree = await visit.deps.operations.aside.tree(item, routing_only=not reads)
+    except NotFound:
+        absent = True
+    return await tab_page(
+        visit,
+        "aside",
+        "packet",
+        title=visit.say("operating.packet.title", id=item.id),
+        item=item,
+        tree=tree,
+        absent=absent,
+        reads=reads,
+        decides=_decides(visit, item),
+        acts=tuple(_ACTS),
+        labelled=_labelled(visit),
+    )
+
+
+async def packet_bytes_shown(visit: Visit) -> web.StreamResponse:
+    item = await _item_to_read(visit, "hex")
+    given = visit.ask("tu")
+    start = int(given) if given.isascii() and given.isdigit() and len(given) < 12 else 0
+    window = await visit.deps.operations.aside.window(item, start)
+    return await tab_page(
+        visit,
+        "aside",
+        "packet_bytes",
+        title=visit.say("operating.packet.bytes.title", id=item.id),
+        item=item,
+        window=window,
+    )
+
+
+async def packet_file(visit: Visit) -> web.StreamResponse:
+    """As it arrived, to be kept; never shown."""
+    item = await _item_to_read(visit, "file")
+    content = Content(
+        name=f"{item.id}.bin",
+        found_type="",
+        size=item.size,
+        sha256=str(item.file_digest),
+        pieces=await visit.deps.operations.aside.read(item),
+    )
+    return await answers.give_file(visit.request, content)
+
+
+async def decision_asked(visit: Visit) -> web.StreamResponse:
+    return await _decision_page(visit, [])
+
+
+async def decision_done(visit: Visit) -> web.StreamResponse:
+    name, item = _decision_of(visit), await _quarantined_item(visit)
+    if not _decides(visit, item):
+        raise Clash(f"{item.id} is {item.state}; there is nothing to decide")
+    why, problems = reason_given(visit)
+    code = visit.form.text("code")
+    if name == "return" and code not in _decision_reasons():
+        problems.append(("code", visit.say("form.missing", field=visit.say("operating.packet.code"))))
+    if problems:
+        return await _decision_page(visit, problems)
+    scope, desk = visit.scope(), visit.deps.inn
+    if name == "release":
+        await process.release(desk, scope, item.id, why)
+    elif name == "return":
+        await process.give_back(desk, scope, item.id, why, code)
+    else:
+        await process.discard(desk, scope, item.id, why)
+    return visit.said(_QUARANTINE, f"operating.packet.{name}")
+
+
+async def _decision_page(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
+    name, item = _decision_of(visit), await _quarantined_item(visit)
+    return await tab_page(
+        visit,
+        "aside",
+        "packet_act",
+        422 if problems else 200,
+        title=visit.say(f"operating.packet.{name}"),
+        item=item,
+        name=name,
+        path=visit.path("act"),
+        open=_decides(visit, item),
+        reasons=[
+            ("", visit.say("operating.choose")),
+            *((each, visit.say(f"reason.{each}")) for each in _decision_reasons()),
+        ],
+        problems=problems,
+        given=visit.form.flat(),
+        labelled=_labelled(visit),
+    )
+
+
+def _where(visit: Visit) -> str:
+    """The agency whose packets they are; of an operator all."""
+    return "" if is_operator(visit) else visit.here.id
+
+
+async def _quarantined_item(visit: Visit) -> InboxItem:
+    return await visit.deps.operations.aside.get(_where(visit), visit.path("id"))
+
+
+async def _item_to_read(visit: Visit, what: str) -> InboxItem:
+    """Denied for metadata alone; told in the log before the first byte. What became a document is read as that document,
+    where recalls and seals are known."""
+    item = await _quarantined_item(visit)
+    if item.state not in _OPEN or visit.agency is None or item.agency_id != visit.agency.id:
+        raise NotFound(f"there is no packet {item.id} here")
+    await acting.note_reading(visit.deps.accounts, visit.person, item.id, file=what)
+    return item
+
+
+def _reads(visit: Visit, item: InboxItem) -> bool:
+    own = visit.agency is not None and item.agency_id == visit.agency.id
+    return own and item.state in _OPEN and visit.may(Right.SEE_CONTENT, Manner.YES)
+
+
+def _decides(visit: Visit, item: InboxItem) -> bool:
+    own = visit.agency is not None and item.agency_id == visit.agency.id
+    return own and item.state in _OPEN and visit.may(Right.TAKE_IN, Manner.YES)
+
+
+def _decision_of(visit: Visit) -> str:
+    name = _ACTS.get(visit.path("act"))
+    if name is None:
+        raise NotFound("there is no such act")
+    return name
+
+
+def _decision_reasons() -> list[str]:
+    found = labels.tails("reason")
+    return [each for each in found if each.isupper() or "_" in each]
+
+
+def _labelled(visit: Visit) -> Callable[[str, str], str]:
+    def word(key: str, other: str) -> str:
+        return visit.say(key) if labels.has(key) else other
+
+    return word
+
+
+QUARANTINE_ROUTES = (
+    get(_QUARANTINE, "quarantine", quarantine_shown, who=Who.READY, needs=LOOKS, key=KEY),
+    get(_QUARANTINED, "quarantined", packet_shown, who=Who.READY, needs=LOOKS, key=KEY),
+    get(f"{_QUARANTINED}/byte", "quarantined_bytes", packet_bytes_shown, needs=DECIDES, key=KEY),
+    get(f"{_QUARANTINED}/tai", "quarantined_file", packet_file, needs=DECIDES, key=KEY),
+    get(f"{_QUARANTINED}/quyet-dinh/{{act}}", "quarantined_ask", decision_asked, needs=DECIDES, key=KEY),
+    post(f"{_QUARANTINED}/quyet-dinh/{{act}}", "quarantined_decided", decision_done, needs=DECIDES, key=KEY),
+)

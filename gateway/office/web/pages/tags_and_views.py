@@ -1,0 +1,147 @@
+"""What people keep on the lists. The agency's own labels: which there are, how many documents carry each, one deleted
+with all its marks; they are put on documents and taken off by the lists' acts on many rows. The views that one
+person saved. In: a label; a list's address and a name. Out: the labels; the view kept for this person, or removed."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.errors import Clash, NotFound
+from gateway.office.accounts import tags_and_views
+from gateway.office.domain.listing import Side, Tag
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.web.answers import failure_of
+from gateway.office.web.listing import choosing, list_rows
+from gateway.office.web.listing.asking import PATHS
+from gateway.office.web.pages.lists import SEE, asked_of, filter_words
+from gateway.office.web.routes import Needs, get, post
+from gateway.office.web.visits import Visit
+
+
+async def outgoing_asked(visit: Visit) -> web.StreamResponse:
+    return await _view_page(visit, Side.OUT, [])
+
+
+async def incoming_asked(visit: Visit) -> web.StreamResponse:
+    return await _view_page(visit, Side.IN, [])
+
+
+async def outgoing_saved(visit: Visit) -> web.StreamResponse:
+    return await _view_saved(visit, Side.OUT)
+
+
+async def incoming_saved(visit: Visit) -> web.StreamResponse:
+    return await _view_saved(visit, Side.IN)
+
+
+async def outgoing_removed(visit: Visit) -> web.StreamResponse:
+    return await _view_removed(visit, Side.OUT)
+
+
+async def incoming_removed(visit: Visit) -> web.StreamResponse:
+    return await _view_removed(visit, Side.IN)
+
+
+async def _view_page(visit: Visit, side: Side, problems: list[tuple[str, str]]) -> web.StreamResponse:
+    asked = asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
+    return await visit.page(
+        "lists/keep.html",
+        422 if problems else 200,
+        title=visit.say("listing.view.save"),
+        asked=asked,
+        words=filter_words(visit, asked, await list_rows.known_tags(visit)),
+        problems=problems,
+        given=visit.form.flat(),
+    )
+
+
+async def _view_saved(visit: Visit, side: Side) -> web.StreamResponse:
+    asked = asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
+    try:
+        view = await tags_and_views.save_view(
+            visit.deps.store,
+            visit.scope(),
+            side,
+            visit.form.text("name"),
+            # An empty address would open the list without the view.
+            asked.query or f"tab={asked.tab}",
+            visit.deps.clock.now(),
+            is_first=visit.form.text("first") == "1",
+        )
+    except Clash as why:
+        return await _view_page(visit, side, [("name", failure_of(why, visit.lang).title)])
+    return visit.go_back(f"{PATHS[side]}?{view.query}&told=listing.view.saved")
+
+
+async def _view_removed(visit: Visit, side: Side) -> web.StreamResponse:
+    await tags_and_views.remove_view(visit.deps.store, visit.scope(), side, visit.form.text("name"))
+    return visit.said(PATHS[side], "listing.view.removed", tab="all")
+
+
+VIEW_ROUTES = (
+    get("/danh-sach/van-ban-di/bo-loc", "outgoing_list_view", outgoing_asked, needs=SEE, key="outgoing"),
+    post(
+        "/danh-sach/van-ban-di/bo-loc", "outgoing_list_view_saved", outgoing_saved, needs=SEE, key="outgoing"
+    ),
+    post(
+        "/danh-sach/van-ban-di/bo-loc/xoa",
+        "outgoing_list_view_removed",
+        outgoing_removed,
+        needs=SEE,
+        key="outgoing",
+    ),
+    get("/danh-sach/van-ban-den/bo-loc", "incoming_list_view", incoming_asked, needs=SEE, key="incoming"),
+    post(
+        "/danh-sach/van-ban-den/bo-loc", "incoming_list_view_saved", incoming_saved, needs=SEE, key="incoming"
+    ),
+    post(
+        "/danh-sach/van-ban-den/bo-loc/xoa",
+        "incoming_list_view_removed",
+        incoming_removed,
+        needs=SEE,
+        key="incoming",
+    ),
+)
+
+
+KEEPS = (
+    Needs(right=Right.ISSUE, manners=(Manner.YES,)),
+    Needs(right=Right.TAKE_IN, manners=(Manner.YES,)),
+)
+
+
+async def tags_shown(visit: Visit) -> web.StreamResponse:
+    async with visit.deps.store.read(visit.scope()) as work:
+        tags, counts = await work.office.tags.all(), await work.office.tags.counts()
+    return await visit.page(
+        "lists/tags.html",
+        title=visit.say("tags.title"),
+        tags=[(each, counts.get((each.id, Side.OUT), 0), counts.get((each.id, Side.IN), 0)) for each in tags],
+    )
+
+
+async def tag_removal_asked(visit: Visit) -> web.StreamResponse:
+    tag, count = await _tag_found(visit)
+    return await visit.page("lists/tag_remove.html", title=visit.say("tags.remove"), tag=tag, carried=count)
+
+
+async def tag_removed(visit: Visit) -> web.StreamResponse:
+    tag, _ = await _tag_found(visit)
+    await tags_and_views.remove_tag(visit.deps.store, visit.scope(), tag.id)
+    return visit.said("/danh-sach/nhan", "tags.removed")
+
+
+async def _tag_found(visit: Visit) -> tuple[Tag, int]:
+    async with visit.deps.store.read(visit.scope()) as work:
+        tags, counts = await work.office.tags.all(), await work.office.tags.counts()
+    tag = next((each for each in tags if each.id == visit.path("id")), None)
+    if tag is None:
+        raise NotFound("this agency has no such label")
+    return tag, sum(n for (id, _), n in counts.items() if id == tag.id)
+
+
+TAG_ROUTES = (
+    get("/danh-sach/nhan", "tags", tags_shown, needs=KEEPS),
+    get("/danh-sach/nhan/{id}/xoa", "tag_remove", tag_removal_asked, needs=KEEPS),
+    post("/danh-sach/nhan/{id}/xoa", "tag_removed", tag_removed, needs=KEEPS),
+)

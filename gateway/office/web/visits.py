@@ -1,0 +1,237 @@
+"""One call of a person's browser: who it is, in which language, what the form brought, the ways to answer, and what
+stands around every page: the menu by rights, the agency, the light of the axis, what was just done. Made by the
+door, handed to one handler, forgotten. The frame is cheap: one look at the database for the count of tasks,
+everything else from memory. Persons are told by their names; what is no person is a program or the node itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode, urlsplit
+
+from aiohttp import web
+
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.errors import Denied, NotFound
+from gateway.office.accounts.acting import Acting
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.domain.session import Origin, form_token
+from gateway.office.web import answers
+from gateway.office.web.deps import Notice, WebDeps
+from gateway.office.web.forms import Form
+from gateway.office.web.routes import Needs, Route
+from gateway.words import labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """`acting` and `agency` are None where the route lets strangers in and nobody is signed in, or none is chosen.
+    `token` is what the browser holds. `posts` names the agencies that the person may choose."""
+
+    request: web.Request
+    route: Route
+    deps: WebDeps
+    lang: str
+    id: str
+    nonce: str
+    token: str = field(default="", repr=False)
+    acting: Acting | None = None
+    agency: HostedAgency | None = None
+    agencies: tuple[HostedAgency, ...] = ()
+    form: Form = field(default_factory=Form, repr=False)
+
+    def say(self, key: str, /, **params: object) -> str:
+        return labels.say(key, self.lang, **params)
+
+    def say_or(self, key: str, other: str) -> str:
+        """The words of a key that is made of other people's codes, or what stands for it where there are none."""
+        return self.say(key) if labels.has(key) else other
+
+    @property
+    def person(self) -> Acting:
+        """Who acts. Only for routes that no stranger may use."""
+        if self.acting is None:
+            raise Denied("sign in first", code="GW-SESSION")
+        return self.acting
+
+    @property
+    def here(self) -> HostedAgency:
+        """The agency that is worked for. Only for routes of members."""
+        if self.agency is None:
+            raise Denied("choose the agency to work for first", code="GW-RIGHT")
+        return self.agency
+
+    def scope(self) -> AgencyScope:
+        return AgencyScope(agency_id=self.here.id, principal_id=self.person.person.id)
+
+    def may(self, right: Right, *manners: Manner) -> bool:
+        """For what a page shows or leaves out; the flow behind a button asks again."""
+        return self.acting is not None and self.acting.may(right, *manners)
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(
+            address=self.deps.address(self.request), agent=self.request.headers.get("User-Agent", "")
+        )
+
+    @property
+    def form_token(self) -> str:
+        return form_token(self.token) if self.token else ""
+
+    @property
+    def is_piece(self) -> bool:
+        """Whether a script asks for a region of the page alone; without scripts the page comes whole."""
+        asked = self.request.headers
+        return asked.get("HX-Request") == "true" and asked.get("HX-History-Restore-Request") != "true"
+
+    def path(self, name: str) -> str:
+        """What the address says in that place."""
+        return self.request.match_info[name]
+
+    def ask(self, name: str, default: str = "") -> str:
+        """The first value of the query under that name, trimmed."""
+        return self.request.query.get(name, default).strip()
+
+    def number(self, name: str, default: int, among: tuple[int, ...]) -> int:
+        """A number of the query; the default when it is none of those."""
+        given = self.ask(name)
+        return int(given) if given.isascii() and given.isdigit() and int(given) in among else default
+
+    async def page(self, template: str, status: int = 200, /, **values: object) -> web.Response:
+        """The page whole, in its frame. `title` is what its tab and heading say."""
+
+        return answers.page_answer(self, template, status, **await frame_values(self), **values)
+
+    def piece(self, template: str, /, **values: object) -> web.Response:
+        """One region of a page, for a script that swaps it."""
+        return answers.page_answer(self, template, 200, **values)
+
+    def go(self, path: str, /, **query: str) -> web.Response:
+        """See other: after an act the page is asked for anew, so that a reload acts on nothing."""
+        return web.Response(status=303, headers={"Location": where(path, **query)})
+
+    def go_back(self, address: str) -> web.Response:
+        """To an address that came from outside, if it is one of this node; else to the beginning."""
+        return web.Response(status=303, headers={"Location": inside(address)})
+
+    def said(self, path: str, key: str, /, **query: str) -> web.Response:
+        """As `go`, and the page that follows says what was done: `key` is of the labels, `told.{key}`. Its words are not
+        taken from the address, so that nobody can put others there."""
+        if not labels.has(f"told.{key}"):
+            raise NotFound(f"there are no words told.{key}")
+        return self.go(path, **query, told=key)
+
+
+def inside(address: str) -> str:
+    """That address if it is one of this node alone, else the beginning."""
+    parts = urlsplit(address)
+    is_ours = not parts.scheme and not parts.netloc and parts.path.startswith("/") and "\\" not in address
+    safe = is_ours and not address.startswith("//") and address.isprintable() and address.isascii()
+    return address if safe else "/"
+
+
+def where(path: str, /, **query: str) -> str:
+    """An address of this node alone: whatever the parts are, it leads nowhere else."""
+    safe = "/" + quote(path.lstrip("/\\"), safe="/~.,;=:@-_")
+    return f"{safe}?{urlencode(query)}" if query else safe
+
+
+def merged(query: Mapping[str, str], **other: str | None) -> dict[str, str]:
+    """A query with some values in place of others; None takes one out."""
+    made = {**query, **{name: value for name, value in other.items() if value is not None}}
+    return {name: value for name, value in made.items() if value != "" and other.get(name, "") is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MenuEntry:
+    """One entry of the menu: its key in the labels, its address, the letter after `g`, and who sees it."""
+
+    key: str
+    path: str
+    letter: str = ""
+    needs: tuple[Needs, ...] = ()
+    of_agency: bool = True
+    """Only where an agency is worked for."""
+
+
+_SEES = (Needs(right=Right.SEE_CONTENT),)
+_SEES_ALL = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES,)),)
+OPERATES = (Needs(right=Right.NOTICES, manners=(Manner.YES,)),)
+AUDITS = (Needs(right=Right.AUDIT),)
+ADMINISTERS = (Needs(right=Right.ACCOUNTS, manners=(Manner.YES,)),)
+# The books say what every document is about.
+BOOKS = _SEES_ALL
+MENU = (
+    MenuEntry(key="dashboard", path="/tong-quan", letter="h", needs=_SEES),
+    MenuEntry(key="outgoing", path="/van-ban-di", letter="o", needs=_SEES),
+    MenuEntry(key="incoming", path="/van-ban-den", letter="i", needs=_SEES),
+    MenuEntry(key="todo", path="/can-xu-ly", letter="t", needs=_SEES_ALL),
+    MenuEntry(key="books", path="/so-van-ban", letter="", needs=BOOKS),
+    MenuEntry(key="agencies", path="/co-quan", letter="a", of_agency=False),
+    MenuEntry(key="operations", path="/van-hanh", letter="v", needs=OPERATES, of_agency=False),
+    MenuEntry(key="audit", path="/nhat-ky", letter="", needs=AUDITS, of_agency=False),
+    MenuEntry(key="administration", path="/quan-tri", letter="", needs=ADMINISTERS, of_agency=False),
+    MenuEntry(key="help", path="/tro-giup", letter="", of_agency=False),
+)
+
+
+async def frame_values(visit: Visit) -> Mapping[str, object]:
+    """The values of the frame."""
+    cookies = visit.request.cookies
+    told = visit.ask("told")
+    return {
+        "menu": menu(visit),
+        "light": visit.deps.light(),
+        "told": visit.say(f"told.{told}") if told and labels.has(f"told.{told}") else "",
+        "other_lang": _other_lang(visit),
+        "is_narrow": cookies.get("gw_menu") == "small",
+        "has_keys": cookies.get("gw_keys") != "off",
+        "waiting": await _waiting(visit),
+        "notice": await _notice(visit) if visit.acting else None,
+    }
+
+
+def menu(visit: Visit) -> tuple[MenuEntry, ...]:
+    """What the person may open."""
+    if visit.acting is None or visit.acting.duties:
+        return ()
+    return tuple(
+        each
+        for each in MENU
+        if (visit.agency is not None or not each.of_agency)
+        and (not each.needs or any(visit.may(need.right, *need.manners) for need in each.needs))
+    )
+
+
+def _other_lang(visit: Visit) -> tuple[str, str]:
+    """The other language, and this page's address in it."""
+    other = "en" if visit.lang == "vi" else "vi"
+    query = merged(dict(visit.request.query), told=None, lang=None)
+    return other, where("/ngon-ngu", lang=other, next=where(visit.request.path, **query))
+
+
+async def _notice(visit: Visit) -> Notice | None:
+    here = visit.agency.id if visit.agency is not None else ""
+    return await visit.deps.notices.current(visit.deps.clock.now(), here)
+
+
+async def _waiting(visit: Visit) -> int:
+    """The tasks of the agency, for the bell."""
+    if visit.agency is None or not visit.may(Right.SEE_CONTENT, Manner.YES):
+        return 0
+    return await visit.deps.bell.count(visit.scope())
+
+
+NODE_ITSELF = "node"
+
+
+async def names_of(visit: Visit, principals: Iterable[str], other: str) -> Mapping[str, str]:
+    """`other` begins the labels of what is no person: `{other}.node` and `{other}.program`."""
+    found: dict[str, str] = {}
+    async with visit.deps.accounts.accounts.read() as view:
+        for each in sorted(set(principals)):
+            try:
+                found[each] = (await view.people.get(each)).name
+            except NotFound:
+                found[each] = visit.say(f"{other}.{'node' if each == NODE_ITSELF else 'program'}")
+    return found

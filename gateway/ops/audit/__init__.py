@@ -1,1 +1,0 @@
-"""The sealed log examined, searched, taken out and published. One module for each."""

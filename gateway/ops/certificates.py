@@ -1,0 +1,199 @@
+"""Certificates and those who vouch for them. How it stands with the authorities that this node trusts and asks:
+anchors, intermediates, and how old their answers about revocation are; frozen values for `gateway trust show`, doctor
+and status. And certificates that shall speak for agencies, looked at before anybody proposes them: a binding to
+propose, or a Clash for one that is not for signing, or whose key signs PDFs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.certificates import Asked, Question, Source
+from gateway.domain.proof import Binding
+from gateway.errors import Clash
+from gateway.outgoing.sign_pdf import has_signed_pdfs
+from gateway.ports import Store
+from gateway.store.revocation import Newest
+from gateway.store.store import SqlStore
+from gateway.trust import authorities
+from gateway.trust.chain import usage_holds
+from gateway.trust.evidence import certificates_in, fingerprint, read_answer_files
+from gateway.trust.key_material import key_id, public_key_of, read_certificate
+
+GOOD, FAILING, LATE = "good", "failing", "late"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """One certificate of the trust folder."""
+
+    role: str
+    subject: str
+    sha256: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListState:
+    """One revocation list: `made_at` None where it was never had; `error` why the last try failed."""
+
+    issuer: str
+    origin: str
+    made_at: datetime | None
+    ends_at: datetime | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerState:
+    """What one authority answered: its lists, and about how many certificates by OCSP. `oldest` is the time of the oldest
+    answer in use. `word`: good, failing (tries fail, answers still run), late (something has no answer that runs)."""
+
+    issuer: str
+    word: str
+    lists: tuple[ListState, ...]
+    certificates: int
+    unanswered: int
+    oldest: datetime | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustState:
+    """Everything that judges a certificate here."""
+
+    held: tuple[Held, ...]
+    asked: tuple[IssuerState, ...]
+    files: tuple[ListState, ...]
+
+
+async def trust_now(folder: Path, store: SqlStore, now: datetime) -> TrustState:
+    """Misconfigured where a file of the folder cannot be read."""
+    return TrustState(
+        held=tuple(_held(folder)),
+        asked=await authorities_asked(folder, store, now),
+        files=_answers_in_files(folder),
+    )
+
+
+async def authorities_asked(folder: Path, store: SqlStore, now: datetime) -> tuple[IssuerState, ...]:
+    """One for each authority that is configured to be asked."""
+    sources = authorities.read_sources(folder)
+    if not sources:
+        return ()
+    questions = await store.revocation.asked()
+    newest = {each.question: each for each in await store.revocation.newest()}
+    return tuple(_issuer(each.issuer, questions, newest, now) for each in sources)
+
+
+def _held(folder: Path) -> list[Held]:
+    anchors = [("anchor", each) for each in certificates_in(folder / "ca.pem")]
+    between = [
+        ("intermediate", each)
+        for path in sorted((folder / "chain").glob("*.pem"))
+        for each in certificates_in(path)
+    ]
+    return [
+        Held(
+            role=role,
+            subject=each.subject.rfc4514_string(),
+            sha256=fingerprint(each),
+            until=each.not_valid_after_utc,
+        )
+        for role, each in (*anchors, *between)
+    ]
+
+
+def _answers_in_files(folder: Path) -> tuple[ListState, ...]:
+    known = read_answer_files(folder / "crl", folder / "ocsp")
+    return tuple(
+        ListState(
+            issuer=each.listed.issuer.rfc4514_string(),
+            origin="crl/",
+            made_at=each.listed.last_update_utc,
+            ends_at=each.listed.next_update_utc,
+        )
+        for each in known.lists
+    )
+
+
+def _issuer(
+    issuer: x509.Certificate, questions: Sequence[Asked], newest: Mapping[Question, Newest], now: datetime
+) -> IssuerState:
+    named, subject = fingerprint(issuer), issuer.subject.rfc4514_string()
+    own = [each for each in questions if each.question.issuer == named]
+    runs = [each for each in own if _runs(newest.get(each.question), now)]
+    failing = [each for each in own if each.failures]
+    made = [newest[each.question].made_at for each in own if each.question in newest]
+    lists = [each for each in own if each.question.source is Source.LIST]
+    by_ocsp = [each for each in own if each.question.source is Source.OCSP]
+    # Where a list runs, a responder that is silent leaves nobody unanswered: each answers for the other.
+    listed = any(each in runs for each in lists)
+    unanswered = 0 if listed else sum(each not in runs for each in by_ocsp)
+    late = not own or (not listed and (unanswered > 0 or not by_ocsp))
+    return IssuerState(
+        issuer=subject,
+        word=LATE if late else FAILING if failing else GOOD,
+        lists=tuple(_list_state(subject, each, newest.get(each.question)) for each in lists),
+        certificates=len(by_ocsp),
+        unanswered=unanswered,
+        oldest=min(made, default=None),
+        error=failing[0].error if failing else None,
+    )
+
+
+def _runs(answer: Newest | None, now: datetime) -> bool:
+    return answer is not None and (answer.ends_at is None or now <= answer.ends_at)
+
+
+def _list_state(issuer: str, asked: Asked, answer: Newest | None) -> ListState:
+    return ListState(
+        issuer=issuer,
+        origin=asked.question.about,
+        made_at=answer.made_at if answer else None,
+        ends_at=answer.ends_at if answer else None,
+        error=asked.error,
+    )
+
+
+def binding_to_propose(code: str, pem: bytes, what: str) -> Binding:
+    """That this certificate speaks for that code."""
+    certificate = read_certificate(pem, what)
+    made_for_signing(certificate, what)
+    return Binding(
+        code=code.strip(),
+        certificate_der=certificate.public_bytes(Encoding.DER),
+        valid_from=certificate.not_valid_before_utc,
+        valid_to=certificate.not_valid_after_utc,
+    )
+
+
+def made_for_signing(certificate: x509.Certificate, what: str) -> None:
+    """Clash for a certificate that every receiver would refuse at step 9: better told here than found in quarantines."""
+    if not usage_holds(certificate):
+        raise Clash(
+            f"{what} is not made for signing: no receiver would take what is signed with it",
+            code="CERT-USAGE",
+            hint="have it issued anew with the key usage digitalSignature or nonRepudiation, and without CA rights",
+        )
+
+
+async def never_for_pdfs(store: Store, certificates: Iterable[bytes]) -> None:
+    """Clash for the certificate of a key that signed a PDF for an agency here (R23a): two kinds of keys, never mixed. Its
+    other half, that no exchange key signs a PDF, is in `policy.pdf_signing`."""
+    for der in certificates:
+        mine = key_id(public_key_of(x509.load_der_x509_certificate(der), "the certificate"))
+        for agency in await store.hosted():
+            scope = AgencyScope(agency_id=agency.id, principal_id="node")
+            if await has_signed_pdfs(store, scope, mine):
+                raise Clash(
+                    f"the key {mine} signed PDFs for {agency.code}: it is the agency's own and signs no packets",
+                    code="KEY-SIGNS-PDF",
+                    hint="make an exchange key with: gateway keys new",
+                )

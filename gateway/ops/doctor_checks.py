@@ -1,0 +1,298 @@
+"""What a doctor says of the parts of a node that need no database to be looked at: the sealed log, a clock that was
+set back, the places where things are kept, periodic jobs, how fast the node serves (R100, T26), the scanner for
+malware and the sealed hold. In: where each stands, the time. Out: level, cause, what to tell, and the command that
+cures it; nothing where there is nothing to say. Also the certificates that the broker and the database show, even one
+that nobody accepts any more: a line that breaks on an expired certificate says so, and weeks before there is time to
+renew it. Believes nothing: whom to trust the connections themselves decide. Changes nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import ssl
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography import x509
+
+from gateway.domain.hold import HoldState
+from gateway.domain.pace import LIMITED, JobDay, Slot, paces
+from gateway.errors import GatewayError
+from gateway.policy import upkeep
+from gateway.ports import ScannerState
+from gateway.ports.node import LogHead
+from gateway.settings import Settings
+from gateway.transport.amqp.access import read_servers
+
+# The authority is asked every hour; after a day somebody should ask it in person.
+UNSTAMPED_YELLOW = timedelta(hours=24)
+UNPUBLISHED_YELLOW = timedelta(days=7)
+# A log of a day or less need not have been published yet.
+_YOUNG = 1440
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One finding, as `doctor.Finding` without its check."""
+
+    level: str
+    cause: str
+    params: Mapping[str, object] = field(default_factory=dict)
+    cure: str | None = None
+
+
+def log_findings(head: LogHead, now: datetime, *, stamped: bool) -> Iterator[Told]:
+    """The state of the log, and what is late."""
+    if head.unsealed_since is not None and upkeep.is_unsealed(head, now):
+        since = {"since": _clock(head.unsealed_since)}
+        yield Told(level="red", cause="log.unsealed", params=since, cure="gateway serve")
+    elif head.seal is None:
+        yield Told(level="green", cause="log.none")
+    else:
+        yield Told(level="green", cause="log.fine", params={"at": _clock(head.seal.signed.seal.at)})
+    if stamped and upkeep.lacks_stamp(head, UNSTAMPED_YELLOW, now):
+        yield Told(level="yellow", cause="log.unstamped", params={"since": _clock(head.unstamped_since)})
+    if head.seal is not None and _is_unpublished(head, now):
+        since = {"since": _clock(head.published_at)}
+        yield Told(
+            level="yellow",
+            cause="log.unpublished",
+            params=since,
+            cure="gateway audit publish --to seal-of-this-node.seal",
+        )
+
+
+def _is_unpublished(head: LogHead, now: datetime) -> bool:
+    if head.published_at is not None:
+        return now - head.published_at > UNPUBLISHED_YELLOW
+    return head.seal is not None and head.seal.signed.seal.number > _YOUNG
+
+
+def _clock(at: datetime | None) -> str:
+    return at.isoformat(timespec="minutes") if at is not None else "–"
+
+
+CLOCK_SKEW = timedelta(minutes=5)
+SET_CLOCK = "timedatectl set-ntp true"
+
+
+def clock_set_back(ahead: Mapping[str, int], written: datetime | None, now: datetime) -> Iterator[Told]:
+    """Nothing waits for such a time; a person should know why they are there."""
+    tables = [table for table, count in ahead.items() if count]
+    late = written if written is not None and written - now > CLOCK_SKEW else None
+    if tables or late:
+        told = {
+            "count": sum(ahead.values()),
+            "tables": ", ".join(tables) or "–",
+            "written": late.isoformat(timespec="seconds") if late else "–",
+        }
+        yield Told(level="yellow", cause="clock.moved", params=told, cure=SET_CLOCK)
+
+
+# A document of the largest size is 50 MB and lies on disk three times while it is sent.
+DISK_RED, DISK_YELLOW = 500 * 1024 * 1024, 5 * 1024 * 1024 * 1024
+
+
+def folder_findings(data: Path, axis: Path | None, keys: Path) -> Iterator[tuple[str, Told]]:
+    """`axis`: None where the axis is no folder of this machine."""
+    for name, path in (("data", data), ("axis", axis), ("keys", keys)):
+        if path is not None:
+            yield f"folder.{name}", _folder(path, is_closed=name == "keys")
+    yield from _disk([data, *([axis] if axis is not None else [])])
+
+
+def _folder(path: Path, *, is_closed: bool) -> Told:
+    told = {"path": path}
+    if not path.is_dir():
+        return Told(level="red", cause="folder.missing", params=told, cure=f"mkdir -p {path}")
+    if not os.access(path, os.W_OK | os.X_OK):
+        return Told(level="red", cause="folder.read_only", params=told, cure=f"chmod u+rwx {path}")
+    if is_closed and path.stat().st_mode & 0o077:
+        return Told(level="red", cause="folder.open", params=told, cure=f"chmod 700 {path}")
+    return Told(level="green", cause="folder.fine", params=told)
+
+
+def database_findings(file: Path) -> Iterator[tuple[str, Told]]:
+    """Said only of one that others can read: it holds what agencies write to each other about."""
+    if file.is_file() and file.stat().st_mode & 0o077:
+        cure = f"chmod 600 {file}*"
+        yield "database.file", Told(level="yellow", cause="database.open", params={"path": file}, cure=cure)
+
+
+def _disk(paths: list[Path]) -> Iterator[tuple[str, Told]]:
+    """Each disk once."""
+    seen = set()
+    for path in paths:
+        if not path.is_dir() or path.stat().st_dev in seen:
+            continue
+        seen.add(path.stat().st_dev)
+        free = shutil.disk_usage(path).free
+        level = "red" if free < DISK_RED else "yellow" if free < DISK_YELLOW else "green"
+        told = {"path": path, "free_bytes": free}
+        cure = None if level == "green" else f"du -xh --max-depth=2 {path} | sort -h | tail"
+        cause = "disk.fine" if level == "green" else "disk.low"
+        yield "disk", Told(level=level, cause=cause, params=told, cure=cure)
+
+
+def job_findings(days: Sequence[JobDay], now: datetime) -> Iterator[Told]:
+    found: dict[str, list[str]] = {upkeep.LATE: [], upkeep.FAULTY: []}
+    for each in upkeep.job_lines(days, now):
+        if each.word in found:
+            found[each.word].append(each.job)
+    late = [each for each in found[upkeep.LATE] if each != "backup"]
+    if late:
+        yield Told(level="yellow", cause="jobs.late", params={"jobs": tuple(late)}, cure="gateway serve")
+    if "backup" in found[upkeep.LATE]:
+        cure = "gateway backup --passphrase-file passphrase.txt"
+        yield Told(level="yellow", cause="jobs.late", params={"jobs": ("backup",)}, cure=cure)
+    if faulty := found[upkeep.FAULTY]:
+        yield Told(level="yellow", cause="jobs.faulty", params={"jobs": tuple(faulty)})
+    if days and not any(found.values()):
+        yield Told(level="green", cause="jobs.fine")
+
+
+def pace_findings(slots: Iterable[Slot]) -> Iterator[Told]:
+    found = [each for each in paces(slots) if each.way in LIMITED]
+    for each in found:
+        if each.is_slow:
+            told = {"way": each.way, "lane": each.lane, "late": each.late, "count": each.count}
+            yield Told(level="yellow", cause="pace.slow", params=told, cure="gateway status")
+    if found and not any(each.is_slow for each in found):
+        sums = {"late": sum(each.late for each in found), "count": sum(each.count for each in found)}
+        yield Told(level="green", cause="pace.fine", params=sums)
+
+
+GREEN, YELLOW, RED = "green", "yellow", "red"
+
+
+def scanner_finding(state: ScannerState) -> Told:
+    """A scanner that is down stops nothing that is here already, and loses nothing."""
+    if state.word == "off":
+        return Told(level=YELLOW, cause="scanner.off")
+    if state.word == "ok":
+        return Told(level=GREEN, cause="scanner.fine", params={"version": state.detail})
+    return Told(level=RED, cause="scanner.down", params={"reason": state.detail})
+
+
+def hold_findings(counts: Mapping[str, int], *, has_recipient: bool) -> list[Told]:
+    """`counts` are the open holds by state."""
+    frozen, sealed = counts.get(HoldState.FROZEN, 0), counts.get(HoldState.SEALED, 0)
+    told = []
+    if frozen and not has_recipient:
+        told.append(Told(level=RED, cause="hold.unsealed", params={"count": frozen}, cure="gateway hold key"))
+    elif frozen:
+        told.append(Told(level=YELLOW, cause="hold.frozen", params={"count": frozen}, cure="gateway serve"))
+    if sealed:
+        told.append(Told(level=YELLOW, cause="hold.open", params={"count": sealed}, cure="gateway hold list"))
+    if not told:
+        told.append(Told(level=GREEN, cause="hold.none" if has_recipient else "hold.no_key"))
+    return told
+
+
+ANSWER_S = 5.0
+ENDS_SOON, ENDS_NOW = timedelta(days=30), timedelta(days=7)
+_POSTGRES = 5432
+_ASKS_FOR_TLS = struct.pack("!ii", 8, 80877103)  # SSLRequest of PostgreSQL's protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """One server of another program. `part` is what the node uses it for."""
+
+    part: str
+    host: str
+    port: int
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def servers_of(settings: Settings) -> tuple[Peer, ...]:
+    """Those that may show a certificate; none that is reached without a network."""
+    found = []
+    host, port = database_host(settings.database.url)
+    if host is not None:
+        found.append(Peer(part="database", host=host, port=port))
+    if settings.axis.kind == "amqp":
+        amqp = settings.amqp
+        try:
+            servers = read_servers(amqp.servers)
+        except GatewayError:
+            servers = ()  # the line itself says what is wrong with the addresses
+        found += [
+            Peer(part="axis", host=each.host, port=each.port, certificate=amqp.certificate, key=amqp.key)
+            for each in servers
+            if each.tls
+        ]
+    return tuple(found)
+
+
+def database_host(url: str) -> tuple[str | None, int]:
+    """Where a database server is; None for a file, and for a socket of this machine."""
+    try:
+        parsed = urlsplit(url)
+        host, port = parsed.hostname, parsed.port
+    except ValueError:
+        return None, 0  # the database itself says what is wrong with its address
+    is_server = parsed.scheme.partition("+")[0] == "postgresql"
+    return (host if is_server and host else None), port or _POSTGRES
+
+
+def is_here(host: str) -> bool:
+    """Whether this is the machine itself."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def certificate_ends(peer: Peer) -> datetime | None:
+    """When the certificate that it shows ends; None where it does not answer, or has none. Sync: for the pool."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Only its dates are read: an expired one, or one of an unknown authority, is shown all the same.
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        if peer.certificate is not None:
+            context.load_cert_chain(peer.certificate, peer.key)
+        with socket.create_connection((peer.host, peer.port), ANSWER_S) as line:
+            if peer.part == "database":
+                line.sendall(_ASKS_FOR_TLS)
+                if line.recv(1) != b"S":
+                    return None
+            with context.wrap_socket(line, server_hostname=peer.host) as tls:
+                der = tls.getpeercert(binary_form=True)
+    except (OSError, ssl.SSLError):
+        return None
+    return x509.load_der_x509_certificate(der).not_valid_after_utc if der else None
+
+
+def server_finding(peer: Peer, until: datetime | None, now: datetime) -> Told | None:
+    """What a doctor says of it; nothing of one that shows none."""
+    if until is None:
+        return None
+    told: dict[str, object] = {"server": str(peer), "until": until.date().isoformat()}
+    told["days"] = max((until - now).days, 0)
+    cure = f"openssl req -new -newkey rsa:3072 -nodes -subj /CN={peer.host} -addext subjectAltName=DNS:{peer.host}"
+    if until <= now:
+        return Told(level="red", cause="server.expired", params=told, cure=cure)
+    if until - now < ENDS_SOON:
+        level = "red" if until - now < ENDS_NOW else "yellow"
+        return Told(level=level, cause="server.expiring", params=told, cure=cure)
+    return Told(level="green", cause="server.fine", params=told)
+
+
+def identity_findings(url: str, ca: Path | None) -> Sequence[Told]:
+    """Encryption to whoever answers protects from nobody who can answer."""
+    host, _ = database_host(url)
+    if host is None or ca is not None or is_here(host):
+        return []
+    cure = 'gateway config check, after database.ca = "/etc/gateway/database-ca.pem"'
+    return [Told(level="yellow", cause="database.anybody", params={"host": host}, cure=cure)]

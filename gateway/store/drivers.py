@@ -1,0 +1,410 @@
+"""Statements that are asked again and again: compiled once, and run by the database's driver itself. In: a statement
+and its values by name. Out: what it found, rows with their columns as attributes, or SQLAlchemy's own errors, so
+that whoever asks in either way hears the same.
+
+What SQLAlchemy does for each call (a key for its cache, a context, a cursor's wrappers) takes several times as long
+as the database does. Here it says once what the SQL is and how values are written and read; the rest is the
+driver's.
+
+SQLite has no thread between: a statement runs where it is asked. COMMIT, which waits for the disk, and what is
+slow, by its mark or by the number of its rows, go to a thread. SQLAlchemy's asyncio connections want each call to
+have awaited something; a greenlet that awaits nothing real is enough.
+
+PostgreSQL is asked on the very connection, in the very transaction that SQLAlchemy's pool lends and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NoReturn, TypeVar
+from weakref import WeakKeyDictionary
+
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
+from sqlalchemy.dialects.sqlite.base import SQLiteExecutionContext
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.sql import Executable
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.selectable import SelectBase
+from sqlalchemy.util.concurrency import await_, in_greenlet
+
+from gateway.commits import apart, take_lock
+
+# Of a value, on its way in or out. Any: whatever the column's type has.
+_Turn = Callable[[Any], Any]
+Values = dict[str, Any]
+# The columns of a row are known when it is found. Any: a class that is made then.
+_named: Callable[..., Any] = collections.namedtuple
+_Names = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a statement brought: as much of SQLAlchemy's result as is used."""
+
+    rows: Sequence[Any]
+    rowcount: int
+
+    def all(self) -> Sequence[Any]:
+        return self.rows
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.rows)
+
+
+class Prepared:
+    """One statement with one set of names, for one kind of database."""
+
+    def __init__(self, compiled: SQLCompiler, statement: SelectBase | UpdateBase, dialect: Dialect) -> None:
+        self.text = compiled.string
+        given = compiled.params
+        self._order = [
+            (name, compiled.binds[name].required, given[name], _bind(compiled, name, dialect))
+            for name in compiled.positiontup or ()
+        ]
+        self._dialect = dialect
+        self._columns = list(statement.exported_columns)
+        self._reads: list[tuple[int, _Turn]] = []
+        self._make: _Turn | None = None  # when the driver has told the columns
+        self.finds = bool(self._columns)
+
+    def bound(self, values: Values) -> list[Any]:
+        """As the driver takes them, in the order of the text."""
+        try:
+            return [
+                turn(values[name] if required else values.get(name, default))
+                if turn is not None
+                else values[name]
+                if required
+                else values.get(name, default)
+                for name, required, default, turn in self._order
+            ]
+        except (KeyError, TypeError, ValueError) as cause:
+            raise StatementError(f"a value cannot be written: {cause!r}", self.text, None, cause) from cause
+
+    @property
+    def is_told(self) -> bool:
+        return self._make is not None
+
+    def tell(self, columns: Iterable[tuple[str, Any]]) -> None:
+        """Name and type of each column, as the driver has them. Any: a type is a number here, and nothing there."""
+        told = list(columns)
+        reads = [
+            column.type.dialect_impl(self._dialect).result_processor(self._dialect, type_)
+            for column, (_, type_) in zip(self._columns, told, strict=True)
+        ]
+        self._reads = [(at, read) for at, read in enumerate(reads) if read]
+        self._make = _maker(name for name, _ in told)
+
+    def rows(self, found: Sequence[Any]) -> Sequence[Any]:
+        """`found` as it should be read; the columns are told by now."""
+        make, reads = self._make, self._reads
+        if make is None or not found:
+            return found
+        if not reads:
+            return [make(row) for row in found]
+        rows = []
+        for row in found:
+            read = list(row)
+            for at, turn in reads:
+                read[at] = turn(read[at])
+            rows.append(make(read))
+        return rows
+
+
+class Statements:
+    """The prepared ones of a process. A statement that is asked a second time is one that is kept by its module; one
+    that was made for a single question goes with it."""
+
+    def __init__(self) -> None:
+        self._known: WeakKeyDictionary[Executable, dict[tuple[str, _Names], Prepared | None]] = (
+            WeakKeyDictionary()
+        )
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def of(
+        self, statement: Executable, values: Values | list[Values] | None, dialect: Dialect
+    ) -> Prepared | None:
+        """None: for SQLAlchemy itself, which also answers for each of many rows."""
+        known = self._known.get(statement)
+        if known is None:
+            self._known[statement] = {}
+            return None
+        first = values[0] if isinstance(values, list) else values
+        names = tuple(first or ())
+        key = (dialect.name, names)
+        if key not in known:
+            known[key] = _prepared(statement, names, dialect)
+        prepared = known[key]
+        return None if prepared is None or (isinstance(values, list) and prepared.finds) else prepared
+
+
+def _prepared(statement: Executable, names: _Names, dialect: Dialect) -> Prepared | None:
+    if not isinstance(statement, SelectBase | UpdateBase):
+        return None
+    compiled = statement.compile(dialect=dialect, column_keys=list(names) or None)
+    if not isinstance(compiled, SQLCompiler):
+        return None
+    if compiled.insert_prefetch or compiled.update_prefetch:  # values that SQLAlchemy makes for each call
+        return None
+    if compiled.implicit_returning:  # a key that the database counts, for whoever wrote one row
+        return None
+    if compiled.post_compile_params or compiled.literal_execute_params:  # a list of values, as long as it is
+        return None
+    return Prepared(compiled, statement, dialect)
+
+
+def _bind(compiled: SQLCompiler, name: str, dialect: Dialect) -> _Turn | None:
+    turn: _Turn | None = compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)
+    return turn
+
+
+def _maker(names: Iterable[str]) -> _Turn:
+    """Makes a row of its values."""
+    made = _named("Row", list(names), rename=True)
+    make: _Turn = made._make
+    return make
+
+
+SQLITE_HERE = "sqlite+here"
+# An execution option of statements that may take long: they go to a thread too.
+SLOW = "gateway_slow"
+# Rows that one call writes: more of them are an import, and go to a thread.
+MANY = 200
+# Of those that find few rows by an index, also where lists and searches are asked for.
+FEW = {SLOW: False}
+
+
+class _Context(SQLiteExecutionContext):
+    def create_server_side_cursor(self) -> Any:  # Any: a cursor of the driver, as SQLAlchemy has it
+        """Rows of SQLite are always made one by one, as they are fetched."""
+        return self.create_default_cursor()
+
+
+class _Cursor(sqlite3.Cursor):
+    """With what SQLAlchemy asks an asyncio cursor for: there is nothing to wait for when it is over."""
+
+    server_side = False
+
+    async def _async_soft_close(self) -> None:
+        """Rows that nobody fetched yet stay: they are made as they are fetched."""
+
+
+class _Connection(sqlite3.Connection):
+    def cursor(self, factory: Any = _Cursor) -> Any:
+        return super().cursor(factory)
+
+
+class HereDialect(SQLiteDialect_pysqlite):
+    """Any, throughout: what SQLAlchemy hands its dialects has no narrower public types."""
+
+    driver = "here"
+    is_async = True
+    supports_statement_cache = True
+    supports_server_side_cursors = True
+    execution_ctx_cls = _Context
+
+    @classmethod
+    def get_pool_class(cls, url: Any) -> Any:
+        return AsyncAdaptedQueuePool
+
+    def create_connect_args(self, url: Any) -> Any:
+        words, options = super().create_connect_args(url)
+        # Its commits run in a thread, one call at a time.
+        return words, {**options, "check_same_thread": False, "factory": _Connection}
+
+    def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        self._run(partial(cursor.execute, statement, parameters), context)
+
+    def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        self._run(partial(cursor.executemany, statement, parameters), context, many=len(parameters) > MANY)
+
+    def do_execute_no_params(self, cursor: Any, statement: str, context: Any = None) -> None:
+        self._run(partial(cursor.execute, statement), context)
+
+    @staticmethod
+    def _run(call: Callable[[], object], context: Any, *, many: bool = False) -> None:
+        if not in_greenlet():
+            call()
+        elif many or (context is not None and context.execution_options.get(SLOW)):
+            await_(apart(call))
+        else:
+            call()
+            await_(_nothing())
+
+    def do_commit(self, dbapi_connection: Any) -> None:
+        if in_greenlet():
+            await_(apart(dbapi_connection.commit))
+        else:
+            dbapi_connection.commit()
+
+
+async def _nothing() -> None:
+    pass
+
+
+def is_here(asked: AsyncConnection | AsyncEngine) -> bool:
+    return isinstance(asked.dialect, HereDialect)
+
+
+def sqlite_driver(asked: Connection | AsyncConnection) -> sqlite3.Connection:
+    """SQLite's own connection below one of this dialect. TypeError below any other."""
+    connection = asked.sync_connection if isinstance(asked, AsyncConnection) else asked
+    if connection is None or not isinstance(connection.dialect, HereDialect):
+        raise TypeError("only SQLite has a driver that runs statements where they are asked")
+    below: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # the pool's is of any driver
+    return below
+
+
+def is_slow(statement: Executable, values: Values | list[Values] | None) -> bool:
+    """Whether it goes to a thread."""
+    if isinstance(values, list) and len(values) > MANY:
+        return True
+    return bool(statement.get_execution_options().get(SLOW))
+
+
+def run_here(prepared: Prepared, asked: sqlite3.Connection, values: Values | list[Values]) -> Found:
+    """Of a statement of `prepared`; for several sets of values nothing is found."""
+    if isinstance(values, list):
+        return Found((), asked.executemany(prepared.text, [prepared.bound(row) for row in values]).rowcount)
+    cursor = asked.execute(prepared.text, prepared.bound(values))
+    if not prepared.finds:
+        return Found((), cursor.rowcount)
+    if not prepared.is_told:
+        prepared.tell((column[0], None) for column in cursor.description)
+    return Found(prepared.rows(cursor.fetchall()), cursor.rowcount)
+
+
+def begin_waiting(connection: Connection, patience_s: float) -> None:
+    """Takes the one write lock of the file. While another process has it, the loop of this one goes on."""
+    try:
+        await_(take_lock(sqlite_driver(connection), patience_s))
+    except sqlite3.Error as cause:
+        raise OperationalError("BEGIN IMMEDIATE", None, cause) from cause
+
+
+registry.register("sqlite.here", __name__, HereDialect.__name__)
+
+
+T = TypeVar("T")
+
+
+class DirectConnection(AsyncAdapt_asyncpg_connection):
+    """The connection that SQLAlchemy has, with a way beside it to the driver. Any: the driver has no public types."""
+
+    async def ask_alone(self, call: Callable[[Any], Awaitable[T]]) -> T:
+        """What the driver answers, in no transaction but that of the call."""
+        try:
+            return await call(self._connection)
+        except Exception as error:
+            self._handle_exception(error)
+
+    async def ask(self, call: Callable[[Any], Awaitable[T]]) -> T:
+        """What the driver answers, within the transaction that SQLAlchemy began: it starts with its first statement."""
+        async with self._execute_mutex:
+            if self._transaction is None:
+                start: Callable[[], Awaitable[None]] = self._start_transaction
+                await start()
+            try:
+                return await call(self._connection)
+            except Exception as error:
+                self._handle_exception(error)
+
+
+def connect_server(dbapi: Any, **words: Any) -> Any:
+    """In a greenlet of SQLAlchemy's. Any: as in the driver, which is loaded where there is a server."""
+    import asyncpg
+
+    ours = {name: words.pop(name) for name in ("prepared_statement_cache_size",) if name in words}
+    return await_(DirectConnection.create(dbapi, asyncpg.connect(**words), **ours))
+
+
+async def run_on_server(
+    prepared: Prepared, connection: AsyncConnection, values: Values | list[Values]
+) -> Found:
+    """For several sets of values nothing is found."""
+    if isinstance(values, list):
+        many = [prepared.bound(row) for row in values]
+        await _asked(connection, prepared, lambda driver: driver.executemany(prepared.text, many))
+        return Found((), -1)
+    one = prepared.bound(values)
+    if not prepared.finds:
+        said = await _asked(connection, prepared, lambda driver: driver.execute(prepared.text, *one))
+        return Found((), _counted(said))
+    if not prepared.is_told:
+        prepared.tell(await _asked(connection, prepared, lambda driver: _columns(driver, prepared.text)))
+    found: Sequence[Any] = await _asked(
+        connection, prepared, lambda driver: driver.fetch(prepared.text, *one)
+    )
+    return Found(prepared.rows(found), len(found))
+
+
+async def _columns(driver: Any, text: str) -> list[tuple[str, int]]:
+    statement = await driver.prepare(text)
+    return [(each.name, each.type.oid) for each in statement.get_attributes()]
+
+
+def _counted(said: str) -> int:
+    """`INSERT 0 1`, `UPDATE 3`."""
+    number = said.rpartition(" ")[2]
+    return int(number) if number.isdigit() else -1
+
+
+def is_line_open(connection: AsyncConnection) -> bool:
+    return not _lent(connection, "").driver_connection.is_closed()
+
+
+async def first_column(connection: AsyncConnection, text: str) -> tuple[Any, ...]:
+    """The first column of what a fixed question finds; in no transaction."""
+    lent = _lent(connection, text)
+    try:
+        return tuple(row[0] for row in await lent.ask_alone(lambda driver: driver.fetch(text)))
+    except lent.dbapi.Error as cause:
+        _tell(cause, text, connection, lent.dbapi)
+    except (OSError, TimeoutError) as cause:
+        raise OperationalError(None, None, cause) from cause
+
+
+async def _asked(connection: AsyncConnection, prepared: Prepared, call: Callable[[Any], Awaitable[T]]) -> T:
+    lent = _lent(connection, prepared.text)
+    try:
+        return await lent.ask(call)
+    except lent.dbapi.Error as cause:
+        await _given_up(connection, broken=lent.driver_connection.is_closed())
+        _tell(cause, prepared.text, connection, lent.dbapi)
+    except (OSError, TimeoutError) as cause:
+        await _given_up(connection, broken=True)
+        raise OperationalError(None, None, cause) from cause
+    except BaseException:  # cut short in the middle: what the server makes of it, nobody hears any more
+        await _given_up(connection, broken=True)
+        raise
+
+
+def _lent(connection: AsyncConnection, text: str) -> DirectConnection:
+    sync = connection.sync_connection
+    lent = None if sync is None or sync.invalidated else sync.connection.dbapi_connection
+    if not isinstance(lent, DirectConnection):
+        raise OperationalError(text, None, ConnectionError("the connection is gone"))
+    return lent
+
+
+async def _given_up(connection: AsyncConnection, *, broken: bool) -> None:
+    """A connection that is of no more use leaves the pool."""
+    if broken:
+        await asyncio.shield(connection.invalidate())
+
+
+def _tell(cause: Exception, text: str, connection: AsyncConnection, dbapi: Any) -> NoReturn:
+    """As SQLAlchemy tells it."""
+    raise DBAPIError.instance(text, None, cause, dbapi.Error, dialect=connection.dialect) from cause

@@ -1,0 +1,316 @@
+"""The sealed log read by whoever examines or proves: from its first leaf to its last, or by proofs. In: a store, where
+to go on; an event or an index, sizes of the tree. Out: leaves beside the events they are of, seals, what stands in
+one place and not in the other; proofs of RFC 6962, each made of some hundred hashes however long the log is.
+
+Each batch is a transaction of its own: what is sealed does not change, and a long one would hold up the database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import String, exists, func, select, tuple_, type_coerce
+from sqlmodel import col
+
+from gateway.domain import sealed_log
+from gateway.domain.event import EventKind
+from gateway.domain.sealed_log import EMPTY_ROOT, LeafSpan, Logged, PublishedSeal, TreeNode
+from gateway.errors import NotFound, StoreFailure
+from gateway.store.log import EVERY_LEVEL, NAME, growing, plain_data, seal_of
+from gateway.store.store import SqlStore
+from gateway.store.tables import EventRow
+from gateway.store.tables_node import LogLeafRow, LogNodeRow, LogRow, LogSealRow
+from gateway.store.transaction import Transaction
+
+_INDEX, _NUMBER, _SEQ = col(LogLeafRow.leaf_index), col(LogSealRow.number), col(EventRow.node_seq)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What the log's own row says, and how much there is. `root` is empty where that row does not fit together."""
+
+    log_id: str
+    size: int
+    last_seq: int
+    root: bytes
+    leaves: int
+    seals: int
+    fresh: int
+    published_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeafBeside:
+    """One leaf, and the event's row where it is there."""
+
+    index: int
+    hash: bytes
+    body: bytes
+    salts: Mapping[str, str]
+    event: Logged | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealBeside:
+    """One seal's row as it lies there, read by nobody yet."""
+
+    number: int
+    tree_size: int
+    body: bytes
+    stamp: bytes | None
+
+
+async def standing(store: SqlStore) -> Standing:
+    """Where the log stands. `leaves` is one more than the last index, `fresh` counts events that are no leaf yet."""
+    async with store.reading() as tx:
+        row = await tx.first(LogRow, select(LogRow).where(col(LogRow.name) == NAME))
+        ((last_leaf,),) = await tx.tuples(select(func.max(_INDEX)))
+        ((last_seal,),) = await tx.tuples(select(func.max(_NUMBER)))
+        last_seq = row.last_seq if row else 0
+        counted = select(func.count()).select_from(EventRow)
+        ((later,),) = await tx.tuples(counted.where(last_seq < _SEQ))
+        ((unnumbered,),) = await tx.tuples(counted.where(_SEQ.is_(None)))
+    return Standing(
+        log_id=row.log_id if row else "",
+        size=row.size if row else 0,
+        last_seq=last_seq,
+        root=_root(row),
+        leaves=last_leaf + 1 if last_leaf is not None else 0,
+        seals=last_seal or 0,
+        fresh=later + unnumbered,
+        published_at=row.published_at if row else None,
+    )
+
+
+def _root(row: LogRow | None) -> bytes:
+    try:
+        return growing(row).root() if row is not None else EMPTY_ROOT
+    except StoreFailure:
+        return b""
+
+
+async def leaves(store: SqlStore, start: int, limit: int) -> list[LeafBeside]:
+    """The leaves from that index on, in order, each with its event."""
+    table = (col(LogLeafRow.hash), col(LogLeafRow.body), col(LogLeafRow.salts))
+    event = (
+        # As it lies there: a time that somebody changed may be none any more.
+        *(col(EventRow.id), col(EventRow.kind), type_coerce(EventRow.at, String), col(EventRow.agency_id)),
+        *(col(EventRow.subject_id), col(EventRow.principal_id), col(EventRow.data)),
+        *(col(EventRow.node_seq), col(EventRow.agency_seq)),
+    )
+    query = select(_INDEX, *table, col(EventRow.position), *event).outerjoin(
+        EventRow, col(EventRow.position) == col(LogLeafRow.position)
+    )
+    async with store.reading() as tx:
+        rows = await tx.tuples(query.where(start <= _INDEX).order_by(_INDEX).limit(limit))
+    return [
+        LeafBeside(
+            index=row[0],
+            hash=_bytes(row[1]),
+            body=_bytes(row[2]),
+            salts=_salts(row[3]),
+            event=_event(row[5:]) if row[4] is not None else None,
+        )
+        for row in rows
+    ]
+
+
+def _event(row: Sequence[object]) -> Logged:
+    names = ("id", "kind", "at", "agency_id", "subject_id", "principal_id", "data", "node_seq", "agency_seq")
+    told: dict[str, Any] = dict(zip(names, row, strict=True))
+    told |= {"at": _moment(told["at"]), "data": plain_data(told["data"])}
+    return Logged(**told)
+
+
+def _moment(value: object) -> datetime:
+    """What is no time reads as the first there is, which no event has."""
+    try:
+        at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return datetime.min.replace(tzinfo=UTC)
+
+
+def _bytes(value: object) -> bytes:
+    """SQLite puts into a column whatever it is given."""
+    if isinstance(value, bytes):
+        return value
+    return str(value).encode("utf-8", "surrogatepass")
+
+
+def _salts(text: str | None) -> Mapping[str, str]:
+    """Salts that cannot be read open nothing: the text they belong to is then found changed."""
+    try:
+        found = json.loads(text) if text else {}
+    except (ValueError, TypeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+async def strays(store: SqlStore, after: int, upto: int, limit: int) -> Sequence[tuple[int, str]]:
+    """Number and id of events that have a number in that range, which the log has passed, and are no leaf."""
+    # A leaf before the first is in no tree.
+    leaf = exists().where(col(LogLeafRow.position) == col(EventRow.position), _INDEX >= 0)
+    query = select(_SEQ, col(EventRow.id)).where(after < _SEQ, upto >= _SEQ, ~leaf)
+    async with store.reading() as tx:
+        return [(seq, id) for seq, id in await tx.tuples(query.order_by(_SEQ).limit(limit))]
+
+
+async def seals(store: SqlStore, after: int, limit: int) -> list[SealBeside]:
+    """The seals behind that number, in order."""
+    columns = (_NUMBER, *(col(each) for each in (LogSealRow.tree_size, LogSealRow.body, LogSealRow.stamp)))
+    query = select(*columns).where(after < _NUMBER).order_by(_NUMBER).limit(limit)
+    async with store.reading() as tx:
+        return [
+            SealBeside(
+                number=row.number,
+                tree_size=row.tree_size,
+                body=_bytes(row.body),
+                stamp=_bytes(row.stamp) if row.stamp is not None else None,
+            )
+            for row in await tx.tuples(query)
+        ]
+
+
+async def nodes(store: SqlStore, wanted: Sequence[TreeNode]) -> Mapping[TreeNode, bytes]:
+    """Those of them that are kept."""
+    level, place = col(LogNodeRow.level), col(LogNodeRow.place)
+    query = select(level, place, col(LogNodeRow.hash)).where(tuple_(level, place).in_(wanted))
+    async with store.reading() as tx:
+        return {TreeNode(row[0], row[1]): _bytes(row[2]) for row in await tx.tuples(query)}
+
+
+async def erasures(store: SqlStore, events: Collection[Logged]) -> set[tuple[str, str]]:
+    """Which texts of these events were deleted by a recorded decision: event id and name."""
+    of, subject = col(EventRow.agency_id), col(EventRow.subject_id)
+    query = select(subject, col(EventRow.data)).where(
+        col(EventRow.kind) == EventKind.LOG_ERASED.value,
+        of.in_({each.agency_id for each in events}),
+        subject.in_({each.id for each in events}),
+    )
+    async with store.reading() as tx:
+        rows = await tx.tuples(query)
+    return {(id, str(name)) for id, data in rows for name in plain_data(data).get("names", ())}
+
+
+_MOST_KNOWN = 10_000
+_STORED = (
+    select(
+        *(col(LogLeafRow.leaf_index), col(EventRow.id), col(EventRow.data)),
+        *(col(LogLeafRow.body), col(LogLeafRow.salts)),
+    )
+    .join(EventRow, col(LogLeafRow.position) == col(EventRow.position))
+    .order_by(col(LogLeafRow.leaf_index))
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLeaf:
+    """One leaf with what opens the texts beside it: their values in the event, and their salts."""
+
+    index: int
+    event_id: str
+    body: bytes
+    salts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, object] = field(default_factory=dict)
+
+
+async def leaves_of(store: SqlStore, agency_id: str, subject_id: str) -> Sequence[StoredLeaf]:
+    """The events about one thing, as far as they are in the log, in its order."""
+    mine = (col(EventRow.agency_id) == agency_id, col(EventRow.subject_id) == subject_id)
+    async with store.reading() as tx:
+        rows = await tx.tuples(_STORED.where(*mine))
+    return [_leaf(*row) for row in rows]
+
+
+def _leaf(index: int, event_id: str, data: str, body: str, salts: str | None) -> StoredLeaf:
+    opening = json.loads(salts) if salts else {}
+    texts = {name: value for name, value in plain_data(data).items() if name in opening}
+    return StoredLeaf(index=index, event_id=event_id, body=body.encode("ascii"), salts=opening, texts=texts)
+
+
+async def leaves_at(store: SqlStore, indexes: Sequence[int]) -> Sequence[StoredLeaf]:
+    """These leaves, in the log's order."""
+    async with store.reading() as tx:
+        rows = await tx.tuples(_STORED.where(col(LogLeafRow.leaf_index).in_(indexes)))
+    return [_leaf(*row) for row in rows]
+
+
+async def seal_covering(store: SqlStore, index: int, *, stamped: bool = False) -> PublishedSeal | None:
+    """The first seal that covers this leaf; `stamped` asks for the first one with a timestamp."""
+    query = select(LogSealRow).where(col(LogSealRow.tree_size) > index).order_by(col(LogSealRow.number))
+    if stamped:
+        query = query.where(col(LogSealRow.stamped_at).is_not(None))
+    async with store.reading() as tx:
+        row = await tx.first(LogSealRow, query)
+    return seal_of(row) if row else None
+
+
+async def seal_numbered(store: SqlStore, number: int | None = None) -> PublishedSeal:
+    """The seal with that number, or the newest. NotFound when there is none."""
+    query = select(LogSealRow).order_by(col(LogSealRow.number).desc())
+    async with store.reading() as tx:
+        row = await tx.first(
+            LogSealRow, query if number is None else query.where(col(LogSealRow.number) == number)
+        )
+    if row is None:
+        raise NotFound(
+            "the log has no such seal; the first one is made within a minute while the node's workers run"
+        )
+    return seal_of(row)
+
+
+async def seal_published(store: SqlStore) -> PublishedSeal | None:
+    """The newest seal that left the node."""
+    last = select(col(LogRow.published_number)).where(col(LogRow.name) == NAME).scalar_subquery()
+    async with store.reading() as tx:
+        row = await tx.first(LogSealRow, select(LogSealRow).where(col(LogSealRow.number) == last))
+    return seal_of(row) if row else None
+
+
+async def peaks(store: SqlStore, size: int) -> list[bytes]:
+    """The hashes of the tree of the first `size` leaves, to go on from there."""
+    async with store.reading() as tx:
+        return [await _node(tx, each) for each in sealed_log.complete_subtrees(LeafSpan(0, size))]
+
+
+class Prover:
+    """Makes many proofs of one log; what neighbours share is read once."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self._store = store
+        self._known: dict[TreeNode, bytes] = {}
+
+    async def inclusions(self, indexes: Sequence[int], size: int) -> list[tuple[bytes, ...]]:
+        return [await self.hashes(sealed_log.inclusion_spans(index, size)) for index in indexes]
+
+    async def hashes(self, spans: Sequence[LeafSpan]) -> tuple[bytes, ...]:
+        wanted = [sealed_log.complete_subtrees(span) for span in spans]
+        missing = {node for nodes in wanted for node in nodes} - self._known.keys()
+        if len(self._known) > _MOST_KNOWN:
+            missing, self._known = {node for nodes in wanted for node in nodes}, {}
+        if missing:
+            async with self._store.reading() as tx:
+                for node in missing:
+                    self._known[node] = await _node(tx, node)
+        return tuple(sealed_log.joined_root([self._known[node] for node in nodes]) for nodes in wanted)
+
+
+async def _node(tx: Transaction, node: TreeNode) -> bytes:
+    """From the nodes of the nearest level below that is kept."""
+    up = node.level % EVERY_LEVEL
+    first, count, level = node.place << up, 1 << up, node.level - up
+    if level == 0:
+        place = col(LogLeafRow.leaf_index)
+        query = select(col(LogLeafRow.hash)).where(place >= first, place < first + count).order_by(place)
+    else:
+        place = col(LogNodeRow.place)
+        kept = (col(LogNodeRow.level) == level, place >= first, place < first + count)
+        query = select(col(LogNodeRow.hash)).where(*kept).order_by(place)
+    found = [hashed for (hashed,) in await tx.tuples(query)]
+    if len(found) != count:
+        raise NotFound(f"the log does not hold the leaves up to {(node.place + 1 << node.level)}")
+    return sealed_log.tree_root(found)

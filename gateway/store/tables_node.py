@@ -1,0 +1,388 @@
+"""The rows that belong to the node and to no agency's keys: who is hosted and may act, programs' calls, persons and
+what they decide, events with their numbers, the sealed log, the node's memory of itself, revocation, and what
+memory is held by. In: nothing. Out: tables.
+
+Here stands also what names an agency without being under its keys: the one table that says which agency a key
+serves, events, of which those of the node itself have none, and the packets that wait for an answer about a
+certificate."""
+
+from __future__ import annotations
+
+import datetime as dt
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field
+
+from gateway.store.row import Moment, Row
+
+
+class HostedAgencyRow(Row, table=True):
+    __tablename__ = "hosted_agency"
+    __table_args__ = (UniqueConstraint("code", name="uq_hosted_agency_code"),)
+
+    id: str = Field(primary_key=True)
+    code: str
+    body: str = Field(sa_type=Text)
+
+
+class PrincipalRow(Row, table=True):
+    """`owner` is the agency's id, or empty for a principal of the node: an empty text is unique, a NULL is not."""
+
+    __tablename__ = "principal"
+    __table_args__ = (UniqueConstraint("kind", "name", "owner", name="uq_principal_name"),)
+
+    id: str = Field(primary_key=True)
+    kind: str
+    name: str
+    owner: str = ""
+
+
+class ApiKeyRow(Row, table=True):
+    __tablename__ = "api_key"
+    __table_args__ = (
+        UniqueConstraint("secret_hash", name="uq_api_key_secret"),
+        ForeignKeyConstraint(["principal_id"], ["principal.id"], name="fk_api_key_principal"),
+    )
+
+    id: str = Field(primary_key=True)
+    principal_id: str
+    scopes: str
+    secret_hash: str
+    created_at: datetime = Field(sa_type=Moment)
+    expires_at: datetime | None = Field(default=None, sa_type=Moment)
+    revoked_at: datetime | None = Field(default=None, sa_type=Moment)
+    prefix: str = ""
+    used_at: datetime | None = Field(default=None, sa_type=Moment)
+    networks: str = Field(default="[]", sa_type=Text)
+
+
+class ApiKeyAgencyRow(Row, table=True):
+    __tablename__ = "api_key_agency"
+    __table_args__ = (
+        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_api_key_agency_agency"),
+        ForeignKeyConstraint(["key_id"], ["api_key.id"], name="fk_api_key_agency_key"),
+    )
+
+    agency_id: str = Field(primary_key=True)
+    key_id: str = Field(primary_key=True)
+
+
+class ApiCallRow(Row, table=True):
+    """Ids are in order of time."""
+
+    __tablename__ = "api_call"
+    __table_args__ = (
+        ForeignKeyConstraint(["key_id"], ["api_key.id"], name="fk_api_call_key"),
+        Index("ix_api_call_key", "key_id", "id"),
+        Index("ix_api_call_at", "at"),
+    )
+
+    id: str = Field(primary_key=True)
+    key_id: str
+    at: datetime = Field(sa_type=Moment)
+    method: str
+    route: str
+    status: int
+    took_ms: int
+    problem: str = ""
+    address: str = ""
+    request_id: str = ""
+
+
+class PersonRow(Row, table=True):
+    """`folded` is what nobody else may be called: the sign-in name where there is one, else the name without accents and
+    case, for two people who look alike on a screen are one too many."""
+
+    __tablename__ = "person"
+    __table_args__ = (
+        ForeignKeyConstraint(["id"], ["principal.id"], name="fk_person_principal"),
+        UniqueConstraint("folded", name="uq_person_name"),
+        Index("uq_person_login", "login", unique=True),
+        Index("ix_person_code", "code_digest"),
+    )
+
+    id: str = Field(primary_key=True)
+    folded: str
+    name: str
+    roles: str = Field(sa_type=Text)
+    added_by: str
+    added_at: datetime = Field(sa_type=Moment)
+    roles_by: str
+    roles_at: datetime = Field(sa_type=Moment)
+    enrolled_at: datetime | None = Field(default=None, sa_type=Moment)
+    blocked_at: datetime | None = Field(default=None, sa_type=Moment)
+    code_digest: str | None = None
+    code_until: datetime | None = Field(default=None, sa_type=Moment)
+    passphrase_hash: str | None = Field(default=None, sa_type=Text)
+    sealed_totp: str | None = Field(default=None, sa_type=Text)
+    last_step: int = Field(default=0, sa_type=BigInteger)
+    failures: int = 0
+    locked_until: datetime | None = Field(default=None, sa_type=Moment)
+    login: str | None = None
+    title: str | None = None
+    email: str | None = None
+    standing: str | None = None
+    standing_why: str | None = None
+    standing_by: str | None = None
+    standing_at: datetime | None = Field(default=None, sa_type=Moment)
+    password_at: datetime | None = Field(default=None, sa_type=Moment)
+    last_login_at: datetime | None = Field(default=None, sa_type=Moment)
+    warned_at: datetime | None = Field(default=None, sa_type=Moment)
+    must_change: bool | None = None
+
+
+class ProposalRow(Row, table=True):
+    __tablename__ = "proposal"
+    __table_args__ = (
+        ForeignKeyConstraint(["proposed_by"], ["person.id"], name="fk_proposal_person"),
+        Index("ix_proposal_state", "state", "proposed_at", "id"),
+    )
+
+    id: str = Field(primary_key=True)
+    content: str = Field(sa_type=Text)
+    proposed_by: str
+    proposed_at: datetime = Field(sa_type=Moment)
+    expires_at: datetime = Field(sa_type=Moment)
+    reason: str = Field(sa_type=Text)
+    state: str
+    decided_by: str | None = None
+    decided_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class KeyEndRow(Row, table=True):
+    """From `at` on a certificate of ours signs nothing, in every process that shares this database."""
+
+    __tablename__ = "key_end"
+
+    agency_code: str = Field(primary_key=True)
+    fingerprint: str = Field(primary_key=True)
+    key_id: str
+    at: datetime = Field(sa_type=Moment)
+    stolen_since: datetime | None = Field(default=None, sa_type=Moment)
+    by_principal: str
+
+
+class KeyNoticeRow(Row, table=True):
+    """That a certificate's end was told of, so many days before; once by whichever process comes first."""
+
+    __tablename__ = "key_notice"
+
+    fingerprint: str = Field(primary_key=True)
+    days: int = Field(primary_key=True)
+    at: datetime = Field(sa_type=Moment)
+
+
+PEOPLE_TABLES: Final = frozenset({"person", "proposal", "key_end", "key_notice"})
+
+
+_NO_NUMBER = text("node_seq IS NULL")
+
+
+class EventRow(Row, table=True):
+    """`position` only orders rows that are committed; readers know `node_seq` and `agency_seq`. An event of the node
+    itself has an empty `agency_id`, which is why that is no foreign key here."""
+
+    __tablename__ = "event"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("agency_id", "id", name="uq_event_id"),
+        UniqueConstraint("node_seq", name="uq_event_node_seq"),
+        UniqueConstraint("agency_id", "agency_seq", name="uq_event_agency_seq"),
+        Index("ix_event_subject", "agency_id", "subject_id"),
+        Index("ix_event_unnumbered", "position", postgresql_where=_NO_NUMBER, sqlite_where=_NO_NUMBER),
+        {"sqlite_autoincrement": True},  # a position is never given twice, even after the last row is gone
+    )
+
+    position: int | None = Field(
+        default=None,
+        sa_column=Column(
+            BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True
+        ),
+    )
+    agency_id: str
+    id: str
+    kind: str
+    at: datetime = Field(sa_type=Moment)
+    subject_id: str
+    principal_id: str
+    data: str = Field(sa_type=Text)
+    node_seq: int | None = Field(default=None, sa_type=BigInteger)
+    agency_seq: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class EventCounterRow(Row, table=True):
+    """The last number given: one row per agency, and the node's own under the empty id. Locking the node's row is the
+    sequencer's lease: it ends with the transaction, also when the process dies."""
+
+    __tablename__ = "event_counter"
+
+    agency_id: str = Field(primary_key=True)
+    last: int = Field(sa_type=BigInteger)
+
+
+_STAMPED = text("stamped_at IS NOT NULL")
+
+
+def _numbered() -> Any:  # Any: Field() gives whatever type the annotation beside it names
+    """A key that we count ourselves."""
+    return Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+
+
+class LogRow(Row, table=True):
+    """Where a log stands. Locking its one row is the sealer's lease. `peaks` are the hashes of the tree's complete
+    subtrees, left to right, in hexadecimal digits; `last_seq` is the number of the last event in it."""
+
+    __tablename__ = "log"
+
+    name: str = Field(primary_key=True)
+    log_id: str
+    size: int = Field(sa_type=BigInteger)
+    last_seq: int = Field(sa_type=BigInteger)
+    peaks: str = Field(sa_type=Text)
+    published_number: int | None = Field(default=None, sa_type=BigInteger)
+    published_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class LogLeafRow(Row, table=True):
+    """One leaf: its bytes as they were written once, their leaf hash, and the salts of the texts that stand outside (JSON),
+    which go when the texts go."""
+
+    __tablename__ = "log_leaf"
+    __table_args__ = (UniqueConstraint("position", name="uq_log_leaf_position"),)
+
+    leaf_index: int = _numbered()
+    position: int = Field(sa_type=BigInteger)
+    hash: bytes
+    body: str = Field(sa_type=Text)
+    salts: str | None = Field(default=None, sa_type=Text)
+
+
+class LogNodeRow(Row, table=True):
+    """The hash of one complete subtree. Every eighth level is kept: a proof then reads some hundred hashes however long
+    the log is."""
+
+    __tablename__ = "log_node"
+
+    level: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    place: int = _numbered()
+    hash: bytes
+
+
+class LogSealRow(Row, table=True):
+    """`body` is the signed seal as text; columns beside it are for asking."""
+
+    __tablename__ = "log_seal"
+    __table_args__: ClassVar[Any] = (
+        Index("ix_log_seal_size", "tree_size"),
+        Index("ix_log_seal_stamped", "number", postgresql_where=_STAMPED, sqlite_where=_STAMPED),
+    )
+
+    number: int = _numbered()
+    tree_size: int = Field(sa_type=BigInteger)
+    at: datetime = Field(sa_type=Moment)
+    body: str = Field(sa_type=Text)
+    stamp: bytes | None = None
+    stamped_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class QueueSampleRow(Row, table=True):
+    __tablename__ = "queue_sample"
+
+    at: dt.datetime = Field(sa_type=Moment, primary_key=True)
+    queue: str = Field(primary_key=True)
+    depth: int
+    oldest_s: int | None = None
+
+
+class JobDayRow(Row, table=True):
+    __tablename__ = "job_day"
+
+    job: str = Field(primary_key=True)
+    day: dt.date = Field(primary_key=True)
+    beats: int
+    failures: int
+    gap_s: int
+    last_at: dt.datetime | None = Field(default=None, sa_type=Moment)
+    failed_at: dt.datetime | None = Field(default=None, sa_type=Moment)
+    code: str = ""
+
+
+class QuestionRow(Row, table=True):
+    """`about` is a serial number in hex, or the address of a list."""
+
+    __tablename__ = "revocation_question"
+    __table_args__ = (Index("ix_revocation_question_due", "due_at"),)
+
+    source: str = Field(primary_key=True)
+    issuer: str = Field(primary_key=True)
+    about: str = Field(primary_key=True)
+    first_at: datetime = Field(sa_type=Moment)
+    due_at: datetime = Field(sa_type=Moment)
+    answered_at: datetime | None = Field(default=None, sa_type=Moment)
+    failures: int = 0
+    error: str | None = Field(default=None, sa_type=Text)
+
+
+class AnswerRow(Row, table=True):
+    """The same bytes again are the same row. `used` marks what a verdict rests on."""
+
+    __tablename__ = "revocation_answer"
+    __table_args__ = (
+        Index("ix_revocation_answer_made", "source", "issuer", "about", "made_at"),
+        Index("ix_revocation_answer_fetched", "fetched_at"),
+        Index("ix_revocation_answer_digest", "digest"),
+    )
+
+    source: str = Field(primary_key=True)
+    issuer: str = Field(primary_key=True)
+    about: str = Field(primary_key=True)
+    digest: str = Field(primary_key=True)
+    origin: str
+    fetched_at: datetime = Field(sa_type=Moment)
+    made_at: datetime = Field(sa_type=Moment)
+    ends_at: datetime | None = Field(default=None, sa_type=Moment)
+    revokes: bool = False
+    used: bool = False
+    body: bytes = Field(sa_type=LargeBinary)
+
+
+class PendingRow(Row, table=True):
+    """A packet whose certificate nobody could vouch for (K4)."""
+
+    __tablename__ = "revocation_pending"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["agency_id", "inbox_id"], ["inbox.agency_id", "inbox.id"], name="fk_revocation_pending_inbox"
+        ),
+    )
+
+    agency_id: str = Field(primary_key=True)
+    inbox_id: str = Field(primary_key=True)
+    certificate: bytes = Field(sa_type=LargeBinary)
+    arrived_at: datetime = Field(sa_type=Moment)
+
+
+REVOCATION_NODE_TABLES = frozenset({"revocation_question", "revocation_answer"})
+
+
+class MemoryVersionRow(Row, table=True):
+    """A subject that nothing ever changed has no row yet."""
+
+    __tablename__ = "memory_version"
+
+    subject: str = Field(primary_key=True)
+    token: str
+
+
+MEMORY_TABLES = frozenset({"memory_version"})

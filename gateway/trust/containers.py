@@ -1,0 +1,470 @@
+"""Looks into files that hold others: ZIP, office documents made of ZIP members, RTF, and compound files (OLE) of old
+office documents. In: a seekable stream. Out: members and pieces of their content, which kind of document it is,
+whether it asks for a password, and what it would run, embed or fetch from elsewhere when it is opened (threat 64), as
+`active.` words of the labels; or `BadArchive` with one word of their `why.` table. A ZIP is walked without unpacking
+it to disk and without believing it (threats 57 to 60): bounded in members and memory, and not by the Python library's
+reader, because that trusts the directory's counts and sizes. Parts are searched as text, not parsed: a hostile part
+has nothing to break."""
+
+from __future__ import annotations
+
+import re
+import struct
+import unicodedata
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from html import unescape
+from typing import BinaryIO
+
+from gateway.domain.text import nfc
+
+_END = struct.Struct("<4s4H2IH")
+_CENTRAL = struct.Struct("<4s6H3I5H2I")
+_LOCAL = struct.Struct("<4s5H3I2H")
+_FIELD = struct.Struct("<2H")
+_UNICODE_PATH = 0x7075
+_LONGEST_DESCRIPTOR = 24  # behind the data: a signature, the sum, two sizes of 8 bytes
+_MOST_COMMENT = 65535
+_EMPTY_DEFLATED = 2  # nothing, compressed
+_PIECE = 65536
+_STORED, _DEFLATED = 0, 8
+_NEWEST = 63  # version 6.3 of the format: what asks for more, other readers refuse
+_DRIVE = re.compile(r"^[A-Za-z]:")
+_LINK = 0o120000
+
+
+class BadArchive(Exception):
+    """Why the archive is not accepted: the last part of a `why.` label."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One member as the directory tells it, after its local header agreed. `start` is where its data begins."""
+
+    name: str
+    method: int
+    crc: int
+    packed: int
+    size: int
+    offset: int
+    start: int
+    encrypted: bool
+    is_folder: bool
+    is_streamed: bool = False
+
+
+def entries(stream: BinaryIO, size: int, most: int) -> list[Entry]:
+    """Every entry, checked: names, links, doubles, local headers, order without overlap. `BadArchive` otherwise."""
+    count, start, length = _directory(stream, size)
+    if count > most:
+        raise BadArchive("too-many-members")
+    stream.seek(start)
+    raw = stream.read(min(length, (most + 1) * 1024))
+    found = list(_central(raw, count))
+    if len(found) != count or len(raw) != length:
+        raise BadArchive("member-header")
+    _refuse_doubles(found)
+    checked = [_checked(stream, entry) for entry in found]
+    _refuse_overlap(checked, start)
+    return checked
+
+
+def entry_content(stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
+    """The member's bytes in pieces of at most 64 KiB; `BadArchive` when they are not what the directory says."""
+    crc = seen = 0
+    for piece in _inflate(stream, entry):
+        seen += len(piece)
+        crc = zlib.crc32(piece, crc)
+        if seen > entry.size:
+            raise BadArchive("member-header")
+        yield piece
+    if (seen, crc) != (entry.size, entry.crc):
+        raise BadArchive("member-header")
+
+
+def has_directory_at_end(stream: BinaryIO, size: int) -> bool:
+    """Whether the file, whatever else it is, also opens as a ZIP (threat 63)."""
+    return _end_record(stream, size)[0] >= 0
+
+
+def _end_record(stream: BinaryIO, size: int) -> tuple[int, bytes]:
+    """Position and bytes of the end record whose comment ends exactly with the file; -1 when there is none."""
+    tail_from = max(0, size - _END.size - _MOST_COMMENT)
+    stream.seek(tail_from)
+    tail = stream.read(_END.size + _MOST_COMMENT)
+    at = tail.rfind(b"PK\x05\x06")
+    while at >= 0:
+        if at + _END.size <= len(tail):
+            comment = struct.unpack_from("<H", tail, at + 20)[0]
+            if tail_from + at + _END.size + comment == size:
+                return tail_from + at, tail[at : at + _END.size]
+        at = tail.rfind(b"PK\x05\x06", 0, at)
+    return -1, tail
+
+
+def _directory(stream: BinaryIO, size: int) -> tuple[int, int, int]:
+    """How many entries, and where the central directory lies: directly before the end record, where it says."""
+    at, record = _end_record(stream, size)
+    if at < 0:
+        raise BadArchive("junk-after" if b"PK\x05\x06" in record else "truncated")
+    _, disk, first_disk, here, total, length, start, _ = _END.unpack(record)
+    if disk or first_disk or here != total:
+        raise BadArchive("member-header")
+    if 0xFFFFFFFF in (length, start) or total == 0xFFFF:
+        # ZIP64 is for more than 4 GiB or 65 534 members; both are past our limits
+        raise BadArchive("too-many-members")
+    if start + length != at:
+        raise BadArchive("junk-before" if start + length < at else "member-header")
+    return total, start, length
+
+
+def _central(raw: bytes, count: int) -> Iterator[Entry]:
+    at = 0
+    for _ in range(count):
+        if at + _CENTRAL.size > len(raw) or raw[at : at + 4] != b"PK\x01\x02":
+            return
+        row = _CENTRAL.unpack_from(raw, at)
+        if row[2] & 0xFF > _NEWEST:
+            raise BadArchive("member-method")
+        flags, method, crc, packed, size = row[3], row[4], row[7], row[8], row[9]
+        name_length, extra_length, comment_length = row[10], row[11], row[12]
+        outer, offset = row[15], row[16]
+        name_end = at + _CENTRAL.size + name_length
+        if name_end + extra_length > len(raw):
+            return
+        name = _name(raw[at + _CENTRAL.size : name_end], raw[name_end : name_end + extra_length])
+        if (outer >> 16) & 0o170000 == _LINK:
+            raise BadArchive("member-link")
+        yield Entry(
+            name=name,
+            method=method,
+            crc=crc,
+            packed=packed,
+            size=size,
+            offset=offset,
+            start=0,
+            encrypted=bool(flags & 0x41),
+            is_folder=name.endswith("/"),
+        )
+        at += _CENTRAL.size + name_length + extra_length + comment_length
+    if at != len(raw):
+        raise BadArchive("member-header")  # what follows the last one counted is an entry to others
+
+
+def _name(raw: bytes, extra: bytes) -> str:
+    """The member's name: the one that a program which knows Unicode takes from the extra field, else the bytes as UTF-8,
+    else in the old code page. It must stay below the archive's own folder."""
+    try:
+        text = (_unicode_name(raw, extra) or raw).decode("utf-8")
+    except UnicodeDecodeError:
+        text = raw.decode("cp437")
+    name = text.replace("\\", "/")
+    is_odd = any(unicodedata.category(char) == "Cc" for char in name)
+    if is_odd or not name or name.startswith("/") or _DRIVE.match(name) or ".." in name.split("/"):
+        raise BadArchive("member-name")
+    return name
+
+
+def _unicode_name(raw: bytes, extra: bytes) -> bytes:
+    """What the field 0x7075 says, where it is about this name."""
+    while len(extra) >= _FIELD.size:
+        kind, size = _FIELD.unpack_from(extra)
+        field, extra = extra[_FIELD.size : _FIELD.size + size], extra[_FIELD.size + size :]
+        if kind == _UNICODE_PATH and field[1:5] == struct.pack("<I", zlib.crc32(raw)):
+            return field[5:]
+    return b""
+
+
+def _refuse_doubles(found: list[Entry]) -> None:
+    names = {nfc(entry.name).casefold().rstrip("/") for entry in found}
+    if len(names) != len(found):
+        raise BadArchive("member-twice")
+
+
+def _checked(stream: BinaryIO, entry: Entry) -> Entry:
+    """The entry with its data's place, once its local header says the same (sizes may come after the data)."""
+    stream.seek(entry.offset)
+    raw = stream.read(_LOCAL.size)
+    if len(raw) < _LOCAL.size or raw[:4] != b"PK\x03\x04":
+        raise BadArchive("member-header")
+    _, _, flags, method, _, _, crc, packed, size, name_length, extra_length = _LOCAL.unpack(raw)
+    same = (
+        method == entry.method
+        and bool(flags & 0x41) == entry.encrypted
+        and _name(stream.read(name_length), stream.read(extra_length)) == entry.name
+    )
+    told = (crc, packed, size) == (entry.crc, entry.packed, entry.size)
+    has_descriptor = bool(flags & 0x8) and not crc and {packed, size} <= {0, 0xFFFFFFFF}
+    if not same or not (told or has_descriptor):
+        raise BadArchive("member-header")
+    if entry.is_folder and (entry.size or entry.packed > _EMPTY_DEFLATED):
+        raise BadArchive("member-header")
+    if method not in (_STORED, _DEFLATED) and not entry.encrypted:
+        raise BadArchive("member-method")
+    return Entry(
+        name=entry.name,
+        method=method,
+        crc=entry.crc,
+        packed=entry.packed,
+        size=entry.size,
+        offset=entry.offset,
+        start=entry.offset + _LOCAL.size + name_length + extra_length,
+        encrypted=entry.encrypted,
+        is_folder=entry.is_folder,
+        is_streamed=bool(flags & 0x8),
+    )
+
+
+def _refuse_overlap(checked: list[Entry], directory: int) -> None:
+    """Members share no byte, none reaches the directory, nothing stands before the first, and nothing between them that
+    a program which reads from the front would take for a member."""
+    ordered = sorted(checked, key=lambda entry: entry.offset)
+    if (ordered[0].offset if ordered else directory) != 0:
+        raise BadArchive("junk-before")
+    if not ordered:
+        return
+    for entry, follows in zip(ordered, [*(each.offset for each in ordered[1:]), directory], strict=True):
+        gap = follows - entry.start - entry.packed
+        if gap < 0:
+            raise BadArchive("member-overlap")
+        if gap > (_LONGEST_DESCRIPTOR if entry.is_streamed else 0):
+            raise BadArchive("member-header")
+
+
+def _inflate(stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
+    left, at = entry.packed, entry.start
+    inflater = zlib.decompressobj(-15) if entry.method == _DEFLATED else None
+    while left:
+        stream.seek(at)
+        packed = stream.read(min(left, _PIECE))
+        if not packed:
+            raise BadArchive("truncated")
+        left, at = left - len(packed), at + len(packed)
+        if inflater is None:
+            yield packed
+            continue
+        yield from _pieces(inflater, packed)
+    if inflater is not None and not inflater.eof:
+        raise BadArchive("truncated")
+
+
+def _pieces(inflater: zlib._Decompress, packed: bytes) -> Iterator[bytes]:
+    try:
+        while packed and not inflater.eof:
+            yield inflater.decompress(packed, _PIECE)
+            packed = inflater.unconsumed_tail
+    except zlib.error as error:
+        raise BadArchive("unreadable") from error
+    if inflater.unused_data:
+        raise BadArchive("member-header")
+
+
+WITH_MACROS = {"docx": "docm", "xlsx": "xlsm", "pptx": "pptm"}
+_FOLDERS = (("word/", "docx"), ("xl/", "xlsx"), ("ppt/", "pptx"))
+_ODF = {
+    b"application/vnd.oasis.opendocument.text": "odt",
+    b"application/vnd.oasis.opendocument.spreadsheet": "ods",
+    b"application/vnd.oasis.opendocument.presentation": "odp",
+}
+_OFFICE_KINDS = frozenset({*WITH_MACROS, *_ODF.values()})
+_MACRO_PARTS = ("/activex/", "/macrosheets/", "/dialogsheets/")
+# Parts that say how the others belong together; more than this is no honest one.
+_LONGEST_PART = 4 * 1024 * 1024
+_RELATION = re.compile(r"([^\s:]+:)?relationship\s")
+_EMBEDDED_RELATION = re.compile(r"relationships/(oleobject|package)[\"']")
+_FETCHED = re.compile(r"/(attachedtemplate|oleobject|frame|subdocument|externallink\w*|image)\b")
+_FAR = re.compile(r"targetmode\s*=\s*[\"']external")
+# A picture from elsewhere only tells that it was looked at; the other kinds bring code.
+_HARMLESS = "image"
+_RTF_FETCHES = (b"\\objupdate", b"\\objautlink", b"\\objlink", b"\\template")
+
+
+def kind_of(stream: BinaryIO, rows: list[Entry]) -> str:
+    """What the members make: an office document, a program, or a plain archive."""
+    names = {row.name for row in rows}
+    if "[Content_Types].xml" in names:
+        return next(
+            (kind for folder, kind in _FOLDERS if any(name.startswith(folder) for name in names)), "ooxml"
+        )
+    first = rows[0] if rows else None
+    if first is not None and first.name == "mimetype" and not first.encrypted and first.size < 200:
+        told = b"".join(entry_content(stream, first)).strip()
+        return _ODF.get(told, "epub" if told == b"application/epub+zip" else "zip")
+    if "META-INF/MANIFEST.MF" in names and any(name.endswith((".class", ".dex")) for name in names):
+        return "jar"
+    return "zip"
+
+
+def active_by_name(names: Iterable[str], kind: str) -> Iterator[str]:
+    """Macros and embedded objects, by the members that carry them."""
+    if kind not in _OFFICE_KINDS:
+        return
+    for name in names:
+        low = name.casefold()
+        if low.endswith("vbaproject.bin") or low.startswith(("basic/", "scripts/")):
+            yield "macro"
+        if any(part in low for part in _MACRO_PARTS):
+            yield "macro"
+        if "/embeddings/" in low:
+            yield "embedded-file"
+
+
+class OfficePart:
+    """One member's text, kept while it flows by, where that member tells how others belong to the document."""
+
+    def __init__(self, row: Entry, kind: str) -> None:
+        low = row.name.casefold()
+        tells = low.endswith(".rels") or low == "[content_types].xml"
+        self._held = bytearray() if tells and kind in WITH_MACROS else None
+
+    def feed(self, piece: bytes) -> None:
+        """BadArchive for a part of which the end would not be looked at."""
+        if self._held is not None:
+            self._held += piece
+            if len(self._held) > _LONGEST_PART:
+                raise BadArchive("too-long-to-read")
+
+    def active(self) -> Iterator[str]:
+        """A macro part can have any name, but not another type; a far target can have any name at all."""
+        if self._held is None:
+            return
+        text = _part_text(bytes(self._held))
+        whole = unescape(text).casefold()
+        if "vbaproject" in whole or "ms-office.activex" in whole:
+            yield "macro"
+        # Between the quotes of an attribute anything may stand but this one letter.
+        for element in text.split("<"):
+            relation = unescape(element).casefold()
+            if _RELATION.match(relation) is None:
+                continue
+            found, is_far = _FETCHED.search(relation), _FAR.search(relation)
+            if is_far and found is not None and found[1] != _HARMLESS:
+                yield "remote-content"
+            if not is_far and _EMBEDDED_RELATION.search(relation):
+                yield "embedded-file"
+
+
+def _part_text(raw: bytes) -> str:
+    """In either of the encodings that such a part may have."""
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return raw.decode("utf-16", "replace")
+    if b"\0" in raw[:2]:
+        return raw.decode("utf-16-be" if raw[:1] == b"\0" else "utf-16-le", "replace")
+    return raw.decode("utf-8", "replace")
+
+
+def active_in_rtf(stream: BinaryIO) -> Iterator[str]:
+    """Objects that lie in an RTF, and those that it fetches or renews by itself."""
+    found: set[str] = set()
+    for window in _windows(stream):
+        if b"\\objdata" in window:
+            found.add("embedded-file")
+        if any(word in window for word in _RTF_FETCHES):
+            found.add("remote-content")
+    yield from sorted(found)
+
+
+def _windows(stream: BinaryIO) -> Iterator[bytes]:
+    """The stream in pieces, each with the end of the one before it."""
+    stream.seek(0)
+    carried = b""
+    while piece := stream.read(256 * 1024):
+        yield carried + piece
+        carried = piece[-32:]
+
+
+_END_OF_CHAIN = 0xFFFFFFFA
+_MOST_SECTORS = 256
+_OLE_HEADER = 512
+_OLE_KINDS = (("worddocument", "doc"), ("workbook", "xls"), ("book", "xls"), ("powerpoint document", "ppt"))
+_OLE_MACROS = frozenset({"macros", "_vba_project_cur", "vba", "_vba_project"})
+_OLE_EMBEDDED = frozenset({"objectpool", "\x01ole10native", "equation native"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OleFacts:
+    """`kind` is `ole` where it is none of ours, and `ooxml` for a new document behind a password."""
+
+    kind: str
+    encrypted: bool = False
+    broken: str | None = None
+    active: frozenset[str] = frozenset()
+
+
+class _TooLongError(Exception):
+    """The directory is longer than that of any document."""
+
+
+def look_into_ole(stream: BinaryIO) -> OleFacts:
+    """Never raises for bad content."""
+    try:
+        names = frozenset(_ole_names(stream))
+    except _TooLongError:
+        return OleFacts(kind="ole", broken="too-long-to-read")
+    encrypted = "encryptedpackage" in names
+    kind = next((kind for name, kind in _OLE_KINDS if name in names), "ooxml" if encrypted else "ole")
+    active = {"macro"} if names & _OLE_MACROS else set()
+    if names & _OLE_EMBEDDED:
+        active.add("embedded-file")
+    return OleFacts(kind=kind, encrypted=encrypted, active=frozenset(active))
+
+
+def _ole_names(stream: BinaryIO) -> Iterator[str]:
+    """The names of the directory's entries, along the chain of its sectors to its end."""
+    stream.seek(0)
+    header = stream.read(_OLE_HEADER)
+    if len(header) < _OLE_HEADER:
+        return
+    shift = struct.unpack_from("<H", header, 30)[0]
+    sector = struct.unpack_from("<I", header, 48)[0]
+    if shift not in (9, 12):
+        return
+    table = _sector_table(stream, header, shift)
+    for _ in range(_MOST_SECTORS):
+        if sector >= _END_OF_CHAIN:
+            return
+        yield from _entry_names(_sector(stream, sector, shift))
+        sector = _next_sector(stream, table, sector, shift)
+    raise _TooLongError
+
+
+def _sector_table(stream: BinaryIO, header: bytes, shift: int) -> list[int]:
+    """Where the allocation table lies: the first 109 of its sectors stand in the header, the others in a chain."""
+    found = list(struct.unpack_from("<109I", header, 76))
+    sector = struct.unpack_from("<I", header, 68)[0]
+    for _ in range(_MOST_SECTORS):
+        if sector >= _END_OF_CHAIN:
+            break
+        raw = _sector(stream, sector, shift)
+        if len(raw) < 1 << shift:
+            break
+        *rows, sector = struct.unpack(f"<{len(raw) // 4}I", raw)
+        found += rows
+    return found
+
+
+def _sector(stream: BinaryIO, sector: int, shift: int) -> bytes:
+    stream.seek((sector + 1) << shift)
+    return stream.read(1 << shift)
+
+
+def _entry_names(sector: bytes) -> Iterator[str]:
+    for start in range(0, len(sector) - 127, 128):
+        length = struct.unpack_from("<H", sector, start + 64)[0]
+        if 2 < length <= 64:
+            yield sector[start : start + length - 2].decode("utf-16-le", "replace").casefold()
+
+
+def _next_sector(stream: BinaryIO, table: list[int], sector: int, shift: int) -> int:
+    per_sector = (1 << shift) // 4
+    row = sector // per_sector
+    if row >= len(table) or table[row] >= _END_OF_CHAIN:
+        return _END_OF_CHAIN
+    stream.seek(((table[row] + 1) << shift) + (sector % per_sector) * 4)
+    raw = stream.read(4)
+    return int(struct.unpack("<I", raw)[0]) if len(raw) == 4 else _END_OF_CHAIN

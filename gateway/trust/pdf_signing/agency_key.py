@@ -1,0 +1,360 @@
+"""The agency's own key, with which a person signs PDFs: opened on a token over PKCS#11 or from a PKCS#12 file; and what
+its certificate says of it. In: which key, a PIN
+or passphrase asked of a person. Out: an opened `AgencyKey` with its `KeyFacts`; closing it logs out or forgets it.
+The PIN is tried once for each asking: a token locks itself after a few wrong ones. A file is for trying out: a key
+that lies in one can be copied, one on a token cannot."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pkcs11
+from asn1crypto.algos import DigestInfo
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256, Hash
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, pkcs12
+from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, PKCS11Error, Session, Token, TokenFlag
+from pkcs11.util.ec import encode_ecdsa_signature
+
+from gateway.domain.pdf import KeyFacts
+from gateway.errors import Clash, Denied, GatewayError, Misconfigured, NotFound
+from gateway.trust.chain import usage_holds
+from gateway.trust.pdf_signing import AskPin
+
+_LEAST_RSA = 2048
+_LEAST_EC = 256
+
+
+def facts_of(certificate: x509.Certificate) -> KeyFacts:
+    """The facts; `signs` is False for a use, a kind or a size of key that no receiver would take."""
+    der = certificate.public_bytes(Encoding.DER)
+    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return KeyFacts(
+        certificate_der=der,
+        fingerprint=hashlib.sha256(der).hexdigest(),
+        key_id=hashlib.sha256(spki).hexdigest()[:16],
+        subject=certificate.subject.rfc4514_string(),
+        serial=f"{certificate.serial_number:x}",
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        signs=usage_holds(certificate) and _is_strong(certificate),
+    )
+
+
+def _is_strong(certificate: x509.Certificate) -> bool:
+    key = certificate.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        return key.key_size >= _LEAST_RSA
+    return isinstance(key, ec.EllipticCurvePublicKey) and key.key_size >= _LEAST_EC
+
+
+MOST_TOKEN_OBJECTS = 200
+_LOCKED_BY = (pkcs11.PinLocked,)
+_WRONG_PIN = (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenChoice:
+    """Which key is meant. Without a label it is the only token there is; `key` is a label, or an id in hexadecimal."""
+
+    module: Path
+    label: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pair:
+    """A private key and its certificate, which stand on the token under one id."""
+
+    label: str
+    key_id: bytes
+    handle: Any  # Any: the library makes the classes of objects while it runs
+    certificate: x509.Certificate
+
+
+class TokenKey:
+    """An `AgencyKey` on a token. The private half never leaves it."""
+
+    def __init__(self, pair: _Pair, chain: Sequence[bytes], opened_at: datetime) -> None:
+        self._pair = pair
+        self._facts = facts_of(pair.certificate)
+        self._chain = tuple(chain)
+        self._opened_at = opened_at
+        self._turn = threading.Lock()  # a session does one thing at a time
+
+    @property
+    def facts(self) -> KeyFacts:
+        return self._facts
+
+    @property
+    def chain_der(self) -> Sequence[bytes]:
+        return self._chain
+
+    @property
+    def opened_at(self) -> datetime:
+        return self._opened_at
+
+    def sign(self, data: bytes) -> bytes:
+        digest = _sha256(data)
+        try:
+            with self._turn:
+                if self._pair.handle.key_type == KeyType.RSA:
+                    return bytes(self._pair.handle.sign(_digest_info(digest), mechanism=Mechanism.RSA_PKCS))
+                raw = self._pair.handle.sign(digest, mechanism=Mechanism.ECDSA)
+                return bytes(encode_ecdsa_signature(raw))
+        except PKCS11Error as why:
+            raise Clash(
+                f"the token did not sign ({type(why).__name__})",
+                code="TOKEN-FAILED",
+                hint="put the token in again, then sign once more",
+            ) from why
+
+
+@contextmanager
+def open_token(choice: TokenChoice, ask: AskPin, at: datetime) -> Iterator[TokenKey]:
+    """The key on the token. The PIN is asked for after the token was found, and never for one that is locked."""
+    token = _find_token(choice)
+    session = _log_in(token, ask)
+    try:
+        yield _key_on_token(session, token, choice, at)
+    finally:
+        _log_out(session)
+
+
+def _find_token(choice: TokenChoice) -> Token:
+    found = _tokens(choice.module)
+    if not found:
+        raise NotFound(
+            "there is no token", code="TOKEN-ABSENT", hint="put the token in, and see that its driver runs"
+        )
+    wanted = [each for each in found if not choice.label or each.label == choice.label]
+    labels = ", ".join(sorted(repr(each.label) for each in found))
+    if not wanted:
+        raise NotFound(
+            f"there is no token {choice.label!r}; there is {labels}",
+            code="TOKEN-ABSENT",
+            hint="name one of them with --token",
+        )
+    if len(wanted) > 1:
+        raise Clash(
+            f"there are {len(wanted)} tokens that could be meant: {labels}",
+            code="TOKEN-WHICH",
+            hint="take the others out, or name one with --token",
+        )
+    if wanted[0].flags & TokenFlag.USER_PIN_LOCKED:
+        raise _locked(wanted[0])
+    return wanted[0]
+
+
+def _tokens(module: Path) -> list[Token]:
+    try:
+        library = pkcs11.lib(str(module))
+        slots = library.get_slots(token_present=True)
+        tokens = [slot.get_token() for slot in slots[:MOST_TOKEN_OBJECTS]]
+    except (PKCS11Error, RuntimeError, OSError) as why:
+        raise Misconfigured(
+            f"the PKCS#11 module {module} cannot be used ({type(why).__name__})",
+            hint="sign.module names the library that came with the token",
+        ) from why
+    return [each for each in tokens if each.flags & TokenFlag.TOKEN_INITIALIZED]
+
+
+def _log_in(token: Token, ask: AskPin) -> Session:
+    try:
+        return token.open(user_pin=ask(token.label).reveal())
+    except _LOCKED_BY:
+        raise _locked(token) from None
+    except _WRONG_PIN:
+        raise Denied(
+            f"the token {token.label!r} does not take this PIN{_last_try_warning(token)}",
+            code="TOKEN-PIN",
+            hint="a token locks itself after a few wrong PINs: be sure before you try again",
+        ) from None
+    except PKCS11Error as why:
+        raise Clash(
+            f"the token {token.label!r} cannot be opened ({type(why).__name__})", code="TOKEN-FAILED"
+        ) from None
+
+
+def _last_try_warning(token: Token) -> str:
+    try:
+        flags = token.slot.get_token().flags
+    except PKCS11Error:
+        return ""
+    return "; one more wrong PIN locks it" if flags & TokenFlag.USER_PIN_FINAL_TRY else ""
+
+
+def _locked(token: Token) -> GatewayError:
+    return Denied(
+        f"the token {token.label!r} is locked by wrong PINs",
+        code="TOKEN-LOCKED",
+        hint="its issuer unlocks it; no PIN was tried now",
+    )
+
+
+def _log_out(session: Session) -> None:
+    try:
+        session.close()
+    except PKCS11Error:  # the token was pulled out: what had to be closed is gone
+        return
+
+
+def _key_on_token(session: Session, token: Token, choice: TokenChoice, at: datetime) -> TokenKey:
+    try:
+        certificates = _certificates(session)
+        pairs = list(_pairs(session, certificates, token.label))
+    except PKCS11Error as why:
+        raise Clash(
+            f"the token {token.label!r} cannot be read ({type(why).__name__})", code="TOKEN-FAILED"
+        ) from why
+    wanted = [each for each in pairs if choice.key in ("", each.label, each.key_id.hex())]
+    names = ", ".join(sorted(f"{each.label!r} ({each.key_id.hex()})" for each in pairs))
+    if not wanted:
+        raise NotFound(
+            f"the token {token.label!r} has no key {choice.key!r}; it has {names}", code="TOKEN-NO-KEY"
+        )
+    if len(wanted) > 1:
+        raise Clash(
+            f"the token {token.label!r} has several keys: {names}",
+            code="TOKEN-WHICH",
+            hint="name one of them with --key",
+        )
+    chain = [der for key_id, der in certificates if key_id != wanted[0].key_id]
+    return TokenKey(wanted[0], chain, at)
+
+
+def _certificates(session: Session) -> list[tuple[bytes, bytes]]:
+    found = session.get_objects({Attribute.CLASS: ObjectClass.CERTIFICATE})
+    return [(bytes(each[Attribute.ID]), bytes(each[Attribute.VALUE])) for each in _few(found)]
+
+
+def _pairs(session: Session, certificates: Sequence[tuple[bytes, bytes]], label: str) -> Iterator[_Pair]:
+    by_id = dict(certificates)
+    keys = _few(session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.SIGN: True}))
+    if not keys:
+        raise NotFound(f"the token {label!r} has no key to sign with", code="TOKEN-NO-KEY")
+    alone = []
+    for each in keys:
+        key_id = bytes(each[Attribute.ID])
+        if key_id in by_id:
+            certificate = _certificate(by_id[key_id], label)
+            yield _Pair(label=str(each[Attribute.LABEL]), key_id=key_id, handle=each, certificate=certificate)
+        else:
+            alone.append(repr(each[Attribute.LABEL]))
+    if len(alone) == len(keys):
+        raise NotFound(
+            f"no key on the token {label!r} has a certificate beside it: {', '.join(sorted(alone))}",
+            code="TOKEN-NO-CERTIFICATE",
+            hint="have the issuer put the certificate on the token, under the id of its key",
+        )
+
+
+def _certificate(der: bytes, label: str) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(der)
+    except (ValueError, x509.InvalidVersion) as why:
+        raise Clash(
+            f"a certificate on the token {label!r} cannot be read", code="TOKEN-NO-CERTIFICATE"
+        ) from why
+
+
+def _few(objects: Iterator[Any]) -> list[Any]:
+    """All of them, read to the end, because a search that is left open blocks the next one."""
+    found = list(objects)
+    return found[:MOST_TOKEN_OBJECTS]
+
+
+def _sha256(data: bytes) -> bytes:
+    whole = Hash(SHA256())
+    whole.update(data)
+    return whole.finalize()
+
+
+def _digest_info(digest: bytes) -> bytes:
+    """The digest with the name of its algorithm, as PKCS#1 v1.5 signs it."""
+    return bytes(DigestInfo({"digest_algorithm": {"algorithm": "sha256"}, "digest": digest}).dump())
+
+
+LARGEST_KEY_FILE = 1024 * 1024
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+
+class HeldKey:
+    """An `AgencyKey` whose private half is in this process: from a PKCS#12 file, or made for a demonstration."""
+
+    def __init__(
+        self,
+        key: PrivateKey,
+        certificate: x509.Certificate,
+        chain: Sequence[x509.Certificate],
+        opened_at: datetime,
+    ) -> None:
+        self._key: PrivateKey | None = key
+        self._facts = facts_of(certificate)
+        self._chain = tuple(each.public_bytes(Encoding.DER) for each in chain)
+        self._opened_at = opened_at
+
+    @property
+    def facts(self) -> KeyFacts:
+        return self._facts
+
+    @property
+    def chain_der(self) -> Sequence[bytes]:
+        return self._chain
+
+    @property
+    def opened_at(self) -> datetime:
+        return self._opened_at
+
+    def sign(self, data: bytes) -> bytes:
+        if self._key is None:
+            raise Clash("the key was closed", code="TOKEN-FAILED", hint="open it again")
+        if isinstance(self._key, rsa.RSAPrivateKey):
+            return self._key.sign(data, padding.PKCS1v15(), SHA256())
+        return self._key.sign(data, ec.ECDSA(SHA256()))
+
+    def close(self) -> None:
+        self._key = None
+
+
+@contextmanager
+def open_key_file(path: Path, ask: AskPin, at: datetime) -> Iterator[HeldKey]:
+    """The key in the file. Denied when the passphrase is another one, Clash when the file holds no key to sign with."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_KEY_FILE + 1)
+    except OSError as why:
+        raise NotFound(f"the key file {path} cannot be read: {why.strerror}") from why
+    if len(content) > LARGEST_KEY_FILE:
+        raise Clash(f"{path} is too large for a key file", code="TOKEN-NO-KEY")
+    held = _read_key_file(content, path, ask, at)
+    try:
+        yield held
+    finally:
+        held.close()
+
+
+def _read_key_file(content: bytes, path: Path, ask: AskPin, at: datetime) -> HeldKey:
+    try:
+        key, certificate, others = pkcs12.load_key_and_certificates(
+            content, ask(path.name).reveal().encode("utf-8")
+        )
+    except ValueError:
+        # The library's own words may quote what it was given; they end here.
+        raise Denied(
+            f"{path} does not open: another passphrase, or no PKCS#12 file", code="TOKEN-PIN"
+        ) from None
+    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise Clash(f"{path} holds no RSA or elliptic curve key", code="TOKEN-NO-KEY")
+    if certificate is None:
+        raise Clash(f"the key in {path} has no certificate beside it", code="TOKEN-NO-CERTIFICATE")
+    return HeldKey(key, certificate, others, at)

@@ -1,0 +1,323 @@
+"""The seals of the event log: the key that makes them, the trusted time over them, and how they leave the node. The key
+is used for nothing else (E3): it signs a `Seal` and never bytes that somebody brings, and lies, as an exchange key,
+in an encrypted file that the node's own user alone can read. In: a folder and a password. Out: signed seals; whether
+a seal's signature holds.
+
+A seal is published as a file in a folder that somebody carries away, and as lines for paper that can be typed again.
+What was published cannot be taken back: that is its purpose.
+
+Trusted time (RFC 3161). In: bytes and the authorities that are trusted for time. Out: a token over those bytes from a
+timestamp authority, or what a token proves. Only the address that was configured is ever asked. It blocks: use it
+inside the pool."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.domain.sealed_log import (
+    MOST_SEAL_BYTES,
+    MOST_STAMP,
+    PublishedSeal,
+    Seal,
+    SignedSeal,
+    Stamp,
+    read_seal,
+)
+from gateway.errors import Clash, InvalidProof, Misconfigured, StoreFailure, Unreachable
+from gateway.trust.bounded_http import Bounds, Question, ask
+from gateway.trust.key_material import CURVE_ORDERS, raw_low_s
+from gateway.trust.keys import write_private
+
+if TYPE_CHECKING:
+    from rfc3161_client import TimeStampResponse
+
+# Below the exchange keys, with a name that no agency has.
+SEAL_FOLDER, SEAL_FILE = "_log", "seal.key.pem"
+_ORDER = CURVE_ORDERS["secp256r1"]
+_HALF = 32
+_SIGN = ec.ECDSA(hashes.SHA256())
+
+
+class SealKey:
+    """The one key of this node's log. Safe to share between threads."""
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+        self._key = key
+        self.public = _der(key.public_key())
+
+    def sign(self, seal: Seal) -> SignedSeal:
+        r, s = decode_dss_signature(self._key.sign(seal.to_bytes(), _SIGN))
+        return SignedSeal(seal=seal, key=self.public, signature=raw_low_s(r, s, "secp256r1"))
+
+
+def open_seal_key(keys_folder: Path, password: bytes | None) -> SealKey:
+    """The node's seal key, made when there is none yet. Misconfigured when it does not open."""
+    path = keys_folder / SEAL_FOLDER / SEAL_FILE
+    try:
+        if not path.is_file():
+            _make_key(path, password)
+        key = serialization.load_pem_private_key(path.read_bytes(), password)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as why:
+        raise Misconfigured(
+            f"the key that seals the log does not open: {path}",
+            hint="check keys.password and the file's owner",
+        ) from why
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
+        raise Misconfigured(f"the key that seals the log must be on P-256: {path}")
+    return SealKey(key)
+
+
+def check_seal(signed: SignedSeal) -> None:
+    """InvalidProof unless the signature is one of the seal's own key, in its one form. Whose key it is, the caller asks."""
+    r, s = (int.from_bytes(part, "big") for part in (signed.signature[:_HALF], signed.signature[_HALF:]))
+    if len(signed.signature) != 2 * _HALF or not (0 < r < _ORDER and 0 < s <= _ORDER // 2):
+        raise InvalidProof(f"seal {signed.seal.number}: its signature does not have the form that seals have")
+    try:
+        _public_key(signed.key).verify(encode_dss_signature(r, s), signed.seal.to_bytes(), _SIGN)
+    except InvalidSignature as why:
+        raise InvalidProof(f"seal {signed.seal.number}: its signature is not of its key") from why
+
+
+def _public_key(der: bytes) -> ec.EllipticCurvePublicKey:
+    try:
+        key = serialization.load_der_public_key(der)
+    except (ValueError, UnsupportedAlgorithm) as why:
+        raise InvalidProof("the seal's key cannot be read") from why
+    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+        raise InvalidProof("the seal's key is not on P-256")
+    if _der(key) != der:
+        raise InvalidProof("the seal's key is not written in its one form")
+    return key
+
+
+def _der(key: ec.EllipticCurvePublicKey) -> bytes:
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _make_key(path: Path, password: bytes | None) -> None:
+    """Two processes that start together make one key: a link, unlike a rename, replaces nothing."""
+    protection = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
+    )
+    fresh = path.with_name(f".{secrets.token_hex(8)}.{SEAL_FILE}")
+    write_private(fresh, pem)
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        return
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+_GROUP = 4
+_GROUPS_IN_LINE = 8
+
+
+def publish_seal(folder: Path, seal: PublishedSeal) -> Path:
+    """Writes `<log>-<number>.seal`, durable on return and never seen half-written. A seal without its timestamp is
+    replaced by the same one with it; Clash where another seal has that name, because it is the proof that history was
+    made anew."""
+    about = seal.signed.seal
+    path = folder / f"{about.log_id}-{about.number:012d}.seal"
+    if path.exists() and _digest_in_file(path) != seal.signed.digest:
+        raise Clash(
+            f"{path} was published before and is another seal than number {about.number} of this log now",
+            hint="keep the file, and examine the log: gateway audit verify --seal FILE",
+        )
+    write_seal_file(path, seal.to_bytes())
+    return path
+
+
+def key_pem(seal: PublishedSeal) -> bytes:
+    """The public key of the log, for whoever checks its seals elsewhere."""
+    key = serialization.load_der_public_key(seal.signed.key)
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _digest_in_file(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            return read_seal(file.read(MOST_SEAL_BYTES + 1)).signed.digest
+    except (OSError, InvalidProof):
+        return None
+
+
+def write_seal_file(path: Path, content: bytes) -> None:
+    """As `put`, under a name of one's own; what was there is replaced."""
+    growing = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with growing.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        growing.replace(path)
+        handle = os.open(path.absolute().parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as why:
+        growing.unlink(missing_ok=True)
+        raise StoreFailure(f"{path} could not be written: {why.strerror or why}") from why
+
+
+def on_paper(seal: PublishedSeal) -> list[tuple[str, str]]:
+    """Name and value of each line to print: enough to compare later, in groups that an eye can follow."""
+    signed = seal.signed
+    about = signed.seal
+    return [
+        ("log", about.log_id),
+        ("number", str(about.number)),
+        ("size", str(about.tree_size)),
+        ("at", about.at.strftime("%Y-%m-%dT%H:%M:%SZ")),
+        *(("root", line) for line in _grouped(about.root.hex())),
+        *(("seal", line) for line in _grouped(signed.digest.hex())),
+        *(("key", line) for line in _grouped(signed.key_id)),
+    ]
+
+
+def _grouped(digits: str) -> list[str]:
+    groups = [digits[at : at + _GROUP] for at in range(0, len(digits), _GROUP)]
+    return [" ".join(groups[at : at + _GROUPS_IN_LINE]) for at in range(0, len(groups), _GROUPS_IN_LINE)]
+
+
+STAMP_BOUNDS = Bounds(answer_bytes=MOST_STAMP, seconds=15.0)
+_SHA256 = "2.16.840.1.101.3.4.2.1"
+# What the libraries say of bytes that are no certificate, name or time.
+_UNREADABLE = (
+    *(ValueError, TypeError, KeyError, OverflowError, UnsupportedAlgorithm),
+    *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+)
+# The authority's own, and what leads from it to a root.
+_MOST_CERTIFICATES = 10
+# A status of 0 (granted) before the token makes it the answer that the library reads.
+_GRANTED = bytes.fromhex("3003020100")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimestampAuthority:
+    """The authority that this node asks."""
+
+    url: str
+    roots: Sequence[x509.Certificate]
+    bounds: Bounds = STAMP_BOUNDS
+    tls_ca: Path | None = None
+
+    def stamp(self, data: bytes) -> tuple[bytes, Stamp]:
+        """A checked token over these bytes. Unreachable when there is no answer now, InvalidProof for a wrong one."""
+        from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
+
+        asked = TimestampRequestBuilder().data(data).hash_algorithm(HashAlgorithm.SHA256).build()
+        question = Question(
+            url=self.url,
+            expects="application/timestamp-reply",
+            body=asked.as_bytes(),
+            headers={"Content-Type": "application/timestamp-query"},
+        )
+        answer = _decoded(ask(question, self.bounds, self.tls_ca))
+        try:
+            if answer.status != 0:
+                raise Unreachable(
+                    f"the timestamp authority refused (status {answer.status}): {_words_of_refusal(answer)}"
+                )
+            token, nonce = answer.time_stamp_token(), answer.tst_info.nonce
+        except _UNREADABLE as why:
+            raise InvalidProof("the timestamp authority's answer cannot be read") from why
+        if asked.nonce is None or nonce != asked.nonce:
+            raise InvalidProof(
+                "the timestamp does not carry the nonce that was sent: it is of another request"
+            )
+        return token, check_stamp(token, data, self.roots)
+
+
+def check_stamp(token: bytes, data: bytes, roots: Sequence[x509.Certificate]) -> Stamp:
+    """What the token proves of these bytes; InvalidProof when it proves nothing. Its certificates are judged at its own
+    time, so it holds after they ran out."""
+    if len(token) > MOST_STAMP:
+        raise InvalidProof(f"a timestamp of {len(token)} bytes is longer than any is")
+    from rfc3161_client import VerificationError, VerifierBuilder
+
+    answer = _decoded(_as_answer(token))
+    chain = _certificates(answer)
+    try:
+        info = answer.tst_info
+        verifier = VerifierBuilder(roots=list(roots)).build()
+        if info.message_imprint.hash_algorithm.dotted_string != _SHA256:
+            raise InvalidProof("the timestamp is over another digest than SHA-256")
+        verifier.verify(answer, hashlib.sha256(data).digest())
+        return Stamp(
+            at=info.gen_time,
+            authority=chain[0].subject.rfc4514_string(),
+            policy=info.policy.dotted_string,
+            serial=f"{info.serial_number:x}",
+            chain=tuple(hashlib.sha256(each.public_bytes(Encoding.DER)).hexdigest() for each in chain),
+        )
+    except (VerificationError, *_UNREADABLE) as why:
+        raise InvalidProof(f"the timestamp does not hold: {why}") from why
+
+
+def read_time_roots(file: Path) -> tuple[x509.Certificate, ...]:
+    """The authorities trusted for time, in PEM. Misconfigured when the file says none."""
+    try:
+        return tuple(x509.load_pem_x509_certificates(file.read_bytes()))
+    except (OSError, ValueError) as why:
+        raise Misconfigured(
+            f"{file} holds no certificates of timestamp authorities",
+            hint="put the root certificates of the timestamp authority there, in PEM form",
+        ) from why
+
+
+def _decoded(data: bytes) -> TimeStampResponse:
+    from rfc3161_client import decode_timestamp_response
+
+    try:
+        return decode_timestamp_response(data)
+    except _UNREADABLE as why:
+        raise InvalidProof("this is no timestamp of RFC 3161") from why
+
+
+def _certificates(answer: TimeStampResponse) -> list[x509.Certificate]:
+    """Those in the token, the signer's first. Two with one issuer and number are refused: the signature could be
+    checked with one of them and the use of the key with the other."""
+    try:
+        signers = list(answer.signed_data.signer_infos)
+        found = [x509.load_der_x509_certificate(each) for each in answer.signed_data.certificates]
+        named = Counter((each.issuer, each.serial_number) for each in found)
+        if len(signers) != 1 or len(found) > _MOST_CERTIFICATES or max(named.values(), default=0) > 1:
+            raise InvalidProof("the timestamp does not have exactly one signer with one certificate")
+        signer = (signers[0].issuer, signers[0].serial_number)
+        if signer not in named:
+            raise InvalidProof("the timestamp does not carry its authority's certificate")
+        return sorted(
+            found, key=lambda each: ((each.issuer, each.serial_number) != signer, each.serial_number)
+        )
+    except _UNREADABLE as why:
+        raise InvalidProof("the timestamp's certificates cannot be read") from why
+
+
+def _as_answer(token: bytes) -> bytes:
+    """TimeStampResp ::= SEQUENCE { status, token }, as DER."""
+    inside = _GRANTED + token
+    size = len(inside)
+    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    length = octets if size < 0x80 else bytes([0x80 | len(octets)]) + octets
+    return b"\x30" + length + inside
+
+
+def _words_of_refusal(answer: TimeStampResponse) -> str:
+    return "; ".join(answer.status_string)[:200]

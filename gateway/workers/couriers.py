@@ -1,0 +1,115 @@
+"""The loops that move packets: arrivals of the axis to landed rows and these to their ends, jobs to outbox rows, outbox
+rows to the axis, urgent lane first; and the axis told which codes this node hosts. In: batches of arrivals, leased
+rows, due jobs. Out: rows settled. A batch bounds memory: no more than that many packets are in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway import log
+from gateway.domain.wall_clock import local
+from gateway.errors import StoreFailure
+from gateway.incoming import process, receive
+from gateway.incoming.desk import InDesk
+from gateway.incoming.receive import TO_NODE
+from gateway.outgoing import dispatch, package
+from gateway.outgoing.desk import OutDesk
+from gateway.ports import Arrival, Axis, Clock, Directory, Job, LeasedInbox, LeasedOutbox, Store
+from gateway.workers.loop import kept, together
+
+
+class Intake:
+    """Lands batch after batch. Once the node's storage failed it takes nothing more from the axis until a small file
+    went in: each taking counts as a delivery, and a disk that was full for an hour would bury good parcels as poison."""
+
+    def __init__(self) -> None:
+        self._failed = False
+
+    async def step(self, desk: InDesk, batch: int, lease_s: float) -> bool:
+        """One batch. StoreFailure while the storage does not take anything; the loop asks again later."""
+        if self._failed:
+            await process.probe_storage(desk)
+            self._failed = False
+        try:
+            return await land_batch(desk, batch, lease_s)
+        except StoreFailure:
+            self._failed = True
+            raise
+
+
+async def land_batch(desk: InDesk, batch: int, lease_s: float) -> bool:
+    """Lands one batch of arrivals."""
+    arrivals = await desk.axis.take(batch, lease_s)
+    return await together([_land(desk, arrival) for arrival in arrivals])
+
+
+async def process_batch(desk: InDesk, batch: int, lease_s: float) -> bool:
+    """Takes one batch of landed packets to their ends."""
+    rows = await desk.store.claim_inbox(batch, lease_s)
+    return await together([_process(desk, row, lease_s) for row in rows])
+
+
+async def _land(desk: InDesk, arrival: Arrival) -> None:
+    with log.bound(packet=arrival.packet_id):
+        await receive.run(desk, arrival)
+
+
+async def _process(desk: InDesk, row: LeasedInbox, lease_s: float) -> None:
+    with log.bound(inbox=row.item.id, packet=row.item.transport_packet_id):
+        async with kept(desk.store, "inbox", row.lease, lease_s):
+            await process.run(desk, row)
+
+
+# Answers first: a sender waits for them, and they are small.
+PACKED_KINDS = ("answer", "pack")
+
+
+async def pack_batch(desk: OutDesk, batch: int, lease_s: float) -> bool:
+    """One claimed batch of each kind."""
+    jobs = [job for kind in PACKED_KINDS for job in await desk.store.claim_jobs(kind, batch, lease_s)]
+    return await together([_pack(desk, job, lease_s) for job in jobs])
+
+
+async def _pack(desk: OutDesk, job: Job, lease_s: float) -> None:
+    with log.bound(job=job.id, document=job.subject_id):
+        async with kept(desk.store, "job", job.lease, lease_s):
+            await package.run(desk, job)
+
+
+async def dispatch_batch(desk: OutDesk, batch: int, lease_s: float) -> bool:
+    """One claimed batch; confirms of the batch are awaited side by side."""
+    rows = await desk.store.claim_outbox(batch, lease_s)
+    return await together([_dispatch(desk, row, lease_s) for row in rows])
+
+
+async def _dispatch(desk: OutDesk, row: LeasedOutbox, lease_s: float) -> None:
+    item = row.item
+    with log.bound(outbox=item.id, document=item.subject_id, packet=item.packet_id, agency=item.sender_code):
+        async with kept(desk.store, "outbox", row.lease, lease_s):
+            await dispatch.run(desk, row)
+
+
+@dataclass(slots=True)
+class Hosting:
+    """Remembers what it told last, so that an idle loop tells nothing."""
+
+    store: Store
+    axis: Axis
+    node_name: str
+    directory: Directory
+    clock: Clock
+    _told: Sequence[str] | None = None
+
+    async def step(self) -> bool:
+        """Tells what changed."""
+        codes = [code for agency in await self.store.hosted() for code in (agency.code, *agency.aliases)]
+        today = local(self.clock.now()).date()
+        # Mail under an ended code comes to whoever took over (R83).
+        codes += sorted(set(await self.directory.former(codes, today)) - set(codes))
+        codes.append(f"{TO_NODE}{self.node_name}")
+        if codes == self._told:
+            return False
+        await self.axis.host(codes)
+        self._told = codes
+        return True

@@ -1,0 +1,180 @@
+"""Numbers committed events and wakes their readers; seals the log off the hot path: adds numbered events as leaves,
+seals them, asks for a timestamp, publishes. In: unnumbered events; the log, its key, perhaps a timestamp authority
+and a place to publish. Out: dense numbers in batches; seals. An authority that is down holds nothing up: it is asked
+again later, and one stamp covers all seals before it. Only where the node's administrator set a limit in hours,
+intake is held back while the log has gone without a timestamp for longer: what is here already goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+from gateway import log
+from gateway.domain.pace import LONGEST_DELAY
+from gateway.domain.sealed_log import NO_SEAL, PublishedSeal, Seal
+from gateway.errors import GatewayError, InvalidProof, Misconfigured, StoreFailure
+from gateway.policy import upkeep
+from gateway.ports import Clock, Pool, Store
+from gateway.ports.node import EventLog, LogHead, SealSigner, TimeAuthority
+from gateway.workers.loop import Turn
+
+GATHER_S = 0.1  # how much later a reader may see an event; pages and feeds do not notice
+
+
+async def number_batch(store: Store) -> bool:
+    """One batch; only one process at a time numbers."""
+    return await store.number_events() > 0
+
+
+async def number_paced(store: Store) -> bool:
+    """As `step`, then a pause, so that the events of a moment share one transaction: one for each event would be a
+    third of all the writing that a document causes. The first event after a quiet time is numbered at once."""
+    worked = await number_batch(store)
+    if worked:
+        await asyncio.sleep(GATHER_S)
+    return worked
+
+
+_log = logging.getLogger(__name__)
+# Each batch holds the database's one writer for some hundredths of a second.
+LEAVES_AT_ONCE = 200
+# While a node from before the log takes in what it has, others must get to write.
+PAUSE_S = 0.1
+# Seals come once a minute: no need to look at every turn of the loop.
+LOOK_EVERY = timedelta(seconds=5)
+
+
+@dataclass(slots=True, kw_only=True)
+class Sealer:
+    """One per process; several may run at once."""
+
+    log: EventLog
+    open_key: Callable[[], SealSigner]
+    clock: Clock
+    pool: Pool
+    rhythm: upkeep.Rhythm
+    authority: TimeAuthority | None = None
+    publish: Callable[[PublishedSeal], object] | None = None
+    _key: SealSigner | None = None
+    _turn: Turn = field(default_factory=lambda: Turn(LOOK_EVERY))
+    _stamp_after: datetime | None = None
+    _stamp_tries: int = field(default=0)
+
+    def is_due(self, now: datetime) -> bool:
+        return self._turn.has_come(now)
+
+    async def step(self) -> bool:
+        """True when more events wait to be added."""
+        now = self.clock.now()
+        if not self._turn.has_come(now):
+            return False
+        if await self.log.grow(LEAVES_AT_ONCE) == LEAVES_AT_ONCE:
+            return True
+        self._turn.done(now)
+        head = await self.log.head()
+        if upkeep.seal_is_due(head, self.rhythm, now):
+            await self._seal(head, now)
+            head = await self.log.head()
+        if self.authority is not None and upkeep.stamp_is_due(head, self.rhythm, now):
+            await self._stamp(head, self.authority, now)
+            head = await self.log.head()
+        if self.publish is not None and upkeep.publishing_is_due(head, self.rhythm, now):
+            await self._publish(head, self.publish, now)
+        return False
+
+    async def _seal(self, head: LogHead, now: datetime) -> None:
+        """Signed outside any transaction. Where two processes seal, the first is kept and the other's is dropped."""
+        if self._key is None:
+            self._key = await self.pool.run(self.open_key)
+        key = self._key
+        last = head.seal.signed if head.seal is not None else None
+        if last is not None and last.key != key.public:
+            raise Misconfigured(
+                f"the key of the log on this disk is not the one that signed seal {last.seal.number}; nothing is sealed",
+                code="GW-C-003",
+                hint="put the key back that the log was sealed with: it lies in the folder of the exchange keys, "
+                "below _log, and in every backup",
+            )
+        seal = Seal(
+            log_id=head.log_id,
+            number=last.seal.number + 1 if last else 1,
+            tree_size=head.size,
+            root=head.root,
+            previous=last.digest if last else NO_SEAL,
+            # The clock may have been put back; seals never go back.
+            at=max(now.replace(microsecond=0), last.seal.at if last else now.replace(microsecond=0)),
+        )
+        if await self.log.keep(await self.pool.run(partial(key.sign, seal))):
+            log.action(_log, "log.sealed", seal=seal.number, size=seal.tree_size)
+
+    async def _stamp(self, head: LogHead, authority: TimeAuthority, now: datetime) -> None:
+        waits = self._stamp_after is not None and now < self._stamp_after <= now + LONGEST_DELAY
+        if head.seal is None or waits:
+            return
+        signed = head.seal.signed
+        try:
+            token, stamp = await self.pool.run(partial(authority.stamp, signed.to_bytes()))
+        except GatewayError as error:
+            self._stamp_tries += 1
+            self._stamp_after = now + upkeep.retry_delay(self._stamp_tries)
+            kind = "log.stamp_refused" if isinstance(error, InvalidProof) else "log.stamp_failed"
+            log.action(_log, kind, str(error), code=error.code, seal=signed.seal.number)
+            return
+        self._stamp_tries, self._stamp_after = 0, None
+        await self.log.stamp(signed.seal.number, token, stamp.at)
+        log.action(_log, "log.stamped", seal=signed.seal.number, at=stamp.at.isoformat())
+
+    async def _publish(
+        self, head: LogHead, publish: Callable[[PublishedSeal], object], now: datetime
+    ) -> None:
+        if head.seal is None:
+            return
+        await self.pool.run(partial(publish, head.seal))
+        await self.log.published(head.seal.signed.seal.number, now)
+
+
+async def seal_paced(sealer: Sealer) -> bool:
+    """One step, then a pause where more waits."""
+    worked = await sealer.step()
+    if worked:
+        await asyncio.sleep(PAUSE_S)
+    return worked
+
+
+REMEMBERED = timedelta(seconds=15)
+
+
+@dataclass(slots=True, kw_only=True)
+class StampGate:
+    """Asked before each document and each batch; looks at the log at most every fifteen seconds."""
+
+    log: EventLog
+    clock: Clock
+    most: timedelta
+    _closed: bool = False
+    _until: datetime | None = None
+
+    async def check(self) -> None:
+        if await self.is_closed():
+            raise StoreFailure(
+                f"the event log has had no timestamp for more than {self.most.total_seconds() / 3600:g} hours "
+                "(log.require_timestamp_h); nothing is taken in until the timestamp authority answers",
+                code="GW-S-508",
+            )
+
+    async def is_closed(self) -> bool:
+        if not self.most:
+            return False
+        now = self.clock.now()
+        if self._until is None or not self._until - REMEMBERED <= now < self._until:
+            closed = upkeep.lacks_stamp(await self.log.head(), self.most, now)
+            if closed != self._closed:
+                log.action(
+                    _log, "intake.stopped" if closed else "intake.resumed", "the log and its timestamps"
+                )
+            self._closed, self._until = closed, now + REMEMBERED
+        return self._closed

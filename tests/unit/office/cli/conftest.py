@@ -1,0 +1,3 @@
+"""The command line, as the tests of the exchange type at it."""
+
+from tests.unit.cli.conftest import terminal as terminal

@@ -1,0 +1,113 @@
+"""Many incoming documents at once: which may be taken in unopened, the numbers shown before, marked read, offered again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.domain.account import NumberingMode
+from gateway.domain.document import FileRole, IncomingDocument, InState, Kind
+from gateway.domain.event import EventKind
+from gateway.domain.signatures import FileVerdict, Word
+from gateway.errors import Clash
+from gateway.office.letters import received
+from tests.support.node import PDF, PROVINCE, Town, document
+
+FILES = (("van-ban.pdf", PDF),)
+
+
+async def arrived(town: Town) -> IncomingDocument:
+    """With as many pages as are stated, of a sender whose certificate is known not to be revoked."""
+    await town.brought(town.forge(document(), FILES))
+    found = await town.only()
+    lead = replace(found.files[0], role=FileRole.LEAD, pages=found.pages)
+    return replace(found, files=(lead,), checks=found.checks | {"revocation": "good"})
+
+
+async def test_what_passed_everything_may_be_taken_in_unopened(town: Town) -> None:
+    assert received.doubt(await arrived(town)) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("envelope_signature", "weak"),
+        ("certificate_confirmed", "false"),
+        ("revocation", "unknown"),
+        ("digests", "differ"),
+        ("recipient", "other"),
+        ("rules", "held"),
+    ],
+)
+async def test_one_doubtful_check_leaves_a_document_to_a_person(town: Town, key: str, found: str) -> None:
+    document = await arrived(town)
+
+    assert received.doubt(replace(document, checks=document.checks | {key: found})) == key
+    assert (
+        received.doubt(
+            replace(document, checks={each: document.checks[each] for each in document.checks if each != key})
+        )
+        == key
+    )
+
+
+async def test_pages_signatures_state_and_kind_are_looked_at_too(town: Town) -> None:
+    document = await arrived(town)
+    lead = replace(document.files[0], pages=3)
+    paged = replace(document, files=(lead,))
+    bad, unknown, unsigned = (
+        FileVerdict(n=1, file="van-ban.pdf", verdict=word)
+        for word in (Word.INVALID, Word.UNKNOWN, Word.UNSIGNED)
+    )
+
+    assert received.doubt(replace(paged, pages=3)) is None
+    assert received.doubt(replace(paged, pages=4)) == "pages"
+    assert received.doubt(replace(paged, pages=3, files=(replace(lead, pages=None),))) == "pages"
+    assert received.doubt(replace(document, signatures=(unsigned, bad))) == "pdf_signature"
+    assert received.doubt(replace(document, signatures=(unknown,))) == "pdf_signature"
+    assert received.doubt(replace(document, signatures=(unsigned,))) is None
+    assert received.doubt(replace(document, state=InState.HELD)) == "state"
+    assert received.doubt(replace(document, kind=Kind.RECALL)) == "state"
+
+
+async def test_numbers_are_shown_before_and_none_is_taken_by_looking(town: Town) -> None:
+    scope = await town.scope(PROVINCE)
+    modes = {each.id: each.numbering for each in await town.node.store.hosted()}
+    expected = (1, 2, 3) if modes[scope.agency_id] is NumberingMode.B else ()
+
+    first = await received.next_numbers(town.node.inn, scope, 3)
+    again = await received.next_numbers(town.node.inn, scope, 3)
+
+    assert tuple(first) == tuple(again) == expected
+
+
+async def test_read_is_told_once(town: Town) -> None:
+    document, scope = await arrived(town), await town.scope(PROVINCE)
+
+    assert await received.mark_read(town.node.inn, scope, [document.id]) == 1
+    assert await received.mark_read(town.node.inn, scope, [document.id]) == 0
+
+
+async def test_what_the_document_system_had_is_offered_once_more(town: Town) -> None:
+    document, scope = await arrived(town), await town.scope(PROVINCE)
+    async with town.node.store.begin(scope) as work:
+        await work.handovers.ack(document.id, "key_1", town.clock.now())
+        await work.commit()
+
+    assert await received.offer_again(town.node.inn, scope, document.id)
+    assert not await received.offer_again(town.node.inn, scope, document.id)
+
+    async with town.node.store.begin(scope) as work:
+        leased = await work.handovers.lease("key_1", 5, town.clock.now())
+        told = [each.kind for each in await work.events.of(document.id)]
+    assert [each.incoming_id for each in leased] == [document.id]
+    assert told.count(EventKind.INBOX_OFFERED) == 1
+
+
+async def test_what_was_refused_goes_to_no_document_system(town: Town) -> None:
+    document = await arrived(town)
+    await town.status(document, "02", reason="BAD_FORM")
+
+    with pytest.raises(Clash):
+        await received.offer_again(town.node.inn, await town.scope(PROVINCE), document.id)

@@ -1,0 +1,98 @@
+"""Urging a recipient: only about what is late, all of it together, by a named person, and not every day."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain.document import Staff
+from gateway.domain.event import EventKind
+from gateway.errors import Clash
+from gateway.office.letters import asking
+from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
+
+WEEK = timedelta(days=7)
+LONG = timedelta(days=3)
+
+
+async def press(town: Town, code: str = PROVINCE, **more: str) -> asking.Urging:
+    told = {"by": "Trần Thị Mẫu", "how": "phone", "text": "Đề nghị tiếp nhận.", **more}
+    return await asking.urge(town.node.out, await town.scope(DEPARTMENT), code, every=WEEK, **told)
+
+
+async def urged(town: Town, id: str) -> list[str]:
+    events = await town.events(DEPARTMENT, id)
+    return [str(each.data["to"]) for each in events if each.kind is EventKind.MESSAGE_URGED]
+
+
+async def test_all_late_documents_of_one_recipient_are_urged_together_and_of_nobody_else(town: Town) -> None:
+    """R54."""
+    one = await town.send("15", PROVINCE, COMMUNE)
+    other = await town.send("16", PROVINCE)
+    taken = await town.send("17", PROVINCE)
+    await town.carry()
+    await town.status(await town.as_incoming(taken), "03", register_no="1")
+    await town.carry()
+
+    with pytest.raises(Clash, match="nothing of ours is late"):
+        await press(town)
+    town.clock.advance(LONG)
+    stands = await asking.urging_of(town.node.out, await town.scope(DEPARTMENT), PROVINCE, WEEK)
+    await press(town)
+
+    assert {each.id for each in stands.late} == {one.id, other.id}
+    assert (await urged(town, one.id), await urged(town, other.id)) == ([PROVINCE], [PROVINCE])
+    assert await urged(town, taken.id) == []
+
+
+async def test_a_recipient_is_urged_once_in_the_days_that_the_rules_say(town: Town) -> None:
+    first = await town.send("15", PROVINCE, COMMUNE)
+    await town.carry()
+    town.clock.advance(LONG)
+    await press(town)
+
+    town.clock.advance(timedelta(days=6, hours=23))
+    with pytest.raises(Clash) as why:
+        await press(town)
+    assert why.value.code == "GW-URGED"
+    await press(town, COMMUNE)
+    town.clock.advance(timedelta(hours=2))
+    await press(town)
+
+    assert sorted(await urged(town, first.id)) == sorted([PROVINCE, COMMUNE, PROVINCE])
+
+
+async def test_of_two_who_press_at_once_one_is_too_late(town: Town) -> None:
+    sent = await town.send("15", PROVINCE)
+    await town.carry()
+    town.clock.advance(LONG)
+
+    done = await asyncio.gather(press(town), press(town), return_exceptions=True)
+
+    assert sum(isinstance(each, Clash) for each in done) == 1
+    assert await urged(town, sent.id) == [PROVINCE]
+
+
+@pytest.mark.parametrize("wrong", [{"text": " "}, {"text": "x" * 4001}, {"how": "telegram"}])
+async def test_it_is_said_how_and_with_what_words(town: Town, wrong: dict[str, str]) -> None:
+    with pytest.raises(Clash) as why:
+        await press(town, **wrong)
+    assert why.value.code == "GW-URGE-TEXT"
+
+
+async def test_whom_to_phone_is_who_answered_from_there_last(town: Town) -> None:
+    before = await town.send("14", PROVINCE)
+    await town.carry()
+    there = Staff(name="Nguyễn Thị Mẫu", department="Văn phòng", phone="0203 000 001")
+    await town.status(await town.as_incoming(before), "03", register_no="1", staff=there)
+    await town.send("15", PROVINCE)
+    await town.carry()
+    town.clock.advance(LONG)
+
+    stands = await asking.urging_of(town.node.out, await town.scope(DEPARTMENT), PROVINCE, WEEK)
+
+    assert [each.code.split("/")[0] for each in stands.late] == ["15"]
+    assert stands.contact is not None
+    assert (stands.contact.name, stands.contact.phone) == ("Nguyễn Thị Mẫu", "0203 000 001")

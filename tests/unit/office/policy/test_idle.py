@@ -1,0 +1,114 @@
+"""Idle accounts and waiting after wrong tries: each boundary, and nobody taken out who is needed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.office.policy import account_clocks, signing_in
+from gateway.office.policy.account_clocks import Account, IdleRules, Verdict
+from gateway.office.policy.signing_in import SlowRules, Tries
+from tests.support.clock import START
+
+DAY = timedelta(days=1)
+RULES = IdleRules()
+STRICT = IdleRules(lock_new=30 * DAY)
+
+
+def account(**more: object) -> Account:
+    return Account(**{"added_at": START, "last_login_at": START, **more})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("days", "verdict"),
+    [
+        (0, Verdict.FINE),
+        (59.9, Verdict.FINE),
+        (60, Verdict.WARN),
+        (182.9, Verdict.WARN),
+        (183, Verdict.SUSPEND),
+    ],
+)
+def test_an_account_is_warned_of_then_suspended(days: float, verdict: Verdict) -> None:
+    assert account_clocks.judge_idle(account(), RULES, START + days * DAY) is verdict
+
+
+def test_a_warning_is_given_once_for_each_step() -> None:
+    warned = account(warned_at=START + 60 * DAY)
+
+    assert account_clocks.judge_idle(warned, RULES, START + 100 * DAY) is Verdict.FINE
+    assert account_clocks.judge_idle(warned, RULES, START + 176 * DAY) is Verdict.WARN
+    assert (
+        account_clocks.judge_idle(account(warned_at=START + 176 * DAY), RULES, START + 180 * DAY)
+        is Verdict.FINE
+    )
+
+
+def test_who_is_needed_is_told_of_once_and_kept() -> None:
+    assert account_clocks.judge_idle(account(is_needed=True), RULES, START + 183 * DAY) is Verdict.KEPT
+    told = account(is_needed=True, warned_at=START + 183 * DAY)
+    assert account_clocks.judge_idle(told, RULES, START + 400 * DAY) is Verdict.FINE
+
+
+def test_a_suspended_account_is_withdrawn_after_fifteen_days_unless_needed() -> None:
+    gone = {"suspended_at": START, "is_out": True}
+
+    assert account_clocks.judge_idle(account(**gone), RULES, START + 14.9 * DAY) is Verdict.FINE
+    assert account_clocks.judge_idle(account(**gone), RULES, START + 15 * DAY) is Verdict.WITHDRAW
+    assert account_clocks.judge_idle(account(**gone, is_needed=True), RULES, START + 15 * DAY) is Verdict.FINE
+
+
+def test_a_new_account_is_locked_only_where_the_profile_asks() -> None:
+    new = account(last_login_at=None)
+
+    assert account_clocks.judge_idle(new, RULES, START + 30 * DAY) is Verdict.FINE
+    assert account_clocks.judge_idle(new, STRICT, START + 23 * DAY) is Verdict.WARN
+    assert account_clocks.judge_idle(new, STRICT, START + 30 * DAY) is Verdict.LOCK
+    assert account_clocks.judge_idle(account(), STRICT, START + 30 * DAY) is Verdict.FINE
+
+
+@given(st.integers(0, 2000), st.booleans(), st.one_of(st.none(), st.integers(0, 2000)))
+def test_who_is_needed_is_never_taken_out(days: int, is_new: bool, warned: int | None) -> None:
+    found = account(
+        is_needed=True,
+        last_login_at=None if is_new else START,
+        warned_at=None if warned is None else START + warned * DAY,
+    )
+
+    assert account_clocks.judge_idle(found, STRICT, START + days * DAY) in {
+        Verdict.FINE,
+        Verdict.WARN,
+        Verdict.KEPT,
+    }
+
+
+SLOW = SlowRules()
+
+
+def after(failures: int) -> Tries:
+    tries = Tries()
+    for _ in range(failures):
+        tries = signing_in.one_more_failure(tries, SLOW, START)
+    return tries
+
+
+@pytest.mark.parametrize(("failures", "waits"), [(0, False), (4, False), (5, True), (6, False), (10, True)])
+def test_every_fifth_failure_locks_the_name(failures: int, waits: bool) -> None:
+    found = signing_in.name_waits_until(after(failures), SLOW, START)
+
+    assert found == (START + SLOW.lock if waits else None)
+    assert signing_in.name_waits_until(after(failures), SLOW, START + SLOW.lock) is None
+
+
+@pytest.mark.parametrize(("failures", "seconds"), [(19, None), (20, 1), (21, 2), (25, 32), (500, 900)])
+def test_an_address_waits_twice_as_long_each_time(failures: int, seconds: int | None) -> None:
+    found = signing_in.address_waits_until(after(failures), SLOW, START)
+
+    assert found == (None if seconds is None else START + timedelta(seconds=seconds))
+
+
+def test_failures_of_an_hour_ago_are_forgotten() -> None:
+    assert signing_in.one_more_failure(after(19), SLOW, START + timedelta(hours=1)).failures == 1

@@ -1,0 +1,35 @@
+"""Suggested names: the worked examples of the rules."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.office.policy import signing_in
+from gateway.office.policy.signing_in import LoginStyle
+
+
+@pytest.mark.parametrize(
+    ("name", "style", "taken", "tail", "wanted"),
+    [
+        ("Nguyễn Văn An", LoginStyle.NEXT, (), "", "nguyenvanan"),
+        ("Nguyễn Văn An", LoginStyle.NEXT, ("nguyenvanan",), "", "nguyenvanan1"),
+        ("Nguyễn Văn An", LoginStyle.NEXT, ("nguyenvanan", "nguyenvanan1"), "", "nguyenvanan2"),
+        ("Trần Văn A", LoginStyle.SECOND, ("tranvana",), "", "tranvana2"),
+        ("Phan Song Toàn", LoginStyle.INITIALS, (), "ldld", "pstoan.ldld"),
+        ("Đặng Thị Đào", LoginStyle.SECOND, (), "", "dangthidao"),
+    ],
+)
+def test_persons(name: str, style: LoginStyle, taken: tuple[str, ...], tail: str, wanted: str) -> None:
+    assert signing_in.login_of_person(name, style, taken, tail) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("Sở Nội vụ", "snv"),
+        ("UBND huyện Hải Hà", "hhh"),
+        ("Ủy ban nhân dân thành phố Cẩm Phả", "tpcp"),
+    ],
+)
+def test_agencies(name: str, wanted: str) -> None:
+    assert signing_in.short_name(name) == wanted

@@ -1,0 +1,75 @@
+"""When a stop may be announced (T13), and what a notice of an incident must say (R98)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from gateway.domain.office_calendar import OfficeCalendar
+from gateway.domain.wall_clock import VIETNAM
+from gateway.office.policy import todo
+from gateway.office.ports.telling import Audience, Notice, NoticeKind, Wish
+
+OFFICE = OfficeCalendar()
+FRIDAY, MONDAY = datetime(2026, 10, 16, 8, tzinfo=VIETNAM), datetime(2026, 10, 19, 8, tzinfo=VIETNAM)
+STOP = Wish(
+    kind=NoticeKind.STOP, starts_at=MONDAY, ends_at=MONDAY + timedelta(hours=2), text_vi="Tam dung de bao tri"
+)
+
+
+def test_a_stop_on_monday_at_eight_is_told_no_later_than_friday_at_eight() -> None:
+    assert todo.notice_faults(STOP, OFFICE, FRIDAY) == ()
+    late = todo.notice_faults(STOP, OFFICE, FRIDAY + timedelta(minutes=1))
+    assert late == (("starts_at", todo.SHORT),)
+
+
+def test_an_emergency_with_its_reason_may_be_told_later() -> None:
+    wish = replace(STOP, emergency="A broken disk must be replaced")
+
+    assert todo.notice_faults(wish, OFFICE, MONDAY) == ()
+
+
+def test_an_incident_is_told_at_once_and_says_how_to_work_meanwhile_and_afterwards() -> None:
+    wish = replace(STOP, kind=NoticeKind.INCIDENT, starts_at=FRIDAY, ends_at=None)
+
+    assert todo.notice_faults(wish, OFFICE, FRIDAY) == (
+        ("meanwhile", todo.MISSING),
+        ("afterwards", todo.MISSING),
+    )
+    whole = replace(wish, meanwhile="On paper", afterwards="With the real time of receipt")
+    assert todo.notice_faults(whole, OFFICE, FRIDAY) == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({"text_vi": " "}, ("text_vi", todo.MISSING)),
+        ({"text_en": "x" * 1001}, ("text_en", todo.LONG)),
+        ({"ends_at": None}, ("ends_at", todo.MISSING)),
+        ({"ends_at": MONDAY}, ("ends_at", todo.ORDER)),
+    ],
+)
+def test_each_fault_names_its_field(changed: dict[str, object], fault: tuple[str, str]) -> None:
+    assert todo.notice_faults(replace(STOP, **changed), OFFICE, FRIDAY) == (fault,)  # type: ignore[arg-type]  # a field of each
+
+
+def test_a_stop_ends_by_itself_and_an_incident_when_somebody_says_so() -> None:
+    stop = Notice(id="ntc_1", wish=STOP, published_at=FRIDAY, published_by="prn_1")
+    incident = replace(stop, wish=replace(STOP, kind=NoticeKind.INCIDENT))
+    later = MONDAY + timedelta(hours=3)
+
+    assert stop.holds(FRIDAY)
+    assert not stop.holds(later)
+    assert incident.holds(later)
+    assert not replace(incident, closed_at=later).holds(later)
+
+
+def test_a_notice_for_one_agency_is_for_no_other() -> None:
+    wish = replace(STOP, audience=Audience.ONE, agency_id="agy_1")
+    notice = Notice(id="ntc_1", wish=wish, published_at=FRIDAY, published_by="prn_1")
+
+    assert notice.is_for("agy_1")
+    assert notice.is_for("")
+    assert not notice.is_for("agy_2")

@@ -1,0 +1,84 @@
+"""Passwords: every rule at its boundary, and what is guessed first."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.office.policy import signing_in
+from gateway.office.policy.signing_in import PasswordFault, PasswordRules, password_faults
+from tests.support.clock import START
+
+RULES = PasswordRules()
+GOOD = ("xK9!mQ2z", "Hai con mèo 3!", "Trời mưa 7 ngày", "Đường-7 về nhà", "uV4#tr0p")
+
+
+@pytest.mark.parametrize("password", GOOD)
+def test_good_ones_are_taken(password: str) -> None:
+    assert password_faults(password, RULES, ("nguyenvanan", "Nguyễn Văn An")) == ()
+
+
+@pytest.mark.parametrize(
+    ("password", "fault"),
+    [
+        ("xK9!mQ2", PasswordFault.SHORT),
+        ("XK9!MQ2Z", PasswordFault.LOWER),
+        ("xk9!mq2z", PasswordFault.UPPER),
+        ("xKb!mQwz", PasswordFault.DIGIT),
+        ("xK9bmQ2z", PasswordFault.SIGN),
+        ("xK9!xK9!", PasswordFault.FEW),
+        ("xK!abcde7", PasswordFault.RUN),
+        ("xK!98765", PasswordFault.RUN),
+        ("xK!7poiuy", PasswordFault.RUN),
+        ("xK!7aaaaa", PasswordFault.RUN),
+        ("Abc@12345", PasswordFault.KNOWN),
+        ("Matkhau@2026", PasswordFault.KNOWN),
+        ("MậtKhẩu#1", PasswordFault.KNOWN),
+        ("P@ssw0rd1!", PasswordFault.KNOWN),
+        ("VanThuUBND@26", PasswordFault.KNOWN),
+        ("1qaz@WSX", PasswordFault.KNOWN),
+        ("Nguyen.Van.An9", PasswordFault.NAME),
+        ("9-NGUYỄN văn ân", PasswordFault.NAME),
+    ],
+)
+def test_each_rule_is_told_by_name(password: str, fault: PasswordFault) -> None:
+    assert fault in password_faults(password, RULES, ("nguyenvanan",))
+
+
+def test_all_broken_rules_are_told_at_once() -> None:
+    assert set(password_faults("abc", RULES)) >= {
+        PasswordFault.SHORT,
+        PasswordFault.UPPER,
+        PasswordFault.DIGIT,
+        PasswordFault.SIGN,
+        PasswordFault.FEW,
+        PasswordFault.KNOWN,
+    }
+
+
+def test_a_run_of_four_is_no_run() -> None:
+    assert PasswordFault.RUN not in password_faults("xK!1234m", RULES)
+
+
+def test_a_short_name_forbids_nothing() -> None:
+    assert password_faults("Sang an 3 bữa", RULES, ("An",)) == ()
+
+
+@given(st.text(max_size=2000))
+def test_whatever_is_typed_gets_an_answer(text: str) -> None:
+    assert isinstance(password_faults(text, RULES, (text[:20],)), tuple)
+
+
+def test_a_password_ages_to_the_day_and_is_reminded_of_three_times() -> None:
+    made = START
+    left = {
+        n: signing_in.password_reminder(made, RULES, made + timedelta(days=n)) for n in (75, 76, 83, 89, 90)
+    }
+
+    assert left == {75: None, 76: 14, 83: 7, 89: 1, 90: None}
+    assert not signing_in.is_password_too_old(made, RULES, made + timedelta(days=90, microseconds=-1))
+    assert signing_in.is_password_too_old(made, RULES, made + timedelta(days=90))
+    assert not signing_in.is_password_too_old(made, PasswordRules(age=None), made + timedelta(days=9000))

@@ -1,0 +1,192 @@
+"""The table of roles, cell by cell against the page that people read; what posts and delegations add up to."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.office.domain.roles import NODE, Delegation, Manner, Post, PostRole, Right
+from gateway.office.policy import agreeing
+from gateway.office.policy.agreeing import LendingObjection
+from gateway.office.policy.rights import NEVER_DELEGATED, Granted, Lent, Rights, manner
+from tests.support.clock import START
+
+PAGE = Path(__file__).parents[4] / "docs" / "accounts.md"
+NOW = START
+DAY = timedelta(days=1)
+SIGNS = {"+": Manner.YES, "-": Manner.NO, "o": Manner.OWN}
+OF_NODE = {PostRole.OPERATOR, PostRole.AUDITOR, PostRole.CODES}
+# What the two narrowed forms keep of the column that they are cut from.
+KEPT = {
+    PostRole.VIEWER: (PostRole.HEAD, {Right.SEE_CONTENT, Right.REPORTS}),
+    PostRole.CODES: (PostRole.OPERATOR, {Right.OWN_ENTRY, Right.CODES}),
+}
+
+
+def table() -> dict[tuple[PostRole, Right], Manner]:
+    """Every cell of the page."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    head = next(line for line in lines if line.startswith("| right |"))
+    roles = [PostRole(each.strip()) for each in head.strip("|").split("|")[1:]]
+    found = {}
+    for line in lines:
+        if (row := re.match(r"\| `([a-z-]+)` \|(.*)\|$", line)) is not None:
+            cells = [each.strip() for each in row[2].split("|")]
+            assert len(cells) == len(roles)
+            for role, cell in zip(roles, cells, strict=True):
+                found[role, Right(row[1])] = SIGNS.get(cell) or Manner(cell)
+    return found
+
+
+TABLE = table()
+
+
+def test_the_page_has_every_right_and_every_role() -> None:
+    assert {right for _, right in TABLE} == set(Right)
+    assert {role for role, _ in TABLE} == set(PostRole) - KEPT.keys()
+
+
+@pytest.mark.parametrize("role", PostRole)
+@pytest.mark.parametrize("right", Right)
+def test_each_cell_is_that_of_the_page_in_the_own_and_in_another_agency(role: PostRole, right: Right) -> None:
+    base, kept = KEPT.get(role, (role, set(Right)))
+    wanted = TABLE[base, right] if right in kept else Manner.NO
+
+    assert manner(role, right, own=True) is wanted
+    assert manner(role, right, own=False) is (wanted if role in OF_NODE else Manner.NO)
+
+
+def post(person: str, role: PostRole, agency: str = "agy_a", **more: object) -> Post:
+    where = NODE if role.is_of_node else agency
+    return Post(person_id=person, role=role, agency_id=where, given_by="prn_x", given_at=NOW - DAY, **more)  # type: ignore[arg-type]
+
+
+def delegation(**more: object) -> Delegation:
+    given = {
+        "id": "dlg_1",
+        "agency_id": "agy_a",
+        "from_id": "head",
+        "to_id": "clerk",
+        "rights": frozenset({Right.INSTRUCT}),
+        "starts_at": NOW,
+        "ends_at": NOW + 10 * DAY,
+        "reason": "away",
+        "made_at": NOW,
+        "act_number": "12/UQ",
+    }
+    return Delegation(**{**given, **more})  # type: ignore[arg-type]
+
+
+def lent(what: Delegation, *posts: Post, is_active: bool = True) -> Rights:
+    mine = (post("clerk", PostRole.CLERK),)
+    return Rights(
+        person_id="clerk", posts=mine, lent=(Lent(delegation=what, posts=posts, is_active=is_active),)
+    )
+
+
+def test_of_two_posts_the_one_that_allows_more_counts() -> None:
+    both = Rights(person_id="a", posts=(post("a", PostRole.OFFICER), post("a", PostRole.CLERK)))
+
+    assert both.granted(Right.DRAFT, "agy_a", NOW) == Granted(manner=Manner.YES, role=PostRole.CLERK)
+    assert both.may(Right.PROGRESS, "agy_a", NOW, Manner.OWN)
+    assert both.granted(Right.DRAFT, "agy_b", NOW) is None
+
+
+def test_a_post_is_over_at_its_last_moment() -> None:
+    until = Rights(person_id="a", posts=(post("a", PostRole.CLERK, until=NOW + DAY),))
+
+    assert until.may(Right.ISSUE, "agy_a", NOW + DAY - timedelta(microseconds=1))
+    assert not until.may(Right.ISSUE, "agy_a", NOW + DAY)
+    assert until.agencies(NOW + DAY) == frozenset()
+
+
+def test_what_was_lent_names_the_lender_and_ends_with_its_time_post_or_account() -> None:
+    head = post("head", PostRole.HEAD)
+    found = lent(delegation(), head).granted(Right.INSTRUCT, "agy_a", NOW)
+
+    assert found is not None
+    assert (found.on_behalf_of, found.role, found.delegation_id) == ("head", PostRole.HEAD, "dlg_1")
+    none = (
+        lent(delegation(act_number=""), head),
+        lent(delegation(starts_at=NOW + DAY), head),
+        lent(delegation(ends_at=NOW), head),
+        lent(delegation(ended_at=NOW), head),
+        lent(delegation(agency_id="agy_b"), head),
+        lent(delegation(), head, is_active=False),
+        lent(delegation()),
+        lent(delegation(rights=frozenset({Right.REPORTS})), head),
+    )
+    assert [each.may(Right.INSTRUCT, "agy_a", NOW) for each in none] == [False] * len(none)
+
+
+@pytest.mark.parametrize("right", sorted(NEVER_DELEGATED))
+def test_what_nobody_passes_on_is_worth_nothing_even_in_a_row(right: Right) -> None:
+    forged = lent(
+        delegation(rights=frozenset(Right)), post("head", PostRole.HEAD), post("head", PostRole.AGENCY_ADMIN)
+    )
+
+    assert not forged.may(right, "agy_a", NOW)
+
+
+HEAD = Rights(person_id="head", posts=(post("head", PostRole.HEAD),))
+UNIT = Rights(person_id="unit", posts=(post("unit", PostRole.UNIT_HEAD),))
+CLERK = Rights(person_id="clerk", posts=(post("clerk", PostRole.CLERK),))
+HERE = frozenset({"agy_a"})
+
+
+@pytest.mark.parametrize(
+    ("lender", "more", "objection"),
+    [
+        (HEAD, {}, None),
+        (UNIT, {"from_id": "unit", "act_number": ""}, None),
+        (
+            CLERK,
+            {"from_id": "clerk", "to_id": "head", "rights": frozenset({Right.ISSUE})},
+            LendingObjection.RIGHT,
+        ),
+        (UNIT, {}, LendingObjection.RIGHT),
+        (HEAD, {"to_id": "head"}, LendingObjection.SELF),
+        (HEAD, {"agency_id": "agy_b"}, LendingObjection.RIGHT),
+        (HEAD, {"ends_at": NOW}, LendingObjection.PERIOD),
+        (HEAD, {"ends_at": NOW + 366 * DAY}, None),
+        (HEAD, {"ends_at": NOW + 367 * DAY}, LendingObjection.PERIOD),
+        (HEAD, {"rights": frozenset()}, LendingObjection.SCOPE),
+        (HEAD, {"rights": frozenset({Right.ISSUE})}, LendingObjection.SCOPE),
+        (HEAD, {"rights": frozenset({Right.DELEGATE})}, LendingObjection.SCOPE),
+        (HEAD, {"act_number": ""}, LendingObjection.ACT),
+        (UNIT, {"from_id": "unit", "act_number": "12/UQ"}, LendingObjection.ACT),
+    ],
+)
+def test_who_may_lend_what(
+    lender: Rights, more: dict[str, object], objection: LendingObjection | None
+) -> None:
+    assert agreeing.objection_to_lending(delegation(**more), lender, HERE, NOW) is objection
+
+
+def test_what_was_lent_is_not_lent_on() -> None:
+    borrower = lent(delegation(rights=frozenset({Right.INSTRUCT})), post("head", PostRole.HEAD))
+    onward = delegation(from_id="clerk", to_id="other", act_number="")
+
+    assert agreeing.objection_to_lending(onward, borrower, HERE, NOW) is LendingObjection.RIGHT
+
+
+def test_a_head_agrees_never_the_one_who_lends() -> None:
+    waits = delegation(from_id="unit", act_number="")
+    own = delegation(from_id="head", act_number="")
+
+    assert agreeing.objection_to_approving(waits, HEAD, NOW) is None
+    assert agreeing.objection_to_approving(own, HEAD, NOW) is LendingObjection.SELF
+    assert agreeing.objection_to_approving(waits, CLERK, NOW) is LendingObjection.RIGHT
+    assert agreeing.objection_to_approving(delegation(from_id="unit"), HEAD, NOW) is LendingObjection.CLOSED
+    assert (
+        agreeing.objection_to_approving(delegation(from_id="unit", act_number="", ends_at=NOW), HEAD, NOW)
+        is LendingObjection.CLOSED
+    )
+    assert agreeing.objection_to_ending(waits, CLERK, NOW) is None
+    assert (
+        agreeing.objection_to_ending(delegation(from_id="unit", to_id="x"), CLERK, NOW)
+        is LendingObjection.RIGHT
+    )

@@ -1,0 +1,86 @@
+"""What was counted a moment ago is not counted again, and never longer than it may be wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+from gateway.office.domain.listing import Side, Tab
+from gateway.office.ports.lists import MOST_COUNTED, Count, Wanted
+from gateway.office.store import lists
+from gateway.office.store.lists import COUNT_FRESH, STILL_MANY, KnownCounts
+from tests.support.clock import ManualClock
+
+SENT, FAILED = Wanted(side=Side.OUT, tab=Tab.SENT), Wanted(side=Side.OUT, tab=Tab.FAILED)
+
+
+class Counter:
+    """Counts one more each time; `SENT` is beyond counting."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.known = KnownCounts(clock)
+        self.asked: list[Sequence[Wanted]] = []
+
+    async def __call__(self, asked: Sequence[Wanted]) -> Sequence[Count]:
+        self.asked.append(asked)
+        await asyncio.sleep(0)
+        many = Count(n=MOST_COUNTED, more=True)
+        return [many if wanted == SENT else Count(n=len(self.asked)) for wanted in asked]
+
+    async def of(self, *asked: Wanted, agency: str = "agy_a") -> list[int]:
+        return [each.n for each in await self.known.of(agency, self.known.turn(agency), asked, self)]
+
+
+async def test_a_count_is_known_for_seconds_and_one_beyond_counting_for_minutes() -> None:
+    clock = ManualClock()
+    counter = Counter(clock)
+
+    assert await counter.of(FAILED, SENT, FAILED) == [1, MOST_COUNTED, 1]
+    clock.advance(COUNT_FRESH.total_seconds() - 1)
+    assert await counter.of(FAILED, SENT) == [1, MOST_COUNTED]
+    clock.advance(2)
+    assert await counter.of(FAILED, SENT) == [2, MOST_COUNTED]
+    clock.advance((STILL_MANY + timedelta(seconds=1)).total_seconds())
+    await counter.of(SENT)
+
+    assert counter.asked == [[FAILED, SENT], [FAILED], [SENT]]
+
+
+async def test_whoever_changes_a_document_sees_the_new_count_at_once() -> None:
+    counter = Counter(ManualClock())
+    await counter.of(FAILED)
+
+    counter.known.changed("agy_b")
+    assert await counter.of(FAILED) == [1]
+    counter.known.changed("agy_a")
+    assert await counter.of(FAILED) == [2]
+
+
+async def test_a_count_of_before_a_change_is_not_kept_for_after_it() -> None:
+    counter = Counter(ManualClock())
+    before = counter.known.turn("agy_a")
+    counter.known.changed("agy_a")
+
+    await counter.known.of("agy_a", before, [FAILED], counter)
+
+    assert await counter.of(FAILED) == [2]
+
+
+async def test_many_who_ask_at_once_count_once_for_each_agency() -> None:
+    counter = Counter(ManualClock())
+
+    await asyncio.gather(*(counter.of(FAILED) for _ in range(20)), counter.of(FAILED, agency="agy_b"))
+
+    assert len(counter.asked) == 2
+
+
+async def test_what_is_known_is_bounded() -> None:
+    counter = Counter(ManualClock())
+
+    for n in range(lists.MOST_COUNTS_KEPT + 1):
+        await counter.of(Wanted(side=Side.OUT, party=str(n)))
+    await counter.of(Wanted(side=Side.OUT, party="0"))
+    await counter.of(Wanted(side=Side.OUT, party=str(lists.MOST_COUNTS_KEPT)))
+
+    assert len(counter.asked) == lists.MOST_COUNTS_KEPT + 2
