@@ -64,7 +64,6 @@ _MARKUP = (
     (re.compile(rb"^\s*<\?xml", re.IGNORECASE), "xml"),
     (re.compile(rb"^(mime-version|content-type):", re.IGNORECASE), "mht"),
 )
-_KNOWN = frozenset({name for _, name in _MAGIC} | {"txt", "csv", "doc", "xls", "ppt"})
 _ALLOWED_CONTROLS = b"\t\n\r\f"
 _CONTROLS = bytes(byte for byte in range(0x20) if byte not in _ALLOWED_CONTROLS) + b"\x7f"
 _DELETE_ALLOWED = bytes(byte for byte in range(256) if byte not in _CONTROLS)
@@ -96,7 +95,7 @@ class Sniffer:
         if _after_blanks(self.head).startswith(b"%PDF-") or self.has_late_pdf:
             return "pdf"
         if self._has_controls and not self._is_utf16:
-            return _other(self.head)
+            return "unknown"
         for pattern, found in _MARKUP:
             if pattern.search(self.head.lstrip(codecs.BOM_UTF8)):
                 return found
@@ -112,18 +111,6 @@ class Sniffer:
 def _after_blanks(head: bytes) -> bytes:
     """Some programs write a byte order mark or line ends before the header; nothing hides in those."""
     return head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n \t")
-
-
-def _other(head: bytes) -> str:
-    """Whatever the table of magic numbers says; never one of the types that we check ourselves."""
-    import puremagic
-
-    try:
-        guess = puremagic.from_string(head)
-    except (puremagic.PureError, ValueError):
-        return "unknown"
-    found = str(guess).lstrip(".").casefold()
-    return found if found and found not in _KNOWN and found.isalnum() else "unknown"
 
 
 _PIECE = 256 * 1024
