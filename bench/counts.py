@@ -30,9 +30,9 @@ LIMITS = {"transactions": 24.0, "statements": 145.0, "hops": 28.0, "fsyncs": 3.0
 _OPENS = {"BEGIN": "begun", "SAVEPOINT": "units"}
 _BESIDE = frozenset({"RELEASE", "ROLLBACK", "PRAGMA"})
 # What these do comes by the clock, however many documents there are.
-_BY_THE_CLOCK = tuple(
-    f"workers/{name}.py"
-    for name in ("clocks", "holds", "hosting", "key_watch", "lister", "pulse", "quarantine", "revocation")
+_BY_THE_CLOCK = (
+    *(f"workers/{name}.py" for name in ("clocks", "key_watch", "pulse", "revocation")),
+    "office/workers.py",
 )
 _BELOW = ("store/", "registry/", "log.py", "pool.py", "commits.py", "workers/loop.py")
 
