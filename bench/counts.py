@@ -34,7 +34,7 @@ _BY_THE_CLOCK = (
     *(f"workers/{name}.py" for name in ("clocks", "key_watch", "pulse", "revocation")),
     "office/workers.py",
 )
-_BELOW = ("store/", "registry/", "log.py", "pool.py", "commits.py", "workers/loop.py")
+_BELOW = ("store/", "office/store/", "registry/", "log.py", "pool.py", "commits.py", "workers/loop.py")
 
 
 class Counts:
