@@ -27,7 +27,7 @@ from gateway.clock import SystemClock
 from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.domain.listing import Origin, Side, Tab
-from gateway.office.ports.lists import Sort, Wanted
+from gateway.office.ports.lists import ListOrder, Wanted
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store import migrate
 
@@ -66,11 +66,11 @@ def questions(spread: Spread, documents: int) -> dict[str, Callable[[Any], Await
     return {
         "list out": listed(lambda: out),
         "list in": listed(lambda: arriving),
-        "list by number": listed(lambda: replace(out, sort=Sort.NUMBER)),
+        "list by number": listed(lambda: replace(out, sort=ListOrder.NUMBER)),
         "filter tab": listed(lambda: replace(out, tab=rng.choice((Tab.REJECTED, Tab.FAILED, Tab.SILENT)))),
         "filter type": listed(lambda: replace(out, type_name=rng.choice(TYPES), urgency=Urgency.EXPRESS)),
         "filter party": listed(
-            lambda: replace(arriving, party=f"Z91.{rng.randrange(40):02}", sort=Sort.NEWEST)
+            lambda: replace(arriving, party=f"Z91.{rng.randrange(40):02}", sort=ListOrder.NEWEST)
         ),
         "filter source": listed(
             lambda: replace(out, origin=rng.choice((Origin.HAND, Origin.PROGRAM, Origin.MACHINE)))

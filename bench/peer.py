@@ -27,7 +27,7 @@ from bench.pair import Broken, Side
 from gateway.domain.proof import SignedEnvelope
 from gateway.edxml import build, schema, verify
 from gateway.edxml.envelope import Envelope
-from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.ports import EnvelopeSigner
 from tests.support import envelopes, pki
 
@@ -38,7 +38,7 @@ SENDER, RECEIVER = envelopes.SENDER, envelopes.RECEIVER
 WANTED = {10_000: 6.0, MB: 5.0, 10 * MB: 6.0}
 EQUAL, OWN = "rsa-2048", "p256"
 _PIECE = 256 * 1024
-_POLICY = XmlPolicy(limits=Limits())
+_POLICY = XmlPolicy(limits=EnvelopeLimits())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +169,7 @@ def _taken(raw: bytes, signer: EnvelopeSigner) -> SignedEnvelope[Envelope]:
 
 
 def _verified(raw: bytes, signer: EnvelopeSigner) -> SignedEnvelope[Envelope]:
-    source = verify.Source(size=len(raw), open=partial(_pieces, raw))
+    source = verify.EnvelopeSource(size=len(raw), open=partial(_pieces, raw))
     own = envelopes.binding(signer)
     found = verify.examine_fast(
         source, policy=_POLICY, bindings=lambda code: (own,), at=envelopes.SIGNED_AT, transport=None

@@ -49,7 +49,7 @@ async def give(
         response.content_length = size
     if etag is not None and size is not None:
         response.headers["Accept-Ranges"] = "bytes"
-    if isinstance(part, Part):
+    if isinstance(part, HttpRange):
         response.set_status(206)
         response.content_length = len(part)
         response.headers["Content-Range"] = f"bytes {part.first}-{part.last}/{size}"
@@ -111,7 +111,7 @@ UNFIT: Final = _Unfit.UNFIT
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class HttpRange:
     """From `first` to `last`, both counted in."""
 
     first: int
@@ -121,7 +121,7 @@ class Part:
         return self.last - self.first + 1
 
 
-def asked_part(headers: Mapping[str, str], etag: str | None, size: int | None) -> Part | _Unfit | None:
+def asked_part(headers: Mapping[str, str], etag: str | None, size: int | None) -> HttpRange | _Unfit | None:
     """None where the whole file is the answer: nothing was asked, several parts were, or of another version of the file."""
     match = _ONE.fullmatch(headers.get("Range", "").replace(" ", ""))
     if match is None or size is None or etag is None or headers.get("If-Range", etag).strip() != etag:
@@ -131,15 +131,15 @@ def asked_part(headers: Mapping[str, str], etag: str | None, size: int | None) -
         if not last:
             return None
         wanted = min(int(last), size)
-        return Part(size - wanted, size - 1) if wanted else UNFIT
+        return HttpRange(size - wanted, size - 1) if wanted else UNFIT
     if int(first) >= size:
         return UNFIT
     if last and int(last) < int(first):
         return None
-    return Part(int(first), min(int(last), size - 1) if last else size - 1)
+    return HttpRange(int(first), min(int(last), size - 1) if last else size - 1)
 
 
-async def cut_part(pieces: AsyncIterator[bytes], part: Part) -> AsyncIterator[bytes]:
+async def cut_part(pieces: AsyncIterator[bytes], part: HttpRange) -> AsyncIterator[bytes]:
     """The bytes of that part alone."""
     place = 0
     async for piece in pieces:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.api.deps import ApiOptions
 from gateway.api.models import FileMeta, MessageIn
-from gateway.api.problems import BadCall, Fault, pointer
+from gateway.api.problems import BadCall, RequestFault, pointer
 from gateway.domain.document import FileRole
 from gateway.domain.text import nfc
 from gateway.outgoing.intake import Received, Tray
@@ -85,7 +85,7 @@ def from_json(raw: bytes, model: type[M], *, at: str = "") -> CheckedRequest[M]:
     except (ValueError, RecursionError) as why:
         raise BadCall("bad-json", _unreadable(why, at)) from why
     if not isinstance(tidy, dict):
-        raise BadCall("bad-json", Fault(code="not-an-object", pointer=at))
+        raise BadCall("bad-json", RequestFault(code="not-an-object", pointer=at))
     try:
         value = model.model_validate_json(canonical, strict=True)
     except ValidationError as why:
@@ -98,7 +98,7 @@ def from_query(request: web.BaseRequest, model: type[M]) -> M:
     given: dict[str, str] = {}
     for name, text in request.query.items():
         if name in given:
-            raise BadCall("bad-request", Fault(code="twice", pointer=f"?{name}"))
+            raise BadCall("bad-request", RequestFault(code="twice", pointer=f"?{name}"))
         given[name] = nfc(text)
     try:
         return model.model_validate(given)
@@ -120,23 +120,27 @@ async def whole_body(request: web.Request, limit: int, within_s: float) -> bytes
     except TimeoutError as why:
         raise BadCall("too-slow", params={"seconds": str(within_s)}) from why
     except (HttpProcessingError, web.RequestPayloadError, ConnectionError) as why:
-        raise BadCall("bad-body", Fault(code="cut-short")) from why
+        raise BadCall("bad-body", RequestFault(code="cut-short")) from why
     return bytes(held)
 
 
 def need_type(request: web.Request, *allowed: str) -> str:
     """The media type of the request, one of `allowed`, and not compressed: a small body must not become a large one."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise BadCall("unsupported-media", Fault(code="encoding"), headers={"Accept-Encoding": "identity"})
+        raise BadCall(
+            "unsupported-media", RequestFault(code="encoding"), headers={"Accept-Encoding": "identity"}
+        )
     if request.content_type not in allowed:
-        fault = Fault(code="media", params={"found": request.content_type, "expected": ", ".join(allowed)})
+        fault = RequestFault(
+            code="media", params={"found": request.content_type, "expected": ", ".join(allowed)}
+        )
         raise BadCall("unsupported-media", fault, headers={"Accept": ", ".join(allowed)})
     return request.content_type
 
 
 def too_large(limit: int) -> BadCall:
     """The refusal of a body over its limit."""
-    return BadCall("too-large", Fault(code="too-large", params={"limit_bytes": str(limit)}))
+    return BadCall("too-large", RequestFault(code="too-large", params={"limit_bytes": str(limit)}))
 
 
 def bad_fields(why: ValidationError, model: type[BaseModel], at: str) -> BadCall:
@@ -146,7 +150,7 @@ def bad_fields(why: ValidationError, model: type[BaseModel], at: str) -> BadCall
     return BadCall(slug, *faults)
 
 
-def _fault(error: Mapping[str, Any], model: type[BaseModel], at: str) -> Fault:
+def _fault(error: Mapping[str, Any], model: type[BaseModel], at: str) -> RequestFault:
     code = _FAULTS.get(error["type"], "bad-value")
     place: Sequence[Any] = error["loc"]
     where = at + ".".join(map(str, place)) if at == "?" else at + pointer(*place)
@@ -155,7 +159,7 @@ def _fault(error: Mapping[str, Any], model: type[BaseModel], at: str) -> Fault:
     if code == "unknown-field" and len(place) == 1:
         near = get_close_matches(str(place[0]), _field_names(model), n=1)
         suggest = near[0] if near else None
-    return Fault(code=code, pointer=where, params=params, suggest=suggest)
+    return RequestFault(code=code, pointer=where, params=params, suggest=suggest)
 
 
 def _expected(error: Mapping[str, Any]) -> str:
@@ -178,7 +182,7 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise BadCall("bad-json", *(Fault(code="twice", pointer=pointer(name)) for name in twice))
+        raise BadCall("bad-json", *(RequestFault(code="twice", pointer=pointer(name)) for name in twice))
     return found
 
 
@@ -196,12 +200,12 @@ def _nfc(value: Any) -> Any:
     return value
 
 
-def _unreadable(why: Exception, at: str) -> Fault:
+def _unreadable(why: Exception, at: str) -> RequestFault:
     """Where the text stops being JSON; or, where it is JSON that no program reads alike, what that may be."""
     if isinstance(why, json.JSONDecodeError):
         place = {"line": str(why.lineno), "column": str(why.colno)}
-        return Fault(code="bad-json", pointer=at, params=place)
-    return Fault(code="odd-json", pointer=at)
+        return RequestFault(code="bad-json", pointer=at, params=place)
+    return RequestFault(code="odd-json", pointer=at)
 
 
 Meta = TypeVar("Meta", bound=MessageIn)
@@ -373,7 +377,7 @@ def _compare(announced: FileMeta, received: Received) -> None:
 def _refuse_absent(listed: Sequence[FileMeta], received: Sequence[Received]) -> None:
     came = {each.item.name for each in received}
     faults = [
-        Fault(code="file-absent", pointer=pointer("files", n), params={"name": each.name})
+        RequestFault(code="file-absent", pointer=pointer("files", n), params={"name": each.name})
         for n, each in enumerate(listed)
         if each.name not in came
     ]
@@ -387,4 +391,4 @@ def _shown(text: str) -> str:
 
 
 def _bad_part(code: str, **params: str) -> BadCall:
-    return BadCall("bad-multipart", Fault(code=code, params=params))
+    return BadCall("bad-multipart", RequestFault(code=code, params=params))

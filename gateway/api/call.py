@@ -27,7 +27,7 @@ from gateway import downloads
 from gateway.api.asking import CheckedRequest
 from gateway.api.deps import ApiDeps
 from gateway.api.entry import Caller
-from gateway.api.problems import BadCall, Fault
+from gateway.api.problems import BadCall, RequestFault
 from gateway.api.routes import Handler, Route
 from gateway.api.shapes import Asked, Cursor, Told, media_type
 from gateway.api.words import Lang
@@ -101,7 +101,7 @@ class Call:
         """The key that makes a repeat harmless; every call that creates needs one."""
         key = self.request.headers.get("Idempotency-Key", "").strip()
         if not key or len(key) > LONGEST_KEY or not key.isprintable():
-            fault = Fault(code="key-missing", pointer="/headers/Idempotency-Key")
+            fault = RequestFault(code="key-missing", pointer="/headers/Idempotency-Key")
             raise BadCall("key-missing", fault)
         return key
 
@@ -113,7 +113,7 @@ class Call:
             return None
         bare = given.removeprefix('"').removesuffix('"')
         if not (bare.isascii() and bare.isdigit()) or len(bare) > 12 or given != f'"{bare}"':
-            fault = Fault(
+            fault = RequestFault(
                 code="bad-value", pointer="/headers/If-Match", params={"expected": '"3"', "field": "If-Match"}
             )
             raise BadCall("bad-request", fault)
@@ -205,7 +205,7 @@ def check_words(field: str, given: Iterable[str], known: Iterable[str]) -> None:
     """BadCall for a word that stands nowhere: a typing error must not look like an empty list."""
     expected = ", ".join(dict.fromkeys(known))
     faults = [
-        Fault(
+        RequestFault(
             code="bad-value",
             pointer=f"?{field}",
             params={"field": field, "expected": expected},
@@ -225,7 +225,7 @@ async def page_of(call: Call, asked: Awaitable[Page[T]]) -> Page[T]:
     except NotFound as why:
         if "cursor" not in call.request.query:
             raise
-        fault = Fault(
+        fault = RequestFault(
             code="bad-value", pointer="?cursor", params={"field": "cursor", "expected": "next_cursor"}
         )
         raise BadCall("bad-request", fault) from why
@@ -273,7 +273,9 @@ async def once(call: Call, act: Callable[[], Awaitable[str]], *, status: int = 2
         await work.commit()
     if known is not None:
         if known.digest != digest:
-            raise BadCall("idempotency-other", Fault(code="key-other", pointer="/headers/Idempotency-Key"))
+            raise BadCall(
+                "idempotency-other", RequestFault(code="key-other", pointer="/headers/Idempotency-Key")
+            )
         if known.running or known.status is None or known.body is None:
             raise Clash(
                 "the first request with this Idempotency-Key is still at work; try again in a moment",

@@ -15,7 +15,7 @@ from gateway.domain.registry import AgencyEntry, Resolution
 from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.incoming.desk import InDesk
 from gateway.outgoing.desk import OutDesk
-from gateway.ports import AgencyBook, Blobs, Clock, Health, Page, Pool, Store
+from gateway.ports import AgencyBook, Blobs, Clock, HealthProbe, Page, Pool, Store
 
 MIB = 1024 * 1024
 
@@ -42,7 +42,7 @@ class ApiOptions:
     lease_s: int = int(LONGEST_HANDOVER.total_seconds())
 
 
-class Accounts(Protocol):
+class CallerKeys(Protocol):
     async def ended_key(self, secret_hash: str) -> ApiKey | None:
         """The key with this secret that was good once."""
 
@@ -93,14 +93,14 @@ class ApiDeps:
     """Everything the API works with; made by the wiring."""
 
     store: Store
-    accounts: Accounts
+    accounts: CallerKeys
     blobs: Blobs
     directory: Registry
     out: OutDesk
     inn: InDesk
     clock: Clock
     pool: Pool
-    health: Health
+    health: HealthProbe
     version: str
     evidence: EvidencePacks | None = None
     calls: CallLog | None = None

@@ -22,7 +22,7 @@ from aiohttp.http import HttpVersion10, HttpVersion11
 from aiohttp.typedefs import Middleware
 
 from gateway.api.deps import ApiDeps, ApiOptions
-from gateway.api.problems import BadCall, Fault
+from gateway.api.problems import BadCall, RequestFault
 from gateway.api.server import CONNECTIONS
 from gateway.domain import account
 from gateway.domain.account import KEY_PREFIX, Address, AgencyScope, ApiKey, ApiScope, HostedAgency
@@ -88,7 +88,7 @@ class Caller:
         """The one agency of this call. A key that serves several must say which."""
         if self.agency is None:
             codes = ", ".join(agency.code for agency in self.agencies)
-            raise BadCall("agency-needed", Fault(code="agency-needed", params={"codes": codes}))
+            raise BadCall("agency-needed", RequestFault(code="agency-needed", params={"codes": codes}))
         return AgencyScope(agency_id=self.agency.id, principal_id=self.key.principal.id)
 
     def may(self, *scopes: ApiScope, one_is_enough: bool = False) -> None:
@@ -205,7 +205,7 @@ class Entry:
         name = _PORT.sub("", request.host).casefold()
         allowed = self._options.hosts
         if len(given) > 1 or (allowed and name not in allowed):
-            raise BadCall("bad-request", Fault(code="bad-host"))
+            raise BadCall("bad-request", RequestFault(code="bad-host"))
 
     def address(self, request: web.Request) -> str:
         """Where the call comes from, for counting. Of an IPv6 address the network counts: each caller has all of it."""
@@ -249,7 +249,7 @@ def _check_wire(request: web.Request) -> None:
         or coding.lower() != "chunked"
     ):
         request.protocol.close()
-        raise BadCall("bad-request", Fault(code="not-plain-http"))
+        raise BadCall("bad-request", RequestFault(code="not-plain-http"))
 
 
 def _refuse_for(wait_s: float) -> None:

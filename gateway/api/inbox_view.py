@@ -29,9 +29,8 @@ from gateway.api.shapes import (
 from gateway.api.words import Lang, fact_word, in_state_word, packet_word, say
 from gateway.domain.document import Assignment, IncomingDocument, IncomingFile
 from gateway.domain.status import Track
-from gateway.incoming.reading import Around, Asked
-from gateway.ports import Handover
-from gateway.ports import InboxItem as InboxRow
+from gateway.incoming.reading import AroundDocument, SenderRequest
+from gateway.ports import Handover, InboxPacket
 
 _CHECKS = (
     "envelope_signature",
@@ -175,10 +174,10 @@ class Quarantined(Told):
 
 
 def inbox_item(
-    document: IncomingDocument, around: Around | None, name_now: str | None, lang: Lang
+    document: IncomingDocument, around: AroundDocument | None, name_now: str | None, lang: Lang
 ) -> InboxItem:
     """The one view of an incoming document."""
-    around = around or Around()
+    around = around or AroundDocument()
     signer, handover = document.signer, around.handover
     return InboxItem(
         id=document.id,
@@ -231,7 +230,7 @@ def inbox_item(
     )
 
 
-def quarantined(row: InboxRow, lang: Lang) -> Quarantined:
+def quarantined(row: InboxPacket, lang: Lang) -> Quarantined:
     """The metadata of a packet that waits, is held, or was set aside."""
     return Quarantined(
         id=row.id,
@@ -260,11 +259,11 @@ def assignment(given: Assignment | None) -> AssignmentOut | None:
     )
 
 
-def _due(around: Around, lang: Lang) -> DueOut | None:
+def _due(around: AroundDocument, lang: Lang) -> DueOut | None:
     return DueOut(accept_by=around.due.at, basis=say(around.due.words, lang)) if around.due else None
 
 
-def _request(asked: Asked | None, lang: Lang) -> RequestOut | None:
+def _request(asked: SenderRequest | None, lang: Lang) -> RequestOut | None:
     if asked is None:
         return None
     return RequestOut(

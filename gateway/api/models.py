@@ -1,6 +1,6 @@
 """What a caller may say about an outgoing document, as pydantic models with their crossing into the domain. In: JSON
-members. Out: `Draft` and `Change`. Whether a rule allows it is not asked here; what is missing stays missing, so that
-the rules can name it, and nothing is ever filled in (interfaces.md 3.3)."""
+members. Out: `Draft` and `DocumentChange`. Whether a rule allows it is not asked here; what is missing stays missing,
+so that the rules can name it, and nothing is ever filled in (interfaces.md 3.3)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from gateway.api.shapes import AgencyCode, Asked, Count, Line, Name, Sha256, Tex
 from gateway.api.words import type_name
 from gateway.domain.document import (
     URGENCY_KEYS,
-    Change,
     DeliveryMode,
+    DocumentChange,
     Draft,
     FileCode,
     FileRole,
@@ -183,8 +183,8 @@ class UpdateIn(MessageIn):
     receivers_added: list[AgencyCode] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
     receivers_removed: list[AgencyCode] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
 
-    def to_change(self, parent: OutgoingDocument) -> Change:
-        return Change(
+    def to_change(self, parent: OutgoingDocument) -> DocumentChange:
+        return DocumentChange(
             reason=self.reason,
             target=parent.document_id,
             approved_by=self.approved_by,
@@ -201,8 +201,10 @@ class ReplaceIn(MessageIn):
     reason: Text = ""
     approved_by: Line | None = None
 
-    def to_change(self, parent: OutgoingDocument) -> Change:
-        return Change(reason=self.reason, approved_by=self.approved_by, replaces=((parent.document_id, ()),))
+    def to_change(self, parent: OutgoingDocument) -> DocumentChange:
+        return DocumentChange(
+            reason=self.reason, approved_by=self.approved_by, replaces=((parent.document_id, ()),)
+        )
 
 
 class RecallIn(Asked):

@@ -21,7 +21,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class RequestFault:
     """One thing wrong with a request, where it stands, and what was perhaps meant. `code` is a key of the labels
     below `fault.`; `params` fill that sentence."""
 
@@ -37,14 +37,14 @@ class BadCall(Exception):
     def __init__(
         self,
         slug: str,
-        *faults: Fault,
+        *faults: RequestFault,
         params: Mapping[str, str] = _NONE,
         headers: Mapping[str, str] = _NONE,
         more: Mapping[str, object] = _NONE,
     ) -> None:
         super().__init__(slug)
         self.slug = slug
-        self.faults: Sequence[Fault] = faults
+        self.faults: Sequence[RequestFault] = faults
         self.params = params
         self.headers = headers
         self.more = more
@@ -60,7 +60,7 @@ PAGES = "/problems/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sort:
+class ProblemSort:
     """One kind of problem: its slug (the last step of its type), its status, the label of its title, and whether the
     same call may succeed later. `told` is False where the cause is the node's own affair and is only logged."""
 
@@ -71,12 +71,14 @@ class Sort:
     told: bool = True
 
 
-def _sort(slug: str, status: int, kind: type[errors.GatewayError], *, told: bool = True) -> Sort:
-    return Sort(slug=slug, status=status, label=kind.label_key, retryable=not kind.permanent, told=told)
+def _sort(slug: str, status: int, kind: type[errors.GatewayError], *, told: bool = True) -> ProblemSort:
+    return ProblemSort(
+        slug=slug, status=status, label=kind.label_key, retryable=not kind.permanent, told=told
+    )
 
 
 # Every class of gateway/errors.py; a subclass that is not named here is a mistake that a test finds.
-SORTS: Mapping[type[errors.GatewayError], Sort] = MappingProxyType(
+SORTS: Mapping[type[errors.GatewayError], ProblemSort] = MappingProxyType(
     {
         kind: _sort(slug, status, kind, told=status < 500)
         for kind, slug, status in (
@@ -119,9 +121,9 @@ SORTS: Mapping[type[errors.GatewayError], Sort] = MappingProxyType(
 )
 
 # What the front door itself refuses, and what aiohttp refuses before it is asked.
-OWN_SORTS: Mapping[str, Sort] = MappingProxyType(
+OWN_SORTS: Mapping[str, ProblemSort] = MappingProxyType(
     {
-        slug: Sort(slug=slug, status=status, label=f"problem.{slug}", retryable=retryable)
+        slug: ProblemSort(slug=slug, status=status, label=f"problem.{slug}", retryable=retryable)
         for slug, status, retryable in (
             ("bad-request", 400, False),
             ("bad-json", 400, False),
@@ -161,7 +163,7 @@ _RETRY_AFTER_S = "5"
 class Problem:
     """One failure as it is answered."""
 
-    sort: Sort
+    sort: ProblemSort
     code: str
     detail: str
     errors: Sequence[Mapping[str, object]] = ()
@@ -217,7 +219,7 @@ def of_http(error: web.HTTPException, lang: Lang) -> Problem:
     slug = _BY_STATUS.get(error.status, "http")
     sort = OWN_SORTS[slug]
     if slug == "http":
-        sort = Sort(slug=slug, status=error.status, label=sort.label)
+        sort = ProblemSort(slug=slug, status=error.status, label=sort.label)
     allow = {name: error.headers[name] for name in ("Allow", "Content-Range") if name in error.headers}
     return Problem(
         sort=sort,
@@ -255,7 +257,7 @@ def answer(problem: Problem, request_id: str, path: str, lang: Lang) -> web.Resp
     )
 
 
-def sorts() -> Mapping[str, Sort]:
+def sorts() -> Mapping[str, ProblemSort]:
     """Every kind of problem by its slug, for the pages that explain them."""
     return {sort.slug: sort for sort in (*SORTS.values(), *OWN_SORTS.values())}
 
@@ -265,11 +267,11 @@ def reasons_told(reasons: Sequence[Reason], lang: Lang) -> list[dict[str, object
     return [_of_reason(reason, lang) for reason in reasons]
 
 
-def _sort_of(error: errors.GatewayError) -> Sort:
+def _sort_of(error: errors.GatewayError) -> ProblemSort:
     return next(SORTS[kind] for kind in type(error).__mro__ if kind in SORTS)
 
 
-def _of_refusal(error: errors.Refused, sort: Sort, lang: Lang) -> Problem:
+def _of_refusal(error: errors.Refused, sort: ProblemSort, lang: Lang) -> Problem:
     """Every broken rule. Sizes alone are 413, because a smaller file would do (interfaces.md 3.3)."""
     reasons = error.verdict.reasons if isinstance(error.verdict, Verdict) else ()
     codes = {str(reason.code) for reason in reasons}
@@ -287,7 +289,7 @@ def _of_refusal(error: errors.Refused, sort: Sort, lang: Lang) -> Problem:
     return Problem(sort=sort, code=code, detail=detail, errors=listed, more=more)
 
 
-def _detail(sort: Sort, error: errors.GatewayError, lang: Lang) -> str:
+def _detail(sort: ProblemSort, error: errors.GatewayError, lang: Lang) -> str:
     """In English the error's own sentence; in Vietnamese the label's, since errors speak English alone."""
     if lang == "en" and sort.told and error.detail:
         return error.detail
@@ -306,7 +308,7 @@ def _of_reason(reason: Reason, lang: Lang) -> dict[str, object]:
     }
 
 
-def _of_fault(fault: Fault, lang: Lang) -> dict[str, object]:
+def _of_fault(fault: RequestFault, lang: Lang) -> dict[str, object]:
     return {
         "pointer": fault.pointer,
         "code": fault.code,

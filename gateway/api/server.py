@@ -21,7 +21,7 @@ from aiohttp import web
 from gateway import log
 from gateway.domain.account import MOST_CALLS_OF_A_KEY, ApiCall
 from gateway.errors import GatewayError
-from gateway.ports import Condition, Health
+from gateway.ports import Condition, HealthProbe
 from gateway.ports.node import ApiCalls
 from gateway.ports.services import Clock
 
@@ -185,7 +185,9 @@ class CallLog:
             log.action(_LOG, "api.calls.lost", why.detail, count=0)
 
 
-def monitoring(scrape: Callable[[], Awaitable[bytes]], content_type: str, health: Health) -> web.Application:
+def monitoring(
+    scrape: Callable[[], Awaitable[bytes]], content_type: str, health: HealthProbe
+) -> web.Application:
     """`scrape` gives the whole text of the metrics, in the format that `content_type` names."""
 
     async def metrics(request: web.Request) -> web.Response:

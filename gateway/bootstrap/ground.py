@@ -50,7 +50,7 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Registry:
+class OpenRegistry:
     """The directory and the store below it."""
 
     store: SqlStore
@@ -87,12 +87,12 @@ async def open_ground(
 
 
 @asynccontextmanager
-async def open_registry(settings: Settings) -> AsyncIterator[Registry]:
+async def open_registry(settings: Settings) -> AsyncIterator[OpenRegistry]:
     """The registry of codes alone, on a migrated database."""
     clock = SystemClock()
     store = SqlStore(settings.database.address, clock)
     async with _opened(settings, store) as pool:
-        yield Registry(store=store, directory=directory(settings, store, clock, pool))
+        yield OpenRegistry(store=store, directory=directory(settings, store, clock, pool))
 
 
 @asynccontextmanager

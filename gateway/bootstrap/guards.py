@@ -1,6 +1,6 @@
 """Wires what decides whether something may pass. The settings as the rules want them: what may be sent, whom to trust
 how long, how large an envelope may be; frozen values that are handed to the policies. What judges certificates:
-anchors, answers about revocation, and whom the node asks for them: a `Trust` that knows what was answered, and the
+anchors, answers about revocation, and whom the node asks for them: a `NodeTrust` that knows what was answered, and the
 loop that asks. What keeps harm out: the scanner for malware and the sealed hold. Nothing runs on import."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from gateway.domain.document import DeliveryMode
 from gateway.domain.office_calendar import SHIPPED, OfficeCalendar
-from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import Misconfigured
 from gateway.holding import HoldDesk
 from gateway.incoming.desk import InDesk
@@ -25,9 +25,9 @@ from gateway.settings import Settings
 from gateway.settings.options import DELIVERY_MODES
 from gateway.store.vault import FileVault
 from gateway.trust import authorities
-from gateway.trust.authorities import Authorities
+from gateway.trust.authorities import AskedAuthorities
 from gateway.trust.clamav import ClamScanner, NoScanner, ScanLimits, read_address
-from gateway.trust.evidence import AnswerFiles, Answers, Trust
+from gateway.trust.evidence import AnswerFiles, Answers, NodeTrust
 from gateway.trust.hold_seal import RecipientSealer
 from gateway.trust.pdf_signatures import sandbox
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox
@@ -71,7 +71,7 @@ def trust_policy(settings: Settings) -> TrustPolicy:
 
 def xml_policy(settings: Settings) -> XmlPolicy:
     """What an envelope may be on this node's axis."""
-    return XmlPolicy(limits=Limits(max_bytes=settings.limits.envelope_mb * MB))
+    return XmlPolicy(limits=EnvelopeLimits(max_bytes=settings.limits.envelope_mb * MB))
 
 
 def office_hours(settings: Settings, calendar: CalendarDays) -> Callable[[], Awaitable[OfficeCalendar]]:
@@ -88,8 +88,8 @@ def office_hours(settings: Settings, calendar: CalendarDays) -> Callable[[], Awa
 class Judging:
     """What is needed to judge certificates, and to ask about them."""
 
-    trust: Trust
-    authorities: Authorities
+    trust: NodeTrust
+    authorities: AskedAuthorities
 
 
 def judging(settings: Settings, clock: Clock) -> Judging:
@@ -104,8 +104,8 @@ def judging(settings: Settings, clock: Clock) -> Judging:
     sources = authorities.read_sources(folder)
     answers = Answers(AnswerFiles(folder), asks=bool(sources))
     between = sorted((folder / "chain").glob("*.pem"))
-    trust = Trust.from_files(anchors, between, answers=answers, now=clock.now)
-    return Judging(trust=trust, authorities=Authorities(sources, trust.chains, answers))
+    trust = NodeTrust.from_files(anchors, between, answers=answers, now=clock.now)
+    return Judging(trust=trust, authorities=AskedAuthorities(sources, trust.chains, answers))
 
 
 async def asking(

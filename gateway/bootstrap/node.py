@@ -1,5 +1,5 @@
 """The exchange's own wiring: builds every adapter from the settings and hands it to the flows. In: settings, and in
-tests a clock or a wrapper around each port. Out: an open `Node`, closed in reverse order whatever happens. Here too
+tests a clock or a wrapper around each port. Out: an open `OpenNode`, closed in reverse order whatever happens. Here too
 the sealer of the log, the gate that holds intake back where a timestamp is demanded, and the chronicle of this
 process, which hears of its loops, the last backup, the registry feed and the timestamps of the log."""
 
@@ -37,14 +37,14 @@ from gateway.store.events import ANY
 from gateway.store.store import SqlStore
 from gateway.trust import authorities, seals
 from gateway.trust.bounded_http import Bounds, parsed
-from gateway.trust.evidence import Trust
+from gateway.trust.evidence import NodeTrust
 from gateway.trust.inspector import FileInspector
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox, SignatureReader
 from gateway.workers import couriers, event_log
 from gateway.workers import loop as drain
-from gateway.workers.clocks import Clocks, Holds, Quarantine
-from gateway.workers.couriers import Hosting
-from gateway.workers.event_log import Sealer, StampGate
+from gateway.workers.clocks import Clocks, HoldsClock, QuarantineClock
+from gateway.workers.couriers import HostingTeller
+from gateway.workers.event_log import LogSealer, StampGate
 from gateway.workers.loop import Bell, Lookout, Loop, forever, longest_sleep_s
 from gateway.workers.pulse import EVERY, HEARTBEAT, Chronicle, Pulse
 from gateway.workers.revocation import Asking
@@ -60,7 +60,7 @@ class Wrap:
         return port
 
 
-class Bells:
+class NodeBells:
     """One for each loop, rung by whoever made work for it, in this process or another."""
 
     def __init__(self, store: SqlStore) -> None:
@@ -80,22 +80,22 @@ class Bells:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Node(Ground):
+class OpenNode(Ground):
     """One open node: its adapters and the desks of its flows."""
 
     blobs: FileBlobs
     axis: AxisDesk
-    trust: Trust
+    trust: NodeTrust
     scanner: Scanner
     hold: HoldDesk
     out: OutDesk
     inn: InDesk
-    bells: Bells
+    bells: NodeBells
     pulse: Pulse
     stopwatch: Stopwatch
     room: Room
     gate: StampGate
-    sealer: Sealer
+    sealer: LogSealer
     asking: Asking
 
     async def run_workers(self, stop: asyncio.Event) -> None:
@@ -132,8 +132,8 @@ class Node(Ground):
 
     def _loops(self, lease: float) -> dict[str, Loop]:
         workers = self.settings.workers
-        hosted = Hosting(self.store, self.inn.axis, self.settings.node.name, self.directory, self.clock)
-        clocks, intake, holds, quarantine = Clocks(), couriers.Intake(), Holds(), Quarantine()
+        hosted = HostingTeller(self.store, self.inn.axis, self.settings.node.name, self.directory, self.clock)
+        clocks, intake, holds, quarantine = Clocks(), couriers.Intake(), HoldsClock(), QuarantineClock()
         watch = ground.key_watch(self.store, self.directory, self.keys, self.trust, self.deciding)
 
         async def landing() -> bool:
@@ -192,7 +192,7 @@ def unused_jobs(loops: Mapping[str, Loop]) -> set[str]:
 @asynccontextmanager
 async def open_node(
     settings: Settings, clock: Clock | None = None, wrap: Wrap | None = None, store: SqlStore | None = None
-) -> AsyncIterator[Node]:
+) -> AsyncIterator[OpenNode]:
     """An open node on a migrated database. Misconfigured says what is missing and how to mend it. `store`: another
     storey's, which has more."""
     around = wrap or Wrap()
@@ -215,7 +215,7 @@ async def open_node(
         out = _out_desk(settings, ground, around, blobs, axis, scanner, sandboxes, gate, stopwatch)
         inn = _in_desk(settings, ground, around, out, judges)
         vault = around("vault", guards.vault(settings, pool))
-        yield Node(
+        yield OpenNode(
             settings=settings,
             clock=time,
             pool=pool,
@@ -231,7 +231,7 @@ async def open_node(
             hold=guards.holding(settings, out.store, out.blobs, vault, time, pool),
             out=out,
             inn=inn,
-            bells=Bells(ground.store),
+            bells=NodeBells(ground.store),
             pulse=Pulse(
                 folder=settings.node.data_dir / HEARTBEAT,
                 clock=time,
@@ -307,10 +307,10 @@ def stamp_gate(settings: Settings, events: EventLog, clock: Clock) -> StampGate:
     return StampGate(log=events, clock=clock, most=timedelta(hours=settings.log.require_timestamp_h))
 
 
-def log_sealer(settings: Settings, events: EventLog, clock: Clock, pool: Pool) -> Sealer:
+def log_sealer(settings: Settings, events: EventLog, clock: Clock, pool: Pool) -> LogSealer:
     """What seals the log. Misconfigured when a timestamp authority is set and nothing says whom to trust for time."""
     told, folder, password = settings.log, settings.log.publish_folder, settings.keys.password
-    return Sealer(
+    return LogSealer(
         log=events,
         open_key=partial(
             seals.open_seal_key,

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from gateway.api.entry import Entry
-    from gateway.bootstrap.node import Node
-    from gateway.ports import Health
+    from gateway.bootstrap.node import OpenNode
+    from gateway.ports import HealthProbe
     from gateway.settings import Settings
 
 
@@ -31,8 +31,8 @@ class Noun:
 class Storey:
     """What it opens, what it answers, what it can be told; none of it need be there."""
 
-    opens: Callable[[Settings], AbstractAsyncContextManager[Node]] | None = None
-    adds_pages: Callable[[web.Application, Node, Health, Entry], None] | None = None
+    opens: Callable[[Settings], AbstractAsyncContextManager[OpenNode]] | None = None
+    adds_pages: Callable[[web.Application, OpenNode, HealthProbe, Entry], None] | None = None
     nouns: Mapping[str, Noun] = field(default_factory=dict)
     verbs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Modules that add verbs to a noun of the exchange, each by its `register`."""
@@ -55,7 +55,7 @@ def verbs(noun: str) -> Sequence[str]:
     return [module for each in _hung for module in each.verbs.get(noun, ())]
 
 
-def open_whole(settings: Settings) -> AbstractAsyncContextManager[Node]:
+def open_whole(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
     """The node with everything that its settings want."""
     for each in _wanted(settings):
         if each.opens is not None:
@@ -65,7 +65,7 @@ def open_whole(settings: Settings) -> AbstractAsyncContextManager[Node]:
     return open_node(settings)
 
 
-def add_pages(app: web.Application, node: Node, health: Health, entry: Entry) -> None:
+def add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry: Entry) -> None:
     for each in _wanted(node.settings):
         if each.adds_pages is not None:
             each.adds_pages(app, node, health, entry)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import NOUNS, Call, Format, noun, verb
+from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
 from gateway.cli.node import at_ground, chosen, operator, run
 from gateway.cli.output import VERIFICATION
 from gateway.cli.verify import moment
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
     from gateway.domain.event import BindingDifference
     from gateway.domain.sealed_log import PublishedSeal
-    from gateway.ops.audit_checks import Report
+    from gateway.ops.audit_checks import AuditReport
     from gateway.settings import Settings
-    from gateway.store.log_events import Hit, Wanted
+    from gateway.store.log_events import Hit, WantedEvents
 
 _COLUMNS = (
     ("cli.column.leaf", "dim"),
@@ -98,11 +98,11 @@ class _Filter:
     since: datetime | None
     until: datetime | None
 
-    async def wanted(self, call: Call, ground: Ground) -> Wanted:
-        from gateway.store.log_events import Wanted
+    async def wanted(self, call: Invocation, ground: Ground) -> WantedEvents:
+        from gateway.store.log_events import WantedEvents
 
         agency = chosen(await ground.store.hosted(), call.agency) if call.agency else None
-        return Wanted(
+        return WantedEvents(
             kind=self.kind,
             subject_id=self.subject,
             principal_id=self.principal,
@@ -113,7 +113,7 @@ class _Filter:
 
 
 def search(
-    call: Call,
+    call: Invocation,
     kind: Kind = None,
     subject: Subject = None,
     principal: Principal = None,
@@ -125,7 +125,7 @@ def search(
     run(_search(call, _Filter(**_given(kind, subject, principal, since, until)), limit))
 
 
-async def _search(call: Call, given: _Filter, limit: int) -> None:
+async def _search(call: Invocation, given: _Filter, limit: int) -> None:
     from gateway.store.log_events import search_log as look
 
     async with at_ground(call.settings()) as ground:
@@ -134,7 +134,7 @@ async def _search(call: Call, given: _Filter, limit: int) -> None:
 
 
 def export(
-    call: Call,
+    call: Invocation,
     kind: Kind = None,
     subject: Subject = None,
     principal: Principal = None,
@@ -146,7 +146,7 @@ def export(
     run(_export(call, _Filter(**_given(kind, subject, principal, since, until)), texts))
 
 
-async def _export(call: Call, given: _Filter, texts: bool) -> None:
+async def _export(call: Invocation, given: _Filter, texts: bool) -> None:
     from gateway.domain.account import AgencyScope
     from gateway.domain.event import EventKind
     from gateway.ops.audit import export as take_out
@@ -167,7 +167,7 @@ async def _export(call: Call, given: _Filter, texts: bool) -> None:
 
 
 def publish(
-    call: Call,
+    call: Invocation,
     to: Annotated[
         Path | None, typer.Option(help="File to write; default: the screen.", dir_okay=False)
     ] = None,
@@ -181,7 +181,9 @@ def publish(
     run(_publish(call, to, paper, number, key))
 
 
-async def _publish(call: Call, to: Path | None, paper: bool, number: int | None, key: Path | None) -> None:
+async def _publish(
+    call: Invocation, to: Path | None, paper: bool, number: int | None, key: Path | None
+) -> None:
     from gateway.store.log_reading import seal_numbered
     from gateway.trust import seals
 
@@ -197,7 +199,7 @@ async def _publish(call: Call, to: Path | None, paper: bool, number: int | None,
         output.lines(
             f"{call.word(f'audit.paper.{name}'):<12} {value}" for name, value in seals.on_paper(seal)
         )
-    elif to is None and call.output is Format.TABLE:
+    elif to is None and call.output is OutputFormat.TABLE:
         typer.echo(seal.to_bytes().decode("ascii"), nl=False)
     else:
         shown = {"number": about.number, "size": about.tree_size, "root": about.root.hex()}
@@ -208,7 +210,7 @@ async def _publish(call: Call, to: Path | None, paper: bool, number: int | None,
 
 
 def erase(
-    call: Call,
+    call: Invocation,
     event: Annotated[str, typer.Argument(help="Id of the event, from: gateway audit search")],
     reason: Annotated[str, typer.Option(help="On what ground; it is kept.")],
     name: Annotated[list[str] | None, typer.Option(help="Only this text; once for each.")] = None,
@@ -217,7 +219,7 @@ def erase(
     run(_erase(call, event, reason, name or []))
 
 
-async def _erase(call: Call, event: str, reason: str, names: list[str]) -> None:
+async def _erase(call: Invocation, event: str, reason: str, names: list[str]) -> None:
     from gateway.store.log_events import erase_texts as delete
 
     async with at_ground(call.settings()) as ground:
@@ -240,7 +242,7 @@ def _given(
     }
 
 
-def _asked(wanted: Wanted) -> dict[str, object]:
+def _asked(wanted: WantedEvents) -> dict[str, object]:
     told = {"kind": wanted.kind, "subject": wanted.subject_id, "principal": wanted.principal_id}
     period = {"since": output.stamp(wanted.since), "until": output.stamp(wanted.until)}
     return {name: value for name, value in (told | period).items() if value is not None}
@@ -270,7 +272,7 @@ _TOLD_EVERY = 100_000
 
 
 def verify(
-    call: Call,
+    call: Invocation,
     seal: Annotated[
         list[Path] | None,
         typer.Option(help="A seal that was published; once for each.", exists=True, dir_okay=False),
@@ -292,7 +294,7 @@ def verify(
 ) -> None:
     """Examine the log from the first event to the newest seal: nothing removed, changed, moved, added. Exit 7 if so."""
     report, differences = run(_verify(call, seal or [], since, database, tsa_ca))
-    if call.output is Format.TABLE:
+    if call.output is OutputFormat.TABLE:
         _report_aloud(call, report, differences)
     else:
         output.data(call, _report_shown(report, differences))
@@ -301,8 +303,8 @@ def verify(
 
 
 async def _verify(
-    call: Call, seals: Sequence[Path], since: Path | None, database: str | None, tsa_ca: Path | None
-) -> tuple[Report, Sequence[BindingDifference]]:
+    call: Invocation, seals: Sequence[Path], since: Path | None, database: str | None, tsa_ca: Path | None
+) -> tuple[AuditReport, Sequence[BindingDifference]]:
     from gateway.ops.audit import Given
     from gateway.ops.audit import verify as examine
 
@@ -336,12 +338,12 @@ def _roots(settings: Settings, given: Path | None) -> Sequence[Certificate]:
     return read_time_roots(chosen) if chosen is not None else ()
 
 
-def _tell_progress(call: Call, done: int, of: int) -> None:
+def _tell_progress(call: Invocation, done: int, of: int) -> None:
     if done % _TOLD_EVERY == 0:
         call.say("audit.progress", done=done, of=of)
 
 
-def _report_shown(report: Report, differences: Sequence[BindingDifference]) -> dict[str, Any]:
+def _report_shown(report: AuditReport, differences: Sequence[BindingDifference]) -> dict[str, Any]:
     return {
         "verdict": "holds" if report.holds and not differences else "broken",
         "anchored": report.anchored,
@@ -368,7 +370,7 @@ def _report_shown(report: Report, differences: Sequence[BindingDifference]) -> d
     }
 
 
-def _report_aloud(call: Call, report: Report, differences: Sequence[BindingDifference]) -> None:
+def _report_aloud(call: Invocation, report: AuditReport, differences: Sequence[BindingDifference]) -> None:
     output.aloud(
         call,
         (

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import NOUNS, Call, Format, noun, verb
+from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
 from gateway.cli.node import at_ground, run
 from gateway.cli.output import FAILED, NETWORK
 from gateway.errors import Misconfigured
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
     from gateway.ops.axis_now import AxisNow
     from gateway.ports import AxisDesk
-    from gateway.transport.broker.check import Finding
+    from gateway.transport.broker.check import AxisFinding
     from gateway.transport.broker.management import Management
-    from gateway.transport.broker.plan import Layout, Plan, State, Step
+    from gateway.transport.broker.plan import BrokerLayout, BrokerPlan, PlanStep, State
 
 
 def register(app: typer.Typer) -> None:
@@ -38,12 +38,12 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
-def status(call: Call) -> None:
+def status(call: Invocation) -> None:
     """Say whether the axis is connected, and how much waits on it, is being handed over, or was put aside."""
     from gateway.cli.status import axis_lines, axis_shown
 
     found = run(_look(call))
-    if call.output is Format.TABLE:
+    if call.output is OutputFormat.TABLE:
         output.aloud(call, (output.plain(text) for _, text in axis_lines(call, found)))
     else:
         output.record(call, axis_shown(found))
@@ -51,7 +51,7 @@ def status(call: Call) -> None:
         raise typer.Exit(NETWORK)
 
 
-async def _look(call: Call) -> AxisNow:
+async def _look(call: Invocation) -> AxisNow:
     from gateway.clock import SystemClock
     from gateway.ops import axis_now
     from gateway.workers.pulse import HEARTBEAT
@@ -61,7 +61,7 @@ async def _look(call: Call) -> AxisNow:
 
 
 @asynccontextmanager
-async def opened(call: Call) -> AsyncIterator[AxisDesk]:
+async def opened(call: Invocation) -> AsyncIterator[AxisDesk]:
     """The axis of the settings. Misconfigured where there is none yet: opening it would make an empty one."""
     from gateway.bootstrap.axis import open_axis
 
@@ -83,16 +83,16 @@ def _register_check(group: typer.Typer) -> None:
     verb(group, "check", examples=("gateway axis check", "gateway axis check -o json"))(check)
 
 
-def check(call: Call) -> None:
+def check(call: Invocation) -> None:
     """Examine the axis with this node's own rights, step by step; each fault with its cure. Exit 6 when one is wrong."""
     found = run(_check(call))
-    if call.output is Format.JSON:
+    if call.output is OutputFormat.JSON:
         output.document({"data": [_finding_shown(call, each) for each in found]})
     if any(each.cure for each in found):
         raise typer.Exit(NETWORK)
 
 
-async def _check(call: Call) -> list[Finding]:
+async def _check(call: Invocation) -> list[AxisFinding]:
     from gateway.bootstrap.axis import broker_access
     from gateway.transport.broker.check import examine
 
@@ -108,14 +108,14 @@ async def _check(call: Call) -> list[Finding]:
     codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
     async for each in examine(access, settings.node.name, codes):
         found.append(each)
-        if call.output is Format.TABLE:
+        if call.output is OutputFormat.TABLE:
             _say_finding(call, each)
-        elif call.output is Format.NDJSON:
+        elif call.output is OutputFormat.NDJSON:
             output.stream(_finding_shown(call, each))
     return found
 
 
-def _say_finding(call: Call, found: Finding) -> None:
+def _say_finding(call: Invocation, found: AxisFinding) -> None:
     from rich.text import Text
 
     if call.quiet and found.cure is None:
@@ -128,7 +128,7 @@ def _say_finding(call: Call, found: Finding) -> None:
         console.print(Text(f"  → {told['cure']}"), soft_wrap=True)
 
 
-def _finding_shown(call: Call, found: Finding) -> dict[str, Any]:
+def _finding_shown(call: Invocation, found: AxisFinding) -> dict[str, Any]:
     return {
         "id": found.step,
         "server": found.server,
@@ -175,7 +175,7 @@ def _register_broker(group: typer.Typer) -> None:
 
 
 def definitions(
-    call: Call,
+    call: Invocation,
     vhost: Vhost = None,
     out: Annotated[
         Path | None, typer.Option(help="Write this file; default: stdout.", dir_okay=False)
@@ -188,7 +188,7 @@ def definitions(
 
 
 async def _definitions(
-    call: Call, vhost: str | None, out: Path | None, passwords: Path | None, make: bool
+    call: Invocation, vhost: str | None, out: Path | None, passwords: Path | None, make: bool
 ) -> None:
     from gateway.transport.broker.definitions import password_hashes, pieces
 
@@ -211,7 +211,7 @@ async def _definitions(
 
 
 def apply(
-    call: Call,
+    call: Invocation,
     api: Annotated[str, typer.Option(help="Address of the broker's management API.")],
     user: Annotated[str, typer.Option(help="A user of the broker with the tag administrator.")],
     password_file: Annotated[
@@ -238,7 +238,7 @@ def apply(
     folder = _folder(passwords, make_passwords)
     password = password_file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
 
-    async def work() -> Plan:
+    async def work() -> BrokerPlan:
         async with at_ground(call.settings()) as ground:
             axis = await _layout(call, ground, vhost)
             looking = preview or call.dry_run
@@ -253,7 +253,9 @@ def apply(
         raise typer.Exit(FAILED)
 
 
-def _planned(live: State, axis: Layout, secrets: Mapping[str, str], admin: str, remove_nodes: bool) -> Plan:
+def _planned(
+    live: State, axis: BrokerLayout, secrets: Mapping[str, str], admin: str, remove_nodes: bool
+) -> BrokerPlan:
     from gateway.transport.broker import plan as layout
     from gateway.transport.broker.definitions import password_hashes
     from gateway.transport.broker.plan import plan
@@ -263,11 +265,11 @@ def _planned(live: State, axis: Layout, secrets: Mapping[str, str], admin: str, 
     return plan(live, wanted, admin=admin, remove_nodes=remove_nodes)
 
 
-async def _carry_out(call: Call, broker: Management, plan: Plan, preview: bool) -> None:
+async def _carry_out(call: Invocation, broker: Management, plan: BrokerPlan, preview: bool) -> None:
     from gateway.transport.broker.management import done_steps
 
     counts = _counts(plan)
-    if call.output is Format.TABLE:
+    if call.output is OutputFormat.TABLE:
         _plan_aloud(call, plan)
     finished = 0
     try:
@@ -280,16 +282,16 @@ async def _carry_out(call: Call, broker: Management, plan: Plan, preview: bool) 
         # What is done is told also where a later step failed.
         if finished:
             call.say("broker.done", count=finished)
-        if call.output is not Format.TABLE:
+        if call.output is not OutputFormat.TABLE:
             output.document(_plan_shown(call, plan) | counts | {"done": finished})
 
 
-def _counts(plan: Plan) -> dict[str, int]:
+def _counts(plan: BrokerPlan) -> dict[str, int]:
     signs = [str(step.sign) for step in plan.steps]
     return {"added": signs.count("+"), "changed": signs.count("~"), "removed": signs.count("-")}
 
 
-def _plan_aloud(call: Call, plan: Plan) -> None:
+def _plan_aloud(call: Invocation, plan: BrokerPlan) -> None:
     lines = [f"{step.sign} {_step(call, step)}" for step in plan.steps[:LINES_SHOWN]]
     if len(plan.steps) > LINES_SHOWN:
         lines.append(call.word("broker.more", count=len(plan.steps) - LINES_SHOWN))
@@ -299,7 +301,7 @@ def _plan_aloud(call: Call, plan: Plan) -> None:
         call.say("broker.nothing")
 
 
-def _plan_shown(call: Call, plan: Plan) -> dict[str, Any]:
+def _plan_shown(call: Invocation, plan: BrokerPlan) -> dict[str, Any]:
     return {
         "steps": [{"sign": str(step.sign), "does": _step(call, step)} for step in plan.steps],
         "remarks": [
@@ -314,7 +316,7 @@ def _plan_shown(call: Call, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _step(call: Call, step: Step) -> str:
+def _step(call: Invocation, step: PlanStep) -> str:
     from gateway.transport.broker.plan import Binding, Rights
 
     thing = step.thing
@@ -331,7 +333,7 @@ def _folder(passwords: Path | None, make: bool) -> Path | None:
     return passwords
 
 
-async def _layout(call: Call, ground: Ground, vhost: str | None) -> Layout:
+async def _layout(call: Invocation, ground: Ground, vhost: str | None) -> BrokerLayout:
     """Misconfigured where the registry names no host at all: the axis would be emptied."""
     from gateway.transport.broker.plan import layout
 
@@ -346,7 +348,7 @@ async def _layout(call: Call, ground: Ground, vhost: str | None) -> Layout:
 
 
 async def _secrets(
-    ground: Ground, axis: Layout, folder: Path | None, make: bool, *, keep: bool = True
+    ground: Ground, axis: BrokerLayout, folder: Path | None, make: bool, *, keep: bool = True
 ) -> Mapping[str, str]:
     from gateway.transport.broker import definitions as passwords
 

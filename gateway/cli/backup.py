@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Call, Format, verb
+from gateway.cli.command import Invocation, OutputFormat, verb
 from gateway.cli.node import at_ground, must_exist, run
 from gateway.cli.output import FAILED
 from gateway.errors import Clash, Denied, NotFound
@@ -25,9 +25,9 @@ from gateway.errors import Clash, Denied, NotFound
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
     from gateway.domain.event import Event
-    from gateway.ops.backup import Source
-    from gateway.ops.backup_file import Manifest
-    from gateway.ops.restore import Restored, Target
+    from gateway.ops.backup import BackupSource
+    from gateway.ops.backup_file import BackupManifest
+    from gateway.ops.restore import Restored, RestoreTarget
     from gateway.pool import ThreadPool
     from gateway.settings import Settings
     from gateway.store.restored import Counter
@@ -56,7 +56,7 @@ def register(app: typer.Typer) -> None:
 
 
 def backup(
-    call: Call,
+    call: Invocation,
     passphrase_file: PassphraseFile,
     to: Annotated[
         Path | None, typer.Option(help="File or folder; default: the folder backups in node.data_dir.")
@@ -72,7 +72,7 @@ def backup(
     run(_backup(call, passphrase_file, to, keep_days))
 
 
-async def _backup(call: Call, passphrase_file: Path, to: Path | None, keep_days: int) -> None:
+async def _backup(call: Invocation, passphrase_file: Path, to: Path | None, keep_days: int) -> None:
     from gateway.clock import SystemClock
     from gateway.ops import backup
     from gateway.ops.backup_file import passphrase_of
@@ -125,11 +125,11 @@ def _file_to_make(settings: Settings, to: Path | None, name: str) -> Path:
     return (chosen / name if chosen.is_dir() or to is None else chosen).absolute()
 
 
-def _source(call: Call, settings: Settings) -> Source:
+def _source(call: Invocation, settings: Settings) -> BackupSource:
     from gateway import settings as reading
-    from gateway.ops.backup import Source
+    from gateway.ops.backup import BackupSource
 
-    return Source(
+    return BackupSource(
         node=settings.node.name,
         database_url=settings.database.address,
         content=settings.node.data_dir / "content",
@@ -139,7 +139,7 @@ def _source(call: Call, settings: Settings) -> Source:
     )
 
 
-def _tell_made(call: Call, target: Path, manifest: Manifest) -> None:
+def _tell_made(call: Invocation, target: Path, manifest: BackupManifest) -> None:
     from gateway.ops.backup import RELEASED
 
     output.record(
@@ -182,7 +182,7 @@ def register_restore(app: typer.Typer) -> None:
 
 
 def restore(
-    call: Call,
+    call: Invocation,
     passphrase_file: PassphraseFile,
     file: Annotated[
         Path | None,
@@ -209,7 +209,12 @@ def restore(
 
 
 async def _restore(
-    call: Call, passphrase_file: Path, file: Path | None, drill: bool, scratch: Path | None, url: str | None
+    call: Invocation,
+    passphrase_file: Path,
+    file: Path | None,
+    drill: bool,
+    scratch: Path | None,
+    url: str | None,
 ) -> None:
     from gateway.ops.backup_file import passphrase_of
     from gateway.pool import ThreadPool
@@ -239,7 +244,7 @@ def _existing(settings: Settings, file: Path | None) -> Path:
 
 
 async def _drill(
-    call: Call,
+    call: Invocation,
     settings: Settings,
     file: Path,
     passphrase: bytes,
@@ -258,7 +263,7 @@ async def _drill(
 
 
 async def _put_back(
-    call: Call, settings: Settings, file: Path, passphrase: bytes, pool: ThreadPool
+    call: Invocation, settings: Settings, file: Path, passphrase: bytes, pool: ThreadPool
 ) -> Restored:
     from gateway.clock import SystemClock
     from gateway.ops import restore
@@ -267,14 +272,14 @@ async def _put_back(
     return await restore.restore(file, passphrase, _place(settings), SystemClock(), pool, _progress(call))
 
 
-def _progress(call: Call) -> Any:
+def _progress(call: Invocation) -> Any:
     return lambda what, count: call.say("cli.backup.copied", what=what, count=count)
 
 
-def _place(settings: Settings) -> Target:
-    from gateway.ops.restore import Target
+def _place(settings: Settings) -> RestoreTarget:
+    from gateway.ops.restore import RestoreTarget
 
-    return Target(
+    return RestoreTarget(
         database_url=settings.database.address,
         data_dir=settings.node.data_dir,
         content=settings.node.data_dir / "content",
@@ -283,7 +288,7 @@ def _place(settings: Settings) -> Target:
     )
 
 
-def _tell_equal(call: Call, file: Path, done: Restored, drill: bool) -> None:
+def _tell_equal(call: Invocation, file: Path, done: Restored, drill: bool) -> None:
     output.record(
         call,
         {
@@ -305,7 +310,7 @@ def _tell_equal(call: Call, file: Path, done: Restored, drill: bool) -> None:
 
 
 def restored(
-    call: Call,
+    call: Invocation,
     number: Annotated[
         list[str] | None,
         typer.Option(
@@ -326,7 +331,7 @@ def restored(
 
 
 async def _restored(
-    call: Call,
+    call: Invocation,
     number: Sequence[str],
     withdraw: Sequence[str],
     confirmed_by: str | None,
@@ -391,7 +396,7 @@ def _numbers(given: Sequence[str], counters: Sequence[Counter]) -> Mapping[str, 
     return last
 
 
-async def _show_restored(call: Call, ground: Ground, found: Event, counters: Sequence[Counter]) -> None:
+async def _show_restored(call: Invocation, ground: Ground, found: Event, counters: Sequence[Counter]) -> None:
     from gateway.registry.binding import speakers
 
     bound = await speakers(ground.store.reader, ground.clock.now())
@@ -412,7 +417,7 @@ async def _show_restored(call: Call, ground: Ground, found: Event, counters: Seq
             for each in bound
         ],
     }
-    if call.output is not Format.TABLE:
+    if call.output is not OutputFormat.TABLE:
         output.record(call, told)
         return
     output.record(call, {key: told[key] for key in ("copied_at", "restored_at", "sent_again")})

@@ -1,5 +1,5 @@
 """The words of the program, and how commands are registered so that all behave alike. In: a function that takes a
-`Call` and its own options. Out: a command with the common options, two examples in its help, and its settings and
+`Invocation` and its own options. Out: a command with the common options, two examples in its help, and its settings and
 agency found in the same way everywhere. Each first word stands here with a sentence about it, in the order of the
 help; its module is loaded when the word is typed, because to load all of them takes longer than most commands. `-` in
 place of a file is standard input, kept as a file of the caller alone while the command runs."""
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., None])
 
 
-class Format(StrEnum):
+class OutputFormat(StrEnum):
     """How data is written to stdout."""
 
     TABLE = "table"
@@ -50,10 +50,10 @@ class Lang(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Invocation:
     """One use of the command line: the options that every command shares."""
 
-    output: Format = Format.TABLE
+    output: OutputFormat = OutputFormat.TABLE
     quiet: bool = False
     lang: Lang = Lang.VI
     config: Path | None = None
@@ -95,7 +95,9 @@ class Call:
 
 
 def _common(
-    output: Annotated[Format | None, typer.Option("-o", "--output", help="How data is written.")] = None,
+    output: Annotated[
+        OutputFormat | None, typer.Option("-o", "--output", help="How data is written.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print ids only and say nothing.")] = False,
     lang: Annotated[
         Lang | None, typer.Option("--lang", envvar="GATEWAY_LANG", help="Language of what is said to you.")
@@ -140,7 +142,7 @@ def _rooted(
 
 
 def verb(app: typer.Typer, name: str, *, examples: Sequence[str], writes: bool = False) -> Callable[[F], F]:
-    """Registers a function whose first parameter is the `Call`; `examples` are whole command lines."""
+    """Registers a function whose first parameter is the `Invocation`; `examples` are whole command lines."""
 
     def register(function: F) -> F:
         hints = get_type_hints(function, include_extras=True)
@@ -196,14 +198,14 @@ def _keyword(parameter: inspect.Parameter, annotation: object) -> inspect.Parame
     return parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
 
 
-def _call(ctx: typer.Context, given: dict[str, Any]) -> Call:
+def _call(ctx: typer.Context, given: dict[str, Any]) -> Invocation:
     before: dict[str, Any] = ctx.find_root().obj or {}
     merged = {
         key: (given.get(key) or before.get(key)) if _typed(ctx, key) else (before.get(key) or given.get(key))
         for key in {*given, *before}
     }
-    return Call(
-        output=merged.get("output") or Format.TABLE,
+    return Invocation(
+        output=merged.get("output") or OutputFormat.TABLE,
         quiet=bool(merged.get("quiet")),
         lang=merged.get("lang") or Lang.VI,
         config=merged.get("config"),

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from gateway.cli.command import Call
+from gateway.cli.command import Invocation
 from gateway.cli.output import clock, day, stamp
 from gateway.domain.document import Delivery, IncomingDocument, Kind, OutgoingDocument
 from gateway.domain.event import Event
 from gateway.domain.status import STATES, Fact, worst
 from gateway.errors import Clash, NotFound
-from gateway.ports import InboxItem
+from gateway.ports import InboxPacket
 
 if TYPE_CHECKING:
-    from gateway.incoming.reading import Around
+    from gateway.incoming.reading import AroundDocument
     from gateway.ports import Work
 
 # A mark of one or two characters before a state, so that it is not told by colour alone.
@@ -57,21 +57,23 @@ def state_of(document: OutgoingDocument, deliveries: Iterable[Delivery]) -> str:
     return worst(states) if states and document.state not in ("draft", "blocked") else str(document.state)
 
 
-def outgoing_record(call: Call, document: OutgoingDocument, deliveries: Sequence[Delivery]) -> dict[str, Any]:
+def outgoing_record(
+    call: Invocation, document: OutgoingDocument, deliveries: Sequence[Delivery]
+) -> dict[str, Any]:
     """An outgoing document as the API shows it."""
     from gateway.api.message_view import message
 
     return message(document, deliveries, call.lang.value).model_dump(mode="json", by_alias=True)
 
 
-def incoming_record(call: Call, document: IncomingDocument, around: Around) -> dict[str, Any]:
+def incoming_record(call: Invocation, document: IncomingDocument, around: AroundDocument) -> dict[str, Any]:
     """An incoming document as the API shows it."""
     from gateway.api.inbox_view import inbox_item
 
     return inbox_item(document, around, None, call.lang.value).model_dump(mode="json", by_alias=True)
 
 
-def packet_record(call: Call, item: InboxItem) -> dict[str, Any]:
+def packet_record(call: Invocation, item: InboxPacket) -> dict[str, Any]:
     """A packet that did not become a document (interfaces.md 1.4), with the steps of its verification."""
     from gateway.api.inbox_view import quarantined
 
@@ -81,7 +83,7 @@ def packet_record(call: Call, item: InboxItem) -> dict[str, Any]:
     return shown
 
 
-def why_set_aside(call: Call, item: InboxItem) -> str:
+def why_set_aside(call: Invocation, item: InboxPacket) -> str:
     """Why a packet did not become a document: what its code means, else the reason as it was kept."""
     from gateway.words import labels
 
@@ -131,7 +133,9 @@ def numbered(number: str, symbol: str) -> str:
     return "/".join(each for each in (number, symbol) if each)
 
 
-def outgoing_cells(call: Call, document: OutgoingDocument, deliveries: Sequence[Delivery]) -> tuple[str, ...]:
+def outgoing_cells(
+    call: Invocation, document: OutgoingDocument, deliveries: Sequence[Delivery]
+) -> tuple[str, ...]:
     """A row of the outgoing list."""
     draft, state = document.draft, state_of(document, deliveries)
     codes = [each.recipient.code for each in deliveries] or [each.code for each in draft.recipients]
@@ -148,7 +152,7 @@ def outgoing_cells(call: Call, document: OutgoingDocument, deliveries: Sequence[
     )
 
 
-def incoming_cells(call: Call, document: IncomingDocument) -> tuple[str, ...]:
+def incoming_cells(call: Invocation, document: IncomingDocument) -> tuple[str, ...]:
     """A row of the incoming list."""
     from gateway.api.words import incoming_word
 

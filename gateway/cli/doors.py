@@ -13,14 +13,14 @@ from gateway.api.deps import ApiDeps, ApiOptions
 from gateway.api.entry import Entry
 from gateway.api.server import CallLog
 from gateway.bootstrap import storeys
-from gateway.bootstrap.node import Node
+from gateway.bootstrap.node import OpenNode
 from gateway.ops.evidence.make import EvidenceMaker
-from gateway.ports import Clock, Health
+from gateway.ports import Clock, HealthProbe
 from gateway.ports.node import ApiCalls
 from gateway.settings import Settings
 
 
-def application(node: Node, health: Health) -> web.Application:
+def application(node: OpenNode, health: HealthProbe) -> web.Application:
     """The API and the pages over this node."""
     deps = _api(node, health)
     app = build(deps)
@@ -28,7 +28,7 @@ def application(node: Node, health: Health) -> web.Application:
     return app
 
 
-def _api(node: Node, health: Health) -> ApiDeps:
+def _api(node: OpenNode, health: HealthProbe) -> ApiDeps:
     return ApiDeps(
         store=node.store,
         accounts=node.store.accounts,

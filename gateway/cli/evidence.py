@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import documents, output
-from gateway.cli.command import NOUNS, Call, Format, noun, verb
+from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
 from gateway.cli.node import at_agency, run
 from gateway.cli.output import VERIFICATION
 from gateway.cli.verify import moment
@@ -53,7 +53,7 @@ def register(app: typer.Typer) -> None:
 
 
 def make(
-    call: Call,
+    call: Invocation,
     document: Annotated[str, typer.Argument(help="Id, or number/symbol, of a document sent or received.")],
     to: Annotated[Path | None, typer.Option(help="File or folder; default: this folder.")] = None,
 ) -> None:
@@ -61,7 +61,7 @@ def make(
     run(_make(call, document, to))
 
 
-async def _make(call: Call, document: str, to: Path | None) -> None:
+async def _make(call: Invocation, document: str, to: Path | None) -> None:
     from gateway.ops.evidence.make import EvidenceMaker
 
     async with at_agency(call) as seat:
@@ -125,14 +125,14 @@ def _write(made: Made, target: Path) -> None:
 
 
 def list_(
-    call: Call,
+    call: Invocation,
     document: Annotated[str | None, typer.Option(help="Only of this document (its id).")] = None,
 ) -> None:
     """List the packs that were made here, oldest first."""
     run(_list(call, document))
 
 
-async def _list(call: Call, document: str | None) -> None:
+async def _list(call: Invocation, document: str | None) -> None:
     from gateway.ops.evidence.make import SUBJECT
 
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
@@ -181,7 +181,7 @@ def _register_checks(group: typer.Typer) -> None:
 
 
 def verify(
-    call: Call,
+    call: Invocation,
     file: File,
     trust: Annotated[
         Path | None,
@@ -200,7 +200,7 @@ def verify(
     from gateway.ops.evidence import verify as checking
 
     report = checking.verify(file, trust, seal, moment(at) if at else SystemClock().now())
-    if call.output is Format.TABLE:
+    if call.output is OutputFormat.TABLE:
         _report_aloud(call, report.told())
     else:
         output.data(call, report.told())
@@ -208,7 +208,7 @@ def verify(
         raise typer.Exit(VERIFICATION)
 
 
-def _report_aloud(call: Call, found: dict[str, Any]) -> None:
+def _report_aloud(call: Invocation, found: dict[str, Any]) -> None:
     for anchor in found["anchors"]:
         kind = call.word(f"evidence.anchor.{anchor['kind']}")
         output.aloud(call, [output.plain(f"  {kind}: {anchor['name']}  SHA-256 {anchor['sha256']}")])
@@ -221,7 +221,7 @@ def _report_aloud(call: Call, found: dict[str, Any]) -> None:
     output.aloud(call, [output.plain(call.word(f"evidence.verdict.{found['verdict']}", member=member))])
 
 
-def _step(call: Call, step: dict[str, Any]) -> str:
+def _step(call: Invocation, step: dict[str, Any]) -> str:
     mark = _MARKS[step["ok"]] if step["decides"] or step["ok"] is not None else "·"
     told = call.word(f"evidence.note.{step['note']}", **_params_shown(call, step.get("params", {})))
     text = f"{mark} {call.word('evidence.step.' + step['step'])}: {told}"
@@ -236,7 +236,7 @@ def _step(call: Call, step: dict[str, Any]) -> str:
     return output.plain(text + (f"  ({detail})" if detail else ""))
 
 
-def _params_shown(call: Call, params: dict[str, str]) -> dict[str, str]:
+def _params_shown(call: Invocation, params: dict[str, str]) -> dict[str, str]:
     """A code beside its meaning, a time as people read it."""
     told = dict(params)
     if labels.has(f"code.{told.get('code', '')}"):
@@ -256,7 +256,7 @@ def _clock(iso: str) -> str:
         return iso
 
 
-def show(call: Call, file: File) -> None:
+def show(call: Invocation, file: File) -> None:
     """Say what a pack holds. Nothing is verified but that the file is whole."""
     from gateway.domain.evidence import STORY
     from gateway.ops.evidence import contents, pack_file
@@ -264,7 +264,7 @@ def show(call: Call, file: File) -> None:
     pack = pack_file.read_pack(file)
     story = contents.read_story(pack.read(STORY, contents.MOST_STORY))
     call.say("evidence.unverified", file=file)
-    if call.output is Format.TABLE:
+    if call.output is OutputFormat.TABLE:
         output.aloud(call, (output.plain(line) for line in _story_aloud(call, story)))
         return
     told = {
@@ -278,7 +278,7 @@ def show(call: Call, file: File) -> None:
     output.data(call, told)
 
 
-def _story_aloud(call: Call, story: Story) -> Iterator[str]:
+def _story_aloud(call: Invocation, story: Story) -> Iterator[str]:
     from gateway.ops.evidence.page import clock, party, sealed_times, trusted
 
     made = {"agency": party(story.made_by), "time": clock(story.made_at), "node": story.node}
@@ -294,7 +294,7 @@ def _story_aloud(call: Call, story: Story) -> Iterator[str]:
         yield f"{call.word('evidence.page.seal')} {seal.number}: {clock(seal.at)}; {stamped}"
 
 
-def _packet(call: Call, packet: PacketTold, when: str) -> str:
+def _packet(call: Invocation, packet: PacketTold, when: str) -> str:
     from gateway.ops.evidence.page import clock, packet_word, party
 
     way = call.word(f"evidence.page.direction.{packet.direction}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import documents, output, people
-from gateway.cli.command import NOUNS, Call, Format, noun, verb
+from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
 from gateway.cli.node import Seat, at_agency, run
 from gateway.cli.people import As
 from gateway.domain.hold import HeldKind, Hold, HoldState
@@ -71,7 +71,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_(
-    call: Call,
+    call: Invocation,
     state: Annotated[list[str] | None, typer.Option(help="Only in this state (repeat for more).")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
     cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
@@ -80,7 +80,7 @@ def list_(
     run(_list(call, documents.known_states(state or [], [*HoldState]), limit, cursor))
 
 
-async def _list(call: Call, states: list[str], limit: int, cursor: str | None) -> None:
+async def _list(call: Invocation, states: list[str], limit: int, cursor: str | None) -> None:
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
         wanted = [HoldState(each) for each in states]
         page = await work.held.page(limit=limit, cursor=cursor, states=wanted)
@@ -93,17 +93,17 @@ async def _list(call: Call, states: list[str], limit: int, cursor: str | None) -
     )
 
 
-def _cells(call: Call, hold: Hold) -> tuple[str, ...]:
+def _cells(call: Invocation, hold: Hold) -> tuple[str, ...]:
     state = call.word(f"hold.{hold.state}")
     return hold.id, state, hold.document_id or "", hold.sender_code or "", output.clock(hold.begun_at)
 
 
-def show(call: Call, hold: Id) -> None:
+def show(call: Invocation, hold: Id) -> None:
     """Show one incident: what is held, since when and why, and what was decided."""
     run(_show(call, hold))
 
 
-async def _show(call: Call, id: str) -> None:
+async def _show(call: Invocation, id: str) -> None:
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
         found = await work.held.get(id)
     output.record(call, shown(found))
@@ -135,7 +135,7 @@ def shown(hold: Hold) -> dict[str, Any]:
     }
 
 
-def tell(call: Call, hold: Hold) -> None:
+def tell(call: Invocation, hold: Hold) -> None:
     """A hold that has just begun, and what to do next."""
     output.record(call, shown(hold))
     call.say("cli.hold.begun" if hold.state is HoldState.SEALED else "cli.hold.unsealed", hold=hold.id)
@@ -146,7 +146,7 @@ def tell(call: Call, hold: Hold) -> None:
 
 
 def notice(
-    call: Call,
+    call: Invocation,
     hold: Id,
     to: Annotated[str, typer.Option(help="operator, sender or recipients.")],
 ) -> None:
@@ -156,18 +156,18 @@ def notice(
     run(_notice(call, hold, to))
 
 
-async def _notice(call: Call, id: str, to: str) -> None:
+async def _notice(call: Invocation, id: str, to: str) -> None:
     async with at_agency(call) as seat:
         async with seat.node.store.read(seat.scope) as work:
             found = await work.held.get(id)
         text = _drafted(call, seat, found, to)
-    if call.output is Format.TABLE:
+    if call.output is OutputFormat.TABLE:
         output.lines(text.splitlines())
     else:
         output.record(call, {"id": found.id, "to": to, "text": text})
 
 
-def _drafted(call: Call, seat: Seat, hold: Hold, to: str) -> str:
+def _drafted(call: Invocation, seat: Seat, hold: Hold, to: str) -> str:
     return call.word(
         f"hold.notice.{to}",
         day=output.clock(hold.begun_at),
@@ -181,7 +181,7 @@ def _drafted(call: Call, seat: Seat, hold: Hold, to: str) -> str:
 
 
 def lift(
-    call: Call,
+    call: Invocation,
     hold: Id,
     as_: As,
     key: Annotated[Path, typer.Option(help="The head's private key.", exists=True, dir_okay=False)],
@@ -191,7 +191,7 @@ def lift(
     run(_lift(call, hold, as_, key, why))
 
 
-async def _lift(call: Call, id: str, name: str, key: Path, why: str) -> None:
+async def _lift(call: Invocation, id: str, name: str, key: Path, why: str) -> None:
     from gateway import holding
     from gateway.incoming import seal as incoming
     from gateway.outgoing import files
@@ -215,12 +215,12 @@ async def _lift(call: Call, id: str, name: str, key: Path, why: str) -> None:
         output.record(call, shown(done))
 
 
-def purge(call: Call, hold: Id, as_: As, why: Why) -> None:
+def purge(call: Invocation, hold: Id, as_: As, why: Why) -> None:
     """Remove the content for good; digests, header and the decision stay. Needs the role `head`."""
     run(_purge(call, hold, as_, why))
 
 
-async def _purge(call: Call, id: str, name: str, why: str) -> None:
+async def _purge(call: Invocation, id: str, name: str, why: str) -> None:
     from gateway import holding
 
     async with at_agency(call) as seat:
@@ -231,7 +231,7 @@ async def _purge(call: Call, id: str, name: str, why: str) -> None:
         output.record(call, shown(done))
 
 
-async def _person(call: Call, seat: Seat, name: str) -> SignedIn:
+async def _person(call: Invocation, seat: Seat, name: str) -> SignedIn:
     from gateway.deciding import people as sign_in
 
     passphrase = people.unseen(call, "cli.person.passphrase", name=name)
@@ -240,7 +240,7 @@ async def _person(call: Call, seat: Seat, name: str) -> SignedIn:
 
 
 def key(
-    call: Call,
+    call: Invocation,
     private: Annotated[
         Path, typer.Argument(help="New file for the private half; it belongs to the head alone.")
     ],

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import NOUNS, Call, noun, verb
+from gateway.cli.command import NOUNS, Invocation, noun, verb
 from gateway.cli.node import at_ground, at_registry, chosen, operator, run
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.errors import Clash, NotFound, Refused
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.ground import Ground, Registry
+    from gateway.bootstrap.ground import Ground, OpenRegistry
     from gateway.domain.registry import AgencyEntry
     from gateway.domain.registry_change import Plan
 
@@ -68,12 +68,12 @@ def register_in_registry(group: typer.Typer) -> None:
     )(set_host)
 
 
-def list_(call: Call) -> None:
+def list_(call: Invocation) -> None:
     """List the agencies of this node, with the node that the registry names for each."""
     run(_list(call))
 
 
-async def _list(call: Call) -> None:
+async def _list(call: Invocation) -> None:
     async with at_ground(call.settings()) as ground:
         hosted = await ground.store.hosted()
         entries = [await ground.directory.entry(agency.code) for agency in hosted]
@@ -87,7 +87,7 @@ async def _list(call: Call) -> None:
 
 
 def add(
-    call: Call,
+    call: Invocation,
     code: Code,
     numbering: Annotated[
         NumberingMode,
@@ -98,7 +98,7 @@ def add(
     run(_add(call, code, numbering))
 
 
-async def _add(call: Call, code: str, numbering: NumberingMode) -> None:
+async def _add(call: Invocation, code: str, numbering: NumberingMode) -> None:
     settings = call.settings()
     async with at_ground(settings) as ground:
         entry = await _in_force(ground, code)
@@ -131,12 +131,12 @@ async def _in_force(ground: Ground, code: str) -> AgencyEntry:
     return entry
 
 
-def remove(call: Call, code: Code) -> None:
+def remove(call: Invocation, code: Code) -> None:
     """Speak for an agency no longer. Refused while something of it is open; its documents stay on the node."""
     run(_remove(call, code))
 
 
-async def _remove(call: Call, code: str) -> None:
+async def _remove(call: Invocation, code: str) -> None:
     async with at_ground(call.settings()) as ground:
         hosted = await ground.store.hosted()
         agency = chosen(hosted, code)
@@ -160,7 +160,7 @@ async def _remove(call: Call, code: str) -> None:
 
 
 def set_host(
-    call: Call,
+    call: Invocation,
     code: Annotated[
         str | None, typer.Argument(help="An agency code; with * for many: 'Z91.*' is all that begin so.")
     ] = None,
@@ -188,7 +188,7 @@ def set_host(
     run(_set_host(call, code, node or ""))
 
 
-async def _set_host(call: Call, code: str, node: str) -> None:
+async def _set_host(call: Invocation, code: str, node: str) -> None:
     async with at_registry(call.settings()) as registry:
         entry = await registry.directory.entry(code)
         if entry is None:
@@ -202,7 +202,7 @@ async def _set_host(call: Call, code: str, node: str) -> None:
             call.say("host.next.move")
 
 
-async def _set_hosts(call: Call, wanted: Mapping[str, str], pattern: tuple[str, str] | None) -> None:
+async def _set_hosts(call: Invocation, wanted: Mapping[str, str], pattern: tuple[str, str] | None) -> None:
     """One change of the registry for all of them, whole or not at all."""
     async with at_registry(call.settings()) as registry:
         moved = await _chosen(registry, wanted, pattern)
@@ -219,7 +219,7 @@ async def _set_hosts(call: Call, wanted: Mapping[str, str], pattern: tuple[str, 
 
 
 async def _chosen(
-    registry: Registry, wanted: Mapping[str, str], pattern: tuple[str, str] | None
+    registry: OpenRegistry, wanted: Mapping[str, str], pattern: tuple[str, str] | None
 ) -> list[tuple[AgencyEntry, str]]:
     """Each entry that is meant, with its node. NotFound names codes that nobody has, or a pattern that fits nobody."""
     found: list[tuple[AgencyEntry, str]] = []

@@ -17,14 +17,14 @@ import typer
 
 from gateway.cli import documents, inbox_acts, output
 from gateway.cli import documents as shapes
-from gateway.cli.command import NOUNS, Call, Format, noun, verb
+from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
 from gateway.cli.node import Seat, at_agency, run
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.status import fold_incoming
 from gateway.errors import StoreFailure
 
 if TYPE_CHECKING:
-    from gateway.ports import InboxItem
+    from gateway.ports import InboxPacket
 
 Which = Annotated[str, typer.Argument(help="Id, or number/symbol.")]
 
@@ -73,7 +73,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_(
-    call: Call,
+    call: Invocation,
     state: Annotated[list[str] | None, typer.Option(help="Only in this state (repeat for more).")] = None,
     query: Annotated[str | None, typer.Option(help="Number, sender or words of the subject.")] = None,
     quarantine: Annotated[
@@ -89,7 +89,9 @@ def list_(
         run(_list(call, documents.known_states(state or [], [*InState]), query, limit, cursor))
 
 
-async def _list(call: Call, states: list[str], query: str | None, limit: int, cursor: str | None) -> None:
+async def _list(
+    call: Invocation, states: list[str], query: str | None, limit: int, cursor: str | None
+) -> None:
     from gateway.incoming import reading
 
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
@@ -104,11 +106,11 @@ async def _list(call: Call, states: list[str], query: str | None, limit: int, cu
         extra={"next_cursor": page.next_cursor, "has_more": page.next_cursor is not None},
     )
     _more(call, page.next_cursor)
-    if aside.items and call.output is Format.TABLE:
+    if aside.items and call.output is OutputFormat.TABLE:
         call.say("cli.quarantine_waits")
 
 
-async def _packets(call: Call, states: list[str], limit: int, cursor: str | None) -> None:
+async def _packets(call: Invocation, states: list[str], limit: int, cursor: str | None) -> None:
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
         page = await work.inbox.page(limit=limit, cursor=cursor, states=states or _QUARANTINE)
     output.rows(
@@ -121,7 +123,7 @@ async def _packets(call: Call, states: list[str], limit: int, cursor: str | None
     _more(call, page.next_cursor)
 
 
-def _packet_cells(call: Call, item: InboxItem) -> tuple[str, ...]:
+def _packet_cells(call: Invocation, item: InboxPacket) -> tuple[str, ...]:
     sender = item.sender_code or item.transport_sender
     state = call.word(f"packet.{item.state}")
     return (
@@ -134,24 +136,24 @@ def _packet_cells(call: Call, item: InboxItem) -> tuple[str, ...]:
     )
 
 
-def _more(call: Call, cursor: str | None) -> None:
-    if cursor and call.output is Format.TABLE:
+def _more(call: Invocation, cursor: str | None) -> None:
+    if cursor and call.output is OutputFormat.TABLE:
         call.say("cli.more", command=f"--cursor {cursor}")
 
 
-def show(call: Call, document: Which) -> None:
+def show(call: Invocation, document: Which) -> None:
     """Show one document: what it is, what was checked, its files, and what we told the sender."""
     run(_show(call, document))
 
 
-async def _show(call: Call, text: str) -> None:
+async def _show(call: Invocation, text: str) -> None:
     from gateway.cli import story
     from gateway.incoming import reading
 
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
         if text.startswith("inx_"):
             item = await work.inbox.get(text)
-            if call.output is Format.TABLE and not call.quiet:
+            if call.output is OutputFormat.TABLE and not call.quiet:
                 output.lines(story.packet(call, item))
             else:
                 output.record(call, documents.packet_record(call, item))
@@ -161,14 +163,14 @@ async def _show(call: Call, text: str) -> None:
         beside = await reading.around_one(work, found, await seat.node.inn.office())
     standing = fold_incoming(facts)
     shown = documents.incoming_record(call, found, beside) | {"shown": standing.shown}
-    if call.output is Format.TABLE and not call.quiet:
+    if call.output is OutputFormat.TABLE and not call.quiet:
         output.lines(story.incoming(call, found, standing.shown, facts, beside))
         return
     output.record(call, shown | {"facts": [documents.fact_record(each) for each in facts]})
 
 
 def pull(
-    call: Call,
+    call: Invocation,
     folder: Annotated[
         Path, typer.Argument(help="Each document gets a folder of its own in here.", file_okay=False)
     ],
@@ -185,7 +187,7 @@ def pull(
 _LEASE_S = 600
 
 
-async def hand_over(call: Call, folder: Path, limit: int, client: str, keep: bool) -> None:
+async def hand_over(call: Invocation, folder: Path, limit: int, client: str, keep: bool) -> None:
     """Writes up to `limit` documents; each is acknowledged only when its folder is complete and durable."""
     from gateway.incoming import act
 
@@ -209,14 +211,14 @@ async def hand_over(call: Call, folder: Path, limit: int, client: str, keep: boo
     )
 
 
-async def _would_hand_over(call: Call, seat: Seat, limit: int) -> None:
+async def _would_hand_over(call: Invocation, seat: Seat, limit: int) -> None:
     async with seat.node.store.read(seat.scope) as work:
         page = await work.incoming.page(limit=limit, handover="available")
     for each in page.items:
         call.say("cli.would", what=f"pull {each.id}")
 
 
-async def _write_folder(call: Call, seat: Seat, folder: Path, document: IncomingDocument) -> Path:
+async def _write_folder(call: Invocation, seat: Seat, folder: Path, document: IncomingDocument) -> Path:
     """The finished folder appears under its name at once, so that a watching program never sees half of it."""
     from gateway.incoming import reading
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import documents, output
-from gateway.cli.command import Call, Format, verb
+from gateway.cli.command import Invocation, OutputFormat, verb
 from gateway.cli.node import Seat, at_agency, run
 
 if TYPE_CHECKING:
@@ -111,12 +111,12 @@ def _register_packets(group: typer.Typer) -> None:
     )(discard)
 
 
-def seal(call: Call, document: Which, why: Why) -> None:
+def seal(call: Invocation, document: Which, why: Why) -> None:
     """Lock a document or packet that may be a secret: at once nobody reads it here, and its content is sealed apart."""
     run(_seal(call, document, why))
 
 
-async def _seal(call: Call, text: str, why: str) -> None:
+async def _seal(call: Invocation, text: str, why: str) -> None:
     from gateway.cli import hold
     from gateway.incoming import seal as sealing
 
@@ -132,7 +132,7 @@ async def _seal(call: Call, text: str, why: str) -> None:
 
 
 def accept(
-    call: Call,
+    call: Invocation,
     document: Which,
     register_no: Annotated[
         str | None, typer.Option(help="Arrival number, where this node does not give it.")
@@ -145,7 +145,7 @@ def accept(
 
 
 def reject(
-    call: Call,
+    call: Invocation,
     document: Which,
     reason: Refusal,
     staff: Staff = None,
@@ -157,7 +157,7 @@ def reject(
 
 
 def status(
-    call: Call,
+    call: Invocation,
     document: Which,
     code: Annotated[str, typer.Argument(help="02 to 06, 15, 16, or its word (accepted, done…).")],
     staff: Staff = None,
@@ -190,7 +190,7 @@ def _known_reason(reason: str) -> None:
 
 
 async def _say(
-    call: Call,
+    call: Invocation,
     text: str,
     question: str,
     *,
@@ -212,11 +212,11 @@ async def _say(
             await _set(call, seat, found, said)
 
 
-async def _set(call: Call, seat: Seat, document: IncomingDocument, said: StatusCall) -> None:
+async def _set(call: Invocation, seat: Seat, document: IncomingDocument, said: StatusCall) -> None:
     from gateway.incoming import act, reading
 
     done = await act.set_status(seat.node.inn, seat.scope, document.id, said)
-    if call.output is not Format.TABLE:
+    if call.output is not OutputFormat.TABLE:
         async with seat.node.store.read(seat.scope) as work:
             addressed = await work.incoming.get(document.id)
             beside = await reading.around_one(work, addressed, await seat.node.inn.office())
@@ -231,7 +231,7 @@ async def _set(call: Call, seat: Seat, document: IncomingDocument, said: StatusC
 
 
 def assign(
-    call: Call,
+    call: Invocation,
     document: Which,
     lead_unit: Annotated[str, typer.Argument(help="The unit in charge.")],
     with_: Annotated[list[str] | None, typer.Option("--with", help="A coordinating unit (repeat).")] = None,
@@ -247,7 +247,7 @@ def assign(
 
 
 async def _assign(
-    call: Call,
+    call: Invocation,
     text: str,
     lead_unit: str,
     units: tuple[str, ...],
@@ -270,7 +270,7 @@ async def _assign(
 
 
 def ack(
-    call: Call,
+    call: Invocation,
     document: Which,
     client: Annotated[str, typer.Option(help="Who has stored it.")] = "cli",
 ) -> None:
@@ -278,7 +278,7 @@ def ack(
     run(_ack(call, document, client))
 
 
-async def _ack(call: Call, text: str, client: str) -> None:
+async def _ack(call: Invocation, text: str, client: str) -> None:
     from gateway.incoming import act
 
     async with at_agency(call) as seat:
@@ -290,13 +290,13 @@ async def _ack(call: Call, text: str, client: str) -> None:
     output.record(call, {"id": found.id, "acked": True, "first": first})
 
 
-def release(call: Call, packet: Packet, reason: Why) -> None:
+def release(call: Invocation, packet: Packet, reason: Why) -> None:
     """Let a held packet be verified and judged again from the start."""
     run(_decide(call, packet, "release", reason))
 
 
 def return_(
-    call: Call,
+    call: Invocation,
     packet: Packet,
     reason: Refusal,
     note: Annotated[str, typer.Option(help="What is wrong; the sender reads it.")],
@@ -306,7 +306,7 @@ def return_(
     run(_return(call, packet, reason, note))
 
 
-async def _return(call: Call, id: str, reason: str, note: str) -> None:
+async def _return(call: Invocation, id: str, reason: str, note: str) -> None:
     from gateway.incoming import process
 
     async with at_agency(call) as seat:
@@ -315,12 +315,12 @@ async def _return(call: Call, id: str, reason: str, note: str) -> None:
             output.record(call, {"id": item.id, "state": item.state, "reason": reason})
 
 
-def discard(call: Call, packet: Packet, reason: Why) -> None:
+def discard(call: Invocation, packet: Packet, reason: Why) -> None:
     """Set a packet aside for good; the sender is told nothing."""
     run(_decide(call, packet, "discard", reason))
 
 
-async def _decide(call: Call, id: str, act: str, reason: str) -> None:
+async def _decide(call: Invocation, id: str, act: str, reason: str) -> None:
     from gateway.incoming import process
 
     async with at_agency(call) as seat:

@@ -19,21 +19,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import NOUNS, Call, Format, noun, verb
+from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
 from gateway.cli.node import at_ground, must_exist, operator, run
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.errors import Clash, Misconfigured
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
-    from gateway.store.migrate import Status
+    from gateway.store.migrate import SchemaStatus
 
 _FIRST_KEY = "first"
 _LIFE = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
+class SetupAnswers:
     """What a new node needs to know."""
 
     data_dir: Path
@@ -59,7 +59,7 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
-    call: Call,
+    call: Invocation,
     data_dir: Annotated[Path | None, typer.Option(help="1. Where the node keeps everything.")] = None,
     code: Annotated[str | None, typer.Option(help="2. Code of your agency, for example Z91.02.")] = None,
     name: Annotated[str | None, typer.Option(help="3. Name of your agency.")] = None,
@@ -98,7 +98,7 @@ def init(
     run(_set_up(call, file, answers))
 
 
-def _asked(call: Call, given: Mapping[str, Any]) -> Answers:
+def _asked(call: Invocation, given: Mapping[str, Any]) -> SetupAnswers:
     """The flags, and for what they leave out a question at a terminal, or a usage error that names them."""
     needed: dict[str, Any] = {"data_dir": "data", "code": None, "name": None, "numbering": "A", "port": 8080}
     missing = [key for key, default in needed.items() if given[key] is None and default is None]
@@ -121,7 +121,7 @@ def _asked(call: Call, given: Mapping[str, Any]) -> Answers:
         ca = Path(typed) if typed else None
     if not str(answer["name"]).strip():
         raise typer.BadParameter("the agency needs a name")
-    return Answers(
+    return SetupAnswers(
         data_dir=Path(answer["data_dir"]),
         code=str(answer["code"]).strip(),
         name=str(answer["name"]).strip(),
@@ -153,7 +153,7 @@ def _check_code(code: str) -> None:
         raise typer.BadParameter(str(why)) from why
 
 
-async def _set_up(call: Call, file: Path, answers: Answers) -> None:
+async def _set_up(call: Invocation, file: Path, answers: SetupAnswers) -> None:
     """Step by step, the settings file last but one: a set-up that failed can be begun again."""
     from gateway import settings as reading
     from gateway.cli import tokens
@@ -228,7 +228,7 @@ async def _people(ground: Ground, names: Sequence[str]) -> list[dict[str, str]]:
     return made
 
 
-def _folders(settings: Any, answers: Answers) -> None:
+def _folders(settings: Any, answers: SetupAnswers) -> None:
     trust = settings.trust.folder
     for each in (settings.node.data_dir, settings.axis.folder, settings.keys.folder, trust / "chain"):
         each.mkdir(parents=True, exist_ok=True)
@@ -238,7 +238,7 @@ def _folders(settings: Any, answers: Answers) -> None:
         shutil.copyfile(answers.ca, trust / "ca.pem")
 
 
-def _next_steps(call: Call, settings: Any, request: Path) -> None:
+def _next_steps(call: Invocation, settings: Any, request: Path) -> None:
     """What is left for a person: words on stderr, in the order in which they must be done."""
     call.say("cli.secret_once")
     if settings.keys.password is None:
@@ -248,7 +248,7 @@ def _next_steps(call: Call, settings: Any, request: Path) -> None:
     call.say("cli.init.next", request=request)
 
 
-def settings_text(answers: Answers, file: Path) -> str:
+def settings_text(answers: SetupAnswers, file: Path) -> str:
     """The commented settings file; what is a default stands commented out."""
     folder = (
         answers.data_dir
@@ -300,7 +300,7 @@ def register_config(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
-def show_settings(call: Call) -> None:
+def show_settings(call: Invocation) -> None:
     """Print every setting with its value and its source; secrets are masked."""
     from gateway.settings import shown, sources
 
@@ -311,7 +311,7 @@ def show_settings(call: Call) -> None:
     output.rows(call, records, (("cli.setting", ""), ("cli.value", ""), ("cli.source", "dim")), cells)
 
 
-def check_settings(call: Call) -> None:
+def check_settings(call: Invocation) -> None:
     """Read the settings and say whether they can be used; exit 1 and every fault when not."""
     from gateway.errors import Misconfigured
     from gateway.ops import settings_check
@@ -338,7 +338,7 @@ def register_migrate(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
-def schema_status(call: Call) -> None:
+def schema_status(call: Invocation) -> None:
     """Show the schema's version and the steps still to come."""
     from gateway.store import migrate
 
@@ -348,7 +348,7 @@ def schema_status(call: Call) -> None:
 
 
 def schema_up(
-    call: Call,
+    call: Invocation,
     contract: Annotated[
         bool, typer.Option("--contract", help="Also remove what only older versions needed.")
     ] = False,
@@ -367,11 +367,11 @@ def schema_up(
         _print_schema(call, run(migrate.up(url, contract)))
 
 
-def _print_schema(call: Call, found: Status) -> None:
+def _print_schema(call: Invocation, found: SchemaStatus) -> None:
     pending: list[dict[str, Any]] = [
         {"revision": each.revision, "phase": each.phase, "says": each.says} for each in found.pending
     ]
-    if call.output is not Format.TABLE:
+    if call.output is not OutputFormat.TABLE:
         output.record(call, {"current": found.current, "head": found.head, "pending": pending})
         return
     output.record(call, {"current": found.current or "–", "head": found.head, "pending": len(pending)})

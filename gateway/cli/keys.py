@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, proposals
-from gateway.cli.command import NOUNS, Call, noun, verb
+from gateway.cli.command import NOUNS, Invocation, noun, verb
 from gateway.cli.node import at_ground, at_node, chosen, operator, run
 from gateway.errors import Clash, Misconfigured, NotFound
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
-    from gateway.bootstrap.node import Node
+    from gateway.bootstrap.node import OpenNode
     from gateway.domain.account import Principal
     from gateway.domain.certificates import KeyEnd, KeyUse
-    from gateway.incoming.judge_again import Suspect
+    from gateway.incoming.judge_again import DoubtedDocument
     from gateway.trust.keys import KeyDirectory, KeyEntry, KeyKind
 
 
@@ -36,7 +36,7 @@ class Where(StrEnum):
     TOKEN = "token"  # noqa: S105 - a place, no secret
 
 
-class Kind(StrEnum):
+class KeyChoice(StrEnum):
     """What our axis takes (W8)."""
 
     P256 = "ecdsa-p256"
@@ -80,12 +80,12 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
-def list_(call: Call) -> None:
+def list_(call: Invocation) -> None:
     """List the agency's keys: where each lies, until when it is good, and whether it signs now."""
     run(_list(call))
 
 
-async def _list(call: Call) -> None:
+async def _list(call: Invocation) -> None:
     from gateway.outgoing import desk
 
     async with at_ground(call.settings()) as ground:
@@ -118,8 +118,8 @@ def _state(entry: KeyEntry, signs: str, use: KeyUse) -> str:
 
 
 def new(
-    call: Call,
-    kind: Annotated[Kind, typer.Option(help="Algorithm of the key.")] = Kind.P256,
+    call: Invocation,
+    kind: Annotated[KeyChoice, typer.Option(help="Algorithm of the key.")] = KeyChoice.P256,
     where: Annotated[
         Where | None, typer.Option(help="In a file or on the token; default: the token, where one is set up.")
     ] = None,
@@ -128,7 +128,7 @@ def new(
     run(_new(call, kind.value, where))
 
 
-async def _new(call: Call, kind: KeyKind, where: Where | None) -> None:
+async def _new(call: Invocation, kind: KeyKind, where: Where | None) -> None:
     async with at_ground(call.settings()) as ground:
         agency = chosen(await ground.store.hosted(), call.agency)
         place = where or (Where.TOKEN if ground.keys.has_token else Where.FILE)
@@ -141,7 +141,7 @@ async def _new(call: Call, kind: KeyKind, where: Where | None) -> None:
 
 
 def csr(
-    call: Call,
+    call: Invocation,
     key_id: Annotated[str, typer.Argument(help="Id of the key, from: gateway keys list")],
     organisation: Annotated[
         str | None, typer.Option(help="Name in the certificate; default: the agency's.")
@@ -151,7 +151,7 @@ def csr(
     run(_csr(call, key_id, organisation))
 
 
-async def _csr(call: Call, key_id: str, organisation: str | None) -> None:
+async def _csr(call: Invocation, key_id: str, organisation: str | None) -> None:
     async with at_ground(call.settings()) as ground:
         agency = chosen(await ground.store.hosted(), call.agency)
         pem = ground.keys.request(agency.code, key_id, organisation or agency.name)
@@ -159,7 +159,7 @@ async def _csr(call: Call, key_id: str, organisation: str | None) -> None:
 
 
 def import_(
-    call: Call,
+    call: Invocation,
     file: Annotated[
         Path,
         typer.Argument(
@@ -171,7 +171,7 @@ def import_(
     run(_import(call, file))
 
 
-async def _import(call: Call, file: Path) -> None:
+async def _import(call: Invocation, file: Path) -> None:
     from cryptography.hazmat.primitives.serialization import Encoding
 
     from gateway.ops.certificates import made_for_signing, never_for_pdfs
@@ -235,7 +235,7 @@ def _shown(entry: KeyEntry) -> dict[str, Any]:
     }
 
 
-def _cells(call: Call, entry: KeyEntry, state: str) -> tuple[str, ...]:
+def _cells(call: Invocation, entry: KeyEntry, state: str) -> tuple[str, ...]:
     if entry.certificate_der is None:
         valid = call.word("cli.no_certificate")
     else:
@@ -275,7 +275,7 @@ def _register_ends(group: typer.Typer) -> None:
 
 
 def retire(
-    call: Call,
+    call: Invocation,
     key: Annotated[str, typer.Argument(help="Id of a key of ours, from: gateway keys list")],
     at: Annotated[
         str | None,
@@ -288,7 +288,7 @@ def retire(
     run(_retire(call, key, at))
 
 
-async def _retire(call: Call, key: str, at: str | None) -> None:
+async def _retire(call: Invocation, key: str, at: str | None) -> None:
     from gateway.cli.verify import moment
     from gateway.deciding import proposals
 
@@ -312,7 +312,7 @@ async def _retire(call: Call, key: str, at: str | None) -> None:
 
 
 def stolen(
-    call: Call,
+    call: Invocation,
     key: Annotated[
         str, typer.Argument(help="Id of a key of ours, or the SHA-256 of a certificate bound here.")
     ],
@@ -324,7 +324,7 @@ def stolen(
     run(_stolen(call, key.strip().lower(), moment(since)))
 
 
-async def _stolen(call: Call, key: str, since: datetime) -> None:
+async def _stolen(call: Invocation, key: str, since: datetime) -> None:
     from gateway.deciding import proposals
     from gateway.incoming import judge_again
 
@@ -344,7 +344,9 @@ async def _stolen(call: Call, key: str, since: datetime) -> None:
     call.say("cli.suspect.next", count=len(found), code=told.agency_code)
 
 
-async def _reported(call: Call, node: Node, key: str, since: datetime, principal: Principal) -> KeyEnd:
+async def _reported(
+    call: Invocation, node: OpenNode, key: str, since: datetime, principal: Principal
+) -> KeyEnd:
     """The end of that key: ours by its id, anybody's by the certificate that is bound here or was at that time."""
     from cryptography import x509
 
@@ -374,7 +376,7 @@ def _end_of(keys: KeyDirectory, code: str, key: str, at: datetime, principal: Pr
     )
 
 
-def _suspect_shown(each: Suspect) -> dict[str, Any]:
+def _suspect_shown(each: DoubtedDocument) -> dict[str, Any]:
     return {
         "id": each.id,
         "way": each.way,

@@ -19,7 +19,7 @@ from typer.main import get_command
 
 from gateway import __version__, log
 from gateway.cli import output
-from gateway.cli.command import Call, Commands, Root, root, verb
+from gateway.cli.command import Commands, Invocation, Root, root, verb
 from gateway.errors import GatewayError
 
 _log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def build() -> Any:
 
 def run(args: Sequence[str]) -> int:
     """Does what the words say; the exit code. Never raises, never shows a stack trace."""
-    manner = output.Manner.of(args, os.environ)
+    manner = output.OutputManner.of(args, os.environ)
     log.configure("debug" if {"-v", "--verbose"} & set(args) else "warning")
     answer_shell()
     try:
@@ -127,7 +127,7 @@ def register_completion(app: typer.Typer) -> None:
     )(completion)
 
 
-def completion(call: Call, shell: Annotated[Shell, typer.Argument(help="For which shell.")]) -> None:
+def completion(call: Invocation, shell: Annotated[Shell, typer.Argument(help="For which shell.")]) -> None:
     """Print the script by which a shell completes commands and options; put it where your shell looks."""
     from typer.completion import get_completion_script  # type: ignore[attr-defined]  # reason: it marks no exports
 
@@ -146,7 +146,7 @@ def register_version(app: typer.Typer) -> None:
     verb(app, "version", examples=("gateway version", "gateway version -o json"))(version)
 
 
-def version(call: Call) -> None:
+def version(call: Invocation) -> None:
     """Print the version of the gateway and of Python."""
     output.record(
         call, {"gateway": __version__, "python": platform.python_version(), "system": platform.system()}

@@ -1,4 +1,4 @@
-"""Opens the node for one command and finds the agency it acts for. In: the `Call`. Out: a `Seat`: the wired node, the
+"""Opens the node for one command and finds the agency it acts for. In: the `Invocation`. Out: a `Seat`: the wired node, the
 agency and the scope to work in, closed when the command ends."""
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
-from gateway.cli.command import Call
+from gateway.cli.command import Invocation
 from gateway.domain.account import AgencyScope, HostedAgency, Principal, PrincipalKind
 from gateway.errors import Misconfigured, NotFound
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.ground import Ground, Registry
-    from gateway.bootstrap.node import Node
+    from gateway.bootstrap.ground import Ground, OpenRegistry
+    from gateway.bootstrap.node import OpenNode
     from gateway.settings import Settings
     from gateway.store.store import SqlStore
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 class Seat:
     """Where a command works: this node, for this agency, as this operator."""
 
-    node: Node
+    node: OpenNode
     agency: HostedAgency
     scope: AgencyScope
 
@@ -46,7 +46,7 @@ def run(work: Coroutine[object, object, T]) -> T:
 
 
 @asynccontextmanager
-async def at_node(call: Call) -> AsyncIterator[Node]:
+async def at_node(call: Invocation) -> AsyncIterator[OpenNode]:
     """The wired node, for commands that are about no single agency."""
     from gateway.bootstrap.storeys import open_whole
 
@@ -57,7 +57,7 @@ async def at_node(call: Call) -> AsyncIterator[Node]:
 
 
 @asynccontextmanager
-async def at_agency(call: Call) -> AsyncIterator[Seat]:
+async def at_agency(call: Invocation) -> AsyncIterator[Seat]:
     """The wired node and the agency chosen by --agency, or the only one hosted."""
     async with at_node(call) as node:
         agency = chosen(await node.store.hosted(), call.agency)
@@ -78,7 +78,7 @@ async def at_ground(settings: Settings) -> AsyncIterator[Ground]:
 
 
 @asynccontextmanager
-async def at_registry(settings: Settings) -> AsyncIterator[Registry]:
+async def at_registry(settings: Settings) -> AsyncIterator[OpenRegistry]:
     """The registry of codes alone, for what is about thousands of them."""
     from gateway.bootstrap.ground import open_registry
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import documents, output, send
-from gateway.cli.command import NOUNS, Call, Format, noun, verb
+from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
 from gateway.cli.node import at_agency, run
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _register_acts(group: typer.Typer) -> None:
 
 
 def list_(
-    call: Call,
+    call: Invocation,
     state: Annotated[list[str] | None, typer.Option(help="Only in this state (repeat for more).")] = None,
     query: Annotated[
         str | None, typer.Option(help="Number, symbol or words of the subject, accents or not.")
@@ -125,7 +125,9 @@ def list_(
     run(_list(call, documents.known_states(state or [], STATES), query, limit, cursor))
 
 
-async def _list(call: Call, states: list[str], query: str | None, limit: int, cursor: str | None) -> None:
+async def _list(
+    call: Invocation, states: list[str], query: str | None, limit: int, cursor: str | None
+) -> None:
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
         page = await work.outgoing.page(limit=limit, cursor=cursor, states=states, query=query)
         deliveries = await work.deliveries.of_many([each.id for each in page.items])
@@ -137,16 +139,16 @@ async def _list(call: Call, states: list[str], query: str | None, limit: int, cu
         [documents.outgoing_cells(call, *each) for each in found],
         extra={"next_cursor": page.next_cursor, "has_more": page.next_cursor is not None},
     )
-    if page.next_cursor and call.output is Format.TABLE:
+    if page.next_cursor and call.output is OutputFormat.TABLE:
         call.say("cli.more", command=f"--cursor {page.next_cursor}")
 
 
-def show(call: Call, document: Which) -> None:
+def show(call: Invocation, document: Which) -> None:
     """Show one document: every recipient, its state, since when, who said so and what they wrote."""
     run(_show(call, document))
 
 
-async def _show(call: Call, text: str) -> None:
+async def _show(call: Invocation, text: str) -> None:
     from gateway.cli import story
 
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
@@ -154,7 +156,7 @@ async def _show(call: Call, text: str) -> None:
         deliveries = await work.deliveries.of(found.id)
         facts = {each.id: await work.facts.of(each.id) for each in deliveries}
         stuck = await work.jobs.error_of(found.id)
-    if call.output is Format.TABLE and not call.quiet:
+    if call.output is OutputFormat.TABLE and not call.quiet:
         output.lines(story.outgoing(call, found, deliveries, facts, stuck, seat.node.clock.now()))
         return
     shown = documents.outgoing_record(call, found, deliveries) | {"stuck": stuck}
@@ -163,12 +165,12 @@ async def _show(call: Call, text: str) -> None:
     output.record(call, shown)
 
 
-def events(call: Call, document: Which) -> None:
+def events(call: Invocation, document: Which) -> None:
     """The timeline of one document: everything that happened to it, oldest first."""
     run(_events(call, document))
 
 
-async def _events(call: Call, text: str) -> None:
+async def _events(call: Invocation, text: str) -> None:
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
         found = await documents.find_outgoing(work, text)
         told = await work.events.of(found.id)
@@ -180,12 +182,12 @@ async def _events(call: Call, text: str) -> None:
     )
 
 
-def send_draft(call: Call, document: Which, confirm: send.Confirm = None) -> None:
+def send_draft(call: Invocation, document: Which, confirm: send.Confirm = None) -> None:
     """Send a draft that was kept; it is checked anew, and every broken rule is told at once (exit 4)."""
     run(_send_draft(call, document, tuple(confirm or ())))
 
 
-async def _send_draft(call: Call, text: str, confirm: tuple[str, ...]) -> None:
+async def _send_draft(call: Invocation, text: str, confirm: tuple[str, ...]) -> None:
     from gateway.outgoing import manage
 
     async with at_agency(call) as seat:
@@ -196,12 +198,14 @@ async def _send_draft(call: Call, text: str, confirm: tuple[str, ...]) -> None:
             _done(call, await manage.send_draft(seat.node.out, seat.scope, found.id, confirm=confirm))
 
 
-def seal(call: Call, document: Which, why: Annotated[str, typer.Option(help="Why; it is recorded.")]) -> None:
+def seal(
+    call: Invocation, document: Which, why: Annotated[str, typer.Option(help="Why; it is recorded.")]
+) -> None:
     """Lock a document that may be a secret: nothing of it leaves any more, and its content is sealed apart."""
     run(_seal(call, document, why))
 
 
-async def _seal(call: Call, text: str, why: str) -> None:
+async def _seal(call: Invocation, text: str, why: str) -> None:
     from gateway.cli import hold
     from gateway.outgoing import files as sealing
 
@@ -213,12 +217,12 @@ async def _seal(call: Call, text: str, why: str) -> None:
             hold.tell(call, held)
 
 
-def resend(call: Call, document: Which, to: ToCodes = None) -> None:
+def resend(call: Invocation, document: Which, to: ToCodes = None) -> None:
     """Send the same bytes again, to the recipients named or to all whose sending failed."""
     run(_resend(call, document, to or []))
 
 
-async def _resend(call: Call, text: str, to: list[str]) -> None:
+async def _resend(call: Invocation, text: str, to: list[str]) -> None:
     from gateway.outgoing import manage
 
     async with at_agency(call) as seat:
@@ -228,12 +232,12 @@ async def _resend(call: Call, text: str, to: list[str]) -> None:
             _done(call, await manage.resend(seat.node.out, seat.scope, found.id, to))
 
 
-def cancel(call: Call, document: Which) -> None:
+def cancel(call: Invocation, document: Which) -> None:
     """Stop a document that has not left yet. What has left is recalled instead."""
     run(_cancel(call, document))
 
 
-async def _cancel(call: Call, text: str) -> None:
+async def _cancel(call: Invocation, text: str) -> None:
     from gateway.outgoing import manage
 
     async with at_agency(call) as seat:
@@ -244,7 +248,7 @@ async def _cancel(call: Call, text: str) -> None:
 
 
 def recall(
-    call: Call,
+    call: Invocation,
     document: Which,
     reason: Reason,
     approved_by: Annotated[
@@ -261,7 +265,7 @@ def recall(
 
 
 async def _recall(
-    call: Call,
+    call: Invocation,
     text: str,
     reason: str,
     approved_by: str | None,
@@ -288,20 +292,20 @@ async def _recall(
             _done(call, asked)
 
 
-def update(call: Call, document: Which, files: send.Files, meta: send.Meta, reason: Reason) -> None:
+def update(call: Invocation, document: Which, files: send.Files, meta: send.Meta, reason: Reason) -> None:
     """Send what the document now says (packet type 2); each recipient agrees or refuses."""
     run(_change(call, document, "update", meta, reason, files))
 
 
-def replace(call: Call, document: Which, files: send.Files, meta: send.Meta, reason: Reason) -> None:
+def replace(call: Invocation, document: Which, files: send.Files, meta: send.Meta, reason: Reason) -> None:
     """Send another document in its place (packet type 3), with a number and date of its own."""
     run(_change(call, document, "replace", meta, reason, files))
 
 
 async def _change(
-    call: Call, text: str, kind: str, meta: Path | None, reason: str, files: list[Path]
+    call: Invocation, text: str, kind: str, meta: Path | None, reason: str, files: list[Path]
 ) -> None:
-    from gateway.domain.document import Change, Kind
+    from gateway.domain.document import DocumentChange, Kind
     from gateway.outgoing.intake import Order
 
     told = send.asked(meta, {})
@@ -314,7 +318,7 @@ async def _change(
             draft=told.to_draft(),
             kind=Kind(kind),
             parent_id=found.id,
-            change=Change(reason=reason, target=target, replaces=replaces),
+            change=DocumentChange(reason=reason, target=target, replaces=replaces),
             confirm=tuple(told.confirm),
         )
         if not call.dry_run and not call.agrees(f"cli.ask.{kind}", document=_name(found), reason=reason):
@@ -328,8 +332,8 @@ def _name(document: OutgoingDocument) -> str:
     return output.plain(documents.numbered(document.draft.number, document.draft.symbol) or document.id)
 
 
-def _done(call: Call, document: OutgoingDocument) -> None:
-    if call.output is Format.TABLE:
+def _done(call: Invocation, document: OutgoingDocument) -> None:
+    if call.output is OutputFormat.TABLE:
         output.lines([document.id])
         call.say("cli.done")
     else:

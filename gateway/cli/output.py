@@ -1,5 +1,5 @@
 """What a command prints. Data to stdout: a table for people, JSON or one JSON object per line for programs, or ids
-alone with -q; talk goes through `Call.say` to stderr. In: rows as plain mappings, with their columns. What went wrong
+alone with -q; talk goes through `Invocation.say` to stderr. In: rows as plain mappings, with their columns. What went wrong
 to stderr: in an error of the one tree, or a wrong use of the command line; out the sentence, every broken rule, the
 hint, and the exit code. Nobody sees a stack trace."""
 
@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from gateway import errors
-from gateway.cli.command import Call, Format
+from gateway.cli.command import Invocation, OutputFormat
 from gateway.domain.wall_clock import VIETNAM
 from gateway.words import labels
 
@@ -50,7 +50,7 @@ def day(on: date | None) -> str:
 
 
 def rows(
-    call: Call,
+    call: Invocation,
     records: Sequence[Mapping[str, Any]],
     columns: Sequence[tuple[str, str]],
     cells: Iterable[Sequence[str]],
@@ -61,23 +61,23 @@ def rows(
     `extra` stands beside `data` in JSON."""
     if call.quiet:
         lines(str(each["id"]) for each in records)
-    elif call.output is Format.JSON:
+    elif call.output is OutputFormat.JSON:
         document({"data": list(records), **(extra or {})})
-    elif call.output is Format.NDJSON:
+    elif call.output is OutputFormat.NDJSON:
         lines(compact(each) for each in records)
     else:
         _table(call, columns, cells)
 
 
-def record(call: Call, values: Mapping[str, Any], *, id_key: str = "id") -> None:
+def record(call: Invocation, values: Mapping[str, Any], *, id_key: str = "id") -> None:
     """One thing: its fields below each other, or one JSON object."""
     if call.quiet and id_key in values:
         lines([str(values[id_key])])
-    elif call.output is Format.TABLE:
+    elif call.output is OutputFormat.TABLE:
         width = max(map(len, values), default=0)
         lines(plain(f"{key:<{width}}  {_cell(value)}").rstrip() for key, value in values.items())
     else:
-        (document if call.output is Format.JSON else stream)(values)
+        (document if call.output is OutputFormat.JSON else stream)(values)
 
 
 def _cell(value: object) -> str:
@@ -101,15 +101,15 @@ def lines(texts: Iterable[str]) -> None:
         print(each)
 
 
-def aloud(call: Call, texts: Iterable[str]) -> None:
+def aloud(call: Invocation, texts: Iterable[str]) -> None:
     """What is read by a person where there is no list and no id: nothing with -q, for then the exit code is the answer."""
     if not call.quiet:
         lines(texts)
 
 
-def data(call: Call, value: object) -> None:
+def data(call: Invocation, value: object) -> None:
     """One answer for programs, readable or on one line."""
-    (document if call.output is Format.JSON else stream)(value)
+    (document if call.output is OutputFormat.JSON else stream)(value)
 
 
 def console() -> Console:
@@ -132,7 +132,7 @@ def plain(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def _table(call: Call, columns: Sequence[tuple[str, str]], cells: Iterable[Sequence[str]]) -> None:
+def _table(call: Invocation, columns: Sequence[tuple[str, str]], cells: Iterable[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -183,7 +183,7 @@ def compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str, separators=(",", ":"))
 
 
-def age(call: Call, span: timedelta) -> str:
+def age(call: Invocation, span: timedelta) -> str:
     """In the largest unit that leaves a number of one at least."""
     seconds = max(int(span.total_seconds()), 0)
     for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
@@ -233,7 +233,7 @@ EXIT_CODES: Mapping[type[errors.GatewayError], int] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class OutputManner:
     """How to tell: read from the words themselves, because a wrong use is told before they are understood."""
 
     json: bool = False
@@ -241,7 +241,7 @@ class Manner:
     lang: str = "vi"
 
     @classmethod
-    def of(cls, args: Sequence[str], environ: Mapping[str, str]) -> Manner:
+    def of(cls, args: Sequence[str], environ: Mapping[str, str]) -> OutputManner:
         lang = _option(args, "--lang") or environ.get("GATEWAY_LANG", "vi")
         output = _option(args, "--output", "-o")
         return cls(
@@ -256,7 +256,7 @@ def exit_code(error: errors.GatewayError) -> int:
     return next(EXIT_CODES[each] for each in type(error).__mro__ if each in EXIT_CODES)
 
 
-def tell_error(error: errors.GatewayError, manner: Manner) -> int:
+def tell_error(error: errors.GatewayError, manner: OutputManner) -> int:
     """Says it and gives the exit code."""
     reasons = _reasons(error, manner.lang)
     title = _error_title(error, manner.lang)
@@ -275,7 +275,7 @@ def tell_error(error: errors.GatewayError, manner: Manner) -> int:
     return exit_code(error)
 
 
-def tell_usage(message: str, help_hint: str, manner: Manner, code: int = USAGE) -> int:
+def tell_usage(message: str, help_hint: str, manner: OutputManner, code: int = USAGE) -> int:
     """A word of the command line that cannot be understood."""
     if manner.json:
         title = labels.say("cli.usage", manner.lang)
@@ -287,7 +287,7 @@ def tell_usage(message: str, help_hint: str, manner: Manner, code: int = USAGE) 
     return code
 
 
-def tell_internal(error: BaseException, manner: Manner) -> int:
+def tell_internal(error: BaseException, manner: OutputManner) -> int:
     """Something nobody thought of: its name only; the trace is in the log, with -v."""
     text = labels.say("cli.internal", manner.lang, name=type(error).__name__)
     if manner.json:
@@ -305,7 +305,7 @@ def _error_title(error: errors.GatewayError, lang: str) -> str:
 
 
 def _error_as_data(
-    manner: Manner,
+    manner: OutputManner,
     code: str,
     title: str,
     detail: str,

@@ -15,7 +15,7 @@ import typer
 
 from gateway.bootstrap import storeys
 from gateway.cli import output
-from gateway.cli.command import NOUNS, Call, noun, verb
+from gateway.cli.command import NOUNS, Invocation, noun, verb
 from gateway.cli.node import at_ground, operator, run
 from gateway.errors import Denied
 
@@ -31,28 +31,28 @@ MaybeAs = Annotated[
 ]
 
 
-def unseen(call: Call, key: str, **params: object) -> str:
+def unseen(call: Invocation, key: str, **params: object) -> str:
     """What the person types, without showing it."""
     if sys.stdin.isatty():
         return getpass.getpass(f"{call.word(key, **params)}: ", stream=sys.stderr)
     return _line_typed(call, key, **params)
 
 
-def seen(call: Call, key: str, **params: object) -> str:
+def seen(call: Invocation, key: str, **params: object) -> str:
     """What the person types, shown while it is typed."""
     if sys.stdin.isatty():
         print(f"{call.word(key, **params)}: ", end="", file=sys.stderr, flush=True)
     return _line_typed(call, key, **params).strip()
 
 
-def _line_typed(call: Call, key: str, **params: object) -> str:
+def _line_typed(call: Invocation, key: str, **params: object) -> str:
     text = sys.stdin.readline(_LONGEST)
     if not text:
         raise typer.BadParameter(call.word("cli.person.no_answer", what=call.word(key, **params)))
     return text.rstrip("\r\n")
 
 
-async def signed_in(call: Call, ground: Ground, name: str) -> SignedIn:
+async def signed_in(call: Invocation, ground: Ground, name: str) -> SignedIn:
     """The person of that name, who is here."""
     from gateway.deciding import people
 
@@ -61,7 +61,7 @@ async def signed_in(call: Call, ground: Ground, name: str) -> SignedIn:
     return await people.sign_in(ground.deciding, name, passphrase, code)
 
 
-async def maybe_signed_in(call: Call, ground: Ground, name: str | None) -> SignedIn | None:
+async def maybe_signed_in(call: Invocation, ground: Ground, name: str | None) -> SignedIn | None:
     """As `signed_in`; None for the operator at the machine."""
     return None if name is None else await signed_in(call, ground, name)
 
@@ -131,12 +131,12 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
-def list_(call: Call) -> None:
+def list_(call: Invocation) -> None:
     """List the persons, their roles, and since when they have them."""
     run(_list(call))
 
 
-async def _list(call: Call) -> None:
+async def _list(call: Invocation) -> None:
     async with at_ground(call.settings()) as ground, ground.deciding.decisions.read() as view:
         found = await view.people.everybody()
     cells = [
@@ -151,12 +151,12 @@ async def _list(call: Call) -> None:
     output.rows(call, [_person_shown(each) for each in found], _COLUMNS, cells)
 
 
-def add(call: Call, name: Name, role: Roles, as_: MaybeAs = None) -> None:
+def add(call: Invocation, name: Name, role: Roles, as_: MaybeAs = None) -> None:
     """Add a person. The code that it prints is for that person alone, who enrols with it within three days."""
     run(_add(call, name, _roles(role), as_))
 
 
-async def _add(call: Call, name: str, roles: frozenset[Role], as_: str | None) -> None:
+async def _add(call: Invocation, name: str, roles: frozenset[Role], as_: str | None) -> None:
     from gateway.deciding import people
 
     async with at_ground(call.settings()) as ground:
@@ -169,12 +169,12 @@ async def _add(call: Call, name: str, roles: frozenset[Role], as_: str | None) -
     call.say("cli.person.next", name=made.name)
 
 
-def enrol(call: Call, name: Name) -> None:
+def enrol(call: Invocation, name: Name) -> None:
     """Take up your account: with your one-time code, choose a passphrase and set up your second factor."""
     run(_enrol(call, name))
 
 
-async def _enrol(call: Call, name: str) -> None:
+async def _enrol(call: Invocation, name: str) -> None:
     from gateway.deciding import approvals, people
     from gateway.trust import qr
 
@@ -202,12 +202,12 @@ async def _enrol(call: Call, name: str) -> None:
         call.say("cli.person.enrolled_in_set_up", name=made.name, until=output.clock(until))
 
 
-def roles(call: Call, name: Name, role: Roles, as_: MaybeAs = None) -> None:
+def roles(call: Invocation, name: Name, role: Roles, as_: MaybeAs = None) -> None:
     """Give a person exactly these roles. For a day they approve nothing that you propose."""
     run(_roles_given(call, name, _roles(role), as_))
 
 
-async def _roles_given(call: Call, name: str, roles: frozenset[Role], as_: str | None) -> None:
+async def _roles_given(call: Invocation, name: str, roles: frozenset[Role], as_: str | None) -> None:
     from gateway.deciding import people
 
     async with at_ground(call.settings()) as ground:
@@ -219,12 +219,12 @@ async def _roles_given(call: Call, name: str, roles: frozenset[Role], as_: str |
     output.record(call, _person_shown(changed))
 
 
-def reset(call: Call, name: Name, as_: MaybeAs = None) -> None:
+def reset(call: Invocation, name: Name, as_: MaybeAs = None) -> None:
     """Let a person enrol anew, after a lost device or passphrase; prints a new one-time code."""
     run(_reset(call, name, as_))
 
 
-async def _reset(call: Call, name: str, as_: str | None) -> None:
+async def _reset(call: Invocation, name: str, as_: str | None) -> None:
     from gateway.deciding import people
 
     async with at_ground(call.settings()) as ground:
@@ -237,12 +237,12 @@ async def _reset(call: Call, name: str, as_: str | None) -> None:
     call.say("cli.person.next", name=changed.name)
 
 
-def block(call: Call, name: Name) -> None:
+def block(call: Invocation, name: Name) -> None:
     """Take everything from a person at once. One is enough for that, and the operator may."""
     run(_block(call, name))
 
 
-async def _block(call: Call, name: str) -> None:
+async def _block(call: Invocation, name: str) -> None:
     from gateway.deciding import people
 
     async with at_ground(call.settings()) as ground:
@@ -251,12 +251,12 @@ async def _block(call: Call, name: str) -> None:
             output.record(call, _person_shown(await people.block(ground.deciding, principal.id, name)))
 
 
-def end_set_up(call: Call, as_: As) -> None:
+def end_set_up(call: Invocation, as_: As) -> None:
     """End the set-up that `init` began, before its 72 hours are over: from then on who approves must be a day old."""
     run(_end_set_up(call, as_))
 
 
-async def _end_set_up(call: Call, as_: str) -> None:
+async def _end_set_up(call: Invocation, as_: str) -> None:
     from gateway.deciding import approvals
 
     async with at_ground(call.settings()) as ground:

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, people
-from gateway.cli.command import NOUNS, Call, Format, noun, verb
+from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
 from gateway.cli.node import at_ground, operator, run
 from gateway.cli.people import As
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gateway.domain.person import Content, Proposal
+    from gateway.domain.person import Proposal, ProposalContent
     from gateway.domain.proof import Binding
 
 SHOWN = 50
@@ -74,13 +74,14 @@ def register(app: typer.Typer) -> None:
 
 
 def list_(
-    call: Call, all_: Annotated[bool, typer.Option("--all", help="Also those that are decided.")] = False
+    call: Invocation,
+    all_: Annotated[bool, typer.Option("--all", help="Also those that are decided.")] = False,
 ) -> None:
     """List the proposals that wait, newest first."""
     run(_list(call, all_))
 
 
-async def _list(call: Call, all_: bool) -> None:
+async def _list(call: Invocation, all_: bool) -> None:
     from gateway.domain.person import ProposalState
 
     async with at_ground(call.settings()) as ground, ground.deciding.decisions.read() as view:
@@ -100,12 +101,12 @@ async def _list(call: Call, all_: bool) -> None:
     output.rows(call, [shown(each, names, now) for each in found], _COLUMNS, cells)
 
 
-def show(call: Call, id: Id) -> None:
+def show(call: Invocation, id: Id) -> None:
     """Show what a proposal would change. The last 16 digits of each fingerprint come from another channel."""
     run(_show(call, id))
 
 
-async def _show(call: Call, id: str) -> None:
+async def _show(call: Invocation, id: str) -> None:
     async with at_ground(call.settings()) as ground, ground.deciding.decisions.read() as view:
         found = await view.proposals.get(id)
         names = await view.people.names(found.people)
@@ -113,12 +114,12 @@ async def _show(call: Call, id: str) -> None:
     _print(call, found, names, now)
 
 
-def approve(call: Call, id: Id, as_: As) -> None:
+def approve(call: Invocation, id: Id, as_: As) -> None:
     """Approve what another person proposed: type the last 16 digits of each fingerprint, as its owner told them to you."""
     run(_approve(call, id, as_))
 
 
-async def _approve(call: Call, id: str, as_: str) -> None:
+async def _approve(call: Invocation, id: str, as_: str) -> None:
     from gateway.deciding import approvals
     from gateway.ops.certificates import never_for_pdfs
 
@@ -128,7 +129,7 @@ async def _approve(call: Call, id: str, as_: str) -> None:
             names = await view.people.names(found.people)
         # Again: it may have signed one since it was proposed.
         await never_for_pdfs(ground.store, [each.certificate_der for each in found.content.bindings])
-        if call.output is Format.TABLE:
+        if call.output is OutputFormat.TABLE:
             _print(call, found, names, ground.clock.now())
         if not call.agrees("cli.ask.approve", id=id):
             return
@@ -143,7 +144,7 @@ async def _approve(call: Call, id: str, as_: str) -> None:
         async with ground.deciding.decisions.read() as view:
             names = await view.people.names(done.people)
         now = ground.clock.now()
-    if call.output is not Format.TABLE or call.quiet:
+    if call.output is not OutputFormat.TABLE or call.quiet:
         output.record(call, shown(done, names, now))
     call.say("cli.proposal.in_force", id=id)
     if found.content.anchors:
@@ -151,13 +152,13 @@ async def _approve(call: Call, id: str, as_: str) -> None:
 
 
 def reject(
-    call: Call, id: Id, as_: As, reason: Annotated[str, typer.Option(help="Why; it is kept.")]
+    call: Invocation, id: Id, as_: As, reason: Annotated[str, typer.Option(help="Why; it is kept.")]
 ) -> None:
     """Say no: nothing changes, and it can never be approved."""
     run(_reject(call, id, as_, reason))
 
 
-async def _reject(call: Call, id: str, as_: str, reason: str) -> None:
+async def _reject(call: Invocation, id: str, as_: str, reason: str) -> None:
     from gateway.deciding import approvals
 
     async with at_ground(call.settings()) as ground:
@@ -168,7 +169,7 @@ async def _reject(call: Call, id: str, as_: str, reason: str) -> None:
 
 
 def anchor(
-    call: Call,
+    call: Invocation,
     file: Annotated[
         Path,
         typer.Argument(
@@ -185,18 +186,18 @@ def anchor(
     run(_anchor(call, file, as_, reason))
 
 
-async def _anchor(call: Call, file: Path, as_: str, reason: str) -> None:
+async def _anchor(call: Invocation, file: Path, as_: str, reason: str) -> None:
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    from gateway.domain.person import AnchorChange, Content
+    from gateway.domain.person import AnchorChange, ProposalContent
     from gateway.trust.keys import read_certificate
 
     der = read_certificate(file.read_bytes(), str(file)).public_bytes(Encoding.DER)
-    content = Content(anchors=(AnchorChange(certificate=base64.b64encode(der).decode()),))
+    content = ProposalContent(anchors=(AnchorChange(certificate=base64.b64encode(der).decode()),))
     await proposed(call, content, as_, reason)
 
 
-async def proposed(call: Call, content: Content, as_: str, reason: str) -> None:
+async def proposed(call: Invocation, content: ProposalContent, as_: str, reason: str) -> None:
     """Makes the proposal and says what is next."""
     from gateway.deciding import proposals
 
@@ -213,7 +214,7 @@ async def proposed(call: Call, content: Content, as_: str, reason: str) -> None:
     call.say("cli.proposal.next", id=made.id)
 
 
-def codes_of(content: Content) -> set[str]:
+def codes_of(content: ProposalContent) -> set[str]:
     """Every agency code that it is about."""
     of_reforms = {code for each in content.reforms for code in each.codes}
     return of_reforms | {each.code for each in content.bindings}
@@ -260,9 +261,9 @@ def shown(one: Proposal, names: Mapping[str, str], now: datetime) -> dict[str, A
     }
 
 
-def _print(call: Call, one: Proposal, names: Mapping[str, str], now: datetime) -> None:
+def _print(call: Invocation, one: Proposal, names: Mapping[str, str], now: datetime) -> None:
     told = shown(one, names, now)
-    if call.output is not Format.TABLE or call.quiet:
+    if call.output is not OutputFormat.TABLE or call.quiet:
         output.record(call, told)
         return
     output.record(call, {key: value for key, value in told.items() if not isinstance(value, list)})
@@ -297,7 +298,7 @@ def _subject(change: object) -> str:
     return str(getattr(change, "code", "")) or str(_certificate(der)["subject"])
 
 
-def _all_subjects(content: Content) -> Sequence[str]:
+def _all_subjects(content: ProposalContent) -> Sequence[str]:
     return [_subject(each) for each in content.changes]
 
 
@@ -359,7 +360,7 @@ def register_in_keys(group: typer.Typer) -> None:
 
 
 def propose_certificate(
-    call: Call,
+    call: Invocation,
     code: Annotated[str, typer.Argument(help="The agency that the certificate shall speak for.")],
     file: Annotated[
         Path,
@@ -377,7 +378,7 @@ def propose_certificate(
 
 
 def propose_certificates(
-    call: Call,
+    call: Invocation,
     file: Annotated[
         Path,
         typer.Argument(
@@ -394,11 +395,16 @@ def propose_certificates(
 
 
 async def _propose_certificates(
-    call: Call, wanted: list[Binding], as_: str, from_: str | None, overlap_days: int | None, reason: str
+    call: Invocation,
+    wanted: list[Binding],
+    as_: str,
+    from_: str | None,
+    overlap_days: int | None,
+    reason: str,
 ) -> None:
     from gateway.cli.verify import moment
     from gateway.deciding import proposals
-    from gateway.domain.person import Content
+    from gateway.domain.person import ProposalContent
     from gateway.ops.certificates import never_for_pdfs
 
     settings = call.settings()
@@ -410,11 +416,11 @@ async def _propose_certificates(
             proposals.binding_change(await ground.directory.bindings(each.code), each, now, overlap, at)
             for each in wanted
         ]
-    await proposed(call, Content(bindings=tuple(changes)), as_, reason)
+    await proposed(call, ProposalContent(bindings=tuple(changes)), as_, reason)
 
 
 def withdraw_certificate(
-    call: Call,
+    call: Invocation,
     code: Annotated[str, typer.Argument(help="The agency that the certificate speaks for.")],
     sha256: Annotated[str, typer.Argument(help="The certificate, from: gateway registry show CODE")],
     reason: Annotated[str, typer.Option(help="Why; it is kept.")],
@@ -423,7 +429,7 @@ def withdraw_certificate(
     run(_withdraw_certificate(call, code, sha256.strip().lower(), reason))
 
 
-async def _withdraw_certificate(call: Call, code: str, sha256: str, reason: str) -> None:
+async def _withdraw_certificate(call: Invocation, code: str, sha256: str, reason: str) -> None:
     from gateway.deciding import proposals
 
     async with at_ground(call.settings()) as ground:

@@ -15,7 +15,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.axis import opened
-from gateway.cli.command import NOUNS, Call, Format, noun, verb
+from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
 from gateway.cli.node import at_node, operator, run
 from gateway.cli.output import LATER
 from gateway.domain.account import AgencyScope
@@ -23,7 +23,7 @@ from gateway.errors import GatewayError, NotFound
 from gateway.words import labels
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.node import Node
+    from gateway.bootstrap.node import OpenNode
     from gateway.ports import DeadParcel
     from gateway.store.reporting import Load, Pile
 
@@ -40,7 +40,7 @@ _LOOK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class QueueLine:
     """One sort of things in one queue."""
 
     queue: str
@@ -58,7 +58,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
-def queue_list(call: Call) -> None:
+def queue_list(call: Invocation) -> None:
     """List every queue with what waits in it and since when: the axis, outbox, inbox, jobs."""
     found = run(_list(call))
     records = [
@@ -68,7 +68,7 @@ def queue_list(call: Call) -> None:
     output.rows(call, records, _COLUMNS, [_cells(call, each) for each in found])
 
 
-async def _list(call: Call) -> list[Line]:
+async def _list(call: Invocation) -> list[QueueLine]:
     from gateway.ops import axis_now
     from gateway.store import reporting
 
@@ -77,49 +77,49 @@ async def _list(call: Call) -> list[Line]:
         axis = await axis_now.look(node.axis, node.pulse.folder, now)
         load = await reporting.load(node.store, now)
     return [
-        *(Line(queue="axis", sort=sort, count=count) for sort, count in axis.counts.items()),
+        *(QueueLine(queue="axis", sort=sort, count=count) for sort, count in axis.counts.items()),
         *_waiting(load),
     ]
 
 
-def _waiting(load: Load) -> Iterator[Line]:
+def _waiting(load: Load) -> Iterator[QueueLine]:
     for queue, piles in (("job", load.jobs), ("outbox", load.outbox), ("inbox", load.inbox)):
         yield from _of(queue, piles)
         # Of those that wait: what a worker has in hand at this moment.
-        yield Line(queue=queue, sort=HELD, count=load.leases[queue])
+        yield QueueLine(queue=queue, sort=HELD, count=load.leases[queue])
     if load.unnumbered:
-        yield Line(queue="event", sort="", count=load.unnumbered)
+        yield QueueLine(queue="event", sort="", count=load.unnumbered)
 
 
-def _of(queue: str, piles: Mapping[str, Pile]) -> Iterator[Line]:
+def _of(queue: str, piles: Mapping[str, Pile]) -> Iterator[QueueLine]:
     for sort, pile in sorted(piles.items()):
-        yield Line(queue=queue, sort=sort, count=pile.count, oldest=pile.oldest)
+        yield QueueLine(queue=queue, sort=sort, count=pile.count, oldest=pile.oldest)
 
 
-def _cells(call: Call, line: Line) -> tuple[str, ...]:
+def _cells(call: Invocation, line: QueueLine) -> tuple[str, ...]:
     key = "queue.held" if _is_held(line) else f"{_WORDS.get(line.queue, line.queue)}.{line.sort}"
     sort = call.word(key) if labels.has(key) else line.sort
     return (call.word(f"queue.{line.queue}"), sort, str(line.count), output.clock(line.oldest))
 
 
-def _is_held(line: Line) -> bool:
+def _is_held(line: QueueLine) -> bool:
     return line.sort == HELD and line.queue != "axis"
 
 
 def peek(
-    call: Call,
+    call: Invocation,
     row: Annotated[str, typer.Argument(help="Id of an outbox row (obx_…) or a packet (inx_…).")],
 ) -> None:
     """Show one row of the outbox or the inbox as it waits, with its tries and last error. Takes nothing."""
     output.record(call, run(_peek(call, row)))
 
 
-async def _peek(call: Call, row: str) -> dict[str, Any]:
+async def _peek(call: Invocation, row: str) -> dict[str, Any]:
     async with at_node(call) as node:
         return await _row(node, row)
 
 
-async def _row(node: Node, row: str) -> dict[str, Any]:
+async def _row(node: OpenNode, row: str) -> dict[str, Any]:
     """Of whichever agency it is: an operator looks after them all."""
     principal = await operator(node.store)
     for agency in await node.store.hosted():
@@ -141,7 +141,7 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def drain(
-    call: Call, timeout: Annotated[int, typer.Option(help="How many seconds to wait.", min=0)] = 300
+    call: Invocation, timeout: Annotated[int, typer.Option(help="How many seconds to wait.", min=0)] = 300
 ) -> None:
     """Wait until nothing of this node waits any more, before maintenance; exit 75 when the time is up."""
     left = run(_drain(call, timeout))
@@ -151,7 +151,7 @@ def drain(
     call.say("cli.queue.empty")
 
 
-async def _drain(call: Call, timeout: float) -> int:
+async def _drain(call: Invocation, timeout: float) -> int:
     """Packets that need a person are not waited for."""
     from gateway.store import reporting
 
@@ -212,7 +212,7 @@ def _dead_group() -> typer.Typer:
     return dead
 
 
-def dead_list(call: Call) -> None:
+def dead_list(call: Invocation) -> None:
     """List the parcels that were put aside, oldest first; their bytes are kept."""
     found = run(_put_aside(call))
     output.rows(
@@ -223,17 +223,17 @@ def dead_list(call: Call) -> None:
     )
 
 
-async def _put_aside(call: Call) -> list[DeadParcel]:
+async def _put_aside(call: Invocation) -> list[DeadParcel]:
     async with opened(call) as axis:
         return list(await axis.dead_list())
 
 
-def show_parcel(call: Call, parcel: Parcel) -> None:
+def show_parcel(call: Invocation, parcel: Parcel) -> None:
     """Show one parcel and what its envelope claims. Nothing is checked: who wrote it is not known."""
     from gateway.ops.explain import to_text
 
     found, claims = run(_show_parcel(call, parcel))
-    if call.output is not Format.TABLE:
+    if call.output is not OutputFormat.TABLE:
         output.record(call, _parcel_shown(found) | {"claims": claims})
         return
     output.record(call, _parcel_shown(found))
@@ -243,7 +243,7 @@ def show_parcel(call: Call, parcel: Parcel) -> None:
         output.aloud(call, (output.plain(line) for line in to_text(claims, call.lang.value).splitlines()))
 
 
-async def _show_parcel(call: Call, parcel: str) -> tuple[DeadParcel, dict[str, Any]]:
+async def _show_parcel(call: Invocation, parcel: str) -> tuple[DeadParcel, dict[str, Any]]:
     async with opened(call) as axis:
         found = next((each for each in await axis.dead_list() if each.id == parcel), None)
         if found is None:
@@ -263,7 +263,7 @@ def _claims(pieces: Any) -> dict[str, Any]:
 
 
 def retry_parcel(
-    call: Call,
+    call: Invocation,
     parcel: Annotated[
         str | None, typer.Argument(help="Id of the parcel, from: gateway queue dead list")
     ] = None,
@@ -275,7 +275,7 @@ def retry_parcel(
     run(_retry_parcel(call, parcel))
 
 
-async def _retry_parcel(call: Call, parcel: str | None) -> None:
+async def _retry_parcel(call: Invocation, parcel: str | None) -> None:
     async with opened(call) as axis:
         chosen = [parcel] if parcel else [each.id for each in await axis.dead_list()]
         if not chosen:
@@ -290,13 +290,13 @@ async def _retry_parcel(call: Call, parcel: str | None) -> None:
 
 
 def drop_parcel(
-    call: Call, parcel: Parcel, reason: Annotated[str, typer.Option(help="Why; the log keeps it.")]
+    call: Invocation, parcel: Parcel, reason: Annotated[str, typer.Option(help="Why; the log keeps it.")]
 ) -> None:
     """Drop a parcel for good. Its recipient will never have it, unless its sender sends again."""
     run(_drop_parcel(call, parcel, reason))
 
 
-async def _drop_parcel(call: Call, parcel: str, reason: str) -> None:
+async def _drop_parcel(call: Invocation, parcel: str, reason: str) -> None:
     async with opened(call) as axis:
         if call.agrees("cli.ask.dead_drop", parcel=parcel):
             await axis.dead_drop(parcel, reason)
@@ -319,7 +319,7 @@ def _parcel_shown(parcel: DeadParcel) -> dict[str, Any]:
     }
 
 
-def _parcel_cells(call: Call, parcel: DeadParcel) -> tuple[str, ...]:
+def _parcel_cells(call: Invocation, parcel: DeadParcel) -> tuple[str, ...]:
     kind = f"kind.{parcel.kind}"
     return (
         parcel.id,

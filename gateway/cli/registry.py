@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import host, output, people, registry_change, registry_feed
-from gateway.cli.command import NOUNS, Call, Format, noun, verb
+from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
 from gateway.cli.node import at_ground, at_registry, operator, run
 from gateway.cli.output import NOT_FOUND
 from gateway.cli.people import As
@@ -66,7 +66,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_(
-    call: Call,
+    call: Invocation,
     under: Annotated[str | None, typer.Option(help="Only directly below this agency.")] = None,
     limit: Limit = 100,
     cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
@@ -75,23 +75,23 @@ def list_(
     run(_list(call, under, limit, cursor))
 
 
-async def _list(call: Call, under: str | None, limit: int, cursor: str | None) -> None:
+async def _list(call: Invocation, under: str | None, limit: int, cursor: str | None) -> None:
     async with at_ground(call.settings()) as node:
         if under:
             _print(call, (await node.directory.children(under))[:limit])
             return
         page = await node.directory.entries(limit, cursor)
     _print(call, page.items, page.next_cursor)
-    if page.next_cursor and call.output is Format.TABLE:
+    if page.next_cursor and call.output is OutputFormat.TABLE:
         call.say("cli.more", command=f"--cursor {page.next_cursor}")
 
 
-def show(call: Call, code: Annotated[str, typer.Argument(help="An agency code.")]) -> None:
+def show(call: Invocation, code: Annotated[str, typer.Argument(help="An agency code.")]) -> None:
     """Show one agency and the certificates that speak for it."""
     run(_show(call, code))
 
 
-async def _show(call: Call, code: str) -> None:
+async def _show(call: Invocation, code: str) -> None:
     from gateway.errors import NotFound
     from gateway.registry.binding import fingerprint
 
@@ -114,7 +114,7 @@ async def _show(call: Call, code: str) -> None:
 
 
 def resolve(
-    call: Call,
+    call: Invocation,
     text: Annotated[str, typer.Argument(help="A code of today, an old one, an alias, or a name.")],
     parent: Annotated[str | None, typer.Option(help="With a name: the code of the agency above it.")] = None,
     on: On = None,
@@ -123,8 +123,8 @@ def resolve(
     run(_resolve(call, text, parent, on))
 
 
-async def _resolve(call: Call, text: str, parent: str | None, on: str | None) -> None:
-    from gateway.domain.registry import Standing
+async def _resolve(call: Invocation, text: str, parent: str | None, on: str | None) -> None:
+    from gateway.domain.registry import CodeStanding
 
     async with at_ground(call.settings()) as node:
         answer = await node.directory.resolve(text, _day(on, output.today(node.clock.now())), parent)
@@ -139,12 +139,12 @@ async def _resolve(call: Call, text: str, parent: str | None, on: str | None) ->
         "may_refuse": answer.may_refuse,
     }
     output.record(call, told, id_key="code")
-    if answer.standing is Standing.UNKNOWN:
+    if answer.standing is CodeStanding.UNKNOWN:
         raise typer.Exit(NOT_FOUND)
 
 
 def search(
-    call: Call,
+    call: Invocation,
     text: Annotated[
         str, typer.Argument(help="The beginning of a code, or words of a name; accents do not matter.")
     ],
@@ -154,12 +154,12 @@ def search(
     run(_search(call, text, limit))
 
 
-async def _search(call: Call, text: str, limit: int) -> None:
+async def _search(call: Invocation, text: str, limit: int) -> None:
     async with at_ground(call.settings()) as node:
         _print(call, await node.directory.search(text, limit))
 
 
-def _print(call: Call, entries: Sequence[AgencyEntry], cursor: str | None = None) -> None:
+def _print(call: Invocation, entries: Sequence[AgencyEntry], cursor: str | None = None) -> None:
     output.rows(
         call,
         [_entry(each) for each in entries],
@@ -238,7 +238,7 @@ def _register_imports(registry: typer.Typer) -> None:
 
 
 def import_(
-    call: Call,
+    call: Invocation,
     file: Annotated[
         Path,
         typer.Argument(
@@ -264,7 +264,7 @@ def import_(
         run(_import(call, file, apply, details=details))
 
 
-async def _import(call: Call, file: Path, apply: bool, *, details: bool) -> None:
+async def _import(call: Invocation, file: Path, apply: bool, *, details: bool) -> None:
     async with at_registry(call.settings()) as node:
         plan = await node.directory.plan_import(_read_file(call, file))
         if plan.problems or not apply:
@@ -281,14 +281,14 @@ async def _import(call: Call, file: Path, apply: bool, *, details: bool) -> None
 
 
 async def _propose_import(
-    call: Call, file: Path, number: str, as_: str, reason: str, *, details: bool
+    call: Invocation, file: Path, number: str, as_: str, reason: str, *, details: bool
 ) -> None:
     from gateway.deciding import registry_changes
 
     async with at_ground(call.settings()) as node:
         content = _read_file(call, file)
         plan = await node.directory.plan_import(content)
-        if plan.problems or call.output is Format.TABLE:
+        if plan.problems or call.output is OutputFormat.TABLE:
             _print_plan(call, plan, details=details)
         _refuse_problems(file, plan)
         if call.agrees("cli.ask.reform_propose"):
@@ -303,13 +303,13 @@ async def _propose_import(
 
 
 def imports(
-    call: Call, limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50
+    call: Invocation, limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50
 ) -> None:
     """List the imports that were applied, newest first, and which were undone."""
     run(_imports(call, limit))
 
 
-async def _imports(call: Call, limit: int) -> None:
+async def _imports(call: Invocation, limit: int) -> None:
     async with at_ground(call.settings()) as node:
         found = await node.directory.changes(limit=10_000)
     undone = {str(each.summary["undid"]) for each in found if "undid" in each.summary}
@@ -338,7 +338,7 @@ async def _imports(call: Call, limit: int) -> None:
 
 
 def undo_import(
-    call: Call,
+    call: Invocation,
     id: Annotated[str, typer.Argument(help="Id of the import, from: gateway registry imports")],
     as_: As,
     reason: Annotated[str, typer.Option(help="Why; it is kept.")],
@@ -347,7 +347,7 @@ def undo_import(
     run(_undo_import(call, id, as_, reason))
 
 
-async def _undo_import(call: Call, id: str, as_: str, reason: str) -> None:
+async def _undo_import(call: Invocation, id: str, as_: str, reason: str) -> None:
     from gateway.deciding import registry_changes
 
     async with at_ground(call.settings()) as node:
@@ -359,7 +359,7 @@ async def _undo_import(call: Call, id: str, as_: str, reason: str) -> None:
             )
 
 
-def _read_file(call: Call, file: Path) -> bytes:
+def _read_file(call: Invocation, file: Path) -> bytes:
     """The file as the registry reads it, with its columns by the names that offices write; unknown ones stay, and are
     problems."""
     from gateway.edxml import workbook
@@ -373,7 +373,7 @@ def _read_file(call: Call, file: Path) -> bytes:
     return code_file.under_own_names(read.csv, taken) if any(guessed) else read.csv
 
 
-def _say_columns(call: Call, read: CodeFile) -> None:
+def _say_columns(call: Invocation, read: CodeFile) -> None:
     if read.letters is not None:
         call.say(f"cli.import.{read.letters}")
         for before, after in read.samples:
@@ -389,7 +389,7 @@ def _refuse_problems(file: Path, plan: Plan) -> None:
         raise Clash(f"{file.name} has {len(plan.problems)} problems; nothing was imported")
 
 
-def _print_plan(call: Call, plan: Plan, *, details: bool) -> None:
+def _print_plan(call: Invocation, plan: Plan, *, details: bool) -> None:
     """The totals, then of each sort the first, or with `details` all."""
     totals = {
         "added": len(plan.added),
@@ -401,7 +401,7 @@ def _print_plan(call: Call, plan: Plan, *, details: bool) -> None:
     }
     most = max(totals.values()) if details else _ROWS_SHOWN
     more = sum(max(count - most, 0) for name, count in totals.items() if name != "unchanged")
-    if call.output is not Format.TABLE:
+    if call.output is not OutputFormat.TABLE:
         output.document(_plan_document(plan, totals, most) | {"more": more})
         return
     output.aloud(call, [call.word("cli.import.totals", **totals)])

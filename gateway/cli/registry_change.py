@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, people, registry_change_form
-from gateway.cli.command import Call, Format, noun, verb
+from gateway.cli.command import Invocation, OutputFormat, noun, verb
 from gateway.cli.node import at_ground, operator, run
 from gateway.cli.output import REFUSED
 from gateway.cli.people import As
@@ -96,7 +96,7 @@ def register(registry: typer.Typer) -> None:
 
 
 def plan(
-    call: Call,
+    call: Invocation,
     kind: Annotated[
         str | None,
         typer.Argument(help="rename, recode, merge, consolidate, split, dissolve, move or create."),
@@ -158,7 +158,7 @@ def plan(
 
 
 async def _plan(
-    call: Call, stated: Any, as_: str | None, reason: str, *, with_units: bool, details: bool
+    call: Invocation, stated: Any, as_: str | None, reason: str, *, with_units: bool, details: bool
 ) -> None:
     from gateway.deciding import registry_changes
 
@@ -167,7 +167,7 @@ async def _plan(
         if with_units:
             wanted = await registry_changes.reform_with_units(ground.deciding, wanted)
         planned = await registry_changes.plan_reform(ground.deciding, wanted)
-        if as_ is None or planned.conflicts or call.output is Format.TABLE:
+        if as_ is None or planned.conflicts or call.output is OutputFormat.TABLE:
             registry_change_form.print_plan(call, planned, details=details)
         if planned.conflicts:
             raise typer.Exit(REFUSED)
@@ -183,12 +183,12 @@ async def _plan(
             call.say("cli.reform.next", id=made.id)
 
 
-def show(call: Call, id: Id) -> None:
+def show(call: Invocation, id: Id) -> None:
     """Show a change: what it does, who approved it, and whether it can be undone. One that waits is planned anew."""
     run(_show(call, id))
 
 
-async def _show(call: Call, id: str) -> None:
+async def _show(call: Invocation, id: str) -> None:
     from gateway.deciding import registry_changes
     from gateway.domain.person import ProposalState
     from gateway.errors import NotFound
@@ -214,12 +214,12 @@ async def _show(call: Call, id: str) -> None:
     )
 
 
-def approve(call: Call, id: Id, as_: As) -> None:
+def approve(call: Invocation, id: Id, as_: As) -> None:
     """Approve what another person proposed: type the number of the decision, as it stands on the document."""
     run(_approve(call, id, as_))
 
 
-async def _approve(call: Call, id: str, as_: str) -> None:
+async def _approve(call: Invocation, id: str, as_: str) -> None:
     from gateway.deciding import approvals, registry_changes
     from gateway.errors import NotFound
 
@@ -230,7 +230,7 @@ async def _approve(call: Call, id: str, as_: str) -> None:
             raise NotFound(
                 f"the proposal {id} changes no agency", hint=f"try: gateway proposals approve {id}"
             )
-        if call.output is Format.TABLE:
+        if call.output is OutputFormat.TABLE:
             registry_change_form.print_plan(
                 call, await registry_changes.plan_reform(ground.deciding, proposal.content.reforms[0])
             )
@@ -245,12 +245,14 @@ async def _approve(call: Call, id: str, as_: str) -> None:
     call.say("cli.reform.in_force", id=id, on=output.day(record.reform.effective_on))
 
 
-def undo(call: Call, id: Id, as_: As, reason: Annotated[str, typer.Option(help="Why; it is kept.")]) -> None:
+def undo(
+    call: Invocation, id: Id, as_: As, reason: Annotated[str, typer.Option(help="Why; it is kept.")]
+) -> None:
     """Undo a change as a whole, within seven days and unless something was built on it."""
     run(_undo(call, id, as_, reason))
 
 
-async def _undo(call: Call, id: str, as_: str, reason: str) -> None:
+async def _undo(call: Invocation, id: str, as_: str, reason: str) -> None:
     from gateway.deciding import registry_changes
 
     async with at_ground(call.settings()) as ground:
@@ -262,7 +264,7 @@ async def _undo(call: Call, id: str, as_: str, reason: str) -> None:
 
 
 def list_(
-    call: Call,
+    call: Invocation,
     code: Annotated[str | None, typer.Option(help="Only those that touch or name this code.")] = None,
     limit: Limit = 50,
 ) -> None:
@@ -270,7 +272,7 @@ def list_(
     run(_list(call, code, limit))
 
 
-async def _list(call: Call, code: str | None, limit: int) -> None:
+async def _list(call: Invocation, code: str | None, limit: int) -> None:
     from gateway.deciding import registry_changes
 
     async with at_ground(call.settings()) as ground:
@@ -281,13 +283,13 @@ async def _list(call: Call, code: str | None, limit: int) -> None:
 
 
 def report(
-    call: Call, id: Id, how: Annotated[str, typer.Option(help="Number of the letter that reported it.")]
+    call: Invocation, id: Id, how: Annotated[str, typer.Option(help="Number of the letter that reported it.")]
 ) -> None:
     """Note that a change was reported to the keeper of the codes; within fifteen days of its effect."""
     run(_report(call, id, how))
 
 
-async def _report(call: Call, id: str, how: str) -> None:
+async def _report(call: Invocation, id: str, how: str) -> None:
     from gateway.deciding import registry_changes
 
     async with at_ground(call.settings()) as ground:
@@ -299,13 +301,13 @@ async def _report(call: Call, id: str, how: str) -> None:
 
 
 def legacy(
-    call: Call, code: Annotated[str | None, typer.Argument(help="Only this old code.")] = None
+    call: Invocation, code: Annotated[str | None, typer.Argument(help="Only this old code.")] = None
 ) -> None:
     """List old codes with who came after, since when, by which decision."""
     run(_legacy(call, code))
 
 
-async def _legacy(call: Call, code: str | None) -> None:
+async def _legacy(call: Invocation, code: str | None) -> None:
     async with at_ground(call.settings()) as ground:
         found = await ground.directory.legacy(code)
     rows = [
@@ -332,7 +334,7 @@ async def _legacy(call: Call, code: str | None) -> None:
     output.rows(call, rows, _LEGACY, cells)
 
 
-def _cells(call: Call, record: ReformRecord, today: date) -> tuple[str, ...]:
+def _cells(call: Invocation, record: ReformRecord, today: date) -> tuple[str, ...]:
     reform = record.reform
     told = registry_change_form.record_shown(record, today, {})
     return (

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Call, Format
+from gateway.cli.command import Invocation, OutputFormat
 from gateway.domain.text import nfc
 
 if TYPE_CHECKING:
@@ -213,19 +213,19 @@ _SHOWN = 100  # sentences of each sort, and codes, that are printed unasked
 _NAMED = 5
 
 
-def remark_sentence(call: Call, remark: Remark) -> str:
+def remark_sentence(call: Invocation, remark: Remark) -> str:
     from gateway.words.labels import remark_text
 
     return remark_text(remark.key, remark.params, call.lang)
 
 
-def print_plan(call: Call, planned: ReformPlan, *, details: bool = False) -> None:
+def print_plan(call: Invocation, planned: ReformPlan, *, details: bool = False) -> None:
     parts: dict[str, Sequence[Remark]] = {
         "conflicts": planned.conflicts,
         "warnings": planned.warnings,
         "sentences": planned.sentences,
     }
-    if call.output is not Format.TABLE:
+    if call.output is not OutputFormat.TABLE:
         told: dict[str, Any] = {
             name: [{"key": each.key, "text": remark_sentence(call, each), **each.params} for each in remarks]
             for name, remarks in parts.items()

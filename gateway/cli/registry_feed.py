@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Call, Format, noun, verb
+from gateway.cli.command import Invocation, OutputFormat, noun, verb
 from gateway.cli.node import at_ground, operator, run
 from gateway.cli.output import NETWORK, REFUSED, VERIFICATION
 from gateway.cli.people import As
@@ -22,7 +22,7 @@ from gateway.errors import Clash
 
 if TYPE_CHECKING:
     from gateway.ports import FeedOutcome, Outcome, Parcel
-    from gateway.registry.feed import Proposal, Refusal
+    from gateway.registry.feed import FeedProposal, Refusal
     from gateway.registry.feed_file import Header
     from gateway.registry.snapshot import Difference
     from gateway.settings import Settings
@@ -79,7 +79,7 @@ def register(group: typer.Typer) -> None:
 
 
 def export(
-    call: Call,
+    call: Invocation,
     file: Annotated[Path, typer.Argument(help="The feed to write.", dir_okay=False)],
     sign: Annotated[Path, typer.Option(help="The feed key, in PEM.", exists=True, dir_okay=False)],
     certificate: Annotated[Path, typer.Option(help="Its certificate, in PEM.", exists=True, dir_okay=False)],
@@ -100,7 +100,7 @@ def export(
 
 
 async def _export(
-    call: Call, file: Path, signer: FileSigner, since: Path | None, changes: bool, sequence: int
+    call: Invocation, file: Path, signer: FileSigner, since: Path | None, changes: bool, sequence: int
 ) -> None:
     async with at_ground(call.settings()) as ground:
         if changes and since is not None:
@@ -110,23 +110,23 @@ async def _export(
     output.record(call, _header(header) | {"file": str(file)})
 
 
-def diff(call: Call, older: Feed, newer: Feed) -> None:
+def diff(call: Invocation, older: Feed, newer: Feed) -> None:
     """Say what two snapshots differ in, row by row. Signatures are not looked at: see verify."""
     from gateway.registry.snapshot import differences
 
-    if call.output is Format.JSON:
+    if call.output is OutputFormat.JSON:
         output.document({"data": [_difference(each) for each in differences(older, newer)]})
         return
     for each in differences(older, newer):
         if call.quiet:
             output.lines([each.code])
-        elif call.output is Format.NDJSON:
+        elif call.output is OutputFormat.NDJSON:
             output.stream(_difference(each))
         else:
             output.aloud(call, (output.plain(line) for line in _read_aloud(call, each)))
 
 
-def verify(call: Call, file: Feed) -> None:
+def verify(call: Invocation, file: Feed) -> None:
     """Say whether this node would take a feed now, and why not; nothing is changed. Exit 7 when it would not."""
     outcome = run(_verify(call, file))
     output.record(call, _outcome(outcome))
@@ -135,17 +135,17 @@ def verify(call: Call, file: Feed) -> None:
         raise typer.Exit(VERIFICATION)
 
 
-async def _verify(call: Call, file: Path) -> FeedOutcome:
+async def _verify(call: Invocation, file: Path) -> FeedOutcome:
     async with at_ground(call.settings()) as ground:
         return await ground.feed.check(file)
 
 
-def sync(call: Call, file: Feed) -> None:
+def sync(call: Invocation, file: Feed) -> None:
     """Put a feed in force, whole or not at all. A refused one is kept with its reason; exit 4."""
     run(_sync(call, file))
 
 
-async def _sync(call: Call, file: Path) -> None:
+async def _sync(call: Invocation, file: Path) -> None:
     async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.sync", file=file.name):
             return
@@ -157,7 +157,7 @@ async def _sync(call: Call, file: Path) -> None:
 
 
 def publish(
-    call: Call,
+    call: Invocation,
     file: Feed,
     to: Annotated[list[str] | None, typer.Option(help="A node; may stand more than once.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every node that the registry names.")] = False,
@@ -169,7 +169,7 @@ def publish(
     run(_publish(call, settings, _parcel(file, settings.node.name), to or []))
 
 
-async def _publish(call: Call, settings: Settings, parcel: Parcel, to: Sequence[str]) -> None:
+async def _publish(call: Invocation, settings: Settings, parcel: Parcel, to: Sequence[str]) -> None:
     from gateway.bootstrap.axis import open_axis
     from gateway.incoming.receive import TO_NODE
     from gateway.ports import Fate
@@ -261,7 +261,7 @@ def _outcome(outcome: FeedOutcome) -> dict[str, Any]:
     }
 
 
-def _say_why(call: Call, outcome: FeedOutcome) -> None:
+def _say_why(call: Invocation, outcome: FeedOutcome) -> None:
     call.say(f"clash.{outcome.code}")
 
 
@@ -276,7 +276,7 @@ def _difference(each: Difference) -> dict[str, Any]:
     }
 
 
-def _read_aloud(call: Call, each: Difference) -> list[str]:
+def _read_aloud(call: Invocation, each: Difference) -> list[str]:
     mark = "~" if each.older and each.newer else "+" if each.newer else "–"
     named = call.word("cli.feed.certificate", code=each.code) if each.is_proposal else each.code
     told = [f"{mark} {named}"]
@@ -293,7 +293,7 @@ def _sent(node: str, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _sent_cells(call: Call, node: str, outcome: Outcome) -> tuple[str, ...]:
+def _sent_cells(call: Invocation, node: str, outcome: Outcome) -> tuple[str, ...]:
     return node, call.word(f"cli.feed.fate.{outcome.fate}"), outcome.detail
 
 
@@ -342,12 +342,12 @@ def _register_followed(group: typer.Typer) -> None:
     group.add_typer(feed)
 
 
-def feed_status(call: Call) -> None:
+def feed_status(call: Invocation) -> None:
     """Say which list is in force, since when, and what was refused lately."""
     run(_feed_status(call))
 
 
-async def _feed_status(call: Call) -> None:
+async def _feed_status(call: Invocation) -> None:
     async with at_ground(call.settings()) as ground:
         found = await ground.feed.in_force()
         refused = await ground.feed.refusals(SHOWN)
@@ -361,7 +361,7 @@ async def _feed_status(call: Call) -> None:
         "applied_at": output.stamp(found.applied_at) if found else None,
         "by": found.by if found else None,
     }
-    if call.output is not Format.TABLE:
+    if call.output is not OutputFormat.TABLE:
         output.record(
             call, told | {"refused": [_refusal(each) for each in refused], "proposals": len(waiting)}
         )
@@ -373,23 +373,23 @@ async def _feed_status(call: Call) -> None:
         call.say("cli.feed.refused_lately", count=len(refused), code=refused[0].code)
 
 
-def refusals(call: Call, limit: Annotated[int, typer.Option(min=1, max=200)] = SHOWN) -> None:
+def refusals(call: Invocation, limit: Annotated[int, typer.Option(min=1, max=200)] = SHOWN) -> None:
     """List feeds that were not taken, newest first. Issuer and number are what each says itself."""
     run(_refusals(call, limit))
 
 
-async def _refusals(call: Call, limit: int) -> None:
+async def _refusals(call: Invocation, limit: int) -> None:
     async with at_ground(call.settings()) as ground:
         found = await ground.feed.refusals(limit)
     output.rows(call, [_refusal(each) for each in found], _REFUSALS, [_refusal_cells(each) for each in found])
 
 
-def proposals(call: Call, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100) -> None:
+def proposals(call: Invocation, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100) -> None:
     """List certificates that the issuer proposes and nobody has approved; none of them speaks for anybody yet."""
     run(_proposals(call, limit))
 
 
-async def _proposals(call: Call, limit: int) -> None:
+async def _proposals(call: Invocation, limit: int) -> None:
     async with at_ground(call.settings()) as ground:
         found = await ground.feed.proposals(limit)
     output.rows(
@@ -398,7 +398,7 @@ async def _proposals(call: Call, limit: int) -> None:
 
 
 def take_up(
-    call: Call,
+    call: Invocation,
     code: Annotated[str, typer.Argument(help="The agency that the certificate is meant for.")],
     fingerprint: Annotated[str, typer.Argument(help="Its SHA-256, from: gateway registry feed proposals")],
     as_: As,
@@ -408,12 +408,12 @@ def take_up(
     run(_take_up(call, code, fingerprint, as_, reason))
 
 
-async def _take_up(call: Call, code: str, fingerprint: str, as_: str, reason: str) -> None:
+async def _take_up(call: Invocation, code: str, fingerprint: str, as_: str, reason: str) -> None:
     from cryptography import x509
 
     from gateway.cli.proposals import proposed
     from gateway.deciding.proposals import binding_change
-    from gateway.domain.person import Content
+    from gateway.domain.person import ProposalContent
     from gateway.domain.proof import Binding
 
     settings = call.settings()
@@ -429,10 +429,10 @@ async def _take_up(call: Call, code: str, fingerprint: str, as_: str, reason: st
         )
         known = await ground.directory.bindings(found.code)
         change = binding_change(known, wanted, ground.clock.now(), timedelta(days=settings.keys.overlap_days))
-    await proposed(call, Content(bindings=(change,)), as_, reason)
+    await proposed(call, ProposalContent(bindings=(change,)), as_, reason)
 
 
-def _refuse_unfit(proposal: Proposal) -> None:
+def _refuse_unfit(proposal: FeedProposal) -> None:
     """Clash for a certificate that every receiver would refuse."""
     from cryptography import x509
 
@@ -463,7 +463,7 @@ def _refusal_cells(each: Refusal) -> tuple[str, ...]:
     return output.clock(each.at), each.code, each.issuer or "", number, each.reason
 
 
-def _proposal(each: Proposal) -> dict[str, Any]:
+def _proposal(each: FeedProposal) -> dict[str, Any]:
     return {
         "id": each.fingerprint,
         "code": each.code,
@@ -475,6 +475,6 @@ def _proposal(each: Proposal) -> dict[str, Any]:
     }
 
 
-def _proposal_cells(each: Proposal) -> tuple[str, ...]:
+def _proposal_cells(each: FeedProposal) -> tuple[str, ...]:
     valid = f"{output.clock(each.valid_from)} – {output.clock(each.valid_to)}".strip(" –")
     return each.code, each.fingerprint, valid, each.issuer

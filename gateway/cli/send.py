@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Call, verb
+from gateway.cli.command import Invocation, verb
 from gateway.cli.node import Seat, at_agency, run
 from gateway.domain.document import Delivery, OutState
 from gateway.errors import BrokerRefused, Clash, Waiting
@@ -70,7 +70,7 @@ def register(app: typer.Typer) -> None:
 
 
 def send(
-    call: Call,
+    call: Invocation,
     files: Files,
     to: To = None,
     meta: Meta = None,
@@ -167,7 +167,12 @@ def asked(meta: Path | None, given: dict[str, Any]) -> MessageIn:
 
 
 async def _send(
-    call: Call, told: MessageIn, files: list[Path], sources: list[Path], goal: Any, confirm: tuple[str, ...]
+    call: Invocation,
+    told: MessageIn,
+    files: list[Path],
+    sources: list[Path],
+    goal: Any,
+    confirm: tuple[str, ...],
 ) -> None:
     from gateway.outgoing.intake import Order
 
@@ -182,7 +187,7 @@ async def _send(
 
 
 async def hand_in(
-    call: Call, seat: Seat, order: Order, files: list[Path], sources: list[Path]
+    call: Invocation, seat: Seat, order: Order, files: list[Path], sources: list[Path]
 ) -> Accepted | None:
     """Accepts the order with its files; in a dry run checks it, says what was found, and gives None."""
     from gateway.errors import Refused
@@ -211,7 +216,7 @@ async def fill(held: Tray, files: list[Path], sources: list[Path]) -> None:
         await held.add(role.value, path.name, role, _pieces(path))
 
 
-def warn(call: Call, warnings: Any) -> None:
+def warn(call: Invocation, warnings: Any) -> None:
     """Says what is unusual and stops nothing."""
     from gateway.words import labels
 
@@ -222,16 +227,16 @@ def warn(call: Call, warnings: Any) -> None:
         call.say("cli.line", text=output.plain(text))
 
 
-async def show_accepted(call: Call, seat: Seat, accepted: Accepted) -> None:
+async def show_accepted(call: Invocation, seat: Seat, accepted: Accepted) -> None:
     """The accepted document: its id for people, the API's view for programs."""
-    from gateway.cli.command import Format
+    from gateway.cli.command import OutputFormat
     from gateway.cli.documents import outgoing_record
 
     document = accepted.document
     if document is None:
         return
     warn(call, accepted.warnings)
-    if call.quiet or call.output is Format.TABLE:
+    if call.quiet or call.output is OutputFormat.TABLE:
         output.lines([document.id])
         call.say("cli.accepted", id=document.id)
         call.say("cli.recipients", count=len(document.draft.recipients))
@@ -287,7 +292,7 @@ def span(text: str) -> timedelta:
     return timedelta(seconds=int(found[1]) * (_UNITS | {"d": 86400})[found[2]])
 
 
-async def wait_until(call: Call, seat: Seat, document_id: str, goal: Goal) -> None:
+async def wait_until(call: Invocation, seat: Seat, document_id: str, goal: Goal) -> None:
     """Returns when all are there. Clash: refused, cancelled or blocked; BrokerRefused: not sent; Waiting: too late."""
     ends = seat.node.clock.now() + goal.within
     told = ""

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.command import Call, verb
+from gateway.cli.command import Invocation, verb
 from gateway.cli.node import at_node, run
 from gateway.errors import GatewayError, Misconfigured
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from gateway.bootstrap.node import Node
-    from gateway.ports import Health
+    from gateway.bootstrap.node import OpenNode
+    from gateway.ports import HealthProbe
 
 ROLES = ("all", "web", "worker")
 
@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    call: Call,
+    call: Invocation,
     role: Annotated[
         str, typer.Option(help="all, web (answers programs and people) or worker (packs, sends, receives).")
     ] = "all",
@@ -58,7 +58,7 @@ def serve(
         gc.enable()
 
 
-async def _serve(call: Call, role: str, number: int) -> None:
+async def _serve(call: Invocation, role: str, number: int) -> None:
     from gateway import log
     from gateway.clock import SystemClock
     from gateway.ops.metrics import Watch
@@ -88,7 +88,7 @@ async def _serve(call: Call, role: str, number: int) -> None:
     call.say("cli.served")
 
 
-async def _work(node: Node, stop: asyncio.Event, worked: asyncio.Event) -> None:
+async def _work(node: OpenNode, stop: asyncio.Event, worked: asyncio.Event) -> None:
     """The workers until the stop. While they finish, calls are still answered, and `/readyz` says that this process
     goes; then everything closes."""
     try:
@@ -97,7 +97,7 @@ async def _work(node: Node, stop: asyncio.Event, worked: asyncio.Event) -> None:
         worked.set()
 
 
-async def _follow(node: Node, stop: asyncio.Event, worked: asyncio.Event) -> None:
+async def _follow(node: OpenNode, stop: asyncio.Event, worked: asyncio.Event) -> None:
     try:
         await node.run_beside(stop)
     finally:
@@ -113,10 +113,10 @@ def keep_what_is_loaded() -> None:
 
 
 async def answer(
-    call: Call,
-    node: Node,
+    call: Invocation,
+    node: OpenNode,
     stop: asyncio.Event,
-    health: Health,
+    health: HealthProbe,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """The API until the stop; calls that are under way are answered first. `ready` hears its address."""
@@ -132,7 +132,7 @@ async def answer(
 
 
 @asynccontextmanager
-async def watched(node: Node, health: Health, number: int = 0) -> AsyncIterator[None]:
+async def watched(node: OpenNode, health: HealthProbe, number: int = 0) -> AsyncIterator[None]:
     """The door for monitoring, where the settings ask for one: open to the very end, so that it says how the end goes."""
     from gateway.api.server import monitoring
     from gateway.ops import metrics

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Call, verb
+from gateway.cli.command import Invocation, verb
 from gateway.cli.node import at_ground, chosen, operator, run
-from gateway.domain.pdf import POINTS_PER_MM, CopyForm, Placement, Purpose, Signed, Spot, Wish
+from gateway.domain.pdf import POINTS_PER_MM, CopyForm, Placement, Purpose, SignedPdf, Spot, Wish
 from gateway.errors import Clash, Denied, NotFound
 
 if TYPE_CHECKING:
-    from gateway.outgoing.sign_pdf import Plan, SigningDesk
+    from gateway.outgoing.sign_pdf import SigningDesk, SigningPlan
     from gateway.ports.services import AgencyKey
     from gateway.settings import Settings
     from gateway.trust.pdf_signing import Pin
@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 
 def sign(
-    call: Call,
+    call: Invocation,
     file: Annotated[Path, typer.Argument(help="The PDF; it stays as it is.", exists=True, dir_okay=False)],
     out: Annotated[Path | None, typer.Option(help="The signed file; default: FILE with -signed.")] = None,
     copy: Annotated[bool, typer.Option("--copy", help="Make it an electronic copy (R25).")] = False,
@@ -68,7 +68,7 @@ def sign(
 
 
 async def _sign(
-    call: Call,
+    call: Invocation,
     file: Path,
     target: Path,
     wish: Wish,
@@ -128,7 +128,7 @@ def _image(path: Path, wish: Wish, *, required: bool) -> bytes | None:
         raise NotFound(f"the image {path} cannot be read: {why.strerror}") from why
 
 
-async def _show(call: Call, desk: SigningDesk, plan: Plan, preview: Path | None) -> None:
+async def _show(call: Invocation, desk: SigningDesk, plan: SigningPlan, preview: Path | None) -> None:
     from gateway.outgoing import sign_pdf
 
     where = _millimetres(plan.placement)
@@ -144,13 +144,13 @@ async def _show(call: Call, desk: SigningDesk, plan: Plan, preview: Path | None)
         call.say("cli.sign.preview", file=preview)
 
 
-def _wanted(call: Call, file: Path, target: Path) -> bool:
+def _wanted(call: Invocation, file: Path, target: Path) -> bool:
     """To type the PIN is to agree; a dry run ends here."""
     return call.agrees("cli.ask.sign", file=file, out=target) if call.dry_run else True
 
 
 def _opened(
-    call: Call, settings: Settings, which: tuple[str | None, str | None, Path | None], at: datetime
+    call: Invocation, settings: Settings, which: tuple[str | None, str | None, Path | None], at: datetime
 ) -> AbstractContextManager[AgencyKey]:
     from gateway.bootstrap import signing as wiring
     from gateway.trust.pdf_signing.agency_key import open_key_file
@@ -162,7 +162,7 @@ def _opened(
     return open_key_file(p12, lambda name: _ask(call, name), at)
 
 
-def _ask(call: Call, name: str) -> Pin:
+def _ask(call: Invocation, name: str) -> Pin:
     """Once, at a terminal. Nothing that a pipe, a script or a schedule could give is taken."""
     from gateway.trust.pdf_signing import Pin
 
@@ -180,7 +180,7 @@ def _millimetres(placement: Placement) -> dict[str, str]:
     return {name: f"{value / POINTS_PER_MM:.0f}" for name, value in told.items()}
 
 
-def _told(target: Path, plan: Plan, signed: Signed, serial: str) -> dict[str, object]:
+def _told(target: Path, plan: SigningPlan, signed: SignedPdf, serial: str) -> dict[str, object]:
     return {
         "file": str(target),
         "sha256": str(signed.digest),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import documents, output
-from gateway.cli.command import Call, Format, verb
+from gateway.cli.command import Invocation, OutputFormat, verb
 from gateway.cli.node import Seat, at_agency, at_node, must_exist, run
 from gateway.cli.output import FAILED, age
 from gateway.cli.trust import issuer_line, shown_issuer
@@ -25,11 +25,11 @@ from gateway.words import labels
 if TYPE_CHECKING:
     from gateway.domain.pace import Pace
     from gateway.ops.axis_now import AxisNow
-    from gateway.ops.doctor import Finding
-    from gateway.ops.status import Backup, Status
+    from gateway.ops.doctor import Diagnosis
+    from gateway.ops.status import Backup, NodeStatus
     from gateway.settings import Settings
     from gateway.store.reporting import Pile
-    from gateway.workers.pulse import Beat
+    from gateway.workers.pulse import ProcessBeat
 
 GOOD, LOOK = "✓", "!"
 # Below this an authority may not be in time with the next certificate.
@@ -45,23 +45,23 @@ def register(app: typer.Typer) -> None:
     verb(app, "status", examples=("gateway status", "gateway status -o json"))(status)
 
 
-def status(call: Call) -> None:
+def status(call: Invocation) -> None:
     """Show the node on one screen: axis, queues, late documents, certificates, backup, workers, speed."""
     found = run(_look(call))
-    if call.output is Format.TABLE:
+    if call.output is OutputFormat.TABLE:
         output.aloud(call, (output.plain(f"{mark} {text}") for mark, text in lines(call, found)))
     else:
         output.data(call, shown(found))
 
 
-async def _look(call: Call) -> Status:
+async def _look(call: Invocation) -> NodeStatus:
     from gateway.ops import status
 
     async with at_node(call) as node:
         return await status.look(node)
 
 
-def lines(call: Call, found: Status) -> Iterator[tuple[str, str]]:
+def lines(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
     """Mark and text, in the order in which one would ask."""
     agencies = ", ".join(found.certificates) or "–"
     yield GOOD, call.word("cli.status.node", node=found.node, version=found.version, agencies=agencies)
@@ -85,7 +85,7 @@ def lines(call: Call, found: Status) -> Iterator[tuple[str, str]]:
     yield GOOD, call.word("cli.status.disk", free=free)
 
 
-def axis_lines(call: Call, axis: AxisNow) -> Iterator[tuple[str, str]]:
+def axis_lines(call: Invocation, axis: AxisNow) -> Iterator[tuple[str, str]]:
     """How the line is, and what lies on it."""
     state = axis.state
     if state.blocked_since is not None:
@@ -101,7 +101,7 @@ def axis_lines(call: Call, axis: AxisNow) -> Iterator[tuple[str, str]]:
         yield LOOK if axis.counts.get("dead") else GOOD, call.word("cli.axis.state", **axis.counts)
 
 
-def _queues(call: Call, found: Status) -> Iterator[tuple[str, str]]:
+def _queues(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
     load = found.load
     for kind, pile in sorted(load.jobs.items()):
         what = f"{call.word('queue.job')} ({_named(call, f'queue.job.{kind}', kind)})"
@@ -122,7 +122,7 @@ def _queues(call: Call, found: Status) -> Iterator[tuple[str, str]]:
         )
 
 
-def _deliveries(call: Call, found: Status) -> Iterator[tuple[str, str]]:
+def _deliveries(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
     if found.load.deliveries:
         states = ", ".join(
             f"{_named(call, f'state.{state}', state)} {count}"
@@ -134,7 +134,7 @@ def _deliveries(call: Call, found: Status) -> Iterator[tuple[str, str]]:
         yield LOOK, text
 
 
-def _backup(call: Call, backup: Backup | None, now: datetime) -> tuple[str, str]:
+def _backup(call: Invocation, backup: Backup | None, now: datetime) -> tuple[str, str]:
     if backup is None:
         return LOOK, call.word("cli.status.no_backup")
     verified = output.clock(backup.verified_at) or call.word("cli.status.never")
@@ -143,7 +143,7 @@ def _backup(call: Call, backup: Backup | None, now: datetime) -> tuple[str, str]
     return GOOD if fresh and backup.verified_at else LOOK, text
 
 
-def _workers(call: Call, found: Status) -> Iterator[tuple[str, str]]:
+def _workers(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
     if not any(found.at - each.at < SEEN_LATELY for each in found.workers):
         yield LOOK, call.word("cli.status.no_worker")
     for each in found.workers:
@@ -156,7 +156,7 @@ def _workers(call: Call, found: Status) -> Iterator[tuple[str, str]]:
             yield LOOK if late else GOOD, call.word("cli.status.worker", process=each.process, age=ago)
 
 
-def _paces(call: Call, found: Sequence[Pace]) -> Iterator[tuple[str, str]]:
+def _paces(call: Invocation, found: Sequence[Pace]) -> Iterator[tuple[str, str]]:
     if not found:
         yield GOOD, call.word("cli.status.no_pace")
     for each in found:
@@ -172,12 +172,12 @@ def _paces(call: Call, found: Sequence[Pace]) -> Iterator[tuple[str, str]]:
         yield LOOK if each.is_slow else GOOD, text
 
 
-def _bound(call: Call, bound: float | None) -> str:
+def _bound(call: Invocation, bound: float | None) -> str:
     key, number = pace.words(bound)
     return call.word(key, n=number)
 
 
-def _pile(call: Call, what: str, pile: Pile, now: datetime) -> tuple[str, str]:
+def _pile(call: Invocation, what: str, pile: Pile, now: datetime) -> tuple[str, str]:
     if pile.oldest is None:
         return GOOD, call.word("cli.status.pile", what=what, count=pile.count)
     waits = now - pile.oldest
@@ -185,11 +185,11 @@ def _pile(call: Call, what: str, pile: Pile, now: datetime) -> tuple[str, str]:
     return LOOK if waits > WAITS_LONG else GOOD, text
 
 
-def _named(call: Call, key: str, other: str) -> str:
+def _named(call: Invocation, key: str, other: str) -> str:
     return call.word(key) if labels.has(key) else other
 
 
-def shown(found: Status) -> dict[str, Any]:
+def shown(found: NodeStatus) -> dict[str, Any]:
     """The same for programs."""
     load, backup = found.load, found.backup
     return {
@@ -243,7 +243,7 @@ def _shown_pile(pile: Pile) -> dict[str, Any]:
     return {"count": pile.count, "oldest": output.stamp(pile.oldest)}
 
 
-def _shown_beat(beat: Beat) -> dict[str, Any]:
+def _shown_beat(beat: ProcessBeat) -> dict[str, Any]:
     return {
         "process": beat.process,
         "at": output.stamp(beat.at),
@@ -265,7 +265,7 @@ def register_doctor(app: typer.Typer) -> None:
 
 
 def doctor(
-    call: Call,
+    call: Invocation,
     report: Annotated[
         bool, typer.Option("--report", help="Print what to attach when asking for help, without any secret.")
     ] = False,
@@ -278,11 +278,11 @@ def doctor(
     level = examining.worst(found)
     if report:
         _attach(call, run(_report(settings, found)))
-    elif call.output is Format.TABLE:
+    elif call.output is OutputFormat.TABLE:
         _findings_aloud(call, found)
     else:
         records = [_finding_shown(call, each) for each in found]
-        if call.output is Format.JSON:
+        if call.output is OutputFormat.JSON:
             output.document({"level": level, "checks": records})
         else:
             output.lines(output.compact(each) for each in records)
@@ -290,7 +290,7 @@ def doctor(
         raise typer.Exit(FAILED)
 
 
-async def _examine(settings: Settings) -> list[Finding]:
+async def _examine(settings: Settings) -> list[Diagnosis]:
     from gateway.ops import doctor as examining
     from gateway.pool import ThreadPool
 
@@ -301,7 +301,7 @@ async def _examine(settings: Settings) -> list[Finding]:
         pool.close()
 
 
-async def _report(settings: Settings, found: list[Finding]) -> dict[str, Any]:
+async def _report(settings: Settings, found: list[Diagnosis]) -> dict[str, Any]:
     """Of a node that does not open, what can be said without it, and why it does not."""
     from gateway.bootstrap.node import open_node
     from gateway.clock import SystemClock
@@ -317,16 +317,16 @@ async def _report(settings: Settings, found: list[Finding]) -> dict[str, Any]:
         return told | {"does_not_open": error.code}
 
 
-def _attach(call: Call, told: dict[str, Any]) -> None:
-    if call.output is Format.TABLE:
+def _attach(call: Invocation, told: dict[str, Any]) -> None:
+    if call.output is OutputFormat.TABLE:
         print("".join(plain_lines.lines(told)), end="")
-    elif call.output is Format.JSON:
+    elif call.output is OutputFormat.JSON:
         output.document(told)
     else:
         output.lines([output.compact(told)])
 
 
-def _finding_shown(call: Call, found: Finding) -> dict[str, Any]:
+def _finding_shown(call: Invocation, found: Diagnosis) -> dict[str, Any]:
     return {
         "check": found.check,
         "level": found.level,
@@ -335,11 +335,11 @@ def _finding_shown(call: Call, found: Finding) -> dict[str, Any]:
     }
 
 
-def _finding_says(call: Call, found: Finding) -> str:
+def _finding_says(call: Invocation, found: Diagnosis) -> str:
     return output.plain(labels.finding_text(f"doctor.{found.cause}", found.params, call.lang.value))
 
 
-def _findings_aloud(call: Call, findings: list[Finding]) -> None:
+def _findings_aloud(call: Invocation, findings: list[Diagnosis]) -> None:
     from rich.text import Text
 
     console = output.console()
@@ -362,7 +362,7 @@ def register_watch(app: typer.Typer) -> None:
 
 
 def watch(
-    call: Call,
+    call: Invocation,
     id: Annotated[
         str | None, typer.Option("--id", help="Only what concerns this document or packet.")
     ] = None,
@@ -375,7 +375,7 @@ def watch(
     run(_watch(call, id, after, once))
 
 
-async def _watch(call: Call, id: str | None, after: int | None, once: bool) -> None:
+async def _watch(call: Invocation, id: str | None, after: int | None, once: bool) -> None:
     async with at_agency(call) as seat:
         seq = after if after is not None else (0 if id or once else await _newest_event(seat))
         while True:
@@ -398,10 +398,10 @@ async def _newest_event(seat: Seat) -> int:
     return seq
 
 
-def _print_event(call: Call, event: Event) -> None:
+def _print_event(call: Invocation, event: Event) -> None:
     if call.quiet:
         print(event.subject_id, flush=True)
-    elif call.output is Format.TABLE:
+    elif call.output is OutputFormat.TABLE:
         line = (
             f"{output.clock(event.at)}  {event.kind:<26}  {event.subject_id}  {documents.event_detail(event)}"
         )

@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING
 
 from gateway.api.pdf_view import legal_value_text
 from gateway.api.words import code_text, fact_word, incoming_word, without_reference
-from gateway.cli.command import Call
+from gateway.cli.command import Invocation
 from gateway.cli.documents import numbered, sign, why_set_aside
 from gateway.cli.output import clock, day, plain
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
-from gateway.domain.signatures import FileVerdict, LegalValue, SignerVerdict, Word
+from gateway.domain.signatures import FileVerdict, LegalValue, SignatureWord, SignerVerdict
 from gateway.domain.status import Fact, Track, worst
 from gateway.domain.wall_clock import VIETNAM
-from gateway.ports import InboxItem
+from gateway.ports import InboxPacket
 from gateway.words import labels
 
 if TYPE_CHECKING:
-    from gateway.incoming.reading import Around
+    from gateway.incoming.reading import AroundDocument
 
 # The axis has it and nobody has answered for this long: worth a look (T12 expects five minutes).
 SILENCE = timedelta(minutes=30)
 
 
 def outgoing(
-    call: Call,
+    call: Invocation,
     document: OutgoingDocument,
     deliveries: Sequence[Delivery],
     facts: Mapping[str, Sequence[Fact]],
@@ -60,7 +60,7 @@ def outgoing(
     return lines + _advice(call, document, ordered)
 
 
-def _outgoing_head(call: Call, document: OutgoingDocument) -> str:
+def _outgoing_head(call: Invocation, document: OutgoingDocument) -> str:
     draft = document.draft
     urgency = call.word(f"urgency.{draft.urgency.key}") if draft.urgency else ""
     kind = "" if document.kind == "edoc" else call.word(f"kind.{document.kind}")
@@ -74,14 +74,14 @@ def _outgoing_head(call: Call, document: OutgoingDocument) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def _summary(call: Call, deliveries: Sequence[Delivery]) -> str:
+def _summary(call: Invocation, deliveries: Sequence[Delivery]) -> str:
     counts = Counter(each.state for each in deliveries)
     told = [f"{counts[state]} {_state_word(call, state).lower()}" for state in sorted(counts, key=_place)]
     return f"{call.word('cli.recipients', count=len(deliveries))}: " + " · ".join(told)
 
 
 def _recipient_row(
-    call: Call, delivery: Delivery, facts: Sequence[Fact], now: datetime
+    call: Invocation, delivery: Delivery, facts: Sequence[Fact], now: datetime
 ) -> tuple[str, str, str, str, str]:
     """Mark, code, name, state, and the rest: when, what they wrote, and who."""
     told = _telling(facts)
@@ -107,7 +107,7 @@ def _telling(facts: Sequence[Fact]) -> Fact | None:
     return max(said or facts, key=lambda each: each.at, default=None)
 
 
-def _said(call: Call, fact: Fact) -> list[str]:
+def _said(call: Invocation, fact: Fact) -> list[str]:
     reason = f"reason.{fact.reason}"
     words = [
         labels.say(reason, call.lang.value) if fact.reason and labels.has(reason) else fact.reason,
@@ -121,7 +121,7 @@ def _said(call: Call, fact: Fact) -> list[str]:
     return told
 
 
-def _advice(call: Call, document: OutgoingDocument, deliveries: Sequence[Delivery]) -> list[str]:
+def _advice(call: Invocation, document: OutgoingDocument, deliveries: Sequence[Delivery]) -> list[str]:
     """What a clerk would do now, as a command that can be pasted."""
     failed = [each.recipient.code for each in deliveries if each.state == "failed"]
     if failed:
@@ -132,7 +132,7 @@ def _advice(call: Call, document: OutgoingDocument, deliveries: Sequence[Deliver
     return []
 
 
-def _state_word(call: Call, state: str) -> str:
+def _state_word(call: Invocation, state: str) -> str:
     short = f"state.short.{state}"
     return call.word(short) if labels.has(short) else call.word(f"state.{state}", code="")
 
@@ -170,7 +170,7 @@ _STEPS = {True: ("✓", "ok"), False: ("✗", "failed"), None: ("·", "not_reach
 
 
 def incoming(
-    call: Call, document: IncomingDocument, shown: str, facts: Sequence[Fact], beside: Around
+    call: Invocation, document: IncomingDocument, shown: str, facts: Sequence[Fact], beside: AroundDocument
 ) -> list[str]:
     """Everything about one incoming document. `shown` is its state: an open request of the sender goes first."""
     sender = f"{document.sender_code} {document.sender_name or ''}".strip()
@@ -195,7 +195,7 @@ def incoming(
     return [plain(line).rstrip() for line in lines]
 
 
-def _wishes(call: Call, document: IncomingDocument) -> list[str]:
+def _wishes(call: Invocation, document: IncomingDocument) -> list[str]:
     """What its sender asks of us: a line each, of what was said."""
     told = []
     if document.due_at is not None:
@@ -212,7 +212,7 @@ def _wishes(call: Call, document: IncomingDocument) -> list[str]:
     return [f"{call.word(label)}: {text}" for label, text in told]
 
 
-def _request(call: Call, beside: Around) -> list[str]:
+def _request(call: Invocation, beside: AroundDocument) -> list[str]:
     """What its sender asks, about which document, by which notice."""
     asked, told = beside.request, []
     if asked is not None:
@@ -226,7 +226,7 @@ def _request(call: Call, beside: Around) -> list[str]:
     return told
 
 
-def packet(call: Call, item: InboxItem) -> list[str]:
+def packet(call: Invocation, item: InboxPacket) -> list[str]:
     """A packet that did not become a document: why, which step of its verification failed, and what may be done."""
     sender = item.sender_code or item.transport_sender or "?"
     told = [
@@ -255,7 +255,7 @@ def _is_ours(mark: str) -> bool:
     return labels.has(f"mark.{mark.partition(':')[0]}") and not mark.startswith("request_")
 
 
-def _checks(call: Call, found: Iterable[tuple[str, str]]) -> list[str]:
+def _checks(call: Invocation, found: Iterable[tuple[str, str]]) -> list[str]:
     """A check a line, in words; what was not found stays away."""
     told = []
     for name, verdict in found:
@@ -270,7 +270,7 @@ def _check_value(name: str, text: str) -> str:
     return clock(datetime.fromisoformat(text)) if name == "signing_time" else text
 
 
-def _fact_line(call: Call, fact: Fact) -> str:
+def _fact_line(call: Invocation, fact: Fact) -> str:
     """When, the words and the code on the wire, why, what was written, and who."""
     reason = f"reason.{fact.reason}"
     said = [
@@ -284,10 +284,17 @@ def _fact_line(call: Call, fact: Fact) -> str:
     return "  ".join([f"  {clock(fact.at)}", f"{word}{code}", *dict.fromkeys(filter(None, said))])
 
 
-_SIGNATURE_MARKS = {Word.VALID: "✓", Word.INVALID: "✗", Word.UNKNOWN: "?", Word.UNSIGNED: "·"}
+_SIGNATURE_MARKS = {
+    SignatureWord.VALID: "✓",
+    SignatureWord.INVALID: "✗",
+    SignatureWord.UNKNOWN: "?",
+    SignatureWord.UNSIGNED: "·",
+}
 
 
-def _signature_lines(call: Call, value: LegalValue | None, verdicts: Sequence[FileVerdict]) -> list[str]:
+def _signature_lines(
+    call: Invocation, value: LegalValue | None, verdicts: Sequence[FileVerdict]
+) -> list[str]:
     """Nothing where no file was a PDF."""
     if not verdicts:
         return []
@@ -297,7 +304,7 @@ def _signature_lines(call: Call, value: LegalValue | None, verdicts: Sequence[Fi
     return told
 
 
-def _signed_file(call: Call, verdict: FileVerdict) -> Iterator[str]:
+def _signed_file(call: Invocation, verdict: FileVerdict) -> Iterator[str]:
     word = call.word(f"signature.{verdict.verdict}")
     why = f" ({code_text(verdict.why, call.lang.value)})" if verdict.why and not verdict.signers else ""
     told = call.word("cli.signatures.file", file=plain(verdict.file), word=word)
@@ -306,7 +313,7 @@ def _signed_file(call: Call, verdict: FileVerdict) -> Iterator[str]:
         yield f"  {_SIGNATURE_MARKS[each.verdict]} {_signer(call, each)}"
 
 
-def _signer(call: Call, signer: SignerVerdict) -> str:
+def _signer(call: Invocation, signer: SignerVerdict) -> str:
     who = [signer.name, signer.organisation if signer.organisation != signer.name else ""]
     told = [
         ", ".join(plain(each) for each in who if each) or plain(signer.field),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import NOUNS, Call, noun, verb
+from gateway.cli.command import NOUNS, Invocation, noun, verb
 from gateway.cli.node import at_ground, chosen, run
 
 if TYPE_CHECKING:
@@ -56,12 +56,12 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
-def list_(call: Call) -> None:
+def list_(call: Invocation) -> None:
     """List the keys; a secret can never be shown again."""
     run(_list(call))
 
 
-async def _list(call: Call) -> None:
+async def _list(call: Invocation) -> None:
     async with at_ground(call.settings()) as node:
         keys = await node.store.accounts.list_keys()
         codes = {agency.id: agency.code for agency in await node.store.hosted()}
@@ -84,7 +84,7 @@ async def _list(call: Call) -> None:
 
 
 def new(
-    call: Call,
+    call: Invocation,
     name: Annotated[str, typer.Argument(help="Which program this is, for example qlvb.")],
     scope: Annotated[list[str] | None, typer.Option(help="A scope (repeat); default: daily work.")] = None,
     expires: Annotated[str, typer.Option(help="After how long it ends: 90d, 8h; or never.")] = "365d",
@@ -123,7 +123,11 @@ def _networks(given: Sequence[str]) -> tuple[Network, ...]:
 
 
 async def _new(
-    call: Call, name: str, scopes: tuple[str, ...], life: timedelta | None, networks: tuple[Network, ...]
+    call: Invocation,
+    name: str,
+    scopes: tuple[str, ...],
+    life: timedelta | None,
+    networks: tuple[Network, ...],
 ) -> None:
     async with at_ground(call.settings()) as ground:
         agency = chosen(await ground.store.hosted(), call.agency)
@@ -173,13 +177,13 @@ async def make(
 
 
 def revoke(
-    call: Call, id: Annotated[str, typer.Argument(help="Id of the key (key_…), not its secret.")]
+    call: Invocation, id: Annotated[str, typer.Argument(help="Id of the key (key_…), not its secret.")]
 ) -> None:
     """End a key at once."""
     run(_revoke(call, id))
 
 
-async def _revoke(call: Call, id: str) -> None:
+async def _revoke(call: Invocation, id: str) -> None:
     async with at_ground(call.settings()) as ground:
         if call.agrees("cli.ask.revoke", id=id):
             output.record(call, {"id": id, "revoked_now": await ground.store.accounts.revoke_key(id)})

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import NOUNS, Call, Format, noun, verb
+from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
 from gateway.cli.node import at_node, run
 from gateway.cli.output import NETWORK, age
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.node import Node
+    from gateway.bootstrap.node import OpenNode
     from gateway.ops.certificates import IssuerState, ListState, TrustState
 
 MARKS = {"good": "✓", "failing": "!", "late": "✗"}
@@ -29,24 +29,24 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
-def show(call: Call) -> None:
+def show(call: Invocation) -> None:
     """Show anchors and intermediates, and how old the answers of each authority are."""
     run(_show(call))
 
 
-async def _show(call: Call) -> None:
+async def _show(call: Invocation) -> None:
     async with at_node(call) as node:
         found = await _look(node)
         _print(call, found, node.clock.now())
 
 
-def refresh(call: Call) -> None:
+def refresh(call: Invocation) -> None:
     """Ask every configured authority now, without waiting for the next time that it is due."""
     if not run(_refresh(call)):
         raise typer.Exit(NETWORK)
 
 
-async def _refresh(call: Call) -> bool:
+async def _refresh(call: Invocation) -> bool:
     async with at_node(call) as node:
         await node.asking.plan()
         await node.store.revocation.hurry(node.clock.now())
@@ -58,14 +58,14 @@ async def _refresh(call: Call) -> bool:
     return all(each.word == "good" for each in found.asked)
 
 
-async def _look(node: Node) -> TrustState:
+async def _look(node: OpenNode) -> TrustState:
     from gateway.ops import certificates
 
     return await certificates.trust_now(node.settings.trust.folder, node.store, node.clock.now())
 
 
-def _print(call: Call, found: TrustState, now: datetime) -> None:
-    if call.output is not Format.TABLE:
+def _print(call: Invocation, found: TrustState, now: datetime) -> None:
+    if call.output is not OutputFormat.TABLE:
         output.data(call, _shown(found))
         return
     output.aloud(
@@ -101,7 +101,7 @@ def _shown(found: TrustState) -> dict[str, Any]:
     }
 
 
-def issuer_line(call: Call, each: IssuerState, now: datetime) -> str:
+def issuer_line(call: Invocation, each: IssuerState, now: datetime) -> str:
     """One authority in one line."""
     old = age(call, now - each.oldest) if each.oldest else "–"
     told = {"certificates": each.certificates, "unanswered": each.unanswered, "age": old}
@@ -109,7 +109,7 @@ def issuer_line(call: Call, each: IssuerState, now: datetime) -> str:
     return call.word(f"trust.asked.{each.word}", issuer=output.plain(each.issuer), why=why, **told)
 
 
-def list_line(call: Call, each: ListState, now: datetime) -> str:
+def list_line(call: Invocation, each: ListState, now: datetime) -> str:
     """One revocation list in one line."""
     told = {"issuer": output.plain(each.issuer), "origin": output.plain(each.origin)}
     if each.made_at is None:

@@ -16,7 +16,7 @@ import typer
 
 from gateway.api.words import code_text
 from gateway.cli import output
-from gateway.cli.command import Call, Format, verb
+from gateway.cli.command import Invocation, OutputFormat, verb
 from gateway.cli.output import VERIFICATION
 from gateway.words import labels
 
@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    call: Call,
+    call: Invocation,
     file: Annotated[Path, typer.Argument(help="The envelope, or one PDF; - is standard input.")],
     trust: Annotated[
         Path,
@@ -53,7 +53,7 @@ def verify(
     alone = pdf.is_pdf(file)
     judge = pdf.verify_pdf if alone else verify_file.verify_file
     found = judge(file, trust, then, now)
-    if call.output is Format.TABLE:
+    if call.output is OutputFormat.TABLE:
         (_read_pdf_aloud if alone else _read_aloud)(call, found)
     else:
         output.data(call, found)
@@ -72,7 +72,7 @@ def moment(text: str) -> datetime:
     return at
 
 
-def _read_aloud(call: Call, found: dict[str, Any]) -> None:
+def _read_aloud(call: Invocation, found: dict[str, Any]) -> None:
     marks = {True: ("✓", "ok"), False: ("✗", "failed"), None: ("·", "not_reached")}
     for step in found["steps"]:
         mark, word = marks[step["ok"]]
@@ -86,7 +86,7 @@ def _read_aloud(call: Call, found: dict[str, Any]) -> None:
         output.aloud(call, [_today(call, found["now"])])
 
 
-def _facts(call: Call, found: dict[str, Any]) -> Iterator[str]:
+def _facts(call: Invocation, found: dict[str, Any]) -> Iterator[str]:
     """Who signed, by which chain, what is known of its revocation, and what was committed to."""
     signer = found["signer"]
     if signer is None or signer["subject"] is None:
@@ -112,7 +112,7 @@ def _facts(call: Call, found: dict[str, Any]) -> Iterator[str]:
         yield _commitment(call, found["commitment"])
 
 
-def _commitment(call: Call, told: dict[str, Any]) -> str:
+def _commitment(call: Invocation, told: dict[str, Any]) -> str:
     receipt = told["receipt"]
     if receipt is None:
         return call.word("verify.origin", id=output.plain(told["message"]["id"]))
@@ -120,7 +120,7 @@ def _commitment(call: Call, told: dict[str, Any]) -> str:
     return call.word("verify.receipt", code=receipt["status_code"], of=of, body=receipt["body_sha256"] or "–")
 
 
-def _today(call: Call, now: dict[str, Any]) -> str:
+def _today(call: Invocation, now: dict[str, Any]) -> str:
     code = f"code.{now['code']}"
     reason = f"{call.word(code) if labels.has(code) else ''} [{now['code']}]".strip()
     return call.word(f"verify.now.{now['verdict']}", reason=reason)
@@ -130,11 +130,11 @@ def _clock(moment: str | None) -> str:
     return output.clock(datetime.fromisoformat(moment)) if moment else "–"
 
 
-def _conclusion(call: Call, found: dict[str, Any]) -> str:
+def _conclusion(call: Invocation, found: dict[str, Any]) -> str:
     return call.word("verify.then", at=_clock(found["at"]), text=_verdict(call, found))
 
 
-def _verdict(call: Call, found: dict[str, Any]) -> str:
+def _verdict(call: Invocation, found: dict[str, Any]) -> str:
     if found["verdict"] == "valid":
         noted = "cli.verify.notes" if found["notes"] else "cli.verify.valid"
         return call.word(noted, sender=found["signer"]["code"])
@@ -149,7 +149,7 @@ def _verdict(call: Call, found: dict[str, Any]) -> str:
 _VERDICT_MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "unsigned": "·"}
 
 
-def _read_pdf_aloud(call: Call, found: dict[str, Any]) -> None:
+def _read_pdf_aloud(call: Invocation, found: dict[str, Any]) -> None:
     """One PDF alone."""
     output.aloud(call, _signers(call, found, ""))
     value = call.word(f"legal.{found['legal_value'] or 'unknown'}")
@@ -161,18 +161,18 @@ def _read_pdf_aloud(call: Call, found: dict[str, Any]) -> None:
     output.aloud(call, [_pdf_result(call, found)])
 
 
-def _pdfs_inside(call: Call, found: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _pdfs_inside(call: Invocation, found: Sequence[dict[str, Any]]) -> Iterator[str]:
     """The PDFs of an envelope."""
     for each in found:
         yield _pdf_result(call, each)
         yield from _signers(call, each, "  ")
 
 
-def _signers(call: Call, found: dict[str, Any], indent: str) -> list[str]:
+def _signers(call: Invocation, found: dict[str, Any], indent: str) -> list[str]:
     return [f"{indent}{_VERDICT_MARKS[each['verdict']]} {_signer(call, each)}" for each in found["signers"]]
 
 
-def _signer(call: Call, one: dict[str, Any]) -> str:
+def _signer(call: Invocation, one: dict[str, Any]) -> str:
     organisation = one["organisation"] if one["organisation"] != one["name"] else ""
     told = [
         ", ".join(output.plain(each) for each in (one["name"], organisation) if each),
@@ -187,19 +187,19 @@ def _signer(call: Call, one: dict[str, Any]) -> str:
     return " · ".join(each for each in told if each)
 
 
-def _signing_time(call: Call, name: str, moment: str | None) -> str:
+def _signing_time(call: Invocation, name: str, moment: str | None) -> str:
     return (
         call.word(f"cli.signatures.{name}", at=output.clock(datetime.fromisoformat(moment))) if moment else ""
     )
 
 
-def _pdf_result(call: Call, found: dict[str, Any]) -> str:
+def _pdf_result(call: Invocation, found: dict[str, Any]) -> str:
     word = _pdf_why(call, found)
     line = call.word("cli.signatures.file", file=output.plain(found["file"]), word=word)
     return f"{_VERDICT_MARKS[found['verdict']]} {line}"
 
 
-def _pdf_why(call: Call, found: dict[str, Any]) -> str:
+def _pdf_why(call: Invocation, found: dict[str, Any]) -> str:
     code = code_text(found["code"], call.lang.value)
     word = call.word(f"signature.{found['verdict']}")
     return f"{word}: {code} [{found['code']}]" if code else word
@@ -217,7 +217,7 @@ def register_read(app: typer.Typer) -> None:
 
 
 def read(
-    call: Call,
+    call: Invocation,
     file: Annotated[Path, typer.Argument(help="One PDF; - is standard input.")],
     trust: Annotated[
         Path | None,
@@ -231,13 +231,13 @@ def read(
     from gateway.ops.pdf import read_pdf
 
     found = read_pdf(file, trust, SystemClock().now())
-    if call.output is Format.TABLE:
+    if call.output is OutputFormat.TABLE:
         output.aloud(call, (_field_line(call, name, one) for name, one in found["fields"].items()))
     else:
         output.data(call, found)
 
 
-def _field_line(call: Call, name: str, one: dict[str, Any]) -> str:
+def _field_line(call: Invocation, name: str, one: dict[str, Any]) -> str:
     value = "" if one["value"] is None else str(one["value"])
     if name == "type" and value:
         value = call.word(f"type.{value}")
@@ -254,7 +254,8 @@ def register_explain(app: typer.Typer) -> None:
 
 
 def explain(
-    call: Call, file: Annotated[Path, typer.Argument(help="The envelope, or a PDF; - is standard input.")]
+    call: Invocation,
+    file: Annotated[Path, typer.Argument(help="The envelope, or a PDF; - is standard input.")],
 ) -> None:
     """Say what an envelope says: who, to whom, what, which files. Nothing is checked; see: gateway verify."""
     from gateway.ops import explain as reading
@@ -265,7 +266,7 @@ def explain(
         read(call, file, None)
         return
     found = reading.explain(file)
-    if call.output is Format.TABLE:
+    if call.output is OutputFormat.TABLE:
         output.aloud(
             call, (output.plain(line) for line in reading.to_text(found, call.lang.value).splitlines())
         )

@@ -18,7 +18,7 @@ from gateway.domain.person import Credentials, Person, Role, SignedIn, is_name
 from gateway.domain.text import nfc
 from gateway.errors import Clash, Denied, NotFound
 from gateway.policy import two_people
-from gateway.ports.deciding import Decision
+from gateway.ports.deciding import DecisionUnit
 
 CODE_GOOD_FOR = timedelta(hours=72)
 LONGEST_NAME = 100
@@ -114,7 +114,7 @@ async def block(desk: DecidingDesk, by: str, name: str) -> Person:
     return person
 
 
-async def _may_administer(work: Decision, who: SignedIn | None) -> None:
+async def _may_administer(work: DecisionUnit, who: SignedIn | None) -> None:
     actor = await work.people.get(who.person.id) if who is not None else None
     objection = two_people.administering(actor, await work.people.everybody())
     if objection is not None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from gateway.deciding import DecidingDesk
 from gateway.domain.certificates import KeyEnd
 from gateway.domain.event import EventKind
-from gateway.domain.person import BindingChange, Content, Proposal, SignedIn
+from gateway.domain.person import BindingChange, Proposal, ProposalContent, SignedIn
 from gateway.domain.proof import Binding
 from gateway.errors import Clash, Denied, NotFound
 from gateway.policy import trust, two_people
@@ -52,7 +52,7 @@ def binding_change(
     )
 
 
-async def propose(desk: DecidingDesk, who: SignedIn, content: Content, reason: str = "") -> Proposal:
+async def propose(desk: DecidingDesk, who: SignedIn, content: ProposalContent, reason: str = "") -> Proposal:
     """The proposal, open for three days. Denied for who may not propose."""
     if not content.changes or len(content.changes) > MOST_CHANGES:
         raise Clash(f"a proposal has 1 to {MOST_CHANGES} certificates, not {len(content.changes)}")

@@ -14,7 +14,7 @@ from datetime import date, datetime
 
 from gateway.deciding import DecidingDesk, proposals
 from gateway.domain.event import EventKind
-from gateway.domain.person import Content, ImportChange, Proposal, SignedIn
+from gateway.domain.person import ImportChange, Proposal, ProposalContent, SignedIn
 from gateway.domain.registry_change import ImportRecord, Life, Plan
 from gateway.domain.registry_reform import Reform, ReformRecord, ReformState, Remark
 from gateway.domain.wall_clock import local
@@ -23,7 +23,7 @@ from gateway.policy import reform as reform_rules
 from gateway.policy import reform_words, two_people
 from gateway.policy.reform import BuiltOn, ReformPlan, RegistryView
 from gateway.policy.reform_words import sentences
-from gateway.ports.deciding import Decision
+from gateway.ports.deciding import DecisionUnit
 from gateway.words import labels
 
 CONFLICT, MOVED, FAST = "REG-CONFLICT", "REG-MOVED", "REG-BUILT-ON"
@@ -89,11 +89,11 @@ async def propose_reform(
 ) -> Proposal:
     """An open proposal of what was planned, for a second person. Clash with every conflict."""
     _refuse(planned.conflicts)
-    return await proposals.propose(desk, who, Content(reforms=(planned.ready,)), reason)
+    return await proposals.propose(desk, who, ProposalContent(reforms=(planned.ready,)), reason)
 
 
 async def put_reform_in_force(
-    work: Decision, proposal: Proposal, reform: Reform, by: str, now: datetime
+    work: DecisionUnit, proposal: Proposal, reform: Reform, by: str, now: datetime
 ) -> None:
     """In the approving unit of work: planned again on the registry as it is, which must be the one that was proposed on."""
     await work.reforms.alone()
@@ -133,7 +133,7 @@ async def undo_reform(desk: DecidingDesk, who: SignedIn, id: str, reason: str) -
     return record
 
 
-async def against_undoing_reform(work: Decision, id: str, now: datetime) -> Sequence[Remark]:
+async def against_undoing_reform(work: DecisionUnit, id: str, now: datetime) -> Sequence[Remark]:
     """Why it cannot be undone; nothing when it can."""
     record, leaning = await work.reforms.get(id), await work.reforms.leaning_on(id)
     before, after = await work.reforms.lives_of(id)
@@ -170,7 +170,7 @@ def in_english(remarks: Sequence[Remark]) -> str:
     return "; ".join(labels.remark_text(each.key, each.params, "en") for each in remarks)
 
 
-async def _planned_reform(view: Decision, reform: Reform, today: date) -> ReformPlan:
+async def _planned_reform(view: DecisionUnit, reform: Reform, today: date) -> ReformPlan:
     around = await view.reforms.around(reform)
     waiting = await view.waits.of(reform.ended)
     known = RegistryView(
@@ -248,7 +248,7 @@ async def propose_import(
         changed=len(plan.changed),
         closed=len(plan.closed),
     )
-    return await proposals.propose(desk, who, Content(imports=(change,)), reason)
+    return await proposals.propose(desk, who, ProposalContent(imports=(change,)), reason)
 
 
 async def plan_import(desk: DecidingDesk, change: ImportChange) -> Plan:
@@ -258,7 +258,7 @@ async def plan_import(desk: DecidingDesk, change: ImportChange) -> Plan:
 
 
 async def put_import_in_force(
-    desk: DecidingDesk, work: Decision, proposal: Proposal, change: ImportChange, by: str
+    desk: DecidingDesk, work: DecisionUnit, proposal: Proposal, change: ImportChange, by: str
 ) -> None:
     """In the approving unit of work: planned again on the registry as it is, and it must do what was proposed."""
     now = desk.clock.now()
@@ -312,7 +312,7 @@ async def undo_import(desk: DecidingDesk, who: SignedIn, id: str, reason: str) -
 
 
 async def _against_undoing_import(
-    view: Decision, record: ImportRecord, desk: DecidingDesk
+    view: DecisionUnit, record: ImportRecord, desk: DecidingDesk
 ) -> Sequence[Remark]:
     built = await view.imports.built_on(record.id)
     exchanged: list[str] = []

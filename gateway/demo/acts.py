@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from gateway.bootstrap.node import Node
+from gateway.bootstrap.node import OpenNode
 from gateway.demo.stage import Cast
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import (
     Assignment,
-    Change,
     DeliveryMode,
+    DocumentChange,
     Draft,
     FileRole,
     IncomingDocument,
@@ -46,7 +46,7 @@ LOOK_S = 0.1
 class Acts:
     """What an actor can do on an open node whose workers run."""
 
-    node: Node
+    node: OpenNode
     cast: Cast
 
     async def send(
@@ -61,7 +61,7 @@ class Acts:
         replies_to: OutgoingDocument | None = None,
         kind: Kind = Kind.DOCUMENT,
         parent: OutgoingDocument | None = None,
-        change: Change | None = None,
+        change: DocumentChange | None = None,
         pages: int | None = None,
         mode: DeliveryMode = DeliveryMode.ELECTRONIC,
     ) -> OutgoingDocument:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Call, Format, verb
+from gateway.cli.command import Invocation, OutputFormat, verb
 from gateway.cli.node import run
 from gateway.cli.output import FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.bootstrap.node import Node
+    from gateway.bootstrap.node import OpenNode
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    call: Call,
+    call: Invocation,
     once: Annotated[bool, typer.Option("--once", help="Tell the story once and end.")] = False,
     keep: Annotated[
         Path | None, typer.Option(help="Keep everything in this folder; else it is deleted.", file_okay=False)
@@ -43,12 +43,12 @@ def demo(
         run(_live(call, keep, port))
 
 
-def _tell_once(call: Call, keep: Path | None) -> None:
+def _tell_once(call: Invocation, keep: Path | None) -> None:
     from gateway.demo import story
 
     result = run(story.once(keep, call.say, signs=True))
     told = result.as_json()
-    if call.output is Format.TABLE:
+    if call.output is OutputFormat.TABLE:
         output.aloud(call, (f"{key}: {value}" for key, value in told.items()))
     else:
         output.data(call, told)
@@ -58,14 +58,14 @@ def _tell_once(call: Call, keep: Path | None) -> None:
         raise typer.Exit(FAILED)
 
 
-async def _live(call: Call, keep: Path | None, port: int) -> None:
+async def _live(call: Invocation, keep: Path | None, port: int) -> None:
     """The story once, then the node stays at work with its API until it is told to stop."""
     from gateway.cli import serve
     from gateway.cli.serve import stop_on_signal
     from gateway.demo import live
     from gateway.ops.metrics import Watch
 
-    async def answer(node: Node, ready: Callable[[str], None]) -> None:
+    async def answer(node: OpenNode, ready: Callable[[str], None]) -> None:
         health = Watch(node=node)
         await serve.answer(call, node, stop_on_signal(health.drain), health, ready)
 

@@ -17,7 +17,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.bootstrap.node import Node
+from gateway.bootstrap.node import OpenNode
 from gateway.clock import SystemClock
 from gateway.deciding import proposals, registry_changes
 from gateway.demo import people, stage, story
@@ -27,14 +27,14 @@ from gateway.demo.stage import Cast, Steps
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.office_calendar import CalendarDay, DayKind
-from gateway.domain.person import Content, Proposal
+from gateway.domain.person import Proposal, ProposalContent
 from gateway.domain.proof import Binding
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind, Target
 from gateway.domain.wall_clock import local
 from gateway.office import todo
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.office.domain.roles import NODE
-from gateway.office.ports.telling import Audience, NoticeKind, Wish
+from gateway.office.ports.telling import Audience, NoticeKind, NoticeWish
 from gateway.ops import backup, restore
 from gateway.ports import Clock
 from gateway.settings import Settings
@@ -63,7 +63,7 @@ async def days_ago(settings: Settings, cast: Cast, clock: Clock, say: story.Say)
         await organisation_told(node, cast)
         offices = Offices(node=node, cast=cast, steps=steps)
         async with story.at_work(node):
-            tale = story.Story(node=node, cast=cast, say=say)
+            tale = story.DemoStory(node=node, cast=cast, say=say)
             await tale.tell()
             await offices.days_ago()
             await tale.settled()
@@ -92,7 +92,7 @@ async def _nothing() -> None:
 _TOMORROW, _LATER = timedelta(days=1), timedelta(days=30)
 
 
-async def organisation_told(node: Node, cast: Cast) -> None:
+async def organisation_told(node: OpenNode, cast: Cast) -> None:
     """Once: what binds certificates is the last of it."""
     await _known(node, cast)
     wanted = await stage.unbound(node)
@@ -112,7 +112,7 @@ async def organisation_told(node: Node, cast: Cast) -> None:
     await _partners_certificate(node, both, cast)
 
 
-async def _known(node: Node, cast: Cast) -> None:
+async def _known(node: OpenNode, cast: Cast) -> None:
     text = io.StringIO()
     rows = csv.writer(text)
     rows.writerow(["code", "name", "parent", "email"])
@@ -125,7 +125,7 @@ async def _known(node: Node, cast: Cast) -> None:
 
 
 async def _proposed(
-    node: Node, both: TwoDeciders, cast: Cast, key: str, begins: timedelta, why: str = ""
+    node: OpenNode, both: TwoDeciders, cast: Cast, key: str, begins: timedelta, why: str = ""
 ) -> Proposal:
     planned = await registry_changes.plan_reform(
         node.deciding, _reform(node, cast, cast.data["changes"][key], begins)
@@ -133,7 +133,7 @@ async def _proposed(
     return await registry_changes.propose_reform(node.deciding, both.proposer, planned, why)
 
 
-def _reform(node: Node, cast: Cast, change: dict[str, Any], begins: timedelta) -> Reform:
+def _reform(node: OpenNode, cast: Cast, change: dict[str, Any], begins: timedelta) -> Reform:
     today = node.out.today()
     return Reform(
         kind=ReformKind(change["kind"]),
@@ -147,15 +147,15 @@ def _reform(node: Node, cast: Cast, change: dict[str, Any], begins: timedelta) -
     )
 
 
-async def _partners_certificate(node: Node, both: TwoDeciders, cast: Cast) -> None:
+async def _partners_certificate(node: OpenNode, both: TwoDeciders, cast: Cast) -> None:
     """A partner's, which came with a letter: the second person calls there before it is believed."""
     made = await node.pool.run(partial(_issued, node, cast))
     now = node.clock.now()
-    content = Content(bindings=(proposals.binding_change([], made, now, node.deciding.overlap),))
+    content = ProposalContent(bindings=(proposals.binding_change([], made, now, node.deciding.overlap),))
     await proposals.propose(node.deciding, both.proposer, content, cast.words("certificate_why"))
 
 
-def _issued(node: Node, cast: Cast) -> Binding:
+def _issued(node: OpenNode, cast: Cast) -> Binding:
     """Of a key that nobody keeps: nothing is ever signed with it."""
     partner = cast.data["silent"]
     authority = Authority.load(node.settings.node.data_dir / "authority")
@@ -176,7 +176,7 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 async def incident_over(node: Office, cast: Cast, by: str) -> None:
     now = node.clock.now()
-    wish = Wish(
+    wish = NoticeWish(
         kind=NoticeKind.INCIDENT,
         starts_at=now - 2 * _HOUR,
         ends_at=None,
@@ -198,7 +198,7 @@ async def machine_laid_out(node: Office, cast: Cast, steps: Steps, by: str, comm
 
 async def _planned_stop(node: Office, cast: Cast, by: str, commune: str) -> None:
     starts = await todo.earliest_stop(node.todo) + _DAY
-    wish = Wish(
+    wish = NoticeWish(
         kind=NoticeKind.STOP,
         starts_at=starts,
         ends_at=starts + _HOUR / 2,
@@ -222,7 +222,7 @@ async def _sealed_copy(node: Office, by: str) -> None:
     settings, now = node.settings, node.clock.now()
     data_dir = settings.node.data_dir
     target = (data_dir / "backups" / f"{settings.node.name}-{now:%Y%m%dT%H%M%SZ}.backup").absolute()
-    source = backup.Source(
+    source = backup.BackupSource(
         node=settings.node.name,
         database_url=settings.database.address,
         content=data_dir / "content",

@@ -66,7 +66,7 @@ _TITLE = re.compile(rb"(</(?:\w+:)?Subject>)")
 
 
 @dataclass(slots=True)
-class Mail(Acts):
+class OfficeMail(Acts):
     """What came, by the clerks' own hands."""
 
     node: Office
@@ -220,7 +220,7 @@ _LENT = {"unit-head": frozenset({Right.PROGRESS}), "head": frozenset({Right.INST
 
 
 @dataclass(slots=True)
-class Offices(Mail):
+class Offices(OfficeMail):
     """One agency after the other."""
 
     steps: Steps
@@ -391,7 +391,7 @@ class Offices(Mail):
         today = local(self.node.clock.now()).date()
         for n, told in enumerate(self.cast.data["paper"]["in"]):
             written_on = today - 2 * _DAY
-            letter = by_hand.Letter(
+            letter = by_hand.TypedMail(
                 sender=told["sender"],
                 subject=told["subject"],
                 received_on=today - n * _DAY,
@@ -421,7 +421,7 @@ class Offices(Mail):
             )
             await self.steps.once(f"paper-out-{n}-{actor}", partial(self._leave, actor, gone))
 
-    async def _enter(self, actor: str, letter: by_hand.Letter, paper: Paper | None) -> None:
+    async def _enter(self, actor: str, letter: by_hand.TypedMail, paper: Paper | None) -> None:
         scan = None
         if paper is not None:
             made = await self.node.pool.run(partial(printed, paper))

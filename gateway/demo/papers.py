@@ -35,7 +35,7 @@ _CMAP = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class DrawnLine:
     """One line: where its baseline begins (or its middle, where `centred`), in points from the upper left corner; `gap` is
     added to every blank in it."""
 
@@ -50,7 +50,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class RuledLine:
     """A thin line between two places on one height."""
 
     left: float
@@ -58,7 +58,7 @@ class Rule:
     down: float
 
 
-Drawn = Line | Rule
+Drawn = DrawnLine | RuledLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def _font(objects: list[bytes]) -> int:
 def _page_content(drawn: Sequence[Drawn]) -> bytes:
     made = []
     for each in drawn:
-        if isinstance(each, Rule):
+        if isinstance(each, RuledLine):
             level = HEIGHT - each.down
             made.append(f"0.7 w {each.left:.2f} {level:.2f} m {each.right:.2f} {level:.2f} l S")
         elif each.gap:
@@ -155,7 +155,7 @@ def _page_content(drawn: Sequence[Drawn]) -> bytes:
     return "\n".join(made).encode("ascii")
 
 
-def _line_shown(line: Line, words: str, left: float) -> str:
+def _line_shown(line: DrawnLine, words: str, left: float) -> str:
     mode = f"2 Tr {line.size * _STROKE:.3f} w" if line.bold else "0 Tr"
     slant = _SLANT if line.slanted else 0
     letters = "".join(f"{_face().glyphs[each]:04X}" for each in words)
@@ -243,7 +243,7 @@ class _Sheet:
             self.pages.append([])
             self.down = _TOP + 20
             number = str(len(self.pages))
-            self.put(Line(words=number, across=_MIDDLE, down=_TOP - 10, centred=True))
+            self.put(DrawnLine(words=number, across=_MIDDLE, down=_TOP - 10, centred=True))
 
     def paragraph(self, text: str) -> None:
         lines = list(_wrapped(text, 13.0, _RIGHT - _LEFT, first=_RIGHT - _LEFT - _INDENT))
@@ -253,13 +253,15 @@ class _Sheet:
             blanks = each.count(" ")
             spare = _RIGHT - left - width_of(each, 13.0)
             gap = spare / blanks if blanks and n < len(lines) - 1 else 0.0
-            self.put(Line(words=each, across=left, down=self.down, gap=gap))
+            self.put(DrawnLine(words=each, across=left, down=self.down, gap=gap))
             self.down += _LEADING
         self.down += 4
 
     def middle(self, text: str, size: float = 13.0, *, bold: bool = True, wide: float = 400.0) -> None:
         for each in _wrapped(text, size, wide):
-            self.put(Line(words=each, across=_MIDDLE, down=self.down, size=size, bold=bold, centred=True))
+            self.put(
+                DrawnLine(words=each, across=_MIDDLE, down=self.down, size=size, bold=bold, centred=True)
+            )
             self.down += size * 1.3
 
 
@@ -270,11 +272,11 @@ def printed(paper: Paper) -> Printed:
     if len(paper.addressed) == 1:
         sheet.middle(f"{words.ADDRESSED} {paper.addressed[0]}.", bold=False)
     elif paper.addressed:
-        sheet.put(Line(words=words.ADDRESSED, across=200, down=sheet.down))
+        sheet.put(DrawnLine(words=words.ADDRESSED, across=200, down=sheet.down))
         for n, each in enumerate(paper.addressed, start=1):
             end = "." if n == len(paper.addressed) else ";"
             sheet.down += _LEADING
-            sheet.put(Line(words=f"- {each}{end}", across=232, down=sheet.down))
+            sheet.put(DrawnLine(words=f"- {each}{end}", across=232, down=sheet.down))
         sheet.down += _LEADING
     sheet.down += 8
     for each in paper.body:
@@ -291,7 +293,7 @@ def appendix(of: Paper, kind: str, body: Sequence[str]) -> bytes:
     issuer = " ".join(of.issuer).capitalize()
     told = words.APPENDIX_OF.format(kind=kind, code=of.code, dated=of.dated, issuer=issuer)
     for each in _wrapped(told, 12.0, 420):
-        sheet.put(Line(words=each, across=_MIDDLE, down=sheet.down, size=12, slanted=True, centred=True))
+        sheet.put(DrawnLine(words=each, across=_MIDDLE, down=sheet.down, size=12, slanted=True, centred=True))
         sheet.down += 16
     sheet.down += 14
     for each in body:
@@ -302,26 +304,26 @@ def appendix(of: Paper, kind: str, body: Sequence[str]) -> bytes:
 def _head(sheet: _Sheet, paper: Paper) -> None:
     left = _TOP
     if paper.above:
-        sheet.put(Line(words=paper.above, across=_COLUMN, down=left, size=12, centred=True))
+        sheet.put(DrawnLine(words=paper.above, across=_COLUMN, down=left, size=12, centred=True))
         left += 15
     for each in paper.issuer:
-        sheet.put(Line(words=each, across=_COLUMN, down=left, size=12, bold=True, centred=True))
+        sheet.put(DrawnLine(words=each, across=_COLUMN, down=left, size=12, bold=True, centred=True))
         left += 15
-    sheet.put(Rule(left=_COLUMN - 32, right=_COLUMN + 32, down=left - 8))
+    sheet.put(RuledLine(left=_COLUMN - 32, right=_COLUMN + 32, down=left - 8))
     left += 10
-    sheet.put(Line(words=words.NUMBER.format(code=paper.code), across=_COLUMN, down=left, centred=True))
+    sheet.put(DrawnLine(words=words.NUMBER.format(code=paper.code), across=_COLUMN, down=left, centred=True))
     if not paper.heading:
         for each in _wrapped(paper.subject, 12.0, _COLUMN_WIDE):
             left += 15
-            sheet.put(Line(words=each, across=_COLUMN, down=left, size=12, centred=True))
+            sheet.put(DrawnLine(words=each, across=_COLUMN, down=left, size=12, centred=True))
     if paper.urgent:
         left += 24
-        sheet.put(Line(words=paper.urgent, across=_COLUMN, down=left, bold=True, centred=True))
+        sheet.put(DrawnLine(words=paper.urgent, across=_COLUMN, down=left, bold=True, centred=True))
     sheet.put(
-        Line(words=words.MOTTO[0], across=_OTHER, down=_TOP, size=12, bold=True, centred=True),
-        Line(words=words.MOTTO[1], across=_OTHER, down=_TOP + 16, bold=True, centred=True),
-        Rule(left=_OTHER - 82, right=_OTHER + 82, down=_TOP + 22),
-        Line(
+        DrawnLine(words=words.MOTTO[0], across=_OTHER, down=_TOP, size=12, bold=True, centred=True),
+        DrawnLine(words=words.MOTTO[1], across=_OTHER, down=_TOP + 16, bold=True, centred=True),
+        RuledLine(left=_OTHER - 82, right=_OTHER + 82, down=_TOP + 22),
+        DrawnLine(
             words=f"{paper.place}, {paper.dated}", across=_OTHER, down=_TOP + 42, slanted=True, centred=True
         ),
     )
@@ -329,7 +331,7 @@ def _head(sheet: _Sheet, paper: Paper) -> None:
     if paper.heading:
         sheet.middle(paper.heading, 14)
         sheet.middle(paper.subject, 14)
-        sheet.put(Rule(left=_MIDDLE - 50, right=_MIDDLE + 50, down=sheet.down - 6))
+        sheet.put(RuledLine(left=_MIDDLE - 50, right=_MIDDLE + 50, down=sheet.down - 6))
         sheet.down += 22
 
 
@@ -337,17 +339,17 @@ def _foot(sheet: _Sheet, paper: Paper) -> Area:
     """Recipients at the left, the signer at the right, on one page; where the hand goes."""
     sheet.room(max(30 + 13 * len(paper.recipients), 30 + 16 * len(paper.positions) + _GAP))
     top = sheet.down + 16
-    sheet.put(Line(words=words.RECIPIENTS, across=_LEFT, down=top, size=12, bold=True, slanted=True))
+    sheet.put(DrawnLine(words=words.RECIPIENTS, across=_LEFT, down=top, size=12, bold=True, slanted=True))
     for n, each in enumerate(paper.recipients, start=1):
         end = "." if n == len(paper.recipients) else ";"
-        sheet.put(Line(words=f"- {each}{end}", across=_LEFT, down=top + 14 * n, size=11))
+        sheet.put(DrawnLine(words=f"- {each}{end}", across=_LEFT, down=top + 14 * n, size=11))
     down = top
     for each in paper.positions:
-        sheet.put(Line(words=each, across=_SIGNS, down=down, bold=True, centred=True))
+        sheet.put(DrawnLine(words=each, across=_SIGNS, down=down, bold=True, centred=True))
         down += 16
     wide, high = _HAND
     area = Area(left=_SIGNS - wide / 2, top=down - 10, width=wide, height=high)
-    sheet.put(Line(words=paper.signer, across=_SIGNS, down=down + _GAP - 16, bold=True, centred=True))
+    sheet.put(DrawnLine(words=paper.signer, across=_SIGNS, down=down + _GAP - 16, bold=True, centred=True))
     return area
 
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field, replace
 import pyotp
 
 from gateway.deciding import DecidingDesk, approvals, people, proposals
-from gateway.domain.person import Content, Person, Proposal, Role, SignedIn
+from gateway.domain.person import Person, Proposal, ProposalContent, Role, SignedIn
 from gateway.domain.proof import Binding
 from gateway.errors import NotFound
 from gateway.office.accounts import admin, credentials, posts
 from gateway.office.accounts.acting import By
 from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import NODE, PostRole
-from gateway.office.domain.session import Origin
+from gateway.office.domain.session import CallOrigin
 
 MACHINE = By(principal_id="operator")
 
@@ -68,7 +68,9 @@ async def ready(desk: AccountDesk, login: str) -> None:
     if (await named(desk, login)).is_active:
         return
     _, code = await admin.link(desk, await administrator(desk), login)
-    await credentials.take_up(desk, code, f"Mau 7 {secrets.token_urlsafe(18)}", Origin(address="127.0.0.1"))
+    await credentials.take_up(
+        desk, code, f"Mau 7 {secrets.token_urlsafe(18)}", CallOrigin(address="127.0.0.1")
+    )
 
 
 async def linked(desk: AccountDesk, known: Sequence[Invited]) -> list[Invited]:
@@ -128,7 +130,7 @@ async def two_deciders(desk: DecidingDesk, called: tuple[str, ...]) -> TwoDecide
 async def bind_all(desk: DecidingDesk, both: TwoDeciders, wanted: Sequence[Binding]) -> None:
     """All of them in one proposal, as at the first set-up of any node."""
     now = desk.clock.now()
-    content = Content(
+    content = ProposalContent(
         bindings=tuple(proposals.binding_change([], each, now, desk.overlap) for each in wanted)
     )
     await agreed(desk, both, await proposals.propose(desk, both.proposer, content, "demo"))

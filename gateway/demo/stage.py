@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from PIL import Image, ImageDraw
 
-from gateway.bootstrap.node import Node
+from gateway.bootstrap.node import OpenNode
 from gateway.clock import SystemClock
 from gateway.demo import papers, people
 from gateway.demo.papers import printed
@@ -152,7 +152,7 @@ def write_revocation(settings: Settings, clock: Clock) -> None:
     (lists / "demo.pem").write_bytes(told)
 
 
-async def register(node: Node) -> list[people.Invited]:
+async def register(node: OpenNode) -> list[people.Invited]:
     """Registry rows, accounts and certificate bindings, once the node is open. The codes of accounts made now."""
     invited = await enter(node)
     if wanted := await unbound(node):
@@ -162,7 +162,7 @@ async def register(node: Node) -> list[people.Invited]:
     return invited
 
 
-async def enter(node: Node) -> list[people.Invited]:
+async def enter(node: OpenNode) -> list[people.Invited]:
     """Registry rows, and accounts where there is an office. The codes of accounts made now."""
     await node.directory.load_starter()
     plan = await node.directory.plan_import(_registry_csv())
@@ -171,7 +171,7 @@ async def enter(node: Node) -> list[people.Invited]:
     return await people.invite(node.accounts, await accounts(node)) if isinstance(node, Office) else []
 
 
-async def unbound(node: Node) -> list[Binding]:
+async def unbound(node: OpenNode) -> list[Binding]:
     """The agencies' certificates that nobody bound yet."""
     wanted = []
     for actor in ACTORS:

@@ -1,6 +1,6 @@
 """Tells the demonstration's story on one node, unattended: documents to several agencies, one urgent, one refused by a
 rule, a refusal and its correction, a reply, an update, a replacement, recalls agreed and refused, statuses 01 to 06.
-In: a staged folder. Out: a `Result`, counted afterwards from the node's rows alone, which know nothing of what the
+In: a staged folder. Out: a `StoryResult`, counted afterwards from the node's rows alone, which know nothing of what the
 story meant: what was sent, what arrived, what lies twice, and the envelopes that crossed the axis as files. Each step
 may be repeated, so a story cut short ends as if it had not been."""
 
@@ -17,12 +17,19 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, BinaryIO
 
-from gateway.bootstrap.node import Node, Wrap, open_node
+from gateway.bootstrap.node import OpenNode, Wrap, open_node
 from gateway.clock import SystemClock
 from gateway.demo import stage
 from gateway.demo.acts import Acts
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import Change, Delivery, IncomingDocument, Kind, OutgoingDocument, Urgency
+from gateway.domain.document import (
+    Delivery,
+    DocumentChange,
+    IncomingDocument,
+    Kind,
+    OutgoingDocument,
+    Urgency,
+)
 from gateway.errors import GatewayError, Refused
 from gateway.incoming.act import StatusCall
 from gateway.office.bootstrap.office import open_office
@@ -34,7 +41,7 @@ Say = Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class StoryResult:
     """What became of everything the story sent."""
 
     documents: int
@@ -69,7 +76,7 @@ async def once(
     envelopes: bool = True,
     signs: bool = False,
     office: bool = True,
-) -> Result:
+) -> StoryResult:
     """The whole story in its own folder. `keep`: where the node's data, the envelopes and the trust folder stay;
     `signs`: with signatures inside the PDFs; `office`: with what persons need. Told again in a folder where it was
     cut short, it ends as if it had not been."""
@@ -83,14 +90,14 @@ async def once(
         async with opens(settings, clock=clock, wrap=wrap) as node:
             await stage.register(node)
             async with at_work(node):
-                story = Story(node=node, cast=cast, say=say)
+                story = DemoStory(node=node, cast=cast, say=say)
                 await story.tell()
                 await story.settled()
             wrong = await story.unexpected()
             found = await count_all(node)
             if keep is not None and envelopes:
                 await keep_envelopes(node, keep / "envelopes")
-    return Result(
+    return StoryResult(
         documents=found.documents,
         deliveries=found.deliveries,
         by_state=found.by_state,
@@ -110,7 +117,7 @@ async def prepare_cast(settings: Settings, clock: Clock | None = None, *, desks:
 
 
 @asynccontextmanager
-async def at_work(node: Node) -> AsyncIterator[None]:
+async def at_work(node: OpenNode) -> AsyncIterator[None]:
     """The node's workers run while the body does."""
     stop = asyncio.Event()
     working = asyncio.create_task(node.run_workers(stop))
@@ -122,7 +129,7 @@ async def at_work(node: Node) -> AsyncIterator[None]:
 
 
 @dataclass(slots=True)
-class Story(Acts):
+class DemoStory(Acts):
     """The story on an open node whose workers run. `say(key, **params)` hears what happened, as a key of the labels."""
 
     say: Say
@@ -150,7 +157,7 @@ class Story(Acts):
             due_in=14,
             kind=Kind.UPDATE,
             parent=request,
-            change=Change(reason=self.cast.words("update_reason"), target=request.document_id),
+            change=DocumentChange(reason=self.cast.words("update_reason"), target=request.document_id),
         )
         await self.answer("department", request, "15")
         reply = await self.send("department", "reply", ("province",), replies_to=request)
@@ -172,7 +179,7 @@ class Story(Acts):
             urgency=Urgency.EXPRESS,
             kind=Kind.REPLACEMENT,
             parent=invitation,
-            change=Change(
+            change=DocumentChange(
                 reason=self.cast.words("replace_reason"),
                 replaces=((invitation.document_id, (self.cast.code("department"),)),),
             ),
@@ -294,7 +301,7 @@ _MOVING = ("job.waiting", "outbox.waiting", "inbox.landed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class StoryCounts:
     documents: int
     deliveries: int
     by_state: dict[str, int]
@@ -302,7 +309,7 @@ class Found:
     doubled: int
 
 
-async def count_all(node: Node) -> Found:
+async def count_all(node: OpenNode) -> StoryCounts:
     """Lost: a delivery that left, whose packet its receiver does not know. Doubled: one body admitted twice, or one
     arrival number given twice."""
     sent = [pair async for pair in _sent(node)]
@@ -311,7 +318,7 @@ async def count_all(node: Node) -> Found:
     for document, rows in sent:
         for delivery in rows:
             lost += delivery.state not in _NOT_LEFT and not await _is_known(node, document, delivery)
-    return Found(
+    return StoryCounts(
         documents=len(sent),
         deliveries=len(deliveries),
         by_state=dict(sorted(Counter(delivery.state for delivery in deliveries).items())),
@@ -320,7 +327,7 @@ async def count_all(node: Node) -> Found:
     )
 
 
-async def is_quiet(node: Node) -> bool:
+async def is_quiet(node: OpenNode) -> bool:
     """Whether nothing is on its way: no job, no outbox row, no landed packet, no parcel on the axis."""
     # Looked at twice, because a packet may slip from one place to the other between two looks.
     for _ in range(2):
@@ -331,7 +338,7 @@ async def is_quiet(node: Node) -> bool:
     return True
 
 
-async def keep_envelopes(node: Node, folder: Path) -> int:
+async def keep_envelopes(node: OpenNode, folder: Path) -> int:
     """Every envelope that crossed the axis as NNN-KIND.edxml, in the order they were made; how many."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [row async for row in _crossed(node)]
@@ -352,7 +359,7 @@ def _copy_envelope(opener: Callable[[], BinaryIO], path: Path) -> None:
         path.write_bytes(source.read())
 
 
-async def _sent(node: Node) -> AsyncIterator[tuple[OutgoingDocument, Sequence[Delivery]]]:
+async def _sent(node: OpenNode) -> AsyncIterator[tuple[OutgoingDocument, Sequence[Delivery]]]:
     for agency in await node.store.hosted():
         cursor: str | None = None
         while True:
@@ -366,7 +373,7 @@ async def _sent(node: Node) -> AsyncIterator[tuple[OutgoingDocument, Sequence[De
                 break
 
 
-async def _is_known(node: Node, document: OutgoingDocument, delivery: Delivery) -> bool:
+async def _is_known(node: OpenNode, document: OutgoingDocument, delivery: Delivery) -> bool:
     receiver = await node.store.accounts.hosted_by_code(delivery.recipient.code)
     if receiver is None or document.body_digest is None:
         return False
@@ -375,7 +382,7 @@ async def _is_known(node: Node, document: OutgoingDocument, delivery: Delivery) 
         return await work.identities.by_body(sender, document.body_digest) is not None
 
 
-async def _doubled(node: Node) -> int:
+async def _doubled(node: OpenNode) -> int:
     doubled = 0
     for agency in await node.store.hosted():
         documents = [one async for one in _incoming(node, agency)]
@@ -385,7 +392,7 @@ async def _doubled(node: Node) -> int:
     return doubled
 
 
-async def _incoming(node: Node, agency: HostedAgency) -> AsyncIterator[IncomingDocument]:
+async def _incoming(node: OpenNode, agency: HostedAgency) -> AsyncIterator[IncomingDocument]:
     cursor: str | None = None
     while True:
         async with node.store.read(_scope(agency)) as work:
@@ -397,7 +404,7 @@ async def _incoming(node: Node, agency: HostedAgency) -> AsyncIterator[IncomingD
             break
 
 
-async def _crossed(node: Node) -> AsyncIterator[tuple[HostedAgency, OutboxItem]]:
+async def _crossed(node: OpenNode) -> AsyncIterator[tuple[HostedAgency, OutboxItem]]:
     for agency in await node.store.hosted():
         cursor: str | None = None
         while True:

@@ -38,7 +38,7 @@ class Book(StrEnum):
     FOLLOW_UP = "follow_up"
 
 
-class Form(StrEnum):
+class BookForm(StrEnum):
     """The columns: of decree 30/2020, or the shorter ones of circular 07/2012 that many still print."""
 
     DECREE_30 = "nd30"
@@ -81,7 +81,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class NumberRun:
     """What the check of one run of numbers found. `gaps` are the first ones in order, `missing` counts all."""
 
     series: str = ""
@@ -107,12 +107,12 @@ class Summary:
     last: str | None = None
     since: date | None = None
     until: date | None = None
-    runs: tuple[Run, ...] = ()
+    runs: tuple[NumberRun, ...] = ()
     digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stamp:
+class ArrivalStamp:
     """The block "arrived" of 35 by 50 mm that goes on a print or a copy, never on the signed file (PL IV.V)."""
 
     agency: str
@@ -131,7 +131,7 @@ class Cover:
     agency: str
     parent: str | None
     book: Book
-    form: Form
+    form: BookForm
     year: int
     volume: int
     summary: Summary = field(default_factory=Summary)

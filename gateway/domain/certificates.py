@@ -48,7 +48,7 @@ ANY_KEY = KeyUse()
 """For who only asks for what there is."""
 
 
-class Source(StrEnum):
+class RevocationSource(StrEnum):
     """How an authority answers: for one certificate, or by a list of all that are revoked."""
 
     OCSP = "ocsp"
@@ -60,7 +60,7 @@ class Question:
     """`issuer` is the SHA-256 of the authority's certificate. `about` is the serial number of one certificate, in hex, or
     the address of a list."""
 
-    source: Source
+    source: RevocationSource
     issuer: str
     about: str
 
@@ -84,7 +84,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AskedQuestion:
     """How it stands with one question: asked for the first time, to be asked again, how often in vain since."""
 
     question: Question

@@ -144,7 +144,7 @@ class ReplyLink:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class DocumentChange:
     """What an update, recall or replacement says beside the document itself."""
 
     reason: str
@@ -230,7 +230,7 @@ class OutgoingDocument:
     attempt: int = 1
     version: int = 1
     parent_id: str | None = None
-    change: Change | None = None
+    change: DocumentChange | None = None
     state_reason: str | None = None
     envelope_digest: Digest | None = None
     body_digest: Digest | None = None
@@ -358,7 +358,7 @@ class IncomingDocument:
     register_year: int | None = None
     replaced_by: str | None = None
     target_id: str | None = None
-    change: Change | None = None
+    change: DocumentChange | None = None
     marks: tuple[str, ...] = ()
     version: int = 1
     checks: dict[str, str] = field(default_factory=dict)

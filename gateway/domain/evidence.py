@@ -187,7 +187,7 @@ class Direction(StrEnum):
     IN = "in"
 
 
-class Part(StrEnum):
+class PacketRole(StrEnum):
     """What a packet is to the document of the pack."""
 
     DOCUMENT = "document"
@@ -213,7 +213,7 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipient:
+class RecipientTold:
     """One to whom the document was sent; `state` is a key of the states' words."""
 
     party: Party
@@ -221,7 +221,7 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class NotedStep:
     """One step of verification, as the node noted it."""
 
     n: int
@@ -230,7 +230,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class PacketVerdict:
     """What the maker's node says of a packet's signature for the time `at`: `noted` when it came, or found anew when the
     pack was made."""
 
@@ -238,7 +238,7 @@ class Verdict:
     at: datetime
     noted: bool = False
     code: str | None = None
-    steps: tuple[Found, ...] = ()
+    steps: tuple[NotedStep, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +246,7 @@ class PacketTold:
     """One signed packet. `member` is empty where only its digest is kept (`absent`). `at` is the node's own time: when it
     was packed here, or arrived here. `status` is the code of a status, `answers` the packet id that it answers."""
 
-    part: Part
+    part: PacketRole
     direction: Direction
     kind: str
     packet_id: str
@@ -261,7 +261,7 @@ class PacketTold:
     status: str | None = None
     answers: str | None = None
     certificate: str | None = None
-    verdicts: tuple[Verdict, ...] = ()
+    verdicts: tuple[PacketVerdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,7 +316,7 @@ class Story:
     state: str
     packets: tuple[PacketTold, ...]
     files: tuple[FileTold, ...] = ()
-    recipients: tuple[Recipient, ...] = ()
+    recipients: tuple[RecipientTold, ...] = ()
     absent: Absent | None = None
     seals: tuple[SealTold, ...] = ()
     events: tuple[EventTold, ...] = ()

@@ -37,15 +37,15 @@ class CalendarDay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class OfficeHours:
     """Office time of one day without a break."""
 
     start: time
     end: time
 
 
-MORNING = Span(start=time(7, 30), end=time(11, 30))
-AFTERNOON = Span(start=time(13, 30), end=time(17, 0))
+MORNING = OfficeHours(start=time(7, 30), end=time(11, 30))
+AFTERNOON = OfficeHours(start=time(13, 30), end=time(17, 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class OfficeCalendar:
     other day."""
 
     weekdays: frozenset[int] = frozenset(range(5))
-    spans: tuple[Span, ...] = (MORNING, AFTERNOON)
+    spans: tuple[OfficeHours, ...] = (MORNING, AFTERNOON)
     days: Mapping[date, DayKind] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -109,7 +109,7 @@ class EarlierSignature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class PdfStanding:
     """A file before it is signed. `fault` is a word for why it cannot be read as a PDF; then only digest and size count.
     `closed`: a signature in it leaves no room for another one that shows."""
 
@@ -170,7 +170,7 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
+class SignedPdf:
     """A signed file. `level` is the PAdES baseline that was reached: B-B, B-T, or B-LT."""
 
     digest: Digest
@@ -190,7 +190,7 @@ class Ink(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class TextRun:
     """A piece of text in one font, as it is drawn. `shaky`: a mark was set into it, or a letter guessed."""
 
     text: str
@@ -218,7 +218,7 @@ class PdfText:
 
     pages: int | None = None
     sheets: tuple[PageSheet, ...] = ()
-    runs: tuple[Run, ...] = ()
+    runs: tuple[TextRun, ...] = ()
     cut: bool = False
     fault: str | None = None
     detail: str = ""

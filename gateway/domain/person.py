@@ -40,7 +40,7 @@ class Role(StrEnum):
     """Decides on documents in the sealed hold."""
 
 
-class Standing(StrEnum):
+class AccountStanding(StrEnum):
     """How an account stands (R89, R90)."""
 
     ACTIVE = "active"
@@ -67,7 +67,7 @@ class Person:
     login: str | None = None
     title: str = ""
     email: str | None = None
-    standing: Standing = Standing.ACTIVE
+    standing: AccountStanding = AccountStanding.ACTIVE
     standing_why: str = ""
     standing_by: str | None = None
     standing_at: datetime | None = None
@@ -79,7 +79,11 @@ class Person:
     @property
     def is_active(self) -> bool:
         """Has a password or passphrase of its own, and was neither blocked, locked, suspended nor withdrawn."""
-        return self.enrolled_at is not None and self.blocked_at is None and self.standing is Standing.ACTIVE
+        return (
+            self.enrolled_at is not None
+            and self.blocked_at is None
+            and self.standing is AccountStanding.ACTIVE
+        )
 
     @property
     def used_at(self) -> datetime:
@@ -182,7 +186,7 @@ class ImportChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class ProposalContent:
     """What a proposal would change, all of it or nothing."""
 
     bindings: tuple[BindingChange, ...] = ()
@@ -215,7 +219,7 @@ class Proposal:
     """One proposal from its making to its end."""
 
     id: str
-    content: Content
+    content: ProposalContent
     proposed_by: str
     proposed_at: datetime
     expires_at: datetime

@@ -172,7 +172,7 @@ class Hosting:
     alias: str | None = None
 
 
-class Standing(StrEnum):
+class CodeStanding(StrEnum):
     """What a code someone wrote turned out to be."""
 
     ACTIVE = "active"
@@ -187,7 +187,7 @@ class Resolution:
     """The answer for one given code or name. `may_refuse` is False where only starter rows speak."""
 
     given: str
-    standing: Standing
+    standing: CodeStanding
     entry: AgencyEntry | None = None
     mapped_by: str | None = None
     successor: str | None = None

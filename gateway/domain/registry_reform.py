@@ -34,7 +34,7 @@ class QueuedMail(StrEnum):
     RETURN = "return"
 
 
-class Part(StrEnum):
+class ReformEffect(StrEnum):
     """What a reform does to one code."""
 
     ENDED = "ended"

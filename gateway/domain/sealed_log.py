@@ -269,7 +269,7 @@ def read_leaf(body: bytes) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class ComparedLeaf:
     """A leaf held against the row. `changed` names fields that differ, `erased` texts that are gone with their salt,
     `texts` those that differ from their salted digest."""
 
@@ -278,7 +278,7 @@ class Compared:
     texts: tuple[str, ...] = ()
 
 
-def compare_leaf(body: bytes, event: Logged, salts: Mapping[str, str]) -> Compared:
+def compare_leaf(body: bytes, event: Logged, salts: Mapping[str, str]) -> ComparedLeaf:
     """What differs. ValueError for bytes that are no leaf."""
     told = read_leaf(body)
     plain = {name: value for name, value in event.data.items() if name not in told["personal"]}
@@ -290,7 +290,7 @@ def compare_leaf(body: bytes, event: Logged, salts: Mapping[str, str]) -> Compar
             erased.append(name)
         elif name not in event.data or name not in salts or not _opens(salts[name], event.data[name], digest):
             texts.append(name)
-    return Compared(changed=tuple(dict.fromkeys(changed)), erased=tuple(erased), texts=tuple(texts))
+    return ComparedLeaf(changed=tuple(dict.fromkeys(changed)), erased=tuple(erased), texts=tuple(texts))
 
 
 def _differing(these: Mapping[str, Any], those: Mapping[str, Any], prefix: str) -> list[str]:

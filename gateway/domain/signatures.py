@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class Word(StrEnum):
+class SignatureWord(StrEnum):
     """What is said of a signature, and of a file by the worst of its signatures."""
 
     VALID = "valid"
@@ -18,7 +18,7 @@ class Word(StrEnum):
     UNSIGNED = "unsigned"
 
 
-class Role(StrEnum):
+class SignerRole(StrEnum):
     """On whose behalf a certificate signs."""
 
     AGENCY = "agency"
@@ -67,7 +67,7 @@ class CertificateFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class CertificateStanding:
     """What chain and revocation lists say of a certificate at one time. `code` None: the chain holds. `revocation` is
     good, revoked or unknown."""
 
@@ -83,7 +83,7 @@ class TimestampFacts:
     """A timestamp over a signature. `fault` says why its own bytes prove nothing; `standing` is its authority's."""
 
     at: datetime
-    standing: Standing
+    standing: CertificateStanding
     authority: str = ""
     fault: str | None = None
 
@@ -108,7 +108,7 @@ class SignatureFacts:
     reason: str = ""
     mark: str = ""
     certificate: CertificateFacts | None = None
-    standings: tuple[Standing, ...] = ()
+    standings: tuple[CertificateStanding, ...] = ()
     timestamps: tuple[TimestampFacts, ...] = ()
 
 
@@ -132,15 +132,15 @@ class SignerVerdict:
     the code of what is wrong with it."""
 
     field: str
-    verdict: Word
+    verdict: SignatureWord
     name: str = ""
     organisation: str = ""
-    role: Role | None = None
+    role: SignerRole | None = None
     why: str | None = None
     detail: str = ""
     claimed_at: datetime | None = None
     trusted_at: datetime | None = None
-    now: Word = Word.UNKNOWN
+    now: SignatureWord = SignatureWord.UNKNOWN
     now_why: str | None = None
     serial: str = ""
     issuer: str = ""
@@ -153,7 +153,7 @@ class FileVerdict:
 
     n: int
     file: str
-    verdict: Word
+    verdict: SignatureWord
     why: str | None = None
     detail: str = ""
     signers: tuple[SignerVerdict, ...] = ()
@@ -163,7 +163,7 @@ class FileVerdict:
 class RoleRule:
     """A certificate whose part `part` (`policy`: one of its policy OIDs) is `value`, or begins with it, signs as `role`."""
 
-    role: Role
+    role: SignerRole
     part: str
     value: str
     begins: bool = False

@@ -95,7 +95,7 @@ _NEW_PLACE = re.compile(
 )
 
 
-class Role(StrEnum):
+class SearchRole(StrEnum):
     """Who a word names, where a search asks for that; the value is the mark before the word."""
 
     SENDER = "\u0163"
@@ -105,7 +105,7 @@ class Role(StrEnum):
     VIEWER = "\u0123"
 
 
-_FIELDS = {"tu": Role.SENDER, "den": Role.RECIPIENT, "ky": Role.SIGNER}
+_FIELDS = {"tu": SearchRole.SENDER, "den": SearchRole.RECIPIENT, "ky": SearchRole.SIGNER}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +137,7 @@ def bare_words(text: str) -> list[str]:
     return _WORD.findall(fold(text))
 
 
-def indexed(texts: Iterable[str], roles: Iterable[tuple[Role, str]] = ()) -> str:
+def indexed(texts: Iterable[str], roles: Iterable[tuple[SearchRole, str]] = ()) -> str:
     """What the column for searching keeps of `texts`, and of names and codes in their roles."""
     text = " ".join(texts)
     bare = bare_words(text)
@@ -149,14 +149,14 @@ def indexed(texts: Iterable[str], roles: Iterable[tuple[Role, str]] = ()) -> str
     return " ".join((*bare, _END, *sorted(more)))
 
 
-def marked(role: Role, name: str) -> tuple[Term, ...]:
+def marked(role: SearchRole, name: str) -> tuple[Term, ...]:
     """The terms that find whoever has that name or code in that role."""
     codes = [_joined(each) for each in _DOTTED.findall(fold(name))]
     words = codes or bare_words(name)
     return tuple(Term(words=(role + word,), whole=bool(codes)) for word in words)
 
 
-def exactly(role: Role, word: str) -> Term:
+def exactly(role: SearchRole, word: str) -> Term:
     """The term that finds that one word in that role, and none that only begins so."""
     return Term(words=(role + word,), whole=True)
 
@@ -175,7 +175,7 @@ def sought(query: str) -> Sought:
 
 def hits(text: str, found: Sought) -> Iterator[tuple[int, int]]:
     """Where in `text` a word was looked for: its start and end, to be marked on a page."""
-    wanted = [(word.lstrip("".join(Role)), term.whole) for term in found.terms for word in term.words]
+    wanted = [(word.lstrip("".join(SearchRole)), term.whole) for term in found.terms for word in term.words]
     for match in _WORD.finditer(text):
         word = fold(match[0])
         if any(word == each or (not whole and word.startswith(each)) for each, whole in wanted if each):

@@ -19,7 +19,7 @@ from typing import Final
 
 from gateway.domain.identity import Digest
 from gateway.domain.proof import FileSlice
-from gateway.edxml.policy import Limits
+from gateway.edxml.policy import EnvelopeLimits
 from gateway.errors import BreaksRule, CannotOpen
 
 LOCAL_MAGIC: Final = b"PK\x03\x04"
@@ -354,7 +354,7 @@ class Decoder:
     the file while it passes, unless it begins as a ZIP: what a person would open is then known at the end only."""
 
     def __init__(
-        self, name: str | None, limits: Limits, out: Callable[[bytes], object] | None = None
+        self, name: str | None, limits: EnvelopeLimits, out: Callable[[bytes], object] | None = None
     ) -> None:
         self._name = name
         self._limits = limits
@@ -427,7 +427,11 @@ class Decoder:
 
 
 def opened(
-    part: FileSlice, name: str | None, text: Iterable[bytes], limits: Limits, out: Callable[[bytes], object]
+    part: FileSlice,
+    name: str | None,
+    text: Iterable[bytes],
+    limits: EnvelopeLimits,
+    out: Callable[[bytes], object],
 ) -> tuple[FileSlice, Decoder]:
     """A slice that was not opened when its envelope was read, with what is in it. `name` is the attachment's own, which
     its line of the manifest may have to lend it."""

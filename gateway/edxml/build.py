@@ -38,7 +38,7 @@ from gateway.edxml.names import (
     escape,
     text_fault,
 )
-from gateway.edxml.policy import Limits
+from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.signature import Qualifier, check_qualifier, sign_body, signature_size
 from gateway.errors import BreaksRule
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from gateway.edxml.envelope import Attachment, Outline
     from gateway.ports import EnvelopeSigner
 
-__all__ = ["Content", "Qualifier", "Written", "write"]
+__all__ = ["AttachmentContent", "Qualifier", "WrittenEnvelope", "write"]
 
 _OPERATIONS = {Kind.DOCUMENT: 0, Kind.RECALL: 1, Kind.UPDATE: 2, Kind.REPLACEMENT: 3}
 _IDENTITIES = frozenset({"OrganId", "DocumentId", "ContentId"})
@@ -56,7 +56,7 @@ _STATUS_CODE = re.compile(r"[0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class AttachmentContent:
     """The bytes of one attachment: `open` is called once. `entry_name` names them inside the ZIP where they are
     zipped: a random UUID, a dot and the file's own extension (`unk` when it has none)."""
 
@@ -65,7 +65,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class WrittenEnvelope:
     """What was written: the digest that the signature covers, the size of the file, and where each attachment lies."""
 
     body_digest: Digest
@@ -75,12 +75,12 @@ class Written:
 
 def write(
     envelope: Envelope,
-    contents: Sequence[Content],
+    contents: Sequence[AttachmentContent],
     out: BinaryIO,
     signer: EnvelopeSigner | None,
     qualifier: Qualifier | None,
     signing_time: datetime,
-) -> Written:
+) -> WrittenEnvelope:
     """One file into `out`, which is empty and can seek. Without a signer the file carries no Signature; with one it
     needs the qualifier that says the same as the envelope. After an error `out` holds rubbish."""
     if (signer is None) is not (qualifier is None):
@@ -100,7 +100,7 @@ def write(
         out.seek(gap_at)
         out.write(sign_body(body.digest, signer, qualifier, signing_time))
         out.seek(body.position)
-    return Written(body_digest=body.digest, size=body.position, files=files)
+    return WrittenEnvelope(body_digest=body.digest, size=body.position, files=files)
 
 
 class Outlined(NamedTuple):
@@ -112,7 +112,7 @@ class Outlined(NamedTuple):
     listed: tuple[bytes, ...]
 
 
-def check(envelope: Envelope, contents: Sequence[Content], qualifier: Qualifier | None) -> Outlined:
+def check(envelope: Envelope, contents: Sequence[AttachmentContent], qualifier: Qualifier | None) -> Outlined:
     """What `write` writes around the signature and the files' bytes, of which it needs none. BreaksRule for what it would
     refuse; what passes here can be written, and read again."""
     _check(envelope, contents, qualifier)
@@ -125,7 +125,7 @@ def check(envelope: Envelope, contents: Sequence[Content], qualifier: Qualifier 
         b"".join(_children(ATTACHMENT, envelopes.outline_attachment(one), f"Attachment {n}"))
         for n, one in enumerate(envelope.attachments, 1)
     )
-    limits = Limits()
+    limits = EnvelopeLimits()
     most = min(limits.text_total, limits.header_bytes) - limits.signature_bytes
     size = len(head) + len(tail) + sum(map(len, listed))
     if size > most:
@@ -189,7 +189,7 @@ def _leaf(element: Element, text: str, path: str) -> bytes:
 def _write_attachments(
     attachments: Sequence[Attachment],
     listed: Sequence[bytes],
-    contents: Sequence[Content],
+    contents: Sequence[AttachmentContent],
     body: _Body,
     at: datetime,
 ) -> tuple[FileSlice, ...]:
@@ -205,7 +205,9 @@ def _write_attachments(
     return tuple(files)
 
 
-def _write_content(n: int, one: Attachment, content: Content, body: _Body, at: datetime) -> FileSlice:
+def _write_content(
+    n: int, one: Attachment, content: AttachmentContent, body: _Body, at: datetime
+) -> FileSlice:
     name, offset, plain = one.attachment_name or "", body.position, _Tally()
     for piece in attachment.encoded_pieces(
         name, content.entry_name, plain.watch(content.open()), at.astimezone(VIETNAM)
@@ -241,7 +243,7 @@ class _Tally:
 
 def _check(
     envelope: Envelope,
-    contents: Sequence[Content],
+    contents: Sequence[AttachmentContent],
     qualifier: Qualifier | None,
 ) -> None:
     """What the parts of an envelope must have in common before a byte is written."""
@@ -249,7 +251,7 @@ def _check(
         raise BreaksRule("From has no OrganId; nobody could tell whose key to expect")
     _check_kind(envelope)
     _check_attachments(envelope, contents)
-    limits = Limits()
+    limits = EnvelopeLimits()
     if len(envelope.to) > limits.recipients or len(envelope.attachments) > limits.attachments:
         raise BreaksRule(
             f"one envelope takes at most {limits.recipients} recipients and {limits.attachments} files; split it"
@@ -291,7 +293,7 @@ def _check_kind(envelope: Envelope) -> None:
         )
 
 
-def _check_attachments(envelope: Envelope, contents: Sequence[Content]) -> None:
+def _check_attachments(envelope: Envelope, contents: Sequence[AttachmentContent]) -> None:
     if not len(envelope.attachments) == len(envelope.manifest) == len(contents):
         raise BreaksRule(
             f"{len(envelope.manifest)} manifest lines, {len(envelope.attachments)} attachments and "

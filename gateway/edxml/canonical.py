@@ -27,7 +27,7 @@ from gateway.edxml import names, signature, terms
 from gateway.edxml.key import value_fault
 from gateway.edxml.names import CONTENT, DECLARATION, HEADER, QCVN, ROOT, Element, escape
 from gateway.edxml.reader import ModelBuilder
-from gateway.edxml.scan import BASE64, NotMine, Scan
+from gateway.edxml.scan import BASE64, EnvelopeScan, NotMine
 from gateway.edxml.signature import Qualifier, SignatureParts, sign_body
 from gateway.errors import InvalidEnvelope
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from gateway.domain.document import Kind
     from gateway.domain.identity import PacketId
     from gateway.edxml.envelope import Envelope
-    from gateway.edxml.policy import Limits, XmlPolicy
+    from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
     from gateway.edxml.reader import Read
     from gateway.ports import EnvelopeSigner
 
@@ -95,7 +95,7 @@ def read_large(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: 
     limits = policy.limits
     if not len(DECLARATION) < size <= limits.max_bytes:
         return None
-    scan = Scan(limits, opens=opens)
+    scan = EnvelopeScan(limits, opens=opens)
     try:
         for piece in _after_declaration(pieces):
             scan.feed(piece)
@@ -233,7 +233,7 @@ _CLOSES: Final = b"</ds:Signature>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Small:
+class SmallEnvelope:
     """What one tree gave. `tree` is for the schema: without the files' octets and without what S holds."""
 
     read: Read
@@ -246,13 +246,13 @@ class Small:
     tree: etree._Element
 
 
-def is_small(size: int, limits: Limits) -> bool:
+def is_small(size: int, limits: EnvelopeLimits) -> bool:
     """Whether this reader answers for a file of that size. None so small reaches the limits that only `scan` counts."""
     most = min(MOST_SMALL, limits.max_bytes, limits.header_bytes, limits.text_total)
     return size <= most and limits.depth >= _DEEPEST
 
 
-def read_tree(data: bytes, limits: Limits, *, opens: bool = True) -> Small:
+def read_tree(data: bytes, limits: EnvelopeLimits, *, opens: bool = True) -> SmallEnvelope:
     """F1 to F8 of a whole file. What it says is as good as the digests in its signature, which `canonical` compares.
     `opens`: the files in it are decoded."""
     cut, files = _without_files(data)
@@ -264,7 +264,7 @@ def read_tree(data: bytes, limits: Limits, *, opens: bool = True) -> Small:
     a = _found(data, _OPENS)
     body = hashlib.sha256(memoryview(data)[len(DECLARATION) : a])
     body.update(memoryview(data)[a + length :])
-    return Small(
+    return SmallEnvelope(
         read=walk.builder.finish(),
         parts=parts,
         a=a,
@@ -293,7 +293,7 @@ def _without_files(data: bytes) -> tuple[bytes, list[tuple[int, int, bool]]]:
     return b"".join((*kept, data[position:])), files
 
 
-def _signature(cut: bytes, limits: Limits) -> tuple[SignatureParts, int]:
+def _signature(cut: bytes, limits: EnvelopeLimits) -> tuple[SignatureParts, int]:
     """F3, F4, F6, F8 before the parser sees a byte: S is exactly what it says, and every start tag outside it one of the
     closed table's. So no comment, instruction, CDATA, declaration, attribute or name but ours comes to the parser, which
     keeps each name that it ever met."""
@@ -368,7 +368,7 @@ class _Walk:
         data: bytes,
         files: Sequence[tuple[int, int, bool]],
         builder: ModelBuilder,
-        limits: Limits,
+        limits: EnvelopeLimits,
     ) -> None:
         self.root = root
         self.builder = builder

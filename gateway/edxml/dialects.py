@@ -28,7 +28,7 @@ SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 XLINK = "http://www.w3.org/1999/xlink"
 
 
-class Holds(Enum):
+class ElementContent(Enum):
     """What an element's content is to the reader."""
 
     ELEMENTS = "elements"
@@ -39,10 +39,10 @@ class Holds(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class ChildSlot:
     """One permitted child: what it holds, the type of its own children, and whether it may be repeated."""
 
-    holds: Holds = Holds.TEXT
+    holds: ElementContent = ElementContent.TEXT
     type: str = ""
     many: bool = False
     identity: bool = False
@@ -55,27 +55,27 @@ class Dialect:
     name: str
     namespace: str
     root_type: str
-    types: Mapping[str, Mapping[str, Slot]]
+    types: Mapping[str, Mapping[str, ChildSlot]]
     aliases: Mapping[str, str]
 
 
-def _of(type_name: str, *, many: bool = False) -> Slot:
-    return Slot(Holds.ELEMENTS, type_name, many)
+def _of(type_name: str, *, many: bool = False) -> ChildSlot:
+    return ChildSlot(ElementContent.ELEMENTS, type_name, many)
 
 
-_LEAF = Slot()
-_LEAVES = Slot(many=True)
-_ID = Slot(identity=True)
-_IDS = Slot(many=True, identity=True)
-_FILE = Slot(Holds.FILE)
-_SIGNATURE = Slot(Holds.SIGNATURE)
+_LEAF = ChildSlot()
+_LEAVES = ChildSlot(many=True)
+_ID = ChildSlot(identity=True)
+_IDS = ChildSlot(many=True, identity=True)
+_FILE = ChildSlot(ElementContent.FILE)
+_SIGNATURE = ChildSlot(ElementContent.SIGNATURE)
 
 
-def _leaves(*names: str) -> dict[str, Slot]:
+def _leaves(*names: str) -> dict[str, ChildSlot]:
     return dict.fromkeys(names, _LEAF)
 
 
-_HEADER: dict[str, dict[str, Slot]] = {
+_HEADER: dict[str, dict[str, ChildSlot]] = {
     "organisation": {
         "OrganId": _ID,
         **_leaves("OrganizationInCharge", "OrganName", "OrganAdd", "Email", "Telephone", "Fax", "Website"),
@@ -201,7 +201,7 @@ DIALECT_B = Dialect(
         "flat-manifest": {"Attachment": _of("flat-attachment", many=True)},
         "flat-attachment": {**_leaves("FileName", "FileType"), "Content": _FILE},
         # the first version writes DocumentType as a text, the later one as elements
-        "message": {**_HEADER["message"], "DocumentType": Slot(Holds.EITHER, "document-type")},
+        "message": {**_HEADER["message"], "DocumentType": ChildSlot(ElementContent.EITHER, "document-type")},
         "signer": {**_HEADER["signer"], "Signer": _LEAF},
     },
     aliases=_ALIASES,
@@ -302,25 +302,25 @@ MOST_FINDINGS = 200
 
 
 @dataclass(slots=True)
-class Node:
+class KnownElement:
     """One element that the dialect's table knows, where it stands, and its children in order."""
 
     name: str
     where: str
     value: str = ""
-    children: dict[str, list[Node]] = field(default_factory=dict)
+    children: dict[str, list[KnownElement]] = field(default_factory=dict)
 
-    def one(self, name: str) -> Node | None:
+    def one(self, name: str) -> KnownElement | None:
         """The first child of that name; a doubled single element was reported when it was met."""
         found = self.children.get(name)
         return found[0] if found else None
 
-    def many(self, name: str) -> list[Node]:
+    def many(self, name: str) -> list[KnownElement]:
         return self.children.get(name, [])
 
-    def path(self, *names: str) -> Node | None:
+    def path(self, *names: str) -> KnownElement | None:
         """The first element down a path of single ones."""
-        node: Node | None = self
+        node: KnownElement | None = self
         for name in names:
             node = node.one(name) if node else None
         return node
@@ -351,16 +351,16 @@ class Leaves:
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
 
-    def text(self, node: Node | None, name: str) -> str | None:
+    def text(self, node: KnownElement | None, name: str) -> str | None:
         leaf = node.one(name) if node is not None else None
         return leaf.value if leaf is not None and leaf.value.strip(XML_SPACE) else None
 
-    def identity(self, node: Node | None, name: str) -> str | None:
+    def identity(self, node: KnownElement | None, name: str) -> str | None:
         """Exactly as read (F10): what the certificate is bound to is this text, with no trimming or folding."""
         leaf = node.one(name) if node else None
         return None if leaf is None else self.own_identity(leaf)
 
-    def own_identity(self, leaf: Node) -> str | None:
+    def own_identity(self, leaf: KnownElement) -> str | None:
         bare = leaf.value.strip(XML_SPACE)
         if bare == "null":  # two files that an axis itself had written say so in OrganId
             self._notes.add("NULL-TEXT", leaf.where, "the text null stands for no value")
@@ -369,11 +369,11 @@ class Leaves:
             self._notes.add("ID-SPACE", leaf.where, "white space around an identity, kept as it is")
         return leaf.value if bare else None
 
-    def own_texts(self, node: Node | None, name: str) -> tuple[str, ...]:
+    def own_texts(self, node: KnownElement | None, name: str) -> tuple[str, ...]:
         leaves = node.many(name) if node else []
         return tuple(leaf.value for leaf in leaves if leaf.value.strip(XML_SPACE))
 
-    def number(self, node: Node | None, name: str, known: range | None = None) -> int | None:
+    def number(self, node: KnownElement | None, name: str, known: range | None = None) -> int | None:
         leaf, bare = self._bare(node, name)
         if leaf is None or not bare:
             return None
@@ -385,7 +385,7 @@ class Leaves:
             self._notes.add("VALUE", leaf.where, f"{int(bare)} is outside {known.start} to {known.stop - 1}")
         return int(bare)
 
-    def flag(self, node: Node | None, name: str) -> bool | None:
+    def flag(self, node: KnownElement | None, name: str) -> bool | None:
         leaf, bare = self._bare(node, name)
         if leaf is None or not bare:
             return None
@@ -394,7 +394,7 @@ class Leaves:
             self._notes.add("VALUE", leaf.where, f"neither true nor false: {bare[:40]!r}")
         return answer
 
-    def date(self, node: Node | None, name: str) -> date | None:
+    def date(self, node: KnownElement | None, name: str) -> date | None:
         leaf, bare = self._bare(node, name)
         if leaf is None or not bare:
             return None
@@ -402,7 +402,7 @@ class Leaves:
         self._note_date(leaf, bare, value, usual)
         return value
 
-    def time(self, node: Node | None, name: str) -> datetime | None:
+    def time(self, node: KnownElement | None, name: str) -> datetime | None:
         leaf, bare = self._bare(node, name)
         if leaf is None or not bare:
             return None
@@ -410,11 +410,11 @@ class Leaves:
         self._note_date(leaf, bare, value, usual)
         return value
 
-    def _bare(self, node: Node | None, name: str) -> tuple[Node | None, str]:
+    def _bare(self, node: KnownElement | None, name: str) -> tuple[KnownElement | None, str]:
         leaf = node.one(name) if node else None
         return leaf, leaf.value.strip(XML_SPACE) if leaf else ""
 
-    def _note_date(self, leaf: Node, bare: str, value: object, usual: bool) -> None:
+    def _note_date(self, leaf: KnownElement, bare: str, value: object, usual: bool) -> None:
         if value is None:
             self._notes.add("DATE-UNREADABLE", leaf.where, f"not a date: {bare[:40]!r}")
         elif not usual:

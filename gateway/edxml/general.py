@@ -32,7 +32,7 @@ from gateway.edxml.properties import (
     LEGACY_C14N,
     LEGACY_DIGEST,
     LEGACY_METHOD,
-    Shape,
+    SignatureShape,
     group,
     leaf,
     octets,
@@ -73,7 +73,7 @@ class General:
     read: Read
     canonical: bytes
     body_digest: Digest
-    shape: Shape
+    shape: SignatureShape
     binding: Binding
 
 
@@ -105,7 +105,7 @@ def _inclusive_body(root: etree._Element) -> bytes:
     return canonical_octets(without_signatures(root), exclusive=False)
 
 
-def _check_digests(shape: Shape, signed_body: bytes, chosen: Binding) -> None:
+def _check_digests(shape: SignatureShape, signed_body: bytes, chosen: Binding) -> None:
     """Step 7: both references, and that the properties name the bound certificate (F9, F10)."""
     legacy = shape.body_digest_method == LEGACY_DIGEST
     # SHA-1 only where an administrator's dated permission put it on the list (G7).
@@ -134,7 +134,7 @@ def _check_digests(shape: Shape, signed_body: bytes, chosen: Binding) -> None:
         )
 
 
-def _check_value(shape: Shape, chosen: Binding, policy: XmlPolicy) -> None:
+def _check_value(shape: SignatureShape, chosen: Binding, policy: XmlPolicy) -> None:
     """Step 8, with the key from the registry (F11). A high s is taken here, never in native form (12.5)."""
     signed = canonical_octets(shape.signed_info, exclusive=shape.info_exclusive)
     if shape.method in LEGACY_METHOD.values():
@@ -157,7 +157,7 @@ def _sha1_fault(certificate_der: bytes, signed: bytes, value: bytes) -> str | No
     return None
 
 
-def _agree(data: bytes, shape: Shape, chosen: Binding, signed_body: bytes, at: datetime) -> None:
+def _agree(data: bytes, shape: SignatureShape, chosen: Binding, signed_body: bytes, at: datetime) -> None:
     """G6: the library, with everything pinned, accepts, and returns exactly the octets that we judged."""
     certificate = x509.load_der_x509_certificate(chosen.certificate_der)
     pinned = SignatureConfiguration(
@@ -234,7 +234,7 @@ def canonical_octets(element: etree._Element, *, exclusive: bool = True) -> byte
         raise MalformedXml("ENV-FORBIDDEN", "the file has no canonical form", step=3) from why
 
 
-def check_structure(root: etree._Element, policy: XmlPolicy) -> Shape:
+def check_structure(root: etree._Element, policy: XmlPolicy) -> SignatureShape:
     """What the one Signature says. Codes: SIG-ABSENT, -PLACEHOLDER, -MANY, -PLACE, -STRUCTURE, -ID, -ALGORITHM."""
     signature = _placed(root)
     _check_ids(root)
@@ -258,7 +258,7 @@ def check_structure(root: etree._Element, policy: XmlPolicy) -> Shape:
         _format_names(properties, references[0])
     c14n = group(info, f"{{{names.DS}}}SignedInfo")[0].get("Algorithm")
     legacy = method in LEGACY_METHOD or digest_method == LEGACY_DIGEST or c14n == LEGACY_C14N
-    return Shape(
+    return SignatureShape(
         element=signature,
         signed_info=info,
         info_exclusive=c14n == names.EXC_C14N,

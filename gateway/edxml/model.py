@@ -1,15 +1,16 @@
-"""Makes the envelope of the light tree, and pairs its attachments with the manifest, both ways. In: the root `Node` of
-any dialect; what the manifest lists and what the file carries. Out: `Envelope`, and a finding for each value that
-should be there and is not; for each attachment the line it belongs to, and a finding for whatever does not agree.
-Invents nothing: absent stays None; whether a packet may act is decided by `schema` and `policy`, never here. Content
-ids are compared without their `cid:`, however often it stands there; then names, then places (edxml.md 2.6)."""
+"""Makes the envelope of the light tree, and pairs its attachments with the manifest, both ways. In: the root
+`KnownElement` of any dialect; what the manifest lists and what the file carries. Out: `Envelope`, and a finding for
+each value that should be there and is not; for each attachment the line it belongs to, and a finding for whatever
+does not agree. Invents nothing: absent stays None; whether a packet may act is decided by `schema` and `policy`,
+never here. Content ids are compared without their `cid:`, however often it stands there; then names, then places
+(edxml.md 2.6)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from gateway.domain.document import Kind
-from gateway.edxml.dialects import XML_SPACE, Leaves, Node, Notes
+from gateway.edxml.dialects import XML_SPACE, KnownElement, Leaves, Notes
 from gateway.edxml.envelope import (
     Attachment,
     Business,
@@ -56,7 +57,7 @@ _WANTED = {
 }
 
 
-def envelope(root: Node, attachments: Sequence[Attachment], notes: Notes) -> Envelope:
+def envelope(root: KnownElement, attachments: Sequence[Attachment], notes: Notes) -> Envelope:
     """The packet that a tree describes; `attachments` were read beside it, because their bytes were streamed."""
     return _Model(root, notes).envelope(tuple(attachments))
 
@@ -64,12 +65,12 @@ def envelope(root: Node, attachments: Sequence[Attachment], notes: Notes) -> Env
 class _Model:
     """One reading of one tree. The header lies one level higher in the flat dialect."""
 
-    def __init__(self, root: Node, notes: Notes) -> None:
+    def __init__(self, root: KnownElement, notes: Notes) -> None:
         header = root.path("edXMLEnvelope", "edXMLHeader") or root
         self._root = root
         self._notes = notes
         self._leaf = Leaves(notes)
-        self._message = header.one("MessageHeader") or Node("MessageHeader", "MessageHeader")
+        self._message = header.one("MessageHeader") or KnownElement("MessageHeader", "MessageHeader")
         self._trace = header.one("TraceHeaderList")
 
     def envelope(self, attachments: tuple[Attachment, ...]) -> Envelope:
@@ -129,7 +130,7 @@ class _Model:
         if kind is not Kind.STATUS and self._trace is None:
             self._notes.add("TRACE-ABSENT", "TraceHeaderList", "some readers fail without a trace list")
 
-    def _organisation(self, node: Node | None) -> Organisation | None:
+    def _organisation(self, node: KnownElement | None) -> Organisation | None:
         if node is None:
             return None
         leaf = self._leaf
@@ -145,13 +146,13 @@ class _Model:
         )
         return found if found != Organisation() else None
 
-    def _code(self, node: Node | None) -> Code | None:
+    def _code(self, node: KnownElement | None) -> Code | None:
         found = Code(
             number=self._leaf.text(node, "CodeNumber"), notation=self._leaf.text(node, "CodeNotation")
         )
         return found if found != Code() else None
 
-    def _document_type(self, node: Node | None) -> DocumentType | None:
+    def _document_type(self, node: KnownElement | None) -> DocumentType | None:
         leaf = self._leaf
         own_text = node.value.strip(XML_SPACE) if node else ""
         found = DocumentType(
@@ -161,7 +162,7 @@ class _Model:
         )
         return found if found != DocumentType() else None
 
-    def _signer(self, node: Node | None) -> SignerInfo | None:
+    def _signer(self, node: KnownElement | None) -> SignerInfo | None:
         leaf = self._leaf
         found = SignerInfo(
             competence=leaf.text(node, "Competence"),
@@ -170,7 +171,7 @@ class _Model:
         )
         return found if found != SignerInfo() else None
 
-    def _other(self, node: Node | None) -> OtherInfo | None:
+    def _other(self, node: KnownElement | None) -> OtherInfo | None:
         leaf = self._leaf
         found = OtherInfo(
             priority=leaf.number(node, "Priority", range(5)),
@@ -185,7 +186,7 @@ class _Model:
         )
         return found if found != OtherInfo() else None
 
-    def _response(self, node: Node) -> ResponseFor | None:
+    def _response(self, node: KnownElement) -> ResponseFor | None:
         leaf = self._leaf
         found = ResponseFor(
             organ_id=leaf.identity(node, "OrganId"),
@@ -195,13 +196,13 @@ class _Model:
         )
         return found if found != ResponseFor() else None
 
-    def _hop(self, node: Node) -> TraceHeader | None:
+    def _hop(self, node: KnownElement) -> TraceHeader | None:
         found = TraceHeader(
             organ_id=self._leaf.identity(node, "OrganId"), timestamp=self._leaf.time(node, "Timestamp")
         )
         return found if found != TraceHeader() else None
 
-    def _staff(self, node: Node | None) -> StaffInfo | None:
+    def _staff(self, node: KnownElement | None) -> StaffInfo | None:
         leaf = self._leaf
         found = StaffInfo(
             department=leaf.text(node, "Department"),
@@ -225,7 +226,7 @@ class _Model:
         )
         return found if found != Business() else None
 
-    def _document_info(self, node: Node | None) -> DocumentInfo | None:
+    def _document_info(self, node: KnownElement | None) -> DocumentInfo | None:
         receivers = node.one("ReceiverList") if node else None
         lines = receivers.many("Receiver") if receivers else ()
         found = DocumentInfo(
@@ -235,17 +236,17 @@ class _Model:
         )
         return found if found != DocumentInfo() else None
 
-    def _receiver(self, node: Node) -> Receiver | None:
+    def _receiver(self, node: KnownElement) -> Receiver | None:
         organ_id, added = self._leaf.identity(node, "OrganId"), self._leaf.flag(node, "ReceiverType")
         if organ_id is None or added is None:
             self._notes.add("MISSING", node.where, "a receiver without code or type is left out")
             return None
         return Receiver(organ_id=organ_id, added=added)
 
-    def _replacements(self, node: Node | None) -> tuple[ReplacementInfo, ...]:
+    def _replacements(self, node: KnownElement | None) -> tuple[ReplacementInfo, ...]:
         return tuple(filter(None, map(self._replacement, node.many("ReplacementInfo") if node else ())))
 
-    def _replacement(self, node: Node) -> ReplacementInfo | None:
+    def _replacement(self, node: KnownElement) -> ReplacementInfo | None:
         document_id, organs = self._leaf.identity(node, "DocumentId"), node.one("OrganIdList")
         if document_id is None:
             self._notes.add(
@@ -259,7 +260,7 @@ class _Model:
         manifest = self._root.path("edXMLEnvelope", "edXMLBody", "edXMLManifest")
         return tuple(map(self._reference, manifest.many("Reference") if manifest else ()))
 
-    def _reference(self, node: Node) -> Reference:
+    def _reference(self, node: KnownElement) -> Reference:
         leaf = self._leaf
         return Reference(
             content_id=leaf.identity(node, "ContentId") or leaf.text(node, "@href"),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gateway.edxml.dialects import Notes
-    from gateway.edxml.policy import Limits
+    from gateway.edxml.policy import EnvelopeLimits
 
 _BOM = codecs.BOM_UTF8
 _PIECE = 256 * 1024
@@ -38,7 +38,7 @@ _WHOLE = re.compile(
 )
 
 
-class Source:
+class OctetSource:
     """One pass over the octets. `skipped` is what offsets in the octets lack to be offsets in the file; when
     `wrapped`, the file holds escapes and no offset into it is meant."""
 
@@ -147,7 +147,7 @@ _LONGEST_TOKEN = 4 * 1024 * 1024
 _ENTITY_ERRORS = frozenset({expat.errors.codes[expat.errors.XML_ERROR_UNDEFINED_ENTITY]})
 
 
-class Events(Protocol):
+class XmlSink(Protocol):
     """What takes the events; `reader.ModelBuilder` is one."""
 
     def start(self, ns: str, local: str, attrs: Sequence[tuple[str, str, str]]) -> None: ...
@@ -155,10 +155,10 @@ class Events(Protocol):
     def end(self, offset: int) -> None: ...
 
 
-def parse(pieces: Iterable[bytes], events: Events, limits: Limits, notes: Notes) -> None:
+def parse(pieces: Iterable[bytes], events: XmlSink, limits: EnvelopeLimits, notes: Notes) -> None:
     """Feeds everything to `events`. Raises `MalformedXml`: ENV-TOO-LARGE, -ENCODING, -NOT-XML, -LIMIT, -FORBIDDEN."""
-    source = Source(pieces, limits.max_bytes)
-    driver = _Driver(events, limits, notes)
+    source = OctetSource(pieces, limits.max_bytes)
+    driver = _ExpatDriver(events, limits, notes)
     for piece in source:
         driver.feed(piece, source.skipped)
     driver.close()
@@ -168,8 +168,8 @@ def parse(pieces: Iterable[bytes], events: Events, limits: Limits, notes: Notes)
         notes.add("JSON-WRAPPED", detail="the whole file was a JSON string; it was unwrapped once")
 
 
-class _Driver:
-    def __init__(self, events: Events, limits: Limits, notes: Notes) -> None:
+class _ExpatDriver:
+    def __init__(self, events: XmlSink, limits: EnvelopeLimits, notes: Notes) -> None:
         self._events = events
         self._limits = limits
         self._notes = notes

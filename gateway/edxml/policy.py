@@ -1,5 +1,5 @@
 """What a verifier of envelopes is willing to take, as frozen values that are passed in and never global.
-`Limits` bounds what one file may cost; `XmlPolicy` says which keys and forms count. The defaults are our own
+`EnvelopeLimits` bounds what one file may cost; `XmlPolicy` says which keys and forms count. The defaults are our own
 axis; every option that loosens something says what goes wrong when it is used."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class EnvelopeLimits:
     """Bounds on one envelope (F1, F3, G1, G2). Raising one costs memory or time to anyone who sends us a file,
     signed or not, because they are spent before the signature is known."""
 
@@ -57,7 +57,7 @@ class Limits:
 class XmlPolicy:
     """Which signatures count as authentic. Make a looser value for one named foreign sender, never for all."""
 
-    limits: Limits = field(default_factory=Limits)
+    limits: EnvelopeLimits = field(default_factory=EnvelopeLimits)
 
     algorithms: frozenset[str] = frozenset({"rsa-sha256", "ecdsa-sha256"})
     """Names as in `names.ALGORITHM_URIS`. An addition without a length and curve rule in W8 lets a signature pass

@@ -35,7 +35,7 @@ _SPACE = re.compile(r"[ \t\r\n]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class SignatureShape:
     """What a Signature of right structure says. `method` is our name of the algorithm; `info_exclusive` and
     `body_exclusive` tell the canonical form that was signed; `properties` None: it has only the first reference."""
 
@@ -124,7 +124,7 @@ _RECEIPT: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Qualifier:
+class ReadQualifier:
     """`gw:Message`: what the signature says about the packet. `kind` None: a word that is no kind of ours."""
 
     packet_id: PacketId
@@ -142,7 +142,7 @@ class Properties:
     signing_time: datetime
     certificate_digest: bytes
     format_of: str | None = None
-    qualifier: Qualifier | None = None
+    qualifier: ReadQualifier | None = None
     findings: tuple[Finding, ...] = ()
 
 
@@ -192,7 +192,7 @@ def _method(element: etree._Element) -> str:
     return str(element.get("Algorithm"))
 
 
-def _about_objects(element: etree._Element) -> tuple[str | None, Qualifier | None]:
+def _about_objects(element: etree._Element) -> tuple[str | None, ReadQualifier | None]:
     format_of: str | None = None
     children = group(element, _x("SignedDataObjectProperties"))
     if children and children[0].tag == _x("DataObjectFormat"):
@@ -211,7 +211,7 @@ def _about_objects(element: etree._Element) -> tuple[str | None, Qualifier | Non
     return format_of, _commitment(children[0]) if children else None
 
 
-def _commitment(element: etree._Element) -> Qualifier | None:
+def _commitment(element: etree._Element) -> ReadQualifier | None:
     """W6. Without qualifiers there is no `gw:Message`: step 11 says so (section 12.2)."""
     children = group(element, _x("CommitmentTypeIndication"))
     if len(children) not in (2, 3):
@@ -237,7 +237,7 @@ def _commitment(element: etree._Element) -> Qualifier | None:
     return _message(messages[0], receipt=identifier == names.PROOF_OF_RECEIPT) if messages else None
 
 
-def _message(element: etree._Element, *, receipt: bool) -> Qualifier:
+def _message(element: etree._Element, *, receipt: bool) -> ReadQualifier:
     children = group(element, _g("Message"), required=("version",))
     if element.get("version") != "1":
         raise structure_fault(element, f"has version {str(element.get('version'))[:20]!r}; only 1 is known")
@@ -254,7 +254,7 @@ def _message(element: etree._Element, *, receipt: bool) -> Qualifier:
         raise structure_fault(rest[0], "does not stand in a 13")
     # a kind that is not the envelope's, or none at all, is a contradiction of step 11
     said = None if wishes is None else _terms(wishes, kind, receipt=receipt)
-    return Qualifier(packet_id=packet_id, kind=kind, receipt=told, terms=said)
+    return ReadQualifier(packet_id=packet_id, kind=kind, receipt=told, terms=said)
 
 
 def _terms(element: etree._Element, kind: Kind | None, *, receipt: bool) -> Terms:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from gateway.domain.proof import FileSlice
 from gateway.edxml import attachment, dialects, model, names, parse
-from gateway.edxml.dialects import XML_SPACE, Dialect, Holds, Leaves, Node, Notes, Slot
+from gateway.edxml.dialects import XML_SPACE, ChildSlot, Dialect, ElementContent, KnownElement, Leaves, Notes
 from gateway.edxml.envelope import Attachment
 from gateway.edxml.signature import FoundSignature, SignatureWatcher
 from gateway.errors import MalformedXml
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from gateway.domain.proof import Finding
     from gateway.edxml.envelope import Envelope, Reference
-    from gateway.edxml.policy import Limits
+    from gateway.edxml.policy import EnvelopeLimits
 
 
 class Collected:
     """The attachments met so far, and the one whose content is passing, if any."""
 
-    def __init__(self, limits: Limits, notes: Notes, source: str, *, opens: bool = True) -> None:
+    def __init__(self, limits: EnvelopeLimits, notes: Notes, source: str, *, opens: bool = True) -> None:
         self.attachments: list[Attachment] = []
         self._files: list[FileSlice] = []
         self._limits = limits
@@ -43,7 +43,7 @@ class Collected:
         self._inflated = 0
         self._length = self._breaks = 0
 
-    def open(self, node: Node, type_name: str) -> None:
+    def open(self, node: KnownElement, type_name: str) -> None:
         """A content element begins. Its name may not have come yet: the .NET flavour writes it afterwards."""
         name, _ = dialects.ATTACHMENT_NAMES[type_name]
         if self._opens:
@@ -68,7 +68,7 @@ class Collected:
         if self._begin is None:
             self._begin = offset
 
-    def close(self, node: Node, type_name: str) -> None:
+    def close(self, node: KnownElement, type_name: str) -> None:
         """An attachment ends: everything that is said about it is known now."""
         name, content_type = dialects.ATTACHMENT_NAMES[type_name]
         one = Attachment(
@@ -136,8 +136,8 @@ class Collected:
 MOST_ELEMENTS = 200_000
 """Outside signatures. The largest envelope within the other limits (1,000 attachments, 1,000 receivers) has 20,000."""
 
-_LEAVES = (Holds.TEXT, Holds.FILE)
-_NO_CHILDREN: Mapping[str, Slot] = {}
+_LEAVES = (ElementContent.TEXT, ElementContent.FILE)
+_NO_CHILDREN: Mapping[str, ChildSlot] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +151,9 @@ class Read:
     signature: FoundSignature | None = None
 
 
-def read(pieces: Iterable[bytes], limits: Limits, *, strict: bool = False, source: str = "envelope") -> Read:
+def read(
+    pieces: Iterable[bytes], limits: EnvelopeLimits, *, strict: bool = False, source: str = "envelope"
+) -> Read:
     """Reads a whole file or its canonical octets. `source` names what the slices' offsets count in.
 
     Raises `MalformedXml` with the codes of verification.md 9. Nothing read here is proved."""
@@ -165,9 +167,9 @@ def read(pieces: Iterable[bytes], limits: Limits, *, strict: bool = False, sourc
 class _Frame:
     """One open element of the light tree. `known` are the children it may have, `size` is its text in bytes."""
 
-    node: Node
-    slot: Slot
-    known: Mapping[str, Slot]
+    node: KnownElement
+    slot: ChildSlot
+    known: Mapping[str, ChildSlot]
     size: int = 0
     spoke: bool = False
 
@@ -177,7 +179,7 @@ class ModelBuilder:
 
     def __init__(
         self,
-        limits: Limits,
+        limits: EnvelopeLimits,
         *,
         strict: bool = False,
         source: str = "envelope",
@@ -190,7 +192,7 @@ class ModelBuilder:
         self._notes = notes or Notes()
         self._collected = Collected(limits, self._notes, source, opens=opens)
         self._dialect: Dialect | None = None
-        self._root: Node | None = None
+        self._root: KnownElement | None = None
         self._frames: list[_Frame] = []
         self._skipped = 0
         self._watcher: SignatureWatcher | None = None
@@ -223,7 +225,7 @@ class ModelBuilder:
             self._check_signature_size(self._watcher)
         elif self._skipped or not self._frames:
             self._count_text(text)
-        elif self._frames[-1].slot.holds is Holds.FILE:
+        elif self._frames[-1].slot.holds is ElementContent.FILE:
             self._collected.feed(text.encode(), offset)
         else:
             self._data_of(self._frames[-1], text)
@@ -240,7 +242,7 @@ class ModelBuilder:
             self._skipped -= 1
         else:
             frame = self._frames.pop()
-            if frame.slot.holds is Holds.FILE:
+            if frame.slot.holds is ElementContent.FILE:
                 self._collected.close_content(offset)
             elif frame.slot.type in dialects.ATTACHMENT_NAMES:
                 self._collected.close(frame.node, frame.slot.type)
@@ -287,9 +289,9 @@ class ModelBuilder:
         if self._strict and dialect is not dialects.DIALECT_A:
             raise MalformedXml("ENV-DIALECT", f"dialect {dialect.name} is not used on this axis", step=4)
         self._dialect = dialect
-        self._root = Node(local, "")
+        self._root = KnownElement(local, "")
         self._note_attributes(local, local, attrs)
-        slot = Slot(Holds.ELEMENTS, dialect.root_type)
+        slot = ChildSlot(ElementContent.ELEMENTS, dialect.root_type)
         self._frames.append(_Frame(self._root, slot, dialect.types[slot.type]))
 
     def _signature_may_stand_here(self, ns: str, local: str) -> bool:
@@ -322,12 +324,12 @@ class ModelBuilder:
         dialect: Dialect,
         frame: _Frame,
         name: str,
-        slot: Slot,
+        slot: ChildSlot,
         ns: str,
         local: str,
         attrs: Sequence[tuple[str, str, str]],
     ) -> None:
-        if slot.holds is Holds.SIGNATURE:
+        if slot.holds is ElementContent.SIGNATURE:
             self._open_signature(frame.node, ns, name, local)
             return
         node = self._placed(frame.node, name, slot)
@@ -339,11 +341,11 @@ class ModelBuilder:
         if attrs:
             self._note_attributes(name, node.where, attrs)
             self._keep_href(node, attrs)
-        if slot.holds is Holds.FILE:
+        if slot.holds is ElementContent.FILE:
             self._collected.open(frame.node, frame.slot.type)
         self._frames.append(_Frame(node, slot, dialect.types.get(slot.type, _NO_CHILDREN)))
 
-    def _placed(self, above: Node, name: str, slot: Slot) -> Node | None:
+    def _placed(self, above: KnownElement, name: str, slot: ChildSlot) -> KnownElement | None:
         """The new node at its place, or None where it stands for the second time and may not."""
         before = above.children.setdefault(name, [])
         step = f"{name}[{len(before) + 1}]" if slot.many else name
@@ -353,11 +355,11 @@ class ModelBuilder:
         elif before:
             self._object("DOUBLED", where, "stands more than once; the first is read")
             return None
-        node = Node(name, where)
+        node = KnownElement(name, where)
         before.append(node)
         return node
 
-    def _open_signature(self, above: Node, ns: str, name: str, local: str) -> None:
+    def _open_signature(self, above: KnownElement, ns: str, name: str, local: str) -> None:
         where = f"{above.where}/{name}" if above.where else name
         if self._watcher is not None:  # how many there may be is step 5, and SIG-MANY
             self._notes.add("DOUBLED", where, "stands more than once; the first is read")
@@ -393,13 +395,13 @@ class ModelBuilder:
             if mark not in dialects.KNOWN_ATTRIBUTES:
                 self._notes.add("ATTRIBUTE", where, f"{local[:80]!r} is not known here and not read")
 
-    def _keep_href(self, node: Node, attrs: Sequence[tuple[str, str, str]]) -> None:
+    def _keep_href(self, node: KnownElement, attrs: Sequence[tuple[str, str, str]]) -> None:
         for ns, local, value in attrs:
             if node.name == "Reference" and (ns, local) == (dialects.XLINK, "href"):
-                node.children["@href"] = [Node("@href", f"{node.where}/@href", value)]
+                node.children["@href"] = [KnownElement("@href", f"{node.where}/@href", value)]
 
     def _data_of(self, frame: _Frame, text: str) -> None:
-        if frame.slot.holds is Holds.ELEMENTS:
+        if frame.slot.holds is ElementContent.ELEMENTS:
             if not text.strip(XML_SPACE):
                 return
             if not frame.spoke:
@@ -409,7 +411,7 @@ class ModelBuilder:
             return
         frame.size = self._hold(frame.node, text, frame.size)
 
-    def _hold(self, node: Node, text: str, size: int) -> int:
+    def _hold(self, node: KnownElement, text: str, size: int) -> int:
         """Puts text to a node that has `size` bytes; gives how many it has now."""
         size += self._count_text(text)
         if size > self._limits.text_bytes:

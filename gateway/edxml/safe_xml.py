@@ -14,7 +14,7 @@ from lxml import etree
 from gateway.errors import MalformedXml
 
 if TYPE_CHECKING:
-    from gateway.edxml.policy import Limits
+    from gateway.edxml.policy import EnvelopeLimits
 
 _PIECE = 256 * 1024
 # A whole start tag as it is written; a `>` may stand inside a value.
@@ -47,7 +47,7 @@ def parser() -> etree.XMLParser:
     )
 
 
-def parse(data: bytes, limits: Limits) -> etree._Element:
+def parse(data: bytes, limits: EnvelopeLimits) -> etree._Element:
     """The root of a whole file that both parsers accept; offsets in errors count from the file's first byte."""
     if len(data) > limits.general_max_bytes:
         raise MalformedXml(
@@ -78,7 +78,7 @@ def _check_encoding(data: bytes) -> None:
 class _Scan:
     """One expat pass that builds nothing; it refuses at the first forbidden construct or limit passed."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: EnvelopeLimits) -> None:
         self._limits = limits
         self._path: list[str] = []
         self._text: list[int] = []

@@ -14,7 +14,7 @@ from gateway.edxml.names import CONTENT, DECLARATION, HEADER, QCVN, ROOT, Elemen
 from gateway.edxml.reader import ModelBuilder
 
 if TYPE_CHECKING:
-    from gateway.edxml.policy import Limits
+    from gateway.edxml.policy import EnvelopeLimits
     from gateway.edxml.signature import SignatureParts
 
 _MAX_PENDING: Final = 1 << 20
@@ -26,11 +26,11 @@ class NotMine(Exception):
     """The general path decides."""
 
 
-class Scan:
+class EnvelopeScan:
     """One pass over one file. `_buffer` holds the raw bytes that events have not confirmed yet, from absolute offset
     `_base` on; `_cursor` is the absolute offset up to which raw bytes and canonical form are equal (F5)."""
 
-    def __init__(self, limits: Limits, *, opens: bool = True) -> None:
+    def __init__(self, limits: EnvelopeLimits, *, opens: bool = True) -> None:
         """`opens`: files are decoded while they pass."""
         self.builder = ModelBuilder(limits, strict=True, opens=opens)
         self.a = self.b = 0

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import xmlschema
 
     from gateway.edxml.names import Element
-    from gateway.edxml.policy import Limits
+    from gateway.edxml.policy import EnvelopeLimits
 
 RULES = (
     "missing",
@@ -46,11 +46,11 @@ RULES = (
     "receiver",
     "form",
 )
-"""Every value of `Problem.rule`."""
+"""Every value of `SchemaProblem.rule`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class SchemaProblem:
     """One thing that is not as the form wants it. `line` counts lines of the skeleton, which up to the attachments
     are those of the file; None when it is written on one line. `label_key` is what a clerk's page looks up."""
 
@@ -64,13 +64,13 @@ class Problem:
         return f"schema.{self.rule}"
 
 
-def problem_at(element: etree._Element, rule: str, sentence: str) -> Problem:
+def problem_at(element: etree._Element, rule: str, sentence: str) -> SchemaProblem:
     """A problem of one element."""
     line = cast("int | None", element.sourceline)  # the stubs give it no type
-    return Problem(path=_path(element), line=line, rule=rule, sentence=sentence)
+    return SchemaProblem(path=_path(element), line=line, rule=rule, sentence=sentence)
 
 
-def problem_of_error(error: Any) -> Problem:  # xmlschema ships no types
+def problem_of_error(error: Any) -> SchemaProblem:  # xmlschema ships no types
     """One error of `iter_errors`, in words."""
     from xmlschema import XMLSchemaChildrenValidationError
     from xmlschema.validators import (
@@ -100,7 +100,7 @@ def problem_of_error(error: Any) -> Problem:  # xmlschema ships no types
     return problem_at(element, "value", f"the value of {local} is not of the form that is wanted there")
 
 
-def _problem_of_children(element: etree._Element, error: Any) -> Problem:
+def _problem_of_children(element: etree._Element, error: Any) -> SchemaProblem:
     parent = etree.QName(element).localname
     wanted = _names_of(error.expected or ())
     child: etree._Element | None = error.invalid_child
@@ -141,12 +141,12 @@ def holds(root: etree._Element) -> bool:
     return _fast(_schema_of(root)).validate(root) and not _beyond(root)
 
 
-def check(skeleton: bytes) -> list[Problem] | None:
+def check(skeleton: bytes) -> list[SchemaProblem] | None:
     """None when all is well. libxml2 gives the verdict; the words are `explain`'s, as time no longer matters then."""
     return None if holds(_root(skeleton)) else explain(skeleton)
 
 
-def explain(skeleton: bytes) -> list[Problem]:
+def explain(skeleton: bytes) -> list[SchemaProblem]:
     """All problems, at most a hundred, each in words; empty when `check` finds none."""
     root = _root(skeleton)
     name = _schema_of(root)
@@ -155,7 +155,7 @@ def explain(skeleton: bytes) -> list[Problem]:
     found = list(dict.fromkeys([*found, *_beyond(root)]))
     if not found and not _fast(name).validate(root):
         sentence = "the two schema validators do not agree; the stricter one refuses this envelope"
-        return [Problem(path="/edXML", line=None, rule="form", sentence=sentence)]
+        return [SchemaProblem(path="/edXML", line=None, rule="form", sentence=sentence)]
     if b"\n" not in skeleton:  # all on one line, as we write it ourselves: the number would say nothing
         found = [replace(problem, line=None) for problem in found]
     return found
@@ -218,7 +218,7 @@ def _text(element: etree._Element | None, *path: str) -> str:
     return "" if found is None else (found.text or "").strip(XML_SPACE)
 
 
-def _beyond(root: etree._Element) -> list[Problem]:
+def _beyond(root: etree._Element) -> list[SchemaProblem]:
     header = _find(root, *_HEADER)
     found = [*_dates(root), *_receivers(header)]
     business = _find(header, "TraceHeaderList", "Bussiness")
@@ -227,7 +227,7 @@ def _beyond(root: etree._Element) -> list[Problem]:
     return found
 
 
-def _dates(root: etree._Element) -> Iterator[Problem]:
+def _dates(root: etree._Element) -> Iterator[SchemaProblem]:
     """The form is the schema's; here, whether there is such a day."""
     for local in ("PromulgationDate", "DueDate", "Timestamp"):
         for element in root.iter(f"{{{names.QCVN}}}{local}"):
@@ -235,7 +235,7 @@ def _dates(root: etree._Element) -> Iterator[Problem]:
                 yield problem_at(element, "date", f"{local} names a day or time that does not exist")
 
 
-def _receivers(header: etree._Element | None) -> Iterator[Problem]:
+def _receivers(header: etree._Element | None) -> Iterator[SchemaProblem]:
     seen: set[str] = set()
     for receiver in _all(header, "MessageHeader", "To"):
         code = _text(receiver, "OrganId").upper()
@@ -244,7 +244,7 @@ def _receivers(header: etree._Element | None) -> Iterator[Problem]:
         seen.add(code)
 
 
-def _operation(business: etree._Element) -> Iterator[Problem]:
+def _operation(business: etree._Element) -> Iterator[SchemaProblem]:
     """What each operation must carry (edxml.md 2.4), and what belongs to another one."""
     number = _text(business, "BussinessDocType")
     needed = {
@@ -271,7 +271,7 @@ _MAY_BE_EMPTY = frozenset({"ContentTransferEncoded", "Signature", "edXMLManifest
 _FILE_PATH = ("edXML", "AttachmentEncoded", "Attachment", "ContentTransferEncoded")
 
 
-def skeleton(pieces: Iterable[bytes], limits: Limits, *, liberal: bool = False) -> bytes:
+def skeleton(pieces: Iterable[bytes], limits: EnvelopeLimits, *, liberal: bool = False) -> bytes:
     """The skeleton of a whole file. `liberal` is for envelopes that we did not write: order has no meaning there and
     an empty element is an absent one (edxml.md 2.2, 11), so siblings come in the writer's order and blanks go."""
     builder = _Builder(limits)
@@ -300,7 +300,7 @@ class _Kept:
 class _Builder:
     """Takes the events of `parse`."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: EnvelopeLimits) -> None:
         self.root: _Kept | None = None
         self._limits = limits
         self._open: list[_Kept] = []

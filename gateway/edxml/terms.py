@@ -14,7 +14,7 @@ from gateway.domain.document import DeliveryMode, Kind, RecipientRole
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Terms
 from gateway.edxml.names import escape, escape_attribute, instant, parse_instant, word_fault
-from gateway.edxml.policy import Limits
+from gateway.edxml.policy import EnvelopeLimits
 
 if TYPE_CHECKING:
     from gateway.edxml.envelope import Envelope
@@ -133,7 +133,7 @@ def _wrong_values(terms: Terms) -> Iterator[str]:
         yield f"says the delivery mode {terms.delivery_mode}, which does not travel"
     if terms.due_at is not None and (reason := _time_fault(terms.due_at)):
         yield f"says an hour that {reason}"
-    most = Limits().recipients
+    most = EnvelopeLimits().recipients
     codes = [code for code, _ in terms.roles]
     if len(codes) > most or len(set(codes)) < len(codes):
         yield f"names a recipient twice, or more than {most}"

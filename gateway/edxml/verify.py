@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from gateway.domain.proof import Receipt
     from gateway.edxml.policy import XmlPolicy
-    from gateway.edxml.properties import Qualifier
+    from gateway.edxml.properties import ReadQualifier
 
 STEPS: Final[Mapping[int, str]] = {
     1: "size",
@@ -45,48 +45,48 @@ STEPS: Final[Mapping[int, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
+class ResultCode:
     """Where a code is decided, and what becomes of the packet: REJ-FMT, REJ-SEC, HOLD, DEDUP or SHOWN."""
 
     step: int
     outcome: str
 
 
-CODES: Final[Mapping[str, Code]] = {
-    "ENV-TOO-LARGE": Code(1, "REJ-FMT"),
-    "ENV-ENCODING": Code(2, "REJ-FMT"),
-    "ENV-NOT-XML": Code(3, "REJ-FMT"),
-    "ENV-LIMIT": Code(3, "REJ-FMT"),
-    "ENV-FORBIDDEN": Code(3, "REJ-SEC"),
-    "ENV-DIALECT": Code(4, "REJ-FMT"),
-    "SIG-ABSENT": Code(5, "REJ-SEC"),
-    "SIG-PLACEHOLDER": Code(5, "REJ-SEC"),
-    "SIG-MANY": Code(5, "REJ-SEC"),
-    "SIG-PLACE": Code(5, "REJ-SEC"),
-    "SIG-ID": Code(5, "REJ-SEC"),
-    "SIG-STRUCTURE": Code(5, "REJ-SEC"),
-    "SIG-ALGORITHM": Code(5, "REJ-SEC"),
-    "SIG-SENDER": Code(6, "REJ-SEC"),
-    "SIG-NO-BINDING": Code(6, "REJ-SEC"),
-    "SIG-PIN": Code(6, "REJ-SEC"),
-    "SIG-WEAK": Code(6, "REJ-SEC"),
-    "SIG-DIGEST": Code(7, "REJ-SEC"),
-    "SIG-PROPERTIES": Code(7, "REJ-SEC"),
-    "SIG-VALUE": Code(8, "REJ-SEC"),
-    "CERT-TIME": Code(9, "REJ-SEC"),
-    "CERT-CHAIN": Code(9, "REJ-SEC"),
-    "CERT-USAGE": Code(9, "REJ-SEC"),
-    "SIG-TIME": Code(9, "HOLD"),
-    "CERT-REVOKED": Code(10, "REJ-SEC"),
-    "CERT-REVOCATION-UNKNOWN": Code(10, "HOLD"),
-    "AXIS-NODE": Code(11, "REJ-SEC"),
-    "MSG-ID": Code(11, "REJ-SEC"),
-    "MSG-NOT-OURS": Code(11, "REJ-SEC"),
-    "MSG-NOT-PARTY": Code(11, "REJ-SEC"),
-    "RCPT-DIGEST": Code(11, "REJ-SEC"),
-    "MSG-REPEAT": Code(12, "DEDUP"),
-    "MSG-CONFLICT": Code(12, "REJ-SEC"),
-    "MSG-STALE": Code(12, "SHOWN"),
+CODES: Final[Mapping[str, ResultCode]] = {
+    "ENV-TOO-LARGE": ResultCode(1, "REJ-FMT"),
+    "ENV-ENCODING": ResultCode(2, "REJ-FMT"),
+    "ENV-NOT-XML": ResultCode(3, "REJ-FMT"),
+    "ENV-LIMIT": ResultCode(3, "REJ-FMT"),
+    "ENV-FORBIDDEN": ResultCode(3, "REJ-SEC"),
+    "ENV-DIALECT": ResultCode(4, "REJ-FMT"),
+    "SIG-ABSENT": ResultCode(5, "REJ-SEC"),
+    "SIG-PLACEHOLDER": ResultCode(5, "REJ-SEC"),
+    "SIG-MANY": ResultCode(5, "REJ-SEC"),
+    "SIG-PLACE": ResultCode(5, "REJ-SEC"),
+    "SIG-ID": ResultCode(5, "REJ-SEC"),
+    "SIG-STRUCTURE": ResultCode(5, "REJ-SEC"),
+    "SIG-ALGORITHM": ResultCode(5, "REJ-SEC"),
+    "SIG-SENDER": ResultCode(6, "REJ-SEC"),
+    "SIG-NO-BINDING": ResultCode(6, "REJ-SEC"),
+    "SIG-PIN": ResultCode(6, "REJ-SEC"),
+    "SIG-WEAK": ResultCode(6, "REJ-SEC"),
+    "SIG-DIGEST": ResultCode(7, "REJ-SEC"),
+    "SIG-PROPERTIES": ResultCode(7, "REJ-SEC"),
+    "SIG-VALUE": ResultCode(8, "REJ-SEC"),
+    "CERT-TIME": ResultCode(9, "REJ-SEC"),
+    "CERT-CHAIN": ResultCode(9, "REJ-SEC"),
+    "CERT-USAGE": ResultCode(9, "REJ-SEC"),
+    "SIG-TIME": ResultCode(9, "HOLD"),
+    "CERT-REVOKED": ResultCode(10, "REJ-SEC"),
+    "CERT-REVOCATION-UNKNOWN": ResultCode(10, "HOLD"),
+    "AXIS-NODE": ResultCode(11, "REJ-SEC"),
+    "MSG-ID": ResultCode(11, "REJ-SEC"),
+    "MSG-NOT-OURS": ResultCode(11, "REJ-SEC"),
+    "MSG-NOT-PARTY": ResultCode(11, "REJ-SEC"),
+    "RCPT-DIGEST": ResultCode(11, "REJ-SEC"),
+    "MSG-REPEAT": ResultCode(12, "DEDUP"),
+    "MSG-CONFLICT": ResultCode(12, "REJ-SEC"),
+    "MSG-STALE": ResultCode(12, "SHOWN"),
 }
 
 
@@ -110,7 +110,7 @@ _CLOCK_ERROR: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class EnvelopeSource:
     """A file that can be read from its start more than once; every `open` must give the same bytes."""
 
     open: Callable[[], Iterable[bytes]]
@@ -140,7 +140,7 @@ class Verified:
 
 
 def envelope(
-    given: Source,
+    given: EnvelopeSource,
     *,
     policy: XmlPolicy,
     bindings: Callable[[str], Sequence[Binding]],
@@ -154,7 +154,7 @@ def envelope(
 
 
 def examine(
-    given: Source,
+    given: EnvelopeSource,
     *,
     policy: XmlPolicy,
     bindings: Callable[[str], Sequence[Binding]],
@@ -168,7 +168,7 @@ def examine(
 
 
 def examine_fast(
-    given: Source,
+    given: EnvelopeSource,
     *,
     policy: XmlPolicy,
     bindings: Callable[[str], Sequence[Binding]],
@@ -183,7 +183,7 @@ def examine_fast(
 
 
 def examine_general(
-    given: Source,
+    given: EnvelopeSource,
     *,
     policy: XmlPolicy,
     bindings: Callable[[str], Sequence[Binding]],
@@ -218,7 +218,7 @@ def _check_size(size: int, policy: XmlPolicy) -> None:
 
 
 def _fast(
-    given: Source,
+    given: EnvelopeSource,
     policy: XmlPolicy,
     candidates: Callable[[str], Sequence[Binding]],
     told: TransportFacts,
@@ -265,7 +265,7 @@ def _fast(
 
 
 def _general(
-    given: Source,
+    given: EnvelopeSource,
     policy: XmlPolicy,
     candidates: Callable[[str], Sequence[Binding]],
     at: datetime,
@@ -326,7 +326,7 @@ def _odd_receipt(receipt: Receipt | None, signed_at: datetime | None) -> tuple[F
     return (Finding(code="RECEIVED-LATE", where="gw:Received", detail=detail),)
 
 
-def _whole(given: Source, policy: XmlPolicy) -> bytes:
+def _whole(given: EnvelopeSource, policy: XmlPolicy) -> bytes:
     """G1: the file in memory, once it is known to fit. The size is counted, not believed."""
     most = policy.limits.general_max_bytes
     detail = f"the file is not in native form, or its key does not fit; such a file may have {most} bytes"
@@ -341,7 +341,7 @@ def _whole(given: Source, policy: XmlPolicy) -> bytes:
 
 
 def _contradiction(
-    model: Envelope, qualifier: Qualifier | None, policy: XmlPolicy, told: TransportFacts
+    model: Envelope, qualifier: ReadQualifier | None, policy: XmlPolicy, told: TransportFacts
 ) -> Contradiction | None:
     """Step 11, as far as the file goes: the signed words against the model and against the transport (F12, A2)."""
     if qualifier is None:

@@ -88,7 +88,7 @@ class _Book:
             raise _refused("it has no sheet")
         return path, book.is_1904
 
-    def _parse(self, name: str, reader: _Reader) -> None:
+    def _parse(self, name: str, reader: _PartListener) -> None:
         """Piece by piece, counting what comes out and not what the archive says of it."""
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
@@ -111,7 +111,7 @@ def _no_doctype(*_: object) -> None:
     raise _refused("its XML has a document type")
 
 
-class _Reader:
+class _PartListener:
     """What a part tells, element by element."""
 
     def start(self, tag: str, given: Mapping[str, str]) -> None: ...
@@ -121,7 +121,7 @@ class _Reader:
     def text(self, text: str) -> None: ...
 
 
-class _Workbook(_Reader):
+class _Workbook(_PartListener):
     def __init__(self) -> None:
         self.first, self.is_1904 = "", False
 
@@ -134,7 +134,7 @@ class _Workbook(_Reader):
             self.is_1904 = given.get("date1904") in ("1", "true")
 
 
-class _Relations(_Reader):
+class _Relations(_PartListener):
     def __init__(self) -> None:
         self.found: dict[str, str] = {}
 
@@ -143,7 +143,7 @@ class _Relations(_Reader):
             self.found[given.get("Id", "")] = given.get("Target", "")
 
 
-class _Strings(_Reader):
+class _Strings(_PartListener):
     """Texts that cells name by number; how a syllable is read aloud (rPh) is not part of it."""
 
     def __init__(self) -> None:
@@ -173,7 +173,7 @@ class _Strings(_Reader):
             self._parts.append(text)
 
 
-class _Styles(_Reader):
+class _Styles(_PartListener):
     """Which formats of cells show a number as a date."""
 
     def __init__(self) -> None:
@@ -210,7 +210,7 @@ class _Cell:
     length: int = 0
 
 
-class _Cells(_Reader):
+class _Cells(_PartListener):
     def __init__(self, strings: list[str], dates: list[bool], shift: int) -> None:
         self.rows: list[tuple[str, ...]] = []
         self.formulas = 0

@@ -22,7 +22,7 @@ from gateway.errors import BreaksRule, Refused
 from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import InboxItem, OutboxItem, Work
+from gateway.ports import InboxPacket, OutboxItem, Work
 from gateway.words import labels
 
 # The writer's maximum for Description (edxml.md 2.4).
@@ -32,7 +32,7 @@ _LONGEST_ID = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class AnsweredPacket:
     """The packet that a status answers (`body_digest` … `received_at`), and the document it is about."""
 
     subject_id: str
@@ -49,12 +49,12 @@ class Answered:
     verdict: str
 
 
-def of_packet(item: InboxItem, proved: Proved, document_id: str | None = None) -> Answered:
+def of_packet(item: InboxPacket, proved: Proved, document_id: str | None = None) -> AnsweredPacket:
     """For answers given while a packet comes in."""
     model, signed = proved.envelope.model, proved.envelope.signed
     about = model.response_for[0] if model.kind is Kind.STATUS and model.response_for else None
     code = f"{model.code.number}/{model.code.notation}" if model.code else about.code if about else None
-    return Answered(
+    return AnsweredPacket(
         subject_id=item.id,
         to_code=proved.envelope.sender,
         document_id=DocumentId(
@@ -72,9 +72,9 @@ def of_packet(item: InboxItem, proved: Proved, document_id: str | None = None) -
     )
 
 
-def of_document(document: IncomingDocument) -> Answered:
+def of_document(document: IncomingDocument) -> AnsweredPacket:
     """For answers that a clerk or document system gives later."""
-    return Answered(
+    return AnsweredPacket(
         subject_id=document.inbox_id,
         to_code=document.sender_code,
         document_id=document.document_id,
@@ -94,7 +94,7 @@ async def put(
     desk: InDesk,
     work: Work,
     agency: HostedAgency,
-    answered: Answered,
+    answered: AnsweredPacket,
     code: str,
     *,
     description: str | None = None,
@@ -166,7 +166,7 @@ def _referring(description: str | None, packet_id: PacketId | None) -> str | Non
 REPEAT_PAUSE = timedelta(minutes=1)
 
 
-async def answer_again(desk: InDesk, work: Work, first: InboxItem) -> None:
+async def answer_again(desk: InDesk, work: Work, first: InboxPacket) -> None:
     """Puts every answer that the packet was given into the outbox again, in the caller's transaction."""
     now = desk.clock.now()
     rows = await work.outbox.of_subject(first.id)

@@ -32,7 +32,7 @@ from gateway.domain.status import (
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound, Refused
 from gateway.incoming import acknowledge, check, register, related, settle
-from gateway.incoming.acknowledge import Answered
+from gateway.incoming.acknowledge import AnsweredPacket
 from gateway.incoming.desk import InDesk
 from gateway.policy.texts import broken_fields
 from gateway.policy.verdict import ReasonCode, Verdict, reason
@@ -291,7 +291,7 @@ async def _answer(
 
 async def _asked_by(
     work: Work, document: IncomingDocument, request: RequestStanding
-) -> tuple[Answered, IncomingDocument | None]:
+) -> tuple[AnsweredPacket, IncomingDocument | None]:
     """The packet that asked: its receipt is what the answer carries."""
     about = acknowledge.of_document(document)
     identity = await work.identities.by_packet(document.sender_code, request.request_id)

@@ -19,18 +19,18 @@ from gateway.edxml import terms
 from gateway.errors import BadSignature, BreaksRule, Conflict, OtherContent
 from gateway.incoming import acknowledge, check, judge_again, related, seal, settle, translate
 from gateway.incoming import desk as desks
-from gateway.incoming.check import Checked
+from gateway.incoming.check import CheckedPacket
 from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.policy.door import clean_name
-from gateway.policy.incoming import Decision, Ending, answers
-from gateway.ports import Identity, InboxItem, LeasedInbox, Work
+from gateway.policy.incoming import Admission, PacketEnding, answers
+from gateway.ports import Identity, InboxPacket, LeasedInbox, Work
 
 _NEW = (Kind.DOCUMENT, Kind.REPLACEMENT)
 _NOT_TAKEN_IN = (InState.NEW, InState.HELD)
 
 
-async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: Checked) -> None:
+async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: CheckedPacket) -> None:
     """Admits the packet, or settles it as what it is: a repeat, waiting, returned. Conflict and OtherContent are the
     caller's to settle."""
     item = leased.item
@@ -46,7 +46,7 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: Checke
 
 
 async def ready(
-    desk: InDesk, leased: LeasedInbox, proved: Proved, checked: Checked
+    desk: InDesk, leased: LeasedInbox, proved: Proved, checked: CheckedPacket
 ) -> Callable[[Work], Awaitable[Identity | None]]:
     """What is asked before a unit of work, and the part that runs in it. That gives the first of a repeat, which is left
     as it is."""
@@ -73,15 +73,15 @@ async def _by_kind(
     agency: HostedAgency,
     leased: LeasedInbox,
     proved: Proved,
-    checked: Checked,
+    checked: CheckedPacket,
     before: related.SentUnderFormer,
 ) -> None:
     await _alarm(desk, work, leased.item, proved, checked)
-    if checked.ruling.decision is Decision.SEALED:
-        await claim(work, leased.item, proved, None, desk.clock.now())
+    if checked.ruling.decision is Admission.SEALED:
+        await claim_identity(work, leased.item, proved, None, desk.clock.now())
         known = settle.known(leased.item, proved, state=seal.SEALED)
         await seal.declared(desk, work, leased, known, checked.ruling.detail or "declared on arrival")
-    elif checked.ruling.decision is Decision.UNACTIONABLE:
+    elif checked.ruling.decision is Admission.UNACTIONABLE:
         await _return(desk, work, agency, leased, proved, checked)
     elif proved.envelope.model.kind in _NEW:
         await _document(desk, work, agency, leased, proved, checked, before)
@@ -110,11 +110,16 @@ async def same_id_other_body(work: Work, proved: Proved) -> None:
 
 
 async def _return(
-    desk: InDesk, work: Work, agency: HostedAgency, leased: LeasedInbox, proved: Proved, checked: Checked
+    desk: InDesk,
+    work: Work,
+    agency: HostedAgency,
+    leased: LeasedInbox,
+    proved: Proved,
+    checked: CheckedPacket,
 ) -> None:
     """Nobody could act on it: 02 to the proved sender, and the row says why (interfaces.md 1.5)."""
     item, code = leased.item, checked.ruling.code or "DAMAGED"
-    await claim(work, item, proved, None, desk.clock.now())
+    await claim_identity(work, item, proved, None, desk.clock.now())
     await acknowledge.put(
         desk,
         work,
@@ -134,7 +139,7 @@ async def _return(
     await work.events.append(EventKind.INBOX_RETURNED, item.id, desk.clock.now(), {"reason": code})
 
 
-async def _alarm(desk: InDesk, work: Work, item: InboxItem, proved: Proved, checked: Checked) -> None:
+async def _alarm(desk: InDesk, work: Work, item: InboxPacket, proved: Proved, checked: CheckedPacket) -> None:
     """An event for each file that carries malware, whatever becomes of the packet."""
     told = [
         {
@@ -156,13 +161,13 @@ async def _document(
     agency: HostedAgency,
     leased: LeasedInbox,
     proved: Proved,
-    checked: Checked,
+    checked: CheckedPacket,
     before: related.SentUnderFormer,
 ) -> None:
     item, model = leased.item, proved.envelope.model
     attempt = await _attempt(work, proved, model.document_id or "", released=item.released)
     old = checked.old
-    held = checked.ruling.decision is not Decision.ALLOWED or (old is not None and not old.is_settled)
+    held = checked.ruling.decision is not Admission.ALLOWED or (old is not None and not old.is_settled)
     document = translate.document(
         desk.clock.new_id("inb_"),
         item,
@@ -192,7 +197,7 @@ async def _document(
         await work.inbox.reopen(waiting.id)
 
 
-def _codes(agency: HostedAgency, checked: Checked) -> tuple[str, ...]:
+def _codes(agency: HostedAgency, checked: CheckedPacket) -> tuple[str, ...]:
     return (*desks.ours(agency), *((checked.old.code,) if checked.old else ()))
 
 
@@ -211,12 +216,17 @@ async def _attempt(work: Work, proved: Proved, document_id: str, *, released: bo
 
 
 async def _request(
-    desk: InDesk, work: Work, agency: HostedAgency, leased: LeasedInbox, proved: Proved, checked: Checked
+    desk: InDesk,
+    work: Work,
+    agency: HostedAgency,
+    leased: LeasedInbox,
+    proved: Proved,
+    checked: CheckedPacket,
 ) -> None:
     """An update or recall: it changes nothing before it is answered. Without its document it waits. One that breaks a
     rule is held: a recall may be agreed to by itself, and an update's files go into a document that is taken in."""
     item, model = leased.item, proved.envelope.model
-    if checked.ruling.decision is not Decision.ALLOWED and not item.released:
+    if checked.ruling.decision is not Admission.ALLOWED and not item.released:
         raise BreaksRule(
             f"the {model.kind} of {proved.envelope.sender} breaks a rule: {checked.ruling.verdict}"
         )
@@ -254,7 +264,7 @@ async def _request(
     await _add(desk, work, agency, leased, proved, request, held=False)
     sent = answers(
         model.kind,
-        Ending.ADMITTED,
+        PacketEnding.ADMITTED,
         desk.profile,
         authenticated=True,
         taken_in=target.state not in _NOT_TAKEN_IN,
@@ -285,7 +295,7 @@ async def _wait(
         item, proved, state="waiting", code="WAITING", needs=(proved.envelope.sender, target_id)
     )
     await work.inbox.settle(waiting, leased.lease)
-    await _arrived(desk, work, agency, item, proved, Ending.WAITING)
+    await _arrived(desk, work, agency, item, proved, PacketEnding.WAITING)
     await work.events.append(EventKind.INBOX_WAITING, item.id, now, {"needs": target_id})
 
 
@@ -347,7 +357,7 @@ async def _add(
     newer: IncomingDocument | None = None,
 ) -> None:
     item, now = leased.item, desk.clock.now()
-    await claim(work, item, proved, document.id, now)
+    await claim_identity(work, item, proved, document.id, now)
     await work.incoming.add(document)
     await work.facts.add(document.id, Fact(track=Track.BUSINESS, code="01", at=now))
     if held:
@@ -356,7 +366,7 @@ async def _add(
         await work.handovers.offer(document.id)
     if newer is not None:
         await work.facts.add(document.id, related.replaced_fact(newer, now))
-    ending = Ending.HELD if held else Ending.ADMITTED
+    ending = PacketEnding.HELD if held else PacketEnding.ADMITTED
     await _arrived(desk, work, agency, item, proved, ending, notice)
     done = settle.known(item, proved, state="done", code=code, incoming_id=document.id)
     await work.inbox.settle(done, leased.lease)
@@ -381,9 +391,9 @@ async def _arrived(
     desk: InDesk,
     work: Work,
     agency: HostedAgency,
-    item: InboxItem,
+    item: InboxPacket,
     proved: Proved,
-    ending: Ending,
+    ending: PacketEnding,
     notice: str | None = None,
 ) -> None:
     """01, once per packet: a packet that waited was answered when it was stored. `notice` tells its sender a new code."""
@@ -395,7 +405,9 @@ async def _arrived(
         await acknowledge.put(desk, work, agency, answered, "01", description=notice)
 
 
-async def claim(work: Work, item: InboxItem, proved: Proved, incoming_id: str | None, at: datetime) -> None:
+async def claim_identity(
+    work: Work, item: InboxPacket, proved: Proved, incoming_id: str | None, at: datetime
+) -> None:
     """The packet's identity is taken, in this transaction, from what was verified."""
     signed, model = proved.envelope.signed, proved.envelope.model
     await work.identities.claim(

@@ -44,7 +44,7 @@ STRUCK = "struck"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class TypedMail:
     """What the clerk typed. `received_on` alone stands for that day; `received_at` is the moment, where it is known.
     `catch_up`: why it is entered only now, after a stop. `id`, where the page made one, keeps a form that is sent twice
     from entering two lines. `copy_known`: the clerk was told that the same document is here over the axis, and enters
@@ -81,15 +81,15 @@ class Attached:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entered:
+class EnteredDocument:
     document: IncomingDocument
     entry: RegisterEntry
     repeated: bool = False
 
 
 async def enter(
-    desk: InDesk, scope: AgencyScope, letter: Letter, attached: Attached | None = None
-) -> Entered:
+    desk: InDesk, scope: AgencyScope, letter: TypedMail, attached: Attached | None = None
+) -> EnteredDocument:
     """The document with its line. Refused names every broken rule, Clash a number that is taken; nothing is stored then,
     and no number is used up."""
     agency = await desk.agency(scope.agency_id)
@@ -111,7 +111,7 @@ async def enter(
     return entered
 
 
-def _check(desk: InDesk, agency: HostedAgency, letter: Letter) -> None:
+def _check(desk: InDesk, agency: HostedAgency, letter: TypedMail) -> None:
     declared = door.check_declared(letter.secrecy, None, desk.profile)
     asked = rules.HandEntry(
         texts={
@@ -137,19 +137,21 @@ def _check(desk: InDesk, agency: HostedAgency, letter: Letter) -> None:
         raise Refused(verdict)
 
 
-async def _known(work: Work, id: str | None) -> Entered | None:
+async def _known(work: Work, id: str | None) -> EnteredDocument | None:
     """The line that this very form made before."""
     if id is None:
         return None
     entry = await work.register.of(id)
     return (
-        None if entry is None else Entered(document=await work.incoming.get(id), entry=entry, repeated=True)
+        None
+        if entry is None
+        else EnteredDocument(document=await work.incoming.get(id), entry=entry, repeated=True)
     )
 
 
 async def _enter(
-    desk: InDesk, work: Work, agency: HostedAgency, letter: Letter, scan: Scan | None
-) -> Entered:
+    desk: InDesk, work: Work, agency: HostedAgency, letter: TypedMail, scan: BroughtFile | None
+) -> EnteredDocument:
     now = desk.clock.now()
     copies = await _copies(work, letter)
     year = letter.received_on.year
@@ -178,10 +180,10 @@ async def _enter(
     await work.facts.add(document.id, fact)
     told = _told(document, entry) | ({"copy_of": copies[0].id} if copies else {})
     await _tell(work, EventKind.BOOK_ENTERED, document.id, now, told)
-    return Entered(document=document, entry=entry)
+    return EnteredDocument(document=document, entry=entry)
 
 
-async def _copies(work: Work, letter: Letter) -> list[IncomingDocument]:
+async def _copies(work: Work, letter: TypedMail) -> list[IncomingDocument]:
     """The same document as it came over the axis; Refused until the clerk has read of it: it needs no second number."""
     found = await related.copies_like(
         work,
@@ -202,7 +204,7 @@ async def _copies(work: Work, letter: Letter) -> list[IncomingDocument]:
 
 
 def _document(
-    desk: InDesk, agency_id: str, letter: Letter, scan: Scan | None, now: datetime
+    desk: InDesk, agency_id: str, letter: TypedMail, scan: BroughtFile | None, now: datetime
 ) -> IncomingDocument:
     """There is no envelope: its digest is that of what was typed, and no bytes have it."""
     id = letter.id or desk.clock.new_id("inb_")
@@ -238,7 +240,7 @@ def _document(
     )
 
 
-def _arrived_at(letter: Letter, now: datetime) -> datetime:
+def _arrived_at(letter: TypedMail, now: datetime) -> datetime:
     if letter.received_at is not None and local(letter.received_at).date() == letter.received_on:
         return letter.received_at
     if local(now).date() == letter.received_on:
@@ -263,7 +265,7 @@ async def _tell(work: Work, kind: EventKind, incoming_id: str, at: datetime, tol
 
 
 async def correct(
-    desk: InDesk, scope: AgencyScope, incoming_id: str, letter: Letter, why: str
+    desk: InDesk, scope: AgencyScope, incoming_id: str, letter: TypedMail, why: str
 ) -> IncomingDocument:
     """What the line says of the letter, typed right. Number, day of receipt, source and scan stay as they were entered.
     Clash for what came over the axis: its sender alone corrects it."""
@@ -300,7 +302,7 @@ async def correct(
     return saved
 
 
-async def strike(desk: InDesk, scope: AgencyScope, incoming_id: str, why: str) -> Entered:
+async def strike(desk: InDesk, scope: AgencyScope, incoming_id: str, why: str) -> EnteredDocument:
     """A line entered by mistake: struck through with the reason, its number is never given again (R32)."""
     _need(why)
     async with desk.store.begin(scope) as work:
@@ -318,7 +320,7 @@ async def strike(desk: InDesk, scope: AgencyScope, incoming_id: str, why: str) -
             )
         struck = await work.register.of(document.id)
         await work.commit()
-    return Entered(document=document, entry=struck or entry, repeated=repeated)
+    return EnteredDocument(document=document, entry=struck or entry, repeated=repeated)
 
 
 def _need(why: str) -> None:
@@ -341,7 +343,7 @@ _POINTER = "/scan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
+class BroughtFile:
     """One file as it was found to be, still in its scratch file."""
 
     name: str
@@ -368,7 +370,7 @@ class Scan:
 
 
 @asynccontextmanager
-async def scanned(desk: InDesk, name: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[Scan]:
+async def scanned(desk: InDesk, name: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[BroughtFile]:
     """Refused with every rule that the file breaks; ScannerDown while nobody can say whether it carries malware."""
     with desk.blobs.scratch() as scratch:
         digest, size = await _spooled(desk, scratch, name, chunks)
@@ -385,7 +387,7 @@ async def scanned(desk: InDesk, name: str, chunks: AsyncIterator[bytes]) -> Asyn
         verdict = door.judge_file(name, facts, desk.profile, _POINTER)
         if not verdict.allowed:
             raise Refused(verdict)
-        yield Scan(name=clean, size=size, digest=digest, facts=facts, scratch=scratch)
+        yield BroughtFile(name=clean, size=size, digest=digest, facts=facts, scratch=scratch)
 
 
 async def _spooled(

@@ -19,12 +19,12 @@ from gateway.domain.document import FileRole, IncomingDocument, InState, Kind
 from gateway.domain.identity import Digest
 from gateway.domain.pace import ANSWER_DELAY
 from gateway.domain.proof import FileSlice, Finding
-from gateway.domain.registry import Resolution, Standing
-from gateway.domain.signatures import FileFacts, FileVerdict, PdfFacts, Word
+from gateway.domain.registry import CodeStanding, Resolution
+from gateway.domain.signatures import FileFacts, FileVerdict, PdfFacts, SignatureWord
 from gateway.domain.wall_clock import local
 from gateway.edxml import attachment, schema
-from gateway.edxml.policy import Limits
-from gateway.edxml.schema import Problem
+from gateway.edxml.policy import EnvelopeLimits
+from gateway.edxml.schema import SchemaProblem
 from gateway.errors import ScannerDown
 from gateway.incoming.desk import InDesk, is_ours, ours
 from gateway.incoming.translate import Looked
@@ -32,7 +32,7 @@ from gateway.incoming.verify import Proved, pieces
 from gateway.policy import incoming as rules
 from gateway.policy import pdf_verdict
 from gateway.policy.door import must_wait
-from gateway.ports import InboxItem, Scratch, Work
+from gateway.ports import InboxPacket, Scratch, Work
 from gateway.words import labels
 
 PIECE = 256 * 1024
@@ -46,7 +46,7 @@ class NotAtOnce(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckedPacket:
     """The ruling, and the files it rests on. `source` names the octets that the slices lie in."""
 
     ruling: rules.Ruling
@@ -57,8 +57,8 @@ class Checked:
 
 
 async def run(
-    desk: InDesk, item: InboxItem, proved: Proved, source: Digest, *, at_once: bool = False
-) -> Checked:
+    desk: InDesk, item: InboxPacket, proved: Proved, source: Digest, *, at_once: bool = False
+) -> CheckedPacket:
     """Looks at every file of the packet and asks the rules. Stores nothing. `at_once` raises NotAtOnce rather than wait."""
     agency = await desk.agency(item.agency_id)
     opener = await _opened(desk, item, proved, source)
@@ -89,10 +89,10 @@ async def run(
         ),
     )
     ruling = rules.check(packet, desk.profile)
-    return Checked(ruling=ruling, looked=tuple(looked), source=source, old=old)
+    return CheckedPacket(ruling=ruling, looked=tuple(looked), source=source, old=old)
 
 
-def _problems(limits: Limits, proved: Proved, looked: Sequence[Looked]) -> Sequence[Problem]:
+def _problems(limits: EnvelopeLimits, proved: Proved, looked: Sequence[Looked]) -> Sequence[SchemaProblem]:
     """What the schema objects to. Where the one reading did not show that it holds, the packet is read once more."""
     if proved.judged.keeps_form():
         return ()
@@ -101,7 +101,7 @@ def _problems(limits: Limits, proved: Proved, looked: Sequence[Looked]) -> Seque
     return schema.check(schema.skeleton(octets, limits, liberal=liberal)) or ()
 
 
-async def _opened(desk: InDesk, item: InboxItem, proved: Proved, source: Digest) -> Callable[[], BinaryIO]:
+async def _opened(desk: InDesk, item: InboxPacket, proved: Proved, source: Digest) -> Callable[[], BinaryIO]:
     """The octets that the files are slices of: the file that was judged, or the canonical ones that lie beside it."""
     if source == item.file_digest:
         return proved.open
@@ -120,7 +120,7 @@ async def _looked(
     opener: Callable[[], BinaryIO],
     part: FileSlice,
     name: str | None,
-    limits: Limits,
+    limits: EnvelopeLimits,
     seen_at: datetime,
     *,
     at_once: bool,
@@ -153,7 +153,11 @@ async def _looked(
 
 
 def _unpacked(
-    opener: Callable[[], BinaryIO], part: FileSlice, name: str | None, limits: Limits, scratch: Scratch
+    opener: Callable[[], BinaryIO],
+    part: FileSlice,
+    name: str | None,
+    limits: EnvelopeLimits,
+    scratch: Scratch,
 ) -> tuple[FileSlice, int]:
     """The file in the scratch file. One that came closed is decoded, measured and written in one pass, unless it begins
     as a ZIP: only its end tells whether a person would open that or what is in it."""
@@ -236,7 +240,7 @@ def with_verdicts(document: IncomingDocument, verdicts: tuple[FileVerdict, ...])
         signatures=verdicts,
         legal_value=pdf_verdict.legal_value(lead),
         signed_at=document.signed_at or pdf_verdict.signed_at(lead),
-        checks=document.checks | {"pdf_signature": lead.verdict if lead else Word.UNSIGNED},
+        checks=document.checks | {"pdf_signature": lead.verdict if lead else SignatureWord.UNSIGNED},
     )
 
 
@@ -247,7 +251,8 @@ def with_signatures_of(document: IncomingDocument, update: IncomingDocument) -> 
         signatures=update.signatures,
         legal_value=update.legal_value,
         signed_at=update.signed_at,
-        checks=document.checks | {"pdf_signature": update.checks.get("pdf_signature", Word.UNSIGNED)},
+        checks=document.checks
+        | {"pdf_signature": update.checks.get("pdf_signature", SignatureWord.UNSIGNED)},
     )
 
 
@@ -328,7 +333,7 @@ async def _closed(desk: InDesk, code: str) -> Resolution | None:
     if await desk.directory.find(code, today) is not None:
         return None
     answer = await desk.directory.resolve(code, today)
-    return answer if answer.standing is Standing.CLOSED and answer.may_refuse else None
+    return answer if answer.standing is CodeStanding.CLOSED and answer.may_refuse else None
 
 
 def _old_code(answer: Resolution, agency: HostedAgency) -> OldCode:

@@ -25,7 +25,7 @@ from gateway.incoming.desk import InDesk
 from gateway.incoming.translate import REVOCATION_UNKNOWN
 from gateway.incoming.verify import Proved
 from gateway.policy import pdf_verdict
-from gateway.ports import InboxItem, Job, OutboxItem, Work
+from gateway.ports import InboxPacket, Job, OutboxItem, Work
 
 _log = logging.getLogger(__name__)
 JOBS_AT_ONCE = 20
@@ -122,7 +122,7 @@ _CODE = "CERT-REVOCATION-UNKNOWN"
 _PENDING_AT_ONCE = 200
 
 
-def pending_of(item: InboxItem, certificate_der: bytes) -> PendingRevocation:
+def pending_of(item: InboxPacket, certificate_der: bytes) -> PendingRevocation:
     """What is remembered of a packet until more is known."""
     return PendingRevocation(
         agency_id=item.agency_id,
@@ -132,7 +132,7 @@ def pending_of(item: InboxItem, certificate_der: bytes) -> PendingRevocation:
     )
 
 
-async def note_pending(work: Work, item: InboxItem, proved: Proved) -> None:
+async def note_pending(work: Work, item: InboxPacket, proved: Proved) -> None:
     """Remembers a packet that passes only because the grace runs, in the unit that settles it."""
     if any(each.code == _CODE for each in proved.envelope.notes):
         await work.pending.add(pending_of(item, proved.envelope.signed.certificate_der))
@@ -170,7 +170,7 @@ async def _judge_one(desk: InDesk, pending: PendingRevocation) -> bool:
     return True
 
 
-async def _settle(desk: InDesk, work: Work, item: InboxItem, evidence: Evidence) -> None:
+async def _settle(desk: InDesk, work: Work, item: InboxPacket, evidence: Evidence) -> None:
     if item.state == "held" and item.code == _CODE:
         await work.inbox.reopen(item.id)
         desk.wake()
@@ -212,7 +212,7 @@ MOST_SENT = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Suspect:
+class DoubtedDocument:
     """One document of the time in question. `way`: it came in, or we sent it."""
 
     id: str
@@ -222,7 +222,7 @@ class Suspect:
     reason: str
 
 
-async def mark_suspects(desk: InDesk, code: str, fingerprint: str, since: datetime) -> list[Suspect]:
+async def mark_suspects(desk: InDesk, code: str, fingerprint: str, since: datetime) -> list[DoubtedDocument]:
     """Everything of that agency since then that does not hold any more, marked. The binding was withdrawn before."""
     found = []
     for agency in await desk.store.hosted():
@@ -232,14 +232,14 @@ async def mark_suspects(desk: InDesk, code: str, fingerprint: str, since: dateti
             if reason:
                 await _mark_in(desk, scope, document, fingerprint, reason)
                 found.append(
-                    Suspect(
+                    DoubtedDocument(
                         id=document.id, agency_id=agency.id, way="in", at=document.arrived_at, reason=reason
                     )
                 )
     for item in await desk.store.signed_under(fingerprint, since, MOST_SENT):
         await _tell_out(desk, item, fingerprint)
         found.append(
-            Suspect(
+            DoubtedDocument(
                 id=item.subject_id, agency_id=item.agency_id, way="out", at=item.created_at, reason=item.kind
             )
         )

@@ -38,7 +38,7 @@ from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.policy import upkeep
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import InboxItem, LeasedInbox, Work
+from gateway.ports import InboxPacket, LeasedInbox, Work
 
 _log = logging.getLogger(__name__)
 # Of a packet that our own code cannot get through, or that kills the process; hours, by `policy.upkeep`.
@@ -170,7 +170,7 @@ async def _put_off(desk: InDesk, leased: LeasedInbox, error: GatewayError) -> No
         log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=item.id)
 
 
-async def _pause(desk: InDesk, item: InboxItem, error: GatewayError) -> timedelta | None:
+async def _pause(desk: InDesk, item: InboxPacket, error: GatewayError) -> timedelta | None:
     """How long to wait for what is no fault of the packet, however long that lasts; None where it may be one."""
     if isinstance(error, ScannerDown):
         return SCANNER_PAUSE
@@ -184,7 +184,7 @@ async def _pause(desk: InDesk, item: InboxItem, error: GatewayError) -> timedelt
     return None
 
 
-def _scope(item: InboxItem) -> AgencyScope:
+def _scope(item: InboxPacket) -> AgencyScope:
     return AgencyScope(agency_id=item.agency_id, principal_id="node")
 
 
@@ -218,14 +218,14 @@ async def storage_takes(desk: InDesk, size: int) -> bool:
 _OPEN = frozenset({"held", "waiting", "quarantined", "malformed"})
 
 
-async def release(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str) -> InboxItem:
+async def release(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str) -> InboxPacket:
     """The packet is verified anew from its first step; what stood against it may be gone by now (a binding added, an
     earlier request answered). A person's release bears with an odd signing time and with other content under a known
     DocumentId; every other check is made again."""
     return await _decide(desk, scope, inbox_id, "landed", why)
 
 
-async def give_back(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str, code: str) -> InboxItem:
+async def give_back(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str, code: str) -> InboxPacket:
     """02 to the sender, who is proved once more before anything is said (A7)."""
     agency = await desk.agency(scope.agency_id)
     _refuse_no_reason(why)
@@ -258,7 +258,7 @@ async def give_back(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str, c
     return returned
 
 
-async def _claim(desk: InDesk, work: Work, item: InboxItem, proved: Proved) -> None:
+async def _claim(desk: InDesk, work: Work, item: InboxPacket, proved: Proved) -> None:
     """A 02 says for this body what became of it, so the body is known from now on like one that was admitted."""
     first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
     if first is not None:
@@ -267,15 +267,15 @@ async def _claim(desk: InDesk, work: Work, item: InboxItem, proved: Proved) -> N
             "one, and it is told that answer again"
         )
     await admit.same_id_other_body(work, proved)
-    await admit.claim(work, item, proved, None, desk.clock.now())
+    await admit.claim_identity(work, item, proved, None, desk.clock.now())
 
 
-async def discard(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str) -> InboxItem:
+async def discard(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str) -> InboxPacket:
     """The packet is kept byte for byte and never becomes a document."""
     return await _decide(desk, scope, inbox_id, "discarded", why)
 
 
-async def _decide(desk: InDesk, scope: AgencyScope, inbox_id: str, state: str, why: str) -> InboxItem:
+async def _decide(desk: InDesk, scope: AgencyScope, inbox_id: str, state: str, why: str) -> InboxPacket:
     _refuse_no_reason(why)
     async with desk.store.begin(scope) as work:
         item = _open(await work.inbox.get(inbox_id))
@@ -300,7 +300,7 @@ def _refuse_no_reason(why: str) -> None:
         raise Refused(Verdict(reasons=(reason(ReasonCode.MISSING, "/reason", field="reason"),)))
 
 
-def _open(item: InboxItem) -> InboxItem:
+def _open(item: InboxPacket) -> InboxPacket:
     """Asked again inside the deciding transaction: a worker or another person may have ended it meanwhile."""
     if item.state not in _OPEN:
         raise Clash(f"{item.id} is {item.state}; only a packet that is held or in quarantine can be decided")

@@ -1,8 +1,8 @@
-"""Reading what was admitted: what a program or a terminal is told around a document, one of its files, or its envelope
-byte for byte. In: documents and the office's calendar; ids of one's own agency. Out: an `Around` for each: by when it
-is waited for, what its sender asks, what it is about, which other one looks the same; a stream of the bytes that were
-taken in, or, when the store has others, nothing, and everybody is told.
-A recalled document's files are unreadable at once (R70); nothing is decoded before it is asked for."""
+"""Reading what was admitted: what a program or a terminal is told around a document, one of its files, or its
+envelope byte for byte. In: documents and the office's calendar; ids of one's own agency. Out: an `AroundDocument` for
+each: by when it is waited for, what its sender asks, what it is about, which other one looks the same; a stream of
+the bytes that were taken in, or, when the store has others, nothing, and everybody is told. A recalled document's
+files are unreadable at once (R70); nothing is decoded before it is asked for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from functools import partial
 from gateway import log
 from gateway.domain import status
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import Change, IncomingDocument, InState, Kind
+from gateway.domain.document import DocumentChange, IncomingDocument, InState, Kind
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.domain.office_calendar import OfficeCalendar
@@ -41,7 +41,7 @@ _UNDECIDED = (InState.NEW, InState.HELD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class SenderRequest:
     """What its sender asks. `item` is the incoming document that brought it, where it is one; without a `state` it asks
     for no answer of its own, as a replacement."""
 
@@ -55,16 +55,16 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
+class AroundDocument:
     handover: Handover | None = None
     due: timers.Due | None = None
-    request: Asked | None = None
+    request: SenderRequest | None = None
     about: str | None = None
     duplicate_of: str | None = None
     is_readable: bool = True
 
 
-async def around_one(work: Work, document: IncomingDocument, office: OfficeCalendar) -> Around:
+async def around_one(work: Work, document: IncomingDocument, office: OfficeCalendar) -> AroundDocument:
     """One document, whatever its state."""
     (found,) = await around_each(work, [document], office, every_double=True)
     return found
@@ -76,7 +76,7 @@ async def around_each(
     office: OfficeCalendar,
     *,
     every_double: bool = False,
-) -> list[Around]:
+) -> list[AroundDocument]:
     """Of a list. Doubles are looked for where somebody has to decide still, or of all with `every_double`."""
     if not documents:
         return []
@@ -97,7 +97,7 @@ async def _around(
     facts: Mapping[str, Sequence[Fact]],
     office: OfficeCalendar,
     every_double: bool,
-) -> Around:
+) -> AroundDocument:
     target = targets.get(document.target_id or "")
     whose = target or document
     known = facts[whose.id]
@@ -108,7 +108,7 @@ async def _around(
         owed = None  # the request was answered; what its document waits for is that document's
     is_looked_at = every_double or document.state in _UNDECIDED
     twins = await related.look_alikes(work, document) if is_looked_at else []
-    return Around(
+    return AroundDocument(
         handover=await _handover(work, document.id),
         due=timers.of_duty(office, owed, whose.urgency) if owed is not None else None,
         request=request,
@@ -124,7 +124,7 @@ async def _asked(
     target: IncomingDocument | None,
     standing: IncomingStanding,
     facts: Sequence[Fact],
-) -> Asked | None:
+) -> SenderRequest | None:
     if document.kind is Kind.REPLACEMENT and open_request(standing) is None and document.change is not None:
         return _of_item("replace", document, None, None)
     if target is None:
@@ -136,14 +136,14 @@ async def _asked(
 
 async def _of_open(
     work: Work, document: IncomingDocument, one: RequestStanding, facts: Sequence[Fact]
-) -> Asked:
+) -> SenderRequest:
     """A take-back is a bare status; a recall or an update came as an item of its own."""
     identity = await work.identities.by_packet(document.sender_code, one.request_id)
     if identity is not None and identity.incoming_id is not None and identity.incoming_id != document.id:
         child = await work.incoming.get(identity.incoming_id)
         return _of_item(one.kind, child, document, one)
     said = next((each for each in facts if each.request_id == one.request_id and each.code == "asked"), None)
-    return Asked(
+    return SenderRequest(
         kind=one.kind,
         reason=(said.reason if said is not None else None) or "",
         notice_no=None,
@@ -159,13 +159,13 @@ def _of_item(
     item: IncomingDocument,
     target: IncomingDocument | None,
     one: RequestStanding | None,
-) -> Asked:
+) -> SenderRequest:
     """Some systems give the notice's own number as that of the packet."""
-    change = item.change or Change(reason="")
+    change = item.change or DocumentChange(reason="")
     own = f"{item.number}/{item.symbol}"
     is_notice = item.kind is Kind.RECALL and target is not None and item.number
     numbered = own if is_notice and target and own != f"{target.number}/{target.symbol}" else None
-    return Asked(
+    return SenderRequest(
         kind=kind,
         reason=change.reason,
         notice_no=change.notice_no or numbered,

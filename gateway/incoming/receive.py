@@ -24,13 +24,13 @@ from gateway.domain.identity import Digest
 from gateway.errors import GatewayError, NotFound, StoreFailure
 from gateway.incoming import acknowledge, admit, check, settle, track, verify
 from gateway.incoming.desk import InDesk
-from gateway.policy.incoming import Decision
+from gateway.policy.incoming import Admission
 from gateway.ports import (
     Arrival,
     Axis,
     Blobs,
     Identity,
-    InboxItem,
+    InboxPacket,
     Kept,
     Lease,
     LeasedInbox,
@@ -83,7 +83,7 @@ async def _kept(desk: InDesk, scope: AgencyScope, arrival: Arrival) -> tuple[Dig
         return digest, size, None if is_held else await desk.blobs.keep(scratch, digest, size)
 
 
-async def _at_once(desk: InDesk, item: InboxItem, kept: Kept) -> bool:
+async def _at_once(desk: InDesk, item: InboxPacket, kept: Kept) -> bool:
     if item.state != _LANDED:
         return False
 
@@ -96,7 +96,7 @@ async def _at_once(desk: InDesk, item: InboxItem, kept: Kept) -> bool:
     return await take_in_at_once(desk, item, kept, land)
 
 
-async def _land(desk: InDesk, scope: AgencyScope, item: InboxItem, kept: Kept | None) -> bool:
+async def _land(desk: InDesk, scope: AgencyScope, item: InboxPacket, kept: Kept | None) -> bool:
     """Whether the axis may forget the parcel."""
     async with desk.store.begin(scope) as work:
         if not await _stays(work):
@@ -119,7 +119,7 @@ async def _land(desk: InDesk, scope: AgencyScope, item: InboxItem, kept: Kept | 
     return True
 
 
-async def _put(work: Work, item: InboxItem, kept: Kept) -> None:
+async def _put(work: Work, item: InboxPacket, kept: Kept) -> None:
     await work.blobs.keep(kept, "inbox", item.id)
     await _tell(work, item)
 
@@ -159,7 +159,7 @@ def _copy(arrival: Arrival, scratch: Scratch) -> tuple[Digest, int]:
     return Digest.of_bytes(hasher.digest()), size
 
 
-async def _tell(work: Work, item: InboxItem) -> None:
+async def _tell(work: Work, item: InboxPacket) -> None:
     await work.events.append(EventKind.INBOX_LANDED, item.id, item.received_at, settle.landed(item))
     if item.state != _LANDED:
         log.action(_log, f"inbox.{item.state}", item.reason or "", inbox=item.id, code=item.code)
@@ -168,7 +168,7 @@ async def _tell(work: Work, item: InboxItem) -> None:
 
 
 async def _came_before(
-    desk: InDesk, work: Work, first: InboxItem, item: InboxItem, kept: Kept | None
+    desk: InDesk, work: Work, first: InboxPacket, item: InboxPacket, kept: Kept | None
 ) -> bool:
     """What becomes of bytes that are here. False: there is no more room for its words. Whoever has a copy of a packet may
     publish it under another name, or spoil it on the way; the true one that comes after it must not be taken for its
@@ -198,16 +198,16 @@ async def _came_before(
     return True
 
 
-async def _judge_by(work: Work, first: InboxItem, item: InboxItem) -> None:
+async def _judge_by(work: Work, first: InboxPacket, item: InboxPacket) -> None:
     await work.inbox.reopen(first.id, told=item.told)
     await _tell(work, replace(item, id=first.id))
 
 
 def _row(
     desk: InDesk, arrival: Arrival, agency_id: str, digest: Digest, size: int, came: datetime
-) -> InboxItem:
+) -> InboxPacket:
     """Landed, or in quarantine where the axis itself says that these bytes are not the packet."""
-    landed = InboxItem(
+    landed = InboxPacket(
         id=desk.clock.new_id("inx_"),
         agency_id=agency_id,
         file_digest=digest,
@@ -240,7 +240,7 @@ _Settle = Callable[[Work], Awaitable[Identity | None]]
 
 
 async def take_in_at_once(
-    desk: InDesk, item: InboxItem, kept: Kept, land: Callable[[Work, Lease], Awaitable[bool]]
+    desk: InDesk, item: InboxPacket, kept: Kept, land: Callable[[Work, Lease], Awaitable[bool]]
 ) -> bool:
     """Whether it is taken in. `land` writes the row under the lease; False where its bytes were here before."""
     if kept.body is None:
@@ -269,7 +269,7 @@ async def _judged_at_once(desk: InDesk, leased: LeasedInbox, body: bytes) -> _Se
     if proved.envelope.model.kind is Kind.STATUS:
         return await track.ready(desk, leased, proved)
     checked = await check.run(desk, item, proved, item.file_digest, at_once=True)
-    if checked.ruling.decision is not Decision.ALLOWED:
+    if checked.ruling.decision is not Admission.ALLOWED:
         raise check.NotAtOnce(f"it is {checked.ruling.decision}")
     return await admit.ready(desk, leased, proved, checked)
 

@@ -19,7 +19,7 @@ from gateway.errors import Clash, StaleVersion
 from gateway.holding import HoldDesk, Suspect, freeze
 from gateway.incoming import settle
 from gateway.incoming.desk import InDesk
-from gateway.ports import InboxItem, LeasedInbox, Unsealer, Work
+from gateway.ports import InboxPacket, LeasedInbox, Unsealer, Work
 
 SEALED = "sealed"
 _CODE = "SECRET"
@@ -61,7 +61,7 @@ async def packet(desk: InDesk, hold: HoldDesk, scope: AgencyScope, inbox_id: str
     return await holding.settle(hold, scope, begun.id)
 
 
-async def declared(desk: InDesk, work: Work, leased: LeasedInbox, known: InboxItem, why: str) -> Hold:
+async def declared(desk: InDesk, work: Work, leased: LeasedInbox, known: InboxPacket, why: str) -> Hold:
     """A packet that says itself that it is a secret: unread into the hold, in the caller's transaction."""
     begun = await freeze(desk.clock, work, _of_packet(known), why)
     await work.inbox.settle(replace(known, state=SEALED, code=_CODE), leased.lease)
@@ -90,7 +90,7 @@ async def lift(
     return await holding.settle(hold, scope, hold_id)
 
 
-def _of_packet(item: InboxItem) -> Suspect:
+def _of_packet(item: InboxPacket) -> Suspect:
     return Suspect(
         kind=HeldKind.PACKET,
         subject_id=item.id,

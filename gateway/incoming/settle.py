@@ -16,17 +16,17 @@ from gateway.domain.proof import Step
 from gateway.domain.status import Fact, fold_incoming
 from gateway.edxml import terms
 from gateway.errors import Clash, NotFound
-from gateway.incoming.check import Checked
+from gateway.incoming.check import CheckedPacket
 from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
-from gateway.ports import Identity, InboxItem, LeasedInbox, Work
+from gateway.ports import Identity, InboxPacket, LeasedInbox, Work
 from gateway.words import labels
 
 TERMS_DIFFER = "TERMS-DIFFER"
 MARK_TERMS = "terms_differ"
 
 
-def landed(item: InboxItem) -> dict[str, object]:
+def landed(item: InboxPacket) -> dict[str, object]:
     """What an event tells of a packet that landed: nothing of it is believed yet."""
     told: dict[str, object] = {
         "file": item.file_digest,
@@ -38,7 +38,7 @@ def landed(item: InboxItem) -> dict[str, object]:
 
 
 def known(
-    item: InboxItem,
+    item: InboxPacket,
     proved: Proved,
     *,
     state: str,
@@ -46,7 +46,7 @@ def known(
     reason: str | None = None,
     incoming_id: str | None = None,
     needs: tuple[str, str] | None = None,
-) -> InboxItem:
+) -> InboxPacket:
     """The row of a packet whose sender is proved."""
     model = proved.envelope.model
     about = model.response_for[0].document_id if model.response_for else None
@@ -87,7 +87,9 @@ async def repeated(work: Work, leased: LeasedInbox, proved: Proved, first: Ident
         await work.incoming.save(replace(document, marks=(*document.marks, MARK_TERMS)))
 
 
-def unproved(item: InboxItem, *, state: str, code: str, reason: str, steps: Sequence[object]) -> InboxItem:
+def unproved(
+    item: InboxPacket, *, state: str, code: str, reason: str, steps: Sequence[object]
+) -> InboxPacket:
     """The row of a packet that names a sender who is not proved; nothing of it is believed (A7)."""
     return replace(
         item,
@@ -105,7 +107,7 @@ async def stand(work: Work, document: IncomingDocument, facts: Sequence[Fact]) -
     return await work.incoming.save(replace(document, state=standing.state, marks=(*kept, *standing.marks)))
 
 
-def checks(proved: Proved, checked: Checked) -> dict[str, str]:
+def checks(proved: Proved, checked: CheckedPacket) -> dict[str, str]:
     """What was checked on arrival, for the check panel of a clerk and the inbox of a document system."""
     signed = proved.envelope.signed
     unknown = any(note.code == "CERT-REVOCATION-UNKNOWN" for note in proved.envelope.notes)
@@ -148,7 +150,7 @@ async def give_up_overdue(desk: InDesk) -> int:
             return over
 
 
-async def give_up_waiting(desk: InDesk, found: InboxItem) -> bool:
+async def give_up_waiting(desk: InDesk, found: InboxPacket) -> bool:
     """Moves one to quarantine, unless its document came, or a person decided, since it was found."""
     scope = AgencyScope(agency_id=found.agency_id, principal_id="node")
     try:
@@ -190,7 +192,7 @@ async def keep_quota(desk: InDesk) -> int:
     return dropped
 
 
-async def _drop(desk: InDesk, found: InboxItem) -> bool:
+async def _drop(desk: InDesk, found: InboxPacket) -> bool:
     scope = AgencyScope(agency_id=found.agency_id, principal_id="node")
     try:
         async with desk.store.begin(scope) as work:

@@ -92,7 +92,7 @@ async def _take_back(
         return
     request_id = signed.packet_id or PacketId(item.id)
     await admit.ask(desk, work, target, RequestKind.TAKE_BACK, request_id, status.description)
-    await admit.claim(work, item, proved, target.id, desk.clock.now())
+    await admit.claim_identity(work, item, proved, target.id, desk.clock.now())
     await work.inbox.settle(settle.known(item, proved, state="done", incoming_id=target.id), leased.lease)
 
 
@@ -127,7 +127,7 @@ async def _apply(
         register_no=terms.register_no,
         register_year=terms.register_year,
     )
-    await admit.claim(work, item, proved, None, now)
+    await admit.claim_identity(work, item, proved, None, now)
     await work.inbox.settle(settle.known(item, proved, state="done"), leased.lease)
     for delivery in about.deliveries:
         facts = list(await work.facts.of(delivery.id))

@@ -10,8 +10,8 @@ from datetime import date
 
 from gateway.domain import notice_words
 from gateway.domain.document import (
-    Change,
     DeliveryMode,
+    DocumentChange,
     FileRole,
     IncomingDocument,
     IncomingFile,
@@ -28,7 +28,7 @@ from gateway.domain.signatures import FileFacts
 from gateway.edxml.envelope import Envelope, ResponseFor
 from gateway.incoming.verify import Proved
 from gateway.policy.door import stored_names
-from gateway.ports import InboxItem
+from gateway.ports import InboxPacket
 from gateway.words import labels
 
 # K4: it passed because the grace runs; the mark stays until an authority has answered.
@@ -45,7 +45,7 @@ class Looked:
 
 def document(
     id: str,
-    item: InboxItem,
+    item: InboxPacket,
     proved: Proved,
     looked: Sequence[Looked],
     *,
@@ -203,12 +203,12 @@ def _link(answered: ResponseFor) -> ReplyLink | None:
     )
 
 
-def _change(model: Envelope) -> Change | None:
+def _change(model: Envelope) -> DocumentChange | None:
     if model.business is None or model.kind is Kind.DOCUMENT:
         return None
     info, said = model.business.document_info, notice_words.read(model.business.reason or "")
     receivers = info.receivers if info else ()
-    return Change(
+    return DocumentChange(
         reason=said.reason,
         notice_no=said.notice_no,
         approved_by=said.approved_by,

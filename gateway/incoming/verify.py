@@ -15,7 +15,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.proof import Binding, Evidence, VerifiedEnvelope
-from gateway.domain.registry import Standing
+from gateway.domain.registry import CodeStanding
 from gateway.domain.wall_clock import local
 from gateway.edxml import verify as envelopes
 from gateway.edxml.envelope import Envelope
@@ -23,7 +23,7 @@ from gateway.edxml.key import active_bindings
 from gateway.errors import AlteredContent, BadSignature, InvalidEnvelope, UnknownSender
 from gateway.incoming.desk import InDesk
 from gateway.policy import trust
-from gateway.ports import InboxItem
+from gateway.ports import InboxPacket
 
 PIECE = 256 * 1024
 # Verdicts over what the axis said of a copy: another copy of the same bytes may have been told rightly.
@@ -59,7 +59,7 @@ class Proved:
         }
 
 
-async def run(desk: InDesk, item: InboxItem, opener: Callable[[], BinaryIO] | None = None) -> Proved:
+async def run(desk: InDesk, item: InboxPacket, opener: Callable[[], BinaryIO] | None = None) -> Proved:
     """The packet's sender is proved at the time of its arrival (K2), never at the claimed SigningTime. `opener` reads the
     bytes that are not stored yet."""
     opener = opener or await _stored(desk, item)
@@ -73,15 +73,15 @@ async def run(desk: InDesk, item: InboxItem, opener: Callable[[], BinaryIO] | No
     return Proved(envelope=proved, open=opener, judged=verified, evidence=evidence)
 
 
-async def _stored(desk: InDesk, item: InboxItem) -> Callable[[], BinaryIO]:
+async def _stored(desk: InDesk, item: InboxPacket) -> Callable[[], BinaryIO]:
     async with desk.store.read(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
         return await desk.blobs.open(work, item.file_digest)
 
 
-async def _examined(desk: InDesk, item: InboxItem, opener: Callable[[], BinaryIO]) -> envelopes.Verified:
+async def _examined(desk: InDesk, item: InboxPacket, opener: Callable[[], BinaryIO]) -> envelopes.Verified:
     """The bytes judged: they are those that landed. AlteredContent when the store has others: a true packet must not go to
     quarantine, nor another be taken for it, because somebody changed a file."""
-    source = envelopes.Source(size=item.size, open=partial(pieces, opener))
+    source = envelopes.EnvelopeSource(size=item.size, open=partial(pieces, opener))
     try:
         verified = await _judged(desk, item, source)
     except InvalidEnvelope:
@@ -104,7 +104,7 @@ class _NotAskedYet(Exception):
         self.code = code
 
 
-async def _judged(desk: InDesk, item: InboxItem, source: envelopes.Source) -> envelopes.Verified:
+async def _judged(desk: InDesk, item: InboxPacket, source: envelopes.EnvelopeSource) -> envelopes.Verified:
     """The directory is asked on the event loop before a thread judges, first for the sender that the axis names: a thread
     that waited for an answer would hold up the others. Where the packet names another one, it is judged once more."""
     known: dict[str, Sequence[Binding] | UnknownSender] = {}
@@ -126,8 +126,8 @@ async def _judged(desk: InDesk, item: InboxItem, source: envelopes.Source) -> en
 
 async def _judged_by(
     desk: InDesk,
-    item: InboxItem,
-    source: envelopes.Source,
+    item: InboxPacket,
+    source: envelopes.EnvelopeSource,
     known: Mapping[str, Sequence[Binding] | UnknownSender],
 ) -> envelopes.Verified:
     def bindings(code: str) -> Sequence[Binding]:
@@ -154,21 +154,21 @@ async def _judged_by(
     return verified
 
 
-def _digest(source: envelopes.Source) -> Digest:
+def _digest(source: envelopes.EnvelopeSource) -> Digest:
     hasher = hashlib.sha256()
     for piece in source.open():
         hasher.update(piece)
     return Digest.of_bytes(hasher.digest())
 
 
-def _policy(desk: InDesk, item: InboxItem) -> trust.TrustPolicy:
+def _policy(desk: InDesk, item: InboxPacket) -> trust.TrustPolicy:
     """A person who released a held packet bears with its odd signing time, and with nothing else (rule 12.8)."""
     if not item.released:
         return desk.trust_policy
     return replace(desk.trust_policy, signing_past=_ANY_TIME, signing_future=desk.trust_policy.signing_absurd)
 
 
-async def _carried(desk: InDesk, item: InboxItem, sender: str) -> trust.Carried:
+async def _carried(desk: InDesk, item: InboxPacket, sender: str) -> trust.Carried:
     said = item.told
     host = await _host(desk, sender, item.received_at) if said.node is not None else None
     return trust.Carried(sender=said.sender, node=said.node, host=host)
@@ -180,11 +180,11 @@ async def _host(desk: InDesk, sender: str, at: datetime) -> str | None:
     entry = await desk.directory.find(sender, on)
     if entry is None:
         found = await desk.directory.resolve(sender, on)
-        entry = found.entry if found.standing is Standing.MAPPED else None
+        entry = found.entry if found.standing is CodeStanding.MAPPED else None
     return entry.host if entry is not None else None
 
 
-def _transport(item: InboxItem) -> envelopes.TransportFacts:
+def _transport(item: InboxPacket) -> envelopes.TransportFacts:
     """What the axis said, unsigned (A2). A kind that is none of ours contradicts every signed one: MSG-ID."""
     said = item.told
     try:

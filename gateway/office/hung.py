@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from gateway.api.entry import Entry
-    from gateway.bootstrap.node import Node
-    from gateway.ports import Health
+    from gateway.bootstrap.node import OpenNode
+    from gateway.ports import HealthProbe
     from gateway.settings import Settings
 
 # All that the API and monitoring leave.
 PAGES = re.compile("/(?!api/|problems|docs|metrics|healthz|readyz).*")
 
 
-def _open(settings: Settings) -> AbstractAsyncContextManager[Node]:
+def _open(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
     from gateway.office.bootstrap.office import open_office
 
     return open_office(settings)
 
 
-def _add_pages(app: web.Application, node: Node, health: Health, entry: Entry) -> None:
+def _add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry: Entry) -> None:
     """Their modules, a tenth of all there are, are loaded beside the loop, which goes on meanwhile."""
     from gateway.office.bootstrap.office import Office
-    from gateway.office.web.late import Late
+    from gateway.office.web.late import LateRoutes
 
     if not isinstance(node, Office):
         return
@@ -52,7 +52,7 @@ def _add_pages(app: web.Application, node: Node, health: Health, entry: Entry) -
         for each in stops:
             each()
 
-    app.router.register_resource(Late(PAGES, made))
+    app.router.register_resource(LateRoutes(PAGES, made))
     app.on_shutdown.append(stop)
 
 

@@ -28,7 +28,7 @@ from gateway.office.domain.task import Task, TaskNote
 from gateway.office.policy import todo
 from gateway.office.policy.todo import Letter, LetterSort
 from gateway.office.ports.store import OfficeWork
-from gateway.office.ports.telling import Audience, Mail, Mailer, Notice, NoticeRows, Wish
+from gateway.office.ports.telling import Audience, Mail, Mailer, Notice, NoticeRows, NoticeWish
 from gateway.policy import timers
 from gateway.words import labels
 
@@ -309,11 +309,11 @@ async def earliest_stop(desk: TodoDesk) -> datetime:
     return todo.earliest_stop(await desk.office(), desk.clock.now())
 
 
-async def notice_faults(desk: TodoDesk, wish: Wish) -> tuple[tuple[str, str], ...]:
+async def notice_faults(desk: TodoDesk, wish: NoticeWish) -> tuple[tuple[str, str], ...]:
     return todo.notice_faults(wish, await desk.office(), desk.clock.now())
 
 
-async def publish_notice(desk: TodoDesk, rows: NoticeRows, by: str, wish: Wish) -> Notice:
+async def publish_notice(desk: TodoDesk, rows: NoticeRows, by: str, wish: NoticeWish) -> Notice:
     """BadForm for one that may not be given; a page asks `faults` before."""
     if found := await notice_faults(desk, wish):
         raise BadForm(f"the notice may not be given so: {found[0][0]} is {found[0][1]}")
@@ -342,13 +342,13 @@ async def end_notice(desk: TodoDesk, rows: NoticeRows, by: str, id: str) -> Noti
     return closed
 
 
-async def _agencies_told(desk: TodoDesk, wish: Wish) -> Sequence[str]:
+async def _agencies_told(desk: TodoDesk, wish: NoticeWish) -> Sequence[str]:
     if wish.audience is Audience.ONE:
         return (NODE, wish.agency_id)
     return (NODE, *(each.id for each in await desk.store.hosted() if each.left_at is None))
 
 
-def _notice_told(wish: Wish) -> dict[str, object]:
+def _notice_told(wish: NoticeWish) -> dict[str, object]:
     return {
         "kind": wish.kind.value,
         "starts_at": wish.starts_at.isoformat(),

@@ -25,7 +25,7 @@ REMIND_EVERY = timedelta(minutes=1)
 _log = logging.getLogger(__name__)
 
 
-class Digest:
+class DigestMail:
     """Remembers when it last looked, so that an idle loop does not look at every turn."""
 
     def __init__(self, reminders: Reminders) -> None:

@@ -1,5 +1,5 @@
 """Examines the whole log of a node, or of a copy of its database, from leaves to seals (E3). In: a store, seals that
-had left the node, the authorities trusted for time. Out: a `Report`. Reads batch by batch, so that its memory does not
+had left the node, the authorities trusted for time. Out: a `AuditReport`. Reads batch by batch, so that its memory does not
 grow with the log; changes nothing. And takes a part of the log out, with all that somebody without this node needs to
 check it: lines of JSON, the seal first, then each leaf as it was hashed, with its proof into that seal; texts beside
 it only when asked for, each with the salt that opens its digest."""
@@ -16,11 +16,11 @@ from cryptography import x509
 
 from gateway.domain.sealed_log import GrowingTree, PublishedSeal
 from gateway.errors import NotFound
-from gateway.ops.audit_checks import NO_SEQ, Findings, LeafCheck, Note, Report, SealCheck, may_be_erased
+from gateway.ops.audit_checks import NO_SEQ, AuditReport, Findings, LeafCheck, Note, SealCheck, may_be_erased
 from gateway.ports import Pool
 from gateway.store import log_reading
-from gateway.store.log_events import Wanted, search_log
-from gateway.store.log_reading import LeafBeside, Prover, Standing, StoredLeaf
+from gateway.store.log_events import WantedEvents, search_log
+from gateway.store.log_reading import LeafBeside, LogStanding, Prover, StoredLeaf
 from gateway.store.store import SqlStore
 
 READ_AT_ONCE = 1000
@@ -37,7 +37,7 @@ class Given:
     tell: Callable[[int, int], None] = field(default=lambda done, of: None)
 
 
-async def verify(store: SqlStore, given: Given, pool: Pool) -> Report:
+async def verify(store: SqlStore, given: Given, pool: Pool) -> AuditReport:
     """The report on everything that is in the log now."""
     standing = await log_reading.standing(store)
     if given.since is not None and given.since.signed.seal.tree_size > standing.leaves:
@@ -83,7 +83,7 @@ async def _begin(
 
 
 async def _leaves(
-    store: SqlStore, standing: Standing, leaves: LeafCheck, seals: SealCheck, given: Given, pool: Pool
+    store: SqlStore, standing: LogStanding, leaves: LeafCheck, seals: SealCheck, given: Given, pool: Pool
 ) -> None:
     """Up to where the log stood when the examination began; others go on writing."""
     while leaves.next_index < standing.leaves:
@@ -111,7 +111,7 @@ async def _strays(store: SqlStore, leaves: LeafCheck, after: int, upto: int) -> 
         leaves.findings.add("event_added", id, number=seq)
 
 
-async def _expect(store: SqlStore, standing: Standing, seals: SealCheck) -> bool:
+async def _expect(store: SqlStore, standing: LogStanding, seals: SealCheck) -> bool:
     """Enough seals for the next batch of leaves; whether there were more."""
     if seals.fetched >= standing.seals or len(seals.waiting) > READ_AT_ONCE:
         return False
@@ -146,7 +146,7 @@ async def _nodes(store: SqlStore, leaves: LeafCheck) -> None:
             leaves.findings.add("node_changed", f"node {node.level}/{node.place}")
 
 
-def _end(standing: Standing, leaves: LeafCheck, seals: SealCheck, findings: Findings) -> None:
+def _end(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, findings: Findings) -> None:
     size = leaves.next_index
     seals.reached(leaves.tree, size)
     seals.ended(size)
@@ -159,8 +159,8 @@ def _end(standing: Standing, leaves: LeafCheck, seals: SealCheck, findings: Find
         findings.add("log_place", "log", said=standing.last_seq, number=leaves.last_seq)
 
 
-def _report(standing: Standing, leaves: LeafCheck, seals: SealCheck, given: Given) -> Report:
-    return Report(
+def _report(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, given: Given) -> AuditReport:
+    return AuditReport(
         log_id=standing.log_id,
         leaves=leaves.next_index,
         seals=seals.count,
@@ -176,7 +176,7 @@ def _report(standing: Standing, leaves: LeafCheck, seals: SealCheck, given: Give
     )
 
 
-def _notes(standing: Standing, leaves: LeafCheck, seals: SealCheck, given: Given) -> list[Note]:
+def _notes(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, given: Given) -> list[Note]:
     told: list[tuple[str, dict[str, object]]] = []
     if not seals.compared and given.since is None:
         told.append(("unanchored", {}))
@@ -200,7 +200,7 @@ LEAVES_AT_ONCE = 200
 
 
 async def export(
-    store: SqlStore, wanted: Wanted, seal: PublishedSeal, *, texts: bool = False
+    store: SqlStore, wanted: WantedEvents, seal: PublishedSeal, *, texts: bool = False
 ) -> AsyncIterator[dict[str, Any]]:
     """What that seal covers, in the log's order."""
     yield {"seal": seal.to_bytes().decode("ascii")}

@@ -25,7 +25,7 @@ MOST_NAMED = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class AuditFinding:
     """One thing that does not hold. `code` is a label key below `audit.`, `where` the leaf, event, seal or file."""
 
     code: str
@@ -42,7 +42,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class AuditReport:
     """The whole. `holds` says that nothing was found wrong, `anchored` that this was held against a seal which had left the
     node: without one, somebody who made the whole history anew is not found."""
 
@@ -54,7 +54,7 @@ class Report:
     keys: Sequence[str]
     first_at: datetime | None
     last_at: datetime | None
-    findings: Sequence[Finding]
+    findings: Sequence[AuditFinding]
     count: int
     notes: Sequence[Note]
     anchored: bool
@@ -68,13 +68,13 @@ class Findings:
     """Names the first, counts all."""
 
     def __init__(self) -> None:
-        self.named: list[Finding] = []
+        self.named: list[AuditFinding] = []
         self.count = 0
 
     def add(self, code: str, where: object, **params: object) -> None:
         self.count += 1
         if len(self.named) < MOST_NAMED:
-            self.named.append(Finding(code=code, where=str(where), params=params))
+            self.named.append(AuditFinding(code=code, where=str(where), params=params))
 
 
 _MOST_RESTORES = 20

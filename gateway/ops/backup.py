@@ -35,7 +35,7 @@ Tell = Callable[[str, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class BackupSource:
     """Where a node keeps what is copied."""
 
     node: str
@@ -56,8 +56,8 @@ class _Copied:
     lacks: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
-    def manifest(self) -> form.Manifest:
-        return form.Manifest(
+    def manifest(self) -> form.BackupManifest:
+        return form.BackupManifest(
             tables=self.tables,
             contents=self.contents,
             content_bytes=self.content_bytes,
@@ -65,7 +65,7 @@ class _Copied:
             files=self.files,
         )
 
-    def see(self, small: Sequence[dump.Small]) -> None:
+    def see(self, small: Sequence[dump.RowContent]) -> None:
         """Content that was copied as rows."""
         for each in small:
             if each.is_whole:
@@ -76,8 +76,8 @@ class _Copied:
 
 
 async def make(
-    source: Source, target: Path, passphrase: bytes, clock: Clock, pool: Pool, tell: Tell
-) -> form.Manifest:
+    source: BackupSource, target: Path, passphrase: bytes, clock: Clock, pool: Pool, tell: Tell
+) -> form.BackupManifest:
     """The copy under exactly that name, durable on return; Clash when there is one. `tell` hears how far it is. Content
     that rows refer to and that is gone or damaged stands in the manifest's `lacks`: the rest is worth keeping."""
     await pool.run(partial(_hold, source.content))
@@ -145,7 +145,7 @@ def _folder_to_disk(folder: Path) -> None:
         os.close(handle)
 
 
-def _about(source: Source, view: dump.Snapshot, clock: Clock) -> bytes:
+def _about(source: BackupSource, view: dump.Snapshot, clock: Clock) -> bytes:
     return form.ABOUT_JSON.dump_json(
         form.About(
             format=form.FORMAT,
@@ -160,7 +160,7 @@ def _about(source: Source, view: dump.Snapshot, clock: Clock) -> bytes:
 
 
 async def _table(
-    source: Source, view: dump.Snapshot, table: str, writer: form.BackupWriter, pool: Pool
+    source: BackupSource, view: dump.Snapshot, table: str, writer: form.BackupWriter, pool: Pool
 ) -> dump.Sum:
     summing, held, size, part = form.Summing(), list[bytes](), 0, 0
 
@@ -185,7 +185,12 @@ def _part(writer: form.BackupWriter, name: str, lines: list[bytes]) -> None:
 
 
 async def _contents(
-    source: Source, wanted: IO[bytes], writer: form.BackupWriter, copied: _Copied, pool: Pool, tell: Tell
+    source: BackupSource,
+    wanted: IO[bytes],
+    writer: form.BackupWriter,
+    copied: _Copied,
+    pool: Pool,
+    tell: Tell,
 ) -> None:
     wanted.seek(0)
     while batch := [line for _, line in zip(range(_FILES_AT_ONCE), wanted, strict=False)]:
@@ -206,7 +211,7 @@ def _hold(content: Path) -> None:
         hold_sweep(content)
 
 
-def _blobs(source: Source, batch: list[bytes], writer: form.BackupWriter, copied: _Copied) -> None:
+def _blobs(source: BackupSource, batch: list[bytes], writer: form.BackupWriter, copied: _Copied) -> None:
     _hold(source.content)
     for line in batch:
         digest, size = Digest(line[:_DIGITS].decode("ascii")), int(line[_DIGITS:])
@@ -223,14 +228,14 @@ def _blobs(source: Source, batch: list[bytes], writer: form.BackupWriter, copied
             copied.lacks[digest] = DAMAGED
 
 
-async def _what_was_let_go(source: Source, copied: _Copied) -> None:
+async def _what_was_let_go(source: BackupSource, copied: _Copied) -> None:
     """Missing, because nobody refers to it since the copy of the rows began: that is no damage."""
     async with dump.snapshot(source.database_url) as now:
         needed = await now.needed(list(copied.lacks))
     copied.lacks.update((digest, RELEASED) for digest in copied.lacks.keys() - needed)
 
 
-def _small_files(source: Source) -> Iterator[tuple[str, Path]]:
+def _small_files(source: BackupSource) -> Iterator[tuple[str, Path]]:
     for head, folder in ((form.KEYS, source.keys), (form.TRUST, source.trust)):
         for path in sorted(folder.rglob("*")):
             # A name that begins with a point is a file of another hand, half written.

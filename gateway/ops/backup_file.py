@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from pydantic import TypeAdapter, ValidationError
 
 from gateway import errors
-from gateway.store.dump import Shape, Sum
+from gateway.store.dump import Sum, TableShape
 
 MAGIC = b"LTGWBAK1"
 PIECE = 1024 * 1024
@@ -175,11 +175,11 @@ class About:
     program: str
     database: str
     revision: str
-    shapes: tuple[Shape, ...]
+    shapes: tuple[TableShape, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class BackupManifest:
     """What must be found again. `lacks` are digests that rows refer to and whose bytes were gone or damaged already;
     `files` are the digests of keys, trust and settings by their names here."""
 
@@ -210,7 +210,7 @@ class Summing:
 
 
 ABOUT_JSON = TypeAdapter(About)
-MANIFEST_JSON = TypeAdapter(Manifest)
+MANIFEST_JSON = TypeAdapter(BackupManifest)
 
 
 class BackupWriter:
@@ -270,7 +270,7 @@ class _Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class BackupMember:
     """One member, at the reader's present place; it must be read before the next one is asked for."""
 
     name: str
@@ -284,7 +284,7 @@ class BackupReader:
         self._sealed = SealedReader(file, passphrase)
         self._name = "its beginning"
 
-    def next(self) -> Member | None:
+    def next(self) -> BackupMember | None:
         """The next member; None at the proved end of the file."""
         with self._named():
             head = self._sealed.read(tarfile.BLOCKSIZE)
@@ -293,9 +293,9 @@ class BackupReader:
                 return None
             found = tarfile.TarInfo.frombuf(head, "utf-8", "strict")
         self._name = found.name
-        return Member(found.name, found.size)
+        return BackupMember(found.name, found.size)
 
-    def pieces(self, member: Member) -> Iterator[bytes]:
+    def pieces(self, member: BackupMember) -> Iterator[bytes]:
         left = member.size
         with self._named():
             while left:
@@ -306,7 +306,7 @@ class BackupReader:
                 yield piece
             self._sealed.read(-member.size % tarfile.BLOCKSIZE)
 
-    def whole(self, member: Member) -> bytes:
+    def whole(self, member: BackupMember) -> bytes:
         return b"".join(self.pieces(member))
 
     @contextmanager

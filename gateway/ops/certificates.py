@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.certificates import Asked, Question, Source
+from gateway.domain.certificates import AskedQuestion, Question, RevocationSource
 from gateway.domain.proof import Binding
 from gateway.errors import Clash
 from gateway.outgoing.sign_pdf import has_signed_pdfs
@@ -30,7 +30,7 @@ GOOD, FAILING, LATE = "good", "failing", "late"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class FolderCertificate:
     """One certificate of the trust folder."""
 
     role: str
@@ -68,7 +68,7 @@ class IssuerState:
 class TrustState:
     """Everything that judges a certificate here."""
 
-    held: tuple[Held, ...]
+    held: tuple[FolderCertificate, ...]
     asked: tuple[IssuerState, ...]
     files: tuple[ListState, ...]
 
@@ -92,7 +92,7 @@ async def authorities_asked(folder: Path, store: SqlStore, now: datetime) -> tup
     return tuple(_issuer(each.issuer, questions, newest, now) for each in sources)
 
 
-def _held(folder: Path) -> list[Held]:
+def _held(folder: Path) -> list[FolderCertificate]:
     anchors = [("anchor", each) for each in certificates_in(folder / "ca.pem")]
     between = [
         ("intermediate", each)
@@ -100,7 +100,7 @@ def _held(folder: Path) -> list[Held]:
         for each in certificates_in(path)
     ]
     return [
-        Held(
+        FolderCertificate(
             role=role,
             subject=each.subject.rfc4514_string(),
             sha256=fingerprint(each),
@@ -124,15 +124,18 @@ def _answers_in_files(folder: Path) -> tuple[ListState, ...]:
 
 
 def _issuer(
-    issuer: x509.Certificate, questions: Sequence[Asked], newest: Mapping[Question, Newest], now: datetime
+    issuer: x509.Certificate,
+    questions: Sequence[AskedQuestion],
+    newest: Mapping[Question, Newest],
+    now: datetime,
 ) -> IssuerState:
     named, subject = fingerprint(issuer), issuer.subject.rfc4514_string()
     own = [each for each in questions if each.question.issuer == named]
     runs = [each for each in own if _runs(newest.get(each.question), now)]
     failing = [each for each in own if each.failures]
     made = [newest[each.question].made_at for each in own if each.question in newest]
-    lists = [each for each in own if each.question.source is Source.LIST]
-    by_ocsp = [each for each in own if each.question.source is Source.OCSP]
+    lists = [each for each in own if each.question.source is RevocationSource.LIST]
+    by_ocsp = [each for each in own if each.question.source is RevocationSource.OCSP]
     # Where a list runs, a responder that is silent leaves nobody unanswered: each answers for the other.
     listed = any(each in runs for each in lists)
     unanswered = 0 if listed else sum(each not in runs for each in by_ocsp)
@@ -152,7 +155,7 @@ def _runs(answer: Newest | None, now: datetime) -> bool:
     return answer is not None and (answer.ends_at is None or now <= answer.ends_at)
 
 
-def _list_state(issuer: str, asked: Asked, answer: Newest | None) -> ListState:
+def _list_state(issuer: str, asked: AskedQuestion, answer: Newest | None) -> ListState:
     return ListState(
         issuer=issuer,
         origin=asked.question.about,

@@ -1,6 +1,6 @@
 """Examines a node from outside, also one that does not start: folders, disk, database, clock, keys, trust, axis, work
 left lying. In: a `Patient`, everything by path and value; it is taken from the settings, and nothing is opened for
-that. Out: one `Finding` per check, each with a label key for its cause and the command that cures it. Changes nothing;
+that. Out: one `Diagnosis` per check, each with a label key for its cause and the command that cures it. Changes nothing;
 a check that cannot be made is itself a red finding. What each check says is in `doctor_checks` and `doctor_trust`."""
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from gateway.settings import Settings, sqlite_file
 from gateway.store import leases, migrate, reporting, restored
 from gateway.store.store import SqlStore
 from gateway.transport.embedded import EmbeddedAxis
-from gateway.trust.evidence import Trust
+from gateway.trust.evidence import NodeTrust
 from gateway.trust.keys import KeyDirectory
 from gateway.trust.pkcs11_keys import TokenKeys
 from gateway.workers.pulse import HEARTBEAT, slots
@@ -76,7 +76,7 @@ class Patient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Diagnosis:
     """The result of one check. `cause` is a label key below `doctor.`, `cure` a command or None."""
 
     check: str
@@ -86,7 +86,7 @@ class Finding:
     cure: str | None = None
 
 
-async def examine(patient: Patient) -> list[Finding]:
+async def examine(patient: Patient) -> list[Diagnosis]:
     """Every check, in the order in which a person would mend things."""
     found = [*_places(patient), _clock(patient), _anchors(patient), *_lists(patient), *_pace(patient)]
     found += [each async for each in _guarded("database", _database, patient)]
@@ -103,25 +103,25 @@ async def examine(patient: Patient) -> list[Finding]:
     return found
 
 
-def worst(findings: Sequence[Finding]) -> str:
+def worst(findings: Sequence[Diagnosis]) -> str:
     """The worst level among them."""
     levels = {each.level for each in findings}
     return next(level for level in (RED, YELLOW, GREEN) if level in levels or level == GREEN)
 
 
 async def _guarded(
-    check: str, ask: Callable[..., Awaitable[list[Finding]]], *given: object
-) -> AsyncIterator[Finding]:
+    check: str, ask: Callable[..., Awaitable[list[Diagnosis]]], *given: object
+) -> AsyncIterator[Diagnosis]:
     """What an adapter refuses to say is the finding."""
     try:
         for each in await ask(*given):
             yield each
     except GatewayError as error:
         cure = error.hint or _CURES.get(check)
-        yield Finding(check=check, level=RED, cause="failed", params={"detail": str(error)}, cure=cure)
+        yield Diagnosis(check=check, level=RED, cause="failed", params={"detail": str(error)}, cure=cure)
 
 
-def _places(patient: Patient) -> Iterator[Finding]:
+def _places(patient: Patient) -> Iterator[Diagnosis]:
     axis = patient.axis_folder if patient.open_axis is None else None
     for check, told in doctor_checks.folder_findings(patient.data_dir, axis, patient.keys_folder):
         yield _as_finding(check, told)
@@ -130,66 +130,68 @@ def _places(patient: Patient) -> Iterator[Finding]:
             yield _as_finding(check, told)
 
 
-def _clock(patient: Patient) -> Finding:
+def _clock(patient: Patient) -> Diagnosis:
     """A wrong clock makes good certificates look expired, and our signatures false (K2)."""
     now = patient.clock.now()
     file = patient.database_file
     written = datetime.fromtimestamp(file.stat().st_mtime, UTC) if file and file.exists() else now
     told = {"now": now.isoformat(timespec="seconds"), "written": written.isoformat(timespec="seconds")}
     if now < OLDEST_NOW or written - now > CLOCK_SKEW:
-        return Finding(check="clock", level=RED, cause="clock.behind", params=told, cure=SET_CLOCK)
-    return Finding(check="clock", level=GREEN, cause="clock.fine", params=told)
+        return Diagnosis(check="clock", level=RED, cause="clock.behind", params=told, cure=SET_CLOCK)
+    return Diagnosis(check="clock", level=GREEN, cause="clock.fine", params=told)
 
 
-async def _server_clock(patient: Patient, store: SqlStore) -> list[Finding]:
+async def _server_clock(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     """Leases are times: to a machine whose clock is ahead the work that another one does looks abandoned (G7)."""
     gap = await store.clock_gap(patient.clock.now)
     if leases.agree(gap, patient.lease_s):
         return []
     told = {"seconds": round(abs(gap).total_seconds()), "most": round(patient.lease_s / 3)}
-    return [Finding(check="clock", level=RED, cause="clock.apart", params=told, cure=SET_CLOCK)]
+    return [Diagnosis(check="clock", level=RED, cause="clock.apart", params=told, cure=SET_CLOCK)]
 
 
-def _anchors(patient: Patient) -> Finding:
+def _anchors(patient: Patient) -> Diagnosis:
     file, now = patient.trust_folder / "ca.pem", patient.clock.now()
     told: dict[str, object] = {"path": file}
     if not file.is_file():
-        return Finding(check="trust", level=RED, cause="trust.missing", params=told, cure=f"cp ca.pem {file}")
+        return Diagnosis(
+            check="trust", level=RED, cause="trust.missing", params=told, cure=f"cp ca.pem {file}"
+        )
     try:
-        Trust.from_files(file, sorted((patient.trust_folder / "chain").glob("*.pem")))
+        NodeTrust.from_files(file, sorted((patient.trust_folder / "chain").glob("*.pem")))
         ends = min(each.not_valid_after_utc for each in x509.load_pem_x509_certificates(file.read_bytes()))
     except (GatewayError, ValueError, OSError) as error:
-        return Finding(check="trust", level=RED, cause="failed", params={"detail": str(error)})
+        return Diagnosis(check="trust", level=RED, cause="failed", params={"detail": str(error)})
     told["until"] = ends.date().isoformat()
     if ends - now < EXPIRY_YELLOW:
-        return Finding(
+        return Diagnosis(
             check="trust", level=RED if ends < now else YELLOW, cause="trust.expiring", params=told
         )
-    return Finding(check="trust", level=GREEN, cause="trust.fine", params=told)
+    return Diagnosis(check="trust", level=GREEN, cause="trust.fine", params=told)
 
 
-def _lists(patient: Patient) -> Iterator[Finding]:
+def _lists(patient: Patient) -> Iterator[Diagnosis]:
     for each in doctor_trust.list_findings(patient.trust_folder, patient.clock.now()):
         yield _as_finding("revocation", each)
 
 
-def _pace(patient: Patient) -> Iterator[Finding]:
+def _pace(patient: Patient) -> Iterator[Diagnosis]:
     for each in doctor_checks.pace_findings(slots(patient.data_dir / HEARTBEAT, patient.clock.now())):
         yield _as_finding("pace", each)
 
 
-async def _database(patient: Patient) -> list[Finding]:
+async def _database(patient: Patient) -> list[Diagnosis]:
     if patient.database_file is not None and not patient.database_file.is_file():
         told = {"path": patient.database_file}
         return [
-            Finding(check="database", level=RED, cause="database.missing", params=told, cure="gateway init")
+            Diagnosis(check="database", level=RED, cause="database.missing", params=told, cure="gateway init")
         ]
     where = await migrate.status(patient.database_url)
     if where.pending:
         told_steps = {"current": where.current or "–", "head": where.head}
         level = RED if any(step.phase == "expand" for step in where.pending) else YELLOW
         return [
-            Finding(
+            Diagnosis(
                 check="database",
                 level=level,
                 cause="database.old",
@@ -203,28 +205,30 @@ async def _database(patient: Patient) -> list[Finding]:
     if found.damage:
         told_damage = {"detail": found.damage}
         cure = "gateway restore FILE.backup"
-        return [Finding(check="database", level=RED, cause="database.damaged", params=told_damage, cure=cure)]
-    whole = Finding(check="database", level=GREEN, cause="database.fine", params={"head": where.head})
+        return [
+            Diagnosis(check="database", level=RED, cause="database.damaged", params=told_damage, cure=cure)
+        ]
+    whole = Diagnosis(check="database", level=GREEN, cause="database.fine", params={"head": where.head})
     stale = {table: count for table, count in found.stale.items() if count}
     told_stale = {"count": sum(stale.values()), "tables": ", ".join(stale) or "–"}
-    lying = Finding(
+    lying = Diagnosis(
         check="leases",
         level=YELLOW if stale else GREEN,
         cause="leases.stale" if stale else "leases.fine",
         params=told_stale,
         cure="gateway serve" if stale else None,
     )
-    slow = [] if found.searches else [Finding(check="search", level=YELLOW, cause="search.slow")]
+    slow = [] if found.searches else [Diagnosis(check="search", level=YELLOW, cause="search.slow")]
     moved = [
         _as_finding("clock", each) for each in doctor_checks.clock_set_back(found.ahead, found.written, now)
     ]
     return [whole, lying, *moved, *slow]
 
 
-async def _agencies(patient: Patient, store: SqlStore) -> list[Finding]:
+async def _agencies(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     hosted = await store.hosted()
     if not hosted:
-        return [Finding(check="agencies", level=RED, cause="agencies.none", cure="gateway init")]
+        return [Diagnosis(check="agencies", level=RED, cause="agencies.none", cure="gateway init")]
     keys = KeyDirectory(patient.keys_folder, patient.keys_password, patient.token)
     registry, now = doctor_trust.closed_registry(store, patient.clock), patient.clock.now()
     found = []
@@ -232,11 +236,11 @@ async def _agencies(patient: Patient, store: SqlStore) -> list[Finding]:
         use = await desk.signing_keys_from(registry, store, agency.code, now)
         found.append(await patient.pool.run(partial(_key, patient, keys, agency, use)))
     if patient.keys_password is None:
-        found.append(Finding(check="keys", level=YELLOW, cause="keys.unprotected"))
+        found.append(Diagnosis(check="keys", level=YELLOW, cause="keys.unprotected"))
     return found
 
 
-def _key(patient: Patient, keys: KeyDirectory, agency: HostedAgency, use: KeyUse) -> Finding:
+def _key(patient: Patient, keys: KeyDirectory, agency: HostedAgency, use: KeyUse) -> Diagnosis:
     """Without a key in force everything of the agency stays queued, and nothing it receives is answered."""
     now = patient.clock.now()
     told: dict[str, object] = {"code": agency.code}
@@ -246,16 +250,16 @@ def _key(patient: Patient, keys: KeyDirectory, agency: HostedAgency, use: KeyUse
         # A key that waits for its certificate needs that, and not another key.
         waits = _waits_for_certificate(keys, agency)
         cure = f"gateway keys {'import CERTIFICATE' if waits else 'new'} --agency {agency.code}"
-        return Finding(
+        return Diagnosis(
             check="keys", level=RED, cause="keys.none", params=told | {"detail": str(error)}, cure=cure
         )
     ends = x509.load_der_x509_certificate(signer.certificate_der).not_valid_after_utc
     told |= {"until": ends.date().isoformat(), "days": (ends - now).days}
     if ends - now >= EXPIRY_YELLOW:
-        return Finding(check="keys", level=GREEN, cause="keys.fine", params=told)
+        return Diagnosis(check="keys", level=GREEN, cause="keys.fine", params=told)
     level = RED if ends - now < EXPIRY_RED else YELLOW
     cure = f"gateway keys new --agency {agency.code}"
-    return Finding(check="keys", level=level, cause="keys.expiring", params=told, cure=cure)
+    return Diagnosis(check="keys", level=level, cause="keys.expiring", params=told, cure=cure)
 
 
 def _waits_for_certificate(keys: KeyDirectory, agency: HostedAgency) -> bool:
@@ -265,20 +269,20 @@ def _waits_for_certificate(keys: KeyDirectory, agency: HostedAgency) -> bool:
         return False
 
 
-async def _restored(patient: Patient, store: SqlStore) -> list[Finding]:
+async def _restored(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     """An older copy may have brought back what was withdrawn since: the node does not open before people looked."""
     mark = await restored.waiting(store)
     if mark is None:
         return []
     told = {"at": mark.data.get("copied_at", "–")}
     return [
-        Finding(
+        Diagnosis(
             check="restored", level=RED, cause="restored.unconfirmed", params=told, cure="gateway restored"
         )
     ]
 
 
-async def _work(patient: Patient, store: SqlStore) -> list[Finding]:
+async def _work(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     counts = await store.counts()
     told = {
         "waiting": counts.get("outbox.waiting", 0) + counts.get("job.waiting", 0),
@@ -289,30 +293,30 @@ async def _work(patient: Patient, store: SqlStore) -> list[Finding]:
         ),
         "parked": counts.get("inbox.waiting", 0),
     }
-    found = [Finding(check="queues", level=GREEN, cause="queues.fine", params=told)]
+    found = [Diagnosis(check="queues", level=GREEN, cause="queues.fine", params=told)]
     if told["failed"]:
         cure = "gateway outbox list --state failed"
-        found.append(Finding(check="outbox", level=YELLOW, cause="queues.failed", params=told, cure=cure))
+        found.append(Diagnosis(check="outbox", level=YELLOW, cause="queues.failed", params=told, cure=cure))
     if told["held"]:
         cure = "gateway inbox list --quarantine"
-        found.append(Finding(check="quarantine", level=YELLOW, cause="queues.held", params=told, cure=cure))
+        found.append(Diagnosis(check="quarantine", level=YELLOW, cause="queues.held", params=told, cure=cure))
     return found
 
 
-async def _log(patient: Patient, store: SqlStore) -> list[Finding]:
+async def _log(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     """E2: what waits for its seal can be changed by whoever can write to the database."""
     head = await store.log.head()
     told = doctor_checks.log_findings(head, patient.clock.now(), stamped=patient.stamped)
     return [_as_finding("log", each) for each in told]
 
 
-async def _bindings(patient: Patient, store: SqlStore) -> list[Finding]:
+async def _bindings(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     """Threat 114: what somebody wrote into the tables past the program is named, and not used."""
     told = await doctor_trust.binding_findings(store, patient.clock)
     return [_as_finding("bindings", each) for each in told]
 
 
-async def _people(patient: Patient, store: SqlStore) -> list[Finding]:
+async def _people(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     """K6: without two people nothing that this node trusts can change."""
     told = [
         *await doctor_trust.people_findings(store, patient.clock),
@@ -321,19 +325,19 @@ async def _people(patient: Patient, store: SqlStore) -> list[Finding]:
     return [_as_finding("people", each) for each in told]
 
 
-async def _hold(patient: Patient, store: SqlStore) -> list[Finding]:
+async def _hold(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     """R4: an incident is open until a person decided; frozen content that cannot be sealed lies in the content store."""
     told = doctor_checks.hold_findings(await store.open_holds(), has_recipient=patient.has_recipient)
     return [_as_finding("hold", each) for each in told]
 
 
-async def _scanner(patient: Patient) -> list[Finding]:
+async def _scanner(patient: Patient) -> list[Diagnosis]:
     if patient.scanner is None:
         return []
     return [_as_finding("scanner", doctor_checks.scanner_finding(await patient.scanner.state()))]
 
 
-async def _servers(patient: Patient) -> list[Finding]:
+async def _servers(patient: Patient) -> list[Diagnosis]:
     """Asked beside the connections: those break on a certificate that is expired, and do not say which one it is."""
     told = doctor_checks.identity_findings(patient.database_url, patient.database_ca)
     found = [_as_finding("database.identity", each) for each in told]
@@ -345,24 +349,24 @@ async def _servers(patient: Patient) -> list[Finding]:
     return found
 
 
-async def _jobs(patient: Patient, store: SqlStore) -> list[Finding]:
+async def _jobs(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     now = patient.clock.now()
     days = await store.history.days((now - HISTORY_KEPT).date())
     return [_as_finding("jobs", each) for each in doctor_checks.job_findings(days, now)]
 
 
-def _as_finding(check: str, told: doctor_checks.Told) -> Finding:
-    return Finding(check=check, level=told.level, cause=told.cause, params=told.params, cure=told.cure)
+def _as_finding(check: str, told: doctor_checks.Symptom) -> Diagnosis:
+    return Diagnosis(check=check, level=told.level, cause=told.cause, params=told.params, cure=told.cure)
 
 
-async def _authorities(patient: Patient, store: SqlStore) -> list[Finding]:
+async def _authorities(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     told = await doctor_trust.authority_findings(patient.trust_folder, store, patient.clock.now())
     return [_as_finding("revocation", each) for each in told]
 
 
 # Where the adapter names none.
 _CURES = {"database": "gateway config show", "axis": "gateway axis check"}
-_OF_STORE: Mapping[str, Callable[..., Awaitable[list[Finding]]]] = {
+_OF_STORE: Mapping[str, Callable[..., Awaitable[list[Diagnosis]]]] = {
     "clock": _server_clock,
     "restored": _restored,
     "agencies": _agencies,
@@ -376,14 +380,14 @@ _OF_STORE: Mapping[str, Callable[..., Awaitable[list[Finding]]]] = {
 }
 
 
-async def _axis(patient: Patient) -> list[Finding]:
+async def _axis(patient: Patient) -> list[Diagnosis]:
     if patient.open_axis is not None:
         async with patient.open_axis() as axis:
             return await _line(patient, axis)
     if not (patient.axis_folder / "axis.sqlite").is_file():
         # Opening it would make it, and a doctor changes nothing.
         told = {"path": patient.axis_folder}
-        return [Finding(check="axis", level=YELLOW, cause="axis.none", params=told, cure="gateway serve")]
+        return [Diagnosis(check="axis", level=YELLOW, cause="axis.none", params=told, cure="gateway serve")]
     axis = EmbeddedAxis(
         patient.axis_folder, patient.node, patient.clock, patient.pool, lease_s=patient.lease_s
     )
@@ -395,7 +399,7 @@ async def _axis(patient: Patient) -> list[Finding]:
         await axis.close()
 
 
-async def _line(patient: Patient, axis: AxisDesk) -> list[Finding]:
+async def _line(patient: Patient, axis: AxisDesk) -> list[Diagnosis]:
     """Counting makes an axis connect; what it says of itself comes after that."""
     try:
         heartbeat, now = patient.data_dir / HEARTBEAT, patient.clock.now()
@@ -403,18 +407,18 @@ async def _line(patient: Patient, axis: AxisDesk) -> list[Finding]:
     except TransportFailure as error:
         reason = axis.state().reason or str(error)
         cure = "gateway axis check" if patient.open_axis is not None else f"ls -ld {patient.axis_folder}"
-        return [Finding(check="axis", level=RED, cause="axis.down", params={"reason": reason}, cure=cure)]
+        return [Diagnosis(check="axis", level=RED, cause="axis.down", params={"reason": reason}, cure=cure)]
     state = axis.state()
     if state.blocked_since is not None:
         told = {"reason": state.reason}
         # RabbitMQ's own word for what it lacks; sending goes on by itself once there is room.
         cure = "rabbitmq-diagnostics check_local_alarms"
-        return [Finding(check="axis", level=RED, cause="axis.blocked", params=told, cure=cure)]
-    found = [Finding(check="axis", level=GREEN, cause="axis.fine", params=dict(counts))]
+        return [Diagnosis(check="axis", level=RED, cause="axis.blocked", params=told, cure=cure)]
+    found = [Diagnosis(check="axis", level=GREEN, cause="axis.fine", params=dict(counts))]
     if counts.get("dead"):
         cure = "gateway queue dead list"
         found.append(
-            Finding(check="axis.dead", level=YELLOW, cause="axis.dead", params=dict(counts), cure=cure)
+            Diagnosis(check="axis.dead", level=YELLOW, cause="axis.dead", params=dict(counts), cure=cure)
         )
     return found
 

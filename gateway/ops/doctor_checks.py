@@ -38,7 +38,7 @@ _YOUNG = 1440
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Symptom:
     """One finding, as `doctor.Finding` without its check."""
 
     level: str
@@ -47,20 +47,20 @@ class Told:
     cure: str | None = None
 
 
-def log_findings(head: LogHead, now: datetime, *, stamped: bool) -> Iterator[Told]:
+def log_findings(head: LogHead, now: datetime, *, stamped: bool) -> Iterator[Symptom]:
     """The state of the log, and what is late."""
     if head.unsealed_since is not None and upkeep.is_unsealed(head, now):
         since = {"since": _clock(head.unsealed_since)}
-        yield Told(level="red", cause="log.unsealed", params=since, cure="gateway serve")
+        yield Symptom(level="red", cause="log.unsealed", params=since, cure="gateway serve")
     elif head.seal is None:
-        yield Told(level="green", cause="log.none")
+        yield Symptom(level="green", cause="log.none")
     else:
-        yield Told(level="green", cause="log.fine", params={"at": _clock(head.seal.signed.seal.at)})
+        yield Symptom(level="green", cause="log.fine", params={"at": _clock(head.seal.signed.seal.at)})
     if stamped and upkeep.lacks_stamp(head, UNSTAMPED_YELLOW, now):
-        yield Told(level="yellow", cause="log.unstamped", params={"since": _clock(head.unstamped_since)})
+        yield Symptom(level="yellow", cause="log.unstamped", params={"since": _clock(head.unstamped_since)})
     if head.seal is not None and _is_unpublished(head, now):
         since = {"since": _clock(head.published_at)}
-        yield Told(
+        yield Symptom(
             level="yellow",
             cause="log.unpublished",
             params=since,
@@ -82,7 +82,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 SET_CLOCK = "timedatectl set-ntp true"
 
 
-def clock_set_back(ahead: Mapping[str, int], written: datetime | None, now: datetime) -> Iterator[Told]:
+def clock_set_back(ahead: Mapping[str, int], written: datetime | None, now: datetime) -> Iterator[Symptom]:
     """Nothing waits for such a time; a person should know why they are there."""
     tables = [table for table, count in ahead.items() if count]
     late = written if written is not None and written - now > CLOCK_SKEW else None
@@ -92,14 +92,14 @@ def clock_set_back(ahead: Mapping[str, int], written: datetime | None, now: date
             "tables": ", ".join(tables) or "–",
             "written": late.isoformat(timespec="seconds") if late else "–",
         }
-        yield Told(level="yellow", cause="clock.moved", params=told, cure=SET_CLOCK)
+        yield Symptom(level="yellow", cause="clock.moved", params=told, cure=SET_CLOCK)
 
 
 # A document of the largest size is 50 MB and lies on disk three times while it is sent.
 DISK_RED, DISK_YELLOW = 500 * 1024 * 1024, 5 * 1024 * 1024 * 1024
 
 
-def folder_findings(data: Path, axis: Path | None, keys: Path) -> Iterator[tuple[str, Told]]:
+def folder_findings(data: Path, axis: Path | None, keys: Path) -> Iterator[tuple[str, Symptom]]:
     """`axis`: None where the axis is no folder of this machine."""
     for name, path in (("data", data), ("axis", axis), ("keys", keys)):
         if path is not None:
@@ -107,25 +107,28 @@ def folder_findings(data: Path, axis: Path | None, keys: Path) -> Iterator[tuple
     yield from _disk([data, *([axis] if axis is not None else [])])
 
 
-def _folder(path: Path, *, is_closed: bool) -> Told:
+def _folder(path: Path, *, is_closed: bool) -> Symptom:
     told = {"path": path}
     if not path.is_dir():
-        return Told(level="red", cause="folder.missing", params=told, cure=f"mkdir -p {path}")
+        return Symptom(level="red", cause="folder.missing", params=told, cure=f"mkdir -p {path}")
     if not os.access(path, os.W_OK | os.X_OK):
-        return Told(level="red", cause="folder.read_only", params=told, cure=f"chmod u+rwx {path}")
+        return Symptom(level="red", cause="folder.read_only", params=told, cure=f"chmod u+rwx {path}")
     if is_closed and path.stat().st_mode & 0o077:
-        return Told(level="red", cause="folder.open", params=told, cure=f"chmod 700 {path}")
-    return Told(level="green", cause="folder.fine", params=told)
+        return Symptom(level="red", cause="folder.open", params=told, cure=f"chmod 700 {path}")
+    return Symptom(level="green", cause="folder.fine", params=told)
 
 
-def database_findings(file: Path) -> Iterator[tuple[str, Told]]:
+def database_findings(file: Path) -> Iterator[tuple[str, Symptom]]:
     """Said only of one that others can read: it holds what agencies write to each other about."""
     if file.is_file() and file.stat().st_mode & 0o077:
         cure = f"chmod 600 {file}*"
-        yield "database.file", Told(level="yellow", cause="database.open", params={"path": file}, cure=cure)
+        yield (
+            "database.file",
+            Symptom(level="yellow", cause="database.open", params={"path": file}, cure=cure),
+        )
 
 
-def _disk(paths: list[Path]) -> Iterator[tuple[str, Told]]:
+def _disk(paths: list[Path]) -> Iterator[tuple[str, Symptom]]:
     """Each disk once."""
     seen = set()
     for path in paths:
@@ -137,61 +140,67 @@ def _disk(paths: list[Path]) -> Iterator[tuple[str, Told]]:
         told = {"path": path, "free_bytes": free}
         cure = None if level == "green" else f"du -xh --max-depth=2 {path} | sort -h | tail"
         cause = "disk.fine" if level == "green" else "disk.low"
-        yield "disk", Told(level=level, cause=cause, params=told, cure=cure)
+        yield "disk", Symptom(level=level, cause=cause, params=told, cure=cure)
 
 
-def job_findings(days: Sequence[JobDay], now: datetime) -> Iterator[Told]:
+def job_findings(days: Sequence[JobDay], now: datetime) -> Iterator[Symptom]:
     found: dict[str, list[str]] = {upkeep.LATE: [], upkeep.FAULTY: []}
     for each in upkeep.job_lines(days, now):
         if each.word in found:
             found[each.word].append(each.job)
     late = [each for each in found[upkeep.LATE] if each != "backup"]
     if late:
-        yield Told(level="yellow", cause="jobs.late", params={"jobs": tuple(late)}, cure="gateway serve")
+        yield Symptom(level="yellow", cause="jobs.late", params={"jobs": tuple(late)}, cure="gateway serve")
     if "backup" in found[upkeep.LATE]:
         cure = "gateway backup --passphrase-file passphrase.txt"
-        yield Told(level="yellow", cause="jobs.late", params={"jobs": ("backup",)}, cure=cure)
+        yield Symptom(level="yellow", cause="jobs.late", params={"jobs": ("backup",)}, cure=cure)
     if faulty := found[upkeep.FAULTY]:
-        yield Told(level="yellow", cause="jobs.faulty", params={"jobs": tuple(faulty)})
+        yield Symptom(level="yellow", cause="jobs.faulty", params={"jobs": tuple(faulty)})
     if days and not any(found.values()):
-        yield Told(level="green", cause="jobs.fine")
+        yield Symptom(level="green", cause="jobs.fine")
 
 
-def pace_findings(slots: Iterable[Slot]) -> Iterator[Told]:
+def pace_findings(slots: Iterable[Slot]) -> Iterator[Symptom]:
     found = [each for each in paces(slots) if each.way in LIMITED]
     for each in found:
         if each.is_slow:
             told = {"way": each.way, "lane": each.lane, "late": each.late, "count": each.count}
-            yield Told(level="yellow", cause="pace.slow", params=told, cure="gateway status")
+            yield Symptom(level="yellow", cause="pace.slow", params=told, cure="gateway status")
     if found and not any(each.is_slow for each in found):
         sums = {"late": sum(each.late for each in found), "count": sum(each.count for each in found)}
-        yield Told(level="green", cause="pace.fine", params=sums)
+        yield Symptom(level="green", cause="pace.fine", params=sums)
 
 
 GREEN, YELLOW, RED = "green", "yellow", "red"
 
 
-def scanner_finding(state: ScannerState) -> Told:
+def scanner_finding(state: ScannerState) -> Symptom:
     """A scanner that is down stops nothing that is here already, and loses nothing."""
     if state.word == "off":
-        return Told(level=YELLOW, cause="scanner.off")
+        return Symptom(level=YELLOW, cause="scanner.off")
     if state.word == "ok":
-        return Told(level=GREEN, cause="scanner.fine", params={"version": state.detail})
-    return Told(level=RED, cause="scanner.down", params={"reason": state.detail})
+        return Symptom(level=GREEN, cause="scanner.fine", params={"version": state.detail})
+    return Symptom(level=RED, cause="scanner.down", params={"reason": state.detail})
 
 
-def hold_findings(counts: Mapping[str, int], *, has_recipient: bool) -> list[Told]:
+def hold_findings(counts: Mapping[str, int], *, has_recipient: bool) -> list[Symptom]:
     """`counts` are the open holds by state."""
     frozen, sealed = counts.get(HoldState.FROZEN, 0), counts.get(HoldState.SEALED, 0)
     told = []
     if frozen and not has_recipient:
-        told.append(Told(level=RED, cause="hold.unsealed", params={"count": frozen}, cure="gateway hold key"))
+        told.append(
+            Symptom(level=RED, cause="hold.unsealed", params={"count": frozen}, cure="gateway hold key")
+        )
     elif frozen:
-        told.append(Told(level=YELLOW, cause="hold.frozen", params={"count": frozen}, cure="gateway serve"))
+        told.append(
+            Symptom(level=YELLOW, cause="hold.frozen", params={"count": frozen}, cure="gateway serve")
+        )
     if sealed:
-        told.append(Told(level=YELLOW, cause="hold.open", params={"count": sealed}, cure="gateway hold list"))
+        told.append(
+            Symptom(level=YELLOW, cause="hold.open", params={"count": sealed}, cure="gateway hold list")
+        )
     if not told:
-        told.append(Told(level=GREEN, cause="hold.none" if has_recipient else "hold.no_key"))
+        told.append(Symptom(level=GREEN, cause="hold.none" if has_recipient else "hold.no_key"))
     return told
 
 
@@ -274,7 +283,7 @@ def certificate_ends(peer: Peer) -> datetime | None:
     return x509.load_der_x509_certificate(der).not_valid_after_utc if der else None
 
 
-def server_finding(peer: Peer, until: datetime | None, now: datetime) -> Told | None:
+def server_finding(peer: Peer, until: datetime | None, now: datetime) -> Symptom | None:
     """What a doctor says of it; nothing of one that shows none."""
     if until is None:
         return None
@@ -282,17 +291,17 @@ def server_finding(peer: Peer, until: datetime | None, now: datetime) -> Told | 
     told["days"] = max((until - now).days, 0)
     cure = f"openssl req -new -newkey rsa:3072 -nodes -subj /CN={peer.host} -addext subjectAltName=DNS:{peer.host}"
     if until <= now:
-        return Told(level="red", cause="server.expired", params=told, cure=cure)
+        return Symptom(level="red", cause="server.expired", params=told, cure=cure)
     if until - now < ENDS_SOON:
         level = "red" if until - now < ENDS_NOW else "yellow"
-        return Told(level=level, cause="server.expiring", params=told, cure=cure)
-    return Told(level="green", cause="server.fine", params=told)
+        return Symptom(level=level, cause="server.expiring", params=told, cure=cure)
+    return Symptom(level="green", cause="server.fine", params=told)
 
 
-def identity_findings(url: str, ca: Path | None) -> Sequence[Told]:
+def identity_findings(url: str, ca: Path | None) -> Sequence[Symptom]:
     """Encryption to whoever answers protects from nobody who can answer."""
     host, _ = database_host(url)
     if host is None or ca is not None or is_here(host):
         return []
     cure = 'gateway config check, after database.ca = "/etc/gateway/database-ca.pem"'
-    return [Told(level="yellow", cause="database.anybody", params={"host": host}, cure=cure)]
+    return [Symptom(level="yellow", cause="database.anybody", params={"host": host}, cure=cure)]

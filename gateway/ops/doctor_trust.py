@@ -17,7 +17,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.person import Role
 from gateway.domain.proof import Binding
 from gateway.ops import certificates
-from gateway.ops.doctor_checks import Told
+from gateway.ops.doctor_checks import Symptom
 from gateway.ports import Clock
 from gateway.registry.directory import SqlDirectory
 from gateway.store.decisions import SqlBindingLog
@@ -38,20 +38,20 @@ def closed_registry(store: SqlStore, clock: Clock) -> SqlDirectory:
     return SqlDirectory(store.writer, store.reader, store.memory, clock, SqlBindingLog(clock))
 
 
-async def binding_findings(store: SqlStore, clock: Clock) -> list[Told]:
+async def binding_findings(store: SqlStore, clock: Clock) -> list[Symptom]:
     """Threat 114, and K5 for the partners."""
     directory, now = closed_registry(store, clock), clock.now()
     in_force = await directory.in_force(now)
     found = await directory.differences()
     if found:
         about = {"count": len(found), "code": found[0].code, "detail": f"{found[0].what}: {found[0].detail}"}
-        told = Told(level=RED, cause="bindings.untold", params=about, cure="gateway audit verify")
+        told = Symptom(level=RED, cause="bindings.untold", params=about, cure="gateway audit verify")
     else:
-        told = Told(level=GREEN, cause="bindings.fine", params={"count": len(in_force)})
+        told = Symptom(level=GREEN, cause="bindings.fine", params={"count": len(in_force)})
     return [told, *_partners(in_force, now)]
 
 
-def _partners(in_force: Sequence[Binding], now: datetime) -> list[Told]:
+def _partners(in_force: Sequence[Binding], now: datetime) -> list[Symptom]:
     ends = {each.code: _bound_until(each) for each in sorted(in_force, key=_bound_until)}
     for level, span in ((RED, URGENT), (YELLOW, SOON)):
         codes = sorted(code for code, until in ends.items() if until - now <= span)
@@ -59,11 +59,11 @@ def _partners(in_force: Sequence[Binding], now: datetime) -> list[Told]:
             named = ", ".join(codes[:NAMED]) + (" …" if len(codes) > NAMED else "")
             about = {"codes": named, "days": span.days}
             cure = f"gateway keys propose {codes[0]} FILE"
-            return [Told(level=level, cause="partners.expiring", params=about, cure=cure)]
-    return [Told(level=GREEN, cause="partners.fine")] if ends else []
+            return [Symptom(level=level, cause="partners.expiring", params=about, cure=cure)]
+    return [Symptom(level=GREEN, cause="partners.fine")] if ends else []
 
 
-async def people_findings(store: SqlStore, clock: Clock) -> list[Told]:
+async def people_findings(store: SqlStore, clock: Clock) -> list[Symptom]:
     """K6 needs two. A node that has bound nothing yet, and has nobody, is being set up."""
     async with store.reading() as tx:
         persons = await SqlPeople(tx).everybody()
@@ -72,14 +72,14 @@ async def people_findings(store: SqlStore, clock: Clock) -> list[Told]:
         return []
     found = await _set_up(store, clock)
     if len(able) >= 2:
-        return [*found, Told(level=GREEN, cause="people.fine", params={"count": len(able)})]
+        return [*found, Symptom(level=GREEN, cause="people.fine", params={"count": len(able)})]
     return [
         *found,
-        Told(level=YELLOW, cause="people.few", params={"count": len(able)}, cure="gateway people list"),
+        Symptom(level=YELLOW, cause="people.few", params={"count": len(able)}, cure="gateway people list"),
     ]
 
 
-async def _set_up(store: SqlStore, clock: Clock) -> list[Told]:
+async def _set_up(store: SqlStore, clock: Clock) -> list[Symptom]:
     """K6: while it is open two persons of today can change what this node trusts."""
     async with store.read(_NODE_SCOPE) as work:
         until = approvals.set_up_by_events(await work.events.of(approvals.SET_UP), clock.now())
@@ -87,11 +87,11 @@ async def _set_up(store: SqlStore, clock: Clock) -> list[Told]:
         return []
     told = {"until": until.isoformat(timespec="minutes")}
     return [
-        Told(level=YELLOW, cause="people.set_up", params=told, cure="gateway people end-set-up --as NAME")
+        Symptom(level=YELLOW, cause="people.set_up", params=told, cure="gateway people end-set-up --as NAME")
     ]
 
 
-async def anchor_findings(store: SqlStore, folder: Path) -> list[Told]:
+async def anchor_findings(store: SqlStore, folder: Path) -> list[Symptom]:
     """Said of a node whose roots two people once approved: then each of them must have been."""
     async with store.read(_NODE_SCOPE) as work:
         told = await work.events.of("anchors")
@@ -102,7 +102,7 @@ async def anchor_findings(store: SqlStore, folder: Path) -> list[Told]:
         return []
     about = {"count": len(unknown), "path": path}
     return [
-        Told(level=YELLOW, cause="anchors.unconfirmed", params=about, cure="gateway proposals anchor FILE")
+        Symptom(level=YELLOW, cause="anchors.unconfirmed", params=about, cure="gateway proposals anchor FILE")
     ]
 
 
@@ -114,34 +114,34 @@ def _bound_until(binding: Binding) -> datetime:
 _LEVELS = {certificates.GOOD: "green", certificates.FAILING: "yellow", certificates.LATE: "red"}
 
 
-def list_findings(trust_folder: Path, now: datetime) -> Iterator[Told]:
+def list_findings(trust_folder: Path, now: datetime) -> Iterator[Symptom]:
     """A list that ran out means that nobody hears of a revocation; after the grace every packet is held."""
     folder = trust_folder / "crl"
     files = sorted(folder.glob("*.pem")) if folder.is_dir() else []
     if not files and not (trust_folder / authorities.SOURCES_FILE).is_file():
-        yield Told(level="yellow", cause="revocation.none", params={"path": folder})
+        yield Symptom(level="yellow", cause="revocation.none", params={"path": folder})
     for file in files:
         yield _list_finding(file, now)
 
 
-def _list_finding(file: Path, now: datetime) -> Told:
+def _list_finding(file: Path, now: datetime) -> Symptom:
     try:
         ends = x509.load_pem_x509_crl(file.read_bytes()).next_update_utc
     except (ValueError, OSError, x509.InvalidVersion) as error:
-        return Told(level="red", cause="failed", params={"detail": f"{file}: {error}"})
+        return Symptom(level="red", cause="failed", params={"detail": f"{file}: {error}"})
     told = {"path": file, "until": ends.isoformat(timespec="minutes") if ends else "–"}
     late = ends is not None and ends < now
-    return Told(
+    return Symptom(
         level="red" if late else "green",
         cause="revocation.late" if late else "revocation.fine",
         params=told,
     )
 
 
-async def authority_findings(trust_folder: Path, store: SqlStore, now: datetime) -> list[Told]:
+async def authority_findings(trust_folder: Path, store: SqlStore, now: datetime) -> list[Symptom]:
     """How old the answers of those are who are asked."""
     return [
-        Told(
+        Symptom(
             level=_LEVELS[each.word],
             cause=f"revocation.asked.{each.word}",
             params={

@@ -17,7 +17,7 @@ from cryptography import x509
 
 from gateway.domain.document import Kind, Urgency
 from gateway.edxml.dialects import XML_SPACE
-from gateway.edxml.policy import Limits
+from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.reader import Read, read
 from gateway.errors import GatewayError, InvalidEnvelope, NotFound
 from gateway.words import labels
@@ -45,7 +45,7 @@ _STRONG_DIGEST = re.compile(r"(?:#|^)sha(?:256|384|512)$")
 _UNREGISTERED_C14N = "http://www.w3.org/TR/xml-exc-c14n#"
 
 
-def explain(path: Path, limits: Limits | None = None) -> dict[str, Any]:
+def explain(path: Path, limits: EnvelopeLimits | None = None) -> dict[str, Any]:
     """What one file says. It is streamed: memory does not grow with its size."""
     try:
         with path.open("rb") as file:
@@ -54,9 +54,9 @@ def explain(path: Path, limits: Limits | None = None) -> dict[str, Any]:
         raise NotFound(f"{path.name} cannot be opened: {error.strerror or 'no reason given'}") from error
 
 
-def explain_pieces(pieces: Iterable[bytes], limits: Limits | None = None) -> dict[str, Any]:
+def explain_pieces(pieces: Iterable[bytes], limits: EnvelopeLimits | None = None) -> dict[str, Any]:
     """What the octets of one file say, with every key of the result always there."""
-    found = read(pieces, limits or Limits())
+    found = read(pieces, limits or EnvelopeLimits())
     envelope, other = found.envelope, found.envelope.other
     code, kind, signer = envelope.code, envelope.document_type, envelope.signer
     return {

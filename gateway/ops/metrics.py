@@ -22,7 +22,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from gateway import __version__, meters
-from gateway.bootstrap.node import Node
+from gateway.bootstrap.node import OpenNode
 from gateway.errors import GatewayError, Misconfigured, StoreFailure
 from gateway.ops import axis_now, doctor_checks
 from gateway.policy import upkeep
@@ -51,7 +51,7 @@ class _Families(Collector):
 class Scrape:
     """Answers one scrape after the other for one node."""
 
-    node: Node
+    node: OpenNode
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _ends: dict[tuple[str, str], datetime] = field(default_factory=dict)
     _asked_at: datetime | None = None
@@ -153,7 +153,7 @@ async def _asked(ask: Callable[[], AsyncIterator[Metric]]) -> tuple[bool, Sequen
     return True, told
 
 
-def days_left(node: Node, code: str, now: datetime) -> float:
+def days_left(node: OpenNode, code: str, now: datetime) -> float:
     """Of the certificate in force; 0 when there is none."""
     try:
         signer = node.keys.signer(code, now)
@@ -219,9 +219,9 @@ SCHEMA_EVERY_S = 60.0
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
-    """Keeps the promise of `ports.Health` for one open node."""
+    """Keeps the promise of `ports.HealthProbe` for one open node."""
 
-    node: Node
+    node: OpenNode
     now_s: Callable[[], float] = time.monotonic
     _draining: bool = False
     _seen: Condition | None = None

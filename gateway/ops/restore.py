@@ -20,7 +20,7 @@ from gateway.ops.backup_file import Damaged
 from gateway.ports import Clock, Pool
 from gateway.store import dump, migrate, restored
 from gateway.store.blobs import SCRATCH, path_of
-from gateway.store.dump import Load, clear_database, loading
+from gateway.store.dump import DatabaseLoad, clear_database, loading
 from gateway.store.store import SqlStore
 
 # Files stand here until everything is proved; then each takes its place by one rename.
@@ -30,7 +30,7 @@ Tell = Callable[[str, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class RestoreTarget:
     """Where a node will keep what is restored."""
 
     database_url: str
@@ -49,7 +49,7 @@ class Restored:
     """What was restored. `kept_trust`: the trust folder had files of its own and was left alone."""
 
     about: form.About
-    manifest: form.Manifest
+    manifest: form.BackupManifest
     kept_trust: bool
 
     @property
@@ -58,7 +58,7 @@ class Restored:
 
 
 @dataclass(kw_only=True)
-class _Found:
+class _Restored:
     """What came out of the file, to be held against its manifest."""
 
     contents: int = 0
@@ -68,7 +68,7 @@ class _Found:
 
 
 async def restore(
-    file: Path, passphrase: bytes, target: Target, clock: Clock, pool: Pool, tell: Tell
+    file: Path, passphrase: bytes, target: RestoreTarget, clock: Clock, pool: Pool, tell: Tell
 ) -> Restored:
     """Into an empty node, keys too. The node then waits to be confirmed (`store.restored`). Clash when it is used."""
     done = await _restore(
@@ -86,7 +86,7 @@ async def drill(
     with tempfile.TemporaryDirectory(prefix="drill-", dir=folder) as name:
         place = Path(name)
         url = scratch_url or f"sqlite:///{place / 'gateway.db'}"
-        target = Target(
+        target = RestoreTarget(
             database_url=url,
             data_dir=place,
             content=place / "content",
@@ -106,10 +106,10 @@ async def drill(
 async def _restore(
     file: Path,
     passphrase: bytes,
-    target: Target,
+    target: RestoreTarget,
     pool: Pool,
     tell: Tell,
-    mark: Callable[[form.About], restored.Mark] | None,
+    mark: Callable[[form.About], restored.RestoreMark] | None,
 ) -> Restored:
     kept_trust = _check_empty(target)
     try:
@@ -133,7 +133,7 @@ async def _restore(
     return Restored(about=about, manifest=manifest, kept_trust=kept_trust)
 
 
-def _check_empty(target: Target) -> bool:
+def _check_empty(target: RestoreTarget) -> bool:
     """Clash for a node that keeps anything; whether the trust folder has files, which is no node's own."""
     for folder in (target.content, target.keys):
         there = [each.name for each in folder.iterdir()] if folder.is_dir() else []
@@ -158,14 +158,20 @@ class _Filling:
     """Takes member after member to its place, up to the manifest."""
 
     def __init__(
-        self, reader: form.BackupReader, about: form.About, load: Load, target: Target, pool: Pool, tell: Tell
+        self,
+        reader: form.BackupReader,
+        about: form.About,
+        load: DatabaseLoad,
+        target: RestoreTarget,
+        pool: Pool,
+        tell: Tell,
     ) -> None:
         self._reader, self._load, self._target = reader, load, target
         self._pool, self._tell = pool, tell
         self._shapes = {each.name: each for each in about.shapes}
-        self._found = _Found()
+        self._found = _Restored()
 
-    async def run(self) -> form.Manifest:
+    async def run(self) -> form.BackupManifest:
         while (member := await self._pool.run(self._reader.next)) is not None:
             if member.name == form.MANIFEST:
                 return await self._end(member)
@@ -175,7 +181,7 @@ class _Filling:
                 await self._pool.run(partial(self._file, member))
         raise Damaged("the backup has no manifest at its end")
 
-    async def _rows(self, member: form.Member) -> None:
+    async def _rows(self, member: form.BackupMember) -> None:
         shape = self._shapes.get(member.name.split("/")[1])
         if shape is None:
             raise Damaged(f"the backup holds {member.name}, which it does not announce")
@@ -184,7 +190,7 @@ class _Filling:
             await self._load.put(shape, lines[start : start + dump.AT_ONCE])
         self._tell(shape.name, len(lines))
 
-    def _file(self, member: form.Member) -> None:
+    def _file(self, member: form.BackupMember) -> None:
         path = self._path(member.name)
         _private(path.parent)
         hashed = hashlib.sha256()
@@ -197,7 +203,7 @@ class _Filling:
         else:
             self._found.files[member.name] = hashed.hexdigest()
 
-    def _content(self, member: form.Member, path: Path, digest: str) -> None:
+    def _content(self, member: form.BackupMember, path: Path, digest: str) -> None:
         if path.name == digest:
             self._found.contents += 1
             self._found.content_bytes += member.size
@@ -220,7 +226,7 @@ class _Filling:
             raise Damaged(f"the backup holds {name!r}, which has no place in a node")
         return path_of(folder / GROWING, rest) if head == "content" else (folder / GROWING).joinpath(*parts)
 
-    async def _end(self, member: form.Member) -> form.Manifest:
+    async def _end(self, member: form.BackupMember) -> form.BackupManifest:
         manifest = form.MANIFEST_JSON.validate_json(await self._pool.run(partial(self._reader.whole, member)))
         if await self._pool.run(self._reader.next) is not None:
             raise Damaged("the backup goes on behind its manifest")
@@ -242,7 +248,7 @@ def equal(what: str, expected: object, found: object) -> None:
         raise Damaged(f"the backup does not hold what its manifest says: {what}: {expected} and not {found}")
 
 
-async def _compare(view: dump.Snapshot, manifest: form.Manifest) -> None:
+async def _compare(view: dump.Snapshot, manifest: form.BackupManifest) -> None:
     """Every table, read back from the database that was filled."""
     equal("tables", sorted(manifest.tables), sorted(each.name for each in view.shapes))
     for name, expected in manifest.tables.items():
@@ -251,7 +257,7 @@ async def _compare(view: dump.Snapshot, manifest: form.Manifest) -> None:
         equal("content rows", manifest.tables["blob"].rows, manifest.contents + len(manifest.lacks))
 
 
-def _place(target: Target, kept_trust: bool) -> None:
+def _place(target: RestoreTarget, kept_trust: bool) -> None:
     for head, folder in target.folders.items():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if (head == form.TRUST and kept_trust) or not (folder / GROWING).is_dir():
@@ -262,7 +268,7 @@ def _place(target: Target, kept_trust: bool) -> None:
     os.sync()  # one for all of them: nobody needs a single file before the rows are committed
 
 
-async def _compare_committed(target: Target, manifest: form.Manifest, pool: Pool) -> None:
+async def _compare_committed(target: RestoreTarget, manifest: form.BackupManifest, pool: Pool) -> None:
     """Rows and content once more, as whoever opens the node finds them."""
     async with dump.snapshot(target.database_url) as view:
         await _compare(view, manifest)
@@ -270,7 +276,7 @@ async def _compare_committed(target: Target, manifest: form.Manifest, pool: Pool
             await pool.run(partial(_check_files, target.content, batch, manifest))
 
 
-def _check_files(folder: Path, batch: list[dump.Content], manifest: form.Manifest) -> None:
+def _check_files(folder: Path, batch: list[dump.ReferredBlob], manifest: form.BackupManifest) -> None:
     for each in batch:
         if each.digest in manifest.lacks:
             continue

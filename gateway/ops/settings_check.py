@@ -11,7 +11,7 @@ from gateway.ops.doctor_checks import is_here
 from gateway.policy import timers
 from gateway.settings import Settings
 from gateway.settings.reading import read_hours, read_people
-from gateway.store.engine import Role, open_engine
+from gateway.store.engine import EngineRole, open_engine
 from gateway.transport.amqp.access import Server, read_servers
 from gateway.trust.bounded_http import parsed
 from gateway.trust.clamav import read_address
@@ -26,7 +26,7 @@ def faults(settings: Settings) -> list[str]:
         "mail.people": lambda: read_people(settings.mail.people),
     }
     if not settings.database.url.startswith("sqlite"):  # its file is made by `gateway init`
-        readers["database.url"] = lambda: open_engine(settings.database.address, Role.READER)
+        readers["database.url"] = lambda: open_engine(settings.database.address, EngineRole.READER)
     for key, text in (("accounts.address", settings.accounts.address), ("log.tsa_url", settings.log.tsa_url)):
         if text:
             readers[key] = partial(parsed, text)

@@ -1,5 +1,5 @@
 """What is told of a node as a whole. The screen: axis, queues with their oldest, late documents, certificates, backup,
-workers, speed, as one frozen `Status`; where a part does not answer its place says so, because the screen is for such
+workers, speed, as one frozen `NodeStatus`; where a part does not answer its place says so, because the screen is for such
 days. The report that an engineer attaches when asking for help: versions, names of settings that differ, findings, and
 of a node that opens its line, queues, certificates, jobs and last error codes. No secret, no value of a setting,
 nothing of any document."""
@@ -14,12 +14,12 @@ from datetime import datetime
 
 from gateway import __version__
 from gateway.bootstrap import ground
-from gateway.bootstrap.node import Node
+from gateway.bootstrap.node import OpenNode
 from gateway.domain.pace import HISTORY_KEPT, Pace, paces
 from gateway.ops import axis_now, certificates
 from gateway.ops.axis_now import AxisNow
 from gateway.ops.certificates import IssuerState
-from gateway.ops.doctor import Finding
+from gateway.ops.doctor import Diagnosis
 from gateway.ops.metrics import days_left
 from gateway.policy import upkeep
 from gateway.ports import ScannerState
@@ -28,11 +28,11 @@ from gateway.store import reporting
 from gateway.store.data_folder import Backup as Backup
 from gateway.store.data_folder import last_backup as last_backup
 from gateway.store.reporting import Load
-from gateway.workers.pulse import Beat, beats, slots
+from gateway.workers.pulse import ProcessBeat, beats, slots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class NodeStatus:
     """Everything that the screen shows. `certificates` are days left by agency, 0 where none is in force."""
 
     node: str
@@ -42,7 +42,7 @@ class Status:
     load: Load
     certificates: Mapping[str, float]
     backup: Backup | None
-    workers: Sequence[Beat]
+    workers: Sequence[ProcessBeat]
     disk_free: int
     authorities: Sequence[IssuerState] = ()
     scanner: ScannerState = field(default_factory=lambda: ScannerState(word="off"))
@@ -51,11 +51,11 @@ class Status:
     paces: Sequence[Pace] = ()
 
 
-async def look(node: Node) -> Status:
+async def look(node: OpenNode) -> NodeStatus:
     """The status now."""
     now = node.clock.now()
     hosted = await node.store.hosted()
-    return Status(
+    return NodeStatus(
         node=node.settings.node.name,
         version=__version__,
         at=now,
@@ -72,7 +72,7 @@ async def look(node: Node) -> Status:
     )
 
 
-async def ending_partners(node: Node, own: Collection[str], now: datetime) -> Mapping[str, float]:
+async def ending_partners(node: OpenNode, own: Collection[str], now: datetime) -> Mapping[str, float]:
     """Of each code that is not ours the certificate that ends last, where it has 60 days or fewer (K5)."""
     watch = ground.key_watch(node.store, node.directory, node.keys, node.trust, node.deciding)
     soon = upkeep.due_marks(await watch.endings(now), now)
@@ -84,7 +84,7 @@ MOST_ERRORS = 50
 _ERROR_CODE = re.compile(r"[A-Z]{2,}(?:-[A-Z0-9]+)+")
 
 
-def report_of_settings(settings: Settings, findings: Sequence[Finding], now: datetime) -> dict[str, object]:
+def report_of_settings(settings: Settings, findings: Sequence[Diagnosis], now: datetime) -> dict[str, object]:
     """What can be said of a node that does not open, too."""
     shown, origins = reading.shown(settings), reading.sources(settings)
     return {
@@ -100,7 +100,7 @@ def report_of_settings(settings: Settings, findings: Sequence[Finding], now: dat
     }
 
 
-async def report_of_node(node: Node) -> dict[str, object]:
+async def report_of_node(node: OpenNode) -> dict[str, object]:
     """What an open node knows besides."""
     now = node.clock.now()
     axis, hosted = await axis_now.look(node.axis, node.pulse.folder, now), await node.store.hosted()
@@ -150,7 +150,7 @@ def _queues(load: Load) -> list[Mapping[str, object]]:
     return made
 
 
-async def _errors(node: Node) -> list[Mapping[str, object]]:
+async def _errors(node: OpenNode) -> list[Mapping[str, object]]:
     """The newest first."""
     told = await reporting.newest_faults(node.store, MOST_ERRORS)
     return [{"at": _iso(at), "where": where, "code": _error_code(said)} for at, where, said in told]

@@ -47,7 +47,7 @@ def verify_file(path: Path, trust_dir: Path, at: datetime, now: datetime | None 
             f"the time {at.isoformat()} has no zone", hint="write it like 2031-03-04T09:15:00+07:00"
         )
     registry = folder.read_trust_folder(trust_dir, now)
-    given = verify.Source(open=_opener(path), size=_size(path))
+    given = verify.EnvelopeSource(open=_opener(path), size=_size(path))
     then = _judged(given, registry, at)
     today = then if now is None or now == at or then.signed is None else _again(then.signed, registry, now)
     told = report(then, today)
@@ -67,7 +67,7 @@ def _pdfs(then: Judgement, path: Path, trust_dir: Path, now: datetime) -> list[d
     return pdf.describe(then.signed.files, opened, trust_dir, then.at, now)
 
 
-def _judged(given: verify.Source, registry: TrustFolder, at: datetime) -> Judgement:
+def _judged(given: verify.EnvelopeSource, registry: TrustFolder, at: datetime) -> Judgement:
     try:
         examined = verify.examine(given, policy=XmlPolicy(), bindings=registry.bindings, at=at)
     except InvalidEnvelope as refusal:

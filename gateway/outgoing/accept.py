@@ -37,7 +37,7 @@ _ASKS = {Kind.UPDATE: RequestKind.UPDATE, Kind.RECALL: RequestKind.RECALL}
 
 
 @dataclass(frozen=True, slots=True)
-class _Turn:
+class _KeyLease:
     """The hold that this request has of its key: when it ends says whose it is."""
 
     once: Once
@@ -56,7 +56,7 @@ async def accept(
     key, or the same `external_id`, get the first answer."""
     if once is None:
         return await _accept(desk, scope, order, tray, None)
-    turn = _Turn(once, desk.clock.now() + IN_FLIGHT)
+    turn = _KeyLease(once, desk.clock.now() + IN_FLIGHT)
     earlier = await _begin(desk, scope, turn, tray)
     if earlier is not None:
         return earlier
@@ -69,7 +69,7 @@ async def accept(
         raise
 
 
-async def _begin(desk: OutDesk, scope: AgencyScope, turn: _Turn, tray: Tray) -> Accepted | None:
+async def _begin(desk: OutDesk, scope: AgencyScope, turn: _KeyLease, tray: Tray) -> Accepted | None:
     once, digest = turn.once, request_digest(turn.once, tray)
     async with desk.store.begin(scope) as work:
         known = await work.idempotency.begin(once.owner, once.key, digest, turn.until)
@@ -96,7 +96,7 @@ def request_digest(once: Once, tray: Tray) -> str:
 
 
 async def _accept(
-    desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray, turn: _Turn | None
+    desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray, turn: _KeyLease | None
 ) -> Accepted:
     digest = _content_digest(order, tray)
     repeated = await _repeat(desk, scope, order, digest, turn)
@@ -163,7 +163,7 @@ async def confirmed(desk: OutDesk, work: Work, document_id: str, order: Order, v
         )
 
 
-async def _finish(work: Work, turn: _Turn | None, accepted: Accepted) -> Accepted:
+async def _finish(work: Work, turn: _KeyLease | None, accepted: Accepted) -> Accepted:
     """The answer is remembered under its key, in the transaction that makes it true."""
     if turn is not None:
         status, body = turn.once.render(accepted)
@@ -199,7 +199,7 @@ async def _same_external_id(work: Work, order: Order, digest: str) -> Accepted |
 
 
 async def _repeat(
-    desk: OutDesk, scope: AgencyScope, order: Order, digest: str, turn: _Turn | None
+    desk: OutDesk, scope: AgencyScope, order: Order, digest: str, turn: _KeyLease | None
 ) -> Accepted | None:
     """The first answer to the same `external_id`, from now on under this key too."""
     async with desk.store.read(scope) as work:

@@ -14,6 +14,7 @@ from gateway.domain.pdf import PdfFields
 from gateway.domain.registry import (
     MOST_MEMBERS,
     AgencyEntry,
+    CodeStanding,
     GroupMember,
     Item,
     ItemKind,
@@ -21,7 +22,6 @@ from gateway.domain.registry import (
     OfferKind,
     RecipientGroup,
     Resolution,
-    Standing,
 )
 from gateway.domain.signatures import FileVerdict
 from gateway.domain.text import fold
@@ -41,7 +41,7 @@ _MOST_SEARCHED = 50
 _MOST_ABOVE = 6
 _GENERIC = frozenset(fold(written_out(each)) for each in OWN_LINE)
 LONGEST_NAME = 100
-_CERTAIN = (Standing.ACTIVE, Standing.MAPPED, Standing.CLOSED)
+_CERTAIN = (CodeStanding.ACTIVE, CodeStanding.MAPPED, CodeStanding.CLOSED)
 _STATED = {
     ItemKind.POINTER: OfferKind.POINTER,
     ItemKind.FILED: OfferKind.FILED,
@@ -152,19 +152,19 @@ def _certain(answers: Iterable[Resolution]) -> Resolution | None:
 
 
 def _is_clear(item: Item, answer: Resolution) -> bool:
-    named = answer.entry is not None and answer.standing in (Standing.ACTIVE, Standing.MAPPED)
+    named = answer.entry is not None and answer.standing in (CodeStanding.ACTIVE, CodeStanding.MAPPED)
     return named and item.kind is not ItemKind.PERSON
 
 
 async def _agency(book: AgencyBook, item: Item, answer: Resolution, searched: Sequence[AgencyEntry]) -> Offer:
     entry = answer.entry
     if entry is not None and _is_clear(item, answer):
-        is_old = answer.standing is Standing.MAPPED and answer.mapped_by != "name"
+        is_old = answer.standing is CodeStanding.MAPPED and answer.mapped_by != "name"
         return Offer(item=item, kind=OfferKind.OLD if is_old else OfferKind.NAMED, agencies=(entry,))
     candidates = await _candidates(book, answer, searched)
     if item.kind is ItemKind.PERSON:
         return Offer(item=item, kind=OfferKind.PERSON, agencies=candidates)
-    kind = {Standing.CLOSED: OfferKind.CLOSED, Standing.UNKNOWN: OfferKind.UNKNOWN}.get(
+    kind = {CodeStanding.CLOSED: OfferKind.CLOSED, CodeStanding.UNKNOWN: OfferKind.UNKNOWN}.get(
         answer.standing, OfferKind.UNCLEAR
     )
     if kind is OfferKind.UNKNOWN and candidates:
@@ -177,7 +177,7 @@ async def _candidates(
 ) -> tuple[AgencyEntry, ...]:
     """What the directory itself offers comes first: the one it found, its successor, the nearest."""
     found: dict[str, AgencyEntry] = {}
-    if answer.entry is not None and answer.standing is not Standing.CLOSED:
+    if answer.entry is not None and answer.standing is not CodeStanding.CLOSED:
         found[answer.entry.code] = answer.entry
     for code in (answer.successor, answer.nearest):
         entry = await book.entry(code) if code else None
@@ -215,7 +215,7 @@ async def _group(book: AgencyBook, group: RecipientGroup, item: Item, on: date) 
     agencies = [
         each.entry
         for each in answers
-        if each.entry is not None and each.standing in (Standing.ACTIVE, Standing.MAPPED)
+        if each.entry is not None and each.standing in (CodeStanding.ACTIVE, CodeStanding.MAPPED)
     ]
     kind = OfferKind.GROUP if len(agencies) == len(answers) else OfferKind.CLOSED
     return Offer(item=item, kind=kind, agencies=tuple(agencies), group=group.name)

@@ -20,7 +20,7 @@ from gateway.domain.document import (
 )
 from gateway.domain.fields import DRAFT, entries, fitting, is_encodable
 from gateway.domain.identity import DocumentId
-from gateway.domain.registry import Resolution, Standing
+from gateway.domain.registry import CodeStanding, Resolution
 from gateway.domain.signatures import FileVerdict, RoleRule
 from gateway.errors import NotFound, Refused
 from gateway.outgoing import translate
@@ -138,7 +138,7 @@ async def _resolve(desk: OutDesk, recipient: Recipient) -> Resolution:
 
 
 def _resolved(recipient: Recipient, answer: Resolution) -> Recipient:
-    if answer.entry is None or answer.standing in (Standing.CLOSED, Standing.UNKNOWN):
+    if answer.entry is None or answer.standing in (CodeStanding.CLOSED, CodeStanding.UNKNOWN):
         return recipient
     same = answer.entry.code == recipient.code
     return replace(

@@ -20,7 +20,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.certificates import KeyUse
 from gateway.domain.document import Kind, Lane, OutgoingDocument
 from gateway.domain.event import EventKind
-from gateway.domain.registry import Resolution, Standing
+from gateway.domain.registry import CodeStanding, Resolution
 from gateway.domain.registry_reform import QueuedMail
 from gateway.domain.status import Fact, Track, fold_delivery, queued_at
 from gateway.edxml import canonical
@@ -30,13 +30,13 @@ from gateway.outgoing import package
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import upkeep
 from gateway.policy.verdict import ReasonCode
-from gateway.ports import Fate, LeasedOutbox, OutboxItem, Outcome, Parcel, Scratch, Target, Work
+from gateway.ports import Fate, LeasedOutbox, OutboxItem, OutboxTarget, Outcome, Parcel, Scratch, Work
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _DeliveryResult:
     """What became of one delivery."""
 
     code: str
@@ -73,7 +73,7 @@ async def run(desk: OutDesk, leased: LeasedOutbox) -> None:
 
 async def _prepare(
     desk: OutDesk, scope: AgencyScope, leased: LeasedOutbox
-) -> tuple[Parcel, tuple[Target, ...]]:
+) -> tuple[Parcel, tuple[OutboxTarget, ...]]:
     """Leaves out the deliveries that were cancelled. From the claim on nobody can cancel one: the row may have left."""
     item = leased.item
     async with desk.store.read(scope) as work:
@@ -107,7 +107,7 @@ async def _record(
     desk: OutDesk,
     scope: AgencyScope,
     leased: LeasedOutbox,
-    targets: tuple[Target, ...],
+    targets: tuple[OutboxTarget, ...],
     outcomes: Mapping[str, Outcome],
     began: datetime,
 ) -> None:
@@ -157,7 +157,7 @@ def _count(lane: Lane, outcome: Outcome, *, again: bool) -> None:
 async def _settled(
     work: Work,
     item: OutboxItem,
-    targets: Sequence[Target],
+    targets: Sequence[OutboxTarget],
     outcomes: Mapping[str, Outcome],
     began: datetime,
     now: datetime,
@@ -166,7 +166,7 @@ async def _settled(
 ) -> None:
     """What is over for a recipient: sent, or failed; with `give_up` also what might still heal."""
     said = {
-        target: _Said("sent" if outcome.fate is Fate.DELIVERED else "failed", outcome)
+        target: _DeliveryResult("sent" if outcome.fate is Fate.DELIVERED else "failed", outcome)
         for target in targets
         if (outcome := outcomes[target.code]).fate is not Fate.LATER or give_up
     }
@@ -179,7 +179,7 @@ async def _settled(
     await work.events.append_many(item.subject_id, now, [_told(target, one) for target, one in said.items()])
 
 
-def _told(target: Target, said: _Said) -> tuple[EventKind, Mapping[str, object]]:
+def _told(target: OutboxTarget, said: _DeliveryResult) -> tuple[EventKind, Mapping[str, object]]:
     kind = EventKind.DELIVERY_SENT if said.code == "sent" else EventKind.DELIVERY_FAILED
     why = {"code": said.outcome.code, "detail": said.outcome.detail}
     return kind, {"to": target.code, "delivery": target.delivery_id, **why}
@@ -241,7 +241,7 @@ async def _put_off(
 
 
 async def _tell_retry(
-    work: Work, subject_id: str, later: list[Target], outcome: Outcome, now: datetime, delay: timedelta
+    work: Work, subject_id: str, later: list[OutboxTarget], outcome: Outcome, now: datetime, delay: timedelta
 ) -> None:
     await work.events.append(
         EventKind.DELIVERY_RETRY,
@@ -264,12 +264,14 @@ class Diverted:
     heirs: Mapping[str, str] = field(default_factory=dict)
     notices: Mapping[str, str] = field(default_factory=dict)
 
-    def routes(self, targets: Sequence[Target]) -> list[str]:
+    def routes(self, targets: Sequence[OutboxTarget]) -> list[str]:
         """Where the row is published to, each once: a successor may be a recipient itself."""
         open_ = (target.code for target in targets if target.code not in self.held)
         return list(dict.fromkeys(self.heirs.get(code, code) for code in open_))
 
-    def outcomes(self, targets: Sequence[Target], published: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    def outcomes(
+        self, targets: Sequence[OutboxTarget], published: Mapping[str, Outcome]
+    ) -> dict[str, Outcome]:
         """What became of each recipient."""
         found = dict(self.held)
         for code in {target.code for target in targets} - self.held.keys():
@@ -283,7 +285,7 @@ class Diverted:
 REDIRECTED = "recipient-redirected"
 
 
-async def divert_closed(desk: OutDesk, kind: str, targets: Sequence[Target]) -> Diverted:
+async def divert_closed(desk: OutDesk, kind: str, targets: Sequence[OutboxTarget]) -> Diverted:
     """A code that is held goes out as soon as the registry opens it again; its sender may cancel and send anew."""
     if kind == Kind.STATUS:
         return Diverted()
@@ -293,7 +295,7 @@ async def divert_closed(desk: OutDesk, kind: str, targets: Sequence[Target]) -> 
     for target in targets:
         if await desk.directory.find(target.code, today) is None:
             answer = await desk.directory.resolve(target.code, today)
-            if answer.standing is Standing.CLOSED and answer.may_refuse:
+            if answer.standing is CodeStanding.CLOSED and answer.may_refuse:
                 heir = await _taking_over(desk, answer)
                 if heir is not None:
                     heirs[target.code] = heir

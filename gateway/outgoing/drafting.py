@@ -1,6 +1,6 @@
 """A draft as a person works on it: begun, changed, its files brought, put in order, taken away; and looked at anew, its
 files as if they came now, by every rule of step 2. In: a draft's id, and what it says now. Out: the draft as it now is,
-or `Checked`, with every reason against sending it. It may be incomplete; what must never be stored is turned away all
+or `CheckedDraft`, with every reason against sending it. It may be incomplete; what must never be stored is turned away all
 the same (R2)."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
-    Change,
+    DocumentChange,
     Draft,
     FileItem,
     FileRole,
@@ -43,7 +43,7 @@ async def begin(
     draft: Draft,
     kind: Kind = Kind.DOCUMENT,
     parent_id: str | None = None,
-    change: Change | None = None,
+    change: DocumentChange | None = None,
 ) -> OutgoingDocument:
     """A new draft without files. Refused for a declared secret, of which nothing is stored."""
     order = Order(draft=draft, send=False, kind=kind, parent_id=parent_id, change=change)
@@ -60,7 +60,7 @@ async def save(
     id: str,
     draft: Draft,
     *,
-    change: Change | None = None,
+    change: DocumentChange | None = None,
     doubts: Sequence[tuple[str, str]] = (),
     expect_version: int | None = None,
 ) -> OutgoingDocument:
@@ -123,7 +123,9 @@ async def arrange(
     return saved
 
 
-def receivers(draft: Draft, change: Change, before: Sequence[Recipient]) -> tuple[Draft, Change]:
+def receivers(
+    draft: Draft, change: DocumentChange, before: Sequence[Recipient]
+) -> tuple[Draft, DocumentChange]:
     """Whom an update adds and leaves out, by the recipients that its draft names and those that the document had `before`:
     who is left out must hear of it too, so the packet goes there as well."""
     now = {each.code.casefold() for each in draft.recipients}
@@ -139,7 +141,7 @@ def receivers(draft: Draft, change: Change, before: Sequence[Recipient]) -> tupl
     return replace(draft, recipients=(*draft.recipients, *removed)), changed
 
 
-def remaining(draft: Draft, change: Change | None) -> tuple[Recipient, ...]:
+def remaining(draft: Draft, change: DocumentChange | None) -> tuple[Recipient, ...]:
     """The recipients that an update's draft names, without those that it leaves out."""
     left_out = {code.casefold() for code in change.receivers_removed} if change else set()
     return tuple(each for each in draft.recipients if each.code.casefold() not in left_out)
@@ -225,7 +227,7 @@ def _lead_first(part: tuple[FileItem, FileVerdict | None]) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckedDraft:
     """What would be sent. `files` are the digests in their order; `earlier` are the documents that were sent under the same
     number, notation and date, newest first."""
 
@@ -239,7 +241,7 @@ class Checked:
     earlier: tuple[OutgoingDocument, ...] = ()
 
 
-async def recheck(desk: OutDesk, scope: AgencyScope, id: str, confirm: tuple[str, ...] = ()) -> Checked:
+async def recheck(desk: OutDesk, scope: AgencyScope, id: str, confirm: tuple[str, ...] = ()) -> CheckedDraft:
     """Clash when it is no draft any more."""
     async with desk.store.read(scope) as work:
         document = await work.outgoing.get(id)
@@ -259,7 +261,7 @@ async def recheck(desk: OutDesk, scope: AgencyScope, id: str, confirm: tuple[str
             await held.add(item.role, item.name, item.role, chunks(desk, opener))
         draft, verdict = await check.look(desk, scope, order, held)
         roles = desk.profile.pdf_roles
-        return Checked(
+        return CheckedDraft(
             document=document,
             draft=draft,
             order=order,

@@ -11,7 +11,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import Change, Delivery, Draft, FileItem, FileRole, Kind, OutgoingDocument
+from gateway.domain.document import (
+    Delivery,
+    DocumentChange,
+    Draft,
+    FileItem,
+    FileRole,
+    Kind,
+    OutgoingDocument,
+)
 from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import Digest
@@ -33,7 +41,7 @@ class Order:
     send: bool = True
     kind: Kind = Kind.DOCUMENT
     parent_id: str | None = None
-    change: Change | None = None
+    change: DocumentChange | None = None
     confirm: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

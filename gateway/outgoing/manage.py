@@ -18,7 +18,7 @@ from gateway.outgoing.desk import OutDesk
 from gateway.policy import outgoing
 from gateway.policy.outgoing import HandedOver
 from gateway.policy.verdict import Verdict
-from gateway.ports import Target, Work
+from gateway.ports import OutboxTarget, Work
 from gateway.ports.store import PaperPart
 
 # What the same bytes cannot mend.
@@ -141,7 +141,7 @@ async def resend(
                 earlier,
                 id=desk.clock.new_id("obx_"),
                 sender_code=agency.code,
-                targets=tuple(Target(code=d.recipient.code, delivery_id=d.id) for d in chosen),
+                targets=tuple(OutboxTarget(code=d.recipient.code, delivery_id=d.id) for d in chosen),
                 created_at=now,
                 state="waiting",
                 attempts=0,

@@ -37,7 +37,7 @@ from gateway.outgoing import desk as desks
 from gateway.outgoing.check import hosted_agency
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import upkeep
-from gateway.ports import EnvelopeSigner, Job, Kept, OutboxItem, Scratch, Target, Work
+from gateway.ports import EnvelopeSigner, Job, Kept, OutboxItem, OutboxTarget, Scratch, Work
 
 _log = logging.getLogger(__name__)
 # Pieces in which files are read and hashed (design 6).
@@ -101,7 +101,7 @@ async def _document(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
     now = desk.clock.now()
     envelope = translate.envelope_of(document, agency, now)
     contents = [
-        build.Content(entry_name=translate.entry_name(document, item), open=partial(pieces, source))
+        build.AttachmentContent(entry_name=translate.entry_name(document, item), open=partial(pieces, source))
         for item, source in zip(document.files, sources, strict=True)
     ]
     qualifier = translate.qualifier(document)
@@ -111,7 +111,7 @@ async def _document(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
     await enqueue_document(desk, scope, job, document, packed)
 
 
-def _same_files(accepted: Sequence[FileItem], written: build.Written) -> None:
+def _same_files(accepted: Sequence[FileItem], written: build.WrittenEnvelope) -> None:
     """What is signed are the bytes that were accepted."""
     for item, part in zip(accepted, written.files, strict=True):
         if part.sha256 != item.sha256:
@@ -137,7 +137,7 @@ async def _pack(
     desk: OutDesk,
     agency: HostedAgency,
     envelope: Envelope,
-    contents: Sequence[build.Content],
+    contents: Sequence[build.AttachmentContent],
     qualifier: build.Qualifier,
     scratch: Scratch,
     now: datetime,
@@ -161,7 +161,7 @@ def proved(
     """W10: what we wrote is what our own fast path accepts; its one pass also gives the file's digest. The digests of
     the files in it were taken while they were written."""
     own = Binding(code=signer.agency_code, certificate_der=signer.certificate_der)
-    source = verify.Source(size=size, open=lambda: pieces(lambda: scratch.path.open("rb")))
+    source = verify.EnvelopeSource(size=size, open=lambda: pieces(lambda: scratch.path.open("rb")))
     try:
         signed = verify.envelope(
             source, policy=desk.xml, bindings=lambda code: (own,), at=now, transport=None, opens=False
@@ -257,7 +257,7 @@ async def enqueue_status(
     async with desk.store.begin(scope) as work:
         await work.jobs.done(job.lease)
         await work.blobs.keep(packed.content, "status", packet.packet_id)
-        target = Target(code=packet.to_code, delivery_id=packet.delivery_id)
+        target = OutboxTarget(code=packet.to_code, delivery_id=packet.delivery_id)
         await work.outbox.put(
             _outbox_item(
                 desk,
@@ -300,9 +300,9 @@ async def nothing_to_do(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
         await work.commit()
 
 
-async def _targets(work: Work, document_id: str) -> tuple[Target, ...]:
+async def _targets(work: Work, document_id: str) -> tuple[OutboxTarget, ...]:
     return tuple(
-        Target(code=delivery.recipient.code, delivery_id=delivery.id)
+        OutboxTarget(code=delivery.recipient.code, delivery_id=delivery.id)
         for delivery in await work.deliveries.of(document_id)
         if delivery.state != "cancelled"
     )
@@ -316,7 +316,7 @@ def _outbox_item(
     kind: Kind,
     sender: str,
     packed: Packed,
-    targets: tuple[Target, ...],
+    targets: tuple[OutboxTarget, ...],
     *,
     urgent: bool,
 ) -> OutboxItem:

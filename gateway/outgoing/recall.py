@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import Change, Delivery, DeliveryMode, Kind, OutgoingDocument, OutState, Urgency
+from gateway.domain.document import (
+    Delivery,
+    DeliveryMode,
+    DocumentChange,
+    Kind,
+    OutgoingDocument,
+    OutState,
+    Urgency,
+)
 from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import PacketId
@@ -40,7 +48,7 @@ async def recall(
 ) -> OutgoingDocument:
     """Asks every recipient (or those named) to cancel the document. Returns the recall packet's document, or the
     document itself when the bare 13 was asked for. Clash while an earlier request is open."""
-    change = tidy(Change(reason=reason, approved_by=approved_by, notice_no=notice_no))
+    change = tidy(DocumentChange(reason=reason, approved_by=approved_by, notice_no=notice_no))
     async with desk.store.begin(scope) as work:
         parent = await look(work, id, change, take_back=take_back, recipients=recipients)
         parent = await work.outgoing.save(parent, expect_version=expect_version)
@@ -51,7 +59,7 @@ async def recall(
 
 
 async def look(
-    work: Work, id: str, change: Change, *, take_back: bool, recipients: Sequence[str]
+    work: Work, id: str, change: DocumentChange, *, take_back: bool, recipients: Sequence[str]
 ) -> OutgoingDocument:
     """The document, if these recipients can be asked now; Clash or Refused otherwise."""
     await work.agency()
@@ -65,7 +73,7 @@ async def within(
     desk: OutDesk,
     work: Work,
     parent: OutgoingDocument,
-    change: Change,
+    change: DocumentChange,
     *,
     take_back: bool,
     recipients: Sequence[str],
@@ -78,7 +86,7 @@ async def within(
     return parent
 
 
-def _is_recallable(parent: OutgoingDocument, change: Change, take_back: bool) -> None:
+def _is_recallable(parent: OutgoingDocument, change: DocumentChange, take_back: bool) -> None:
     if parent.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
         raise Clash(
             f"{parent.id} is itself a {parent.kind} packet; recall the document {parent.parent_id}",
@@ -119,7 +127,7 @@ async def _notice(
     scope: AgencyScope,
     parent: OutgoingDocument,
     chosen: Sequence[Delivery],
-    change: Change,
+    change: DocumentChange,
 ) -> OutgoingDocument:
     child = OutgoingDocument(
         id=desk.clock.new_id("msg_"),

@@ -1,6 +1,7 @@
-"""Puts the agency's own signature on a PDF, in person (R23a, R24, R25, R30). In: a file, a wish, a key that a person has
-just opened. Out: first a `Plan`, to be shown; then a new signed file and one event. The file is signed as it was shown or
-not at all; the old file stays. No worker, schedule or API key comes here: none of them has an opened key."""
+"""Puts the agency's own signature on a PDF, in person (R23a, R24, R25, R30). In: a file, a wish, a key that a person
+has just opened. Out: first a `SigningPlan`, to be shown; then a new signed file and one event. The file is signed as
+it was shown or not at all; the old file stays. No worker, schedule or API key comes here: none of them has an opened
+key."""
 
 from __future__ import annotations
 
@@ -16,11 +17,11 @@ from gateway.domain.pdf import (
     POINTS_PER_MM,
     CopyForm,
     PageView,
+    PdfStanding,
     Placement,
     Purpose,
-    Signed,
+    SignedPdf,
     Spot,
-    Standing,
     Wish,
 )
 from gateway.domain.wall_clock import local
@@ -50,18 +51,18 @@ class SigningDesk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class SigningPlan:
     """What will be signed, and what will be put where. `image` is the seal's, for a seal alone."""
 
     path: Path
     wish: Wish
-    standing: Standing
+    standing: PdfStanding
     view: PageView
     placement: Placement
     image: bytes | None = None
 
 
-async def plan(desk: SigningDesk, path: Path, wish: Wish, image: bytes | None) -> Plan:
+async def plan(desk: SigningDesk, path: Path, wish: Wish, image: bytes | None) -> SigningPlan:
     """What would be done. Refused with every reason; nothing is written, no key is needed."""
     standing = await desk.pool.run(lambda: desk.signer.examine(path))
     verdict = may_be_signed(standing, wish, path.name)
@@ -72,17 +73,17 @@ async def plan(desk: SigningDesk, path: Path, wish: Wish, image: bytes | None) -
     shown = image if wish.purpose is Purpose.SEAL else None
     at = desk.clock.now()
     placement = await desk.pool.run(lambda: _placed(desk.signer, wish, standing, view, shown, at))
-    return Plan(path=path, wish=wish, standing=standing, view=view, placement=placement, image=shown)
+    return SigningPlan(path=path, wish=wish, standing=standing, view=view, placement=placement, image=shown)
 
 
-async def preview(desk: SigningDesk, plan: Plan) -> bytes:
+async def preview(desk: SigningDesk, plan: SigningPlan) -> bytes:
     """The page of the plan as a PNG."""
     return await desk.pool.run(lambda: desk.signer.preview(plan.view, plan.placement, plan.image))
 
 
 async def sign(
-    desk: SigningDesk, scope: AgencyScope, agency: HostedAgency, plan: Plan, key: AgencyKey, out: Path
-) -> Signed:
+    desk: SigningDesk, scope: AgencyScope, agency: HostedAgency, plan: SigningPlan, key: AgencyKey, out: Path
+) -> SignedPdf:
     """Signs what the plan showed. Durable on return, the event too: no signed file is handed out without its event."""
     at = desk.clock.now()
     if is_over(key.opened_at, at):
@@ -127,14 +128,14 @@ async def _exchange_keys(desk: SigningDesk, agency: HostedAgency) -> Collection[
     return await desk.pool.run(lambda: desk.exchange_keys(certificates))
 
 
-def _signed(signer: PdfSigner, plan: Plan, key: AgencyKey, staged: Path, at: datetime) -> Signed:
+def _signed(signer: PdfSigner, plan: SigningPlan, key: AgencyKey, staged: Path, at: datetime) -> SignedPdf:
     # Set anew: the time in the mark is that of the signature, not of the preview.
     placement = _placed(signer, plan.wish, plan.standing, plan.view, plan.image, at)
     return signer.sign(plan.path, staged, placement, plan.image, key, at, plan.standing.digest)
 
 
 def _placed(
-    signer: PdfSigner, wish: Wish, standing: Standing, view: PageView, image: bytes | None, at: datetime
+    signer: PdfSigner, wish: Wish, standing: PdfStanding, view: PageView, image: bytes | None, at: datetime
 ) -> Placement:
     time = local(at).isoformat(timespec="seconds")
     if wish.purpose is Purpose.SEAL:
@@ -162,7 +163,7 @@ def _mark_words(wish: Wish) -> list[str]:
     return [labels.say(f"sign.mark.{CopyForm(wish.copy_form)}"), wish.agency_name]
 
 
-def _told(plan: Plan, key: AgencyKey, signed: Signed) -> dict[str, object]:
+def _told(plan: SigningPlan, key: AgencyKey, signed: SignedPdf) -> dict[str, object]:
     return {
         "purpose": str(plan.wish.purpose),
         "file": str(plan.standing.digest),

@@ -12,8 +12,8 @@ from uuid import NAMESPACE_OID, uuid5
 from gateway.domain import notice_words
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import (
-    Change,
     DeliveryMode,
+    DocumentChange,
     Draft,
     FileItem,
     Kind,
@@ -148,7 +148,7 @@ def _reply(link: ReplyLink) -> ResponseFor:
     )
 
 
-def _recalled(document: OutgoingDocument, change: Change) -> ResponseFor:
+def _recalled(document: OutgoingDocument, change: DocumentChange) -> ResponseFor:
     return ResponseFor(
         organ_id=document.document_id.split(",", 1)[0],
         code=document.draft.code,
@@ -174,13 +174,13 @@ def _business(document: OutgoingDocument) -> Business:
     )
 
 
-def _reason(change: Change) -> str:
+def _reason(change: DocumentChange) -> str:
     return notice_words.written(
         notice_words.Said(reason=change.reason, notice_no=change.notice_no, approved_by=change.approved_by)
     )
 
 
-def _document_info(change: Change) -> DocumentInfo:
+def _document_info(change: DocumentChange) -> DocumentInfo:
     removed = tuple(Receiver(organ_id=code, added=False) for code in change.receivers_removed)
     added = tuple(Receiver(organ_id=code, added=True) for code in change.receivers_added)
     return DocumentInfo(
@@ -258,7 +258,9 @@ def entry_name(document: OutgoingDocument, item: FileItem) -> str:
 
 
 def _verdict(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> Verdict:
-    contents = [build.Content(entry_name=entry_name(document, item), open=tuple) for item in document.files]
+    contents = [
+        build.AttachmentContent(entry_name=entry_name(document, item), open=tuple) for item in document.files
+    ]
     try:
         build.check(envelope_of(document, agency, at), contents, qualifier(document))
     except BreaksRule as error:

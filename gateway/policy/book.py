@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from types import MappingProxyType
 
 from gateway.domain.account import NumberingMode
-from gateway.domain.book import Book, Form, Gap, Run
+from gateway.domain.book import Book, BookForm, Gap, NumberRun
 from gateway.domain.fields import has_bad_characters
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
@@ -29,16 +29,16 @@ _OUTGOING = (
 )
 _FOLLOW_UP = ("arrival_number", "what", "to_places", "due_on", "progress", "reply", "note")
 
-COLUMNS: Mapping[tuple[Book, Form], tuple[str, ...]] = MappingProxyType(
+COLUMNS: Mapping[tuple[Book, BookForm], tuple[str, ...]] = MappingProxyType(
     {
-        (Book.INCOMING, Form.DECREE_30): _INCOMING,
-        (Book.INCOMING, Form.CIRCULAR_07): tuple(one for one in _INCOMING if one != "handed_over_on"),
-        (Book.OUTGOING, Form.DECREE_30): _OUTGOING,
-        (Book.OUTGOING, Form.CIRCULAR_07): tuple(
+        (Book.INCOMING, BookForm.DECREE_30): _INCOMING,
+        (Book.INCOMING, BookForm.CIRCULAR_07): tuple(one for one in _INCOMING if one != "handed_over_on"),
+        (Book.OUTGOING, BookForm.DECREE_30): _OUTGOING,
+        (Book.OUTGOING, BookForm.CIRCULAR_07): tuple(
             one for one in _OUTGOING if one not in ("dispatched_on", "signed_for")
         ),
-        (Book.FOLLOW_UP, Form.DECREE_30): _FOLLOW_UP,
-        (Book.FOLLOW_UP, Form.CIRCULAR_07): _FOLLOW_UP,
+        (Book.FOLLOW_UP, BookForm.DECREE_30): _FOLLOW_UP,
+        (Book.FOLLOW_UP, BookForm.CIRCULAR_07): _FOLLOW_UP,
     }
 )
 
@@ -55,17 +55,17 @@ WIDTHS: Mapping[str, int] = MappingProxyType(
 )
 
 
-def run_of(numbers: Iterable[str], *, series: str = "", start: int | None = None) -> Run:
+def run_of(numbers: Iterable[str], *, series: str = "", start: int | None = None) -> NumberRun:
     """The check of one run. What is no plain number ("12a" was put between) leaves no gap and fills none. `start` is
     where the run must begin; without it, where it was found to begin."""
     found = Counter(int(one) for one in numbers if is_number(one))
     if not found:
-        return Run(series=series)
+        return NumberRun(series=series)
     known = sorted(found)
     first = known[0] if start is None else min(start, known[0])
     gaps, missing = _gaps(first, known)
     doubled = tuple(one for one in known if found[one] > 1)
-    return Run(
+    return NumberRun(
         series=series, first=first, last=known[-1], missing=missing, gaps=gaps, doubled=doubled[:MOST_GAPS]
     )
 

@@ -30,7 +30,7 @@ _MARK = b"\xef\xbb\xbf"
 _INSIDE = ("agencies", "data", "items")  # where a list stands inside an object
 
 
-class Form(StrEnum):
+class CodeFileForm(StrEnum):
     CSV = "csv"
     XLSX = "xlsx"
     JSON = "json"
@@ -41,7 +41,7 @@ class CodeFile:
     """`letters`: what the file was written in, where that was not Unicode; `samples` are cells before and after.
     `formulas`: cells of which the value that the workbook kept was taken."""
 
-    form: Form
+    form: CodeFileForm
     csv: bytes
     letters: Letters | None = None
     samples: tuple[tuple[str, str], ...] = ()
@@ -64,9 +64,9 @@ def opened(raw: bytes, workbook: Workbook) -> CodeFile:
         raise BadForm(f"a file of codes has at most {LARGEST // 1024 // 1024} MB", code=CODE)
     if raw[:2] == b"PK":
         rows, formulas = workbook(raw)
-        return _table(Form.XLSX, rows, formulas)
+        return _table(CodeFileForm.XLSX, rows, formulas)
     if raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
-        return _table(Form.JSON, _from_json(raw), 0)
+        return _table(CodeFileForm.JSON, _from_json(raw), 0)
     return _text(raw)
 
 
@@ -82,14 +82,14 @@ def _text(raw: bytes) -> CodeFile:
     if letters is not None:
         changed = "\n".join(texts.to_unicode(line, letters) for line in _lines(text))
         return CodeFile(
-            form=Form.CSV,
+            form=CodeFileForm.CSV,
             csv=changed.encode(),
             letters=letters,
             samples=_samples(zip(_lines(text), _lines(changed), strict=True)),
         )
     # What nobody can tell stays as it is: the registry names the line that is not UTF-8.
     is_kept = not is_unicode or raw[:2] not in (b"\xff\xfe", b"\xfe\xff")
-    return CodeFile(form=Form.CSV, csv=raw.removeprefix(_MARK) if is_kept else text.encode())
+    return CodeFile(form=CodeFileForm.CSV, csv=raw.removeprefix(_MARK) if is_kept else text.encode())
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -113,7 +113,7 @@ def _western(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def _table(form: Form, rows: Rows, formulas: int) -> CodeFile:
+def _table(form: CodeFileForm, rows: Rows, formulas: int) -> CodeFile:
     if len(rows) > MOST_ROWS or any(len(row) > MOST_COLUMNS for row in rows):
         raise BadForm(f"a file of codes has at most {MOST_ROWS} rows and {MOST_COLUMNS} columns", code=CODE)
     letters = texts.found_letters(cell for row in rows for cell in row)

@@ -18,7 +18,7 @@ from gateway.policy.texts import odd_subject
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
 
-class Ending(StrEnum):
+class PacketEnding(StrEnum):
     """How a packet ended with us that was stored; of the others nothing is said, or the refusal that the rules name."""
 
     ADMITTED = "admitted"
@@ -28,7 +28,7 @@ class Ending(StrEnum):
 
 def answers(
     kind: Kind,
-    ending: Ending,
+    ending: PacketEnding,
     profile: Profile,
     *,
     authenticated: bool,
@@ -39,7 +39,9 @@ def answers(
     if not authenticated or kind is Kind.STATUS:
         return ()
     arrived = ("01",) if profile.answer_arrived else ()
-    agrees = kind is Kind.RECALL and ending is Ending.ADMITTED and not taken_in and profile.auto_recall_15
+    agrees = (
+        kind is Kind.RECALL and ending is PacketEnding.ADMITTED and not taken_in and profile.auto_recall_15
+    )
     return (*arrived, "15") if agrees else arrived
 
 
@@ -53,7 +55,7 @@ def answers_refusal(reason: str, profile: Profile) -> bool:
     return switches.get(reason, False)
 
 
-class Decision(StrEnum):
+class Admission(StrEnum):
     ALLOWED = "allowed"
     HELD = "held"
     SEALED = "sealed"
@@ -91,7 +93,7 @@ _NOTHING = Verdict()
 class Ruling:
     """The decision. `code` is the reason of interfaces.md 1.8 for `UNACTIONABLE`; `detail` names the file."""
 
-    decision: Decision
+    decision: Admission
     verdict: Verdict = _NOTHING
     code: str | None = None
     detail: str = ""
@@ -101,17 +103,17 @@ def check(packet: ArrivedPacket, profile: Profile) -> Ruling:
     """First the declared secret, then what nobody could act on, then everything that a clerk has to look at."""
     if declares_secret(packet.secrecy):
         return Ruling(
-            decision=Decision.SEALED, verdict=check_declared(packet.secrecy, None, profile), code="SECRET"
+            decision=Admission.SEALED, verdict=check_declared(packet.secrecy, None, profile), code="SECRET"
         )
     for code, detail in _unactionable(packet):
         if answers_refusal(code, profile):
-            return Ruling(decision=Decision.UNACTIONABLE, code=code, detail=detail)
+            return Ruling(decision=Admission.UNACTIONABLE, code=code, detail=detail)
     verdict = Verdict(reasons=tuple(_kept_back(packet)), warnings=tuple(_warnings(packet, profile)))
     verdict += check_declared(None, packet.category, profile)
     for n, arrived in enumerate(packet.files):
         if arrived.facts is not None:
             verdict += judge_file(arrived.name, arrived.facts, profile, f"/files/{n}")
-    decision = Decision.ALLOWED if verdict.allowed else Decision.HELD
+    decision = Admission.ALLOWED if verdict.allowed else Admission.HELD
     return Ruling(decision=decision, verdict=verdict)
 
 

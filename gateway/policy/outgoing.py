@@ -16,8 +16,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from gateway.domain.document import (
-    Change,
     DeliveryMode,
+    DocumentChange,
     Draft,
     FileItem,
     FileRole,
@@ -28,7 +28,7 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.fields import CHANGE, DRAFT, FIRST_DAY, LAST_DAY, has_bad_characters
-from gateway.domain.registry import AgencyEntry, Resolution, RowSource, Standing
+from gateway.domain.registry import AgencyEntry, CodeStanding, Resolution, RowSource
 from gateway.domain.signatures import FileFacts, LegalValue
 from gateway.domain.wall_clock import local
 from gateway.policy.door import check_declared, judge_file, never_stored, secrecy_stamps
@@ -67,7 +67,7 @@ def check(
     return head + declared + recipients + _files(draft, files, profile) + stamped
 
 
-def never_kept(draft: Draft, change: Change | None = None) -> Verdict:
+def never_kept(draft: Draft, change: DocumentChange | None = None) -> Verdict:
     """What is not even stored as a draft: texts and lists that are too long, characters that nobody can write, dates that
     no office has."""
     reasons = [*broken_fields(DRAFT, draft), *long_lists(draft), *_odd_days(draft)]
@@ -175,9 +175,9 @@ def _standing(recipient: Recipient, resolution: Resolution | None, pointer: str,
     if resolution is None:
         return Verdict(reasons=(reason(ReasonCode.RECIPIENT_UNKNOWN, pointer, recipient=given),))
     codes = {
-        Standing.UNKNOWN: (ReasonCode.RECIPIENT_UNKNOWN, resolution.nearest),
-        Standing.CLOSED: (ReasonCode.RECIPIENT_CLOSED, _heirs(resolution)),
-        Standing.UNCERTAIN: (ReasonCode.RECIPIENT_UNCERTAIN, resolution.nearest),
+        CodeStanding.UNKNOWN: (ReasonCode.RECIPIENT_UNKNOWN, resolution.nearest),
+        CodeStanding.CLOSED: (ReasonCode.RECIPIENT_CLOSED, _heirs(resolution)),
+        CodeStanding.UNCERTAIN: (ReasonCode.RECIPIENT_UNCERTAIN, resolution.nearest),
     }
     found = codes.get(resolution.standing)
     if found is None:
@@ -265,7 +265,7 @@ _PARENTS = (Kind.DOCUMENT, Kind.REPLACEMENT)
 
 
 def check_change(
-    change: Change, kind: Kind, parent: OutgoingDocument, replacement: Draft | None = None
+    change: DocumentChange, kind: Kind, parent: OutgoingDocument, replacement: Draft | None = None
 ) -> Verdict:
     """Every rule the change breaks. `replacement` is the new draft when the kind carries one; its own rules are
     `policy.outgoing`'s."""
@@ -288,7 +288,7 @@ def _wanted(kind: Kind) -> tuple[str, ...]:
     return ("/approved_by", "/notice_no") if kind is Kind.RECALL else ()
 
 
-def _parent(change: Change, parent: OutgoingDocument) -> Iterator[Reason]:
+def _parent(change: DocumentChange, parent: OutgoingDocument) -> Iterator[Reason]:
     if parent.kind not in _PARENTS:
         yield reason(ReasonCode.PARENT_IS_CHANGE, "", kind=parent.kind)
     if parent.state is OutState.PAPER:
@@ -299,7 +299,7 @@ def _parent(change: Change, parent: OutgoingDocument) -> Iterator[Reason]:
         yield reason(ReasonCode.TARGET_DIFFERS, "/target", given=change.target, expected=parent.document_id)
 
 
-def _update(change: Change, parent: OutgoingDocument) -> Iterator[Reason]:
+def _update(change: DocumentChange, parent: OutgoingDocument) -> Iterator[Reason]:
     if not change.information_changed and not change.receivers_changed:
         yield reason(ReasonCode.NOTHING_CHANGED, "")
     if change.receivers_changed and not (change.receivers_added or change.receivers_removed):
@@ -320,7 +320,7 @@ def _replacement(replacement: Draft, parent: OutgoingDocument) -> Iterator[Reaso
         yield reason(ReasonCode.REPLACES_ITSELF, "/number", document=old.code)
 
 
-_ADDRESSED = (Standing.ACTIVE, Standing.MAPPED)
+_ADDRESSED = (CodeStanding.ACTIVE, CodeStanding.MAPPED)
 
 
 def addressed(answers: Sequence[Resolution]) -> Sequence[AgencyEntry]:

@@ -1,5 +1,5 @@
 """Makes lines of the pieces that a page is drawn of, and says how sure a value is that was found in them. In: runs of
-one page; a value, the lines that it was read from, and what speaks against it. Out: `Line`s in reading order;
+one page; a value, the lines that it was read from, and what speaks against it. Out: `PageLine`s in reading order;
 `Found`. Pure.
 
 What stands on one height without a wide gap is one line. Text is composed (NFC); a mark that was drawn apart goes
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from gateway.domain.pdf import Area, Found, Ink, Run, Sure
+from gateway.domain.pdf import Area, Found, Ink, Sure, TextRun
 from gateway.domain.text import fold, nfc
 from gateway.policy.texts import is_legacy_font
 from gateway.words.reading import LETTERS
@@ -29,7 +29,7 @@ _SIGNS = frozenset("–—…“”‘’•§°‑−·×²³½€№►▪■�
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class PageLine:
     """A line of one column."""
 
     text: str
@@ -52,14 +52,14 @@ class Line:
     def capitals(self) -> bool:
         return self.text.isupper()
 
-    def gap_below(self, lower: Line) -> float:
+    def gap_below(self, lower: PageLine) -> float:
         """The blank between two lines, in parts of the type size."""
         return (lower.area.top - self.area.bottom) / max(self.type_size, 1.0)
 
 
-def lines_of(runs: Iterable[Run]) -> list[Line]:
+def lines_of(runs: Iterable[TextRun]) -> list[PageLine]:
     """The lines of one page from top to bottom, on one height from left to right."""
-    rows: list[list[tuple[int, Run]]] = []
+    rows: list[list[tuple[int, TextRun]]] = []
     levels: list[float] = []
     for place, run in sorted(enumerate(runs), key=lambda each: (_level(each[1]), each[1].area.left)):
         if levels and abs(_level(run) - levels[-1]) <= _SAME_LINE * run.type_size:
@@ -79,12 +79,12 @@ def _is_usual(sign: str) -> bool:
     return sign in LETTERS or sign in _SIGNS or (sign.isascii() and sign.isprintable())
 
 
-def _level(run: Run) -> float:
+def _level(run: TextRun) -> float:
     return run.area.top + run.area.height * _BASELINE
 
 
-def _split(row: Sequence[tuple[int, Run]]) -> list[Line]:
-    made: list[Line] = []
+def _split(row: Sequence[tuple[int, TextRun]]) -> list[PageLine]:
+    made: list[PageLine] = []
     before = -1
     for place, run in sorted(row, key=lambda each: (each[1].area.left, each[0])):
         last = made[-1] if made else None
@@ -96,8 +96,8 @@ def _split(row: Sequence[tuple[int, Run]]) -> list[Line]:
     return [replace(each, text=_tidy(each.text)) for each in made]
 
 
-def _line(run: Run) -> Line:
-    return Line(
+def _line(run: TextRun) -> PageLine:
+    return PageLine(
         text=run.text,
         page=run.page,
         area=run.area,
@@ -108,7 +108,7 @@ def _line(run: Run) -> Line:
     )
 
 
-def _joined(line: Line, run: Run, *, follows: bool) -> Line:
+def _joined(line: PageLine, run: TextRun, *, follows: bool) -> PageLine:
     shaky = line.shaky or run.shaky
     gap = run.area.left - line.area.right
     if unicodedata.combining(run.text[0]):
@@ -127,7 +127,7 @@ def _joined(line: Line, run: Run, *, follows: bool) -> Line:
     )
 
 
-def _marked(line: Line, run: Run, *, follows: bool) -> tuple[str, bool]:
+def _marked(line: PageLine, run: TextRun, *, follows: bool) -> tuple[str, bool]:
     """With a mark put to its letter; and whether that was a guess."""
     if follows:
         return line.text + run.text, False
@@ -148,7 +148,7 @@ T = TypeVar("T")
 _INKS = {Ink.RECOGNISED: "recognised", Ink.ADDED: "added"}
 
 
-def found(value: T, lines: Sequence[Line], doubts: Iterable[str | None] = ()) -> Found[T]:
+def found(value: T, lines: Sequence[PageLine], doubts: Iterable[str | None] = ()) -> Found[T]:
     """The value, doubtful for the first reason that there is."""
     why = next((each for each in (*doubts, *map(_doubt, lines)) if each), None)
     area = lines[0].area if lines else None
@@ -174,7 +174,7 @@ def absent(why: str | None = None) -> Found[T]:
     return Found(why=why)
 
 
-def _doubt(line: Line) -> str | None:
+def _doubt(line: PageLine) -> str | None:
     if line.ink in _INKS:
         return _INKS[line.ink]
     if is_legacy_font(line.text):

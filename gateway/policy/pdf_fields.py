@@ -15,11 +15,11 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from gateway.domain.pdf import Found, Ink, PageSheet, PdfFields, PdfText, Sure
-from gateway.domain.signatures import FileVerdict, Role, Word
+from gateway.domain.signatures import FileVerdict, SignatureWord, SignerRole
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
 from gateway.policy import pdf_verdict
-from gateway.policy.page_lines import Line, absent, doubted, found, lines_of
+from gateway.policy.page_lines import PageLine, absent, doubted, found, lines_of
 from gateway.policy.pdf_head import addressee, addressees, heading, read_head, type_and_subject
 from gateway.words.reading import BEHALF, FILED, RANKS, RECIPIENTS, TITLES
 
@@ -34,14 +34,16 @@ _TITLES = tuple(map(fold, TITLES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
+class SignatureBlock:
     signer: Found[str] = field(default_factory=Found)
     title: Found[str] = field(default_factory=Found)
     competence: Found[str] = field(default_factory=Found)
     recipients: Found[str] = field(default_factory=Found)
 
 
-def read_signed(pages: Mapping[int, Sequence[Line]], sheets: Sequence[PageSheet], *, cut: bool) -> Signed:
+def read_signed(
+    pages: Mapping[int, Sequence[PageLine]], sheets: Sequence[PageSheet], *, cut: bool
+) -> SignatureBlock:
     """`cut`: not every page was read."""
     for sheet in sheets:
         lines = pages.get(sheet.number, ())
@@ -51,7 +53,7 @@ def read_signed(pages: Mapping[int, Sequence[Line]], sheets: Sequence[PageSheet]
             top = begins.area.top - _ABOVE * begins.type_size
             right = [e for e in lines if e.area.top >= top and e.centre > middle and e.ink is not Ink.ADDED]
             signed = _block(right, sheet)
-            return Signed(
+            return SignatureBlock(
                 signer=signed.signer,
                 title=signed.title,
                 competence=signed.competence,
@@ -72,8 +74,8 @@ def with_certificate(signer: Found[str], names: Iterable[str]) -> Found[str]:
 
 
 def _without_recipients(
-    pages: Mapping[int, Sequence[Line]], sheets: Sequence[PageSheet], *, cut: bool
-) -> Signed:
+    pages: Mapping[int, Sequence[PageLine]], sheets: Sequence[PageSheet], *, cut: bool
+) -> SignatureBlock:
     """By the last position on the right half of a page."""
     why = "cut" if cut else "no-recipients"
     for sheet in reversed(sheets):
@@ -81,23 +83,23 @@ def _without_recipients(
         at = next((n for n, each in enumerate(right) if _is_position(each)), None)
         if at is not None:
             signed = _block(right[at:], sheet)
-            return Signed(
+            return SignatureBlock(
                 signer=doubted(signed.signer, why),
                 title=doubted(signed.title, why),
                 competence=doubted(signed.competence, why),
             )
-    return Signed()
+    return SignatureBlock()
 
 
-def _is_position(line: Line) -> bool:
+def _is_position(line: PageLine) -> bool:
     return line.capitals and line.folded.startswith((*_BEHALF, *_TITLES))
 
 
-def _block(right: Sequence[Line], sheet: PageSheet) -> Signed:
+def _block(right: Sequence[PageLine], sheet: PageSheet) -> SignatureBlock:
     """Positions in capitals without a gap, then the name below the room for the signature."""
     at = next((n for n, each in enumerate(right) if each.capitals), None)
     if at is None:
-        return Signed()
+        return SignatureBlock()
     positions = [right[at]]
     for line in right[at + 1 :]:
         if not line.capitals or positions[-1].gap_below(line) > _NAME_GAP:
@@ -106,14 +108,14 @@ def _block(right: Sequence[Line], sheet: PageSheet) -> Signed:
     names = [each for each in right[at + len(positions) :] if _is_name(each)]
     behalf, own = _parted(positions)
     known = own and fold(own[0].text).startswith(_TITLES)
-    return Signed(
+    return SignatureBlock(
         signer=_name(names, positions[-1], sheet),
         title=found(_said(own), own, (None if known else "position",)) if own else absent(),
         competence=found(_said(behalf), behalf) if behalf else absent(),
     )
 
 
-def _parted(positions: Sequence[Line]) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
+def _parted(positions: Sequence[PageLine]) -> tuple[tuple[PageLine, ...], tuple[PageLine, ...]]:
     """On whose behalf, and the signer's own position. Lines behind the last word of behalf belong to it until one begins
     as positions do."""
     last = max((n for n, each in enumerate(positions) if each.folded.startswith(_BEHALF)), default=-1)
@@ -123,11 +125,11 @@ def _parted(positions: Sequence[Line]) -> tuple[tuple[Line, ...], tuple[Line, ..
     return tuple(positions[:own]), tuple(positions[own:])
 
 
-def _said(lines: Sequence[Line]) -> str:
+def _said(lines: Sequence[PageLine]) -> str:
     return " ".join(each.text for each in lines)
 
 
-def _is_name(line: Line) -> bool:
+def _is_name(line: PageLine) -> bool:
     words = line.text.split()
     return (
         _NAME.fullmatch(line.text) is not None
@@ -136,7 +138,7 @@ def _is_name(line: Line) -> bool:
     )
 
 
-def _name(names: Sequence[Line], above: Line, sheet: PageSheet) -> Found[str]:
+def _name(names: Sequence[PageLine], above: PageLine, sheet: PageSheet) -> Found[str]:
     if not names:
         return absent()
     line = names[0]
@@ -162,7 +164,7 @@ def _without_rank(text: str) -> str:
     return " ".join(words)
 
 
-def _recipients(begins: Line, lines: Sequence[Line], middle: float) -> Found[str]:
+def _recipients(begins: PageLine, lines: Sequence[PageLine], middle: float) -> Found[str]:
     """Down the left column, as far as it goes without a gap; it ends with who files the document."""
     block = [begins]
     for line in lines:
@@ -218,7 +220,7 @@ def read_fields(text: PdfText, verdict: FileVerdict | None = None, pages: int | 
     return _where_unread(fields, unread) if unread else fields
 
 
-def _by_page(text: PdfText) -> dict[int, list[Line]]:
+def _by_page(text: PdfText) -> dict[int, list[PageLine]]:
     return {
         sheet.number: lines_of(run for run in text.runs if run.page == sheet.number) for sheet in text.sheets
     }
@@ -233,7 +235,7 @@ def _faulted(fields: PdfFields) -> PdfFields:
 
 def _is_altered(verdict: FileVerdict | None) -> bool:
     """Whether the file may show something else than what was signed."""
-    return verdict is not None and (verdict.verdict is Word.INVALID or verdict.why in _UNREADABLE)
+    return verdict is not None and (verdict.verdict is SignatureWord.INVALID or verdict.why in _UNREADABLE)
 
 
 def _all_doubted(fields: PdfFields, why: str) -> PdfFields:
@@ -255,7 +257,7 @@ def _signed_at(verdict: FileVerdict | None) -> Found[datetime]:
     at = pdf_verdict.signed_at(verdict)
     if at is None or verdict is None:
         return absent()
-    return found(at, (), (None if verdict.verdict is Word.VALID else "unverified",))
+    return found(at, (), (None if verdict.verdict is SignatureWord.VALID else "unverified",))
 
 
 def _dated(one: Found[date], signed_at: datetime | None) -> Found[date]:
@@ -270,7 +272,11 @@ def _dated(one: Found[date], signed_at: datetime | None) -> Found[date]:
 
 def _persons(verdict: FileVerdict | None) -> list[str]:
     signers = verdict.signers if verdict is not None else ()
-    return [each.name for each in signers if each.role is Role.PERSON and each.verdict is not Word.INVALID]
+    return [
+        each.name
+        for each in signers
+        if each.role is SignerRole.PERSON and each.verdict is not SignatureWord.INVALID
+    ]
 
 
 def is_complete(fields: PdfFields) -> bool:

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from gateway.domain.pdf import Found, Ink, Size
 from gateway.domain.text import fold
-from gateway.policy.page_lines import Line, absent, doubted, found
+from gateway.policy.page_lines import PageLine, absent, doubted, found
 from gateway.words import labels
 from gateway.words.reading import ABBREVIATIONS, ABOUT, ADDRESSED, DATE_WORDS, ENACTING, MOTTOES, NUMBER_LABEL
 
@@ -44,10 +44,10 @@ class Head:
     issued_on: Found[date]
     split: float
     bottom: float
-    number_line: Line | None = None
+    number_line: PageLine | None = None
 
 
-def read_head(lines: Sequence[Line], size: Size, ends: float | None) -> Head:
+def read_head(lines: Sequence[PageLine], size: Size, ends: float | None) -> Head:
     """`ends` is the top of the first thing known to stand below the head: the heading, or the addressee."""
     motto = next((each for each in lines if _is_motto(each)), None)
     split = motto.area.left if motto is not None else size.width / 2
@@ -68,13 +68,13 @@ def read_head(lines: Sequence[Line], size: Size, ends: float | None) -> Head:
     )
 
 
-def addressee(lines: Sequence[Line], size: Size) -> Line | None:
+def addressee(lines: Sequence[PageLine], size: Size) -> PageLine | None:
     """The line that says whom a letter is for."""
     words = tuple(map(fold, ADDRESSED))
     return next((e for e in lines if e.folded.startswith(words) and e.area.top < 0.6 * size.height), None)
 
 
-def addressees(first: Line, lines: Sequence[Line]) -> str:
+def addressees(first: PageLine, lines: Sequence[PageLine]) -> str:
     """That line with those below it that go on with the list."""
     made = [first]
     for line in lines[lines.index(first) + 1 :]:
@@ -96,7 +96,7 @@ def _same(short: str, part: str) -> bool:
     return short.casefold() == part.casefold()
 
 
-def _is_motto(line: Line) -> bool:
+def _is_motto(line: PageLine) -> bool:
     said = line.folded
     return any(
         motto in said or (len(said) > 15 and SequenceMatcher(None, motto, said).ratio() >= _LIKE)
@@ -111,11 +111,11 @@ def _is_motto(line: Line) -> bool:
 class _Numbered:
     number: str
     symbol: str
-    lines: tuple[Line, ...]
+    lines: tuple[PageLine, ...]
     doubts: tuple[str | None, ...]
 
 
-def _number(left: Sequence[Line], missing: str | None) -> tuple[Found[str], Found[str], Line | None]:
+def _number(left: Sequence[PageLine], missing: str | None) -> tuple[Found[str], Found[str], PageLine | None]:
     every = [each for n, line in enumerate(left) if (each := _numbered(line, left[n + 1 :])) is not None]
     if not every:
         return absent(), absent(), None
@@ -130,14 +130,14 @@ def _number(left: Sequence[Line], missing: str | None) -> tuple[Found[str], Foun
     return found(first.number, first.lines, (*doubts, too_long)), symbol, first.lines[0]
 
 
-def _numbered(line: Line, below: Sequence[Line]) -> _Numbered | None:
+def _numbered(line: PageLine, below: Sequence[PageLine]) -> _Numbered | None:
     labelled = _LABEL.match(line.text + " ")
     if labelled is None or not _is_label(labelled[1], line):
         return None
     # A stamped number may stand far from its label, and so may the symbol printed beside the room for it.
     level = [each for each in below if abs(each.area.top - line.area.top) < line.type_size / 2]
     apart = level if "/" not in labelled[2] and "-" not in labelled[2] else []
-    lines: tuple[Line, ...] = (line, *apart)
+    lines: tuple[PageLine, ...] = (line, *apart)
     told = _NUMBER.match(" ".join([labelled[2].strip(), *(each.text for each in apart)]).strip())
     if told is None:
         return None
@@ -159,7 +159,7 @@ def _numbered(line: Line, below: Sequence[Line]) -> _Numbered | None:
     )
 
 
-def _is_label(word: str, line: Line) -> bool:
+def _is_label(word: str, line: PageLine) -> bool:
     """Exactly the word; a machine that read a scan may have taken its vowel for something else."""
     return fold(word) == fold(NUMBER_LABEL) or (line.ink is Ink.RECOGNISED and word[0] == "S")
 
@@ -172,7 +172,7 @@ def _rest_doubt(rest: str) -> str | None:
     return "columns" if rest.strip(" .,;") else None
 
 
-def _continued(line: Line, below: Sequence[Line]) -> Line | None:
+def _continued(line: PageLine, below: Sequence[PageLine]) -> PageLine | None:
     """The next line of the column, where it looks like the rest of a symbol."""
     nearest = next((each for each in below if each.area.top >= line.area.bottom - line.type_size), None)
     if nearest is None or line.gap_below(nearest) > _NEAR or " " in nearest.text or not nearest.capitals:
@@ -190,7 +190,7 @@ def _odd_symbol(symbol: str) -> str | None:
 # --- date -----------------------------------------------------------------------------------------------------
 
 
-def _date(right: Sequence[Line], inside: Sequence[Line], missing: str | None) -> Found[date]:
+def _date(right: Sequence[PageLine], inside: Sequence[PageLine], missing: str | None) -> Found[date]:
     placed = list(_dates(right))
     every = placed or list(_dates(inside))
     if not every:
@@ -206,7 +206,7 @@ def _date(right: Sequence[Line], inside: Sequence[Line], missing: str | None) ->
     )
 
 
-def _dates(lines: Sequence[Line]) -> Iterator[tuple[date, tuple[Line, ...]]]:
+def _dates(lines: Sequence[PageLine]) -> Iterator[tuple[date, tuple[PageLine, ...]]]:
     """Every date in full, also over the end of a line."""
     text, starts = "", []
     for each in lines:
@@ -244,12 +244,12 @@ _TYPES = {fold(labels.say(f"type.{key}")): key for key in labels.tails("type")}
 class Heading:
     """The line that names the type; `rest` is what follows the name on it."""
 
-    line: Line
+    line: PageLine
     key: str
     rest: str
 
 
-def heading(lines: Sequence[Line], size: Size) -> Heading | None:
+def heading(lines: Sequence[PageLine], size: Size) -> Heading | None:
     """The first line in the middle that is, or begins with, the name of a type in capitals."""
     for line in lines:
         if line.area.top > _UPPER * size.height:
@@ -266,14 +266,16 @@ def heading(lines: Sequence[Line], size: Size) -> Heading | None:
 
 
 def type_and_subject(
-    named: Heading | None, lines: Sequence[Line], size: Size, head: Head, addressed: Line | None
+    named: Heading | None, lines: Sequence[PageLine], size: Size, head: Head, addressed: PageLine | None
 ) -> tuple[Found[str], Found[str]]:
     if named is not None:
         return _headed(named, lines, size, head)
     return _letter(lines, head, addressed)
 
 
-def _headed(named: Heading, lines: Sequence[Line], size: Size, head: Head) -> tuple[Found[str], Found[str]]:
+def _headed(
+    named: Heading, lines: Sequence[PageLine], size: Size, head: Head
+) -> tuple[Found[str], Found[str]]:
     told = abbreviation(head.symbol.value) if head.symbol.value else None
     agrees = None if told == named.key else "mismatch"
     one_line = "plain" if named.rest else None
@@ -287,9 +289,11 @@ def _headed(named: Heading, lines: Sequence[Line], size: Size, head: Head) -> tu
     return key, _subject(text, (named.line, *block) if named.rest else block, (*doubts, one_line))
 
 
-def _below(top: Line, lines: Sequence[Line], size: Size) -> tuple[tuple[Line, ...], list[str | None]]:
+def _below(
+    top: PageLine, lines: Sequence[PageLine], size: Size
+) -> tuple[tuple[PageLine, ...], list[str | None]]:
     """The lines of the abstract, and what makes their end uncertain."""
-    block: list[Line] = []
+    block: list[PageLine] = []
     doubts: list[str | None] = []
     for line in lines[lines.index(top) + 1 :]:
         last = block[-1] if block else top
@@ -308,13 +312,13 @@ def _below(top: Line, lines: Sequence[Line], size: Size) -> tuple[tuple[Line, ..
     return tuple(block), doubts
 
 
-def _is_of_abstract(line: Line, top: Line, block: Sequence[Line], size: Size) -> bool:
+def _is_of_abstract(line: PageLine, top: PageLine, block: Sequence[PageLine], size: Size) -> bool:
     if abs(line.centre - top.centre) > 0.06 * size.width or _begins_body(line) or not _has_letters(line):
         return False
     return not block or (line.bold == block[0].bold and line.capitals == block[0].capitals)
 
 
-def _looks_on(line: Line, top: Line, first: Line, size: Size) -> bool:
+def _looks_on(line: PageLine, top: PageLine, first: PageLine, size: Size) -> bool:
     return (
         abs(line.centre - top.centre) <= 0.06 * size.width
         and not _begins_body(line)
@@ -323,18 +327,20 @@ def _looks_on(line: Line, top: Line, first: Line, size: Size) -> bool:
     )
 
 
-def _begins_body(line: Line) -> bool:
+def _begins_body(line: PageLine) -> bool:
     return line.folded.startswith(tuple(map(fold, ENACTING)))
 
 
-def _has_letters(line: Line) -> bool:
+def _has_letters(line: PageLine) -> bool:
     return any(each.isalpha() for each in line.text)
 
 
 # --- a letter -------------------------------------------------------------------------------------------------
 
 
-def _letter(lines: Sequence[Line], head: Head, addressed: Line | None) -> tuple[Found[str], Found[str]]:
+def _letter(
+    lines: Sequence[PageLine], head: Head, addressed: PageLine | None
+) -> tuple[Found[str], Found[str]]:
     about = next((each for each in _column(lines, head) if _is_about(each)), None)
     if about is None:
         if addressed is not None and head.symbol.value and abbreviation(head.symbol.value) is None:
@@ -348,15 +354,17 @@ def _letter(lines: Sequence[Line], head: Head, addressed: Line | None) -> tuple[
     return key, _subject(" ".join(each.text for each in block), block, (*doubts, missing))
 
 
-def _column(lines: Sequence[Line], head: Head) -> Iterator[Line]:
+def _column(lines: Sequence[PageLine], head: Head) -> Iterator[PageLine]:
     above = head.number_line.area.top if head.number_line is not None else 0.0
     for each in lines:
         if above <= each.area.top < head.bottom and each.centre < head.split and each.ink is not Ink.ADDED:
             yield each
 
 
-def _under(about: Line, lines: Sequence[Line], head: Head) -> tuple[tuple[Line, ...], list[str | None]]:
-    block: list[Line] = [about]
+def _under(
+    about: PageLine, lines: Sequence[PageLine], head: Head
+) -> tuple[tuple[PageLine, ...], list[str | None]]:
+    block: list[PageLine] = [about]
     doubts: list[str | None] = []
     if about.area.right > head.split + 3 * about.type_size:
         doubts.append("columns")
@@ -376,11 +384,11 @@ def _under(about: Line, lines: Sequence[Line], head: Head) -> tuple[tuple[Line, 
     return tuple(block), doubts
 
 
-def _is_about(line: Line) -> bool:
+def _is_about(line: PageLine) -> bool:
     return line.folded.startswith(tuple(map(fold, ABOUT)))
 
 
-def _subject(text: str, lines: Sequence[Line], doubts: Sequence[str | None]) -> Found[str]:
+def _subject(text: str, lines: Sequence[PageLine], doubts: Sequence[str | None]) -> Found[str]:
     value = text.rstrip(" .;")
     too_long = "too-long" if len(value) > LONGEST_SUBJECT else None
     return found(value, lines, (*doubts, too_long))

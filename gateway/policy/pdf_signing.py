@@ -19,11 +19,11 @@ from gateway.domain.pdf import (
     KeyFacts,
     Layout,
     PageView,
+    PdfStanding,
     Placement,
     Purpose,
     Size,
     Spot,
-    Standing,
     Wish,
 )
 from gateway.errors import Refused
@@ -33,12 +33,12 @@ from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 SESSION_LASTS = timedelta(minutes=15)
 
 
-def may_be_signed(standing: Standing, wish: Wish, name: str) -> Verdict:
+def may_be_signed(standing: PdfStanding, wish: Wish, name: str) -> Verdict:
     """What can be told before anybody opens a key."""
     return Verdict(reasons=tuple(_of_file(standing, wish, name)))
 
 
-def may_sign(standing: Standing, key: KeyFacts, exchange_keys: Collection[str], at: datetime) -> Verdict:
+def may_sign(standing: PdfStanding, key: KeyFacts, exchange_keys: Collection[str], at: datetime) -> Verdict:
     """What the key adds: its time and use (K3), never an exchange key (R23a), never a second time on one file (R30)."""
     return Verdict(reasons=tuple(_of_key(standing, key, exchange_keys, at)))
 
@@ -48,7 +48,7 @@ def is_over(opened_at: datetime, at: datetime) -> bool:
     return not timedelta(0) <= at - opened_at <= SESSION_LASTS
 
 
-def _of_file(standing: Standing, wish: Wish, name: str) -> Iterator[Reason]:
+def _of_file(standing: PdfStanding, wish: Wish, name: str) -> Iterator[Reason]:
     if standing.size > MOST_PDF_BYTES:
         yield reason(
             ReasonCode.SIGN_TOO_LARGE, name=name, size_bytes=standing.size, limit_bytes=MOST_PDF_BYTES
@@ -61,7 +61,7 @@ def _of_file(standing: Standing, wish: Wish, name: str) -> Iterator[Reason]:
         yield from _of_readable(standing, wish, name)
 
 
-def _of_readable(standing: Standing, wish: Wish, name: str) -> Iterator[Reason]:
+def _of_readable(standing: PdfStanding, wish: Wish, name: str) -> Iterator[Reason]:
     if standing.closed:
         yield reason(ReasonCode.SIGN_CLOSED, name=name)
     for each in standing.earlier:
@@ -77,7 +77,7 @@ def _of_readable(standing: Standing, wish: Wish, name: str) -> Iterator[Reason]:
 
 
 def _of_key(
-    standing: Standing, key: KeyFacts, exchange_keys: Collection[str], at: datetime
+    standing: PdfStanding, key: KeyFacts, exchange_keys: Collection[str], at: datetime
 ) -> Iterator[Reason]:
     if key.key_id in exchange_keys:
         yield reason(ReasonCode.KEY_EXCHANGE, serial=key.serial)
@@ -101,7 +101,7 @@ GAP = 2.0
 _SHARE = 1 / 3
 
 
-def page_for(standing: Standing, wish: Wish) -> int:
+def page_for(standing: PdfStanding, wish: Wish) -> int:
     """The page that is signed on. Refused when nobody said where and no visible signature tells."""
     if wish.at is not None:
         return wish.at.page
@@ -110,7 +110,7 @@ def page_for(standing: Standing, wish: Wish) -> int:
     return _anchor(standing.earlier)[0]
 
 
-def place_seal(standing: Standing, wish: Wish, view: PageView, image: Size, text: Layout) -> Placement:
+def place_seal(standing: PdfStanding, wish: Wish, view: PageView, image: Size, text: Layout) -> Placement:
     """The seal at its place, its text where there is room beside it: below, else left, else above."""
     if wish.at is not None:
         area = _centred(wish.at, image)

@@ -16,19 +16,19 @@ from datetime import datetime
 from gateway.domain.document import FileItem, FileRole, Recipient, RecipientRole
 from gateway.domain.signatures import (
     CertificateFacts,
+    CertificateStanding,
     Coverage,
     FileFacts,
     FileVerdict,
     Later,
     LegalValue,
     PdfFacts,
-    Role,
     RoleRule,
     SignatureFacts,
+    SignatureWord,
+    SignerRole,
     SignerVerdict,
-    Standing,
     TimestampFacts,
-    Word,
 )
 from gateway.domain.text import fold
 from gateway.policy.profile import Profile
@@ -40,18 +40,18 @@ ORGANISATION_PARTS = ("organization_name", "organizational_unit_name")
 # How the public authorities write them: a tax or budget code for an organisation, an identity paper for a person. What
 # tells a person goes first: a person's certificate may name the organisation too.
 DEFAULT_RULES: tuple[RoleRule, ...] = (
-    RoleRule(role=Role.PERSON, part="user_id", value="CCCD:", begins=True),
-    RoleRule(role=Role.PERSON, part="user_id", value="CMND:", begins=True),
-    RoleRule(role=Role.PERSON, part="user_id", value="HC:", begins=True),
-    RoleRule(role=Role.PERSON, part="given_name", value="", begins=True),
-    RoleRule(role=Role.PERSON, part="surname", value="", begins=True),
-    RoleRule(role=Role.AGENCY, part="organization_identifier", value="", begins=True),
-    RoleRule(role=Role.AGENCY, part="user_id", value="MST:", begins=True),
-    RoleRule(role=Role.AGENCY, part="user_id", value="MDVQHNS:", begins=True),
+    RoleRule(role=SignerRole.PERSON, part="user_id", value="CCCD:", begins=True),
+    RoleRule(role=SignerRole.PERSON, part="user_id", value="CMND:", begins=True),
+    RoleRule(role=SignerRole.PERSON, part="user_id", value="HC:", begins=True),
+    RoleRule(role=SignerRole.PERSON, part="given_name", value="", begins=True),
+    RoleRule(role=SignerRole.PERSON, part="surname", value="", begins=True),
+    RoleRule(role=SignerRole.AGENCY, part="organization_identifier", value="", begins=True),
+    RoleRule(role=SignerRole.AGENCY, part="user_id", value="MST:", begins=True),
+    RoleRule(role=SignerRole.AGENCY, part="user_id", value="MDVQHNS:", begins=True),
 )
 
 
-def role_of(certificate: CertificateFacts, rules: Sequence[RoleRule] = ()) -> Role:
+def role_of(certificate: CertificateFacts, rules: Sequence[RoleRule] = ()) -> SignerRole:
     """By the node's own rules, then by the usual ones; then an agency is who has the name of its organisation, whatever
     stands behind it."""
     for rule in (*rules, *DEFAULT_RULES):
@@ -59,7 +59,7 @@ def role_of(certificate: CertificateFacts, rules: Sequence[RoleRule] = ()) -> Ro
             return rule.role
     name = fold(name_of(certificate))
     own = {fold(value) for part in ORGANISATION_PARTS for value in _values(certificate, part)}
-    return Role.AGENCY if any(_begins(name, each) for each in own) else Role.PERSON
+    return SignerRole.AGENCY if any(_begins(name, each) for each in own) else SignerRole.PERSON
 
 
 def name_of(certificate: CertificateFacts) -> str:
@@ -104,62 +104,71 @@ OWN_FAULTS = frozenset({"PDF-TRUST", "PDF-READER"})
 OPEN = frozenset({REVOCATION, NO_ANCHORS, *OWN_FAULTS})
 _ASKED_AGAIN = frozenset({REVOCATION, *OWN_FAULTS})
 
-_Found = tuple[Word, str | None, str]
-_GOOD: _Found = (Word.VALID, None, "")
+_Found = tuple[SignatureWord, str | None, str]
+_GOOD: _Found = (SignatureWord.VALID, None, "")
 
 
 def judge(name: str, n: int, facts: PdfFacts, rules: Sequence[RoleRule] = ()) -> FileVerdict:
     """The verdict on one file: that of its worst signature."""
     if facts.fault is not None:
-        return FileVerdict(n=n, file=name, verdict=Word.UNKNOWN, why=facts.fault, detail=facts.detail)
+        return FileVerdict(
+            n=n, file=name, verdict=SignatureWord.UNKNOWN, why=facts.fault, detail=facts.detail
+        )
     signers = tuple(_signer(each, facts, rules) for each in facts.signatures)
     worst = next((each for word in _WORST for each in signers if each.verdict is word), None)
     return FileVerdict(
         n=n,
         file=name,
-        verdict=worst.verdict if worst else Word.UNSIGNED,
+        verdict=worst.verdict if worst else SignatureWord.UNSIGNED,
         why=worst.why if worst else None,
         detail=worst.detail if worst else "",
         signers=signers,
     )
 
 
-_WORST = (Word.INVALID, Word.UNKNOWN, Word.VALID)
+_WORST = (SignatureWord.INVALID, SignatureWord.UNKNOWN, SignatureWord.VALID)
 
 
 def legal_value(lead: FileVerdict | None) -> LegalValue | None:
     """Official needs the agency's and a person's signature, a copy the agency's with its mark; anything else is for
     information, also what one more signature that is not valid may have covered with its look. None while what is open
     may still make it more (R23)."""
-    if lead is None or lead.verdict is Word.INVALID:
+    if lead is None or lead.verdict is SignatureWord.INVALID:
         return LegalValue.INFORMATION
     if lead.why in OWN_FAULTS:
         return None
-    proved = _worth(each for each in lead.signers if each.verdict is Word.VALID)
-    hoped = _worth(each for each in lead.signers if each.verdict is Word.VALID or each.why in OPEN)
+    proved = _worth(each for each in lead.signers if each.verdict is SignatureWord.VALID)
+    hoped = _worth(each for each in lead.signers if each.verdict is SignatureWord.VALID or each.why in OPEN)
     return proved if proved is hoped else None
 
 
 def _worth(signers: Iterable[SignerVerdict]) -> LegalValue:
     held = list(signers)
-    agencies = [each for each in held if each.role is Role.AGENCY]
+    agencies = [each for each in held if each.role is SignerRole.AGENCY]
     if any(each.copy_form for each in agencies):
         return LegalValue.COPY
-    if agencies and any(each.role is Role.PERSON for each in held):
+    if agencies and any(each.role is SignerRole.PERSON for each in held):
         return LegalValue.OFFICIAL
     return LegalValue.INFORMATION
 
 
-def agency_word(lead: FileVerdict | None) -> Word:
+def agency_word(lead: FileVerdict | None) -> SignatureWord:
     """How the agency's signature on the lead file stands; the best where there are several."""
-    words = {each.verdict for each in lead.signers if each.role is Role.AGENCY} if lead else set()
-    return next((word for word in (Word.VALID, Word.UNKNOWN, Word.INVALID) if word in words), Word.UNSIGNED)
+    words = {each.verdict for each in lead.signers if each.role is SignerRole.AGENCY} if lead else set()
+    return next(
+        (
+            word
+            for word in (SignatureWord.VALID, SignatureWord.UNKNOWN, SignatureWord.INVALID)
+            if word in words
+        ),
+        SignatureWord.UNSIGNED,
+    )
 
 
 def signed_at(lead: FileVerdict | None) -> datetime | None:
     """When the document was signed: by the person, else by the agency. From a signature that is broken: never."""
-    sound = [each for each in lead.signers if each.verdict is not Word.INVALID] if lead else []
-    for role in (Role.PERSON, Role.AGENCY):
+    sound = [each for each in lead.signers if each.verdict is not SignatureWord.INVALID] if lead else []
+    for role in (SignerRole.PERSON, SignerRole.AGENCY):
         times = [at for each in sound if each.role is role and (at := each.claimed_at or each.trusted_at)]
         if times:
             return max(times)
@@ -215,26 +224,30 @@ def _judged(signature: SignatureFacts, facts: PdfFacts, at: datetime) -> _Found:
         if found is not None:
             return found
     if not facts.anchored:
-        return Word.UNKNOWN, NO_ANCHORS, "no anchors for signatures on PDFs are set up"
+        return SignatureWord.UNKNOWN, NO_ANCHORS, "no anchors for signatures on PDFs are set up"
     return _certificate(signature, at)
 
 
 def _broken(signature: SignatureFacts) -> _Found | None:
-    return (Word.INVALID, signature.fault, signature.detail) if signature.fault else None
+    return (SignatureWord.INVALID, signature.fault, signature.detail) if signature.fault else None
 
 
 def _partial(signature: SignatureFacts) -> _Found | None:
     if signature.coverage is not Coverage.PART:
         return None
-    return Word.INVALID, "PDF-COVERAGE", "the signature does not cover the file as it was then"
+    return SignatureWord.INVALID, "PDF-COVERAGE", "the signature does not cover the file as it was then"
 
 
 def _altered(signature: SignatureFacts) -> _Found | None:
     if not signature.intact:
-        return Word.INVALID, "SIG-DIGEST", "the signed bytes were changed"
+        return SignatureWord.INVALID, "SIG-DIGEST", "the signed bytes were changed"
     if not signature.authentic:
-        return Word.INVALID, "SIG-VALUE", "the signature was not made with the key of its certificate"
-    return (Word.INVALID, "SIG-WEAK", signature.algorithm) if signature.weak else None
+        return (
+            SignatureWord.INVALID,
+            "SIG-VALUE",
+            "the signature was not made with the key of its certificate",
+        )
+    return (SignatureWord.INVALID, "SIG-WEAK", signature.algorithm) if signature.weak else None
 
 
 def _changed_later(signature: SignatureFacts) -> _Found | None:
@@ -246,7 +259,7 @@ def _changed_later(signature: SignatureFacts) -> _Found | None:
         allowed.add(Later.FIELDS)
     if signature.later in allowed:
         return None
-    return Word.INVALID, "PDF-CHANGED", signature.later_detail or f"later update: {signature.later}"
+    return SignatureWord.INVALID, "PDF-CHANGED", signature.later_detail or f"later update: {signature.later}"
 
 
 _FORM: tuple[Callable[[SignatureFacts], _Found | None], ...] = (_broken, _partial, _altered, _changed_later)
@@ -255,24 +268,24 @@ _FORM: tuple[Callable[[SignatureFacts], _Found | None], ...] = (_broken, _partia
 def _certificate(signature: SignatureFacts, at: datetime) -> _Found:
     standing = _at(signature, at)
     if standing is None:
-        return Word.UNKNOWN, "CERT-CHAIN", "nothing is known of the certificate at that time"
+        return SignatureWord.UNKNOWN, "CERT-CHAIN", "nothing is known of the certificate at that time"
     if standing.code == "CERT-TIME" and _held_when_claimed(signature, at):
-        return Word.UNKNOWN, UNPROVED_TIME, standing.detail
+        return SignatureWord.UNKNOWN, UNPROVED_TIME, standing.detail
     if standing.code is not None:
-        return Word.INVALID, standing.code, standing.detail
+        return SignatureWord.INVALID, standing.code, standing.detail
     if standing.revocation == "revoked":
         return _revoked(standing, at)
     if standing.revocation == "unknown":
-        return Word.UNKNOWN, REVOCATION, "no list or answer tells whether it was revoked"
+        return SignatureWord.UNKNOWN, REVOCATION, "no list or answer tells whether it was revoked"
     return _GOOD
 
 
-def _revoked(standing: Standing, at: datetime) -> _Found:
+def _revoked(standing: CertificateStanding, at: datetime) -> _Found:
     """A revocation after the proved time does not reach back (K2)."""
     when = standing.revoked_at
     if when is not None and when > at:
         return _GOOD
-    return Word.INVALID, "CERT-REVOKED", f"revoked at {when.isoformat() if when else '?'}"
+    return SignatureWord.INVALID, "CERT-REVOKED", f"revoked at {when.isoformat() if when else '?'}"
 
 
 def _held_when_claimed(signature: SignatureFacts, at: datetime) -> bool:
@@ -282,7 +295,7 @@ def _held_when_claimed(signature: SignatureFacts, at: datetime) -> bool:
     return then is not None and then.code is None
 
 
-def _at(signature: SignatureFacts, at: datetime) -> Standing | None:
+def _at(signature: SignatureFacts, at: datetime) -> CertificateStanding | None:
     return next((each for each in signature.standings if each.at == at), None)
 
 
@@ -318,26 +331,28 @@ def check_lead(lead: FileVerdict | None, recipients: Sequence[Recipient], profil
 
 
 def _broken_lead(lead: FileVerdict, pointer: str) -> Iterator[Reason]:
-    invalid = next((each for each in lead.signers if each.verdict is Word.INVALID), None)
+    invalid = next((each for each in lead.signers if each.verdict is SignatureWord.INVALID), None)
     if invalid is not None:
         yield reason(
             ReasonCode.SIGNATURE_INVALID, pointer, name=lead.file, who=invalid.name, finding=invalid.why
         )
-    elif lead.why not in OWN_FAULTS and (agency_word(lead) is Word.UNSIGNED or _is_closed_doubt(lead)):
+    elif lead.why not in OWN_FAULTS and (
+        agency_word(lead) is SignatureWord.UNSIGNED or _is_closed_doubt(lead)
+    ):
         yield reason(ReasonCode.UNSIGNED_LEAD, pointer, name=lead.file)
 
 
 def _is_closed_doubt(lead: FileVerdict) -> bool:
     """No answer that may come later will make it valid."""
-    return agency_word(lead) is Word.UNKNOWN and all(
-        each.why not in OPEN for each in lead.signers if each.verdict is Word.UNKNOWN
+    return agency_word(lead) is SignatureWord.UNKNOWN and all(
+        each.why not in OPEN for each in lead.signers if each.verdict is SignatureWord.UNKNOWN
     )
 
 
 def _doubts(lead: FileVerdict, pointer: str) -> Iterator[Reason]:
-    unknown = next((each for each in lead.signers if each.verdict is Word.UNKNOWN), None)
-    if unknown is not None or lead.verdict is Word.UNKNOWN:
+    unknown = next((each for each in lead.signers if each.verdict is SignatureWord.UNKNOWN), None)
+    if unknown is not None or lead.verdict is SignatureWord.UNKNOWN:
         why = unknown.why if unknown is not None else lead.why
         yield reason(ReasonCode.SIGNATURE_UNCHECKED, pointer, name=lead.file, finding=why)
-    elif agency_word(lead) is Word.VALID and legal_value(lead) is LegalValue.INFORMATION:
+    elif agency_word(lead) is SignatureWord.VALID and legal_value(lead) is LegalValue.INFORMATION:
         yield reason(ReasonCode.NO_PERSON_SIGNATURE, pointer, name=lead.file)

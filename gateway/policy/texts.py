@@ -206,19 +206,19 @@ def odd_subject(subject: str, profile: Profile, pointer: str) -> Iterator[Reason
 def stamps_on(page: str, stamps: tuple[str, ...]) -> tuple[str, ...]:
     """Which secrecy stamps stand on a page, each for itself: on its own line, or on a line whose words beside it are no
     capitals. In a heading in capitals the same word is one of many."""
-    lines = [_Line.of(line) for line in nfc(page).splitlines()]
+    lines = [_WordLine.of(line) for line in nfc(page).splitlines()]
     return tuple(stamp for stamp in stamps if any(line.bears(stamp.split()) for line in lines))
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _WordLine:
     """The words of one line; `apart[n]` says that a sign stands between word n and the one before it."""
 
     words: tuple[str, ...]
     apart: tuple[bool, ...]
 
     @classmethod
-    def of(cls, line: str) -> _Line:
+    def of(cls, line: str) -> _WordLine:
         found = list(_WORD.finditer(line))
         words = tuple(word[0] for word in found)
         ends = [0, *(word.end() for word in found)]

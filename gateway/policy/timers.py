@@ -13,7 +13,7 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
 from gateway.domain.document import Urgency
-from gateway.domain.office_calendar import WEEK, CalendarDay, DayKind, OfficeCalendar, Span
+from gateway.domain.office_calendar import WEEK, CalendarDay, DayKind, OfficeCalendar, OfficeHours
 from gateway.domain.status import Duty, Waits
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.errors import Misconfigured
@@ -24,7 +24,7 @@ _ONE_DAY = timedelta(days=1)
 
 def calendar_of(
     weekdays: frozenset[int],
-    spans: tuple[Span, ...],
+    spans: tuple[OfficeHours, ...],
     shipped: Iterable[CalendarDay],
     own: Iterable[CalendarDay],
 ) -> OfficeCalendar:
@@ -47,12 +47,12 @@ def read_weekdays(text: str) -> frozenset[int]:
     return frozenset(WEEK.index(word) for word in words)
 
 
-def read_spans(text: str) -> tuple[Span, ...]:
+def read_spans(text: str) -> tuple[OfficeHours, ...]:
     """`07:30-11:30, 13:30-17:00` as spans; Misconfigured for anything else."""
     try:
         pairs = [part.strip().split("-") for part in text.split(",")]
         spans = tuple(
-            Span(start=time.fromisoformat(start.strip()), end=time.fromisoformat(end.strip()))
+            OfficeHours(start=time.fromisoformat(start.strip()), end=time.fromisoformat(end.strip()))
             for start, end in pairs
         )
         OfficeCalendar(spans=spans)

@@ -46,7 +46,7 @@ OPTIONAL = OF_OFFICE | {"feed", "timestamp", "revocation"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class DayCell:
     """One day of one job; `told` is what is kept of it."""
 
     day: date
@@ -65,7 +65,7 @@ class JobLine:
     last_at: datetime | None
     failed_at: datetime | None
     code: str
-    cells: tuple[Cell, ...]
+    cells: tuple[DayCell, ...]
 
 
 def job_lines(days: Sequence[JobDay], now: datetime) -> tuple[JobLine, ...]:
@@ -110,7 +110,7 @@ def _word(last: datetime | None, failed_at: datetime | None, is_late: bool) -> s
 
 def _cells(
     days: Sequence[JobDay], most: timedelta | None, now: datetime, *, is_late: bool
-) -> tuple[Cell, ...]:
+) -> tuple[DayCell, ...]:
     today, by_day = local(now).date(), {each.day: each for each in days}
     first = min(by_day, default=None)
     made = []
@@ -123,7 +123,7 @@ def _cells(
             word = UNKNOWN
         else:
             word = MISSING
-        made.append(Cell(day=day, word=word, told=told))
+        made.append(DayCell(day=day, word=word, told=told))
     return tuple(made)
 
 

@@ -28,7 +28,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ReadableContent:
     """Content that may be read: the bytes of what is small, or None where they are in a file."""
 
     body: bytes | None = field(default=None, repr=False)

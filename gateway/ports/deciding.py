@@ -53,7 +53,7 @@ class Imports(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
+class AroundReform:
     """What the registry knows around a reform: see `policy.reform.RegistryView`."""
 
     lives: Mapping[str, Life]
@@ -64,7 +64,7 @@ class Around:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class CodesInUse:
     """What lies under codes on this node: our mail to them that has not left, documents that are open, agencies hosted."""
 
     queued: Mapping[str, int] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Leaning:
 
 
 class Reforms(Protocol):
-    async def around(self, reform: Reform) -> Around: ...
+    async def around(self, reform: Reform) -> AroundReform: ...
 
     async def alone(self) -> None:
         """Nobody else changes the registry until the unit of work ends."""
@@ -116,10 +116,10 @@ class Reforms(Protocol):
         """The duty of R80 is done. Clash when it was before."""
 
 
-class Waits(Protocol):
+class CodeUses(Protocol):
     """Asks the rows of documents."""
 
-    async def of(self, codes: Sequence[str]) -> Waiting: ...
+    async def of(self, codes: Sequence[str]) -> CodesInUse: ...
 
 
 class People(Protocol):
@@ -204,7 +204,7 @@ class NodeEvents(Protocol):
     async def of(self, subject_id: str) -> Sequence[Event]: ...
 
 
-class Decision(Protocol):
+class DecisionUnit(Protocol):
     """One unit of work, acted in by one principal: everything becomes visible together at `commit`, or not at all."""
 
     @property
@@ -223,7 +223,7 @@ class Decision(Protocol):
     def imports(self) -> Imports: ...
 
     @property
-    def waits(self) -> Waits: ...
+    def waits(self) -> CodeUses: ...
 
     @property
     def key_ends(self) -> KeyEnds: ...
@@ -235,9 +235,9 @@ class Decision(Protocol):
 
 
 class Decisions(Protocol):
-    def begin(self, principal_id: str) -> AbstractAsyncContextManager[Decision]: ...
+    def begin(self, principal_id: str) -> AbstractAsyncContextManager[DecisionUnit]: ...
 
-    def read(self) -> AbstractAsyncContextManager[Decision]: ...
+    def read(self) -> AbstractAsyncContextManager[DecisionUnit]: ...
 
 
 class SignInSecrets(Protocol):

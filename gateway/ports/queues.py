@@ -49,7 +49,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class OutboxTarget:
     """One recipient of an outbox row. `delivery_id` is None for answers, which have no delivery."""
 
     code: str
@@ -68,7 +68,7 @@ class OutboxItem:
     lane: Lane
     envelope_digest: Digest
     envelope_size: int
-    targets: tuple[Target, ...]
+    targets: tuple[OutboxTarget, ...]
     created_at: datetime
     subject_id: str
     state: str = "waiting"
@@ -90,7 +90,7 @@ MOST_COPIES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class AxisNote:
     """What the axis said of one copy of a packet, unsigned (A2). `node` is the publisher that it vouches for."""
 
     packet_id: str
@@ -100,7 +100,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InboxItem:
+class InboxPacket:
     """One landed packet. State: landed, done, waiting, held, quarantined, malformed, sealed, released, returned,
     discarded, dropped. `needs` is the (sender, DocumentId) a waiting packet waits for. `transport_…` is what the axis
     said of the copy that is judged, `untried` what it said of others, for when those words prove false. `released`: a
@@ -127,12 +127,12 @@ class InboxItem:
     steps: tuple[Step, ...] = ()
     attempts: int = 0
     settled_at: datetime | None = None
-    untried: tuple[Told, ...] = ()
+    untried: tuple[AxisNote, ...] = ()
     released: bool = False
 
     @property
-    def told(self) -> Told:
-        return Told(
+    def told(self) -> AxisNote:
+        return AxisNote(
             packet_id=self.transport_packet_id,
             kind=self.transport_kind,
             sender=self.transport_sender,
@@ -142,7 +142,7 @@ class InboxItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedInbox:
-    item: InboxItem
+    item: InboxPacket
     lease: Lease
 
 
@@ -217,7 +217,9 @@ class Outbox(Protocol):
     async def sent(self, lease: Lease, at: datetime) -> None:
         """All targets settled. StaleLease when the lease is no longer ours."""
 
-    async def retry(self, lease: Lease, not_before: datetime, targets: Sequence[Target], error: str) -> None:
+    async def retry(
+        self, lease: Lease, not_before: datetime, targets: Sequence[OutboxTarget], error: str
+    ) -> None:
         """Waits again with the recipients that remain. StaleLease as above."""
 
     async def failed(self, lease: Lease, at: datetime, error: str) -> None: ...
@@ -234,16 +236,16 @@ class Outbox(Protocol):
 
 
 class Inbox(Protocol):
-    async def with_bytes(self, file_digest: Digest) -> InboxItem | None:
+    async def with_bytes(self, file_digest: Digest) -> InboxPacket | None:
         """The packet that came with these bytes."""
 
-    async def land(self, item: InboxItem, lease: Lease | None = None) -> InboxItem:
+    async def land(self, item: InboxPacket, lease: Lease | None = None) -> InboxPacket:
         """The row written before the axis is told; unique on (agency, file digest): the existing row when there. With a
         lease the row is held by whoever lands it, to settle it in the same unit of work."""
 
-    async def get(self, id: str) -> InboxItem: ...
+    async def get(self, id: str) -> InboxPacket: ...
 
-    async def settle(self, item: InboxItem, lease: Lease | None) -> None:
+    async def settle(self, item: InboxPacket, lease: Lease | None) -> None:
         """Writes state, code, reason, sender, document id, kind, needs, incoming id, steps. StaleLease when a lease is
         given and no longer ours; without one the row must be out of any live lease (a person's act), else Clash."""
 
@@ -254,23 +256,23 @@ class Inbox(Protocol):
     async def postpone(self, lease: Lease, not_before: datetime, error: str, *, counted: bool = True) -> None:
         """`counted`: this try counts among those after which a packet is no longer tried."""
 
-    async def waiting_for(self, sender: str, document_id: str) -> Sequence[InboxItem]: ...
+    async def waiting_for(self, sender: str, document_id: str) -> Sequence[InboxPacket]: ...
 
-    async def reopen(self, id: str, *, told: Told | None = None, released: bool = False) -> None:
+    async def reopen(self, id: str, *, told: AxisNote | None = None, released: bool = False) -> None:
         """A waiting, held, quarantined, malformed or dropped row is landed again, to be verified from the start, its tries
         counted anew: by the words of another copy where given. `released`: a person lets it in. Clash in any other
         state."""
 
-    async def also_told(self, id: str, told: Told) -> bool:
+    async def also_told(self, id: str, told: AxisNote) -> bool:
         """Another copy came with other words; they are kept for `try_next`. False when there is no more room for them."""
 
-    async def try_next(self, lease: Lease) -> Told | None:
+    async def try_next(self, lease: Lease) -> AxisNote | None:
         """The words by which it was judged are false: landed again by those of the next copy, or None where no other
         came. StaleLease as above."""
 
     async def page(
         self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None
-    ) -> Page[InboxItem]: ...
+    ) -> Page[InboxPacket]: ...
 
 
 class Jobs(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from gateway.domain.certificates import Answer, Asked, PendingRevocation, Question
+from gateway.domain.certificates import Answer, AskedQuestion, PendingRevocation, Question
 
 
 class Authorities(Protocol):
@@ -35,7 +35,7 @@ class RevocationAnswers(Protocol):
     async def plan(self, questions: Sequence[Question], now: datetime) -> None:
         """These are the questions from now on; new ones are due at once, others than these are forgotten."""
 
-    async def claim(self, now: datetime, limit: int, hold: timedelta) -> Sequence[Asked]:
+    async def claim(self, now: datetime, limit: int, hold: timedelta) -> Sequence[AskedQuestion]:
         """Due questions, longest due first, that nobody else is asked to answer until `hold` is over."""
 
     async def keep(self, answer: Answer, due: datetime) -> bool:
@@ -50,7 +50,7 @@ class RevocationAnswers(Protocol):
     async def hurry(self, now: datetime) -> int:
         """Every question is due now; how many."""
 
-    async def asked(self) -> Sequence[Asked]:
+    async def asked(self) -> Sequence[AskedQuestion]:
         """Every question and how it stands with it."""
 
     async def version(self) -> str:

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from gateway.domain.certificates import ANY_KEY, KeyUse
 from gateway.domain.identity import Digest
-from gateway.domain.pdf import KeyFacts, Layout, PageView, PdfText, Placement, Signed, Size, Standing
+from gateway.domain.pdf import KeyFacts, Layout, PageView, PdfStanding, PdfText, Placement, SignedPdf, Size
 from gateway.domain.proof import Binding, Evidence
 from gateway.domain.registry import AgencyEntry, Resolution
 from gateway.domain.signatures import FileFacts, PdfFacts, Scan
@@ -152,7 +152,7 @@ class Condition:
     checks: Mapping[str, str]
 
 
-class Health(Protocol):
+class HealthProbe(Protocol):
     """What a load balancer and a supervisor ask. Never raises: what cannot be told is itself a check that failed."""
 
     async def alive(self) -> Condition:
@@ -207,7 +207,7 @@ class AgencyKey(Protocol):
 class PdfSigner(Protocol):
     """Looks at a PDF, shows and writes the signature. Sync: call it in the pool."""
 
-    def examine(self, path: Path) -> Standing:
+    def examine(self, path: Path) -> PdfStanding:
         """Never raises for bad content: `fault` says it. NotFound when there is no such file."""
 
     def view(self, path: Path, page: int) -> PageView:
@@ -231,7 +231,7 @@ class PdfSigner(Protocol):
         key: AgencyKey,
         at: datetime,
         expected: Digest | None = None,
-    ) -> Signed:
+    ) -> SignedPdf:
         """Writes `path` and one signature behind it to `out`, durable on return. `out` is complete, or is not there: the
         new signature and all earlier ones were checked in what was written, and that what was signed is `expected`.
         Clash otherwise."""

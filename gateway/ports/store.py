@@ -19,15 +19,14 @@ from gateway.domain.identity import Digest
 from gateway.domain.office_calendar import CalendarDay
 from gateway.domain.registry import AgencyEntry, RecipientGroup, Resolution
 from gateway.domain.status import Fact
-from gateway.ports.content import Found as Found
-from gateway.ports.content import Holds
+from gateway.ports.content import Holds, ReadableContent
 from gateway.ports.content import Kept as Kept
 from gateway.ports.content import Scratch as Scratch
 from gateway.ports.queues import (
     Handover,
     Identity,
     Inbox,
-    InboxItem,
+    InboxPacket,
     Job,
     Jobs,
     Lease,
@@ -298,10 +297,10 @@ class BlobRefs(Protocol):
     async def holds(self, digest: Digest) -> bool:
         """Whether this agency has any reference to it by which it may be read."""
 
-    async def found(self, digest: Digest) -> Found | None:
+    async def found(self, digest: Digest) -> ReadableContent | None:
         """What may be read by a reference of this agency; None where it has none. Reading asks this first."""
 
-    async def frozen(self, digest: Digest, hold_id: str) -> Found | None:
+    async def frozen(self, digest: Digest, hold_id: str) -> ReadableContent | None:
         """The same of what that sealed hold keeps."""
 
     async def of(self, owner_kind: str, owner_id: str) -> Mapping[Digest, int]:
@@ -314,7 +313,7 @@ class BlobRefs(Protocol):
         """How many further references there are at this node, of any agency."""
 
 
-class Events(Protocol):
+class AgencyEvents(Protocol):
     async def append(
         self, kind: EventKind, subject_id: str, at: datetime, data: Mapping[str, object] | None = None
     ) -> None:
@@ -358,7 +357,7 @@ class Work(Protocol):
     jobs: Jobs
     blobs: BlobRefs
     pending: PendingRevocations
-    events: Events
+    events: AgencyEvents
     held: Holds
     paper: PaperParts
     groups: RecipientGroups
@@ -396,7 +395,7 @@ class Store(Protocol):
         """What this process still holds is due again at once, its tries counted. For a process that goes: whatever of it
         is still at work is discarded as stale. `cut` ends that work, called while no transaction of it is half done."""
 
-    async def overdue_waiting(self, before: datetime, limit: int) -> Sequence[InboxItem]:
+    async def overdue_waiting(self, before: datetime, limit: int) -> Sequence[InboxPacket]:
         """Waiting packets received before that time, of every agency."""
 
     async def pending_revocations(self, after: tuple[str, str], limit: int) -> Sequence[PendingRevocation]:
@@ -415,7 +414,7 @@ class Store(Protocol):
     async def unproved_bytes(self) -> int:
         """Size of all packets in quarantine of which no sender is proved, of every agency."""
 
-    async def oldest_unproved(self, limit: int) -> Sequence[InboxItem]:
+    async def oldest_unproved(self, limit: int) -> Sequence[InboxPacket]:
         """Those packets, oldest first."""
 
     async def unsettled_holds(self) -> Sequence[Hold]:

@@ -44,7 +44,7 @@ T = TypeVar("T")
 Key = tuple[str | date | None, ...]
 
 
-class Memory(Protocol):
+class AnswerMemory(Protocol):
     """Answers that are kept until what they were read from changes, in this process or another."""
 
     async def ask(self, key: Key, read: Callable[[AsyncConnection], Awaitable[T]]) -> T: ...
@@ -63,7 +63,7 @@ class SqlDirectory:
         self,
         writer: AsyncEngine,
         reader: AsyncEngine,
-        memory: Memory,
+        memory: AnswerMemory,
         clock: Clock,
         log: BindingLog,
         pool: Pool | None = None,

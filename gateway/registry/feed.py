@@ -33,8 +33,8 @@ from gateway.errors import NotFound, StoreFailure
 from gateway.ports import EnvelopeSigner, FeedOutcome
 from gateway.registry import binding, feed_file, feed_judge, snapshot
 from gateway.registry.feed_file import FeedKind, FeedRefused, Header, ProposalLine
-from gateway.registry.feed_judge import AGENCY, FEED, PROPOSAL, FeedRoom, Judged, Mark, mark_of
-from gateway.registry.feed_stage import Gone, Stage, Written
+from gateway.registry.feed_judge import AGENCY, FEED, PROPOSAL, FeedRoom, JudgedFeed, RegistryMark, mark_of
+from gateway.registry.feed_stage import FeedStage, Gone, StagedRow
 from gateway.registry.importing import CODES_KEPT, alone, record_change, row_values
 from gateway.registry.tables import IN_FORCE, aware, failures_named, refusal_table, stored
 
@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class _Tally:
+class _RecordTally:
     """What was written, for the record."""
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("added", "changed", "closed"), 0))
@@ -57,12 +57,12 @@ class _Tally:
             self.codes[kind].append(code)
 
 
-async def apply_feed(room: FeedRoom, judged: Judged, by: str) -> FeedOutcome:
+async def apply_feed(room: FeedRoom, judged: JudgedFeed, by: str) -> FeedOutcome:
     """The feed is in force. StoreFailure when the registry changed since it was judged: judge it again."""
     header, stage = judged.header, judged.stage
     if stage is None or judged.mark is None:
         return FeedOutcome(verdict="repeat", issuer=header.issuer, sequence=header.sequence)
-    now, tally, change_id = room.clock.now(), _Tally(), room.clock.new_id()
+    now, tally, change_id = room.clock.now(), _RecordTally(), room.clock.new_id()
     async with room.writer.begin() as connection:
         await alone(connection, "agency")
         await _refuse_moved_ground(connection, judged.mark)
@@ -106,7 +106,7 @@ async def keep_refusal(room: FeedRoom, refused: FeedRefused, header: Header | No
         await connection.execute(delete(REFUSAL).where(REFUSAL.c.id.not_in(newest)))
 
 
-async def _refuse_moved_ground(connection: AsyncConnection, mark: Mark) -> None:
+async def _refuse_moved_ground(connection: AsyncConnection, mark: RegistryMark) -> None:
     if await mark_of(connection) != mark:
         raise StoreFailure(
             "the registry changed while the feed was judged; nothing was written: take it again"
@@ -121,7 +121,7 @@ async def _parts(room: FeedRoom, start: Callable[[], Iterator[T]]) -> Any:
 
 
 async def _write(
-    connection: AsyncConnection, room: FeedRoom, part: Sequence[Written], now: datetime, tally: _Tally
+    connection: AsyncConnection, room: FeedRoom, part: Sequence[StagedRow], now: datetime, tally: _RecordTally
 ) -> None:
     new, known = await room.pool.run(partial(_values, part, now))
     for row in part:
@@ -134,14 +134,14 @@ async def _write(
         await connection.execute(statement.values({name[1:]: bindparam(name) for name in columns}), known)
 
 
-def _values(part: Sequence[Written], now: datetime) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _values(part: Sequence[StagedRow], now: datetime) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     rows = [(row.is_new, row_values(row.line.record(), RowSource.SYNCED, now)) for row in part]
     known = [{f"_{name}": value for name, value in row.items()} for is_new, row in rows if not is_new]
     return [row for is_new, row in rows if is_new], known
 
 
 async def _close_gone(
-    connection: AsyncConnection, room: FeedRoom, stage: Stage, header: Header, tally: _Tally
+    connection: AsyncConnection, room: FeedRoom, stage: FeedStage, header: Header, tally: _RecordTally
 ) -> None:
     """A code is never deleted (R82): its last day is the one before the snapshot was made."""
     last_day = local(header.made_at).date() - timedelta(days=1)
@@ -167,7 +167,7 @@ def _closing(row: Gone, last_day: date) -> dict[str, Any]:
     return {"_code": row.code, "_first": first, "_keeps": row.keeps_alias}
 
 
-async def _propose(connection: AsyncConnection, room: FeedRoom, stage: Stage, header: Header) -> int:
+async def _propose(connection: AsyncConnection, room: FeedRoom, stage: FeedStage, header: Header) -> int:
     """The proposals of a snapshot stand for all; changes add theirs. How many there were."""
     if header.kind is FeedKind.SNAPSHOT:
         await connection.execute(delete(PROPOSAL))
@@ -250,7 +250,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
+class FeedProposal:
     """A certificate that the issuer proposes for a code, not bound yet."""
 
     code: str
@@ -330,7 +330,7 @@ class SqlFeed:
             for row in rows
         ]
 
-    async def proposals(self, limit: int = 100, fingerprint: str | None = None) -> Sequence[Proposal]:
+    async def proposals(self, limit: int = 100, fingerprint: str | None = None) -> Sequence[FeedProposal]:
         """Those that nobody has bound yet, by code. One that was bound and withdrawn is not open again."""
         bound = binding.BINDING
         same = (bound.c.code == PROPOSAL.c.code) & (bound.c.fingerprint == PROPOSAL.c.fingerprint)
@@ -342,7 +342,7 @@ class SqlFeed:
             async with self._room.reader.connect() as connection:
                 rows = (await connection.execute(query)).all()
         return [
-            Proposal(
+            FeedProposal(
                 code=row.code,
                 fingerprint=row.fingerprint,
                 certificate_der=_der(row.certificate_pem),
@@ -354,7 +354,7 @@ class SqlFeed:
             for row in rows
         ]
 
-    async def proposal(self, code: str, fingerprint: str) -> Proposal:
+    async def proposal(self, code: str, fingerprint: str) -> FeedProposal:
         """The open proposal of this certificate for this code."""
         for each in await self.proposals(fingerprint=fingerprint.strip().lower()):
             if each.code == code.strip().upper():

@@ -96,13 +96,13 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")]
 Count = Annotated[int, Field(ge=0, le=_MOST)]
 
 
-class _Line(BaseModel):
+class _FeedLine(BaseModel):
     """One line: keys in the order of the fields, none for what is empty."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
 
-class Header(_Line):
+class Header(_FeedLine):
     """The first line. `digest` is that of the snapshot's body with this number, so it names the whole list; `body` is that
     of the lines that follow here. `base` is the number that the issuer gave before this one."""
 
@@ -131,7 +131,7 @@ class Header(_Line):
         return self
 
 
-class Seal(_Line):
+class FeedSeal(_FeedLine):
     """The last line: the signature over the header, and the certificate that made it."""
 
     signature: Annotated[str, Field(max_length=2048)]
@@ -139,7 +139,7 @@ class Seal(_Line):
     certificate: Sha256
 
 
-class AgencyLine(_Line):
+class AgencyLine(_FeedLine):
     """One agency, whole."""
 
     code: Code
@@ -165,7 +165,7 @@ class AgencyLine(_Line):
         return AgencyRecord(**dict(self))
 
 
-class ProposalLine(_Line):
+class ProposalLine(_FeedLine):
     """A certificate that the issuer proposes for a code. It binds nothing: two people here do that (K6)."""
 
     proposal: Code
@@ -181,7 +181,7 @@ class ProposalLine(_Line):
         return self
 
 
-AnyLine = TypeVar("AnyLine", bound=_Line)
+AnyLine = TypeVar("AnyLine", bound=_FeedLine)
 
 
 def agency_line(record: AgencyRecord) -> AgencyLine:
@@ -189,7 +189,7 @@ def agency_line(record: AgencyRecord) -> AgencyLine:
     return AgencyLine.model_construct(**{name: getattr(record, name) for name in AgencyLine.model_fields})
 
 
-def encoded(line: _Line) -> bytes:
+def encoded(line: _FeedLine) -> bytes:
     """The one spelling, with its line feed."""
     return line.model_dump_json(exclude_none=True).encode() + b"\n"
 
@@ -233,7 +233,7 @@ class Ends:
 
     header: Header
     header_line: bytes
-    seal: Seal
+    seal: FeedSeal
 
 
 def ends(path: Path) -> Ends:
@@ -251,7 +251,7 @@ def ends(path: Path) -> Ends:
             "the file has no header line and no seal: it is not a signed feed", code="FEED-FORM"
         )
     header = decoded(Header, first, "the header")
-    seal = decoded(Seal, last + b"\n", "the seal")
+    seal = decoded(FeedSeal, last + b"\n", "the seal")
     if header.rows > MOST_ROWS:
         raise FeedRefused(f"{header.rows} rows, and at most {MOST_ROWS} are read", code="FEED-LIMIT")
     if size != len(first) + header.bytes + len(last) + 1:
@@ -299,7 +299,7 @@ def place(line: AgencyLine | ProposalLine) -> tuple[str, str]:
     return ("", line.code) if isinstance(line, AgencyLine) else (f"~{line.proposal}", line.sha256)
 
 
-class Draft:
+class FeedDraft:
     """A body being written beside its target; its header is known only when it is whole."""
 
     def __init__(self, target: Path) -> None:

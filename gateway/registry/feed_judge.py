@@ -1,5 +1,5 @@
 """Says whether a registry feed may come into force, and who may sign one. In: a file, the folder of issuers'
-certificates that the operator made, the list in force, the registry. Out: a `Judged` feed with its stage, or
+certificates that the operator made, the list in force, the registry. Out: a `JudgedFeed` feed with its stage, or
 FeedRefused; and the seal of a feed of our own. Writes nothing. The order is: limits, signature and issuer, the
 number, the bytes of the body, then what the rows say together. The certificates are pinned: being in the folder is
 the permission, taking one out is the withdrawal."""
@@ -33,8 +33,8 @@ from gateway.errors import Misconfigured
 from gateway.ports import Clock, EnvelopeSigner, Pool
 from gateway.registry import feed_file
 from gateway.registry.binding import BINDING, MOST_AT_ONCE
-from gateway.registry.feed_file import AgencyLine, Ends, FeedKind, FeedRefused, Header, ProposalLine, Seal
-from gateway.registry.feed_stage import AT_ONCE, Stage
+from gateway.registry.feed_file import AgencyLine, Ends, FeedKind, FeedRefused, FeedSeal, Header, ProposalLine
+from gateway.registry.feed_stage import AT_ONCE, FeedStage
 from gateway.registry.tables import IN_FORCE, agency_table, change_table, feed_table, proposal_table, stored
 
 AHEAD = timedelta(minutes=10)  # how far an issuer's clock may run before ours
@@ -55,7 +55,7 @@ class FeedRoom:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
+class RegistryMark:
     """The registry as it was looked at: every change of it adds a record, and a feed its number."""
 
     changes: int
@@ -64,43 +64,43 @@ class Mark:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class JudgedFeed:
     """A feed that may come into force on the registry of that mark. Without a stage it is a repeat."""
 
     header: Header
-    mark: Mark | None = None
-    stage: Stage | None = None
+    mark: RegistryMark | None = None
+    stage: FeedStage | None = None
 
 
 @asynccontextmanager
-async def judged(room: FeedRoom, path: Path) -> AsyncIterator[Judged]:
+async def judged(room: FeedRoom, path: Path) -> AsyncIterator[JudgedFeed]:
     """FeedRefused says why not. The stage is gone when the context ends."""
     found = await room.pool.run(partial(_proved, room.issuers, path, room.clock.now()))
     async with room.reader.connect() as connection:
         is_new = await _is_new(connection, found.header)
     await room.pool.run(partial(feed_file.check_body, path, found))
     if not is_new:
-        yield Judged(header=found.header)
+        yield JudgedFeed(header=found.header)
         return
     whole = found.header.kind is FeedKind.SNAPSHOT
-    stage = await room.pool.run(partial(Stage, room.scratch, whole=whole))
+    stage = await room.pool.run(partial(FeedStage, room.scratch, whole=whole))
     try:
         await room.pool.run(partial(stage.put_feed, _keyed(feed_file.lines(path, found))))
         mark = await _lay_registry(room, stage, found.header)
         if mark is None:
-            yield Judged(header=found.header)
+            yield JudgedFeed(header=found.header)
             return
         await room.pool.run(partial(_refuse_contradictions, stage))
-        yield Judged(header=found.header, mark=mark, stage=stage)
+        yield JudgedFeed(header=found.header, mark=mark, stage=stage)
     finally:
         await room.pool.run(stage.close)
 
 
-async def mark_of(connection: AsyncConnection) -> Mark:
+async def mark_of(connection: AsyncConnection) -> RegistryMark:
     """Compared again in the transaction that writes."""
     count, last = (await connection.execute(select(func.count(), func.max(CHANGE.c.id)))).one()
     known = await in_force(connection)
-    return Mark(changes=count, last=last, sequence=0 if known is None else known.sequence)
+    return RegistryMark(changes=count, last=last, sequence=0 if known is None else known.sequence)
 
 
 async def in_force(connection: AsyncConnection) -> Row[Any] | None:
@@ -195,7 +195,7 @@ def _proposed_key(line: ProposalLine) -> str:
         raise FeedRefused(f"{where} cannot be read", code="FEED-ROWS") from cause
 
 
-async def _lay_registry(room: FeedRoom, stage: Stage, header: Header) -> Mark | None:
+async def _lay_registry(room: FeedRoom, stage: FeedStage, header: Header) -> RegistryMark | None:
     """One view of the registry; None when the same list came into force while the feed was read."""
     async with room.reader.connect() as connection:
         mark = await mark_of(connection)
@@ -206,20 +206,20 @@ async def _lay_registry(room: FeedRoom, stage: Stage, header: Header) -> Mark | 
     return mark
 
 
-async def _lay_base(connection: AsyncConnection, pool: Pool, stage: Stage) -> None:
+async def _lay_base(connection: AsyncConnection, pool: Pool, stage: FeedStage) -> None:
     columns = [AGENCY.c[name] for name in (*FIELDS, "source")]
     async with connection.stream(select(*columns)) as result:
         async for part in result.partitions(AT_ONCE):
             await pool.run(partial(_put_base, stage, part))
 
 
-def _put_base(stage: Stage, rows: Iterable[Row[Any]]) -> None:
+def _put_base(stage: FeedStage, rows: Iterable[Row[Any]]) -> None:
     stage.put_base(
         (feed_file.agency_line(record_of(row)), row.source == RowSource.SYNCED.value) for row in rows
     )
 
 
-async def _lay_bound(connection: AsyncConnection, room: FeedRoom, stage: Stage, *, whole: bool) -> None:
+async def _lay_bound(connection: AsyncConnection, room: FeedRoom, stage: FeedStage, *, whole: bool) -> None:
     """Keys that speak for a code now or later, and what earlier changes proposed; a snapshot proposes anew."""
     live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > stored(room.clock.now()))
     asked = [select(BINDING.c.code, BINDING.c.certificate_pem).where(BINDING.c.state == ACTIVE, live)]
@@ -231,13 +231,13 @@ async def _lay_bound(connection: AsyncConnection, room: FeedRoom, stage: Stage, 
                 await room.pool.run(partial(_put_bound, stage, part))
 
 
-def _put_bound(stage: Stage, rows: Sequence[Any]) -> None:
+def _put_bound(stage: FeedStage, rows: Sequence[Any]) -> None:
     stage.put_bound(
         (row.code, key_digest(x509.load_pem_x509_certificate(row.certificate_pem.encode()))) for row in rows
     )
 
 
-def _refuse_contradictions(stage: Stage) -> None:
+def _refuse_contradictions(stage: FeedStage) -> None:
     if problems := stage.problems(MOST_AT_ONCE):
         raise FeedRefused("; ".join(problems), code="FEED-ROWS")
     if moved := stage.moved():
@@ -317,7 +317,7 @@ def issuer_of(certificate: x509.Certificate) -> str:
 def seal_of(header_line: bytes, signer: EnvelopeSigner) -> bytes:
     """The last line of a feed of ours."""
     return feed_file.encoded(
-        Seal(
+        FeedSeal(
             signature=base64.b64encode(signer.sign(TAG + header_line)).decode(),
             algorithm=signer.algorithm,  # type: ignore[arg-type]  # pydantic refuses any other
             certificate=hashlib.sha256(signer.certificate_der).hexdigest(),

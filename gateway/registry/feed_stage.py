@@ -85,7 +85,7 @@ WHERE synced AND code NOT IN (SELECT code FROM feed) AND (last IS NULL OR last >
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class StagedRow:
     """One row to write: a new one, or over one that is there; `closes` says that it had no last day before."""
 
     line: AgencyLine
@@ -102,7 +102,7 @@ class Gone:
     keeps_alias: bool
 
 
-class Stage:
+class FeedStage:
     """One feed beside one registry."""
 
     def __init__(self, folder: Path, *, whole: bool) -> None:
@@ -158,7 +158,7 @@ class Stage:
         """Certificates whose key speaks for another code. Ask `problems` first."""
         return self._asked(_MOVED)
 
-    def changed(self) -> Iterator[list[Written]]:
+    def changed(self) -> Iterator[list[StagedRow]]:
         """The rows to write, in parts, in no order."""
         with contextlib.closing(self._rows.execute(_CHANGED)) as found:
             while part := found.fetchmany(AT_ONCE):
@@ -208,10 +208,10 @@ def _columns(line: AgencyLine) -> tuple[object, ...]:
     return (line.code, feed_file.encoded(line), line.alias, line.parent, line.successor)
 
 
-def _written(body: bytes, is_new: int, was_open: int) -> Written:
+def _written(body: bytes, is_new: int, was_open: int) -> StagedRow:
     line = AgencyLine.model_validate_json(body)
     closes = not is_new and bool(was_open) and line.valid_to is not None
-    return Written(line=line, is_new=bool(is_new), closes=closes)
+    return StagedRow(line=line, is_new=bool(is_new), closes=closes)
 
 
 def _iso(day: date | None) -> str | None:

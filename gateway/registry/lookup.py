@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, case, insert, literal, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.registry import AgencyCode, AgencyEntry, Hosting, RowSource
-from gateway.domain.registry_reform import Part, ReformState
+from gateway.domain.registry_reform import ReformEffect, ReformState
 from gateway.domain.text import fold
 from gateway.registry.tables import (
     agency_table,
@@ -284,11 +284,11 @@ def _until(row: Row[Any]) -> date:
 
 _REFORM, _CODE = reform_table(), reform_code_table()
 # What a reform writes of a code that it ends, begins or changes.
-_SAID: Mapping[Part, tuple[str, ...]] = {
-    Part.ENDED: ("valid_to", "successor"),
-    Part.BEGUN: ("name", "parent", "valid_from"),
-    Part.CHANGED: ("name", "parent"),
-    Part.NAMED: (),
+_SAID: Mapping[ReformEffect, tuple[str, ...]] = {
+    ReformEffect.ENDED: ("valid_to", "successor"),
+    ReformEffect.BEGUN: ("name", "parent", "valid_from"),
+    ReformEffect.CHANGED: ("name", "parent"),
+    ReformEffect.NAMED: (),
 }
 
 
@@ -302,5 +302,5 @@ async def held_back_by_reforms(connection: AsyncConnection, today: date) -> dict
     )
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for code, part, id in await connection.execute(query):
-        found[code] |= dict.fromkeys(_SAID[Part(part)], id)
+        found[code] |= dict.fromkeys(_SAID[ReformEffect(part)], id)
     return dict(found)

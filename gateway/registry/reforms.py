@@ -20,10 +20,10 @@ from gateway.domain.event import ACTIVE
 from gateway.domain.identity import Digest
 from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import LONGEST_CHAIN, AgencyRecord, Former, Life, RegistryChange
-from gateway.domain.registry_reform import Ending, LegacyCode, Part, Reform, ReformRecord, ReformState
+from gateway.domain.registry_reform import Ending, LegacyCode, Reform, ReformEffect, ReformRecord, ReformState
 from gateway.domain.text import fold
 from gateway.errors import Clash, NotFound
-from gateway.ports.deciding import Around, Leaning
+from gateway.ports.deciding import AroundReform, Leaning
 from gateway.registry import lookup
 from gateway.registry.importing import AGENCY, alone, record_change, row_values
 from gateway.registry.lookup import PERIOD
@@ -260,7 +260,7 @@ def _ended() -> Select[Any]:
     return (
         select(REFORM.c.id, REFORM.c.content, REFORM_CODE.c.code)
         .join(REFORM_CODE, REFORM_CODE.c.reform_id == REFORM.c.id)
-        .where(REFORM_CODE.c.part == Part.ENDED.value, _APPROVED)
+        .where(REFORM_CODE.c.part == ReformEffect.ENDED.value, _APPROVED)
         .order_by(REFORM.c.approved_at.desc(), REFORM.c.id.desc())
     )
 
@@ -274,12 +274,12 @@ class SqlReforms:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def around(self, reform: Reform) -> Around:
+    async def around(self, reform: Reform) -> AroundReform:
         with failures_named():
             codes = reform.named
             forms = [target.alias for step in reform.flat for target in step.targets if target.alias]
             lives = await lives_around(self._connection, [*codes, *forms])
-            return Around(
+            return AroundReform(
                 lives=lives,
                 aliases=await aliases_of(self._connection, [*codes, *forms]),
                 below=await codes_below(self._connection, reform.ended, reform.effective_on),
@@ -436,12 +436,12 @@ def _names(reform: Reform, lives: Mapping[str, Life]) -> dict[str, tuple[str, st
     return named
 
 
-def _part(is_ended: bool, code: str, before: Mapping[str, Life | None]) -> Part:
+def _part(is_ended: bool, code: str, before: Mapping[str, Life | None]) -> ReformEffect:
     if is_ended:
-        return Part.ENDED
+        return ReformEffect.ENDED
     if code not in before:
-        return Part.NAMED
-    return Part.BEGUN if before[code] is None else Part.CHANGED
+        return ReformEffect.NAMED
+    return ReformEffect.BEGUN if before[code] is None else ReformEffect.CHANGED
 
 
 def _period(life: Life, former: Former, change_id: str, at: datetime) -> dict[str, Any]:

@@ -21,14 +21,14 @@ from gateway.domain.registry import (
     AgencyEntry,
     BadCode,
     CodeForm,
+    CodeStanding,
     Hosting,
     Resolution,
     RowSource,
-    Standing,
     propose_new,
 )
 from gateway.domain.registry_change import LONGEST_CHAIN
-from gateway.domain.registry_reform import Part, ReformKind, ReformState
+from gateway.domain.registry_reform import ReformEffect, ReformKind, ReformState
 from gateway.domain.text import fold
 from gateway.registry import lookup, reforms
 from gateway.registry.importing import AGENCY as AGENCY_TABLE
@@ -44,7 +44,7 @@ _LONGEST_TEXT = 500  # a name is shorter; more is not looked for
 
 async def resolve(connection: AsyncConnection, text: str, on: date, parent: str | None) -> Resolution:
     """The one answer for `text` on that day."""
-    return await _resolve(Known(connection), text, on, parent)
+    return await _resolve(KnownCodes(connection), text, on, parent)
 
 
 async def resolve_all(
@@ -52,7 +52,7 @@ async def resolve_all(
 ) -> list[Resolution]:
     """The answers for several texts, each with its parent, in their order: as `resolve` gives them one by one. Without
     `offer` nothing near is looked for where nothing is found."""
-    known = Known(connection)
+    known = KnownCodes(connection)
     texts = [text for text, _ in asked if len(text) <= _LONGEST_TEXT]
     await known.read({*texts, *(parent for _, parent in asked if parent)}, on)
     found: dict[tuple[str, str | None], Resolution] = {}
@@ -63,24 +63,26 @@ async def resolve_all(
 
 
 async def _resolve(
-    known: Known, text: str, on: date, parent: str | None, *, offer: bool = True
+    known: KnownCodes, text: str, on: date, parent: str | None, *, offer: bool = True
 ) -> Resolution:
     wanted = text.strip()
     if not wanted or len(wanted) > _LONGEST_TEXT:
-        return Resolution(given=text, standing=Standing.UNKNOWN, may_refuse=False)
+        return Resolution(given=text, standing=CodeStanding.UNKNOWN, may_refuse=False)
     entry, mapped_by = await _by_code(known, wanted)
     if entry is not None:
         return await judge(known, text, entry, on, mapped_by)
     return await _by_name(known, text, wanted, on, parent, offer=offer)
 
 
-async def judge(known: Known, given: str, entry: AgencyEntry, on: date, mapped_by: str | None) -> Resolution:
+async def judge(
+    known: KnownCodes, given: str, entry: AgencyEntry, on: date, mapped_by: str | None
+) -> Resolution:
     """What a found row means on that day: in force, closed with its successor, or not yet in force."""
     may_refuse = entry.source is not RowSource.STARTER
     entry = await known.as_of(entry, on)
     found = Resolution(
         given=given,
-        standing=Standing.ACTIVE if mapped_by is None else Standing.MAPPED,
+        standing=CodeStanding.ACTIVE if mapped_by is None else CodeStanding.MAPPED,
         entry=entry,
         mapped_by=mapped_by,
         may_refuse=may_refuse,
@@ -88,13 +90,13 @@ async def judge(known: Known, given: str, entry: AgencyEntry, on: date, mapped_b
     if entry.valid_to is not None and entry.valid_to < on:
         return replace(
             found,
-            standing=Standing.CLOSED,
+            standing=CodeStanding.CLOSED,
             successor=await successor_of(known, entry, on),
             ending=await reforms.ending_of(known.connection, entry.code),
         )
     if in_force(entry, on):
         return found
-    return replace(found, standing=Standing.UNCERTAIN)
+    return replace(found, standing=CodeStanding.UNCERTAIN)
 
 
 def in_force(entry: AgencyEntry, on: date) -> bool:
@@ -104,7 +106,7 @@ def in_force(entry: AgencyEntry, on: date) -> bool:
     )
 
 
-async def successor_of(known: Known, entry: AgencyEntry, on: date) -> str | None:
+async def successor_of(known: KnownCodes, entry: AgencyEntry, on: date) -> str | None:
     """The first code in force along the chain of successors, else its last one; None when the chain runs in a
     circle, which an import refuses but an edited table may hold."""
     seen = {entry.code}
@@ -119,7 +121,7 @@ async def successor_of(known: Known, entry: AgencyEntry, on: date) -> str | None
     return None
 
 
-async def _by_code(known: Known, wanted: str) -> tuple[AgencyEntry | None, str | None]:
+async def _by_code(known: KnownCodes, wanted: str) -> tuple[AgencyEntry | None, str | None]:
     written = wanted.upper()
     if (entry := await known.by_code(written)) is not None:
         return entry, None
@@ -140,7 +142,7 @@ async def _by_code(known: Known, wanted: str) -> tuple[AgencyEntry | None, str |
 
 
 async def _by_name(
-    known: Known, given: str, wanted: str, on: date, parent: str | None, *, offer: bool
+    known: KnownCodes, given: str, wanted: str, on: date, parent: str | None, *, offer: bool
 ) -> Resolution:
     above = None if parent is None else await _parent_code(known, parent, on)
     matches = [] if parent is not None and above is None else await known.by_name(wanted, above)
@@ -151,13 +153,13 @@ async def _by_name(
     if matches:
         # Every province has units of the same names: without a parent a name decides nothing.
         only = alive[0].code if len(alive) == 1 else None
-        return Resolution(given=given, standing=Standing.UNCERTAIN, nearest=only, may_refuse=may_refuse)
+        return Resolution(given=given, standing=CodeStanding.UNCERTAIN, nearest=only, may_refuse=may_refuse)
     if not offer:
-        return Resolution(given=given, standing=Standing.UNKNOWN, may_refuse=may_refuse)
+        return Resolution(given=given, standing=CodeStanding.UNKNOWN, may_refuse=may_refuse)
     return await _offer(known, given, wanted, above, may_refuse)
 
 
-async def _parent_code(known: Known, parent: str, on: date) -> str | None:
+async def _parent_code(known: KnownCodes, parent: str, on: date) -> str | None:
     """The parent's code, itself given by code, alias or level-1 name; None when that is not certain."""
     entry, _ = await _by_code(known, parent.strip())
     if entry is not None:
@@ -167,19 +169,21 @@ async def _parent_code(known: Known, parent: str, on: date) -> str | None:
     return alive[0].code if len(alive) == 1 else None
 
 
-async def _offer(known: Known, given: str, wanted: str, above: str | None, may_refuse: bool) -> Resolution:
+async def _offer(
+    known: KnownCodes, given: str, wanted: str, above: str | None, may_refuse: bool
+) -> Resolution:
     code = _parsed(wanted.upper())
     proposed = propose_new(code) if code is not None else None
     if proposed is not None and await known.by_code(str(proposed)) is not None:
         # The usual mapping names a known unit, but units were renumbered: a person decides (R77, rules 14.1).
         return Resolution(
-            given=given, standing=Standing.UNCERTAIN, nearest=str(proposed), may_refuse=may_refuse
+            given=given, standing=CodeStanding.UNCERTAIN, nearest=str(proposed), may_refuse=may_refuse
         )
     near = await _near(known, wanted, above)
-    return Resolution(given=given, standing=Standing.UNKNOWN, nearest=near, may_refuse=may_refuse)
+    return Resolution(given=given, standing=CodeStanding.UNKNOWN, nearest=near, may_refuse=may_refuse)
 
 
-async def _near(known: Known, wanted: str, above: str | None) -> str | None:
+async def _near(known: KnownCodes, wanted: str, above: str | None) -> str | None:
     written = wanted.upper()
     if len(written) <= LONGEST_CODE and " " not in written:
         slipped = await lookup.codes_among(known.connection, one_slip(written))
@@ -208,7 +212,7 @@ _TEXTS_AT_ONCE = 500
 _MOST_NAMED = 20_000
 
 
-class Known:
+class KnownCodes:
     """Of one connection and one transaction."""
 
     def __init__(self, connection: AsyncConnection) -> None:
@@ -372,7 +376,7 @@ async def still_hosted(connection: AsyncConnection, on: date) -> list[Hosting]:
     reform, touched = reform_table(), reform_code_table()
     triaged = exists().where(
         touched.c.code == AGENCY_TABLE.c.code,
-        touched.c.part == Part.ENDED.value,
+        touched.c.part == ReformEffect.ENDED.value,
         touched.c.reform_id == reform.c.id,
         reform.c.kind == ReformKind.SPLIT.value,
         reform.c.state == ReformState.APPROVED.value,

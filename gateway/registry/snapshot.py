@@ -24,7 +24,15 @@ from gateway.domain.registry import RowSource
 from gateway.ports import EnvelopeSigner
 from gateway.registry import feed_file, feed_judge
 from gateway.registry.binding import BINDING
-from gateway.registry.feed_file import AgencyLine, Draft, Ends, FeedKind, FeedRefused, Header, ProposalLine
+from gateway.registry.feed_file import (
+    AgencyLine,
+    Ends,
+    FeedDraft,
+    FeedKind,
+    FeedRefused,
+    Header,
+    ProposalLine,
+)
 from gateway.registry.feed_judge import AGENCY, FIELDS, FeedRoom, record_of
 from gateway.registry.feed_stage import AT_ONCE
 from gateway.registry.tables import aware, stored
@@ -51,7 +59,7 @@ async def write_snapshot(
     room: FeedRoom, target: Path, signer: EnvelopeSigner, sequence: int, base: Header | None
 ) -> Header:
     """The whole registry as a signed file. `base` is the header of the list that this issuer gave before."""
-    now, draft = room.clock.now().replace(microsecond=0), await room.pool.run(partial(Draft, target))
+    now, draft = room.clock.now().replace(microsecond=0), await room.pool.run(partial(FeedDraft, target))
     try:
         async with room.reader.connect() as connection:
             await _write_agencies(connection, room, draft)
@@ -80,7 +88,7 @@ def write_changes(older: Path, newer: Path, target: Path, signer: EnvelopeSigner
     before, after = whole(older), whole(newer)
     if before.header.sequence >= after.header.sequence:
         raise FeedRefused(f"{older.name} is not older than {newer.name}", code="FEED-ROLLED-BACK")
-    draft = Draft(target)
+    draft = FeedDraft(target)
     try:
         draft.add(_changed_lines(older, before, newer, after))
         header = after.header.model_copy(
@@ -120,7 +128,7 @@ def differences(older: Path, newer: Path) -> Iterator[Difference]:
             yield _difference(one, other)
 
 
-async def _write_agencies(connection: AsyncConnection, room: FeedRoom, draft: Draft) -> None:
+async def _write_agencies(connection: AsyncConnection, room: FeedRoom, draft: FeedDraft) -> None:
     order = AGENCY.c.code.collate(_COLLATION[connection.dialect.name])
     columns = [AGENCY.c[name] for name in FIELDS]
     query = select(*columns).where(AGENCY.c.source != RowSource.STARTER.value).order_by(order)
@@ -129,7 +137,9 @@ async def _write_agencies(connection: AsyncConnection, room: FeedRoom, draft: Dr
             await room.pool.run(partial(draft.add, map(_agency, part)))
 
 
-async def _write_proposals(connection: AsyncConnection, room: FeedRoom, draft: Draft, now: datetime) -> None:
+async def _write_proposals(
+    connection: AsyncConnection, room: FeedRoom, draft: FeedDraft, now: datetime
+) -> None:
     """Every certificate that speaks for a code of ours now or later: to others it is a proposal."""
     collation = _COLLATION[connection.dialect.name]
     live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > stored(now))
@@ -144,7 +154,7 @@ async def _write_proposals(connection: AsyncConnection, room: FeedRoom, draft: D
             await room.pool.run(partial(draft.add, map(_proposal, part)))
 
 
-def _finish(draft: Draft, header: Header, signer: EnvelopeSigner, target: Path) -> None:
+def _finish(draft: FeedDraft, header: Header, signer: EnvelopeSigner, target: Path) -> None:
     """Signed, read again as a receiver would, then under its name."""
     line, made = feed_file.encoded(header), beside(target)
     try:

@@ -33,7 +33,7 @@ _STAYING = _THERE.with_for_update(read=True)
 Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
-class Accounts:
+class HostedAccounts:
     """Part of the store; get it as `store.accounts`."""
 
     def __init__(self, writing: Open, reading: Open, clock: Clock, memory: Memory) -> None:

@@ -13,7 +13,7 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.hold import OWNER as HOLD
 from gateway.domain.identity import Digest
-from gateway.ports.content import Found, Kept
+from gateway.ports.content import Kept, ReadableContent
 from gateway.ports.services import Clock
 from gateway.store.tables import BlobRefRow, BlobRow, SmallContentRow
 from gateway.store.transaction import Transaction
@@ -94,13 +94,13 @@ class SqlBlobRefs:
     async def holds(self, digest: Digest) -> bool:
         return await self._tx.first(_R, _TO, agency=self._agency_id, digest=digest) is not None
 
-    async def found(self, digest: Digest) -> Found | None:
+    async def found(self, digest: Digest) -> ReadableContent | None:
         rows = await self._tx.tuples(_READABLE, agency=self._agency_id, digest=digest)
-        return Found(rows[0][0]) if rows else None
+        return ReadableContent(rows[0][0]) if rows else None
 
-    async def frozen(self, digest: Digest, hold_id: str) -> Found | None:
+    async def frozen(self, digest: Digest, hold_id: str) -> ReadableContent | None:
         rows = await self._tx.tuples(_FROZEN, agency=self._agency_id, digest=digest, owner=hold_id)
-        return Found(rows[0][0]) if rows else None
+        return ReadableContent(rows[0][0]) if rows else None
 
     async def of(self, owner_kind: str, owner_id: str) -> Mapping[Digest, int]:
         asked = {"agency": self._agency_id, "kind": owner_kind, "owner": owner_id}

@@ -25,7 +25,7 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.identity import Digest
-from gateway.ports.content import SMALL, Found, Kept
+from gateway.ports.content import SMALL, Kept, ReadableContent
 from gateway.ports.services import Clock, Pool
 from gateway.ports.store import Scratch, Work
 from gateway.store.data_folder import Room
@@ -158,7 +158,7 @@ class FileBlobs:
             raise errors.NotFound(f"the sealed hold {hold_id} keeps no content {digest} here")
         return reader
 
-    async def _reader(self, found: Found, digest: Digest) -> Callable[[], BinaryIO] | None:
+    async def _reader(self, found: ReadableContent, digest: Digest) -> Callable[[], BinaryIO] | None:
         if found.body is not None:
             return partial(BytesIO, found.body)
         path = path_of(self._root, digest)

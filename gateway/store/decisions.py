@@ -1,6 +1,6 @@
 """One transaction for what persons decide: people, proposals, ends of keys, events, and the bindings that the registry
 keeps in the same database. In: the store, and how the registry joins a transaction. Out: the `Decisions` promise,
-with `Waits`.
+with `CodeUses`.
 
 What waits under agency codes is looked at across agencies. Events of bindings and imports belong to the node, never
 to an agency; the registry has them written in its own transaction and read on its own connection."""
@@ -18,7 +18,7 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import InState
 from gateway.domain.event import BINDING_KINDS, Event, EventKind, binding_subject
 from gateway.ports import Clock
-from gateway.ports.deciding import Bindings, Imports, Reforms, Waiting
+from gateway.ports.deciding import Bindings, CodesInUse, Imports, Reforms
 from gateway.store import events
 from gateway.store.events import NODE, SqlEvents
 from gateway.store.people import SqlKeyEnds, SqlPeople, SqlProposals
@@ -101,9 +101,9 @@ class SqlWaits:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
-    async def of(self, codes: Sequence[str]) -> Waiting:
+    async def of(self, codes: Sequence[str]) -> CodesInUse:
         if not codes:
-            return Waiting()
+            return CodesInUse()
         hosted = {
             agency.id: agency.code
             for row in await self._tx.rows(HostedAgencyRow, select(HostedAgencyRow))
@@ -111,7 +111,7 @@ class SqlWaits:
         }
         mine = (col(IncomingRow.agency_id).in_(list(hosted)), col(IncomingRow.state).in_(_OPEN))
         opened = select(col(IncomingRow.agency_id), func.count()).where(*mine)
-        return Waiting(
+        return CodesInUse(
             queued=await self._counted(codes, waiting=True),
             open_documents={
                 hosted[agency]: count

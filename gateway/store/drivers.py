@@ -48,7 +48,7 @@ _Names = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StatementResult:
     """What a statement brought: as much of SQLAlchemy's result as is used."""
 
     rows: Sequence[Any]
@@ -274,16 +274,18 @@ def is_slow(statement: Executable, values: Values | list[Values] | None) -> bool
     return bool(statement.get_execution_options().get(SLOW))
 
 
-def run_here(prepared: Prepared, asked: sqlite3.Connection, values: Values | list[Values]) -> Found:
+def run_here(prepared: Prepared, asked: sqlite3.Connection, values: Values | list[Values]) -> StatementResult:
     """Of a statement of `prepared`; for several sets of values nothing is found."""
     if isinstance(values, list):
-        return Found((), asked.executemany(prepared.text, [prepared.bound(row) for row in values]).rowcount)
+        return StatementResult(
+            (), asked.executemany(prepared.text, [prepared.bound(row) for row in values]).rowcount
+        )
     cursor = asked.execute(prepared.text, prepared.bound(values))
     if not prepared.finds:
-        return Found((), cursor.rowcount)
+        return StatementResult((), cursor.rowcount)
     if not prepared.is_told:
         prepared.tell((column[0], None) for column in cursor.description)
-    return Found(prepared.rows(cursor.fetchall()), cursor.rowcount)
+    return StatementResult(prepared.rows(cursor.fetchall()), cursor.rowcount)
 
 
 def begin_waiting(connection: Connection, patience_s: float) -> None:
@@ -332,22 +334,22 @@ def connect_server(dbapi: Any, **words: Any) -> Any:
 
 async def run_on_server(
     prepared: Prepared, connection: AsyncConnection, values: Values | list[Values]
-) -> Found:
+) -> StatementResult:
     """For several sets of values nothing is found."""
     if isinstance(values, list):
         many = [prepared.bound(row) for row in values]
         await _asked(connection, prepared, lambda driver: driver.executemany(prepared.text, many))
-        return Found((), -1)
+        return StatementResult((), -1)
     one = prepared.bound(values)
     if not prepared.finds:
         said = await _asked(connection, prepared, lambda driver: driver.execute(prepared.text, *one))
-        return Found((), _counted(said))
+        return StatementResult((), _counted(said))
     if not prepared.is_told:
         prepared.tell(await _asked(connection, prepared, lambda driver: _columns(driver, prepared.text)))
     found: Sequence[Any] = await _asked(
         connection, prepared, lambda driver: driver.fetch(prepared.text, *one)
     )
-    return Found(prepared.rows(found), len(found))
+    return StatementResult(prepared.rows(found), len(found))
 
 
 async def _columns(driver: Any, text: str) -> list[tuple[str, int]]:

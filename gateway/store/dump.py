@@ -44,7 +44,7 @@ from sqlalchemy.schema import AddConstraint, DropConstraint
 from gateway import errors
 from gateway.domain.hold import OWNER as HOLD
 from gateway.store import migrate
-from gateway.store.engine import Role, open_engine
+from gateway.store.engine import EngineRole, open_engine
 from gateway.store.tables_node import MEMORY_TABLES
 
 # The first that fits names the kind. Floating numbers are left out on purpose: no table has one.
@@ -122,7 +122,7 @@ _LEASE = frozenset({"lease_token", "lease_until"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class TableShape:
     """One table as a copy describes it."""
 
     name: str
@@ -138,7 +138,7 @@ class Sum:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class ReferredBlob:
     """One blob that rows refer to."""
 
     digest: str
@@ -146,7 +146,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Small:
+class RowContent:
     """Content as its row has it."""
 
     digest: str
@@ -179,21 +179,23 @@ class Snapshot:
             hashed.update(b"".join(batch))
         return Sum(rows=count, digest=hashed.hexdigest())
 
-    async def contents(self) -> AsyncIterator[list[Content]]:
+    async def contents(self) -> AsyncIterator[list[ReferredBlob]]:
         """Every file of content that is referred to, in batches, by digest."""
         blob, small = self._tables["blob"], self._tables[SMALL]
         in_files = ~exists().where(small.c.digest == blob.c.digest)
         wanted = select(blob.c.digest, blob.c.size).where(_wanted(blob), in_files)
         async for batch in self._stream(wanted.order_by(blob.c.digest)):
-            yield [Content(digest=row[0], size=row[1]) for row in batch]
+            yield [ReferredBlob(digest=row[0], size=row[1]) for row in batch]
 
-    async def small(self) -> AsyncIterator[list[Small]]:
+    async def small(self) -> AsyncIterator[list[RowContent]]:
         """All content that is a row and is referred to, in batches, looked at byte by byte."""
         table = self._tables[SMALL]
         wanted = select(table.c.digest, table.c.body).where(_wanted(table))
         async for batch in self._stream(wanted, SMALL_AT_ONCE):
             yield [
-                Small(digest=row[0], size=len(row[1]), is_whole=hashlib.sha256(row[1]).hexdigest() == row[0])
+                RowContent(
+                    digest=row[0], size=len(row[1]), is_whole=hashlib.sha256(row[1]).hexdigest() == row[0]
+                )
                 for row in batch
             ]
 
@@ -216,7 +218,7 @@ class Snapshot:
 @asynccontextmanager
 async def snapshot(url: str) -> AsyncIterator[Snapshot]:
     """The database at this moment. Misconfigured when it cannot be opened or holds no schema of ours."""
-    engine = open_engine(url, Role.READER)
+    engine = open_engine(url, EngineRole.READER)
     try:
         async with engine.connect() as connection:
             yield await snapshot_on(connection)
@@ -249,8 +251,8 @@ def reflected(connection: Connection) -> MetaData:
     return tables
 
 
-def _shape(table: Table) -> Shape:
-    return Shape(name=table.name, columns=tuple((each.name, kind_of(each)) for each in table.columns))
+def _shape(table: Table) -> TableShape:
+    return TableShape(name=table.name, columns=tuple((each.name, kind_of(each)) for each in table.columns))
 
 
 def _rows(table: Table, connection: AsyncConnection) -> Select[Any]:
@@ -276,7 +278,7 @@ def _wanted(content: Table) -> Any:
     return exists().where(refs.c.digest == content.c.digest, refs.c.owner_kind != HOLD)
 
 
-class Load:
+class DatabaseLoad:
     """An open transaction on a database that was empty. Left without `commit`, nothing remains."""
 
     def __init__(self, connection: AsyncConnection, tables: MetaData) -> None:
@@ -295,7 +297,7 @@ class Load:
         for key in self._keys:
             await self._connection.execute(DropConstraint(key))
 
-    async def put(self, shape: Shape, lines: Sequence[bytes]) -> None:
+    async def put(self, shape: TableShape, lines: Sequence[bytes]) -> None:
         """Writes rows of that table as they were copied."""
         table = self._tables.tables.get(shape.name)
         if table is None or {name for name, _ in shape.columns} - {each.name for each in table.columns}:
@@ -341,16 +343,16 @@ class Load:
 
 
 @asynccontextmanager
-async def loading(url: str, revision: str) -> AsyncIterator[Load]:
+async def loading(url: str, revision: str) -> AsyncIterator[DatabaseLoad]:
     """The schema of that revision, with no rows. Clash when the database has rows, Misconfigured when this program does
     not know the revision."""
     revision = _known(revision)
-    engine = open_engine(url, Role.MIGRATOR)
+    engine = open_engine(url, EngineRole.MIGRATOR)
     try:
         async with engine.connect() as connection:
             await connection.begin()
             await connection.run_sync(_prepare, revision)
-            load = Load(connection, await connection.run_sync(reflected))
+            load = DatabaseLoad(connection, await connection.run_sync(reflected))
             await load.begin()
             yield load
     except SQLAlchemyError as cause:
@@ -364,7 +366,7 @@ async def loading(url: str, revision: str) -> AsyncIterator[Load]:
 
 async def clear_database(url: str) -> None:
     """Takes every table of ours off again: for a database that was filled to be looked at."""
-    engine = open_engine(url, Role.MIGRATOR)
+    engine = open_engine(url, EngineRole.MIGRATOR)
     try:
         async with engine.begin() as connection:
             tables = MetaData()

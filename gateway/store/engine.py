@@ -33,7 +33,7 @@ _STATEMENTS = 512
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 
-class Role(StrEnum):
+class EngineRole(StrEnum):
     """What an engine is for. A migrator is a writer that may rebuild tables, so its foreign keys rest meanwhile."""
 
     WRITER = "writer"
@@ -54,10 +54,10 @@ class ServerLimits:
 
 
 AS_SHIPPED = ServerLimits()
-_READING = (Role.READER, Role.NEAR_READER)
+_READING = (EngineRole.READER, EngineRole.NEAR_READER)
 
 
-def open_engine(url: str, role: Role, limits: ServerLimits = AS_SHIPPED) -> AsyncEngine:
+def open_engine(url: str, role: EngineRole, limits: ServerLimits = AS_SHIPPED) -> AsyncEngine:
     """An engine for that role; nothing is connected yet. Misconfigured when the URL names no database of ours."""
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
@@ -80,7 +80,7 @@ def _parsed(url: str) -> URL:
     return parsed.set(drivername=_DRIVERS[backend])
 
 
-def _server(url: URL, role: Role, limits: ServerLimits) -> AsyncEngine:
+def _server(url: URL, role: EngineRole, limits: ServerLimits) -> AsyncEngine:
     reading: dict[str, Any] = {  # one view for the whole unit of work, as SQLite gives by itself
         "isolation_level": "REPEATABLE READ",
         "execution_options": {"postgresql_readonly": True},
@@ -88,7 +88,7 @@ def _server(url: URL, role: Role, limits: ServerLimits) -> AsyncEngine:
     url, whom = _believed(url)
     engine = create_async_engine(
         url,
-        pool_size=1 if role is Role.MIGRATOR else limits.connections,
+        pool_size=1 if role is EngineRole.MIGRATOR else limits.connections,
         max_overflow=0,
         pool_timeout=limits.lock_s,
         pool_use_lifo=True,
@@ -118,9 +118,9 @@ def _believed(url: URL) -> tuple[URL, dict[str, Any]]:
     return url.difference_update_query(["ca", "ssl"]), {"ssl": context}
 
 
-def _server_words(role: Role, limits: ServerLimits) -> dict[str, Any]:
+def _server_words(role: EngineRole, limits: ServerLimits) -> dict[str, Any]:
     """How long the server bears with us. A migration may rewrite a large table, and waits its turn for it."""
-    patient = role is Role.MIGRATOR
+    patient = role is EngineRole.MIGRATOR
     server = {
         "application_name": f"gateway {role}",
         "statement_timeout": 0 if patient else limits.statement_s,
@@ -217,14 +217,14 @@ _PATIENT = Retrying(
 )
 
 
-def _sqlite(url: URL, role: Role) -> AsyncEngine:
-    near = role in (Role.WRITER, Role.NEAR_READER)
+def _sqlite(url: URL, role: EngineRole) -> AsyncEngine:
+    near = role in (EngineRole.WRITER, EngineRole.NEAR_READER)
     engine = create_async_engine(
         url.set(drivername=drivers.SQLITE_HERE) if near else url,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=READERS if role in _READING else 1,
         # Whoever keeps near ones open counts them.
-        max_overflow=-1 if role is Role.NEAR_READER else 0,
+        max_overflow=-1 if role is EngineRole.NEAR_READER else 0,
         # The driver begins nothing by itself: the `begin` event below decides how a transaction starts.
         connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None, "cached_statements": _STATEMENTS},
     )
@@ -240,9 +240,9 @@ def _sqlite(url: URL, role: Role) -> AsyncEngine:
         cursor.close()
 
     def begin(connection: Connection) -> None:
-        if role is Role.WRITER:
+        if role is EngineRole.WRITER:
             drivers.begin_waiting(connection, BUSY_TIMEOUT_S)
-        elif role is Role.NEAR_READER and drivers.sqlite_driver(connection).in_transaction:
+        elif role is EngineRole.NEAR_READER and drivers.sqlite_driver(connection).in_transaction:
             pass  # begun already, by whoever keeps the connection
         else:
             connection.exec_driver_sql(start)
@@ -253,10 +253,10 @@ def _sqlite(url: URL, role: Role) -> AsyncEngine:
     return engine
 
 
-def _pragmas(role: Role) -> tuple[str, ...]:
+def _pragmas(role: EngineRole) -> tuple[str, ...]:
     if role in _READING:
         return ("query_only = ON",)
-    foreign_keys = "OFF" if role is Role.MIGRATOR else "ON"
+    foreign_keys = "OFF" if role is EngineRole.MIGRATOR else "ON"
     # FULL: in WAL, NORMAL may lose the last commits when the power fails, and those were answered "accepted" (G1).
     # Zeros over what is deleted: a text that goes by law, or a secret's words, must not stay in free pages.
     always = (
@@ -266,4 +266,4 @@ def _pragmas(role: Role) -> tuple[str, ...]:
         "secure_delete = ON",
     )
     # What a savepoint changes is noted down meanwhile: not in a temporary file, over which nobody writes zeros.
-    return (*always, "temp_store = MEMORY") if role is Role.WRITER else always
+    return (*always, "temp_store = MEMORY") if role is EngineRole.WRITER else always

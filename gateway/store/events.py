@@ -159,7 +159,7 @@ _LEASE = _COUNTERS.where(col(EventCounterRow.agency_id) == NODE).with_for_update
 
 
 class SqlEvents:
-    """Keeps the promise of `ports.Events`. A scope with an empty agency id appends events of the node itself."""
+    """Keeps the promise of `ports.AgencyEvents`. A scope with an empty agency id appends events of the node itself."""
 
     def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
         self._tx = tx
@@ -251,7 +251,7 @@ async def after(tx: Transaction, agency_id: str | None, after_seq: int, limit: i
     return [to_domain(row) for row in await tx.rows(_R, query.limit(limit))]
 
 
-class Bell:
+class EventBell:
     """Wakes the readers of this process when events were numbered, here or in another one."""
 
     def __init__(self) -> None:

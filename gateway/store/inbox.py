@@ -16,7 +16,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Step
-from gateway.ports.queues import MOST_COPIES, InboxItem, Lease, LeasedInbox, Page, Told
+from gateway.ports.queues import MOST_COPIES, AxisNote, InboxPacket, Lease, LeasedInbox, Page
 from gateway.ports.services import Clock
 from gateway.store import leases, paging
 from gateway.store.drivers import SLOW
@@ -47,7 +47,7 @@ def is_open() -> ColumnElement[bool]:
     return col(_R.state) == LANDED
 
 
-_QUEUE = leases.Queue.of(_R, is_open(), (col(_R.received_at), col(_R.id)), lane=col(_R.lane))
+_QUEUE = leases.SharedRows.of(_R, is_open(), (col(_R.received_at), col(_R.id)), lane=col(_R.lane))
 _MINE = select(_R).where(col(_R.agency_id) == bindparam("agency"))
 _BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
 _BY_DIGEST = _MINE.where(col(_R.file_digest) == bindparam("digest"))
@@ -70,7 +70,7 @@ _FRESH: Mapping[str, Any] = {
 }
 
 
-async def overdue_waiting(tx: Transaction, before: datetime, limit: int) -> list[InboxItem]:
+async def overdue_waiting(tx: Transaction, before: datetime, limit: int) -> list[InboxPacket]:
     """Of every agency, oldest first."""
     query = select(_R).where(col(_R.state) == WAITING, col(_R.received_at) < before)
     rows = await tx.rows(_R, query.order_by(col(_R.received_at), col(_R.id)).limit(limit))
@@ -91,13 +91,13 @@ async def unproved_bytes(tx: Transaction) -> int:
     return int(found[0][0])
 
 
-async def oldest_unproved(tx: Transaction, limit: int) -> list[InboxItem]:
+async def oldest_unproved(tx: Transaction, limit: int) -> list[InboxPacket]:
     """Of every agency."""
     query = select(_R).where(*_UNPROVED).order_by(col(_R.received_at), col(_R.id)).limit(limit)
     return [to_inbox_item(row, row.attempts) for row in await tx.rows(_R, query)]
 
 
-def _count(item: InboxItem, took_s: float | None) -> None:
+def _count(item: InboxPacket, took_s: float | None) -> None:
     """`took_s` where a worker came to this end, and not a person days later."""
     meters.SETTLED.add(state=item.state, code=item.code or "")
     if took_s is not None:
@@ -114,7 +114,7 @@ class SqlInbox:
         self._agency_id = scope.agency_id
         self._clock = clock
 
-    async def land(self, item: InboxItem, lease: Lease | None = None) -> InboxItem:
+    async def land(self, item: InboxPacket, lease: Lease | None = None) -> InboxPacket:
         if item.agency_id != self._agency_id:
             raise errors.NotFound(f"the packet {item.id} is for another agency than this unit of work")
         row = inbox_row(item)
@@ -128,17 +128,17 @@ class SqlInbox:
             raise errors.Clash(f"the inbox row {item.id} is stored already, with other bytes")
         return to_inbox_item(there, there.attempts)
 
-    async def get(self, id: str) -> InboxItem:
+    async def get(self, id: str) -> InboxPacket:
         row = await self._tx.first(_R, self._tx.kept(_BY_ID), agency=self._agency_id, id=id)
         if row is None:
             raise errors.NotFound(f"this agency has no inbox row {id}")
         return to_inbox_item(row, row.attempts)
 
-    async def with_bytes(self, file_digest: Digest) -> InboxItem | None:
+    async def with_bytes(self, file_digest: Digest) -> InboxPacket | None:
         row = await self._tx.first(_R, self._tx.kept(_BY_DIGEST), agency=self._agency_id, digest=file_digest)
         return to_inbox_item(row, row.attempts) if row is not None else None
 
-    async def settle(self, item: InboxItem, lease: Lease | None) -> None:
+    async def settle(self, item: InboxPacket, lease: Lease | None) -> None:
         values = settled_values(item, item.settled_at or self._clock.now()) | leases.released(None, None)
         if lease is not None:
             await self._change(lease, values)
@@ -157,14 +157,14 @@ class SqlInbox:
         tries = {} if counted else {"attempts": lease.attempt - 1}
         await self._change(lease, leases.released(not_before, error) | tries)
 
-    async def waiting_for(self, sender: str, document_id: str) -> Sequence[InboxItem]:
+    async def waiting_for(self, sender: str, document_id: str) -> Sequence[InboxPacket]:
         """Oldest first; the sender is compared without letter case, the DocumentId letter for letter."""
         await self._tx.hold(self._agency_id, INCOMING, document_id)
         asked = {"document_id": document_id, "sender": sender.lower()}
         rows = await self._tx.rows(_R, _WAITING_FOR, agency=self._agency_id, **asked)
         return [to_inbox_item(row, row.attempts) for row in rows]
 
-    async def reopen(self, id: str, *, told: Told | None = None, released: bool = False) -> None:
+    async def reopen(self, id: str, *, told: AxisNote | None = None, released: bool = False) -> None:
         """Clash when the row is in no state to be opened again."""
         values = dict(_FRESH) | (told_values(told) if told else {}) | ({"released": True} if released else {})
         if not await self._change_unheld(id, values, col(_R.state).in_(_REOPENABLE)):
@@ -173,7 +173,7 @@ class SqlInbox:
                 f"the packet {id} is {found.state}; only {', '.join(_REOPENABLE)} can be opened again"
             )
 
-    async def also_told(self, id: str, told: Told) -> bool:
+    async def also_told(self, id: str, told: AxisNote) -> bool:
         known = await self.get(id)
         if told == known.told or told in known.untried:
             return True
@@ -182,7 +182,7 @@ class SqlInbox:
         values = {"untried": untried_value((*known.untried, told))}
         return await self._tx.change(_THIS, agency=self._agency_id, at_id=id, **values) == 1
 
-    async def try_next(self, lease: Lease) -> Told | None:
+    async def try_next(self, lease: Lease) -> AxisNote | None:
         known = await self.get(lease.id)
         if not known.untried:
             return None
@@ -192,7 +192,7 @@ class SqlInbox:
 
     async def page(
         self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None
-    ) -> Page[InboxItem]:
+    ) -> Page[InboxPacket]:
         """Newest first, keyset."""
         wanted = select(_R).where(col(_R.agency_id) == self._agency_id)
         if states:
@@ -221,10 +221,10 @@ class SqlInbox:
         leases.exactly_one(await self._tx.change(_HELD, **this, **values), lease)
 
 
-def to_inbox_item(row: InboxRow, attempts: int) -> InboxItem:
+def to_inbox_item(row: InboxRow, attempts: int) -> InboxPacket:
     """`attempts` apart from the row: a claim counts one more than the row it read."""
     needs = (row.needs_sender, row.needs_document_id)
-    return InboxItem(
+    return InboxPacket(
         id=row.id,
         agency_id=row.agency_id,
         file_digest=Digest(row.file_digest),
@@ -246,12 +246,12 @@ def to_inbox_item(row: InboxRow, attempts: int) -> InboxItem:
         steps=from_json(tuple[Step, ...], row.steps),
         attempts=attempts,
         settled_at=row.settled_at,
-        untried=from_json(tuple[Told, ...], row.untried),
+        untried=from_json(tuple[AxisNote, ...], row.untried),
         released=row.released,
     )
 
 
-def inbox_row(item: InboxItem) -> InboxRow:
+def inbox_row(item: InboxPacket) -> InboxRow:
     return InboxRow(
         agency_id=item.agency_id,
         id=item.id,
@@ -266,7 +266,7 @@ def inbox_row(item: InboxItem) -> InboxRow:
     )
 
 
-def told_values(told: Told) -> dict[str, Any]:
+def told_values(told: AxisNote) -> dict[str, Any]:
     return {
         "transport_packet_id": told.packet_id,
         "transport_kind": told.kind,
@@ -275,11 +275,11 @@ def told_values(told: Told) -> dict[str, Any]:
     }
 
 
-def untried_value(untried: tuple[Told, ...]) -> str:
-    return to_json(tuple[Told, ...], untried)
+def untried_value(untried: tuple[AxisNote, ...]) -> str:
+    return to_json(tuple[AxisNote, ...], untried)
 
 
-def settled_values(item: InboxItem, settled_at: datetime | None) -> dict[str, Any]:
+def settled_values(item: InboxPacket, settled_at: datetime | None) -> dict[str, Any]:
     """The columns that a verdict or a person's act writes; what the transport said stays. A release is used up by the
     verdict that follows it, unless that is to wait."""
     needs_sender, needs_document_id = item.needs or (None, None)

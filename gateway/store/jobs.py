@@ -21,7 +21,7 @@ from gateway.store.transaction import Transaction
 _R = JobRow
 # A document that is to leave later leaves when its sender said; every other time of a job is the node's own.
 ASKED_FOR = and_(col(_R.kind) == "pack", col(_R.last_error).is_(None))
-_QUEUE = leases.Queue.of(
+_QUEUE = leases.SharedRows.of(
     _R, col(_R.kind) == bindparam("kind"), (col(_R.created_at), col(_R.id)), asked_for=ASKED_FOR
 )
 # Behind the kind of a job that can never be done: no worker asks for that kind, and what stood in the way stays readable.

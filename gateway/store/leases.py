@@ -52,7 +52,7 @@ _NO_END: Mapping[type, Sequence[str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Queue(Generic[Claimable]):
+class SharedRows(Generic[Claimable]):
     """The rows of one table that workers share, and the statements that claim them. These are made once: making a
     statement takes longer than running it. `ordinary` finds the rows of that lane alone, where there are lanes."""
 
@@ -71,7 +71,7 @@ class Queue(Generic[Claimable]):
         *,
         lane: Mapped[str] | None = None,
         asked_for: ColumnElement[bool] | None = None,
-    ) -> Queue[Claimable]:
+    ) -> SharedRows[Claimable]:
         """`asked_for`: rows whose time a person set; it is kept, however far ahead it is."""
         ahead = is_ahead(table, asked_for)
         now = bindparam("now", type_=Moment)
@@ -112,7 +112,7 @@ def is_ahead(table: AnyClaimable, asked_for: ColumnElement[bool] | None = None) 
 
 async def claim(
     tx: Transaction,
-    queue: Queue[Claimable],
+    queue: SharedRows[Claimable],
     clock: Clock,
     limit: int,
     lease_s: float,
@@ -135,7 +135,7 @@ async def claim(
 
 
 async def _found(
-    tx: Transaction, queue: Queue[Claimable], limit: int, ordinary: int, asked: Mapping[str, Any]
+    tx: Transaction, queue: SharedRows[Claimable], limit: int, ordinary: int, asked: Mapping[str, Any]
 ) -> list[Claimable]:
     rows = list(await tx.rows(queue.table, queue.find, most=limit, **asked))
     if queue.ordinary is None or len(rows) < limit:
@@ -153,7 +153,7 @@ def _is_urgent(row: OutboxRow | InboxRow | JobRow) -> bool:
 
 async def any_due(
     tx: Transaction,
-    queue: Queue[Claimable],
+    queue: SharedRows[Claimable],
     now: datetime,
     lease_s: float,
     longest: timedelta = LONGEST_DELAY,
@@ -245,7 +245,7 @@ async def count_by_state(tx: Transaction, table: type[OutboxRow] | type[InboxRow
     return {f"{table.__tablename__}.{state}": number for state, number in found}
 
 
-class Held:
+class HeldRows:
     """A batch shares one token. What was finished meanwhile has no token any more, and is not touched by giving back."""
 
     def __init__(self) -> None:

@@ -29,7 +29,7 @@ from gateway.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class WantedEvents:
     """Everything that is None does not matter. `kind` may end in `*`; the period begins with `since` and ends before
     `until`."""
 
@@ -53,7 +53,7 @@ class Hit:
 
 async def search_log(
     store: SqlStore,
-    wanted: Wanted,
+    wanted: WantedEvents,
     *,
     limit: int,
     after: int = 0,
@@ -82,7 +82,7 @@ async def search_log(
     return hits[::-1] if newest else hits
 
 
-def _among(wanted: Wanted, also_about: Sequence[str]) -> list[ColumnElement[bool]]:
+def _among(wanted: WantedEvents, also_about: Sequence[str]) -> list[ColumnElement[bool]]:
     at = col(EventRow.at)
     parts: list[ColumnElement[bool]] = []
     if wanted.kind is not None:

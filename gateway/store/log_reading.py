@@ -29,7 +29,7 @@ _INDEX, _NUMBER, _SEQ = col(LogLeafRow.leaf_index), col(LogSealRow.number), col(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class LogStanding:
     """What the log's own row says, and how much there is. `root` is empty where that row does not fit together."""
 
     log_id: str
@@ -63,7 +63,7 @@ class SealBeside:
     stamp: bytes | None
 
 
-async def standing(store: SqlStore) -> Standing:
+async def standing(store: SqlStore) -> LogStanding:
     """Where the log stands. `leaves` is one more than the last index, `fresh` counts events that are no leaf yet."""
     async with store.reading() as tx:
         row = await tx.first(LogRow, select(LogRow).where(col(LogRow.name) == NAME))
@@ -73,7 +73,7 @@ async def standing(store: SqlStore) -> Standing:
         counted = select(func.count()).select_from(EventRow)
         ((later,),) = await tx.tuples(counted.where(last_seq < _SEQ))
         ((unnumbered,),) = await tx.tuples(counted.where(_SEQ.is_(None)))
-    return Standing(
+    return LogStanding(
         log_id=row.log_id if row else "",
         size=row.size if row else 0,
         last_seq=last_seq,

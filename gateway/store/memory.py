@@ -40,7 +40,7 @@ class Memory:
     def __init__(self, engine: AsyncEngine) -> None:
         """`engine`: each of its transactions sees one moment."""
         self._engine = engine
-        self._line: _Line = _Near(engine) if drivers.is_here(engine) else _Server(engine)
+        self._line: _TokenLine = _Near(engine) if drivers.is_here(engine) else _Server(engine)
         self._as_of: Tokens | None = None
         self._known: OrderedDict[Key, Any] = OrderedDict()
 
@@ -103,7 +103,7 @@ class Memory:
             self._known.popitem(last=False)
 
 
-class _Line(Protocol):
+class _TokenLine(Protocol):
     """Tells the tokens as they are at some moment of the call."""
 
     async def tokens(self) -> Tokens: ...

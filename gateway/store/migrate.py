@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway import errors
-from gateway.store.engine import AS_SHIPPED, Role, open_engine
+from gateway.store.engine import AS_SHIPPED, EngineRole, open_engine
 from gateway.store.transaction import said
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _BASELINE, _SAME = "0100", "0032"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class MigrationStep:
     """One numbered revision."""
 
     revision: str
@@ -37,17 +37,17 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class SchemaStatus:
     """Where a database stands. `current` is None for an empty one; `pending` is in order."""
 
     current: str | None
     head: str
-    pending: tuple[Step, ...]
+    pending: tuple[MigrationStep, ...]
 
 
-async def up(url: str, contract: bool = False) -> Status:
+async def up(url: str, contract: bool = False) -> SchemaStatus:
     """Applies what is pending: up to the first contract step, or everything. One transaction: all of it or nothing."""
-    engine = open_engine(url, Role.MIGRATOR)
+    engine = open_engine(url, EngineRole.MIGRATOR)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_upgrade, contract)
@@ -60,9 +60,9 @@ async def up(url: str, contract: bool = False) -> Status:
         await engine.dispose()
 
 
-async def status(url: str) -> Status:
+async def status(url: str) -> SchemaStatus:
     """Where it stands; changes nothing."""
-    engine = open_engine(url, Role.READER)
+    engine = open_engine(url, EngineRole.READER)
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(_status)
@@ -123,7 +123,7 @@ def bring(connection: Connection, to: str) -> None:
 
 
 @cache
-def steps() -> tuple[Step, ...]:
+def steps() -> tuple[MigrationStep, ...]:
     """Every step that this version ships, oldest first; the chain has no branches. Read once: each is a module."""
     from alembic.script import ScriptDirectory
 
@@ -161,7 +161,7 @@ def _upgrade(connection: Connection, contract: bool) -> None:
         bring(connection, last)
 
 
-def target(found: Status, contract: bool) -> str | None:
+def target(found: SchemaStatus, contract: bool) -> str | None:
     """The last pending step that may run now."""
     last = None
     for step in found.pending:
@@ -171,13 +171,13 @@ def target(found: Status, contract: bool) -> str | None:
     return last
 
 
-def _status(connection: Connection) -> Status:
+def _status(connection: Connection) -> SchemaStatus:
     from alembic.runtime.migration import MigrationContext
 
     current = MigrationContext.configure(connection).get_current_revision()
     known = [step.revision for step in steps()]
     done = _done(known, current)
-    return Status(current=current, head=known[-1], pending=steps()[done:])
+    return SchemaStatus(current=current, head=known[-1], pending=steps()[done:])
 
 
 def _done(known: list[str], current: str | None) -> int:
@@ -187,5 +187,7 @@ def _done(known: list[str], current: str | None) -> int:
     return known.index(current) + 1 if current in known else len(known)
 
 
-def _step(script: Script) -> Step:
-    return Step(revision=script.revision, phase=script.module.phase, says=script.doc.partition("\n")[0])
+def _step(script: Script) -> MigrationStep:
+    return MigrationStep(
+        revision=script.revision, phase=script.module.phase, says=script.doc.partition("\n")[0]
+    )

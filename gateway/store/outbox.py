@@ -14,7 +14,7 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind, Lane
 from gateway.domain.identity import Digest
-from gateway.ports.queues import Lease, LeasedOutbox, OutboxItem, Page, Target
+from gateway.ports.queues import Lease, LeasedOutbox, OutboxItem, OutboxTarget, Page
 from gateway.ports.services import Clock
 from gateway.store import leases, paging
 from gateway.store.row import from_json, to_json
@@ -48,7 +48,7 @@ def is_open() -> ColumnElement[bool]:
     return col(_R.state) == WAITING
 
 
-_QUEUE = leases.Queue.of(_R, is_open(), (col(_R.created_at), col(_R.id)), lane=col(_R.lane))
+_QUEUE = leases.SharedRows.of(_R, is_open(), (col(_R.created_at), col(_R.id)), lane=col(_R.lane))
 _MINE = select(_R).where(col(_R.agency_id) == bindparam("agency"))
 _BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
 _OF_SUBJECT = _MINE.where(col(_R.subject_id) == bindparam("subject")).order_by(col(_R.created_at), col(_R.id))
@@ -89,8 +89,10 @@ class SqlOutbox:
     async def failed(self, lease: Lease, at: datetime, error: str) -> None:
         await self._settle(lease, FAILED, at, error)
 
-    async def retry(self, lease: Lease, not_before: datetime, targets: Sequence[Target], error: str) -> None:
-        remaining = to_json(tuple[Target, ...], tuple(targets))
+    async def retry(
+        self, lease: Lease, not_before: datetime, targets: Sequence[OutboxTarget], error: str
+    ) -> None:
+        remaining = to_json(tuple[OutboxTarget, ...], tuple(targets))
         await self._change(lease, leases.released(not_before, error) | {"targets": remaining})
 
     async def signed_again(self, lease: Lease, item: OutboxItem) -> None:
@@ -145,7 +147,7 @@ def to_domain(row: OutboxRow, attempts: int) -> OutboxItem:
         lane=Lane(row.lane),
         envelope_digest=Digest(row.envelope_digest),
         envelope_size=row.envelope_size,
-        targets=from_json(tuple[Target, ...], row.targets),
+        targets=from_json(tuple[OutboxTarget, ...], row.targets),
         created_at=row.created_at,
         subject_id=row.subject_id,
         state=row.state,
@@ -166,7 +168,7 @@ def from_domain(item: OutboxItem) -> OutboxRow:
         lane=item.lane.value,
         envelope_digest=item.envelope_digest,
         envelope_size=item.envelope_size,
-        targets=to_json(tuple[Target, ...], item.targets),
+        targets=to_json(tuple[OutboxTarget, ...], item.targets),
         created_at=item.created_at,
         subject_id=item.subject_id,
         state=item.state,

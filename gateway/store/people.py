@@ -16,7 +16,15 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.account import PrincipalKind
 from gateway.domain.certificates import KeyEnd
-from gateway.domain.person import Content, Credentials, Person, Proposal, ProposalState, Role, Standing
+from gateway.domain.person import (
+    AccountStanding,
+    Credentials,
+    Person,
+    Proposal,
+    ProposalContent,
+    ProposalState,
+    Role,
+)
 from gateway.domain.text import fold
 from gateway.store.row import from_json, to_json
 from gateway.store.tables_node import KeyEndRow, KeyNoticeRow, PersonRow, PrincipalRow, ProposalRow
@@ -106,7 +114,7 @@ def to_person(row: PersonRow) -> Person:
         login=row.login,
         title=row.title or "",
         email=row.email,
-        standing=Standing(row.standing or Standing.ACTIVE),
+        standing=AccountStanding(row.standing or AccountStanding.ACTIVE),
         standing_why=row.standing_why or "",
         standing_by=row.standing_by,
         standing_at=row.standing_at,
@@ -158,7 +166,7 @@ class SqlProposals:
         await self._tx.put(
             ProposalRow(
                 id=proposal.id,
-                content=to_json(Content, proposal.content),
+                content=to_json(ProposalContent, proposal.content),
                 proposed_by=proposal.proposed_by,
                 proposed_at=proposal.proposed_at,
                 expires_at=proposal.expires_at,
@@ -193,7 +201,7 @@ class SqlProposals:
 def to_proposal(row: ProposalRow) -> Proposal:
     return Proposal(
         id=row.id,
-        content=from_json(Content, row.content),
+        content=from_json(ProposalContent, row.content),
         proposed_by=row.proposed_by,
         proposed_at=row.proposed_at,
         expires_at=row.expires_at,

@@ -1,6 +1,6 @@
 """What those who look after the node ask of its database: how much waits, which packets do not go on by themselves,
 whether the file is whole. In: the store or a URL, and times. Out: one `Load`, from one consistent view; rows,
-bounded, or one packet that is due at once; one `Health`.
+bounded, or one packet that is due at once; one `DatabaseHealth`.
 
 A doctor's questions change nothing, need no agency and no store: also work whose lease ran out long ago, and times
 that only a clock that was ahead can have written."""
@@ -31,9 +31,9 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.pace import Horizon
-from gateway.ports.queues import InboxItem, OutboxItem
+from gateway.ports.queues import InboxPacket, OutboxItem
 from gateway.store import inbox, jobs, leases, outbox
-from gateway.store.engine import Role, open_engine
+from gateway.store.engine import EngineRole, open_engine
 from gateway.store.inbox import to_inbox_item
 from gateway.store.row import Moment
 from gateway.store.store import SqlStore
@@ -145,7 +145,7 @@ _SQLITE_SIZE = text("SELECT page_count * page_size FROM pragma_page_count, pragm
 _SERVER_SIZE = text("SELECT pg_database_size(current_database())")
 
 
-async def packets_aside(store: SqlStore, agency_id: str, limit: int) -> Sequence[InboxItem]:
+async def packets_aside(store: SqlStore, agency_id: str, limit: int) -> Sequence[InboxPacket]:
     """Oldest first; of every agency for the empty id."""
     query = select(_IN).where(col(_IN.state).in_(ASIDE))
     if agency_id:
@@ -155,7 +155,7 @@ async def packets_aside(store: SqlStore, agency_id: str, limit: int) -> Sequence
     return [to_inbox_item(row, row.attempts) for row in rows]
 
 
-async def find_packet(store: SqlStore, agency_id: str, id: str) -> InboxItem:
+async def find_packet(store: SqlStore, agency_id: str, id: str) -> InboxPacket:
     """Whatever became of it; in every agency for the empty id."""
     query = select(_IN).where(col(_IN.id) == id)
     if agency_id:
@@ -212,7 +212,7 @@ _NEWEST = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
+class DatabaseHealth:
     """`damage` is empty for a whole file, and for a server, which looks after itself. `stale` counts rows by table, and
     `ahead` those whose lease or retry lies beyond the horizon; `written` is the latest time among the newest events.
     `searches`: there is an index of words, so that searching many documents is fast."""
@@ -224,9 +224,9 @@ class Health:
     searches: bool = True
 
 
-async def examine(url: str, before: datetime, horizon: Horizon) -> Health:
+async def examine(url: str, before: datetime, horizon: Horizon) -> DatabaseHealth:
     """The database's health; a lease that ran out before `before` and was not claimed again is stale."""
-    engine = open_engine(url, Role.READER)
+    engine = open_engine(url, EngineRole.READER)
     tables: tuple[tuple[leases.AnyClaimable, ColumnElement[bool], ColumnElement[bool]], ...] = (
         (JobRow, jobs.is_open(), jobs.ASKED_FOR),
         (OutboxRow, outbox.is_open(), false()),
@@ -254,7 +254,7 @@ async def examine(url: str, before: datetime, horizon: Horizon) -> Health:
         raise errors.StoreFailure(f"the database could not be examined ({said(cause)})") from cause
     finally:
         await engine.dispose()
-    return Health(damage=damage, stale=stale, ahead=ahead, written=written, searches=searches)
+    return DatabaseHealth(damage=damage, stale=stale, ahead=ahead, written=written, searches=searches)
 
 
 async def _written(connection: AsyncConnection) -> datetime | None:

@@ -16,7 +16,7 @@ from gateway.domain.account import AgencyScope, NumberingMode
 from gateway.domain.event import Event, EventKind
 from gateway.ports.services import Clock
 from gateway.store import dump
-from gateway.store.dump import Load, Shape
+from gateway.store.dump import DatabaseLoad, TableShape
 from gateway.store.events import NODE
 from gateway.store.row import to_json
 from gateway.store.store import SqlStore
@@ -25,7 +25,7 @@ from gateway.store.tables import RegisterCounterRow
 SUBJECT = "restore"
 PRINCIPAL = "operator"
 _SCOPE = AgencyScope(agency_id=NODE, principal_id=PRINCIPAL)
-_MARK = Shape(
+_MARK = TableShape(
     name="event",
     columns=(
         *((name, "text") for name in ("agency_id", "id", "kind")),
@@ -36,7 +36,7 @@ _MARK = Shape(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class RestoreMark:
     """One restore, as an event tells it."""
 
     id: str
@@ -54,11 +54,11 @@ class Counter:
     last: int
 
 
-def mark(clock: Clock, copied_at: datetime, node: str) -> Mark:
-    return Mark(id=clock.new_id("evt_"), at=clock.now(), copied_at=copied_at, node=node)
+def mark(clock: Clock, copied_at: datetime, node: str) -> RestoreMark:
+    return RestoreMark(id=clock.new_id("evt_"), at=clock.now(), copied_at=copied_at, node=node)
 
 
-async def put(load: Load, made: Mark) -> None:
+async def put(load: DatabaseLoad, made: RestoreMark) -> None:
     """The mark among the rows, in the transaction that restores them: there is no moment without it."""
     data = to_json(dict[str, str], {"copied_at": made.copied_at.isoformat(), "node": made.node})
     row = (NODE, made.id, EventKind.NODE_RESTORED.value, made.at, SUBJECT, PRINCIPAL, data)

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select, tup
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from gateway.domain.certificates import Answer, Asked, PendingRevocation, Question, Source
+from gateway.domain.certificates import Answer, AskedQuestion, PendingRevocation, Question, RevocationSource
 from gateway.domain.pace import AUTHORITY_DELAY
 from gateway.store.tables_node import AnswerRow, PendingRow, QuestionRow
 from gateway.store.transaction import Transaction
@@ -66,7 +66,7 @@ class SqlRevocationAnswers:
                 await tx.change(delete(_Q).where(*_is(_Q, each)))
             await tx.commit()
 
-    async def claim(self, now: datetime, limit: int, hold: timedelta) -> Sequence[Asked]:
+    async def claim(self, now: datetime, limit: int, hold: timedelta) -> Sequence[AskedQuestion]:
         """Whoever moves a question's time from what was read has it; looking holds nobody up."""
         far = col(_Q.due_at) > now + 2 * AUTHORITY_DELAY  # planned while the clock was ahead
         due = select(_Q).where(or_(col(_Q.due_at) <= now, far)).order_by(col(_Q.due_at)).limit(limit)
@@ -114,7 +114,7 @@ class SqlRevocationAnswers:
             await tx.commit()
         return count
 
-    async def asked(self) -> Sequence[Asked]:
+    async def asked(self) -> Sequence[AskedQuestion]:
         order = (col(_Q.source), col(_Q.issuer), col(_Q.about))
         async with self._reading() as tx:
             return [_asked(row) for row in await tx.rows(_Q, select(_Q).order_by(*order))]
@@ -145,7 +145,7 @@ class SqlRevocationAnswers:
             rows = await tx.tuples(query)
         return [
             Newest(
-                question=Question(source=Source(row.source), issuer=row.issuer, about=row.about),
+                question=Question(source=RevocationSource(row.source), issuer=row.issuer, about=row.about),
                 made_at=row.made_at,
                 ends_at=row.ends_at,
             )
@@ -233,9 +233,9 @@ def _new_row(question: Question, now: datetime) -> QuestionRow:
     return QuestionRow(source=source, issuer=issuer, about=about, first_at=now, due_at=now)
 
 
-def _asked(row: QuestionRow) -> Asked:
-    return Asked(
-        question=Question(source=Source(row.source), issuer=row.issuer, about=row.about),
+def _asked(row: QuestionRow) -> AskedQuestion:
+    return AskedQuestion(
+        question=Question(source=RevocationSource(row.source), issuer=row.issuer, about=row.about),
         first_at=row.first_at,
         due_at=row.due_at,
         answered_at=row.answered_at,
@@ -262,7 +262,7 @@ def _answer_row(answer: Answer) -> AnswerRow:
 
 def _answer(row: AnswerRow) -> Answer:
     return Answer(
-        question=Question(source=Source(row.source), issuer=row.issuer, about=row.about),
+        question=Question(source=RevocationSource(row.source), issuer=row.issuer, about=row.about),
         body=row.body,
         origin=row.origin,
         fetched_at=row.fetched_at,

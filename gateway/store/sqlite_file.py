@@ -23,7 +23,7 @@ from gateway.store import drivers
 from gateway.store.transaction import Transaction, failure
 
 
-class _Driver:
+class _StoreDriver:
     """Keeps the promise of `commits.Driver`."""
 
     def __init__(self, connection: AsyncConnection) -> None:
@@ -48,7 +48,7 @@ class _Driver:
 class GroupedTransaction(Transaction):
     """One unit of a group: what it wrote is on the disk when `commit` returns, together with its neighbours'."""
 
-    def __init__(self, unit: commits.Unit[_Driver]) -> None:
+    def __init__(self, unit: commits.Unit[_StoreDriver]) -> None:
         super().__init__(unit.driver.connection, shared=False)
         self._unit = unit
 
@@ -60,7 +60,7 @@ class GroupedTransaction(Transaction):
         await self._unit.leave()
 
 
-class GroupWriter:
+class StoreWriter:
     """The one writer of an SQLite store."""
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -85,14 +85,14 @@ class GroupWriter:
         """What was written before is committed, and nobody of this process writes."""
         return self._writer.alone()
 
-    async def _opened(self) -> _Driver:
+    async def _opened(self) -> _StoreDriver:
         connection = await self._engine.connect()
         try:
             await connection.begin()
         except BaseException:
             await connection.close()
             raise
-        return _Driver(connection)
+        return _StoreDriver(connection)
 
 
 # So many look at the same time, and others wait; a few connections stay open.
@@ -147,7 +147,7 @@ class NearReaders:
 _PAUSES_S = (0.01, 0.03, 0.1, 0.3)
 
 
-class Journal:
+class WriteAheadLog:
     """Cut by who deleted what may be in no file any more."""
 
     def __init__(self, path: Path, alone: Callable[[], AbstractAsyncContextManager[None]]) -> None:

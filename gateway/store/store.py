@@ -29,7 +29,7 @@ from gateway.ports import store as ports
 from gateway.ports.content import Holds
 from gateway.ports.queues import (
     Inbox,
-    InboxItem,
+    InboxPacket,
     Job,
     Jobs,
     Lease,
@@ -43,13 +43,13 @@ from gateway.ports.revocation import PendingRevocations
 from gateway.ports.services import Clock
 from gateway.ports.store import PaperParts, RecipientGroups
 from gateway.store import api_calls, events, holds, inbox, jobs, leases, migrate, outbox
-from gateway.store.accounts import Accounts, staying
+from gateway.store.accounts import HostedAccounts, staying
 from gateway.store.api_calls import SqlApiCalls, SqlIdempotency
 from gateway.store.blob_refs import SqlBlobRefs
 from gateway.store.calendar import SqlCalendarDays
 from gateway.store.changes import NOBODY, Follower, Follows, nobody
 from gateway.store.deliveries import SqlDeliveries, SqlFacts, SqlPaperParts
-from gateway.store.engine import AS_SHIPPED, Role, ServerLimits, open_engine
+from gateway.store.engine import AS_SHIPPED, EngineRole, ServerLimits, open_engine
 from gateway.store.events import SqlEvents, Wake
 from gateway.store.groups import SqlRecipientGroups
 from gateway.store.history import SqlHistory
@@ -57,7 +57,7 @@ from gateway.store.holds import SqlHolds
 from gateway.store.inbox import SqlInbox
 from gateway.store.incoming import SqlHandovers, SqlIdentities, SqlIncomingDocuments
 from gateway.store.jobs import SqlJobs
-from gateway.store.leases import Held
+from gateway.store.leases import HeldRows
 from gateway.store.log import SqlEventLog
 from gateway.store.memory import Memory
 from gateway.store.outbox import SqlOutbox
@@ -66,7 +66,7 @@ from gateway.store.people import SqlKeyEnds, first_notice
 from gateway.store.register import SqlDocumentRegister
 from gateway.store.revocation import SqlPendingRevocations, SqlRevocationAnswers
 from gateway.store.row import Moment
-from gateway.store.sqlite_file import GroupWriter, Journal, NearReaders
+from gateway.store.sqlite_file import NearReaders, StoreWriter, WriteAheadLog
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import AnswerRow, QuestionRow
 from gateway.store.tables_office import ListFillRow
@@ -112,7 +112,7 @@ class SqlWork:
         self.jobs: Jobs = SqlJobs(tx, scope, clock)
         self.blobs: ports.BlobRefs = SqlBlobRefs(tx, scope, clock)
         self.pending: PendingRevocations = SqlPendingRevocations(tx, scope.agency_id)
-        self.events: ports.Events = SqlEvents(tx, scope, clock)
+        self.events: ports.AgencyEvents = SqlEvents(tx, scope, clock)
         self.held: Holds = SqlHolds(tx, scope)
         self.paper: PaperParts = SqlPaperParts(tx, scope)
         self.groups: RecipientGroups = SqlRecipientGroups(tx, scope)
@@ -182,23 +182,23 @@ class SqlStore:
         """`follows`: who writes what hangs on the documents that a unit of work changed."""
         self._clock = clock
         self._follows = follows
-        self._writer = open_engine(url, Role.WRITER, limits)
-        self._reader = open_engine(url, Role.READER, limits)
+        self._writer = open_engine(url, EngineRole.WRITER, limits)
+        self._reader = open_engine(url, EngineRole.READER, limits)
         self._one_writer = self._writer.dialect.name == "sqlite"
-        self._group = GroupWriter(self._writer) if self._one_writer else None
+        self._group = StoreWriter(self._writer) if self._one_writer else None
         # A server keeps its journal as its own settings say.
         self.journal = (
-            Journal(Path(self._writer.url.database or ""), self._group.alone) if self._group else None
+            WriteAheadLog(Path(self._writer.url.database or ""), self._group.alone) if self._group else None
         )
-        self._near = open_engine(url, Role.NEAR_READER, limits) if self._one_writer else self._reader
+        self._near = open_engine(url, EngineRole.NEAR_READER, limits) if self._one_writer else self._reader
         self._views = NearReaders(self._near) if self._one_writer else None
         self.wake = Wake(self._writer)
-        self._numbered = events.Bell()
+        self._numbered = events.EventBell()
         self.wake.listen(self._numbered.heard)
-        self._held = Held()
+        self._held = HeldRows()
         self._turns = {"outbox": count(), "inbox": count()}
         self.memory = Memory(self._near)
-        self.accounts = Accounts(self.writing, self.reading, clock, self.memory)
+        self.accounts = HostedAccounts(self.writing, self.reading, clock, self.memory)
         self.calls = SqlApiCalls(self.writing, self.reading)
         self.log = SqlEventLog(self.writing, self.reading, self.looking)
         self.revocation = SqlRevocationAnswers(self.writing, self.reading, self.looking)
@@ -318,7 +318,7 @@ class SqlStore:
                 await leases.let_go(tx, table, _OPEN[name](), tokens)
             await tx.commit()
 
-    async def overdue_waiting(self, before: datetime, limit: int) -> Sequence[InboxItem]:
+    async def overdue_waiting(self, before: datetime, limit: int) -> Sequence[InboxPacket]:
         async with self.reading() as tx:
             return await inbox.overdue_waiting(tx, before, limit)
 
@@ -352,7 +352,7 @@ class SqlStore:
         async with self.looking() as tx:
             return await inbox.unproved_bytes(tx)
 
-    async def oldest_unproved(self, limit: int) -> Sequence[InboxItem]:
+    async def oldest_unproved(self, limit: int) -> Sequence[InboxPacket]:
         async with self.reading() as tx:
             return await inbox.oldest_unproved(tx, limit)
 

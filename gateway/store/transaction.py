@@ -22,7 +22,7 @@ from sqlalchemy.sql.dml import Delete, Insert, Update
 
 from gateway import errors
 from gateway.store import drivers
-from gateway.store.drivers import Found, Statements
+from gateway.store.drivers import StatementResult, Statements
 from gateway.store.row import Row
 
 R = TypeVar("R", bound=Row)
@@ -143,7 +143,7 @@ class Transaction:
 
     async def _execute(
         self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None = None
-    ) -> Found | CursorResult[Any]:
+    ) -> StatementResult | CursorResult[Any]:
         self._check_open()
         try:
             if self._here is None:
@@ -163,7 +163,7 @@ class Transaction:
 
     async def _asked(
         self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None
-    ) -> Found | CursorResult[Any]:
+    ) -> StatementResult | CursorResult[Any]:
         """Of a server, or of a thread that reads SQLite: that one is SQLAlchemy's alone."""
         server = self._dialect == "postgresql"
         prepared = _STATEMENTS.of(statement, values, self._connection.dialect) if server else None
@@ -185,7 +185,7 @@ class Slowly(Transaction):
 
     async def _execute(
         self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None = None
-    ) -> Found | CursorResult[Any]:
+    ) -> StatementResult | CursorResult[Any]:
         if self._here is not None and drivers.SLOW not in statement.get_execution_options():
             statement = statement.execution_options(**{drivers.SLOW: True})
         return await super()._execute(statement, values)

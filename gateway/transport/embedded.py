@@ -61,7 +61,7 @@ class EmbeddedAxis:
         self._queue = QueueFile(self._path, pool, self._clean)
         self._small = SmallReader(pool)
         self._removed: float | None = None
-        self._bell = Bell(self._path)
+        self._bell = WaiterBell(self._path)
         self._since = clock.now()
         self._held: dict[str, float] = {}
         self._turns = count()
@@ -347,10 +347,10 @@ def _not_dead(id: str) -> NotFound:
 
 
 _GUARD = threading.Lock()
-_BELLS: dict[Path, WeakSet[Bell]] = {}
+_BELLS: dict[Path, WeakSet[WaiterBell]] = {}
 
 
-class Bell:
+class WaiterBell:
     """One waiter's bell. A ring between two waits is kept for the next one."""
 
     def __init__(self, path: Path) -> None:

@@ -273,20 +273,20 @@ class QueueFile:
             if connection is not None:
                 connection.close()
 
-    async def _locked(self) -> _Driver:
+    async def _locked(self) -> _QueueDriver:
         self._check_open()
         if self._writer is None:
             await commits.apart(self._open_again)
         if self._writer is None:
             raise Unreachable(f"the embedded axis {self.path} did not open")
         await commits.take_lock(self._writer, BUSY_S)
-        return _Driver(self._writer, self._forget_writer)
+        return _QueueDriver(self._writer, self._forget_writer)
 
     def _forget_writer(self) -> None:
         self._writer = None
 
 
-class _Driver:
+class _QueueDriver:
     """Keeps the promise of `commits.Driver`."""
 
     def __init__(self, connection: sqlite3.Connection, gone: Callable[[], None]) -> None:

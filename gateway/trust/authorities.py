@@ -16,7 +16,7 @@ from typing import Any
 
 from cryptography import x509
 
-from gateway.domain.certificates import Answer, Question, Source
+from gateway.domain.certificates import Answer, Question, RevocationSource
 from gateway.errors import GatewayError, InvalidProof, Misconfigured, NotFound, Unreachable
 from gateway.trust import bounded_http, revocation
 from gateway.trust.bounded_http import Bounds, parsed
@@ -104,7 +104,7 @@ _NONCE_BYTES = 16
 _LIST_TYPES = ("application/pkix-crl", "application/x-pkcs7-crl", "application/octet-stream")
 
 
-class Authorities:
+class AskedAuthorities:
     """Keeps the promise of `ports.Authorities`. Holds the certificates that it was last told of, to ask about them."""
 
     def __init__(
@@ -113,12 +113,12 @@ class Authorities:
         chains: Chains,
         answers: Answers,
         *,
-        bounds: Mapping[Source, Bounds] | None = None,
+        bounds: Mapping[RevocationSource, Bounds] | None = None,
         nonce: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._by_issuer = {fingerprint(each.issuer): each for each in sources}
         self._chains, self._answers, self._nonce = chains, answers, nonce
-        self._bounds = bounds or {Source.OCSP: OCSP_BOUNDS, Source.LIST: LIST_BOUNDS}
+        self._bounds = bounds or {RevocationSource.OCSP: OCSP_BOUNDS, RevocationSource.LIST: LIST_BOUNDS}
         self._certificates: Mapping[Question, x509.Certificate] = {}
 
     @property
@@ -132,7 +132,7 @@ class Authorities:
     def questions(self, certificates: Sequence[bytes], at: datetime) -> Sequence[Question]:
         """Every list, and one question for each of these certificates and each authority above it that has a responder."""
         found = {
-            Question(source=Source.LIST, issuer=digest, about=url): None
+            Question(source=RevocationSource.LIST, issuer=digest, about=url): None
             for digest, each in self._by_issuer.items()
             for url in each.lists
         }
@@ -161,7 +161,7 @@ class Authorities:
         sources = self._by_issuer.get(question.issuer)
         if sources is None:
             raise NotFound(f"the authority {question.issuer} is not configured any more")
-        if question.source is Source.LIST:
+        if question.source is RevocationSource.LIST:
             return self._list(question, sources, now)
         certificate = self._certificates.get(question)
         if certificate is None:
@@ -192,13 +192,13 @@ class Authorities:
         now: datetime,
     ) -> Answer:
         nonce = self._nonce(_NONCE_BYTES)
-        asked = bounded_http.Question(
+        asked = bounded_http.HttpQuestion(
             url=url,
             expects="application/ocsp-response",
             body=revocation.ocsp_request(certificate, sources.issuer, nonce),
             headers={"Content-Type": "application/ocsp-request"},
         )
-        body = bounded_http.ask(asked, self._bounds[Source.OCSP])
+        body = bounded_http.ask(asked, self._bounds[RevocationSource.OCSP])
         try:
             found = revocation.read_answer(body, certificate, sources.issuer)
             given = revocation.nonce_of_answer(body)
@@ -235,8 +235,8 @@ class Authorities:
         url = question.about
         if url not in sources.lists:
             raise NotFound(f"the list {url} is not configured any more")
-        asked = bounded_http.Question(url=url, expects=_LIST_TYPES[0], also=_LIST_TYPES[1:])
-        body = bounded_http.ask(asked, self._bounds[Source.LIST])
+        asked = bounded_http.HttpQuestion(url=url, expects=_LIST_TYPES[0], also=_LIST_TYPES[1:])
+        body = bounded_http.ask(asked, self._bounds[RevocationSource.LIST])
         try:
             found = revocation.read_list(body)
         except ValueError as why:

@@ -29,7 +29,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class HttpQuestion:
     """What is asked: a POST where there is a body. `expects` is the media type that the answer must have, or one of those
     that servers `also` send for it."""
 
@@ -40,7 +40,7 @@ class Question:
     also: tuple[str, ...] = ()
 
 
-def ask(question: Question, bounds: Bounds, tls_ca: Path | None = None) -> bytes:
+def ask(question: HttpQuestion, bounds: Bounds, tls_ca: Path | None = None) -> bytes:
     """The body of an answer with status 200 and the expected type; Unreachable for everything else."""
     where, until = parsed(question.url), time.monotonic() + bounds.seconds
     connection = _connection(where, bounds.seconds, tls_ca)
@@ -80,7 +80,7 @@ def _connection(where: SplitResult, seconds: float, tls_ca: Path | None) -> http
     return http.client.HTTPSConnection(host, where.port, timeout=seconds, context=context)
 
 
-def _body(answer: http.client.HTTPResponse, question: Question, bounds: Bounds) -> bytes:
+def _body(answer: http.client.HTTPResponse, question: HttpQuestion, bounds: Bounds) -> bytes:
     if answer.status != http.client.OK:
         raise Unreachable(f"the server answered {answer.status} instead of 200")
     kind = (answer.getheader("Content-Type") or "").partition(";")[0].strip().lower()
@@ -100,12 +100,12 @@ def _answers_until(until: float, most: int) -> Any:
     """Any: the library calls it as it would its own class, which has no protocol."""
 
     def made(sock: socket.socket, *given: Any, **named: Any) -> http.client.HTTPResponse:
-        return http.client.HTTPResponse(_Reader(sock, until, most), *given, **named)  # type: ignore[arg-type]  # only makefile is called
+        return http.client.HTTPResponse(_BoundedReader(sock, until, most), *given, **named)  # type: ignore[arg-type]  # only makefile is called
 
     return made
 
 
-class _Reader:
+class _BoundedReader:
     """In the place of a socket; what it gives is read against one end for the whole answer."""
 
     def __init__(self, sock: socket.socket, until: float, most: int) -> None:

@@ -30,7 +30,7 @@ _LENGTH = struct.Struct(">I")
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class DaemonAddress:
     """A socket file, or a host with its port."""
 
     path: str = ""
@@ -47,14 +47,14 @@ class ScanLimits:
     rest_s: float = 10.0
 
 
-def read_address(text: str) -> Address:
+def read_address(text: str) -> DaemonAddress:
     """`unix:/path` or `tcp://host:port`. Misconfigured for anything else."""
     kind, _, rest = text.strip().partition(":")
     host, _, port = rest.removeprefix("//").rpartition(":")
     if kind == "unix" and rest.startswith("/"):
-        return Address(path=rest)
+        return DaemonAddress(path=rest)
     if kind == "tcp" and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536:
-        return Address(host=host.strip("[]"), port=int(port))
+        return DaemonAddress(host=host.strip("[]"), port=int(port))
     raise Misconfigured(
         f"scanner.address is {text!r}, which is no address of a scanner",
         hint="write unix:/run/clamav/clamd.ctl or tcp://127.0.0.1:3310",
@@ -86,7 +86,7 @@ class ClamScanner:
 
     waits = True
 
-    def __init__(self, address: Address, pool: Pool, limits: ScanLimits | None = None) -> None:
+    def __init__(self, address: DaemonAddress, pool: Pool, limits: ScanLimits | None = None) -> None:
         self._address, self._pool, self._limits = address, pool, limits or ScanLimits()
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._known: OrderedDict[tuple[Digest, str], tuple[float, Scan]] = OrderedDict()
@@ -141,13 +141,13 @@ class ClamScanner:
             return _verdict(await line.stream(path, self._pool))
 
     @asynccontextmanager
-    async def _line(self, timeout_s: float, *, rests: bool = True) -> AsyncIterator[_Line]:
+    async def _line(self, timeout_s: float, *, rests: bool = True) -> AsyncIterator[_Conversation]:
         """An open connection, for that long. What goes wrong on it is why there is no verdict."""
         if rests and self._failed is not None and time.monotonic() - self._failed[0] < self._limits.rest_s:
             raise _NoVerdictError(self._failed[1].why, str(self._failed[1]))
         try:
             async with asyncio.timeout(timeout_s):
-                line = _Line(*await self._connected())
+                line = _Conversation(*await self._connected())
                 try:
                     yield line
                 finally:
@@ -172,7 +172,7 @@ class ClamScanner:
         return await asyncio.open_connection(self._address.host, self._address.port, limit=_LONGEST_REPLY)
 
 
-class _Line:
+class _Conversation:
     """One command and its answer."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

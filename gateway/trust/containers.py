@@ -43,7 +43,7 @@ class BadArchive(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ArchiveMember:
     """One member as the directory tells it, after its local header agreed. `start` is where its data begins."""
 
     name: str
@@ -58,7 +58,7 @@ class Entry:
     is_streamed: bool = False
 
 
-def entries(stream: BinaryIO, size: int, most: int) -> list[Entry]:
+def entries(stream: BinaryIO, size: int, most: int) -> list[ArchiveMember]:
     """Every entry, checked: names, links, doubles, local headers, order without overlap. `BadArchive` otherwise."""
     count, start, length = _directory(stream, size)
     if count > most:
@@ -74,7 +74,7 @@ def entries(stream: BinaryIO, size: int, most: int) -> list[Entry]:
     return checked
 
 
-def entry_content(stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
+def entry_content(stream: BinaryIO, entry: ArchiveMember) -> Iterator[bytes]:
     """The member's bytes in pieces of at most 64 KiB; `BadArchive` when they are not what the directory says."""
     crc = seen = 0
     for piece in _inflate(stream, entry):
@@ -123,7 +123,7 @@ def _directory(stream: BinaryIO, size: int) -> tuple[int, int, int]:
     return total, start, length
 
 
-def _central(raw: bytes, count: int) -> Iterator[Entry]:
+def _central(raw: bytes, count: int) -> Iterator[ArchiveMember]:
     at = 0
     for _ in range(count):
         if at + _CENTRAL.size > len(raw) or raw[at : at + 4] != b"PK\x01\x02":
@@ -140,7 +140,7 @@ def _central(raw: bytes, count: int) -> Iterator[Entry]:
         name = _name(raw[at + _CENTRAL.size : name_end], raw[name_end : name_end + extra_length])
         if (outer >> 16) & 0o170000 == _LINK:
             raise BadArchive("member-link")
-        yield Entry(
+        yield ArchiveMember(
             name=name,
             method=method,
             crc=crc,
@@ -180,13 +180,13 @@ def _unicode_name(raw: bytes, extra: bytes) -> bytes:
     return b""
 
 
-def _refuse_doubles(found: list[Entry]) -> None:
+def _refuse_doubles(found: list[ArchiveMember]) -> None:
     names = {nfc(entry.name).casefold().rstrip("/") for entry in found}
     if len(names) != len(found):
         raise BadArchive("member-twice")
 
 
-def _checked(stream: BinaryIO, entry: Entry) -> Entry:
+def _checked(stream: BinaryIO, entry: ArchiveMember) -> ArchiveMember:
     """The entry with its data's place, once its local header says the same (sizes may come after the data)."""
     stream.seek(entry.offset)
     raw = stream.read(_LOCAL.size)
@@ -206,7 +206,7 @@ def _checked(stream: BinaryIO, entry: Entry) -> Entry:
         raise BadArchive("member-header")
     if method not in (_STORED, _DEFLATED) and not entry.encrypted:
         raise BadArchive("member-method")
-    return Entry(
+    return ArchiveMember(
         name=entry.name,
         method=method,
         crc=entry.crc,
@@ -220,7 +220,7 @@ def _checked(stream: BinaryIO, entry: Entry) -> Entry:
     )
 
 
-def _refuse_overlap(checked: list[Entry], directory: int) -> None:
+def _refuse_overlap(checked: list[ArchiveMember], directory: int) -> None:
     """Members share no byte, none reaches the directory, nothing stands before the first, and nothing between them that
     a program which reads from the front would take for a member."""
     ordered = sorted(checked, key=lambda entry: entry.offset)
@@ -236,7 +236,7 @@ def _refuse_overlap(checked: list[Entry], directory: int) -> None:
             raise BadArchive("member-header")
 
 
-def _inflate(stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
+def _inflate(stream: BinaryIO, entry: ArchiveMember) -> Iterator[bytes]:
     left, at = entry.packed, entry.start
     inflater = zlib.decompressobj(-15) if entry.method == _DEFLATED else None
     while left:
@@ -284,7 +284,7 @@ _HARMLESS = "image"
 _RTF_FETCHES = (b"\\objupdate", b"\\objautlink", b"\\objlink", b"\\template")
 
 
-def kind_of(stream: BinaryIO, rows: list[Entry]) -> str:
+def kind_of(stream: BinaryIO, rows: list[ArchiveMember]) -> str:
     """What the members make: an office document, a program, or a plain archive."""
     names = {row.name for row in rows}
     if "[Content_Types].xml" in names:
@@ -317,7 +317,7 @@ def active_by_name(names: Iterable[str], kind: str) -> Iterator[str]:
 class OfficePart:
     """One member's text, kept while it flows by, where that member tells how others belong to the document."""
 
-    def __init__(self, row: Entry, kind: str) -> None:
+    def __init__(self, row: ArchiveMember, kind: str) -> None:
         low = row.name.casefold()
         tells = low.endswith(".rels") or low == "[content_types].xml"
         self._held = bytearray() if tells and kind in WITH_MACROS else None

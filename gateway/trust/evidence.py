@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway import log
-from gateway.domain.certificates import Answer, Question, Source
+from gateway.domain.certificates import Answer, Question, RevocationSource
 from gateway.domain.proof import ChainLink, Evidence
 from gateway.errors import Misconfigured
 from gateway.trust import chain, revocation
@@ -114,7 +114,7 @@ class Answers:
         lists: dict[str, list[revocation.RevocationList]] = {}
         known = {each.digest: each for some in self._lists.values() for each in some}
         for answer in answers:
-            if answer.question.source is Source.LIST:
+            if answer.question.source is RevocationSource.LIST:
                 read = known.get(answer.digest) or _list_of(answer)
                 if read is not None:
                     lists.setdefault(answer.question.issuer, []).append(read)
@@ -155,7 +155,7 @@ class Answers:
         lists = [
             at
             for question, at in self._since.items()
-            if (question.source, question.issuer) == (Source.LIST, named)
+            if (question.source, question.issuer) == (RevocationSource.LIST, named)
         ]
         return min(lists, default=None)
 
@@ -167,7 +167,9 @@ def fingerprint(certificate: x509.Certificate) -> str:
 
 def ocsp_question(certificate: x509.Certificate, issuer: x509.Certificate) -> Question:
     """The question about one certificate."""
-    return Question(source=Source.OCSP, issuer=fingerprint(issuer), about=f"{certificate.serial_number:x}")
+    return Question(
+        source=RevocationSource.OCSP, issuer=fingerprint(issuer), about=f"{certificate.serial_number:x}"
+    )
 
 
 def read_answer_files(lists: Path, answers: Path) -> KnownAnswers:
@@ -255,7 +257,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Trust:
+class NodeTrust:
     """Anchors, intermediates and known answers of one node. Safe to share between threads."""
 
     def __init__(
@@ -295,7 +297,7 @@ class Trust:
         answers: Answers | None = None,
         check_anchors: bool = True,
         now: Callable[[], datetime] = _utc_now,
-    ) -> Trust:
+    ) -> NodeTrust:
         """Reads PEM files. `crl_files` None: no lists but those among `answers`. Misconfigured names a bad file."""
         found = certificates_in(anchors)
         if not found:
@@ -348,22 +350,22 @@ class Trust:
         """Another value whenever more is known about revocation than before."""
         return self.answers.version
 
-    def _standings(self, found: chain.Chain, at: datetime) -> list[revocation.Standing]:
+    def _standings(self, found: chain.Chain, at: datetime) -> list[revocation.RevocationStanding]:
         """One for each link below the anchor: one revoked authority revokes what it issued."""
         expected = self._expected if self._expected is not None else self.answers.expected
         if not expected:
             # K7: where no answers are configured the grace of K4 counts as running, from the time of the question.
-            return [revocation.Standing(state="unknown", age_s=0.0)]
+            return [revocation.RevocationStanding(state="unknown", age_s=0.0)]
         links = list(pairwise(found.certificates))
         if not links:
             if found.code is None:  # the certificate is itself an anchor: nobody above could revoke it
-                return [revocation.Standing(state="good", age_s=0.0)]
-            return [revocation.Standing(state="unknown")]
+                return [revocation.RevocationStanding(state="good", age_s=0.0)]
+            return [revocation.RevocationStanding(state="unknown")]
         return [self._standing(each, issuer, at) for each, issuer in links]
 
     def _standing(
         self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
-    ) -> revocation.Standing:
+    ) -> revocation.RevocationStanding:
         return revocation.standing(
             self.answers.statements(certificate, issuer),
             at,

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.domain.proof import Binding
 from gateway.errors import Clash, Misconfigured
 from gateway.trust.chain import is_authority
-from gateway.trust.evidence import AnswerFiles, Answers, Trust
+from gateway.trust.evidence import AnswerFiles, Answers, NodeTrust
 from gateway.trust.keys import read_certificate, write_private
 
 LARGEST_ANCHOR_FILE = 4 * 1024 * 1024
@@ -90,7 +90,7 @@ BINDING_COLUMNS = ("code", "certificate")
 class TrustFolder:
     """What a folder says: which certificates speak for which code, and whom we believe about them."""
 
-    trust: Trust
+    trust: NodeTrust
     bound: Sequence[Binding]
 
     def bindings(self, code: str) -> tuple[Binding, ...]:
@@ -106,7 +106,7 @@ def read_trust_folder(folder: Path, now: datetime | None = None) -> TrustFolder:
         )
     for place in ("crl", "ocsp"):
         _refuse_file(folder / place)
-    trust = Trust.from_files(
+    trust = NodeTrust.from_files(
         folder / "ca.pem",
         _inside(folder / "chain"),
         answers=Answers(AnswerFiles(folder)),

@@ -21,8 +21,8 @@ from gateway.domain.signatures import FileFacts
 from gateway.errors import StoreFailure
 from gateway.trust.containers import (
     WITH_MACROS,
+    ArchiveMember,
     BadArchive,
-    Entry,
     OfficePart,
     active_by_name,
     active_in_rtf,
@@ -144,7 +144,7 @@ class _Budget:
 
 
 @dataclass(slots=True)
-class _Found:
+class _GatheredFacts:
     """Facts as they are gathered."""
 
     found_type: str
@@ -221,15 +221,15 @@ class FileInspector:
         budget: _Budget,
         *,
         reads_page: bool = False,
-    ) -> _Found:
+    ) -> _GatheredFacts:
         """One file or member; `depth` is 1 for the file itself."""
         if size == 0:
-            return _Found(found_type="unknown", size=0, broken="empty")
+            return _GatheredFacts(found_type="unknown", size=0, broken="empty")
         sniffer = Sniffer()
         stream.seek(0)
         while piece := stream.read(_PIECE):
             sniffer.feed(piece)
-        found = _Found(found_type=sniffer.found(name), size=size)
+        found = _GatheredFacts(found_type=sniffer.found(name), size=size)
         if found.found_type == "zip":
             self._look_into_zip(stream, found, name, depth, budget)
             if sniffer.has_late_pdf and name.casefold().endswith(".pdf"):
@@ -243,7 +243,7 @@ class FileInspector:
         return found
 
     def _look_inside(
-        self, stream: BinaryIO, found: _Found, name: str, budget: _Budget, *, reads_page: bool
+        self, stream: BinaryIO, found: _GatheredFacts, name: str, budget: _Budget, *, reads_page: bool
     ) -> None:
         if found.found_type == "pdf":
             # A node that meets no PDF does without the library, which is large.
@@ -261,7 +261,9 @@ class FileInspector:
         elif found.found_type == "rtf":
             found.active.update(active_in_rtf(stream))
 
-    def _look_into_zip(self, stream: BinaryIO, found: _Found, name: str, depth: int, budget: _Budget) -> None:
+    def _look_into_zip(
+        self, stream: BinaryIO, found: _GatheredFacts, name: str, depth: int, budget: _Budget
+    ) -> None:
         """Documents made of ZIP members keep their members to themselves; an archive lists them."""
         try:
             rows = entries(stream, found.size, self._limits.members)
@@ -281,7 +283,9 @@ class FileInspector:
         except BadArchive as bad:
             found.broken = bad.why
 
-    def _drain(self, stream: BinaryIO, rows: list[Entry], found: _Found, budget: _Budget) -> None:
+    def _drain(
+        self, stream: BinaryIO, rows: list[ArchiveMember], found: _GatheredFacts, budget: _Budget
+    ) -> None:
         found.inflated = 0
         for row in rows:
             if row.encrypted:
@@ -293,7 +297,13 @@ class FileInspector:
             found.active.update(part.active())
 
     def _walk(
-        self, stream: BinaryIO, rows: list[Entry], found: _Found, under: str, depth: int, budget: _Budget
+        self,
+        stream: BinaryIO,
+        rows: list[ArchiveMember],
+        found: _GatheredFacts,
+        under: str,
+        depth: int,
+        budget: _Budget,
     ) -> None:
         found.inflated = 0
         for row in rows:
@@ -311,7 +321,9 @@ class FileInspector:
             budget.members_seen[place] = (shown, inner.found_type)
             _merge(found, inner)
 
-    def _member(self, stream: BinaryIO, row: Entry, shown: str, depth: int, budget: _Budget) -> _Found:
+    def _member(
+        self, stream: BinaryIO, row: ArchiveMember, shown: str, depth: int, budget: _Budget
+    ) -> _GatheredFacts:
         """Streamed through; kept in memory only while it may be something to look into."""
         sniffer, kept = Sniffer(), io.BytesIO()
         is_kept = True
@@ -325,9 +337,9 @@ class FileInspector:
             return self._look(kept, sniffer.size, shown, depth + 1, budget)
         kind = sniffer.found(row.name) if sniffer.size else "txt"
         active = {"script"} if kind in ("html", "svg", "script") else set()
-        return _Found(found_type=kind, size=sniffer.size, inflated=sniffer.size, active=active)
+        return _GatheredFacts(found_type=kind, size=sniffer.size, inflated=sniffer.size, active=active)
 
-    def _metered(self, stream: BinaryIO, row: Entry, budget: _Budget) -> Iterator[bytes]:
+    def _metered(self, stream: BinaryIO, row: ArchiveMember, budget: _Budget) -> Iterator[bytes]:
         for piece in entry_content(stream, row):
             budget.inflated -= len(piece)
             if budget.inflated < 0:
@@ -337,7 +349,7 @@ class FileInspector:
             yield piece
 
 
-def _merge(found: _Found, inner: _Found) -> None:
+def _merge(found: _GatheredFacts, inner: _GatheredFacts) -> None:
     """An archive is as bad as the worst of its members, and as large as all of them."""
     found.encrypted = found.encrypted or inner.encrypted
     found.broken = found.broken or inner.broken
@@ -346,7 +358,7 @@ def _merge(found: _Found, inner: _Found) -> None:
     found.inflated = (found.inflated or 0) + max(inner.inflated or 0, inner.size)
 
 
-def _ole(stream: BinaryIO, found: _Found, name: str) -> None:
+def _ole(stream: BinaryIO, found: _GatheredFacts, name: str) -> None:
     facts = look_into_ole(stream)
     found.encrypted, found.broken = facts.encrypted, facts.broken
     ending = name.rpartition(".")[2].casefold()

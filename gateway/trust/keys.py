@@ -95,7 +95,7 @@ class FileSigner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
+class _KnownKeys:
     """One agency's keys as they were on disk at `stamp`."""
 
     stamp: tuple[tuple[str, int], ...]
@@ -114,7 +114,7 @@ class KeyDirectory:
         self._root = root
         self._password = password
         self._token = token
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, _KnownKeys] = {}
 
     @property
     def has_token(self) -> bool:
@@ -206,13 +206,13 @@ class KeyDirectory:
             return TokenSigner(self._on_token(), agency_code, entry.key_id, certificate, ENVELOPES)
         return FileSigner(agency_code, self._load_key(agency_code, entry.key_id), certificate)
 
-    def _as_on_disk(self, agency_code: str) -> _Known:
+    def _as_on_disk(self, agency_code: str) -> _KnownKeys:
         """What was read of this agency's folder, read anew when a file of it changed: opening an encrypted key takes a
         tenth of a second, and every envelope asks. Two threads that find a change both read; the last one stays."""
         stamp = _stamp(self._folder(agency_code))
         known = self._known.get(agency_code)
         if known is None or known.stamp != stamp:
-            known = _Known(stamp=stamp, entries=self.entries(agency_code), signers={})
+            known = _KnownKeys(stamp=stamp, entries=self.entries(agency_code), signers={})
             self._known[agency_code] = known
         return known
 

@@ -1,5 +1,5 @@
 """Reads of a PDF what rules need: pages, whether a password is needed, what it would run (R57, threats 63, 64), and the
-text of its first page, where it has some (R2). In: a seekable stream and a deadline. Out: `PdfFacts`. Bounded: every
+text of its first page, where it has some (R2). In: a seekable stream and a deadline. Out: `PdfTraits`. Bounded: every
 read looks at the deadline, the walk counts its objects, and a compressed stream may not grow past a limit. The text
 goes as far as it can be read: a page of pictures has none, and one that is made to take long is left. Signatures are
 not looked at here."""
@@ -63,7 +63,7 @@ class TooManyObjectsError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PdfFacts:
+class PdfTraits:
     pages: int | None = None
     encrypted: bool = False
     broken: str | None = None
@@ -73,7 +73,7 @@ class PdfFacts:
 
 def look_into_pdf(
     stream: BinaryIO, deadline: float, most_objects: int, *, reads_page: bool = False
-) -> PdfFacts:
+) -> PdfTraits:
     """What the PDF holds; `deadline` is a `time.monotonic` value. Never raises for bad content."""
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote content
     timed = _Timed(stream, deadline)
@@ -87,25 +87,25 @@ def look_into_pdf(
         ):
             reader = PdfReader(cast(BinaryIO, timed), strict=False)
             if reader.is_encrypted and not reader.decrypt(""):
-                return PdfFacts(encrypted=True)
+                return PdfTraits(encrypted=True)
             facts = _walk(reader, most_objects)
             if facts.broken is None and _has_much_behind(timed):
                 return replace(facts, broken="junk-after")
             return replace(facts, first_page=first_page(reader, deadline)) if reads_page else facts
     except (*_LIBRARY, *_MORE):
-        return PdfFacts(broken="too-long-to-read" if timed.is_late else "unreadable")
+        return PdfTraits(broken="too-long-to-read" if timed.is_late else "unreadable")
 
 
-def _walk(reader: PdfReader, most_objects: int) -> PdfFacts:
+def _walk(reader: PdfReader, most_objects: int) -> PdfTraits:
     root = reader.trailer["/Root"].get_object()
     if not isinstance(root, DictionaryObject):
-        return PdfFacts(broken="unreadable")
+        return PdfTraits(broken="unreadable")
     try:
         pages = sum(1 for _ in _leaves(reader, root, most_objects))
         active = {kind for item in _reached(reader, root, most_objects) for kind in _active(item)}
     except TooManyObjectsError:
-        return PdfFacts(broken="too-long-to-read")
-    return PdfFacts(pages=pages or None, broken=None if pages else "no-pages", active=tuple(sorted(active)))
+        return PdfTraits(broken="too-long-to-read")
+    return PdfTraits(pages=pages or None, broken=None if pages else "no-pages", active=tuple(sorted(active)))
 
 
 def _leaves(reader: PdfReader, root: DictionaryObject, most: int) -> Iterator[DictionaryObject]:

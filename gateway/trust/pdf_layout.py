@@ -17,7 +17,7 @@ from pypdf import PageObject, PdfReader, apply_configuration
 from pypdf.errors import PyPdfError
 from pypdf.generic import DictionaryObject, RectangleObject, StreamObject
 
-from gateway.domain.pdf import Area, Ink, PageSheet, PdfText, Run, Size
+from gateway.domain.pdf import Area, Ink, PageSheet, PdfText, Size, TextRun
 from gateway.trust.pdf_drawing import Drawing, EnoughError, Piece, product
 
 Rect = tuple[float, float, float, float]
@@ -150,7 +150,7 @@ class _Reading:
     def __init__(self, reader: PdfReader, until: float) -> None:
         self._reader = reader
         self._until = until
-        self._runs: list[Run] = []
+        self._runs: list[TextRun] = []
         self._letters = 0
 
     def told(self) -> PdfText:
@@ -201,7 +201,7 @@ class _Reading:
             upright = _seen(frame, each.matrix, (0.0, 0.0, 0.0, each.high)).height
             if upright <= 0:
                 continue  # written along the edge: no line of the document
-            run = Run(
+            run = TextRun(
                 text=each.text,
                 page=number,
                 area=area,
@@ -212,7 +212,7 @@ class _Reading:
             )
             self._take(run)
 
-    def _take(self, run: Run) -> None:
+    def _take(self, run: TextRun) -> None:
         """Word processors draw letter by letter: what goes on where the last run ended goes on with it."""
         self._letters += len(run.text)
         last = self._runs[-1] if self._runs else None
@@ -229,7 +229,7 @@ class _Reading:
         self._runs.append(run)
 
 
-def _between(last: Run, run: Run) -> str | None:
+def _between(last: TextRun, run: TextRun) -> str | None:
     """What stands between two runs that are one: nothing, or a space. None: they are two."""
     same = (last.page, last.type_size, last.bold, last.ink, last.area.top)
     if same != (run.page, run.type_size, run.bold, run.ink, run.area.top) or len(last.text) > _LONGEST_RUN:

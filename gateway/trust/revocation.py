@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
-from gateway.domain.certificates import Source
+from gateway.domain.certificates import RevocationSource
 from gateway.trust.chain import STRONG, key_is_strong
 
 # Clocks of authorities are a little ahead of ours at times; an answer of tomorrow is none.
@@ -45,7 +45,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class RevocationStanding:
     """`state` is good, revoked or unknown. `age_s`: good, since the answer was made; unknown, since the last good answer
     ran out or the question was first asked, None when neither is known."""
 
@@ -65,13 +65,13 @@ def standing(
     now: datetime,
     expires: datetime,
     asked_since: datetime | None = None,
-) -> Standing:
+) -> RevocationStanding:
     """How a certificate that runs until `expires` stood at `at`, by what is known at `now`."""
     known = [each for each in statements if each.made_at <= max(at, now) + FUTURE]
     revoked = [each for each in known if _revokes(each, known, at)]
     if revoked:
         first = min(revoked, key=lambda each: (each.revoked_at or at, -each.made_at.timestamp()))
-        return Standing(
+        return RevocationStanding(
             state="revoked",
             revoked_at=first.revoked_at,
             reason=first.reason,
@@ -84,17 +84,17 @@ def standing(
     if good:
         newest = max(good, key=lambda each: each.made_at)
         age = max(0.0, (at - newest.made_at).total_seconds())
-        return Standing(
+        return RevocationStanding(
             state="good", age_s=age, source=newest.source, as_of=newest.made_at, digest=newest.digest
         )
     return _unknown(silent, at, asked_since)
 
 
-def worst(standings: Sequence[Standing]) -> Standing:
+def worst(standings: Sequence[RevocationStanding]) -> RevocationStanding:
     """Revoked before unknown before good; of equals the one with the older answer."""
     order = {"revoked": 2, "unknown": 1, "good": 0}
 
-    def rank(each: Standing) -> tuple[int, float]:
+    def rank(each: RevocationStanding) -> tuple[int, float]:
         return order[each.state], float("inf") if each.age_s is None else each.age_s
 
     return max(standings, key=rank)
@@ -114,12 +114,12 @@ def _revokes(each: Statement, known: Sequence[Statement], at: datetime) -> bool:
     return not any(other.revoked_at is None and other.made_at > each.made_at for other in known)
 
 
-def _unknown(silent: Sequence[Statement], at: datetime, asked_since: datetime | None) -> Standing:
+def _unknown(silent: Sequence[Statement], at: datetime, asked_since: datetime | None) -> RevocationStanding:
     ended = [end for each in silent if (end := _end(each)) <= at]
     since = max(ended) if ended else asked_since
     age = None if since is None else max(0.0, (at - since).total_seconds())
     last = max(silent, key=lambda each: each.made_at) if silent else None
-    return Standing(
+    return RevocationStanding(
         state="unknown",
         age_s=age,
         source=last.source if last else "",
@@ -163,7 +163,7 @@ class RevocationList:
         reason = _reason_in_list(entry) if entry is not None else None
         revoked = entry is not None and reason is not x509.ReasonFlags.remove_from_crl
         return Statement(
-            source=Source.LIST,
+            source=RevocationSource.LIST,
             digest=self.digest,
             made_at=listed.last_update_utc,
             # A list without an end is never fresh: nobody could say when it was to be replaced.
@@ -351,7 +351,7 @@ def _answered(
         return "the responder does not know the certificate"
     reason = each.revocation_reason
     statement = Statement(
-        source=Source.OCSP,
+        source=RevocationSource.OCSP,
         digest=hashlib.sha256(der).hexdigest(),
         made_at=each.this_update_utc,
         ends_at=each.next_update_utc,

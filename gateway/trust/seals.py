@@ -38,7 +38,7 @@ from gateway.domain.sealed_log import (
     read_seal,
 )
 from gateway.errors import Clash, InvalidProof, Misconfigured, StoreFailure, Unreachable
-from gateway.trust.bounded_http import Bounds, Question, ask
+from gateway.trust.bounded_http import Bounds, HttpQuestion, ask
 from gateway.trust.key_material import CURVE_ORDERS, raw_low_s
 from gateway.trust.keys import write_private
 
@@ -223,7 +223,7 @@ class TimestampAuthority:
         from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
         asked = TimestampRequestBuilder().data(data).hash_algorithm(HashAlgorithm.SHA256).build()
-        question = Question(
+        question = HttpQuestion(
             url=self.url,
             expects="application/timestamp-reply",
             body=asked.as_bytes(),

@@ -234,7 +234,7 @@ class CatalogueError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class CountedText:
     """A text whose form goes by the number of something: the language's own rule chooses among its forms."""
 
     counts: str
@@ -245,7 +245,7 @@ class Counted:
         return self.forms[self.rule(_number(params[self.counts]))]
 
 
-Text = str | Counted
+Text = str | CountedText
 
 _LINE = re.compile(r'(?:(msgid|msgid_plural|msgstr|msgstr\[(\d)\]) )?("(?:[^"\\]|\\["\\nt])*")')
 _ESCAPE = re.compile(r"\\(.)")
@@ -283,7 +283,7 @@ def parsed_catalogue(text: str, name: str) -> dict[str, Text]:
         forms = tuple(entry.get(each, "") for each in wanted)
         if not all(forms) or len(entry) != len(forms) + (1 if counts is None else 2):
             raise CatalogueError(f"{name}:{at}: {key} has not exactly the forms {', '.join(wanted)}")
-        found[key] = forms[0] if counts is None else Counted(_counted(counts, name, at), forms, choose)
+        found[key] = forms[0] if counts is None else CountedText(_counted(counts, name, at), forms, choose)
     return found
 
 

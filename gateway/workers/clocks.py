@@ -55,7 +55,7 @@ class Clocks:
 QUARANTINE_EVERY = timedelta(seconds=15)
 
 
-class Quarantine:
+class QuarantineClock:
     """Remembers when it last looked."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Quarantine:
 HOLDS_EVERY = timedelta(minutes=1)
 
 
-class Holds:
+class HoldsClock:
     """Remembers when it last looked."""
 
     def __init__(self) -> None:

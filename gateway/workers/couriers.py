@@ -91,7 +91,7 @@ async def _dispatch(desk: OutDesk, row: LeasedOutbox, lease_s: float) -> None:
 
 
 @dataclass(slots=True)
-class Hosting:
+class HostingTeller:
     """Remembers what it told last, so that an idle loop tells nothing."""
 
     store: Store

@@ -49,7 +49,7 @@ LOOK_EVERY = timedelta(seconds=5)
 
 
 @dataclass(slots=True, kw_only=True)
-class Sealer:
+class LogSealer:
     """One per process; several may run at once."""
 
     log: EventLog
@@ -137,7 +137,7 @@ class Sealer:
         await self.log.published(head.seal.signed.seal.number, now)
 
 
-async def seal_paced(sealer: Sealer) -> bool:
+async def seal_paced(sealer: LogSealer) -> bool:
     """One step, then a pause where more waits."""
     worked = await sealer.step()
     if worked:

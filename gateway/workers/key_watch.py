@@ -27,7 +27,7 @@ REVOKED = "revoked"
 _log = logging.getLogger(__name__)
 
 
-class Bound(Protocol):
+class BoundCertificates(Protocol):
     """What is asked of the registry."""
 
     async def in_force(self, at: datetime) -> Sequence[Binding]: ...
@@ -38,7 +38,7 @@ class KeyWatch:
     """Remembers when it last looked, so that an idle loop does not look at every turn."""
 
     store: Store
-    directory: Bound
+    directory: BoundCertificates
     keys: Keys
     trust: Trust
     deciding: DecidingDesk

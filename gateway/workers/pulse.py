@@ -36,7 +36,7 @@ FORGOTTEN = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beat:
+class ProcessBeat:
     """What one worker process last said."""
 
     process: str
@@ -146,12 +146,12 @@ def _write(file: Path, text: str) -> None:
         ) from cause
 
 
-def beats(folder: Path, now: datetime) -> Sequence[Beat]:
+def beats(folder: Path, now: datetime) -> Sequence[ProcessBeat]:
     """Every worker process that wrote here within a day, by name. A file that is being replaced is left out."""
     found = []
     for process, told in _files(folder):
         try:
-            beat = Beat(
+            beat = ProcessBeat(
                 process=process,
                 at=datetime.fromisoformat(told["at"]),
                 since=datetime.fromisoformat(told["since"]),
@@ -215,7 +215,7 @@ _SOON = timedelta(seconds=20)
 _SAMPLED = {"waiting": "axis", "dead": "dead"}
 
 
-class Counting(Protocol):
+class AxisCounting(Protocol):
     """What is asked of the axis."""
 
     async def counts(self) -> Mapping[str, int]: ...
@@ -228,7 +228,7 @@ class Chronicle:
 
     history: NodeHistory
     pulse: Pulse
-    axis: Counting
+    axis: AxisCounting
     clock: Clock
     besides: Callable[[], Awaitable[Sequence[Told]]]
     free_mb: Callable[[], Awaitable[int]]

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from gateway import log
-from gateway.domain.certificates import Answer, Asked
+from gateway.domain.certificates import Answer, AskedQuestion
 from gateway.domain.pace import AUTHORITY_DELAY
 from gateway.errors import GatewayError, NotFound
 from gateway.incoming import judge_again
@@ -95,7 +95,7 @@ class Asking:
         self._known = {each.digest: each for each in current}
         self._seen = version
 
-    async def _one(self, asked: Asked) -> None:
+    async def _one(self, asked: AskedQuestion) -> None:
         question, now = asked.question, self._desk.clock.now()
         try:
             answer = await self._desk.pool.run(lambda: self._authorities.ask(question, now))
@@ -108,7 +108,7 @@ class Asking:
         if not await self._answers.keep(answer, due(answer, self._desk.clock.now())):
             await self._failed(asked, f"{answer.origin}: the answer is older than the one we have", "STALE")
 
-    async def _failed(self, asked: Asked, why: str, code: str) -> None:
+    async def _failed(self, asked: AskedQuestion, why: str, code: str) -> None:
         pause = min(upkeep.retry_delay(asked.failures + 1), MOST_PAUSE)
         about = asked.question.about
         log.action(_log, "revocation.no_answer", why, about=about, code=code, failures=asked.failures + 1)

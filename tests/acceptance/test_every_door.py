@@ -19,7 +19,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from gateway.cli import send as command
-from gateway.cli.command import Call
+from gateway.cli.command import Invocation
 from gateway.cli.node import Seat
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Draft, FileRole, IncomingDocument, InState, Recipient, Staff
@@ -152,7 +152,7 @@ async def _at_the_command_line(office: Office, raw: dict[str, Any]) -> str | Non
         told = command.asked(meta, {})
         order = Order(draft=told.to_draft(), send=told.send)
         seat = Seat(node=node, agency=agency, scope=office.sender)
-        done = await command.hand_in(Call(quiet=True), seat, order, [office.folder / "15.pdf"], [])
+        done = await command.hand_in(Invocation(quiet=True), seat, order, [office.folder / "15.pdf"], [])
     except (typer.BadParameter, Refused, Clash):
         return None
     assert done is not None

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.domain.document import Change, InState, Kind
+from gateway.domain.document import DocumentChange, InState, Kind
 from gateway.errors import Clash, Refused
 from gateway.incoming import process, reading, seal
 from gateway.outgoing import manage, recall
@@ -364,7 +364,7 @@ async def test_a_cancelled_update_leaves_no_open_request(town: Town) -> None:
 async def test_a_draft_update_asks_nothing_before_it_is_sent(town: Town) -> None:
     sent = await town.send("15")
     await town.carry()
-    change = Change(reason="Sửa", target=sent.document_id)
+    change = DocumentChange(reason="Sửa", target=sent.document_id)
     update = await town.send(
         "15", kind=Kind.UPDATE, parent_id=sent.id, change=change, subject="Mới", send=False
     )

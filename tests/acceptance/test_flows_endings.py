@@ -14,7 +14,7 @@ from gateway.domain.document import InState, Kind
 from gateway.edxml.envelope import Organisation
 from gateway.errors import Clash, InvalidEnvelope, Refused
 from gateway.incoming import process, settle
-from gateway.ports import InboxItem
+from gateway.ports import InboxPacket
 from tests.support import pki
 from tests.support.node import (
     COMMUNE,
@@ -152,7 +152,7 @@ async def test_a_packet_whose_document_came_while_it_was_given_up_is_not_quarant
     assert row.state == "done"
 
 
-async def other_content_held(town: Town) -> InboxItem:
+async def other_content_held(town: Town) -> InboxPacket:
     await town.brought(town.forge(document(), FILES))
     held = await town.brought(town.forge(document(subject="Nội dung khác hẳn"), FILES))
     assert (held.state, held.code) == ("held", "OTHER-CONTENT")

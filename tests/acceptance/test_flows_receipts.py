@@ -13,7 +13,7 @@ from gateway.domain.document import Kind, OutgoingDocument
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.errors import Clash
 from gateway.incoming import settle
-from gateway.ports import InboxItem
+from gateway.ports import InboxPacket
 from tests.support.clock import START
 from tests.support.node import (
     COMMUNE,
@@ -47,7 +47,7 @@ async def say(
     receipt: bool = True,
     note: str = "Ghi chú",
     **wrong: Any,
-) -> InboxItem:
+) -> InboxPacket:
     """A status of `by` about what the department sent, with a receipt that is true but for `wrong`."""
     model = status_about(
         code,

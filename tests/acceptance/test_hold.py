@@ -26,10 +26,10 @@ from gateway.incoming import act, admit, check, seal, verify
 from gateway.incoming import process as deciding_packets
 from gateway.incoming.reading import open_envelope, open_file
 from gateway.ops import backup, backup_file
-from gateway.ops.backup_file import Manifest
+from gateway.ops.backup_file import BackupManifest
 from gateway.outgoing import files as outgoing_seal
 from gateway.outgoing import manage, package
-from gateway.policy.incoming import Decision, Ruling
+from gateway.policy.incoming import Admission, Ruling
 from gateway.ports import Blobs
 from gateway.store import dump
 from gateway.trust.hold_seal import new_pair
@@ -173,10 +173,10 @@ async def test_no_backup_has_it_not_even_one_that_is_made_while_it_is_frozen(
     assert early_contents == late_contents
 
 
-async def backed_up(town: Town, folder: Path) -> tuple[Manifest, set[str]]:
+async def backed_up(town: Town, folder: Path) -> tuple[BackupManifest, set[str]]:
     """What a backup says of itself, and which content one made now would copy."""
     settings = town.node.settings
-    source = backup.Source(
+    source = backup.BackupSource(
         node="town",
         database_url=settings.database.url,
         content=settings.node.data_dir / "content",
@@ -355,10 +355,13 @@ async def test_a_packet_that_declares_itself_a_secret_goes_unread_into_the_hold(
     await town.land()
     (leased,) = await town.node.store.claim_inbox(1, 60)
     proved = await verify.run(town.node.inn, leased.item)
-    ruling = Ruling(decision=Decision.SEALED, code="SECRET")
+    ruling = Ruling(decision=Admission.SEALED, code="SECRET")
 
     await admit.run(
-        town.node.inn, leased, proved, check.Checked(ruling=ruling, looked=(), source=leased.item.file_digest)
+        town.node.inn,
+        leased,
+        proved,
+        check.CheckedPacket(ruling=ruling, looked=(), source=leased.item.file_digest),
     )
     await holding.settle_all(town.node.hold)
 

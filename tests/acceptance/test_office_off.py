@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import func, select
 
 from gateway import house
-from gateway.bootstrap.node import Node, open_node, unused_jobs
+from gateway.bootstrap.node import OpenNode, open_node, unused_jobs
 from gateway.cli.doors import application
 from gateway.demo import stage, story
 from gateway.domain.document import IncomingDocument, OutgoingDocument
@@ -26,18 +26,18 @@ from gateway.store.tables_office import ListRow
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, story.Result]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, story.StoryResult]:
     folder = tmp_path_factory.mktemp("exchange")
     return folder, asyncio.run(story.once(folder, envelopes=False, office=False))
 
 
-async def rows(node: Node, table: type[ListRow] | type[IncomingRow] | type[OutgoingRow]) -> int:
+async def rows(node: OpenNode, table: type[ListRow] | type[IncomingRow] | type[OutgoingRow]) -> int:
     async with node.store.reading() as tx:
         ((found,),) = await tx.tuples(select(func.count()).select_from(table))
     return int(found)
 
 
-async def test_the_story_is_told_by_the_exchange_alone(told: tuple[Path, story.Result]) -> None:
+async def test_the_story_is_told_by_the_exchange_alone(told: tuple[Path, story.StoryResult]) -> None:
     folder, result = told
 
     assert result.ok
@@ -48,7 +48,7 @@ async def test_the_story_is_told_by_the_exchange_alone(told: tuple[Path, story.R
         assert await rows(node, IncomingRow) > 0
 
 
-async def test_programs_are_answered_and_there_are_no_pages(told: tuple[Path, story.Result]) -> None:
+async def test_programs_are_answered_and_there_are_no_pages(told: tuple[Path, story.StoryResult]) -> None:
     async with (
         open_node(stage.settings_for(told[0], office="off")) as node,
         TestClient(TestServer(application(node, Watch(node=node)))) as client,
@@ -61,7 +61,7 @@ async def test_programs_are_answered_and_there_are_no_pages(told: tuple[Path, st
     assert codes == {"/api/v1/openapi.json": 200, "/healthz": 200, "/": 404, "/den": 404}
 
 
-async def test_switched_on_it_writes_the_lists_of_everything(told: tuple[Path, story.Result]) -> None:
+async def test_switched_on_it_writes_the_lists_of_everything(told: tuple[Path, story.StoryResult]) -> None:
     async with open_office(stage.settings_for(told[0])) as office:
         while await office.store.fill_lists(100):
             pass
@@ -91,7 +91,9 @@ async def lists_of(office: Office) -> int:
     return sum(map(is_listed_out, sent)) + sum(map(is_listed_in, came))
 
 
-async def test_nobody_is_told_that_the_jobs_of_the_office_are_late(told: tuple[Path, story.Result]) -> None:
+async def test_nobody_is_told_that_the_jobs_of_the_office_are_late(
+    told: tuple[Path, story.StoryResult],
+) -> None:
     """The office was at work here and is switched off now; a day later the others are late, its jobs are not."""
     async with open_node(stage.settings_for(told[0], office="off")) as node:
         history, now = node.store.history, node.clock.now()
@@ -104,7 +106,7 @@ async def test_nobody_is_told_that_the_jobs_of_the_office_are_late(told: tuple[P
 
 
 def test_a_command_of_the_office_says_that_it_is_off(
-    told: tuple[Path, story.Result], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    told: tuple[Path, story.StoryResult], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GATEWAY_NODE_DATA_DIR", str(told[0]))
     monkeypatch.setenv("GATEWAY_NODE_OFFICE", "off")

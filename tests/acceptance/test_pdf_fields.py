@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.pdf import Found, Ink, PdfFields, PdfText, Sure
-from gateway.domain.signatures import FileVerdict, Role, SignerVerdict, Word
+from gateway.domain.signatures import FileVerdict, SignatureWord, SignerRole, SignerVerdict
 from gateway.policy import pdf_verdict
 from gateway.policy.pdf_fields import is_complete, read_fields
 from gateway.trust.pdf_layout import read_text
@@ -449,10 +449,13 @@ def test_a_name_that_the_certificate_does_not_bear_is_doubtful() -> None:
 
 
 def test_a_signature_that_is_not_verified_gives_a_doubtful_time() -> None:
-    fields = read(paper([page(LETTER)]), verdict_of("Nguyễn Văn Mẫu", Word.UNKNOWN))
+    fields = read(paper([page(LETTER)]), verdict_of("Nguyễn Văn Mẫu", SignatureWord.UNKNOWN))
 
     assert state(fields.signed_at) == (SIGNED, Sure.DOUBTFUL, "unverified")  # type: ignore[arg-type]  # a time
-    assert read(paper([page(LETTER)]), verdict_of("Nguyễn Văn Mẫu", Word.INVALID)).signed_at.value is None
+    assert (
+        read(paper([page(LETTER)]), verdict_of("Nguyễn Văn Mẫu", SignatureWord.INVALID)).signed_at.value
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -473,7 +476,7 @@ def test_a_file_that_was_changed_after_it_was_signed_is_doubtful_throughout(tmp_
     sandbox.close()
     fields = read(pdf, verdict)
 
-    assert verdict.verdict is Word.INVALID
+    assert verdict.verdict is SignatureWord.INVALID
     assert [name for name, one in fields.named() if one.sure is Sure.SURE] == []
 
 
@@ -510,6 +513,6 @@ def test_every_doubt_has_its_words(told: dict[str, tuple[Sample, PdfFields]]) ->
     ] == []
 
 
-def verdict_of(name: str, word: Word = Word.VALID, at: datetime = SIGNED) -> FileVerdict:
-    signer = SignerVerdict(field="S", verdict=word, name=name, role=Role.PERSON, claimed_at=at)
+def verdict_of(name: str, word: SignatureWord = SignatureWord.VALID, at: datetime = SIGNED) -> FileVerdict:
+    signer = SignerVerdict(field="S", verdict=word, name=name, role=SignerRole.PERSON, claimed_at=at)
     return FileVerdict(n=1, file="a.pdf", verdict=word, signers=(signer,))

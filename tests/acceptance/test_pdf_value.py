@@ -15,7 +15,7 @@ from gateway.api.message_view import message
 from gateway.demo import stage
 from gateway.domain.document import Recipient, RecipientRole
 from gateway.domain.event import EventKind
-from gateway.domain.signatures import LegalValue, Word
+from gateway.domain.signatures import LegalValue, SignatureWord
 from gateway.errors import Refused
 from gateway.outgoing import manage
 from gateway.policy.verdict import ReasonCode, Verdict
@@ -152,13 +152,15 @@ async def test_a_draft_may_be_unsigned_and_may_not_leave_so(town: Town) -> None:
 @pytest.mark.parametrize(
     ("pdf", "value", "word"),
     [
-        (BOTH, LegalValue.OFFICIAL, Word.VALID),
-        (AGENCY, LegalValue.INFORMATION, Word.VALID),
-        (COPY, LegalValue.COPY, Word.VALID),
+        (BOTH, LegalValue.OFFICIAL, SignatureWord.VALID),
+        (AGENCY, LegalValue.INFORMATION, SignatureWord.VALID),
+        (COPY, LegalValue.COPY, SignatureWord.VALID),
     ],
     ids=["both", "agency alone", "copy"],
 )
-async def test_what_arrives_has_its_value(town: Town, pdf: bytes, value: LegalValue, word: Word) -> None:
+async def test_what_arrives_has_its_value(
+    town: Town, pdf: bytes, value: LegalValue, word: SignatureWord
+) -> None:
     await town.send("15", files=lead(pdf))
     await town.carry()
 
@@ -179,7 +181,7 @@ async def test_a_bad_signature_stops_no_intake(town: Town, pdf: bytes) -> None:
 
     found = await town.only()
     assert (found.state, found.legal_value) == ("new", LegalValue.INFORMATION)
-    assert found.checks["pdf_signature"] in (Word.INVALID, Word.UNSIGNED)
+    assert found.checks["pdf_signature"] in (SignatureWord.INVALID, SignatureWord.UNSIGNED)
 
 
 async def test_what_cannot_be_told_is_admitted_and_asked_again(unlisted: Town) -> None:
@@ -187,7 +189,11 @@ async def test_what_cannot_be_told_is_admitted_and_asked_again(unlisted: Town) -
     await town.send("15", files=lead(BOTH))
     await town.carry()
     found = await town.only()
-    assert (found.state, found.legal_value, found.checks["pdf_signature"]) == ("new", None, Word.UNKNOWN)
+    assert (found.state, found.legal_value, found.checks["pdf_signature"]) == (
+        "new",
+        None,
+        SignatureWord.UNKNOWN,
+    )
 
     pdf_pki.folder(town.node.settings.trust.folder / "pdf")
     await Clocks().step(town.node.inn)
@@ -197,7 +203,7 @@ async def test_what_cannot_be_told_is_admitted_and_asked_again(unlisted: Town) -
     await Clocks().step(town.node.inn)
 
     told = await town.reload(found)
-    assert (told.legal_value, told.checks["pdf_signature"]) == (LegalValue.OFFICIAL, Word.VALID)
+    assert (told.legal_value, told.checks["pdf_signature"]) == (LegalValue.OFFICIAL, SignatureWord.VALID)
     (event,) = [
         each for each in await town.events(PROVINCE, found.id) if each.kind is EventKind.INBOX_SIGNATURES
     ]
@@ -234,7 +240,10 @@ async def test_threat_042_an_answer_that_says_revoked_before_arrival_takes_the_v
     await Clocks().step(town.node.inn)
 
     found = await town.only()
-    assert (found.legal_value, found.checks["pdf_signature"]) == (LegalValue.INFORMATION, Word.INVALID)
+    assert (found.legal_value, found.checks["pdf_signature"]) == (
+        LegalValue.INFORMATION,
+        SignatureWord.INVALID,
+    )
     kinds = [each.kind for each in await town.events(PROVINCE, found.id)]
     assert EventKind.INBOX_SIGNATURES in kinds
 
@@ -300,7 +309,10 @@ async def test_threat_042_what_an_update_brought_is_held_against_the_time_of_the
     await Clocks().step(town.node.inn)
 
     found = await town.reload(arrived)
-    assert (found.legal_value, found.checks["pdf_signature"]) == (LegalValue.INFORMATION, Word.INVALID)
+    assert (found.legal_value, found.checks["pdf_signature"]) == (
+        LegalValue.INFORMATION,
+        SignatureWord.INVALID,
+    )
 
 
 # --- while the node itself cannot check -----------------------------------------------------------------------
@@ -320,6 +332,6 @@ async def test_a_broken_trust_folder_refuses_nothing_and_what_came_is_asked_agai
     await Clocks().step(town.node.inn)
 
     told = await town.reload(found)
-    assert (told.legal_value, told.checks["pdf_signature"]) == (LegalValue.OFFICIAL, Word.VALID)
+    assert (told.legal_value, told.checks["pdf_signature"]) == (LegalValue.OFFICIAL, SignatureWord.VALID)
     kinds = [each.kind for each in await town.events(PROVINCE, found.id)]
     assert EventKind.INBOX_SIGNATURES in kinds

@@ -12,7 +12,7 @@ import pytest
 from gateway.domain.event import EventKind
 from gateway.errors import NotFound
 from gateway.incoming import process, settle
-from gateway.workers.clocks import Quarantine
+from gateway.workers.clocks import QuarantineClock
 from tests.support.kept import Lying
 from tests.support.node import PDF, PROVINCE, Packet, Town, document
 
@@ -114,7 +114,7 @@ async def test_threat_122_nobody_looks_into_it_and_no_log_tells_its_names(
 
 async def test_threat_122_a_flood_is_let_go_by_the_node_itself(town: Town) -> None:
     packets = await flood(town, 3)
-    loop, desk = Quarantine(), limited(town, 1).node.inn
+    loop, desk = QuarantineClock(), limited(town, 1).node.inn
 
     assert await loop.step(desk)
 

@@ -17,13 +17,13 @@ from gateway.deciding import proposals, registry_changes
 from gateway.domain.certificates import ANY_KEY, KeyEnd, KeyUse
 from gateway.domain.document import OutState
 from gateway.domain.event import EventKind
-from gateway.domain.person import Content
+from gateway.domain.person import ProposalContent
 from gateway.domain.proof import Binding
 from gateway.errors import Clash
 from gateway.incoming import judge_again, process
 from gateway.outgoing import package
 from gateway.policy.trust import fingerprint
-from gateway.ports import EnvelopeSigner, InboxItem
+from gateway.ports import EnvelopeSigner, InboxPacket
 from gateway.registry import importing
 from gateway.trust.authority import Authority
 from gateway.trust.keys import FileSigner
@@ -77,7 +77,7 @@ async def bound_by_two(
 ) -> None:
     desk, known = town.node.deciding, await town.node.directory.bindings(code)
     change = proposals.binding_change(known, as_binding(code, der), town.clock.now(), desk.overlap, at)
-    proposal = await people.proposed(both[0], content=Content(bindings=(change,)))
+    proposal = await people.proposed(both[0], content=ProposalContent(bindings=(change,)))
     await people.approved(both[1], proposal)
 
 
@@ -91,14 +91,14 @@ def signer_of(town: Town, code: str, der: bytes) -> EnvelopeSigner:
 _numbers = iter(range(100, 1000))
 
 
-async def sent_by(town: Town, code: str, signer: EnvelopeSigner, **more: Any) -> InboxItem:
+async def sent_by(town: Town, code: str, signer: EnvelopeSigner, **more: Any) -> InboxPacket:
     """A document in the name of that agency, signed with that key, and what became of it."""
     number = str(next(_numbers))
     packet = town.forge(document(number, FILES, sender=code), FILES, signer=signer, **more)
     return await town.brought(packet)
 
 
-async def alerts(town: Town, row: InboxItem) -> list[str]:
+async def alerts(town: Town, row: InboxPacket) -> list[str]:
     events = await town.events(PROVINCE, row.id)
     return [str(each.data.get("code")) for each in events if each.kind is EventKind.INBOX_INVALID]
 

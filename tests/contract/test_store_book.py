@@ -12,7 +12,7 @@ import pytest
 from gateway import errors
 from gateway.domain.book import OutgoingLine, PaperLetter, Span
 from gateway.domain.document import (
-    Change,
+    DocumentChange,
     IncomingDocument,
     Kind,
     OutgoingDocument,
@@ -235,7 +235,7 @@ async def test_recalls_and_replies_are_found_by_what_they_are_about(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     first = await send(store, clock, "2")
-    change = Change(reason="Wrong place", notice_no="5/TB")
+    change = DocumentChange(reason="Wrong place", notice_no="5/TB")
     await send(store, clock, "2", kind=Kind.RECALL, parent_id=first.id, change=change)
     link = ReplyLink(agency="Z91.02", number="8/X", date=date(2026, 11, 1), document_id=DocumentId("theirs"))
     await send(store, clock, "7", draft={"replies_to": (link,)})

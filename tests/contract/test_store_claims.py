@@ -16,7 +16,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.proof import StatusPacket
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.queues import Lease, Target
+from gateway.ports.queues import Lease, OutboxTarget
 from tests.support.clock import ManualClock
 from tests.support.interleave import Order, orders, play
 from tests.support.stores import NORTH, SOUTH, inbox_item, opened, outbox_item
@@ -232,7 +232,7 @@ async def test_a_retried_outbox_row_waits_with_the_recipients_that_remain(
 ) -> None:
     await put(store, clock, "outbox")
     (taken,) = await store.claim_outbox(1, LEASE_S)
-    remaining = (Target(code="Z91.03", delivery_id="dlv-2"),)
+    remaining = (OutboxTarget(code="Z91.03", delivery_id="dlv-2"),)
     later = clock.now() + timedelta(seconds=30)
 
     async with store.begin(NORTH) as work:
@@ -355,7 +355,7 @@ async def test_a_job_says_why_it_waits_and_can_be_cancelled_unless_someone_is_at
 
 
 async def test_the_outbox_keeps_an_item_once_and_as_it_was(store: SqlOfficeStore, clock: ManualClock) -> None:
-    item = outbox_item(clock, kind=Kind.STATUS, lane=Lane.URGENT, targets=(Target(code="Z91.02"),))
+    item = outbox_item(clock, kind=Kind.STATUS, lane=Lane.URGENT, targets=(OutboxTarget(code="Z91.02"),))
 
     async with store.begin(NORTH) as work:
         await work.outbox.put(item)

@@ -9,7 +9,7 @@ import pytest
 
 from gateway import errors
 from gateway.domain.document import (
-    Change,
+    DocumentChange,
     FileCode,
     FileItem,
     FileRole,
@@ -47,7 +47,7 @@ async def test_an_outgoing_document_comes_back_as_it_was(store: SqlOfficeStore, 
         files=(
             FileItem(n=1, name="a.pdf", role=FileRole.LEAD, content_type="x/y", size=3, sha256=digest("a")),
         ),
-        change=Change(reason="typing error", replaces=((DocumentId("d"), ("Z91.02",)),)),
+        change=DocumentChange(reason="typing error", replaces=((DocumentId("d"), ("Z91.02",)),)),
         envelope_digest=digest("envelope"),
     )
 

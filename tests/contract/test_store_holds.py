@@ -11,7 +11,7 @@ import pytest
 from gateway.domain.hold import OWNER, HeldContent, HeldKind, Hold, HoldState
 from gateway.errors import Clash, NotFound
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.content import Found
+from gateway.ports.content import ReadableContent
 from gateway.store.tables import BlobRow, SmallContentRow
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, digest
@@ -126,14 +126,14 @@ async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlOfficeSt
         await work.blobs.add(content, "inbox", "inx_1")
         assert await work.blobs.of("inbox", "inx_1") == {content: 5}
 
-        assert await work.blobs.found(content) == Found(b"bytes")
+        assert await work.blobs.found(content) == ReadableContent(b"bytes")
         assert await work.blobs.frozen(content, "hld_1") is None
 
         await work.blobs.freeze("inbox", "inx_1", "hld_1")
 
         assert await work.blobs.holds(content) is False
         assert await work.blobs.found(content) is None
-        assert await work.blobs.frozen(content, "hld_1") == Found(b"bytes")
+        assert await work.blobs.frozen(content, "hld_1") == ReadableContent(b"bytes")
         assert await work.blobs.frozen(content, "hld_2") is None
         assert await work.blobs.of("inbox", "inx_1") == {}
         assert await work.blobs.of(OWNER, "hld_1") == {content: 5}

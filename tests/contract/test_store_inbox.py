@@ -10,7 +10,7 @@ import pytest
 from gateway import errors
 from gateway.domain.proof import Step
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.queues import MOST_COPIES, InboxItem, LeasedInbox, Told
+from gateway.ports.queues import MOST_COPIES, AxisNote, InboxPacket, LeasedInbox
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, inbox_item
 
@@ -25,7 +25,7 @@ async def landed(store: SqlOfficeStore, clock: ManualClock) -> LeasedInbox:
     return taken
 
 
-async def settled(store: SqlOfficeStore, clock: ManualClock, **fields: object) -> InboxItem:
+async def settled(store: SqlOfficeStore, clock: ManualClock, **fields: object) -> InboxPacket:
     taken = await landed(store, clock)
     async with store.begin(NORTH) as work:
         await work.inbox.settle(replace(taken.item, **fields), taken.lease)  # type: ignore[arg-type]  # test fields
@@ -158,7 +158,7 @@ async def test_what_was_told_of_other_copies_is_tried_in_turn_and_survives_verdi
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     taken = await landed(store, clock)
-    copies = [Told(packet_id=f"copy-{n}", kind="edoc", sender="Z91.02", node="n") for n in range(2)]
+    copies = [AxisNote(packet_id=f"copy-{n}", kind="edoc", sender="Z91.02", node="n") for n in range(2)]
     async with store.begin(NORTH) as work:
         for told in (*copies, copies[0], taken.item.told):
             assert await work.inbox.also_told(taken.item.id, told)
@@ -188,7 +188,7 @@ async def test_only_so_many_copies_are_remembered_and_only_the_owner_of_a_lease_
     taken = await landed(store, clock)
     async with store.begin(NORTH) as work:
         kept = [
-            await work.inbox.also_told(taken.item.id, Told(packet_id=str(n), kind="k", sender="s"))
+            await work.inbox.also_told(taken.item.id, AxisNote(packet_id=str(n), kind="k", sender="s"))
             for n in range(MOST_COPIES + 2)
         ]
         await work.commit()

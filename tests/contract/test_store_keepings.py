@@ -14,9 +14,9 @@ from gateway.office.ports.lists import Keeping
 from gateway.office.store.store import MOST_KEEPINGS, SqlOfficeStore
 from gateway.office.web.deps import PREVIEW_KEPT, Preview, Previews
 from gateway.office.web.pages import list_bulk
-from gateway.office.web.pages.list_bulk import Outcome, Result
+from gateway.office.web.pages.list_bulk import BulkOutcome, BulkResult
 from gateway.policy import code_file
-from gateway.policy.code_file import CodeFile, Form
+from gateway.policy.code_file import CodeFile, CodeFileForm
 from gateway.policy.texts import Letters
 from gateway.pool import ThreadPool
 from tests.support.clock import ManualClock
@@ -73,10 +73,10 @@ async def test_of_a_session_the_newest_few_are_kept_and_nothing_that_is_over(
 
 async def test_a_result_is_told_by_every_process(store: SqlOfficeStore, clock: ManualClock) -> None:
     rows = (
-        Outcome(number="12/BC", path="/van-ban-di/1", ok=False, text="Sai thể thức"),
-        Outcome(number="13/BC", path="/van-ban-di/2", ok=True, text=""),
+        BulkOutcome(number="12/BC", path="/van-ban-di/1", ok=False, text="Sai thể thức"),
+        BulkOutcome(number="13/BC", path="/van-ban-di/2", ok=True, text=""),
     )
-    made = Result(act="gui-lai", back="/van-ban-di?tab=failed", outcomes=rows)
+    made = BulkResult(act="gui-lai", back="/van-ban-di?tab=failed", outcomes=rows)
 
     key = await list_bulk.keep_result(store.keepings, made, "one", clock.now())
 
@@ -104,7 +104,7 @@ def process(store: SqlOfficeStore, pool: ThreadPool, found: Plan) -> Previews:
 
 def preview(clock: ManualClock) -> Preview:
     read = CodeFile(
-        form=Form.XLSX,
+        form=CodeFileForm.XLSX,
         csv="Mã,Tên,Khác\nZ91.07,Sở Mẫu,x\n".encode(),
         letters=Letters.TCVN3,
         samples=(("S¬", "Sơ"),),

@@ -18,8 +18,8 @@ from gateway.domain.document import InState, Kind, OutState, Recipient, Signer, 
 from gateway.domain.signatures import LegalValue
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.domain.text import bare_words, name_key, number_key
-from gateway.office.domain.listing import Line, Side, Tab, type_key
-from gateway.office.ports.lists import Lag, ListPage, Sort, Wanted
+from gateway.office.domain.listing import ListLine, Side, Tab, type_key
+from gateway.office.ports.lists import Lag, ListOrder, ListPage, Wanted
 from gateway.office.store.lists_write import place
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.tables_office import ListFillRow, ListRow
@@ -67,9 +67,9 @@ async def seed(store: SqlOfficeStore, clock: ManualClock, rng: random.Random, ea
 
 async def every_page(
     store: SqlOfficeStore, wanted: Wanted, limit: int, *, back: bool = False
-) -> tuple[list[Line], ListPage]:
+) -> tuple[list[ListLine], ListPage]:
     """All the pages from the first to the last, or from the last back to the first."""
-    found: list[Line] = []
+    found: list[ListLine] = []
     cursor = None
     async with store.read(NORTH) as view:
         while True:
@@ -87,7 +87,7 @@ async def every_page(
     return found, page
 
 
-def by_hand(lines: Sequence[Line], wanted: Wanted, now: datetime) -> list[str]:
+def by_hand(lines: Sequence[ListLine], wanted: Wanted, now: datetime) -> list[str]:
     """What the list should be, from every line there is."""
     kept = [
         one
@@ -106,16 +106,16 @@ def by_hand(lines: Sequence[Line], wanted: Wanted, now: datetime) -> list[str]:
     return [one.id for one in sorted(kept, key=ORDERS[wanted.sort](wanted, now))]
 
 
-def _needs_attention(one: Line, now: datetime) -> bool:
+def _needs_attention(one: ListLine, now: datetime) -> bool:
     return one.attention_at is not None and one.attention_at <= now
 
 
-def _place(one: Line) -> int:
+def _place(one: ListLine) -> int:
     return place(one.at, one.id)
 
 
-def _first(wanted: Wanted, now: datetime) -> Callable[[Line], Any]:
-    def key(one: Line) -> Any:
+def _first(wanted: Wanted, now: datetime) -> Callable[[ListLine], Any]:
+    def key(one: ListLine) -> Any:
         if one.side is Side.OUT:
             return (not _needs_attention(one, now), -_place(one))
         if one.due_at is None:
@@ -125,17 +125,17 @@ def _first(wanted: Wanted, now: datetime) -> Callable[[Line], Any]:
     return key
 
 
-ORDERS: dict[Sort, Callable[[Wanted, datetime], Callable[[Line], Any]]] = {
-    Sort.FIRST: _first,
-    Sort.NEWEST: lambda _, __: lambda one: -_place(one),
-    Sort.OLDEST: lambda _, __: _place,
-    Sort.NUMBER: lambda _, __: lambda one: (number_key(one.card.number, one.card.symbol), _place(one)),
-    Sort.PARTY: lambda _, __: lambda one: (name_key(one.card.party), _place(one)),
-    Sort.TYPE: lambda _, __: lambda one: (type_key(one.card.type_name), _place(one)),
-    Sort.ISSUED: lambda _, __: (
+ORDERS: dict[ListOrder, Callable[[Wanted, datetime], Callable[[ListLine], Any]]] = {
+    ListOrder.FIRST: _first,
+    ListOrder.NEWEST: lambda _, __: lambda one: -_place(one),
+    ListOrder.OLDEST: lambda _, __: _place,
+    ListOrder.NUMBER: lambda _, __: lambda one: (number_key(one.card.number, one.card.symbol), _place(one)),
+    ListOrder.PARTY: lambda _, __: lambda one: (name_key(one.card.party), _place(one)),
+    ListOrder.TYPE: lambda _, __: lambda one: (type_key(one.card.type_name), _place(one)),
+    ListOrder.ISSUED: lambda _, __: (
         lambda one: (0, one.issued_on, _place(one)) if one.issued_on else (1, date.max, -_place(one))
     ),
-    Sort.ISSUED_DOWN: lambda _, __: (
+    ListOrder.ISSUED_DOWN: lambda _, __: (
         lambda one: (0, -one.issued_on.toordinal(), -_place(one)) if one.issued_on else (1, 0, -_place(one))
     ),
 }
@@ -147,15 +147,15 @@ QUESTIONS = (
     ),
     *(replace(IN, tab=tab) for tab in (Tab.NEW, Tab.HELD, Tab.ACCEPTED, Tab.REJECTED, Tab.NOT_HANDED)),
     replace(OUT, attention=True),
-    replace(IN, attention=True, sort=Sort.NEWEST),
+    replace(IN, attention=True, sort=ListOrder.NEWEST),
     replace(OUT, overdue=True),
     replace(IN, overdue=True, tab=Tab.NEW),
     replace(OUT, urgency=Urgency.EXPRESS),
-    replace(IN, urgency=Urgency.NORMAL, sort=Sort.NUMBER),
+    replace(IN, urgency=Urgency.NORMAL, sort=ListOrder.NUMBER),
     replace(OUT, type_name="QUYẾT ĐỊNH"),
-    replace(OUT, state="rejected", sort=Sort.NEWEST),
+    replace(OUT, state="rejected", sort=ListOrder.NEWEST),
     replace(IN, signer="Trần Văn Bình"),
-    replace(OUT, signer="Lê Thị Án", sort=Sort.NUMBER),
+    replace(OUT, signer="Lê Thị Án", sort=ListOrder.NUMBER),
 )
 
 
@@ -169,14 +169,14 @@ async def test_lists_are_what_anybody_would_work_out_by_hand(
     lines = [
         line
         for side in (OUT, IN)
-        for line in (await every_page(store, replace(side, sort=Sort.NEWEST), 500))[0]
+        for line in (await every_page(store, replace(side, sort=ListOrder.NEWEST), 500))[0]
     ]
     dates = {line.at for line in lines}
     assert len(lines) == 90
     assert len(dates) < 45
     middle = sorted(dates)[len(dates) // 2]
 
-    for wanted in (*QUESTIONS, replace(OUT, since=middle), replace(IN, until=middle, sort=Sort.NEWEST)):
+    for wanted in (*QUESTIONS, replace(OUT, since=middle), replace(IN, until=middle, sort=ListOrder.NEWEST)):
         expected = by_hand(lines, wanted, clock.now())
         forward, _ = await every_page(store, wanted, rng.choice((1, 3, 7, 60)))
         backward, first = await every_page(store, wanted, rng.choice((4, 9)), back=True)

@@ -17,7 +17,7 @@ from gateway.domain.status import Fact, Track
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.ports import Identity, Kept, Work
-from gateway.ports.content import Found
+from gateway.ports.content import ReadableContent
 from gateway.store.blobs import FileBlobs
 from tests.support.clock import ManualClock
 from tests.support.stores import (
@@ -277,7 +277,7 @@ async def test_documents_that_bring_the_same_small_files_at_once_wait_for_each_o
     assert all(await race([store, twin], keep))
     async with store.read(NORTH) as view:
         for each in kept:
-            assert await view.blobs.found(each.digest) == Found(each.body)
+            assert await view.blobs.found(each.digest) == ReadableContent(each.body)
             assert await view.blobs.owners(each.digest, "source") == [f"msg-{n}" for n in range(AT_ONCE)]
 
 

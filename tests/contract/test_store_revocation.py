@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
-from gateway.domain.certificates import Answer, PendingRevocation, Question, Source
+from gateway.domain.certificates import Answer, PendingRevocation, Question, RevocationSource
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import NORTH, SOUTH, inbox_item
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-LISTED = Question(source=Source.LIST, issuer="aa", about="http://crl.example.invalid/a.crl")
-ASKED = Question(source=Source.OCSP, issuer="aa", about="1f")
-OTHER = Question(source=Source.OCSP, issuer="bb", about="1f")
+LISTED = Question(source=RevocationSource.LIST, issuer="aa", about="http://crl.example.invalid/a.crl")
+ASKED = Question(source=RevocationSource.OCSP, issuer="aa", about="1f")
+OTHER = Question(source=RevocationSource.OCSP, issuer="bb", about="1f")
 
 
 def answer(

@@ -15,12 +15,12 @@ from gateway.domain.account import PrincipalKind
 from gateway.domain.document import InState, OutState, Source
 from gateway.office.accounts import tags_and_views
 from gateway.office.domain.listing import MOST_ON_ONE, MOST_TAGS, NO_BOOK, Origin, Side, Tag
-from gateway.office.ports.lists import Sort, Wanted
+from gateway.office.ports.lists import ListOrder, Wanted
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, draft, incoming, outgoing
 
-OUT, IN = Wanted(side=Side.OUT, sort=Sort.NEWEST), Wanted(side=Side.IN, sort=Sort.NEWEST)
+OUT, IN = Wanted(side=Side.OUT, sort=ListOrder.NEWEST), Wanted(side=Side.IN, sort=ListOrder.NEWEST)
 
 
 async def came(store: SqlOfficeStore, clock: ManualClock, **values: Any) -> str:
@@ -74,7 +74,7 @@ async def test_a_label_is_made_with_its_first_mark_and_found_however_it_is_writt
     assert (made.name, made.made_by) == ("Hồ sơ dự án", NORTH.principal_id)
     assert await found(store, replace(IN, tag=made.id)) == [second, first]
     assert await found(store, replace(OUT, tag=made.id)) == [sent]
-    assert await found(store, replace(IN, tag=made.id, sort=Sort.FIRST, text="")) == [first, second]
+    assert await found(store, replace(IN, tag=made.id, sort=ListOrder.FIRST, text="")) == [first, second]
     async with store.read(NORTH) as work:
         assert await work.office.tags.counts() == {(made.id, Side.IN): 2, (made.id, Side.OUT): 1}
         assert await work.office.tags.of([first, "inb_other"]) == {first: [made]}

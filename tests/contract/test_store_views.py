@@ -10,7 +10,7 @@ from gateway import errors
 from gateway.domain.document import Assignment, Urgency
 from gateway.office.accounts import tags_and_views
 from gateway.office.domain.listing import MOST_VIEWS, Side, person_viewer, unit_viewer
-from gateway.office.ports.lists import Sort, Wanted
+from gateway.office.ports.lists import ListOrder, Wanted
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, incoming, outgoing
@@ -126,7 +126,7 @@ async def test_the_rows_beside_one_are_those_of_the_list_it_was_opened_from(
     for wanted in (
         Wanted(side=Side.IN),
         Wanted(side=Side.IN, pressing=True),
-        Wanted(side=Side.IN, sort=Sort.NUMBER_DOWN),
+        Wanted(side=Side.IN, sort=ListOrder.NUMBER_DOWN),
         Wanted(side=Side.IN, text="văn bản"),
     ):
         async with store.read(NORTH) as work:

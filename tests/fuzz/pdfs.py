@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from gateway.domain.signatures import Coverage, Word
+from gateway.domain.signatures import Coverage, SignatureWord
 from gateway.policy import pdf_verdict
 from gateway.trust.pdf_signatures import child
 from gateway.trust.pdf_signatures.child import PdfFolder, PdfTrust
@@ -33,7 +33,7 @@ def signature(data: bytes) -> None:
     verdict = pdf_verdict.judge("a.pdf", 1, found)
     pdf_verdict.legal_value(verdict)
     whole = [each for each in found.signatures if each.coverage is Coverage.WHOLE and each.fault is None]
-    if verdict.verdict is Word.VALID and whole:
+    if verdict.verdict is SignatureWord.VALID and whole:
         assert _bare(data) in map(_bare, _signed()), "a signature holds over bytes that nobody signed"
 
 

@@ -14,14 +14,14 @@ from typing import Any
 
 from gateway.edxml import attachment
 from gateway.edxml.attachment import Decoded, Decoder
-from gateway.edxml.policy import Limits
+from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.reader import read
 from gateway.errors import CannotOpen, MalformedXml
 from gateway.ops import explain
 from tests.fuzz.target import Target
 from tests.support import envelopes, pki
 
-_LIMITS = Limits(inflated_bytes=4 * 1024 * 1024)
+_LIMITS = EnvelopeLimits(inflated_bytes=4 * 1024 * 1024)
 _AT = datetime(2031, 3, 4, tzinfo=UTC)
 _SAMPLES = Path(__file__).parents[1] / "interop" / "samples"
 _NAMES = ("15.pdf", "a.zip", "a.docx", "bảng.xlsx", "a", "", "a.txt", "a.odt")

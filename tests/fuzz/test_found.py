@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.domain.signatures import Word
+from gateway.domain.signatures import SignatureWord
 from gateway.edxml.key import bound_key_fault
 from gateway.edxml.policy import XmlPolicy
 from gateway.ops import explain
 from gateway.policy import door, pdf_verdict
 from gateway.trust import revocation
-from gateway.trust.evidence import Trust
+from gateway.trust.evidence import NodeTrust
 from gateway.trust.pdf_signatures import child
 from gateway.trust.pdf_signatures.child import PdfTrust
 from tests.fuzz import target
@@ -58,14 +58,14 @@ def test_an_envelope_with_a_certificate_of_an_unreadable_name_is_explained() -> 
     told = explain.explain_pieces([native.replace(base64.b64encode(signer.certificate_der), odd)])
 
     assert told["signature"]["subject"] is None
-    assert Trust(anchors=[]).collect(of_no_name(signer.certificate_der), AT).chain_code == "CERT-CHAIN"
+    assert NodeTrust(anchors=[]).collect(of_no_name(signer.certificate_der), AT).chain_code == "CERT-CHAIN"
 
 
 def test_a_bound_certificate_of_no_known_version_is_weak_and_has_no_chain() -> None:
     odd = of_no_version(pki.signer(kind="p256").certificate_der)
 
     assert bound_key_fault(odd, XmlPolicy()) == "SIG-WEAK"
-    assert Trust(anchors=[pki.root().certificate]).collect(odd, AT).chain_code == "CERT-CHAIN"
+    assert NodeTrust(anchors=[pki.root().certificate]).collect(odd, AT).chain_code == "CERT-CHAIN"
 
 
 @pytest.mark.parametrize("name", ["list-of-version-122", "list-of-an-issuer-in-bits"])
@@ -81,7 +81,7 @@ def test_a_pdf_whose_table_of_objects_cannot_be_unpacked_is_a_fact_about_it() ->
 
     assert told.fault is not None
     assert re.fullmatch(r"PDF-[A-Z]+", told.fault)
-    assert pdf_verdict.judge("a.pdf", 1, told).verdict is not Word.VALID
+    assert pdf_verdict.judge("a.pdf", 1, told).verdict is not SignatureWord.VALID
 
 
 @pytest.mark.parametrize("name", ['"', "??.", "<>", '"\0'])

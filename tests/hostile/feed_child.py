@@ -17,7 +17,7 @@ from sqlalchemy import event
 from gateway.pool import ThreadPool
 from gateway.registry.feed import SqlFeed
 from gateway.registry.feed_judge import FeedRoom
-from gateway.store.engine import Role, open_engine
+from gateway.store.engine import EngineRole, open_engine
 from tests.support.clock import ManualClock
 
 
@@ -25,8 +25,8 @@ def room_in(folder: Path, clock: ManualClock | None = None) -> FeedRoom:
     """A node's folder with its database, its issuers and nothing else. Whoever made it closes engines and pool."""
     url = f"sqlite:///{folder}/blank.db"
     return FeedRoom(
-        writer=open_engine(url, Role.WRITER),
-        reader=open_engine(url, Role.READER),
+        writer=open_engine(url, EngineRole.WRITER),
+        reader=open_engine(url, EngineRole.READER),
         clock=clock or ManualClock(),
         pool=ThreadPool(1),
         issuers=folder / "feed",

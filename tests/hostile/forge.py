@@ -105,11 +105,11 @@ def judge(
     return Verdict(signed.path, None)
 
 
-def source(data: bytes, piece: int = 65_536) -> verify.Source:
+def source(data: bytes, piece: int = 65_536) -> verify.EnvelopeSource:
     def pieces() -> Sequence[bytes]:
         return [data[at : at + piece] for at in range(0, len(data), piece)]
 
-    return verify.Source(open=pieces, size=len(data))
+    return verify.EnvelopeSource(open=pieces, size=len(data))
 
 
 def bindings(*signers: pki.KeySigner) -> Callable[[str], Sequence[Binding]]:

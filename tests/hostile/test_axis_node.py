@@ -17,7 +17,7 @@ from gateway.domain.identity import Digest
 from gateway.edxml.envelope import Envelope
 from gateway.errors import StoreFailure
 from gateway.incoming import process, receive
-from gateway.ports import Arrival, InboxItem, Parcel
+from gateway.ports import Arrival, InboxPacket, Parcel
 from gateway.ports.queues import MOST_COPIES
 from gateway.transport.embedded import EmbeddedAxis
 from tests.support.faulty import Faulty
@@ -86,7 +86,7 @@ def arrival_of(packet: Packet, **changes: object) -> Arrival:
     return replace(arrival, **changes)  # type: ignore[arg-type]  # tests name fields freely
 
 
-async def landed(town: Town, arrival: Arrival) -> InboxItem:
+async def landed(town: Town, arrival: Arrival) -> InboxPacket:
     """Landed and carried on as far as it goes."""
     await receive.run(town.node.inn, arrival)
     await town.carry()

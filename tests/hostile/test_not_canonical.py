@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.edxml import general, reader
-from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.edxml.verify import examine
 from tests.hostile import forge
 from tests.hostile.forge import Mutation, Verdict, swap
@@ -148,7 +148,7 @@ def test_threat_093_the_model_of_a_general_file_is_that_of_its_canonical_octets(
     )
 
     assert found.canonical is not None
-    again = reader.read([found.canonical], Limits(), strict=True, source="canonical")
+    again = reader.read([found.canonical], EnvelopeLimits(), strict=True, source="canonical")
     assert again.envelope == found.signed.model
     assert found.signed.model.subject is not None
     assert found.signed.model.subject.startswith("100 000 V/v")

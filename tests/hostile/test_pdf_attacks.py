@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from gateway.domain.signatures import FileVerdict, LegalValue, Word
+from gateway.domain.signatures import FileVerdict, LegalValue, SignatureWord
 from gateway.policy import pdf_verdict
 from gateway.trust.pdf_signatures import child
 from gateway.trust.pdf_signatures.child import PdfFolder, PdfTrust
@@ -33,15 +33,15 @@ def judged(pdf: bytes, trust: PdfTrust) -> FileVerdict:
 def never_valid(pdf: bytes, trust: PdfTrust) -> FileVerdict:
     """The verdict, which says of no signature that it holds."""
     verdict = judged(pdf, trust)
-    assert verdict.verdict is not Word.VALID
-    assert all(each.verdict is not Word.VALID for each in verdict.signers)
+    assert verdict.verdict is not SignatureWord.VALID
+    assert all(each.verdict is not SignatureWord.VALID for each in verdict.signers)
     assert pdf_verdict.legal_value(verdict) is LegalValue.INFORMATION
     return verdict
 
 
 def test_the_bait_is_good(trust: PdfTrust) -> None:
     """Otherwise no attack on it would prove anything."""
-    assert judged(pdfs.by_agency(), trust).verdict is Word.VALID
+    assert judged(pdfs.by_agency(), trust).verdict is SignatureWord.VALID
 
 
 # --- universal signature forgery: the signature's own parts are missing or empty ------------------------------
@@ -116,7 +116,7 @@ def test_a_signature_made_anew_over_the_right_range_is_valid(trust: PdfTrust) ->
     """The forger of the cases above works."""
     pdf = pdfs.by_agency()
 
-    assert judged(pdfs.signed_over(pdf, agency(), pdfs.byte_range(pdf)), trust).verdict is Word.VALID
+    assert judged(pdfs.signed_over(pdf, agency(), pdfs.byte_range(pdf)), trust).verdict is SignatureWord.VALID
 
 
 def test_bytes_behind_the_signature_in_its_own_gap_are_not_valid(trust: PdfTrust) -> None:
@@ -193,7 +193,7 @@ def test_what_a_second_signer_signed_over_a_change_does_not_heal_the_first(trust
 
     first, second = judged(pdf, trust).signers
 
-    assert (first.why, second.verdict) == ("PDF-CHANGED", Word.VALID)
+    assert (first.why, second.verdict) == ("PDF-CHANGED", SignatureWord.VALID)
     assert pdf_verdict.legal_value(judged(pdf, trust)) is LegalValue.INFORMATION
 
 
@@ -225,7 +225,11 @@ def test_what_a_signature_nobody_vouches_for_may_have_covered_is_not_official(tr
 
     verdict = judged(pdf, trust)
 
-    assert [each.verdict for each in verdict.signers] == [Word.VALID, Word.VALID, Word.INVALID]
+    assert [each.verdict for each in verdict.signers] == [
+        SignatureWord.VALID,
+        SignatureWord.VALID,
+        SignatureWord.INVALID,
+    ]
     assert pdf_verdict.legal_value(verdict) is LegalValue.INFORMATION
 
 
@@ -235,7 +239,7 @@ def test_what_a_signature_nobody_vouches_for_may_have_covered_is_not_official(tr
 @pytest.mark.parametrize("reveal", [pdfs.uncovered, pdfs.filled, pdfs.with_hidden_page])
 def test_a_shadow_that_is_revealed_after_signing_is_not_valid(trust: PdfTrust, reveal: Change) -> None:
     signed = pdfs.sign(pdfs.shadowed(), agency(), "A")
-    assert judged(signed, trust).verdict is Word.VALID
+    assert judged(signed, trust).verdict is SignatureWord.VALID
 
     never_valid(reveal(signed), trust)
 

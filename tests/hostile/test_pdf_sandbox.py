@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.signatures import FileVerdict, Word
+from gateway.domain.signatures import FileVerdict, SignatureWord
 from gateway.errors import StoreFailure
 from gateway.policy import pdf_verdict
 from gateway.pool import ThreadPool
@@ -94,9 +94,9 @@ def test_a_file_that_wants_the_machine_is_a_verdict_in_time_and_the_next_one_is_
     verdict = judged(sandbox, place, pdf)
 
     assert time.monotonic() - begun < SECONDS + 6
-    assert verdict.verdict is Word.UNKNOWN
+    assert verdict.verdict is SignatureWord.UNKNOWN
     assert verdict.why in ("PDF-LIMIT", "PDF-UNREADABLE")
-    assert judged(sandbox, place, pdfs.by_agency()).verdict is Word.VALID
+    assert judged(sandbox, place, pdfs.by_agency()).verdict is SignatureWord.VALID
 
 
 def test_a_process_that_was_killed_is_started_anew(sandbox: PdfSandbox, place: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_process_that_was_killed_is_started_anew(sandbox: PdfSandbox, place: P
     os.kill(first, 9)
     os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
 
-    assert judged(sandbox, place, pdfs.by_agency()).verdict is Word.VALID
+    assert judged(sandbox, place, pdfs.by_agency()).verdict is SignatureWord.VALID
     assert child_of(sandbox) != first
 
 
@@ -123,7 +123,7 @@ def test_a_process_that_dies_while_it_reads_is_the_nodes_fault_and_is_asked_agai
     assert verdict.why == "PDF-READER"
     assert pdf_verdict.legal_value(verdict) is None
     assert pdf_verdict.is_open([verdict])
-    assert judged(sandbox, place, pdfs.by_agency()).verdict is Word.VALID
+    assert judged(sandbox, place, pdfs.by_agency()).verdict is SignatureWord.VALID
 
 
 def test_closing_does_not_wait_for_the_file_that_is_read(tmp_path: Path, place: Path) -> None:
@@ -266,7 +266,7 @@ def test_the_process_ends_with_the_node(sandbox: PdfSandbox, place: Path) -> Non
 def test_a_file_without_any_mark_of_a_signature_starts_nothing(tmp_path: Path, place: Path) -> None:
     sandbox = PdfSandbox(tmp_path / "pdf")
 
-    assert judged(sandbox, place, pdfs.plain()).verdict is Word.UNSIGNED
+    assert judged(sandbox, place, pdfs.plain()).verdict is SignatureWord.UNSIGNED
     assert sandbox._child is None
 
 
@@ -323,7 +323,7 @@ def changes(draw: st.DrawFn) -> tuple[int, bytes]:
 def test_behind_the_end_only_white_space_may_stand(trust: PdfTrust) -> None:
     def valid(n: int) -> bool:
         found = child.collect(io.BytesIO(GOOD + bytes([n])), trust, SEEN, SEEN)
-        return pdf_verdict.judge("a.pdf", 1, found).verdict is Word.VALID
+        return pdf_verdict.judge("a.pdf", 1, found).verdict is SignatureWord.VALID
 
     assert {n for n in range(256) if valid(n)} == set(SPACE)
 
@@ -340,4 +340,4 @@ def test_a_change_leaves_no_signature_valid_that_covers_it(
     verdict = judged(sandbox, place, pdf)
 
     for signer in verdict.signers:
-        assert signer.verdict is not Word.VALID or not covers(signer.field, at)
+        assert signer.verdict is not SignatureWord.VALID or not covers(signer.field, at)

@@ -227,7 +227,7 @@ async def test_threat_090_a_signature_over_something_else_does_not_count(office:
     raw = feeds.feed(NEW, 6)
     header, body = raw.split(b"\n", 1)
     body = body.rsplit(b"\n", 2)[0] + b"\n"
-    seal = feed_file.Seal(
+    seal = feed_file.FeedSeal(
         signature=base64.b64encode(feeds.ISSUER.sign(header + b"\n")).decode(),
         algorithm="ecdsa-sha256",
         certificate=hashlib.sha256(feeds.ISSUER.certificate_der).hexdigest(),

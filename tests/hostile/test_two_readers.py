@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gateway.edxml import canonical
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.names import CONTENT, DECLARATION, HEADER
-from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.ports import EnvelopeSigner
 from tests.support import envelopes, pki, readers, strategies
 from tests.support.readers import Said, both
@@ -279,24 +279,24 @@ def test_pieces_put_in_taken_out_and_moved_are_read_alike(data: st.DataObject, n
 @pytest.mark.parametrize(
     "limits",
     [
-        Limits(text_bytes=20),
-        Limits(signature_bytes=1000),
-        Limits(attachments=1),
-        Limits(recipients=1),
-        Limits(inflated_bytes=3),
-        Limits(depth=14),
+        EnvelopeLimits(text_bytes=20),
+        EnvelopeLimits(signature_bytes=1000),
+        EnvelopeLimits(attachments=1),
+        EnvelopeLimits(recipients=1),
+        EnvelopeLimits(inflated_bytes=3),
+        EnvelopeLimits(depth=14),
     ],
 )
-def test_a_limit_is_met_by_both_at_the_same_place(limits: Limits) -> None:
+def test_a_limit_is_met_by_both_at_the_same_place(limits: EnvelopeLimits) -> None:
     for raw in NATIVES.values():
         both(raw, limits)
 
 
 def test_the_least_depth_that_the_tree_answers_for_holds_the_deepest_signature() -> None:
     for raw in NATIVES.values():
-        assert both(raw, Limits(depth=14)) is not None
-    assert not canonical.is_small(len(STATUS), Limits(depth=13))
-    assert readers.fast(STATUS, XmlPolicy(limits=Limits(depth=13))) is None
+        assert both(raw, EnvelopeLimits(depth=14)) is not None
+    assert not canonical.is_small(len(STATUS), EnvelopeLimits(depth=13))
+    assert readers.fast(STATUS, XmlPolicy(limits=EnvelopeLimits(depth=13))) is None
 
 
 @pytest.mark.parametrize("over", [0, 1])

@@ -21,12 +21,12 @@ from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ops import backup, backup_file, restore
-from gateway.ops.backup_file import Damaged, Manifest
+from gateway.ops.backup_file import BackupManifest, Damaged
 from gateway.pool import ThreadPool
 from gateway.ports.content import SMALL
 from gateway.store import dump, migrate, restored
 from gateway.store.blobs import NO_SWEEP, FileBlobs, path_of
-from gateway.store.engine import Role, open_engine
+from gateway.store.engine import EngineRole, open_engine
 from tests.support.clock import ManualClock
 from tests.support.kept import Lying
 from tests.support.later_version import later_version
@@ -73,8 +73,8 @@ class Office:
     pool: ThreadPool
 
     @property
-    def source(self) -> backup.Source:
-        return backup.Source(
+    def source(self) -> backup.BackupSource:
+        return backup.BackupSource(
             node="north",
             database_url=self.url,
             content=self.folder / "content",
@@ -98,13 +98,13 @@ class Office:
             await work.commit()
         return digest
 
-    async def back_up(self, tell: backup.Tell = _silent) -> tuple[Path, Manifest]:
+    async def back_up(self, tell: backup.Tell = _silent) -> tuple[Path, BackupManifest]:
         target = self.folder / "node.backup"
         return target, await backup.make(self.source, target, WORDS, self.clock, self.pool, tell)
 
-    def target(self, folder: Path, url: str | None = None) -> restore.Target:
+    def target(self, folder: Path, url: str | None = None) -> restore.RestoreTarget:
         folder.mkdir(exist_ok=True)
-        return restore.Target(
+        return restore.RestoreTarget(
             database_url=url or f"sqlite:///{folder / 'gateway.db'}",
             data_dir=folder,
             content=folder / "content",
@@ -112,7 +112,7 @@ class Office:
             trust=folder / "trust",
         )
 
-    async def put_back(self, file: Path, target: restore.Target) -> restore.Restored:
+    async def put_back(self, file: Path, target: restore.RestoreTarget) -> restore.Restored:
         return await restore.restore(file, WORDS, target, self.clock, self.pool, _silent)
 
     async def prove(self, file: Path, url: str | None = None) -> restore.Restored:
@@ -153,7 +153,7 @@ async def under_load(office: Office) -> AsyncIterator[list[Digest]]:
             over.set()
 
 
-async def whole(office: Office, target: restore.Target, wanted: Sequence[Digest]) -> list[Digest]:
+async def whole(office: Office, target: restore.RestoreTarget, wanted: Sequence[Digest]) -> list[Digest]:
     """Which of them lie in the restored node byte for byte, in a row or in a file."""
     async with opened(target.database_url, office.clock) as store:
         lying = Lying(store, target.content)
@@ -203,7 +203,7 @@ VALUES: dict[str, object] = {
 
 async def fill(url: str) -> set[str]:
     """One row in each table, alike in every text, so that whatever a key points at is there; the tables filled."""
-    engine = open_engine(url, Role.MIGRATOR)
+    engine = open_engine(url, EngineRole.MIGRATOR)
     try:
         async with engine.begin() as connection:
             tables = await connection.run_sync(dump.reflected)
@@ -230,7 +230,7 @@ async def test_every_table_that_there_is_comes_back_with_its_rows(office: Office
 
 
 async def set_revision(url: str, revision: str) -> None:
-    engine = open_engine(url, Role.WRITER)
+    engine = open_engine(url, EngineRole.WRITER)
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
     await engine.dispose()
@@ -457,7 +457,7 @@ async def test_another_passphrase_is_told_as_such(office: Office, tmp_path: Path
 
 async def test_a_used_node_is_never_restored_into(office: Office, tmp_path: Path) -> None:
     file, _ = await office.back_up()
-    with_rows = restore.Target(
+    with_rows = restore.RestoreTarget(
         database_url=office.url,
         data_dir=tmp_path,
         content=tmp_path / "c",

@@ -18,7 +18,7 @@ from aiormq.exceptions import ProbableAuthenticationError
 from gateway.errors import Clash, Denied, Unreachable
 from gateway.transport.amqp import topology
 from gateway.transport.broker import management
-from gateway.transport.broker.plan import Binding, Queue, Rights, Sign, Step, Vhost
+from gateway.transport.broker.plan import Binding, PlanStep, Queue, Rights, Sign, Vhost
 from tests.services.process import wait_until
 from tests.support.broker import Broker
 from tests.support.provisioned import Province, province
@@ -209,7 +209,7 @@ async def test_a_new_vhost_is_made_and_the_administrator_keeps_no_rights_in_it(n
     finally:
         broker.ask("DELETE", "/api/vhosts/{vhost}")
 
-    assert made.steps[0] == Step(Sign.ADD, Vhost(name=broker.vhost))
+    assert made.steps[0] == PlanStep(Sign.ADD, Vhost(name=broker.vhost))
     assert [step.sign for step in moved.steps if isinstance(step.thing, Rights)] == [
         Sign.ADD,  # of the node that is new
         Sign.ADD,

@@ -13,7 +13,7 @@ import pytest
 from gateway.transport.amqp import topology
 from gateway.transport.amqp.access import Access, Server
 from gateway.transport.broker import check
-from gateway.transport.broker.check import STEPS, Finding, Mark
+from gateway.transport.broker.check import STEPS, AxisFinding, StepMark
 from gateway.words import labels
 from tests.support.broker import Broker
 from tests.support.provisioned import Province, province
@@ -44,7 +44,7 @@ async def access(nodes: Province) -> Access:
 
 async def examined(
     nodes: Province, access: Access, codes: tuple[str, ...] = ("Z91", "Z91.02")
-) -> list[Finding]:
+) -> list[AxisFinding]:
     found = [each async for each in check.examine(access, nodes.node("north"), codes)]
     for each in found:
         for lang in labels.LANGUAGES:
@@ -53,8 +53,8 @@ async def examined(
     return found
 
 
-def wrong(found: list[Finding]) -> list[tuple[str, str]]:
-    return [(each.step, each.cause) for each in found if each.mark is Mark.WRONG]
+def wrong(found: list[AxisFinding]) -> list[tuple[str, str]]:
+    return [(each.step, each.cause) for each in found if each.mark is StepMark.WRONG]
 
 
 def free_port() -> int:
@@ -68,7 +68,7 @@ async def test_a_node_whose_axis_is_right_hears_so_at_every_step(nodes: Province
     found = await examined(nodes, access)
 
     assert [each.step for each in found] == list(STEPS)
-    assert {each.step for each in found if each.mark is Mark.SKIPPED} == {"tls"}
+    assert {each.step for each in found if each.mark is StepMark.SKIPPED} == {"tls"}
     assert wrong(found) == []
 
 
@@ -102,7 +102,7 @@ async def test_a_wrong_address_is_told_and_what_follows_is_not_examined(
     found = await examined(nodes, replace(access, servers=(server,)))
 
     assert wrong(found)[0] == fault
-    assert all(each.mark is not Mark.FINE for each in found[STEPS.index(fault[0]) :])
+    assert all(each.mark is not StepMark.FINE for each in found[STEPS.index(fault[0]) :])
 
 
 async def test_a_port_of_something_else_is_told(nodes: Province, access: Access) -> None:

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from gateway.transport.amqp.access import Access, Server
 from gateway.transport.broker import check
-from gateway.transport.broker.check import Finding, Mark
+from gateway.transport.broker.check import AxisFinding, StepMark
 
 
 def certificate(folder: Path, name: str, days: float) -> Path:
@@ -69,7 +69,7 @@ async def server(shown: Path) -> AsyncIterator[Server]:
         yield Server(host="127.0.0.1", port=listening.sockets[0].getsockname()[1], tls=True)
 
 
-async def examined(at: Server, trusted: Path) -> dict[str, Finding]:
+async def examined(at: Server, trusted: Path) -> dict[str, AxisFinding]:
     access = Access(servers=(at,), vhost="v", user="u", password="p", ca=trusted, connect_s=5.0)
     return {each.step: each async for each in check.examine(access, "u", ())}
 
@@ -79,9 +79,9 @@ async def test_a_good_certificate_is_told_with_its_days(tmp_path: Path) -> None:
     async with server(good) as at:
         found = await examined(at, good)
 
-    assert (found["tls"].mark, found["tls"].params["days"]) == (Mark.FINE, 40)
-    assert (found["login"].mark, found["login"].cause) == (Mark.WRONG, "login.broken")
-    assert {found[step].mark for step in ("queues", "rights", "hosted")} == {Mark.SKIPPED}
+    assert (found["tls"].mark, found["tls"].params["days"]) == (StepMark.FINE, 40)
+    assert (found["login"].mark, found["login"].cause) == (StepMark.WRONG, "login.broken")
+    assert {found[step].mark for step in ("queues", "rights", "hosted")} == {StepMark.SKIPPED}
 
 
 @pytest.mark.parametrize(("name", "days"), [("localhost", 40.5), ("127.0.0.1", -1.0)])
@@ -92,8 +92,12 @@ async def test_a_wrong_name_and_an_expired_certificate_are_not_accepted(
     async with server(bad) as at:
         found = await examined(at, bad)
 
-    assert (found["tls"].mark, found["tls"].cause, found["tls"].cure) == (Mark.WRONG, "tls.untrusted", "tls")
-    assert found["login"].mark is Mark.SKIPPED
+    assert (found["tls"].mark, found["tls"].cause, found["tls"].cure) == (
+        StepMark.WRONG,
+        "tls.untrusted",
+        "tls",
+    )
+    assert found["login"].mark is StepMark.SKIPPED
 
 
 async def test_a_certificate_of_another_authority_is_not_accepted(tmp_path: Path) -> None:
@@ -109,8 +113,8 @@ async def test_a_certificate_that_ends_soon_is_told_and_the_check_goes_on(tmp_pa
     async with server(ending) as at:
         found = await examined(at, ending)
 
-    assert (found["tls"].mark, found["tls"].cause) == (Mark.WRONG, "tls.expiring")
-    assert found["login"].mark is Mark.WRONG
+    assert (found["tls"].mark, found["tls"].cause) == (StepMark.WRONG, "tls.expiring")
+    assert found["login"].mark is StepMark.WRONG
 
 
 async def test_a_trust_file_that_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
@@ -119,5 +123,5 @@ async def test_a_trust_file_that_cannot_be_read_is_told_as_such(tmp_path: Path) 
     async with server(good) as at:
         found = await examined(at, tmp_path / "empty.pem")
 
-    assert found["tls"].mark is Mark.WRONG
+    assert found["tls"].mark is StepMark.WRONG
     assert "amqp.ca" in str(found["tls"].params)

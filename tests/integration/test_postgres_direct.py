@@ -32,8 +32,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway import errors
 from gateway.store import drivers
-from gateway.store.drivers import Found, Statements
-from gateway.store.engine import Role, open_engine
+from gateway.store.drivers import StatementResult, Statements
+from gateway.store.engine import EngineRole, open_engine
 from gateway.store.row import Moment
 from gateway.store.transaction import transaction
 from tests.support.databases import fresh_database
@@ -83,7 +83,7 @@ def engine(runner: asyncio.Runner) -> Any:
 
     async def made() -> tuple[Any, AsyncEngine]:
         database = fresh_database()
-        opened = open_engine(await database.__aenter__(), Role.WRITER)
+        opened = open_engine(await database.__aenter__(), EngineRole.WRITER)
         async with opened.begin() as connection:
             await connection.run_sync(_T.metadata.create_all)
         return database, opened
@@ -100,7 +100,7 @@ class Asked:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection, self._known = connection, Statements()
 
-    async def __call__(self, statement: Any, values: Any) -> Found:
+    async def __call__(self, statement: Any, values: Any) -> StatementResult:
         self._known.of(statement, values, self._connection.dialect)
         prepared = self._known.of(statement, values, self._connection.dialect)
         assert prepared is not None
@@ -149,7 +149,7 @@ async def both(ask: Asked, connection: AsyncConnection, query: Any, values: dict
 
 @pytest.fixture
 async def writer(postgres_url: str) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(postgres_url, Role.WRITER)
+    engine = open_engine(postgres_url, EngineRole.WRITER)
     async with engine.begin() as connection:
         await connection.run_sync(_T.metadata.create_all)
     yield engine

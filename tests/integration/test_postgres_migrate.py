@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 
 from gateway import errors
 from gateway.store import migrate
-from gateway.store.engine import Role, ServerLimits, open_engine
+from gateway.store.engine import EngineRole, ServerLimits, open_engine
 from tests.support.later_version import later_version
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ async def test_two_migrations_at_once_both_end_well_and_each_step_runs_once(
 
 async def test_a_step_may_take_longer_than_any_statement_of_a_node(postgres_url: str) -> None:
     short = ServerLimits(statement_s=0.2, idle_s=0.2)
-    engine = open_engine(postgres_url, Role.MIGRATOR, short)
+    engine = open_engine(postgres_url, EngineRole.MIGRATOR, short)
 
     async with engine.begin() as connection:
         await connection.execute(select(text("pg_sleep(0.5)")))
@@ -66,7 +66,7 @@ async def test_a_step_that_waits_for_a_busy_table_gives_way(
 ) -> None:
     """A step that waits for a whole table makes every later statement wait behind it."""
     monkeypatch.setattr(migrate, "AS_SHIPPED", ServerLimits(lock_s=0.2))
-    writer = open_engine(migrated_postgres_url, Role.WRITER)
+    writer = open_engine(migrated_postgres_url, EngineRole.WRITER)
     async with writer.begin() as busy:
         await busy.execute(text("LOCK TABLE job IN ACCESS SHARE MODE"))
         with later_version(tmp_path / "later"), pytest.raises(errors.StoreFailure, match="lock timeout"):

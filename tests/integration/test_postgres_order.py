@@ -20,7 +20,7 @@ from sqlmodel import col
 from gateway.clock import SystemClock
 from gateway.demo import stage
 from gateway.domain.account import HostedAgency
-from gateway.domain.document import Change, Kind, OutgoingDocument, OutState, Recipient
+from gateway.domain.document import DocumentChange, Kind, OutgoingDocument, OutState, Recipient
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.errors import Misconfigured, NotFound
 from gateway.incoming import act
@@ -103,7 +103,7 @@ async def sending_again(desk: OutDesk, document: OutgoingDocument) -> object:
 
 
 async def asking(desk: OutDesk, document: OutgoingDocument) -> object:
-    child = replace(document, kind=Kind.UPDATE, parent_id=document.id, change=Change(reason="Sửa"))
+    child = replace(document, kind=Kind.UPDATE, parent_id=document.id, change=DocumentChange(reason="Sửa"))
     async with desk.store.begin(NORTH) as work:
         await accept.ask_recipients(desk, work, child, RequestKind.UPDATE)
         await work.commit()

@@ -16,7 +16,7 @@ from gateway.domain.document import Kind
 from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml.attachment import decoded_pieces
 from gateway.edxml.envelope import Envelope, ResponseFor, StaffInfo
-from gateway.edxml.policy import Limits
+from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.reader import Read, read
 from gateway.errors import MalformedXml
 from gateway.ops import explain
@@ -262,7 +262,7 @@ def _sample(name: str) -> bytes:
 
 
 def _read(name: str) -> Read:
-    return read([_sample(name)], Limits())
+    return read([_sample(name)], EnvelopeLimits())
 
 
 @pytest.mark.parametrize("row", READ, ids=lambda row: row.name)
@@ -305,7 +305,7 @@ def test_dialect_c_is_named(name: str) -> None:
 def test_the_size_of_the_pieces_changes_nothing(name: str, size: int) -> None:
     raw = _sample(name)
 
-    found = read((raw[at : at + size] for at in range(0, len(raw), size)), Limits())
+    found = read((raw[at : at + size] for at in range(0, len(raw), size)), EnvelopeLimits())
 
     assert found == _read(name)
 

@@ -177,7 +177,7 @@ async def _tell(settings: Settings) -> None:
     clock = MovableClock(START - timedelta(hours=1))
     cast = await story.prepare_cast(settings, clock)
     async with open_office(settings, clock) as node, story.at_work(node):
-        tale = story.Story(node=node, cast=cast, say=_unheard)
+        tale = story.DemoStory(node=node, cast=cast, say=_unheard)
         await tale.tell()
         await tale.settled()
 

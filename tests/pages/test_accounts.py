@@ -17,7 +17,7 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.demo import stage
 from gateway.domain.account import ApiCall
-from gateway.domain.person import Standing
+from gateway.domain.person import AccountStanding
 from gateway.errors import Denied
 from gateway.office.accounts import admin, posts, sessions, sign_in
 from gateway.office.accounts.acting import By
@@ -186,7 +186,7 @@ async def test_an_administrator_adds_a_person_who_takes_up_the_account(
     await page.get_by_role("button", name="Khóa", exact=True).click()
     await expect(page.get_by_role("status").first).to_contain_text("Đã khóa tài khoản")
     async with site.node.accounts.accounts.read() as view:
-        assert (await view.people.named("nguyenvanthunghiem")).standing is Standing.LOCKED
+        assert (await view.people.named("nguyenvanthunghiem")).standing is AccountStanding.LOCKED
 
 
 async def test_an_administrator_stays_in_the_own_agency(site: Site, guest: Guest) -> None:

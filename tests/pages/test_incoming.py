@@ -17,7 +17,7 @@ from playwright.async_api import BrowserContext, Page, Response
 from gateway.demo import stage
 from gateway.demo.acts import Acts
 from gateway.domain.account import NumberingMode
-from gateway.domain.document import Change, Delivery, IncomingDocument, Kind, OutgoingDocument
+from gateway.domain.document import Delivery, DocumentChange, IncomingDocument, Kind, OutgoingDocument
 from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import HoldState
 from gateway.domain.person import Role
@@ -241,7 +241,7 @@ async def test_a_letter_that_came_on_paper_before_is_named_and_asks_for_a_note(
     mail: Mail, enter: Enter, page: Page
 ) -> None:
     scope, today = await mail.scope("department"), mail.node.out.today()
-    letter = by_hand.Letter(
+    letter = by_hand.TypedMail(
         sender="UBND tỉnh Sao Mai",
         subject="Về việc phối hợp kiểm thử",
         received_on=today,
@@ -265,7 +265,7 @@ async def test_a_paper_letter_without_a_number_shows_no_id_and_promises_its_send
     mail: Mail, enter: Enter, page: Page
 ) -> None:
     scope, today = await mail.scope("department"), mail.node.out.today()
-    letter = by_hand.Letter(
+    letter = by_hand.TypedMail(
         sender="Bà Lê Thị Mẫu", subject="Đơn đề nghị sửa đường", received_on=today, unit=UNIT
     )
     paper = (await by_hand.enter(mail.node.inn, scope, letter)).document
@@ -297,7 +297,7 @@ async def test_an_update_shows_what_it_changes_before_it_is_agreed(
     sent, document = await mail.comes(due_in=7)
     await mail.status("department", sent, StatusCall(code="03", staff=mail.clerk()))
     await mail.until(lambda: mail.stands("province", sent, "accepted"))
-    change = Change(reason="Lùi hạn trả lời", target=sent.document_id)
+    change = DocumentChange(reason="Lùi hạn trả lời", target=sent.document_id)
     update = await mail.send(
         "province",
         "request-updated",

@@ -22,7 +22,7 @@ from gateway.office.web.door import COOKIE
 from gateway.ops import backup
 from gateway.ports import Fate
 from gateway.store import reporting
-from gateway.store.log_events import Wanted, search_log
+from gateway.store.log_events import WantedEvents, search_log
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.workers.pulse import slots
 from tests.pages import axe, pictures
@@ -40,7 +40,7 @@ TEXT = "Bao tri co so du lieu"
 
 
 async def told(site: Site, kind: EventKind) -> list[dict[str, object]]:
-    hits = await search_log(site.node.store, Wanted(kind=kind.value), limit=50)
+    hits = await search_log(site.node.store, WantedEvents(kind=kind.value), limit=50)
     return [dict(each.event.data) for each in hits]
 
 
@@ -279,7 +279,7 @@ async def test_a_copy_is_restored_on_trial_beside_the_node(
     site: Site, context: BrowserContext, page: Page, record_property: Record
 ) -> None:
     settings, node = site.node.settings, site.node
-    source = backup.Source(
+    source = backup.BackupSource(
         node="demo",
         database_url=settings.database.url,
         content=settings.node.data_dir / "content",

@@ -20,7 +20,7 @@ from gateway.office.domain.roles import PostRole
 from gateway.office.domain.session import form_token
 from gateway.office.web.door import COOKIE, SIGN_IN
 from gateway.office.web.pages import ROUTES
-from gateway.office.web.routes import Route, Who
+from gateway.office.web.routes import PageRoute, Who
 from tests.pages.site import Site
 from tests.pages.walking import PLACE, pattern
 from tests.support.accounts import HERE, Someone
@@ -122,7 +122,7 @@ class Places:
 
     found: dict[str, str] = field(default_factory=dict)
 
-    def of(self, route: Route) -> str:
+    def of(self, route: PageRoute) -> str:
         return self.found.get(route.name) or PLACE.sub(_invented, route.path)
 
 
@@ -165,7 +165,7 @@ async def places(site: Site, http: aiohttp.ClientSession, actor: str) -> Places:
     return made
 
 
-def _route(method: str, path: str) -> Route | None:
+def _route(method: str, path: str) -> PageRoute | None:
     return next((each for each, made in _PATTERNS if each.method == method and made.fullmatch(path)), None)
 
 
@@ -226,7 +226,7 @@ async def test_a_stranger_is_led_to_sign_in_and_acts_on_nothing(site: Site) -> N
     assert not wrong, "\n".join(wrong)
 
 
-def _judged(route: Route, is_let: bool, status: int, leads: str, known: bool) -> str:
+def _judged(route: PageRoute, is_let: bool, status: int, leads: str, known: bool) -> str:
     """What is wrong with that answer; nothing when it is as it must be. `known`: the thing in the address is there."""
     if route.name in SECRET:
         return "" if status == 403 or is_let else f"answered {status} {leads}, may not"
@@ -241,6 +241,6 @@ def _judged(route: Route, is_let: bool, status: int, leads: str, known: bool) ->
     return ""
 
 
-def _is_of_all(route: Route) -> bool:
+def _is_of_all(route: PageRoute) -> bool:
     """The registry is one for everybody."""
     return route.path.startswith("/co-quan")

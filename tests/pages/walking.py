@@ -13,7 +13,7 @@ from lxml import html
 from playwright.async_api import Page
 
 from gateway.office.web.pages import ROUTES
-from gateway.office.web.routes import Route
+from gateway.office.web.routes import PageRoute
 
 # A part of an address that is filled in: its name, and what it may be.
 PLACE = re.compile(r"\{(\w+)(?::((?:[^{}]|\{[^{}]*\})+))?\}")
@@ -21,7 +21,7 @@ PLACE = re.compile(r"\{(\w+)(?::((?:[^{}]|\{[^{}]*\})+))?\}")
 _EACH = 4
 
 
-def pattern(route: Route) -> re.Pattern[str]:
+def pattern(route: PageRoute) -> re.Pattern[str]:
     """What its addresses look like."""
     made, end = "", 0
     for place in PLACE.finditer(route.path):
@@ -33,7 +33,7 @@ def pattern(route: Route) -> re.Pattern[str]:
 _PATTERNS = [(route, pattern(route)) for route in ROUTES if route.method == "GET"]
 
 
-def route_of(path: str) -> Route | None:
+def route_of(path: str) -> PageRoute | None:
     """The first in the order of the table, as the server takes it."""
     return next((route for route, made in _PATTERNS if made.fullmatch(path)), None)
 
@@ -47,7 +47,7 @@ class Walk:
     left_out: frozenset[str] = frozenset()
     empty: list[tuple[str, str, str]] = field(default_factory=list)
 
-    async def pages(self, page: Page, start: str = "/") -> AsyncIterator[Route]:
+    async def pages(self, page: Page, start: str = "/") -> AsyncIterator[PageRoute]:
         """Each new route once, with its page open; in the order of the links. One page of each route is opened in the
         browser, as its scripts run there; of the others the answer is read alone, which is much faster."""
         waiting, asked, seen = [start], {start}, Counter[str]()
@@ -75,7 +75,7 @@ class Walk:
                     await page.goto(target)
                 yield shown
 
-    def _read(self, text: str, shown: Route, target: str) -> list[str]:
+    def _read(self, text: str, shown: PageRoute, target: str) -> list[str]:
         """The page's links within the site; what stands empty on it is noted."""
         tree = html.document_fromstring(text)
         for each in tree.iter("*"):

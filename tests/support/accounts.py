@@ -12,15 +12,15 @@ from gateway.domain.event import Event
 from gateway.domain.person import Person
 from gateway.office.accounts import admin, credentials, posts, sessions, sign_in
 from gateway.office.accounts.acting import Acting, By
-from gateway.office.accounts.sign_in import Entered, Typed
+from gateway.office.accounts.sign_in import OpenedSession, TypedSignIn
 from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import PostRole
-from gateway.office.domain.session import Origin
+from gateway.office.domain.session import CallOrigin
 
 PASSWORD = "Trời mưa 7 ngày"
 MACHINE = By(principal_id="operator")
 NORTH, SOUTH = "agy_north", "agy_south"
-HERE = Origin(address="192.0.2.7", agent="A browser")
+HERE = CallOrigin(address="192.0.2.7", agent="A browser")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +40,11 @@ class Someone:
     def by(self) -> By:
         return By.person(self.person.id)
 
-    def typed(self, **more: str) -> Typed:
+    def typed(self, **more: str) -> TypedSignIn:
         code = pyotp.TOTP(self.totp).at(self.desk.clock.now()) if self.totp else ""
-        return Typed(**{"login": self.login, "password": self.password, "code": code, **more})
+        return TypedSignIn(**{"login": self.login, "password": self.password, "code": code, **more})
 
-    async def enters(self, origin: Origin = HERE, before: str | None = None) -> Entered:
+    async def enters(self, origin: CallOrigin = HERE, before: str | None = None) -> OpenedSession:
         """Signed in; with a device half a minute later, because a code is good once."""
         if self.totp:
             await self.desk.clock.sleep(31)

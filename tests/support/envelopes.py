@@ -15,7 +15,7 @@ from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.proof import Binding, Receipt, Terms
 from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml.attachment import coding_for, extension
-from gateway.edxml.build import Content, Qualifier, write
+from gateway.edxml.build import AttachmentContent, Qualifier, write
 from gateway.edxml.envelope import (
     Attachment,
     Business,
@@ -199,10 +199,10 @@ def with_files(envelope: Envelope, files: Files) -> Envelope:
     return replace(envelope, attachments=attachments, manifest=manifest)
 
 
-def contents(files: Files) -> tuple[Content, ...]:
+def contents(files: Files) -> tuple[AttachmentContent, ...]:
     """The bytes of the files, each in one piece."""
     return tuple(
-        Content(entry_name=f"{uuid_of(n)}.{extension(name) or 'unk'}", open=_opener(raw))
+        AttachmentContent(entry_name=f"{uuid_of(n)}.{extension(name) or 'unk'}", open=_opener(raw))
         for n, (name, raw) in enumerate(files, 1)
     )
 

@@ -29,13 +29,13 @@ from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.domain.evidence import Manifest, PackSignature, signed_bytes
 from gateway.domain.sealed_log import Stamp
 from gateway.ops.evidence import pack_file, verify
-from gateway.ops.evidence.judge import Report
+from gateway.ops.evidence.judge import PackReport
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ops.evidence.pack_file import PackPart, PackSigner, part_of, prepare
 from gateway.policy.upkeep import Rhythm
 from gateway.trust import seals
 from gateway.trust.authority import Authority
-from gateway.workers.event_log import Sealer
+from gateway.workers.event_log import LogSealer
 from tests.support import node
 from tests.support.clock import START
 from tests.support.pki import NOT_AFTER, NOT_BEFORE, key
@@ -94,7 +94,7 @@ def made() -> Made:
 
 def check(
     pack: bytes, folder: Path, trust: Path | None, seal: Path | None = None, at: datetime = SOON
-) -> Report:
+) -> PackReport:
     """What `gateway evidence verify` finds."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "pack.zip"
@@ -139,7 +139,7 @@ def signature_of(manifest: bytes, signer: PackSigner) -> bytes:
 async def sealed(town: node.Town, authority: TimeAuthority | None) -> None:
     """Everything that happened is numbered, in the log, sealed, and stamped where somebody stamps."""
     await town.number()
-    worker = Sealer(
+    worker = LogSealer(
         log=town.node.store.log,
         open_key=partial(seals.open_seal_key, town.node.settings.keys.folder, None),
         clock=town.clock,

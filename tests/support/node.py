@@ -21,8 +21,8 @@ from gateway.bootstrap.node import Wrap
 from gateway.demo import stage
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
-    Change,
     Delivery,
+    DocumentChange,
     FileRole,
     IncomingDocument,
     Kind,
@@ -44,7 +44,7 @@ from gateway.incoming.act import StatusCall, StatusDone
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.outgoing import accept, dispatch, intake, package, recall
 from gateway.outgoing.intake import Accepted, Once, Order
-from gateway.ports import EnvelopeSigner, InboxItem, OutboxItem, Parcel
+from gateway.ports import EnvelopeSigner, InboxPacket, OutboxItem, Parcel
 from gateway.settings import Settings
 from tests.hostile import forge
 from tests.support import api, envelopes
@@ -129,12 +129,12 @@ class Town:
             kind=Kind.UPDATE,
             parent_id=parent.id,
             subject=subject,
-            change=Change(reason="Sửa trích yếu", target=parent.document_id),
+            change=DocumentChange(reason="Sửa trích yếu", target=parent.document_id),
         )
 
     async def replacement(self, parent: OutgoingDocument, number: str) -> OutgoingDocument:
         codes = tuple(one.code for one in parent.draft.recipients)
-        change = Change(reason="Thay thế", replaces=((parent.document_id, codes),))
+        change = DocumentChange(reason="Thay thế", replaces=((parent.document_id, codes),))
         return await self.send(number, *codes, kind=Kind.REPLACEMENT, parent_id=parent.id, change=change)
 
     async def recall(
@@ -206,7 +206,7 @@ class Town:
         outcomes = await self.node.axis.publish(parcel, [to])
         assert outcomes[to].fate == "delivered", outcomes[to]
 
-    async def brought(self, packet: Packet, to: str = PROVINCE) -> InboxItem:
+    async def brought(self, packet: Packet, to: str = PROVINCE) -> InboxPacket:
         """Delivered and taken to its end; the row that it became."""
         await self.deliver(packet, to)
         await self.carry()
@@ -263,12 +263,12 @@ class Town:
     async def scope(self, code: str) -> AgencyScope:
         return AgencyScope(agency_id=(await self.agency(code)).id, principal_id="clerk")
 
-    async def inbox(self, code: str = PROVINCE) -> tuple[InboxItem, ...]:
+    async def inbox(self, code: str = PROVINCE) -> tuple[InboxPacket, ...]:
         """Newest first."""
         async with self.node.store.read(await self.scope(code)) as work:
             return (await work.inbox.page(limit=1000)).items
 
-    async def row(self, code: str, packet: Packet) -> InboxItem:
+    async def row(self, code: str, packet: Packet) -> InboxPacket:
         (found,) = [one for one in await self.inbox(code) if one.file_digest == packet.digest]
         return found
 
@@ -315,7 +315,7 @@ class Town:
     def model(self, packet: Packet) -> Envelope:
         """What a native packet says."""
         own = envelopes.binding(self.node.keys.signer(packet.sender, self.clock.now()))
-        source = verify.Source(size=len(packet.raw), open=lambda: [packet.raw])
+        source = verify.EnvelopeSource(size=len(packet.raw), open=lambda: [packet.raw])
         policy = self.node.inn.xml
         signed = verify.envelope(source, policy=policy, bindings=lambda code: (own,), at=self.clock.now())
         return signed.model

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.ports import Clock, Parcel
-from gateway.transport.amqp.parts_spool import Joined, Landing, PartLabel, PartLimits, Spool
+from gateway.transport.amqp.parts_spool import JoinedParts, Landing, PartLabel, PartLimits, Spool
 from gateway.transport.amqp.publisher import Part, parts_of
 from tests.support.clock import ManualClock
 
@@ -57,7 +57,7 @@ def land(
     return spool.land(label_of(part, user, lies), part.body, to)
 
 
-def bytes_of(joined: Joined) -> bytes:
+def bytes_of(joined: JoinedParts) -> bytes:
     with joined.open() as source:
         return source.read()
 

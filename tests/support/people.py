@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pyotp
 
 from gateway.deciding import DecidingDesk, approvals, people, proposals
-from gateway.domain.person import Content, Proposal, Role, SignedIn
+from gateway.domain.person import Proposal, ProposalContent, Role, SignedIn
 from gateway.domain.proof import Binding
 from gateway.trust import person_secrets
 
@@ -70,12 +70,12 @@ async def two(desk: DecidingDesk) -> tuple[Someone, Someone]:
     return first, second
 
 
-async def proposed(one: Someone, *wanted: Binding, content: Content | None = None) -> Proposal:
+async def proposed(one: Someone, *wanted: Binding, content: ProposalContent | None = None) -> Proposal:
     """That these certificates speak for their codes, or whatever else the content says."""
     desk = one.desk
     now = desk.clock.now()
     changes = tuple(proposals.binding_change([], each, now, desk.overlap) for each in wanted)
-    return await proposals.propose(desk, await one.here(), content or Content(bindings=changes))
+    return await proposals.propose(desk, await one.here(), content or ProposalContent(bindings=changes))
 
 
 async def approved(other: Someone, proposal: Proposal) -> Proposal:

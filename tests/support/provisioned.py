@@ -16,7 +16,7 @@ from gateway.domain.registry import Hosting
 from gateway.transport.broker import definitions, management
 from gateway.transport.broker import plan as layout
 from gateway.transport.broker.management import Management
-from gateway.transport.broker.plan import Layout, Plan, plan
+from gateway.transport.broker.plan import BrokerLayout, BrokerPlan, plan
 from tests.support.broker import Broker
 from tests.support.leaks import WATCH
 
@@ -36,7 +36,7 @@ class Province:
             self.passwords[self.names[short]] = WATCH.remember(secrets.token_hex(12))
         return self.names[short]
 
-    def layout(self, where: Mapping[str, str]) -> Layout:
+    def layout(self, where: Mapping[str, str]) -> BrokerLayout:
         """Codes by the short name of their node."""
         return layout.layout(
             self.broker.vhost, [Hosting(node=self.node(short), code=code) for code, short in where.items()]
@@ -55,7 +55,7 @@ class Province:
         parts = urlsplit(self.broker.api)
         return f"{parts.scheme}://{parts.hostname}:{parts.port}"
 
-    async def plan(self, where: Mapping[str, str], *, remove_nodes: bool = False) -> Plan:
+    async def plan(self, where: Mapping[str, str], *, remove_nodes: bool = False) -> BrokerPlan:
         """What it takes to get there from what there is."""
         async with self.opened() as found:
             live = await found.state()
@@ -65,7 +65,7 @@ class Province:
         goal = layout.wanted(axis, hashes)
         return plan(live, goal, admin=self.broker.user, remove_nodes=remove_nodes)
 
-    async def bring(self, where: Mapping[str, str], *, remove_nodes: bool = False) -> Plan:
+    async def bring(self, where: Mapping[str, str], *, remove_nodes: bool = False) -> BrokerPlan:
         """The broker is as the registry says; the plan that did it."""
         made = await self.plan(where, remove_nodes=remove_nodes)
         async with self.opened() as found:

@@ -11,9 +11,9 @@ from xml.parsers import expat
 from gateway.domain.identity import Digest
 from gateway.edxml import canonical, schema
 from gateway.edxml.names import DECLARATION
-from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.edxml.reader import Read
-from gateway.edxml.scan import NotMine, Scan
+from gateway.edxml.scan import EnvelopeScan, NotMine
 from gateway.edxml.signature import SignatureParts
 from gateway.errors import InvalidEnvelope
 
@@ -30,9 +30,9 @@ class Said(NamedTuple):
     properties_digest: bytes
 
 
-def both(raw: bytes, limits: Limits | None = None) -> Said | None:
+def both(raw: bytes, limits: EnvelopeLimits | None = None) -> Said | None:
     """What both say, which is the same; None: not mine."""
-    limits = limits or Limits()
+    limits = limits or EnvelopeLimits()
     streamed, closed = (_streamed(raw, limits, opens=opens) for opens in (True, False))
     assert _held(raw, limits, opens=True) == streamed, "the two readers differ"
     assert _held(raw, limits, opens=False) == closed, "the two readers differ about closed files"
@@ -48,8 +48,8 @@ def fast(raw: bytes, policy: XmlPolicy, piece: int = 1 << 18) -> canonical.Fast 
     return found
 
 
-def _streamed(raw: bytes, limits: Limits, *, opens: bool) -> Said | None:
-    scan = Scan(limits, opens=opens)
+def _streamed(raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> Said | None:
+    scan = EnvelopeScan(limits, opens=opens)
     try:
         if not raw.startswith(DECLARATION):
             return None
@@ -62,7 +62,7 @@ def _streamed(raw: bytes, limits: Limits, *, opens: bool) -> Said | None:
     return Said(read, parts, scan.a, scan.b, scan.body_digest, scan.file_digest, digest)
 
 
-def _held(raw: bytes, limits: Limits, *, opens: bool) -> Said | None:
+def _held(raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> Said | None:
     try:
         found = canonical.read_tree(raw, limits, opens=opens)
     except (NotMine, UnicodeError, InvalidEnvelope):

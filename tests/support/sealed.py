@@ -16,14 +16,14 @@ from gateway.domain.event import EventKind
 from gateway.domain.sealed_log import PublishedSeal
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ops.audit import Given, verify
-from gateway.ops.audit_checks import Report
+from gateway.ops.audit_checks import AuditReport
 from gateway.policy.upkeep import Rhythm
 from gateway.pool import ThreadPool
 from gateway.ports.node import TimeAuthority
-from gateway.store.engine import Role, open_engine
+from gateway.store.engine import EngineRole, open_engine
 from gateway.store.log_reading import seal_numbered
 from gateway.trust.seals import SealKey
-from gateway.workers.event_log import Sealer
+from gateway.workers.event_log import LogSealer
 from tests.support.clock import ManualClock
 from tests.support.pki import key
 from tests.support.stores import NORTH
@@ -47,8 +47,8 @@ class Book:
     key: SealKey = field(default_factory=seal_key)
     rhythm: Rhythm = field(default_factory=Rhythm)
 
-    def sealer(self) -> Sealer:
-        return Sealer(
+    def sealer(self) -> LogSealer:
+        return LogSealer(
             log=self.store.log,
             open_key=lambda: self.key,
             clock=self.clock,
@@ -84,18 +84,18 @@ class Book:
             seals.append(await self.seal())
         return seals
 
-    async def examine(self, *published: PublishedSeal, **given: Any) -> Report:
+    async def examine(self, *published: PublishedSeal, **given: Any) -> AuditReport:
         return await verify(self.store, Given(published=published, **given), self.pool)
 
 
-def codes(report: Report) -> list[tuple[str, str]]:
+def codes(report: AuditReport) -> list[tuple[str, str]]:
     """What was found, and where."""
     return [(each.code, each.where) for each in report.findings]
 
 
 async def tamper(url: str, *statements: str, **values: object) -> None:
     """Past the program, as whoever owns the database can."""
-    engine = open_engine(url, Role.MIGRATOR)
+    engine = open_engine(url, EngineRole.MIGRATOR)
     try:
         async with engine.begin() as connection:
             for each in statements:

@@ -28,10 +28,10 @@ from gateway.domain.document import (
 )
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.queues import InboxItem, OutboxItem, Target
+from gateway.ports.queues import InboxPacket, OutboxItem, OutboxTarget
 from gateway.ports.services import Clock
 from gateway.store import migrate
-from gateway.store.engine import Role, open_engine
+from gateway.store.engine import EngineRole, open_engine
 from gateway.store.memory import Memory
 from tests.support.clock import ManualClock
 from tests.support.once import once
@@ -67,7 +67,7 @@ async def opened(url: str, clock: Clock) -> AsyncIterator[SqlOfficeStore]:
 @asynccontextmanager
 async def remembering(url: str) -> AsyncIterator[Memory]:
     """The memory of one more process on that migrated database."""
-    engine = open_engine(url, Role.NEAR_READER)
+    engine = open_engine(url, EngineRole.NEAR_READER)
     memory = Memory(engine)
     try:
         yield memory
@@ -174,16 +174,19 @@ def outbox_item(clock: ManualClock, *, scope: AgencyScope = NORTH, **fields: Any
         lane=Lane.NORMAL,
         envelope_digest=digest(id),
         envelope_size=1000,
-        targets=(Target(code="Z91.02", delivery_id="dlv-1"), Target(code="Z91.03", delivery_id="dlv-2")),
+        targets=(
+            OutboxTarget(code="Z91.02", delivery_id="dlv-1"),
+            OutboxTarget(code="Z91.03", delivery_id="dlv-2"),
+        ),
         created_at=clock.now(),
         subject_id="msg-1",
     )
     return replace(made, **fields)
 
 
-def inbox_item(clock: ManualClock, *, scope: AgencyScope = NORTH, **fields: Any) -> InboxItem:
+def inbox_item(clock: ManualClock, *, scope: AgencyScope = NORTH, **fields: Any) -> InboxPacket:
     id = clock.new_id("box_")
-    made = InboxItem(
+    made = InboxPacket(
         id=id,
         agency_id=scope.agency_id,
         file_digest=digest(id),

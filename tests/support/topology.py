@@ -40,7 +40,7 @@ class Topology:
         """These nodes host these codes from now on; other nodes are left as they are."""
         self._hosts |= {self.name(node): codes for node, codes in hosts.items()}
         keys = {names.routing_key(code): node for node, codes in self._hosts.items() for code in codes}
-        axis = plan.Layout(vhost=self.broker.vhost, nodes=tuple(self._hosts), hosts=keys)
+        axis = plan.BrokerLayout(vhost=self.broker.vhost, nodes=tuple(self._hosts), hosts=keys)
         bound = frozenset(plan.bindings(axis))
         policies = [self._policy(each) for each in plan.policies(axis.nodes)]
         things: list[Thing] = [*plan.exchanges(), *plan.queues(axis.nodes), *policies, *bound]

@@ -25,7 +25,7 @@ from gateway.cli import main
 from gateway.domain.document import InState, Kind, Lane
 from gateway.domain.identity import Digest
 from gateway.edxml.verify import CODES
-from gateway.ports import InboxItem, Parcel
+from gateway.ports import InboxPacket, Parcel
 from tests.support import envelopes
 from tests.threats.ground import ELLIPTIC, NOW, RECEIVER, SENDER, Ground, letter
 
@@ -136,7 +136,7 @@ class AxisDoor:
         outcomes = await self.ground.sender.publish(parcel, [to])
         assert outcomes[to].fate == "delivered", outcomes
 
-    async def settled(self, raw: bytes) -> InboxItem:
+    async def settled(self, raw: bytes) -> InboxPacket:
         """The row of these bytes at its end, and everything that follows from it on its way."""
         town, digest = self.ground.town, digest_of(raw)
         async with asyncio.timeout(WAIT_S):
@@ -171,7 +171,7 @@ class AxisDoor:
         self._heard += len(found)
         return tuple(found)
 
-    async def _row(self, digest: Digest) -> InboxItem | None:
+    async def _row(self, digest: Digest) -> InboxPacket | None:
         """Among the newest rows, or further back where the bytes are a repeat."""
         async with self.ground.town.node.store.read(await self.ground.town.scope(RECEIVER)) as work:
             for limit in (5, 1000):
@@ -180,14 +180,14 @@ class AxisDoor:
                     return found
         return None
 
-    async def _is_held(self, row: InboxItem) -> bool:
+    async def _is_held(self, row: InboxPacket) -> bool:
         """Whether it became a document that waits for the clerk's decision."""
         if row.incoming_id is None:
             return False
         async with self.ground.town.node.store.read(await self.ground.town.scope(RECEIVER)) as work:
             return (await work.incoming.get(row.incoming_id)).state is InState.HELD
 
-    def _outcome(self, row: InboxItem, answered: tuple[str, ...], *, held: bool) -> Outcome:
+    def _outcome(self, row: InboxPacket, answered: tuple[str, ...], *, held: bool) -> Outcome:
         said = partial(Outcome, code=row.code, answered=answered, detail=row.reason or "")
         if row.state == "held" or held:
             return said(word=Word.HELD)

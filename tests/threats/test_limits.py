@@ -11,7 +11,7 @@ from typing import NoReturn
 import pytest
 
 from gateway.edxml import verify
-from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import MalformedXml
 from gateway.incoming import process
 from gateway.incoming.desk import GENERAL_AT_ONCE
@@ -33,7 +33,7 @@ def _never() -> NoReturn:
 def test_threat_074_a_size_beyond_every_number_of_machines_is_refused_unopened(size: int) -> None:
     with pytest.raises(MalformedXml) as refusal:
         verify.envelope(
-            verify.Source(open=_never, size=size),
+            verify.EnvelopeSource(open=_never, size=size),
             policy=XmlPolicy(),
             bindings=forge.bindings(forge.SIGNER),
             at=forge.AT,
@@ -48,7 +48,10 @@ def test_threat_074_a_file_of_exactly_the_limit_is_read_and_one_byte_more_is_not
 ) -> None:
     native = envelopes.native()
 
-    for limits in (Limits(max_bytes=len(native) - over), Limits(general_max_bytes=len(native) + 1 - over)):
+    for limits in (
+        EnvelopeLimits(max_bytes=len(native) - over),
+        EnvelopeLimits(general_max_bytes=len(native) + 1 - over),
+    ):
         raw = (
             native if limits.max_bytes <= len(native) else native + b"\n"
         )  # the second is the general path's

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from gateway.api import asking
 from gateway.api.call import DEFAULT_ROWS, MOST_ROWS, Call, PageOut, Since, TextQuery, page_of
-from gateway.api.problems import BadCall, Fault, pointer
+from gateway.api.problems import BadCall, RequestFault, pointer
 from gateway.api.routes import BASE, Body, Route
 from gateway.api.shapes import Asked, Line, Moment, Name, Told
 from gateway.domain.account import ApiScope
@@ -219,9 +219,9 @@ def _row(change: RowChange) -> PlanChange:
     return PlanChange(code=change.code, name=change.name, fields=dict(change.fields))
 
 
-def _fault(problem: RowProblem) -> Fault:
+def _fault(problem: RowProblem) -> RequestFault:
     params = {"line": str(problem.line), "found": problem.found or "∅", "advice": problem.advice}
-    return Fault(code="row", pointer=pointer("lines", problem.line, problem.column), params=params)
+    return RequestFault(code="row", pointer=pointer("lines", problem.line, problem.column), params=params)
 
 
 ROUTES = (

@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api.call import DEFAULT_ROWS, MOST_ROWS, Call, Words, check_words, wait_until
-from gateway.api.problems import BadCall, Fault
+from gateway.api.problems import BadCall, RequestFault
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import Asked, Code, EventWord, Moment, Told
 from gateway.domain.account import ApiScope
@@ -144,7 +144,7 @@ def sequence_of(after: str) -> int:
     text = after.rpartition("-")[2] if after.startswith("evt_") else after
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         params = {"field": "after", "expected": "evt_…, 0"}
-        raise BadCall("bad-request", Fault(code="bad-value", pointer="?after", params=params))
+        raise BadCall("bad-request", RequestFault(code="bad-value", pointer="?after", params=params))
     return int(text)
 
 

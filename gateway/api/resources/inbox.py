@@ -26,7 +26,7 @@ from gateway.api.call import (
 )
 from gateway.api.inbox_view import InboxItem, Quarantined
 from gateway.api.models import NothingIn, StaffIn
-from gateway.api.problems import BadCall, Fault
+from gateway.api.problems import BadCall, RequestFault
 from gateway.api.routes import BASE, Body, Route
 from gateway.api.shapes import PACKET_STATES, SET_ASIDE, Asked, Code, HandoverWord, Line, Text, Told, closed
 from gateway.domain.account import ApiScope
@@ -95,7 +95,7 @@ class StatusIn(Asked):
         code = code_of(self.code)
         if code not in SETTABLE:
             params = {"field": "code", "expected": ", ".join(SETTABLE)}
-            raise BadCall("bad-request", Fault(code="bad-value", pointer="/code", params=params))
+            raise BadCall("bad-request", RequestFault(code="bad-value", pointer="/code", params=params))
         return StatusCall(
             code=code,
             register_no=self.register_no,

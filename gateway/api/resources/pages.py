@@ -28,7 +28,7 @@ PAGE_POLICY = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class DocumentedField:
     """One field of a data type, as the documentation shows it."""
 
     name: str
@@ -59,7 +59,7 @@ def problems_page(lang: Lang) -> web.Response:
     )
 
 
-def sort_page(sort: problems.Sort, lang: Lang) -> web.Response:
+def sort_page(sort: problems.ProblemSort, lang: Lang) -> web.Response:
     """One kind of problem: what it means and whether to call again."""
     return render_page(
         "problem.html", lang, sort=sort, text=text_of(sort, lang), problem=None, request_id=None
@@ -86,7 +86,7 @@ def wants_page(request: web.Request) -> bool:
     return not request.path.startswith("/api/") and "text/html" in request.headers.get("Accept", "")
 
 
-def text_of(sort: problems.Sort, lang: Lang) -> str:
+def text_of(sort: problems.ProblemSort, lang: Lang) -> str:
     """What a kind of problem means."""
     return say(f"{sort.label}.text" if sort.slug in problems.OWN_SORTS else sort.label, lang)
 
@@ -135,11 +135,11 @@ def _groups(
     return [(tag, [each for each in calls if tag["name"] in each[2]["tags"]]) for tag in document["tags"]]
 
 
-def _rows(schema: Mapping[str, Any]) -> Iterator[Row]:
+def _rows(schema: Mapping[str, Any]) -> Iterator[DocumentedField]:
     required = set(schema.get("required", ()))
     for name, each in schema.get("properties", {}).items():
         shown, target = _type(each)
-        yield Row(
+        yield DocumentedField(
             name=name, type=shown, target=target, required=name in required, text=each.get("description", "")
         )
 

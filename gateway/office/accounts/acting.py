@@ -14,7 +14,7 @@ from gateway.domain.person import Person, Role
 from gateway.errors import Denied
 from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import NODE, Manner, PostRole, Right
-from gateway.office.domain.session import Duty, Session
+from gateway.office.domain.session import Session, SignInDuty
 from gateway.office.policy.rights import Granted, Lent, Rights
 from gateway.office.ports.accounts import AccountWork
 
@@ -26,7 +26,7 @@ class Acting:
     person: Person
     session: Session
     rights: Rights
-    duties: tuple[Duty, ...]
+    duties: tuple[SignInDuty, ...]
     ends_at: datetime
     at: datetime
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.domain.event import Event, EventKind
-from gateway.domain.person import Credentials, Person, Standing, is_name
+from gateway.domain.person import AccountStanding, Credentials, Person, is_name
 from gateway.domain.text import fold
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts import posts, sessions, sign_in
@@ -87,7 +87,7 @@ async def link(desk: AccountDesk, by: By, login: str) -> tuple[Person, str]:
     return changed, code
 
 
-async def stand(desk: AccountDesk, by: By, login: str, standing: Standing, reason: str) -> Person:
+async def stand(desk: AccountDesk, by: By, login: str, standing: AccountStanding, reason: str) -> Person:
     """Locked, suspended, withdrawn, or active again. What was withdrawn stays so: the person is added anew. An account that
     idleness took out counts as used from the moment at which it is opened again."""
     now = desk.clock.now()
@@ -96,7 +96,7 @@ async def stand(desk: AccountDesk, by: By, login: str, standing: Standing, reaso
     async with desk.accounts.begin(by.principal_id) as work:
         person = await work.people.named(login)
         await over_person(work, by, person, now)
-        if person.standing is Standing.WITHDRAWN or person.standing is standing:
+        if person.standing is AccountStanding.WITHDRAWN or person.standing is standing:
             raise Clash(f"the account is {person.standing} already", code="GW-ACCOUNT-STATE")
         changed = replace(
             person,
@@ -105,10 +105,10 @@ async def stand(desk: AccountDesk, by: By, login: str, standing: Standing, reaso
             standing_by=by.principal_id,
             standing_at=now,
             warned_at=None,
-            last_login_at=now if standing is Standing.ACTIVE else person.last_login_at,
+            last_login_at=now if standing is AccountStanding.ACTIVE else person.last_login_at,
         )
         await work.people.save(changed)
-        if standing is not Standing.ACTIVE:
+        if standing is not AccountStanding.ACTIVE:
             await sessions.end_all(work, person.id, now, Ended.STANDING)
         told = {"standing": standing.value, "reason": changed.standing_why}
         await work.events.append(EventKind.ACCOUNT_STANDING, person.id, now, told)
@@ -202,9 +202,9 @@ def _told(wanted: NewAccount) -> Mapping[str, object]:
     return {"roles": []} | ({"request": request} if request else {})
 
 
-def states() -> Sequence[Standing]:
+def states() -> Sequence[AccountStanding]:
     """In the order in which pages show them."""
-    return tuple(Standing)
+    return tuple(AccountStanding)
 
 
 MOST_EVENTS = 50

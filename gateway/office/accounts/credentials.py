@@ -13,12 +13,12 @@ from datetime import datetime
 from functools import partial
 
 from gateway.domain.event import EventKind
-from gateway.domain.person import Credentials, Person, Standing
+from gateway.domain.person import AccountStanding, Credentials, Person
 from gateway.errors import Clash, Denied
 from gateway.office.accounts import sessions, sign_in
 from gateway.office.accounts.acting import Acting
 from gateway.office.desks import AccountDesk
-from gateway.office.domain.session import Ended, Factor, Origin
+from gateway.office.domain.session import CallOrigin, Ended, Factor
 from gateway.office.policy import signing_in
 from gateway.office.policy.signing_in import PasswordFault
 from gateway.office.ports.accounts import AccountWork
@@ -34,7 +34,7 @@ class NotTaken(Clash):
         self.faults = tuple(faults)
 
 
-async def change_password(desk: AccountDesk, acting: Acting, old: str, new: str, origin: Origin) -> str:
+async def change_password(desk: AccountDesk, acting: Acting, old: str, new: str, origin: CallOrigin) -> str:
     """The token that the browser holds from now on. `NotTaken` says every rule that the new one breaks."""
     person, now = acting.person, desk.clock.now()
     kept = await sign_in.is_password(desk, person, old, origin)
@@ -65,7 +65,7 @@ async def lock_own_account(desk: AccountDesk, acting: Acting, reason: str) -> No
         person = await work.people.get(acting.person.id)
         locked = replace(
             person,
-            standing=Standing.LOCKED,
+            standing=AccountStanding.LOCKED,
             standing_why=reason[:500],
             standing_by=person.id,
             standing_at=now,
@@ -109,7 +109,7 @@ def begin_factor(desk: AccountDesk, acting: Acting) -> tuple[str, str]:
 
 
 async def set_up_factor(
-    desk: AccountDesk, acting: Acting, password: str, totp: str, first: str, origin: Origin
+    desk: AccountDesk, acting: Acting, password: str, totp: str, first: str, origin: CallOrigin
 ) -> tuple[str, tuple[str, ...]]:
     """The new token and the recovery codes. The session goes on as one with a second factor; all others end. Clash when the
     first code does not fit: whoever cannot read it back would be locked out."""
@@ -142,7 +142,7 @@ async def set_up_factor(
 
 
 async def new_recovery_codes(
-    desk: AccountDesk, acting: Acting, password: str, origin: Origin
+    desk: AccountDesk, acting: Acting, password: str, origin: CallOrigin
 ) -> tuple[str, ...]:
     """Ten others; the earlier ones are worth nothing. Clash without a second factor to stand in for."""
     person, now = acting.person, desk.clock.now()
@@ -172,7 +172,7 @@ def _recovery_codes(desk: AccountDesk) -> tuple[tuple[str, ...], tuple[str, ...]
 LONGEST_CODE = 100
 
 
-async def owner_of_code(desk: AccountDesk, code: str, origin: Origin) -> Person:
+async def owner_of_code(desk: AccountDesk, code: str, origin: CallOrigin) -> Person:
     """Whose code it is, for the page that greets. Denied (`GW-ONE-TIME`) when it is none, was used, or is too old."""
     counted = await sign_in.count_try(desk, _name_of_tries(code), origin.address)
     async with desk.accounts.begin("node") as work:
@@ -182,7 +182,7 @@ async def owner_of_code(desk: AccountDesk, code: str, origin: Origin) -> Person:
     return person
 
 
-async def take_up(desk: AccountDesk, code: str, new: str, origin: Origin) -> Person:
+async def take_up(desk: AccountDesk, code: str, new: str, origin: CallOrigin) -> Person:
     """The account is the person's own from now on; whatever was open under it is closed. Then the person signs in."""
     person, now = await owner_of_code(desk, code, origin), desk.clock.now()
     async with desk.accounts.read() as view:
@@ -204,7 +204,7 @@ async def take_up(desk: AccountDesk, code: str, new: str, origin: Origin) -> Per
 
 async def _owner_of_code(desk: AccountDesk, work: AccountWork, code: str, now: datetime) -> Person:
     person = await work.with_code(desk.secrets.code_digest(code[:LONGEST_CODE]))
-    if person is not None and person.blocked_at is None and person.standing is Standing.ACTIVE:
+    if person is not None and person.blocked_at is None and person.standing is AccountStanding.ACTIVE:
         kept = await work.people.credentials(person.id)
         if kept.code_until is not None and now < kept.code_until:
             return person

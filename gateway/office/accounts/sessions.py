@@ -11,14 +11,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from gateway.domain.event import EventKind
-from gateway.domain.person import Person, Role, Standing
+from gateway.domain.person import AccountStanding, Person, Role
 from gateway.errors import Denied, NotFound
 from gateway.office.accounts.acting import Acting, rights_of
 from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import Post, PostRole
 from gateway.office.domain.session import Ended, Session, digest_of, new_token
 from gateway.office.policy import account_clocks, signing_in
-from gateway.office.policy.account_clocks import Account, Verdict
+from gateway.office.policy.account_clocks import Account, AccountMeasure
 from gateway.office.policy.rights import Rights
 from gateway.office.ports.accounts import AccountWork
 
@@ -176,15 +176,15 @@ def _digest(token: str) -> str:
 
 
 IDLE = "idle"
-_BECOMES: Mapping[Verdict, Standing] = {
-    Verdict.LOCK: Standing.LOCKED,
-    Verdict.SUSPEND: Standing.SUSPENDED,
-    Verdict.WITHDRAW: Standing.WITHDRAWN,
+_BECOMES: Mapping[AccountMeasure, AccountStanding] = {
+    AccountMeasure.LOCK: AccountStanding.LOCKED,
+    AccountMeasure.SUSPEND: AccountStanding.SUSPENDED,
+    AccountMeasure.WITHDRAW: AccountStanding.WITHDRAWN,
 }
 _NEEDED = frozenset({PostRole.CLERK, PostRole.AGENCY_ADMIN, PostRole.OPERATOR})
 
 
-async def sweep_idle(desk: AccountDesk) -> Mapping[str, Verdict]:
+async def sweep_idle(desk: AccountDesk) -> Mapping[str, AccountMeasure]:
     """What became of whom, by id; those that are fine are left out. Again at once changes nothing. Sessions and tries that
     are long over are removed."""
     now, found = desk.clock.now(), {}
@@ -198,7 +198,7 @@ async def sweep_idle(desk: AccountDesk) -> Mapping[str, Verdict]:
         posts = [each for each in await work.posts.all() if each.holds(now)]
         for person in sorted(people.values(), key=lambda each: (each.used_at, each.id)):
             verdict = account_clocks.judge_idle(_account_known(person, posts, people), desk.rules.idle, now)
-            if verdict is not Verdict.FINE:
+            if verdict is not AccountMeasure.FINE:
                 people[person.id] = await _apply_verdict(work, person, verdict, posts, now)
                 found[person.id] = verdict
         await work.sessions.sweep(now - desk.rules.sessions.whole)
@@ -208,7 +208,7 @@ async def sweep_idle(desk: AccountDesk) -> Mapping[str, Verdict]:
 
 
 def _account_known(person: Person, posts: Collection[Post], people: Mapping[str, Person]) -> Account:
-    by_idleness = person.standing is Standing.SUSPENDED and person.standing_why == IDLE
+    by_idleness = person.standing is AccountStanding.SUSPENDED and person.standing_why == IDLE
     return Account(
         added_at=person.added_at,
         last_login_at=person.last_login_at,
@@ -216,7 +216,7 @@ def _account_known(person: Person, posts: Collection[Post], people: Mapping[str,
         suspended_at=person.standing_at if by_idleness else None,
         # Whoever has no post is no account of the pages: those who decide about trust sign in when there is something.
         is_out=person.blocked_at is not None
-        or person.standing is not Standing.ACTIVE
+        or person.standing is not AccountStanding.ACTIVE
         or not any(each.person_id == person.id for each in posts),
         is_needed=_is_needed(person, posts, people),
     )
@@ -242,7 +242,7 @@ def _has_others(person: Person, post: Post, posts: Collection[Post], people: Map
 
 
 async def _apply_verdict(
-    work: AccountWork, person: Person, verdict: Verdict, posts: Collection[Post], now: datetime
+    work: AccountWork, person: Person, verdict: AccountMeasure, posts: Collection[Post], now: datetime
 ) -> Person:
     standing = _BECOMES.get(verdict)
     if standing is None:

@@ -18,15 +18,15 @@ from gateway.errors import Denied, NotFound
 from gateway.office.accounts import sessions
 from gateway.office.accounts.acting import rights_of
 from gateway.office.desks import AccountDesk
-from gateway.office.domain.session import Duty, Ended, Factor, Origin, Session, digest_of, new_token
+from gateway.office.domain.session import CallOrigin, Ended, Factor, Session, SignInDuty, digest_of, new_token
 from gateway.office.policy import signing_in
-from gateway.office.policy.signing_in import Tries
+from gateway.office.policy.signing_in import FailedTries
 from gateway.office.ports.accounts import AccountWork
 from gateway.ports.deciding import SignInSecrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
+class CountedTry:
     """One try, counted. `locks` when the name waits from now on unless this one succeeds."""
 
     by_name: str
@@ -34,7 +34,7 @@ class Counted:
     locks: bool
 
 
-async def count_try(desk: AccountDesk, name: str, address: str) -> Counted:
+async def count_try(desk: AccountDesk, name: str, address: str) -> CountedTry:
     """Denied with `GW-LOCKED` for the name, `GW-SLOW-DOWN` for the address; the hint says how many seconds."""
     now, rules = desk.clock.now(), desk.rules.slow
     keys = _try_key("name", fold(name)), _try_key("address", _network_of(address))
@@ -47,10 +47,10 @@ async def count_try(desk: AccountDesk, name: str, address: str) -> Counted:
         await _save_tries(work, keys[1], signing_in.one_more_failure(addresses, rules, now))
         await work.commit()
     locks = signing_in.name_waits_until(names, rules, now) is not None
-    return Counted(by_name=keys[0], by_address=keys[1], locks=locks)
+    return CountedTry(by_name=keys[0], by_address=keys[1], locks=locks)
 
 
-async def try_succeeded(work: AccountWork, counted: Counted) -> None:
+async def try_succeeded(work: AccountWork, counted: CountedTry) -> None:
     """In the caller's transaction. The address only loses this one: whoever has an account of one's own must not be able to
     go on guessing others'."""
     await work.tries.save(counted.by_name, 0, None)
@@ -58,7 +58,7 @@ async def try_succeeded(work: AccountWork, counted: Counted) -> None:
     await work.tries.save(counted.by_address, max(0, addresses.failures - 1), addresses.last_at)
 
 
-async def tell_lock(desk: AccountDesk, person_id: str, counted: Counted) -> None:
+async def tell_lock(desk: AccountDesk, person_id: str, counted: CountedTry) -> None:
     if counted.locks:
         async with desk.accounts.begin(person_id) as work:
             await work.events.append(EventKind.PERSON_LOCKED, person_id, desk.clock.now())
@@ -71,12 +71,12 @@ async def forgive_tries(work: AccountWork, *names: str) -> None:
         await work.tries.save(_try_key("name", fold(name)), 0, None)
 
 
-async def _tries_of(work: AccountWork, key: str) -> Tries:
+async def _tries_of(work: AccountWork, key: str) -> FailedTries:
     failures, last_at = await work.tries.of(key)
-    return Tries(failures=failures, last_at=last_at)
+    return FailedTries(failures=failures, last_at=last_at)
 
 
-async def _save_tries(work: AccountWork, key: str, tries: Tries) -> None:
+async def _save_tries(work: AccountWork, key: str, tries: FailedTries) -> None:
     await work.tries.save(key, tries.failures, tries.last_at)
 
 
@@ -106,7 +106,7 @@ LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Typed:
+class TypedSignIn:
     """What stood in the form. `code` is empty where no second factor is set up."""
 
     login: str
@@ -115,13 +115,13 @@ class Typed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entered:
+class OpenedSession:
     """Signed in. `others` counts the person's other open sessions (R94), `reminder` the days of T19."""
 
     token: str = field(repr=False)
     session: Session
     person: Person
-    duties: tuple[Duty, ...]
+    duties: tuple[SignInDuty, ...]
     others: int
     reminder: int | None
 
@@ -133,7 +133,9 @@ class _Proof:
     recovery: str = ""
 
 
-async def run(desk: AccountDesk, typed: Typed, origin: Origin, before: str | None = None) -> Entered:
+async def run(
+    desk: AccountDesk, typed: TypedSignIn, origin: CallOrigin, before: str | None = None
+) -> OpenedSession:
     """`before` is the token that the browser had: that session ends. Denied when it does not fit (`GW-SIGN-IN`), while the
     name or the address has to wait, and, for whoever showed everything, when the account is out (`GW-ACCOUNT`)."""
     counted = await count_try(desk, typed.login[:LONGEST_NAME], origin.address)
@@ -149,7 +151,7 @@ async def run(desk: AccountDesk, typed: Typed, origin: Origin, before: str | Non
     return entered
 
 
-async def is_password(desk: AccountDesk, person: Person, password: str, origin: Origin) -> Credentials:
+async def is_password(desk: AccountDesk, person: Person, password: str, origin: CallOrigin) -> Credentials:
     """The person's secrets as they are kept, once more proved by the password: for acts that a session alone must not
     do. Counted like signing in."""
     counted = await count_try(desk, person.login or person.name, origin.address)
@@ -178,7 +180,7 @@ async def _known(desk: AccountDesk, login: str) -> tuple[Person | None, Credenti
         return person, await view.people.credentials(person.id)
 
 
-def _proved(secrets: SignInSecrets, kept: Credentials, typed: Typed, now: datetime) -> _Proof | None:
+def _proved(secrets: SignInSecrets, kept: Credentials, typed: TypedSignIn, now: datetime) -> _Proof | None:
     """Always one hash and one seal, real ones or not, so that time tells nothing."""
     hashed, sealed = _nobodys(secrets)  # type: ignore[arg-type]  # an object, found by itself
     is_right = secrets.is_passphrase(typed.password, kept.passphrase_hash or hashed)
@@ -204,10 +206,10 @@ async def _enter(
     person_id: str,
     kept: Credentials,
     proof: _Proof,
-    counted: Counted,
-    origin: Origin,
+    counted: CountedTry,
+    origin: CallOrigin,
     before: str | None,
-) -> Entered | None:
+) -> OpenedSession | None:
     """None when what was shown is used up, or was changed meanwhile."""
     now = desk.clock.now()
     async with desk.accounts.begin(person_id) as work:
@@ -227,7 +229,7 @@ async def _enter(
         rights = await rights_of(work, person_id, now)
         await work.commit()
     rules = desk.rules
-    return Entered(
+    return OpenedSession(
         token=token,
         session=session,
         person=person,
@@ -261,7 +263,7 @@ async def _use(work: AccountWork, person_id: str, proof: _Proof, now: datetime) 
 
 
 async def _begin(
-    desk: AccountDesk, work: AccountWork, person: Person, factor: Factor, origin: Origin, now: datetime
+    desk: AccountDesk, work: AccountWork, person: Person, factor: Factor, origin: CallOrigin, now: datetime
 ) -> tuple[str, Session]:
     token = new_token()
     agencies = sorted((await rights_of(work, person.id, now)).agencies(now) & set(await work.agency_codes()))

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
-from gateway.domain.book import Book, BookLine, Cell, Gap, OutgoingLine, PaperLetter, Run, Summary
+from gateway.domain.book import Book, BookLine, Cell, Gap, NumberRun, OutgoingLine, PaperLetter, Summary
 from gateway.domain.document import (
     AXIS_COPY,
-    Change,
     Delivery,
     DeliveryMode,
+    DocumentChange,
     Draft,
     IncomingDocument,
     InState,
@@ -64,7 +64,7 @@ def kind_text(type_name: str | None, subject: str) -> str:
     return ": ".join(part for part in (type_name or "", subject) if part)
 
 
-def gaps_sentence(run: Run, lang: str) -> str:
+def gaps_sentence(run: NumberRun, lang: str) -> str:
     """Whether numbers are missing, and which."""
     if run.first is None or run.last is None:
         return labels.say("book.run.none", lang)
@@ -297,7 +297,7 @@ def _sent_line(
     deliveries: Sequence[Delivery],
     facts: Mapping[str, Sequence[Fact]],
     parts: Sequence[PaperPart],
-    recall: tuple[Change, datetime] | None,
+    recall: tuple[DocumentChange, datetime] | None,
     lang: str,
 ) -> BookLine:
     draft = document.draft
@@ -412,7 +412,9 @@ def _proof_fact(facts: Sequence[Fact]) -> Fact | None:
     return replace(proof, register_no=number[0], register_year=number[1])
 
 
-def _outgoing_note(document: OutgoingDocument, recall: tuple[Change, datetime] | None, lang: str) -> str:
+def _outgoing_note(
+    document: OutgoingDocument, recall: tuple[DocumentChange, datetime] | None, lang: str
+) -> str:
     if recall is not None:
         change, at = recall
         on = day_text(local(at).date())

@@ -16,7 +16,18 @@ from functools import partial
 from typing import BinaryIO
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.book import Book, BookLine, Cell, Cover, Form, OutgoingLine, Run, Span, Stamp, Summary
+from gateway.domain.book import (
+    ArrivalStamp,
+    Book,
+    BookForm,
+    BookLine,
+    Cell,
+    Cover,
+    NumberRun,
+    OutgoingLine,
+    Span,
+    Summary,
+)
 from gateway.domain.document import IncomingDocument
 from gateway.domain.event import EventKind
 from gateway.domain.wall_clock import local
@@ -32,7 +43,7 @@ AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leaf:
+class BookLeaf:
     """Some lines in a row; `after` is what to ask on with, None at the end of the book."""
 
     lines: tuple[BookLine, ...]
@@ -47,17 +58,17 @@ async def leaf(
     limit: int = 50,
     after: str | OutgoingLine | None = None,
     lang: str = "vi",
-) -> Leaf:
+) -> BookLeaf:
     """The next lines after the last one seen."""
     if book is Book.OUTGOING:
         last = None if isinstance(after, str) else after
         sent = await work.office.books.outgoing(span, limit=limit, after=last)
         lines = await book_lines.outgoing_lines(work, sent, lang)
-        return Leaf(lines=tuple(lines), after=sent[-1] if len(sent) == limit else None)
+        return BookLeaf(lines=tuple(lines), after=sent[-1] if len(sent) == limit else None)
     number = after if isinstance(after, str) else None
     found: Sequence[IncomingLine] = await work.office.books.incoming(span, limit=limit, after=number)
     lines = await book_lines.incoming_lines(work, book, found, lang)
-    return Leaf(lines=tuple(lines), after=found[-1].entry.number if len(found) == limit else None)
+    return BookLeaf(lines=tuple(lines), after=found[-1].entry.number if len(found) == limit else None)
 
 
 async def whole(
@@ -95,13 +106,15 @@ async def summary_of(work: OfficeWork, book: Book, span: Span, *, series_by_type
     )
 
 
-async def _incoming_run(work: OfficeWork, agency: HostedAgency, span: Span, numbers: Sequence[str]) -> Run:
+async def _incoming_run(
+    work: OfficeWork, agency: HostedAgency, span: Span, numbers: Sequence[str]
+) -> NumberRun:
     """Of a part of the book, numbers count as missing only where the whole book has none."""
     if span.since is None and span.until is None:
         return rules.run_of(numbers, start=rules.where_run_begins(agency.numbering))
     known = [int(one) for one in numbers if rules.is_number(one)]
     if not known:
-        return Run()
+        return NumberRun()
     whole_year = await work.office.books.incoming_numbers(Span(year=span.year))
     first, last = min(known), max(known)
     return rules.run_of(one for one in whole_year if rules.is_number(one) and first <= int(one) <= last)
@@ -123,7 +136,7 @@ async def _outgoing_summary(work: OfficeWork, span: Span, series_by_type: bool) 
     )
 
 
-def _outgoing_runs(numbers: Sequence[Numbered], by_type: bool) -> tuple[Run, ...]:
+def _outgoing_runs(numbers: Sequence[Numbered], by_type: bool) -> tuple[NumberRun, ...]:
     """A number that was struck and given anew is no double; one that was only struck fills its place."""
     series: dict[str, list[Numbered]] = {}
     for one in numbers:
@@ -136,7 +149,7 @@ def _standing(ones: Sequence[Numbered]) -> list[str]:
     return [*live, *({one.number for one in ones if one.struck} - set(live))]
 
 
-class Check:
+class LinesDigest:
     """The SHA-256 of a book's lines, whatever form they are written in."""
 
     def __init__(self) -> None:
@@ -151,12 +164,12 @@ class Check:
         return self._hasher.hexdigest()
 
 
-def stamp(agency: HostedAgency, document: IncomingDocument) -> Stamp:
+def stamp(agency: HostedAgency, document: IncomingDocument) -> ArrivalStamp:
     """The arrival stamp of a document that is in the book; Clash for one that is not."""
     if document.register_no is None:
         raise Clash(f"{document.id} is not in the book yet; take it in first")
     to = document.assignment
-    return Stamp(
+    return ArrivalStamp(
         agency=agency.name,
         number=document.register_no,
         on=local(document.arrived_at).date(),
@@ -164,7 +177,7 @@ def stamp(agency: HostedAgency, document: IncomingDocument) -> Stamp:
     )
 
 
-class Format(StrEnum):
+class BookFormat(StrEnum):
     XLSX = "xlsx"
     CSV = "csv"
     HTML = "html"
@@ -176,7 +189,7 @@ class Ask:
 
     book: Book
     span: Span
-    form: Form = Form.DECREE_30
+    form: BookForm = BookForm.DECREE_30
     volume: int = 1
     lang: str = "vi"
 
@@ -201,7 +214,7 @@ class Opened:
 
     ask: Ask
     cover: Cover
-    check: Check
+    check: LinesDigest
     pages: AsyncIterator[Sequence[BookLine]]
 
     def cells(self, line: BookLine) -> list[Cell]:
@@ -218,7 +231,7 @@ class Opened:
 @asynccontextmanager
 async def open_book(desk: BookDesk, scope: AgencyScope, ask: Ask) -> AsyncIterator[Opened]:
     """Nothing that happens meanwhile is seen: cover and lines agree."""
-    check = Check()
+    check = LinesDigest()
     async with desk.store.read(scope) as work:
         agency = await work.agency()
         summary = await summary_of(work, ask.book, ask.span, series_by_type=desk.series_by_type)
@@ -227,7 +240,7 @@ async def open_book(desk: BookDesk, scope: AgencyScope, ask: Ask) -> AsyncIterat
         )
 
 
-async def _checked_lines(work: OfficeWork, ask: Ask, check: Check) -> AsyncIterator[Sequence[BookLine]]:
+async def _checked_lines(work: OfficeWork, ask: Ask, check: LinesDigest) -> AsyncIterator[Sequence[BookLine]]:
     async for lines in whole(work, ask.book, ask.span, ask.lang):
         for line in lines:
             check.add(line)
@@ -262,7 +275,7 @@ async def write_xlsx(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO
 
             await _add_each(desk, book, add)
             await desk.pool.run(partial(writer.close, book.closing()))
-        return await tell_taken(desk, scope, ask, Format.XLSX, book.summary())
+        return await tell_taken(desk, scope, ask, BookFormat.XLSX, book.summary())
 
 
 async def write_csv(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
@@ -274,7 +287,7 @@ async def write_csv(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO)
             out.write(b"".join(table_files.csv_line(book.cells(line)) for line in lines))
 
         await _add_each(desk, book, add)
-        return await tell_taken(desk, scope, ask, Format.CSV, book.summary())
+        return await tell_taken(desk, scope, ask, BookFormat.CSV, book.summary())
 
 
 async def _add_each(desk: BookDesk, book: Opened, add: Callable[[Sequence[BookLine]], None]) -> None:
@@ -282,7 +295,9 @@ async def _add_each(desk: BookDesk, book: Opened, add: Callable[[Sequence[BookLi
         await desk.pool.run(partial(add, lines))
 
 
-async def tell_taken(desk: BookDesk, scope: AgencyScope, ask: Ask, to: Format, summary: Summary) -> Summary:
+async def tell_taken(
+    desk: BookDesk, scope: AgencyScope, ask: Ask, to: BookFormat, summary: Summary
+) -> Summary:
     """Tells that the book was written out; on the way back to the caller."""
     span = ask.span
     told = {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gateway.bootstrap import ground
 from gateway.bootstrap.ground import Ground, server_limits
-from gateway.bootstrap.node import Node, Wrap, open_node
+from gateway.bootstrap.node import OpenNode, Wrap, open_node
 from gateway.clock import SystemClock
 from gateway.office.accounts import acting
 from gateway.office.desks import AccountDesk, AccountRules, BookDesk, OfficeIn, OfficeOut, TodoDesk
@@ -26,7 +26,7 @@ from gateway.office.store.accounts import SqlAccounts
 from gateway.office.store.lists_write import Reckon
 from gateway.office.store.store import SqlOfficeStore
 from gateway.office.todo import Reminders
-from gateway.office.workers import Digest, IdleAccounts, Lister, WatchedMail
+from gateway.office.workers import DigestMail, IdleAccounts, Lister, WatchedMail
 from gateway.policy import timers, upkeep
 from gateway.ports import Clock, Pool
 from gateway.settings import Settings
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Office(Node):
+class Office(OpenNode):
     """An open node with what persons at pages need."""
 
     store: SqlOfficeStore
@@ -56,7 +56,7 @@ class Office(Node):
     def more_loops(self) -> Mapping[str, Loop]:
         lister, idle = Lister(), IdleAccounts()
         mail = WatchedMail(mailer=self.reminders.mailer, pulse=self.pulse)
-        digest = Digest(replace(self.reminders, mailer=mail))
+        digest = DigestMail(replace(self.reminders, mailer=mail))
         return {
             "lister": Loop(step=lambda: lister.step(self.store, self.clock), is_due=lister.is_due),
             "accounts": Loop(step=lambda: idle.step(self.accounts), then=("sequencer",), is_due=idle.is_due),

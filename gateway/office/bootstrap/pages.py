@@ -15,7 +15,7 @@ from gateway.api.entry import Entry
 from gateway.edxml import workbook
 from gateway.office.bootstrap.office import Office
 from gateway.office.node import exchange
-from gateway.office.node.aside import AxisDeadLetters, Quarantine
+from gateway.office.node.aside import AxisDeadLetters, QuarantinedPackets
 from gateway.office.node.exchange import NodeContacts, PacketViews, TokenSigning
 from gateway.office.node.frame import NodeNotices, TaskBell
 from gateway.office.node.journal import NodeJournal
@@ -24,7 +24,7 @@ from gateway.office.ports.node import Operations
 from gateway.office.web.app import add_pages, add_static, add_status
 from gateway.office.web.deps import Light, Previews, WebDeps, WebOptions
 from gateway.ops.evidence.make import EvidenceMaker
-from gateway.ports import AxisDesk, Health
+from gateway.ports import AxisDesk, HealthProbe
 
 
 def axis_light(axis: AxisDesk) -> Callable[[], Light]:
@@ -40,11 +40,11 @@ def axis_light(axis: AxisDesk) -> Callable[[], Light]:
     return light
 
 
-def operations_of(node: Office, health: Health, notices: NodeNotices) -> Operations:
+def operations_of(node: Office, health: HealthProbe, notices: NodeNotices) -> Operations:
     return Operations(
         machine=NodeMachine(node, health),
         dead=AxisDeadLetters(node),
-        aside=Quarantine(node),
+        aside=QuarantinedPackets(node),
         copies=BackupCopies(node),
         journal=NodeJournal(node),
         notices=notices,
@@ -61,7 +61,7 @@ def routes(node: Office, deps: WebDeps) -> web.UrlDispatcher:
     return made
 
 
-def pages(node: Office, health: Health, entry: Entry) -> WebDeps:
+def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
     """What the pages work with."""
     notices = NodeNotices(node)
     return WebDeps(

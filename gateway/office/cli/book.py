@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Call, noun, verb
+from gateway.cli.command import Invocation, noun, verb
 from gateway.cli.node import run
-from gateway.domain.book import Book, BookLine, Cell, Form, Span, Summary
+from gateway.domain.book import Book, BookForm, BookLine, Cell, Span, Summary
 from gateway.office.cli import book_acts
 from gateway.office.cli.seat import at_desk
 from gateway.office.hung import OFFICE
@@ -26,7 +26,7 @@ Which = Annotated[Book, typer.Argument(help="The book.")]
 Year = Annotated[int | None, typer.Option(min=1900, max=9998, help="Default: this year.")]
 Since = Annotated[str | None, typer.Option("--from", help="First day: 2026-11-01 or 01/11/2026.")]
 Until = Annotated[str | None, typer.Option("--to", help="Last day.")]
-Columns = Annotated[Form, typer.Option(help="Columns of decree 30/2020, or of circular 07/2012.")]
+Columns = Annotated[BookForm, typer.Option(help="Columns of decree 30/2020, or of circular 07/2012.")]
 
 
 class FileKind(StrEnum):
@@ -61,12 +61,12 @@ def register(app: typer.Typer) -> None:
 
 
 def show(
-    call: Call,
+    call: Invocation,
     book: Which,
     year: Year = None,
     since: Since = None,
     until: Until = None,
-    form: Columns = Form.DECREE_30,
+    form: Columns = BookForm.DECREE_30,
     limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
     after: Annotated[
         str | None, typer.Option(help="Go on after the line with this number (incoming books).")
@@ -77,12 +77,12 @@ def show(
 
 
 async def _show(
-    call: Call,
+    call: Invocation,
     book: Book,
     year: int | None,
     since: str | None,
     until: str | None,
-    form: Form,
+    form: BookForm,
     limit: int,
     after: str | None,
 ) -> None:
@@ -110,14 +110,14 @@ async def _show(
 
 
 def export(
-    call: Call,
+    call: Invocation,
     book: Which,
     file: Annotated[Path, typer.Argument(help="What to write; an existing file is not overwritten.")],
     kind: Annotated[FileKind | None, typer.Option("--as", help="Default: by the file's ending.")] = None,
     year: Year = None,
     since: Since = None,
     until: Until = None,
-    form: Columns = Form.DECREE_30,
+    form: Columns = BookForm.DECREE_30,
     volume: Annotated[int, typer.Option(min=1, max=999, help="Number of the volume on the cover.")] = 1,
 ) -> None:
     """Write a book to a file: a workbook, text for tables, or a page to print."""
@@ -132,14 +132,14 @@ def _kind_of(file: Path) -> FileKind:
 
 
 async def _export(
-    call: Call,
+    call: Invocation,
     book: Book,
     file: Path,
     kind: FileKind,
     year: int | None,
     since: str | None,
     until: str | None,
-    form: Form,
+    form: BookForm,
     volume: int,
 ) -> None:
     from gateway.office.book import books
@@ -168,13 +168,13 @@ async def _export(
 
 
 def _ask(
-    call: Call,
+    call: Invocation,
     seat: OfficeSeat,
     book: Book,
     year: int | None,
     since: str | None,
     until: str | None,
-    form: Form,
+    form: BookForm,
     volume: int = 1,
 ) -> Ask:
     from gateway.office.book.books import Ask

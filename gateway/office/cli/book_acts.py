@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import documents, output
-from gateway.cli.command import Call, verb
+from gateway.cli.command import Invocation, verb
 from gateway.cli.node import run
 from gateway.domain.document import Source
 from gateway.office.cli.seat import at_desk
@@ -22,7 +22,7 @@ from gateway.policy.outgoing import HandedOver, Means
 
 if TYPE_CHECKING:
     from gateway.domain.book import PaperLetter
-    from gateway.incoming.by_hand import Attached, Letter
+    from gateway.incoming.by_hand import Attached, TypedMail
     from gateway.outgoing.manage import PaperLine
     from gateway.ports.queues import RegisterEntry
 
@@ -89,7 +89,7 @@ def register_acts(group: typer.Typer) -> None:
 
 
 def enter(
-    call: Call,
+    call: Invocation,
     sender: Sender,
     subject: Subject,
     number: Number = "",
@@ -111,7 +111,7 @@ def enter(
 
 
 def catch_up(
-    call: Call,
+    call: Invocation,
     sender: Sender,
     subject: Subject,
     received: Annotated[str, typer.Option(help="The day on which it came.")],
@@ -135,13 +135,13 @@ def catch_up(
 
 
 async def _enter(
-    call: Call, said: dict[str, Any], issued: str | None, received: str | None, scan: Path | None
+    call: Invocation, said: dict[str, Any], issued: str | None, received: str | None, scan: Path | None
 ) -> None:
     from gateway.incoming import by_hand
 
     async with at_desk(call) as seat:
         today = output.today(seat.node.clock.now())
-        letter: Letter = by_hand.Letter(
+        letter: TypedMail = by_hand.TypedMail(
             received_on=day(received) if received else today,
             issued_on=day(issued) if issued else None,
             **said,
@@ -166,7 +166,7 @@ def _attached(scan: Path) -> Attached:
 
 
 def sent(
-    call: Call,
+    call: Invocation,
     number: Number,
     symbol: Symbol,
     issued: Annotated[str, typer.Option("--date", help="Date of the letter.")],
@@ -197,7 +197,7 @@ def sent(
     run(_sent(call, said | {"catch_up": catch_up}))
 
 
-async def _sent(call: Call, said: dict[str, Any]) -> None:
+async def _sent(call: Invocation, said: dict[str, Any]) -> None:
     from gateway.office.book import letters
 
     async with at_desk(call) as seat:
@@ -210,7 +210,7 @@ async def _sent(call: Call, said: dict[str, Any]) -> None:
 
 
 def strike(
-    call: Call,
+    call: Invocation,
     line: Annotated[str, typer.Argument(help="Id of the line, from: gateway book show -q")],
     why: Why,
 ) -> None:
@@ -218,7 +218,7 @@ def strike(
     run(_strike(call, line, why))
 
 
-async def _strike(call: Call, id: str, why: str) -> None:
+async def _strike(call: Invocation, id: str, why: str) -> None:
     from gateway.incoming import by_hand
     from gateway.office.book import letters
 
@@ -294,7 +294,7 @@ def register_paper(group: typer.Typer) -> None:
 
 
 def paper(
-    call: Call,
+    call: Invocation,
     since: Annotated[str | None, typer.Option("--from", help="Show what was handed over since.")] = None,
     until: Annotated[str | None, typer.Option("--to", help="Last day of that; default: today.")] = None,
 ) -> None:
@@ -302,7 +302,7 @@ def paper(
     run(_paper(call, since, until))
 
 
-async def _paper(call: Call, since: str | None, until: str | None) -> None:
+async def _paper(call: Invocation, since: str | None, until: str | None) -> None:
     from gateway.outgoing import manage
 
     async with at_desk(call) as seat:
@@ -323,7 +323,7 @@ async def _paper(call: Call, since: str | None, until: str | None) -> None:
 
 
 def hand_over(
-    call: Call,
+    call: Invocation,
     document: Annotated[str, typer.Argument(help="Id, or number/symbol.")],
     means: Annotated[Means, typer.Option(help="How it went.")],
     to: Annotated[
@@ -336,7 +336,9 @@ def hand_over(
     run(_hand_over(call, document, means, to or [], on, note))
 
 
-async def _hand_over(call: Call, text: str, means: Means, to: list[str], on: str | None, note: str) -> None:
+async def _hand_over(
+    call: Invocation, text: str, means: Means, to: list[str], on: str | None, note: str
+) -> None:
     from gateway.outgoing import manage
 
     async with at_desk(call) as seat:
@@ -370,7 +372,7 @@ def _paper_record(line: PaperLine) -> dict[str, Any]:
     }
 
 
-def _paper_cells(call: Call, line: PaperLine) -> list[str]:
+def _paper_cells(call: Invocation, line: PaperLine) -> list[str]:
     told, part = _paper_record(line), line.part
     gone = ""
     if part.handed_over is not None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Call, noun, verb
+from gateway.cli.command import Invocation, noun, verb
 from gateway.cli.node import at_ground, operator, run
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.errors import NotFound
@@ -54,13 +54,14 @@ def register(app: typer.Typer) -> None:
 
 
 def list_(
-    call: Call, year: Annotated[int | None, typer.Option(min=2000, max=2200, help="Only this year.")] = None
+    call: Invocation,
+    year: Annotated[int | None, typer.Option(min=2000, max=2200, help="Only this year.")] = None,
 ) -> None:
     """List the days that differ from their weekday: those that ship with the program, and the node's own over them."""
     run(_list(call, year))
 
 
-async def _list(call: Call, year: int | None) -> None:
+async def _list(call: Invocation, year: int | None) -> None:
     from gateway.domain.office_calendar import SHIPPED
     from gateway.policy import timers
 
@@ -70,7 +71,7 @@ async def _list(call: Call, year: int | None) -> None:
     output.rows(call, [_shown(call, each) for each in days], _COLUMNS, [_cells(call, each) for each in days])
 
 
-def _shown(call: Call, each: CalendarDay) -> dict[str, Any]:
+def _shown(call: Invocation, each: CalendarDay) -> dict[str, Any]:
     return {
         "id": each.day.isoformat(),
         "day": each.day.isoformat(),
@@ -81,19 +82,19 @@ def _shown(call: Call, each: CalendarDay) -> dict[str, Any]:
     }
 
 
-def _cells(call: Call, each: CalendarDay) -> tuple[str, ...]:
+def _cells(call: Invocation, each: CalendarDay) -> tuple[str, ...]:
     source = "own" if not each.shipped else "expected" if each.expected else "shipped"
     kind = call.word(f"day_kind.{each.kind}")
     return output.day(each.day), kind, name_of(call, each), call.word(f"cli.calendar.{source}")
 
 
-def name_of(call: Call, each: CalendarDay) -> str:
+def name_of(call: Invocation, each: CalendarDay) -> str:
     """What ships has its name in the labels."""
     return call.word(each.name) if each.shipped else each.name
 
 
 def add(
-    call: Call,
+    call: Invocation,
     day: Day,
     kind: Annotated[str, typer.Option(help=f"One of {', '.join(DayKind)}.")],
     name: Annotated[str, typer.Option(help="What people call it, or the decision.")] = "",
@@ -109,7 +110,7 @@ def add(
 
 
 def import_(
-    call: Call,
+    call: Invocation,
     file: Annotated[
         Path,
         typer.Argument(
@@ -128,7 +129,7 @@ def import_(
     run(_put(call, wanted))
 
 
-async def _put(call: Call, days: list[CalendarDay]) -> None:
+async def _put(call: Invocation, days: list[CalendarDay]) -> None:
     if not call.agrees("cli.ask.calendar", count=len(days), first=output.day(days[0].day)):
         return
     async with at_ground(call.settings()) as ground:
@@ -137,12 +138,12 @@ async def _put(call: Call, days: list[CalendarDay]) -> None:
     output.rows(call, [_shown(call, each) for each in days], _COLUMNS, [_cells(call, each) for each in days])
 
 
-def remove(call: Call, day: Day) -> None:
+def remove(call: Invocation, day: Day) -> None:
     """Take back what this node said of a day; the shipped calendar holds again."""
     run(_remove(call, day))
 
 
-async def _remove(call: Call, text: str) -> None:
+async def _remove(call: Invocation, text: str) -> None:
     from gateway.office.policy import calendar_file
 
     try:

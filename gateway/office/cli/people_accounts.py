@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, people
-from gateway.cli.command import Call, verb
+from gateway.cli.command import Invocation, verb
 from gateway.cli.node import at_ground, chosen, operator, run
 from gateway.cli.people import MaybeAs
 
@@ -113,7 +113,7 @@ def _register_signing_in(group: typer.Typer) -> None:
 
 
 def account(
-    call: Call,
+    call: Invocation,
     login: Login,
     name: Annotated[str, typer.Argument(help="The person's full name.")],
     post: Annotated[
@@ -128,7 +128,7 @@ def account(
 
 
 async def _account(
-    call: Call, entered: tuple[str, str, str], role: PostRole, unit: str, as_: str | None
+    call: Invocation, entered: tuple[str, str, str], role: PostRole, unit: str, as_: str | None
 ) -> None:
     from gateway.office.accounts import admin
 
@@ -145,7 +145,7 @@ async def _account(
 
 
 def post(
-    call: Call,
+    call: Invocation,
     login: Named,
     role: Role,
     take: Annotated[bool, typer.Option("--take", help="Take the post instead of giving it.")] = False,
@@ -156,7 +156,7 @@ def post(
     run(_post(call, login, _role(role), take, unit, as_))
 
 
-async def _post(call: Call, login: str, role: PostRole, take: bool, unit: str, as_: str | None) -> None:
+async def _post(call: Invocation, login: str, role: PostRole, take: bool, unit: str, as_: str | None) -> None:
     from gateway.office.accounts import posts
 
     async with at_ground(call.settings()) as ground:
@@ -175,12 +175,12 @@ async def _post(call: Call, login: str, role: PostRole, take: bool, unit: str, a
     )
 
 
-def link(call: Call, login: Named, as_: MaybeAs = None) -> None:
+def link(call: Invocation, login: Named, as_: MaybeAs = None) -> None:
     """Make a one-time link for a lost password or device; what was known before is worth nothing from now on."""
     run(_link(call, login, as_))
 
 
-async def _link(call: Call, login: str, as_: str | None) -> None:
+async def _link(call: Invocation, login: str, as_: str | None) -> None:
     from gateway.office.accounts import admin
 
     async with at_ground(call.settings()) as ground:
@@ -191,38 +191,38 @@ async def _link(call: Call, login: str, as_: str | None) -> None:
 
 
 def stand(
-    call: Call,
+    call: Invocation,
     login: Named,
     standing: Annotated[str, typer.Argument(help="active, locked, suspended or withdrawn.")],
     reason: Annotated[str, typer.Option("--reason", help="Why, in ten characters or more.")],
     as_: MaybeAs = None,
 ) -> None:
     """Lock, suspend or withdraw an account, or open it again."""
-    from gateway.domain.person import Standing
+    from gateway.domain.person import AccountStanding
 
-    if standing not in {str(each) for each in Standing}:
-        raise typer.BadParameter(f"no such standing: {standing}; expected {', '.join(Standing)}")
+    if standing not in {str(each) for each in AccountStanding}:
+        raise typer.BadParameter(f"no such standing: {standing}; expected {', '.join(AccountStanding)}")
     run(_stand(call, login, standing, reason, as_))
 
 
-async def _stand(call: Call, login: str, standing: str, reason: str, as_: str | None) -> None:
-    from gateway.domain.person import Standing
+async def _stand(call: Invocation, login: str, standing: str, reason: str, as_: str | None) -> None:
+    from gateway.domain.person import AccountStanding
     from gateway.office.accounts import admin
 
     async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.standing", login=login, standing=call.word(f"standing.{standing}")):
             return
         by = await _by(call, ground, as_)
-        changed = await admin.stand(_desk(ground), by, login, Standing(standing), reason)
+        changed = await admin.stand(_desk(ground), by, login, AccountStanding(standing), reason)
     output.record(call, _shown(changed))
 
 
-def unlock(call: Call, login: Named) -> None:
+def unlock(call: Invocation, login: Named) -> None:
     """Let somebody try again who typed a wrong password too often."""
     run(_unlock(call, login))
 
 
-async def _unlock(call: Call, login: str) -> None:
+async def _unlock(call: Invocation, login: str) -> None:
     from gateway.office.accounts import admin
 
     async with at_ground(call.settings()) as ground:
@@ -231,12 +231,12 @@ async def _unlock(call: Call, login: str) -> None:
             output.record(call, _shown(await admin.unlock(_desk(ground), by, login)))
 
 
-def sessions(call: Call, login: Named) -> None:
+def sessions(call: Invocation, login: Named) -> None:
     """List where somebody is signed in."""
     run(_sessions(call, login))
 
 
-async def _sessions(call: Call, login: str) -> None:
+async def _sessions(call: Invocation, login: str) -> None:
     from gateway.office.accounts import sessions
 
     async with at_ground(call.settings()) as ground:
@@ -267,12 +267,12 @@ async def _sessions(call: Call, login: str) -> None:
     output.rows(call, told, _SESSIONS, cells)
 
 
-def sign_out(call: Call, login: Named) -> None:
+def sign_out(call: Invocation, login: Named) -> None:
     """Sign somebody out everywhere, at once. To take away needs no more than this machine."""
     run(_sign_out(call, login))
 
 
-async def _sign_out(call: Call, login: str) -> None:
+async def _sign_out(call: Invocation, login: str) -> None:
     from gateway.office.accounts import sessions
 
     async with at_ground(call.settings()) as ground:
@@ -285,12 +285,12 @@ async def _sign_out(call: Call, login: str) -> None:
     output.record(call, {"login": login, "ended": ended}, id_key="login")
 
 
-def review(call: Call, as_: MaybeAs = None) -> None:
+def review(call: Invocation, as_: MaybeAs = None) -> None:
     """List the accounts of an agency for its yearly review; without --agency those of the node."""
     run(_review(call, as_))
 
 
-async def _review(call: Call, as_: str | None) -> None:
+async def _review(call: Invocation, as_: str | None) -> None:
     from gateway.office.accounts import admin
 
     async with at_ground(call.settings()) as ground:
@@ -318,7 +318,7 @@ def _desk(ground: Ground) -> AccountDesk:
     return account_desk(ground)
 
 
-async def _by(call: Call, ground: Ground, as_: str | None) -> By:
+async def _by(call: Invocation, ground: Ground, as_: str | None) -> By:
     from gateway.office.accounts.acting import By
 
     who = await people.maybe_signed_in(call, ground, as_)
@@ -327,7 +327,7 @@ async def _by(call: Call, ground: Ground, as_: str | None) -> By:
     return By(principal_id=(await operator(ground.store)).id)
 
 
-async def _wanted(call: Call, ground: Ground, role: PostRole, unit: str) -> WantedPost:
+async def _wanted(call: Invocation, ground: Ground, role: PostRole, unit: str) -> WantedPost:
     from gateway.office.accounts.posts import WantedPost
 
     if role.is_of_node:
@@ -345,7 +345,7 @@ def _role(text: str) -> PostRole:
     return PostRole(text)
 
 
-def _say_link(call: Call, made: Person, code: str) -> None:
+def _say_link(call: Invocation, made: Person, code: str) -> None:
     address = call.settings().accounts.address.rstrip("/")
     told = {"code": code, "link": f"{address}/lien-ket/{code}"} if address else {"code": code}
     output.record(call, _shown(made) | told, id_key="link" if address else "code")

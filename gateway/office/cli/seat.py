@@ -1,5 +1,5 @@
-"""Opens the node with its office for one command. In: the `Call`. Out: the office and the agency the command acts for;
-Misconfigured where the settings have switched the office off."""
+"""Opens the node with its office for one command. In: the `Invocation`. Out: the office and the agency the command
+acts for; Misconfigured where the settings have switched the office off."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.cli.command import Call
+from gateway.cli.command import Invocation
 from gateway.cli.node import at_agency
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.errors import Misconfigured
@@ -27,7 +27,7 @@ class OfficeSeat:
 
 
 @asynccontextmanager
-async def at_desk(call: Call) -> AsyncIterator[OfficeSeat]:
+async def at_desk(call: Invocation) -> AsyncIterator[OfficeSeat]:
     """The open office and the agency chosen by --agency, or the only one hosted."""
     from gateway.office.bootstrap.office import Office
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Call, noun, verb
+from gateway.cli.command import Invocation, noun, verb
 from gateway.cli.node import run
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.cli.seat import at_desk
@@ -73,13 +73,14 @@ def register(app: typer.Typer) -> None:
 
 
 def list_(
-    call: Call, all_: Annotated[bool, typer.Option("--all", help="Also what is snoozed or settled.")] = False
+    call: Invocation,
+    all_: Annotated[bool, typer.Option("--all", help="Also what is snoozed or settled.")] = False,
 ) -> None:
     """List what needs a hand, what is longest overdue first."""
     run(_list(call, all_))
 
 
-async def _list(call: Call, everything: bool) -> None:
+async def _list(call: Invocation, everything: bool) -> None:
     from gateway.office import todo
 
     async with at_desk(call) as seat:
@@ -120,7 +121,7 @@ def _shown(found: TodoList, task: Task) -> dict[str, Any]:
     }
 
 
-def _cells(call: Call, found: TodoList, task: Task) -> tuple[str, ...]:
+def _cells(call: Invocation, found: TodoList, task: Task) -> tuple[str, ...]:
     party = f"{task.counterpart} {task.counterpart_name}".strip()
     what = call.word(f"task.{task.kind}")
     due = output.clock(task.due_at)
@@ -129,7 +130,7 @@ def _cells(call: Call, found: TodoList, task: Task) -> tuple[str, ...]:
 
 
 def take(
-    call: Call,
+    call: Invocation,
     task: TaskId,
     owner: Annotated[str | None, typer.Option(help="Whose it is; default: who types this.")] = None,
 ) -> None:
@@ -137,7 +138,7 @@ def take(
     run(_take(call, task, owner))
 
 
-async def _take(call: Call, task: str, owner: str | None) -> None:
+async def _take(call: Invocation, task: str, owner: str | None) -> None:
     import getpass
 
     from gateway.office import todo
@@ -148,7 +149,7 @@ async def _take(call: Call, task: str, owner: str | None) -> None:
 
 
 def snooze(
-    call: Call,
+    call: Invocation,
     task: TaskId,
     until: Annotated[str, typer.Option(help="Date and time in Vietnam, such as 2026-11-23 09:00.")],
     note: Annotated[str, typer.Option(help="Why; it is recorded.")],
@@ -157,7 +158,7 @@ def snooze(
     run(_snooze(call, task, _moment(until), note))
 
 
-async def _snooze(call: Call, task: str, until: datetime, why: str) -> None:
+async def _snooze(call: Invocation, task: str, until: datetime, why: str) -> None:
     from gateway.office import todo
 
     if call.agrees("cli.ask.todo", task=task):
@@ -165,12 +166,14 @@ async def _snooze(call: Call, task: str, until: datetime, why: str) -> None:
             _tell(call, await todo.snooze_task(seat.node.todo, seat.scope, task, until, why))
 
 
-def close(call: Call, task: TaskId, note: Annotated[str, typer.Option(help="How; it is recorded.")]) -> None:
+def close(
+    call: Invocation, task: TaskId, note: Annotated[str, typer.Option(help="How; it is recorded.")]
+) -> None:
     """Say that a task is settled by other means. It comes back when it begins anew."""
     run(_close(call, task, note))
 
 
-async def _close(call: Call, task: str, why: str) -> None:
+async def _close(call: Invocation, task: str, why: str) -> None:
     from gateway.office import todo
 
     if call.agrees("cli.ask.todo", task=task):
@@ -178,12 +181,12 @@ async def _close(call: Call, task: str, why: str) -> None:
             _tell(call, await todo.close_task(seat.node.todo, seat.scope, task, why))
 
 
-def wake(call: Call, task: TaskId) -> None:
+def wake(call: Invocation, task: TaskId) -> None:
     """Put a task that rests back on the list."""
     run(_wake(call, task))
 
 
-async def _wake(call: Call, task: str) -> None:
+async def _wake(call: Invocation, task: str) -> None:
     from gateway.office import todo
 
     if call.agrees("cli.ask.todo", task=task):
@@ -191,7 +194,7 @@ async def _wake(call: Call, task: str) -> None:
             _tell(call, await todo.wake_task(seat.node.todo, seat.scope, task))
 
 
-def _tell(call: Call, noted: TaskNote) -> None:
+def _tell(call: Invocation, noted: TaskNote) -> None:
     values = {
         "id": noted.task,
         "owner": noted.owner,

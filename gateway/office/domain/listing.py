@@ -21,9 +21,9 @@ from gateway.domain.document import (
     OutState,
     Urgency,
 )
-from gateway.domain.signatures import Word
+from gateway.domain.signatures import SignatureWord
 from gateway.domain.status import Duty, Waits, worst
-from gateway.domain.text import Role, fold, indexed, name_key, number_key
+from gateway.domain.text import SearchRole, fold, indexed, name_key, number_key
 
 # In no register book.
 NO_BOOK = "none"
@@ -131,7 +131,7 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ListLine:
     """One document as its list has it. `state` is the one word, the worst of all recipients; `due_at` is when it becomes
     overdue, None when nothing is awaited; `attention_at` is from when on it needs a person; `unread`: nobody of the agency
     has read it, and nobody needs to any more once it was taken in or refused."""
@@ -171,7 +171,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deliveries:
+class DeliverySums:
     """The recipients of one outgoing document, summed up."""
 
     states: Mapping[str, int]
@@ -180,7 +180,7 @@ class Deliveries:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keys:
+class LineKeys:
     """What a line is sorted and found by."""
 
     number: str
@@ -207,7 +207,7 @@ def is_listed_in(document: IncomingDocument) -> bool:
     return document.kind is not Kind.RECALL or document.target_id is None
 
 
-def outgoing_line(document: OutgoingDocument, sent: Deliveries, due_at: datetime | None) -> Line:
+def outgoing_line(document: OutgoingDocument, sent: DeliverySums, due_at: datetime | None) -> ListLine:
     """`due_at`: by when its recipients should have taken it in; forgotten once nobody is waited for."""
     states = dict(sorted(sent.states.items()))
     own = OutState.QUEUED if document.state is OutState.PACKED else document.state
@@ -215,7 +215,7 @@ def outgoing_line(document: OutgoingDocument, sent: Deliveries, due_at: datetime
     waits = any(each in states for each in ("sent", "delivered"))
     due_at = due_at if waits else None
     calls = bool(_CALLS & {*states, state})
-    return Line(
+    return ListLine(
         id=document.id,
         side=Side.OUT,
         at=document.created_at,
@@ -234,12 +234,12 @@ def outgoing_line(document: OutgoingDocument, sent: Deliveries, due_at: datetime
 
 def incoming_line(
     document: IncomingDocument, shown: str, due_at: datetime | None, *, not_handed: bool = False
-) -> Line:
+) -> ListLine:
     """`shown`: its word where a request of the sender waits for an answer, else its state; `due_at`: by when we owe the
     next step, None where we owe none."""
     is_open = document.state in (InState.NEW, InState.HELD)
     calls = document.state is InState.HELD or shown in _ASKS
-    return Line(
+    return ListLine(
         id=document.id,
         side=Side.IN,
         at=document.arrived_at,
@@ -255,10 +255,10 @@ def incoming_line(
     )
 
 
-def keys(line: Line, document: OutgoingDocument | IncomingDocument) -> Keys:
+def keys(line: ListLine, document: OutgoingDocument | IncomingDocument) -> LineKeys:
     """Nothing of a sealed document is found by its words (R4)."""
     card, sealed = line.card, _is_sealed(document)
-    return Keys(
+    return LineKeys(
         number=number_key(card.number, card.symbol),
         party=name_key(card.party or card.party_code),
         type=type_key(card.type_name),
@@ -295,22 +295,22 @@ def _texts(document: OutgoingDocument | IncomingDocument) -> tuple[str, ...]:
     return (draft.code, draft.subject, draft.type_name, *parties, draft.external_id or "")
 
 
-def _roles(document: OutgoingDocument | IncomingDocument) -> Iterable[tuple[Role, str]]:
+def _roles(document: OutgoingDocument | IncomingDocument) -> Iterable[tuple[SearchRole, str]]:
     if isinstance(document, IncomingDocument):
-        yield Role.SENDER, document.sender_name or ""
-        yield Role.SENDER, document.sender_code
+        yield SearchRole.SENDER, document.sender_name or ""
+        yield SearchRole.SENDER, document.sender_code
         signer = document.signer
         if (assigned := document.assignment) is not None:
             for unit in (assigned.lead_unit, *assigned.coordinating_units):
-                yield Role.VIEWER, unit_viewer(unit)
+                yield SearchRole.VIEWER, unit_viewer(unit)
     else:
         for to in document.draft.recipients:
-            yield Role.RECIPIENT, to.name or ""
-            yield Role.RECIPIENT, to.code
+            yield SearchRole.RECIPIENT, to.name or ""
+            yield SearchRole.RECIPIENT, to.code
         signer = document.draft.signer
-        yield Role.VIEWER, person_viewer(document.accepted_by)
+        yield SearchRole.VIEWER, person_viewer(document.accepted_by)
     if signer is not None:
-        yield Role.SIGNER, signer.name
+        yield SearchRole.SIGNER, signer.name
 
 
 def _is_sealed(document: OutgoingDocument | IncomingDocument) -> bool:
@@ -391,7 +391,14 @@ def _out_card(document: OutgoingDocument, states: dict[str, int]) -> Card:
 def _of_pdfs(document: IncomingDocument) -> dict[str, str]:
     """The worst word about a signature inside its PDFs."""
     found = {each.verdict for each in document.signatures}
-    worst_one = next((word for word in (Word.INVALID, Word.UNKNOWN, Word.VALID) if word in found), None)
+    worst_one = next(
+        (
+            word
+            for word in (SignatureWord.INVALID, SignatureWord.UNKNOWN, SignatureWord.VALID)
+            if word in found
+        ),
+        None,
+    )
     return {"pdf": worst_one.value} if worst_one is not None else {}
 
 

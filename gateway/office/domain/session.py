@@ -36,7 +36,7 @@ class Ended(StrEnum):
     OVER = "over"
 
 
-class Duty(StrEnum):
+class SignInDuty(StrEnum):
     """What a person must do before anything else."""
 
     CHANGE_PASSWORD = "change-password"  # noqa: S105 - a duty
@@ -44,7 +44,7 @@ class Duty(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class CallOrigin:
     """Where a call comes from: the address, and what the browser says that it is."""
 
     address: str

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import Change, OutgoingDocument, Staff
+from gateway.domain.document import DocumentChange, OutgoingDocument, Staff
 from gateway.domain.event import Event, EventKind
 from gateway.domain.fields import tidy
 from gateway.errors import Clash, Denied
@@ -22,7 +22,7 @@ from gateway.office.domain.task import AskState, RecallAsk
 from gateway.office.policy import agreeing
 from gateway.office.policy.agreeing import RecallObjection
 from gateway.office.policy.rights import Granted, Rights
-from gateway.office.ports.lists import Sort, Wanted
+from gateway.office.ports.lists import ListOrder, Wanted
 from gateway.office.ports.store import OfficeWork
 from gateway.outgoing import recall
 
@@ -59,7 +59,7 @@ async def ask_recall(
         raise _objected(RecallObjection.RIGHT)
     async with desk.store.begin(by.scope) as work:
         # Who approves is not known yet, and not what this looks at.
-        change = Change(reason=wanted.reason, approved_by="-", notice_no=wanted.notice_no)
+        change = DocumentChange(reason=wanted.reason, approved_by="-", notice_no=wanted.notice_no)
         parent = await recall.look(
             work, wanted.document_id, change, take_back=wanted.take_back, recipients=wanted.recipients
         )
@@ -90,7 +90,7 @@ async def approve_recall(desk: OfficeOut, by: Actor, id: str, *, name: str) -> R
     now = desk.clock.now()
     async with desk.store.begin(by.scope) as work:
         found, granted = await _decided_recall(work, by, id, now)
-        change = Change(reason=found.reason, approved_by=name, notice_no=found.notice_no)
+        change = DocumentChange(reason=found.reason, approved_by=name, notice_no=found.notice_no)
         parent = await recall.look(
             work, found.document_id, change, take_back=found.take_back, recipients=found.recipients
         )
@@ -208,7 +208,7 @@ _WAITS = frozenset({"sent", "delivered"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Late:
+class LateDocument:
     """One document that the recipient has not taken in by `due_at`."""
 
     id: str
@@ -227,7 +227,7 @@ class Urging:
 
     code: str
     name: str
-    late: tuple[Late, ...]
+    late: tuple[LateDocument, ...]
     contact: Staff | None = None
     last_at: datetime | None = None
     last_by: str = ""
@@ -284,17 +284,17 @@ async def urge(
 
 async def _urging_of(work: OfficeWork, code: str, every: timedelta, now: datetime) -> Urging:
     page = await work.office.lists.page(
-        Wanted(side=Side.OUT, overdue=True, party=code, sort=Sort.OLDEST), limit=MOST_LATE
+        Wanted(side=Side.OUT, overdue=True, party=code, sort=ListOrder.OLDEST), limit=MOST_LATE
     )
     sent = await work.deliveries.of_many([line.id for line in page.lines])
-    late, ours, name = list[Late](), list[str](), ""
+    late, ours, name = list[LateDocument](), list[str](), ""
     for line in page.lines:
         for delivery in sent.get(line.id, ()):
             if delivery.recipient.code.casefold() != code.casefold() or delivery.state not in _WAITS:
                 continue
             name, ours = delivery.recipient.name or name, [*ours, delivery.id]
             late.append(
-                Late(
+                LateDocument(
                     id=line.id,
                     code=f"{line.card.number}/{line.card.symbol}",
                     issued_on=line.issued_on,
@@ -328,7 +328,9 @@ async def _contact(work: OfficeWork, code: str, ours: Sequence[str]) -> Staff | 
     """Who signed the newest status of theirs that names somebody to speak to: of these documents, else of the last ones."""
     known = {id: await work.facts.of(id) for id in ours}
     if not any(fact.staff for facts in known.values() for fact in facts):
-        page = await work.office.lists.page(Wanted(side=Side.OUT, party=code, sort=Sort.NEWEST), limit=20)
+        page = await work.office.lists.page(
+            Wanted(side=Side.OUT, party=code, sort=ListOrder.NEWEST), limit=20
+        )
         sent = await work.deliveries.of_many([line.id for line in page.lines])
         theirs = [
             each.id

@@ -19,7 +19,7 @@ from gateway.domain.document import PAPER_COPY, FileRole, IncomingDocument, Inco
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.domain.pdf import PdfText
-from gateway.domain.signatures import Word
+from gateway.domain.signatures import SignatureWord
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, GatewayError
 from gateway.incoming.desk import InDesk
@@ -52,7 +52,7 @@ def doubt(document: IncomingDocument) -> str | None:
         return PAPER_COPY
     if document.checks.get("reasons"):
         return "rules"
-    if any(each.verdict in (Word.INVALID, Word.UNKNOWN) for each in document.signatures):
+    if any(each.verdict in (SignatureWord.INVALID, SignatureWord.UNKNOWN) for each in document.signatures):
         return "pdf_signature"
     lead = next((each for each in document.files if each.role is FileRole.LEAD), None) or next(
         iter(document.files), None

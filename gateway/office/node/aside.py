@@ -17,7 +17,7 @@ from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import NODE
 from gateway.office.ports.node import Bytes, Claims, Tree, TreeLine
 from gateway.ops import explain
-from gateway.ports import DeadParcel, InboxItem
+from gateway.ports import DeadParcel, InboxPacket
 from gateway.store import reporting
 
 PIECE = 256 * 1024
@@ -33,18 +33,18 @@ _ROUTING_ELEMENTS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Quarantine:
+class QuarantinedPackets:
     """Keeps the promise of `office.ports.node.Aside`."""
 
     node: Office
 
-    async def waiting(self, agency_id: str, limit: int) -> Sequence[InboxItem]:
+    async def waiting(self, agency_id: str, limit: int) -> Sequence[InboxPacket]:
         return await reporting.packets_aside(self.node.store, agency_id, limit)
 
-    async def get(self, agency_id: str, id: str) -> InboxItem:
+    async def get(self, agency_id: str, id: str) -> InboxPacket:
         return await reporting.find_packet(self.node.store, agency_id, id)
 
-    async def tree(self, item: InboxItem, *, routing_only: bool) -> Tree:
+    async def tree(self, item: InboxPacket, *, routing_only: bool) -> Tree:
         opener = await self._opener(item)
         found = await self.node.pool.run(partial(_view, opener))
         return Tree(
@@ -53,15 +53,15 @@ class Quarantine:
             at=found.at,
         )
 
-    async def window(self, item: InboxItem, start: int) -> Bytes:
+    async def window(self, item: InboxPacket, start: int) -> Bytes:
         first = max(0, min(start, max(item.size - 1, 0))) // ROW * ROW
         data = await self.node.pool.run(partial(_cut, await self._opener(item), first))
         return Bytes(rows=_rows(data, first), start=first, size=item.size)
 
-    async def read(self, item: InboxItem) -> AsyncIterator[bytes]:
+    async def read(self, item: InboxPacket) -> AsyncIterator[bytes]:
         return _pieces_of(self.node, await self._opener(item))
 
-    async def _opener(self, item: InboxItem) -> Callable[[], BinaryIO]:
+    async def _opener(self, item: InboxPacket) -> Callable[[], BinaryIO]:
         scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
         async with self.node.store.read(scope) as work:
             return await self.node.blobs.open(work, item.file_digest)

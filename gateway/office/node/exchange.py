@@ -27,11 +27,11 @@ from gateway.domain.proof import Binding
 from gateway.domain.registry import AgencyEntry, AgencyFilter
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.bootstrap.office import Office
-from gateway.office.ports.exchange import CertificateFacts, Opinion, Pack, Packet
+from gateway.office.ports.exchange import ComparedCertificate, Opinion, Packet, ReadyPack
 from gateway.office.ports.store import OfficeStore
 from gateway.office.store import partners
 from gateway.ops import certificates as exchange_certificates
-from gateway.ops.evidence.contents import Held
+from gateway.ops.evidence.contents import HeldPacket
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.outgoing import sign_pdf
 from gateway.outgoing.sign_pdf import SigningDesk
@@ -81,11 +81,11 @@ class PacketViews:
             )
         return _streamed(self.node.pool, _pieces_of(held.open))
 
-    async def pack(self, scope: AgencyScope, id: str) -> Pack:
+    async def pack(self, scope: AgencyScope, id: str) -> ReadyPack:
         made = await self.maker.make(scope, id)
-        return Pack(name=made.name, size=made.size, pieces=_streamed(self.node.pool, made.pieces()))
+        return ReadyPack(name=made.name, size=made.size, pieces=_streamed(self.node.pool, made.pieces()))
 
-    async def _held(self, scope: AgencyScope, id: str, digest: str) -> Held:
+    async def _held(self, scope: AgencyScope, id: str, digest: str) -> HeldPacket:
         found = next((each for each in await self.maker.packets(scope, id) if each.digest == digest), None)
         if found is None:
             raise NotFound(f"{id} has no packet {digest[:80]}")
@@ -104,7 +104,7 @@ def _is_hex(digest: str) -> bool:
     return len(digest) == 64 and set(digest) <= _HEX
 
 
-def _packet_told(held: Held) -> Packet:
+def _packet_told(held: HeldPacket) -> Packet:
     return Packet(
         digest=held.digest,
         kind=held.kind,
@@ -130,12 +130,12 @@ async def _streamed(pool: Pool, running: Iterator[bytes]) -> AsyncIterator[bytes
         yield piece
 
 
-def certificate_facts(der: bytes) -> CertificateFacts:
+def certificate_facts(der: bytes) -> ComparedCertificate:
     """One that cannot be read has its fingerprint alone."""
     fingerprint = hashlib.sha256(der).hexdigest()
     try:
         found = x509.load_der_x509_certificate(der)
-        return CertificateFacts(
+        return ComparedCertificate(
             fingerprint=fingerprint,
             subject=found.subject.rfc4514_string(),
             issuer=found.issuer.rfc4514_string(),
@@ -144,7 +144,7 @@ def certificate_facts(der: bytes) -> CertificateFacts:
             ends=found.not_valid_after_utc,
         )
     except ValueError:
-        return CertificateFacts(fingerprint=fingerprint)
+        return ComparedCertificate(fingerprint=fingerprint)
 
 
 class ProposedCertificates:

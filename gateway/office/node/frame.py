@@ -1,5 +1,5 @@
 """What the node says on every page: how many tasks wait in an agency, for the bell, and the notice of a stop or an
-incident. In: an open node. Out: what `Bell` and `Notices` of `office.web.deps` and `NoticeBoard` of
+incident. In: an open node. Out: what `WaitingTasks` and `Notices` of `office.web.deps` and `NoticeBoard` of
 `office.ports.telling` promise. Every page asks, so each is known for some seconds; while tasks are counted again
 pages show what was known."""
 
@@ -16,7 +16,7 @@ from gateway.office import todo
 from gateway.office.bootstrap.office import Office
 from gateway.office.desks import TodoDesk
 from gateway.office.domain.roles import NODE
-from gateway.office.ports.telling import Notice, NoticeKind, Wish
+from gateway.office.ports.telling import Notice, NoticeKind, NoticeWish
 from gateway.office.web import deps
 from gateway.words import labels
 
@@ -26,7 +26,7 @@ _MOST_AGENCIES = 2_000
 
 @dataclass(slots=True)
 class TaskBell:
-    """Keeps the promise of `office.web.deps.Bell`."""
+    """Keeps the promise of `office.web.deps.WaitingTasks`."""
 
     desk: TodoDesk
     _known: dict[str, tuple[datetime, int]] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class NodeNotices:
     node: Office
     _known: tuple[datetime, Sequence[Notice]] | None = None
 
-    async def current(self, now: datetime, agency_id: str = NODE) -> deps.Notice | None:
+    async def current(self, now: datetime, agency_id: str = NODE) -> deps.ShownNotice | None:
         if self._known is None or not timedelta() <= now - self._known[0] < _REMEMBERED:
             self._known = now, await self.node.store.notices.open()
         told = [each for each in self._known[1] if each.holds(now) and each.is_for(agency_id)]
@@ -79,10 +79,10 @@ class NodeNotices:
     async def earliest(self) -> datetime:
         return await todo.earliest_stop(self.node.todo)
 
-    async def faults(self, wish: Wish) -> Sequence[tuple[str, str]]:
+    async def faults(self, wish: NoticeWish) -> Sequence[tuple[str, str]]:
         return await todo.notice_faults(self.node.todo, wish)
 
-    async def publish(self, by: str, wish: Wish) -> Notice:
+    async def publish(self, by: str, wish: NoticeWish) -> Notice:
         self._known = None
         return await todo.publish_notice(self.node.todo, self.node.store.notices, by, wish)
 
@@ -91,9 +91,9 @@ class NodeNotices:
         return await todo.end_notice(self.node.todo, self.node.store.notices, by, id)
 
 
-def _shown(notice: Notice) -> deps.Notice:
+def _shown(notice: Notice) -> deps.ShownNotice:
     wish = notice.wish
-    return deps.Notice(
+    return deps.ShownNotice(
         id=notice.id,
         kind="incident" if wish.kind is NoticeKind.INCIDENT else "planned",
         starts_at=wish.starts_at,
@@ -103,7 +103,7 @@ def _shown(notice: Notice) -> deps.Notice:
     )
 
 
-def _text(wish: Wish, what: str, lang: str) -> str:
+def _text(wish: NoticeWish, what: str, lang: str) -> str:
     """What it is, how to work meanwhile, how to enter afterwards what was done (R98)."""
     parts = [what]
     parts += [

@@ -15,10 +15,10 @@ from gateway.domain.text import fold
 from gateway.errors import GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import NODE
-from gateway.office.ports.node import JournalAsk, JournalEntry, Seal
+from gateway.office.ports.node import JournalAsk, JournalEntry, JournalState
 from gateway.ops.audit import Given, verify
-from gateway.ops.audit_checks import Finding, Report
-from gateway.store.log_events import Hit, Wanted, search_log
+from gateway.ops.audit_checks import AuditFinding, AuditReport
+from gateway.store.log_events import Hit, WantedEvents, search_log
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class NodeJournal:
     """Keeps the promise of `office.ports.node.Journal`."""
 
     node: Office
-    _found: Seal | None = None
+    _found: JournalState | None = None
     _task: asyncio.Task[None] | None = None
 
     async def page(self, ask: JournalAsk, *, before: int | None, limit: int) -> Sequence[JournalEntry]:
@@ -57,13 +57,13 @@ class NodeJournal:
         async with self.node.accounts.accounts.read() as work:
             return [each.id for each in await work.people.everybody() if wanted in fold(each.name)]
 
-    async def seal(self) -> Seal:
+    async def seal(self) -> JournalState:
         if self._found is None and self._task is None:
             await self.check()
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=_PATIENCE_S)
         head = await self.node.store.log.head()
-        known = self._found or Seal(size=0, sealed_at=None, unsealed_since=None)
+        known = self._found or JournalState(size=0, sealed_at=None, unsealed_since=None)
         is_running = self._task is not None and not self._task.done()
         return replace(
             known,
@@ -153,10 +153,10 @@ class NodeJournal:
             self._found = self._seal(report)
         except GatewayError:
             _LOG.warning("the log could not be examined", exc_info=True)
-            self._found = Seal(size=0, sealed_at=None, unsealed_since=None)
+            self._found = JournalState(size=0, sealed_at=None, unsealed_since=None)
 
-    def _seal(self, report: Report) -> Seal:
-        return Seal(
+    def _seal(self, report: AuditReport) -> JournalState:
+        return JournalState(
             size=report.leaves,
             sealed_at=report.last_at,
             unsealed_since=None,
@@ -168,21 +168,21 @@ class NodeJournal:
         )
 
 
-def _first(findings: Sequence[Finding]) -> str:
+def _first(findings: Sequence[AuditFinding]) -> str:
     """The first line that does not hold; where none is named, the thing itself."""
     lines = [_line(each) for each in findings]
     known = [each for each in lines if each is not None]
     return str(min(known)) if known else next((each.where for each in findings), "")
 
 
-def _line(finding: Finding) -> int | None:
+def _line(finding: AuditFinding) -> int | None:
     kind, _, number = finding.where.partition(" ")
     told = finding.params.get("leaf", number if kind == "leaf" else None)
     return int(str(told)) if told is not None else None
 
 
-def _wanted(ask: JournalAsk) -> Wanted:
-    return Wanted(
+def _wanted(ask: JournalAsk) -> WantedEvents:
+    return WantedEvents(
         kind=ask.kind or None,
         subject_id=ask.subject_id or None,
         principal_id=ask.principal_id or None,

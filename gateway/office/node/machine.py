@@ -27,14 +27,14 @@ from gateway.errors import Clash, GatewayError, NotFound, StoreFailure, Transpor
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import NODE
 from gateway.office.ports.node import (
-    Check,
     Copy,
     Drill,
     Flow,
-    Pile,
+    LineStep,
+    NodeCheck,
+    NodeStanding,
+    QueuePile,
     Queues,
-    Standing,
-    Step,
     TrafficWanted,
     Worker,
 )
@@ -43,7 +43,7 @@ from gateway.ops import axis_now, backup, doctor, restore, status
 from gateway.ops.doctor_checks import CLOCK_SKEW
 from gateway.ops.metrics import days_left
 from gateway.outgoing import desk
-from gateway.ports import Health, OutboxItem
+from gateway.ports import HealthProbe, OutboxItem
 from gateway.store import reporting
 from gateway.store.reporting import Load
 from gateway.trust.key_material import ENVELOPES
@@ -76,7 +76,7 @@ class _Fault(Exception):
         self.cause, self.params = cause, params
 
 
-async def try_line(node: Office) -> Sequence[Step]:
+async def try_line(node: Office) -> Sequence[LineStep]:
     """Every step; what needs a line is not tried without one."""
     hosted = [each for each in await node.store.hosted() if each.left_at is None]
     if node.settings.axis.kind == "amqp":
@@ -92,13 +92,13 @@ async def try_line(node: Office) -> Sequence[Step]:
     return steps
 
 
-async def _broker_steps(node: Office, hosted: Sequence[HostedAgency]) -> AsyncIterator[Step]:
+async def _broker_steps(node: Office, hosted: Sequence[HostedAgency]) -> AsyncIterator[LineStep]:
     from gateway.transport.broker import check
 
-    marks = {check.Mark.FINE: FINE, check.Mark.WRONG: WRONG, check.Mark.SKIPPED: SKIPPED}
+    marks = {check.StepMark.FINE: FINE, check.StepMark.WRONG: WRONG, check.StepMark.SKIPPED: SKIPPED}
     codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
     async for each in check.examine(broker_access(node.settings), node.settings.node.name, codes):
-        yield Step(
+        yield LineStep(
             server=each.server,
             name=each.step,
             mark=marks[each.mark],
@@ -109,7 +109,7 @@ async def _broker_steps(node: Office, hosted: Sequence[HostedAgency]) -> AsyncIt
         )
 
 
-async def _step(name: str, step: Callable[[], Awaitable[Mapping[str, object]]], server: str = "") -> Step:
+async def _step(name: str, step: Callable[[], Awaitable[Mapping[str, object]]], server: str = "") -> LineStep:
     began = time.monotonic()
     mark, cause, cure = FINE, f"operating.line.{name}.fine", ""
     params: Mapping[str, object]
@@ -122,7 +122,7 @@ async def _step(name: str, step: Callable[[], Awaitable[Mapping[str, object]]], 
         mark, params = WRONG, {"detail": str(error)}
         cause, cure = "operating.line.failed", f"operating.line.{name}.cure"
     ms = round((time.monotonic() - began) * 1000)
-    return Step(server=server, name=name, mark=mark, ms=ms, says=cause, cure=cure, params=params)
+    return LineStep(server=server, name=name, mark=mark, ms=ms, says=cause, cure=cure, params=params)
 
 
 async def _try_folder(node: Office) -> Mapping[str, object]:
@@ -176,12 +176,12 @@ class NodeMachine:
     """Keeps the promise of `office.ports.node.Machine`."""
 
     node: Office
-    health: Health
-    _checks: tuple[datetime, Sequence[Check]] | None = None
-    _found: Sequence[doctor.Finding] = ()
+    health: HealthProbe
+    _checks: tuple[datetime, Sequence[NodeCheck]] | None = None
+    _found: Sequence[doctor.Diagnosis] = ()
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def checks(self) -> Sequence[Check]:
+    async def checks(self) -> Sequence[NodeCheck]:
         async with self._one_at_a_time:
             now = self.node.clock.now()
             if self._checks is None or not timedelta() <= now - self._checks[0] < _REMEMBERED:
@@ -190,13 +190,13 @@ class NodeMachine:
                 self._checks = now, [_check(each) for each in self._found]
             return self._checks[1]
 
-    async def standing(self) -> Standing:
+    async def standing(self) -> NodeStanding:
         node, now = self.node, self.node.clock.now()
         alive, ready = await self.health.alive(), await self.health.ready()
         free, sampled = _disk_free(node), await node.store.history.samples(now - DISK_LOOKED_AT, DISK)
         backup = status.last_backup(node.settings.node.data_dir)
         hosted = [each for each in await node.store.hosted() if each.left_at is None]
-        return Standing(
+        return NodeStanding(
             node=node.settings.node.name,
             version=__version__,
             at=now,
@@ -224,7 +224,7 @@ class NodeMachine:
         node = self.node
         load = await reporting.load(node.store, node.clock.now())
         axis = await axis_now.look(node.axis, node.pulse.folder, node.clock.now())
-        piles = [Pile(queue="axis", part=part, count=count) for part, count in axis.counts.items()]
+        piles = [QueuePile(queue="axis", part=part, count=count) for part, count in axis.counts.items()]
         return Queues(
             piles=[*piles, *_piles(load)],
             failed=load.outbox_failed,
@@ -246,7 +246,7 @@ class NodeMachine:
             await work.commit()
         node.store.wake.ring("dispatcher", "sequencer")
 
-    async def test_line(self) -> Sequence[Step]:
+    async def test_line(self) -> Sequence[LineStep]:
         return await try_line(self.node)
 
     async def report(self) -> Mapping[str, object]:
@@ -270,8 +270,8 @@ class NodeMachine:
         return await partners.flows(self.node.store, wanted)
 
 
-def _check(found: doctor.Finding) -> Check:
-    return Check(
+def _check(found: doctor.Diagnosis) -> NodeCheck:
+    return NodeCheck(
         name=found.check,
         level=found.level,
         says=f"doctor.{found.cause}",
@@ -280,14 +280,14 @@ def _check(found: doctor.Finding) -> Check:
     )
 
 
-def _piles(load: Load) -> Sequence[Pile]:
+def _piles(load: Load) -> Sequence[QueuePile]:
     made = []
     for queue, piles in (("outbox", load.outbox), ("inbox", load.inbox), ("job", load.jobs)):
         made += [
-            Pile(queue=queue, part=part, count=each.count, oldest=each.oldest)
+            QueuePile(queue=queue, part=part, count=each.count, oldest=each.oldest)
             for part, each in sorted(piles.items())
-        ] or [Pile(queue=queue, part="", count=0)]
-    return [*made, Pile(queue="event", part="", count=load.unnumbered)]
+        ] or [QueuePile(queue=queue, part="", count=0)]
+    return [*made, QueuePile(queue="event", part="", count=load.unnumbered)]
 
 
 def _disk_free(node: Office) -> int:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gateway.domain.person import Person, Standing
+from gateway.domain.person import AccountStanding, Person
 from gateway.office.policy.signing_in import PasswordRules
 
 
-class Verdict(StrEnum):
+class AccountMeasure(StrEnum):
     """What is to be done; nothing for `FINE`."""
 
     FINE = "fine"
@@ -51,36 +51,36 @@ class Account:
     is_needed: bool = False
 
 
-def judge_idle(account: Account, rules: IdleRules, now: datetime) -> Verdict:
+def judge_idle(account: Account, rules: IdleRules, now: datetime) -> AccountMeasure:
     """The verdict at that moment. The same again changes nothing: a warning is given once for each step."""
     if account.suspended_at is not None:
         return _after_suspending(account.suspended_at, account, rules, now)
     if account.is_out:
-        return Verdict.FINE
+        return AccountMeasure.FINE
     due = _due(account, rules, now)
     if due is None:
-        return Verdict.WARN if _is_to_warn(account, rules, now) else Verdict.FINE
+        return AccountMeasure.WARN if _is_to_warn(account, rules, now) else AccountMeasure.FINE
     if not account.is_needed:
         return due
     # Once for each time that it was idle, and again only after another such time.
-    return Verdict.KEPT if _untold(account, _out_at(account, rules) or now) else Verdict.FINE
+    return AccountMeasure.KEPT if _untold(account, _out_at(account, rules) or now) else AccountMeasure.FINE
 
 
-def _after_suspending(since: datetime, account: Account, rules: IdleRules, now: datetime) -> Verdict:
+def _after_suspending(since: datetime, account: Account, rules: IdleRules, now: datetime) -> AccountMeasure:
     if rules.withdraw_after is None or account.is_needed or now < since + rules.withdraw_after:
-        return Verdict.FINE
-    return Verdict.WITHDRAW
+        return AccountMeasure.FINE
+    return AccountMeasure.WITHDRAW
 
 
-def _due(account: Account, rules: IdleRules, now: datetime) -> Verdict | None:
+def _due(account: Account, rules: IdleRules, now: datetime) -> AccountMeasure | None:
     if (
         account.last_login_at is None
         and rules.lock_new is not None
         and now >= account.added_at + rules.lock_new
     ):
-        return Verdict.LOCK
+        return AccountMeasure.LOCK
     used = account.last_login_at or account.added_at
-    return Verdict.SUSPEND if rules.suspend is not None and now >= used + rules.suspend else None
+    return AccountMeasure.SUSPEND if rules.suspend is not None and now >= used + rules.suspend else None
 
 
 def _out_at(account: Account, rules: IdleRules) -> datetime | None:
@@ -136,11 +136,11 @@ def limits_of(
     posts_until: Sequence[datetime] = (),
 ) -> tuple[Runs, ...]:
     """Nothing runs on an account that somebody locked, suspended or withdrew."""
-    if person.standing is Standing.SUSPENDED and person.standing_why == IDLE:
+    if person.standing is AccountStanding.SUSPENDED and person.standing_why == IDLE:
         after = idle.withdraw_after
         out = person.standing_at + after if person.standing_at is not None and after is not None else None
         return _soonest_first((Limit.WITHDRAWN, out))
-    if person.standing is not Standing.ACTIVE or person.blocked_at is not None:
+    if person.standing is not AccountStanding.ACTIVE or person.blocked_at is not None:
         return ()
     used = person.used_at
     return _soonest_first(

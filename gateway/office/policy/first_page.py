@@ -26,7 +26,7 @@ class FirstPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class ComparedField:
     """One field (`number`, `date`, `subject`) as it stands on the page and as it was sent."""
 
     field: str
@@ -44,21 +44,21 @@ def surely(fields: PdfFields) -> FirstPage:
     )
 
 
-def compare(page: FirstPage, document: IncomingDocument) -> tuple[Compared, ...]:
+def compare(page: FirstPage, document: IncomingDocument) -> tuple[ComparedField, ...]:
     """Each field that both have."""
     found = []
     if page.code is not None and document.number and document.symbol:
         sent = f"{document.number}/{document.symbol}"
         found.append(
-            Compared(field="number", page=page.code, sent=sent, same=_code(page.code) == _code(sent))
+            ComparedField(field="number", page=page.code, sent=sent, same=_code(page.code) == _code(sent))
         )
     if page.issued_on is not None and document.issued_on is not None:
         days = f"{page.issued_on:%d/%m/%Y}", f"{document.issued_on:%d/%m/%Y}"
-        found.append(Compared(field="date", page=days[0], sent=days[1], same=days[0] == days[1]))
+        found.append(ComparedField(field="date", page=days[0], sent=days[1], same=days[0] == days[1]))
     if page.subject is not None and document.subject.strip():
         kind = document.type_name or ""
         same = _matter(page.subject, kind) == _matter(document.subject, kind)
-        found.append(Compared(field="subject", page=page.subject, sent=document.subject, same=same))
+        found.append(ComparedField(field="subject", page=page.subject, sent=document.subject, same=same))
     return tuple(found)
 
 

@@ -17,7 +17,7 @@ from itertools import chain, count, pairwise
 from gateway.domain.person import Person
 from gateway.domain.text import fold
 from gateway.office.domain.roles import Post, PostRole
-from gateway.office.domain.session import Duty, Ended, Factor, Session
+from gateway.office.domain.session import Ended, Factor, Session, SignInDuty
 
 
 class LoginStyle(StrEnum):
@@ -220,34 +220,34 @@ class SlowRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tries:
+class FailedTries:
     """Failures without a success between them."""
 
     failures: int = 0
     last_at: datetime | None = None
 
 
-def one_more_failure(tries: Tries, rules: SlowRules, now: datetime) -> Tries:
+def one_more_failure(tries: FailedTries, rules: SlowRules, now: datetime) -> FailedTries:
     """One more; those of long ago are forgotten."""
     before = 0 if _is_forgotten(tries, rules, now) else tries.failures
-    return Tries(failures=before + 1, last_at=now)
+    return FailedTries(failures=before + 1, last_at=now)
 
 
-def name_waits_until(tries: Tries, rules: SlowRules, now: datetime) -> datetime | None:
+def name_waits_until(tries: FailedTries, rules: SlowRules, now: datetime) -> datetime | None:
     """Each `by_name`th failure locks for a while; between them there is no wait."""
     if tries.last_at is None or tries.failures == 0 or tries.failures % rules.by_name:
         return None
     return _later(tries.last_at + rules.lock, now)
 
 
-def address_waits_until(tries: Tries, rules: SlowRules, now: datetime) -> datetime | None:
+def address_waits_until(tries: FailedTries, rules: SlowRules, now: datetime) -> datetime | None:
     over = tries.failures - rules.by_address
     if tries.last_at is None or over < 0 or _is_forgotten(tries, rules, now):
         return None
     return _later(tries.last_at + min(FIRST_WAIT * 2 ** min(over, 20), rules.lock), now)
 
 
-def _is_forgotten(tries: Tries, rules: SlowRules, now: datetime) -> bool:
+def _is_forgotten(tries: FailedTries, rules: SlowRules, now: datetime) -> bool:
     return tries.last_at is None or now - tries.last_at >= rules.forget
 
 
@@ -292,14 +292,14 @@ def duties_of(
     passwords: PasswordRules,
     rules: SessionRules,
     now: datetime,
-) -> tuple[Duty, ...]:
+) -> tuple[SignInDuty, ...]:
     """What comes before anything else."""
     found = []
     if person.must_change or (
         person.password_at is not None and is_password_too_old(person.password_at, passwords, now)
     ):
-        found.append(Duty.CHANGE_PASSWORD)
+        found.append(SignInDuty.CHANGE_PASSWORD)
     needed = any(each.role in rules.second_factor and each.holds(now) for each in posts)
     if needed and factor is Factor.NONE:
-        found.append(Duty.SET_UP_FACTOR)
+        found.append(SignInDuty.SET_UP_FACTOR)
     return tuple(found)

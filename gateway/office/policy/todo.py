@@ -15,7 +15,7 @@ from itertools import groupby
 
 from gateway.domain import status
 from gateway.domain.document import Delivery, IncomingDocument, InState, OutgoingDocument, OutState, Urgency
-from gateway.domain.office_calendar import SHIPPED, CalendarDay, OfficeCalendar, Span
+from gateway.domain.office_calendar import SHIPPED, CalendarDay, OfficeCalendar, OfficeHours
 from gateway.domain.status import (
     Duty,
     RequestStanding,
@@ -27,7 +27,7 @@ from gateway.domain.status import (
 from gateway.domain.wall_clock import local
 from gateway.office.domain.task import RecallAsk, Task, TaskKind, TaskNote
 from gateway.office.ports.store import AskedBack, EndingCertificate, Returned, Unasked, Untold
-from gateway.office.ports.telling import LONGEST_TEXT, NoticeKind, Wish
+from gateway.office.ports.telling import LONGEST_TEXT, NoticeKind, NoticeWish
 from gateway.policy import timers
 from gateway.policy.timers import Due
 
@@ -254,7 +254,7 @@ def _outgoing(kind: TaskKind, key: str, document: OutgoingDocument, since: datet
 
 
 def waits_until(
-    weekdays: frozenset[int], spans: tuple[Span, ...]
+    weekdays: frozenset[int], spans: tuple[OfficeHours, ...]
 ) -> Callable[[Sequence[CalendarDay]], Callable[[Duty, Urgency], datetime]]:
     """Of a calendar's own days, how long anything is waited for."""
 
@@ -369,7 +369,7 @@ def earliest_stop(office: OfficeCalendar, now: datetime) -> datetime:
     return timers.add_office_time(office, now, timers.working_day(office))
 
 
-def notice_faults(wish: Wish, office: OfficeCalendar, now: datetime) -> tuple[tuple[str, str], ...]:
+def notice_faults(wish: NoticeWish, office: OfficeCalendar, now: datetime) -> tuple[tuple[str, str], ...]:
     """(field, what is wrong with it). Only an emergency with its reason shortens the notice of a stop."""
     found = []
     needed = ("text_vi", "meanwhile", "afterwards") if wish.kind is NoticeKind.INCIDENT else ("text_vi",)

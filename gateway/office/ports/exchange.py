@@ -52,7 +52,7 @@ class Opinion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pack:
+class ReadyPack:
     """An evidence pack, ready to be streamed."""
 
     name: str
@@ -74,11 +74,11 @@ class Packets(Protocol):
     async def read(self, scope: AgencyScope, id: str, digest: str) -> AsyncIterator[bytes]:
         """The file as it was signed. Clash where it is withheld."""
 
-    async def pack(self, scope: AgencyScope, id: str) -> Pack:
+    async def pack(self, scope: AgencyScope, id: str) -> ReadyPack:
         """Everything that proves the document, in one file. An event tells that it was made."""
 
 
-class Agencies(AgencyBook, Protocol):
+class AgencyTree(AgencyBook, Protocol):
     """The directory as a list and as a tree."""
 
     async def children(self, code: str) -> Sequence[AgencyEntry]:
@@ -107,7 +107,7 @@ class Signing(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateFacts:
+class ComparedCertificate:
     """What people compare of a certificate. One that cannot be read has question marks for names, and no days."""
 
     fingerprint: str

@@ -12,13 +12,13 @@ from enum import StrEnum
 from typing import Protocol
 
 from gateway.domain.document import Urgency
-from gateway.office.domain.listing import Line, Origin, SavedView, Side, Tab, Tag
+from gateway.office.domain.listing import ListLine, Origin, SavedView, Side, Tab, Tag
 
 # Counting stops there: a page says "10.000+".
 MOST_COUNTED = 10_000
 
 
-class Sort(StrEnum):
+class ListOrder(StrEnum):
     """`FIRST` is the list's own order: what needs a person first; of incoming ones, by urgency and time left."""
 
     FIRST = "first"
@@ -46,7 +46,7 @@ class Wanted:
     tab: Tab | None = None
     attention: bool = False
     text: str = ""
-    sort: Sort = Sort.FIRST
+    sort: ListOrder = ListOrder.FIRST
     type_name: str | None = None
     urgency: Urgency | None = None
     state: str | None = None
@@ -68,14 +68,14 @@ class Wanted:
 class ListPage:
     """`now` is the moment that overdue and attention were judged by; pages behind a cursor keep it."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[ListLine, ...]
     now: datetime
     next_cursor: str | None = None
     previous_cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Count:
+class ListCount:
     """`more`: there are more than this, and nobody counted how many."""
 
     n: int
@@ -86,13 +86,13 @@ class Count:
 class Tiles:
     """The dashboard's tiles that are about documents (interfaces.md 2.1); each is the count of a list."""
 
-    late: Count
-    urgent: Count
-    today: Count
-    unsent: Count
-    silent: Count
-    rejected: Count
-    failed: Count
+    late: ListCount
+    urgent: ListCount
+    today: ListCount
+    unsent: ListCount
+    silent: ListCount
+    rejected: ListCount
+    failed: ListCount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,15 +139,15 @@ class Lists(Protocol):
     async def page(self, wanted: Wanted, *, limit: int, cursor: str | None = None) -> ListPage:
         """Each row once, in the order asked for, forward or back. NotFound for a cursor of another question."""
 
-    async def count(self, wanted: Wanted) -> Count: ...
+    async def count(self, wanted: Wanted) -> ListCount: ...
 
-    async def tabs(self, side: Side) -> Mapping[Tab | None, Count]:
+    async def tabs(self, side: Side) -> Mapping[Tab | None, ListCount]:
         """How many stand in each tab; None is all of them, and `Tab(0)` those that need a person."""
 
     async def beside(self, wanted: Wanted, id: str) -> tuple[str | None, str | None]:
         """The ids of the rows before and after that one; none for both where the list does not have it."""
 
-    async def line(self, id: str) -> Line | None:
+    async def line(self, id: str) -> ListLine | None:
         """One document as its list has it."""
 
     async def mark_read(self, ids: Sequence[str], *, unread: bool = False) -> int:

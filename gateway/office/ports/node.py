@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from gateway.domain.pace import JobDay, Pace, QueueSample
 from gateway.office.domain.listing import Side
 from gateway.office.ports.telling import NoticeBoard
-from gateway.ports import AxisState, DeadParcel, InboxItem, OutboxItem
+from gateway.ports import AxisState, DeadParcel, InboxPacket, OutboxItem
 
 # In the order of the page.
 RESULTS = ("waiting", "sent", "taken", "refused", "failed", "other")
@@ -95,7 +95,7 @@ class JournalEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seal:
+class JournalState:
     """Where the log stands. `word`: whole, broken, running or unknown, as of `checked_at`; `broken_at` is the first line
     that does not hold."""
 
@@ -119,7 +119,7 @@ class Journal(Protocol):
     async def named(self, text: str) -> Sequence[str]:
         """Ids of persons with that name or login."""
 
-    async def seal(self) -> Seal: ...
+    async def seal(self) -> JournalState: ...
 
     async def check(self) -> None:
         """Begins to examine the whole log anew, unless that is under way."""
@@ -131,7 +131,7 @@ class Journal(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class NodeCheck:
     """One examination of the node. `level`: green, yellow or red; `says` is a key with its parameters, `cure` what an
     engineer types."""
 
@@ -153,7 +153,7 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class NodeStanding:
     """The node at one moment. `certificates` are days left by agency, 0 where none is in force; `database_bytes` is None
     where a server does not tell; `disk_days`, how long the disk lasts, where that is not known or it does not fill."""
 
@@ -175,7 +175,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pile:
+class QueuePile:
     """Work of one sort that waits: which queue, which part of it, how much, since when the oldest."""
 
     queue: str
@@ -188,7 +188,7 @@ class Pile:
 class Queues:
     """`axis_fault` says why the axis did not tell, `blocked` whether it takes nothing for now."""
 
-    piles: Sequence[Pile]
+    piles: Sequence[QueuePile]
     failed: int
     late: int
     leases: Mapping[str, int]
@@ -196,7 +196,7 @@ class Queues:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class LineStep:
     """One step of the test of the line: `mark` is fine, wrong or skipped."""
 
     server: str
@@ -211,10 +211,10 @@ class Step:
 class Machine(Protocol):
     """The node as whoever looks after it sees it."""
 
-    async def checks(self) -> Sequence[Check]:
+    async def checks(self) -> Sequence[NodeCheck]:
         """Known for some seconds: it opens everything anew."""
 
-    async def standing(self) -> Standing: ...
+    async def standing(self) -> NodeStanding: ...
 
     async def queues(self) -> Queues: ...
 
@@ -224,7 +224,7 @@ class Machine(Protocol):
     async def hurry(self, by: str, id: str) -> None:
         """The packet is due at once. NotFound when it does not wait."""
 
-    async def test_line(self) -> Sequence[Step]:
+    async def test_line(self) -> Sequence[LineStep]:
         """Changes nothing."""
 
     async def report(self) -> Mapping[str, object]:
@@ -300,18 +300,18 @@ class Bytes:
 class Aside(Protocol):
     """Packets that did not become a document, of every agency."""
 
-    async def waiting(self, agency_id: str, limit: int) -> Sequence[InboxItem]:
+    async def waiting(self, agency_id: str, limit: int) -> Sequence[InboxPacket]:
         """Oldest first; of one agency, or of all for the empty id."""
 
-    async def get(self, agency_id: str, id: str) -> InboxItem:
+    async def get(self, agency_id: str, id: str) -> InboxPacket:
         """NotFound in another agency, unless that is the empty id."""
 
-    async def tree(self, item: InboxItem, *, routing_only: bool) -> Tree:
+    async def tree(self, item: InboxPacket, *, routing_only: bool) -> Tree:
         """Bounded; files inside are never shown, and with `routing_only` no text that says what it is about."""
 
-    async def window(self, item: InboxItem, start: int) -> Bytes: ...
+    async def window(self, item: InboxPacket, start: int) -> Bytes: ...
 
-    async def read(self, item: InboxItem) -> AsyncIterator[bytes]: ...
+    async def read(self, item: InboxPacket) -> AsyncIterator[bytes]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

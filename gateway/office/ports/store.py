@@ -13,7 +13,7 @@ from typing import Protocol
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.book import OutgoingLine, PaperLetter, Span
-from gateway.domain.document import Change, Delivery, IncomingDocument, OutgoingDocument
+from gateway.domain.document import Delivery, DocumentChange, IncomingDocument, OutgoingDocument
 from gateway.domain.status import Fact
 from gateway.office.domain.task import RecallAsk, TaskNote
 from gateway.office.ports.lists import Lists, SavedViews, Tags
@@ -56,7 +56,7 @@ class Books(Protocol):
 
     async def outgoing_numbers(self, span: Span) -> Sequence[Numbered]: ...
 
-    async def recalls(self, ids: Sequence[str]) -> Mapping[str, tuple[Change, datetime]]:
+    async def recalls(self, ids: Sequence[str]) -> Mapping[str, tuple[DocumentChange, datetime]]:
         """The latest recall of each of these outgoing documents that was asked for, and when."""
 
     async def replies(self, document_ids: Sequence[str], since: datetime) -> Mapping[str, Sequence[str]]:

@@ -28,7 +28,7 @@ class Audience(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class NoticeWish:
     """A notice as it is to be. `meanwhile` is the temporary way of working, `afterwards` how what was done meanwhile is
     entered; `emergency` is why a stop could not be told in time."""
 
@@ -49,7 +49,7 @@ class Notice:
     """A notice that people were given. `closed_at`: it is over, or was called off."""
 
     id: str
-    wish: Wish
+    wish: NoticeWish
     published_at: datetime
     published_by: str
     closed_at: datetime | None = None
@@ -100,10 +100,10 @@ class NoticeBoard(Protocol):
     async def earliest(self) -> datetime:
         """From when on a stop may begin that is announced now: one working day of the office later (T13)."""
 
-    async def faults(self, wish: Wish) -> Sequence[tuple[str, str]]:
+    async def faults(self, wish: NoticeWish) -> Sequence[tuple[str, str]]:
         """(field, what is wrong with it); nothing when it may be given."""
 
-    async def publish(self, by: str, wish: Wish) -> Notice:
+    async def publish(self, by: str, wish: NoticeWish) -> Notice:
         """Shown on every page at once, and told in every agency's feed. BadForm for one with faults."""
 
     async def end(self, by: str, id: str) -> Notice:

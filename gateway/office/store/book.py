@@ -24,7 +24,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.book import Book, OutgoingLine, PaperLetter, Span
-from gateway.domain.document import Change, IncomingDocument, Kind, OutgoingDocument, OutState
+from gateway.domain.document import DocumentChange, IncomingDocument, Kind, OutgoingDocument, OutState
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.office.ports.store import IncomingLine, Numbered
 from gateway.ports.services import Clock
@@ -137,7 +137,7 @@ class SqlBooks:
             found.append(Numbered(number=letter.number, type_name=letter.type_name, struck=struck))
         return found
 
-    async def recalls(self, ids: Sequence[str]) -> Mapping[str, tuple[Change, datetime]]:
+    async def recalls(self, ids: Sequence[str]) -> Mapping[str, tuple[DocumentChange, datetime]]:
         query = (
             select(_O)
             .where(

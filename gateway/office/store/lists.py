@@ -24,8 +24,8 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import TABS, Card, Line, Origin, Side, Tab
-from gateway.office.ports.lists import MOST_COUNTED, Charts, Count, ListPage, Tiles, Wanted
+from gateway.office.domain.listing import TABS, Card, ListLine, Origin, Side, Tab
+from gateway.office.ports.lists import MOST_COUNTED, Charts, ListCount, ListPage, Tiles, Wanted
 from gateway.office.store import lists_figures
 from gateway.office.store.lists_query import (
     SEARCH,
@@ -48,13 +48,13 @@ from gateway.store.transaction import Transaction
 COUNT_FRESH = timedelta(seconds=5)
 STILL_MANY = timedelta(minutes=5)
 MOST_COUNTS_KEPT = 2_000
-Counting = Callable[[Sequence[Wanted]], Awaitable[Sequence[Count]]]
+Counting = Callable[[Sequence[Wanted]], Awaitable[Sequence[ListCount]]]
 _CountKey = tuple[str, Wanted]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _KnownCount:
-    count: Count
+    count: ListCount
     at: datetime
     turn: int
 
@@ -77,7 +77,7 @@ class KnownCounts:
 
     async def of(
         self, agency_id: str, turn: int, asked: Sequence[Wanted], counting: Counting
-    ) -> Sequence[Count]:
+    ) -> Sequence[ListCount]:
         """Who comes while somebody counts for the same agency waits, and mostly finds what it wants."""
         async with self._counting[agency_id]:
             found = {wanted: count for wanted in asked if (count := self._fresh(agency_id, wanted))}
@@ -88,7 +88,7 @@ class KnownCounts:
                     self._keep(agency_id, wanted, count, turn)
         return [found[wanted] for wanted in asked]
 
-    def _fresh(self, agency_id: str, wanted: Wanted) -> Count | None:
+    def _fresh(self, agency_id: str, wanted: Wanted) -> ListCount | None:
         known = self._known.get((agency_id, wanted))
         if known is None:
             return None
@@ -98,7 +98,7 @@ class KnownCounts:
         same = known.turn == self._turns[agency_id]
         return known.count if same and timedelta() <= age < COUNT_FRESH else None
 
-    def _keep(self, agency_id: str, wanted: Wanted, count: Count, turn: int) -> None:
+    def _keep(self, agency_id: str, wanted: Wanted, count: ListCount, turn: int) -> None:
         self._known[agency_id, wanted] = _KnownCount(count=count, at=self._clock.now(), turn=turn)
         self._known.move_to_end((agency_id, wanted))
         while len(self._known) > MOST_COUNTS_KEPT:
@@ -167,11 +167,11 @@ class SqlLists:
             next_cursor=cursors[1] if (True if back else more) else None,
         )
 
-    async def count(self, wanted: Wanted) -> Count:
+    async def count(self, wanted: Wanted) -> ListCount:
         (count,) = await self._counts([wanted])
         return count
 
-    async def tabs(self, side: Side) -> Mapping[Tab | None, Count]:
+    async def tabs(self, side: Side) -> Mapping[Tab | None, ListCount]:
         asked: dict[Tab | None, Wanted] = {
             None: Wanted(side=side),
             _ATTENTION: Wanted(side=side, attention=True),
@@ -195,7 +195,7 @@ class SqlLists:
                 return beside[0], beside[1]
         return None, None
 
-    async def line(self, id: str) -> Line | None:
+    async def line(self, id: str) -> ListLine | None:
         mine = (col(_R.agency_id) == self._agency_id, col(_R.id) == id)
         row = await self._tx.first(_R, select(_R).where(*mine))
         return to_line(row) if row is not None else None
@@ -254,10 +254,10 @@ class SqlLists:
     async def charts(self, today: date, days: int = 30) -> Charts:
         return await lists_figures.charts(self._tx, self._agency_id, today, days)
 
-    async def _counts(self, asked: Sequence[Wanted]) -> Sequence[Count]:
+    async def _counts(self, asked: Sequence[Wanted]) -> Sequence[ListCount]:
         return await self._known.of(self._agency_id, self._turn, asked, self._count)
 
-    async def _count(self, asked: Sequence[Wanted]) -> Sequence[Count]:
+    async def _count(self, asked: Sequence[Wanted]) -> Sequence[ListCount]:
         """Several at once."""
         now = self._clock.now()
         parts = []
@@ -271,7 +271,9 @@ class SqlLists:
                 )
             )
         found = dict(await self._tx.tuples(union_all(*parts)))
-        return [Count(n=min(found[n], MOST_COUNTED), more=found[n] > MOST_COUNTED) for n in range(len(asked))]
+        return [
+            ListCount(n=min(found[n], MOST_COUNTED), more=found[n] > MOST_COUNTED) for n in range(len(asked))
+        ]
 
     async def _through(
         self, asked: Sequence[Band], where: list[Condition], edge: _Edge | None, *, back: bool, limit: int
@@ -347,8 +349,8 @@ def _ordered(rows: Any, band: Band, where: list[Condition], back: bool, limit: i
 _SHOWN = [getattr(_R, name) for name in _R.model_fields if name != "folded"]
 
 
-def to_line(row: Any) -> Line:  # Any: a row with the columns that are shown
-    return Line(
+def to_line(row: Any) -> ListLine:  # Any: a row with the columns that are shown
+    return ListLine(
         id=row.id,
         side=Side(row.side),
         at=row.at,

@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, column, false, not_, or_, select, table, text
 from sqlmodel import col
 
-from gateway.domain.text import Role, Sought, Term, exactly, marked, sought
+from gateway.domain.text import SearchRole, Sought, Term, exactly, marked, sought
 from gateway.office.domain.listing import Side, Tab, type_key
-from gateway.office.ports.lists import Sort, Wanted
+from gateway.office.ports.lists import ListOrder, Wanted
 from gateway.office.store.lists_write import first_place
 from gateway.store.tables_office import (
     ATTACHED,
@@ -34,7 +34,7 @@ Condition = ColumnElement[bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class OrderColumn:
     """One column of an order."""
 
     name: str
@@ -49,19 +49,19 @@ class Order:
 class Band:
     """Rows that stand together. `by` ends with the place, so no two rows are equal; `words` are what must be found."""
 
-    by: tuple[Order, ...]
+    by: tuple[OrderColumn, ...]
     where: tuple[Condition, ...] = ()
     words: tuple[Term, ...] = ()
     but_not: tuple[Term, ...] = ()
 
 
-_NEWEST = Order(name="place", down=True)
-_OLDEST = Order(name="place", down=False)
+_NEWEST = OrderColumn(name="place", down=True)
+_OLDEST = OrderColumn(name="place", down=False)
 _SORTED = {
-    Sort.NUMBER: "number_key",
-    Sort.PARTY: "party_key",
-    Sort.ISSUED: "issued_on",
-    Sort.TYPE: "type_key",
+    ListOrder.NUMBER: "number_key",
+    ListOrder.PARTY: "party_key",
+    ListOrder.ISSUED: "issued_on",
+    ListOrder.TYPE: "type_key",
 }
 
 
@@ -127,7 +127,7 @@ def _tagged(tag_id: str, agency_id: str) -> Condition:
     return col(_R.id).in_(found)
 
 
-def behind(by: Sequence[Order], values: Sequence[Any], *, back: bool) -> Condition:
+def behind(by: Sequence[OrderColumn], values: Sequence[Any], *, back: bool) -> Condition:
     """Rows that come after the row with these values, or before it. The first bound alone tells an index where to
     begin."""
     steps: list[Condition] = []
@@ -139,7 +139,7 @@ def behind(by: Sequence[Order], values: Sequence[Any], *, back: bool) -> Conditi
     return and_(at_least, or_(*steps)) if len(by) > 1 else steps[0]
 
 
-def ordering(by: Sequence[Order], *, back: bool) -> list[Any]:  # Any: what `order_by` takes
+def ordering(by: Sequence[OrderColumn], *, back: bool) -> list[Any]:  # Any: what `order_by` takes
     return [order.column.desc() if order.down != back else order.column.asc() for order in by]
 
 
@@ -166,12 +166,12 @@ def _named(wanted: Wanted) -> tuple[Term, ...]:
     """Filters that are words with a role: an index of columns would need one for each recipient."""
     terms: list[Term] = []
     if wanted.party:
-        role = {Side.OUT: Role.RECIPIENT, Side.IN: Role.SENDER}[wanted.side or Side.OUT]
+        role = {Side.OUT: SearchRole.RECIPIENT, Side.IN: SearchRole.SENDER}[wanted.side or Side.OUT]
         terms += marked(role, wanted.party)
     if wanted.signer:
-        terms += marked(Role.SIGNER, wanted.signer)
+        terms += marked(SearchRole.SIGNER, wanted.signer)
     if wanted.viewer is not None:
-        terms.append(exactly(Role.VIEWER, wanted.viewer))
+        terms.append(exactly(SearchRole.VIEWER, wanted.viewer))
     return tuple(terms)
 
 
@@ -188,24 +188,24 @@ def _by_fit(found: Sought, named: tuple[Term, ...], *, nothing: bool) -> list[Ba
     ]
 
 
-def _orders(wanted: Wanted, now: datetime) -> list[tuple[tuple[Condition, ...], tuple[Order, ...]]]:
+def _orders(wanted: Wanted, now: datetime) -> list[tuple[tuple[Condition, ...], tuple[OrderColumn, ...]]]:
     sort = wanted.sort
-    if sort is Sort.FIRST:
+    if sort is ListOrder.FIRST:
         return _first(wanted, now)
-    if sort in (Sort.NEWEST, Sort.OLDEST):
-        return [((), (_NEWEST if sort is Sort.NEWEST else _OLDEST,))]
+    if sort in (ListOrder.NEWEST, ListOrder.OLDEST):
+        return [((), (_NEWEST if sort is ListOrder.NEWEST else _OLDEST,))]
     down = sort.value.endswith("-")
-    name = _SORTED[Sort(sort.value.removesuffix("-"))]
-    by = (Order(name=name, down=down), _NEWEST if down else _OLDEST)
+    name = _SORTED[ListOrder(sort.value.removesuffix("-"))]
+    by = (OrderColumn(name=name, down=down), _NEWEST if down else _OLDEST)
     if name != "issued_on":
         return [((), by)]
     return [((col(_R.issued_on).is_not(None),), by), ((col(_R.issued_on).is_(None),), (_NEWEST,))]
 
 
-def _first(wanted: Wanted, now: datetime) -> list[tuple[tuple[Condition, ...], tuple[Order, ...]]]:
+def _first(wanted: Wanted, now: datetime) -> list[tuple[tuple[Condition, ...], tuple[OrderColumn, ...]]]:
     """What needs a person; then the rest, newest first. What is taken in or refused needs nobody to hurry."""
     if wanted.side is Side.IN:
-        ahead = (Order(name="lead", down=False), _OLDEST)
+        ahead = (OrderColumn(name="lead", down=False), _OLDEST)
         if wanted.tab in _SHUT:
             return [((), (_NEWEST,))]
         return [((LEAD,), ahead), ((col(_R.lead).is_(None),), (_NEWEST,))]
@@ -218,7 +218,7 @@ def _calls(now: datetime) -> Condition:
     return and_(ATTENTION, col(_R.attention_at) <= now)
 
 
-def _past(order: Order, value: Any, *, back: bool) -> Condition:
+def _past(order: OrderColumn, value: Any, *, back: bool) -> Condition:
     past: Condition = order.column < value if order.down != back else order.column > value
     return past
 

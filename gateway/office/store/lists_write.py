@@ -24,8 +24,8 @@ from gateway.domain.office_calendar import CalendarDay
 from gateway.domain.status import Duty, Fact, Track, Waits, fold_incoming
 from gateway.office.domain.listing import (
     Card,
-    Deliveries,
-    Line,
+    DeliverySums,
+    ListLine,
     Origin,
     Side,
     book_of,
@@ -188,7 +188,7 @@ class ListWriter:
             sent_at = states[0][3]
             if sent_at is None:
                 ((sent_at,),) = await self._tx.tuples(_SENT_AT, agency=self._agency_id, id=id)
-        sent = Deliveries(
+        sent = DeliverySums(
             states={state: n for state, n, *_ in states},
             sent_at=sent_at,
             latest_at=max((at for _, _, at, _ in states), default=None),
@@ -225,7 +225,7 @@ class ListWriter:
         known = await self._tx.tuples(_PRINCIPAL, id=principal_id)
         return _ORIGINS[PrincipalKind(known[0][0])] if known else Origin.MACHINE
 
-    async def _moved(self, line: Line) -> bool:
+    async def _moved(self, line: ListLine) -> bool:
         """Writes what recipients and hand-overs change, and leaves what it is found and sorted by as it is."""
         return not self._whole and await self._changed(line.id, moving_columns(line))
 
@@ -280,7 +280,7 @@ def microseconds(at: datetime) -> int:
 
 
 def list_row(
-    line: Line, document: OutgoingDocument | IncomingDocument, origin: Origin | None = None
+    line: ListLine, document: OutgoingDocument | IncomingDocument, origin: Origin | None = None
 ) -> ListRow:
     """The row of a line; its place is that of the first document of the moment."""
     sort = keys(line, document)
@@ -304,7 +304,7 @@ def list_row(
     )
 
 
-def moving_columns(line: Line) -> dict[str, Any]:
+def moving_columns(line: ListLine) -> dict[str, Any]:
     """The columns that change although the document does not."""
     ahead = max(Urgency) - line.urgency
     is_open = line.side is Side.IN and line.due_at is not None

@@ -19,7 +19,7 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.office.ports.lists import Keeping
-from gateway.office.ports.telling import Notice, Wish
+from gateway.office.ports.telling import Notice, NoticeWish
 from gateway.office.store import lists_figures
 from gateway.office.store.book import SqlBooks
 from gateway.office.store.lists import KnownCounts, SqlLists
@@ -135,7 +135,7 @@ class SqlNotices:
 def _notice_row(notice: Notice) -> NoticeRow:
     return NoticeRow(
         id=notice.id,
-        wish=to_json(Wish, notice.wish),
+        wish=to_json(NoticeWish, notice.wish),
         published_at=notice.published_at,
         published_by=notice.published_by,
         closed_at=notice.closed_at,
@@ -146,7 +146,7 @@ def _notice_row(notice: Notice) -> NoticeRow:
 def _notice(row: NoticeRow) -> Notice:
     return Notice(
         id=row.id,
-        wish=from_json(Wish, row.wish),
+        wish=from_json(NoticeWish, row.wish),
         published_at=row.published_at,
         published_by=row.published_by,
         closed_at=row.closed_at,

@@ -23,7 +23,7 @@ from gateway import downloads, errors
 from gateway.domain import account
 from gateway.domain.fields import CHANGE, DRAFT, STATUS
 from gateway.domain.wall_clock import local
-from gateway.office.ports.exchange import Pack, Packet
+from gateway.office.ports.exchange import Packet, ReadyPack
 from gateway.office.web.dates import clock_text, moment_text
 from gateway.ports import Pool
 from gateway.words import labels
@@ -159,7 +159,7 @@ _TYPES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class FileContent:
     """Bytes to give out; `pieces` is read once. `found_type` is what the inspector found in them, in its short words."""
 
     name: str
@@ -174,7 +174,9 @@ def can_show(found_type: str | None) -> bool:
     return found_type == PDF
 
 
-async def give_file(request: web.Request, content: Content, *, inline: bool = False) -> web.StreamResponse:
+async def give_file(
+    request: web.Request, content: FileContent, *, inline: bool = False
+) -> web.StreamResponse:
     """What is gone becomes a page that says so. `inline` shows it where it is a PDF."""
 
     def headers_of(first: bytes) -> dict[str, str]:
@@ -203,9 +205,9 @@ def file_headers(name: str, found_type: str, *, shown: bool = False) -> dict[str
     }
 
 
-def packet_content(packet: Packet, pieces: AsyncIterator[bytes]) -> Content:
+def packet_content(packet: Packet, pieces: AsyncIterator[bytes]) -> FileContent:
     """One signed packet, byte for byte."""
-    return Content(
+    return FileContent(
         name=f"{packet.packet_id}.edxml",
         found_type="xml",
         size=packet.size,
@@ -214,15 +216,15 @@ def packet_content(packet: Packet, pieces: AsyncIterator[bytes]) -> Content:
     )
 
 
-def pack_content(pack: Pack) -> Content:
-    return Content(name=pack.name, found_type="zip", size=pack.size, pieces=pack.pieces)
+def pack_content(pack: ReadyPack) -> FileContent:
+    return FileContent(name=pack.name, found_type="zip", size=pack.size, pieces=pack.pieces)
 
 
-async def file_content(pool: Pool, file: BinaryIO, name: str, found_type: str) -> Content:
+async def file_content(pool: Pool, file: BinaryIO, name: str, found_type: str) -> FileContent:
     """What was written into a scratch file, from its beginning."""
     size = await pool.run(lambda: file.seek(0, 2))
     await pool.run(lambda: file.seek(0))
-    return Content(name=name, found_type=found_type, size=size, pieces=downloads.read(pool, file))
+    return FileContent(name=name, found_type=found_type, size=size, pieces=downloads.read(pool, file))
 
 
 async def beginning_of(pieces: AsyncIterator[bytes], most: int) -> tuple[str, bool]:

@@ -20,7 +20,7 @@ from gateway.errors import GatewayError
 from gateway.office.web import answers, door
 from gateway.office.web.deps import WebDeps
 from gateway.office.web.pages import ROUTES
-from gateway.office.web.routes import Route, Who, get
+from gateway.office.web.routes import PageRoute, Who, get
 from gateway.ports import Clock
 from gateway.words import labels
 
@@ -29,7 +29,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _KEPT_BY_BROWSERS = "public, max-age=31536000, immutable"
 
 
-def add_pages(router: web.UrlDispatcher, deps: WebDeps, routes: Iterable[Route] = ROUTES) -> None:
+def add_pages(router: web.UrlDispatcher, deps: WebDeps, routes: Iterable[PageRoute] = ROUTES) -> None:
     """The pages over these desks."""
     for route in routes:
         handler = door.handler(route, deps)
@@ -97,7 +97,7 @@ _ATTENTION = frozenset(
 _STATUS_WORDS = {"inbox": "packet", "job": "page.row"}
 
 
-class Counting(Protocol):
+class RowCounting(Protocol):
     async def counts(self) -> Mapping[str, int]:
         """Rows by `table.state`."""
 
@@ -128,7 +128,7 @@ class StatusView:
     attention: tuple[StatusRow, ...] = ()
 
 
-def add_status(router: web.UrlDispatcher, store: Counting, clock: Clock, version: str) -> None:
+def add_status(router: web.UrlDispatcher, store: RowCounting, clock: Clock, version: str) -> None:
     """Adds the page to a table of routes."""
 
     async def status(request: web.Request) -> web.Response:
@@ -139,7 +139,7 @@ def add_status(router: web.UrlDispatcher, store: Counting, clock: Clock, version
     router.add_get("/trang-thai", status)
 
 
-async def _look_status(store: Counting, clock: Clock, version: str, lang: str) -> StatusView:
+async def _look_status(store: RowCounting, clock: Clock, version: str, lang: str) -> StatusView:
     asked_at = clock.now().astimezone(VIETNAM).strftime("%H:%M:%S %d/%m/%Y")
     try:
         counts = await store.counts()

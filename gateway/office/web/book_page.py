@@ -11,9 +11,9 @@ from typing import BinaryIO
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.book import BookLine, Cell, Stamp, Summary
+from gateway.domain.book import ArrivalStamp, BookLine, Cell, Summary
 from gateway.office.book import book_lines, books
-from gateway.office.book.books import Ask, Format, Opened
+from gateway.office.book.books import Ask, BookFormat, Opened
 from gateway.office.book.table_files import clean_text
 from gateway.office.desks import BookDesk
 from gateway.policy.book import WIDTHS, next_month
@@ -41,7 +41,7 @@ async def write(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO, *, 
                 await desk.pool.run(partial(out.write, "".join(held).encode()))
                 held = []
         await desk.pool.run(partial(out.write, "".join(held).encode()))
-        return await books.tell_taken(desk, scope, ask, Format.HTML, book.summary())
+        return await books.tell_taken(desk, scope, ask, BookFormat.HTML, book.summary())
 
 
 def _pieces(book: Opened, nonce: str) -> AsyncIterator[str]:
@@ -75,7 +75,7 @@ def _shown(cell: Cell) -> str:
     return book_lines.day_text(cell) if isinstance(cell, date) else clean_text(str(cell))
 
 
-async def stamp(made: Stamp, *, lang: str = "vi", nonce: str = "") -> str:
+async def stamp(made: ArrivalStamp, *, lang: str = "vi", nonce: str = "") -> str:
     """The arrival stamp on a sheet of its own, to be cut out or copied onto a print."""
     template = _PAGES.get_template("book/stamp.html")
     return await template.render_async(

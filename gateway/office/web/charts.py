@@ -20,7 +20,7 @@ _NAME, _FIGURE = 270, 110
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ChartLine:
     """One series: its key in the labels, its points for a polyline in runs (a day without a figure breaks the line)."""
 
     key: str
@@ -32,7 +32,7 @@ class Line:
 class Lines:
     """Lines over days. `marks` are the heights of the scale with their figures; `days` the places of some days."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[ChartLine, ...]
     marks: tuple[tuple[float, float], ...]
     days: tuple[tuple[float, str], ...]
 
@@ -61,7 +61,9 @@ def lines(days: Sequence[str], series: Mapping[str, Sequence[float | None]]) -> 
     for key, values in series.items():
         points = [place(n, each) if each is not None else None for n, each in enumerate(values)]
         made.append(
-            Line(key=key, runs=tuple(_runs(points)), dots=tuple(each for each in points if each is not None))
+            ChartLine(
+                key=key, runs=tuple(_runs(points)), dots=tuple(each for each in points if each is not None)
+            )
         )
     every = max(1, len(days) // 6)
     shown = [n for n in range(len(days)) if (len(days) - 1 - n) % every == 0]

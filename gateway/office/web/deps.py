@@ -29,9 +29,9 @@ from gateway.office.accounts.program_keys import KeyBook
 from gateway.office.desks import AccountDesk, BookDesk, OfficeIn, OfficeOut, TodoDesk
 from gateway.office.letters.received import FirstPages
 from gateway.office.ports.exchange import (
-    Agencies,
     AgencyRegistry,
-    CertificateFacts,
+    AgencyTree,
+    ComparedCertificate,
     Contacts,
     ExchangeCertificates,
     Packets,
@@ -41,9 +41,9 @@ from gateway.office.ports.lists import Keeping, Keepings
 from gateway.office.ports.node import Operations
 from gateway.office.ports.store import OfficeStore
 from gateway.policy import code_file
-from gateway.policy.code_file import CodeFile, Form, Workbook
+from gateway.policy.code_file import CodeFile, CodeFileForm, Workbook
 from gateway.policy.texts import Letters
-from gateway.ports import Blobs, Clock, Health, Pool
+from gateway.ports import Blobs, Clock, HealthProbe, Pool
 from gateway.ports.node import ApiCalls
 
 # An open stream holds a connection: others poll.
@@ -224,7 +224,7 @@ def _written_preview(preview: Preview) -> bytes:
 def _read_preview(body: bytes) -> tuple[dict[str, Any], CodeFile, bytes]:  # Any: JSON that `_written` wrote
     told = json.loads(zlib.decompress(body))
     read = CodeFile(
-        form=Form(told["form"]),
+        form=CodeFileForm(told["form"]),
         csv=told["csv"].encode(),
         letters=Letters(told["letters"]) if told["letters"] else None,
         samples=tuple((before, after) for before, after in told["samples"]),
@@ -233,14 +233,14 @@ def _read_preview(body: bytes) -> tuple[dict[str, Any], CodeFile, bytes]:  # Any
     return told, read, code_file.under_own_names(read.csv, told["columns"])
 
 
-class Bell(Protocol):
+class WaitingTasks(Protocol):
     """How many tasks wait in an agency: asked for every page, so known for some seconds."""
 
     async def count(self, scope: AgencyScope) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class ShownNotice:
     """A pause that is planned, or an incident, as people are told of it (R97, R98)."""
 
     id: str
@@ -255,7 +255,7 @@ class Notice:
 
 
 class Notices(Protocol):
-    async def current(self, now: datetime, agency_id: str = "") -> Notice | None:
+    async def current(self, now: datetime, agency_id: str = "") -> ShownNotice | None:
         """What is to be shown on every page of that agency now, of all for the empty id: asked each time, so known for some
         seconds."""
 
@@ -263,7 +263,7 @@ class Notices(Protocol):
 class NoNotices:
     """Where nothing is announced."""
 
-    async def current(self, now: datetime, agency_id: str = "") -> Notice | None:
+    async def current(self, now: datetime, agency_id: str = "") -> ShownNotice | None:
         return None
 
 
@@ -312,18 +312,18 @@ class WebDeps:
     book: BookDesk
     registry: AgencyRegistry
     contacts: Contacts
-    certificate: Callable[[bytes], CertificateFacts]
+    certificate: Callable[[bytes], ComparedCertificate]
     exchange: ExchangeCertificates
     clock: Clock
     pool: Pool
-    health: Health
-    bell: Bell
+    health: HealthProbe
+    bell: WaitingTasks
     keys: KeyBook
     calls: ApiCalls
     keepings: Keepings
     previews: Previews
     packets: Packets
-    agencies: Agencies
+    agencies: AgencyTree
     signing: Signing
     operations: Operations
     light: Callable[[], Light]

@@ -18,11 +18,11 @@ from gateway.domain.account import HostedAgency
 from gateway.errors import Denied, GatewayError, NotFound
 from gateway.office.accounts import sessions
 from gateway.office.accounts.acting import Acting
-from gateway.office.domain.session import Duty
+from gateway.office.domain.session import SignInDuty
 from gateway.office.web import answers, forms
 from gateway.office.web.answers import Failure
 from gateway.office.web.deps import WebDeps
-from gateway.office.web.routes import Body, Route, Who
+from gateway.office.web.routes import FormBody, PageRoute, Who
 from gateway.office.web.visits import Visit
 from gateway.words import labels
 
@@ -39,10 +39,10 @@ SIGN_IN, PASSWORD, FACTOR, AGENCY = (
 _SECRETS = ("password", "passphrase", "pin")
 _WORTH_SHOWING = 12  # letters; shorter ones are numbers, dates and choices
 _SAFE = frozenset({"GET", "HEAD"})
-_DUTY_PAGES = {Duty.CHANGE_PASSWORD: PASSWORD, Duty.SET_UP_FACTOR: FACTOR}
+_DUTY_PAGES = {SignInDuty.CHANGE_PASSWORD: PASSWORD, SignInDuty.SET_UP_FACTOR: FACTOR}
 
 
-def handler(route: Route, deps: WebDeps) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def handler(route: PageRoute, deps: WebDeps) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """The server's handler of that row."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -61,7 +61,7 @@ def handler(route: Route, deps: WebDeps) -> Callable[[web.Request], Awaitable[we
             if (elsewhere := _owed(visit)) is not None:
                 return elsewhere
             _check_rights(visit)
-            if route.body is Body.FORM:
+            if route.body is FormBody.FORM:
                 token = visit.token if visit.acting is not None else None
                 form = await forms.read(request, token, deps.options.form_bytes)
                 visit = _with_words(visit, form=form)
@@ -84,7 +84,7 @@ def handler(route: Route, deps: WebDeps) -> Callable[[web.Request], Awaitable[we
     return handle
 
 
-def _stranger(route: Route, deps: WebDeps, request: web.Request) -> Visit:
+def _stranger(route: PageRoute, deps: WebDeps, request: web.Request) -> Visit:
     """Before anything is known of the person. Without a word of theirs people read Vietnamese."""
     asked = request.query.get("lang") or request.cookies.get(LANG_COOKIE, "")
     return Visit(
@@ -176,7 +176,7 @@ def _sign_in_again(visit: Visit) -> web.Response:
 
 def _keeps(visit: Visit) -> bool:
     """Whether what a person typed at work would be lost: it is a whole page's form, and not one that signs in."""
-    is_form = visit.request.method not in _SAFE and visit.route.body is not Body.NONE
+    is_form = visit.request.method not in _SAFE and visit.route.body is not FormBody.NONE
     return is_form and visit.route.who is Who.MEMBER and not visit.is_piece
 
 

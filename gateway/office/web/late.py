@@ -14,7 +14,7 @@ from aiohttp.web_urldispatcher import UrlMappingMatchInfo
 Made = Callable[[], Awaitable[web.UrlDispatcher]]
 
 
-class Late(web.AbstractResource):
+class LateRoutes(web.AbstractResource):
     """Once made they stay; if making them fails, that call fails and the next one tries again."""
 
     def __init__(self, paths: Pattern[str], made: Made) -> None:

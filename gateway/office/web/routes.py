@@ -31,7 +31,7 @@ class Who(StrEnum):
     """At work for one agency."""
 
 
-class Body(StrEnum):
+class FormBody(StrEnum):
     """How a form comes. Of `PARTS` the handler reads the files itself, behind the form's token."""
 
     NONE = "none"
@@ -48,7 +48,7 @@ class Needs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class PageRoute:
     """One page or act. `needs` are alternatives: one is enough. `key` is the menu entry that it stands under. `quiet`: a
     script asks it by itself, which keeps no session alive."""
 
@@ -58,15 +58,15 @@ class Route:
     handler: Handler
     who: Who = Who.MEMBER
     needs: tuple[Needs, ...] = ()
-    body: Body = Body.NONE
+    body: FormBody = FormBody.NONE
     key: str = ""
     quiet: bool = False
 
 
-def get(path: str, name: str, handler: Handler, **rest: object) -> Route:
-    return Route(method="GET", path=path, name=name, handler=handler, **rest)  # type: ignore[arg-type]
+def get(path: str, name: str, handler: Handler, **rest: object) -> PageRoute:
+    return PageRoute(method="GET", path=path, name=name, handler=handler, **rest)  # type: ignore[arg-type]
 
 
-def post(path: str, name: str, handler: Handler, **rest: object) -> Route:
+def post(path: str, name: str, handler: Handler, **rest: object) -> PageRoute:
     """An act: its form is read, and its token proved, before the handler."""
-    return Route(method="POST", path=path, name=name, handler=handler, **{"body": Body.FORM, **rest})  # type: ignore[arg-type]
+    return PageRoute(method="POST", path=path, name=name, handler=handler, **{"body": FormBody.FORM, **rest})  # type: ignore[arg-type]

@@ -15,11 +15,11 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.errors import Denied, NotFound
 from gateway.office.accounts.acting import Acting
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.domain.session import Origin, form_token
+from gateway.office.domain.session import CallOrigin, form_token
 from gateway.office.web import answers
-from gateway.office.web.deps import Notice, WebDeps
+from gateway.office.web.deps import ShownNotice, WebDeps
 from gateway.office.web.forms import Form
-from gateway.office.web.routes import Needs, Route
+from gateway.office.web.routes import Needs, PageRoute
 from gateway.words import labels
 
 
@@ -29,7 +29,7 @@ class Visit:
     `token` is what the browser holds. `posts` names the agencies that the person may choose."""
 
     request: web.Request
-    route: Route
+    route: PageRoute
     deps: WebDeps
     lang: str
     id: str
@@ -69,8 +69,8 @@ class Visit:
         return self.acting is not None and self.acting.may(right, *manners)
 
     @property
-    def origin(self) -> Origin:
-        return Origin(
+    def origin(self) -> CallOrigin:
+        return CallOrigin(
             address=self.deps.address(self.request), agent=self.request.headers.get("User-Agent", "")
         )
 
@@ -210,7 +210,7 @@ def _other_lang(visit: Visit) -> tuple[str, str]:
     return other, where("/ngon-ngu", lang=other, next=where(visit.request.path, **query))
 
 
-async def _notice(visit: Visit) -> Notice | None:
+async def _notice(visit: Visit) -> ShownNotice | None:
     here = visit.agency.id if visit.agency is not None else ""
     return await visit.deps.notices.current(visit.deps.clock.now(), here)
 

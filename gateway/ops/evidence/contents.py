@@ -1,7 +1,7 @@
 """What goes into an evidence pack. Found: every signed packet that belongs to one document, its own, its updates and
 recalls, and what was answered, both ways, oldest first, each with a reader of its bytes or with why there is none;
 recalled and sealed content is never opened (R4, R70). Told: the `Story`, with names of agencies as the registry has
-them now, and nothing of what is withheld beyond its header and digests. Put together: `Part`s under the names that a
+them now, and nothing of what is withheld beyond its header and digests. Put together: `PacketRole`s under the names that a
 reader looks for; packets stay where they are until the pack is written."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.domain import sealed_log
-from gateway.domain.certificates import Source
+from gateway.domain.certificates import RevocationSource
 from gateway.domain.document import (
     Delivery,
     FileItem,
@@ -36,37 +36,37 @@ from gateway.domain.evidence import (
     Direction,
     EventTold,
     FileTold,
-    Found,
+    NotedStep,
+    PacketRole,
     PacketTold,
-    Part,
+    PacketVerdict,
     Party,
-    Recipient,
+    RecipientTold,
     SealTold,
     SpoiledPack,
     Story,
-    Verdict,
 )
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Step
 from gateway.domain.status import Fact, worst
 from gateway.errors import NotFound
 from gateway.ops.evidence import log
-from gateway.ops.evidence.judge import VALID, Judged
+from gateway.ops.evidence.judge import VALID, JudgedSignature
 from gateway.ops.evidence.log import LogProofs
 from gateway.ops.evidence.pack_file import PackPart, part_of, too_large
-from gateway.ports import Blobs, InboxItem, OutboxItem, Work
+from gateway.ports import Blobs, InboxPacket, OutboxItem, Work
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.node import Node
+    from gateway.bootstrap.node import OpenNode
 
 _WITHHELD = {InState.RECALLED: Absent.RECALLED, InState.SEALED: Absent.SEALED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class HeldPacket:
     """One packet as our rows know it; `row` is what its events are about. `steps` are those noted when it came in."""
 
-    part: Part
+    part: PacketRole
     direction: Direction
     kind: str
     packet_id: str
@@ -86,7 +86,7 @@ class Held:
 class FoundPackets:
     """All packets of a document, and the ids that its events are about."""
 
-    packets: tuple[Held, ...]
+    packets: tuple[HeldPacket, ...]
     subjects: tuple[str, ...]
 
 
@@ -98,36 +98,36 @@ class Finder:
         self._work = work
         self._code = code
         self._blobs = blobs
-        self._found: dict[Digest, Held] = {}
+        self._found: dict[Digest, HeldPacket] = {}
         self._subjects: dict[str, None] = {}
 
     async def outgoing(self, document: OutgoingDocument) -> FoundPackets:
         """Of a document that we sent."""
-        await self._sent(document, Part.DOCUMENT)
+        await self._sent(document, PacketRole.DOCUMENT)
         for child in await self._work.outgoing.children(document.id):
-            await self._sent(child, Part.CHANGE)
+            await self._sent(child, PacketRole.CHANGE)
         return self._whole()
 
     async def incoming(self, document: IncomingDocument) -> FoundPackets:
         """Of a document that came in."""
         withheld = await self._withheld(document)
-        await self._arrived(document.id, document.inbox_id, Part.DOCUMENT, withheld)
+        await self._arrived(document.id, document.inbox_id, PacketRole.DOCUMENT, withheld)
         for other in await self._work.incoming.by_document_id(document.sender_code, document.document_id):
             if other.target_id == document.id:
-                await self._arrived(other.id, other.inbox_id, Part.CHANGE, withheld)
+                await self._arrived(other.id, other.inbox_id, PacketRole.CHANGE, withheld)
         async for inbox_id in self._requests(document):
-            await self._arrived("", inbox_id, Part.REQUEST, None)
+            await self._arrived("", inbox_id, PacketRole.REQUEST, None)
         return self._whole()
 
     def _whole(self) -> FoundPackets:
         packets = sorted(self._found.values(), key=lambda one: (one.at, one.packet_id, one.digest))
         return FoundPackets(packets=tuple(packets), subjects=tuple(self._subjects))
 
-    async def _sent(self, document: OutgoingDocument, part: Part) -> None:
+    async def _sent(self, document: OutgoingDocument, part: PacketRole) -> None:
         deliveries = await self._work.deliveries.of(document.id)
         self._about(document.id, *(each.id for each in deliveries))
         if document.envelope_digest is not None:
-            held = Held(
+            held = HeldPacket(
                 part=part,
                 direction=Direction.OUT,
                 kind=document.kind.value,
@@ -150,23 +150,25 @@ class Finder:
             item = await self._row_of(delivery, fact)
             if item is not None:
                 self._about(item.id)
-                await self._keep(_came(item, Part.RECEIPT, fact.code))
+                await self._keep(_came(item, PacketRole.RECEIPT, fact.code))
         for item_out in await self._work.outbox.of_subject(delivery.id):
-            await self._keep(_went(item_out, Part.REQUEST))
+            await self._keep(_went(item_out, PacketRole.REQUEST))
 
-    async def _row_of(self, delivery: Delivery, fact: Fact) -> InboxItem | None:
+    async def _row_of(self, delivery: Delivery, fact: Fact) -> InboxPacket | None:
         if fact.packet_digest is None:
             return None
         identity = await self._work.identities.by_body(delivery.recipient.code, fact.packet_digest)
         return await self._landed(identity.inbox_id) if identity is not None else None
 
-    async def _arrived(self, incoming_id: str, inbox_id: str, part: Part, absent: Absent | None) -> None:
+    async def _arrived(
+        self, incoming_id: str, inbox_id: str, part: PacketRole, absent: Absent | None
+    ) -> None:
         self._about(*(each for each in (incoming_id, inbox_id) if each))
         item = await self._landed(inbox_id)
         if item is not None:
             await self._keep(_came(item, part, None, absent))
         for answer in await self._work.outbox.of_subject(inbox_id):
-            await self._keep(_went(answer, Part.RECEIPT))
+            await self._keep(_went(answer, PacketRole.RECEIPT))
 
     async def _requests(self, document: IncomingDocument) -> AsyncIterator[str]:
         """Take-backs (13): requests that are no documents of their own."""
@@ -176,7 +178,7 @@ class Finder:
                 if identity is not None and identity.kind is Kind.STATUS:
                     yield identity.inbox_id
 
-    async def _landed(self, inbox_id: str) -> InboxItem | None:
+    async def _landed(self, inbox_id: str) -> InboxPacket | None:
         try:
             return await self._work.inbox.get(inbox_id)
         except NotFound:
@@ -190,12 +192,12 @@ class Finder:
         found = [_WITHHELD[one.state] for one in whose if one.state in _WITHHELD]
         return found[0] if found else None
 
-    async def _keep(self, held: Held) -> None:
+    async def _keep(self, held: HeldPacket) -> None:
         """Each file once, however many rows name it."""
         if held.digest not in self._found:
             self._found[held.digest] = await self._opened(held)
 
-    async def _opened(self, held: Held) -> Held:
+    async def _opened(self, held: HeldPacket) -> HeldPacket:
         if held.absent is None and await self._work.held.keeps(held.digest):
             return replace(held, absent=Absent.SEALED)
         if held.absent is not None:
@@ -209,8 +211,10 @@ class Finder:
         self._subjects.update(dict.fromkeys(ids))
 
 
-def _came(item: InboxItem, part: Part, status: str | None, absent: Absent | None = None) -> Held:
-    return Held(
+def _came(
+    item: InboxPacket, part: PacketRole, status: str | None, absent: Absent | None = None
+) -> HeldPacket:
+    return HeldPacket(
         part=part,
         direction=Direction.IN,
         kind=item.kind or item.transport_kind,
@@ -227,8 +231,8 @@ def _came(item: InboxItem, part: Part, status: str | None, absent: Absent | None
     )
 
 
-def _went(item: OutboxItem, part: Part) -> Held:
-    return Held(
+def _went(item: OutboxItem, part: PacketRole) -> HeldPacket:
+    return HeldPacket(
         part=part,
         direction=Direction.OUT,
         kind=item.kind.value,
@@ -246,12 +250,12 @@ def _went(item: OutboxItem, part: Part) -> Held:
 class Heard:
     """A packet with what was found when it was judged for the pack; None where its bytes are withheld."""
 
-    held: Held
-    judged: Judged | None
+    held: HeldPacket
+    judged: JudgedSignature | None
     member: str
 
 
-def member_name(n: int, held: Held) -> str:
+def member_name(n: int, held: HeldPacket) -> str:
     """The packets stand in the order of time."""
     return f"{PACKETS}{n:05d}-{held.direction.value}-{_safe_kind(held.kind)}.edxml" if held.open else ""
 
@@ -298,7 +302,7 @@ class Begun:
     @property
     def absent(self) -> Absent | None:
         """Why the document's own content is not in the pack."""
-        return next((each.absent for each in self.packets if each.part is Part.DOCUMENT), None)
+        return next((each.absent for each in self.packets if each.part is PacketRole.DOCUMENT), None)
 
 
 def _header(begun: Begun, subject: str, files: Sequence[FileItem | IncomingFile]) -> dict[str, Any]:
@@ -331,7 +335,7 @@ def outgoing_story(
         state=_worst_state(document, deliveries),
         **_header(begun, draft.subject, document.files),
         recipients=tuple(
-            Recipient(party=_party(each.recipient.code, names), state=each.state) for each in deliveries
+            RecipientTold(party=_party(each.recipient.code, names), state=each.state) for each in deliveries
         ),
     )
 
@@ -380,10 +384,10 @@ def with_log(story: Story, proofs: LogProofs) -> Story:
     return replace(story, seals=seals, events=tuple(events))
 
 
-def _verdicts(held: Held, judged: Judged | None) -> list[Verdict]:
-    then = tuple(Found(n=one.n, ok=one.ok, detail=one.detail) for one in held.steps)
+def _verdicts(held: HeldPacket, judged: JudgedSignature | None) -> list[PacketVerdict]:
+    then = tuple(NotedStep(n=one.n, ok=one.ok, detail=one.detail) for one in held.steps)
     good = then and not any(one.ok is False for one in then)
-    noted = [Verdict(word=VALID, at=held.at, noted=True, steps=then)] if good else []
+    noted = [PacketVerdict(word=VALID, at=held.at, noted=True, steps=then)] if good else []
     return [*noted, *([judged.told()] if judged is not None else [])]
 
 
@@ -405,7 +409,7 @@ LINES = "application/jsonl"
 # Some two kilobytes for each packet.
 MOST_STORY = 32 * 1024 * 1024
 _STORY_JSON = TypeAdapter(Story)
-_MEDIA = {Source.OCSP: "application/ocsp-response", Source.LIST: "application/pkix-crl"}
+_MEDIA = {RevocationSource.OCSP: "application/ocsp-response", RevocationSource.LIST: "application/pkix-crl"}
 
 
 def story_part(story: Story) -> PackPart:
@@ -449,7 +453,7 @@ def certificate_parts(heard: Sequence[Heard]) -> list[PackPart]:
     return [part_of(name, "application/pkix-cert", found[name]) for name in sorted(found)]
 
 
-def answer_parts(answers: Mapping[str, tuple[Source, bytes]]) -> list[PackPart]:
+def answer_parts(answers: Mapping[str, tuple[RevocationSource, bytes]]) -> list[PackPart]:
     """What authorities said about these certificates, byte for byte, by digest."""
     return [
         part_of(f"{REVOCATION}{digest}.{source.value}", _MEDIA[source], body)
@@ -471,7 +475,7 @@ def log_parts(proofs: LogProofs) -> list[PackPart]:
     ]
 
 
-def policy_of(node: Node) -> tuple[tuple[str, str], ...]:
+def policy_of(node: OpenNode) -> tuple[tuple[str, str], ...]:
     """What was acceptable here, by name."""
     told = {
         **{f"xml.{name}": value for name, value in asdict(node.inn.xml).items() if name != "limits"},

@@ -1,10 +1,10 @@
-"""Judges the signed packets of an evidence pack, one when a pack is made, all of them and the receipts among them when
-one is checked. In: bytes, who may speak for whom, whom we believe, and the time for which it is asked. Out: `Judged`:
-the word, the code of the first failure, every step, and what was signed; of a check the lines of a `Report`, each of
-which holds, does not hold, or cannot be told (None); what only explains does not decide. A packet of a pack is judged
-for its trusted time; where it has none, for the time of the check, and what only age or revocation breaks then cannot
-be told. What a packet contains never raises. Blocking: called in the pool, or by a command that has nothing else to
-do."""
+"""Judges the signed packets of an evidence pack, one when a pack is made, all of them and the receipts among them
+when one is checked. In: bytes, who may speak for whom, whom we believe, and the time for which it is asked. Out:
+`JudgedSignature`: the word, the code of the first failure, every step, and what was signed; of a check the lines of a
+`PackReport`, each of which holds, does not hold, or cannot be told (None); what only explains does not decide. A
+packet of a pack is judged for its trusted time; where it has none, for the time of the check, and what only age or
+revocation breaks then cannot be told. What a packet contains never raises. Blocking: called in the pool, or by a
+command that has nothing else to do."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from gateway.domain.evidence import (
     CERTIFICATES,
     PACKETS,
     STORY,
-    Found,
+    NotedStep,
     PacketTold,
+    PacketVerdict,
     SpoiledPack,
     Story,
-    Verdict,
 )
 from gateway.domain.proof import Binding, Evidence, Receipt, SignedEnvelope, Step
 from gateway.edxml import verify
@@ -37,7 +37,7 @@ VALID, INVALID, UNKNOWN = "valid", "invalid", "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ReportLine:
     """One thing that was checked. `step` and `note` are keys of words, `params` what the words need. `proved_at` is the
     time for which it holds, `trusted` whether a timestamp of a trusted authority proves that time."""
 
@@ -75,11 +75,11 @@ class Anchor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class PackReport:
     """The whole. `about` is what the manifest says of the pack; empty where it could not be read."""
 
     at: datetime
-    lines: Sequence[Line]
+    lines: Sequence[ReportLine]
     anchors: Sequence[Anchor] = ()
     about: Mapping[str, str] = field(default_factory=dict)
 
@@ -108,7 +108,7 @@ ANY_PAST = timedelta(days=36_500)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class JudgedSignature:
     """What was found. `signed` is None where the bytes are not signed as they say; `notes` do not decide."""
 
     word: str
@@ -119,21 +119,21 @@ class Judged:
     signed: SignedEnvelope[Envelope] | None = None
     evidence: Evidence | None = None
 
-    def told(self) -> Verdict:
+    def told(self) -> PacketVerdict:
         """As the story keeps it."""
-        found = tuple(Found(n=one.n, ok=one.ok, detail=one.detail) for one in self.steps)
-        return Verdict(word=self.word, at=self.at, code=self.code, steps=found)
+        found = tuple(NotedStep(n=one.n, ok=one.ok, detail=one.detail) for one in self.steps)
+        return PacketVerdict(word=self.word, at=self.at, code=self.code, steps=found)
 
 
 def judge(
-    source: verify.Source,
+    source: verify.EnvelopeSource,
     bound: Callable[[str], Sequence[Binding]],
     trust: Trust | None,
     at: datetime,
     *,
     xml: XmlPolicy | None = None,
     policy: TrustPolicy | None = None,
-) -> Judged:
+) -> JudgedSignature:
     """As our own axis would at that time, without a transport or a register. `trust` None: nobody says whom to believe, so
     what is signed as it says is `unknown` and never more."""
     signed: SignedEnvelope[Envelope] | None = None
@@ -141,7 +141,7 @@ def judge(
     try:
         signed = verify.envelope(source, policy=xml or XmlPolicy(), bindings=bound, at=at)
         if trust is None:
-            return Judged(word=UNKNOWN, at=at, steps=signed.steps, signed=signed)
+            return JudgedSignature(word=UNKNOWN, at=at, steps=signed.steps, signed=signed)
         evidence = trust.collect(signed.certificate_der, at)
         proved = decide(signed, evidence, policy or TrustPolicy(signing_past=ANY_PAST), at)
     except InvalidEnvelope as refusal:
@@ -149,7 +149,9 @@ def judge(
     except CannotTell as doubt:
         return _failed(UNKNOWN, doubt, at, signed, evidence)
     notes = tuple(sorted({each.code for each in proved.notes if each.code}))
-    return Judged(word=VALID, at=at, steps=proved.steps, notes=notes, signed=signed, evidence=evidence)
+    return JudgedSignature(
+        word=VALID, at=at, steps=proved.steps, notes=notes, signed=signed, evidence=evidence
+    )
 
 
 def _failed(
@@ -158,9 +160,9 @@ def _failed(
     at: datetime,
     signed: SignedEnvelope[Envelope] | None,
     evidence: Evidence | None,
-) -> Judged:
+) -> JudgedSignature:
     steps = tuple(step for step in failure.steps if isinstance(step, Step))
-    return Judged(word=word, at=at, code=failure.code, steps=steps, signed=signed, evidence=evidence)
+    return JudgedSignature(word=word, at=at, code=failure.code, steps=steps, signed=signed, evidence=evidence)
 
 
 # What may be because of the time alone: a signature made before may well have been good (R4).
@@ -178,19 +180,21 @@ class Believed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class JudgedPacket:
     """One packet: what the story says of it, what was found, and its line."""
 
     told: PacketTold
-    judged: Judged
-    line: Line
+    judged: JudgedSignature
+    line: ReportLine
 
     @property
     def signed(self) -> SignedEnvelope[Envelope] | None:
         return self.judged.signed
 
 
-def check_packets(pack: Pack, story: Story, believed: Believed, times: Mapping[str, datetime]) -> list[Line]:
+def check_packets(
+    pack: Pack, story: Story, believed: Believed, times: Mapping[str, datetime]
+) -> list[ReportLine]:
     """Packets in the order of the story, each receipt after its packet. SpoiledPack where story and packets differ."""
     _complete(pack, story)
     found = [_packet(pack, each, believed, times.get(each.sha256)) for each in story.packets if each.member]
@@ -202,7 +206,7 @@ def check_packets(pack: Pack, story: Story, believed: Believed, times: Mapping[s
         if each.signed is not None and each.signed.model.status is not None:
             lines.append(_receipt(each, answered, withheld))
     lines += [
-        Line(
+        ReportLine(
             step="packet",
             ok=None,
             note=f"absent_{each.absent}" if each.absent else "absent_purged",
@@ -227,13 +231,13 @@ def _complete(pack: Pack, story: Story) -> None:
             raise SpoiledPack(each.member, "the story gives it another digest")
 
 
-def _packet(pack: Pack, told: PacketTold, believed: Believed, proved_at: datetime | None) -> Checked:
+def _packet(pack: Pack, told: PacketTold, believed: Believed, proved_at: datetime | None) -> JudgedPacket:
     bound = believed.bindings if believed.trust is not None else partial(_own_binding, pack, told)
-    source = verify.Source(size=told.size, open=lambda: pack.pieces(told.member))
+    source = verify.EnvelopeSource(size=told.size, open=lambda: pack.pieces(told.member))
     judged = judge(source, bound, believed.trust, proved_at or believed.at)
     if judged.signed is not None:
         _agrees(told, judged.signed)
-    return Checked(told=told, judged=judged, line=_packet_line(told, judged, proved_at, believed))
+    return JudgedPacket(told=told, judged=judged, line=_packet_line(told, judged, proved_at, believed))
 
 
 def _own_binding(pack: Pack, told: PacketTold, code: str) -> Sequence[Binding]:
@@ -245,7 +249,9 @@ def _own_binding(pack: Pack, told: PacketTold, code: str) -> Sequence[Binding]:
     return (Binding(code=code, certificate_der=der),)
 
 
-def _packet_line(told: PacketTold, judged: Judged, proved_at: datetime | None, believed: Believed) -> Line:
+def _packet_line(
+    told: PacketTold, judged: JudgedSignature, proved_at: datetime | None, believed: Believed
+) -> ReportLine:
     ok: bool | None
     if judged.word == VALID:
         ok, note = True, "valid_stamped" if proved_at else "valid_now"
@@ -256,7 +262,7 @@ def _packet_line(told: PacketTold, judged: Judged, proved_at: datetime | None, b
     else:
         ok, note = None, "no_time" if judged.code in _BY_TIME else "unknown"
     failed = next((step for step in judged.steps if step.ok is False), None)
-    return Line(
+    return ReportLine(
         step="packet",
         ok=ok,
         note=note,
@@ -287,7 +293,9 @@ def _agrees(told: PacketTold, signed: SignedEnvelope[Envelope]) -> None:
         raise SpoiledPack(STORY, f"it says of {told.member} what the packet itself does not say")
 
 
-def _receipt(each: Checked, answered: Mapping[str, Checked], withheld: Mapping[str, PacketTold]) -> Line:
+def _receipt(
+    each: JudgedPacket, answered: Mapping[str, JudgedPacket], withheld: Mapping[str, PacketTold]
+) -> ReportLine:
     """R3, between the packets of the pack."""
     receipt = each.signed.receipt if each.signed is not None else None
     if receipt is None or receipt.of_packet_id is None:
@@ -305,7 +313,7 @@ def _receipt(each: Checked, answered: Mapping[str, Checked], withheld: Mapping[s
     return _receipt_line(each, each.line.ok, "receipt_proved" if same else "receipt_wrapper", receipt)
 
 
-def _fault(each: Checked, receipt: Receipt, target: Checked) -> str | None:
+def _fault(each: JudgedPacket, receipt: Receipt, target: JudgedPacket) -> str | None:
     signed = target.signed
     if signed is None or each.signed is None:
         return "nothing signed is there"
@@ -322,15 +330,15 @@ def _fault(each: Checked, receipt: Receipt, target: Checked) -> str | None:
 
 
 def _receipt_line(
-    each: Checked,
+    each: JudgedPacket,
     ok: bool | None,
     note: str,
     receipt: Receipt | None = None,
     *,
     detail: str = "",
     decides: bool = True,
-) -> Line:
-    return Line(
+) -> ReportLine:
+    return ReportLine(
         step="receipt",
         ok=ok,
         note=note,

@@ -22,7 +22,7 @@ from gateway.domain import sealed_log
 from gateway.domain.evidence import CONSISTENCY, LEAVES, SEALS, SpoiledPack
 from gateway.domain.sealed_log import PublishedSeal
 from gateway.errors import InvalidProof
-from gateway.ops.evidence.judge import Line
+from gateway.ops.evidence.judge import ReportLine
 from gateway.ops.evidence.pack_file import Pack, within
 from gateway.trust import seals as log_seals
 
@@ -49,7 +49,7 @@ class ProvedLeaf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
+class JoinedTrees:
     """That the tree of a later seal begins with the tree of an earlier one."""
 
     old: int
@@ -64,7 +64,7 @@ class LogProofs:
 
     seals: tuple[PublishedSeal, ...] = ()
     leaves: tuple[ProvedLeaf, ...] = ()
-    joined: tuple[Joined, ...] = ()
+    joined: tuple[JoinedTrees, ...] = ()
     published: frozenset[int] = frozenset()
     stamped: Mapping[int, datetime] = field(default_factory=dict)
 
@@ -88,7 +88,7 @@ def leaves_bytes(leaves: Iterable[ProvedLeaf]) -> bytes:
     )
 
 
-def joined_bytes(joined: Iterable[Joined]) -> bytes:
+def joined_bytes(joined: Iterable[JoinedTrees]) -> bytes:
     return b"".join(
         _written_line({"new": each.new, "old": each.old, "path": [one.hex() for one in each.path]})
         for each in joined
@@ -110,11 +110,13 @@ def read_leaves(pieces: Iterable[bytes]) -> Iterator[ProvedLeaf]:
         yield leaf
 
 
-def read_joined(pieces: Iterable[bytes]) -> tuple[Joined, ...]:
+def read_joined(pieces: Iterable[bytes]) -> tuple[JoinedTrees, ...]:
     found = []
     for told in _lines(pieces, CONSISTENCY):
         try:
-            found.append(Joined(old=_number(told["old"]), new=_number(told["new"]), path=_path(told["path"])))
+            found.append(
+                JoinedTrees(old=_number(told["old"]), new=_number(told["new"]), path=_path(told["path"]))
+            )
         except (KeyError, TypeError, ValueError) as cause:
             raise SpoiledPack(CONSISTENCY, "a line joins no two seals") from cause
     return tuple(found)
@@ -186,7 +188,7 @@ class TimeAnchors:
 class LogFound:
     """`times` are trusted times by the digest of a packet; `named` the digests that the log names at all."""
 
-    lines: Sequence[Line]
+    lines: Sequence[ReportLine]
     times: Mapping[str, datetime] = field(default_factory=dict)
     named: Collection[str] = ()
 
@@ -195,7 +197,7 @@ def check_log(pack: Pack, anchors: TimeAnchors, digests: frozenset[str]) -> LogF
     """SpoiledPack where the log's members are not what they are called."""
     seals = _seals(pack)
     if not seals:
-        return LogFound(lines=[Line(step="seals", ok=None, note="no_seals", decides=False)])
+        return LogFound(lines=[ReportLine(step="seals", ok=None, note="no_seals", decides=False)])
     lines = [*_signed(seals, anchors.node_keys), *_grown(pack, seals)]
     stamps, told = _stamped(seals, anchors.authorities)
     lines += told
@@ -208,7 +210,9 @@ def check_log(pack: Pack, anchors: TimeAnchors, digests: frozenset[str]) -> LogF
             named.add(digest)
             if leaf.seal in stamps:
                 times[digest] = min(times.get(digest, stamps[leaf.seal]), stamps[leaf.seal])
-    lines.append(Line(step="leaves", ok=True, note="included", params={"count": str(count)}, member=LEAVES))
+    lines.append(
+        ReportLine(step="leaves", ok=True, note="included", params={"count": str(count)}, member=LEAVES)
+    )
     lines.append(_published(seals, anchors.published))
     return LogFound(lines=lines, times=times, named=named)
 
@@ -222,7 +226,7 @@ def _seals(pack: Pack) -> dict[int, PublishedSeal]:
     return {each.signed.seal.number: each for each in sorted(found, key=lambda one: one.signed.seal.number)}
 
 
-def _signed(seals: Mapping[int, PublishedSeal], known: Collection[bytes]) -> list[Line]:
+def _signed(seals: Mapping[int, PublishedSeal], known: Collection[bytes]) -> list[ReportLine]:
     """Each seal is of its key; one line for each key, because a node may have had several."""
     by_key: dict[bytes, list[int]] = {}
     for number, each in seals.items():
@@ -232,7 +236,7 @@ def _signed(seals: Mapping[int, PublishedSeal], known: Collection[bytes]) -> lis
             raise SpoiledPack(seal_name(number), cause.detail) from cause
         by_key.setdefault(each.signed.key, []).append(number)
     return [
-        Line(
+        ReportLine(
             step="seals",
             ok=True if key in known else None,
             note="seals_known" if key in known else "not_anchored",
@@ -243,7 +247,7 @@ def _signed(seals: Mapping[int, PublishedSeal], known: Collection[bytes]) -> lis
     ]
 
 
-def _grown(pack: Pack, seals: Mapping[int, PublishedSeal]) -> list[Line]:
+def _grown(pack: Pack, seals: Mapping[int, PublishedSeal]) -> list[ReportLine]:
     """From seal to seal the log only grew: no second history between them."""
     joined = {(each.old, each.new): each for each in read_joined(pack.pieces(CONSISTENCY))}
     for (a, old), (b, new) in itertools.pairwise(seals.items()):
@@ -256,18 +260,20 @@ def _grown(pack: Pack, seals: Mapping[int, PublishedSeal]) -> list[Line]:
             raise SpoiledPack(
                 CONSISTENCY, f"nothing shows that the log of seal {b} begins with that of seal {a}"
             )
-    return [Line(step="consistency", ok=True, note="grown", member=CONSISTENCY)]
+    return [ReportLine(step="consistency", ok=True, note="grown", member=CONSISTENCY)]
 
 
 def _stamped(
     seals: Mapping[int, PublishedSeal], authorities: Sequence[x509.Certificate]
-) -> tuple[dict[int, datetime], list[Line]]:
+) -> tuple[dict[int, datetime], list[ReportLine]]:
     """The time that each timestamp proves."""
     tokens = {number: each for number, each in seals.items() if each.stamp is not None}
     if not tokens:
-        return {}, [Line(step="stamps", ok=None, note="no_stamps", decides=False)]
+        return {}, [ReportLine(step="stamps", ok=None, note="no_stamps", decides=False)]
     if not authorities:
-        return {}, [Line(step="stamps", ok=None, note="not_anchored", params={"count": str(len(tokens))})]
+        return {}, [
+            ReportLine(step="stamps", ok=None, note="not_anchored", params={"count": str(len(tokens))})
+        ]
     found: dict[int, datetime] = {}
     lines = []
     for number, each in tokens.items():
@@ -276,12 +282,12 @@ def _stamped(
         except InvalidProof as cause:
             member = seal_name(number)
             lines.append(
-                Line(step="stamps", ok=False, note="stamp_fails", member=member, detail=cause.detail)
+                ReportLine(step="stamps", ok=False, note="stamp_fails", member=member, detail=cause.detail)
             )
         else:
             found[number] = proved.at
             lines.append(
-                Line(
+                ReportLine(
                     step="stamps",
                     ok=True,
                     note="stamped",
@@ -310,18 +316,18 @@ def _included(pack: Pack, seals: Mapping[int, PublishedSeal]) -> Iterator[Proved
         yield leaf
 
 
-def _published(seals: Mapping[int, PublishedSeal], given: PublishedSeal | None) -> Line:
+def _published(seals: Mapping[int, PublishedSeal], given: PublishedSeal | None) -> ReportLine:
     """Against a seal that left the node, no second history stands (E3)."""
     if given is None:
-        return Line(step="published", ok=None, note="no_published_seal", decides=False)
+        return ReportLine(step="published", ok=None, note="no_published_seal", decides=False)
     wanted, newest = given.signed.seal, list(seals.values())[-1].signed.seal
     params = {"seal": str(wanted.number)}
     if wanted.log_id != newest.log_id:
-        return Line(step="published", ok=False, note="other_log", params=params)
+        return ReportLine(step="published", ok=False, note="other_log", params=params)
     same = seals.get(wanted.number)
     if same is not None:
         equal = same.signed.digest == given.signed.digest
         member = seal_name(wanted.number)
         note = "published_equal" if equal else "other_history"
-        return Line(step="published", ok=equal, note=note, params=params, member=member)
-    return Line(step="published", ok=None, note="published_absent", params=params)
+        return ReportLine(step="published", ok=equal, note=note, params=params, member=member)
+    return ReportLine(step="published", ok=None, note="published_absent", params=params)

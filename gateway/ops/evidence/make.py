@@ -20,10 +20,10 @@ from typing import BinaryIO
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway import __version__
-from gateway.bootstrap.node import Node
+from gateway.bootstrap.node import OpenNode
 from gateway.domain import sealed_log
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.certificates import Source
+from gateway.domain.certificates import RevocationSource
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
 from gateway.domain.event import EventKind, binding_subject
 from gateway.domain.evidence import PAGE, Direction, Manifest, Party, Story
@@ -33,9 +33,9 @@ from gateway.domain.wall_clock import local
 from gateway.edxml import verify
 from gateway.errors import InvalidProof, NotFound
 from gateway.ops.evidence import contents, pack_file
-from gateway.ops.evidence.contents import Finder, FoundPackets, Heard, Held
-from gateway.ops.evidence.judge import ANY_PAST, Judged, judge
-from gateway.ops.evidence.log import Joined, LogProofs, ProvedLeaf
+from gateway.ops.evidence.contents import Finder, FoundPackets, Heard, HeldPacket
+from gateway.ops.evidence.judge import ANY_PAST, JudgedSignature, judge
+from gateway.ops.evidence.log import JoinedTrees, LogProofs, ProvedLeaf
 from gateway.ops.evidence.pack_file import PIECE, Ready, part_of, prepare
 from gateway.ports import Pool
 from gateway.store import log_reading
@@ -80,7 +80,7 @@ class _Case:
 class EvidenceMaker:
     """Makes packs for one open node."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: OpenNode) -> None:
         self._node = node
         self._turns = asyncio.Semaphore(AT_ONCE)
 
@@ -89,11 +89,11 @@ class EvidenceMaker:
         async with self._turns:
             return await self._make(scope, id)
 
-    async def packets(self, scope: AgencyScope, id: str) -> Sequence[Held]:
+    async def packets(self, scope: AgencyScope, id: str) -> Sequence[HeldPacket]:
         """Every packet of a document, oldest first, without a pack."""
         return (await self._case(scope, id)).found.packets
 
-    async def judged(self, held: Held) -> Judged | None:
+    async def judged(self, held: HeldPacket) -> JudgedSignature | None:
         """What is to be said of one packet today; None where its bytes are withheld."""
         if held.open is None:
             return None
@@ -137,14 +137,16 @@ class EvidenceMaker:
                 deliveries=tuple(await work.deliveries.of(sent.id)),
             )
 
-    async def _heard(self, n: int, held: Held) -> Heard:
+    async def _heard(self, n: int, held: HeldPacket) -> Heard:
         return Heard(held=held, judged=await self.judged(held), member=contents.member_name(n, held))
 
-    def _judged(self, held: Held, opener: Callable[[], BinaryIO], bound: Sequence[Binding]) -> Judged:
+    def _judged(
+        self, held: HeldPacket, opener: Callable[[], BinaryIO], bound: Sequence[Binding]
+    ) -> JudgedSignature:
         """For the time at which it came or was packed, with what is known of certificates today."""
         inn = self._node.inn
         return judge(
-            verify.Source(size=held.size, open=partial(_read_pieces, opener)),
+            verify.EnvelopeSource(size=held.size, open=partial(_read_pieces, opener)),
             lambda code: [one for one in bound if one.code == code],
             inn.trust,
             held.at,
@@ -325,13 +327,13 @@ async def _newest_seal(store: SqlStore) -> PublishedSeal | None:
         return None
 
 
-async def _joined(prover: log_reading.Prover, old: PublishedSeal, new: PublishedSeal) -> Joined:
+async def _joined(prover: log_reading.Prover, old: PublishedSeal, new: PublishedSeal) -> JoinedTrees:
     before, after = old.signed.seal, new.signed.seal
     path = await prover.hashes(sealed_log.consistency_spans(before.tree_size, after.tree_size))
-    return Joined(old=before.number, new=after.number, path=path)
+    return JoinedTrees(old=before.number, new=after.number, path=path)
 
 
-AnswerBodies = Mapping[str, tuple[Source, bytes]]
+AnswerBodies = Mapping[str, tuple[RevocationSource, bytes]]
 
 
 async def answers_of(store: SqlStore, folder: Path, digests: Collection[str], pool: Pool) -> AnswerBodies:
@@ -342,15 +344,15 @@ async def answers_of(store: SqlStore, folder: Path, digests: Collection[str], po
     return found | (await pool.run(partial(_in_files, folder, lacking)) if lacking else {})
 
 
-def _in_files(folder: Path, digests: Collection[str]) -> dict[str, tuple[Source, bytes]]:
+def _in_files(folder: Path, digests: Collection[str]) -> dict[str, tuple[RevocationSource, bytes]]:
     known = read_answer_files(folder / "crl", folder / "ocsp")
     found = {
-        each.digest: (Source.LIST, each.listed.public_bytes(Encoding.DER))
+        each.digest: (RevocationSource.LIST, each.listed.public_bytes(Encoding.DER))
         for each in known.lists
         if each.digest in digests
     }
     for body in (body for bodies in known.about.values() for body in bodies):
         digest = hashlib.sha256(body).hexdigest()
         if digest in digests:
-            found[digest] = (Source.OCSP, body)
+            found[digest] = (RevocationSource.OCSP, body)
     return found

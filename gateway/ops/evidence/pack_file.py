@@ -231,7 +231,7 @@ def opened_pack(path: Path) -> Iterator[BinaryIO]:
 def read_pack(path: Path) -> Pack:
     """Compares the whole file with what its manifest makes."""
     with opened_pack(path) as file:
-        walk = _Walk(file)
+        walk = _PackWalk(file)
         raw = walk.small(MANIFEST, MOST_MANIFEST)
         manifest = Manifest.from_bytes(raw)
         signature = PackSignature.from_bytes(walk.small(SIGNATURE, MOST_SIGNATURE))
@@ -241,7 +241,7 @@ def read_pack(path: Path) -> Pack:
     return Pack(path=path, manifest=manifest, manifest_bytes=raw, signature=signature, offsets=walk.offsets)
 
 
-class _Walk:
+class _PackWalk:
     """One pass over the file, from its first byte to its last."""
 
     def __init__(self, file: BinaryIO) -> None:

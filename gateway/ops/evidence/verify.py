@@ -1,7 +1,7 @@
 """Verifies an evidence pack without a node, a network or a database (E5). In: the pack, the time of the check, and
 whom the user believes, never the pack: a folder with `ca.pem`, `bindings.csv`, `chain/`, `crl/`, `ocsp/` as `gateway
 verify` takes them, `nodes/*.pem` (public keys of nodes and their logs), `tsa/*.pem` (roots of timestamp authorities);
-perhaps the file of a published seal. Out: `Report`: what holds, what does not, what cannot be told, and for what time,
+perhaps the file of a published seal. Out: `PackReport`: what holds, what does not, what cannot be told, and for what time,
 with the fingerprint of each who was believed. What a pack contains never raises; a file or a folder that cannot be
 used is an error that says what to mend."""
 
@@ -24,35 +24,37 @@ from gateway.domain.sealed_log import PublishedSeal
 from gateway.errors import InvalidProof, Misconfigured
 from gateway.ops.evidence import judge, log, pack_file
 from gateway.ops.evidence.contents import MOST_STORY, read_story
-from gateway.ops.evidence.judge import Anchor, Line, Report
+from gateway.ops.evidence.judge import Anchor, PackReport, ReportLine
 from gateway.ops.evidence.pack_file import Pack, within
 from gateway.trust import folder, revocation, seals
-from gateway.trust.evidence import AnswerFiles, Answers, KnownAnswers, Trust, certificates_in
+from gateway.trust.evidence import AnswerFiles, Answers, KnownAnswers, NodeTrust, certificates_in
 
 
-def verify(path: Path, trust: Path | None, published: Path | None, at: datetime) -> Report:
+def verify(path: Path, trust: Path | None, published: Path | None, at: datetime) -> PackReport:
     """The report on one file, as of `at`."""
     if at.tzinfo is None:
         raise Misconfigured(
             f"the time {at.isoformat()} has no zone", hint="write it like 2031-03-04T09:15:00+07:00"
         )
     believed = read_anchors(trust, published)
-    lines: list[Line] = []
+    lines: list[ReportLine] = []
     about: dict[str, str] = {}
     try:
         pack = pack_file.read_pack(path)
         about |= _about_pack(pack)
         lines.extend(_lines(pack, believed, at))  # those before a fault stay
     except SpoiledPack as fault:
-        lines.append(Line(step="container", ok=False, note="spoiled", member=fault.member, detail=fault.why))
-    return Report(at=at, lines=tuple(lines), anchors=believed.told, about=about)
+        lines.append(
+            ReportLine(step="container", ok=False, note="spoiled", member=fault.member, detail=fault.why)
+        )
+    return PackReport(at=at, lines=tuple(lines), anchors=believed.told, about=about)
 
 
-def _lines(pack: Pack, believed: Anchors, at: datetime) -> Iterator[Line]:
+def _lines(pack: Pack, believed: BroughtTrust, at: datetime) -> Iterator[ReportLine]:
     """As they are found: what a spoiled member hides is not told."""
     members = pack.manifest.members
     size = sum(each.size for each in members)
-    yield Line(
+    yield ReportLine(
         step="container", ok=True, note="whole", params={"count": str(len(members)), "size_bytes": str(size)}
     )
     yield _manifest_line(pack, believed)
@@ -70,11 +72,11 @@ def _lines(pack: Pack, believed: Anchors, at: datetime) -> Iterator[Line]:
     yield from judge.check_packets(pack, story, who, found.times)
 
 
-def _manifest_line(pack: Pack, believed: Anchors) -> Line:
+def _manifest_line(pack: Pack, believed: BroughtTrust) -> ReportLine:
     """Who put the pack together; whether one believes that key is the user's to say."""
     pack_file.check_signature(pack.signature, pack.manifest_bytes)
     known = pack.signature.public_key in believed.node_keys
-    return Line(
+    return ReportLine(
         step="manifest",
         ok=True if known else None,
         note="manifest_known" if known else "not_anchored",
@@ -106,7 +108,7 @@ _MOST_CERTIFICATES, _MOST_ANSWERS = 1000, 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Anchors:
+class BroughtTrust:
     """What the user brought. `where` None: nothing, so that nothing can be more than consistent."""
 
     where: Path | None = None
@@ -120,7 +122,7 @@ class Anchors:
         return self.registry.bindings(code) if self.registry is not None else ()
 
 
-def read_anchors(where: Path | None, published: Path | None) -> Anchors:
+def read_anchors(where: Path | None, published: Path | None) -> BroughtTrust:
     """Misconfigured names the file to mend."""
     seal_given = _published_seal(published) if published is not None else None
     told = (
@@ -131,7 +133,7 @@ def read_anchors(where: Path | None, published: Path | None) -> Anchors:
     # Whoever has a published seal knows the log's key by it.
     of_seal = {seal_given.signed.key} if seal_given else set()
     if where is None:
-        return Anchors(published=seal_given, node_keys=of_seal, told=tuple(told))
+        return BroughtTrust(published=seal_given, node_keys=of_seal, told=tuple(told))
     registry = folder.read_trust_folder(where)
     keys = {path.name: _node_key(path) for path in _inside(where / "nodes")}
     authorities = [each for path in _inside(where / "tsa") for each in certificates_in(path)]
@@ -140,7 +142,7 @@ def read_anchors(where: Path | None, published: Path | None) -> Anchors:
     told += [
         Anchor(kind="node", name=name, sha256=hashlib.sha256(der).hexdigest()) for name, der in keys.items()
     ]
-    return Anchors(
+    return BroughtTrust(
         where=where,
         registry=registry,
         node_keys=frozenset(keys.values()) | of_seal,
@@ -150,13 +152,13 @@ def read_anchors(where: Path | None, published: Path | None) -> Anchors:
     )
 
 
-def trust_with(anchors: Anchors, pack: Pack, now: Callable[[], datetime]) -> Trust | None:
+def trust_with(anchors: BroughtTrust, pack: Pack, now: Callable[[], datetime]) -> NodeTrust | None:
     """The user's anchors, with what the pack brings to fill gaps: intermediates, and answers that an authority signed. Both
     count for what leads to an anchor, and for nothing else."""
     if anchors.where is None or anchors.registry is None:
         return None
     own = anchors.registry.trust.chains
-    return Trust(
+    return NodeTrust(
         own.anchors,
         (*own.intermediates, *certificates_of(pack)),
         answers=Answers(AnswerFiles(anchors.where), fixed=_answers(pack)),

@@ -24,11 +24,11 @@ from gateway.transport.amqp import label
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.connection import BROKEN, LONGEST_PAUSE_S, Link, answered, said
 from gateway.transport.amqp.dead import AsideSets
-from gateway.transport.amqp.handout import Delivery, HandOut, Hosted
+from gateway.transport.amqp.handout import BrokerDelivery, HandOut, Hosted
 from gateway.transport.amqp.label import SET, Label, PartLabel, PartLimits, PartRefused
-from gateway.transport.amqp.parts_set import Aside
+from gateway.transport.amqp.parts_set import AsideReason
 from gateway.transport.amqp.parts_shelf import Landing
-from gateway.transport.amqp.parts_spool import Joined, Landed, Spool
+from gateway.transport.amqp.parts_spool import JoinedParts, Landed, Spool
 
 REST_S = 60.0  # nobody takes: what lies here goes back, so that the broker need not think this node stuck
 ANSWER_S = 10.0
@@ -169,10 +169,14 @@ class Consumer:
         await _end(message, False)
 
 
-def _delivery(message: AbstractIncomingMessage, lane: Lane, codes: Sequence[str], node: str) -> Delivery:
+def _delivery(
+    message: AbstractIncomingMessage, lane: Lane, codes: Sequence[str], node: str
+) -> BrokerDelivery:
     read = label.read(message, node)
     label.must_fit(read, message.body)
-    return Delivery(read, lane, codes, open=partial(io.BytesIO, message.body), end=partial(_end, message))
+    return BrokerDelivery(
+        read, lane, codes, open=partial(io.BytesIO, message.body), end=partial(_end, message)
+    )
 
 
 async def _end(message: AbstractIncomingMessage, done: bool) -> None:
@@ -279,9 +283,9 @@ class Assembly:
                     async with asyncio.timeout(ROOM_S):
                         await self._room.wait()
 
-    async def _offer_all(self, ask: Callable[[], Sequence[Joined]]) -> int:
+    async def _offer_all(self, ask: Callable[[], Sequence[JoinedParts]]) -> int:
         joined = await self._pool.run(ask)
-        others: list[Joined] = []
+        others: list[JoinedParts] = []
         for each in joined:
             if self._is_ours(each.recipients):
                 self._offer(each)
@@ -297,7 +301,7 @@ class Assembly:
         except label.Unreadable:
             return False
 
-    async def _for_nobody(self, joined: Joined) -> None:
+    async def _for_nobody(self, joined: JoinedParts) -> None:
         """Its agency left after the parts had come, or its own recipients have it by another sending. What is whole is
         kept for a person; what never became whole was promised to nobody."""
         read, reason = joined.label, joined.flaw or "its agency left after the parts had come"
@@ -305,16 +309,16 @@ class Assembly:
             if joined.flaw:
                 await self._tell(self._spool.done, joined.token)
             else:
-                await self._tell(partial(self._spool.put_aside, why=Aside.FOR_NOBODY), joined.token)
+                await self._tell(partial(self._spool.put_aside, why=AsideReason.FOR_NOBODY), joined.token)
         except StoreFailure as failure:  # it is found again at the next look
             reason = f"{reason}; {failure}"
         event = "axis.parts_given_up" if joined.flaw else "axis.stranded"
         action(_log, event, reason, packet_id=read.packet_id, node=read.user)
 
-    def _offer(self, joined: Joined) -> None:
+    def _offer(self, joined: JoinedParts) -> None:
         read, codes = joined.label, self._hosted.of(joined.recipients)
         self._handout.put(
-            Delivery(
+            BrokerDelivery(
                 Label(
                     packet_id=read.packet_id,
                     kind=read.kind,

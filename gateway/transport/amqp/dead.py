@@ -29,7 +29,7 @@ from gateway.transport.amqp import label, parts_set
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.connection import BROKEN, Link, answered, said
 from gateway.transport.amqp.label import PART, PartLimits
-from gateway.transport.amqp.parts_set import ASIDE, HOLD, Aside, PartSet, opener
+from gateway.transport.amqp.parts_set import ASIDE, HOLD, AsideReason, PartSet, opener
 from gateway.transport.amqp.parts_shelf import Shelf
 from gateway.transport.amqp.publisher import Publisher
 
@@ -227,14 +227,14 @@ class AsideSets:
     def again(self, id: str) -> DeadParcel:
         """It is handed out again, counted from zero."""
         with self._found(id) as (shelf, one):
-            shown = _parcel_of_set(one, one.aside or Aside.NEVER_SETTLED)
+            shown = _parcel_of_set(one, one.aside or AsideReason.NEVER_SETTLED)
             shelf.take_back(one)
             return shown
 
     def drop(self, id: str) -> DeadParcel:
         """It is gone and not remembered: its sender may send it again."""
         with self._found(id) as (shelf, one):
-            shown = _parcel_of_set(one, one.aside or Aside.NEVER_SETTLED)
+            shown = _parcel_of_set(one, one.aside or AsideReason.NEVER_SETTLED)
             shelf.give_up(one, one.parts())
             return shown
 
@@ -242,10 +242,10 @@ class AsideSets:
         """What was for nobody here may be for somebody now."""
         with parts_set.failures_named(self._folder):
             for shelf, one, why in self._all():
-                if why is Aside.FOR_NOBODY and is_ours(one.recipients):
+                if why is AsideReason.FOR_NOBODY and is_ours(one.recipients):
                     shelf.take_back(one)
 
-    def _all(self) -> Iterator[tuple[Shelf, PartSet, Aside]]:
+    def _all(self) -> Iterator[tuple[Shelf, PartSet, AsideReason]]:
         for folder in parts_set.entries(self._folder):
             shelf = Shelf(folder, self._limits)
             for one in shelf.sets():
@@ -309,7 +309,7 @@ def _id_of_set(one: PartSet) -> str:
     return _MARK + hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
-def _parcel_of_set(one: PartSet, why: Aside) -> DeadParcel:
+def _parcel_of_set(one: PartSet, why: AsideReason) -> DeadParcel:
     label, offers = one.label, one.offers
     return DeadParcel(
         id=_id_of_set(one),
@@ -326,8 +326,8 @@ def _parcel_of_set(one: PartSet, why: Aside) -> DeadParcel:
     )
 
 
-def _reason(why: Aside, offers: int) -> str:
-    if why is Aside.FOR_NOBODY:
+def _reason(why: AsideReason, offers: int) -> str:
+    if why is AsideReason.FOR_NOBODY:
         return "none of its codes is hosted here any more; it lands by itself when one is again"
     return f"handed out {offers} times and never settled"
 

@@ -42,7 +42,7 @@ class Hosted:
         return codes
 
 
-class Delivery:
+class BrokerDelivery:
     """Its arrivals are handed out one by one; it is over when each is settled, or when its time is up. `end` is told
     once whether the next owner has all of it. What came over a channel is gone with the channel."""
 
@@ -105,8 +105,8 @@ class HandOut:
     """Whoever puts deliveries here bounds how many there are."""
 
     def __init__(self) -> None:
-        self._ready: dict[Lane, deque[Delivery]] = {lane: deque() for lane in LANES}
-        self._open: dict[str, Delivery] = {}
+        self._ready: dict[Lane, deque[BrokerDelivery]] = {lane: deque() for lane in LANES}
+        self._open: dict[str, BrokerDelivery] = {}
         self._something = asyncio.Event()
         self._ending: set[asyncio.Future[None]] = set()
         self._turns = count()
@@ -125,7 +125,7 @@ class HandOut:
         """As `waiting`, of what is no message of the broker's but lies joined on disk."""
         return sum(not one.from_channel for lane in LANES for one in self._ready[lane])
 
-    def put(self, delivery: Delivery) -> None:
+    def put(self, delivery: BrokerDelivery) -> None:
         self._ready[delivery.lane].append(delivery)
         self._something.set()
 
@@ -183,18 +183,18 @@ class HandOut:
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
 
-    def _hand_out(self, delivery: Delivery, lease_s: float) -> Arrival:
+    def _hand_out(self, delivery: BrokerDelivery, lease_s: float) -> Arrival:
         arrival = delivery.next()
         self._open[arrival.token] = delivery
         delivery.lease(asyncio.get_running_loop().call_later(lease_s, self._run_out, delivery))
         return arrival
 
-    def _run_out(self, delivery: Delivery) -> None:
+    def _run_out(self, delivery: BrokerDelivery) -> None:
         """The lease is over: it is given back whole, and its tokens are stale."""
         self._let_go(delivery)
         self.later(delivery.end(False))
 
-    def _let_go(self, delivery: Delivery) -> None:
+    def _let_go(self, delivery: BrokerDelivery) -> None:
         for token in delivery.tokens:
             self._open.pop(token, None)
         delivery.end_lease()

@@ -33,7 +33,7 @@ LABEL, HOLD, REFUSED, OFFERS, ASIDE = "label.json", "hold", "refused", "offers",
 _PART: Final = re.compile(r"(\d{1,9})-(\d{1,18})-([0-9a-f]{64})")
 
 
-class Aside(StrEnum):
+class AsideReason(StrEnum):
     """Why a set is not handed out any more, until a person or a new hosting says otherwise."""
 
     NEVER_SETTLED = "never settled"
@@ -41,7 +41,7 @@ class Aside(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class KeptPart:
     """A part on disk."""
 
     path: Path
@@ -89,11 +89,11 @@ class PartSet:
         write_file(draft / part_name(self.label.n, body), body)
         sync_folder(draft)
 
-    def parts(self) -> Mapping[int, Kept]:
+    def parts(self) -> Mapping[int, KeptPart]:
         """What came, by number."""
         found = ((_PART.fullmatch(entry.name), entry) for entry in entries(self.folder))
         return {
-            int(match[1]): Kept(path=path, size=int(match[2]), digest=match[3])
+            int(match[1]): KeptPart(path=path, size=int(match[2]), digest=match[3])
             for match, path in found
             if match is not None
         }
@@ -119,14 +119,14 @@ class PartSet:
             return 0
 
     @property
-    def aside(self) -> Aside | None:
+    def aside(self) -> AsideReason | None:
         """Why it was put aside; None when it was not."""
         try:
-            return Aside((self.folder / ASIDE).read_text("utf-8"))
+            return AsideReason((self.folder / ASIDE).read_text("utf-8"))
         except FileNotFoundError:
             return None
         except ValueError:  # damaged: it was put aside all the same, and must stop no other
-            return Aside.NEVER_SETTLED
+            return AsideReason.NEVER_SETTLED
 
     @property
     def waits_for_us(self) -> bool:
@@ -138,12 +138,12 @@ def part_name(n: int, body: bytes) -> str:
     return f"{n:09d}-{len(body)}-{hashlib.sha256(body).hexdigest()}"
 
 
-def opener(parts: Mapping[int, Kept]) -> partial[BinaryIO]:
+def opener(parts: Mapping[int, KeptPart]) -> partial[BinaryIO]:
     """What opens these parts as one file, in the order of their numbers."""
     return partial(_open, [parts[n].path for n in sorted(parts)])
 
 
-def measured(parts: Mapping[int, Kept]) -> tuple[Digest, int]:
+def measured(parts: Mapping[int, KeptPart]) -> tuple[Digest, int]:
     """Digest and size of these parts joined, read from the disk."""
     hasher, size = hashlib.sha256(), 0
     with opener(parts)() as source:
@@ -154,7 +154,7 @@ def measured(parts: Mapping[int, Kept]) -> tuple[Digest, int]:
 
 
 def _open(paths: list[Path]) -> BinaryIO:
-    return io.BufferedReader(Chain(paths), PIECE)
+    return io.BufferedReader(ChainedFiles(paths), PIECE)
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -261,7 +261,7 @@ def failures_named(folder: Path) -> Iterator[None]:
         ) from cause
 
 
-class Chain(io.RawIOBase):
+class ChainedFiles(io.RawIOBase):
     """Files read one after the other, as if they were one."""
 
     def __init__(self, paths: Sequence[Path]) -> None:

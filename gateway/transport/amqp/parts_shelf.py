@@ -24,7 +24,7 @@ from gateway.domain.registry import fold_code
 from gateway.log import action
 from gateway.transport.amqp import parts_set
 from gateway.transport.amqp.label import PartLabel, PartLimits
-from gateway.transport.amqp.parts_set import ASIDE, OFFERS, REFUSED, Aside, Kept, PartSet, part_name
+from gateway.transport.amqp.parts_set import ASIDE, OFFERS, REFUSED, AsideReason, KeptPart, PartSet, part_name
 
 _log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class Shelf:
         with self._locked():
             self._refuse(found, reason)
 
-    def put_aside(self, found: PartSet, why: Aside) -> None:
+    def put_aside(self, found: PartSet, why: AsideReason) -> None:
         """It is not handed out any more, and stays; it counts as the sender's own, so that the disk has a bound."""
         with self._locked():
             if found.folder.exists() and found.aside is None:
@@ -262,7 +262,7 @@ def _difference(about: Mapping[str, str | int], label: PartLabel) -> str:
     return ""
 
 
-def _size_fault(label: PartLabel, parts: Mapping[int, Kept], body: bytes) -> str:
+def _size_fault(label: PartLabel, parts: Mapping[int, KeptPart], body: bytes) -> str:
     """Each part that is still to come has one byte at the least, and the last one makes up the whole."""
     size = sum(part.size for part in parts.values()) + len(body)
     to_come = label.of - len(parts) - 1

@@ -24,17 +24,17 @@ from gateway.log import action
 from gateway.ports import Clock
 from gateway.transport.amqp import parts_set
 from gateway.transport.amqp.label import PartLabel, PartLimits, PartRefused
-from gateway.transport.amqp.parts_set import HOLD, OFFERS, Aside, Kept, PartSet, measured, opener
+from gateway.transport.amqp.parts_set import HOLD, OFFERS, AsideReason, KeptPart, PartSet, measured, opener
 from gateway.transport.amqp.parts_shelf import Landed, Landing, Shelf, refused
 
-__all__ = ["Joined", "Landed", "Landing", "PartLabel", "PartLimits", "PartRefused", "Spool"]
+__all__ = ["JoinedParts", "Landed", "Landing", "PartLabel", "PartLimits", "PartRefused", "Spool"]
 
 _log = logging.getLogger(__name__)
 _MISSING_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
+class JoinedParts:
     """A set handed out. Without a flaw its bytes are the whole that was announced, checked; with one they are those of
     the parts that came, in order. `recipients` are codes as they are compared (`fold_code`)."""
 
@@ -78,12 +78,12 @@ class Spool:
             shelf = Shelf.of(self._folder, label.user, self._limits)
             return shelf.land(label, body, recipients, self._clock.now())
 
-    def complete(self, limit: int) -> Sequence[Joined]:
+    def complete(self, limit: int) -> Sequence[JoinedParts]:
         """Up to `limit` whole sets, oldest first. One whose digest is wrong is refused: `overdue` gives it."""
         with parts_set.failures_named(self._folder):
             return self._hand_out(lambda one: one.waits_for_us, self._joined, limit)
 
-    def overdue(self, now: datetime, limit: int = 16) -> Sequence[Joined]:
+    def overdue(self, now: datetime, limit: int = 16) -> Sequence[JoinedParts]:
         """Sets that never became whole within the limit's age, and refused ones, with their flaw. A set whose every
         recipient got the same bytes by another sending is removed instead. Forgets what ended longer ago than that."""
         oldest = now - self._limits.age
@@ -113,7 +113,7 @@ class Spool:
                 finally:
                     os.close(held.handle)
 
-    def put_aside(self, token: str, why: Aside) -> None:
+    def put_aside(self, token: str, why: AsideReason) -> None:
         """It is not handed out any more, and stays where a person sees it. A stale token changes nothing."""
         with self._guard:
             held = self._held.pop(token, None)
@@ -176,13 +176,13 @@ class Spool:
     def _hand_out(
         self,
         is_due: Callable[[PartSet], bool],
-        made: Callable[[Shelf, PartSet, int], Joined | None],
+        made: Callable[[Shelf, PartSet, int], JoinedParts | None],
         limit: int,
-    ) -> list[Joined]:
+    ) -> list[JoinedParts]:
         due = sorted(
             ((shelf, one) for shelf, one in self._open_sets() if is_due(one)), key=lambda pair: pair[1].began
         )
-        given: list[Joined] = []
+        given: list[JoinedParts] = []
         try:
             for shelf, one in due:
                 if len(given) >= limit:
@@ -201,14 +201,14 @@ class Spool:
         shelf: Shelf,
         one: PartSet,
         handle: int,
-        made: Callable[[Shelf, PartSet, int], Joined | None],
-    ) -> list[Joined]:
-        joined: Joined | None = None
+        made: Callable[[Shelf, PartSet, int], JoinedParts | None],
+    ) -> list[JoinedParts]:
+        joined: JoinedParts | None = None
         try:
             if shelf.is_over(one):
                 shelf.end(one, self._clock.now())
             elif one.offers >= self._limits.offers:
-                shelf.put_aside(one, Aside.NEVER_SETTLED)
+                shelf.put_aside(one, AsideReason.NEVER_SETTLED)
             else:
                 joined = made(shelf, one, handle)
         except OSError as error:  # the others are not to suffer from it
@@ -218,7 +218,7 @@ class Spool:
                 os.close(handle)
         return [joined] if joined is not None else []
 
-    def _joined(self, shelf: Shelf, one: PartSet, handle: int) -> Joined | None:
+    def _joined(self, shelf: Shelf, one: PartSet, handle: int) -> JoinedParts | None:
         parts, announced = one.parts(), one.label.whole_digest
         digest, size = measured(parts)
         if (digest, size) != (announced, one.label.whole_size):
@@ -228,7 +228,7 @@ class Spool:
             return None
         return self._keep(shelf, one, handle, parts, one.recipients, digest, size, "")
 
-    def _flawed(self, shelf: Shelf, one: PartSet, handle: int) -> Joined | None:
+    def _flawed(self, shelf: Shelf, one: PartSet, handle: int) -> JoinedParts | None:
         served = shelf.served(one)
         recipients = tuple(code for code in one.recipients if code not in served)
         if not recipients and not one.refusal:
@@ -246,12 +246,12 @@ class Spool:
         shelf: Shelf,
         one: PartSet,
         handle: int,
-        parts: Mapping[int, Kept],
+        parts: Mapping[int, KeptPart],
         recipients: tuple[str, ...],
         digest: Digest,
         size: int,
         flaw: str,
-    ) -> Joined:
+    ) -> JoinedParts:
         with contextlib.suppress(OSError):  # a full disk is no reason to hand out nothing
             parts_set.count_up(one.folder / OFFERS)
         token = secrets.token_hex(16)
@@ -260,7 +260,7 @@ class Spool:
             self._held[token] = _Held(
                 shelf=shelf, found=one, handle=handle, parts=parts.keys(), is_over=is_over
             )
-        return Joined(
+        return JoinedParts(
             token=token,
             label=one.label,
             recipients=recipients,
@@ -272,7 +272,7 @@ class Spool:
         )
 
 
-def _flaw(one: PartSet, parts: Mapping[int, Kept]) -> str:
+def _flaw(one: PartSet, parts: Mapping[int, KeptPart]) -> str:
     came = f"{len(parts)} of {one.label.of} parts came"
     if refusal := one.refusal:
         return f"{came}, and the set was refused: {refusal}"

@@ -1,5 +1,5 @@
 """Examines the axis as this node's own user meets it, step by step, and changes nothing. In: an `Access`, the node's
-name, the codes it hosts. Out: one `Finding` per step with its time, cause and cure; what needs a line is not examined
+name, the codes it hosts. Out: one `AxisFinding` per step with its time, cause and cure; what needs a line is not examined
 without. First the steps that lead to a logged-in line: name, port, certificate, user and vhost; then, on it, that
 what the node needs is there and allowed, and nothing more is. A right too many is a fault as well: whoever gets hold
 of the node's password has it too. What should be refused is tried on names that nobody has, so that it would do
@@ -47,7 +47,7 @@ class Fault(Exception):
 
 
 @dataclass(kw_only=True)
-class Session:
+class ServerSession:
     """One server asked by one node. `nonce` makes names that nobody else has."""
 
     server: Server
@@ -81,7 +81,7 @@ class Session:
 SOON_DAYS = 14  # an authority needs days to renew a certificate
 
 
-async def dns(session: Session) -> Mapping[str, object]:
+async def dns(session: ServerSession) -> Mapping[str, object]:
     """The server's name has an address."""
     host = session.server.host
     try:
@@ -91,7 +91,7 @@ async def dns(session: Session) -> Mapping[str, object]:
     return {"host": host, "addresses": ", ".join(sorted({str(each[4][0]) for each in found}))}
 
 
-async def tcp(session: Session) -> Mapping[str, object]:
+async def tcp(session: ServerSession) -> Mapping[str, object]:
     """Somebody listens at its port."""
     server = session.server
     try:
@@ -102,7 +102,7 @@ async def tcp(session: Session) -> Mapping[str, object]:
     return {"port": server.port}
 
 
-async def tls(session: Session) -> Mapping[str, object]:
+async def tls(session: ServerSession) -> Mapping[str, object]:
     """Its certificate is of an authority we trust, has its name and holds for a while."""
     server = session.server
     try:
@@ -122,7 +122,7 @@ async def tls(session: Session) -> Mapping[str, object]:
     return {"until": until, "days": days}
 
 
-async def login(session: Session) -> Mapping[str, object]:
+async def login(session: ServerSession) -> Mapping[str, object]:
     """The user and its password are right, and the vhost is there and open to it."""
     access = session.access
     told = {"user": access.user, "vhost": access.vhost}
@@ -142,7 +142,7 @@ async def login(session: Session) -> Mapping[str, object]:
     return told
 
 
-async def _connected(session: Session) -> aio_pika.abc.AbstractConnection:
+async def _connected(session: ServerSession) -> aio_pika.abc.AbstractConnection:
     access, server = session.access, session.server
     url = URL.build(
         scheme="amqps" if server.tls else "amqp",
@@ -168,7 +168,7 @@ AT_ONCE = 200  # questions under way together
 CODES_SHOWN = 20
 
 
-async def queues(session: Session) -> Mapping[str, object]:
+async def queues(session: ServerSession) -> Mapping[str, object]:
     """The node's own queues are there. Asking how many messages lie there takes none."""
     messages = 0
     for name in node_queues(session.node):
@@ -181,7 +181,7 @@ async def queues(session: Session) -> Mapping[str, object]:
     return {"messages": messages}
 
 
-async def read(session: Session) -> Mapping[str, object]:
+async def read(session: ServerSession) -> Mapping[str, object]:
     """The node may read its queues. Tried on the one that counts no deliveries, and put back at once."""
     name = topology.dead_queue(session.node)
     try:
@@ -194,7 +194,7 @@ async def read(session: Session) -> Mapping[str, object]:
     return {}
 
 
-async def rights(session: Session) -> Mapping[str, object]:
+async def rights(session: ServerSession) -> Mapping[str, object]:
     """It may make nothing, read nobody else's queue, and send nowhere but to the lanes."""
     nobody = f"lienthong.nobody-{session.nonce}.dead"
     tries: Mapping[str, Callable[[], Awaitable[None]]] = {
@@ -219,19 +219,19 @@ async def _refused(attempt: Callable[[], Awaitable[None]]) -> bool:
     return False
 
 
-async def _declare(session: Session, name: str) -> None:
+async def _declare(session: ServerSession, name: str) -> None:
     async with session.channel() as channel:
         await channel.declare_queue(name, exclusive=True, auto_delete=True)
         await channel.queue_delete(name)
 
 
-async def _try_reading(session: Session, name: str) -> None:
+async def _try_reading(session: ServerSession, name: str) -> None:
     async with session.channel() as channel:
         queue = await channel.get_queue(name, ensure=False)
         await queue.get(fail=False)
 
 
-async def impersonate(session: Session) -> Mapping[str, object]:
+async def impersonate(session: ServerSession) -> Mapping[str, object]:
     """The broker lets nobody send in another node's name; what receivers know of the sender rests on it."""
     try:
         await session.say(topology.HOSTED_EXCHANGE, session.nonce, user=f"nobody-{session.nonce}")
@@ -242,7 +242,7 @@ async def impersonate(session: Session) -> Mapping[str, object]:
     raise Fault("impersonate.allowed", "impersonate", user=session.access.user)
 
 
-async def confirm(session: Session) -> Mapping[str, object]:
+async def confirm(session: ServerSession) -> Mapping[str, object]:
     """What leads somewhere is confirmed, and what leads nowhere comes back."""
     try:
         await session.say(topology.HOSTED_EXCHANGE, topology.routing_key(topology.node_route(session.node)))
@@ -259,7 +259,7 @@ async def confirm(session: Session) -> Mapping[str, object]:
     raise Fault("confirm.silent", "apply", exchange=topology.HOSTED_EXCHANGE)
 
 
-async def hosted(session: Session) -> Mapping[str, object]:
+async def hosted(session: ServerSession) -> Mapping[str, object]:
     """Every code that the node hosts leads somewhere."""
     lost: list[str] = []
     async with session.channel() as channel:
@@ -273,7 +273,7 @@ async def hosted(session: Session) -> Mapping[str, object]:
     return {"count": len(session.codes)}
 
 
-async def _leads(session: Session, exchange: AbstractExchange, code: str) -> bool:
+async def _leads(session: ServerSession, exchange: AbstractExchange, code: str) -> bool:
     try:
         await exchange.publish(session.message(), topology.routing_key(code), mandatory=True)
     except DeliveryError:
@@ -281,7 +281,7 @@ async def _leads(session: Session, exchange: AbstractExchange, code: str) -> boo
     return True
 
 
-class Mark(StrEnum):
+class StepMark(StrEnum):
     """How a step ended."""
 
     FINE = "✓"
@@ -290,19 +290,19 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class AxisFinding:
     """`cause` is a label key below `axis.check.`, `cure` one below `axis.cure.`; params fill both."""
 
     server: str
     step: str
-    mark: Mark
+    mark: StepMark
     cause: str
     params: Mapping[str, object] = field(default_factory=dict)
     cure: str | None = None
     ms: int = 0
 
 
-Step = Callable[[Session], Awaitable[Mapping[str, object]]]
+Step = Callable[[ServerSession], Awaitable[Mapping[str, object]]]
 
 # In the order in which a person would mend things: the line, then what is wrong on it.
 _LINE: Mapping[str, Step] = {
@@ -323,17 +323,17 @@ STEPS = (*_LINE, *_INSIDE)
 SPARE_S = 1.0  # a step that has a limit of its own says better what it waited for
 
 
-async def examine(access: Access, node: str, codes: Sequence[str]) -> AsyncIterator[Finding]:
+async def examine(access: Access, node: str, codes: Sequence[str]) -> AsyncIterator[AxisFinding]:
     """Every step at every server of the cluster, each as it is done."""
     for server in access.servers:
         async for finding in _at(server, access, node, codes):
             yield finding
 
 
-async def _at(server: Server, access: Access, node: str, codes: Sequence[str]) -> AsyncIterator[Finding]:
+async def _at(server: Server, access: Access, node: str, codes: Sequence[str]) -> AsyncIterator[AxisFinding]:
     broken = False
     async with AsyncExitStack() as stack:
-        session = Session(
+        session = ServerSession(
             server=server,
             access=access,
             node=node,
@@ -344,25 +344,27 @@ async def _at(server: Server, access: Access, node: str, codes: Sequence[str]) -
         for name, step in {**_LINE, **_INSIDE}.items():
             if broken or (name == "tls" and not server.tls):
                 cause = "before" if broken else "tls.none"
-                yield Finding(server=str(server), step=name, mark=Mark.SKIPPED, cause=cause)
+                yield AxisFinding(server=str(server), step=name, mark=StepMark.SKIPPED, cause=cause)
                 continue
             finding = await _one(session, name, step)
             yield finding
             # Only a line that is not there leaves nothing to ask; a certificate that ends soon is still one.
-            broken = session.line is None and finding.mark is Mark.WRONG and finding.cause != "tls.expiring"
+            broken = (
+                session.line is None and finding.mark is StepMark.WRONG and finding.cause != "tls.expiring"
+            )
 
 
-async def _one(session: Session, name: str, step: Step) -> Finding:
+async def _one(session: ServerSession, name: str, step: Step) -> AxisFinding:
     began = monotonic()
-    mark, cause, cure = Mark.FINE, f"{name}.fine", None
+    mark, cause, cure = StepMark.FINE, f"{name}.fine", None
     try:
         async with asyncio.timeout(session.access.connect_s + SPARE_S):
             params = await step(session)
     except Fault as fault:
-        mark, cause, cure, params = Mark.WRONG, fault.cause, fault.cure, fault.params
+        mark, cause, cure, params = StepMark.WRONG, fault.cause, fault.cure, fault.params
     except BROKEN as why:
-        mark, cause, cure, params = Mark.WRONG, "broken", "again", {"detail": said(why)}
-    return Finding(
+        mark, cause, cure, params = StepMark.WRONG, "broken", "again", {"detail": said(why)}
+    return AxisFinding(
         server=str(session.server),
         step=name,
         mark=mark,

@@ -18,7 +18,17 @@ from typing import Any
 
 from gateway.errors import Misconfigured
 from gateway.transport.broker import plan
-from gateway.transport.broker.plan import Binding, Exchange, Layout, Policy, Queue, Rights, Thing, User, Vhost
+from gateway.transport.broker.plan import (
+    Binding,
+    BrokerLayout,
+    Exchange,
+    Policy,
+    Queue,
+    Rights,
+    Thing,
+    User,
+    Vhost,
+)
 
 HASH_ALGORITHM = "rabbit_password_hashing_sha256"
 _SALT_BYTES = 4  # fixed by the algorithm
@@ -100,7 +110,7 @@ SECTIONS: Mapping[type, str] = {
 }
 
 
-def pieces(axis: Layout, hashes: Mapping[str, str]) -> Iterator[str]:
+def pieces(axis: BrokerLayout, hashes: Mapping[str, str]) -> Iterator[str]:
     """The whole file, a thing a line, so that two files compare line by line and none is ever held whole."""
     parts: dict[type, Iterable[Thing]] = {
         Vhost: [Vhost(name=axis.vhost)],

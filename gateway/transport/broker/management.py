@@ -21,12 +21,12 @@ from gateway.transport.broker.definitions import document
 from gateway.transport.broker.plan import (
     Binding,
     Exchange,
+    PlanStep,
     Policy,
     Queue,
     Rights,
     Sign,
     State,
-    Step,
     Thing,
     User,
     Vhost,
@@ -232,7 +232,7 @@ STEPS_AT_ONCE = 1000  # bindings added in one call; the broker takes seconds for
 _INSIDE = (Exchange, Queue, Policy, Binding)
 
 
-async def done_steps(broker: Management, steps: Iterable[Step]) -> AsyncIterator[Step]:
+async def done_steps(broker: Management, steps: Iterable[PlanStep]) -> AsyncIterator[PlanStep]:
     """Yields each step once it is in force."""
     for batch in batches(steps):
         if batch[0].sign is Sign.REMOVE:
@@ -245,9 +245,9 @@ async def done_steps(broker: Management, steps: Iterable[Step]) -> AsyncIterator
             yield step
 
 
-def batches(steps: Iterable[Step]) -> Iterator[Sequence[Step]]:
+def batches(steps: Iterable[PlanStep]) -> Iterator[Sequence[PlanStep]]:
     """Neighbours that one call may add in any order: things of one kind, and bindings of one exchange."""
-    batch: list[Step] = []
+    batch: list[PlanStep] = []
     for step in steps:
         if batch and (_call_of(step) != _call_of(batch[0]) or len(batch) == STEPS_AT_ONCE):
             yield batch
@@ -257,7 +257,7 @@ def batches(steps: Iterable[Step]) -> Iterator[Sequence[Step]]:
         yield batch
 
 
-def _call_of(step: Step) -> object:
+def _call_of(step: PlanStep) -> object:
     """Steps with equal answers may share a call."""
     if step.sign is Sign.REMOVE or not isinstance(step.thing, _INSIDE):
         return step

@@ -106,7 +106,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class BrokerLayout:
     """The nodes, and which of them each routing key leads to."""
 
     vhost: str
@@ -114,7 +114,7 @@ class Layout:
     hosts: Mapping[str, str]
 
 
-def layout(vhost: str, hostings: Iterable[Hosting]) -> Layout:
+def layout(vhost: str, hostings: Iterable[Hosting]) -> BrokerLayout:
     """Misconfigured for a node name that cannot be one, Clash where a code would lead to two nodes."""
     hosts: dict[str, str] = {}
     nodes: dict[str, str] = {}
@@ -132,7 +132,7 @@ def layout(vhost: str, hostings: Iterable[Hosting]) -> Layout:
             raise Misconfigured(
                 f"the registry names a host {node!r}: {fault}", hint="gateway registry set-host CODE NODE"
             )
-    return Layout(vhost=vhost, nodes=tuple(sorted(nodes.values())), hosts=hosts)
+    return BrokerLayout(vhost=vhost, nodes=tuple(sorted(nodes.values())), hosts=hosts)
 
 
 def _claim(hosts: dict[str, str], key: str, node: str) -> None:
@@ -142,7 +142,7 @@ def _claim(hosts: dict[str, str], key: str, node: str) -> None:
         )
 
 
-def wanted(axis: Layout, passwords: Mapping[str, str]) -> State:
+def wanted(axis: BrokerLayout, passwords: Mapping[str, str]) -> State:
     """The whole of it as a state. `passwords` are hashes by node; a node without one has a user that cannot log in."""
     return State(
         vhost=axis.vhost,
@@ -198,7 +198,7 @@ def rights_of(node: str) -> Rights:
     )
 
 
-def bindings(axis: Layout) -> Iterator[Binding]:
+def bindings(axis: BrokerLayout) -> Iterator[Binding]:
     """By exchange, because a code must lead to a lane before anybody hears that it is hosted."""
     keys = {**axis.hosts, **{topology.routing_key(topology.node_route(node)): node for node in axis.nodes}}
     for node in axis.nodes:
@@ -285,13 +285,13 @@ class Sign(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlanStep:
     sign: Sign
     thing: Thing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remark:
+class BrokerRemark:
     """What no step mends. `key` is a label below `broker.told.`; `serious`: the axis is not right while it stands."""
 
     key: str
@@ -300,12 +300,12 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    steps: tuple[Step, ...]
-    remarks: tuple[Remark, ...]
+class BrokerPlan:
+    steps: tuple[PlanStep, ...]
+    remarks: tuple[BrokerRemark, ...]
 
 
-def plan(live: State, wanted: State, *, admin: str, remove_nodes: bool = False) -> Plan:
+def plan(live: State, wanted: State, *, admin: str, remove_nodes: bool = False) -> BrokerPlan:
     """From `live` to `wanted`. `admin` is the user who will do it: it is never taken for a node, and where it may not
     work in the vhost it gets the right to, only while something is removed."""
     gone = departed(live, wanted, admin)
@@ -313,57 +313,59 @@ def plan(live: State, wanted: State, *, admin: str, remove_nodes: bool = False) 
     removals = _old_bindings(live, wanted, gone)
     remarks = [*_conflicts(live, wanted, admin), *_strangers(live, wanted, gone, admin)]
     for each in gone:
-        remarks += [Remark(key="queue_kept", params=told) for told in each.keeps]
+        remarks += [BrokerRemark(key="queue_kept", params=told) for told in each.keeps]
         if remove_nodes:
             # Whatever lies in its queues: a node that left sends nothing more.
             things = each.people if each.keeps else (*each.people, *each.things)
-            removals += [Step(Sign.REMOVE, thing) for thing in things]
+            removals += [PlanStep(Sign.REMOVE, thing) for thing in things]
         elif not each.keeps:
-            remarks.append(Remark(key="node_left", params={"node": each.node}))
-    return Plan(steps=(*additions, *_with_right(live, removals, admin)), remarks=tuple(remarks))
+            remarks.append(BrokerRemark(key="node_left", params={"node": each.node}))
+    return BrokerPlan(steps=(*additions, *_with_right(live, removals, admin)), remarks=tuple(remarks))
 
 
-def _rooms(live: State, wanted: State, admin: str) -> Iterator[Step]:
+def _rooms(live: State, wanted: State, admin: str) -> Iterator[PlanStep]:
     """Vhost, exchanges, queues, and the limits before anything can arrive."""
     if not live.exists:
-        yield Step(Sign.ADD, Vhost(name=wanted.vhost))
+        yield PlanStep(Sign.ADD, Vhost(name=wanted.vhost))
         # Whoever makes a vhost is given everything in it.
-        yield Step(Sign.REMOVE, _everything(admin))
+        yield PlanStep(Sign.REMOVE, _everything(admin))
     for things, there in ((wanted.exchanges, live.exchanges), (wanted.queues, live.queues)):
-        yield from (Step(Sign.ADD, thing) for name, thing in things.items() if name not in there)
+        yield from (PlanStep(Sign.ADD, thing) for name, thing in things.items() if name not in there)
     yield from _differences(live.policies, wanted.policies)
 
 
-def _people(live: State, wanted: State, admin: str) -> Iterator[Step]:
+def _people(live: State, wanted: State, admin: str) -> Iterator[PlanStep]:
     for name, user in wanted.users.items():
         there = live.users.get(name)
         if name == admin:
             continue
         if there is None:
-            yield Step(Sign.ADD, user)
+            yield PlanStep(Sign.ADD, user)
         elif there.tags or (user.password_hash and user.password_hash != there.password_hash):
             # Without a password of ours the one in force stays.
-            yield Step(Sign.CHANGE, replace(user, password_hash=user.password_hash or there.password_hash))
+            yield PlanStep(
+                Sign.CHANGE, replace(user, password_hash=user.password_hash or there.password_hash)
+            )
     yield from (
         step for step in _differences(live.rights, wanted.rights) if getattr(step.thing, "user", "") != admin
     )
 
 
-def _differences(live: Mapping[str, Thing], wanted: Mapping[str, Thing]) -> Iterator[Step]:
+def _differences(live: Mapping[str, Thing], wanted: Mapping[str, Thing]) -> Iterator[PlanStep]:
     for name, thing in wanted.items():
         if name not in live:
-            yield Step(Sign.ADD, thing)
+            yield PlanStep(Sign.ADD, thing)
         elif live[name] != thing:
-            yield Step(Sign.CHANGE, thing)
+            yield PlanStep(Sign.CHANGE, thing)
 
 
-def _new_bindings(live: State, wanted: State) -> list[Step]:
+def _new_bindings(live: State, wanted: State) -> list[PlanStep]:
     there = {each.ends for each in live.bindings}
     missing = sorted(wanted.bindings - there, key=lambda each: (_BINDING_ORDER.index(each.source), each))
-    return [Step(Sign.ADD, each) for each in missing]
+    return [PlanStep(Sign.ADD, each) for each in missing]
 
 
-def _old_bindings(live: State, wanted: State, gone: Sequence[Departed]) -> list[Step]:
+def _old_bindings(live: State, wanted: State, gone: Sequence[Departed]) -> list[PlanStep]:
     """Whatever leads out of our exchanges and should not, also to queues that nobody knows. Dead letters of a node
     that left keep their way for as long as its queues stay."""
     kept = {(topology.DEAD_EXCHANGE, topology.dead_queue(each.node), each.node) for each in gone}
@@ -373,53 +375,55 @@ def _old_bindings(live: State, wanted: State, gone: Sequence[Departed]) -> list[
         if each.source in _BINDING_ORDER and each.ends not in wanted.bindings and each[:3] not in kept
     ]
     old.sort(key=lambda each: (-_BINDING_ORDER.index(each.source), each))
-    return [Step(Sign.REMOVE, each) for each in old]
+    return [PlanStep(Sign.REMOVE, each) for each in old]
 
 
-def _with_right(live: State, removals: list[Step], admin: str) -> list[Step]:
+def _with_right(live: State, removals: list[PlanStep], admin: str) -> list[PlanStep]:
     """Bindings and queues are removed with the administrator's own rights in the vhost."""
     all_of_it = _everything(admin)
     before = live.rights.get(admin)
     if before == all_of_it or not any(isinstance(step.thing, Binding | Queue) for step in removals):
         return removals
     if before is None:
-        return [Step(Sign.ADD, all_of_it), *removals, Step(Sign.REMOVE, all_of_it)]
-    return [Step(Sign.CHANGE, all_of_it), *removals, Step(Sign.CHANGE, before)]
+        return [PlanStep(Sign.ADD, all_of_it), *removals, PlanStep(Sign.REMOVE, all_of_it)]
+    return [PlanStep(Sign.CHANGE, all_of_it), *removals, PlanStep(Sign.CHANGE, before)]
 
 
 def _everything(user: str) -> Rights:
     return Rights(user=user, configure=".*", write=".*", read=".*")
 
 
-def _conflicts(live: State, wanted: State, admin: str) -> Iterator[Remark]:
+def _conflicts(live: State, wanted: State, admin: str) -> Iterator[BrokerRemark]:
     """What has our name and cannot be changed by anybody: it must be taken away by hand first."""
     for things, there in ((wanted.exchanges, live.exchanges), (wanted.queues, live.queues)):
         for name, thing in things.items():
             if name in there and there[name] != thing:
                 params = {"name": name, "kind": there[name].kind, "wanted": thing.kind}
-                yield Remark(key="other_kind", params=params, serious=True)
+                yield BrokerRemark(key="other_kind", params=params, serious=True)
     if admin in wanted.users:
-        yield Remark(key="admin_is_node", params={"node": admin}, serious=True)
+        yield BrokerRemark(key="admin_is_node", params={"node": admin}, serious=True)
     for name, user in wanted.users.items():
         there_user: User | None = live.users.get(name)
         if not user.password_hash and not (there_user and there_user.password_hash):
-            yield Remark(key="no_password", params={"node": name}, serious=True)
+            yield BrokerRemark(key="no_password", params={"node": name}, serious=True)
 
 
-def _strangers(live: State, wanted: State, gone: Sequence[Departed], admin: str) -> Iterator[Remark]:
+def _strangers(live: State, wanted: State, gone: Sequence[Departed], admin: str) -> Iterator[BrokerRemark]:
     """What stands in the vhost and is not ours: only told, because somebody put it there."""
     known = {each.node for each in gone}
     for name in sorted(live.rights.keys() - wanted.rights.keys() - known - {admin}):
-        yield Remark(key="stranger", params={"user": name})
+        yield BrokerRemark(key="stranger", params={"user": name})
     for name in sorted(live.queues.keys() - wanted.queues.keys()):
         if not any(name in each.queues for each in gone):
-            yield Remark(key="foreign_queue", params={"name": name, "messages": live.queues[name].messages})
+            yield BrokerRemark(
+                key="foreign_queue", params={"name": name, "messages": live.queues[name].messages}
+            )
     for name in sorted(live.policies.keys() - wanted.policies.keys()):
         # A policy of a higher priority would take the place of ours.
         if name.removeprefix("lienthong.") not in known and any(
             _touches(live.policies[name].pattern, queue) for queue in wanted.queues
         ):
-            yield Remark(key="foreign_policy", params={"name": name}, serious=True)
+            yield BrokerRemark(key="foreign_policy", params={"name": name}, serious=True)
 
 
 def _touches(pattern: str, queue: str) -> bool:

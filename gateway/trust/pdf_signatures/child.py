@@ -27,11 +27,17 @@ from asn1crypto import crl, ocsp, pem, x509
 from pydantic import TypeAdapter
 
 from gateway.domain.pdf import PdfText
-from gateway.domain.signatures import CertificateFacts, PdfFacts, SignatureFacts, Standing, TimestampFacts
+from gateway.domain.signatures import (
+    CertificateFacts,
+    CertificateStanding,
+    PdfFacts,
+    SignatureFacts,
+    TimestampFacts,
+)
 from gateway.errors import Misconfigured
 from gateway.trust import pdf_layout
 from gateway.trust.pdf_signatures import cms
-from gateway.trust.pdf_signatures.cms import Material, Stamp
+from gateway.trust.pdf_signatures.cms import Material, SignatureStamp
 from gateway.trust.pdf_signatures.reading import LIBRARY, Reading, ReadSignature, read
 
 T = TypeVar("T")
@@ -204,7 +210,7 @@ def _signature(
 
 def _standings(
     one: ReadSignature, reading: Reading, trust: PdfTrust, times: set[datetime]
-) -> Iterator[Standing]:
+) -> Iterator[CertificateStanding]:
     if one.signed is None or not (one.signed.intact and one.signed.authentic):
         return
     material = trust.material + one.signed.carried + reading.inside
@@ -212,7 +218,7 @@ def _standings(
         yield _standing(one.signed.certificate, trust.anchors, material, at)
 
 
-def _timestamp(stamp: Stamp, inside: Material, trust: PdfTrust, seen_at: datetime) -> TimestampFacts:
+def _timestamp(stamp: SignatureStamp, inside: Material, trust: PdfTrust, seen_at: datetime) -> TimestampFacts:
     material = trust.material + stamp.carried + inside
     standing = _standing(stamp.certificate, trust.stamp_anchors, material, seen_at, for_timestamps=True)
     return TimestampFacts(
@@ -227,11 +233,13 @@ def _standing(
     at: datetime,
     *,
     for_timestamps: bool = False,
-) -> Standing:
+) -> CertificateStanding:
     try:
         return cms.standing(leaf, anchors, material, at, for_timestamps=for_timestamps)
     except LIBRARY as why:
-        return Standing(at=at, code="CERT-CHAIN", detail=f"the certificate cannot be read: {why}"[:500])
+        return CertificateStanding(
+            at=at, code="CERT-CHAIN", detail=f"the certificate cannot be read: {why}"[:500]
+        )
 
 
 def described(certificate: x509.Certificate) -> CertificateFacts | None:

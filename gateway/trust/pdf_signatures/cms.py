@@ -1,10 +1,10 @@
 """One signature inside a PDF: its CMS object, and how the certificates in it stand. Is it whole, is it signed as it
 says, with what, when, and which timestamps lie over it. In: parsed CMS and the digest of the bytes it covers. Out:
-`Signed` and `Stamp`, or `UnfitError` with the code of what breaks the form.
+`CheckedSignature` and `SignatureStamp`, or `UnfitError` with the code of what breaks the form.
 
 What chain and revocation data say of one certificate at one time. In: the certificate, what we trust, what the file
-brought along. Out: `Standing`. Paths are found here, within bounds; each is judged by pyhanko-certvalidator, which is
-handed every answer and fetches nothing. Runs in the reading process alone (`child`)."""
+brought along. Out: `CertificateStanding`. Paths are found here, within bounds; each is judged by
+pyhanko-certvalidator, which is handed every answer and fetches nothing. Runs in the reading process alone (`child`)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 from pyhanko_certvalidator.util import get_pyca_cryptography_hash
 from pyhanko_certvalidator.validate import async_validate_path
 
-from gateway.domain.signatures import Standing
+from gateway.domain.signatures import CertificateStanding
 
 LONGEST_PATH = 5
 MAX_PATHS = 16
@@ -99,20 +99,20 @@ def standing(
     at: datetime,
     *,
     for_timestamps: bool = False,
-) -> Standing:
+) -> CertificateStanding:
     """The best that any path says. Never raises for what certificates say."""
     if (unfit := _unfit(leaf, for_timestamps=for_timestamps)) is not None:
-        return Standing(at=at, code="CERT-USAGE", detail=unfit)
+        return CertificateStanding(at=at, code="CERT-USAGE", detail=unfit)
     found = [_judged(path, anchors, material, at) for path in _paths(leaf, anchors, material.certificates)]
     if not found:
         issuer = leaf.issuer.human_friendly
-        return Standing(
+        return CertificateStanding(
             at=at, code="CERT-CHAIN", detail=f"no chain leads to an anchor; the issuer is {issuer!r}"
         )
     return min(found, key=_rank)
 
 
-def _rank(each: Standing) -> int:
+def _rank(each: CertificateStanding) -> int:
     return _ORDER.index(each.code or each.revocation)
 
 
@@ -165,22 +165,22 @@ def _judged(
     anchors: Sequence[x509.Certificate],
     material: Material,
     at: datetime,
-) -> Standing:
+) -> CertificateStanding:
     # First without revocation: an answer that is missing for a link above must not hide that the link below is forged.
     bare = _validation_context(anchors, replace(material, answers=(), lists=()), at, with_revocation=False)
     if (why := _fault(async_validate_path(bare, _validation_path(path)))) is not None:
         code = "CERT-TIME" if isinstance(why, ExpiredError | NotYetValidError) else "CERT-CHAIN"
-        return Standing(at=at, code=code, detail=str(why)[:500])
+        return CertificateStanding(at=at, code=code, detail=str(why)[:500])
     names = " < ".join(each.subject.human_friendly for each in path)
     revoked = list(_revocations(path, anchors, material, at))
     if revoked:
-        return Standing(at=at, revocation="revoked", revoked_at=min(revoked), detail=names)
+        return CertificateStanding(at=at, revocation="revoked", revoked_at=min(revoked), detail=names)
     why = _fault(async_validate_path(_validation_context(anchors, material, at), _validation_path(path)))
     if why is None:
-        return Standing(at=at, revocation="good", detail=names)
+        return CertificateStanding(at=at, revocation="good", detail=names)
     if isinstance(why, RevokedError):
-        return Standing(at=at, revocation="revoked", revoked_at=why.revocation_dt, detail=names)
-    return Standing(at=at, revocation="unknown", detail=names)
+        return CertificateStanding(at=at, revocation="revoked", revoked_at=why.revocation_dt, detail=names)
+    return CertificateStanding(at=at, revocation="unknown", detail=names)
 
 
 def _revocations(
@@ -268,7 +268,7 @@ class UnfitError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
+class CheckedSignature:
     """Digest right, signature right, by this certificate. `carried` is what came along with it."""
 
     intact: bool
@@ -281,7 +281,7 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stamp:
+class SignatureStamp:
     """A timestamp token; `fault` says why it proves nothing, whoever made it."""
 
     at: datetime
@@ -313,7 +313,7 @@ def digest_name(signed_data: cms.SignedData) -> str:
     return str(info["digest_algorithm"]["algorithm"].native)
 
 
-def signed(signed_data: cms.SignedData, digest: bytes) -> Signed:
+def signed(signed_data: cms.SignedData, digest: bytes) -> CheckedSignature:
     """A signature over bytes with that digest."""
     info = extract_signer_info(signed_data)
     eci = signed_data["encap_content_info"]
@@ -325,7 +325,7 @@ def signed(signed_data: cms.SignedData, digest: bytes) -> Signed:
     leaf = certificates.signer_cert
     intact, authentic = validate_sig_integrity(info, leaf, "data", digest)
     algorithm, weak = _algorithm(info, leaf)
-    return Signed(
+    return CheckedSignature(
         intact=intact,
         authentic=authentic,
         algorithm=algorithm,
@@ -337,7 +337,7 @@ def signed(signed_data: cms.SignedData, digest: bytes) -> Signed:
     )
 
 
-def stamps(signed_data: cms.SignedData) -> Iterator[Stamp]:
+def stamps(signed_data: cms.SignedData) -> Iterator[SignatureStamp]:
     """The timestamps over a signature's value."""
     info = extract_signer_info(signed_data)
     value = info["signature"].native
@@ -350,7 +350,7 @@ def stamps(signed_data: cms.SignedData) -> Iterator[Stamp]:
             yield stamp(token["content"], lambda name: _hashed(name, value))
 
 
-def stamp(signed_data: cms.SignedData, digest_by: Callable[[str], bytes]) -> Stamp:
+def stamp(signed_data: cms.SignedData, digest_by: Callable[[str], bytes]) -> SignatureStamp:
     """One token, held against the digest of what it should stamp."""
     eci = signed_data["encap_content_info"]
     told = eci["content"].parsed if eci["content_type"].native == "tst_info" else None
@@ -370,7 +370,7 @@ def stamp(signed_data: cms.SignedData, digest_by: Callable[[str], bytes]) -> Sta
         fault = "SIG-DIGEST"
     elif _algorithm(info, leaf)[1] or name not in _DIGESTS:
         fault = "SIG-WEAK"
-    return Stamp(
+    return SignatureStamp(
         at=told["gen_time"].native,
         certificate=leaf,
         carried=Material(certificates=tuple(islice(certificates.other_certs, MAX_CARRIED))),

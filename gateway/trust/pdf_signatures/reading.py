@@ -96,8 +96,8 @@ class ReadSignature:
     reason: str = ""
     mark: str = ""
     claimed_at: datetime | None = None
-    signed: cms.Signed | None = None
-    stamps: tuple[cms.Stamp, ...] = ()
+    signed: cms.CheckedSignature | None = None
+    stamps: tuple[cms.SignatureStamp, ...] = ()
 
 
 @dataclass(slots=True)
@@ -105,7 +105,7 @@ class Reading:
     """What one file holds. `stamps` are document timestamps with the revision up to which each vouches."""
 
     signatures: list[ReadSignature] = field(default_factory=list)
-    stamps: list[tuple[int, cms.Stamp]] = field(default_factory=list)
+    stamps: list[tuple[int, cms.SignatureStamp]] = field(default_factory=list)
     inside: Material = field(default_factory=Material)
     fault: str | None = None
     detail: str = ""

@@ -28,7 +28,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.domain.pdf import PdfText
-from gateway.domain.signatures import PdfFacts, Role, RoleRule
+from gateway.domain.signatures import PdfFacts, RoleRule, SignerRole
 from gateway.errors import Misconfigured, StoreFailure
 from gateway.ports import Pool
 
@@ -294,10 +294,10 @@ def _rule(told: object, n: int, path: Path) -> RoleRule:
     if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
         raise Misconfigured(f"{path}: rule {n} holds something else than text", hint=hint)
     given = set(told)
-    if given not in ({"role", "part", "is"}, {"role", "part", "begins"}) or told["role"] not in [*Role]:
+    if given not in ({"role", "part", "is"}, {"role", "part", "begins"}) or told["role"] not in [*SignerRole]:
         raise Misconfigured(f"{path}: rule {n} cannot be understood", hint=hint)
     return RoleRule(
-        role=Role(told["role"]),
+        role=SignerRole(told["role"]),
         part=told["part"],
         value=told["begins"] if "begins" in told else told["is"],
         begins="begins" in told,

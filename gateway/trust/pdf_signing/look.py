@@ -1,4 +1,4 @@
-"""Looks at a PDF before it is signed. In: a path. Out: its `Standing`: digest, pages, earlier signatures with their
+"""Looks at a PDF before it is signed. In: a path. Out: its `PdfStanding`: digest, pages, earlier signatures with their
 places and whether they hold, and what the last of them allows; or one page with what takes room on it, text,
 pictures, form fields, as areas. Bad content never raises. Whom an earlier signature is to be trusted to is not asked
 here. Room is read roughly, and rather too much than too little: a mark that moves up a little is better than one over
@@ -23,7 +23,7 @@ from pypdf import PageObject, PdfReader
 from pypdf.generic import ArrayObject, DictionaryObject
 
 from gateway.domain.identity import Digest
-from gateway.domain.pdf import MOST_PDF_BYTES, Area, EarlierSignature, PageView, Standing
+from gateway.domain.pdf import MOST_PDF_BYTES, Area, EarlierSignature, PageView, PdfStanding
 from gateway.errors import NotFound
 from gateway.trust.pdf import look_into_pdf
 from gateway.trust.pdf_layout import PageFrame
@@ -71,13 +71,13 @@ def digest_at(path: Path) -> tuple[Digest, int]:
         raise NotFound(f"the file {path} cannot be read: {why.strerror or 'it broke off'}") from why
 
 
-def examine(path: Path) -> Standing:
+def examine(path: Path) -> PdfStanding:
     """The file as it stands. NotFound when it is not there."""
     try:
         with path.open("rb") as stream:
             digest, size = digest_of(stream)
             if size > MOST_PDF_BYTES:
-                return Standing(digest=digest, size=size, fault="too-large")
+                return PdfStanding(digest=digest, size=size, fault="too-large")
             return _examined(stream, digest, size)
     except OSError as why:
         raise NotFound(f"the file {path} cannot be read: {why.strerror or 'it broke off'}") from why
@@ -122,35 +122,35 @@ def holds(signature: EmbeddedPdfSignature) -> bool:
     return intact and valid and told["docmdp_ok"] is True
 
 
-def _examined(stream: BinaryIO, digest: Digest, size: int) -> Standing:
+def _examined(stream: BinaryIO, digest: Digest, size: int) -> PdfStanding:
     stream.seek(0)
     if b"%PDF-" not in stream.read(_HEADER):
-        return Standing(digest=digest, size=size, fault="not-pdf")
+        return PdfStanding(digest=digest, size=size, fault="not-pdf")
     deadline = time.monotonic() + LOOK_S
     stream.seek(0)
     facts = look_into_pdf(stream, deadline, MOST_OBJECTS)
     if facts.encrypted or facts.broken is not None or not facts.pages:
-        return Standing(
+        return PdfStanding(
             digest=digest, size=size, encrypted=facts.encrypted, fault=facts.broken or "encrypted"
         )
     try:
         return _readable(stream, digest, size, facts.pages, deadline)
     except Exception:  # what a damaged file makes two libraries raise has no common class
-        return Standing(digest=digest, size=size, fault="unreadable")
+        return PdfStanding(digest=digest, size=size, fault="unreadable")
 
 
-def _readable(stream: BinaryIO, digest: Digest, size: int, pages: int, deadline: float) -> Standing:
+def _readable(stream: BinaryIO, digest: Digest, size: int, pages: int, deadline: float) -> PdfStanding:
     reader = PdfFileReader(stream)
     if reader.encrypted:
-        return Standing(digest=digest, size=size, encrypted=True, fault="encrypted")
+        return PdfStanding(digest=digest, size=size, encrypted=True, fault="encrypted")
     signatures = reader.embedded_signatures
     if len(signatures) > MOST_SIGNATURES:
-        return Standing(digest=digest, size=size, fault="too-many-signatures")
+        return PdfStanding(digest=digest, size=size, fault="too-many-signatures")
     # Readers differ on whether a certified file may get a new field that shows; the strictest decides.
     closed = any(each.docmdp_level is not None for each in signatures)
     places = dict(_places(stream, deadline)) if signatures else {}
     earlier = tuple(_earlier(each, places) for each in reader.embedded_regular_signatures)
-    return Standing(digest=digest, size=size, closed=closed, pages=pages, earlier=earlier)
+    return PdfStanding(digest=digest, size=size, closed=closed, pages=pages, earlier=earlier)
 
 
 def _earlier(signature: EmbeddedPdfSignature, places: Mapping[int, _Place]) -> EarlierSignature:

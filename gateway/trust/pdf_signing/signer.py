@@ -34,10 +34,10 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_response
 
 from gateway.domain.identity import Digest
-from gateway.domain.pdf import Layout, PageView, Placement, Signed, Size, Standing
+from gateway.domain.pdf import Layout, PageView, PdfStanding, Placement, SignedPdf, Size
 from gateway.errors import Clash, InvalidProof, Misconfigured, NotFound
 from gateway.ports.services import AgencyKey
-from gateway.trust.bounded_http import Bounds, Question, ask
+from gateway.trust.bounded_http import Bounds, HttpQuestion, ask
 from gateway.trust.pdf_layout import Rect
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox
 from gateway.trust.pdf_signing import appearance, look
@@ -65,7 +65,7 @@ class TrustedTime(TimeStamper):
         self._source = source
 
     async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
-        question = Question(
+        question = HttpQuestion(
             url=self._source.url,
             expects="application/timestamp-reply",
             body=req.dump(),
@@ -146,10 +146,10 @@ class PadesSigner:
     long_term: LongTerm | None = None
     reader: PdfSandbox | None = None
 
-    def examine(self, path: Path) -> Standing:
+    def examine(self, path: Path) -> PdfStanding:
         if self.reader is not None and not look.is_bearable(path, self.reader):
             digest, size = look.digest_at(path)
-            return Standing(digest=digest, size=size, fault="unreadable")
+            return PdfStanding(digest=digest, size=size, fault="unreadable")
         return look.examine(path)
 
     def view(self, path: Path, page: int) -> PageView:
@@ -173,7 +173,7 @@ class PadesSigner:
         key: AgencyKey,
         at: datetime,
         expected: Digest | None = None,
-    ) -> Signed:
+    ) -> SignedPdf:
         picture = read_seal(image) if image is not None else None
         return self.put(path, out, placement, picture, key, at, expected)
 
@@ -186,7 +186,7 @@ class PadesSigner:
         key: AgencyKey,
         at: datetime,
         expected: Digest | None = None,
-    ) -> Signed:
+    ) -> SignedPdf:
         """As `sign`, with any picture: a demonstration also shows how a person signs."""
         frame = look.frame_of(path, placement.page)
         shown = Look(placement=placement, picture=picture, matrix=frame.matrix)
@@ -196,13 +196,13 @@ class PadesSigner:
         with _reading(path) as source, _making(out) as target:
             return self._written(source, target, work, expected or look.digest_of(source)[0])
 
-    def _written(self, source: BinaryIO, target: BinaryIO, work: SignatureWork, before: Digest) -> Signed:
+    def _written(self, source: BinaryIO, target: BinaryIO, work: SignatureWork, before: Digest) -> SignedPdf:
         level = self._best(source, target, work)
         target.flush()
         os.fsync(target.fileno())
         _must_hold(source, target, before)
         digest, size = look.digest_of(target)
-        return Signed(digest=digest, size=size, level=level)
+        return SignedPdf(digest=digest, size=size, level=level)
 
     def _best(self, source: BinaryIO, target: BinaryIO, work: SignatureWork) -> str:
         """The level that was reached. Lists that do not cover the whole chain are left out; a revoked key is refused."""

@@ -9,7 +9,7 @@ import pytest
 
 from gateway import errors
 from gateway.api import problems
-from gateway.api.problems import BadCall, Fault
+from gateway.api.problems import BadCall, RequestFault
 from gateway.api.words import Lang, say
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.words import labels
@@ -117,8 +117,8 @@ def test_a_clash_says_in_vietnamese_what_forbids_it(code: str) -> None:
 
 
 def test_the_same_name_in_another_place_has_another_word() -> None:
-    fault = Fault(code="missing", pointer="/code", params={"field": "code"})
-    other = Fault(code="missing", pointer="/recipients/0/code", params={"field": "code"})
+    fault = RequestFault(code="missing", pointer="/code", params={"field": "code"})
+    other = RequestFault(code="missing", pointer="/recipients/0/code", params={"field": "code"})
 
     first, second = problems.of_bad_call(BadCall("missing-field", fault, other), "vi").errors
 
@@ -135,7 +135,7 @@ def test_a_request_still_running_says_when_to_come_again() -> None:
 
 
 def test_a_bad_call_with_one_fault_says_that_fault() -> None:
-    problem = problems.of_bad_call(BadCall("bad-request", Fault(code="twice", pointer="?limit")), "en")
+    problem = problems.of_bad_call(BadCall("bad-request", RequestFault(code="twice", pointer="?limit")), "en")
 
     assert problem.status == 400
     assert problem.detail == problem.errors[0]["detail"]

@@ -23,7 +23,7 @@ from gateway.policy.upkeep import Rhythm
 from gateway.pool import ThreadPool
 from gateway.trust import seals
 from gateway.trust.authority import Authority
-from gateway.workers.event_log import Sealer
+from gateway.workers.event_log import LogSealer
 from tests.support.tsa import tsa
 from tests.unit.cli.conftest import Said, Terminal
 
@@ -63,7 +63,7 @@ async def _sealed(count: int) -> None:
             await work.commit()
         while await store.number_events():
             pass
-        sealer = Sealer(
+        sealer = LogSealer(
             log=store.log,
             open_key=lambda: seals.open_seal_key(Path("state/keys"), None),
             clock=clock,

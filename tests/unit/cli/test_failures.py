@@ -8,7 +8,7 @@ import pytest
 
 from gateway import errors
 from gateway.cli import main, output
-from gateway.cli.output import Manner
+from gateway.cli.output import OutputManner
 from gateway.domain.evidence import SpoiledPack
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from tests.unit.cli.conftest import Terminal
@@ -62,7 +62,7 @@ def test_each_class_of_error_has_its_exit_code(kind: type[errors.GatewayError], 
 def test_every_error_can_be_told_in_both_languages(
     kind: type[errors.GatewayError], lang: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = output.tell_error(made(kind), Manner(lang=lang))
+    code = output.tell_error(made(kind), OutputManner(lang=lang))
 
     out, err = capsys.readouterr()
     assert code != 0
@@ -71,7 +71,7 @@ def test_every_error_can_be_told_in_both_languages(
 
 
 def test_a_refusal_tells_every_reason_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
-    output.tell_error(errors.Refused(VERDICT), Manner(lang="en"))
+    output.tell_error(errors.Refused(VERDICT), OutputManner(lang="en"))
 
     err = capsys.readouterr().err
     assert "[/subject]" in err
@@ -79,7 +79,7 @@ def test_a_refusal_tells_every_reason_with_its_place(capsys: pytest.CaptureFixtu
 
 
 def test_a_refusal_in_json_carries_code_and_reasons_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
-    output.tell_error(errors.Refused(VERDICT), Manner(json=True, lang="en"))
+    output.tell_error(errors.Refused(VERDICT), OutputManner(json=True, lang="en"))
 
     out, err = capsys.readouterr()
     told = json.loads(out)["error"]
@@ -89,13 +89,13 @@ def test_a_refusal_in_json_carries_code_and_reasons_on_stdout(capsys: pytest.Cap
 
 
 def test_the_hint_is_told_with_an_arrow(capsys: pytest.CaptureFixture[str]) -> None:
-    output.tell_error(errors.NotFound("no such thing", hint="look elsewhere"), Manner())
+    output.tell_error(errors.NotFound("no such thing", hint="look elsewhere"), OutputManner())
 
     assert capsys.readouterr().err.endswith("→ look elsewhere\n")
 
 
 def test_text_from_outside_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    output.tell_error(errors.NotFound("no agency \x1b[31mred\x1b[0m"), Manner())
+    output.tell_error(errors.NotFound("no agency \x1b[31mred\x1b[0m"), OutputManner())
 
     assert "\x1b" not in capsys.readouterr().err
 
@@ -112,7 +112,7 @@ def test_text_from_outside_cannot_steer_the_terminal(capsys: pytest.CaptureFixtu
     ],
 )
 def test_the_manner_is_read_from_the_words(words: tuple[str, ...], json_wanted: bool, lang: str) -> None:
-    manner = Manner.of(words, {})
+    manner = OutputManner.of(words, {})
 
     assert (manner.json, manner.lang) == (json_wanted, lang)
 

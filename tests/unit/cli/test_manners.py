@@ -16,7 +16,7 @@ import typer
 
 from gateway import __version__
 from gateway.cli import command, output
-from gateway.cli.command import Call, Lang
+from gateway.cli.command import Invocation, Lang
 from gateway.clock import SystemClock
 from gateway.trust.authority import Authority
 from gateway.words import labels
@@ -182,8 +182,8 @@ COLUMNS = (("cli.column.id", ""), ("cli.column.number", ""), ("cli.column.state"
 def at_width(width: int, environ: dict[str, str]) -> tuple[str, str]:
     """A list as a terminal of that width shows it, and what is said beside it."""
     telling = (
-        "from gateway.cli import output; from gateway.cli.command import Call, Lang;"
-        f"output.rows(Call(lang=Lang.EN), [{{'id': '{ID}'}}], {COLUMNS!r}, [('{ID}', '15/UBND', 'a long state')])"
+        "from gateway.cli import output; from gateway.cli.command import Invocation, Lang;"
+        f"output.rows(Invocation(lang=Lang.EN), [{{'id': '{ID}'}}], {COLUMNS!r}, [('{ID}', '15/UBND', 'a long state')])"
     )
     ours, theirs = pty.openpty()
     done = subprocess.run(
@@ -223,7 +223,7 @@ def test_columns_are_taken_from_the_first_as_long_as_they_fit() -> None:
 
 
 def test_a_list_in_a_pipe_keeps_every_column(capsys: pytest.CaptureFixture[str]) -> None:
-    output.rows(Call(lang=Lang.EN), [{"id": ID}], COLUMNS, [(ID, "15/UBND", "a long state " * 10)])
+    output.rows(Invocation(lang=Lang.EN), [{"id": ID}], COLUMNS, [(ID, "15/UBND", "a long state " * 10)])
 
     told = capsys.readouterr()
     assert ("a long state " * 10).strip() in told.out

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cli import documents, output
-from gateway.cli.command import Call, Format, Lang
+from gateway.cli.command import Invocation, Lang, OutputFormat
 from gateway.cli.inbox import safe_name
 from gateway.cli.send import day, goal_of, recipients, span
 from gateway.domain.status import STATES
@@ -28,13 +28,13 @@ COLUMNS = (("cli.column.id", ""), ("cli.column.number", ""))
 CELLS = [("a", "1"), ("b", "\x1b[31m2")]
 
 
-def printed(capsys: pytest.CaptureFixture[str], call: Call) -> str:
+def printed(capsys: pytest.CaptureFixture[str], call: Invocation) -> str:
     output.rows(call, RECORDS, COLUMNS, CELLS, extra={"next_cursor": None})
     return capsys.readouterr().out
 
 
 def test_a_list_is_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = printed(capsys, Call(lang=Lang.EN)).splitlines()
+    lines = printed(capsys, Invocation(lang=Lang.EN)).splitlines()
 
     assert lines[0].split() == ["Id", "Number,", "symbol"]
     assert lines[1].split() == ["a", "1"]
@@ -42,21 +42,23 @@ def test_a_list_is_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_list_is_json_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    told = json.loads(printed(capsys, Call(output=Format.JSON)))
+    told = json.loads(printed(capsys, Invocation(output=OutputFormat.JSON)))
 
     assert told == {"data": RECORDS, "next_cursor": None}
 
 
 def test_a_list_is_one_object_a_line_for_pipes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert [json.loads(line) for line in printed(capsys, Call(output=Format.NDJSON)).splitlines()] == RECORDS
+    assert [
+        json.loads(line) for line in printed(capsys, Invocation(output=OutputFormat.NDJSON)).splitlines()
+    ] == RECORDS
 
 
 def test_quiet_prints_ids_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    assert printed(capsys, Call(quiet=True)) == "a\nb\n"
+    assert printed(capsys, Invocation(quiet=True)) == "a\nb\n"
 
 
 def test_an_empty_list_says_so_on_stderr_only(capsys: pytest.CaptureFixture[str]) -> None:
-    output.rows(Call(lang=Lang.EN), [], COLUMNS, [])
+    output.rows(Invocation(lang=Lang.EN), [], COLUMNS, [])
 
     out, err = capsys.readouterr()
     assert (out, err) == ("", "Nothing matches.\n")
@@ -65,7 +67,7 @@ def test_an_empty_list_says_so_on_stderr_only(capsys: pytest.CaptureFixture[str]
 def test_a_long_cell_is_not_cut_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     long = "x" * 300
 
-    output.rows(Call(), [{"id": long}], COLUMNS[:1], [(long,)])
+    output.rows(Invocation(), [{"id": long}], COLUMNS[:1], [(long,)])
 
     assert long in capsys.readouterr().out
 
@@ -134,10 +136,10 @@ def test_what_would_write_is_not_done_without_a_terminal_or_yes(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
 
-    assert Call(yes=True).agrees("cli.ask.revoke", id="key_1") is True
-    assert Call(dry_run=True, yes=True).agrees("cli.ask.revoke", id="key_1") is False
+    assert Invocation(yes=True).agrees("cli.ask.revoke", id="key_1") is True
+    assert Invocation(dry_run=True, yes=True).agrees("cli.ask.revoke", id="key_1") is False
     with pytest.raises(typer.BadParameter, match="--yes"):
-        Call(lang=Lang.EN).agrees("cli.ask.revoke", id="key_1")
+        Invocation(lang=Lang.EN).agrees("cli.ask.revoke", id="key_1")
 
 
 def test_config_show_names_value_and_source_and_masks_secrets(

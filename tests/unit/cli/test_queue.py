@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.command import Call, Lang
+from gateway.cli.command import Invocation, Lang
 from gateway.cli.output import age
 from gateway.domain.document import Lane, Urgency
 from gateway.domain.identity import Digest
@@ -269,7 +269,7 @@ def test_the_status_knows_the_backup_and_the_workers(terminal: Terminal, node: P
     [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7200, "2 h"), (86400, "1 day"), (172800, "2 days")],
 )
 def test_an_age_is_told_in_its_largest_unit(span: int, words: str) -> None:
-    assert age(Call(lang=Lang.EN), timedelta(seconds=span)) == words
+    assert age(Invocation(lang=Lang.EN), timedelta(seconds=span)) == words
 
 
 async def slowly(folder: Path) -> None:

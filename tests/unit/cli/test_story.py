@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 from gateway.cli import story
-from gateway.cli.command import Call, Lang
+from gateway.cli.command import Invocation, Lang
 from gateway.domain.document import (
     Delivery,
     Draft,
@@ -66,7 +66,7 @@ def delivery(
 def told(
     *deliveries: Delivery, facts: dict[str, list[Fact]] | None = None, stuck: str | None = None
 ) -> list[str]:
-    return story.outgoing(Call(lang=Lang.EN), document(), deliveries, facts or {}, stuck, NOW)
+    return story.outgoing(Invocation(lang=Lang.EN), document(), deliveries, facts or {}, stuck, NOW)
 
 
 def test_the_head_says_number_date_urgency_and_subject() -> None:

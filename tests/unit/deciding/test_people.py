@@ -12,7 +12,7 @@ from gateway.deciding import DecidingDesk
 from gateway.deciding import people as deciding
 from gateway.deciding import people as sign_in
 from gateway.domain.event import EventKind
-from gateway.domain.person import Role, Standing
+from gateway.domain.person import AccountStanding, Role
 from gateway.errors import Clash, Denied
 from tests.support import people
 from tests.support.clock import ManualClock
@@ -145,8 +145,8 @@ async def test_who_is_blocked_is_out_and_the_operator_can_begin_again(desk: Deci
     await people.enrolled(desk, "Dung")
 
 
-@pytest.mark.parametrize("standing", sorted(set(Standing) - {Standing.ACTIVE}))
-async def test_whose_account_is_out_decides_nothing(desk: DecidingDesk, standing: Standing) -> None:
+@pytest.mark.parametrize("standing", sorted(set(AccountStanding) - {AccountStanding.ACTIVE}))
+async def test_whose_account_is_out_decides_nothing(desk: DecidingDesk, standing: AccountStanding) -> None:
     an = await people.enrolled(desk, "An")
     async with desk.decisions.begin("operator") as work:
         await work.people.save(replace(await work.people.named("An"), standing=standing))

@@ -11,8 +11,8 @@ from sqlalchemy import select, text
 from gateway.deciding import DecidingDesk, approvals
 from gateway.deciding import registry_changes as reforming
 from gateway.domain.event import EventKind
-from gateway.domain.person import AnchorChange, Content, Proposal
-from gateway.domain.registry import AgencyEntry, Standing
+from gateway.domain.person import AnchorChange, Proposal, ProposalContent
+from gateway.domain.registry import AgencyEntry, CodeStanding
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind, ReformState, Target
 from gateway.errors import Clash, Denied
 from gateway.office.store.store import SqlOfficeStore
@@ -72,12 +72,12 @@ async def test_two_become_one_on_a_future_day_and_each_day_has_its_answer(
     before = await directory.resolve("Z91.01", JULY - DAY)
     after = await directory.resolve("000.00.01.Z91", JULY)
     early = await directory.resolve("Z91.31", JULY - DAY)
-    assert (before.standing, before.successor) == (Standing.ACTIVE, None)
-    assert (after.standing, after.successor, after.may_refuse) == (Standing.CLOSED, "Z91.31", True)
+    assert (before.standing, before.successor) == (CodeStanding.ACTIVE, None)
+    assert (after.standing, after.successor, after.may_refuse) == (CodeStanding.CLOSED, "Z91.31", True)
     assert after.ending is not None
     assert (after.ending.decision, after.ending.heirs, after.ending.since) == (DECISION, ("Z91.31",), JULY)
-    assert early.standing is Standing.UNCERTAIN
-    assert (await directory.resolve("Z91.31", JULY)).standing is Standing.ACTIVE
+    assert early.standing is CodeStanding.UNCERTAIN
+    assert (await directory.resolve("Z91.31", JULY)).standing is CodeStanding.ACTIVE
     assert await directory.former(["Z91.31"], JULY - DAY) == {}
     assert await directory.former(["Z91.31"], JULY) == {
         "Z91.01": "Z91.31",
@@ -106,7 +106,7 @@ async def test_a_merger_with_its_units_is_one_decision_undone_as_a_whole(
     assert unit is not None
     assert unit.parent == "Z91.01"
     ended = await directory.resolve("Z91.03", JULY)
-    assert (ended.standing, ended.successor) == (Standing.CLOSED, "Z91.01")
+    assert (ended.standing, ended.successor) == (CodeStanding.CLOSED, "Z91.01")
     assert ended.ending is not None
     assert (ended.ending.kind, ended.ending.heirs) == (ReformKind.MERGE, ("Z91.01",))
     (line,) = await directory.legacy("Z91.03")
@@ -122,7 +122,7 @@ async def test_a_merger_with_its_units_is_one_decision_undone_as_a_whole(
     before = await directory.find("Z91.03.01", JULY)
     assert before is not None
     assert before.parent == "Z91.03"
-    assert (await directory.resolve("Z91.03", JULY)).standing is Standing.ACTIVE
+    assert (await directory.resolve("Z91.03", JULY)).standing is CodeStanding.ACTIVE
 
 
 async def test_a_rename_is_found_by_both_names_and_shown_with_that_of_the_day(
@@ -183,7 +183,7 @@ async def test_undoing_restores_every_row_and_leaves_the_history(
     assert changed != before
     assert await rows(store) == before
     assert record.state is ReformState.UNDONE
-    assert (await directory.resolve("Z91.01", JULY)).standing is Standing.ACTIVE
+    assert (await directory.resolve("Z91.01", JULY)).standing is CodeStanding.ACTIVE
     assert await directory.legacy() == []
     assert [each.id for each in await reforming.list_reforms(both[0].desk, 10)] == [id]
     with pytest.raises(Clash, match="undone already"):
@@ -266,9 +266,9 @@ async def test_one_person_alone_changes_nothing_and_a_wrong_number_of_the_decisi
         await approvals.approve(desk, await both[1].here(), made.id, ["13/QĐ-UBND"], made.digest)
 
     assert (str(alone.value.code), str(wrong.value.code)) == ("GW-TWO-PEOPLE", "GW-TWO-DIGITS")
-    assert (await directory.resolve("Z91.01", JULY)).standing is Standing.ACTIVE
+    assert (await directory.resolve("Z91.01", JULY)).standing is CodeStanding.ACTIVE
     await approvals.approve(desk, await both[1].here(), made.id, ["12 / qđ-ubnd"], made.digest)
-    assert (await directory.resolve("Z91.01", JULY)).standing is Standing.CLOSED
+    assert (await directory.resolve("Z91.01", JULY)).standing is CodeStanding.CLOSED
 
 
 async def test_threat_115_a_registry_that_changed_after_the_proposal_is_not_reformed(
@@ -285,7 +285,7 @@ async def test_threat_115_a_registry_that_changed_after_the_proposal_is_not_refo
         await people.approved(both[1], made)
 
     assert refused.value.code == "REG-MOVED"
-    assert (await directory.resolve("Z91.01", JULY)).standing is Standing.ACTIVE
+    assert (await directory.resolve("Z91.01", JULY)).standing is CodeStanding.ACTIVE
 
 
 async def test_a_proposal_that_was_edited_in_the_database_is_refused(
@@ -331,7 +331,7 @@ def test_the_digest_of_a_proposal_without_reforms_is_what_it_was_before_there_we
     now = datetime(2026, 11, 20, tzinfo=UTC)
     anchors = (AnchorChange(certificate="AAAA"),)
     made = Proposal(
-        id="prp_1", content=Content(anchors=anchors), proposed_by="a", proposed_at=now, expires_at=now
+        id="prp_1", content=ProposalContent(anchors=anchors), proposed_by="a", proposed_at=now, expires_at=now
     )
 
     assert made.digest == "8cd33550eac6d06522845572267eca4f8e57138106b4faf4d1b24501811a521b"
@@ -339,7 +339,7 @@ def test_the_digest_of_a_proposal_without_reforms_is_what_it_was_before_there_we
 
 def test_the_digest_of_a_change_without_steps_is_what_it_was_before_there_were_any() -> None:
     now = datetime(2026, 11, 20, tzinfo=UTC)
-    content = Content(reforms=(reform(ReformKind.RENAME, "Z91.03", name="Sở Nội vụ"),))
+    content = ProposalContent(reforms=(reform(ReformKind.RENAME, "Z91.03", name="Sở Nội vụ"),))
     made = Proposal(id="prp_1", content=content, proposed_by="a", proposed_at=now, expires_at=now)
 
     assert made.digest == "6e23b31b8ea531b1883f79550208b9036994a9650b013206add22e37778e600a"

@@ -15,7 +15,7 @@ from gateway.deciding import DecidingDesk, approvals, proposals
 from gateway.deciding import people as deciding
 from gateway.domain.certificates import KeyEnd
 from gateway.domain.event import EventKind
-from gateway.domain.person import AnchorChange, Content, ProposalState, Role
+from gateway.domain.person import AnchorChange, ProposalContent, ProposalState, Role
 from gateway.domain.proof import Binding
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.store.store import SqlOfficeStore
@@ -248,7 +248,7 @@ async def test_threat_048_a_new_certificate_overlaps_the_old_one_for_the_time_pr
     change = proposals.binding_change(
         await directory.bindings("Z91.07"), new, clock.now(), timedelta(days=30), at=start
     )
-    content = Content(bindings=(change,))
+    content = ProposalContent(bindings=(change,))
 
     await people.approved(binh, await people.proposed(an, content=content))
 
@@ -361,7 +361,7 @@ async def test_day_one_is_finished_in_set_up_and_each_approval_of_it_is_marked(
         proposals.append(await people.proposed(an, certificate(code, code)))
         await people.approved(binh, proposals[-1])
     root = base64.b64encode(pki.der(pki.root().certificate)).decode()
-    content = Content(anchors=(AnchorChange(certificate=root),))
+    content = ProposalContent(anchors=(AnchorChange(certificate=root),))
     proposals.append(await people.proposed(an, content=content))
     await people.approved(binh, proposals[-1])
 
@@ -486,7 +486,7 @@ async def test_threat_115_a_root_certificate_needs_two_people_too(
 ) -> None:
     an, binh = await people.two(desk)
     der = pki.der(pki.root().certificate)
-    content = Content(anchors=(AnchorChange(certificate=base64.b64encode(der).decode()),))
+    content = ProposalContent(anchors=(AnchorChange(certificate=base64.b64encode(der).decode()),))
     proposal = await people.proposed(an, content=content)
     assert desk.anchors.certificates() == []  # type: ignore[attr-defined]  # the file behind the port
 
@@ -500,7 +500,7 @@ async def test_threat_115_a_root_certificate_needs_two_people_too(
 async def test_a_certificate_that_is_no_authority_becomes_no_anchor(desk: DecidingDesk) -> None:
     an, binh = await people.two(desk)
     der = certificate("Z91.07", "one").certificate_der
-    content = Content(anchors=(AnchorChange(certificate=base64.b64encode(der).decode()),))
+    content = ProposalContent(anchors=(AnchorChange(certificate=base64.b64encode(der).decode()),))
 
     with pytest.raises(Clash, match="no authority"):
         await people.approved(binh, await people.proposed(an, content=content))
@@ -522,7 +522,9 @@ async def test_an_anchor_that_a_node_would_not_start_with_is_refused_when_it_is_
     desk: DecidingDesk, what: str
 ) -> None:
     an, binh = await people.two(desk)
-    content = Content(anchors=(AnchorChange(certificate=base64.b64encode(unfit_roots()[what]).decode()),))
+    content = ProposalContent(
+        anchors=(AnchorChange(certificate=base64.b64encode(unfit_roots()[what]).decode()),)
+    )
 
     with pytest.raises(Clash, match="no authority"):
         await people.approved(binh, await people.proposed(an, content=content))

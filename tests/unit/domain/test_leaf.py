@@ -111,7 +111,7 @@ def test_a_digest_stands_inside_whatever_its_name() -> None:
 def test_every_event_compares_equal_to_its_own_leaf(event: Logged) -> None:
     made = sealed_log.write_leaf(event, lambda: secrets.token_bytes(32))
 
-    assert sealed_log.compare_leaf(made.body, event, made.salts) == sealed_log.Compared()
+    assert sealed_log.compare_leaf(made.body, event, made.salts) == sealed_log.ComparedLeaf()
     made.body.decode("ascii")
     assert made.body == json.dumps(
         json.loads(made.body), sort_keys=True, separators=(",", ":"), ensure_ascii=True

@@ -36,7 +36,7 @@ BITES = {
 }
 READERS: dict[str, Callable[[str], Any]] = {
     "indexed": lambda given: text.indexed([given]),
-    "marked": lambda given: text.marked(text.Role.SENDER, given),
+    "marked": lambda given: text.marked(text.SearchRole.SENDER, given),
     "sought": text.sought,
     "hits": lambda given: list(text.hits(given, text.sought("abc"))),
     "collated": text.sort_key,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.text import Role, bare_words, fold, hits, indexed, marked, sought
+from gateway.domain.text import SearchRole, bare_words, fold, hits, indexed, marked, sought
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_folding_again_changes_nothing(text: str) -> None:
 
 def finds(typed: str, *texts: str) -> bool:
     """As both databases answer: words one after the other, the last one perhaps only begun."""
-    column = f" {indexed(texts, [(Role.SENDER, texts[-1])])} "
+    column = f" {indexed(texts, [(SearchRole.SENDER, texts[-1])])} "
     return bool(sought(typed).terms) and all(
         f" {' '.join(term.words)}{' ' if term.whole else ''}" in column for term in sought(typed).terms
     )
@@ -86,8 +86,8 @@ def test_a_search_with_accents_asks_for_them_too() -> None:
 
 
 def test_marks_of_roles_are_never_typed_words() -> None:
-    assert marked(Role.SIGNER, "Trần Bình") == sought("ký:tran ky:binh").terms
-    assert not finds(Role.SENDER + "giao", "Giáo")
+    assert marked(SearchRole.SIGNER, "Trần Bình") == sought("ký:tran ky:binh").terms
+    assert not finds(SearchRole.SENDER + "giao", "Giáo")
 
 
 def test_hit_words_are_marked_as_they_stand_on_the_page() -> None:

@@ -27,7 +27,7 @@ from gateway.edxml.attachment import (
     is_entry_name,
     wire_name,
 )
-from gateway.edxml.policy import Limits
+from gateway.edxml.policy import EnvelopeLimits
 from gateway.errors import CannotOpen
 
 AT = datetime(2031, 3, 4, 9, 15, 0)
@@ -41,10 +41,10 @@ def encode(name: str, raw: bytes, piece: int = 1 << 16) -> bytes:
 
 
 def decode(
-    name: str | None, text: bytes | str, piece: int = 1 << 16, limits: Limits | None = None
+    name: str | None, text: bytes | str, piece: int = 1 << 16, limits: EnvelopeLimits | None = None
 ) -> Decoded:
     text = text.encode() if isinstance(text, str) else text
-    decoder = Decoder(name, limits or Limits())
+    decoder = Decoder(name, limits or EnvelopeLimits())
     for at in range(0, len(text), piece):
         decoder.feed(text[at : at + piece])
     return decoder.finish()
@@ -188,7 +188,7 @@ def test_a_zip_based_file_is_opened_only_when_its_one_entry_is_named_as_a_wrappe
 
 def test_a_name_that_comes_after_the_content_still_decides() -> None:
     stored = archive(("word/document.xml", b"inner"))
-    decoder = Decoder(None, Limits())
+    decoder = Decoder(None, EnvelopeLimits())
     decoder.feed(b64encode(stored))
     assert decoder.finish("a.docx").coding == "raw"
 
@@ -249,7 +249,7 @@ def test_no_change_of_one_byte_of_an_archive_is_read_as_another_file(data: st.Da
 
 def test_threat_073_an_archive_that_unpacks_to_too_much_is_stopped_at_the_limit() -> None:
     stored = archive(("x.txt", bytes(10_000_000)))
-    limits = replace(Limits(), inflated_bytes=1_000_000)
+    limits = replace(EnvelopeLimits(), inflated_bytes=1_000_000)
     decoder = Decoder("a.txt", limits)
 
     decoder.feed(b64encode(stored))
@@ -262,7 +262,7 @@ def test_threat_073_memory_stays_bounded_for_a_bomb_and_for_a_large_file() -> No
     bomb = b64encode(archive(("x.txt", bytes(60_000_000))))
     tracemalloc.start()
     try:
-        decoder = Decoder("a.txt", Limits())
+        decoder = Decoder("a.txt", EnvelopeLimits())
         decoder.feed(bomb)
         found = decoder.finish()
         text = encoded_pieces("a.bin", f"{UUID}.bin", (bytes(65_536) for _ in range(400)), AT)

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from gateway.domain.document import Kind
 from gateway.domain.proof import Receipt
 from gateway.edxml import envelope, names, reader
-from gateway.edxml.build import Content, Qualifier, Written, write
+from gateway.edxml.build import AttachmentContent, Qualifier, WrittenEnvelope, write
 from gateway.edxml.canonical import check_key
 from gateway.edxml.envelope import Business, Envelope, Organisation, OtherInfo, TraceHeader
-from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import BreaksRule
 from tests.support import envelopes, oracles, pki, readers, strategies
 
@@ -29,7 +29,9 @@ EVERY_KIND = envelopes.every_kind()
 FIFTY_FILES = tuple((f"tệp {n}.{('pdf', 'txt', 'zip', 'docx')[n % 4]}", b"x" * n) for n in range(50))
 
 
-def put(envelope: Envelope, files: envelopes.Files = (), *, signed: bool = True) -> tuple[bytes, Written]:
+def put(
+    envelope: Envelope, files: envelopes.Files = (), *, signed: bool = True
+) -> tuple[bytes, WrittenEnvelope]:
     out = BytesIO()
     written = write(
         envelope,
@@ -159,7 +161,7 @@ def test_an_unsigned_envelope_has_no_signature_and_reads_the_same() -> None:
     envelope = envelopes.document()
     raw, written = put(envelope, envelopes.TWO_FILES, signed=False)
     assert b"Signature" not in raw
-    found = reader.read([raw], Limits(), strict=True)
+    found = reader.read([raw], EnvelopeLimits(), strict=True)
     assert (found.envelope, found.files, found.findings) == (envelope, written.files, ())
     assert readers.fast(raw, POLICY) is None
 
@@ -281,7 +283,7 @@ def test_a_content_type_other_than_what_is_written_is_refused() -> None:
 def test_an_entry_name_of_the_callers_own_making_is_refused() -> None:
     files = (("a.txt", b"x"),)
     envelope = envelopes.document(files)
-    content = Content(entry_name="../../a.txt", open=lambda: (b"x",))
+    content = AttachmentContent(entry_name="../../a.txt", open=lambda: (b"x",))
     with pytest.raises(BreaksRule, match="UUID"):
         write(envelope, [content], BytesIO(), None, None, envelopes.SIGNED_AT)
 

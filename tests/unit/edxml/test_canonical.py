@@ -14,10 +14,10 @@ import pytest
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.proof import Binding
-from gateway.edxml.build import Content, write
+from gateway.edxml.build import AttachmentContent, write
 from gateway.edxml.canonical import Fast, check_key, read_fast
 from gateway.edxml.names import DECLARATION
-from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.edxml.signature import render
 from tests.support import envelopes, oracles, pki
 from tests.support.fast import BINDING, POLICY, SIGNER, accepted, fast, good, small
@@ -136,17 +136,17 @@ def test_f12_a_receipt_for_another_status_code_is_not_mine() -> None:
 @pytest.mark.parametrize(
     "limits",
     [
-        Limits(max_bytes=1000),
-        Limits(depth=5),
-        Limits(text_bytes=20),
-        Limits(text_total=200),
-        Limits(signature_bytes=1000),
-        Limits(attachments=1),
-        Limits(recipients=1),
-        Limits(header_bytes=500),
+        EnvelopeLimits(max_bytes=1000),
+        EnvelopeLimits(depth=5),
+        EnvelopeLimits(text_bytes=20),
+        EnvelopeLimits(text_total=200),
+        EnvelopeLimits(signature_bytes=1000),
+        EnvelopeLimits(attachments=1),
+        EnvelopeLimits(recipients=1),
+        EnvelopeLimits(header_bytes=500),
     ],
 )
-def test_f3_a_file_over_any_limit_is_not_mine(limits: Limits) -> None:
+def test_f3_a_file_over_any_limit_is_not_mine(limits: EnvelopeLimits) -> None:
     assert fast(good()) is not None
     assert fast(good(), policy=XmlPolicy(limits=limits)) is None
 
@@ -178,7 +178,9 @@ def test_memory_stays_bounded_on_an_attachment_of_100_mb(tmp_path: Path) -> None
     files = (("lon.pdf", b""),)
     envelope, path = envelopes.document(files), tmp_path / "large.edxml"
     block = bytes(range(256)) * 256
-    content = Content(entry_name=f"{envelopes.uuid_of(1)}.pdf", open=lambda: (block for _ in range(1600)))
+    content = AttachmentContent(
+        entry_name=f"{envelopes.uuid_of(1)}.pdf", open=lambda: (block for _ in range(1600))
+    )
     tracemalloc.start()
     try:
         with path.open("w+b") as out:

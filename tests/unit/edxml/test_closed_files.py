@@ -15,9 +15,9 @@ from gateway.domain.proof import FileSlice
 from gateway.edxml import attachment
 from gateway.edxml.canonical import Fast, read_large
 from gateway.edxml.names import CONTENT, DECLARATION
-from gateway.edxml.policy import Limits
+from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.reader import Read
-from gateway.edxml.scan import NotMine, Scan
+from gateway.edxml.scan import EnvelopeScan, NotMine
 from gateway.edxml.signature import SignatureParts
 from gateway.errors import InvalidEnvelope
 from tests.support import envelopes
@@ -31,15 +31,15 @@ _FILES = (
 )
 
 
-class _Shown(Scan):
+class _Shown(EnvelopeScan):
     """Shows the parser everything."""
 
     def _pass_base64(self, piece: bytes) -> bytes:
         return piece
 
 
-def _verdict(kind: type[Scan], raw: bytes, step: int) -> tuple[SignatureParts, str, str, Read] | None:
-    scan = kind(Limits())
+def _verdict(kind: type[EnvelopeScan], raw: bytes, step: int) -> tuple[SignatureParts, str, str, Read] | None:
+    scan = kind(EnvelopeLimits())
     try:
         for at in range(len(DECLARATION), len(raw), step):
             scan.feed(raw[at : at + step])
@@ -74,7 +74,7 @@ def test_what_the_parser_is_not_shown_is_judged_as_if_it_had_been(parts: list[by
     if step < 64 and len(raw) > 60_000:
         step = 1000
 
-    assert _verdict(Scan, raw, step) == _verdict(_Shown, raw, step)
+    assert _verdict(EnvelopeScan, raw, step) == _verdict(_Shown, raw, step)
 
 
 def _read(raw: bytes, *, opens: bool) -> Fast:

@@ -14,7 +14,7 @@ from lxml import etree
 from signxml.xades.xades import XAdESVerifier
 
 from gateway.edxml import general, names, safe_xml
-from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.edxml.verify import examine
 from gateway.errors import BadSignature, InvalidEnvelope
 from tests.hostile import forge
@@ -158,7 +158,7 @@ def test_g6_the_library_must_have_signed_what_we_read(monkeypatch: pytest.Monkey
 
 
 def test_g2_a_tree_comes_only_from_what_both_parsers_take() -> None:
-    root = safe_xml.parse(NATIVE, Limits())
+    root = safe_xml.parse(NATIVE, EnvelopeLimits())
 
     assert root.tag == f"{{{names.QCVN}}}edXML"
     assert general.check_structure(root, XmlPolicy()).method == "rsa-sha256"
@@ -167,15 +167,15 @@ def test_g2_a_tree_comes_only_from_what_both_parsers_take() -> None:
 @pytest.mark.parametrize(
     ("limits", "data"),
     [
-        (Limits(signature_bytes=3000), NATIVE),
-        (Limits(attachments=1), NATIVE),
-        (Limits(recipients=1), NATIVE),
-        (Limits(text_bytes=30), NATIVE),
-        (Limits(text_total=300), NATIVE),
-        (Limits(name_bytes=80), NATIVE),
-        (Limits(general_depth=9), NATIVE),
+        (EnvelopeLimits(signature_bytes=3000), NATIVE),
+        (EnvelopeLimits(attachments=1), NATIVE),
+        (EnvelopeLimits(recipients=1), NATIVE),
+        (EnvelopeLimits(text_bytes=30), NATIVE),
+        (EnvelopeLimits(text_total=300), NATIVE),
+        (EnvelopeLimits(name_bytes=80), NATIVE),
+        (EnvelopeLimits(general_depth=9), NATIVE),
     ],
     ids=["signature", "attachments", "recipients", "text", "texts", "tag", "depth"],
 )
-def test_g2_every_limit_of_the_fast_path_holds_here_too(limits: Limits, data: bytes) -> None:
+def test_g2_every_limit_of_the_fast_path_holds_here_too(limits: EnvelopeLimits, data: bytes) -> None:
     assert _code(data, XmlPolicy(limits=limits)) == "ENV-LIMIT"

@@ -21,13 +21,13 @@ from gateway.edxml import names
 from gateway.edxml.attachment import decoded_pieces
 from gateway.edxml.dialects import read_date, read_time
 from gateway.edxml.envelope import Envelope, Organisation
-from gateway.edxml.policy import Limits
+from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.reader import ModelBuilder, Read, read
 from gateway.errors import MalformedXml
 from tests.support import envelopes, strategies
 
 Q = names.QCVN
-LIMITS = Limits()
+LIMITS = EnvelopeLimits()
 PDF = base64.b64encode(b"%PDF-1.4\n").decode()
 
 
@@ -65,7 +65,7 @@ def _leaf(name: str, value: str | None) -> str:
     return "" if value is None else f"<{name}>{value}</{name}>"
 
 
-def lenient(raw: bytes, limits: Limits = LIMITS) -> Read:
+def lenient(raw: bytes, limits: EnvelopeLimits = LIMITS) -> Read:
     return read([raw], limits)
 
 
@@ -73,7 +73,7 @@ def codes(found: Read, *ignored: str) -> list[str]:
     return [one.code for one in found.findings if one.code not in ("MISSING", *ignored)]
 
 
-def refused(raw: bytes, limits: Limits = LIMITS, *, strict: bool = False) -> MalformedXml:
+def refused(raw: bytes, limits: EnvelopeLimits = LIMITS, *, strict: bool = False) -> MalformedXml:
     with pytest.raises(MalformedXml) as caught:
         read([raw], limits, strict=strict)
     return caught.value
@@ -329,18 +329,18 @@ DEEP = "<OtherInfo>" * 70 + "</OtherInfo>" * 70
 @pytest.mark.parametrize(
     ("raw", "limits", "code"),
     [
-        (envelope(), Limits(max_bytes=100), "ENV-TOO-LARGE"),
+        (envelope(), EnvelopeLimits(max_bytes=100), "ENV-TOO-LARGE"),
         (envelope(message=f"<Subject>{'x' * 70_000}</Subject>"), LIMITS, "ENV-LIMIT"),
-        (envelope(message="<Odd>" + "x" * 5000 + "</Odd>"), Limits(text_total=4000), "ENV-LIMIT"),
+        (envelope(message="<Odd>" + "x" * 5000 + "</Odd>"), EnvelopeLimits(text_total=4000), "ENV-LIMIT"),
         (envelope(message=DEEP), LIMITS, "ENV-LIMIT"),
         (envelope(message=f"<To {'a' * 2000}='1'/>"), LIMITS, "ENV-LIMIT"),
         (envelope(message="<To " + "".join(f"a{n}='' " for n in range(400)) + "/>"), LIMITS, "ENV-LIMIT"),
-        (envelope(message="<To/>" * 4), Limits(recipients=3), "ENV-LIMIT"),
-        (envelope(attachments=attached("1") * 4), Limits(attachments=3), "ENV-LIMIT"),
-        (envelope(manifest=line("1") * 4), Limits(attachments=3), "ENV-LIMIT"),
+        (envelope(message="<To/>" * 4), EnvelopeLimits(recipients=3), "ENV-LIMIT"),
+        (envelope(attachments=attached("1") * 4), EnvelopeLimits(attachments=3), "ENV-LIMIT"),
+        (envelope(manifest=line("1") * 4), EnvelopeLimits(attachments=3), "ENV-LIMIT"),
         (
             envelope(header=f'<Signature xmlns="{names.DS}">{"x" * 200}</Signature>'),
-            Limits(signature_bytes=100),
+            EnvelopeLimits(signature_bytes=100),
             "ENV-LIMIT",
         ),
         (
@@ -359,7 +359,7 @@ DEEP = "<OtherInfo>" * 70 + "</OtherInfo>" * 70
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_f3_what_is_too_much_is_refused(raw: bytes, limits: Limits, code: str) -> None:
+def test_f3_what_is_too_much_is_refused(raw: bytes, limits: EnvelopeLimits, code: str) -> None:
     pieces = (raw[at : at + 65_536] for at in range(0, len(raw), 65_536))
 
     with pytest.raises(MalformedXml) as caught:
@@ -385,7 +385,7 @@ def test_zipped_attachments_share_one_limit_on_what_they_unpack_to() -> None:
         attachments=attached("1", "a.txt", text) + attached("2", "b.txt", text),
     )
 
-    found = lenient(raw, Limits(inflated_bytes=1_000_000))
+    found = lenient(raw, EnvelopeLimits(inflated_bytes=1_000_000))
 
     assert [file.damaged is None for file in found.files] == [True, False]
 

@@ -29,13 +29,13 @@ from gateway.edxml.envelope import (
     ResponseFor,
     TraceHeader,
 )
-from gateway.edxml.policy import Limits
+from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.schema import RULES, skeleton
 from gateway.errors import MalformedXml
 from tests.support import envelopes, strategies
 
 SAMPLES = Path(__file__).parents[2] / "interop" / "samples"
-LIMITS = Limits()
+LIMITS = EnvelopeLimits()
 DAY, MOMENT = date(2031, 3, 4), datetime(2031, 3, 4, 9, 15, tzinfo=VIETNAM)
 
 

@@ -14,7 +14,7 @@ from gateway.domain.identity import Digest, PacketId
 from gateway.domain.proof import Binding, Receipt, Step
 from gateway.edxml import verify
 from gateway.edxml.envelope import Envelope
-from gateway.edxml.policy import Limits, XmlPolicy
+from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.edxml.verify import TransportFacts
 from gateway.errors import BadSignature, InvalidEnvelope, MalformedXml, SignerMismatch, UnknownSender
 from tests.hostile import forge
@@ -212,7 +212,7 @@ def test_threat_074_f1_a_file_over_the_limit_is_not_opened() -> None:
     def opened() -> Iterator[bytes]:
         raise AssertionError("a file that is too large was opened")
 
-    given = verify.Source(open=opened, size=1 << 30)
+    given = verify.EnvelopeSource(open=opened, size=1 << 30)
 
     with pytest.raises(MalformedXml) as found:
         verify.envelope(given, policy=XmlPolicy(), bindings=lambda code: [], at=AT)
@@ -220,8 +220,8 @@ def test_threat_074_f1_a_file_over_the_limit_is_not_opened() -> None:
 
 
 def test_g1_the_general_path_counts_what_it_reads_and_does_not_believe_the_size() -> None:
-    small = XmlPolicy(limits=Limits(general_max_bytes=1000))
-    given = verify.Source(open=lambda: [REWRAPPED], size=10)
+    small = XmlPolicy(limits=EnvelopeLimits(general_max_bytes=1000))
+    given = verify.EnvelopeSource(open=lambda: [REWRAPPED], size=10)
 
     with pytest.raises(MalformedXml) as found:
         verify.envelope(given, policy=small, bindings=lambda code: [], at=AT)
@@ -237,7 +237,7 @@ def test_threat_099_a_native_file_is_opened_once() -> None:
         opened += 1
         return [NATIVE]
 
-    given = verify.Source(open=pieces, size=len(NATIVE))
+    given = verify.EnvelopeSource(open=pieces, size=len(NATIVE))
     signed = verify.envelope(
         given, policy=XmlPolicy(), bindings=lambda code: [envelopes.binding(SIGNER)], at=AT
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from gateway.domain.document import IncomingDocument
 from gateway.incoming import reading
-from gateway.incoming.reading import Around
+from gateway.incoming.reading import AroundDocument
 from tests.support.node import PDF, PROVINCE, Town, document
 
 FILES = (("van-ban.pdf", PDF),)
 
 
-async def told(town: Town, received: IncomingDocument) -> Around:
+async def told(town: Town, received: IncomingDocument) -> AroundDocument:
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
         return await reading.around_one(work, received, await town.node.inn.office())
 

@@ -18,7 +18,7 @@ from gateway.domain.event import EventKind
 from gateway.errors import Clash, Refused
 from gateway.incoming import act, by_hand, reading
 from gateway.incoming.act import StatusCall
-from gateway.incoming.by_hand import Attached, Entered, Letter
+from gateway.incoming.by_hand import Attached, EnteredDocument, TypedMail
 from gateway.office.letters import received
 from gateway.policy.verdict import ReasonCode, Verdict
 from tests.support.clock import ManualClock
@@ -31,7 +31,7 @@ async def chunks(raw: bytes) -> AsyncIterator[bytes]:
         yield raw[n : n + 1000]
 
 
-def letter(town: Town, **fields: Any) -> Letter:
+def letter(town: Town, **fields: Any) -> TypedMail:
     values: dict[str, Any] = {
         "sender": "Hợp tác xã Một",
         "subject": "Đề nghị sửa đường",
@@ -40,10 +40,10 @@ def letter(town: Town, **fields: Any) -> Letter:
         "symbol": "HTX",
         "issued_on": town.node.out.today(),
     }
-    return Letter(**(values | fields))
+    return TypedMail(**(values | fields))
 
 
-async def enter(town: Town, at: str = COMMUNE, scan: bytes | None = None, **fields: Any) -> Entered:
+async def enter(town: Town, at: str = COMMUNE, scan: bytes | None = None, **fields: Any) -> EnteredDocument:
     attached = None if scan is None else Attached(name="scan.pdf", chunks=chunks(scan))
     return await by_hand.enter(town.node.inn, await town.scope(at), letter(town, **fields), attached)
 

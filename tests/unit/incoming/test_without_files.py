@@ -9,7 +9,7 @@ from io import BytesIO
 import pytest
 
 from gateway.edxml import schema
-from gateway.edxml.policy import Limits
+from gateway.edxml.policy import EnvelopeLimits
 from gateway.incoming.check import without_files
 from gateway.incoming.translate import Looked
 from tests.support import envelopes
@@ -35,7 +35,7 @@ def test_the_skeleton_is_the_same_without_the_files(files: envelopes.Files) -> N
 
     cut = list(without_files(partial(BytesIO, raw), looked))
 
-    assert schema.skeleton(cut, Limits()) == schema.skeleton([raw], Limits())
+    assert schema.skeleton(cut, EnvelopeLimits()) == schema.skeleton([raw], EnvelopeLimits())
     assert sum(map(len, cut)) == len(raw) - sum(part.length for part in found.files)
 
 

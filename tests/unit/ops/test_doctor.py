@@ -23,10 +23,10 @@ from gateway.domain.pace import Beat, Way
 from gateway.errors import TransportFailure
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ops import doctor
-from gateway.ops.doctor import Finding, Patient
+from gateway.ops.doctor import Diagnosis, Patient
 from gateway.policy import upkeep
 from gateway.pool import ThreadPool
-from gateway.ports import AxisState, InboxItem
+from gateway.ports import AxisState, InboxPacket
 from gateway.stopwatch import Stopwatch
 from gateway.store import restored
 from gateway.transport.embedded import EmbeddedAxis
@@ -50,10 +50,10 @@ class Ward:
     authority: Authority
     clock: ManualClock
 
-    def examine(self) -> list[Finding]:
+    def examine(self) -> list[Diagnosis]:
         return asyncio.run(doctor.examine(self.patient))
 
-    def found(self, check: str) -> list[Finding]:
+    def found(self, check: str) -> list[Diagnosis]:
         return [each for each in self.examine() if each.check == check]
 
 
@@ -397,7 +397,7 @@ def test_work_that_nobody_took_up_again_is_yellow(ward: Ward) -> None:
 async def landed(ward: Ward, *, state: str, claimed: bool = False) -> None:
     store = SqlOfficeStore(ward.patient.database_url, ward.clock)
     scope = AgencyScope(agency_id=AGENCY.id, principal_id="prn_trial")
-    item = InboxItem(
+    item = InboxPacket(
         id="inx_1",
         agency_id=AGENCY.id,
         file_digest=Digest("a" * 64),

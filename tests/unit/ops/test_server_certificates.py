@@ -13,7 +13,7 @@ from gateway.errors import GatewayError, Misconfigured
 from gateway.ops import doctor_checks
 from gateway.ops.doctor_checks import Peer
 from gateway.settings import load
-from gateway.store.engine import Role, open_engine
+from gateway.store.engine import EngineRole, open_engine
 from tests.support.tls_servers import in_days, made, serving
 
 
@@ -89,7 +89,7 @@ def test_encryption_to_anybody_is_yellow(url: str, ca: Path | None, is_told: boo
 async def asked(folder: Path, port: int, ca: Path) -> None:
     file = folder / "gateway.toml"
     file.write_text(f'[database]\nurl = "postgresql://gateway@127.0.0.1:{port}/gateway"\nca = "{ca}"\n')
-    engine = open_engine(load(file, {}).database.address, Role.READER)
+    engine = open_engine(load(file, {}).database.address, EngineRole.READER)
     try:
         async with engine.connect() as connection:
             await connection.execute(text("SELECT 1"))

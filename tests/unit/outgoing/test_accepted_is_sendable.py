@@ -21,11 +21,11 @@ from gateway.api.models import MessageIn
 from gateway.api.problems import BadCall
 from gateway.api.resources.inbox import StatusIn
 from gateway.domain.account import HostedAgency, NumberingMode
-from gateway.domain.document import Change, FileItem, FileRole, Kind, OutgoingDocument, OutState
+from gateway.domain.document import DocumentChange, FileItem, FileRole, Kind, OutgoingDocument, OutState
 from gateway.domain.fields import CHANGE, tidy
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.proof import StatusPacket
-from gateway.domain.registry import AgencyEntry, Resolution, Standing
+from gateway.domain.registry import AgencyEntry, CodeStanding, Resolution
 from gateway.domain.signatures import FileFacts
 from gateway.edxml import build, verify
 from gateway.edxml.envelope import Envelope
@@ -92,7 +92,7 @@ def _if_the_document_is_accepted_it_is_read_again(
     checked = rules.check(
         order.draft,
         [(each, FileFacts(found_type="pdf", size=each.size)) for each in files],
-        [Resolution(given=OTHER, standing=Standing.ACTIVE, entry=AgencyEntry(code=OTHER, name="Xã Mẫu"))],
+        [Resolution(given=OTHER, standing=CodeStanding.ACTIVE, entry=AgencyEntry(code=OTHER, name="Xã Mẫu"))],
         Profile(),
         TODAY,
         own_codes=(OWN,),
@@ -150,7 +150,7 @@ def _asked(raw: dict[str, Any], wish: dict[str, Any], kind: Kind) -> Order | Non
         return None
     target = DocumentId(f"{OWN},2026/11/01,9/STD-VP")
     replaces = ((target, (OTHER,)),) if kind is Kind.REPLACEMENT else ()
-    change = Change(**wish, target=target, replaces=replaces) if kind is not Kind.DOCUMENT else None
+    change = DocumentChange(**wish, target=target, replaces=replaces) if kind is not Kind.DOCUMENT else None
     return Order(draft=asked.to_draft(), kind=kind, change=change)
 
 
@@ -201,7 +201,7 @@ def _through(model: Envelope, qualifier: build.Qualifier, names: Sequence[str]) 
         raise AssertionError(f"accepted, and cannot be written: {error}") from error
     raw = out.getvalue()
     signed = verify.envelope(
-        verify.Source(size=len(raw), open=lambda: [raw]),
+        verify.EnvelopeSource(size=len(raw), open=lambda: [raw]),
         policy=XmlPolicy(),
         bindings=lambda code: (envelopes.binding(SIGNER),),
         at=NOW,

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.domain.document import Change, Draft, FileRole, OutgoingDocument, OutState, Recipient
+from gateway.domain.document import DocumentChange, Draft, FileRole, OutgoingDocument, OutState, Recipient
 from gateway.errors import Clash, Refused, StaleVersion
 from gateway.office.letters import moving
 from gateway.outgoing import drafting, manage
@@ -178,7 +178,7 @@ async def test_a_check_names_what_was_sent_under_the_same_number(town: Town) -> 
 def test_an_update_tells_whom_it_adds_and_whom_it_leaves_out() -> None:
     before = (Recipient(code=PROVINCE), Recipient(code=COMMUNE))
     wanted = draft("15", COMMUNE, "Z91.20")
-    whole, change = drafting.receivers(wanted, Change(reason="Sửa nơi nhận"), before)
+    whole, change = drafting.receivers(wanted, DocumentChange(reason="Sửa nơi nhận"), before)
 
     assert (change.receivers_added, change.receivers_removed) == (("Z91.20",), (PROVINCE,))
     assert [one.code for one in whole.recipients] == [COMMUNE, "Z91.20", PROVINCE]

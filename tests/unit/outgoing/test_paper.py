@@ -11,8 +11,8 @@ import pytest
 
 from gateway.domain.book import Book, Span
 from gateway.domain.document import (
-    Change,
     DeliveryMode,
+    DocumentChange,
     FileItem,
     FileRole,
     Kind,
@@ -190,8 +190,8 @@ async def test_what_changes_a_document_and_what_it_changes_both_travel(town: Tow
         )
 
 
-def changed(parent: OutgoingDocument) -> Change:
-    return Change(reason="Sửa trích yếu", target=parent.document_id)
+def changed(parent: OutgoingDocument) -> DocumentChange:
+    return DocumentChange(reason="Sửa trích yếu", target=parent.document_id)
 
 
 async def test_the_recall_of_what_went_both_ways_is_no_letter_on_paper(town: Town) -> None:

@@ -53,10 +53,10 @@ class Room:
         chosen = holder or agency()
         return HeldKey(chosen.private_key, chosen.certificate, [root().certificate], self.clock.now())
 
-    async def plan(self, wish: Wish = SEAL) -> sign_pdf.Plan:
+    async def plan(self, wish: Wish = SEAL) -> sign_pdf.SigningPlan:
         return await sign_pdf.plan(self.desk, self.file, wish, IMAGE)
 
-    async def sign(self, plan: sign_pdf.Plan, key: HeldKey) -> None:
+    async def sign(self, plan: sign_pdf.SigningPlan, key: HeldKey) -> None:
         await sign_pdf.sign(self.desk, SCOPE, Z91, plan, key, self.out)
 
 
@@ -91,7 +91,7 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
         yield made
 
 
-async def refusal(room: Room, plan: sign_pdf.Plan, key: HeldKey) -> GatewayError:
+async def refusal(room: Room, plan: sign_pdf.SigningPlan, key: HeldKey) -> GatewayError:
     """Why it was not signed; nothing may be left behind."""
     with pytest.raises(GatewayError) as refused:
         await room.sign(plan, key)

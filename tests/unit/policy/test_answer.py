@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.document import Kind
-from gateway.policy.incoming import Ending, answers, answers_refusal
+from gateway.policy.incoming import PacketEnding, answers, answers_refusal
 from gateway.policy.profile import Profile
 
 PROFILE = Profile()
@@ -16,24 +16,24 @@ PROFILE = Profile()
 @pytest.mark.parametrize(
     ("kind", "ending", "codes"),
     [
-        (Kind.DOCUMENT, Ending.ADMITTED, ("01",)),
-        (Kind.DOCUMENT, Ending.HELD, ("01",)),
-        (Kind.UPDATE, Ending.WAITING, ("01",)),
-        (Kind.UPDATE, Ending.ADMITTED, ("01",)),
-        (Kind.REPLACEMENT, Ending.ADMITTED, ("01",)),
-        (Kind.RECALL, Ending.ADMITTED, ("01", "15")),
-        (Kind.RECALL, Ending.WAITING, ("01",)),
-        (Kind.STATUS, Ending.ADMITTED, ()),
-        (Kind.STATUS, Ending.WAITING, ()),
+        (Kind.DOCUMENT, PacketEnding.ADMITTED, ("01",)),
+        (Kind.DOCUMENT, PacketEnding.HELD, ("01",)),
+        (Kind.UPDATE, PacketEnding.WAITING, ("01",)),
+        (Kind.UPDATE, PacketEnding.ADMITTED, ("01",)),
+        (Kind.REPLACEMENT, PacketEnding.ADMITTED, ("01",)),
+        (Kind.RECALL, PacketEnding.ADMITTED, ("01", "15")),
+        (Kind.RECALL, PacketEnding.WAITING, ("01",)),
+        (Kind.STATUS, PacketEnding.ADMITTED, ()),
+        (Kind.STATUS, PacketEnding.WAITING, ()),
     ],
 )
-def test_what_a_proved_sender_hears(kind: Kind, ending: Ending, codes: tuple[str, ...]) -> None:
+def test_what_a_proved_sender_hears(kind: Kind, ending: PacketEnding, codes: tuple[str, ...]) -> None:
     assert answers(kind, ending, PROFILE, authenticated=True) == codes
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-@pytest.mark.parametrize("ending", list(Ending))
-def test_a_sender_not_proved_hears_nothing_a7(kind: Kind, ending: Ending) -> None:
+@pytest.mark.parametrize("ending", list(PacketEnding))
+def test_a_sender_not_proved_hears_nothing_a7(kind: Kind, ending: PacketEnding) -> None:
     assert answers(kind, ending, PROFILE, authenticated=False) == ()
 
 
@@ -48,7 +48,7 @@ def test_every_other_reason_is_for_a_person(reason: str) -> None:
 
 
 def test_the_recall_of_a_document_taken_in_waits_for_the_clerk_r70() -> None:
-    found = answers(Kind.RECALL, Ending.ADMITTED, PROFILE, authenticated=True, taken_in=True)
+    found = answers(Kind.RECALL, PacketEnding.ADMITTED, PROFILE, authenticated=True, taken_in=True)
 
     assert found == ("01",)
 
@@ -56,6 +56,6 @@ def test_the_recall_of_a_document_taken_in_waits_for_the_clerk_r70() -> None:
 def test_a_profile_turns_each_answer_off() -> None:
     quiet = replace(PROFILE, answer_arrived=False, answer_damaged=False, auto_recall_15=False)
 
-    assert answers(Kind.DOCUMENT, Ending.ADMITTED, quiet, authenticated=True) == ()
-    assert answers(Kind.RECALL, Ending.ADMITTED, quiet, authenticated=True) == ()
+    assert answers(Kind.DOCUMENT, PacketEnding.ADMITTED, quiet, authenticated=True) == ()
+    assert answers(Kind.RECALL, PacketEnding.ADMITTED, quiet, authenticated=True) == ()
     assert not answers_refusal("DAMAGED", quiet)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.account import NumberingMode
-from gateway.domain.book import Book, BookLine, Form, Gap, Run
+from gateway.domain.book import Book, BookForm, BookLine, Gap, NumberRun
 from gateway.office.book.book_lines import gaps_sentence
 from gateway.policy import book as rules
 from gateway.policy.verdict import ReasonCode
@@ -50,7 +50,7 @@ def test_gaps_are_exactly_the_numbers_that_no_line_has(numbers: set[int], start:
 def test_letters_leave_no_gap_and_fill_none_and_doubles_are_told() -> None:
     run = rules.run_of(["1", "2a", "03", "3", "x", "9" * 30])
 
-    assert run == Run(first=1, last=3, missing=1, gaps=(Gap(first=2, last=2),), doubled=(3,))
+    assert run == NumberRun(first=1, last=3, missing=1, gaps=(Gap(first=2, last=2),), doubled=(3,))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_letters_leave_no_gap_and_fill_none_and_doubles_are_told() -> None:
         ),
     ],
 )
-def test_the_sentence_says_what_is_missing(run: Run, said: str) -> None:
+def test_the_sentence_says_what_is_missing(run: NumberRun, said: str) -> None:
     assert gaps_sentence(run, "vi") == said
 
 
@@ -87,12 +87,12 @@ def test_forms_have_the_columns_of_their_regulation() -> None:
     counts = {key: len(columns) for key, columns in rules.COLUMNS.items()}
 
     assert counts == {
-        (Book.INCOMING, Form.DECREE_30): 10,
-        (Book.OUTGOING, Form.DECREE_30): 10,
-        (Book.INCOMING, Form.CIRCULAR_07): 9,
-        (Book.OUTGOING, Form.CIRCULAR_07): 8,
-        (Book.FOLLOW_UP, Form.DECREE_30): 7,
-        (Book.FOLLOW_UP, Form.CIRCULAR_07): 7,
+        (Book.INCOMING, BookForm.DECREE_30): 10,
+        (Book.OUTGOING, BookForm.DECREE_30): 10,
+        (Book.INCOMING, BookForm.CIRCULAR_07): 9,
+        (Book.OUTGOING, BookForm.CIRCULAR_07): 8,
+        (Book.FOLLOW_UP, BookForm.DECREE_30): 7,
+        (Book.FOLLOW_UP, BookForm.CIRCULAR_07): 7,
     }
     for columns in rules.COLUMNS.values():
         assert all(labels.has(f"book.column.{each}") and rules.WIDTHS[each] for each in columns)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.document import Change, Draft, Kind, OutgoingDocument, OutState, Recipient
+from gateway.domain.document import DocumentChange, Draft, Kind, OutgoingDocument, OutState, Recipient
 from gateway.domain.identity import DocumentId, PacketId
 from gateway.policy.outgoing import check_change
 
@@ -28,14 +28,15 @@ SENT = OutgoingDocument(
 )
 
 
-def change(**changes: Any) -> Change:
+def change(**changes: Any) -> DocumentChange:
     return replace(
-        Change(reason="Nhầm phụ lục", approved_by="Lê Thử, Giám đốc", notice_no="12/TB-STN"), **changes
+        DocumentChange(reason="Nhầm phụ lục", approved_by="Lê Thử, Giám đốc", notice_no="12/TB-STN"),
+        **changes,
     )
 
 
 def broken(
-    made: Change, kind: Kind, parent: OutgoingDocument = SENT, new: Draft | None = None
+    made: DocumentChange, kind: Kind, parent: OutgoingDocument = SENT, new: Draft | None = None
 ) -> set[tuple[str, str]]:
     return {(found.code.value, found.pointer) for found in check_change(made, kind, parent, new).reasons}
 
@@ -46,7 +47,7 @@ def test_a_complete_change_of_a_sent_document_is_allowed(kind: Kind) -> None:
 
 
 def test_a_recall_names_its_reason_approver_and_notice_r70() -> None:
-    assert broken(Change(reason=" "), Kind.RECALL) == {
+    assert broken(DocumentChange(reason=" "), Kind.RECALL) == {
         ("missing", "/reason"),
         ("missing", "/approved_by"),
         ("missing", "/notice_no"),
@@ -54,8 +55,8 @@ def test_a_recall_names_its_reason_approver_and_notice_r70() -> None:
 
 
 def test_an_update_needs_only_a_reason() -> None:
-    assert broken(Change(reason="Sửa ngày họp"), Kind.UPDATE) == set()
-    assert broken(Change(reason=""), Kind.UPDATE) == {("missing", "/reason")}
+    assert broken(DocumentChange(reason="Sửa ngày họp"), Kind.UPDATE) == set()
+    assert broken(DocumentChange(reason=""), Kind.UPDATE) == {("missing", "/reason")}
 
 
 @pytest.mark.parametrize("state", [OutState.QUEUED, OutState.CANCELLED, OutState.BLOCKED, OutState.DRAFT])

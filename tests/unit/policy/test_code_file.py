@@ -9,7 +9,7 @@ import pytest
 
 from gateway.errors import BadForm
 from gateway.policy import code_file
-from gateway.policy.code_file import CodeFile, Form
+from gateway.policy.code_file import CodeFile, CodeFileForm
 from gateway.policy.texts import Letters
 
 ROWS = [["DANH MỤC MÃ ĐỊNH DANH"], ["Mã định danh", "Tên"], ["Z91.01", "Sở  Y\ntế"], ["Z91.02"]]
@@ -23,7 +23,7 @@ def test_csv_in_utf_8_comes_out_as_it_came_in_without_its_mark() -> None:
     text = "Mã định danh;Tên\nZ91;Sở Y tế\n"
     assert opened(text.encode()).csv == text.encode()
     marked = opened(b"\xef\xbb\xbf" + text.encode())
-    assert (marked.form, marked.csv, marked.letters) == (Form.CSV, text.encode(), None)
+    assert (marked.form, marked.csv, marked.letters) == (CodeFileForm.CSV, text.encode(), None)
     assert opened(text.encode("utf-16")).csv == text.encode()
 
 
@@ -43,7 +43,7 @@ def test_bytes_that_nobody_can_tell_are_left_for_the_registry_to_name() -> None:
 def test_a_workbook_is_a_table_without_its_title_and_says_its_formulas() -> None:
     found = opened(b"PK\x03\x04", formulas=3)
 
-    assert (found.form, found.formulas) == (Form.XLSX, 3)
+    assert (found.form, found.formulas) == (CodeFileForm.XLSX, 3)
     assert found.csv.decode() == "Mã định danh;Tên\nZ91.01;Sở Y tế\nZ91.02;\n"
     old = opened(b"PK\x03\x04", [["code", "name"], ["Z91", "Sôû Noâng nghieäp"]])
     assert (old.letters, old.samples) == (Letters.VNI, (("Sôû Noâng nghieäp", "Sở Nông nghiệp"),))
@@ -55,7 +55,7 @@ def test_json_is_a_list_of_objects_alone_or_in_one(wrap) -> None:  # type: ignor
 
     found = opened(json.dumps(wrap(rows)).encode())
 
-    assert found.form is Form.JSON
+    assert found.form is CodeFileForm.JSON
     assert found.csv.decode() == 'code;name;phone\nZ91;"Sở; “một”";\nZ92;;12\n'
 
 

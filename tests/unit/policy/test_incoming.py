@@ -9,7 +9,7 @@ import pytest
 
 from gateway.domain.proof import Finding
 from gateway.domain.signatures import FileFacts
-from gateway.policy.incoming import ArrivedFile, ArrivedPacket, Decision, check
+from gateway.policy.incoming import Admission, ArrivedFile, ArrivedPacket, check
 from gateway.policy.profile import MB, Profile
 
 PROFILE = Profile()
@@ -32,25 +32,25 @@ def packet(**changes: Any) -> ArrivedPacket:
 def test_an_ordinary_packet_is_allowed() -> None:
     ruling = check(packet(), PROFILE)
 
-    assert ruling.decision is Decision.ALLOWED
+    assert ruling.decision is Admission.ALLOWED
     assert ruling.verdict.warnings == ()
 
 
 @pytest.mark.parametrize("to", ["000.00.07.z91", " Z91.07 "])
 def test_an_alias_in_any_case_is_for_us(to: str) -> None:
-    assert check(packet(addressed_to=(to,)), PROFILE).decision is Decision.ALLOWED
+    assert check(packet(addressed_to=(to,)), PROFILE).decision is Admission.ALLOWED
 
 
 def test_a_packet_for_somebody_else_is_answered_wrong_addressee() -> None:
     ruling = check(packet(addressed_to=("Z92", "Z91.071")), PROFILE)
 
-    assert (ruling.decision, ruling.code) == (Decision.UNACTIONABLE, "WRONG_ADDRESSEE")
+    assert (ruling.decision, ruling.code) == (Admission.UNACTIONABLE, "WRONG_ADDRESSEE")
 
 
 def test_a_file_whose_encoding_is_damaged_is_answered_damaged() -> None:
     ruling = check(packet(files=(ArrivedFile(name="x.pdf", damaged="not base64"),)), PROFILE)
 
-    assert (ruling.decision, ruling.code) == (Decision.UNACTIONABLE, "DAMAGED")
+    assert (ruling.decision, ruling.code) == (Admission.UNACTIONABLE, "DAMAGED")
     assert ruling.detail == "x.pdf: not base64"
 
 
@@ -73,7 +73,7 @@ def test_a_profile_may_leave_it_to_the_clerk(switch: str, changes: dict[str, Any
 
     ruling = check(packet(**changes), replace(PROFILE, **off))
 
-    assert ruling.decision is Decision.HELD
+    assert ruling.decision is Admission.HELD
     told = "malware" if switch == "answer_malware" else "schema"
     assert [reason.code.value for reason in ruling.verdict.reasons] == [told]
 
@@ -81,7 +81,7 @@ def test_a_profile_may_leave_it_to_the_clerk(switch: str, changes: dict[str, Any
 def test_a_declared_secret_goes_into_the_sealed_hold_before_anything_else_r4() -> None:
     ruling = check(packet(secrecy="1", addressed_to=("Z92",)), PROFILE)
 
-    assert (ruling.decision, ruling.code) == (Decision.SEALED, "SECRET")
+    assert (ruling.decision, ruling.code) == (Admission.SEALED, "SECRET")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_declared_secret_goes_into_the_sealed_hold_before_anything_else_r4() -
 def test_a_doubtful_file_is_held_for_the_clerk_with_its_reason(file: ArrivedFile, code: str) -> None:
     ruling = check(packet(files=(file,)), PROFILE)
 
-    assert ruling.decision is Decision.HELD
+    assert ruling.decision is Admission.HELD
     assert code in {reason.code.value for reason in ruling.verdict.reasons}
 
 
@@ -108,21 +108,21 @@ def test_a_declared_category_and_schema_findings_are_held_r3() -> None:
 
     ruling = check(packet(category="complaint", findings=(finding,)), PROFILE)
 
-    assert ruling.decision is Decision.HELD
+    assert ruling.decision is Admission.HELD
     assert {reason.code.value for reason in ruling.verdict.reasons} == {"schema", "forbidden-category"}
 
 
 def test_page_counts_and_words_only_warn_r57() -> None:
     ruling = check(packet(subject="Đơn tố cáo", pages=3, files=(arrived(pages=2),)), PROFILE)
 
-    assert ruling.decision is Decision.ALLOWED
+    assert ruling.decision is Admission.ALLOWED
     assert {warning.code.value for warning in ruling.verdict.warnings} == {"sensitive-word", "pages-differ"}
 
 
 def test_a_stamp_on_the_first_page_of_what_came_in_only_warns_r2() -> None:
     ruling = check(packet(files=(arrived(first_page="SỐ 12\nTỐI MẬT"), arrived(first_page="MẬT"))), PROFILE)
 
-    assert ruling.decision is Decision.ALLOWED
+    assert ruling.decision is Admission.ALLOWED
     assert [(each.code.value, each.params["word"]) for each in ruling.verdict.warnings] == [
         ("secrecy-stamp", "TỐI MẬT")
     ]

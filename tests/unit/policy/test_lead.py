@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.domain.document import Recipient, RecipientRole
-from gateway.domain.signatures import FileVerdict, Role, SignerVerdict, Word
+from gateway.domain.signatures import FileVerdict, SignatureWord, SignerRole, SignerVerdict
 from gateway.policy import pdf_verdict
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import ReasonCode
@@ -16,36 +16,45 @@ TO_KNOW = (Recipient(code="Z91", role=RecipientRole.TO_KNOW),)
 
 
 def signer(
-    role: Role, verdict: Word = Word.VALID, why: str | None = None, copy: str | None = None
+    role: SignerRole,
+    verdict: SignatureWord = SignatureWord.VALID,
+    why: str | None = None,
+    copy: str | None = None,
 ) -> SignerVerdict:
     return SignerVerdict(field="A", name="Sở Mẫu", role=role, verdict=verdict, why=why, copy_form=copy)
 
 
-def file(*signers: SignerVerdict, verdict: Word = Word.VALID, why: str | None = None) -> FileVerdict:
+def file(
+    *signers: SignerVerdict, verdict: SignatureWord = SignatureWord.VALID, why: str | None = None
+) -> FileVerdict:
     return FileVerdict(n=1, file="15.pdf", verdict=verdict, why=why, signers=signers)
 
 
-AGENCY, PERSON = signer(Role.AGENCY), signer(Role.PERSON)
-OPEN = signer(Role.AGENCY, Word.UNKNOWN, "CERT-REVOCATION-UNKNOWN")
-ENDED = signer(Role.AGENCY, Word.UNKNOWN, "PDF-TIME-UNPROVED")
-BROKEN = signer(Role.AGENCY, Word.INVALID, "SIG-DIGEST")
+AGENCY, PERSON = signer(SignerRole.AGENCY), signer(SignerRole.PERSON)
+OPEN = signer(SignerRole.AGENCY, SignatureWord.UNKNOWN, "CERT-REVOCATION-UNKNOWN")
+ENDED = signer(SignerRole.AGENCY, SignatureWord.UNKNOWN, "PDF-TIME-UNPROVED")
+BROKEN = signer(SignerRole.AGENCY, SignatureWord.INVALID, "SIG-DIGEST")
 CASES = [
     (file(AGENCY, PERSON), [], []),
-    (file(signer(Role.AGENCY, copy="SY")), [], []),
+    (file(signer(SignerRole.AGENCY, copy="SY")), [], []),
     (file(AGENCY), [], [ReasonCode.NO_PERSON_SIGNATURE]),
     (file(PERSON), [ReasonCode.UNSIGNED_LEAD], []),
-    (file(verdict=Word.UNSIGNED), [ReasonCode.UNSIGNED_LEAD], []),
+    (file(verdict=SignatureWord.UNSIGNED), [ReasonCode.UNSIGNED_LEAD], []),
     (file(BROKEN, PERSON), [ReasonCode.SIGNATURE_INVALID], []),
-    (file(AGENCY, signer(Role.PERSON, Word.INVALID, "PDF-CHANGED")), [ReasonCode.SIGNATURE_INVALID], None),
+    (
+        file(AGENCY, signer(SignerRole.PERSON, SignatureWord.INVALID, "PDF-CHANGED")),
+        [ReasonCode.SIGNATURE_INVALID],
+        None,
+    ),
     (file(OPEN, PERSON), [], [ReasonCode.SIGNATURE_UNCHECKED]),
     (file(ENDED, PERSON), [ReasonCode.UNSIGNED_LEAD], [ReasonCode.SIGNATURE_UNCHECKED]),
     (
-        file(verdict=Word.UNKNOWN, why="PDF-UNREADABLE"),
+        file(verdict=SignatureWord.UNKNOWN, why="PDF-UNREADABLE"),
         [ReasonCode.UNSIGNED_LEAD],
         [ReasonCode.SIGNATURE_UNCHECKED],
     ),
-    (file(verdict=Word.UNKNOWN, why="PDF-TRUST"), [], [ReasonCode.SIGNATURE_UNCHECKED]),
-    (file(verdict=Word.UNKNOWN, why="PDF-READER"), [], [ReasonCode.SIGNATURE_UNCHECKED]),
+    (file(verdict=SignatureWord.UNKNOWN, why="PDF-TRUST"), [], [ReasonCode.SIGNATURE_UNCHECKED]),
+    (file(verdict=SignatureWord.UNKNOWN, why="PDF-READER"), [], [ReasonCode.SIGNATURE_UNCHECKED]),
     (None, [], []),
 ]
 

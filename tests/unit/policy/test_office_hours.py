@@ -15,7 +15,7 @@ from gateway.domain.office_calendar import (
     CalendarDay,
     DayKind,
     OfficeCalendar,
-    Span,
+    OfficeHours,
 )
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Misconfigured
@@ -135,8 +135,8 @@ _DAYS = st.dictionaries(
 _HOURS = st.sampled_from(
     [
         PLAIN.spans,
-        (Span(start=time(8), end=time(16, 45)),),
-        (*PLAIN.spans, Span(start=time(18), end=time(20))),
+        (OfficeHours(start=time(8), end=time(16, 45)),),
+        (*PLAIN.spans, OfficeHours(start=time(18), end=time(20))),
     ]
 )
 

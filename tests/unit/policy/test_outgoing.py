@@ -10,7 +10,7 @@ import pytest
 
 from gateway.domain.document import Draft, FileItem, FileRole, Recipient, ReplyLink, Signer, Urgency
 from gateway.domain.identity import Digest
-from gateway.domain.registry import AgencyEntry, Resolution, Standing
+from gateway.domain.registry import AgencyEntry, CodeStanding, Resolution
 from gateway.domain.signatures import FileFacts
 from gateway.policy.outgoing import check
 from gateway.policy.profile import MB, Profile
@@ -50,7 +50,7 @@ FILES = (item(), item("van-ban.docx", FileRole.SOURCE, "docx"))
 
 def active(code: str, **changes: Any) -> Resolution:
     entry = AgencyEntry(code=code, name=f"Cơ quan {code}")
-    return replace(Resolution(given=code, standing=Standing.ACTIVE, entry=entry), **changes)
+    return replace(Resolution(given=code, standing=CodeStanding.ACTIVE, entry=entry), **changes)
 
 
 def judge(
@@ -244,7 +244,7 @@ def test_our_own_code_as_recipient_is_refused() -> None:
 
 def test_one_agency_under_its_old_and_new_code_is_named_twice() -> None:
     recipients = (Recipient(code="Z92.01"), Recipient(code="000.00.01.Z92"))
-    mapped = active("Z92.01", given="000.00.01.Z92", standing=Standing.MAPPED)
+    mapped = active("Z92.01", given="000.00.01.Z92", standing=CodeStanding.MAPPED)
 
     verdict = judge(draft(recipients=recipients), resolutions=(active("Z92.01"), mapped))
 
@@ -254,12 +254,12 @@ def test_one_agency_under_its_old_and_new_code_is_named_twice() -> None:
 @pytest.mark.parametrize(
     ("standing", "code"),
     [
-        (Standing.UNKNOWN, "recipient-unknown"),
-        (Standing.CLOSED, "recipient-closed"),
-        (Standing.UNCERTAIN, "recipient-uncertain"),
+        (CodeStanding.UNKNOWN, "recipient-unknown"),
+        (CodeStanding.CLOSED, "recipient-closed"),
+        (CodeStanding.UNCERTAIN, "recipient-uncertain"),
     ],
 )
-def test_only_rows_that_may_refuse_refuse_r48(standing: Standing, code: str) -> None:
+def test_only_rows_that_may_refuse_refuse_r48(standing: CodeStanding, code: str) -> None:
     one = draft(recipients=(Recipient(code="Z93"),))
     found = Resolution(given="Z93", standing=standing, successor="Z94", nearest="Z94")
 
@@ -288,7 +288,7 @@ def test_a_recipient_may_be_a_name_that_was_found() -> None:
 
 
 def test_a_name_that_led_to_no_code_is_refused_though_only_starter_rows_speak_r48() -> None:
-    unknown = Resolution(given="Sở Lạ", standing=Standing.UNKNOWN, may_refuse=False)
+    unknown = Resolution(given="Sở Lạ", standing=CodeStanding.UNKNOWN, may_refuse=False)
 
     verdict = judge(draft(recipients=(Recipient(name="Sở Lạ", parent="Z92"),)), resolutions=(unknown,))
 
@@ -296,7 +296,7 @@ def test_a_name_that_led_to_no_code_is_refused_though_only_starter_rows_speak_r4
 
 
 def test_a_recipient_without_code_and_name_is_missing_and_nothing_else() -> None:
-    nobody = Resolution(given="", standing=Standing.UNKNOWN, may_refuse=False)
+    nobody = Resolution(given="", standing=CodeStanding.UNKNOWN, may_refuse=False)
 
     verdict = judge(draft(recipients=(Recipient(),)), resolutions=(nobody,))
 

@@ -15,11 +15,11 @@ from gateway.domain.pdf import (
     EarlierSignature,
     Layout,
     PageView,
+    PdfStanding,
     Placement,
     Purpose,
     Size,
     Spot,
-    Standing,
     Wish,
 )
 from gateway.errors import Refused
@@ -35,7 +35,7 @@ COPY = Wish(purpose=Purpose.COPY, agency_name="Z91")
 HAND = Area(left=330, top=560, width=170, height=60)
 
 
-def standing(*places: tuple[int, Area] | None) -> Standing:
+def standing(*places: tuple[int, Area] | None) -> PdfStanding:
     earlier = tuple(
         EarlierSignature(
             subject="CN=A",
@@ -46,7 +46,7 @@ def standing(*places: tuple[int, Area] | None) -> Standing:
         )
         for place in places
     )
-    return Standing(digest=Digest("a" * 64), size=1, pages=3, earlier=earlier)
+    return PdfStanding(digest=Digest("a" * 64), size=1, pages=3, earlier=earlier)
 
 
 def blank(*taken: Area, size: Size = A4) -> PageView:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.domain.signatures import CertificateFacts, Role, RoleRule
+from gateway.domain.signatures import CertificateFacts, RoleRule, SignerRole
 from gateway.policy.pdf_verdict import copy_form, name_of, organisation_of, role_of
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -31,36 +31,38 @@ NAME, ORGANISATION = ("common_name", "Nguyễn Văn Mẫu"), ("organization_name
 @pytest.mark.parametrize(
     ("names", "role"),
     [
-        ((NAME, ORGANISATION), Role.PERSON),
-        ((NAME, ORGANISATION, ("user_id", "CCCD:000000000000")), Role.PERSON),
-        ((("common_name", "Sở Mẫu"), ORGANISATION, ("given_name", "Sở")), Role.PERSON),
-        ((("common_name", "Sở Mẫu"), ORGANISATION), Role.AGENCY),
-        ((("common_name", "SỞ MẪU (Z91.07)"), ORGANISATION), Role.AGENCY),
-        ((("common_name", "Sở Mẫuu"), ORGANISATION), Role.PERSON),
+        ((NAME, ORGANISATION), SignerRole.PERSON),
+        ((NAME, ORGANISATION, ("user_id", "CCCD:000000000000")), SignerRole.PERSON),
+        ((("common_name", "Sở Mẫu"), ORGANISATION, ("given_name", "Sở")), SignerRole.PERSON),
+        ((("common_name", "Sở Mẫu"), ORGANISATION), SignerRole.AGENCY),
+        ((("common_name", "SỞ MẪU (Z91.07)"), ORGANISATION), SignerRole.AGENCY),
+        ((("common_name", "Sở Mẫuu"), ORGANISATION), SignerRole.PERSON),
         (
             (("common_name", "Phòng Mẫu"), ORGANISATION, ("organizational_unit_name", "Phòng Mẫu")),
-            Role.AGENCY,
+            SignerRole.AGENCY,
         ),
-        ((NAME, ORGANISATION, ("user_id", "MST:0000000000")), Role.AGENCY),
-        ((NAME, ORGANISATION, ("organization_identifier", "VATVN-0")), Role.AGENCY),
-        ((NAME, ("organization_identifier", "VATVN-0"), ("given_name", "Mẫu")), Role.PERSON),
-        ((NAME, ("user_id", "MST:0000000000"), ("user_id", "CCCD:000000000000")), Role.PERSON),
-        ((), Role.PERSON),
+        ((NAME, ORGANISATION, ("user_id", "MST:0000000000")), SignerRole.AGENCY),
+        ((NAME, ORGANISATION, ("organization_identifier", "VATVN-0")), SignerRole.AGENCY),
+        ((NAME, ("organization_identifier", "VATVN-0"), ("given_name", "Mẫu")), SignerRole.PERSON),
+        ((NAME, ("user_id", "MST:0000000000"), ("user_id", "CCCD:000000000000")), SignerRole.PERSON),
+        ((), SignerRole.PERSON),
     ],
 )
-def test_the_usual_rules_tell_agency_from_person(names: tuple[tuple[str, str], ...], role: Role) -> None:
+def test_the_usual_rules_tell_agency_from_person(
+    names: tuple[tuple[str, str], ...], role: SignerRole
+) -> None:
     assert role_of(certificate(*names)) is role
 
 
 def test_the_nodes_own_rules_go_first_in_their_order() -> None:
     rules = (
-        RoleRule(role=Role.PERSON, part="policy", value="1.2.3"),
-        RoleRule(role=Role.AGENCY, part="policy", value="1.2", begins=True),
+        RoleRule(role=SignerRole.PERSON, part="policy", value="1.2.3"),
+        RoleRule(role=SignerRole.AGENCY, part="policy", value="1.2", begins=True),
     )
     agency = certificate(("common_name", "Sở Mẫu"), ORGANISATION, policies=("1.2.3",))
 
-    assert role_of(agency, rules) is Role.PERSON
-    assert role_of(certificate(NAME, policies=("1.2.4",)), rules) is Role.AGENCY
+    assert role_of(agency, rules) is SignerRole.PERSON
+    assert role_of(certificate(NAME, policies=("1.2.4",)), rules) is SignerRole.AGENCY
 
 
 def test_a_certificate_without_a_common_name_is_shown_by_its_subject() -> None:

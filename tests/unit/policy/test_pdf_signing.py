@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.domain.identity import Digest
-from gateway.domain.pdf import MOST_PDF_BYTES, EarlierSignature, KeyFacts, Purpose, Spot, Standing, Wish
+from gateway.domain.pdf import MOST_PDF_BYTES, EarlierSignature, KeyFacts, PdfStanding, Purpose, Spot, Wish
 from gateway.policy.pdf_signing import SESSION_LASTS, is_over, may_be_signed, may_sign
 from gateway.policy.verdict import ReasonCode
 
 AT = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 PERSON = EarlierSignature(subject="CN=A Person", key_id="1" * 16, intact=True)
-SOUND = Standing(digest=Digest("a" * 64), size=1000, pages=2, earlier=(PERSON,))
+SOUND = PdfStanding(digest=Digest("a" * 64), size=1000, pages=2, earlier=(PERSON,))
 SEAL = Wish(purpose=Purpose.SEAL, agency_name="Z91")
 KEY = KeyFacts(
     certificate_der=b"",
@@ -28,11 +28,11 @@ KEY = KeyFacts(
 )
 
 
-def codes(standing: Standing, wish: Wish = SEAL) -> set[str]:
+def codes(standing: PdfStanding, wish: Wish = SEAL) -> set[str]:
     return {str(each.code) for each in may_be_signed(standing, wish, "a.pdf").reasons}
 
 
-def key_codes(key: KeyFacts, standing: Standing = SOUND, exchange: tuple[str, ...] = ()) -> set[str]:
+def key_codes(key: KeyFacts, standing: PdfStanding = SOUND, exchange: tuple[str, ...] = ()) -> set[str]:
     return {str(each.code) for each in may_sign(standing, key, exchange, AT).reasons}
 
 
@@ -52,7 +52,7 @@ def test_a_document_that_a_person_signed_may_be_sealed() -> None:
         (replace(SOUND, earlier=(replace(PERSON, intact=False),)), ReasonCode.SIGN_EARLIER_BROKEN),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said(standing: Standing, code: ReasonCode) -> None:
+def test_what_is_wrong_with_a_file_is_said(standing: PdfStanding, code: ReasonCode) -> None:
     assert codes(standing) == {str(code)}
 
 

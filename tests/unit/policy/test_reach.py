@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from gateway.domain.document import Recipient
-from gateway.domain.registry import AgencyEntry, Resolution, RowSource, Standing
+from gateway.domain.registry import AgencyEntry, CodeStanding, Resolution, RowSource
 from gateway.policy import outgoing
 from gateway.policy.verdict import ReasonCode
 
 
 def answer(
-    code: str, source: RowSource = RowSource.IMPORTED, standing: Standing = Standing.ACTIVE
+    code: str, source: RowSource = RowSource.IMPORTED, standing: CodeStanding = CodeStanding.ACTIVE
 ) -> Resolution:
     entry = AgencyEntry(code=code, name=f"Cơ quan {code}", source=source)
     return Resolution(given=code, standing=standing, entry=entry)
@@ -40,8 +40,8 @@ def test_a_starter_row_and_a_missing_certificate_are_told_with_code_and_name(
     }
 
 
-@pytest.mark.parametrize("standing", [Standing.CLOSED, Standing.UNKNOWN, Standing.UNCERTAIN])
-def test_who_is_not_addressed_is_told_of_by_other_rules(standing: Standing) -> None:
+@pytest.mark.parametrize("standing", [CodeStanding.CLOSED, CodeStanding.UNKNOWN, CodeStanding.UNCERTAIN])
+def test_who_is_not_addressed_is_told_of_by_other_rules(standing: CodeStanding) -> None:
     assert not list(outgoing.warnings_of_registry([answer("Z91", RowSource.STARTER, standing)], ()))
     assert not outgoing.addressed([answer("Z91", standing=standing)])
 

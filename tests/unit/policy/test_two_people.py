@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.person import BindingChange, Content, Person, Proposal, ProposalState, Role
+from gateway.domain.person import BindingChange, Person, Proposal, ProposalContent, ProposalState, Role
 from gateway.policy import two_people
 from gateway.policy.two_people import AGE, OPEN_FOR, Objection
 
 NOW = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=30)
 CERTIFICATE = base64.b64encode(b"what stands for a certificate").decode()
-CONTENT = Content(
+CONTENT = ProposalContent(
     bindings=(
         BindingChange(
             code="Z91.07", certificate=CERTIFICATE, valid_from=NOW, valid_to=NOW + timedelta(days=365)
@@ -185,7 +185,9 @@ def test_one_person_says_no_and_only_to_what_is_open() -> None:
 def test_the_digest_is_of_the_whole_proposal_and_not_of_its_fate(field: str) -> None:
     other = {
         "id": "prp_2",
-        "content": Content(bindings=(replace(CONTENT.bindings[0], valid_to=NOW + timedelta(days=366)),)),
+        "content": ProposalContent(
+            bindings=(replace(CONTENT.bindings[0], valid_to=NOW + timedelta(days=366)),)
+        ),
         "proposed_by": "two",
         "proposed_at": NOW,
         "expires_at": NOW,

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.registry.directory import SqlDirectory
 from gateway.store.decisions import SqlBindingLog
-from gateway.store.engine import Role, open_engine
+from gateway.store.engine import EngineRole, open_engine
 from gateway.store.memory import Memory
 from tests.support.clock import ManualClock
 from tests.support.stores import copied, migrated, remembering
@@ -36,14 +36,14 @@ def url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def writer(url: str) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(url, Role.WRITER)
+    engine = open_engine(url, EngineRole.WRITER)
     yield engine
     await engine.dispose()
 
 
 @pytest.fixture
 async def reader(url: str, writer: AsyncEngine) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(url, Role.READER)
+    engine = open_engine(url, EngineRole.READER)
     yield engine
     await engine.dispose()
 

@@ -9,7 +9,7 @@ from sqlalchemy import insert, inspect, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.domain.registry import AgencyFilter, RowSource, Standing
+from gateway.domain.registry import AgencyFilter, CodeStanding, RowSource
 from gateway.errors import StoreFailure
 from gateway.ports import Directory
 from gateway.registry import binding, lookup
@@ -84,7 +84,7 @@ async def test_an_entry_is_found_only_while_it_is_in_force(
 async def test_an_exact_code_is_active(filled: SqlDirectory) -> None:
     answer = await filled.resolve("Z91.07", TODAY)
 
-    assert (answer.standing, answer.mapped_by, answer.may_refuse) == (Standing.ACTIVE, None, True)
+    assert (answer.standing, answer.mapped_by, answer.may_refuse) == (CodeStanding.ACTIVE, None, True)
     assert answer.entry is not None
     assert answer.entry.code == "Z91.07"
 
@@ -105,7 +105,7 @@ async def test_an_old_code_or_a_level_one_name_is_mapped(
     """R77: by table only, except the all-zero level-1 form."""
     answer = await filled.resolve(written, TODAY)
 
-    assert (answer.standing, answer.mapped_by) == (Standing.MAPPED, mapped_by)
+    assert (answer.standing, answer.mapped_by) == (CodeStanding.MAPPED, mapped_by)
     assert answer.entry is not None
     assert answer.entry.code == code
 
@@ -114,14 +114,14 @@ async def test_an_old_code_outside_the_table_is_only_a_proposal(filled: SqlDirec
     """R77, rules 14.1"""
     answer = await filled.resolve("000.00.07.Z91", TODAY)
 
-    assert (answer.standing, answer.entry, answer.nearest) == (Standing.UNCERTAIN, None, "Z91.07")
+    assert (answer.standing, answer.entry, answer.nearest) == (CodeStanding.UNCERTAIN, None, "Z91.07")
 
 
 @pytest.mark.parametrize("parent", ["Z92", "z92", "000.00.00.Z92", "UBND tỉnh Bình Minh"])
 async def test_a_name_is_found_under_its_parent(filled: SqlDirectory, parent: str) -> None:
     answer = await filled.resolve("SO NOI VU", TODAY, parent)
 
-    assert (answer.standing, answer.mapped_by) == (Standing.MAPPED, "name")
+    assert (answer.standing, answer.mapped_by) == (CodeStanding.MAPPED, "name")
     assert answer.entry is not None
     assert answer.entry.code == "Z92.12"
 
@@ -130,14 +130,14 @@ async def test_a_name_without_its_parent_decides_nothing(filled: SqlDirectory) -
     several = await filled.resolve("Sở Nội vụ", TODAY)
     single = await filled.resolve("Phòng Đăng ký", TODAY)
 
-    assert (several.standing, several.entry, several.nearest) == (Standing.UNCERTAIN, None, None)
-    assert (single.standing, single.entry, single.nearest) == (Standing.UNCERTAIN, None, "Z91.12.03")
+    assert (several.standing, several.entry, several.nearest) == (CodeStanding.UNCERTAIN, None, None)
+    assert (single.standing, single.entry, single.nearest) == (CodeStanding.UNCERTAIN, None, "Z91.12.03")
 
 
 async def test_a_name_under_an_unknown_parent_is_unknown(filled: SqlDirectory) -> None:
     answer = await filled.resolve("Sở Nội vụ", TODAY, "UBND tỉnh Không Có")
 
-    assert (answer.standing, answer.entry) == (Standing.UNKNOWN, None)
+    assert (answer.standing, answer.entry) == (CodeStanding.UNKNOWN, None)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ async def test_a_closed_code_offers_the_successor_in_force(
     """R83: through the whole chain."""
     answer = await filled.resolve(code, on)
 
-    assert (answer.standing, answer.successor, answer.may_refuse) == (Standing.CLOSED, successor, True)
+    assert (answer.standing, answer.successor, answer.may_refuse) == (CodeStanding.CLOSED, successor, True)
     assert answer.entry is not None
     assert answer.entry.code == code
 
@@ -172,13 +172,13 @@ async def test_a_circle_of_successors_offers_none(filled: SqlDirectory, writer: 
 
     answer = await filled.resolve("Z92.20", TODAY)
 
-    assert (answer.standing, answer.successor) == (Standing.CLOSED, None)
+    assert (answer.standing, answer.successor) == (CodeStanding.CLOSED, None)
 
 
 async def test_a_code_not_yet_in_force_is_uncertain(filled: SqlDirectory) -> None:
     answer = await filled.resolve("Z92.23", TODAY)
 
-    assert answer.standing is Standing.UNCERTAIN
+    assert answer.standing is CodeStanding.UNCERTAIN
     assert answer.entry is not None
 
 
@@ -205,7 +205,7 @@ async def test_an_unknown_text_gets_the_nearest_offer_or_none(
 ) -> None:
     answer = await filled.resolve(written, TODAY)
 
-    assert (answer.standing, answer.entry, answer.nearest) == (Standing.UNKNOWN, None, near)
+    assert (answer.standing, answer.entry, answer.nearest) == (CodeStanding.UNKNOWN, None, near)
 
 
 async def test_only_imported_rows_may_refuse(filled: SqlDirectory) -> None:
@@ -359,8 +359,8 @@ async def test_exact_questions_use_an_index_among_120_000_rows(
 
     found = await directory.resolve("z07.1234", TODAY)
     misspelt = await directory.resolve("Z07.1234X", TODAY)
-    assert found.standing is Standing.ACTIVE
-    assert (misspelt.standing, misspelt.nearest) == (Standing.UNKNOWN, "Z07.1234")
+    assert found.standing is CodeStanding.ACTIVE
+    assert (misspelt.standing, misspelt.nearest) == (CodeStanding.UNKNOWN, "Z07.1234")
 
 
 async def _plan(connection: AsyncConnection, query: str) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.domain.registry import AgencyEntry, RowSource, Standing
+from gateway.domain.registry import AgencyEntry, CodeStanding, RowSource
 from gateway.errors import NotFound, StoreFailure
 from gateway.pool import ThreadPool
 from gateway.ports import FeedOutcome
@@ -21,7 +21,7 @@ from gateway.registry.feed import SqlFeed
 from gateway.registry.feed_file import AgencyLine, FeedKind, ProposalLine
 from gateway.registry.feed_judge import FeedRoom
 from gateway.store.decisions import SqlBindingLog
-from gateway.store.engine import Role, open_engine
+from gateway.store.engine import EngineRole, open_engine
 from gateway.store.memory import Memory
 from tests.support import feeds, pki, stores
 from tests.support.clock import ManualClock
@@ -44,14 +44,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def writer(url: str) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(url, Role.WRITER)
+    engine = open_engine(url, EngineRole.WRITER)
     yield engine
     await engine.dispose()
 
 
 @pytest.fixture
 async def room(url: str, writer: AsyncEngine, clock: ManualClock, tmp_path: Path) -> AsyncIterator[FeedRoom]:
-    pool, reader = ThreadPool(2), open_engine(url, Role.READER)
+    pool, reader = ThreadPool(2), open_engine(url, EngineRole.READER)
     made = FeedRoom(
         writer=writer, reader=reader, clock=clock, pool=pool, issuers=tmp_path / "feed", scratch=tmp_path
     )
@@ -142,7 +142,7 @@ async def test_a_code_that_a_later_snapshot_lacks_is_closed_the_day_before(
     assert (done.added, done.changed, done.closed) == (1, 0, 1)
     gone = (await everything(directory))["Z91.02"]
     assert (gone.valid_to, gone.alias) == (date(2026, 11, 19), None)
-    assert (await directory.resolve("Z91.02", date(2026, 11, 20))).standing is Standing.CLOSED
+    assert (await directory.resolve("Z91.02", date(2026, 11, 20))).standing is CodeStanding.CLOSED
     mapped = await directory.resolve("000.00.02.Z91", date(2026, 11, 20))
     assert mapped.entry is not None
     assert mapped.entry.code == "Z91.03"

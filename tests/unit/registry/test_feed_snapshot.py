@@ -25,7 +25,7 @@ from gateway.registry.feed_file import FeedKind, FeedRefused
 from gateway.registry.feed_judge import AGENCY, FeedRoom
 from gateway.registry.importing import row_values
 from gateway.store.decisions import SqlBindingLog
-from gateway.store.engine import Role, open_engine
+from gateway.store.engine import EngineRole, open_engine
 from gateway.store.memory import Memory
 from tests.support import feeds, pki, stores
 from tests.support.clock import ManualClock
@@ -78,8 +78,8 @@ async def side(folder: Path, url: str | None = None) -> AsyncIterator[Side]:
     url = url or f"sqlite:///{await asyncio.to_thread(stores.migrated, folder)}"
     pool, clock = ThreadPool(2), ManualClock()
     room = FeedRoom(
-        writer=open_engine(url, Role.WRITER),
-        reader=open_engine(url, Role.READER),
+        writer=open_engine(url, EngineRole.WRITER),
+        reader=open_engine(url, EngineRole.READER),
         clock=clock,
         pool=pool,
         issuers=folder / "feed",

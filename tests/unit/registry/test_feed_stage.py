@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.registry.feed_file import AgencyLine
-from gateway.registry.feed_stage import LONGEST_CHAIN, PROBLEMS, Stage
+from gateway.registry.feed_stage import LONGEST_CHAIN, PROBLEMS, FeedStage
 from tests.support import feeds
 
 CODES = [f"Z91.{n:02}" for n in range(8)]
@@ -18,8 +18,8 @@ edges = st.dictionaries(st.sampled_from(CODES), st.sampled_from(CODES))
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = Stage(tmp_path, whole=True)
+def stage(tmp_path: Path) -> Iterator[FeedStage]:
+    made = FeedStage(tmp_path, whole=True)
     yield made
     made.close()
 
@@ -31,7 +31,7 @@ def chain(links: int) -> list[tuple[AgencyLine, str]]:
 
 
 @pytest.mark.parametrize(("links", "problems"), [(LONGEST_CHAIN, 0), (LONGEST_CHAIN + 1, 1)])
-def test_a_chain_may_have_its_fifty_links_and_no_more(stage: Stage, links: int, problems: int) -> None:
+def test_a_chain_may_have_its_fifty_links_and_no_more(stage: FeedStage, links: int, problems: int) -> None:
     stage.put_feed(chain(links))
 
     assert len(stage.problems(4)) == problems
@@ -47,7 +47,7 @@ def test_circles_are_found_as_a_walk_finds_them(parents: dict[str, str], tmp_pat
             code = parents[code]
         return False
 
-    stage = Stage(tmp_path, whole=True)
+    stage = FeedStage(tmp_path, whole=True)
     try:
         stage.put_feed((feeds.agency(code, parent=parents.get(code)), "") for code in CODES)
         found = {text.split(":")[0] for text in stage.problems(4)}
@@ -57,7 +57,7 @@ def test_circles_are_found_as_a_walk_finds_them(parents: dict[str, str], tmp_pat
     assert found == {code for code in CODES if not ends(code)}
 
 
-def test_a_circle_that_only_our_own_rows_make_does_not_stop_a_feed(stage: Stage) -> None:
+def test_a_circle_that_only_our_own_rows_make_does_not_stop_a_feed(stage: FeedStage) -> None:
     ours = [feeds.agency("Z95", successor="Z96"), feeds.agency("Z96", successor="Z95")]
     stage.put_base((row, False) for row in ours)
     stage.put_feed([(feeds.agency("Z91"), "")])
@@ -65,27 +65,27 @@ def test_a_circle_that_only_our_own_rows_make_does_not_stop_a_feed(stage: Stage)
     assert stage.problems(4) == []
 
 
-def test_an_alias_of_a_row_that_goes_may_go_to_another(stage: Stage) -> None:
+def test_an_alias_of_a_row_that_goes_may_go_to_another(stage: FeedStage) -> None:
     stage.put_base([(feeds.agency("Z91", alias="A1"), True)])
     stage.put_feed([(feeds.agency("Z92", alias="A1"), "")])
 
     assert stage.problems(4) == []
 
 
-def test_an_alias_of_a_row_of_our_own_may_not(stage: Stage) -> None:
+def test_an_alias_of_a_row_of_our_own_may_not(stage: FeedStage) -> None:
     stage.put_base([(feeds.agency("Z91", alias="A1"), False)])
     stage.put_feed([(feeds.agency("Z92", alias="A1"), "")])
 
     assert stage.problems(4) == ["Z91 and Z92 share the alias A1"]
 
 
-def test_what_is_told_of_one_feed_is_bounded(stage: Stage) -> None:
+def test_what_is_told_of_one_feed_is_bounded(stage: FeedStage) -> None:
     stage.put_feed((feeds.agency(f"Z91.{n:04}", parent="Z95"), "") for n in range(2000))
 
     assert len(stage.problems(4)) == PROBLEMS
 
 
-def test_more_certificates_than_a_code_may_have_are_a_problem(stage: Stage) -> None:
+def test_more_certificates_than_a_code_may_have_are_a_problem(stage: FeedStage) -> None:
     rows = [feeds.proposal("Z91", bytes([n])) for n in range(3)]
     stage.put_feed([(feeds.agency("Z91"), ""), *((row, f"key {n}") for n, row in enumerate(rows))])
 

@@ -9,7 +9,7 @@ from importlib import resources
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.domain.registry import AgencyCode, RowSource, Standing
+from gateway.domain.registry import AgencyCode, CodeStanding, RowSource
 from gateway.registry.directory import SqlDirectory
 
 TODAY = date(2026, 11, 20)
@@ -83,8 +83,8 @@ async def test_a_dissolved_province_is_told_as_closed_with_its_successor_and_ref
     today = await directory.resolve("Ủy ban nhân dân tỉnh Hải Dương", TODAY)
     before = await directory.resolve("H23", date(2025, 6, 30))
 
-    assert (today.standing, today.successor, today.may_refuse) == (Standing.CLOSED, "H24", False)
-    assert before.standing is Standing.ACTIVE
+    assert (today.standing, today.successor, today.may_refuse) == (CodeStanding.CLOSED, "H24", False)
+    assert before.standing is CodeStanding.ACTIVE
 
 
 async def test_rows_of_an_earlier_list_are_brought_up_to_date_and_imported_ones_stay(
@@ -100,7 +100,7 @@ async def test_rows_of_an_earlier_list_are_brought_up_to_date_and_imported_ones_
     assert await directory.load_starter() == 90
 
     assert (await directory.resolve("H02", TODAY)).successor == "H05"
-    assert (await directory.resolve("H23", TODAY)).standing is Standing.ACTIVE
+    assert (await directory.resolve("H23", TODAY)).standing is CodeStanding.ACTIVE
 
 
 async def test_it_is_loaded_once(directory: SqlDirectory) -> None:
@@ -114,7 +114,7 @@ async def test_its_rows_warn_and_carry_their_check_note(directory: SqlDirectory)
 
     answer = await directory.resolve("Ủy ban nhân dân tỉnh Quảng Ninh", TODAY)
 
-    assert (answer.standing, answer.may_refuse) == (Standing.MAPPED, False)
+    assert (answer.standing, answer.may_refuse) == (CodeStanding.MAPPED, False)
     assert answer.entry is not None
     assert (answer.entry.code, answer.entry.source, answer.entry.check) == (
         "H49",

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.dialects.sqlite import dialect
 
-from gateway.domain.document import Change, Kind
+from gateway.domain.document import DocumentChange, Kind
 from gateway.domain.identity import Digest, DocumentId
-from gateway.ports.queues import Target
+from gateway.ports.queues import OutboxTarget
 from gateway.store.row import Moment, from_json, to_json
 
 _ZONES = st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours)))
@@ -41,18 +41,18 @@ def test_a_moment_may_be_absent() -> None:
 
 
 def test_json_keeps_the_small_types_and_forgives_fields_of_a_newer_version() -> None:
-    change = Change(reason="r", target=DocumentId("d"), replaces=((DocumentId("x"), ("Z91",)),))
+    change = DocumentChange(reason="r", target=DocumentId("d"), replaces=((DocumentId("x"), ("Z91",)),))
 
-    found = from_json(Change, to_json(Change, change)[:-1] + ', "added_later": 1}')
+    found = from_json(DocumentChange, to_json(DocumentChange, change)[:-1] + ', "added_later": 1}')
 
     assert found == change
     assert isinstance(found.target, DocumentId)
 
 
 def test_json_of_tuples_and_enums_comes_back_typed() -> None:
-    targets = (Target(code="Z91.02"), Target(code="Z91.03", delivery_id="d"))
+    targets = (OutboxTarget(code="Z91.02"), OutboxTarget(code="Z91.03", delivery_id="d"))
 
-    assert from_json(tuple[Target, ...], to_json(tuple[Target, ...], targets)) == targets
+    assert from_json(tuple[OutboxTarget, ...], to_json(tuple[OutboxTarget, ...], targets)) == targets
     assert from_json(Kind, to_json(Kind, Kind.RECALL)) is Kind.RECALL
 
 

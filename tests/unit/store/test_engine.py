@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from gateway import errors
 from gateway.office.store.store import SqlOfficeStore
-from gateway.store.engine import Role, open_engine
+from gateway.store.engine import EngineRole, open_engine
 from gateway.store.transaction import transaction
 from tests.support.stores import NORTH
 
@@ -23,18 +23,18 @@ from tests.support.stores import NORTH
 )
 def test_a_url_that_cannot_hold_what_must_not_be_lost_is_refused(url: str) -> None:
     with pytest.raises(errors.Misconfigured, match=r"database\.url"):
-        open_engine(url, Role.WRITER)
+        open_engine(url, EngineRole.WRITER)
 
 
 def test_a_file_that_cannot_be_opened_is_named_before_the_driver_tries(tmp_path: Path) -> None:
     with pytest.raises(errors.Misconfigured, match="does not exist"):
-        open_engine(f"sqlite:///{tmp_path / 'missing' / 'node.db'}", Role.WRITER)
+        open_engine(f"sqlite:///{tmp_path / 'missing' / 'node.db'}", EngineRole.WRITER)
     with pytest.raises(errors.Misconfigured, match="not a file"):
-        open_engine(f"sqlite:///{tmp_path}", Role.READER)
+        open_engine(f"sqlite:///{tmp_path}", EngineRole.READER)
 
 
 async def test_g1_the_writer_is_durable_and_checks_foreign_keys(tmp_path: Path) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path / 'x.db'}", Role.WRITER)
+    engine = open_engine(f"sqlite:///{tmp_path / 'x.db'}", EngineRole.WRITER)
     async with engine.connect() as connection:
         found = {
             name: (await connection.execute(text(f"PRAGMA {name}"))).scalar()
@@ -46,7 +46,7 @@ async def test_g1_the_writer_is_durable_and_checks_foreign_keys(tmp_path: Path) 
 
 
 async def test_the_reader_cannot_write(tmp_path: Path) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path / 'x.db'}", Role.READER)
+    engine = open_engine(f"sqlite:///{tmp_path / 'x.db'}", EngineRole.READER)
     async with engine.connect() as connection:
         with pytest.raises(OperationalError, match="readonly"):
             await connection.execute(text("CREATE TABLE x (y)"))

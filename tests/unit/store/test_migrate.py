@@ -18,8 +18,8 @@ from gateway.domain.account import HostedAgency
 from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.tables import METADATA as REGISTRY
 from gateway.store import migrate
-from gateway.store.engine import Role, open_engine
-from gateway.store.migrate import Step
+from gateway.store.engine import EngineRole, open_engine
+from gateway.store.migrate import MigrationStep
 from tests.support.clock import ManualClock
 from tests.support.later_version import later_version
 from tests.support.stores import NORTH, outgoing
@@ -35,7 +35,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 async def set_revision(url: str, revision: str) -> None:
-    engine = open_engine(url, Role.WRITER)
+    engine = open_engine(url, EngineRole.WRITER)
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
     await engine.dispose()
@@ -62,7 +62,7 @@ async def test_an_empty_database_is_brought_to_the_head_and_a_second_run_changes
 
 async def test_the_head_is_exactly_what_the_tables_say(url: str) -> None:
     await migrate.up(url)
-    engine = open_engine(url, Role.READER)
+    engine = open_engine(url, EngineRole.READER)
 
     def compare(connection: Connection) -> list[object]:
         opts = {"compare_type": True, "include_object": is_no_search_index}
@@ -181,7 +181,7 @@ async def test_the_next_version_widens_by_itself_and_takes_away_when_asked(url: 
 
 async def test_a_step_that_fails_leaves_nothing_of_those_before_it(url: str, tmp_path: Path) -> None:
     before = await migrate.up(url)
-    engine = open_engine(url, Role.MIGRATOR)
+    engine = open_engine(url, EngineRole.MIGRATOR)
     async with engine.begin() as connection:
         await connection.execute(text("ALTER TABLE queue_sample RENAME TO elsewhere"))
     with later_version(tmp_path / "later"), pytest.raises(errors.StoreFailure, match="nothing was applied"):
@@ -210,15 +210,16 @@ async def test_a_store_opens_on_its_own_schema_and_on_the_next_one_only(url: str
 
 def test_contract_steps_wait_until_they_are_asked_for() -> None:
     steps = tuple(
-        Step(revision=f"{n:04}", phase=phase, says="x")
+        MigrationStep(revision=f"{n:04}", phase=phase, says="x")
         for n, phase in enumerate(("expand", "expand", "contract", "expand"), start=1)
     )
-    found = migrate.Status(current=None, head="0004", pending=steps)
+    found = migrate.SchemaStatus(current=None, head="0004", pending=steps)
 
     assert migrate.target(found, contract=False) == "0002"
     assert migrate.target(found, contract=True) == "0004"
     assert (
-        migrate.target(migrate.Status(current="0002", head="0004", pending=steps[2:]), contract=False) is None
+        migrate.target(migrate.SchemaStatus(current="0002", head="0004", pending=steps[2:]), contract=False)
+        is None
     )
 
 

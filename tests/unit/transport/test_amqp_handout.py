@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.ports import Arrival
-from gateway.transport.amqp.handout import Delivery, HandOut
+from gateway.transport.amqp.handout import BrokerDelivery, HandOut
 from gateway.transport.amqp.label import Label
 from tests.support.axis_rigs import until
 
@@ -49,7 +49,9 @@ class Counter:
             deliveries=1,
         )
         self.handout.put(
-            Delivery(label, lane, [f"Z92.{n}" for n in range(codes)], open=lambda: io.BytesIO(b"x"), end=end)
+            BrokerDelivery(
+                label, lane, [f"Z92.{n}" for n in range(codes)], open=lambda: io.BytesIO(b"x"), end=end
+            )
         )
 
     async def settle(self, done: bool) -> None:

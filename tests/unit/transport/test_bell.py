@@ -4,13 +4,13 @@ import asyncio
 import threading
 from pathlib import Path
 
-from gateway.transport.embedded import Bell, ring
+from gateway.transport.embedded import WaiterBell, ring
 
 QUEUE = Path("/nowhere/axis.sqlite")
 
 
 async def test_a_ring_before_the_wait_is_kept_for_it() -> None:
-    bell = Bell(QUEUE)
+    bell = WaiterBell(QUEUE)
 
     ring(QUEUE)
 
@@ -20,7 +20,7 @@ async def test_a_ring_before_the_wait_is_kept_for_it() -> None:
 
 
 async def test_one_ring_ends_one_wait() -> None:
-    bell = Bell(QUEUE)
+    bell = WaiterBell(QUEUE)
     ring(QUEUE)
     await bell.wait()
 
@@ -36,7 +36,7 @@ async def test_one_ring_ends_one_wait() -> None:
 
 
 async def test_another_queue_rings_its_own_bells_only() -> None:
-    bell = Bell(QUEUE)
+    bell = WaiterBell(QUEUE)
 
     ring(QUEUE.with_name("other.sqlite"))
     waiting = asyncio.ensure_future(bell.wait())
@@ -49,7 +49,7 @@ async def test_another_queue_rings_its_own_bells_only() -> None:
 
 
 async def test_a_closed_bell_is_forgotten() -> None:
-    bell, other = Bell(QUEUE), Bell(QUEUE)
+    bell, other = WaiterBell(QUEUE), WaiterBell(QUEUE)
     bell.close()
     bell.close()
 
@@ -64,7 +64,7 @@ def test_a_ring_reaches_a_waiter_in_another_event_loop() -> None:
     started = threading.Event()
 
     async def wait_elsewhere() -> None:
-        bell = Bell(QUEUE)
+        bell = WaiterBell(QUEUE)
         waiting = asyncio.ensure_future(bell.wait())
         await asyncio.sleep(0)
         started.set()

@@ -17,14 +17,14 @@ from gateway.transport.amqp import topology
 from gateway.transport.broker.management import batches
 from gateway.transport.broker.plan import (
     Binding,
-    Layout,
-    Plan,
+    BrokerLayout,
+    BrokerPlan,
+    PlanStep,
     Policy,
     Queue,
     Rights,
     Sign,
     State,
-    Step,
     User,
     Vhost,
     layout,
@@ -44,11 +44,11 @@ _PLACES = {
 }
 
 
-def axis_of(where: Mapping[str, str]) -> Layout:
+def axis_of(where: Mapping[str, str]) -> BrokerLayout:
     return layout("v", [Hosting(node=node, code=code) for code, node in where.items()])
 
 
-def as_live(axis: Layout, **counts: int) -> State:
+def as_live(axis: BrokerLayout, **counts: int) -> State:
     """The state of a broker that was brought to this layout; `counts` are messages by queue, dots as underscores."""
     state = wanted(axis, dict.fromkeys(axis.nodes, "hash"))
     queues = {
@@ -63,7 +63,7 @@ def boss() -> User:
     return User(name=ADMIN, tags=frozenset({"administrator"}), password_hash="hash")
 
 
-def after(state: State, step: Step) -> State:
+def after(state: State, step: PlanStep) -> State:
     """A broker that does what it is told."""
     thing, removed = step.thing, step.sign is Sign.REMOVE
     if isinstance(thing, Vhost):
@@ -80,7 +80,7 @@ def after(state: State, step: Step) -> State:
     return state
 
 
-def walked(state: State, made: Plan) -> Iterator[State]:
+def walked(state: State, made: BrokerPlan) -> Iterator[State]:
     for step in made.steps:
         state = after(state, step)
         yield state

@@ -19,7 +19,7 @@ from gateway.domain.registry import Hosting
 from gateway.errors import Misconfigured
 from gateway.transport.amqp import topology
 from gateway.transport.broker import definitions
-from gateway.transport.broker.plan import Layout, Thing, layout, wanted
+from gateway.transport.broker.plan import BrokerLayout, Thing, layout, wanted
 
 TWO = [
     Hosting(node="north", code="Z91", alias="000.00.00.Z91"),
@@ -27,7 +27,7 @@ TWO = [
 ]
 
 
-def file_of(axis: Layout, hashes: dict[str, str] | None = None) -> dict[str, list[dict[str, Any]]]:
+def file_of(axis: BrokerLayout, hashes: dict[str, str] | None = None) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = json.loads("".join(definitions.pieces(axis, hashes or {})))
     return found
 

@@ -32,15 +32,15 @@ class Commits:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.counted, self.failing = 0, False
-        committed = queue_file._Driver.commit
+        committed = queue_file._QueueDriver.commit
 
-        async def commit(driver: queue_file._Driver) -> None:
+        async def commit(driver: queue_file._QueueDriver) -> None:
             self.counted += 1
             if self.failing:
                 raise sqlite3.OperationalError("disk I/O error")
             await committed(driver)
 
-        monkeypatch.setattr(queue_file._Driver, "commit", commit)
+        monkeypatch.setattr(queue_file._QueueDriver, "commit", commit)
 
 
 @pytest.fixture
@@ -211,14 +211,14 @@ async def test_a_machine_that_stops_before_the_commit_has_neither_row_nor_bytes_
     axis: EmbeddedAxis, tmp_path: Path, pool: ThreadPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each copy of the folder is what would be found after the machine stopped there."""
-    committed = queue_file._Driver.commit
+    committed = queue_file._QueueDriver.commit
 
-    async def commit(driver: queue_file._Driver) -> None:
+    async def commit(driver: queue_file._QueueDriver) -> None:
         shutil.copytree(tmp_path / "axis", tmp_path / "before")
         await committed(driver)
         shutil.copytree(tmp_path / "axis", tmp_path / "after")
 
-    monkeypatch.setattr(queue_file._Driver, "commit", commit)
+    monkeypatch.setattr(queue_file._QueueDriver, "commit", commit)
     await asyncio.gather(*(axis.publish(each, ["Z92"]) for each in numbered(3, MARK)))
     monkeypatch.undo()
 

@@ -10,7 +10,7 @@ import pytest
 from gateway.errors import Clash, NotFound, StoreFailure
 from gateway.ports import DeadParcel
 from gateway.transport.amqp.dead import AsideSets
-from gateway.transport.amqp.parts_set import Aside
+from gateway.transport.amqp.parts_set import AsideReason
 from gateway.transport.amqp.parts_spool import Landed, Spool
 from tests.support.clock import ManualClock
 from tests.support.parts import LIMITS, bytes_of, cut, land, opened
@@ -122,8 +122,8 @@ def test_a_token_put_aside_is_over(spool: Spool, aside: AsideSets) -> None:
     sent(spool)
     (joined,) = spool.complete(1)
 
-    spool.put_aside(joined.token, Aside.FOR_NOBODY)
-    spool.put_aside(joined.token, Aside.NEVER_SETTLED)
+    spool.put_aside(joined.token, AsideReason.FOR_NOBODY)
+    spool.put_aside(joined.token, AsideReason.NEVER_SETTLED)
     spool.done(joined.token)
 
     (found,) = aside.list()
@@ -192,7 +192,7 @@ def test_what_was_put_aside_makes_nothing_wait_for_ever(spool: Spool) -> None:
     for content in BURST[:3]:
         sent(spool, content)
     for joined in spool.complete(3):
-        spool.put_aside(joined.token, Aside.FOR_NOBODY)
+        spool.put_aside(joined.token, AsideReason.FOR_NOBODY)
 
     assert land(spool, cut(BURST[3])[0]).landed is Landed.REFUSED
 

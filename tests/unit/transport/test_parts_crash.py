@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gateway.transport.amqp.parts_spool import Joined, Landed, Spool
+from gateway.transport.amqp.parts_spool import JoinedParts, Landed, Spool
 from gateway.transport.amqp.publisher import Part
 from tests.support.clock import ManualClock
 from tests.support.parts import LIMITS, bytes_of, cut, files_in, land, opened
@@ -163,7 +163,7 @@ def test_whenever_it_dies_a_refused_set_is_told_stays_refused_and_may_be_sent_ag
         if "refused" not in said:
             assert land(spool, FALSE).landed is Landed.REFUSED
 
-        told: list[Joined] = list(spool.overdue(clock.now()))
+        told: list[JoinedParts] = list(spool.overdue(clock.now()))
 
         assert len(told) == 1 or (not told and "owned" in said), said
         for one in told:

@@ -20,7 +20,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
-from gateway.transport.amqp.parts_spool import Joined, Landed, Spool
+from gateway.transport.amqp.parts_spool import JoinedParts, Landed, Spool
 from tests.support.clock import ManualClock
 from tests.support.parts import LIMITS, TO, bytes_of, cut, files_in, label_of, land, opened, parcel
 
@@ -46,7 +46,7 @@ def landed(spool: Spool, *numbers: int, content: bytes = WHOLE, to: Sequence[str
     return [land(spool, parts[n - 1], to=to).landed for n in chosen]
 
 
-def only(found: Sequence[Joined]) -> Joined:
+def only(found: Sequence[JoinedParts]) -> JoinedParts:
     (joined,) = found
     return joined
 

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as protocol
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
-from gateway.domain.certificates import Question, Source
+from gateway.domain.certificates import Question, RevocationSource
 from gateway.errors import GatewayError, InvalidProof, NotFound, Unreachable
-from gateway.trust.authorities import Authorities, IssuerSources
+from gateway.trust.authorities import AskedAuthorities, IssuerSources
 from gateway.trust.bounded_http import Bounds
 from gateway.trust.chain import Chains
 from gateway.trust.evidence import Answers, KnownAnswers, fingerprint, ocsp_question
@@ -29,7 +29,7 @@ AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SECONDS = 1.0
 RESPONDING: Extension = (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), False)
-BOUNDS = {source: Bounds(answer_bytes=64 * 1024, seconds=SECONDS) for source in Source}
+BOUNDS = {source: Bounds(answer_bytes=64 * 1024, seconds=SECONDS) for source in RevocationSource}
 
 
 @cache
@@ -71,11 +71,11 @@ def authorities(
     *,
     needs_nonce: bool = False,
     answers: Answers | None = None,
-) -> Authorities:
+) -> AskedAuthorities:
     ca = pki().agencies_ca.certificate
     sources = IssuerSources(issuer=ca, ocsp=ocsp, lists=lists, needs_nonce=needs_nonce)
     chains = Chains([pki().root.certificate], [ca])
-    made = Authorities([sources], chains, answers or Answers(asks=True), bounds=BOUNDS)
+    made = AskedAuthorities([sources], chains, answers or Answers(asks=True), bounds=BOUNDS)
     made.questions([leaf().public_bytes(Encoding.DER)], AT)
     return made
 
@@ -85,7 +85,9 @@ def about_leaf() -> Question:
 
 
 def about_list(url: str) -> Question:
-    return Question(source=Source.LIST, issuer=fingerprint(pki().agencies_ca.certificate), about=url)
+    return Question(
+        source=RevocationSource.LIST, issuer=fingerprint(pki().agencies_ca.certificate), about=url
+    )
 
 
 def test_threat_045_a_good_answer_is_taken_with_its_times(responder: Responder) -> None:
@@ -161,8 +163,8 @@ def test_threat_045_nothing_counts_of_a_responder_that_a_known_list_names(
     answers = Answers(fixed=KnownAnswers(lists=(listed,), about=about))
     after = answers.statements(leaf(), ca.certificate)
 
-    assert [each.source for each in before] == [Source.OCSP]
-    assert [each.source for each in after] == [Source.LIST]
+    assert [each.source for each in before] == [RevocationSource.OCSP]
+    assert [each.source for each in after] == [RevocationSource.LIST]
     with pytest.raises(InvalidProof, match="is revoked"):
         authorities((responder.url,), answers=answers).ask(about_leaf(), AT)
 
@@ -261,7 +263,9 @@ def test_threat_046_no_address_inside_a_certificate_is_asked(responder: Responde
     )
     ca = pki().agencies_ca
     pointing = ca.issue("Z91", (points, False), (access, False), valid=(AT - DAY, AT + DAY)).certificate
-    asking = Authorities([], Chains([pki().root.certificate], [ca.certificate]), Answers(), bounds=BOUNDS)
+    asking = AskedAuthorities(
+        [], Chains([pki().root.certificate], [ca.certificate]), Answers(), bounds=BOUNDS
+    )
 
     assert asking.questions([pointing.public_bytes(Encoding.DER)], AT) == []
     with pytest.raises(NotFound):
@@ -323,7 +327,11 @@ def test_there_is_one_question_for_each_list_and_each_certificate_with_a_respond
         [each.public_bytes(Encoding.DER) for each in certificates] + [b"no certificate"], AT
     )
 
-    assert [each.source for each in found] == [Source.LIST, Source.OCSP, Source.OCSP]
+    assert [each.source for each in found] == [
+        RevocationSource.LIST,
+        RevocationSource.OCSP,
+        RevocationSource.OCSP,
+    ]
     assert {each.about for each in found[1:]} == {f"{each.serial_number:x}" for each in certificates[:2]}
 
 

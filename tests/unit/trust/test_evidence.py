@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.errors import Misconfigured
 from gateway.trust import chain
-from gateway.trust.evidence import Trust
+from gateway.trust.evidence import NodeTrust
 from tests.support import pki
 
 AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
@@ -71,8 +71,10 @@ def _authority_with(*extensions: tuple[x509.ExtensionType, bool]) -> pki.Authori
     )
 
 
-def _trust(*intermediates: pki.Authority, lists: list[x509.CertificateRevocationList] | None = None) -> Trust:
-    return Trust([ROOT.certificate], [each.certificate for each in intermediates], lists or [])
+def _trust(
+    *intermediates: pki.Authority, lists: list[x509.CertificateRevocationList] | None = None
+) -> NodeTrust:
+    return NodeTrust([ROOT.certificate], [each.certificate for each in intermediates], lists or [])
 
 
 def test_a_good_chain_is_found_and_told() -> None:
@@ -238,7 +240,7 @@ def test_k4_a_fresh_list_says_good_and_how_old_it_is() -> None:
 
 def test_42_a_revoked_certificate_is_revoked_from_its_date_on() -> None:
     listed = ROOT.revocation_list([(LEAF, AT)], this_update=AT + DAY, next_update=AT + 2 * DAY)
-    trust = Trust([ROOT.certificate], lists=[listed], now=lambda: AT + DAY)
+    trust = NodeTrust([ROOT.certificate], lists=[listed], now=lambda: AT + DAY)
 
     assert trust.collect(pki.der(LEAF), AT).revocation == "revoked"
     assert trust.collect(pki.der(LEAF), AT).revoked_at == AT
@@ -315,18 +317,18 @@ def test_files_are_read_and_a_broken_one_is_named(tmp_path: Path) -> None:
     anchors.write_bytes(ROOT.certificate.public_bytes(Encoding.PEM))
     crl.write_bytes(ROOT.revocation_list().public_bytes(Encoding.PEM) * 2)
 
-    assert Trust.from_files(anchors, (), [crl]).collect(pki.der(LEAF), AT).revocation == "good"
+    assert NodeTrust.from_files(anchors, (), [crl]).collect(pki.der(LEAF), AT).revocation == "good"
 
     crl.write_bytes(b"no list")
     with pytest.raises(Misconfigured, match=r"a\.pem"):
-        Trust.from_files(anchors, (), [crl])
+        NodeTrust.from_files(anchors, (), [crl])
     anchors.write_bytes(b"no certificate")
     with pytest.raises(Misconfigured, match=r"ca\.pem"):
-        Trust.from_files(anchors)
+        NodeTrust.from_files(anchors)
     with pytest.raises(Misconfigured, match="cannot be read"):
-        Trust.from_files(tmp_path / "absent.pem")
+        NodeTrust.from_files(tmp_path / "absent.pem")
 
 
 def test_an_anchor_must_be_an_authority() -> None:
     with pytest.raises(Misconfigured, match="no certificate authority"):
-        Trust([LEAF])
+        NodeTrust([LEAF])

@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from pyhanko.sign.fields import MDPPerm
 
 from gateway.demo.signers import DemoSigners
-from gateway.domain.signatures import FileVerdict, LegalValue, Role, SignerVerdict, Word
+from gateway.domain.signatures import FileVerdict, LegalValue, SignatureWord, SignerRole, SignerVerdict
 from gateway.policy import pdf_verdict
 from gateway.trust.authority import Authority
 from gateway.trust.pdf_signatures import child
@@ -68,25 +68,25 @@ def only(verdict: FileVerdict) -> SignerVerdict:
 def test_a_pdf_without_signature_is_for_information(judge: Judge) -> None:
     verdict = judge(pdfs.plain())
 
-    assert (verdict.verdict, verdict.signers) == (Word.UNSIGNED, ())
+    assert (verdict.verdict, verdict.signers) == (SignatureWord.UNSIGNED, ())
     assert pdf_verdict.legal_value(verdict) is LegalValue.INFORMATION
 
 
 def test_the_agency_alone_is_valid_and_makes_nothing_official(judge: Judge) -> None:
     verdict = judge(pdfs.by_agency())
 
-    assert (verdict.verdict, verdict.why) == (Word.VALID, None)
-    assert only(verdict).role is Role.AGENCY
+    assert (verdict.verdict, verdict.why) == (SignatureWord.VALID, None)
+    assert only(verdict).role is SignerRole.AGENCY
     assert pdf_verdict.legal_value(verdict) is LegalValue.INFORMATION
 
 
 def test_agency_and_person_make_an_official_document(judge: Judge) -> None:
     verdict = judge(pdfs.by_both())
 
-    assert verdict.verdict is Word.VALID
+    assert verdict.verdict is SignatureWord.VALID
     assert [(each.name, each.role, each.verdict) for each in verdict.signers] == [
-        ("Nguyễn Văn Mẫu", Role.PERSON, Word.VALID),
-        ("Sở Mẫu", Role.AGENCY, Word.VALID),
+        ("Nguyễn Văn Mẫu", SignerRole.PERSON, SignatureWord.VALID),
+        ("Sở Mẫu", SignerRole.AGENCY, SignatureWord.VALID),
     ]
     assert pdf_verdict.legal_value(verdict) is LegalValue.OFFICIAL
     assert pdf_verdict.signed_at(verdict) == SIGNED
@@ -111,7 +111,7 @@ def test_the_mark_of_a_copy_under_a_persons_signature_makes_nothing(judge: Judge
 
 
 def test_a_signature_in_the_older_form_counts(judge: Judge) -> None:
-    assert judge(pdfs.sign(pdfs.plain(), agency(), "A", pades=False)).verdict is Word.VALID
+    assert judge(pdfs.sign(pdfs.plain(), agency(), "A", pades=False)).verdict is SignatureWord.VALID
 
 
 # --- certificates and time ------------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def test_threat_043_an_unknown_authority_is_not_valid(judge: Judge) -> None:
 
     verdict = judge(pdfs.by_agency(), anchors=(other,), lists=(other.crl(),))
 
-    assert (verdict.verdict, verdict.why) == (Word.INVALID, "CERT-CHAIN")
+    assert (verdict.verdict, verdict.why) == (SignatureWord.INVALID, "CERT-CHAIN")
 
 
 def test_threat_043_the_right_name_with_another_key_is_not_valid(judge: Judge) -> None:
@@ -137,7 +137,7 @@ def test_threat_043_the_right_name_with_another_key_is_not_valid(judge: Judge) -
 def test_without_anchors_nothing_can_be_told_and_the_value_stays_open(judge: Judge) -> None:
     verdict = judge(pdfs.by_both(), anchors=())
 
-    assert (verdict.verdict, verdict.why) == (Word.UNKNOWN, "PDF-NO-ANCHORS")
+    assert (verdict.verdict, verdict.why) == (SignatureWord.UNKNOWN, "PDF-NO-ANCHORS")
     assert pdf_verdict.legal_value(verdict) is None
 
 
@@ -150,7 +150,7 @@ def test_without_anchors_a_changed_file_is_not_valid_all_the_same(judge: Judge) 
 def test_threat_040_a_certificate_expired_at_signing_is_not_valid(judge: Judge) -> None:
     late = root().issue("Sở Cũ", agency=True, not_after=SIGNED - timedelta(days=1))
 
-    assert (found := judge(pdfs.sign(pdfs.plain(), late, "A"))).verdict is Word.INVALID
+    assert (found := judge(pdfs.sign(pdfs.plain(), late, "A"))).verdict is SignatureWord.INVALID
     assert found.why == "CERT-TIME"
 
 
@@ -159,7 +159,7 @@ def test_threat_040_expired_since_and_no_trusted_time_cannot_be_told(judge: Judg
 
     verdict = judge(pdfs.sign(pdfs.plain(), ended, "A"))
 
-    assert (verdict.verdict, verdict.why) == (Word.UNKNOWN, "PDF-TIME-UNPROVED")
+    assert (verdict.verdict, verdict.why) == (SignatureWord.UNKNOWN, "PDF-TIME-UNPROVED")
     assert pdf_verdict.legal_value(verdict) is LegalValue.INFORMATION
 
 
@@ -169,8 +169,11 @@ def test_threat_040_expired_now_but_valid_at_the_trusted_time_is_valid(judge: Ju
 
     signer = only(judge(pdf))
 
-    assert (signer.verdict, signer.trusted_at) == (Word.VALID, SIGNED)
-    assert (signer.now, signer.now_why) == (Word.INVALID, "CERT-TIME") or signer.now is Word.UNKNOWN
+    assert (signer.verdict, signer.trusted_at) == (SignatureWord.VALID, SIGNED)
+    assert (signer.now, signer.now_why) == (
+        SignatureWord.INVALID,
+        "CERT-TIME",
+    ) or signer.now is SignatureWord.UNKNOWN
 
 
 def test_threat_041_not_yet_valid_is_not_valid(judge: Judge) -> None:
@@ -188,7 +191,7 @@ def test_threat_042_revoked_before_it_came_is_not_valid(judge: Judge) -> None:
 
     verdict = judge(pdfs.by_both(), lists=lists)
 
-    assert (verdict.verdict, verdict.why) == (Word.INVALID, "CERT-REVOKED")
+    assert (verdict.verdict, verdict.why) == (SignatureWord.INVALID, "CERT-REVOKED")
     assert pdf_verdict.legal_value(verdict) is LegalValue.INFORMATION
 
 
@@ -197,15 +200,15 @@ def test_threat_042_revoked_after_it_came_stays_valid_and_says_so(judge: Judge) 
 
     signer = only(judge(pdfs.by_agency(), now=SEEN + timedelta(days=2), lists=lists))
 
-    assert signer.verdict is Word.VALID
-    assert (signer.now, signer.now_why) == (Word.INVALID, "CERT-REVOKED")
+    assert signer.verdict is SignatureWord.VALID
+    assert (signer.now, signer.now_why) == (SignatureWord.INVALID, "CERT-REVOKED")
 
 
 def test_threat_042_revoked_after_the_trusted_time_stays_valid(judge: Judge) -> None:
     lists = (root().crl((agency(), SIGNED + timedelta(hours=1))),)
     stamped = pdfs.sign(pdfs.plain(), agency(), "A", stamper=pdfs.stamper(tsa(), SIGNED))
 
-    assert judge(stamped, lists=lists).verdict is Word.VALID
+    assert judge(stamped, lists=lists).verdict is SignatureWord.VALID
     assert judge(pdfs.by_agency(), lists=lists).why == "CERT-REVOKED"
 
 
@@ -223,7 +226,7 @@ def test_threat_101_a_claimed_time_before_the_revocation_proves_nothing(judge: J
 def test_unknown_revocation_cannot_be_told_and_is_asked_again(judge: Judge) -> None:
     verdict = judge(pdfs.by_both(), lists=())
 
-    assert (verdict.verdict, verdict.why) == (Word.UNKNOWN, "CERT-REVOCATION-UNKNOWN")
+    assert (verdict.verdict, verdict.why) == (SignatureWord.UNKNOWN, "CERT-REVOCATION-UNKNOWN")
     assert pdf_verdict.legal_value(verdict) is None
     assert pdf_verdict.is_open([verdict])
 
@@ -244,7 +247,7 @@ def test_a_list_that_has_run_out_still_tells_who_was_revoked(judge: Judge) -> No
 
 
 def test_revocation_data_inside_the_file_is_used(judge: Judge) -> None:
-    assert judge(pdfs.with_dss(pdfs.by_both(), [root().crl()]), lists=()).verdict is Word.VALID
+    assert judge(pdfs.with_dss(pdfs.by_both(), [root().crl()]), lists=()).verdict is SignatureWord.VALID
 
 
 def test_threat_045_an_old_good_list_inside_the_file_does_not_outweigh_ours(judge: Judge) -> None:
@@ -261,7 +264,7 @@ def test_a_list_signed_by_another_tells_nothing(judge: Judge) -> None:
 
     assert judge(pdfs.by_agency(), lists=(impostor.crl(),)).why == "CERT-REVOCATION-UNKNOWN"
     revoking = impostor.crl((agency(), SIGNED - timedelta(days=1)))
-    assert judge(pdfs.by_agency(), lists=(root().crl(), revoking)).verdict is Word.VALID
+    assert judge(pdfs.by_agency(), lists=(root().crl(), revoking)).verdict is SignatureWord.VALID
 
 
 # --- timestamps -----------------------------------------------------------------------------------------------
@@ -272,7 +275,7 @@ def test_a_document_timestamp_vouches_for_the_signatures_before_it(judge: Judge)
 
     verdict = judge(pdf)
 
-    assert verdict.verdict is Word.VALID
+    assert verdict.verdict is SignatureWord.VALID
     assert {each.trusted_at for each in verdict.signers} == {SIGNED + timedelta(minutes=5)}
 
 
@@ -306,9 +309,12 @@ def test_an_authority_between_is_taken_from_our_folder_or_from_the_file(judge: J
     signer = between.issue("Sở Xa", agency=True)
     lists = (root().crl(), between.crl())
 
-    assert judge(pdfs.sign(pdfs.plain(), signer, "A"), chain=(between,), lists=lists).verdict is Word.VALID
+    assert (
+        judge(pdfs.sign(pdfs.plain(), signer, "A"), chain=(between,), lists=lists).verdict
+        is SignatureWord.VALID
+    )
     carried = pdfs.sign(pdfs.plain(), signer, "A", others=(between,))
-    assert judge(carried, lists=lists).verdict is Word.VALID
+    assert judge(carried, lists=lists).verdict is SignatureWord.VALID
     assert judge(pdfs.sign(pdfs.plain(), signer, "A"), lists=lists).why == "CERT-CHAIN"
 
 
@@ -337,7 +343,7 @@ def test_threat_043_a_missing_answer_about_the_authority_does_not_hide_a_forged_
 
     verdict = judge(pdfs.sign(pdfs.plain(), forged, "A"), chain=(between,), lists=())
 
-    assert (verdict.verdict, verdict.why) == (Word.INVALID, "CERT-CHAIN")
+    assert (verdict.verdict, verdict.why) == (SignatureWord.INVALID, "CERT-CHAIN")
 
 
 def test_threat_042_the_list_that_revokes_counts_however_many_there_are(judge: Judge) -> None:
@@ -369,7 +375,7 @@ def test_threat_044_an_unfit_certificate_is_not_valid(
 
     verdict = judge(pdfs.sign(pdfs.plain(), holder, "A"))
 
-    assert (verdict.verdict, verdict.why) == (Word.INVALID, why)
+    assert (verdict.verdict, verdict.why) == (SignatureWord.INVALID, why)
 
 
 def test_threat_032_a_weak_digest_is_not_valid(judge: Judge) -> None:
@@ -389,13 +395,13 @@ def test_further_signatures_and_proofs_leave_an_earlier_signature_valid(judge: J
     pdf = pdfs.with_dss(pdfs.new_field(pdfs.by_both()), [root().crl()])
     pdf = pdfs.stamped(pdf, pdfs.stamper(tsa(), SIGNED))
 
-    assert [each.verdict for each in judge(pdf).signers] == [Word.VALID, Word.VALID]
+    assert [each.verdict for each in judge(pdf).signers] == [SignatureWord.VALID, SignatureWord.VALID]
 
 
 def test_a_first_revision_with_its_table_in_two_forms_may_be_signed(judge: Judge) -> None:
     pdf = pdfs.sign(pdfs.hybrid(), agency(), "A", strict=False)
 
-    assert judge(pdf).verdict is Word.VALID
+    assert judge(pdf).verdict is SignatureWord.VALID
 
 
 @pytest.mark.parametrize(
@@ -421,7 +427,7 @@ def test_what_may_follow_is_what_the_signature_allows(
 
     first = judge(change(signed)).signers[0]
 
-    assert (first.why, first.verdict) == (why, Word.INVALID if why else Word.VALID)
+    assert (first.why, first.verdict) == (why, SignatureWord.INVALID if why else SignatureWord.VALID)
 
 
 # --- where trust stands ---------------------------------------------------------------------------------------

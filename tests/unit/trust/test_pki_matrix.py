@@ -21,7 +21,7 @@ from gateway.domain.proof import Evidence, SignedEnvelope, Step, VerifiedEnvelop
 from gateway.errors import CannotTell, InvalidEnvelope
 from gateway.policy.trust import TrustPolicy, decide
 from gateway.trust import chain
-from gateway.trust.evidence import Trust
+from gateway.trust.evidence import NodeTrust
 from tools.pki.make import Pki
 
 AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
@@ -37,12 +37,12 @@ def made() -> Pki:
 
 
 @cache
-def trust() -> Trust:
+def trust() -> NodeTrust:
     """Knows every intermediate there is, as a careless operator would have it, and the lists of the moment."""
     pki = made()
     lists = list(pki.lists().values())
     lists += [each.revocation_list(valid=(AT - HOUR, AT + DAY)) for each in pki.authorities.values()]
-    return Trust([pki.root.certificate], pki.between(), lists, now=lambda: AT + 3 * HOUR)
+    return NodeTrust([pki.root.certificate], pki.between(), lists, now=lambda: AT + 3 * HOUR)
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ def test_threat_044_names_of_an_unknown_kind_are_no_chain_and_no_crash(names: by
     with pytest.raises(x509.UnsupportedGeneralNameType):
         _ = (leaf if where == "its own" else between).certificate.extensions
     lists = [each.revocation_list(valid=(AT - HOUR, AT + DAY)) for each in (root, between)]
-    judge = Trust([root.certificate], [between.certificate], lists, now=lambda: AT)
+    judge = NodeTrust([root.certificate], [between.certificate], lists, now=lambda: AT)
 
     found = judge.collect(leaf.certificate.public_bytes(Encoding.DER), AT)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.trust.revocation import FUTURE, ON_HOLD, Standing, Statement, standing, worst
+from gateway.trust.revocation import FUTURE, ON_HOLD, RevocationStanding, Statement, standing, worst
 
 AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -26,7 +26,7 @@ def said(
     )
 
 
-def judged(*statements: Statement, at: datetime = AT, since: datetime | None = None) -> Standing:
+def judged(*statements: Statement, at: datetime = AT, since: datetime | None = None) -> RevocationStanding:
     return standing(statements, at, now=AT, expires=AT + 100 * DAY, asked_since=since)
 
 
@@ -99,7 +99,7 @@ def test_threat_111_an_answer_that_names_a_revocation_counts_though_it_was_made_
     """That one was not forgotten: it is revoked from its date on, and was good before."""
     late = said(made=AT - HOUR, ends=AT + DAY, revoked_at=AT - 40 * DAY, reason="keyCompromise")
 
-    def on(day: int) -> Standing:
+    def on(day: int) -> RevocationStanding:
         return standing([late], AT - day * DAY, now=AT, expires=AT - 30 * DAY)
 
     assert (on(35).state, on(35).revoked_at) == ("revoked", AT - 40 * DAY)
@@ -107,8 +107,11 @@ def test_threat_111_an_answer_that_names_a_revocation_counts_though_it_was_made_
 
 
 def test_the_worst_link_decides() -> None:
-    good, revoked = Standing(state="good", age_s=1.0), Standing(state="revoked", revoked_at=AT)
-    unknown, never = Standing(state="unknown", age_s=5.0), Standing(state="unknown")
+    good, revoked = (
+        RevocationStanding(state="good", age_s=1.0),
+        RevocationStanding(state="revoked", revoked_at=AT),
+    )
+    unknown, never = RevocationStanding(state="unknown", age_s=5.0), RevocationStanding(state="unknown")
 
     assert worst([good, unknown, revoked]) is revoked
     assert worst([good, unknown]) is unknown

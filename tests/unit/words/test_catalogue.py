@@ -15,7 +15,7 @@ from gateway.words.labels import (
     SUBJECT_OF,
     SUBJECTS,
     CatalogueError,
-    Counted,
+    CountedText,
     parsed_catalogue,
     read_catalogue,
 )
@@ -56,7 +56,7 @@ def test_both_languages_have_their_entries_in_the_same_order_and_count_the_same(
 
 def _shape(subject: str, lang: str) -> list[tuple[str, str | None]]:
     return [
-        (key, text.counts if isinstance(text, Counted) else None)
+        (key, text.counts if isinstance(text, CountedText) else None)
         for key, text in read_catalogue(lang, subject).items()
     ]
 
@@ -133,5 +133,5 @@ def test_the_rule_of_the_catalogue_chooses_the_form(
         head + 'msgid "a"\nmsgid_plural "{n}"\nmsgstr[0] "one"\nmsgstr[1] "many"\n', "a.po"
     )["a"]
 
-    assert isinstance(text, Counted)
+    assert isinstance(text, CountedText)
     assert text.form({"n": n}) == ("one" if n in for_one else "many")

@@ -23,7 +23,7 @@ from gateway.domain.status import CODES, STATES, RequestKind, RequestState
 from gateway.policy.door import BOMBS
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import ReasonCode
-from gateway.words.labels import LANGUAGES, Counted, Text, mark_text, megabytes, reason_text, say
+from gateway.words.labels import LANGUAGES, CountedText, Text, mark_text, megabytes, reason_text, say
 from tests.support.words import entries, forms
 
 
@@ -208,7 +208,7 @@ def parameters(text: Text) -> set[str]:
     """The names of what is filled into a text, into its forms and into the parts that have entries of their own."""
     named = {name for form in forms(text) for name in fields(form)}
     return {name.removeprefix("#") for name in named} | (
-        {text.counts} if isinstance(text, Counted) else set()
+        {text.counts} if isinstance(text, CountedText) else set()
     )
 
 

@@ -19,7 +19,7 @@ from gateway.store.log_reading import seal_numbered
 from gateway.trust import seals
 from gateway.trust.seals import TimestampAuthority
 from gateway.workers import event_log as sealing
-from gateway.workers.event_log import Sealer, StampGate
+from gateway.workers.event_log import LogSealer, StampGate
 from tests.support import tsa as authorities
 from tests.support.clock import ManualClock
 from tests.support.sealed import Book
@@ -210,7 +210,7 @@ async def test_a_folder_that_is_gone_is_told_and_no_seal_counts_as_published(
     assert head.published_at is None
 
 
-def publisher(book: Book, folder: Path) -> Sealer:
+def publisher(book: Book, folder: Path) -> LogSealer:
     sealer = book.sealer()
     sealer.publish = lambda published: seals.publish_seal(folder, published)
     return sealer

@@ -1,5 +1,5 @@
 """A list's address as a question, and back; and the columns of the two lists: which there are, which stand there unless
-a person chooses others, which sort. In: the query of an address. Out: an `Asked`, which the core understands as a
+a person chooses others, which sort. In: the query of an address. Out: an `ListQuestion`, which the core understands as a
 `Wanted`, and which writes every other address of the same list: so a view is a bookmark. Pure."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from gateway.domain.document import URGENCY_KEYS, InState
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.domain.listing import NO_BOOK, TABS, Origin, Side, Tab
-from gateway.office.ports.lists import Sort, Wanted
+from gateway.office.ports.lists import ListOrder, Wanted
 from gateway.office.web import dates
 
 
@@ -23,26 +23,26 @@ class Column:
     one first. `is_content`, `is_tag`: not for those who see no content, or no labels of the agency."""
 
     key: str
-    up: Sort | None = None
-    down: Sort | None = None
+    up: ListOrder | None = None
+    down: ListOrder | None = None
     is_default: bool = True
     is_content: bool = False
     is_tag: bool = False
 
-    def sort_after(self, sort: Sort) -> Sort | None:
+    def sort_after(self, sort: ListOrder) -> ListOrder | None:
         """What a click on the heading asks for, in a list that is sorted so."""
         return self.down if sort is self.up else self.up
 
-    def direction(self, sort: Sort) -> str:
+    def direction(self, sort: ListOrder) -> str:
         """For `aria-sort`."""
         rising = {self.up: "ascending", self.down: "descending"}
-        if self.up is Sort.NEWEST:
+        if self.up is ListOrder.NEWEST:
             rising = {self.up: "descending", self.down: "ascending"}
         return rising.get(sort, "") if self.up is not None else ""
 
 
-_NUMBER = Column(key="so", up=Sort.NUMBER, down=Sort.NUMBER_DOWN)
-_ISSUED = Column(key="ngay-vb", up=Sort.ISSUED_DOWN, down=Sort.ISSUED)
+_NUMBER = Column(key="so", up=ListOrder.NUMBER, down=ListOrder.NUMBER_DOWN)
+_ISSUED = Column(key="ngay-vb", up=ListOrder.ISSUED_DOWN, down=ListOrder.ISSUED)
 _SUBJECT = Column(key="trich-yeu", is_content=True)
 _URGENCY = Column(key="khan")
 _STATE = Column(key="trang-thai")
@@ -59,11 +59,11 @@ COLUMNS: Mapping[Side, tuple[Column, ...]] = {
         _NUMBER,
         _ISSUED,
         _SUBJECT,
-        Column(key="loai", up=Sort.TYPE, down=Sort.TYPE_DOWN),
+        Column(key="loai", up=ListOrder.TYPE, down=ListOrder.TYPE_DOWN),
         _URGENCY,
-        Column(key="noi-nhan", up=Sort.PARTY, down=Sort.PARTY_DOWN),
+        Column(key="noi-nhan", up=ListOrder.PARTY, down=ListOrder.PARTY_DOWN),
         _STATE,
-        Column(key="gui-luc", up=Sort.NEWEST, down=Sort.OLDEST),
+        Column(key="gui-luc", up=ListOrder.NEWEST, down=ListOrder.OLDEST),
         Column(key="gan-nhat"),
         _SIGNER,
         Column(key="don-vi", is_default=False),
@@ -73,9 +73,9 @@ COLUMNS: Mapping[Side, tuple[Column, ...]] = {
         *_LAST_COLUMNS,
     ),
     Side.IN: (
-        Column(key="con-lai", up=Sort.FIRST),
-        Column(key="den-luc", up=Sort.NEWEST, down=Sort.OLDEST),
-        Column(key="noi-gui", up=Sort.PARTY, down=Sort.PARTY_DOWN),
+        Column(key="con-lai", up=ListOrder.FIRST),
+        Column(key="den-luc", up=ListOrder.NEWEST, down=ListOrder.OLDEST),
+        Column(key="noi-gui", up=ListOrder.PARTY, down=ListOrder.PARTY_DOWN),
         _NUMBER,
         _ISSUED,
         _SUBJECT,
@@ -83,7 +83,7 @@ COLUMNS: Mapping[Side, tuple[Column, ...]] = {
         Column(key="kiem-tra"),
         _STATE,
         Column(key="so-den"),
-        Column(key="loai", up=Sort.TYPE, down=Sort.TYPE_DOWN, is_default=False),
+        Column(key="loai", up=ListOrder.TYPE, down=ListOrder.TYPE_DOWN, is_default=False),
         _SIGNER,
         _REPLY,
         _SOURCE,
@@ -162,7 +162,7 @@ _VIEW = ("tab", "sap-xep", "so-dong", "cot")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ListQuestion:
     """`given` holds what the address said and is understood, by name; `unread_days` names the days that are none."""
 
     side: Side
@@ -211,7 +211,7 @@ def read_address(
     content: bool = True,
     tags: bool = True,
     viewer: str | None = None,
-) -> Asked:
+) -> ListQuestion:
     """Words that mean nothing are left out. Without `content` nothing is found by what documents are about; `viewer`
     narrows everything to what that department or person may see."""
     given = {name: query.get(name, "").strip()[:_LONGEST] for name in (*_VIEW, *_FILTERS)}
@@ -221,12 +221,14 @@ def read_address(
         given["nhan"] = ""
     since, until, unread_days = _span(given, today)
     tab = _tab_opened(side, given)
-    sort = given["sap-xep"] if given["sap-xep"] in {each.value for each in Sort} else Sort.FIRST.value
+    sort = (
+        given["sap-xep"] if given["sap-xep"] in {each.value for each in ListOrder} else ListOrder.FIRST.value
+    )
     size = int(given["so-dong"]) if given["so-dong"] in map(str, SIZES) else SIZES[0]
     known = {
         **given,
         "tab": given["tab"] if given["tab"] == tab else "",
-        "sap-xep": sort if sort != Sort.FIRST.value else "",
+        "sap-xep": sort if sort != ListOrder.FIRST.value else "",
         "so-dong": str(size) if size != SIZES[0] else "",
         "cot": ",".join(columns),
         "khan": given["khan"] if given["khan"] in _URGENCIES or given["khan"] == "1" else "",
@@ -238,7 +240,7 @@ def read_address(
         "qua-han": "1" if given["qua-han"] == "1" else "",
         "chua-doc": "1" if given["chua-doc"] == "1" and side is Side.IN else "",
     }
-    return Asked(
+    return ListQuestion(
         side=side,
         tab=tab,
         wanted=replace(_wanted(side, tab, known), viewer=viewer, since=since, until=until),
@@ -257,7 +259,7 @@ def _wanted(side: Side, tab: str, known: Mapping[str, str]) -> Wanted:
         tab=_tab_of(tab),
         attention=tab == ATTENTION,
         text=known["q"],
-        sort=Sort(known["sap-xep"] or Sort.FIRST),
+        sort=ListOrder(known["sap-xep"] or ListOrder.FIRST),
         type_name=known["loai"] or None,
         urgency=_URGENCIES.get(known["khan"]),
         pressing=known["khan"] == "1",

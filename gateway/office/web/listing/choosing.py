@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
 from gateway.errors import NotFound
-from gateway.office.domain.listing import Line, Side, Tag
+from gateway.office.domain.listing import ListLine, Side, Tag
 from gateway.office.letters import received
-from gateway.office.ports.lists import Count, ListPage
+from gateway.office.ports.lists import ListCount, ListPage
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web.listing import list_rows
-from gateway.office.web.listing.asking import Asked
-from gateway.office.web.listing.list_rows import Row, Sees, Teller, state_text
+from gateway.office.web.listing.asking import ListQuestion
+from gateway.office.web.listing.list_rows import Sees, ShownLine, Teller, state_text
 from gateway.office.web.visits import Visit
 
 MOST = 500
@@ -29,7 +29,7 @@ _NOT_HANDED = frozenset({"rejected", "recalled", "sealed"})
 class Choice:
     """`why` is a sentence; empty when the act takes the row."""
 
-    row: Row
+    row: ShownLine
     why: str = ""
     number: int | None = None
     tags: Sequence[Tag] = ()
@@ -45,7 +45,7 @@ class Chosen:
     """`cut`: the list finds more than are acted on at once."""
 
     act: str
-    asked: Asked
+    asked: ListQuestion
     choices: tuple[Choice, ...]
     cut: bool = False
 
@@ -69,7 +69,9 @@ def query_of(visit: Visit) -> dict[str, str]:
     return dict(parse_qsl(given[:4_000], max_num_fields=50)) if given else {}
 
 
-async def chosen(visit: Visit, asked: Asked, act: str, *, most: int = MOST, whole: bool = False) -> Chosen:
+async def chosen(
+    visit: Visit, asked: ListQuestion, act: str, *, most: int = MOST, whole: bool = False
+) -> Chosen:
     """From the form where there is one, else from the address. `whole`: of no row named, all are meant."""
     ids, every = _meant(visit, whole)
     seen = list_rows.seen_by(visit)
@@ -91,7 +93,7 @@ def _meant(visit: Visit, whole: bool) -> tuple[Sequence[str], bool]:
     return ids, every
 
 
-async def pages(visit: Visit, asked: Asked, *, most: int) -> AsyncGenerator[Sequence[Line]]:
+async def pages(visit: Visit, asked: ListQuestion, *, most: int) -> AsyncGenerator[Sequence[ListLine]]:
     """As `chosen`, `whole` and of no act: a page after another, all of one look. Close it where it is left early."""
     ids, every = _meant(visit, whole=True)
     async with visit.deps.store.read(visit.scope()) as work:
@@ -104,18 +106,18 @@ async def pages(visit: Visit, asked: Asked, *, most: int) -> AsyncGenerator[Sequ
             yield lines
 
 
-async def counted(visit: Visit, asked: Asked, *, most: int) -> tuple[Sequence[str], Count]:
+async def counted(visit: Visit, asked: ListQuestion, *, most: int) -> tuple[Sequence[str], ListCount]:
     """The ids that are named, and of how many rows the act would be; of all that the list finds no id."""
     ids, every = _meant(visit, whole=False)
     async with visit.deps.store.read(visit.scope()) as work:
         if every:
             found = await work.office.lists.count(asked.wanted)
-            return (), Count(n=min(found.n, most), more=found.more or found.n > most)
+            return (), ListCount(n=min(found.n, most), more=found.more or found.n > most)
         lines, more = await _named(work, asked, list_rows.seen_by(visit), ids, most)
-        return [each.id for each in lines], Count(n=len(lines), more=more)
+        return [each.id for each in lines], ListCount(n=len(lines), more=more)
 
 
-async def _pages(work: OfficeWork, asked: Asked, most: int) -> AsyncIterator[ListPage]:
+async def _pages(work: OfficeWork, asked: ListQuestion, most: int) -> AsyncIterator[ListPage]:
     left, cursor = most, None
     while left > 0:
         page = await work.office.lists.page(asked.wanted, limit=min(_PAGE, left), cursor=cursor)
@@ -125,8 +127,8 @@ async def _pages(work: OfficeWork, asked: Asked, most: int) -> AsyncIterator[Lis
             return
 
 
-async def _every(work: OfficeWork, asked: Asked, most: int) -> tuple[list[Line], bool]:
-    lines, more = list[Line](), False
+async def _every(work: OfficeWork, asked: ListQuestion, most: int) -> tuple[list[ListLine], bool]:
+    lines, more = list[ListLine](), False
     async for page in _pages(work, asked, most):
         lines += page.lines
         more = page.next_cursor is not None
@@ -134,8 +136,8 @@ async def _every(work: OfficeWork, asked: Asked, most: int) -> tuple[list[Line],
 
 
 async def _named(
-    work: OfficeWork, asked: Asked, seen: Sees, ids: Sequence[str], most: int
-) -> tuple[list[Line], bool]:
+    work: OfficeWork, asked: ListQuestion, seen: Sees, ids: Sequence[str], most: int
+) -> tuple[list[ListLine], bool]:
     found = [await work.office.lists.line(id) for id in ids[:most]]
     ours = [line for line in found if line is not None and line.side is asked.side]
     lines = [line for line in ours if await may_see(work, seen, line)]
@@ -144,7 +146,7 @@ async def _named(
     return lines, len(ids) > most
 
 
-async def may_see(work: OfficeWork, seen: Sees, line: Line) -> bool:
+async def may_see(work: OfficeWork, seen: Sees, line: ListLine) -> bool:
     """Whether a person who sees the own unit's alone may see that one."""
     if seen.unit is None:
         return True
@@ -155,7 +157,7 @@ async def may_see(work: OfficeWork, seen: Sees, line: Line) -> bool:
     return any(list_rows.same_unit(each, seen.unit) for each in units)
 
 
-async def _choice(visit: Visit, work: OfficeWork, act: str, row: Row) -> Choice:
+async def _choice(visit: Visit, work: OfficeWork, act: str, row: ShownLine) -> Choice:
     line = row.line
     if act == "tiep-nhan":
         document = await work.incoming.get(line.id)
@@ -165,7 +167,7 @@ async def _choice(visit: Visit, work: OfficeWork, act: str, row: Row) -> Choice:
     return Choice(row=row, why=_why(visit, act, line))
 
 
-def _why(visit: Visit, act: str, line: Line) -> str:
+def _why(visit: Visit, act: str, line: ListLine) -> str:
     states = set(line.card.states)
     fits = {
         "gui-lai": "failed" in states,

@@ -2,7 +2,7 @@
 of its words were looked for; the agency's own labels on it; and what of lists a person may see at all (rules 13):
 whoever sees the agency's all, everything; whoever sees the own unit's, what that unit was given and what the person
 handed in; whoever sees metadata, or content by order alone, no content. In: lines of the core, who looks. Out:
-`Row`s, labels by document, `Sees`."""
+`ShownLine`s, labels by document, `Sees`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from gateway.domain.document import InState
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.text import Sought, hits
-from gateway.office.domain.listing import Line, Side, Tag, person_viewer, unit_viewer
+from gateway.office.domain.listing import ListLine, Side, Tag, person_viewer, unit_viewer
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.visits import Visit
@@ -58,7 +58,7 @@ _SOON = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class ArrivalCheck:
     """One thing that was checked on arrival. `word` is `good`, `doubt` or `bad`."""
 
     key: str
@@ -67,16 +67,16 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ShownLine:
     """`subject` is empty for who sees metadata alone; `left` None where nothing is waited for."""
 
-    line: Line
+    line: ListLine
     path: str
     number: str
     subject: str
     state: str
     summary: str
-    checks: tuple[Check, ...] = ()
+    checks: tuple[ArrivalCheck, ...] = ()
     left: timedelta | None = None
 
     @property
@@ -98,12 +98,12 @@ class Teller:
     content: bool = True
     back: str = ""
 
-    def rows(self, lines: Sequence[Line]) -> list[Row]:
+    def rows(self, lines: Sequence[ListLine]) -> list[ShownLine]:
         return [self.row(each) for each in lines]
 
-    def row(self, line: Line) -> Row:
+    def row(self, line: ListLine) -> ShownLine:
         path = f"{PATHS[line.side]}/{line.id}"
-        return Row(
+        return ShownLine(
             line=line,
             path=f"{path}?{urlencode({'ds': self.back})}" if self.back else path,
             number=self._number(line),
@@ -114,14 +114,14 @@ class Teller:
             left=self._left(line),
         )
 
-    def _number(self, line: Line) -> str:
+    def _number(self, line: ListLine) -> str:
         card = line.card
         known = "/".join(each for each in (card.number, card.symbol) if each)
         if known:
             return known
         return labels.say(f"{'incoming' if line.side is Side.IN else 'outgoing'}.no_number", self.lang)
 
-    def _subject(self, line: Line) -> str:
+    def _subject(self, line: ListLine) -> str:
         """Empty where it is not to be seen; a draft may have none yet."""
         if not self.content:
             return ""
@@ -129,7 +129,7 @@ class Teller:
             return labels.say("listing.no_subject", self.lang)
         return line.card.subject
 
-    def _left(self, line: Line) -> timedelta | None:
+    def _left(self, line: ListLine) -> timedelta | None:
         """On the clock that the duty runs by."""
         if line.side is Side.OUT or line.due_at is None:
             return None
@@ -137,7 +137,7 @@ class Teller:
             return line.due_at - self.now
         return timers.left(self.office, line.waits, line.urgency, line.due_at, self.now)
 
-    def _summary(self, line: Line) -> str:
+    def _summary(self, line: ListLine) -> str:
         """`18/20 taken in, 1 refused, 1 overdue`; of one recipient its state says all."""
         card = line.card
         total = sum(card.states.values())
@@ -155,7 +155,7 @@ class Teller:
         return ", ".join(parts)
 
 
-def state_text(line: Line, lang: str) -> str:
+def state_text(line: ListLine, lang: str) -> str:
     """The word of a narrow column."""
     if line.side is Side.IN:
         return labels.say(f"state.in.{line.state}", lang)
@@ -166,7 +166,7 @@ def state_text(line: Line, lang: str) -> str:
     return labels.say(short if labels.has(short) else f"state.{line.state}", lang)
 
 
-def checks(line: Line) -> tuple[Check, ...]:
+def checks(line: ListLine) -> tuple[ArrivalCheck, ...]:
     """What the list shows of the checks; none for mail that came another way. As on the document's page, nothing is ticked
     as a whole while it is held or something is to be looked at."""
     found = {**line.card.checks}
@@ -177,7 +177,9 @@ def checks(line: Line) -> tuple[Check, ...]:
     if found.get("pdf") not in _PDF_DOUBTS:
         found.pop("pdf", None)
     return tuple(
-        Check(key=key, word=_verdict(found[key]), found=found[key]) for key in _CHECKS if found.get(key)
+        ArrivalCheck(key=key, word=_verdict(found[key]), found=found[key])
+        for key in _CHECKS
+        if found.get(key)
     )
 
 
@@ -218,7 +220,7 @@ class TagsOnPage:
     may_put: bool = False
 
 
-async def tags_of_lines(visit: Visit, lines: Sequence[Line]) -> Mapping[str, Sequence[Tag]]:
+async def tags_of_lines(visit: Visit, lines: Sequence[ListLine]) -> Mapping[str, Sequence[Tag]]:
     if not lines or not seen_by(visit).tags:
         return {}
     async with visit.deps.store.read(visit.scope()) as work:

@@ -23,9 +23,9 @@ from gateway.office.web.pages import (
     tags_and_views,
     tasks,
 )
-from gateway.office.web.routes import Route
+from gateway.office.web.routes import PageRoute
 
-ROUTES: tuple[Route, ...] = (
+ROUTES: tuple[PageRoute, ...] = (
     *entry.HOME_ROUTES,
     *entry.ENTRY_ROUTES,
     *account.ACCOUNT_ROUTES,

@@ -14,7 +14,7 @@ from aiohttp import web
 from gateway.errors import BadForm, Clash, Denied
 from gateway.office.accounts import credentials, posts, sessions
 from gateway.office.accounts.credentials import NotTaken
-from gateway.office.domain.session import Duty, Factor
+from gateway.office.domain.session import Factor, SignInDuty
 from gateway.office.policy import signing_in
 from gateway.office.web.answers import failure_of
 from gateway.office.web.door import FACTOR, PASSWORD, SIGN_IN, forget_session, keep_choice, keep_session
@@ -172,7 +172,7 @@ async def _password_page(visit: Visit, problems: _Problems | None = None) -> web
         "account/password.html",
         422 if problems else 200,
         title=visit.say("account.password.change"),
-        owed=Duty.CHANGE_PASSWORD in visit.person.duties,
+        owed=SignInDuty.CHANGE_PASSWORD in visit.person.duties,
         rules=password_rules(visit),
         problems=problems or [],
     )
@@ -185,7 +185,7 @@ async def _factor_page(visit: Visit, totp: str, problems: _Problems | None = Non
         "account/factor.html",
         422 if problems else 200,
         title=visit.say("account.factor.set_up"),
-        owed=Duty.SET_UP_FACTOR in visit.person.duties,
+        owed=SignInDuty.SET_UP_FACTOR in visit.person.duties,
         has_factor=visit.person.session.factor is not Factor.NONE,
         totp=totp,
         spelled=" ".join(totp[n : n + 4] for n in range(0, len(totp), 4)),

@@ -16,12 +16,12 @@ from gateway.domain.document import Assignment, IncomingDocument, Signer, Source
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, Clash, GatewayError, NotFound, Refused
 from gateway.incoming import by_hand
-from gateway.incoming.by_hand import Attached, Letter
+from gateway.incoming.by_hand import Attached, TypedMail
 from gateway.office.book import letters
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers, dates, forms
 from gateway.office.web.pages.compose.uploads import file_name
-from gateway.office.web.routes import Body, Needs, get, post
+from gateway.office.web.routes import FormBody, Needs, get, post
 from gateway.office.web.visits import Visit
 from gateway.outgoing import manage
 from gateway.policy.book import LENGTHS
@@ -200,7 +200,7 @@ async def _paper_letter(visit: Visit) -> PaperLetter | None:
         return await work.office.books.letter(id)
 
 
-def _letter(visit: Visit, given: Mapping[str, str]) -> tuple[Letter, list[tuple[str, str]]]:
+def _letter(visit: Visit, given: Mapping[str, str]) -> tuple[TypedMail, list[tuple[str, str]]]:
     """What was typed, and what cannot be read of it."""
     today = local(visit.deps.clock.now()).date()
     problems: list[tuple[str, str]] = []
@@ -217,7 +217,7 @@ def _letter(visit: Visit, given: Mapping[str, str]) -> tuple[Letter, list[tuple[
         problems.append(("pages", visit.say("books.number.unreadable")))
     source = given.get("source", Source.PAPER.value)
     signer = given.get("signer", "")
-    letter = Letter(
+    letter = TypedMail(
         sender=given.get("sender", ""),
         subject=given.get("subject", ""),
         received_on=received_on or today,
@@ -275,7 +275,7 @@ async def _drain(request: web.Request) -> None:
 
 ENTRY_ROUTES = (
     get("/so-van-ban/den/nhap", "book_enter_form", enter_form, needs=KEEPS, key="books"),
-    post("/so-van-ban/den/nhap", "book_enter", entered, needs=KEEPS, key="books", body=Body.PARTS),
+    post("/so-van-ban/den/nhap", "book_enter", entered, needs=KEEPS, key="books", body=FormBody.PARTS),
     get("/so-van-ban/di/nhap", "book_sent_form", sent_form, needs=KEEPS, key="books"),
     post("/so-van-ban/di/nhap", "book_sent", sent, needs=KEEPS, key="books"),
     get("/so-van-ban/dong/{id}", "book_line", line_shown, needs=KEEPS, key="books"),

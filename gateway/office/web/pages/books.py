@@ -8,10 +8,10 @@ from datetime import date
 from aiohttp import web
 
 from gateway import downloads
-from gateway.domain.book import Book, Form, OutgoingLine, Span
+from gateway.domain.book import Book, BookForm, OutgoingLine, Span
 from gateway.domain.wall_clock import local
 from gateway.office.book import book_lines, books
-from gateway.office.book.books import Ask, Format
+from gateway.office.book.books import Ask, BookFormat
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web import answers, book_page, dates
@@ -40,7 +40,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         title=visit.say(f"book.{ask.book}"),
         ask=ask,
         books=tuple(Book),
-        forms=tuple(Form),
+        forms=tuple(BookForm),
         agency=agency,
         titles=ask.titles(),
         columns=ask.columns,
@@ -52,7 +52,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         given={"tu": visit.ask("tu"), "den": visit.ask("den")},
         files={
             each: where(f"/so-van-ban/tai/{each}", **merged(query, sau=None, told=None))
-            for each in (Format.XLSX, Format.CSV)
+            for each in (BookFormat.XLSX, BookFormat.CSV)
         },
         printed=where("/so-van-ban/in", **merged(query, sau=None, told=None)),
         may_keep=visit.may(Right.BOOK, Manner.YES),
@@ -62,9 +62,9 @@ async def shown(visit: Visit) -> web.StreamResponse:
 
 async def file(visit: Visit) -> web.StreamResponse:
     """The book as a file, written whole before the first byte goes out: a failure is told, not half a file."""
-    form = Format(visit.path("form"))
+    form = BookFormat(visit.path("form"))
     ask, deps, scope = asked(visit), visit.deps, visit.scope()
-    write = books.write_xlsx if form is Format.XLSX else books.write_csv
+    write = books.write_xlsx if form is BookFormat.XLSX else books.write_csv
     with deps.blobs.scratch() as scratch:
         await write(deps.book, scope, ask, scratch.file)
         content = await answers.file_content(deps.pool, scratch.file, f"{_file_name(ask)}.{form}", form)
@@ -108,7 +108,7 @@ def asked(visit: Visit) -> Ask:
     book, form = visit.ask("so"), visit.ask("mau")
     return Ask(
         book=Book(book) if book in tuple(Book) else Book.INCOMING,
-        form=Form(form) if form in tuple(Form) else Form.DECREE_30,
+        form=BookForm(form) if form in tuple(BookForm) else BookForm.DECREE_30,
         span=Span(year=year, since=_within(since, year), until=_within(until, year)),
         lang=visit.lang,
     )

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from gateway.domain.wall_clock import local
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.lists import Charts, Count, Lag, Tiles
+from gateway.office.ports.lists import Charts, Lag, ListCount, Tiles
 from gateway.office.web import charts
 from gateway.office.web.charts import QueueChart
 from gateway.office.web.listing import list_rows
@@ -26,7 +26,7 @@ from gateway.office.web.visits import Visit
 SEES = (Needs(right=Right.SEE_CONTENT),)
 _EXPIRING = timedelta(days=90)
 _SIDES = {path: side for side, path in PATHS.items()}
-_NONE = Count(n=0)
+_NONE = ListCount(n=0)
 _NOTHING = Tiles(
     late=_NONE, urgent=_NONE, today=_NONE, unsent=_NONE, silent=_NONE, rejected=_NONE, failed=_NONE
 )
@@ -37,7 +37,7 @@ class Tile:
     """One number and the list behind it. `calls` when it is one that should be nothing."""
 
     key: str
-    count: Count
+    count: ListCount
     path: str
     calls: bool = False
 
@@ -100,7 +100,7 @@ def _tiles(tiles: Tiles, endings: int) -> list[Tile]:
         Tile(key="silent", count=tiles.silent, path="/van-ban-di?tab=silent"),
         Tile(key="rejected", count=tiles.rejected, path="/van-ban-di?tab=rejected", calls=True),
         Tile(key="failed", count=tiles.failed, path="/van-ban-di?tab=failed", calls=True),
-        Tile(key="expiring", count=Count(n=endings), path="/co-quan?chung-thu=90"),
+        Tile(key="expiring", count=ListCount(n=endings), path="/co-quan?chung-thu=90"),
     ]
 
 

@@ -14,12 +14,12 @@ from aiohttp import web
 from gateway.errors import Denied
 from gateway.office.accounts import credentials, sessions, sign_in
 from gateway.office.accounts.credentials import NotTaken
-from gateway.office.accounts.sign_in import Entered, Typed
+from gateway.office.accounts.sign_in import OpenedSession, TypedSignIn
 from gateway.office.web import forms, visits
 from gateway.office.web.answers import failure_of
 from gateway.office.web.door import COOKIE, LANG_COOKIE, SIGN_IN, forget_session, keep_choice, keep_session
 from gateway.office.web.pages import account
-from gateway.office.web.routes import Body, Route, Who, get, post
+from gateway.office.web.routes import FormBody, PageRoute, Who, get, post
 from gateway.office.web.visits import Visit, inside
 from gateway.words import labels
 
@@ -64,12 +64,12 @@ async def session_extended(visit: Visit) -> web.StreamResponse:
     return visit.go("/")
 
 
-HOME_ROUTES: tuple[Route, ...] = (
+HOME_ROUTES: tuple[PageRoute, ...] = (
     get("/", "home", first_page, who=Who.ANYBODY),
     get("/ngon-ngu", "language", language_chosen, who=Who.ANYBODY),
     get("/chon-co-quan", "choose_agency", agency_asked, who=Who.READY),
     post("/chon-co-quan", "agency_chosen", agency_chosen, who=Who.READY),
-    post("/phien/gia-han", "extend", session_extended, who=Who.PERSON, body=Body.FORM),
+    post("/phien/gia-han", "extend", session_extended, who=Who.PERSON, body=FormBody.FORM),
 )
 
 
@@ -87,7 +87,7 @@ async def signed_in(visit: Visit) -> web.StreamResponse:
     """The form brings no token of a session: there is none yet. That it comes from here the door has seen."""
     form = await forms.read(visit.request, None, visit.deps.options.form_bytes)
     login, back = form.text("login"), form.text("next")
-    typed = Typed(login=login, password=form.text("password"), code=form.text("code").replace(" ", ""))
+    typed = TypedSignIn(login=login, password=form.text("password"), code=form.text("code").replace(" ", ""))
     try:
         found = await sign_in.run(visit.deps.accounts, typed, visit.origin, _before(visit))
     except Denied as why:
@@ -116,7 +116,7 @@ async def taken_up(visit: Visit) -> web.StreamResponse:
         person = await credentials.take_up(desk, visit.path("code"), new, visit.origin)
     except NotTaken as why:
         return await _link_page(visit, account.password_problems(visit, why))
-    typed = Typed(login=person.login or person.name, password=new)
+    typed = TypedSignIn(login=person.login or person.name, password=new)
     return _enter(visit, await sign_in.run(desk, typed, visit.origin, _before(visit)), "/")
 
 
@@ -145,7 +145,7 @@ async def _link_page(visit: Visit, problems: list[tuple[str, str]] | None = None
     )
 
 
-def _enter(visit: Visit, found: Entered, back: str) -> web.Response:
+def _enter(visit: Visit, found: OpenedSession, back: str) -> web.Response:
     """On to where the person wanted to go; what is owed the door asks for first."""
     path, told = urlsplit(inside(back)), _to_say(found)
     address = f"{path.path}?{path.query}" if path.query else path.path
@@ -154,7 +154,7 @@ def _enter(visit: Visit, found: Entered, back: str) -> web.Response:
     return keep_session(visit.go_back(address), visit.request, found.token)
 
 
-def _to_say(found: Entered) -> str:
+def _to_say(found: OpenedSession) -> str:
     """The most pressing of what a person should know on coming in (R94, T19)."""
     if found.reminder == 1:
         return "account.password.1"
@@ -176,7 +176,7 @@ def _before(visit: Visit) -> str | None:
 
 ENTRY_ROUTES = (
     get(SIGN_IN, "sign_in", sign_in_asked, who=Who.ANYBODY),
-    post(SIGN_IN, "signed_in", signed_in, who=Who.ANYBODY, body=Body.NONE),
+    post(SIGN_IN, "signed_in", signed_in, who=Who.ANYBODY, body=FormBody.NONE),
     post("/dang-xuat", "sign_out", signed_out, who=Who.ANYBODY),
     get("/lien-ket/{code}", "one_time_link", link_opened, who=Who.ANYBODY),
     post("/lien-ket/{code}", "account_taken_up", taken_up, who=Who.ANYBODY),

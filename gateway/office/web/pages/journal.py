@@ -17,7 +17,7 @@ from gateway.errors import Denied
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.node import JournalAsk, JournalEntry
 from gateway.office.web import answers, dates
-from gateway.office.web.answers import Content
+from gateway.office.web.answers import FileContent
 from gateway.office.web.routes import Needs, Who, get, post
 from gateway.office.web.visits import AUDITS, Visit, merged, where
 from gateway.words import labels
@@ -41,7 +41,7 @@ _WAITS = ("held", "waiting", "retry")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ShownEntry:
     """One line as its columns say it. `rest` is what stands in none of them."""
 
     entry: JournalEntry
@@ -100,7 +100,7 @@ async def export(visit: Visit) -> web.StreamResponse:
     )
     now = local(visit.deps.clock.now())
     name = f"nhat-ky-{now:%Y%m%d-%H%M}.csv"
-    content = Content(name=name, found_type="csv", pieces=_csv(visit, lines))
+    content = FileContent(name=name, found_type="csv", pieces=_csv(visit, lines))
     return await answers.give_file(visit.request, content)
 
 
@@ -186,13 +186,13 @@ def _fits(kind: str, pattern: str) -> bool:
     return kind.startswith(pattern[:-1]) if pattern.endswith("*") else kind == pattern
 
 
-def _row(visit: Visit, entry: JournalEntry) -> Row:
+def _row(visit: Visit, entry: JournalEntry) -> ShownEntry:
     key, data = f"event.{entry.kind}", dict(entry.data)
     call = str(data.pop("call", ""))
     place = entry.place or str(data.get("session", ""))
     before = _first(data, _BEFORE)
     after = _first(data, _AFTER)
-    return Row(
+    return ShownEntry(
         entry=entry,
         who=entry.who or _principal(visit, entry.principal_id),
         place=place,

@@ -37,7 +37,7 @@ _RESULT_KEPT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class BulkOutcome:
     """One row: what it was about, and what was done or stood against it."""
 
     number: str
@@ -47,32 +47,32 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class BulkResult:
     act: str
     back: str
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[BulkOutcome, ...]
 
     @property
     def done(self) -> int:
         return sum(each.ok for each in self.outcomes)
 
 
-async def keep_result(keepings: Keepings, result: Result, session_id: str, now: datetime) -> str:
+async def keep_result(keepings: Keepings, result: BulkResult, session_id: str, now: datetime) -> str:
     """The key to find it by."""
     key, body = secrets.token_urlsafe(12), json.dumps(asdict(result)).encode()
     await keepings.keep(Keeping(key=key, session_id=session_id, body=body, at=now, until=now + _RESULT_KEPT))
     return key
 
 
-async def find_result(keepings: Keepings, key: str, session_id: str, now: datetime) -> Result | None:
+async def find_result(keepings: Keepings, key: str, session_id: str, now: datetime) -> BulkResult | None:
     body = await keepings.find(key, session_id, now)
     if body is None:
         return None
     told = json.loads(body)
-    return Result(
+    return BulkResult(
         act=told["act"],
         back=told["back"],
-        outcomes=tuple(Outcome(**each) for each in told["outcomes"]),
+        outcomes=tuple(BulkOutcome(**each) for each in told["outcomes"]),
     )
 
 
@@ -93,7 +93,7 @@ _GRAVE = frozenset({"huy-gui", "tu-choi"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class UrgedRecipient:
     """Of one recipient: what it is late with among the chosen, and whom to phone."""
 
     urging: Urging
@@ -135,7 +135,7 @@ async def _done(visit: Visit, side: Side) -> web.StreamResponse:
         return await _page(visit, chosen, problems)
     outcomes = await run(visit, chosen)
     outcomes += [_outcome(each, ok=False, text=each.why) for each in chosen.choices if each.why]
-    made = Result(act=named, back=chosen.asked.address(), outcomes=tuple(outcomes))
+    made = BulkResult(act=named, back=chosen.asked.address(), outcomes=tuple(outcomes))
     key = await keep_result(visit.deps.keepings, made, visit.person.session.id, visit.deps.clock.now())
     return visit.go(f"/danh-sach/ket-qua/{key}")
 
@@ -220,7 +220,7 @@ def _missing(visit: Visit, named: str) -> list[tuple[str, str]]:
     return problems
 
 
-async def _each(visit: Visit, chosen: Chosen, do: Callable[[Choice], Awaitable[str]]) -> list[Outcome]:
+async def _each(visit: Visit, chosen: Chosen, do: Callable[[Choice], Awaitable[str]]) -> list[BulkOutcome]:
     """One after the other, in their order: what stands against one is told in its row."""
     outcomes = []
     for choice in chosen.taken:
@@ -234,11 +234,11 @@ async def _each(visit: Visit, chosen: Chosen, do: Callable[[Choice], Awaitable[s
     return outcomes
 
 
-def _outcome(choice: Choice, *, ok: bool, text: str) -> Outcome:
-    return Outcome(number=choice.row.number, path=choice.row.path, ok=ok, text=text)
+def _outcome(choice: Choice, *, ok: bool, text: str) -> BulkOutcome:
+    return BulkOutcome(number=choice.row.number, path=choice.row.path, ok=ok, text=text)
 
 
-async def _resend(visit: Visit, chosen: Chosen) -> list[Outcome]:
+async def _resend(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     async def do(choice: Choice) -> str:
         await manage.resend(visit.deps.out, visit.scope(), choice.id)
         return visit.say("listing.done.gui-lai", count=choice.row.line.card.states["failed"])
@@ -246,7 +246,7 @@ async def _resend(visit: Visit, chosen: Chosen) -> list[Outcome]:
     return await _each(visit, chosen, do)
 
 
-async def _cancel(visit: Visit, chosen: Chosen) -> list[Outcome]:
+async def _cancel(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     async def do(choice: Choice) -> str:
         await manage.cancel(visit.deps.out, visit.scope(), choice.id, why=visit.form.text("note"))
         return visit.say("state.cancelled")
@@ -254,7 +254,7 @@ async def _cancel(visit: Visit, chosen: Chosen) -> list[Outcome]:
     return await _each(visit, chosen, do)
 
 
-async def _take_in(visit: Visit, chosen: Chosen) -> list[Outcome]:
+async def _take_in(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     staff = _staff(visit)
 
     async def do(choice: Choice) -> str:
@@ -270,7 +270,7 @@ async def _take_in(visit: Visit, chosen: Chosen) -> list[Outcome]:
     return await _each(visit, chosen, do)
 
 
-async def _refuse(visit: Visit, chosen: Chosen) -> list[Outcome]:
+async def _refuse(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     form, staff = visit.form, _staff(visit)
 
     async def do(choice: Choice) -> str:
@@ -281,12 +281,12 @@ async def _refuse(visit: Visit, chosen: Chosen) -> list[Outcome]:
     return await _each(visit, chosen, do)
 
 
-async def _read(visit: Visit, chosen: Chosen) -> list[Outcome]:
+async def _read(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     await received.mark_read(visit.deps.inn, visit.scope(), [each.id for each in chosen.taken])
     return [_outcome(each, ok=True, text=visit.say("listing.done.da-doc")) for each in chosen.taken]
 
 
-async def _tag(visit: Visit, chosen: Chosen) -> list[Outcome]:
+async def _tag(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     name = tags_and_views.checked_tag(visit.form.text("name"))
 
     async def do(choice: Choice) -> str:
@@ -296,7 +296,7 @@ async def _tag(visit: Visit, chosen: Chosen) -> list[Outcome]:
     return await _each(visit, chosen, do)
 
 
-async def _untag(visit: Visit, chosen: Chosen) -> list[Outcome]:
+async def _untag(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     id = visit.form.text("tag")
     names = {each.id: each.name for each in await tags_and_views.tags_of(visit.deps.store, visit.scope())}
     if id not in names:
@@ -309,7 +309,7 @@ async def _untag(visit: Visit, chosen: Chosen) -> list[Outcome]:
     return await _each(visit, chosen, do)
 
 
-async def _offer(visit: Visit, chosen: Chosen) -> list[Outcome]:
+async def _offer(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     async def do(choice: Choice) -> str:
         had = await received.offer_again(visit.deps.inn, visit.scope(), choice.id)
         return visit.say("listing.done.giao-lai" if had else "listing.done.giao-lai.waits")
@@ -317,7 +317,7 @@ async def _offer(visit: Visit, chosen: Chosen) -> list[Outcome]:
     return await _each(visit, chosen, do)
 
 
-async def _urge(visit: Visit, chosen: Chosen) -> list[Outcome]:
+async def _urge(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     """One letter or call for each recipient, about everything of the chosen that it is late with."""
     form, outcomes = visit.form, []
     wanted = set(form.all("to"))
@@ -340,11 +340,11 @@ async def _urge(visit: Visit, chosen: Chosen) -> list[Outcome]:
             text, ok = visit.say("listing.done.don-doc", count=count), True
         except GatewayError as why:
             text, ok = answers.failure_of(why, visit.lang).title, False
-        outcomes.append(Outcome(number=name, path=PATHS[Side.OUT], ok=ok, text=text))
+        outcomes.append(BulkOutcome(number=name, path=PATHS[Side.OUT], ok=ok, text=text))
     return outcomes
 
 
-async def _told(visit: Visit, chosen: Chosen) -> list[Told]:
+async def _told(visit: Visit, chosen: Chosen) -> list[UrgedRecipient]:
     ids = {each.id for each in chosen.taken}
     async with visit.deps.store.read(visit.scope()) as work:
         sent = await work.deliveries.of_many(sorted(ids))
@@ -358,7 +358,7 @@ async def _told(visit: Visit, chosen: Chosen) -> list[Told]:
         await asking.urging_of(visit.deps.out, visit.scope(), code, _between(visit)) for code in sorted(late)
     ]
     return [
-        Told(urging=each, ids=tuple(one.id for one in each.late if one.id in ids))
+        UrgedRecipient(urging=each, ids=tuple(one.id for one in each.late if one.id in ids))
         for each in found
         if any(one.id in ids for one in each.late)
     ]
@@ -377,7 +377,7 @@ def _staff(visit: Visit) -> Staff:
     )
 
 
-_RUN: dict[str, Callable[[Visit, Chosen], Awaitable[list[Outcome]]]] = {
+_RUN: dict[str, Callable[[Visit, Chosen], Awaitable[list[BulkOutcome]]]] = {
     "gui-lai": _resend,
     "huy-gui": _cancel,
     "don-doc": _urge,

@@ -17,13 +17,13 @@ from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts import acting
 from gateway.office.book import table_files
 from gateway.office.book.table_files import XlsxColumn, XlsxWriter
-from gateway.office.domain.listing import Line, Side, Tag
+from gateway.office.domain.listing import ListLine, Side, Tag
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers
 from gateway.office.web.dates import moment_text
 from gateway.office.web.listing import choosing, list_rows
-from gateway.office.web.listing.asking import PATHS, Asked, Column, chosen_columns
-from gateway.office.web.listing.list_rows import Row, Teller
+from gateway.office.web.listing.asking import PATHS, Column, ListQuestion, chosen_columns
+from gateway.office.web.listing.list_rows import ShownLine, Teller
 from gateway.office.web.pages.lists import SEE, acts_of, asked_of, filter_words
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit
@@ -40,12 +40,12 @@ WIDTHS: Mapping[str, int] = {
 WIDTH = 18
 
 
-def cells_of(row: Row, columns: tuple[Column, ...], lang: str, tags: Sequence[Tag] = ()) -> list[Cell]:
+def cells_of(row: ShownLine, columns: tuple[Column, ...], lang: str, tags: Sequence[Tag] = ()) -> list[Cell]:
     """`tags` are the agency's own labels on it."""
     return [_cell_of(row, each.key, lang, tags) for each in columns]
 
 
-def _cell_of(row: Row, key: str, lang: str, tags: Sequence[Tag]) -> Cell:
+def _cell_of(row: ShownLine, key: str, lang: str, tags: Sequence[Tag]) -> Cell:
     line, card = row.line, row.line.card
     plain: Mapping[str, Cell] = {
         "so": row.number,
@@ -82,7 +82,7 @@ def _cell_of(row: Row, key: str, lang: str, tags: Sequence[Tag]) -> Cell:
     return labels.say(f"listing.source.{line.origin}", lang) if line.origin else ""
 
 
-def _party(row: Row) -> str:
+def _party(row: ShownLine) -> str:
     card = row.line.card
     name = f"{card.party} ({card.party_code})" if card.party else card.party_code
     return f"{name} +{card.parties - 1}" if row.line.side is Side.OUT and card.parties > 1 else name
@@ -164,7 +164,7 @@ async def incoming_print(visit: Visit) -> web.StreamResponse:
     return await _printed(visit, _question(visit, Side.IN))
 
 
-def _question(visit: Visit, side: Side) -> Asked:
+def _question(visit: Visit, side: Side) -> ListQuestion:
     return asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
 
 
@@ -197,7 +197,9 @@ async def _file(visit: Visit, side: Side) -> web.StreamResponse:
         )
 
 
-async def _pieces_of(visit: Visit, wanted: Asked, columns: tuple[Column, ...]) -> AsyncGenerator[Piece]:
+async def _pieces_of(
+    visit: Visit, wanted: ListQuestion, columns: tuple[Column, ...]
+) -> AsyncGenerator[Piece]:
     """Of the whole list unless some rows are named."""
     teller = await _teller(visit, wanted.side)
     async with aclosing(choosing.pages(visit, wanted, most=MOST_ROWS)) as pages:
@@ -206,23 +208,23 @@ async def _pieces_of(visit: Visit, wanted: Asked, columns: tuple[Column, ...]) -
 
 
 def _told(
-    teller: Teller, lines: Sequence[Line], columns: tuple[Column, ...], tags: Mapping[str, Sequence[Tag]]
+    teller: Teller, lines: Sequence[ListLine], columns: tuple[Column, ...], tags: Mapping[str, Sequence[Tag]]
 ) -> list[list[Cell]]:
     return [cells_of(each, columns, teller.lang, tags.get(each.line.id, ())) for each in teller.rows(lines)]
 
 
-def _columns(visit: Visit, wanted: Asked) -> tuple[Column, ...]:
+def _columns(visit: Visit, wanted: ListQuestion) -> tuple[Column, ...]:
     seen = list_rows.seen_by(visit)
     return chosen_columns(wanted.side, wanted.columns, content=seen.content, tags=seen.tags)
 
 
 async def _tags(
-    visit: Visit, lines: Sequence[Line], columns: Sequence[Column]
+    visit: Visit, lines: Sequence[ListLine], columns: Sequence[Column]
 ) -> Mapping[str, Sequence[Tag]]:
     return await list_rows.tags_of_lines(visit, lines) if any(each.is_tag for each in columns) else {}
 
 
-async def _printed(visit: Visit, wanted: Asked) -> web.StreamResponse:
+async def _printed(visit: Visit, wanted: ListQuestion) -> web.StreamResponse:
     teller = await _teller(visit, wanted.side)
     found = await choosing.chosen(visit, wanted, "xuat", most=MOST_PRINTED, whole=True)
     columns = _columns(visit, wanted)
@@ -248,7 +250,7 @@ def _written(cell: Cell) -> str:
     return cell.strftime("%d/%m/%Y") if hasattr(cell, "strftime") else str(cell)
 
 
-def _tab_word(wanted: Asked, lang: str) -> str:
+def _tab_word(wanted: ListQuestion, lang: str) -> str:
     keys = (f"tab.{wanted.side}.{wanted.tab}", f"tab.{wanted.tab}", f"tile.{wanted.tab}")
     return next((labels.say(key, lang) for key in keys if labels.has(key)), "")
 
@@ -270,7 +272,7 @@ async def packs(visit: Visit) -> web.StreamResponse:
         return await answers.give_file(visit.request, content)
 
 
-async def _add(visit: Visit, packed: zipfile.ZipFile, line: Line) -> None:
+async def _add(visit: Visit, packed: zipfile.ZipFile, line: ListLine) -> None:
     await acting.note_reading(visit.deps.accounts, visit.person, line.id, file="evidence", assigned=True)
     pack = await visit.deps.packets.pack(visit.scope(), line.id)
     if packed.fp is not None and packed.fp.tell() + pack.size > MOST_BYTES:

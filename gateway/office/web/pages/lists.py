@@ -20,9 +20,9 @@ from gateway.domain.text import fold, sought
 from gateway.domain.wall_clock import local
 from gateway.errors import Denied, NotFound, StoreFailure
 from gateway.office.accounts import sessions, tags_and_views
-from gateway.office.domain.listing import NO_BOOK, TABS, Line, Side, Tab, Tag
+from gateway.office.domain.listing import NO_BOOK, TABS, ListLine, Side, Tab, Tag
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.lists import Count, ListPage, Sort, Wanted
+from gateway.office.ports.lists import ListCount, ListOrder, ListPage, Wanted
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web.deps import LIVE_BETWEEN_S, LIVE_LONGEST_S, LIVE_LOOK_S, LIVE_STILL_S
 from gateway.office.web.listing import asking, list_rows
@@ -34,14 +34,14 @@ from gateway.office.web.listing.asking import (
     PICKS,
     SIZES,
     STATES,
-    Asked,
+    ListQuestion,
     chosen_columns,
     visible_columns,
 )
 from gateway.office.web.listing.list_rows import Sees, Teller, marked
 from gateway.office.web.routes import Needs, get
 from gateway.office.web.visits import Visit
-from gateway.ports.queues import InboxItem
+from gateway.ports.queues import InboxPacket
 from gateway.words import labels
 
 SEE = (Needs(right=Right.SEE_CONTENT),)
@@ -54,12 +54,12 @@ class Shown:
     """What one look at the store found. `broken` are packets that became no document; `last` is when one last came."""
 
     page: ListPage
-    total: Count
-    counts: Mapping[str, Count]
+    total: ListCount
+    counts: Mapping[str, ListCount]
     types: Sequence[str]
     books: Sequence[str]
-    queued: Count | None = None
-    broken: Sequence[InboxItem] = ()
+    queued: ListCount | None = None
+    broken: Sequence[InboxPacket] = ()
     last: datetime | None = None
 
 
@@ -104,7 +104,7 @@ async def _listed(visit: Visit, side: Side) -> web.StreamResponse:
 _MENU = {Side.OUT: "outgoing", Side.IN: "incoming"}
 
 
-def asked_of(visit: Visit, side: Side, query: Mapping[str, str], seen: Sees) -> Asked:
+def asked_of(visit: Visit, side: Side, query: Mapping[str, str], seen: Sees) -> ListQuestion:
     """The question of that query, as this person may ask it."""
     getall = getattr(query, "getall", None)
     named = ",".join(getall("cot", [])) if getall else query.get("cot", "")
@@ -121,7 +121,7 @@ def asked_of(visit: Visit, side: Side, query: Mapping[str, str], seen: Sees) -> 
     )
 
 
-async def _look(visit: Visit, asked: Asked) -> Shown:
+async def _look(visit: Visit, asked: ListQuestion) -> Shown:
     async with visit.deps.store.read(visit.scope()) as work:
         page = await work.office.lists.page(asked.wanted, limit=asked.size, cursor=asked.cursor)
         total = await work.office.lists.count(asked.wanted)
@@ -139,7 +139,7 @@ async def _look(visit: Visit, asked: Asked) -> Shown:
         )
 
 
-async def _counts(work: OfficeWork, asked: Asked) -> Mapping[str, Count]:
+async def _counts(work: OfficeWork, asked: ListQuestion) -> Mapping[str, ListCount]:
     """Of every tab; of what this person may see alone."""
     viewer = asked.wanted.viewer
     if viewer is None:
@@ -156,21 +156,21 @@ async def _counts(work: OfficeWork, asked: Asked) -> Mapping[str, Count]:
     return counts
 
 
-async def _broken(work: OfficeWork, asked: Asked) -> Sequence[InboxItem]:
+async def _broken(work: OfficeWork, asked: ListQuestion) -> Sequence[InboxPacket]:
     """Packets that could not be opened are rows too, where a clerk looks for what is held (interfaces.md 2.5)."""
     if asked.wanted.viewer is not None or asked.filters or asked.tab not in ("held", ALL):
         return ()
     return (await work.inbox.page(limit=_MOST_BROKEN, cursor=None, states=_BROKEN)).items
 
 
-async def _last(work: OfficeWork, asked: Asked) -> datetime | None:
+async def _last(work: OfficeWork, asked: ListQuestion) -> datetime | None:
     """Proves on an empty page that the line is alive."""
-    newest = Wanted(side=Side.IN, viewer=asked.wanted.viewer, sort=Sort.NEWEST)
+    newest = Wanted(side=Side.IN, viewer=asked.wanted.viewer, sort=ListOrder.NEWEST)
     lines = (await work.office.lists.page(newest, limit=1)).lines
     return lines[0].at if lines else None
 
 
-async def _list_values(visit: Visit, asked: Asked, shown: Shown, seen: Sees) -> dict[str, object]:
+async def _list_values(visit: Visit, asked: ListQuestion, shown: Shown, seen: Sees) -> dict[str, object]:
     office = await visit.deps.todo.office() if asked.side is Side.IN else None
     teller = Teller(
         lang=visit.lang, now=visit.deps.clock.now(), office=office, content=seen.content, back=asked.query
@@ -231,7 +231,7 @@ def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
     return tuple(key for key, may in named if may)
 
 
-def filter_words(visit: Visit, asked: Asked, tags: Sequence[Tag] = ()) -> list[tuple[str, str, str]]:
+def filter_words(visit: Visit, asked: ListQuestion, tags: Sequence[Tag] = ()) -> list[tuple[str, str, str]]:
     """Each filter in words: its name, its value, and the list without it. `tags` are those that the person may see."""
     tag_names = {each.id: each.name for each in tags}
     told = []
@@ -282,8 +282,8 @@ async def search(visit: Visit) -> web.StreamResponse:
     seen, text = list_rows.seen_by(visit), visit.ask("q")[:200]
     side = _searched_side(visit, seen)
     wanted = Wanted(side=side, text=text, viewer=seen.viewer(side) if side else None)
-    lines: tuple[Line, ...] = ()
-    total, page = Count(n=0), None
+    lines: tuple[ListLine, ...] = ()
+    total, page = ListCount(n=0), None
     if text and seen.content:
         async with visit.deps.store.read(visit.scope()) as work:
             try:

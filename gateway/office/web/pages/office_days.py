@@ -12,7 +12,7 @@ from gateway.errors import BadForm, Clash, NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy import calendar_file
 from gateway.office.web import dates, forms
-from gateway.office.web.routes import Body, Needs, Who, get, post
+from gateway.office.web.routes import FormBody, Needs, Who, get, post
 from gateway.office.web.visits import Visit
 from gateway.policy import timers
 
@@ -95,6 +95,6 @@ ROUTES = (
         who=Who.READY,
         needs=OPERATES,
         key="administration",
-        body=Body.PARTS,
+        body=FormBody.PARTS,
     ),
 )

@@ -27,7 +27,7 @@ _ROWS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ShownTask:
     """One task as the list shows it. `path` opens its subject, `act` is where it is done."""
 
     task: Task
@@ -108,12 +108,12 @@ async def woken(visit: Visit) -> web.StreamResponse:
     return visit.said("/can-xu-ly", "tasks.woken")
 
 
-def row(visit: Visit, found: todo.TodoList, task: Task) -> Row:
+def row(visit: Visit, found: todo.TodoList, task: Task) -> ShownTask:
     path = subject_path(task)
     act, verb = _ACTS.get(task.kind, ("", "open"))
     if verb == "resend" and not visit.may(Right.ISSUE, Manner.YES):
         act, verb = "", "open"
-    return Row(
+    return ShownTask(
         task=task,
         left=found.left(task),
         path=path,

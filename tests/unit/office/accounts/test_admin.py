@@ -9,13 +9,13 @@ import pytest
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
-from gateway.domain.person import Credentials, Person, Role, Standing
+from gateway.domain.person import AccountStanding, Credentials, Person, Role
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts import acting, admin, posts, sessions, sign_in
 from gateway.office.accounts.acting import By
 from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import Manner, PostRole, Right
-from gateway.office.policy.account_clocks import Verdict
+from gateway.office.policy.account_clocks import AccountMeasure
 from gateway.office.store.store import SqlOfficeStore
 from tests.support import accounts
 from tests.support.accounts import DAY, MACHINE, NORTH, SOUTH, Someone, post
@@ -59,7 +59,7 @@ async def test_an_agencys_administrator_stays_in_the_own_agency(desk: AccountDes
         posts.give(desk, by, "new", post(PostRole.AUDITOR)),
         admin.link(desk, by, "quantri"),
         admin.link(desk, by, "both"),
-        admin.stand(desk, by, "both", Standing.LOCKED, "works elsewhere too"),
+        admin.stand(desk, by, "both", AccountStanding.LOCKED, "works elsewhere too"),
         admin.unlock(desk, by, "both"),
         admin.sign_out(desk, by, "both"),
         admin.must_change(desk, by, "both"),
@@ -131,7 +131,7 @@ async def test_nobody_changes_the_own_account_and_the_last_operator_stays(desk: 
     for each in (
         posts.give(desk, root.by, "quantri", post(PostRole.HEAD)),
         admin.link(desk, root.by, "quantri"),
-        admin.stand(desk, root.by, "quantri", Standing.LOCKED, "a test of oneself"),
+        admin.stand(desk, root.by, "quantri", AccountStanding.LOCKED, "a test of oneself"),
     ):
         with pytest.raises(Denied) as own:
             await each
@@ -249,9 +249,9 @@ async def test_a_heads_delegation_is_in_force_by_the_written_act_and_ends_with_t
         return (await found["unit"].acts()).may(Right.SIGN_PERSON, Manner.YES)
 
     assert await may()
-    await admin.stand(desk, found["root"].by, "head", Standing.LOCKED, "the token was lost")
+    await admin.stand(desk, found["root"].by, "head", AccountStanding.LOCKED, "the token was lost")
     assert not await may()
-    await admin.stand(desk, found["root"].by, "head", Standing.ACTIVE, "the token was found")
+    await admin.stand(desk, found["root"].by, "head", AccountStanding.ACTIVE, "the token was found")
     assert await may()
     await posts.end_delegation(desk, await found["unit"].acts(), made.id)
     assert not await may()
@@ -273,13 +273,18 @@ async def test_two_sweeps_at_once_leave_a_clerk(desk: AccountDesk, clock: Manual
         people = {each.login: each for each in await view.people.everybody()}
     standing = {login: each.standing for login, each in people.items()}
     assert standing == {
-        "clerk1": Standing.SUSPENDED,
-        "clerk2": Standing.SUSPENDED,
-        "clerk3": Standing.ACTIVE,
-        "quantri": Standing.ACTIVE,
+        "clerk1": AccountStanding.SUSPENDED,
+        "clerk2": AccountStanding.SUSPENDED,
+        "clerk3": AccountStanding.ACTIVE,
+        "quantri": AccountStanding.ACTIVE,
     }
     verdicts = {people_id: verdict for each in done for people_id, verdict in each.items()}
-    assert sorted(verdicts.values()) == [Verdict.KEPT, Verdict.KEPT, Verdict.SUSPEND, Verdict.SUSPEND]
+    assert sorted(verdicts.values()) == [
+        AccountMeasure.KEPT,
+        AccountMeasure.KEPT,
+        AccountMeasure.SUSPEND,
+        AccountMeasure.SUSPEND,
+    ]
     assert again == {}
     told = await accounts.told(desk, people["clerk3"].id)
     assert told[-1].data["verdict"] == "kept"
@@ -292,23 +297,23 @@ async def test_idleness_warns_suspends_withdraws_and_signing_in_begins_anew(
     officer = await accounts.someone(desk, root.by, "officer", post(PostRole.OFFICER))
     clock.advance(60 * DAY)
     await root.enters()
-    assert await sessions.sweep_idle(desk) == {officer.person.id: Verdict.WARN}
+    assert await sessions.sweep_idle(desk) == {officer.person.id: AccountMeasure.WARN}
     await officer.enters()
     assert await sessions.sweep_idle(desk) == {}
     clock.advance(183 * DAY)
     await root.enters()
-    assert await sessions.sweep_idle(desk) == {officer.person.id: Verdict.SUSPEND}
+    assert await sessions.sweep_idle(desk) == {officer.person.id: AccountMeasure.SUSPEND}
     with pytest.raises(Denied):
         await officer.enters()
-    await admin.stand(desk, root.by, "officer", Standing.ACTIVE, "asked to go on, letter 5")
+    await admin.stand(desk, root.by, "officer", AccountStanding.ACTIVE, "asked to go on, letter 5")
     assert await sessions.sweep_idle(desk) == {}
     clock.advance(183 * DAY)
     await root.enters()
     await sessions.sweep_idle(desk)
     clock.advance(15 * DAY)
-    assert await sessions.sweep_idle(desk) == {officer.person.id: Verdict.WITHDRAW}
+    assert await sessions.sweep_idle(desk) == {officer.person.id: AccountMeasure.WITHDRAW}
     with pytest.raises(Clash):
-        await admin.stand(desk, root.by, "officer", Standing.ACTIVE, "asked too late to go on")
+        await admin.stand(desk, root.by, "officer", AccountStanding.ACTIVE, "asked too late to go on")
 
 
 async def test_the_yearly_list_has_every_account_of_the_agency_and_its_review_is_told(
@@ -378,7 +383,7 @@ async def test_a_reason_is_asked_for(desk: AccountDesk) -> None:
     found = await team(desk)
 
     with pytest.raises(Clash) as short:
-        await admin.stand(desk, found["root"].by, "clerk", Standing.LOCKED, "too short")
+        await admin.stand(desk, found["root"].by, "clerk", AccountStanding.LOCKED, "too short")
     changed = await admin.must_change(desk, found["root"].by, "clerk")
     acting = await sessions.check(desk, (await found["clerk"].enters()).token)
 

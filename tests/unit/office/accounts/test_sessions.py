@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from gateway.domain.person import Standing
+from gateway.domain.person import AccountStanding
 from gateway.errors import Denied, NotFound
 from gateway.office.accounts import admin, credentials, posts, sessions
 from gateway.office.accounts.credentials import NotTaken
 from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import PostRole, Right
-from gateway.office.domain.session import Origin
+from gateway.office.domain.session import CallOrigin
 from gateway.office.policy.signing_in import PasswordFault, PasswordRules, SessionRules
 from gateway.office.store.store import SqlOfficeStore
 from tests.support import accounts
@@ -106,7 +106,7 @@ async def test_use_is_written_down_once_a_minute(desk: AccountDesk, clock: Manua
 
 async def test_signing_out_everywhere_and_ending_one(desk: AccountDesk) -> None:
     root, one = await clerk(desk)
-    tokens = [(await one.enters(Origin(address=f"192.0.2.{n}"))).token for n in range(4)]
+    tokens = [(await one.enters(CallOrigin(address=f"192.0.2.{n}"))).token for n in range(4)]
     entered = await one.enters()
     assert entered.others == 4
     acting = await sessions.check(desk, entered.token)
@@ -178,7 +178,7 @@ async def test_who_is_out_is_out_at_once(desk: AccountDesk, store: SqlOfficeStor
 
     match how:
         case "locked":
-            await admin.stand(desk, root.by, "vananh", Standing.LOCKED, "the device was stolen")
+            await admin.stand(desk, root.by, "vananh", AccountStanding.LOCKED, "the device was stolen")
         case "post":
             await posts.give(desk, root.by, "vananh", post(PostRole.HEAD))
         case "link":

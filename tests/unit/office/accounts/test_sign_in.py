@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain.event import EventKind
-from gateway.domain.person import Standing
+from gateway.domain.person import AccountStanding
 from gateway.errors import Clash, Denied
 from gateway.office.accounts import admin, credentials, sessions, sign_in
 from gateway.office.accounts.credentials import NotTaken
 from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import PostRole, Right
-from gateway.office.domain.session import Duty, Factor, Origin
+from gateway.office.domain.session import CallOrigin, Factor, SignInDuty
 from gateway.office.policy.signing_in import PasswordFault
 from tests.support import accounts
 from tests.support.accounts import DAY, HERE, MACHINE, PASSWORD, post
@@ -27,7 +27,7 @@ async def test_a_new_account_is_taken_up_by_its_person_alone(desk: AccountDesk) 
 
     assert (await credentials.owner_of_code(desk, code, HERE)).id == made.id
     with pytest.raises(Denied):
-        await sign_in.run(desk, sign_in.Typed(login="vananh", password=""), HERE)
+        await sign_in.run(desk, sign_in.TypedSignIn(login="vananh", password=""), HERE)
     taken = await accounts.taken_up(desk, code.lower())
     with pytest.raises(Denied) as again:
         await credentials.take_up(desk, code, "uV4#tr0p x", HERE)
@@ -131,7 +131,7 @@ async def test_an_address_that_tries_many_names_waits_and_others_do_not(
     desk: AccountDesk, clock: ManualClock
 ) -> None:
     one = await accounts.operator(desk)
-    bad = Origin(address="198.51.100.9")
+    bad = CallOrigin(address="198.51.100.9")
     for n in range(desk.rules.slow.by_address):
         with pytest.raises(Denied):
             await sign_in.run(desk, one.typed(login=f"name{n}"), bad)
@@ -183,16 +183,16 @@ async def test_a_code_that_does_not_fit_sets_up_nothing(desk: AccountDesk) -> No
 async def test_an_account_that_is_out_is_told_only_to_who_showed_everything(desk: AccountDesk) -> None:
     root = await accounts.operator(desk)
     clerk = await accounts.someone(desk, root.by, "vananh", post(PostRole.CLERK))
-    await admin.stand(desk, root.by, "vananh", Standing.SUSPENDED, "on leave for a year")
+    await admin.stand(desk, root.by, "vananh", AccountStanding.SUSPENDED, "on leave for a year")
 
     with pytest.raises(Denied) as wrong:
         await sign_in.run(desk, clerk.typed(password="wrong"), HERE)
     with pytest.raises(Denied) as right:
         await clerk.enters()
-    await admin.stand(desk, root.by, "vananh", Standing.ACTIVE, "is back from leave")
+    await admin.stand(desk, root.by, "vananh", AccountStanding.ACTIVE, "is back from leave")
 
     assert (wrong.value.code, right.value.code, right.value.hint) == ("GW-SIGN-IN", "GW-ACCOUNT", "suspended")
-    assert (await clerk.enters()).person.standing is Standing.ACTIVE
+    assert (await clerk.enters()).person.standing is AccountStanding.ACTIVE
 
 
 async def test_an_old_password_signs_in_to_nothing_but_its_change(
@@ -205,24 +205,24 @@ async def test_an_old_password_signs_in_to_nothing_but_its_change(
     entered = await one.enters()
 
     acting = await sessions.check(desk, entered.token)
-    assert entered.duties == acting.duties == (Duty.CHANGE_PASSWORD,)
+    assert entered.duties == acting.duties == (SignInDuty.CHANGE_PASSWORD,)
     with pytest.raises(Denied) as found:
         acting.require(Right.ACCOUNTS, agency_id="")
     assert found.value.code == "GW-DUTY"
 
 
 async def test_a_guessed_link_locks_nobody_and_slows_its_address_down(desk: AccountDesk) -> None:
-    bad = Origin(address="2001:db8::1")
+    bad = CallOrigin(address="2001:db8::1")
     codes = []
     for n in range(22):
         with pytest.raises(Denied) as found:
             # Each from another address of one network.
-            await credentials.owner_of_code(desk, f"GUESS-{n}", Origin(address=f"2001:db8::{n:x}"))
+            await credentials.owner_of_code(desk, f"GUESS-{n}", CallOrigin(address=f"2001:db8::{n:x}"))
         codes.append(found.value.code)
 
     assert codes == ["GW-ONE-TIME"] * 20 + ["GW-SLOW-DOWN"] * 2
     with pytest.raises(Denied) as own:
         await credentials.owner_of_code(desk, "GUESS", bad)
     with pytest.raises(Denied) as other:
-        await credentials.owner_of_code(desk, "GUESS", Origin(address="2001:db8:0:1::1"))
+        await credentials.owner_of_code(desk, "GUESS", CallOrigin(address="2001:db8:0:1::1"))
     assert (own.value.code, other.value.code) == ("GW-SLOW-DOWN", "GW-ONE-TIME")

@@ -17,13 +17,13 @@ from xml.etree import ElementTree
 import pytest
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.book import Book, BookLine, Form, Span, Summary
+from gateway.domain.book import Book, BookForm, BookLine, Span, Summary
 from gateway.domain.document import Assignment, Staff
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, Refused
 from gateway.incoming import act, by_hand
 from gateway.incoming.act import StatusCall
-from gateway.incoming.by_hand import Letter
+from gateway.incoming.by_hand import TypedMail
 from gateway.office.book import books, letters
 from gateway.office.book.books import Ask
 from gateway.office.web import book_page
@@ -33,7 +33,7 @@ YEAR = Span(year=2026)
 
 
 async def enter(town: Town, subject: str = "Đề nghị sửa đường", **fields: Any) -> str:
-    letter = Letter(sender="Hợp tác xã Một", subject=subject, received_on=town.node.out.today(), **fields)
+    letter = TypedMail(sender="Hợp tác xã Một", subject=subject, received_on=town.node.out.today(), **fields)
     done = await by_hand.enter(town.node.inn, await town.scope(COMMUNE), letter)
     return done.document.id
 
@@ -258,7 +258,7 @@ async def test_of_a_part_only_what_the_whole_year_lacks_is_missing(town: Town) -
     await by_hand.enter(
         town.node.inn,
         await town.scope(COMMUNE),
-        Letter(sender="A", subject="B", received_on=date(2026, 11, 1), catch_up="Mất điện"),
+        TypedMail(sender="A", subject="B", received_on=date(2026, 11, 1), catch_up="Mất điện"),
     )
     await enter(town)
 
@@ -271,7 +271,7 @@ async def test_of_a_part_only_what_the_whole_year_lacks_is_missing(town: Town) -
 
 async def test_the_old_form_has_fewer_columns_and_an_empty_book_says_so(town: Town) -> None:
     out = BytesIO()
-    ask = Ask(book=Book.OUTGOING, span=YEAR, form=Form.CIRCULAR_07)
+    ask = Ask(book=Book.OUTGOING, span=YEAR, form=BookForm.CIRCULAR_07)
 
     await books.write_xlsx(town.node.book, await town.scope(COMMUNE), ask, out)
 

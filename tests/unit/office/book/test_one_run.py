@@ -20,7 +20,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Refused, StoreFailure
 from gateway.incoming import act, by_hand
 from gateway.incoming.act import StatusCall
-from gateway.incoming.by_hand import Letter
+from gateway.incoming.by_hand import TypedMail
 from gateway.incoming.desk import InDesk
 from gateway.office.book import books
 from tests.support.clock import ManualClock
@@ -66,10 +66,10 @@ class Story:
     def desk(self) -> InDesk:
         return self.town.node.inn
 
-    def letter(self, **fields: Any) -> Letter:
+    def letter(self, **fields: Any) -> TypedMail:
         day = local(self.town.clock.now()).date()
         values: dict[str, Any] = {"sender": "Hợp tác xã Một", "subject": "Thư", "received_on": day}
-        return Letter(**(values | fields))
+        return TypedMail(**(values | fields))
 
     async def enter(self, **fields: Any) -> None:
         done = await by_hand.enter(self.desk, self.scope, self.letter(**fields))

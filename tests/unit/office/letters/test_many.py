@@ -9,7 +9,7 @@ import pytest
 from gateway.domain.account import NumberingMode
 from gateway.domain.document import FileRole, IncomingDocument, InState, Kind
 from gateway.domain.event import EventKind
-from gateway.domain.signatures import FileVerdict, Word
+from gateway.domain.signatures import FileVerdict, SignatureWord
 from gateway.errors import Clash
 from gateway.office.letters import received
 from tests.support.node import PDF, PROVINCE, Town, document
@@ -58,7 +58,7 @@ async def test_pages_signatures_state_and_kind_are_looked_at_too(town: Town) -> 
     paged = replace(document, files=(lead,))
     bad, unknown, unsigned = (
         FileVerdict(n=1, file="van-ban.pdf", verdict=word)
-        for word in (Word.INVALID, Word.UNKNOWN, Word.UNSIGNED)
+        for word in (SignatureWord.INVALID, SignatureWord.UNKNOWN, SignatureWord.UNSIGNED)
     )
 
     assert received.doubt(replace(paged, pages=3)) is None

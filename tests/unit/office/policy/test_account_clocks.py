@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from gateway.domain.person import Person, Standing
+from gateway.domain.person import AccountStanding, Person
 from gateway.office.policy import account_clocks
 from gateway.office.policy.account_clocks import IdleRules, Limit
 from gateway.office.policy.signing_in import PasswordRules
@@ -54,8 +54,10 @@ def test_a_used_account_grows_idle_from_its_last_use_and_its_password_old() -> N
 
 
 def test_what_idleness_suspended_is_withdrawn_and_what_a_person_locked_stays() -> None:
-    idle = replace(PERSON, standing=Standing.SUSPENDED, standing_why="idle", standing_at=MADE + 183 * DAY)
+    idle = replace(
+        PERSON, standing=AccountStanding.SUSPENDED, standing_why="idle", standing_at=MADE + 183 * DAY
+    )
 
     assert told(idle) == [(Limit.WITHDRAWN, 198)]
     assert told(replace(idle, standing_why="left for a year")) == []
-    assert told(replace(PERSON, standing=Standing.LOCKED)) == []
+    assert told(replace(PERSON, standing=AccountStanding.LOCKED)) == []

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.office.policy import account_clocks, signing_in
-from gateway.office.policy.account_clocks import Account, IdleRules, Verdict
-from gateway.office.policy.signing_in import SlowRules, Tries
+from gateway.office.policy.account_clocks import Account, AccountMeasure, IdleRules
+from gateway.office.policy.signing_in import FailedTries, SlowRules
 from tests.support.clock import START
 
 DAY = timedelta(days=1)
@@ -25,49 +25,52 @@ def account(**more: object) -> Account:
 @pytest.mark.parametrize(
     ("days", "verdict"),
     [
-        (0, Verdict.FINE),
-        (59.9, Verdict.FINE),
-        (60, Verdict.WARN),
-        (182.9, Verdict.WARN),
-        (183, Verdict.SUSPEND),
+        (0, AccountMeasure.FINE),
+        (59.9, AccountMeasure.FINE),
+        (60, AccountMeasure.WARN),
+        (182.9, AccountMeasure.WARN),
+        (183, AccountMeasure.SUSPEND),
     ],
 )
-def test_an_account_is_warned_of_then_suspended(days: float, verdict: Verdict) -> None:
+def test_an_account_is_warned_of_then_suspended(days: float, verdict: AccountMeasure) -> None:
     assert account_clocks.judge_idle(account(), RULES, START + days * DAY) is verdict
 
 
 def test_a_warning_is_given_once_for_each_step() -> None:
     warned = account(warned_at=START + 60 * DAY)
 
-    assert account_clocks.judge_idle(warned, RULES, START + 100 * DAY) is Verdict.FINE
-    assert account_clocks.judge_idle(warned, RULES, START + 176 * DAY) is Verdict.WARN
+    assert account_clocks.judge_idle(warned, RULES, START + 100 * DAY) is AccountMeasure.FINE
+    assert account_clocks.judge_idle(warned, RULES, START + 176 * DAY) is AccountMeasure.WARN
     assert (
         account_clocks.judge_idle(account(warned_at=START + 176 * DAY), RULES, START + 180 * DAY)
-        is Verdict.FINE
+        is AccountMeasure.FINE
     )
 
 
 def test_who_is_needed_is_told_of_once_and_kept() -> None:
-    assert account_clocks.judge_idle(account(is_needed=True), RULES, START + 183 * DAY) is Verdict.KEPT
+    assert account_clocks.judge_idle(account(is_needed=True), RULES, START + 183 * DAY) is AccountMeasure.KEPT
     told = account(is_needed=True, warned_at=START + 183 * DAY)
-    assert account_clocks.judge_idle(told, RULES, START + 400 * DAY) is Verdict.FINE
+    assert account_clocks.judge_idle(told, RULES, START + 400 * DAY) is AccountMeasure.FINE
 
 
 def test_a_suspended_account_is_withdrawn_after_fifteen_days_unless_needed() -> None:
     gone = {"suspended_at": START, "is_out": True}
 
-    assert account_clocks.judge_idle(account(**gone), RULES, START + 14.9 * DAY) is Verdict.FINE
-    assert account_clocks.judge_idle(account(**gone), RULES, START + 15 * DAY) is Verdict.WITHDRAW
-    assert account_clocks.judge_idle(account(**gone, is_needed=True), RULES, START + 15 * DAY) is Verdict.FINE
+    assert account_clocks.judge_idle(account(**gone), RULES, START + 14.9 * DAY) is AccountMeasure.FINE
+    assert account_clocks.judge_idle(account(**gone), RULES, START + 15 * DAY) is AccountMeasure.WITHDRAW
+    assert (
+        account_clocks.judge_idle(account(**gone, is_needed=True), RULES, START + 15 * DAY)
+        is AccountMeasure.FINE
+    )
 
 
 def test_a_new_account_is_locked_only_where_the_profile_asks() -> None:
     new = account(last_login_at=None)
 
-    assert account_clocks.judge_idle(new, RULES, START + 30 * DAY) is Verdict.FINE
-    assert account_clocks.judge_idle(new, STRICT, START + 23 * DAY) is Verdict.WARN
-    assert account_clocks.judge_idle(new, STRICT, START + 30 * DAY) is Verdict.LOCK
-    assert account_clocks.judge_idle(account(), STRICT, START + 30 * DAY) is Verdict.FINE
+    assert account_clocks.judge_idle(new, RULES, START + 30 * DAY) is AccountMeasure.FINE
+    assert account_clocks.judge_idle(new, STRICT, START + 23 * DAY) is AccountMeasure.WARN
+    assert account_clocks.judge_idle(new, STRICT, START + 30 * DAY) is AccountMeasure.LOCK
+    assert account_clocks.judge_idle(account(), STRICT, START + 30 * DAY) is AccountMeasure.FINE
 
 
 @given(st.integers(0, 2000), st.booleans(), st.one_of(st.none(), st.integers(0, 2000)))
@@ -79,17 +82,17 @@ def test_who_is_needed_is_never_taken_out(days: int, is_new: bool, warned: int |
     )
 
     assert account_clocks.judge_idle(found, STRICT, START + days * DAY) in {
-        Verdict.FINE,
-        Verdict.WARN,
-        Verdict.KEPT,
+        AccountMeasure.FINE,
+        AccountMeasure.WARN,
+        AccountMeasure.KEPT,
     }
 
 
 SLOW = SlowRules()
 
 
-def after(failures: int) -> Tries:
-    tries = Tries()
+def after(failures: int) -> FailedTries:
+    tries = FailedTries()
     for _ in range(failures):
         tries = signing_in.one_more_failure(tries, SLOW, START)
     return tries

@@ -10,11 +10,11 @@ import pytest
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.policy import todo
-from gateway.office.ports.telling import Audience, Notice, NoticeKind, Wish
+from gateway.office.ports.telling import Audience, Notice, NoticeKind, NoticeWish
 
 OFFICE = OfficeCalendar()
 FRIDAY, MONDAY = datetime(2026, 10, 16, 8, tzinfo=VIETNAM), datetime(2026, 10, 19, 8, tzinfo=VIETNAM)
-STOP = Wish(
+STOP = NoticeWish(
     kind=NoticeKind.STOP, starts_at=MONDAY, ends_at=MONDAY + timedelta(hours=2), text_vi="Tam dung de bao tri"
 )
 

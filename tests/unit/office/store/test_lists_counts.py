@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from gateway.office.domain.listing import Side, Tab
-from gateway.office.ports.lists import MOST_COUNTED, Count, Wanted
+from gateway.office.ports.lists import MOST_COUNTED, ListCount, Wanted
 from gateway.office.store import lists
 from gateway.office.store.lists import COUNT_FRESH, STILL_MANY, KnownCounts
 from tests.support.clock import ManualClock
@@ -22,11 +22,11 @@ class Counter:
         self.known = KnownCounts(clock)
         self.asked: list[Sequence[Wanted]] = []
 
-    async def __call__(self, asked: Sequence[Wanted]) -> Sequence[Count]:
+    async def __call__(self, asked: Sequence[Wanted]) -> Sequence[ListCount]:
         self.asked.append(asked)
         await asyncio.sleep(0)
-        many = Count(n=MOST_COUNTED, more=True)
-        return [many if wanted == SENT else Count(n=len(self.asked)) for wanted in asked]
+        many = ListCount(n=MOST_COUNTED, more=True)
+        return [many if wanted == SENT else ListCount(n=len(self.asked)) for wanted in asked]
 
     async def of(self, *asked: Wanted, agency: str = "agy_a") -> list[int]:
         return [each.n for each in await self.known.of(agency, self.known.turn(agency), asked, self)]

@@ -18,7 +18,7 @@ from gateway.office.domain.task import RecallAsk
 from gateway.office.mail import SmtpMailer
 from gateway.office.store.store import SqlOfficeStore
 from gateway.office.todo import Reminders
-from gateway.office.workers import Digest
+from gateway.office.workers import DigestMail
 from gateway.pool import ThreadPool
 from tests.support.clock import ManualClock
 from tests.support.mail_server import MailServer, running
@@ -60,7 +60,7 @@ def reminders(desk: TodoDesk, server: MailServer, clock: ManualClock) -> Iterato
 
 async def look(reminders: Reminders) -> None:
     """As a worker does that has just started."""
-    await Digest(reminders).step()
+    await DigestMail(reminders).step()
 
 
 def subjects(server: MailServer) -> list[str]:
@@ -221,7 +221,7 @@ async def test_without_a_server_nothing_is_looked_at(
     pool = ThreadPool(1)
     silent = replace(reminders, mailer=SmtpMailer(off, clock, pool))
 
-    assert await Digest(silent).step() is False
+    assert await DigestMail(silent).step() is False
     pool.close()
     await look(reminders)
     assert len(server.taken) == 2
@@ -230,7 +230,7 @@ async def test_without_a_server_nothing_is_looked_at(
 async def test_a_worker_looks_once_a_minute(
     reminders: Reminders, server: MailServer, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    digest = Digest(reminders)
+    digest = DigestMail(reminders)
     await digest.step()
     await seed_incoming(store, incoming(clock, urgency=Urgency.EXPRESS))
     clock.advance(timedelta(seconds=59))

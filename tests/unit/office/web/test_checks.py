@@ -10,7 +10,7 @@ import pytest
 
 from gateway.domain.document import IncomingDocument, IncomingFile, InState, Kind, Source, Urgency
 from gateway.domain.identity import Digest, DocumentId
-from gateway.domain.signatures import FileVerdict, Word
+from gateway.domain.signatures import FileVerdict, SignatureWord
 from gateway.office.policy.first_page import FirstPage
 from gateway.office.web.pages.incoming import checks
 from gateway.office.web.pages.incoming.checks import Grade
@@ -74,7 +74,7 @@ def document(**more: Any) -> IncomingDocument:
     return replace(made, **more)
 
 
-def pdf(word: Word, why: str | None = None) -> dict[str, Any]:
+def pdf(word: SignatureWord, why: str | None = None) -> dict[str, Any]:
     return {"signatures": (FileVerdict(n=1, file="cong-van.pdf", verdict=word, why=why),)}
 
 
@@ -82,10 +82,10 @@ def pdf(word: Word, why: str | None = None) -> dict[str, Any]:
     ("more", "grade"),
     [
         ({}, Grade.GOOD),
-        (pdf(Word.VALID), Grade.GOOD),
-        (pdf(Word.UNKNOWN, checks.REVOCATION), Grade.NOTE),
-        (pdf(Word.UNSIGNED), Grade.NOTE),
-        (pdf(Word.INVALID, "PDF-CHANGED"), Grade.BAD),
+        (pdf(SignatureWord.VALID), Grade.GOOD),
+        (pdf(SignatureWord.UNKNOWN, checks.REVOCATION), Grade.NOTE),
+        (pdf(SignatureWord.UNSIGNED), Grade.NOTE),
+        (pdf(SignatureWord.INVALID, "PDF-CHANGED"), Grade.BAD),
         ({"found": {"envelope_signature": "weak"}}, Grade.NOTE),
         ({"found": {"revocation": "unknown"}}, Grade.NOTE),
         ({"found": {"certificate_confirmed": "false"}}, Grade.DOUBT),
@@ -105,7 +105,7 @@ def test_the_verdict_is_that_of_the_worst_row(more: dict[str, Any], grade: Grade
 
 
 def test_a_pdf_that_cannot_be_told_says_that_it_may_still_be_taken_in() -> None:
-    made = checks.panel(document(**pdf(Word.UNKNOWN, checks.REVOCATION)), "vi")
+    made = checks.panel(document(**pdf(SignatureWord.UNKNOWN, checks.REVOCATION)), "vi")
 
     assert made.is_clean
     assert any(each.endswith("Vẫn có thể tiếp nhận.") for row in made.rows for each in row.details)

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 from gateway.downloads import disposition
 from gateway.errors import AlteredContent
 from gateway.office.web import answers
-from gateway.office.web.answers import Content, file_headers
+from gateway.office.web.answers import FileContent, file_headers
 
 HOSTILE = (
     'a".pdf; filename="b.html',
@@ -39,7 +39,7 @@ async def told(
 
     async def handle(request: web.Request) -> web.StreamResponse:
         async with aclosing(read()) as made:  # type: ignore[type-var]
-            content = Content(name="van-ban.pdf", found_type=found_type, pieces=made, size=size)
+            content = FileContent(name="van-ban.pdf", found_type=found_type, pieces=made, size=size)
             return await answers.give_file(request, content, inline=inline)
 
     app = web.Application()

@@ -10,7 +10,7 @@ import pytest
 from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.domain.listing import Origin, Side, Tab, unit_viewer
-from gateway.office.ports.lists import Sort, Wanted
+from gateway.office.ports.lists import ListOrder, Wanted
 from gateway.office.web.listing import asking
 from gateway.office.web.listing.asking import COLUMNS, chosen_columns
 
@@ -42,7 +42,7 @@ def test_every_filter_is_asked_of_the_core() -> None:
         side=Side.OUT,
         tab=Tab.SENT,
         text="kế hoạch",
-        sort=Sort.NUMBER_DOWN,
+        sort=ListOrder.NUMBER_DOWN,
         type_name="cong van",
         urgency=Urgency.EXPRESS,
         state="accepted",

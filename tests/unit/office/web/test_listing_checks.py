@@ -12,10 +12,10 @@ from gateway.domain import status
 from gateway.domain.document import IncomingDocument, IncomingFile, InState, Kind, Urgency
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.office_calendar import AFTERNOON, MORNING
-from gateway.domain.signatures import FileVerdict, Word
+from gateway.domain.signatures import FileVerdict, SignatureWord
 from gateway.domain.status import Duty, Fact, RequestKind, Track, Waits
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import Line, due_within, incoming_line
+from gateway.office.domain.listing import ListLine, due_within, incoming_line
 from gateway.office.web.listing.list_rows import Teller, checks
 from gateway.policy import timers
 
@@ -81,7 +81,7 @@ def document(**more: Any) -> IncomingDocument:
     return replace(made, **more)
 
 
-def line(document: IncomingDocument, *facts: Fact, shown: str = "") -> Line:
+def line(document: IncomingDocument, *facts: Fact, shown: str = "") -> ListLine:
     owed = status.duty_of(document, facts)
     due_at = timers.of_duty(OFFICE, owed, document.urgency).at if owed is not None else None
     return incoming_line(document, shown or document.state.value, due_at)
@@ -91,7 +91,7 @@ def words(document: IncomingDocument) -> dict[str, str]:
     return {each.key: each.word for each in checks(line(document))}
 
 
-def pdf(word: Word) -> dict[str, Any]:
+def pdf(word: SignatureWord) -> dict[str, Any]:
     return {"signatures": (FileVerdict(n=1, file="cong-van.pdf", verdict=word),)}
 
 
@@ -106,8 +106,8 @@ def test_what_passed_everything_is_ticked_and_mail_of_another_way_has_no_ticks()
         ({"found": {"warnings": "pages-differ at /pages (stated=3, found=2)"}}, "rules", "doubt"),
         ({"found": {"rules": "held", "reasons": "schema at /"}, "state": InState.HELD}, "rules", "doubt"),
         ({"state": InState.HELD}, "rules", "doubt"),
-        (pdf(Word.INVALID), "pdf", "bad"),
-        (pdf(Word.UNKNOWN), "pdf", "doubt"),
+        (pdf(SignatureWord.INVALID), "pdf", "bad"),
+        (pdf(SignatureWord.UNKNOWN), "pdf", "doubt"),
     ],
 )
 def test_a_document_that_is_held_or_to_be_looked_at_has_no_row_of_ticks_alone(

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.domain.document import Urgency
-from gateway.office.domain.listing import Card, Line, Side, Tab
+from gateway.office.domain.listing import Card, ListLine, Side, Tab
 from gateway.office.web.listing.list_rows import Teller
 
 NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 
 
-def line(side: Side, number: str, symbol: str, state: str = "accepted") -> Line:
-    return Line(
+def line(side: Side, number: str, symbol: str, state: str = "accepted") -> ListLine:
+    return ListLine(
         id="inb_01JDAAAAAAAAAAAAAAAAAAAAAA",
         side=side,
         at=NOW,

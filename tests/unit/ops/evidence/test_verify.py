@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.domain import sealed_log
 from gateway.errors import Misconfigured
-from gateway.ops.evidence.judge import Line, Report
+from gateway.ops.evidence.judge import PackReport, ReportLine
 from gateway.ops.evidence.pack_file import EvidenceKey
 from gateway.trust.authority import Authority
 from gateway.trust.seals import open_seal_key
@@ -40,11 +40,11 @@ from tests.support.node import DEPARTMENT, PROVINCE, Town
 STRANGER = EvidenceKey(Ed25519PrivateKey.from_private_bytes(b"stranger" * 4))
 
 
-def only(report: Report, step: str, n: int = 0) -> Line:
+def only(report: PackReport, step: str, n: int = 0) -> ReportLine:
     return [each for each in report.lines if each.step == step][n]
 
 
-def broken(report: Report) -> Line:
+def broken(report: PackReport) -> ReportLine:
     return next(each for each in report.lines if each.ok is False)
 
 

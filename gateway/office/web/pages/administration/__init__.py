@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gateway.office.web.pages.administration import accounts, acts, keys
-from gateway.office.web.routes import Route
+from gateway.office.web.routes import PageRoute
 
-ROUTES: tuple[Route, ...] = (
+ROUTES: tuple[PageRoute, ...] = (
     *accounts.ACCOUNT_ROUTES,
     *acts.ACT_ROUTES,
     *accounts.MAILBOX_ROUTES,

@@ -13,7 +13,7 @@ from datetime import datetime, time, timedelta
 from aiohttp import web
 
 from gateway.domain.account import HostedAgency
-from gateway.domain.person import Person, Standing
+from gateway.domain.person import AccountStanding, Person
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound
@@ -253,7 +253,7 @@ def _stands(person: Person, state: str, idle_since: datetime) -> bool:
     if state == NEW:
         return person.enrolled_at is None
     if state == IDLE:
-        return person.standing is Standing.ACTIVE and person.used_at <= idle_since
+        return person.standing is AccountStanding.ACTIVE and person.used_at <= idle_since
     return person.standing == state
 
 

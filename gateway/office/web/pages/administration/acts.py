@@ -13,7 +13,7 @@ from typing import IO
 
 from aiohttp import web
 
-from gateway.domain.person import Standing
+from gateway.domain.person import AccountStanding
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts import admin, posts
@@ -36,23 +36,23 @@ _LEAVER_DAYS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
+class AccountAct:
     """One thing that can be done with an account as a whole. `standing` needs a reason."""
 
     key: str
-    standing: Standing | None = None
+    standing: AccountStanding | None = None
     grave: bool = False
 
 
-ACTS: Mapping[str, Act] = {
-    "khoa": Act(key="lock", standing=Standing.LOCKED, grave=True),
-    "tam-dung": Act(key="suspend", standing=Standing.SUSPENDED, grave=True),
-    "thu-hoi": Act(key="withdraw", standing=Standing.WITHDRAWN, grave=True),
-    "mo-lai": Act(key="open", standing=Standing.ACTIVE),
-    "duong-dan": Act(key="link"),
-    "thu-lai": Act(key="unlock"),
-    "dang-xuat": Act(key="sign_out"),
-    "doi-mat-khau": Act(key="must_change"),
+ACTS: Mapping[str, AccountAct] = {
+    "khoa": AccountAct(key="lock", standing=AccountStanding.LOCKED, grave=True),
+    "tam-dung": AccountAct(key="suspend", standing=AccountStanding.SUSPENDED, grave=True),
+    "thu-hoi": AccountAct(key="withdraw", standing=AccountStanding.WITHDRAWN, grave=True),
+    "mo-lai": AccountAct(key="open", standing=AccountStanding.ACTIVE),
+    "duong-dan": AccountAct(key="link"),
+    "thu-lai": AccountAct(key="unlock"),
+    "dang-xuat": AccountAct(key="sign_out"),
+    "doi-mat-khau": AccountAct(key="must_change"),
 }
 _PATTERN = "|".join(ACTS)
 
@@ -122,7 +122,7 @@ async def post_taken(visit: Visit) -> web.StreamResponse:
     return visit.said(accounts.path_of(person), "admin.post_taken")
 
 
-async def _stand(visit: Visit, standing: Standing, name: str) -> web.StreamResponse:
+async def _stand(visit: Visit, standing: AccountStanding, name: str) -> web.StreamResponse:
     reason, decided = visit.form.text("reason"), visit.form.text("decided")
     problems = [] if len(reason) >= _LEAST_REASON else [("reason", visit.say("form.reason.short"))]
     if decided:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gateway.office.web.pages.agencies import changes, changing, importing, looking, proposals
-from gateway.office.web.routes import Route
+from gateway.office.web.routes import PageRoute
 
-ROUTES: tuple[Route, ...] = (
+ROUTES: tuple[PageRoute, ...] = (
     *importing.FILE_ROUTES,
     *importing.IMPORT_ROUTES,
     *changing.ROUTES,

@@ -29,7 +29,7 @@ _LONGEST_HOW = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ShownReform:
     """One change in the list. `standing` is undone, upcoming or in_force; `due_on` is None once nothing is owed."""
 
     record: ReformRecord
@@ -137,11 +137,11 @@ async def _names(visit: Visit, ids: Collection[str]) -> Mapping[str, str]:
         return await view.people.names(ids)
 
 
-def _row(record: ReformRecord, today: date) -> Row:
+def _row(record: ReformRecord, today: date) -> ShownReform:
     is_undone = record.state is ReformState.UNDONE
     standing = "upcoming" if today < record.reform.effective_on else "in_force"
     owes = not is_undone and record.reported_at is None
-    return Row(
+    return ShownReform(
         record=record,
         path=where(f"{LIST}/{record.id}"),
         standing="undone" if is_undone else standing,

@@ -26,7 +26,7 @@ _CELLS_SHOWN = ("name", "parent", "valid_from", "valid_to", "successor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class ChangedField:
     """One field of an agency: what stood there, and what will. Nothing is empty text."""
 
     field: str
@@ -41,7 +41,7 @@ class CodeLine:
     code: str
     name: str
     is_new: bool
-    cells: tuple[Cell, ...]
+    cells: tuple[ChangedField, ...]
 
 
 def code_lines(before: Mapping[str, Life | None], after: Mapping[str, Life | None]) -> list[CodeLine]:
@@ -52,7 +52,7 @@ def code_lines(before: Mapping[str, Life | None], after: Mapping[str, Life | Non
             continue
         was = before.get(code)
         cells = [
-            Cell(
+            ChangedField(
                 field=name,
                 old=_cell_text(was.record, name) if was is not None else "",
                 new=_cell_text(life.record, name),

@@ -19,7 +19,7 @@ from gateway.office.web.pages.agencies import ground
 from gateway.office.web.pages.agencies.changing import CHANGES
 from gateway.office.web.pages.agencies.ground import ImportWord, Problems
 from gateway.office.web.pages.agencies.proposals import LIST
-from gateway.office.web.routes import Body, Who, get, post
+from gateway.office.web.routes import FormBody, Who, get, post
 from gateway.office.web.visits import Visit, where
 from gateway.policy import code_file
 from gateway.policy.code_file import CodeFile
@@ -199,7 +199,7 @@ FILE_ROUTES = (
         who=Who.READY,
         needs=CHANGES,
         key="agencies",
-        body=Body.PARTS,
+        body=FormBody.PARTS,
     ),
     get(f"{PATH}/xem/{{key}}", "import_preview", previewed, who=Who.READY, needs=CHANGES, key="agencies"),
     post(

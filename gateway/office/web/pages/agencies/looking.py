@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from aiohttp import web
 
 from gateway.deciding import registry_changes
-from gateway.domain.registry import AgencyEntry, AgencyFilter, Resolution, Standing
+from gateway.domain.registry import AgencyEntry, AgencyFilter, CodeStanding, Resolution
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
 from gateway.office.domain.roles import Right
@@ -105,7 +105,7 @@ TABS = ("thong-tin", "ma-cu", "chung-thu-so", "lich-su", "van-ban", "lien-he")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ShownAgency:
     """One agency in the list. `standing` is active, upcoming or ended; `days` are left of its certificate."""
 
     entry: AgencyEntry
@@ -241,7 +241,7 @@ async def agency_shown(visit: Visit) -> web.StreamResponse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
+class ShownCertificate:
     """A certificate that spoke, speaks or will speak for a code."""
 
     fingerprint: str
@@ -254,7 +254,7 @@ class Bound:
     days: int | None
 
 
-async def _certificates(visit: Visit, code: str) -> list[Bound]:
+async def _certificates(visit: Visit, code: str) -> list[ShownCertificate]:
     now = visit.deps.clock.now()
     made = []
     for each in await visit.deps.registry.bindings(code):
@@ -266,7 +266,7 @@ async def _certificates(visit: Visit, code: str) -> list[Bound]:
             standing = "next"
         ends = min((at for at in (each.valid_to, facts.ends) if at is not None), default=None)
         made.append(
-            Bound(
+            ShownCertificate(
                 fingerprint=facts.fingerprint,
                 subject=facts.subject,
                 issuer=facts.issuer,
@@ -280,11 +280,11 @@ async def _certificates(visit: Visit, code: str) -> list[Bound]:
     return made
 
 
-async def _rows(visit: Visit, entries: list[AgencyEntry]) -> list[Row]:
+async def _rows(visit: Visit, entries: list[AgencyEntry]) -> list[ShownAgency]:
     now, today = visit.deps.clock.now(), visit.deps.out.today()
     endings = {each.code: each.until for each in await visit.deps.todo.certificates.endings(now)}
     return [
-        Row(
+        ShownAgency(
             entry=each,
             path=where(f"/co-quan/{each.code}"),
             level=each.code.count(".") + 1,
@@ -334,11 +334,11 @@ async def _sentence(visit: Visit, found: Resolution) -> str:
     """What the code stands for, in the words of the contract."""
     entry = found.entry
     match found.standing:
-        case Standing.ACTIVE if entry is not None:
+        case CodeStanding.ACTIVE if entry is not None:
             return visit.say("agencies.is", given=found.given, code=entry.code, name=entry.name)
-        case Standing.MAPPED if entry is not None:
+        case CodeStanding.MAPPED if entry is not None:
             return visit.say("agencies.is_old", given=found.given, code=entry.code, name=entry.name)
-        case Standing.CLOSED if entry is not None:
+        case CodeStanding.CLOSED if entry is not None:
             heir = await visit.deps.registry.entry(found.successor) if found.successor else None
             how = (
                 visit.say(f"agencies.ended.{found.ending.kind}")
@@ -352,7 +352,7 @@ async def _sentence(visit: Visit, found: Resolution) -> str:
                 date=entry.valid_to.strftime("%d/%m/%Y") if entry.valid_to else "",
                 heir=f"{heir.name} ({heir.code})" if heir else "",
             )
-        case Standing.UNCERTAIN if entry is not None:
+        case CodeStanding.UNCERTAIN if entry is not None:
             return visit.say("agencies.uncertain", name=entry.name, code=entry.code)
     if found.nearest:
         return visit.say("agencies.unknown", code=found.given, offer=found.nearest)

@@ -17,9 +17,9 @@ from gateway.domain.person import (
     DIGITS,
     AnchorChange,
     BindingChange,
-    Content,
     ImportChange,
     Proposal,
+    ProposalContent,
     ProposalState,
 )
 from gateway.domain.proof import Binding
@@ -27,11 +27,11 @@ from gateway.domain.registry import AgencyEntry
 from gateway.domain.registry_reform import Reform
 from gateway.errors import BadForm, Clash, Denied, GatewayError, Misconfigured, NotFound
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.exchange import CertificateFacts
+from gateway.office.ports.exchange import ComparedCertificate
 from gateway.office.web import forms
 from gateway.office.web.pages.agencies import ground
 from gateway.office.web.pages.agencies.ground import ImportLine, Problems
-from gateway.office.web.routes import Body, Needs, Who, get, post
+from gateway.office.web.routes import FormBody, Needs, Who, get, post
 from gateway.office.web.visits import Visit, where
 from gateway.policy import two_people
 from gateway.words import labels
@@ -47,7 +47,7 @@ _SHORTEST_REASON = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProposalRow:
+class ShownProposal:
     """One proposal in the list. `standing` is its state, or expired."""
 
     proposal: Proposal
@@ -64,11 +64,11 @@ class ProposedCertificate:
 
     n: int
     code: str
-    facts: CertificateFacts
+    facts: ComparedCertificate
     fingerprint: str
     since: datetime | None = None
     until: datetime | None = None
-    earlier: tuple[CertificateFacts, ...] = ()
+    earlier: tuple[ComparedCertificate, ...] = ()
     earlier_end: datetime | None = None
     agency: AgencyEntry | None = None
 
@@ -261,19 +261,19 @@ async def _proposed_import(visit: Visit, change: ImportChange, n: int, *, is_ope
     )
 
 
-def _approval_refused(visit: Visit, content: Content, error: Denied | Clash) -> Problems:
+def _approval_refused(visit: Visit, content: ProposalContent, error: Denied | Clash) -> Problems:
     if error.code == two_people.Objection.DIGITS and (content.reforms or content.imports):
         return [("typed_1", visit.say("reforms.typed.number.wrong"))]
     return ground.proof_refused(visit, error)
 
 
-def _proposal_row(visit: Visit, proposal: Proposal, names: Mapping[str, str]) -> ProposalRow:
+def _proposal_row(visit: Visit, proposal: Proposal, names: Mapping[str, str]) -> ShownProposal:
     content = proposal.content
     codes = [each.code for each in content.bindings]
     codes += [code for each in content.reforms for code in each.codes]
     codes += [f"+{each.added} ~{each.changed} –{each.closed}" for each in content.imports]
     is_over = proposal.state is ProposalState.OPEN and visit.deps.clock.now() >= proposal.expires_at
-    return ProposalRow(
+    return ShownProposal(
         proposal=proposal,
         path=where(f"{LIST}/{proposal.id}"),
         what=_what_is_proposed(visit, content),
@@ -283,7 +283,7 @@ def _proposal_row(visit: Visit, proposal: Proposal, names: Mapping[str, str]) ->
     )
 
 
-def _what_is_proposed(visit: Visit, content: Content) -> str:
+def _what_is_proposed(visit: Visit, content: ProposalContent) -> str:
     if content.reforms:
         return visit.say(f"reform.kind.{content.reforms[0].kind}")
     if content.imports:
@@ -291,7 +291,7 @@ def _what_is_proposed(visit: Visit, content: Content) -> str:
     return visit.say("reforms.what.bindings" if content.bindings else "reforms.what.anchors")
 
 
-def _may_see(visit: Visit, content: Content) -> bool:
+def _may_see(visit: Visit, content: ProposalContent) -> bool:
     """Who keeps the codes sees all; an agency's administrator what is about its certificates alone."""
     if visit.may(Right.CODES) or visit.may(Right.CERTIFICATE, Manner.TWO):
         return True
@@ -304,7 +304,7 @@ def _may_bind(visit: Visit) -> bool:
     return visit.may(Right.CERTIFICATE, Manner.TWO, Manner.PROPOSE)
 
 
-def _may_decide(visit: Visit, content: Content) -> bool:
+def _may_decide(visit: Visit, content: ProposalContent) -> bool:
     if (content.reforms or content.imports) and not visit.may(Right.CODES):
         return False
     return not (content.bindings or content.anchors) or visit.may(Right.CERTIFICATE, Manner.TWO)
@@ -386,7 +386,9 @@ async def binding_proposed(visit: Visit) -> web.StreamResponse:
     desk = visit.deps.deciding
     try:
         who = await ground.signed_in_here(visit)
-        made = await proposals.propose(desk, who, Content(bindings=(change,)), visit.form.text("reason"))
+        made = await proposals.propose(
+            desk, who, ProposalContent(bindings=(change,)), visit.form.text("reason")
+        )
     except (Denied, Clash) as why:
         return await _binding_page(visit, given, ground.proof_refused(visit, why), change)
     return visit.said(f"{LIST}/{made.id}", "reforms.proposed")
@@ -454,7 +456,7 @@ BINDING_ROUTES = (
         who=Who.READY,
         needs=BINDS,
         key="agencies",
-        body=Body.PARTS,
+        body=FormBody.PARTS,
     ),
     post(f"{BINDING}/lap", "binding_proposed", binding_proposed, who=Who.READY, needs=BINDS, key="agencies"),
 )

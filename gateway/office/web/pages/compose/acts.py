@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from gateway.domain.document import Change, Draft, FileRole, Kind, OutgoingDocument, OutState, Urgency
+from gateway.domain.document import DocumentChange, Draft, FileRole, Kind, OutgoingDocument, OutState, Urgency
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, GatewayError, Refused, StaleVersion
 from gateway.office.web.answers import failure_of
@@ -32,7 +32,9 @@ _CHOICES = {
 _REPLY = {"yes": "reply.required", "no": "reply.not_required"}
 
 
-def differences(visit: Visit, stored: Sheet, draft: Draft, change: Change | None) -> list[tuple[str, str]]:
+def differences(
+    visit: Visit, stored: Sheet, draft: Draft, change: DocumentChange | None
+) -> list[tuple[str, str]]:
     """None where both say the same."""
     typed = fields.values(draft, change)
     found = [
@@ -74,7 +76,7 @@ _WHOLE = frozenset({_QUICK, "save", "check", "send"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Typed:
+class TypedForm:
     """One form, understood: what it says over what was there before."""
 
     form: Form
@@ -82,7 +84,7 @@ class Typed:
     detail: str
     before: Sheet
     draft: Draft
-    change: Change | None
+    change: DocumentChange | None
     wrong: list[tuple[str, str]]
     refused: list[tuple[str, str]]
 
@@ -140,14 +142,14 @@ async def _run_form(visit: Visit, before: Sheet, brought: uploads.Brought, held:
     return await _then(visit, typed, stored, found)
 
 
-def _understood(visit: Visit, before: Sheet, brought: uploads.Brought) -> Typed:
+def _understood(visit: Visit, before: Sheet, brought: uploads.Brought) -> TypedForm:
     form = brought.form
     act, _, detail = (form.text("act") or "save").partition(":")
     draft, wrong = fields.typed(form, before.draft, visit.deps.out.today())
     recipients = addressing.typed(form, before.recipients)
     if act == "drop-to" and detail.isdigit():
         recipients = tuple(each for n, each in enumerate(recipients) if n != int(detail))
-    return Typed(
+    return TypedForm(
         form=form,
         act=act,
         detail=detail,
@@ -159,7 +161,7 @@ def _understood(visit: Visit, before: Sheet, brought: uploads.Brought) -> Typed:
     )
 
 
-async def _stored(visit: Visit, typed: Typed) -> OutgoingDocument:
+async def _stored(visit: Visit, typed: TypedForm) -> OutgoingDocument:
     """The draft says what the form says."""
     out, scope, before = visit.deps.out, visit.scope(), typed.before
     document = before.document
@@ -180,14 +182,16 @@ async def _stored(visit: Visit, typed: Typed) -> OutgoingDocument:
     )
 
 
-async def _with_files(visit: Visit, typed: Typed, stored: OutgoingDocument, held: Tray) -> OutgoingDocument:
+async def _with_files(
+    visit: Visit, typed: TypedForm, stored: OutgoingDocument, held: Tray
+) -> OutgoingDocument:
     order = _order(typed, stored)
     out, scope = visit.deps.out, visit.scope()
     stored = await drafting.arrange(out, scope, stored.id, order, stored.version)
     return await drafting.add_files(out, scope, stored.id, held) if held.received else stored
 
 
-def _order(typed: Typed, stored: OutgoingDocument) -> list[tuple[int, FileRole]]:
+def _order(typed: TypedForm, stored: OutgoingDocument) -> list[tuple[int, FileRole]]:
     """The files with the roles that were chosen; one taken away, or one step up."""
     found = [(each.n, _role(typed.form.text(f"role.{each.n}"), each.role)) for each in stored.files]
     at = next((n for n, (number, _) in enumerate(found) if str(number) == typed.detail), -1)
@@ -203,7 +207,7 @@ def _role(text: str, before: FileRole) -> FileRole:
 
 
 async def _then(
-    visit: Visit, typed: Typed, stored: OutgoingDocument, found: ReadDocument | None
+    visit: Visit, typed: TypedForm, stored: OutgoingDocument, found: ReadDocument | None
 ) -> web.StreamResponse:
     """What the pressed button wants beyond saving."""
     path = f"/phat-hanh/{stored.id}"
@@ -223,7 +227,7 @@ async def _then(
     return _at(visit.said(path, "compose.saved"), _PARTS.get(typed.act, ""))
 
 
-async def _addressed(visit: Visit, typed: Typed, stored: OutgoingDocument) -> web.StreamResponse:
+async def _addressed(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web.StreamResponse:
     draft, told = stored.draft, "compose.saved"
     sheet = editor.sheet_of_document(stored)
     now = sheet.recipients
@@ -268,7 +272,7 @@ async def put_recipients(visit: Visit, stored: OutgoingDocument, draft: Draft) -
     )
 
 
-async def _send(visit: Visit, typed: Typed, stored: OutgoingDocument) -> web.StreamResponse:
+async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web.StreamResponse:
     """Only what was shown with its checks is sent: where anything changed since, the checks are shown again."""
     if not editor.may_send(visit, stored.kind):
         raise Denied("only a clerk sends documents", code="GW-RIGHT")
@@ -296,7 +300,7 @@ async def _send(visit: Visit, typed: Typed, stored: OutgoingDocument) -> web.Str
 
 
 def _unanswered(
-    visit: Visit, typed: Typed, stored: OutgoingDocument, found: drafting.Checked
+    visit: Visit, typed: TypedForm, stored: OutgoingDocument, found: drafting.CheckedDraft
 ) -> list[tuple[str, str]]:
     asks = []
     if editor.must_ask(found) and "again" not in typed.form:
@@ -306,7 +310,7 @@ def _unanswered(
     return asks
 
 
-async def _quick(visit: Visit, typed: Typed) -> web.StreamResponse:
+async def _quick(visit: Visit, typed: TypedForm) -> web.StreamResponse:
     """Saved by itself, as far as it can be read; nothing of the page changes but the word about it."""
     try:
         stored = await _stored(visit, typed)
@@ -325,7 +329,7 @@ async def _quick(visit: Visit, typed: Typed) -> web.StreamResponse:
     return web.json_response(told, headers=_NO_STORE)
 
 
-async def _conflict(visit: Visit, typed: Typed) -> web.StreamResponse:
+async def _conflict(visit: Visit, typed: TypedForm) -> web.StreamResponse:
     at = local(visit.deps.clock.now()).strftime("%H:%M")
     words = visit.say("compose.conflict", person=visit.say("compose.somebody"), time=at)
     if typed.act == _QUICK:
@@ -340,7 +344,7 @@ async def _conflict(visit: Visit, typed: Typed) -> web.StreamResponse:
     return await editor.show_sheet(visit, sheet, problems=[("", words), *over, *differ], status=409)
 
 
-async def _not_taken(visit: Visit, typed: Typed, why: Refused) -> web.StreamResponse:
+async def _not_taken(visit: Visit, typed: TypedForm, why: Refused) -> web.StreamResponse:
     return await editor.show_sheet(visit, typed.sheet, problems=_reasons(visit, why, ""), status=422)
 
 

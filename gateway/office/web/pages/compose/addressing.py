@@ -13,11 +13,11 @@ from gateway.domain.registry import (
     AgencyCode,
     AgencyEntry,
     BadCode,
+    CodeStanding,
     GroupMember,
     Offer,
     OfferKind,
     Resolution,
-    Standing,
 )
 from gateway.domain.registry_reform import ReformKind
 from gateway.domain.wall_clock import local
@@ -33,7 +33,7 @@ _ENDED = {ReformKind.MERGE: "merge", ReformKind.CONSOLIDATE: "consolidate"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ShownRecipient:
     """One recipient as the form shows it. `key` goes with the form; `was` is the code or name that was written, where it is
     another today; `words` is what speaks against it, `offers` whom to choose instead."""
 
@@ -49,7 +49,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
+class _KnownRecipients:
     """Of all recipients of one form: what their codes and names stand for, for which codes a certificate speaks, and to
     which sending failed last, when."""
 
@@ -138,7 +138,7 @@ async def keep_group(visit: Visit, recipients: Sequence[Recipient], name: str) -
     )
 
 
-async def rows(visit: Visit, recipients: Sequence[Recipient]) -> list[Row]:
+async def rows(visit: Visit, recipients: Sequence[Recipient]) -> list[ShownRecipient]:
     """What the form shows; the directory is asked for all of them together."""
     known = await _known(visit, recipients)
     return [
@@ -146,7 +146,7 @@ async def rows(visit: Visit, recipients: Sequence[Recipient]) -> list[Row]:
     ]
 
 
-async def _known(visit: Visit, recipients: Sequence[Recipient]) -> _Known:
+async def _known(visit: Visit, recipients: Sequence[Recipient]) -> _KnownRecipients:
     out, book = visit.deps.out, visit.deps.agencies
     coded = list(dict.fromkeys((each.code, each.parent) for each in recipients if each.code))
     answers = dict(zip(coded, await book.resolve_all(coded, out.today()), strict=True)) if coded else {}
@@ -156,7 +156,7 @@ async def _known(visit: Visit, recipients: Sequence[Recipient]) -> _Known:
     now = visit.deps.clock.now()
     async with visit.deps.store.read(visit.scope()) as work:
         silent = await work.deliveries.silent(codes, now - LATELY) if codes else {}
-    return _Known(
+    return _KnownRecipients(
         answers=answers,
         offers=dict(zip(names, offers, strict=True)),
         bound=frozenset(await book.bound(codes, now)) if codes else frozenset(),
@@ -209,17 +209,17 @@ def _made(key: str, known: dict[str, Recipient]) -> Recipient:
     return Recipient(code=key.strip()[:75])
 
 
-async def _row(visit: Visit, recipient: Recipient, known: _Known) -> Row:
+async def _row(visit: Visit, recipient: Recipient, known: _KnownRecipients) -> ShownRecipient:
     answer = known.answers[recipient.code, recipient.parent]
     entry = answer.entry
-    row = Row(
+    row = ShownRecipient(
         key=recipient.code,
         code=entry.code if entry else recipient.code,
         name=(entry.name if entry else recipient.name) or "",
         role=recipient.role.value,
         was=recipient.given or (recipient.code if entry and entry.code != recipient.code else ""),
     )
-    if answer.standing is Standing.CLOSED:
+    if answer.standing is CodeStanding.CLOSED:
         return replace(
             row,
             is_asked=True,
@@ -228,7 +228,7 @@ async def _row(visit: Visit, recipient: Recipient, known: _Known) -> Row:
             words=_closed(visit, answer, recipient),
             offers=await _heirs(visit, answer),
         )
-    if answer.standing in (Standing.UNKNOWN, Standing.UNCERTAIN):
+    if answer.standing in (CodeStanding.UNKNOWN, CodeStanding.UNCERTAIN):
         near = await _near(visit, answer, recipient.code)
         return replace(row, is_asked=True, words=_unknown(visit, recipient.code, near), offers=near)
     if row.code not in known.bound:
@@ -240,7 +240,7 @@ async def _row(visit: Visit, recipient: Recipient, known: _Known) -> Row:
     return row
 
 
-def _asked(visit: Visit, recipient: Recipient, known: _Known) -> Row:
+def _asked(visit: Visit, recipient: Recipient, known: _KnownRecipients) -> ShownRecipient:
     name = recipient.name or ""
     found = known.offers[name]
     offers = tuple({agency.code: agency for each in found for agency in each.agencies}.values())
@@ -248,7 +248,7 @@ def _asked(visit: Visit, recipient: Recipient, known: _Known) -> Row:
     several = kind in (OfferKind.MANY, OfferKind.GROUP)
     nobody = "all" if kind is OfferKind.MANY else "none"
     asks = nobody if not offers else "many" if several else "one"
-    return Row(
+    return ShownRecipient(
         key=key_of(recipient),
         code="",
         name=name,

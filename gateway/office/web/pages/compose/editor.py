@@ -14,8 +14,8 @@ from aiohttp import web
 
 from gateway.domain.document import (
     URGENCY_KEYS,
-    Change,
     DeliveryMode,
+    DocumentChange,
     Draft,
     FileRole,
     IncomingDocument,
@@ -33,7 +33,7 @@ from gateway.office.web.pages.compose import addressing, fields
 from gateway.office.web.visits import Visit
 from gateway.outgoing import drafting, files
 from gateway.outgoing.addressing import groups
-from gateway.outgoing.drafting import Checked, remaining
+from gateway.outgoing.drafting import CheckedDraft, remaining
 from gateway.policy.verdict import ASKED, CONFIRMABLE, Reason, ReasonCode
 from gateway.words import labels
 
@@ -50,7 +50,7 @@ class Seed:
     draft: Draft
     kind: Kind = Kind.DOCUMENT
     parent_id: str | None = None
-    change: Change | None = None
+    change: DocumentChange | None = None
     mode: str = ""
     of: str = ""
 
@@ -125,11 +125,11 @@ def _correction_draft(visit: Visit, parent: OutgoingDocument) -> Draft:
 
 def _change_seed(parent: OutgoingDocument, mode: str) -> Seed:
     said, kind = parent.draft, _CHANGES[mode]
-    change = Change(reason="", target=parent.document_id)
+    change = DocumentChange(reason="", target=parent.document_id)
     draft = replace(said, external_id=None, callback_data=None, signed_at=None)
     if kind is Kind.REPLACEMENT:
         # A document of its own: with a number of its own.
-        change = Change(reason="", replaces=((parent.document_id, ()),))
+        change = DocumentChange(reason="", replaces=((parent.document_id, ()),))
         draft = replace(draft, number="", issued_on=None, pages=None)
     return Seed(draft=draft, kind=kind, parent_id=parent.id, change=change, mode=mode, of=parent.id)
 
@@ -171,7 +171,7 @@ class ChecksTold:
     asks: tuple[tuple[str, str], ...] = ()
 
 
-def checks_told(visit: Visit, checked: Checked, sheet: Sheet) -> ChecksTold:
+def checks_told(visit: Visit, checked: CheckedDraft, sheet: Sheet) -> ChecksTold:
     asked = [each for each in _all_reasons(checked) if each.code in CONFIRMABLE]
     reasons = [each for each in checked.verdict.reasons if each.code not in CONFIRMABLE]
     told_apart = CONFIRMABLE | ASKED
@@ -189,7 +189,7 @@ def checks_told(visit: Visit, checked: Checked, sheet: Sheet) -> ChecksTold:
     )
 
 
-def check_problems(visit: Visit, checked: Checked) -> list[tuple[str, str]]:
+def check_problems(visit: Visit, checked: CheckedDraft) -> list[tuple[str, str]]:
     """What stands against it, each with the field it is about."""
     return [reason_said(visit, each) for each in checked.verdict.reasons]
 
@@ -198,7 +198,7 @@ def reason_said(visit: Visit, reason: Reason) -> tuple[str, str]:
     return fields.place_of(reason.pointer), _reason_words(visit, reason)
 
 
-def _all_reasons(checked: Checked) -> Sequence[Reason]:
+def _all_reasons(checked: CheckedDraft) -> Sequence[Reason]:
     return (*checked.verdict.reasons, *checked.verdict.warnings)
 
 
@@ -235,12 +235,12 @@ def _reason_words(visit: Visit, reason: Reason) -> str:
     return labels.reason_text(reason.code, reason.params, visit.lang, suggest=reason.suggest)
 
 
-def must_ask(checked: Checked) -> bool:
+def must_ask(checked: CheckedDraft) -> bool:
     """Whether something that was sent before looks like this."""
     return bool(checked.earlier) or any(each.code in ASKED for each in checked.verdict.warnings)
 
 
-def _earlier_asked(visit: Visit, checked: Checked) -> tuple[tuple[str, str], ...]:
+def _earlier_asked(visit: Visit, checked: CheckedDraft) -> tuple[tuple[str, str], ...]:
     """Under the same identity; under the same number with another date; the same file under another number."""
     twins = [(_twin(visit, each), each.id) for each in checked.earlier[:1]]
     again = [each for each in checked.verdict.warnings if each.code in ASKED]
@@ -265,7 +265,7 @@ class Sheet:
 
     draft: Draft
     kind: Kind = Kind.DOCUMENT
-    change: Change | None = None
+    change: DocumentChange | None = None
     document: OutgoingDocument | None = None
     mode: str = ""
     of: str = ""
@@ -326,7 +326,7 @@ async def show_sheet(
     sheet: Sheet,
     *,
     problems: Problems = (),
-    checked: drafting.Checked | None = None,
+    checked: drafting.CheckedDraft | None = None,
     status: int = 200,
 ) -> web.Response:
     """The page whole."""

@@ -9,8 +9,8 @@ from datetime import date, datetime
 
 from gateway.domain.document import (
     URGENCY_KEYS,
-    Change,
     DeliveryMode,
+    DocumentChange,
     Draft,
     FileCode,
     ReplyLink,
@@ -68,7 +68,7 @@ _PLACES = {
 }
 
 
-class Unreadable(list[tuple[str, str]]):
+class UnreadableFields(list[tuple[str, str]]):
     """Fields that could not be read: id, and the key of the words that say what is expected."""
 
 
@@ -85,7 +85,7 @@ def place_of(pointer: str) -> str:
     return {"recipients": "paste", "files": "lead", "replies_to": "reply_number"}.get(first, "")
 
 
-def values(draft: Draft, change: Change | None = None) -> dict[str, str]:
+def values(draft: Draft, change: DocumentChange | None = None) -> dict[str, str]:
     """What the form shows."""
     signer, code = draft.signer, draft.file_code
     return {
@@ -116,10 +116,10 @@ def values(draft: Draft, change: Change | None = None) -> dict[str, str]:
     }
 
 
-def typed(form: Form, base: Draft, today: date) -> tuple[Draft, Unreadable]:
+def typed(form: Form, base: Draft, today: date) -> tuple[Draft, UnreadableFields]:
     """The draft that the form says, over what the form does not show."""
-    wrong = Unreadable()
-    read = _Reader(form, today, wrong)
+    wrong = UnreadableFields()
+    read = _FieldReader(form, today, wrong)
     key = form.text("type")
     draft = replace(
         base,
@@ -146,17 +146,17 @@ def typed(form: Form, base: Draft, today: date) -> tuple[Draft, Unreadable]:
     return draft, wrong
 
 
-def changed(form: Form, base: Change | None) -> Change | None:
+def changed(form: Form, base: DocumentChange | None) -> DocumentChange | None:
     """What an update or a replacement says beside the document."""
     if base is None:
         return None
     return replace(base, reason=form.text("reason"), approved_by=form.text("approved_by") or None)
 
 
-class _Reader:
+class _FieldReader:
     """Reads single fields, and notes which could not be read."""
 
-    def __init__(self, form: Form, today: date, wrong: Unreadable) -> None:
+    def __init__(self, form: Form, today: date, wrong: UnreadableFields) -> None:
         self._form, self._today, self._wrong = form, today, wrong
 
     def day(self, name: str) -> date | None:
@@ -201,14 +201,14 @@ def _mode(text: str) -> DeliveryMode | None:
     return DeliveryMode(text) if text in tuple(DeliveryMode) else None
 
 
-def _file_code(form: Form, read: _Reader) -> FileCode | None:
+def _file_code(form: Form, read: _FieldReader) -> FileCode | None:
     notation, organ, year = form.text("file_notation"), form.text("file_organ"), read.count("file_year")
     if not notation or year is None:
         return None
     return FileCode(organ=organ, year=year, notation=notation)
 
 
-def _replies(form: Form, before: Sequence[ReplyLink], read: _Reader) -> tuple[ReplyLink, ...]:
+def _replies(form: Form, before: Sequence[ReplyLink], read: _FieldReader) -> tuple[ReplyLink, ...]:
     """Those that are kept, and one that was typed."""
     dropped = set(form.all("drop_reply"))
     kept = tuple(each for n, each in enumerate(before) if str(n) not in dropped)

@@ -18,14 +18,14 @@ from gateway.office.web.pages.incoming.seen import (
     SEES,
     TAKES,
 )
-from gateway.office.web.routes import Route
+from gateway.office.web.routes import PageRoute
 
 get = partial(routes.get, key="incoming")
 post = partial(routes.post, key="incoming")
 _FILE = "{n:[0-9]{1,9}}"
 _PACKET = "{digest:[0-9a-f]{64}}"
 
-ROUTES: tuple[Route, ...] = (
+ROUTES: tuple[PageRoute, ...] = (
     get(HERE, "incoming_one", sealing.document_shown, needs=SEES),
     get(f"{HERE}/tiep-nhan", "incoming_take_form", acts.take_form, needs=TAKES),
     post(f"{HERE}/tiep-nhan", "incoming_take", acts.taken, needs=TAKES),

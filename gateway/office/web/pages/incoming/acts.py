@@ -22,7 +22,7 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers, dates
 from gateway.office.web.forms import SHORTEST_REASON
 from gateway.office.web.pages.incoming import detail, seen
-from gateway.office.web.pages.incoming.seen import Found
+from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.visits import Visit
 
 # interfaces.md 1.8, in its order.
@@ -132,7 +132,7 @@ async def _decision_form(
     )
 
 
-def _is_open(found: Found) -> bool:
+def _is_open(found: SeenIncoming) -> bool:
     return found.whole.state in seen.OPEN and found.whole.source is Source.AXIS
 
 
@@ -199,7 +199,7 @@ async def progress_said(visit: Visit) -> web.StreamResponse:
     return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), _TOLD_OF_STATUS[code])
 
 
-async def _found_to_assign(visit: Visit) -> Found:
+async def _found_to_assign(visit: Visit) -> SeenIncoming:
     found = await seen.find(visit)
     seen.granted_over(visit, found, Right.INSTRUCT, Manner.YES, Manner.OWN)
     return found

@@ -14,7 +14,7 @@ from enum import IntEnum
 
 from gateway.domain.document import FileRole, IncomingDocument, IncomingFile, Source, Staff
 from gateway.domain.event import Event, EventKind
-from gateway.domain.signatures import FileVerdict, Word
+from gateway.domain.signatures import FileVerdict, SignatureWord
 from gateway.domain.status import CODES, Fact, Track, is_skewed
 from gateway.office.policy.first_page import FirstPage, compare
 from gateway.words import labels
@@ -110,7 +110,7 @@ def _envelope(document: IncomingDocument, lang: str) -> CheckRow | None:
 
 def _pdf(verdict: FileVerdict, lang: str, *, content: bool) -> CheckRow:
     """What cannot be told about a PDF never stops intake (R23)."""
-    grades = {Word.VALID: Grade.GOOD, Word.INVALID: Grade.BAD}
+    grades = {SignatureWord.VALID: Grade.GOOD, SignatureWord.INVALID: Grade.BAD}
     why = labels.say(f"code.{verdict.why}", lang) if labels.has(f"code.{verdict.why}") else verdict.why or ""
     if verdict.why == REVOCATION:
         why = labels.say("pdf.revocation_unknown", lang)

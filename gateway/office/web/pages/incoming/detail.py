@@ -25,11 +25,11 @@ from gateway.office.policy.first_page import FirstPage
 from gateway.office.ports.exchange import Packet
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web import answers
-from gateway.office.web.answers import Content, can_show
+from gateway.office.web.answers import FileContent, can_show
 from gateway.office.web.listing import list_rows
 from gateway.office.web.pages import lists
 from gateway.office.web.pages.incoming import checks, seen
-from gateway.office.web.pages.incoming.seen import Found
+from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.visits import Visit
 from gateway.policy import timers
 from gateway.ports import Handover
@@ -57,7 +57,7 @@ class OpenRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class IncomingDetail:
     """Everything that the page tells of one document, from one look at the store."""
 
     agency: HostedAgency
@@ -86,8 +86,8 @@ class Known:
 
 async def document_page(
     visit: Visit,
-    found: Found,
-    known: Known,
+    found: SeenIncoming,
+    known: IncomingDetail,
     status: int = 200,
     problems: Sequence[tuple[str, str]] = (),
 ) -> web.StreamResponse:
@@ -133,7 +133,9 @@ async def document_page(
     )
 
 
-def panel_of(visit: Visit, found: Found, known: Known, first_page: FirstPage | None = None) -> checks.Panel:
+def panel_of(
+    visit: Visit, found: SeenIncoming, known: IncomingDetail, first_page: FirstPage | None = None
+) -> checks.Panel:
     words = [
         (seen.path_of(each.id), f"{seen.named(visit, each)} ({visit.say(f'state.in.{each.state}')})")
         for each in known.doubles
@@ -144,7 +146,7 @@ def panel_of(visit: Visit, found: Found, known: Known, first_page: FirstPage | N
     )
 
 
-async def _first_page_read(visit: Visit, found: Found) -> FirstPage | None:
+async def _first_page_read(visit: Visit, found: SeenIncoming) -> FirstPage | None:
     """Of what this person may not read, or nobody any more, nothing is compared."""
     document = found.whole
     if not found.content or document.source is not Source.AXIS or document.state is InState.RECALLED:
@@ -152,11 +154,11 @@ async def _first_page_read(visit: Visit, found: Found) -> FirstPage | None:
     return await visit.deps.first_pages.of(visit.deps.inn, visit.scope(), document)
 
 
-async def look_known(visit: Visit, document: IncomingDocument) -> Known:
+async def look_known(visit: Visit, document: IncomingDocument) -> IncomingDetail:
     async with visit.deps.store.read(visit.scope()) as work:
         facts = await work.facts.of(document.id)
         line = await work.office.lists.line(document.id)
-        return Known(
+        return IncomingDetail(
             agency=await work.agency(),
             facts=facts,
             events=await work.events.of(document.id),
@@ -212,7 +214,7 @@ async def _our_documents(work: OfficeWork, ids: Sequence[str]) -> list[OutgoingD
 
 
 async def _time_left(
-    visit: Visit, document: IncomingDocument, known: Known
+    visit: Visit, document: IncomingDocument, known: IncomingDetail
 ) -> tuple[datetime, timedelta, str] | None:
     """By when it is to be taken in, decided or answered; the time left on the clock that it runs by; and the duty."""
     now, office = visit.deps.clock.now(), await visit.deps.todo.office()
@@ -244,7 +246,7 @@ def _marks(document: IncomingDocument, visit: Visit) -> list[str]:
     return made
 
 
-def _rights(visit: Visit, found: Found, known: Known) -> dict[str, bool]:
+def _rights(visit: Visit, found: SeenIncoming, known: IncomingDetail) -> dict[str, bool]:
     """What the page offers. Every act asks again."""
     document, of_unit = found.whole, found.assigned
     is_open = document.state in seen.OPEN and document.source is Source.AXIS
@@ -267,7 +269,7 @@ def _rights(visit: Visit, found: Found, known: Known) -> dict[str, bool]:
     }
 
 
-def _steps(visit: Visit, found: Found) -> tuple[str, ...]:
+def _steps(visit: Visit, found: SeenIncoming) -> tuple[str, ...]:
     """The states that a unit may report of what was given to it."""
     if not (found.assigned and visit.may(Right.PROGRESS, Manner.OWN)):
         return ()
@@ -284,7 +286,7 @@ async def file_given(visit: Visit) -> web.StreamResponse:
     n = _file_number(visit)
     opened = await reading.open_file(visit.deps.inn, visit.scope(), found.document.id, n)
     await seen.note_read(visit, found, opened.name)
-    content = Content(
+    content = FileContent(
         name=opened.name,
         found_type=next(each.found_type or "" for each in found.document.files if each.n == n),
         size=opened.size,

@@ -23,7 +23,7 @@ from gateway.office.web.dates import moment_text
 from gateway.office.web.forms import SHORTEST_REASON
 from gateway.office.web.pages.incoming import detail, seen
 from gateway.office.web.pages.incoming.acts import Problems
-from gateway.office.web.pages.incoming.seen import Found
+from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.visits import Visit
 
 
@@ -70,7 +70,7 @@ async def frozen(visit: Visit) -> web.StreamResponse:
     return visit.said(found.path, "incoming.sealed")
 
 
-async def locked(visit: Visit, found: Found) -> web.StreamResponse:
+async def locked(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
     """In place of the document: what to do now, and what became of it."""
     async with visit.deps.store.read(visit.scope()) as work:
         hold = await _hold(work, found.whole.id)

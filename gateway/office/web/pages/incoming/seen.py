@@ -1,5 +1,5 @@
 """One incoming document as a page works with it, how much of it the person may see, and acts upon it as that page
-showed it. In: a visit whose address names it; the act. Out: `Found`; NotFound for another agency's, Denied for what
+showed it. In: a visit whose address names it; the act. Out: `SeenIncoming`; NotFound for another agency's, Denied for what
 is another unit's (rules 13). Of an act: what was done; or, where somebody else has just done something to it, a page
 that says who and when, with the way back to how it stands now: then nothing was done."""
 
@@ -43,7 +43,7 @@ OPEN = (InState.NEW, InState.HELD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class SeenIncoming:
     """`whole` is the document itself, or the one that this update or recall is about. `content`: the person may know what
     it says, by order once that is written down; `assigned`: it was given to the person's unit."""
 
@@ -81,14 +81,14 @@ def is_given(document: IncomingDocument, unit: str) -> bool:
     return fold(unit) in {fold(each) for each in (given.lead_unit, *given.coordinating_units)}
 
 
-async def find(visit: Visit) -> Found:
+async def find(visit: Visit) -> SeenIncoming:
     """The document that the address names."""
     granted = visit.person.require(Right.SEE_CONTENT)
     document, whole = await _both(visit)
     assigned = is_given(whole, granted.unit)
     if granted.manner is Manner.OWN and not assigned:
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
-    return Found(
+    return SeenIncoming(
         document=document,
         whole=whole,
         manner=granted.manner,
@@ -98,13 +98,15 @@ async def find(visit: Visit) -> Found:
     )
 
 
-async def find_to_freeze(visit: Visit) -> Found:
+async def find_to_freeze(visit: Visit) -> SeenIncoming:
     """As `find`; also for whoever may freeze what they cannot see."""
     if visit.may(Right.SEE_CONTENT):
         return await find(visit)
     document, whole = await _both(visit)
     name = named(visit, whole)
-    return Found(document=document, whole=whole, manner=Manner.NO, assigned=False, content=False, name=name)
+    return SeenIncoming(
+        document=document, whole=whole, manner=Manner.NO, assigned=False, content=False, name=name
+    )
 
 
 async def _both(visit: Visit) -> tuple[IncomingDocument, IncomingDocument]:
@@ -114,7 +116,7 @@ async def _both(visit: Visit) -> tuple[IncomingDocument, IncomingDocument]:
         return document, document if target is None else await work.incoming.get(target)
 
 
-async def note_read(visit: Visit, found: Found, file: str) -> None:
+async def note_read(visit: Visit, found: SeenIncoming, file: str) -> None:
     """Written down before content is given out."""
     await acting.note_reading(
         visit.deps.accounts,
@@ -126,7 +128,7 @@ async def note_read(visit: Visit, found: Found, file: str) -> None:
     )
 
 
-async def by_order(visit: Visit, found: Found, file: str = "") -> Found:
+async def by_order(visit: Visit, found: SeenIncoming, file: str = "") -> SeenIncoming:
     """With its content, once it was written down who looks by which order. As it was where no order is needed or named."""
     if found.manner is not Manner.ORDER or not visit.ask("lenh"):
         return found
@@ -134,7 +136,7 @@ async def by_order(visit: Visit, found: Found, file: str = "") -> Found:
     return replace(found, content=True)
 
 
-def granted_over(visit: Visit, found: Found, right: Right, *manners: Manner) -> Granted:
+def granted_over(visit: Visit, found: SeenIncoming, right: Right, *manners: Manner) -> Granted:
     """That the person may do it to this very document. Denied where only the own unit's are theirs."""
     granted = visit.person.require(right, *manners)
     if granted.manner is Manner.OWN and not is_given(found.whole, granted.unit):
@@ -159,7 +161,7 @@ async def names_told(visit: Visit, principals: Iterable[str]) -> Mapping[str, st
 TOO_LATE = (StaleVersion, Clash)
 
 
-async def late_page(visit: Visit, found: Found) -> web.StreamResponse:
+async def late_page(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
     return await visit.page(
         "incoming/conflict.html",
         409,
@@ -169,7 +171,9 @@ async def late_page(visit: Visit, found: Found) -> web.StreamResponse:
     )
 
 
-async def done_or_late(visit: Visit, found: Found, doing: Awaitable[object], told: str) -> web.StreamResponse:
+async def done_or_late(
+    visit: Visit, found: SeenIncoming, doing: Awaitable[object], told: str
+) -> web.StreamResponse:
     """Does it and says so, unless somebody was quicker."""
     try:
         await doing
@@ -178,7 +182,7 @@ async def done_or_late(visit: Visit, found: Found, doing: Awaitable[object], tol
     return visit.said(found.path, told)
 
 
-def give_status(visit: Visit, found: Found, call: StatusCall) -> Awaitable[StatusDone]:
+def give_status(visit: Visit, found: SeenIncoming, call: StatusCall) -> Awaitable[StatusDone]:
     """The status that the other side hears of, given to the document as the page showed it."""
     return act.set_status(
         visit.deps.inn, visit.scope(), found.whole.id, call, expect_version=version_shown(visit)

@@ -4,9 +4,9 @@ copies. Metadata alone: nothing of a document stands on them."""
 from __future__ import annotations
 
 from gateway.office.web.pages.operations import aside, notices, state, traffic
-from gateway.office.web.routes import Route
+from gateway.office.web.routes import PageRoute
 
-ROUTES: tuple[Route, ...] = (
+ROUTES: tuple[PageRoute, ...] = (
     *state.STATE_ROUTES,
     *state.QUEUE_ROUTES,
     *traffic.ROUTES,

@@ -16,7 +16,7 @@ from gateway.incoming import process
 from gateway.office.accounts import acting
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers
-from gateway.office.web.answers import Content
+from gateway.office.web.answers import FileContent
 from gateway.office.web.pages.operations.state import (
     DECIDES,
     KEY,
@@ -28,7 +28,7 @@ from gateway.office.web.pages.operations.state import (
 )
 from gateway.office.web.routes import Who, get, post
 from gateway.office.web.visits import OPERATES, Visit
-from gateway.ports import DeadParcel, InboxItem
+from gateway.ports import DeadParcel, InboxPacket
 from gateway.words import labels
 
 _DEAD = f"{PATH}/goi-tin-loi"
@@ -259,7 +259,7 @@ async def packet_bytes_shown(visit: Visit) -> web.StreamResponse:
 async def packet_file(visit: Visit) -> web.StreamResponse:
     """As it arrived, to be kept; never shown."""
     item = await _item_to_read(visit, "file")
-    content = Content(
+    content = FileContent(
         name=f"{item.id}.bin",
         found_type="",
         size=item.size,
@@ -320,11 +320,11 @@ def _where(visit: Visit) -> str:
     return "" if is_operator(visit) else visit.here.id
 
 
-async def _quarantined_item(visit: Visit) -> InboxItem:
+async def _quarantined_item(visit: Visit) -> InboxPacket:
     return await visit.deps.operations.aside.get(_where(visit), visit.path("id"))
 
 
-async def _item_to_read(visit: Visit, what: str) -> InboxItem:
+async def _item_to_read(visit: Visit, what: str) -> InboxPacket:
     """Denied for metadata alone; told in the log before the first byte. What became a document is read as that document,
     where recalls and seals are known."""
     item = await _quarantined_item(visit)
@@ -334,12 +334,12 @@ async def _item_to_read(visit: Visit, what: str) -> InboxItem:
     return item
 
 
-def _reads(visit: Visit, item: InboxItem) -> bool:
+def _reads(visit: Visit, item: InboxPacket) -> bool:
     own = visit.agency is not None and item.agency_id == visit.agency.id
     return own and item.state in _OPEN and visit.may(Right.SEE_CONTENT, Manner.YES)
 
 
-def _decides(visit: Visit, item: InboxItem) -> bool:
+def _decides(visit: Visit, item: InboxPacket) -> bool:
     own = visit.agency is not None and item.agency_id == visit.agency.id
     return own and item.state in _OPEN and visit.may(Right.TAKE_IN, Manner.YES)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from aiohttp import web
 
 from gateway.domain.wall_clock import local
-from gateway.office.ports.telling import LONGEST_TEXT, Audience, NoticeKind, Wish
+from gateway.office.ports.telling import LONGEST_TEXT, Audience, NoticeKind, NoticeWish
 from gateway.office.web import dates
 from gateway.office.web.pages.operations.state import KEY, PATH, tab_page
 from gateway.office.web.routes import Who, get, post
@@ -96,7 +96,7 @@ def _kind(visit: Visit) -> NoticeKind:
     return _NEW.get(visit.path("kind"), NoticeKind.STOP)
 
 
-async def _wish(visit: Visit) -> tuple[Wish | None, Problems]:
+async def _wish(visit: Visit) -> tuple[NoticeWish | None, Problems]:
     """What the form says; None while its times cannot be read."""
     text, problems = visit.form.text, Problems()
     starts = _moment(visit, "starts", problems, needed=True)
@@ -106,7 +106,7 @@ async def _wish(visit: Visit) -> tuple[Wish | None, Problems]:
         problems.append(("agency", visit.say("form.missing", field=visit.say("operating.notice.audience"))))
     if starts is None or problems:
         return None, problems
-    return Wish(
+    return NoticeWish(
         kind=_kind(visit),
         starts_at=starts,
         ends_at=ends,

@@ -17,7 +17,7 @@ from gateway.domain import pace
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.node import Check, Step
+from gateway.office.ports.node import LineStep, NodeCheck
 from gateway.office.web import answers, charts
 from gateway.office.web.forms import SHORTEST_REASON
 from gateway.office.web.routes import Needs, Who, get, post
@@ -115,7 +115,7 @@ async def report_given(visit: Visit) -> web.StreamResponse:
     return answers.whole_file(f"chan-doan-{now:%Y%m%dT%H%M%SZ}.{kind}", kind, body.encode())
 
 
-def check_says(visit: Visit, check: Check) -> str:
+def check_says(visit: Visit, check: NodeCheck) -> str:
     known = labels.has(check.says)
     return labels.finding_text(check.says, check.params, visit.lang) if known else check.says
 
@@ -195,11 +195,11 @@ async def line_tested(visit: Visit) -> web.StreamResponse:
     )
 
 
-def _step_says(visit: Visit, key: str, step: Step) -> str:
+def _step_says(visit: Visit, key: str, step: LineStep) -> str:
     return visit.say(key, **step.params) if labels.has(key) else ""
 
 
-def _line_text(visit: Visit, rows: Sequence[tuple[Step, str, str]]) -> str:
+def _line_text(visit: Visit, rows: Sequence[tuple[LineStep, str, str]]) -> str:
     at = local(visit.deps.clock.now())
     lines = [visit.say("operating.line.text", at=f"{at:%H:%M %d/%m/%Y}", version=visit.deps.version)]
     for step, says, cure in rows:

@@ -46,7 +46,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class TrafficLine:
     """One day, or one partner, in one direction; `figures` by result."""
 
     day: date | None
@@ -114,7 +114,7 @@ def _asked(
     return wanted, problems
 
 
-def _days(visit: Visit, wanted: TrafficWanted, flows: Sequence[Flow]) -> list[Row]:
+def _days(visit: Visit, wanted: TrafficWanted, flows: Sequence[Flow]) -> list[TrafficLine]:
     """Newest first; each day of the time, also one without anything."""
     by_day: dict[tuple[date, Side], list[Flow]] = defaultdict(list)
     for each in flows:
@@ -128,7 +128,7 @@ def _days(visit: Visit, wanted: TrafficWanted, flows: Sequence[Flow]) -> list[Ro
     ]
 
 
-def _partners(visit: Visit, wanted: TrafficWanted, flows: Sequence[Flow]) -> list[Row]:
+def _partners(visit: Visit, wanted: TrafficWanted, flows: Sequence[Flow]) -> list[TrafficLine]:
     """Those with the most documents first."""
     by_partner: dict[tuple[str, Side], list[Flow]] = defaultdict(list)
     for each in flows:
@@ -140,7 +140,7 @@ def _partners(visit: Visit, wanted: TrafficWanted, flows: Sequence[Flow]) -> lis
 
 def _row(
     visit: Visit, wanted: TrafficWanted, flows: Sequence[Flow], side: Side, *, day: date | None, partner: str
-) -> Row:
+) -> TrafficLine:
     counted: Counter[str] = Counter()
     for each in flows:
         counted[each.result] += each.n
@@ -151,7 +151,7 @@ def _row(
         path = _rows(side, first, last, partner, result) if n and sees else ""
         return Figure(n=n, path=path)
 
-    return Row(
+    return TrafficLine(
         day=day,
         partner=partner,
         side=side,

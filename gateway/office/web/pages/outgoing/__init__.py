@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web.pages.outgoing import asking, detail, moving
 from gateway.office.web.pages.outgoing.seen import HERE, PRINTS, READS, SEES
-from gateway.office.web.routes import Needs, Route, get, post
+from gateway.office.web.routes import Needs, PageRoute, get, post
 
 ISSUES = (Needs(right=Right.ISSUE, manners=(Manner.YES,)),)
 RECALLS = (Needs(right=Right.RECALL, manners=(Manner.RECORDED,)),)
@@ -14,7 +14,7 @@ _KEY = "outgoing"
 _PACKET = HERE + "/goi-tin/{digest:[0-9a-f]+}"
 _FILE = HERE + "/tep/{n:[0-9][0-9]?[0-9]?}"
 
-ROUTES: tuple[Route, ...] = (
+ROUTES: tuple[PageRoute, ...] = (
     get(HERE, "out_document", detail.document_shown, needs=SEES, key=_KEY),
     get("/m/{id:[a-z]+_[0-9A-Za-z]+}", "by_id", detail.document_by_id, needs=SEES),
     get(_FILE, "out_file", detail.file_kept, needs=READS, key=_KEY),

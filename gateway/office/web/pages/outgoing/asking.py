@@ -27,8 +27,8 @@ from gateway.office.web.dates import moment_text
 from gateway.office.web.forms import SHORTEST_REASON
 from gateway.office.web.pages.outgoing import moving, seen
 from gateway.office.web.pages.outgoing.moving import Problems
-from gateway.office.web.pages.outgoing.seen import HERE, Found
-from gateway.office.web.routes import Needs, Route, get, post
+from gateway.office.web.pages.outgoing.seen import HERE, SeenOutgoing
+from gateway.office.web.routes import Needs, PageRoute, get, post
 from gateway.office.web.visits import Visit
 from gateway.outgoing import recall
 from gateway.words import labels
@@ -48,14 +48,14 @@ async def approvers(visit: Visit) -> Sequence[Person]:
     return [each for each in found if each.id != visit.person.person.id]
 
 
-async def latest_asked(visit: Visit, found: Found) -> RecallAsk | None:
+async def latest_asked(visit: Visit, found: SeenOutgoing) -> RecallAsk | None:
     """What the document's own page tells of: what waits, or was turned down the last time."""
     known = await asking.recalls_asked(visit.deps.out, visit.scope(), found.document.id)
     return known[0] if known and known[0].state in _STATES_SHOWN and _may_see(visit) else None
 
 
 async def head_asked(
-    visit: Visit, found: Found, again: Callable[[list[tuple[str, str]]], Awaitable[web.StreamResponse]]
+    visit: Visit, found: SeenOutgoing, again: Callable[[list[tuple[str, str]]], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """From the form of the recall: the head is asked, and nothing leaves."""
     form = visit.form
@@ -118,7 +118,7 @@ async def recall_withdrawn(visit: Visit) -> web.StreamResponse:
 
 
 async def _step_done(
-    visit: Visit, found: Found, act: Callable[[], Awaitable[None]], path: str, told: str
+    visit: Visit, found: SeenOutgoing, act: Callable[[], Awaitable[None]], path: str, told: str
 ) -> web.StreamResponse:
     try:
         await act()
@@ -129,7 +129,9 @@ async def _step_done(
     return visit.said(path, told)
 
 
-async def _step_page(visit: Visit, found: Found, problems: list[tuple[str, str]]) -> web.StreamResponse:
+async def _step_page(
+    visit: Visit, found: SeenOutgoing, problems: list[tuple[str, str]]
+) -> web.StreamResponse:
     known = await asking.recalls_asked(visit.deps.out, visit.scope(), found.document.id)
     ask = known[0] if known else None
     names = await _names_in_asking(visit, known)
@@ -154,7 +156,7 @@ async def _step_page(visit: Visit, found: Found, problems: list[tuple[str, str]]
     )
 
 
-async def _named_asking(visit: Visit) -> tuple[Found, RecallAsk]:
+async def _named_asking(visit: Visit) -> tuple[SeenOutgoing, RecallAsk]:
     """The asking that the form was made for: another one may wait by now."""
     found = await seen.find(visit)
     known = await asking.recalls_asked(visit.deps.out, visit.scope(), found.document.id)
@@ -209,7 +211,7 @@ def _actor(visit: Visit) -> Actor:
 
 
 _AT = {"needs": _ASKS_OR_DECIDES, "key": "outgoing"}
-STEP_ROUTES: tuple[Route, ...] = (
+STEP_ROUTES: tuple[PageRoute, ...] = (
     get(HERE + STEP_PLACE, "out_recall_ask", step_shown, **_AT),
     post(HERE + STEP_PLACE + "/phe-duyet", "out_recall_approved", recall_approved, **_AT),
     post(HERE + STEP_PLACE + "/khong-phe-duyet", "out_recall_refused", recall_refused, **_AT),
@@ -269,7 +271,7 @@ def _missing_in_recall(visit: Visit, codes: Sequence[str], bare: bool, *, by_nam
 
 
 async def _recall_page(
-    visit: Visit, found: Found, chosen: Sequence[str], problems: Problems
+    visit: Visit, found: SeenOutgoing, chosen: Sequence[str], problems: Problems
 ) -> web.StreamResponse:
     return await moving.form(
         visit,
@@ -313,7 +315,7 @@ async def urged(visit: Visit) -> web.StreamResponse:
     return await moving.taken(visit, found, act, "outgoing.urged", again)
 
 
-async def _urge_page(visit: Visit, found: Found, code: str, problems: Problems) -> web.StreamResponse:
+async def _urge_page(visit: Visit, found: SeenOutgoing, code: str, problems: Problems) -> web.StreamResponse:
     """Of one recipient everything that is late; the first one where none is named."""
     late = seen.late_deliveries(found, visit.deps.clock.now())
     codes = {each.recipient.code: each.recipient.name or each.recipient.code for each in late}

@@ -18,11 +18,11 @@ from gateway.errors import NotFound
 from gateway.office.domain.listing import TAKEN, Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers, dates
-from gateway.office.web.answers import Content
+from gateway.office.web.answers import FileContent
 from gateway.office.web.listing import list_rows
 from gateway.office.web.pages import lists
 from gateway.office.web.pages.outgoing import asking, moving, seen
-from gateway.office.web.pages.outgoing.seen import Found
+from gateway.office.web.pages.outgoing.seen import SeenOutgoing
 from gateway.office.web.visits import Visit, where
 from gateway.outgoing import files
 
@@ -31,7 +31,7 @@ _MOST_OPEN = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class AnsweredDocument:
     """A document that this one answers, or of `own` ones corrects; `path` is empty where we do not have it."""
 
     link: ReplyLink
@@ -96,7 +96,7 @@ async def document_by_id(visit: Visit) -> web.StreamResponse:
     return visit.go(f"/van-ban-den/{id}" if id.startswith("inb_") else f"/van-ban-di/{id}")
 
 
-def _list_word(visit: Visit, found: Found) -> str:
+def _list_word(visit: Visit, found: SeenOutgoing) -> str:
     """The one word that its list shows."""
     state = found.line.state if found.line is not None else found.document.state
     return visit.say(f"state.{state}", code="")
@@ -122,14 +122,14 @@ def _chosen_rows(
     return list(every), "", False
 
 
-def _may_undo(visit: Visit, document: OutgoingDocument, found: Found) -> bool:
+def _may_undo(visit: Visit, document: OutgoingDocument, found: SeenOutgoing) -> bool:
     """While it waits for its sender to think again."""
     leaves_at = document.leaves_at
     waits = document.state is OutState.QUEUED and leaves_at is not None and leaves_at > visit.deps.clock.now()
     return waits and visit.may(Right.ISSUE, Manner.YES) and not found.document.is_sealed
 
 
-async def _states_elsewhere(visit: Visit, found: Found) -> Mapping[str, str]:
+async def _states_elsewhere(visit: Visit, found: SeenOutgoing) -> Mapping[str, str]:
     """Of the same document sent at other times, the word that its list shows."""
     async with visit.deps.store.read(visit.scope()) as work:
         lines = {each.id: await work.office.lists.line(each.id) for each in found.others}
@@ -138,7 +138,7 @@ async def _states_elsewhere(visit: Visit, found: Found) -> Mapping[str, str]:
     }
 
 
-async def _answers_to(visit: Visit, document: OutgoingDocument) -> list[Answered]:
+async def _answers_to(visit: Visit, document: OutgoingDocument) -> list[AnsweredDocument]:
     """What it answers, each with our own page of it."""
     made = []
     async with visit.deps.store.read(visit.scope()) as work:
@@ -150,11 +150,11 @@ async def _answers_to(visit: Visit, document: OutgoingDocument) -> list[Answered
             elif link.document_id is not None:
                 known = await work.incoming.by_document_id(link.agency, link.document_id)
             place = "van-ban-di" if own else "van-ban-den"
-            made.append(Answered(link=link, path=f"/{place}/{known[0].id}" if known else "", own=own))
+            made.append(AnsweredDocument(link=link, path=f"/{place}/{known[0].id}" if known else "", own=own))
     return made
 
 
-async def _answered(visit: Visit, found: Found) -> list[IncomingDocument]:
+async def _answered(visit: Visit, found: SeenOutgoing) -> list[IncomingDocument]:
     """What came in answer to it."""
     ids = [str(each.data.get("by", "")) for each in found.events if each.kind is EventKind.INBOX_ANSWERED]
     came = []
@@ -167,13 +167,13 @@ async def _answered(visit: Visit, found: Found) -> list[IncomingDocument]:
     return came
 
 
-def _link(visit: Visit, found: Found) -> Callable[..., str]:
+def _link(visit: Visit, found: SeenOutgoing) -> Callable[..., str]:
     """The same page with another choice of recipients, still in the list that it was opened from."""
     came_from = {"ds": visit.ask("ds")} if visit.ask("ds") else {}
     return lambda **query: where(found.path, **query, **came_from)
 
 
-def _address(visit: Visit, found: Found) -> str:
+def _address(visit: Visit, found: SeenOutgoing) -> str:
     """The whole address, to be sent to a colleague."""
     said = visit.request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip()
     scheme = "https" if visit.request.secure or said == "https" else "http"
@@ -250,7 +250,7 @@ async def _file_given(visit: Visit, *, inline: bool) -> web.StreamResponse:
         return asks
     await seen.note_read(visit, found.document, item.name)
     opened = await files.open_file(visit.deps.out, visit.scope(), found.document.id, n)
-    content = Content(
+    content = FileContent(
         name=opened.name,
         found_type=opened.content_type,
         size=opened.size,
@@ -260,7 +260,7 @@ async def _file_given(visit: Visit, *, inline: bool) -> web.StreamResponse:
     return await answers.give_file(visit.request, content, inline=inline)
 
 
-async def _order_first(visit: Visit, found: Found) -> web.StreamResponse | None:
+async def _order_first(visit: Visit, found: SeenOutgoing) -> web.StreamResponse | None:
     """The page that asks whoever looks by order for its number."""
     if found.manner is not Manner.ORDER or visit.ask("lenh"):
         return None

@@ -14,7 +14,7 @@ from gateway.office.letters import moving
 from gateway.office.web import answers
 from gateway.office.web.forms import SHORTEST_REASON
 from gateway.office.web.pages.outgoing import seen
-from gateway.office.web.pages.outgoing.seen import Found
+from gateway.office.web.pages.outgoing.seen import SeenOutgoing
 from gateway.office.web.visits import Visit
 from gateway.outgoing import manage
 
@@ -26,8 +26,8 @@ _ROLES = tuple(RecipientRole)
 async def opened(
     visit: Visit,
     key: str,
-    why: Callable[[Found], str],
-    page: Callable[[Found], Awaitable[web.StreamResponse]],
+    why: Callable[[SeenOutgoing], str],
+    page: Callable[[SeenOutgoing], Awaitable[web.StreamResponse]],
 ) -> web.StreamResponse:
     """The page of an act, or the one that says why it cannot be done now."""
     found = await seen.find(visit)
@@ -37,7 +37,7 @@ async def opened(
 
 
 async def form(
-    visit: Visit, found: Found, key: str, problems: Problems, **values: object
+    visit: Visit, found: SeenOutgoing, key: str, problems: Problems, **values: object
 ) -> web.StreamResponse:
     """The form of an act, as it was typed where it was not taken."""
     return await visit.page(
@@ -52,7 +52,7 @@ async def form(
 
 
 async def taken(
-    visit: Visit, found: Found, act: Callable[[], Awaitable[object]], told: str, again: Again
+    visit: Visit, found: SeenOutgoing, act: Callable[[], Awaitable[object]], told: str, again: Again
 ) -> web.StreamResponse:
     """Does it, unless somebody was quicker: then the page says who and when. Objections of the flow stand on the form."""
     if sentence := await seen.conflict(visit, found):
@@ -64,7 +64,7 @@ async def taken(
     return visit.said(found.path, told)
 
 
-async def conflicted(visit: Visit, found: Found, sentence: str) -> web.StreamResponse:
+async def conflicted(visit: Visit, found: SeenOutgoing, sentence: str) -> web.StreamResponse:
     return await visit.page(
         "outgoing/conflict.html", 409, title=visit.say("outgoing.conflict"), found=found, sentence=sentence
     )
@@ -77,7 +77,7 @@ def reasons(visit: Visit, why: GatewayError) -> Problems:
     ]
 
 
-async def refused(visit: Visit, found: Found, key: str, why: str) -> web.StreamResponse:
+async def refused(visit: Visit, found: SeenOutgoing, key: str, why: str) -> web.StreamResponse:
     """The page of an act that cannot be done now."""
     return await visit.page(
         "outgoing/cannot.html",
@@ -112,7 +112,7 @@ async def resent(visit: Visit) -> web.StreamResponse:
 
 
 async def _resend_page(
-    visit: Visit, found: Found, chosen: Sequence[str], problems: Problems
+    visit: Visit, found: SeenOutgoing, chosen: Sequence[str], problems: Problems
 ) -> web.StreamResponse:
     order = sorted(
         found.deliveries, key=lambda each: (each.state not in seen.SENT_AGAIN, each.recipient.code)
@@ -133,7 +133,7 @@ async def corrected(visit: Visit) -> web.StreamResponse:
     return visit.said(f"/phat-hanh/{draft.id}", "outgoing.anew")
 
 
-async def _anew_page(visit: Visit, found: Found) -> web.StreamResponse:
+async def _anew_page(visit: Visit, found: SeenOutgoing) -> web.StreamResponse:
     every = seen.recipient_rows(found, visit.deps.clock.now(), visit.lang)
     return await form(visit, found, "anew", [], rows=[row for row in every if row.word == "rejected"])
 
@@ -160,7 +160,7 @@ async def added(visit: Visit) -> web.StreamResponse:
 
 
 async def _named(
-    visit: Visit, found: Found, given: Sequence[str], role: RecipientRole
+    visit: Visit, found: SeenOutgoing, given: Sequence[str], role: RecipientRole
 ) -> tuple[tuple[Recipient, ...], Problems]:
     """By code or name, each once; who has the document already needs it no more."""
     if not given:
@@ -182,7 +182,7 @@ async def _named(
     return tuple(recipients), problems
 
 
-async def _further_page(visit: Visit, found: Found, problems: Problems) -> web.StreamResponse:
+async def _further_page(visit: Visit, found: SeenOutgoing, problems: Problems) -> web.StreamResponse:
     roles = [(each.value, visit.say(f"role.{each}")) for each in _ROLES]
     return await form(visit, found, "further", problems, roles=roles)
 

@@ -1,9 +1,9 @@
-"""One outgoing document as a page works with it: everything known of it in one look, how much of it the person may see,
-what can be done to it and why something cannot be done now, and its recipients: one row each, and behind it
+"""One outgoing document as a page works with it: everything known of it in one look, how much of it the person may
+see, what can be done to it and why something cannot be done now, and its recipients: one row each, and behind it
 everything known, oldest first. In: a visit whose address names it; what was found, what the person may do, a moment,
-a language. Out: `Found`, NotFound for another agency's, Denied for another's own (rules 13); one `Act` for each act
-of that person's rights, with its page or the reason in words, where the flow asks again; rows, bad ones first, then
-by name."""
+a language. Out: `SeenOutgoing`, NotFound for another agency's, Denied for another's own (rules 13); one `DocumentAct`
+for each act of that person's rights, with its page or the reason in words, where the flow asks again; rows, bad ones
+first, then by name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.domain.status import CODES, Fact, Track, fold_delivery, is_skewed, 
 from gateway.domain.text import name_key
 from gateway.errors import Denied
 from gateway.office.accounts import acting
-from gateway.office.domain.listing import Line
+from gateway.office.domain.listing import ListLine
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import dates, visits
 from gateway.office.web.routes import Needs
@@ -33,7 +33,7 @@ HERE = f"/van-ban-di/{ID}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class SeenOutgoing:
     """`content`: the person may know what the document is about. `line` is None for what no list shows."""
 
     document: OutgoingDocument
@@ -42,7 +42,7 @@ class Found:
     deliveries: tuple[Delivery, ...] = ()
     facts: Mapping[str, Sequence[Fact]] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
-    line: Line | None = None
+    line: ListLine | None = None
     parent: OutgoingDocument | None = None
     children: tuple[OutgoingDocument, ...] = ()
     others: tuple[OutgoingDocument, ...] = ()
@@ -84,7 +84,7 @@ _ACTS_TOLD = frozenset(
 )
 
 
-async def find(visit: Visit) -> Found:
+async def find(visit: Visit) -> SeenOutgoing:
     """The document that the address names."""
     granted = visit.person.require(Right.SEE_CONTENT)
     async with visit.deps.store.read(visit.scope()) as work:
@@ -93,7 +93,7 @@ async def find(visit: Visit) -> Found:
             raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
         deliveries = tuple(await work.deliveries.of(document.id))
         same = await work.outgoing.by_document_id(document.document_id)
-        return Found(
+        return SeenOutgoing(
             document=document,
             content=granted.manner in (Manner.YES, Manner.OWN) and not document.is_sealed,
             manner=granted.manner,
@@ -129,7 +129,7 @@ async def names_told(visit: Visit, principals: Iterable[str]) -> Mapping[str, st
     return await visits.names_of(visit, principals, "outgoing.by")
 
 
-async def conflict(visit: Visit, found: Found) -> str:
+async def conflict(visit: Visit, found: SeenOutgoing) -> str:
     """What to say where somebody has acted since the form was made; empty where nobody has."""
     last = found.last
     if last is None or visit.form.text("seen") == found.mark:
@@ -156,7 +156,7 @@ _OPEN = frozenset({"recall_asked", "take_back_asked", "update_asked"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
+class DocumentAct:
     """`why` is the key of the reason against it; empty where it can be done. `letter` is the key that opens its page."""
 
     key: str
@@ -165,34 +165,41 @@ class Act:
     letter: str = ""
 
 
-def acts_of(found: Found, now: datetime, may: Callable[[Right, Collection[Manner]], bool]) -> tuple[Act, ...]:
+def acts_of(
+    found: SeenOutgoing, now: datetime, may: Callable[[Right, Collection[Manner]], bool]
+) -> tuple[DocumentAct, ...]:
     """In the order of the page. What the person has no right to is left out."""
     made = (
-        (MAY_ISSUE, Act(key="resend", path=f"{found.path}/gui-lai", why=no_resend(found), letter="r")),
-        (MAY_ISSUE, Act(key="anew", path=f"{found.path}/sua-lai", why=no_anew(found))),
-        (MAY_ISSUE, Act(key="further", path=f"{found.path}/gui-them", why=no_further(found))),
-        (MAY_URGE, Act(key="urge", path=f"{found.path}/don-doc", why=no_urging(found, now))),
-        (MAY_RECALL, Act(key="recall", path=f"{found.path}/thu-hoi", why=no_recall(found))),
+        (
+            MAY_ISSUE,
+            DocumentAct(key="resend", path=f"{found.path}/gui-lai", why=no_resend(found), letter="r"),
+        ),
+        (MAY_ISSUE, DocumentAct(key="anew", path=f"{found.path}/sua-lai", why=no_anew(found))),
+        (MAY_ISSUE, DocumentAct(key="further", path=f"{found.path}/gui-them", why=no_further(found))),
+        (MAY_URGE, DocumentAct(key="urge", path=f"{found.path}/don-doc", why=no_urging(found, now))),
+        (MAY_RECALL, DocumentAct(key="recall", path=f"{found.path}/thu-hoi", why=no_recall(found))),
         (
             MAY_RECALL,
-            Act(key="update", path=f"/phat-hanh?cap-nhat={found.document.id}", why=no_update(found)),
+            DocumentAct(key="update", path=f"/phat-hanh?cap-nhat={found.document.id}", why=no_update(found)),
         ),
         (
             MAY_RECALL,
-            Act(key="replace", path=f"/phat-hanh?thay-the={found.document.id}", why=no_change(found)),
+            DocumentAct(key="replace", path=f"/phat-hanh?thay-the={found.document.id}", why=no_change(found)),
         ),
         (
             MAY_RECALL,
-            Act(key="correct", path=f"/phat-hanh?dinh-chinh={found.document.id}", why=no_change(found)),
+            DocumentAct(
+                key="correct", path=f"/phat-hanh?dinh-chinh={found.document.id}", why=no_change(found)
+            ),
         ),
-        (MAY_ISSUE, Act(key="cancel", path=f"{found.path}/huy-gui", why=no_cancel(found))),
-        (MAY_PRINT, Act(key="slip", path=f"{found.path}/phieu-gui", why=no_slip(found))),
+        (MAY_ISSUE, DocumentAct(key="cancel", path=f"{found.path}/huy-gui", why=no_cancel(found))),
+        (MAY_PRINT, DocumentAct(key="slip", path=f"{found.path}/phieu-gui", why=no_slip(found))),
     )
     fitting = (each for each in made if each[1].key != "anew" or not each[1].why)
     return tuple(act for (right, manners), act in fitting if may(right, manners))
 
 
-def no_resend(found: Found) -> str:
+def no_resend(found: SeenOutgoing) -> str:
     if why := _not_away(found):
         return why
     if not resendable(found):
@@ -201,29 +208,29 @@ def no_resend(found: Found) -> str:
     return ""
 
 
-def resendable(found: Found) -> Sequence[Delivery]:
+def resendable(found: SeenOutgoing) -> Sequence[Delivery]:
     return [each for each in found.deliveries if each.state in SENT_AGAIN]
 
 
-def no_anew(found: Found) -> str:
+def no_anew(found: SeenOutgoing) -> str:
     """Only there where somebody refused it."""
     refused = any(each.state == "rejected" for each in found.deliveries)
     return _not_away(found) if refused else "outgoing.why.nobody_refused"
 
 
-def no_further(found: Found) -> str:
+def no_further(found: SeenOutgoing) -> str:
     return _not_away(found)
 
 
-def no_urging(found: Found, now: datetime) -> str:
+def no_urging(found: SeenOutgoing, now: datetime) -> str:
     return "" if late_deliveries(found, now) else "outgoing.why.nobody_late"
 
 
-def late_deliveries(found: Found, now: datetime) -> Sequence[Delivery]:
+def late_deliveries(found: SeenOutgoing, now: datetime) -> Sequence[Delivery]:
     return [each for each in found.deliveries if found.is_late(each, now)]
 
 
-def no_recall(found: Found) -> str:
+def no_recall(found: SeenOutgoing) -> str:
     document = found.document
     if document.kind not in _WHOLE:
         return "outgoing.why.part"
@@ -236,7 +243,7 @@ def no_recall(found: Found) -> str:
     return ""
 
 
-def recallable(found: Found) -> Sequence[Delivery]:
+def recallable(found: SeenOutgoing) -> Sequence[Delivery]:
     """Whom a recall may ask: who has it, and has no other request to answer."""
     return [
         each
@@ -246,17 +253,17 @@ def recallable(found: Found) -> Sequence[Delivery]:
     ]
 
 
-def no_update(found: Found) -> str:
+def no_update(found: SeenOutgoing) -> str:
     if why := no_change(found):
         return why
     return "outgoing.why.request_open" if any(each.state in _OPEN for each in found.deliveries) else ""
 
 
-def no_change(found: Found) -> str:
+def no_change(found: SeenOutgoing) -> str:
     return _not_away(found)
 
 
-def no_cancel(found: Found) -> str:
+def no_cancel(found: SeenOutgoing) -> str:
     state = found.document.state
     if state is OutState.CANCELLED:
         return "outgoing.why.cancelled"
@@ -267,13 +274,13 @@ def no_cancel(found: Found) -> str:
     return ""
 
 
-def no_slip(found: Found) -> str:
+def no_slip(found: SeenOutgoing) -> str:
     if found.document.is_sealed:
         return "outgoing.why.sealed"
     return "outgoing.why.draft" if found.document.state is OutState.DRAFT else ""
 
 
-def _not_away(found: Found) -> str:
+def _not_away(found: SeenOutgoing) -> str:
     document = found.document
     if document.is_sealed:
         return "outgoing.why.sealed"
@@ -282,11 +289,11 @@ def _not_away(found: Found) -> str:
     return "" if document.state is OutState.PACKED else "outgoing.why.not_sent"
 
 
-def _all_in(found: Found, states: Collection[str]) -> bool:
+def _all_in(found: SeenOutgoing, states: Collection[str]) -> bool:
     return all(each.state in states for each in found.deliveries)
 
 
-def _is_asked(found: Found, delivery: Delivery) -> bool:
+def _is_asked(found: SeenOutgoing, delivery: Delivery) -> bool:
     return open_request(fold_delivery(found.facts.get(delivery.id, ()))) is not None
 
 
@@ -297,7 +304,7 @@ _TRANSPORT_TEXTS = frozenset({"queued", "sent", "failed", "cancelled"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class TimelineMoment:
     """One line of a timeline. `who` is `node`, `them`, or the name of a person of theirs or ours, with `staff` to reach;
     `packet` is the part of an address that opens the signed packet behind it."""
 
@@ -325,10 +332,10 @@ class RecipientRow:
     note: str = ""
     took: timedelta | None = None
     marks: tuple[str, ...] = ()
-    lines: tuple[Moment, ...] = field(default=(), repr=False)
+    lines: tuple[TimelineMoment, ...] = field(default=(), repr=False)
 
 
-def recipient_rows(found: Found, now: datetime, lang: str) -> list[RecipientRow]:
+def recipient_rows(found: SeenOutgoing, now: datetime, lang: str) -> list[RecipientRow]:
     made = [_recipient_row(found, each, now, lang) for each in found.deliveries]
     return sorted(
         made, key=lambda row: (not _is_bad(row), not row.late, name_key(_recipient_name(row.delivery)))
@@ -353,7 +360,7 @@ def plain_note(text: str | None) -> str:
     return (text or "").partition(reference)[0].rstrip(" ·")
 
 
-def _recipient_row(found: Found, delivery: Delivery, now: datetime, lang: str) -> RecipientRow:
+def _recipient_row(found: SeenOutgoing, delivery: Delivery, now: datetime, lang: str) -> RecipientRow:
     facts = sorted(found.facts.get(delivery.id, ()), key=lambda each: each.at)
     shown = _fact_shown(facts, delivery.state)
     sent = next((each.at for each in facts if each.code == "sent"), None)
@@ -364,7 +371,9 @@ def _recipient_row(found: Found, delivery: Delivery, now: datetime, lang: str) -
     lines.sort(key=lambda each: each.at or now)
     if late and found.line is not None and found.line.due_at is not None:
         lines.append(
-            Moment(at=None, word="late", text=labels.say("outgoing.late", lang), stated=found.line.due_at)
+            TimelineMoment(
+                at=None, word="late", text=labels.say("outgoing.late", lang), stated=found.line.due_at
+            )
         )
     return RecipientRow(
         delivery=delivery,
@@ -408,13 +417,13 @@ def _nth(fact: Fact, facts: Sequence[Fact]) -> int:
     return sum(each.code == fact.code and each.at <= fact.at for each in facts)
 
 
-def _fact_moment(fact: Fact, delivery: Delivery, found: Found, lang: str, nth: int) -> Moment:
+def _fact_moment(fact: Fact, delivery: Delivery, found: SeenOutgoing, lang: str, nth: int) -> TimelineMoment:
     ours = fact.track is Track.TRANSPORT or (
         fact.track is Track.REQUEST and fact.code in ("asked", "withdrawn")
     )
     is_own_time = ours or fact.stated_at is None
     word = _fact_key(fact)
-    return Moment(
+    return TimelineMoment(
         at=fact.at,
         stated=None if is_own_time else fact.stated_at,
         skewed=not is_own_time and is_skewed(fact),
@@ -442,7 +451,7 @@ def _fact_notes(fact: Fact, lang: str, nth: int = 1) -> list[str]:
     return [each for each in dict.fromkeys(said) if each]
 
 
-def _fact_packet(fact: Fact, delivery: Delivery, found: Found, ours: bool) -> str:
+def _fact_packet(fact: Fact, delivery: Delivery, found: SeenOutgoing, ours: bool) -> str:
     if ours:
         digest = found.document.envelope_digest
         return (
@@ -460,8 +469,8 @@ def _is_about(event: Event, delivery: Delivery) -> bool:
     return is_urging and str(event.data.get("to", "")).casefold() == delivery.recipient.code.casefold()
 
 
-def _urged_moment(event: Event, lang: str) -> Moment:
-    return Moment(
+def _urged_moment(event: Event, lang: str) -> TimelineMoment:
+    return TimelineMoment(
         at=event.at,
         word="urged",
         who=str(event.data.get("person", "")),
