@@ -3,14 +3,15 @@ Vietnamese; and text in the letters of before Unicode, TCVN3 (ABC) and VNI. In: 
 bytes were read as Western European. Out: reasons and warnings; which old letters it has, if any, and the converted
 text. Pure; nothing is corrected here unasked.
 
-A text is taken for one in old letters only where nearly every word of it becomes a Vietnamese syllable by it, and
-two at least were none before: one foreign name is no old letters. Linear in the text, which others wrote."""
+A text is taken for one in old letters only where nearly every word of it becomes a Vietnamese syllable by it,
+abbreviations apart, and two at least were none before: one foreign name is no old letters. Linear in the text, which
+others wrote."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -92,14 +93,39 @@ def found_letters(texts: Iterable[str]) -> Letters | None:
     words = _words(odd)
     if not words:
         return None
-    before = sum(map(_is_syllable, words))
-    judged = {
-        letters: sum(_is_syllable(nfc(convert(word))) for word in words)
-        for letters, convert in _CONVERTERS.items()
-    }
-    best = max(judged, key=lambda letters: judged[letters])
-    is_sure = judged[best] >= _CERTAIN * len(words) and judged[best] - before >= _EVIDENCE
+    judged = {letters: _judged(words, convert) for letters, convert in _CONVERTERS.items()}
+    best = max(judged, key=lambda letters: judged[letters].share)
+    told = judged[best]
+    is_sure = told.share >= _CERTAIN and told.after - told.before >= _EVIDENCE
     return best if is_sure else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """How many words say something, and how many of them are syllables before and after they are converted."""
+
+    words: int
+    before: int
+    after: int
+
+    @property
+    def share(self) -> float:
+        return self.after / self.words if self.words else 0.0
+
+
+def _judged(words: Sequence[str], convert: Callable[[str], str]) -> _Judged:
+    pairs = [(word, nfc(convert(word))) for word in words]
+    telling = [(word, new) for word, new in pairs if not _is_abbreviation(new)]
+    return _Judged(
+        words=len(telling),
+        before=sum(_is_syllable(word) for word, _ in telling),
+        after=sum(_is_syllable(new) for _, new in telling),
+    )
+
+
+def _is_abbreviation(word: str) -> bool:
+    """NĐ, QĐ, HĐND: capitals without a vowel are no syllable in any letters, so they speak neither for nor against."""
+    return word.isupper() and not any(letter in "AEIOUY" for letter in nfd(word))
 
 
 def to_unicode(text: str, letters: Letters) -> str:

@@ -11,7 +11,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway.policy.profile import Profile
-from gateway.policy.texts import Letters, _is_syllable, _words, is_legacy_font, stamps_on, to_unicode
+from gateway.policy.texts import (
+    Letters,
+    _is_abbreviation,
+    _is_syllable,
+    _words,
+    is_legacy_font,
+    stamps_on,
+    to_unicode,
+)
 from tests.support.words import texts
 
 STAMPS = Profile().secrecy_stamps
@@ -55,6 +63,9 @@ def test_the_word_inside_other_words_is_no_stamp(page: str) -> None:
 
 OLD = (
     *("QuyÕt ®Þnh vÒ viÖc", "QuyÕt ®Þnh vÒ viÖc thµnh lËp Tæ c«ng t¸c", "V/v b¸o c¸o sè liÖu quý III"),
+    "QuyÕt ®Þnh theo NghÞ ®Þnh 30/2020/N§-CP",
+    "Danh s¸ch H§ND, Q§ vµ N§",
+    "Hoaëc nhaäp tay theo Nghò ñònh 30/2020/NÑ-CP",
     *("Coâng vaên", "Quyeát ñònh veà vieäc thaønh laäp", "V/v baùo caùo – soá lieäu “quyù III”"),
 )
 FOREIGN = (
@@ -138,7 +149,7 @@ def test_no_bundled_text_is_taken_for_old_letters() -> None:
 @given(st.lists(st.sampled_from(VIETNAMESE), min_size=1, max_size=3).map(" ".join), st.sampled_from(BACK))
 def test_the_same_text_in_old_letters_is_known(text: str, back: Callable[[str], str]) -> None:
     written = back(text)
-    words = _words([written])
+    words = [word for word in _words([written]) if not _is_abbreviation(word)]
     # "Bá bé läc": what reads like Unicode but for one word may be a foreign name in it.
     assume(len(words) > 4 and sum(not _is_syllable(word) for word in words) >= 2)
     assume(max(written) <= "\xff")
