@@ -1,6 +1,6 @@
-"""The front door for programs: builds the aiohttp application from the route table. In: `ApiDeps`. Out: an application
-whose every answer has a request id and security headers, and whose every failure is problem+json. One guard at the
-top turns whatever happened into an answer; no handler below needs its own."""
+"""The front door for programs: builds the aiohttp application from the route table. In: `ApiDeps`. Out: an
+application whose every answer has a request id and security headers, and whose every failure is problem+json. One
+guard at the top turns whatever happened into an answer; no handler below needs its own."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""Turns what a caller sent into checked values. JSON text and query strings in, pydantic models out, with every fault
-named at once; all text becomes NFC on the way, and the caller is told when that changed anything (threats.md 75). A
-create call is read as it comes: first the part `meta` (JSON), then files, each streamed piece by piece into the tray.
-Nothing is ever held whole but the meta, and every limit (parts, part headers, meta, time) stops the reading where it
-is passed (threats.md 66, 77, 86)."""
+"""Turns what a caller sent into checked values. In: JSON text, query strings, the parts of a create call. Out:
+pydantic models, with every fault named at once; all text becomes NFC on the way, and the caller is told when that
+changed anything (threats.md 75).
+
+A create call is read as it comes: first the part `meta` (JSON), then files, each streamed piece by piece into the
+tray. Nothing is ever held whole but the meta, and every limit (parts, part headers, meta, time) stops the reading
+where it is passed (threats.md 66, 77, 86)."""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
-"""One call as a handler sees it: who calls, in which language, with what checked question; and how it answers, with
-ETag, language and paging headers. Filters and pages that every list shares: cursors are the store's, the API only
-hands them on. Long polls: an answer that waits until there is something to say, and ends early when the caller goes or
-the node stops. Idempotency of a call that creates without files: the act commits before its answer is remembered; a
-crash between the two leaves the marker to run out, and the act itself then refuses to be done twice. Stored files,
-handed over piece by piece, that no browser will run or guess at: nosniff, a sandbox without rights, and a name that
-cannot break out of its header (threats.md 77 to 79)."""
+"""One call as a handler sees it, and what handlers share to answer it. In: a request, checked as far as its route can
+tell. Out: who calls, in which language, with what question; an answer with its ETag, language and paging headers.
+
+Lists share filters and pages; cursors are the store's, the API only hands them on. A long poll waits until there is
+something to say, and ends early when the caller goes or the node stops. A call that creates without files is
+idempotent: the act commits before its answer is remembered; a crash between the two leaves the marker to run out, and
+the act itself then refuses to be done twice. Stored files are handed over piece by piece, so that no browser will run
+them or guess at them: nosniff, a sandbox without rights, and a name that cannot break out of its header (threats.md
+77 to 79)."""
 
 from __future__ import annotations
 

@@ -1,9 +1,11 @@
-"""Decides whether a call is let in before anything is done for it: the right host, not too often, not guessing keys;
-and says who is calling and for which agency. In: a request and the options; the Authorization and X-Agency headers,
-and from where. Out: the `Caller`, or a refusal that says when to come again. Who is refused is one address or one key,
-never everybody (threats.md 86, 87): each has a bucket of its own, in memory, for this process alone, and however many
-names there are, memory is bounded. Keys are looked up by their SHA-256, so the node never holds one; what another
-agency has is never confirmed or denied, nor anything of a key to whoever lacks its secret."""
+"""Decides whether a call is let in before anything is done for it (the right host, not too often, not guessing keys),
+and says who is calling and for which agency. In: a request with its address and its headers Authorization and
+X-Agency; the options. Out: the `Caller`, or a refusal that says when to come again.
+
+Who is refused is one address or one key, never everybody (threats.md 86, 87): each has a bucket of its own, in
+memory, for this process alone, and however many names there are, memory is bounded. Keys are looked up by their
+SHA-256, so the node never holds one; what another agency has is never confirmed or denied, nor anything of a key to
+whoever lacks its secret."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""How an incoming document and a packet in quarantine are shown to programs. In: the document, its hand-over, what the
-directory says of the sender today. Out: `InboxItem` and `Quarantined`. Pure."""
+"""How an incoming document and a packet in quarantine are shown to programs. In: the document, its hand-over, what
+the directory says of the sender today. Out: `InboxItem` and `Quarantined`. Pure."""
 
 from __future__ import annotations
 

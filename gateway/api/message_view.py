@@ -1,5 +1,5 @@
-"""How an outgoing document is shown to programs: one function for every answer that tells of one, so that create, read,
-list and act agree. In: the document, its deliveries, warnings. Out: `Message`. Pure."""
+"""How an outgoing document is shown to programs: one function for every answer that tells of one, so that create,
+read, list and act agree. In: the document, its deliveries, warnings. Out: `Message`. Pure."""
 
 from __future__ import annotations
 

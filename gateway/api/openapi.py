@@ -1,6 +1,6 @@
 """Describes the API in OpenAPI 3.1, from the same table that registers its routes and the same models that check its
-requests. In: routes and a version. Out: the document, as JSON values: each call with its media, its headers, and every
-failure that it can meet. The limits of texts and lists come from the table that intake and writer keep
+requests. In: routes and a version. Out: the document, as JSON values: each call with its media, its headers, and
+every failure that it can meet. The limits of texts and lists come from the table that intake and writer keep
 (`domain.fields`), so that the description cannot say another length than the node takes. Nothing is written by hand
 twice."""
 

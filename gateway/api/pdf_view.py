@@ -1,6 +1,6 @@
-"""How what a PDF says is shown to programs, the same for documents sent and received. Signatures inside it. In:
-verdicts and legal value. Out: the members `legal_value`, `legal_value_text` and `signatures`. What was read from it.
-In: fields and recipients as they were found. Out: fields with how sure each is, and recipients with offers. Pure."""
+"""How what a PDF says is shown to programs, the same for documents sent and received. In: verdicts on the signatures
+inside it, and legal value; fields and recipients as they were read from it. Out: the members `legal_value`,
+`legal_value_text` and `signatures`; fields with how sure each is, and recipients with offers. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""Makes every failure an `application/problem+json` (RFC 9457), with all its reasons and in the reader's language. In:
-an error of the tree, one of aiohttp's own, or a `BadCall`: the front door's own no, where the call has the wrong shape
-and so no use case was asked; it never leaves this package. Out: a `Problem` and its answer. Which status a class of
-error has stands in one table; a text never decides. Never a stack trace."""
+"""Makes every failure an `application/problem+json` (RFC 9457), with all its reasons and in the reader's language.
+In: an error of the tree, one of aiohttp's own, or a `BadCall`. Out: a `Problem` and its answer. Which status a class
+of error has stands in one table; a text never decides. Never a stack trace.
+
+A `BadCall` is the front door's own no, where the call has the wrong shape and so no use case was asked; it never
+leaves this package."""
 
 from __future__ import annotations
 

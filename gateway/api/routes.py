@@ -1,8 +1,9 @@
-"""The one table of what the API offers: each `Route` registers itself with aiohttp and describes itself to OpenAPI, so
-the two cannot disagree. In: rows written beside the handlers in `resources/`. Out: rows for `app` and `openapi`.
-Beside them the requests that the documentation shows, about an invented document of the invented agencies of the
-demonstration: Z91.07 writes to Z91 and to one below it; the node of the demonstration takes them on the day on which
-they are shown."""
+"""The one table of what the API offers: each `Route` registers itself with aiohttp and describes itself to OpenAPI,
+so the two cannot disagree. In: rows written beside the handlers in `resources/`. Out: rows for `app` and `openapi`.
+
+Beside it stand the requests that the documentation shows, about an invented document of the demonstration's agencies:
+Z91.07 writes to Z91 and to one below it; the node of the demonstration takes them on the day on which they are
+shown."""
 
 from __future__ import annotations
 

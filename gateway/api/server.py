@@ -1,9 +1,12 @@
-"""What stands around the application. Connections of a server, bounded: where all are taken, the one that has waited
-longest without a call under way gives way to the new one, so whoever opens many and says little loses his own
-(threats.md 86); and what is not HTTP is answered without a word too many. What each key called, noted off the path of
-the calls: rows, many at a time, every few seconds and once more when the process drains; no call waits or fails for
-its note. The door for monitoring: `/metrics`, `/healthz` and `/readyz`, without a key and on an address of its own,
-also for a process that only works."""
+"""What stands around the application of the API: its connections, the log of its calls, and the door for monitoring.
+In: how many connections there may be; calls as they end; an open node's condition. Out: sites that listen, rows of
+calls, a small application.
+
+Connections are bounded: where all are taken, the one that has waited longest without a call under way gives way to
+the new one, so whoever opens many and says little loses his own (threats.md 86); what is not HTTP is answered without
+a word too many. What each key called is noted off the path of the calls: rows, many at a time, every few seconds and
+once more when the process drains; no call waits or fails for its note. The door for monitoring has `/metrics`,
+`/healthz` and `/readyz`, without a key and on an address of its own, also for a process that only works."""
 
 from __future__ import annotations
 

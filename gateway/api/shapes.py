@@ -1,8 +1,10 @@
-"""The small types that every request and answer is made of: text without control characters, Vietnamese local times
-out, aware times in, the two bases (strict about what is asked, exact about what is answered), and media types that are
-safe to say (R10 to R12): what is not on the list is only bytes. The words that fields are limited to come from the
-tables that the node itself works with; a list that may grow, or that the other side can add to, is only named
-(`x-extensible-enum`): a client must bear a word that it does not know. Pure."""
+"""The small types that every request and answer is made of. Pure. In: nothing. Out: text without control characters,
+times with a zone in and Vietnamese local times out, the two bases (strict about what is asked, exact about what is
+answered), and media types that are safe to say (R10 to R12): what is not on the list is only bytes.
+
+The words that fields are limited to come from the tables that the node itself works with; a list that may grow, or
+that the other side can add to, is only named (`x-extensible-enum`): a client must bear a word that it does not
+know."""
 
 from __future__ import annotations
 
@@ -39,8 +41,6 @@ from gateway.domain.signatures import LegalValue
 from gateway.domain.status import CODES, STATES, RequestKind, Track
 from gateway.domain.wall_clock import VIETNAM
 from gateway.policy.verdict import ReasonCode
-
-# Viet Nam has had one offset and no summer time since 1975, so no time-zone table is needed to print a time.
 
 _ALLOWED_CONTROLS = frozenset("\t\n\r")
 

@@ -1,5 +1,5 @@
-"""The API's way to the labels: everything it says to people goes through here. In: keys, codes, a language. Out: text.
-A code that has no label yet is shown as it is, because the other side's codes must never break an answer."""
+"""The API's way to the labels: everything it says to people goes through here. In: keys, codes, a language. Out:
+text. A code that has no label yet is shown as it is, because the other side's codes must never break an answer."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The ground that a node stands on: its database, registry and keys, which are there before trust and an axis are; a
-new node must have keys and accounts before it can open whole. In: settings. Out: an open `Ground`, with keys that
-nothing has opened yet, the registry over its events, and the desk of deciding: who may change what is trusted; or the
-registry alone for what is about thousands of codes and needs the memory that the rest would take. Nothing runs on
-import."""
+"""Opens the ground that a node stands on: database, registry and keys, which are there before trust and an axis are,
+because a new node must have keys and accounts before it can open whole. In: settings. Out: an open `Ground`, with
+keys that nothing has opened yet, the registry over its events, and the desk with which persons decide what is
+trusted; or the registry alone, for work on thousands of codes that needs the memory the rest would take. Nothing runs
+on import."""
 
 from __future__ import annotations
 

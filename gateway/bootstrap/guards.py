@@ -1,7 +1,7 @@
-"""Wires what decides whether something may pass. The settings as the rules want them: what may be sent, whom to trust
-how long, how large an envelope may be; frozen values that are handed to the policies. What judges certificates:
-anchors, answers about revocation, and whom the node asks for them: a `NodeTrust` that knows what was answered, and the
-loop that asks. What keeps harm out: the scanner for malware and the sealed hold. Nothing runs on import."""
+"""Wires what decides whether something may pass: the rules as the settings want them, what judges certificates, and
+what keeps harm out. In: settings, and the store and pool that are open. Out: frozen values for the policies (what may
+be sent, whom to trust how long, how large an envelope may be); a `NodeTrust` with its anchors and the answers about
+revocation, and the loop that asks for them; the scanner for malware and the sealed hold. Nothing runs on import."""
 
 from __future__ import annotations
 

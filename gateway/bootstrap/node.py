@@ -1,7 +1,8 @@
 """The exchange's own wiring: builds every adapter from the settings and hands it to the flows. In: settings, and in
-tests a clock or a wrapper around each port. Out: an open `OpenNode`, closed in reverse order whatever happens. Here too
-the sealer of the log, the gate that holds intake back where a timestamp is demanded, and the chronicle of this
-process, which hears of its loops, the last backup, the registry feed and the timestamps of the log."""
+tests a clock or a wrapper around each port. Out: an open `OpenNode`, closed in reverse order whatever happens.
+
+It also makes the sealer of the log, the gate that holds intake back where a timestamp is demanded, and the chronicle
+of this process, which hears of its loops, the last backup, the registry feed and the timestamps of the log."""
 
 from __future__ import annotations
 
@@ -338,8 +339,8 @@ def _timestamp_authority(settings: Settings) -> seals.TimestampAuthority:
     )
 
 
-# An authority is asked every hour and again a little later; three hours are no hiccup any more.
 _MB = 1024 * 1024
+# An authority is asked every hour and again a little later; three hours are no hiccup any more.
 UNSTAMPED_TOO_LONG = timedelta(hours=3)
 
 

@@ -1,5 +1,5 @@
-"""The part of the wiring that signs PDFs with the agency's own key, in person. In: settings, an open ground. Out: the desk
-of signing, and a way to open the key. Only the command line and the pages come here, never a worker."""
+"""The part of the wiring that signs PDFs with the agency's own key, in person. In: settings, an open ground. Out: the
+desk of signing, and a way to open the key. Only the command line and the pages come here, never a worker."""
 
 from __future__ import annotations
 

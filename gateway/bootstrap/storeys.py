@@ -1,6 +1,6 @@
-"""What another storey hangs into the doors of the exchange, which does not know it: a node that has more, pages, commands.
-In: one `Storey` for each, hung in once by the program's entry. Out: the node as its settings want it. Without one the
-exchange works alone."""
+"""What another storey hangs into the doors of the exchange, which does not know it: a node that has more, pages,
+commands. In: one `Storey` for each, hung in once by the program's entry. Out: the node as its settings want it.
+Without one the exchange works alone."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """`gateway audit`: the sealed log of events. In: what to look for, or which seal. Out: events, a part of the log with
-its proofs, or a seal that leaves the node; taking the log out and deleting texts are events themselves. `verify`
-examines the log of this node, or of a copy of its database. In: seals that had left the node. Out: everything that
-does not hold, by name, and what could not be checked; exit 0 when it holds, 7 when not."""
+its proofs, or a seal that leaves the node. To take a part of the log out, or to delete texts, is an event itself.
+
+`verify` examines the log of this node, or of a copy of its database. In: seals that had left the node. Out: by name
+everything that does not hold, and what could not be checked; exit 0 when it holds, 7 when not."""
 
 from __future__ import annotations
 

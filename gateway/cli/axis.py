@@ -1,8 +1,10 @@
-"""`gateway axis`: the axis that this node shares with others. `status`: whether it is connected, and how much is under
-way on it; exit 6 when it does not answer. `check`: the axis on a broker, examined with this node's own rights, a line
-per step with its time, cause and cure; exit 6 when one is wrong. `definitions` and `apply`: the axis on a broker as
-the registry says it. In: the registry, and the administrator's way in. Out: a definitions file; or what is to be added
-and removed, and then the broker brought in line."""
+"""`gateway axis`: the axis that this node shares with others. In: settings; to change a broker also the registry and
+the administrator's way in. Out: how the axis is, or the broker brought in line with the registry.
+
+`status` says whether the axis is connected and how much is under way on it; exit 6 when it does not answer. `check`
+examines a broker with this node's own rights, a line per step with its time, cause and cure; exit 6 when one is
+wrong. `definitions` writes the axis as the registry says it to a file; `apply` shows what is to be added and removed
+on the broker, and does it."""
 
 from __future__ import annotations
 

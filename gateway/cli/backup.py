@@ -1,8 +1,10 @@
-"""`gateway backup`, `gateway restore`, `gateway restored`. `backup`: a sealed copy of the node while it works. In:
-settings, a place and a passphrase file. Out: one file, what it holds, and by name whatever content was found missing
-or damaged (exit 1 then; the file is kept). `restore`: a backup put back, or proved in a scratch place; how much was
-found equal. `restored`: the look that two people take at a restored node before it works again. In: two names and the
-last arrival numbers. Out: what an older copy brings back."""
+"""`gateway backup`, `gateway restore`, `gateway restored`: a copy of the node, put back, and looked at before work
+begins again. In: settings, a place and a passphrase file; for `restored` two names and the last arrival numbers. Out:
+one sealed file; a node filled from it; what an older copy brings back.
+
+`backup` copies while the node works and names content that was found missing or damaged (exit 1 then; the file is
+kept). `restore` puts a backup back, or proves in a scratch place that it can be, and says how much was found
+equal."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""The words of the program, and how commands are registered so that all behave alike. In: a function that takes a
-`Invocation` and its own options. Out: a command with the common options, two examples in its help, and its settings and
-agency found in the same way everywhere. Each first word stands here with a sentence about it, in the order of the
-help; its module is loaded when the word is typed, because to load all of them takes longer than most commands. `-` in
-place of a file is standard input, kept as a file of the caller alone while the command runs."""
+"""How commands are registered, so that all behave alike, and the first words of the program. In: a function that
+takes an `Invocation` and its own options. Out: a command with the common options, two examples in its help, and its
+settings and agency found in the same way everywhere.
+
+Each first word stands here with a sentence about it, in the order of the help; its module is loaded when the word is
+typed, because to load all of them takes longer than most commands. `-` in place of a file is standard input, kept as
+a file of the caller alone while the command runs."""
 
 from __future__ import annotations
 
@@ -261,8 +263,7 @@ NOUNS = {
     "audit": "The log of everything that happened: search it, prove it, publish its seals.",
     "migrate": "The database's schema: where it stands, and bringing it up to date.",
 }
-# Words that another one's module brings along.
-# Words that stand in another one's module, and what registers them there.
+# Words whose commands stand in another word's module, and what registers them there.
 _BESIDE = {
     "config": "init:register_config",
     "migrate": "init:register_migrate",

@@ -1,6 +1,6 @@
-"""Documents at the command line: what they look like, and how the one that a person means is found. Shown as JSON with
-the names of the API and as cells of tables. Found by an id, a number with its symbol (1523/STC-VP) or an external id:
-NotFound when there is none, Clash that lists them when there are several."""
+"""Documents at the command line: how they are shown, and how the one that a person means is found. In: rows of the
+node, or an id, a number with its symbol (1523/STC-VP) or an external id. Out: JSON with the names of the API and
+cells of tables; or the document, NotFound when there is none, Clash that lists them when there are several."""
 
 from __future__ import annotations
 

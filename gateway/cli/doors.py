@@ -1,5 +1,5 @@
-"""Wires the doors: one application that answers programs over an open node, and people where a storey brings pages. In: a
-node and what watches it. Out: an application not yet started."""
+"""Wires the doors: one application that answers programs over an open node, and people where a storey brings pages.
+In: a node and what watches it. Out: an application not yet started."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""`gateway evidence`: packs of what proves that a document was sent or received. On a node: made, as one ZIP file,
-from an id or a number, and listed. Anywhere, without a node: `verify` and `show`. In: a file, a folder with whom one
-believes. Out: each thing that holds, does not hold or cannot be told, and for what time; exit 7 unless all of it
-holds."""
+"""`gateway evidence`: packs of what proves that a document was sent or received. In: on a node an id or a number;
+anywhere, without a node, a pack and a folder with whom one believes. Out: one ZIP file, or the list of those that
+were made; of `verify` each thing that holds, does not hold or cannot be told, and for what time; exit 7 unless all of
+it holds."""
 
 from __future__ import annotations
 

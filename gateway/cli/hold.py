@@ -1,6 +1,6 @@
-"""`gateway hold`: documents under seal because they may be secret. In: the id of a hold, who decides, and to lift one the
-head's private key, which stays in a file of that person's. Out: what is held, drafts of the notices, and the decision done.
-A hold is begun by `gateway inbox seal` and `gateway outbox seal`."""
+"""`gateway hold`: documents under seal because they may be secret. In: the id of a hold, who decides, and to lift one
+the head's private key, which stays in a file of that person's. Out: what is held, drafts of the notices, and the
+decision done. A hold is begun by `gateway inbox seal` and `gateway outbox seal`."""
 
 from __future__ import annotations
 

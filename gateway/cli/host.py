@@ -1,5 +1,6 @@
-"""`gateway host`: the agencies that this node speaks for; and `gateway registry set-host`: which node speaks for a code.
-In: a code of the registry. Out: the agency added, or let go when nothing of it is open; a recorded registry change."""
+"""`gateway host`: the agencies that this node speaks for; and `gateway registry set-host`: which node speaks for a
+code. In: a code of the registry. Out: the agency added, or let go when nothing of it is open; a recorded registry
+change."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a clerk does with an incoming document or a held packet: take in, refuse, tell where it stands, assign, hand over,
-release, discard. In: an id or number and what is said. Out: one act, done by the use cases of `incoming`."""
+"""What a clerk does with an incoming document or a held packet: take in, refuse, tell where it stands, assign, hand
+over, release, discard. In: an id or number and what is said. Out: one act, done by the use cases of `incoming`."""
 
 from __future__ import annotations
 

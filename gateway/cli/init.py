@@ -1,9 +1,12 @@
 """`gateway init`, `gateway config`, `gateway migrate`: a node is set up, its settings are looked at, its database is
-brought to this version. `init`. In: six answers, as flags or asked at the terminal. Out: a commented settings file, a
-migrated database, the hosted agency, its key pair with a signing request, and the first API key, printed once; the
-set-up begins, in which two new persons may decide at once. An existing settings file is never touched. `config`: which
-settings are in force and where each came from, secrets masked; or every fault at once. `migrate`: where the schema
-stands, and its steps, forward only; those that an older node could not bear run only with --contract."""
+brought to this version. In: settings; for `init` six answers, as flags or asked at the terminal. Out: a node that can
+be opened; the settings in force; the schema's version.
+
+`init` makes a commented settings file, a migrated database, the hosted agency, its key pair with a signing request,
+and the first API key, printed once; the set-up begins, in which two new persons may decide at once. An existing
+settings file is never touched. `config` says where each setting came from, secrets masked, or every fault at once.
+`migrate` shows where the schema stands and takes its steps, forward only; those that an older node could not bear run
+only with --contract."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""`gateway keys`: the exchange keys of the agency, with which the node signs its packets. In: an agency, a certificate
-file; a key of ours or a certificate that is bound here, and a time. Out: a new key, its signing request, or the list
-with what expires when; a key that signs nothing more, or speaks for nobody more, and after a theft what was signed
-since then, found and marked. Private keys are never printed. Which certificates speak for whom is in `proposals`."""
+"""`gateway keys`: the exchange keys of the agency, with which the node signs its packets. In: an agency, a
+certificate file; to end a key its id or the fingerprint of a certificate that is bound here, and a time. Out: a new
+key, its signing request, or the list with what expires when; a key that signs nothing more or a certificate that
+counts no more, and after a theft what was signed since, found and marked. Private keys are never printed. Which
+certificates speak for whom is in `proposals`."""
 
 from __future__ import annotations
 
@@ -253,7 +254,7 @@ _SUSPECT_COLUMNS = (
 
 
 def _register_ends(group: typer.Typer) -> None:
-    """Adds the commands to the `keys` group."""
+    """Adds the commands that end a key to the `keys` group."""
     verb(
         group,
         "retire",

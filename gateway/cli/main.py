@@ -1,7 +1,8 @@
-"""The command line: noun, then verb. In: the words typed. Out: an exit code, and what the command printed. Commands
-import what they need when they run, so that help and version answer at once; errors are told in one place. Here too,
-because they need nothing else: `gateway completion`, which prints what a shell needs to complete words and installs
-nothing, and `gateway version`."""
+"""The command line as a whole: noun, then verb. In: the words typed. Out: an exit code, and what the command printed.
+Commands import what they need when they run, so that help and version answer at once; errors are told in one place.
+
+`gateway completion`, which prints what a shell needs to complete words and installs nothing, and `gateway version`
+stand here too, because they need nothing else."""
 
 from __future__ import annotations
 

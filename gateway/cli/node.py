@@ -1,5 +1,5 @@
-"""Opens the node for one command and finds the agency it acts for. In: the `Invocation`. Out: a `Seat`: the wired node, the
-agency and the scope to work in, closed when the command ends."""
+"""Opens the node for one command and finds the agency it acts for. In: the `Invocation`. Out: a `Seat`: the wired
+node, the agency and the scope to work in, closed when the command ends."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """`gateway outbox`: outgoing documents, where each recipient stands, and the sender's second thoughts. In: an id or a
-number. Out: lists, one document with its recipients, its timeline; or one act, done by the use cases of `outgoing`."""
+number. Out: lists, one document with its recipients, its timeline; or one act, done by the use cases of
+`outgoing`."""
 
 from __future__ import annotations
 

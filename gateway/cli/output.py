@@ -1,7 +1,7 @@
-"""What a command prints. Data to stdout: a table for people, JSON or one JSON object per line for programs, or ids
-alone with -q; talk goes through `Invocation.say` to stderr. In: rows as plain mappings, with their columns. What went wrong
-to stderr: in an error of the one tree, or a wrong use of the command line; out the sentence, every broken rule, the
-hint, and the exit code. Nobody sees a stack trace."""
+"""What a command prints: its data, and what went wrong. In: rows as plain mappings with their columns; an error of
+the one tree, or a wrong use of the command line. Out: data to stdout, as a table for people, JSON or one JSON object
+per line for programs, or ids alone with -q; to stderr the sentence of an error, every broken rule, the hint, and with
+them the exit code. Nobody sees a stack trace. Other talk goes through `Invocation.say` to stderr."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from gateway.words import labels
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-# Viet Nam has had one offset and no summer time since 1975, so no time-zone table is needed to print a time.
 
 _BETWEEN = 2  # spaces between two columns of a table without lines
 _LONG_WORD = 20

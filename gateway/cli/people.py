@@ -1,6 +1,6 @@
 """`gateway people`: the persons who decide what this node trusts, and the accounts of its pages; and how a person
-signs in at the command line. In: names, roles, what people type unseen. Out: who there is, and once, for a new person,
-the code to enrol with: who adds a person knows none of that person's secrets; for other commands `SignedIn`.
+signs in at the command line. In: names, roles, what people type unseen. Out: who there is; once, for a new person,
+the code to enrol with, so that who adds a person knows none of that person's secrets; for other commands `SignedIn`.
 Passphrase and second factor stand in no argument, environment variable or log; without a terminal each answer is one
 line of standard input."""
 

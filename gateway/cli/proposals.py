@@ -1,8 +1,8 @@
-"""`gateway proposals`: changes of trust that wait for a second person; and those of `gateway keys` that begin one:
-`propose`, `propose-all`, `withdraw`. In: a proposal's id or certificate files, and who asks. Out: what it would
-change, with the end of each fingerprint left out: the approver has that from somebody else; a certificate in force, or
-one that is no more. A root certificate is proposed by `gateway proposals`, certificates of agencies by `gateway
-keys`."""
+"""`gateway proposals`: changes of trust that wait for a second person; and the commands of `gateway keys` that begin
+or end one: `propose`, `propose-all`, `withdraw`. In: a proposal's id or certificate files, and who asks. Out: what it
+would change, with the end of each fingerprint left out, because the approver has that from somebody else; a
+certificate in force, or one that is no more. A root certificate is proposed by `gateway proposals`, certificates of
+agencies by `gateway keys`."""
 
 from __future__ import annotations
 
@@ -320,7 +320,7 @@ Overlap = Annotated[
 
 
 def register_in_keys(group: typer.Typer) -> None:
-    """Adds the commands to the `keys` group."""
+    """Adds `propose`, `propose-all` and `withdraw` to the `keys` group."""
     verb(
         group,
         "propose",

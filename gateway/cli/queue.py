@@ -1,6 +1,8 @@
-"""`gateway queue`: what waits, on the axis and in this node. In: settings. Out: depth and oldest of every queue; one
-row of it; or, before maintenance, a wait until nothing is left. `gateway queue dead`: the parcels that the axis put
-aside; one with what its envelope claims, never trusted; one handed out again, or dropped for good."""
+"""`gateway queue`: what waits, on the axis and in this node. In: settings, perhaps an id. Out: depth and oldest of
+every queue; one row of it; or, before maintenance, a wait until nothing is left.
+
+`gateway queue dead`: the parcels that the axis put aside. One is shown with what its envelope claims, which is never
+trusted, handed out again, or dropped for good."""
 
 from __future__ import annotations
 

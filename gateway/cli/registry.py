@@ -1,6 +1,7 @@
-"""`gateway registry`: looks up agency codes, and takes their list from a file. Look-up. In: a code, an old code, a
-name. Out: entries with their source and dates. Import. In: CSV, XLSX or JSON. Out: first the plan; with --apply the
-change, where it adds agencies; with --propose an open proposal, where it changes known ones; undone as a whole."""
+"""`gateway registry`: looks agency codes up, and takes their list from a file. In: a code, an old code or a name; to
+import a file in CSV, XLSX or JSON. Out: entries with their source and dates; of an import first the plan, with
+--apply the change where it adds agencies, with --propose an open proposal where it changes known ones. An import is
+undone as a whole."""
 
 from __future__ import annotations
 
@@ -211,7 +212,7 @@ _IMPORT_COLUMNS = (
 
 
 def _register_imports(registry: typer.Typer) -> None:
-    """Adds the commands to the `registry` group."""
+    """Adds the commands about imports to the `registry` group."""
     verb(
         registry,
         "import",

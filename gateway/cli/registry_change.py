@@ -1,5 +1,6 @@
-"""`gateway registry change`: dated changes of the organisation. In: a change as JSON or as options, a person. Out: what it
-would do, sentence by sentence; the proposal; the registry changed once a second person approved; or all of it undone."""
+"""`gateway registry change`: dated changes of the organisation. In: a change as JSON or as options, a person. Out:
+what it would do, sentence by sentence; the proposal; the registry changed once a second person approved; or all of it
+undone."""
 
 from __future__ import annotations
 

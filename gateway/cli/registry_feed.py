@@ -1,7 +1,9 @@
 """`gateway registry export|diff|verify|sync|publish` and `gateway registry feed`: signed lists of agencies between
 nodes. In: a registry, a feed key, feed files. Out: files that other nodes take, what a file would do here, and a file
-put in force; of the list that this node follows: which is in force, what was refused and why, and the certificates
-that wait for two people, one of them taken up as a proposal."""
+put in force.
+
+Of the list that this node follows: which is in force, what was refused and why, and the certificates that wait for
+two people, each of which a person can take up as a proposal."""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ _ROUTES = (("cli.column.to", ""), ("cli.column.state", ""), ("cli.column.reason"
 
 
 def register(group: typer.Typer) -> None:
-    """Adds the commands to the `registry` group."""
+    """Adds the commands about feed files, and `gateway registry feed`, to the `registry` group."""
     verb(
         group,
         "export",
@@ -315,7 +317,7 @@ _PROPOSALS = (
 
 
 def _register_followed(group: typer.Typer) -> None:
-    """Adds the commands to the `registry` group."""
+    """Adds `gateway registry feed`, about the list that this node follows."""
     feed = noun("feed", "Signed lists of agencies that this node takes.")
     verb(feed, "status", examples=("gateway registry feed status", "gateway registry feed status -o json"))(
         feed_status

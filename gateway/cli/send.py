@@ -1,7 +1,7 @@
-"""`gateway send`: hands a document and its files in, as a document system would. In: files, and what they are as flags
-or a JSON file with the names of the API. Out: the accepted document, on disk and in line. With --wait it ends when
-every recipient has got so far; a refusal, a failure or the end of time is the error whose exit code a script acts on,
-and progress is told on stderr."""
+"""`gateway send`: hands a document and its files in, as a document system would. In: files, and what they are as
+flags or a JSON file with the names of the API. Out: the accepted document, on disk and in line. With --wait it ends
+when every recipient has got so far, and tells progress on stderr; a refusal, a failure or the end of time is the
+error whose exit code a script acts on."""
 
 from __future__ import annotations
 

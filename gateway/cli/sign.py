@@ -1,5 +1,6 @@
-"""`gateway sign`: a person puts the agency's own signature on a PDF. In: a file, what kind of signature, a PIN typed at the
-terminal. Out: a new signed file beside the old one. The PIN is no option and no variable: asked, used once, forgotten."""
+"""`gateway sign`: a person puts the agency's own signature on a PDF. In: a file, what kind of signature, a PIN typed
+at the terminal. Out: a new signed file beside the old one. The PIN is no option and no variable: asked, used once,
+forgotten."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""`gateway status`, `gateway doctor`, `gateway watch`: how the node is, and what happens on it. `status`: the node on
-one screen, a line for each thing that an operator asks in the morning, marked where somebody should look. `doctor`:
-what is wrong, why, and what to type, a line per check with its cause and cure, or a report to attach; exit 1 when any
-is red; it works on a node that does not start. `watch`: the live feed of one agency's events, a line each, as they are
-numbered; it ends with Ctrl+C, or after --once with what is there."""
+"""`gateway status`, `gateway doctor`, `gateway watch`: how the node is, and what happens on it. In: settings, or an
+open node. Out: lines for a person, or the same for programs.
+
+`status` is the node on one screen, a line for each thing that an operator asks in the morning, marked where somebody
+should look. `doctor` says what is wrong, why, and what to type, a line per check, or writes a report to attach; exit
+1 when any is red; it works on a node that does not start. `watch` prints one agency's events, a line each, as they
+are numbered; it ends with Ctrl+C, or after --once with what is there."""
 
 from __future__ import annotations
 

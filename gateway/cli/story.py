@@ -1,7 +1,9 @@
-"""Tells one document to a clerk. In: a document and its facts. Out: lines in the reader's language. Pure. Outgoing:
-what it is, how many stand where, and a line per recipient with who said what and when, the ones that need a person
-first. Incoming: what it is, where it stands, what was checked on arrival, its files, and what was said about it and by
-whom. Of both what the signatures inside their PDFs say: what it is worth, then a line per file and per signer."""
+"""Tells one document to a clerk. In: a document and its facts. Out: lines in the reader's language. Pure.
+
+Outgoing: what it is, how many recipients stand where, and a line per recipient with who said what and when, the ones
+that need a person first. Incoming: what it is, where it stands, what was checked on arrival, its files, and what was
+said about it and by whom. Of both what the signatures inside their PDFs say: what it is worth, then a line per file
+and per signer."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""`gateway tokens`: API keys of programs. In: a name, scopes, a life time, networks. Out: the key, printed once and kept
-only as its digest; the list of keys without their secrets; or a key that opens nothing any more."""
+"""`gateway tokens`: API keys of programs. In: a name, scopes, a life time, networks. Out: the key, printed once and
+kept only as its digest; the list of keys without their secrets; or a key that opens nothing any more."""
 
 from __future__ import annotations
 

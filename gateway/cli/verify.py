@@ -1,9 +1,10 @@
-"""`gateway verify`, `gateway read`, `gateway explain`: what anybody does with a file, offline. `verify` checks an
-envelope or a PDF against a folder of trust material: each numbered step and the verdict, exactly as `ops.verify_file`
-and `ops.pdf` give it; exit 0 when valid, 7 when invalid or not known. `read`: the fields of a signed PDF as a form
-would be filled with them, each with how sure it is; exit 0 also where something is doubtful. `explain` reads an
-envelope aloud without trusting it, and says of a PDF what is read from it. What is told is decided in `ops`; here it
-becomes lines."""
+"""`gateway verify`, `gateway read`, `gateway explain`: what anybody does with a file, offline. In: a file, perhaps a
+folder of trust material. Out: lines for a person or JSON; what is told is decided in `ops`, here it becomes lines.
+
+`verify` checks an envelope or a PDF: each numbered step and the verdict, exactly as `ops.verify_file` and `ops.pdf`
+give it; exit 0 when valid, 7 when invalid or not known. `read` tells the fields of a signed PDF as a form would be
+filled with them, each with how sure it is; exit 0 also where something is doubtful. `explain` reads an envelope aloud
+without trusting it, and says of a PDF what is read from it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The acts that the demonstration's scenes are made of, each of which may be repeated: send, take in, answer, recall; and
-waiting for the workers. In: the cast's words. Out: documents as they stand, or an error that says what did not happen."""
+"""The acts that the demonstration's scenes are made of, each of which may be repeated: send, take in, answer, recall;
+and waiting for the workers. In: the cast's words. Out: documents as they stand, or an error that says what did not
+happen."""
 
 from __future__ import annotations
 

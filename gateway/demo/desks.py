@@ -1,10 +1,11 @@
 """Lays the desks of the demonstration, so that whoever signs in finds something on every page. In: settings of a
 prepared folder, whatever was laid out there before. Out: the story and two days of work: first what happened two days
-ago, then, on the open node whose workers run, what happened just now. How the organisation changes: further agencies,
-one change in force, one decided for a later day, one that waits for the second person beside a new certificate, all of
-it decided by the two persons who bind the certificates, as on a real node. What whoever looks after the node finds: a
-stop that is planned, an incident that is over, a day of the office calendar, a sealed copy that was restored on
-trial."""
+ago, then, on the open node whose workers run, what happened just now.
+
+It also shows how the organisation changes: further agencies, one change in force, one decided for a later day, one
+that waits for the second person beside a new certificate, all of it decided by the two persons who bind the
+certificates, as on a real node. And what whoever looks after the node finds: a stop that is planned, an incident that
+is over, a day of the office calendar, a sealed copy that was restored on trial."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The demonstration that stays: the story and the desks once, then the node at work with its API and pages until it is told
-to stop. In: a folder and a port. Out: what to open and what to type, ready to paste, with files to try it in the folder."""
+"""The demonstration that stays: the story and the desks once, then the node at work with its API and pages until it
+is told to stop. In: a folder and a port. Out: what to open and what to type, ready to paste, with files to try it in
+the folder."""
 
 from __future__ import annotations
 

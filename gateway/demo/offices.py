@@ -1,8 +1,10 @@
-"""What lies on the desks and pages of the demonstration's offices. The mail: what came two days ago and lies there,
-what came just now, what a partner never took, what failed, what was forged. What clerks, heads and administrators
-left: rights lent, mailboxes, programs' keys, saved views and groups, tasks taken and resting, drafts, lines of the
-books by hand. In: an open node whose workers run, after the story. Out: each of them once per agency, by the persons
-of the cast, in every state that a clerk meets. Each may be laid out again: what is there stays one."""
+"""Lays out what lies on the desks and pages of the demonstration's offices. In: an open node whose workers run, after
+the story. Out: mail and what people left, once per agency, by the persons of the cast, in every state that a clerk
+meets. Each may be laid out again: what is there stays one.
+
+The mail: what came two days ago and lies there, what came just now, what a partner never took, what failed, what was
+forged. What clerks, heads and administrators left: rights lent, mailboxes, programs' keys, saved views and groups,
+tasks taken and resting, drafts, lines of the books by hand."""
 
 from __future__ import annotations
 

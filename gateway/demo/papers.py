@@ -1,8 +1,9 @@
-"""The demonstration's documents on paper. What they say, so that number, date and subject on the page are those that
-are sent beside it; printed in the form of Decree 30: head, addressees, text, recipients, signer; as a PDF of lines of
-text in the one bundled font, as a word processor leaves it: letters that can be read out again. In: the cast's words,
-a key, a day. Out: a PDF, the same for the same words, and where on it a person signs. Bold and slanted type uses the
-same letters."""
+"""The demonstration's documents on paper: their words, and the PDF that they are printed as. In: the cast's words, a
+key, a day. Out: a PDF, the same for the same words, and where on it a person signs.
+
+Number, date and subject on the page are those that are sent beside it. The form is that of Decree 30: head,
+addressees, text, recipients, signer. The PDF is lines of text in the one bundled font, as a word processor leaves it:
+letters that can be read out again; bold and slanted type uses the same letters."""
 
 from __future__ import annotations
 

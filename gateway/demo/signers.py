@@ -1,7 +1,8 @@
-"""Signed PDFs for the demonstration and for tests: a person's signature and an agency's seal. In: an authority made
+"""Signs PDFs for the demonstration and for tests: a person's signature and an agency's seal. In: an authority made
 for the occasion, names. Out: signed bytes. Keys are made here and now and lie in no file: nobody else can use them.
-The demonstration's lead files, signed by a person and sealed by the agency, are made once in a staged folder, so that
-a story told again sends the same bytes, beside the anchors that say whose seals to trust."""
+
+The demonstration's lead files are signed once, in a staged folder, so that a story told again sends the same bytes;
+beside them lie the anchors that say whose seals to trust."""
 
 from __future__ import annotations
 

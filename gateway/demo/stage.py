@@ -1,8 +1,8 @@
 """Sets the demonstration up in one folder: database, a demo authority, three agencies with keys and bound
-certificates, registry rows, trust anchors, and the image of a seal for each: a red ring with a star on a clear ground,
-and no writing, so that nobody takes it for a real one. In: a folder. Out: settings that open it. Every step may be
-repeated, so that a stage cut short is simply set up again; which parts were laid out already is kept as a file in the
-folder."""
+certificates, registry rows, trust anchors, and the image of a seal for each: a red ring with a star on a clear
+ground, and no writing, so that nobody takes it for a real one. In: a folder. Out: settings that open it. Every step
+may be repeated, so that a stage cut short is simply set up again; which parts were laid out already is kept as a file
+in the folder."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Tells the demonstration's story on one node, unattended: documents to several agencies, one urgent, one refused by a
-rule, a refusal and its correction, a reply, an update, a replacement, recalls agreed and refused, statuses 01 to 06.
-In: a staged folder. Out: a `StoryResult`, counted afterwards from the node's rows alone, which know nothing of what the
-story meant: what was sent, what arrived, what lies twice, and the envelopes that crossed the axis as files. Each step
-may be repeated, so a story cut short ends as if it had not been."""
+"""Tells the demonstration's story on one node, unattended: documents to several agencies, one urgent, one refused by
+a rule, a refusal and its correction, a reply, an update, a replacement, recalls agreed and refused, statuses 01 to
+06. In: a staged folder. Out: a `StoryResult`, counted afterwards from the node's rows alone, which know nothing of
+what the story meant: what was sent, what arrived, what lies twice, and the envelopes that crossed the axis as files.
+Each step may be repeated, so a story cut short ends as if it had not been."""
 
 from __future__ import annotations
 

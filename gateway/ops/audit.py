@@ -1,8 +1,10 @@
-"""Examines the whole log of a node, or of a copy of its database, from leaves to seals (E3). In: a store, seals that
-had left the node, the authorities trusted for time. Out: a `AuditReport`. Reads batch by batch, so that its memory does not
-grow with the log; changes nothing. And takes a part of the log out, with all that somebody without this node needs to
-check it: lines of JSON, the seal first, then each leaf as it was hashed, with its proof into that seal; texts beside
-it only when asked for, each with the salt that opens its digest."""
+"""Examines the whole log of a node, or of a copy of its database, from leaves to seals (E3), and takes a part of it
+out. In: a store, seals that had left the node, the authorities trusted for time. Out: an `AuditReport`. It reads
+batch by batch, so that its memory does not grow with the log; it changes nothing.
+
+`export` has all that somebody without this node needs to check a part: lines of JSON, the seal first, then each leaf
+as it was hashed, with its proof into that seal; texts beside it only when asked for, each with the salt that opens
+its digest."""
 
 from __future__ import annotations
 

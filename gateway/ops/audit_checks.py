@@ -1,7 +1,7 @@
-"""The checks of which an examination of the sealed log is made. Each leaf is held against its own hash, its place and
-its event's row: the tree that the leaves make, and findings that name what was removed, changed, moved or added. Each
-seal is held against the tree, the seal before it, its key and its timestamp; and published seals against the log. What
-is found becomes a frozen report: as many findings are named as a person can look at, all are counted."""
+"""The checks of which an examination of the sealed log is made. In: leaves with their events' rows, seals, published
+seals. Out: a frozen report with what was removed, changed, moved or added; as many findings are named as a person can
+look at, all are counted. Each leaf is held against its own hash, its place and its event's row; each seal against the
+tree of the leaves, the seal before it, its key and its timestamp; published seals against the log."""
 
 from __future__ import annotations
 

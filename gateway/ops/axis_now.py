@@ -1,6 +1,6 @@
-"""How the axis is now, and what is under way on it with what every worker process of this node holds. In: the axis, the
-signs of life of the workers. Out: one `AxisNow`. A broker tells how much waits with it, and nothing of what it handed out
-and has not heard of since: that only the process knows that holds it."""
+"""How the axis is now, and what is under way on it with what every worker process of this node holds. In: the axis,
+the signs of life of the workers. Out: one `AxisNow`. A broker tells how much waits with it, and nothing of what it
+handed out and has not heard of since: that only the process knows that holds it."""
 
 from __future__ import annotations
 

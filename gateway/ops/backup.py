@@ -1,5 +1,6 @@
-"""Makes one consistent, sealed copy of a node that is at work. In: where the node keeps its things, and a passphrase. Out:
-one file that `ops.restore` reads, and its manifest. Rows are those of one moment; content is checked while it is copied."""
+"""Makes one consistent, sealed copy of a node that is at work. In: where the node keeps its things, and a passphrase.
+Out: one file that `ops.restore` reads, and its manifest. Rows are those of one moment; content is checked while it is
+copied."""
 
 from __future__ import annotations
 

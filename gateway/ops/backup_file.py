@@ -1,8 +1,10 @@
-"""What lies in a backup, and how it is named there: one tar stream of a few kinds of members, first what it is about,
-last the manifest with every count and digest; written or read one member at a time, in bounded memory. The stream is
-sealed with a passphrase, piece by piece, so that nothing of it is readable and no changed, missing, added or exchanged
-byte goes unseen. The key is scrypt of the passphrase and a salt of this file alone; each piece is AES-256-GCM over its
-place in the file."""
+"""The file of a backup: what lies in it under which name, and how it is sealed. In: members, or the file and its
+passphrase. Out: one tar stream, written or read one member at a time in bounded memory: first what it is about, last
+the manifest with every count and digest.
+
+The stream is sealed with the passphrase, piece by piece, so that nothing of it is readable and no changed, missing,
+added or exchanged byte goes unseen. The key is scrypt of the passphrase and a salt of this file alone; each piece is
+AES-256-GCM over its place in the file."""
 
 from __future__ import annotations
 

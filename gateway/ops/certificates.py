@@ -1,7 +1,7 @@
-"""Certificates and those who vouch for them. How it stands with the authorities that this node trusts and asks:
-anchors, intermediates, and how old their answers about revocation are; frozen values for `gateway trust show`, doctor
-and status. And certificates that shall speak for agencies, looked at before anybody proposes them: a binding to
-propose, or a Clash for one that is not for signing, or whose key signs PDFs."""
+"""Certificates as operators look at them: the authorities that this node trusts and asks, and certificates that shall
+speak for agencies. In: the trust folder and the store; a certificate file. Out: anchors, intermediates, and how old
+the answers about revocation are, as frozen values for `gateway trust show`, doctor and status; a binding to propose,
+or a Clash for a certificate that is not for signing, or whose key signs PDFs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Examines a node from outside, also one that does not start: folders, disk, database, clock, keys, trust, axis, work
 left lying. In: a `Patient`, everything by path and value; it is taken from the settings, and nothing is opened for
-that. Out: one `Diagnosis` per check, each with a label key for its cause and the command that cures it. Changes nothing;
-a check that cannot be made is itself a red finding. What each check says is in `doctor_checks` and `doctor_trust`."""
+that. Out: one `Diagnosis` per check, each with a label key for its cause and the command that cures it. Changes
+nothing; a check that cannot be made is itself a red finding. What each check says is in `doctor_checks` and
+`doctor_trust`."""
 
 from __future__ import annotations
 

@@ -1,9 +1,11 @@
-"""What a doctor says of the parts of a node that need no database to be looked at: the sealed log, a clock that was
-set back, the places where things are kept, periodic jobs, how fast the node serves (R100, T26), the scanner for
-malware and the sealed hold. In: where each stands, the time. Out: level, cause, what to tell, and the command that
-cures it; nothing where there is nothing to say. Also the certificates that the broker and the database show, even one
-that nobody accepts any more: a line that breaks on an expired certificate says so, and weeks before there is time to
-renew it. Believes nothing: whom to trust the connections themselves decide. Changes nothing."""
+"""What a doctor says of the parts of a node beside trust: the sealed log, a clock that was set back, the places where
+things are kept, periodic jobs, how fast the node serves (R100, T26), the scanner for malware, the sealed hold, and
+the servers of other programs. In: where each stands, the time. Out: level, cause, what to tell, and the command that
+cures it; nothing where there is nothing to say. Changes nothing.
+
+Of broker and database the certificate that they show is looked at, even one that nobody accepts any more: so one that
+has expired is named as what breaks the line, and one that ends is named weeks before, while there is time to renew
+it. Nothing is believed by that: whom to trust the connections themselves decide."""
 
 from __future__ import annotations
 
@@ -39,7 +41,7 @@ _YOUNG = 1440
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Symptom:
-    """One finding, as `doctor.Finding` without its check."""
+    """One finding, as `doctor.Diagnosis` without the check it is of."""
 
     level: str
     cause: str

@@ -1,7 +1,7 @@
-"""What a doctor says of trust. What persons decide: bindings as the events tell them, partners' certificates that end,
-roots that nobody approved, and whether two people are there to decide. Revocation (K4): lists in files, and the
-authorities that are asked. In: the registry, the events, the trust folder, the store, the time. Out: level, cause,
-what to tell, and the command that cures it."""
+"""What a doctor says of trust: what persons decide, and revocation (K4). In: the registry, the events, the trust
+folder, the store, the time. Out: level, cause, what to tell, and the command that cures it. Persons decide bindings
+(held against the events that tell them), partners' certificates, which end, and roots; whether two people are there
+to decide is looked at too. Of revocation: lists in files, and the authorities that are asked."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""Reads an envelope aloud: who, to whom, what, which files, how it is signed. In: a file of any dialect that is known,
-a piece at a time. Out: plain data with fixed keys, or the same as lines for a person. Proves nothing and needs no
-keys: `signature.verdict` says what is there, and `gateway verify` whether it holds. Raises `MalformedXml` for what
+"""Reads an envelope aloud: who, to whom, what, which files, how it is signed. In: a file of any dialect that is
+known, a piece at a time. Out: plain data with fixed keys, or the same as lines for a person. Proves nothing and needs
+no keys: `signature.verdict` says what is there, and `gateway verify` whether it holds. Raises `MalformedXml` for what
 cannot be read, naming dialect C; `failure` turns that into the JSON error. What the sender left out is None.
 
-`urgency` is the number as it stands in the file (0 to 4, rules.md 12.5), `from` and `to` are {"code", "name"}, an entry of
-`replies_to` is {"organ_id", "code", "document_id", "issued_date"}; in a status it is the document reported on."""
+`urgency` is the number as it stands in the file (0 to 4, rules.md 12.5), `from` and `to` are {"code", "name"}, an
+entry of `replies_to` is {"organ_id", "code", "document_id", "issued_date"}; in a status it is the document reported
+on."""
 
 from __future__ import annotations
 

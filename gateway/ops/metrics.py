@@ -1,9 +1,10 @@
-"""What a monitoring system asks of an open node. Whether this process turns and whether the node can serve now
-(threats 91): a `Condition` for a load balancer, a supervisor and the metrics; it looks at most every two seconds,
-however often it is asked, because these addresses need no key and must not become a way to load the database. And the
-metrics: the counters of this process, and gauges of the whole node asked for at that moment, in the text format of
-Prometheus. A part that does not answer is left out and said in `gateway_up`; no label names a document, or an agency
-that is not hosted here."""
+"""What a monitoring system asks of an open node: whether it can serve, and its metrics. In: the node. Out: a
+`Condition` for a load balancer, a supervisor and the metrics; the counters of this process, and gauges of the whole
+node asked for at that moment, in the text format of Prometheus.
+
+The node is looked at every two seconds at most, however often it is asked, because these addresses need no key and
+must not become a way to load the database (threat 91). A part that does not answer is left out and said in
+`gateway_up`; no label names a document, or an agency that is not hosted here."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""PDFs judged and read offline. Signatures: of one PDF, or of the PDFs in a verified envelope. In: the file, the trust
-folder (`DIR/pdf`, or DIR itself for a PDF alone), the time of arrival to assume and the time of asking. Out: the data
-that `gateway verify` prints. Fields: the data that `gateway read` prints. No node, no database, no network; the file
-is parsed in the process for that, and what it contains is a verdict."""
+"""Judges the signatures of PDFs and reads their fields, offline. In: a PDF, or the PDFs of a verified envelope; the
+trust folder (`DIR/pdf`, or DIR itself for a PDF alone), the time of arrival to assume and the time of asking. Out:
+the data that `gateway verify` prints of signatures, and `gateway read` of fields. No node, no database, no network;
+the file is parsed in the process for that, and what it contains is a verdict."""
 
 from __future__ import annotations
 

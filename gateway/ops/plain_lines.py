@@ -1,5 +1,5 @@
-"""Told facts as lines that can be pasted into a mail. In: names with values, nested. Out: one line for each value, its
-place before it. Pure."""
+"""Told facts as lines that can be pasted into a mail. In: names with values, nested. Out: one line for each value,
+its place before it. Pure."""
 
 from __future__ import annotations
 

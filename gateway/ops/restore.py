@@ -1,5 +1,6 @@
-"""Puts a backup into an empty node, or into a scratch place to prove that it can be. In: a backup and its passphrase. Out:
-rows and files that were read back and found equal to the manifest; anything else is named, and nothing remains."""
+"""Puts a backup into an empty node, or into a scratch place to prove that it can be. In: a backup and its passphrase.
+Out: rows and files that were read back and found equal to the manifest; anything else is named, and nothing
+remains."""
 
 from __future__ import annotations
 

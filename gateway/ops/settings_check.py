@@ -1,5 +1,6 @@
-"""What `gateway config check` looks at besides single values: every text among the settings is read by the very reader that
-will read it at start, and addresses say how they are spoken to. In: settings. Out: every fault at once. Opens nothing."""
+"""What `gateway config check` looks at besides single values: every text among the settings is read by the very
+reader that will read it at start, and addresses say how they are spoken to. In: settings. Out: every fault at once.
+Opens nothing."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""What is told of a node as a whole. The screen: axis, queues with their oldest, late documents, certificates, backup,
-workers, speed, as one frozen `NodeStatus`; where a part does not answer its place says so, because the screen is for such
-days. The report that an engineer attaches when asking for help: versions, names of settings that differ, findings, and
-of a node that opens its line, queues, certificates, jobs and last error codes. No secret, no value of a setting,
-nothing of any document."""
+"""What is told of a node as a whole: the screen of `gateway status`, and the report that an engineer attaches when
+asking for help. In: an open node; of one that does not open its settings and findings. Out: one frozen `NodeStatus`
+(axis, queues with their oldest, late documents, certificates, backup, workers, speed); or plain values.
+
+Where a part does not answer, its place on the screen says so, because the screen is for such days. The report has
+versions, names of settings that differ, findings, and of a node that opens its line, queues, certificates, jobs and
+last error codes. No secret, no value of a setting, nothing of any document."""
 
 from __future__ import annotations
 

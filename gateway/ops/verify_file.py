@@ -1,7 +1,7 @@
-"""Judges one envelope file as our own axis would, with a trust folder for registry (K7). In: a file, a folder, a time.
-Out: the data that `gateway verify` prints: verdict, steps, signer, chain, revocation, commitment, as plain values that
-JSON can hold. No node, no database, no network. What a file contains never raises: it is a verdict. A file that is not
-there or a folder that cannot be used is an error that says what to mend."""
+"""Judges one envelope file as our own axis would, with a trust folder for registry (K7). In: a file, a folder, a
+time. Out: the data that `gateway verify` prints: verdict, steps, signer, chain, revocation, commitment, as plain
+values that JSON can hold. No node, no database, no network. What a file contains never raises: it is a verdict. A
+file that is not there or a folder that cannot be used is an error that says what to mend."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ANY_AGE = timedelta(days=36500)
 
 def verify_file(path: Path, trust_dir: Path, at: datetime, now: datetime | None = None) -> dict[str, Any]:
     """The verdict on a file as if it had arrived at `at`, and beside it what would be said `now`, by default the same
-    time; see `verify_report`. A trusted timestamp's time is a good `at` (K2).
+    time; see `report`. A trusted timestamp's time is a good `at` (K2).
 
     Steps 1 to 11 as far as the file can show them; step 12 needs a register and is not reached.
     """

@@ -1,5 +1,5 @@
 """What can be set: one frozen class per section, each value with its default and, in its annotation, its bounds.
-`reading` fills them, `describing` prints them. Every name here has its entry in docs/settings.md."""
+`settings.reading` fills them and shows them. Every name here has its entry in docs/settings.md."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Reads the node's settings once, in a stated order: defaults, then the TOML file, then GATEWAY_SECTION_KEY in the
 environment, then secret files (GATEWAY_SECTION_KEY_FILE, for secrets only). In: a path or none, and an environment.
-Out: one frozen `Settings`, every value with where it came from; or Misconfigured with everything wrong at once. And
-says for people what is in force, secrets masked, and what each setting takes, in words; and reads the hours and people
-of reminders as they are written in the settings."""
+Out: one frozen `Settings`, every value with where it came from; or Misconfigured with everything wrong at once.
+
+It also says for people what is in force, secrets masked, and what each setting takes; and it reads the hours and the
+people of reminders from the text in which a setting gives them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The words by which fields are found in a PDF and recipients in a list, and those that the rules look for. In: nothing.
-Out: constants, which are compared without accents and case unless said otherwise. They are not translated."""
+"""The words by which fields are found in a PDF and recipients in a list, and those that the rules look for. In:
+nothing. Out: constants, which are compared without accents and case unless said otherwise. They are not
+translated."""
 
 from __future__ import annotations
 

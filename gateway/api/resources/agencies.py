@@ -1,5 +1,5 @@
-"""The agency-code directory for programs: list, search, read, resolve, changes, import. In: a call. Out: entries as the
-directory knows them, with the source of each row. An import is planned first and applied only when asked to."""
+"""The agency-code directory for programs: list, search, read, resolve, changes, import. In: a call. Out: entries as
+the directory knows them, with the source of each row. An import is planned first and applied only when asked to."""
 
 from __future__ import annotations
 

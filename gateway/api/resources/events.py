@@ -1,7 +1,7 @@
 """The feed of events of one agency: in order, with a long poll. In: a cursor, filters, and how long to wait. Out: the
-events behind the cursor that the key may read, or none when the time is up. The data of events hold the reasons, notes
-and names that people gave, so a key that may not read documents must not learn them here: which scope reads which
-events stands in one table."""
+events behind the cursor that the key may read, or none when the time is up. The data of events hold the reasons,
+notes and names that people gave, so a key that may not read documents must not learn them here: which scope reads
+which events stands in one table."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Outgoing documents read: the list, one, its timeline, its envelope. In: a call. Out: views of `message_view`, or the
-signed bytes as they were sent. The paper dispatch list: what has to go on paper and what was handed over; and a
-document noted as handed over, by day and means. Whatever else writes is in `writing`."""
+"""Outgoing documents read: the list, one of them, its timeline, its files, its envelope; and the paper dispatch list.
+In: a call. Out: views of `message_view`, or the signed bytes as they were sent; what has to go on paper and what was
+handed over. One thing is written here: that a document was handed over on paper, by day and means; all other writing
+is in `writing`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a program asks about the node itself: who am I, what are the limits, which codes are there, is it well, what does
-the API look like. In: a call. Out: small answers made from tables that the rest of the node uses too."""
+"""What a program asks about the node itself: who am I, what are the limits, which codes are there, is it well, what
+does the API look like. In: a call. Out: small answers made from tables that the rest of the node uses too."""
 
 from __future__ import annotations
 

@@ -1,9 +1,12 @@
-"""Outgoing documents as a program writes them. Created: sent, kept as drafts, checked only, or sent as an update or a
-replacement of another. In: a multipart call, streamed into the tray. Out: 202 once everything is durable, or every
-reason against it; a repeat under the same Idempotency-Key gets the first answer again. Acts on one that is there: send
-a draft, cancel, send again, recall; each honours If-Match, and a recall creates a packet and so needs an
-Idempotency-Key too. A signed PDF read for the form of a new one: number, symbol, date, type, abstract, signer, each
-with how sure it is, and recipients with the codes that they may be; nothing of it is stored."""
+"""Outgoing documents as a program writes them: created, acted on, and read from a signed PDF before. In: a call, for
+a new document in parts that are streamed into the tray. Out: 202 once everything is durable, or every reason against
+it.
+
+Created means sent, kept as a draft, checked only, or sent as an update or a replacement of another; a repeat under
+the same Idempotency-Key gets the first answer again. A draft is sent, a document is cancelled, sent again or
+recalled; each honours If-Match, and a recall creates a packet and so needs an Idempotency-Key too. A signed PDF is
+read for the form of a new document: number, symbol, date, type, abstract, signer, each with how sure it is, and
+recipients with the codes that they may be; nothing of it is stored."""
 
 from __future__ import annotations
 

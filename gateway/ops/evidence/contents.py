@@ -1,8 +1,11 @@
-"""What goes into an evidence pack. Found: every signed packet that belongs to one document, its own, its updates and
-recalls, and what was answered, both ways, oldest first, each with a reader of its bytes or with why there is none;
-recalled and sealed content is never opened (R4, R70). Told: the `Story`, with names of agencies as the registry has
-them now, and nothing of what is withheld beyond its header and digests. Put together: `PacketRole`s under the names that a
-reader looks for; packets stay where they are until the pack is written."""
+"""What goes into an evidence pack: found, told, and put together. In: a document in one view of its agency's rows.
+Out: its packets, the `Story`, and the parts of the pack.
+
+Found is every signed packet that belongs to the document, its own, its updates and recalls, and what was answered,
+both ways, oldest first, each with a reader of its bytes or with why there is none; recalled and sealed content is
+never opened (R4, R70). The story has names of agencies as the registry has them now, and nothing of what is withheld
+beyond its header and digests. The parts get the names that a reader looks for; packets stay where they are until the
+pack is written."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Judges the signed packets of an evidence pack, one when a pack is made, all of them and the receipts among them
-when one is checked. In: bytes, who may speak for whom, whom we believe, and the time for which it is asked. Out:
-`JudgedSignature`: the word, the code of the first failure, every step, and what was signed; of a check the lines of a
-`PackReport`, each of which holds, does not hold, or cannot be told (None); what only explains does not decide. A
-packet of a pack is judged for its trusted time; where it has none, for the time of the check, and what only age or
+"""Judges the signed packets of an evidence pack: one when a pack is made, all of them and the receipts among them
+when one is checked. In: bytes, who may speak for whom, whom we believe, and the time for which it is asked. Out: a
+`JudgedSignature` (the word, the code of the first failure, every step, and what was signed); of a check the lines of
+a `PackReport`, each of which holds, does not hold, or cannot be told (None); what only explains does not decide.
+
+A packet of a pack is judged for its trusted time; where it has none, for the time of the check, and what only age or
 revocation breaks then cannot be told. What a packet contains never raises. Blocking: called in the pool, or by a
 command that has nothing else to do."""
 

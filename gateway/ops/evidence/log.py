@@ -1,8 +1,10 @@
 """The part of an evidence pack that the sealed log proves: leaves, the seals that cover them, and the proofs between.
-As values and in their one form; read from lines and seals that anybody may have written, or `SpoiledPack`. And
-checked: in a pack whose bytes are whole, timestamp authorities and node keys that the user trusts, perhaps a seal that
-was published; out lines, and for each packet the earliest trusted time before which it existed. A time rests on the
-timestamp and the proof of inclusion alone, whoever signed the seal."""
+In: a pack whose bytes are whole, the timestamp authorities and node keys that the user trusts, perhaps a seal that
+was published. Out: lines of the report, and for each packet the earliest trusted time before which it existed. A time
+rests on the timestamp and the proof of inclusion alone, whoever signed the seal.
+
+Leaves, seals and proofs stand here as values and in the one form in which they are written; they are read from lines
+and seals that anybody may have written, or `SpoiledPack` is raised."""
 
 from __future__ import annotations
 

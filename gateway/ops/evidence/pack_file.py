@@ -1,9 +1,11 @@
-"""An evidence pack as a file. Written as a stream, from parts that can be opened twice: its size is known beforehand,
-no member is ever held whole, and the same parts, words and key always give the same bytes. Opened again, though
-anybody may have changed it: `Pack`, once every byte of the file is the one that the manifest makes (E5), else
-`SpoiledPack` with the member's name; one pass, bounded memory; what the pack says is judged elsewhere. The key that
-answers for packs is used for nothing else; its public half lies beside it in PEM, to be handed to whoever checks
-packs. Ed25519, so that the same pack has the same signature."""
+"""An evidence pack as a file: written, opened again, and signed. In: parts that can be opened twice, the words of the
+manifest and a key; or the path of a pack. Out: a stream of bytes; a `Pack`, or `SpoiledPack` with the member's name.
+
+What is written has a size that is known beforehand, no member is ever held whole, and the same parts, words and key
+always give the same bytes. A file that is opened may have been changed by anybody: it is a `Pack` once every byte is
+the one that the manifest makes (E5), found in one pass and in bounded memory; what the pack says is judged elsewhere.
+The key that answers for packs is used for nothing else; its public half lies beside it in PEM, to be handed to
+whoever checks packs. It is Ed25519, so that the same pack has the same signature."""
 
 from __future__ import annotations
 

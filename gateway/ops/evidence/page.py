@@ -1,5 +1,6 @@
-"""Writes the page of an evidence pack, for a judge without any software. In: the pack's story and the other files. Out: one
-HTML file in Vietnamese that can be printed: no script, nothing loaded from anywhere, every text of others escaped."""
+"""Writes the page of an evidence pack, for a judge without any software. In: the pack's story and the other files.
+Out: one HTML file in Vietnamese that can be printed: no script, nothing loaded from anywhere, every text of others
+escaped."""
 
 from __future__ import annotations
 

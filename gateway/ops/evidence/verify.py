@@ -1,9 +1,9 @@
 """Verifies an evidence pack without a node, a network or a database (E5). In: the pack, the time of the check, and
 whom the user believes, never the pack: a folder with `ca.pem`, `bindings.csv`, `chain/`, `crl/`, `ocsp/` as `gateway
 verify` takes them, `nodes/*.pem` (public keys of nodes and their logs), `tsa/*.pem` (roots of timestamp authorities);
-perhaps the file of a published seal. Out: `PackReport`: what holds, what does not, what cannot be told, and for what time,
-with the fingerprint of each who was believed. What a pack contains never raises; a file or a folder that cannot be
-used is an error that says what to mend."""
+perhaps the file of a published seal. Out: `PackReport`: what holds, what does not, what cannot be told, and for what
+time, with the fingerprint of each who was believed. What a pack contains never raises; a file or a folder that cannot
+be used is an error that says what to mend."""
 
 from __future__ import annotations
 
