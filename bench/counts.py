@@ -1,6 +1,7 @@
 """Counts what one small document costs on a node of SQLite, there and back with its 01: what the program asks of SQLite,
-and how often it waits for another thread. In: how many documents are under way at once. Out: each count for one document,
-with who asked. `python -m bench.counts [N]` prints them as JSON."""
+how much SQLite does for it, and how often it waits for another thread. In: how many documents are under way at once, and
+how many older ones the register may have besides. Out: each count for one document, with who asked; what SQLite did also
+with the long register. `python -m bench.counts [N [REGISTER]]` prints them as JSON."""
 
 from __future__ import annotations
 
@@ -20,12 +21,16 @@ from typing import Any
 
 from greenlet import getcurrent  # type: ignore[import-untyped]
 
-from bench import pair, stage, traffic
+from bench import pair, register, stage, traffic
 from gateway.office.bootstrap.office import Office
 
 SIZE, AT_ONCE, WARM = 10_000, 32, 8
 # The most that one document may cost.
 LIMITS = {"transactions": 24.0, "statements": 145.0, "hops": 28.0, "fsyncs": 3.0}
+# Of what SQLite does for a document with a long register, by what it does with an empty one.
+GROWS = 1.3
+# What SQLite's machine does is told in so many instructions.
+PIECE = 100
 # Units of a group are savepoints; its own `BEGIN` counts as one more, and its commit as what it is, an fsync.
 _OPENS = {"BEGIN": "begun", "SAVEPOINT": "units"}
 _BESIDE = frozenset({"RELEASE", "ROLLBACK", "PRAGMA"})
@@ -46,6 +51,11 @@ class Counts:
         self.commits = 0
         self._last: FrameType | None = None
 
+    def begin(self) -> None:
+        self.told.clear()
+        self.commits = 0
+        self.on = True
+
     def hear(self, sql: str) -> None:
         if not self.on or sql.startswith("--"):  # of a trigger
             return
@@ -62,9 +72,12 @@ class Counts:
         elif word not in _BESIDE:
             self.add("statements")
 
-    def add(self, what: str) -> None:
+    def went_on(self) -> None:
+        self.add("instructions", PIECE)
+
+    def add(self, what: str, times: int = 1) -> None:
         if self.on and (who := _who()) is not None:
-            self.told.setdefault(what, Counter())[who] += 1
+            self.told.setdefault(what, Counter())[who] += times
 
 
 def _who() -> str | None:
@@ -89,17 +102,29 @@ def _frames() -> Iterator[str]:
             frame = frame.f_back
 
 
-async def measure(folder: Path, at_once: int = AT_ONCE) -> dict[str, Any]:
+async def measure(folder: Path, at_once: int = AT_ONCE, older: int = 0) -> dict[str, Any]:
     """This process is not fit for anything else afterwards: what it listens to stays."""
     counts = Counts()
     _listen(counts)
-    papers = await pair.papers(folder / "papers", SIZE, WARM + at_once)
+    each = WARM + at_once
+    papers = await pair.papers(folder / "papers", SIZE, 2 * each if older else each)
     await stage.prepare(folder, {"node": [stage.SENDER, stage.RECEIVER]})
+    await _counted(folder, papers[:each], 1, counts)
+    told = _told(counts, at_once)
+    if older:
+        register.grow(folder / "node" / "gateway.db", older)
+        await _counted(folder, papers[each:], each + 1, counts)
+        grown = _told(counts, at_once)
+        told |= {"older": older, "grown": grown["counted"], "who_grown": grown["who"]["instructions"]}
+    return told
+
+
+async def _counted(folder: Path, papers: list[Path], first: int, counts: Counts) -> None:
     async with stage.opened(folder, "node") as node:
-        await _carried(node, papers[:WARM], 1)
-        counts.on = True
-        await _carried(node, papers[WARM:], WARM + 1, counts)
-    return _told(counts, at_once)
+        await _carried(node, papers[:WARM], first)
+        counts.begin()
+        await _carried(node, papers[WARM:], first + WARM, counts)
+        counts.on = False
 
 
 def _listen(counts: Counts) -> None:
@@ -119,6 +144,7 @@ def _listen(counts: Counts) -> None:
     def connect(*given: Any, **named: Any) -> Any:
         opened = open_file(*given, **named)
         opened.set_trace_callback(counts.hear)
+        opened.set_progress_handler(counts.went_on, PIECE)
         return opened
 
     _stand_in(BaseEventLoop, run_in_executor)
@@ -161,6 +187,7 @@ def _told(counts: Counts, documents: int) -> dict[str, Any]:
         "statements": sums["statements"],
         "hops": sums["hops"],
         "fsyncs": counts.commits / documents + sums.get("fsyncs", 0.0),
+        "instructions": sums["instructions"],
     }
     who = {
         what: {name: round(times / documents, 2) for name, times in counter.most_common()}
@@ -177,5 +204,5 @@ def _told(counts: Counts, documents: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as temporary:
-        told = asyncio.run(measure(Path(temporary), int(sys.argv[1]) if sys.argv[1:] else AT_ONCE))
+        told = asyncio.run(measure(Path(temporary), *map(int, sys.argv[1:])))
     print(json.dumps(told, indent=1, ensure_ascii=False))

@@ -115,7 +115,6 @@ def grow(file: Path, wanted: int) -> int:
             _copy(database, done + 1, until)
             done = until
         database.execute(_FILLED)
-        database.execute("ANALYZE")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return documents(file)
 

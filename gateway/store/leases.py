@@ -26,7 +26,6 @@ from sqlalchemy import (
     not_,
     or_,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.orm import Mapped
@@ -76,7 +75,6 @@ class SharedRows(Generic[Claimable]):
         ahead = is_ahead(table, asked_for)
         now = bindparam("now", type_=Moment)
         free = (among, or_(due(table, now), ahead.retry), or_(unheld(table, now), ahead.lease))
-        keys = tuple_(col(table.agency_id), col(table.id)).in_(bindparam("keys", expanding=True))
         # SKIP LOCKED: workers on a server do not queue behind each other's rows. SQLite has one writer and ignores it.
         first = select(table).where(*free).limit(bindparam("most", type_=Integer))
         first = first.with_for_update(skip_locked=True)
@@ -87,7 +85,11 @@ class SharedRows(Generic[Claimable]):
             find=first.order_by(*is_urgent, *order),
             ordinary=None if lane is None else first.where(lane == Lane.NORMAL.value).order_by(*order),
             take=update(table)
-            .where(keys, or_(unheld(table, now), ahead.lease))
+            .where(
+                col(table.agency_id) == bindparam("agency"),
+                col(table.id) == bindparam("at_id"),
+                or_(unheld(table, now), ahead.lease),
+            )
             .values(attempts=col(table.attempts) + 1),
         )
 
@@ -128,9 +130,8 @@ async def claim(
     if not rows:
         return []
     token, until = clock.new_id(), horizon.now + timedelta(seconds=lease_s)
-    keys = [(row.agency_id, row.id) for row in rows]
-    times = {"now": horizon.now, "far_lease": horizon.lease}
-    await tx.change(queue.take, **times, keys=keys, lease_token=token, lease_until=until)
+    lease = {"now": horizon.now, "far_lease": horizon.lease, "lease_token": token, "lease_until": until}
+    await tx.change_many(queue.take, [{"agency": row.agency_id, "at_id": row.id, **lease} for row in rows])
     return [(row, Lease(id=row.id, token=token, until=until, attempt=row.attempts + 1)) for row in rows]
 
 

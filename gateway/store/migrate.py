@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway import errors
+from gateway.store import plans
 from gateway.store.engine import AS_SHIPPED, EngineRole, open_engine
 from gateway.store.transaction import said
 
@@ -159,6 +160,7 @@ def _upgrade(connection: Connection, contract: bool) -> None:
     last = target(_status(connection), contract)
     if last is not None:
         bring(connection, last)
+    plans.tell(connection)
 
 
 def target(found: SchemaStatus, contract: bool) -> str | None:

@@ -1,4 +1,4 @@
-"""What one small document may cost, counted: no machine is too busy for it."""
+"""What one small document may cost, counted: no machine is too busy for it; and that a long register makes none dearer."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
-from bench.counts import LIMITS
+from bench.counts import AT_ONCE, GROWS, LIMITS
+
+OLDER = 5_000
 
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, Any]:
     """Counted in a process of its own: what it listens to stays."""
-    ran = subprocess.run([sys.executable, "-m", "bench.counts"], capture_output=True, text=True, check=True)
+    asked = [sys.executable, "-m", "bench.counts", str(AT_ONCE), str(OLDER)]
+    ran = subprocess.run(asked, capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(ran.stdout)
     print(json.dumps(found["who"], indent=1, ensure_ascii=False))
     return found
@@ -24,3 +27,11 @@ def told() -> dict[str, Any]:
 @pytest.mark.parametrize("what", LIMITS)
 def test_a_small_document_there_and_back_costs_no_more_than_it_may(told: dict[str, Any], what: str) -> None:
     assert 0 < told["counted"][what] <= LIMITS[what]
+
+
+def test_a_document_costs_the_same_however_long_the_register_is(told: dict[str, Any]) -> None:
+    """On a database as the product makes it, with the figures that it has."""
+    first, later = (told[when]["instructions"] for when in ("counted", "grown"))
+    print(json.dumps(told["who_grown"], indent=1, ensure_ascii=False))
+
+    assert 0 < later <= GROWS * first

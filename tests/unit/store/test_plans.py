@@ -1,0 +1,72 @@
+"""SQLite chooses by figures that belong to the schema: each index has its own, and none is left to guessing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.store import migrate
+from tests.support.stores import copied
+
+ONE = "agency_id = 'a' AND"
+
+
+@pytest.fixture
+def database(blank_database: Path, tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    url = copied(blank_database, tmp_path)
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as opened:
+        yield opened
+
+
+def test_every_index_has_figures_that_fall_with_each_column(database: sqlite3.Connection) -> None:
+    indexes = "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name NOT LIKE 'list_search%'"
+    made = {name for (name,) in database.execute(indexes)}
+    figures = dict(database.execute("SELECT idx, stat FROM sqlite_stat1"))
+
+    assert made <= set(figures)
+    assert not any(name.startswith(("sqlite_stat", "list_search")) for name in figures)
+    for stat in figures.values():
+        falling = [int(each) for each in stat.split()]
+        assert falling == sorted(falling, reverse=True)
+        assert falling[-1] >= 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "by"),
+    [
+        (
+            f"outgoing_document WHERE {ONE} document_id = 'd' ORDER BY created_at DESC, id DESC",
+            "document_id=?",
+        ),
+        (f"incoming_document WHERE {ONE} number_key = 'n' ORDER BY arrived_at DESC, id DESC", "number_key=?"),
+        (f"blob_ref WHERE {ONE} digest = 'd' AND owner_kind != 'job'", "digest=?"),
+        (f"inbox WHERE {ONE} state = 's' AND needs_document_id = 'd'", "needs_document_id=?"),
+        (
+            f"fact JOIN delivery ON delivery.id = subject_id WHERE fact.{ONE} delivery.{ONE} document_id = 'd'",
+            "document_id=?",
+        ),
+        (f"incoming_document WHERE {ONE} state = 'new' ORDER BY arrived_at DESC", "state=?"),
+        (f"outgoing_document WHERE {ONE} created_at < 't' ORDER BY created_at DESC, id DESC", "created_at<?"),
+    ],
+)
+def test_a_row_is_sought_by_what_is_its_own(database: sqlite3.Connection, asked: str, by: str) -> None:
+    told = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN SELECT * FROM {asked}")]  # noqa: S608  # of this file
+
+    assert by in told[0], told
+
+
+async def test_figures_are_written_anew_with_each_migration(blank_database: Path, tmp_path: Path) -> None:
+    url = copied(blank_database, tmp_path)
+    file = url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(file)) as opened:
+        before = opened.execute("SELECT * FROM sqlite_stat1 ORDER BY 1, 2").fetchall()
+        opened.execute("DROP TABLE sqlite_stat1")
+
+    await migrate.up(url)
+
+    with closing(sqlite3.connect(file)) as opened:
+        assert opened.execute("SELECT * FROM sqlite_stat1 ORDER BY 1, 2").fetchall() == before != []
