@@ -177,7 +177,7 @@ LANGUAGES = ("vi", "en")
 SUBJECTS: Mapping[str, str] = MappingProxyType(
     {
         "account": "account entry lending new_password",
-        "accounts": "behalf duty ended factor password post right session standing",
+        "accounts": "duty ended factor password post right standing",
         "admin": "admin limit",
         "agencies": "agencies",
         "api": "api fault problem sample",
