@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -37,6 +37,9 @@ class AgencyRecord:
     phone: str | None = None
     decision: str | None = None
     host: str | None = None
+
+
+RECORD_FIELDS = tuple(each.name for each in fields(AgencyRecord))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.domain.registry_change import AgencyRecord
+from gateway.domain.registry_change import RECORD_FIELDS
 from gateway.domain.text import fold
 from gateway.errors import BadForm
 from gateway.policy import texts
@@ -177,7 +177,7 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-COLUMNS = tuple(each.name for each in fields(AgencyRecord))
+COLUMNS = RECORD_FIELDS
 MOST_HEADINGS = 60
 _HEAD = 64 * 1024  # the first line stands in it
 _WRITTEN = {
