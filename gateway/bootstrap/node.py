@@ -339,7 +339,6 @@ def _timestamp_authority(settings: Settings) -> seals.TimestampAuthority:
     )
 
 
-_MB = 1024 * 1024
 # An authority is asked every hour and again a little later; three hours are no hiccup any more.
 UNSTAMPED_TOO_LONG = timedelta(hours=3)
 
@@ -358,7 +357,7 @@ def open_chronicle(
         return [*await _backup_beats(settings, pulse.pool), *await _feed_beats(feed), *stamped]
 
     async def free_mb() -> int:
-        return (await pulse.pool.run(room.space)).bytes // _MB
+        return (await pulse.pool.run(room.space)).bytes // MB
 
     off = set(unused)
     if not authorities.read_sources(settings.trust.folder):

@@ -83,7 +83,9 @@ async def just_now(node: Office, cast: Cast) -> None:
         await offices.furnished(actor)
     operator = await offices.person("node", "operator")
     commune = (await offices.scope("commune")).agency_id
-    await machine_laid_out(node, cast, steps, operator.id, commune)
+    await steps.once("stop", partial(_planned_stop, node, cast, operator.id, commune))
+    await steps.once("office", partial(_office_day, node, cast, operator.id))
+    await steps.once("copy", partial(_sealed_copy, node, operator.id))
 
 
 async def _nothing() -> None:
@@ -188,13 +190,6 @@ async def incident_over(node: Office, cast: Cast, by: str) -> None:
     )
     made = await todo.publish_notice(node.todo, node.store.notices, by, wish)
     await todo.end_notice(node.todo, node.store.notices, by, made.id)
-
-
-async def machine_laid_out(node: Office, cast: Cast, steps: Steps, by: str, commune: str) -> None:
-    """`by` is the operator, `commune` the agency that the stop is planned for."""
-    await steps.once("stop", partial(_planned_stop, node, cast, by, commune))
-    await steps.once("office", partial(_office_day, node, cast, by))
-    await steps.once("copy", partial(_sealed_copy, node, by))
 
 
 async def _planned_stop(node: Office, cast: Cast, by: str, commune: str) -> None:

@@ -254,7 +254,6 @@ def _registry_csv() -> bytes:
 
 _DOTS, _DPI = 425, 300
 _RED, _CLEAR = (200, 16, 46, 255), (0, 0, 0, 0)
-_POINTS = 5
 
 
 def write_seals(folder: Path, codes: Iterable[str]) -> None:
@@ -273,12 +272,14 @@ def _seal_drawn() -> Image.Image:
         pen.ellipse(
             [middle - radius, middle - radius, middle + radius, middle + radius], outline=_RED, width=width
         )
-    corners = []
-    for n in range(2 * _POINTS):
-        reach, turn = (84 if n % 2 == 0 else 33), math.pi * n / _POINTS
-        corners.append((middle + reach * math.sin(turn), middle - reach * math.cos(turn)))
-    pen.polygon(corners, fill=_RED)
+    pen.polygon(star(middle, 84, 33), fill=_RED)
     return picture
+
+
+def star(middle: float, far: float, near: float) -> list[tuple[float, float]]:
+    """The corners of a star of five points, from the uppermost on."""
+    turns = [(math.pi * n / 5, near if n % 2 else far) for n in range(10)]
+    return [(middle + reach * math.sin(turn), middle - reach * math.cos(turn)) for turn, reach in turns]
 
 
 _STEPS_FILE = "laid-out.json"

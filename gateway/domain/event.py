@@ -199,18 +199,15 @@ def binding_differences(rows: Iterable[Bound], events: Mapping[BoundKey, Bound])
         there.add(key)
         expected = events.get(key)
         if expected is None:
-            found.append(_difference(row, "untold", "no event tells of it"))
+            found.append((key, "untold", "no event tells of it"))
         elif expected != row:
-            found.append(
-                _difference(row, "changed", f"the events tell {_said(expected)}, here is {_said(row)}")
-            )
-    missing = (events[key] for key in events.keys() - there)
-    found += [_difference(each, "missing", f"the events tell {_said(each)}") for each in missing]
-    return sorted(found, key=lambda each: (each.code, each.fingerprint))
-
-
-def _difference(one: Bound, what: str, detail: str) -> BindingDifference:
-    return BindingDifference(code=one.code, fingerprint=one.fingerprint, what=what, detail=detail)
+            found.append((key, "changed", f"the events tell {_said(expected)}, here is {_said(row)}"))
+    missing = events.keys() - there
+    found += [(key, "missing", f"the events tell {_said(events[key])}") for key in missing]
+    return [
+        BindingDifference(code=code, fingerprint=fingerprint, what=what, detail=detail)
+        for (code, fingerprint), what, detail in sorted(found)
+    ]
 
 
 def _said(one: Bound) -> str:

@@ -239,29 +239,10 @@ def _shortened(text: str) -> set[str]:
 
 
 MOST_SORTED_LETTERS = 120  # a key is at most some eight bytes for each, and an index takes no longer ones
-_BREVE, _ROOF, _HORN = "\u0306", "\u0302", "\u031b"
 # In the order of the alphabet; j, f, w and z are no letters of it and stand where other languages have them.
-_ALPHABET = (
-    *(
-        "a",
-        "a" + _BREVE,
-        "a" + _ROOF,
-        "b",
-        "c",
-        "d",
-        "\u0111",
-        "e",
-        "e" + _ROOF,
-        "f",
-        "g",
-        "h",
-        "i",
-        "j",
-        "k",
-    ),
-    *("l", "m", "n", "o", "o" + _ROOF, "o" + _HORN, "p", "q", "r", "s", "t", "u", "u" + _HORN, "v", "w", "x"),
-    *("y", "z"),
-)
+_ALPHABET = nfd(
+    "a \u0103 \xe2 b c d \u0111 e \xea f g h i j k l m n o \xf4 \u01a1 p q r s t u \u01b0 v w x y z"
+).split()
 _RANK = {letter: chr(ord("A") + n) for n, letter in enumerate(_ALPHABET)}
 # No tone, huyen, hoi, nga, sac, nang.
 _TONE = {mark: str(n) for n, mark in enumerate(("\u0300", "\u0309", "\u0303", "\u0301", "\u0323"), start=1)}

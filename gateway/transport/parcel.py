@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 from gateway.domain.identity import Digest
 from gateway.errors import BrokerRefused
-from gateway.ports import Parcel, Pool
+from gateway.ports import Fate, Outcome, Parcel, Pool
 
 PIECE = 256 * 1024  # bytes in memory at a time (design G8)
 SMALL = 64 * 1024  # up to so many bytes lie as a row of the queue's own database and are never a file
@@ -65,7 +65,7 @@ class PayloadFolder:
         """The file now stands durably under its digest. Call it under the queue's write lock, before the commit
         of the rows that need it."""
         draft.replace(self.path(digest))
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
 
     def remove(self, digest: str) -> None:
         """Forgets the bytes. Call it under the queue's write lock, when no row needs them."""
@@ -123,13 +123,22 @@ def _copy(parcel: Parcel, source: BinaryIO, target: BinaryIO) -> None:
         )
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """The rename itself survives a power cut only when its folder is on disk too."""
-    handle = os.open(folder, os.O_RDONLY)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def too_large(size: int, limit: int) -> Outcome:
+    detail = f"the packet has {size} bytes, this axis takes at most {limit}; send fewer or smaller files"
+    return Outcome(fate=Fate.NEVER, code="too-large", detail=detail)
+
+
+def unroutable(route: str) -> Outcome:
+    return Outcome(fate=Fate.NEVER, code="unroutable", detail=f"{route} is not connected to the axis")
 
 
 MOST_AT_ONCE = 64  # of `parcel.SMALL` bytes at most: 4 MB at a time

@@ -29,7 +29,6 @@ from aiormq.exceptions import (
 )
 from pamqp import decode
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
-from yarl import URL
 
 from gateway.errors import Misconfigured, Unreachable
 from gateway.log import action
@@ -271,16 +270,7 @@ class Link:
 
     async def _dial(self, server: Server) -> AbstractConnection:
         access = self._access
-        url = URL.build(
-            scheme="amqps" if server.tls else "amqp",
-            host=server.host,
-            port=server.port,
-            user=access.user,
-            password=access.password,
-            path="/" + access.vhost.replace("/", "%2F"),
-            query={"heartbeat": str(access.heartbeat_s), "name": self._name},
-            encoded=False,
-        )
+        url = access.url(server, heartbeat=str(access.heartbeat_s), name=self._name)
         options: dict[str, Any] = {"ssl_context": access.tls_context()} if server.tls else {}
         widen_decoding()
         connection = aio_pika.Connection(url, **options)

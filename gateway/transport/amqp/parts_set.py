@@ -27,8 +27,8 @@ from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
 from gateway.transport.amqp.label import PartLabel
+from gateway.transport.parcel import PIECE, sync_folder
 
-PIECE = 256 * 1024  # bytes read at a time (design G8)
 LABEL, HOLD, REFUSED, OFFERS, ASIDE = "label.json", "hold", "refused", "offers", "aside"
 _PART: Final = re.compile(r"(\d{1,9})-(\d{1,18})-([0-9a-f]{64})")
 
@@ -173,14 +173,6 @@ def move_file(source: Path, target: Path) -> None:
     """From one name to the other at one instant, and on disk on return."""
     os.rename(source, target)
     sync_folder(target.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def count_up(path: Path) -> None:

@@ -32,10 +32,8 @@ from gateway.transport.broker.plan import (
     Vhost,
 )
 
-_CONNECT_S, _ANSWER_S = (
-    10.0,
-    300.0,
-)  # listing or importing a hundred thousand bindings takes the broker many seconds
+_CONNECT_S = 10.0
+_ANSWER_S = 300.0  # listing or importing a hundred thousand bindings takes the broker many seconds
 _MISSING = 404
 
 
