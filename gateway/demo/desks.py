@@ -9,8 +9,6 @@ is over, a day of the office calendar, a sealed copy that was restored on trial.
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -116,13 +114,12 @@ async def organisation_told(node: OpenNode, cast: Cast) -> None:
 
 
 async def _known(node: OpenNode, cast: Cast) -> None:
-    text = io.StringIO()
-    rows = csv.writer(text)
-    rows.writerow(["code", "name", "parent", "email"])
-    for each in cast.data["agencies"]:
-        if await node.directory.entry(each["code"]) is None:
-            rows.writerow([each["code"], each["name"], cast.code("province"), each["email"]])
-    plan = await node.directory.plan_import(text.getvalue().encode())
+    rows = [
+        (each["code"], each["name"], cast.code("province"), each["email"])
+        for each in cast.data["agencies"]
+        if await node.directory.entry(each["code"]) is None
+    ]
+    plan = await node.directory.plan_import(stage.as_csv([("code", "name", "parent", "email"), *rows]))
     if plan.added:
         await node.directory.apply(plan, "demo")
 

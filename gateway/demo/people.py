@@ -113,7 +113,8 @@ async def two_deciders(desk: DecidingDesk, called: tuple[str, ...]) -> TwoDecide
     for name in known:
         if name.startswith(called) and known[name].is_active:
             await people.block(desk, "operator", name)
-    names = [next(each for each in _called(name) if each not in known) for name in called]
+    numbered = [(name, *(f"{name} {n}" for n in range(2, 100))) for name in called]
+    names = [next(each for each in one if each not in known) for one in numbered]
     # Both are added before either can administer persons: later the operator could not add the second.
     codes = [(name, await _added(desk, name)) for name in names]
     proposer, approver = [await _signed_in(desk, name, code) for name, code in codes]
@@ -132,10 +133,6 @@ async def bind_all(desk: DecidingDesk, both: TwoDeciders, wanted: Sequence[Bindi
 async def agreed(desk: DecidingDesk, both: TwoDeciders, made: Proposal) -> None:
     """The second person compared it with what it is about."""
     await approvals.approve(desk, both.approver, made.id, made.content.expected, made.digest)
-
-
-def _called(name: str) -> Sequence[str]:
-    return (name, *(f"{name} {n}" for n in range(2, 100)))
 
 
 async def _added(desk: DecidingDesk, name: str) -> str:

@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -243,12 +243,14 @@ def _certificate(keys: KeyDirectory, authority: Authority, actor: str, clock: Cl
 
 
 def _registry_csv() -> bytes:
+    told = [cast().data[actor] for actor in ACTORS]
+    rows = [(one["code"], one["alias"], one["name"], one["parent"] or "", one["email"]) for one in told]
+    return as_csv([("code", "alias", "name", "parent", "email"), *rows])
+
+
+def as_csv(rows: Iterable[Sequence[str]]) -> bytes:
     text = io.StringIO()
-    rows = csv.writer(text)
-    rows.writerow(["code", "alias", "name", "parent", "email"])
-    for actor in ACTORS:
-        told = cast().data[actor]
-        rows.writerow([told["code"], told["alias"], told["name"], told["parent"] or "", told["email"]])
+    csv.writer(text).writerows(rows)
     return text.getvalue().encode()
 
 

@@ -186,7 +186,9 @@ def bindings_told(events: Iterable[Event]) -> dict[BoundKey, Bound]:
         elif (known := found.get((code, fingerprint))) is not None:
             ended = event.kind is EventKind.BINDING_WITHDRAWN
             state = WITHDRAWN if ended else known.state
-            end = _earlier(known.valid_to, _moment(event.data.get("valid_to")))
+            # An end is never put off: one person may end a binding, and two make one.
+            ends = (known.valid_to, _moment(event.data.get("valid_to")))
+            end = min((each for each in ends if each is not None), default=None)
             found[code, fingerprint] = replace(known, valid_to=end, state=state)
     return found
 
@@ -212,11 +214,6 @@ def binding_differences(rows: Iterable[Bound], events: Mapping[BoundKey, Bound])
 
 def _said(one: Bound) -> str:
     return f"{one.state} from {one.valid_from} to {one.valid_to}"
-
-
-def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    """An end is never put off: one person may end a binding, and two make one."""
-    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def _moment(text: object) -> datetime | None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -141,7 +141,9 @@ def indexed(texts: Iterable[str], roles: Iterable[tuple[SearchRole, str]] = ()) 
     """What the column for searching keeps of `texts`, and of names and codes in their roles."""
     text = " ".join(texts)
     bare = bare_words(text)
-    more = {*_accented(text), *_codes(text), *_numbers(bare), *_shortened(" ".join(bare))}
+    more = {*_accented(text), *_codes(text), *({_unpadded(word) for word in bare} - {*bare})}
+    spaced = f" {' '.join(bare)} "
+    more |= {short for full, short in _SHORT.items() if f" {full} " in spaced}
     for role, name in roles:
         more |= {role + word for word in (*bare_words(name), *_codes(name))}
     if not bare and not more:
@@ -226,16 +228,8 @@ def _joined(code: str) -> str:
     return "".join(groups) or code.replace(".", "")
 
 
-def _numbers(words: Collection[str]) -> set[str]:
-    return {_unpadded(word) for word in words} - set(words)
-
-
 def _unpadded(word: str) -> str:
     return (word.lstrip("0") or "0") if word.isdigit() else word
-
-
-def _shortened(text: str) -> set[str]:
-    return {short for full, short in _SHORT.items() if f" {full} " in f" {text} "}
 
 
 MOST_SORTED_LETTERS = 120  # a key is at most some eight bytes for each, and an index takes no longer ones

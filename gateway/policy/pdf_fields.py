@@ -66,15 +66,12 @@ def _without_recipients(
     why = "cut" if cut else "no-recipients"
     for sheet in reversed(sheets):
         right = [e for e in pages.get(sheet.number, ()) if e.centre > sheet.size.width / 2]
-        at = next((n for n, each in enumerate(right) if _is_position(each)), None)
+        begun = (n for n, e in enumerate(right) if e.capitals and e.folded.startswith((*_BEHALF, *_TITLES)))
+        at = next(begun, None)
         if at is not None:
             signed = _block(right[at:], sheet)
             return _doubted_all(signed, why)
     return PdfFields()
-
-
-def _is_position(line: PageLine) -> bool:
-    return line.capitals and line.folded.startswith((*_BEHALF, *_TITLES))
 
 
 def _block(right: Sequence[PageLine], sheet: PageSheet) -> PdfFields:
@@ -174,7 +171,9 @@ def read_fields(text: PdfText, verdict: FileVerdict | None = None, pages: int | 
         # Any: each field is absent in the same way.
         blank: dict[str, Any] = {name: absent("fault") for name, _ in PdfFields().named()}
         return PdfFields(**blank | {"pages": told, "signed_at": signed_at})
-    by_page = _by_page(text)
+    by_page = {
+        each.number: lines_of(run for run in text.runs if run.page == each.number) for each in text.sheets
+    }
     first = by_page.get(1, [])
     named = heading(first, sheet.size)
     addressed = addressee(first, sheet.size)
@@ -198,12 +197,6 @@ def read_fields(text: PdfText, verdict: FileVerdict | None = None, pages: int | 
         fields = _doubted_all(fields, "altered")
     # Beside text that cannot be read there may be another value.
     return _doubted_all(fields, "unread", {each.number for each in text.sheets if each.unread})
-
-
-def _by_page(text: PdfText) -> dict[int, list[PageLine]]:
-    return {
-        sheet.number: lines_of(run for run in text.runs if run.page == sheet.number) for sheet in text.sheets
-    }
 
 
 def _is_altered(verdict: FileVerdict | None) -> bool:

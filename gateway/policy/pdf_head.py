@@ -325,7 +325,9 @@ def _begins_body(line: PageLine) -> bool:
 def _letter(
     lines: Sequence[PageLine], head: Head, addressed: PageLine | None
 ) -> tuple[Found[str], Found[str]]:
-    about = next((each for each in _column(lines, head) if _is_about(each)), None)
+    about = next(
+        (each for each in _column(lines, head) if each.folded.startswith(tuple(map(fold, ABOUT)))), None
+    )
     if about is None:
         if addressed is not None and head.symbol.value and abbreviation(head.symbol.value) is None:
             return found(LETTER, (addressed,), ("place",)), absent()
@@ -366,10 +368,6 @@ def _under(
             doubts.append("plain")  # neither in the middle of the column nor at its edge
         block.append(line)
     return tuple(block), doubts
-
-
-def _is_about(line: PageLine) -> bool:
-    return line.folded.startswith(tuple(map(fold, ABOUT)))
 
 
 def _subject(text: str, lines: Sequence[PageLine], doubts: Sequence[str | None]) -> Found[str]:

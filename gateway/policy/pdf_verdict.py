@@ -28,7 +28,6 @@ from gateway.domain.signatures import (
     SignatureWord,
     SignerRole,
     SignerVerdict,
-    TimestampFacts,
 )
 from gateway.domain.text import fold
 from gateway.policy.profile import Profile
@@ -204,11 +203,12 @@ def _signer(signature: SignatureFacts, facts: PdfFacts, rules: Sequence[RoleRule
 
 def _trusted_time(signature: SignatureFacts) -> datetime | None:
     """The earliest time that a timestamp proves for this signature."""
-    return min((each.at for each in signature.timestamps if _is_trusted(each)), default=None)
-
-
-def _is_trusted(stamp: TimestampFacts) -> bool:
-    return stamp.fault is None and stamp.standing.code is None and stamp.standing.revocation == "good"
+    trusted = (
+        each.at
+        for each in signature.timestamps
+        if each.fault is None and each.standing.code is None and each.standing.revocation == "good"
+    )
+    return min(trusted, default=None)
 
 
 def _judged(signature: SignatureFacts, facts: PdfFacts, at: datetime) -> _Found:

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from gateway.domain.registry_change import Life
-from gateway.domain.registry_reform import Reform, ReformKind, ReformRecord, ReformState, Remark
+from gateway.domain.registry_reform import QueuedMail, Reform, ReformKind, ReformRecord, ReformState, Remark
 
 _DAY = timedelta(days=1)
 
@@ -73,7 +73,10 @@ def _of_one(reform: Reform, view: RegistryView, after: Mapping[str, Life]) -> It
         yield _mail(reform, code)
         if queued := view.queued.get(code):
             heir = reform.successor or "–"
-            yield _remark(f"queued_{_queued(reform)}", reform, code=code, count=str(queued), heir=heir)
+            # Redirected only where one successor is there to take it.
+            is_held = reform.queued is QueuedMail.REDIRECT and reform.successor is None
+            how = QueuedMail.HOLD if is_held else reform.queued
+            yield _remark(f"queued_{how}", reform, code=code, count=str(queued), heir=heir)
         if code in view.hosted:
             yield _remark("hosted", reform, code=code, count=str(view.open_documents.get(code, 0)))
         if certificates := view.certificates.get(code):
@@ -115,11 +118,6 @@ def _mail(reform: Reform, code: str) -> Remark:
     if reform.triage:
         return _remark("mail_triage", reform, code=code, heirs=", ".join(reform.heirs))
     return _remark("mail_nobody", reform, code=code)
-
-
-def _queued(reform: Reform) -> str:
-    """Redirected only where one successor is there to take it."""
-    return "hold" if reform.queued == "redirect" and reform.successor is None else str(reform.queued)
 
 
 def _name(code: str, *known: Mapping[str, Life]) -> str:

@@ -123,9 +123,7 @@ class SqlDirectory:
 
     async def search(self, text: str, limit: int = 20) -> Sequence[AgencyEntry]:
         """Entries by the beginning of a code, or by words of the name without accents or case."""
-        async with self._reading() as connection:
-            found = await lookup.search(connection, text, max(1, min(limit, MOST_FOUND)))
-            return await lookup.as_of(connection, found, self._today())
+        return (await self.search_all([text], limit))[text]
 
     async def search_all(
         self, texts: Collection[str], limit: int = 20

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -92,7 +92,7 @@ async def judged(room: FeedRoom, path: Path) -> AsyncIterator[JudgedFeed]:
     whole = found.header.kind is FeedKind.SNAPSHOT
     stage = await room.pool.run(partial(FeedStage, room.scratch, whole=whole))
     try:
-        await room.pool.run(partial(stage.put_feed, _keyed(feed_file.lines(path, found))))
+        await room.pool.run(partial(stage.put_feed, map(_keyed, feed_file.lines(path, found))))
         mark = await _lay_registry(room, stage, found.header)
         if mark is None:
             yield JudgedFeed(header=found.header)
@@ -171,20 +171,16 @@ def _gap(header: Header, ours: int) -> FeedRefused:
     )
 
 
-def _keyed(
-    lines: Iterator[AgencyLine | ProposalLine],
-) -> Iterator[tuple[AgencyLine | ProposalLine, str]]:
-    for line in lines:
-        yield line, _proposed_key(line) if isinstance(line, ProposalLine) else ""
-
-
-def _proposed_key(line: ProposalLine) -> str:
+def _keyed(line: AgencyLine | ProposalLine) -> tuple[AgencyLine | ProposalLine, str]:
+    """With the digest of its key, where it proposes a certificate."""
+    if isinstance(line, AgencyLine):
+        return line, ""
     where = f"the certificate proposed for {line.proposal}"
     der = feed_file.unpacked(line.certificate, where)
     if hashlib.sha256(der).hexdigest() != line.sha256:
         raise FeedRefused(f"{where} has another SHA-256 than stated", code="FEED-ROWS")
     try:
-        return key_digest(x509.load_der_x509_certificate(der))
+        return line, key_digest(x509.load_der_x509_certificate(der))
     except (ValueError, TypeError, x509.InvalidVersion) as cause:
         raise FeedRefused(f"{where} cannot be read", code="FEED-ROWS") from cause
 

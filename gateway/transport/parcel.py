@@ -16,7 +16,6 @@ import re
 import secrets
 from collections import deque
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -176,13 +175,9 @@ class SmallReader:
 
     async def _contents(self, asked: Sequence[tuple[Parcel, object]]) -> Sequence[bytes | Exception]:
         try:
-            return await self._pool.run(partial(_contents_of, [parcel for parcel, _ in asked]))
+            return await self._pool.run(lambda: [_content_or_why(parcel) for parcel, _ in asked])
         except Exception as cause:  # reason: as below, and for all of them
             return [cause] * len(asked)
-
-
-def _contents_of(parcels: Sequence[Parcel]) -> list[bytes | Exception]:
-    return [_content_or_why(parcel) for parcel in parcels]
 
 
 def _content_or_why(parcel: Parcel) -> bytes | Exception:

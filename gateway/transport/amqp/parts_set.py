@@ -14,12 +14,11 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
@@ -138,9 +137,10 @@ def part_name(n: int, body: bytes) -> str:
     return f"{n:09d}-{len(body)}-{hashlib.sha256(body).hexdigest()}"
 
 
-def opener(parts: Mapping[int, KeptPart]) -> partial[BinaryIO]:
+def opener(parts: Mapping[int, KeptPart]) -> Callable[[], BinaryIO]:
     """What opens these parts as one file, in the order of their numbers."""
-    return partial(_open, [parts[n].path for n in sorted(parts)])
+    paths = [parts[n].path for n in sorted(parts)]
+    return lambda: io.BufferedReader(ChainedFiles(paths), PIECE)
 
 
 def measured(parts: Mapping[int, KeptPart]) -> tuple[Digest, int]:
@@ -151,10 +151,6 @@ def measured(parts: Mapping[int, KeptPart]) -> tuple[Digest, int]:
             hasher.update(piece)
             size += len(piece)
     return Digest.of_bytes(hasher.digest()), size
-
-
-def _open(paths: list[Path]) -> BinaryIO:
-    return io.BufferedReader(ChainedFiles(paths), PIECE)
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -53,7 +53,10 @@ class Management:
         elsewhere = frozenset(each["user"] for each in everyone if each["vhost"] != self.vhost)
         if await self._ask("GET", f"/api/vhosts/{v}") is None:
             return State(vhost=self.vhost, exists=False, users=users, elsewhere=elsewhere)
-        exchanges = [_exchange(each) for each in await self._list(f"/api/exchanges/{v}")]
+        exchanges = [
+            Exchange(name=each["name"], kind=each["type"], durable=each["durable"])
+            for each in await self._list(f"/api/exchanges/{v}")
+        ]
         queues = [_queue(each) for each in await self._list(f"/api/queues/{v}")]
         policies = [_policy(each) for each in await self._list(f"/api/policies/{v}")]
         ours = [each.name for each in exchanges if each.name in topology.EXCHANGES]
@@ -196,10 +199,6 @@ def _user(told: Mapping[str, Any]) -> User:
     return User(
         name=told["name"], tags=frozenset(filter(None, tags)), password_hash=told.get("password_hash", "")
     )
-
-
-def _exchange(told: Mapping[str, Any]) -> Exchange:
-    return Exchange(name=told["name"], kind=told["type"], durable=told["durable"])
 
 
 def _queue(told: Mapping[str, Any]) -> Queue:
