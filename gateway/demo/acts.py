@@ -132,6 +132,12 @@ class Acts:
         arrived = await self.arrived(actor, document)
         await act.set_status(self.node.inn, await self.scope(actor), arrived.id, call)
 
+    async def refuse(self, actor: str, document: OutgoingDocument) -> None:
+        """For an appendix that is missing."""
+        note = self.cast.words("missing_appendix")
+        call = StatusCall(code="02", reason="MISSING_FILE", note=note, staff=self.clerk())
+        await self.status(actor, document, call)
+
     async def answer(
         self, actor: str, document: OutgoingDocument, code: str, note: str | None = None
     ) -> None:

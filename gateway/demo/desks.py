@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.bootstrap.node import OpenNode
 from gateway.clock import SystemClock
@@ -161,12 +160,7 @@ def _issued(node: OpenNode, cast: Cast) -> Binding:
     authority = Authority.load(node.settings.node.data_dir / "authority")
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     issued = authority.issue(partner["code"], partner["name"], key, node.clock.now())
-    return Binding(
-        code=partner["code"],
-        certificate_der=issued.public_bytes(Encoding.DER),
-        valid_from=issued.not_valid_before_utc,
-        valid_to=issued.not_valid_after_utc,
-    )
+    return stage.binding_of(partner["code"], issued)
 
 
 # Of the demonstration's own copies, which hold nothing but the demonstration.

@@ -39,7 +39,6 @@ from gateway.domain.status import Duty, Waits
 from gateway.domain.wall_clock import local
 from gateway.errors import GatewayError
 from gateway.incoming import act, by_hand, seal
-from gateway.incoming.act import StatusCall
 from gateway.office import todo
 from gateway.office.accounts import posts, program_keys, tags_and_views
 from gateway.office.accounts.acting import Acting, rights_of
@@ -127,9 +126,7 @@ class OfficeMail(Acts):
     async def _refuse(self, actor: str, document: OutgoingDocument) -> None:
         arrived = await self._landed(actor, document, "rejected")
         if arrived.state is InState.NEW:
-            why = self.cast.words("missing_appendix")
-            call = StatusCall(code="02", reason="MISSING_FILE", note=why, staff=self.clerk())
-            await self.status(actor, document, call)
+            await self.refuse(actor, document)
 
     async def _seal(self, actor: str, document: OutgoingDocument) -> None:
         arrived = await self._landed(actor, document)

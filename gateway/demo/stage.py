@@ -179,16 +179,18 @@ async def unbound(node: OpenNode) -> list[Binding]:
         if await node.directory.bindings(code):
             continue
         signer = node.keys.signer(code, node.clock.now())
-        certificate = x509.load_der_x509_certificate(signer.certificate_der)
-        wanted.append(
-            Binding(
-                code=code,
-                certificate_der=signer.certificate_der,
-                valid_from=certificate.not_valid_before_utc,
-                valid_to=certificate.not_valid_after_utc,
-            )
-        )
+        wanted.append(binding_of(code, x509.load_der_x509_certificate(signer.certificate_der)))
     return wanted
+
+
+def binding_of(code: str, certificate: x509.Certificate) -> Binding:
+    """For as long as the certificate is valid."""
+    return Binding(
+        code=code,
+        certificate_der=certificate.public_bytes(serialization.Encoding.DER),
+        valid_from=certificate.not_valid_before_utc,
+        valid_to=certificate.not_valid_after_utc,
+    )
 
 
 async def accounts(node: Office) -> list[people.Invited]:

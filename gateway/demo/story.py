@@ -30,7 +30,6 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.errors import GatewayError, Refused
-from gateway.incoming.act import StatusCall
 from gateway.office.bootstrap.office import open_office
 from gateway.outgoing import recall
 from gateway.ports import Clock, Page
@@ -187,16 +186,7 @@ class DemoStory(Acts):
 
     async def _refused_and_corrected(self) -> None:
         notice = await self.send("province", "notice", ("commune",))
-        await self.status(
-            "commune",
-            notice,
-            StatusCall(
-                code="02",
-                reason="MISSING_FILE",
-                note=self.cast.words("missing_appendix"),
-                staff=self.clerk(),
-            ),
-        )
+        await self.refuse("commune", notice)
         await self.until(lambda: self.stands("province", notice, "rejected"))
         corrected = await self.send("province", "notice-corrected", ("commune",))
         await self.take_in("commune", corrected, ("03",))

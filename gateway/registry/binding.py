@@ -73,11 +73,11 @@ class SqlBindings:
         await self._tell(EventKind.BINDING_APPROVED, code, fingerprint(certificate_der), told)
 
     async def end(self, code: str, certificate_fingerprint: str, at: datetime) -> None:
-        await self._end(code, certificate_fingerprint, at, ACTIVE, EventKind.BINDING_ENDING, {})
+        await self._end(EventKind.BINDING_ENDING, code, certificate_fingerprint, at, {})
 
     async def withdraw(self, code: str, certificate_fingerprint: str, at: datetime, reason: str) -> None:
         about = {"reason": reason}
-        await self._end(code, certificate_fingerprint, at, WITHDRAWN, EventKind.BINDING_WITHDRAWN, about)
+        await self._end(EventKind.BINDING_WITHDRAWN, code, certificate_fingerprint, at, about)
 
     async def any_ever(self) -> bool:
         """By the events too: whoever empties the table does not set the node up for the first time again."""
@@ -113,11 +113,10 @@ class SqlBindings:
 
     async def _end(
         self,
+        kind: EventKind,
         code: str,
         certificate_fingerprint: str,
         at: datetime,
-        state: str,
-        kind: EventKind,
         about: Mapping[str, object],
     ) -> None:
         await alone(self._connection, "agency_binding")
@@ -128,7 +127,7 @@ class SqlBindings:
             )
         ended = at if row.valid_to is None else min(at, aware(row.valid_to))
         values = {
-            "state": WITHDRAWN if WITHDRAWN in (state, row.state) else ACTIVE,
+            "state": WITHDRAWN if kind is EventKind.BINDING_WITHDRAWN else row.state,
             "valid_to": stored(ended),
         }
         await self._connection.execute(update(BINDING).where(BINDING.c.id == row.id).values(**values))

@@ -235,8 +235,7 @@ async def load_starter(writer: AsyncEngine, clock: Clock) -> int:
         changed = [code for code in values if known.get(code) == RowSource.STARTER]
         if added:
             await connection.execute(insert(AGENCY), added)
-        for code in changed:
-            await connection.execute(update(AGENCY).where(AGENCY.c.code == code).values(values[code]))
+        await update_rows(connection, [values[code] for code in changed])
         summary: dict[str, object] = {
             "added": len(added),
             "changed": len(changed),
