@@ -31,7 +31,7 @@ from gateway.domain.fields import CHANGE, DRAFT, FIRST_DAY, LAST_DAY, has_bad_ch
 from gateway.domain.registry import AgencyEntry, CodeStanding, Resolution, RowSource
 from gateway.domain.signatures import FileFacts, LegalValue
 from gateway.domain.wall_clock import local
-from gateway.policy.door import check_declared, judge_file, never_stored, secrecy_stamps
+from gateway.policy.door import check_declared, judge_file, never_stored, over_limit, secrecy_stamps
 from gateway.policy.profile import Profile
 from gateway.policy.texts import broken_fields, long_lists, odd_subject
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
@@ -197,17 +197,9 @@ def _files(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], profile: P
         verdict += judge_file(item.name, facts, profile, f"/files/{position}")
     total = sum(facts.size for _, facts in files)
     reasons = [*_lead(draft, files, profile)]
-    if total > profile.max_document_bytes:
-        limit = profile.max_document_bytes
-        reasons.append(
-            reason(
-                ReasonCode.DOCUMENT_TOO_LARGE,
-                "/files",
-                name=max(files, key=lambda pair: pair[1].size)[0].name,
-                size_bytes=total,
-                limit_bytes=limit,
-            )
-        )
+    largest = max(files, key=lambda pair: pair[1].size)[0].name if files else ""
+    if (over := over_limit(largest, 0, total, profile, "/files", whole=True)) is not None:
+        reasons.append(over)
     warnings = tuple(_file_warnings(draft, files))
     return verdict + Verdict(reasons=tuple(reasons), warnings=warnings)
 

@@ -21,24 +21,11 @@ DAYS = 30
 GOOD, FAULTY, LATE, MISSING, UNKNOWN = "good", "faulty", "late", "missing", "unknown"
 # In the order of the page: what mail and its proof hang on, then the rest. None: nobody says how often.
 JOBS: Mapping[str, timedelta | None] = {
-    "landing": LOOP,
-    "dispatcher": LOOP,
-    "packer": LOOP,
-    "receiver": LOOP,
+    **dict.fromkeys(("landing", "dispatcher", "packer", "receiver"), LOOP),
     "backup": NIGHTLY,
     "feed": None,
-    "sealer": LOOP,
-    "timestamp": LOOP,
-    "revocation": LOOP,
-    "digest": LOOP,
-    "sequencer": LOOP,
-    "hosting": LOOP,
-    "clocks": LOOP,
-    "lister": LOOP,
-    "keys": LOOP,
-    "holds": LOOP,
-    "quarantine": LOOP,
-    "accounts": LOOP,
+    **dict.fromkeys(("sealer", "timestamp", "revocation", "digest", "sequencer", "hosting", "clocks"), LOOP),
+    **dict.fromkeys(("lister", "keys", "holds", "quarantine", "accounts"), LOOP),
 }
 # Where the office is switched off, nobody does them.
 OF_OFFICE = frozenset({"digest", "lister", "accounts"})
