@@ -153,13 +153,6 @@ def shown(thing: Thing, vhost: str) -> dict[str, Any]:  # Any: JSON
         case Rights():
             rights = {"configure": thing.configure, "write": thing.write, "read": thing.read}
             return {"user": thing.user, "vhost": vhost, **rights}
-        case _:
-            return _inside(thing, vhost)
-
-
-def _inside(thing: Exchange | Queue | Policy | Binding, vhost: str) -> dict[str, Any]:
-    """What lies in a vhost."""
-    match thing:
         case Policy():
             return {
                 "vhost": vhost,
