@@ -38,6 +38,7 @@ MB = 1024 * 1024
 
 def profile(settings: Settings) -> Profile:
     """The rules' numbers, with the sizes of this node."""
+    modes = DELIVERY_MODES.read(settings.rules.delivery_modes)
     return Profile(
         max_file_bytes=settings.limits.file_mb * MB,
         max_document_bytes=settings.limits.document_mb * MB,
@@ -46,15 +47,10 @@ def profile(settings: Settings) -> Profile:
         max_quarantine_bytes=settings.limits.quarantine_mb * MB,
         unsigned_lead=_unsigned_lead(settings),
         recall_approval=settings.rules.recall_approval,
-        delivery_modes=_delivery_modes(settings),
+        # The head's own list of what goes on paper (R6); its form was checked when it was read.
+        delivery_modes={key: DeliveryMode(word) for key, word in (modes or {}).items()},
         pdf_roles=sandbox.read_roles(settings.trust.folder / "pdf"),
     )
-
-
-def _delivery_modes(settings: Settings) -> dict[str, DeliveryMode]:
-    """The head's own list of what goes on paper (R6); its form was checked when it was read."""
-    told = DELIVERY_MODES.read(settings.rules.delivery_modes) or {}
-    return {key: DeliveryMode(word) for key, word in told.items()}
 
 
 def _unsigned_lead(settings: Settings) -> str:

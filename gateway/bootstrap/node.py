@@ -104,9 +104,7 @@ class OpenNode(Ground):
         workers, lease = self.settings.workers, float(self.settings.workers.lease_s)
         await self.store.begin_work()
         loops = {**self._loops(lease), **self.more_loops()}
-        chronicle = open_chronicle(
-            self.settings, self.store, self.axis, self.feed, self.pulse, self.room, unused_jobs(loops)
-        )
+        chronicle = open_chronicle(self, unused_jobs(loops))
         loops["history"] = Loop(step=chronicle.step, is_due=chronicle.is_due)
         lookout = Lookout(
             clock=self.clock,
@@ -213,8 +211,8 @@ async def open_node(
             stack.callback(sandbox.close)
         gate = stamp_gate(settings, ground.store.log, time)
         stopwatch = Stopwatch(settings.axis.kind, time)
-        out = _out_desk(settings, ground, around, blobs, axis, scanner, sandboxes, gate, stopwatch)
-        inn = _in_desk(settings, ground, around, out, judges)
+        out = _out_desk(ground, around, blobs, axis, scanner, sandboxes, gate, stopwatch)
+        inn = _in_desk(ground, around, out, judges)
         vault = around("vault", guards.vault(settings, pool))
         yield OpenNode(
             settings=settings,
@@ -249,7 +247,6 @@ async def open_node(
 
 
 def _out_desk(
-    settings: Settings,
     ground: Ground,
     around: Wrap,
     blobs: FileBlobs,
@@ -270,8 +267,8 @@ def _out_desk(
         signatures=around("signatures", SignatureReader(sandboxes, ground.pool)),
         clock=ground.clock,
         pool=ground.pool,
-        profile=guards.profile(settings),
-        xml=guards.xml_policy(settings),
+        profile=guards.profile(ground.settings),
+        xml=guards.xml_policy(ground.settings),
         stopwatch=stopwatch,
         # What a front door's act may have made: a job to pack, a packet to look at again, events.
         wake=partial(ground.store.wake.ring, "packer", "receiver", "sequencer"),
@@ -279,9 +276,7 @@ def _out_desk(
     )
 
 
-def _in_desk(
-    settings: Settings, ground: Ground, around: Wrap, out: OutDesk, judges: guards.Judging
-) -> InDesk:
+def _in_desk(ground: Ground, around: Wrap, out: OutDesk, judges: guards.Judging) -> InDesk:
     return InDesk(
         store=out.store,
         blobs=out.blobs,
@@ -298,8 +293,8 @@ def _in_desk(
         xml=out.xml,
         stopwatch=out.stopwatch,
         wake=out.wake,
-        trust_policy=guards.trust_policy(settings),
-        office=guards.office_hours(settings, ground.store.calendar),
+        trust_policy=guards.trust_policy(ground.settings),
+        office=guards.office_hours(ground.settings, ground.store.calendar),
         answers=ground.store.revocation,
     )
 
@@ -339,46 +334,36 @@ def _timestamp_authority(settings: Settings) -> seals.TimestampAuthority:
     )
 
 
-_MB = 1024 * 1024
 # An authority is asked every hour and again a little later; three hours are no hiccup any more.
 UNSTAMPED_TOO_LONG = timedelta(hours=3)
 
 
-def open_chronicle(
-    settings: Settings,
-    store: SqlStore,
-    axis: AxisDesk,
-    feed: SqlFeed,
-    pulse: Pulse,
-    room: Room,
-    unused: Collection[str],
-) -> Chronicle:
+def open_chronicle(node: OpenNode, unused: Collection[str]) -> Chronicle:
     async def besides() -> Sequence[Beat]:
-        stamped = await _timestamp_beats(settings, store, pulse.clock)
-        return [*await _backup_beats(settings, pulse.pool), *await _feed_beats(feed), *stamped]
+        return [*await _backup_beats(node), *await _feed_beats(node.feed), *await _timestamp_beats(node)]
 
     async def free_mb() -> int:
-        return (await pulse.pool.run(room.space)).bytes // _MB
+        return (await node.pool.run(node.room.space)).bytes // MB
 
     off = set(unused)
-    if not authorities.read_sources(settings.trust.folder):
+    if not authorities.read_sources(node.settings.trust.folder):
         off.add("revocation")
-    if not settings.log.tsa_url:
+    if not node.settings.log.tsa_url:
         off.add("timestamp")
     return Chronicle(
-        history=store.history,
-        pulse=pulse,
-        axis=axis,
-        clock=pulse.clock,
+        history=node.store.history,
+        pulse=node.pulse,
+        axis=node.axis,
+        clock=node.clock,
         besides=besides,
         free_mb=free_mb,
         off=frozenset(off),
     )
 
 
-async def _backup_beats(settings: Settings, pool: Pool) -> list[Beat]:
+async def _backup_beats(node: OpenNode) -> list[Beat]:
     """It is made by another process, mostly a timer's."""
-    known = await pool.run(partial(data_folder.last_backup, settings.node.data_dir))
+    known = await node.pool.run(partial(data_folder.last_backup, node.settings.node.data_dir))
     return [Beat(job="backup", at=known.at)] if known is not None else []
 
 
@@ -397,11 +382,11 @@ async def _feed_beats(feed: SqlFeed) -> list[Beat]:
     ]
 
 
-async def _timestamp_beats(settings: Settings, store: SqlStore, clock: Clock) -> list[Beat]:
+async def _timestamp_beats(node: OpenNode) -> list[Beat]:
     """Well as long as nothing waits for a timestamp too long: a log that does not grow needs none."""
-    if not settings.log.tsa_url:
+    if not node.settings.log.tsa_url:
         return []
-    now = clock.now()
-    if upkeep.lacks_stamp(await store.log.head(), UNSTAMPED_TOO_LONG, now):
+    now = node.clock.now()
+    if upkeep.lacks_stamp(await node.store.log.head(), UNSTAMPED_TOO_LONG, now):
         return [Beat(job="timestamp", failed_at=now)]
     return [Beat(job="timestamp", at=now)]

@@ -21,8 +21,8 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied
 from gateway.policy import reform as reform_rules
 from gateway.policy import reform_words, two_people
-from gateway.policy.reform import BuiltOn, ReformPlan, RegistryView
-from gateway.policy.reform_words import sentences
+from gateway.policy.reform import BuiltOn, ReformPlan
+from gateway.policy.reform_words import RegistryView, sentences
 from gateway.ports.deciding import DecisionUnit
 from gateway.words import labels
 
@@ -68,7 +68,7 @@ async def kept_reform(desk: DecidingDesk, id: str) -> KeptReform:
     was = {code: life for code, life in around.items() if code not in before}
     was |= {code: life for code, life in before.items() if life is not None}
     written = {code: life for code, life in after.items() if life is not None}
-    told = sentences(record.reform, was, written, {}, {}, {}, ())
+    told = sentences(record.reform, RegistryView(lives=was), written)
     return KeptReform(
         record=record,
         sentences=tuple(told),

@@ -5,10 +5,11 @@ happen."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from functools import partial
+from typing import Any
 
 from gateway.bootstrap.node import OpenNode
 from gateway.demo.stage import Cast
@@ -69,40 +70,46 @@ class Acts:
         scope = await self.scope(sender)
         told = self.cast.document(key)
         today = self.node.out.today()
-        name, title, competence = told["signer"]
         issued_on = self.cast.issued_on(key, today)
-        draft = Draft(
+        draft = replace(
+            self.draft(told, issued_on, receivers),
             external_id=f"story-{key}",
-            number=told["number"],
-            symbol=told["symbol"],
-            issued_on=issued_on,
-            type_name=told["type"],
-            subject=told["subject"],
-            place=self.cast.words("place"),
             pages=pages,
-            signer=Signer(name=name, title=title, competence=competence),
-            recipients=tuple(
-                Recipient(code=self.cast.code(one), role=RecipientRole.TO_ACT) for one in receivers
-            ),
             reply_required=due_in is not None,
             reply_due=today + timedelta(days=due_in) if due_in is not None else None,
             urgency=urgency,
             secrecy=secrecy,
             delivery_mode=mode,
             replies_to=(_link(replies_to),) if replies_to else (),
-            staff=self.clerk(),
         )
         order = Order(draft=draft, kind=kind, parent_id=parent.id if parent else None, change=change)
         async with intake.tray(self.node.out) as tray:
             for n, file in enumerate(told["files"]):
                 role = FileRole.LEAD if n == 0 else FileRole.APPENDIX
                 content = await self.node.pool.run(partial(self.cast.file, key, n, issued_on))
-                await tray.add(role, file, role, _one(content))
+                await tray.add(role, file, role, in_one(content))
             with at_door(self.node.clock.now()):
                 accepted = await accept.accept(self.node.out, scope, order, tray)
         if accepted.document is None:
             raise GatewayError(f"the story's document {key} was not accepted")
         return accepted.document
+
+    def draft(self, told: Mapping[str, Any], issued_on: date, receivers: Sequence[str]) -> Draft:
+        """What the cast has of one document."""
+        name, title, competence = told["signer"]
+        return Draft(
+            number=told["number"],
+            symbol=told["symbol"],
+            issued_on=issued_on,
+            type_name=told["type"],
+            subject=told["subject"],
+            place=self.cast.words("place"),
+            signer=Signer(name=name, title=title, competence=competence),
+            recipients=tuple(
+                Recipient(code=self.cast.code(one), role=RecipientRole.TO_ACT) for one in receivers
+            ),
+            staff=self.clerk(),
+        )
 
     async def take_in(
         self, actor: str, document: OutgoingDocument, codes: Sequence[str], register_no: str | None = None
@@ -124,6 +131,12 @@ class Acts:
     async def status(self, actor: str, document: OutgoingDocument, call: StatusCall) -> None:
         arrived = await self.arrived(actor, document)
         await act.set_status(self.node.inn, await self.scope(actor), arrived.id, call)
+
+    async def refuse(self, actor: str, document: OutgoingDocument) -> None:
+        """For an appendix that is missing."""
+        note = self.cast.words("missing_appendix")
+        call = StatusCall(code="02", reason="MISSING_FILE", note=note, staff=self.clerk())
+        await self.status(actor, document, call)
 
     async def answer(
         self, actor: str, document: OutgoingDocument, code: str, note: str | None = None
@@ -213,5 +226,5 @@ def _link(document: OutgoingDocument) -> ReplyLink:
     )
 
 
-async def _one(content: bytes) -> AsyncIterator[bytes]:
+async def in_one(content: bytes) -> AsyncIterator[bytes]:
     yield content

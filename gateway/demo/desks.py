@@ -9,14 +9,11 @@ is over, a day of the office calendar, a sealed copy that was restored on trial.
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.bootstrap.node import OpenNode
 from gateway.clock import SystemClock
@@ -83,7 +80,9 @@ async def just_now(node: Office, cast: Cast) -> None:
         await offices.furnished(actor)
     operator = await offices.person("node", "operator")
     commune = (await offices.scope("commune")).agency_id
-    await machine_laid_out(node, cast, steps, operator.id, commune)
+    await steps.once("stop", partial(_planned_stop, node, cast, operator.id, commune))
+    await steps.once("office", partial(_office_day, node, cast, operator.id))
+    await steps.once("copy", partial(_sealed_copy, node, operator.id))
 
 
 async def _nothing() -> None:
@@ -114,13 +113,12 @@ async def organisation_told(node: OpenNode, cast: Cast) -> None:
 
 
 async def _known(node: OpenNode, cast: Cast) -> None:
-    text = io.StringIO()
-    rows = csv.writer(text)
-    rows.writerow(["code", "name", "parent", "email"])
-    for each in cast.data["agencies"]:
-        if await node.directory.entry(each["code"]) is None:
-            rows.writerow([each["code"], each["name"], cast.code("province"), each["email"]])
-    plan = await node.directory.plan_import(text.getvalue().encode())
+    rows = [
+        (each["code"], each["name"], cast.code("province"), each["email"])
+        for each in cast.data["agencies"]
+        if await node.directory.entry(each["code"]) is None
+    ]
+    plan = await node.directory.plan_import(stage.as_csv([("code", "name", "parent", "email"), *rows]))
     if plan.added:
         await node.directory.apply(plan, "demo")
 
@@ -162,12 +160,7 @@ def _issued(node: OpenNode, cast: Cast) -> Binding:
     authority = Authority.load(node.settings.node.data_dir / "authority")
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     issued = authority.issue(partner["code"], partner["name"], key, node.clock.now())
-    return Binding(
-        code=partner["code"],
-        certificate_der=issued.public_bytes(Encoding.DER),
-        valid_from=issued.not_valid_before_utc,
-        valid_to=issued.not_valid_after_utc,
-    )
+    return stage.binding_of(partner["code"], issued)
 
 
 # Of the demonstration's own copies, which hold nothing but the demonstration.
@@ -188,13 +181,6 @@ async def incident_over(node: Office, cast: Cast, by: str) -> None:
     )
     made = await todo.publish_notice(node.todo, node.store.notices, by, wish)
     await todo.end_notice(node.todo, node.store.notices, by, made.id)
-
-
-async def machine_laid_out(node: Office, cast: Cast, steps: Steps, by: str, commune: str) -> None:
-    """`by` is the operator, `commune` the agency that the stop is planned for."""
-    await steps.once("stop", partial(_planned_stop, node, cast, by, commune))
-    await steps.once("office", partial(_office_day, node, cast, by))
-    await steps.once("copy", partial(_sealed_copy, node, by))
 
 
 async def _planned_stop(node: Office, cast: Cast, by: str, commune: str) -> None:

@@ -11,26 +11,23 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from gateway.demo import papers, people, stage
-from gateway.demo.acts import Acts
+from gateway.demo.acts import Acts, in_one
 from gateway.demo.papers import Paper, printed
 from gateway.demo.stage import Steps
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import (
     DeliveryMode,
-    Draft,
     FileRole,
     IncomingDocument,
     InState,
     OutgoingDocument,
-    Recipient,
-    RecipientRole,
     Signer,
     Urgency,
 )
@@ -42,7 +39,6 @@ from gateway.domain.status import Duty, Waits
 from gateway.domain.wall_clock import local
 from gateway.errors import GatewayError
 from gateway.incoming import act, by_hand, seal
-from gateway.incoming.act import StatusCall
 from gateway.office import todo
 from gateway.office.accounts import posts, program_keys, tags_and_views
 from gateway.office.accounts.acting import Acting, rights_of
@@ -94,7 +90,7 @@ class OfficeMail(Acts):
                 await self.take_in(each, asked, ("03",), register_no=self.number(each, "recall"))
             await self.recall(asked, sender)
             for each in receivers:
-                await self._asked(each, asked)
+                await self.until(partial(self.has, each, asked, "asked"))
         await self._seal("department", await self.sent("province", "sealed", ("department",)))
         await self._refuse("province", await self.sent("department", "refused", ("province",)))
         await self._refuse("province", await self.sent("commune", "refused", ("province",)))
@@ -130,9 +126,7 @@ class OfficeMail(Acts):
     async def _refuse(self, actor: str, document: OutgoingDocument) -> None:
         arrived = await self._landed(actor, document, "rejected")
         if arrived.state is InState.NEW:
-            why = self.cast.words("missing_appendix")
-            call = StatusCall(code="02", reason="MISSING_FILE", note=why, staff=self.clerk())
-            await self.status(actor, document, call)
+            await self.refuse(actor, document)
 
     async def _seal(self, actor: str, document: OutgoingDocument) -> None:
         arrived = await self._landed(actor, document)
@@ -142,19 +136,9 @@ class OfficeMail(Acts):
         why = self.cast.words("sealed_why")
         await seal.document(self.node.inn, self.node.hold, await self.scope(actor), arrived.id, why)
 
-    async def _asked(self, actor: str, document: OutgoingDocument) -> None:
-        async def there() -> bool:
-            return await self.has(actor, document, "asked")
-
-        await self.until(there)
-
     async def _landed(self, actor: str, document: OutgoingDocument, *later: str) -> IncomingDocument:
         """As it stands once the worker is through with it."""
-
-        async def there() -> bool:
-            return await self.stands_at(document, actor, "delivered", *later)
-
-        await self.until(there)
+        await self.until(partial(self.stands_at, document, actor, "delivered", *later))
         return await self.arrived(actor, document)
 
     async def stands_at(self, document: OutgoingDocument, actor: str, *states: str) -> bool:
@@ -332,23 +316,10 @@ class Offices(OfficeMail):
 
     async def _draft(self, actor: str, role: str, told: dict[str, Any], day: date, content: bytes) -> None:
         scope = await self.as_one(actor, role)
-        name, title, competence = told["signer"]
-        draft = Draft(
-            number=told["number"],
-            symbol=told["symbol"],
-            issued_on=day,
-            type_name=told["type"],
-            subject=told["subject"],
-            place=self.cast.words("place"),
-            signer=Signer(name=name, title=title, competence=competence),
-            recipients=tuple(
-                Recipient(code=self.cast.code(each), role=RecipientRole.TO_ACT) for each in told["to"]
-            ),
-            staff=self.clerk(),
-        )
+        draft = self.draft(told, day, told["to"])
         made = await drafting.begin(self.node.out, scope, draft)
         async with intake.tray(self.node.out) as tray:
-            await tray.add(FileRole.LEAD, told["files"][0], FileRole.LEAD, _one(content))
+            await tray.add(FileRole.LEAD, told["files"][0], FileRole.LEAD, in_one(content))
             await drafting.add_files(self.node.out, scope, made.id, tray)
 
     async def _note(self, actor: str) -> None:
@@ -427,15 +398,11 @@ class Offices(OfficeMail):
         scan = None
         if paper is not None:
             made = await self.node.pool.run(partial(printed, paper))
-            scan = by_hand.Attached(name="ban-quet.pdf", chunks=_one(made.pdf))
+            scan = by_hand.Attached(name="ban-quet.pdf", chunks=in_one(made.pdf))
         await by_hand.enter(self.node.inn, await self.scope(actor), letter, scan)
 
     async def _leave(self, actor: str, gone: letters.Sent) -> None:
         await letters.enter(self.node.book, await self.scope(actor), gone)
-
-
-async def _one(content: bytes) -> AsyncIterator[bytes]:
-    yield content
 
 
 def is_overdue(office: OfficeCalendar, now: datetime) -> bool:

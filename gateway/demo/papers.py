@@ -15,10 +15,7 @@ from functools import cache
 from io import BytesIO
 from typing import Any
 
-from fontTools import (
-    subset,
-    ttLib,
-)
+from fontTools import subset, ttLib
 
 from gateway.domain.pdf import Area
 from gateway.trust.pdf_signing.appearance import FONT

@@ -98,13 +98,6 @@ async def _invited(desk: AccountDesk, one: Invited) -> Invited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Someone:
-    name: str
-    passphrase: str
-    totp: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TwoDeciders:
     """Both, signed in: who proposes, and who approves."""
 
@@ -120,11 +113,12 @@ async def two_deciders(desk: DecidingDesk, called: tuple[str, ...]) -> TwoDecide
     for name in known:
         if name.startswith(called) and known[name].is_active:
             await people.block(desk, "operator", name)
-    names = [next(each for each in _called(name) if each not in known) for name in called]
+    numbered = [(name, *(f"{name} {n}" for n in range(2, 100))) for name in called]
+    names = [next(each for each in one if each not in known) for one in numbered]
     # Both are added before either can administer persons: later the operator could not add the second.
     codes = [(name, await _added(desk, name)) for name in names]
-    proposer, approver = [await _enrolled(desk, name, code) for name, code in codes]
-    return TwoDeciders(proposer=await _signed_in(desk, proposer), approver=await _signed_in(desk, approver))
+    proposer, approver = [await _signed_in(desk, name, code) for name, code in codes]
+    return TwoDeciders(proposer=proposer, approver=approver)
 
 
 async def bind_all(desk: DecidingDesk, both: TwoDeciders, wanted: Sequence[Binding]) -> None:
@@ -141,22 +135,14 @@ async def agreed(desk: DecidingDesk, both: TwoDeciders, made: Proposal) -> None:
     await approvals.approve(desk, both.approver, made.id, made.content.expected, made.digest)
 
 
-def _called(name: str) -> Sequence[str]:
-    return (name, *(f"{name} {n}" for n in range(2, 100)))
-
-
 async def _added(desk: DecidingDesk, name: str) -> str:
     _, code = await people.add(desk, None, "operator", name, (Role.TRUST, Role.PEOPLE))
     return code
 
 
-async def _enrolled(desk: DecidingDesk, name: str, code: str) -> _Someone:
-    one = _Someone(name=name, passphrase=secrets.token_urlsafe(24), totp=desk.secrets.new_totp())
-    await people.enrol(desk, name, code, one.passphrase, one.totp, pyotp.TOTP(one.totp).at(desk.clock.now()))
-    return one
-
-
-async def _signed_in(desk: DecidingDesk, one: _Someone) -> SignedIn:
+async def _signed_in(desk: DecidingDesk, name: str, code: str) -> SignedIn:
+    passphrase, totp = secrets.token_urlsafe(24), desk.secrets.new_totp()
+    now, factor = desk.clock.now(), pyotp.TOTP(totp)
+    await people.enrol(desk, name, code, passphrase, totp, factor.at(now))
     # A code is good once, and enrolling used the present one: the next one is taken already.
-    following = pyotp.TOTP(one.totp).at(desk.clock.now(), counter_offset=1)
-    return await people.sign_in(desk, one.name, one.passphrase, following)
+    return await people.sign_in(desk, name, passphrase, factor.at(now, counter_offset=1))

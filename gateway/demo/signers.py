@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw
 
 from gateway.demo import papers
 from gateway.demo.papers import printed
-from gateway.demo.stage import ACTORS, Cast
+from gateway.demo.stage import ACTORS, Cast, star
 from gateway.domain.pdf import Area, Layout, Placement, Purpose, Size, Wish
 from gateway.domain.wall_clock import local
 from gateway.outgoing.sign_pdf import SEAL_TYPE, SEAL_WIDTH
@@ -118,7 +118,7 @@ def seal_png(words: str) -> bytes:
     pen = ImageDraw.Draw(seal)
     pen.ellipse((4, 4, _DOTS - 5, _DOTS - 5), outline=_RED, width=9)
     pen.ellipse((92, 92, _DOTS - 93, _DOTS - 93), outline=_RED, width=5)
-    pen.polygon(_star(_DOTS / 2, 92), fill=_RED)
+    pen.polygon(star(_DOTS / 2, 92, 92 * 0.382), fill=_RED)
     for n, letter in enumerate(text := f"{words.upper()[:44]}   "):
         _letter(seal, letter, 2 * math.pi * n / len(text))
     content = io.BytesIO()
@@ -147,14 +147,6 @@ def _letter(seal: Image.Image, letter: str, angle: float) -> None:
     reach, middle = _DOTS / 2 - 50, _DOTS / 2
     at = round(middle + reach * math.sin(angle) - 40), round(middle - reach * math.cos(angle) - 40)
     seal.alpha_composite(turned, (max(0, at[0]), max(0, at[1])))
-
-
-def _star(middle: float, reach: float) -> list[tuple[float, float]]:
-    return [
-        (middle + r * math.sin(math.pi * n / 5), middle - r * math.cos(math.pi * n / 5))
-        for n in range(10)
-        for r in ((reach if n % 2 == 0 else reach * 0.382),)
-    ]
 
 
 def _through_files(pdf: bytes, work: Callable[[Path, Path], object]) -> bytes:

@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -179,16 +179,18 @@ async def unbound(node: OpenNode) -> list[Binding]:
         if await node.directory.bindings(code):
             continue
         signer = node.keys.signer(code, node.clock.now())
-        certificate = x509.load_der_x509_certificate(signer.certificate_der)
-        wanted.append(
-            Binding(
-                code=code,
-                certificate_der=signer.certificate_der,
-                valid_from=certificate.not_valid_before_utc,
-                valid_to=certificate.not_valid_after_utc,
-            )
-        )
+        wanted.append(binding_of(code, x509.load_der_x509_certificate(signer.certificate_der)))
     return wanted
+
+
+def binding_of(code: str, certificate: x509.Certificate) -> Binding:
+    """For as long as the certificate is valid."""
+    return Binding(
+        code=code,
+        certificate_der=certificate.public_bytes(serialization.Encoding.DER),
+        valid_from=certificate.not_valid_before_utc,
+        valid_to=certificate.not_valid_after_utc,
+    )
 
 
 async def accounts(node: Office) -> list[people.Invited]:
@@ -243,18 +245,19 @@ def _certificate(keys: KeyDirectory, authority: Authority, actor: str, clock: Cl
 
 
 def _registry_csv() -> bytes:
+    told = [cast().data[actor] for actor in ACTORS]
+    rows = [(one["code"], one["alias"], one["name"], one["parent"] or "", one["email"]) for one in told]
+    return as_csv([("code", "alias", "name", "parent", "email"), *rows])
+
+
+def as_csv(rows: Iterable[Sequence[str]]) -> bytes:
     text = io.StringIO()
-    rows = csv.writer(text)
-    rows.writerow(["code", "alias", "name", "parent", "email"])
-    for actor in ACTORS:
-        told = cast().data[actor]
-        rows.writerow([told["code"], told["alias"], told["name"], told["parent"] or "", told["email"]])
+    csv.writer(text).writerows(rows)
     return text.getvalue().encode()
 
 
 _DOTS, _DPI = 425, 300
 _RED, _CLEAR = (200, 16, 46, 255), (0, 0, 0, 0)
-_POINTS = 5
 
 
 def write_seals(folder: Path, codes: Iterable[str]) -> None:
@@ -273,12 +276,14 @@ def _seal_drawn() -> Image.Image:
         pen.ellipse(
             [middle - radius, middle - radius, middle + radius, middle + radius], outline=_RED, width=width
         )
-    corners = []
-    for n in range(2 * _POINTS):
-        reach, turn = (84 if n % 2 == 0 else 33), math.pi * n / _POINTS
-        corners.append((middle + reach * math.sin(turn), middle - reach * math.cos(turn)))
-    pen.polygon(corners, fill=_RED)
+    pen.polygon(star(middle, 84, 33), fill=_RED)
     return picture
+
+
+def star(middle: float, far: float, near: float) -> list[tuple[float, float]]:
+    """The corners of a star of five points, from the uppermost on."""
+    turns = [(math.pi * n / 5, near if n % 2 else far) for n in range(10)]
+    return [(middle + reach * math.sin(turn), middle - reach * math.cos(turn)) for turn, reach in turns]
 
 
 _STEPS_FILE = "laid-out.json"

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from gateway.bootstrap.node import OpenNode, Wrap, open_node
 from gateway.clock import SystemClock
@@ -25,19 +25,19 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
     Delivery,
     DocumentChange,
-    IncomingDocument,
     Kind,
     OutgoingDocument,
     Urgency,
 )
 from gateway.errors import GatewayError, Refused
-from gateway.incoming.act import StatusCall
 from gateway.office.bootstrap.office import open_office
 from gateway.outgoing import recall
-from gateway.ports import Clock, OutboxItem
+from gateway.ports import Clock, Page
 from gateway.settings import Settings
+from gateway.store.store import SqlWork
 
 Say = Callable[..., None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class StoryResult:
     by_state: dict[str, int]
     lost: int
     doubled: int
-    seconds: float
+    seconds: float = 0.0
     wrong: tuple[str, ...] = ()
 
     @property
@@ -58,14 +58,9 @@ class StoryResult:
         return not self.wrong and self.lost == 0 and self.doubled == 0
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            "documents": self.documents,
-            "deliveries": self.deliveries,
-            "by_state": self.by_state,
-            "lost": self.lost,
-            "doubled": self.doubled,
-            "seconds": self.seconds,
-        }
+        told = asdict(self)
+        del told["wrong"]
+        return told
 
 
 async def once(
@@ -97,15 +92,7 @@ async def once(
             found = await count_all(node)
             if keep is not None and envelopes:
                 await keep_envelopes(node, keep / "envelopes")
-    return StoryResult(
-        documents=found.documents,
-        deliveries=found.deliveries,
-        by_state=found.by_state,
-        lost=found.lost,
-        doubled=found.doubled,
-        seconds=round(monotonic() - began, 3),
-        wrong=tuple(wrong),
-    )
+    return replace(found, seconds=round(monotonic() - began, 3), wrong=tuple(wrong))
 
 
 async def prepare_cast(settings: Settings, clock: Clock | None = None, *, desks: bool = True) -> stage.Cast:
@@ -199,16 +186,7 @@ class DemoStory(Acts):
 
     async def _refused_and_corrected(self) -> None:
         notice = await self.send("province", "notice", ("commune",))
-        await self.status(
-            "commune",
-            notice,
-            StatusCall(
-                code="02",
-                reason="MISSING_FILE",
-                note=self.cast.words("missing_appendix"),
-                staff=self.clerk(),
-            ),
-        )
+        await self.refuse("commune", notice)
         await self.until(lambda: self.stands("province", notice, "rejected"))
         corrected = await self.send("province", "notice-corrected", ("commune",))
         await self.take_in("commune", corrected, ("03",))
@@ -300,25 +278,16 @@ _NOT_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
 _MOVING = ("job.waiting", "outbox.waiting", "inbox.landed")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoryCounts:
-    documents: int
-    deliveries: int
-    by_state: dict[str, int]
-    lost: int
-    doubled: int
-
-
-async def count_all(node: OpenNode) -> StoryCounts:
+async def count_all(node: OpenNode) -> StoryResult:
     """Lost: a delivery that left, whose packet its receiver does not know. Doubled: one body admitted twice, or one
     arrival number given twice."""
-    sent = [pair async for pair in _sent(node)]
+    sent = [pair for agency in await node.store.hosted() async for pair in _every(node, agency, _sent_page)]
     deliveries = [delivery for _, rows in sent for delivery in rows]
     lost = 0
     for document, rows in sent:
         for delivery in rows:
             lost += delivery.state not in _NOT_LEFT and not await _is_known(node, document, delivery)
-    return StoryCounts(
+    return StoryResult(
         documents=len(sent),
         deliveries=len(deliveries),
         by_state=dict(sorted(Counter(delivery.state for delivery in deliveries).items())),
@@ -341,7 +310,15 @@ async def is_quiet(node: OpenNode) -> bool:
 async def keep_envelopes(node: OpenNode, folder: Path) -> int:
     """Every envelope that crossed the axis as NNN-KIND.edxml, in the order they were made; how many."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [row async for row in _crossed(node)]
+    rows = [
+        (agency, item)
+        for agency in await node.store.hosted()
+        async for item in _every(
+            node,
+            agency,
+            lambda work, cursor: work.outbox.page(limit=100, states=("sent",), cursor=cursor),
+        )
+    ]
     seen: set[str] = set()
     for agency, item in sorted(rows, key=lambda row: (row[1].created_at, row[1].id)):
         if item.packet_id in seen:
@@ -359,20 +336,6 @@ def _copy_envelope(opener: Callable[[], BinaryIO], path: Path) -> None:
         path.write_bytes(source.read())
 
 
-async def _sent(node: OpenNode) -> AsyncIterator[tuple[OutgoingDocument, Sequence[Delivery]]]:
-    for agency in await node.store.hosted():
-        cursor: str | None = None
-        while True:
-            async with node.store.read(_scope(agency)) as work:
-                page = await work.outgoing.page(limit=100, cursor=cursor)
-                rows = await work.deliveries.of_many([one.id for one in page.items])
-            for document in page.items:
-                yield document, rows.get(document.id, ())
-            cursor = page.next_cursor
-            if cursor is None:
-                break
-
-
 async def _is_known(node: OpenNode, document: OutgoingDocument, delivery: Delivery) -> bool:
     receiver = await node.store.accounts.hosted_by_code(delivery.recipient.code)
     if receiver is None or document.body_digest is None:
@@ -385,36 +348,38 @@ async def _is_known(node: OpenNode, document: OutgoingDocument, delivery: Delive
 async def _doubled(node: OpenNode) -> int:
     doubled = 0
     for agency in await node.store.hosted():
-        documents = [one async for one in _incoming(node, agency)]
+        documents = [
+            one
+            async for one in _every(
+                node, agency, lambda work, cursor: work.incoming.page(limit=100, cursor=cursor)
+            )
+        ]
         bodies = Counter(one.body_digest for one in documents)
         numbers = Counter((one.register_year, one.register_no) for one in documents if one.register_no)
         doubled += sum(n - 1 for n in bodies.values()) + sum(n - 1 for n in numbers.values())
     return doubled
 
 
-async def _incoming(node: OpenNode, agency: HostedAgency) -> AsyncIterator[IncomingDocument]:
+async def _every(
+    node: OpenNode, agency: HostedAgency, turned: Callable[[SqlWork, str | None], Awaitable[Page[T]]]
+) -> AsyncIterator[T]:
+    """All that stands on the pages of a list, each page read by itself."""
     cursor: str | None = None
     while True:
         async with node.store.read(_scope(agency)) as work:
-            page = await work.incoming.page(limit=100, cursor=cursor)
-        for document in page.items:
-            yield document
+            page = await turned(work, cursor)
+        for one in page.items:
+            yield one
         cursor = page.next_cursor
         if cursor is None:
-            break
+            return
 
 
-async def _crossed(node: OpenNode) -> AsyncIterator[tuple[HostedAgency, OutboxItem]]:
-    for agency in await node.store.hosted():
-        cursor: str | None = None
-        while True:
-            async with node.store.read(_scope(agency)) as work:
-                page = await work.outbox.page(limit=100, states=("sent",), cursor=cursor)
-            for item in page.items:
-                yield agency, item
-            cursor = page.next_cursor
-            if cursor is None:
-                break
+async def _sent_page(work: SqlWork, cursor: str | None) -> Page[tuple[OutgoingDocument, Sequence[Delivery]]]:
+    page = await work.outgoing.page(limit=100, cursor=cursor)
+    rows = await work.deliveries.of_many([one.id for one in page.items])
+    items = tuple((document, rows.get(document.id, ())) for document in page.items)
+    return Page(items=items, next_cursor=page.next_cursor)
 
 
 def _scope(agency: HostedAgency) -> AgencyScope:

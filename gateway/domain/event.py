@@ -186,7 +186,9 @@ def bindings_told(events: Iterable[Event]) -> dict[BoundKey, Bound]:
         elif (known := found.get((code, fingerprint))) is not None:
             ended = event.kind is EventKind.BINDING_WITHDRAWN
             state = WITHDRAWN if ended else known.state
-            end = _earlier(known.valid_to, _moment(event.data.get("valid_to")))
+            # An end is never put off: one person may end a binding, and two make one.
+            ends = (known.valid_to, _moment(event.data.get("valid_to")))
+            end = min((each for each in ends if each is not None), default=None)
             found[code, fingerprint] = replace(known, valid_to=end, state=state)
     return found
 
@@ -199,27 +201,19 @@ def binding_differences(rows: Iterable[Bound], events: Mapping[BoundKey, Bound])
         there.add(key)
         expected = events.get(key)
         if expected is None:
-            found.append(_difference(row, "untold", "no event tells of it"))
+            found.append((key, "untold", "no event tells of it"))
         elif expected != row:
-            found.append(
-                _difference(row, "changed", f"the events tell {_said(expected)}, here is {_said(row)}")
-            )
-    missing = (events[key] for key in events.keys() - there)
-    found += [_difference(each, "missing", f"the events tell {_said(each)}") for each in missing]
-    return sorted(found, key=lambda each: (each.code, each.fingerprint))
-
-
-def _difference(one: Bound, what: str, detail: str) -> BindingDifference:
-    return BindingDifference(code=one.code, fingerprint=one.fingerprint, what=what, detail=detail)
+            found.append((key, "changed", f"the events tell {_said(expected)}, here is {_said(row)}"))
+    missing = events.keys() - there
+    found += [(key, "missing", f"the events tell {_said(events[key])}") for key in missing]
+    return [
+        BindingDifference(code=code, fingerprint=fingerprint, what=what, detail=detail)
+        for (code, fingerprint), what, detail in sorted(found)
+    ]
 
 
 def _said(one: Bound) -> str:
     return f"{one.state} from {one.valid_from} to {one.valid_to}"
-
-
-def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    """An end is never put off: one person may end a binding, and two make one."""
-    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def _moment(text: object) -> datetime | None:

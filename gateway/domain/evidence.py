@@ -323,8 +323,9 @@ class Story:
     policy: tuple[tuple[str, str], ...] = ()
 
 
-_LOCAL = struct.Struct("<4s5H3I2H")
-_CENTRAL = struct.Struct("<4s6H3I5H2I")
+# The x are fields of which every pack has zero: flags, method, time, extra field, comment, disk, attributes.
+_LOCAL = struct.Struct("<4sH6xH3IH2x")
+_CENTRAL = struct.Struct("<4s2H6xH3IH12xI")
 _END = struct.Struct("<4s4H2IH")
 LOCAL_SIZE, CENTRAL_SIZE, END_SIZE = _LOCAL.size, _CENTRAL.size, _END.size
 
@@ -349,8 +350,7 @@ class ZipEntry:
 def local_header(entry: ZipEntry) -> bytes:
     """What stands before a member's bytes."""
     name = entry.name.encode("ascii")
-    fixed = _LOCAL.pack(b"PK\x03\x04", _NEEDS, 0, 0, 0, _DAY, entry.crc, entry.size, entry.size, len(name), 0)
-    return fixed + name
+    return _LOCAL.pack(b"PK\x03\x04", _NEEDS, _DAY, *_told(entry)) + name
 
 
 def size_told(header: bytes) -> int:
@@ -361,26 +361,12 @@ def size_told(header: bytes) -> int:
 def central_header(entry: ZipEntry, offset: int) -> bytes:
     """The member's line of the directory at the end."""
     name = entry.name.encode("ascii")
-    fixed = _CENTRAL.pack(
-        b"PK\x01\x02",
-        _NEEDS,
-        _NEEDS,
-        0,
-        0,
-        0,
-        _DAY,
-        entry.crc,
-        entry.size,
-        entry.size,
-        len(name),
-        0,
-        0,
-        0,
-        0,
-        0,
-        offset,
-    )
-    return fixed + name
+    return _CENTRAL.pack(b"PK\x01\x02", _NEEDS, _NEEDS, _DAY, *_told(entry), offset) + name
+
+
+def _told(entry: ZipEntry) -> tuple[int, int, int, int]:
+    """Both sizes are one: nothing is packed."""
+    return entry.crc, entry.size, entry.size, len(entry.name)
 
 
 def end_record(entries: Sequence[ZipEntry]) -> bytes:

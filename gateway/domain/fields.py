@@ -33,6 +33,12 @@ class Rule:
 
 
 # Paths are those of the API; `*` stands for each entry of a list. Lengths: edxml.md 2.2, rules.md 12.3.
+_STAFF = {
+    "staff/name": Rule(longest=200),
+    "staff/department": Rule(longest=200),
+    "staff/phone": Rule(longest=20),
+    "staff/email": Rule(longest=100),
+}
 DRAFT: Mapping[str, Rule] = MappingProxyType(
     {
         "number": Rule(longest=11, wanted=True, without=","),
@@ -52,10 +58,7 @@ DRAFT: Mapping[str, Rule] = MappingProxyType(
         "labels/*": Rule(longest=200),
         "file_code/organ": Rule(longest=75),
         "file_code/notation": Rule(longest=20),
-        "staff/name": Rule(longest=200),
-        "staff/department": Rule(longest=200),
-        "staff/phone": Rule(longest=20),
-        "staff/email": Rule(longest=100),
+        **_STAFF,
         "to_places/*": Rule(longest=150),
         "appendixes/*": Rule(longest=500),
         "recipients/*/code": Rule(longest=75),
@@ -81,10 +84,7 @@ STATUS: Mapping[str, Rule] = MappingProxyType(
     {
         "note": Rule(longest=400, lines=True),
         "register_no": Rule(longest=50),
-        "staff/name": Rule(longest=200),
-        "staff/department": Rule(longest=200),
-        "staff/phone": Rule(longest=20),
-        "staff/email": Rule(longest=100),
+        **_STAFF,
         "assignment/lead_unit": Rule(longest=200),
         "assignment/coordinating_units/*": Rule(longest=200),
         "assignment/instruction": Rule(longest=2000, lines=True),
@@ -174,12 +174,9 @@ def _tidied(value: Any, default: object) -> Any:
         return tuple(each for each in parts if each != "")
     if is_dataclass(value) and not isinstance(value, type):
         part = tidy(value)
-        return None if default is None and _is_empty(part) else part
+        is_empty = all(getattr(part, each.name) in (None, "", ()) for each in fields(part))
+        return None if default is None and is_empty else part
     return value
-
-
-def _is_empty(part: DataclassInstance) -> bool:
-    return all(getattr(part, each.name) in (None, "", ()) for each in fields(part))
 
 
 def _values(thing: object, path: list[str], attribute: str, above: str) -> Iterator[tuple[str, str]]:

@@ -47,6 +47,10 @@ class Size:
     width: float
     height: float
 
+    def at(self, left: float, top: float) -> Area:
+        """The area of this size there."""
+        return Area(left=left, top=top, width=self.width, height=self.height)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Area:

@@ -54,7 +54,9 @@ class AgencyCode:
         if _NEW.fullmatch(text):
             return cls(form=CodeForm.NEW, groups=tuple(text.split(".")))
         if _OLD.fullmatch(text) or _SHORT.fullmatch(text):
-            return cls(form=CodeForm.OLD, groups=_padded(tuple(reversed(text.split(".")))))
+            groups = tuple(reversed(text.split(".")))
+            zeros = tuple("0" * width for width in _OLD_WIDTHS)
+            return cls(form=CodeForm.OLD, groups=groups + zeros[len(groups) - 1 :])
         raise BadCode(
             f"{text!r} is not an agency code: expected a letter and two digits, then groups after dots (Z91.07.12),"
             f" or the form of QCVN 102 (000.12.07.Z91){_advice(text)}"
@@ -106,11 +108,6 @@ def propose_new(old: AgencyCode) -> AgencyCode | None:
 def fold_code(text: str) -> str:
     """The key under which codes are compared for search, routing and display: trimmed, letter case ignored."""
     return text.strip().casefold()
-
-
-def _padded(groups: tuple[str, ...]) -> tuple[str, ...]:
-    zeros = tuple("0" * width for width in _OLD_WIDTHS)
-    return groups + zeros[len(groups) - 1 :]
 
 
 def _advice(text: str) -> str:

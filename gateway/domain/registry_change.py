@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -37,6 +37,9 @@ class AgencyRecord:
     phone: str | None = None
     decision: str | None = None
     host: str | None = None
+
+
+RECORD_FIELDS = tuple(each.name for each in fields(AgencyRecord))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,11 +174,10 @@ def lives_after(reform: Reform, lives: Lives) -> dict[str, Life]:
     """Every life that the reform changes or begins, as it is then."""
     changed: dict[str, Life] = {}
     by, on = str(reform.decision), reform.effective_on
-    if reform.kind is ReformKind.RENAME:
-        for code in reform.sources:
+    for code in reform.sources:
+        if reform.kind is ReformKind.RENAME:
             changed[code] = _turned(lives[code], on, by, name=reform.name or "")
-    if reform.kind is ReformKind.MOVE:
-        for code in reform.sources:
+        elif reform.kind is ReformKind.MOVE:
             changed[code] = _turned(lives[code], on, by, parent=reform.parent)
     for code in reform.ended:
         record = replace(lives[code].record, valid_to=on - _DAY, successor=reform.successor, decision=by)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -141,7 +141,9 @@ def indexed(texts: Iterable[str], roles: Iterable[tuple[SearchRole, str]] = ()) 
     """What the column for searching keeps of `texts`, and of names and codes in their roles."""
     text = " ".join(texts)
     bare = bare_words(text)
-    more = {*_accented(text), *_codes(text), *_numbers(bare), *_shortened(" ".join(bare))}
+    more = {*_accented(text), *_codes(text), *({_unpadded(word) for word in bare} - {*bare})}
+    spaced = f" {' '.join(bare)} "
+    more |= {short for full, short in _SHORT.items() if f" {full} " in spaced}
     for role, name in roles:
         more |= {role + word for word in (*bare_words(name), *_codes(name))}
     if not bare and not more:
@@ -226,42 +228,15 @@ def _joined(code: str) -> str:
     return "".join(groups) or code.replace(".", "")
 
 
-def _numbers(words: Collection[str]) -> set[str]:
-    return {_unpadded(word) for word in words} - set(words)
-
-
 def _unpadded(word: str) -> str:
     return (word.lstrip("0") or "0") if word.isdigit() else word
 
 
-def _shortened(text: str) -> set[str]:
-    return {short for full, short in _SHORT.items() if f" {full} " in f" {text} "}
-
-
 MOST_SORTED_LETTERS = 120  # a key is at most some eight bytes for each, and an index takes no longer ones
-_BREVE, _ROOF, _HORN = "\u0306", "\u0302", "\u031b"
 # In the order of the alphabet; j, f, w and z are no letters of it and stand where other languages have them.
-_ALPHABET = (
-    *(
-        "a",
-        "a" + _BREVE,
-        "a" + _ROOF,
-        "b",
-        "c",
-        "d",
-        "\u0111",
-        "e",
-        "e" + _ROOF,
-        "f",
-        "g",
-        "h",
-        "i",
-        "j",
-        "k",
-    ),
-    *("l", "m", "n", "o", "o" + _ROOF, "o" + _HORN, "p", "q", "r", "s", "t", "u", "u" + _HORN, "v", "w", "x"),
-    *("y", "z"),
-)
+_ALPHABET = nfd(
+    "a \u0103 \xe2 b c d \u0111 e \xea f g h i j k l m n o \xf4 \u01a1 p q r s t u \u01b0 v w x y z"
+).split()
 _RANK = {letter: chr(ord("A") + n) for n, letter in enumerate(_ALPHABET)}
 # No tone, huyen, hoi, nga, sac, nang.
 _TONE = {mark: str(n) for n, mark in enumerate(("\u0300", "\u0309", "\u0303", "\u0301", "\u0323"), start=1)}

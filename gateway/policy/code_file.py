@@ -10,11 +10,11 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.domain.registry_change import AgencyRecord
+from gateway.domain.registry_change import RECORD_FIELDS
 from gateway.domain.text import fold
 from gateway.errors import BadForm
 from gateway.policy import texts
@@ -71,11 +71,11 @@ def opened(raw: bytes, workbook: Workbook) -> CodeFile:
 
 
 def _text(raw: bytes) -> CodeFile:
+    is_wide = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:
-        text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-        is_unicode = True
+        text = raw.decode("utf-16" if is_wide else "utf-8-sig")
     except UnicodeDecodeError:
-        text, is_unicode = _western(raw), False
+        text, is_wide = _western(raw), False
     if _CONTROL.search(text[:_LOOKED_AT]) is not None:
         raise BadForm("this is no table of codes: save the list as CSV or XLSX", code=CODE)
     letters = texts.found_letters(_lines(text))
@@ -88,8 +88,7 @@ def _text(raw: bytes) -> CodeFile:
             samples=_samples(zip(_lines(text), _lines(changed), strict=True)),
         )
     # What nobody can tell stays as it is: the registry names the line that is not UTF-8.
-    is_kept = not is_unicode or raw[:2] not in (b"\xff\xfe", b"\xfe\xff")
-    return CodeFile(form=CodeFileForm.CSV, csv=raw.removeprefix(_MARK) if is_kept else text.encode())
+    return CodeFile(form=CodeFileForm.CSV, csv=text.encode() if is_wide else raw.removeprefix(_MARK))
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -177,39 +176,25 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-COLUMNS = tuple(each.name for each in fields(AgencyRecord))
+COLUMNS = RECORD_FIELDS
 MOST_HEADINGS = 60
 _HEAD = 64 * 1024  # the first line stands in it
-_WRITTEN = {
-    "ma": "code",
-    "ma dinh danh": "code",
-    "ma co quan": "code",
-    "ma dinh danh dien tu": "code",
-    "ten": "name",
-    "ten co quan": "name",
-    "ten don vi": "name",
-    "ma cu": "alias",
-    "ma dang cu": "alias",
-    "co quan chu quan": "parent",
-    "ma co quan chu quan": "parent",
-    "ma cap tren": "parent",
-    "hieu luc tu": "valid_from",
-    "tu ngay": "valid_from",
-    "ngay hieu luc": "valid_from",
-    "hieu luc den": "valid_to",
-    "den ngay": "valid_to",
-    "co quan ke nhiem": "successor",
-    "ma ke nhiem": "successor",
-    "email": "email",
-    "thu dien tu": "email",
-    "dia chi": "address",
-    "dien thoai": "phone",
-    "so dien thoai": "phone",
-    "so quyet dinh": "decision",
-    "van ban quyet dinh": "decision",
-    "can cu": "decision",
-    "nut lien thong": "host",
+# How offices head their columns.
+_HEADS: Mapping[str, tuple[str, ...]] = {
+    "code": ("ma", "ma dinh danh", "ma co quan", "ma dinh danh dien tu"),
+    "name": ("ten", "ten co quan", "ten don vi"),
+    "alias": ("ma cu", "ma dang cu"),
+    "parent": ("co quan chu quan", "ma co quan chu quan", "ma cap tren"),
+    "valid_from": ("hieu luc tu", "tu ngay", "ngay hieu luc"),
+    "valid_to": ("hieu luc den", "den ngay"),
+    "successor": ("co quan ke nhiem", "ma ke nhiem"),
+    "email": ("email", "thu dien tu"),
+    "address": ("dia chi",),
+    "phone": ("dien thoai", "so dien thoai"),
+    "decision": ("so quyet dinh", "van ban quyet dinh", "can cu"),
+    "host": ("nut lien thong",),
 }
+_WRITTEN = {written: column for column, heads in _HEADS.items() for written in heads}
 
 
 def headings_of(content: bytes) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ def clean_name(name: str) -> str:
     """The name to show, to store and to send: NFC, no folders, no control characters, marks that nobody sees written out
     (`[U+202E]`), no device name and no sign that a file system refuses, at most 255 bytes with its ending kept
     (threats 75 to 78). Bytes are stored under generated ids, never under this."""
-    bare = _bare(_REFUSED.sub("_", name), _written_out) or "file"
+    bare = _bare(_REFUSED.sub("_", name), lambda mark: f"[U+{ord(mark):04X}]") or "file"
     if bare.split(".", 1)[0].strip().casefold() in _DEVICES:
         bare = "_" + bare
     return _cut(bare, "") if len(bare.encode()) > _NAME_BYTES else bare
@@ -159,27 +159,15 @@ def over_limit(
 ) -> Reason | None:
     """Asked as bytes flow in: the reason to stop reading now, or None. Exactly the limit may pass. How large it is,
     is known of a file that is here as a whole; of one that flows in, only that it is larger."""
-    if file_bytes > profile.max_file_bytes:
-        return reason(
-            ReasonCode.FILE_TOO_LARGE,
-            pointer,
-            name=name,
-            **_size(file_bytes, whole=whole),
-            limit_bytes=profile.max_file_bytes,
-        )
-    if document_bytes > profile.max_document_bytes:
-        return reason(
-            ReasonCode.DOCUMENT_TOO_LARGE,
-            "/files",
-            name=name,
-            **_size(document_bytes, whole=whole),
-            limit_bytes=profile.max_document_bytes,
-        )
+    limits = (
+        (ReasonCode.FILE_TOO_LARGE, pointer, file_bytes, profile.max_file_bytes),
+        (ReasonCode.DOCUMENT_TOO_LARGE, "/files", document_bytes, profile.max_document_bytes),
+    )
+    for code, where, size, limit in limits:
+        if size > limit:
+            told: dict[str, Any] = {"size_bytes": size} if whole else {}  # Any: parameters of a reason
+            return reason(code, where, name=name, **told, limit_bytes=limit)
     return None
-
-
-def _size(count: int, *, whole: bool) -> dict[str, Any]:  # Any: parameters of a reason
-    return {"size_bytes": count} if whole else {}
 
 
 def _bare(name: str, hidden: Callable[[str], str]) -> str:
@@ -195,10 +183,6 @@ def _kept(char: str, hidden: Callable[[str], str]) -> str:
     if kind in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp"):
         return ""
     return hidden(char) if kind == "Cf" else char
-
-
-def _written_out(char: str) -> str:
-    return f"[U+{ord(char):04X}]"
 
 
 def _cut(name: str, tail: str) -> str:
@@ -228,7 +212,7 @@ _ENDINGS = {
     "text": "txt",
     "tsv": "csv",
 }
-_LIKE = (frozenset({"txt", "csv"}),)
+_LIKE = frozenset({"txt", "csv"})
 # Why a scanner gave no verdict, where it may give one later.
 _PASSING = frozenset({"down", "late"})
 
@@ -242,14 +226,8 @@ def judge_file(name: str, facts: FileFacts, profile: Profile, pointer: str) -> V
     """Every rule this one file breaks. Says nothing about its role in the document."""
     if facts.size == 0:
         return Verdict(reasons=(reason(ReasonCode.FILE_EMPTY, pointer, name=name),))
-    reasons = [
-        found
-        for found in (
-            check_name(name, pointer),
-            over_limit(name, facts.size, 0, profile, pointer, whole=True),
-        )
-        if found is not None
-    ]
+    found = (check_name(name, pointer), over_limit(name, facts.size, 0, profile, pointer, whole=True))
+    reasons = [each for each in found if each is not None]
     reasons += _type(name, facts, profile, pointer)
     reasons += _opening(name, facts, profile, pointer)
     reasons += _active(name, facts, profile.refused_active, pointer)
@@ -321,8 +299,7 @@ def _active(name: str, facts: FileFacts, kinds: frozenset[str], pointer: str) ->
 
 def _ending(name: str, facts: FileFacts, pointer: str) -> Iterator[Reason]:
     ending = _ending_of(name)
-    alike = {ending, facts.found_type}
-    if ending and ending != facts.found_type and not any(alike <= group for group in _LIKE):
+    if ending and ending != facts.found_type and not {ending, facts.found_type} <= _LIKE:
         yield reason(
             ReasonCode.TYPE_UNLIKE_NAME, pointer, name=name, type=facts.found_type, suggest=facts.found_type
         )

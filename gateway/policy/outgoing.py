@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -31,7 +31,7 @@ from gateway.domain.fields import CHANGE, DRAFT, FIRST_DAY, LAST_DAY, has_bad_ch
 from gateway.domain.registry import AgencyEntry, CodeStanding, Resolution, RowSource
 from gateway.domain.signatures import FileFacts, LegalValue
 from gateway.domain.wall_clock import local
-from gateway.policy.door import check_declared, judge_file, never_stored, secrecy_stamps
+from gateway.policy.door import check_declared, judge_file, never_stored, over_limit, secrecy_stamps
 from gateway.policy.profile import Profile
 from gateway.policy.texts import broken_fields, long_lists, odd_subject
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
@@ -53,8 +53,10 @@ def check(
 ) -> Verdict:
     """Every rule at once. `resolutions[i]` answers for `draft.recipients[i]`; `own_codes` are the sender's code and
     aliases; `today` is the date in Asia/Ho_Chi_Minh. What the sender `confirmed` only warns, where it may be confirmed."""
+    # A recipient without a name has a code.
+    codes_wanted = [f"/recipients/{n}/code" for n, each in enumerate(draft.recipients) if not each.name]
     reasons = (
-        *broken_fields(DRAFT, draft, wanted=_codes_wanted(draft)),
+        *broken_fields(DRAFT, draft, wanted=codes_wanted),
         *long_lists(draft),
         *_numbers(draft),
         *_odd_days(draft),
@@ -76,11 +78,6 @@ def never_kept(draft: Draft, change: DocumentChange | None = None) -> Verdict:
     return never_stored(Verdict(reasons=tuple(reasons)))
 
 
-def _codes_wanted(draft: Draft) -> Collection[str]:
-    """A recipient without a name has a code."""
-    return [f"/recipients/{n}/code" for n, each in enumerate(draft.recipients) if not each.name]
-
-
 def _numbers(draft: Draft) -> Iterator[Reason]:
     for name, value, least in (("pages", draft.pages, 1), ("copies", draft.copies, 0)):
         if value is not None and not least <= value <= _MOST:
@@ -94,8 +91,9 @@ def _odd_days(draft: Draft) -> Iterator[Reason]:
     days = {
         "/date": draft.issued_on,
         "/reply_due": draft.reply_due,
-        "/due_at": _day(draft.due_at),
-        "/signed_at": _day(draft.signed_at),
+        # As they were written: of an odd time the day elsewhere cannot be told.
+        "/due_at": draft.due_at and draft.due_at.date(),
+        "/signed_at": draft.signed_at and draft.signed_at.date(),
         **{f"/replies_to/{n}/date": link.date for n, link in enumerate(draft.replies_to)},
     }
     for pointer, day in days.items():
@@ -106,11 +104,6 @@ def _odd_days(draft: Draft) -> Iterator[Reason]:
 def _odd_day(pointer: str, day: date, last: date) -> Reason:
     name = pointer.rsplit("/", 1)[-1]
     return reason(ReasonCode.DATE_ODD, pointer, field=name, given_on=day, least_on=FIRST_DAY, most_on=last)
-
-
-def _day(at: datetime | None) -> date | None:
-    """As it was written: of an odd time the day elsewhere cannot be told."""
-    return at.date() if at is not None else None
 
 
 def _times(draft: Draft, profile: Profile, today: date) -> Iterator[Reason]:
@@ -204,17 +197,9 @@ def _files(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]], profile: P
         verdict += judge_file(item.name, facts, profile, f"/files/{position}")
     total = sum(facts.size for _, facts in files)
     reasons = [*_lead(draft, files, profile)]
-    if total > profile.max_document_bytes:
-        limit = profile.max_document_bytes
-        reasons.append(
-            reason(
-                ReasonCode.DOCUMENT_TOO_LARGE,
-                "/files",
-                name=max(files, key=lambda pair: pair[1].size)[0].name,
-                size_bytes=total,
-                limit_bytes=limit,
-            )
-        )
+    largest = max(files, key=lambda pair: pair[1].size)[0].name if files else ""
+    if (over := over_limit(largest, 0, total, profile, "/files", whole=True)) is not None:
+        reasons.append(over)
     warnings = tuple(_file_warnings(draft, files))
     return verdict + Verdict(reasons=tuple(reasons), warnings=warnings)
 
@@ -269,8 +254,10 @@ def check_change(
 ) -> Verdict:
     """Every rule the change breaks. `replacement` is the new draft when the kind carries one; its own rules are
     `policy.outgoing`'s."""
+    # A recall names the leader who approved it and the number of its notice (ND30 18.4b).
+    wanted = ("/approved_by", "/notice_no") if kind is Kind.RECALL else ()
     reasons = [
-        *broken_fields(CHANGE, change, wanted=_wanted(kind)),
+        *broken_fields(CHANGE, change, wanted=wanted),
         *long_lists(change),
         *_parent(change, parent),
     ]
@@ -279,13 +266,11 @@ def check_change(
     if replacement is not None and replacement.delivery_mode is DeliveryMode.PAPER:
         reasons.append(reason(ReasonCode.CHANGE_ON_PAPER, "/delivery_mode"))
     if kind is Kind.REPLACEMENT and replacement is not None:
-        reasons += _replacement(replacement, parent)
+        # It is a document of its own; the same number and date would give it the DocumentId that it replaces.
+        old = parent.draft
+        if (replacement.code, replacement.issued_on) == (old.code, old.issued_on):
+            reasons.append(reason(ReasonCode.REPLACES_ITSELF, "/number", document=old.code))
     return Verdict(reasons=tuple(reasons))
-
-
-def _wanted(kind: Kind) -> tuple[str, ...]:
-    """A recall names the leader who approved it and the number of its notice (ND30 18.4b)."""
-    return ("/approved_by", "/notice_no") if kind is Kind.RECALL else ()
 
 
 def _parent(change: DocumentChange, parent: OutgoingDocument) -> Iterator[Reason]:
@@ -313,19 +298,12 @@ def _update(change: DocumentChange, parent: OutgoingDocument) -> Iterator[Reason
             yield reason(ReasonCode.RECIPIENT_UNKNOWN, f"/receivers_removed/{n}", recipient=code, name="")
 
 
-def _replacement(replacement: Draft, parent: OutgoingDocument) -> Iterator[Reason]:
-    """A replacement is a document of its own; the same number and date would give it the DocumentId it replaces."""
-    old = parent.draft
-    if (replacement.code, replacement.issued_on) == (old.code, old.issued_on):
-        yield reason(ReasonCode.REPLACES_ITSELF, "/number", document=old.code)
-
-
 _ADDRESSED = (CodeStanding.ACTIVE, CodeStanding.MAPPED)
 
 
 def addressed(answers: Sequence[Resolution]) -> Sequence[AgencyEntry]:
     """The agencies that mail would go to; whoever is unknown or closed is told of by the rules for recipients."""
-    return [each.entry for each in answers if each.entry is not None and each.standing in _ADDRESSED]
+    return [entry for _, entry in _each(answers)]
 
 
 def warnings_of_registry(answers: Sequence[Resolution], bound: Collection[str]) -> Iterator[Reason]:

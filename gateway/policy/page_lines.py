@@ -72,11 +72,9 @@ def lines_of(runs: Iterable[TextRun]) -> list[PageLine]:
 
 def is_odd(text: str) -> bool:
     """Whether letters stand in it that Vietnamese is not written with: the text layer is damaged."""
-    return any(not _is_usual(sign) for sign in text)
-
-
-def _is_usual(sign: str) -> bool:
-    return sign in LETTERS or sign in _SIGNS or (sign.isascii() and sign.isprintable())
+    return not all(
+        sign in LETTERS or sign in _SIGNS or (sign.isascii() and sign.isprintable()) for sign in text
+    )
 
 
 def _level(run: TextRun) -> float:

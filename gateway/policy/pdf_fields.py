@@ -9,8 +9,8 @@ counts: what follows it are appendices."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -33,17 +33,9 @@ _RANKS = frozenset(map(fold, RANKS))
 _TITLES = tuple(map(fold, TITLES))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignatureBlock:
-    signer: Found[str] = field(default_factory=Found)
-    title: Found[str] = field(default_factory=Found)
-    competence: Found[str] = field(default_factory=Found)
-    recipients: Found[str] = field(default_factory=Found)
-
-
 def read_signed(
     pages: Mapping[int, Sequence[PageLine]], sheets: Sequence[PageSheet], *, cut: bool
-) -> SignatureBlock:
+) -> PdfFields:
     """`cut`: not every page was read."""
     for sheet in sheets:
         lines = pages.get(sheet.number, ())
@@ -52,13 +44,7 @@ def read_signed(
         if begins is not None:
             top = begins.area.top - _ABOVE * begins.type_size
             right = [e for e in lines if e.area.top >= top and e.centre > middle and e.ink is not Ink.ADDED]
-            signed = _block(right, sheet)
-            return SignatureBlock(
-                signer=signed.signer,
-                title=signed.title,
-                competence=signed.competence,
-                recipients=_recipients(begins, lines, middle),
-            )
+            return replace(_block(right, sheet), recipients=_recipients(begins, lines, middle))
     return _without_recipients(pages, sheets, cut=cut)
 
 
@@ -75,31 +61,24 @@ def with_certificate(signer: Found[str], names: Iterable[str]) -> Found[str]:
 
 def _without_recipients(
     pages: Mapping[int, Sequence[PageLine]], sheets: Sequence[PageSheet], *, cut: bool
-) -> SignatureBlock:
+) -> PdfFields:
     """By the last position on the right half of a page."""
     why = "cut" if cut else "no-recipients"
     for sheet in reversed(sheets):
         right = [e for e in pages.get(sheet.number, ()) if e.centre > sheet.size.width / 2]
-        at = next((n for n, each in enumerate(right) if _is_position(each)), None)
+        begun = (n for n, e in enumerate(right) if e.capitals and e.folded.startswith((*_BEHALF, *_TITLES)))
+        at = next(begun, None)
         if at is not None:
             signed = _block(right[at:], sheet)
-            return SignatureBlock(
-                signer=doubted(signed.signer, why),
-                title=doubted(signed.title, why),
-                competence=doubted(signed.competence, why),
-            )
-    return SignatureBlock()
+            return _doubted_all(signed, why)
+    return PdfFields()
 
 
-def _is_position(line: PageLine) -> bool:
-    return line.capitals and line.folded.startswith((*_BEHALF, *_TITLES))
-
-
-def _block(right: Sequence[PageLine], sheet: PageSheet) -> SignatureBlock:
+def _block(right: Sequence[PageLine], sheet: PageSheet) -> PdfFields:
     """Positions in capitals without a gap, then the name below the room for the signature."""
     at = next((n for n, each in enumerate(right) if each.capitals), None)
     if at is None:
-        return SignatureBlock()
+        return PdfFields()
     positions = [right[at]]
     for line in right[at + 1 :]:
         if not line.capitals or positions[-1].gap_below(line) > _NAME_GAP:
@@ -108,7 +87,7 @@ def _block(right: Sequence[PageLine], sheet: PageSheet) -> SignatureBlock:
     names = [each for each in right[at + len(positions) :] if _is_name(each)]
     behalf, own = _parted(positions)
     known = own and fold(own[0].text).startswith(_TITLES)
-    return SignatureBlock(
+    return PdfFields(
         signer=_name(names, positions[-1], sheet),
         title=found(_said(own), own, (None if known else "position",)) if own else absent(),
         competence=found(_said(behalf), behalf) if behalf else absent(),
@@ -186,14 +165,15 @@ def read_fields(text: PdfText, verdict: FileVerdict | None = None, pages: int | 
     """`pages` is the number that was counted elsewhere, where it was."""
     signed_at = _signed_at(verdict)
     counted = text.pages or pages
-    fields = PdfFields(
-        pages=found(counted, ()) if counted else absent("fault"),
-        signed_at=signed_at,
-    )
+    told = found(counted, ()) if counted else absent("fault")
     sheet = next((each for each in text.sheets if each.number == 1), None)
     if text.fault is not None or sheet is None:
-        return _faulted(fields)
-    by_page = _by_page(text)
+        # Any: each field is absent in the same way.
+        blank: dict[str, Any] = {name: absent("fault") for name, _ in PdfFields().named()}
+        return PdfFields(**blank | {"pages": told, "signed_at": signed_at})
+    by_page = {
+        each.number: lines_of(run for run in text.runs if run.page == each.number) for each in text.sheets
+    }
     first = by_page.get(1, [])
     named = heading(first, sheet.size)
     addressed = addressee(first, sheet.size)
@@ -202,35 +182,21 @@ def read_fields(text: PdfText, verdict: FileVerdict | None = None, pages: int | 
     key, subject = type_and_subject(named, first, sheet.size, head, addressed)
     signed = read_signed(by_page, text.sheets, cut=text.cut)
     fields = replace(
-        fields,
+        signed,
+        pages=told,
+        signed_at=signed_at,
         number=head.number,
         symbol=doubted(head.symbol, "mismatch" if key.why == "mismatch" else None),
         issued_on=_dated(head.issued_on, signed_at.value),
         type_key=key,
         subject=subject,
         signer=with_certificate(signed.signer, _persons(verdict)),
-        title=signed.title,
-        competence=signed.competence,
-        recipients=signed.recipients,
         addressed=addressees(addressed, first) if addressed is not None else "",
     )
     if _is_altered(verdict):
-        fields = _all_doubted(fields, "altered")
-    unread = {each.number for each in text.sheets if each.unread}
-    return _where_unread(fields, unread) if unread else fields
-
-
-def _by_page(text: PdfText) -> dict[int, list[PageLine]]:
-    return {
-        sheet.number: lines_of(run for run in text.runs if run.page == sheet.number) for sheet in text.sheets
-    }
-
-
-def _faulted(fields: PdfFields) -> PdfFields:
-    kept = ("pages", "signed_at")
-    # Any: each field is absent in the same way.
-    blank: dict[str, Any] = {name: absent("fault") for name, _ in fields.named() if name not in kept}
-    return replace(fields, **blank)
+        fields = _doubted_all(fields, "altered")
+    # Beside text that cannot be read there may be another value.
+    return _doubted_all(fields, "unread", {each.number for each in text.sheets if each.unread})
 
 
 def _is_altered(verdict: FileVerdict | None) -> bool:
@@ -238,17 +204,11 @@ def _is_altered(verdict: FileVerdict | None) -> bool:
     return verdict is not None and (verdict.verdict is SignatureWord.INVALID or verdict.why in _UNREADABLE)
 
 
-def _all_doubted(fields: PdfFields, why: str) -> PdfFields:
-    # Any: each keeps its own type.
-    doubtful: dict[str, Any] = {name: doubted(one, why) for name, one in fields.named()}
-    return replace(fields, **doubtful)
-
-
-def _where_unread(fields: PdfFields, pages: set[int]) -> PdfFields:
-    """Beside text that cannot be read there may be another value."""
+def _doubted_all(fields: PdfFields, why: str, pages: Collection[int] | None = None) -> PdfFields:
+    """Every field, or those that stand on one of these pages."""
     # Any: each keeps its own type.
     doubtful: dict[str, Any] = {
-        name: doubted(one, "unread") for name, one in fields.named() if one.page in pages
+        name: doubted(one, why) for name, one in fields.named() if pages is None or one.page in pages
     }
     return replace(fields, **doubtful)
 

@@ -88,12 +88,9 @@ def addressees(first: PageLine, lines: Sequence[PageLine]) -> str:
 def abbreviation(symbol: str) -> str | None:
     """The key of the type that a symbol names: its first part, behind the year where there is one."""
     parts = [each for each in re.split(r"[-/]", symbol) if each and not each.isdigit()]
-    return next((key for short, key in ABBREVIATIONS.items() if parts and _same(short, parts[0])), None)
-
-
-def _same(short: str, part: str) -> bool:
-    """Letter case aside; d and its stroked sister are two letters."""
-    return short.casefold() == part.casefold()
+    # Letter case aside; d and its stroked sister are two letters.
+    first = parts[0].casefold() if parts else ""
+    return next((key for short, key in ABBREVIATIONS.items() if short.casefold() == first), None)
 
 
 def _is_motto(line: PageLine) -> bool:
@@ -142,7 +139,8 @@ def _numbered(line: PageLine, below: Sequence[PageLine]) -> _Numbered | None:
     if told is None:
         return None
     symbol = told["symbol"]
-    doubts = [_label_doubt(labelled[1]), _rest_doubt(told["rest"]), "spaced" if apart else None]
+    doubts = [None if labelled[1].casefold() == NUMBER_LABEL else "label"]
+    doubts += ["columns" if told["rest"].strip(" .,;") else None, "spaced" if apart else None]
     if symbol.endswith(("-", "/")) and (more := _continued(line, below)) is not None:
         lines, symbol = (*lines, more), symbol + more.text
         doubts.append("wrapped")
@@ -162,14 +160,6 @@ def _numbered(line: PageLine, below: Sequence[PageLine]) -> _Numbered | None:
 def _is_label(word: str, line: PageLine) -> bool:
     """Exactly the word; a machine that read a scan may have taken its vowel for something else."""
     return fold(word) == fold(NUMBER_LABEL) or (line.ink is Ink.RECOGNISED and word[0] == "S")
-
-
-def _label_doubt(word: str) -> str | None:
-    return None if word.casefold() == NUMBER_LABEL else "label"
-
-
-def _rest_doubt(rest: str) -> str | None:
-    return "columns" if rest.strip(" .,;") else None
 
 
 def _continued(line: PageLine, below: Sequence[PageLine]) -> PageLine | None:
@@ -202,7 +192,13 @@ def _date(right: Sequence[PageLine], inside: Sequence[PageLine], missing: str | 
     return found(
         day,
         lines,
-        (many, missing, None if placed else "place", "wrapped" if spread else None, _odd_year(day)),
+        (
+            many,
+            missing,
+            None if placed else "place",
+            "wrapped" if spread else None,
+            None if 1990 <= day.year <= 2100 else "place",
+        ),
     )
 
 
@@ -226,10 +222,6 @@ def _dates(lines: Sequence[PageLine]) -> Iterator[tuple[date, tuple[PageLine, ..
                 if start < match.end() and match.start() < end
             ),
         )
-
-
-def _odd_year(day: date) -> str | None:
-    return None if 1990 <= day.year <= 2100 else "place"
 
 
 LETTER = "cong_van"
@@ -300,8 +292,8 @@ def _below(
         gap = last.gap_below(line)
         if gap > (_NEXT_GAP if block else _FIRST_GAP) or not _is_of_abstract(line, top, block, size):
             # Close by, in the same form but one sign: who knows.
-            near = 0 <= gap < _NEXT_GAP and bool(block) and _looks_on(line, top, block[0], size)
-            if near or (block and not block[0].bold and gap < _CLEAR_GAP):
+            alike = bool(block) and block[0].capitals == line.capitals and _may_go_on(line, top, size)
+            if (alike and 0 <= gap < _NEXT_GAP) or (block and not block[0].bold and gap < _CLEAR_GAP):
                 doubts.append("plain")
             break
         block.append(line)
@@ -313,26 +305,18 @@ def _below(
 
 
 def _is_of_abstract(line: PageLine, top: PageLine, block: Sequence[PageLine], size: Size) -> bool:
-    if abs(line.centre - top.centre) > 0.06 * size.width or _begins_body(line) or not _has_letters(line):
+    if not _may_go_on(line, top, size):
         return False
     return not block or (line.bold == block[0].bold and line.capitals == block[0].capitals)
 
 
-def _looks_on(line: PageLine, top: PageLine, first: PageLine, size: Size) -> bool:
-    return (
-        abs(line.centre - top.centre) <= 0.06 * size.width
-        and not _begins_body(line)
-        and _has_letters(line)
-        and first.capitals == line.capitals
-    )
+def _may_go_on(line: PageLine, top: PageLine, size: Size) -> bool:
+    in_the_middle = abs(line.centre - top.centre) <= 0.06 * size.width
+    return in_the_middle and not _begins_body(line) and any(map(str.isalpha, line.text))
 
 
 def _begins_body(line: PageLine) -> bool:
     return line.folded.startswith(tuple(map(fold, ENACTING)))
-
-
-def _has_letters(line: PageLine) -> bool:
-    return any(each.isalpha() for each in line.text)
 
 
 # --- a letter -------------------------------------------------------------------------------------------------
@@ -341,7 +325,9 @@ def _has_letters(line: PageLine) -> bool:
 def _letter(
     lines: Sequence[PageLine], head: Head, addressed: PageLine | None
 ) -> tuple[Found[str], Found[str]]:
-    about = next((each for each in _column(lines, head) if _is_about(each)), None)
+    about = next(
+        (each for each in _column(lines, head) if each.folded.startswith(tuple(map(fold, ABOUT)))), None
+    )
     if about is None:
         if addressed is not None and head.symbol.value and abbreviation(head.symbol.value) is None:
             return found(LETTER, (addressed,), ("place",)), absent()
@@ -382,10 +368,6 @@ def _under(
             doubts.append("plain")  # neither in the middle of the column nor at its edge
         block.append(line)
     return tuple(block), doubts
-
-
-def _is_about(line: PageLine) -> bool:
-    return line.folded.startswith(tuple(map(fold, ABOUT)))
 
 
 def _subject(text: str, lines: Sequence[PageLine], doubts: Sequence[str | None]) -> Found[str]:

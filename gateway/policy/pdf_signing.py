@@ -9,6 +9,7 @@ sent. A seal covers a third of the personal signature, on its left (R24); a mark
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gateway.domain.pdf import (
@@ -144,7 +145,8 @@ def place_mark(wish: Wish, view: PageView, layouts: Sequence[Layout]) -> Placeme
             if _lies_on(view, area) and not _covers(view, area):
                 return _mark(view, area, layout, crowded=False)
     # The flattest that the page is wide enough for covers least.
-    last = next((each for each in reversed(layouts) if _fits(view, each.size)), layouts[0])
+    wide_enough = (each for each in reversed(layouts) if _lies_on(view, _at_right(view, each.size, EDGE)))
+    last = next(wide_enough, layouts[0])
     return _mark(view, _at_right(view, last.size, EDGE), last, crowded=True)
 
 
@@ -159,17 +161,14 @@ def _anchor(earlier: Sequence[EarlierSignature]) -> tuple[int, Area]:
 def _over(person: Area, image: Size, view: PageView) -> Area:
     left = person.left + person.width * _SHARE - image.width
     top = person.top + (person.height - image.height) / 2
-    return _inside(view, Area(left=left, top=top, width=image.width, height=image.height))
+    return _inside(view, image.at(left, top))
 
 
 def _beside(seal: Area, text: Size) -> Iterator[Area]:
     middle, level = seal.left + seal.width / 2, seal.top + seal.height / 2
-    for left, top in (
-        (middle - text.width / 2, seal.bottom + GAP),
-        (seal.left - GAP - text.width, level - text.height / 2),
-        (middle - text.width / 2, seal.top - GAP - text.height),
-    ):
-        yield Area(left=left, top=top, width=text.width, height=text.height)
+    yield text.at(middle - text.width / 2, seal.bottom + GAP)
+    yield text.at(seal.left - GAP - text.width, level - text.height / 2)
+    yield text.at(middle - text.width / 2, seal.top - GAP - text.height)
 
 
 def _tops(view: PageView, size: Size) -> Iterator[float]:
@@ -185,8 +184,7 @@ def _tops(view: PageView, size: Size) -> Iterator[float]:
 
 
 def _at_right(view: PageView, size: Size, top: float) -> Area:
-    left = max(EDGE, view.size.width - SIDE - size.width)
-    return Area(left=left, top=top, width=size.width, height=size.height)
+    return size.at(max(EDGE, view.size.width - SIDE - size.width), top)
 
 
 def _mark(view: PageView, area: Area, layout: Layout, *, crowded: bool) -> Placement:
@@ -194,16 +192,14 @@ def _mark(view: PageView, area: Area, layout: Layout, *, crowded: bool) -> Place
 
 
 def _centred(spot: Spot, size: Size) -> Area:
-    return Area(
-        left=spot.left - size.width / 2, top=spot.top - size.height / 2, width=size.width, height=size.height
-    )
+    return size.at(spot.left - size.width / 2, spot.top - size.height / 2)
 
 
 def _inside(view: PageView, area: Area) -> Area:
     """The same area, moved onto the page."""
     left = min(max(area.left, EDGE), max(EDGE, view.size.width - EDGE - area.width))
     top = min(max(area.top, EDGE), max(EDGE, view.size.height - EDGE - area.height))
-    return Area(left=left, top=top, width=area.width, height=area.height)
+    return replace(area, left=left, top=top)
 
 
 def _lies_on(view: PageView, area: Area) -> bool:
@@ -212,19 +208,11 @@ def _lies_on(view: PageView, area: Area) -> bool:
     )
 
 
-def _fits(view: PageView, size: Size) -> bool:
-    return _lies_on(view, _at_right(view, size, EDGE))
-
-
 def _covers(view: PageView, area: Area) -> bool:
     """Whether it lies over something, or so close that accents would touch."""
     near = GAP / 2
-    wider = Area(
-        left=area.left - near,
-        top=area.top - near,
-        width=area.width + 2 * near,
-        height=area.height + 2 * near,
-    )
+    grown = Size(width=area.width + 2 * near, height=area.height + 2 * near)
+    wider = grown.at(area.left - near, area.top - near)
     return any(wider.meets(each) for each in view.taken)
 
 

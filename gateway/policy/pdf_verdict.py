@@ -10,7 +10,7 @@ what cannot be told now stops nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from gateway.domain.document import FileItem, FileRole, Recipient, RecipientRole
@@ -28,7 +28,6 @@ from gateway.domain.signatures import (
     SignatureWord,
     SignerRole,
     SignerVerdict,
-    TimestampFacts,
 )
 from gateway.domain.text import fold
 from gateway.policy.profile import Profile
@@ -155,14 +154,8 @@ def _worth(signers: Iterable[SignerVerdict]) -> LegalValue:
 def agency_word(lead: FileVerdict | None) -> SignatureWord:
     """How the agency's signature on the lead file stands; the best where there are several."""
     words = {each.verdict for each in lead.signers if each.role is SignerRole.AGENCY} if lead else set()
-    return next(
-        (
-            word
-            for word in (SignatureWord.VALID, SignatureWord.UNKNOWN, SignatureWord.INVALID)
-            if word in words
-        ),
-        SignatureWord.UNSIGNED,
-    )
+    best_first = (SignatureWord.VALID, SignatureWord.UNKNOWN, SignatureWord.INVALID)
+    return next((word for word in best_first if word in words), SignatureWord.UNSIGNED)
 
 
 def signed_at(lead: FileVerdict | None) -> datetime | None:
@@ -210,48 +203,37 @@ def _signer(signature: SignatureFacts, facts: PdfFacts, rules: Sequence[RoleRule
 
 def _trusted_time(signature: SignatureFacts) -> datetime | None:
     """The earliest time that a timestamp proves for this signature."""
-    return min((each.at for each in signature.timestamps if _is_trusted(each)), default=None)
-
-
-def _is_trusted(stamp: TimestampFacts) -> bool:
-    return stamp.fault is None and stamp.standing.code is None and stamp.standing.revocation == "good"
+    trusted = (
+        each.at
+        for each in signature.timestamps
+        if each.fault is None and each.standing.code is None and each.standing.revocation == "good"
+    )
+    return min(trusted, default=None)
 
 
 def _judged(signature: SignatureFacts, facts: PdfFacts, at: datetime) -> _Found:
     """The first thing that is wrong, in an order in which each rests on the ones before it."""
-    for check in _FORM:
-        found = check(signature)
-        if found is not None:
-            return found
+    if (found := _form_fault(signature)) is not None:
+        return found
     if not facts.anchored:
         return SignatureWord.UNKNOWN, NO_ANCHORS, "no anchors for signatures on PDFs are set up"
     return _certificate(signature, at)
 
 
-def _broken(signature: SignatureFacts) -> _Found | None:
-    return (SignatureWord.INVALID, signature.fault, signature.detail) if signature.fault else None
-
-
-def _partial(signature: SignatureFacts) -> _Found | None:
-    if signature.coverage is not Coverage.PART:
-        return None
-    return SignatureWord.INVALID, "PDF-COVERAGE", "the signature does not cover the file as it was then"
-
-
-def _altered(signature: SignatureFacts) -> _Found | None:
+def _form_fault(signature: SignatureFacts) -> _Found | None:
+    """What the bytes tell, before anything is asked of the certificate."""
+    if signature.fault:
+        return SignatureWord.INVALID, signature.fault, signature.detail
+    if signature.coverage is Coverage.PART:
+        return SignatureWord.INVALID, "PDF-COVERAGE", "the signature does not cover the file as it was then"
     if not signature.intact:
         return SignatureWord.INVALID, "SIG-DIGEST", "the signed bytes were changed"
     if not signature.authentic:
-        return (
-            SignatureWord.INVALID,
-            "SIG-VALUE",
-            "the signature was not made with the key of its certificate",
-        )
-    return (SignatureWord.INVALID, "SIG-WEAK", signature.algorithm) if signature.weak else None
-
-
-def _changed_later(signature: SignatureFacts) -> _Found | None:
-    """A certifying signature says what may follow it (DocMDP); after another, proofs and signatures alone may."""
+        why = "the signature was not made with the key of its certificate"
+        return SignatureWord.INVALID, "SIG-VALUE", why
+    if signature.weak:
+        return SignatureWord.INVALID, "SIG-WEAK", signature.algorithm
+    # A certifying signature says what may follow it (DocMDP); after another, proofs and signatures alone may.
     allowed = {Later.NOTHING, Later.PROOFS}
     if signature.certified != 1:
         allowed.add(Later.SIGNATURES)
@@ -260,9 +242,6 @@ def _changed_later(signature: SignatureFacts) -> _Found | None:
     if signature.later in allowed:
         return None
     return SignatureWord.INVALID, "PDF-CHANGED", signature.later_detail or f"later update: {signature.later}"
-
-
-_FORM: tuple[Callable[[SignatureFacts], _Found | None], ...] = (_broken, _partial, _altered, _changed_later)
 
 
 def _certificate(signature: SignatureFacts, at: datetime) -> _Found:

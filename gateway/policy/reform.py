@@ -17,7 +17,7 @@ from gateway.domain import registry_change
 from gateway.domain.registry import AgencyCode, BadCode, CodeForm, RowSource
 from gateway.domain.registry_change import ImportRecord, Life
 from gateway.domain.registry_reform import Reform, ReformKind, ReformRecord, ReformState, Remark, Target
-from gateway.policy.reform_words import sentences
+from gateway.policy.reform_words import RegistryView, sentences
 from gateway.ports.deciding import BuiltOnImport
 
 MOST_CODES = 200
@@ -38,23 +38,6 @@ _SHAPES: Mapping[ReformKind, tuple[int, int, int, int]] = {
 }
 _ALL_NEW = (ReformKind.RECODE, ReformKind.CONSOLIDATE, ReformKind.CREATE)
 _ALL_KNOWN = (ReformKind.MERGE, ReformKind.DISSOLVE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryView:
-    """What is known around a reform: the life of each code that it names, of all that stand above them, and of all that
-    came after them. `aliases` maps each old form in use to its code; `below` has the units directly under a code;
-    `same_name` are other codes of one parent whose name reads the same as that of a new or renamed one."""
-
-    lives: Mapping[str, Life]
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    below: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    same_name: Mapping[str, str] = field(default_factory=dict)
-    certificates: Mapping[str, int] = field(default_factory=dict)
-    queued: Mapping[str, int] = field(default_factory=dict)
-    open_documents: Mapping[str, int] = field(default_factory=dict)
-    hosted: frozenset[str] = frozenset()
-    """Codes that this node speaks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +83,7 @@ def doing(
     return ReformPlan(
         reform=reform,
         warnings=tuple(warnings),
-        sentences=tuple(
-            sentences(
-                reform, view.lives, changed, view.queued, view.open_documents, view.certificates, view.hosted
-            )
-        ),
+        sentences=tuple(sentences(reform, view, changed)),
         before={code: view.lives.get(code) for code in changed},
         after=changed,
         base=_base(reform, view),
@@ -141,19 +120,9 @@ def undoing(
     """Why a reform cannot be undone. It is undone whole, for seven days, unless something was built on it."""
     if record.state is ReformState.UNDONE:
         return (Remark(key="undone_already"),)
-    found = []
-    if now - record.approved_at > timedelta(days=UNDO_DAYS):
-        found.append(Remark(key="undo_late", params={"days": str(UNDO_DAYS)}))
-    found += [Remark(key="built_reform", params={"reform": id}) for id in built.reforms]
-    for key, codes in (
-        ("built_row", built.rows),
-        ("built_certificate", built.certificates),
-        ("built_document", built.documents),
-    ):
-        found += [Remark(key=key, params={"code": code}) for code in codes]
-    for code, life in after.items():
-        if view.lives.get(code) != life:
-            found.append(Remark(key="built_change", params={"code": code}))
+    changed = [code for code, life in after.items() if view.lives.get(code) != life]
+    leaning = {"row": built.rows, "certificate": built.certificates, "document": built.documents}
+    found = _too_late(now - record.approved_at, built.reforms, leaning | {"change": changed})
     if not found:
         restored = {code: life for code, life in view.lives.items() if code not in before}
         restored |= {code: life for code, life in before.items() if life is not None}
@@ -209,7 +178,7 @@ def _sources(reform: Reform, view: RegistryView) -> Iterator[Remark]:
             yield Remark(key="not_begun", params=told | {"day": record.valid_from.isoformat()})
         if life.last_turn is not None and on < life.last_turn + (_DAY if code in reform.ended else _NONE):
             yield Remark(key="turned_later", params=told | {"day": life.last_turn.isoformat()})
-        if reform.kind is ReformKind.RENAME and _same(record.name, reform.name):
+        if reform.kind is ReformKind.RENAME and record.name == reform.name:
             yield Remark(key="same_name", params=told)
         if reform.kind is ReformKind.MOVE and record.parent == reform.parent:
             yield Remark(key="same_parent", params=told)
@@ -244,9 +213,9 @@ def _new(reform: Reform, target: Target, view: RegistryView, own: set[str]) -> I
         return
     if target.code in view.aliases:
         yield Remark(key="taken", params=told | {"name": view.aliases[target.code]})
-    if reform.kind is not ReformKind.RECODE and not _is_name(target.name):
-        yield Remark(key="bad_name", params=told)
-    if target.name is not None and reform.kind is ReformKind.RECODE and not _is_name(target.name):
+    # Whose code alone is new keeps the name that it has, where none is said.
+    keeps_name = reform.kind is ReformKind.RECODE and target.name is None
+    if not keeps_name and not _is_name(target.name):
         yield Remark(key="bad_name", params=told)
     if target.alias is not None:
         yield from _alias(target, target.alias, view)
@@ -322,10 +291,6 @@ def _is_name(name: str | None) -> bool:
     if name is None or not 2 <= len(name) <= LONGEST_NAME or name != name.strip():
         return False
     return name.isprintable() and unicodedata.is_normalized("NFC", name) and any(map(str.isalpha, name))
-
-
-def _same(one: str, other: str | None) -> bool:
-    return other is not None and one == other
 
 
 MOST_STEPS = 500
@@ -422,15 +387,17 @@ def undoing_import(
     """`exchanged`: those of its new codes under which a document came or went."""
     if record.undone_at is not None:
         return (Remark(key="undone_already"),)
+    leaning = {"row": built.rows, "certificate": built.certificates, "document": exchanged}
+    said = {of: codes[:MOST_SAID] for of, codes in (leaning | {"change": built.changed}).items()}
+    return tuple(_too_late(now - record.at, built.reforms[:MOST_SAID], said))
+
+
+def _too_late(age: timedelta, reforms: Sequence[str], leaning: Mapping[str, Sequence[str]]) -> list[Remark]:
+    """Time has passed, or something was built on it; `leaning` has the codes by what of theirs leans on it."""
     found = []
-    if now - record.at > timedelta(days=UNDO_DAYS):
+    if age > timedelta(days=UNDO_DAYS):
         found.append(Remark(key="undo_late", params={"days": str(UNDO_DAYS)}))
-    found += [Remark(key="built_reform", params={"reform": id}) for id in built.reforms[:MOST_SAID]]
-    for key, codes in (
-        ("built_row", built.rows),
-        ("built_certificate", built.certificates),
-        ("built_document", exchanged),
-        ("built_change", built.changed),
-    ):
-        found += [Remark(key=key, params={"code": code}) for code in codes[:MOST_SAID]]
-    return tuple(found)
+    found += [Remark(key="built_reform", params={"reform": id}) for id in reforms]
+    for of, codes in leaning.items():
+        found += [Remark(key=f"built_{of}", params={"code": code}) for code in codes]
+    return found

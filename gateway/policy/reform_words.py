@@ -5,49 +5,49 @@ its report is due and how urgent that is. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 
 from gateway.domain.registry_change import Life
-from gateway.domain.registry_reform import Reform, ReformKind, ReformRecord, ReformState, Remark
+from gateway.domain.registry_reform import QueuedMail, Reform, ReformKind, ReformRecord, ReformState, Remark
 
 _DAY = timedelta(days=1)
-Counts = Mapping[str, int]
 
 
-def sentences(
-    reform: Reform,
-    before: Mapping[str, Life],
-    after: Mapping[str, Life],
-    queued: Counts,
-    open_documents: Counts,
-    certificates: Counts,
-    hosted: Collection[str],
-) -> Iterator[Remark]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryView:
+    """What is known around a reform: the life of each code that it names, of all that stand above them, and of all that
+    came after them. `aliases` maps each old form in use to its code; `below` has the units directly under a code;
+    `same_name` are other codes of one parent whose name reads the same as that of a new or renamed one."""
+
+    lives: Mapping[str, Life]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    below: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    same_name: Mapping[str, str] = field(default_factory=dict)
+    certificates: Mapping[str, int] = field(default_factory=dict)
+    queued: Mapping[str, int] = field(default_factory=dict)
+    open_documents: Mapping[str, int] = field(default_factory=dict)
+    hosted: frozenset[str] = frozenset()
+    """Codes that this node speaks for."""
+
+
+def sentences(reform: Reform, view: RegistryView, after: Mapping[str, Life]) -> Iterator[Remark]:
     """In the order in which they happen; of many steps the totals first."""
     if reform.steps:
-        yield _totals(reform, before, after, queued, certificates, hosted)
+        yield _totals(reform, view, after)
     for step in reform.flat:
-        yield from _of_one(step, before, after, queued, open_documents, certificates, hosted)
-    for code in sorted(
-        {target.code for step in reform.flat for target in step.targets} & {*after} - {*before}
-    ):
+        yield from _of_one(step, view, after)
+    named = {target.code for step in reform.flat for target in step.targets}
+    for code in sorted(named & {*after} - {*view.lives}):
         yield _remark("certificate_wanted", reform, code=code)
     yield Remark(key="duty", params={"due": report_due_on(reform).isoformat()})
 
 
-def _totals(
-    reform: Reform,
-    before: Mapping[str, Life],
-    after: Mapping[str, Life],
-    queued: Counts,
-    certificates: Counts,
-    hosted: Collection[str],
-) -> Remark:
+def _totals(reform: Reform, view: RegistryView, after: Mapping[str, Life]) -> Remark:
     ended = set(reform.ended)
-    begun = {*after} - {*before}
+    begun = {*after} - {*view.lives}
     return _remark(
         "totals",
         reform,
@@ -55,37 +55,32 @@ def _totals(
         ended=str(len(ended)),
         begun=str(len(begun)),
         changed=str(len({*after} - begun - ended)),
-        queued=str(sum(queued.get(code, 0) for code in ended)),
-        hosted=str(len(ended & {*hosted})),
-        certificates=str(sum(certificates.get(code, 0) for code in ended)),
+        queued=str(sum(view.queued.get(code, 0) for code in ended)),
+        hosted=str(len(ended & view.hosted)),
+        certificates=str(sum(view.certificates.get(code, 0) for code in ended)),
     )
 
 
-def _of_one(
-    reform: Reform,
-    before: Mapping[str, Life],
-    after: Mapping[str, Life],
-    queued: Counts,
-    open_documents: Counts,
-    certificates: Counts,
-    hosted: Collection[str],
-) -> Iterator[Remark]:
-    yield from _who(reform, before, after)
+def _of_one(reform: Reform, view: RegistryView, after: Mapping[str, Life]) -> Iterator[Remark]:
+    yield from _who(reform, view.lives, after)
     for target in reform.targets:
-        if target.code not in before and reform.kind is not ReformKind.RECODE:
+        if target.code not in view.lives and reform.kind is not ReformKind.RECODE:
             record = after[target.code].record
             yield _remark("begun", reform, code=target.code, name=record.name, parent=record.parent or "–")
     for code in reform.ended:
         day = (reform.effective_on - _DAY).isoformat()
         yield _remark("closed", reform, code=code, day=day)
         yield _mail(reform, code)
-        if queued.get(code):
+        if queued := view.queued.get(code):
             heir = reform.successor or "–"
-            yield _remark(f"queued_{_queued(reform)}", reform, code=code, count=str(queued[code]), heir=heir)
-        if code in hosted:
-            yield _remark("hosted", reform, code=code, count=str(open_documents.get(code, 0)))
-        if certificates.get(code):
-            yield _remark("certificates", reform, code=code, count=str(certificates[code]), day=day)
+            # Redirected only where one successor is there to take it.
+            is_held = reform.queued is QueuedMail.REDIRECT and reform.successor is None
+            how = QueuedMail.HOLD if is_held else reform.queued
+            yield _remark(f"queued_{how}", reform, code=code, count=str(queued), heir=heir)
+        if code in view.hosted:
+            yield _remark("hosted", reform, code=code, count=str(view.open_documents.get(code, 0)))
+        if certificates := view.certificates.get(code):
+            yield _remark("certificates", reform, code=code, count=str(certificates), day=day)
 
 
 def _who(reform: Reform, before: Mapping[str, Life], after: Mapping[str, Life]) -> Iterator[Remark]:
@@ -95,14 +90,13 @@ def _who(reform: Reform, before: Mapping[str, Life], after: Mapping[str, Life]) 
         case ReformKind.RENAME | ReformKind.MOVE:
             for code in reform.sources:
                 was, now = before[code].record, after[code].record
-                yield _remark(
-                    "renamed" if reform.kind is ReformKind.RENAME else "moved",
-                    reform,
-                    code=code,
-                    name=now.name,
-                    old=was.name if reform.kind is ReformKind.RENAME else was.parent or "–",
-                    new=now.name if reform.kind is ReformKind.RENAME else now.parent or "–",
+                is_named = reform.kind is ReformKind.RENAME
+                key, old, new = (
+                    ("renamed", was.name, now.name)
+                    if is_named
+                    else ("moved", was.parent or "–", now.parent or "–")
                 )
+                yield _remark(key, reform, code=code, name=now.name, old=old, new=new)
         case ReformKind.CREATE:
             return
         case ReformKind.SPLIT if not reform.ended:
@@ -126,21 +120,12 @@ def _mail(reform: Reform, code: str) -> Remark:
     return _remark("mail_nobody", reform, code=code)
 
 
-def _queued(reform: Reform) -> str:
-    """Redirected only where one successor is there to take it."""
-    return "hold" if reform.queued == "redirect" and reform.successor is None else str(reform.queued)
-
-
 def _name(code: str, *known: Mapping[str, Life]) -> str:
     return next((lives[code].record.name for lives in reversed(known) if code in lives), "–")
 
 
 def _remark(key: str, reform: Reform, **params: str) -> Remark:
-    return Remark(key=key, params=params | {"on": _day(reform.effective_on)})
-
-
-def _day(on: date) -> str:
-    return on.isoformat()
+    return Remark(key=key, params=params | {"on": reform.effective_on.isoformat()})
 
 
 REPORT_DAYS = 15

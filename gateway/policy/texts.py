@@ -87,10 +87,7 @@ _STRANGE = re.compile(
 
 def found_letters(texts: Iterable[str]) -> Letters | None:
     """Which letters these texts are in; None where they are Unicode, or nobody can tell."""
-    odd = [text for text in texts if _is_odd(text)][:_SAMPLE]
-    if not odd:
-        return None
-    words = _words(odd)
+    words = _words([text for text in texts if _is_odd(text)][:_SAMPLE])
     if not words:
         return None
     judged = {letters: _judged(words, convert) for letters, convert in _CONVERTERS.items()}
@@ -140,14 +137,6 @@ def _is_odd(text: str) -> bool:
     )
 
 
-def _from_tcvn3(text: str) -> str:
-    return text.translate(_TCVN3)
-
-
-def _from_vni(text: str) -> str:
-    return _PAIR.sub(_vni, text)
-
-
 def _vni(match: re.Match[str]) -> str:
     written = match.group()
     base = written[0]
@@ -179,7 +168,10 @@ def _is_syllable(word: str) -> bool:
     return tones <= 1 and _SYLLABLE.fullmatch(bare) is not None
 
 
-_CONVERTERS: Mapping[Letters, Callable[[str], str]] = {Letters.TCVN3: _from_tcvn3, Letters.VNI: _from_vni}
+_CONVERTERS: Mapping[Letters, Callable[[str], str]] = {
+    Letters.TCVN3: lambda text: text.translate(_TCVN3),
+    Letters.VNI: lambda text: _PAIR.sub(_vni, text),
+}
 
 
 _WORDS_WITHOUT_MARK = 3

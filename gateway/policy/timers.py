@@ -101,17 +101,20 @@ def office_time_between(office: OfficeCalendar, start: datetime, end: datetime) 
 
 def working_day(office: OfficeCalendar) -> timedelta:
     """Office time of one day."""
-    return sum((_on(date.min, span.end) - _on(date.min, span.start) for span in office.spans), NOTHING)
+    return sum(
+        (vietnam_time(date.min, span.end) - vietnam_time(date.min, span.start) for span in office.spans),
+        NOTHING,
+    )
 
 
 def closing_time(office: OfficeCalendar, day: date) -> datetime:
     """When the office would close on that day, were it a working day."""
-    return _on(day, office.spans[-1].end)
+    return vietnam_time(day, office.spans[-1].end)
 
 
 def morning_ends(office: OfficeCalendar, day: date) -> datetime:
     """When the first span of that day ends."""
-    return _on(day, office.spans[0].end)
+    return vietnam_time(day, office.spans[0].end)
 
 
 def next_working_day(office: OfficeCalendar, day: date) -> date:
@@ -120,11 +123,6 @@ def next_working_day(office: OfficeCalendar, day: date) -> date:
     while not office.works(day):
         day += _ONE_DAY
     return day
-
-
-def vietnam_time(day: date, at: time) -> datetime:
-    """That time of that day in Vietnam."""
-    return _on(day, at)
 
 
 def _from(office: OfficeCalendar, at: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -138,10 +136,11 @@ def _from(office: OfficeCalendar, at: datetime) -> Iterator[tuple[datetime, date
 def _spans(office: OfficeCalendar, day: date) -> Iterator[tuple[datetime, datetime]]:
     if office.works(day):
         for span in office.spans:
-            yield _on(day, span.start), _on(day, span.end)
+            yield vietnam_time(day, span.start), vietnam_time(day, span.end)
 
 
-def _on(day: date, at: time) -> datetime:
+def vietnam_time(day: date, at: time) -> datetime:
+    """That time of that day in Vietnam."""
     return datetime.combine(day, at, VIETNAM)
 
 

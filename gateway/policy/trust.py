@@ -246,15 +246,15 @@ def _refused(signed: SignedEnvelope[M], n: int, code: str, detail: str) -> Untru
 
 def _stopped_at(steps: tuple[Step, ...], n: int, ok: bool | None, detail: str) -> tuple[Step, ...]:
     """The steps with 9 and 10 passed up to `n`. `ok` False: step `n` failed and nothing after it was reached."""
-    told = []
-    for step in steps:
+
+    def told(step: Step) -> Step:
         if step.n == n:
-            told.append(replace(step, ok=ok is not False, detail=detail))
-        elif step.n > n and ok is False:
-            told.append(replace(step, ok=None, detail=""))
-        else:
-            told.append(replace(step, ok=True) if step.n in (9, 10) and step.n < n else step)
-    return tuple(told)
+            return replace(step, ok=ok is not False, detail=detail)
+        if step.n > n and ok is False:
+            return replace(step, ok=None, detail="")
+        return replace(step, ok=True) if step.n in (9, 10) and step.n < n else step
+
+    return tuple(map(told, steps))
 
 
 def _text(moment: datetime | None) -> str:

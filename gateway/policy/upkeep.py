@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from operator import itemgetter
 
 from gateway.domain.pace import LONGEST_DELAY, JobDay
 from gateway.domain.wall_clock import local
@@ -20,24 +21,11 @@ DAYS = 30
 GOOD, FAULTY, LATE, MISSING, UNKNOWN = "good", "faulty", "late", "missing", "unknown"
 # In the order of the page: what mail and its proof hang on, then the rest. None: nobody says how often.
 JOBS: Mapping[str, timedelta | None] = {
-    "landing": LOOP,
-    "dispatcher": LOOP,
-    "packer": LOOP,
-    "receiver": LOOP,
+    **dict.fromkeys(("landing", "dispatcher", "packer", "receiver"), LOOP),
     "backup": NIGHTLY,
     "feed": None,
-    "sealer": LOOP,
-    "timestamp": LOOP,
-    "revocation": LOOP,
-    "digest": LOOP,
-    "sequencer": LOOP,
-    "hosting": LOOP,
-    "clocks": LOOP,
-    "lister": LOOP,
-    "keys": LOOP,
-    "holds": LOOP,
-    "quarantine": LOOP,
-    "accounts": LOOP,
+    **dict.fromkeys(("sealer", "timestamp", "revocation", "digest", "sequencer", "hosting", "clocks"), LOOP),
+    **dict.fromkeys(("lister", "keys", "holds", "quarantine", "accounts"), LOOP),
 }
 # Where the office is switched off, nobody does them.
 OF_OFFICE = frozenset({"digest", "lister", "accounts"})
@@ -85,8 +73,8 @@ def late_jobs(days: Sequence[JobDay], now: datetime) -> tuple[str, ...]:
 def _line(job: str, days: Sequence[JobDay], begun: datetime | None, now: datetime) -> JobLine:
     most = JOBS[job]
     last = max((each.last_at for each in days if each.last_at is not None), default=None)
-    failed = max((each for each in days if each.failed_at is not None), key=_failed_at, default=None)
-    failed_at = failed.failed_at if failed is not None else None
+    failures = [(each.failed_at, each.code) for each in days if each.failed_at is not None]
+    failed_at, code = max(failures, key=itemgetter(0), default=(None, ""))
     awaited = last if last is not None else None if job in OPTIONAL else begun
     is_late = most is not None and awaited is not None and now - awaited > most
     return JobLine(
@@ -95,7 +83,7 @@ def _line(job: str, days: Sequence[JobDay], begun: datetime | None, now: datetim
         most=most,
         last_at=last,
         failed_at=failed_at,
-        code=failed.code if failed is not None else "",
+        code=code,
         cells=_cells(days, most, now, is_late=is_late),
     )
 
@@ -133,12 +121,6 @@ def _of_day(told: JobDay, most: timedelta | None) -> str:
     if most is not None and timedelta(seconds=told.gap_s) > most:
         return LATE
     return FAULTY if told.failures else GOOD
-
-
-def _failed_at(each: JobDay) -> datetime:
-    if each.failed_at is None:
-        raise ValueError("only days on which it failed are compared")
-    return each.failed_at
 
 
 # E2: longer, and somebody must look.
@@ -207,12 +189,8 @@ class CertificateEnding:
 
 def due_marks(endings: Iterable[CertificateEnding], now: datetime) -> list[tuple[CertificateEnding, int]]:
     """Of each code the certificate that ends last, with the nearest mark that it has passed; none that has time left."""
-    found = []
-    for each in last_of_each_code(endings):
-        mark = expiry_mark_of(each.until, now)
-        if mark is not None:
-            found.append((each, mark))
-    return found
+    marked = ((each, expiry_mark_of(each.until, now)) for each in last_of_each_code(endings))
+    return [(each, mark) for each, mark in marked if mark is not None]
 
 
 def last_of_each_code(endings: Iterable[CertificateEnding]) -> list[CertificateEnding]:
@@ -257,9 +235,7 @@ def next_try(
         return GiveUp(reason="permanent")
     if age >= limit:
         return GiveUp(reason="age")
-    base = RETRY_DELAYS_S[min(max(attempt, 1), len(RETRY_DELAYS_S)) - 1]
-    delay = timedelta(seconds=base * (1 + RETRY_JITTER * chance))
-    return min(delay, limit - age)
+    return min(retry_delay(attempt) * (1 + RETRY_JITTER * chance), limit - age)
 
 
 def retry_delay(attempt: int) -> timedelta:

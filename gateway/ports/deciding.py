@@ -54,7 +54,7 @@ class Imports(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AroundReform:
-    """What the registry knows around a reform: see `policy.reform.RegistryView`."""
+    """What the registry knows around a reform: see `policy.reform_words.RegistryView`."""
 
     lives: Mapping[str, Life]
     aliases: Mapping[str, str] = field(default_factory=dict)

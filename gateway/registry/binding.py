@@ -28,10 +28,9 @@ from gateway.ports import Clock
 from gateway.registry import lookup
 from gateway.registry.binding_told import BindingLog, as_told, certificate_of
 from gateway.registry.importing import AT_ONCE, alone
-from gateway.registry.tables import aware, binding_table, stored
+from gateway.registry.tables import BINDING, aware, stored
 
 MOST_AT_ONCE = 4  # K1: the verifier tries no more candidates than this
-BINDING = binding_table()
 
 
 class SqlBindings:
@@ -74,11 +73,11 @@ class SqlBindings:
         await self._tell(EventKind.BINDING_APPROVED, code, fingerprint(certificate_der), told)
 
     async def end(self, code: str, certificate_fingerprint: str, at: datetime) -> None:
-        await self._end(code, certificate_fingerprint, at, ACTIVE, EventKind.BINDING_ENDING, {})
+        await self._end(EventKind.BINDING_ENDING, code, certificate_fingerprint, at, {})
 
     async def withdraw(self, code: str, certificate_fingerprint: str, at: datetime, reason: str) -> None:
         about = {"reason": reason}
-        await self._end(code, certificate_fingerprint, at, WITHDRAWN, EventKind.BINDING_WITHDRAWN, about)
+        await self._end(EventKind.BINDING_WITHDRAWN, code, certificate_fingerprint, at, about)
 
     async def any_ever(self) -> bool:
         """By the events too: whoever empties the table does not set the node up for the first time again."""
@@ -114,11 +113,10 @@ class SqlBindings:
 
     async def _end(
         self,
+        kind: EventKind,
         code: str,
         certificate_fingerprint: str,
         at: datetime,
-        state: str,
-        kind: EventKind,
         about: Mapping[str, object],
     ) -> None:
         await alone(self._connection, "agency_binding")
@@ -129,7 +127,7 @@ class SqlBindings:
             )
         ended = at if row.valid_to is None else min(at, aware(row.valid_to))
         values = {
-            "state": WITHDRAWN if WITHDRAWN in (state, row.state) else ACTIVE,
+            "state": WITHDRAWN if kind is EventKind.BINDING_WITHDRAWN else row.state,
             "valid_to": stored(ended),
         }
         await self._connection.execute(update(BINDING).where(BINDING.c.id == row.id).values(**values))
@@ -219,14 +217,14 @@ def _refuse_no_time(wanted: Binding) -> None:
 async def _refuse_shared_key(
     connection: AsyncConnection, wanted: Binding, certificate: x509.Certificate
 ) -> None:
-    key = _key_digest(certificate)
+    key = key_digest(certificate)
     query = select(BINDING).where(BINDING.c.code != wanted.code, *_overlaps(wanted))
     async with connection.stream(query) as result:
         async for part in result.partitions(AT_ONCE):
             for row in part:
                 # A row that holds no certificate lets nobody speak, and is told of elsewhere.
                 other = certificate_of(row.certificate_pem)
-                if other is not None and _key_digest(x509.load_der_x509_certificate(other)) == key:
+                if other is not None and key_digest(x509.load_der_x509_certificate(other)) == key:
                     raise Clash(
                         f"the key of this certificate is bound to {row.code} already (certificate {row.fingerprint}):"
                         f" one key speaks for one code (K1); withdraw that binding or make {wanted.code} a new key"
@@ -281,7 +279,7 @@ def _read(certificate_der: bytes, code: str) -> x509.Certificate:
     """Of a kind of key that can be read: what nobody can verify speaks for nobody."""
     try:
         certificate = x509.load_der_x509_certificate(certificate_der)
-        _key_digest(certificate)
+        key_digest(certificate)
         return certificate
     except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm) as cause:
         raise Refused(
@@ -291,9 +289,9 @@ def _read(certificate_der: bytes, code: str) -> x509.Certificate:
         ) from cause
 
 
-def _key_digest(certificate: x509.Certificate) -> bytes:
+def key_digest(certificate: x509.Certificate) -> str:
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(key).digest()
+    return hashlib.sha256(key).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,7 +307,7 @@ class Speaker:
 
 async def speakers(reader: AsyncEngine, at: datetime) -> list[Speaker]:
     """By code. A province binds a few hundred."""
-    rows, now = binding_table().c, stored(at)
+    rows, now = BINDING.c, stored(at)
     query = (
         select(rows.code, rows.fingerprint, rows.created_at, rows.proposed_by, rows.approved_by)
         .where(or_(rows.valid_to.is_(None), rows.valid_to > now))

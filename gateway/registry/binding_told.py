@@ -18,9 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain import event
 from gateway.domain.event import BindingDifference, Bound, Event, EventKind
 from gateway.log import action
-from gateway.registry.tables import aware, binding_table
+from gateway.registry.tables import BINDING, aware
 
-_TABLE = binding_table()
 _AT_ONCE = 500
 _REMEMBERED = 4096
 _log = logging.getLogger(__name__)
@@ -67,7 +66,7 @@ async def as_told(connection: AsyncConnection, log: BindingLog, rows: Sequence[R
 async def differences(connection: AsyncConnection, log: BindingLog) -> list[BindingDifference]:
     """Every place where the table is not what the events tell."""
     rows: list[Bound] = []
-    async with connection.stream(select(_TABLE)) as result:
+    async with connection.stream(select(BINDING)) as result:
         async for part in result.partitions(_AT_ONCE):
             rows += [bound_of(row) for row in part]
     return event.binding_differences(rows, event.bindings_told(await log.everything(connection)))

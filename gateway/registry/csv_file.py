@@ -189,7 +189,8 @@ def _alias(text: str) -> str:
     return str(code) if code.form is CodeForm.OLD else written
 
 
-def _host(text: str) -> str:
+def node_host(text: str) -> str:
+    """ValueError for what cannot be a node's name."""
     if (fault := node_name_fault(text)) is not None:
         raise ValueError(fault)
     return text
@@ -215,7 +216,7 @@ _READERS: Mapping[str, Callable[[str], Cell]] = {
     "valid_from": _date,
     "valid_to": _date,
     "successor": _code,
-    "host": _host,
+    "host": node_host,
 }
 
 

@@ -26,15 +26,7 @@ from gateway.ports import Clock, Page, Pool
 from gateway.registry import binding, binding_told, importing, lookup, reforms, resolving
 from gateway.registry.binding import SqlBindings
 from gateway.registry.binding_told import BindingLog
-from gateway.registry.tables import (
-    agency_table,
-    aware,
-    binding_table,
-    change_table,
-    failures_named,
-    stored,
-    to_entry,
-)
+from gateway.registry.tables import AGENCY, BINDING, CHANGE, aware, failures_named, stored, to_entry
 
 NEEDS_TWO = "REG-TWO-PEOPLE"
 MOST_FOUND = 200  # rows one search answers at most; a person narrows it then
@@ -131,9 +123,7 @@ class SqlDirectory:
 
     async def search(self, text: str, limit: int = 20) -> Sequence[AgencyEntry]:
         """Entries by the beginning of a code, or by words of the name without accents or case."""
-        async with self._reading() as connection:
-            found = await lookup.search(connection, text, max(1, min(limit, MOST_FOUND)))
-            return await lookup.as_of(connection, found, self._today())
+        return (await self.search_all([text], limit))[text]
 
     async def search_all(
         self, texts: Collection[str], limit: int = 20
@@ -155,11 +145,7 @@ class SqlDirectory:
 
     async def entries(self, limit: int = 100, cursor: str | None = None) -> Page[AgencyEntry]:
         """All entries in code order, a page at a time."""
-        async with self._reading() as connection:
-            found = await lookup.after(connection, cursor or "", limit + 1)
-            rows = await lookup.as_of(connection, found, self._today())
-        more = rows[limit - 1].code if len(rows) > limit else None
-        return Page(items=tuple(rows[:limit]), next_cursor=more)
+        return await self.filtered(AgencyFilter(), limit, cursor)
 
     async def filtered(
         self, wanted: AgencyFilter, limit: int = 100, cursor: str | None = None
@@ -186,10 +172,9 @@ class SqlDirectory:
 
     async def changes(self, since: datetime | None = None, limit: int = 100) -> Sequence[RegistryChange]:
         """Applied changes since that moment, oldest first."""
-        table = change_table()
-        query = select(table).order_by(table.c.at, table.c.id).limit(limit)
+        query = select(CHANGE).order_by(CHANGE.c.at, CHANGE.c.id).limit(limit)
         if since is not None:
-            query = query.where(table.c.at >= stored(since))
+            query = query.where(CHANGE.c.at >= stored(since))
         async with self._reading() as connection:
             rows = (await connection.execute(query)).all()
         return [importing.to_change(row) for row in rows]
@@ -306,7 +291,6 @@ class SqlDirectory:
                 yield connection
 
 
-AGENCY, BINDING = agency_table(), binding_table()
 _BEHIND = "\uffff"  # sorts behind every letter of a code
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 

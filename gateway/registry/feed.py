@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import bindparam, case, delete, insert, select, update
+from sqlalchemy import Row, Select, bindparam, case, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway import log
@@ -31,16 +31,25 @@ from gateway.domain.registry_change import RegistryChange
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound, StoreFailure
 from gateway.ports import EnvelopeSigner, FeedOutcome
-from gateway.registry import binding, feed_file, feed_judge, snapshot
+from gateway.registry import feed_file, feed_judge, snapshot
 from gateway.registry.feed_file import FeedKind, FeedRefused, Header, ProposalLine
-from gateway.registry.feed_judge import AGENCY, FEED, PROPOSAL, FeedRoom, JudgedFeed, RegistryMark, mark_of
+from gateway.registry.feed_judge import FeedRoom, JudgedFeed, RegistryMark, mark_of
 from gateway.registry.feed_stage import FeedStage, Gone, StagedRow
-from gateway.registry.importing import CODES_KEPT, alone, record_change, row_values
-from gateway.registry.tables import IN_FORCE, aware, failures_named, refusal_table, stored
+from gateway.registry.importing import CODES_KEPT, alone, record_change, row_values, update_rows
+from gateway.registry.tables import (
+    AGENCY,
+    BINDING,
+    FEED,
+    IN_FORCE,
+    PROPOSAL,
+    REFUSAL,
+    aware,
+    failures_named,
+    stored,
+)
 
 REFUSALS_KEPT = 200  # anybody on the axis can have a feed refused: the oldest give way
 LONGEST_REASON = 2000
-REFUSAL = refusal_table()
 T = TypeVar("T")
 
 
@@ -123,21 +132,16 @@ async def _parts(room: FeedRoom, start: Callable[[], Iterator[T]]) -> Any:
 async def _write(
     connection: AsyncConnection, room: FeedRoom, part: Sequence[StagedRow], now: datetime, tally: _RecordTally
 ) -> None:
-    new, known = await room.pool.run(partial(_values, part, now))
+    rows = await room.pool.run(partial(_values, part, now))
     for row in part:
         tally.add("added" if row.is_new else "closed" if row.closes else "changed", row.line.code)
-    if new:
+    if new := [values for row, values in zip(part, rows, strict=True) if row.is_new]:
         await connection.execute(insert(AGENCY), new)
-    if known:
-        columns = [name for name in known[0] if name != "_code"]
-        statement = update(AGENCY).where(AGENCY.c.code == bindparam("_code"))
-        await connection.execute(statement.values({name[1:]: bindparam(name) for name in columns}), known)
+    await update_rows(connection, [values for row, values in zip(part, rows, strict=True) if not row.is_new])
 
 
-def _values(part: Sequence[StagedRow], now: datetime) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    rows = [(row.is_new, row_values(row.line.record(), RowSource.SYNCED, now)) for row in part]
-    known = [{f"_{name}": value for name, value in row.items()} for is_new, row in rows if not is_new]
-    return [row for is_new, row in rows if is_new], known
+def _values(part: Sequence[StagedRow], now: datetime) -> list[dict[str, Any]]:
+    return [row_values(row.line.record(), RowSource.SYNCED, now) for row in part]
 
 
 async def _close_gone(
@@ -312,11 +316,7 @@ class SqlFeed:
 
     async def refusals(self, limit: int = 20) -> Sequence[Refusal]:
         """Newest first."""
-        table = REFUSAL
-        query = select(table).order_by(table.c.at.desc(), table.c.id.desc()).limit(limit)
-        with _failures_named():
-            async with self._room.reader.connect() as connection:
-                rows = (await connection.execute(query)).all()
+        query = select(REFUSAL).order_by(REFUSAL.c.at.desc(), REFUSAL.c.id.desc()).limit(limit)
         return [
             Refusal(
                 id=row.id,
@@ -327,20 +327,16 @@ class SqlFeed:
                 sequence=row.sequence,
                 by=row.by_principal,
             )
-            for row in rows
+            for row in await self._rows(query)
         ]
 
     async def proposals(self, limit: int = 100, fingerprint: str | None = None) -> Sequence[FeedProposal]:
         """Those that nobody has bound yet, by code. One that was bound and withdrawn is not open again."""
-        bound = binding.BINDING
-        same = (bound.c.code == PROPOSAL.c.code) & (bound.c.fingerprint == PROPOSAL.c.fingerprint)
-        query = select(PROPOSAL).where(~select(bound.c.id).where(same).exists())
+        same = (BINDING.c.code == PROPOSAL.c.code) & (BINDING.c.fingerprint == PROPOSAL.c.fingerprint)
+        query = select(PROPOSAL).where(~select(BINDING.c.id).where(same).exists())
         if fingerprint is not None:
             query = query.where(PROPOSAL.c.fingerprint == fingerprint)
         query = query.order_by(PROPOSAL.c.code, PROPOSAL.c.fingerprint).limit(limit)
-        with _failures_named():
-            async with self._room.reader.connect() as connection:
-                rows = (await connection.execute(query)).all()
         return [
             FeedProposal(
                 code=row.code,
@@ -351,7 +347,7 @@ class SqlFeed:
                 issuer=row.issuer,
                 sequence=row.sequence,
             )
-            for row in rows
+            for row in await self._rows(query)
         ]
 
     async def proposal(self, code: str, fingerprint: str) -> FeedProposal:
@@ -387,9 +383,12 @@ class SqlFeed:
     async def hosts(self) -> Sequence[str]:
         """The nodes that the registry names."""
         query = select(AGENCY.c.host).where(AGENCY.c.host.is_not(None)).group_by(AGENCY.c.host)
+        return sorted(row.host for row in await self._rows(query))
+
+    async def _rows(self, query: Select[Any]) -> list[Row[Any]]:
         with _failures_named():
             async with self._room.reader.connect() as connection:
-                return sorted((await connection.execute(query)).scalars())
+                return list(await connection.execute(query))
 
     async def _take(self, path: Path, by: str) -> FeedOutcome:
         for _ in range(TRIES - 1):

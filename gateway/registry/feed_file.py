@@ -20,9 +20,10 @@ from typing import Annotated, Any, BinaryIO, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gateway.domain.registry import AgencyCode, BadCode, CodeForm, node_name_fault
+from gateway.domain.registry import AgencyCode, BadCode, CodeForm
 from gateway.domain.registry_change import AgencyRecord
 from gateway.errors import Clash
+from gateway.registry.csv_file import node_host
 
 LONGEST_LINE = 32 * 1024  # the longest lawful row, every cell full of three-byte letters, has 14 KiB
 LONGEST_EDGE = 4 * 1024  # the header and the seal: read before anything is known about the file
@@ -74,12 +75,6 @@ def _alias(value: str) -> str:
         return value
     if code.form is CodeForm.OLD and str(code) != value:
         raise ValueError(f"an older code is written in full, as {code}")
-    return value
-
-
-def _host(value: str) -> str:
-    if (fault := node_name_fault(value)) is not None:
-        raise ValueError(fault)
     return value
 
 
@@ -149,7 +144,7 @@ class AgencyLine(_FeedLine):
     valid_from: date | None = None
     valid_to: date | None = None
     successor: Code | None = None
-    host: Annotated[str, AfterValidator(_host)] | None = None
+    host: Annotated[str, AfterValidator(node_host)] | None = None
     email: Text | None = None
     address: Text | None = None
     phone: Text | None = None
@@ -285,7 +280,8 @@ def lines(path: Path, found: Ends) -> Iterator[AgencyLine | ProposalLine]:
             if not raw.endswith(b"\n") or count > found.header.rows:
                 raise FeedRefused(f"row {count}: too long, or more rows than stated", code="FEED-LIMIT")
             hasher.update(raw)
-            line = _line(raw, f"row {count}")
+            where, is_proposal = f"row {count}", raw.startswith(_PROPOSAL)
+            line = decoded(ProposalLine, raw, where) if is_proposal else decoded(AgencyLine, raw, where)
             order = _after(order, line, count)
             yield line
     _same(hasher.hexdigest(), found.header)
@@ -339,12 +335,6 @@ class FeedDraft:
     def discard(self) -> None:
         self._file.close()
         self._path.unlink(missing_ok=True)
-
-
-def _line(raw: bytes, where: str) -> AgencyLine | ProposalLine:
-    if raw.startswith(_PROPOSAL):
-        return decoded(ProposalLine, raw, where)
-    return decoded(AgencyLine, raw, where)
 
 
 def _after(order: tuple[str, str], line: AgencyLine | ProposalLine, count: int) -> tuple[str, str]:

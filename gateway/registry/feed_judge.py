@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -21,25 +21,32 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from sqlalchemy import Row, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.domain.event import ACTIVE
 from gateway.domain.registry import RowSource
-from gateway.domain.registry_change import AgencyRecord
+from gateway.domain.registry_change import RECORD_FIELDS
 from gateway.errors import Misconfigured
 from gateway.ports import Clock, EnvelopeSigner, Pool
 from gateway.registry import feed_file
-from gateway.registry.binding import BINDING, MOST_AT_ONCE
+from gateway.registry.binding import MOST_AT_ONCE, key_digest
 from gateway.registry.feed_file import AgencyLine, Ends, FeedKind, FeedRefused, FeedSeal, Header, ProposalLine
 from gateway.registry.feed_stage import AT_ONCE, FeedStage
-from gateway.registry.tables import IN_FORCE, agency_table, change_table, feed_table, proposal_table, stored
+from gateway.registry.tables import (
+    AGENCY,
+    BINDING,
+    CHANGE,
+    FEED,
+    IN_FORCE,
+    PROPOSAL,
+    record_of,
+    stored,
+)
 
 AHEAD = timedelta(minutes=10)  # how far an issuer's clock may run before ours
-FIELDS = tuple(field.name for field in fields(AgencyRecord))
-AGENCY, FEED, PROPOSAL, CHANGE = agency_table(), feed_table(), proposal_table(), change_table()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +92,7 @@ async def judged(room: FeedRoom, path: Path) -> AsyncIterator[JudgedFeed]:
     whole = found.header.kind is FeedKind.SNAPSHOT
     stage = await room.pool.run(partial(FeedStage, room.scratch, whole=whole))
     try:
-        await room.pool.run(partial(stage.put_feed, _keyed(feed_file.lines(path, found))))
+        await room.pool.run(partial(stage.put_feed, map(_keyed, feed_file.lines(path, found))))
         mark = await _lay_registry(room, stage, found.header)
         if mark is None:
             yield JudgedFeed(header=found.header)
@@ -108,15 +115,6 @@ async def in_force(connection: AsyncConnection) -> Row[Any] | None:
     return (await connection.execute(select(FEED).where(FEED.c.id == IN_FORCE))).first()
 
 
-def key_digest(certificate: x509.Certificate) -> str:
-    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(key).hexdigest()
-
-
-def record_of(row: Row[Any]) -> AgencyRecord:
-    return AgencyRecord(**{name: getattr(row, name) for name in FIELDS})
-
-
 def _proved(issuers: Path, path: Path, now: datetime) -> Ends:
     """The ends of the feed, signed by one of the issuers, not from the future."""
     found = feed_file.ends(path)
@@ -133,7 +131,9 @@ async def _is_new(connection: AsyncConnection, header: Header) -> bool:
     """Whether its number follows the one in force; False for the same list again."""
     known = await in_force(connection)
     if known is None:
-        return _is_start(header)
+        if header.kind is FeedKind.CHANGES:
+            raise _gap(header, 0)
+        return True
     if known.issuer != header.issuer:
         raise FeedRefused(
             f"this node follows the issuer {known.issuer!r}, and this feed is of {header.issuer!r}",
@@ -155,12 +155,6 @@ async def _is_new(connection: AsyncConnection, header: Header) -> bool:
     return True
 
 
-def _is_start(header: Header) -> bool:
-    if header.kind is FeedKind.CHANGES:
-        raise _gap(header, 0)
-    return True
-
-
 def _conflict(sequence: int) -> FeedRefused:
     return FeedRefused(
         f"another list than the one in force has the number {sequence}: its issuer gave it twice, or somebody has its key",
@@ -177,20 +171,16 @@ def _gap(header: Header, ours: int) -> FeedRefused:
     )
 
 
-def _keyed(
-    lines: Iterator[AgencyLine | ProposalLine],
-) -> Iterator[tuple[AgencyLine | ProposalLine, str]]:
-    for line in lines:
-        yield line, _proposed_key(line) if isinstance(line, ProposalLine) else ""
-
-
-def _proposed_key(line: ProposalLine) -> str:
+def _keyed(line: AgencyLine | ProposalLine) -> tuple[AgencyLine | ProposalLine, str]:
+    """With the digest of its key, where it proposes a certificate."""
+    if isinstance(line, AgencyLine):
+        return line, ""
     where = f"the certificate proposed for {line.proposal}"
     der = feed_file.unpacked(line.certificate, where)
     if hashlib.sha256(der).hexdigest() != line.sha256:
         raise FeedRefused(f"{where} has another SHA-256 than stated", code="FEED-ROWS")
     try:
-        return key_digest(x509.load_der_x509_certificate(der))
+        return line, key_digest(x509.load_der_x509_certificate(der))
     except (ValueError, TypeError, x509.InvalidVersion) as cause:
         raise FeedRefused(f"{where} cannot be read", code="FEED-ROWS") from cause
 
@@ -207,7 +197,7 @@ async def _lay_registry(room: FeedRoom, stage: FeedStage, header: Header) -> Reg
 
 
 async def _lay_base(connection: AsyncConnection, pool: Pool, stage: FeedStage) -> None:
-    columns = [AGENCY.c[name] for name in (*FIELDS, "source")]
+    columns = [AGENCY.c[name] for name in (*RECORD_FIELDS, "source")]
     async with connection.stream(select(*columns)) as result:
         async for part in result.partitions(AT_ONCE):
             await pool.run(partial(_put_base, stage, part))
@@ -261,10 +251,7 @@ _CURVES: Mapping[str, tuple[str, int, hashes.HashAlgorithm]] = {
     ),
     "ecdsa-sha384": (
         "secp384r1",
-        int(
-            "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973",
-            16,
-        ),
+        0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973,
         hashes.SHA384(),
     ),
 }

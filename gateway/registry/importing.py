@@ -13,8 +13,8 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 from importlib import resources
@@ -26,22 +26,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.domain.registry import RowSource
-from gateway.domain.registry_change import AgencyRecord, Plan, RegistryChange, RowChange
+from gateway.domain.registry_change import RECORD_FIELDS, AgencyRecord, Plan, RegistryChange, RowChange
 from gateway.domain.text import fold
 from gateway.errors import Clash
 from gateway.ports import Clock, Pool
 from gateway.registry import csv_file, lookup, planning
 from gateway.registry.binding_told import BindingLog
 from gateway.registry.planning import Base
-from gateway.registry.tables import DEFAULT_SCHEME, agency_table, aware, change_table, stored
+from gateway.registry.tables import AGENCY, CHANGE, DEFAULT_SCHEME, aware, stored
 
 AT_ONCE = 1000  # rows read or written between two turns of the event loop
 CODES_KEPT = 500  # codes of each kind named in the kept summary; the counts are always whole
 PROBLEMS_SAID = 20  # problems repeated in the refusal; the plan has them all
 
-AGENCY = agency_table()
-_FIELDS = tuple(field.name for field in fields(AgencyRecord))
-_COLUMNS = [AGENCY.c[name] for name in (*_FIELDS, "source")]
+_COLUMNS = [AGENCY.c[name] for name in (*RECORD_FIELDS, "source")]
 
 
 async def plan_import(reader: AsyncEngine, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
@@ -90,8 +88,11 @@ async def write(
     )
     added = {record.code for record in plan.added}
     await lookup.keep_belief(connection, [r.code for r in plan.rows if r.code not in added], id, now)
-    await _insert(connection, [record for record in plan.rows if record.code in added], now)
-    await _update(connection, [record for record in plan.rows if record.code not in added], now)
+    for start in range(0, len(plan.rows), AT_ONCE):
+        part = [row_values(each, RowSource.IMPORTED, now) for each in plan.rows[start : start + AT_ONCE]]
+        if new := [row for row in part if row["code"] in added]:
+            await connection.execute(insert(AGENCY), new)
+        await update_rows(connection, [row for row in part if row["code"] not in added])
     await record_change(connection, change)
     return change
 
@@ -115,7 +116,7 @@ async def read_base(connection: AsyncConnection) -> Base:
     async for row in _every_row(connection):
         hasher.update(repr(row).encode())
         *values, source = row
-        told = dict(zip(_FIELDS, values, strict=True))
+        told = dict(zip(RECORD_FIELDS, values, strict=True))
         # One copy of what thousands of rows repeat.
         told |= {name: same.setdefault(told[name], told[name]) for name in csv_file.REPEATED}
         record = AgencyRecord(**told)
@@ -150,7 +151,7 @@ async def alone(connection: AsyncConnection, table: str) -> None:
 async def record_change(connection: AsyncConnection, change: RegistryChange) -> None:
     """Keeps the change for ever, in the caller's transaction."""
     await connection.execute(
-        insert(change_table()).values(
+        insert(CHANGE).values(
             id=change.id,
             at=stored(change.at),
             by_principal=change.by,
@@ -173,7 +174,7 @@ def to_change(row: Row[Any]) -> RegistryChange:
 
 def row_values(record: AgencyRecord, source: RowSource, at: datetime) -> dict[str, Any]:
     """All columns of a row that holds this record."""
-    return {name: getattr(record, name) for name in _FIELDS} | {
+    return {name: getattr(record, name) for name in RECORD_FIELDS} | {
         "folded": fold(record.name),
         "source": source.value,
         "check_note": None,
@@ -187,34 +188,16 @@ def _plan(base: Base, csv_bytes: bytes) -> Plan:
     return planning.plan(base, csv_file.read(csv_bytes), source_digest)
 
 
-async def _insert(connection: AsyncConnection, records: Sequence[AgencyRecord], at: datetime) -> None:
-    await _in_parts(
-        connection, insert(AGENCY), records, lambda record: row_values(record, RowSource.IMPORTED, at)
-    )
-
-
-async def _update(connection: AsyncConnection, records: Sequence[AgencyRecord], at: datetime) -> None:
-    columns = [name for name in row_values(_NOBODY, RowSource.IMPORTED, at) if name != "code"]
-    statement = (
-        update(AGENCY)
-        .where(AGENCY.c.code == bindparam("_code"))
-        .values({name: bindparam(f"_{name}") for name in columns})
-    )
-
-    def prefixed(record: AgencyRecord) -> dict[str, Any]:
-        return {f"_{name}": value for name, value in row_values(record, RowSource.IMPORTED, at).items()}
-
-    await _in_parts(connection, statement, records, prefixed)
-
-
-async def _in_parts(
-    connection: AsyncConnection,
-    statement: Any,  # Any: an Insert or an Update; what they share is not a public type
-    records: Sequence[AgencyRecord],
-    values: Callable[[AgencyRecord], Mapping[str, Any]],
-) -> None:
-    for start in range(0, len(records), AT_ONCE):
-        await connection.execute(statement, [values(record) for record in records[start : start + AT_ONCE]])
+async def update_rows(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Each row's columns, written over the row of its code; all of them have the same columns."""
+    if rows:
+        statement = (
+            update(AGENCY)
+            .where(AGENCY.c.code == bindparam("_code"))
+            .values({name: bindparam(f"_{name}") for name in rows[0] if name != "code"})
+        )
+        values = [{f"_{name}": value for name, value in row.items()} for row in rows]
+        await connection.execute(statement, values)
 
 
 def _summary(plan: Plan) -> dict[str, object]:
@@ -227,22 +210,18 @@ def _summary(plan: Plan) -> dict[str, object]:
     return {name: len(rows) for name, rows in parts.items()} | {"unchanged": plan.unchanged, "codes": codes}
 
 
-_NOBODY = AgencyRecord(code="", name="")
-
-
 LOADED_BY = "starter"
-_STARTER_CODES = select(agency_table().c.code, agency_table().c.source)
+_STARTER_CODES = select(AGENCY.c.code, AGENCY.c.source)
 
 
 async def load_starter(writer: AsyncEngine, clock: Clock) -> int:
     """How many rows were written, added or brought up to date: none when this list was loaded before."""
     raw = resources.files("gateway.registry").joinpath("starter.csv").read_bytes()
     digest, now = Digest(hashlib.sha256(raw).hexdigest()), clock.now()
-    agency, change = agency_table(), change_table()
     async with writer.begin() as connection:
         await alone(connection, "agency")
-        loaded = select(change.c.id).where(
-            change.c.source_digest == digest, change.c.by_principal == LOADED_BY
+        loaded = select(CHANGE.c.id).where(
+            CHANGE.c.source_digest == digest, CHANGE.c.by_principal == LOADED_BY
         )
         if (await connection.execute(loaded)).first() is not None:
             return 0
@@ -250,14 +229,13 @@ async def load_starter(writer: AsyncEngine, clock: Clock) -> int:
         values = {
             row["code"]: row_values(_starter_record(row), RowSource.STARTER, now)
             | {"check_note": row["check_note"]}
-            for row in _starter_rows(raw)
+            for row in csv.DictReader(io.StringIO(raw.decode("utf-8")))
         }
         added = [each for code, each in values.items() if code not in known]
         changed = [code for code in values if known.get(code) == RowSource.STARTER]
         if added:
-            await connection.execute(insert(agency), added)
-        for code in changed:
-            await connection.execute(update(agency).where(agency.c.code == code).values(values[code]))
+            await connection.execute(insert(AGENCY), added)
+        await update_rows(connection, [values[code] for code in changed])
         summary: dict[str, object] = {
             "added": len(added),
             "changed": len(changed),
@@ -268,10 +246,6 @@ async def load_starter(writer: AsyncEngine, clock: Clock) -> int:
             RegistryChange(id=clock.new_id(), at=now, by=LOADED_BY, source_digest=digest, summary=summary),
         )
     return len(added) + len(changed)
-
-
-def _starter_rows(raw: bytes) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(raw.decode("utf-8"))))
 
 
 def _starter_record(row: dict[str, str]) -> AgencyRecord:

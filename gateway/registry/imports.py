@@ -4,31 +4,35 @@ import's own, and by what was believed before it; no certificate binding is ever
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, select, update
+from sqlalchemy import Row, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.registry_change import AgencyRecord, ImportRecord, Plan, RegistryChange
+from gateway.domain.registry_change import RECORD_FIELDS, ImportRecord, Plan, RegistryChange
 from gateway.domain.registry_reform import ReformState
 from gateway.errors import Clash, NotFound
 from gateway.ports import Pool
 from gateway.ports.deciding import BuiltOnImport
 from gateway.registry import importing, lookup, planning, reforms
-from gateway.registry.importing import AGENCY, alone, record_change, to_change
-from gateway.registry.lookup import PERIOD
-from gateway.registry.reforms import REFORM, REFORM_CODE
-from gateway.registry.tables import aware, change_table, failures_named, stored
+from gateway.registry.importing import alone, record_change, to_change, update_rows
+from gateway.registry.lookup import in_parts
+from gateway.registry.tables import (
+    AGENCY,
+    CHANGE,
+    PERIOD,
+    REFORM,
+    REFORM_CODE,
+    aware,
+    failures_named,
+    stored,
+)
 
-CHANGE = change_table()
 UNDONE = ":undone"  # ends the id of the change that undid another one
 MOST_SHOWN = 200
-_AT_ONCE = 500
-_FIELDS = tuple(each.name for each in fields(AgencyRecord))
-_RESTORED = (*_FIELDS[1:], "folded", "source", "check_note", "scheme")
+_RESTORED = (*RECORD_FIELDS, "folded", "source", "check_note", "scheme")
 
 
 class SqlImports:
@@ -98,9 +102,9 @@ class SqlImports:
         with failures_named():
             begun, changed = await self._written(record)
             await lookup.keep_belief(self._connection, [*begun, *changed], id + UNDONE, at)
-            for part in _parts(begun):
+            for part in in_parts(begun):
                 await self._connection.execute(delete(AGENCY).where(AGENCY.c.code.in_(part)))
-            for part in _parts(changed):
+            for part in in_parts(changed):
                 await self._restore(id, part, at)
             await self._refuse_broken_ground(begun, changed)
             summary = {"added": 0, "changed": len(changed), "closed": len(begun), "unchanged": 0, "undid": id}
@@ -111,18 +115,11 @@ class SqlImports:
 
     async def _restore(self, id: str, codes: Sequence[str], at: datetime) -> None:
         query = select(PERIOD).where(*_kept_by(id), PERIOD.c.code.in_(codes))
-        rows = (await self._connection.execute(query)).all()
-        statement = (
-            update(AGENCY)
-            .where(AGENCY.c.code == bindparam("_code"))
-            .values({name: bindparam(f"_{name}") for name in (*_RESTORED, "updated_at")})
-        )
-        values = [
-            {"_code": row.code, "_updated_at": stored(at)}
-            | {f"_{name}": getattr(row, name) for name in _RESTORED}
-            for row in rows
+        rows = [
+            {name: getattr(row, name) for name in _RESTORED} | {"updated_at": stored(at)}
+            for row in await self._connection.execute(query)
         ]
-        await self._connection.execute(statement, values)
+        await update_rows(self._connection, rows)
 
     async def _refuse_broken_ground(self, begun: Sequence[str], changed: Sequence[str]) -> None:
         """What came meanwhile may have taken an old form, or stand in the way of a parent that comes back."""
@@ -151,7 +148,7 @@ class SqlImports:
     async def _touched(self, record: ImportRecord, begun: Sequence[str], changed: Sequence[str]) -> list[str]:
         """Codes of it that somebody wrote since."""
         found: set[str] = set()
-        for part in _parts(changed):
+        for part in in_parts(changed):
             rows = {row.code: aware(row.updated_at) for row in await self._rows(part)}
             found |= {code for code in part if rows.get(code) != record.at}
         if len(begun) != record.added:
@@ -161,7 +158,7 @@ class SqlImports:
     async def _reforms(self, record: ImportRecord, codes: Sequence[str]) -> list[str]:
         """Changes of the organisation that hold, were approved since, and name one of these."""
         found: set[str] = set()
-        for part in _parts(codes):
+        for part in in_parts(codes):
             query = (
                 select(REFORM.c.id)
                 .distinct()
@@ -174,13 +171,13 @@ class SqlImports:
 
     async def _leaning(self, begun: Sequence[str], own: Collection[str]) -> list[str]:
         mine, found = set(own), set[str]()
-        for part in _parts(begun):
+        for part in in_parts(begun):
             found |= set(await reforms.leaning_on(self._connection, part, part)) - mine
         return sorted(found)
 
     async def _bound(self, begun: Sequence[str]) -> list[str]:
         found: list[str] = []
-        for part in _parts(begun):
+        for part in in_parts(begun):
             found += sorted(await reforms.certificates_of(self._connection, part))
         return found
 
@@ -203,8 +200,4 @@ def _count(change: RegistryChange, name: str) -> int:
 
 
 def _texts(row: Row[Any]) -> dict[str, str]:
-    return {name: str(value) for name in _FIELDS if (value := getattr(row, name)) is not None}
-
-
-def _parts(codes: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (codes[start : start + _AT_ONCE] for start in range(0, len(codes), _AT_ONCE))
+    return {name: str(value) for name in RECORD_FIELDS if (value := getattr(row, name)) is not None}

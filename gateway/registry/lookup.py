@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, case, insert, literal, null, or_, select
@@ -20,21 +21,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.registry import AgencyCode, AgencyEntry, Hosting, RowSource
 from gateway.domain.registry_reform import ReformEffect, ReformState
 from gateway.domain.text import fold
-from gateway.registry.tables import (
-    agency_table,
-    period_table,
-    reform_code_table,
-    reform_table,
-    stored,
-    to_entry,
-)
+from gateway.registry.tables import AGENCY, PERIOD, REFORM, REFORM_CODE, stored, to_entry
 
 CANDIDATES = 200  # a nearest match looks at no more than this many rows of each kind
 ROWS_AT_ONCE = 1000  # rows of a long list between two turns of the event loop
 _AFTER_ALL = "\uffff"  # sorts behind every letter of a code or a folded name
 _NAME_PREFIX = 6  # letters a misspelt name must still share with its row
-
-AGENCY = agency_table()
 
 
 async def by_code(connection: AsyncConnection, code: str) -> AgencyEntry | None:
@@ -62,12 +54,6 @@ async def children(connection: AsyncConnection, code: str) -> Sequence[AgencyEnt
     moved = await once_below(connection, code)
     below = or_(AGENCY.c.parent == code, AGENCY.c.code.in_(moved)) if moved else AGENCY.c.parent == code
     return await _all(connection, select(AGENCY).where(below).order_by(AGENCY.c.code))
-
-
-async def after(connection: AsyncConnection, code: str, limit: int) -> Sequence[AgencyEntry]:
-    """The next rows in code order."""
-    query = select(AGENCY).where(AGENCY.c.code > code).order_by(AGENCY.c.code).limit(limit)
-    return await _all(connection, query)
 
 
 async def search(connection: AsyncConnection, text: str, limit: int) -> Sequence[AgencyEntry]:
@@ -174,7 +160,6 @@ async def _all(connection: AsyncConnection, query: Select[tuple[object, ...]]) -
     return [to_entry(row) for row in await connection.execute(query)]
 
 
-_AGENCY, PERIOD = agency_table(), period_table()
 CODES_AT_ONCE = 500
 _ROW = tuple(
     name
@@ -187,7 +172,7 @@ _PRESENT = and_(PERIOD.c.believed_to.is_(None), PERIOD.c.until.is_not(None))
 async def as_of(connection: AsyncConnection, entries: Sequence[AgencyEntry], on: date) -> list[AgencyEntry]:
     """The same entries, with the name and the parent that each had on that day."""
     found: dict[str, Row[Any]] = {}
-    for part in _parts([entry.code for entry in entries]):
+    for part in in_parts([entry.code for entry in entries]):
         query = (
             select(PERIOD.c.code, PERIOD.c.name, PERIOD.c.parent)
             .where(PERIOD.c.code.in_(part), _PRESENT, PERIOD.c.until >= on)
@@ -218,7 +203,7 @@ async def once_named_so(connection: AsyncConnection, folded: Collection[str]) ->
 async def with_periods(connection: AsyncConnection, codes: Collection[str], on: date) -> set[str]:
     """Those of these codes whose name or parent was another one on that day, or is until later."""
     found: set[str] = set()
-    for part in _parts(codes):
+    for part in in_parts(codes):
         query = (
             select(PERIOD.c.code).where(PERIOD.c.code.in_(part), _PRESENT, PERIOD.c.until >= on).distinct()
         )
@@ -243,11 +228,13 @@ async def believed(connection: AsyncConnection, code: str, on: date, at: datetim
     rows = (await connection.execute(query)).all()
     whole: Row[Any] | None = next((row for row in rows if row.until is None), None)
     if whole is None:
-        present = select(_AGENCY).where(_AGENCY.c.code == code, _AGENCY.c.updated_at <= then)
+        present = select(AGENCY).where(AGENCY.c.code == code, AGENCY.c.updated_at <= then)
         whole = (await connection.execute(present)).first()
     if whole is None:
         return None
-    earlier = sorted((row for row in rows if row.until is not None and on <= row.until), key=_until)
+    earlier = sorted(
+        (row for row in rows if row.until is not None and on <= row.until), key=attrgetter("until")
+    )
     entry = to_entry(whole)
     return replace(entry, name=earlier[0].name, parent=earlier[0].parent) if earlier else entry
 
@@ -257,32 +244,27 @@ async def keep_belief(
 ) -> None:
     """The rows of these codes are about to be changed: what they say is what was believed until now."""
     now = stored(at)
-    for part in _parts(list(codes)):
-        columns = [_AGENCY.c[name] for name in _ROW]
+    for part in in_parts(list(codes)):
+        columns = [AGENCY.c[name] for name in _ROW]
         query = select(
-            (literal(f"{change_id}:") + _AGENCY.c.code).label("id"),
+            (literal(f"{change_id}:") + AGENCY.c.code).label("id"),
             null().label("until"),
             *columns,
-            _AGENCY.c.updated_at.label("believed_from"),
+            AGENCY.c.updated_at.label("believed_from"),
             literal(now, PERIOD.c.believed_to.type).label("believed_to"),
             literal(change_id).label("change_id"),
-        ).where(_AGENCY.c.code.in_(part))
+        ).where(AGENCY.c.code.in_(part))
         names = ["id", "until", *_ROW, "believed_from", "believed_to", "change_id"]
         await connection.execute(insert(PERIOD).from_select(names, query))
         await asyncio.sleep(0)  # on SQLite nothing else here waits
 
 
-def _parts(codes: Collection[str]) -> Iterable[list[str]]:
+def in_parts(codes: Collection[str]) -> Iterable[list[str]]:
+    """As many at a time as one statement takes."""
     listed = list(codes)
     return (listed[start : start + CODES_AT_ONCE] for start in range(0, len(listed), CODES_AT_ONCE))
 
 
-def _until(row: Row[Any]) -> date:
-    until: date = row.until
-    return until
-
-
-_REFORM, _CODE = reform_table(), reform_code_table()
 # What a reform writes of a code that it ends, begins or changes.
 _SAID: Mapping[ReformEffect, tuple[str, ...]] = {
     ReformEffect.ENDED: ("valid_to", "successor"),
@@ -295,10 +277,10 @@ _SAID: Mapping[ReformEffect, tuple[str, ...]] = {
 async def held_back_by_reforms(connection: AsyncConnection, today: date) -> dict[str, dict[str, str]]:
     """Where two say something of one field, the later one."""
     query = (
-        select(_CODE.c.code, _CODE.c.part, _REFORM.c.id)
-        .join(_REFORM, _CODE.c.reform_id == _REFORM.c.id)
-        .where(_REFORM.c.state == ReformState.APPROVED.value, _REFORM.c.effective_on > today)
-        .order_by(_REFORM.c.effective_on, _REFORM.c.id)
+        select(REFORM_CODE.c.code, REFORM_CODE.c.part, REFORM.c.id)
+        .join(REFORM, REFORM_CODE.c.reform_id == REFORM.c.id)
+        .where(REFORM.c.state == ReformState.APPROVED.value, REFORM.c.effective_on > today)
+        .order_by(REFORM.c.effective_on, REFORM.c.id)
     )
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for code, part, id in await connection.execute(query):

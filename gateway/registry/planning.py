@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import Any
 
 from gateway.domain.identity import Digest
 from gateway.domain.registry import AgencyCode, RowSource
-from gateway.domain.registry_change import SOURCE_FIELD, AgencyRecord, Plan, RowChange, RowProblem
+from gateway.domain.registry_change import (
+    RECORD_FIELDS,
+    SOURCE_FIELD,
+    AgencyRecord,
+    Plan,
+    RowChange,
+    RowProblem,
+)
 from gateway.domain.text import fold
 from gateway.registry.csv_file import Cell, CsvLine, shown
-
-_FIELDS = tuple(each.name for each in fields(AgencyRecord) if each.name != "code")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +250,7 @@ def _differences(
 ) -> dict[str, tuple[str | None, str | None]]:
     found = {
         name: (_text(getattr(known, name)), _text(getattr(record, name)))
-        for name in _FIELDS
+        for name in RECORD_FIELDS
         if getattr(known, name) != getattr(record, name)
     }
     if is_starter:

@@ -7,9 +7,9 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import fields
 from datetime import date, datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -19,27 +19,26 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.event import ACTIVE
 from gateway.domain.identity import Digest
 from gateway.domain.registry import RowSource
-from gateway.domain.registry_change import LONGEST_CHAIN, AgencyRecord, Former, Life, RegistryChange
+from gateway.domain.registry_change import LONGEST_CHAIN, Former, Life, RegistryChange
 from gateway.domain.registry_reform import Ending, LegacyCode, Reform, ReformEffect, ReformRecord, ReformState
 from gateway.domain.text import fold
 from gateway.errors import Clash, NotFound
 from gateway.ports.deciding import AroundReform, Leaning
 from gateway.registry import lookup
-from gateway.registry.importing import AGENCY, alone, record_change, row_values
-from gateway.registry.lookup import PERIOD
+from gateway.registry.importing import alone, record_change, row_values
 from gateway.registry.tables import (
+    AGENCY,
+    BINDING,
+    PERIOD,
+    REFORM,
+    REFORM_CODE,
     aware,
-    binding_table,
     failures_named,
-    reform_code_table,
-    reform_table,
+    record_of,
     stored,
 )
 
-REFORM, REFORM_CODE, BINDING = reform_table(), reform_code_table(), binding_table()
-AT_ONCE = 500
 MOST_LEGACY = 100_000
-_FIELDS = tuple(field.name for field in fields(AgencyRecord))
 
 
 @cache
@@ -51,9 +50,7 @@ async def lives(connection: AsyncConnection, codes: Collection[str]) -> dict[str
     """Those of these codes that are there, each with what it was before."""
     rows: list[Row[Any]] = []
     former: dict[str, list[Former]] = defaultdict(list)
-    listed = sorted(codes)
-    for start in range(0, len(listed), AT_ONCE):
-        part = listed[start : start + AT_ONCE]
+    for part in lookup.in_parts(sorted(codes)):
         rows += (await connection.execute(select(AGENCY).where(AGENCY.c.code.in_(part)))).all()
         query = select(PERIOD.c.code, PERIOD.c.until, PERIOD.c.name, PERIOD.c.parent).where(
             PERIOD.c.code.in_(part), PERIOD.c.until.is_not(None), PERIOD.c.believed_to.is_(None)
@@ -62,7 +59,7 @@ async def lives(connection: AsyncConnection, codes: Collection[str]) -> dict[str
             former[row.code].append(Former(until=row.until, name=row.name, parent=row.parent))
     return {
         row.code: Life(
-            record=AgencyRecord(**{name: getattr(row, name) for name in _FIELDS}),
+            record=record_of(row),
             source=RowSource(row.source),
             former=tuple(former[row.code]),
         )
@@ -385,7 +382,11 @@ class SqlReforms:
         for gone in was - now:
             this = (PERIOD.c.code == code, PERIOD.c.until == gone.until, PERIOD.c.believed_to.is_(None))
             await self._connection.execute(update(PERIOD).where(*this).values(believed_to=stored(at)))
-        added = [_period(after, each, change_id, at) for each in sorted(now - was, key=_until) if after]
+        added = [
+            _period(after, each, change_id, at)
+            for each in sorted(now - was, key=attrgetter("until"))
+            if after
+        ]
         if added:
             await self._connection.execute(insert(PERIOD), added)
         if after is None:
@@ -456,7 +457,3 @@ def _period(life: Life, former: Former, change_id: str, at: datetime) -> dict[st
         "believed_from": stored(at),
         "change_id": change_id,
     }
-
-
-def _until(former: Former) -> date:
-    return former.until

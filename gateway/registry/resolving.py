@@ -31,9 +31,8 @@ from gateway.domain.registry_change import LONGEST_CHAIN
 from gateway.domain.registry_reform import ReformEffect, ReformKind, ReformState
 from gateway.domain.text import fold
 from gateway.registry import lookup, reforms
-from gateway.registry.importing import AGENCY as AGENCY_TABLE
-from gateway.registry.lookup import AGENCY, CANDIDATES
-from gateway.registry.tables import reform_code_table, reform_table, to_entry
+from gateway.registry.lookup import CANDIDATES, in_parts
+from gateway.registry.tables import AGENCY, REFORM, REFORM_CODE, to_entry
 
 CODE_SLIPS = 2  # edits between a written code and the one offered
 NAME_SLIPS = 3
@@ -207,7 +206,6 @@ def _parsed(text: str) -> AgencyCode | None:
         return None
 
 
-_TEXTS_AT_ONCE = 500
 # Names that so many agencies have are looked up one by one.
 _MOST_NAMED = 20_000
 
@@ -226,9 +224,9 @@ class KnownCodes:
     async def read(self, texts: Collection[str], on: date) -> None:
         """Reads ahead what these codes, aliases or names will be looked up by."""
         written = sorted({form for text in texts for form in _forms(text)})
-        for part in _parts(written):
+        for part in in_parts(written):
             await self._read_codes(part)
-        for part in _parts(sorted({fold(text) for text in texts} - {""})):
+        for part in in_parts(sorted({fold(text) for text in texts} - {""})):
             await self._read_names(part)
         seen = {each.code for each in (*self._codes.values(), *self._aliases.values()) if each is not None}
         seen |= {each.code for named in self._named.values() for each in named}
@@ -294,10 +292,6 @@ def _forms(text: str) -> Iterator[str]:
         yield code.root
 
 
-def _parts(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (texts[start : start + _TEXTS_AT_ONCE] for start in range(0, len(texts), _TEXTS_AT_ONCE))
-
-
 _LETTERS = ascii_uppercase + digits + "."  # what a code may hold (R75)
 
 
@@ -344,23 +338,19 @@ def edits(left: str, right: str, limit: int) -> int:
     return min(above[-1], limit + 1)
 
 
-CODES_AT_ONCE = 500
-
-
 async def leading_to(connection: AsyncConnection, codes: Collection[str], on: date) -> dict[str, str]:
     """Each ended code, and each old form of one, to the code of these that its mail goes to on that day."""
     found: dict[str, str] = {}
     frontier = {code: code for code in codes}
     for _ in range(LONGEST_CHAIN):
-        listed = sorted(frontier)
-        if not listed:
+        if not frontier:
             break
         onward: dict[str, str] = {}
-        for start in range(0, len(listed), CODES_AT_ONCE):
-            query = select(AGENCY_TABLE.c.code, AGENCY_TABLE.c.alias, AGENCY_TABLE.c.successor).where(
-                AGENCY_TABLE.c.successor.in_(listed[start : start + CODES_AT_ONCE]),
-                AGENCY_TABLE.c.valid_to < on,
-                AGENCY_TABLE.c.source != RowSource.STARTER.value,
+        for part in in_parts(sorted(frontier)):
+            query = select(AGENCY.c.code, AGENCY.c.alias, AGENCY.c.successor).where(
+                AGENCY.c.successor.in_(part),
+                AGENCY.c.valid_to < on,
+                AGENCY.c.source != RowSource.STARTER.value,
             )
             for code, alias, successor in await connection.execute(query):
                 if code not in found and code not in codes:
@@ -373,22 +363,19 @@ async def leading_to(connection: AsyncConnection, codes: Collection[str], on: da
 
 async def still_hosted(connection: AsyncConnection, on: date) -> list[Hosting]:
     """Which node takes mail under each ended code: its successor's; where a person distributes the mail, its own."""
-    reform, touched = reform_table(), reform_code_table()
     triaged = exists().where(
-        touched.c.code == AGENCY_TABLE.c.code,
-        touched.c.part == ReformEffect.ENDED.value,
-        touched.c.reform_id == reform.c.id,
-        reform.c.kind == ReformKind.SPLIT.value,
-        reform.c.state == ReformState.APPROVED.value,
+        REFORM_CODE.c.code == AGENCY.c.code,
+        REFORM_CODE.c.part == ReformEffect.ENDED.value,
+        REFORM_CODE.c.reform_id == REFORM.c.id,
+        REFORM.c.kind == ReformKind.SPLIT.value,
+        REFORM.c.state == ReformState.APPROVED.value,
     )
-    gone = select(
-        AGENCY_TABLE.c.code, AGENCY_TABLE.c.alias, AGENCY_TABLE.c.successor, AGENCY_TABLE.c.host
-    ).where(
-        AGENCY_TABLE.c.valid_to < on,
-        AGENCY_TABLE.c.source != RowSource.STARTER.value,
-        or_(AGENCY_TABLE.c.successor.is_not(None), and_(AGENCY_TABLE.c.host.is_not(None), triaged)),
+    gone = select(AGENCY.c.code, AGENCY.c.alias, AGENCY.c.successor, AGENCY.c.host).where(
+        AGENCY.c.valid_to < on,
+        AGENCY.c.source != RowSource.STARTER.value,
+        or_(AGENCY.c.successor.is_not(None), and_(AGENCY.c.host.is_not(None), triaged)),
     )
-    rows = {row.code: row for row in await connection.execute(gone.order_by(AGENCY_TABLE.c.code))}
+    rows = {row.code: row for row in await connection.execute(gone.order_by(AGENCY.c.code))}
     finals = {code: _end_of_chain(code, {each: row.successor for each, row in rows.items()}) for code in rows}
     hosts = await _hosts_of(connection, set(finals.values()), on)
     found = []
@@ -410,12 +397,11 @@ def _end_of_chain(code: str, successors: dict[str, str | None]) -> str:
 
 async def _hosts_of(connection: AsyncConnection, codes: Collection[str], on: date) -> dict[str, str]:
     found: dict[str, str] = {}
-    listed = sorted(codes)
-    for start in range(0, len(listed), CODES_AT_ONCE):
-        query = select(AGENCY_TABLE.c.code, AGENCY_TABLE.c.host).where(
-            AGENCY_TABLE.c.code.in_(listed[start : start + CODES_AT_ONCE]),
-            AGENCY_TABLE.c.host.is_not(None),
-            or_(AGENCY_TABLE.c.valid_to.is_(None), AGENCY_TABLE.c.valid_to >= on),
+    for part in in_parts(sorted(codes)):
+        query = select(AGENCY.c.code, AGENCY.c.host).where(
+            AGENCY.c.code.in_(part),
+            AGENCY.c.host.is_not(None),
+            or_(AGENCY.c.valid_to.is_(None), AGENCY.c.valid_to >= on),
         )
         found |= {row.code: row.host for row in await connection.execute(query)}
     return found

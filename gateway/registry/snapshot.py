@@ -21,9 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.event import ACTIVE
 from gateway.domain.registry import RowSource
+from gateway.domain.registry_change import RECORD_FIELDS
 from gateway.ports import EnvelopeSigner
 from gateway.registry import feed_file, feed_judge
-from gateway.registry.binding import BINDING
 from gateway.registry.feed_file import (
     AgencyLine,
     Ends,
@@ -33,9 +33,9 @@ from gateway.registry.feed_file import (
     Header,
     ProposalLine,
 )
-from gateway.registry.feed_judge import AGENCY, FIELDS, FeedRoom, record_of
+from gateway.registry.feed_judge import FeedRoom
 from gateway.registry.feed_stage import AT_ONCE
-from gateway.registry.tables import aware, stored
+from gateway.registry.tables import AGENCY, BINDING, aware, stored
 
 AnyLine: TypeAlias = AgencyLine | ProposalLine
 
@@ -130,7 +130,7 @@ def differences(older: Path, newer: Path) -> Iterator[Difference]:
 
 async def _write_agencies(connection: AsyncConnection, room: FeedRoom, draft: FeedDraft) -> None:
     order = AGENCY.c.code.collate(_COLLATION[connection.dialect.name])
-    columns = [AGENCY.c[name] for name in FIELDS]
+    columns = [AGENCY.c[name] for name in RECORD_FIELDS]
     query = select(*columns).where(AGENCY.c.source != RowSource.STARTER.value).order_by(order)
     async with connection.stream(query) as result:
         async for part in result.partitions(AT_ONCE):
@@ -178,13 +178,12 @@ def _issuer(signer: EnvelopeSigner) -> str:
 
 def _agency(row: Row[Any]) -> bytes:
     """The row as a line. FeedRefused for one that no receiver would take."""
-    record = record_of(row)
     try:
-        return feed_file.encoded(AgencyLine(**{name: getattr(record, name) for name in FIELDS}))
+        return feed_file.encoded(AgencyLine(**{name: getattr(row, name) for name in RECORD_FIELDS}))
     except ValidationError as cause:
         field = cause.errors(include_url=False, include_input=False)[0]
         raise FeedRefused(
-            f"{record.code} cannot stand in a feed: {field['loc']}: {field['msg']}; correct it with an import",
+            f"{row.code} cannot stand in a feed: {field['loc']}: {field['msg']}; correct it with an import",
             code="FEED-ROWS",
         ) from cause
 

@@ -22,7 +22,6 @@ from sqlalchemy import (
     MetaData,
     Row,
     String,
-    Table,
     Text,
     UniqueConstraint,
 )
@@ -31,6 +30,7 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from gateway.domain.registry import AgencyEntry, RowSource
+from gateway.domain.registry_change import RECORD_FIELDS, AgencyRecord
 from gateway.errors import StoreFailure
 
 DEFAULT_SCHEME = "VN-GOV"  # R76
@@ -108,16 +108,9 @@ class ChangeRow(RegistryModel, table=True):
 METADATA = RegistryModel.metadata
 
 
-def agency_table() -> Table:
-    return METADATA.tables["agency"]
-
-
-def binding_table() -> Table:
-    return METADATA.tables["agency_binding"]
-
-
-def change_table() -> Table:
-    return METADATA.tables["registry_change"]
+def record_of(row: Row[Any]) -> AgencyRecord:
+    """What an import, a feed or a reform says of one `agency` row."""
+    return AgencyRecord(**{name: getattr(row, name) for name in RECORD_FIELDS})
 
 
 def to_entry(row: Row[Any]) -> AgencyEntry:
@@ -219,18 +212,6 @@ class PeriodRow(RegistryModel, table=True):
     change_id: str
 
 
-def reform_table() -> Table:
-    return METADATA.tables["registry_reform"]
-
-
-def reform_code_table() -> Table:
-    return METADATA.tables["registry_reform_code"]
-
-
-def period_table() -> Table:
-    return METADATA.tables["agency_period"]
-
-
 IN_FORCE = "feed"  # the key of the one row: a node follows one issuer
 
 
@@ -280,16 +261,14 @@ class FeedProposalRow(RegistryModel, table=True):
     at: datetime = Field(sa_type=DateTime(timezone=True))
 
 
-def feed_table() -> Table:
-    return METADATA.tables["registry_feed"]
-
-
-def refusal_table() -> Table:
-    return METADATA.tables["registry_feed_refusal"]
-
-
-def proposal_table() -> Table:
-    return METADATA.tables["registry_feed_proposal"]
+# The tables as statements name them.
+AGENCY, PERIOD, BINDING, CHANGE = (
+    METADATA.tables[name] for name in ("agency", "agency_period", "agency_binding", "registry_change")
+)
+REFORM, REFORM_CODE = METADATA.tables["registry_reform"], METADATA.tables["registry_reform_code"]
+FEED, REFUSAL, PROPOSAL = (
+    METADATA.tables[f"registry_{name}"] for name in ("feed", "feed_refusal", "feed_proposal")
+)
 
 
 @contextmanager

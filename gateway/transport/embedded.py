@@ -29,7 +29,7 @@ from gateway.errors import NotFound, Unreachable
 from gateway.log import action
 from gateway.ports import Arrival, AxisState, Clock, DeadParcel, Fate, Outcome, Parcel, Pool
 from gateway.transport import queue_file
-from gateway.transport.parcel import SMALL, PayloadFolder, SmallReader, discard
+from gateway.transport.parcel import SMALL, PayloadFolder, SmallReader, discard, too_large, unroutable
 from gateway.transport.queue_file import QueueFile
 
 LEASE_S = 60.0  # as `workers.lease_s` is shipped
@@ -94,13 +94,13 @@ class EmbeddedAxis:
         """DELIVERED once payload and rows are on disk. A repeat adds rows: at least once. Publishes that wait for the
         disk at the same time share one commit."""
         if self._max_bytes is not None and parcel.size > self._max_bytes:
-            return dict.fromkeys(routes, _too_large(parcel.size, self._max_bytes))
+            return dict.fromkeys(routes, too_large(parcel.size, self._max_bytes))
         hosted = await self._hosted(routes)
         if hosted:
             store = self._store_row if parcel.size <= SMALL else self._store_file
             hosted = await store(parcel, routes)
             ring(self._path)
-        return {route: _DELIVERED if fold_code(route) in hosted else _unroutable(route) for route in routes}
+        return {route: _DELIVERED if fold_code(route) in hosted else unroutable(route) for route in routes}
 
     async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
         try:
@@ -327,15 +327,6 @@ def _open_payload(path: Path) -> BinaryIO:
         return path.open("rb")
     except OSError as cause:
         raise Unreachable(f"the payload {path} cannot be read: {cause}; it may be settled already") from cause
-
-
-def _too_large(size: int, limit: int) -> Outcome:
-    detail = f"the packet has {size} bytes, this axis takes at most {limit}; send fewer or smaller files"
-    return Outcome(fate=Fate.NEVER, code="too-large", detail=detail)
-
-
-def _unroutable(route: str) -> Outcome:
-    return Outcome(fate=Fate.NEVER, code="unroutable", detail=f"{route} is not connected to the axis")
 
 
 def _poison_reason(deliveries: int) -> str:

@@ -16,13 +16,12 @@ import re
 import secrets
 from collections import deque
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from gateway.domain.identity import Digest
 from gateway.errors import BrokerRefused
-from gateway.ports import Parcel, Pool
+from gateway.ports import Fate, Outcome, Parcel, Pool
 
 PIECE = 256 * 1024  # bytes in memory at a time (design G8)
 SMALL = 64 * 1024  # up to so many bytes lie as a row of the queue's own database and are never a file
@@ -65,7 +64,7 @@ class PayloadFolder:
         """The file now stands durably under its digest. Call it under the queue's write lock, before the commit
         of the rows that need it."""
         draft.replace(self.path(digest))
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
 
     def remove(self, digest: str) -> None:
         """Forgets the bytes. Call it under the queue's write lock, when no row needs them."""
@@ -123,13 +122,22 @@ def _copy(parcel: Parcel, source: BinaryIO, target: BinaryIO) -> None:
         )
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """The rename itself survives a power cut only when its folder is on disk too."""
-    handle = os.open(folder, os.O_RDONLY)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def too_large(size: int, limit: int) -> Outcome:
+    detail = f"the packet has {size} bytes, this axis takes at most {limit}; send fewer or smaller files"
+    return Outcome(fate=Fate.NEVER, code="too-large", detail=detail)
+
+
+def unroutable(route: str) -> Outcome:
+    return Outcome(fate=Fate.NEVER, code="unroutable", detail=f"{route} is not connected to the axis")
 
 
 MOST_AT_ONCE = 64  # of `parcel.SMALL` bytes at most: 4 MB at a time
@@ -167,13 +175,9 @@ class SmallReader:
 
     async def _contents(self, asked: Sequence[tuple[Parcel, object]]) -> Sequence[bytes | Exception]:
         try:
-            return await self._pool.run(partial(_contents_of, [parcel for parcel, _ in asked]))
+            return await self._pool.run(lambda: [_content_or_why(parcel) for parcel, _ in asked])
         except Exception as cause:  # reason: as below, and for all of them
             return [cause] * len(asked)
-
-
-def _contents_of(parcels: Sequence[Parcel]) -> list[bytes | Exception]:
-    return [_content_or_why(parcel) for parcel in parcels]
 
 
 def _content_or_why(parcel: Parcel) -> bytes | Exception:

@@ -24,7 +24,7 @@ from gateway.incoming import judge_again, process
 from gateway.outgoing import package
 from gateway.policy.trust import fingerprint
 from gateway.ports import EnvelopeSigner, InboxPacket
-from gateway.registry import importing
+from gateway.registry.tables import AGENCY
 from gateway.trust.authority import Authority
 from gateway.trust.keys import FileSigner
 from tests.support import people
@@ -288,7 +288,7 @@ async def test_threat_115_an_import_cannot_change_which_certificate_speaks_for_a
     with pytest.raises(Clash):
         await town.node.directory.apply(plan, "operator")
 
-    assert importing.AGENCY.name == "agency"
+    assert AGENCY.name == "agency"
     assert list(await town.node.directory.bindings(DEPARTMENT)) == list(before)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import insert
 
 from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.tables import agency_table
+from gateway.registry.tables import AGENCY
 from gateway.store import migrate
 from gateway.store.decisions import SqlBindingLog
 from tests.support.clock import ManualClock
@@ -52,7 +52,7 @@ async def test_codes_and_names_are_found_by_their_beginning(url: str) -> None:
         for code, name in names.items()
     ]
     async with store.writer.begin() as connection:
-        await connection.execute(insert(agency_table()), rows)
+        await connection.execute(insert(AGENCY), rows)
 
     by_code = [entry.code for entry in await directory.search("z91.")]
     by_name = [entry.code for entry in await directory.search("don vi")]

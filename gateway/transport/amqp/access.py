@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from yarl import URL
+
 from gateway.errors import Misconfigured
 
 PORTS = {"amqp": 5672, "amqps": 5671}
@@ -39,6 +41,17 @@ class Access:
     key: Path | None = None
     heartbeat_s: int = 10
     connect_s: float = 10.0
+
+    def url(self, server: Server, **query: str) -> URL:
+        return URL.build(
+            scheme="amqps" if server.tls else "amqp",
+            host=server.host,
+            port=server.port,
+            user=self.user,
+            password=self.password,
+            path="/" + self.vhost.replace("/", "%2F"),
+            query=query,
+        )
 
     def tls_context(self) -> ssl.SSLContext:
         """Checks the broker's certificate and name always; shows our own certificate where one is set."""

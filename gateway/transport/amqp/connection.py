@@ -14,7 +14,7 @@ import logging
 import random
 import re
 import ssl
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -29,7 +29,6 @@ from aiormq.exceptions import (
 )
 from pamqp import decode
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
-from yarl import URL
 
 from gateway.errors import Misconfigured, Unreachable
 from gateway.log import action
@@ -257,30 +256,17 @@ class Link:
             await asyncio.sleep(random.uniform(0.0, 0.1))  # noqa: S311 - so that not all come back at one moment
 
     async def _connect(self) -> AbstractConnection:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(BROKEN),
-            wait=wait_random_exponential(multiplier=0.1, max=LONGEST_PAUSE_S),
-            before_sleep=self._failed,
-        ):
-            with attempt:
-                server = self._access.servers[self._turn % len(self._access.servers)]
-                connection = await self._dial(server)
-                self._came_up(connection, server)
-                return connection
-        raise AssertionError("unreachable: it tries until it is cancelled")
+        async def once() -> AbstractConnection:
+            server = self._access.servers[self._turn % len(self._access.servers)]
+            connection = await self._dial(server)
+            self._came_up(connection, server)
+            return connection
+
+        return await persisting(once, self._failed)
 
     async def _dial(self, server: Server) -> AbstractConnection:
         access = self._access
-        url = URL.build(
-            scheme="amqps" if server.tls else "amqp",
-            host=server.host,
-            port=server.port,
-            user=access.user,
-            password=access.password,
-            path="/" + access.vhost.replace("/", "%2F"),
-            query={"heartbeat": str(access.heartbeat_s), "name": self._name},
-            encoded=False,
-        )
+        url = access.url(server, heartbeat=str(access.heartbeat_s), name=self._name)
         options: dict[str, Any] = {"ssl_context": access.tls_context()} if server.tls else {}
         widen_decoding()
         connection = aio_pika.Connection(url, **options)
@@ -294,15 +280,13 @@ class Link:
             raise
         return connection
 
-    def _failed(self, attempt: RetryCallState) -> None:
-        """Before the pause between two tries."""
+    def _failed(self, error: BaseException, tries: int) -> None:
         self._turn += 1
-        error = attempt.outcome.exception() if attempt.outcome is not None else None
-        reason = said(error) if error is not None else ""
+        reason = said(error)
         if self._access.certificate is None and re.search("reset|CERTIFICATE_REQUIRED", reason):
             reason += "; so ends a broker that asks for a client certificate: see amqp.certificate"
-        if reason != self.reason or attempt.attempt_number % 20 == 0:
-            action(_log, "axis.unreachable", reason, link=self._name, tries=attempt.attempt_number)
+        if reason != self.reason or tries % 20 == 0:
+            action(_log, "axis.unreachable", reason, link=self._name, tries=tries)
         self.reason = reason
 
     def _came_up(self, connection: AbstractConnection, server: Server) -> None:
@@ -366,6 +350,23 @@ async def answered(call: Awaitable[T], within_s: float, trouble: asyncio.Future[
         raise TimeoutError("the broker did not answer in time")
     finally:
         calling.cancel()
+
+
+async def persisting(call: Callable[[], Awaitable[T]], failed: Callable[[BaseException, int], None]) -> T:
+    """What the call gives at last. `failed` hears why each try was in vain, and how many there were."""
+
+    def before_pause(attempt: RetryCallState) -> None:
+        if attempt.outcome is not None and (error := attempt.outcome.exception()) is not None:
+            failed(error, attempt.attempt_number)
+
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(BROKEN),
+        wait=wait_random_exponential(multiplier=0.1, max=LONGEST_PAUSE_S),
+        before_sleep=before_pause,
+    ):
+        with attempt:
+            return await call()
+    raise AssertionError("unreachable: it tries until it is cancelled")
 
 
 async def _is_blocked(connection: AbstractConnection) -> bool:

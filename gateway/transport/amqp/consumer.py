@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from gateway.domain.document import Lane
 from gateway.errors import StoreFailure, Unreachable
@@ -22,7 +21,7 @@ from gateway.log import action
 from gateway.ports import Clock, Pool
 from gateway.transport.amqp import label
 from gateway.transport.amqp import topology as names
-from gateway.transport.amqp.connection import BROKEN, LONGEST_PAUSE_S, Link, answered, said
+from gateway.transport.amqp.connection import BROKEN, LONGEST_PAUSE_S, Link, answered, persisting, said
 from gateway.transport.amqp.dead import AsideSets
 from gateway.transport.amqp.handout import BrokerDelivery, HandOut, Hosted
 from gateway.transport.amqp.label import SET, Label, PartLabel, PartLimits, PartRefused
@@ -85,7 +84,8 @@ class Consumer:
 
     async def _fetch(self) -> None:
         while True:
-            channel, lost = await self._opened()
+            channel, lost = await persisting(self._consume, self._failed)
+            self.reason = ""
             try:
                 idle = await self._until_lost_or_idle(lost)
             finally:
@@ -104,18 +104,6 @@ class Consumer:
                 async with asyncio.timeout(max(left_s, self._rest_s / 4)):
                     await lost.wait()
         return False
-
-    async def _opened(self) -> tuple[AbstractChannel, asyncio.Event]:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(BROKEN),
-            wait=wait_random_exponential(multiplier=0.1, max=LONGEST_PAUSE_S),
-            before_sleep=self._failed,
-        ):
-            with attempt:
-                opened = await self._consume()
-                self.reason = ""
-                return opened
-        raise AssertionError("unreachable: it tries until it is cancelled")
 
     async def _consume(self) -> tuple[AbstractChannel, asyncio.Event]:
         channel, lost = await self._link.channel(LONGEST_PAUSE_S), asyncio.Event()
@@ -141,9 +129,8 @@ class Consumer:
         with contextlib.suppress(*BROKEN):
             await answered(channel.close(), ANSWER_S)
 
-    def _failed(self, attempt: RetryCallState) -> None:
-        error = attempt.outcome.exception() if attempt.outcome is not None else None
-        reason = said(error) if error is not None else ""
+    def _failed(self, error: BaseException, _: int) -> None:
+        reason = said(error)
         if reason != self.reason and not isinstance(error, Unreachable):
             action(_log, "axis.not_fetching", reason, node=self._node)
         self.reason = reason

@@ -57,7 +57,7 @@ class DeadDesk:
         async with self._found(id) as message:
             return io.BytesIO(message.body)
 
-    async def retry(self, id: str) -> None:
+    async def retry(self, id: str) -> DeadParcel:
         """What nobody could settle goes to this node again, and to no other recipient of the first time. What was
         refused goes where its codes are bound today: it may have come to the wrong node."""
         async with self._found(id) as message:
@@ -71,7 +71,7 @@ class DeadDesk:
                 again.headers[names.FIRST_RECIPIENTS] = list(keys)
                 await self._resend(again, shown.lane, names.routing_key(names.node_route(self._node)))
             await answered(message.ack(), WITHIN_S)
-        action(_log, "axis.dead_retried", packet_id=shown.packet_id, recipient=shown.recipient)
+        return shown
 
     async def _resend_to(self, keys: Sequence[str], again: Message, lane: Lane) -> None:
         """To every key or to none: one that is bound would keep the message from coming back for the others. Asked once
@@ -92,12 +92,11 @@ class DeadDesk:
             ) from cause
         await self._publisher.resend(again, names.lane_exchange(lane), key)
 
-    async def drop(self, id: str, reason: str) -> None:
+    async def drop(self, id: str) -> DeadParcel:
         async with self._found(id) as message:
             shown = self._parcel(message)
             await answered(message.ack(), WITHIN_S)
-        about = {"packet_id": shown.packet_id, "recipient": shown.recipient, "digest": shown.digest}
-        action(_log, "axis.dead_dropped", reason, **about)
+        return shown
 
     def _parcel(self, message: AbstractIncomingMessage) -> DeadParcel:
         read, refused = label.guessed(message), _why(message) == "rejected"
@@ -288,18 +287,18 @@ class WholeDeadDesk:
         return await self._broker.open(id)
 
     async def retry(self, id: str) -> None:
-        if not id.startswith(_MARK):
-            await self._broker.retry(id)
-            return
-        shown = await self._pool.run(partial(self._aside.again, id))
-        self._look_soon()
+        if id.startswith(_MARK):
+            shown = await self._pool.run(partial(self._aside.again, id))
+            self._look_soon()
+        else:
+            shown = await self._broker.retry(id)
         action(_log, "axis.dead_retried", packet_id=shown.packet_id, recipient=shown.recipient)
 
     async def drop(self, id: str, reason: str) -> None:
-        if not id.startswith(_MARK):
-            await self._broker.drop(id, reason)
-            return
-        shown = await self._pool.run(partial(self._aside.drop, id))
+        if id.startswith(_MARK):
+            shown = await self._pool.run(partial(self._aside.drop, id))
+        else:
+            shown = await self._broker.drop(id)
         about = {"packet_id": shown.packet_id, "recipient": shown.recipient, "digest": shown.digest}
         action(_log, "axis.dead_dropped", reason, **about)
 

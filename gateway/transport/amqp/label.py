@@ -152,14 +152,14 @@ def shown(value: object) -> str:
 
 
 def _text(value: object, name: str) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_TEXT or not _is_plain(value):
+    if (
+        not isinstance(value, str)
+        or not 0 < len(value) <= LONGEST_TEXT
+        or not value.isprintable()
+        or BROKEN_SIGN in value
+    ):
         raise Unreadable(f"{name} is missing or no printable text of up to {LONGEST_TEXT} characters")
     return value
-
-
-def _is_plain(text: str) -> bool:
-    """What every store can keep and every screen shows, and what was UTF-8 on the wire."""
-    return text.isprintable() and BROKEN_SIGN not in text
 
 
 def _digest(value: object) -> Digest:

@@ -14,12 +14,11 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
@@ -27,8 +26,8 @@ from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
 from gateway.transport.amqp.label import PartLabel
+from gateway.transport.parcel import PIECE, sync_folder
 
-PIECE = 256 * 1024  # bytes read at a time (design G8)
 LABEL, HOLD, REFUSED, OFFERS, ASIDE = "label.json", "hold", "refused", "offers", "aside"
 _PART: Final = re.compile(r"(\d{1,9})-(\d{1,18})-([0-9a-f]{64})")
 
@@ -138,9 +137,10 @@ def part_name(n: int, body: bytes) -> str:
     return f"{n:09d}-{len(body)}-{hashlib.sha256(body).hexdigest()}"
 
 
-def opener(parts: Mapping[int, KeptPart]) -> partial[BinaryIO]:
+def opener(parts: Mapping[int, KeptPart]) -> Callable[[], BinaryIO]:
     """What opens these parts as one file, in the order of their numbers."""
-    return partial(_open, [parts[n].path for n in sorted(parts)])
+    paths = [parts[n].path for n in sorted(parts)]
+    return lambda: io.BufferedReader(ChainedFiles(paths), PIECE)
 
 
 def measured(parts: Mapping[int, KeptPart]) -> tuple[Digest, int]:
@@ -151,10 +151,6 @@ def measured(parts: Mapping[int, KeptPart]) -> tuple[Digest, int]:
             hasher.update(piece)
             size += len(piece)
     return Digest.of_bytes(hasher.digest()), size
-
-
-def _open(paths: list[Path]) -> BinaryIO:
-    return io.BufferedReader(ChainedFiles(paths), PIECE)
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -173,14 +169,6 @@ def move_file(source: Path, target: Path) -> None:
     """From one name to the other at one instant, and on disk on return."""
     os.rename(source, target)
     sync_folder(target.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def count_up(path: Path) -> None:

@@ -89,7 +89,8 @@ class Shelf:
                 parts_set.remove_path(self._over / name)
                 over = None
             if over is not None:
-                return _after_the_end(over, label)
+                reason = over.refusal or _difference(over.about, label)
+                return refused(reason) if reason else REPEAT
             found = PartSet.read(self._sets / name)
             if found is None:
                 return self._begin(name, label, body, to, now)
@@ -115,9 +116,7 @@ class Shelf:
         """It is not handed out any more, and stays; it counts as the sender's own, so that the disk has a bound."""
         with self._locked():
             if found.folder.exists() and found.aside is None:
-                draft = self._drafts / secrets.token_hex(8)
-                parts_set.write_file(draft, why.encode())
-                parts_set.move_file(draft, found.folder / ASIDE)
+                self._write(found.folder / ASIDE, why.encode())
         action(_log, "parts.aside", why, packet=found.label.packet_id, node=found.label.user)
 
     def take_back(self, found: PartSet) -> None:
@@ -209,18 +208,20 @@ class Shelf:
         if fault:
             self._refuse(found, fault)
             return refused(fault)
-        draft = self._drafts / secrets.token_hex(8)
-        parts_set.write_file(draft, body)
-        parts_set.move_file(draft, found.folder / name)
+        self._write(found.folder / name, body)
         return KEPT
 
     def _refuse(self, found: PartSet, reason: str) -> None:
         if found.refusal or not found.folder.exists():
             return
-        draft = self._drafts / secrets.token_hex(8)
-        parts_set.write_file(draft, reason.encode())
-        parts_set.move_file(draft, found.folder / REFUSED)
+        self._write(found.folder / REFUSED, reason.encode())
         action(_log, "parts.refused", reason, packet=found.label.packet_id, node=found.label.user)
+
+    def _write(self, target: Path, content: bytes) -> None:
+        """There whole and on disk, or not at all."""
+        draft = self._drafts / secrets.token_hex(8)
+        parts_set.write_file(draft, content)
+        parts_set.move_file(draft, target)
 
     def _remove(self, found: PartSet) -> None:
         if found.folder.exists():
@@ -248,11 +249,6 @@ class Shelf:
         except FileNotFoundError:
             return None
         return Over(about=kept["about"], recipients=tuple(kept["recipients"]), refusal=kept["refusal"])
-
-
-def _after_the_end(over: Over, label: PartLabel) -> Landing:
-    reason = over.refusal or _difference(over.about, label)
-    return refused(reason) if reason else REPEAT
 
 
 def _difference(about: Mapping[str, str | int], label: PartLabel) -> str:

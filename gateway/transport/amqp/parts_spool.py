@@ -101,35 +101,34 @@ class Spool:
     def done(self, token: str) -> None:
         """The set is gone, and remembered for the limit's age. An unfinished one is not: it may be sent again. A stale
         token changes nothing."""
-        with self._guard:
-            held = self._held.pop(token, None)
-        if held is not None:
-            with parts_set.failures_named(self._folder):
-                try:
-                    if held.is_over:
-                        held.shelf.end(held.found, self._clock.now())
-                    else:
-                        held.shelf.give_up(held.found, held.parts)
-                finally:
-                    os.close(held.handle)
+        with self._let_go(token) as held:
+            if held is not None and held.is_over:
+                held.shelf.end(held.found, self._clock.now())
+            elif held is not None:
+                held.shelf.give_up(held.found, held.parts)
 
     def put_aside(self, token: str, why: AsideReason) -> None:
         """It is not handed out any more, and stays where a person sees it. A stale token changes nothing."""
-        with self._guard:
-            held = self._held.pop(token, None)
-        if held is not None:
-            with parts_set.failures_named(self._folder):
-                try:
-                    held.shelf.put_aside(held.found, why)
-                finally:
-                    os.close(held.handle)
+        with self._let_go(token) as held:
+            if held is not None:
+                held.shelf.put_aside(held.found, why)
 
     def release(self, token: str) -> None:
         """It is handed out again, here or by another process. A stale token changes nothing."""
+        with self._let_go(token):
+            pass
+
+    @contextlib.contextmanager
+    def _let_go(self, token: str) -> Iterator[_Held | None]:
+        """What the token stands for, nobody's afterwards; None for a stale one."""
         with self._guard:
             held = self._held.pop(token, None)
-        if held is not None:
-            os.close(held.handle)
+        with parts_set.failures_named(self._folder):
+            try:
+                yield held
+            finally:
+                if held is not None:
+                    os.close(held.handle)
 
     def close(self) -> None:
         """Releases all that is handed out."""

@@ -29,6 +29,7 @@ from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.connection import BROKEN, Link, answered, later, said
 from gateway.transport.amqp.label import PART, PARTS, SET, WHOLE_DIGEST, WHOLE_SIZE
 from gateway.transport.amqp.topology import LANE, SENDER
+from gateway.transport.parcel import PIECE, too_large, unroutable
 
 SMALL = 256 * 1024  # what is larger waits for nobody and makes nobody wait: it has a channel of its own
 SMALL_AT_ONCE, LARGE_AT_ONCE = 64, 4  # unconfirmed messages in memory (G8)
@@ -64,7 +65,7 @@ class Publisher:
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
         """Ends within the time limit whatever the broker does."""
         if parcel.size > self._max_bytes:
-            return dict.fromkeys(routes, _too_large(parcel.size, self._max_bytes))
+            return dict.fromkeys(routes, too_large(parcel.size, self._max_bytes))
         spelled = {route: names.routing_key(route) for route in routes}
         keys = [key for key in dict.fromkeys(spelled.values()) if _fits(key)]
         outcomes: dict[str, Outcome] = {}
@@ -122,7 +123,7 @@ class Publisher:
         try:
             async with asyncio.timeout(self._confirm_s * (2 + parcel.size // self._part_bytes)):
                 absent = await self._absent(keys)
-                outcomes |= {key: _unroutable(key) for key in absent}
+                outcomes |= {key: unroutable(key) for key in absent}
                 if there := [key for key in keys if key not in absent]:
                     await self._send_all(parcel, there)
                     moved = await self._absent(there)
@@ -236,23 +237,14 @@ def _groups(keys: Sequence[str]) -> Iterator[Sequence[str]]:
         yield group
 
 
-def _too_large(size: int, limit: int) -> Outcome:
-    detail = f"the packet has {size} bytes, this axis takes at most {limit}; send fewer or smaller files"
-    return Outcome(fate=Fate.NEVER, code="too-large", detail=detail)
-
-
 def _spelled(route: str, outcome: Outcome | None) -> Outcome:
     """In the words of whoever asked; a key that fits no message leads nowhere."""
-    return _unroutable(route) if outcome is None or outcome.code == "unroutable" else outcome
-
-
-def _unroutable(route: str) -> Outcome:
-    return Outcome(fate=Fate.NEVER, code="unroutable", detail=f"{route} is not connected to the axis")
+    return unroutable(route) if outcome is None or outcome.code == "unroutable" else outcome
 
 
 def _came_back(key: str, asked: int) -> Outcome:
     if asked == 1:
-        return _unroutable(key)
+        return unroutable(key)
     detail = f"{key} is hosted, but its queue is not bound to this lane; run gateway axis apply"
     return Outcome(fate=Fate.LATER, code="axis-bindings", detail=detail)
 
@@ -260,9 +252,6 @@ def _came_back(key: str, asked: int) -> Outcome:
 def _moving(key: str) -> Outcome:
     detail = f"{key} left its node while this was under way; it is asked for again"
     return Outcome(fate=Fate.LATER, code="axis-bindings", detail=detail)
-
-
-PIECE = 256 * 1024  # bytes read at a time (design G8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,6 @@ from aiormq.exceptions import (
     InvalidFrameError,
     ProbableAuthenticationError,
 )
-from yarl import URL
 
 from gateway.errors import Unreachable
 from gateway.transport.amqp import connection, topology
@@ -144,15 +143,7 @@ async def login(session: ServerSession) -> Mapping[str, object]:
 
 async def _connected(session: ServerSession) -> aio_pika.abc.AbstractConnection:
     access, server = session.access, session.server
-    url = URL.build(
-        scheme="amqps" if server.tls else "amqp",
-        host=server.host,
-        port=server.port,
-        user=access.user,
-        password=access.password,
-        path="/" + access.vhost.replace("/", "%2F"),
-        query={"name": f"lienthong {session.node} check"},
-    )
+    url = access.url(server, name=f"lienthong {session.node} check")
     context = access.tls_context() if server.tls else None
     connection.widen_decoding()  # a step takes what lies in the dead queue
     return await aio_pika.connect(url, timeout=access.connect_s, ssl_context=context)
@@ -305,21 +296,10 @@ class AxisFinding:
 Step = Callable[[ServerSession], Awaitable[Mapping[str, object]]]
 
 # In the order in which a person would mend things: the line, then what is wrong on it.
-_LINE: Mapping[str, Step] = {
-    "dns": dns,
-    "tcp": tcp,
-    "tls": tls,
-    "login": login,
+_STEPS: Mapping[str, Step] = {
+    step.__name__: step for step in (dns, tcp, tls, login, queues, read, rights, impersonate, confirm, hosted)
 }
-_INSIDE: Mapping[str, Step] = {
-    "queues": queues,
-    "read": read,
-    "rights": rights,
-    "impersonate": impersonate,
-    "confirm": confirm,
-    "hosted": hosted,
-}
-STEPS = (*_LINE, *_INSIDE)
+STEPS = tuple(_STEPS)
 SPARE_S = 1.0  # a step that has a limit of its own says better what it waited for
 
 
@@ -341,7 +321,7 @@ async def _at(server: Server, access: Access, node: str, codes: Sequence[str]) -
             nonce=secrets.token_hex(8),
             stack=stack,
         )
-        for name, step in {**_LINE, **_INSIDE}.items():
+        for name, step in _STEPS.items():
             if broken or (name == "tls" and not server.tls):
                 cause = "before" if broken else "tls.none"
                 yield AxisFinding(server=str(server), step=name, mark=StepMark.SKIPPED, cause=cause)

@@ -12,7 +12,6 @@ import json
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -124,14 +123,11 @@ def pieces(axis: BrokerLayout, hashes: Mapping[str, str]) -> Iterator[str]:
     yield "{"
     for number, (kind, things) in enumerate(parts.items()):
         yield f'{"," if number else ""}\n"{SECTIONS[kind]}": ['
-        lines = (json.dumps(shown(thing, axis.vhost), separators=(",", ":")) for thing in things)
-        yield from chain.from_iterable(("\n" if first else ",\n", line) for first, line in _marked(lines))
+        for place, thing in enumerate(things):
+            line = json.dumps(shown(thing, axis.vhost), separators=(",", ":"))
+            yield f"{',' if place else ''}\n{line}"
         yield "\n]"
     yield "\n}\n"
-
-
-def _marked(lines: Iterator[str]) -> Iterator[tuple[bool, str]]:
-    return ((number == 0, line) for number, line in enumerate(lines))
 
 
 def document(things: Iterable[Thing], vhost: str) -> dict[str, list[dict[str, Any]]]:
@@ -157,13 +153,6 @@ def shown(thing: Thing, vhost: str) -> dict[str, Any]:  # Any: JSON
         case Rights():
             rights = {"configure": thing.configure, "write": thing.write, "read": thing.read}
             return {"user": thing.user, "vhost": vhost, **rights}
-        case _:
-            return _inside(thing, vhost)
-
-
-def _inside(thing: Exchange | Queue | Policy | Binding, vhost: str) -> dict[str, Any]:
-    """What lies in a vhost."""
-    match thing:
         case Policy():
             return {
                 "vhost": vhost,

@@ -32,10 +32,8 @@ from gateway.transport.broker.plan import (
     Vhost,
 )
 
-_CONNECT_S, _ANSWER_S = (
-    10.0,
-    300.0,
-)  # listing or importing a hundred thousand bindings takes the broker many seconds
+_CONNECT_S = 10.0
+_ANSWER_S = 300.0  # listing or importing a hundred thousand bindings takes the broker many seconds
 _MISSING = 404
 
 
@@ -44,20 +42,22 @@ class Management:
 
     def __init__(self, session: aiohttp.ClientSession, api: str, user: str, vhost: str) -> None:
         self._session, self._api = session, api.rstrip("/")
-        self.user, self.vhost = user, vhost
+        self.user, self.vhost, self._v = user, vhost, quote(vhost, safe="")
 
     async def state(self) -> State:
         """Everything that a plan compares. Bindings are read exchange by exchange, so that no answer is larger than
         one exchange's."""
-        v = quote(self.vhost, safe="")
         users = {each["name"]: _user(each) for each in await self._list("/api/users")}
         everyone = await self._list("/api/permissions")
         elsewhere = frozenset(each["user"] for each in everyone if each["vhost"] != self.vhost)
-        if await self._ask("GET", f"/api/vhosts/{v}") is None:
+        if await self._ask("GET", f"/api/vhosts/{self._v}") is None:
             return State(vhost=self.vhost, exists=False, users=users, elsewhere=elsewhere)
-        exchanges = [_exchange(each) for each in await self._list(f"/api/exchanges/{v}")]
-        queues = [_queue(each) for each in await self._list(f"/api/queues/{v}")]
-        policies = [_policy(each) for each in await self._list(f"/api/policies/{v}")]
+        exchanges = [
+            Exchange(name=each["name"], kind=each["type"], durable=each["durable"])
+            for each in await self._list(f"/api/exchanges/{self._v}")
+        ]
+        queues = [_queue(each) for each in await self._list(f"/api/queues/{self._v}")]
+        policies = [_policy(each) for each in await self._list(f"/api/policies/{self._v}")]
         ours = [each.name for each in exchanges if each.name in topology.EXCHANGES]
         return State(
             vhost=self.vhost,
@@ -72,7 +72,7 @@ class Management:
 
     async def _bindings(self, exchange: str) -> list[Binding]:
         columns = "source,destination,destination_type,routing_key,properties_key"
-        path = f"/api/exchanges/{quote(self.vhost, safe='')}/{exchange}/bindings/source?columns={columns}"
+        path = f"/api/exchanges/{self._v}/{exchange}/bindings/source?columns={columns}"
         # One text for each name, however many bindings have it.
         names: dict[str, str] = {}
         return [
@@ -88,22 +88,21 @@ class Management:
 
     async def put(self, thing: Thing) -> None:
         """A vhost, user or right is there, as given. What lies inside the vhost is for `add`."""
-        v = quote(self.vhost, safe="")
         match thing:
             case Vhost():
-                await self._ask("PUT", f"/api/vhosts/{v}", {})
+                await self._ask("PUT", f"/api/vhosts/{self._v}", {})
             case User():
                 body = document([thing], self.vhost)["users"][0]
                 await self._ask("PUT", f"/api/users/{quote(thing.name, safe='')}", body)
             case Rights():
                 body = {"configure": thing.configure, "write": thing.write, "read": thing.read}
-                await self._ask("PUT", f"/api/permissions/{v}/{quote(thing.user, safe='')}", body)
+                await self._ask("PUT", f"/api/permissions/{self._v}/{quote(thing.user, safe='')}", body)
             case _:
                 await self.add([thing])
 
     async def add(self, things: Iterable[Thing]) -> None:
         """All of them are there, in one call. A repeat changes nothing."""
-        path = f"/api/definitions/{quote(self.vhost, safe='')}"
+        path = f"/api/definitions/{self._v}"
         await self._ask("POST", path, document(things, self.vhost))
 
     async def remove(self, thing: Thing) -> None:
@@ -113,25 +112,24 @@ class Management:
         await self._ask("DELETE", self._path(thing))
 
     def _path(self, thing: Thing) -> str:
-        v = quote(self.vhost, safe="")
         match thing:
             case Binding():
                 parts = (thing.source, thing.to[0], thing.destination, thing.props)
                 source, kind, destination, props = (quote(part, safe="") for part in parts)
-                return f"/api/bindings/{v}/e/{source}/{kind}/{destination}/{props}"
+                return f"/api/bindings/{self._v}/e/{source}/{kind}/{destination}/{props}"
             case Rights(user=user):
-                return f"/api/permissions/{v}/{quote(user, safe='')}"
+                return f"/api/permissions/{self._v}/{quote(user, safe='')}"
             case User(name=name):
                 return f"/api/users/{quote(name, safe='')}"
             case Queue(name=name):
-                return f"/api/queues/{v}/{quote(name, safe='')}"
+                return f"/api/queues/{self._v}/{quote(name, safe='')}"
             case Policy(name=name):
-                return f"/api/policies/{v}/{quote(name, safe='')}"
+                return f"/api/policies/{self._v}/{quote(name, safe='')}"
         raise Misconfigured(f"{thing} is never removed")
 
     async def _must_be_empty(self, name: str) -> None:
         """By the queue itself: the counts of the API are seconds old. Looking puts the message back."""
-        path = f"/api/queues/{quote(self.vhost, safe='')}/{quote(name, safe='')}"
+        path = f"/api/queues/{self._v}/{quote(name, safe='')}"
         seen = await self._ask("GET", path)
         if seen is None:
             return
@@ -198,10 +196,6 @@ def _user(told: Mapping[str, Any]) -> User:
     return User(
         name=told["name"], tags=frozenset(filter(None, tags)), password_hash=told.get("password_hash", "")
     )
-
-
-def _exchange(told: Mapping[str, Any]) -> Exchange:
-    return Exchange(name=told["name"], kind=told["type"], durable=told["durable"])
 
 
 def _queue(told: Mapping[str, Any]) -> Queue:

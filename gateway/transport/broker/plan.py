@@ -204,10 +204,8 @@ def bindings(axis: BrokerLayout) -> Iterator[Binding]:
     for node in axis.nodes:
         yield Binding(topology.DEAD_EXCHANGE, topology.dead_queue(node), node)
     for lane in topology.LANES:
-        exchange, names = (
-            topology.lane_exchange(lane),
-            {node: topology.lane_queue(node, lane) for node in axis.nodes},
-        )
+        exchange = topology.lane_exchange(lane)
+        names = {node: topology.lane_queue(node, lane) for node in axis.nodes}
         for key, node in keys.items():
             yield Binding(exchange, names[node], key)
     for key in keys:

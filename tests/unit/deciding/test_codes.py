@@ -16,7 +16,7 @@ from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind
 from gateway.errors import Clash, Denied
 from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.tables import agency_table
+from gateway.registry.tables import AGENCY
 from gateway.store.decisions import SqlBindingLog
 from tests.support import people
 from tests.support.clock import ManualClock
@@ -48,7 +48,7 @@ async def proposed(both: Both, directory: SqlDirectory, text: str) -> Proposal:
 
 
 async def rows(store: SqlOfficeStore) -> list[tuple[object, ...]]:
-    table = agency_table()
+    table = AGENCY
     columns = [each for each in table.c if each.name != "updated_at"]
     async with store.reader.connect() as line:
         return [tuple(row) for row in await line.execute(select(*columns).order_by(table.c.code))]

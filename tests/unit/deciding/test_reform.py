@@ -17,7 +17,7 @@ from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind,
 from gateway.errors import Clash, Denied
 from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.tables import agency_table
+from gateway.registry.tables import AGENCY
 from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.people import Someone
@@ -193,7 +193,7 @@ async def test_undoing_restores_every_row_and_leaves_the_history(
 
 
 async def rows(store: SqlOfficeStore) -> list[tuple[object, ...]]:
-    columns = [each for each in agency_table().c if each.name != "updated_at"]
+    columns = [each for each in AGENCY.c if each.name != "updated_at"]
     async with store.reader.connect() as connection:
         return [tuple(row) for row in await connection.execute(select(*columns).order_by(columns[0]))]
 

@@ -24,7 +24,8 @@ from gateway.domain.registry_reform import (
 )
 from gateway.policy import reform as rules
 from gateway.policy import reform_words
-from gateway.policy.reform import BuiltOn, RegistryView, plan_step, undoing
+from gateway.policy.reform import BuiltOn, plan_step, undoing
+from gateway.policy.reform_words import RegistryView
 
 DAY = timedelta(days=1)
 TODAY = date(2026, 11, 20)

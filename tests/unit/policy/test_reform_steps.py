@@ -9,7 +9,8 @@ import pytest
 
 from gateway.domain.registry_change import Life
 from gateway.domain.registry_reform import Reform, ReformKind, Target
-from gateway.policy.reform import MOST_STEPS, ReformPlan, RegistryView, joined, moving_units, plan_reform
+from gateway.policy.reform import MOST_STEPS, ReformPlan, joined, moving_units, plan_reform
+from gateway.policy.reform_words import RegistryView
 from tests.unit.policy.test_reform import DAY, JULY, TODAY, lives, new, reform
 
 UNITS = tuple(f"Z91.01.{n:02}" for n in range(1, 4))

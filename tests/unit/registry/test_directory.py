@@ -14,7 +14,7 @@ from gateway.errors import StoreFailure
 from gateway.ports import Directory
 from gateway.registry import binding, lookup
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.tables import METADATA, agency_table
+from gateway.registry.tables import AGENCY, METADATA
 from tests.support import pki
 from tests.support.clock import ManualClock
 
@@ -162,7 +162,7 @@ async def test_a_closed_code_offers_the_successor_in_force(
 
 async def test_a_circle_of_successors_offers_none(filled: SqlDirectory, writer: AsyncEngine) -> None:
     """No import can make one, an edited table can."""
-    agency = agency_table()
+    agency = AGENCY
     async with writer.begin() as connection:
         await connection.execute(
             update(agency)
@@ -341,7 +341,7 @@ async def test_exact_questions_use_an_index_among_120_000_rows(
         for n in range(120_000)
     ]
     async with writer.begin() as connection:
-        await connection.execute(insert(agency_table()), rows)
+        await connection.execute(insert(AGENCY), rows)
     questions = {
         "code": lookup.code_query("Z07.1234"),
         "alias": lookup.alias_query("A71234"),

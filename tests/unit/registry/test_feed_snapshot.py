@@ -22,8 +22,9 @@ from gateway.registry import feed_file, snapshot
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.feed import SqlFeed
 from gateway.registry.feed_file import FeedKind, FeedRefused
-from gateway.registry.feed_judge import AGENCY, FeedRoom
+from gateway.registry.feed_judge import FeedRoom
 from gateway.registry.importing import row_values
+from gateway.registry.tables import AGENCY
 from gateway.store.decisions import SqlBindingLog
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.memory import Memory
