@@ -13,11 +13,10 @@ inside the pool."""
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +39,7 @@ from gateway.domain.sealed_log import (
 from gateway.errors import Clash, InvalidProof, Misconfigured, StoreFailure, Unreachable
 from gateway.trust.bounded_http import Bounds, HttpQuestion, ask
 from gateway.trust.key_material import CURVE_ORDERS, raw_low_s
-from gateway.trust.keys import write_private
+from gateway.trust.keys import own_key, write_durably
 
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse
@@ -67,15 +66,7 @@ class SealKey:
 def open_seal_key(keys_folder: Path, password: bytes | None) -> SealKey:
     """The node's seal key, made when there is none yet. Misconfigured when it does not open."""
     path = keys_folder / SEAL_FOLDER / SEAL_FILE
-    try:
-        if not path.is_file():
-            _make_key(path, password)
-        key = serialization.load_pem_private_key(path.read_bytes(), password)
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as why:
-        raise Misconfigured(
-            f"the key that seals the log does not open: {path}",
-            hint="check keys.password and the file's owner",
-        ) from why
+    key = own_key(path, password, partial(ec.generate_private_key, ec.SECP256R1()), "that seals the log")
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
         raise Misconfigured(f"the key that seals the log must be on P-256: {path}")
     return SealKey(key)
@@ -106,22 +97,6 @@ def _public_key(der: bytes) -> ec.EllipticCurvePublicKey:
 
 def _der(key: ec.EllipticCurvePublicKey) -> bytes:
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def _make_key(path: Path, password: bytes | None) -> None:
-    """Two processes that start together make one key: a link, unlike a rename, replaces nothing."""
-    protection = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
-    )
-    fresh = path.with_name(f".{secrets.token_hex(8)}.{SEAL_FILE}")
-    write_private(fresh, pem)
-    try:
-        os.link(fresh, path)
-    except FileExistsError:
-        return
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 _GROUP = 4
@@ -159,20 +134,9 @@ def _digest_in_file(path: Path) -> bytes | None:
 
 def write_seal_file(path: Path, content: bytes) -> None:
     """As `put`, under a name of one's own; what was there is replaced."""
-    growing = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with growing.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        growing.replace(path)
-        handle = os.open(path.absolute().parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        write_durably(path, content, 0o666)
     except OSError as why:
-        growing.unlink(missing_ok=True)
         raise StoreFailure(f"{path} could not be written: {why.strerror or why}") from why
 
 

@@ -25,7 +25,7 @@ from gateway.domain.evidence import (
     SpoiledPack,
     Story,
 )
-from gateway.domain.proof import Binding, Evidence, Receipt, SignedEnvelope, Step
+from gateway.domain.proof import Binding, Evidence, Finding, Receipt, SignedEnvelope, Step
 from gateway.edxml import verify
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.policy import XmlPolicy
@@ -116,7 +116,7 @@ class JudgedSignature:
     at: datetime
     code: str | None = None
     steps: tuple[Step, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Finding, ...] = ()
     signed: SignedEnvelope[Envelope] | None = None
     evidence: Evidence | None = None
 
@@ -137,33 +137,39 @@ def judge(
 ) -> JudgedSignature:
     """As our own axis would at that time, without a transport or a register. `trust` None: nobody says whom to believe, so
     what is signed as it says is `unknown` and never more."""
-    signed: SignedEnvelope[Envelope] | None = None
-    evidence: Evidence | None = None
     try:
         signed = verify.envelope(source, policy=xml or XmlPolicy(), bindings=bound, at=at)
-        if trust is None:
-            return JudgedSignature(word=UNKNOWN, at=at, steps=signed.steps, signed=signed)
-        evidence = trust.collect(signed.certificate_der, at)
-        proved = decide(signed, evidence, policy or TrustPolicy(signing_past=ANY_PAST), at)
-    except InvalidEnvelope as refusal:
-        return _failed(INVALID, refusal, at, signed, evidence)
-    except CannotTell as doubt:
-        return _failed(UNKNOWN, doubt, at, signed, evidence)
-    notes = tuple(sorted({each.code for each in proved.notes if each.code}))
+    except (InvalidEnvelope, CannotTell) as why:
+        return failed(why, at)
+    if trust is None:
+        return JudgedSignature(word=UNKNOWN, at=at, steps=signed.steps, signed=signed)
+    return judge_signer(signed, trust, at, policy or TrustPolicy(signing_past=ANY_PAST))
+
+
+def judge_signer(
+    signed: SignedEnvelope[Envelope], trust: Trust, at: datetime, policy: TrustPolicy
+) -> JudgedSignature:
+    """Whether the certificate that signed holds, of bytes that are signed as they say."""
+    evidence = trust.collect(signed.certificate_der, at)
+    try:
+        proved = decide(signed, evidence, policy, at)
+    except (InvalidEnvelope, CannotTell) as why:
+        return failed(why, at, signed, evidence)
     return JudgedSignature(
-        word=VALID, at=at, steps=proved.steps, notes=notes, signed=signed, evidence=evidence
+        word=VALID, at=at, steps=proved.steps, notes=proved.notes, signed=signed, evidence=evidence
     )
 
 
-def _failed(
-    word: str,
-    failure: InvalidEnvelope | CannotTell,
+def failed(
+    why: InvalidEnvelope | CannotTell,
     at: datetime,
-    signed: SignedEnvelope[Envelope] | None,
-    evidence: Evidence | None,
+    signed: SignedEnvelope[Envelope] | None = None,
+    evidence: Evidence | None = None,
 ) -> JudgedSignature:
-    steps = tuple(step for step in failure.steps if isinstance(step, Step))
-    return JudgedSignature(word=word, at=at, code=failure.code, steps=steps, signed=signed, evidence=evidence)
+    """A refusal is a verdict, and so is a doubt."""
+    word = INVALID if isinstance(why, InvalidEnvelope) else UNKNOWN
+    steps = tuple(step for step in why.steps if isinstance(step, Step))
+    return JudgedSignature(word=word, at=at, code=why.code, steps=steps, signed=signed, evidence=evidence)
 
 
 # What may be because of the time alone: a signature made before may well have been good (R4).
@@ -262,7 +268,8 @@ def _packet_line(
         ok, note = None, "not_anchored"
     else:
         ok, note = None, "no_time" if judged.code in _BY_TIME else "unknown"
-    failed = next((step for step in judged.steps if step.ok is False), None)
+    broken = next((step for step in judged.steps if step.ok is False), None)
+    notes = sorted({each.code for each in judged.notes if each.code})
     return ReportLine(
         step="packet",
         ok=ok,
@@ -271,10 +278,10 @@ def _packet_line(
             "packet": told.packet_id,
             "sender": told.sender.code,
             "code": judged.code or "",
-            "step": str(failed.n) if failed is not None else "",
+            "step": str(broken.n) if broken is not None else "",
         },
         member=told.member,
-        detail=failed.detail if failed is not None else ", ".join(judged.notes),
+        detail=broken.detail if broken is not None else ", ".join(notes),
         proved_at=judged.at if ok else None,
         trusted=bool(ok and proved_at),
     )
