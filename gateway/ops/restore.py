@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -56,16 +56,6 @@ class Restored:
     @property
     def files(self) -> int:
         return self.manifest.contents + len(self.manifest.files)
-
-
-@dataclass(kw_only=True)
-class _Restored:
-    """What came out of the file, to be held against its manifest."""
-
-    contents: int = 0
-    content_bytes: int = 0
-    odd: set[str] = field(default_factory=set)
-    files: dict[str, str] = field(default_factory=dict)
 
 
 async def restore(
@@ -170,7 +160,9 @@ class _Filling:
         self._reader, self._load, self._target = reader, load, target
         self._pool, self._tell = pool, tell
         self._shapes = {each.name: each for each in about.shapes}
-        self._found = _Restored()
+        # What came out of the file, to be held against its manifest.
+        self._found = form.BackupManifest(tables={}, contents=0, content_bytes=0)
+        self._odd: set[str] = set()
 
     async def run(self) -> form.BackupManifest:
         while (member := await self._pool.run(self._reader.next)) is not None:
@@ -206,14 +198,13 @@ class _Filling:
 
     def _content(self, member: form.BackupMember, path: Path, digest: str) -> None:
         if path.name == digest:
-            self._found.contents += 1
-            self._found.content_bytes += member.size
+            self._found.see(digest, member.size, None)
             if self._found.contents % 1000 == 0:
                 self._tell("content", self._found.contents)
             return
         path.unlink()
-        self._found.odd.add(path.name)
-        if len(self._found.odd) > MOST_LACKING:
+        self._odd.add(path.name)
+        if len(self._odd) > MOST_LACKING:
             raise Damaged(f"{member.name} and many others in the backup are not what their names say")
 
     def _path(self, name: str) -> Path:
@@ -236,9 +227,9 @@ class _Filling:
         async for batch in (await self._load.seen()).small():
             found.contents += sum(each.is_whole for each in batch)
             found.content_bytes += sum(each.size for each in batch if each.is_whole)
-            found.odd |= {each.digest for each in batch if not each.is_whole}
+            self._odd |= {each.digest for each in batch if not each.is_whole}
         equal("content", (manifest.contents, manifest.content_bytes), (found.contents, found.content_bytes))
-        equal("damaged content", {*manifest.lacks} & found.odd, found.odd)
+        equal("damaged content", {*manifest.lacks} & self._odd, self._odd)
         equal("keys, trust and settings", manifest.files, found.files)
         return manifest
 

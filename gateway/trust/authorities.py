@@ -166,15 +166,6 @@ class AskedAuthorities:
         certificate = self._certificates.get(question)
         if certificate is None:
             raise NotFound(f"the certificate {question.about} is not bound any more")
-        return self._first_of(question, sources, certificate, now)
-
-    def learn(self, answers: Sequence[Answer], since: Mapping[Question, datetime]) -> None:
-        """What the node has kept is used from now on."""
-        self._answers.learn(answers, since)
-
-    def _first_of(
-        self, question: Question, sources: IssuerSources, certificate: x509.Certificate, now: datetime
-    ) -> Answer:
         failed: GatewayError | None = None
         for url in sources.ocsp:
             try:
@@ -182,6 +173,10 @@ class AskedAuthorities:
             except (Unreachable, InvalidProof) as error:
                 failed = error
         raise failed or NotFound(f"the authority {question.issuer} has no responder any more")
+
+    def learn(self, answers: Sequence[Answer], since: Mapping[Question, datetime]) -> None:
+        """What the node has kept is used from now on."""
+        self._answers.learn(answers, since)
 
     def _by_ocsp(
         self,
@@ -211,15 +206,16 @@ class AskedAuthorities:
         if found.responder is not None:
             self._refuse_responder(url, found.responder, sources.issuer, now)
         said = found.statement
-        _refuse_untimely(url, said.made_at, said.ends_at, now)
-        return Answer(
-            question=question,
-            body=body,
-            origin=url,
-            fetched_at=now,
-            made_at=said.made_at,
-            ends_at=said.ends_at,
-            revokes=said.revoked_at is not None,
+        return _timely(
+            Answer(
+                question=question,
+                body=body,
+                origin=url,
+                fetched_at=now,
+                made_at=said.made_at,
+                ends_at=said.ends_at,
+                revokes=said.revoked_at is not None,
+            )
         )
 
     def _refuse_responder(
@@ -247,22 +243,23 @@ class AskedAuthorities:
             raise InvalidProof(
                 f"{url}: the list is not signed by {sources.issuer.subject.rfc4514_string()!r}"
             )
-        made, ends = found.listed.last_update_utc, found.listed.next_update_utc
-        _refuse_untimely(url, made, ends, now)
-        return Answer(
-            question=question,
-            body=body,
-            origin=url,
-            fetched_at=now,
-            made_at=made,
-            ends_at=ends,
-            revokes=False,
+        return _timely(
+            Answer(
+                question=question,
+                body=body,
+                origin=url,
+                fetched_at=now,
+                made_at=found.listed.last_update_utc,
+                ends_at=found.listed.next_update_utc,
+                revokes=False,
+            )
         )
 
 
-def _refuse_untimely(url: str, made: datetime, ends: datetime | None, now: datetime) -> None:
+def _timely(found: Answer) -> Answer:
     """Threat 45: an answer from the future, or one that was replaced long ago, is none."""
-    if made > now + FUTURE:
-        raise InvalidProof(f"{url}: the answer was made at {made.isoformat()}, after now")
-    if ends is not None and ends < now - FUTURE:
-        raise InvalidProof(f"{url}: the answer ran out at {ends.isoformat()}")
+    if found.made_at > found.fetched_at + FUTURE:
+        raise InvalidProof(f"{found.origin}: the answer was made at {found.made_at.isoformat()}, after now")
+    if found.ends_at is not None and found.ends_at < found.fetched_at - FUTURE:
+        raise InvalidProof(f"{found.origin}: the answer ran out at {found.ends_at.isoformat()}")
+    return found

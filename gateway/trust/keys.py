@@ -312,19 +312,18 @@ class KeyDirectory:
         return self._root / agency_code
 
 
-def password_from(*, file: Path | None = None, environment: str | None = None) -> bytes | None:
+def password_from(file: Path | None, environment: str) -> bytes | None:
     """The password of the key files: a secret file's first line, else an environment variable, else None."""
-    if file is not None:
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as why:
-            raise Misconfigured(f"the key password file {file} cannot be read") from why
-        password = text.split("\n", 1)[0].rstrip("\r")
-    else:
-        password = os.environ.get(environment, "") if environment else ""
-    if file is not None and not password:
+    if file is None:
+        return os.environ.get(environment, "").encode() or None
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as why:
+        raise Misconfigured(f"the key password file {file} cannot be read") from why
+    password = text.split("\n", 1)[0].rstrip("\r")
+    if not password:
         raise Misconfigured(f"the key password file {file} is empty; its first line is the password")
-    return password.encode() or None
+    return password.encode()
 
 
 def _stamp(folder: Path) -> tuple[tuple[str, int], ...]:

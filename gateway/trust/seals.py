@@ -38,7 +38,7 @@ from gateway.domain.sealed_log import (
 )
 from gateway.errors import Clash, InvalidProof, Misconfigured, StoreFailure, Unreachable
 from gateway.trust.bounded_http import Bounds, HttpQuestion, ask
-from gateway.trust.key_material import CURVE_ORDERS, raw_low_s
+from gateway.trust.key_material import CURVE_ORDERS, public_pem, raw_low_s, spki
 from gateway.trust.keys import own_key, write_durably
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class SealKey:
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._key = key
-        self.public = _der(key.public_key())
+        self.public = spki(key.public_key())
 
     def sign(self, seal: Seal) -> SignedSeal:
         r, s = decode_dss_signature(self._key.sign(seal.to_bytes(), _SIGN))
@@ -90,13 +90,9 @@ def _public_key(der: bytes) -> ec.EllipticCurvePublicKey:
         raise InvalidProof("the seal's key cannot be read") from why
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
         raise InvalidProof("the seal's key is not on P-256")
-    if _der(key) != der:
+    if spki(key) != der:
         raise InvalidProof("the seal's key is not written in its one form")
     return key
-
-
-def _der(key: ec.EllipticCurvePublicKey) -> bytes:
-    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 _GROUP = 4
@@ -120,8 +116,7 @@ def publish_seal(folder: Path, seal: PublishedSeal) -> Path:
 
 def key_pem(seal: PublishedSeal) -> bytes:
     """The public key of the log, for whoever checks its seals elsewhere."""
-    key = serialization.load_der_public_key(seal.signed.key)
-    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return public_pem(serialization.load_der_public_key(seal.signed.key))
 
 
 def _digest_in_file(path: Path) -> bytes | None:

@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from gateway.domain import evidence
 from gateway.domain.evidence import (
@@ -37,6 +37,7 @@ from gateway.domain.evidence import (
     signed_bytes,
 )
 from gateway.errors import Clash, Misconfigured, NotFound, StoreFailure
+from gateway.trust.key_material import public_pem, spki
 from gateway.trust.keys import own_key, write_private
 
 PIECE = 256 * 1024
@@ -304,7 +305,7 @@ class EvidenceKey:
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        self.public_key = _public_der(key.public_key())
+        self.public_key = spki(key.public_key())
 
     def sign(self, data: bytes) -> bytes:
         return self._key.sign(data)
@@ -318,7 +319,7 @@ def open_key(keys_folder: Path, password: bytes | None) -> EvidenceKey:
         raise Misconfigured(f"the key of evidence packs must be an Ed25519 key: {path}")
     public = path.with_name(PUBLIC_KEY_FILE)
     if not public.is_file():
-        write_private(public, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+        write_private(public, public_pem(key.public_key()))
     return EvidenceKey(key)
 
 
@@ -326,14 +327,10 @@ def check_signature(signature: PackSignature, manifest: bytes) -> None:
     """SpoiledPack unless the key that is named made it. Whose key that is, the caller asks."""
     try:
         key = load_der_public_key(signature.public_key)
-        if not isinstance(key, Ed25519PublicKey) or _public_der(key) != signature.public_key:
+        if not isinstance(key, Ed25519PublicKey) or spki(key) != signature.public_key:
             raise ValueError
         key.verify(signature.signature, signed_bytes(manifest))
     except (ValueError, UnsupportedAlgorithm) as why:
         raise SpoiledPack(SIGNATURE, "the key that it names is none that signs packs") from why
     except InvalidSignature as why:
         raise SpoiledPack(SIGNATURE, "the key that it names did not sign this manifest") from why
-
-
-def _public_der(key: Ed25519PublicKey) -> bytes:
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

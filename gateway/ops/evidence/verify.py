@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from gateway.domain import sealed_log
 from gateway.domain.evidence import CERTIFICATES, MANIFEST, REVOCATION, SIGNATURE, STORY, SpoiledPack
@@ -28,6 +28,7 @@ from gateway.ops.evidence.judge import Anchor, PackReport, ReportLine
 from gateway.ops.evidence.pack_file import Pack, within
 from gateway.trust import folder, revocation, seals
 from gateway.trust.evidence import AnswerFiles, Answers, KnownAnswers, NodeTrust, certificates_in, fingerprint
+from gateway.trust.key_material import spki
 
 
 def verify(path: Path, trust: Path | None, published: Path | None, at: datetime) -> PackReport:
@@ -206,7 +207,7 @@ def _node_key(path: Path) -> bytes:
         raise Misconfigured(
             f"{path} holds no public key in PEM form", hint="put the public key of a node or of its log there"
         ) from why
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return spki(key)
 
 
 def _published_seal(path: Path) -> PublishedSeal:

@@ -20,6 +20,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -311,7 +312,7 @@ def main() -> None:
     for line in sys.stdin.buffer:
         signal.setitimer(signal.ITIMER_REAL, seconds)
         asked = json.loads(line)
-        answer = _answer_text(asked) if asked.get("what") == "text" else _answer_facts(asked, folder)
+        answer = _answer(asked, folder)
         signal.setitimer(signal.ITIMER_REAL, 0)
         _say(answers, answer)
 
@@ -332,38 +333,28 @@ def fence(event: str, arguments: tuple[object, ...]) -> None:
             raise FenceError("reading a PDF does not write files")
 
 
-def _answer_facts(asked: dict[str, str], folder: PdfFolder) -> bytes:
+def _answer(asked: dict[str, str], folder: PdfFolder) -> bytes:
+    """Facts about the signatures, or the words of the pages with their places."""
+    if asked.get("what") == "text":
+        return _told(asked, TEXT, PdfText, pdf_layout.read_text)
     seen_at, now = datetime.fromisoformat(asked["seen_at"]), datetime.fromisoformat(asked["now"])
-    try:
-        with Path(asked["path"]).open("rb") as file:
-            return ANSWER.dump_json(_collected(file, folder, seen_at, now))
-    except Misconfigured as why:
-        return _fault(seen_at, now, "PDF-TRUST", f"{why} ({why.hint})")
-    except MemoryError:
-        return _fault(seen_at, now, "PDF-LIMIT", "reading it needs too much memory")
-    except Exception as why:  # the guard of this process: whatever a file does to it is a fact about the file
-        return _fault(seen_at, now, "PDF-UNREADABLE", f"{type(why).__name__}: {why}"[:500])
+    made = partial(PdfFacts, seen_at=seen_at, now=now)
+    return _told(asked, ANSWER, made, lambda file: collect(file, folder.read(), seen_at, now))
 
 
-def _answer_text(asked: dict[str, str]) -> bytes:
-    """The words of the pages with their places."""
+def _told(
+    asked: dict[str, str], answers: TypeAdapter[T], made: Callable[..., T], look: Callable[[BinaryIO], T]
+) -> bytes:
     try:
         with Path(asked["path"]).open("rb") as file, contextlib.redirect_stdout(sys.stderr):
-            return TEXT.dump_json(pdf_layout.read_text(file))
+            return answers.dump_json(look(file))
+    except Misconfigured as why:
+        fault = made(fault="PDF-TRUST", detail=f"{why} ({why.hint})")
     except MemoryError:
-        return TEXT.dump_json(PdfText(fault="PDF-LIMIT", detail="reading it needs too much memory"))
-    except Exception as why:  # the guard of this process, as above
-        detail = f"{type(why).__name__}: {why}"[:500]
-        return TEXT.dump_json(PdfText(fault="PDF-UNREADABLE", detail=detail))
-
-
-def _collected(file: BinaryIO, folder: PdfFolder, seen_at: datetime, now: datetime) -> PdfFacts:
-    with contextlib.redirect_stdout(sys.stderr):
-        return collect(file, folder.read(), seen_at, now)
-
-
-def _fault(seen_at: datetime, now: datetime, code: str, detail: str) -> bytes:
-    return ANSWER.dump_json(PdfFacts(seen_at=seen_at, now=now, fault=code, detail=detail))
+        fault = made(fault="PDF-LIMIT", detail="reading it needs too much memory")
+    except Exception as why:  # the guard of this process: whatever a file does to it is a fact about the file
+        fault = made(fault="PDF-UNREADABLE", detail=f"{type(why).__name__}: {why}"[:500])
+    return answers.dump_json(fault)
 
 
 if __name__ == "__main__":

@@ -331,10 +331,9 @@ def _loaded(places: object, kind: type, most: int) -> Iterator[object]:
 
 def _written_time(embedded: EmbeddedPdfSignature) -> datetime | None:
     try:
-        at = embedded.self_reported_timestamp
+        return cms.aware(embedded.self_reported_timestamp)
     except LIBRARY:
         return None
-    return at if isinstance(at, datetime) and at.tzinfo is not None else None
 
 
 def _told(why: object) -> str:
