@@ -242,7 +242,7 @@ async def propose_import(
 async def plan_import(desk: DecidingDesk, change: ImportChange) -> Plan:
     """What the proposed file would do to the registry as it is now."""
     async with desk.decisions.read() as view:
-        return await view.imports.plan(change.file, local(desk.clock.now()).date())
+        return await view.imports.plan(change.file, _today(desk))
 
 
 async def put_import_in_force(
@@ -278,9 +278,8 @@ async def kept_import(desk: DecidingDesk, id: str) -> KeptImport:
         record = await view.imports.get(id)
         built = await view.imports.built_on(id)
         against = await _against_undoing_import(view, record, desk)
-        return KeptImport(
-            record=record, lines=await view.imports.lines(id), begun=built.begun, against_undo=against
-        )
+        lines = await view.imports.lines(id)
+        return KeptImport(record=record, lines=lines, begun=built.begun, against_undo=against)
 
 
 async def undo_import(desk: DecidingDesk, who: SignedIn, id: str, reason: str) -> ImportRecord:

@@ -23,6 +23,7 @@ from gateway.ops import backup_file as form
 from gateway.ports import Clock, Pool
 from gateway.store import dump
 from gateway.store.blobs import hold_sweep, path_of
+from gateway.trust.keys import folder_to_disk
 
 # Lines are packed in parts of this size: a member's size must be known before its first byte.
 PART = 4 * 1024 * 1024
@@ -90,7 +91,7 @@ async def _new_file(target: Path, pool: Pool) -> AsyncIterator[BinaryIO]:
             await pool.run(partial(_to_disk, file))
         _must_not_exist(target)
         growing.rename(target)
-        await pool.run(partial(_folder_to_disk, target.parent))
+        await pool.run(partial(folder_to_disk, target.parent))
     except OSError as cause:
         raise errors.StoreFailure(
             f"the backup could not be written to {target}: {cause.strerror or cause}; free space or name another place"
@@ -107,14 +108,6 @@ def _must_not_exist(target: Path) -> None:
 def _to_disk(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _folder_to_disk(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _about(source: BackupSource, view: dump.Snapshot, clock: Clock) -> bytes:

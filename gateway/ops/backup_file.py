@@ -271,14 +271,6 @@ class _Measured:
         return found.ljust(wanted, b"\0")
 
 
-@dataclass(frozen=True, slots=True)
-class BackupMember:
-    """One member, at the reader's present place; it must be read before the next one is asked for."""
-
-    name: str
-    size: int
-
-
 class BackupReader:
     """Reads members in the order in which they were written. Damage is told with the member it lies in or behind."""
 
@@ -286,8 +278,8 @@ class BackupReader:
         self._sealed = SealedReader(file, passphrase)
         self._name = "its beginning"
 
-    def next(self) -> BackupMember | None:
-        """The next member; None at the proved end of the file."""
+    def next(self) -> tarfile.TarInfo | None:
+        """The next member, to be read before the one after it; None at the proved end of the file."""
         with self._named():
             head = self._sealed.read(tarfile.BLOCKSIZE)
             if not head.strip(b"\0"):
@@ -295,9 +287,9 @@ class BackupReader:
                 return None
             found = tarfile.TarInfo.frombuf(head, "utf-8", "strict")
         self._name = found.name
-        return BackupMember(found.name, found.size)
+        return found
 
-    def pieces(self, member: BackupMember) -> Iterator[bytes]:
+    def pieces(self, member: tarfile.TarInfo) -> Iterator[bytes]:
         left = member.size
         with self._named():
             while left:
@@ -308,7 +300,7 @@ class BackupReader:
                 yield piece
             self._sealed.read(-member.size % tarfile.BLOCKSIZE)
 
-    def whole(self, member: BackupMember) -> bytes:
+    def whole(self, member: tarfile.TarInfo) -> bytes:
         return b"".join(self.pieces(member))
 
     @contextmanager

@@ -136,8 +136,7 @@ def _usable(facts: PdfFacts, trust_dir: Path) -> PdfFacts:
 def _decode(part: FileSlice, opener: Callable[[], BinaryIO], path: Path) -> bool:
     """Writes the file as a person would open it; whether it is a PDF."""
     with path.open("wb") as out:
-        for piece in attachment.decoded_pieces(_slice(part, opener), part.coding):
-            out.write(piece)
+        out.writelines(attachment.decoded_pieces(_slice(part, opener), part.coding))
     return is_pdf(path)
 
 

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import os
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -174,7 +175,7 @@ class _Filling:
                 await self._pool.run(partial(self._file, member))
         raise Damaged("the backup has no manifest at its end")
 
-    async def _rows(self, member: form.BackupMember) -> None:
+    async def _rows(self, member: tarfile.TarInfo) -> None:
         shape = self._shapes.get(member.name.split("/")[1])
         if shape is None:
             raise Damaged(f"the backup holds {member.name}, which it does not announce")
@@ -183,7 +184,7 @@ class _Filling:
             await self._load.put(shape, lines[start : start + dump.AT_ONCE])
         self._tell(shape.name, len(lines))
 
-    def _file(self, member: form.BackupMember) -> None:
+    def _file(self, member: tarfile.TarInfo) -> None:
         path = self._path(member.name)
         _private(path.parent)
         hashed = hashlib.sha256()
@@ -196,7 +197,7 @@ class _Filling:
         else:
             self._found.files[member.name] = hashed.hexdigest()
 
-    def _content(self, member: form.BackupMember, path: Path, digest: str) -> None:
+    def _content(self, member: tarfile.TarInfo, path: Path, digest: str) -> None:
         if path.name == digest:
             self._found.see(digest, member.size, None)
             if self._found.contents % 1000 == 0:
@@ -218,7 +219,7 @@ class _Filling:
             raise Damaged(f"the backup holds {name!r}, which has no place in a node")
         return path_of(folder / GROWING, rest) if head == "content" else (folder / GROWING).joinpath(*parts)
 
-    async def _end(self, member: form.BackupMember) -> form.BackupManifest:
+    async def _end(self, member: tarfile.TarInfo) -> form.BackupManifest:
         manifest = form.MANIFEST_JSON.validate_json(await self._pool.run(partial(self._reader.whole, member)))
         if await self._pool.run(self._reader.next) is not None:
             raise Damaged("the backup goes on behind its manifest")

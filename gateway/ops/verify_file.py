@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from gateway.domain.proof import ChainLink, Evidence, Receipt, SignedEnvelope, Terms
+from gateway.domain.proof import ChainLink, Evidence, Receipt, SignedEnvelope
 from gateway.edxml import verify
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.policy import XmlPolicy
@@ -88,7 +88,13 @@ def report(then: JudgedSignature, now: JudgedSignature) -> dict[str, Any]:
             {"n": step.n, "name": step.name, "ok": step.ok, "detail": step.detail} for step in then.steps
         ],
         "notes": [{"code": note.code, "detail": note.detail} for note in then.notes if note.code],
-        "signer": _signer(signed, evidence) if signed else None,
+        "signer": {
+            "code": signed.sender_code,
+            "subject": evidence.subject if evidence else None,
+            "serial": evidence.serial if evidence else None,
+        }
+        if signed
+        else None,
         "algorithm": signed.algorithm if signed else None,
         "weak": signed.weak if signed else None,
         "signing_time": _moment_text(signed.signing_time) if signed else None,
@@ -96,14 +102,6 @@ def report(then: JudgedSignature, now: JudgedSignature) -> dict[str, Any]:
         "revocation": _revocation(evidence, now.evidence) if evidence else None,
         "commitment": _commitment(signed) if signed else None,
         "body_sha256": str(signed.body_digest) if signed else None,
-    }
-
-
-def _signer(signed: SignedEnvelope[Envelope], evidence: Evidence | None) -> dict[str, str | None]:
-    return {
-        "code": signed.sender_code,
-        "subject": evidence.subject if evidence else None,
-        "serial": evidence.serial if evidence else None,
     }
 
 
@@ -133,24 +131,22 @@ def _commitment(signed: SignedEnvelope[Envelope]) -> dict[str, Any] | None:
     """What the signer committed to (W6); None where nothing is signed beside the document itself."""
     if signed.packet_id is None:
         return None
-    receipt = signed.receipt
+    receipt, terms = signed.receipt, signed.terms
     return {
         "kind": "proof-of-origin" if receipt is None else "proof-of-receipt",
         "message": {"id": signed.packet_id, "kind": signed.kind.value},
-        "terms": _terms(signed.terms) if signed.terms else None,
+        # W6a; null is what was not said.
+        "terms": {
+            "reply_required": terms.reply_required,
+            "due_at": _moment_text(terms.due_at),
+            "delivery_mode": terms.delivery_mode,
+            "recipients": [{"code": code, "role": role} for code, role in terms.roles],
+            "register_no": terms.register_no,
+            "register_year": terms.register_year,
+        }
+        if terms
+        else None,
         "receipt": _receipt(receipt) if receipt else None,
-    }
-
-
-def _terms(terms: Terms) -> dict[str, Any]:
-    """W6a; null is what was not said."""
-    return {
-        "reply_required": terms.reply_required,
-        "due_at": _moment_text(terms.due_at),
-        "delivery_mode": terms.delivery_mode,
-        "recipients": [{"code": code, "role": role} for code, role in terms.roles],
-        "register_no": terms.register_no,
-        "register_year": terms.register_year,
     }
 
 

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,10 @@ from gateway.trust.revocation import FUTURE
 SOURCES_FILE = "revocation.toml"
 _SOURCE_KEYS = frozenset({"certificate", "ocsp", "crl", "nonce"})
 _MOST_ADDRESSES = 8
-_EXAMPLE = '[[issuer]] with certificate = "ca.pem", and ocsp = ["http://…"] or crl = ["http://…"]'
+_unwritten = partial(
+    Misconfigured,
+    hint='write [[issuer]] with certificate = "ca.pem", and ocsp = ["http://…"] or crl = ["http://…"]',
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,7 @@ def read_sources(folder: Path) -> tuple[IssuerSources, ...]:
         raise Misconfigured(f"{path} cannot be read: {why}") from why
     tables = told.get("issuer")
     if set(told) != {"issuer"} or not isinstance(tables, list) or not tables:
-        raise Misconfigured(f"{path} names no issuer", hint=f"write {_EXAMPLE}")
+        raise _unwritten(f"{path} names no issuer")
     found: dict[x509.Certificate, IssuerSources] = {}
     for n, table in enumerate(tables, start=1):
         for each in _sources_in(folder, f"{path}, issuer {n}", table):
@@ -64,15 +68,13 @@ def read_sources(folder: Path) -> tuple[IssuerSources, ...]:
 def _sources_in(folder: Path, where: str, table: Mapping[str, Any]) -> list[IssuerSources]:
     """One for each certificate of the named file."""
     if not isinstance(table, dict) or set(table) - _SOURCE_KEYS:
-        raise Misconfigured(
-            f"{where}: expected the keys {', '.join(sorted(_SOURCE_KEYS))}", hint=f"write {_EXAMPLE}"
-        )
+        raise _unwritten(f"{where}: expected the keys {', '.join(sorted(_SOURCE_KEYS))}")
     name = table.get("certificate")
     if not isinstance(name, str) or not _is_inside(folder, name):
-        raise Misconfigured(f"{where}: certificate is no file of {folder}", hint=f"write {_EXAMPLE}")
+        raise _unwritten(f"{where}: certificate is no file of {folder}")
     ocsp, lists = _addresses(table, "ocsp", where), _addresses(table, "crl", where)
     if not ocsp and not lists:
-        raise Misconfigured(f"{where}: there is no address to ask", hint=f"write {_EXAMPLE}")
+        raise _unwritten(f"{where}: there is no address to ask")
     nonce = table.get("nonce", "optional")
     if nonce not in ("optional", "required"):
         raise Misconfigured(f'{where}: nonce is {nonce!r}; write "optional" or "required"')
@@ -90,7 +92,7 @@ def _is_inside(folder: Path, name: str) -> bool:
 def _addresses(table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
     told = table.get(key, [])
     if not isinstance(told, list) or not all(isinstance(each, str) for each in told):
-        raise Misconfigured(f"{where}: {key} is no list of addresses", hint=f"write {_EXAMPLE}")
+        raise _unwritten(f"{where}: {key} is no list of addresses")
     if len(told) > _MOST_ADDRESSES:
         raise Misconfigured(f"{where}: {key} has more than {_MOST_ADDRESSES} addresses")
     for each in told:
@@ -195,7 +197,7 @@ class AskedAuthorities:
         )
         body = bounded_http.ask(asked, self._bounds[RevocationSource.OCSP])
         try:
-            found = revocation.read_answer(body, certificate, sources.issuer)
+            said, responder = revocation.read_answer(body, certificate, sources.issuer)
             given = revocation.nonce_of_answer(body)
         except revocation.NoAnswer as why:
             raise InvalidProof(f"{url}: {why}") from why
@@ -203,9 +205,8 @@ class AskedAuthorities:
             raise InvalidProof(
                 f"{url}: the answer repeats another nonce than was sent, so it may be an old one"
             )
-        if found.responder is not None:
-            self._refuse_responder(url, found.responder, sources.issuer, now)
-        said = found.statement
+        if responder is not None:
+            self._refuse_responder(url, responder, sources.issuer, now)
         return _timely(
             Answer(
                 question=question,

@@ -45,8 +45,8 @@ MAX_SIGNATURE_CHECKS = 64
 MAX_REMEMBERED = 4096
 
 STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
-_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
-_MIN_RSA_BITS = 2048
+CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+MIN_RSA_BITS = 2048
 
 # What an exchange certificate may be for, when it says so at all; one made only for servers or OCSP is refused.
 _SIGNING_PURPOSES = frozenset(
@@ -99,7 +99,10 @@ class Chains:
             found = _judged(certificates, at)
             if found.code is None:
                 if broken is None:  # the first that was tried: at every time the same, then
-                    self._remember(leaf, found)
+                    with self._lock:
+                        self._good[leaf] = found
+                        while len(self._good) > MAX_REMEMBERED:
+                            self._good.popitem(last=False)
                 return found
             broken = broken or found
         issuer = _text(lambda: leaf.issuer)
@@ -108,12 +111,6 @@ class Chains:
             code="CERT-CHAIN",
             detail=f"no chain of at most {MAX_CERTIFICATES} certificates leads to an anchor; the issuer is {issuer!r}",
         )
-
-    def _remember(self, leaf: x509.Certificate, found: Chain) -> None:
-        with self._lock:
-            self._good[leaf] = found
-            while len(self._good) > MAX_REMEMBERED:
-                self._good.popitem(last=False)
 
 
 def usage_holds(leaf: x509.Certificate) -> bool:
@@ -243,8 +240,8 @@ def key_is_strong(certificate: x509.Certificate) -> bool:
     except (ValueError, UnsupportedAlgorithm):
         return False
     if isinstance(key, rsa.RSAPublicKey):
-        return key.key_size >= _MIN_RSA_BITS
-    return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES
+        return key.key_size >= MIN_RSA_BITS
+    return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in CURVES
 
 
 def _extension(certificate: x509.Certificate, kind: type[_E]) -> _E | None:

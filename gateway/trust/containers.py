@@ -380,16 +380,12 @@ class OleFacts:
     active: frozenset[str] = frozenset()
 
 
-class _TooLongError(Exception):
-    """The directory is longer than that of any document."""
-
-
 def look_into_ole(stream: BinaryIO) -> OleFacts:
     """Never raises for bad content."""
     try:
         names = frozenset(_ole_names(stream))
-    except _TooLongError:
-        return OleFacts(kind="ole", broken="too-long-to-read")
+    except BadArchive as bad:
+        return OleFacts(kind="ole", broken=bad.why)
     encrypted = "encryptedpackage" in names
     kind = next((kind for name, kind in _OLE_KINDS if name in names), "ooxml" if encrypted else "ole")
     active = {"macro"} if names & _OLE_MACROS else set()
@@ -414,7 +410,7 @@ def _ole_names(stream: BinaryIO) -> Iterator[str]:
             return
         yield from _entry_names(_sector(stream, sector, shift))
         sector = _next_sector(stream, table, sector, shift)
-    raise _TooLongError
+    raise BadArchive("too-long-to-read")  # longer than the directory of any document
 
 
 def _sector_table(stream: BinaryIO, header: bytes, shift: int) -> list[int]:

@@ -228,13 +228,11 @@ def _said_by_answer(
     lists: Sequence[revocation.RevocationList],
 ) -> Statement | None:
     try:
-        found = revocation.read_answer(body, certificate, issuer)
+        said, responder = revocation.read_answer(body, certificate, issuer)
     except revocation.NoAnswer:
         return None
     # Whoever stole a responder's key writes any date into an answer: of a revoked one nothing counts, whenever made.
-    if found.responder is not None and _is_revoked(found.responder, issuer, lists):
-        return None
-    return found.statement
+    return None if responder is not None and _is_revoked(responder, issuer, lists) else said
 
 
 def _is_revoked(

@@ -52,11 +52,13 @@ class RecipientSealer:
                 f"seal.recipient: {path} holds no public key in PEM form",
                 hint="make a pair with: gateway hold key, and keep the private half away from this node",
             ) from cause
-        if not _is_fit(key):
-            raise Misconfigured(
-                f"seal.recipient: {path} is neither an X25519 key nor an RSA key of {_LEAST_RSA} bits"
-            )
-        return cls(key)  # type: ignore[arg-type]  # `_is_fit` has looked
+        if isinstance(key, X25519PublicKey) or (
+            isinstance(key, rsa.RSAPublicKey) and key.key_size >= _LEAST_RSA
+        ):
+            return cls(key)
+        raise Misconfigured(
+            f"seal.recipient: {path} is neither an X25519 key nor an RSA key of {_LEAST_RSA} bits"
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -152,12 +154,6 @@ def new_pair(passphrase: bytes) -> tuple[bytes, bytes]:
         serialization.BestAvailableEncryption(passphrase),
     )
     return private, public_pem(key.public_key())
-
-
-def _is_fit(key: object) -> bool:
-    if isinstance(key, rsa.RSAPublicKey):
-        return key.key_size >= _LEAST_RSA
-    return isinstance(key, X25519PublicKey)
 
 
 def _file_key_for(key: PublicKey) -> tuple[str, bytes, bytes]:

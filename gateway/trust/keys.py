@@ -58,11 +58,16 @@ def write_durably(path: Path, content: bytes, mode: int) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    folder_to_disk(path.parent)
+
+
+def folder_to_disk(folder: Path) -> None:
+    """What was renamed in it stays renamed."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
 
 
 def own_key(path: Path, password: bytes | None, generate: Callable[[], PrivateKeyTypes], what: str) -> object:

@@ -215,6 +215,9 @@ class Drawing:
             raise EnoughError
 
 
+_NUMBERS = {b"Tc": "letter_gap", b"Tw": "word_gap", b"TL": "leading", b"Ts": "rise"}
+
+
 class _Pen:
     """The state of text while one stream is drawn."""
 
@@ -252,20 +255,12 @@ class _Pen:
                 self._set(operator, operands)
 
     def _set(self, operator: bytes, operands: Any) -> None:
-        state = self.state
-        match operator:
-            case b"Tc":
-                state.letter_gap = float(operands[0])
-            case b"Tw":
-                state.word_gap = float(operands[0])
-            case b"Tz":
-                state.stretch = float(operands[0]) / 100
-            case b"TL":
-                state.leading = float(operands[0])
-            case b"Ts":
-                state.rise = float(operands[0])
-            case b"Tr":
-                state.mode = int(operands[0])
+        if (name := _NUMBERS.get(operator)) is not None:
+            setattr(self.state, name, float(operands[0]))
+        elif operator == b"Tz":
+            self.state.stretch = float(operands[0]) / 100
+        elif operator == b"Tr":
+            self.state.mode = int(operands[0])
 
     def _move(self, right: float, up: float) -> None:
         self._line = self._at = product((1.0, 0.0, 0.0, 1.0, right, up), self._line)

@@ -256,12 +256,8 @@ def ocsp_request(certificate: x509.Certificate, issuer: x509.Certificate, nonce:
     return named.add_extension(x509.OCSPNonce(nonce), critical=False).build().public_bytes(Encoding.DER)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OcspAnswer:
-    """What an answer says, and the responder that the issuer named for it; None where the issuer answered itself."""
-
-    statement: Statement
-    responder: x509.Certificate | None
+OcspAnswer = tuple[Statement, x509.Certificate | None]
+"""What an answer says, and the responder that the issuer named for it; None where the issuer answered itself."""
 
 
 def read_answer(der: bytes, certificate: x509.Certificate, issuer: x509.Certificate) -> OcspAnswer:
@@ -337,7 +333,7 @@ def _answered(
         revoked_at=each.revocation_time_utc,
         reason=reason.value if reason is not None else None,
     )
-    return OcspAnswer(statement=statement, responder=responder)
+    return statement, responder
 
 
 def _speaker(answer: ocsp.OCSPResponse, issuer: x509.Certificate) -> x509.Certificate | None:

@@ -191,9 +191,8 @@ class TimestampAuthority:
         answer = _decoded(ask(question, self.bounds, self.tls_ca))
         try:
             if answer.status != 0:
-                raise Unreachable(
-                    f"the timestamp authority refused (status {answer.status}): {_words_of_refusal(answer)}"
-                )
+                words = "; ".join(answer.status_string)[:200]
+                raise Unreachable(f"the timestamp authority refused (status {answer.status}): {words}")
             token, nonce = answer.time_stamp_token(), answer.tst_info.nonce
         except _UNREADABLE as why:
             raise InvalidProof("the timestamp authority's answer cannot be read") from why
@@ -276,7 +275,3 @@ def _as_answer(token: bytes) -> bytes:
     octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
     length = octets if size < 0x80 else bytes([0x80 | len(octets)]) + octets
     return b"\x30" + length + inside
-
-
-def _words_of_refusal(answer: TimeStampResponse) -> str:
-    return "; ".join(answer.status_string)[:200]

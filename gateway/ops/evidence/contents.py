@@ -51,7 +51,7 @@ from gateway.domain.evidence import (
 )
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Step
-from gateway.domain.status import Fact, worst
+from gateway.domain.status import worst
 from gateway.errors import NotFound
 from gateway.ops.evidence import log
 from gateway.ops.evidence.judge import VALID, JudgedSignature
@@ -151,18 +151,15 @@ class Finder:
     async def _said_about(self, delivery: Delivery) -> None:
         """The recipient's statuses, by the facts that they became; and our own take-backs (13)."""
         for fact in await self._work.facts.of(delivery.id):
-            item = await self._row_of(delivery, fact)
+            if fact.packet_digest is None:
+                continue
+            identity = await self._work.identities.by_body(delivery.recipient.code, fact.packet_digest)
+            item = await self._landed(identity.inbox_id) if identity is not None else None
             if item is not None:
                 self._about(item.id)
                 await self._keep(_came(item, PacketRole.RECEIPT, fact.code))
         for item_out in await self._work.outbox.of_subject(delivery.id):
             await self._keep(_went(item_out, PacketRole.REQUEST))
-
-    async def _row_of(self, delivery: Delivery, fact: Fact) -> InboxPacket | None:
-        if fact.packet_digest is None:
-            return None
-        identity = await self._work.identities.by_body(delivery.recipient.code, fact.packet_digest)
-        return await self._landed(identity.inbox_id) if identity is not None else None
 
     async def _arrived(
         self, incoming_id: str, inbox_id: str, part: PacketRole, absent: Absent | None

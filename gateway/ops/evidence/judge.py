@@ -10,7 +10,7 @@ command that has nothing else to do."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -97,9 +97,7 @@ class PackReport:
             "at": self.at.isoformat(),
             "pack": dict(self.about) or None,
             "anchored": bool(self.anchors),
-            "anchors": [
-                {"kind": each.kind, "name": each.name, "sha256": each.sha256} for each in self.anchors
-            ],
+            "anchors": [asdict(each) for each in self.anchors],
             "steps": [each.told() for each in self.lines],
         }
 
@@ -311,9 +309,9 @@ def _receipt(
     target = answered.get(receipt.of_packet_id)
     if target is None or target.signed is None:
         kept = withheld.get(receipt.of_packet_id)
-        if kept is not None and receipt.file_digest == kept.sha256:
-            return _receipt_line(each, None, "receipt_by_digest", receipt, decides=False)
-        return _receipt_line(each, None, "receipt_of_absent", receipt, decides=False)
+        by_digest = kept is not None and receipt.file_digest == kept.sha256
+        note = "receipt_by_digest" if by_digest else "receipt_of_absent"
+        return _receipt_line(each, None, note, receipt, decides=False)
     fault = _fault(each, receipt, target)
     if fault is not None:
         return _receipt_line(each, False, "receipt_fails", receipt, detail=fault)

@@ -88,7 +88,10 @@ class EvidenceMaker:
     async def _make(self, scope: AgencyScope, id: str) -> Ready:
         node = self._node
         case = await self._case(scope, id)
-        heard = [await self._heard(n, each) for n, each in enumerate(case.found.packets, start=1)]
+        heard = [
+            Heard(held=each, judged=await self.judged(each), member=contents.member_name(n, each))
+            for n, each in enumerate(case.found.packets, start=1)
+        ]
         senders = [each.held.sender for each in heard]
         log = await proofs_of(node.store, scope.agency_id, case.found.subjects, senders)
         folder = node.settings.trust.folder
@@ -115,9 +118,6 @@ class EvidenceMaker:
                 found=await finder.outgoing(sent),
                 deliveries=tuple(await work.deliveries.of(sent.id)),
             )
-
-    async def _heard(self, n: int, held: HeldPacket) -> Heard:
-        return Heard(held=held, judged=await self.judged(held), member=contents.member_name(n, held))
 
     def _judged(
         self, held: HeldPacket, opener: Callable[[], BinaryIO], bound: Sequence[Binding]
@@ -304,8 +304,6 @@ def _in_files(folder: Path, digests: Collection[str]) -> dict[str, tuple[Revocat
         for each in known.lists
         if each.digest in digests
     }
-    for body in (body for bodies in known.about.values() for body in bodies):
-        digest = hashlib.sha256(body).hexdigest()
-        if digest in digests:
-            found[digest] = (RevocationSource.OCSP, body)
-    return found
+    bodies = (body for bodies in known.about.values() for body in bodies)
+    said = {hashlib.sha256(body).hexdigest(): (RevocationSource.OCSP, body) for body in bodies}
+    return found | {digest: said[digest] for digest in said.keys() & digests}

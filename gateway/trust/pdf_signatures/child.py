@@ -100,32 +100,26 @@ def _read_folder(folder: Path) -> PdfTrust:
         stamp_anchors=_certificates(kinds.get("tsa.pem", ())) or anchors,
         material=Material(
             certificates=_certificates(kinds.get("chain", ())),
-            lists=tuple(_revocation_lists(kinds.get("crl", ()))),
-            answers=tuple(_ocsp_answers(kinds.get("ocsp", ()))),
+            lists=_in_pem(
+                kinds.get("crl", ()), "X509 CRL", crl.CertificateList.load, "a PEM file of revocation lists"
+            ),
+            answers=tuple(
+                _loaded(ocsp.OCSPResponse.load, _file_content(path), path, "an OCSP answer in DER form")
+                for path in kinds.get("ocsp", ())
+            ),
         ),
     )
 
 
 def _certificates(paths: Sequence[Path]) -> tuple[x509.Certificate, ...]:
-    found = [
-        _loaded(x509.Certificate.load, part, path, "a PEM file of certificates")
-        for path in paths
-        for part in _parts(path, "CERTIFICATE")
-    ]
+    found = _in_pem(paths, "CERTIFICATE", x509.Certificate.load, "a PEM file of certificates")
     for each in found:
         _ = each.subject.hashable, each.issuer.hashable
-    return tuple(found)
+    return found
 
 
-def _revocation_lists(paths: Sequence[Path]) -> Iterator[crl.CertificateList]:
-    for path in paths:
-        for part in _parts(path, "X509 CRL"):
-            yield _loaded(crl.CertificateList.load, part, path, "a PEM file of revocation lists")
-
-
-def _ocsp_answers(paths: Sequence[Path]) -> Iterator[ocsp.OCSPResponse]:
-    for path in paths:
-        yield _loaded(ocsp.OCSPResponse.load, _file_content(path), path, "an OCSP answer in DER form")
+def _in_pem(paths: Sequence[Path], label: str, load: Callable[[bytes], T], what: str) -> tuple[T, ...]:
+    return tuple(_loaded(load, part, path, what) for path in paths for part in _parts(path, label))
 
 
 def _parts(path: Path, label: str) -> list[bytes]:
@@ -204,19 +198,18 @@ def _signature(
         reason=one.reason,
         mark=one.mark,
         certificate=described(signed.certificate) if signed else None,
-        standings=tuple(_standings(one, reading, trust, times)),
+        standings=_standings(one, reading, trust, times),
         timestamps=timestamps,
     )
 
 
 def _standings(
     one: ReadSignature, reading: Reading, trust: PdfTrust, times: set[datetime]
-) -> Iterator[CertificateStanding]:
+) -> tuple[CertificateStanding, ...]:
     if one.signed is None or not (one.signed.intact and one.signed.authentic):
-        return
-    material = trust.material + one.signed.carried + reading.inside
-    for at in sorted(times):
-        yield _standing(one.signed.certificate, trust.anchors, material, at)
+        return ()
+    leaf, material = one.signed.certificate, trust.material + one.signed.carried + reading.inside
+    return tuple(_standing(leaf, trust.anchors, material, at) for at in sorted(times))
 
 
 def _timestamp(stamp: SignatureStamp, inside: Material, trust: PdfTrust, seen_at: datetime) -> TimestampFacts:

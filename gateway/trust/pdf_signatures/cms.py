@@ -40,6 +40,7 @@ from pyhanko_certvalidator.util import get_pyca_cryptography_hash
 from pyhanko_certvalidator.validate import async_validate_path
 
 from gateway.domain.signatures import CertificateStanding
+from gateway.trust.chain import CURVES, MIN_RSA_BITS
 
 LONGEST_PATH = 5
 MAX_PATHS = 16
@@ -253,8 +254,6 @@ MAX_ANSWERS = 20
 
 _DIGESTS = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512"})
 _SIGNATURES = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa"})
-_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
-_MIN_RSA_BITS = 2048
 
 
 class UnfitError(Exception):
@@ -398,8 +397,8 @@ def _algorithm(info: cms.SignerInfo, leaf: x509.Certificate) -> tuple[str, bool]
 def _key_is_strong(leaf: x509.Certificate) -> bool:
     key = leaf.public_key
     if key.algorithm == "rsa":
-        return bool(key.bit_size >= _MIN_RSA_BITS)
-    return key.algorithm == "ec" and key.curve[1] in _CURVES
+        return bool(key.bit_size >= MIN_RSA_BITS)
+    return key.algorithm == "ec" and key.curve[1] in CURVES
 
 
 def _adobe_answers(info: cms.SignerInfo) -> Material:

@@ -226,7 +226,12 @@ def _pairs(session: Session, certificates: Sequence[tuple[bytes, bytes]], label:
     for each in keys:
         key_id = bytes(each[Attribute.ID])
         if key_id in by_id:
-            certificate = _certificate(by_id[key_id], label)
+            try:
+                certificate = x509.load_der_x509_certificate(by_id[key_id])
+            except (ValueError, x509.InvalidVersion) as why:
+                raise Clash(
+                    f"a certificate on the token {label!r} cannot be read", code="TOKEN-NO-CERTIFICATE"
+                ) from why
             yield _Pair(label=str(each[Attribute.LABEL]), key_id=key_id, handle=each, certificate=certificate)
         else:
             alone.append(repr(each[Attribute.LABEL]))
@@ -236,15 +241,6 @@ def _pairs(session: Session, certificates: Sequence[tuple[bytes, bytes]], label:
             code="TOKEN-NO-CERTIFICATE",
             hint="have the issuer put the certificate on the token, under the id of its key",
         )
-
-
-def _certificate(der: bytes, label: str) -> x509.Certificate:
-    try:
-        return x509.load_der_x509_certificate(der)
-    except (ValueError, x509.InvalidVersion) as why:
-        raise Clash(
-            f"a certificate on the token {label!r} cannot be read", code="TOKEN-NO-CERTIFICATE"
-        ) from why
 
 
 def _few(objects: Iterator[Any]) -> list[Any]:

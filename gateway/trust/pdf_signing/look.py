@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -58,21 +60,23 @@ def is_bearable(path: Path, reader: PdfSandbox) -> bool:
 
 def digest_at(path: Path) -> tuple[Digest, int]:
     """SHA-256 and size of the file. NotFound when it is not there."""
-    try:
-        with path.open("rb") as stream:
-            return digest_of(stream)
-    except OSError as why:
-        raise NotFound(f"the file {path} cannot be read: {why.strerror or 'it broke off'}") from why
+    with _opened(path) as stream:
+        return digest_of(stream)
 
 
 def examine(path: Path) -> PdfStanding:
     """The file as it stands. NotFound when it is not there."""
+    with _opened(path) as stream:
+        digest, size = digest_of(stream)
+        stands = partial(PdfStanding, digest=digest, size=size)
+        return stands(fault="too-large") if size > MOST_PDF_BYTES else _examined(stream, stands)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") as stream:
-            digest, size = digest_of(stream)
-            if size > MOST_PDF_BYTES:
-                return PdfStanding(digest=digest, size=size, fault="too-large")
-            return _examined(stream, digest, size)
+            yield stream
     except OSError as why:
         raise NotFound(f"the file {path} cannot be read: {why.strerror or 'it broke off'}") from why
 
@@ -116,35 +120,29 @@ def holds(signature: EmbeddedPdfSignature) -> bool:
     return intact and valid and told["docmdp_ok"] is True
 
 
-def _examined(stream: BinaryIO, digest: Digest, size: int) -> PdfStanding:
+def _examined(stream: BinaryIO, stands: Callable[..., PdfStanding]) -> PdfStanding:
     stream.seek(0)
     if b"%PDF-" not in stream.read(_HEADER):
-        return PdfStanding(digest=digest, size=size, fault="not-pdf")
+        return stands(fault="not-pdf")
     deadline = time.monotonic() + LOOK_S
     stream.seek(0)
     facts = look_into_pdf(stream, deadline, MOST_OBJECTS)
     if facts.encrypted or facts.broken is not None or not facts.pages:
-        return PdfStanding(
-            digest=digest, size=size, encrypted=facts.encrypted, fault=facts.broken or "encrypted"
-        )
+        return stands(encrypted=facts.encrypted, fault=facts.broken or "encrypted")
     try:
-        return _readable(stream, digest, size, facts.pages, deadline)
+        reader = PdfFileReader(stream)
+        if reader.encrypted:
+            return stands(encrypted=True, fault="encrypted")
+        signatures = reader.embedded_signatures
+        if len(signatures) > MOST_SIGNATURES:
+            return stands(fault="too-many-signatures")
+        # Readers differ on whether a certified file may get a new field that shows; the strictest decides.
+        closed = any(each.docmdp_level is not None for each in signatures)
+        places = dict(_places(stream, deadline)) if signatures else {}
+        earlier = tuple(_earlier(each, places) for each in reader.embedded_regular_signatures)
+        return stands(closed=closed, pages=facts.pages, earlier=earlier)
     except Exception:  # what a damaged file makes two libraries raise has no common class
-        return PdfStanding(digest=digest, size=size, fault="unreadable")
-
-
-def _readable(stream: BinaryIO, digest: Digest, size: int, pages: int, deadline: float) -> PdfStanding:
-    reader = PdfFileReader(stream)
-    if reader.encrypted:
-        return PdfStanding(digest=digest, size=size, encrypted=True, fault="encrypted")
-    signatures = reader.embedded_signatures
-    if len(signatures) > MOST_SIGNATURES:
-        return PdfStanding(digest=digest, size=size, fault="too-many-signatures")
-    # Readers differ on whether a certified file may get a new field that shows; the strictest decides.
-    closed = any(each.docmdp_level is not None for each in signatures)
-    places = dict(_places(stream, deadline)) if signatures else {}
-    earlier = tuple(_earlier(each, places) for each in reader.embedded_regular_signatures)
-    return PdfStanding(digest=digest, size=size, closed=closed, pages=pages, earlier=earlier)
+        return stands(fault="unreadable")
 
 
 def _earlier(signature: EmbeddedPdfSignature, places: Mapping[int, tuple[int, Area]]) -> EarlierSignature:

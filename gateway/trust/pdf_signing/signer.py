@@ -177,15 +177,13 @@ class PadesSigner:
         stamper = TrustedTime(self.time) if self.time is not None else None
         work = SignatureWork(shown=shown, rect=frame.rect(placement.area), key=key, at=at, stamper=stamper)
         with _reading(path) as source, _making(out) as target:
-            return self._written(source, target, work, expected or look.digest_of(source)[0])
-
-    def _written(self, source: BinaryIO, target: BinaryIO, work: SignatureWork, before: Digest) -> SignedPdf:
-        level = self._best(source, target, work)
-        target.flush()
-        os.fsync(target.fileno())
-        _must_hold(source, target, before)
-        digest, size = look.digest_of(target)
-        return SignedPdf(digest=digest, size=size, level=level)
+            before = expected or look.digest_of(source)[0]
+            level = self._best(source, target, work)
+            target.flush()
+            os.fsync(target.fileno())
+            _must_hold(source, target, before)
+            digest, size = look.digest_of(target)
+            return SignedPdf(digest=digest, size=size, level=level)
 
     def _best(self, source: BinaryIO, target: BinaryIO, work: SignatureWork) -> str:
         """The level that was reached. Lists that do not cover the whole chain are left out; a revoked key is refused."""
