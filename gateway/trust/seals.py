@@ -177,18 +177,22 @@ class TimestampAuthority:
     bounds: Bounds = STAMP_BOUNDS
     tls_ca: Path | None = None
 
+    def ask(self, query: bytes) -> bytes:
+        """Its answer, of which nothing is checked yet. Unreachable when there is none now."""
+        question = HttpQuestion(
+            url=self.url,
+            expects="application/timestamp-reply",
+            body=query,
+            headers={"Content-Type": "application/timestamp-query"},
+        )
+        return ask(question, self.bounds, self.tls_ca)
+
     def stamp(self, data: bytes) -> tuple[bytes, Stamp]:
         """A checked token over these bytes. Unreachable when there is no answer now, InvalidProof for a wrong one."""
         from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
         asked = TimestampRequestBuilder().data(data).hash_algorithm(HashAlgorithm.SHA256).build()
-        question = HttpQuestion(
-            url=self.url,
-            expects="application/timestamp-reply",
-            body=asked.as_bytes(),
-            headers={"Content-Type": "application/timestamp-query"},
-        )
-        answer = _decoded(ask(question, self.bounds, self.tls_ca))
+        answer = _decoded(self.ask(asked.as_bytes()))
         try:
             if answer.status != 0:
                 words = "; ".join(answer.status_string)[:200]

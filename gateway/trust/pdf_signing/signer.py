@@ -38,14 +38,12 @@ from gateway.domain.identity import Digest
 from gateway.domain.pdf import Layout, PageView, PdfStanding, Placement, SignedPdf, Size
 from gateway.errors import Clash, InvalidProof, Misconfigured, NotFound
 from gateway.ports.services import AgencyKey
-from gateway.trust.bounded_http import Bounds, HttpQuestion, ask
 from gateway.trust.pdf_layout import Rect
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox
 from gateway.trust.pdf_signing import appearance, look
 from gateway.trust.pdf_signing.appearance import Look, read_seal, seal_size, set_text
 from gateway.trust.seals import TimestampAuthority
 
-_ANSWER = Bounds(answer_bytes=64 * 1024, seconds=15.0)
 _MOST_FILES = 500
 _MOST_BYTES = 32 * 1024 * 1024
 
@@ -58,14 +56,7 @@ class TrustedTime(TimeStamper):
         self._source = source
 
     async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
-        question = HttpQuestion(
-            url=self._source.url,
-            expects="application/timestamp-reply",
-            body=req.dump(),
-            headers={"Content-Type": "application/timestamp-query"},
-        )
-        # It blocks: signing has a thread and a loop of its own.
-        answer = ask(question, _ANSWER, self._source.tls_ca)
+        answer = self._source.ask(req.dump())  # it blocks: signing has a thread and a loop of its own
         self._must_hold(answer, bytes(req["message_imprint"]["hashed_message"]))
         return tsp.TimeStampResp.load(answer)
 
