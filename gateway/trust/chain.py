@@ -62,7 +62,7 @@ _SIGNING_PURPOSES = frozenset(
 # What extensions that are not as the standard has them make the library raise.
 UNREADABLE = (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError)
 
-_E = TypeVar("_E", x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage)
+_E = TypeVar("_E", x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage, x509.CRLDistributionPoints)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,10 +119,10 @@ def usage_holds(leaf: x509.Certificate) -> bool:
         usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
         if not (usage.digital_signature or usage.content_commitment):
             return False
-        basic = _extension(leaf, x509.BasicConstraints)
+        basic = extension(leaf, x509.BasicConstraints)
         if basic is not None and basic.ca:
             return False
-        purposes = _extension(leaf, x509.ExtendedKeyUsage)
+        purposes = extension(leaf, x509.ExtendedKeyUsage)
     except (x509.ExtensionNotFound, *UNREADABLE):
         return False
     return purposes is None or not _SIGNING_PURPOSES.isdisjoint(purposes)
@@ -131,8 +131,8 @@ def usage_holds(leaf: x509.Certificate) -> bool:
 def is_authority(certificate: x509.Certificate) -> bool:
     """It may sign certificates: the CA flag, and key usage where that is given."""
     try:
-        basic = _extension(certificate, x509.BasicConstraints)
-        usage = _extension(certificate, x509.KeyUsage)
+        basic = extension(certificate, x509.BasicConstraints)
+        usage = extension(certificate, x509.KeyUsage)
     except UNREADABLE:
         return False
     return basic is not None and basic.ca and (usage is None or usage.key_cert_sign)
@@ -244,7 +244,8 @@ def key_is_strong(certificate: x509.Certificate) -> bool:
     return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in CURVES
 
 
-def _extension(certificate: x509.Certificate, kind: type[_E]) -> _E | None:
+def extension(certificate: x509.Certificate, kind: type[_E]) -> _E | None:
+    """None where the certificate has none of that kind; one of `UNREADABLE` where it cannot be told."""
     try:
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:

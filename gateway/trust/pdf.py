@@ -39,7 +39,7 @@ _ACTIONS = {
     "/GoToE": "embedded-file",
     "/Rendition": "javascript",
 }
-_EMBEDDING = frozenset({"/RichMedia", "/FileAttachment", "/Screen", "/3D"})
+_EMBEDDING = dict.fromkeys(("/RichMedia", "/FileAttachment", "/Screen", "/3D"), "embedded-file")
 _HOLDING = (IndirectObject, ArrayObject, DictionaryObject)
 # What a hostile file makes the library raise beside its own errors.
 LIBRARY = (
@@ -179,15 +179,11 @@ def _has_much_behind(stream: io.RawIOBase) -> bool:
 
 
 def _active(item: DictionaryObject) -> Iterator[str]:
-    for key, kind in _NAMES.items():
-        if key in item:
-            yield kind
-    action = item.raw_get("/S") if "/S" in item else None
-    if isinstance(action, str) and action in _ACTIONS:
-        yield _ACTIONS[action]
-    subtype = item.raw_get("/Subtype") if "/Subtype" in item else None
-    if isinstance(subtype, str) and subtype in _EMBEDDING:
-        yield "embedded-file"
+    yield from (kind for key, kind in _NAMES.items() if key in item)
+    for key, kinds in (("/S", _ACTIONS), ("/Subtype", _EMBEDDING)):
+        told = item.raw_get(key) if key in item else None
+        if isinstance(told, str) and told in kinds:
+            yield kinds[told]
 
 
 class _Timed(io.RawIOBase):

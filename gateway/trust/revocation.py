@@ -23,7 +23,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from gateway.domain.certificates import RevocationSource
-from gateway.trust.chain import STRONG, UNREADABLE, key_is_strong
+from gateway.trust.chain import STRONG, UNREADABLE, extension, key_is_strong
 
 # Clocks of authorities are a little ahead of ours at times; an answer of tomorrow is none.
 FUTURE = timedelta(minutes=5)
@@ -176,13 +176,11 @@ def is_list_from(each: RevocationList, issuer: x509.Certificate) -> bool:
     """Signed by this issuer's key, with SHA-256 or better; the issuer may sign lists."""
     listed = each.listed
     try:
-        if not isinstance(listed.signature_hash_algorithm, STRONG):
+        usage = extension(issuer, x509.KeyUsage)
+        if not isinstance(listed.signature_hash_algorithm, STRONG) or (
+            usage is not None and not usage.crl_sign
+        ):
             return False
-        usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
-        if not usage.crl_sign:
-            return False
-    except x509.ExtensionNotFound:
-        pass
     except (UnsupportedAlgorithm, *UNREADABLE):
         return False
     try:
@@ -208,7 +206,8 @@ def _covers(listed: x509.CertificateRevocationList, certificate: x509.Certificat
 def _in_scope(point: x509.IssuingDistributionPoint, certificate: x509.Certificate) -> bool:
     if point.indirect_crl or point.only_some_reasons or point.only_contains_attribute_certs:
         return False
-    is_authority = _is_authority(certificate)
+    basic = extension(certificate, x509.BasicConstraints)
+    is_authority = basic is not None and basic.ca
     if (point.only_contains_user_certs and is_authority) or (
         point.only_contains_ca_certs and not is_authority
     ):
@@ -217,19 +216,9 @@ def _in_scope(point: x509.IssuingDistributionPoint, certificate: x509.Certificat
         return False
     if point.full_name is None:
         return True
-    try:
-        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    except x509.ExtensionNotFound:
-        return False
-    named = {name for each in points for name in each.full_name or ()}
+    points = extension(certificate, x509.CRLDistributionPoints)
+    named = {name for each in points or () for name in each.full_name or ()}
     return not named.isdisjoint(point.full_name)
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
 
 
 def _reason_in_list(entry: x509.RevokedCertificate) -> x509.ReasonFlags | None:
@@ -350,11 +339,8 @@ def _unfit_responder(responder: x509.Certificate, issuer: x509.Certificate, at: 
         return "the responder is of another authority"
     if not isinstance(responder.signature_hash_algorithm, STRONG) or not key_is_strong(responder):
         return "the responder's certificate is too weak"
-    try:
-        purposes = responder.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return "the responder is not made for answering"
-    if ExtendedKeyUsageOID.OCSP_SIGNING not in purposes:
+    purposes = extension(responder, x509.ExtendedKeyUsage)
+    if purposes is None or ExtendedKeyUsageOID.OCSP_SIGNING not in purposes:
         return "the responder is not made for answering"
     if not responder.not_valid_before_utc <= at <= responder.not_valid_after_utc:
         return "the responder's certificate was not valid when it answered"

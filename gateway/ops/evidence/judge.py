@@ -192,10 +192,6 @@ class JudgedPacket:
     judged: JudgedSignature
     line: ReportLine
 
-    @property
-    def signed(self) -> SignedEnvelope[Envelope] | None:
-        return self.judged.signed
-
 
 def check_packets(
     pack: Pack, story: Story, believed: Believed, times: Mapping[str, datetime]
@@ -203,12 +199,12 @@ def check_packets(
     """Packets in the order of the story, each receipt after its packet. SpoiledPack where story and packets differ."""
     _complete(pack, story)
     found = [_packet(pack, each, believed, times.get(each.sha256)) for each in story.packets if each.member]
-    answered = {str(each.signed.packet_id): each for each in found if each.signed is not None}
+    answered = {str(signed.packet_id): each for each in found if (signed := each.judged.signed) is not None}
     withheld = {each.packet_id: each for each in story.packets if not each.member}
     lines = []
     for each in found:
         lines.append(each.line)
-        if each.signed is not None and each.signed.model.status is not None:
+        if (signed := each.judged.signed) is not None and signed.model.status is not None:
             lines.append(_receipt(each, answered, withheld))
     lines += [
         ReportLine(
@@ -303,34 +299,33 @@ def _receipt(
     each: JudgedPacket, answered: Mapping[str, JudgedPacket], withheld: Mapping[str, PacketTold]
 ) -> ReportLine:
     """R3, between the packets of the pack."""
-    receipt = each.signed.receipt if each.signed is not None else None
-    if receipt is None or receipt.of_packet_id is None:
+    signed = each.judged.signed
+    if signed is None or (receipt := signed.receipt) is None or receipt.of_packet_id is None:
         return _receipt_line(each, None, "unproved", decides=False)
     target = answered.get(receipt.of_packet_id)
-    if target is None or target.signed is None:
+    if target is None or (found := target.judged.signed) is None:
         kept = withheld.get(receipt.of_packet_id)
         by_digest = kept is not None and receipt.file_digest == kept.sha256
         note = "receipt_by_digest" if by_digest else "receipt_of_absent"
         return _receipt_line(each, None, note, receipt, decides=False)
-    fault = _fault(each, receipt, target)
+    fault = _fault(signed, receipt, found, target.told)
     if fault is not None:
         return _receipt_line(each, False, "receipt_fails", receipt, detail=fault)
-    same = receipt.file_digest == target.signed.file_digest
+    same = receipt.file_digest == found.file_digest
     return _receipt_line(each, each.line.ok, "receipt_proved" if same else "receipt_wrapper", receipt)
 
 
-def _fault(each: JudgedPacket, receipt: Receipt, target: JudgedPacket) -> str | None:
-    signed = target.signed
-    if signed is None or each.signed is None:
-        return "nothing signed is there"
+def _fault(
+    answer: SignedEnvelope[Envelope], receipt: Receipt, signed: SignedEnvelope[Envelope], told: PacketTold
+) -> str | None:
     model = signed.model
     about = model.document_id or (model.response_for[0].document_id if model.response_for else None)
-    to = {one.code.casefold() for one in target.told.to}
+    to = {one.code.casefold() for one in told.to}
     checks = (
         (receipt.body_digest == signed.body_digest, "it names another body than the packet has"),
         (receipt.of_document_id == about, "it names another document than the packet is about"),
         ((receipt.of_sender or "").casefold() == signed.sender_code.casefold(), "it names another sender"),
-        (not to or each.signed.sender_code.casefold() in to, "its sender was no recipient of the packet"),
+        (not to or answer.sender_code.casefold() in to, "its sender was no recipient of the packet"),
     )
     return next((why for holds, why in checks if not holds), None)
 

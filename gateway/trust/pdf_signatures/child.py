@@ -17,6 +17,7 @@ import os
 import resource
 import signal
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -72,7 +73,7 @@ class PdfFolder:
         return self._trust
 
     def _stand(self) -> Iterator[tuple[str, int, int]]:
-        for path in _files(self._folder):
+        for _, path in _files(self._folder):
             try:
                 stat = path.stat()
             except OSError:
@@ -80,32 +81,33 @@ class PdfFolder:
             yield str(path), stat.st_mtime_ns, stat.st_size
 
 
-def _files(folder: Path) -> list[Path]:
-    single = [folder / "ca.pem", folder / "tsa.pem"]
+def _files(folder: Path) -> list[tuple[str, Path]]:
+    """Each with what it is for: the name of its folder, or its own."""
+    single = [(name, folder / name) for name in ("ca.pem", "tsa.pem")]
     listed = [
-        *sorted((folder / "chain").glob("*.pem")),
-        *sorted((folder / "crl").glob("*.pem")),
-        *sorted((folder / "ocsp").glob("*.der")),
+        (kind, path)
+        for kind, pattern in (("chain", "*.pem"), ("crl", "*.pem"), ("ocsp", "*.der"))
+        for path in sorted((folder / kind).glob(pattern))
     ]
-    return [path for path in single if path.is_file()] + listed[:_MOST_FILES]
+    return [(name, path) for name, path in single if path.is_file()] + listed[:_MOST_FILES]
 
 
 def _read_folder(folder: Path) -> PdfTrust:
-    kinds: dict[str, list[Path]] = {}
-    for path in _files(folder):
-        kinds.setdefault(path.name if path.parent == folder else path.parent.name, []).append(path)
-    anchors = _certificates(kinds.get("ca.pem", ()))
+    kinds = defaultdict[str, list[Path]](list)
+    for kind, path in _files(folder):
+        kinds[kind].append(path)
+    anchors = _certificates(kinds["ca.pem"])
     return PdfTrust(
         anchors=anchors,
-        stamp_anchors=_certificates(kinds.get("tsa.pem", ())) or anchors,
+        stamp_anchors=_certificates(kinds["tsa.pem"]) or anchors,
         material=Material(
-            certificates=_certificates(kinds.get("chain", ())),
+            certificates=_certificates(kinds["chain"]),
             lists=_in_pem(
-                kinds.get("crl", ()), "X509 CRL", crl.CertificateList.load, "a PEM file of revocation lists"
+                kinds["crl"], "X509 CRL", crl.CertificateList.load, "a PEM file of revocation lists"
             ),
             answers=tuple(
                 _loaded(ocsp.OCSPResponse.load, _file_content(path), path, "an OCSP answer in DER form")
-                for path in kinds.get("ocsp", ())
+                for path in kinds["ocsp"]
             ),
         ),
     )
