@@ -192,11 +192,11 @@ def is_list_from(each: RevocationList, issuer: x509.Certificate) -> bool:
 def _covers(listed: x509.CertificateRevocationList, certificate: x509.Certificate) -> bool:
     """A list of part of the certificates, or of changes only, says nothing about the rest."""
     try:
-        for extension in listed.extensions:
-            if isinstance(extension.value, x509.IssuingDistributionPoint):
-                if not _in_scope(extension.value, certificate):
+        for each in listed.extensions:
+            if isinstance(each.value, x509.IssuingDistributionPoint):
+                if not _in_scope(each.value, certificate):
                     return False
-            elif extension.critical or extension.oid == ExtensionOID.DELTA_CRL_INDICATOR:
+            elif each.critical or each.oid == ExtensionOID.DELTA_CRL_INDICATOR:
                 return False
     except UNREADABLE:
         return False
