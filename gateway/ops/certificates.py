@@ -129,21 +129,20 @@ def _issuer(
     return IssuerState(
         issuer=subject,
         word=LATE if late else FAILING if failing else GOOD,
-        lists=tuple(_list_state(subject, each, answers.get(each.question)) for each in lists),
+        lists=tuple(
+            ListState(
+                issuer=subject,
+                origin=each.question.about,
+                made_at=told.made_at if told else None,
+                ends_at=told.ends_at if told else None,
+                error=each.error,
+            )
+            for each, told in ((one, answers.get(one.question)) for one in lists)
+        ),
         certificates=len(by_ocsp),
         unanswered=unanswered,
         oldest=min((each.made_at for each in answers.values()), default=None),
         error=failing[0].error if failing else None,
-    )
-
-
-def _list_state(issuer: str, asked: AskedQuestion, answer: Newest | None) -> ListState:
-    return ListState(
-        issuer=issuer,
-        origin=asked.question.about,
-        made_at=answer.made_at if answer else None,
-        ends_at=answer.ends_at if answer else None,
-        error=asked.error,
     )
 
 

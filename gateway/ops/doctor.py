@@ -263,11 +263,6 @@ async def _log(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     return [*doctor_checks.log_findings(head, patient.clock.now(), stamped=patient.stamped)]
 
 
-async def _bindings(patient: Patient, store: SqlStore) -> list[Diagnosis]:
-    """Threat 114: what somebody wrote into the tables past the program is named, and not used."""
-    return await doctor_trust.binding_findings(store, patient.clock)
-
-
 async def _people(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     """K6: without two people nothing that this node trusts can change."""
     return [
@@ -304,22 +299,21 @@ async def _jobs(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     return [*doctor_checks.job_findings(days, now)]
 
 
-async def _authorities(patient: Patient, store: SqlStore) -> list[Diagnosis]:
-    return await doctor_trust.authority_findings(patient.trust_folder, store, patient.clock.now())
-
-
 # Where the adapter names none.
 _CURES = {"database": "gateway config show", "axis": "gateway axis check"}
-_OF_STORE: Mapping[str, Callable[..., Awaitable[list[Diagnosis]]]] = {
+_OF_STORE: Mapping[str, Callable[[Patient, SqlStore], Awaitable[list[Diagnosis]]]] = {
     "clock": _server_clock,
     "restored": _restored,
     "agencies": _agencies,
-    "bindings": _bindings,
+    # Threat 114: what somebody wrote into the tables past the program is named, and not used.
+    "bindings": lambda patient, store: doctor_trust.binding_findings(store, patient.clock),
     "people": _people,
     "work": _work,
     "jobs": _jobs,
     "log": _log,
-    "revocation": _authorities,
+    "revocation": lambda patient, store: doctor_trust.authority_findings(
+        patient.trust_folder, store, patient.clock.now()
+    ),
     "hold": _hold,
 }
 
