@@ -19,8 +19,8 @@ from gateway.settings import Settings
 from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox
 from gateway.trust.pdf_signing import AskPin
 from gateway.trust.pdf_signing.agency_key import TokenChoice, facts_of, open_token
-from gateway.trust.pdf_signing.signer import LongTerm, PadesSigner, TimeSource
-from gateway.trust.seals import read_time_roots
+from gateway.trust.pdf_signing.signer import PadesSigner
+from gateway.trust.seals import TimestampAuthority, read_time_roots
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
@@ -43,10 +43,11 @@ def desk(settings: Settings, ground: Ground, *, stamped: bool = True) -> Signing
 def signer(settings: Settings, *, stamped: bool = True) -> PadesSigner:
     """With the timestamp authority of the log, where one is set, and the revocation lists of PDF signatures."""
     tsa, trust = settings.log.tsa_url, settings.trust.folder
-    source = TimeSource(url=tsa, roots=read_time_roots(trust / "tsa" / "ca.pem")) if tsa and stamped else None
+    stamps = tsa and stamped
+    source = TimestampAuthority(url=tsa, roots=read_time_roots(trust / "tsa" / "ca.pem")) if stamps else None
     # It judges nobody, so it is given a folder that is not there: a broken one must not hinder it.
     reader = PdfSandbox(trust / "pdf" / "none", PdfLimits(max_bytes=MOST_PDF_BYTES, seconds=_READING_S))
-    return PadesSigner(time=source, long_term=LongTerm(folder=trust / "pdf"), reader=reader)
+    return PadesSigner(time=source, long_term=trust / "pdf", reader=reader)
 
 
 def token(

@@ -24,7 +24,7 @@ from gateway.words import labels
 if TYPE_CHECKING:
     from gateway.domain.event import Event
     from gateway.domain.evidence import PacketTold, Story
-    from gateway.ops.evidence.make import Made
+    from gateway.ops.evidence.pack_file import Ready
     from gateway.ports import Work
 
 _COLUMNS = (
@@ -79,8 +79,8 @@ async def _make(call: Invocation, document: str, to: Path | None) -> None:
             "id": made.id,
             "path": str(target),
             "size": made.size,
-            "members": len(made.ready.manifest.members),
-            "manifest_sha256": made.ready.digest,
+            "members": len(made.manifest.members),
+            "manifest_sha256": made.digest,
         },
     )
 
@@ -102,7 +102,7 @@ def _must_not_exist(target: Path) -> None:
         raise Clash(f"{target} exists; a pack never overwrites anything, name another file")
 
 
-def _write(made: Made, target: Path) -> None:
+def _write(made: Ready, target: Path) -> None:
     """Under its name only when it is whole and on disk; read once more, because it may be needed in ten years."""
     from gateway.ops.evidence import pack_file
 

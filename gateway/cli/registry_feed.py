@@ -223,7 +223,7 @@ def _signer(key: Path, certificate: Path, password_file: Path | None) -> FileSig
     from gateway.trust.key_material import FEEDS
     from gateway.trust.keys import FileSigner, password_from, read_certificate
 
-    password = password_from(file=password_file, environment=PASSWORD)
+    password = password_from(password_file, PASSWORD)
     try:
         opened = load_pem_private_key(key.read_bytes(), password)
     except (ValueError, TypeError, UnsupportedAlgorithm) as cause:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
-from gateway.deciding import DecidingDesk, registry_changes
+from gateway.deciding import DecidingDesk, proposals, registry_changes
 from gateway.domain.event import Event, EventKind
 from gateway.domain.person import Person, Proposal, ProposalState, SignedIn
 from gateway.errors import Clash, Denied, NotFound
@@ -87,11 +87,8 @@ async def _objection(
     in_set_up: bool,
 ) -> Objection | None:
     """Persons as they are now, not as they were when they signed in."""
-    made = [
-        str(each.data.get("digest"))
-        for each in await work.events.of(proposal.id)
-        if each.kind is EventKind.PROPOSAL_MADE
-    ]
+    told = await work.events.of(proposal.id)
+    made = [str(each.data.get("digest")) for each in told if each.kind is EventKind.PROPOSAL_MADE]
     proposer, approver = await work.people.get(proposal.proposed_by), await work.people.get(who.person.id)
     return two_people.approving(
         proposal,
@@ -164,9 +161,7 @@ async def end_set_up(desk: DecidingDesk, who: SignedIn) -> None:
     """From now on every approval needs a day. One person is enough: it makes things stricter. Clash where it is over."""
     now = desk.clock.now()
     async with desk.decisions.begin(who.person.id) as work:
-        objection = two_people.proposing(await work.people.get(who.person.id))
-        if objection is not None:
-            raise Denied("only a person with the role `trust` ends the set-up", code=objection)
+        await proposals.must_trust(work, who, "ends the set-up")
         if await set_up_open_until(work, now) is None:
             raise Clash("this node is not in set-up: it was ended, is over by itself, or never began")
         await work.events.append(EventKind.SET_UP_ENDED, SET_UP, now)

@@ -29,7 +29,7 @@ async def add(
 ) -> tuple[Person, str]:
     """A new person, who must enrol before deciding anything, and the code to enrol with."""
     called, now = _name(name), desk.clock.now()
-    by = who.person.id if who is not None else operator_id
+    by = _actor(who, operator_id)
     person = Person(
         id=desk.clock.new_id("prn_"),
         name=called,
@@ -75,7 +75,7 @@ async def give(
     desk: DecidingDesk, who: SignedIn | None, operator_id: str, name: str, roles: Collection[Role]
 ) -> Person:
     """Exactly these roles from now on; for a day they cannot be used to approve what who gave them proposes."""
-    now, by = desk.clock.now(), who.person.id if who is not None else operator_id
+    now, by = desk.clock.now(), _actor(who, operator_id)
     async with desk.decisions.begin(by) as work:
         await _may_administer(work, who)
         person = await work.people.named(name)
@@ -88,7 +88,7 @@ async def give(
 
 async def reset(desk: DecidingDesk, who: SignedIn | None, operator_id: str, name: str) -> tuple[Person, str]:
     """The person enrols anew with the code: for a lost device or passphrase. It counts as a change of roles."""
-    now, by = desk.clock.now(), who.person.id if who is not None else operator_id
+    now, by = desk.clock.now(), _actor(who, operator_id)
     code, digest = desk.secrets.new_code()
     async with desk.decisions.begin(by) as work:
         await _may_administer(work, who)
@@ -112,6 +112,10 @@ async def block(desk: DecidingDesk, by: str, name: str) -> Person:
         await work.events.append(EventKind.PERSON_BLOCKED, person.id, now)
         await work.commit()
     return person
+
+
+def _actor(who: SignedIn | None, operator_id: str) -> str:
+    return who.person.id if who is not None else operator_id
 
 
 async def _may_administer(work: DecisionUnit, who: SignedIn | None) -> None:

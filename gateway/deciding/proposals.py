@@ -17,6 +17,7 @@ from gateway.domain.person import BindingChange, Proposal, ProposalContent, Sign
 from gateway.domain.proof import Binding
 from gateway.errors import Clash, Denied, NotFound
 from gateway.policy import trust, two_people
+from gateway.ports.deciding import DecisionUnit
 
 MOST_CHANGES = 200
 LONGEST_REASON = 500
@@ -68,13 +69,18 @@ async def propose(desk: DecidingDesk, who: SignedIn, content: ProposalContent, r
         reason=reason.strip()[:LONGEST_REASON],
     )
     async with desk.decisions.begin(who.person.id) as work:
-        objection = two_people.proposing(await work.people.get(who.person.id))
-        if objection is not None:
-            raise Denied("only a person with the role `trust` proposes what this node trusts", code=objection)
+        await must_trust(work, who, "proposes what this node trusts")
         await work.proposals.add(proposal)
         await work.events.append(EventKind.PROPOSAL_MADE, proposal.id, now, _told_of(proposal))
         await work.commit()
     return proposal
+
+
+async def must_trust(work: DecisionUnit, who: SignedIn, what: str) -> None:
+    """Denied for a person who may not do that, as the roles are now."""
+    objection = two_people.proposing(await work.people.get(who.person.id))
+    if objection is not None:
+        raise Denied(f"only a person with the role `trust` {what}", code=objection)
 
 
 def _told_of(proposal: Proposal) -> Mapping[str, object]:

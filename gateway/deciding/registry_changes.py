@@ -2,7 +2,7 @@
 reform as a person states it, or the file as the registry reads it. Out: a plan, a proposal, or the registry changed
 whole with its event in one transaction; or why not. What changes known agencies is proposed by one person and
 approved by another; one person undoes a whole change for seven days, because what comes back is what stood before.
-What may be done is `policy.reform` and `policy.reform`; the duty to report a reform is told here too."""
+What may be done is `policy.reform` and `policy.reform_words`; the duty to report a reform is told here too."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from gateway.domain.person import ImportChange, Proposal, ProposalContent, Signe
 from gateway.domain.registry_change import ImportRecord, Life, Plan
 from gateway.domain.registry_reform import Reform, ReformRecord, ReformState, Remark
 from gateway.domain.wall_clock import local
-from gateway.errors import Clash, Denied
+from gateway.errors import Clash
 from gateway.policy import reform as reform_rules
-from gateway.policy import reform_words, two_people
+from gateway.policy import reform_words
 from gateway.policy.reform import BuiltOn, ReformPlan
 from gateway.policy.reform_words import RegistryView, sentences
 from gateway.ports.deciding import DecisionUnit
@@ -52,10 +52,10 @@ class KeptReform:
     """An approved reform with what it did, in sentences and code by code, and why it cannot be undone."""
 
     record: ReformRecord
-    sentences: tuple[Remark, ...]
+    sentences: Sequence[Remark]
     before: Mapping[str, Life | None]
     after: Mapping[str, Life | None]
-    against_undo: tuple[Remark, ...]
+    against_undo: Sequence[Remark]
 
 
 async def kept_reform(desk: DecidingDesk, id: str) -> KeptReform:
@@ -69,13 +69,7 @@ async def kept_reform(desk: DecidingDesk, id: str) -> KeptReform:
     was |= {code: life for code, life in before.items() if life is not None}
     written = {code: life for code, life in after.items() if life is not None}
     told = sentences(record.reform, RegistryView(lives=was), written)
-    return KeptReform(
-        record=record,
-        sentences=tuple(told),
-        before=before,
-        after=after,
-        against_undo=tuple(against),
-    )
+    return KeptReform(record=record, sentences=tuple(told), before=before, after=after, against_undo=against)
 
 
 async def list_reforms(desk: DecidingDesk, limit: int, code: str | None = None) -> Sequence[ReformRecord]:
@@ -118,11 +112,7 @@ async def undo_reform(desk: DecidingDesk, who: SignedIn, id: str, reason: str) -
     or where something was built on it."""
     now = desk.clock.now()
     async with desk.decisions.begin(who.person.id) as work:
-        objection = two_people.proposing(await work.people.get(who.person.id))
-        if objection is not None:
-            raise Denied(
-                "only a person with the role `trust` undoes a change of the registry", code=objection
-            )
+        await proposals.must_trust(work, who, "undoes a change of the registry")
         await work.reforms.alone()
         _refuse(await against_undoing_reform(work, id, now), FAST)
         await work.reforms.undo(id, who.person.id, now, reason)
@@ -244,9 +234,7 @@ async def propose_import(
         number=number.strip()[:LONGEST_NUMBER],
         content=kept,
         effect=plan.effect,
-        added=len(plan.added),
-        changed=len(plan.changed),
-        closed=len(plan.closed),
+        **_counts(plan),
     )
     return await proposals.propose(desk, who, ProposalContent(imports=(change,)), reason)
 
@@ -254,7 +242,7 @@ async def propose_import(
 async def plan_import(desk: DecidingDesk, change: ImportChange) -> Plan:
     """What the proposed file would do to the registry as it is now."""
     async with desk.decisions.read() as view:
-        return await view.imports.plan(change.file, local(desk.clock.now()).date())
+        return await view.imports.plan(change.file, _today(desk))
 
 
 async def put_import_in_force(
@@ -272,9 +260,7 @@ async def put_import_in_force(
     await work.imports.apply(plan, proposal.id, by, now)
     told = {
         "source": plan.source_digest,
-        "added": len(plan.added),
-        "changed": len(plan.changed),
-        "closed": len(plan.closed),
+        **_counts(plan),
         "number": change.number,
         "proposal": proposal.id,
         "digest": proposal.digest,
@@ -283,23 +269,24 @@ async def put_import_in_force(
     await work.events.append(EventKind.CODES_IMPORTED, proposal.id, now, told)
 
 
+def _counts(plan: Plan) -> dict[str, int]:
+    return {"added": len(plan.added), "changed": len(plan.changed), "closed": len(plan.closed)}
+
+
 async def kept_import(desk: DecidingDesk, id: str) -> KeptImport:
     async with desk.decisions.read() as view:
         record = await view.imports.get(id)
         built = await view.imports.built_on(id)
         against = await _against_undoing_import(view, record, desk)
-        return KeptImport(
-            record=record, lines=await view.imports.lines(id), begun=built.begun, against_undo=against
-        )
+        lines = await view.imports.lines(id)
+        return KeptImport(record=record, lines=lines, begun=built.begun, against_undo=against)
 
 
 async def undo_import(desk: DecidingDesk, who: SignedIn, id: str, reason: str) -> ImportRecord:
     """The registry is as before the import, in one transaction. Clash after seven days, or where something stands on it."""
     now = desk.clock.now()
     async with desk.decisions.begin(who.person.id) as work:
-        objection = two_people.proposing(await work.people.get(who.person.id))
-        if objection is not None:
-            raise Denied("only a person with the role `trust` undoes an import of codes", code=objection)
+        await proposals.must_trust(work, who, "undoes an import of codes")
         await work.imports.alone()
         record = await work.imports.get(id)
         if against := await _against_undoing_import(work, record, desk):

@@ -95,7 +95,8 @@ async def _leaves(
         if not batch:
             break
         await _expect(store, standing, seals)
-        recorded = await _recorded(store, batch)
+        lacking = may_be_erased(batch)
+        recorded = await log_reading.erasures(store, lacking) if lacking else set()
         after = leaves.last_seq
         await pool.run(partial(_take, batch, recorded, leaves, seals))
         await _strays(store, leaves, after, leaves.last_seq)
@@ -132,11 +133,6 @@ def _take(
         while stop is not None and stop <= leaves.next_index:
             seals.reached(leaves.tree, leaves.next_index)
             stop = seals.next_stop
-
-
-async def _recorded(store: SqlStore, batch: Sequence[LeafBeside]) -> set[tuple[str, str]]:
-    lacking = may_be_erased(batch)
-    return await log_reading.erasures(store, lacking) if lacking else set()
 
 
 async def _nodes(store: SqlStore, leaves: LeafCheck) -> None:

@@ -9,9 +9,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from gateway.ops import backup_file as form
 from gateway.ports import Clock, Pool
 from gateway.store import dump
 from gateway.store.blobs import hold_sweep, path_of
+from gateway.trust.keys import folder_to_disk
 
 # Lines are packed in parts of this size: a member's size must be known before its first byte.
 PART = 4 * 1024 * 1024
@@ -47,35 +48,6 @@ class BackupSource:
     settings: Path | None
 
 
-@dataclass(kw_only=True)
-class _Copied:
-    """What has been copied so far."""
-
-    tables: dict[str, dump.Sum] = field(default_factory=dict)
-    contents: int = 0
-    content_bytes: int = 0
-    lacks: dict[str, str] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
-
-    def manifest(self) -> form.BackupManifest:
-        return form.BackupManifest(
-            tables=self.tables,
-            contents=self.contents,
-            content_bytes=self.content_bytes,
-            lacks=self.lacks,
-            files=self.files,
-        )
-
-    def see(self, small: Sequence[dump.RowContent]) -> None:
-        """Content that was copied as rows."""
-        for each in small:
-            if each.is_whole:
-                self.contents += 1
-                self.content_bytes += each.size
-            else:
-                self.lacks[Digest(each.digest)] = DAMAGED
-
-
 async def make(
     source: BackupSource, target: Path, passphrase: bytes, clock: Clock, pool: Pool, tell: Tell
 ) -> form.BackupManifest:
@@ -84,7 +56,7 @@ async def make(
     await pool.run(partial(_hold, source.content))
     async with _new_file(target, pool) as file:
         writer = await pool.run(partial(form.BackupWriter, file, passphrase))
-        copied = _Copied()
+        copied = form.BackupManifest(tables={}, contents=0, content_bytes=0)
         with tempfile.TemporaryFile(dir=target.parent) as wanted:
             async with dump.snapshot(source.database_url) as view:
                 await pool.run(partial(writer.put, form.ABOUT, _about(source, view, clock)))
@@ -92,7 +64,8 @@ async def make(
                     copied.tables[shape.name] = await _table(source, view, shape.name, writer, pool)
                     tell(shape.name, copied.tables[shape.name].rows)
                 async for small in view.small():
-                    copied.see(small)
+                    for each in small:
+                        copied.see(each.digest, each.size, None if each.is_whole else DAMAGED)
                     tell("content", copied.contents)
                 async for batch in view.contents():
                     await pool.run(partial(_hold, source.content))
@@ -101,10 +74,9 @@ async def make(
             await _contents(source, wanted, writer, copied, pool, tell)
         for name, path in _small_files(source):
             copied.files[name] = await pool.run(partial(_small, writer, name, path))
-        manifest = copied.manifest()
-        await pool.run(partial(writer.put, form.MANIFEST, form.MANIFEST_JSON.dump_json(manifest)))
+        await pool.run(partial(writer.put, form.MANIFEST, form.MANIFEST_JSON.dump_json(copied)))
         await pool.run(writer.finish)
-    return manifest
+    return copied
 
 
 @asynccontextmanager
@@ -119,7 +91,7 @@ async def _new_file(target: Path, pool: Pool) -> AsyncIterator[BinaryIO]:
             await pool.run(partial(_to_disk, file))
         _must_not_exist(target)
         growing.rename(target)
-        await pool.run(partial(_folder_to_disk, target.parent))
+        await pool.run(partial(folder_to_disk, target.parent))
     except OSError as cause:
         raise errors.StoreFailure(
             f"the backup could not be written to {target}: {cause.strerror or cause}; free space or name another place"
@@ -136,14 +108,6 @@ def _must_not_exist(target: Path) -> None:
 def _to_disk(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _folder_to_disk(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _about(source: BackupSource, view: dump.Snapshot, clock: Clock) -> bytes:
@@ -189,7 +153,7 @@ async def _contents(
     source: BackupSource,
     wanted: IO[bytes],
     writer: form.BackupWriter,
-    copied: _Copied,
+    copied: form.BackupManifest,
     pool: Pool,
     tell: Tell,
 ) -> None:
@@ -212,24 +176,21 @@ def _hold(content: Path) -> None:
         hold_sweep(content)
 
 
-def _blobs(source: BackupSource, batch: list[bytes], writer: form.BackupWriter, copied: _Copied) -> None:
+def _blobs(
+    source: BackupSource, batch: list[bytes], writer: form.BackupWriter, copied: form.BackupManifest
+) -> None:
     _hold(source.content)
     for line in batch:
         digest, size = Digest(line[:_DIGITS].decode("ascii")), int(line[_DIGITS:])
         path = path_of(source.content, digest)
         try:
             found = writer.copy(form.CONTENT + digest, path, size)
+            copied.see(digest, size, None if found == digest else DAMAGED)
         except FileNotFoundError:
-            copied.lacks[digest] = MISSING
-            continue
-        if found == digest:
-            copied.contents += 1
-            copied.content_bytes += size
-        else:
-            copied.lacks[digest] = DAMAGED
+            copied.see(digest, size, MISSING)
 
 
-async def _what_was_let_go(source: BackupSource, copied: _Copied) -> None:
+async def _what_was_let_go(source: BackupSource, copied: form.BackupManifest) -> None:
     """Missing, because nobody refers to it since the copy of the rows began: that is no damage."""
     async with dump.snapshot(source.database_url) as now:
         needed = await now.needed(list(copied.lacks))

@@ -20,13 +20,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from pydantic import TypeAdapter, ValidationError
 
 from gateway import errors
 from gateway.store.dump import Sum, TableShape
+from gateway.trust.hold_seal import nonce, opened_piece
 
 MAGIC = b"LTGWBAK1"
 PIECE = 1024 * 1024
@@ -73,7 +73,7 @@ class SealedWriter:
         self._held.clear()
 
     def _seal(self, piece: bytes, *, last: bool) -> None:
-        sealed = self._key.encrypt(_nonce(self._count, last), piece, self._header)
+        sealed = self._key.encrypt(nonce(self._count, last), piece, self._header)
         self._file.write(_LENGTH.pack(len(sealed)) + sealed)
         self._count += 1
 
@@ -124,12 +124,9 @@ class SealedReader:
         return True
 
     def _opened(self, sealed: bytes) -> bytes:
-        for last in (False, True):
-            try:
-                piece = self._key.decrypt(_nonce(self._count, last), sealed, self._header)
-            except InvalidTag:
-                continue
-            self._over = last
+        opened = opened_piece(self._key, sealed, self._count, self._header)
+        if opened is not None:
+            piece, self._over = opened
             return piece
         if self._count == 0:
             raise Damaged(
@@ -156,11 +153,6 @@ def _key(passphrase: bytes, salt: bytes, cost: int) -> bytes:
     return Scrypt(salt=salt, length=32, n=1 << cost, r=8, p=1).derive(passphrase)
 
 
-def _nonce(count: int, last: bool) -> bytes:
-    """The piece's place. A key serves one file, so a place is never used twice."""
-    return struct.pack(">QI", count, int(last))
-
-
 FORMAT = 1
 ABOUT, MANIFEST, SETTINGS = "about.json", "manifest.json", "settings.toml"
 TABLES, CONTENT, KEYS, TRUST = "tables/", "content/", "keys/", "trust/"
@@ -180,16 +172,24 @@ class About:
     shapes: tuple[TableShape, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class BackupManifest:
-    """What must be found again. `lacks` are digests that rows refer to and whose bytes were gone or damaged already;
-    `files` are the digests of keys, trust and settings by their names here."""
+    """What must be found again; filled while the copy is made. `lacks` are digests that rows refer to and whose bytes
+    were gone or damaged already; `files` are the digests of keys, trust and settings by their names here."""
 
     tables: dict[str, Sum]
     contents: int
     content_bytes: int
     lacks: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+
+    def see(self, digest: str, size: int, lack: str | None) -> None:
+        """One content that was copied, or what became of it."""
+        if lack is not None:
+            self.lacks[digest] = lack
+        else:
+            self.contents += 1
+            self.content_bytes += size
 
     @property
     def rows(self) -> int:
@@ -271,14 +271,6 @@ class _Measured:
         return found.ljust(wanted, b"\0")
 
 
-@dataclass(frozen=True, slots=True)
-class BackupMember:
-    """One member, at the reader's present place; it must be read before the next one is asked for."""
-
-    name: str
-    size: int
-
-
 class BackupReader:
     """Reads members in the order in which they were written. Damage is told with the member it lies in or behind."""
 
@@ -286,8 +278,8 @@ class BackupReader:
         self._sealed = SealedReader(file, passphrase)
         self._name = "its beginning"
 
-    def next(self) -> BackupMember | None:
-        """The next member; None at the proved end of the file."""
+    def next(self) -> tarfile.TarInfo | None:
+        """The next member, to be read before the one after it; None at the proved end of the file."""
         with self._named():
             head = self._sealed.read(tarfile.BLOCKSIZE)
             if not head.strip(b"\0"):
@@ -295,9 +287,9 @@ class BackupReader:
                 return None
             found = tarfile.TarInfo.frombuf(head, "utf-8", "strict")
         self._name = found.name
-        return BackupMember(found.name, found.size)
+        return found
 
-    def pieces(self, member: BackupMember) -> Iterator[bytes]:
+    def pieces(self, member: tarfile.TarInfo) -> Iterator[bytes]:
         left = member.size
         with self._named():
             while left:
@@ -308,7 +300,7 @@ class BackupReader:
                 yield piece
             self._sealed.read(-member.size % tarfile.BLOCKSIZE)
 
-    def whole(self, member: BackupMember) -> bytes:
+    def whole(self, member: tarfile.TarInfo) -> bytes:
         return b"".join(self.pieces(member))
 
     @contextmanager

@@ -75,11 +75,28 @@ class TrustState:
 
 async def trust_now(folder: Path, store: SqlStore, now: datetime) -> TrustState:
     """Misconfigured where a file of the folder cannot be read."""
-    return TrustState(
-        held=tuple(_held(folder)),
-        asked=await authorities_asked(folder, store, now),
-        files=_answers_in_files(folder),
-    )
+    between = sorted((folder / "chain").glob("*.pem"))
+    held = [
+        FolderCertificate(
+            role=role,
+            subject=each.subject.rfc4514_string(),
+            sha256=fingerprint(each),
+            until=each.not_valid_after_utc,
+        )
+        for role, path in (("anchor", folder / "ca.pem"), *(("intermediate", path) for path in between))
+        for each in certificates_in(path)
+    ]
+    asked = await authorities_asked(folder, store, now)
+    files = [
+        ListState(
+            issuer=each.listed.issuer.rfc4514_string(),
+            origin="crl/",
+            made_at=each.listed.last_update_utc,
+            ends_at=each.listed.next_update_utc,
+        )
+        for each in read_answer_files(folder / "crl", folder / "ocsp").lists
+    ]
+    return TrustState(held=tuple(held), asked=asked, files=tuple(files))
 
 
 async def authorities_asked(folder: Path, store: SqlStore, now: datetime) -> tuple[IssuerState, ...]:
@@ -92,37 +109,6 @@ async def authorities_asked(folder: Path, store: SqlStore, now: datetime) -> tup
     return tuple(_issuer(each.issuer, questions, newest, now) for each in sources)
 
 
-def _held(folder: Path) -> list[FolderCertificate]:
-    anchors = [("anchor", each) for each in certificates_in(folder / "ca.pem")]
-    between = [
-        ("intermediate", each)
-        for path in sorted((folder / "chain").glob("*.pem"))
-        for each in certificates_in(path)
-    ]
-    return [
-        FolderCertificate(
-            role=role,
-            subject=each.subject.rfc4514_string(),
-            sha256=fingerprint(each),
-            until=each.not_valid_after_utc,
-        )
-        for role, each in (*anchors, *between)
-    ]
-
-
-def _answers_in_files(folder: Path) -> tuple[ListState, ...]:
-    known = read_answer_files(folder / "crl", folder / "ocsp")
-    return tuple(
-        ListState(
-            issuer=each.listed.issuer.rfc4514_string(),
-            origin="crl/",
-            made_at=each.listed.last_update_utc,
-            ends_at=each.listed.next_update_utc,
-        )
-        for each in known.lists
-    )
-
-
 def _issuer(
     issuer: x509.Certificate,
     questions: Sequence[AskedQuestion],
@@ -131,37 +117,32 @@ def _issuer(
 ) -> IssuerState:
     named, subject = fingerprint(issuer), issuer.subject.rfc4514_string()
     own = [each for each in questions if each.question.issuer == named]
-    runs = [each for each in own if _runs(newest.get(each.question), now)]
+    answers = {each.question: newest[each.question] for each in own if each.question in newest}
+    running = {each for each, told in answers.items() if told.ends_at is None or now <= told.ends_at}
     failing = [each for each in own if each.failures]
-    made = [newest[each.question].made_at for each in own if each.question in newest]
     lists = [each for each in own if each.question.source is RevocationSource.LIST]
     by_ocsp = [each for each in own if each.question.source is RevocationSource.OCSP]
     # Where a list runs, a responder that is silent leaves nobody unanswered: each answers for the other.
-    listed = any(each in runs for each in lists)
-    unanswered = 0 if listed else sum(each not in runs for each in by_ocsp)
+    listed = any(each.question in running for each in lists)
+    unanswered = 0 if listed else sum(each.question not in running for each in by_ocsp)
     late = not own or (not listed and (unanswered > 0 or not by_ocsp))
     return IssuerState(
         issuer=subject,
         word=LATE if late else FAILING if failing else GOOD,
-        lists=tuple(_list_state(subject, each, newest.get(each.question)) for each in lists),
+        lists=tuple(
+            ListState(
+                issuer=subject,
+                origin=each.question.about,
+                made_at=told.made_at if told else None,
+                ends_at=told.ends_at if told else None,
+                error=each.error,
+            )
+            for each, told in ((one, answers.get(one.question)) for one in lists)
+        ),
         certificates=len(by_ocsp),
         unanswered=unanswered,
-        oldest=min(made, default=None),
+        oldest=min((each.made_at for each in answers.values()), default=None),
         error=failing[0].error if failing else None,
-    )
-
-
-def _runs(answer: Newest | None, now: datetime) -> bool:
-    return answer is not None and (answer.ends_at is None or now <= answer.ends_at)
-
-
-def _list_state(issuer: str, asked: AskedQuestion, answer: Newest | None) -> ListState:
-    return ListState(
-        issuer=issuer,
-        origin=asked.question.about,
-        made_at=answer.made_at if answer else None,
-        ends_at=answer.ends_at if answer else None,
-        error=asked.error,
     )
 
 

@@ -6,9 +6,9 @@ nothing; a check that cannot be made is itself a red finding. What each check sa
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,9 @@ from gateway.domain.certificates import KeyUse
 from gateway.domain.pace import HISTORY_KEPT, Horizon
 from gateway.errors import GatewayError, TransportFailure
 from gateway.ops import axis_now, doctor_checks, doctor_trust
-from gateway.ops.doctor_checks import CLOCK_SKEW, SET_CLOCK, Peer
+from gateway.ops.doctor_checks import CLOCK_SKEW, GREEN, SET_CLOCK, YELLOW, Peer
+from gateway.ops.doctor_checks import RED as RED
+from gateway.ops.doctor_checks import Diagnosis as Diagnosis
 from gateway.outgoing import desk
 from gateway.ports import AxisDesk, Clock, Pool, Scanner
 from gateway.settings import Settings, sqlite_file
@@ -35,8 +37,6 @@ from gateway.trust.evidence import NodeTrust
 from gateway.trust.keys import KeyDirectory
 from gateway.trust.pkcs11_keys import TokenKeys
 from gateway.workers.pulse import HEARTBEAT, slots
-
-GREEN, YELLOW, RED = "green", "yellow", "red"
 
 # An authority needs weeks to renew a certificate; below two weeks it is urgent.
 EXPIRY_YELLOW, EXPIRY_RED = timedelta(days=60), timedelta(days=14)
@@ -76,31 +76,22 @@ class Patient:
     """Where keys lie that are no files."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosis:
-    """The result of one check. `cause` is a label key below `doctor.`, `cure` a command or None."""
-
-    check: str
-    level: str
-    cause: str
-    params: Mapping[str, object] = field(default_factory=dict)
-    cure: str | None = None
-
-
 async def examine(patient: Patient) -> list[Diagnosis]:
     """Every check, in the order in which a person would mend things."""
-    found = [*_places(patient), _clock(patient), _anchors(patient), *_lists(patient), *_pace(patient)]
-    found += [each async for each in _guarded("database", _database, patient)]
+    now = patient.clock.now()
+    found = [*_places(patient), _clock(patient), _anchors(patient)]
+    found += doctor_trust.list_findings(patient.trust_folder, now)
+    found += doctor_checks.pace_findings(slots(patient.data_dir / HEARTBEAT, now))
+    found += await _guarded("database", _database, patient)
     if not any(each.check == "database" and each.level == RED for each in found):
         store = SqlStore(patient.database_url, patient.clock)
         try:
             for check, ask in _OF_STORE.items():
-                found += [each async for each in _guarded(check, ask, patient, store)]
+                found += await _guarded(check, ask, patient, store)
         finally:
             await store.close()
-    found += [each async for each in _guarded("axis", _axis, patient)]
-    found += [each async for each in _guarded("certificates", _servers, patient)]
-    found += [each async for each in _guarded("scanner", _scanner, patient)]
+    for check, look in (("axis", _axis), ("certificates", _servers), ("scanner", _scanner)):
+        found += await _guarded(check, look, patient)
     return found
 
 
@@ -112,23 +103,20 @@ def worst(findings: Sequence[Diagnosis]) -> str:
 
 async def _guarded(
     check: str, ask: Callable[..., Awaitable[list[Diagnosis]]], *given: object
-) -> AsyncIterator[Diagnosis]:
+) -> Sequence[Diagnosis]:
     """What an adapter refuses to say is the finding."""
     try:
-        for each in await ask(*given):
-            yield each
+        return await ask(*given)
     except GatewayError as error:
         cure = error.hint or _CURES.get(check)
-        yield Diagnosis(check=check, level=RED, cause="failed", params={"detail": str(error)}, cure=cure)
+        return [Diagnosis(check, RED, "failed", {"detail": str(error)}, cure)]
 
 
 def _places(patient: Patient) -> Iterator[Diagnosis]:
     axis = patient.axis_folder if patient.open_axis is None else None
-    for check, told in doctor_checks.folder_findings(patient.data_dir, axis, patient.keys_folder):
-        yield _as_finding(check, told)
+    yield from doctor_checks.folder_findings(patient.data_dir, axis, patient.keys_folder)
     if patient.database_file is not None:
-        for check, told in doctor_checks.database_findings(patient.database_file):
-            yield _as_finding(check, told)
+        yield from doctor_checks.database_findings(patient.database_file)
 
 
 def _clock(patient: Patient) -> Diagnosis:
@@ -138,8 +126,8 @@ def _clock(patient: Patient) -> Diagnosis:
     written = datetime.fromtimestamp(file.stat().st_mtime, UTC) if file and file.exists() else now
     told = {"now": now.isoformat(timespec="seconds"), "written": written.isoformat(timespec="seconds")}
     if now < OLDEST_NOW or written - now > CLOCK_SKEW:
-        return Diagnosis(check="clock", level=RED, cause="clock.behind", params=told, cure=SET_CLOCK)
-    return Diagnosis(check="clock", level=GREEN, cause="clock.fine", params=told)
+        return Diagnosis("clock", RED, "clock.behind", told, SET_CLOCK)
+    return Diagnosis("clock", GREEN, "clock.fine", told)
 
 
 async def _server_clock(patient: Patient, store: SqlStore) -> list[Diagnosis]:
@@ -148,88 +136,59 @@ async def _server_clock(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     if leases.agree(gap, patient.lease_s):
         return []
     told = {"seconds": round(abs(gap).total_seconds()), "most": round(patient.lease_s / 3)}
-    return [Diagnosis(check="clock", level=RED, cause="clock.apart", params=told, cure=SET_CLOCK)]
+    return [Diagnosis("clock", RED, "clock.apart", told, SET_CLOCK)]
 
 
 def _anchors(patient: Patient) -> Diagnosis:
     file, now = patient.trust_folder / "ca.pem", patient.clock.now()
     told: dict[str, object] = {"path": file}
     if not file.is_file():
-        return Diagnosis(
-            check="trust", level=RED, cause="trust.missing", params=told, cure=f"cp ca.pem {file}"
-        )
+        return Diagnosis("trust", RED, "trust.missing", told, f"cp ca.pem {file}")
     try:
         NodeTrust.from_files(file, sorted((patient.trust_folder / "chain").glob("*.pem")))
         ends = min(each.not_valid_after_utc for each in x509.load_pem_x509_certificates(file.read_bytes()))
     except (GatewayError, ValueError, OSError) as error:
-        return Diagnosis(check="trust", level=RED, cause="failed", params={"detail": str(error)})
+        return Diagnosis("trust", RED, "failed", {"detail": str(error)})
     told["until"] = ends.date().isoformat()
     if ends - now < EXPIRY_YELLOW:
-        return Diagnosis(
-            check="trust", level=RED if ends < now else YELLOW, cause="trust.expiring", params=told
-        )
-    return Diagnosis(check="trust", level=GREEN, cause="trust.fine", params=told)
-
-
-def _lists(patient: Patient) -> Iterator[Diagnosis]:
-    for each in doctor_trust.list_findings(patient.trust_folder, patient.clock.now()):
-        yield _as_finding("revocation", each)
-
-
-def _pace(patient: Patient) -> Iterator[Diagnosis]:
-    for each in doctor_checks.pace_findings(slots(patient.data_dir / HEARTBEAT, patient.clock.now())):
-        yield _as_finding("pace", each)
+        return Diagnosis("trust", RED if ends < now else YELLOW, "trust.expiring", told)
+    return Diagnosis("trust", GREEN, "trust.fine", told)
 
 
 async def _database(patient: Patient) -> list[Diagnosis]:
     if patient.database_file is not None and not patient.database_file.is_file():
-        told = {"path": patient.database_file}
-        return [
-            Diagnosis(check="database", level=RED, cause="database.missing", params=told, cure="gateway init")
-        ]
+        path = patient.database_file
+        return [Diagnosis("database", RED, "database.missing", {"path": path}, "gateway init")]
     where = await migrate.status(patient.database_url)
     if where.pending:
         told_steps = {"current": where.current or "–", "head": where.head}
         level = RED if any(step.phase == "expand" for step in where.pending) else YELLOW
-        return [
-            Diagnosis(
-                check="database",
-                level=level,
-                cause="database.old",
-                params=told_steps,
-                cure="gateway migrate up",
-            )
-        ]
+        return [Diagnosis("database", level, "database.old", told_steps, "gateway migrate up")]
     now = patient.clock.now()
     horizon = Horizon.of(now, patient.lease_s)
     found = await reporting.examine(patient.database_url, now - STALE_AFTER, horizon)
     if found.damage:
         told_damage = {"detail": found.damage}
         cure = "gateway restore FILE.backup"
-        return [
-            Diagnosis(check="database", level=RED, cause="database.damaged", params=told_damage, cure=cure)
-        ]
-    whole = Diagnosis(check="database", level=GREEN, cause="database.fine", params={"head": where.head})
+        return [Diagnosis("database", RED, "database.damaged", told_damage, cure)]
+    whole = Diagnosis("database", GREEN, "database.fine", {"head": where.head})
     stale = {table: count for table, count in found.stale.items() if count}
     told_stale = {"count": sum(stale.values()), "tables": ", ".join(stale) or "–"}
     lying = Diagnosis(
-        check="leases",
-        level=YELLOW if stale else GREEN,
-        cause="leases.stale" if stale else "leases.fine",
-        params=told_stale,
-        cure="gateway serve" if stale else None,
+        "leases",
+        YELLOW if stale else GREEN,
+        "leases.stale" if stale else "leases.fine",
+        told_stale,
+        "gateway serve" if stale else None,
     )
-    slow = [] if found.searches else [Diagnosis(check="search", level=YELLOW, cause="search.slow")]
-    moved = [
-        _as_finding("clock", each) for each in doctor_checks.clock_set_back(found.ahead, found.written, now)
-    ]
-    return [whole, lying, *moved, *slow]
+    slow = [] if found.searches else [Diagnosis("search", YELLOW, "search.slow")]
+    return [whole, lying, *doctor_checks.clock_set_back(found.ahead, found.written, now), *slow]
 
 
 async def _agencies(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     hosted = await store.hosted()
     if not hosted:
-        return [Diagnosis(check="agencies", level=RED, cause="agencies.none", cure="gateway init")]
+        return [Diagnosis("agencies", RED, "agencies.none", cure="gateway init")]
     keys = KeyDirectory(patient.keys_folder, patient.keys_password, patient.token)
     registry, now = doctor_trust.closed_registry(store, patient.clock), patient.clock.now()
     found = []
@@ -237,7 +196,7 @@ async def _agencies(patient: Patient, store: SqlStore) -> list[Diagnosis]:
         use = await desk.signing_keys_from(registry, store, agency.code, now)
         found.append(await patient.pool.run(partial(_key, patient, keys, agency, use)))
     if patient.keys_password is None:
-        found.append(Diagnosis(check="keys", level=YELLOW, cause="keys.unprotected"))
+        found.append(Diagnosis("keys", YELLOW, "keys.unprotected"))
     return found
 
 
@@ -251,16 +210,14 @@ def _key(patient: Patient, keys: KeyDirectory, agency: HostedAgency, use: KeyUse
         # A key that waits for its certificate needs that, and not another key.
         waits = _waits_for_certificate(keys, agency)
         cure = f"gateway keys {'import CERTIFICATE' if waits else 'new'} --agency {agency.code}"
-        return Diagnosis(
-            check="keys", level=RED, cause="keys.none", params=told | {"detail": str(error)}, cure=cure
-        )
+        return Diagnosis("keys", RED, "keys.none", told | {"detail": str(error)}, cure)
     ends = x509.load_der_x509_certificate(signer.certificate_der).not_valid_after_utc
     told |= {"until": ends.date().isoformat(), "days": (ends - now).days}
     if ends - now >= EXPIRY_YELLOW:
-        return Diagnosis(check="keys", level=GREEN, cause="keys.fine", params=told)
+        return Diagnosis("keys", GREEN, "keys.fine", told)
     level = RED if ends - now < EXPIRY_RED else YELLOW
     cure = f"gateway keys new --agency {agency.code}"
-    return Diagnosis(check="keys", level=level, cause="keys.expiring", params=told, cure=cure)
+    return Diagnosis("keys", level, "keys.expiring", told, cure)
 
 
 def _waits_for_certificate(keys: KeyDirectory, agency: HostedAgency) -> bool:
@@ -276,11 +233,7 @@ async def _restored(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     if mark is None:
         return []
     told = {"at": mark.data.get("copied_at", "–")}
-    return [
-        Diagnosis(
-            check="restored", level=RED, cause="restored.unconfirmed", params=told, cure="gateway restored"
-        )
-    ]
+    return [Diagnosis("restored", RED, "restored.unconfirmed", told, "gateway restored")]
 
 
 async def _work(patient: Patient, store: SqlStore) -> list[Diagnosis]:
@@ -294,89 +247,73 @@ async def _work(patient: Patient, store: SqlStore) -> list[Diagnosis]:
         ),
         "parked": counts.get("inbox.waiting", 0),
     }
-    found = [Diagnosis(check="queues", level=GREEN, cause="queues.fine", params=told)]
+    found = [Diagnosis("queues", GREEN, "queues.fine", told)]
     if told["failed"]:
         cure = "gateway outbox list --state failed"
-        found.append(Diagnosis(check="outbox", level=YELLOW, cause="queues.failed", params=told, cure=cure))
+        found.append(Diagnosis("outbox", YELLOW, "queues.failed", told, cure))
     if told["held"]:
         cure = "gateway inbox list --quarantine"
-        found.append(Diagnosis(check="quarantine", level=YELLOW, cause="queues.held", params=told, cure=cure))
+        found.append(Diagnosis("quarantine", YELLOW, "queues.held", told, cure))
     return found
 
 
 async def _log(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     """E2: what waits for its seal can be changed by whoever can write to the database."""
     head = await store.log.head()
-    told = doctor_checks.log_findings(head, patient.clock.now(), stamped=patient.stamped)
-    return [_as_finding("log", each) for each in told]
-
-
-async def _bindings(patient: Patient, store: SqlStore) -> list[Diagnosis]:
-    """Threat 114: what somebody wrote into the tables past the program is named, and not used."""
-    told = await doctor_trust.binding_findings(store, patient.clock)
-    return [_as_finding("bindings", each) for each in told]
+    return [*doctor_checks.log_findings(head, patient.clock.now(), stamped=patient.stamped)]
 
 
 async def _people(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     """K6: without two people nothing that this node trusts can change."""
-    told = [
+    return [
         *await doctor_trust.people_findings(store, patient.clock),
         *await doctor_trust.anchor_findings(store, patient.trust_folder),
     ]
-    return [_as_finding("people", each) for each in told]
 
 
 async def _hold(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     """R4: an incident is open until a person decided; frozen content that cannot be sealed lies in the content store."""
-    told = doctor_checks.hold_findings(await store.open_holds(), has_recipient=patient.has_recipient)
-    return [_as_finding("hold", each) for each in told]
+    return doctor_checks.hold_findings(await store.open_holds(), has_recipient=patient.has_recipient)
 
 
 async def _scanner(patient: Patient) -> list[Diagnosis]:
     if patient.scanner is None:
         return []
-    return [_as_finding("scanner", doctor_checks.scanner_finding(await patient.scanner.state()))]
+    return [doctor_checks.scanner_finding(await patient.scanner.state())]
 
 
 async def _servers(patient: Patient) -> list[Diagnosis]:
     """Asked beside the connections: those break on a certificate that is expired, and do not say which one it is."""
-    told = doctor_checks.identity_findings(patient.database_url, patient.database_ca)
-    found = [_as_finding("database.identity", each) for each in told]
+    found = doctor_checks.identity_findings(patient.database_url, patient.database_ca)
     for peer in patient.servers:
         until = await patient.pool.run(partial(doctor_checks.certificate_ends, peer))
         shown = doctor_checks.server_finding(peer, until, patient.clock.now())
         if shown is not None:
-            found.append(_as_finding(f"{peer.part}.certificate", shown))
+            found.append(shown)
     return found
 
 
 async def _jobs(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     now = patient.clock.now()
     days = await store.history.days((now - HISTORY_KEPT).date())
-    return [_as_finding("jobs", each) for each in doctor_checks.job_findings(days, now)]
-
-
-def _as_finding(check: str, told: doctor_checks.Symptom) -> Diagnosis:
-    return Diagnosis(check=check, level=told.level, cause=told.cause, params=told.params, cure=told.cure)
-
-
-async def _authorities(patient: Patient, store: SqlStore) -> list[Diagnosis]:
-    told = await doctor_trust.authority_findings(patient.trust_folder, store, patient.clock.now())
-    return [_as_finding("revocation", each) for each in told]
+    return [*doctor_checks.job_findings(days, now)]
 
 
 # Where the adapter names none.
 _CURES = {"database": "gateway config show", "axis": "gateway axis check"}
-_OF_STORE: Mapping[str, Callable[..., Awaitable[list[Diagnosis]]]] = {
+_OF_STORE: Mapping[str, Callable[[Patient, SqlStore], Awaitable[list[Diagnosis]]]] = {
     "clock": _server_clock,
     "restored": _restored,
     "agencies": _agencies,
-    "bindings": _bindings,
+    # Threat 114: what somebody wrote into the tables past the program is named, and not used.
+    "bindings": lambda patient, store: doctor_trust.binding_findings(store, patient.clock),
     "people": _people,
     "work": _work,
     "jobs": _jobs,
     "log": _log,
-    "revocation": _authorities,
+    "revocation": lambda patient, store: doctor_trust.authority_findings(
+        patient.trust_folder, store, patient.clock.now()
+    ),
     "hold": _hold,
 }
 
@@ -388,14 +325,14 @@ async def _axis(patient: Patient) -> list[Diagnosis]:
     if not (patient.axis_folder / "axis.sqlite").is_file():
         # Opening it would make it, and a doctor changes nothing.
         told = {"path": patient.axis_folder}
-        return [Diagnosis(check="axis", level=YELLOW, cause="axis.none", params=told, cure="gateway serve")]
+        return [Diagnosis("axis", YELLOW, "axis.none", told, "gateway serve")]
     axis = EmbeddedAxis(
         patient.axis_folder, patient.node, patient.clock, patient.pool, lease_s=patient.lease_s
     )
     try:
         ahead = {"axis": await axis.leased_ahead()}
         moved = doctor_checks.clock_set_back(ahead, None, patient.clock.now())
-        return [*await _line(patient, axis), *(_as_finding("clock", each) for each in moved)]
+        return [*await _line(patient, axis), *moved]
     finally:
         await axis.close()
 
@@ -408,19 +345,17 @@ async def _line(patient: Patient, axis: AxisDesk) -> list[Diagnosis]:
     except TransportFailure as error:
         reason = axis.state().reason or str(error)
         cure = "gateway axis check" if patient.open_axis is not None else f"ls -ld {patient.axis_folder}"
-        return [Diagnosis(check="axis", level=RED, cause="axis.down", params={"reason": reason}, cure=cure)]
+        return [Diagnosis("axis", RED, "axis.down", {"reason": reason}, cure)]
     state = axis.state()
     if state.blocked_since is not None:
         told = {"reason": state.reason}
         # RabbitMQ's own word for what it lacks; sending goes on by itself once there is room.
         cure = "rabbitmq-diagnostics check_local_alarms"
-        return [Diagnosis(check="axis", level=RED, cause="axis.blocked", params=told, cure=cure)]
-    found = [Diagnosis(check="axis", level=GREEN, cause="axis.fine", params=dict(counts))]
+        return [Diagnosis("axis", RED, "axis.blocked", told, cure)]
+    found = [Diagnosis("axis", GREEN, "axis.fine", dict(counts))]
     if counts.get("dead"):
         cure = "gateway queue dead list"
-        found.append(
-            Diagnosis(check="axis.dead", level=YELLOW, cause="axis.dead", params=dict(counts), cure=cure)
-        )
+        found.append(Diagnosis("axis.dead", YELLOW, "axis.dead", dict(counts), cure))
     return found
 
 

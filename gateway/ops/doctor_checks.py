@@ -39,34 +39,35 @@ UNPUBLISHED_YELLOW = timedelta(days=7)
 _YOUNG = 1440
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Symptom:
-    """One finding, as `doctor.Diagnosis` without the check it is of."""
+GREEN, YELLOW, RED = "green", "yellow", "red"
 
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The result of one check. `cause` is a label key below `doctor.`, `cure` a command or None."""
+
+    check: str
     level: str
     cause: str
     params: Mapping[str, object] = field(default_factory=dict)
     cure: str | None = None
 
 
-def log_findings(head: LogHead, now: datetime, *, stamped: bool) -> Iterator[Symptom]:
+def log_findings(head: LogHead, now: datetime, *, stamped: bool) -> Iterator[Diagnosis]:
     """The state of the log, and what is late."""
     if head.unsealed_since is not None and upkeep.is_unsealed(head, now):
         since = {"since": _clock(head.unsealed_since)}
-        yield Symptom(level="red", cause="log.unsealed", params=since, cure="gateway serve")
+        yield Diagnosis("log", RED, "log.unsealed", since, "gateway serve")
     elif head.seal is None:
-        yield Symptom(level="green", cause="log.none")
+        yield Diagnosis("log", GREEN, "log.none")
     else:
-        yield Symptom(level="green", cause="log.fine", params={"at": _clock(head.seal.signed.seal.at)})
+        yield Diagnosis("log", GREEN, "log.fine", {"at": _clock(head.seal.signed.seal.at)})
     if stamped and upkeep.lacks_stamp(head, UNSTAMPED_YELLOW, now):
-        yield Symptom(level="yellow", cause="log.unstamped", params={"since": _clock(head.unstamped_since)})
+        yield Diagnosis("log", YELLOW, "log.unstamped", {"since": _clock(head.unstamped_since)})
     if head.seal is not None and _is_unpublished(head, now):
         since = {"since": _clock(head.published_at)}
-        yield Symptom(
-            level="yellow",
-            cause="log.unpublished",
-            params=since,
-            cure="gateway audit publish --to seal-of-this-node.seal",
+        yield Diagnosis(
+            "log", YELLOW, "log.unpublished", since, "gateway audit publish --to seal-of-this-node.seal"
         )
 
 
@@ -84,7 +85,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 SET_CLOCK = "timedatectl set-ntp true"
 
 
-def clock_set_back(ahead: Mapping[str, int], written: datetime | None, now: datetime) -> Iterator[Symptom]:
+def clock_set_back(ahead: Mapping[str, int], written: datetime | None, now: datetime) -> Iterator[Diagnosis]:
     """Nothing waits for such a time; a person should know why they are there."""
     tables = [table for table, count in ahead.items() if count]
     late = written if written is not None and written - now > CLOCK_SKEW else None
@@ -94,43 +95,40 @@ def clock_set_back(ahead: Mapping[str, int], written: datetime | None, now: date
             "tables": ", ".join(tables) or "–",
             "written": late.isoformat(timespec="seconds") if late else "–",
         }
-        yield Symptom(level="yellow", cause="clock.moved", params=told, cure=SET_CLOCK)
+        yield Diagnosis("clock", YELLOW, "clock.moved", told, SET_CLOCK)
 
 
 # A document of the largest size is 50 MB and lies on disk three times while it is sent.
 DISK_RED, DISK_YELLOW = 500 * 1024 * 1024, 5 * 1024 * 1024 * 1024
 
 
-def folder_findings(data: Path, axis: Path | None, keys: Path) -> Iterator[tuple[str, Symptom]]:
+def folder_findings(data: Path, axis: Path | None, keys: Path) -> Iterator[Diagnosis]:
     """`axis`: None where the axis is no folder of this machine."""
     for name, path in (("data", data), ("axis", axis), ("keys", keys)):
         if path is not None:
-            yield f"folder.{name}", _folder(path, is_closed=name == "keys")
+            yield _folder(f"folder.{name}", path, is_closed=name == "keys")
     yield from _disk([data, *([axis] if axis is not None else [])])
 
 
-def _folder(path: Path, *, is_closed: bool) -> Symptom:
+def _folder(check: str, path: Path, *, is_closed: bool) -> Diagnosis:
     told = {"path": path}
     if not path.is_dir():
-        return Symptom(level="red", cause="folder.missing", params=told, cure=f"mkdir -p {path}")
+        return Diagnosis(check, RED, "folder.missing", told, f"mkdir -p {path}")
     if not os.access(path, os.W_OK | os.X_OK):
-        return Symptom(level="red", cause="folder.read_only", params=told, cure=f"chmod u+rwx {path}")
+        return Diagnosis(check, RED, "folder.read_only", told, f"chmod u+rwx {path}")
     if is_closed and path.stat().st_mode & 0o077:
-        return Symptom(level="red", cause="folder.open", params=told, cure=f"chmod 700 {path}")
-    return Symptom(level="green", cause="folder.fine", params=told)
+        return Diagnosis(check, RED, "folder.open", told, f"chmod 700 {path}")
+    return Diagnosis(check, GREEN, "folder.fine", told)
 
 
-def database_findings(file: Path) -> Iterator[tuple[str, Symptom]]:
+def database_findings(file: Path) -> Iterator[Diagnosis]:
     """Said only of one that others can read: it holds what agencies write to each other about."""
     if file.is_file() and file.stat().st_mode & 0o077:
         cure = f"chmod 600 {file}*"
-        yield (
-            "database.file",
-            Symptom(level="yellow", cause="database.open", params={"path": file}, cure=cure),
-        )
+        yield Diagnosis("database.file", YELLOW, "database.open", {"path": file}, cure)
 
 
-def _disk(paths: list[Path]) -> Iterator[tuple[str, Symptom]]:
+def _disk(paths: list[Path]) -> Iterator[Diagnosis]:
     """Each disk once."""
     seen = set()
     for path in paths:
@@ -138,71 +136,61 @@ def _disk(paths: list[Path]) -> Iterator[tuple[str, Symptom]]:
             continue
         seen.add(path.stat().st_dev)
         free = shutil.disk_usage(path).free
-        level = "red" if free < DISK_RED else "yellow" if free < DISK_YELLOW else "green"
+        level = RED if free < DISK_RED else YELLOW if free < DISK_YELLOW else GREEN
         told = {"path": path, "free_bytes": free}
-        cure = None if level == "green" else f"du -xh --max-depth=2 {path} | sort -h | tail"
-        cause = "disk.fine" if level == "green" else "disk.low"
-        yield "disk", Symptom(level=level, cause=cause, params=told, cure=cure)
+        cure = None if level == GREEN else f"du -xh --max-depth=2 {path} | sort -h | tail"
+        cause = "disk.fine" if level == GREEN else "disk.low"
+        yield Diagnosis("disk", level, cause, told, cure)
 
 
-def job_findings(days: Sequence[JobDay], now: datetime) -> Iterator[Symptom]:
+def job_findings(days: Sequence[JobDay], now: datetime) -> Iterator[Diagnosis]:
     found: dict[str, list[str]] = {upkeep.LATE: [], upkeep.FAULTY: []}
     for each in upkeep.job_lines(days, now):
         if each.word in found:
             found[each.word].append(each.job)
-    late = [each for each in found[upkeep.LATE] if each != "backup"]
-    if late:
-        yield Symptom(level="yellow", cause="jobs.late", params={"jobs": tuple(late)}, cure="gateway serve")
+    if late := [each for each in found[upkeep.LATE] if each != "backup"]:
+        yield Diagnosis("jobs", YELLOW, "jobs.late", {"jobs": tuple(late)}, "gateway serve")
     if "backup" in found[upkeep.LATE]:
         cure = "gateway backup --passphrase-file passphrase.txt"
-        yield Symptom(level="yellow", cause="jobs.late", params={"jobs": ("backup",)}, cure=cure)
+        yield Diagnosis("jobs", YELLOW, "jobs.late", {"jobs": ("backup",)}, cure)
     if faulty := found[upkeep.FAULTY]:
-        yield Symptom(level="yellow", cause="jobs.faulty", params={"jobs": tuple(faulty)})
+        yield Diagnosis("jobs", YELLOW, "jobs.faulty", {"jobs": tuple(faulty)})
     if days and not any(found.values()):
-        yield Symptom(level="green", cause="jobs.fine")
+        yield Diagnosis("jobs", GREEN, "jobs.fine")
 
 
-def pace_findings(slots: Iterable[Slot]) -> Iterator[Symptom]:
+def pace_findings(slots: Iterable[Slot]) -> Iterator[Diagnosis]:
     found = [each for each in paces(slots) if each.way in LIMITED]
     for each in found:
         if each.is_slow:
             told = {"way": each.way, "lane": each.lane, "late": each.late, "count": each.count}
-            yield Symptom(level="yellow", cause="pace.slow", params=told, cure="gateway status")
+            yield Diagnosis("pace", YELLOW, "pace.slow", told, "gateway status")
     if found and not any(each.is_slow for each in found):
         sums = {"late": sum(each.late for each in found), "count": sum(each.count for each in found)}
-        yield Symptom(level="green", cause="pace.fine", params=sums)
+        yield Diagnosis("pace", GREEN, "pace.fine", sums)
 
 
-GREEN, YELLOW, RED = "green", "yellow", "red"
-
-
-def scanner_finding(state: ScannerState) -> Symptom:
+def scanner_finding(state: ScannerState) -> Diagnosis:
     """A scanner that is down stops nothing that is here already, and loses nothing."""
     if state.word == "off":
-        return Symptom(level=YELLOW, cause="scanner.off")
+        return Diagnosis("scanner", YELLOW, "scanner.off")
     if state.word == "ok":
-        return Symptom(level=GREEN, cause="scanner.fine", params={"version": state.detail})
-    return Symptom(level=RED, cause="scanner.down", params={"reason": state.detail})
+        return Diagnosis("scanner", GREEN, "scanner.fine", {"version": state.detail})
+    return Diagnosis("scanner", RED, "scanner.down", {"reason": state.detail})
 
 
-def hold_findings(counts: Mapping[str, int], *, has_recipient: bool) -> list[Symptom]:
+def hold_findings(counts: Mapping[str, int], *, has_recipient: bool) -> list[Diagnosis]:
     """`counts` are the open holds by state."""
     frozen, sealed = counts.get(HoldState.FROZEN, 0), counts.get(HoldState.SEALED, 0)
     told = []
     if frozen and not has_recipient:
-        told.append(
-            Symptom(level=RED, cause="hold.unsealed", params={"count": frozen}, cure="gateway hold key")
-        )
+        told.append(Diagnosis("hold", RED, "hold.unsealed", {"count": frozen}, "gateway hold key"))
     elif frozen:
-        told.append(
-            Symptom(level=YELLOW, cause="hold.frozen", params={"count": frozen}, cure="gateway serve")
-        )
+        told.append(Diagnosis("hold", YELLOW, "hold.frozen", {"count": frozen}, "gateway serve"))
     if sealed:
-        told.append(
-            Symptom(level=YELLOW, cause="hold.open", params={"count": sealed}, cure="gateway hold list")
-        )
+        told.append(Diagnosis("hold", YELLOW, "hold.open", {"count": sealed}, "gateway hold list"))
     if not told:
-        told.append(Symptom(level=GREEN, cause="hold.none" if has_recipient else "hold.no_key"))
+        told.append(Diagnosis("hold", GREEN, "hold.none" if has_recipient else "hold.no_key"))
     return told
 
 
@@ -285,25 +273,26 @@ def certificate_ends(peer: Peer) -> datetime | None:
     return x509.load_der_x509_certificate(der).not_valid_after_utc if der else None
 
 
-def server_finding(peer: Peer, until: datetime | None, now: datetime) -> Symptom | None:
+def server_finding(peer: Peer, until: datetime | None, now: datetime) -> Diagnosis | None:
     """What a doctor says of it; nothing of one that shows none."""
     if until is None:
         return None
-    told: dict[str, object] = {"server": str(peer), "until": until.date().isoformat()}
-    told["days"] = max((until - now).days, 0)
+    left = until - now
+    told = {"server": str(peer), "until": until.date().isoformat(), "days": max(left.days, 0)}
+    check = f"{peer.part}.certificate"
     cure = f"openssl req -new -newkey rsa:3072 -nodes -subj /CN={peer.host} -addext subjectAltName=DNS:{peer.host}"
     if until <= now:
-        return Symptom(level="red", cause="server.expired", params=told, cure=cure)
-    if until - now < ENDS_SOON:
-        level = "red" if until - now < ENDS_NOW else "yellow"
-        return Symptom(level=level, cause="server.expiring", params=told, cure=cure)
-    return Symptom(level="green", cause="server.fine", params=told)
+        return Diagnosis(check, RED, "server.expired", told, cure)
+    if left < ENDS_SOON:
+        level = RED if left < ENDS_NOW else YELLOW
+        return Diagnosis(check, level, "server.expiring", told, cure)
+    return Diagnosis(check, GREEN, "server.fine", told)
 
 
-def identity_findings(url: str, ca: Path | None) -> Sequence[Symptom]:
+def identity_findings(url: str, ca: Path | None) -> list[Diagnosis]:
     """Encryption to whoever answers protects from nobody who can answer."""
     host, _ = database_host(url)
     if host is None or ca is not None or is_here(host):
         return []
     cure = 'gateway config check, after database.ca = "/etc/gateway/database-ca.pem"'
-    return [Symptom(level="yellow", cause="database.anybody", params={"host": host}, cure=cure)]
+    return [Diagnosis("database.identity", YELLOW, "database.anybody", {"host": host}, cure)]

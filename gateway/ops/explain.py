@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.domain.proof import FileSlice
-    from gateway.edxml.envelope import Organisation, ResponseFor
+    from gateway.edxml.envelope import Organisation
     from gateway.edxml.signature import FoundSignature
 
 KIND_NAMES = {
@@ -74,7 +74,15 @@ def explain_pieces(pieces: Iterable[bytes], limits: EnvelopeLimits | None = None
         "signer": signer.full_name if signer else None,
         "urgency": other.priority if other else None,
         "due_date": _iso(envelope.due_date),
-        "replies_to": [_reply(one) for one in envelope.response_for],
+        "replies_to": [
+            {
+                "organ_id": _shown(one.organ_id),
+                "code": one.code,
+                "document_id": one.document_id,
+                "issued_date": _iso(one.promulgation_date),
+            }
+            for one in envelope.response_for
+        ],
         "status": _status(found),
         "attachments": [_attachment(one) for one in found.files],
         "signature": _signature(found.signature),
@@ -96,7 +104,7 @@ def to_text(result: dict[str, Any], lang: str = "vi") -> str:
     def say(key: str) -> str:
         return labels.say(key, lang) if labels.has(key) else key.rpartition(".")[2].replace("_", " ")
 
-    return "".join(f"{name}: {_printable(value)}\n" for name, value in _lines(result, say) if value)
+    return "".join(f"{name}: {printable(value)}\n" for name, value in _lines(result, say) if value)
 
 
 def _organisation(one: Organisation) -> dict[str, Any]:
@@ -110,15 +118,6 @@ def _shown(code: str | None) -> str | None:
 
 def _iso(day: Any) -> str | None:
     return None if day is None else str(day.isoformat())
-
-
-def _reply(one: ResponseFor) -> dict[str, Any]:
-    return {
-        "organ_id": _shown(one.organ_id),
-        "code": one.code,
-        "document_id": one.document_id,
-        "issued_date": _iso(one.promulgation_date),
-    }
 
 
 def _status(found: Read) -> dict[str, Any] | None:
@@ -145,12 +144,8 @@ def _signature(found: FoundSignature | None) -> dict[str, Any]:
     if found is None:
         return {"present": False, "verdict": "absent", "algorithm": None, "weak": False, "subject": None}
     subject = _subject(found.certificate)
-    placeholder = (
-        not found.in_xmldsig
-        or subject is None
-        or _decoded(found.value) is None
-        or _UNREGISTERED_C14N in found.transforms
-    )
+    shaped = found.in_xmldsig and subject is not None and _decoded(found.value) is not None
+    placeholder = not shaped or _UNREGISTERED_C14N in found.transforms
     return {
         "present": True,
         "verdict": "placeholder" if placeholder else "present-not-verified",
@@ -172,9 +167,8 @@ def _subject(certificate: str | None) -> str | None:
         return None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # odd serial numbers of old authorities are no reason to be silent
+            # Odd serial numbers of old authorities are no reason to be silent.
+            warnings.simplefilter("ignore")
             return x509.load_der_x509_certificate(der).subject.rfc4514_string()
     except (ValueError, TypeError, x509.InvalidVersion):
         return None
@@ -218,6 +212,6 @@ def _joined(between: str, values: dict[str, Any], *keys: str) -> str:
     return between.join(str(values[key]) for key in keys if values[key] is not None)
 
 
-def _printable(value: str) -> str:
+def printable(value: str) -> str:
     """A sender's text may hold line feeds, terminal controls or signs that turn the writing round; none reach a screen."""
     return "".join(sign if sign.isprintable() else " " for sign in value)

@@ -251,17 +251,14 @@ class Watch:
     async def _look(self) -> Condition:
         database, disk, axis = await self._database(), self._disk(), axis_word(self.node.axis.state())
         log = await self._log() if database == OK else database
-        scanner = await self._scanner()
+        # Without it nothing is lost: packets wait, and what is handed in is asked to come again.
+        scanner = (await self.node.scanner.state()).word
         return Condition(
             well=database == disk == OK and log != UNSTAMPED,
             degraded=axis != OK or log != OK or scanner not in (OK, OFF),
             checks={"database": database, "disk": disk, "axis": axis, "log": log}
             | ({"scanner": scanner} if scanner != OFF else {}),
         )
-
-    async def _scanner(self) -> str:
-        """Without it nothing is lost: packets wait, and what is handed in is asked to come again."""
-        return (await self.node.scanner.state()).word
 
     async def _log(self) -> str:
         """Nothing that waits for its seal is lost: that alone stops no call. A timestamp that is demanded does."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway.api.pdf_view import FIELD_NAMES, field_value
-from gateway.domain.pdf import Found, PdfText
+from gateway.domain.pdf import Found
 from gateway.domain.proof import FileSlice
 from gateway.domain.signatures import FileVerdict, PdfFacts, RoleRule, SignerVerdict
 from gateway.edxml import attachment
@@ -27,6 +27,7 @@ from gateway.trust.pdf_signatures.sandbox import PdfSandbox
 _PIECE = 256 * 1024
 _HEAD = b"%PDF-"
 MOST_FILES = 50
+_HINT = "give the path of one PDF"
 
 
 def is_pdf(path: Path) -> bool:
@@ -44,14 +45,13 @@ def verify_pdf(path: Path, trust_dir: Path, at: datetime, now: datetime) -> dict
         try:
             facts = sandbox.read(path, at, now)
         except StoreFailure as why:
-            raise NotFound(str(why), hint="give the path of one PDF") from why
+            raise NotFound(str(why), hint=_HINT) from why
     verdict = pdf_verdict.judge(path.name, 1, _usable(facts, trust_dir), rules)
-    value = pdf_verdict.legal_value(verdict)
     signed_at = pdf_verdict.signed_at(verdict)
     return described(verdict) | {
         "at": at.isoformat(),
         "now": {"at": now.isoformat()},
-        "legal_value": value,
+        "legal_value": pdf_verdict.legal_value(verdict),
         "signed_at": signed_at.isoformat() if signed_at else None,
         "proofs_inside": facts.proofs_inside,
     }
@@ -109,6 +109,10 @@ def _folder(trust_dir: Path) -> Path:
         raise Misconfigured(
             f"the trust folder {trust_dir} is not there", hint="give a folder with pdf/ca.pem, or with ca.pem"
         )
+    return _inner(trust_dir)
+
+
+def _inner(trust_dir: Path) -> Path:
     inner = trust_dir / "pdf"
     return inner if inner.is_dir() else trust_dir
 
@@ -132,8 +136,7 @@ def _usable(facts: PdfFacts, trust_dir: Path) -> PdfFacts:
 def _decode(part: FileSlice, opener: Callable[[], BinaryIO], path: Path) -> bool:
     """Writes the file as a person would open it; whether it is a PDF."""
     with path.open("wb") as out:
-        for piece in attachment.decoded_pieces(_slice(part, opener), part.coding):
-            out.write(piece)
+        out.writelines(attachment.decoded_pieces(_slice(part, opener), part.coding))
     return is_pdf(path)
 
 
@@ -146,16 +149,18 @@ def _slice(part: FileSlice, opener: Callable[[], BinaryIO]) -> Iterator[bytes]:
             yield piece
 
 
-_HINT = "give the path of one PDF"
-
-
 def read_pdf(path: Path, trust: Path | None, now: datetime) -> dict[str, Any]:
     """Without a trust folder no signature can be verified, and its time is doubtful."""
     if not is_pdf(path):
         raise NotFound(f"{path.name} is no PDF, or is not there", hint=_HINT)
     with tempfile.TemporaryDirectory() as nothing:
-        folder = trust or Path(nothing)
-        verdict, text = _read_text(path, folder / "pdf" if (folder / "pdf").is_dir() else folder, now)
+        folder = _inner(trust or Path(nothing))
+        with _opened(folder) as (sandbox, rules):
+            try:
+                facts, text = _usable(sandbox.read(path, now, now), folder), sandbox.text(path)
+            except StoreFailure as why:
+                raise NotFound(str(why), hint=_HINT) from why
+    verdict = pdf_verdict.judge(path.name, 1, facts, rules)
     fields = read_fields(text, verdict)
     return {
         "file": path.name,
@@ -167,19 +172,6 @@ def read_pdf(path: Path, trust: Path | None, now: datetime) -> dict[str, Any]:
             for each in items_of(fields.recipients.value or "")
         ],
     }
-
-
-def _read_text(path: Path, folder: Path, now: datetime) -> tuple[FileVerdict, PdfText]:
-    sandbox = PdfSandbox(folder)
-    try:
-        facts = sandbox.read(path, now, now)
-        if facts.fault == "PDF-TRUST":
-            raise Misconfigured(f"the trust folder {folder} cannot be used: {facts.detail}")
-        return pdf_verdict.judge(path.name, 1, facts, roles.read_roles(folder)), sandbox.text(path)
-    except StoreFailure as why:
-        raise NotFound(str(why), hint=_HINT) from why
-    finally:
-        sandbox.close()
 
 
 def _field_told(one: Found[object]) -> dict[str, Any]:

@@ -8,9 +8,10 @@ import gzip
 import hashlib
 import os
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -56,16 +57,6 @@ class Restored:
     @property
     def files(self) -> int:
         return self.manifest.contents + len(self.manifest.files)
-
-
-@dataclass(kw_only=True)
-class _Restored:
-    """What came out of the file, to be held against its manifest."""
-
-    contents: int = 0
-    content_bytes: int = 0
-    odd: set[str] = field(default_factory=set)
-    files: dict[str, str] = field(default_factory=dict)
 
 
 async def restore(
@@ -170,7 +161,9 @@ class _Filling:
         self._reader, self._load, self._target = reader, load, target
         self._pool, self._tell = pool, tell
         self._shapes = {each.name: each for each in about.shapes}
-        self._found = _Restored()
+        # What came out of the file, to be held against its manifest.
+        self._found = form.BackupManifest(tables={}, contents=0, content_bytes=0)
+        self._odd: set[str] = set()
 
     async def run(self) -> form.BackupManifest:
         while (member := await self._pool.run(self._reader.next)) is not None:
@@ -182,7 +175,7 @@ class _Filling:
                 await self._pool.run(partial(self._file, member))
         raise Damaged("the backup has no manifest at its end")
 
-    async def _rows(self, member: form.BackupMember) -> None:
+    async def _rows(self, member: tarfile.TarInfo) -> None:
         shape = self._shapes.get(member.name.split("/")[1])
         if shape is None:
             raise Damaged(f"the backup holds {member.name}, which it does not announce")
@@ -191,7 +184,7 @@ class _Filling:
             await self._load.put(shape, lines[start : start + dump.AT_ONCE])
         self._tell(shape.name, len(lines))
 
-    def _file(self, member: form.BackupMember) -> None:
+    def _file(self, member: tarfile.TarInfo) -> None:
         path = self._path(member.name)
         _private(path.parent)
         hashed = hashlib.sha256()
@@ -204,16 +197,15 @@ class _Filling:
         else:
             self._found.files[member.name] = hashed.hexdigest()
 
-    def _content(self, member: form.BackupMember, path: Path, digest: str) -> None:
+    def _content(self, member: tarfile.TarInfo, path: Path, digest: str) -> None:
         if path.name == digest:
-            self._found.contents += 1
-            self._found.content_bytes += member.size
+            self._found.see(digest, member.size, None)
             if self._found.contents % 1000 == 0:
                 self._tell("content", self._found.contents)
             return
         path.unlink()
-        self._found.odd.add(path.name)
-        if len(self._found.odd) > MOST_LACKING:
+        self._odd.add(path.name)
+        if len(self._odd) > MOST_LACKING:
             raise Damaged(f"{member.name} and many others in the backup are not what their names say")
 
     def _path(self, name: str) -> Path:
@@ -227,7 +219,7 @@ class _Filling:
             raise Damaged(f"the backup holds {name!r}, which has no place in a node")
         return path_of(folder / GROWING, rest) if head == "content" else (folder / GROWING).joinpath(*parts)
 
-    async def _end(self, member: form.BackupMember) -> form.BackupManifest:
+    async def _end(self, member: tarfile.TarInfo) -> form.BackupManifest:
         manifest = form.MANIFEST_JSON.validate_json(await self._pool.run(partial(self._reader.whole, member)))
         if await self._pool.run(self._reader.next) is not None:
             raise Damaged("the backup goes on behind its manifest")
@@ -236,9 +228,9 @@ class _Filling:
         async for batch in (await self._load.seen()).small():
             found.contents += sum(each.is_whole for each in batch)
             found.content_bytes += sum(each.size for each in batch if each.is_whole)
-            found.odd |= {each.digest for each in batch if not each.is_whole}
+            self._odd |= {each.digest for each in batch if not each.is_whole}
         equal("content", (manifest.contents, manifest.content_bytes), (found.contents, found.content_bytes))
-        equal("damaged content", {*manifest.lacks} & found.odd, found.odd)
+        equal("damaged content", {*manifest.lacks} & self._odd, self._odd)
         equal("keys, trust and settings", manifest.files, found.files)
         return manifest
 

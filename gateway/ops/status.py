@@ -142,14 +142,12 @@ async def report_of_node(node: OpenNode) -> dict[str, object]:
 
 
 def _queues(load: Load) -> list[Mapping[str, object]]:
-    made: list[Mapping[str, object]] = []
-    for queue, piles in (("outbox", load.outbox), ("inbox", load.inbox), ("job", load.jobs)):
-        made += [
-            {"queue": queue, "part": part, "count": each.count, "oldest": _iso(each.oldest)}
-            for part, each in sorted(piles.items())
-        ]
-    made.append({"queue": "outbox", "part": "failed", "count": load.outbox_failed, "oldest": None})
-    return made
+    made: list[Mapping[str, object]] = [
+        {"queue": queue, "part": part, "count": each.count, "oldest": _iso(each.oldest)}
+        for queue, piles in (("outbox", load.outbox), ("inbox", load.inbox), ("job", load.jobs))
+        for part, each in sorted(piles.items())
+    ]
+    return [*made, {"queue": "outbox", "part": "failed", "count": load.outbox_failed, "oldest": None}]
 
 
 async def _errors(node: OpenNode) -> list[Mapping[str, object]]:

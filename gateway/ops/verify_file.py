@@ -5,35 +5,24 @@ file that is not there or a folder that cannot be used is an error that says wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import partial
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from gateway.domain.proof import (
-    ChainLink,
-    Evidence,
-    Finding,
-    Receipt,
-    SignedEnvelope,
-    Step,
-    Terms,
-    VerifiedEnvelope,
-)
+from gateway.domain.proof import ChainLink, Evidence, Receipt, SignedEnvelope
 from gateway.edxml import verify
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import CannotTell, InvalidEnvelope, Misconfigured, NotFound
 from gateway.ops import pdf
-from gateway.policy.trust import TrustPolicy, decide
+from gateway.ops.evidence import judge
+from gateway.ops.evidence.judge import JudgedSignature
+from gateway.policy.trust import TrustPolicy
 from gateway.trust import folder
-from gateway.trust.folder import TrustFolder
 
 _PIECE = 256 * 1024
-_ANY_AGE = timedelta(days=36500)
 
 
 def verify_file(path: Path, trust_dir: Path, at: datetime, now: datetime | None = None) -> dict[str, Any]:
@@ -47,54 +36,22 @@ def verify_file(path: Path, trust_dir: Path, at: datetime, now: datetime | None 
             f"the time {at.isoformat()} has no zone", hint="write it like 2031-03-04T09:15:00+07:00"
         )
     registry = folder.read_trust_folder(trust_dir, now)
-    given = verify.EnvelopeSource(open=_opener(path), size=_size(path))
-    then = _judged(given, registry, at)
-    today = then if now is None or now == at or then.signed is None else _again(then.signed, registry, now)
-    told = report(then, today)
-    told["pdf"] = _pdfs(then, path, trust_dir, now or at)
-    return told
-
-
-def _pdfs(then: Judgement, path: Path, trust_dir: Path, now: datetime) -> list[dict[str, Any]]:
-    """The PDFs inside: none of an envelope whose bytes are not signed as they say."""
-    if then.signed is None:
-        return []
-    octets = then.canonical
+    source = verify.EnvelopeSource(open=_opener(path), size=_size(path))
+    try:
+        examined = verify.examine(source, policy=XmlPolicy(), bindings=registry.bindings, at=at)
+    except (InvalidEnvelope, CannotTell) as why:
+        then = judge.failed(why, at)
+        return report(then, then) | {"pdf": []}  # bytes that are not signed as they say have no PDFs
+    signed, octets = examined.signed, examined.canonical
+    then = today = judge.judge_signer(signed, registry.trust, at, TrustPolicy())
+    if now is not None and now != at:
+        # That it was signed long ago is no fault of an old file.
+        today = judge.judge_signer(signed, registry.trust, now, TrustPolicy(signing_past=judge.ANY_PAST))
 
     def opened() -> BinaryIO:
         return path.open("rb") if octets is None else BytesIO(octets)
 
-    return pdf.describe(then.signed.files, opened, trust_dir, then.at, now)
-
-
-def _judged(given: verify.EnvelopeSource, registry: TrustFolder, at: datetime) -> Judgement:
-    try:
-        examined = verify.examine(given, policy=XmlPolicy(), bindings=registry.bindings, at=at)
-    except InvalidEnvelope as refusal:
-        return Judgement(verdict="invalid", code=refusal.code, at=at, steps=refusal.steps)
-    except CannotTell as doubt:
-        return Judgement(verdict="unknown", code=doubt.code, at=at, steps=doubt.steps)
-    judged = _of_signer(examined.signed, registry, at, TrustPolicy())
-    return replace(judged, canonical=examined.canonical)
-
-
-def _again(signed: SignedEnvelope[Envelope], registry: TrustFolder, now: datetime) -> Judgement:
-    """Whether the same would be said today. That it was signed long ago is no fault of an old file."""
-    return _of_signer(signed, registry, now, TrustPolicy(signing_past=_ANY_AGE))
-
-
-def _of_signer(
-    signed: SignedEnvelope[Envelope], registry: TrustFolder, at: datetime, policy: TrustPolicy
-) -> Judgement:
-    evidence = registry.trust.collect(signed.certificate_der, at)
-    known = partial(Judgement, at=at, signed=signed, evidence=evidence)
-    try:
-        proved: VerifiedEnvelope[Envelope] = decide(signed, evidence, policy, at)
-    except InvalidEnvelope as refusal:
-        return known(verdict="invalid", code=refusal.code, steps=refusal.steps)
-    except CannotTell as doubt:
-        return known(verdict="unknown", code=doubt.code, steps=doubt.steps)
-    return known(verdict="valid", code=None, steps=proved.steps, notes=proved.notes)
+    return report(then, today) | {"pdf": pdf.describe(signed.files, opened, trust_dir, at, now or at)}
 
 
 def _size(path: Path) -> int:
@@ -118,36 +75,26 @@ def _opener(path: Path) -> Callable[[], Iterator[bytes]]:
     return pieces
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """One verdict and the facts it rests on, as far as they were reached."""
-
-    verdict: str
-    code: str | None
-    at: datetime
-    steps: Sequence[object] = ()
-    notes: Sequence[Finding] = ()
-    signed: SignedEnvelope[Envelope] | None = None
-    evidence: Evidence | None = None
-    canonical: bytes | None = None
-
-
-def report(then: Judgement, now: Judgement) -> dict[str, Any]:
+def report(then: JudgedSignature, now: JudgedSignature) -> dict[str, Any]:
     """The verdict of `then`, and beside it what would be said `now`."""
     signed, evidence = then.signed, then.evidence
     return {
-        "verdict": then.verdict,
+        "verdict": then.word,
         "code": then.code,
         "at": then.at.isoformat(),
-        "now": {"at": now.at.isoformat(), "verdict": now.verdict, "code": now.code},
+        "now": {"at": now.at.isoformat(), "verdict": now.word, "code": now.code},
         "path": signed.path if signed else "general",  # the fast path never refuses
         "steps": [
-            {"n": step.n, "name": step.name, "ok": step.ok, "detail": step.detail}
-            for step in then.steps
-            if isinstance(step, Step)
+            {"n": step.n, "name": step.name, "ok": step.ok, "detail": step.detail} for step in then.steps
         ],
         "notes": [{"code": note.code, "detail": note.detail} for note in then.notes if note.code],
-        "signer": _signer(signed, evidence) if signed else None,
+        "signer": {
+            "code": signed.sender_code,
+            "subject": evidence.subject if evidence else None,
+            "serial": evidence.serial if evidence else None,
+        }
+        if signed
+        else None,
         "algorithm": signed.algorithm if signed else None,
         "weak": signed.weak if signed else None,
         "signing_time": _moment_text(signed.signing_time) if signed else None,
@@ -155,14 +102,6 @@ def report(then: Judgement, now: Judgement) -> dict[str, Any]:
         "revocation": _revocation(evidence, now.evidence) if evidence else None,
         "commitment": _commitment(signed) if signed else None,
         "body_sha256": str(signed.body_digest) if signed else None,
-    }
-
-
-def _signer(signed: SignedEnvelope[Envelope], evidence: Evidence | None) -> dict[str, str | None]:
-    return {
-        "code": signed.sender_code,
-        "subject": evidence.subject if evidence else None,
-        "serial": evidence.serial if evidence else None,
     }
 
 
@@ -192,24 +131,22 @@ def _commitment(signed: SignedEnvelope[Envelope]) -> dict[str, Any] | None:
     """What the signer committed to (W6); None where nothing is signed beside the document itself."""
     if signed.packet_id is None:
         return None
-    receipt = signed.receipt
+    receipt, terms = signed.receipt, signed.terms
     return {
         "kind": "proof-of-origin" if receipt is None else "proof-of-receipt",
         "message": {"id": signed.packet_id, "kind": signed.kind.value},
-        "terms": _terms(signed.terms) if signed.terms else None,
+        # W6a; null is what was not said.
+        "terms": {
+            "reply_required": terms.reply_required,
+            "due_at": _moment_text(terms.due_at),
+            "delivery_mode": terms.delivery_mode,
+            "recipients": [{"code": code, "role": role} for code, role in terms.roles],
+            "register_no": terms.register_no,
+            "register_year": terms.register_year,
+        }
+        if terms
+        else None,
         "receipt": _receipt(receipt) if receipt else None,
-    }
-
-
-def _terms(terms: Terms) -> dict[str, Any]:
-    """W6a; null is what was not said."""
-    return {
-        "reply_required": terms.reply_required,
-        "due_at": _moment_text(terms.due_at),
-        "delivery_mode": terms.delivery_mode,
-        "recipients": [{"code": code, "role": role} for code, role in terms.roles],
-        "register_no": terms.register_no,
-        "register_year": terms.register_year,
     }
 
 

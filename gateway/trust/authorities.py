@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,10 @@ from gateway.trust.revocation import FUTURE
 SOURCES_FILE = "revocation.toml"
 _SOURCE_KEYS = frozenset({"certificate", "ocsp", "crl", "nonce"})
 _MOST_ADDRESSES = 8
-_EXAMPLE = '[[issuer]] with certificate = "ca.pem", and ocsp = ["http://…"] or crl = ["http://…"]'
+_unwritten = partial(
+    Misconfigured,
+    hint='write [[issuer]] with certificate = "ca.pem", and ocsp = ["http://…"] or crl = ["http://…"]',
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,7 @@ def read_sources(folder: Path) -> tuple[IssuerSources, ...]:
         raise Misconfigured(f"{path} cannot be read: {why}") from why
     tables = told.get("issuer")
     if set(told) != {"issuer"} or not isinstance(tables, list) or not tables:
-        raise Misconfigured(f"{path} names no issuer", hint=f"write {_EXAMPLE}")
+        raise _unwritten(f"{path} names no issuer")
     found: dict[x509.Certificate, IssuerSources] = {}
     for n, table in enumerate(tables, start=1):
         for each in _sources_in(folder, f"{path}, issuer {n}", table):
@@ -64,15 +68,13 @@ def read_sources(folder: Path) -> tuple[IssuerSources, ...]:
 def _sources_in(folder: Path, where: str, table: Mapping[str, Any]) -> list[IssuerSources]:
     """One for each certificate of the named file."""
     if not isinstance(table, dict) or set(table) - _SOURCE_KEYS:
-        raise Misconfigured(
-            f"{where}: expected the keys {', '.join(sorted(_SOURCE_KEYS))}", hint=f"write {_EXAMPLE}"
-        )
+        raise _unwritten(f"{where}: expected the keys {', '.join(sorted(_SOURCE_KEYS))}")
     name = table.get("certificate")
     if not isinstance(name, str) or not _is_inside(folder, name):
-        raise Misconfigured(f"{where}: certificate is no file of {folder}", hint=f"write {_EXAMPLE}")
+        raise _unwritten(f"{where}: certificate is no file of {folder}")
     ocsp, lists = _addresses(table, "ocsp", where), _addresses(table, "crl", where)
     if not ocsp and not lists:
-        raise Misconfigured(f"{where}: there is no address to ask", hint=f"write {_EXAMPLE}")
+        raise _unwritten(f"{where}: there is no address to ask")
     nonce = table.get("nonce", "optional")
     if nonce not in ("optional", "required"):
         raise Misconfigured(f'{where}: nonce is {nonce!r}; write "optional" or "required"')
@@ -90,7 +92,7 @@ def _is_inside(folder: Path, name: str) -> bool:
 def _addresses(table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
     told = table.get(key, [])
     if not isinstance(told, list) or not all(isinstance(each, str) for each in told):
-        raise Misconfigured(f"{where}: {key} is no list of addresses", hint=f"write {_EXAMPLE}")
+        raise _unwritten(f"{where}: {key} is no list of addresses")
     if len(told) > _MOST_ADDRESSES:
         raise Misconfigured(f"{where}: {key} has more than {_MOST_ADDRESSES} addresses")
     for each in told:
@@ -166,15 +168,6 @@ class AskedAuthorities:
         certificate = self._certificates.get(question)
         if certificate is None:
             raise NotFound(f"the certificate {question.about} is not bound any more")
-        return self._first_of(question, sources, certificate, now)
-
-    def learn(self, answers: Sequence[Answer], since: Mapping[Question, datetime]) -> None:
-        """What the node has kept is used from now on."""
-        self._answers.learn(answers, since)
-
-    def _first_of(
-        self, question: Question, sources: IssuerSources, certificate: x509.Certificate, now: datetime
-    ) -> Answer:
         failed: GatewayError | None = None
         for url in sources.ocsp:
             try:
@@ -182,6 +175,10 @@ class AskedAuthorities:
             except (Unreachable, InvalidProof) as error:
                 failed = error
         raise failed or NotFound(f"the authority {question.issuer} has no responder any more")
+
+    def learn(self, answers: Sequence[Answer], since: Mapping[Question, datetime]) -> None:
+        """What the node has kept is used from now on."""
+        self._answers.learn(answers, since)
 
     def _by_ocsp(
         self,
@@ -200,7 +197,7 @@ class AskedAuthorities:
         )
         body = bounded_http.ask(asked, self._bounds[RevocationSource.OCSP])
         try:
-            found = revocation.read_answer(body, certificate, sources.issuer)
+            said, responder = revocation.read_answer(body, certificate, sources.issuer)
             given = revocation.nonce_of_answer(body)
         except revocation.NoAnswer as why:
             raise InvalidProof(f"{url}: {why}") from why
@@ -208,18 +205,18 @@ class AskedAuthorities:
             raise InvalidProof(
                 f"{url}: the answer repeats another nonce than was sent, so it may be an old one"
             )
-        if found.responder is not None:
-            self._refuse_responder(url, found.responder, sources.issuer, now)
-        said = found.statement
-        _refuse_untimely(url, said.made_at, said.ends_at, now)
-        return Answer(
-            question=question,
-            body=body,
-            origin=url,
-            fetched_at=now,
-            made_at=said.made_at,
-            ends_at=said.ends_at,
-            revokes=said.revoked_at is not None,
+        if responder is not None:
+            self._refuse_responder(url, responder, sources.issuer, now)
+        return _timely(
+            Answer(
+                question=question,
+                body=body,
+                origin=url,
+                fetched_at=now,
+                made_at=said.made_at,
+                ends_at=said.ends_at,
+                revokes=said.revoked_at is not None,
+            )
         )
 
     def _refuse_responder(
@@ -247,22 +244,23 @@ class AskedAuthorities:
             raise InvalidProof(
                 f"{url}: the list is not signed by {sources.issuer.subject.rfc4514_string()!r}"
             )
-        made, ends = found.listed.last_update_utc, found.listed.next_update_utc
-        _refuse_untimely(url, made, ends, now)
-        return Answer(
-            question=question,
-            body=body,
-            origin=url,
-            fetched_at=now,
-            made_at=made,
-            ends_at=ends,
-            revokes=False,
+        return _timely(
+            Answer(
+                question=question,
+                body=body,
+                origin=url,
+                fetched_at=now,
+                made_at=found.listed.last_update_utc,
+                ends_at=found.listed.next_update_utc,
+                revokes=False,
+            )
         )
 
 
-def _refuse_untimely(url: str, made: datetime, ends: datetime | None, now: datetime) -> None:
+def _timely(found: Answer) -> Answer:
     """Threat 45: an answer from the future, or one that was replaced long ago, is none."""
-    if made > now + FUTURE:
-        raise InvalidProof(f"{url}: the answer was made at {made.isoformat()}, after now")
-    if ends is not None and ends < now - FUTURE:
-        raise InvalidProof(f"{url}: the answer ran out at {ends.isoformat()}")
+    if found.made_at > found.fetched_at + FUTURE:
+        raise InvalidProof(f"{found.origin}: the answer was made at {found.made_at.isoformat()}, after now")
+    if found.ends_at is not None and found.ends_at < found.fetched_at - FUTURE:
+        raise InvalidProof(f"{found.origin}: the answer ran out at {found.ends_at.isoformat()}")
+    return found

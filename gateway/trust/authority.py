@@ -16,30 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.errors import Misconfigured
-from gateway.trust.keys import PublicKey, agency_name, read_certificate, write_private
-
-_DIGITAL_SIGNATURE = x509.KeyUsage(
-    digital_signature=True,
-    content_commitment=True,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=False,
-    crl_sign=False,
-    encipher_only=False,
-    decipher_only=False,
-)
-_CERTIFICATE_SIGNING = x509.KeyUsage(
-    digital_signature=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=True,
-    crl_sign=True,
-    encipher_only=False,
-    decipher_only=False,
-)
+from gateway.trust.keys import PublicKey, agency_name, private_pem, read_certificate, write_private
 
 
 class Authority:
@@ -60,20 +37,8 @@ class Authority:
                 x509.NameAttribute(NameOID.COMMON_NAME, name),
             ]
         )
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(at - timedelta(days=1))
-            .not_valid_after(at + valid)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_CERTIFICATE_SIGNING, critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .sign(key, hashes.SHA256())
-        )
-        return cls(key, certificate)
+        builder = _begun(subject, subject, key.public_key(), at, valid, is_authority=True)
+        return cls(key, builder.sign(key, hashes.SHA256()))
 
     @classmethod
     def load(cls, folder: Path, password: bytes | None = None) -> Authority:
@@ -90,13 +55,7 @@ class Authority:
 
     def save(self, folder: Path, password: bytes | None = None) -> None:
         """Keeps the root and its key in a folder; without a password the key is readable by this user."""
-        protection = (
-            serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-        )
-        pem = self._key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
-        )
-        write_private(folder / "ca.key.pem", pem)
+        write_private(folder / "ca.key.pem", private_pem(self._key, password))
         write_private(folder / "ca.pem", _pem(self.certificate))
 
     def issue(
@@ -160,22 +119,45 @@ class Authority:
         (folder / "bindings.csv").write_text(table.getvalue(), encoding="utf-8")
 
     def _issue(self, subject: x509.Name, key: PublicKey, at: datetime, valid: timedelta) -> x509.Certificate:
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self.certificate.subject)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(at - timedelta(days=1))
-            .not_valid_after(at + valid)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_DIGITAL_SIGNATURE, critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
-            )
-            .sign(self._key, hashes.SHA256())
-        )
+        builder = _begun(subject, self.certificate.subject, key, at, valid, is_authority=False)
+        above = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        return builder.add_extension(above, critical=False).sign(self._key, hashes.SHA256())
+
+
+def _begun(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: PublicKey,
+    at: datetime,
+    valid: timedelta,
+    *,
+    is_authority: bool,
+) -> x509.CertificateBuilder:
+    """An authority signs certificates and lists, and nothing else; an agency signs, and neither of these."""
+    usage = x509.KeyUsage(
+        digital_signature=not is_authority,
+        content_commitment=not is_authority,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    basic = x509.BasicConstraints(ca=is_authority, path_length=0 if is_authority else None)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(at - timedelta(days=1))
+        .not_valid_after(at + valid)
+        .add_extension(basic, critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
 
 
 def _pem(certificate: x509.Certificate) -> bytes:

@@ -89,9 +89,8 @@ def _body(answer: http.client.HTTPResponse, question: HttpQuestion, bounds: Boun
     body = answer.read(bounds.answer_bytes + 1)
     if len(body) > bounds.answer_bytes:
         raise Unreachable(f"the server sent more than {bounds.answer_bytes} bytes")
-    if (
-        answer.length
-    ):  # what it promised and did not send; the library says so only to whoever asks for everything
+    # What it promised and did not send; the library says so only to whoever asks for everything.
+    if answer.length:
         raise Unreachable("the server broke off in the middle of its answer")
     return body
 
@@ -100,27 +99,22 @@ def _answers_until(until: float, most: int) -> Any:
     """Any: the library calls it as it would its own class, which has no protocol."""
 
     def made(sock: socket.socket, *given: Any, **named: Any) -> http.client.HTTPResponse:
-        return http.client.HTTPResponse(_BoundedReader(sock, until, most), *given, **named)  # type: ignore[arg-type]  # only makefile is called
+        return http.client.HTTPResponse(_Limited(sock, until, most), *given, **named)  # type: ignore[arg-type]  # only makefile is called
 
     return made
 
 
-class _BoundedReader:
+class _Limited(io.RawIOBase):
     """In the place of a socket; what it gives is read against one end for the whole answer."""
 
-    def __init__(self, sock: socket.socket, until: float, most: int) -> None:
-        self._raw = _Limited(sock, until, most)
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self._raw)
-
-
-class _Limited(io.RawIOBase):
     def __init__(self, sock: socket.socket, until: float, most: int) -> None:
         # A file of its own: the library closes the socket, and what is still to be read, once it has seen the headers of
         # an answer that ends with its connection.
         self._file = sock.makefile("rb", buffering=0)
         self._sock, self._until, self._left = sock, until, most
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True

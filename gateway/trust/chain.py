@@ -45,8 +45,8 @@ MAX_SIGNATURE_CHECKS = 64
 MAX_REMEMBERED = 4096
 
 STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
-_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
-_MIN_RSA_BITS = 2048
+CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+MIN_RSA_BITS = 2048
 
 # What an exchange certificate may be for, when it says so at all; one made only for servers or OCSP is refused.
 _SIGNING_PURPOSES = frozenset(
@@ -59,7 +59,10 @@ _SIGNING_PURPOSES = frozenset(
     }
 )
 
-_E = TypeVar("_E", x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage)
+# What extensions that are not as the standard has them make the library raise.
+UNREADABLE = (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError)
+
+_E = TypeVar("_E", x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage, x509.CRLDistributionPoints)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,33 +86,31 @@ class Chains:
         self._lock = Lock()
 
     def find(self, leaf: x509.Certificate, at: datetime) -> Chain:
-        """As the function `find`; only time can make a remembered chain a different answer, and that is looked at."""
+        """The first chain that holds at that time; otherwise the first found with what breaks it. Only time can make a
+        remembered chain a different answer, and that is looked at."""
         with self._lock:
             known = self._good.get(leaf)
             if known is not None:
                 self._good.move_to_end(leaf)
         if known is not None and _validity(known.certificates, at) is None:
             return known
-        found, first = _search(leaf, self.anchors, self.intermediates, at)
-        if found.code is None and first:
-            self._remember(leaf, found)
-        return found
-
-    def _remember(self, leaf: x509.Certificate, found: Chain) -> None:
-        with self._lock:
-            self._good[leaf] = found
-            while len(self._good) > MAX_REMEMBERED:
-                self._good.popitem(last=False)
-
-
-def find(
-    leaf: x509.Certificate,
-    anchors: Sequence[x509.Certificate],
-    intermediates: Sequence[x509.Certificate],
-    at: datetime,
-) -> Chain:
-    """The first chain that holds at that time; otherwise the first found with what breaks it."""
-    return _search(leaf, anchors, intermediates, at)[0]
+        broken: Chain | None = None
+        for certificates in _paths(leaf, self.anchors, self.intermediates):
+            found = _judged(certificates, at)
+            if found.code is None:
+                if broken is None:  # the first that was tried: at every time the same, then
+                    with self._lock:
+                        self._good[leaf] = found
+                        while len(self._good) > MAX_REMEMBERED:
+                            self._good.popitem(last=False)
+                return found
+            broken = broken or found
+        issuer = _text(lambda: leaf.issuer)
+        return broken or Chain(
+            certificates=(leaf,),
+            code="CERT-CHAIN",
+            detail=f"no chain of at most {MAX_CERTIFICATES} certificates leads to an anchor; the issuer is {issuer!r}",
+        )
 
 
 def usage_holds(leaf: x509.Certificate) -> bool:
@@ -118,16 +119,11 @@ def usage_holds(leaf: x509.Certificate) -> bool:
         usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
         if not (usage.digital_signature or usage.content_commitment):
             return False
-        basic = _extension(leaf, x509.BasicConstraints)
+        basic = extension(leaf, x509.BasicConstraints)
         if basic is not None and basic.ca:
             return False
-        purposes = _extension(leaf, x509.ExtendedKeyUsage)
-    except (
-        x509.ExtensionNotFound,
-        x509.DuplicateExtension,
-        x509.UnsupportedGeneralNameType,
-        ValueError,
-    ):
+        purposes = extension(leaf, x509.ExtendedKeyUsage)
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return False
     return purposes is None or not _SIGNING_PURPOSES.isdisjoint(purposes)
 
@@ -135,36 +131,11 @@ def usage_holds(leaf: x509.Certificate) -> bool:
 def is_authority(certificate: x509.Certificate) -> bool:
     """It may sign certificates: the CA flag, and key usage where that is given."""
     try:
-        basic = _extension(certificate, x509.BasicConstraints)
-        usage = _extension(certificate, x509.KeyUsage)
-    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+        basic = extension(certificate, x509.BasicConstraints)
+        usage = extension(certificate, x509.KeyUsage)
+    except UNREADABLE:
         return False
     return basic is not None and basic.ca and (usage is None or usage.key_cert_sign)
-
-
-def _search(
-    leaf: x509.Certificate,
-    anchors: Sequence[x509.Certificate],
-    intermediates: Sequence[x509.Certificate],
-    at: datetime,
-) -> tuple[Chain, bool]:
-    """The chain, and whether it is the first that was tried: at every time the same, then."""
-    broken: Chain | None = None
-    for certificates in _paths(leaf, anchors, intermediates):
-        chain = _judged(certificates, at)
-        if chain.code is None:
-            return chain, broken is None
-        broken = broken or chain
-    return broken or _nowhere(leaf), False
-
-
-def _nowhere(leaf: x509.Certificate) -> Chain:
-    issuer = _text(lambda: leaf.issuer)
-    return Chain(
-        certificates=(leaf,),
-        code="CERT-CHAIN",
-        detail=f"no chain of at most {MAX_CERTIFICATES} certificates leads to an anchor; the issuer is {issuer!r}",
-    )
 
 
 def _paths(
@@ -222,7 +193,7 @@ def _readable(certificates: tuple[x509.Certificate, ...], at: datetime) -> tuple
     for each in certificates:
         try:
             _ = each.extensions
-        except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError) as why:
+        except UNREADABLE as why:
             return "CERT-CHAIN", f"the extensions of {_label(each)} cannot be read: {why}"
     return None
 
@@ -269,11 +240,12 @@ def key_is_strong(certificate: x509.Certificate) -> bool:
     except (ValueError, UnsupportedAlgorithm):
         return False
     if isinstance(key, rsa.RSAPublicKey):
-        return key.key_size >= _MIN_RSA_BITS
-    return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES
+        return key.key_size >= MIN_RSA_BITS
+    return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in CURVES
 
 
-def _extension(certificate: x509.Certificate, kind: type[_E]) -> _E | None:
+def extension(certificate: x509.Certificate, kind: type[_E]) -> _E | None:
+    """None where the certificate has none of that kind; one of `UNREADABLE` where it cannot be told."""
     try:
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
@@ -306,24 +278,21 @@ def path_breach(certificates: tuple[x509.Certificate, ...], at: datetime) -> str
         if odd := top.critical_extensions - SUPPORTED_EXTENSIONS:
             return f"the anchor has the critical extension {', '.join(sorted(odd))}, unknown here"
         path = ValidationPath(_validation_anchor(top), reversed(below[1:]), below[0] if below else None)
-        _driven(async_validate_path(_validation_context(top, at), path))
+        context = ValidationContext(
+            trust_roots=[top],
+            moment=at,
+            allow_fetching=False,
+            revinfo_policy=_NO_REVOCATION,
+            time_tolerance=timedelta(0),
+        )
+        _driven(async_validate_path(context, path))
     except ValidationError as why:
-        return _plain_breach(why)
+        return str(why).removeprefix(_OPENING).rstrip(".")[:300]
     except NotImplementedError as why:  # a constraint that it cannot check must not pass
         return f"a name constraint cannot be checked: {why}"
     except Exception as why:  # the bytes are a stranger's: whatever it makes of them is no chain that holds
         return f"the chain cannot be judged ({type(why).__name__})"
     return None
-
-
-def _validation_context(top: asn1.Certificate, at: datetime) -> ValidationContext:
-    return ValidationContext(
-        trust_roots=[top],
-        moment=at,
-        allow_fetching=False,
-        revinfo_policy=_NO_REVOCATION,
-        time_tolerance=timedelta(0),
-    )
 
 
 def _validation_anchor(top: asn1.Certificate) -> TrustAnchor:
@@ -353,8 +322,3 @@ def _driven(work: Coroutine[Any, Any, T]) -> T:
         return found
     work.close()
     raise NotImplementedError("the judgement waits for something")
-
-
-def _plain_breach(why: ValidationError) -> str:
-    text = str(why).removeprefix(_OPENING).rstrip(".")
-    return text[:300]

@@ -200,10 +200,8 @@ class _Conversation:
             file = await pool.run(lambda: path.open("rb"))
         except OSError as cause:
             raise _unreadable(path, cause) from cause
-        with (
-            file,
-            suppress(ConnectionError),
-        ):  # whose answer is on its way, or whose silence is told by reading
+        # A lost connection: its answer is on its way, or its silence is told by reading.
+        with file, suppress(ConnectionError):
             while not is_answered() and (piece := await pool.run(partial(file.read, _PIECE))):
                 self._writer.write(_LENGTH.pack(len(piece)) + piece)
                 await self._writer.drain()

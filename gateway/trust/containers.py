@@ -13,7 +13,7 @@ import struct
 import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import unescape
 from typing import BinaryIO
 
@@ -68,7 +68,8 @@ def entries(stream: BinaryIO, size: int, most: int) -> list[ArchiveMember]:
     found = list(_central(raw, count))
     if len(found) != count or len(raw) != length:
         raise BadArchive("member-header")
-    _refuse_doubles(found)
+    if len({nfc(entry.name).casefold().rstrip("/") for entry in found}) != len(found):
+        raise BadArchive("member-twice")
     checked = [_checked(stream, entry) for entry in found]
     _refuse_overlap(checked, start)
     return checked
@@ -180,12 +181,6 @@ def _unicode_name(raw: bytes, extra: bytes) -> bytes:
     return b""
 
 
-def _refuse_doubles(found: list[ArchiveMember]) -> None:
-    names = {nfc(entry.name).casefold().rstrip("/") for entry in found}
-    if len(names) != len(found):
-        raise BadArchive("member-twice")
-
-
 def _checked(stream: BinaryIO, entry: ArchiveMember) -> ArchiveMember:
     """The entry with its data's place, once its local header says the same (sizes may come after the data)."""
     stream.seek(entry.offset)
@@ -206,18 +201,8 @@ def _checked(stream: BinaryIO, entry: ArchiveMember) -> ArchiveMember:
         raise BadArchive("member-header")
     if method not in (_STORED, _DEFLATED) and not entry.encrypted:
         raise BadArchive("member-method")
-    return ArchiveMember(
-        name=entry.name,
-        method=method,
-        crc=entry.crc,
-        packed=entry.packed,
-        size=entry.size,
-        offset=entry.offset,
-        start=entry.offset + _LOCAL.size + name_length + extra_length,
-        encrypted=entry.encrypted,
-        is_folder=entry.is_folder,
-        is_streamed=bool(flags & 0x8),
-    )
+    start = entry.offset + _LOCAL.size + name_length + extra_length
+    return replace(entry, start=start, is_streamed=bool(flags & 0x8))
 
 
 def _refuse_overlap(checked: list[ArchiveMember], directory: int) -> None:
@@ -281,7 +266,9 @@ _FETCHED = re.compile(r"/(attachedtemplate|oleobject|frame|subdocument|externall
 _FAR = re.compile(r"targetmode\s*=\s*[\"']external")
 # A picture from elsewhere only tells that it was looked at; the other kinds bring code.
 _HARMLESS = "image"
-_RTF_FETCHES = (b"\\objupdate", b"\\objautlink", b"\\objlink", b"\\template")
+_RTF_WORDS = {b"\\objdata": "embedded-file"} | dict.fromkeys(
+    (b"\\objupdate", b"\\objautlink", b"\\objlink", b"\\template"), "remote-content"
+)
 
 
 def kind_of(stream: BinaryIO, rows: list[ArchiveMember]) -> str:
@@ -362,10 +349,7 @@ def active_in_rtf(stream: BinaryIO) -> Iterator[str]:
     """Objects that lie in an RTF, and those that it fetches or renews by itself."""
     found: set[str] = set()
     for window in _windows(stream):
-        if b"\\objdata" in window:
-            found.add("embedded-file")
-        if any(word in window for word in _RTF_FETCHES):
-            found.add("remote-content")
+        found |= {kind for word, kind in _RTF_WORDS.items() if word in window}
     yield from sorted(found)
 
 
@@ -396,16 +380,12 @@ class OleFacts:
     active: frozenset[str] = frozenset()
 
 
-class _TooLongError(Exception):
-    """The directory is longer than that of any document."""
-
-
 def look_into_ole(stream: BinaryIO) -> OleFacts:
     """Never raises for bad content."""
     try:
         names = frozenset(_ole_names(stream))
-    except _TooLongError:
-        return OleFacts(kind="ole", broken="too-long-to-read")
+    except BadArchive as bad:
+        return OleFacts(kind="ole", broken=bad.why)
     encrypted = "encryptedpackage" in names
     kind = next((kind for name, kind in _OLE_KINDS if name in names), "ooxml" if encrypted else "ole")
     active = {"macro"} if names & _OLE_MACROS else set()
@@ -430,7 +410,7 @@ def _ole_names(stream: BinaryIO) -> Iterator[str]:
             return
         yield from _entry_names(_sector(stream, sector, shift))
         sector = _next_sector(stream, table, sector, shift)
-    raise _TooLongError
+    raise BadArchive("too-long-to-read")  # longer than the directory of any document
 
 
 def _sector_table(stream: BinaryIO, header: bytes, shift: int) -> list[int]:

@@ -47,7 +47,7 @@ class AnswerFiles:
     def __init__(self, folder: Path) -> None:
         self._crl, self._ocsp = folder / "crl", folder / "ocsp"
         self._lock = Lock()
-        self._seen = self._look()
+        self._seen = self.version
         self._known = read_answer_files(self._crl, self._ocsp)
 
     @property
@@ -58,7 +58,7 @@ class AnswerFiles:
     def current(self) -> KnownAnswers:
         """As the files are now."""
         with self._lock:
-            seen = self._look()
+            seen = self.version
             if seen != self._seen:
                 self._seen = seen
                 try:
@@ -71,9 +71,6 @@ class AnswerFiles:
     @property
     def version(self) -> object:
         """Another value whenever a file changed."""
-        return self._look()
-
-    def _look(self) -> tuple[tuple[str, int, int], ...]:
         found = []
         for path in (*_inside(self._crl, "*.pem"), *_inside(self._ocsp, "*.der")):
             try:
@@ -127,7 +124,7 @@ class Answers:
 
     def statements(self, certificate: x509.Certificate, issuer: x509.Certificate) -> list[Statement]:
         """What all answers say about this certificate, each proved to come from its issuer."""
-        known = self._files.current() if self._files is not None else KnownAnswers()
+        known = self._in_files()
         lists = self._lists_of(known, issuer)
         found = [each.statement(certificate, issuer) for each in lists]
         serial = certificate.serial_number
@@ -138,8 +135,10 @@ class Answers:
 
     def revokes(self, responder: x509.Certificate, issuer: x509.Certificate) -> bool:
         """Whether a list of the issuer that is known here names this responder of it as revoked."""
-        known = self._files.current() if self._files is not None else KnownAnswers()
-        return _is_revoked(responder, issuer, self._lists_of(known, issuer))
+        return _is_revoked(responder, issuer, self._lists_of(self._in_files(), issuer))
+
+    def _in_files(self) -> KnownAnswers:
+        return self._files.current() if self._files is not None else KnownAnswers()
 
     def _lists_of(
         self, known: KnownAnswers, issuer: x509.Certificate
@@ -151,12 +150,8 @@ class Answers:
         own = self._since.get(ocsp_question(certificate, issuer))
         if own is not None:
             return own
-        named = fingerprint(issuer)
-        lists = [
-            at
-            for question, at in self._since.items()
-            if (question.source, question.issuer) == (RevocationSource.LIST, named)
-        ]
+        of_lists = (RevocationSource.LIST, fingerprint(issuer))
+        lists = (at for each, at in self._since.items() if (each.source, each.issuer) == of_lists)
         return min(lists, default=None)
 
 
@@ -233,13 +228,11 @@ def _said_by_answer(
     lists: Sequence[revocation.RevocationList],
 ) -> Statement | None:
     try:
-        found = revocation.read_answer(body, certificate, issuer)
+        said, responder = revocation.read_answer(body, certificate, issuer)
     except revocation.NoAnswer:
         return None
     # Whoever stole a responder's key writes any date into an answer: of a revoked one nothing counts, whenever made.
-    if found.responder is not None and _is_revoked(found.responder, issuer, lists):
-        return None
-    return found.statement
+    return None if responder is not None and _is_revoked(responder, issuer, lists) else said
 
 
 def _is_revoked(
@@ -253,7 +246,7 @@ def _is_revoked(
 _KEPT = 1024
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
@@ -264,16 +257,13 @@ class NodeTrust:
         self,
         anchors: Sequence[x509.Certificate],
         intermediates: Sequence[x509.Certificate] = (),
-        lists: Sequence[x509.CertificateRevocationList] = (),
         *,
         answers: Answers | None = None,
-        lists_expected: bool | None = None,
         check_anchors: bool = True,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """`lists` are taken where no `answers` are given. `lists_expected` says that answers are configured here; by
-        default, when there are any. `check_anchors` False: an anchor that is no authority breaks every chain to it and is
-        no error here. `now` tells which answers lie in the future."""
+        """`check_anchors` False: an anchor that is no authority breaks every chain to it and is no error here. `now` tells
+        which answers lie in the future."""
         for anchor in anchors:
             if check_anchors and not chain.is_authority(anchor):
                 raise Misconfigured(
@@ -281,10 +271,7 @@ class NodeTrust:
                     hint="anchors are root certificates; intermediates belong in the chain folder",
                 )
         self.chains = chain.Chains(anchors, intermediates)
-        self.answers = answers or Answers(
-            fixed=KnownAnswers(lists=tuple(revocation.RevocationList(each) for each in lists))
-        )
-        self._expected = lists_expected
+        self.answers = answers or Answers()
         self._now = now
 
     @classmethod
@@ -292,29 +279,19 @@ class NodeTrust:
         cls,
         anchors: Path,
         chain_files: Iterable[Path] = (),
-        crl_files: Iterable[Path] | None = None,
         *,
         answers: Answers | None = None,
         check_anchors: bool = True,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> NodeTrust:
-        """Reads PEM files. `crl_files` None: no lists but those among `answers`. Misconfigured names a bad file."""
+        """Reads PEM files. Misconfigured names a bad file."""
         found = certificates_in(anchors)
         if not found:
             raise Misconfigured(
                 f"{anchors} holds no certificate", hint="put the root certificates there, in PEM form"
             )
         between = [each for path in chain_files for each in certificates_in(path)]
-        lists = [each for path in crl_files or () for each in lists_in(path)]
-        return cls(
-            found,
-            between,
-            lists,
-            answers=answers,
-            lists_expected=True if crl_files is not None else None,
-            check_anchors=check_anchors,
-            now=now,
-        )
+        return cls(found, between, answers=answers, check_anchors=check_anchors, now=now)
 
     def collect(self, certificate_der: bytes, at: datetime) -> Evidence:
         """The evidence at that time. Never raises for what the certificate says; never decides."""
@@ -322,7 +299,15 @@ class NodeTrust:
             leaf = _read_certificates(certificate_der)
             subject = _subject(leaf)
         except (ValueError, TypeError, x509.InvalidVersion) as why:
-            return _unreadable(f"the certificate cannot be read: {why}")
+            never = datetime.min.replace(tzinfo=UTC)
+            return Evidence(
+                chain_code="CERT-CHAIN",
+                chain_detail=f"the certificate cannot be read: {why}",
+                not_before=never,
+                not_after=never,
+                usage_ok=False,
+                revocation="unknown",
+            )
         found = self.chains.find(leaf, at)
         standings = self._standings(found, at)
         standing = revocation.worst(standings)
@@ -352,8 +337,7 @@ class NodeTrust:
 
     def _standings(self, found: chain.Chain, at: datetime) -> list[revocation.RevocationStanding]:
         """One for each link below the anchor: one revoked authority revokes what it issued."""
-        expected = self._expected if self._expected is not None else self.answers.expected
-        if not expected:
+        if not self.answers.expected:
             # K7: where no answers are configured the grace of K4 counts as running, from the time of the question.
             return [revocation.RevocationStanding(state="unknown", age_s=0.0)]
         links = list(pairwise(found.certificates))
@@ -361,18 +345,16 @@ class NodeTrust:
             if found.code is None:  # the certificate is itself an anchor: nobody above could revoke it
                 return [revocation.RevocationStanding(state="good", age_s=0.0)]
             return [revocation.RevocationStanding(state="unknown")]
-        return [self._standing(each, issuer, at) for each, issuer in links]
-
-    def _standing(
-        self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
-    ) -> revocation.RevocationStanding:
-        return revocation.standing(
-            self.answers.statements(certificate, issuer),
-            at,
-            now=self._now(),
-            expires=certificate.not_valid_after_utc,
-            asked_since=self.answers.asked_since(certificate, issuer),
-        )
+        return [
+            revocation.standing(
+                self.answers.statements(each, issuer),
+                at,
+                now=self._now(),
+                expires=each.not_valid_after_utc,
+                asked_since=self.answers.asked_since(each, issuer),
+            )
+            for each, issuer in links
+        ]
 
 
 @lru_cache(maxsize=_KEPT)
@@ -407,15 +389,3 @@ def certificates_in(path: Path) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(read_trust_file(path))
     except (ValueError, x509.InvalidVersion) as why:
         raise Misconfigured(f"{path} is not a file of PEM certificates: {why}") from why
-
-
-def _unreadable(detail: str) -> Evidence:
-    never = datetime.min.replace(tzinfo=UTC)
-    return Evidence(
-        chain_code="CERT-CHAIN",
-        chain_detail=detail,
-        not_before=never,
-        not_after=never,
-        usage_ok=False,
-        revocation="unknown",
-    )

@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import csv
 import fcntl
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.domain.proof import Binding
 from gateway.errors import Clash, Misconfigured
 from gateway.trust.chain import is_authority
-from gateway.trust.evidence import AnswerFiles, Answers, NodeTrust
+from gateway.trust.evidence import AnswerFiles, Answers, NodeTrust, fingerprint, utc_now
+from gateway.trust.key_material import spki
 from gateway.trust.keys import read_certificate, write_private
 
 LARGEST_ANCHOR_FILE = 4 * 1024 * 1024
@@ -80,7 +79,7 @@ class AnchorFile:
             raise Misconfigured(f"the trust anchors in {self._path} cannot be read: {why}") from why
 
     def fingerprints(self) -> list[str]:
-        return [hashlib.sha256(each.public_bytes(Encoding.DER)).hexdigest() for each in self.certificates()]
+        return [fingerprint(each) for each in self.certificates()]
 
 
 BINDING_COLUMNS = ("code", "certificate")
@@ -110,14 +109,10 @@ def read_trust_folder(folder: Path, now: datetime | None = None) -> TrustFolder:
         folder / "ca.pem",
         _inside(folder / "chain"),
         answers=Answers(AnswerFiles(folder)),
-        now=_utc_now if now is None else lambda: now,
+        now=utc_now if now is None else lambda: now,
         check_anchors=False,  # what an anchor lacks is the file's verdict, CERT-CHAIN (K3)
     )
     return TrustFolder(trust, tuple(_bindings(folder)))
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -149,7 +144,7 @@ def _bindings(folder: Path) -> list[Binding]:
                 f"{table} line {line}: the key of {name} is bound to {owners[key]!r} and to {code!r}",
                 hint="bind each certificate to one agency code",
             )
-        found.append(Binding(code=code, certificate_der=certificate.public_bytes(serialization.Encoding.DER)))
+        found.append(Binding(code=code, certificate_der=certificate.public_bytes(Encoding.DER)))
     return found
 
 
@@ -158,7 +153,7 @@ def _key(certificate: x509.Certificate, what: str) -> bytes:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm) as why:
         raise Misconfigured(f"{what}: the key of the certificate is of no kind that can be read") from why
-    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return spki(key)
 
 
 def _rows(table: Path) -> list[tuple[int, str, str]]:

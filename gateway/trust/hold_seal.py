@@ -10,6 +10,7 @@ import json
 import os
 import struct
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.errors import Denied, Misconfigured, StoreFailure
+from gateway.trust.key_material import public_pem, spki
 
 MAGIC = b"LTHOLD01"
 PIECE = 256 * 1024
@@ -50,11 +52,13 @@ class RecipientSealer:
                 f"seal.recipient: {path} holds no public key in PEM form",
                 hint="make a pair with: gateway hold key, and keep the private half away from this node",
             ) from cause
-        if not _is_fit(key):
-            raise Misconfigured(
-                f"seal.recipient: {path} is neither an X25519 key nor an RSA key of {_LEAST_RSA} bits"
-            )
-        return cls(key)  # type: ignore[arg-type]  # `_is_fit` has looked
+        if isinstance(key, X25519PublicKey) or (
+            isinstance(key, rsa.RSAPublicKey) and key.key_size >= _LEAST_RSA
+        ):
+            return cls(key)
+        raise Misconfigured(
+            f"seal.recipient: {path} is neither an X25519 key nor an RSA key of {_LEAST_RSA} bits"
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -76,10 +80,10 @@ class RecipientSealer:
         for piece in pieces:
             held += piece
             while len(held) > PIECE:
-                _write(target, cipher.encrypt(_nonce(count, False), bytes(held[:PIECE]), about))
+                _write(target, cipher.encrypt(nonce(count, False), bytes(held[:PIECE]), about))
                 del held[:PIECE]
                 count += 1
-        _write(target, cipher.encrypt(_nonce(count, True), bytes(held), about))
+        _write(target, cipher.encrypt(nonce(count, True), bytes(held), about))
 
 
 class KeyUnsealer:
@@ -118,8 +122,11 @@ class KeyUnsealer:
         cipher, about = AESGCM(self._file_key(told)), hashlib.sha256(header).digest()
         count, over = 0, False
         while not over:
-            piece, over = _open(cipher, _read(source), count, about)
+            opened = opened_piece(cipher, _read(source), count, about)
             count += 1
+            if opened is None:
+                raise _damaged(f"piece {count} is not what was sealed")
+            piece, over = opened
             yield piece
         if source.read(1):
             raise _damaged("there are bytes behind its end")
@@ -146,16 +153,7 @@ def new_pair(passphrase: bytes) -> tuple[bytes, bytes]:
         serialization.PrivateFormat.PKCS8,
         serialization.BestAvailableEncryption(passphrase),
     )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return private, public
-
-
-def _is_fit(key: object) -> bool:
-    if isinstance(key, rsa.RSAPublicKey):
-        return key.key_size >= _LEAST_RSA
-    return isinstance(key, X25519PublicKey)
+    return private, public_pem(key.public_key())
 
 
 def _file_key_for(key: PublicKey) -> tuple[str, bytes, bytes]:
@@ -174,8 +172,7 @@ def _derived(shared: bytes, carried: bytes, recipient: X25519PublicKey) -> bytes
 
 
 def _fingerprint(key: PublicKey) -> str:
-    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(der).hexdigest()
+    return hashlib.sha256(spki(key)).hexdigest()
 
 
 def _header(source: BinaryIO) -> tuple[bytes, dict[str, Any]]:
@@ -206,17 +203,15 @@ def _read(source: BinaryIO) -> bytes:
     return sealed
 
 
-def _open(cipher: AESGCM, sealed: bytes, count: int, about: bytes) -> tuple[bytes, bool]:
-    """The piece at that place, and whether it is the last."""
+def opened_piece(cipher: AESGCM, sealed: bytes, count: int, about: bytes) -> tuple[bytes, bool] | None:
+    """The piece at that place, and whether it is the last; None for what is not what was sealed there."""
     for last in (False, True):
-        try:
-            return cipher.decrypt(_nonce(count, last), sealed, about), last
-        except InvalidTag:
-            continue
-    raise _damaged(f"piece {count + 1} is not what was sealed")
+        with suppress(InvalidTag):
+            return cipher.decrypt(nonce(count, last), sealed, about), last
+    return None
 
 
-def _nonce(count: int, last: bool) -> bytes:
+def nonce(count: int, last: bool) -> bytes:
     """The piece's place. A key serves one content, so a place is never used twice."""
     return struct.pack(">QI", count, int(last))
 

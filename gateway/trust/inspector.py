@@ -92,7 +92,7 @@ class Sniffer:
         for magic, found in _MAGIC:
             if self.head.startswith(magic):
                 return found
-        if _after_blanks(self.head).startswith(b"%PDF-") or self.has_late_pdf:
+        if self._is_pdf or self.has_late_pdf:
             return "pdf"
         if self._has_controls and not self._is_utf16:
             return "unknown"
@@ -104,13 +104,12 @@ class Sniffer:
     @property
     def has_late_pdf(self) -> bool:
         """A PDF header that is not at the beginning: something else stands before it (threat 63)."""
-        is_first = _after_blanks(self.head).startswith(b"%PDF-")
-        return not is_first and self.head.find(b"%PDF-", 1, PDF_WITHIN + 5) > 0
+        return not self._is_pdf and self.head.find(b"%PDF-", 1, PDF_WITHIN + 5) > 0
 
-
-def _after_blanks(head: bytes) -> bytes:
-    """Some programs write a byte order mark or line ends before the header; nothing hides in those."""
-    return head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n \t")
+    @property
+    def _is_pdf(self) -> bool:
+        """Some programs write a byte order mark or line ends before the header; nothing hides in those."""
+        return self.head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n \t").startswith(b"%PDF-")
 
 
 _PIECE = 256 * 1024
@@ -255,7 +254,10 @@ class FileInspector:
             found.active.update(facts.active)
             found.first_page = facts.first_page
         elif found.found_type == "ole":
-            _ole(stream, found, name)
+            ole, ending = look_into_ole(stream), name.rpartition(".")[2].casefold()
+            found.encrypted, found.broken = ole.encrypted, ole.broken
+            found.found_type = ending if ole.kind == "ooxml" and ending in WITH_MACROS else ole.kind
+            found.active.update(ole.active)
         elif found.found_type in ("html", "svg", "script"):
             found.active.add("script")
         elif found.found_type == "rtf":
@@ -312,11 +314,10 @@ class FileInspector:
             shown = f"{under}/{row.name}" if under else row.name
             if len(budget.members_seen) >= budget.members:
                 raise BadArchive("too-many-members")
-            if row.encrypted:
-                budget.members_seen.append((shown, "unknown"))
-                continue
             place = len(budget.members_seen)
             budget.members_seen.append((shown, "unknown"))
+            if row.encrypted:
+                continue
             inner = self._member(stream, row, shown, depth, budget)
             budget.members_seen[place] = (shown, inner.found_type)
             _merge(found, inner)
@@ -356,11 +357,3 @@ def _merge(found: _GatheredFacts, inner: _GatheredFacts) -> None:
     found.depth = max(found.depth, inner.depth)
     found.active |= inner.active
     found.inflated = (found.inflated or 0) + max(inner.inflated or 0, inner.size)
-
-
-def _ole(stream: BinaryIO, found: _GatheredFacts, name: str) -> None:
-    facts = look_into_ole(stream)
-    found.encrypted, found.broken = facts.encrypted, facts.broken
-    ending = name.rpartition(".")[2].casefold()
-    found.found_type = ending if facts.kind == "ooxml" and ending in WITH_MACROS else facts.kind
-    found.active.update(facts.active)

@@ -6,9 +6,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from asn1crypto import core, csr, keys
 from asn1crypto import x509 as asn1
@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.x509.oid import NameOID
 
@@ -66,16 +67,11 @@ class KeyEntry:
 
 def entry(agency_code: str, key: PublicKey, where: str, certificate: x509.Certificate | None) -> KeyEntry:
     """What may be shown of a key."""
-    known: dict[str, Any] = {
-        "agency_code": agency_code,
-        "key_id": key_id(key),
-        "algorithm": algorithm_of(key),
-        "where": where,
-    }
+    found = KeyEntry(agency_code=agency_code, key_id=key_id(key), algorithm=algorithm_of(key), where=where)
     if certificate is None:
-        return KeyEntry(**known)
-    return KeyEntry(
-        **known,
+        return found
+    return replace(
+        found,
         certificate_der=certificate.public_bytes(serialization.Encoding.DER),
         subject=certificate.subject.rfc4514_string(),
         serial=f"{certificate.serial_number:x}",
@@ -141,15 +137,11 @@ def request(key: PublicKey, subject: x509.Name, sign: Callable[[bytes], bytes]) 
             "attributes": [{"type": "extension_request", "values": [[extension]]}],
         }
     )
-    algorithm = algorithm_of(key)
+    kind, _, digest = algorithm_of(key).partition("-")
     signed = csr.CertificationRequest(
         {
             "certification_request_info": info,
-            "signature_algorithm": {
-                "algorithm": {"rsa-sha256": "sha256_rsa", "ecdsa-sha256": "sha256_ecdsa"}.get(
-                    algorithm, "sha384_ecdsa"
-                )
-            },
+            "signature_algorithm": {"algorithm": f"{digest}_{kind}"},
             "signature": _as_certificates_have_it(key, sign(info.dump())),
         }
     )
@@ -180,11 +172,11 @@ def key_id(key: PublicKey) -> str:
     return hashlib.sha256(spki(key)).hexdigest()[:16]
 
 
-def spki(key: PublicKey) -> bytes:
+def spki(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def public_pem(key: PublicKey) -> bytes:
+def public_pem(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +20,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from gateway.domain.certificates import ANY_KEY, KeyUse
@@ -39,8 +42,13 @@ if TYPE_CHECKING:
 def write_private(path: Path, content: bytes) -> None:
     """Written to a temporary name, synced and renamed; readable by the node's own user alone."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_durably(path, content, 0o600)
+
+
+def write_durably(path: Path, content: bytes, mode: int) -> None:
+    """On disk on return, never seen half-written; what was there is replaced."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -50,11 +58,41 @@ def write_private(path: Path, content: bytes) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    folder_to_disk(path.parent)
+
+
+def folder_to_disk(folder: Path) -> None:
+    """What was renamed in it stays renamed."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
+
+
+def own_key(path: Path, password: bytes | None, generate: Callable[[], PrivateKeyTypes], what: str) -> object:
+    """A key of the node itself, made when there is none yet. Misconfigured when it does not open."""
+    try:
+        if not path.is_file():
+            fresh = path.with_name(f".{secrets.token_hex(8)}.{path.name}")
+            write_private(fresh, private_pem(generate(), password))
+            try:
+                # Two processes that start together make one key: a link, unlike a rename, replaces nothing.
+                with suppress(FileExistsError):
+                    os.link(fresh, path)
+            finally:
+                fresh.unlink(missing_ok=True)
+        return serialization.load_pem_private_key(path.read_bytes(), password)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as why:
+        raise Misconfigured(
+            f"the key {what} does not open: {path}", hint="check keys.password and the file's owner"
+        ) from why
+
+
+def private_pem(key: PrivateKeyTypes, password: bytes | None) -> bytes:
+    """The key as its file holds it; without a password whoever reads the file has the key."""
+    protection = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
 
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -67,30 +105,16 @@ class FileSigner:
     def __init__(
         self, agency_code: str, key: PrivateKey, certificate: x509.Certificate, purpose: bytes = ENVELOPES
     ) -> None:
-        self._certificate_der = material.same_key(certificate, key.public_key(), agency_code)
-        self._agency_code = agency_code
+        public = key.public_key()
+        self.certificate_der = material.same_key(certificate, public, agency_code)
+        self.agency_code = agency_code
+        self.algorithm = material.algorithm_of(public)
+        self.signature_length = material.signature_length(public)
         self._key = key
         self._purpose = purpose
-        self._algorithm = material.algorithm_of(key.public_key())
-
-    @property
-    def agency_code(self) -> str:
-        return self._agency_code
-
-    @property
-    def certificate_der(self) -> bytes:
-        return self._certificate_der
-
-    @property
-    def algorithm(self) -> str:
-        return self._algorithm
-
-    @property
-    def signature_length(self) -> int:
-        return material.signature_length(self._key.public_key())
 
     def sign(self, data: bytes) -> bytes:
-        material.refuse_other_purpose(data, self._purpose, self._agency_code)
+        material.refuse_other_purpose(data, self._purpose, self.agency_code)
         return _signed(self._key, data)
 
 
@@ -185,10 +209,9 @@ class KeyDirectory:
                 each.key_id,
             ),
         )
-        signer = known.signers.get(newest.key_id)
-        if signer is None:
-            signer = known.signers[newest.key_id] = self._open(agency_code, newest)
-        return signer
+        if newest.key_id not in known.signers:
+            known.signers[newest.key_id] = self._open(agency_code, newest)
+        return known.signers[newest.key_id]
 
     def fault(self, agency_code: str, fingerprint: str, at: datetime, use: KeyUse) -> str | None:
         """Why what was signed under that certificate should not leave any more (W9); None when it may."""
@@ -294,19 +317,18 @@ class KeyDirectory:
         return self._root / agency_code
 
 
-def password_from(*, file: Path | None = None, environment: str | None = None) -> bytes | None:
+def password_from(file: Path | None, environment: str) -> bytes | None:
     """The password of the key files: a secret file's first line, else an environment variable, else None."""
-    if file is not None:
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as why:
-            raise Misconfigured(f"the key password file {file} cannot be read") from why
-        password = text.split("\n", 1)[0].rstrip("\r")
-    else:
-        password = os.environ.get(environment, "") if environment else ""
-    if file is not None and not password:
+    if file is None:
+        return os.environ.get(environment, "").encode() or None
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as why:
+        raise Misconfigured(f"the key password file {file} cannot be read") from why
+    password = text.split("\n", 1)[0].rstrip("\r")
+    if not password:
         raise Misconfigured(f"the key password file {file} is empty; its first line is the password")
-    return password.encode() or None
+    return password.encode()
 
 
 def _stamp(folder: Path) -> tuple[tuple[str, int], ...]:

@@ -10,6 +10,7 @@ import io
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, cast
 
@@ -38,20 +39,13 @@ _ACTIONS = {
     "/GoToE": "embedded-file",
     "/Rendition": "javascript",
 }
-_EMBEDDING = frozenset({"/RichMedia", "/FileAttachment", "/Screen", "/3D"})
+_EMBEDDING = dict.fromkeys(("/RichMedia", "/FileAttachment", "/Screen", "/3D"), "embedded-file")
 _HOLDING = (IndirectObject, ArrayObject, DictionaryObject)
 # What a hostile file makes the library raise beside its own errors.
-_LIBRARY = (
-    PyPdfError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    OverflowError,
-    RecursionError,
+LIBRARY = (
+    *(PyPdfError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+    *(RecursionError, AssertionError, NotImplementedError, OSError),
 )
-_MORE = (ArithmeticError, AssertionError, NotImplementedError, OSError, LookupError, MemoryError)
 
 
 class OutOfTimeError(OSError):
@@ -71,28 +65,39 @@ class PdfTraits:
     first_page: str = ""
 
 
+def opened_pdf(stream: BinaryIO) -> PdfReader | None:
+    """A reader for `bounded` work; None where a password is needed."""
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote content
+    reader = PdfReader(stream, strict=False)
+    return None if reader.is_encrypted and not reader.decrypt("") else reader
+
+
+def bounded() -> AbstractContextManager[object]:
+    """What a compressed stream may grow to while the library works."""
+    return apply_configuration(
+        zlib_maximum_output_length=MOST_INFLATED,
+        lzw_maximum_output_length=MOST_INFLATED,
+        run_length_maximum_output_length=MOST_INFLATED,
+        array_based_stream_maximum_output_length=MOST_INFLATED,
+        jbig2dec_binary=None,  # no other program is started for a file from outside
+    )
+
+
 def look_into_pdf(
     stream: BinaryIO, deadline: float, most_objects: int, *, reads_page: bool = False
 ) -> PdfTraits:
     """What the PDF holds; `deadline` is a `time.monotonic` value. Never raises for bad content."""
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote content
     timed = _Timed(stream, deadline)
     try:
-        with apply_configuration(
-            zlib_maximum_output_length=MOST_INFLATED,
-            lzw_maximum_output_length=MOST_INFLATED,
-            run_length_maximum_output_length=MOST_INFLATED,
-            array_based_stream_maximum_output_length=MOST_INFLATED,
-            jbig2dec_binary=None,  # no other program is started for a file from outside
-        ):
-            reader = PdfReader(cast(BinaryIO, timed), strict=False)
-            if reader.is_encrypted and not reader.decrypt(""):
+        with bounded():
+            reader = opened_pdf(cast(BinaryIO, timed))
+            if reader is None:
                 return PdfTraits(encrypted=True)
             facts = _walk(reader, most_objects)
             if facts.broken is None and _has_much_behind(timed):
                 return replace(facts, broken="junk-after")
             return replace(facts, first_page=first_page(reader, deadline)) if reads_page else facts
-    except (*_LIBRARY, *_MORE):
+    except (*LIBRARY, MemoryError):
         return PdfTraits(broken="too-long-to-read" if timed.is_late else "unreadable")
 
 
@@ -161,7 +166,7 @@ class _Seen:
             return item.get_object()
         except OutOfTimeError:
             raise
-        except (*_LIBRARY, *_MORE):
+        except (*LIBRARY, MemoryError):
             return None
 
 
@@ -174,15 +179,11 @@ def _has_much_behind(stream: io.RawIOBase) -> bool:
 
 
 def _active(item: DictionaryObject) -> Iterator[str]:
-    for key, kind in _NAMES.items():
-        if key in item:
-            yield kind
-    action = item.raw_get("/S") if "/S" in item else None
-    if isinstance(action, str) and action in _ACTIONS:
-        yield _ACTIONS[action]
-    subtype = item.raw_get("/Subtype") if "/Subtype" in item else None
-    if isinstance(subtype, str) and subtype in _EMBEDDING:
-        yield "embedded-file"
+    yield from (kind for key, kind in _NAMES.items() if key in item)
+    for key, kinds in (("/S", _ACTIONS), ("/Subtype", _EMBEDDING)):
+        told = item.raw_get(key) if key in item else None
+        if isinstance(told, str) and told in kinds:
+            yield kinds[told]
 
 
 class _Timed(io.RawIOBase):
@@ -226,16 +227,6 @@ _LONGEST_TEXT = 20_000
 _DEEPEST_FORM = 64
 _TEXT_SECONDS = 2.0
 _MOST_STEPS = 50_000
-_TEXT_FAILURES = (
-    PyPdfError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-)
-_OTHERS = (AssertionError, NotImplementedError, OSError, MemoryError)
 
 
 class _EnoughError(Exception):
@@ -259,7 +250,7 @@ def first_page(reader: PdfReader, deadline: float) -> str:
         page = _first_text(reader)
         if page is not None:
             page.extract_text(visitor_operand_before=step, visitor_text=keep)
-    except (_EnoughError, *_TEXT_FAILURES, *_OTHERS):
+    except (_EnoughError, *LIBRARY, MemoryError):
         pass  # what was read so far is all that there is
     return "".join(kept)[:_LONGEST_TEXT]
 

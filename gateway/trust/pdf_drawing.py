@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -56,11 +56,10 @@ def font_of(told: DictionaryObject) -> TextFont:
         made = Font.from_font_resource(told)
     except _BROKEN:
         return TextFont(bold=bold)
-    codec = made.encoding if isinstance(made.encoding, str) else None
     return TextFont(
         readable=made.interpretable,
         bold=bold,
-        codec=codec,
+        codec=made.encoding if isinstance(made.encoding, str) else None,
         table=made.encoding if isinstance(made.encoding, dict) else {},
         letters_of=made.character_map,
         widths=made.character_widths,
@@ -99,11 +98,9 @@ def _flags(told: DictionaryObject) -> int:
 
 
 def _descriptor(told: DictionaryObject) -> DictionaryObject:
-    below = told.get("/DescendantFonts")
-    kept = below.get_object() if below is not None else None
+    kept = whole(told.get("/DescendantFonts"))
     holder = kept[0].get_object() if isinstance(kept, ArrayObject) and kept else told
-    held = holder.get("/FontDescriptor") if isinstance(holder, DictionaryObject) else None
-    found = held.get_object() if held is not None else None
+    found = whole(holder.get("/FontDescriptor")) if isinstance(holder, DictionaryObject) else None
     return found if isinstance(found, DictionaryObject) else DictionaryObject()
 
 
@@ -194,8 +191,7 @@ class Drawing:
                 pen.hear(operator, operands)
 
     def _object(self, name: Any, pdf: Any, resources: DictionaryObject, state: _State, depth: int) -> None:
-        held = resources.get("/XObject", DictionaryObject()).get_object().get(name)
-        one = held.get_object() if held is not None else None
+        one = _named(resources, "/XObject", name)
         if not isinstance(one, StreamObject):
             return
         if one.get("/Subtype") == "/Image":
@@ -204,8 +200,7 @@ class Drawing:
             self._form(one, pdf, resources, replace(state), depth)
 
     def _font(self, resources: DictionaryObject, name: Any) -> TextFont | None:
-        held = resources.get("/Font", DictionaryObject()).get_object().get(name)
-        told = held.get_object() if held is not None else None
+        told = _named(resources, "/Font", name)
         if not isinstance(told, DictionaryObject):
             return None
         if id(told) not in self._fonts:
@@ -218,6 +213,9 @@ class Drawing:
         self._steps += 1
         if self._steps > MOST_STEPS or (self._steps % 64 == 0 and time.monotonic() > self.until):
             raise EnoughError
+
+
+_NUMBERS = {b"Tc": "letter_gap", b"Tw": "word_gap", b"TL": "leading", b"Ts": "rise"}
 
 
 class _Pen:
@@ -257,20 +255,12 @@ class _Pen:
                 self._set(operator, operands)
 
     def _set(self, operator: bytes, operands: Any) -> None:
-        state = self.state
-        match operator:
-            case b"Tc":
-                state.letter_gap = float(operands[0])
-            case b"Tw":
-                state.word_gap = float(operands[0])
-            case b"Tz":
-                state.stretch = float(operands[0]) / 100
-            case b"TL":
-                state.leading = float(operands[0])
-            case b"Ts":
-                state.rise = float(operands[0])
-            case b"Tr":
-                state.mode = int(operands[0])
+        if (name := _NUMBERS.get(operator)) is not None:
+            setattr(self.state, name, float(operands[0]))
+        elif operator == b"Tz":
+            self.state.stretch = float(operands[0]) / 100
+        elif operator == b"Tr":
+            self.state.mode = int(operands[0])
 
     def _move(self, right: float, up: float) -> None:
         self._line = self._at = product((1.0, 0.0, 0.0, 1.0, right, up), self._line)
@@ -327,7 +317,7 @@ class _Pen:
         )
 
 
-def product(a: Matrix, b: Matrix) -> Matrix:
+def product(a: Sequence[float], b: Sequence[float]) -> Matrix:
     return (
         a[0] * b[0] + a[1] * b[2],
         a[0] * b[1] + a[1] * b[3],
@@ -346,6 +336,14 @@ def _six(operands: Any) -> Matrix:
 
 
 def _resources(holder: DictionaryObject) -> DictionaryObject:
-    held = holder.get("/Resources")
-    told = held.get_object() if held is not None else None
+    told = whole(holder.get("/Resources"))
     return told if isinstance(told, DictionaryObject) else DictionaryObject()
+
+
+def _named(resources: DictionaryObject, kind: str, name: Any) -> Any:
+    return whole(resources.get(kind, DictionaryObject()).get_object().get(name))
+
+
+def whole(value: Any) -> Any:  # Any: the library's own value, of any kind
+    """What a reference leads to."""
+    return value.get_object() if value is not None else None

@@ -6,19 +6,18 @@ Text is read in the reading process alone, which bounds its time and memory."""
 
 from __future__ import annotations
 
-import logging
 import time
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
-from pypdf import PageObject, PdfReader, apply_configuration
-from pypdf.errors import PyPdfError
+from pypdf import PageObject, PdfReader
 from pypdf.generic import DictionaryObject, RectangleObject, StreamObject
 
 from gateway.domain.pdf import Area, Ink, PageSheet, PdfText, Size, TextRun
-from gateway.trust.pdf_drawing import Drawing, EnoughError, Piece, product
+from gateway.trust.pdf import LIBRARY, bounded, opened_pdf
+from gateway.trust.pdf_drawing import Drawing, EnoughError, Piece, product, whole
 
 Rect = tuple[float, float, float, float]
 # By rotation: what the picture's own axes become in user space, so that it stands upright on the turned page.
@@ -78,24 +77,17 @@ class PageFrame:
     def _to_user(self, left: float, top: float) -> tuple[float, float]:
         x0, y0, x1, y1 = self.box
         right, down = left / self.unit, top / self.unit
-        if self.turned == 90:
-            return x0 + down, y0 + right
-        if self.turned == 180:
-            return x1 - right, y0 + down
-        if self.turned == 270:
-            return x1 - down, y1 - right
-        return x0 + right, y1 - down
+        by_turn = {
+            90: (x0 + down, y0 + right),
+            180: (x1 - right, y0 + down),
+            270: (x1 - down, y1 - right),
+        }
+        return by_turn.get(self.turned, (x0 + right, y1 - down))
 
     def _to_seen(self, x: float, y: float) -> tuple[float, float]:
         x0, y0, x1, y1 = self.box
-        if self.turned == 90:
-            left, top = y - y0, x - x0
-        elif self.turned == 180:
-            left, top = x1 - x, y - y0
-        elif self.turned == 270:
-            left, top = y1 - y, x1 - x
-        else:
-            left, top = x - x0, y1 - y
+        by_turn = {90: (y - y0, x - x0), 180: (x1 - x, y - y0), 270: (y1 - y, x1 - x)}
+        left, top = by_turn.get(self.turned, (x - x0, y1 - y))
         return left * self.unit, top * self.unit
 
 
@@ -109,35 +101,22 @@ MOST_TAIL = 3
 MOST_RUNS = 20_000
 MOST_LETTERS = 200_000
 _MOST_MARKS = 50
-_MOST_INFLATED = 8 * 1024 * 1024
 _SECONDS = 8.0
-_WHOLE_PAGE = (
-    0.5  # a picture that takes more of the page is a scan: what is written on it was read by a machine
-)
+# A picture that takes more of the page is a scan: what is written on it was read by a machine.
+_WHOLE_PAGE = 0.5
 # In parts of the type size: letters of one word, and words of one line.
 _OVERLAP, _LETTER_GAP, _WORD_GAP = 0.1, 0.15, 0.6
 _LONGEST_RUN = 1000
 _SHOWING = frozenset({"/Widget", "/FreeText", "/Stamp"})
 _HIDDEN = 0x02 | 0x20
-LIBRARY = (
-    *(PyPdfError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
-    *(RecursionError, AssertionError, NotImplementedError, OSError),
-)
 
 
 def read_text(stream: BinaryIO, seconds: float = _SECONDS) -> PdfText:
     """The text of the first pages and the last ones. Never raises for what the file holds."""
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote content
     try:
-        with apply_configuration(
-            zlib_maximum_output_length=_MOST_INFLATED,
-            lzw_maximum_output_length=_MOST_INFLATED,
-            run_length_maximum_output_length=_MOST_INFLATED,
-            array_based_stream_maximum_output_length=_MOST_INFLATED,
-            jbig2dec_binary=None,
-        ):
-            reader = PdfReader(stream, strict=False)
-            if reader.is_encrypted and not reader.decrypt(""):
+        with bounded():
+            reader = opened_pdf(stream)
+            if reader is None:
                 return PdfText(fault="PDF-UNREADABLE", detail="the file is encrypted")
             return _Reading(reader, time.monotonic() + seconds).told()
     except LIBRARY as why:
@@ -170,8 +149,7 @@ class _Reading:
 
     def _page(self, page: PageObject, number: int) -> PageSheet:
         frame = PageFrame.of(page)
-        drawn = Drawing(self._until)
-        unread = False
+        drawn, unread = Drawing(self._until), False
         try:
             drawn.page(page)
         except LIBRARY:
@@ -249,8 +227,7 @@ def _looks(page: PageObject) -> Iterator[tuple[StreamObject, tuple[float, ...]]]
         if not isinstance(note, DictionaryObject) or note.get("/Subtype") not in _SHOWING:
             continue
         flags = note.get("/F", 0)
-        shown = note.get("/AP", DictionaryObject()).get_object().get("/N")
-        look = shown.get_object() if shown is not None else None
+        look = whole(note.get("/AP", DictionaryObject()).get_object().get("/N"))
         if not isinstance(look, StreamObject) or (isinstance(flags, int) and flags & _HIDDEN):
             continue
         yield look, _placed(note, look)

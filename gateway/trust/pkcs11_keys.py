@@ -96,9 +96,8 @@ class Pkcs11Token:
 
     def _opened(self) -> Any:
         if self._opened_in != self._shared.beginnings:
-            self._session = (
-                None  # its number may be that of another token's session by now: not even to be closed
-            )
+            # Its number may be that of another token's session by now: not even to be closed.
+            self._session = None
         if self._session is None:
             if self._pin is None or self._refused:
                 raise Misconfigured(
@@ -109,9 +108,8 @@ class Pkcs11Token:
             try:
                 self._session = token.open(rw=True, user_pin=self._pin)
             except UserAlreadyLoggedIn:
-                self._session = token.open(
-                    rw=True
-                )  # somebody else of this process did; a login is the process's
+                # Somebody else of this process did; a login is the process's.
+                self._session = token.open(rw=True)
             except _BAD_PIN:
                 self._refused = True
                 raise
@@ -207,43 +205,26 @@ class TokenSigner:
     def __init__(
         self, keys: TokenKeys, agency_code: str, key_id: str, certificate: x509.Certificate, purpose: bytes
     ) -> None:
-        self._keys = keys
-        self._agency_code, self._key_id, self._purpose = agency_code, key_id, purpose
+        self._keys, self._key_id, self._purpose = keys, key_id, purpose
         self._key = material.public_key_of(certificate, f"the certificate of key {key_id}")
-        self._certificate_der = certificate.public_bytes(serialization.Encoding.DER)
-
-    @property
-    def agency_code(self) -> str:
-        return self._agency_code
-
-    @property
-    def certificate_der(self) -> bytes:
-        return self._certificate_der
-
-    @property
-    def algorithm(self) -> str:
-        return material.algorithm_of(self._key)
-
-    @property
-    def signature_length(self) -> int:
-        return material.signature_length(self._key)
+        self.agency_code = agency_code
+        self.certificate_der = certificate.public_bytes(serialization.Encoding.DER)
+        self.algorithm = material.algorithm_of(self._key)
+        self.signature_length = material.signature_length(self._key)
 
     def sign(self, data: bytes) -> bytes:
-        material.refuse_other_purpose(data, self._purpose, self._agency_code)
-        return self._keys.sign(self._agency_code, self._key_id, self._key, data)
+        material.refuse_other_purpose(data, self._purpose, self.agency_code)
+        return self._keys.sign(self.agency_code, self._key_id, self._key, data)
 
 
 def _generated(session: Any, kind: KeyKind, making: str) -> tuple[Any, Any]:
     given = {"store": True, "label": making, "capabilities": _USES, "private_template": _PRIVATE}
     if kind == "rsa-3072":
-        return _pair(session.generate_keypair(KeyType.RSA, _RSA_BITS, **given))
+        public, private = session.generate_keypair(KeyType.RSA, _RSA_BITS, **given)
+        return public, private
     curve = {Attribute.EC_PARAMS: encode_named_curve_parameters(_CURVES[kind])}
     parameters = session.create_domain_parameters(KeyType.EC, curve, local=True)
-    return _pair(parameters.generate_keypair(**given))
-
-
-def _pair(made: Any) -> tuple[Any, Any]:
-    public, private = made
+    public, private = parameters.generate_keypair(**given)
     return public, private
 
 

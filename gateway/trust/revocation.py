@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import islice
@@ -23,7 +23,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from gateway.domain.certificates import RevocationSource
-from gateway.trust.chain import STRONG, key_is_strong
+from gateway.trust.chain import STRONG, UNREADABLE, extension, key_is_strong
 
 # Clocks of authorities are a little ahead of ours at times; an answer of tomorrow is none.
 FUTURE = timedelta(minutes=5)
@@ -71,23 +71,25 @@ def standing(
     revoked = [each for each in known if _revokes(each, known, at)]
     if revoked:
         first = min(revoked, key=lambda each: (each.revoked_at or at, -each.made_at.timestamp()))
-        return RevocationStanding(
-            state="revoked",
-            revoked_at=first.revoked_at,
-            reason=first.reason,
-            source=first.source,
-            as_of=first.made_at,
-            digest=first.digest,
-        )
+        stands = _by("revoked", first, None)
+        return replace(stands, revoked_at=first.revoked_at, reason=first.reason)
     silent = [each for each in known if each.revoked_at is None or each.revoked_at > at]
     good = [each for each in silent if at <= _end(each) and _knows(each, max(expires, at))]
     if good:
         newest = max(good, key=lambda each: each.made_at)
         age = max(0.0, (at - newest.made_at).total_seconds())
-        return RevocationStanding(
-            state="good", age_s=age, source=newest.source, as_of=newest.made_at, digest=newest.digest
-        )
-    return _unknown(silent, at, asked_since)
+        return _by("good", newest, age)
+    ended = [end for each in silent if (end := _end(each)) <= at]
+    since = max(ended) if ended else asked_since
+    unknown_s = None if since is None else max(0.0, (at - since).total_seconds())
+    last = max(silent, key=lambda each: each.made_at, default=None)
+    return _by("unknown", last, unknown_s) if last else RevocationStanding(state="unknown", age_s=unknown_s)
+
+
+def _by(state: str, each: Statement, age_s: float | None) -> RevocationStanding:
+    return RevocationStanding(
+        state=state, age_s=age_s, source=each.source, as_of=each.made_at, digest=each.digest
+    )
 
 
 def worst(standings: Sequence[RevocationStanding]) -> RevocationStanding:
@@ -112,20 +114,6 @@ def _revokes(each: Statement, known: Sequence[Statement], at: datetime) -> bool:
     if each.reason != ON_HOLD or at <= each.made_at:
         return True
     return not any(other.revoked_at is None and other.made_at > each.made_at for other in known)
-
-
-def _unknown(silent: Sequence[Statement], at: datetime, asked_since: datetime | None) -> RevocationStanding:
-    ended = [end for each in silent if (end := _end(each)) <= at]
-    since = max(ended) if ended else asked_since
-    age = None if since is None else max(0.0, (at - since).total_seconds())
-    last = max(silent, key=lambda each: each.made_at) if silent else None
-    return RevocationStanding(
-        state="unknown",
-        age_s=age,
-        source=last.source if last else "",
-        as_of=last.made_at if last else None,
-        digest=last.digest if last else None,
-    )
 
 
 def _end(each: Statement) -> datetime:
@@ -188,14 +176,12 @@ def is_list_from(each: RevocationList, issuer: x509.Certificate) -> bool:
     """Signed by this issuer's key, with SHA-256 or better; the issuer may sign lists."""
     listed = each.listed
     try:
-        if not isinstance(listed.signature_hash_algorithm, STRONG):
+        usage = extension(issuer, x509.KeyUsage)
+        if not isinstance(listed.signature_hash_algorithm, STRONG) or (
+            usage is not None and not usage.crl_sign
+        ):
             return False
-        usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
-        if not usage.crl_sign:
-            return False
-    except x509.ExtensionNotFound:
-        pass
-    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm, ValueError):
+    except (UnsupportedAlgorithm, *UNREADABLE):
         return False
     try:
         return listed.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # other key kinds raise
@@ -206,14 +192,13 @@ def is_list_from(each: RevocationList, issuer: x509.Certificate) -> bool:
 def _covers(listed: x509.CertificateRevocationList, certificate: x509.Certificate) -> bool:
     """A list of part of the certificates, or of changes only, says nothing about the rest."""
     try:
-        extensions = list(listed.extensions)
-        for extension in extensions:
-            if isinstance(extension.value, x509.IssuingDistributionPoint):
-                if not _in_scope(extension.value, certificate):
+        for each in listed.extensions:
+            if isinstance(each.value, x509.IssuingDistributionPoint):
+                if not _in_scope(each.value, certificate):
                     return False
-            elif extension.critical or extension.oid == ExtensionOID.DELTA_CRL_INDICATOR:
+            elif each.critical or each.oid == ExtensionOID.DELTA_CRL_INDICATOR:
                 return False
-    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+    except UNREADABLE:
         return False
     return True
 
@@ -221,7 +206,8 @@ def _covers(listed: x509.CertificateRevocationList, certificate: x509.Certificat
 def _in_scope(point: x509.IssuingDistributionPoint, certificate: x509.Certificate) -> bool:
     if point.indirect_crl or point.only_some_reasons or point.only_contains_attribute_certs:
         return False
-    is_authority = _is_authority(certificate)
+    basic = extension(certificate, x509.BasicConstraints)
+    is_authority = basic is not None and basic.ca
     if (point.only_contains_user_certs and is_authority) or (
         point.only_contains_ca_certs and not is_authority
     ):
@@ -230,30 +216,15 @@ def _in_scope(point: x509.IssuingDistributionPoint, certificate: x509.Certificat
         return False
     if point.full_name is None:
         return True
-    try:
-        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    except x509.ExtensionNotFound:
-        return False
-    named = {name for each in points for name in each.full_name or ()}
+    points = extension(certificate, x509.CRLDistributionPoints)
+    named = {name for each in points or () for name in each.full_name or ()}
     return not named.isdisjoint(point.full_name)
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
 
 
 def _reason_in_list(entry: x509.RevokedCertificate) -> x509.ReasonFlags | None:
     try:
         return entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
-    except (
-        x509.ExtensionNotFound,
-        x509.DuplicateExtension,
-        x509.UnsupportedGeneralNameType,
-        ValueError,
-    ):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return None
 
 
@@ -261,10 +232,7 @@ def _reason_in_list(entry: x509.RevokedCertificate) -> x509.ReasonFlags | None:
 _MOST_SPOKEN_OF = 16
 _MOST_RESPONDERS = 4
 _REMEMBERED_ANSWERS = 4096
-_UNREADABLE = (
-    *(ValueError, TypeError, UnsupportedAlgorithm),
-    *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
-)
+_UNREADABLE = (*UNREADABLE, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
 class NoAnswer(ValueError):
@@ -277,12 +245,8 @@ def ocsp_request(certificate: x509.Certificate, issuer: x509.Certificate, nonce:
     return named.add_extension(x509.OCSPNonce(nonce), critical=False).build().public_bytes(Encoding.DER)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OcspAnswer:
-    """What an answer says, and the responder that the issuer named for it; None where the issuer answered itself."""
-
-    statement: Statement
-    responder: x509.Certificate | None
+OcspAnswer = tuple[Statement, x509.Certificate | None]
+"""What an answer says, and the responder that the issuer named for it; None where the issuer answered itself."""
 
 
 def read_answer(der: bytes, certificate: x509.Certificate, issuer: x509.Certificate) -> OcspAnswer:
@@ -358,7 +322,7 @@ def _answered(
         revoked_at=each.revocation_time_utc,
         reason=reason.value if reason is not None else None,
     )
-    return OcspAnswer(statement=statement, responder=responder)
+    return statement, responder
 
 
 def _speaker(answer: ocsp.OCSPResponse, issuer: x509.Certificate) -> x509.Certificate | None:
@@ -375,11 +339,8 @@ def _unfit_responder(responder: x509.Certificate, issuer: x509.Certificate, at: 
         return "the responder is of another authority"
     if not isinstance(responder.signature_hash_algorithm, STRONG) or not key_is_strong(responder):
         return "the responder's certificate is too weak"
-    try:
-        purposes = responder.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return "the responder is not made for answering"
-    if ExtendedKeyUsageOID.OCSP_SIGNING not in purposes:
+    purposes = extension(responder, x509.ExtendedKeyUsage)
+    if purposes is None or ExtendedKeyUsageOID.OCSP_SIGNING not in purposes:
         return "the responder is not made for answering"
     if not responder.not_valid_before_utc <= at <= responder.not_valid_after_utc:
         return "the responder's certificate was not valid when it answered"

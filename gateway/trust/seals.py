@@ -13,11 +13,10 @@ inside the pool."""
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,8 +38,8 @@ from gateway.domain.sealed_log import (
 )
 from gateway.errors import Clash, InvalidProof, Misconfigured, StoreFailure, Unreachable
 from gateway.trust.bounded_http import Bounds, HttpQuestion, ask
-from gateway.trust.key_material import CURVE_ORDERS, raw_low_s
-from gateway.trust.keys import write_private
+from gateway.trust.key_material import CURVE_ORDERS, public_pem, raw_low_s, spki
+from gateway.trust.keys import own_key, write_durably
 
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse
@@ -57,7 +56,7 @@ class SealKey:
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._key = key
-        self.public = _der(key.public_key())
+        self.public = spki(key.public_key())
 
     def sign(self, seal: Seal) -> SignedSeal:
         r, s = decode_dss_signature(self._key.sign(seal.to_bytes(), _SIGN))
@@ -67,15 +66,7 @@ class SealKey:
 def open_seal_key(keys_folder: Path, password: bytes | None) -> SealKey:
     """The node's seal key, made when there is none yet. Misconfigured when it does not open."""
     path = keys_folder / SEAL_FOLDER / SEAL_FILE
-    try:
-        if not path.is_file():
-            _make_key(path, password)
-        key = serialization.load_pem_private_key(path.read_bytes(), password)
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as why:
-        raise Misconfigured(
-            f"the key that seals the log does not open: {path}",
-            hint="check keys.password and the file's owner",
-        ) from why
+    key = own_key(path, password, partial(ec.generate_private_key, ec.SECP256R1()), "that seals the log")
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
         raise Misconfigured(f"the key that seals the log must be on P-256: {path}")
     return SealKey(key)
@@ -99,29 +90,9 @@ def _public_key(der: bytes) -> ec.EllipticCurvePublicKey:
         raise InvalidProof("the seal's key cannot be read") from why
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
         raise InvalidProof("the seal's key is not on P-256")
-    if _der(key) != der:
+    if spki(key) != der:
         raise InvalidProof("the seal's key is not written in its one form")
     return key
-
-
-def _der(key: ec.EllipticCurvePublicKey) -> bytes:
-    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def _make_key(path: Path, password: bytes | None) -> None:
-    """Two processes that start together make one key: a link, unlike a rename, replaces nothing."""
-    protection = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
-    )
-    fresh = path.with_name(f".{secrets.token_hex(8)}.{SEAL_FILE}")
-    write_private(fresh, pem)
-    try:
-        os.link(fresh, path)
-    except FileExistsError:
-        return
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 _GROUP = 4
@@ -145,8 +116,7 @@ def publish_seal(folder: Path, seal: PublishedSeal) -> Path:
 
 def key_pem(seal: PublishedSeal) -> bytes:
     """The public key of the log, for whoever checks its seals elsewhere."""
-    key = serialization.load_der_public_key(seal.signed.key)
-    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return public_pem(serialization.load_der_public_key(seal.signed.key))
 
 
 def _digest_in_file(path: Path) -> bytes | None:
@@ -159,20 +129,9 @@ def _digest_in_file(path: Path) -> bytes | None:
 
 def write_seal_file(path: Path, content: bytes) -> None:
     """As `put`, under a name of one's own; what was there is replaced."""
-    growing = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with growing.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        growing.replace(path)
-        handle = os.open(path.absolute().parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        write_durably(path, content, 0o666)
     except OSError as why:
-        growing.unlink(missing_ok=True)
         raise StoreFailure(f"{path} could not be written: {why.strerror or why}") from why
 
 
@@ -218,23 +177,26 @@ class TimestampAuthority:
     bounds: Bounds = STAMP_BOUNDS
     tls_ca: Path | None = None
 
+    def ask(self, query: bytes) -> bytes:
+        """Its answer, of which nothing is checked yet. Unreachable when there is none now."""
+        question = HttpQuestion(
+            url=self.url,
+            expects="application/timestamp-reply",
+            body=query,
+            headers={"Content-Type": "application/timestamp-query"},
+        )
+        return ask(question, self.bounds, self.tls_ca)
+
     def stamp(self, data: bytes) -> tuple[bytes, Stamp]:
         """A checked token over these bytes. Unreachable when there is no answer now, InvalidProof for a wrong one."""
         from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
         asked = TimestampRequestBuilder().data(data).hash_algorithm(HashAlgorithm.SHA256).build()
-        question = HttpQuestion(
-            url=self.url,
-            expects="application/timestamp-reply",
-            body=asked.as_bytes(),
-            headers={"Content-Type": "application/timestamp-query"},
-        )
-        answer = _decoded(ask(question, self.bounds, self.tls_ca))
+        answer = _decoded(self.ask(asked.as_bytes()))
         try:
             if answer.status != 0:
-                raise Unreachable(
-                    f"the timestamp authority refused (status {answer.status}): {_words_of_refusal(answer)}"
-                )
+                words = "; ".join(answer.status_string)[:200]
+                raise Unreachable(f"the timestamp authority refused (status {answer.status}): {words}")
             token, nonce = answer.time_stamp_token(), answer.tst_info.nonce
         except _UNREADABLE as why:
             raise InvalidProof("the timestamp authority's answer cannot be read") from why
@@ -317,7 +279,3 @@ def _as_answer(token: bytes) -> bytes:
     octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
     length = octets if size < 0x80 else bytes([0x80 | len(octets)]) + octets
     return b"\x30" + length + inside
-
-
-def _words_of_refusal(answer: TimeStampResponse) -> str:
-    return "; ".join(answer.status_string)[:200]

@@ -49,7 +49,7 @@ def _answered(data: bytes) -> Statement | None:
         with suppress(NoAnswer):
             read(data)
     try:
-        return read_answer(data, _LEAF, _ISSUER.certificate).statement
+        return read_answer(data, _LEAF, _ISSUER.certificate)[0]
     except NoAnswer:
         return None
 

@@ -31,7 +31,7 @@ from gateway.domain.sealed_log import Stamp
 from gateway.ops.evidence import pack_file, verify
 from gateway.ops.evidence.judge import PackReport
 from gateway.ops.evidence.make import EvidenceMaker
-from gateway.ops.evidence.pack_file import PackPart, PackSigner, part_of, prepare
+from gateway.ops.evidence.pack_file import EvidenceKey, PackPart, part_of, prepare
 from gateway.policy.upkeep import Rhythm
 from gateway.trust import seals
 from gateway.trust.authority import Authority
@@ -105,7 +105,7 @@ def check(
 def rebuilt(
     pack: bytes,
     folder: Path,
-    signer: PackSigner,
+    signer: EvidenceKey,
     changed: dict[str, bytes] | None = None,
     words: Manifest | None = None,
 ) -> bytes:
@@ -130,7 +130,7 @@ def unpacked(pack: bytes, folder: Path) -> dict[str, bytes]:
     return {each.name: opened.read(each.name) for each in opened.manifest.members}
 
 
-def signature_of(manifest: bytes, signer: PackSigner) -> bytes:
+def signature_of(manifest: bytes, signer: EvidenceKey) -> bytes:
     return PackSignature(
         public_key=signer.public_key, signature=signer.sign(signed_bytes(manifest))
     ).to_bytes()

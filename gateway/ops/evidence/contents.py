@@ -10,20 +10,20 @@ pack is written."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pydantic import TypeAdapter, ValidationError
 
+from gateway import __version__
 from gateway.domain import sealed_log
 from gateway.domain.certificates import RevocationSource
 from gateway.domain.document import (
     Delivery,
-    FileItem,
+    Draft,
     IncomingDocument,
-    IncomingFile,
     InState,
     Kind,
     OutgoingDocument,
@@ -51,7 +51,7 @@ from gateway.domain.evidence import (
 )
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Step
-from gateway.domain.status import Fact, worst
+from gateway.domain.status import worst
 from gateway.errors import NotFound
 from gateway.ops.evidence import log
 from gateway.ops.evidence.judge import VALID, JudgedSignature
@@ -61,6 +61,7 @@ from gateway.ports import Blobs, InboxPacket, OutboxItem, Work
 
 if TYPE_CHECKING:
     from gateway.bootstrap.node import OpenNode
+    from gateway.domain.account import HostedAgency
 
 _WITHHELD = {InState.RECALLED: Absent.RECALLED, InState.SEALED: Absent.SEALED}
 
@@ -150,18 +151,15 @@ class Finder:
     async def _said_about(self, delivery: Delivery) -> None:
         """The recipient's statuses, by the facts that they became; and our own take-backs (13)."""
         for fact in await self._work.facts.of(delivery.id):
-            item = await self._row_of(delivery, fact)
+            if fact.packet_digest is None:
+                continue
+            identity = await self._work.identities.by_body(delivery.recipient.code, fact.packet_digest)
+            item = await self._landed(identity.inbox_id) if identity is not None else None
             if item is not None:
                 self._about(item.id)
                 await self._keep(_came(item, PacketRole.RECEIPT, fact.code))
         for item_out in await self._work.outbox.of_subject(delivery.id):
             await self._keep(_went(item_out, PacketRole.REQUEST))
-
-    async def _row_of(self, delivery: Delivery, fact: Fact) -> InboxPacket | None:
-        if fact.packet_digest is None:
-            return None
-        identity = await self._work.identities.by_body(delivery.recipient.code, fact.packet_digest)
-        return await self._landed(identity.inbox_id) if identity is not None else None
 
     async def _arrived(
         self, incoming_id: str, inbox_id: str, part: PacketRole, absent: Absent | None
@@ -290,71 +288,49 @@ def packet_told(heard: Heard, names: Mapping[str, str], code: str) -> PacketTold
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
-    """What a story says of any document."""
-
-    pack: str
-    made_at: datetime
-    made_by: Party
-    node: str
-    software: str
-    policy: tuple[tuple[str, str], ...]
-    packets: tuple[PacketTold, ...]
-
-    @property
-    def absent(self) -> Absent | None:
-        """Why the document's own content is not in the pack."""
-        return next((each.absent for each in self.packets if each.part is PacketRole.DOCUMENT), None)
-
-
-def _header(begun: Begun, subject: str, files: Sequence[FileItem | IncomingFile]) -> dict[str, Any]:
-    """The words of a sealed document may be the secret themselves (R4): of it numbers, dates and digests are told."""
-    sealed = begun.absent is Absent.SEALED
-    names = ["" if sealed else each.name for each in files]
-    return {
-        "subject": "" if sealed else subject,
-        "absent": begun.absent,
-        "files": tuple(
-            FileTold(name=name, size=each.size, sha256=each.sha256)
-            for name, each in zip(names, files, strict=True)
-        ),
-    }
-
-
-def outgoing_story(
-    begun: Begun, document: OutgoingDocument, deliveries: Sequence[Delivery], names: Mapping[str, str]
+def story_of(
+    node: OpenNode,
+    agency: HostedAgency,
+    document: OutgoingDocument | IncomingDocument,
+    deliveries: Sequence[Delivery],
+    heard: Sequence[Heard],
+    names: Mapping[str, str],
 ) -> Story:
-    """Of a document that we sent."""
-    draft = document.draft
+    """Of a document that we sent, or that came in; the log is not in it yet."""
+    packets = tuple(packet_told(each, names, agency.code) for each in heard)
+    absent = next((each.absent for each in packets if each.part is PacketRole.DOCUMENT), None)
+    # The words of a sealed document may be the secret themselves (R4): of it numbers, dates and digests are told.
+    sealed = absent is Absent.SEALED
+    words: Draft | IncomingDocument
+    if isinstance(document, OutgoingDocument):
+        direction, words, code = Direction.OUT, document.draft, document.draft.code
+    else:
+        direction, words, code = Direction.IN, document, f"{document.number}/{document.symbol}"
     return Story(
-        **{each.name: getattr(begun, each.name) for each in fields(begun)},
-        direction=Direction.OUT,
+        pack=node.clock.new_id("evp_"),
+        made_at=node.clock.now(),
+        made_by=Party(code=agency.code, name=agency.name),
+        node=node.settings.node.name,
+        software=__version__,
+        policy=policy_of(node),
+        packets=packets,
+        direction=direction,
         id=document.id,
         document_id=document.document_id,
-        code=draft.code,
-        issued_on=draft.issued_on.isoformat() if draft.issued_on else "",
-        type_name=draft.type_name,
-        state=_worst_state(document, deliveries),
-        **_header(begun, draft.subject, document.files),
+        code=code,
+        issued_on=words.issued_on.isoformat() if words.issued_on else "",
+        type_name=words.type_name or "",
+        # The worst of its recipients, as lists show it.
+        state=worst([each.state for each in deliveries]) if deliveries else document.state.value,
+        subject="" if sealed else words.subject,
+        absent=absent,
+        files=tuple(
+            FileTold(name="" if sealed else each.name, size=each.size, sha256=each.sha256)
+            for each in document.files
+        ),
         recipients=tuple(
             RecipientTold(party=_party(each.recipient.code, names), state=each.state) for each in deliveries
         ),
-    )
-
-
-def incoming_story(begun: Begun, document: IncomingDocument) -> Story:
-    """Of a document that came in."""
-    return Story(
-        **{each.name: getattr(begun, each.name) for each in fields(begun)},
-        direction=Direction.IN,
-        id=document.id,
-        document_id=document.document_id,
-        code=f"{document.number}/{document.symbol}",
-        issued_on=document.issued_on.isoformat() if document.issued_on else "",
-        type_name=document.type_name or "",
-        state=document.state.value,
-        **_header(begun, document.subject, document.files),
     )
 
 
@@ -363,28 +339,27 @@ def with_log(story: Story, proofs: LogProofs) -> Story:
     digests = frozenset(each.sha256 for each in story.packets)
     seals = tuple(
         SealTold(
-            number=each.signed.seal.number,
-            size=each.signed.seal.tree_size,
-            at=each.signed.seal.at,
-            stamped_at=proofs.stamped.get(each.signed.seal.number),
-            published=each.signed.seal.number in proofs.published,
+            number=each.number,
+            size=each.tree_size,
+            at=each.at,
+            stamped_at=proofs.stamped.get(each.number),
+            published=each.number in proofs.published,
         )
-        for each in proofs.seals
+        for each in (one.signed.seal for one in proofs.seals)
     )
-    events = []
-    for each in proofs.leaves:
-        told = sealed_log.read_leaf(each.body)
-        events.append(
-            EventTold(
-                kind=str(told["kind"]),
-                at=datetime.fromisoformat(str(told["at"])),
-                subject=str(told["subject"]),
-                leaf=each.index,
-                seal=each.seal,
-                names=tuple(sorted(each.names & digests)),
-            )
+    events = tuple(
+        EventTold(
+            kind=str(told["kind"]),
+            at=datetime.fromisoformat(str(told["at"])),
+            subject=str(told["subject"]),
+            leaf=each.index,
+            seal=each.seal,
+            names=tuple(sorted(each.names & digests)),
         )
-    return replace(story, seals=seals, events=tuple(events))
+        for each in proofs.leaves
+        for told in [sealed_log.read_leaf(each.body)]
+    )
+    return replace(story, seals=seals, events=events)
 
 
 def _verdicts(held: HeldPacket, judged: JudgedSignature | None) -> list[PacketVerdict]:
@@ -392,12 +367,6 @@ def _verdicts(held: HeldPacket, judged: JudgedSignature | None) -> list[PacketVe
     good = then and not any(one.ok is False for one in then)
     noted = [PacketVerdict(word=VALID, at=held.at, noted=True, steps=then)] if good else []
     return [*noted, *([judged.told()] if judged is not None else [])]
-
-
-def _worst_state(document: OutgoingDocument, deliveries: Sequence[Delivery]) -> str:
-    """The worst of its recipients, as lists show it."""
-    states = [each.state for each in deliveries]
-    return worst(states) if states else document.state.value
 
 
 def _party(code: str, names: Mapping[str, str]) -> Party:

@@ -10,7 +10,7 @@ command that has nothing else to do."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ from gateway.domain.evidence import (
     SpoiledPack,
     Story,
 )
-from gateway.domain.proof import Binding, Evidence, Receipt, SignedEnvelope, Step
+from gateway.domain.proof import Binding, Evidence, Finding, Receipt, SignedEnvelope, Step
 from gateway.edxml import verify
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.policy import XmlPolicy
@@ -97,9 +97,7 @@ class PackReport:
             "at": self.at.isoformat(),
             "pack": dict(self.about) or None,
             "anchored": bool(self.anchors),
-            "anchors": [
-                {"kind": each.kind, "name": each.name, "sha256": each.sha256} for each in self.anchors
-            ],
+            "anchors": [asdict(each) for each in self.anchors],
             "steps": [each.told() for each in self.lines],
         }
 
@@ -116,7 +114,7 @@ class JudgedSignature:
     at: datetime
     code: str | None = None
     steps: tuple[Step, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Finding, ...] = ()
     signed: SignedEnvelope[Envelope] | None = None
     evidence: Evidence | None = None
 
@@ -137,33 +135,39 @@ def judge(
 ) -> JudgedSignature:
     """As our own axis would at that time, without a transport or a register. `trust` None: nobody says whom to believe, so
     what is signed as it says is `unknown` and never more."""
-    signed: SignedEnvelope[Envelope] | None = None
-    evidence: Evidence | None = None
     try:
         signed = verify.envelope(source, policy=xml or XmlPolicy(), bindings=bound, at=at)
-        if trust is None:
-            return JudgedSignature(word=UNKNOWN, at=at, steps=signed.steps, signed=signed)
-        evidence = trust.collect(signed.certificate_der, at)
-        proved = decide(signed, evidence, policy or TrustPolicy(signing_past=ANY_PAST), at)
-    except InvalidEnvelope as refusal:
-        return _failed(INVALID, refusal, at, signed, evidence)
-    except CannotTell as doubt:
-        return _failed(UNKNOWN, doubt, at, signed, evidence)
-    notes = tuple(sorted({each.code for each in proved.notes if each.code}))
+    except (InvalidEnvelope, CannotTell) as why:
+        return failed(why, at)
+    if trust is None:
+        return JudgedSignature(word=UNKNOWN, at=at, steps=signed.steps, signed=signed)
+    return judge_signer(signed, trust, at, policy or TrustPolicy(signing_past=ANY_PAST))
+
+
+def judge_signer(
+    signed: SignedEnvelope[Envelope], trust: Trust, at: datetime, policy: TrustPolicy
+) -> JudgedSignature:
+    """Whether the certificate that signed holds, of bytes that are signed as they say."""
+    evidence = trust.collect(signed.certificate_der, at)
+    try:
+        proved = decide(signed, evidence, policy, at)
+    except (InvalidEnvelope, CannotTell) as why:
+        return failed(why, at, signed, evidence)
     return JudgedSignature(
-        word=VALID, at=at, steps=proved.steps, notes=notes, signed=signed, evidence=evidence
+        word=VALID, at=at, steps=proved.steps, notes=proved.notes, signed=signed, evidence=evidence
     )
 
 
-def _failed(
-    word: str,
-    failure: InvalidEnvelope | CannotTell,
+def failed(
+    why: InvalidEnvelope | CannotTell,
     at: datetime,
-    signed: SignedEnvelope[Envelope] | None,
-    evidence: Evidence | None,
+    signed: SignedEnvelope[Envelope] | None = None,
+    evidence: Evidence | None = None,
 ) -> JudgedSignature:
-    steps = tuple(step for step in failure.steps if isinstance(step, Step))
-    return JudgedSignature(word=word, at=at, code=failure.code, steps=steps, signed=signed, evidence=evidence)
+    """A refusal is a verdict, and so is a doubt."""
+    word = INVALID if isinstance(why, InvalidEnvelope) else UNKNOWN
+    steps = tuple(step for step in why.steps if isinstance(step, Step))
+    return JudgedSignature(word=word, at=at, code=why.code, steps=steps, signed=signed, evidence=evidence)
 
 
 # What may be because of the time alone: a signature made before may well have been good (R4).
@@ -188,10 +192,6 @@ class JudgedPacket:
     judged: JudgedSignature
     line: ReportLine
 
-    @property
-    def signed(self) -> SignedEnvelope[Envelope] | None:
-        return self.judged.signed
-
 
 def check_packets(
     pack: Pack, story: Story, believed: Believed, times: Mapping[str, datetime]
@@ -199,12 +199,12 @@ def check_packets(
     """Packets in the order of the story, each receipt after its packet. SpoiledPack where story and packets differ."""
     _complete(pack, story)
     found = [_packet(pack, each, believed, times.get(each.sha256)) for each in story.packets if each.member]
-    answered = {str(each.signed.packet_id): each for each in found if each.signed is not None}
+    answered = {str(signed.packet_id): each for each in found if (signed := each.judged.signed) is not None}
     withheld = {each.packet_id: each for each in story.packets if not each.member}
     lines = []
     for each in found:
         lines.append(each.line)
-        if each.signed is not None and each.signed.model.status is not None:
+        if (signed := each.judged.signed) is not None and signed.model.status is not None:
             lines.append(_receipt(each, answered, withheld))
     lines += [
         ReportLine(
@@ -262,7 +262,8 @@ def _packet_line(
         ok, note = None, "not_anchored"
     else:
         ok, note = None, "no_time" if judged.code in _BY_TIME else "unknown"
-    failed = next((step for step in judged.steps if step.ok is False), None)
+    broken = next((step for step in judged.steps if step.ok is False), None)
+    notes = sorted({each.code for each in judged.notes if each.code})
     return ReportLine(
         step="packet",
         ok=ok,
@@ -271,10 +272,10 @@ def _packet_line(
             "packet": told.packet_id,
             "sender": told.sender.code,
             "code": judged.code or "",
-            "step": str(failed.n) if failed is not None else "",
+            "step": str(broken.n) if broken is not None else "",
         },
         member=told.member,
-        detail=failed.detail if failed is not None else ", ".join(judged.notes),
+        detail=broken.detail if broken is not None else ", ".join(notes),
         proved_at=judged.at if ok else None,
         trusted=bool(ok and proved_at),
     )
@@ -298,34 +299,33 @@ def _receipt(
     each: JudgedPacket, answered: Mapping[str, JudgedPacket], withheld: Mapping[str, PacketTold]
 ) -> ReportLine:
     """R3, between the packets of the pack."""
-    receipt = each.signed.receipt if each.signed is not None else None
-    if receipt is None or receipt.of_packet_id is None:
+    signed = each.judged.signed
+    if signed is None or (receipt := signed.receipt) is None or receipt.of_packet_id is None:
         return _receipt_line(each, None, "unproved", decides=False)
     target = answered.get(receipt.of_packet_id)
-    if target is None or target.signed is None:
+    if target is None or (found := target.judged.signed) is None:
         kept = withheld.get(receipt.of_packet_id)
-        if kept is not None and receipt.file_digest == kept.sha256:
-            return _receipt_line(each, None, "receipt_by_digest", receipt, decides=False)
-        return _receipt_line(each, None, "receipt_of_absent", receipt, decides=False)
-    fault = _fault(each, receipt, target)
+        by_digest = kept is not None and receipt.file_digest == kept.sha256
+        note = "receipt_by_digest" if by_digest else "receipt_of_absent"
+        return _receipt_line(each, None, note, receipt, decides=False)
+    fault = _fault(signed, receipt, found, target.told)
     if fault is not None:
         return _receipt_line(each, False, "receipt_fails", receipt, detail=fault)
-    same = receipt.file_digest == target.signed.file_digest
+    same = receipt.file_digest == found.file_digest
     return _receipt_line(each, each.line.ok, "receipt_proved" if same else "receipt_wrapper", receipt)
 
 
-def _fault(each: JudgedPacket, receipt: Receipt, target: JudgedPacket) -> str | None:
-    signed = target.signed
-    if signed is None or each.signed is None:
-        return "nothing signed is there"
+def _fault(
+    answer: SignedEnvelope[Envelope], receipt: Receipt, signed: SignedEnvelope[Envelope], told: PacketTold
+) -> str | None:
     model = signed.model
     about = model.document_id or (model.response_for[0].document_id if model.response_for else None)
-    to = {one.code.casefold() for one in target.told.to}
+    to = {one.code.casefold() for one in told.to}
     checks = (
         (receipt.body_digest == signed.body_digest, "it names another body than the packet has"),
         (receipt.of_document_id == about, "it names another document than the packet is about"),
         ((receipt.of_sender or "").casefold() == signed.sender_code.casefold(), "it names another sender"),
-        (not to or each.signed.sender_code.casefold() in to, "its sender was no recipient of the packet"),
+        (not to or answer.sender_code.casefold() in to, "its sender was no recipient of the packet"),
     )
     return next((why for holds, why in checks if not holds), None)
 

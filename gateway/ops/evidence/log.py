@@ -16,6 +16,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from cryptography import x509
@@ -113,15 +114,13 @@ def read_leaves(pieces: Iterable[bytes]) -> Iterator[ProvedLeaf]:
 
 
 def read_joined(pieces: Iterable[bytes]) -> tuple[JoinedTrees, ...]:
-    found = []
-    for told in _lines(pieces, CONSISTENCY):
-        try:
-            found.append(
-                JoinedTrees(old=_number(told["old"]), new=_number(told["new"]), path=_path(told["path"]))
-            )
-        except (KeyError, TypeError, ValueError) as cause:
-            raise SpoiledPack(CONSISTENCY, "a line joins no two seals") from cause
-    return tuple(found)
+    try:
+        return tuple(
+            JoinedTrees(old=_number(told["old"]), new=_number(told["new"]), path=_path(told["path"]))
+            for told in _lines(pieces, CONSISTENCY)
+        )
+    except (KeyError, TypeError, ValueError) as cause:
+        raise SpoiledPack(CONSISTENCY, "a line joins no two seals") from cause
 
 
 def read_seal(name: str, content: bytes) -> PublishedSeal:
@@ -186,37 +185,28 @@ class TimeAnchors:
     published: PublishedSeal | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogFound:
-    """`times` are trusted times by the digest of a packet; `named` the digests that the log names at all."""
-
-    lines: Sequence[ReportLine]
-    times: Mapping[str, datetime] = field(default_factory=dict)
-    named: Collection[str] = ()
-
-
-def check_log(pack: Pack, anchors: TimeAnchors, digests: frozenset[str]) -> LogFound:
-    """SpoiledPack where the log's members are not what they are called."""
+def check_log(
+    pack: Pack, anchors: TimeAnchors, digests: frozenset[str]
+) -> tuple[Sequence[ReportLine], Mapping[str, datetime]]:
+    """The lines, and trusted times by the digest of a packet. SpoiledPack where the log's members are not what they are
+    called."""
     seals = _seals(pack)
     if not seals:
-        return LogFound(lines=[ReportLine(step="seals", ok=None, note="no_seals", decides=False)])
+        return [ReportLine(step="seals", ok=None, note="no_seals", decides=False)], {}
     lines = [*_signed(seals, anchors.node_keys), *_grown(pack, seals)]
     stamps, told = _stamped(seals, anchors.authorities)
     lines += told
     times: dict[str, datetime] = {}
-    named: set[str] = set()
     count = 0
     for leaf in _included(pack, seals):
         count += 1
-        for digest in leaf.names & digests:
-            named.add(digest)
-            if leaf.seal in stamps:
-                times[digest] = min(times.get(digest, stamps[leaf.seal]), stamps[leaf.seal])
+        if (at := stamps.get(leaf.seal)) is not None:
+            times |= {digest: min(times.get(digest, at), at) for digest in leaf.names & digests}
     lines.append(
         ReportLine(step="leaves", ok=True, note="included", params={"count": str(count)}, member=LEAVES)
     )
     lines.append(_published(seals, anchors.published))
-    return LogFound(lines=lines, times=times, named=named)
+    return lines, times
 
 
 def _seals(pack: Pack) -> dict[int, PublishedSeal]:
@@ -279,26 +269,15 @@ def _stamped(
     found: dict[int, datetime] = {}
     lines = []
     for number, each in tokens.items():
+        line = partial(ReportLine, step="stamps", member=seal_name(number))
         try:
             proved = log_seals.check_stamp(each.stamp or b"", each.signed.to_bytes(), authorities)
         except InvalidProof as cause:
-            member = seal_name(number)
-            lines.append(
-                ReportLine(step="stamps", ok=False, note="stamp_fails", member=member, detail=cause.detail)
-            )
-        else:
-            found[number] = proved.at
-            lines.append(
-                ReportLine(
-                    step="stamps",
-                    ok=True,
-                    note="stamped",
-                    params={"authority": proved.authority, "seal": str(number)},
-                    member=seal_name(number),
-                    proved_at=proved.at,
-                    trusted=True,
-                )
-            )
+            lines.append(line(ok=False, note="stamp_fails", detail=cause.detail))
+            continue
+        found[number] = proved.at
+        params = {"authority": proved.authority, "seal": str(number)}
+        lines.append(line(ok=True, note="stamped", params=params, proved_at=proved.at, trusted=True))
     return found, lines
 
 
@@ -323,13 +302,12 @@ def _published(seals: Mapping[int, PublishedSeal], given: PublishedSeal | None) 
     if given is None:
         return ReportLine(step="published", ok=None, note="no_published_seal", decides=False)
     wanted, newest = given.signed.seal, list(seals.values())[-1].signed.seal
-    params = {"seal": str(wanted.number)}
+    line = partial(ReportLine, step="published", params={"seal": str(wanted.number)})
     if wanted.log_id != newest.log_id:
-        return ReportLine(step="published", ok=False, note="other_log", params=params)
+        return line(ok=False, note="other_log")
     same = seals.get(wanted.number)
-    if same is not None:
-        equal = same.signed.digest == given.signed.digest
-        member = seal_name(wanted.number)
-        note = "published_equal" if equal else "other_history"
-        return ReportLine(step="published", ok=equal, note=note, params=params, member=member)
-    return ReportLine(step="published", ok=None, note="published_absent", params=params)
+    if same is None:
+        return line(ok=None, note="published_absent")
+    equal = same.signed.digest == given.signed.digest
+    note = "published_equal" if equal else "other_history"
+    return line(ok=equal, note=note, member=seal_name(wanted.number))

@@ -19,14 +19,13 @@ from typing import BinaryIO
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway import __version__
 from gateway.bootstrap.node import OpenNode
 from gateway.domain import sealed_log
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.certificates import RevocationSource
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
 from gateway.domain.event import EventKind, binding_subject
-from gateway.domain.evidence import PAGE, Direction, Manifest, Party, Story
+from gateway.domain.evidence import PAGE, Direction, Manifest, Story
 from gateway.domain.proof import Binding
 from gateway.domain.sealed_log import PublishedSeal
 from gateway.domain.wall_clock import local
@@ -52,22 +51,6 @@ AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """A pack that an event tells of. It can be streamed as often as needed while its content is kept."""
-
-    id: str
-    name: str
-    ready: Ready
-
-    @property
-    def size(self) -> int:
-        return self.ready.size
-
-    def pieces(self) -> Iterator[bytes]:
-        return self.ready.pieces()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
     """One document as one view of the rows shows it."""
 
@@ -84,7 +67,7 @@ class EvidenceMaker:
         self._node = node
         self._turns = asyncio.Semaphore(AT_ONCE)
 
-    async def make(self, scope: AgencyScope, id: str) -> Made:
+    async def make(self, scope: AgencyScope, id: str) -> Ready:
         """NotFound when the agency has no such document. The event is durable on return."""
         async with self._turns:
             return await self._make(scope, id)
@@ -102,21 +85,20 @@ class EvidenceMaker:
         async with self._node.inn.general_turns:
             return await self._node.pool.run(partial(self._judged, held, held.open, bound))
 
-    async def _make(self, scope: AgencyScope, id: str) -> Made:
+    async def _make(self, scope: AgencyScope, id: str) -> Ready:
         node = self._node
         case = await self._case(scope, id)
-        heard = [await self._heard(n, each) for n, each in enumerate(case.found.packets, start=1)]
-        log = await proofs_of(
-            node.store,
-            ProofsWanted(
-                agency_id=scope.agency_id,
-                subjects=case.found.subjects,
-                senders=[each.held.sender for each in heard],
-            ),
-        )
+        heard = [
+            Heard(held=each, judged=await self.judged(each), member=contents.member_name(n, each))
+            for n, each in enumerate(case.found.packets, start=1)
+        ]
+        senders = [each.held.sender for each in heard]
+        log = await proofs_of(node.store, scope.agency_id, case.found.subjects, senders)
         folder = node.settings.trust.folder
         log = await node.pool.run(partial(with_times, log, folder))
-        story = contents.with_log(await self._story(case, heard), log)
+        names = await self._names(heard)
+        story = contents.story_of(node, case.agency, case.document, case.deliveries, heard, names)
+        story = contents.with_log(story, log)
         said = await answers_of(node.store, folder, await self._digests(heard), node.pool)
         made = await node.pool.run(partial(self._ready, story, heard, log, said))
         await self._told(scope, story, made)
@@ -136,9 +118,6 @@ class EvidenceMaker:
                 found=await finder.outgoing(sent),
                 deliveries=tuple(await work.deliveries.of(sent.id)),
             )
-
-    async def _heard(self, n: int, held: HeldPacket) -> Heard:
-        return Heard(held=held, judged=await self.judged(held), member=contents.member_name(n, held))
 
     def _judged(
         self, held: HeldPacket, opener: Callable[[], BinaryIO], bound: Sequence[Binding]
@@ -183,28 +162,12 @@ class EvidenceMaker:
         found = {code: await self._node.directory.find(code, today) for code in sorted(codes)}
         return {code: entry.name for code, entry in found.items() if entry is not None}
 
-    async def _story(self, case: _Case, heard: Sequence[Heard]) -> Story:
-        node, names = self._node, await self._names(heard)
-        begun = contents.Begun(
-            pack=node.clock.new_id("evp_"),
-            made_at=node.clock.now(),
-            made_by=Party(code=case.agency.code, name=case.agency.name),
-            node=node.settings.node.name,
-            software=__version__,
-            policy=contents.policy_of(node),
-            packets=tuple(contents.packet_told(each, names, case.agency.code) for each in heard),
-        )
-        if isinstance(case.document, OutgoingDocument):
-            return contents.outgoing_story(begun, case.document, case.deliveries, names)
-        return contents.incoming_story(begun, case.document)
-
-    def _ready(self, story: Story, heard: Sequence[Heard], log: LogProofs, said: AnswerBodies) -> Made:
+    def _ready(self, story: Story, heard: Sequence[Heard], log: LogProofs, said: AnswerBodies) -> Ready:
         settings = self._node.settings
         password = settings.keys.password
         signer = pack_file.open_key(
             settings.keys.folder, password.reveal().encode() if password is not None else None
         )
-        name = f"{story.pack.lower()}.zip"
         members = [
             contents.story_part(story),
             *contents.packet_parts(heard),
@@ -214,18 +177,17 @@ class EvidenceMaker:
         ]
         from gateway.ops.evidence.page import page
 
-        front = part_of(PAGE, "text/html; charset=utf-8", page(story, members, name).encode("utf-8"))
-        return Made(
-            id=story.pack, name=name, ready=prepare([front, *members], _manifest_words(story), signer)
-        )
+        shown = page(story, members, pack_file.file_name(story.pack))
+        front = part_of(PAGE, "text/html; charset=utf-8", shown.encode("utf-8"))
+        return prepare([front, *members], _manifest_words(story), signer)
 
-    async def _told(self, scope: AgencyScope, story: Story, made: Made) -> None:
+    async def _told(self, scope: AgencyScope, story: Story, made: Ready) -> None:
         told = {
             "pack": story.pack,
             "document": story.id,
-            "manifest": made.ready.digest,
+            "manifest": made.digest,
             "size": made.size,
-            "members": len(made.ready.manifest.members),
+            "members": len(made.manifest.members),
         }
         async with self._node.store.begin(scope) as work:
             await work.events.append(EventKind.EVIDENCE_MADE, SUBJECT, story.made_at, told)
@@ -255,25 +217,20 @@ def _read_pieces(opener: Callable[[], BinaryIO]) -> Iterator[bytes]:
             yield piece
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProofsWanted:
-    """Whose events: of one agency about these subjects, and of the node about these agencies' certificates."""
-
-    agency_id: str
-    subjects: Sequence[str]
-    senders: Iterable[str]
-
-
-async def proofs_of(store: SqlStore, wanted: ProofsWanted) -> LogProofs:
-    """What is sealed by now; events that no seal covers yet are left out."""
+async def proofs_of(
+    store: SqlStore, agency_id: str, subjects: Sequence[str], senders: Iterable[str]
+) -> LogProofs:
+    """Of one agency's events about these subjects, and the node's about these agencies' certificates: what is sealed by
+    now; events that no seal covers yet are left out."""
     seals: dict[int, PublishedSeal] = {}
     proved: list[ProvedLeaf] = []
     prover = log_reading.Prover(store)
     covering: PublishedSeal | None = None
-    for each in await _leaves(store, wanted):
+    for each in await _leaves(store, agency_id, subjects, senders):
         # The first seal over one leaf is the first over every later one that it covers.
         if covering is None or covering.signed.seal.tree_size <= each.index:
-            covering = await _covering_seal(store, each.index)
+            covering = await log_reading.seal_covering(store, each.index, stamped=True)
+            covering = covering or await log_reading.seal_covering(store, each.index)
         if covering is None:
             break
         sealed = covering.signed.seal
@@ -305,19 +262,15 @@ def with_times(found: LogProofs, folder: Path) -> LogProofs:
     return replace(found, stamped=times)
 
 
-async def _leaves(store: SqlStore, wanted: ProofsWanted) -> list[StoredLeaf]:
+async def _leaves(
+    store: SqlStore, agency_id: str, subjects: Sequence[str], senders: Iterable[str]
+) -> list[StoredLeaf]:
     found: dict[int, StoredLeaf] = {}
-    asked = [(wanted.agency_id, subject) for subject in wanted.subjects]
-    asked += [(NODE, binding_subject(code)) for code in sorted(set(wanted.senders))]
-    for agency_id, subject in asked:
-        for each in await log_reading.leaves_of(store, agency_id, subject):
-            found[each.index] = each
+    asked = [(agency_id, subject) for subject in subjects]
+    asked += [(NODE, binding_subject(code)) for code in sorted(set(senders))]
+    for owner, subject in asked:
+        found |= {each.index: each for each in await log_reading.leaves_of(store, owner, subject)}
     return [found[index] for index in sorted(found)]
-
-
-async def _covering_seal(store: SqlStore, index: int) -> PublishedSeal | None:
-    stamped = await log_reading.seal_covering(store, index, stamped=True)
-    return stamped or await log_reading.seal_covering(store, index)
 
 
 async def _newest_seal(store: SqlStore) -> PublishedSeal | None:
@@ -351,8 +304,6 @@ def _in_files(folder: Path, digests: Collection[str]) -> dict[str, tuple[Revocat
         for each in known.lists
         if each.digest in digests
     }
-    for body in (body for bodies in known.about.values() for body in bodies):
-        digest = hashlib.sha256(body).hexdigest()
-        if digest in digests:
-            found[digest] = (RevocationSource.OCSP, body)
-    return found
+    bodies = (body for bodies in known.about.values() for body in bodies)
+    said = {hashlib.sha256(body).hexdigest(): (RevocationSource.OCSP, body) for body in bodies}
+    return found | {digest: said[digest] for digest in said.keys() & digests}

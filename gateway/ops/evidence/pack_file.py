@@ -10,27 +10,17 @@ whoever checks packs. It is Ed25519, so that the same pack has the same signatur
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_der_public_key,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from gateway.domain import evidence
 from gateway.domain.evidence import (
@@ -47,19 +37,10 @@ from gateway.domain.evidence import (
     signed_bytes,
 )
 from gateway.errors import Clash, Misconfigured, NotFound, StoreFailure
-from gateway.trust.keys import write_private
+from gateway.trust.key_material import public_pem, spki
+from gateway.trust.keys import own_key, write_private
 
 PIECE = 256 * 1024
-
-
-class PackSigner(Protocol):
-    """The key that answers for packs."""
-
-    @property
-    def public_key(self) -> bytes:
-        """As it stands in a certificate request: SubjectPublicKeyInfo, DER."""
-
-    def sign(self, data: bytes) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +61,19 @@ class Ready:
     digest: str
     pieces: Callable[[], Iterator[bytes]]
 
+    @property
+    def id(self) -> str:
+        return self.manifest.pack
+
+    @property
+    def name(self) -> str:
+        return file_name(self.id)
+
+
+def file_name(pack: str) -> str:
+    """How the file of that pack is called."""
+    return f"{pack.lower()}.zip"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Weighed:
@@ -93,7 +87,7 @@ def part_of(name: str, media: str, content: bytes) -> PackPart:
     return PackPart(name=name, media=media, open=lambda: BytesIO(content))
 
 
-def prepare(parts: Sequence[PackPart], words: Manifest, signer: PackSigner) -> Ready:
+def prepare(parts: Sequence[PackPart], words: Manifest, signer: EvidenceKey) -> Ready:
     """Reads every part once, and signs. Clash when the pack would be larger than one can be."""
     if len(parts) > MOST_MEMBERS:
         raise too_large(f"it would have {len(parts)} files")
@@ -311,7 +305,7 @@ class EvidenceKey:
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        self.public_key = _public_der(key.public_key())
+        self.public_key = spki(key.public_key())
 
     def sign(self, data: bytes) -> bytes:
         return self._key.sign(data)
@@ -320,20 +314,12 @@ class EvidenceKey:
 def open_key(keys_folder: Path, password: bytes | None) -> EvidenceKey:
     """The node's key, made when there is none yet. Misconfigured when it does not open."""
     path = keys_folder / KEY_FOLDER / KEY_FILE
-    try:
-        if not path.is_file():
-            _make_key(path, password)
-        key = load_pem_private_key(path.read_bytes(), password)
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as why:
-        raise Misconfigured(
-            f"the key of evidence packs does not open: {path}",
-            hint="check keys.password and the file's owner",
-        ) from why
+    key = own_key(path, password, Ed25519PrivateKey.generate, "of evidence packs")
     if not isinstance(key, Ed25519PrivateKey):
         raise Misconfigured(f"the key of evidence packs must be an Ed25519 key: {path}")
     public = path.with_name(PUBLIC_KEY_FILE)
     if not public.is_file():
-        write_private(public, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+        write_private(public, public_pem(key.public_key()))
     return EvidenceKey(key)
 
 
@@ -341,28 +327,10 @@ def check_signature(signature: PackSignature, manifest: bytes) -> None:
     """SpoiledPack unless the key that is named made it. Whose key that is, the caller asks."""
     try:
         key = load_der_public_key(signature.public_key)
-        if not isinstance(key, Ed25519PublicKey) or _public_der(key) != signature.public_key:
+        if not isinstance(key, Ed25519PublicKey) or spki(key) != signature.public_key:
             raise ValueError
         key.verify(signature.signature, signed_bytes(manifest))
     except (ValueError, UnsupportedAlgorithm) as why:
         raise SpoiledPack(SIGNATURE, "the key that it names is none that signs packs") from why
     except InvalidSignature as why:
         raise SpoiledPack(SIGNATURE, "the key that it names did not sign this manifest") from why
-
-
-def _public_der(key: Ed25519PublicKey) -> bytes:
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def _make_key(path: Path, password: bytes | None) -> None:
-    """Two processes that start together make one key: a link, unlike a rename, replaces nothing."""
-    protection = BestAvailableEncryption(password) if password else NoEncryption()
-    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection)
-    fresh = path.with_name(f".{secrets.token_hex(8)}.{KEY_FILE}")
-    write_private(fresh, pem)
-    try:
-        os.link(fresh, path)
-    except FileExistsError:
-        return
-    finally:
-        fresh.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from gateway.domain.evidence import PacketTold, Party, Story
 from gateway.domain.status import CODES
 from gateway.domain.wall_clock import local
 from gateway.ops.evidence.pack_file import PackPart
+from gateway.ops.explain import printable as plain
 from gateway.words import labels
 
 LANG = "vi"
@@ -49,11 +50,6 @@ def page(story: Story, parts: Sequence[PackPart], file: str, lang: str = LANG) -
     return template.render(
         say=say, lang=lang, story=story, state=state, parts=parts, proofs=PROOFS, file=file
     )
-
-
-def plain(text: str) -> str:
-    """Without signs that turn the writing round or hide."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def clock(at: datetime) -> str:

@@ -8,14 +8,14 @@ be used is an error that says what to mend."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from gateway.domain import sealed_log
 from gateway.domain.evidence import CERTIFICATES, MANIFEST, REVOCATION, SIGNATURE, STORY, SpoiledPack
@@ -27,7 +27,8 @@ from gateway.ops.evidence.contents import MOST_STORY, read_story
 from gateway.ops.evidence.judge import Anchor, PackReport, ReportLine
 from gateway.ops.evidence.pack_file import Pack, within
 from gateway.trust import folder, revocation, seals
-from gateway.trust.evidence import AnswerFiles, Answers, KnownAnswers, NodeTrust, certificates_in
+from gateway.trust.evidence import AnswerFiles, Answers, KnownAnswers, NodeTrust, certificates_in, fingerprint
+from gateway.trust.key_material import spki
 
 
 def verify(path: Path, trust: Path | None, published: Path | None, at: datetime) -> PackReport:
@@ -60,22 +61,16 @@ def _lines(pack: Pack, believed: BroughtTrust, at: datetime) -> Iterator[ReportL
     yield _manifest_line(pack, believed)
     story = read_story(pack.read(STORY, MOST_STORY))
     digests = frozenset(each.sha256 for each in story.packets)
-    found = log.check_log(
-        pack,
-        log.TimeAnchors(
-            authorities=believed.authorities, node_keys=believed.node_keys, published=believed.published
-        ),
-        digests,
-    )
-    yield from found.lines
+    lines, times = log.check_log(pack, believed.of_time, digests)
+    yield from lines
     who = judge.Believed(trust=trust_with(believed, pack, lambda: at), bindings=believed.bindings, at=at)
-    yield from judge.check_packets(pack, story, who, found.times)
+    yield from judge.check_packets(pack, story, who, times)
 
 
 def _manifest_line(pack: Pack, believed: BroughtTrust) -> ReportLine:
     """Who put the pack together; whether one believes that key is the user's to say."""
     pack_file.check_signature(pack.signature, pack.manifest_bytes)
-    known = pack.signature.public_key in believed.node_keys
+    known = pack.signature.public_key in believed.of_time.node_keys
     return ReportLine(
         step="manifest",
         ok=True if known else None,
@@ -113,9 +108,7 @@ class BroughtTrust:
 
     where: Path | None = None
     registry: folder.TrustFolder | None = None
-    node_keys: Collection[bytes] = ()
-    authorities: Sequence[x509.Certificate] = ()
-    published: PublishedSeal | None = None
+    of_time: log.TimeAnchors = field(default_factory=log.TimeAnchors)
     told: Sequence[Anchor] = field(default_factory=tuple)
 
     def bindings(self, code: str) -> Sequence[Binding]:
@@ -125,15 +118,15 @@ class BroughtTrust:
 def read_anchors(where: Path | None, published: Path | None) -> BroughtTrust:
     """Misconfigured names the file to mend."""
     seal_given = _published_seal(published) if published is not None else None
-    told = (
-        [Anchor(kind="seal", name=_seal_word(seal_given), sha256=seal_given.signed.digest.hex())]
-        if seal_given
-        else []
-    )
-    # Whoever has a published seal knows the log's key by it.
-    of_seal = {seal_given.signed.key} if seal_given else set()
+    told, of_seal = list[Anchor](), set[bytes]()
+    if seal_given is not None:
+        seal = seal_given.signed
+        name = f"{seal.seal.log_id} {seal.seal.number}"
+        told.append(Anchor(kind="seal", name=name, sha256=seal.digest.hex()))
+        of_seal.add(seal.key)  # whoever has a published seal knows the log's key by it
     if where is None:
-        return BroughtTrust(published=seal_given, node_keys=of_seal, told=tuple(told))
+        of_time = log.TimeAnchors(published=seal_given, node_keys=of_seal)
+        return BroughtTrust(of_time=of_time, told=told)
     registry = folder.read_trust_folder(where)
     keys = {path.name: _node_key(path) for path in _inside(where / "nodes")}
     authorities = [each for path in _inside(where / "tsa") for each in certificates_in(path)]
@@ -142,14 +135,10 @@ def read_anchors(where: Path | None, published: Path | None) -> BroughtTrust:
     told += [
         Anchor(kind="node", name=name, sha256=hashlib.sha256(der).hexdigest()) for name, der in keys.items()
     ]
-    return BroughtTrust(
-        where=where,
-        registry=registry,
-        node_keys=frozenset(keys.values()) | of_seal,
-        authorities=tuple(authorities),
-        published=seal_given,
-        told=tuple(told),
+    of_time = log.TimeAnchors(
+        authorities=authorities, node_keys={*keys.values(), *of_seal}, published=seal_given
     )
+    return BroughtTrust(where=where, registry=registry, of_time=of_time, told=told)
 
 
 def trust_with(anchors: BroughtTrust, pack: Pack, now: Callable[[], datetime]) -> NodeTrust | None:
@@ -179,10 +168,8 @@ def certificates_of(pack: Pack) -> list[x509.Certificate]:
             raise SpoiledPack(each.name, "it is not called after its fingerprint")
         try:
             certificate = x509.load_der_x509_certificate(der)
-            _ = (
-                certificate.subject,
-                certificate.issuer,
-            )  # read only when asked for, and then with errors of its own
+            # Read only when asked for, and then with errors of its own.
+            _ = certificate.subject, certificate.issuer
         except (ValueError, TypeError, x509.InvalidVersion) as cause:
             raise SpoiledPack(each.name, "it is no certificate") from cause
         found.append(certificate)
@@ -220,7 +207,7 @@ def _node_key(path: Path) -> bytes:
         raise Misconfigured(
             f"{path} holds no public key in PEM form", hint="put the public key of a node or of its log there"
         ) from why
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return spki(key)
 
 
 def _published_seal(path: Path) -> PublishedSeal:
@@ -238,13 +225,5 @@ def _published_seal(path: Path) -> PublishedSeal:
         ) from why
 
 
-def _seal_word(given: PublishedSeal) -> str:
-    return f"{given.signed.seal.log_id} {given.signed.seal.number}"
-
-
 def _of_certificate(kind: str, each: x509.Certificate) -> Anchor:
-    return Anchor(
-        kind=kind,
-        name=each.subject.rfc4514_string(),
-        sha256=hashlib.sha256(each.public_bytes(Encoding.DER)).hexdigest(),
-    )
+    return Anchor(kind=kind, name=each.subject.rfc4514_string(), sha256=fingerprint(each))

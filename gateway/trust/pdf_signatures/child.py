@@ -17,9 +17,11 @@ import os
 import resource
 import signal
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -71,7 +73,7 @@ class PdfFolder:
         return self._trust
 
     def _stand(self) -> Iterator[tuple[str, int, int]]:
-        for path in _files(self._folder):
+        for _, path in _files(self._folder):
             try:
                 stat = path.stat()
             except OSError:
@@ -79,52 +81,47 @@ class PdfFolder:
             yield str(path), stat.st_mtime_ns, stat.st_size
 
 
-def _files(folder: Path) -> list[Path]:
-    single = [folder / "ca.pem", folder / "tsa.pem"]
+def _files(folder: Path) -> list[tuple[str, Path]]:
+    """Each with what it is for: the name of its folder, or its own."""
+    single = [(name, folder / name) for name in ("ca.pem", "tsa.pem")]
     listed = [
-        *sorted((folder / "chain").glob("*.pem")),
-        *sorted((folder / "crl").glob("*.pem")),
-        *sorted((folder / "ocsp").glob("*.der")),
+        (kind, path)
+        for kind, pattern in (("chain", "*.pem"), ("crl", "*.pem"), ("ocsp", "*.der"))
+        for path in sorted((folder / kind).glob(pattern))
     ]
-    return [path for path in single if path.is_file()] + listed[:_MOST_FILES]
+    return [(name, path) for name, path in single if path.is_file()] + listed[:_MOST_FILES]
 
 
 def _read_folder(folder: Path) -> PdfTrust:
-    kinds: dict[str, list[Path]] = {}
-    for path in _files(folder):
-        kinds.setdefault(path.name if path.parent == folder else path.parent.name, []).append(path)
-    anchors = _certificates(kinds.get("ca.pem", ()))
+    kinds = defaultdict[str, list[Path]](list)
+    for kind, path in _files(folder):
+        kinds[kind].append(path)
+    anchors = _certificates(kinds["ca.pem"])
     return PdfTrust(
         anchors=anchors,
-        stamp_anchors=_certificates(kinds.get("tsa.pem", ())) or anchors,
+        stamp_anchors=_certificates(kinds["tsa.pem"]) or anchors,
         material=Material(
-            certificates=_certificates(kinds.get("chain", ())),
-            lists=tuple(_revocation_lists(kinds.get("crl", ()))),
-            answers=tuple(_ocsp_answers(kinds.get("ocsp", ()))),
+            certificates=_certificates(kinds["chain"]),
+            lists=_in_pem(
+                kinds["crl"], "X509 CRL", crl.CertificateList.load, "a PEM file of revocation lists"
+            ),
+            answers=tuple(
+                _loaded(ocsp.OCSPResponse.load, _file_content(path), path, "an OCSP answer in DER form")
+                for path in kinds["ocsp"]
+            ),
         ),
     )
 
 
 def _certificates(paths: Sequence[Path]) -> tuple[x509.Certificate, ...]:
-    found = [
-        _loaded(x509.Certificate.load, part, path, "a PEM file of certificates")
-        for path in paths
-        for part in _parts(path, "CERTIFICATE")
-    ]
+    found = _in_pem(paths, "CERTIFICATE", x509.Certificate.load, "a PEM file of certificates")
     for each in found:
         _ = each.subject.hashable, each.issuer.hashable
-    return tuple(found)
+    return found
 
 
-def _revocation_lists(paths: Sequence[Path]) -> Iterator[crl.CertificateList]:
-    for path in paths:
-        for part in _parts(path, "X509 CRL"):
-            yield _loaded(crl.CertificateList.load, part, path, "a PEM file of revocation lists")
-
-
-def _ocsp_answers(paths: Sequence[Path]) -> Iterator[ocsp.OCSPResponse]:
-    for path in paths:
-        yield _loaded(ocsp.OCSPResponse.load, _file_content(path), path, "an OCSP answer in DER form")
+def _in_pem(paths: Sequence[Path], label: str, load: Callable[[bytes], T], what: str) -> tuple[T, ...]:
+    return tuple(_loaded(load, part, path, what) for path in paths for part in _parts(path, label))
 
 
 def _parts(path: Path, label: str) -> list[bytes]:
@@ -203,19 +200,18 @@ def _signature(
         reason=one.reason,
         mark=one.mark,
         certificate=described(signed.certificate) if signed else None,
-        standings=tuple(_standings(one, reading, trust, times)),
+        standings=_standings(one, reading, trust, times),
         timestamps=timestamps,
     )
 
 
 def _standings(
     one: ReadSignature, reading: Reading, trust: PdfTrust, times: set[datetime]
-) -> Iterator[CertificateStanding]:
+) -> tuple[CertificateStanding, ...]:
     if one.signed is None or not (one.signed.intact and one.signed.authentic):
-        return
-    material = trust.material + one.signed.carried + reading.inside
-    for at in sorted(times):
-        yield _standing(one.signed.certificate, trust.anchors, material, at)
+        return ()
+    leaf, material = one.signed.certificate, trust.material + one.signed.carried + reading.inside
+    return tuple(_standing(leaf, trust.anchors, material, at) for at in sorted(times))
 
 
 def _timestamp(stamp: SignatureStamp, inside: Material, trust: PdfTrust, seen_at: datetime) -> TimestampFacts:
@@ -311,7 +307,7 @@ def main() -> None:
     for line in sys.stdin.buffer:
         signal.setitimer(signal.ITIMER_REAL, seconds)
         asked = json.loads(line)
-        answer = _answer_text(asked) if asked.get("what") == "text" else _answer_facts(asked, folder)
+        answer = _answer(asked, folder)
         signal.setitimer(signal.ITIMER_REAL, 0)
         _say(answers, answer)
 
@@ -332,38 +328,28 @@ def fence(event: str, arguments: tuple[object, ...]) -> None:
             raise FenceError("reading a PDF does not write files")
 
 
-def _answer_facts(asked: dict[str, str], folder: PdfFolder) -> bytes:
+def _answer(asked: dict[str, str], folder: PdfFolder) -> bytes:
+    """Facts about the signatures, or the words of the pages with their places."""
+    if asked.get("what") == "text":
+        return _told(asked, TEXT, PdfText, pdf_layout.read_text)
     seen_at, now = datetime.fromisoformat(asked["seen_at"]), datetime.fromisoformat(asked["now"])
-    try:
-        with Path(asked["path"]).open("rb") as file:
-            return ANSWER.dump_json(_collected(file, folder, seen_at, now))
-    except Misconfigured as why:
-        return _fault(seen_at, now, "PDF-TRUST", f"{why} ({why.hint})")
-    except MemoryError:
-        return _fault(seen_at, now, "PDF-LIMIT", "reading it needs too much memory")
-    except Exception as why:  # the guard of this process: whatever a file does to it is a fact about the file
-        return _fault(seen_at, now, "PDF-UNREADABLE", f"{type(why).__name__}: {why}"[:500])
+    made = partial(PdfFacts, seen_at=seen_at, now=now)
+    return _told(asked, ANSWER, made, lambda file: collect(file, folder.read(), seen_at, now))
 
 
-def _answer_text(asked: dict[str, str]) -> bytes:
-    """The words of the pages with their places."""
+def _told(
+    asked: dict[str, str], answers: TypeAdapter[T], made: Callable[..., T], look: Callable[[BinaryIO], T]
+) -> bytes:
     try:
         with Path(asked["path"]).open("rb") as file, contextlib.redirect_stdout(sys.stderr):
-            return TEXT.dump_json(pdf_layout.read_text(file))
+            return answers.dump_json(look(file))
+    except Misconfigured as why:
+        fault = made(fault="PDF-TRUST", detail=f"{why} ({why.hint})")
     except MemoryError:
-        return TEXT.dump_json(PdfText(fault="PDF-LIMIT", detail="reading it needs too much memory"))
-    except Exception as why:  # the guard of this process, as above
-        detail = f"{type(why).__name__}: {why}"[:500]
-        return TEXT.dump_json(PdfText(fault="PDF-UNREADABLE", detail=detail))
-
-
-def _collected(file: BinaryIO, folder: PdfFolder, seen_at: datetime, now: datetime) -> PdfFacts:
-    with contextlib.redirect_stdout(sys.stderr):
-        return collect(file, folder.read(), seen_at, now)
-
-
-def _fault(seen_at: datetime, now: datetime, code: str, detail: str) -> bytes:
-    return ANSWER.dump_json(PdfFacts(seen_at=seen_at, now=now, fault=code, detail=detail))
+        fault = made(fault="PDF-LIMIT", detail="reading it needs too much memory")
+    except Exception as why:  # the guard of this process: whatever a file does to it is a fact about the file
+        fault = made(fault="PDF-UNREADABLE", detail=f"{type(why).__name__}: {why}"[:500])
+    return answers.dump_json(fault)
 
 
 if __name__ == "__main__":

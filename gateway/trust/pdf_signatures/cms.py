@@ -12,7 +12,9 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
+from typing import Any
 
 from asn1crypto import cms, core, crl, ocsp, tsp, x509
 from asn1crypto import parser as der
@@ -38,6 +40,7 @@ from pyhanko_certvalidator.util import get_pyca_cryptography_hash
 from pyhanko_certvalidator.validate import async_validate_path
 
 from gateway.domain.signatures import CertificateStanding
+from gateway.trust.chain import CURVES, MIN_RSA_BITS
 
 LONGEST_PATH = 5
 MAX_PATHS = 16
@@ -126,9 +129,8 @@ def _unfit(leaf: x509.Certificate, *, for_timestamps: bool) -> str | None:
     usage = leaf.key_usage_value.native if leaf.key_usage_value is not None else set()
     if not usage & {"digital_signature", "non_repudiation"}:
         return "its key usage does not allow signing"
-    purposes = (
-        set(leaf.extended_key_usage_value.native) if leaf.extended_key_usage_value is not None else None
-    )
+    extended = leaf.extended_key_usage_value
+    purposes = set(extended.native) if extended is not None else None
     if for_timestamps:
         return None if purposes == {"time_stamping"} else "it is not made for timestamps alone"
     if purposes is not None and not purposes & _SIGNING:
@@ -143,7 +145,7 @@ def _paths(
     anchor: what lies above one can make nothing better. Files carry certificates again that we have, each is one link."""
     ended = {anchor.sha256 for anchor in anchors}
     others = [each for known, each in {one.sha256: one for one in others}.items() if known not in ended]
-    found, links = 0, 0
+    found = 0
     waiting: list[tuple[x509.Certificate, ...]] = [(leaf,)]
     while waiting:
         path = waiting.pop(0)
@@ -155,7 +157,6 @@ def _paths(
         if len(path) + 1 >= LONGEST_PATH:
             continue
         for other in others:
-            links += 1
             if other.subject.hashable == wanted and other not in path and len(waiting) < MAX_LINKS:
                 waiting.append((*path, other))
 
@@ -172,15 +173,13 @@ def _judged(
         code = "CERT-TIME" if isinstance(why, ExpiredError | NotYetValidError) else "CERT-CHAIN"
         return CertificateStanding(at=at, code=code, detail=str(why)[:500])
     names = " < ".join(each.subject.human_friendly for each in path)
-    revoked = list(_revocations(path, anchors, material, at))
-    if revoked:
-        return CertificateStanding(at=at, revocation="revoked", revoked_at=min(revoked), detail=names)
+    stands = partial(CertificateStanding, at=at, detail=names)
+    if revoked := list(_revocations(path, anchors, material, at)):
+        return stands(revocation="revoked", revoked_at=min(revoked))
     why = _fault(async_validate_path(_validation_context(anchors, material, at), _validation_path(path)))
-    if why is None:
-        return CertificateStanding(at=at, revocation="good", detail=names)
     if isinstance(why, RevokedError):
-        return CertificateStanding(at=at, revocation="revoked", revoked_at=why.revocation_dt, detail=names)
-    return CertificateStanding(at=at, revocation="unknown", detail=names)
+        return stands(revocation="revoked", revoked_at=why.revocation_dt)
+    return stands(revocation="good" if why is None else "unknown")
 
 
 def _revocations(
@@ -255,8 +254,6 @@ MAX_ANSWERS = 20
 
 _DIGESTS = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512"})
 _SIGNATURES = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa"})
-_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
-_MIN_RSA_BITS = 2048
 
 
 class UnfitError(Exception):
@@ -330,7 +327,7 @@ def signed(signed_data: cms.SignedData, digest: bytes) -> CheckedSignature:
         authentic=authentic,
         algorithm=algorithm,
         weak=weak,
-        claimed_at=_aware(extract_self_reported_ts(info)),
+        claimed_at=aware(extract_self_reported_ts(info)),
         certificate=leaf,
         carried=Material(certificates=tuple(islice(certificates.other_certs, MAX_CARRIED)))
         + _adobe_answers(info),
@@ -400,26 +397,28 @@ def _algorithm(info: cms.SignerInfo, leaf: x509.Certificate) -> tuple[str, bool]
 def _key_is_strong(leaf: x509.Certificate) -> bool:
     key = leaf.public_key
     if key.algorithm == "rsa":
-        return bool(key.bit_size >= _MIN_RSA_BITS)
-    return key.algorithm == "ec" and key.curve[1] in _CURVES
+        return bool(key.bit_size >= MIN_RSA_BITS)
+    return key.algorithm == "ec" and key.curve[1] in CURVES
 
 
 def _adobe_answers(info: cms.SignerInfo) -> Material:
     """Revocation answers that the signer put under its signature."""
-    lists: list[object] = []
-    answers: list[object] = []
-    for attribute in info["signed_attrs"]:
-        if attribute["type"].native == "adobe_revocation_info_archival":
-            for value in attribute["values"]:
-                lists += _some(value["crl"])
-                answers += _some(value["ocsp"])
-    return Material(lists=tuple(lists), answers=tuple(answers))
+    values = [
+        value
+        for attribute in info["signed_attrs"]
+        if attribute["type"].native == "adobe_revocation_info_archival"
+        for value in attribute["values"]
+    ]
+    return Material(
+        lists=tuple(one for value in values for one in _some(value["crl"])),
+        answers=tuple(one for value in values for one in _some(value["ocsp"])),
+    )
 
 
-def _some(values: Sequence[object]) -> list[object]:
+def _some(values: Sequence[Any]) -> list[Any]:  # Any: of the library
     return [] if isinstance(values, core.Void) else list(islice(values, MAX_ANSWERS))
 
 
-def _aware(at: datetime | None) -> datetime | None:
+def aware(at: datetime | None) -> datetime | None:
     """A time without a zone is no time."""
     return at if isinstance(at, datetime) and at.tzinfo is not None else None

@@ -35,6 +35,7 @@ from pypdf.errors import PyPdfError
 from pypdf.generic import DictionaryObject, StreamObject
 
 from gateway.domain.signatures import Coverage, Later
+from gateway.trust import pdf
 from gateway.trust.pdf_signatures import ENCRYPTED, cms
 from gateway.trust.pdf_signatures.cms import Material, UnfitError
 
@@ -49,24 +50,7 @@ _LIMITS = DecodeLimits(
     document_budget=DocumentDecodeBudget(base_allowance=128 * _MB, max_ratio=20),
 )
 # What a hostile file makes the libraries raise beside their own errors.
-LIBRARY = (
-    PdfError,
-    CMSExtractionError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    AssertionError,
-    ArithmeticError,
-    NotImplementedError,
-    RecursionError,
-    OSError,
-    LookupError,
-    UnsupportedAlgorithm,
-    struct.error,
-    zlib.error,
-)
+LIBRARY = (*pdf.LIBRARY, PdfError, CMSExtractionError, UnsupportedAlgorithm, struct.error, zlib.error)
 _SIGNATURES = frozenset({"/adbe.pkcs7.detached", "/ETSI.CAdES.detached"})
 _LEVELS = {
     ModificationLevel.NONE: Later.NOTHING,
@@ -331,10 +315,9 @@ def _loaded(places: object, kind: type, most: int) -> Iterator[object]:
 
 def _written_time(embedded: EmbeddedPdfSignature) -> datetime | None:
     try:
-        at = embedded.self_reported_timestamp
+        return cms.aware(embedded.self_reported_timestamp)
     except LIBRARY:
         return None
-    return at if isinstance(at, datetime) and at.tzinfo is not None else None
 
 
 def _told(why: object) -> str:

@@ -18,12 +18,13 @@ import sys
 import threading
 import time
 import tomllib
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -37,6 +38,7 @@ _PIECE = 256 * 1024
 _MOST_ANSWER = 16 * _MB
 _ANSWER = TypeAdapter(PdfFacts)
 _TEXT = TypeAdapter(PdfText)
+_Told = TypeVar("_Told", PdfFacts, PdfText)
 # A signature's own dictionary is never compressed: its place in the file is part of what is signed.
 _MARKS = re.compile(rb"/ByteRange|/Type\s*/Sig\b|/DocTimeStamp|/adbe\.|/ETSI\.|/SubFilter")
 _OVERLAP = 64
@@ -66,29 +68,25 @@ class PdfSandbox:
 
     def read(self, path: Path, seen_at: datetime, now: datetime, *, even_unsigned: bool = False) -> PdfFacts:
         """The facts about the file at `path`. StoreFailure when the file itself cannot be opened."""
+        made = partial(PdfFacts, seen_at=seen_at, now=now)
         anchored = (self._folder / "ca.pem").is_file()
-        try:
-            size = path.stat().st_size
-            if size > self._limits.max_bytes:
-                return _fault(seen_at, now, f"it is larger than {self._limits.max_bytes // _MB} MB")
+        with _readable(path):
+            if (over := self._too_large(path)) is not None:
+                return made(fault="PDF-LIMIT", detail=over)
             if not even_unsigned and not has_marks(path):
-                return PdfFacts(seen_at=seen_at, now=now, anchored=anchored)
-        except OSError as error:
-            raise StoreFailure(f"file {path.name} cannot be read: {error.strerror}") from error
-        with self._turn:
-            return self._asked(path, seen_at, now)
+                return made(anchored=anchored)
+        return self._asked(path, {"seen_at": seen_at.isoformat(), "now": now.isoformat()}, _ANSWER, made)
 
     def text(self, path: Path) -> PdfText:
         """What the pages of the file at `path` say, with places. StoreFailure when the file itself cannot be opened."""
-        try:
-            if path.stat().st_size > self._limits.max_bytes:
-                return PdfText(
-                    fault="PDF-LIMIT", detail=f"it is larger than {self._limits.max_bytes // _MB} MB"
-                )
-        except OSError as error:
-            raise StoreFailure(f"file {path.name} cannot be read: {error.strerror}") from error
-        with self._turn:
-            return self._asked_text(path)
+        with _readable(path):
+            if (over := self._too_large(path)) is not None:
+                return PdfText(fault="PDF-LIMIT", detail=over)
+        return self._asked(path, {"what": "text"}, _TEXT, PdfText)
+
+    def _too_large(self, path: Path) -> str | None:
+        most = self._limits.max_bytes
+        return f"it is larger than {most // _MB} MB" if path.stat().st_size > most else None
 
     def close(self) -> None:
         """Ends the process, also in the middle of a file: who closes the node does not wait for it."""
@@ -97,44 +95,27 @@ class PdfSandbox:
         with self._turn:
             self._end()
 
-    def _asked(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
-        asked = {"path": str(path.resolve()), "seen_at": seen_at.isoformat(), "now": now.isoformat()}
-        if self._child is not None and self._child.is_gone:
-            self._end()
-        try:
-            child = self._child or self._started()
-            facts = _ANSWER.validate_json(child.ask(asked, self._limits.seconds))
-        except TimeoutError:
-            self._end()
-            return _fault(seen_at, now, f"reading it takes longer than {self._limits.seconds:.0f} s")
-        except (OSError, EOFError, ValidationError):
-            self._end()
-            detail = "the process that reads PDFs ended, or did not start"
-            return PdfFacts(seen_at=seen_at, now=now, fault="PDF-READER", detail=detail)
-        # What the libraries keep of old files counts against the memory of later ones.
-        if facts.fault == "PDF-LIMIT" or child.asked >= _MOST_ASKED:
-            self._end()
-        return facts
-
-    def _asked_text(self, path: Path) -> PdfText:
-        if self._child is not None and self._child.is_gone:
-            self._end()
-        try:
-            child = self._child or self._started()
-            told = _TEXT.validate_json(
-                child.ask({"what": "text", "path": str(path.resolve())}, self._limits.seconds)
-            )
-        except TimeoutError:
-            self._end()
-            return PdfText(
-                fault="PDF-LIMIT", detail=f"reading it takes longer than {self._limits.seconds:.0f} s"
-            )
-        except (OSError, EOFError, ValidationError):
-            self._end()
-            return PdfText(fault="PDF-READER", detail="the process that reads PDFs ended, or did not start")
-        if told.fault == "PDF-LIMIT" or child.asked >= _MOST_ASKED:
-            self._end()
-        return told
+    def _asked(
+        self, path: Path, about: Mapping[str, str], answers: TypeAdapter[_Told], made: Callable[..., _Told]
+    ) -> _Told:
+        with self._turn:
+            if self._child is not None and self._child.is_gone:
+                self._end()
+            try:
+                child = self._child or self._started()
+                answer = child.ask({"path": str(path.resolve()), **about}, self._limits.seconds)
+                told = answers.validate_json(answer)
+            except TimeoutError:
+                self._end()
+                detail = f"reading it takes longer than {self._limits.seconds:.0f} s"
+                return made(fault="PDF-LIMIT", detail=detail)
+            except (OSError, EOFError, ValidationError):
+                self._end()
+                return made(fault="PDF-READER", detail="the process that reads PDFs ended, or did not start")
+            # What the libraries keep of old files counts against the memory of later ones.
+            if told.fault == "PDF-LIMIT" or child.asked >= _MOST_ASKED:
+                self._end()
+            return told
 
     def _started(self) -> _Child:
         """A process that has loaded what it needs: the time for that is no file's. EOFError when it does not come up."""
@@ -163,10 +144,8 @@ class SignatureReader:
         self._pool = pool
 
     def waits(self, path: Path) -> bool:
-        try:
+        with _readable(path):
             return has_marks(path)
-        except OSError as error:
-            raise StoreFailure(f"file {path.name} cannot be read: {error.strerror}") from error
 
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
         found = await self._pool.run(lambda: None if self.waits(path) else self._any.read(path, seen_at, now))
@@ -263,8 +242,12 @@ def has_marks(path: Path) -> bool:
     return False
 
 
-def _fault(seen_at: datetime, now: datetime, detail: str) -> PdfFacts:
-    return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=detail)
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreFailure(f"file {path.name} cannot be read: {error.strerror}") from error
 
 
 ROLES_FILE = "roles.toml"

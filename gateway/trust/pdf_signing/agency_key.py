@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,14 +19,15 @@ import pkcs11
 from asn1crypto.algos import DigestInfo
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA256, Hash
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, pkcs12
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, PKCS11Error, Session, Token, TokenFlag
 from pkcs11.util.ec import encode_ecdsa_signature
 
 from gateway.domain.pdf import KeyFacts
 from gateway.errors import Clash, Denied, GatewayError, Misconfigured, NotFound
 from gateway.trust.chain import usage_holds
+from gateway.trust.key_material import spki
 from gateway.trust.pdf_signing import AskPin
 
 _LEAST_RSA = 2048
@@ -36,11 +37,10 @@ _LEAST_EC = 256
 def facts_of(certificate: x509.Certificate) -> KeyFacts:
     """The facts; `signs` is False for a use, a kind or a size of key that no receiver would take."""
     der = certificate.public_bytes(Encoding.DER)
-    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return KeyFacts(
         certificate_der=der,
         fingerprint=hashlib.sha256(der).hexdigest(),
-        key_id=hashlib.sha256(spki).hexdigest()[:16],
+        key_id=hashlib.sha256(spki(certificate.public_key())).hexdigest()[:16],
         subject=certificate.subject.rfc4514_string(),
         serial=f"{certificate.serial_number:x}",
         not_before=certificate.not_valid_before_utc,
@@ -57,7 +57,6 @@ def _is_strong(certificate: x509.Certificate) -> bool:
 
 
 MOST_TOKEN_OBJECTS = 200
-_LOCKED_BY = (pkcs11.PinLocked,)
 _WRONG_PIN = (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange)
 
 
@@ -84,26 +83,14 @@ class TokenKey:
     """An `AgencyKey` on a token. The private half never leaves it."""
 
     def __init__(self, pair: _Pair, chain: Sequence[bytes], opened_at: datetime) -> None:
+        self.facts = facts_of(pair.certificate)
+        self.chain_der = tuple(chain)
+        self.opened_at = opened_at
         self._pair = pair
-        self._facts = facts_of(pair.certificate)
-        self._chain = tuple(chain)
-        self._opened_at = opened_at
         self._turn = threading.Lock()  # a session does one thing at a time
 
-    @property
-    def facts(self) -> KeyFacts:
-        return self._facts
-
-    @property
-    def chain_der(self) -> Sequence[bytes]:
-        return self._chain
-
-    @property
-    def opened_at(self) -> datetime:
-        return self._opened_at
-
     def sign(self, data: bytes) -> bytes:
-        digest = _sha256(data)
+        digest = hashlib.sha256(data).digest()
         try:
             with self._turn:
                 if self._pair.handle.key_type == KeyType.RSA:
@@ -126,7 +113,8 @@ def open_token(choice: TokenChoice, ask: AskPin, at: datetime) -> Iterator[Token
     try:
         yield _key_on_token(session, token, choice, at)
     finally:
-        _log_out(session)
+        with suppress(PKCS11Error):  # the token was pulled out: what had to be closed is gone
+            session.close()
 
 
 def _find_token(choice: TokenChoice) -> Token:
@@ -170,7 +158,7 @@ def _tokens(module: Path) -> list[Token]:
 def _log_in(token: Token, ask: AskPin) -> Session:
     try:
         return token.open(user_pin=ask(token.label).reveal())
-    except _LOCKED_BY:
+    except pkcs11.PinLocked:
         raise _locked(token) from None
     except _WRONG_PIN:
         raise Denied(
@@ -198,13 +186,6 @@ def _locked(token: Token) -> GatewayError:
         code="TOKEN-LOCKED",
         hint="its issuer unlocks it; no PIN was tried now",
     )
-
-
-def _log_out(session: Session) -> None:
-    try:
-        session.close()
-    except PKCS11Error:  # the token was pulled out: what had to be closed is gone
-        return
 
 
 def _key_on_token(session: Session, token: Token, choice: TokenChoice, at: datetime) -> TokenKey:
@@ -245,7 +226,12 @@ def _pairs(session: Session, certificates: Sequence[tuple[bytes, bytes]], label:
     for each in keys:
         key_id = bytes(each[Attribute.ID])
         if key_id in by_id:
-            certificate = _certificate(by_id[key_id], label)
+            try:
+                certificate = x509.load_der_x509_certificate(by_id[key_id])
+            except (ValueError, x509.InvalidVersion) as why:
+                raise Clash(
+                    f"a certificate on the token {label!r} cannot be read", code="TOKEN-NO-CERTIFICATE"
+                ) from why
             yield _Pair(label=str(each[Attribute.LABEL]), key_id=key_id, handle=each, certificate=certificate)
         else:
             alone.append(repr(each[Attribute.LABEL]))
@@ -257,25 +243,9 @@ def _pairs(session: Session, certificates: Sequence[tuple[bytes, bytes]], label:
         )
 
 
-def _certificate(der: bytes, label: str) -> x509.Certificate:
-    try:
-        return x509.load_der_x509_certificate(der)
-    except (ValueError, x509.InvalidVersion) as why:
-        raise Clash(
-            f"a certificate on the token {label!r} cannot be read", code="TOKEN-NO-CERTIFICATE"
-        ) from why
-
-
 def _few(objects: Iterator[Any]) -> list[Any]:
     """All of them, read to the end, because a search that is left open blocks the next one."""
-    found = list(objects)
-    return found[:MOST_TOKEN_OBJECTS]
-
-
-def _sha256(data: bytes) -> bytes:
-    whole = Hash(SHA256())
-    whole.update(data)
-    return whole.finalize()
+    return list(objects)[:MOST_TOKEN_OBJECTS]
 
 
 def _digest_info(digest: bytes) -> bytes:
@@ -298,22 +268,10 @@ class HeldKey:
         chain: Sequence[x509.Certificate],
         opened_at: datetime,
     ) -> None:
+        self.facts = facts_of(certificate)
+        self.chain_der = tuple(each.public_bytes(Encoding.DER) for each in chain)
+        self.opened_at = opened_at
         self._key: PrivateKey | None = key
-        self._facts = facts_of(certificate)
-        self._chain = tuple(each.public_bytes(Encoding.DER) for each in chain)
-        self._opened_at = opened_at
-
-    @property
-    def facts(self) -> KeyFacts:
-        return self._facts
-
-    @property
-    def chain_der(self) -> Sequence[bytes]:
-        return self._chain
-
-    @property
-    def opened_at(self) -> datetime:
-        return self._opened_at
 
     def sign(self, data: bytes) -> bytes:
         if self._key is None:

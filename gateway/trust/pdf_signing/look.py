@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,6 +27,7 @@ from gateway.domain.identity import Digest
 from gateway.domain.pdf import MOST_PDF_BYTES, Area, EarlierSignature, PageView, PdfStanding
 from gateway.errors import NotFound
 from gateway.trust.pdf import look_into_pdf
+from gateway.trust.pdf_drawing import product
 from gateway.trust.pdf_layout import PageFrame
 from gateway.trust.pdf_signatures import ENCRYPTED
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox
@@ -38,12 +40,6 @@ MOST_SIGNATURES = 20
 _PIECE = 256 * 1024
 _NEVER = datetime(2000, 1, 1, tzinfo=UTC)  # no certificate is judged here, so no time counts
 _HEADER = 1024  # readers look for %PDF in so many bytes (ISO 32000-1, annex H)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    page: int
-    area: Area
 
 
 def is_bearable(path: Path, reader: PdfSandbox) -> bool:
@@ -64,21 +60,23 @@ def is_bearable(path: Path, reader: PdfSandbox) -> bool:
 
 def digest_at(path: Path) -> tuple[Digest, int]:
     """SHA-256 and size of the file. NotFound when it is not there."""
-    try:
-        with path.open("rb") as stream:
-            return digest_of(stream)
-    except OSError as why:
-        raise NotFound(f"the file {path} cannot be read: {why.strerror or 'it broke off'}") from why
+    with _opened(path) as stream:
+        return digest_of(stream)
 
 
 def examine(path: Path) -> PdfStanding:
     """The file as it stands. NotFound when it is not there."""
+    with _opened(path) as stream:
+        digest, size = digest_of(stream)
+        stands = partial(PdfStanding, digest=digest, size=size)
+        return stands(fault="too-large") if size > MOST_PDF_BYTES else _examined(stream, stands)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") as stream:
-            digest, size = digest_of(stream)
-            if size > MOST_PDF_BYTES:
-                return PdfStanding(digest=digest, size=size, fault="too-large")
-            return _examined(stream, digest, size)
+            yield stream
     except OSError as why:
         raise NotFound(f"the file {path} cannot be read: {why.strerror or 'it broke off'}") from why
 
@@ -99,11 +97,11 @@ def frame_of(path: Path, number: int) -> PageFrame:
         return PageFrame.of(PdfReader(stream, strict=False).pages[number - 1])
 
 
-def digest_of(stream: BinaryIO) -> tuple[Digest, int]:
-    """SHA-256 and size of all of it."""
+def digest_of(stream: BinaryIO, most: int | None = None) -> tuple[Digest, int]:
+    """SHA-256 and size of all of it, or of its first bytes."""
     whole, size = hashlib.sha256(), 0
     stream.seek(0)
-    while piece := stream.read(_PIECE):
+    while piece := stream.read(_PIECE if most is None else min(_PIECE, most - size)):
         whole.update(piece)
         size += len(piece)
     return Digest.of_bytes(whole.digest()), size
@@ -122,56 +120,50 @@ def holds(signature: EmbeddedPdfSignature) -> bool:
     return intact and valid and told["docmdp_ok"] is True
 
 
-def _examined(stream: BinaryIO, digest: Digest, size: int) -> PdfStanding:
+def _examined(stream: BinaryIO, stands: Callable[..., PdfStanding]) -> PdfStanding:
     stream.seek(0)
     if b"%PDF-" not in stream.read(_HEADER):
-        return PdfStanding(digest=digest, size=size, fault="not-pdf")
+        return stands(fault="not-pdf")
     deadline = time.monotonic() + LOOK_S
     stream.seek(0)
     facts = look_into_pdf(stream, deadline, MOST_OBJECTS)
     if facts.encrypted or facts.broken is not None or not facts.pages:
-        return PdfStanding(
-            digest=digest, size=size, encrypted=facts.encrypted, fault=facts.broken or "encrypted"
-        )
+        return stands(encrypted=facts.encrypted, fault=facts.broken or "encrypted")
     try:
-        return _readable(stream, digest, size, facts.pages, deadline)
+        reader = PdfFileReader(stream)
+        if reader.encrypted:
+            return stands(encrypted=True, fault="encrypted")
+        signatures = reader.embedded_signatures
+        if len(signatures) > MOST_SIGNATURES:
+            return stands(fault="too-many-signatures")
+        # Readers differ on whether a certified file may get a new field that shows; the strictest decides.
+        closed = any(each.docmdp_level is not None for each in signatures)
+        places = dict(_places(stream, deadline)) if signatures else {}
+        earlier = tuple(_earlier(each, places) for each in reader.embedded_regular_signatures)
+        return stands(closed=closed, pages=facts.pages, earlier=earlier)
     except Exception:  # what a damaged file makes two libraries raise has no common class
-        return PdfStanding(digest=digest, size=size, fault="unreadable")
+        return stands(fault="unreadable")
 
 
-def _readable(stream: BinaryIO, digest: Digest, size: int, pages: int, deadline: float) -> PdfStanding:
-    reader = PdfFileReader(stream)
-    if reader.encrypted:
-        return PdfStanding(digest=digest, size=size, encrypted=True, fault="encrypted")
-    signatures = reader.embedded_signatures
-    if len(signatures) > MOST_SIGNATURES:
-        return PdfStanding(digest=digest, size=size, fault="too-many-signatures")
-    # Readers differ on whether a certified file may get a new field that shows; the strictest decides.
-    closed = any(each.docmdp_level is not None for each in signatures)
-    places = dict(_places(stream, deadline)) if signatures else {}
-    earlier = tuple(_earlier(each, places) for each in reader.embedded_regular_signatures)
-    return PdfStanding(digest=digest, size=size, closed=closed, pages=pages, earlier=earlier)
-
-
-def _earlier(signature: EmbeddedPdfSignature, places: Mapping[int, _Place]) -> EarlierSignature:
+def _earlier(signature: EmbeddedPdfSignature, places: Mapping[int, tuple[int, Area]]) -> EarlierSignature:
     try:
         sound = holds(signature)
     except Exception:  # it cannot be read to its end, so it does not hold
         sound = False
     annotation = get_single_field_annot(signature.sig_field)
-    place = places.get(getattr(annotation.container_ref, "idnum", 0))
+    page, area = places.get(getattr(annotation.container_ref, "idnum", 0), (None, None))
     facts = facts_of(x509.load_der_x509_certificate(signature.signer_cert.dump()))
     return EarlierSignature(
         subject=facts.subject,
         key_id=facts.key_id,
         intact=sound,
-        page=place.page if place else None,
-        area=place.area if place else None,
+        page=page,
+        area=area,
     )
 
 
-def _places(stream: BinaryIO, deadline: float) -> Iterator[tuple[int, _Place]]:
-    """Where each form field shows, by the number of its object."""
+def _places(stream: BinaryIO, deadline: float) -> Iterator[tuple[int, tuple[int, Area]]]:
+    """On which page and where each form field shows, by the number of its object."""
     for number, page in enumerate(PdfReader(stream, strict=False).pages, start=1):
         if time.monotonic() > deadline:
             raise ValueError("the file has too many pages to look at")
@@ -182,15 +174,14 @@ def _places(stream: BinaryIO, deadline: float) -> Iterator[tuple[int, _Place]]:
             left, bottom, right, top = (float(each) for each in annotation["/Rect"])
             area = PageFrame.of(page).area((left, bottom, right, top))
             if area.width > 1 and area.height > 1:
-                yield reference.idnum, _Place(page=number, area=area)
+                yield reference.idnum, (number, area)
 
 
 MOST_AREAS = 20_000
 _SHOWN = {b"Tj", b"TJ", b"'", b'"'}
 _CHARACTER = 0.55  # of the type size: about the widest mean of a line of Vietnamese
-_WHOLE_PAGE = (
-    0.5  # a picture that takes more of the page is a scan: its blank margin cannot be told from its words
-)
+# A picture that takes more of the page is a scan: its blank margin cannot be told from its words.
+_WHOLE_PAGE = 0.5
 
 Matrix = Sequence[float]
 
@@ -233,26 +224,26 @@ class _FoundAreas:
         if operator == b"Tf":
             self._type_size = float(operands[1])
         elif operator in _SHOWN:
-            self._text(operands, _product(tm, cm))
+            self._text(operands, product(tm, cm))
         elif operator == b"Do" and self._is_image(operands[0]):
-            self._image(cm)
+            self._corners(cm, (0.0, 1.0), (0.0, 1.0), most=_WHOLE_PAGE)
 
     def _text(self, operands: Any, at: Matrix) -> None:
         length = sum(_length(each) for each in operands)
         if length:
             wide, high = length * self._type_size * _CHARACTER, self._type_size
             # Of the line's corners; a little below the baseline for tails and dots.
-            self._corners([_point(at, x, y) for x in (0.0, wide) for y in (-0.25 * high, 0.9 * high)])
-
-    def _image(self, at: Matrix) -> None:
-        self._corners([_point(at, x, y) for x in (0.0, 1.0) for y in (0.0, 1.0)], most=_WHOLE_PAGE)
+            self._corners(at, (0.0, wide), (-0.25 * high, 0.9 * high))
 
     def _is_image(self, name: Any) -> bool:
         objects = self._page.get("/Resources", DictionaryObject()).get_object().get("/XObject", {})
         one = objects.get_object().get(name) if objects else None
         return one is not None and one.get_object().get("/Subtype") == "/Image"
 
-    def _corners(self, points: Sequence[tuple[float, float]], most: float = 1.0) -> None:
+    def _corners(
+        self, at: Matrix, wide: tuple[float, float], high: tuple[float, float], most: float = 1.0
+    ) -> None:
+        points = [product((1, 0, 0, 1, x, y), at)[4:] for x in wide for y in high]
         across, along = [x for x, _ in points], [y for _, y in points]
         self._take((min(across), min(along), max(across), max(along)), most)
 
@@ -267,21 +258,6 @@ def _length(operand: Any) -> int:
     if isinstance(operand, ArrayObject | list):
         return sum(_length(each) for each in operand)
     return len(operand) if isinstance(operand, str | bytes) else 0
-
-
-def _product(a: Matrix, b: Matrix) -> Matrix:
-    return (
-        a[0] * b[0] + a[1] * b[2],
-        a[0] * b[1] + a[1] * b[3],
-        a[2] * b[0] + a[3] * b[2],
-        a[2] * b[1] + a[3] * b[3],
-        a[4] * b[0] + a[5] * b[2] + b[4],
-        a[4] * b[1] + a[5] * b[3] + b[5],
-    )
-
-
-def _point(m: Matrix, x: float, y: float) -> tuple[float, float]:
-    return x * m[0] + y * m[2] + m[4], x * m[1] + y * m[3] + m[5]
 
 
 def _dictionaries(items: Any) -> Iterator[DictionaryObject]:

@@ -18,6 +18,7 @@ from typing import IO, BinaryIO, cast
 from asn1crypto import pem, tsp
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from PIL import Image
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfError
@@ -37,42 +38,25 @@ from gateway.domain.identity import Digest
 from gateway.domain.pdf import Layout, PageView, PdfStanding, Placement, SignedPdf, Size
 from gateway.errors import Clash, InvalidProof, Misconfigured, NotFound
 from gateway.ports.services import AgencyKey
-from gateway.trust.bounded_http import Bounds, HttpQuestion, ask
 from gateway.trust.pdf_layout import Rect
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox
 from gateway.trust.pdf_signing import appearance, look
 from gateway.trust.pdf_signing.appearance import Look, read_seal, seal_size, set_text
+from gateway.trust.seals import TimestampAuthority
 
-_ANSWER = Bounds(answer_bytes=64 * 1024, seconds=15.0)
 _MOST_FILES = 500
 _MOST_BYTES = 32 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeSource:
-    """The one timestamp authority that is asked, and whom its certificate must come from."""
-
-    url: str
-    roots: Sequence[x509.Certificate]
-    tls_ca: Path | None = None
 
 
 class TrustedTime(TimeStamper):
     """Asks for timestamps within limits, and takes none that does not hold."""
 
-    def __init__(self, source: TimeSource) -> None:
+    def __init__(self, source: TimestampAuthority) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # of the library
         self._source = source
 
     async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
-        question = HttpQuestion(
-            url=self._source.url,
-            expects="application/timestamp-reply",
-            body=req.dump(),
-            headers={"Content-Type": "application/timestamp-query"},
-        )
-        # It blocks: signing has a thread and a loop of its own.
-        answer = ask(question, _ANSWER, self._source.tls_ca)
+        answer = self._source.ask(req.dump())  # it blocks: signing has a thread and a loop of its own
         self._must_hold(answer, bytes(req["message_imprint"]["hashed_message"]))
         return tsp.TimeStampResp.load(answer)
 
@@ -84,27 +68,23 @@ class TrustedTime(TimeStamper):
             raise InvalidProof(f"the timestamp does not hold: {why}") from why
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LongTerm:
-    """Anchors, certificates and revocation lists of PDF signatures, as files in one folder."""
-
-    folder: Path
-
-    def context(self, tsa: Sequence[x509.Certificate], at: datetime) -> ValidationContext | None:
-        """What the signer's chain is checked with, and what of it is kept in the file. None without anchors or lists."""
-        anchors = [*_certificates(self.folder / "ca.pem")]
-        lists = [der for path in _proof_files(self.folder / "crl") for der in _objects(path)]
-        if not anchors or not lists:
-            return None
-        chain = [each for path in _proof_files(self.folder / "chain") for each in _certificates(path)]
-        return ValidationContext(
-            trust_roots=[*anchors, *(asn1_x509.Certificate.load(_der(each)) for each in tsa)],
-            other_certs=chain,
-            crls=lists,
-            moment=at,
-            allow_fetching=False,
-            revocation_mode="require",
-        )
+def proofs_at_hand(folder: Path, tsa: Sequence[x509.Certificate], at: datetime) -> ValidationContext | None:
+    """What the signer's chain is checked with, and what of it is kept in the file: anchors, certificates and revocation
+    lists of PDF signatures, as files in one folder. None without anchors or lists."""
+    anchors = [*_certificates(folder / "ca.pem")]
+    lists = [der for path in _proof_files(folder / "crl") for der in _objects(path)]
+    if not anchors or not lists:
+        return None
+    chain = [each for path in _proof_files(folder / "chain") for each in _certificates(path)]
+    of_time = (asn1_x509.Certificate.load(each.public_bytes(Encoding.DER)) for each in tsa)
+    return ValidationContext(
+        trust_roots=[*anchors, *of_time],
+        other_certs=chain,
+        crls=lists,
+        moment=at,
+        allow_fetching=False,
+        revocation_mode="require",
+    )
 
 
 def _proof_files(folder: Path) -> list[Path]:
@@ -131,19 +111,14 @@ def _objects(path: Path) -> list[bytes]:
         raise Misconfigured(f"{path} cannot be read as PEM or DER") from why
 
 
-def _der(certificate: x509.Certificate) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    return certificate.public_bytes(Encoding.DER)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PadesSigner:
-    """Keeps the promise of `ports.services.PdfSigner`. Without a time source the level is B-B; with lists at hand, B-LT.
-    With a reader, a file is opened here only after the reader came to the end of it within its limits."""
+    """Keeps the promise of `ports.services.PdfSigner`. Without a time source the level is B-B; with lists at hand, in the
+    folder `long_term`, B-LT. With a reader, a file is opened here only after the reader came to the end of it within its
+    limits."""
 
-    time: TimeSource | None = None
-    long_term: LongTerm | None = None
+    time: TimestampAuthority | None = None
+    long_term: Path | None = None
     reader: PdfSandbox | None = None
 
     def examine(self, path: Path) -> PdfStanding:
@@ -190,24 +165,21 @@ class PadesSigner:
         """As `sign`, with any picture: a demonstration also shows how a person signs."""
         frame = look.frame_of(path, placement.page)
         shown = Look(placement=placement, picture=picture, matrix=frame.matrix)
-        work = SignatureWork(
-            shown=shown, rect=frame.rect(placement.area), key=key, at=at, stamper=self._stamper()
-        )
+        stamper = TrustedTime(self.time) if self.time is not None else None
+        work = SignatureWork(shown=shown, rect=frame.rect(placement.area), key=key, at=at, stamper=stamper)
         with _reading(path) as source, _making(out) as target:
-            return self._written(source, target, work, expected or look.digest_of(source)[0])
-
-    def _written(self, source: BinaryIO, target: BinaryIO, work: SignatureWork, before: Digest) -> SignedPdf:
-        level = self._best(source, target, work)
-        target.flush()
-        os.fsync(target.fileno())
-        _must_hold(source, target, before)
-        digest, size = look.digest_of(target)
-        return SignedPdf(digest=digest, size=size, level=level)
+            before = expected or look.digest_of(source)[0]
+            level = self._best(source, target, work)
+            target.flush()
+            os.fsync(target.fileno())
+            _must_hold(source, target, before)
+            digest, size = look.digest_of(target)
+            return SignedPdf(digest=digest, size=size, level=level)
 
     def _best(self, source: BinaryIO, target: BinaryIO, work: SignatureWork) -> str:
         """The level that was reached. Lists that do not cover the whole chain are left out; a revoked key is refused."""
         roots = self.time.roots if self.time else ()
-        context = self.long_term.context(roots, work.at) if self.long_term else None
+        context = proofs_at_hand(self.long_term, roots, work.at) if self.long_term else None
         try:
             write_signature(source, target, work, context)
         except SigningError as why:
@@ -218,9 +190,6 @@ class PadesSigner:
             target.truncate()
             write_signature(source, target, work, None)
         return "B-LT" if context and self.time else "B-T" if self.time else "B-B"
-
-    def _stamper(self) -> TrustedTime | None:
-        return TrustedTime(self.time) if self.time is not None else None
 
 
 @contextmanager
@@ -251,9 +220,7 @@ def _reading(path: Path) -> BinaryIO:
 
 def _must_hold(source: BinaryIO, target: BinaryIO, before: Digest) -> None:
     """Clash unless the file begins with the old one and every signature in it holds."""
-    size = source.seek(0, os.SEEK_END)
-    target.seek(0)
-    if look.digest_of(cast(BinaryIO, _Beginning(target, size)))[0] != before:
+    if look.digest_of(target, source.seek(0, os.SEEK_END))[0] != before:
         raise Clash(
             "the file changed while it was being signed", code="SIGN-CHANGED", hint="look at it again"
         )
@@ -268,29 +235,9 @@ def _must_hold(source: BinaryIO, target: BinaryIO, before: Digest) -> None:
         )
 
 
-class _Beginning:
-    """The first bytes of a stream, as a stream of their own."""
-
-    def __init__(self, stream: BinaryIO, size: int) -> None:
-        self._stream, self._size, self._left = stream, size, size
-
-    def seek(self, offset: int) -> int:
-        self._left = self._size - offset
-        return self._stream.seek(offset)
-
-    def read(self, size: int) -> bytes:
-        piece = self._stream.read(min(size, self._left))
-        self._left -= len(piece)
-        return piece
-
-
 def _has_cause(why: BaseException, kind: type[BaseException]) -> bool:
-    each: BaseException | None = why
-    while each is not None:
-        if isinstance(each, kind):
-            return True
-        each = each.__cause__ or each.__context__
-    return False
+    below = why.__cause__ or why.__context__
+    return isinstance(why, kind) or (below is not None and _has_cause(below, kind))
 
 
 def _failed(why: BaseException) -> Clash:

@@ -14,7 +14,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.errors import Misconfigured
 from gateway.trust import chain
-from gateway.trust.evidence import NodeTrust
+from gateway.trust.evidence import AnswerFiles, Answers, KnownAnswers, NodeTrust
+from gateway.trust.revocation import RevocationList
 from tests.support import pki
 
 AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
@@ -74,7 +75,12 @@ def _authority_with(*extensions: tuple[x509.ExtensionType, bool]) -> pki.Authori
 def _trust(
     *intermediates: pki.Authority, lists: list[x509.CertificateRevocationList] | None = None
 ) -> NodeTrust:
-    return NodeTrust([ROOT.certificate], [each.certificate for each in intermediates], lists or [])
+    between = [each.certificate for each in intermediates]
+    return NodeTrust([ROOT.certificate], between, answers=_known(*lists or ()))
+
+
+def _known(*lists: x509.CertificateRevocationList) -> Answers:
+    return Answers(fixed=KnownAnswers(lists=tuple(map(RevocationList, lists))))
 
 
 def test_a_good_chain_is_found_and_told() -> None:
@@ -167,7 +173,7 @@ def test_44_a_loop_or_a_crowd_of_authorities_ends_in_bounded_work() -> None:
     leaf: Any = Counting(crowd[0].issue(CODE, KEY))
     between: list[Any] = [Counting(each.certificate) for each in crowd]
 
-    found = chain.find(leaf, [ROOT.certificate], between, AT)
+    found = chain.Chains([ROOT.certificate], between).find(leaf, AT)
 
     assert found.code == "CERT-CHAIN"
     assert 0 < tried <= chain.MAX_SIGNATURE_CHECKS
@@ -240,7 +246,7 @@ def test_k4_a_fresh_list_says_good_and_how_old_it_is() -> None:
 
 def test_42_a_revoked_certificate_is_revoked_from_its_date_on() -> None:
     listed = ROOT.revocation_list([(LEAF, AT)], this_update=AT + DAY, next_update=AT + 2 * DAY)
-    trust = NodeTrust([ROOT.certificate], lists=[listed], now=lambda: AT + DAY)
+    trust = NodeTrust([ROOT.certificate], answers=_known(listed), now=lambda: AT + DAY)
 
     assert trust.collect(pki.der(LEAF), AT).revocation == "revoked"
     assert trust.collect(pki.der(LEAF), AT).revoked_at == AT
@@ -313,15 +319,17 @@ def test_a_certificate_that_cannot_be_read_is_evidence_and_no_error() -> None:
 
 
 def test_files_are_read_and_a_broken_one_is_named(tmp_path: Path) -> None:
-    anchors, crl = tmp_path / "ca.pem", tmp_path / "a.pem"
+    anchors, crl = tmp_path / "ca.pem", tmp_path / "crl" / "a.pem"
+    crl.parent.mkdir()
     anchors.write_bytes(ROOT.certificate.public_bytes(Encoding.PEM))
     crl.write_bytes(ROOT.revocation_list().public_bytes(Encoding.PEM) * 2)
 
-    assert NodeTrust.from_files(anchors, (), [crl]).collect(pki.der(LEAF), AT).revocation == "good"
+    trust = NodeTrust.from_files(anchors, answers=Answers(AnswerFiles(tmp_path)))
+    assert trust.collect(pki.der(LEAF), AT).revocation == "good"
 
     crl.write_bytes(b"no list")
     with pytest.raises(Misconfigured, match=r"a\.pem"):
-        NodeTrust.from_files(anchors, (), [crl])
+        AnswerFiles(tmp_path)
     anchors.write_bytes(b"no certificate")
     with pytest.raises(Misconfigured, match=r"ca\.pem"):
         NodeTrust.from_files(anchors)

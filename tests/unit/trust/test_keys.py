@@ -153,11 +153,11 @@ def test_the_password_comes_from_a_file_or_the_environment(
     secret.write_text("from file\nsecond line\n", encoding="utf-8")
     monkeypatch.setenv("KEY_PASSWORD", "from environment")
 
-    assert password_from(file=secret, environment="KEY_PASSWORD") == b"from file"
-    assert password_from(environment="KEY_PASSWORD") == b"from environment"
-    assert password_from(environment="NO_SUCH_NAME") is None
+    assert password_from(secret, "KEY_PASSWORD") == b"from file"
+    assert password_from(None, "KEY_PASSWORD") == b"from environment"
+    assert password_from(None, "NO_SUCH_NAME") is None
     with pytest.raises(Misconfigured, match="cannot be read"):
-        password_from(file=tmp_path / "absent")
+        password_from(tmp_path / "absent", "KEY_PASSWORD")
 
 
 def test_threat_120_a_key_signs_what_begins_with_its_purpose_and_nothing_else(keys: KeyDirectory) -> None:

@@ -37,7 +37,8 @@ from gateway.trust.pdf_layout import PageFrame
 from gateway.trust.pdf_signatures.sandbox import PdfLimits, PdfSandbox
 from gateway.trust.pdf_signing.agency_key import HeldKey
 from gateway.trust.pdf_signing.appearance import set_text, width_of
-from gateway.trust.pdf_signing.signer import LongTerm, PadesSigner, TimeSource
+from gateway.trust.pdf_signing.signer import PadesSigner
+from gateway.trust.seals import TimestampAuthority
 from tests.support import pdfs
 from tests.support.areas import area_in_mm
 from tests.support.pdf_pages import A4, paper
@@ -365,7 +366,7 @@ def test_a_very_large_file_is_signed_in_little_memory(tmp_path: Path) -> None:
 
 
 def test_with_lists_that_cover_the_chain_they_are_kept_in_the_file(tmp_path: Path) -> None:
-    signer = PadesSigner(long_term=LongTerm(folder=folder(tmp_path / "trust")))
+    signer = PadesSigner(long_term=folder(tmp_path / "trust"))
 
     out, _ = marked(on_disk(tmp_path, paper()), signer)
 
@@ -377,7 +378,7 @@ def test_with_lists_that_cover_the_chain_they_are_kept_in_the_file(tmp_path: Pat
 
 def test_lists_that_do_not_cover_the_chain_are_left_out(tmp_path: Path) -> None:
     stale = root().crl(next_update=SIGNED - timedelta(days=30))
-    signer = PadesSigner(long_term=LongTerm(folder=folder(tmp_path / "trust", lists=[stale])))
+    signer = PadesSigner(long_term=folder(tmp_path / "trust", lists=[stale]))
 
     out, _ = marked(on_disk(tmp_path, paper()), signer)
 
@@ -388,7 +389,7 @@ def test_lists_that_do_not_cover_the_chain_are_left_out(tmp_path: Path) -> None:
 
 def test_a_revoked_certificate_does_not_sign(tmp_path: Path) -> None:
     lists = [root().crl((agency(), SIGNED - timedelta(days=1)))]
-    signer = PadesSigner(long_term=LongTerm(folder=folder(tmp_path / "trust", lists=lists)))
+    signer = PadesSigner(long_term=folder(tmp_path / "trust", lists=lists))
 
     with pytest.raises(Clash) as refused:
         marked(on_disk(tmp_path, paper()), signer)
@@ -508,7 +509,7 @@ def stamping(holder: Holder, at: datetime = SIGNED) -> Answer:
 
 
 def timed(url: str, *roots: Certificate) -> PadesSigner:
-    return PadesSigner(time=TimeSource(url=url, roots=roots or (root().certificate,)))
+    return PadesSigner(time=TimestampAuthority(url=url, roots=roots or (root().certificate,)))
 
 
 @pytest.mark.parametrize(("with_lists", "level"), [(False, "B-T"), (True, "B-LT")])
@@ -516,7 +517,7 @@ def test_with_a_timestamp_authority_the_signature_carries_trusted_time(
     tmp_path: Path, with_lists: bool, level: str
 ) -> None:
     path, out = on_disk(tmp_path, paper()), tmp_path / "out.pdf"
-    lists = LongTerm(folder=folder(tmp_path / "trust")) if with_lists else None
+    lists = folder(tmp_path / "trust") if with_lists else None
     placement = pdf_signing.place_mark(COPY, SIGNER.view(path, 1), [SIGNER.set_text(MARK, 10, 227)])
 
     with responding(stamping(tsa())) as authority:

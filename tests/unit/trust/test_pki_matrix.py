@@ -21,7 +21,8 @@ from gateway.domain.proof import Evidence, SignedEnvelope, Step, VerifiedEnvelop
 from gateway.errors import CannotTell, InvalidEnvelope
 from gateway.policy.trust import TrustPolicy, decide
 from gateway.trust import chain
-from gateway.trust.evidence import NodeTrust
+from gateway.trust.evidence import Answers, KnownAnswers, NodeTrust
+from gateway.trust.revocation import RevocationList
 from tools.pki.make import Pki
 
 AT = datetime(2031, 3, 4, 2, 15, tzinfo=UTC)
@@ -36,13 +37,17 @@ def made() -> Pki:
     return Pki(AT)
 
 
+def _known(*lists: x509.CertificateRevocationList) -> Answers:
+    return Answers(fixed=KnownAnswers(lists=tuple(map(RevocationList, lists))))
+
+
 @cache
 def trust() -> NodeTrust:
     """Knows every intermediate there is, as a careless operator would have it, and the lists of the moment."""
     pki = made()
     lists = list(pki.lists().values())
     lists += [each.revocation_list(valid=(AT - HOUR, AT + DAY)) for each in pki.authorities.values()]
-    return NodeTrust([pki.root.certificate], pki.between(), lists, now=lambda: AT + 3 * HOUR)
+    return NodeTrust([pki.root.certificate], pki.between(), answers=_known(*lists), now=lambda: AT + 3 * HOUR)
 
 
 @dataclass(frozen=True)
@@ -236,7 +241,7 @@ def test_threat_044_names_of_an_unknown_kind_are_no_chain_and_no_crash(names: by
     with pytest.raises(x509.UnsupportedGeneralNameType):
         _ = (leaf if where == "its own" else between).certificate.extensions
     lists = [each.revocation_list(valid=(AT - HOUR, AT + DAY)) for each in (root, between)]
-    judge = NodeTrust([root.certificate], [between.certificate], lists, now=lambda: AT)
+    judge = NodeTrust([root.certificate], [between.certificate], answers=_known(*lists), now=lambda: AT)
 
     found = judge.collect(leaf.certificate.public_bytes(Encoding.DER), AT)
 
@@ -272,7 +277,7 @@ def test_a_remembered_chain_gives_the_same_answers_as_a_new_search() -> None:
     for case in ("good", "expired", "not-yet-valid", "five-long", "name-allowed", "below-expired-ca"):
         leaf = pki.certificates[case].certificate
         for at in moments:
-            fresh = chain.find(leaf, [pki.root.certificate], pki.between(), at)
+            fresh = chain.Chains([pki.root.certificate], pki.between()).find(leaf, at)
             assert chains.find(leaf, at) == fresh == chains.find(leaf, at)
 
 

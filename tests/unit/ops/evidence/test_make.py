@@ -153,7 +153,7 @@ async def test_making_a_pack_is_an_event_that_names_its_manifest(town: Town) -> 
     (event,) = await town.events(DEPARTMENT, SUBJECT)
     assert event.kind is EventKind.EVIDENCE_MADE
     assert (event.data["pack"], event.data["document"]) == (made.id, sent.id)
-    assert event.data["manifest"] == made.ready.digest
+    assert event.data["manifest"] == made.digest
 
 
 async def test_a_document_that_was_never_packed_has_a_pack_with_its_header(

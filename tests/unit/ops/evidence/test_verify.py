@@ -209,13 +209,10 @@ def test_threat_118_a_manifest_whose_signature_is_another_keys_fails_by_name(
 ) -> None:
     """The stranger's signature beside the true key's name."""
 
-    class Pretender:
-        public_key = base64.b64decode(json.loads(signature_member(scene, tmp_path))["public_key"])
+    pretender = EvidenceKey(Ed25519PrivateKey.from_private_bytes(b"stranger" * 4))
+    pretender.public_key = base64.b64decode(json.loads(signature_member(scene, tmp_path))["public_key"])
 
-        def sign(self, data: bytes) -> bytes:
-            return STRANGER.sign(data)
-
-    report = check(rebuilt(scene.sent, tmp_path, Pretender()), tmp_path, scene.trust, scene.seal)
+    report = check(rebuilt(scene.sent, tmp_path, pretender), tmp_path, scene.trust, scene.seal)
 
     assert (broken(report).member, report.verdict) == ("manifest.sig", "invalid")
 
