@@ -15,7 +15,6 @@ import typer
 
 from gateway.cli import documents, output
 from gateway.cli.command import Invocation, verb
-from gateway.cli.node import run
 from gateway.domain.document import Source
 from gateway.office.cli.seat import at_desk
 from gateway.policy.outgoing import HandedOver, Means
@@ -88,7 +87,7 @@ def register_acts(group: typer.Typer) -> None:
     )(strike)
 
 
-def enter(
+async def enter(
     call: Invocation,
     sender: Sender,
     subject: Subject,
@@ -107,10 +106,10 @@ def enter(
     """Enter mail that did not come over the axis; it takes its number from the same run."""
     said = {"sender": sender, "subject": subject, "number": number, "symbol": symbol, "type_name": type_name}
     more = {"pages": pages, "unit": unit, "source": source, "register_no": register_no, "copy_known": copy}
-    run(_enter(call, said | more, issued, received, scan))
+    await _enter(call, said | more, issued, received, scan)
 
 
-def catch_up(
+async def catch_up(
     call: Invocation,
     sender: Sender,
     subject: Subject,
@@ -131,7 +130,7 @@ def catch_up(
     said = {"sender": sender, "subject": subject, "number": number, "symbol": symbol, "type_name": type_name}
     more = {"pages": pages, "unit": unit, "source": source, "register_no": register_no}
     more |= {"catch_up": why, "copy_known": copy}
-    run(_enter(call, said | more, issued, received, scan))
+    await _enter(call, said | more, issued, received, scan)
 
 
 async def _enter(
@@ -165,7 +164,7 @@ def _attached(scan: Path) -> Attached:
     return Attached(name=scan.name, chunks=pieces())
 
 
-def sent(
+async def sent(
     call: Invocation,
     number: Number,
     symbol: Symbol,
@@ -181,55 +180,44 @@ def sent(
     catch_up: Annotated[str | None, typer.Option(help="Why it is entered only now, after a stop.")] = None,
 ) -> None:
     """Enter outgoing mail that went on paper."""
-    said = {
-        "number": number,
-        "symbol": symbol,
-        "issued_on": day(issued),
-        "type_name": type_name,
-        "subject": subject,
-        "signer": signer,
-        "recipients": "; ".join(to),
-        "copy_holder": copy_holder,
-        "copies": copies,
-        "dispatched_on": day(dispatched) if dispatched else None,
-        "note": note,
-    }
-    run(_sent(call, said | {"catch_up": catch_up}))
-
-
-async def _sent(call: Invocation, said: dict[str, Any]) -> None:
     from gateway.office.book import letters
 
+    said = letters.Sent(
+        number=number,
+        symbol=symbol,
+        issued_on=day(issued),
+        type_name=type_name,
+        subject=subject,
+        signer=signer,
+        recipients="; ".join(to),
+        copy_holder=copy_holder,
+        copies=copies,
+        dispatched_on=day(dispatched) if dispatched else None,
+        note=note,
+        catch_up=catch_up,
+    )
     async with at_desk(call) as seat:
-        if call.agrees(
-            "cli.ask.book_sent", number=f"{said['number']}/{said['symbol']}", subject=said["subject"]
-        ):
-            output.record(
-                call, _letter(await letters.enter(seat.node.book, seat.scope, letters.Sent(**said)))
-            )
+        if call.agrees("cli.ask.book_sent", number=f"{number}/{symbol}", subject=subject):
+            output.record(call, _letter(await letters.enter(seat.node.book, seat.scope, said)))
 
 
-def strike(
+async def strike(
     call: Invocation,
     line: Annotated[str, typer.Argument(help="Id of the line, from: gateway book show -q")],
     why: Why,
 ) -> None:
     """Strike a line through that was entered by hand; its number stays and is never given again."""
-    run(_strike(call, line, why))
-
-
-async def _strike(call: Invocation, id: str, why: str) -> None:
     from gateway.incoming import by_hand
     from gateway.office.book import letters
 
     async with at_desk(call) as seat:
-        if not call.agrees("cli.ask.book_strike", document=output.plain(id)):
+        if not call.agrees("cli.ask.book_strike", document=output.plain(line)):
             return
-        if id.startswith("ppr_"):
-            output.record(call, _letter(await letters.strike(seat.node.book, seat.scope, id, why)))
+        if line.startswith("ppr_"):
+            output.record(call, _letter(await letters.strike(seat.node.book, seat.scope, line, why)))
         else:
-            done = await by_hand.strike(seat.node.inn, seat.scope, id, why)
-            output.record(call, _entry(id, done.entry))
+            done = await by_hand.strike(seat.node.inn, seat.scope, line, why)
+            output.record(call, _entry(line, done.entry))
     call.say("cli.book.struck")
 
 
@@ -241,28 +229,19 @@ def day(text: str) -> date:
 
 
 def _entry(id: str, entry: RegisterEntry) -> dict[str, Any]:
-    return {
-        "id": id,
-        "book": entry.book,
-        "year": entry.year,
-        "number": entry.number,
-        "entered_at": output.stamp(entry.entered_at),
-        "catch_up": entry.catch_up,
-        "struck_at": output.stamp(entry.struck_at),
-        "struck_reason": entry.struck_reason,
-    }
+    return _line(entry, id=id, book=entry.book, year=entry.year, number=entry.number)
 
 
 def _letter(letter: PaperLetter) -> dict[str, Any]:
-    return {
-        "id": letter.id,
-        "book": "outgoing",
-        "year": letter.issued_on.year,
-        "number": letter.code,
-        "entered_at": output.stamp(letter.entered_at),
-        "catch_up": letter.catch_up,
-        "struck_at": output.stamp(letter.struck_at),
-        "struck_reason": letter.struck_reason,
+    return _line(letter, id=letter.id, book="outgoing", year=letter.issued_on.year, number=letter.code)
+
+
+def _line(line: RegisterEntry | PaperLetter, **named: object) -> dict[str, Any]:
+    return named | {
+        "entered_at": output.stamp(line.entered_at),
+        "catch_up": line.catch_up,
+        "struck_at": output.stamp(line.struck_at),
+        "struck_reason": line.struck_reason,
     }
 
 
@@ -293,16 +272,12 @@ def register_paper(group: typer.Typer) -> None:
     )(hand_over)
 
 
-def paper(
+async def paper(
     call: Invocation,
     since: Annotated[str | None, typer.Option("--from", help="Show what was handed over since.")] = None,
     until: Annotated[str | None, typer.Option("--to", help="Last day of that; default: today.")] = None,
 ) -> None:
     """Show what has to go on paper; with --from, what was handed over."""
-    run(_paper(call, since, until))
-
-
-async def _paper(call: Invocation, since: str | None, until: str | None) -> None:
     from gateway.outgoing import manage
 
     async with at_desk(call) as seat:
@@ -318,11 +293,11 @@ async def _paper(call: Invocation, since: str | None, until: str | None) -> None
         call,
         [_paper_record(each) for each in found],
         _PAPER_COLUMNS,
-        ([*_paper_cells(call, each)] for each in found),
+        (_paper_cells(call, each) for each in found),
     )
 
 
-def hand_over(
+async def hand_over(
     call: Invocation,
     document: Annotated[str, typer.Argument(help="Id, or number/symbol.")],
     means: Annotated[Means, typer.Option(help="How it went.")],
@@ -333,23 +308,17 @@ def hand_over(
     note: Annotated[str, typer.Option(help="Number of the receipt, or who took it.")] = "",
 ) -> None:
     """Note that a document was handed over on paper, when and how."""
-    run(_hand_over(call, document, means, to or [], on, note))
-
-
-async def _hand_over(
-    call: Invocation, text: str, means: Means, to: list[str], on: str | None, note: str
-) -> None:
     from gateway.outgoing import manage
 
     async with at_desk(call) as seat:
         async with seat.node.store.read(seat.scope) as work:
-            found = await documents.find_outgoing(work, text)
+            found = await documents.find_outgoing(work, document)
         gone_on = day(on) if on else output.today(seat.node.clock.now())
         said = HandedOver(on=gone_on, means=means, note=note)
         name = output.plain(documents.numbered(found.draft.number, found.draft.symbol) or found.id)
         if not call.agrees("cli.ask.hand_over", document=name, day=output.day(gone_on)):
             return
-        done = await manage.close_paper(seat.node.out, seat.scope, found.id, said, to)
+        done = await manage.close_paper(seat.node.out, seat.scope, found.id, said, to or [])
     output.record(call, {"id": done.id, "on": gone_on.isoformat(), "means": means.value, "note": note})
     call.say("cli.handed_over", document=name)
 
@@ -378,7 +347,5 @@ def _paper_cells(call: Invocation, line: PaperLine) -> list[str]:
     if part.handed_over is not None:
         gone = f"{output.day(part.handed_over)} {call.word(f'paper.means.{part.means}')}"
     to = told["name"] or told["to"]
-    return [output.plain(str(each)) for each in (told["number"], to, told["subject"])] + [
-        output.plain(", ".join(told["printed"])),
-        gone,
-    ]
+    plain = map(output.plain, (str(told["number"]), to, told["subject"], ", ".join(told["printed"])))
+    return [*plain, gone]
