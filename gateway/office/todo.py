@@ -8,10 +8,11 @@ it is for."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 
 from gateway import log
@@ -21,14 +22,14 @@ from gateway.domain.document import InState
 from gateway.domain.event import EventKind
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.wall_clock import local
-from gateway.errors import BadForm, Clash, GatewayError, NotFound
+from gateway.errors import BadForm, Clash, GatewayError, NotFound, StoreFailure
 from gateway.office.desks import TodoDesk
 from gateway.office.domain.roles import NODE
 from gateway.office.domain.task import Task, TaskNote
 from gateway.office.policy import todo
 from gateway.office.policy.todo import Letter, LetterSort
 from gateway.office.ports.store import OfficeWork
-from gateway.office.ports.telling import Audience, Mail, Mailer, Notice, NoticeRows, NoticeWish
+from gateway.office.ports.telling import Audience, Mail, Mailer, Notice, NoticeKind, NoticeRows, NoticeWish
 from gateway.policy import timers
 from gateway.words import labels
 
@@ -304,54 +305,104 @@ def _plain(text: str) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
-async def earliest_stop(desk: TodoDesk) -> datetime:
-    """From when on a stop may begin that is announced now."""
-    return todo.earliest_stop(await desk.office(), desk.clock.now())
+@dataclass(slots=True, kw_only=True)
+class NoticeBoard:
+    """Every page asks which notice holds, so they are known for some seconds."""
+
+    desk: TodoDesk
+    rows: NoticeRows
+    _known: tuple[datetime, Sequence[Notice]] | None = None
+
+    async def current(self, now: datetime, agency_id: str = NODE) -> Notice | None:
+        """What is to be shown on every page of that agency now; of the node for the empty id."""
+        if self._known is None or not timedelta() <= now - self._known[0] < _REMEMBERED:
+            self._known = now, await self.rows.open()
+        told = (each for each in self._known[1] if each.holds(now) and each.is_for(agency_id))
+        # What is wrong now goes before what is planned; of plans the next one.
+        return min(
+            told,
+            key=lambda each: (each.wish.kind is not NoticeKind.INCIDENT, each.wish.starts_at),
+            default=None,
+        )
+
+    async def earliest(self) -> datetime:
+        """From when on a stop may begin that is announced now: one working day of the office later (T13)."""
+        return todo.earliest_stop(await self.desk.office(), self.desk.clock.now())
+
+    async def faults(self, wish: NoticeWish) -> Sequence[tuple[str, str]]:
+        """(field, what is wrong with it); nothing when it may be given."""
+        return todo.notice_faults(wish, await self.desk.office(), self.desk.clock.now())
+
+    async def publish(self, by: str, wish: NoticeWish) -> Notice:
+        """Shown on every page at once, and told in every agency's feed. BadForm for one with faults."""
+        self._known = None
+        if found := await self.faults(wish):
+            raise BadForm(f"the notice may not be given so: {found[0][0]} is {found[0][1]}")
+        now = self.desk.clock.now()
+        made = Notice(id=self.desk.clock.new_id("ntc_"), wish=wish, published_at=now, published_by=by)
+        told = {"emergency": wish.emergency, "text_vi": wish.text_vi, "text_en": wish.text_en}
+        await self._save(made, EventKind.NOTICE_PUBLISHED, told, by, now)
+        return made
+
+    async def end(self, by: str, id: str) -> Notice:
+        """It is over, or called off. Clash when it ended before."""
+        self._known = None
+        known, now = await self.rows.get(id), self.desk.clock.now()
+        if known.closed_at is not None:
+            raise Clash(f"the notice {id} ended before")
+        closed = replace(known, closed_at=now, closed_by=by)
+        await self._save(closed, EventKind.NOTICE_ENDED, {}, by, now)
+        return closed
+
+    async def _save(
+        self, notice: Notice, kind: EventKind, more: Mapping[str, object], by: str, now: datetime
+    ) -> None:
+        wish = notice.wish
+        if wish.audience is Audience.ONE:
+            agencies = [NODE, wish.agency_id]
+        else:
+            agencies = [NODE, *(each.id for each in await self.desk.store.hosted() if each.left_at is None)]
+        told = {
+            "kind": wish.kind.value,
+            "starts_at": wish.starts_at.isoformat(),
+            "ends_at": wish.ends_at.isoformat() if wish.ends_at else None,
+            "audience": wish.audience.value,
+        }
+        await self.rows.save(notice, kind, agencies, {**told, **more}, by, now)
+        self.desk.wake()
 
 
-async def notice_faults(desk: TodoDesk, wish: NoticeWish) -> tuple[tuple[str, str], ...]:
-    return todo.notice_faults(wish, await desk.office(), desk.clock.now())
+_REMEMBERED = timedelta(seconds=10)
+_MOST_AGENCIES = 2_000
 
 
-async def publish_notice(desk: TodoDesk, rows: NoticeRows, by: str, wish: NoticeWish) -> Notice:
-    """BadForm for one that may not be given; a page asks `faults` before."""
-    if found := await notice_faults(desk, wish):
-        raise BadForm(f"the notice may not be given so: {found[0][0]} is {found[0][1]}")
-    now = desk.clock.now()
-    made = Notice(id=desk.clock.new_id("ntc_"), wish=wish, published_at=now, published_by=by)
-    told = {
-        **_notice_told(wish),
-        "emergency": wish.emergency,
-        "text_vi": wish.text_vi,
-        "text_en": wish.text_en,
-    }
-    await rows.save(made, EventKind.NOTICE_PUBLISHED, await _agencies_told(desk, wish), told, by, now)
-    desk.wake()
-    return made
+@dataclass(slots=True)
+class TaskBell:
+    """How many tasks wait in an agency: asked for every page, so known for some seconds; while they are counted again pages
+    show what was known."""
 
+    desk: TodoDesk
+    _known: dict[str, tuple[datetime, int]] = field(default_factory=dict)
+    _counting: dict[str, asyncio.Task[int]] = field(default_factory=dict)
 
-async def end_notice(desk: TodoDesk, rows: NoticeRows, by: str, id: str) -> Notice:
-    """Clash when it ended before."""
-    known, now = await rows.get(id), desk.clock.now()
-    if known.closed_at is not None:
-        raise Clash(f"the notice {id} ended before")
-    closed = replace(known, closed_at=now, closed_by=by)
-    agencies = await _agencies_told(desk, known.wish)
-    await rows.save(closed, EventKind.NOTICE_ENDED, agencies, _notice_told(known.wish), by, now)
-    desk.wake()
-    return closed
+    async def count(self, scope: AgencyScope) -> int:
+        known = self._known.get(scope.agency_id)
+        if known is not None and timedelta() <= self.desk.clock.now() - known[0] < _REMEMBERED:
+            return known[1]
+        counting = self._counting.get(scope.agency_id)
+        if counting is None:
+            counting = asyncio.create_task(self._count(scope))
+            self._counting[scope.agency_id] = counting
+        return known[1] if known is not None else await asyncio.shield(counting)
 
-
-async def _agencies_told(desk: TodoDesk, wish: NoticeWish) -> Sequence[str]:
-    if wish.audience is Audience.ONE:
-        return (NODE, wish.agency_id)
-    return (NODE, *(each.id for each in await desk.store.hosted() if each.left_at is None))
-
-
-def _notice_told(wish: NoticeWish) -> dict[str, object]:
-    return {
-        "kind": wish.kind.value,
-        "starts_at": wish.starts_at.isoformat(),
-        "ends_at": wish.ends_at.isoformat() if wish.ends_at else None,
-        "audience": wish.audience.value,
-    }
+    async def _count(self, scope: AgencyScope) -> int:
+        try:
+            found = len((await gather(self.desk, scope)).tasks)
+        except StoreFailure:
+            found = self._known.get(scope.agency_id, (None, 0))[1]
+        finally:
+            self._counting.pop(scope.agency_id, None)
+        if len(self._known) >= _MOST_AGENCIES:
+            self._known.clear()
+        self._known[scope.agency_id] = (self.desk.clock.now(), found)
+        return found

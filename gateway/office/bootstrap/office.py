@@ -21,13 +21,13 @@ from gateway.office.mail import MailServer, SmtpMailer
 from gateway.office.policy import todo
 from gateway.office.policy.account_clocks import IdleRules
 from gateway.office.policy.signing_in import PasswordRules, SessionRules, SlowRules
-from gateway.office.ports.store import EndingCertificate
 from gateway.office.store.accounts import SqlAccounts
 from gateway.office.store.lists_write import Reckon
 from gateway.office.store.store import SqlOfficeStore
 from gateway.office.todo import Reminders
 from gateway.office.workers import DigestMail, IdleAccounts, Lister, WatchedMail
 from gateway.policy import timers, upkeep
+from gateway.policy.upkeep import CertificateEnding
 from gateway.ports import Clock, Pool
 from gateway.settings import Settings
 from gateway.settings.reading import read_hours, read_people
@@ -166,20 +166,11 @@ class Certificates:
 
     def __init__(self, watch: KeyWatch) -> None:
         self._watch = watch
-        self._known: tuple[datetime, Sequence[EndingCertificate]] | None = None
+        self._known: tuple[datetime, Sequence[CertificateEnding]] | None = None
 
-    async def endings(self, now: datetime) -> Sequence[EndingCertificate]:
+    async def endings(self, now: datetime) -> Sequence[CertificateEnding]:
         if self._known is None or not self._known[0] <= now < self._known[0] + _FRESH:
-            found = upkeep.last_of_each_code(await self._watch.endings(now))
-            self._known = (
-                now,
-                [
-                    EndingCertificate(
-                        code=each.code, fingerprint=each.fingerprint, until=each.until, own=each.own
-                    )
-                    for each in found
-                ],
-            )
+            self._known = now, upkeep.last_of_each_code(await self._watch.endings(now))
         return self._known[1]
 
 

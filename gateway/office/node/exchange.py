@@ -1,14 +1,14 @@
 """The exchange, for the pages: the signed packets behind a document, found and judged as evidence packs do it; what
-people compare of a certificate, and whether it may be proposed; with which agencies mail goes on; and the signing
-helper, which lends the agency's own key to one signature on one draft's file. In: an open node; an agency's scope
-and ids, DER or PEM, entries of the registry, a file's bytes with a wish and the PIN of a person who is at the pages.
+people compare of a certificate; with which agencies mail goes on; and the signing helper, which lends the agency's
+own key to one signature on one draft's file. In: an open node; an agency's scope
+and ids, DER, entries of the registry, a file's bytes with a wish and the PIN of a person who is at the pages.
 Out: what `office.ports.exchange` promises. An agency is known by its code and by the older form of it. Files that
 are signed lie in the content store's scratch folder and go at the end; what signs is loaded when somebody signs."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,14 +23,11 @@ from cryptography import x509
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.identity import Digest
 from gateway.domain.pdf import Placement, Purpose, Wish
-from gateway.domain.proof import Binding
 from gateway.domain.registry import AgencyEntry, AgencyFilter
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.bootstrap.office import Office
-from gateway.office.ports.exchange import ComparedCertificate, Opinion, Packet, ReadyPack
-from gateway.office.ports.store import OfficeStore
+from gateway.office.ports.exchange import ComparedCertificate, Opinion, ReadyPack
 from gateway.office.store import partners
-from gateway.ops import certificates as exchange_certificates
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.outgoing import sign_pdf
@@ -49,13 +46,13 @@ class PacketViews:
     node: Office
     maker: EvidenceMaker
 
-    async def of(self, scope: AgencyScope, id: str) -> Sequence[Packet]:
-        return [_packet_told(each) for each in await self.maker.packets(scope, id)]
+    async def of(self, scope: AgencyScope, id: str) -> Sequence[HeldPacket]:
+        return await self.maker.packets(scope, id)
 
-    async def find(self, scope: AgencyScope, id: str, digest: str, sender: str = "") -> Packet:
+    async def find(self, scope: AgencyScope, id: str, digest: str, sender: str = "") -> HeldPacket:
         if sender:
             digest = await self._file_of(scope, sender, digest)
-        return _packet_told(await self._held(scope, id, digest))
+        return await self._held(scope, id, digest)
 
     async def judge(self, scope: AgencyScope, id: str, digest: str) -> Opinion | None:
         judged = await self.maker.judged(await self._held(scope, id, digest))
@@ -104,21 +101,6 @@ def _is_hex(digest: str) -> bool:
     return len(digest) == 64 and set(digest) <= _HEX
 
 
-def _packet_told(held: HeldPacket) -> Packet:
-    return Packet(
-        digest=held.digest,
-        kind=held.kind,
-        way=held.direction.value,
-        packet_id=held.packet_id,
-        sender=held.sender,
-        to=held.to,
-        at=held.at,
-        size=held.size,
-        status=held.status,
-        absent=held.absent.value if held.absent is not None else None,
-    )
-
-
 def _pieces_of(opener: Callable[[], BinaryIO]) -> Iterator[bytes]:
     with opener() as file:
         while piece := file.read(PIECE):
@@ -145,19 +127,6 @@ def certificate_facts(der: bytes) -> ComparedCertificate:
         )
     except ValueError:
         return ComparedCertificate(fingerprint=fingerprint)
-
-
-class ProposedCertificates:
-    """Looks at certificates that shall speak for agencies."""
-
-    def __init__(self, store: OfficeStore) -> None:
-        self._store = store
-
-    def binding(self, code: str, pem: bytes, what: str) -> Binding:
-        return exchange_certificates.binding_to_propose(code, pem, what)
-
-    async def never_for_pdfs(self, certificates: Iterable[bytes]) -> None:
-        await exchange_certificates.never_for_pdfs(self._store, certificates)
 
 
 SIX_MONTHS = timedelta(days=183)

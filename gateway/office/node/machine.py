@@ -31,12 +31,10 @@ from gateway.office.ports.node import (
     Drill,
     Flow,
     LineStep,
-    NodeCheck,
     NodeStanding,
     QueuePile,
     Queues,
     TrafficWanted,
-    Worker,
 )
 from gateway.office.store import partners
 from gateway.ops import axis_now, backup, doctor, restore, status
@@ -177,17 +175,15 @@ class NodeMachine:
 
     node: Office
     health: HealthProbe
-    _checks: tuple[datetime, Sequence[NodeCheck]] | None = None
-    _found: Sequence[doctor.Diagnosis] = ()
+    _checks: tuple[datetime, Sequence[doctor.Diagnosis]] | None = None
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def checks(self) -> Sequence[NodeCheck]:
+    async def checks(self) -> Sequence[doctor.Diagnosis]:
         async with self._one_at_a_time:
             now = self.node.clock.now()
             if self._checks is None or not timedelta() <= now - self._checks[0] < _REMEMBERED:
                 patient = doctor.patient_of(self.node.settings, self.node.pool, self.node.clock)
-                self._found = await doctor.examine(patient)
-                self._checks = now, [_check(each) for each in self._found]
+                self._checks = now, await doctor.examine(patient)
             return self._checks[1]
 
     async def standing(self) -> NodeStanding:
@@ -207,10 +203,7 @@ class NodeMachine:
                 each.code: await node.pool.run(lambda code=each.code: days_left(node, code, now))  # type: ignore[misc]  # mypy cannot type a lambda with a default
                 for each in hosted
             },
-            workers=[
-                Worker(name=each.process, at=each.at, since=each.since, stuck=each.stuck)
-                for each in beats(node.pulse.folder, now)
-            ],
+            workers=beats(node.pulse.folder, now),
             loops=node.pulse.loops(),
             disk_free=free,
             disk_days=disk_days_left(sampled, free),
@@ -251,8 +244,7 @@ class NodeMachine:
 
     async def report(self) -> Mapping[str, object]:
         node, ready, alive = self.node, await self.health.ready(), await self.health.alive()
-        await self.checks()
-        found = self._found
+        found = await self.checks()
         health = {"health": dict(ready.checks), "loops": dict(alive.checks)}
         return (
             status.report_of_settings(node.settings, found, node.clock.now())
@@ -268,16 +260,6 @@ class NodeMachine:
 
     async def traffic(self, wanted: TrafficWanted) -> Sequence[Flow]:
         return await partners.flows(self.node.store, wanted)
-
-
-def _check(found: doctor.Diagnosis) -> NodeCheck:
-    return NodeCheck(
-        name=found.check,
-        level=found.level,
-        says=f"doctor.{found.cause}",
-        params=found.params,
-        cure=found.cure,
-    )
 
 
 def _piles(load: Load) -> Sequence[QueuePile]:

@@ -26,10 +26,11 @@ from gateway.domain.status import (
 )
 from gateway.domain.wall_clock import local
 from gateway.office.domain.task import RecallAsk, Task, TaskKind, TaskNote
-from gateway.office.ports.store import AskedBack, EndingCertificate, Returned, Unasked, Untold
+from gateway.office.ports.store import AskedBack, Returned, Unasked, Untold
 from gateway.office.ports.telling import LONGEST_TEXT, NoticeKind, NoticeWish
 from gateway.policy import timers
 from gateway.policy.timers import Due
+from gateway.policy.upkeep import CertificateEnding
 
 LOOK_BACK = timedelta(days=60)
 """What failed or was refused longer ago is history, settled or not."""
@@ -149,7 +150,7 @@ def of_asks(
 
 
 def of_certificates(
-    endings: Iterable[EndingCertificate], codes: frozenset[str], now: datetime
+    endings: Iterable[CertificateEnding], codes: frozenset[str], now: datetime
 ) -> Iterator[Task]:
     """Of the agency itself, by its codes: a partner's certificate is its own to renew."""
     for each in endings:

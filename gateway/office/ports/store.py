@@ -17,6 +17,7 @@ from gateway.domain.document import Delivery, DocumentChange, IncomingDocument, 
 from gateway.domain.status import Fact
 from gateway.office.domain.task import RecallAsk, TaskNote
 from gateway.office.ports.lists import Lists, SavedViews, Tags
+from gateway.policy.upkeep import CertificateEnding
 from gateway.ports import Store, Work
 from gateway.ports.queues import Handover, RegisterEntry
 
@@ -150,18 +151,8 @@ class Tasks(Protocol):
         """Of this agency, claimed before that time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndingCertificate:
-    """A certificate in use: whose, and until when. `own`: an agency of this node signs with it."""
-
-    code: str
-    fingerprint: str
-    until: datetime
-    own: bool
-
-
 class EndingCertificates(Protocol):
-    async def endings(self, now: datetime) -> Sequence[EndingCertificate]:
+    async def endings(self, now: datetime) -> Sequence[CertificateEnding]:
         """Of every certificate that signs for us or speaks for somebody here, the last of each code."""
 
 
