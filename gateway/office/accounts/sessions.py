@@ -108,12 +108,8 @@ async def sign_out(desk: AccountDesk, token: str) -> None:
         await work.commit()
 
 
-async def listed(desk: AccountDesk, acting: Acting) -> Sequence[Session]:
-    """The person's open sessions, newest first."""
-    return await open_of(desk, acting.person)
-
-
 async def open_of(desk: AccountDesk, person: Person) -> Sequence[Session]:
+    """Newest first."""
     now = desk.clock.now()
     async with desk.accounts.read() as view:
         found = await view.sessions.open_of(person.id)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
     from gateway.domain.person import Person
     from gateway.office.accounts.acting import By
-    from gateway.office.accounts.admin import ReviewLine
+    from gateway.office.accounts.admin import AccountLine
     from gateway.office.accounts.posts import WantedPost
     from gateway.office.desks import AccountDesk
     from gateway.office.domain.roles import Post, PostRole
@@ -316,7 +316,7 @@ def _shown(one: Person) -> dict[str, Any]:
     }
 
 
-def _line(line: ReviewLine) -> dict[str, Any]:
+def _line(line: AccountLine) -> dict[str, Any]:
     return _shown(line.person) | {
         "posts": [
             {"role": each.role.value, "unit": each.unit, "until": output.stamp(each.until)}

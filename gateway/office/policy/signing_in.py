@@ -17,7 +17,7 @@ from itertools import chain, count, pairwise
 from gateway.domain.person import Person
 from gateway.domain.text import fold
 from gateway.office.domain.roles import Post, PostRole
-from gateway.office.domain.session import Ended, Factor, Session, SignInDuty
+from gateway.office.domain.session import Ended, Factor, FailedTries, Session, SignInDuty
 
 
 class LoginStyle(StrEnum):
@@ -217,14 +217,6 @@ class SlowRules:
     lock: timedelta = timedelta(minutes=15)
     by_address: int = 20
     forget: timedelta = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedTries:
-    """Failures without a success between them."""
-
-    failures: int = 0
-    last_at: datetime | None = None
 
 
 def one_more_failure(tries: FailedTries, rules: SlowRules, now: datetime) -> FailedTries:

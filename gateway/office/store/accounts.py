@@ -17,7 +17,7 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
 from gateway.domain.person import Person
 from gateway.office.domain.roles import Delegation, Mailbox, Post, PostRole
-from gateway.office.domain.session import Ended, Factor, Session
+from gateway.office.domain.session import Ended, Factor, FailedTries, Session
 from gateway.ports import Clock
 from gateway.store.events import NODE, SqlEvents
 from gateway.store.people import SqlPeople, to_person
@@ -229,16 +229,15 @@ class SqlTries:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
-    async def of(self, key: str) -> tuple[int, datetime | None]:
+    async def of(self, key: str) -> FailedTries:
         await self._tx.hold("sign_in_try", key)
         row = await self._tx.first(_T, select(_T).where(col(_T.key) == key))
-        return (0, None) if row is None else (row.failures, row.last_at)
+        return FailedTries() if row is None else FailedTries(failures=row.failures, last_at=row.last_at)
 
-    async def save(self, key: str, failures: int, at: datetime | None) -> None:
-        if failures and at is not None:
-            await self._tx.put_over(
-                SignInTryRow(key=key, failures=failures, last_at=at), "failures", "last_at"
-            )
+    async def save(self, key: str, tries: FailedTries) -> None:
+        if tries.failures and tries.last_at is not None:
+            row = SignInTryRow(key=key, failures=tries.failures, last_at=tries.last_at)
+            await self._tx.put_over(row, "failures", "last_at")
         else:
             await self._tx.change(delete(_T).where(col(_T.key) == key))
 

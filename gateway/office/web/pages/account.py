@@ -65,7 +65,7 @@ async def account_shown(visit: Visit) -> web.StreamResponse:
         days=signing_in.password_days_left(since, numbers, acting.at) if since else None,
         has_factor=has_factor,
         codes=await credentials.recovery_codes_left(desk, acting) if has_factor else 0,
-        sessions=await sessions.listed(desk, acting),
+        sessions=await sessions.open_of(desk, acting.person),
     )
 
 

@@ -110,7 +110,7 @@ async def test_signing_out_everywhere_and_ending_one(desk: AccountDesk) -> None:
     entered = await one.enters()
     assert entered.others == 4
     acting = await sessions.check(desk, entered.token)
-    listed = await sessions.listed(desk, acting)
+    listed = await sessions.open_of(desk, acting.person)
 
     assert [each.address for each in listed][1:] == ["192.0.2.3", "192.0.2.2", "192.0.2.1", "192.0.2.0"]
     await sessions.end_one(desk, acting, listed[1].id)
