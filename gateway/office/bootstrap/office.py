@@ -17,7 +17,7 @@ from gateway.clock import SystemClock
 from gateway.office.accounts import acting
 from gateway.office.desks import AccountDesk, AccountRules, BookDesk, OfficeIn, OfficeOut, TodoDesk
 from gateway.office.domain.roles import PostRole
-from gateway.office.mail import MailServer, SmtpMailer
+from gateway.office.mail import SmtpMailer
 from gateway.office.policy import todo
 from gateway.office.policy.account_clocks import IdleRules
 from gateway.office.policy.signing_in import PasswordRules, SessionRules, SlowRules
@@ -190,19 +190,9 @@ def reminders(
     async def of_heads(agency_id: str) -> Sequence[str]:
         return [each.email for each in await acting.heads_of(accounts, agency_id) if each.email]
 
-    server = MailServer(
-        host=mail.host,
-        port=mail.port,
-        security=mail.security,
-        sender=mail.sender,
-        user=mail.user,
-        password=mail.password.reveal() if mail.password is not None else "",
-        ca=mail.ca,
-        timeout_s=float(mail.timeout_s),
-    )
     return Reminders(
         desk=todo,
-        mailer=SmtpMailer(server, clock, pool),
+        mailer=SmtpMailer(mail, clock, pool),
         digest_at=read_hours(mail.digest_at),
         people=read_people(mail.people),
         heads=of_heads,

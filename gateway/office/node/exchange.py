@@ -7,7 +7,6 @@ are signed lie in the content store's scratch folder and go at the end; what sig
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -31,7 +30,7 @@ from gateway.office.store import partners
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.outgoing import sign_pdf
-from gateway.outgoing.sign_pdf import SigningDesk
+from gateway.outgoing.sign_pdf import SigningDesk, SigningPlan
 from gateway.ports import Page, Pool, Scratch
 from gateway.trust.pdf_signing import Pin
 
@@ -114,7 +113,7 @@ async def _streamed(pool: Pool, running: Iterator[bytes]) -> AsyncIterator[bytes
 
 def certificate_facts(der: bytes) -> ComparedCertificate:
     """One that cannot be read has its fingerprint alone."""
-    fingerprint = hashlib.sha256(der).hexdigest()
+    fingerprint = sha256(der).hexdigest()
     try:
         found = x509.load_der_x509_certificate(der)
         return ComparedCertificate(
@@ -175,7 +174,6 @@ def _codes_of(entry: AgencyEntry) -> set[str]:
     return {entry.code, entry.alias} if entry.alias else {entry.code}
 
 
-_SIGNED_PIECE = 256 * 1024
 _MOST_IMAGE = 8 * 1024 * 1024
 
 
@@ -194,9 +192,7 @@ class TokenSigning:
     ) -> tuple[Placement, bytes]:
         desk = self._desk()
         with self.node.blobs.scratch() as scratch:
-            path = scratch.path
-            await self.node.pool.run(partial(_copy_to_scratch, source, scratch))
-            plan = await sign_pdf.plan(desk, path, _named_wish(wish, agency), await self._image(agency, wish))
+            plan = await self._planned(desk, agency, source, wish, scratch)
             return plan.placement, await sign_pdf.preview(desk, plan)
 
     def signed(
@@ -214,10 +210,8 @@ class TokenSigning:
             raise Denied("the PIN is missing", code="SIGN-TERMINAL")
         desk = self._desk()
         with self.node.blobs.scratch() as scratch:
-            path = scratch.path
-            await self.node.pool.run(partial(_copy_to_scratch, source, scratch))
-            plan = await sign_pdf.plan(desk, path, _named_wish(wish, agency), await self._image(agency, wish))
-            out = path.with_name(f"{path.name}.signed")
+            plan = await self._planned(desk, agency, source, wish, scratch)
+            out = scratch.path.with_name(f"{scratch.path.name}.signed")
             try:
                 opening = wiring.token(
                     self.node.settings, None, None, lambda _name: pin, self.node.clock.now()
@@ -227,9 +221,21 @@ class TokenSigning:
                     await sign_pdf.sign(desk, scope, agency, plan, key, out)
                 finally:
                     await self.node.pool.run(lambda: opening.__exit__(None, None, None))
-                yield self._pieces(out)
+                yield _streamed(self.node.pool, _pieces_of(lambda: out.open("rb")))
             finally:
                 out.unlink(missing_ok=True)
+
+    async def _planned(
+        self,
+        desk: SigningDesk,
+        agency: HostedAgency,
+        source: Callable[[], BinaryIO],
+        wish: Wish,
+        scratch: Scratch,
+    ) -> SigningPlan:
+        await self.node.pool.run(partial(_copy_to_scratch, source, scratch))
+        named = replace(wish, agency_name=agency.name)
+        return await sign_pdf.plan(desk, scratch.path, named, await self._image(agency, wish))
 
     def _desk(self) -> SigningDesk:
         from gateway.bootstrap import signing as wiring
@@ -244,25 +250,11 @@ class TokenSigning:
             return None
         return await self.node.pool.run(partial(_read_image, path))
 
-    async def _pieces(self, path: Path) -> AsyncIterator[bytes]:
-        file = await self.node.pool.run(partial(_opened_signed, path))
-        with file:
-            while piece := await self.node.pool.run(partial(file.read, _SIGNED_PIECE)):
-                yield piece
-
-
-def _named_wish(wish: Wish, agency: HostedAgency) -> Wish:
-    return replace(wish, agency_name=agency.name)
-
 
 def _copy_to_scratch(source: Callable[[], BinaryIO], scratch: Scratch) -> None:
     with source() as found:
-        copyfileobj(found, scratch.file, _SIGNED_PIECE)
+        copyfileobj(found, scratch.file, PIECE)
     scratch.file.flush()
-
-
-def _opened_signed(path: Path) -> BinaryIO:
-    return path.open("rb")
 
 
 def _read_image(path: Path) -> bytes | None:

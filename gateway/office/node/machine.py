@@ -74,22 +74,6 @@ class _Fault(Exception):
         self.cause, self.params = cause, params
 
 
-async def try_line(node: Office) -> Sequence[LineStep]:
-    """Every step; what needs a line is not tried without one."""
-    hosted = [each for each in await node.store.hosted() if each.left_at is None]
-    if node.settings.axis.kind == "amqp":
-        steps = [each async for each in _broker_steps(node, hosted)]
-    else:
-        steps = [
-            await _step("folder", lambda: _try_folder(node)),
-            await _step("count", lambda: _try_count(node)),
-        ]
-    for agency in hosted:
-        steps.append(await _step("sign", partial(_try_signing, node, agency), server=agency.code))
-    steps.append(await _step("clock", lambda: _try_clock(node)))
-    return steps
-
-
 async def _broker_steps(node: Office, hosted: Sequence[HostedAgency]) -> AsyncIterator[LineStep]:
     from gateway.transport.broker import check
 
@@ -240,15 +224,25 @@ class NodeMachine:
         node.store.wake.ring("dispatcher", "sequencer")
 
     async def test_line(self) -> Sequence[LineStep]:
-        return await try_line(self.node)
+        node = self.node
+        hosted = [each for each in await node.store.hosted() if each.left_at is None]
+        if node.settings.axis.kind == "amqp":
+            steps = [each async for each in _broker_steps(node, hosted)]
+        else:
+            steps = [
+                await _step("folder", lambda: _try_folder(node)),
+                await _step("count", lambda: _try_count(node)),
+            ]
+        for agency in hosted:
+            steps.append(await _step("sign", partial(_try_signing, node, agency), server=agency.code))
+        steps.append(await _step("clock", lambda: _try_clock(node)))
+        return steps
 
     async def report(self) -> Mapping[str, object]:
         node, ready, alive = self.node, await self.health.ready(), await self.health.alive()
-        found = await self.checks()
-        health = {"health": dict(ready.checks), "loops": dict(alive.checks)}
         return (
-            status.report_of_settings(node.settings, found, node.clock.now())
-            | health
+            status.report_of_settings(node.settings, await self.checks(), node.clock.now())
+            | {"health": dict(ready.checks), "loops": dict(alive.checks)}
             | await status.report_of_node(node)
         )
 

@@ -205,7 +205,7 @@ class Machine(Protocol):
         """The packet is due at once. NotFound when it does not wait."""
 
     async def test_line(self) -> Sequence[LineStep]:
-        """Changes nothing."""
+        """Every step; what needs a line is not tried without one. Changes nothing."""
 
     async def report(self) -> Mapping[str, object]:
         """For whoever is asked for help: no secret, nothing of any document."""

@@ -233,23 +233,16 @@ class SqlLists:
     async def tiles(self, today: date) -> Tiles:
         since = datetime.combine(today, time(), VIETNAM)
         out, arrived = Wanted(side=Side.OUT), Wanted(side=Side.IN)
-        late, urgent, arrivals, unsent, silent, rejected, failed = await self._counts(
-            [
-                replace(arrived, tab=Tab.NEW, overdue=True),
-                replace(arrived, tab=Tab.NEW, pressing=True),
-                replace(arrived, since=since, until=since + timedelta(days=1)),
-                *(replace(out, tab=tab) for tab in (Tab.UNSENT, Tab.SILENT, Tab.REJECTED, Tab.FAILED)),
-            ]
-        )
-        return Tiles(
-            late=late,
-            urgent=urgent,
-            today=arrivals,
-            unsent=unsent,
-            silent=silent,
-            rejected=rejected,
-            failed=failed,
-        )
+        asked = {
+            "late": replace(arrived, tab=Tab.NEW, overdue=True),
+            "urgent": replace(arrived, tab=Tab.NEW, pressing=True),
+            "today": replace(arrived, since=since, until=since + timedelta(days=1)),
+            "unsent": replace(out, tab=Tab.UNSENT),
+            "silent": replace(out, tab=Tab.SILENT),
+            "rejected": replace(out, tab=Tab.REJECTED),
+            "failed": replace(out, tab=Tab.FAILED),
+        }
+        return Tiles(**dict(zip(asked, await self._counts(list(asked.values())), strict=True)))
 
     async def charts(self, today: date, days: int = 30) -> Charts:
         return await lists_figures.charts(self._tx, self._agency_id, today, days)
