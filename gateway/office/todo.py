@@ -64,7 +64,7 @@ async def gather(desk: TodoDesk, scope: AgencyScope, *, everything: bool = False
         codes = frozenset((agency.code, *agency.aliases))
         found += todo.of_certificates(endings, codes, now)
         notes = await work.office.tasks.notes([each.id for each in found])
-    tasks = todo.noted(found, notes)
+    tasks = [replace(each, note=notes.get(each.id)) for each in found]
     awake = [each for each in tasks if everything or not each.rests(now)]
     return TodoList(
         tasks=tuple(todo.in_order(awake)), resting=len(tasks) - len(awake), cut=cut, office=office, at=now
@@ -142,7 +142,10 @@ async def wake_task(desk: TodoDesk, scope: AgencyScope, task: str) -> TaskNote:
 async def _note(
     desk: TodoDesk, scope: AgencyScope, task: str, what: str, **said: str | datetime | None
 ) -> TaskNote:
-    listed = _listed(await gather(desk, scope, everything=True), task)
+    found = await gather(desk, scope, everything=True)
+    listed = next((each for each in found.tasks if each.id == task), None)
+    if listed is None:
+        raise NotFound(f"there is no task {task} to do; look with: gateway todo list")
     now = desk.clock.now()
     async with desk.store.begin(scope) as work:
         await work.agency()
@@ -159,13 +162,6 @@ async def _note(
     return changed
 
 
-def _listed(found: TodoList, task: str) -> Task:
-    listed = next((each for each in found.tasks if each.id == task), None)
-    if listed is None:
-        raise NotFound(f"there is no task {task} to do; look with: gateway todo list")
-    return listed
-
-
 def _text(words: str, what: str) -> str:
     text = " ".join(words.split())
     if not text or len(text) > LONGEST_NOTE:
@@ -179,11 +175,6 @@ _MOST_LINES = 200
 _LANG = "vi"
 
 
-async def _nobody(agency_id: str) -> Sequence[str]:
-    """Where no head is known."""
-    return ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reminders:
     """`people`: further addresses by the code of a hosted agency, beside the agency's own. `heads`: addresses of the heads
@@ -193,7 +184,7 @@ class Reminders:
     mailer: Mailer
     digest_at: tuple[time, ...]
     people: Mapping[str, tuple[str, ...]]
-    heads: Callable[[str], Awaitable[Sequence[str]]] = _nobody
+    heads: Callable[[str], Awaitable[Sequence[str]]]
 
     def addresses(self, agency: HostedAgency) -> tuple[str, ...]:
         """Of that agency's own people; nobody of an agency that has left."""
@@ -248,12 +239,12 @@ async def _release(desk: TodoDesk, scope: AgencyScope, keys: list[str]) -> None:
 
 
 def _mail_of(agency: HostedAgency, letter: Letter, key: str, to: tuple[str, ...], now: datetime) -> Mail:
-    late = sum(each.is_late for each in letter.tasks)
+    is_of_many = letter.sort in (LetterSort.DIGEST, LetterSort.APPROVAL)
     told = {
         "agency": agency.name,
         "count": len(letter.tasks),
-        "late": late,
-        "sender": _sender(letter),
+        "late": sum(each.is_late for each in letter.tasks),
+        "sender": "" if is_of_many else _party(letter.tasks[0]),
         "time": f"{local(now):%H:%M %d/%m/%Y}",
     }
     lines = [_task_line(each) for each in letter.tasks[:_MOST_LINES]]
@@ -272,12 +263,6 @@ def _mail_of(agency: HostedAgency, letter: Letter, key: str, to: tuple[str, ...]
         text="\n".join(body),
         id=hashlib.sha256(f"{agency.id} {key}".encode()).hexdigest()[:32],
     )
-
-
-def _sender(letter: Letter) -> str:
-    if letter.sort in (LetterSort.DIGEST, LetterSort.APPROVAL):
-        return ""
-    return _party(letter.tasks[0])
 
 
 def _task_line(task: Task) -> str:

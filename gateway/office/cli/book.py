@@ -18,7 +18,7 @@ from gateway.office.cli.seat import at_desk
 from gateway.office.hung import OFFICE
 
 if TYPE_CHECKING:
-    from gateway.office.cli.seat import OfficeSeat
+    from gateway.office.bootstrap.office import Office
 
 Which = Annotated[Book, typer.Argument(help="The book.")]
 Year = Annotated[int | None, typer.Option(min=1900, max=9998, help="Default: this year.")]
@@ -73,11 +73,11 @@ async def show(
     """Show lines of a book in their order, and whether numbers are missing."""
     from gateway.office.book import book_lines, books
 
-    async with at_desk(call) as seat:
-        span, lang = _span(seat, year, since, until), call.lang.value
+    async with at_desk(call) as (office, scope):
+        span, lang = _span(office, year, since, until), call.lang.value
         columns = books.Ask(book=book, span=span, form=form).columns
-        desk = seat.node.book
-        async with desk.store.read(seat.scope) as work:
+        desk = office.book
+        async with desk.store.read(scope) as work:
             told = await books.summary_of(work, book, span, series_by_type=desk.series_by_type)
             leaf = await books.leaf(work, book, span, limit=limit, after=after, lang=lang)
     output.rows(
@@ -116,8 +116,8 @@ async def export(
         FileKind.HTML: book_page.write,
     }
     write = writers[kind or _kind_of(file)]
-    async with at_desk(call) as seat:
-        span = _span(seat, year, since, until)
+    async with at_desk(call) as (office, scope):
+        span = _span(office, year, since, until)
         ask = books.Ask(book=book, span=span, form=form, volume=volume, lang=call.lang.value)
         try:
             out = file.open("xb")
@@ -125,7 +125,7 @@ async def export(
             raise typer.BadParameter(f"{file} cannot be written: {cause.strerror}") from cause
         try:
             with out:
-                told = await write(seat.node.book, seat.scope, ask, out)
+                told = await write(office.book, scope, ask, out)
         except BaseException:
             # Half a book must not lie there looking like a whole one.
             file.unlink(missing_ok=True)
@@ -141,9 +141,9 @@ def _kind_of(file: Path) -> FileKind:
     return FileKind(ending)
 
 
-def _span(seat: OfficeSeat, year: int | None, since: str | None, until: str | None) -> Span:
+def _span(office: Office, year: int | None, since: str | None, until: str | None) -> Span:
     first, last = (book_acts.day(text) if text else None for text in (since, until))
-    known = first or last or output.today(seat.node.clock.now())
+    known = first or last or output.today(office.clock.now())
     return Span(year=year or known.year, since=first, until=last)
 
 

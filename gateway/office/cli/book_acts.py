@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,26 +48,22 @@ Why = Annotated[str, typer.Option(help="Why; it stands in the book.")]
 
 def register_acts(group: typer.Typer) -> None:
     """Adds the acts to the group of `gateway book`."""
-    verb(
-        group,
+    writing = partial(verb, group, writes=True)
+    writing(
         "enter",
         examples=(
             "gateway book enter --sender 'Farm One' --subject 'Asks for a road' --scan letter.pdf",
             "gateway book enter --sender 'Farm One' --subject 'Asks' --number 12 --symbol HTX --date 20/11/2026",
         ),
-        writes=True,
     )(enter)
-    verb(
-        group,
+    writing(
         "catch-up",
         examples=(
             "gateway book catch-up --sender 'Farm One' --subject 'Asks' --received 18/11/2026 --why 'Power off'",
             "gateway book catch-up --sender 'Farm One' --subject 'Asks' --received 18/11/2026 --why 'Fire' --yes",
         ),
-        writes=True,
     )(catch_up)
-    verb(
-        group,
+    writing(
         "sent",
         examples=(
             "gateway book sent --number 15 --symbol UBND-VP --date 20/11/2026 --type 'Letter' --subject 'Answer' "
@@ -74,16 +71,13 @@ def register_acts(group: typer.Typer) -> None:
             "gateway book sent --number 16 --symbol UBND-VP --date 18/11/2026 --type 'Letter' --subject 'Answer' "
             "--signer 'A. Head' --to 'Farm One' --catch-up 'Power off'",
         ),
-        writes=True,
     )(sent)
-    verb(
-        group,
+    writing(
         "strike",
         examples=(
             "gateway book strike inb_01J… --why 'Entered twice'",
             "gateway book strike ppr_01J… --why 'Never sent' --yes",
         ),
-        writes=True,
     )(strike)
 
 
@@ -138,8 +132,8 @@ async def _enter(
 ) -> None:
     from gateway.incoming import by_hand
 
-    async with at_desk(call) as seat:
-        today = output.today(seat.node.clock.now())
+    async with at_desk(call) as (office, scope):
+        today = output.today(office.clock.now())
         letter: TypedMail = by_hand.TypedMail(
             received_on=day(received) if received else today,
             issued_on=day(issued) if issued else None,
@@ -148,7 +142,7 @@ async def _enter(
         if not call.agrees("cli.ask.book_enter", sender=letter.sender, subject=letter.subject):
             return
         attached = _attached(scan) if scan is not None else None
-        done = await by_hand.enter(seat.node.inn, seat.scope, letter, attached)
+        done = await by_hand.enter(office.inn, scope, letter, attached)
     output.record(call, _entry(done.document.id, done.entry))
     call.say("cli.register_no", number=done.entry.number)
 
@@ -196,9 +190,9 @@ async def sent(
         note=note,
         catch_up=catch_up,
     )
-    async with at_desk(call) as seat:
+    async with at_desk(call) as (office, scope):
         if call.agrees("cli.ask.book_sent", number=f"{number}/{symbol}", subject=subject):
-            output.record(call, _letter(await letters.enter(seat.node.book, seat.scope, said)))
+            output.record(call, _letter(await letters.enter(office.book, scope, said)))
 
 
 async def strike(
@@ -210,13 +204,13 @@ async def strike(
     from gateway.incoming import by_hand
     from gateway.office.book import letters
 
-    async with at_desk(call) as seat:
+    async with at_desk(call) as (office, scope):
         if not call.agrees("cli.ask.book_strike", document=output.plain(line)):
             return
         if line.startswith("ppr_"):
-            output.record(call, _letter(await letters.strike(seat.node.book, seat.scope, line, why)))
+            output.record(call, _letter(await letters.strike(office.book, scope, line, why)))
         else:
-            done = await by_hand.strike(seat.node.inn, seat.scope, line, why)
+            done = await by_hand.strike(office.inn, scope, line, why)
             output.record(call, _entry(line, done.entry))
     call.say("cli.book.struck")
 
@@ -256,19 +250,18 @@ _PAPER_COLUMNS = (
 
 def register_paper(group: typer.Typer) -> None:
     """Adds the list to the group of `gateway book`."""
+    writing = partial(verb, group, writes=True)
     verb(
         group,
         "paper",
         examples=("gateway book paper", "gateway book paper --from 01/11/2026 --to 30/11/2026 -o json"),
     )(paper)
-    verb(
-        group,
+    writing(
         "hand-over",
         examples=(
             "gateway book hand-over 15/UBND-VP --means post --note 'RR 123 456 789 VN'",
             "gateway book hand-over msg_01J… --means hand --to Z91.02 --on 20/11/2026 --yes",
         ),
-        writes=True,
     )(hand_over)
 
 
@@ -280,10 +273,10 @@ async def paper(
     """Show what has to go on paper; with --from, what was handed over."""
     from gateway.outgoing import manage
 
-    async with at_desk(call) as seat:
-        today = output.today(seat.node.clock.now())
+    async with at_desk(call) as (office, scope):
+        today = output.today(office.clock.now())
         first, last = day(since) if since else today, day(until) if until else today
-        async with seat.node.store.read(seat.scope) as work:
+        async with office.store.read(scope) as work:
             found = (
                 await manage.paper_handed_over(work, first, last)
                 if since or until
@@ -310,15 +303,15 @@ async def hand_over(
     """Note that a document was handed over on paper, when and how."""
     from gateway.outgoing import manage
 
-    async with at_desk(call) as seat:
-        async with seat.node.store.read(seat.scope) as work:
+    async with at_desk(call) as (office, scope):
+        async with office.store.read(scope) as work:
             found = await documents.find_outgoing(work, document)
-        gone_on = day(on) if on else output.today(seat.node.clock.now())
+        gone_on = day(on) if on else output.today(office.clock.now())
         said = HandedOver(on=gone_on, means=means, note=note)
         name = output.plain(documents.numbered(found.draft.number, found.draft.symbol) or found.id)
         if not call.agrees("cli.ask.hand_over", document=name, day=output.day(gone_on)):
             return
-        done = await manage.close_paper(seat.node.out, seat.scope, found.id, said, to or [])
+        done = await manage.close_paper(office.out, scope, found.id, said, to or [])
     output.record(call, {"id": done.id, "on": gone_on.isoformat(), "means": means.value, "note": note})
     call.say("cli.handed_over", document=name)
 

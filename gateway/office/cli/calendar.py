@@ -3,6 +3,7 @@ node's own days over it; deadlines follow at once."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,29 +27,24 @@ _COLUMNS = (
 
 def register(app: typer.Typer) -> None:
     group = noun("calendar", OFFICE.nouns["calendar"].sentence)
+    writing = partial(verb, group, writes=True)
     verb(group, "list", examples=("gateway calendar list", "gateway calendar list --year 2027 -o json"))(
         list_
     )
-    verb(
-        group,
+    writing(
         "add",
         examples=(
             "gateway calendar add 2026-11-25 --kind holiday --name 'Storm'",
             "gateway calendar add 21/11/2026 --kind workday --name 'Instead of 25/11' --yes",
         ),
-        writes=True,
     )(add)
-    verb(
-        group,
+    writing(
         "remove",
         examples=("gateway calendar remove 2026-11-25", "gateway calendar remove 25/11/2026 --yes"),
-        writes=True,
     )(remove)
-    verb(
-        group,
+    writing(
         "import",
         examples=("gateway calendar import days.csv", "gateway calendar import days-2028.csv --yes"),
-        writes=True,
     )(import_)
     app.add_typer(group)
 

@@ -3,6 +3,7 @@ Out: the account, its sessions, and once a one-time link. Whoever makes an accou
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,58 +37,47 @@ Role = Annotated[
 
 def register(group: typer.Typer) -> None:
     """The commands about accounts, beside those about persons who decide."""
-    verb(
-        group,
+    writing = partial(verb, group, writes=True)
+    writing(
         "account",
         examples=(
             "gateway people account quantri 'A. Admin' --post operator",
             "gateway people account vananh 'A. Clerk' --post clerk --title Clerk --agency Z91.01 --as 'A. Admin'",
         ),
-        writes=True,
     )(account)
-    verb(
-        group,
+    writing(
         "post",
         examples=(
             "gateway people post vananh agency-admin --agency Z91.01 --as quantri",
             "gateway people post vananh clerk --take --agency Z91.01 --as quantri",
         ),
-        writes=True,
     )(post)
-    verb(
-        group,
+    writing(
         "link",
         examples=(
             "gateway people link vananh --as quantri",
             "gateway people link vananh --as quantri -o json",
         ),
-        writes=True,
     )(link)
-    verb(
-        group,
+    writing(
         "stand",
         examples=(
             "gateway people stand vananh locked --reason 'Phone was stolen on 19/11' --as quantri",
             "gateway people stand vananh active --reason 'Has a new phone now' --as quantri --yes",
         ),
-        writes=True,
     )(stand)
-    verb(
-        group,
+    writing(
         "unlock",
         examples=("gateway people unlock vananh", "gateway people unlock vananh --yes"),
-        writes=True,
     )(unlock)
     verb(
         group,
         "sessions",
         examples=("gateway people sessions vananh", "gateway people sessions vananh -o json"),
     )(sessions)
-    verb(
-        group,
+    writing(
         "sign-out",
         examples=("gateway people sign-out vananh", "gateway people sign-out vananh --yes"),
-        writes=True,
     )(sign_out)
     verb(
         group,

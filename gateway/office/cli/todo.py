@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -32,39 +33,32 @@ _MINUTE = timedelta(minutes=1)
 
 def register(app: typer.Typer) -> None:
     group = noun("todo", OFFICE.nouns["todo"].sentence)
+    writing = partial(verb, group, writes=True)
     verb(group, "list", examples=("gateway todo list", "gateway todo list --all -o json"))(list_)
-    verb(
-        group,
+    writing(
         "take",
         examples=(
             "gateway todo take failed:dlv_01J…",
             "gateway todo take failed:dlv_01J… --owner 'A. Clerk' --yes",
         ),
-        writes=True,
     )(take)
-    verb(
-        group,
+    writing(
         "snooze",
         examples=(
             "gateway todo snooze failed:dlv_01J… --until '2026-11-23 09:00' --note 'They move house'",
             "gateway todo snooze recall:inb_01J… --until 2026-11-23T14:00 --note 'Head decides' --yes",
         ),
-        writes=True,
     )(snooze)
-    verb(
-        group,
+    writing(
         "close",
         examples=(
             "gateway todo close rejected:dlv_01J… --note 'Sent again as 12/UBND'",
             "gateway todo close reply:inb_01J… --note 'Replied on paper' --yes",
         ),
-        writes=True,
     )(close)
-    verb(
-        group,
+    writing(
         "wake",
         examples=("gateway todo wake failed:dlv_01J…", "gateway todo wake failed:dlv_01J… --yes"),
-        writes=True,
     )(wake)
     app.add_typer(group)
 
@@ -76,8 +70,8 @@ async def list_(
     """List what needs a hand, what is longest overdue first."""
     from gateway.office import todo
 
-    async with at_desk(call) as seat:
-        found = await todo.gather(seat.node.todo, seat.scope, everything=all_)
+    async with at_desk(call) as (office, scope):
+        found = await todo.gather(office.todo, scope, everything=all_)
     output.rows(
         call,
         [_shown(found, each) for each in found.tasks],
@@ -169,8 +163,8 @@ async def _note(
 ) -> None:
     if not call.agrees("cli.ask.todo", task=task):
         return
-    async with at_desk(call) as seat:
-        noted = await act(seat.node.todo, seat.scope)
+    async with at_desk(call) as (office, scope):
+        noted = await act(office.todo, scope)
     values = {
         "id": noted.task,
         "owner": noted.owner,

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import DocumentChange, OutgoingDocument, Staff
+from gateway.domain.document import DocumentChange, Staff
 from gateway.domain.event import Event, EventKind
 from gateway.domain.fields import tidy
 from gateway.errors import Clash, Denied
+from gateway.office.accounts.acting import behalf
 from gateway.office.desks import OfficeOut
 from gateway.office.domain.listing import Side
 from gateway.office.domain.task import AskState, RecallAsk
@@ -98,11 +99,10 @@ async def approve_recall(desk: OfficeOut, by: Actor, id: str, *, name: str) -> R
         left = await recall.within(
             desk, work, parent, change, take_back=found.take_back, recipients=found.recipients
         )
-        closed = await _close_recall(
-            work, found, AskState.APPROVED, by, granted, now, result=_result(left, parent)
-        )
-        await _tell_recall(work, EventKind.RECALL_APPROVED, closed, granted, now, result=closed.result)
-        await work.commit()
+        # A take-back is a bare status: no document of ours.
+        result = left.id if left.id != parent.id else None
+        closed = replace(found, state=AskState.APPROVED, result=result)
+        closed = await _close_recall(work, EventKind.RECALL_APPROVED, closed, by, granted, now, result=result)
     desk.wake()
     return closed
 
@@ -114,11 +114,10 @@ async def refuse_recall(desk: OfficeOut, by: Actor, id: str, why: str) -> Recall
         raise Clash(f"a reason of at least {LEAST_RECALL_REASON} characters is needed", code="GW-REASON")
     async with desk.store.begin(by.scope) as work:
         found, granted = await _decided_recall(work, by, id, now)
+        closed = replace(found, state=AskState.REFUSED, why=why.strip()[:_LONGEST_REFUSAL])
         closed = await _close_recall(
-            work, found, AskState.REFUSED, by, granted, now, why=why.strip()[:_LONGEST_REFUSAL]
+            work, EventKind.RECALL_REFUSED, closed, by, granted, now, reason=closed.why
         )
-        await _tell_recall(work, EventKind.RECALL_REFUSED, closed, granted, now, reason=closed.why)
-        await work.commit()
     desk.wake()
     return closed
 
@@ -129,9 +128,8 @@ async def withdraw_recall(desk: OfficeOut, by: Actor, id: str) -> RecallAsk:
     async with desk.store.begin(by.scope) as work:
         found = await work.office.recalls.get(id)
         granted = _granted(agreeing.withdraws_recall_as(found, by.rights, by.scope.agency_id, now))
-        closed = await _close_recall(work, found, AskState.WITHDRAWN, by, granted, now)
-        await _tell_recall(work, EventKind.RECALL_WITHDRAWN, closed, granted, now)
-        await work.commit()
+        closed = replace(found, state=AskState.WITHDRAWN)
+        closed = await _close_recall(work, EventKind.RECALL_WITHDRAWN, closed, by, granted, now)
     desk.wake()
     return closed
 
@@ -149,40 +147,26 @@ async def _decided_recall(work: OfficeWork, by: Actor, id: str, now: datetime) -
 
 async def _close_recall(
     work: OfficeWork,
-    found: RecallAsk,
-    state: AskState,
+    kind: EventKind,
+    closed: RecallAsk,
     by: Actor,
     granted: Granted,
     now: datetime,
-    *,
-    why: str = "",
-    result: str | None = None,
+    **more: object,
 ) -> RecallAsk:
-    closed = replace(
-        found,
-        state=state,
-        decided_by=by.rights.person_id,
-        decided_for=granted.on_behalf_of,
-        decided_at=now,
-        why=why,
-        result=result,
-    )
+    """Committed, with who decided."""
+    closed = replace(closed, decided_by=by.rights.person_id, decided_for=granted.on_behalf_of, decided_at=now)
     await work.office.recalls.close(closed)
+    await _tell_recall(work, kind, closed, granted, now, **more)
+    await work.commit()
     return closed
 
 
 async def _tell_recall(
     work: OfficeWork, kind: EventKind, ask: RecallAsk, granted: Granted, now: datetime, **more: object
 ) -> None:
-    told: dict[str, object] = {"ask": ask.id, "asked_by": ask.asked_by, "take_back": ask.take_back, **more}
-    if granted.on_behalf_of is not None:
-        told |= {"on_behalf_of": granted.on_behalf_of, "delegation": granted.delegation_id}
+    told = {"ask": ask.id, "asked_by": ask.asked_by, "take_back": ask.take_back, **more, **behalf(granted)}
     await work.events.append(kind, ask.document_id, now, told)
-
-
-def _result(left: OutgoingDocument, parent: OutgoingDocument) -> str | None:
-    """A take-back is a bare status: no document of ours."""
-    return left.id if left.id != parent.id else None
 
 
 def _granted(found: Granted | RecallObjection) -> Granted:

@@ -142,12 +142,7 @@ class SqlSavedViews:
             saved_at=view.saved_at,
         )
         if not await self._tx.put_new(made):
-            values = {
-                "name": made.name,
-                "query": made.query,
-                "is_first": made.is_first,
-                "saved_at": made.saved_at,
-            }
+            values = made.values("agency_id", "person_id", "side", "folded")
             await self._tx.change(update(_VIEW).where(mine, this).values(values))
 
     async def remove(self, person_id: str, side: Side, name: str) -> bool:

@@ -206,8 +206,7 @@ class SqlTasks:
             noted_by=note.noted_by,
             noted_at=note.noted_at,
         )
-        columns = ("owner", "snoozed_until", "closed_at", "note", "noted_by", "noted_at")
-        await self._tx.put_over(row, *columns)
+        await self._tx.put_over(row, *row.values("agency_id", "task"))
 
     async def _documents(self, of: Iterable[Delivery]) -> dict[str, OutgoingDocument]:
         ids = sorted({each.document_id for each in of})
@@ -289,17 +288,8 @@ class SqlRecallAsks:
             col(_ASK.id) == ask.id,
             col(_ASK.state) == AskState.ASKED.value,
         )
-        row = _ask_row(ask, self._agency_id)
-        closed = update(_ASK).where(*this)
-        closed = closed.values(
-            state=row.state,
-            decided_by=row.decided_by,
-            decided_for=row.decided_for,
-            decided_at=row.decided_at,
-            why=row.why,
-            result=row.result,
-        )
-        if await self._tx.change(closed) != 1:
+        closed = _ask_row(ask, self._agency_id).values("agency_id", "id")
+        if await self._tx.change(update(_ASK).where(*this).values(**closed)) != 1:
             raise errors.Clash(f"the recall {ask.id} does not wait any more; look at it again")
 
 
