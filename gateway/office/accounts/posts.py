@@ -22,7 +22,7 @@ from gateway.office.domain.roles import NODE, Delegation, Mailbox, Post, PostRol
 from gateway.office.domain.session import Ended
 from gateway.office.policy import agreeing
 from gateway.office.policy.agreeing import LendingObjection
-from gateway.office.policy.rights import NEVER_DELEGATED, Rights
+from gateway.office.policy.rights import NEVER_DELEGATED
 from gateway.office.ports.accounts import AccountWork
 
 _LONGEST_UNIT = 200
@@ -219,7 +219,7 @@ async def possible_borrowers(desk: AccountDesk, acting: Acting) -> Sequence[Pers
 
 def lendable_rights(acting: Acting) -> Sequence[Right]:
     """What the person may do by an own post in the chosen agency, and may pass on."""
-    own, where = Rights(person_id=acting.person.id, posts=acting.rights.posts), acting.session.agency_id or ""
+    own, where = replace(acting.rights, lent=()), acting.session.agency_id or ""
     return [each for each in Right if each not in NEVER_DELEGATED and own.may(each, where, acting.at)]
 
 

@@ -76,7 +76,11 @@ async def listed(desk: AccountDesk, book: KeyBook, by: By, agency_id: str) -> Se
     async with desk.accounts.read() as view:
         await over_agency(view, by, agency_id, desk.clock.now())
     found = [each for each in await book.list_keys() if each.agency_ids == (agency_id,)]
-    return sorted(found, key=_last_used, reverse=True)
+    return sorted(
+        found,
+        key=lambda key: (key.used_at.timestamp() if key.used_at else 0.0, key.created_at.timestamp()),
+        reverse=True,
+    )
 
 
 async def make(
@@ -132,10 +136,6 @@ def state(key: ApiKey, now: datetime) -> str:
     if key.revoked_at is not None:
         return "revoked"
     return "expired" if key.expires_at is not None and key.expires_at <= now else "active"
-
-
-def _last_used(key: ApiKey) -> tuple[float, float]:
-    return (key.used_at.timestamp() if key.used_at is not None else 0.0, key.created_at.timestamp())
 
 
 async def _tell(desk: AccountDesk, by: By, kind: EventKind, key: ApiKey) -> None:

@@ -32,7 +32,7 @@ async def check(desk: AccountDesk, token: str) -> Acting:
     digest = _digest(token)
     async with desk.accounts.read() as view:
         acting = await seen(desk, view, digest, now)
-    if signing_in.is_session_to_touch(acting.session, desk.rules.sessions, now):
+    if now >= acting.session.seen_at + desk.rules.sessions.touch:
         async with desk.accounts.begin(acting.person.id) as work:
             await work.sessions.touch(digest, now)
             await work.commit()

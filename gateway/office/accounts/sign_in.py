@@ -285,17 +285,13 @@ async def _begin(
         seen_at=now,
         ends_at=now + desk.rules.sessions.whole,
         address=origin.address[:LONGEST_AGENT],
-        agent=_printable(origin.agent),
+        agent="".join(each if each.isprintable() else " " for each in origin.agent[:LONGEST_AGENT]),
     )
     await work.sessions.add(session)
     await work.people.save(replace(person, last_login_at=now, warned_at=None))
     told = {"session": session.id, "factor": factor.value, "agency": session.agency_id}
     await work.events.append(EventKind.SESSION_BEGUN, person.id, now, told)
     return token, session
-
-
-def _printable(agent: str) -> str:
-    return "".join(each if each.isprintable() else " " for each in agent[:LONGEST_AGENT])
 
 
 def _out(person: Person) -> Denied:

@@ -269,12 +269,16 @@ _TAKEN = ("03", "04", "05", "06")
 
 async def outgoing_lines(work: OfficeWork, lines: Sequence[OutgoingLine], lang: str) -> list[BookLine]:
     """One page of lines, in their order."""
-    sent = [line.id for line in lines if isinstance(line, OutgoingDocument)]
+    documents = [line for line in lines if isinstance(line, OutgoingDocument)]
+    sent = [each.id for each in documents]
+    on_paper = (DeliveryMode.BOTH, DeliveryMode.PAPER)
     deliveries = await work.deliveries.of_many(sent) if sent else {}
     ids = [one.id for each in deliveries.values() for one in each]
     facts = await work.facts.of_many(ids) if ids else {}
     recalls = await work.office.books.recalls(sent) if sent else {}
-    parts = {id: await work.paper.of(id) for id in _on_paper(lines)}
+    parts = {
+        each.id: await work.paper.of(each.id) for each in documents if each.draft.delivery_mode in on_paper
+    }
     names = await work.office.books.names(
         [line.entered_by for line in lines if isinstance(line, PaperLetter)]
     )
@@ -284,12 +288,6 @@ async def outgoing_lines(work: OfficeWork, lines: Sequence[OutgoingLine], lang: 
         else _sent_line(line, deliveries[line.id], facts, parts.get(line.id, ()), recalls.get(line.id), lang)
         for line in lines
     ]
-
-
-def _on_paper(lines: Sequence[OutgoingLine]) -> list[str]:
-    """The documents that go on paper, alone or too."""
-    sent = [line for line in lines if isinstance(line, OutgoingDocument)]
-    return [each.id for each in sent if each.draft.delivery_mode in (DeliveryMode.BOTH, DeliveryMode.PAPER)]
 
 
 def _sent_line(

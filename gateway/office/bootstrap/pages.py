@@ -40,16 +40,6 @@ def axis_light(axis: AxisDesk) -> Callable[[], Light]:
     return light
 
 
-def operations_of(node: Office, health: HealthProbe) -> Operations:
-    return Operations(
-        machine=NodeMachine(node, health),
-        dead=AxisDeadLetters(node),
-        aside=QuarantinedPackets(node),
-        copies=BackupCopies(node),
-        journal=NodeJournal(node),
-    )
-
-
 def routes(node: Office, deps: WebDeps) -> web.UrlDispatcher:
     """The status page, the static files, every page."""
     made = web.UrlDispatcher()
@@ -87,7 +77,13 @@ def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
         packets=PacketViews(node, EvidenceMaker(node)),
         agencies=node.directory,
         signing=TokenSigning(node),
-        operations=operations_of(node, health),
+        operations=Operations(
+            machine=NodeMachine(node, health),
+            dead=AxisDeadLetters(node),
+            aside=QuarantinedPackets(node),
+            copies=BackupCopies(node),
+            journal=NodeJournal(node),
+        ),
         notices=NoticeBoard(desk=node.todo, rows=node.store.notices),
         light=axis_light(node.axis),
         request_id=lambda request: request.get(REQUEST_ID, ""),

@@ -15,12 +15,12 @@ from gateway.edxml import parse
 from gateway.errors import GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import NODE
+from gateway.office.node.exchange import PIECE, pieces_of, streamed
 from gateway.office.ports.node import Bytes, Claims
 from gateway.ops import explain
 from gateway.ports import DeadParcel, InboxPacket
 from gateway.store import reporting
 
-PIECE = 256 * 1024
 WINDOW, ROW = 4096, 16
 # Who, to whom, which number and how signed: what an operator needs to find a fault.
 _ROUTING_ELEMENTS = frozenset(
@@ -54,7 +54,7 @@ class QuarantinedPackets:
         return Bytes(rows=_rows(data, first), start=first, size=item.size)
 
     async def read(self, item: InboxPacket) -> AsyncIterator[bytes]:
-        return _pieces_of(self.node, await self._opener(item))
+        return streamed(self.node.pool, pieces_of(await self._opener(item)))
 
     async def _opener(self, item: InboxPacket) -> Callable[[], BinaryIO]:
         scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
@@ -93,12 +93,6 @@ def _rows(data: bytes, first: int) -> Sequence[tuple[str, str, str]]:
         letters = "".join(chr(each) if 32 <= each < 127 else "." for each in part)
         made.append((f"{first + at:08x}", part.hex(" "), letters))
     return made
-
-
-async def _pieces_of(node: Office, opener: Callable[[], BinaryIO]) -> AsyncIterator[bytes]:
-    with opener() as file:
-        while piece := await node.pool.run(partial(file.read, PIECE)):
-            yield piece
 
 
 # Routing and form; what the document is about stands in none of them.

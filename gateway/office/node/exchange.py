@@ -75,11 +75,11 @@ class PacketViews:
             raise Clash(
                 f"the packet {held.packet_id} cannot be read: it is {held.absent}", code="GW-UNREADABLE"
             )
-        return _streamed(self.node.pool, _pieces_of(held.open))
+        return streamed(self.node.pool, pieces_of(held.open))
 
     async def pack(self, scope: AgencyScope, id: str) -> ReadyPack:
         made = await self.maker.make(scope, id)
-        return ReadyPack(name=made.name, size=made.size, pieces=_streamed(self.node.pool, made.pieces()))
+        return ReadyPack(name=made.name, size=made.size, pieces=streamed(self.node.pool, made.pieces()))
 
     async def _held(self, scope: AgencyScope, id: str, digest: str) -> HeldPacket:
         found = next((each for each in await self.maker.packets(scope, id) if each.digest == digest), None)
@@ -89,24 +89,20 @@ class PacketViews:
 
     async def _file_of(self, scope: AgencyScope, sender: str, digest: str) -> str:
         async with self.node.store.read(scope) as work:
-            wanted = Digest(digest) if _is_hex(digest) else None
+            wanted = Digest(digest) if len(digest) == 64 and set(digest) <= _HEX else None
             identity = await work.identities.by_body(sender, wanted) if wanted is not None else None
             if identity is None:
                 raise NotFound(f"nothing of {sender} has signed {digest[:80]}")
             return (await work.inbox.get(identity.inbox_id)).file_digest
 
 
-def _is_hex(digest: str) -> bool:
-    return len(digest) == 64 and set(digest) <= _HEX
-
-
-def _pieces_of(opener: Callable[[], BinaryIO]) -> Iterator[bytes]:
+def pieces_of(opener: Callable[[], BinaryIO]) -> Iterator[bytes]:
     with opener() as file:
         while piece := file.read(PIECE):
             yield piece
 
 
-async def _streamed(pool: Pool, running: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def streamed(pool: Pool, running: Iterator[bytes]) -> AsyncIterator[bytes]:
     while piece := await pool.run(partial(next, running, b"")):
         yield piece
 
@@ -221,7 +217,7 @@ class TokenSigning:
                     await sign_pdf.sign(desk, scope, agency, plan, key, out)
                 finally:
                     await self.node.pool.run(lambda: opening.__exit__(None, None, None))
-                yield _streamed(self.node.pool, _pieces_of(lambda: out.open("rb")))
+                yield streamed(self.node.pool, pieces_of(lambda: out.open("rb")))
             finally:
                 out.unlink(missing_ok=True)
 

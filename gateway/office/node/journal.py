@@ -39,9 +39,17 @@ class NodeJournal:
     _task: asyncio.Task[None] | None = None
 
     async def page(self, ask: JournalAsk, *, before: int | None, limit: int) -> Sequence[JournalEntry]:
+        wanted = WantedEvents(
+            kind=ask.kind or None,
+            subject_id=ask.subject_id or None,
+            principal_id=ask.principal_id or None,
+            agency_id=ask.agency_id,
+            since=ask.since,
+            until=ask.until,
+        )
         hits = await search_log(
             self.node.store,
-            _wanted(ask),
+            wanted,
             limit=limit,
             newest=True,
             before=before,
@@ -49,9 +57,6 @@ class NodeJournal:
             also_about=await self._people_of(ask),
         )
         return await self._told(list(reversed(hits)))
-
-    async def kinds(self) -> Sequence[str]:
-        return sorted(each.value for each in EventKind)
 
     async def named(self, text: str) -> Sequence[str]:
         wanted = fold(text)
@@ -173,14 +178,3 @@ def _line(finding: AuditFinding) -> int | None:
     kind, _, number = finding.where.partition(" ")
     told = finding.params.get("leaf", number if kind == "leaf" else None)
     return int(str(told)) if told is not None else None
-
-
-def _wanted(ask: JournalAsk) -> WantedEvents:
-    return WantedEvents(
-        kind=ask.kind or None,
-        subject_id=ask.subject_id or None,
-        principal_id=ask.principal_id or None,
-        agency_id=ask.agency_id,
-        since=ask.since,
-        until=ask.until,
-    )

@@ -273,10 +273,6 @@ def session_ends_at(session: Session, rules: SessionRules) -> datetime:
     return min(session.ends_at, session.seen_at + rules.idle)
 
 
-def is_session_to_touch(session: Session, rules: SessionRules, now: datetime) -> bool:
-    return now >= session.seen_at + rules.touch
-
-
 def duties_of(
     person: Person,
     factor: Factor,

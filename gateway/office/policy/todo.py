@@ -16,10 +16,10 @@ from itertools import groupby
 from gateway.domain import status
 from gateway.domain.document import Delivery, IncomingDocument, InState, OutgoingDocument, OutState, Urgency
 from gateway.domain.office_calendar import SHIPPED, CalendarDay, OfficeCalendar, OfficeHours
-from gateway.domain.status import Duty, RequestState, fold_delivery, fold_incoming, open_request
+from gateway.domain.status import Duty, Fact, RequestState, fold_delivery, fold_incoming, open_request
 from gateway.domain.wall_clock import local
 from gateway.office.domain.task import RecallAsk, Task, TaskKind
-from gateway.office.ports.store import AskedBack, Returned, Unasked, Untold
+from gateway.office.ports.store import Unasked, Untold
 from gateway.office.ports.telling import LONGEST_TEXT, NoticeKind, NoticeWish
 from gateway.policy import timers
 from gateway.policy.timers import Due
@@ -54,15 +54,17 @@ def of_incoming(
             yield _incoming(kind, each.id, each, since, due, now)
 
 
-def of_requests(office: OfficeCalendar, asked: Iterable[AskedBack], now: datetime) -> Iterator[Task]:
+def of_requests(
+    office: OfficeCalendar, asked: Iterable[tuple[IncomingDocument, Sequence[Fact]]], now: datetime
+) -> Iterator[Task]:
     """Requests that nobody answered yet: recall, take-back, update."""
-    for each in asked:
-        request = open_request(fold_incoming(each.facts))
+    for document, facts in asked:
+        request = open_request(fold_incoming(facts))
         if request is not None:
-            since = status.request_learnt_at(each.facts, request)
-            due = timers.answer_recall(office, since, each.document.urgency)
-            key = f"{each.document.id}:{request.request_id}"
-            yield _incoming(TaskKind.RECALL, key, each.document, since, due, now)
+            since = status.request_learnt_at(facts, request)
+            due = timers.answer_recall(office, since, document.urgency)
+            key = f"{document.id}:{request.request_id}"
+            yield _incoming(TaskKind.RECALL, key, document, since, due, now)
 
 
 def of_replies(
@@ -99,13 +101,14 @@ def of_unasked(office: OfficeCalendar, untold: Iterable[Untold | Unasked], now: 
             yield _to_settle(TaskKind.TAKE_BACK, office, each.delivery, each.document, each.since, now)
 
 
-def of_returned(office: OfficeCalendar, returned: Iterable[Returned], now: datetime) -> Iterator[Task]:
+def of_returned(
+    office: OfficeCalendar, returned: Iterable[tuple[Delivery, OutgoingDocument]], now: datetime
+) -> Iterator[Task]:
     """Deliveries that a person must settle the day they came back: the next who is to learn of it waits for us."""
-    for each in returned:
-        delivery, document = each.delivery, each.document
-        if document.state is OutState.CANCELLED:
-            continue
-        yield _to_settle(_RETURNED[delivery.state], office, delivery, document, delivery.updated_at, now)
+    for delivery, document in returned:
+        if document.state is not OutState.CANCELLED:
+            kind = _RETURNED[delivery.state]
+            yield _to_settle(kind, office, delivery, document, delivery.updated_at, now)
 
 
 def of_unsent(office: OfficeCalendar, documents: Iterable[OutgoingDocument], now: datetime) -> Iterator[Task]:

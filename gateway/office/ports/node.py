@@ -115,9 +115,6 @@ class Journal(Protocol):
     async def page(self, ask: JournalAsk, *, before: int | None, limit: int) -> Sequence[JournalEntry]:
         """Newest first, before that position."""
 
-    async def kinds(self) -> Sequence[str]:
-        """Every kind of event there is."""
-
     async def named(self, text: str) -> Sequence[str]:
         """Ids of persons with that name or login."""
 

@@ -77,22 +77,6 @@ class Books(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Returned:
-    """A delivery that failed or was refused, with its document and the reason last told."""
-
-    delivery: Delivery
-    document: OutgoingDocument
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskedBack:
-    """An incoming document of which its sender asked something, with everything known about it."""
-
-    document: IncomingDocument
-    facts: tuple[Fact, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Untold:
     """An incoming document with a status that its sender has not heard, and since when that waits or has failed."""
 
@@ -117,8 +101,10 @@ class Tasks(Protocol):
     async def to_take_in(self, limit: int) -> Sequence[IncomingDocument]:
         """Documents and replacements that are new or on hold."""
 
-    async def asked_back(self, since: datetime, limit: int) -> Sequence[AskedBack]:
-        """Requests made since then, answered or not."""
+    async def asked_back(
+        self, since: datetime, limit: int
+    ) -> Sequence[tuple[IncomingDocument, Sequence[Fact]]]:
+        """Documents of which their sender asked something since then, answered or not, with everything known about each."""
 
     async def replies(self, by: date, limit: int) -> Sequence[IncomingDocument]:
         """Documents whose sender wants a reply by that day or earlier."""
@@ -126,8 +112,8 @@ class Tasks(Protocol):
     async def unsent(self, limit: int) -> Sequence[OutgoingDocument]:
         """Drafts, blocked and queued documents."""
 
-    async def returned(self, since: datetime, limit: int) -> Sequence[Returned]:
-        """Deliveries that failed or were refused since then."""
+    async def returned(self, since: datetime, limit: int) -> Sequence[tuple[Delivery, OutgoingDocument]]:
+        """Deliveries that failed or were refused since then, each with its document."""
 
     async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold | Unasked]:
         """Statuses and take-backs between these times that wait yet or have failed; and since the first those that could

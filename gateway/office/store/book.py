@@ -64,9 +64,9 @@ class SqlBooks:
 
     async def incoming(self, span: Span, *, limit: int, after: str | None = None) -> Sequence[IncomingLine]:
         order = self._natural(col(_E.number))
+        lines = select(*_E.__table__.columns, col(_I.body).label("document"), *_HANDED)  # type: ignore[attr-defined]  # of SQLModel
         query = (
-            select(*_E.__table__.columns, col(_I.body).label("document"), *_HANDED)  # type: ignore[attr-defined]  # of SQLModel
-            .join(_I, and_(col(_I.agency_id) == col(_E.agency_id), col(_I.id) == col(_E.incoming_id)))
+            self._joined(lines)
             .outerjoin(
                 _H, and_(col(_H.agency_id) == col(_E.agency_id), col(_H.incoming_id) == col(_E.incoming_id))
             )
@@ -77,7 +77,14 @@ class SqlBooks:
         if after is not None:
             query = query.where(_after(order, _place(after)))
         now = self._clock.now()
-        return [_incoming_line(row, now) for row in await self._tx.tuples(query)]
+        return [
+            IncomingLine(
+                entry=register.to_domain(row),
+                document=from_json(IncomingDocument, row.document),
+                handover=None if row.handed_state is None else incoming.to_handover(_handed(row), now),
+            )
+            for row in await self._tx.tuples(query)
+        ]
 
     async def incoming_numbers(self, span: Span) -> Sequence[str]:
         query = self._joined(select(col(_E.number)).select_from(_E)).where(*self._in_book(span))
@@ -291,15 +298,6 @@ def _midnight(day: date) -> datetime:
 
 def _day(at: datetime | None) -> date | None:
     return None if at is None else local(at).date()
-
-
-def _incoming_line(row: Any, now: datetime) -> IncomingLine:
-    handover = None if row.handed_state is None else incoming.to_handover(_handed(row), now)
-    return IncomingLine(
-        entry=register.to_domain(row),
-        document=from_json(IncomingDocument, row.document),
-        handover=handover,
-    )
 
 
 def _handed(row: Any) -> HandoverRow:

@@ -88,7 +88,12 @@ class SqlTags:
 
     async def unmark(self, id: str, document_id: str) -> bool:
         self._tell()
-        return await self._tx.change(delete(_MARK).where(self._is(id, document_id))) == 1
+        this = (
+            col(_MARK.agency_id) == self._agency_id,
+            col(_MARK.tag_id) == id,
+            col(_MARK.document_id) == document_id,
+        )
+        return await self._tx.change(delete(_MARK).where(*this)) == 1
 
     async def counts(self) -> Mapping[tuple[str, Side], int]:
         query = (
@@ -97,13 +102,6 @@ class SqlTags:
             .group_by(col(_MARK.tag_id), col(_MARK.side))
         )
         return {(tag_id, Side(side)): n for tag_id, side, n in await self._tx.tuples(query)}
-
-    def _is(self, id: str, document_id: str) -> ColumnElement[bool]:
-        return and_(
-            col(_MARK.agency_id) == self._agency_id,
-            col(_MARK.tag_id) == id,
-            col(_MARK.document_id) == document_id,
-        )
 
     def _tell(self) -> None:
         self._tx.when_committed(partial(self._changed, self._agency_id))

@@ -13,8 +13,9 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, IncomingDocument, InState, Kind, OutgoingDocument, OutState
+from gateway.domain.status import Fact
 from gateway.office.domain.task import AskState, RecallAsk, TaskNote
-from gateway.office.ports.store import AskedBack, Returned, Unasked, Untold
+from gateway.office.ports.store import Unasked, Untold
 from gateway.store import incoming, jobs, outgoing
 from gateway.store.deliveries import SqlFacts, to_delivery
 from gateway.store.row import Moment, from_json, to_json
@@ -140,11 +141,13 @@ class SqlTasks:
             found += [incoming.to_incoming(row) for row in await self._tx.rows(_I, TO_TAKE_IN, **asked)]
         return sorted(found, key=lambda each: (each.arrived_at, each.id))[:limit]
 
-    async def asked_back(self, since: datetime, limit: int) -> Sequence[AskedBack]:
+    async def asked_back(
+        self, since: datetime, limit: int
+    ) -> Sequence[tuple[IncomingDocument, Sequence[Fact]]]:
         rows = await self._tx.rows(_I, ASKED, agency=self._agency_id, since=since, most=limit)
         documents = {row.id: incoming.to_incoming(row) for row in rows}
         facts = await self._facts.of_many(list(documents)) if documents else {}
-        return [AskedBack(document=each, facts=tuple(facts[id])) for id, each in documents.items()]
+        return [(each, facts[id]) for id, each in documents.items()]
 
     async def replies(self, by: date, limit: int) -> Sequence[IncomingDocument]:
         rows = await self._tx.rows(_I, REPLIES, agency=self._agency_id, by=by, most=limit)
@@ -157,11 +160,11 @@ class SqlTasks:
             found += [outgoing.to_outgoing(row) for row in await self._tx.rows(_O, UNSENT, **asked)]
         return sorted(found, key=lambda each: (each.created_at, each.id))[:limit]
 
-    async def returned(self, since: datetime, limit: int) -> Sequence[Returned]:
+    async def returned(self, since: datetime, limit: int) -> Sequence[tuple[Delivery, OutgoingDocument]]:
         asked = {"agency": self._agency_id, "since": since, "most": limit}
         found = [to_delivery(row) for row in await self._tx.rows(_D, BACK, **asked)]
         documents = await self._documents(found)
-        return [Returned(delivery=each, document=documents[each.document_id]) for each in found]
+        return [(each, documents[each.document_id]) for each in found]
 
     async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold | Unasked]:
         never = {"agency": self._agency_id, "since": since, "most": limit}
