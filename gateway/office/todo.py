@@ -57,7 +57,7 @@ class TodoList:
 async def gather(desk: TodoDesk, scope: AgencyScope, *, everything: bool = False) -> TodoList:
     """What the agency has to do now; with `everything` also what rests."""
     now, office = desk.clock.now(), await desk.office()
-    endings = await desk.certificates.endings(now)
+    endings = await desk.certificates(now)
     async with desk.store.read(scope) as work:
         agency = await work.agency()
         found, cut = await _documents(work, office, now)

@@ -79,7 +79,7 @@ async def open_office(
             store=store,
             calendar=store.calendar,
             office=node.inn.office,
-            certificates=Certificates(watch),
+            certificates=EndingCertificates(watch).of,
             clock=time,
             wake=partial(store.wake.ring, "sequencer"),
         )
@@ -161,14 +161,14 @@ def _days(count: int) -> timedelta | None:
 _FRESH = timedelta(minutes=10)
 
 
-class Certificates:
-    """Keeps the promise of `ports.EndingCertificates` over the watch of keys, which opens every key to tell."""
+class EndingCertificates:
+    """Over the watch of keys, which opens every key to tell."""
 
     def __init__(self, watch: KeyWatch) -> None:
         self._watch = watch
         self._known: tuple[datetime, Sequence[CertificateEnding]] | None = None
 
-    async def endings(self, now: datetime) -> Sequence[CertificateEnding]:
+    async def of(self, now: datetime) -> Sequence[CertificateEnding]:
         if self._known is None or not self._known[0] <= now < self._known[0] + _FRESH:
             self._known = now, upkeep.last_of_each_code(await self._watch.endings(now))
         return self._known[1]

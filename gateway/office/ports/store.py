@@ -1,7 +1,6 @@
 """The store as the office sees it: each of its units of work has `office`, with what only persons at pages need: lists,
 labels, views, the register books with outgoing mail on paper (a line of its book and no document of the exchange),
-what the to-do list asks, recalls that wait for the head of an agency. Beside it the promise of certificates that
-end."""
+what the to-do list asks, recalls that wait for the head of an agency."""
 
 from __future__ import annotations
 
@@ -17,7 +16,6 @@ from gateway.domain.document import Delivery, DocumentChange, IncomingDocument, 
 from gateway.domain.status import Fact
 from gateway.office.domain.task import RecallAsk, TaskNote
 from gateway.office.ports.lists import Lists, SavedViews, Tags
-from gateway.policy.upkeep import CertificateEnding
 from gateway.ports import Store, Work
 from gateway.ports.queues import Handover, RegisterEntry
 
@@ -135,11 +133,6 @@ class Tasks(Protocol):
 
     async def forget_reminders(self, before: datetime) -> None:
         """Of this agency, claimed before that time."""
-
-
-class EndingCertificates(Protocol):
-    async def endings(self, now: datetime) -> Sequence[CertificateEnding]:
-        """Of every certificate that signs for us or speaks for somebody here, the last of each code."""
 
 
 class RecallAsks(Protocol):

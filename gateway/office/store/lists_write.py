@@ -198,7 +198,10 @@ class ListWriter:
         rows = await self._tx.tuples(_FACTS, agency=self._agency_id, id=id)
         facts = [from_json(Fact, body) for (body,) in rows]
         offered = await self._tx.tuples(_HANDOVER, agency=self._agency_id, id=id)
-        shown, owed = shown_in(document, facts), status.duty_of(document, facts)
+        owed = status.duty_of(document, facts)
+        # The word of the sender's open request, else the state.
+        asked = fold_incoming(facts).shown if facts else ""
+        shown = asked if asked.endswith("_asked") else document.state.value
         due_at = self._due(owed, document.urgency) if owed is not None else None
         not_handed = any(state != "acked" for (state,) in offered)
         line = incoming_line(document, shown, due_at, not_handed=not_handed)
@@ -246,12 +249,6 @@ class ListWriter:
         # Words that go are taken out of the whole index: with many documents that is seconds.
         this = _THIS_SLOW if values.get("folded") == "" else _THIS
         return await self._tx.change(this, agency=self._agency_id, at_id=id, **values) == 1
-
-
-def shown_in(document: IncomingDocument, facts: list[Fact]) -> str:
-    """The word of the sender's open request, else the state."""
-    shown = fold_incoming(facts).shown if facts else document.state.value
-    return shown if shown.endswith("_asked") else document.state.value
 
 
 def place(at: datetime, id: str, salt: int = 0) -> int:

@@ -114,11 +114,18 @@ class SqlNotices:
         by: str,
         at: datetime,
     ) -> None:
-        row = _notice_row(notice)
+        row = NoticeRow(
+            id=notice.id,
+            wish=to_json(NoticeWish, notice.wish),
+            published_at=notice.published_at,
+            published_by=notice.published_by,
+            closed_at=notice.closed_at,
+            closed_by=notice.closed_by,
+        )
         async with self._writing() as tx:
             if not await tx.put_new(row):
                 this = (col(_NOTICE.id) == notice.id, col(_NOTICE.closed_at).is_(None))
-                values = {"wish": row.wish, "closed_at": row.closed_at, "closed_by": row.closed_by}
+                values = row.values("id", "published_at", "published_by")
                 if not await tx.change(update(_NOTICE).where(*this).values(values)):
                     raise errors.Clash(f"the notice {notice.id} ended before")
             for agency_id in agencies:
@@ -129,29 +136,17 @@ class SqlNotices:
     async def _found(self, query: Select[Any], limit: int) -> Sequence[Notice]:
         async with self._reading() as tx:
             rows = await tx.rows(_NOTICE, query.order_by(*_NEWEST_NOTICE).limit(limit))
-        return [_notice(row) for row in rows]
-
-
-def _notice_row(notice: Notice) -> NoticeRow:
-    return NoticeRow(
-        id=notice.id,
-        wish=to_json(NoticeWish, notice.wish),
-        published_at=notice.published_at,
-        published_by=notice.published_by,
-        closed_at=notice.closed_at,
-        closed_by=notice.closed_by,
-    )
-
-
-def _notice(row: NoticeRow) -> Notice:
-    return Notice(
-        id=row.id,
-        wish=from_json(NoticeWish, row.wish),
-        published_at=row.published_at,
-        published_by=row.published_by,
-        closed_at=row.closed_at,
-        closed_by=row.closed_by,
-    )
+        return [
+            Notice(
+                id=row.id,
+                wish=from_json(NoticeWish, row.wish),
+                published_at=row.published_at,
+                published_by=row.published_by,
+                closed_at=row.closed_at,
+                closed_by=row.closed_by,
+            )
+            for row in rows
+        ]
 
 
 class SqlOfficeRows:

@@ -123,7 +123,17 @@ class SqlSavedViews:
 
     async def of(self, person_id: str, side: Side) -> Sequence[SavedView]:
         query = select(_VIEW).where(self._are(person_id, side)).order_by(col(_VIEW.folded))
-        return [_view(row) for row in await self._tx.rows(_VIEW, query)]
+        return [
+            SavedView(
+                person_id=row.person_id,
+                side=Side(row.side),
+                name=row.name,
+                query=row.query,
+                saved_at=row.saved_at,
+                is_first=row.is_first,
+            )
+            for row in await self._tx.rows(_VIEW, query)
+        ]
 
     async def save(self, view: SavedView) -> None:
         mine, this = self._are(view.person_id, view.side), col(_VIEW.folded) == fold(view.name)
@@ -153,14 +163,3 @@ class SqlSavedViews:
             col(_VIEW.person_id) == person_id,
             col(_VIEW.side) == side.value,
         )
-
-
-def _view(row: SavedViewRow) -> SavedView:
-    return SavedView(
-        person_id=row.person_id,
-        side=Side(row.side),
-        name=row.name,
-        query=row.query,
-        saved_at=row.saved_at,
-        is_first=row.is_first,
-    )

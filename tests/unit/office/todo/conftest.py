@@ -37,7 +37,7 @@ def desk(store: SqlOfficeStore, clock: ManualClock, certificates: Certificates) 
     return TodoDesk(
         store=store,
         calendar=store.calendar,
-        certificates=certificates,
+        certificates=certificates.endings,
         clock=clock,
         office=office_hours(Settings(), store.calendar),
         wake=lambda: None,
