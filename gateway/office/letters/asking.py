@@ -55,9 +55,7 @@ async def ask_recall(
 ) -> RecallAsk:
     """It waits for a head. Clash while another one of the same document waits."""
     now, wanted = desk.clock.now(), tidy(wanted)
-    granted = agreeing.asks_recall_as(by.rights, by.scope.agency_id, now)
-    if granted is None:
-        raise _objected(RecallObjection.RIGHT)
+    granted = _granted(agreeing.asks_recall_as(by.rights, by.scope.agency_id, now) or RecallObjection.RIGHT)
     async with desk.store.begin(by.scope) as work:
         # Who approves is not known yet, and not what this looks at.
         change = DocumentChange(reason=wanted.reason, approved_by="-", notice_no=wanted.notice_no)
@@ -170,19 +168,15 @@ async def _tell_recall(
 
 
 def _granted(found: Granted | RecallObjection) -> Granted:
-    if isinstance(found, RecallObjection):
-        raise _objected(found)
-    return found
-
-
-def _objected(objection: RecallObjection) -> Clash | Denied:
-    match objection:
+    match found:
         case RecallObjection.OVER:
-            return Clash("this recall does not wait any more", code=objection.value)
+            raise Clash("this recall does not wait any more", code=found.value)
         case RecallObjection.SELF:
-            return Denied("nobody agrees to what oneself has asked for", code=objection.value)
+            raise Denied("nobody agrees to what oneself has asked for", code=found.value)
+        case RecallObjection.RIGHT:
+            raise Denied("this person may not do that here (recall)", code=found.value)
         case _:
-            return Denied("this person may not do that here (recall)", code=objection.value)
+            return found
 
 
 MOST_LATE = 200

@@ -59,7 +59,7 @@ async def charts(tx: Transaction, agency_id: str, today: date, days: int) -> Cha
     )
     known = {row.day: from_json(Figures, row.body) for row in await tx.rows(ListDayRow, query)}
     known[today] = await _with_today(tx, agency_id, today, known.get(today, Figures()))
-    every = [(first + timedelta(days=n)) for n in range(days)]
+    every = [first + timedelta(days=n) for n in range(days)]
     return Charts(
         days=tuple(_day_figures(day, known.get(day, Figures())) for day in every),
         states=await _states(tx, agency_id, today),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -149,42 +150,39 @@ class SqlNotices:
         ]
 
 
+@dataclass(eq=False)
 class SqlOfficeRows:
     """Keeps the promise of `ports.store.OfficeRows`."""
 
-    def __init__(
-        self,
-        tx: Transaction,
-        scope: AgencyScope,
-        clock: Clock,
-        known: KnownCounts | None,
-        changed: Callable[[str], None],
-    ) -> None:
-        self._tx, self._scope, self._clock, self._known, self._changed = tx, scope, clock, known, changed
+    tx: Transaction
+    scope: AgencyScope
+    clock: Clock
+    known: KnownCounts | None
+    changed: Callable[[str], None]
 
     @cached_property
     def lists(self) -> SqlLists:
-        return SqlLists(Slowly(self._tx), self._scope, self._clock, known=self._known, changed=self._changed)
+        return SqlLists(Slowly(self.tx), self.scope, self.clock, known=self.known, changed=self.changed)
 
     @cached_property
     def tags(self) -> SqlTags:
-        return SqlTags(self._tx, self._scope, changed=self._changed)
+        return SqlTags(self.tx, self.scope, changed=self.changed)
 
     @cached_property
     def views(self) -> SqlSavedViews:
-        return SqlSavedViews(self._tx, self._scope)
+        return SqlSavedViews(self.tx, self.scope)
 
     @cached_property
     def tasks(self) -> SqlTasks:
-        return SqlTasks(Slowly(self._tx), self._scope)
+        return SqlTasks(Slowly(self.tx), self.scope)
 
     @cached_property
     def books(self) -> SqlBooks:
-        return SqlBooks(Slowly(self._tx), self._scope, self._clock)
+        return SqlBooks(Slowly(self.tx), self.scope, self.clock)
 
     @cached_property
     def recalls(self) -> SqlRecallAsks:
-        return SqlRecallAsks(self._tx, self._scope)
+        return SqlRecallAsks(self.tx, self.scope)
 
 
 class SqlOfficeWork(SqlWork):

@@ -24,7 +24,6 @@ from aiohttp import web
 from gateway.deciding import DecidingDesk
 from gateway.domain.registry_change import Plan
 from gateway.holding import HoldDesk
-from gateway.office.accounts.program_keys import KeyBook
 from gateway.office.desks import AccountDesk, BookDesk, OfficeIn, OfficeOut, TodoDesk
 from gateway.office.letters.received import FirstPages
 from gateway.office.ports.exchange import (
@@ -43,6 +42,7 @@ from gateway.policy.texts import Letters
 from gateway.ports import Blobs, Clock, HealthProbe, Pool
 from gateway.ports.node import ApiCalls
 from gateway.registry.directory import SqlDirectory
+from gateway.store.accounts import HostedAccounts
 
 # An open stream holds a connection: others poll.
 MOST_LIVE = 64
@@ -281,7 +281,7 @@ class WebDeps:
     pool: Pool
     health: HealthProbe
     bell: TaskBell
-    keys: KeyBook
+    keys: HostedAccounts
     calls: ApiCalls
     keepings: Keepings
     previews: Previews
