@@ -131,8 +131,8 @@ async def end_one(desk: AccountDesk, acting: Acting, id: str) -> None:
 async def end_everywhere(
     desk: AccountDesk, principal_id: str, person: Person, but: Session | None = None
 ) -> int:
-    """Ends all sessions of a person; `but` is the one that goes on. How many. Of oneself, or at the machine; administrators
-    have `admin.sign_out`, which asks whether they may."""
+    """Ends all sessions of a person; `but` is the one that goes on. How many. Of oneself; administrators have
+    `admin.sign_out`, which asks whether they may."""
     now = desk.clock.now()
     async with desk.accounts.begin(principal_id) as work:
         count = await end_all(work, person.id, now, Ended.EVERYWHERE, but.digest if but else None)

@@ -29,6 +29,7 @@ from gateway.office.domain.session import (
     new_token,
 )
 from gateway.office.policy import signing_in
+from gateway.office.policy.rights import Rights
 from gateway.office.ports.accounts import AccountWork
 from gateway.ports.deciding import SignInSecrets
 
@@ -225,11 +226,7 @@ async def _enter(
         if before is not None:
             await _replace(work, before, now)
         others = await work.sessions.open_of(person_id)
-        rights = await rights_of(work, person_id, now)
-        agencies = sorted(rights.agencies(now) & set(await work.agency_codes()))
-        # With one agency there is nothing to choose.
-        where = agencies[0] if len(agencies) == 1 else None
-        token, session = await _begin(desk, work, person, where, proof.factor, origin, now)
+        token, session, rights = await _begin(desk, work, person, proof.factor, origin, now)
         await work.commit()
     rules = desk.rules
     return OpenedSession(
@@ -266,20 +263,16 @@ async def _use(work: AccountWork, person_id: str, proof: _Proof, now: datetime) 
 
 
 async def _begin(
-    desk: AccountDesk,
-    work: AccountWork,
-    person: Person,
-    agency_id: str | None,
-    factor: Factor,
-    origin: CallOrigin,
-    now: datetime,
-) -> tuple[str, Session]:
-    token = new_token()
+    desk: AccountDesk, work: AccountWork, person: Person, factor: Factor, origin: CallOrigin, now: datetime
+) -> tuple[str, Session, Rights]:
+    token, rights = new_token(), await rights_of(work, person.id, now)
+    agencies = sorted(rights.agencies(now) & set(await work.agency_codes()))
     session = Session(
         id=desk.clock.new_id("ses_"),
         digest=digest_of(token),
         person_id=person.id,
-        agency_id=agency_id,
+        # With one agency there is nothing to choose.
+        agency_id=agencies[0] if len(agencies) == 1 else None,
         factor=factor,
         began_at=now,
         seen_at=now,
@@ -291,7 +284,7 @@ async def _begin(
     await work.people.save(replace(person, last_login_at=now, warned_at=None))
     told = {"session": session.id, "factor": factor.value, "agency": session.agency_id}
     await work.events.append(EventKind.SESSION_BEGUN, person.id, now, told)
-    return token, session
+    return token, session, rights
 
 
 def _out(person: Person) -> Denied:

@@ -25,7 +25,7 @@ from gateway.office.store.accounts import SqlAccounts
 from gateway.office.store.lists_write import Reckon
 from gateway.office.store.store import SqlOfficeStore
 from gateway.office.todo import Reminders
-from gateway.office.workers import DigestMail, IdleAccounts, Lister, WatchedMail
+from gateway.office.workers import IDLE_EVERY, DigestMail, Lister, WatchedMail, sweep_idle
 from gateway.policy import timers, upkeep
 from gateway.policy.upkeep import CertificateEnding
 from gateway.ports import Clock, Pool
@@ -33,7 +33,7 @@ from gateway.settings import Settings
 from gateway.settings.reading import read_hours, read_people
 from gateway.trust.person_secrets import PersonSecrets
 from gateway.workers.key_watch import KeyWatch
-from gateway.workers.loop import Loop
+from gateway.workers.loop import Loop, Turn
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -54,12 +54,14 @@ class Office(OpenNode):
     reminders: Reminders
 
     def more_loops(self) -> Mapping[str, Loop]:
-        lister, idle = Lister(), IdleAccounts()
+        lister, idle = Lister(), Turn(IDLE_EVERY)
         mail = WatchedMail(mailer=self.reminders.mailer, pulse=self.pulse)
         digest = DigestMail(replace(self.reminders, mailer=mail))
         return {
             "lister": Loop(step=lambda: lister.step(self.store, self.clock), is_due=lister.is_due),
-            "accounts": Loop(step=lambda: idle.step(self.accounts), then=("sequencer",), is_due=idle.is_due),
+            "accounts": Loop(
+                step=lambda: sweep_idle(self.accounts, idle), then=("sequencer",), is_due=idle.has_come
+            ),
             "digest": Loop(step=digest.step, is_due=digest.is_due, is_used=self.reminders.mailer.is_on),
         }
 

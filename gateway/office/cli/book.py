@@ -53,8 +53,7 @@ def register(app: typer.Typer) -> None:
             "gateway book export outgoing so-di.html --year 2026 --volume 2",
         ),
     )(export)
-    book_acts.register_acts(group)
-    book_acts.register_paper(group)
+    book_acts.register(group)
     app.add_typer(group)
 
 

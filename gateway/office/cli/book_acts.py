@@ -46,8 +46,8 @@ Copy = Annotated[
 Why = Annotated[str, typer.Option(help="Why; it stands in the book.")]
 
 
-def register_acts(group: typer.Typer) -> None:
-    """Adds the acts to the group of `gateway book`."""
+def register(group: typer.Typer) -> None:
+    """Adds the acts and the dispatch list to the group of `gateway book`."""
     writing = partial(verb, group, writes=True)
     writing(
         "enter",
@@ -79,6 +79,18 @@ def register_acts(group: typer.Typer) -> None:
             "gateway book strike ppr_01J… --why 'Never sent' --yes",
         ),
     )(strike)
+    verb(
+        group,
+        "paper",
+        examples=("gateway book paper", "gateway book paper --from 01/11/2026 --to 30/11/2026 -o json"),
+    )(paper)
+    writing(
+        "hand-over",
+        examples=(
+            "gateway book hand-over 15/UBND-VP --means post --note 'RR 123 456 789 VN'",
+            "gateway book hand-over msg_01J… --means hand --to Z91.02 --on 20/11/2026 --yes",
+        ),
+    )(hand_over)
 
 
 async def enter(
@@ -246,23 +258,6 @@ _PAPER_COLUMNS = (
     ("cli.column.printed", ""),
     ("cli.column.handed_over", ""),
 )
-
-
-def register_paper(group: typer.Typer) -> None:
-    """Adds the list to the group of `gateway book`."""
-    writing = partial(verb, group, writes=True)
-    verb(
-        group,
-        "paper",
-        examples=("gateway book paper", "gateway book paper --from 01/11/2026 --to 30/11/2026 -o json"),
-    )(paper)
-    writing(
-        "hand-over",
-        examples=(
-            "gateway book hand-over 15/UBND-VP --means post --note 'RR 123 456 789 VN'",
-            "gateway book hand-over msg_01J… --means hand --to Z91.02 --on 20/11/2026 --yes",
-        ),
-    )(hand_over)
 
 
 async def paper(

@@ -219,15 +219,12 @@ async def sessions(call: Invocation, login: Named) -> None:
 
 async def sign_out(call: Invocation, login: Named) -> None:
     """Sign somebody out everywhere, at once. To take away needs no more than this machine."""
-    from gateway.office.accounts import sessions
+    from gateway.office.accounts import admin
 
     async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.sign_out", login=login):
             return
-        principal = await operator(ground.store)
-        async with _desk(ground).accounts.read() as view:
-            one = await view.people.named(login)
-        ended = await sessions.end_everywhere(_desk(ground), principal.id, one)
+        ended = await admin.sign_out(_desk(ground), await _by(call, ground, None), login)
     output.record(call, {"login": login, "ended": ended}, id_key="login")
 
 

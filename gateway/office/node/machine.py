@@ -319,8 +319,8 @@ class BackupCopies:
             path = next((path for path, _, _ in files if path.name == name), None)
             if path is None:
                 raise NotFound(f"there is no backup {name[:200]} on this machine")
-            self._drill = Drill(name=name, word=RUNNING, began_at=self.node.clock.now())
-            self._task = asyncio.create_task(self._run(by, path, passphrase.encode()), name="drill")
+            self._drill = began = Drill(name=name, word=RUNNING, began_at=self.node.clock.now())
+            self._task = asyncio.create_task(self._run(by, path, passphrase.encode(), began), name="drill")
 
     def _places(self) -> Sequence[Path]:
         """The folder of this node's copies, and where the last one went."""
@@ -329,8 +329,7 @@ class BackupCopies:
         places = [data_dir / "backups", *([Path(known.path).parent] if known else [])]
         return list(dict.fromkeys(places))
 
-    async def _run(self, by: str, path: Path, passphrase: bytes) -> None:
-        began = self._drill or Drill(name=path.name, word=RUNNING, began_at=self.node.clock.now())
+    async def _run(self, by: str, path: Path, passphrase: bytes, began: Drill) -> None:
         try:
             done = await self._restored(path, passphrase)
             ended = replace(began, word=EQUAL, rows=done.manifest.rows, files=done.files)

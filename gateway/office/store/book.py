@@ -215,7 +215,22 @@ class SqlBooks:
         year = letter.issued_on.year
         these = asked_under(self._agency_id, letter.number, letter.symbol, year)
         sent = await self._tx.first(_O, SENT_UNDER, **these)
-        if sent is not None or not await self._tx.put_new(_letter_row(letter, self._agency_id)):
+        row = PaperOutgoingRow(
+            agency_id=self._agency_id,
+            id=letter.id,
+            number=letter.number,
+            symbol=letter.symbol,
+            issued_on=letter.issued_on,
+            year=year,
+            entered_at=letter.entered_at,
+            entered_by=letter.entered_by,
+            catch_up=letter.catch_up,
+            struck_at=letter.struck_at,
+            struck_by=letter.struck_by,
+            struck_reason=letter.struck_reason,
+            body=to_json(PaperLetter, letter),
+        )
+        if sent is not None or not await self._tx.put_new(row):
             raise await self._taken_by(letter)
 
     async def _taken_by(self, letter: PaperLetter) -> errors.Clash:
@@ -309,22 +324,4 @@ def _handed(row: Any) -> HandoverRow:
         leased_by=row.leased_by,
         leased_until=row.leased_until,
         acked_at=row.acked_at,
-    )
-
-
-def _letter_row(letter: PaperLetter, agency_id: str) -> PaperOutgoingRow:
-    return PaperOutgoingRow(
-        agency_id=agency_id,
-        id=letter.id,
-        number=letter.number,
-        symbol=letter.symbol,
-        issued_on=letter.issued_on,
-        year=letter.issued_on.year,
-        entered_at=letter.entered_at,
-        entered_by=letter.entered_by,
-        catch_up=letter.catch_up,
-        struck_at=letter.struck_at,
-        struck_by=letter.struck_by,
-        struck_reason=letter.struck_reason,
-        body=to_json(PaperLetter, letter),
     )

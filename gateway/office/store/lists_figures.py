@@ -59,9 +59,18 @@ async def charts(tx: Transaction, agency_id: str, today: date, days: int) -> Cha
     )
     known = {row.day: from_json(Figures, row.body) for row in await tx.rows(ListDayRow, query)}
     known[today] = await _with_today(tx, agency_id, today, known.get(today, Figures()))
-    every = [first + timedelta(days=n) for n in range(days)]
+    figures = [(day, known.get(day, Figures())) for day in (first + timedelta(days=n) for n in range(days))]
     return Charts(
-        days=tuple(_day_figures(day, known.get(day, Figures())) for day in every),
+        days=tuple(
+            DayFigures(
+                day=day,
+                sent=found.sent,
+                received=found.received,
+                delivered=found.delivered,
+                taken_in=found.taken_in,
+            )
+            for day, found in figures
+        ),
         states=await _states(tx, agency_id, today),
         slowest=_slowest(list(known.values())),
         hours=_grid(known),
@@ -188,16 +197,6 @@ async def _states(tx: Transaction, agency_id: str, today: date) -> dict[str, int
     within = _sent(agency_id, begin, begin + timedelta(days=1))
     query = select(col(_R.state), func.count()).where(within)
     return dict(await tx.tuples(query.group_by(col(_R.state)).order_by(text("2 DESC"))))
-
-
-def _day_figures(day: date, found: Figures) -> DayFigures:
-    return DayFigures(
-        day=day,
-        sent=found.sent,
-        received=found.received,
-        delivered=found.delivered,
-        taken_in=found.taken_in,
-    )
 
 
 def _slowest(found: Sequence[Figures]) -> tuple[Slow, ...]:

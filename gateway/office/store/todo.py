@@ -195,7 +195,18 @@ class SqlTasks:
         for start in range(0, len(tasks), _AT_ONCE):
             part = list(tasks[start : start + _AT_ONCE])
             rows = await self._tx.rows(_N, _NOTES, agency=self._agency_id, tasks=part)
-            found |= {row.task: _to_note(row) for row in rows}
+            found |= {
+                row.task: TaskNote(
+                    task=row.task,
+                    noted_by=row.noted_by,
+                    noted_at=row.noted_at,
+                    owner=row.owner,
+                    snoozed_until=row.snoozed_until,
+                    closed_at=row.closed_at,
+                    note=row.note,
+                )
+                for row in rows
+            }
         return found
 
     async def save_note(self, note: TaskNote) -> None:
@@ -235,18 +246,6 @@ class SqlTasks:
 
     async def forget_reminders(self, before: datetime) -> None:
         await self._tx.change(_OLD, agency=self._agency_id, since=before)
-
-
-def _to_note(row: TaskNoteRow) -> TaskNote:
-    return TaskNote(
-        task=row.task,
-        noted_by=row.noted_by,
-        noted_at=row.noted_at,
-        owner=row.owner,
-        snoozed_until=row.snoozed_until,
-        closed_at=row.closed_at,
-        note=row.note,
-    )
 
 
 _ASK = RecallAskRow
