@@ -1,10 +1,10 @@
-"""The to-do list of an agency: what needs a hand, what people note about it, of what they are reminded by mail, and the
-notices by which they are told of a stop or an incident (R97, R98). In: an agency's scope, a task's id and words, a
-wish. Out: tasks over both directions, longest overdue first; the note, letters handed to the mail server, a notice
-that holds. The list is one consistent look at the store and changes nothing. A task is named as the list names it.
-Letters go out once each, also when several processes look: numbers, names and deadlines go by mail, never what a
-document is about, and never anything to another agency. A notice is also an event in the stream of every agency that
-it is for."""
+"""The to-do list of an agency: what needs a hand, how much that is for the bell on every page, what people note about
+it, of what they are reminded by mail, and the notices by which they are told of a stop or an incident (R97, R98). In:
+an agency's scope, a task's id and words, a wish. Out: tasks over both directions, longest overdue first; the note,
+letters handed to the mail server, a notice that holds. The list is one consistent look at the store and changes
+nothing. A task is named as the list names it. Letters go out once each, also when several processes look: numbers,
+names and deadlines go by mail, never what a document is about, and never anything to another agency. A notice is also
+an event in the stream of every agency that it is for."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ async def gather(desk: TodoDesk, scope: AgencyScope, *, everything: bool = False
         notes = await work.office.tasks.notes([each.id for each in found])
     tasks = [replace(each, note=notes.get(each.id)) for each in found]
     awake = [each for each in tasks if everything or not each.rests(now)]
-    return TodoList(
-        tasks=tuple(todo.in_order(awake)), resting=len(tasks) - len(awake), cut=cut, office=office, at=now
-    )
+    # The earliest deadline first, so what is longest overdue leads; at the same moment the more urgent.
+    ordered = sorted(awake, key=lambda each: (each.due_at, -each.urgency, each.id))
+    return TodoList(tasks=tuple(ordered), resting=len(tasks) - len(awake), cut=cut, office=office, at=now)
 
 
 async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) -> tuple[list[Task], bool]:

@@ -109,7 +109,10 @@ async def incoming_lines(
     names = dict(names) | await _replacing(work, lines)
     if book is Book.INCOMING:
         return [_register_line(line, facts[line.document.id], names, lang) for line in lines]
-    replies = await _replies(work, lines)
+    # Nothing is looked for where there is no line, and nothing that was sent before the first of them came.
+    since = min((line.document.arrived_at for line in lines), default=None)
+    ours = [line.document.document_id for line in lines]
+    replies = await work.office.books.replies(ours, since) if since is not None else {}
     return [_follow_up_line(line, names, replies.get(line.document.document_id, ()), lang) for line in lines]
 
 
@@ -117,13 +120,6 @@ async def _replacing(work: OfficeWork, lines: Sequence[IncomingLine]) -> dict[st
     """Number and symbol of the documents that stand for replaced ones."""
     ids = {line.document.replaced_by for line in lines if line.document.state is InState.REPLACED}
     return {id: _sender_code(await work.incoming.get(id)) for id in ids if id is not None}
-
-
-async def _replies(work: OfficeWork, lines: Sequence[IncomingLine]) -> Mapping[str, Sequence[str]]:
-    if not lines:
-        return {}
-    since = min(line.document.arrived_at for line in lines)
-    return await work.office.books.replies([line.document.document_id for line in lines], since)
 
 
 def _register_line(

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import DocumentChange, Staff
-from gateway.domain.event import Event, EventKind
+from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.errors import Clash, Denied
 from gateway.office.accounts.acting import behalf
@@ -282,7 +282,10 @@ async def _urging_of(work: OfficeWork, code: str, every: timedelta, now: datetim
                     due_at=line.due_at or now,
                 )
             )
-    last = await _last_urging(work, code)
+    said = [
+        each for each in await work.events.of(_urging_place(code)) if each.kind is EventKind.MESSAGE_URGED
+    ]
+    last = max(said, key=lambda each: each.at, default=None)
     free_at = last.at + every if last is not None else None
     return Urging(
         code=code,
@@ -293,13 +296,6 @@ async def _urging_of(work: OfficeWork, code: str, every: timedelta, now: datetim
         last_by=str(last.data.get("person", "")) if last else "",
         free_at=free_at if free_at is not None and free_at > now else None,
     )
-
-
-async def _last_urging(work: OfficeWork, code: str) -> Event | None:
-    said = [
-        each for each in await work.events.of(_urging_place(code)) if each.kind is EventKind.MESSAGE_URGED
-    ]
-    return max(said, key=lambda each: each.at, default=None)
 
 
 async def _contact(work: OfficeWork, code: str, ours: Sequence[str]) -> Staff | None:

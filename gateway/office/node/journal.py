@@ -39,6 +39,10 @@ class NodeJournal:
     _task: asyncio.Task[None] | None = None
 
     async def page(self, ask: JournalAsk, *, before: int | None, limit: int) -> Sequence[JournalEntry]:
+        people: Sequence[str] = ()
+        if ask.people and ask.agency_id is not None:
+            async with self.node.accounts.accounts.read() as work:
+                people = sorted({each.person_id for each in await work.posts.in_agency(ask.agency_id)})
         wanted = WantedEvents(
             kind=ask.kind or None,
             subject_id=ask.subject_id or None,
@@ -54,7 +58,7 @@ class NodeJournal:
             newest=True,
             before=before,
             within=ask.within,
-            also_about=await self._people_of(ask),
+            also_about=people,
         )
         return await self._told(list(reversed(hits)))
 
@@ -133,12 +137,6 @@ class NodeJournal:
             )
             for hit in hits
         ]
-
-    async def _people_of(self, ask: JournalAsk) -> Sequence[str]:
-        if not ask.people or ask.agency_id is None:
-            return ()
-        async with self.node.accounts.accounts.read() as work:
-            return sorted({each.person_id for each in await work.posts.in_agency(ask.agency_id)})
 
     async def _examine(self) -> None:
         try:

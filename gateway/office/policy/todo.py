@@ -166,11 +166,6 @@ def of_certificates(
             )
 
 
-def in_order(tasks: Iterable[Task]) -> list[Task]:
-    """The earliest deadline first, so what is longest overdue leads; at the same moment the more urgent."""
-    return sorted(tasks, key=lambda each: (each.due_at, -each.urgency, each.id))
-
-
 def _incoming(
     kind: TaskKind, key: str, document: IncomingDocument, since: datetime, due: Due, now: datetime
 ) -> Task:
