@@ -128,16 +128,11 @@ async def end_one(desk: AccountDesk, acting: Acting, id: str) -> None:
         await work.commit()
 
 
-async def end_everywhere(
-    desk: AccountDesk, principal_id: str, person: Person, but: Session | None = None
-) -> int:
-    """Ends all sessions of a person; `but` is the one that goes on. How many. Of oneself; administrators have
-    `admin.sign_out`, which asks whether they may."""
-    now = desk.clock.now()
-    async with desk.accounts.begin(principal_id) as work:
-        count = await end_all(work, person.id, now, Ended.EVERYWHERE, but.digest if but else None)
+async def end_everywhere(desk: AccountDesk, person: Person) -> None:
+    """Ends all of one's own sessions; administrators have `admin.sign_out`, which asks whether they may."""
+    async with desk.accounts.begin(person.id) as work:
+        await end_all(work, person.id, desk.clock.now(), Ended.EVERYWHERE)
         await work.commit()
-    return count
 
 
 async def end_all(work: AccountWork, person_id: str, at: datetime, why: Ended, but: str | None = None) -> int:

@@ -75,8 +75,7 @@ async def session_ended(visit: Visit) -> web.StreamResponse:
 
 
 async def left_everywhere(visit: Visit) -> web.StreamResponse:
-    person = visit.person.person
-    await sessions.end_everywhere(visit.deps.accounts, person.id, person)
+    await sessions.end_everywhere(visit.deps.accounts, visit.person.person)
     return forget_session(visit.said(SIGN_IN, "account.left_everywhere"), visit.request)
 
 
