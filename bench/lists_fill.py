@@ -31,7 +31,7 @@ from gateway.domain.document import (
 )
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.status import Duty, Fact, Track, Waits
-from gateway.office.domain.listing import DeliverySums, Origin, due_within, incoming_line, outgoing_line
+from gateway.office.domain.listing import Origin, due_within, incoming_line, outgoing_line
 from gateway.office.store.lists_write import list_row
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store import incoming, outgoing
@@ -134,10 +134,8 @@ def sent(spread: Spread, n: int) -> Iterator[Any]:
         yield delivery_row(delivery, position)
         if at > NOW - timedelta(days=31):
             yield from facts(delivery.id, at, spread.rng)
-    found = DeliverySums(states=states, sent_at=at, latest_at=at + timedelta(hours=1))
-    line = outgoing_line(
-        document, found, due_within(Duty(waits=Waits.PARTNER, since=at), document.draft.urgency)
-    )
+    due_at = due_within(Duty(waits=Waits.PARTNER, since=at), document.draft.urgency)
+    line = outgoing_line(document, states, at, at + timedelta(hours=1), due_at)
     yield list_row(line, document, spread.rng.choice((Origin.PROGRAM,) * 30 + (Origin.HAND, Origin.MACHINE)))
 
 

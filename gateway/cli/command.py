@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -33,7 +33,7 @@ from gateway.words import labels
 if TYPE_CHECKING:
     from gateway.settings import Settings
 
-F = TypeVar("F", bound=Callable[..., None])
+F = TypeVar("F", bound=Callable[..., Coroutine[object, object, None] | None])
 
 
 class OutputFormat(StrEnum):
@@ -144,7 +144,8 @@ def _rooted(
 
 
 def verb(app: typer.Typer, name: str, *, examples: Sequence[str], writes: bool = False) -> Callable[[F], F]:
-    """Registers a function whose first parameter is the `Invocation`; `examples` are whole command lines."""
+    """Registers a function whose first parameter is the `Invocation`, and whose coroutine, if it is one, is run to its end;
+    `examples` are whole command lines."""
 
     def register(function: F) -> F:
         hints = get_type_hints(function, include_extras=True)
@@ -156,7 +157,11 @@ def verb(app: typer.Typer, name: str, *, examples: Sequence[str], writes: bool =
         def run(ctx: typer.Context, **given: Any) -> None:
             common = {key: given.pop(key) for key in list(given) if key in names}
             with spooled(given) as files:
-                function(_call(ctx, common), **files)
+                work = function(_call(ctx, common), **files)
+                if work is not None:
+                    from gateway.cli import node
+
+                    node.run(work)
 
         context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
         parameters = [_keyword(each, hints[each.name]) for each in own] + shared

@@ -29,10 +29,10 @@ from gateway.domain.person import Proposal, ProposalContent
 from gateway.domain.proof import Binding
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind, Target
 from gateway.domain.wall_clock import local
-from gateway.office import todo
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.office.domain.roles import NODE
 from gateway.office.ports.telling import Audience, NoticeKind, NoticeWish
+from gateway.office.todo import NoticeBoard
 from gateway.ops import backup, restore
 from gateway.ports import Clock
 from gateway.settings import Settings
@@ -179,12 +179,13 @@ async def incident_over(node: Office, cast: Cast, by: str) -> None:
         meanwhile=cast.words("incident_meanwhile"),
         afterwards=cast.words("incident_afterwards"),
     )
-    made = await todo.publish_notice(node.todo, node.store.notices, by, wish)
-    await todo.end_notice(node.todo, node.store.notices, by, made.id)
+    board = NoticeBoard(desk=node.todo, rows=node.store.notices)
+    await board.end(by, (await board.publish(by, wish)).id)
 
 
 async def _planned_stop(node: Office, cast: Cast, by: str, commune: str) -> None:
-    starts = await todo.earliest_stop(node.todo) + _DAY
+    board = NoticeBoard(desk=node.todo, rows=node.store.notices)
+    starts = await board.earliest() + _DAY
     wish = NoticeWish(
         kind=NoticeKind.STOP,
         starts_at=starts,
@@ -194,7 +195,7 @@ async def _planned_stop(node: Office, cast: Cast, by: str, commune: str) -> None
         audience=Audience.ONE,
         agency_id=commune,
     )
-    await todo.publish_notice(node.todo, node.store.notices, by, wish)
+    await board.publish(by, wish)
 
 
 async def _office_day(node: Office, cast: Cast, by: str) -> None:

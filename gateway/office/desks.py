@@ -5,17 +5,18 @@ office keeps."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.incoming.desk import InDesk
 from gateway.office.policy.account_clocks import IdleRules
 from gateway.office.policy.signing_in import PasswordRules, SessionRules, SlowRules
 from gateway.office.ports.accounts import Accounts
-from gateway.office.ports.store import EndingCertificates, OfficeStore
+from gateway.office.ports.store import OfficeStore
 from gateway.outgoing.desk import OutDesk
+from gateway.policy.upkeep import CertificateEnding
 from gateway.ports import CalendarDays, Clock, Pool
 from gateway.ports.deciding import SignInSecrets
 
@@ -71,6 +72,7 @@ class TodoDesk:
     calendar: CalendarDays
     office: Callable[[], Awaitable[OfficeCalendar]]
     """When the agencies of this node work, as it is now."""
-    certificates: EndingCertificates
+    certificates: Callable[[datetime], Awaitable[Sequence[CertificateEnding]]]
+    """Every certificate that signs for us or speaks for somebody here, the last of each code."""
     clock: Clock
     wake: Callable[[], None]

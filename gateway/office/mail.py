@@ -5,39 +5,24 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from functools import partial
-from pathlib import Path
 
 from gateway.errors import BrokerRefused, Misconfigured, Unreachable
 from gateway.office.ports.telling import Mail
 from gateway.ports import Clock, Pool
+from gateway.settings.options import MailSettings
 
 STARTTLS, TLS, NONE = "starttls", "tls", "none"
 _NAME = "[127.0.0.1]"  # said in greeting; looking up our own name could take as long as a server that is gone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MailServer:
-    """Where and how. Without a host no mail is sent."""
-
-    host: str
-    port: int
-    security: str
-    sender: str
-    user: str = ""
-    password: str = field(default="", repr=False)
-    ca: Path | None = None
-    timeout_s: float = 30.0
-
-
 class SmtpMailer:
-    """Keeps the promise of `ports.Mailer`."""
+    """Keeps the promise of `ports.Mailer`. Without a host no mail is sent."""
 
-    def __init__(self, server: MailServer, clock: Clock, pool: Pool) -> None:
+    def __init__(self, server: MailSettings, clock: Clock, pool: Pool) -> None:
         self._server, self._clock, self._pool = server, clock, pool
         if server.host:
             _check(server)
@@ -97,14 +82,14 @@ class SmtpMailer:
             if server.security == STARTTLS:
                 line.starttls(context=_context(server))
             if server.user:
-                line.login(server.user, server.password)
+                line.login(server.user, server.password.reveal() if server.password is not None else "")
         except BaseException:
             line.close()
             raise
         return line
 
 
-def _context(server: MailServer) -> ssl.SSLContext:
+def _context(server: MailSettings) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(server.ca) if server.ca is not None else None)
 
 
@@ -114,7 +99,7 @@ def _refusal(where: str, codes: list[int], what: str) -> BrokerRefused | Unreach
     return Unreachable(told) if codes and all(400 <= code < 500 for code in codes) else BrokerRefused(told)
 
 
-def _check(server: MailServer) -> None:
+def _check(server: MailSettings) -> None:
     _address(server.sender)
     if server.security == NONE and server.user:
         raise Misconfigured(

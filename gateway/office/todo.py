@@ -1,17 +1,18 @@
-"""The to-do list of an agency: what needs a hand, what people note about it, of what they are reminded by mail, and the
-notices by which they are told of a stop or an incident (R97, R98). In: an agency's scope, a task's id and words, a
-wish. Out: tasks over both directions, longest overdue first; the note, letters handed to the mail server, a notice
-that holds. The list is one consistent look at the store and changes nothing. A task is named as the list names it.
-Letters go out once each, also when several processes look: numbers, names and deadlines go by mail, never what a
-document is about, and never anything to another agency. A notice is also an event in the stream of every agency that
-it is for."""
+"""The to-do list of an agency: what needs a hand, how much that is for the bell on every page, what people note about
+it, of what they are reminded by mail, and the notices by which they are told of a stop or an incident (R97, R98). In:
+an agency's scope, a task's id and words, a wish. Out: tasks over both directions, longest overdue first; the note,
+letters handed to the mail server, a notice that holds. The list is one consistent look at the store and changes
+nothing. A task is named as the list names it. Letters go out once each, also when several processes look: numbers,
+names and deadlines go by mail, never what a document is about, and never anything to another agency. A notice is also
+an event in the stream of every agency that it is for."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 
 from gateway import log
@@ -21,14 +22,14 @@ from gateway.domain.document import InState
 from gateway.domain.event import EventKind
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.wall_clock import local
-from gateway.errors import BadForm, Clash, GatewayError, NotFound
+from gateway.errors import BadForm, Clash, GatewayError, NotFound, StoreFailure
 from gateway.office.desks import TodoDesk
 from gateway.office.domain.roles import NODE
 from gateway.office.domain.task import Task, TaskNote
 from gateway.office.policy import todo
 from gateway.office.policy.todo import Letter, LetterSort
 from gateway.office.ports.store import OfficeWork
-from gateway.office.ports.telling import Audience, Mail, Mailer, Notice, NoticeRows, NoticeWish
+from gateway.office.ports.telling import Audience, Mail, Mailer, Notice, NoticeKind, NoticeRows, NoticeWish
 from gateway.policy import timers
 from gateway.words import labels
 
@@ -56,18 +57,18 @@ class TodoList:
 async def gather(desk: TodoDesk, scope: AgencyScope, *, everything: bool = False) -> TodoList:
     """What the agency has to do now; with `everything` also what rests."""
     now, office = desk.clock.now(), await desk.office()
-    endings = await desk.certificates.endings(now)
+    endings = await desk.certificates(now)
     async with desk.store.read(scope) as work:
         agency = await work.agency()
         found, cut = await _documents(work, office, now)
         codes = frozenset((agency.code, *agency.aliases))
         found += todo.of_certificates(endings, codes, now)
         notes = await work.office.tasks.notes([each.id for each in found])
-    tasks = todo.noted(found, notes)
+    tasks = [replace(each, note=notes.get(each.id)) for each in found]
     awake = [each for each in tasks if everything or not each.rests(now)]
-    return TodoList(
-        tasks=tuple(todo.in_order(awake)), resting=len(tasks) - len(awake), cut=cut, office=office, at=now
-    )
+    # The earliest deadline first, so what is longest overdue leads; at the same moment the more urgent.
+    ordered = sorted(awake, key=lambda each: (each.due_at, -each.urgency, each.id))
+    return TodoList(tasks=tuple(ordered), resting=len(tasks) - len(awake), cut=cut, office=office, at=now)
 
 
 async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) -> tuple[list[Task], bool]:
@@ -141,7 +142,10 @@ async def wake_task(desk: TodoDesk, scope: AgencyScope, task: str) -> TaskNote:
 async def _note(
     desk: TodoDesk, scope: AgencyScope, task: str, what: str, **said: str | datetime | None
 ) -> TaskNote:
-    listed = _listed(await gather(desk, scope, everything=True), task)
+    found = await gather(desk, scope, everything=True)
+    listed = next((each for each in found.tasks if each.id == task), None)
+    if listed is None:
+        raise NotFound(f"there is no task {task} to do; look with: gateway todo list")
     now = desk.clock.now()
     async with desk.store.begin(scope) as work:
         await work.agency()
@@ -158,13 +162,6 @@ async def _note(
     return changed
 
 
-def _listed(found: TodoList, task: str) -> Task:
-    listed = next((each for each in found.tasks if each.id == task), None)
-    if listed is None:
-        raise NotFound(f"there is no task {task} to do; look with: gateway todo list")
-    return listed
-
-
 def _text(words: str, what: str) -> str:
     text = " ".join(words.split())
     if not text or len(text) > LONGEST_NOTE:
@@ -178,11 +175,6 @@ _MOST_LINES = 200
 _LANG = "vi"
 
 
-async def _nobody(agency_id: str) -> Sequence[str]:
-    """Where no head is known."""
-    return ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reminders:
     """`people`: further addresses by the code of a hosted agency, beside the agency's own. `heads`: addresses of the heads
@@ -192,7 +184,7 @@ class Reminders:
     mailer: Mailer
     digest_at: tuple[time, ...]
     people: Mapping[str, tuple[str, ...]]
-    heads: Callable[[str], Awaitable[Sequence[str]]] = _nobody
+    heads: Callable[[str], Awaitable[Sequence[str]]]
 
     def addresses(self, agency: HostedAgency) -> tuple[str, ...]:
         """Of that agency's own people; nobody of an agency that has left."""
@@ -247,12 +239,12 @@ async def _release(desk: TodoDesk, scope: AgencyScope, keys: list[str]) -> None:
 
 
 def _mail_of(agency: HostedAgency, letter: Letter, key: str, to: tuple[str, ...], now: datetime) -> Mail:
-    late = sum(each.is_late for each in letter.tasks)
+    is_of_many = letter.sort in (LetterSort.DIGEST, LetterSort.APPROVAL)
     told = {
         "agency": agency.name,
         "count": len(letter.tasks),
-        "late": late,
-        "sender": _sender(letter),
+        "late": sum(each.is_late for each in letter.tasks),
+        "sender": "" if is_of_many else _party(letter.tasks[0]),
         "time": f"{local(now):%H:%M %d/%m/%Y}",
     }
     lines = [_task_line(each) for each in letter.tasks[:_MOST_LINES]]
@@ -271,12 +263,6 @@ def _mail_of(agency: HostedAgency, letter: Letter, key: str, to: tuple[str, ...]
         text="\n".join(body),
         id=hashlib.sha256(f"{agency.id} {key}".encode()).hexdigest()[:32],
     )
-
-
-def _sender(letter: Letter) -> str:
-    if letter.sort in (LetterSort.DIGEST, LetterSort.APPROVAL):
-        return ""
-    return _party(letter.tasks[0])
 
 
 def _task_line(task: Task) -> str:
@@ -304,54 +290,104 @@ def _plain(text: str) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
-async def earliest_stop(desk: TodoDesk) -> datetime:
-    """From when on a stop may begin that is announced now."""
-    return todo.earliest_stop(await desk.office(), desk.clock.now())
+@dataclass(slots=True, kw_only=True)
+class NoticeBoard:
+    """Every page asks which notice holds, so they are known for some seconds."""
+
+    desk: TodoDesk
+    rows: NoticeRows
+    _known: tuple[datetime, Sequence[Notice]] | None = None
+
+    async def current(self, now: datetime, agency_id: str = NODE) -> Notice | None:
+        """What is to be shown on every page of that agency now; of the node for the empty id."""
+        if self._known is None or not timedelta() <= now - self._known[0] < _REMEMBERED:
+            self._known = now, await self.rows.open()
+        told = (each for each in self._known[1] if each.holds(now) and each.is_for(agency_id))
+        # What is wrong now goes before what is planned; of plans the next one.
+        return min(
+            told,
+            key=lambda each: (each.wish.kind is not NoticeKind.INCIDENT, each.wish.starts_at),
+            default=None,
+        )
+
+    async def earliest(self) -> datetime:
+        """From when on a stop may begin that is announced now: one working day of the office later (T13)."""
+        return todo.earliest_stop(await self.desk.office(), self.desk.clock.now())
+
+    async def faults(self, wish: NoticeWish) -> Sequence[tuple[str, str]]:
+        """(field, what is wrong with it); nothing when it may be given."""
+        return todo.notice_faults(wish, await self.desk.office(), self.desk.clock.now())
+
+    async def publish(self, by: str, wish: NoticeWish) -> Notice:
+        """Shown on every page at once, and told in every agency's feed. BadForm for one with faults."""
+        self._known = None
+        if found := await self.faults(wish):
+            raise BadForm(f"the notice may not be given so: {found[0][0]} is {found[0][1]}")
+        now = self.desk.clock.now()
+        made = Notice(id=self.desk.clock.new_id("ntc_"), wish=wish, published_at=now, published_by=by)
+        told = {"emergency": wish.emergency, "text_vi": wish.text_vi, "text_en": wish.text_en}
+        await self._save(made, EventKind.NOTICE_PUBLISHED, told, by, now)
+        return made
+
+    async def end(self, by: str, id: str) -> Notice:
+        """It is over, or called off. Clash when it ended before."""
+        self._known = None
+        known, now = await self.rows.get(id), self.desk.clock.now()
+        if known.closed_at is not None:
+            raise Clash(f"the notice {id} ended before")
+        closed = replace(known, closed_at=now, closed_by=by)
+        await self._save(closed, EventKind.NOTICE_ENDED, {}, by, now)
+        return closed
+
+    async def _save(
+        self, notice: Notice, kind: EventKind, more: Mapping[str, object], by: str, now: datetime
+    ) -> None:
+        wish = notice.wish
+        if wish.audience is Audience.ONE:
+            agencies = [NODE, wish.agency_id]
+        else:
+            agencies = [NODE, *(each.id for each in await self.desk.store.hosted() if each.left_at is None)]
+        told = {
+            "kind": wish.kind.value,
+            "starts_at": wish.starts_at.isoformat(),
+            "ends_at": wish.ends_at.isoformat() if wish.ends_at else None,
+            "audience": wish.audience.value,
+        }
+        await self.rows.save(notice, kind, agencies, {**told, **more}, by, now)
+        self.desk.wake()
 
 
-async def notice_faults(desk: TodoDesk, wish: NoticeWish) -> tuple[tuple[str, str], ...]:
-    return todo.notice_faults(wish, await desk.office(), desk.clock.now())
+_REMEMBERED = timedelta(seconds=10)
+_MOST_AGENCIES = 2_000
 
 
-async def publish_notice(desk: TodoDesk, rows: NoticeRows, by: str, wish: NoticeWish) -> Notice:
-    """BadForm for one that may not be given; a page asks `faults` before."""
-    if found := await notice_faults(desk, wish):
-        raise BadForm(f"the notice may not be given so: {found[0][0]} is {found[0][1]}")
-    now = desk.clock.now()
-    made = Notice(id=desk.clock.new_id("ntc_"), wish=wish, published_at=now, published_by=by)
-    told = {
-        **_notice_told(wish),
-        "emergency": wish.emergency,
-        "text_vi": wish.text_vi,
-        "text_en": wish.text_en,
-    }
-    await rows.save(made, EventKind.NOTICE_PUBLISHED, await _agencies_told(desk, wish), told, by, now)
-    desk.wake()
-    return made
+@dataclass(slots=True)
+class TaskBell:
+    """How many tasks wait in an agency: asked for every page, so known for some seconds; while they are counted again pages
+    show what was known."""
 
+    desk: TodoDesk
+    _known: dict[str, tuple[datetime, int]] = field(default_factory=dict)
+    _counting: dict[str, asyncio.Task[int]] = field(default_factory=dict)
 
-async def end_notice(desk: TodoDesk, rows: NoticeRows, by: str, id: str) -> Notice:
-    """Clash when it ended before."""
-    known, now = await rows.get(id), desk.clock.now()
-    if known.closed_at is not None:
-        raise Clash(f"the notice {id} ended before")
-    closed = replace(known, closed_at=now, closed_by=by)
-    agencies = await _agencies_told(desk, known.wish)
-    await rows.save(closed, EventKind.NOTICE_ENDED, agencies, _notice_told(known.wish), by, now)
-    desk.wake()
-    return closed
+    async def count(self, scope: AgencyScope) -> int:
+        known = self._known.get(scope.agency_id)
+        if known is not None and timedelta() <= self.desk.clock.now() - known[0] < _REMEMBERED:
+            return known[1]
+        counting = self._counting.get(scope.agency_id)
+        if counting is None:
+            counting = asyncio.create_task(self._count(scope))
+            self._counting[scope.agency_id] = counting
+        return known[1] if known is not None else await asyncio.shield(counting)
 
-
-async def _agencies_told(desk: TodoDesk, wish: NoticeWish) -> Sequence[str]:
-    if wish.audience is Audience.ONE:
-        return (NODE, wish.agency_id)
-    return (NODE, *(each.id for each in await desk.store.hosted() if each.left_at is None))
-
-
-def _notice_told(wish: NoticeWish) -> dict[str, object]:
-    return {
-        "kind": wish.kind.value,
-        "starts_at": wish.starts_at.isoformat(),
-        "ends_at": wish.ends_at.isoformat() if wish.ends_at else None,
-        "audience": wish.audience.value,
-    }
+    async def _count(self, scope: AgencyScope) -> int:
+        try:
+            found = len((await gather(self.desk, scope)).tasks)
+        except StoreFailure:
+            found = self._known.get(scope.agency_id, (None, 0))[1]
+        finally:
+            self._counting.pop(scope.agency_id, None)
+        if len(self._known) >= _MOST_AGENCIES:
+            self._known.clear()
+        self._known[scope.agency_id] = (self.desk.clock.now(), found)
+        return found

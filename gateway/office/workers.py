@@ -73,20 +73,11 @@ class WatchedMail:
 IDLE_EVERY = timedelta(hours=6)
 
 
-class IdleAccounts:
-    """Remembers when it last looked."""
-
-    def __init__(self) -> None:
-        self._turn = Turn(IDLE_EVERY)
-
-    def is_due(self, now: datetime) -> bool:
-        return self._turn.has_come(now)
-
-    async def step(self, desk: AccountDesk) -> bool:
-        """Looks four times a day; the first look is at start."""
-        if not self._turn.take(desk.clock.now()):
-            return False
-        return bool(await sessions.sweep_idle(desk))
+async def sweep_idle(desk: AccountDesk, turn: Turn) -> bool:
+    """Looks four times a day; the first look is at start."""
+    if not turn.take(desk.clock.now()):
+        return False
+    return bool(await sessions.sweep_idle(desk))
 
 
 LISTS_EVERY = timedelta(minutes=10)

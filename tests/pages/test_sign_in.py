@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 
+from gateway.domain.person import AccountStanding
 from gateway.errors import Denied
 from gateway.office.accounts import admin, sessions
 from gateway.office.accounts.acting import By
@@ -80,7 +81,7 @@ async def test_whoever_fails_reads_the_same_whatever_was_wrong(site: Site, guest
     known, with_device = clerk(site), site.person(PostRole.OPERATOR)
     locked = site.person(PostRole.HEAD, "province")
     by = By.person(with_device.person.id)
-    await admin.stand(site.node.accounts, by, locked.login, admin.states()[1], "for this test alone")
+    await admin.stand(site.node.accounts, by, locked.login, AccountStanding.LOCKED, "for this test alone")
 
     answers = [
         told(await tries(guest, "khongcoai", PASSWORD), "khongcoai"),

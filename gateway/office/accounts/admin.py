@@ -7,7 +7,8 @@ own account, and nobody to an account that may do more than they may give."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -71,11 +72,8 @@ async def add(desk: AccountDesk, by: By, wanted: NewAccount) -> tuple[Person, st
 async def link(desk: AccountDesk, by: By, login: str) -> tuple[Person, str]:
     """The person begins anew with the code: password and second factor of before are worth nothing from now on. It counts
     as a change of roles, like enrolling anew."""
-    now = desk.clock.now()
     code, digest = desk.secrets.new_code()
-    async with desk.accounts.begin(by.principal_id) as work:
-        person = await work.people.named(login)
-        await over_person(work, by, person, now)
+    async with _changing(desk, by, login) as (work, person, now):
         changed = replace(person, enrolled_at=None, roles_by=by.principal_id, roles_at=now)
         await work.people.save(changed)
         kept = Credentials(code_digest=digest, code_until=now + desk.rules.link)
@@ -83,19 +81,15 @@ async def link(desk: AccountDesk, by: By, login: str) -> tuple[Person, str]:
         await work.past.put_codes(person.id, ())
         await sessions.end_all(work, person.id, now, Ended.PASSWORD)
         await work.events.append(EventKind.ACCOUNT_LINK, person.id, now)
-        await work.commit()
     return changed, code
 
 
 async def stand(desk: AccountDesk, by: By, login: str, standing: AccountStanding, reason: str) -> Person:
     """Locked, suspended, withdrawn, or active again. What was withdrawn stays so: the person is added anew. An account that
     idleness took out counts as used from the moment at which it is opened again."""
-    now = desk.clock.now()
     if len(reason.strip()) < _LEAST_REASON:
         raise Clash(f"a reason of at least {_LEAST_REASON} characters is needed", code="GW-REASON")
-    async with desk.accounts.begin(by.principal_id) as work:
-        person = await work.people.named(login)
-        await over_person(work, by, person, now)
+    async with _changing(desk, by, login) as (work, person, now):
         if person.standing is AccountStanding.WITHDRAWN or person.standing is standing:
             raise Clash(f"the account is {person.standing} already", code="GW-ACCOUNT-STATE")
         changed = replace(
@@ -112,53 +106,48 @@ async def stand(desk: AccountDesk, by: By, login: str, standing: AccountStanding
             await sessions.end_all(work, person.id, now, Ended.STANDING)
         told = {"standing": standing.value, "reason": changed.standing_why}
         await work.events.append(EventKind.ACCOUNT_STANDING, person.id, now, told)
-        await work.commit()
     return changed
 
 
 async def must_change(desk: AccountDesk, by: By, login: str) -> Person:
     """At the next call the person changes the password before anything else."""
-    now = desk.clock.now()
-    async with desk.accounts.begin(by.principal_id) as work:
-        person = await work.people.named(login)
-        await over_person(work, by, person, now)
+    async with _changing(desk, by, login) as (work, person, now):
         changed = replace(person, must_change=True)
         await work.people.save(changed)
         await work.events.append(EventKind.ACCOUNT_PASSWORD, person.id, now, {"must_change": True})
-        await work.commit()
     return changed
 
 
 async def unlock(desk: AccountDesk, by: By, login: str) -> Person:
     """Nobody waits any more who typed a wrong password too often. It gives nothing to anybody, so the machine's operator is
     not asked for a right; whoever administers a part of the node is asked for every agency of the person."""
-    now = desk.clock.now()
-    async with desk.accounts.begin(by.principal_id) as work:
-        person = await work.people.named(login)
-        await _over_persons_access(work, by, person, now)
+    async with _changing(desk, by, login, operator_may=True) as (work, person, now):
         kept = await work.people.credentials(person.id)
         await work.people.save_credentials(person.id, replace(kept, failures=0, locked_until=None))
         await sign_in.forgive_tries(work, *(each for each in (person.login, person.name) if each))
         await work.events.append(EventKind.ACCOUNT_UNLOCKED, person.id, now)
-        await work.commit()
     return person
 
 
 async def sign_out(desk: AccountDesk, by: By, login: str) -> int:
     """Ends every session of somebody else; how many. In all agencies at once, so whoever does it administers them all."""
+    async with _changing(desk, by, login, operator_may=True) as (work, person, now):
+        return await sessions.end_all(work, person.id, now, Ended.EVERYWHERE)
+
+
+@asynccontextmanager
+async def _changing(
+    desk: AccountDesk, by: By, login: str, *, operator_may: bool = False
+) -> AsyncIterator[tuple[AccountWork, Person, datetime]]:
+    """An account in a unit of work that is committed at its end. `operator_may`: the machine's operator may always let in
+    and send out; everybody else as for any change of the whole account."""
     now = desk.clock.now()
     async with desk.accounts.begin(by.principal_id) as work:
         person = await work.people.named(login)
-        await _over_persons_access(work, by, person, now)
-        count = await sessions.end_all(work, person.id, now, Ended.EVERYWHERE)
+        if by.person_id is not None or not operator_may:
+            await over_person(work, by, person, now)
+        yield work, person, now
         await work.commit()
-    return count
-
-
-async def _over_persons_access(work: AccountWork, by: By, person: Person, now: datetime) -> None:
-    """The machine's operator may always let in and send out; everybody else as for any change of the whole account."""
-    if by.person_id is not None:
-        await over_person(work, by, person, now)
 
 
 async def _must_be_free(work: AccountWork, login: str) -> None:
@@ -200,11 +189,6 @@ def _words(text: str, what: str) -> str:
 def _told(wanted: NewAccount) -> Mapping[str, object]:
     request = " ".join(wanted.request.split())[:_LONGEST_NAME]
     return {"roles": []} | ({"request": request} if request else {})
-
-
-def states() -> Sequence[AccountStanding]:
-    """In the order in which pages show them."""
-    return tuple(AccountStanding)
 
 
 MOST_EVENTS = 50
@@ -264,10 +248,10 @@ async def look_at(desk: AccountDesk, by: By, id: str) -> AccountSeen:
     now = desk.clock.now()
     async with desk.accounts.read() as view:
         person = await view.people.get(id)
-        everywhere = await _administers(view, by, NODE, now)
+        everywhere = await _is_allowed(over_agency(view, by, NODE, now))
         posts = await view.posts.of({id})
         if not everywhere:
-            posts = [each for each in posts if await _administers(view, by, each.agency_id, now)]
+            posts = [each for each in posts if await _is_allowed(over_agency(view, by, each.agency_id, now))]
             if not posts and person.added_by != by.principal_id:
                 raise NotFound(f"there is no person {id}")
         line = await _account_line(view, person, tuple(posts))
@@ -278,7 +262,7 @@ async def look_at(desk: AccountDesk, by: By, id: str) -> AccountSeen:
             if everywhere or each.data.get("agency") in (None, *places)
         ][:MOST_EVENTS]
         names = {each.id: each.name for each in await view.people.everybody()}
-        ours = await _is_ours(view, by, person, now)
+        ours = await _is_allowed(over_person(view, by, person, now))
     return AccountSeen(
         person=person,
         posts=line.posts,
@@ -319,32 +303,15 @@ async def _account_line(view: AccountWork, person: Person, posts: tuple[Post, ..
     )
 
 
-async def _administers(view: AccountWork, by: By, agency_id: str, now: datetime) -> bool:
+async def _is_allowed(asked: Awaitable[None]) -> bool:
     try:
-        await over_agency(view, by, agency_id, now)
+        await asked
     except Denied:
         return False
     return True
 
 
-async def _is_ours(view: AccountWork, by: By, person: Person, now: datetime) -> bool:
-    try:
-        await over_person(view, by, person, now)
-    except Denied:
-        return False
-    return True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewLine:
-    """One person as the list shows it (interfaces 2.12)."""
-
-    person: Person
-    posts: tuple[Post, ...]
-    has_factor: bool
-
-
-async def review_lines(desk: AccountDesk, by: By, agency_id: str) -> Sequence[ReviewLine]:
+async def review_lines(desk: AccountDesk, by: By, agency_id: str) -> Sequence[AccountLine]:
     """By name; the empty agency gives those of the node. Posts of other agencies are not shown."""
     now = desk.clock.now()
     async with desk.accounts.read() as view:
@@ -352,15 +319,10 @@ async def review_lines(desk: AccountDesk, by: By, agency_id: str) -> Sequence[Re
         posts = await view.posts.in_agency(agency_id)
         ids = {each.person_id for each in posts}
         people = [each for each in await view.people.everybody() if each.id in ids]
-        kept = {each.id: await view.people.credentials(each.id) for each in people}
-    return [
-        ReviewLine(
-            person=each,
-            posts=tuple(post for post in posts if post.person_id == each.id),
-            has_factor=kept[each.id].sealed_totp is not None,
-        )
-        for each in people
-    ]
+        return [
+            await _account_line(view, each, tuple(post for post in posts if post.person_id == each.id))
+            for each in people
+        ]
 
 
 async def confirm_review(desk: AccountDesk, by: By, agency_id: str, year: int) -> int:

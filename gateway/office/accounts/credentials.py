@@ -40,7 +40,14 @@ async def change_password(desk: AccountDesk, acting: Acting, old: str, new: str,
     kept = await sign_in.is_password(desk, person, old, origin)
     async with desk.accounts.read() as view:
         past = await view.past.passwords(person.id, desk.rules.passwords.remembered)
-    hashed, sealed = await desk.pool.run(partial(_changed_secrets, desk, person, kept, (old, new), past))
+
+    def changed() -> tuple[str, str | None]:
+        """The new hash, and the second factor sealed with the new password."""
+        current = [kept.passphrase_hash] if kept.passphrase_hash else []
+        hashed, totp = password_hash(desk, person, new, [*current, *past]), kept.sealed_totp
+        return hashed, None if totp is None else desk.secrets.resealed(old, totp, new)
+
+    hashed, sealed = await desk.pool.run(changed)
     async with desk.accounts.begin(person.id) as work:
         fresh = await work.people.credentials(person.id)
         if (fresh.passphrase_hash, fresh.sealed_totp) != (kept.passphrase_hash, kept.sealed_totp):
@@ -85,18 +92,6 @@ def password_hash(desk: AccountDesk, person: Person, new: str, past: Sequence[st
     if faults:
         raise NotTaken(faults)
     return desk.secrets.hash(new)
-
-
-def _changed_secrets(
-    desk: AccountDesk, person: Person, kept: Credentials, old_new: tuple[str, str], past: Sequence[str]
-) -> tuple[str, str | None]:
-    """The new hash, and the second factor sealed with the new password."""
-    old, new = old_new
-    current = [kept.passphrase_hash] if kept.passphrase_hash else []
-    hashed = password_hash(desk, person, new, [*current, *past])
-    if kept.sealed_totp is None:
-        return hashed, None
-    return hashed, desk.secrets.resealed(old, kept.sealed_totp, new)
 
 
 RECOVERY_CODES = 10

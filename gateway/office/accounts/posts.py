@@ -22,7 +22,7 @@ from gateway.office.domain.roles import NODE, Delegation, Mailbox, Post, PostRol
 from gateway.office.domain.session import Ended
 from gateway.office.policy import agreeing
 from gateway.office.policy.agreeing import LendingObjection
-from gateway.office.policy.rights import NEVER_DELEGATED, Rights
+from gateway.office.policy.rights import NEVER_DELEGATED
 from gateway.office.ports.accounts import AccountWork
 
 _LONGEST_UNIT = 200
@@ -112,14 +112,11 @@ async def _post_must_fit(work: AccountWork, wanted: WantedPost, now: datetime) -
 
 
 async def _is_last_operator(work: AccountWork, person: Person, now: datetime) -> bool:
-    found = await work.posts.in_agency(NODE)
-    others = [
-        each
-        for each in found
-        if each.role is PostRole.OPERATOR and each.holds(now) and each.person_id != person.id
-    ]
-    active = [each for each in others if (await work.people.get(each.person_id)).is_active]
-    return not active
+    for each in await work.posts.in_agency(NODE):
+        is_other = each.role is PostRole.OPERATOR and each.holds(now) and each.person_id != person.id
+        if is_other and (await work.people.get(each.person_id)).is_active:
+            return False
+    return True
 
 
 MOST_DELEGATIONS = 200
@@ -174,14 +171,10 @@ async def approve_delegation(desk: AccountDesk, acting: Acting, id: str) -> Dele
     now = desk.clock.now()
     async with desk.accounts.begin(acting.person.id) as work:
         found = await work.delegations.get(acting.session.agency_id or "", id)
-        _raise_objection(
-            agreeing.objection_to_approving(found, await rights_of(work, acting.person.id, now), now)
-        )
+        rights = await rights_of(work, acting.person.id, now)
+        _raise_objection(agreeing.objection_to_approving(found, rights, now))
         agreed = replace(found, approver_id=acting.person.id, approved_at=now)
-        await work.delegations.save(agreed)
-        await _tell_delegation(work, EventKind.DELEGATION_APPROVED, agreed, now)
-        await work.commit()
-    return agreed
+        return await _changed_delegation(work, EventKind.DELEGATION_APPROVED, agreed, now)
 
 
 async def end_delegation(desk: AccountDesk, acting: Acting, id: str) -> Delegation:
@@ -189,14 +182,19 @@ async def end_delegation(desk: AccountDesk, acting: Acting, id: str) -> Delegati
     now = desk.clock.now()
     async with desk.accounts.begin(acting.person.id) as work:
         found = await work.delegations.get(acting.session.agency_id or "", id)
-        _raise_objection(
-            agreeing.objection_to_ending(found, await rights_of(work, acting.person.id, now), now)
-        )
+        rights = await rights_of(work, acting.person.id, now)
+        _raise_objection(agreeing.objection_to_ending(found, rights, now))
         ended = replace(found, ended_at=now, ended_by=acting.person.id)
-        await work.delegations.save(ended)
-        await _tell_delegation(work, EventKind.DELEGATION_ENDED, ended, now)
-        await work.commit()
-    return ended
+        return await _changed_delegation(work, EventKind.DELEGATION_ENDED, ended, now)
+
+
+async def _changed_delegation(
+    work: AccountWork, kind: EventKind, changed: Delegation, now: datetime
+) -> Delegation:
+    await work.delegations.save(changed)
+    await _tell_delegation(work, kind, changed, now)
+    await work.commit()
+    return changed
 
 
 async def delegations_seen(desk: AccountDesk, acting: Acting) -> Sequence[Delegation]:
@@ -221,7 +219,7 @@ async def possible_borrowers(desk: AccountDesk, acting: Acting) -> Sequence[Pers
 
 def lendable_rights(acting: Acting) -> Sequence[Right]:
     """What the person may do by an own post in the chosen agency, and may pass on."""
-    own, where = Rights(person_id=acting.person.id, posts=acting.rights.posts), acting.session.agency_id or ""
+    own, where = replace(acting.rights, lent=()), acting.session.agency_id or ""
     return [each for each in Right if each not in NEVER_DELEGATED and own.may(each, where, acting.at)]
 
 
@@ -229,7 +227,7 @@ async def names_in_delegations(desk: AccountDesk, found: Collection[Delegation])
     """The names of everybody who stands in these delegations, by id."""
     ids = {id for each in found for id in (each.from_id, each.to_id, each.approver_id, each.ended_by) if id}
     async with desk.accounts.read() as view:
-        return {each.id: each.name for each in await view.people.everybody() if each.id in ids}
+        return await view.people.names(ids)
 
 
 async def _tell_delegation(work: AccountWork, kind: EventKind, about: Delegation, now: datetime) -> None:

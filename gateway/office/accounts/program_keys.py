@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from gateway.domain.account import (
     KEY_PREFIX,
@@ -18,13 +18,15 @@ from gateway.domain.account import (
     ApiKey,
     ApiScope,
     Network,
-    Principal,
     PrincipalKind,
 )
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts.acting import By, over_agency
 from gateway.office.desks import AccountDesk
+
+if TYPE_CHECKING:
+    from gateway.store.accounts import HostedAccounts
 
 LONGEST = timedelta(days=730)
 # What a document system needs every day; what the node's own health says is the operator's to see.
@@ -34,30 +36,6 @@ DAILY = (
 )
 OF_AGENCY = frozenset(ApiScope) - {ApiScope.AGENCIES_WRITE}
 _LONGEST_NAME = 100
-
-
-class KeyBook(Protocol):
-    """Where keys are kept: each by the digest of its secret."""
-
-    async def principal_for(
-        self, kind: PrincipalKind, name: str, agency_id: str | None = None
-    ) -> Principal: ...
-
-    async def add_key(
-        self,
-        *,
-        secret_hash: str,
-        principal: Principal,
-        agency_ids: Sequence[str],
-        scopes: Collection[ApiScope],
-        expires_at: datetime | None = None,
-        prefix: str = "",
-        networks: Sequence[Network] = (),
-    ) -> ApiKey: ...
-
-    async def revoke_key(self, id: str) -> bool: ...
-
-    async def list_keys(self) -> Sequence[ApiKey]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,17 +48,27 @@ class WantedKey:
     networks: tuple[Network, ...] = ()
 
 
-async def listed(desk: AccountDesk, book: KeyBook, by: By, agency_id: str) -> Sequence[ApiKey]:
+async def listed(desk: AccountDesk, book: HostedAccounts, by: By, agency_id: str) -> Sequence[ApiKey]:
     """Those of that agency alone, ended ones too: the last used first, then the newest of those that never were. One that
     serves several agencies is the operator's."""
     async with desk.accounts.read() as view:
         await over_agency(view, by, agency_id, desk.clock.now())
     found = [each for each in await book.list_keys() if each.agency_ids == (agency_id,)]
-    return sorted(found, key=_last_used, reverse=True)
+    return sorted(
+        found,
+        key=lambda key: (key.used_at.timestamp() if key.used_at else 0.0, key.created_at.timestamp()),
+        reverse=True,
+    )
 
 
 async def make(
-    desk: AccountDesk, book: KeyBook, by: By, agency_id: str, wanted: WantedKey, *, everywhere: bool = False
+    desk: AccountDesk,
+    book: HostedAccounts,
+    by: By,
+    agency_id: str,
+    wanted: WantedKey,
+    *,
+    everywhere: bool = False,
 ) -> tuple[str, ApiKey]:
     """The secret, which nobody can read again, and what is kept of it. `everywhere`: whoever makes it administers the node,
     and may give every scope."""
@@ -112,14 +100,14 @@ async def make(
     return secret, key
 
 
-async def revoke(desk: AccountDesk, book: KeyBook, by: By, agency_id: str, id: str) -> None:
+async def revoke(desk: AccountDesk, book: HostedAccounts, by: By, agency_id: str, id: str) -> None:
     """It opens nothing from now on. NotFound for another agency's key."""
     key = await one(desk, book, by, agency_id, id)
     if await book.revoke_key(id):
         await _tell(desk, by, EventKind.API_KEY_REVOKED, key)
 
 
-async def one(desk: AccountDesk, book: KeyBook, by: By, agency_id: str, id: str) -> ApiKey:
+async def one(desk: AccountDesk, book: HostedAccounts, by: By, agency_id: str, id: str) -> ApiKey:
     """NotFound for another agency's."""
     found = next((each for each in await listed(desk, book, by, agency_id) if each.id == id), None)
     if found is None:
@@ -132,10 +120,6 @@ def state(key: ApiKey, now: datetime) -> str:
     if key.revoked_at is not None:
         return "revoked"
     return "expired" if key.expires_at is not None and key.expires_at <= now else "active"
-
-
-def _last_used(key: ApiKey) -> tuple[float, float]:
-    return (key.used_at.timestamp() if key.used_at is not None else 0.0, key.created_at.timestamp())
 
 
 async def _tell(desk: AccountDesk, by: By, kind: EventKind, key: ApiKey) -> None:

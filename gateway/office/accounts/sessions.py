@@ -32,7 +32,7 @@ async def check(desk: AccountDesk, token: str) -> Acting:
     digest = _digest(token)
     async with desk.accounts.read() as view:
         acting = await seen(desk, view, digest, now)
-    if signing_in.is_session_to_touch(acting.session, desk.rules.sessions, now):
+    if now >= acting.session.seen_at + desk.rules.sessions.touch:
         async with desk.accounts.begin(acting.person.id) as work:
             await work.sessions.touch(digest, now)
             await work.commit()
@@ -108,12 +108,8 @@ async def sign_out(desk: AccountDesk, token: str) -> None:
         await work.commit()
 
 
-async def listed(desk: AccountDesk, acting: Acting) -> Sequence[Session]:
-    """The person's open sessions, newest first."""
-    return await open_of(desk, acting.person)
-
-
 async def open_of(desk: AccountDesk, person: Person) -> Sequence[Session]:
+    """Newest first."""
     now = desk.clock.now()
     async with desk.accounts.read() as view:
         found = await view.sessions.open_of(person.id)
@@ -132,16 +128,11 @@ async def end_one(desk: AccountDesk, acting: Acting, id: str) -> None:
         await work.commit()
 
 
-async def end_everywhere(
-    desk: AccountDesk, principal_id: str, person: Person, but: Session | None = None
-) -> int:
-    """Ends all sessions of a person; `but` is the one that goes on. How many. Of oneself, or at the machine; administrators
-    have `admin.sign_out`, which asks whether they may."""
-    now = desk.clock.now()
-    async with desk.accounts.begin(principal_id) as work:
-        count = await end_all(work, person.id, now, Ended.EVERYWHERE, but.digest if but else None)
+async def end_everywhere(desk: AccountDesk, person: Person) -> None:
+    """Ends all of one's own sessions; administrators have `admin.sign_out`, which asks whether they may."""
+    async with desk.accounts.begin(person.id) as work:
+        await end_all(work, person.id, desk.clock.now(), Ended.EVERYWHERE)
         await work.commit()
-    return count
 
 
 async def end_all(work: AccountWork, person_id: str, at: datetime, why: Ended, but: str | None = None) -> int:

@@ -18,9 +18,18 @@ from gateway.errors import Denied, NotFound
 from gateway.office.accounts import sessions
 from gateway.office.accounts.acting import rights_of
 from gateway.office.desks import AccountDesk
-from gateway.office.domain.session import CallOrigin, Ended, Factor, Session, SignInDuty, digest_of, new_token
+from gateway.office.domain.session import (
+    CallOrigin,
+    Ended,
+    Factor,
+    FailedTries,
+    Session,
+    SignInDuty,
+    digest_of,
+    new_token,
+)
 from gateway.office.policy import signing_in
-from gateway.office.policy.signing_in import FailedTries
+from gateway.office.policy.rights import Rights
 from gateway.office.ports.accounts import AccountWork
 from gateway.ports.deciding import SignInSecrets
 
@@ -39,12 +48,12 @@ async def count_try(desk: AccountDesk, name: str, address: str) -> CountedTry:
     now, rules = desk.clock.now(), desk.rules.slow
     keys = _try_key("name", fold(name)), _try_key("address", _network_of(address))
     async with desk.accounts.begin("node") as work:
-        names, addresses = await _tries_of(work, keys[0]), await _tries_of(work, keys[1])
+        names, addresses = await work.tries.of(keys[0]), await work.tries.of(keys[1])
         _must_wait("GW-LOCKED", signing_in.name_waits_until(names, rules, now), now)
         _must_wait("GW-SLOW-DOWN", signing_in.address_waits_until(addresses, rules, now), now)
         names = signing_in.one_more_failure(names, rules, now)
-        await _save_tries(work, keys[0], names)
-        await _save_tries(work, keys[1], signing_in.one_more_failure(addresses, rules, now))
+        await work.tries.save(keys[0], names)
+        await work.tries.save(keys[1], signing_in.one_more_failure(addresses, rules, now))
         await work.commit()
     locks = signing_in.name_waits_until(names, rules, now) is not None
     return CountedTry(by_name=keys[0], by_address=keys[1], locks=locks)
@@ -53,9 +62,10 @@ async def count_try(desk: AccountDesk, name: str, address: str) -> CountedTry:
 async def try_succeeded(work: AccountWork, counted: CountedTry) -> None:
     """In the caller's transaction. The address only loses this one: whoever has an account of one's own must not be able to
     go on guessing others'."""
-    await work.tries.save(counted.by_name, 0, None)
-    addresses = await _tries_of(work, counted.by_address)
-    await work.tries.save(counted.by_address, max(0, addresses.failures - 1), addresses.last_at)
+    await work.tries.save(counted.by_name, FailedTries())
+    addresses = await work.tries.of(counted.by_address)
+    one_less = replace(addresses, failures=max(0, addresses.failures - 1))
+    await work.tries.save(counted.by_address, one_less)
 
 
 async def tell_lock(desk: AccountDesk, person_id: str, counted: CountedTry) -> None:
@@ -68,16 +78,7 @@ async def tell_lock(desk: AccountDesk, person_id: str, counted: CountedTry) -> N
 async def forgive_tries(work: AccountWork, *names: str) -> None:
     """Nobody waits under these names any more."""
     for name in names:
-        await work.tries.save(_try_key("name", fold(name)), 0, None)
-
-
-async def _tries_of(work: AccountWork, key: str) -> FailedTries:
-    failures, last_at = await work.tries.of(key)
-    return FailedTries(failures=failures, last_at=last_at)
-
-
-async def _save_tries(work: AccountWork, key: str, tries: FailedTries) -> None:
-    await work.tries.save(key, tries.failures, tries.last_at)
+        await work.tries.save(_try_key("name", fold(name)), FailedTries())
 
 
 def _must_wait(code: str, until: datetime | None, now: datetime) -> None:
@@ -225,8 +226,7 @@ async def _enter(
         if before is not None:
             await _replace(work, before, now)
         others = await work.sessions.open_of(person_id)
-        token, session = await _begin(desk, work, person, proof.factor, origin, now)
-        rights = await rights_of(work, person_id, now)
+        token, session, rights = await _begin(desk, work, person, proof.factor, origin, now)
         await work.commit()
     rules = desk.rules
     return OpenedSession(
@@ -264,9 +264,9 @@ async def _use(work: AccountWork, person_id: str, proof: _Proof, now: datetime) 
 
 async def _begin(
     desk: AccountDesk, work: AccountWork, person: Person, factor: Factor, origin: CallOrigin, now: datetime
-) -> tuple[str, Session]:
-    token = new_token()
-    agencies = sorted((await rights_of(work, person.id, now)).agencies(now) & set(await work.agency_codes()))
+) -> tuple[str, Session, Rights]:
+    token, rights = new_token(), await rights_of(work, person.id, now)
+    agencies = sorted(rights.agencies(now) & set(await work.agency_codes()))
     session = Session(
         id=desk.clock.new_id("ses_"),
         digest=digest_of(token),
@@ -278,17 +278,13 @@ async def _begin(
         seen_at=now,
         ends_at=now + desk.rules.sessions.whole,
         address=origin.address[:LONGEST_AGENT],
-        agent=_printable(origin.agent),
+        agent="".join(each if each.isprintable() else " " for each in origin.agent[:LONGEST_AGENT]),
     )
     await work.sessions.add(session)
     await work.people.save(replace(person, last_login_at=now, warned_at=None))
     told = {"session": session.id, "factor": factor.value, "agency": session.agency_id}
     await work.events.append(EventKind.SESSION_BEGUN, person.id, now, told)
-    return token, session
-
-
-def _printable(agent: str) -> str:
-    return "".join(each if each.isprintable() else " " for each in agent[:LONGEST_AGENT])
+    return token, session, rights
 
 
 def _out(person: Person) -> Denied:

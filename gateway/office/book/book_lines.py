@@ -109,7 +109,10 @@ async def incoming_lines(
     names = dict(names) | await _replacing(work, lines)
     if book is Book.INCOMING:
         return [_register_line(line, facts[line.document.id], names, lang) for line in lines]
-    replies = await _replies(work, lines)
+    # Nothing is looked for where there is no line, and nothing that was sent before the first of them came.
+    since = min((line.document.arrived_at for line in lines), default=None)
+    ours = [line.document.document_id for line in lines]
+    replies = await work.office.books.replies(ours, since) if since is not None else {}
     return [_follow_up_line(line, names, replies.get(line.document.document_id, ()), lang) for line in lines]
 
 
@@ -117,13 +120,6 @@ async def _replacing(work: OfficeWork, lines: Sequence[IncomingLine]) -> dict[st
     """Number and symbol of the documents that stand for replaced ones."""
     ids = {line.document.replaced_by for line in lines if line.document.state is InState.REPLACED}
     return {id: _sender_code(await work.incoming.get(id)) for id in ids if id is not None}
-
-
-async def _replies(work: OfficeWork, lines: Sequence[IncomingLine]) -> Mapping[str, Sequence[str]]:
-    if not lines:
-        return {}
-    since = min(line.document.arrived_at for line in lines)
-    return await work.office.books.replies([line.document.document_id for line in lines], since)
 
 
 def _register_line(
@@ -269,12 +265,16 @@ _TAKEN = ("03", "04", "05", "06")
 
 async def outgoing_lines(work: OfficeWork, lines: Sequence[OutgoingLine], lang: str) -> list[BookLine]:
     """One page of lines, in their order."""
-    sent = [line.id for line in lines if isinstance(line, OutgoingDocument)]
+    documents = [line for line in lines if isinstance(line, OutgoingDocument)]
+    sent = [each.id for each in documents]
+    on_paper = (DeliveryMode.BOTH, DeliveryMode.PAPER)
     deliveries = await work.deliveries.of_many(sent) if sent else {}
     ids = [one.id for each in deliveries.values() for one in each]
     facts = await work.facts.of_many(ids) if ids else {}
     recalls = await work.office.books.recalls(sent) if sent else {}
-    parts = {id: await work.paper.of(id) for id in _on_paper(lines)}
+    parts = {
+        each.id: await work.paper.of(each.id) for each in documents if each.draft.delivery_mode in on_paper
+    }
     names = await work.office.books.names(
         [line.entered_by for line in lines if isinstance(line, PaperLetter)]
     )
@@ -284,12 +284,6 @@ async def outgoing_lines(work: OfficeWork, lines: Sequence[OutgoingLine], lang: 
         else _sent_line(line, deliveries[line.id], facts, parts.get(line.id, ()), recalls.get(line.id), lang)
         for line in lines
     ]
-
-
-def _on_paper(lines: Sequence[OutgoingLine]) -> list[str]:
-    """The documents that go on paper, alone or too."""
-    sent = [line for line in lines if isinstance(line, OutgoingDocument)]
-    return [each.id for each in sent if each.draft.delivery_mode in (DeliveryMode.BOTH, DeliveryMode.PAPER)]
 
 
 def _sent_line(

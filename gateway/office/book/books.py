@@ -149,21 +149,6 @@ def _standing(ones: Sequence[Numbered]) -> list[str]:
     return [*live, *({one.number for one in ones if one.struck} - set(live))]
 
 
-class LinesDigest:
-    """The SHA-256 of a book's lines, whatever form they are written in."""
-
-    def __init__(self) -> None:
-        self._hasher = hashlib.sha256()
-
-    def add(self, line: BookLine) -> None:
-        told: Mapping[str, object] = {"id": line.subject_id, "struck": line.struck, **line.cells}
-        text = json.dumps(told, ensure_ascii=False, sort_keys=True, default=date.isoformat)
-        self._hasher.update(text.encode() + b"\n")
-
-    def digest(self) -> str:
-        return self._hasher.hexdigest()
-
-
 def stamp(agency: HostedAgency, document: IncomingDocument) -> ArrivalStamp:
     """The arrival stamp of a document that is in the book; Clash for one that is not."""
     if document.register_no is None:
@@ -208,21 +193,28 @@ class Ask:
         return [labels.say(f"book.column.{each}", self.lang) for each in self.columns]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """One book in one view: its cover, its lines, and the check that grows as they are read."""
+    """One book in one view: its cover, its lines, and the check that grows as they are read: the SHA-256 of the lines,
+    whatever form they are written in."""
 
-    ask: Ask
-    cover: Cover
-    check: LinesDigest
-    pages: AsyncIterator[Sequence[BookLine]]
+    def __init__(self, work: OfficeWork, ask: Ask, cover: Cover) -> None:
+        self._work, self._check = work, hashlib.sha256()
+        self.ask, self.cover = ask, cover
+
+    async def pages(self) -> AsyncIterator[Sequence[BookLine]]:
+        async for lines in whole(self._work, self.ask.book, self.ask.span, self.ask.lang):
+            for line in lines:
+                told: Mapping[str, object] = {"id": line.subject_id, "struck": line.struck, **line.cells}
+                text = json.dumps(told, ensure_ascii=False, sort_keys=True, default=date.isoformat)
+                self._check.update(text.encode() + b"\n")
+            yield lines
 
     def cells(self, line: BookLine) -> list[Cell]:
         return [line.cells.get(each) for each in self.ask.columns]
 
     def summary(self) -> Summary:
         """With the check code of the lines read so far."""
-        return replace(self.cover.summary, digest=self.check.digest())
+        return replace(self.cover.summary, digest=self._check.hexdigest())
 
     def closing(self) -> tuple[str, ...]:
         return book_lines.closing_lines(self.summary(), self.ask.lang)
@@ -231,32 +223,18 @@ class Opened:
 @asynccontextmanager
 async def open_book(desk: BookDesk, scope: AgencyScope, ask: Ask) -> AsyncIterator[Opened]:
     """Nothing that happens meanwhile is seen: cover and lines agree."""
-    check = LinesDigest()
     async with desk.store.read(scope) as work:
         agency = await work.agency()
-        summary = await summary_of(work, ask.book, ask.span, series_by_type=desk.series_by_type)
-        yield Opened(
-            ask=ask, cover=_cover(agency, ask, summary), check=check, pages=_checked_lines(work, ask, check)
+        cover = Cover(
+            agency=agency.name,
+            parent=agency.parent_name,
+            book=ask.book,
+            form=ask.form,
+            year=ask.span.year,
+            volume=ask.volume,
+            summary=await summary_of(work, ask.book, ask.span, series_by_type=desk.series_by_type),
         )
-
-
-async def _checked_lines(work: OfficeWork, ask: Ask, check: LinesDigest) -> AsyncIterator[Sequence[BookLine]]:
-    async for lines in whole(work, ask.book, ask.span, ask.lang):
-        for line in lines:
-            check.add(line)
-        yield lines
-
-
-def _cover(agency: HostedAgency, ask: Ask, summary: Summary) -> Cover:
-    return Cover(
-        agency=agency.name,
-        parent=agency.parent_name,
-        book=ask.book,
-        form=ask.form,
-        year=ask.span.year,
-        volume=ask.volume,
-        summary=summary,
-    )
+        yield Opened(work, ask, cover)
 
 
 async def write_xlsx(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
@@ -291,7 +269,7 @@ async def write_csv(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO)
 
 
 async def _add_each(desk: BookDesk, book: Opened, add: Callable[[Sequence[BookLine]], None]) -> None:
-    async for lines in book.pages:
+    async for lines in book.pages():
         await desk.pool.run(partial(add, lines))
 
 

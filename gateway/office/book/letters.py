@@ -62,7 +62,9 @@ async def enter(desk: BookDesk, scope: AgencyScope, sent: Sent) -> PaperLetter:
     async with desk.store.begin(scope) as work:
         await work.agency()
         await work.office.books.put_letter(letter)
-        await _tell_entered(work, letter)
+        more = {"catch_up": letter.catch_up} if letter.catch_up else {}
+        told = _told(letter, source="paper", day=letter.issued_on.isoformat(), **more)
+        await work.events.append(EventKind.BOOK_ENTERED, letter.id, letter.entered_at, told)
         await work.commit()
     return letter
 
@@ -92,17 +94,8 @@ def _check(sent: Sent, today: date) -> None:
         raise Refused(verdict)
 
 
-async def _tell_entered(work: OfficeWork, letter: PaperLetter) -> None:
-    told: dict[str, object] = {
-        "book": Book.OUTGOING,
-        "year": letter.issued_on.year,
-        "number": letter.code,
-        "source": "paper",
-        "day": letter.issued_on.isoformat(),
-    }
-    if letter.catch_up:
-        told["catch_up"] = letter.catch_up
-    await work.events.append(EventKind.BOOK_ENTERED, letter.id, letter.entered_at, told)
+def _told(letter: PaperLetter, **more: object) -> dict[str, object]:
+    return {"book": Book.OUTGOING, "year": letter.issued_on.year, "number": letter.code, **more}
 
 
 async def strike(desk: BookDesk, scope: AgencyScope, id: str, why: str) -> PaperLetter:
@@ -114,13 +107,7 @@ async def strike(desk: BookDesk, scope: AgencyScope, id: str, why: str) -> Paper
     async with desk.store.begin(scope) as work:
         if await work.office.books.strike_letter(id, now, scope.principal_id, why.strip()):
             letter = await work.office.books.letter(id)
-            told = {
-                "book": Book.OUTGOING,
-                "year": letter.issued_on.year,
-                "number": letter.code,
-                "reason": why.strip(),
-            }
-            await work.events.append(EventKind.BOOK_STRUCK, id, now, told)
+            await work.events.append(EventKind.BOOK_STRUCK, id, now, _told(letter, reason=why.strip()))
             await work.commit()
             return letter
         return await work.office.books.letter(id)

@@ -17,23 +17,23 @@ from gateway.clock import SystemClock
 from gateway.office.accounts import acting
 from gateway.office.desks import AccountDesk, AccountRules, BookDesk, OfficeIn, OfficeOut, TodoDesk
 from gateway.office.domain.roles import PostRole
-from gateway.office.mail import MailServer, SmtpMailer
+from gateway.office.mail import SmtpMailer
 from gateway.office.policy import todo
 from gateway.office.policy.account_clocks import IdleRules
 from gateway.office.policy.signing_in import PasswordRules, SessionRules, SlowRules
-from gateway.office.ports.store import EndingCertificate
 from gateway.office.store.accounts import SqlAccounts
 from gateway.office.store.lists_write import Reckon
 from gateway.office.store.store import SqlOfficeStore
 from gateway.office.todo import Reminders
-from gateway.office.workers import DigestMail, IdleAccounts, Lister, WatchedMail
+from gateway.office.workers import IDLE_EVERY, DigestMail, Lister, WatchedMail, sweep_idle
 from gateway.policy import timers, upkeep
+from gateway.policy.upkeep import CertificateEnding
 from gateway.ports import Clock, Pool
 from gateway.settings import Settings
 from gateway.settings.reading import read_hours, read_people
 from gateway.trust.person_secrets import PersonSecrets
 from gateway.workers.key_watch import KeyWatch
-from gateway.workers.loop import Loop
+from gateway.workers.loop import Loop, Turn
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -54,12 +54,14 @@ class Office(OpenNode):
     reminders: Reminders
 
     def more_loops(self) -> Mapping[str, Loop]:
-        lister, idle = Lister(), IdleAccounts()
+        lister, idle = Lister(), Turn(IDLE_EVERY)
         mail = WatchedMail(mailer=self.reminders.mailer, pulse=self.pulse)
         digest = DigestMail(replace(self.reminders, mailer=mail))
         return {
             "lister": Loop(step=lambda: lister.step(self.store, self.clock), is_due=lister.is_due),
-            "accounts": Loop(step=lambda: idle.step(self.accounts), then=("sequencer",), is_due=idle.is_due),
+            "accounts": Loop(
+                step=lambda: sweep_idle(self.accounts, idle), then=("sequencer",), is_due=idle.has_come
+            ),
             "digest": Loop(step=digest.step, is_due=digest.is_due, is_used=self.reminders.mailer.is_on),
         }
 
@@ -79,7 +81,7 @@ async def open_office(
             store=store,
             calendar=store.calendar,
             office=node.inn.office,
-            certificates=Certificates(watch),
+            certificates=EndingCertificates(watch).of,
             clock=time,
             wake=partial(store.wake.ring, "sequencer"),
         )
@@ -161,25 +163,16 @@ def _days(count: int) -> timedelta | None:
 _FRESH = timedelta(minutes=10)
 
 
-class Certificates:
-    """Keeps the promise of `ports.EndingCertificates` over the watch of keys, which opens every key to tell."""
+class EndingCertificates:
+    """Over the watch of keys, which opens every key to tell."""
 
     def __init__(self, watch: KeyWatch) -> None:
         self._watch = watch
-        self._known: tuple[datetime, Sequence[EndingCertificate]] | None = None
+        self._known: tuple[datetime, Sequence[CertificateEnding]] | None = None
 
-    async def endings(self, now: datetime) -> Sequence[EndingCertificate]:
+    async def of(self, now: datetime) -> Sequence[CertificateEnding]:
         if self._known is None or not self._known[0] <= now < self._known[0] + _FRESH:
-            found = upkeep.last_of_each_code(await self._watch.endings(now))
-            self._known = (
-                now,
-                [
-                    EndingCertificate(
-                        code=each.code, fingerprint=each.fingerprint, until=each.until, own=each.own
-                    )
-                    for each in found
-                ],
-            )
+            self._known = now, upkeep.last_of_each_code(await self._watch.endings(now))
         return self._known[1]
 
 
@@ -199,19 +192,9 @@ def reminders(
     async def of_heads(agency_id: str) -> Sequence[str]:
         return [each.email for each in await acting.heads_of(accounts, agency_id) if each.email]
 
-    server = MailServer(
-        host=mail.host,
-        port=mail.port,
-        security=mail.security,
-        sender=mail.sender,
-        user=mail.user,
-        password=mail.password.reveal() if mail.password is not None else "",
-        ca=mail.ca,
-        timeout_s=float(mail.timeout_s),
-    )
     return Reminders(
         desk=todo,
-        mailer=SmtpMailer(server, clock, pool),
+        mailer=SmtpMailer(mail, clock, pool),
         digest_at=read_hours(mail.digest_at),
         people=read_people(mail.people),
         heads=of_heads,

@@ -17,10 +17,10 @@ from gateway.office.bootstrap.office import Office
 from gateway.office.node import exchange
 from gateway.office.node.aside import AxisDeadLetters, QuarantinedPackets
 from gateway.office.node.exchange import NodeContacts, PacketViews, TokenSigning
-from gateway.office.node.frame import NodeNotices, TaskBell
 from gateway.office.node.journal import NodeJournal
 from gateway.office.node.machine import BackupCopies, NodeMachine
 from gateway.office.ports.node import Operations
+from gateway.office.todo import NoticeBoard, TaskBell
 from gateway.office.web.app import add_pages, add_static, add_status
 from gateway.office.web.deps import Light, Previews, WebDeps, WebOptions
 from gateway.ops.evidence.make import EvidenceMaker
@@ -40,17 +40,6 @@ def axis_light(axis: AxisDesk) -> Callable[[], Light]:
     return light
 
 
-def operations_of(node: Office, health: HealthProbe, notices: NodeNotices) -> Operations:
-    return Operations(
-        machine=NodeMachine(node, health),
-        dead=AxisDeadLetters(node),
-        aside=QuarantinedPackets(node),
-        copies=BackupCopies(node),
-        journal=NodeJournal(node),
-        notices=notices,
-    )
-
-
 def routes(node: Office, deps: WebDeps) -> web.UrlDispatcher:
     """The status page, the static files, every page."""
     made = web.UrlDispatcher()
@@ -63,7 +52,6 @@ def routes(node: Office, deps: WebDeps) -> web.UrlDispatcher:
 
 def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
     """What the pages work with."""
-    notices = NodeNotices(node)
     return WebDeps(
         store=node.store,
         blobs=node.blobs,
@@ -77,7 +65,6 @@ def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
         registry=node.directory,
         contacts=NodeContacts(node),
         certificate=exchange.certificate_facts,
-        exchange=exchange.ProposedCertificates(node.store),
         workbook=workbook.first_sheet,
         clock=node.clock,
         pool=node.pool,
@@ -90,8 +77,14 @@ def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
         packets=PacketViews(node, EvidenceMaker(node)),
         agencies=node.directory,
         signing=TokenSigning(node),
-        operations=operations_of(node, health, notices),
-        notices=notices,
+        operations=Operations(
+            machine=NodeMachine(node, health),
+            dead=AxisDeadLetters(node),
+            aside=QuarantinedPackets(node),
+            copies=BackupCopies(node),
+            journal=NodeJournal(node),
+        ),
+        notices=NoticeBoard(desk=node.todo, rows=node.store.notices),
         light=axis_light(node.axis),
         request_id=lambda request: request.get(REQUEST_ID, ""),
         address=entry.address,

@@ -12,15 +12,13 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, noun, verb
-from gateway.cli.node import run
 from gateway.domain.book import Book, BookForm, BookLine, Cell, Span, Summary
 from gateway.office.cli import book_acts
 from gateway.office.cli.seat import at_desk
 from gateway.office.hung import OFFICE
 
 if TYPE_CHECKING:
-    from gateway.office.book.books import Ask
-    from gateway.office.cli.seat import OfficeSeat
+    from gateway.office.bootstrap.office import Office
 
 Which = Annotated[Book, typer.Argument(help="The book.")]
 Year = Annotated[int | None, typer.Option(min=1900, max=9998, help="Default: this year.")]
@@ -55,12 +53,11 @@ def register(app: typer.Typer) -> None:
             "gateway book export outgoing so-di.html --year 2026 --volume 2",
         ),
     )(export)
-    book_acts.register_acts(group)
-    book_acts.register_paper(group)
+    book_acts.register(group)
     app.add_typer(group)
 
 
-def show(
+async def show(
     call: Invocation,
     book: Which,
     year: Year = None,
@@ -73,43 +70,31 @@ def show(
     ] = None,
 ) -> None:
     """Show lines of a book in their order, and whether numbers are missing."""
-    run(_show(call, book, year, since, until, form, limit, after))
-
-
-async def _show(
-    call: Invocation,
-    book: Book,
-    year: int | None,
-    since: str | None,
-    until: str | None,
-    form: BookForm,
-    limit: int,
-    after: str | None,
-) -> None:
     from gateway.office.book import book_lines, books
 
-    async with at_desk(call) as seat:
-        ask = _ask(call, seat, book, year, since, until, form)
-        desk = seat.node.book
-        async with desk.store.read(seat.scope) as work:
-            told = await books.summary_of(work, book, ask.span, series_by_type=desk.series_by_type)
-            leaf = await books.leaf(work, book, ask.span, limit=limit, after=after, lang=ask.lang)
+    async with at_desk(call) as (office, scope):
+        span, lang = _span(office, year, since, until), call.lang.value
+        columns = books.Ask(book=book, span=span, form=form).columns
+        desk = office.book
+        async with desk.store.read(scope) as work:
+            told = await books.summary_of(work, book, span, series_by_type=desk.series_by_type)
+            leaf = await books.leaf(work, book, span, limit=limit, after=after, lang=lang)
     output.rows(
         call,
         [_record(line) for line in leaf.lines],
-        [(f"book.column.{each}", "") for each in ask.columns],
-        ([_cell(line.cells.get(each)) for each in ask.columns] for line in leaf.lines),
+        [(f"book.column.{each}", "") for each in columns],
+        ([_cell(line.cells.get(each)) for each in columns] for line in leaf.lines),
         extra={"summary": _summary(told)},
     )
-    for run_ in told.runs:
-        call.tell(book_lines.gaps_sentence(run_, ask.lang))
+    for run in told.runs:
+        call.tell(book_lines.gaps_sentence(run, lang))
     if isinstance(leaf.after, str):
         call.say("cli.more", command=f"--after {leaf.after}")
     elif leaf.after is not None:
         call.say("cli.more", command="--from")
 
 
-def export(
+async def export(
     call: Invocation,
     book: Which,
     file: Annotated[Path, typer.Argument(help="What to write; an existing file is not overwritten.")],
@@ -121,7 +106,31 @@ def export(
     volume: Annotated[int, typer.Option(min=1, max=999, help="Number of the volume on the cover.")] = 1,
 ) -> None:
     """Write a book to a file: a workbook, text for tables, or a page to print."""
-    run(_export(call, book, file, kind or _kind_of(file), year, since, until, form, volume))
+    from gateway.office.book import books
+    from gateway.office.web import book_page
+
+    writers = {
+        FileKind.XLSX: books.write_xlsx,
+        FileKind.CSV: books.write_csv,
+        FileKind.HTML: book_page.write,
+    }
+    write = writers[kind or _kind_of(file)]
+    async with at_desk(call) as (office, scope):
+        span = _span(office, year, since, until)
+        ask = books.Ask(book=book, span=span, form=form, volume=volume, lang=call.lang.value)
+        try:
+            out = file.open("xb")
+        except OSError as cause:
+            raise typer.BadParameter(f"{file} cannot be written: {cause.strerror}") from cause
+        try:
+            with out:
+                told = await write(office.book, scope, ask, out)
+        except BaseException:
+            # Half a book must not lie there looking like a whole one.
+            file.unlink(missing_ok=True)
+            raise
+    output.record(call, {"id": str(file), **_summary(told)})
+    call.say("cli.book.exported", lines=told.lines, file=file)
 
 
 def _kind_of(file: Path) -> FileKind:
@@ -131,59 +140,10 @@ def _kind_of(file: Path) -> FileKind:
     return FileKind(ending)
 
 
-async def _export(
-    call: Invocation,
-    book: Book,
-    file: Path,
-    kind: FileKind,
-    year: int | None,
-    since: str | None,
-    until: str | None,
-    form: BookForm,
-    volume: int,
-) -> None:
-    from gateway.office.book import books
-    from gateway.office.web import book_page
-
-    writers = {
-        FileKind.XLSX: books.write_xlsx,
-        FileKind.CSV: books.write_csv,
-        FileKind.HTML: book_page.write,
-    }
-    async with at_desk(call) as seat:
-        ask = _ask(call, seat, book, year, since, until, form, volume)
-        try:
-            out = file.open("xb")
-        except OSError as cause:
-            raise typer.BadParameter(f"{file} cannot be written: {cause.strerror}") from cause
-        try:
-            with out:
-                told = await writers[kind](seat.node.book, seat.scope, ask, out)
-        except BaseException:
-            # Half a book must not lie there looking like a whole one.
-            file.unlink(missing_ok=True)
-            raise
-    output.record(call, {"id": str(file), **_summary(told)})
-    call.say("cli.book.exported", lines=told.lines, file=file)
-
-
-def _ask(
-    call: Invocation,
-    seat: OfficeSeat,
-    book: Book,
-    year: int | None,
-    since: str | None,
-    until: str | None,
-    form: BookForm,
-    volume: int = 1,
-) -> Ask:
-    from gateway.office.book.books import Ask
-
+def _span(office: Office, year: int | None, since: str | None, until: str | None) -> Span:
     first, last = (book_acts.day(text) if text else None for text in (since, until))
-    known = first or last
-    today = output.today(seat.node.clock.now())
-    span = Span(year=year or (known.year if known else today.year), since=first, until=last)
-    return Ask(book=book, span=span, form=form, volume=volume, lang=call.lang.value)
+    known = first or last or output.today(office.clock.now())
+    return Span(year=year or known.year, since=first, until=last)
 
 
 def _record(line: BookLine) -> dict[str, Any]:

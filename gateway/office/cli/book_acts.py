@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,6 @@ import typer
 
 from gateway.cli import documents, output
 from gateway.cli.command import Invocation, verb
-from gateway.cli.node import run
 from gateway.domain.document import Source
 from gateway.office.cli.seat import at_desk
 from gateway.policy.outgoing import HandedOver, Means
@@ -46,28 +46,24 @@ Copy = Annotated[
 Why = Annotated[str, typer.Option(help="Why; it stands in the book.")]
 
 
-def register_acts(group: typer.Typer) -> None:
-    """Adds the acts to the group of `gateway book`."""
-    verb(
-        group,
+def register(group: typer.Typer) -> None:
+    """Adds the acts and the dispatch list to the group of `gateway book`."""
+    writing = partial(verb, group, writes=True)
+    writing(
         "enter",
         examples=(
             "gateway book enter --sender 'Farm One' --subject 'Asks for a road' --scan letter.pdf",
             "gateway book enter --sender 'Farm One' --subject 'Asks' --number 12 --symbol HTX --date 20/11/2026",
         ),
-        writes=True,
     )(enter)
-    verb(
-        group,
+    writing(
         "catch-up",
         examples=(
             "gateway book catch-up --sender 'Farm One' --subject 'Asks' --received 18/11/2026 --why 'Power off'",
             "gateway book catch-up --sender 'Farm One' --subject 'Asks' --received 18/11/2026 --why 'Fire' --yes",
         ),
-        writes=True,
     )(catch_up)
-    verb(
-        group,
+    writing(
         "sent",
         examples=(
             "gateway book sent --number 15 --symbol UBND-VP --date 20/11/2026 --type 'Letter' --subject 'Answer' "
@@ -75,20 +71,29 @@ def register_acts(group: typer.Typer) -> None:
             "gateway book sent --number 16 --symbol UBND-VP --date 18/11/2026 --type 'Letter' --subject 'Answer' "
             "--signer 'A. Head' --to 'Farm One' --catch-up 'Power off'",
         ),
-        writes=True,
     )(sent)
-    verb(
-        group,
+    writing(
         "strike",
         examples=(
             "gateway book strike inb_01J… --why 'Entered twice'",
             "gateway book strike ppr_01J… --why 'Never sent' --yes",
         ),
-        writes=True,
     )(strike)
+    verb(
+        group,
+        "paper",
+        examples=("gateway book paper", "gateway book paper --from 01/11/2026 --to 30/11/2026 -o json"),
+    )(paper)
+    writing(
+        "hand-over",
+        examples=(
+            "gateway book hand-over 15/UBND-VP --means post --note 'RR 123 456 789 VN'",
+            "gateway book hand-over msg_01J… --means hand --to Z91.02 --on 20/11/2026 --yes",
+        ),
+    )(hand_over)
 
 
-def enter(
+async def enter(
     call: Invocation,
     sender: Sender,
     subject: Subject,
@@ -107,10 +112,10 @@ def enter(
     """Enter mail that did not come over the axis; it takes its number from the same run."""
     said = {"sender": sender, "subject": subject, "number": number, "symbol": symbol, "type_name": type_name}
     more = {"pages": pages, "unit": unit, "source": source, "register_no": register_no, "copy_known": copy}
-    run(_enter(call, said | more, issued, received, scan))
+    await _enter(call, said | more, issued, received, scan)
 
 
-def catch_up(
+async def catch_up(
     call: Invocation,
     sender: Sender,
     subject: Subject,
@@ -131,7 +136,7 @@ def catch_up(
     said = {"sender": sender, "subject": subject, "number": number, "symbol": symbol, "type_name": type_name}
     more = {"pages": pages, "unit": unit, "source": source, "register_no": register_no}
     more |= {"catch_up": why, "copy_known": copy}
-    run(_enter(call, said | more, issued, received, scan))
+    await _enter(call, said | more, issued, received, scan)
 
 
 async def _enter(
@@ -139,8 +144,8 @@ async def _enter(
 ) -> None:
     from gateway.incoming import by_hand
 
-    async with at_desk(call) as seat:
-        today = output.today(seat.node.clock.now())
+    async with at_desk(call) as (office, scope):
+        today = output.today(office.clock.now())
         letter: TypedMail = by_hand.TypedMail(
             received_on=day(received) if received else today,
             issued_on=day(issued) if issued else None,
@@ -149,7 +154,7 @@ async def _enter(
         if not call.agrees("cli.ask.book_enter", sender=letter.sender, subject=letter.subject):
             return
         attached = _attached(scan) if scan is not None else None
-        done = await by_hand.enter(seat.node.inn, seat.scope, letter, attached)
+        done = await by_hand.enter(office.inn, scope, letter, attached)
     output.record(call, _entry(done.document.id, done.entry))
     call.say("cli.register_no", number=done.entry.number)
 
@@ -165,7 +170,7 @@ def _attached(scan: Path) -> Attached:
     return Attached(name=scan.name, chunks=pieces())
 
 
-def sent(
+async def sent(
     call: Invocation,
     number: Number,
     symbol: Symbol,
@@ -181,55 +186,44 @@ def sent(
     catch_up: Annotated[str | None, typer.Option(help="Why it is entered only now, after a stop.")] = None,
 ) -> None:
     """Enter outgoing mail that went on paper."""
-    said = {
-        "number": number,
-        "symbol": symbol,
-        "issued_on": day(issued),
-        "type_name": type_name,
-        "subject": subject,
-        "signer": signer,
-        "recipients": "; ".join(to),
-        "copy_holder": copy_holder,
-        "copies": copies,
-        "dispatched_on": day(dispatched) if dispatched else None,
-        "note": note,
-    }
-    run(_sent(call, said | {"catch_up": catch_up}))
-
-
-async def _sent(call: Invocation, said: dict[str, Any]) -> None:
     from gateway.office.book import letters
 
-    async with at_desk(call) as seat:
-        if call.agrees(
-            "cli.ask.book_sent", number=f"{said['number']}/{said['symbol']}", subject=said["subject"]
-        ):
-            output.record(
-                call, _letter(await letters.enter(seat.node.book, seat.scope, letters.Sent(**said)))
-            )
+    said = letters.Sent(
+        number=number,
+        symbol=symbol,
+        issued_on=day(issued),
+        type_name=type_name,
+        subject=subject,
+        signer=signer,
+        recipients="; ".join(to),
+        copy_holder=copy_holder,
+        copies=copies,
+        dispatched_on=day(dispatched) if dispatched else None,
+        note=note,
+        catch_up=catch_up,
+    )
+    async with at_desk(call) as (office, scope):
+        if call.agrees("cli.ask.book_sent", number=f"{number}/{symbol}", subject=subject):
+            output.record(call, _letter(await letters.enter(office.book, scope, said)))
 
 
-def strike(
+async def strike(
     call: Invocation,
     line: Annotated[str, typer.Argument(help="Id of the line, from: gateway book show -q")],
     why: Why,
 ) -> None:
     """Strike a line through that was entered by hand; its number stays and is never given again."""
-    run(_strike(call, line, why))
-
-
-async def _strike(call: Invocation, id: str, why: str) -> None:
     from gateway.incoming import by_hand
     from gateway.office.book import letters
 
-    async with at_desk(call) as seat:
-        if not call.agrees("cli.ask.book_strike", document=output.plain(id)):
+    async with at_desk(call) as (office, scope):
+        if not call.agrees("cli.ask.book_strike", document=output.plain(line)):
             return
-        if id.startswith("ppr_"):
-            output.record(call, _letter(await letters.strike(seat.node.book, seat.scope, id, why)))
+        if line.startswith("ppr_"):
+            output.record(call, _letter(await letters.strike(office.book, scope, line, why)))
         else:
-            done = await by_hand.strike(seat.node.inn, seat.scope, id, why)
-            output.record(call, _entry(id, done.entry))
+            done = await by_hand.strike(office.inn, scope, line, why)
+            output.record(call, _entry(line, done.entry))
     call.say("cli.book.struck")
 
 
@@ -241,28 +235,19 @@ def day(text: str) -> date:
 
 
 def _entry(id: str, entry: RegisterEntry) -> dict[str, Any]:
-    return {
-        "id": id,
-        "book": entry.book,
-        "year": entry.year,
-        "number": entry.number,
-        "entered_at": output.stamp(entry.entered_at),
-        "catch_up": entry.catch_up,
-        "struck_at": output.stamp(entry.struck_at),
-        "struck_reason": entry.struck_reason,
-    }
+    return _line(entry, id=id, book=entry.book, year=entry.year, number=entry.number)
 
 
 def _letter(letter: PaperLetter) -> dict[str, Any]:
-    return {
-        "id": letter.id,
-        "book": "outgoing",
-        "year": letter.issued_on.year,
-        "number": letter.code,
-        "entered_at": output.stamp(letter.entered_at),
-        "catch_up": letter.catch_up,
-        "struck_at": output.stamp(letter.struck_at),
-        "struck_reason": letter.struck_reason,
+    return _line(letter, id=letter.id, book="outgoing", year=letter.issued_on.year, number=letter.code)
+
+
+def _line(line: RegisterEntry | PaperLetter, **named: object) -> dict[str, Any]:
+    return named | {
+        "entered_at": output.stamp(line.entered_at),
+        "catch_up": line.catch_up,
+        "struck_at": output.stamp(line.struck_at),
+        "struck_reason": line.struck_reason,
     }
 
 
@@ -275,40 +260,18 @@ _PAPER_COLUMNS = (
 )
 
 
-def register_paper(group: typer.Typer) -> None:
-    """Adds the list to the group of `gateway book`."""
-    verb(
-        group,
-        "paper",
-        examples=("gateway book paper", "gateway book paper --from 01/11/2026 --to 30/11/2026 -o json"),
-    )(paper)
-    verb(
-        group,
-        "hand-over",
-        examples=(
-            "gateway book hand-over 15/UBND-VP --means post --note 'RR 123 456 789 VN'",
-            "gateway book hand-over msg_01J… --means hand --to Z91.02 --on 20/11/2026 --yes",
-        ),
-        writes=True,
-    )(hand_over)
-
-
-def paper(
+async def paper(
     call: Invocation,
     since: Annotated[str | None, typer.Option("--from", help="Show what was handed over since.")] = None,
     until: Annotated[str | None, typer.Option("--to", help="Last day of that; default: today.")] = None,
 ) -> None:
     """Show what has to go on paper; with --from, what was handed over."""
-    run(_paper(call, since, until))
-
-
-async def _paper(call: Invocation, since: str | None, until: str | None) -> None:
     from gateway.outgoing import manage
 
-    async with at_desk(call) as seat:
-        today = output.today(seat.node.clock.now())
+    async with at_desk(call) as (office, scope):
+        today = output.today(office.clock.now())
         first, last = day(since) if since else today, day(until) if until else today
-        async with seat.node.store.read(seat.scope) as work:
+        async with office.store.read(scope) as work:
             found = (
                 await manage.paper_handed_over(work, first, last)
                 if since or until
@@ -318,11 +281,11 @@ async def _paper(call: Invocation, since: str | None, until: str | None) -> None
         call,
         [_paper_record(each) for each in found],
         _PAPER_COLUMNS,
-        ([*_paper_cells(call, each)] for each in found),
+        (_paper_cells(call, each) for each in found),
     )
 
 
-def hand_over(
+async def hand_over(
     call: Invocation,
     document: Annotated[str, typer.Argument(help="Id, or number/symbol.")],
     means: Annotated[Means, typer.Option(help="How it went.")],
@@ -333,23 +296,17 @@ def hand_over(
     note: Annotated[str, typer.Option(help="Number of the receipt, or who took it.")] = "",
 ) -> None:
     """Note that a document was handed over on paper, when and how."""
-    run(_hand_over(call, document, means, to or [], on, note))
-
-
-async def _hand_over(
-    call: Invocation, text: str, means: Means, to: list[str], on: str | None, note: str
-) -> None:
     from gateway.outgoing import manage
 
-    async with at_desk(call) as seat:
-        async with seat.node.store.read(seat.scope) as work:
-            found = await documents.find_outgoing(work, text)
-        gone_on = day(on) if on else output.today(seat.node.clock.now())
+    async with at_desk(call) as (office, scope):
+        async with office.store.read(scope) as work:
+            found = await documents.find_outgoing(work, document)
+        gone_on = day(on) if on else output.today(office.clock.now())
         said = HandedOver(on=gone_on, means=means, note=note)
         name = output.plain(documents.numbered(found.draft.number, found.draft.symbol) or found.id)
         if not call.agrees("cli.ask.hand_over", document=name, day=output.day(gone_on)):
             return
-        done = await manage.close_paper(seat.node.out, seat.scope, found.id, said, to)
+        done = await manage.close_paper(office.out, scope, found.id, said, to or [])
     output.record(call, {"id": done.id, "on": gone_on.isoformat(), "means": means.value, "note": note})
     call.say("cli.handed_over", document=name)
 
@@ -378,7 +335,5 @@ def _paper_cells(call: Invocation, line: PaperLine) -> list[str]:
     if part.handed_over is not None:
         gone = f"{output.day(part.handed_over)} {call.word(f'paper.means.{part.means}')}"
     to = told["name"] or told["to"]
-    return [output.plain(str(each)) for each in (told["number"], to, told["subject"])] + [
-        output.plain(", ".join(told["printed"])),
-        gone,
-    ]
+    plain = map(output.plain, (str(told["number"]), to, told["subject"], ", ".join(told["printed"])))
+    return [*plain, gone]

@@ -3,6 +3,7 @@ node's own days over it; deadlines follow at once."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, noun, verb
-from gateway.cli.node import at_ground, operator, run
+from gateway.cli.node import at_ground, operator
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.errors import NotFound
 from gateway.office.hung import OFFICE
@@ -26,48 +27,43 @@ _COLUMNS = (
 
 def register(app: typer.Typer) -> None:
     group = noun("calendar", OFFICE.nouns["calendar"].sentence)
+    writing = partial(verb, group, writes=True)
     verb(group, "list", examples=("gateway calendar list", "gateway calendar list --year 2027 -o json"))(
         list_
     )
-    verb(
-        group,
+    writing(
         "add",
         examples=(
             "gateway calendar add 2026-11-25 --kind holiday --name 'Storm'",
             "gateway calendar add 21/11/2026 --kind workday --name 'Instead of 25/11' --yes",
         ),
-        writes=True,
     )(add)
-    verb(
-        group,
+    writing(
         "remove",
         examples=("gateway calendar remove 2026-11-25", "gateway calendar remove 25/11/2026 --yes"),
-        writes=True,
     )(remove)
-    verb(
-        group,
+    writing(
         "import",
         examples=("gateway calendar import days.csv", "gateway calendar import days-2028.csv --yes"),
-        writes=True,
     )(import_)
     app.add_typer(group)
 
 
-def list_(
+async def list_(
     call: Invocation,
     year: Annotated[int | None, typer.Option(min=2000, max=2200, help="Only this year.")] = None,
 ) -> None:
     """List the days that differ from their weekday: those that ship with the program, and the node's own over them."""
-    run(_list(call, year))
-
-
-async def _list(call: Invocation, year: int | None) -> None:
     from gateway.domain.office_calendar import SHIPPED
     from gateway.policy import timers
 
     async with at_ground(call.settings()) as ground:
         own = await ground.store.calendar.days()
     days = [each for each in timers.merged_days(SHIPPED, own) if year in (None, each.day.year)]
+    _show(call, days)
+
+
+def _show(call: Invocation, days: list[CalendarDay]) -> None:
     output.rows(call, [_shown(call, each) for each in days], _COLUMNS, [_cells(call, each) for each in days])
 
 
@@ -93,7 +89,7 @@ def name_of(call: Invocation, each: CalendarDay) -> str:
     return call.word(each.name) if each.shipped else each.name
 
 
-def add(
+async def add(
     call: Invocation,
     day: Day,
     kind: Annotated[str, typer.Option(help=f"One of {', '.join(DayKind)}.")],
@@ -106,10 +102,10 @@ def add(
         wanted = calendar_file.day(day, kind, name)
     except ValueError as why:
         raise typer.BadParameter(str(why)) from why
-    run(_put(call, [wanted]))
+    await _put(call, [wanted])
 
 
-def import_(
+async def import_(
     call: Invocation,
     file: Annotated[
         Path,
@@ -126,7 +122,7 @@ def import_(
 
     with file.open("rb") as source:
         wanted = calendar_file.read(source.read(calendar_file.MOST_BYTES + 1))
-    run(_put(call, wanted))
+    await _put(call, wanted)
 
 
 async def _put(call: Invocation, days: list[CalendarDay]) -> None:
@@ -135,28 +131,24 @@ async def _put(call: Invocation, days: list[CalendarDay]) -> None:
     async with at_ground(call.settings()) as ground:
         by = await operator(ground.store)
         await ground.store.calendar.put(days, ground.clock.now(), by.id)
-    output.rows(call, [_shown(call, each) for each in days], _COLUMNS, [_cells(call, each) for each in days])
+    _show(call, days)
 
 
-def remove(call: Invocation, day: Day) -> None:
+async def remove(call: Invocation, day: Day) -> None:
     """Take back what this node said of a day; the shipped calendar holds again."""
-    run(_remove(call, day))
-
-
-async def _remove(call: Invocation, text: str) -> None:
     from gateway.office.policy import calendar_file
 
     try:
-        day = calendar_file.read_day(text)
+        on = calendar_file.read_day(day)
     except ValueError as why:
         raise typer.BadParameter(str(why)) from why
-    if not call.agrees("cli.ask.calendar_remove", day=output.day(day)):
+    if not call.agrees("cli.ask.calendar_remove", day=output.day(on)):
         return
     async with at_ground(call.settings()) as ground:
         by = await operator(ground.store)
-        if not await ground.store.calendar.remove(day, ground.clock.now(), by.id):
+        if not await ground.store.calendar.remove(on, ground.clock.now(), by.id):
             raise NotFound(
-                f"this node has said nothing of its own about {day}",
-                hint=f"to undo a shipped day: gateway calendar add {day} --kind ordinary",
+                f"this node has said nothing of its own about {on}",
+                hint=f"to undo a shipped day: gateway calendar add {on} --kind ordinary",
             )
-    output.record(call, {"id": day.isoformat(), "removed": True})
+    output.record(call, {"id": on.isoformat(), "removed": True})

@@ -3,37 +3,30 @@ Out: the account, its sessions, and once a one-time link. Whoever makes an accou
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli import output, people
 from gateway.cli.command import Invocation, verb
-from gateway.cli.node import at_ground, chosen, operator, run
+from gateway.cli.node import at_ground, chosen, operator
 from gateway.cli.people import MaybeAs
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
     from gateway.domain.person import Person
     from gateway.office.accounts.acting import By
-    from gateway.office.accounts.admin import ReviewLine
+    from gateway.office.accounts.admin import AccountLine
     from gateway.office.accounts.posts import WantedPost
     from gateway.office.desks import AccountDesk
     from gateway.office.domain.roles import Post, PostRole
 
-_ACCOUNTS = (
-    *(("cli.column.login", ""), ("cli.column.name", ""), ("cli.column.title", ""), ("cli.column.roles", "")),
-    *(
-        ("cli.column.factor", ""),
-        ("cli.column.last_login", ""),
-        ("cli.column.state", ""),
-        ("cli.column.until", ""),
-    ),
-)
-_SESSIONS = (
-    *(("cli.column.id", ""), ("cli.column.since", ""), ("cli.column.seen", "")),
-    *(("cli.column.address", ""), ("cli.column.factor", "")),
-)
+_ACCOUNTS = [
+    (f"cli.column.{each}", "")
+    for each in ("login", "name", "title", "roles", "factor", "last_login", "state", "until")
+]
+_SESSIONS = [(f"cli.column.{each}", "") for each in ("id", "since", "seen", "address", "factor")]
 Login = Annotated[str, typer.Argument(help="The name to sign in with.")]
 Named = Annotated[str, typer.Argument(help="The name to sign in with, or the person's name.")]
 Role = Annotated[
@@ -44,63 +37,47 @@ Role = Annotated[
 
 def register(group: typer.Typer) -> None:
     """The commands about accounts, beside those about persons who decide."""
-    verb(
-        group,
+    writing = partial(verb, group, writes=True)
+    writing(
         "account",
         examples=(
             "gateway people account quantri 'A. Admin' --post operator",
             "gateway people account vananh 'A. Clerk' --post clerk --title Clerk --agency Z91.01 --as 'A. Admin'",
         ),
-        writes=True,
     )(account)
-    verb(
-        group,
+    writing(
         "post",
         examples=(
             "gateway people post vananh agency-admin --agency Z91.01 --as quantri",
             "gateway people post vananh clerk --take --agency Z91.01 --as quantri",
         ),
-        writes=True,
     )(post)
-    verb(
-        group,
+    writing(
         "link",
         examples=(
             "gateway people link vananh --as quantri",
             "gateway people link vananh --as quantri -o json",
         ),
-        writes=True,
     )(link)
-    verb(
-        group,
+    writing(
         "stand",
         examples=(
             "gateway people stand vananh locked --reason 'Phone was stolen on 19/11' --as quantri",
             "gateway people stand vananh active --reason 'Has a new phone now' --as quantri --yes",
         ),
-        writes=True,
     )(stand)
-    _register_signing_in(group)
-
-
-def _register_signing_in(group: typer.Typer) -> None:
-    """Whoever is kept out, is in, or has not been in for long."""
-    verb(
-        group,
+    writing(
         "unlock",
         examples=("gateway people unlock vananh", "gateway people unlock vananh --yes"),
-        writes=True,
     )(unlock)
     verb(
         group,
         "sessions",
         examples=("gateway people sessions vananh", "gateway people sessions vananh -o json"),
     )(sessions)
-    verb(
-        group,
+    writing(
         "sign-out",
         examples=("gateway people sign-out vananh", "gateway people sign-out vananh --yes"),
-        writes=True,
     )(sign_out)
     verb(
         group,
@@ -112,7 +89,7 @@ def _register_signing_in(group: typer.Typer) -> None:
     )(review)
 
 
-def account(
+async def account(
     call: Invocation,
     login: Login,
     name: Annotated[str, typer.Argument(help="The person's full name.")],
@@ -124,15 +101,9 @@ def account(
     as_: MaybeAs = None,
 ) -> None:
     """Make an account of the pages; prints its one-time link. Nobody else ever knows its password."""
-    run(_account(call, (login, name, title), _role(post), unit, as_))
-
-
-async def _account(
-    call: Invocation, entered: tuple[str, str, str], role: PostRole, unit: str, as_: str | None
-) -> None:
     from gateway.office.accounts import admin
 
-    login, name, title = entered
+    role = _role(post)
     async with at_ground(call.settings()) as ground:
         wanted = await _wanted(call, ground, role, unit)
         if not call.agrees("cli.ask.account", login=login, name=name, role=role.value):
@@ -144,7 +115,7 @@ async def _account(
     _say_link(call, made, code)
 
 
-def post(
+async def post(
     call: Invocation,
     login: Named,
     role: Role,
@@ -153,34 +124,27 @@ def post(
     as_: MaybeAs = None,
 ) -> None:
     """Give a post in an agency or in the node, or take it; the person signs in anew."""
-    run(_post(call, login, _role(role), take, unit, as_))
-
-
-async def _post(call: Invocation, login: str, role: PostRole, take: bool, unit: str, as_: str | None) -> None:
     from gateway.office.accounts import posts
 
+    known = _role(role)
     async with at_ground(call.settings()) as ground:
-        wanted = await _wanted(call, ground, role, unit)
-        if not call.agrees("cli.ask.post_taken" if take else "cli.ask.post", login=login, role=role.value):
+        wanted = await _wanted(call, ground, known, unit)
+        if not call.agrees("cli.ask.post_taken" if take else "cli.ask.post", login=login, role=known.value):
             return
         by = await _by(call, ground, as_)
         if take:
-            await posts.take(_desk(ground), by, login, role, wanted.agency_id)
+            await posts.take(_desk(ground), by, login, known, wanted.agency_id)
         else:
             await posts.give(_desk(ground), by, login, wanted)
     output.record(
         call,
-        {"login": login, "role": role.value, "agency": wanted.agency_id or None, "taken": take},
+        {"login": login, "role": known.value, "agency": wanted.agency_id or None, "taken": take},
         id_key="login",
     )
 
 
-def link(call: Invocation, login: Named, as_: MaybeAs = None) -> None:
+async def link(call: Invocation, login: Named, as_: MaybeAs = None) -> None:
     """Make a one-time link for a lost password or device; what was known before is worth nothing from now on."""
-    run(_link(call, login, as_))
-
-
-async def _link(call: Invocation, login: str, as_: str | None) -> None:
     from gateway.office.accounts import admin
 
     async with at_ground(call.settings()) as ground:
@@ -190,7 +154,7 @@ async def _link(call: Invocation, login: str, as_: str | None) -> None:
     _say_link(call, changed, code)
 
 
-def stand(
+async def stand(
     call: Invocation,
     login: Named,
     standing: Annotated[str, typer.Argument(help="active, locked, suspended or withdrawn.")],
@@ -199,16 +163,10 @@ def stand(
 ) -> None:
     """Lock, suspend or withdraw an account, or open it again."""
     from gateway.domain.person import AccountStanding
+    from gateway.office.accounts import admin
 
     if standing not in {str(each) for each in AccountStanding}:
         raise typer.BadParameter(f"no such standing: {standing}; expected {', '.join(AccountStanding)}")
-    run(_stand(call, login, standing, reason, as_))
-
-
-async def _stand(call: Invocation, login: str, standing: str, reason: str, as_: str | None) -> None:
-    from gateway.domain.person import AccountStanding
-    from gateway.office.accounts import admin
-
     async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.standing", login=login, standing=call.word(f"standing.{standing}")):
             return
@@ -217,12 +175,8 @@ async def _stand(call: Invocation, login: str, standing: str, reason: str, as_: 
     output.record(call, _shown(changed))
 
 
-def unlock(call: Invocation, login: Named) -> None:
+async def unlock(call: Invocation, login: Named) -> None:
     """Let somebody try again who typed a wrong password too often."""
-    run(_unlock(call, login))
-
-
-async def _unlock(call: Invocation, login: str) -> None:
     from gateway.office.accounts import admin
 
     async with at_ground(call.settings()) as ground:
@@ -231,12 +185,8 @@ async def _unlock(call: Invocation, login: str) -> None:
             output.record(call, _shown(await admin.unlock(_desk(ground), by, login)))
 
 
-def sessions(call: Invocation, login: Named) -> None:
+async def sessions(call: Invocation, login: Named) -> None:
     """List where somebody is signed in."""
-    run(_sessions(call, login))
-
-
-async def _sessions(call: Invocation, login: str) -> None:
     from gateway.office.accounts import sessions
 
     async with at_ground(call.settings()) as ground:
@@ -267,30 +217,19 @@ async def _sessions(call: Invocation, login: str) -> None:
     output.rows(call, told, _SESSIONS, cells)
 
 
-def sign_out(call: Invocation, login: Named) -> None:
+async def sign_out(call: Invocation, login: Named) -> None:
     """Sign somebody out everywhere, at once. To take away needs no more than this machine."""
-    run(_sign_out(call, login))
-
-
-async def _sign_out(call: Invocation, login: str) -> None:
-    from gateway.office.accounts import sessions
+    from gateway.office.accounts import admin
 
     async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.sign_out", login=login):
             return
-        principal = await operator(ground.store)
-        async with _desk(ground).accounts.read() as view:
-            one = await view.people.named(login)
-        ended = await sessions.end_everywhere(_desk(ground), principal.id, one)
+        ended = await admin.sign_out(_desk(ground), await _by(call, ground, None), login)
     output.record(call, {"login": login, "ended": ended}, id_key="login")
 
 
-def review(call: Invocation, as_: MaybeAs = None) -> None:
+async def review(call: Invocation, as_: MaybeAs = None) -> None:
     """List the accounts of an agency for its yearly review; without --agency those of the node."""
-    run(_review(call, as_))
-
-
-async def _review(call: Invocation, as_: str | None) -> None:
     from gateway.office.accounts import admin
 
     async with at_ground(call.settings()) as ground:
@@ -364,7 +303,7 @@ def _shown(one: Person) -> dict[str, Any]:
     }
 
 
-def _line(line: ReviewLine) -> dict[str, Any]:
+def _line(line: AccountLine) -> dict[str, Any]:
     return _shown(line.person) | {
         "posts": [
             {"role": each.role.value, "unit": each.unit, "until": output.stamp(each.until)}

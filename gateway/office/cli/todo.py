@@ -3,14 +3,15 @@ Out: the list, longest overdue first; or the note as it now is."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, noun, verb
-from gateway.cli.node import run
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.cli.seat import at_desk
 from gateway.office.domain.task import Task, TaskNote
@@ -18,73 +19,59 @@ from gateway.office.hung import OFFICE
 from gateway.words import labels
 
 if TYPE_CHECKING:
+    from gateway.domain.account import AgencyScope
+    from gateway.office.desks import TodoDesk
     from gateway.office.todo import TodoList
 
 TaskId = Annotated[str, typer.Argument(help="Id of the task, from: gateway todo list")]
 _COLUMNS = (
     ("cli.column.id", "dim"),
-    ("cli.column.task", ""),
-    ("cli.column.document", ""),
-    ("cli.column.counterpart", ""),
-    ("cli.column.due", ""),
-    ("cli.column.left", ""),
-    ("cli.column.owner", ""),
+    *((f"cli.column.{each}", "") for each in ("task", "document", "counterpart", "due", "left", "owner")),
 )
 _MINUTE = timedelta(minutes=1)
 
 
 def register(app: typer.Typer) -> None:
     group = noun("todo", OFFICE.nouns["todo"].sentence)
+    writing = partial(verb, group, writes=True)
     verb(group, "list", examples=("gateway todo list", "gateway todo list --all -o json"))(list_)
-    verb(
-        group,
+    writing(
         "take",
         examples=(
             "gateway todo take failed:dlv_01J…",
             "gateway todo take failed:dlv_01J… --owner 'A. Clerk' --yes",
         ),
-        writes=True,
     )(take)
-    verb(
-        group,
+    writing(
         "snooze",
         examples=(
             "gateway todo snooze failed:dlv_01J… --until '2026-11-23 09:00' --note 'They move house'",
             "gateway todo snooze recall:inb_01J… --until 2026-11-23T14:00 --note 'Head decides' --yes",
         ),
-        writes=True,
     )(snooze)
-    verb(
-        group,
+    writing(
         "close",
         examples=(
             "gateway todo close rejected:dlv_01J… --note 'Sent again as 12/UBND'",
             "gateway todo close reply:inb_01J… --note 'Replied on paper' --yes",
         ),
-        writes=True,
     )(close)
-    verb(
-        group,
+    writing(
         "wake",
         examples=("gateway todo wake failed:dlv_01J…", "gateway todo wake failed:dlv_01J… --yes"),
-        writes=True,
     )(wake)
     app.add_typer(group)
 
 
-def list_(
+async def list_(
     call: Invocation,
     all_: Annotated[bool, typer.Option("--all", help="Also what is snoozed or settled.")] = False,
 ) -> None:
     """List what needs a hand, what is longest overdue first."""
-    run(_list(call, all_))
-
-
-async def _list(call: Invocation, everything: bool) -> None:
     from gateway.office import todo
 
-    async with at_desk(call) as seat:
-        found = await todo.gather(seat.node.todo, seat.scope, everything=everything)
+    async with at_desk(call) as (office, scope):
+        found = await todo.gather(office.todo, scope, everything=all_)
     output.rows(
         call,
         [_shown(found, each) for each in found.tasks],
@@ -129,72 +116,55 @@ def _cells(call: Invocation, found: TodoList, task: Task) -> tuple[str, ...]:
     return task.id, what, task.document, party, due, left, task.owner or ""
 
 
-def take(
+async def take(
     call: Invocation,
     task: TaskId,
     owner: Annotated[str | None, typer.Option(help="Whose it is; default: who types this.")] = None,
 ) -> None:
     """Say who looks after a task."""
-    run(_take(call, task, owner))
-
-
-async def _take(call: Invocation, task: str, owner: str | None) -> None:
     import getpass
 
-    from gateway.office import todo
+    from gateway.office.todo import take_task
 
-    if call.agrees("cli.ask.todo", task=task):
-        async with at_desk(call) as seat:
-            _tell(call, await todo.take_task(seat.node.todo, seat.scope, task, owner or getpass.getuser()))
+    await _note(call, task, lambda desk, scope: take_task(desk, scope, task, owner or getpass.getuser()))
 
 
-def snooze(
+async def snooze(
     call: Invocation,
     task: TaskId,
     until: Annotated[str, typer.Option(help="Date and time in Vietnam, such as 2026-11-23 09:00.")],
     note: Annotated[str, typer.Option(help="Why; it is recorded.")],
 ) -> None:
     """Take a task off the list until then."""
-    run(_snooze(call, task, _moment(until), note))
+    from gateway.office.todo import snooze_task
+
+    at = _moment(until)
+    await _note(call, task, lambda desk, scope: snooze_task(desk, scope, task, at, note))
 
 
-async def _snooze(call: Invocation, task: str, until: datetime, why: str) -> None:
-    from gateway.office import todo
-
-    if call.agrees("cli.ask.todo", task=task):
-        async with at_desk(call) as seat:
-            _tell(call, await todo.snooze_task(seat.node.todo, seat.scope, task, until, why))
-
-
-def close(
+async def close(
     call: Invocation, task: TaskId, note: Annotated[str, typer.Option(help="How; it is recorded.")]
 ) -> None:
     """Say that a task is settled by other means. It comes back when it begins anew."""
-    run(_close(call, task, note))
+    from gateway.office.todo import close_task
+
+    await _note(call, task, lambda desk, scope: close_task(desk, scope, task, note))
 
 
-async def _close(call: Invocation, task: str, why: str) -> None:
-    from gateway.office import todo
-
-    if call.agrees("cli.ask.todo", task=task):
-        async with at_desk(call) as seat:
-            _tell(call, await todo.close_task(seat.node.todo, seat.scope, task, why))
-
-
-def wake(call: Invocation, task: TaskId) -> None:
+async def wake(call: Invocation, task: TaskId) -> None:
     """Put a task that rests back on the list."""
-    run(_wake(call, task))
+    from gateway.office.todo import wake_task
+
+    await _note(call, task, lambda desk, scope: wake_task(desk, scope, task))
 
 
-async def _wake(call: Invocation, task: str) -> None:
-    from gateway.office import todo
-
-    if call.agrees("cli.ask.todo", task=task):
-        async with at_desk(call) as seat:
-            _tell(call, await todo.wake_task(seat.node.todo, seat.scope, task))
-
-
-def _tell(call: Invocation, noted: TaskNote) -> None:
+async def _note(
+    call: Invocation, task: str, act: Callable[[TodoDesk, AgencyScope], Awaitable[TaskNote]]
+) -> None:
+    if not call.agrees("cli.ask.todo", task=task):
+        return
+    async with at_desk(call) as (office, scope):
+        noted = await act(office.todo, scope)
     values = {
         "id": noted.task,
         "owner": noted.owner,

@@ -23,7 +23,7 @@ from gateway.domain.document import (
 )
 from gateway.domain.signatures import SignatureWord
 from gateway.domain.status import Duty, Waits, worst
-from gateway.domain.text import SearchRole, fold, indexed, name_key, number_key
+from gateway.domain.text import SearchRole, fold, indexed
 
 # In no register book.
 NO_BOOK = "none"
@@ -170,25 +170,6 @@ class ListLine:
         return waiting if self.side is Side.OUT and self.is_overdue(now) else 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliverySums:
-    """The recipients of one outgoing document, summed up."""
-
-    states: Mapping[str, int]
-    sent_at: datetime | None = None
-    latest_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineKeys:
-    """What a line is sorted and found by."""
-
-    number: str
-    party: str
-    type: str
-    folded: str
-
-
 def due_within(duty: Duty, urgency: Urgency) -> datetime:
     """By when it should be done, by us or by a recipient, where nothing knows office hours."""
     a_day = duty.waits in (Waits.DECIDE, Waits.ANSWER)
@@ -207,9 +188,16 @@ def is_listed_in(document: IncomingDocument) -> bool:
     return document.kind is not Kind.RECALL or document.target_id is None
 
 
-def outgoing_line(document: OutgoingDocument, sent: DeliverySums, due_at: datetime | None) -> ListLine:
-    """`due_at`: by when its recipients should have taken it in; forgotten once nobody is waited for."""
-    states = dict(sorted(sent.states.items()))
+def outgoing_line(
+    document: OutgoingDocument,
+    states: Mapping[str, int],
+    sent_at: datetime | None,
+    latest_at: datetime | None,
+    due_at: datetime | None,
+) -> ListLine:
+    """`states` counts its recipients; `due_at`: by when they should have taken it in; forgotten once nobody is waited
+    for."""
+    states = dict(sorted(states.items()))
     own = OutState.QUEUED if document.state is OutState.PACKED else document.state
     state = worst(states) if states and own not in (OutState.DRAFT, OutState.BLOCKED) else own.value
     waits = any(each in states for each in ("sent", "delivered"))
@@ -226,9 +214,9 @@ def outgoing_line(document: OutgoingDocument, sent: DeliverySums, due_at: dateti
         issued_on=document.draft.issued_on,
         card=_out_card(document, states),
         due_at=due_at,
-        attention_at=(sent.latest_at or document.created_at) if calls else due_at,
-        sent_at=sent.sent_at,
-        latest_at=sent.latest_at,
+        attention_at=(latest_at or document.created_at) if calls else due_at,
+        sent_at=sent_at,
+        latest_at=latest_at,
     )
 
 
@@ -255,15 +243,12 @@ def incoming_line(
     )
 
 
-def keys(line: ListLine, document: OutgoingDocument | IncomingDocument) -> LineKeys:
-    """Nothing of a sealed document is found by its words (R4)."""
-    card, sealed = line.card, _is_sealed(document)
-    return LineKeys(
-        number=number_key(card.number, card.symbol),
-        party=name_key(card.party or card.party_code),
-        type=type_key(card.type_name),
-        folded="" if sealed else indexed(_texts(document), _roles(document)),
+def folded_words(document: OutgoingDocument | IncomingDocument) -> str:
+    """By what it is found. Nothing of a sealed document is found by its words (R4)."""
+    is_sealed = (
+        document.state is InState.SEALED if isinstance(document, IncomingDocument) else document.is_sealed
     )
+    return "" if is_sealed else indexed(_texts(document), _roles(document))
 
 
 def type_key(name: str) -> str:
@@ -313,22 +298,17 @@ def _roles(document: OutgoingDocument | IncomingDocument) -> Iterable[tuple[Sear
         yield SearchRole.SIGNER, signer.name
 
 
-def _is_sealed(document: OutgoingDocument | IncomingDocument) -> bool:
-    if isinstance(document, IncomingDocument):
-        return document.state is InState.SEALED
-    return document.is_sealed
-
-
 def _out_tabs(document: OutgoingDocument, own: OutState, states: Mapping[str, int]) -> Tab:
     tabs = Tab(0)
-    named = {*states, own.value} if not states else {*states}
+    named = {*states} or {own.value}
     for tab, of in _OUT_TABS.items():
         if of & named:
             tabs |= tab
     if own is OutState.BLOCKED:
         tabs |= Tab.FAILED
-    if document.draft.signed_at is not None and not _SENT & named and own is not OutState.CANCELLED:
-        tabs |= Tab.UNSENT if not {"cancelled", "rejected", "paper"} & named else Tab(0)
+    is_over = own is OutState.CANCELLED or {"cancelled", "rejected", "paper"} & named
+    if document.draft.signed_at is not None and not _SENT & named and not is_over:
+        tabs |= Tab.UNSENT
     return tabs
 
 
@@ -391,15 +371,10 @@ def _out_card(document: OutgoingDocument, states: dict[str, int]) -> Card:
 def _of_pdfs(document: IncomingDocument) -> dict[str, str]:
     """The worst word about a signature inside its PDFs."""
     found = {each.verdict for each in document.signatures}
-    worst_one = next(
-        (
-            word
-            for word in (SignatureWord.INVALID, SignatureWord.UNKNOWN, SignatureWord.VALID)
-            if word in found
-        ),
-        None,
-    )
-    return {"pdf": worst_one.value} if worst_one is not None else {}
+    for word in (SignatureWord.INVALID, SignatureWord.UNKNOWN, SignatureWord.VALID):
+        if word in found:
+            return {"pdf": word.value}
+    return {}
 
 
 def _in_card(document: IncomingDocument) -> Card:

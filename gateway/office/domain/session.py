@@ -52,6 +52,14 @@ class CallOrigin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailedTries:
+    """Failures without a success between them."""
+
+    failures: int = 0
+    last_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One session. `id` names it to people; only `digest` is kept of what the browser holds."""
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import DocumentChange, OutgoingDocument, Staff
-from gateway.domain.event import Event, EventKind
+from gateway.domain.document import DocumentChange, Staff
+from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.errors import Clash, Denied
+from gateway.office.accounts.acting import behalf
 from gateway.office.desks import OfficeOut
 from gateway.office.domain.listing import Side
 from gateway.office.domain.task import AskState, RecallAsk
@@ -54,9 +55,7 @@ async def ask_recall(
 ) -> RecallAsk:
     """It waits for a head. Clash while another one of the same document waits."""
     now, wanted = desk.clock.now(), tidy(wanted)
-    granted = agreeing.asks_recall_as(by.rights, by.scope.agency_id, now)
-    if granted is None:
-        raise _objected(RecallObjection.RIGHT)
+    granted = _granted(agreeing.asks_recall_as(by.rights, by.scope.agency_id, now) or RecallObjection.RIGHT)
     async with desk.store.begin(by.scope) as work:
         # Who approves is not known yet, and not what this looks at.
         change = DocumentChange(reason=wanted.reason, approved_by="-", notice_no=wanted.notice_no)
@@ -98,11 +97,10 @@ async def approve_recall(desk: OfficeOut, by: Actor, id: str, *, name: str) -> R
         left = await recall.within(
             desk, work, parent, change, take_back=found.take_back, recipients=found.recipients
         )
-        closed = await _close_recall(
-            work, found, AskState.APPROVED, by, granted, now, result=_result(left, parent)
-        )
-        await _tell_recall(work, EventKind.RECALL_APPROVED, closed, granted, now, result=closed.result)
-        await work.commit()
+        # A take-back is a bare status: no document of ours.
+        result = left.id if left.id != parent.id else None
+        closed = replace(found, state=AskState.APPROVED, result=result)
+        closed = await _close_recall(work, EventKind.RECALL_APPROVED, closed, by, granted, now, result=result)
     desk.wake()
     return closed
 
@@ -114,11 +112,10 @@ async def refuse_recall(desk: OfficeOut, by: Actor, id: str, why: str) -> Recall
         raise Clash(f"a reason of at least {LEAST_RECALL_REASON} characters is needed", code="GW-REASON")
     async with desk.store.begin(by.scope) as work:
         found, granted = await _decided_recall(work, by, id, now)
+        closed = replace(found, state=AskState.REFUSED, why=why.strip()[:_LONGEST_REFUSAL])
         closed = await _close_recall(
-            work, found, AskState.REFUSED, by, granted, now, why=why.strip()[:_LONGEST_REFUSAL]
+            work, EventKind.RECALL_REFUSED, closed, by, granted, now, reason=closed.why
         )
-        await _tell_recall(work, EventKind.RECALL_REFUSED, closed, granted, now, reason=closed.why)
-        await work.commit()
     desk.wake()
     return closed
 
@@ -129,9 +126,8 @@ async def withdraw_recall(desk: OfficeOut, by: Actor, id: str) -> RecallAsk:
     async with desk.store.begin(by.scope) as work:
         found = await work.office.recalls.get(id)
         granted = _granted(agreeing.withdraws_recall_as(found, by.rights, by.scope.agency_id, now))
-        closed = await _close_recall(work, found, AskState.WITHDRAWN, by, granted, now)
-        await _tell_recall(work, EventKind.RECALL_WITHDRAWN, closed, granted, now)
-        await work.commit()
+        closed = replace(found, state=AskState.WITHDRAWN)
+        closed = await _close_recall(work, EventKind.RECALL_WITHDRAWN, closed, by, granted, now)
     desk.wake()
     return closed
 
@@ -149,56 +145,38 @@ async def _decided_recall(work: OfficeWork, by: Actor, id: str, now: datetime) -
 
 async def _close_recall(
     work: OfficeWork,
-    found: RecallAsk,
-    state: AskState,
+    kind: EventKind,
+    closed: RecallAsk,
     by: Actor,
     granted: Granted,
     now: datetime,
-    *,
-    why: str = "",
-    result: str | None = None,
+    **more: object,
 ) -> RecallAsk:
-    closed = replace(
-        found,
-        state=state,
-        decided_by=by.rights.person_id,
-        decided_for=granted.on_behalf_of,
-        decided_at=now,
-        why=why,
-        result=result,
-    )
+    """Committed, with who decided."""
+    closed = replace(closed, decided_by=by.rights.person_id, decided_for=granted.on_behalf_of, decided_at=now)
     await work.office.recalls.close(closed)
+    await _tell_recall(work, kind, closed, granted, now, **more)
+    await work.commit()
     return closed
 
 
 async def _tell_recall(
     work: OfficeWork, kind: EventKind, ask: RecallAsk, granted: Granted, now: datetime, **more: object
 ) -> None:
-    told: dict[str, object] = {"ask": ask.id, "asked_by": ask.asked_by, "take_back": ask.take_back, **more}
-    if granted.on_behalf_of is not None:
-        told |= {"on_behalf_of": granted.on_behalf_of, "delegation": granted.delegation_id}
+    told = {"ask": ask.id, "asked_by": ask.asked_by, "take_back": ask.take_back, **more, **behalf(granted)}
     await work.events.append(kind, ask.document_id, now, told)
 
 
-def _result(left: OutgoingDocument, parent: OutgoingDocument) -> str | None:
-    """A take-back is a bare status: no document of ours."""
-    return left.id if left.id != parent.id else None
-
-
 def _granted(found: Granted | RecallObjection) -> Granted:
-    if isinstance(found, RecallObjection):
-        raise _objected(found)
-    return found
-
-
-def _objected(objection: RecallObjection) -> Clash | Denied:
-    match objection:
+    match found:
         case RecallObjection.OVER:
-            return Clash("this recall does not wait any more", code=objection.value)
+            raise Clash("this recall does not wait any more", code=found.value)
         case RecallObjection.SELF:
-            return Denied("nobody agrees to what oneself has asked for", code=objection.value)
+            raise Denied("nobody agrees to what oneself has asked for", code=found.value)
+        case RecallObjection.RIGHT:
+            raise Denied("this person may not do that here (recall)", code=found.value)
         case _:
-            return Denied("this person may not do that here (recall)", code=objection.value)
+            return found
 
 
 MOST_LATE = 200
@@ -304,7 +282,10 @@ async def _urging_of(work: OfficeWork, code: str, every: timedelta, now: datetim
                     due_at=line.due_at or now,
                 )
             )
-    last = await _last_urging(work, code)
+    said = [
+        each for each in await work.events.of(_urging_place(code)) if each.kind is EventKind.MESSAGE_URGED
+    ]
+    last = max(said, key=lambda each: each.at, default=None)
     free_at = last.at + every if last is not None else None
     return Urging(
         code=code,
@@ -315,13 +296,6 @@ async def _urging_of(work: OfficeWork, code: str, every: timedelta, now: datetim
         last_by=str(last.data.get("person", "")) if last else "",
         free_at=free_at if free_at is not None and free_at > now else None,
     )
-
-
-async def _last_urging(work: OfficeWork, code: str) -> Event | None:
-    said = [
-        each for each in await work.events.of(_urging_place(code)) if each.kind is EventKind.MESSAGE_URGED
-    ]
-    return max(said, key=lambda each: each.at, default=None)
 
 
 async def _contact(work: OfficeWork, code: str, ours: Sequence[str]) -> Staff | None:

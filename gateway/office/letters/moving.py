@@ -32,11 +32,18 @@ async def send_further(
         document = await work.outgoing.get(id)
     check_has_left(document)
     draft = replace(document.draft, external_id=None, callback_data=None, recipients=recipients)
+    return await _accepted_anew(desk, scope, document, Order(draft=draft, confirm=confirm))
+
+
+async def _accepted_anew(
+    desk: OutDesk, scope: AgencyScope, document: OutgoingDocument, order: Order
+) -> Accepted:
+    """With the files of that document."""
     async with tray(desk) as held:
         for item in document.files:
-            opened = await files.open_file(desk, scope, id, item.n)
+            opened = await files.open_file(desk, scope, document.id, item.n)
             await held.add(item.role, item.name, item.role, opened.pieces)
-        return await accept.accept(desk, scope, Order(draft=draft, confirm=confirm), held, None)
+        return await accept.accept(desk, scope, order, held, None)
 
 
 def check_has_left(document: OutgoingDocument) -> None:
@@ -59,11 +66,7 @@ async def begin_anew(desk: OutDesk, scope: AgencyScope, id: str) -> OutgoingDocu
         raise Clash(f"no recipient has refused {id}")
     draft = replace(document.draft, external_id=None, callback_data=None, recipients=refused)
     order = Order(draft=draft, send=False, kind=Kind.DOCUMENT)
-    async with tray(desk) as held:
-        for item in document.files:
-            opened = await files.open_file(desk, scope, id, item.n)
-            await held.add(item.role, item.name, item.role, opened.pieces)
-        accepted = await accept.accept(desk, scope, order, held, None)
+    accepted = await _accepted_anew(desk, scope, document, order)
     if accepted.document is None:
         raise NotFound("the draft was begun, and is not there")
     return accepted.document

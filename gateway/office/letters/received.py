@@ -54,9 +54,7 @@ def doubt(document: IncomingDocument) -> str | None:
         return "rules"
     if any(each.verdict in (SignatureWord.INVALID, SignatureWord.UNKNOWN) for each in document.signatures):
         return "pdf_signature"
-    lead = next((each for each in document.files if each.role is FileRole.LEAD), None) or next(
-        iter(document.files), None
-    )
+    lead = _lead_file(document)
     if document.pages is not None and (lead is None or lead.pages != document.pages):
         return "pages"
     return None

@@ -5,7 +5,7 @@ the file; nothing of it is ever rendered. An axis gives a parcel out again befor
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -15,12 +15,12 @@ from gateway.edxml import parse
 from gateway.errors import GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import NODE
-from gateway.office.ports.node import Bytes, Claims, Tree, TreeLine
+from gateway.office.node.exchange import PIECE, pieces_of, streamed
+from gateway.office.ports.node import Bytes, Claims
 from gateway.ops import explain
 from gateway.ports import DeadParcel, InboxPacket
 from gateway.store import reporting
 
-PIECE = 256 * 1024
 WINDOW, ROW = 4096, 16
 # Who, to whom, which number and how signed: what an operator needs to find a fault.
 _ROUTING_ELEMENTS = frozenset(
@@ -44,14 +44,9 @@ class QuarantinedPackets:
     async def get(self, agency_id: str, id: str) -> InboxPacket:
         return await reporting.find_packet(self.node.store, agency_id, id)
 
-    async def tree(self, item: InboxPacket, *, routing_only: bool) -> Tree:
-        opener = await self._opener(item)
-        found = await self.node.pool.run(partial(_view, opener))
-        return Tree(
-            lines=[_line(each, routing_only=routing_only) for each in found.lines],
-            fault=found.fault,
-            at=found.at,
-        )
+    async def tree(self, item: InboxPacket, *, routing_only: bool) -> parse.View:
+        found = await self.node.pool.run(partial(_view, await self._opener(item)))
+        return replace(found, lines=tuple(_line(each, routing_only=routing_only) for each in found.lines))
 
     async def window(self, item: InboxPacket, start: int) -> Bytes:
         first = max(0, min(start, max(item.size - 1, 0))) // ROW * ROW
@@ -59,7 +54,7 @@ class QuarantinedPackets:
         return Bytes(rows=_rows(data, first), start=first, size=item.size)
 
     async def read(self, item: InboxPacket) -> AsyncIterator[bytes]:
-        return _pieces_of(self.node, await self._opener(item))
+        return streamed(self.node.pool, pieces_of(await self._opener(item)))
 
     async def _opener(self, item: InboxPacket) -> Callable[[], BinaryIO]:
         scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
@@ -72,18 +67,12 @@ def _view(opener: Callable[[], BinaryIO]) -> parse.View:
         return parse.view(iter(partial(file.read, PIECE), b""))
 
 
-def _line(seen: parse.ViewLine, *, routing_only: bool) -> TreeLine:
+def _line(seen: parse.ViewLine, *, routing_only: bool) -> parse.ViewLine:
     local = seen.name.rpartition(":")[2]
     # Names of elements and attributes are form; a text may be anything.
-    hides = routing_only and seen.kind in ("text", "comment") and local not in _ROUTING_ELEMENTS
-    return TreeLine(
-        depth=seen.depth,
-        kind="hidden" if hides else seen.kind,
-        name=seen.name,
-        value="" if hides else _plain(seen.value),
-        size=seen.size,
-        failed=seen.failed,
-    )
+    if routing_only and seen.kind in ("text", "comment") and local not in _ROUTING_ELEMENTS:
+        return replace(seen, kind="hidden", value="")
+    return replace(seen, value=_plain(seen.value))
 
 
 def _plain(text: str) -> str:
@@ -104,12 +93,6 @@ def _rows(data: bytes, first: int) -> Sequence[tuple[str, str, str]]:
         letters = "".join(chr(each) if 32 <= each < 127 else "." for each in part)
         made.append((f"{first + at:08x}", part.hex(" "), letters))
     return made
-
-
-async def _pieces_of(node: Office, opener: Callable[[], BinaryIO]) -> AsyncIterator[bytes]:
-    with opener() as file:
-        while piece := await node.pool.run(partial(file.read, PIECE)):
-            yield piece
 
 
 # Routing and form; what the document is about stands in none of them.

@@ -1,14 +1,13 @@
 """The exchange, for the pages: the signed packets behind a document, found and judged as evidence packs do it; what
-people compare of a certificate, and whether it may be proposed; with which agencies mail goes on; and the signing
-helper, which lends the agency's own key to one signature on one draft's file. In: an open node; an agency's scope
-and ids, DER or PEM, entries of the registry, a file's bytes with a wish and the PIN of a person who is at the pages.
+people compare of a certificate; with which agencies mail goes on; and the signing helper, which lends the agency's
+own key to one signature on one draft's file. In: an open node; an agency's scope
+and ids, DER, entries of the registry, a file's bytes with a wish and the PIN of a person who is at the pages.
 Out: what `office.ports.exchange` promises. An agency is known by its code and by the older form of it. Files that
 are signed lie in the content store's scratch folder and go at the end; what signs is loaded when somebody signs."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,18 +22,15 @@ from cryptography import x509
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.identity import Digest
 from gateway.domain.pdf import Placement, Purpose, Wish
-from gateway.domain.proof import Binding
 from gateway.domain.registry import AgencyEntry, AgencyFilter
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.bootstrap.office import Office
-from gateway.office.ports.exchange import ComparedCertificate, Opinion, Packet, ReadyPack
-from gateway.office.ports.store import OfficeStore
+from gateway.office.ports.exchange import ComparedCertificate, Opinion, ReadyPack
 from gateway.office.store import partners
-from gateway.ops import certificates as exchange_certificates
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.outgoing import sign_pdf
-from gateway.outgoing.sign_pdf import SigningDesk
+from gateway.outgoing.sign_pdf import SigningDesk, SigningPlan
 from gateway.ports import Page, Pool, Scratch
 from gateway.trust.pdf_signing import Pin
 
@@ -49,13 +45,13 @@ class PacketViews:
     node: Office
     maker: EvidenceMaker
 
-    async def of(self, scope: AgencyScope, id: str) -> Sequence[Packet]:
-        return [_packet_told(each) for each in await self.maker.packets(scope, id)]
+    async def of(self, scope: AgencyScope, id: str) -> Sequence[HeldPacket]:
+        return await self.maker.packets(scope, id)
 
-    async def find(self, scope: AgencyScope, id: str, digest: str, sender: str = "") -> Packet:
+    async def find(self, scope: AgencyScope, id: str, digest: str, sender: str = "") -> HeldPacket:
         if sender:
             digest = await self._file_of(scope, sender, digest)
-        return _packet_told(await self._held(scope, id, digest))
+        return await self._held(scope, id, digest)
 
     async def judge(self, scope: AgencyScope, id: str, digest: str) -> Opinion | None:
         judged = await self.maker.judged(await self._held(scope, id, digest))
@@ -79,11 +75,11 @@ class PacketViews:
             raise Clash(
                 f"the packet {held.packet_id} cannot be read: it is {held.absent}", code="GW-UNREADABLE"
             )
-        return _streamed(self.node.pool, _pieces_of(held.open))
+        return streamed(self.node.pool, pieces_of(held.open))
 
     async def pack(self, scope: AgencyScope, id: str) -> ReadyPack:
         made = await self.maker.make(scope, id)
-        return ReadyPack(name=made.name, size=made.size, pieces=_streamed(self.node.pool, made.pieces()))
+        return ReadyPack(name=made.name, size=made.size, pieces=streamed(self.node.pool, made.pieces()))
 
     async def _held(self, scope: AgencyScope, id: str, digest: str) -> HeldPacket:
         found = next((each for each in await self.maker.packets(scope, id) if each.digest == digest), None)
@@ -93,46 +89,27 @@ class PacketViews:
 
     async def _file_of(self, scope: AgencyScope, sender: str, digest: str) -> str:
         async with self.node.store.read(scope) as work:
-            wanted = Digest(digest) if _is_hex(digest) else None
+            wanted = Digest(digest) if len(digest) == 64 and set(digest) <= _HEX else None
             identity = await work.identities.by_body(sender, wanted) if wanted is not None else None
             if identity is None:
                 raise NotFound(f"nothing of {sender} has signed {digest[:80]}")
             return (await work.inbox.get(identity.inbox_id)).file_digest
 
 
-def _is_hex(digest: str) -> bool:
-    return len(digest) == 64 and set(digest) <= _HEX
-
-
-def _packet_told(held: HeldPacket) -> Packet:
-    return Packet(
-        digest=held.digest,
-        kind=held.kind,
-        way=held.direction.value,
-        packet_id=held.packet_id,
-        sender=held.sender,
-        to=held.to,
-        at=held.at,
-        size=held.size,
-        status=held.status,
-        absent=held.absent.value if held.absent is not None else None,
-    )
-
-
-def _pieces_of(opener: Callable[[], BinaryIO]) -> Iterator[bytes]:
+def pieces_of(opener: Callable[[], BinaryIO]) -> Iterator[bytes]:
     with opener() as file:
         while piece := file.read(PIECE):
             yield piece
 
 
-async def _streamed(pool: Pool, running: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def streamed(pool: Pool, running: Iterator[bytes]) -> AsyncIterator[bytes]:
     while piece := await pool.run(partial(next, running, b"")):
         yield piece
 
 
 def certificate_facts(der: bytes) -> ComparedCertificate:
     """One that cannot be read has its fingerprint alone."""
-    fingerprint = hashlib.sha256(der).hexdigest()
+    fingerprint = sha256(der).hexdigest()
     try:
         found = x509.load_der_x509_certificate(der)
         return ComparedCertificate(
@@ -145,19 +122,6 @@ def certificate_facts(der: bytes) -> ComparedCertificate:
         )
     except ValueError:
         return ComparedCertificate(fingerprint=fingerprint)
-
-
-class ProposedCertificates:
-    """Looks at certificates that shall speak for agencies."""
-
-    def __init__(self, store: OfficeStore) -> None:
-        self._store = store
-
-    def binding(self, code: str, pem: bytes, what: str) -> Binding:
-        return exchange_certificates.binding_to_propose(code, pem, what)
-
-    async def never_for_pdfs(self, certificates: Iterable[bytes]) -> None:
-        await exchange_certificates.never_for_pdfs(self._store, certificates)
 
 
 SIX_MONTHS = timedelta(days=183)
@@ -206,7 +170,6 @@ def _codes_of(entry: AgencyEntry) -> set[str]:
     return {entry.code, entry.alias} if entry.alias else {entry.code}
 
 
-_SIGNED_PIECE = 256 * 1024
 _MOST_IMAGE = 8 * 1024 * 1024
 
 
@@ -225,9 +188,7 @@ class TokenSigning:
     ) -> tuple[Placement, bytes]:
         desk = self._desk()
         with self.node.blobs.scratch() as scratch:
-            path = scratch.path
-            await self.node.pool.run(partial(_copy_to_scratch, source, scratch))
-            plan = await sign_pdf.plan(desk, path, _named_wish(wish, agency), await self._image(agency, wish))
+            plan = await self._planned(desk, agency, source, wish, scratch)
             return plan.placement, await sign_pdf.preview(desk, plan)
 
     def signed(
@@ -245,10 +206,8 @@ class TokenSigning:
             raise Denied("the PIN is missing", code="SIGN-TERMINAL")
         desk = self._desk()
         with self.node.blobs.scratch() as scratch:
-            path = scratch.path
-            await self.node.pool.run(partial(_copy_to_scratch, source, scratch))
-            plan = await sign_pdf.plan(desk, path, _named_wish(wish, agency), await self._image(agency, wish))
-            out = path.with_name(f"{path.name}.signed")
+            plan = await self._planned(desk, agency, source, wish, scratch)
+            out = scratch.path.with_name(f"{scratch.path.name}.signed")
             try:
                 opening = wiring.token(
                     self.node.settings, None, None, lambda _name: pin, self.node.clock.now()
@@ -258,9 +217,21 @@ class TokenSigning:
                     await sign_pdf.sign(desk, scope, agency, plan, key, out)
                 finally:
                     await self.node.pool.run(lambda: opening.__exit__(None, None, None))
-                yield self._pieces(out)
+                yield streamed(self.node.pool, pieces_of(lambda: out.open("rb")))
             finally:
                 out.unlink(missing_ok=True)
+
+    async def _planned(
+        self,
+        desk: SigningDesk,
+        agency: HostedAgency,
+        source: Callable[[], BinaryIO],
+        wish: Wish,
+        scratch: Scratch,
+    ) -> SigningPlan:
+        await self.node.pool.run(partial(_copy_to_scratch, source, scratch))
+        named = replace(wish, agency_name=agency.name)
+        return await sign_pdf.plan(desk, scratch.path, named, await self._image(agency, wish))
 
     def _desk(self) -> SigningDesk:
         from gateway.bootstrap import signing as wiring
@@ -275,25 +246,11 @@ class TokenSigning:
             return None
         return await self.node.pool.run(partial(_read_image, path))
 
-    async def _pieces(self, path: Path) -> AsyncIterator[bytes]:
-        file = await self.node.pool.run(partial(_opened_signed, path))
-        with file:
-            while piece := await self.node.pool.run(partial(file.read, _SIGNED_PIECE)):
-                yield piece
-
-
-def _named_wish(wish: Wish, agency: HostedAgency) -> Wish:
-    return replace(wish, agency_name=agency.name)
-
 
 def _copy_to_scratch(source: Callable[[], BinaryIO], scratch: Scratch) -> None:
     with source() as found:
-        copyfileobj(found, scratch.file, _SIGNED_PIECE)
+        copyfileobj(found, scratch.file, PIECE)
     scratch.file.flush()
-
-
-def _opened_signed(path: Path) -> BinaryIO:
-    return path.open("rb")
 
 
 def _read_image(path: Path) -> bytes | None:

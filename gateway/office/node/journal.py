@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -15,9 +15,10 @@ from gateway.domain.text import fold
 from gateway.errors import GatewayError, NotFound
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import NODE
+from gateway.office.ports.accounts import AccountWork
 from gateway.office.ports.node import JournalAsk, JournalEntry, JournalState
 from gateway.ops.audit import Given, verify
-from gateway.ops.audit_checks import AuditFinding, AuditReport
+from gateway.ops.audit_checks import AuditFinding
 from gateway.store.log_events import Hit, WantedEvents, search_log
 
 _LOG = logging.getLogger(__name__)
@@ -38,19 +39,28 @@ class NodeJournal:
     _task: asyncio.Task[None] | None = None
 
     async def page(self, ask: JournalAsk, *, before: int | None, limit: int) -> Sequence[JournalEntry]:
+        people: Sequence[str] = ()
+        if ask.people and ask.agency_id is not None:
+            async with self.node.accounts.accounts.read() as work:
+                people = sorted({each.person_id for each in await work.posts.in_agency(ask.agency_id)})
+        wanted = WantedEvents(
+            kind=ask.kind or None,
+            subject_id=ask.subject_id or None,
+            principal_id=ask.principal_id or None,
+            agency_id=ask.agency_id,
+            since=ask.since,
+            until=ask.until,
+        )
         hits = await search_log(
             self.node.store,
-            _wanted(ask),
+            wanted,
             limit=limit,
             newest=True,
             before=before,
             within=ask.within,
-            also_about=await self._people_of(ask),
+            also_about=people,
         )
         return await self._told(list(reversed(hits)))
-
-    async def kinds(self) -> Sequence[str]:
-        return sorted(each.value for each in EventKind)
 
     async def named(self, text: str) -> Sequence[str]:
         wanted = fold(text)
@@ -107,8 +117,9 @@ class NodeJournal:
             before, left = found[-1].position, left - len(found)
 
     async def _told(self, hits: Sequence[Hit]) -> Sequence[JournalEntry]:
-        names = await self._names({hit.event.principal_id for hit in hits})
-        places = await self._places({str(hit.event.data.get("session", "")) for hit in hits} - {""})
+        async with self.node.accounts.accounts.read() as work:
+            names = await work.people.names({hit.event.principal_id for hit in hits})
+            places = await _places(work, {str(hit.event.data.get("session", "")) for hit in hits} - {""})
         agencies = {each.id: each.code for each in await self.node.store.hosted()}
         return [
             JournalEntry(
@@ -127,66 +138,41 @@ class NodeJournal:
             for hit in hits
         ]
 
-    async def _places(self, sessions: Collection[str]) -> dict[str, str]:
-        """From where each of these sessions was begun; those that were swept since are left out."""
-        found = {}
-        async with self.node.accounts.accounts.read() as work:
-            for id in sorted(sessions):
-                with suppress(NotFound):
-                    known = await work.sessions.get(id)
-                    found[id] = f"{known.address} {known.agent[:_DEVICE]}".strip()
-        return found
-
-    async def _people_of(self, ask: JournalAsk) -> Sequence[str]:
-        if not ask.people or ask.agency_id is None:
-            return ()
-        async with self.node.accounts.accounts.read() as work:
-            return sorted({each.person_id for each in await work.posts.in_agency(ask.agency_id)})
-
-    async def _names(self, ids: Collection[str]) -> Mapping[str, str]:
-        async with self.node.accounts.accounts.read() as work:
-            return await work.people.names(ids)
-
     async def _examine(self) -> None:
         try:
             report = await verify(self.node.store, Given(), self.node.pool)
-            self._found = self._seal(report)
+            self._found = JournalState(
+                size=report.leaves,
+                sealed_at=report.last_at,
+                unsealed_since=None,
+                word="whole" if report.holds else "broken",
+                checked_at=self.node.clock.now(),
+                lines=report.leaves,
+                broken_at=_first(report.findings),
+                faults=tuple((each.code, each.where, each.params) for each in report.findings[:_MOST_NAMED]),
+            )
         except GatewayError:
             _LOG.warning("the log could not be examined", exc_info=True)
             self._found = JournalState(size=0, sealed_at=None, unsealed_since=None)
 
-    def _seal(self, report: AuditReport) -> JournalState:
-        return JournalState(
-            size=report.leaves,
-            sealed_at=report.last_at,
-            unsealed_since=None,
-            word="whole" if report.holds else "broken",
-            checked_at=self.node.clock.now(),
-            lines=report.leaves,
-            broken_at=_first(report.findings),
-            faults=tuple((each.code, each.where, each.params) for each in report.findings[:_MOST_NAMED]),
-        )
+
+async def _places(work: AccountWork, sessions: Collection[str]) -> dict[str, str]:
+    """From where each of these sessions was begun; those that were swept since are left out."""
+    found = {}
+    for id in sorted(sessions):
+        with suppress(NotFound):
+            known = await work.sessions.get(id)
+            found[id] = f"{known.address} {known.agent[:_DEVICE]}".strip()
+    return found
 
 
 def _first(findings: Sequence[AuditFinding]) -> str:
     """The first line that does not hold; where none is named, the thing itself."""
-    lines = [_line(each) for each in findings]
-    known = [each for each in lines if each is not None]
-    return str(min(known)) if known else next((each.where for each in findings), "")
+    lines = [line for each in findings if (line := _line(each)) is not None]
+    return str(min(lines)) if lines else next((each.where for each in findings), "")
 
 
 def _line(finding: AuditFinding) -> int | None:
     kind, _, number = finding.where.partition(" ")
     told = finding.params.get("leaf", number if kind == "leaf" else None)
     return int(str(told)) if told is not None else None
-
-
-def _wanted(ask: JournalAsk) -> WantedEvents:
-    return WantedEvents(
-        kind=ask.kind or None,
-        subject_id=ask.subject_id or None,
-        principal_id=ask.principal_id or None,
-        agency_id=ask.agency_id,
-        since=ask.since,
-        until=ask.until,
-    )

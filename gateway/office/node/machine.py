@@ -31,12 +31,10 @@ from gateway.office.ports.node import (
     Drill,
     Flow,
     LineStep,
-    NodeCheck,
     NodeStanding,
     QueuePile,
     Queues,
     TrafficWanted,
-    Worker,
 )
 from gateway.office.store import partners
 from gateway.ops import axis_now, backup, doctor, restore, status
@@ -74,22 +72,6 @@ class _Fault(Exception):
     def __init__(self, cause: str, **params: object) -> None:
         super().__init__(cause)
         self.cause, self.params = cause, params
-
-
-async def try_line(node: Office) -> Sequence[LineStep]:
-    """Every step; what needs a line is not tried without one."""
-    hosted = [each for each in await node.store.hosted() if each.left_at is None]
-    if node.settings.axis.kind == "amqp":
-        steps = [each async for each in _broker_steps(node, hosted)]
-    else:
-        steps = [
-            await _step("folder", lambda: _try_folder(node)),
-            await _step("count", lambda: _try_count(node)),
-        ]
-    for agency in hosted:
-        steps.append(await _step("sign", partial(_try_signing, node, agency), server=agency.code))
-    steps.append(await _step("clock", lambda: _try_clock(node)))
-    return steps
 
 
 async def _broker_steps(node: Office, hosted: Sequence[HostedAgency]) -> AsyncIterator[LineStep]:
@@ -177,17 +159,15 @@ class NodeMachine:
 
     node: Office
     health: HealthProbe
-    _checks: tuple[datetime, Sequence[NodeCheck]] | None = None
-    _found: Sequence[doctor.Diagnosis] = ()
+    _checks: tuple[datetime, Sequence[doctor.Diagnosis]] | None = None
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def checks(self) -> Sequence[NodeCheck]:
+    async def checks(self) -> Sequence[doctor.Diagnosis]:
         async with self._one_at_a_time:
             now = self.node.clock.now()
             if self._checks is None or not timedelta() <= now - self._checks[0] < _REMEMBERED:
                 patient = doctor.patient_of(self.node.settings, self.node.pool, self.node.clock)
-                self._found = await doctor.examine(patient)
-                self._checks = now, [_check(each) for each in self._found]
+                self._checks = now, await doctor.examine(patient)
             return self._checks[1]
 
     async def standing(self) -> NodeStanding:
@@ -207,10 +187,7 @@ class NodeMachine:
                 each.code: await node.pool.run(lambda code=each.code: days_left(node, code, now))  # type: ignore[misc]  # mypy cannot type a lambda with a default
                 for each in hosted
             },
-            workers=[
-                Worker(name=each.process, at=each.at, since=each.since, stuck=each.stuck)
-                for each in beats(node.pulse.folder, now)
-            ],
+            workers=beats(node.pulse.folder, now),
             loops=node.pulse.loops(),
             disk_free=free,
             disk_days=disk_days_left(sampled, free),
@@ -247,16 +224,25 @@ class NodeMachine:
         node.store.wake.ring("dispatcher", "sequencer")
 
     async def test_line(self) -> Sequence[LineStep]:
-        return await try_line(self.node)
+        node = self.node
+        hosted = [each for each in await node.store.hosted() if each.left_at is None]
+        if node.settings.axis.kind == "amqp":
+            steps = [each async for each in _broker_steps(node, hosted)]
+        else:
+            steps = [
+                await _step("folder", lambda: _try_folder(node)),
+                await _step("count", lambda: _try_count(node)),
+            ]
+        for agency in hosted:
+            steps.append(await _step("sign", partial(_try_signing, node, agency), server=agency.code))
+        steps.append(await _step("clock", lambda: _try_clock(node)))
+        return steps
 
     async def report(self) -> Mapping[str, object]:
         node, ready, alive = self.node, await self.health.ready(), await self.health.alive()
-        await self.checks()
-        found = self._found
-        health = {"health": dict(ready.checks), "loops": dict(alive.checks)}
         return (
-            status.report_of_settings(node.settings, found, node.clock.now())
-            | health
+            status.report_of_settings(node.settings, await self.checks(), node.clock.now())
+            | {"health": dict(ready.checks), "loops": dict(alive.checks)}
             | await status.report_of_node(node)
         )
 
@@ -268,16 +254,6 @@ class NodeMachine:
 
     async def traffic(self, wanted: TrafficWanted) -> Sequence[Flow]:
         return await partners.flows(self.node.store, wanted)
-
-
-def _check(found: doctor.Diagnosis) -> NodeCheck:
-    return NodeCheck(
-        name=found.check,
-        level=found.level,
-        says=f"doctor.{found.cause}",
-        params=found.params,
-        cure=found.cure,
-    )
 
 
 def _piles(load: Load) -> Sequence[QueuePile]:
@@ -343,8 +319,8 @@ class BackupCopies:
             path = next((path for path, _, _ in files if path.name == name), None)
             if path is None:
                 raise NotFound(f"there is no backup {name[:200]} on this machine")
-            self._drill = Drill(name=name, word=RUNNING, began_at=self.node.clock.now())
-            self._task = asyncio.create_task(self._run(by, path, passphrase.encode()), name="drill")
+            self._drill = began = Drill(name=name, word=RUNNING, began_at=self.node.clock.now())
+            self._task = asyncio.create_task(self._run(by, path, passphrase.encode(), began), name="drill")
 
     def _places(self) -> Sequence[Path]:
         """The folder of this node's copies, and where the last one went."""
@@ -353,8 +329,7 @@ class BackupCopies:
         places = [data_dir / "backups", *([Path(known.path).parent] if known else [])]
         return list(dict.fromkeys(places))
 
-    async def _run(self, by: str, path: Path, passphrase: bytes) -> None:
-        began = self._drill or Drill(name=path.name, word=RUNNING, began_at=self.node.clock.now())
+    async def _run(self, by: str, path: Path, passphrase: bytes, began: Drill) -> None:
         try:
             done = await self._restored(path, passphrase)
             ended = replace(began, word=EQUAL, rows=done.manifest.rows, files=done.files)

@@ -57,13 +57,15 @@ def judge_idle(account: Account, rules: IdleRules, now: datetime) -> AccountMeas
         return _after_suspending(account.suspended_at, account, rules, now)
     if account.is_out:
         return AccountMeasure.FINE
-    due = _due(account, rules, now)
+    ends = _ends(account, rules)
+    due = next((measure for measure, at in ends if now >= at), None)
+    out = min((at for _, at in ends), default=None)
     if due is None:
-        return AccountMeasure.WARN if _is_to_warn(account, rules, now) else AccountMeasure.FINE
+        return AccountMeasure.WARN if _is_to_warn(account, rules, out, now) else AccountMeasure.FINE
     if not account.is_needed:
         return due
     # Once for each time that it was idle, and again only after another such time.
-    return AccountMeasure.KEPT if _untold(account, _out_at(account, rules) or now) else AccountMeasure.FINE
+    return AccountMeasure.KEPT if _untold(account, out or now) else AccountMeasure.FINE
 
 
 def _after_suspending(since: datetime, account: Account, rules: IdleRules, now: datetime) -> AccountMeasure:
@@ -72,30 +74,19 @@ def _after_suspending(since: datetime, account: Account, rules: IdleRules, now: 
     return AccountMeasure.WITHDRAW
 
 
-def _due(account: Account, rules: IdleRules, now: datetime) -> AccountMeasure | None:
-    if (
-        account.last_login_at is None
-        and rules.lock_new is not None
-        and now >= account.added_at + rules.lock_new
-    ):
-        return AccountMeasure.LOCK
-    used = account.last_login_at or account.added_at
-    return AccountMeasure.SUSPEND if rules.suspend is not None and now >= used + rules.suspend else None
-
-
-def _out_at(account: Account, rules: IdleRules) -> datetime | None:
-    """When it is taken out, unless it is used before."""
-    used = account.last_login_at or account.added_at
-    ends = [used + rules.suspend] if rules.suspend is not None else []
+def _ends(account: Account, rules: IdleRules) -> list[tuple[AccountMeasure, datetime]]:
+    """How and when it is taken out, unless it is used before."""
+    ends = []
     if account.last_login_at is None and rules.lock_new is not None:
-        ends.append(account.added_at + rules.lock_new)
-    return min(ends, default=None)
+        ends.append((AccountMeasure.LOCK, account.added_at + rules.lock_new))
+    if rules.suspend is not None:
+        ends.append((AccountMeasure.SUSPEND, (account.last_login_at or account.added_at) + rules.suspend))
+    return ends
 
 
-def _is_to_warn(account: Account, rules: IdleRules, now: datetime) -> bool:
+def _is_to_warn(account: Account, rules: IdleRules, out: datetime | None, now: datetime) -> bool:
     """At the step of warning, and once more shortly before it is taken out."""
     used = account.last_login_at or account.added_at
-    out = _out_at(account, rules)
     steps = [used + rules.warn] if rules.warn is not None else []
     steps += [out - rules.ahead] if out is not None else []
     return any(now >= step and _untold(account, step) for step in steps)

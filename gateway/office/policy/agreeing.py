@@ -5,6 +5,7 @@ acts for the other; of rights only what one has by an own post is lent. Pure."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -31,13 +32,14 @@ def objection_to_lending(
     wanted: Delegation, lender: Rights, borrower_agencies: frozenset[str], now: datetime
 ) -> LendingObjection | None:
     """Only what one may do oneself by an own post: what was lent is not lent on."""
-    own = Rights(person_id=lender.person_id, posts=lender.posts)
+    own = replace(lender, lent=())
     by = own.granted(Right.DELEGATE, wanted.agency_id, now)
     if by is None or wanted.from_id != lender.person_id:
         return LendingObjection.RIGHT
     if wanted.to_id == wanted.from_id or wanted.agency_id not in borrower_agencies:
         return LendingObjection.SELF
-    if not _is_period(wanted, now):
+    latest = wanted.starts_at + LONGEST_LENDING
+    if not (wanted.starts_at < wanted.ends_at <= latest and now < wanted.ends_at):
         return LendingObjection.PERIOD
     scope = wanted.rights
     if (
@@ -58,7 +60,7 @@ def objection_to_approving(wanted: Delegation, approver: Rights, now: datetime) 
         return LendingObjection.CLOSED
     if approver.person_id == wanted.from_id:
         return LendingObjection.SELF
-    own = Rights(person_id=approver.person_id, posts=approver.posts)
+    own = replace(approver, lent=())
     return None if own.may(Right.APPROVE_DELEGATION, wanted.agency_id, now) else LendingObjection.RIGHT
 
 
@@ -71,10 +73,6 @@ def objection_to_ending(wanted: Delegation, by: Rights, now: datetime) -> Lendin
         Right.ACCOUNTS, wanted.agency_id, now
     )
     return None if concerned or may else LendingObjection.RIGHT
-
-
-def _is_period(wanted: Delegation, now: datetime) -> bool:
-    return wanted.starts_at < wanted.ends_at <= wanted.starts_at + LONGEST_LENDING and now < wanted.ends_at
 
 
 class RecallObjection(StrEnum):

@@ -4,7 +4,7 @@ delegated. In: a role or a person's posts, a right, an agency, a time. Out: the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -140,18 +140,15 @@ class Rights:
 
     def _borrowed(self, right: Right, agency_id: str, at: datetime) -> Iterable[Granted]:
         for each in self.lent:
-            if not _is_lent(each, at) or right not in each.delegation.rights - NEVER_DELEGATED:
-                continue
-            if each.delegation.agency_id != agency_id:
+            lent = each.delegation
+            if (
+                not _is_lent(each, at)
+                or lent.agency_id != agency_id
+                or right not in lent.rights - NEVER_DELEGATED
+            ):
                 continue
             for found in _of_posts(each.posts, right, agency_id, at):
-                yield Granted(
-                    manner=found.manner,
-                    role=found.role,
-                    unit=found.unit,
-                    on_behalf_of=each.delegation.from_id,
-                    delegation_id=each.delegation.id,
-                )
+                yield replace(found, on_behalf_of=each.delegation.from_id, delegation_id=each.delegation.id)
 
 
 def _is_lent(lent: Lent, at: datetime) -> bool:

@@ -17,7 +17,7 @@ from itertools import chain, count, pairwise
 from gateway.domain.person import Person
 from gateway.domain.text import fold
 from gateway.office.domain.roles import Post, PostRole
-from gateway.office.domain.session import Ended, Factor, Session, SignInDuty
+from gateway.office.domain.session import Ended, Factor, FailedTries, Session, SignInDuty
 
 
 class LoginStyle(StrEnum):
@@ -219,14 +219,6 @@ class SlowRules:
     forget: timedelta = timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedTries:
-    """Failures without a success between them."""
-
-    failures: int = 0
-    last_at: datetime | None = None
-
-
 def one_more_failure(tries: FailedTries, rules: SlowRules, now: datetime) -> FailedTries:
     """One more; those of long ago are forgotten."""
     before = 0 if _is_forgotten(tries, rules, now) else tries.failures
@@ -279,10 +271,6 @@ def session_over(session: Session, rules: SessionRules, now: datetime) -> Ended 
 def session_ends_at(session: Session, rules: SessionRules) -> datetime:
     """When it ends unless it is used; pages warn `warn` before."""
     return min(session.ends_at, session.seen_at + rules.idle)
-
-
-def is_session_to_touch(session: Session, rules: SessionRules, now: datetime) -> bool:
-    return now >= session.seen_at + rules.touch
 
 
 def duties_of(

@@ -16,20 +16,14 @@ from itertools import groupby
 from gateway.domain import status
 from gateway.domain.document import Delivery, IncomingDocument, InState, OutgoingDocument, OutState, Urgency
 from gateway.domain.office_calendar import SHIPPED, CalendarDay, OfficeCalendar, OfficeHours
-from gateway.domain.status import (
-    Duty,
-    RequestStanding,
-    RequestState,
-    fold_delivery,
-    fold_incoming,
-    open_request,
-)
+from gateway.domain.status import Duty, Fact, RequestState, fold_delivery, fold_incoming, open_request
 from gateway.domain.wall_clock import local
-from gateway.office.domain.task import RecallAsk, Task, TaskKind, TaskNote
-from gateway.office.ports.store import AskedBack, EndingCertificate, Returned, Unasked, Untold
+from gateway.office.domain.task import RecallAsk, Task, TaskKind
+from gateway.office.ports.store import Unasked, Untold
 from gateway.office.ports.telling import LONGEST_TEXT, NoticeKind, NoticeWish
 from gateway.policy import timers
 from gateway.policy.timers import Due
+from gateway.policy.upkeep import CertificateEnding
 
 LOOK_BACK = timedelta(days=60)
 """What failed or was refused longer ago is history, settled or not."""
@@ -60,15 +54,17 @@ def of_incoming(
             yield _incoming(kind, each.id, each, since, due, now)
 
 
-def of_requests(office: OfficeCalendar, asked: Iterable[AskedBack], now: datetime) -> Iterator[Task]:
+def of_requests(
+    office: OfficeCalendar, asked: Iterable[tuple[IncomingDocument, Sequence[Fact]]], now: datetime
+) -> Iterator[Task]:
     """Requests that nobody answered yet: recall, take-back, update."""
-    for each in asked:
-        request = open_request(fold_incoming(each.facts))
+    for document, facts in asked:
+        request = open_request(fold_incoming(facts))
         if request is not None:
-            since = status.request_learnt_at(each.facts, request)
-            due = timers.answer_recall(office, since, each.document.urgency)
-            key = f"{each.document.id}:{request.request_id}"
-            yield _incoming(TaskKind.RECALL, key, each.document, since, due, now)
+            since = status.request_learnt_at(facts, request)
+            due = timers.answer_recall(office, since, document.urgency)
+            key = f"{document.id}:{request.request_id}"
+            yield _incoming(TaskKind.RECALL, key, document, since, due, now)
 
 
 def of_replies(
@@ -99,22 +95,20 @@ def of_unasked(office: OfficeCalendar, untold: Iterable[Untold | Unasked], now: 
     for each in {one.delivery.id: one for one in requests}.values():
         asked = fold_delivery(each.facts).requests
         last = max(asked, key=lambda request: request.asked_at, default=None)
-        if last is None or last.state is RequestState.WITHDRAWN or _asks_still(last, each.since):
+        # Of what is asked, only the one that has not gone and no later one.
+        asks_still = last is not None and last.state is RequestState.ASKED and last.asked_at <= each.since
+        if last is None or last.state is RequestState.WITHDRAWN or asks_still:
             yield _to_settle(TaskKind.TAKE_BACK, office, each.delivery, each.document, each.since, now)
 
 
-def _asks_still(last: RequestStanding, since: datetime) -> bool:
-    """Whether it is the one that has not gone, and no later one."""
-    return last.state is RequestState.ASKED and last.asked_at <= since
-
-
-def of_returned(office: OfficeCalendar, returned: Iterable[Returned], now: datetime) -> Iterator[Task]:
+def of_returned(
+    office: OfficeCalendar, returned: Iterable[tuple[Delivery, OutgoingDocument]], now: datetime
+) -> Iterator[Task]:
     """Deliveries that a person must settle the day they came back: the next who is to learn of it waits for us."""
-    for each in returned:
-        delivery, document = each.delivery, each.document
-        if document.state is OutState.CANCELLED:
-            continue
-        yield _to_settle(_RETURNED[delivery.state], office, delivery, document, delivery.updated_at, now)
+    for delivery, document in returned:
+        if document.state is not OutState.CANCELLED:
+            kind = _RETURNED[delivery.state]
+            yield _to_settle(kind, office, delivery, document, delivery.updated_at, now)
 
 
 def of_unsent(office: OfficeCalendar, documents: Iterable[OutgoingDocument], now: datetime) -> Iterator[Task]:
@@ -149,7 +143,7 @@ def of_asks(
 
 
 def of_certificates(
-    endings: Iterable[EndingCertificate], codes: frozenset[str], now: datetime
+    endings: Iterable[CertificateEnding], codes: frozenset[str], now: datetime
 ) -> Iterator[Task]:
     """Of the agency itself, by its codes: a partner's certificate is its own to renew."""
     for each in endings:
@@ -170,15 +164,6 @@ def of_certificates(
                 wall_clock=True,
                 timer=due.timer.value,
             )
-
-
-def in_order(tasks: Iterable[Task]) -> list[Task]:
-    """The earliest deadline first, so what is longest overdue leads; at the same moment the more urgent."""
-    return sorted(tasks, key=lambda each: (each.due_at, -each.urgency, each.id))
-
-
-def noted(tasks: Iterable[Task], notes: dict[str, TaskNote]) -> list[Task]:
-    return [replace(each, note=notes.get(each.id)) for each in tasks]
 
 
 def _incoming(
@@ -279,12 +264,11 @@ class LetterSort(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """`keys`: it is sent when one of them is claimed for the first time. `sender` is empty in a digest."""
+    """`keys`: it is sent when one of them is claimed for the first time."""
 
     sort: LetterSort
     keys: tuple[str, ...]
     tasks: tuple[Task, ...]
-    sender: str = ""
 
 
 def letters_due(
@@ -316,10 +300,8 @@ def _urgent_letters(office: OfficeCalendar, tasks: Iterable[Task], now: datetime
         and (is_open or each.urgency >= Urgency.EXPRESS)
     ]
     return [
-        Letter(
-            sort=LetterSort.URGENT, keys=tuple(_alert(each, now) for each in mine), tasks=mine, sender=sender
-        )
-        for sender, mine in _by_sender(speaking)
+        Letter(sort=LetterSort.URGENT, keys=tuple(_alert(each, now) for each in mine), tasks=mine)
+        for _, mine in _by_sender(speaking)
     ]
 
 
@@ -337,16 +319,16 @@ def _alert(task: Task, now: datetime) -> str:
 
 def _late_letters(tasks: Iterable[Task], now: datetime, slot: datetime) -> list[Letter]:
     """What became late after the last digest, which told of everything before."""
-    late = [each for each in tasks if each.kind is TaskKind.TAKE_IN and _in_office(each) and each.is_late]
+    late = [
+        each
+        for each in tasks
+        if each.kind is TaskKind.TAKE_IN and not timers.is_urgent(each.urgency) and each.is_late
+    ]
     return [
-        Letter(sort=LetterSort.LATE, keys=(f"late:{sender}:{_stamp(slot)}",), tasks=mine, sender=sender)
+        Letter(sort=LetterSort.LATE, keys=(f"late:{sender}:{_stamp(slot)}",), tasks=mine)
         for sender, mine in _by_sender(late)
         if any(slot < each.due_at <= now for each in mine)
     ]
-
-
-def _in_office(task: Task) -> bool:
-    return not timers.is_urgent(task.urgency)
 
 
 def _by_sender(tasks: Iterable[Task]) -> list[tuple[str, tuple[Task, ...]]]:

@@ -11,7 +11,7 @@ from typing import Protocol
 from gateway.domain.event import EventKind
 from gateway.domain.person import Person
 from gateway.office.domain.roles import Delegation, Mailbox, Post, PostRole
-from gateway.office.domain.session import Ended, Session
+from gateway.office.domain.session import Ended, FailedTries, Session
 from gateway.ports.deciding import NodeEvents, People
 
 
@@ -51,10 +51,10 @@ class Sessions(Protocol):
 class Tries(Protocol):
     """Failures to sign in, by the digest of a typed name or an address."""
 
-    async def of(self, key: str) -> tuple[int, datetime | None]:
+    async def of(self, key: str) -> FailedTries:
         """In a writing unit of work nobody else counts under that key until it ends."""
 
-    async def save(self, key: str, failures: int, at: datetime | None) -> None:
+    async def save(self, key: str, tries: FailedTries) -> None:
         """Nothing is kept of no failures."""
 
     async def sweep(self, before: datetime) -> int: ...

@@ -10,9 +10,11 @@ from datetime import date, datetime
 from typing import Any, Protocol
 
 from gateway.domain.pace import JobDay, Pace, QueueSample
+from gateway.edxml.parse import View
 from gateway.office.domain.listing import Side
-from gateway.office.ports.telling import NoticeBoard
+from gateway.ops.doctor import Diagnosis
 from gateway.ports import AxisState, DeadParcel, InboxPacket, OutboxItem
+from gateway.workers.pulse import ProcessBeat
 
 # In the order of the page.
 RESULTS = ("waiting", "sent", "taken", "refused", "failed", "other")
@@ -113,9 +115,6 @@ class Journal(Protocol):
     async def page(self, ask: JournalAsk, *, before: int | None, limit: int) -> Sequence[JournalEntry]:
         """Newest first, before that position."""
 
-    async def kinds(self) -> Sequence[str]:
-        """Every kind of event there is."""
-
     async def named(self, text: str) -> Sequence[str]:
         """Ids of persons with that name or login."""
 
@@ -131,28 +130,6 @@ class Journal(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NodeCheck:
-    """One examination of the node. `level`: green, yellow or red; `says` is a key with its parameters, `cure` what an
-    engineer types."""
-
-    name: str
-    level: str
-    says: str
-    params: Mapping[str, object] = field(default_factory=dict)
-    cure: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Worker:
-    """One process that works, when it was last seen, and which of its loops stand still."""
-
-    name: str
-    at: datetime
-    since: datetime
-    stuck: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStanding:
     """The node at one moment. `certificates` are days left by agency, 0 where none is in force; `database_bytes` is None
     where a server does not tell; `disk_days`, how long the disk lasts, where that is not known or it does not fill."""
@@ -164,7 +141,7 @@ class NodeStanding:
     well: bool
     parts: Mapping[str, str]
     certificates: Mapping[str, float]
-    workers: Sequence[Worker]
+    workers: Sequence[ProcessBeat]
     loops: Mapping[str, bool]
     disk_free: int
     disk_days: int | None
@@ -211,7 +188,7 @@ class LineStep:
 class Machine(Protocol):
     """The node as whoever looks after it sees it."""
 
-    async def checks(self) -> Sequence[NodeCheck]:
+    async def checks(self) -> Sequence[Diagnosis]:
         """Known for some seconds: it opens everything anew."""
 
     async def standing(self) -> NodeStanding: ...
@@ -225,7 +202,7 @@ class Machine(Protocol):
         """The packet is due at once. NotFound when it does not wait."""
 
     async def test_line(self) -> Sequence[LineStep]:
-        """Changes nothing."""
+        """Every step; what needs a line is not tried without one. Changes nothing."""
 
     async def report(self) -> Mapping[str, object]:
         """For whoever is asked for help: no secret, nothing of any document."""
@@ -267,28 +244,6 @@ class DeadLetters(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TreeLine:
-    """One line of the safe view. `kind`: element, attribute, text, file, comment or hidden; `failed` marks where reading
-    ended."""
-
-    depth: int
-    kind: str
-    name: str
-    value: str = ""
-    size: int = 0
-    failed: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
-    """What could be read. `fault` says in words why it ends early, `at` the byte; empty when the file was read whole."""
-
-    lines: Sequence[TreeLine]
-    fault: str = ""
-    at: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Bytes:
     """A window of the file, as rows of (offset, hexadecimal digits, letters)."""
 
@@ -306,8 +261,9 @@ class Aside(Protocol):
     async def get(self, agency_id: str, id: str) -> InboxPacket:
         """NotFound in another agency, unless that is the empty id."""
 
-    async def tree(self, item: InboxPacket, *, routing_only: bool) -> Tree:
-        """Bounded; files inside are never shown, and with `routing_only` no text that says what it is about."""
+    async def tree(self, item: InboxPacket, *, routing_only: bool) -> View:
+        """Bounded; files inside are never shown, and with `routing_only` no text that says what it is about: its lines are
+        `hidden`."""
 
     async def window(self, item: InboxPacket, start: int) -> Bytes: ...
 
@@ -358,4 +314,3 @@ class Operations:
     aside: Aside
     copies: Copies
     journal: Journal
-    notices: NoticeBoard

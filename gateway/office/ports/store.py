@@ -1,7 +1,6 @@
 """The store as the office sees it: each of its units of work has `office`, with what only persons at pages need: lists,
 labels, views, the register books with outgoing mail on paper (a line of its book and no document of the exchange),
-what the to-do list asks, recalls that wait for the head of an agency. Beside it the promise of certificates that
-end."""
+what the to-do list asks, recalls that wait for the head of an agency."""
 
 from __future__ import annotations
 
@@ -76,22 +75,6 @@ class Books(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Returned:
-    """A delivery that failed or was refused, with its document and the reason last told."""
-
-    delivery: Delivery
-    document: OutgoingDocument
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskedBack:
-    """An incoming document of which its sender asked something, with everything known about it."""
-
-    document: IncomingDocument
-    facts: tuple[Fact, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Untold:
     """An incoming document with a status that its sender has not heard, and since when that waits or has failed."""
 
@@ -116,8 +99,10 @@ class Tasks(Protocol):
     async def to_take_in(self, limit: int) -> Sequence[IncomingDocument]:
         """Documents and replacements that are new or on hold."""
 
-    async def asked_back(self, since: datetime, limit: int) -> Sequence[AskedBack]:
-        """Requests made since then, answered or not."""
+    async def asked_back(
+        self, since: datetime, limit: int
+    ) -> Sequence[tuple[IncomingDocument, Sequence[Fact]]]:
+        """Documents of which their sender asked something since then, answered or not, with everything known about each."""
 
     async def replies(self, by: date, limit: int) -> Sequence[IncomingDocument]:
         """Documents whose sender wants a reply by that day or earlier."""
@@ -125,8 +110,8 @@ class Tasks(Protocol):
     async def unsent(self, limit: int) -> Sequence[OutgoingDocument]:
         """Drafts, blocked and queued documents."""
 
-    async def returned(self, since: datetime, limit: int) -> Sequence[Returned]:
-        """Deliveries that failed or were refused since then."""
+    async def returned(self, since: datetime, limit: int) -> Sequence[tuple[Delivery, OutgoingDocument]]:
+        """Deliveries that failed or were refused since then, each with its document."""
 
     async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold | Unasked]:
         """Statuses and take-backs between these times that wait yet or have failed; and since the first those that could
@@ -148,21 +133,6 @@ class Tasks(Protocol):
 
     async def forget_reminders(self, before: datetime) -> None:
         """Of this agency, claimed before that time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndingCertificate:
-    """A certificate in use: whose, and until when. `own`: an agency of this node signs with it."""
-
-    code: str
-    fingerprint: str
-    until: datetime
-    own: bool
-
-
-class EndingCertificates(Protocol):
-    async def endings(self, now: datetime) -> Sequence[EndingCertificate]:
-        """Of every certificate that signs for us or speaks for somebody here, the last of each code."""
 
 
 class RecallAsks(Protocol):

@@ -1,5 +1,5 @@
-"""How our own people are told of something: the notice of a stop that is planned or of an incident (R97, R98), where
-its rows are kept, what the pages ask about it; and mail. Values are frozen; when a stop may be announced is
+"""How our own people are told of something: the notice of a stop that is planned or of an incident (R97, R98), and where
+its rows are kept; and mail. Values are frozen; when a stop may be announced is
 `office.policy.todo`."""
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from gateway.domain.event import EventKind
+from gateway.words import labels
 
 LONGEST_TEXT = 1_000
 
@@ -42,6 +43,16 @@ class NoticeWish:
     emergency: str = ""
     audience: Audience = Audience.ALL
     agency_id: str = ""
+
+    def told(self, lang: str) -> str:
+        """What it is, how to work meanwhile, how to enter afterwards what was done (R98)."""
+        parts = [(self.text_en or self.text_vi) if lang == "en" else self.text_vi]
+        parts += [
+            labels.say(f"operating.notice.told.{name}", lang, text=text)
+            for name, text in (("meanwhile", self.meanwhile), ("afterwards", self.afterwards))
+            if text
+        ]
+        return " ".join(parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,25 +100,6 @@ class NoticeRows(Protocol):
     ) -> None:
         """The row, in place of an older state of it that is still open, and the event in each agency's stream; the empty
         id is the node's own. Clash when it was closed before."""
-
-
-class NoticeBoard(Protocol):
-    async def all(self, limit: int) -> Sequence[Notice]:
-        """Newest first, ended ones too."""
-
-    async def get(self, id: str) -> Notice: ...
-
-    async def earliest(self) -> datetime:
-        """From when on a stop may begin that is announced now: one working day of the office later (T13)."""
-
-    async def faults(self, wish: NoticeWish) -> Sequence[tuple[str, str]]:
-        """(field, what is wrong with it); nothing when it may be given."""
-
-    async def publish(self, by: str, wish: NoticeWish) -> Notice:
-        """Shown on every page at once, and told in every agency's feed. BadForm for one with faults."""
-
-    async def end(self, by: str, id: str) -> Notice:
-        """It is over, or called off. Clash when it ended before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
 from gateway.domain.person import Person
 from gateway.office.domain.roles import Delegation, Mailbox, Post, PostRole
-from gateway.office.domain.session import Ended, Factor, Session
+from gateway.office.domain.session import Ended, Factor, FailedTries, Session
 from gateway.ports import Clock
 from gateway.store.events import NODE, SqlEvents
 from gateway.store.people import SqlPeople, to_person
@@ -38,11 +38,13 @@ from gateway.store.transaction import Transaction
 _P, _D, _M = PostRow, DelegationRow, MailboxRow
 
 
-class SqlPosts:
-    """Keeps the promise of `office.ports.accounts.Posts`."""
-
+class _InTransaction:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
+
+
+class SqlPosts(_InTransaction):
+    """Keeps the promise of `office.ports.accounts.Posts`."""
 
     async def give(self, post: Post) -> None:
         row = PostRow(
@@ -71,14 +73,22 @@ class SqlPosts:
 
     async def _found(self, query: Select[Any]) -> list[Post]:
         ordered = query.order_by(col(_P.person_id), col(_P.agency_id), col(_P.role))
-        return [_post(row) for row in await self._tx.rows(_P, self._tx.kept(ordered))]
+        return [
+            Post(
+                person_id=row.person_id,
+                agency_id=row.agency_id,
+                role=PostRole(row.role),
+                unit=row.unit,
+                given_by=row.given_by,
+                given_at=row.given_at,
+                until=row.until,
+            )
+            for row in await self._tx.rows(_P, self._tx.kept(ordered))
+        ]
 
 
-class SqlDelegations:
+class SqlDelegations(_InTransaction):
     """Keeps the promise of `office.ports.accounts.Delegations`."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
 
     async def add(self, delegation: Delegation) -> None:
         row = DelegationRow(
@@ -116,11 +126,8 @@ class SqlDelegations:
         return [from_json(Delegation, row.body) for row in await self._tx.rows(_D, newest)]
 
 
-class SqlMailboxes:
+class SqlMailboxes(_InTransaction):
     """Keeps the promise of `office.ports.accounts.Mailboxes`."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
 
     async def add(self, mailbox: Mailbox) -> None:
         row = MailboxRow(
@@ -148,18 +155,6 @@ class SqlMailboxes:
             raise errors.NotFound(f"this agency has no mailbox {name}")
 
 
-def _post(row: PostRow) -> Post:
-    return Post(
-        person_id=row.person_id,
-        agency_id=row.agency_id,
-        role=PostRole(row.role),
-        unit=row.unit,
-        given_by=row.given_by,
-        given_at=row.given_at,
-        until=row.until,
-    )
-
-
 def _mailbox(row: MailboxRow) -> Mailbox:
     return Mailbox(
         agency_id=row.agency_id,
@@ -174,11 +169,8 @@ def _mailbox(row: MailboxRow) -> Mailbox:
 _S, _T, _PAST, _C = SessionRow, SignInTryRow, PasswordPastRow, RecoveryCodeRow
 
 
-class SqlSessions:
+class SqlSessions(_InTransaction):
     """Keeps the promise of `office.ports.accounts.Sessions`."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
 
     async def add(self, session: Session) -> None:
         await self._tx.put(_session_row(session))
@@ -223,22 +215,18 @@ class SqlSessions:
         return await self._tx.change(delete(_S).where(gone))
 
 
-class SqlTries:
+class SqlTries(_InTransaction):
     """Keeps the promise of `office.ports.accounts.Tries`."""
 
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
-
-    async def of(self, key: str) -> tuple[int, datetime | None]:
+    async def of(self, key: str) -> FailedTries:
         await self._tx.hold("sign_in_try", key)
         row = await self._tx.first(_T, select(_T).where(col(_T.key) == key))
-        return (0, None) if row is None else (row.failures, row.last_at)
+        return FailedTries() if row is None else FailedTries(failures=row.failures, last_at=row.last_at)
 
-    async def save(self, key: str, failures: int, at: datetime | None) -> None:
-        if failures and at is not None:
-            await self._tx.put_over(
-                SignInTryRow(key=key, failures=failures, last_at=at), "failures", "last_at"
-            )
+    async def save(self, key: str, tries: FailedTries) -> None:
+        if tries.failures and tries.last_at is not None:
+            row = SignInTryRow(key=key, failures=tries.failures, last_at=tries.last_at)
+            await self._tx.put_over(row, "failures", "last_at")
         else:
             await self._tx.change(delete(_T).where(col(_T.key) == key))
 
@@ -246,11 +234,8 @@ class SqlTries:
         return await self._tx.change(delete(_T).where(col(_T.last_at) < before))
 
 
-class SqlPastSecrets:
+class SqlPastSecrets(_InTransaction):
     """Keeps the promise of `office.ports.accounts.PastSecrets`."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
 
     async def passwords(self, person_id: str, limit: int) -> Sequence[str]:
         mine = select(_PAST).where(col(_PAST.person_id) == person_id).order_by(col(_PAST.at).desc())

@@ -64,9 +64,9 @@ class SqlBooks:
 
     async def incoming(self, span: Span, *, limit: int, after: str | None = None) -> Sequence[IncomingLine]:
         order = self._natural(col(_E.number))
+        lines = select(*_E.__table__.columns, col(_I.body).label("document"), *_HANDED)  # type: ignore[attr-defined]  # of SQLModel
         query = (
-            select(*_E.__table__.columns, col(_I.body).label("document"), *_HANDED)  # type: ignore[attr-defined]  # of SQLModel
-            .join(_I, and_(col(_I.agency_id) == col(_E.agency_id), col(_I.id) == col(_E.incoming_id)))
+            self._joined(lines)
             .outerjoin(
                 _H, and_(col(_H.agency_id) == col(_E.agency_id), col(_H.incoming_id) == col(_E.incoming_id))
             )
@@ -77,7 +77,14 @@ class SqlBooks:
         if after is not None:
             query = query.where(_after(order, _place(after)))
         now = self._clock.now()
-        return [_incoming_line(row, now) for row in await self._tx.tuples(query)]
+        return [
+            IncomingLine(
+                entry=register.to_domain(row),
+                document=from_json(IncomingDocument, row.document),
+                handover=None if row.handed_state is None else incoming.to_handover(_handed(row), now),
+            )
+            for row in await self._tx.tuples(query)
+        ]
 
     async def incoming_numbers(self, span: Span) -> Sequence[str]:
         query = self._joined(select(col(_E.number)).select_from(_E)).where(*self._in_book(span))
@@ -208,7 +215,22 @@ class SqlBooks:
         year = letter.issued_on.year
         these = asked_under(self._agency_id, letter.number, letter.symbol, year)
         sent = await self._tx.first(_O, SENT_UNDER, **these)
-        if sent is not None or not await self._tx.put_new(_letter_row(letter, self._agency_id)):
+        row = PaperOutgoingRow(
+            agency_id=self._agency_id,
+            id=letter.id,
+            number=letter.number,
+            symbol=letter.symbol,
+            issued_on=letter.issued_on,
+            year=year,
+            entered_at=letter.entered_at,
+            entered_by=letter.entered_by,
+            catch_up=letter.catch_up,
+            struck_at=letter.struck_at,
+            struck_by=letter.struck_by,
+            struck_reason=letter.struck_reason,
+            body=to_json(PaperLetter, letter),
+        )
+        if sent is not None or not await self._tx.put_new(row):
             raise await self._taken_by(letter)
 
     async def _taken_by(self, letter: PaperLetter) -> errors.Clash:
@@ -293,15 +315,6 @@ def _day(at: datetime | None) -> date | None:
     return None if at is None else local(at).date()
 
 
-def _incoming_line(row: Any, now: datetime) -> IncomingLine:
-    handover = None if row.handed_state is None else incoming.to_handover(_handed(row), now)
-    return IncomingLine(
-        entry=register.to_domain(row),
-        document=from_json(IncomingDocument, row.document),
-        handover=handover,
-    )
-
-
 def _handed(row: Any) -> HandoverRow:
     return HandoverRow(
         agency_id=row.agency_id,
@@ -311,22 +324,4 @@ def _handed(row: Any) -> HandoverRow:
         leased_by=row.leased_by,
         leased_until=row.leased_until,
         acked_at=row.acked_at,
-    )
-
-
-def _letter_row(letter: PaperLetter, agency_id: str) -> PaperOutgoingRow:
-    return PaperOutgoingRow(
-        agency_id=agency_id,
-        id=letter.id,
-        number=letter.number,
-        symbol=letter.symbol,
-        issued_on=letter.issued_on,
-        year=letter.issued_on.year,
-        entered_at=letter.entered_at,
-        entered_by=letter.entered_by,
-        catch_up=letter.catch_up,
-        struck_at=letter.struck_at,
-        struck_by=letter.struck_by,
-        struck_reason=letter.struck_reason,
-        body=to_json(PaperLetter, letter),
     )

@@ -50,13 +50,8 @@ STILL_MANY = timedelta(minutes=5)
 MOST_COUNTS_KEPT = 2_000
 Counting = Callable[[Sequence[Wanted]], Awaitable[Sequence[ListCount]]]
 _CountKey = tuple[str, Wanted]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _KnownCount:
-    count: ListCount
-    at: datetime
-    turn: int
+# With when it was counted, and at which turn.
+_KnownCount = tuple[ListCount, datetime, int]
 
 
 class KnownCounts:
@@ -92,14 +87,15 @@ class KnownCounts:
         known = self._known.get((agency_id, wanted))
         if known is None:
             return None
-        age = self._clock.now() - known.at
-        if known.count.more:
-            return known.count if timedelta() <= age < STILL_MANY else None
-        same = known.turn == self._turns[agency_id]
-        return known.count if same and timedelta() <= age < COUNT_FRESH else None
+        count, at, turn = known
+        age = self._clock.now() - at
+        if count.more:
+            return count if timedelta() <= age < STILL_MANY else None
+        same = turn == self._turns[agency_id]
+        return count if same and timedelta() <= age < COUNT_FRESH else None
 
     def _keep(self, agency_id: str, wanted: Wanted, count: ListCount, turn: int) -> None:
-        self._known[agency_id, wanted] = _KnownCount(count=count, at=self._clock.now(), turn=turn)
+        self._known[agency_id, wanted] = count, self._clock.now(), turn
         self._known.move_to_end((agency_id, wanted))
         while len(self._known) > MOST_COUNTS_KEPT:
             self._known.popitem(last=False)
@@ -233,23 +229,16 @@ class SqlLists:
     async def tiles(self, today: date) -> Tiles:
         since = datetime.combine(today, time(), VIETNAM)
         out, arrived = Wanted(side=Side.OUT), Wanted(side=Side.IN)
-        late, urgent, arrivals, unsent, silent, rejected, failed = await self._counts(
-            [
-                replace(arrived, tab=Tab.NEW, overdue=True),
-                replace(arrived, tab=Tab.NEW, pressing=True),
-                replace(arrived, since=since, until=since + timedelta(days=1)),
-                *(replace(out, tab=tab) for tab in (Tab.UNSENT, Tab.SILENT, Tab.REJECTED, Tab.FAILED)),
-            ]
-        )
-        return Tiles(
-            late=late,
-            urgent=urgent,
-            today=arrivals,
-            unsent=unsent,
-            silent=silent,
-            rejected=rejected,
-            failed=failed,
-        )
+        asked = {
+            "late": replace(arrived, tab=Tab.NEW, overdue=True),
+            "urgent": replace(arrived, tab=Tab.NEW, pressing=True),
+            "today": replace(arrived, since=since, until=since + timedelta(days=1)),
+            "unsent": replace(out, tab=Tab.UNSENT),
+            "silent": replace(out, tab=Tab.SILENT),
+            "rejected": replace(out, tab=Tab.REJECTED),
+            "failed": replace(out, tab=Tab.FAILED),
+        }
+        return Tiles(**dict(zip(asked, await self._counts(list(asked.values())), strict=True)))
 
     async def charts(self, today: date, days: int = 30) -> Charts:
         return await lists_figures.charts(self._tx, self._agency_id, today, days)

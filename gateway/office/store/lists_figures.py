@@ -59,9 +59,18 @@ async def charts(tx: Transaction, agency_id: str, today: date, days: int) -> Cha
     )
     known = {row.day: from_json(Figures, row.body) for row in await tx.rows(ListDayRow, query)}
     known[today] = await _with_today(tx, agency_id, today, known.get(today, Figures()))
-    every = [(first + timedelta(days=n)) for n in range(days)]
+    figures = [(day, known.get(day, Figures())) for day in (first + timedelta(days=n) for n in range(days))]
     return Charts(
-        days=tuple(_day_figures(day, known.get(day, Figures())) for day in every),
+        days=tuple(
+            DayFigures(
+                day=day,
+                sent=found.sent,
+                received=found.received,
+                delivered=found.delivered,
+                taken_in=found.taken_in,
+            )
+            for day, found in figures
+        ),
         states=await _states(tx, agency_id, today),
         slowest=_slowest(list(known.values())),
         hours=_grid(known),
@@ -70,33 +79,25 @@ async def charts(tx: Transaction, agency_id: str, today: date, days: int) -> Cha
 
 async def _with_today(tx: Transaction, agency_id: str, today: date, kept: Figures) -> Figures:
     """What was sent and received today as it is now; times wait until the day is worked out again."""
-    begin = datetime.combine(today, time(), VIETNAM)
-    sent, hours = await _counted(tx, agency_id, begin)
-    return replace(
-        kept,
-        sent=sent,
-        received=sum(hours.values()),
-        hours=tuple(hours.get(hour, 0) for hour in range(24)),
-    )
+    now = await _counted(tx, agency_id, datetime.combine(today, time(), VIETNAM))
+    return replace(now, delivered=kept.delivered, taken_in=kept.taken_in, slow=kept.slow)
 
 
 async def work_out_figures(tx: Transaction, agency_id: str, day: date) -> Figures:
     """From the rows and facts as they are now."""
     begin = datetime.combine(day, time(), VIETNAM)
-    sent, hours = await _counted(tx, agency_id, begin)
+    counted = await _counted(tx, agency_id, begin)
     delivered: list[float] = []
     slow: dict[str, list[float]] = {}
-    for hour in range(24 if sent else 0):
+    for hour in range(24 if counted.sent else 0):
         within = _sent(agency_id, begin + hour * _HOUR, begin + (hour + 1) * _HOUR)
         for code, until_there, until_taken in await _lags(tx, within):
             delivered += [] if until_there is None else [until_there]
             if until_taken is not None:
                 slow.setdefault(code, []).append(until_taken)
     worst = sorted(slow.items(), key=lambda item: -sum(item[1]))[:_MOST_CODES]
-    return Figures(
-        sent=sent,
-        received=sum(hours.values()),
-        hours=tuple(hours.get(hour, 0) for hour in range(24)),
+    return replace(
+        counted,
         delivered=lag(delivered),
         taken_in=lag([each for lags in slow.values() for each in lags]),
         slow={code: (len(lags), sum(lags)) for code, lags in worst},
@@ -115,11 +116,6 @@ async def due_day(tx: Transaction, agency_id: str, now: datetime) -> date | None
         if day not in made or _is_old(made[day], today, now):
             return day
     return None
-
-
-async def keep_figures(tx: Transaction, agency_id: str, day: date, figures: Figures, now: datetime) -> None:
-    row = ListDayRow(agency_id=agency_id, day=day, made_at=now, body=to_json(Figures, figures))
-    await tx.put_over(row, "made_at", "body")
 
 
 def lag(seconds: Sequence[float]) -> Lag | None:
@@ -143,7 +139,7 @@ def _sent(agency_id: str, since: datetime, until: datetime) -> ColumnElement[boo
     return and_(mine, SENT, col(_R.sent_at) >= since, col(_R.sent_at) < until)
 
 
-async def _counted(tx: Transaction, agency_id: str, begin: datetime) -> tuple[int, dict[int, int]]:
+async def _counted(tx: Transaction, agency_id: str, begin: datetime) -> Figures:
     """What was sent on that day, and what came in by its hours."""
     until = begin + timedelta(days=1)
     ((sent,),) = await tx.tuples(select(func.count()).where(_sent(agency_id, begin, until)))
@@ -158,7 +154,11 @@ async def _counted(tx: Transaction, agency_id: str, begin: datetime) -> tuple[in
         (_EPOCH + since_epoch * _HOUR).astimezone(VIETNAM).hour: n
         for since_epoch, n in await tx.tuples(arrived.group_by(hour))
     }
-    return sent, hours
+    return Figures(
+        sent=sent,
+        received=sum(hours.values()),
+        hours=tuple(hours.get(hour, 0) for hour in range(24)),
+    )
 
 
 async def _lags(tx: Transaction, within: ColumnElement[bool]) -> list[tuple[str, float | None, float | None]]:
@@ -199,16 +199,6 @@ async def _states(tx: Transaction, agency_id: str, today: date) -> dict[str, int
     return dict(await tx.tuples(query.group_by(col(_R.state)).order_by(text("2 DESC"))))
 
 
-def _day_figures(day: date, found: Figures) -> DayFigures:
-    return DayFigures(
-        day=day,
-        sent=found.sent,
-        received=found.received,
-        delivered=found.delivered,
-        taken_in=found.taken_in,
-    )
-
-
 def _slowest(found: Sequence[Figures]) -> tuple[Slow, ...]:
     sums: dict[str, tuple[int, float]] = {}
     for each in found:
@@ -237,8 +227,9 @@ async def fill_rows(reading: Unit, writing: Unit, agencies: Sequence[str], limit
     """One batch, of one agency and side; True when there may be more."""
     for agency_id in agencies:
         for side in Side:
+            this = (col(ListFillRow.agency_id) == agency_id, col(ListFillRow.side) == side.value)
             async with reading() as tx:
-                at = await _reached(tx, agency_id, side)
+                at = await tx.first(ListFillRow, select(ListFillRow).where(*this))
             if at is None or not at.done:
                 await _fill_batch(writing, agency_id, side, at, limit, due)
                 return True
@@ -262,16 +253,12 @@ async def work_out_day(reading: Unit, writing: Unit, agencies: Sequence[str], no
             day = await due_day(tx, agency_id, now)
             figures = await work_out_figures(tx, agency_id, day) if day is not None else None
         if day is not None and figures is not None:
+            row = ListDayRow(agency_id=agency_id, day=day, made_at=now, body=to_json(Figures, figures))
             async with writing() as tx:
-                await keep_figures(tx, agency_id, day, figures, now)
+                await tx.put_over(row, "made_at", "body")
                 await tx.commit()
             return True
     return False
-
-
-async def _reached(tx: Transaction, agency_id: str, side: Side) -> ListFillRow | None:
-    this = (col(ListFillRow.agency_id) == agency_id, col(ListFillRow.side) == side.value)
-    return await tx.first(ListFillRow, select(ListFillRow).where(*this))
 
 
 async def _fill_batch(

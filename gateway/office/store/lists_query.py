@@ -106,7 +106,8 @@ def filters(wanted: Wanted, now: datetime, agency_id: str) -> list[Condition]:
     if wanted.book is not None:
         where.append(col(_R.book) == wanted.book)
     if wanted.tag is not None:
-        where.append(_tagged(wanted.tag, agency_id))
+        marked_so = (col(TagMarkRow.agency_id) == agency_id, col(TagMarkRow.tag_id) == wanted.tag)
+        where.append(col(_R.id).in_(select(col(TagMarkRow.document_id)).where(*marked_so)))
     if wanted.attached is not None:
         where.append(ATTACHED if wanted.attached else BARE)
     if wanted.unread:
@@ -120,20 +121,15 @@ def filters(wanted: Wanted, now: datetime, agency_id: str) -> list[Condition]:
     return where
 
 
-def _tagged(tag_id: str, agency_id: str) -> Condition:
-    found = select(col(TagMarkRow.document_id)).where(
-        col(TagMarkRow.agency_id) == agency_id, col(TagMarkRow.tag_id) == tag_id
-    )
-    return col(_R.id).in_(found)
-
-
 def behind(by: Sequence[OrderColumn], values: Sequence[Any], *, back: bool) -> Condition:
     """Rows that come after the row with these values, or before it. The first bound alone tells an index where to
     begin."""
     steps: list[Condition] = []
     for n, order in enumerate(by):
         equal = [each.column == value for each, value in zip(by[:n], values[:n], strict=True)]
-        steps.append(and_(*equal, _past(order, values[n], back=back)))
+        value = values[n]
+        past: Condition = order.column < value if order.down != back else order.column > value
+        steps.append(and_(*equal, past))
     first = by[0]
     at_least = first.column <= values[0] if first.down != back else first.column >= values[0]
     return and_(at_least, or_(*steps)) if len(by) > 1 else steps[0]
@@ -216,11 +212,6 @@ def _first(wanted: Wanted, now: datetime) -> list[tuple[tuple[Condition, ...], t
 
 def _calls(now: datetime) -> Condition:
     return and_(ATTENTION, col(_R.attention_at) <= now)
-
-
-def _past(order: OrderColumn, value: Any, *, back: bool) -> Condition:
-    past: Condition = order.column < value if order.down != back else order.column > value
-    return past
 
 
 def _quoted(term: Term) -> str:

@@ -22,19 +22,20 @@ from gateway.domain.account import PrincipalKind
 from gateway.domain.document import IncomingDocument, OutgoingDocument, Urgency
 from gateway.domain.office_calendar import CalendarDay
 from gateway.domain.status import Duty, Fact, Track, Waits, fold_incoming
+from gateway.domain.text import name_key, number_key
 from gateway.office.domain.listing import (
     Card,
-    DeliverySums,
     ListLine,
     Origin,
     Side,
     book_of,
     due_within,
+    folded_words,
     incoming_line,
     is_listed_in,
     is_listed_out,
-    keys,
     outgoing_line,
+    type_key,
 )
 from gateway.ports.services import Clock
 from gateway.store.calendar import days_in
@@ -102,10 +103,6 @@ _DOCUMENT = _ITS_DOCUMENT.where(col(DeliveryRow.id) == bindparam("id"))
 _DOCUMENTS = _ITS_DOCUMENT.where(col(DeliveryRow.id).in_(bindparam("ids", expanding=True)))
 
 
-async def no_office_hours(tx: Transaction) -> Due:
-    return due_within
-
-
 class ListWriter:
     """Of one unit of work and one agency. A document that was handed over is not read again. `whole`: rows are written
     whole also where only recipients were touched."""
@@ -114,7 +111,7 @@ class ListWriter:
         self,
         tx: Transaction,
         agency_id: str,
-        due: DueNow = no_office_hours,
+        due: DueNow,
         *,
         whole: bool = False,
         changed: Callable[[str], None] = lambda agency_id: None,
@@ -165,15 +162,11 @@ class ListWriter:
         self._tx.when_committed(partial(self._changed_lists, self._agency_id))
 
     async def _of_deliveries(self) -> Sequence[Any]:
-        if len(self._deliveries) > 1:
-            ids = sorted(self._deliveries)
+        ids = sorted(self._deliveries)
+        if len(ids) > 1:
             return await self._tx.tuples(_DOCUMENTS, agency=self._agency_id, ids=ids)
         # A list of one is written into the statement anew each time.
-        return [
-            row
-            for id in self._deliveries
-            for row in await self._tx.tuples(_DOCUMENT, agency=self._agency_id, id=id)
-        ]
+        return await self._tx.tuples(_DOCUMENT, agency=self._agency_id, id=ids[0]) if ids else ()
 
     async def _write_out(self, id: str, document: OutgoingDocument | None) -> None:
         await self._hold(id)
@@ -188,14 +181,11 @@ class ListWriter:
             sent_at = states[0][3]
             if sent_at is None:
                 ((sent_at,),) = await self._tx.tuples(_SENT_AT, agency=self._agency_id, id=id)
-        sent = DeliverySums(
-            states={state: n for state, n, *_ in states},
-            sent_at=sent_at,
-            latest_at=max((at for _, _, at, _ in states), default=None),
-        )
+        counted = {state: n for state, n, *_ in states}
+        latest_at = max((at for _, _, at, _ in states), default=None)
         urgency = document.draft.urgency
         due_at = self._due(Duty(waits=Waits.PARTNER, since=sent_at), urgency) if sent_at else None
-        line = outgoing_line(document, sent, due_at)
+        line = outgoing_line(document, counted, sent_at, latest_at, due_at)
         if not (moved and await self._moved(line)):
             await self._put(list_row(line, document), document.accepted_by)
 
@@ -208,7 +198,10 @@ class ListWriter:
         rows = await self._tx.tuples(_FACTS, agency=self._agency_id, id=id)
         facts = [from_json(Fact, body) for (body,) in rows]
         offered = await self._tx.tuples(_HANDOVER, agency=self._agency_id, id=id)
-        shown, owed = shown_in(document, facts), status.duty_of(document, facts)
+        owed = status.duty_of(document, facts)
+        # The word of the sender's open request, else the state.
+        asked = fold_incoming(facts).shown if facts else ""
+        shown = asked if asked.endswith("_asked") else document.state.value
         due_at = self._due(owed, document.urgency) if owed is not None else None
         not_handed = any(state != "acked" for (state,) in offered)
         line = incoming_line(document, shown, due_at, not_handed=not_handed)
@@ -258,12 +251,6 @@ class ListWriter:
         return await self._tx.change(this, agency=self._agency_id, at_id=id, **values) == 1
 
 
-def shown_in(document: IncomingDocument, facts: list[Fact]) -> str:
-    """The word of the sender's open request, else the state."""
-    shown = fold_incoming(facts).shown if facts else document.state.value
-    return shown if shown.endswith("_asked") else document.state.value
-
-
 def place(at: datetime, id: str, salt: int = 0) -> int:
     """Where a document of that moment stands: newer is higher. Another `salt` is another place of the same moment."""
     apart = int.from_bytes(hashlib.blake2b(id.encode(), digest_size=2).digest(), "big") + salt
@@ -283,7 +270,7 @@ def list_row(
     line: ListLine, document: OutgoingDocument | IncomingDocument, origin: Origin | None = None
 ) -> ListRow:
     """The row of a line; its place is that of the first document of the moment."""
-    sort = keys(line, document)
+    card, words = line.card, folded_words(document)
     return ListRow(
         place=place(line.at, line.id),
         agency_id=document.agency_id,
@@ -292,14 +279,14 @@ def list_row(
         at=line.at,
         urgency=int(line.urgency),
         issued_on=line.issued_on,
-        attached=line.card.appendixes > 0,
+        attached=card.appendixes > 0,
         origin=origin.value if origin is not None else None,
         book=book_of(document),
-        number_key=sort.number,
-        party_key=sort.party,
-        type_key=sort.type,
+        number_key=number_key(card.number, card.symbol),
+        party_key=name_key(card.party or card.party_code),
+        type_key=type_key(card.type_name),
         # So that each word stands between two spaces.
-        folded=f" {sort.folded} " if sort.folded else "",
+        folded=f" {words} " if words else "",
         **({"unread": True} | moving_columns(line)),
     )
 

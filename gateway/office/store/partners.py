@@ -27,7 +27,8 @@ _LATELY = timedelta(days=7)
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_ONCE = 500
 _NOT_GONE = ("queued", "sending", "failed", "cancelled", "paper")
-_B, _D, _I, _O = InboxRow, DeliveryRow, IdentityRow, OutgoingRow
+_B, _D, _I, _O, _IN = InboxRow, DeliveryRow, IdentityRow, OutgoingRow, IncomingRow
+_OF_DOCUMENT = and_(col(_D.agency_id) == col(_O.agency_id), col(_D.document_id) == col(_O.id))
 
 
 async def last_heard(
@@ -59,7 +60,7 @@ async def sent_to_since(store: SqlStore, since: datetime, agency_ids: Sequence[s
     query = (
         select(col(_D.code))
         .select_from(_O)
-        .join(_D, and_(col(_D.agency_id) == col(_O.agency_id), col(_D.document_id) == col(_O.id)))
+        .join(_D, _OF_DOCUMENT)
         .where(
             col(_O.agency_id).in_(agency_ids),
             col(_O.created_at) >= since,
@@ -98,9 +99,6 @@ def _parts(codes: Collection[str]) -> Iterator[list[str]]:
     return (listed[start : start + _AT_ONCE] for start in range(0, len(listed), _AT_ONCE))
 
 
-_DELIVERY, _INCOMING, _OUTGOING = DeliveryRow, IncomingRow, OutgoingRow
-
-
 async def flows(store: SqlStore, wanted: TrafficWanted) -> Sequence[Flow]:
     agencies = [each.id for each in await store.hosted() if wanted.agency_id in ("", each.id)]
     days = min((wanted.last - wanted.first).days + 1, LONGEST_DAYS)
@@ -118,7 +116,7 @@ async def flows(store: SqlStore, wanted: TrafficWanted) -> Sequence[Flow]:
 
 async def _flows_of_day(tx: Transaction, agency_id: str, day: date, side: Side, partner: str) -> list[Flow]:
     counted: Counter[tuple[str, str]] = Counter()
-    for code, state, n in await (_sent_on if side is Side.OUT else _received_on)(tx, agency_id, day, partner):
+    for code, state, n in await _documents_of_day(tx, agency_id, day, side, partner):
         counted[code, result_of(side, state)] += n
     return [
         Flow(day=day, agency_id=agency_id, side=side, partner=code, result=result, n=n)
@@ -126,50 +124,22 @@ async def _flows_of_day(tx: Transaction, agency_id: str, day: date, side: Side, 
     ]
 
 
-async def _sent_on(
-    tx: Transaction, agency_id: str, day: date, partner: str
+async def _documents_of_day(
+    tx: Transaction, agency_id: str, day: date, side: Side, partner: str
 ) -> Sequence[tuple[str, str, int]]:
-    begin, end = _span(day)
-    query = (
-        select(col(_DELIVERY.code), col(_DELIVERY.state), func.count())
-        .select_from(_OUTGOING)
-        .join(
-            _DELIVERY,
-            and_(
-                col(_DELIVERY.agency_id) == col(_OUTGOING.agency_id),
-                col(_DELIVERY.document_id) == col(_OUTGOING.id),
-            ),
-        )
-        .where(
-            col(_OUTGOING.agency_id) == agency_id,
-            col(_OUTGOING.created_at) >= begin,
-            col(_OUTGOING.created_at) < end,
-        )
-        .group_by(col(_DELIVERY.code), col(_DELIVERY.state))
-    )
-    return await tx.tuples(
-        query.where(func.lower(col(_DELIVERY.code)) == partner.lower()) if partner else query
-    )
-
-
-async def _received_on(
-    tx: Transaction, agency_id: str, day: date, partner: str
-) -> Sequence[tuple[str, str, int]]:
-    begin, end = _span(day)
-    query = (
-        select(col(_INCOMING.sender_code), col(_INCOMING.state), func.count())
-        .where(
-            col(_INCOMING.agency_id) == agency_id,
-            col(_INCOMING.arrived_at) >= begin,
-            col(_INCOMING.arrived_at) < end,
-        )
-        .group_by(col(_INCOMING.sender_code), col(_INCOMING.state))
-    )
-    return await tx.tuples(
-        query.where(func.lower(col(_INCOMING.sender_code)) == partner.lower()) if partner else query
-    )
-
-
-def _span(day: date) -> tuple[datetime, datetime]:
     begin = datetime.combine(day, time(), VIETNAM)
-    return begin, begin + timedelta(days=1)
+    if side is Side.OUT:
+        code, state, agency, at = col(_D.code), col(_D.state), col(_O.agency_id), col(_O.created_at)
+        query = select(code, state, func.count()).select_from(_O).join(_D, _OF_DOCUMENT)
+    else:
+        code, state, agency, at = (
+            col(_IN.sender_code),
+            col(_IN.state),
+            col(_IN.agency_id),
+            col(_IN.arrived_at),
+        )
+        query = select(code, state, func.count())
+    query = query.where(agency == agency_id, at >= begin, at < begin + timedelta(days=1))
+    if partner:
+        query = query.where(func.lower(code) == partner.lower())
+    return await tx.tuples(query.group_by(code, state))

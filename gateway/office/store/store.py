@@ -8,6 +8,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -114,11 +115,18 @@ class SqlNotices:
         by: str,
         at: datetime,
     ) -> None:
-        row = _notice_row(notice)
+        row = NoticeRow(
+            id=notice.id,
+            wish=to_json(NoticeWish, notice.wish),
+            published_at=notice.published_at,
+            published_by=notice.published_by,
+            closed_at=notice.closed_at,
+            closed_by=notice.closed_by,
+        )
         async with self._writing() as tx:
             if not await tx.put_new(row):
                 this = (col(_NOTICE.id) == notice.id, col(_NOTICE.closed_at).is_(None))
-                values = {"wish": row.wish, "closed_at": row.closed_at, "closed_by": row.closed_by}
+                values = row.values("id", "published_at", "published_by")
                 if not await tx.change(update(_NOTICE).where(*this).values(values)):
                     raise errors.Clash(f"the notice {notice.id} ended before")
             for agency_id in agencies:
@@ -129,67 +137,52 @@ class SqlNotices:
     async def _found(self, query: Select[Any], limit: int) -> Sequence[Notice]:
         async with self._reading() as tx:
             rows = await tx.rows(_NOTICE, query.order_by(*_NEWEST_NOTICE).limit(limit))
-        return [_notice(row) for row in rows]
+        return [
+            Notice(
+                id=row.id,
+                wish=from_json(NoticeWish, row.wish),
+                published_at=row.published_at,
+                published_by=row.published_by,
+                closed_at=row.closed_at,
+                closed_by=row.closed_by,
+            )
+            for row in rows
+        ]
 
 
-def _notice_row(notice: Notice) -> NoticeRow:
-    return NoticeRow(
-        id=notice.id,
-        wish=to_json(NoticeWish, notice.wish),
-        published_at=notice.published_at,
-        published_by=notice.published_by,
-        closed_at=notice.closed_at,
-        closed_by=notice.closed_by,
-    )
-
-
-def _notice(row: NoticeRow) -> Notice:
-    return Notice(
-        id=row.id,
-        wish=from_json(NoticeWish, row.wish),
-        published_at=row.published_at,
-        published_by=row.published_by,
-        closed_at=row.closed_at,
-        closed_by=row.closed_by,
-    )
-
-
+@dataclass(eq=False)
 class SqlOfficeRows:
     """Keeps the promise of `ports.store.OfficeRows`."""
 
-    def __init__(
-        self,
-        tx: Transaction,
-        scope: AgencyScope,
-        clock: Clock,
-        known: KnownCounts | None,
-        changed: Callable[[str], None],
-    ) -> None:
-        self._tx, self._scope, self._clock, self._known, self._changed = tx, scope, clock, known, changed
+    tx: Transaction
+    scope: AgencyScope
+    clock: Clock
+    known: KnownCounts | None
+    changed: Callable[[str], None]
 
     @cached_property
     def lists(self) -> SqlLists:
-        return SqlLists(Slowly(self._tx), self._scope, self._clock, known=self._known, changed=self._changed)
+        return SqlLists(Slowly(self.tx), self.scope, self.clock, known=self.known, changed=self.changed)
 
     @cached_property
     def tags(self) -> SqlTags:
-        return SqlTags(self._tx, self._scope, changed=self._changed)
+        return SqlTags(self.tx, self.scope, changed=self.changed)
 
     @cached_property
     def views(self) -> SqlSavedViews:
-        return SqlSavedViews(self._tx, self._scope)
+        return SqlSavedViews(self.tx, self.scope)
 
     @cached_property
     def tasks(self) -> SqlTasks:
-        return SqlTasks(Slowly(self._tx), self._scope)
+        return SqlTasks(Slowly(self.tx), self.scope)
 
     @cached_property
     def books(self) -> SqlBooks:
-        return SqlBooks(Slowly(self._tx), self._scope, self._clock)
+        return SqlBooks(Slowly(self.tx), self.scope, self.clock)
 
     @cached_property
     def recalls(self) -> SqlRecallAsks:
-        return SqlRecallAsks(self._tx, self._scope)
+        return SqlRecallAsks(self.tx, self.scope)
 
 
 class SqlOfficeWork(SqlWork):

@@ -88,7 +88,12 @@ class SqlTags:
 
     async def unmark(self, id: str, document_id: str) -> bool:
         self._tell()
-        return await self._tx.change(delete(_MARK).where(self._is(id, document_id))) == 1
+        this = (
+            col(_MARK.agency_id) == self._agency_id,
+            col(_MARK.tag_id) == id,
+            col(_MARK.document_id) == document_id,
+        )
+        return await self._tx.change(delete(_MARK).where(*this)) == 1
 
     async def counts(self) -> Mapping[tuple[str, Side], int]:
         query = (
@@ -97,13 +102,6 @@ class SqlTags:
             .group_by(col(_MARK.tag_id), col(_MARK.side))
         )
         return {(tag_id, Side(side)): n for tag_id, side, n in await self._tx.tuples(query)}
-
-    def _is(self, id: str, document_id: str) -> ColumnElement[bool]:
-        return and_(
-            col(_MARK.agency_id) == self._agency_id,
-            col(_MARK.tag_id) == id,
-            col(_MARK.document_id) == document_id,
-        )
 
     def _tell(self) -> None:
         self._tx.when_committed(partial(self._changed, self._agency_id))
@@ -125,7 +123,17 @@ class SqlSavedViews:
 
     async def of(self, person_id: str, side: Side) -> Sequence[SavedView]:
         query = select(_VIEW).where(self._are(person_id, side)).order_by(col(_VIEW.folded))
-        return [_view(row) for row in await self._tx.rows(_VIEW, query)]
+        return [
+            SavedView(
+                person_id=row.person_id,
+                side=Side(row.side),
+                name=row.name,
+                query=row.query,
+                saved_at=row.saved_at,
+                is_first=row.is_first,
+            )
+            for row in await self._tx.rows(_VIEW, query)
+        ]
 
     async def save(self, view: SavedView) -> None:
         mine, this = self._are(view.person_id, view.side), col(_VIEW.folded) == fold(view.name)
@@ -142,12 +150,7 @@ class SqlSavedViews:
             saved_at=view.saved_at,
         )
         if not await self._tx.put_new(made):
-            values = {
-                "name": made.name,
-                "query": made.query,
-                "is_first": made.is_first,
-                "saved_at": made.saved_at,
-            }
+            values = made.values("agency_id", "person_id", "side", "folded")
             await self._tx.change(update(_VIEW).where(mine, this).values(values))
 
     async def remove(self, person_id: str, side: Side, name: str) -> bool:
@@ -160,14 +163,3 @@ class SqlSavedViews:
             col(_VIEW.person_id) == person_id,
             col(_VIEW.side) == side.value,
         )
-
-
-def _view(row: SavedViewRow) -> SavedView:
-    return SavedView(
-        person_id=row.person_id,
-        side=Side(row.side),
-        name=row.name,
-        query=row.query,
-        saved_at=row.saved_at,
-        is_first=row.is_first,
-    )

@@ -13,8 +13,9 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, IncomingDocument, InState, Kind, OutgoingDocument, OutState
+from gateway.domain.status import Fact
 from gateway.office.domain.task import AskState, RecallAsk, TaskNote
-from gateway.office.ports.store import AskedBack, Returned, Unasked, Untold
+from gateway.office.ports.store import Unasked, Untold
 from gateway.store import incoming, jobs, outgoing
 from gateway.store.deliveries import SqlFacts, to_delivery
 from gateway.store.row import Moment, from_json, to_json
@@ -140,11 +141,13 @@ class SqlTasks:
             found += [incoming.to_incoming(row) for row in await self._tx.rows(_I, TO_TAKE_IN, **asked)]
         return sorted(found, key=lambda each: (each.arrived_at, each.id))[:limit]
 
-    async def asked_back(self, since: datetime, limit: int) -> Sequence[AskedBack]:
+    async def asked_back(
+        self, since: datetime, limit: int
+    ) -> Sequence[tuple[IncomingDocument, Sequence[Fact]]]:
         rows = await self._tx.rows(_I, ASKED, agency=self._agency_id, since=since, most=limit)
         documents = {row.id: incoming.to_incoming(row) for row in rows}
         facts = await self._facts.of_many(list(documents)) if documents else {}
-        return [AskedBack(document=each, facts=tuple(facts[id])) for id, each in documents.items()]
+        return [(each, facts[id]) for id, each in documents.items()]
 
     async def replies(self, by: date, limit: int) -> Sequence[IncomingDocument]:
         rows = await self._tx.rows(_I, REPLIES, agency=self._agency_id, by=by, most=limit)
@@ -157,11 +160,11 @@ class SqlTasks:
             found += [outgoing.to_outgoing(row) for row in await self._tx.rows(_O, UNSENT, **asked)]
         return sorted(found, key=lambda each: (each.created_at, each.id))[:limit]
 
-    async def returned(self, since: datetime, limit: int) -> Sequence[Returned]:
+    async def returned(self, since: datetime, limit: int) -> Sequence[tuple[Delivery, OutgoingDocument]]:
         asked = {"agency": self._agency_id, "since": since, "most": limit}
         found = [to_delivery(row) for row in await self._tx.rows(_D, BACK, **asked)]
         documents = await self._documents(found)
-        return [Returned(delivery=each, document=documents[each.document_id]) for each in found]
+        return [(each, documents[each.document_id]) for each in found]
 
     async def untold(self, since: datetime, until: datetime, limit: int) -> Sequence[Untold | Unasked]:
         never = {"agency": self._agency_id, "since": since, "most": limit}
@@ -192,7 +195,18 @@ class SqlTasks:
         for start in range(0, len(tasks), _AT_ONCE):
             part = list(tasks[start : start + _AT_ONCE])
             rows = await self._tx.rows(_N, _NOTES, agency=self._agency_id, tasks=part)
-            found |= {row.task: _to_note(row) for row in rows}
+            found |= {
+                row.task: TaskNote(
+                    task=row.task,
+                    noted_by=row.noted_by,
+                    noted_at=row.noted_at,
+                    owner=row.owner,
+                    snoozed_until=row.snoozed_until,
+                    closed_at=row.closed_at,
+                    note=row.note,
+                )
+                for row in rows
+            }
         return found
 
     async def save_note(self, note: TaskNote) -> None:
@@ -206,8 +220,7 @@ class SqlTasks:
             noted_by=note.noted_by,
             noted_at=note.noted_at,
         )
-        columns = ("owner", "snoozed_until", "closed_at", "note", "noted_by", "noted_at")
-        await self._tx.put_over(row, *columns)
+        await self._tx.put_over(row, *row.values("agency_id", "task"))
 
     async def _documents(self, of: Iterable[Delivery]) -> dict[str, OutgoingDocument]:
         ids = sorted({each.document_id for each in of})
@@ -233,18 +246,6 @@ class SqlTasks:
 
     async def forget_reminders(self, before: datetime) -> None:
         await self._tx.change(_OLD, agency=self._agency_id, since=before)
-
-
-def _to_note(row: TaskNoteRow) -> TaskNote:
-    return TaskNote(
-        task=row.task,
-        noted_by=row.noted_by,
-        noted_at=row.noted_at,
-        owner=row.owner,
-        snoozed_until=row.snoozed_until,
-        closed_at=row.closed_at,
-        note=row.note,
-    )
 
 
 _ASK = RecallAskRow
@@ -289,17 +290,8 @@ class SqlRecallAsks:
             col(_ASK.id) == ask.id,
             col(_ASK.state) == AskState.ASKED.value,
         )
-        row = _ask_row(ask, self._agency_id)
-        closed = update(_ASK).where(*this)
-        closed = closed.values(
-            state=row.state,
-            decided_by=row.decided_by,
-            decided_for=row.decided_for,
-            decided_at=row.decided_at,
-            why=row.why,
-            result=row.result,
-        )
-        if await self._tx.change(closed) != 1:
+        closed = _ask_row(ask, self._agency_id).values("agency_id", "id")
+        if await self._tx.change(update(_ASK).where(*this).values(**closed)) != 1:
             raise errors.Clash(f"the recall {ask.id} does not wait any more; look at it again")
 
 

@@ -23,8 +23,9 @@ from gateway import downloads, errors
 from gateway.domain import account
 from gateway.domain.fields import CHANGE, DRAFT, STATUS
 from gateway.domain.wall_clock import local
-from gateway.office.ports.exchange import Packet, ReadyPack
+from gateway.office.ports.exchange import ReadyPack
 from gateway.office.web.dates import clock_text, moment_text
+from gateway.ops.evidence.contents import HeldPacket
 from gateway.ports import Pool
 from gateway.words import labels
 
@@ -205,7 +206,7 @@ def file_headers(name: str, found_type: str, *, shown: bool = False) -> dict[str
     }
 
 
-def packet_content(packet: Packet, pieces: AsyncIterator[bytes]) -> FileContent:
+def packet_content(packet: HeldPacket, pieces: AsyncIterator[bytes]) -> FileContent:
     """One signed packet, byte for byte."""
     return FileContent(
         name=f"{packet.packet_id}.edxml",

@@ -63,7 +63,7 @@ def _pieces(book: Opened, nonce: str) -> AsyncIterator[str]:
 
 async def _rows(book: Opened) -> AsyncIterator[tuple[date | None, BookLine, list[str]]]:
     latest: date | None = None
-    async for lines in book.pages:
+    async for lines in book.pages():
         for line in lines:
             latest, heading = next_month(latest, line.on)
             yield heading, line, [_shown(cell) for cell in book.cells(line)]

@@ -17,34 +17,32 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import web
 
 from gateway.deciding import DecidingDesk
-from gateway.domain.account import AgencyScope
 from gateway.domain.registry_change import Plan
 from gateway.holding import HoldDesk
-from gateway.office.accounts.program_keys import KeyBook
 from gateway.office.desks import AccountDesk, BookDesk, OfficeIn, OfficeOut, TodoDesk
 from gateway.office.letters.received import FirstPages
 from gateway.office.ports.exchange import (
-    AgencyRegistry,
-    AgencyTree,
     ComparedCertificate,
     Contacts,
-    ExchangeCertificates,
     Packets,
     Signing,
 )
 from gateway.office.ports.lists import Keeping, Keepings
 from gateway.office.ports.node import Operations
 from gateway.office.ports.store import OfficeStore
+from gateway.office.todo import NoticeBoard, TaskBell
 from gateway.policy import code_file
 from gateway.policy.code_file import CodeFile, CodeFileForm, Workbook
 from gateway.policy.texts import Letters
 from gateway.ports import Blobs, Clock, HealthProbe, Pool
 from gateway.ports.node import ApiCalls
+from gateway.registry.directory import SqlDirectory
+from gateway.store.accounts import HostedAccounts
 
 # An open stream holds a connection: others poll.
 MOST_LIVE = 64
@@ -233,40 +231,6 @@ def _read_preview(body: bytes) -> tuple[dict[str, Any], CodeFile, bytes]:  # Any
     return told, read, code_file.under_own_names(read.csv, told["columns"])
 
 
-class WaitingTasks(Protocol):
-    """How many tasks wait in an agency: asked for every page, so known for some seconds."""
-
-    async def count(self, scope: AgencyScope) -> int: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownNotice:
-    """A pause that is planned, or an incident, as people are told of it (R97, R98)."""
-
-    id: str
-    kind: str
-    starts_at: datetime
-    ends_at: datetime | None
-    text_vi: str
-    text_en: str
-
-    def text(self, lang: str) -> str:
-        return self.text_en if lang == "en" and self.text_en else self.text_vi
-
-
-class Notices(Protocol):
-    async def current(self, now: datetime, agency_id: str = "") -> ShownNotice | None:
-        """What is to be shown on every page of that agency now, of all for the empty id: asked each time, so known for some
-        seconds."""
-
-
-class NoNotices:
-    """Where nothing is announced."""
-
-    async def current(self, now: datetime, agency_id: str = "") -> ShownNotice | None:
-        return None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Light:
     """How the line to the axis is: `up`, `slow` or `down`, and since when."""
@@ -310,27 +274,26 @@ class WebDeps:
     inn: OfficeIn
     todo: TodoDesk
     book: BookDesk
-    registry: AgencyRegistry
+    registry: SqlDirectory
     contacts: Contacts
     certificate: Callable[[bytes], ComparedCertificate]
-    exchange: ExchangeCertificates
     clock: Clock
     pool: Pool
     health: HealthProbe
-    bell: WaitingTasks
-    keys: KeyBook
+    bell: TaskBell
+    keys: HostedAccounts
     calls: ApiCalls
     keepings: Keepings
     previews: Previews
     packets: Packets
-    agencies: AgencyTree
+    agencies: SqlDirectory
     signing: Signing
     operations: Operations
+    notices: NoticeBoard
     light: Callable[[], Light]
     request_id: Callable[[web.Request], str]
     address: Callable[[web.Request], str]
     version: str
-    notices: Notices = field(default_factory=NoNotices)
     workbook: Workbook = code_file.no_workbook
     live: Live = field(default_factory=Live)
     first_pages: FirstPages = field(default_factory=FirstPages)

@@ -16,8 +16,9 @@ from gateway.errors import Denied, NotFound
 from gateway.office.accounts.acting import Acting
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.session import CallOrigin, form_token
+from gateway.office.ports.telling import Notice
 from gateway.office.web import answers
-from gateway.office.web.deps import ShownNotice, WebDeps
+from gateway.office.web.deps import WebDeps
 from gateway.office.web.forms import Form
 from gateway.office.web.routes import Needs, PageRoute
 from gateway.words import labels
@@ -210,7 +211,7 @@ def _other_lang(visit: Visit) -> tuple[str, str]:
     return other, where("/ngon-ngu", lang=other, next=where(visit.request.path, **query))
 
 
-async def _notice(visit: Visit) -> ShownNotice | None:
+async def _notice(visit: Visit) -> Notice | None:
     here = visit.agency.id if visit.agency is not None else ""
     return await visit.deps.notices.current(visit.deps.clock.now(), here)
 

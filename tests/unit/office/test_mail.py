@@ -10,9 +10,10 @@ import pytest
 
 from gateway.errors import BrokerRefused, GatewayError, Misconfigured, Unreachable
 from gateway.office.mail import NONE, STARTTLS, TLS, SmtpMailer
-from gateway.office.mail import MailServer as Where
 from gateway.office.ports.telling import Mail
 from gateway.pool import ThreadPool
+from gateway.settings.options import MailSettings as Where
+from gateway.settings.options import Secret
 from gateway.settings.reading import read_people
 from tests.support.clock import ManualClock
 from tests.support.mail_server import MailServer, running
@@ -47,7 +48,7 @@ async def test_mail_goes_over_tls_with_a_password_and_arrives_as_it_was_written(
     context, ca = authority
     server = MailServer(tls=context, login=("node", SECRET))
     async with running(server, tls_at_once=security == TLS):
-        await mailer(pool, server, security, ca=ca, user="node", password=SECRET).send(MAIL)
+        await mailer(pool, server, security, ca=ca, user="node", password=Secret(SECRET)).send(MAIL)
 
     (taken,) = server.taken
     assert (taken.was_secret, taken.user, taken.to) == (True, "node", list(MAIL.to))
@@ -62,7 +63,7 @@ async def test_a_server_that_nobody_vouches_for_is_told_nothing(
     server = MailServer(tls=authority[0], login=("node", SECRET))
     async with running(server, tls_at_once=security == TLS):
         with pytest.raises(BrokerRefused, match="is not believed"):
-            await mailer(pool, server, security, user="node", password=SECRET).send(MAIL)
+            await mailer(pool, server, security, user="node", password=Secret(SECRET)).send(MAIL)
     assert server.taken == []
 
 
@@ -78,16 +79,18 @@ async def test_a_wrong_password_is_said_without_saying_it(
 ) -> None:
     context, ca = authority
     async with running(MailServer(tls=context, login=("node", "another"))) as server:
-        sender = mailer(pool, server, STARTTLS, ca=ca, user="node", password=SECRET)
+        sender = mailer(pool, server, STARTTLS, ca=ca, user="node", password=Secret(SECRET))
         with pytest.raises(BrokerRefused, match=r"refused the password \(535\)") as refusal:
             await sender.send(MAIL)
     assert SECRET not in f"{refusal.value!r}{refusal.value.__cause__!r}"
-    assert SECRET not in repr(Where(host="h", port=1, security=TLS, sender="s@x.example", password=SECRET))
+    assert SECRET not in repr(
+        Where(host="h", port=1, security=TLS, sender="s@x.example", password=Secret(SECRET))
+    )
 
 
 def test_no_password_goes_over_a_line_that_anybody_reads(pool: ThreadPool) -> None:
     with pytest.raises(Misconfigured, match="in the clear"):
-        mailer(pool, MailServer(port=25), NONE, user="node", password=SECRET)
+        mailer(pool, MailServer(port=25), NONE, user="node", password=Secret(SECRET))
 
 
 @pytest.mark.parametrize(

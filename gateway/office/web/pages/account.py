@@ -65,7 +65,7 @@ async def account_shown(visit: Visit) -> web.StreamResponse:
         days=signing_in.password_days_left(since, numbers, acting.at) if since else None,
         has_factor=has_factor,
         codes=await credentials.recovery_codes_left(desk, acting) if has_factor else 0,
-        sessions=await sessions.listed(desk, acting),
+        sessions=await sessions.open_of(desk, acting.person),
     )
 
 
@@ -75,8 +75,7 @@ async def session_ended(visit: Visit) -> web.StreamResponse:
 
 
 async def left_everywhere(visit: Visit) -> web.StreamResponse:
-    person = visit.person.person
-    await sessions.end_everywhere(visit.deps.accounts, person.id, person)
+    await sessions.end_everywhere(visit.deps.accounts, visit.person.person)
     return forget_session(visit.said(SIGN_IN, "account.left_everywhere"), visit.request)
 
 

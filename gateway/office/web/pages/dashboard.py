@@ -107,7 +107,7 @@ def _tiles(tiles: Tiles, endings: int) -> list[Tile]:
 async def _endings(visit: Visit) -> int:
     """Certificates that end within 90 days: our own ones."""
     now = visit.deps.clock.now()
-    found = await visit.deps.todo.certificates.endings(now)
+    found = await visit.deps.todo.certificates(now)
     codes = {visit.here.code, *visit.here.aliases}
     return sum(each.code in codes and each.until <= now + _EXPIRING for each in found)
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.office.domain.session import FailedTries
 from gateway.office.policy import account_clocks, signing_in
 from gateway.office.policy.account_clocks import Account, AccountMeasure, IdleRules
-from gateway.office.policy.signing_in import FailedTries, SlowRules
+from gateway.office.policy.signing_in import SlowRules
 from tests.support.clock import START
 
 DAY = timedelta(days=1)

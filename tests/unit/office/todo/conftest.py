@@ -10,8 +10,8 @@ import pytest
 
 from gateway.bootstrap.guards import office_hours
 from gateway.office.desks import TodoDesk
-from gateway.office.ports.store import EndingCertificate
 from gateway.office.store.store import SqlOfficeStore
+from gateway.policy.upkeep import CertificateEnding
 from gateway.settings import Settings
 from tests.support.clock import ManualClock
 from tests.unit.store.conftest import blank_database as blank_database
@@ -21,9 +21,9 @@ from tests.unit.store.conftest import store as store
 
 @dataclass
 class Certificates:
-    known: list[EndingCertificate] = field(default_factory=list)
+    known: list[CertificateEnding] = field(default_factory=list)
 
-    async def endings(self, now: datetime) -> Sequence[EndingCertificate]:
+    async def endings(self, now: datetime) -> Sequence[CertificateEnding]:
         return self.known
 
 
@@ -37,7 +37,7 @@ def desk(store: SqlOfficeStore, clock: ManualClock, certificates: Certificates) 
     return TodoDesk(
         store=store,
         calendar=store.calendar,
-        certificates=certificates,
+        certificates=certificates.endings,
         clock=clock,
         office=office_hours(Settings(), store.calendar),
         wake=lambda: None,

@@ -17,8 +17,8 @@ from gateway.errors import Clash, NotFound
 from gateway.office import todo
 from gateway.office.desks import TodoDesk
 from gateway.office.domain.task import TaskKind
-from gateway.office.ports.store import EndingCertificate
 from gateway.office.store.store import SqlOfficeStore
+from gateway.policy.upkeep import CertificateEnding
 from tests.support.clock import ManualClock
 from tests.support.stores import (
     NORTH,
@@ -121,9 +121,9 @@ async def test_every_kind_of_task_is_on_one_list_with_the_earliest_deadline_firs
         await work.outgoing.add(signed)
         await work.commit()
     certificates.known = [
-        EndingCertificate(code="Z91.01", fingerprint="f1", until=at("26 07:00"), own=True),
-        EndingCertificate(code="Z91.02", fingerprint="f2", until=at("26 07:00"), own=True),
-        EndingCertificate(
+        CertificateEnding(code="Z91.01", fingerprint="f1", until=at("26 07:00"), own=True),
+        CertificateEnding(code="Z91.02", fingerprint="f2", until=at("26 07:00"), own=True),
+        CertificateEnding(
             code="Z91.01", fingerprint="f3", until=at("26 07:00") + timedelta(days=90), own=True
         ),
     ]

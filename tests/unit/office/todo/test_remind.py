@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 
@@ -20,6 +20,7 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.office.todo import Reminders
 from gateway.office.workers import DigestMail
 from gateway.pool import ThreadPool
+from gateway.settings.options import MailSettings
 from tests.support.clock import ManualClock
 from tests.support.mail_server import MailServer, running
 from tests.support.stores import NORTH, incoming, outgoing, seed_incoming
@@ -45,7 +46,7 @@ async def server() -> AsyncIterator[MailServer]:
 @pytest.fixture
 def reminders(desk: TodoDesk, server: MailServer, clock: ManualClock) -> Iterator[Reminders]:
     pool = ThreadPool(2)
-    where = mail.MailServer(
+    where = MailSettings(
         host="127.0.0.1", port=server.port, security=mail.NONE, sender="node@north.example", timeout_s=10
     )
     people = {"z91.01": (OURS,), "z91.77": ("somebody@elsewhere.example",)}
@@ -54,8 +55,13 @@ def reminders(desk: TodoDesk, server: MailServer, clock: ManualClock) -> Iterato
         mailer=SmtpMailer(where, clock, pool),
         digest_at=(time(8), time(14)),
         people=people,
+        heads=nobody,
     )
     pool.close()
+
+
+async def nobody(agency_id: str) -> Sequence[str]:
+    return ()
 
 
 async def look(reminders: Reminders) -> None:
@@ -217,7 +223,7 @@ async def test_without_a_server_nothing_is_looked_at(
     reminders: Reminders, server: MailServer, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     await seed_incoming(store, incoming(clock, urgency=Urgency.EXPRESS))
-    off = mail.MailServer(host="", port=25, security=mail.NONE, sender="")
+    off = MailSettings(host="", port=25, security=mail.NONE, sender="")
     pool = ThreadPool(1)
     silent = replace(reminders, mailer=SmtpMailer(off, clock, pool))
 

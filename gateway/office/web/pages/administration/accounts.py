@@ -260,7 +260,7 @@ def _stands(person: Person, state: str, idle_since: datetime) -> bool:
 def _states(visit: Visit) -> list[tuple[str, str]]:
     return [
         ("", visit.say("admin.any")),
-        *((each.value, visit.say(f"standing.{each}")) for each in admin.states()),
+        *((each.value, visit.say(f"standing.{each}")) for each in AccountStanding),
         (NEW, visit.say("admin.state.new")),
         (IDLE, visit.say("standing.idle")),
     ]

@@ -18,7 +18,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts import admin, posts
 from gateway.office.accounts.acting import refused
-from gateway.office.accounts.admin import ReviewLine
+from gateway.office.accounts.admin import AccountLine
 from gateway.office.accounts.posts import WantedPost
 from gateway.office.book.table_files import XlsxColumn, XlsxWriter
 from gateway.office.domain.roles import NODE, PostRole, Right
@@ -255,7 +255,7 @@ def _write_review(visit: Visit, here: Place, rows: list[list[str | date | None]]
     out.seek(0)
 
 
-def _review_cells(visit: Visit, here: Place, line: ReviewLine) -> list[str | date | None]:
+def _review_cells(visit: Visit, here: Place, line: AccountLine) -> list[str | date | None]:
     person, ends = line.person, [each.until for each in line.posts if each.until is not None]
     return [
         person.login or "",

@@ -282,7 +282,7 @@ async def _certificates(visit: Visit, code: str) -> list[ShownCertificate]:
 
 async def _rows(visit: Visit, entries: list[AgencyEntry]) -> list[ShownAgency]:
     now, today = visit.deps.clock.now(), visit.deps.out.today()
-    endings = {each.code: each.until for each in await visit.deps.todo.certificates.endings(now)}
+    endings = {each.code: each.until for each in await visit.deps.todo.certificates(now)}
     return [
         ShownAgency(
             entry=each,

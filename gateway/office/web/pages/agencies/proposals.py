@@ -33,6 +33,7 @@ from gateway.office.web.pages.agencies import ground
 from gateway.office.web.pages.agencies.ground import ImportLine, Problems
 from gateway.office.web.routes import FormBody, Needs, Who, get, post
 from gateway.office.web.visits import Visit, where
+from gateway.ops.certificates import binding_to_propose, never_for_pdfs
 from gateway.policy import two_people
 from gateway.words import labels
 
@@ -135,7 +136,7 @@ async def approved(visit: Visit) -> web.StreamResponse:
         return await _proposal_page(visit, "agencies/approve.html", problems)
     try:
         # Again: it may have signed one since it was proposed.
-        await visit.deps.exchange.never_for_pdfs([each.certificate_der for each in content.bindings])
+        await never_for_pdfs(visit.deps.store, [each.certificate_der for each in content.bindings])
         who = await ground.signed_in_here(visit)
         await approvals.approve(visit.deps.deciding, who, id, typed, visit.form.text("seen"))
     except (Denied, Clash) as why:
@@ -409,8 +410,8 @@ async def _agency_bound(visit: Visit, text: str) -> str:
 async def _binding_change(visit: Visit, code: str, pem: str) -> tuple[BindingChange | None, Problems]:
     deps = visit.deps
     try:
-        wanted = await deps.pool.run(lambda: deps.exchange.binding(code, pem.encode(), "the file"))
-        await deps.exchange.never_for_pdfs([wanted.certificate_der])
+        wanted = await deps.pool.run(lambda: binding_to_propose(code, pem.encode(), "the file"))
+        await never_for_pdfs(deps.store, [wanted.certificate_der])
         known = await deps.registry.bindings(code)
         return proposals.binding_change(known, wanted, deps.clock.now(), deps.deciding.overlap), []
     except (Misconfigured, Clash) as why:

@@ -22,7 +22,6 @@ from gateway.incoming import reading, related
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy.first_page import FirstPage
-from gateway.office.ports.exchange import Packet
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web import answers
 from gateway.office.web.answers import FileContent, can_show
@@ -31,6 +30,7 @@ from gateway.office.web.pages import lists
 from gateway.office.web.pages.incoming import checks, seen
 from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.visits import Visit
+from gateway.ops.evidence.contents import HeldPacket
 from gateway.policy import timers
 from gateway.ports import Handover
 from gateway.words import labels
@@ -171,7 +171,7 @@ async def look_known(visit: Visit, document: IncomingDocument) -> IncomingDetail
         )
 
 
-async def packets_of(visit: Visit, document: IncomingDocument) -> Sequence[Packet]:
+async def packets_of(visit: Visit, document: IncomingDocument) -> Sequence[HeldPacket]:
     """The signed packets behind it; mail that a person entered has none."""
     if document.source is not Source.AXIS:
         return ()

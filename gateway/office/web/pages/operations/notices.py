@@ -22,8 +22,8 @@ Problems = list[tuple[str, str]]
 
 
 async def shown(visit: Visit) -> web.StreamResponse:
-    board, now = visit.deps.operations.notices, visit.deps.clock.now()
-    found = await board.all(MOST)
+    board, now = visit.deps.notices, visit.deps.clock.now()
+    found = await board.rows.all(MOST)
     return await tab_page(
         visit,
         "notices",
@@ -43,14 +43,14 @@ async def publish(visit: Visit) -> web.StreamResponse:
     wish, problems = await _wish(visit)
     if wish is None or problems:
         return await _form(visit, problems)
-    if faults := await visit.deps.operations.notices.faults(wish):
+    if faults := await visit.deps.notices.faults(wish):
         return await _form(visit, [_told(visit, field, fault) for field, fault in faults])
-    await visit.deps.operations.notices.publish(visit.person.person.id, wish)
+    await visit.deps.notices.publish(visit.person.person.id, wish)
     return visit.said(_LIST, "operating.notice.published")
 
 
 async def ask_end(visit: Visit) -> web.StreamResponse:
-    notice = await visit.deps.operations.notices.get(visit.path("id"))
+    notice = await visit.deps.notices.rows.get(visit.path("id"))
     return await tab_page(
         visit,
         "notices",
@@ -62,7 +62,7 @@ async def ask_end(visit: Visit) -> web.StreamResponse:
 
 
 async def end(visit: Visit) -> web.StreamResponse:
-    await visit.deps.operations.notices.end(visit.person.person.id, visit.path("id"))
+    await visit.deps.notices.end(visit.person.person.id, visit.path("id"))
     return visit.said(_LIST, "operating.notice.ended")
 
 
@@ -82,7 +82,7 @@ async def _form(visit: Visit, problems: Problems) -> web.Response:
         kind=kind,
         problems=problems,
         given=given,
-        earliest=await visit.deps.operations.notices.earliest(),
+        earliest=await visit.deps.notices.earliest(),
         agencies=[
             ("", visit.say("operating.notice.all")),
             *((each.id, f"{each.name} ({each.code})") for each in hosted),

@@ -17,12 +17,13 @@ from gateway.domain import pace
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.node import LineStep, NodeCheck
+from gateway.office.ports.node import LineStep
 from gateway.office.web import answers, charts
 from gateway.office.web.forms import SHORTEST_REASON
 from gateway.office.web.routes import Needs, Who, get, post
 from gateway.office.web.visits import OPERATES, Visit
 from gateway.ops import plain_lines
+from gateway.ops.doctor import Diagnosis
 from gateway.policy import upkeep
 from gateway.words import labels
 
@@ -115,9 +116,9 @@ async def report_given(visit: Visit) -> web.StreamResponse:
     return answers.whole_file(f"chan-doan-{now:%Y%m%dT%H%M%SZ}.{kind}", kind, body.encode())
 
 
-def check_says(visit: Visit, check: NodeCheck) -> str:
-    known = labels.has(check.says)
-    return labels.finding_text(check.says, check.params, visit.lang) if known else check.says
+def check_says(visit: Visit, check: Diagnosis) -> str:
+    says = f"doctor.{check.cause}"
+    return labels.finding_text(says, check.params, visit.lang) if labels.has(says) else says
 
 
 def _job_row(visit: Visit, found: pace.Pace) -> tuple[pace.Pace, str, list[str]]:
