@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, OutputFormat, verb
-from gateway.cli.node import at_ground, must_exist, run
+from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.node import at_ground, must_exist
 from gateway.cli.output import FAILED
 from gateway.errors import Clash, Denied, NotFound
 
@@ -45,19 +45,28 @@ PassphraseFile = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    verb(
-        app,
-        "backup",
-        examples=(
-            "gateway backup --passphrase-file /run/secrets/gateway-backup",
-            "gateway backup --to node.backup --passphrase-file passphrase.txt --yes -o json",
-        ),
+def register(app: Group) -> None:
+    app.verb(
+        backup,
+        "--passphrase-file /run/secrets/gateway-backup",
+        "--to node.backup --passphrase-file passphrase.txt --yes -o json",
         writes=True,
-    )(backup)
+    )
+    app.verb(
+        restore,
+        "node.backup --drill --passphrase-file passphrase.txt",
+        "node.backup --passphrase-file passphrase.txt --yes",
+        writes=True,
+    )
+    app.verb(
+        restored,
+        "",
+        "--number Z91.02=57 --confirmed-by 'A. Operator' --approved-by 'A. Leader' --yes",
+        writes=True,
+    )
 
 
-def backup(
+async def backup(
     call: Invocation,
     passphrase_file: PassphraseFile,
     to: Annotated[
@@ -71,10 +80,6 @@ def backup(
     ] = 0,
 ) -> None:
     """Copy everything the node keeps into one sealed file, while it works. Nothing is ever overwritten."""
-    run(_backup(call, passphrase_file, to, keep_days))
-
-
-async def _backup(call: Invocation, passphrase_file: Path, to: Path | None, keep_days: int) -> None:
     from gateway.clock import SystemClock
     from gateway.ops import backup
     from gateway.ops.backup_file import passphrase_of
@@ -162,28 +167,7 @@ def _tell_made(call: Invocation, target: Path, manifest: BackupManifest) -> None
         raise typer.Exit(FAILED)
 
 
-def register_restore(app: typer.Typer) -> None:
-    verb(
-        app,
-        "restore",
-        examples=(
-            "gateway restore node.backup --drill --passphrase-file passphrase.txt",
-            "gateway restore node.backup --passphrase-file passphrase.txt --yes",
-        ),
-        writes=True,
-    )(restore)
-    verb(
-        app,
-        "restored",
-        examples=(
-            "gateway restored",
-            "gateway restored --number Z91.02=57 --confirmed-by 'A. Operator' --approved-by 'A. Leader' --yes",
-        ),
-        writes=True,
-    )(restored)
-
-
-def restore(
+async def restore(
     call: Invocation,
     passphrase_file: PassphraseFile,
     file: Annotated[
@@ -205,22 +189,11 @@ def restore(
     ] = None,
 ) -> None:
     """Put a backup into an empty node, or prove with --drill that it can be; what is there is compared, row and file."""
-    if not drill and (file is None or scratch or scratch_url):
-        raise typer.BadParameter("name the backup; --scratch and --scratch-url go with --drill")
-    run(_restore(call, passphrase_file, file, drill, scratch, scratch_url))
-
-
-async def _restore(
-    call: Invocation,
-    passphrase_file: Path,
-    file: Path | None,
-    drill: bool,
-    scratch: Path | None,
-    url: str | None,
-) -> None:
     from gateway.ops.backup_file import passphrase_of
     from gateway.pool import ThreadPool
 
+    if not drill and (file is None or scratch or scratch_url):
+        raise typer.BadParameter("name the backup; --scratch and --scratch-url go with --drill")
     settings = call.settings()
     chosen = _existing(settings, file)
     if not drill and not call.agrees("cli.ask.restore", file=chosen, folder=settings.node.data_dir):
@@ -228,7 +201,9 @@ async def _restore(
     passphrase, pool = passphrase_of(passphrase_file), ThreadPool(1)
     try:
         if drill:
-            done = await _drill(call, settings, chosen, passphrase, scratch or chosen.parent, url, pool)
+            done = await _drill(
+                call, settings, chosen, passphrase, scratch or chosen.parent, scratch_url, pool
+            )
         else:
             done = await _put_back(call, settings, chosen, passphrase, pool)
     finally:
@@ -311,7 +286,7 @@ def _tell_equal(call: Invocation, file: Path, done: Restored, drill: bool) -> No
         call.say("cli.restore.next")
 
 
-def restored(
+async def restored(
     call: Invocation,
     number: Annotated[
         list[str] | None,
@@ -329,16 +304,6 @@ def restored(
     approved_by: Annotated[str | None, typer.Option(help="The second person.")] = None,
 ) -> None:
     """Show what to check on a restored node; with two names, confirm it, and let it work again."""
-    run(_restored(call, number or [], withdraw or [], confirmed_by, approved_by))
-
-
-async def _restored(
-    call: Invocation,
-    number: Sequence[str],
-    withdraw: Sequence[str],
-    confirmed_by: str | None,
-    approved_by: str | None,
-) -> None:
     from gateway.domain.wall_clock import local
     from gateway.incoming.register import BOOK
     from gateway.store import restored as gate
@@ -354,7 +319,7 @@ async def _restored(
             await _show_restored(call, ground, found, counters)
             return
         _refuse_one_person(confirmed_by, approved_by)
-        last, gone = _numbers(number, counters), [_certificate(each) for each in withdraw]
+        last, gone = _numbers(number or (), counters), [_certificate(each) for each in withdraw or ()]
         if call.agrees("cli.ask.restored", at=found.data.get("copied_at")):
             for code, fingerprint in gone:
                 await ground.directory.unbind(code, fingerprint)

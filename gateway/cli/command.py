@@ -8,13 +8,14 @@ a file of the caller alone while the command runs."""
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -33,7 +34,7 @@ from gateway.words import labels
 if TYPE_CHECKING:
     from gateway.settings import Settings
 
-F = TypeVar("F", bound=Callable[..., None])
+F = TypeVar("F", bound=Callable[..., Coroutine[object, object, None] | None])
 
 
 class OutputFormat(StrEnum):
@@ -144,7 +145,8 @@ def _rooted(
 
 
 def verb(app: typer.Typer, name: str, *, examples: Sequence[str], writes: bool = False) -> Callable[[F], F]:
-    """Registers a function whose first parameter is the `Invocation`; `examples` are whole command lines."""
+    """Registers a function whose first parameter is the `Invocation`, a coroutine's too; `examples` are whole command
+    lines."""
 
     def register(function: F) -> F:
         hints = get_type_hints(function, include_extras=True)
@@ -156,7 +158,9 @@ def verb(app: typer.Typer, name: str, *, examples: Sequence[str], writes: bool =
         def run(ctx: typer.Context, **given: Any) -> None:
             common = {key: given.pop(key) for key in list(given) if key in names}
             with spooled(given) as files:
-                function(_call(ctx, common), **files)
+                work = function(_call(ctx, common), **files)
+                if work is not None:
+                    asyncio.run(work)
 
         context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
         parameters = [_keyword(each, hints[each.name]) for each in own] + shared
@@ -184,11 +188,32 @@ def root(app: typer.Typer) -> None:
     app.callback()(remember)
 
 
-def noun(name: str, says: str) -> typer.Typer:
+class Group(typer.Typer):
+    """Commands that begin with the same words."""
+
+    def __init__(self, words: str = "gateway", says: str | None = None) -> None:
+        name = words.rpartition(" ")[2]
+        super().__init__(
+            name=name, help=says, no_args_is_help=True, rich_markup_mode=None, add_completion=False
+        )
+        self._words = words
+
+    def noun(self, name: str, says: str = "") -> Group:
+        """The commands that have one more word in common."""
+        below = Group(f"{self._words} {name}", says or NOUNS[name])
+        self.add_typer(below)
+        return below
+
+    def verb(self, function: F, *examples: str, name: str = "", writes: bool = False) -> None:
+        """As `verb`, by the function's own name; examples are what stands behind the command's words."""
+        name = name or function.__name__.strip("_").replace("_", "-")
+        whole = [f"{self._words} {name} {each}".rstrip() for each in examples]
+        verb(self, name, examples=whole, writes=writes)(function)
+
+
+def noun(name: str, says: str) -> Group:
     """A group of commands about one thing."""
-    return typer.Typer(
-        name=name, help=says, no_args_is_help=True, rich_markup_mode=None, add_completion=False
-    )
+    return Group(f"gateway {name}", says)
 
 
 def _options(holder: Callable[..., None]) -> list[inspect.Parameter]:
@@ -206,16 +231,7 @@ def _call(ctx: typer.Context, given: dict[str, Any]) -> Invocation:
         key: (given.get(key) or before.get(key)) if _typed(ctx, key) else (before.get(key) or given.get(key))
         for key in {*given, *before}
     }
-    return Invocation(
-        output=merged.get("output") or OutputFormat.TABLE,
-        quiet=bool(merged.get("quiet")),
-        lang=merged.get("lang") or Lang.VI,
-        config=merged.get("config"),
-        agency=merged.get("agency"),
-        verbose=bool(merged.get("verbose")),
-        yes=bool(merged.get("yes")),
-        dry_run=bool(merged.get("dry_run")),
-    )
+    return Invocation(**{key: value for key, value in merged.items() if value is not None})
 
 
 def _typed(ctx: typer.Context, key: str) -> bool:
@@ -263,18 +279,18 @@ NOUNS = {
     "audit": "The log of everything that happened: search it, prove it, publish its seals.",
     "migrate": "The database's schema: where it stands, and bringing it up to date.",
 }
-# Words whose commands stand in another word's module, and what registers them there.
+# Words whose commands stand in another word's module.
 _BESIDE = {
-    "config": "init:register_config",
-    "migrate": "init:register_migrate",
-    "doctor": "status:register_doctor",
-    "watch": "status:register_watch",
-    "read": "verify:register_read",
-    "explain": "verify:register_explain",
-    "restore": "backup:register_restore",
-    "restored": "backup:register_restore",
-    "completion": "main:register_completion",
-    "version": "main:register_version",
+    "config": "init",
+    "migrate": "init",
+    "doctor": "status",
+    "watch": "status",
+    "read": "verify",
+    "explain": "verify",
+    "restore": "backup",
+    "restored": "backup",
+    "completion": "main",
+    "version": "main",
 }
 
 
@@ -339,10 +355,9 @@ def _short_help(word: str, sentence: str, room: int) -> str:
 
 
 def _commands_of(module: str) -> dict[str, Any]:
-    app = typer.Typer(rich_markup_mode=None, add_completion=False)
+    app = Group()
     app.callback()(lambda: None)  # so that one command alone has its word too
-    name, _, function = module.partition(":")
-    getattr(import_module(name), function or "register")(app)
+    import_module(module).register(app)
     made: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]  # of several commands it is a group
     return made
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import documents, output
-from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
-from gateway.cli.node import at_agency, run
+from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.node import at_agency
 from gateway.cli.output import VERIFICATION
 from gateway.cli.verify import moment
 from gateway.errors import Clash, NotFound, StoreFailure
@@ -27,41 +27,23 @@ if TYPE_CHECKING:
     from gateway.ops.evidence.make import Made
     from gateway.ports import Work
 
-_COLUMNS = (
-    ("cli.column.pack", "dim"),
-    ("cli.column.made", ""),
-    ("cli.column.document", ""),
-    ("cli.column.size", ""),
-    ("cli.column.sha256", "dim"),
-)
+_COLUMNS = output.columns("pack", "made", "document", "size", "sha256", dim=("pack", "sha256"))
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("evidence", NOUNS["evidence"])
-    verb(
-        group,
-        "make",
-        examples=("gateway evidence make 15/SNV-VP", "gateway evidence make msg_01J… --to case.zip"),
-    )(make)
-    _register_checks(group)
-    verb(
-        group,
-        "list",
-        examples=("gateway evidence list", "gateway evidence list --document msg_01J… -o json"),
-    )(list_)
-    app.add_typer(group)
+def register(app: Group) -> None:
+    group = app.noun("evidence")
+    group.verb(make, "15/SNV-VP", "msg_01J… --to case.zip")
+    group.verb(verify, "case.zip --trust trust/", "case.zip --trust trust/ --seal published.seal -o json")
+    group.verb(show, "case.zip", "case.zip -o json")
+    group.verb(list_, "", "--document msg_01J… -o json")
 
 
-def make(
+async def make(
     call: Invocation,
     document: Annotated[str, typer.Argument(help="Id, or number/symbol, of a document sent or received.")],
     to: Annotated[Path | None, typer.Option(help="File or folder; default: this folder.")] = None,
 ) -> None:
     """Put everything that proves one document into one file that can be checked without this node."""
-    run(_make(call, document, to))
-
-
-async def _make(call: Invocation, document: str, to: Path | None) -> None:
     from gateway.ops.evidence.make import EvidenceMaker
 
     async with at_agency(call) as seat:
@@ -124,15 +106,11 @@ def _write(made: Made, target: Path) -> None:
         growing.unlink(missing_ok=True)
 
 
-def list_(
+async def list_(
     call: Invocation,
     document: Annotated[str | None, typer.Option(help="Only of this document (its id).")] = None,
 ) -> None:
     """List the packs that were made here, oldest first."""
-    run(_list(call, document))
-
-
-async def _list(call: Invocation, document: str | None) -> None:
     from gateway.ops.evidence.make import SUBJECT
 
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
@@ -164,20 +142,6 @@ def _cells(event: Event) -> tuple[str, ...]:
 
 File = Annotated[Path, typer.Argument(help="The pack: one ZIP file; - is standard input.")]
 _MARKS = {True: "✓", False: "✗", None: "?"}
-
-
-def _register_checks(group: typer.Typer) -> None:
-    verb(
-        group,
-        "verify",
-        examples=(
-            "gateway evidence verify case.zip --trust trust/",
-            "gateway evidence verify case.zip --trust trust/ --seal published.seal -o json",
-        ),
-    )(verify)
-    verb(
-        group, "show", examples=("gateway evidence show case.zip", "gateway evidence show case.zip -o json")
-    )(show)
 
 
 def verify(

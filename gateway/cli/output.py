@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,25 @@ def today(now: datetime) -> date:
 def day(on: date | None) -> str:
     """For people: 20/11/2026."""
     return "" if on is None else on.strftime("%d/%m/%Y")
+
+
+def columns(*names: str, dim: Collection[str] = ()) -> tuple[tuple[str, str], ...]:
+    """The columns of a list by the last word of their labels, some of them written less bright."""
+    return tuple((f"cli.column.{name}", "dim" if name in dim else "") for name in names)
+
+
+def page(
+    call: Invocation,
+    records: Sequence[Mapping[str, Any]],
+    columns: Sequence[tuple[str, str]],
+    cells: Iterable[Sequence[str]],
+    cursor: str | None,
+) -> None:
+    """One page of a list, and how to go on from it."""
+    extra = {"next_cursor": cursor, "has_more": cursor is not None}
+    rows(call, records, columns, cells, extra=extra)
+    if cursor and call.output is OutputFormat.TABLE:
+        call.say("cli.more", command=f"--cursor {cursor}")
 
 
 def rows(

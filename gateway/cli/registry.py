@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import host, output, people, registry_change, registry_feed
-from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
-from gateway.cli.node import at_ground, at_registry, operator, run
+from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.node import at_ground, at_registry, operator
 from gateway.cli.output import NOT_FOUND
 from gateway.cli.people import As
 
@@ -26,73 +26,51 @@ if TYPE_CHECKING:
 On = Annotated[str | None, typer.Option("--on", help="On this day; default: today.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000)]
 
-_COLUMNS = (
-    ("cli.column.code", ""),
-    ("cli.column.name", ""),
-    ("cli.column.alias", ""),
-    ("cli.column.parent", ""),
-    ("cli.column.valid", ""),
-    ("cli.column.source", "dim"),
-)
+_COLUMNS = output.columns("code", "name", "alias", "parent", "valid", "source", dim=("source",))
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("registry", NOUNS["registry"])
-    verb(
-        group,
-        "list",
-        examples=("gateway registry list --under Z91", "gateway registry list --limit 500 -o ndjson"),
-    )(list_)
-    verb(group, "show", examples=("gateway registry show Z91.07", "gateway registry show Z91.07 -o json"))(
-        show
+def register(app: Group) -> None:
+    group = app.noun("registry")
+    group.verb(list_, "--under Z91", "--limit 500 -o ndjson")
+    group.verb(show, "Z91.07", "Z91.07 -o json")
+    group.verb(resolve, "000.00.07.Z91", "'So Y te' --parent Z91")
+    group.verb(search, "'so y te'", "Z91.0 -o json")
+    group.verb(
+        import_,
+        "agencies.csv --apply --yes",
+        "agencies.xlsx --propose --number 45/QD-UBND --as 'A. Clerk'",
+        writes=True,
     )
-    verb(
-        group,
-        "resolve",
-        examples=(
-            "gateway registry resolve 000.00.07.Z91",
-            "gateway registry resolve 'So Y te' --parent Z91",
-        ),
-    )(resolve)
-    verb(
-        group,
-        "search",
-        examples=("gateway registry search 'so y te'", "gateway registry search Z91.0 -o json"),
-    )(search)
-    _register_imports(group)
+    group.verb(imports, "", "--limit 5 -o json")
+    group.verb(
+        undo_import,
+        "chg_01 --as 'A. Clerk' --reason 'Wrong list'",
+        "chg_01 --as 'A. Clerk' --reason 'Last year' --yes",
+        name="undo",
+        writes=True,
+    )
     registry_feed.register(group)
     registry_change.register(group)
     host.register_in_registry(group)
-    app.add_typer(group)
 
 
-def list_(
+async def list_(
     call: Invocation,
     under: Annotated[str | None, typer.Option(help="Only directly below this agency.")] = None,
     limit: Limit = 100,
     cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
 ) -> None:
     """List agencies in the order of their codes."""
-    run(_list(call, under, limit, cursor))
-
-
-async def _list(call: Invocation, under: str | None, limit: int, cursor: str | None) -> None:
     async with at_ground(call.settings()) as node:
         if under:
             _print(call, (await node.directory.children(under))[:limit])
             return
         page = await node.directory.entries(limit, cursor)
     _print(call, page.items, page.next_cursor)
-    if page.next_cursor and call.output is OutputFormat.TABLE:
-        call.say("cli.more", command=f"--cursor {page.next_cursor}")
 
 
-def show(call: Invocation, code: Annotated[str, typer.Argument(help="An agency code.")]) -> None:
+async def show(call: Invocation, code: Annotated[str, typer.Argument(help="An agency code.")]) -> None:
     """Show one agency and the certificates that speak for it."""
-    run(_show(call, code))
-
-
-async def _show(call: Invocation, code: str) -> None:
     from gateway.errors import NotFound
     from gateway.registry.binding import fingerprint
 
@@ -114,17 +92,13 @@ async def _show(call: Invocation, code: str) -> None:
     output.record(call, told)
 
 
-def resolve(
+async def resolve(
     call: Invocation,
     text: Annotated[str, typer.Argument(help="A code of today, an old one, an alias, or a name.")],
     parent: Annotated[str | None, typer.Option(help="With a name: the code of the agency above it.")] = None,
     on: On = None,
 ) -> None:
     """Say which agency a code or name stands for, and what became of it. Exit 3 when nobody is known."""
-    run(_resolve(call, text, parent, on))
-
-
-async def _resolve(call: Invocation, text: str, parent: str | None, on: str | None) -> None:
     from gateway.domain.registry import CodeStanding
 
     async with at_ground(call.settings()) as node:
@@ -144,7 +118,7 @@ async def _resolve(call: Invocation, text: str, parent: str | None, on: str | No
         raise typer.Exit(NOT_FOUND)
 
 
-def search(
+async def search(
     call: Invocation,
     text: Annotated[
         str, typer.Argument(help="The beginning of a code, or words of a name; accents do not matter.")
@@ -152,21 +126,13 @@ def search(
     limit: Limit = 20,
 ) -> None:
     """Find agencies by code or name, with or without accents."""
-    run(_search(call, text, limit))
-
-
-async def _search(call: Invocation, text: str, limit: int) -> None:
     async with at_ground(call.settings()) as node:
         _print(call, await node.directory.search(text, limit))
 
 
 def _print(call: Invocation, entries: Sequence[AgencyEntry], cursor: str | None = None) -> None:
-    output.rows(
-        call,
-        [_entry(each) for each in entries],
-        _COLUMNS,
-        [_cells(each) for each in entries],
-        extra={"next_cursor": cursor, "has_more": cursor is not None},
+    output.page(
+        call, [_entry(each) for each in entries], _COLUMNS, [_cells(each) for each in entries], cursor
     )
 
 
@@ -201,44 +167,10 @@ def _day(text: str | None, today: date) -> date:
 
 
 _ROWS_SHOWN = 100  # rows of each sort that are printed unasked
-_IMPORT_COLUMNS = (
-    ("cli.column.id", ""),
-    ("cli.column.since", ""),
-    ("cli.column.added", ""),
-    ("cli.column.changed", ""),
-    ("cli.column.closed", ""),
-    ("cli.column.undone", ""),
-)
+_IMPORT_COLUMNS = output.columns("id", "since", "added", "changed", "closed", "undone")
 
 
-def _register_imports(registry: typer.Typer) -> None:
-    """Adds the commands about imports to the `registry` group."""
-    verb(
-        registry,
-        "import",
-        examples=(
-            "gateway registry import agencies.csv --apply --yes",
-            "gateway registry import agencies.xlsx --propose --number 45/QD-UBND --as 'A. Clerk'",
-        ),
-        writes=True,
-    )(import_)
-    verb(
-        registry,
-        "imports",
-        examples=("gateway registry imports", "gateway registry imports --limit 5 -o json"),
-    )(imports)
-    verb(
-        registry,
-        "undo",
-        examples=(
-            "gateway registry undo chg_01 --as 'A. Clerk' --reason 'Wrong list'",
-            "gateway registry undo chg_01 --as 'A. Clerk' --reason 'Last year' --yes",
-        ),
-        writes=True,
-    )(undo_import)
-
-
-def import_(
+async def import_(
     call: Invocation,
     file: Annotated[
         Path,
@@ -260,9 +192,9 @@ def import_(
     if propose and (apply or not as_ or not number.strip()):
         raise typer.BadParameter("--propose needs --number NO and --as NAME, and goes without --apply")
     if propose:
-        run(_propose_import(call, file, number, as_ or "", reason, details=details))
+        await _propose_import(call, file, number, as_ or "", reason, details=details)
     else:
-        run(_import(call, file, apply, details=details))
+        await _import(call, file, apply, details=details)
 
 
 async def _import(call: Invocation, file: Path, apply: bool, *, details: bool) -> None:
@@ -303,14 +235,10 @@ async def _propose_import(
             call.say("cli.import.next", id=made.id)
 
 
-def imports(
+async def imports(
     call: Invocation, limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50
 ) -> None:
     """List the imports that were applied, newest first, and which were undone."""
-    run(_imports(call, limit))
-
-
-async def _imports(call: Invocation, limit: int) -> None:
     async with at_ground(call.settings()) as node:
         found = await node.directory.changes(limit=10_000)
     undone = {str(each.summary["undid"]) for each in found if "undid" in each.summary}
@@ -338,17 +266,13 @@ async def _imports(call: Invocation, limit: int) -> None:
     output.rows(call, rows, _IMPORT_COLUMNS, cells)
 
 
-def undo_import(
+async def undo_import(
     call: Invocation,
     id: Annotated[str, typer.Argument(help="Id of the import, from: gateway registry imports")],
     as_: As,
     reason: Annotated[str, typer.Option(help="Why; it is kept.")],
 ) -> None:
     """Undo an import as a whole, within seven days and unless something was built on it."""
-    run(_undo_import(call, id, as_, reason))
-
-
-async def _undo_import(call: Invocation, id: str, as_: str, reason: str) -> None:
     from gateway.deciding import registry_changes
 
     async with at_ground(call.settings()) as node:

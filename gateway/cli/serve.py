@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.command import Invocation, verb
-from gateway.cli.node import at_node, run
+from gateway.cli.command import Group, Invocation, verb
+from gateway.cli.node import at_node
 from gateway.errors import GatewayError, Misconfigured
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 ROLES = ("all", "web", "worker")
 
 
-def register(app: typer.Typer) -> None:
+def register(app: Group) -> None:
     verb(app, "serve", examples=("gateway serve", "gateway --config province.toml serve --role worker"))(
         serve
     )
 
 
-def serve(
+async def serve(
     call: Invocation,
     role: Annotated[
         str, typer.Option(help="all, web (answers programs and people) or worker (packs, sends, receives).")
@@ -53,7 +53,7 @@ def serve(
     if os.geteuid() == 0:
         call.say("cli.as-root")
     try:
-        run(_serve(call, role, number or 0))
+        await _serve(call, role, number or 0)
     finally:
         gc.enable()
 

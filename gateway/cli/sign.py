@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, verb
-from gateway.cli.node import at_ground, chosen, operator, run
+from gateway.cli.command import Group, Invocation
+from gateway.cli.node import at_ground, chosen, operator
 from gateway.domain.pdf import POINTS_PER_MM, CopyForm, Placement, Purpose, SignedPdf, Spot, Wish
 from gateway.errors import Clash, Denied, NotFound
 
@@ -29,20 +29,17 @@ if TYPE_CHECKING:
 MOST_IMAGE = 8 * 1024 * 1024
 
 
-def register(app: typer.Typer) -> None:
-    verb(
-        app,
-        "sign",
-        examples=(
-            "gateway sign document.pdf --out document-sealed.pdf",
-            "gateway sign scan.pdf --copy --form trs",
-            "gateway sign annex.pdf --appendix --number 118/UBND-VP --dry-run --preview page.png",
-        ),
+def register(app: Group) -> None:
+    app.verb(
+        sign,
+        "document.pdf --out document-sealed.pdf",
+        "scan.pdf --copy --form trs",
+        "annex.pdf --appendix --number 118/UBND-VP --dry-run --preview page.png",
         writes=True,
-    )(sign)
+    )
 
 
-def sign(
+async def sign(
     call: Invocation,
     file: Annotated[Path, typer.Argument(help="The PDF; it stays as it is.", exists=True, dir_okay=False)],
     out: Annotated[Path | None, typer.Option(help="The signed file; default: FILE with -signed.")] = None,
@@ -63,25 +60,12 @@ def sign(
     no_timestamp: Annotated[bool, typer.Option("--no-timestamp", help="Ask no timestamp authority.")] = False,
 ) -> None:
     """Put the agency's signature on a PDF, in person: the seal, a copy's mark, or an appendix's mark."""
-    wish = Wish(purpose=_purpose(copy, appendix), agency_name="", copy_form=form, number=number, at=_spot(at))
-    target = out or file.with_name(f"{file.stem}-signed.pdf")
-    run(_sign(call, file, target, wish, image, preview, (token, key, p12), no_timestamp))
-
-
-async def _sign(
-    call: Invocation,
-    file: Path,
-    target: Path,
-    wish: Wish,
-    image: Path | None,
-    preview: Path | None,
-    which: tuple[str | None, str | None, Path | None],
-    no_timestamp: bool,
-) -> None:
     from gateway.bootstrap import signing as wiring
     from gateway.domain.account import AgencyScope
     from gateway.outgoing import sign_pdf
 
+    wish = Wish(purpose=_purpose(copy, appendix), agency_name="", copy_form=form, number=number, at=_spot(at))
+    target = out or file.with_name(f"{file.stem}-signed.pdf")
     settings = call.settings()
     async with at_ground(settings) as ground:
         agency = chosen(await ground.store.hosted(), call.agency)
@@ -93,7 +77,7 @@ async def _sign(
             return
         principal = await operator(ground.store)
         scope = AgencyScope(agency_id=agency.id, principal_id=principal.id)
-        with _opened(call, settings, which, ground.clock.now()) as opened:
+        with _opened(call, settings, ((token, key, p12)), ground.clock.now()) as opened:
             signed = await sign_pdf.sign(desk, scope, agency, plan, opened, target)
             facts = opened.facts
     call.say("cli.sign.key", signer=facts.subject, serial=facts.serial)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import documents, output
-from gateway.cli.command import Invocation, OutputFormat, verb
-from gateway.cli.node import Seat, at_agency, at_node, must_exist, run
+from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.node import Seat, at_agency, at_node, must_exist
 from gateway.cli.output import FAILED, age
 from gateway.cli.trust import issuer_line, shown_issuer
 from gateway.domain import pace
@@ -43,24 +43,22 @@ WAITS_LONG = timedelta(minutes=15)
 _NEED_A_PERSON = frozenset({"held", "quarantined", "malformed", "sealed"})
 
 
-def register(app: typer.Typer) -> None:
-    verb(app, "status", examples=("gateway status", "gateway status -o json"))(status)
+def register(app: Group) -> None:
+    app.verb(status, "", "-o json")
+    app.verb(doctor, "", "-o json", "--report > node.txt")
+    app.verb(watch, "", "--id msg_01J… -o ndjson")
 
 
-def status(call: Invocation) -> None:
+async def status(call: Invocation) -> None:
     """Show the node on one screen: axis, queues, late documents, certificates, backup, workers, speed."""
-    found = run(_look(call))
+    from gateway.ops import status
+
+    async with at_node(call) as node:
+        found = await status.look(node)
     if call.output is OutputFormat.TABLE:
         output.aloud(call, (output.plain(f"{mark} {text}") for mark, text in lines(call, found)))
     else:
         output.data(call, shown(found))
-
-
-async def _look(call: Invocation) -> NodeStatus:
-    from gateway.ops import status
-
-    async with at_node(call) as node:
-        return await status.look(node)
 
 
 def lines(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
@@ -258,15 +256,7 @@ _LEVEL_MARKS = {"green": "✓", "yellow": "!", "red": "✗"}
 _LEVEL_STYLES = {"green": "green", "yellow": "yellow", "red": "bold red"}
 
 
-def register_doctor(app: typer.Typer) -> None:
-    verb(
-        app,
-        "doctor",
-        examples=("gateway doctor", "gateway doctor -o json", "gateway doctor --report > node.txt"),
-    )(doctor)
-
-
-def doctor(
+async def doctor(
     call: Invocation,
     report: Annotated[
         bool, typer.Option("--report", help="Print what to attach when asking for help, without any secret.")
@@ -274,12 +264,17 @@ def doctor(
 ) -> None:
     """Examine the node: settings, folders, disk, database, clock, keys, trust, axis, work left lying."""
     from gateway.ops import doctor as examining
+    from gateway.pool import ThreadPool
 
     settings = call.settings()
-    found = run(_examine(settings))
+    pool = ThreadPool(1)
+    try:
+        found = await examining.examine(examining.patient_of(settings, pool))
+    finally:
+        pool.close()
     level = examining.worst(found)
     if report:
-        _attach(call, run(_report(settings, found)))
+        _attach(call, await _report(settings, found))
     elif call.output is OutputFormat.TABLE:
         _findings_aloud(call, found)
     else:
@@ -290,17 +285,6 @@ def doctor(
             output.lines(output.compact(each) for each in records)
     if level == examining.RED:
         raise typer.Exit(FAILED)
-
-
-async def _examine(settings: Settings) -> list[Diagnosis]:
-    from gateway.ops import doctor as examining
-    from gateway.pool import ThreadPool
-
-    pool = ThreadPool(1)
-    try:
-        return await examining.examine(examining.patient_of(settings, pool))
-    finally:
-        pool.close()
 
 
 async def _report(settings: Settings, found: list[Diagnosis]) -> dict[str, Any]:
@@ -359,11 +343,7 @@ _EVENTS_AT_ONCE = 200
 _LOOK_S = 0.5
 
 
-def register_watch(app: typer.Typer) -> None:
-    verb(app, "watch", examples=("gateway watch", "gateway watch --id msg_01J… -o ndjson"))(watch)
-
-
-def watch(
+async def watch(
     call: Invocation,
     id: Annotated[
         str | None, typer.Option("--id", help="Only what concerns this document or packet.")
@@ -374,10 +354,6 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help="Print what is there and end.")] = False,
 ) -> None:
     """Print events as they happen, oldest first. Ctrl+C ends it."""
-    run(_watch(call, id, after, once))
-
-
-async def _watch(call: Invocation, id: str | None, after: int | None, once: bool) -> None:
     async with at_agency(call) as seat:
         seq = after if after is not None else (0 if id or once else await _newest_event(seat))
         while True:

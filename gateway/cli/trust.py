@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
-from gateway.cli.node import at_node, run
+from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.node import at_node
 from gateway.cli.output import NETWORK, age
 
 if TYPE_CHECKING:
@@ -22,31 +22,21 @@ if TYPE_CHECKING:
 MARKS = {"good": "✓", "failing": "!", "late": "✗"}
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("trust", NOUNS["trust"])
-    verb(group, "show", examples=("gateway trust show", "gateway trust show -o json"))(show)
-    verb(group, "refresh", examples=("gateway trust refresh", "gateway trust refresh -o json"))(refresh)
-    app.add_typer(group)
+def register(app: Group) -> None:
+    group = app.noun("trust")
+    group.verb(show, "", "-o json")
+    group.verb(refresh, "", "-o json")
 
 
-def show(call: Invocation) -> None:
+async def show(call: Invocation) -> None:
     """Show anchors and intermediates, and how old the answers of each authority are."""
-    run(_show(call))
-
-
-async def _show(call: Invocation) -> None:
     async with at_node(call) as node:
         found = await _look(node)
         _print(call, found, node.clock.now())
 
 
-def refresh(call: Invocation) -> None:
+async def refresh(call: Invocation) -> None:
     """Ask every configured authority now, without waiting for the next time that it is due."""
-    if not run(_refresh(call)):
-        raise typer.Exit(NETWORK)
-
-
-async def _refresh(call: Invocation) -> bool:
     async with at_node(call) as node:
         await node.asking.plan()
         await node.store.revocation.hurry(node.clock.now())
@@ -55,7 +45,8 @@ async def _refresh(call: Invocation) -> bool:
         await node.asking.learn()
         found = await _look(node)
         _print(call, found, node.clock.now())
-    return all(each.word == "good" for each in found.asked)
+    if any(each.word != "good" for each in found.asked):
+        raise typer.Exit(NETWORK)
 
 
 async def _look(node: OpenNode) -> TrustState:

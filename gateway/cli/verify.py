@@ -17,20 +17,19 @@ import typer
 
 from gateway.api.words import code_text
 from gateway.cli import output
-from gateway.cli.command import Invocation, OutputFormat, verb
+from gateway.cli.command import Group, Invocation, OutputFormat
 from gateway.cli.output import VERIFICATION
 from gateway.words import labels
 
 
-def register(app: typer.Typer) -> None:
-    verb(
-        app,
-        "verify",
-        examples=(
-            "gateway verify packet.edxml --trust trust/",
-            "gateway verify van-ban.pdf --trust trust/ --at 2026-11-20T08:00:00+07:00 -o json",
-        ),
-    )(verify)
+def register(app: Group) -> None:
+    app.verb(
+        verify,
+        "packet.edxml --trust trust/",
+        "van-ban.pdf --trust trust/ --at 2026-11-20T08:00:00+07:00 -o json",
+    )
+    app.verb(read, "van-ban.pdf", "van-ban.pdf --trust trust/ -o json")
+    app.verb(explain, "packet.edxml", "- -o json < packet.edxml")
 
 
 def verify(
@@ -209,14 +208,6 @@ def _pdf_why(call: Invocation, found: dict[str, Any]) -> str:
 _FIELD_MARKS = {"sure": "✓", "doubtful": "?", "none": "·"}
 
 
-def register_read(app: typer.Typer) -> None:
-    verb(
-        app,
-        "read",
-        examples=("gateway read van-ban.pdf", "gateway read van-ban.pdf --trust trust/ -o json"),
-    )(read)
-
-
 def read(
     call: Invocation,
     file: Annotated[Path, typer.Argument(help="One PDF; - is standard input.")],
@@ -244,14 +235,6 @@ def _field_line(call: Invocation, name: str, one: dict[str, Any]) -> str:
         value = call.word(f"type.{value}")
     why = f"  ({call.word('doubt.' + one['why'])})" if one["why"] else ""
     return f"{_FIELD_MARKS[one['sure']]} {call.word('read.' + name)}: {output.plain(value)}{why}".rstrip()
-
-
-def register_explain(app: typer.Typer) -> None:
-    verb(
-        app,
-        "explain",
-        examples=("gateway explain packet.edxml", "gateway explain - -o json < packet.edxml"),
-    )(explain)
 
 
 def explain(
