@@ -171,7 +171,7 @@ def _body(route: Route, day: date) -> Json | None:
     if route.body is Body.FILE:
         lead = {"type": "object", "required": ["lead"], "properties": {"lead": BINARY}}
         return {"required": True, "content": {"multipart/form-data": {"schema": lead}}}
-    if route.asks is None or route.body is Body.NONE:
+    if route.asks is None:
         return None
     said: Json = {"$ref": _REF.format(model=route.asks.__name__)}
     if route.body is Body.PARTS:
@@ -353,7 +353,7 @@ def _headers_of(route: Route) -> list[str]:
         names.append("Content-Language")
     if route.creates:
         names.append("Idempotency-Replayed")
-    if route.body in (Body.JSON, Body.PARTS):
+    if route.asks is not None:
         names.append("X-Normalized")
     if route.query is not None and issubclass(route.query, PageQuery):
         names.append("Link")

@@ -177,7 +177,6 @@ def _event(event: Event, agency: str) -> EventOut:
 
 ROUTES = (
     Route(
-        method="GET",
         path=f"{BASE}/events",
         name="readEvents",
         tag="events",

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -178,36 +178,26 @@ async def read_problem(call: Call) -> web.Response:
     return sort_page(sort, call.lang)
 
 
+_page = partial(Route, tag="pages", open=True, media="text/html")
+
 ROUTES = (
-    Route(
-        method="GET",
+    _page(
         path="/docs",
         name="readDocs",
-        tag="pages",
         handler=read_docs,
         summary="This documentation",
-        open=True,
-        media="text/html",
     ),
-    Route(
-        method="GET",
+    _page(
         path="/problems",
         name="listProblems",
-        tag="pages",
         handler=list_problems,
         summary="Every kind of problem",
-        open=True,
-        media="text/html",
     ),
-    Route(
-        method="GET",
+    _page(
         path="/problems/{slug}",
         name="readProblem",
-        tag="pages",
         handler=read_problem,
         summary="What a kind of problem means; the `type` of a problem leads here",
-        open=True,
-        media="text/html",
         fails=(404,),
     ),
 )
