@@ -6,7 +6,7 @@ everything that does not hold, and what could not be checked; exit 0 when it hol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -247,10 +247,7 @@ async def verify(
     async with at_ground(settings) as ground:
         report = await examine(ground.store, given, ground.pool)
         differences = await ground.directory.differences()
-    if call.output is OutputFormat.TABLE:
-        _report_aloud(call, report, differences)
-    else:
-        output.data(call, _report_shown(report, differences))
+    output.answer(call, _report_shown(report, differences), _report_aloud(call, report, differences))
     if not report.holds or differences:
         raise typer.Exit(VERIFICATION)
 
@@ -303,26 +300,19 @@ def _report_shown(report: AuditReport, differences: Sequence[BindingDifference])
     }
 
 
-def _report_aloud(call: Invocation, report: AuditReport, differences: Sequence[BindingDifference]) -> None:
-    output.aloud(
-        call,
-        (
-            output.plain(f"✗ {each.where}: {call.word(f'audit.{each.code}', **each.params)}")
-            for each in report.findings
-        ),
-    )
-    output.aloud(
-        call,
-        (
-            output.plain(f"✗ {each.code}: {call.word('audit.binding_differs', detail=each.detail)}")
-            for each in differences
-        ),
-    )
+def _report_aloud(
+    call: Invocation, report: AuditReport, differences: Sequence[BindingDifference]
+) -> Iterator[str]:
+    for each in report.findings:
+        yield output.plain(f"✗ {each.where}: {call.word(f'audit.{each.code}', **each.params)}")
+    for other in differences:
+        yield output.plain(f"✗ {other.code}: {call.word('audit.binding_differs', detail=other.detail)}")
     if report.count > len(report.findings):
-        output.aloud(call, [call.word("audit.more", count=report.count - len(report.findings))])
-    output.aloud(call, (f"! {call.word(f'audit.note.{each.code}', **each.params)}" for each in report.notes))
+        yield call.word("audit.more", count=report.count - len(report.findings))
+    for note in report.notes:
+        yield f"! {call.word(f'audit.note.{note.code}', **note.params)}"
     whole = {"leaves": report.leaves, "seals": report.seals, "stamps": report.stamps}
     holds = report.holds and not differences
-    output.aloud(call, [call.word("audit.holds" if holds else "audit.broken", **whole)])
-    if holds and report.keys:
-        output.aloud(call, [call.word("audit.key", fingerprint=each) for each in report.keys])
+    yield call.word("audit.holds" if holds else "audit.broken", **whole)
+    if holds:
+        yield from (call.word("audit.key", fingerprint=key) for key in report.keys)

@@ -54,10 +54,7 @@ async def status(call: Invocation) -> None:
 
     async with opened(call) as axis:
         found = await axis_now.look(axis, call.settings().node.data_dir / HEARTBEAT, SystemClock().now())
-    if call.output is OutputFormat.TABLE:
-        output.aloud(call, (output.plain(text) for _, text in axis_lines(call, found)))
-    else:
-        output.record(call, axis_shown(found))
+    output.answer(call, axis_shown(found), (output.plain(text) for _, text in axis_lines(call, found)))
     if not found.counts:
         raise typer.Exit(NETWORK)
 

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from gateway.domain.event import Event
     from gateway.ops.backup import BackupSource
     from gateway.ops.backup_file import BackupManifest
-    from gateway.ops.restore import Restored, RestoreTarget
-    from gateway.pool import ThreadPool
+    from gateway.ops.restore import Restored
     from gateway.settings import Settings
     from gateway.store.restored import Counter
 
@@ -101,7 +100,7 @@ async def backup(
             passphrase,
             clock,
             pool,
-            lambda what, count: call.say("cli.backup.copied", what=what, count=count),
+            _progress(call),
         )
     finally:
         pool.close()
@@ -189,23 +188,37 @@ async def restore(
     ] = None,
 ) -> None:
     """Put a backup into an empty node, or prove with --drill that it can be; what is there is compared, row and file."""
+    from gateway.clock import SystemClock
+    from gateway.ops import backup
+    from gateway.ops import restore as restoring
     from gateway.ops.backup_file import passphrase_of
+    from gateway.ops.restore import RestoreTarget
     from gateway.pool import ThreadPool
 
     if not drill and (file is None or scratch or scratch_url):
         raise typer.BadParameter("name the backup; --scratch and --scratch-url go with --drill")
     settings = call.settings()
-    chosen = _existing(settings, file)
-    if not drill and not call.agrees("cli.ask.restore", file=chosen, folder=settings.node.data_dir):
+    chosen, folder = _existing(settings, file), settings.node.data_dir
+    if not drill and not call.agrees("cli.ask.restore", file=chosen, folder=folder):
         return
-    passphrase, pool = passphrase_of(passphrase_file), ThreadPool(1)
+    passphrase, clock, pool = passphrase_of(passphrase_file), SystemClock(), ThreadPool(1)
     try:
         if drill:
-            done = await _drill(
-                call, settings, chosen, passphrase, scratch or chosen.parent, scratch_url, pool
+            done = await restoring.drill(
+                chosen, passphrase, scratch or chosen.parent, scratch_url, clock, pool, _progress(call)
             )
+            if folder.is_dir():
+                backup.note(folder, chosen, done.about.at, clock.now())
         else:
-            done = await _put_back(call, settings, chosen, passphrase, pool)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            target = RestoreTarget(
+                database_url=settings.database.address,
+                data_dir=folder,
+                content=folder / "content",
+                keys=settings.keys.folder,
+                trust=settings.trust.folder,
+            )
+            done = await restoring.restore(chosen, passphrase, target, clock, pool, _progress(call))
     finally:
         pool.close()
     _tell_equal(call, chosen, done, drill)
@@ -220,49 +233,8 @@ def _existing(settings: Settings, file: Path | None) -> Path:
     return Path(named).absolute()
 
 
-async def _drill(
-    call: Invocation,
-    settings: Settings,
-    file: Path,
-    passphrase: bytes,
-    scratch: Path,
-    url: str | None,
-    pool: ThreadPool,
-) -> Restored:
-    from gateway.clock import SystemClock
-    from gateway.ops import backup, restore
-
-    clock = SystemClock()
-    done = await restore.drill(file, passphrase, scratch, url, clock, pool, _progress(call))
-    if settings.node.data_dir.is_dir():
-        backup.note(settings.node.data_dir, file, done.about.at, clock.now())
-    return done
-
-
-async def _put_back(
-    call: Invocation, settings: Settings, file: Path, passphrase: bytes, pool: ThreadPool
-) -> Restored:
-    from gateway.clock import SystemClock
-    from gateway.ops import restore
-
-    settings.node.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return await restore.restore(file, passphrase, _place(settings), SystemClock(), pool, _progress(call))
-
-
 def _progress(call: Invocation) -> Any:
     return lambda what, count: call.say("cli.backup.copied", what=what, count=count)
-
-
-def _place(settings: Settings) -> RestoreTarget:
-    from gateway.ops.restore import RestoreTarget
-
-    return RestoreTarget(
-        database_url=settings.database.address,
-        data_dir=settings.node.data_dir,
-        content=settings.node.data_dir / "content",
-        keys=settings.keys.folder,
-        trust=settings.trust.folder,
-    )
 
 
 def _tell_equal(call: Invocation, file: Path, done: Restored, drill: bool) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import documents, output
-from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.command import Group, Invocation
 from gateway.cli.node import at_agency
 from gateway.cli.output import VERIFICATION
 from gateway.cli.verify import moment
@@ -164,25 +164,23 @@ def verify(
     from gateway.ops.evidence import verify as checking
 
     report = checking.verify(file, trust, seal, moment(at) if at else SystemClock().now())
-    if call.output is OutputFormat.TABLE:
-        _report_aloud(call, report.told())
-    else:
-        output.data(call, report.told())
+    told = report.told()
+    output.answer(call, told, _report_aloud(call, told))
     if report.verdict != "valid":
         raise typer.Exit(VERIFICATION)
 
 
-def _report_aloud(call: Invocation, found: dict[str, Any]) -> None:
+def _report_aloud(call: Invocation, found: dict[str, Any]) -> Iterator[str]:
     for anchor in found["anchors"]:
         kind = call.word(f"evidence.anchor.{anchor['kind']}")
-        output.aloud(call, [output.plain(f"  {kind}: {anchor['name']}  SHA-256 {anchor['sha256']}")])
+        yield output.plain(f"  {kind}: {anchor['name']}  SHA-256 {anchor['sha256']}")
     if not found["anchored"]:
-        output.aloud(call, [f"  {call.word('evidence.no_anchors')}"])
+        yield f"  {call.word('evidence.no_anchors')}"
     for step in found["steps"]:
-        output.aloud(call, [_step(call, step)])
-    failed = next((step for step in found["steps"] if step["ok"] is False), None)
-    member = (failed or {}).get("member") or ""
-    output.aloud(call, [output.plain(call.word(f"evidence.verdict.{found['verdict']}", member=member))])
+        yield _step(call, step)
+    failed: dict[str, Any] = next((step for step in found["steps"] if step["ok"] is False), {})
+    member = failed.get("member") or ""
+    yield output.plain(call.word(f"evidence.verdict.{found['verdict']}", member=member))
 
 
 def _step(call: Invocation, step: dict[str, Any]) -> str:
@@ -228,9 +226,6 @@ def show(call: Invocation, file: File) -> None:
     pack = pack_file.read_pack(file)
     story = contents.read_story(pack.read(STORY, contents.MOST_STORY))
     call.say("evidence.unverified", file=file)
-    if call.output is OutputFormat.TABLE:
-        output.aloud(call, (output.plain(line) for line in _story_aloud(call, story)))
-        return
     told = {
         "id": pack.manifest.pack,
         "story": contents.story_json(story),
@@ -239,7 +234,7 @@ def show(call: Invocation, file: File) -> None:
             for each in pack.manifest.members
         ],
     }
-    output.data(call, told)
+    output.answer(call, told, (output.plain(line) for line in _story_aloud(call, story)))
 
 
 def _story_aloud(call: Invocation, story: Story) -> Iterator[str]:

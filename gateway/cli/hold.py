@@ -17,7 +17,7 @@ from gateway.cli.people import As
 from gateway.domain.hold import HeldKind, Hold, HoldState
 
 if TYPE_CHECKING:
-    from gateway.domain.person import SignedIn
+    pass
 
 Id = Annotated[str, typer.Argument(help="Id of the hold, from: gateway hold list")]
 Why = Annotated[str, typer.Option(help="Why; it is recorded.")]
@@ -161,7 +161,7 @@ async def lift(
         if not call.agrees("cli.ask.lift", hold=hold):
             return
         node = seat.node
-        decision = holding.decided(node.hold, await _person(call, seat, as_), why)
+        decision = holding.decided(node.hold, await people.signed_in(call, node, as_), why)
         async with node.store.read(seat.scope) as work:
             found = await work.held.get(hold)
         opener = None
@@ -182,17 +182,10 @@ async def purge(call: Invocation, hold: Id, as_: As, why: Why) -> None:
     async with at_agency(call) as seat:
         if not call.agrees("cli.ask.purge", hold=hold):
             return
-        decision = holding.decided(seat.node.hold, await _person(call, seat, as_), why)
+        who = await people.signed_in(call, seat.node, as_)
+        decision = holding.decided(seat.node.hold, who, why)
         done = await holding.purge(seat.node.hold, seat.scope, hold, decision)
         output.record(call, shown(done))
-
-
-async def _person(call: Invocation, seat: Seat, name: str) -> SignedIn:
-    from gateway.deciding import people as sign_in
-
-    passphrase = people.unseen(call, "cli.person.passphrase", name=name)
-    code = people.unseen(call, "cli.person.code", name=name)
-    return await sign_in.sign_in(seat.node.deciding, name, passphrase, code)
 
 
 def key(

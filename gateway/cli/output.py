@@ -124,9 +124,12 @@ def aloud(call: Invocation, texts: Iterable[str]) -> None:
         lines(texts)
 
 
-def data(call: Invocation, value: object) -> None:
-    """One answer for programs, readable or on one line."""
-    (document if call.output is OutputFormat.JSON else stream)(value)
+def answer(call: Invocation, value: object, texts: Iterable[str]) -> None:
+    """One answer: in lines for a person, as data for programs, readable or on one line."""
+    if call.output is OutputFormat.TABLE:
+        aloud(call, texts)
+    else:
+        (document if call.output is OutputFormat.JSON else stream)(value)
 
 
 def console() -> Console:
@@ -209,17 +212,8 @@ def age(call: Invocation, span: timedelta) -> str:
     return call.word("cli.age.seconds", n=seconds)
 
 
-FINE, FAILED, USAGE, NOT_FOUND, REFUSED, AUTHENTICATION, NETWORK, VERIFICATION, LATER = (
-    0,
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    7,
-    75,
-)
+FINE, FAILED, USAGE, NOT_FOUND, REFUSED, AUTHENTICATION, NETWORK, VERIFICATION = range(8)
+LATER = 75
 
 # The nearest class up the tree decides; a new class without its own row has its parent's code.
 EXIT_CODES: Mapping[type[errors.GatewayError], int] = {

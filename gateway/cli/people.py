@@ -21,6 +21,7 @@ from gateway.errors import Denied
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
+    from gateway.bootstrap.node import OpenNode
     from gateway.domain.person import Person, Role, SignedIn
 
 _LONGEST = 4096
@@ -52,7 +53,7 @@ def _line_typed(call: Invocation, key: str, **params: object) -> str:
     return text.rstrip("\r\n")
 
 
-async def signed_in(call: Invocation, ground: Ground, name: str) -> SignedIn:
+async def signed_in(call: Invocation, ground: Ground | OpenNode, name: str) -> SignedIn:
     """The person of that name, who is here."""
     from gateway.deciding import people
 
@@ -116,8 +117,8 @@ async def add(call: Invocation, name: Name, role: Roles, as_: MaybeAs = None) ->
         if not call.agrees("cli.ask.person", name=name, roles=" ".join(sorted(roles))):
             return
         who = await maybe_signed_in(call, ground, as_)
-        principal = await operator(ground.store)
-        made, code = await people.add(ground.deciding, who, principal.id, name, roles)
+        by = (await operator(ground.store)).id
+        made, code = await people.add(ground.deciding, who, by, name, roles)
     output.record(call, _person_shown(made) | {"code": code}, id_key="code")
     call.say("cli.person.next", name=made.name)
 

@@ -15,8 +15,11 @@ from gateway.cli.command import Group, Invocation, OutputFormat
 from gateway.cli.node import at_ground, operator
 from gateway.cli.output import REFUSED
 from gateway.cli.people import As
+from gateway.errors import NotFound
 
 if TYPE_CHECKING:
+    from gateway.bootstrap.ground import Ground
+    from gateway.domain.person import Proposal
     from gateway.domain.registry_reform import ReformRecord
 
 _COLUMNS = output.columns("id", "reform", "effective", "codes", "decision", "state", "report_due")
@@ -137,13 +140,9 @@ async def show(call: Invocation, id: Id) -> None:
     """Show a change: what it does, who approved it, and whether it can be undone. One that waits is planned anew."""
     from gateway.deciding import registry_changes
     from gateway.domain.person import ProposalState
-    from gateway.errors import NotFound
 
     async with at_ground(call.settings()) as ground:
-        async with ground.deciding.decisions.read() as view:
-            proposal = await view.proposals.get(id)
-        if not proposal.content.reforms:
-            raise NotFound(f"the proposal {id} changes no agency", hint=f"try: gateway proposals show {id}")
+        proposal = await _proposal(ground, id, "show")
         if proposal.state is not ProposalState.APPROVED:
             registry_change_form.print_plan(
                 call, await registry_changes.plan_reform(ground.deciding, proposal.content.reforms[0])
@@ -160,18 +159,20 @@ async def show(call: Invocation, id: Id) -> None:
     )
 
 
+async def _proposal(ground: Ground, id: str, act: str) -> Proposal:
+    async with ground.deciding.decisions.read() as view:
+        found = await view.proposals.get(id)
+    if not found.content.reforms:
+        raise NotFound(f"the proposal {id} changes no agency", hint=f"try: gateway proposals {act} {id}")
+    return found
+
+
 async def approve(call: Invocation, id: Id, as_: As) -> None:
     """Approve what another person proposed: type the number of the decision, as it stands on the document."""
     from gateway.deciding import approvals, registry_changes
-    from gateway.errors import NotFound
 
     async with at_ground(call.settings()) as ground:
-        async with ground.deciding.decisions.read() as view:
-            proposal = await view.proposals.get(id)
-        if not proposal.content.reforms:
-            raise NotFound(
-                f"the proposal {id} changes no agency", hint=f"try: gateway proposals approve {id}"
-            )
+        proposal = await _proposal(ground, id, "approve")
         if call.output is OutputFormat.TABLE:
             registry_change_form.print_plan(
                 call, await registry_changes.plan_reform(ground.deciding, proposal.content.reforms[0])

@@ -55,10 +55,8 @@ async def status(call: Invocation) -> None:
 
     async with at_node(call) as node:
         found = await status.look(node)
-    if call.output is OutputFormat.TABLE:
-        output.aloud(call, (output.plain(f"{mark} {text}") for mark, text in lines(call, found)))
-    else:
-        output.data(call, shown(found))
+    texts = (output.plain(f"{mark} {text}") for mark, text in lines(call, found))
+    output.answer(call, shown(found), texts)
 
 
 def lines(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:

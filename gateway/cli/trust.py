@@ -5,13 +5,14 @@ when a refresh left somebody without an answer. How one authority is told, in wo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.command import Group, Invocation
 from gateway.cli.node import at_node
 from gateway.cli.output import NETWORK, age
 
@@ -56,28 +57,7 @@ async def _look(node: OpenNode) -> TrustState:
 
 
 def _print(call: Invocation, found: TrustState, now: datetime) -> None:
-    if call.output is not OutputFormat.TABLE:
-        output.data(call, _shown(found))
-        return
-    output.aloud(
-        call,
-        (
-            call.word(
-                f"trust.{each.role}", subject=output.plain(each.subject), until=output.clock(each.until)
-            )
-            + f"\n    {each.sha256}"
-            for each in found.held
-        ),
-    )
-    output.aloud(call, (f"{MARKS[each.word]} {issuer_line(call, each, now)}" for each in found.asked))
-    lists = [*(each for one in found.asked for each in one.lists), *found.files]
-    output.aloud(call, (list_line(call, each, now) for each in lists))
-    if not found.asked and not found.files:
-        output.aloud(call, [call.word("trust.nobody")])
-
-
-def _shown(found: TrustState) -> dict[str, Any]:
-    return {
+    told = {
         "certificates": [
             {
                 "role": each.role,
@@ -90,6 +70,19 @@ def _shown(found: TrustState) -> dict[str, Any]:
         "asked": [shown_issuer(each) for each in found.asked],
         "files": [shown_list(each) for each in found.files],
     }
+    output.answer(call, told, _aloud(call, found, now))
+
+
+def _aloud(call: Invocation, found: TrustState, now: datetime) -> Iterator[str]:
+    for held in found.held:
+        until = output.clock(held.until)
+        yield call.word(f"trust.{held.role}", subject=output.plain(held.subject), until=until)
+        yield f"    {held.sha256}"
+    yield from (f"{MARKS[each.word]} {issuer_line(call, each, now)}" for each in found.asked)
+    lists = [*(each for one in found.asked for each in one.lists), *found.files]
+    yield from (list_line(call, each, now) for each in lists)
+    if not found.asked and not found.files:
+        yield call.word("trust.nobody")
 
 
 def issuer_line(call: Invocation, each: IssuerState, now: datetime) -> str:
