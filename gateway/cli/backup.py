@@ -12,6 +12,7 @@ import glob
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -92,18 +93,9 @@ async def backup(
     if call.dry_run:
         call.say("cli.would", what=f"backup → {target}")
         return
-    pool = ThreadPool(1)
-    try:
-        manifest = await backup.make(
-            _source(call, settings),
-            target,
-            passphrase,
-            clock,
-            pool,
-            _progress(call),
-        )
-    finally:
-        pool.close()
+    source = _source(call, settings)
+    with closing(ThreadPool(1)) as pool:
+        manifest = await backup.make(source, target, passphrase, clock, pool, _progress(call))
     backup.note(settings.node.data_dir, target, began)
     if keep_days:
         _let_go(target, settings.node.name, began - timedelta(days=keep_days))
@@ -156,7 +148,7 @@ def _tell_made(call: Invocation, target: Path, manifest: BackupManifest) -> None
             "rows": manifest.rows,
             "files": manifest.contents + len(manifest.files),
             "content_bytes": manifest.content_bytes,
-            "lacks": [{"sha256": digest, "why": why} for digest, why in sorted(manifest.lacks.items())],
+            "lacks": _lacks(manifest),
         },
         id_key="path",
     )
@@ -164,6 +156,10 @@ def _tell_made(call: Invocation, target: Path, manifest: BackupManifest) -> None
     if lost:
         call.say("cli.backup.lacks", count=len(lost))
         raise typer.Exit(FAILED)
+
+
+def _lacks(manifest: BackupManifest) -> list[dict[str, str]]:
+    return [{"sha256": digest, "why": why} for digest, why in sorted(manifest.lacks.items())]
 
 
 async def restore(
@@ -201,8 +197,8 @@ async def restore(
     chosen, folder = _existing(settings, file), settings.node.data_dir
     if not drill and not call.agrees("cli.ask.restore", file=chosen, folder=folder):
         return
-    passphrase, clock, pool = passphrase_of(passphrase_file), SystemClock(), ThreadPool(1)
-    try:
+    passphrase, clock = passphrase_of(passphrase_file), SystemClock()
+    with closing(ThreadPool(1)) as pool:
         if drill:
             done = await restoring.drill(
                 chosen, passphrase, scratch or chosen.parent, scratch_url, clock, pool, _progress(call)
@@ -219,8 +215,6 @@ async def restore(
                 trust=settings.trust.folder,
             )
             done = await restoring.restore(chosen, passphrase, target, clock, pool, _progress(call))
-    finally:
-        pool.close()
     _tell_equal(call, chosen, done, drill)
 
 
@@ -246,7 +240,7 @@ def _tell_equal(call: Invocation, file: Path, done: Restored, drill: bool) -> No
             "node": done.about.node,
             "rows": done.manifest.rows,
             "files": done.files,
-            "lacks": [{"sha256": digest, "why": why} for digest, why in sorted(done.manifest.lacks.items())],
+            "lacks": _lacks(done.manifest),
             "equal": True,
         },
         id_key="path",
@@ -360,19 +354,9 @@ async def _show_restored(call: Invocation, ground: Ground, found: Event, counter
         output.record(call, told)
         return
     output.record(call, {key: told[key] for key in ("copied_at", "restored_at", "sent_again")})
-    output.aloud(
-        call, (call.word("cli.restored.number", code=each.code, last=each.last) for each in counters)
-    )
-    output.aloud(
-        call,
-        (
-            call.word(
-                "cli.restored.certificate",
-                code=each.code,
-                fingerprint=each.fingerprint,
-                day=output.clock(each.bound_at),
-            )
-            for each in bound
-        ),
-    )
+    for each in counters:
+        output.aloud(call, [call.word("cli.restored.number", code=each.code, last=each.last)])
+    for one in bound:
+        at = {"fingerprint": one.fingerprint, "day": output.clock(one.bound_at)}
+        output.aloud(call, [call.word("cli.restored.certificate", code=one.code, **at)])
     call.say("cli.restored.check")

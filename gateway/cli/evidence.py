@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -229,10 +230,7 @@ def show(call: Invocation, file: File) -> None:
     told = {
         "id": pack.manifest.pack,
         "story": contents.story_json(story),
-        "members": [
-            {"name": each.name, "size": each.size, "sha256": each.sha256, "media": each.media}
-            for each in pack.manifest.members
-        ],
+        "members": [asdict(each) for each in pack.manifest.members],
     }
     output.answer(call, told, (output.plain(line) for line in _story_aloud(call, story)))
 

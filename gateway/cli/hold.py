@@ -5,6 +5,7 @@ decision done. A hold is begun by `gateway inbox seal` and `gateway outbox seal`
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -97,9 +98,7 @@ def shown(hold: Hold) -> dict[str, Any]:
         "contents": [
             {"sha256": each.digest, "size": each.size, "sealed_sha256": each.sealed} for each in hold.contents
         ],
-        "decision": None
-        if decision is None
-        else {"by": decision.by, "why": decision.why, "at": output.stamp(decision.at)},
+        "decision": asdict(decision) if decision else None,
     }
 
 

@@ -100,12 +100,17 @@ def record(call: Invocation, values: Mapping[str, Any], *, id_key: str = "id") -
 def _cell(value: object) -> str:
     if isinstance(value, dict | list):
         return compact(value)
-    return "" if value is None else str(value)
+    return "" if value is None else _worded(value)
+
+
+def _worded(value: object) -> str:
+    """What JSON has no form for."""
+    return str(stamp(value) if isinstance(value, datetime) else value)
 
 
 def document(value: object) -> None:
     """One JSON document, readable."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=_worded))
 
 
 def stream(value: object) -> None:
@@ -200,7 +205,7 @@ def _narrowest(n: int, head: str, body: Sequence[Sequence[str]]) -> int:
 
 def compact(value: object) -> str:
     """One JSON object on one line."""
-    return json.dumps(value, ensure_ascii=False, default=str, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, default=_worded, separators=(",", ":"))
 
 
 def age(call: Invocation, span: timedelta) -> str:

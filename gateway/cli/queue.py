@@ -80,10 +80,7 @@ async def list_(call: Invocation) -> None:
         *(QueueLine(queue="axis", sort=sort, count=count) for sort, count in axis.counts.items()),
         *_waiting(load),
     ]
-    records = [
-        {"id": f"{each.queue}.{each.sort}", **asdict(each), "oldest": output.stamp(each.oldest)}
-        for each in found
-    ]
+    records = [{"id": f"{each.queue}.{each.sort}", **asdict(each)} for each in found]
     output.rows(call, records, _COLUMNS, [_cells(call, each) for each in found])
 
 
@@ -131,14 +128,8 @@ async def _row(node: OpenNode, row: str) -> dict[str, Any]:
                     found = await repository.get(row)
                 except NotFound:
                     continue
-                return {"agency": agency.code, **_plain(asdict(found))}
+                return {"agency": agency.code, **asdict(found)}
     raise NotFound(f"no row {row!r} waits here or ever did", hint="gateway queue list")
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: output.stamp(value) if isinstance(value, datetime) else value for name, value in values.items()
-    }
 
 
 async def drain(

@@ -6,6 +6,7 @@ undone as a whole."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +21,7 @@ from gateway.cli.people import As
 
 if TYPE_CHECKING:
     from gateway.domain.registry import AgencyEntry
-    from gateway.domain.registry_change import Plan, RowProblem
+    from gateway.domain.registry_change import Plan
     from gateway.policy.code_file import CodeFile
 
 On = Annotated[str | None, typer.Option("--on", help="On this day; default: today.")]
@@ -142,22 +143,7 @@ def _cells(entry: AgencyEntry) -> tuple[str, ...]:
 
 
 def _entry(entry: AgencyEntry) -> dict[str, Any]:
-    return {
-        "id": entry.code,
-        "code": entry.code,
-        "name": entry.name,
-        "alias": entry.alias,
-        "parent": entry.parent,
-        "valid_from": entry.valid_from and entry.valid_from.isoformat(),
-        "valid_to": entry.valid_to and entry.valid_to.isoformat(),
-        "successor": entry.successor,
-        "source": str(entry.source),
-        "email": entry.email,
-        "address": entry.address,
-        "phone": entry.phone,
-        "check": entry.check,
-        "host": entry.host,
-    }
+    return {"id": entry.code, **asdict(entry)}
 
 
 def _day(text: str | None, today: date) -> date:
@@ -346,18 +332,12 @@ def _plan_lines(plan: Plan, most: int) -> Iterator[str]:
 
 
 def _plan_document(plan: Plan, totals: Mapping[str, int], most: int) -> dict[str, Any]:
-    def noted(found: Sequence[RowProblem]) -> list[dict[str, Any]]:
-        return [
-            {"line": each.line, "column": each.column, "found": each.found, "advice": each.advice}
-            for each in found[:most]
-        ]
-
     return {
         "totals": dict(totals),
         "added": [{"code": each.code, "name": each.name} for each in plan.added[:most]],
         "changed": [{"code": each.code, "fields": dict(each.fields)} for each in plan.changed[:most]],
         "closed": [{"code": each.code, "fields": dict(each.fields)} for each in plan.closed[:most]],
         "unchanged": plan.unchanged,
-        "problems": noted(plan.problems),
-        "doubts": noted(plan.doubts),
+        "problems": [asdict(each) for each in plan.problems[:most]],
+        "doubts": [asdict(each) for each in plan.doubts[:most]],
     }

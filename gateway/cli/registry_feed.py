@@ -8,6 +8,7 @@ two people, each of which a person can take up as a proposal."""
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -210,17 +211,8 @@ def _header(header: Header) -> dict[str, Any]:
 
 def _tell(call: Invocation, outcome: FeedOutcome, *, refused: int) -> None:
     """What became of a feed, or would; `refused` is the exit code of one that is not taken."""
-    told = {
-        "verdict": outcome.verdict,
-        "code": outcome.code or None,
-        "reason": outcome.reason or None,
-        "issuer": outcome.issuer or None,
-        "sequence": outcome.sequence or None,
-        "added": outcome.added,
-        "changed": outcome.changed,
-        "closed": outcome.closed,
-        "proposed": outcome.proposed,
-    }
+    told = asdict(outcome)
+    told |= {name: told[name] or None for name in ("code", "reason", "issuer", "sequence")}
     output.record(call, told)
     if outcome.verdict == "refused":
         call.say(f"clash.{outcome.code}")
@@ -281,9 +273,7 @@ async def feed_status(call: Invocation) -> None:
         "by": found.by if found else None,
     }
     if call.output is not OutputFormat.TABLE:
-        output.record(
-            call, told | {"refused": [_refusal(each) for each in refused], "proposals": len(waiting)}
-        )
+        output.record(call, told | {"refused": [asdict(each) for each in refused], "proposals": len(waiting)})
         return
     output.record(call, told)
     if waiting:
@@ -296,7 +286,7 @@ async def refusals(call: Invocation, limit: Annotated[int, typer.Option(min=1, m
     """List feeds that were not taken, newest first. Issuer and number are what each says itself."""
     async with at_ground(call.settings()) as ground:
         found = await ground.feed.refusals(limit)
-    output.rows(call, [_refusal(each) for each in found], _REFUSALS, [_refusal_cells(each) for each in found])
+    output.rows(call, [asdict(each) for each in found], _REFUSALS, [_refusal_cells(each) for each in found])
 
 
 async def proposals(call: Invocation, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100) -> None:
@@ -351,18 +341,6 @@ def _refuse_unfit(proposal: FeedProposal) -> None:
             code="CERT-USAGE",
             hint="the issuer has to propose one with the key usage digitalSignature or nonRepudiation",
         )
-
-
-def _refusal(each: Refusal) -> dict[str, Any]:
-    return {
-        "id": each.id,
-        "at": output.stamp(each.at),
-        "code": each.code,
-        "reason": each.reason,
-        "issuer": each.issuer,
-        "sequence": each.sequence,
-        "by": each.by,
-    }
 
 
 def _refusal_cells(each: Refusal) -> tuple[str, ...]:

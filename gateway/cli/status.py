@@ -9,6 +9,8 @@ are numbered; it ends with Ctrl+C, or after --once with what is there."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -101,23 +103,19 @@ def axis_lines(call: Invocation, axis: AxisNow) -> Iterator[tuple[str, str]]:
 
 def _queues(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
     load = found.load
-    for kind, pile in sorted(load.jobs.items()):
-        what = f"{call.word('queue.job')} ({_named(call, f'queue.job.{kind}', kind)})"
-        yield _pile(call, what, pile, found.at)
-    for lane, pile in sorted(load.outbox.items()):
-        yield _pile(
-            call, f"{call.word('queue.outbox')} ({_named(call, f'lane.{lane}', lane)})", pile, found.at
-        )
-    for state, pile in sorted(load.inbox.items()):
-        mark, text = _pile(
-            call, f"{call.word('queue.inbox')} ({_named(call, f'packet.{state}', state)})", pile, found.at
-        )
-        yield LOOK if state in _NEED_A_PERSON else mark, text
+    queues = (
+        ("job", "queue.job", load.jobs),
+        ("outbox", "lane", load.outbox),
+        ("inbox", "packet", load.inbox),
+    )
+    for queue, words, piles in queues:
+        for sort, pile in sorted(piles.items()):
+            what = f"{call.word(f'queue.{queue}')} ({_named(call, f'{words}.{sort}', sort)})"
+            mark, text = _pile(call, what, pile, found.at)
+            yield LOOK if queue == "inbox" and sort in _NEED_A_PERSON else mark, text
     if load.outbox_failed:
-        yield (
-            LOOK,
-            call.word("cli.status.pile", what=call.word("cli.status.failed"), count=load.outbox_failed),
-        )
+        what = call.word("cli.status.failed")
+        yield LOOK, call.word("cli.status.pile", what=what, count=load.outbox_failed)
 
 
 def _deliveries(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
@@ -200,19 +198,13 @@ def shown(found: NodeStatus) -> dict[str, Any]:
         "outbox": _piles(load.outbox) | {"failed": load.outbox_failed},
         "inbox": _piles(load.inbox),
         "deliveries": dict(load.deliveries),
-        "late": _shown_pile(load.late),
+        "late": asdict(load.late),
         "leases": dict(load.leases),
         "events_unnumbered": load.unnumbered,
         "certificates": {code: round(days, 1) for code, days in found.certificates.items()},
         "partners_ending": {code: round(days, 1) for code, days in found.partners.items()},
         "revocation": [shown_issuer(each) for each in found.authorities],
-        "backup": None
-        if backup is None
-        else {
-            "at": output.stamp(backup.at),
-            "path": backup.path,
-            "verified_at": output.stamp(backup.verified_at),
-        },
+        "backup": asdict(backup) if backup else None,
         "workers": [_shown_beat(each) for each in found.workers],
         "paces": [each.told() for each in found.paces],
         "disk_free_bytes": found.disk_free,
@@ -222,23 +214,11 @@ def shown(found: NodeStatus) -> dict[str, Any]:
 
 def axis_shown(axis: AxisNow) -> dict[str, Any]:
     """State and counts of the axis for programs."""
-    state = axis.state
-    return {
-        "connected_since": output.stamp(state.connected_since),
-        "down_since": output.stamp(state.down_since),
-        "blocked_since": output.stamp(state.blocked_since),
-        "reason": state.reason,
-        "servers": list(state.servers),
-        **axis.counts,
-    }
+    return {**asdict(axis.state), **axis.counts}
 
 
 def _piles(piles: Mapping[str, Pile]) -> dict[str, Any]:
-    return {name: _shown_pile(pile) for name, pile in sorted(piles.items())}
-
-
-def _shown_pile(pile: Pile) -> dict[str, Any]:
-    return {"count": pile.count, "oldest": output.stamp(pile.oldest)}
+    return {name: asdict(pile) for name, pile in sorted(piles.items())}
 
 
 def _shown_beat(beat: ProcessBeat) -> dict[str, Any]:
@@ -265,22 +245,18 @@ async def doctor(
     from gateway.pool import ThreadPool
 
     settings = call.settings()
-    pool = ThreadPool(1)
-    try:
+    with closing(ThreadPool(1)) as pool:
         found = await examining.examine(examining.patient_of(settings, pool))
-    finally:
-        pool.close()
     level = examining.worst(found)
+    records = [_finding_shown(call, each) for each in found]
     if report:
         _attach(call, await _report(settings, found))
     elif call.output is OutputFormat.TABLE:
         _findings_aloud(call, found)
+    elif call.output is OutputFormat.JSON:
+        output.document({"level": level, "checks": records})
     else:
-        records = [_finding_shown(call, each) for each in found]
-        if call.output is OutputFormat.JSON:
-            output.document({"level": level, "checks": records})
-        else:
-            output.lines(output.compact(each) for each in records)
+        output.lines(output.compact(each) for each in records)
     if level == examining.RED:
         raise typer.Exit(FAILED)
 

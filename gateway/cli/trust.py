@@ -6,6 +6,7 @@ when a refresh left somebody without an answer. How one authority is told, in wo
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ def _print(call: Invocation, found: TrustState, now: datetime) -> None:
             for each in found.held
         ],
         "asked": [shown_issuer(each) for each in found.asked],
-        "files": [shown_list(each) for each in found.files],
+        "files": [asdict(each) for each in found.files],
     }
     output.answer(call, told, _aloud(call, found, now))
 
@@ -111,16 +112,5 @@ def shown_issuer(each: IssuerState) -> dict[str, Any]:
         "unanswered": each.unanswered,
         "oldest": output.stamp(each.oldest),
         "error": each.error,
-        "lists": [shown_list(one) for one in each.lists],
-    }
-
-
-def shown_list(each: ListState) -> dict[str, Any]:
-    """The same for programs."""
-    return {
-        "issuer": each.issuer,
-        "origin": each.origin,
-        "made_at": output.stamp(each.made_at),
-        "ends_at": output.stamp(each.ends_at),
-        "error": each.error,
+        "lists": [asdict(one) for one in each.lists],
     }
