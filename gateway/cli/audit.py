@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.command import Group, Invocation, OutputFormat, existing
 from gateway.cli.node import at_ground, chosen, operator
 from gateway.cli.output import VERIFICATION
 from gateway.cli.verify import moment
@@ -212,24 +212,12 @@ _TOLD_EVERY = 100_000
 
 async def verify(
     call: Invocation,
-    seal: Annotated[
-        list[Path] | None,
-        typer.Option(help="A seal that was published; once for each.", exists=True, dir_okay=False),
-    ] = None,
+    seal: Annotated[list[Path] | None, existing("A seal that was published; once for each.")] = None,
     since: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            help="Only what came after this seal, up to which it was examined.",
-            exists=True,
-            dir_okay=False,
-        ),
+        Path | None, existing("Only what came after this seal, up to which it was examined.", "--from")
     ] = None,
     database: Annotated[str | None, typer.Option(help="Address of a copy; default: the node's.")] = None,
-    tsa_ca: Annotated[
-        Path | None,
-        typer.Option(help="Root certificates of timestamp authorities, in PEM.", exists=True, dir_okay=False),
-    ] = None,
+    tsa_ca: Annotated[Path | None, existing("Root certificates of timestamp authorities, in PEM.")] = None,
 ) -> None:
     """Examine the log from the first event to the newest seal: nothing removed, changed, moved, added. Exit 7 if so."""
     from gateway.ops.audit import Given

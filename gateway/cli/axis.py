@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.command import Group, Invocation, OutputFormat, existing
 from gateway.cli.node import at_ground
 from gateway.cli.output import FAILED, NETWORK
 from gateway.errors import Misconfigured
@@ -176,16 +176,11 @@ async def apply(
     call: Invocation,
     api: Annotated[str, typer.Option(help="Address of the broker's management API.")],
     user: Annotated[str, typer.Option(help="A user of the broker with the tag administrator.")],
-    password_file: Annotated[
-        Path,
-        typer.Option(help="A file whose first line is that user's password.", exists=True, dir_okay=False),
-    ],
+    password_file: Annotated[Path, existing("A file whose first line is that user's password.")],
     vhost: Vhost = None,
     passwords: Passwords = None,
     make_passwords: Make = False,
-    ca: Annotated[
-        Path | None, typer.Option(help="Root certificates of the API (PEM).", exists=True, dir_okay=False)
-    ] = None,
+    ca: Annotated[Path | None, existing("Root certificates of the API (PEM).")] = None,
     remove_nodes: Annotated[
         bool, typer.Option("--remove-nodes", help="Also remove what nodes left behind, where it is empty.")
     ] = False,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.command import Group, Invocation, OutputFormat, existing
 from gateway.cli.node import at_ground, must_exist
 from gateway.cli.output import FAILED
 from gateway.errors import Clash, Denied, NotFound
@@ -36,12 +36,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".backup"
 PassphraseFile = Annotated[
-    Path,
-    typer.Option(
-        help="File whose first line, 12 characters or more, seals the backup; keep it elsewhere.",
-        exists=True,
-        dir_okay=False,
-    ),
+    Path, existing("File whose first line, 12 characters or more, seals the backup; keep it elsewhere.")
 ]
 
 

@@ -144,6 +144,16 @@ def _rooted(
     """Its signature is the list of options of the root alone."""
 
 
+def existing(help: str, *names: str) -> Any:
+    """An option that names a file. Any, here and below: as the library has it."""
+    return typer.Option(*names, help=help, exists=True, dir_okay=False)
+
+
+def piped(help: str) -> Any:
+    """An argument that names a file, or is - for standard input."""
+    return typer.Argument(help=help, exists=True, dir_okay=False, allow_dash=True)
+
+
 def verb(app: typer.Typer, name: str, *, examples: Sequence[str], writes: bool = False) -> Callable[[F], F]:
     """Registers a function whose first parameter is the `Invocation`, a coroutine's too; `examples` are whole command
     lines."""

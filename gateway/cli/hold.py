@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import documents, output, people
-from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.command import Group, Invocation, OutputFormat, existing
 from gateway.cli.node import Seat, at_agency
 from gateway.cli.people import As
 from gateway.domain.hold import HeldKind, Hold, HoldState
@@ -147,7 +147,7 @@ async def lift(
     call: Invocation,
     hold: Id,
     as_: As,
-    key: Annotated[Path, typer.Option(help="The head's private key.", exists=True, dir_okay=False)],
+    key: Annotated[Path, existing("The head's private key.")],
     why: Why,
 ) -> None:
     """Give a document back, byte for byte: it was no secret. Needs the role `head` and the head's private key."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation
+from gateway.cli.command import Group, Invocation, existing
 from gateway.cli.node import at_ground, at_registry, chosen, operator
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.errors import Clash, NotFound, Refused
@@ -129,12 +129,7 @@ async def set_host(
     ] = None,
     node: Annotated[str | None, typer.Argument(help="Name of the node (node.name of its settings).")] = None,
     none: Annotated[bool, typer.Option("--none", help="No node speaks for it any more.")] = False,
-    file: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV with the columns code,host; an empty host is none.", exists=True, dir_okay=False
-        ),
-    ] = None,
+    file: Annotated[Path | None, existing("CSV with the columns code,host; an empty host is none.")] = None,
 ) -> None:
     """Say which node speaks for a code, or for many at once; recorded like every change of the registry. The axis follows
     with: gateway axis apply."""

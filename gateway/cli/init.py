@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation, OutputFormat, verb
+from gateway.cli.command import Group, Invocation, OutputFormat, existing, verb
 from gateway.cli.node import at_ground, must_exist, operator
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.errors import Clash, Misconfigured
@@ -79,12 +79,7 @@ async def init(
         typer.Option(help="4. Arrival numbers: A your document system, B this node, C typed by the clerk."),
     ] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="5. Port of the API.")] = None,
-    ca: Annotated[
-        Path | None,
-        typer.Option(
-            help="6. Root certificates of the exchange certificates (PEM).", exists=True, dir_okay=False
-        ),
-    ] = None,
+    ca: Annotated[Path | None, existing("6. Root certificates of the exchange certificates (PEM).")] = None,
     person: Annotated[
         list[str] | None,
         typer.Option(help="Who decides about trust; twice, for two of them. Each gets a code to enrol with."),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, proposals
-from gateway.cli.command import Group, Invocation
+from gateway.cli.command import Group, Invocation, piped
 from gateway.cli.node import at_ground, at_node, chosen, operator
 from gateway.errors import Clash, Misconfigured, NotFound
 
@@ -132,12 +132,7 @@ async def csr(
 
 async def import_(
     call: Invocation,
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="The certificate, in PEM; - is standard input.", exists=True, dir_okay=False, allow_dash=True
-        ),
-    ],
+    file: Annotated[Path, piped("The certificate, in PEM; - is standard input.")],
 ) -> None:
     """Put an issued certificate beside its key. Where others of the agency are bound here, it signs once bound too."""
     from cryptography.hazmat.primitives.serialization import Encoding

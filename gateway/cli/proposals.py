@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, people
-from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.command import Group, Invocation, OutputFormat, piped
 from gateway.cli.node import at_ground, operator
 from gateway.cli.people import As
 
@@ -131,15 +131,7 @@ async def reject(
 
 async def anchor(
     call: Invocation,
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="A root certificate, in PEM; - is standard input.",
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
-        ),
-    ],
+    file: Annotated[Path, piped("A root certificate, in PEM; - is standard input.")],
     as_: As,
     reason: Annotated[str, typer.Option(help="Why; the approver reads it.")] = "",
 ) -> None:
@@ -305,12 +297,7 @@ def register_in_keys(group: Group) -> None:
 async def propose_certificate(
     call: Invocation,
     code: Annotated[str, typer.Argument(help="The agency that the certificate shall speak for.")],
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="Its certificate, in PEM; - is standard input.", exists=True, dir_okay=False, allow_dash=True
-        ),
-    ],
+    file: Annotated[Path, piped("Its certificate, in PEM; - is standard input.")],
     as_: As,
     from_: Start = None,
     overlap_days: Overlap = None,

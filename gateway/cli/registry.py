@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import host, output, people, registry_change, registry_feed
-from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.command import Group, Invocation, OutputFormat, piped
 from gateway.cli.node import at_ground, at_registry, operator
 from gateway.cli.output import NOT_FOUND
 from gateway.cli.people import As
@@ -158,12 +158,7 @@ _IMPORT_COLUMNS = output.columns("id", "since", "added", "changed", "closed", "u
 
 async def import_(
     call: Invocation,
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="CSV, XLSX or JSON; - is standard input.", exists=True, dir_okay=False, allow_dash=True
-        ),
-    ],
+    file: Annotated[Path, piped("CSV, XLSX or JSON; - is standard input.")],
     apply: Annotated[bool, typer.Option("--apply/--preview", help="Preview only, unless --apply.")] = False,
     propose: Annotated[bool, typer.Option("--propose", help="Propose it to a second person.")] = False,
     number: Annotated[str, typer.Option(help="Number of the deciding document, with --propose.")] = "",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.command import Group, Invocation, OutputFormat, existing, piped
 from gateway.cli.node import at_ground, operator
 from gateway.cli.output import NETWORK, REFUSED, VERIFICATION
 from gateway.cli.people import As
@@ -30,10 +30,7 @@ if TYPE_CHECKING:
     from gateway.trust.keys import FileSigner
 
 PASSWORD = "REGISTRY_FEED_PASSWORD"  # noqa: S105 - the name of a variable
-Feed = Annotated[
-    Path,
-    typer.Argument(help="A feed file; - is standard input.", exists=True, allow_dash=True, dir_okay=False),
-]
+Feed = Annotated[Path, piped("A feed file; - is standard input.")]
 
 _ROUTES = output.columns("to", "state", "reason")
 
@@ -65,15 +62,12 @@ def register(group: Group) -> None:
 async def export(
     call: Invocation,
     file: Annotated[Path, typer.Argument(help="The feed to write.", dir_okay=False)],
-    sign: Annotated[Path, typer.Option(help="The feed key, in PEM.", exists=True, dir_okay=False)],
-    certificate: Annotated[Path, typer.Option(help="Its certificate, in PEM.", exists=True, dir_okay=False)],
+    sign: Annotated[Path, existing("The feed key, in PEM.")],
+    certificate: Annotated[Path, existing("Its certificate, in PEM.")],
     password_file: Annotated[
         Path | None, typer.Option(help=f"Its first line opens the key; else ${PASSWORD}.", exists=True)
     ] = None,
-    since: Annotated[
-        Path | None,
-        typer.Option(help="The snapshot before; the number follows it.", exists=True, dir_okay=False),
-    ] = None,
+    since: Annotated[Path | None, existing("The snapshot before; the number follows it.")] = None,
     changes: Annotated[bool, typer.Option("--changes", help="Only what changed since then.")] = False,
     sequence: Annotated[int, typer.Option(help="Number of a first snapshot.", min=1)] = 1,
 ) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation
+from gateway.cli.command import Group, Invocation, existing
 from gateway.cli.node import Seat, at_agency
 from gateway.domain.document import Delivery, OutState
 from gateway.errors import BrokerRefused, Clash, Waiting
@@ -30,7 +30,7 @@ _PIECE = 256 * 1024
 Files = Annotated[
     list[Path], typer.Argument(help="The lead file, then appendixes.", exists=True, dir_okay=False)
 ]
-Source = Annotated[list[Path] | None, typer.Option(help="A source file.", exists=True, dir_okay=False)]
+Source = Annotated[list[Path] | None, existing("A source file.")]
 Meta = Annotated[
     Path | None,
     typer.Option(
