@@ -6,7 +6,6 @@ is in `writing`."""
 from __future__ import annotations
 
 import datetime as dt
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -132,8 +131,9 @@ async def list_messages(call: Call) -> web.Response:
                 cursor=query.cursor,
                 states=query.state,
                 query=query.q,
-                created_from=_later(query.created_from, query.sent_from),
-                created_to=_earlier(query.created_to, query.sent_to),
+                # Both bounds hold where both are given.
+                created_from=max(filter(None, (query.created_from, query.sent_from)), default=None),
+                created_to=min(filter(None, (query.created_to, query.sent_to)), default=None),
                 external_id=query.external_id,
             ),
         )
@@ -158,10 +158,8 @@ async def read_timeline(call: Call) -> web.Response:
         id=document.id,
         recipients=[_timeline(call, each, list(known[each.id])) for each in deliveries],
         events=[
-            HappenedOut(
-                id=event_id(each), type=each.kind, at=each.at, sequence=each.agency_seq, data=each.data
-            )
-            for each in events
+            HappenedOut(id=event_id(e), type=e.kind, at=e.at, sequence=e.agency_seq, data=e.data)
+            for e in events
         ],
     )
     return call.tell(told)
@@ -224,15 +222,6 @@ def _fact(call: Call, fact: Fact) -> FactOut:
         if staff
         else None,
     )
-
-
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    """Both bounds hold where both are given."""
-    return max(one, other) if one and other else one or other
-
-
-def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    return min(one, other) if one and other else one or other
 
 
 READ = (ApiScope.MESSAGES_READ,)

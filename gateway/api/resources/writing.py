@@ -11,6 +11,7 @@ recipients with the codes that they may be; nothing of it is stored."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 
 from aiohttp import web
@@ -59,15 +60,14 @@ async def create(call: Call) -> web.Response:
     async with tray(call.deps.out) as held:
         asked = await read_order(call.request, MessageIn, held, call.deps.options)
         call = call.with_body(asked)
-        order = Order(draft=asked.value.to_draft(), send=asked.value.send, confirm=tuple(asked.value.confirm))
-        accepted = await accept(call.deps.out, call.scope(), order, held, _once(call))
+        accepted = await accept(call.deps.out, call.scope(), _order(asked.value), held, _once(call))
     return _answer(call, accepted)
 
 
 async def check_only(call: Call) -> web.Response:
     async with tray(call.deps.out) as held:
         asked = await read_order(call.request, MessageIn, held, call.deps.options)
-        order = Order(draft=asked.value.to_draft(), send=asked.value.send, confirm=tuple(asked.value.confirm))
+        order = _order(asked.value)
         draft, verdict = await validate(call.deps.out, call.scope(), order, held)
     warnings = message_view.told_warnings(verdict.warnings, call.lang)
     if asked.normalized:
@@ -94,16 +94,15 @@ async def _change(call: Call, kind: Kind, model: type[UpdateIn] | type[ReplaceIn
     async with tray(call.deps.out) as held:
         asked = await read_order(call.request, model, held, call.deps.options)
         call = call.with_body(asked)
-        order = Order(
-            draft=asked.value.to_draft(),
-            send=asked.value.send,
-            kind=kind,
-            parent_id=parent.id,
-            change=asked.value.to_change(parent),
-            confirm=tuple(asked.value.confirm),
+        order = replace(
+            _order(asked.value), kind=kind, parent_id=parent.id, change=asked.value.to_change(parent)
         )
         accepted = await accept(call.deps.out, call.scope(), order, held, _once(call))
     return _answer(call, accepted)
+
+
+def _order(said: MessageIn) -> Order:
+    return Order(draft=said.to_draft(), send=said.send, confirm=tuple(said.confirm))
 
 
 async def _parent(call: Call) -> OutgoingDocument:
