@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,7 +27,7 @@ from gateway.words import labels
 if TYPE_CHECKING:
     from gateway.bootstrap.node import OpenNode
     from gateway.ports import DeadParcel
-    from gateway.store.reporting import Load, Pile
+    from gateway.store.reporting import Load
 
 _COLUMNS = (
     ("cli.column.queue", "bold"),
@@ -86,26 +86,19 @@ async def list_(call: Invocation) -> None:
 
 def _waiting(load: Load) -> Iterator[QueueLine]:
     for queue, piles in (("job", load.jobs), ("outbox", load.outbox), ("inbox", load.inbox)):
-        yield from _of(queue, piles)
+        for sort, pile in sorted(piles.items()):
+            yield QueueLine(queue=queue, sort=sort, count=pile.count, oldest=pile.oldest)
         # Of those that wait: what a worker has in hand at this moment.
         yield QueueLine(queue=queue, sort=HELD, count=load.leases[queue])
     if load.unnumbered:
         yield QueueLine(queue="event", sort="", count=load.unnumbered)
 
 
-def _of(queue: str, piles: Mapping[str, Pile]) -> Iterator[QueueLine]:
-    for sort, pile in sorted(piles.items()):
-        yield QueueLine(queue=queue, sort=sort, count=pile.count, oldest=pile.oldest)
-
-
 def _cells(call: Invocation, line: QueueLine) -> tuple[str, ...]:
-    key = "queue.held" if _is_held(line) else f"{_WORDS.get(line.queue, line.queue)}.{line.sort}"
+    is_held = line.sort == HELD and line.queue != "axis"
+    key = "queue.held" if is_held else f"{_WORDS.get(line.queue, line.queue)}.{line.sort}"
     sort = call.word(key) if labels.has(key) else line.sort
     return (call.word(f"queue.{line.queue}"), sort, str(line.count), output.clock(line.oldest))
-
-
-def _is_held(line: QueueLine) -> bool:
-    return line.sort == HELD and line.queue != "axis"
 
 
 async def peek(

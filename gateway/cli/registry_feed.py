@@ -8,7 +8,7 @@ two people, each of which a person can take up as a proposal."""
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -253,19 +253,13 @@ _PROPOSALS = output.columns("code", "fingerprint", "valid", "issuer")
 
 async def feed_status(call: Invocation) -> None:
     """Say which list is in force, since when, and what was refused lately."""
+    from gateway.registry.feed import InForce
+
     async with at_ground(call.settings()) as ground:
         found = await ground.feed.in_force()
         refused = await ground.feed.refusals(SHOWN)
         waiting = await ground.feed.proposals(SHOWN)
-    told: dict[str, Any] = {
-        "issuer": found.issuer if found else None,
-        "sequence": found.sequence if found else None,
-        "digest": found.digest if found else None,
-        "kind": found.kind if found else None,
-        "made_at": output.stamp(found.made_at) if found else None,
-        "applied_at": output.stamp(found.applied_at) if found else None,
-        "by": found.by if found else None,
-    }
+    told: dict[str, Any] = asdict(found) if found else dict.fromkeys(each.name for each in fields(InForce))
     if call.output is not OutputFormat.TABLE:
         output.record(call, told | {"refused": [asdict(each) for each in refused], "proposals": len(waiting)})
         return

@@ -17,7 +17,7 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Group, Invocation
 from gateway.cli.node import at_ground, chosen, operator
-from gateway.domain.pdf import POINTS_PER_MM, CopyForm, Placement, Purpose, SignedPdf, Spot, Wish
+from gateway.domain.pdf import POINTS_PER_MM, CopyForm, Placement, Purpose, Spot, Wish
 from gateway.errors import Clash, Denied, NotFound
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ async def sign(
         seal = _image(image or wiring.seal_file(settings, agency.code), wish, required=image is not None)
         plan = await sign_pdf.plan(desk, file, replace(wish, agency_name=agency.name), seal)
         await _show(call, desk, plan, preview)
-        if not _wanted(call, file, target):
+        # To type the PIN is to agree; a dry run ends here.
+        if call.dry_run and not call.agrees("cli.ask.sign", file=file, out=target):
             return
         principal = await operator(ground.store)
         scope = AgencyScope(agency_id=agency.id, principal_id=principal.id)
@@ -81,7 +82,15 @@ async def sign(
             signed = await sign_pdf.sign(desk, scope, agency, plan, opened, target)
             facts = opened.facts
     call.say("cli.sign.key", signer=facts.subject, serial=facts.serial)
-    output.record(call, _told(target, plan, signed, facts.serial), id_key="file")
+    told = {
+        "file": str(target),
+        "sha256": str(signed.digest),
+        "size": signed.size,
+        "level": signed.level,
+        "page": plan.placement.page,
+        "serial": facts.serial,
+    }
+    output.record(call, told, id_key="file")
 
 
 def _purpose(copy: bool, appendix: bool) -> Purpose:
@@ -129,11 +138,6 @@ async def _show(call: Invocation, desk: SigningDesk, plan: SigningPlan, preview:
         call.say("cli.sign.preview", file=preview)
 
 
-def _wanted(call: Invocation, file: Path, target: Path) -> bool:
-    """To type the PIN is to agree; a dry run ends here."""
-    return call.agrees("cli.ask.sign", file=file, out=target) if call.dry_run else True
-
-
 def _opened(
     call: Invocation, settings: Settings, which: tuple[str | None, str | None, Path | None], at: datetime
 ) -> AbstractContextManager[AgencyKey]:
@@ -163,14 +167,3 @@ def _millimetres(placement: Placement) -> dict[str, str]:
     area = placement.area
     told = {"left": area.left, "top": area.top, "width": area.width, "height": area.height}
     return {name: f"{value / POINTS_PER_MM:.0f}" for name, value in told.items()}
-
-
-def _told(target: Path, plan: SigningPlan, signed: SignedPdf, serial: str) -> dict[str, object]:
-    return {
-        "file": str(target),
-        "sha256": str(signed.digest),
-        "size": signed.size,
-        "level": signed.level,
-        "page": plan.placement.page,
-        "serial": serial,
-    }
