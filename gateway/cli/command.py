@@ -177,7 +177,8 @@ def verb(app: typer.Typer, name: str, *, examples: Sequence[str], writes: bool =
         run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]  # read by inspect
         run.__annotations__ = {each.name: each.annotation for each in [context, *parameters]}
         del run.__wrapped__  # else its signature and not ours would be read
-        app.command(name, epilog=_epilog(examples))(run)
+        epilog = "\b\nExamples:\n" + "\n".join(f"  {each}" for each in examples)
+        app.command(name, epilog=epilog)(run)
         return function
 
     return register
@@ -248,10 +249,6 @@ def _typed(ctx: typer.Context, key: str) -> bool:
     """Whether it stood after the command. A word of the environment must not win over one typed before the noun."""
     source = ctx.get_parameter_source(key)
     return source is not None and source.name == "COMMANDLINE"
-
-
-def _epilog(examples: Sequence[str]) -> str:
-    return "\b\nExamples:\n" + "\n".join(f"  {each}" for each in examples)
 
 
 NOUNS = {

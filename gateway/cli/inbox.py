@@ -146,7 +146,10 @@ async def pull(
 
     async with at_agency(call) as seat:
         if call.dry_run:
-            await _would_hand_over(call, seat, limit)
+            async with seat.node.store.read(seat.scope) as work:
+                page = await work.incoming.page(limit=limit, handover="available")
+            for each in page.items:
+                call.say("cli.would", what=f"pull {each.id}")
             return
         documents = await act.lease(seat.node.inn, seat.scope, client, limit, _LEASE_S)
         told = []
@@ -162,13 +165,6 @@ async def pull(
         output.columns("id", "number", "folder", dim=("id",)),
         [(each.id, shapes.numbered(each.number, each.symbol), str(where)) for each, where in told],
     )
-
-
-async def _would_hand_over(call: Invocation, seat: Seat, limit: int) -> None:
-    async with seat.node.store.read(seat.scope) as work:
-        page = await work.incoming.page(limit=limit, handover="available")
-    for each in page.items:
-        call.say("cli.would", what=f"pull {each.id}")
 
 
 async def _write_folder(call: Invocation, seat: Seat, folder: Path, document: IncomingDocument) -> Path:

@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,7 +45,6 @@ class SetupAnswers:
     numbering: NumberingMode
     port: int
     ca: Path | None
-    people: tuple[str, ...] = ()
 
 
 def register(app: Group) -> None:
@@ -95,13 +94,12 @@ async def init(
         call,
         {"data_dir": data_dir, "code": code, "name": name, "numbering": numbering, "port": port, "ca": ca},
     )
-    answers = replace(answers, people=tuple(person or ()))
     _check_code(answers.code)
     if call.dry_run:
         output.lines([settings_text(answers, file)])
         call.say("cli.would", what=f"init {answers.code} → {file}")
         return
-    await _set_up(call, file, answers)
+    await _set_up(call, file, answers, person or ())
 
 
 def _asked(call: Invocation, given: Mapping[str, Any]) -> SetupAnswers:
@@ -159,7 +157,7 @@ def _check_code(code: str) -> None:
         raise typer.BadParameter(str(why)) from why
 
 
-async def _set_up(call: Invocation, file: Path, answers: SetupAnswers) -> None:
+async def _set_up(call: Invocation, file: Path, answers: SetupAnswers, people: Sequence[str]) -> None:
     """Step by step, the settings file last but one: a set-up that failed can be begun again."""
     from gateway import settings as reading
     from gateway.cli import tokens
@@ -194,7 +192,7 @@ async def _set_up(call: Invocation, file: Path, answers: SetupAnswers) -> None:
         entry = entries[0] if entries else ground.keys.generate(agency.code)
         ground.keys.request(agency.code, entry.key_id, agency.name)
         secret, key = await tokens.make(ground, agency, _FIRST_KEY, tokens.DAILY, _LIFE)
-        codes = await _people(ground, answers.people)
+        codes = await _people(ground, people)
         until = await approvals.begin_set_up(ground.deciding, (await operator(ground.store)).id)
     making.replace(file)
     request = settings.keys.folder / agency.code / f"{entry.key_id}.csr.pem"

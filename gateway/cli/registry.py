@@ -22,7 +22,6 @@ from gateway.cli.people import As
 if TYPE_CHECKING:
     from gateway.domain.registry import AgencyEntry
     from gateway.domain.registry_change import Plan
-    from gateway.policy.code_file import CodeFile
 
 On = Annotated[str | None, typer.Option("--on", help="On this day; default: today.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000)]
@@ -100,10 +99,12 @@ async def resolve(
     on: On = None,
 ) -> None:
     """Say which agency a code or name stands for, and what became of it. Exit 3 when nobody is known."""
+    from gateway.cli.send import day
     from gateway.domain.registry import CodeStanding
 
     async with at_ground(call.settings()) as node:
-        answer = await node.directory.resolve(text, _day(on, output.today(node.clock.now())), parent)
+        then = date.fromisoformat(day(on)) if on else output.today(node.clock.now())
+        answer = await node.directory.resolve(text, then, parent)
     told: dict[str, Any] = {
         "given": answer.given,
         "standing": str(answer.standing),
@@ -144,12 +145,6 @@ def _cells(entry: AgencyEntry) -> tuple[str, ...]:
 
 def _entry(entry: AgencyEntry) -> dict[str, Any]:
     return {"id": entry.code, **asdict(entry)}
-
-
-def _day(text: str | None, today: date) -> date:
-    from gateway.cli.send import day
-
-    return date.fromisoformat(day(text)) if text else today
 
 
 _ROWS_SHOWN = 100  # rows of each sort that are printed unasked
@@ -272,20 +267,16 @@ def _read_file(call: Invocation, file: Path) -> bytes:
     from gateway.policy import code_file
 
     read = code_file.opened(file.read_bytes(), workbook.first_sheet)
-    _say_columns(call, read)
-    names = code_file.headings_of(read.csv)
-    guessed = code_file.guess_columns(names)
-    taken = [found or name for found, name in zip(guessed, names, strict=True)]
-    return code_file.under_own_names(read.csv, taken) if any(guessed) else read.csv
-
-
-def _say_columns(call: Invocation, read: CodeFile) -> None:
     if read.letters is not None:
         call.say(f"cli.import.{read.letters}")
         for before, after in read.samples:
             call.say("cli.import.sample", before=before, after=after)
     if read.formulas:
         call.say("cli.import.formulas", count=read.formulas)
+    names = code_file.headings_of(read.csv)
+    guessed = code_file.guess_columns(names)
+    taken = [found or name for found, name in zip(guessed, names, strict=True)]
+    return code_file.under_own_names(read.csv, taken) if any(guessed) else read.csv
 
 
 def _refuse_problems(file: Path, plan: Plan) -> None:

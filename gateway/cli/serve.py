@@ -8,7 +8,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,10 +71,8 @@ async def _serve(call: Invocation, role: str, number: int) -> None:
         stop = stop_on_signal(health.drain)
         try:
             async with watched(node, health, number), asyncio.TaskGroup() as tasks:
-                if role != "web":
-                    tasks.create_task(_work(node, stop, worked))
-                else:
-                    tasks.create_task(_follow(node, stop, worked))
+                loops = node.run_beside if role == "web" else node.run_workers
+                tasks.create_task(_work(loops(stop), worked))
                 if role == "worker":
                     keep_what_is_loaded()
                     call.say("cli.working", name=node.settings.node.name)
@@ -88,18 +86,11 @@ async def _serve(call: Invocation, role: str, number: int) -> None:
     call.say("cli.served")
 
 
-async def _work(node: OpenNode, stop: asyncio.Event, worked: asyncio.Event) -> None:
-    """The workers until the stop. While they finish, calls are still answered, and `/readyz` says that this process
+async def _work(loops: Awaitable[None], worked: asyncio.Event) -> None:
+    """The loops until the stop. While they finish, calls are still answered, and `/readyz` says that this process
     goes; then everything closes."""
     try:
-        await node.run_workers(stop)
-    finally:
-        worked.set()
-
-
-async def _follow(node: OpenNode, stop: asyncio.Event, worked: asyncio.Event) -> None:
-    try:
-        await node.run_beside(stop)
+        await loops
     finally:
         worked.set()
 
