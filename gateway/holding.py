@@ -196,9 +196,7 @@ def decided(desk: HoldDesk, who: SignedIn, why: str) -> Decision:
         raise Denied(
             f"{who.person.name} has not the role `head`, which decides on the sealed hold", code="GW-ROLE"
         )
-    if not why.strip():
-        raise Refused(Verdict(reasons=(reason(ReasonCode.MISSING, "/reason", field="reason"),)))
-    return Decision(by=who.person.id, why=why.strip(), at=desk.clock.now())
+    return Decision(by=who.person.id, why=_given_reason(why), at=desk.clock.now())
 
 
 async def purge(desk: HoldDesk, scope: AgencyScope, hold_id: str, decision: Decision) -> Hold:
@@ -208,7 +206,7 @@ async def purge(desk: HoldDesk, scope: AgencyScope, hold_id: str, decision: Deci
         closed = replace(hold, state=HoldState.PURGED, decision=decision, is_settled=False)
         await work.held.save(closed)
         await work.blobs.drop(OWNER, hold.id)
-        await _tell_end(work, closed, EventKind.HOLD_PURGED)
+        await _tell_end(work, closed, decision, EventKind.HOLD_PURGED)
         await work.commit()
     return await settle(desk, scope, hold_id)
 
@@ -250,7 +248,7 @@ async def lift(work: Work, hold_id: str, decision: Decision, brought_back: Seque
     await work.blobs.drop(OWNER, hold.id)
     closed = replace(hold, state=HoldState.LIFTED, decision=decision, is_settled=False)
     await work.held.save(closed)
-    await _tell_end(work, closed, EventKind.HOLD_LIFTED)
+    await _tell_end(work, closed, decision, EventKind.HOLD_LIFTED)
     return closed
 
 
@@ -290,9 +288,6 @@ def _poured(pieces: Iterator[bytes], target: BinaryIO) -> Digest:
     return Digest.of_bytes(hasher.digest())
 
 
-async def _tell_end(work: Work, hold: Hold, kind: EventKind) -> None:
-    by = hold.decision.by if hold.decision else None
-    told = {"hold": hold.id, "by": by, "digests": list(hold.digests)}
-    await work.events.append(
-        kind, hold.subject_id, hold.decision.at if hold.decision else hold.begun_at, told
-    )
+async def _tell_end(work: Work, hold: Hold, decision: Decision, kind: EventKind) -> None:
+    told = {"hold": hold.id, "by": decision.by, "digests": list(hold.digests)}
+    await work.events.append(kind, hold.subject_id, decision.at, told)

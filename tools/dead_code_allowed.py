@@ -26,7 +26,6 @@ ALLOWED: Final = {
     "gateway/office/web/pages/books.py:charset": "aiohttp writes it into the head",
     "gateway/office/web/late.py:kwargs": "aiohttp gives it",
     "gateway/office/web/late.py:method *": "promises of aiohttp's AbstractResource",
-    "gateway/cli/*.py:register*": "cli.command finds them by name",
     "gateway/cli/command.py:__*__": "typer reads the signature of a command",
     "gateway/cli/command.py:*_commands": "click calls them",
     "gateway/demo/papers.py:attribute *": "fontTools reads it",

@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Middleware
+from pydantic import BaseModel
 
 from gateway import errors, log, meters
 from gateway.api import asking, openapi, problems
@@ -161,20 +162,18 @@ def _handler(route: Route, deps: ApiDeps, entry: Entry) -> Handle:
         if route.creates:
             call.idempotency_key()
         if route.body is Body.JSON and route.asks is not None:
-            call = await _with_body(call, route)
+            call = await _with_body(call, route.asks)
         return await route.handler(call)
 
     return handle
 
 
-async def _with_body(call: Call, route: Route) -> Call:
+async def _with_body(call: Call, model: type[BaseModel]) -> Call:
     """The call with its JSON body checked; an empty body says nothing, which may be enough."""
-    assert route.asks is not None  # noqa: S101 - the caller looked
     raw = await asking.whole_body(call.request, call.deps.options.body_bytes, call.deps.options.body_s)
     if raw:
         asking.need_type(call.request, "application/json")
-    asked = asking.from_json(raw or b"{}", route.asks)
-    return call.with_body(asked)
+    return call.with_body(asking.from_json(raw or b"{}", model))
 
 
 def _expect(deps: ApiDeps) -> Callable[[web.Request], Awaitable[web.StreamResponse | None]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Generic, TypeVar
@@ -114,16 +114,23 @@ async def whole_body(request: web.Request, limit: int, within_s: float) -> bytes
         raise too_large(limit)
     held = bytearray()
     try:
-        async with asyncio.timeout(within_s):
+        async with _within(within_s):
             async for chunk in request.content.iter_chunked(64 * 1024):
                 held += chunk
                 if len(held) > limit:
                     raise too_large(limit)
-    except TimeoutError as why:
-        raise BadCall("too-slow", params={"seconds": str(within_s)}) from why
     except (HttpProcessingError, web.RequestPayloadError, ConnectionError) as why:
         raise BadCall("bad-body", RequestFault(code="cut-short")) from why
     return bytes(held)
+
+
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as why:
+        raise BadCall("too-slow", params={"seconds": str(seconds)}) from why
 
 
 def need_type(request: web.Request, *allowed: str) -> str:
@@ -225,16 +232,12 @@ async def read_order(
 ) -> CheckedRequest[Meta]:
     """The meta and, in the tray, its files. JSON without parts is a call without files."""
     kind = need_type(request, "multipart/form-data", "application/json")
-    try:
-        async with asyncio.timeout(options.upload_s):
-            if kind == "application/json":
-                raw = await whole_body(request, options.meta_bytes, options.body_s)
-                asked = from_json(raw, model)
-                tray.declare(asked.value.to_draft())
-            else:
-                asked = await _read_parts(request, model, tray, options)
-    except TimeoutError as why:
-        raise BadCall("too-slow", params={"seconds": str(options.upload_s)}) from why
+    async with _within(options.upload_s):
+        if kind == "application/json":
+            asked = from_json(await whole_body(request, options.meta_bytes, options.body_s), model)
+            tray.declare(asked.value.to_draft())
+        else:
+            asked = await _read_parts(request, model, tray, options)
     _refuse_absent(asked.value.files or (), tray.received)
     return asked
 
@@ -242,11 +245,8 @@ async def read_order(
 async def read_file(request: web.Request, tray: Tray, options: ApiOptions) -> Received:
     """The only part of the call, `lead`, in the tray."""
     need_type(request, "multipart/form-data")
-    try:
-        async with asyncio.timeout(options.upload_s):
-            return await _read_one(request, tray)
-    except TimeoutError as why:
-        raise BadCall("too-slow", params={"seconds": str(options.upload_s)}) from why
+    async with _within(options.upload_s):
+        return await _read_one(request, tray)
 
 
 async def _read_one(request: web.Request, tray: Tray) -> Received:

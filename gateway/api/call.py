@@ -18,6 +18,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from difflib import get_close_matches
+from functools import partial
 from typing import Annotated, BinaryIO, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -30,12 +31,14 @@ from gateway.api.asking import CheckedRequest
 from gateway.api.deps import ApiDeps
 from gateway.api.entry import Caller
 from gateway.api.problems import BadCall, RequestFault
-from gateway.api.routes import Handler, Route
+from gateway.api.routes import Route
 from gateway.api.shapes import Asked, Cursor, Told, media_type
 from gateway.api.words import Lang
-from gateway.domain.account import AgencyScope, ApiScope
+from gateway.domain.account import AgencyScope
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash, Denied, GatewayError, NotFound, StaleVersion
+from gateway.incoming.reading import OpenFile as IncomingFile
+from gateway.outgoing.files import OpenFile as OutgoingFile
 from gateway.ports import Page, Pool
 
 M = TypeVar("M", bound=BaseModel)
@@ -92,12 +95,7 @@ class Call:
 
     def with_body(self, asked: CheckedRequest[BaseModel]) -> Call:
         """The same call, its body checked."""
-        return replace(
-            self,
-            asked=asked.value,
-            canonical=asked.canonical,
-            normalized=asked.normalized,
-        )
+        return replace(self, asked=asked.value, canonical=asked.canonical, normalized=asked.normalized)
 
     def idempotency_key(self) -> str:
         """The key that makes a repeat harmless; every call that creates needs one."""
@@ -196,11 +194,6 @@ class PageOut(Told, Generic[T]):
     data: list[T]
     next_cursor: str | None = Field(description="`cursor` of the next page")
     has_more: bool
-
-
-def check_states(given: Iterable[str], known: Iterable[str]) -> None:
-    """BadCall for a state that no row can be in."""
-    check_words("state", given, known)
 
 
 def check_words(field: str, given: Iterable[str], known: Iterable[str]) -> None:
@@ -306,29 +299,10 @@ _DOWNLOAD_TEXT = (
 )
 
 
-def download_route(
-    path: str,
-    name: str,
-    tag: str,
-    handler: Handler,
-    summary: str,
-    scopes: tuple[ApiScope, ...],
-    media: str = "*/*",
-) -> Route:
-    """The row of what is answered by `download`."""
-    return Route(
-        method="GET",
-        path=path,
-        name=name,
-        tag=tag,
-        handler=handler,
-        summary=summary,
-        text=_DOWNLOAD_TEXT,
-        scopes=scopes,
-        media=media,
-        fails=(404, 409, 416),
-        headers=("ETag", "X-Content-SHA256"),
-    )
+# The row of what is answered by `download`.
+download_route = partial(
+    Route, text=_DOWNLOAD_TEXT, media="*/*", fails=(404, 409, 416), headers=("ETag", "X-Content-SHA256")
+)
 
 
 async def download(
@@ -341,8 +315,26 @@ async def download(
     pieces: AsyncIterator[bytes],
 ) -> web.StreamResponse:
     """The whole file; one that is gone is answered as a problem."""
-    headers = _download_headers(name, content_type, sha256)
+    headers = {
+        "Content-Type": media_type(content_type),
+        "Content-Disposition": downloads.disposition(name),
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    if sha256 is not None:
+        headers |= {"X-Content-SHA256": sha256, "ETag": f'"{sha256}"'}
     return await downloads.give(call.request, pieces, lambda _: headers, size)
+
+
+async def stream(call: Call, file: IncomingFile | OutgoingFile) -> web.StreamResponse:
+    """A document's file, or its envelope, as the flows opened it."""
+    return await download(
+        call,
+        name=file.name,
+        content_type=file.content_type,
+        size=file.size,
+        sha256=file.sha256,
+        pieces=file.pieces,
+    )
 
 
 async def slices(pool: Pool, opener: Callable[[], BinaryIO]) -> AsyncIterator[bytes]:
@@ -351,15 +343,3 @@ async def slices(pool: Pool, opener: Callable[[], BinaryIO]) -> AsyncIterator[by
     with closing(file):
         async for piece in downloads.read(pool, file):
             yield piece
-
-
-def _download_headers(name: str, content_type: str, sha256: str | None) -> dict[str, str]:
-    headers = {
-        "Content-Type": media_type(content_type),
-        "Content-Disposition": downloads.disposition(name),
-        "Content-Security-Policy": "default-src 'none'; sandbox",
-    }
-    if sha256 is not None:
-        headers["X-Content-SHA256"] = sha256
-        headers["ETag"] = f'"{sha256}"'
-    return headers

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from gateway.api.message_view import PersonOut
+from gateway.api.message_view import PersonOut, person
 from gateway.api.pdf_view import FileSignaturesOut, legal_value_text, signatures
 from gateway.api.routes import BASE
 from gateway.api.shapes import (
@@ -178,7 +178,7 @@ def inbox_item(
 ) -> InboxItem:
     """The one view of an incoming document."""
     around = around or AroundDocument()
-    signer, handover = document.signer, around.handover
+    handover = around.handover
     return InboxItem(
         id=document.id,
         state=document.state,
@@ -186,7 +186,7 @@ def inbox_item(
         version=document.version,
         handover=handover.state if handover else "available",
         arrived_at=document.arrived_at,
-        due=_due(around, lang),
+        due=DueOut(accept_by=around.due.at, basis=say(around.due.words, lang)) if around.due else None,
         sender=SenderOut(code=document.sender_code, name=document.sender_name, name_now=name_now),
         document_id=document.document_id,
         attempt=document.attempt,
@@ -195,9 +195,7 @@ def inbox_item(
         date=document.issued_on,
         type=document.type_name,
         subject=document.subject,
-        signer=PersonOut(name=signer.name, title=signer.title, competence=signer.competence)
-        if signer
-        else None,
+        signer=person(document.signer),
         urgency=document.urgency.key,
         due_at=document.due_at,
         secrecy="none",
@@ -208,13 +206,13 @@ def inbox_item(
         delivery_mode=document.delivery_mode,
         pages=document.pages,
         business=BUSINESS.get(document.kind, document.kind),
-        request=_request(around.request, lang),
+        request=_request(around.request, lang) if around.request else None,
         about=around.about,
         replies_to=[
             ReplyLinkOut(agency=r.agency, number=r.number, date=r.date, document_id=r.document_id)
             for r in document.replies_to
         ],
-        assignment=assignment(document.assignment),
+        assignment=_assignment(document.assignment) if document.assignment else None,
         register_no=document.register_no,
         register_year=document.register_year,
         replaced_by=document.replaced_by,
@@ -226,7 +224,7 @@ def inbox_item(
         legal_value=document.legal_value,
         legal_value_text=legal_value_text(document.legal_value, lang),
         signatures=signatures(document.signatures, lang),
-        lease=_lease(handover),
+        lease=_lease(handover) if handover else None,
     )
 
 
@@ -248,9 +246,7 @@ def quarantined(row: InboxPacket, lang: Lang) -> Quarantined:
     )
 
 
-def assignment(given: Assignment | None) -> AssignmentOut | None:
-    if given is None:
-        return None
+def _assignment(given: Assignment) -> AssignmentOut:
     return AssignmentOut(
         lead_unit=given.lead_unit,
         coordinating_units=list(given.coordinating_units),
@@ -259,13 +255,7 @@ def assignment(given: Assignment | None) -> AssignmentOut | None:
     )
 
 
-def _due(around: AroundDocument, lang: Lang) -> DueOut | None:
-    return DueOut(accept_by=around.due.at, basis=say(around.due.words, lang)) if around.due else None
-
-
-def _request(asked: SenderRequest | None, lang: Lang) -> RequestOut | None:
-    if asked is None:
-        return None
+def _request(asked: SenderRequest, lang: Lang) -> RequestOut:
     return RequestOut(
         kind=asked.kind,
         reason=asked.reason,
@@ -297,7 +287,7 @@ def _checks(found: Mapping[str, str]) -> dict[str, str | bool | None]:
     return dict.fromkeys(_CHECKS) | {name: truths.get(word, word) for name, word in found.items()}
 
 
-def _lease(handover: Handover | None) -> LeaseOut | None:
-    if handover is None or handover.state != "leased" or not handover.leased_until or not handover.leased_by:
+def _lease(handover: Handover) -> LeaseOut | None:
+    if handover.state != "leased" or not handover.leased_until or not handover.leased_by:
         return None
     return LeaseOut(until=handover.leased_until, by=handover.leased_by)

@@ -24,7 +24,7 @@ from gateway.api.shapes import (
     media_type,
 )
 from gateway.api.words import Lang, reason_text, say, state_word
-from gateway.domain.document import Delivery, Draft, FileItem, OutgoingDocument, OutState, Recipient
+from gateway.domain.document import Delivery, FileItem, OutgoingDocument, OutState, Recipient, Signer
 from gateway.domain.status import worst
 from gateway.policy.verdict import Reason
 
@@ -157,8 +157,28 @@ def message(
         signatures=signatures(document.signatures, lang),
         warnings=[*told_warnings(warnings, lang), *([normal_form(lang)] if normalized else [])],
         links=_links(document),
-        **_said(draft),
+        external_id=draft.external_id,
+        number=draft.number,
+        symbol=draft.symbol,
+        date=draft.issued_on,
+        type=draft.type_key or draft.type_name,
+        subject=draft.subject,
+        urgency=draft.urgency.key,
+        due_at=draft.due_at,
+        secrecy=draft.secrecy,
+        signer=person(draft.signer),
+        signed_at=draft.signed_at,
+        pages=draft.pages,
+        delivery_mode=draft.delivery_mode,
+        reply_required=draft.reply_required,
+        reply_due=draft.reply_due,
+        labels=list(draft.labels),
+        callback_data=draft.callback_data,
     )
+
+
+def person(given: Signer | None) -> PersonOut | None:
+    return PersonOut(name=given.name, title=given.title, competence=given.competence) if given else None
 
 
 def state_of(document: OutgoingDocument, deliveries: Sequence[Delivery]) -> str:
@@ -179,13 +199,8 @@ def recipients(document: OutgoingDocument, deliveries: Sequence[Delivery], lang:
 def told_warnings(reasons: Sequence[Reason], lang: Lang) -> list[WarningOut]:
     """Warnings of the rules in the reader's language."""
     return [
-        WarningOut(
-            type=reason.code,
-            detail=reason_text(reason, lang),
-            pointer=reason.pointer,
-            suggest=reason.suggest,
-        )
-        for reason in reasons
+        WarningOut(type=each.code, detail=reason_text(each, lang), pointer=each.pointer, suggest=each.suggest)
+        for each in reasons
     ]
 
 
@@ -230,29 +245,3 @@ def _links(document: OutgoingDocument) -> LinksOut:
         events=f"{here}/events",
         envelope=f"{here}/envelope" if document.envelope_digest else None,
     )
-
-
-def _said(draft: Draft) -> dict[str, object]:
-    """What the caller said, under the names it was said with."""
-    signer = draft.signer
-    return {
-        "external_id": draft.external_id,
-        "number": draft.number,
-        "symbol": draft.symbol,
-        "date": draft.issued_on,
-        "type": draft.type_key or draft.type_name,
-        "subject": draft.subject,
-        "urgency": draft.urgency.key,
-        "due_at": draft.due_at,
-        "secrecy": draft.secrecy,
-        "signer": PersonOut(name=signer.name, title=signer.title, competence=signer.competence)
-        if signer
-        else None,
-        "signed_at": draft.signed_at,
-        "pages": draft.pages,
-        "delivery_mode": draft.delivery_mode,
-        "reply_required": draft.reply_required,
-        "reply_due": draft.reply_due,
-        "labels": list(draft.labels),
-        "callback_data": draft.callback_data,
-    }

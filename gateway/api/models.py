@@ -5,7 +5,7 @@ so that the rules can name it, and nothing is ever filled in (interfaces.md 3.3)
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -33,6 +33,18 @@ _URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
 
 # Of a list that only chooses among the recipients of a document: what does not fit is refused as no JSON of ours.
 _MOST_RECIPIENTS = 2000
+
+
+# Codes of agencies that a call is about, and what a person has read and borne with.
+Chosen = Annotated[list[AgencyCode], Field(default_factory=list, max_length=_MOST_RECIPIENTS)]
+Confirmed = Annotated[
+    list[Line],
+    Field(
+        default_factory=list,
+        max_length=20,
+        description="Codes of `confirm` of an earlier refusal, read and borne with",
+    ),
+]
 
 
 class RecipientIn(Asked):
@@ -132,11 +144,7 @@ class MessageIn(WithFiles):
     drafter: Line | None = None
     staff: StaffIn | None = None
     send: bool = Field(True, description="`false` keeps a draft")
-    confirm: list[Line] = Field(
-        default_factory=list,
-        max_length=20,
-        description="Codes of `confirm` of an earlier refusal, read and borne with",
-    )
+    confirm: Confirmed
 
     def to_draft(self) -> Draft:
         """The draft with its recipients as given."""
@@ -180,8 +188,8 @@ class UpdateIn(MessageIn):
     reason: Text = ""
     approved_by: Line | None = None
     information_changed: bool = True
-    receivers_added: list[AgencyCode] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
-    receivers_removed: list[AgencyCode] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
+    receivers_added: Chosen
+    receivers_removed: Chosen
 
     def to_change(self, parent: OutgoingDocument) -> DocumentChange:
         return DocumentChange(
@@ -215,23 +223,19 @@ class RecallIn(Asked):
     approved_by: Line | None = Field(None, description="The leader who approved it; required for a notice")
     notice_no: Line | None = Field(None, description="Number of the recall notice; required for a notice")
     form: Literal["notice", "take_back"] = "notice"
-    recipients: list[AgencyCode] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
+    recipients: Chosen
 
 
 class ResendIn(Asked):
     """Whom to send the same packet to again; nobody named: all whose sending failed."""
 
-    recipients: list[AgencyCode] = Field(default_factory=list, max_length=_MOST_RECIPIENTS)
+    recipients: Chosen
 
 
 class SendIn(Asked):
     """A draft to send."""
 
-    confirm: list[Line] = Field(
-        default_factory=list,
-        max_length=20,
-        description="Codes of `confirm` of an earlier refusal, read and borne with",
-    )
+    confirm: Confirmed
 
 
 class NothingIn(Asked):

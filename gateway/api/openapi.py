@@ -87,12 +87,14 @@ def _schemas(asked: tuple[type[BaseModel], ...], told: tuple[type[BaseModel], ..
 
 
 def _operation(route: Route, day: date) -> Json:
+    text: Json = {"required": True, "schema": {"type": "string"}}
+    path = [{"name": name, "in": "path", **text} for name in route.path_names]
     operation: Json = {
         "operationId": route.name,
         "tags": [route.tag],
         "summary": route.summary,
-        "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)],
-        "responses": responses(route, _answer(route)),
+        "parameters": [*path, *_query_parameters(route), *_header_parameters(route)],
+        "responses": _responses(route),
     }
     if route.text:
         operation["description"] = route.text
@@ -105,13 +107,6 @@ def _operation(route: Route, day: date) -> Json:
     if (body := _body(route, day)) is not None:
         operation["requestBody"] = body
     return operation
-
-
-def _path_parameters(route: Route) -> list[Json]:
-    return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in route.path_names
-    ]
 
 
 def _query_parameters(route: Route) -> list[Json]:
@@ -149,20 +144,10 @@ def _header_parameters(route: Route) -> list[Json]:
         ("Accept-Language", False, "vi (default) or en", True, text),
     ]
     return [
-        {
-            "name": name,
-            "in": "header",
-            "required": required,
-            "schema": schema,
-            "description": told,
-        }
+        {"name": name, "in": "header", "required": required, "schema": schema, "description": told}
         for name, required, told, used, schema in known
         if used
     ]
-
-
-def _answer(route: Route) -> Json | None:
-    return None if route.answer is None else {"$ref": _REF.format(model=route.answer.__name__)}
 
 
 def _body(route: Route, day: date) -> Json | None:
@@ -171,7 +156,7 @@ def _body(route: Route, day: date) -> Json | None:
     if route.body is Body.FILE:
         lead = {"type": "object", "required": ["lead"], "properties": {"lead": BINARY}}
         return {"required": True, "content": {"multipart/form-data": {"schema": lead}}}
-    if route.asks is None or route.body is Body.NONE:
+    if route.asks is None:
         return None
     said: Json = {"$ref": _REF.format(model=route.asks.__name__)}
     if route.body is Body.PARTS:
@@ -181,7 +166,8 @@ def _body(route: Route, day: date) -> Json | None:
             "content": {"multipart/form-data": parts | _example(route, day, within="meta")},
         }
     meta = {"schema": said} | _example(route, day)
-    return {"required": _needs_body(route.asks), "content": {"application/json": meta}}
+    needed = any(field.is_required() for field in route.asks.model_fields.values())
+    return {"required": needed, "content": {"application/json": meta}}
 
 
 def _example(route: Route, day: date, within: str = "") -> Json:
@@ -190,10 +176,6 @@ def _example(route: Route, day: date, within: str = "") -> Json:
         return {}
     said = dict(route.sample(day))
     return {"examples": {"sample": {"value": {within: said} if within else said}}}
-
-
-def _needs_body(model: type[BaseModel]) -> bool:
-    return any(field.is_required() for field in model.model_fields.values())
 
 
 def _parts(meta: Json) -> Json:
@@ -322,9 +304,9 @@ def problem_schema() -> Json:
     }
 
 
-def responses(route: Route, answer: Json | None) -> Json:
-    """What one call may answer; `answer` is the schema of its JSON."""
-    done = {"description": "Done", "headers": _refer(_headers_of(route)), "content": _content(route, answer)}
+def _responses(route: Route) -> Json:
+    """What one call may answer."""
+    done = {"description": "Done", "headers": _refer(_headers_of(route)), "content": _content(route)}
     told: Json = {str(route.status): done}
     if 416 in route.fails:  # a file: in part, or not at all where the caller has it
         part = _refer([*_headers_of(route), "Content-Range"])
@@ -353,7 +335,7 @@ def _headers_of(route: Route) -> list[str]:
         names.append("Content-Language")
     if route.creates:
         names.append("Idempotency-Replayed")
-    if route.body in (Body.JSON, Body.PARTS):
+    if route.asks is not None:
         names.append("X-Normalized")
     if route.query is not None and issubclass(route.query, PageQuery):
         names.append("Link")
@@ -365,9 +347,9 @@ def is_binary(route: Route) -> bool:
     return route.answer is None and route.media not in (JSON, HTML)
 
 
-def _content(route: Route, answer: Json | None) -> Json:
-    if answer is not None:
-        return {route.media: {"schema": answer}}
+def _content(route: Route) -> Json:
+    if route.answer is not None:
+        return {route.media: {"schema": {"$ref": _REF.format(model=route.answer.__name__)}}}
     if route.media == ANY_FILE:
         # First what any program can take; a file is said to be of one of these types at most.
         return {media: {"schema": BINARY} for media in (ONLY_BYTES, *MEDIA_TYPES.values())}

@@ -12,7 +12,7 @@ from pydantic import Field
 from gateway.api.shapes import Moment, Told, stamp
 from gateway.api.words import Lang, code_text, say
 from gateway.domain.pdf import Found, PdfFields
-from gateway.domain.registry import AgencyEntry, Offer
+from gateway.domain.registry import Offer
 from gateway.domain.signatures import FileVerdict, LegalValue, SignerVerdict
 from gateway.words import labels
 
@@ -201,9 +201,5 @@ def offer(one: Offer, lang: str) -> OfferOut:
         settled=one.settled,
         role=one.item.role,
         group=one.group,
-        agencies=[_agency(each) for each in one.agencies],
+        agencies=[OfferedOut(code=a.code, name=a.name, parent=a.parent) for a in one.agencies],
     )
-
-
-def _agency(entry: AgencyEntry) -> OfferedOut:
-    return OfferedOut(code=entry.code, name=entry.name, parent=entry.parent)

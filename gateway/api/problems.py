@@ -179,16 +179,16 @@ class Problem:
 
 def of_error(error: errors.GatewayError, lang: Lang) -> Problem:
     """The problem of an error of the tree: by its class, and for a refusal by its verdict."""
-    sort = _sort_of(error)
+    sort = next(SORTS[kind] for kind in type(error).__mro__ if kind in SORTS)
     if isinstance(error, errors.Refused):
         return _of_refusal(error, sort, lang)
     if isinstance(error, errors.Denied):
         sort = OWN_SORTS["unauthorized" if error.code.startswith("GW-401") else "forbidden"]
     headers = {"WWW-Authenticate": 'Bearer realm="gateway"'} if sort.status == 401 else {}
-    if sort.retryable or error.code == "GW-IDEM-RUNNING":
-        headers["Retry-After"] = _RETRY_AFTER_S
     if error.code == "GW-IDEM-RUNNING":
         sort = OWN_SORTS["still-running"]
+    if sort.retryable:
+        headers["Retry-After"] = _RETRY_AFTER_S
     more: dict[str, object] = {"cause": error.detail} if sort.told and error.detail else {}
     if isinstance(error, errors.Clash):
         more |= error.told
@@ -266,11 +266,15 @@ def sorts() -> Mapping[str, ProblemSort]:
 
 def reasons_told(reasons: Sequence[Reason], lang: Lang) -> list[dict[str, object]]:
     """Every broken rule with its sentence."""
-    return [_of_reason(reason, lang) for reason in reasons]
-
-
-def _sort_of(error: errors.GatewayError) -> ProblemSort:
-    return next(SORTS[kind] for kind in type(error).__mro__ if kind in SORTS)
+    return [
+        {
+            "pointer": each.pointer,
+            "code": str(each.code),
+            "detail": reason_text(each, lang),
+            "suggest": each.suggest,
+        }
+        for each in reasons
+    ]
 
 
 def _of_refusal(error: errors.Refused, sort: ProblemSort, lang: Lang) -> Problem:
@@ -299,15 +303,6 @@ def _detail(sort: ProblemSort, error: errors.GatewayError, lang: Lang) -> str:
         told = error.told if isinstance(error, errors.Clash) else {}
         return say(f"clash.{error.code}", lang, **told)
     return say(f"{sort.label}.text" if sort.slug in OWN_SORTS else sort.label, lang)
-
-
-def _of_reason(reason: Reason, lang: Lang) -> dict[str, object]:
-    return {
-        "pointer": reason.pointer,
-        "code": str(reason.code),
-        "detail": reason_text(reason, lang),
-        "suggest": reason.suggest,
-    }
 
 
 def _of_fault(fault: RequestFault, lang: Lang) -> dict[str, object]:

@@ -29,9 +29,8 @@ Handler = Callable[["Call"], Awaitable[web.StreamResponse]]
 
 
 class Body(StrEnum):
-    """How a request carries what it says."""
+    """How a request carries what it says, where it says anything."""
 
-    NONE = "none"
     JSON = "json"
     PARTS = "parts"
     FILE = "file"
@@ -44,12 +43,12 @@ class Route:
     needs an Idempotency-Key; `changes` honours If-Match. `answer` is None where the answer is not JSON: then `media`
     says what it is, as `takes` does of a raw body. `headers` are those of its answer that its other fields do not tell."""
 
-    method: str
     path: str
     name: str
     tag: str
     handler: Handler
     summary: str
+    method: str = "GET"
     text: str = ""
     scopes: tuple[ApiScope, ...] = ()
     any_scope: bool = False
@@ -57,7 +56,7 @@ class Route:
     creates: bool = False
     changes: bool = False
     query: type[BaseModel] | None = None
-    body: Body = Body.NONE
+    body: Body = Body.JSON
     asks: type[BaseModel] | None = None
     answer: type[BaseModel] | None = None
     status: int = 200

@@ -218,7 +218,7 @@ async def _plain_headers(request: web.Request, response: web.StreamResponse) -> 
 
 
 def _condition_told(found: Condition) -> web.Response:
-    word = "degraded" if found.well and found.degraded else "ok" if found.well else "not-well"
-    body = {"status": word, "checks": dict(found.checks)}
-    headers = {} if found.well else {"Retry-After": "5"}
-    return web.json_response(body, status=200 if found.well else 503, headers=headers)
+    told = {"checks": dict(found.checks)}
+    if found.well:
+        return web.json_response({"status": "degraded" if found.degraded else "ok", **told})
+    return web.json_response({"status": "not-well", **told}, status=503, headers={"Retry-After": "5"})

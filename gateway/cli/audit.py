@@ -6,17 +6,16 @@ everything that does not hold, and what could not be checked; exit 0 when it hol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
-from gateway.cli.node import at_ground, chosen, operator, run
+from gateway.cli.command import Group, Invocation, OutputFormat, existing
+from gateway.cli.node import at_ground, chosen, operator
 from gateway.cli.output import VERIFICATION
 from gateway.cli.verify import moment
 
@@ -30,14 +29,7 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
     from gateway.store.log_events import Hit, WantedEvents
 
-_COLUMNS = (
-    ("cli.column.leaf", "dim"),
-    ("cli.column.at", ""),
-    ("cli.column.event", ""),
-    ("cli.column.about", ""),
-    ("cli.column.principal", ""),
-    ("cli.column.id", "dim"),
-)
+_COLUMNS = output.columns("leaf", "at", "event", "about", "principal", "id", dim=("leaf", "id"))
 Kind = Annotated[str | None, typer.Option(help="Kind of event; may end in *, such as 'inbox.*'.")]
 Subject = Annotated[str | None, typer.Option(help="Id of what the event is about.")]
 Principal = Annotated[str | None, typer.Option(help="Id of who did it.")]
@@ -45,75 +37,29 @@ Since = Annotated[str | None, typer.Option(help="From this time on (RFC 3339).")
 Until = Annotated[str | None, typer.Option(help="Before this time (RFC 3339).")]
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("audit", NOUNS["audit"])
-    verb(
-        group,
-        "verify",
-        examples=(
-            "gateway audit verify --seal published.seal",
-            "gateway audit verify --database sqlite:///copy.db --seal published.seal -o json",
-        ),
-    )(verify)
-    verb(
-        group,
-        "search",
-        examples=(
-            "gateway audit search --kind 'inbox.*' --since 2026-11-20T00:00:00+07:00",
-            "gateway audit search --subject msg_01M7V7FAM00000000000000001 -o json",
-        ),
-    )(search)
-    verb(
-        group,
-        "export",
-        examples=(
-            "gateway audit export --agency Z91.02 --until 2026-12-01T00:00:00+07:00 > november.jsonl",
-            "gateway audit export --subject msg_01M7V7FAM00000000000000001 --texts",
-        ),
-    )(export)
-    verb(
-        group,
-        "publish",
-        examples=(
-            "gateway audit publish --to node.seal --key node.pem",
-            "gateway audit publish --paper",
-        ),
-    )(publish)
-    verb(
-        group,
-        "erase",
-        examples=(
-            "gateway audit erase evt_01M7V7FAM00000000000000001 --reason 'Decision 12'",
-            "gateway audit erase evt_01M7V7FAM00000000000000001 --name why --reason 'Decision 12' --yes",
-        ),
+def register(app: Group) -> None:
+    group = app.noun("audit")
+    group.verb(verify, "--seal published.seal", "--database sqlite:///copy.db --seal published.seal -o json")
+    group.verb(
+        search,
+        "--kind 'inbox.*' --since 2026-11-20T00:00:00+07:00",
+        "--subject msg_01M7V7FAM00000000000000001 -o json",
+    )
+    group.verb(
+        export,
+        "--agency Z91.02 --until 2026-12-01T00:00:00+07:00 > november.jsonl",
+        "--subject msg_01M7V7FAM00000000000000001 --texts",
+    )
+    group.verb(publish, "--to node.seal --key node.pem", "--paper")
+    group.verb(
+        erase,
+        "evt_01M7V7FAM00000000000000001 --reason 'Decision 12'",
+        "evt_01M7V7FAM00000000000000001 --name why --reason 'Decision 12' --yes",
         writes=True,
-    )(erase)
-    app.add_typer(group)
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Filter:
-    kind: str | None
-    subject: str | None
-    principal: str | None
-    since: datetime | None
-    until: datetime | None
-
-    async def wanted(self, call: Invocation, ground: Ground) -> WantedEvents:
-        from gateway.store.log_events import WantedEvents
-
-        agency = chosen(await ground.store.hosted(), call.agency) if call.agency else None
-        return WantedEvents(
-            kind=self.kind,
-            subject_id=self.subject,
-            principal_id=self.principal,
-            agency_id=agency.id if agency else None,
-            since=self.since,
-            until=self.until,
-        )
-
-
-def search(
+async def search(
     call: Invocation,
     kind: Kind = None,
     subject: Subject = None,
@@ -123,18 +69,16 @@ def search(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the newest.")] = 100,
 ) -> None:
     """List what happened, the newest last; of every agency unless one is named."""
-    run(_search(call, _Filter(**_given(kind, subject, principal, since, until)), limit))
-
-
-async def _search(call: Invocation, given: _Filter, limit: int) -> None:
     from gateway.store.log_events import search_log as look
 
+    wanted = _wanted(kind, subject, principal, since, until)
     async with at_ground(call.settings()) as ground:
-        found = await look(ground.store, await given.wanted(call, ground), limit=limit, newest=True)
+        wanted = await _of_agency(call, ground, wanted)
+        found = await look(ground.store, wanted, limit=limit, newest=True)
     output.rows(call, [_shown(hit) for hit in found], _COLUMNS, [_cells(hit) for hit in found])
 
 
-def export(
+async def export(
     call: Invocation,
     kind: Kind = None,
     subject: Subject = None,
@@ -144,18 +88,15 @@ def export(
     texts: Annotated[bool, typer.Option("--texts", help="With the texts that people wrote.")] = False,
 ) -> None:
     """Print leaves of the log with their proofs into the newest seal, one JSON object a line; this is an event too."""
-    run(_export(call, _Filter(**_given(kind, subject, principal, since, until)), texts))
-
-
-async def _export(call: Invocation, given: _Filter, texts: bool) -> None:
     from gateway.domain.account import AgencyScope
     from gateway.domain.event import EventKind
     from gateway.ops.audit import export as take_out
     from gateway.store.events import NODE
     from gateway.store.log_reading import seal_numbered
 
+    wanted = _wanted(kind, subject, principal, since, until)
     async with at_ground(call.settings()) as ground:
-        seal, wanted = await seal_numbered(ground.store), await given.wanted(call, ground)
+        seal, wanted = await seal_numbered(ground.store), await _of_agency(call, ground, wanted)
         who = await operator(ground.store)
         told = {"seal": seal.signed.seal.number, "texts": texts, "asked": _asked(wanted)}
         # Told before anything is shown: whoever interrupts it has seen something.
@@ -167,7 +108,7 @@ async def _export(call: Invocation, given: _Filter, texts: bool) -> None:
             output.lines([output.compact(line)])
 
 
-def publish(
+async def publish(
     call: Invocation,
     to: Annotated[
         Path | None, typer.Option(help="File to write; default: the screen.", dir_okay=False)
@@ -179,12 +120,6 @@ def publish(
     ] = None,
 ) -> None:
     """Let a seal leave the node: whoever has it can tell later whether the log before it was touched."""
-    run(_publish(call, to, paper, number, key))
-
-
-async def _publish(
-    call: Invocation, to: Path | None, paper: bool, number: int | None, key: Path | None
-) -> None:
     from gateway.store.log_reading import seal_numbered
     from gateway.trust import seals
 
@@ -210,37 +145,40 @@ async def _publish(
     call.say("audit.published", number=about.number)
 
 
-def erase(
+async def erase(
     call: Invocation,
     event: Annotated[str, typer.Argument(help="Id of the event, from: gateway audit search")],
     reason: Annotated[str, typer.Option(help="On what ground; it is kept.")],
     name: Annotated[list[str] | None, typer.Option(help="Only this text; once for each.")] = None,
 ) -> None:
     """Delete the texts that people wrote from one event, for ever; the log stays whole and tells that it was done."""
-    run(_erase(call, event, reason, name or []))
-
-
-async def _erase(call: Invocation, event: str, reason: str, names: list[str]) -> None:
     from gateway.store.log_events import erase_texts as delete
 
     async with at_ground(call.settings()) as ground:
         if not call.agrees("audit.ask.erase", event=event):
             return
         who = await operator(ground.store)
-        gone = await delete(ground.store, ground.clock, event, names, who.id, reason)
+        gone = await delete(ground.store, ground.clock, event, name or [], who.id, reason)
     output.record(call, {"id": event, "erased": list(gone)})
 
 
-def _given(
+def _wanted(
     kind: str | None, subject: str | None, principal: str | None, since: str | None, until: str | None
-) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "subject": subject,
-        "principal": principal,
-        "since": moment(since) if since else None,
-        "until": moment(until) if until else None,
-    }
+) -> WantedEvents:
+    from gateway.store.log_events import WantedEvents
+
+    return WantedEvents(
+        kind=kind,
+        subject_id=subject,
+        principal_id=principal,
+        since=moment(since) if since else None,
+        until=moment(until) if until else None,
+    )
+
+
+async def _of_agency(call: Invocation, ground: Ground, wanted: WantedEvents) -> WantedEvents:
+    agency = chosen(await ground.store.hosted(), call.agency) if call.agency else None
+    return replace(wanted, agency_id=agency.id if agency else None)
 
 
 def _asked(wanted: WantedEvents) -> dict[str, object]:
@@ -272,40 +210,16 @@ def _cells(hit: Hit) -> tuple[str, ...]:
 _TOLD_EVERY = 100_000
 
 
-def verify(
+async def verify(
     call: Invocation,
-    seal: Annotated[
-        list[Path] | None,
-        typer.Option(help="A seal that was published; once for each.", exists=True, dir_okay=False),
-    ] = None,
+    seal: Annotated[list[Path] | None, existing("A seal that was published; once for each.")] = None,
     since: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            help="Only what came after this seal, up to which it was examined.",
-            exists=True,
-            dir_okay=False,
-        ),
+        Path | None, existing("Only what came after this seal, up to which it was examined.", "--from")
     ] = None,
     database: Annotated[str | None, typer.Option(help="Address of a copy; default: the node's.")] = None,
-    tsa_ca: Annotated[
-        Path | None,
-        typer.Option(help="Root certificates of timestamp authorities, in PEM.", exists=True, dir_okay=False),
-    ] = None,
+    tsa_ca: Annotated[Path | None, existing("Root certificates of timestamp authorities, in PEM.")] = None,
 ) -> None:
     """Examine the log from the first event to the newest seal: nothing removed, changed, moved, added. Exit 7 if so."""
-    report, differences = run(_verify(call, seal or [], since, database, tsa_ca))
-    if call.output is OutputFormat.TABLE:
-        _report_aloud(call, report, differences)
-    else:
-        output.data(call, _report_shown(report, differences))
-    if not report.holds or differences:
-        raise typer.Exit(VERIFICATION)
-
-
-async def _verify(
-    call: Invocation, seals: Sequence[Path], since: Path | None, database: str | None, tsa_ca: Path | None
-) -> tuple[AuditReport, Sequence[BindingDifference]]:
     from gateway.ops.audit import Given
     from gateway.ops.audit import verify as examine
 
@@ -313,14 +227,17 @@ async def _verify(
     if database is not None:
         settings = replace(settings, database=replace(settings.database, url=database))
     given = Given(
-        published=[_read_seal(path) for path in seals],
+        published=[_read_seal(path) for path in seal or ()],
         since=_read_seal(since) if since else None,
         roots=_roots(settings, tsa_ca),
         tell=lambda done, of: _tell_progress(call, done, of),
     )
     async with at_ground(settings) as ground:
         report = await examine(ground.store, given, ground.pool)
-        return report, await ground.directory.differences()
+        differences = await ground.directory.differences()
+    output.answer(call, _report_shown(report, differences), _report_aloud(call, report, differences))
+    if not report.holds or differences:
+        raise typer.Exit(VERIFICATION)
 
 
 def _read_seal(path: Path) -> PublishedSeal:
@@ -371,26 +288,19 @@ def _report_shown(report: AuditReport, differences: Sequence[BindingDifference])
     }
 
 
-def _report_aloud(call: Invocation, report: AuditReport, differences: Sequence[BindingDifference]) -> None:
-    output.aloud(
-        call,
-        (
-            output.plain(f"✗ {each.where}: {call.word(f'audit.{each.code}', **each.params)}")
-            for each in report.findings
-        ),
-    )
-    output.aloud(
-        call,
-        (
-            output.plain(f"✗ {each.code}: {call.word('audit.binding_differs', detail=each.detail)}")
-            for each in differences
-        ),
-    )
+def _report_aloud(
+    call: Invocation, report: AuditReport, differences: Sequence[BindingDifference]
+) -> Iterator[str]:
+    for each in report.findings:
+        yield output.plain(f"✗ {each.where}: {call.word(f'audit.{each.code}', **each.params)}")
+    for other in differences:
+        yield output.plain(f"✗ {other.code}: {call.word('audit.binding_differs', detail=other.detail)}")
     if report.count > len(report.findings):
-        output.aloud(call, [call.word("audit.more", count=report.count - len(report.findings))])
-    output.aloud(call, (f"! {call.word(f'audit.note.{each.code}', **each.params)}" for each in report.notes))
+        yield call.word("audit.more", count=report.count - len(report.findings))
+    for note in report.notes:
+        yield f"! {call.word(f'audit.note.{note.code}', **note.params)}"
     whole = {"leaves": report.leaves, "seals": report.seals, "stamps": report.stamps}
     holds = report.holds and not differences
-    output.aloud(call, [call.word("audit.holds" if holds else "audit.broken", **whole)])
-    if holds and report.keys:
-        output.aloud(call, [call.word("audit.key", fingerprint=each) for each in report.keys])
+    yield call.word("audit.holds" if holds else "audit.broken", **whole)
+    if holds:
+        yield from (call.word("audit.key", fingerprint=key) for key in report.keys)

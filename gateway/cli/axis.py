@@ -18,48 +18,45 @@ from urllib.parse import urlsplit
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
-from gateway.cli.node import at_ground, run
+from gateway.cli.command import Group, Invocation, OutputFormat, existing
+from gateway.cli.node import at_ground
 from gateway.cli.output import FAILED, NETWORK
 from gateway.errors import Misconfigured
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
-    from gateway.ops.axis_now import AxisNow
     from gateway.ports import AxisDesk
     from gateway.transport.broker.check import AxisFinding
     from gateway.transport.broker.management import Management
     from gateway.transport.broker.plan import BrokerLayout, BrokerPlan, PlanStep, State
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("axis", NOUNS["axis"])
-    verb(group, "status", examples=("gateway axis status", "gateway axis status -o json"))(status)
-    _register_broker(group)
-    _register_check(group)
-    app.add_typer(group)
+def register(app: Group) -> None:
+    group = app.noun("axis")
+    group.verb(status, "", "-o json")
+    group.verb(definitions, "--passwords secrets --make-passwords --out axis.json", "--vhost trial")
+    group.verb(
+        apply,
+        "--api https://broker.example:15671 --user boss --password-file boss.txt --preview",
+        "--api https://broker.example:15671 --user boss --password-file boss.txt --passwords secrets"
+        " --make-passwords --yes",
+        writes=True,
+    )
+    group.verb(check, "", "-o json")
 
 
-def status(call: Invocation) -> None:
+async def status(call: Invocation) -> None:
     """Say whether the axis is connected, and how much waits on it, is being handed over, or was put aside."""
     from gateway.cli.status import axis_lines, axis_shown
-
-    found = run(_look(call))
-    if call.output is OutputFormat.TABLE:
-        output.aloud(call, (output.plain(text) for _, text in axis_lines(call, found)))
-    else:
-        output.record(call, axis_shown(found))
-    if not found.counts:
-        raise typer.Exit(NETWORK)
-
-
-async def _look(call: Invocation) -> AxisNow:
     from gateway.clock import SystemClock
     from gateway.ops import axis_now
     from gateway.workers.pulse import HEARTBEAT
 
     async with opened(call) as axis:
-        return await axis_now.look(axis, call.settings().node.data_dir / HEARTBEAT, SystemClock().now())
+        found = await axis_now.look(axis, call.settings().node.data_dir / HEARTBEAT, SystemClock().now())
+    output.answer(call, axis_shown(found), (output.plain(text) for _, text in axis_lines(call, found)))
+    if not found.counts:
+        raise typer.Exit(NETWORK)
 
 
 @asynccontextmanager
@@ -80,21 +77,8 @@ async def opened(call: Invocation) -> AsyncIterator[AxisDesk]:
 _CHECK_STYLES = {"✓": "green", "✗": "bold red", "–": "dim"}
 
 
-def _register_check(group: typer.Typer) -> None:
-    """Into the group `gateway axis`."""
-    verb(group, "check", examples=("gateway axis check", "gateway axis check -o json"))(check)
-
-
-def check(call: Invocation) -> None:
+async def check(call: Invocation) -> None:
     """Examine the axis with this node's own rights, step by step; each fault with its cure. Exit 6 when one is wrong."""
-    found = run(_check(call))
-    if call.output is OutputFormat.JSON:
-        output.document({"data": [_finding_shown(call, each) for each in found]})
-    if any(each.cure for each in found):
-        raise typer.Exit(NETWORK)
-
-
-async def _check(call: Invocation) -> list[AxisFinding]:
     from gateway.bootstrap.axis import broker_access
     from gateway.transport.broker.check import examine
 
@@ -114,7 +98,10 @@ async def _check(call: Invocation) -> list[AxisFinding]:
             _say_finding(call, each)
         elif call.output is OutputFormat.NDJSON:
             output.stream(_finding_shown(call, each))
-    return found
+    if call.output is OutputFormat.JSON:
+        output.document({"data": [_finding_shown(call, each) for each in found]})
+    if any(each.cure for each in found):
+        raise typer.Exit(NETWORK)
 
 
 def _say_finding(call: Invocation, found: AxisFinding) -> None:
@@ -154,29 +141,7 @@ Passwords = Annotated[
 Make = Annotated[bool, typer.Option("--make-passwords", help="Make the files that are not there.")]
 
 
-def _register_broker(group: typer.Typer) -> None:
-    """Into the group `gateway axis`."""
-    verb(
-        group,
-        "definitions",
-        examples=(
-            "gateway axis definitions --passwords secrets --make-passwords --out axis.json",
-            "gateway axis definitions --vhost trial",
-        ),
-    )(definitions)
-    verb(
-        group,
-        "apply",
-        examples=(
-            "gateway axis apply --api https://broker.example:15671 --user boss --password-file boss.txt --preview",
-            "gateway axis apply --api https://broker.example:15671 --user boss --password-file boss.txt"
-            " --passwords secrets --make-passwords --yes",
-        ),
-        writes=True,
-    )(apply)
-
-
-def definitions(
+async def definitions(
     call: Invocation,
     vhost: Vhost = None,
     out: Annotated[
@@ -186,17 +151,12 @@ def definitions(
     make_passwords: Make = False,
 ) -> None:
     """Write the whole axis, as the registry says it, as one definitions file that RabbitMQ imports."""
-    run(_definitions(call, vhost, out, _folder(passwords, make_passwords), make_passwords))
-
-
-async def _definitions(
-    call: Invocation, vhost: str | None, out: Path | None, passwords: Path | None, make: bool
-) -> None:
     from gateway.transport.broker.definitions import password_hashes, pieces
 
+    _need_folder(passwords, make_passwords)
     async with at_ground(call.settings()) as ground:
         axis = await _layout(call, ground, vhost)
-        told = password_hashes(await _secrets(ground, axis, passwords, make), {})
+        told = password_hashes(await _secrets(ground, axis, passwords, make_passwords), {})
     if passwords is None:
         call.say("broker.no_passwords")
     if out is None:
@@ -212,20 +172,15 @@ async def _definitions(
     call.say("broker.written", file=out, nodes=len(axis.nodes), codes=len(axis.hosts))
 
 
-def apply(
+async def apply(
     call: Invocation,
     api: Annotated[str, typer.Option(help="Address of the broker's management API.")],
     user: Annotated[str, typer.Option(help="A user of the broker with the tag administrator.")],
-    password_file: Annotated[
-        Path,
-        typer.Option(help="A file whose first line is that user's password.", exists=True, dir_okay=False),
-    ],
+    password_file: Annotated[Path, existing("A file whose first line is that user's password.")],
     vhost: Vhost = None,
     passwords: Passwords = None,
     make_passwords: Make = False,
-    ca: Annotated[
-        Path | None, typer.Option(help="Root certificates of the API (PEM).", exists=True, dir_okay=False)
-    ] = None,
+    ca: Annotated[Path | None, existing("Root certificates of the API (PEM).")] = None,
     remove_nodes: Annotated[
         bool, typer.Option("--remove-nodes", help="Also remove what nodes left behind, where it is empty.")
     ] = False,
@@ -237,21 +192,16 @@ def apply(
 
     if urlsplit(api).scheme == "http" and urlsplit(api).hostname not in _THIS_MACHINE:
         call.say("broker.in_clear", api=api)
-    folder = _folder(passwords, make_passwords)
+    _need_folder(passwords, make_passwords)
     password = password_file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
-
-    async def work() -> BrokerPlan:
-        async with at_ground(call.settings()) as ground:
-            axis = await _layout(call, ground, vhost)
-            looking = preview or call.dry_run
-            secrets = await _secrets(ground, axis, folder, make_passwords, keep=not looking)
-        async with opened(api, user, password, axis.vhost, str(ca) if ca else None) as broker:
-            live = await broker.state()
-            made = _planned(live, axis, secrets, user, remove_nodes)
-            await _carry_out(call, broker, made, preview)
-        return made
-
-    if any(remark.serious for remark in run(work()).remarks):
+    async with at_ground(call.settings()) as ground:
+        axis = await _layout(call, ground, vhost)
+        looking = preview or call.dry_run
+        secrets = await _secrets(ground, axis, passwords, make_passwords, keep=not looking)
+    async with opened(api, user, password, axis.vhost, str(ca) if ca else None) as broker:
+        made = _planned(await broker.state(), axis, secrets, user, remove_nodes)
+        await _carry_out(call, broker, made, preview)
+    if any(remark.serious for remark in made.remarks):
         raise typer.Exit(FAILED)
 
 
@@ -329,10 +279,9 @@ def _step(call: Invocation, step: PlanStep) -> str:
     return call.word(f"broker.part.{type(thing).__name__.lower()}", name=name)
 
 
-def _folder(passwords: Path | None, make: bool) -> Path | None:
+def _need_folder(passwords: Path | None, make: bool) -> None:
     if make and passwords is None:
         raise typer.BadParameter("--make-passwords needs --passwords FOLDER")
-    return passwords
 
 
 async def _layout(call: Invocation, ground: Ground, vhost: str | None) -> BrokerLayout:

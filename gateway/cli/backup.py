@@ -12,6 +12,7 @@ import glob
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,8 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, OutputFormat, verb
-from gateway.cli.node import at_ground, must_exist, run
+from gateway.cli.command import Group, Invocation, OutputFormat, existing
+from gateway.cli.node import at_ground, must_exist
 from gateway.cli.output import FAILED
 from gateway.errors import Clash, Denied, NotFound
 
@@ -29,35 +30,38 @@ if TYPE_CHECKING:
     from gateway.domain.event import Event
     from gateway.ops.backup import BackupSource
     from gateway.ops.backup_file import BackupManifest
-    from gateway.ops.restore import Restored, RestoreTarget
-    from gateway.pool import ThreadPool
+    from gateway.ops.restore import Restored
     from gateway.settings import Settings
     from gateway.store.restored import Counter
 
 SUFFIX = ".backup"
 PassphraseFile = Annotated[
-    Path,
-    typer.Option(
-        help="File whose first line, 12 characters or more, seals the backup; keep it elsewhere.",
-        exists=True,
-        dir_okay=False,
-    ),
+    Path, existing("File whose first line, 12 characters or more, seals the backup; keep it elsewhere.")
 ]
 
 
-def register(app: typer.Typer) -> None:
-    verb(
-        app,
-        "backup",
-        examples=(
-            "gateway backup --passphrase-file /run/secrets/gateway-backup",
-            "gateway backup --to node.backup --passphrase-file passphrase.txt --yes -o json",
-        ),
+def register(app: Group) -> None:
+    app.verb(
+        backup,
+        "--passphrase-file /run/secrets/gateway-backup",
+        "--to node.backup --passphrase-file passphrase.txt --yes -o json",
         writes=True,
-    )(backup)
+    )
+    app.verb(
+        restore,
+        "node.backup --drill --passphrase-file passphrase.txt",
+        "node.backup --passphrase-file passphrase.txt --yes",
+        writes=True,
+    )
+    app.verb(
+        restored,
+        "",
+        "--number Z91.02=57 --confirmed-by 'A. Operator' --approved-by 'A. Leader' --yes",
+        writes=True,
+    )
 
 
-def backup(
+async def backup(
     call: Invocation,
     passphrase_file: PassphraseFile,
     to: Annotated[
@@ -71,10 +75,6 @@ def backup(
     ] = 0,
 ) -> None:
     """Copy everything the node keeps into one sealed file, while it works. Nothing is ever overwritten."""
-    run(_backup(call, passphrase_file, to, keep_days))
-
-
-async def _backup(call: Invocation, passphrase_file: Path, to: Path | None, keep_days: int) -> None:
     from gateway.clock import SystemClock
     from gateway.ops import backup
     from gateway.ops.backup_file import passphrase_of
@@ -88,18 +88,9 @@ async def _backup(call: Invocation, passphrase_file: Path, to: Path | None, keep
     if call.dry_run:
         call.say("cli.would", what=f"backup → {target}")
         return
-    pool = ThreadPool(1)
-    try:
-        manifest = await backup.make(
-            _source(call, settings),
-            target,
-            passphrase,
-            clock,
-            pool,
-            lambda what, count: call.say("cli.backup.copied", what=what, count=count),
-        )
-    finally:
-        pool.close()
+    source = _source(call, settings)
+    with closing(ThreadPool(1)) as pool:
+        manifest = await backup.make(source, target, passphrase, clock, pool, _progress(call))
     backup.note(settings.node.data_dir, target, began)
     if keep_days:
         _let_go(target, settings.node.name, began - timedelta(days=keep_days))
@@ -152,7 +143,7 @@ def _tell_made(call: Invocation, target: Path, manifest: BackupManifest) -> None
             "rows": manifest.rows,
             "files": manifest.contents + len(manifest.files),
             "content_bytes": manifest.content_bytes,
-            "lacks": [{"sha256": digest, "why": why} for digest, why in sorted(manifest.lacks.items())],
+            "lacks": _lacks(manifest),
         },
         id_key="path",
     )
@@ -162,28 +153,11 @@ def _tell_made(call: Invocation, target: Path, manifest: BackupManifest) -> None
         raise typer.Exit(FAILED)
 
 
-def register_restore(app: typer.Typer) -> None:
-    verb(
-        app,
-        "restore",
-        examples=(
-            "gateway restore node.backup --drill --passphrase-file passphrase.txt",
-            "gateway restore node.backup --passphrase-file passphrase.txt --yes",
-        ),
-        writes=True,
-    )(restore)
-    verb(
-        app,
-        "restored",
-        examples=(
-            "gateway restored",
-            "gateway restored --number Z91.02=57 --confirmed-by 'A. Operator' --approved-by 'A. Leader' --yes",
-        ),
-        writes=True,
-    )(restored)
+def _lacks(manifest: BackupManifest) -> list[dict[str, str]]:
+    return [{"sha256": digest, "why": why} for digest, why in sorted(manifest.lacks.items())]
 
 
-def restore(
+async def restore(
     call: Invocation,
     passphrase_file: PassphraseFile,
     file: Annotated[
@@ -205,34 +179,37 @@ def restore(
     ] = None,
 ) -> None:
     """Put a backup into an empty node, or prove with --drill that it can be; what is there is compared, row and file."""
-    if not drill and (file is None or scratch or scratch_url):
-        raise typer.BadParameter("name the backup; --scratch and --scratch-url go with --drill")
-    run(_restore(call, passphrase_file, file, drill, scratch, scratch_url))
-
-
-async def _restore(
-    call: Invocation,
-    passphrase_file: Path,
-    file: Path | None,
-    drill: bool,
-    scratch: Path | None,
-    url: str | None,
-) -> None:
+    from gateway.clock import SystemClock
+    from gateway.ops import backup
+    from gateway.ops import restore as restoring
     from gateway.ops.backup_file import passphrase_of
+    from gateway.ops.restore import RestoreTarget
     from gateway.pool import ThreadPool
 
+    if not drill and (file is None or scratch or scratch_url):
+        raise typer.BadParameter("name the backup; --scratch and --scratch-url go with --drill")
     settings = call.settings()
-    chosen = _existing(settings, file)
-    if not drill and not call.agrees("cli.ask.restore", file=chosen, folder=settings.node.data_dir):
+    chosen, folder = _existing(settings, file), settings.node.data_dir
+    if not drill and not call.agrees("cli.ask.restore", file=chosen, folder=folder):
         return
-    passphrase, pool = passphrase_of(passphrase_file), ThreadPool(1)
-    try:
+    passphrase, clock = passphrase_of(passphrase_file), SystemClock()
+    with closing(ThreadPool(1)) as pool:
         if drill:
-            done = await _drill(call, settings, chosen, passphrase, scratch or chosen.parent, url, pool)
+            done = await restoring.drill(
+                chosen, passphrase, scratch or chosen.parent, scratch_url, clock, pool, _progress(call)
+            )
+            if folder.is_dir():
+                backup.note(folder, chosen, done.about.at, clock.now())
         else:
-            done = await _put_back(call, settings, chosen, passphrase, pool)
-    finally:
-        pool.close()
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            target = RestoreTarget(
+                database_url=settings.database.address,
+                data_dir=folder,
+                content=folder / "content",
+                keys=settings.keys.folder,
+                trust=settings.trust.folder,
+            )
+            done = await restoring.restore(chosen, passphrase, target, clock, pool, _progress(call))
     _tell_equal(call, chosen, done, drill)
 
 
@@ -245,49 +222,8 @@ def _existing(settings: Settings, file: Path | None) -> Path:
     return Path(named).absolute()
 
 
-async def _drill(
-    call: Invocation,
-    settings: Settings,
-    file: Path,
-    passphrase: bytes,
-    scratch: Path,
-    url: str | None,
-    pool: ThreadPool,
-) -> Restored:
-    from gateway.clock import SystemClock
-    from gateway.ops import backup, restore
-
-    clock = SystemClock()
-    done = await restore.drill(file, passphrase, scratch, url, clock, pool, _progress(call))
-    if settings.node.data_dir.is_dir():
-        backup.note(settings.node.data_dir, file, done.about.at, clock.now())
-    return done
-
-
-async def _put_back(
-    call: Invocation, settings: Settings, file: Path, passphrase: bytes, pool: ThreadPool
-) -> Restored:
-    from gateway.clock import SystemClock
-    from gateway.ops import restore
-
-    settings.node.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return await restore.restore(file, passphrase, _place(settings), SystemClock(), pool, _progress(call))
-
-
 def _progress(call: Invocation) -> Any:
     return lambda what, count: call.say("cli.backup.copied", what=what, count=count)
-
-
-def _place(settings: Settings) -> RestoreTarget:
-    from gateway.ops.restore import RestoreTarget
-
-    return RestoreTarget(
-        database_url=settings.database.address,
-        data_dir=settings.node.data_dir,
-        content=settings.node.data_dir / "content",
-        keys=settings.keys.folder,
-        trust=settings.trust.folder,
-    )
 
 
 def _tell_equal(call: Invocation, file: Path, done: Restored, drill: bool) -> None:
@@ -299,7 +235,7 @@ def _tell_equal(call: Invocation, file: Path, done: Restored, drill: bool) -> No
             "node": done.about.node,
             "rows": done.manifest.rows,
             "files": done.files,
-            "lacks": [{"sha256": digest, "why": why} for digest, why in sorted(done.manifest.lacks.items())],
+            "lacks": _lacks(done.manifest),
             "equal": True,
         },
         id_key="path",
@@ -311,7 +247,7 @@ def _tell_equal(call: Invocation, file: Path, done: Restored, drill: bool) -> No
         call.say("cli.restore.next")
 
 
-def restored(
+async def restored(
     call: Invocation,
     number: Annotated[
         list[str] | None,
@@ -329,16 +265,6 @@ def restored(
     approved_by: Annotated[str | None, typer.Option(help="The second person.")] = None,
 ) -> None:
     """Show what to check on a restored node; with two names, confirm it, and let it work again."""
-    run(_restored(call, number or [], withdraw or [], confirmed_by, approved_by))
-
-
-async def _restored(
-    call: Invocation,
-    number: Sequence[str],
-    withdraw: Sequence[str],
-    confirmed_by: str | None,
-    approved_by: str | None,
-) -> None:
     from gateway.domain.wall_clock import local
     from gateway.incoming.register import BOOK
     from gateway.store import restored as gate
@@ -354,7 +280,7 @@ async def _restored(
             await _show_restored(call, ground, found, counters)
             return
         _refuse_one_person(confirmed_by, approved_by)
-        last, gone = _numbers(number, counters), [_certificate(each) for each in withdraw]
+        last, gone = _numbers(number or (), counters), [_certificate(each) for each in withdraw or ()]
         if call.agrees("cli.ask.restored", at=found.data.get("copied_at")):
             for code, fingerprint in gone:
                 await ground.directory.unbind(code, fingerprint)
@@ -423,19 +349,9 @@ async def _show_restored(call: Invocation, ground: Ground, found: Event, counter
         output.record(call, told)
         return
     output.record(call, {key: told[key] for key in ("copied_at", "restored_at", "sent_again")})
-    output.aloud(
-        call, (call.word("cli.restored.number", code=each.code, last=each.last) for each in counters)
-    )
-    output.aloud(
-        call,
-        (
-            call.word(
-                "cli.restored.certificate",
-                code=each.code,
-                fingerprint=each.fingerprint,
-                day=output.clock(each.bound_at),
-            )
-            for each in bound
-        ),
-    )
+    for each in counters:
+        output.aloud(call, [call.word("cli.restored.number", code=each.code, last=each.last)])
+    for one in bound:
+        at = {"fingerprint": one.fingerprint, "day": output.clock(one.bound_at)}
+        output.aloud(call, [call.word("cli.restored.certificate", code=one.code, **at)])
     call.say("cli.restored.check")

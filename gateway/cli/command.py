@@ -8,6 +8,7 @@ a file of the caller alone while the command runs."""
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import os
@@ -143,9 +144,19 @@ def _rooted(
     """Its signature is the list of options of the root alone."""
 
 
+def existing(help: str, *names: str) -> Any:
+    """An option that names a file. Any, here and below: as the library has it."""
+    return typer.Option(*names, help=help, exists=True, dir_okay=False)
+
+
+def piped(help: str) -> Any:
+    """An argument that names a file, or is - for standard input."""
+    return typer.Argument(help=help, exists=True, dir_okay=False, allow_dash=True)
+
+
 def verb(app: typer.Typer, name: str, *, examples: Sequence[str], writes: bool = False) -> Callable[[F], F]:
-    """Registers a function whose first parameter is the `Invocation`, and whose coroutine, if it is one, is run to its end;
-    `examples` are whole command lines."""
+    """Registers a function whose first parameter is the `Invocation`, a coroutine's too; `examples` are whole command
+    lines."""
 
     def register(function: F) -> F:
         hints = get_type_hints(function, include_extras=True)
@@ -159,16 +170,15 @@ def verb(app: typer.Typer, name: str, *, examples: Sequence[str], writes: bool =
             with spooled(given) as files:
                 work = function(_call(ctx, common), **files)
                 if work is not None:
-                    from gateway.cli import node
-
-                    node.run(work)
+                    asyncio.run(work)
 
         context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
         parameters = [_keyword(each, hints[each.name]) for each in own] + shared
         run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]  # read by inspect
         run.__annotations__ = {each.name: each.annotation for each in [context, *parameters]}
         del run.__wrapped__  # else its signature and not ours would be read
-        app.command(name, epilog=_epilog(examples))(run)
+        epilog = "\b\nExamples:\n" + "\n".join(f"  {each}" for each in examples)
+        app.command(name, epilog=epilog)(run)
         return function
 
     return register
@@ -189,11 +199,32 @@ def root(app: typer.Typer) -> None:
     app.callback()(remember)
 
 
-def noun(name: str, says: str) -> typer.Typer:
+class Group(typer.Typer):
+    """Commands that begin with the same words."""
+
+    def __init__(self, words: str = "gateway", says: str | None = None) -> None:
+        name = words.rpartition(" ")[2]
+        super().__init__(
+            name=name, help=says, no_args_is_help=True, rich_markup_mode=None, add_completion=False
+        )
+        self._words = words
+
+    def noun(self, name: str, says: str = "") -> Group:
+        """The commands that have one more word in common."""
+        below = Group(f"{self._words} {name}", says or NOUNS[name])
+        self.add_typer(below)
+        return below
+
+    def verb(self, function: F, *examples: str, name: str = "", writes: bool = False) -> None:
+        """As `verb`, by the function's own name; examples are what stands behind the command's words."""
+        name = name or function.__name__.strip("_").replace("_", "-")
+        whole = [f"{self._words} {name} {each}".rstrip() for each in examples]
+        verb(self, name, examples=whole, writes=writes)(function)
+
+
+def noun(name: str, says: str) -> Group:
     """A group of commands about one thing."""
-    return typer.Typer(
-        name=name, help=says, no_args_is_help=True, rich_markup_mode=None, add_completion=False
-    )
+    return Group(f"gateway {name}", says)
 
 
 def _options(holder: Callable[..., None]) -> list[inspect.Parameter]:
@@ -211,26 +242,13 @@ def _call(ctx: typer.Context, given: dict[str, Any]) -> Invocation:
         key: (given.get(key) or before.get(key)) if _typed(ctx, key) else (before.get(key) or given.get(key))
         for key in {*given, *before}
     }
-    return Invocation(
-        output=merged.get("output") or OutputFormat.TABLE,
-        quiet=bool(merged.get("quiet")),
-        lang=merged.get("lang") or Lang.VI,
-        config=merged.get("config"),
-        agency=merged.get("agency"),
-        verbose=bool(merged.get("verbose")),
-        yes=bool(merged.get("yes")),
-        dry_run=bool(merged.get("dry_run")),
-    )
+    return Invocation(**{key: value for key, value in merged.items() if value is not None})
 
 
 def _typed(ctx: typer.Context, key: str) -> bool:
     """Whether it stood after the command. A word of the environment must not win over one typed before the noun."""
     source = ctx.get_parameter_source(key)
     return source is not None and source.name == "COMMANDLINE"
-
-
-def _epilog(examples: Sequence[str]) -> str:
-    return "\b\nExamples:\n" + "\n".join(f"  {each}" for each in examples)
 
 
 NOUNS = {
@@ -268,18 +286,18 @@ NOUNS = {
     "audit": "The log of everything that happened: search it, prove it, publish its seals.",
     "migrate": "The database's schema: where it stands, and bringing it up to date.",
 }
-# Words whose commands stand in another word's module, and what registers them there.
+# Words whose commands stand in another word's module.
 _BESIDE = {
-    "config": "init:register_config",
-    "migrate": "init:register_migrate",
-    "doctor": "status:register_doctor",
-    "watch": "status:register_watch",
-    "read": "verify:register_read",
-    "explain": "verify:register_explain",
-    "restore": "backup:register_restore",
-    "restored": "backup:register_restore",
-    "completion": "main:register_completion",
-    "version": "main:register_version",
+    "config": "init",
+    "migrate": "init",
+    "doctor": "status",
+    "watch": "status",
+    "read": "verify",
+    "explain": "verify",
+    "restore": "backup",
+    "restored": "backup",
+    "completion": "main",
+    "version": "main",
 }
 
 
@@ -344,10 +362,9 @@ def _short_help(word: str, sentence: str, room: int) -> str:
 
 
 def _commands_of(module: str) -> dict[str, Any]:
-    app = typer.Typer(rich_markup_mode=None, add_completion=False)
+    app = Group()
     app.callback()(lambda: None)  # so that one command alone has its word too
-    name, _, function = module.partition(":")
-    getattr(import_module(name), function or "register")(app)
+    import_module(module).register(app)
     made: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]  # of several commands it is a group
     return made
 

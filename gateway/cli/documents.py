@@ -5,8 +5,9 @@ cells of tables; or the document, NotFound when there is none, Clash that lists 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -21,6 +22,8 @@ from gateway.ports import InboxPacket
 if TYPE_CHECKING:
     from gateway.incoming.reading import AroundDocument
     from gateway.ports import Work
+
+T = TypeVar("T")
 
 # A mark of one or two characters before a state, so that it is not told by colour alone.
 SIGNS: Mapping[str, str] = {
@@ -79,7 +82,7 @@ def packet_record(call: Invocation, item: InboxPacket) -> dict[str, Any]:
 
     shown: dict[str, Any] = quarantined(item, call.lang.value).model_dump(mode="json", by_alias=True)
     shown["needs"] = list(item.needs) if item.needs else None
-    shown["steps"] = [{"n": s.n, "name": s.name, "ok": s.ok, "detail": s.detail} for s in item.steps]
+    shown["steps"] = [asdict(step) for step in item.steps]
     return shown
 
 
@@ -104,14 +107,7 @@ def fact_record(each: Fact) -> dict[str, Any]:
         "note": each.note,
         "register_no": each.register_no,
         "register_year": each.register_year,
-        "staff": {
-            "name": each.staff.name,
-            "department": each.staff.department,
-            "phone": each.staff.phone,
-            "email": each.staff.email,
-        }
-        if each.staff
-        else None,
+        "staff": asdict(each.staff) if each.staff else None,
     }
 
 
@@ -171,12 +167,11 @@ def incoming_cells(call: Invocation, document: IncomingDocument) -> tuple[str, .
 
 def event_detail(each: Event) -> str:
     """What an event carries beside its kind, as `name=value`, without what is empty."""
-    parts = (
+    return "  ".join(
         f"{name}={', '.join(map(str, value)) if isinstance(value, list) else value}"
         for name, value in each.data.items()
         if value not in (None, "", [], {})
     )
-    return "  ".join(parts)
 
 
 # More documents of one number than this need an id in any case.
@@ -214,16 +209,12 @@ async def find_outgoing(work: Work, text: str) -> OutgoingDocument:
     if named is not None:
         return named
     page = await work.outgoing.page(limit=_LOOK, query=text)
-    found = [
-        each
+    found = {
+        f"{each.id} ({each.draft.issued_on})": each
         for each in page.items
         if each.kind in _DOCUMENTS and _same_number(each.draft.number, each.draft.symbol, text)
-    ]
-    if len(found) > 1:
-        raise _several(text, [f"{each.id} ({each.draft.issued_on})" for each in found])
-    if not found:
-        raise NotFound(f"there is no outgoing document {text}", hint="look with: gateway outbox list")
-    return found[0]
+    }
+    return _the_one(found, text, "outgoing", "outbox")
 
 
 async def find_incoming(work: Work, text: str) -> IncomingDocument:
@@ -231,23 +222,23 @@ async def find_incoming(work: Work, text: str) -> IncomingDocument:
     if text.startswith("inb_"):
         return await work.incoming.get(text)
     page = await work.incoming.page(limit=_LOOK, query=text)
-    found = [
-        each
+    found = {
+        f"{each.id} ({each.sender_code}, {each.issued_on})": each
         for each in page.items
         if each.kind in _DOCUMENTS and _same_number(each.number, each.symbol, text)
-    ]
-    if len(found) > 1:
-        raise _several(text, [f"{each.id} ({each.sender_code}, {each.issued_on})" for each in found])
-    if not found:
-        raise NotFound(f"there is no incoming document {text}", hint="look with: gateway inbox list")
-    return found[0]
+    }
+    return _the_one(found, text, "incoming", "inbox")
 
 
 def _same_number(number: str, symbol: str, text: str) -> bool:
     return numbered(number, symbol).casefold() == text.strip().casefold()
 
 
-def _several(text: str, ids: list[str]) -> Several:
-    return Several(
-        f"{len(ids)} documents are called {text}: {', '.join(ids)}", hint="give the id of one of them"
-    )
+def _the_one(found: Mapping[str, T], text: str, way: str, noun: str) -> T:
+    """The only one of those called `text`, by how they are listed where there are several."""
+    if len(found) > 1:
+        told = f"{len(found)} documents are called {text}: {', '.join(found)}"
+        raise Several(told, hint="give the id of one of them")
+    if not found:
+        raise NotFound(f"there is no {way} document {text}", hint=f"look with: gateway {noun} list")
+    return next(iter(found.values()))

@@ -15,21 +15,13 @@ from gateway.api.server import CallLog
 from gateway.bootstrap import storeys
 from gateway.bootstrap.node import OpenNode
 from gateway.ops.evidence.make import EvidenceMaker
-from gateway.ports import Clock, HealthProbe
-from gateway.ports.node import ApiCalls
-from gateway.settings import Settings
+from gateway.ports import HealthProbe
 
 
 def application(node: OpenNode, health: HealthProbe) -> web.Application:
     """The API and the pages over this node."""
-    deps = _api(node, health)
-    app = build(deps)
-    storeys.add_pages(app, node, health, Entry(deps.options))
-    return app
-
-
-def _api(node: OpenNode, health: HealthProbe) -> ApiDeps:
-    return ApiDeps(
+    api = node.settings.api
+    deps = ApiDeps(
         store=node.store,
         accounts=node.store.accounts,
         blobs=node.blobs,
@@ -40,27 +32,19 @@ def _api(node: OpenNode, health: HealthProbe) -> ApiDeps:
         pool=node.pool,
         health=health,
         evidence=EvidenceMaker(node),
-        calls=_call_log(node.settings, node.store.calls, node.clock),
+        calls=CallLog(node.store.calls, node.clock, timedelta(days=api.calls_days)),
         version=__version__,
-        options=_options(node.settings),
+        options=ApiOptions(
+            rate_per_s=api.rate_per_s,
+            burst=api.burst,
+            connections=api.connections,
+            hosts=_listed(api.names),
+            proxies=_listed(api.proxies),
+        ),
     )
-
-
-def _options(settings: Settings) -> ApiOptions:
-    """How much each caller may ask of this process."""
-    api = settings.api
-    return ApiOptions(
-        rate_per_s=api.rate_per_s,
-        burst=api.burst,
-        connections=api.connections,
-        hosts=_listed(api.names),
-        proxies=_listed(api.proxies),
-    )
-
-
-def _call_log(settings: Settings, calls: ApiCalls, clock: Clock) -> CallLog:
-    """What notes the calls of each key; it runs with the application."""
-    return CallLog(calls, clock, timedelta(days=settings.api.calls_days))
+    app = build(deps)
+    storeys.add_pages(app, node, health, Entry(deps.options))
+    return app
 
 
 def _listed(words: str) -> frozenset[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import documents, output
-from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
-from gateway.cli.node import at_agency, run
+from gateway.cli.command import Group, Invocation
+from gateway.cli.node import at_agency
 from gateway.cli.output import VERIFICATION
 from gateway.cli.verify import moment
 from gateway.errors import Clash, NotFound, StoreFailure
@@ -27,41 +28,23 @@ if TYPE_CHECKING:
     from gateway.ops.evidence.pack_file import Ready
     from gateway.ports import Work
 
-_COLUMNS = (
-    ("cli.column.pack", "dim"),
-    ("cli.column.made", ""),
-    ("cli.column.document", ""),
-    ("cli.column.size", ""),
-    ("cli.column.sha256", "dim"),
-)
+_COLUMNS = output.columns("pack", "made", "document", "size", "sha256", dim=("pack", "sha256"))
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("evidence", NOUNS["evidence"])
-    verb(
-        group,
-        "make",
-        examples=("gateway evidence make 15/SNV-VP", "gateway evidence make msg_01J… --to case.zip"),
-    )(make)
-    _register_checks(group)
-    verb(
-        group,
-        "list",
-        examples=("gateway evidence list", "gateway evidence list --document msg_01J… -o json"),
-    )(list_)
-    app.add_typer(group)
+def register(app: Group) -> None:
+    group = app.noun("evidence")
+    group.verb(make, "15/SNV-VP", "msg_01J… --to case.zip")
+    group.verb(verify, "case.zip --trust trust/", "case.zip --trust trust/ --seal published.seal -o json")
+    group.verb(show, "case.zip", "case.zip -o json")
+    group.verb(list_, "", "--document msg_01J… -o json")
 
 
-def make(
+async def make(
     call: Invocation,
     document: Annotated[str, typer.Argument(help="Id, or number/symbol, of a document sent or received.")],
     to: Annotated[Path | None, typer.Option(help="File or folder; default: this folder.")] = None,
 ) -> None:
     """Put everything that proves one document into one file that can be checked without this node."""
-    run(_make(call, document, to))
-
-
-async def _make(call: Invocation, document: str, to: Path | None) -> None:
     from gateway.ops.evidence.make import EvidenceMaker
 
     async with at_agency(call) as seat:
@@ -124,15 +107,11 @@ def _write(made: Ready, target: Path) -> None:
         growing.unlink(missing_ok=True)
 
 
-def list_(
+async def list_(
     call: Invocation,
     document: Annotated[str | None, typer.Option(help="Only of this document (its id).")] = None,
 ) -> None:
     """List the packs that were made here, oldest first."""
-    run(_list(call, document))
-
-
-async def _list(call: Invocation, document: str | None) -> None:
     from gateway.ops.evidence.make import SUBJECT
 
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
@@ -166,20 +145,6 @@ File = Annotated[Path, typer.Argument(help="The pack: one ZIP file; - is standar
 _MARKS = {True: "✓", False: "✗", None: "?"}
 
 
-def _register_checks(group: typer.Typer) -> None:
-    verb(
-        group,
-        "verify",
-        examples=(
-            "gateway evidence verify case.zip --trust trust/",
-            "gateway evidence verify case.zip --trust trust/ --seal published.seal -o json",
-        ),
-    )(verify)
-    verb(
-        group, "show", examples=("gateway evidence show case.zip", "gateway evidence show case.zip -o json")
-    )(show)
-
-
 def verify(
     call: Invocation,
     file: File,
@@ -200,25 +165,23 @@ def verify(
     from gateway.ops.evidence import verify as checking
 
     report = checking.verify(file, trust, seal, moment(at) if at else SystemClock().now())
-    if call.output is OutputFormat.TABLE:
-        _report_aloud(call, report.told())
-    else:
-        output.data(call, report.told())
+    told = report.told()
+    output.answer(call, told, _report_aloud(call, told))
     if report.verdict != "valid":
         raise typer.Exit(VERIFICATION)
 
 
-def _report_aloud(call: Invocation, found: dict[str, Any]) -> None:
+def _report_aloud(call: Invocation, found: dict[str, Any]) -> Iterator[str]:
     for anchor in found["anchors"]:
         kind = call.word(f"evidence.anchor.{anchor['kind']}")
-        output.aloud(call, [output.plain(f"  {kind}: {anchor['name']}  SHA-256 {anchor['sha256']}")])
+        yield output.plain(f"  {kind}: {anchor['name']}  SHA-256 {anchor['sha256']}")
     if not found["anchored"]:
-        output.aloud(call, [f"  {call.word('evidence.no_anchors')}"])
+        yield f"  {call.word('evidence.no_anchors')}"
     for step in found["steps"]:
-        output.aloud(call, [_step(call, step)])
-    failed = next((step for step in found["steps"] if step["ok"] is False), None)
-    member = (failed or {}).get("member") or ""
-    output.aloud(call, [output.plain(call.word(f"evidence.verdict.{found['verdict']}", member=member))])
+        yield _step(call, step)
+    failed: dict[str, Any] = next((step for step in found["steps"] if step["ok"] is False), {})
+    member = failed.get("member") or ""
+    yield output.plain(call.word(f"evidence.verdict.{found['verdict']}", member=member))
 
 
 def _step(call: Invocation, step: dict[str, Any]) -> str:
@@ -264,18 +227,12 @@ def show(call: Invocation, file: File) -> None:
     pack = pack_file.read_pack(file)
     story = contents.read_story(pack.read(STORY, contents.MOST_STORY))
     call.say("evidence.unverified", file=file)
-    if call.output is OutputFormat.TABLE:
-        output.aloud(call, (output.plain(line) for line in _story_aloud(call, story)))
-        return
     told = {
         "id": pack.manifest.pack,
         "story": contents.story_json(story),
-        "members": [
-            {"name": each.name, "size": each.size, "sha256": each.sha256, "media": each.media}
-            for each in pack.manifest.members
-        ],
+        "members": [asdict(each) for each in pack.manifest.members],
     }
-    output.data(call, told)
+    output.answer(call, told, (output.plain(line) for line in _story_aloud(call, story)))
 
 
 def _story_aloud(call: Invocation, story: Story) -> Iterator[str]:

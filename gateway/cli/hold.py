@@ -5,84 +5,57 @@ decision done. A hold is begun by `gateway inbox seal` and `gateway outbox seal`
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli import documents, output, people
-from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
-from gateway.cli.node import Seat, at_agency, run
+from gateway.cli.command import Group, Invocation, OutputFormat, existing
+from gateway.cli.node import Seat, at_agency
 from gateway.cli.people import As
 from gateway.domain.hold import HeldKind, Hold, HoldState
 
 if TYPE_CHECKING:
-    from gateway.domain.person import SignedIn
+    pass
 
 Id = Annotated[str, typer.Argument(help="Id of the hold, from: gateway hold list")]
 Why = Annotated[str, typer.Option(help="Why; it is recorded.")]
-_COLUMNS = (
-    ("cli.column.id", "dim"),
-    ("cli.column.state", ""),
-    ("cli.column.document", ""),
-    ("cli.column.from", ""),
-    ("cli.column.since", ""),
-)
+_COLUMNS = output.columns("id", "state", "document", "from", "since", dim=("id",))
 _NOTICES = ("operator", "sender", "recipients")
 _SHORTEST = 12
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("hold", NOUNS["hold"])
-    verb(group, "list", examples=("gateway hold list", "gateway hold list --state sealed -o json"))(list_)
-    verb(group, "show", examples=("gateway hold show hld_01J…", "gateway hold show hld_01J… -o json"))(show)
-    verb(
-        group,
-        "notice",
-        examples=(
-            "gateway hold notice hld_01J… --to operator",
-            "gateway hold notice hld_01J… --to sender -o json",
-        ),
-    )(notice)
-    verb(
-        group,
-        "lift",
-        examples=(
-            "gateway hold lift hld_01J… --as 'A. Head' --key head.key --why 'Not a secret'",
-            "gateway hold lift hld_01J… --as 'A. Head' --key head.key --why 'Not a secret' --yes",
-        ),
+def register(app: Group) -> None:
+    group = app.noun("hold")
+    group.verb(list_, "", "--state sealed -o json")
+    group.verb(show, "hld_01J…", "hld_01J… -o json")
+    group.verb(notice, "hld_01J… --to operator", "hld_01J… --to sender -o json")
+    group.verb(
+        lift,
+        "hld_01J… --as 'A. Head' --key head.key --why 'Not a secret'",
+        "hld_01J… --as 'A. Head' --key head.key --why 'Not a secret' --yes",
         writes=True,
-    )(lift)
-    verb(
-        group,
-        "purge",
-        examples=(
-            "gateway hold purge hld_01J… --as 'A. Head' --why 'Decision 12/QD'",
-            "gateway hold purge hld_01J… --as 'A. Head' --why 'Decision 12/QD' --yes",
-        ),
+    )
+    group.verb(
+        purge,
+        "hld_01J… --as 'A. Head' --why 'Decision 12/QD'",
+        "hld_01J… --as 'A. Head' --why 'Decision 12/QD' --yes",
         writes=True,
-    )(purge)
-    verb(
-        group,
-        "key",
-        examples=("gateway hold key head.key head.pub", "gateway hold key /media/head/head.key head.pub"),
-    )(key)
-    app.add_typer(group)
+    )
+    group.verb(key, "head.key head.pub", "/media/head/head.key head.pub")
 
 
-def list_(
+async def list_(
     call: Invocation,
     state: Annotated[list[str] | None, typer.Option(help="Only in this state (repeat for more).")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
     cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
 ) -> None:
     """List what is or was under seal, newest first; never what it says."""
-    run(_list(call, documents.known_states(state or [], [*HoldState]), limit, cursor))
-
-
-async def _list(call: Invocation, states: list[str], limit: int, cursor: str | None) -> None:
+    wanted = [HoldState(each) for each in documents.known_states(state or [], [*HoldState])]
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
-        wanted = [HoldState(each) for each in states]
         page = await work.held.page(limit=limit, cursor=cursor, states=wanted)
     output.rows(
         call,
@@ -98,14 +71,10 @@ def _cells(call: Invocation, hold: Hold) -> tuple[str, ...]:
     return hold.id, state, hold.document_id or "", hold.sender_code or "", output.clock(hold.begun_at)
 
 
-def show(call: Invocation, hold: Id) -> None:
+async def show(call: Invocation, hold: Id) -> None:
     """Show one incident: what is held, since when and why, and what was decided."""
-    run(_show(call, hold))
-
-
-async def _show(call: Invocation, id: str) -> None:
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
-        found = await work.held.get(id)
+        found = await work.held.get(hold)
     output.record(call, shown(found))
 
 
@@ -129,9 +98,7 @@ def shown(hold: Hold) -> dict[str, Any]:
         "contents": [
             {"sha256": each.digest, "size": each.size, "sealed_sha256": each.sealed} for each in hold.contents
         ],
-        "decision": None
-        if decision is None
-        else {"by": decision.by, "why": decision.why, "at": output.stamp(decision.at)},
+        "decision": asdict(decision) if decision else None,
     }
 
 
@@ -145,7 +112,7 @@ def tell(call: Invocation, hold: Hold) -> None:
         call.say("cli.hold.others", count=hold.others)
 
 
-def notice(
+async def notice(
     call: Invocation,
     hold: Id,
     to: Annotated[str, typer.Option(help="operator, sender or recipients.")],
@@ -153,13 +120,9 @@ def notice(
     """Write the draft of a notice; a person reads it, signs it and sends it by a way of its own."""
     if to not in _NOTICES:
         raise typer.BadParameter(f"{to!r} is nobody who is told; expected one of {', '.join(_NOTICES)}")
-    run(_notice(call, hold, to))
-
-
-async def _notice(call: Invocation, id: str, to: str) -> None:
     async with at_agency(call) as seat:
         async with seat.node.store.read(seat.scope) as work:
-            found = await work.held.get(id)
+            found = await work.held.get(hold)
         text = _drafted(call, seat, found, to)
     if call.output is OutputFormat.TABLE:
         output.lines(text.splitlines())
@@ -180,63 +143,48 @@ def _drafted(call: Invocation, seat: Seat, hold: Hold, to: str) -> str:
     )
 
 
-def lift(
+async def lift(
     call: Invocation,
     hold: Id,
     as_: As,
-    key: Annotated[Path, typer.Option(help="The head's private key.", exists=True, dir_okay=False)],
+    key: Annotated[Path, existing("The head's private key.")],
     why: Why,
 ) -> None:
     """Give a document back, byte for byte: it was no secret. Needs the role `head` and the head's private key."""
-    run(_lift(call, hold, as_, key, why))
-
-
-async def _lift(call: Invocation, id: str, name: str, key: Path, why: str) -> None:
     from gateway import holding
     from gateway.incoming import seal as incoming
     from gateway.outgoing import files
     from gateway.trust.hold_seal import KeyUnsealer
 
     async with at_agency(call) as seat:
-        if not call.agrees("cli.ask.lift", hold=id):
+        if not call.agrees("cli.ask.lift", hold=hold):
             return
         node = seat.node
-        decision = holding.decided(node.hold, await _person(call, seat, name), why)
+        decision = holding.decided(node.hold, await people.signed_in(call, node, as_), why)
         async with node.store.read(seat.scope) as work:
-            found = await work.held.get(id)
+            found = await work.held.get(hold)
         opener = None
         if found.state is HoldState.SEALED:
             passphrase = people.unseen(call, "cli.hold.passphrase")
             opener = KeyUnsealer.from_pem(key.read_bytes(), passphrase.encode())
         if found.kind is HeldKind.OUTGOING:
-            done = await files.lift_seal(node.out, node.hold, seat.scope, id, decision, opener)
+            done = await files.lift_seal(node.out, node.hold, seat.scope, hold, decision, opener)
         else:
-            done = await incoming.lift(node.inn, node.hold, seat.scope, id, decision, opener)
+            done = await incoming.lift(node.inn, node.hold, seat.scope, hold, decision, opener)
         output.record(call, shown(done))
 
 
-def purge(call: Invocation, hold: Id, as_: As, why: Why) -> None:
+async def purge(call: Invocation, hold: Id, as_: As, why: Why) -> None:
     """Remove the content for good; digests, header and the decision stay. Needs the role `head`."""
-    run(_purge(call, hold, as_, why))
-
-
-async def _purge(call: Invocation, id: str, name: str, why: str) -> None:
     from gateway import holding
 
     async with at_agency(call) as seat:
-        if not call.agrees("cli.ask.purge", hold=id):
+        if not call.agrees("cli.ask.purge", hold=hold):
             return
-        decision = holding.decided(seat.node.hold, await _person(call, seat, name), why)
-        done = await holding.purge(seat.node.hold, seat.scope, id, decision)
+        who = await people.signed_in(call, seat.node, as_)
+        decision = holding.decided(seat.node.hold, who, why)
+        done = await holding.purge(seat.node.hold, seat.scope, hold, decision)
         output.record(call, shown(done))
-
-
-async def _person(call: Invocation, seat: Seat, name: str) -> SignedIn:
-    from gateway.deciding import people as sign_in
-
-    passphrase = people.unseen(call, "cli.person.passphrase", name=name)
-    code = people.unseen(call, "cli.person.code", name=name)
-    return await sign_in.sign_in(seat.node.deciding, name, passphrase, code)
 
 
 def key(

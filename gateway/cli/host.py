@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import NOUNS, Invocation, noun, verb
-from gateway.cli.node import at_ground, at_registry, chosen, operator, run
+from gateway.cli.command import Group, Invocation, existing
+from gateway.cli.node import at_ground, at_registry, chosen, operator
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.errors import Clash, NotFound, Refused
 
@@ -28,53 +28,23 @@ _PAGE = 1000
 _NAMED = 5
 Code = Annotated[str, typer.Argument(help="An agency code.")]
 
-_COLUMNS = (
-    ("cli.column.code", ""),
-    ("cli.column.name", ""),
-    ("cli.column.alias", ""),
-    ("cli.column.numbering", ""),
-    ("cli.column.host", ""),
-)
+_COLUMNS = output.columns("code", "name", "alias", "numbering", "host")
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("host", NOUNS["host"])
-    verb(group, "list", examples=("gateway host list", "gateway host list -o json"))(list_)
-    verb(
-        group,
-        "add",
-        examples=("gateway host add Z91.03", "gateway host add Z91.03 --numbering B --yes"),
-        writes=True,
-    )(add)
-    verb(
-        group,
-        "remove",
-        examples=("gateway host remove Z91.03", "gateway host remove Z91.03 --yes"),
-        writes=True,
-    )(remove)
-    app.add_typer(group)
+def register(app: Group) -> None:
+    group = app.noun("host")
+    group.verb(list_, "", "-o json")
+    group.verb(add, "Z91.03", "Z91.03 --numbering B --yes", writes=True)
+    group.verb(remove, "Z91.03", "Z91.03 --yes", writes=True)
 
 
-def register_in_registry(group: typer.Typer) -> None:
+def register_in_registry(group: Group) -> None:
     """The command that says which node speaks for a code, beside the others that change the registry."""
-    verb(
-        group,
-        "set-host",
-        examples=(
-            "gateway registry set-host Z91.03 province-1",
-            "gateway registry set-host 'Z91.*' province-1 --yes",
-            "gateway registry set-host --file hosts.csv",
-        ),
-        writes=True,
-    )(set_host)
+    group.verb(set_host, "Z91.03 province-1", "'Z91.*' province-1 --yes", "--file hosts.csv", writes=True)
 
 
-def list_(call: Invocation) -> None:
+async def list_(call: Invocation) -> None:
     """List the agencies of this node, with the node that the registry names for each."""
-    run(_list(call))
-
-
-async def _list(call: Invocation) -> None:
     async with at_ground(call.settings()) as ground:
         hosted = await ground.store.hosted()
         entries = [await ground.directory.entry(agency.code) for agency in hosted]
@@ -87,7 +57,7 @@ async def _list(call: Invocation) -> None:
     )
 
 
-def add(
+async def add(
     call: Invocation,
     code: Code,
     numbering: Annotated[
@@ -96,10 +66,6 @@ def add(
     ] = NumberingMode.A,
 ) -> None:
     """Speak for one more agency of the registry; one that was here before finds its documents again."""
-    run(_add(call, code, numbering))
-
-
-async def _add(call: Invocation, code: str, numbering: NumberingMode) -> None:
     settings = call.settings()
     async with at_ground(settings) as ground:
         entry = await _in_force(ground, code)
@@ -132,12 +98,8 @@ async def _in_force(ground: Ground, code: str) -> AgencyEntry:
     return entry
 
 
-def remove(call: Invocation, code: Code) -> None:
+async def remove(call: Invocation, code: Code) -> None:
     """Speak for an agency no longer. Refused while something of it is open; its documents stay on the node."""
-    run(_remove(call, code))
-
-
-async def _remove(call: Invocation, code: str) -> None:
     async with at_ground(call.settings()) as ground:
         hosted = await ground.store.hosted()
         agency = chosen(hosted, code)
@@ -160,33 +122,28 @@ async def _remove(call: Invocation, code: str) -> None:
     call.say("host.next.remove", code=agency.code)
 
 
-def set_host(
+async def set_host(
     call: Invocation,
     code: Annotated[
         str | None, typer.Argument(help="An agency code; with * for many: 'Z91.*' is all that begin so.")
     ] = None,
     node: Annotated[str | None, typer.Argument(help="Name of the node (node.name of its settings).")] = None,
     none: Annotated[bool, typer.Option("--none", help="No node speaks for it any more.")] = False,
-    file: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV with the columns code,host; an empty host is none.", exists=True, dir_okay=False
-        ),
-    ] = None,
+    file: Annotated[Path | None, existing("CSV with the columns code,host; an empty host is none.")] = None,
 ) -> None:
     """Say which node speaks for a code, or for many at once; recorded like every change of the registry. The axis follows
     with: gateway axis apply."""
     if file is not None:
         if code or node or none:
             raise typer.BadParameter("--file says all of it; leave out the code and the node")
-        run(_set_hosts(call, _read_hosts(file), None))
+        await _set_hosts(call, _read_hosts(file), None)
         return
     if code is None or none == (node is not None):
         raise typer.BadParameter("name a code and a node, or give --none, or --file")
     if "*" in code:
-        run(_set_hosts(call, {}, (code.strip().upper(), node or "")))
+        await _set_hosts(call, {}, (code.strip().upper(), node or ""))
         return
-    run(_set_host(call, code, node or ""))
+    await _set_host(call, code, node or "")
 
 
 async def _set_host(call: Invocation, code: str, node: str) -> None:

@@ -17,8 +17,8 @@ import typer
 
 from gateway.cli import documents, inbox_acts, output
 from gateway.cli import documents as shapes
-from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
-from gateway.cli.node import Seat, at_agency, run
+from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.node import Seat, at_agency
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.status import fold_incoming
 from gateway.errors import StoreFailure
@@ -28,51 +28,23 @@ if TYPE_CHECKING:
 
 Which = Annotated[str, typer.Argument(help="Id, or number/symbol.")]
 
-_COLUMNS = (
-    ("cli.column.id", "dim"),
-    ("cli.column.kind", ""),
-    ("cli.column.from", ""),
-    ("cli.column.number", ""),
-    ("cli.column.date", ""),
-    ("cli.column.subject", ""),
-    ("cli.column.state", ""),
-    ("cli.column.register_no", ""),
-    ("cli.column.arrived", ""),
+_COLUMNS = output.columns(
+    "id", "kind", "from", "number", "date", "subject", "state", "register_no", "arrived", dim=("id",)
 )
-_PACKET_COLUMNS = (
-    ("cli.column.id", "dim"),
-    ("cli.column.state", ""),
-    ("cli.column.finding", ""),
-    ("cli.column.from", ""),
-    ("cli.column.reason", ""),
-    ("cli.column.arrived", ""),
-)
-_QUARANTINE = ("waiting", "held", "quarantined", "malformed", "sealed")
-_PACKET_STATES = (*_QUARANTINE, "landed", "done", "released", "returned", "discarded", "dropped")
+_PACKET_COLUMNS = output.columns("id", "state", "finding", "from", "reason", "arrived", dim=("id",))
+# Long enough to write a full document to a slow share.
+_LEASE_S = 600
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("inbox", NOUNS["inbox"])
-    verb(
-        group, "list", examples=("gateway inbox list --state new", "gateway inbox list --quarantine -o json")
-    )(list_)
-    verb(group, "show", examples=("gateway inbox show 88/SNV-VP", "gateway inbox show inb_01J… -o json"))(
-        show
-    )
-    verb(
-        group,
-        "pull",
-        examples=(
-            "gateway inbox pull /srv/qlvb/in",
-            "gateway inbox pull /srv/qlvb/in --limit 100 --keep -o ndjson",
-        ),
-        writes=True,
-    )(pull)
+def register(app: Group) -> None:
+    group = app.noun("inbox")
+    group.verb(list_, "--state new", "--quarantine -o json")
+    group.verb(show, "88/SNV-VP", "inb_01J… -o json")
+    group.verb(pull, "/srv/qlvb/in", "/srv/qlvb/in --limit 100 --keep -o ndjson", writes=True)
     inbox_acts.register(group)
-    app.add_typer(group)
 
 
-def list_(
+async def list_(
     call: Invocation,
     state: Annotated[list[str] | None, typer.Option(help="Only in this state (repeat for more).")] = None,
     query: Annotated[str | None, typer.Option(help="Number, sender or words of the subject.")] = None,
@@ -83,10 +55,12 @@ def list_(
     cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
 ) -> None:
     """List incoming documents, newest first; or packets in quarantine."""
+    from gateway.api.shapes import PACKET_STATES
+
     if quarantine:
-        run(_packets(call, documents.known_states(state or [], _PACKET_STATES), limit, cursor))
+        await _packets(call, documents.known_states(state or [], PACKET_STATES), limit, cursor)
     else:
-        run(_list(call, documents.known_states(state or [], [*InState]), query, limit, cursor))
+        await _list(call, documents.known_states(state or [], [*InState]), query, limit, cursor)
 
 
 async def _list(
@@ -98,67 +72,56 @@ async def _list(
         page = await work.incoming.page(limit=limit, cursor=cursor, states=states, query=query)
         beside = await reading.around_each(work, page.items, await seat.node.inn.office())
         aside = await work.inbox.page(limit=1, states=("held", "quarantined", "malformed"))
-    output.rows(
+    output.page(
         call,
         [documents.incoming_record(call, *each) for each in zip(page.items, beside, strict=True)],
         _COLUMNS,
         [documents.incoming_cells(call, each) for each in page.items],
-        extra={"next_cursor": page.next_cursor, "has_more": page.next_cursor is not None},
+        page.next_cursor,
     )
-    _more(call, page.next_cursor)
     if aside.items and call.output is OutputFormat.TABLE:
         call.say("cli.quarantine_waits")
 
 
 async def _packets(call: Invocation, states: list[str], limit: int, cursor: str | None) -> None:
+    from gateway.api.shapes import SET_ASIDE
+
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
-        page = await work.inbox.page(limit=limit, cursor=cursor, states=states or _QUARANTINE)
-    output.rows(
+        page = await work.inbox.page(limit=limit, cursor=cursor, states=states or SET_ASIDE)
+    output.page(
         call,
         [documents.packet_record(call, each) for each in page.items],
         _PACKET_COLUMNS,
         [_packet_cells(call, each) for each in page.items],
-        extra={"next_cursor": page.next_cursor, "has_more": page.next_cursor is not None},
+        page.next_cursor,
     )
-    _more(call, page.next_cursor)
 
 
 def _packet_cells(call: Invocation, item: InboxPacket) -> tuple[str, ...]:
-    sender = item.sender_code or item.transport_sender
-    state = call.word(f"packet.{item.state}")
     return (
         item.id,
-        state,
+        call.word(f"packet.{item.state}"),
         item.code or "",
-        sender,
+        item.sender_code or item.transport_sender,
         documents.why_set_aside(call, item),
         output.clock(item.received_at),
     )
 
 
-def _more(call: Invocation, cursor: str | None) -> None:
-    if cursor and call.output is OutputFormat.TABLE:
-        call.say("cli.more", command=f"--cursor {cursor}")
-
-
-def show(call: Invocation, document: Which) -> None:
+async def show(call: Invocation, document: Which) -> None:
     """Show one document: what it is, what was checked, its files, and what we told the sender."""
-    run(_show(call, document))
-
-
-async def _show(call: Invocation, text: str) -> None:
     from gateway.cli import story
     from gateway.incoming import reading
 
     async with at_agency(call) as seat, seat.node.store.read(seat.scope) as work:
-        if text.startswith("inx_"):
-            item = await work.inbox.get(text)
+        if document.startswith("inx_"):
+            item = await work.inbox.get(document)
             if call.output is OutputFormat.TABLE and not call.quiet:
                 output.lines(story.packet(call, item))
             else:
                 output.record(call, documents.packet_record(call, item))
             return
-        found = await documents.find_incoming(work, text)
+        found = await documents.find_incoming(work, document)
         facts = await work.facts.of(found.id)
         beside = await reading.around_one(work, found, await seat.node.inn.office())
     standing = fold_incoming(facts)
@@ -169,7 +132,7 @@ async def _show(call: Invocation, text: str) -> None:
     output.record(call, shown | {"facts": [documents.fact_record(each) for each in facts]})
 
 
-def pull(
+async def pull(
     call: Invocation,
     folder: Annotated[
         Path, typer.Argument(help="Each document gets a folder of its own in here.", file_okay=False)
@@ -179,21 +142,14 @@ def pull(
     keep: Annotated[bool, typer.Option("--keep", help="Do not acknowledge; they are offered again.")] = False,
 ) -> None:
     """Write documents that were not handed over yet into a folder, then acknowledge each."""
-
-    run(hand_over(call, folder, limit, client, keep))
-
-
-# Long enough to write a full document to a slow share.
-_LEASE_S = 600
-
-
-async def hand_over(call: Invocation, folder: Path, limit: int, client: str, keep: bool) -> None:
-    """Writes up to `limit` documents; each is acknowledged only when its folder is complete and durable."""
     from gateway.incoming import act
 
     async with at_agency(call) as seat:
         if call.dry_run:
-            await _would_hand_over(call, seat, limit)
+            async with seat.node.store.read(seat.scope) as work:
+                page = await work.incoming.page(limit=limit, handover="available")
+            for each in page.items:
+                call.say("cli.would", what=f"pull {each.id}")
             return
         documents = await act.lease(seat.node.inn, seat.scope, client, limit, _LEASE_S)
         told = []
@@ -206,16 +162,9 @@ async def hand_over(call: Invocation, folder: Path, limit: int, client: str, kee
     output.rows(
         call,
         [{"id": each.id, "folder": str(where), "document_id": each.document_id} for each, where in told],
-        (("cli.column.id", "dim"), ("cli.column.number", ""), ("cli.column.folder", "")),
+        output.columns("id", "number", "folder", dim=("id",)),
         [(each.id, shapes.numbered(each.number, each.symbol), str(where)) for each, where in told],
     )
-
-
-async def _would_hand_over(call: Invocation, seat: Seat, limit: int) -> None:
-    async with seat.node.store.read(seat.scope) as work:
-        page = await work.incoming.page(limit=limit, handover="available")
-    for each in page.items:
-        call.say("cli.would", what=f"pull {each.id}")
 
 
 async def _write_folder(call: Invocation, seat: Seat, folder: Path, document: IncomingDocument) -> Path:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import documents, output
-from gateway.cli.command import Invocation, OutputFormat, verb
-from gateway.cli.node import Seat, at_agency, run
+from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.node import Seat, at_agency
 
 if TYPE_CHECKING:
     from gateway.domain.document import IncomingDocument
@@ -24,114 +24,58 @@ Refusal = Annotated[str, typer.Option(help="A code such as MISSING_FILE, WRONG_A
 Why = Annotated[str, typer.Option(help="Why; it is recorded.")]
 
 
-def register(group: typer.Typer) -> None:
+def register(group: Group) -> None:
     """Adds the acts to the group of `gateway inbox`."""
-    verb(
-        group,
-        "accept",
-        examples=(
-            "gateway inbox accept 88/SNV-VP --register-no 1245",
-            "gateway inbox accept inb_01J… --staff 'Van Thu'",
-        ),
+    group.verb(accept, "88/SNV-VP --register-no 1245", "inb_01J… --staff 'Van Thu'", writes=True)
+    group.verb(
+        reject,
+        "88/SNV-VP --reason MISSING_FILE --note 'Appendix 2 is missing'",
+        "inb_01J… --reason WRONG_ADDRESSEE --yes",
         writes=True,
-    )(accept)
-    verb(
-        group,
-        "reject",
-        examples=(
-            "gateway inbox reject 88/SNV-VP --reason MISSING_FILE --note 'Appendix 2 is missing'",
-            "gateway inbox reject inb_01J… --reason WRONG_ADDRESSEE --yes",
-        ),
+    )
+    group.verb(status, "88/SNV-VP 05", "inb_01J… done --note 'Answered'", writes=True)
+    group.verb(
+        assign,
+        "88/SNV-VP 'General office' --deadline 2026-11-27",
+        "inb_01J… 'Unit one' --with 'Unit two' --instruction 'Draft an answer'",
         writes=True,
-    )(reject)
-    verb(
-        group,
-        "status",
-        examples=(
-            "gateway inbox status 88/SNV-VP 05",
-            "gateway inbox status inb_01J… done --note 'Answered'",
-        ),
+    )
+    group.verb(ack, "inb_01J…", "88/SNV-VP --client qlvb", writes=True)
+    group.verb(
+        seal,
+        "88/SNV-VP --why 'It bears the stamp of a secret'",
+        "inx_01J… --why 'Told by the sender' --yes",
         writes=True,
-    )(status)
-    verb(
-        group,
-        "assign",
-        examples=(
-            "gateway inbox assign 88/SNV-VP 'General office' --deadline 2026-11-27",
-            "gateway inbox assign inb_01J… 'Unit one' --with 'Unit two' --instruction 'Draft an answer'",
-        ),
+    )
+    group.verb(
+        release, "inx_01J… --reason 'The sender was called'", "inx_01J… --reason 'Checked' --yes", writes=True
+    )
+    group.verb(
+        return_,
+        "inx_01J… --reason BAD_FORM --note 'The date is missing'",
+        "inx_01J… --reason WRONG_ADDRESSEE --note 'Not for us' --yes",
         writes=True,
-    )(assign)
-    verb(
-        group,
-        "ack",
-        examples=("gateway inbox ack inb_01J…", "gateway inbox ack 88/SNV-VP --client qlvb"),
-        writes=True,
-    )(ack)
-    verb(
-        group,
-        "seal",
-        examples=(
-            "gateway inbox seal 88/SNV-VP --why 'It bears the stamp of a secret'",
-            "gateway inbox seal inx_01J… --why 'Told by the sender' --yes",
-        ),
-        writes=True,
-    )(seal)
-    _register_packets(group)
+    )
+    group.verb(discard, "inx_01J… --reason 'Forged'", "inx_01J… --reason 'Sent twice' --yes", writes=True)
 
 
-def _register_packets(group: typer.Typer) -> None:
-    """The acts on packets that did not become a document."""
-    verb(
-        group,
-        "release",
-        examples=(
-            "gateway inbox release inx_01J… --reason 'The sender was called'",
-            "gateway inbox release inx_01J… --reason 'Checked' --yes",
-        ),
-        writes=True,
-    )(release)
-    verb(
-        group,
-        "return",
-        examples=(
-            "gateway inbox return inx_01J… --reason BAD_FORM --note 'The date is missing'",
-            "gateway inbox return inx_01J… --reason WRONG_ADDRESSEE --note 'Not for us' --yes",
-        ),
-        writes=True,
-    )(return_)
-    verb(
-        group,
-        "discard",
-        examples=(
-            "gateway inbox discard inx_01J… --reason 'Forged'",
-            "gateway inbox discard inx_01J… --reason 'Sent twice' --yes",
-        ),
-        writes=True,
-    )(discard)
-
-
-def seal(call: Invocation, document: Which, why: Why) -> None:
+async def seal(call: Invocation, document: Which, why: Why) -> None:
     """Lock a document or packet that may be a secret: at once nobody reads it here, and its content is sealed apart."""
-    run(_seal(call, document, why))
-
-
-async def _seal(call: Invocation, text: str, why: str) -> None:
     from gateway.cli import hold
     from gateway.incoming import seal as sealing
 
     async with at_agency(call) as seat:
         node, scope = seat.node, seat.scope
-        if not call.agrees("cli.ask.seal", document=output.plain(text)):
+        if not call.agrees("cli.ask.seal", document=output.plain(document)):
             return
-        if text.startswith("inx_"):
-            held = await sealing.packet(node.inn, node.hold, scope, text, why)
+        if document.startswith("inx_"):
+            held = await sealing.packet(node.inn, node.hold, scope, document, why)
         else:
-            held = await sealing.document(node.inn, node.hold, scope, (await _found(seat, text)).id, why)
+            held = await sealing.document(node.inn, node.hold, scope, (await _found(seat, document)).id, why)
         hold.tell(call, held)
 
 
-def accept(
+async def accept(
     call: Invocation,
     document: Which,
     register_no: Annotated[
@@ -141,10 +85,10 @@ def accept(
     note: Note = None,
 ) -> None:
     """Take a document in: it is entered in the book and the sender gets status 03."""
-    run(_say(call, document, "cli.ask.accept", code="03", register_no=register_no, staff=staff, note=note))
+    await _say(call, document, "cli.ask.accept", code="03", register_no=register_no, staff=staff, note=note)
 
 
-def reject(
+async def reject(
     call: Invocation,
     document: Which,
     reason: Refusal,
@@ -153,10 +97,10 @@ def reject(
 ) -> None:
     """Refuse a document and return it: the sender gets status 02 with the reason."""
     _known_reason(reason)
-    run(_say(call, document, "cli.ask.reject", code="02", reason=reason, staff=staff, note=note))
+    await _say(call, document, "cli.ask.reject", code="02", reason=reason, staff=staff, note=note)
 
 
-def status(
+async def status(
     call: Invocation,
     document: Which,
     code: Annotated[str, typer.Argument(help="02 to 06, 15, 16, or its word (accepted, done…).")],
@@ -178,7 +122,9 @@ def status(
     if reason:
         _known_reason(reason)
     said: dict[str, Any] = {"code": wire, "register_no": register_no, "reason": reason}
-    run(_say(call, document, "cli.ask.status", staff=staff, note=note, at=moment(at) if at else None, **said))
+    await _say(
+        call, document, "cli.ask.status", staff=staff, note=note, at=moment(at) if at else None, **said
+    )
 
 
 def _known_reason(reason: str) -> None:
@@ -230,7 +176,7 @@ async def _set(call: Invocation, seat: Seat, document: IncomingDocument, said: S
         call.say("cli.register_no", number=done.register_no)
 
 
-def assign(
+async def assign(
     call: Invocation,
     document: Which,
     lead_unit: Annotated[str, typer.Argument(help="The unit in charge.")],
@@ -241,48 +187,31 @@ def assign(
 ) -> None:
     """Hand a document to a unit: recorded, and the sender gets status 04."""
     from gateway.cli.send import day
-
-    until = date.fromisoformat(day(deadline)) if deadline else None
-    run(_assign(call, document, lead_unit, tuple(with_ or ()), until, instruction, staff))
-
-
-async def _assign(
-    call: Invocation,
-    text: str,
-    lead_unit: str,
-    units: tuple[str, ...],
-    deadline: date | None,
-    instruction: str | None,
-    staff: str | None,
-) -> None:
     from gateway.domain.document import Assignment
     from gateway.domain.document import Staff as Person
     from gateway.incoming.act import StatusCall
 
+    until = date.fromisoformat(day(deadline)) if deadline else None
     given = Assignment(
-        lead_unit=lead_unit, coordinating_units=units, deadline=deadline, instruction=instruction
+        lead_unit=lead_unit, coordinating_units=tuple(with_ or ()), deadline=until, instruction=instruction
     )
     person = Person(name=staff) if staff else None
     async with at_agency(call) as seat:
-        found = await _found(seat, text)
+        found = await _found(seat, document)
         if call.agrees("cli.ask.assign", document=_name(found), unit=lead_unit):
             await _set(call, seat, found, StatusCall(code="04", staff=person, assignment=given))
 
 
-def ack(
+async def ack(
     call: Invocation,
     document: Which,
     client: Annotated[str, typer.Option(help="Who has stored it.")] = "cli",
 ) -> None:
     """Say that your system has stored the document; it is offered no more."""
-    run(_ack(call, document, client))
-
-
-async def _ack(call: Invocation, text: str, client: str) -> None:
     from gateway.incoming import act
 
     async with at_agency(call) as seat:
-        found = await _found(seat, text)
+        found = await _found(seat, document)
         if call.dry_run:
             call.say("cli.would", what=f"ack {found.id}")
             return
@@ -290,34 +219,30 @@ async def _ack(call: Invocation, text: str, client: str) -> None:
     output.record(call, {"id": found.id, "acked": True, "first": first})
 
 
-def release(call: Invocation, packet: Packet, reason: Why) -> None:
+async def release(call: Invocation, packet: Packet, reason: Why) -> None:
     """Let a held packet be verified and judged again from the start."""
-    run(_decide(call, packet, "release", reason))
+    await _decide(call, packet, "release", reason)
 
 
-def return_(
+async def return_(
     call: Invocation,
     packet: Packet,
     reason: Refusal,
     note: Annotated[str, typer.Option(help="What is wrong; the sender reads it.")],
 ) -> None:
     """Give a held packet back: once its sender is proved again, it gets status 02 with the reason."""
-    _known_reason(reason)
-    run(_return(call, packet, reason, note))
-
-
-async def _return(call: Invocation, id: str, reason: str, note: str) -> None:
     from gateway.incoming import process
 
+    _known_reason(reason)
     async with at_agency(call) as seat:
-        if call.agrees("cli.ask.return", packet=id, reason=call.word(f"reason.{reason}")):
-            item = await process.give_back(seat.node.inn, seat.scope, id, note, reason)
+        if call.agrees("cli.ask.return", packet=packet, reason=call.word(f"reason.{reason}")):
+            item = await process.give_back(seat.node.inn, seat.scope, packet, note, reason)
             output.record(call, {"id": item.id, "state": item.state, "reason": reason})
 
 
-def discard(call: Invocation, packet: Packet, reason: Why) -> None:
+async def discard(call: Invocation, packet: Packet, reason: Why) -> None:
     """Set a packet aside for good; the sender is told nothing."""
-    run(_decide(call, packet, "discard", reason))
+    await _decide(call, packet, "discard", reason)
 
 
 async def _decide(call: Invocation, id: str, act: str, reason: str) -> None:

@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
-from gateway.cli.node import at_ground, must_exist, operator, run
+from gateway.cli.command import Group, Invocation, OutputFormat, existing, verb
+from gateway.cli.node import at_ground, must_exist, operator
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.errors import Clash, Misconfigured
 
@@ -45,10 +45,9 @@ class SetupAnswers:
     numbering: NumberingMode
     port: int
     ca: Path | None
-    people: tuple[str, ...] = ()
 
 
-def register(app: typer.Typer) -> None:
+def register(app: Group) -> None:
     verb(
         app,
         "init",
@@ -59,9 +58,17 @@ def register(app: typer.Typer) -> None:
         ),
         writes=True,
     )(init)
+    config = app.noun("config")
+    config.verb(show_settings, "", "--config province.toml -o json", name="show")
+    verb(config, "check", examples=("gateway config check", "gateway --config agency.toml config check"))(
+        check_settings
+    )
+    migrate = app.noun("migrate")
+    migrate.verb(schema_status, "", "-o json", name="status")
+    migrate.verb(schema_up, "", "--contract --yes", name="up", writes=True)
 
 
-def init(
+async def init(
     call: Invocation,
     data_dir: Annotated[Path | None, typer.Option(help="1. Where the node keeps everything.")] = None,
     code: Annotated[str | None, typer.Option(help="2. Code of your agency, for example Z91.02.")] = None,
@@ -71,12 +78,7 @@ def init(
         typer.Option(help="4. Arrival numbers: A your document system, B this node, C typed by the clerk."),
     ] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="5. Port of the API.")] = None,
-    ca: Annotated[
-        Path | None,
-        typer.Option(
-            help="6. Root certificates of the exchange certificates (PEM).", exists=True, dir_okay=False
-        ),
-    ] = None,
+    ca: Annotated[Path | None, existing("6. Root certificates of the exchange certificates (PEM).")] = None,
     person: Annotated[
         list[str] | None,
         typer.Option(help="Who decides about trust; twice, for two of them. Each gets a code to enrol with."),
@@ -92,13 +94,12 @@ def init(
         call,
         {"data_dir": data_dir, "code": code, "name": name, "numbering": numbering, "port": port, "ca": ca},
     )
-    answers = replace(answers, people=tuple(person or ()))
     _check_code(answers.code)
     if call.dry_run:
         output.lines([settings_text(answers, file)])
         call.say("cli.would", what=f"init {answers.code} → {file}")
         return
-    run(_set_up(call, file, answers))
+    await _set_up(call, file, answers, person or ())
 
 
 def _asked(call: Invocation, given: Mapping[str, Any]) -> SetupAnswers:
@@ -156,7 +157,7 @@ def _check_code(code: str) -> None:
         raise typer.BadParameter(str(why)) from why
 
 
-async def _set_up(call: Invocation, file: Path, answers: SetupAnswers) -> None:
+async def _set_up(call: Invocation, file: Path, answers: SetupAnswers, people: Sequence[str]) -> None:
     """Step by step, the settings file last but one: a set-up that failed can be begun again."""
     from gateway import settings as reading
     from gateway.cli import tokens
@@ -191,7 +192,7 @@ async def _set_up(call: Invocation, file: Path, answers: SetupAnswers) -> None:
         entry = entries[0] if entries else ground.keys.generate(agency.code)
         ground.keys.request(agency.code, entry.key_id, agency.name)
         secret, key = await tokens.make(ground, agency, _FIRST_KEY, tokens.DAILY, _LIFE)
-        codes = await _people(ground, answers.people)
+        codes = await _people(ground, people)
         until = await approvals.begin_set_up(ground.deciding, (await operator(ground.store)).id)
     making.replace(file)
     request = settings.keys.folder / agency.code / f"{entry.key_id}.csr.pem"
@@ -292,17 +293,6 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def register_config(app: typer.Typer) -> None:
-    group = noun("config", NOUNS["config"])
-    verb(
-        group, "show", examples=("gateway config show", "gateway config show --config province.toml -o json")
-    )(show_settings)
-    verb(group, "check", examples=("gateway config check", "gateway --config agency.toml config check"))(
-        check_settings
-    )
-    app.add_typer(group)
-
-
 def show_settings(call: Invocation) -> None:
     """Print every setting with its value and its source; secrets are masked."""
     from gateway.settings import shown, sources
@@ -330,27 +320,16 @@ def check_settings(call: Invocation) -> None:
     call.say("cli.settings_fine", file=path or "-")
 
 
-def register_migrate(app: typer.Typer) -> None:
-    group = noun("migrate", NOUNS["migrate"])
-    verb(group, "status", examples=("gateway migrate status", "gateway migrate status -o json"))(
-        schema_status
-    )
-    verb(group, "up", examples=("gateway migrate up", "gateway migrate up --contract --yes"), writes=True)(
-        schema_up
-    )
-    app.add_typer(group)
-
-
-def schema_status(call: Invocation) -> None:
+async def schema_status(call: Invocation) -> None:
     """Show the schema's version and the steps still to come."""
     from gateway.store import migrate
 
     settings = call.settings()
     must_exist(settings)
-    _print_schema(call, run(migrate.status(settings.database.address)))
+    _print_schema(call, await migrate.status(settings.database.address))
 
 
-def schema_up(
+async def schema_up(
     call: Invocation,
     contract: Annotated[
         bool, typer.Option("--contract", help="Also remove what only older versions needed.")
@@ -362,12 +341,12 @@ def schema_up(
     settings = call.settings()
     must_exist(settings)
     url = settings.database.address
-    pending = len(run(migrate.status(url)).pending)
+    pending = len((await migrate.status(url)).pending)
     if not contract or call.agrees("cli.ask.contract", count=pending):
         if call.dry_run:
             call.say("cli.would", what=f"migrate up ({pending})")
             return
-        _print_schema(call, run(migrate.up(url, contract)))
+        _print_schema(call, await migrate.up(url, contract))
 
 
 def _print_schema(call: Invocation, found: SchemaStatus) -> None:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, proposals
-from gateway.cli.command import NOUNS, Invocation, noun, verb
-from gateway.cli.node import at_ground, at_node, chosen, operator, run
+from gateway.cli.command import Group, Invocation, piped
+from gateway.cli.node import at_ground, at_node, chosen, operator
 from gateway.errors import Clash, Misconfigured, NotFound
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gateway.domain.account import Principal
     from gateway.domain.certificates import KeyEnd, KeyUse
     from gateway.incoming.judge_again import DoubtedDocument
-    from gateway.trust.keys import KeyDirectory, KeyEntry, KeyKind
+    from gateway.trust.keys import KeyDirectory, KeyEntry
 
 
 class Where(StrEnum):
@@ -45,48 +45,27 @@ class KeyChoice(StrEnum):
     RSA = "rsa-3072"
 
 
-_COLUMNS = (
-    ("cli.column.id", ""),
-    ("cli.column.code", ""),
-    ("cli.column.algorithm", ""),
-    ("cli.column.where", ""),
-    ("cli.column.serial", "dim"),
-    ("cli.column.valid", ""),
-    ("cli.column.state", ""),
-)
+_COLUMNS = output.columns("id", "code", "algorithm", "where", "serial", "valid", "state", dim=("serial",))
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("keys", NOUNS["keys"])
-    verb(group, "list", examples=("gateway keys list", "gateway keys list --agency Z91.02 -o json"))(list_)
-    verb(group, "new", examples=("gateway keys new", "gateway keys new --kind rsa-3072 --yes"), writes=True)(
-        new
-    )
-    verb(
-        group,
-        "csr",
-        examples=(
-            "gateway keys csr 0123456789abcdef > request.pem",
-            "gateway keys csr 0123456789abcdef --organisation 'UBND Z91'",
-        ),
-    )(csr)
-    verb(
-        group,
-        "import",
-        examples=("gateway keys import issued.pem", "gateway keys import issued.pem --agency Z91.02 -o json"),
-        writes=True,
-    )(import_)
+def register(app: Group) -> None:
+    group = app.noun("keys")
+    group.verb(list_, "", "--agency Z91.02 -o json")
+    group.verb(new, "", "--kind rsa-3072 --yes", writes=True)
+    group.verb(csr, "0123456789abcdef > request.pem", "0123456789abcdef --organisation 'UBND Z91'")
+    group.verb(import_, "issued.pem", "issued.pem --agency Z91.02 -o json", writes=True)
     proposals.register_in_keys(group)
-    _register_ends(group)
-    app.add_typer(group)
+    group.verb(retire, "0123456789abcdef", "0123456789abcdef --at now --yes", writes=True)
+    group.verb(
+        stolen,
+        "0123456789abcdef --since 2026-11-18T07:00:00+07:00",
+        "SHA256 --since 2026-11-18T07:00:00+07:00 --yes -o json",
+        writes=True,
+    )
 
 
-def list_(call: Invocation) -> None:
+async def list_(call: Invocation) -> None:
     """List the agency's keys: where each lies, until when it is good, and whether it signs now."""
-    run(_list(call))
-
-
-async def _list(call: Invocation) -> None:
     from gateway.outgoing import desk
 
     async with at_ground(call.settings()) as ground:
@@ -118,7 +97,7 @@ def _state(entry: KeyEntry, signs: str, use: KeyUse) -> str:
     return "unbound" if use.fault(entry.fingerprint) else "ready"
 
 
-def new(
+async def new(
     call: Invocation,
     kind: Annotated[KeyChoice, typer.Option(help="Algorithm of the key.")] = KeyChoice.P256,
     where: Annotated[
@@ -126,22 +105,18 @@ def new(
     ] = None,
 ) -> None:
     """Make a key pair and its signing request; have that signed, then import the certificate."""
-    run(_new(call, kind.value, where))
-
-
-async def _new(call: Invocation, kind: KeyKind, where: Where | None) -> None:
     async with at_ground(call.settings()) as ground:
         agency = chosen(await ground.store.hosted(), call.agency)
         place = where or (Where.TOKEN if ground.keys.has_token else Where.FILE)
-        if not call.agrees("cli.ask.new_key", code=agency.code, kind=kind):
+        if not call.agrees("cli.ask.new_key", code=agency.code, kind=kind.value):
             return
-        entry = ground.keys.generate(agency.code, kind, place.value)
+        entry = ground.keys.generate(agency.code, kind.value, place.value)
         ground.keys.request(agency.code, entry.key_id, agency.name)
     output.record(call, _shown(entry))
     call.say("cli.todo", command=f"gateway keys csr {entry.key_id} --agency {agency.code} > request.pem")
 
 
-def csr(
+async def csr(
     call: Invocation,
     key_id: Annotated[str, typer.Argument(help="Id of the key, from: gateway keys list")],
     organisation: Annotated[
@@ -149,30 +124,17 @@ def csr(
     ] = None,
 ) -> None:
     """Print the certificate signing request of a key, in PEM."""
-    run(_csr(call, key_id, organisation))
-
-
-async def _csr(call: Invocation, key_id: str, organisation: str | None) -> None:
     async with at_ground(call.settings()) as ground:
         agency = chosen(await ground.store.hosted(), call.agency)
         pem = ground.keys.request(agency.code, key_id, organisation or agency.name)
     output.lines([pem.decode("ascii").rstrip()])
 
 
-def import_(
+async def import_(
     call: Invocation,
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="The certificate, in PEM; - is standard input.", exists=True, dir_okay=False, allow_dash=True
-        ),
-    ],
+    file: Annotated[Path, piped("The certificate, in PEM; - is standard input.")],
 ) -> None:
     """Put an issued certificate beside its key. Where others of the agency are bound here, it signs once bound too."""
-    run(_import(call, file))
-
-
-async def _import(call: Invocation, file: Path) -> None:
     from cryptography.hazmat.primitives.serialization import Encoding
 
     from gateway.ops.certificates import made_for_signing, never_for_pdfs
@@ -245,37 +207,10 @@ def _cells(call: Invocation, entry: KeyEntry, state: str) -> tuple[str, ...]:
     return entry.key_id, entry.agency_code, entry.algorithm, where, entry.serial or "", valid, word
 
 
-_SUSPECT_COLUMNS = (
-    ("cli.column.id", ""),
-    ("cli.column.way", ""),
-    ("cli.column.at", ""),
-    ("cli.column.reason", ""),
-)
+_SUSPECT_COLUMNS = output.columns("id", "way", "at", "reason")
 
 
-def _register_ends(group: typer.Typer) -> None:
-    """Adds the commands that end a key to the `keys` group."""
-    verb(
-        group,
-        "retire",
-        examples=(
-            "gateway keys retire 0123456789abcdef",
-            "gateway keys retire 0123456789abcdef --at now --yes",
-        ),
-        writes=True,
-    )(retire)
-    verb(
-        group,
-        "stolen",
-        examples=(
-            "gateway keys stolen 0123456789abcdef --since 2026-11-18T07:00:00+07:00",
-            "gateway keys stolen SHA256 --since 2026-11-18T07:00:00+07:00 --yes -o json",
-        ),
-        writes=True,
-    )(stolen)
-
-
-def retire(
+async def retire(
     call: Invocation,
     key: Annotated[str, typer.Argument(help="Id of a key of ours, from: gateway keys list")],
     at: Annotated[
@@ -286,10 +221,6 @@ def retire(
     ] = None,
 ) -> None:
     """End a key of ours by date. What still waits in the outbox then is signed again under the newer key."""
-    run(_retire(call, key, at))
-
-
-async def _retire(call: Invocation, key: str, at: str | None) -> None:
     from gateway.cli.verify import moment
     from gateway.deciding import proposals
 
@@ -297,13 +228,8 @@ async def _retire(call: Invocation, key: str, at: str | None) -> None:
     async with at_ground(settings) as ground:
         agency = chosen(await ground.store.hosted(), call.agency)
         now = ground.clock.now()
-        ends = (
-            now + timedelta(days=settings.keys.overlap_days)
-            if at is None
-            else now
-            if at == "now"
-            else moment(at)
-        )
+        overlap = timedelta(days=settings.keys.overlap_days)
+        ends = now + overlap if at is None else now if at == "now" else moment(at)
         principal = await operator(ground.store)
         told = _end_of(ground.keys, agency.code, key, ends, principal)
         if not call.agrees("cli.ask.retire", id=key, code=agency.code, at=output.clock(ends)):
@@ -312,7 +238,7 @@ async def _retire(call: Invocation, key: str, at: str | None) -> None:
     output.record(call, {"id": key, "agency": agency.code, "ends_at": output.stamp(ends)})
 
 
-def stolen(
+async def stolen(
     call: Invocation,
     key: Annotated[
         str, typer.Argument(help="Id of a key of ours, or the SHA-256 of a certificate bound here.")
@@ -321,23 +247,19 @@ def stolen(
 ) -> None:
     """Say that a key is stolen: it signs nothing more, its certificate counts no more, what crossed since is marked."""
     from gateway.cli.verify import moment
-
-    run(_stolen(call, key.strip().lower(), moment(since)))
-
-
-async def _stolen(call: Invocation, key: str, since: datetime) -> None:
     from gateway.deciding import proposals
     from gateway.incoming import judge_again
 
+    began = moment(since)
     async with at_node(call) as node:
         principal = await operator(node.store)
-        told = await _reported(call, node, key, since, principal)
-        if since > told.at:
+        told = await _reported(call, node, key.strip().lower(), began, principal)
+        if began > told.at:
             raise Clash("a theft lies in the past: the time after --since is ahead of this machine's clock")
-        if not call.agrees("cli.ask.stolen", code=told.agency_code, since=output.clock(since)):
+        if not call.agrees("cli.ask.stolen", code=told.agency_code, since=output.clock(began)):
             return
-        await proposals.report_stolen(node.deciding, told, since)
-        found = await judge_again.mark_suspects(node.inn, told.agency_code, told.fingerprint, since)
+        await proposals.report_stolen(node.deciding, told, began)
+        found = await judge_again.mark_suspects(node.inn, told.agency_code, told.fingerprint, began)
     cells = [
         (each.id, call.word(f"cli.suspect.{each.way}"), output.clock(each.at), each.reason) for each in found
     ]

@@ -20,7 +20,7 @@ from typer.main import get_command
 
 from gateway import __version__, log
 from gateway.cli import output
-from gateway.cli.command import Commands, Invocation, Root, root, verb
+from gateway.cli.command import Commands, Group, Invocation, Root, root
 from gateway.errors import GatewayError
 
 _log = logging.getLogger(__name__)
@@ -117,15 +117,13 @@ class Shell(StrEnum):
     POWERSHELL = "powershell"
 
 
-def register_completion(app: typer.Typer) -> None:
-    verb(
-        app,
-        "completion",
-        examples=(
-            "gateway completion bash > ~/.local/share/bash-completion/completions/gateway",
-            'gateway completion zsh > "${fpath[1]}/_gateway"',
-        ),
-    )(completion)
+def register(app: Group) -> None:
+    app.verb(
+        completion,
+        "bash > ~/.local/share/bash-completion/completions/gateway",
+        'zsh > "${fpath[1]}/_gateway"',
+    )
+    app.verb(version, "", "-o json")
 
 
 def completion(call: Invocation, shell: Annotated[Shell, typer.Argument(help="For which shell.")]) -> None:
@@ -141,10 +139,6 @@ def answer_shell() -> None:
         from typer.completion import completion_init  # type: ignore[attr-defined]  # reason: it marks no exports
 
         completion_init()
-
-
-def register_version(app: typer.Typer) -> None:
-    verb(app, "version", examples=("gateway version", "gateway version -o json"))(version)
 
 
 def version(call: Invocation) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -47,6 +47,25 @@ def day(on: date | None) -> str:
     return "" if on is None else on.strftime("%d/%m/%Y")
 
 
+def columns(*names: str, dim: Collection[str] = ()) -> tuple[tuple[str, str], ...]:
+    """The columns of a list by the last word of their labels, some of them written less bright."""
+    return tuple((f"cli.column.{name}", "dim" if name in dim else "") for name in names)
+
+
+def page(
+    call: Invocation,
+    records: Sequence[Mapping[str, Any]],
+    columns: Sequence[tuple[str, str]],
+    cells: Iterable[Sequence[str]],
+    cursor: str | None,
+) -> None:
+    """One page of a list, and how to go on from it."""
+    extra = {"next_cursor": cursor, "has_more": cursor is not None}
+    rows(call, records, columns, cells, extra=extra)
+    if cursor and call.output is OutputFormat.TABLE:
+        call.say("cli.more", command=f"--cursor {cursor}")
+
+
 def rows(
     call: Invocation,
     records: Sequence[Mapping[str, Any]],
@@ -81,12 +100,17 @@ def record(call: Invocation, values: Mapping[str, Any], *, id_key: str = "id") -
 def _cell(value: object) -> str:
     if isinstance(value, dict | list):
         return compact(value)
-    return "" if value is None else str(value)
+    return "" if value is None else _worded(value)
+
+
+def _worded(value: object) -> str:
+    """What JSON has no form for."""
+    return str(stamp(value) if isinstance(value, datetime) else value)
 
 
 def document(value: object) -> None:
     """One JSON document, readable."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=_worded))
 
 
 def stream(value: object) -> None:
@@ -105,9 +129,12 @@ def aloud(call: Invocation, texts: Iterable[str]) -> None:
         lines(texts)
 
 
-def data(call: Invocation, value: object) -> None:
-    """One answer for programs, readable or on one line."""
-    (document if call.output is OutputFormat.JSON else stream)(value)
+def answer(call: Invocation, value: object, texts: Iterable[str]) -> None:
+    """One answer: in lines for a person, as data for programs, readable or on one line."""
+    if call.output is OutputFormat.TABLE:
+        aloud(call, texts)
+    else:
+        (document if call.output is OutputFormat.JSON else stream)(value)
 
 
 def console() -> Console:
@@ -178,7 +205,7 @@ def _narrowest(n: int, head: str, body: Sequence[Sequence[str]]) -> int:
 
 def compact(value: object) -> str:
     """One JSON object on one line."""
-    return json.dumps(value, ensure_ascii=False, default=str, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, default=_worded, separators=(",", ":"))
 
 
 def age(call: Invocation, span: timedelta) -> str:
@@ -190,17 +217,8 @@ def age(call: Invocation, span: timedelta) -> str:
     return call.word("cli.age.seconds", n=seconds)
 
 
-FINE, FAILED, USAGE, NOT_FOUND, REFUSED, AUTHENTICATION, NETWORK, VERIFICATION, LATER = (
-    0,
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    7,
-    75,
-)
+FINE, FAILED, USAGE, NOT_FOUND, REFUSED, AUTHENTICATION, NETWORK, VERIFICATION = range(8)
+LATER = 75
 
 # The nearest class up the tree decides; a new class without its own row has its parent's code.
 EXIT_CODES: Mapping[type[errors.GatewayError], int] = {

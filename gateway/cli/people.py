@@ -15,12 +15,13 @@ import typer
 
 from gateway.bootstrap import storeys
 from gateway.cli import output
-from gateway.cli.command import NOUNS, Invocation, noun, verb
-from gateway.cli.node import at_ground, operator, run
+from gateway.cli.command import Group, Invocation
+from gateway.cli.node import at_ground, operator
 from gateway.errors import Denied
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
+    from gateway.bootstrap.node import OpenNode
     from gateway.domain.person import Person, Role, SignedIn
 
 _LONGEST = 4096
@@ -52,7 +53,7 @@ def _line_typed(call: Invocation, key: str, **params: object) -> str:
     return text.rstrip("\r\n")
 
 
-async def signed_in(call: Invocation, ground: Ground, name: str) -> SignedIn:
+async def signed_in(call: Invocation, ground: Ground | OpenNode, name: str) -> SignedIn:
     """The person of that name, who is here."""
     from gateway.deciding import people
 
@@ -66,77 +67,33 @@ async def maybe_signed_in(call: Invocation, ground: Ground, name: str | None) ->
     return None if name is None else await signed_in(call, ground, name)
 
 
-_COLUMNS = (
-    ("cli.column.name", ""),
-    ("cli.column.roles", ""),
-    ("cli.column.state", ""),
-    ("cli.column.since", ""),
-)
+_COLUMNS = output.columns("name", "roles", "state", "since")
 Name = Annotated[str, typer.Argument(help="The person's name, as the others know it.")]
 Roles = Annotated[list[str], typer.Option("--role", help="trust, people or head; may stand more than once.")]
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("people", NOUNS["people"])
-    verb(group, "list", examples=("gateway people list", "gateway people list -o json"))(list_)
-    verb(
-        group,
-        "add",
-        examples=(
-            "gateway people add 'A. Clerk' --role trust --role people",
-            "gateway people add 'A. Leader' --role trust --as 'A. Clerk'",
-        ),
+def register(app: Group) -> None:
+    group = app.noun("people")
+    group.verb(list_, "", "-o json")
+    group.verb(
+        add, "'A. Clerk' --role trust --role people", "'A. Leader' --role trust --as 'A. Clerk'", writes=True
+    )
+    group.verb(enrol, "'A. Clerk'", "'A. Clerk' --lang en")
+    group.verb(
+        roles,
+        "'A. Leader' --role trust --role head --as 'A. Clerk'",
+        "'A. Leader' --role head --as 'A. Clerk' --yes",
         writes=True,
-    )(add)
-    verb(
-        group,
-        "enrol",
-        examples=("gateway people enrol 'A. Clerk'", "gateway people enrol 'A. Clerk' --lang en"),
-    )(enrol)
-    verb(
-        group,
-        "roles",
-        examples=(
-            "gateway people roles 'A. Leader' --role trust --role head --as 'A. Clerk'",
-            "gateway people roles 'A. Leader' --role head --as 'A. Clerk' --yes",
-        ),
-        writes=True,
-    )(roles)
-    verb(
-        group,
-        "reset",
-        examples=(
-            "gateway people reset 'A. Leader' --as 'A. Clerk'",
-            "gateway people reset 'A. Leader' --as 'A. Clerk' --yes -o json",
-        ),
-        writes=True,
-    )(reset)
-    verb(
-        group,
-        "block",
-        examples=("gateway people block 'A. Leader'", "gateway people block 'A. Leader' --yes"),
-        writes=True,
-    )(block)
-    verb(
-        group,
-        "end-set-up",
-        examples=(
-            "gateway people end-set-up --as 'A. Clerk'",
-            "gateway people end-set-up --as 'A. Clerk' --yes",
-        ),
-        writes=True,
-    )(end_set_up)
+    )
+    group.verb(reset, "'A. Leader' --as 'A. Clerk'", "'A. Leader' --as 'A. Clerk' --yes -o json", writes=True)
+    group.verb(block, "'A. Leader'", "'A. Leader' --yes", writes=True)
+    group.verb(end_set_up, "--as 'A. Clerk'", "--as 'A. Clerk' --yes", writes=True)
     for module in storeys.verbs("people"):
         import_module(module).register(group)
-    app.add_typer(group)
 
 
-def list_(call: Invocation) -> None:
+async def list_(call: Invocation) -> None:
     """List the persons, their roles, and since when they have them."""
-    run(_list(call))
-
-
-async def _list(call: Invocation) -> None:
     async with at_ground(call.settings()) as ground, ground.deciding.decisions.read() as view:
         found = await view.people.everybody()
     cells = [
@@ -151,30 +108,23 @@ async def _list(call: Invocation) -> None:
     output.rows(call, [_person_shown(each) for each in found], _COLUMNS, cells)
 
 
-def add(call: Invocation, name: Name, role: Roles, as_: MaybeAs = None) -> None:
+async def add(call: Invocation, name: Name, role: Roles, as_: MaybeAs = None) -> None:
     """Add a person. The code that it prints is for that person alone, who enrols with it within three days."""
-    run(_add(call, name, _roles(role), as_))
-
-
-async def _add(call: Invocation, name: str, roles: frozenset[Role], as_: str | None) -> None:
     from gateway.deciding import people
 
+    roles = _roles(role)
     async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.person", name=name, roles=" ".join(sorted(roles))):
             return
         who = await maybe_signed_in(call, ground, as_)
-        principal = await operator(ground.store)
-        made, code = await people.add(ground.deciding, who, principal.id, name, roles)
+        by = (await operator(ground.store)).id
+        made, code = await people.add(ground.deciding, who, by, name, roles)
     output.record(call, _person_shown(made) | {"code": code}, id_key="code")
     call.say("cli.person.next", name=made.name)
 
 
-def enrol(call: Invocation, name: Name) -> None:
+async def enrol(call: Invocation, name: Name) -> None:
     """Take up your account: with your one-time code, choose a passphrase and set up your second factor."""
-    run(_enrol(call, name))
-
-
-async def _enrol(call: Invocation, name: str) -> None:
     from gateway.deciding import approvals, people
     from gateway.trust import qr
 
@@ -202,14 +152,11 @@ async def _enrol(call: Invocation, name: str) -> None:
         call.say("cli.person.enrolled_in_set_up", name=made.name, until=output.clock(until))
 
 
-def roles(call: Invocation, name: Name, role: Roles, as_: MaybeAs = None) -> None:
+async def roles(call: Invocation, name: Name, role: Roles, as_: MaybeAs = None) -> None:
     """Give a person exactly these roles. For a day they approve nothing that you propose."""
-    run(_roles_given(call, name, _roles(role), as_))
-
-
-async def _roles_given(call: Invocation, name: str, roles: frozenset[Role], as_: str | None) -> None:
     from gateway.deciding import people
 
+    roles = _roles(role)
     async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.person", name=name, roles=" ".join(sorted(roles))):
             return
@@ -219,12 +166,8 @@ async def _roles_given(call: Invocation, name: str, roles: frozenset[Role], as_:
     output.record(call, _person_shown(changed))
 
 
-def reset(call: Invocation, name: Name, as_: MaybeAs = None) -> None:
+async def reset(call: Invocation, name: Name, as_: MaybeAs = None) -> None:
     """Let a person enrol anew, after a lost device or passphrase; prints a new one-time code."""
-    run(_reset(call, name, as_))
-
-
-async def _reset(call: Invocation, name: str, as_: str | None) -> None:
     from gateway.deciding import people
 
     async with at_ground(call.settings()) as ground:
@@ -237,12 +180,8 @@ async def _reset(call: Invocation, name: str, as_: str | None) -> None:
     call.say("cli.person.next", name=changed.name)
 
 
-def block(call: Invocation, name: Name) -> None:
+async def block(call: Invocation, name: Name) -> None:
     """Take everything from a person at once. One is enough for that, and the operator may."""
-    run(_block(call, name))
-
-
-async def _block(call: Invocation, name: str) -> None:
     from gateway.deciding import people
 
     async with at_ground(call.settings()) as ground:
@@ -251,12 +190,8 @@ async def _block(call: Invocation, name: str) -> None:
             output.record(call, _person_shown(await people.block(ground.deciding, principal.id, name)))
 
 
-def end_set_up(call: Invocation, as_: As) -> None:
+async def end_set_up(call: Invocation, as_: As) -> None:
     """End the set-up that `init` began, before its 72 hours are over: from then on who approves must be a day old."""
-    run(_end_set_up(call, as_))
-
-
-async def _end_set_up(call: Invocation, as_: str) -> None:
     from gateway.deciding import approvals
 
     async with at_ground(call.settings()) as ground:

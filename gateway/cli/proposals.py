@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, people
-from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
-from gateway.cli.node import at_ground, operator, run
+from gateway.cli.command import Group, Invocation, OutputFormat, piped
+from gateway.cli.node import at_ground, operator
 from gateway.cli.people import As
 
 if TYPE_CHECKING:
@@ -27,61 +27,34 @@ if TYPE_CHECKING:
     from gateway.domain.proof import Binding
 
 SHOWN = 50
-_COLUMNS = (
-    ("cli.column.id", ""),
-    ("cli.column.code", ""),
-    ("cli.column.state", ""),
-    ("cli.column.proposed_by", ""),
-    ("cli.column.until", ""),
-)
+_COLUMNS = output.columns("id", "code", "state", "proposed_by", "until")
 Id = Annotated[str, typer.Argument(help="Id of the proposal, from: gateway proposals list")]
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("proposals", NOUNS["proposals"])
-    verb(group, "list", examples=("gateway proposals list", "gateway proposals list --all -o json"))(list_)
-    verb(group, "show", examples=("gateway proposals show prp_01", "gateway proposals show prp_01 -o json"))(
-        show
+def register(app: Group) -> None:
+    group = app.noun("proposals")
+    group.verb(list_, "", "--all -o json")
+    group.verb(show, "prp_01", "prp_01 -o json")
+    group.verb(approve, "prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=True)
+    group.verb(
+        reject,
+        "prp_01 --as 'A. Leader' --reason 'Not what they told us'",
+        "prp_01 --as 'A. Leader' --reason 'Wrong file' --yes",
+        writes=True,
     )
-    verb(
-        group,
-        "approve",
-        examples=(
-            "gateway proposals approve prp_01 --as 'A. Leader'",
-            "gateway proposals approve prp_01 --as 'A. Leader' --yes -o json",
-        ),
+    group.verb(
+        anchor,
+        "root.pem --as 'A. Clerk'",
+        "root.pem --as 'A. Clerk' --reason 'New root of the authority' --yes",
         writes=True,
-    )(approve)
-    verb(
-        group,
-        "reject",
-        examples=(
-            "gateway proposals reject prp_01 --as 'A. Leader' --reason 'Not what they told us'",
-            "gateway proposals reject prp_01 --as 'A. Leader' --reason 'Wrong file' --yes",
-        ),
-        writes=True,
-    )(reject)
-    verb(
-        group,
-        "anchor",
-        examples=(
-            "gateway proposals anchor root.pem --as 'A. Clerk'",
-            "gateway proposals anchor root.pem --as 'A. Clerk' --reason 'New root of the authority' --yes",
-        ),
-        writes=True,
-    )(anchor)
-    app.add_typer(group)
+    )
 
 
-def list_(
+async def list_(
     call: Invocation,
     all_: Annotated[bool, typer.Option("--all", help="Also those that are decided.")] = False,
 ) -> None:
     """List the proposals that wait, newest first."""
-    run(_list(call, all_))
-
-
-async def _list(call: Invocation, all_: bool) -> None:
     from gateway.domain.person import ProposalState
 
     async with at_ground(call.settings()) as ground, ground.deciding.decisions.read() as view:
@@ -101,12 +74,8 @@ async def _list(call: Invocation, all_: bool) -> None:
     output.rows(call, [shown(each, names, now) for each in found], _COLUMNS, cells)
 
 
-def show(call: Invocation, id: Id) -> None:
+async def show(call: Invocation, id: Id) -> None:
     """Show what a proposal would change. The last 16 digits of each fingerprint come from another channel."""
-    run(_show(call, id))
-
-
-async def _show(call: Invocation, id: str) -> None:
     async with at_ground(call.settings()) as ground, ground.deciding.decisions.read() as view:
         found = await view.proposals.get(id)
         names = await view.people.names(found.people)
@@ -114,12 +83,8 @@ async def _show(call: Invocation, id: str) -> None:
     _print(call, found, names, now)
 
 
-def approve(call: Invocation, id: Id, as_: As) -> None:
+async def approve(call: Invocation, id: Id, as_: As) -> None:
     """Approve what another person proposed: type the last 16 digits of each fingerprint, as its owner told them to you."""
-    run(_approve(call, id, as_))
-
-
-async def _approve(call: Invocation, id: str, as_: str) -> None:
     from gateway.deciding import approvals
     from gateway.ops.certificates import never_for_pdfs
 
@@ -151,14 +116,10 @@ async def _approve(call: Invocation, id: str, as_: str) -> None:
         call.say("cli.proposal.restart")
 
 
-def reject(
+async def reject(
     call: Invocation, id: Id, as_: As, reason: Annotated[str, typer.Option(help="Why; it is kept.")]
 ) -> None:
     """Say no: nothing changes, and it can never be approved."""
-    run(_reject(call, id, as_, reason))
-
-
-async def _reject(call: Invocation, id: str, as_: str, reason: str) -> None:
     from gateway.deciding import approvals
 
     async with at_ground(call.settings()) as ground:
@@ -168,25 +129,13 @@ async def _reject(call: Invocation, id: str, as_: str, reason: str) -> None:
             output.record(call, shown(done, {}, ground.clock.now()))
 
 
-def anchor(
+async def anchor(
     call: Invocation,
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="A root certificate, in PEM; - is standard input.",
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
-        ),
-    ],
+    file: Annotated[Path, piped("A root certificate, in PEM; - is standard input.")],
     as_: As,
     reason: Annotated[str, typer.Option(help="Why; the approver reads it.")] = "",
 ) -> None:
     """Propose one more root below which certificates of agencies are believed."""
-    run(_anchor(call, file, as_, reason))
-
-
-async def _anchor(call: Invocation, file: Path, as_: str, reason: str) -> None:
     from cryptography.hazmat.primitives.serialization import Encoding
 
     from gateway.domain.person import AnchorChange, ProposalContent
@@ -319,65 +268,46 @@ Overlap = Annotated[
 ]
 
 
-def register_in_keys(group: typer.Typer) -> None:
+def register_in_keys(group: Group) -> None:
     """Adds `propose`, `propose-all` and `withdraw` to the `keys` group."""
-    verb(
-        group,
-        "propose",
-        examples=(
-            "gateway keys propose Z91.07 partner.pem --as 'A. Clerk'",
-            "gateway keys propose Z91.07 partner.pem --as 'A. Clerk' --from 2026-12-01T00:00:00+07:00 --yes",
-        ),
+    group.verb(
+        propose_certificate,
+        "Z91.07 partner.pem --as 'A. Clerk'",
+        "Z91.07 partner.pem --as 'A. Clerk' --from 2026-12-01T00:00:00+07:00 --yes",
+        name="propose",
         writes=True,
-    )(propose_certificate)
-    verb(
-        group,
-        "propose-all",
-        examples=(
-            "gateway keys propose-all bindings.csv --as 'A. Clerk'",
-            "gateway keys propose-all bindings.csv --as 'A. Clerk' --reason 'First set-up' --yes",
-        ),
+    )
+    group.verb(
+        propose_certificates,
+        "bindings.csv --as 'A. Clerk'",
+        "bindings.csv --as 'A. Clerk' --reason 'First set-up' --yes",
+        name="propose-all",
         writes=True,
-    )(propose_certificates)
-    verb(
-        group,
-        "approve",
-        examples=(
-            "gateway keys approve prp_01 --as 'A. Leader'",
-            "gateway keys approve prp_01 --as 'A. Leader' --yes -o json",
-        ),
+    )
+    group.verb(approve, "prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=True)
+    group.verb(
+        withdraw_certificate,
+        "Z91.07 SHA256 --reason 'Told by telephone'",
+        "Z91.07 SHA256 --reason 'Told by telephone' --yes",
+        name="withdraw",
         writes=True,
-    )(approve)
-    verb(
-        group,
-        "withdraw",
-        examples=(
-            "gateway keys withdraw Z91.07 SHA256 --reason 'Told by telephone'",
-            "gateway keys withdraw Z91.07 SHA256 --reason 'Told by telephone' --yes",
-        ),
-        writes=True,
-    )(withdraw_certificate)
+    )
 
 
-def propose_certificate(
+async def propose_certificate(
     call: Invocation,
     code: Annotated[str, typer.Argument(help="The agency that the certificate shall speak for.")],
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="Its certificate, in PEM; - is standard input.", exists=True, dir_okay=False, allow_dash=True
-        ),
-    ],
+    file: Annotated[Path, piped("Its certificate, in PEM; - is standard input.")],
     as_: As,
     from_: Start = None,
     overlap_days: Overlap = None,
     reason: Reason = "",
 ) -> None:
     """Propose that a certificate speaks for an agency. It does once another person approves."""
-    run(_propose_certificates(call, [_read_certificate_of(code, file)], as_, from_, overlap_days, reason))
+    await _propose_certificates(call, [_read_certificate_of(code, file)], as_, from_, overlap_days, reason)
 
 
-def propose_certificates(
+async def propose_certificates(
     call: Invocation,
     file: Annotated[
         Path,
@@ -391,7 +321,7 @@ def propose_certificates(
     reason: Reason = "",
 ) -> None:
     """Propose many certificates at once; they are approved together or not at all."""
-    run(_propose_certificates(call, list(_certificates_listed(file)), as_, from_, overlap_days, reason))
+    await _propose_certificates(call, list(_certificates_listed(file)), as_, from_, overlap_days, reason)
 
 
 async def _propose_certificates(
@@ -419,19 +349,16 @@ async def _propose_certificates(
     await proposed(call, ProposalContent(bindings=tuple(changes)), as_, reason)
 
 
-def withdraw_certificate(
+async def withdraw_certificate(
     call: Invocation,
     code: Annotated[str, typer.Argument(help="The agency that the certificate speaks for.")],
     sha256: Annotated[str, typer.Argument(help="The certificate, from: gateway registry show CODE")],
     reason: Annotated[str, typer.Option(help="Why; it is kept.")],
 ) -> None:
     """End a certificate at once: packets signed with it are refused from now on. One person is enough."""
-    run(_withdraw_certificate(call, code, sha256.strip().lower(), reason))
-
-
-async def _withdraw_certificate(call: Invocation, code: str, sha256: str, reason: str) -> None:
     from gateway.deciding import proposals
 
+    sha256 = sha256.strip().lower()
     async with at_ground(call.settings()) as ground:
         if call.agrees("cli.ask.withdraw", code=code, fingerprint=sha256):
             principal = await operator(ground.store)

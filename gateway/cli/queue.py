@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,8 +17,8 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.axis import opened
-from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
-from gateway.cli.node import at_node, operator, run
+from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.node import at_node, operator
 from gateway.cli.output import LATER
 from gateway.domain.account import AgencyScope
 from gateway.errors import GatewayError, NotFound
@@ -27,13 +27,11 @@ from gateway.words import labels
 if TYPE_CHECKING:
     from gateway.bootstrap.node import OpenNode
     from gateway.ports import DeadParcel
-    from gateway.store.reporting import Load, Pile
+    from gateway.store.reporting import Load
 
 _COLUMNS = (
     ("cli.column.queue", "bold"),
-    ("cli.column.sort", ""),
-    ("cli.column.count", ""),
-    ("cli.column.oldest", ""),
+    *output.columns("sort", "count", "oldest"),
 )
 HELD = "leased"
 # Whose words are those of another table.
@@ -51,26 +49,26 @@ class QueueLine:
     oldest: datetime | None = None
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("queue", NOUNS["queue"])
-    verb(group, "list", examples=("gateway queue list", "gateway queue list -o json"))(queue_list)
-    verb(group, "peek", examples=("gateway queue peek obx_01K", "gateway queue peek inx_01K -o json"))(peek)
-    verb(group, "drain", examples=("gateway queue drain", "gateway queue drain --timeout 600"))(drain)
-    group.add_typer(_dead_group())
-    app.add_typer(group)
+def register(app: Group) -> None:
+    group = app.noun("queue")
+    group.verb(list_, "", "-o json")
+    group.verb(peek, "obx_01K", "inx_01K -o json")
+    group.verb(drain, "", "--timeout 600")
+    dead = group.noun("dead", "Parcels that were handed out too often and never landed.")
+    dead.verb(dead_list, "", "-o ndjson", name="list")
+    dead.verb(show_parcel, "17", "17 -o json", name="show")
+    dead.verb(retry_parcel, "17", "--all --yes", name="retry", writes=True)
+    dead.verb(
+        drop_parcel,
+        "17 --reason 'Sent again by hand'",
+        "17 --reason 'A trial' --yes",
+        name="drop",
+        writes=True,
+    )
 
 
-def queue_list(call: Invocation) -> None:
+async def list_(call: Invocation) -> None:
     """List every queue with what waits in it and since when: the axis, outbox, inbox, jobs."""
-    found = run(_list(call))
-    records = [
-        {"id": f"{each.queue}.{each.sort}", **asdict(each), "oldest": output.stamp(each.oldest)}
-        for each in found
-    ]
-    output.rows(call, records, _COLUMNS, [_cells(call, each) for each in found])
-
-
-async def _list(call: Invocation) -> list[QueueLine]:
     from gateway.ops import axis_now
     from gateway.store import reporting
 
@@ -78,47 +76,38 @@ async def _list(call: Invocation) -> list[QueueLine]:
         now = node.clock.now()
         axis = await axis_now.look(node.axis, node.pulse.folder, now)
         load = await reporting.load(node.store, now)
-    return [
+    found = [
         *(QueueLine(queue="axis", sort=sort, count=count) for sort, count in axis.counts.items()),
         *_waiting(load),
     ]
+    records = [{"id": f"{each.queue}.{each.sort}", **asdict(each)} for each in found]
+    output.rows(call, records, _COLUMNS, [_cells(call, each) for each in found])
 
 
 def _waiting(load: Load) -> Iterator[QueueLine]:
     for queue, piles in (("job", load.jobs), ("outbox", load.outbox), ("inbox", load.inbox)):
-        yield from _of(queue, piles)
+        for sort, pile in sorted(piles.items()):
+            yield QueueLine(queue=queue, sort=sort, count=pile.count, oldest=pile.oldest)
         # Of those that wait: what a worker has in hand at this moment.
         yield QueueLine(queue=queue, sort=HELD, count=load.leases[queue])
     if load.unnumbered:
         yield QueueLine(queue="event", sort="", count=load.unnumbered)
 
 
-def _of(queue: str, piles: Mapping[str, Pile]) -> Iterator[QueueLine]:
-    for sort, pile in sorted(piles.items()):
-        yield QueueLine(queue=queue, sort=sort, count=pile.count, oldest=pile.oldest)
-
-
 def _cells(call: Invocation, line: QueueLine) -> tuple[str, ...]:
-    key = "queue.held" if _is_held(line) else f"{_WORDS.get(line.queue, line.queue)}.{line.sort}"
+    is_held = line.sort == HELD and line.queue != "axis"
+    key = "queue.held" if is_held else f"{_WORDS.get(line.queue, line.queue)}.{line.sort}"
     sort = call.word(key) if labels.has(key) else line.sort
     return (call.word(f"queue.{line.queue}"), sort, str(line.count), output.clock(line.oldest))
 
 
-def _is_held(line: QueueLine) -> bool:
-    return line.sort == HELD and line.queue != "axis"
-
-
-def peek(
+async def peek(
     call: Invocation,
     row: Annotated[str, typer.Argument(help="Id of an outbox row (obx_…) or a packet (inx_…).")],
 ) -> None:
     """Show one row of the outbox or the inbox as it waits, with its tries and last error. Takes nothing."""
-    output.record(call, run(_peek(call, row)))
-
-
-async def _peek(call: Invocation, row: str) -> dict[str, Any]:
     async with at_node(call) as node:
-        return await _row(node, row)
+        output.record(call, await _row(node, row))
 
 
 async def _row(node: OpenNode, row: str) -> dict[str, Any]:
@@ -132,21 +121,15 @@ async def _row(node: OpenNode, row: str) -> dict[str, Any]:
                     found = await repository.get(row)
                 except NotFound:
                     continue
-                return {"agency": agency.code, **_plain(asdict(found))}
+                return {"agency": agency.code, **asdict(found)}
     raise NotFound(f"no row {row!r} waits here or ever did", hint="gateway queue list")
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: output.stamp(value) if isinstance(value, datetime) else value for name, value in values.items()
-    }
-
-
-def drain(
+async def drain(
     call: Invocation, timeout: Annotated[int, typer.Option(help="How many seconds to wait.", min=0)] = 300
 ) -> None:
     """Wait until nothing of this node waits any more, before maintenance; exit 75 when the time is up."""
-    left = run(_drain(call, timeout))
+    left = await _drain(call, timeout)
     output.record(call, {"left": left})
     if left:
         raise typer.Exit(LATER)
@@ -178,45 +161,13 @@ def _left(load: Load) -> int:
 Parcel = Annotated[str, typer.Argument(help="Id of the parcel, from: gateway queue dead list")]
 
 _PIECE = 256 * 1024
-_DEAD_COLUMNS = (
-    ("cli.column.id", "dim"),
-    ("cli.column.from", ""),
-    ("cli.column.to", ""),
-    ("cli.column.kind", ""),
-    ("cli.column.packet", ""),
-    ("cli.column.tries", ""),
-    ("cli.column.at", ""),
-    ("cli.column.reason", ""),
-)
+_DEAD_COLUMNS = output.columns("id", "from", "to", "kind", "packet", "tries", "at", "reason", dim=("id",))
 
 
-def _dead_group() -> typer.Typer:
-    dead = noun("dead", "Parcels that were handed out too often and never landed.")
-    verb(dead, "list", examples=("gateway queue dead list", "gateway queue dead list -o ndjson"))(dead_list)
-    verb(dead, "show", examples=("gateway queue dead show 17", "gateway queue dead show 17 -o json"))(
-        show_parcel
-    )
-    verb(
-        dead,
-        "retry",
-        examples=("gateway queue dead retry 17", "gateway queue dead retry --all --yes"),
-        writes=True,
-    )(retry_parcel)
-    verb(
-        dead,
-        "drop",
-        examples=(
-            "gateway queue dead drop 17 --reason 'Sent again by hand'",
-            "gateway queue dead drop 17 --reason 'A trial' --yes",
-        ),
-        writes=True,
-    )(drop_parcel)
-    return dead
-
-
-def dead_list(call: Invocation) -> None:
+async def dead_list(call: Invocation) -> None:
     """List the parcels that were put aside, oldest first; their bytes are kept."""
-    found = run(_put_aside(call))
+    async with opened(call) as axis:
+        found = await axis.dead_list()
     output.rows(
         call,
         [_parcel_shown(each) for each in found],
@@ -225,16 +176,16 @@ def dead_list(call: Invocation) -> None:
     )
 
 
-async def _put_aside(call: Invocation) -> list[DeadParcel]:
-    async with opened(call) as axis:
-        return list(await axis.dead_list())
-
-
-def show_parcel(call: Invocation, parcel: Parcel) -> None:
+async def show_parcel(call: Invocation, parcel: Parcel) -> None:
     """Show one parcel and what its envelope claims. Nothing is checked: who wrote it is not known."""
     from gateway.ops.explain import to_text
 
-    found, claims = run(_show_parcel(call, parcel))
+    async with opened(call) as axis:
+        found = next((each for each in await axis.dead_list() if each.id == parcel), None)
+        if found is None:
+            raise NotFound(f"no parcel {parcel!r} is on the dead list", hint="gateway queue dead list")
+        with await axis.dead_open(parcel) as file:
+            claims = _claims(iter(lambda: file.read(_PIECE), b""))
     if call.output is not OutputFormat.TABLE:
         output.record(call, _parcel_shown(found) | {"claims": claims})
         return
@@ -243,15 +194,6 @@ def show_parcel(call: Invocation, parcel: Parcel) -> None:
         call.say("cli.queue.unread", reason=output.plain(str(claims["error"])))
     else:
         output.aloud(call, (output.plain(line) for line in to_text(claims, call.lang.value).splitlines()))
-
-
-async def _show_parcel(call: Invocation, parcel: str) -> tuple[DeadParcel, dict[str, Any]]:
-    async with opened(call) as axis:
-        found = next((each for each in await axis.dead_list() if each.id == parcel), None)
-        if found is None:
-            raise NotFound(f"no parcel {parcel!r} is on the dead list", hint="gateway queue dead list")
-        with await axis.dead_open(parcel) as file:
-            return found, _claims(iter(lambda: file.read(_PIECE), b""))
 
 
 def _claims(pieces: Any) -> dict[str, Any]:
@@ -264,7 +206,7 @@ def _claims(pieces: Any) -> dict[str, Any]:
         return explain.failure(error)
 
 
-def retry_parcel(
+async def retry_parcel(
     call: Invocation,
     parcel: Annotated[
         str | None, typer.Argument(help="Id of the parcel, from: gateway queue dead list")
@@ -274,10 +216,6 @@ def retry_parcel(
     """Hand a parcel out again, its tries counted from zero. Remove the cause first: gateway doctor."""
     if all_ == (parcel is not None):
         raise typer.BadParameter("name one parcel, or give --all")
-    run(_retry_parcel(call, parcel))
-
-
-async def _retry_parcel(call: Invocation, parcel: str | None) -> None:
     async with opened(call) as axis:
         chosen = [parcel] if parcel else [each.id for each in await axis.dead_list()]
         if not chosen:
@@ -291,14 +229,10 @@ async def _retry_parcel(call: Invocation, parcel: str | None) -> None:
             )
 
 
-def drop_parcel(
+async def drop_parcel(
     call: Invocation, parcel: Parcel, reason: Annotated[str, typer.Option(help="Why; the log keeps it.")]
 ) -> None:
     """Drop a parcel for good. Its recipient will never have it, unless its sender sends again."""
-    run(_drop_parcel(call, parcel, reason))
-
-
-async def _drop_parcel(call: Invocation, parcel: str, reason: str) -> None:
     async with opened(call) as axis:
         if call.agrees("cli.ask.dead_drop", parcel=parcel):
             await axis.dead_drop(parcel, reason)

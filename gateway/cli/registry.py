@@ -6,6 +6,7 @@ undone as a whole."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,86 +14,63 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import host, output, people, registry_change, registry_feed
-from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
-from gateway.cli.node import at_ground, at_registry, operator, run
+from gateway.cli.command import Group, Invocation, OutputFormat, piped
+from gateway.cli.node import at_ground, at_registry, operator
 from gateway.cli.output import NOT_FOUND
 from gateway.cli.people import As
 
 if TYPE_CHECKING:
     from gateway.domain.registry import AgencyEntry
-    from gateway.domain.registry_change import Plan, RowProblem
-    from gateway.policy.code_file import CodeFile
+    from gateway.domain.registry_change import Plan
 
 On = Annotated[str | None, typer.Option("--on", help="On this day; default: today.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000)]
 
-_COLUMNS = (
-    ("cli.column.code", ""),
-    ("cli.column.name", ""),
-    ("cli.column.alias", ""),
-    ("cli.column.parent", ""),
-    ("cli.column.valid", ""),
-    ("cli.column.source", "dim"),
-)
+_COLUMNS = output.columns("code", "name", "alias", "parent", "valid", "source", dim=("source",))
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("registry", NOUNS["registry"])
-    verb(
-        group,
-        "list",
-        examples=("gateway registry list --under Z91", "gateway registry list --limit 500 -o ndjson"),
-    )(list_)
-    verb(group, "show", examples=("gateway registry show Z91.07", "gateway registry show Z91.07 -o json"))(
-        show
+def register(app: Group) -> None:
+    group = app.noun("registry")
+    group.verb(list_, "--under Z91", "--limit 500 -o ndjson")
+    group.verb(show, "Z91.07", "Z91.07 -o json")
+    group.verb(resolve, "000.00.07.Z91", "'So Y te' --parent Z91")
+    group.verb(search, "'so y te'", "Z91.0 -o json")
+    group.verb(
+        import_,
+        "agencies.csv --apply --yes",
+        "agencies.xlsx --propose --number 45/QD-UBND --as 'A. Clerk'",
+        writes=True,
     )
-    verb(
-        group,
-        "resolve",
-        examples=(
-            "gateway registry resolve 000.00.07.Z91",
-            "gateway registry resolve 'So Y te' --parent Z91",
-        ),
-    )(resolve)
-    verb(
-        group,
-        "search",
-        examples=("gateway registry search 'so y te'", "gateway registry search Z91.0 -o json"),
-    )(search)
-    _register_imports(group)
+    group.verb(imports, "", "--limit 5 -o json")
+    group.verb(
+        undo_import,
+        "chg_01 --as 'A. Clerk' --reason 'Wrong list'",
+        "chg_01 --as 'A. Clerk' --reason 'Last year' --yes",
+        name="undo",
+        writes=True,
+    )
     registry_feed.register(group)
     registry_change.register(group)
     host.register_in_registry(group)
-    app.add_typer(group)
 
 
-def list_(
+async def list_(
     call: Invocation,
     under: Annotated[str | None, typer.Option(help="Only directly below this agency.")] = None,
     limit: Limit = 100,
     cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
 ) -> None:
     """List agencies in the order of their codes."""
-    run(_list(call, under, limit, cursor))
-
-
-async def _list(call: Invocation, under: str | None, limit: int, cursor: str | None) -> None:
     async with at_ground(call.settings()) as node:
         if under:
             _print(call, (await node.directory.children(under))[:limit])
             return
         page = await node.directory.entries(limit, cursor)
     _print(call, page.items, page.next_cursor)
-    if page.next_cursor and call.output is OutputFormat.TABLE:
-        call.say("cli.more", command=f"--cursor {page.next_cursor}")
 
 
-def show(call: Invocation, code: Annotated[str, typer.Argument(help="An agency code.")]) -> None:
+async def show(call: Invocation, code: Annotated[str, typer.Argument(help="An agency code.")]) -> None:
     """Show one agency and the certificates that speak for it."""
-    run(_show(call, code))
-
-
-async def _show(call: Invocation, code: str) -> None:
     from gateway.errors import NotFound
     from gateway.registry.binding import fingerprint
 
@@ -114,21 +92,19 @@ async def _show(call: Invocation, code: str) -> None:
     output.record(call, told)
 
 
-def resolve(
+async def resolve(
     call: Invocation,
     text: Annotated[str, typer.Argument(help="A code of today, an old one, an alias, or a name.")],
     parent: Annotated[str | None, typer.Option(help="With a name: the code of the agency above it.")] = None,
     on: On = None,
 ) -> None:
     """Say which agency a code or name stands for, and what became of it. Exit 3 when nobody is known."""
-    run(_resolve(call, text, parent, on))
-
-
-async def _resolve(call: Invocation, text: str, parent: str | None, on: str | None) -> None:
+    from gateway.cli.send import day
     from gateway.domain.registry import CodeStanding
 
     async with at_ground(call.settings()) as node:
-        answer = await node.directory.resolve(text, _day(on, output.today(node.clock.now())), parent)
+        then = date.fromisoformat(day(on)) if on else output.today(node.clock.now())
+        answer = await node.directory.resolve(text, then, parent)
     told: dict[str, Any] = {
         "given": answer.given,
         "standing": str(answer.standing),
@@ -144,7 +120,7 @@ async def _resolve(call: Invocation, text: str, parent: str | None, on: str | No
         raise typer.Exit(NOT_FOUND)
 
 
-def search(
+async def search(
     call: Invocation,
     text: Annotated[
         str, typer.Argument(help="The beginning of a code, or words of a name; accents do not matter.")
@@ -152,21 +128,13 @@ def search(
     limit: Limit = 20,
 ) -> None:
     """Find agencies by code or name, with or without accents."""
-    run(_search(call, text, limit))
-
-
-async def _search(call: Invocation, text: str, limit: int) -> None:
     async with at_ground(call.settings()) as node:
         _print(call, await node.directory.search(text, limit))
 
 
 def _print(call: Invocation, entries: Sequence[AgencyEntry], cursor: str | None = None) -> None:
-    output.rows(
-        call,
-        [_entry(each) for each in entries],
-        _COLUMNS,
-        [_cells(each) for each in entries],
-        extra={"next_cursor": cursor, "has_more": cursor is not None},
+    output.page(
+        call, [_entry(each) for each in entries], _COLUMNS, [_cells(each) for each in entries], cursor
     )
 
 
@@ -176,76 +144,16 @@ def _cells(entry: AgencyEntry) -> tuple[str, ...]:
 
 
 def _entry(entry: AgencyEntry) -> dict[str, Any]:
-    return {
-        "id": entry.code,
-        "code": entry.code,
-        "name": entry.name,
-        "alias": entry.alias,
-        "parent": entry.parent,
-        "valid_from": entry.valid_from and entry.valid_from.isoformat(),
-        "valid_to": entry.valid_to and entry.valid_to.isoformat(),
-        "successor": entry.successor,
-        "source": str(entry.source),
-        "email": entry.email,
-        "address": entry.address,
-        "phone": entry.phone,
-        "check": entry.check,
-        "host": entry.host,
-    }
-
-
-def _day(text: str | None, today: date) -> date:
-    from gateway.cli.send import day
-
-    return date.fromisoformat(day(text)) if text else today
+    return {"id": entry.code, **asdict(entry)}
 
 
 _ROWS_SHOWN = 100  # rows of each sort that are printed unasked
-_IMPORT_COLUMNS = (
-    ("cli.column.id", ""),
-    ("cli.column.since", ""),
-    ("cli.column.added", ""),
-    ("cli.column.changed", ""),
-    ("cli.column.closed", ""),
-    ("cli.column.undone", ""),
-)
+_IMPORT_COLUMNS = output.columns("id", "since", "added", "changed", "closed", "undone")
 
 
-def _register_imports(registry: typer.Typer) -> None:
-    """Adds the commands about imports to the `registry` group."""
-    verb(
-        registry,
-        "import",
-        examples=(
-            "gateway registry import agencies.csv --apply --yes",
-            "gateway registry import agencies.xlsx --propose --number 45/QD-UBND --as 'A. Clerk'",
-        ),
-        writes=True,
-    )(import_)
-    verb(
-        registry,
-        "imports",
-        examples=("gateway registry imports", "gateway registry imports --limit 5 -o json"),
-    )(imports)
-    verb(
-        registry,
-        "undo",
-        examples=(
-            "gateway registry undo chg_01 --as 'A. Clerk' --reason 'Wrong list'",
-            "gateway registry undo chg_01 --as 'A. Clerk' --reason 'Last year' --yes",
-        ),
-        writes=True,
-    )(undo_import)
-
-
-def import_(
+async def import_(
     call: Invocation,
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="CSV, XLSX or JSON; - is standard input.", exists=True, dir_okay=False, allow_dash=True
-        ),
-    ],
+    file: Annotated[Path, piped("CSV, XLSX or JSON; - is standard input.")],
     apply: Annotated[bool, typer.Option("--apply/--preview", help="Preview only, unless --apply.")] = False,
     propose: Annotated[bool, typer.Option("--propose", help="Propose it to a second person.")] = False,
     number: Annotated[str, typer.Option(help="Number of the deciding document, with --propose.")] = "",
@@ -260,9 +168,9 @@ def import_(
     if propose and (apply or not as_ or not number.strip()):
         raise typer.BadParameter("--propose needs --number NO and --as NAME, and goes without --apply")
     if propose:
-        run(_propose_import(call, file, number, as_ or "", reason, details=details))
+        await _propose_import(call, file, number, as_ or "", reason, details=details)
     else:
-        run(_import(call, file, apply, details=details))
+        await _import(call, file, apply, details=details)
 
 
 async def _import(call: Invocation, file: Path, apply: bool, *, details: bool) -> None:
@@ -303,14 +211,10 @@ async def _propose_import(
             call.say("cli.import.next", id=made.id)
 
 
-def imports(
+async def imports(
     call: Invocation, limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50
 ) -> None:
     """List the imports that were applied, newest first, and which were undone."""
-    run(_imports(call, limit))
-
-
-async def _imports(call: Invocation, limit: int) -> None:
     async with at_ground(call.settings()) as node:
         found = await node.directory.changes(limit=10_000)
     undone = {str(each.summary["undid"]) for each in found if "undid" in each.summary}
@@ -338,17 +242,13 @@ async def _imports(call: Invocation, limit: int) -> None:
     output.rows(call, rows, _IMPORT_COLUMNS, cells)
 
 
-def undo_import(
+async def undo_import(
     call: Invocation,
     id: Annotated[str, typer.Argument(help="Id of the import, from: gateway registry imports")],
     as_: As,
     reason: Annotated[str, typer.Option(help="Why; it is kept.")],
 ) -> None:
     """Undo an import as a whole, within seven days and unless something was built on it."""
-    run(_undo_import(call, id, as_, reason))
-
-
-async def _undo_import(call: Invocation, id: str, as_: str, reason: str) -> None:
     from gateway.deciding import registry_changes
 
     async with at_ground(call.settings()) as node:
@@ -367,20 +267,16 @@ def _read_file(call: Invocation, file: Path) -> bytes:
     from gateway.policy import code_file
 
     read = code_file.opened(file.read_bytes(), workbook.first_sheet)
-    _say_columns(call, read)
-    names = code_file.headings_of(read.csv)
-    guessed = code_file.guess_columns(names)
-    taken = [found or name for found, name in zip(guessed, names, strict=True)]
-    return code_file.under_own_names(read.csv, taken) if any(guessed) else read.csv
-
-
-def _say_columns(call: Invocation, read: CodeFile) -> None:
     if read.letters is not None:
         call.say(f"cli.import.{read.letters}")
         for before, after in read.samples:
             call.say("cli.import.sample", before=before, after=after)
     if read.formulas:
         call.say("cli.import.formulas", count=read.formulas)
+    names = code_file.headings_of(read.csv)
+    guessed = code_file.guess_columns(names)
+    taken = [found or name for found, name in zip(guessed, names, strict=True)]
+    return code_file.under_own_names(read.csv, taken) if any(guessed) else read.csv
 
 
 def _refuse_problems(file: Path, plan: Plan) -> None:
@@ -422,18 +318,12 @@ def _plan_lines(plan: Plan, most: int) -> Iterator[str]:
 
 
 def _plan_document(plan: Plan, totals: Mapping[str, int], most: int) -> dict[str, Any]:
-    def noted(found: Sequence[RowProblem]) -> list[dict[str, Any]]:
-        return [
-            {"line": each.line, "column": each.column, "found": each.found, "advice": each.advice}
-            for each in found[:most]
-        ]
-
     return {
         "totals": dict(totals),
         "added": [{"code": each.code, "name": each.name} for each in plan.added[:most]],
         "changed": [{"code": each.code, "fields": dict(each.fields)} for each in plan.changed[:most]],
         "closed": [{"code": each.code, "fields": dict(each.fields)} for each in plan.closed[:most]],
         "unchanged": plan.unchanged,
-        "problems": noted(plan.problems),
-        "doubts": noted(plan.doubts),
+        "problems": [asdict(each) for each in plan.problems[:most]],
+        "doubts": [asdict(each) for each in plan.doubts[:most]],
     }

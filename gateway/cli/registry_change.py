@@ -6,97 +6,54 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli import output, people, registry_change_form
-from gateway.cli.command import Invocation, OutputFormat, noun, verb
-from gateway.cli.node import at_ground, operator, run
+from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.node import at_ground, operator
 from gateway.cli.output import REFUSED
 from gateway.cli.people import As
+from gateway.errors import NotFound
 
 if TYPE_CHECKING:
+    from gateway.bootstrap.ground import Ground
+    from gateway.domain.person import Proposal
     from gateway.domain.registry_reform import ReformRecord
 
-_COLUMNS = (
-    ("cli.column.id", ""),
-    ("cli.column.reform", ""),
-    ("cli.column.effective", ""),
-    ("cli.column.codes", ""),
-    ("cli.column.decision", ""),
-    ("cli.column.state", ""),
-    ("cli.column.report_due", ""),
-)
-_LEGACY = (
-    ("cli.column.code", ""),
-    ("cli.column.heir", ""),
-    ("cli.column.effective", ""),
-    ("cli.column.decision", ""),
-)
-_EXAMPLE = "gateway registry change plan merge --from Z91.01 --to Z91.03 --decision 12/QD-UBND"
+_COLUMNS = output.columns("id", "reform", "effective", "codes", "decision", "state", "report_due")
+_LEGACY = output.columns("code", "heir", "effective", "decision")
 Id = Annotated[str, typer.Argument(help="Id of the change, from: gateway registry change list")]
 Limit = Annotated[int, typer.Option(min=1, max=1000)]
 
 
-def register(registry: typer.Typer) -> None:
+def register(registry: Group) -> None:
     """Adds the commands to the `registry` group."""
-    group = noun("change", "Dated changes of the organisation: planned, approved by two people, undone.")
-    verb(
-        group,
-        "plan",
-        examples=(
-            f"{_EXAMPLE} --decided 2026-11-01 --issuer 'Z91' --effective 2027-01-01",
-            "gateway registry change plan --file merger.json --with-units --propose --as 'A. Clerk'",
-        ),
+    group = registry.noun(
+        "change", "Dated changes of the organisation: planned, approved by two people, undone."
+    )
+    group.verb(
+        plan,
+        "merge --from Z91.01 --to Z91.03 --decision 12/QD-UBND --decided 2026-11-01 --issuer 'Z91'"
+        " --effective 2027-01-01",
+        "--file merger.json --with-units --propose --as 'A. Clerk'",
         writes=True,
-    )(plan)
-    verb(
-        group,
-        "show",
-        examples=("gateway registry change show prp_01", "gateway registry change show prp_01 -o json"),
-    )(show)
-    verb(
-        group,
-        "approve",
-        examples=(
-            "gateway registry change approve prp_01 --as 'A. Leader'",
-            "gateway registry change approve prp_01 --as 'A. Leader' --yes -o json",
-        ),
+    )
+    group.verb(show, "prp_01", "prp_01 -o json")
+    group.verb(approve, "prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=True)
+    group.verb(
+        undo,
+        "prp_01 --as 'A. Clerk' --reason 'Wrong day'",
+        "prp_01 --as 'A. Clerk' --reason 'Wrong code' --yes",
         writes=True,
-    )(approve)
-    verb(
-        group,
-        "undo",
-        examples=(
-            "gateway registry change undo prp_01 --as 'A. Clerk' --reason 'Wrong day'",
-            "gateway registry change undo prp_01 --as 'A. Clerk' --reason 'Wrong code' --yes",
-        ),
-        writes=True,
-    )(undo)
-    verb(
-        group,
-        "list",
-        examples=("gateway registry change list", "gateway registry change list --code Z91.01 -o json"),
-    )(list_)
-    verb(
-        group,
-        "report",
-        examples=(
-            "gateway registry change report prp_01 --how 7/SNV",
-            "gateway registry change report prp_01 --how 7/SNV --yes -o json",
-        ),
-        writes=True,
-    )(report)
-    verb(
-        group,
-        "legacy",
-        examples=("gateway registry change legacy", "gateway registry change legacy Z91.01 -o csv"),
-    )(legacy)
-    registry.add_typer(group)
+    )
+    group.verb(list_, "", "--code Z91.01 -o json")
+    group.verb(report, "prp_01 --how 7/SNV", "prp_01 --how 7/SNV --yes -o json", writes=True)
+    group.verb(legacy, "", "Z91.01 -o csv")
 
 
-def plan(
+async def plan(
     call: Invocation,
     kind: Annotated[
         str | None,
@@ -139,6 +96,8 @@ def plan(
     reason: Annotated[str, typer.Option(help="Why; the approver reads it.")] = "",
 ) -> None:
     """Show what a change would do and what stands against it; with --propose hand it to a second person."""
+    from gateway.deciding import registry_changes
+
     if file is not None:
         stated = registry_change_form.read_json(file)
     else:
@@ -155,14 +114,7 @@ def plan(
         )
     if propose and not as_:
         raise typer.BadParameter("--propose needs --as NAME")
-    run(_plan(call, stated, as_ if propose else None, reason, with_units=with_units, details=details))
-
-
-async def _plan(
-    call: Invocation, stated: Any, as_: str | None, reason: str, *, with_units: bool, details: bool
-) -> None:
-    from gateway.deciding import registry_changes
-
+    as_ = as_ if propose else None
     wanted = registry_change_form.reform_of(stated)
     async with at_ground(call.settings()) as ground:
         if with_units:
@@ -184,21 +136,13 @@ async def _plan(
             call.say("cli.reform.next", id=made.id)
 
 
-def show(call: Invocation, id: Id) -> None:
+async def show(call: Invocation, id: Id) -> None:
     """Show a change: what it does, who approved it, and whether it can be undone. One that waits is planned anew."""
-    run(_show(call, id))
-
-
-async def _show(call: Invocation, id: str) -> None:
     from gateway.deciding import registry_changes
     from gateway.domain.person import ProposalState
-    from gateway.errors import NotFound
 
     async with at_ground(call.settings()) as ground:
-        async with ground.deciding.decisions.read() as view:
-            proposal = await view.proposals.get(id)
-        if not proposal.content.reforms:
-            raise NotFound(f"the proposal {id} changes no agency", hint=f"try: gateway proposals show {id}")
+        proposal = await _proposal(ground, id, "show")
         if proposal.state is not ProposalState.APPROVED:
             registry_change_form.print_plan(
                 call, await registry_changes.plan_reform(ground.deciding, proposal.content.reforms[0])
@@ -215,22 +159,20 @@ async def _show(call: Invocation, id: str) -> None:
     )
 
 
-def approve(call: Invocation, id: Id, as_: As) -> None:
+async def _proposal(ground: Ground, id: str, act: str) -> Proposal:
+    async with ground.deciding.decisions.read() as view:
+        found = await view.proposals.get(id)
+    if not found.content.reforms:
+        raise NotFound(f"the proposal {id} changes no agency", hint=f"try: gateway proposals {act} {id}")
+    return found
+
+
+async def approve(call: Invocation, id: Id, as_: As) -> None:
     """Approve what another person proposed: type the number of the decision, as it stands on the document."""
-    run(_approve(call, id, as_))
-
-
-async def _approve(call: Invocation, id: str, as_: str) -> None:
     from gateway.deciding import approvals, registry_changes
-    from gateway.errors import NotFound
 
     async with at_ground(call.settings()) as ground:
-        async with ground.deciding.decisions.read() as view:
-            proposal = await view.proposals.get(id)
-        if not proposal.content.reforms:
-            raise NotFound(
-                f"the proposal {id} changes no agency", hint=f"try: gateway proposals approve {id}"
-            )
+        proposal = await _proposal(ground, id, "approve")
         if call.output is OutputFormat.TABLE:
             registry_change_form.print_plan(
                 call, await registry_changes.plan_reform(ground.deciding, proposal.content.reforms[0])
@@ -246,14 +188,10 @@ async def _approve(call: Invocation, id: str, as_: str) -> None:
     call.say("cli.reform.in_force", id=id, on=output.day(record.reform.effective_on))
 
 
-def undo(
+async def undo(
     call: Invocation, id: Id, as_: As, reason: Annotated[str, typer.Option(help="Why; it is kept.")]
 ) -> None:
     """Undo a change as a whole, within seven days and unless something was built on it."""
-    run(_undo(call, id, as_, reason))
-
-
-async def _undo(call: Invocation, id: str, as_: str, reason: str) -> None:
     from gateway.deciding import registry_changes
 
     async with at_ground(call.settings()) as ground:
@@ -264,16 +202,12 @@ async def _undo(call: Invocation, id: str, as_: str, reason: str) -> None:
             output.record(call, registry_change_form.record_shown(record, today, {}))
 
 
-def list_(
+async def list_(
     call: Invocation,
     code: Annotated[str | None, typer.Option(help="Only those that touch or name this code.")] = None,
     limit: Limit = 50,
 ) -> None:
     """List approved changes, latest to take effect first, with the day by which each must be reported."""
-    run(_list(call, code, limit))
-
-
-async def _list(call: Invocation, code: str | None, limit: int) -> None:
     from gateway.deciding import registry_changes
 
     async with at_ground(call.settings()) as ground:
@@ -283,14 +217,10 @@ async def _list(call: Invocation, code: str | None, limit: int) -> None:
     output.rows(call, rows, _COLUMNS, [_cells(call, each, today) for each in found])
 
 
-def report(
+async def report(
     call: Invocation, id: Id, how: Annotated[str, typer.Option(help="Number of the letter that reported it.")]
 ) -> None:
     """Note that a change was reported to the keeper of the codes; within fifteen days of its effect."""
-    run(_report(call, id, how))
-
-
-async def _report(call: Invocation, id: str, how: str) -> None:
     from gateway.deciding import registry_changes
 
     async with at_ground(call.settings()) as ground:
@@ -301,14 +231,10 @@ async def _report(call: Invocation, id: str, how: str) -> None:
     output.record(call, registry_change_form.record_shown(record, today, {}))
 
 
-def legacy(
+async def legacy(
     call: Invocation, code: Annotated[str | None, typer.Argument(help="Only this old code.")] = None
 ) -> None:
     """List old codes with who came after, since when, by which decision."""
-    run(_legacy(call, code))
-
-
-async def _legacy(call: Invocation, code: str | None) -> None:
     async with at_ground(call.settings()) as ground:
         found = await ground.directory.legacy(code)
     rows = [

@@ -8,7 +8,7 @@ two people, each of which a person can take up as a proposal."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from dataclasses import asdict, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, OutputFormat, noun, verb
-from gateway.cli.node import at_ground, operator, run
+from gateway.cli.command import Group, Invocation, OutputFormat, existing, piped
+from gateway.cli.node import at_ground, operator
 from gateway.cli.output import NETWORK, REFUSED, VERIFICATION
 from gateway.cli.people import As
 from gateway.errors import Clash
@@ -27,83 +27,54 @@ if TYPE_CHECKING:
     from gateway.registry.feed import FeedProposal, Refusal
     from gateway.registry.feed_file import Header
     from gateway.registry.snapshot import Difference
-    from gateway.settings import Settings
     from gateway.trust.keys import FileSigner
 
 PASSWORD = "REGISTRY_FEED_PASSWORD"  # noqa: S105 - the name of a variable
-Feed = Annotated[
-    Path,
-    typer.Argument(help="A feed file; - is standard input.", exists=True, allow_dash=True, dir_okay=False),
-]
+Feed = Annotated[Path, piped("A feed file; - is standard input.")]
 
-_ROUTES = (("cli.column.to", ""), ("cli.column.state", ""), ("cli.column.reason", ""))
+_ROUTES = output.columns("to", "state", "reason")
 
 
-def register(group: typer.Typer) -> None:
+def register(group: Group) -> None:
     """Adds the commands about feed files, and `gateway registry feed`, to the `registry` group."""
-    verb(
-        group,
-        "export",
-        examples=(
-            "gateway registry export list-8.feed --sign feed.key.pem --certificate feed.pem --since list-7.feed",
-            "gateway registry export new.feed --sign feed.key.pem --certificate feed.pem --since list-7.feed --changes",
-        ),
-    )(export)
-    verb(
-        group,
-        "diff",
-        examples=(
-            "gateway registry diff list-7.feed list-8.feed",
-            "gateway registry diff list-7.feed list-8.feed -o ndjson",
-        ),
-    )(diff)
-    verb(
-        group,
-        "verify",
-        examples=("gateway registry verify list-8.feed", "gateway registry verify list-8.feed -o json"),
-    )(verify)
-    verb(
-        group,
-        "sync",
-        examples=("gateway registry sync list-8.feed", "gateway registry sync list-8.feed --yes -o json"),
+    group.verb(
+        export,
+        "list-8.feed --sign feed.key.pem --certificate feed.pem --since list-7.feed",
+        "new.feed --sign feed.key.pem --certificate feed.pem --since list-7.feed --changes",
+    )
+    group.verb(diff, "list-7.feed list-8.feed", "list-7.feed list-8.feed -o ndjson")
+    group.verb(verify, "list-8.feed", "list-8.feed -o json")
+    group.verb(sync, "list-8.feed", "list-8.feed --yes -o json", writes=True)
+    group.verb(publish, "list-8.feed --to north --to south", "list-8.feed --all --yes", writes=True)
+    feed = group.noun("feed", "Signed lists of agencies that this node takes.")
+    feed.verb(feed_status, "", "-o json", name="status")
+    feed.verb(refusals, "", "--limit 100 -o ndjson")
+    feed.verb(proposals, "", "-o json")
+    feed.verb(
+        take_up,
+        "Z91.07 SHA256 --as 'A. Clerk'",
+        "Z91.07 SHA256 --as 'A. Clerk' --yes -o json",
+        name="propose",
         writes=True,
-    )(sync)
-    verb(
-        group,
-        "publish",
-        examples=(
-            "gateway registry publish list-8.feed --to north --to south",
-            "gateway registry publish list-8.feed --all --yes",
-        ),
-        writes=True,
-    )(publish)
-    _register_followed(group)
+    )
 
 
-def export(
+async def export(
     call: Invocation,
     file: Annotated[Path, typer.Argument(help="The feed to write.", dir_okay=False)],
-    sign: Annotated[Path, typer.Option(help="The feed key, in PEM.", exists=True, dir_okay=False)],
-    certificate: Annotated[Path, typer.Option(help="Its certificate, in PEM.", exists=True, dir_okay=False)],
+    sign: Annotated[Path, existing("The feed key, in PEM.")],
+    certificate: Annotated[Path, existing("Its certificate, in PEM.")],
     password_file: Annotated[
         Path | None, typer.Option(help=f"Its first line opens the key; else ${PASSWORD}.", exists=True)
     ] = None,
-    since: Annotated[
-        Path | None,
-        typer.Option(help="The snapshot before; the number follows it.", exists=True, dir_okay=False),
-    ] = None,
+    since: Annotated[Path | None, existing("The snapshot before; the number follows it.")] = None,
     changes: Annotated[bool, typer.Option("--changes", help="Only what changed since then.")] = False,
     sequence: Annotated[int, typer.Option(help="Number of a first snapshot.", min=1)] = 1,
 ) -> None:
     """Write the registry as a signed list for other nodes; rows of the starter list are left out."""
     if changes and since is None:
         raise typer.BadParameter("changes need --since: the snapshot that the other nodes have")
-    run(_export(call, file, _signer(sign, certificate, password_file), since, changes, sequence))
-
-
-async def _export(
-    call: Invocation, file: Path, signer: FileSigner, since: Path | None, changes: bool, sequence: int
-) -> None:
+    signer = _signer(sign, certificate, password_file)
     async with at_ground(call.settings()) as ground:
         if changes and since is not None:
             header = await ground.feed.export_changes(file, signer, since)
@@ -128,56 +99,39 @@ def diff(call: Invocation, older: Feed, newer: Feed) -> None:
             output.aloud(call, (output.plain(line) for line in _read_aloud(call, each)))
 
 
-def verify(call: Invocation, file: Feed) -> None:
+async def verify(call: Invocation, file: Feed) -> None:
     """Say whether this node would take a feed now, and why not; nothing is changed. Exit 7 when it would not."""
-    outcome = run(_verify(call, file))
-    output.record(call, _outcome(outcome))
-    if outcome.verdict == "refused":
-        _say_why(call, outcome)
-        raise typer.Exit(VERIFICATION)
-
-
-async def _verify(call: Invocation, file: Path) -> FeedOutcome:
     async with at_ground(call.settings()) as ground:
-        return await ground.feed.check(file)
+        outcome = await ground.feed.check(file)
+    _tell(call, outcome, refused=VERIFICATION)
 
 
-def sync(call: Invocation, file: Feed) -> None:
+async def sync(call: Invocation, file: Feed) -> None:
     """Put a feed in force, whole or not at all. A refused one is kept with its reason; exit 4."""
-    run(_sync(call, file))
-
-
-async def _sync(call: Invocation, file: Path) -> None:
     async with at_ground(call.settings()) as ground:
         if not call.agrees("cli.ask.sync", file=file.name):
             return
         outcome = await ground.feed.accept(file, (await operator(ground.store)).id)
-    output.record(call, _outcome(outcome))
-    if outcome.verdict == "refused":
-        _say_why(call, outcome)
-        raise typer.Exit(REFUSED)
+    _tell(call, outcome, refused=REFUSED)
 
 
-def publish(
+async def publish(
     call: Invocation,
     file: Feed,
     to: Annotated[list[str] | None, typer.Option(help="A node; may stand more than once.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every node that the registry names.")] = False,
 ) -> None:
     """Send a feed to nodes over the axis; each judges it for itself. Exit 6 when one could not be reached."""
-    if all_ == bool(to):
-        raise typer.BadParameter("name nodes with --to, or give --all")
-    settings = call.settings()
-    run(_publish(call, settings, _parcel(file, settings.node.name), to or []))
-
-
-async def _publish(call: Invocation, settings: Settings, parcel: Parcel, to: Sequence[str]) -> None:
     from gateway.bootstrap.axis import open_axis
     from gateway.incoming.receive import TO_NODE
     from gateway.ports import Fate
 
+    if all_ == bool(to):
+        raise typer.BadParameter("name nodes with --to, or give --all")
+    settings = call.settings()
+    parcel = _parcel(file, settings.node.name)
     async with at_ground(settings) as ground:
-        nodes = list(to) or [each for each in await ground.feed.hosts() if each != settings.node.name]
+        nodes = list(to or ()) or [each for each in await ground.feed.hosts() if each != settings.node.name]
     if not nodes:
         call.say("cli.nothing")
         return
@@ -249,22 +203,14 @@ def _header(header: Header) -> dict[str, Any]:
     }
 
 
-def _outcome(outcome: FeedOutcome) -> dict[str, Any]:
-    return {
-        "verdict": outcome.verdict,
-        "code": outcome.code or None,
-        "reason": outcome.reason or None,
-        "issuer": outcome.issuer or None,
-        "sequence": outcome.sequence or None,
-        "added": outcome.added,
-        "changed": outcome.changed,
-        "closed": outcome.closed,
-        "proposed": outcome.proposed,
-    }
-
-
-def _say_why(call: Invocation, outcome: FeedOutcome) -> None:
-    call.say(f"clash.{outcome.code}")
+def _tell(call: Invocation, outcome: FeedOutcome, *, refused: int) -> None:
+    """What became of a feed, or would; `refused` is the exit code of one that is not taken."""
+    told = asdict(outcome)
+    told |= {name: told[name] or None for name in ("code", "reason", "issuer", "sequence")}
+    output.record(call, told)
+    if outcome.verdict == "refused":
+        call.say(f"clash.{outcome.code}")
+        raise typer.Exit(refused)
 
 
 def _difference(each: Difference) -> dict[str, Any]:
@@ -301,72 +247,21 @@ def _sent_cells(call: Invocation, node: str, outcome: Outcome) -> tuple[str, ...
 
 SHOWN = 20
 
-_REFUSALS = (
-    ("cli.column.at", ""),
-    ("cli.column.finding", ""),
-    ("cli.column.issuer", ""),
-    ("cli.column.sequence", ""),
-    ("cli.column.reason", ""),
-)
-_PROPOSALS = (
-    ("cli.column.code", ""),
-    ("cli.column.fingerprint", ""),
-    ("cli.column.valid", ""),
-    ("cli.column.issuer", ""),
-)
+_REFUSALS = output.columns("at", "finding", "issuer", "sequence", "reason")
+_PROPOSALS = output.columns("code", "fingerprint", "valid", "issuer")
 
 
-def _register_followed(group: typer.Typer) -> None:
-    """Adds `gateway registry feed`, about the list that this node follows."""
-    feed = noun("feed", "Signed lists of agencies that this node takes.")
-    verb(feed, "status", examples=("gateway registry feed status", "gateway registry feed status -o json"))(
-        feed_status
-    )
-    verb(
-        feed,
-        "refusals",
-        examples=("gateway registry feed refusals", "gateway registry feed refusals --limit 100 -o ndjson"),
-    )(refusals)
-    verb(
-        feed,
-        "proposals",
-        examples=("gateway registry feed proposals", "gateway registry feed proposals -o json"),
-    )(proposals)
-    verb(
-        feed,
-        "propose",
-        examples=(
-            "gateway registry feed propose Z91.07 SHA256 --as 'A. Clerk'",
-            "gateway registry feed propose Z91.07 SHA256 --as 'A. Clerk' --yes -o json",
-        ),
-        writes=True,
-    )(take_up)
-    group.add_typer(feed)
-
-
-def feed_status(call: Invocation) -> None:
+async def feed_status(call: Invocation) -> None:
     """Say which list is in force, since when, and what was refused lately."""
-    run(_feed_status(call))
+    from gateway.registry.feed import InForce
 
-
-async def _feed_status(call: Invocation) -> None:
     async with at_ground(call.settings()) as ground:
         found = await ground.feed.in_force()
         refused = await ground.feed.refusals(SHOWN)
         waiting = await ground.feed.proposals(SHOWN)
-    told: dict[str, Any] = {
-        "issuer": found.issuer if found else None,
-        "sequence": found.sequence if found else None,
-        "digest": found.digest if found else None,
-        "kind": found.kind if found else None,
-        "made_at": output.stamp(found.made_at) if found else None,
-        "applied_at": output.stamp(found.applied_at) if found else None,
-        "by": found.by if found else None,
-    }
+    told: dict[str, Any] = asdict(found) if found else dict.fromkeys(each.name for each in fields(InForce))
     if call.output is not OutputFormat.TABLE:
-        output.record(
-            call, told | {"refused": [_refusal(each) for each in refused], "proposals": len(waiting)}
-        )
+        output.record(call, told | {"refused": [asdict(each) for each in refused], "proposals": len(waiting)})
         return
     output.record(call, told)
     if waiting:
@@ -375,23 +270,15 @@ async def _feed_status(call: Invocation) -> None:
         call.say("cli.feed.refused_lately", count=len(refused), code=refused[0].code)
 
 
-def refusals(call: Invocation, limit: Annotated[int, typer.Option(min=1, max=200)] = SHOWN) -> None:
+async def refusals(call: Invocation, limit: Annotated[int, typer.Option(min=1, max=200)] = SHOWN) -> None:
     """List feeds that were not taken, newest first. Issuer and number are what each says itself."""
-    run(_refusals(call, limit))
-
-
-async def _refusals(call: Invocation, limit: int) -> None:
     async with at_ground(call.settings()) as ground:
         found = await ground.feed.refusals(limit)
-    output.rows(call, [_refusal(each) for each in found], _REFUSALS, [_refusal_cells(each) for each in found])
+    output.rows(call, [asdict(each) for each in found], _REFUSALS, [_refusal_cells(each) for each in found])
 
 
-def proposals(call: Invocation, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100) -> None:
+async def proposals(call: Invocation, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100) -> None:
     """List certificates that the issuer proposes and nobody has approved; none of them speaks for anybody yet."""
-    run(_proposals(call, limit))
-
-
-async def _proposals(call: Invocation, limit: int) -> None:
     async with at_ground(call.settings()) as ground:
         found = await ground.feed.proposals(limit)
     output.rows(
@@ -399,7 +286,7 @@ async def _proposals(call: Invocation, limit: int) -> None:
     )
 
 
-def take_up(
+async def take_up(
     call: Invocation,
     code: Annotated[str, typer.Argument(help="The agency that the certificate is meant for.")],
     fingerprint: Annotated[str, typer.Argument(help="Its SHA-256, from: gateway registry feed proposals")],
@@ -407,10 +294,6 @@ def take_up(
     reason: Annotated[str, typer.Option(help="Why; the approver reads it.")] = "",
 ) -> None:
     """Take up what the issuer proposes, as your own proposal: it counts once another person approves."""
-    run(_take_up(call, code, fingerprint, as_, reason))
-
-
-async def _take_up(call: Invocation, code: str, fingerprint: str, as_: str, reason: str) -> None:
     from cryptography import x509
 
     from gateway.cli.proposals import proposed
@@ -446,18 +329,6 @@ def _refuse_unfit(proposal: FeedProposal) -> None:
             code="CERT-USAGE",
             hint="the issuer has to propose one with the key usage digitalSignature or nonRepudiation",
         )
-
-
-def _refusal(each: Refusal) -> dict[str, Any]:
-    return {
-        "id": each.id,
-        "at": output.stamp(each.at),
-        "code": each.code,
-        "reason": each.reason,
-        "issuer": each.issuer,
-        "sequence": each.sequence,
-        "by": each.by,
-    }
 
 
 def _refusal_cells(each: Refusal) -> tuple[str, ...]:

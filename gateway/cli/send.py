@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, verb
-from gateway.cli.node import Seat, at_agency, run
+from gateway.cli.command import Group, Invocation, existing
+from gateway.cli.node import Seat, at_agency
 from gateway.domain.document import Delivery, OutState
 from gateway.errors import BrokerRefused, Clash, Waiting
 
@@ -30,7 +30,7 @@ _PIECE = 256 * 1024
 Files = Annotated[
     list[Path], typer.Argument(help="The lead file, then appendixes.", exists=True, dir_okay=False)
 ]
-Source = Annotated[list[Path] | None, typer.Option(help="A source file.", exists=True, dir_okay=False)]
+Source = Annotated[list[Path] | None, existing("A source file.")]
 Meta = Annotated[
     Path | None,
     typer.Option(
@@ -56,20 +56,17 @@ Confirm = Annotated[
 Timeout = Annotated[str, typer.Option(help="How long to wait: 90s, 30m, 2h.")]
 
 
-def register(app: typer.Typer) -> None:
-    verb(
-        app,
-        "send",
-        examples=(
-            "gateway send letter.pdf --to Z91.02 --number 88 --symbol VP --date 2026-11-20 --type cong_van"
-            ' --subject "Annual report" --signer "A Signer" --no-reply',
-            "gateway send letter.pdf table.xlsx --meta letter.json --wait accepted --timeout 30m -o json",
-        ),
+def register(app: Group) -> None:
+    app.verb(
+        send,
+        "letter.pdf --to Z91.02 --number 88 --symbol VP --date 2026-11-20 --type cong_van"
+        ' --subject "Annual report" --signer "A Signer" --no-reply',
+        "letter.pdf table.xlsx --meta letter.json --wait accepted --timeout 30m -o json",
         writes=True,
-    )(send)
+    )
 
 
-def send(
+async def send(
     call: Invocation,
     files: Files,
     to: To = None,
@@ -93,28 +90,10 @@ def send(
     timeout: Timeout = "30m",
 ) -> None:
     """Send a document. Every broken rule is told at once, and then nothing is stored (exit 4)."""
+    from gateway.outgoing.intake import Order
 
     goal = goal_of(wait, timeout)
-    given = flags(number, symbol, date, type, subject, signer, signer_title, urgency, reply)
-    given |= {"external_id": external_id} if external_id else {}
-    given |= {"recipients": recipients(to)} if to else {}
-    told = asked(meta, given | ({"send": False} if draft else {}))
-    run(_send(call, told, files, source or [], goal, tuple(confirm or ())))
-
-
-def flags(
-    number: str | None,
-    symbol: str | None,
-    date: str | None,
-    type: str | None,
-    subject: str | None,
-    signer: str | None,
-    signer_title: str | None,
-    urgency: str | None,
-    reply: bool | None,
-) -> dict[str, Any]:
-    """What was said by flags, under the names of the API."""
-    given: dict[str, Any] = {
+    given = {
         "number": number,
         "symbol": symbol,
         "date": day(date) if date else None,
@@ -123,8 +102,19 @@ def flags(
         "signer": {"name": signer, "title": signer_title} if signer else None,
         "urgency": urgency,
         "reply_required": reply,
+        "external_id": external_id or None,
+        "recipients": recipients(to) if to else None,
+        "send": False if draft else None,
     }
-    return {name: value for name, value in given.items() if value is not None}
+    told = asked(meta, {name: value for name, value in given.items() if value is not None})
+    async with at_agency(call) as seat:
+        order = Order(draft=told.to_draft(), send=told.send, confirm=(*told.confirm, *(confirm or ())))
+        accepted = await hand_in(call, seat, order, files, source or [])
+        if accepted is None or accepted.document is None:
+            return
+        if goal is not None:
+            await wait_until(call, seat, accepted.document.id, goal)
+        await show_accepted(call, seat, accepted)
 
 
 def recipients(to: list[str]) -> list[dict[str, str]]:
@@ -164,26 +154,6 @@ def asked(meta: Path | None, given: dict[str, Any]) -> MessageIn:
             for each in why.faults
         )
         raise typer.BadParameter(f"the document's data cannot be used: {faults or why.slug}") from why
-
-
-async def _send(
-    call: Invocation,
-    told: MessageIn,
-    files: list[Path],
-    sources: list[Path],
-    goal: Any,
-    confirm: tuple[str, ...],
-) -> None:
-    from gateway.outgoing.intake import Order
-
-    async with at_agency(call) as seat:
-        order = Order(draft=told.to_draft(), send=told.send, confirm=(*told.confirm, *confirm))
-        accepted = await hand_in(call, seat, order, files, sources)
-        if accepted is None or accepted.document is None:
-            return
-        if goal is not None:
-            await wait_until(call, seat, accepted.document.id, goal)
-        await show_accepted(call, seat, accepted)
 
 
 async def hand_in(

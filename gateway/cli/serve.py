@@ -8,14 +8,14 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.command import Invocation, verb
-from gateway.cli.node import at_node, run
+from gateway.cli.command import Group, Invocation, verb
+from gateway.cli.node import at_node
 from gateway.errors import GatewayError, Misconfigured
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 ROLES = ("all", "web", "worker")
 
 
-def register(app: typer.Typer) -> None:
+def register(app: Group) -> None:
     verb(app, "serve", examples=("gateway serve", "gateway --config province.toml serve --role worker"))(
         serve
     )
 
 
-def serve(
+async def serve(
     call: Invocation,
     role: Annotated[
         str, typer.Option(help="all, web (answers programs and people) or worker (packs, sends, receives).")
@@ -53,7 +53,7 @@ def serve(
     if os.geteuid() == 0:
         call.say("cli.as-root")
     try:
-        run(_serve(call, role, number or 0))
+        await _serve(call, role, number or 0)
     finally:
         gc.enable()
 
@@ -71,10 +71,8 @@ async def _serve(call: Invocation, role: str, number: int) -> None:
         stop = stop_on_signal(health.drain)
         try:
             async with watched(node, health, number), asyncio.TaskGroup() as tasks:
-                if role != "web":
-                    tasks.create_task(_work(node, stop, worked))
-                else:
-                    tasks.create_task(_follow(node, stop, worked))
+                loops = node.run_beside if role == "web" else node.run_workers
+                tasks.create_task(_work(loops(stop), worked))
                 if role == "worker":
                     keep_what_is_loaded()
                     call.say("cli.working", name=node.settings.node.name)
@@ -88,18 +86,11 @@ async def _serve(call: Invocation, role: str, number: int) -> None:
     call.say("cli.served")
 
 
-async def _work(node: OpenNode, stop: asyncio.Event, worked: asyncio.Event) -> None:
-    """The workers until the stop. While they finish, calls are still answered, and `/readyz` says that this process
+async def _work(loops: Awaitable[None], worked: asyncio.Event) -> None:
+    """The loops until the stop. While they finish, calls are still answered, and `/readyz` says that this process
     goes; then everything closes."""
     try:
-        await node.run_workers(stop)
-    finally:
-        worked.set()
-
-
-async def _follow(node: OpenNode, stop: asyncio.Event, worked: asyncio.Event) -> None:
-    try:
-        await node.run_beside(stop)
+        await loops
     finally:
         worked.set()
 

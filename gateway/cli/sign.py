@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, verb
-from gateway.cli.node import at_ground, chosen, operator, run
-from gateway.domain.pdf import POINTS_PER_MM, CopyForm, Placement, Purpose, SignedPdf, Spot, Wish
+from gateway.cli.command import Group, Invocation
+from gateway.cli.node import at_ground, chosen, operator
+from gateway.domain.pdf import POINTS_PER_MM, CopyForm, Placement, Purpose, Spot, Wish
 from gateway.errors import Clash, Denied, NotFound
 
 if TYPE_CHECKING:
@@ -29,20 +29,17 @@ if TYPE_CHECKING:
 MOST_IMAGE = 8 * 1024 * 1024
 
 
-def register(app: typer.Typer) -> None:
-    verb(
-        app,
-        "sign",
-        examples=(
-            "gateway sign document.pdf --out document-sealed.pdf",
-            "gateway sign scan.pdf --copy --form trs",
-            "gateway sign annex.pdf --appendix --number 118/UBND-VP --dry-run --preview page.png",
-        ),
+def register(app: Group) -> None:
+    app.verb(
+        sign,
+        "document.pdf --out document-sealed.pdf",
+        "scan.pdf --copy --form trs",
+        "annex.pdf --appendix --number 118/UBND-VP --dry-run --preview page.png",
         writes=True,
-    )(sign)
+    )
 
 
-def sign(
+async def sign(
     call: Invocation,
     file: Annotated[Path, typer.Argument(help="The PDF; it stays as it is.", exists=True, dir_okay=False)],
     out: Annotated[Path | None, typer.Option(help="The signed file; default: FILE with -signed.")] = None,
@@ -63,25 +60,12 @@ def sign(
     no_timestamp: Annotated[bool, typer.Option("--no-timestamp", help="Ask no timestamp authority.")] = False,
 ) -> None:
     """Put the agency's signature on a PDF, in person: the seal, a copy's mark, or an appendix's mark."""
-    wish = Wish(purpose=_purpose(copy, appendix), agency_name="", copy_form=form, number=number, at=_spot(at))
-    target = out or file.with_name(f"{file.stem}-signed.pdf")
-    run(_sign(call, file, target, wish, image, preview, (token, key, p12), no_timestamp))
-
-
-async def _sign(
-    call: Invocation,
-    file: Path,
-    target: Path,
-    wish: Wish,
-    image: Path | None,
-    preview: Path | None,
-    which: tuple[str | None, str | None, Path | None],
-    no_timestamp: bool,
-) -> None:
     from gateway.bootstrap import signing as wiring
     from gateway.domain.account import AgencyScope
     from gateway.outgoing import sign_pdf
 
+    wish = Wish(purpose=_purpose(copy, appendix), agency_name="", copy_form=form, number=number, at=_spot(at))
+    target = out or file.with_name(f"{file.stem}-signed.pdf")
     settings = call.settings()
     async with at_ground(settings) as ground:
         agency = chosen(await ground.store.hosted(), call.agency)
@@ -89,15 +73,24 @@ async def _sign(
         seal = _image(image or wiring.seal_file(settings, agency.code), wish, required=image is not None)
         plan = await sign_pdf.plan(desk, file, replace(wish, agency_name=agency.name), seal)
         await _show(call, desk, plan, preview)
-        if not _wanted(call, file, target):
+        # To type the PIN is to agree; a dry run ends here.
+        if call.dry_run and not call.agrees("cli.ask.sign", file=file, out=target):
             return
         principal = await operator(ground.store)
         scope = AgencyScope(agency_id=agency.id, principal_id=principal.id)
-        with _opened(call, settings, which, ground.clock.now()) as opened:
+        with _opened(call, settings, ((token, key, p12)), ground.clock.now()) as opened:
             signed = await sign_pdf.sign(desk, scope, agency, plan, opened, target)
             facts = opened.facts
     call.say("cli.sign.key", signer=facts.subject, serial=facts.serial)
-    output.record(call, _told(target, plan, signed, facts.serial), id_key="file")
+    told = {
+        "file": str(target),
+        "sha256": str(signed.digest),
+        "size": signed.size,
+        "level": signed.level,
+        "page": plan.placement.page,
+        "serial": facts.serial,
+    }
+    output.record(call, told, id_key="file")
 
 
 def _purpose(copy: bool, appendix: bool) -> Purpose:
@@ -145,11 +138,6 @@ async def _show(call: Invocation, desk: SigningDesk, plan: SigningPlan, preview:
         call.say("cli.sign.preview", file=preview)
 
 
-def _wanted(call: Invocation, file: Path, target: Path) -> bool:
-    """To type the PIN is to agree; a dry run ends here."""
-    return call.agrees("cli.ask.sign", file=file, out=target) if call.dry_run else True
-
-
 def _opened(
     call: Invocation, settings: Settings, which: tuple[str | None, str | None, Path | None], at: datetime
 ) -> AbstractContextManager[AgencyKey]:
@@ -179,14 +167,3 @@ def _millimetres(placement: Placement) -> dict[str, str]:
     area = placement.area
     told = {"left": area.left, "top": area.top, "width": area.width, "height": area.height}
     return {name: f"{value / POINTS_PER_MM:.0f}" for name, value in told.items()}
-
-
-def _told(target: Path, plan: SigningPlan, signed: SignedPdf, serial: str) -> dict[str, object]:
-    return {
-        "file": str(target),
-        "sha256": str(signed.digest),
-        "size": signed.size,
-        "level": signed.level,
-        "page": plan.placement.page,
-        "serial": serial,
-    }

@@ -9,14 +9,16 @@ are numbered; it ends with Ctrl+C, or after --once with what is there."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli import documents, output
-from gateway.cli.command import Invocation, OutputFormat, verb
-from gateway.cli.node import Seat, at_agency, at_node, must_exist, run
+from gateway.cli.command import Group, Invocation, OutputFormat
+from gateway.cli.node import Seat, at_agency, at_node, must_exist
 from gateway.cli.output import FAILED, age
 from gateway.cli.trust import issuer_line, shown_issuer
 from gateway.domain import pace
@@ -43,24 +45,20 @@ WAITS_LONG = timedelta(minutes=15)
 _NEED_A_PERSON = frozenset({"held", "quarantined", "malformed", "sealed"})
 
 
-def register(app: typer.Typer) -> None:
-    verb(app, "status", examples=("gateway status", "gateway status -o json"))(status)
+def register(app: Group) -> None:
+    app.verb(status, "", "-o json")
+    app.verb(doctor, "", "-o json", "--report > node.txt")
+    app.verb(watch, "", "--id msg_01J… -o ndjson")
 
 
-def status(call: Invocation) -> None:
+async def status(call: Invocation) -> None:
     """Show the node on one screen: axis, queues, late documents, certificates, backup, workers, speed."""
-    found = run(_look(call))
-    if call.output is OutputFormat.TABLE:
-        output.aloud(call, (output.plain(f"{mark} {text}") for mark, text in lines(call, found)))
-    else:
-        output.data(call, shown(found))
-
-
-async def _look(call: Invocation) -> NodeStatus:
     from gateway.ops import status
 
     async with at_node(call) as node:
-        return await status.look(node)
+        found = await status.look(node)
+    texts = (output.plain(f"{mark} {text}") for mark, text in lines(call, found))
+    output.answer(call, shown(found), texts)
 
 
 def lines(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
@@ -105,23 +103,19 @@ def axis_lines(call: Invocation, axis: AxisNow) -> Iterator[tuple[str, str]]:
 
 def _queues(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
     load = found.load
-    for kind, pile in sorted(load.jobs.items()):
-        what = f"{call.word('queue.job')} ({_named(call, f'queue.job.{kind}', kind)})"
-        yield _pile(call, what, pile, found.at)
-    for lane, pile in sorted(load.outbox.items()):
-        yield _pile(
-            call, f"{call.word('queue.outbox')} ({_named(call, f'lane.{lane}', lane)})", pile, found.at
-        )
-    for state, pile in sorted(load.inbox.items()):
-        mark, text = _pile(
-            call, f"{call.word('queue.inbox')} ({_named(call, f'packet.{state}', state)})", pile, found.at
-        )
-        yield LOOK if state in _NEED_A_PERSON else mark, text
+    queues = (
+        ("job", "queue.job", load.jobs),
+        ("outbox", "lane", load.outbox),
+        ("inbox", "packet", load.inbox),
+    )
+    for queue, words, piles in queues:
+        for sort, pile in sorted(piles.items()):
+            what = f"{call.word(f'queue.{queue}')} ({_named(call, f'{words}.{sort}', sort)})"
+            mark, text = _pile(call, what, pile, found.at)
+            yield LOOK if queue == "inbox" and sort in _NEED_A_PERSON else mark, text
     if load.outbox_failed:
-        yield (
-            LOOK,
-            call.word("cli.status.pile", what=call.word("cli.status.failed"), count=load.outbox_failed),
-        )
+        what = call.word("cli.status.failed")
+        yield LOOK, call.word("cli.status.pile", what=what, count=load.outbox_failed)
 
 
 def _deliveries(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
@@ -204,19 +198,13 @@ def shown(found: NodeStatus) -> dict[str, Any]:
         "outbox": _piles(load.outbox) | {"failed": load.outbox_failed},
         "inbox": _piles(load.inbox),
         "deliveries": dict(load.deliveries),
-        "late": _shown_pile(load.late),
+        "late": asdict(load.late),
         "leases": dict(load.leases),
         "events_unnumbered": load.unnumbered,
         "certificates": {code: round(days, 1) for code, days in found.certificates.items()},
         "partners_ending": {code: round(days, 1) for code, days in found.partners.items()},
         "revocation": [shown_issuer(each) for each in found.authorities],
-        "backup": None
-        if backup is None
-        else {
-            "at": output.stamp(backup.at),
-            "path": backup.path,
-            "verified_at": output.stamp(backup.verified_at),
-        },
+        "backup": asdict(backup) if backup else None,
         "workers": [_shown_beat(each) for each in found.workers],
         "paces": [each.told() for each in found.paces],
         "disk_free_bytes": found.disk_free,
@@ -226,23 +214,11 @@ def shown(found: NodeStatus) -> dict[str, Any]:
 
 def axis_shown(axis: AxisNow) -> dict[str, Any]:
     """State and counts of the axis for programs."""
-    state = axis.state
-    return {
-        "connected_since": output.stamp(state.connected_since),
-        "down_since": output.stamp(state.down_since),
-        "blocked_since": output.stamp(state.blocked_since),
-        "reason": state.reason,
-        "servers": list(state.servers),
-        **axis.counts,
-    }
+    return {**asdict(axis.state), **axis.counts}
 
 
 def _piles(piles: Mapping[str, Pile]) -> dict[str, Any]:
-    return {name: _shown_pile(pile) for name, pile in sorted(piles.items())}
-
-
-def _shown_pile(pile: Pile) -> dict[str, Any]:
-    return {"count": pile.count, "oldest": output.stamp(pile.oldest)}
+    return {name: asdict(pile) for name, pile in sorted(piles.items())}
 
 
 def _shown_beat(beat: ProcessBeat) -> dict[str, Any]:
@@ -258,15 +234,7 @@ _LEVEL_MARKS = {"green": "✓", "yellow": "!", "red": "✗"}
 _LEVEL_STYLES = {"green": "green", "yellow": "yellow", "red": "bold red"}
 
 
-def register_doctor(app: typer.Typer) -> None:
-    verb(
-        app,
-        "doctor",
-        examples=("gateway doctor", "gateway doctor -o json", "gateway doctor --report > node.txt"),
-    )(doctor)
-
-
-def doctor(
+async def doctor(
     call: Invocation,
     report: Annotated[
         bool, typer.Option("--report", help="Print what to attach when asking for help, without any secret.")
@@ -274,33 +242,23 @@ def doctor(
 ) -> None:
     """Examine the node: settings, folders, disk, database, clock, keys, trust, axis, work left lying."""
     from gateway.ops import doctor as examining
-
-    settings = call.settings()
-    found = run(_examine(settings))
-    level = examining.worst(found)
-    if report:
-        _attach(call, run(_report(settings, found)))
-    elif call.output is OutputFormat.TABLE:
-        _findings_aloud(call, found)
-    else:
-        records = [_finding_shown(call, each) for each in found]
-        if call.output is OutputFormat.JSON:
-            output.document({"level": level, "checks": records})
-        else:
-            output.lines(output.compact(each) for each in records)
-    if level == examining.RED:
-        raise typer.Exit(FAILED)
-
-
-async def _examine(settings: Settings) -> list[Diagnosis]:
-    from gateway.ops import doctor as examining
     from gateway.pool import ThreadPool
 
-    pool = ThreadPool(1)
-    try:
-        return await examining.examine(examining.patient_of(settings, pool))
-    finally:
-        pool.close()
+    settings = call.settings()
+    with closing(ThreadPool(1)) as pool:
+        found = await examining.examine(examining.patient_of(settings, pool))
+    level = examining.worst(found)
+    records = [_finding_shown(call, each) for each in found]
+    if report:
+        _attach(call, await _report(settings, found))
+    elif call.output is OutputFormat.TABLE:
+        _findings_aloud(call, found)
+    elif call.output is OutputFormat.JSON:
+        output.document({"level": level, "checks": records})
+    else:
+        output.lines(output.compact(each) for each in records)
+    if level == examining.RED:
+        raise typer.Exit(FAILED)
 
 
 async def _report(settings: Settings, found: list[Diagnosis]) -> dict[str, Any]:
@@ -359,11 +317,7 @@ _EVENTS_AT_ONCE = 200
 _LOOK_S = 0.5
 
 
-def register_watch(app: typer.Typer) -> None:
-    verb(app, "watch", examples=("gateway watch", "gateway watch --id msg_01J… -o ndjson"))(watch)
-
-
-def watch(
+async def watch(
     call: Invocation,
     id: Annotated[
         str | None, typer.Option("--id", help="Only what concerns this document or packet.")
@@ -374,10 +328,6 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help="Print what is there and end.")] = False,
 ) -> None:
     """Print events as they happen, oldest first. Ctrl+C ends it."""
-    run(_watch(call, id, after, once))
-
-
-async def _watch(call: Invocation, id: str | None, after: int | None, once: bool) -> None:
     async with at_agency(call) as seat:
         seq = after if after is not None else (0 if id or once else await _newest_event(seat))
         while True:

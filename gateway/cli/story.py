@@ -199,19 +199,16 @@ def incoming(
 
 def _wishes(call: Invocation, document: IncomingDocument) -> list[str]:
     """What its sender asks of us: a line each, of what was said."""
-    told = []
-    if document.due_at is not None:
-        told.append(("incoming.due_at", clock(document.due_at)))
-    if document.role is not None:
-        told.append(("incoming.role", call.word(f"role.{document.role}")))
-    if document.reply_required is not None:
-        word = "reply.required" if document.reply_required else "reply.not_required"
-        told.append(("incoming.reply", call.word(word)))
-    if document.due_on is not None:
-        told.append(("incoming.due_on", day(document.due_on)))
-    if document.delivery_mode is not None:
-        told.append(("incoming.delivery", call.word(f"delivery.{document.delivery_mode}")))
-    return [f"{call.word(label)}: {text}" for label, text in told]
+    mode, replies = document.delivery_mode, {True: "reply.required", False: "reply.not_required", None: None}
+    reply = replies[document.reply_required]
+    told = (
+        ("incoming.due_at", clock(document.due_at)),
+        ("incoming.role", call.word(f"role.{document.role}") if document.role else ""),
+        ("incoming.reply", call.word(reply) if reply else ""),
+        ("incoming.due_on", day(document.due_on)),
+        ("incoming.delivery", call.word(f"delivery.{mode}") if mode else ""),
+    )
+    return [f"{call.word(label)}: {text}" for label, text in told if text]
 
 
 def _request(call: Invocation, beside: AroundDocument) -> list[str]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import NOUNS, Invocation, noun, verb
-from gateway.cli.node import at_ground, chosen, run
+from gateway.cli.command import Group, Invocation
+from gateway.cli.node import at_ground, chosen
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
@@ -22,46 +22,24 @@ if TYPE_CHECKING:
 # What a document system needs every day; administration is asked for by name.
 DAILY = ("messages:send", "messages:read", "inbox:read", "inbox:act", "agencies:read")
 
-_COLUMNS = (
-    ("cli.column.id", ""),
-    ("cli.column.name", ""),
-    ("cli.column.code", ""),
-    ("cli.column.scopes", ""),
-    ("cli.column.networks", ""),
-    ("cli.column.created", ""),
-    ("cli.column.expires", ""),
-    ("cli.column.state", ""),
-)
+_COLUMNS = output.columns("id", "name", "code", "scopes", "networks", "created", "expires", "state")
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("tokens", NOUNS["tokens"])
-    verb(group, "list", examples=("gateway tokens list", "gateway tokens list -o json"))(list_)
-    verb(
-        group,
-        "new",
-        examples=(
-            "gateway tokens new qlvb",
-            "gateway tokens new catalogue --scope agencies:read --expires 90d -o json",
-            "gateway tokens new qlvb --from 203.0.113.10 --from 2001:db8:12::/48",
-        ),
+def register(app: Group) -> None:
+    group = app.noun("tokens")
+    group.verb(list_, "", "-o json")
+    group.verb(
+        new,
+        "qlvb",
+        "catalogue --scope agencies:read --expires 90d -o json",
+        "qlvb --from 203.0.113.10 --from 2001:db8:12::/48",
         writes=True,
-    )(new)
-    verb(
-        group,
-        "revoke",
-        examples=("gateway tokens revoke key_01J…", "gateway tokens revoke key_01J… --yes"),
-        writes=True,
-    )(revoke)
-    app.add_typer(group)
+    )
+    group.verb(revoke, "key_01J…", "key_01J… --yes", writes=True)
 
 
-def list_(call: Invocation) -> None:
+async def list_(call: Invocation) -> None:
     """List the keys; a secret can never be shown again."""
-    run(_list(call))
-
-
-async def _list(call: Invocation) -> None:
     async with at_ground(call.settings()) as node:
         keys = await node.store.accounts.list_keys()
         codes = {agency.id: agency.code for agency in await node.store.hosted()}
@@ -83,7 +61,7 @@ async def _list(call: Invocation) -> None:
     output.rows(call, shown, _COLUMNS, cells)
 
 
-def new(
+async def new(
     call: Invocation,
     name: Annotated[str, typer.Argument(help="Which program this is, for example qlvb.")],
     scope: Annotated[list[str] | None, typer.Option(help="A scope (repeat); default: daily work.")] = None,
@@ -98,37 +76,13 @@ def new(
     from gateway.domain.account import ApiScope
 
     known = {str(each) for each in ApiScope}
-    chosen = tuple(scope or DAILY)
-    if wrong := sorted(set(chosen) - known):
+    scopes = tuple(scope or DAILY)
+    if wrong := sorted(set(scopes) - known):
         raise typer.BadParameter(
             f"no such scope: {', '.join(wrong)}; expected some of {', '.join(sorted(known))}"
         )
     life = None if expires == "never" else span(expires)
-    run(_new(call, name, chosen, life, _networks(from_ or ())))
-
-
-def _networks(given: Sequence[str]) -> tuple[Network, ...]:
-    from gateway.domain import account
-    from gateway.domain.account import MOST_KEY_NETWORKS
-
-    if len(given) > MOST_KEY_NETWORKS:
-        raise typer.BadParameter(f"a key has {MOST_KEY_NETWORKS} networks at most")
-    found = []
-    for each in given:
-        try:
-            found.append(account.read_network(each))
-        except ValueError as why:
-            raise typer.BadParameter(f"neither an address nor a network: {why}") from why
-    return tuple(dict.fromkeys(found))
-
-
-async def _new(
-    call: Invocation,
-    name: str,
-    scopes: tuple[str, ...],
-    life: timedelta | None,
-    networks: tuple[Network, ...],
-) -> None:
+    networks = _networks(from_ or ())
     async with at_ground(call.settings()) as ground:
         agency = chosen(await ground.store.hosted(), call.agency)
         if not call.agrees("cli.ask.new_token", name=name, code=agency.code, scopes=" ".join(scopes)):
@@ -148,6 +102,21 @@ async def _new(
         id_key="secret",
     )
     call.say("cli.secret_once")
+
+
+def _networks(given: Sequence[str]) -> tuple[Network, ...]:
+    from gateway.domain import account
+    from gateway.domain.account import MOST_KEY_NETWORKS
+
+    if len(given) > MOST_KEY_NETWORKS:
+        raise typer.BadParameter(f"a key has {MOST_KEY_NETWORKS} networks at most")
+    found = []
+    for each in given:
+        try:
+            found.append(account.read_network(each))
+        except ValueError as why:
+            raise typer.BadParameter(f"neither an address nor a network: {why}") from why
+    return tuple(dict.fromkeys(found))
 
 
 async def make(
@@ -176,14 +145,10 @@ async def make(
     return secret, key
 
 
-def revoke(
+async def revoke(
     call: Invocation, id: Annotated[str, typer.Argument(help="Id of the key (key_…), not its secret.")]
 ) -> None:
     """End a key at once."""
-    run(_revoke(call, id))
-
-
-async def _revoke(call: Invocation, id: str) -> None:
     async with at_ground(call.settings()) as ground:
         if call.agrees("cli.ask.revoke", id=id):
             output.record(call, {"id": id, "revoked_now": await ground.store.accounts.revoke_key(id)})

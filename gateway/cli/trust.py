@@ -5,14 +5,16 @@ when a refresh left somebody without an answer. How one authority is told, in wo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import NOUNS, Invocation, OutputFormat, noun, verb
-from gateway.cli.node import at_node, run
+from gateway.cli.command import Group, Invocation
+from gateway.cli.node import at_node
 from gateway.cli.output import NETWORK, age
 
 if TYPE_CHECKING:
@@ -22,31 +24,21 @@ if TYPE_CHECKING:
 MARKS = {"good": "✓", "failing": "!", "late": "✗"}
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("trust", NOUNS["trust"])
-    verb(group, "show", examples=("gateway trust show", "gateway trust show -o json"))(show)
-    verb(group, "refresh", examples=("gateway trust refresh", "gateway trust refresh -o json"))(refresh)
-    app.add_typer(group)
+def register(app: Group) -> None:
+    group = app.noun("trust")
+    group.verb(show, "", "-o json")
+    group.verb(refresh, "", "-o json")
 
 
-def show(call: Invocation) -> None:
+async def show(call: Invocation) -> None:
     """Show anchors and intermediates, and how old the answers of each authority are."""
-    run(_show(call))
-
-
-async def _show(call: Invocation) -> None:
     async with at_node(call) as node:
         found = await _look(node)
         _print(call, found, node.clock.now())
 
 
-def refresh(call: Invocation) -> None:
+async def refresh(call: Invocation) -> None:
     """Ask every configured authority now, without waiting for the next time that it is due."""
-    if not run(_refresh(call)):
-        raise typer.Exit(NETWORK)
-
-
-async def _refresh(call: Invocation) -> bool:
     async with at_node(call) as node:
         await node.asking.plan()
         await node.store.revocation.hurry(node.clock.now())
@@ -55,7 +47,8 @@ async def _refresh(call: Invocation) -> bool:
         await node.asking.learn()
         found = await _look(node)
         _print(call, found, node.clock.now())
-    return all(each.word == "good" for each in found.asked)
+    if any(each.word != "good" for each in found.asked):
+        raise typer.Exit(NETWORK)
 
 
 async def _look(node: OpenNode) -> TrustState:
@@ -65,28 +58,7 @@ async def _look(node: OpenNode) -> TrustState:
 
 
 def _print(call: Invocation, found: TrustState, now: datetime) -> None:
-    if call.output is not OutputFormat.TABLE:
-        output.data(call, _shown(found))
-        return
-    output.aloud(
-        call,
-        (
-            call.word(
-                f"trust.{each.role}", subject=output.plain(each.subject), until=output.clock(each.until)
-            )
-            + f"\n    {each.sha256}"
-            for each in found.held
-        ),
-    )
-    output.aloud(call, (f"{MARKS[each.word]} {issuer_line(call, each, now)}" for each in found.asked))
-    lists = [*(each for one in found.asked for each in one.lists), *found.files]
-    output.aloud(call, (list_line(call, each, now) for each in lists))
-    if not found.asked and not found.files:
-        output.aloud(call, [call.word("trust.nobody")])
-
-
-def _shown(found: TrustState) -> dict[str, Any]:
-    return {
+    told = {
         "certificates": [
             {
                 "role": each.role,
@@ -97,8 +69,21 @@ def _shown(found: TrustState) -> dict[str, Any]:
             for each in found.held
         ],
         "asked": [shown_issuer(each) for each in found.asked],
-        "files": [shown_list(each) for each in found.files],
+        "files": [asdict(each) for each in found.files],
     }
+    output.answer(call, told, _aloud(call, found, now))
+
+
+def _aloud(call: Invocation, found: TrustState, now: datetime) -> Iterator[str]:
+    for held in found.held:
+        until = output.clock(held.until)
+        yield call.word(f"trust.{held.role}", subject=output.plain(held.subject), until=until)
+        yield f"    {held.sha256}"
+    yield from (f"{MARKS[each.word]} {issuer_line(call, each, now)}" for each in found.asked)
+    lists = [*(each for one in found.asked for each in one.lists), *found.files]
+    yield from (list_line(call, each, now) for each in lists)
+    if not found.asked and not found.files:
+        yield call.word("trust.nobody")
 
 
 def issuer_line(call: Invocation, each: IssuerState, now: datetime) -> str:
@@ -127,16 +112,5 @@ def shown_issuer(each: IssuerState) -> dict[str, Any]:
         "unanswered": each.unanswered,
         "oldest": output.stamp(each.oldest),
         "error": each.error,
-        "lists": [shown_list(one) for one in each.lists],
-    }
-
-
-def shown_list(each: ListState) -> dict[str, Any]:
-    """The same for programs."""
-    return {
-        "issuer": each.issuer,
-        "origin": each.origin,
-        "made_at": output.stamp(each.made_at),
-        "ends_at": output.stamp(each.ends_at),
-        "error": each.error,
+        "lists": [asdict(one) for one in each.lists],
     }

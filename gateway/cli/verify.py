@@ -8,7 +8,7 @@ without trusting it, and says of a PDF what is read from it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,20 +17,19 @@ import typer
 
 from gateway.api.words import code_text
 from gateway.cli import output
-from gateway.cli.command import Invocation, OutputFormat, verb
+from gateway.cli.command import Group, Invocation
 from gateway.cli.output import VERIFICATION
 from gateway.words import labels
 
 
-def register(app: typer.Typer) -> None:
-    verb(
-        app,
-        "verify",
-        examples=(
-            "gateway verify packet.edxml --trust trust/",
-            "gateway verify van-ban.pdf --trust trust/ --at 2026-11-20T08:00:00+07:00 -o json",
-        ),
-    )(verify)
+def register(app: Group) -> None:
+    app.verb(
+        verify,
+        "packet.edxml --trust trust/",
+        "van-ban.pdf --trust trust/ --at 2026-11-20T08:00:00+07:00 -o json",
+    )
+    app.verb(read, "van-ban.pdf", "van-ban.pdf --trust trust/ -o json")
+    app.verb(explain, "packet.edxml", "- -o json < packet.edxml")
 
 
 def verify(
@@ -54,10 +53,7 @@ def verify(
     alone = pdf.is_pdf(file)
     judge = pdf.verify_pdf if alone else verify_file.verify_file
     found = judge(file, trust, then, now)
-    if call.output is OutputFormat.TABLE:
-        (_read_pdf_aloud if alone else _read_aloud)(call, found)
-    else:
-        output.data(call, found)
+    output.answer(call, found, (_read_pdf_aloud if alone else _read_aloud)(call, found))
     if found["verdict"] != "valid":
         raise typer.Exit(VERIFICATION)
 
@@ -73,18 +69,21 @@ def moment(text: str) -> datetime:
     return at
 
 
-def _read_aloud(call: Invocation, found: dict[str, Any]) -> None:
+def _read_aloud(call: Invocation, found: dict[str, Any]) -> Iterator[str]:
     marks = {True: ("✓", "ok"), False: ("✗", "failed"), None: ("·", "not_reached")}
     for step in found["steps"]:
         mark, word = marks[step["ok"]]
         detail = f"  ({output.plain(step['detail'])})" if step["detail"] else ""
         name, outcome = call.word(f"step.{step['n']}"), call.word(f"cli.step.{word}")
-        output.aloud(call, [f"{mark} {step['n']:>2}  {name}: {outcome}{detail}"])
-    output.aloud(call, _facts(call, found))
-    output.aloud(call, _pdfs_inside(call, found["pdf"]))
-    output.aloud(call, [_conclusion(call, found)])
+        yield f"{mark} {step['n']:>2}  {name}: {outcome}{detail}"
+    yield from _facts(call, found)
+    for pdf in found["pdf"]:
+        yield _pdf_result(call, pdf)
+        yield from _signers(call, pdf, "  ")
+    yield call.word("verify.then", at=_clock(found["at"]), text=_verdict(call, found))
     if found["now"]["at"] != found["at"]:
-        output.aloud(call, [_today(call, found["now"])])
+        reason = _reason(call, found["now"])
+        yield call.word(f"verify.now.{found['now']['verdict']}", reason=reason)
 
 
 def _facts(call: Invocation, found: dict[str, Any]) -> Iterator[str]:
@@ -121,26 +120,20 @@ def _commitment(call: Invocation, told: dict[str, Any]) -> str:
     return call.word("verify.receipt", code=receipt["status_code"], of=of, body=receipt["body_sha256"] or "–")
 
 
-def _today(call: Invocation, now: dict[str, Any]) -> str:
-    code = f"code.{now['code']}"
-    reason = f"{call.word(code) if labels.has(code) else ''} [{now['code']}]".strip()
-    return call.word(f"verify.now.{now['verdict']}", reason=reason)
+def _reason(call: Invocation, found: dict[str, Any]) -> str:
+    code = f"code.{found['code']}"
+    return f"{call.word(code) if labels.has(code) else ''} [{found['code']}]".strip()
 
 
 def _clock(moment: str | None) -> str:
     return output.clock(datetime.fromisoformat(moment)) if moment else "–"
 
 
-def _conclusion(call: Invocation, found: dict[str, Any]) -> str:
-    return call.word("verify.then", at=_clock(found["at"]), text=_verdict(call, found))
-
-
 def _verdict(call: Invocation, found: dict[str, Any]) -> str:
     if found["verdict"] == "valid":
         noted = "cli.verify.notes" if found["notes"] else "cli.verify.valid"
         return call.word(noted, sender=found["signer"]["code"])
-    code = f"code.{found['code']}"
-    reason = f"{call.word(code) if labels.has(code) else ''} [{found['code']}]".strip()
+    reason = _reason(call, found)
     if found["verdict"] == "unknown":
         return call.word("cli.verify.cannot_tell", reason=reason)
     failed = next((step["n"] for step in found["steps"] if step["ok"] is False), "?")
@@ -150,23 +143,15 @@ def _verdict(call: Invocation, found: dict[str, Any]) -> str:
 _VERDICT_MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "unsigned": "·"}
 
 
-def _read_pdf_aloud(call: Invocation, found: dict[str, Any]) -> None:
+def _read_pdf_aloud(call: Invocation, found: dict[str, Any]) -> Iterator[str]:
     """One PDF alone."""
-    output.aloud(call, _signers(call, found, ""))
+    yield from _signers(call, found, "")
     value = call.word(f"legal.{found['legal_value'] or 'unknown'}")
     signed = found["signed_at"]
     at = output.clock(datetime.fromisoformat(signed)) if signed else call.word("signed_at.unknown")
-    output.aloud(
-        call, [f"{call.word('cli.signatures.value')}: {value}", call.word("cli.signatures.claimed", at=at)]
-    )
-    output.aloud(call, [_pdf_result(call, found)])
-
-
-def _pdfs_inside(call: Invocation, found: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """The PDFs of an envelope."""
-    for each in found:
-        yield _pdf_result(call, each)
-        yield from _signers(call, each, "  ")
+    yield f"{call.word('cli.signatures.value')}: {value}"
+    yield call.word("cli.signatures.claimed", at=at)
+    yield _pdf_result(call, found)
 
 
 def _signers(call: Invocation, found: dict[str, Any], indent: str) -> list[str]:
@@ -209,14 +194,6 @@ def _pdf_why(call: Invocation, found: dict[str, Any]) -> str:
 _FIELD_MARKS = {"sure": "✓", "doubtful": "?", "none": "·"}
 
 
-def register_read(app: typer.Typer) -> None:
-    verb(
-        app,
-        "read",
-        examples=("gateway read van-ban.pdf", "gateway read van-ban.pdf --trust trust/ -o json"),
-    )(read)
-
-
 def read(
     call: Invocation,
     file: Annotated[Path, typer.Argument(help="One PDF; - is standard input.")],
@@ -232,10 +209,7 @@ def read(
     from gateway.ops.pdf import read_pdf
 
     found = read_pdf(file, trust, SystemClock().now())
-    if call.output is OutputFormat.TABLE:
-        output.aloud(call, (_field_line(call, name, one) for name, one in found["fields"].items()))
-    else:
-        output.data(call, found)
+    output.answer(call, found, (_field_line(call, name, one) for name, one in found["fields"].items()))
 
 
 def _field_line(call: Invocation, name: str, one: dict[str, Any]) -> str:
@@ -244,14 +218,6 @@ def _field_line(call: Invocation, name: str, one: dict[str, Any]) -> str:
         value = call.word(f"type.{value}")
     why = f"  ({call.word('doubt.' + one['why'])})" if one["why"] else ""
     return f"{_FIELD_MARKS[one['sure']]} {call.word('read.' + name)}: {output.plain(value)}{why}".rstrip()
-
-
-def register_explain(app: typer.Typer) -> None:
-    verb(
-        app,
-        "explain",
-        examples=("gateway explain packet.edxml", "gateway explain - -o json < packet.edxml"),
-    )(explain)
 
 
 def explain(
@@ -267,9 +233,5 @@ def explain(
         read(call, file, None)
         return
     found = reading.explain(file)
-    if call.output is OutputFormat.TABLE:
-        output.aloud(
-            call, (output.plain(line) for line in reading.to_text(found, call.lang.value).splitlines())
-        )
-    else:
-        output.data(call, found)
+    texts = reading.to_text(found, call.lang.value).splitlines()
+    output.answer(call, found, map(output.plain, texts))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, OutputFormat, verb
+from gateway.cli.command import Invocation, verb
 from gateway.cli.node import run
 from gateway.cli.output import FAILED
 
@@ -48,10 +48,7 @@ def _tell_once(call: Invocation, keep: Path | None) -> None:
 
     result = run(story.once(keep, call.say, signs=True))
     told = result.as_json()
-    if call.output is OutputFormat.TABLE:
-        output.aloud(call, (f"{key}: {value}" for key, value in told.items()))
-    else:
-        output.data(call, told)
+    output.answer(call, told, (f"{key}: {value}" for key, value in told.items()))
     if not result.ok:
         for each in result.wrong:
             call.tell(each)

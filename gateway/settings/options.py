@@ -348,26 +348,7 @@ class Settings:
 
 
 SECTIONS: Mapping[str, type] = {
-    "node": Node,
-    "database": Database,
-    "axis": AxisSettings,
-    "amqp": AmqpSettings,
-    "api": Api,
-    "pages": Pages,
-    "keys": KeySettings,
-    "trust": TrustSettings,
-    "limits": LimitSettings,
-    "rules": RuleSettings,
-    "scanner": ScannerSettings,
-    "seal": SealSettings,
-    "sign": SignSettings,
-    "accounts": AccountSettings,
-    "office": OfficeSettings,
-    "registry": RegistrySettings,
-    "mail": MailSettings,
-    "workers": WorkerSettings,
-    "metrics": MetricsSettings,
-    "log": LogSettings,
+    name: kind for name, kind in get_type_hints(Settings).items() if name != "origin"
 }
 
 

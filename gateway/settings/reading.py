@@ -94,17 +94,14 @@ def _from_file(path: Path, faults: list[str]) -> dict[str, _Given]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
         raise Misconfigured(f"the settings file {path} is not TOML in UTF-8: {why}", code="GW-C-001") from why
     found: dict[str, _Given] = {}
+    source = f"file {path}"
     for section, table in tables.items():
         if not isinstance(table, dict):
-            faults.append(
-                f"{section}: expected to stand below a [section], found outside of one (file {path})"
-            )
-        elif _known_section(section, f"file {path}", faults):
+            faults.append(f"{section}: expected to stand below a [section], found outside of one ({source})")
+        elif _known_section(section, source, faults):
             for name, value in table.items():
-                if _known(f"{section}.{name}", f"file {path}", faults):
-                    found[f"{section}.{name}"] = _Given(
-                        value=value, source=f"file {path}", base=path.resolve().parent
-                    )
+                if _known(key := f"{section}.{name}", source, faults):
+                    found[key] = _Given(value=value, source=source, base=path.resolve().parent)
     return found
 
 
@@ -290,17 +287,16 @@ def shown(settings: Settings) -> dict[str, object]:
 def expected(key: str) -> str:
     """What a setting takes, in words."""
     known = option(key)
-    if isinstance(known.rule, OneOf):
-        return "one of " + ", ".join(known.rule.words)
-    if isinstance(known.rule, Pairs):
-        return f"name=word with commas between, each word one of {', '.join(known.rule.words)}"
-    if isinstance(known.rule, Address):
-        return "an address such as sqlite:///gateway.db or postgresql://user@host/name"
-    if isinstance(known.rule, Between):
-        return f"a {'whole ' if known.kind is int else ''}number from {known.rule.least} to {known.rule.most}"
-    if known.kind is Secret:
-        return "a secret"
-    return "a path" if known.kind is Path else "a text"
+    match known.rule:
+        case OneOf(words):
+            return "one of " + ", ".join(words)
+        case Pairs(words):
+            return f"name=word with commas between, each word one of {', '.join(words)}"
+        case Address():
+            return "an address such as sqlite:///gateway.db or postgresql://user@host/name"
+        case Between(least, most):
+            return f"a {'whole ' if known.kind is int else ''}number from {least} to {most}"
+    return {Secret: "a secret", Path: "a path"}.get(known.kind, "a text")
 
 
 def sqlite_file(settings: Settings) -> Path | None:

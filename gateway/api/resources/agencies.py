@@ -4,6 +4,7 @@ the directory knows them, with the source of each row. An import is planned firs
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from typing import Any, Literal
 
 from aiohttp import web
@@ -224,52 +225,42 @@ def _fault(problem: RowProblem) -> RequestFault:
     return RequestFault(code="row", pointer=pointer("lines", problem.line, problem.column), params=params)
 
 
+_reads = partial(Route, tag="agencies", scopes=(ApiScope.AGENCIES_READ,))
+
 ROUTES = (
-    Route(
-        method="GET",
+    _reads(
         path=f"{BASE}/agencies",
         name="listAgencies",
-        tag="agencies",
         handler=list_agencies,
         summary="Agencies in order of their codes, or those that `q` finds",
         text="A search gives one page at most: narrow it when the agency is not on it.",
-        scopes=(ApiScope.AGENCIES_READ,),
         query=TextQuery,
         answer=Agencies,
         fails=(400,),
     ),
-    Route(
-        method="GET",
+    _reads(
         path=f"{BASE}/agencies:resolve",
         name="resolveAgency",
-        tag="agencies",
         handler=resolve,
         summary="What a code, an old code, an alias or a name stands for on a day",
-        scopes=(ApiScope.AGENCIES_READ,),
         query=ResolveQuery,
         answer=Resolved,
         fails=(400,),
     ),
-    Route(
-        method="GET",
+    _reads(
         path=f"{BASE}/agencies/changes",
         name="listAgencyChanges",
-        tag="agencies",
         handler=list_changes,
         summary="Changes applied to the directory, oldest first",
-        scopes=(ApiScope.AGENCIES_READ,),
         query=ChangesQuery,
         answer=Changes,
         fails=(400,),
     ),
-    Route(
-        method="GET",
+    _reads(
         path=f"{BASE}/agencies/{{code}}",
         name="readAgency",
-        tag="agencies",
         handler=read_agency,
         summary="One agency by its code, in force or not",
-        scopes=(ApiScope.AGENCIES_READ,),
         answer=Agency,
         fails=(404,),
     ),

@@ -5,7 +5,6 @@ which events stands in one table."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +33,6 @@ EVENT_SCOPES = tuple(dict.fromkeys(_SCOPE_OF_WORD.values()))
 
 def scope_of(kind: EventKind) -> ApiScope | None:
     return _SCOPE_OF_WORD.get(kind.partition(".")[0])
-
-
-def may_read(kind: EventKind, scopes: Collection[ApiScope]) -> bool:
-    return scope_of(kind) in scopes
 
 
 # Read at a time, and how often in one call: a filter that nothing fits must not read a whole year at once.
@@ -127,7 +122,7 @@ class _Feed:
     def _is_wanted(self, event: Event) -> bool:
         query = self.query
         return (
-            may_read(event.kind, self.call.caller.key.scopes)
+            scope_of(event.kind) in self.call.caller.key.scopes
             and (not query.type or event.kind in query.type)
             and query.subject in (None, event.subject_id)
         )
@@ -154,13 +149,10 @@ async def _must_be_ours(call: Call, cursor: str, after: int) -> None:
     if after == 0:
         return
     found = await call.deps.store.events_after(call.scope().agency_id, after - 1, 1)
-    if not found or found[0].agency_seq != after or not _names(cursor, found[0]):
+    # A bare number names whatever bears it.
+    wrong = cursor.startswith("evt_") and [event_id(each) for each in found] != [cursor]
+    if not found or found[0].agency_seq != after or wrong:
         raise BadCall("cursor-gone")
-
-
-def _names(cursor: str, event: Event) -> bool:
-    """A bare number names whatever bears it."""
-    return not cursor.startswith("evt_") or cursor == event_id(event)
 
 
 def _event(event: Event, agency: str) -> EventOut:
@@ -177,7 +169,6 @@ def _event(event: Event, agency: str) -> EventOut:
 
 ROUTES = (
     Route(
-        method="GET",
         path=f"{BASE}/events",
         name="readEvents",
         tag="events",

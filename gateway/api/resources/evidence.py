@@ -16,8 +16,6 @@ from gateway.domain.account import ApiScope
 from gateway.errors import NotFound
 from gateway.ports import Pool
 
-READ = (ApiScope.EVIDENCE_READ,)
-
 
 async def of_message(call: Call) -> web.StreamResponse:
     async with call.deps.store.read(call.scope()) as work:
@@ -54,29 +52,23 @@ async def _streamed(pool: Pool, made: PackFile) -> AsyncIterator[bytes]:
 
 _TEXT = "A ZIP file that can be checked anywhere with `gateway evidence verify`. Each call makes one and leaves an event."
 
+_pack_route = partial(
+    Route, text=_TEXT, scopes=(ApiScope.EVIDENCE_READ,), media="application/zip", fails=(404, 409)
+)
+
 ROUTES = (
-    Route(
-        method="GET",
+    _pack_route(
         path=f"{BASE}/messages/{{id}}/evidence",
         name="readMessageEvidence",
         tag="messages",
         handler=of_message,
         summary="Everything that proves this message, in one file",
-        text=_TEXT,
-        scopes=READ,
-        media="application/zip",
-        fails=(404, 409),
     ),
-    Route(
-        method="GET",
+    _pack_route(
         path=f"{BASE}/inbox/{{id}}/evidence",
         name="readInboxEvidence",
         tag="inbox",
         handler=of_inbox_item,
         summary="Everything that proves this incoming document, in one file",
-        text=_TEXT,
-        scopes=READ,
-        media="application/zip",
-        fails=(404, 409),
     ),
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 from aiohttp import web
@@ -18,16 +19,16 @@ from gateway.api.call import (
     PageOut,
     TextQuery,
     Words,
-    check_states,
-    download,
+    check_words,
     download_route,
     page_of,
+    stream,
     wait_until,
 )
 from gateway.api.inbox_view import InboxItem, Quarantined
 from gateway.api.models import NothingIn, StaffIn
 from gateway.api.problems import BadCall, RequestFault
-from gateway.api.routes import BASE, Body, Route
+from gateway.api.routes import BASE, Route
 from gateway.api.shapes import PACKET_STATES, SET_ASIDE, Asked, Code, HandoverWord, Line, Text, Told, closed
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Assignment, IncomingDocument, InState
@@ -153,7 +154,7 @@ class StatusSet(Told):
 async def list_inbox(call: Call) -> web.Response:
     """With `wait` it looks again whenever something happened at the node, until there is a row or the time is up."""
     query = call.query_of(InboxQuery)
-    check_states(query.state, PACKET_STATES if query.quarantine else InState)
+    check_words("state", query.state, PACKET_STATES if query.quarantine else InState)
     page = await wait_until(call, query.wait, lambda: _list(call, query), lambda each: bool(each.data))
     return call.tell(page)
 
@@ -187,11 +188,11 @@ async def read_item(call: Call) -> web.Response:
 
 async def read_file(call: Call) -> web.StreamResponse:
     file = await reading.open_file(call.deps.inn, call.scope(), call.path("id"), call.number("n"))
-    return await _stream(call, file)
+    return await stream(call, file)
 
 
 async def read_envelope(call: Call) -> web.StreamResponse:
-    return await _stream(call, await reading.open_envelope(call.deps.inn, call.scope(), call.path("id")))
+    return await stream(call, await reading.open_envelope(call.deps.inn, call.scope(), call.path("id")))
 
 
 async def acknowledge(call: Call) -> web.Response:
@@ -258,107 +259,79 @@ async def _items(call: Call, work: Work, documents: Sequence[IncomingDocument]) 
     return items
 
 
-async def _stream(call: Call, file: reading.OpenFile) -> web.StreamResponse:
-    return await download(
-        call,
-        name=file.name,
-        content_type=file.content_type,
-        size=file.size,
-        sha256=file.sha256,
-        pieces=file.pieces,
-    )
-
-
 READ = (ApiScope.INBOX_READ,)
-ACT = (ApiScope.INBOX_ACT,)
+_reads = partial(Route, tag="inbox", scopes=READ)
+_acts = partial(Route, tag="inbox", scopes=(ApiScope.INBOX_ACT,))
+_gives = partial(download_route, tag="inbox", scopes=READ)
 
 ROUTES = (
-    Route(
-        method="GET",
+    _reads(
         path=f"{BASE}/inbox",
         name="listInbox",
-        tag="inbox",
         handler=list_inbox,
         summary="Incoming documents, newest first; with `lease` those not yet handed over",
         text="`lease` also needs the scope inbox:act, and brings recalled documents too: see `files_readable`. "
         "`quarantine=true` lists packets that did not become documents. `checks.duplicate_of` is looked for here only "
         "where a document is new or held.",
-        scopes=READ,
         query=InboxQuery,
         answer=InboxItems,
         fails=(400,),
     ),
-    Route(
-        method="GET",
+    _reads(
         path=f"{BASE}/inbox/{{id}}",
         name="readInboxItem",
-        tag="inbox",
         handler=read_item,
         summary="One incoming document with its checks",
-        scopes=READ,
         answer=InboxItem,
         fails=(404,),
         headers=("ETag",),
     ),
-    download_route(
-        f"{BASE}/inbox/{{id}}/files/{{n}}",
-        "readInboxFile",
-        "inbox",
-        read_file,
-        "One file, as the sender attached it",
-        READ,
+    _gives(
+        path=f"{BASE}/inbox/{{id}}/files/{{n}}",
+        name="readInboxFile",
+        handler=read_file,
+        summary="One file, as the sender attached it",
     ),
-    download_route(
-        f"{BASE}/inbox/{{id}}/envelope",
-        "readInboxEnvelope",
-        "inbox",
-        read_envelope,
-        "The envelope, byte for byte as it arrived",
-        READ,
-        "application/xml",
+    _gives(
+        path=f"{BASE}/inbox/{{id}}/envelope",
+        name="readInboxEnvelope",
+        handler=read_envelope,
+        summary="The envelope, byte for byte as it arrived",
+        media="application/xml",
     ),
-    Route(
+    _acts(
         method="POST",
         path=f"{BASE}/inbox/{{id}}/ack",
         name="acknowledgeInboxItem",
-        tag="inbox",
         handler=acknowledge,
         summary="My system has stored it; it is not offered again",
-        scopes=ACT,
-        body=Body.JSON,
         asks=NothingIn,
         answer=Acknowledged,
         fails=(404,),
     ),
-    Route(
+    _acts(
         method="POST",
         path=f"{BASE}/inbox/{{id}}/status",
         name="setStatus",
-        tag="inbox",
         handler=set_status,
         summary="Say what the agency did: 02 to 06, or 15 and 16 to an open request",
         text="Any order, and twice is harmless. 02 needs `reason`. In mode B the answer returns the number given. An item "
         "whose `business` is recall or update takes 15 and 16 alone; a document takes 02 to 06, and 15 or 16 to its open "
         "`request`.",
-        scopes=ACT,
         changes=True,
-        body=Body.JSON,
         asks=StatusIn,
         answer=StatusSet,
         fails=(400, 404, 409, 412, 422),
         sample=routes.sample_status,
         headers=("ETag",),
     ),
-    Route(
+    _acts(
         method="PUT",
         path=f"{BASE}/inbox/{{id}}/assignment",
         name="assignInboxItem",
-        tag="inbox",
         handler=assign,
         summary="Who works on it, and until when",
-        scopes=ACT,
         changes=True,
-        body=Body.JSON,
         asks=AssignmentIn,
         answer=InboxItem,
         fails=(400, 404, 412, 422),

@@ -6,7 +6,7 @@ is in `writing`."""
 from __future__ import annotations
 
 import datetime as dt
-from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 from aiohttp import web
@@ -19,15 +19,16 @@ from gateway.api.call import (
     Since,
     TextQuery,
     Words,
-    check_states,
+    check_words,
     download,
     download_route,
     page_of,
     slices,
+    stream,
 )
 from gateway.api.message_view import Message
 from gateway.api.resources.events import event_id
-from gateway.api.routes import BASE, Body, Route
+from gateway.api.routes import BASE, Route
 from gateway.api.shapes import (
     Asked,
     Code,
@@ -121,7 +122,7 @@ class Timeline(Told):
 
 async def list_messages(call: Call) -> web.Response:
     query = call.query_of(MessagesQuery)
-    check_states(query.state, (*STATES, *OutState))
+    check_words("state", query.state, (*STATES, *OutState))
     async with call.deps.store.read(call.scope()) as work:
         page = await page_of(
             call,
@@ -130,8 +131,9 @@ async def list_messages(call: Call) -> web.Response:
                 cursor=query.cursor,
                 states=query.state,
                 query=query.q,
-                created_from=_later(query.created_from, query.sent_from),
-                created_to=_earlier(query.created_to, query.sent_to),
+                # Both bounds hold where both are given.
+                created_from=max(filter(None, (query.created_from, query.sent_from)), default=None),
+                created_to=min(filter(None, (query.created_to, query.sent_to)), default=None),
                 external_id=query.external_id,
             ),
         )
@@ -156,10 +158,8 @@ async def read_timeline(call: Call) -> web.Response:
         id=document.id,
         recipients=[_timeline(call, each, list(known[each.id])) for each in deliveries],
         events=[
-            HappenedOut(
-                id=event_id(each), type=each.kind, at=each.at, sequence=each.agency_seq, data=each.data
-            )
-            for each in events
+            HappenedOut(id=event_id(e), type=e.kind, at=e.at, sequence=e.agency_seq, data=e.data)
+            for e in events
         ],
     )
     return call.tell(told)
@@ -184,14 +184,7 @@ async def read_envelope(call: Call) -> web.StreamResponse:
 
 async def read_file(call: Call) -> web.StreamResponse:
     file = await files.open_file(call.deps.out, call.scope(), call.path("id"), call.number("n"))
-    return await download(
-        call,
-        name=file.name,
-        content_type=file.content_type,
-        size=file.size,
-        sha256=file.sha256,
-        pieces=file.pieces,
-    )
+    return await stream(call, file)
 
 
 async def found(call: Call) -> tuple[OutgoingDocument, list[Delivery]]:
@@ -231,69 +224,50 @@ def _fact(call: Call, fact: Fact) -> FactOut:
     )
 
 
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    """Both bounds hold where both are given."""
-    return max(one, other) if one and other else one or other
-
-
-def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    return min(one, other) if one and other else one or other
-
-
 READ = (ApiScope.MESSAGES_READ,)
+_reads = partial(Route, tag="messages", scopes=READ)
+_gives = partial(download_route, tag="messages", scopes=READ)
+
 
 ROUTES = (
-    Route(
-        method="GET",
+    _reads(
         path=f"{BASE}/messages",
         name="listMessages",
-        tag="messages",
         handler=list_messages,
         summary="Outgoing documents, newest first",
-        scopes=READ,
         query=MessagesQuery,
         answer=Messages,
         fails=(400,),
     ),
-    Route(
-        method="GET",
+    _reads(
         path=f"{BASE}/messages/{{id}}",
         name="readMessage",
-        tag="messages",
         handler=read_message,
         summary="One outgoing document, its recipients with their states",
-        scopes=READ,
         answer=Message,
         fails=(404,),
         headers=("ETag",),
     ),
-    Route(
-        method="GET",
+    _reads(
         path=f"{BASE}/messages/{{id}}/events",
         name="readTimeline",
-        tag="messages",
         handler=read_timeline,
         summary="Its timeline: every fact of every recipient, and every event",
-        scopes=READ,
         answer=Timeline,
         fails=(404,),
     ),
-    download_route(
-        f"{BASE}/messages/{{id}}/files/{{n}}",
-        "readMessageFile",
-        "messages",
-        read_file,
-        "One of its files, as it was handed in",
-        READ,
+    _gives(
+        path=f"{BASE}/messages/{{id}}/files/{{n}}",
+        name="readMessageFile",
+        handler=read_file,
+        summary="One of its files, as it was handed in",
     ),
-    download_route(
-        f"{BASE}/messages/{{id}}/envelope",
-        "readEnvelope",
-        "messages",
-        read_envelope,
-        "The signed envelope, byte for byte as it was sent",
-        READ,
-        "application/xml",
+    _gives(
+        path=f"{BASE}/messages/{{id}}/envelope",
+        name="readEnvelope",
+        handler=read_envelope,
+        summary="The signed envelope, byte for byte as it was sent",
+        media="application/xml",
     ),
 )
 
@@ -381,15 +355,12 @@ def _paper_line(line: PaperLine) -> PaperLineOut:
 
 
 PAPER_ROUTES = (
-    Route(
-        method="GET",
+    _reads(
         path=f"{BASE}/paper",
         name="listPaper",
-        tag="messages",
         handler=list_paper,
         summary="What has to go on paper, or was handed over in some days",
         text="Documents with `delivery_mode` `paper` or `both`, one line for each recipient.",
-        scopes=(ApiScope.MESSAGES_READ,),
         query=PaperQuery,
         answer=PaperList,
         fails=(400,),
@@ -403,7 +374,6 @@ PAPER_ROUTES = (
         summary="Note that it was handed over on paper, when and how",
         text="Said again of a recipient that is named, it puts right what was said before.",
         scopes=(ApiScope.MESSAGES_SEND,),
-        body=Body.JSON,
         asks=HandOverIn,
         answer=Message,
         fails=(400, 404, 409, 422),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Literal
 
 from aiohttp import web
@@ -207,59 +208,49 @@ def _words(prefix: str, keys: Iterable[str] = ()) -> list[Word]:
     return [Word(key=key, vi=vi, en=en) for key, vi, en in table(prefix, keys)]
 
 
+_route = partial(Route, tag="node")
+
 ROUTES = (
-    Route(
-        method="GET",
+    _route(
         path=f"{BASE}/me",
         name="readMe",
-        tag="node",
         handler=me,
         summary="Who am I, and what may this key do",
         answer=Me,
     ),
-    Route(
-        method="GET",
+    _route(
         path=f"{BASE}/limits",
         name="readLimits",
-        tag="node",
         handler=limits,
         summary="Sizes, counts and file types",
         answer=Limits,
     ),
-    Route(
-        method="GET",
+    _route(
         path=f"{BASE}/codes",
         name="readCodes",
-        tag="node",
         handler=codes,
         summary="Tables of states, types, urgency and reasons, with words in both languages",
         answer=Codes,
     ),
-    Route(
-        method="GET",
+    _route(
         path=f"{BASE}/openapi.json",
         name="readOpenapi",
-        tag="node",
         handler=openapi_document,
         summary="This description (OpenAPI 3.1)",
         open=True,
     ),
-    Route(
-        method="GET",
+    _route(
         path="/healthz",
         name="isLive",
-        tag="node",
         handler=live,
         summary="The process turns; 503 when it should be started anew",
         open=True,
         answer=Health,
         fails=(503,),
     ),
-    Route(
-        method="GET",
+    _route(
         path="/readyz",
         name="isReady",
-        tag="node",
         handler=ready,
         summary="Calls can be served; 503 when not",
         open=True,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -52,20 +52,6 @@ def docs_page(document: Mapping[str, Any], lang: Lang) -> web.Response:
     )
 
 
-def problems_page(lang: Lang) -> web.Response:
-    """Every kind of problem."""
-    return render_page(
-        "problems.html", lang, sorts=sorted(problems.sorts().values(), key=lambda sort: sort.slug)
-    )
-
-
-def sort_page(sort: problems.ProblemSort, lang: Lang) -> web.Response:
-    """One kind of problem: what it means and whether to call again."""
-    return render_page(
-        "problem.html", lang, sort=sort, text=text_of(sort, lang), problem=None, request_id=None
-    )
-
-
 def problem_page(problem: problems.Problem, request_id: str, lang: Lang) -> web.Response:
     """A failure shown to a person's browser, with the request id to tell the help desk."""
     page = render_page(
@@ -84,11 +70,6 @@ def problem_page(problem: problems.Problem, request_id: str, lang: Lang) -> web.
 def wants_page(request: web.Request) -> bool:
     """Whether a person's browser asks, outside of the API: programs always get problem+json."""
     return not request.path.startswith("/api/") and "text/html" in request.headers.get("Accept", "")
-
-
-def text_of(sort: problems.ProblemSort, lang: Lang) -> str:
-    """What a kind of problem means."""
-    return say(f"{sort.label}.text" if sort.slug in problems.OWN_SORTS else sort.label, lang)
 
 
 def render_page(template: str, lang: Lang, **values: object) -> web.Response:
@@ -168,46 +149,38 @@ async def read_docs(call: Call) -> web.Response:
 
 
 async def list_problems(call: Call) -> web.Response:
-    return problems_page(call.lang)
+    sorts = sorted(problems.sorts().values(), key=lambda sort: sort.slug)
+    return render_page("problems.html", call.lang, sorts=sorts)
 
 
 async def read_problem(call: Call) -> web.Response:
     sort = problems.sorts().get(call.path("slug"))
     if sort is None:
         raise NotFound("there is no such kind of problem; the list is at /problems")
-    return sort_page(sort, call.lang)
+    text = say(f"{sort.label}.text" if sort.slug in problems.OWN_SORTS else sort.label, call.lang)
+    return render_page("problem.html", call.lang, sort=sort, text=text, problem=None, request_id=None)
 
+
+_page = partial(Route, tag="pages", open=True, media="text/html")
 
 ROUTES = (
-    Route(
-        method="GET",
+    _page(
         path="/docs",
         name="readDocs",
-        tag="pages",
         handler=read_docs,
         summary="This documentation",
-        open=True,
-        media="text/html",
     ),
-    Route(
-        method="GET",
+    _page(
         path="/problems",
         name="listProblems",
-        tag="pages",
         handler=list_problems,
         summary="Every kind of problem",
-        open=True,
-        media="text/html",
     ),
-    Route(
-        method="GET",
+    _page(
         path="/problems/{slug}",
         name="readProblem",
-        tag="pages",
         handler=read_problem,
         summary="What a kind of problem means; the `type` of a problem leads here",
-        open=True,
-        media="text/html",
         fails=(404,),
     ),
 )

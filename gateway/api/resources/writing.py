@@ -11,6 +11,8 @@ recipients with the codes that they may be; nothing of it is stored."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 
 from aiohttp import web
 from pydantic import Field
@@ -58,15 +60,14 @@ async def create(call: Call) -> web.Response:
     async with tray(call.deps.out) as held:
         asked = await read_order(call.request, MessageIn, held, call.deps.options)
         call = call.with_body(asked)
-        order = Order(draft=asked.value.to_draft(), send=asked.value.send, confirm=tuple(asked.value.confirm))
-        accepted = await accept(call.deps.out, call.scope(), order, held, _once(call))
+        accepted = await accept(call.deps.out, call.scope(), _order(asked.value), held, _once(call))
     return _answer(call, accepted)
 
 
 async def check_only(call: Call) -> web.Response:
     async with tray(call.deps.out) as held:
         asked = await read_order(call.request, MessageIn, held, call.deps.options)
-        order = Order(draft=asked.value.to_draft(), send=asked.value.send, confirm=tuple(asked.value.confirm))
+        order = _order(asked.value)
         draft, verdict = await validate(call.deps.out, call.scope(), order, held)
     warnings = message_view.told_warnings(verdict.warnings, call.lang)
     if asked.normalized:
@@ -93,16 +94,15 @@ async def _change(call: Call, kind: Kind, model: type[UpdateIn] | type[ReplaceIn
     async with tray(call.deps.out) as held:
         asked = await read_order(call.request, model, held, call.deps.options)
         call = call.with_body(asked)
-        order = Order(
-            draft=asked.value.to_draft(),
-            send=asked.value.send,
-            kind=kind,
-            parent_id=parent.id,
-            change=asked.value.to_change(parent),
-            confirm=tuple(asked.value.confirm),
+        order = replace(
+            _order(asked.value), kind=kind, parent_id=parent.id, change=asked.value.to_change(parent)
         )
         accepted = await accept(call.deps.out, call.scope(), order, held, _once(call))
     return _answer(call, accepted)
+
+
+def _order(said: MessageIn) -> Order:
+    return Order(draft=said.to_draft(), send=said.send, confirm=tuple(said.confirm))
 
 
 async def _parent(call: Call) -> OutgoingDocument:
@@ -150,20 +150,17 @@ def _answer(call: Call, accepted: Accepted) -> web.Response:
     return call.tell_text(body, status=202, version=document.version)
 
 
-SEND = (ApiScope.MESSAGES_SEND,)
+_sends = partial(Route, method="POST", tag="messages", scopes=(ApiScope.MESSAGES_SEND,))
 _FAILS = (400, 409, 413, 415, 422)
 
 CREATE_ROUTES = (
-    Route(
-        method="POST",
+    _sends(
         path=f"{BASE}/messages",
         name="createMessage",
-        tag="messages",
         handler=create,
         summary="Send a document, or keep a draft",
         text="The part `meta` (JSON) comes first, then one part per file, named by its role or listed in `meta.files`. "
         "202 means: durable, and on its way. The example is of the agency Z91.07 of `gateway demo`.",
-        scopes=SEND,
         creates=True,
         body=Body.PARTS,
         asks=MessageIn,
@@ -173,28 +170,22 @@ CREATE_ROUTES = (
         sample=routes.sample_message,
         headers=("ETag", "Location"),
     ),
-    Route(
-        method="POST",
+    _sends(
         path=f"{BASE}/messages:validate",
         name="validateMessage",
-        tag="messages",
         handler=check_only,
         summary="Every check, nothing stored",
-        scopes=SEND,
         body=Body.PARTS,
         asks=MessageIn,
         answer=Validated,
         fails=(400, 413, 415, 422),
         sample=routes.sample_message,
     ),
-    Route(
-        method="POST",
+    _sends(
         path=f"{BASE}/messages/{{id}}/update",
         name="updateMessage",
-        tag="messages",
         handler=update,
         summary="Send an update of a sent document (packet type 2)",
-        scopes=SEND,
         creates=True,
         changes=True,
         body=Body.PARTS,
@@ -205,14 +196,11 @@ CREATE_ROUTES = (
         sample=routes.sample_update,
         headers=("ETag", "Location"),
     ),
-    Route(
-        method="POST",
+    _sends(
         path=f"{BASE}/messages/{{id}}/replace",
         name="replaceMessage",
-        tag="messages",
         handler=replacement,
         summary="Send a document in the place of a sent one (packet type 3)",
-        scopes=SEND,
         creates=True,
         changes=True,
         body=Body.PARTS,
@@ -290,78 +278,60 @@ async def _view(call: Call, document: OutgoingDocument) -> Message:
 
 
 ACT_ROUTES = (
-    Route(
-        method="POST",
+    _sends(
         path=f"{BASE}/messages/{{id}}/send",
         name="sendDraft",
-        tag="messages",
         handler=send,
         summary="Send a draft; it is checked anew",
-        scopes=SEND,
         changes=True,
-        body=Body.JSON,
         asks=SendIn,
         answer=Message,
         fails=(404, 409, 412, 422),
         headers=("ETag",),
     ),
-    Route(
+    _sends(
         method="DELETE",
         path=f"{BASE}/messages/{{id}}",
         name="deleteDraft",
-        tag="messages",
         handler=delete_draft,
         summary="Let go of a draft; its files are dropped, and it is kept as cancelled",
-        scopes=SEND,
         changes=True,
         answer=Message,
         fails=(404, 409, 412),
         headers=("ETag",),
     ),
-    Route(
-        method="POST",
+    _sends(
         path=f"{BASE}/messages/{{id}}/cancel",
         name="cancelMessage",
-        tag="messages",
         handler=cancel,
         summary="Stop it before it leaves",
-        scopes=SEND,
         changes=True,
-        body=Body.JSON,
         asks=NothingIn,
         answer=Message,
         fails=(404, 409, 412),
         headers=("ETag",),
     ),
-    Route(
-        method="POST",
+    _sends(
         path=f"{BASE}/messages/{{id}}/resend",
         name="resendMessage",
-        tag="messages",
         handler=resend,
         summary="Send the same packet again, to those named or to all whose sending failed",
-        scopes=SEND,
         changes=True,
-        body=Body.JSON,
         asks=ResendIn,
         answer=Message,
         fails=(400, 404, 409, 412),
         sample=routes.sample_resending,
         headers=("ETag",),
     ),
-    Route(
-        method="POST",
+    _sends(
         path=f"{BASE}/messages/{{id}}/recall",
         name="recallMessage",
-        tag="messages",
         handler=recall,
         summary="Ask every recipient to cancel the document",
         text="`form: notice` sends a recall notice (packet type 1) and needs `approved_by` and `notice_no`; "
         "`take_back` sends the bare status 13. 409 while an earlier request is open.",
-        scopes=SEND,
         creates=True,
         changes=True,
-        body=Body.JSON,
         asks=RecallIn,
         answer=Message,
         status=202,
@@ -398,15 +368,12 @@ async def read_pdf(call: Call) -> web.Response:
 
 
 READ_ROUTES = (
-    Route(
-        method="POST",
+    _sends(
         path=f"{BASE}/messages:read",
         name="readDocument",
-        tag="messages",
         handler=read_pdf,
         summary="The fields of a signed PDF, to be confirmed by a person; nothing stored",
         text="One part, `lead`. A field that is not `sure` must be looked at: see `why`.",
-        scopes=(ApiScope.MESSAGES_SEND,),
         body=Body.FILE,
         answer=ReadOut,
         fails=(400, 413, 415, 422),
