@@ -56,6 +56,10 @@ def _date(year: int, month: int, dom: int) -> date | None:
 _DAY_FORM = "%d/%m/%Y"
 
 
+def day_text(on: date | None) -> str:
+    return "" if on is None else on.strftime(_DAY_FORM)
+
+
 def moment_text(at: datetime | None) -> str:
     return "" if at is None else local(at).strftime(f"%H:%M {_DAY_FORM}")
 

@@ -23,6 +23,8 @@ STRAY_BYTES = 1024 * 1024
 MOST_PASSED = 64 * 1024 * 1024
 # Of a reason that a person must give; shorter ones say nothing.
 SHORTEST_REASON = 10
+Problems = list[tuple[str, str]]
+"""What stands against a form: the field, empty for the form as a whole, and the sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,11 @@ def _form(pairs: Sequence[tuple[str, str]]) -> Form:
     for name, value in pairs:
         fields.setdefault(name, []).append(_clean(value))
     return Form(MappingProxyType({name: tuple(each) for name, each in fields.items()}))
+
+
+def whole_number(text: str, digits: int) -> int | None:
+    """None for what is no number, or has more digits."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
 
 
 def _clean(text: str) -> str:

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from urllib.parse import quote, urlencode, urlsplit
 
 from aiohttp import web
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.errors import Denied, NotFound
+from gateway.domain.wall_clock import local
+from gateway.errors import Denied, GatewayError, NotFound
 from gateway.office.accounts.acting import Acting
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.session import CallOrigin, form_token
 from gateway.office.web import answers
 from gateway.office.web.deps import ShownNotice, WebDeps
-from gateway.office.web.forms import Form
+from gateway.office.web.forms import SHORTEST_REASON, Form, Problems
 from gateway.office.web.routes import Needs, PageRoute
 from gateway.words import labels
 
@@ -46,6 +48,24 @@ class Visit:
     def say_or(self, key: str, other: str) -> str:
         """The words of a key that is made of other people's codes, or what stands for it where there are none."""
         return self.say(key) if labels.has(key) else other
+
+    def why(self, error: GatewayError) -> str:
+        """What went wrong, as a sentence beside a field."""
+        return answers.failure_of(error, self.lang).title
+
+    def missing(self, field: str, words: str) -> tuple[str, str]:
+        """That a field is empty; `words` is the key of what the page calls it."""
+        return field, self.say("form.missing", field=self.say(words))
+
+    def short_reason(self, field: str = "reason") -> Problems:
+        """What stands against the reason that the form gives; nothing where it says enough."""
+        return (
+            [] if len(self.form.text(field)) >= SHORTEST_REASON else [(field, self.say("form.reason.short"))]
+        )
+
+    @property
+    def today(self) -> date:
+        return local(self.deps.clock.now()).date()
 
     @property
     def person(self) -> Acting:
@@ -99,8 +119,14 @@ class Visit:
 
     async def page(self, template: str, status: int = 200, /, **values: object) -> web.Response:
         """The page whole, in its frame. `title` is what its tab and heading say."""
-
         return answers.page_answer(self, template, status, **await frame_values(self), **values)
+
+    async def form_page(
+        self, template: str, problems: Problems | None = None, /, **values: object
+    ) -> web.Response:
+        """A page with a form, as it was typed and with what stands against it where it was not taken."""
+        told = {"problems": problems or [], "given": self.form.flat(), **values}
+        return await self.page(template, 422 if problems else 200, **told)
 
     def piece(self, template: str, /, **values: object) -> web.Response:
         """One region of a page, for a script that swaps it."""

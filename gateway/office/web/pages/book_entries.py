@@ -20,6 +20,7 @@ from gateway.incoming.by_hand import Attached, TypedMail
 from gateway.office.book import letters
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers, dates, forms
+from gateway.office.web.forms import Problems
 from gateway.office.web.pages.compose.uploads import file_name
 from gateway.office.web.routes import FormBody, Needs, get, post
 from gateway.office.web.visits import Visit
@@ -37,7 +38,7 @@ _REST = 64 * 1024 * 1024
 
 
 async def enter_form(visit: Visit) -> web.StreamResponse:
-    today = local(visit.deps.clock.now()).date().strftime("%d/%m/%Y")
+    today = visit.today.strftime("%d/%m/%Y")
     return await _enter_page(visit, {"received_on": today, "source": Source.PAPER.value})
 
 
@@ -67,12 +68,12 @@ async def entered(visit: Visit) -> web.StreamResponse:
 
 
 async def sent_form(visit: Visit) -> web.StreamResponse:
-    today = local(visit.deps.clock.now()).date().strftime("%d/%m/%Y")
+    today = visit.today.strftime("%d/%m/%Y")
     return await _sent_page(visit, {"issued_on": today})
 
 
 async def sent(visit: Visit) -> web.StreamResponse:
-    form, today = visit.form, local(visit.deps.clock.now()).date()
+    form, today = visit.form, visit.today
     issued_on = dates.typed_day(form.text("issued_on"), today)
     gone_on, copies = form.text("dispatched_on"), form.text("copies")
     problems = [] if issued_on else [("issued_on", visit.say("books.day.unreadable"))]
@@ -98,10 +99,6 @@ async def sent(visit: Visit) -> web.StreamResponse:
 _SENT_TEXTS = (*("number", "symbol", "type_name", "subject", "signer", "recipients", "copy_holder", "note"),)
 
 
-async def line_shown(visit: Visit) -> web.StreamResponse:
-    return await _line_page(visit)
-
-
 async def line_corrected(visit: Visit) -> web.StreamResponse:
     document = await _by_hand(visit)
     if document is None:
@@ -115,7 +112,7 @@ async def line_corrected(visit: Visit) -> web.StreamResponse:
             problems = [(_RENAMED.get(field, field), text) for field, text in _problems(why, visit.lang)]
         else:
             return visit.said("/so-van-ban", "books.corrected")
-    return await _line_page(visit, problems)
+    return await line_shown(visit, problems)
 
 
 async def line_struck(visit: Visit) -> web.StreamResponse:
@@ -126,7 +123,7 @@ async def line_struck(visit: Visit) -> web.StreamResponse:
         else:
             await by_hand.strike(visit.deps.inn, visit.scope(), id, why)
     except (Refused, Clash) as error:
-        return await _line_page(visit, [("reason", text) for _, text in _problems(error, visit.lang)])
+        return await line_shown(visit, [("reason", text) for _, text in _problems(error, visit.lang)])
     so = Book.OUTGOING if id.startswith("ppr_") else Book.INCOMING
     return visit.said("/so-van-ban", "books.struck", so=so.value)
 
@@ -136,14 +133,13 @@ _RENAMED = {"reason": "why"}
 
 
 async def _enter_page(
-    visit: Visit, given: Mapping[str, str], problems: list[tuple[str, str]] | None = None
+    visit: Visit, given: Mapping[str, str], problems: Problems | None = None
 ) -> web.StreamResponse:
-    return await visit.page(
+    return await visit.form_page(
         "books/enter.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("books.enter"),
         given=given,
-        problems=problems or [],
         id=given.get("id") or visit.deps.clock.new_id("inb_"),
         gives_number=visit.here.numbering is NumberingMode.B,
         sources=[(each.value, visit.say(f"books.source.{each}")) for each in _SOURCES],
@@ -152,32 +148,30 @@ async def _enter_page(
 
 
 async def _sent_page(
-    visit: Visit, given: Mapping[str, str], problems: list[tuple[str, str]] | None = None
+    visit: Visit, given: Mapping[str, str], problems: Problems | None = None
 ) -> web.StreamResponse:
-    return await visit.page(
+    return await visit.form_page(
         "books/sent.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("books.sent"),
         given=given,
-        problems=problems or [],
         lengths=LENGTHS,
     )
 
 
-async def _line_page(visit: Visit, problems: list[tuple[str, str]] | None = None) -> web.StreamResponse:
+async def line_shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     document = await _by_hand(visit)
     paper = None if document is not None else await _paper_letter(visit)
     if document is None and paper is None:
         raise Clash("this line is of a document of the exchange; open the document to act on it")
     given = visit.form.flat() or (_as_given(document) if document is not None else {})
-    return await visit.page(
+    return await visit.form_page(
         "books/line.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("books.change"),
         document=document,
         paper=paper,
         given=given,
-        problems=problems or [],
         lengths=LENGTHS,
     )
 
@@ -200,10 +194,10 @@ async def _paper_letter(visit: Visit) -> PaperLetter | None:
         return await work.office.books.letter(id)
 
 
-def _letter(visit: Visit, given: Mapping[str, str]) -> tuple[TypedMail, list[tuple[str, str]]]:
+def _letter(visit: Visit, given: Mapping[str, str]) -> tuple[TypedMail, Problems]:
     """What was typed, and what cannot be read of it."""
-    today = local(visit.deps.clock.now()).date()
-    problems: list[tuple[str, str]] = []
+    today = visit.today
+    problems: Problems = []
 
     def day(name: str, is_needed: bool) -> date | None:
         text = given.get(name, "")
@@ -244,12 +238,12 @@ def _as_given(document: IncomingDocument) -> dict[str, str]:
         "sender": document.sender_name,
         "number": document.number,
         "symbol": document.symbol,
-        "issued_on": document.issued_on.strftime("%d/%m/%Y") if document.issued_on else "",
+        "issued_on": dates.day_text(document.issued_on),
         "type_name": document.type_name,
         "subject": document.subject,
         "signer": document.signer.name if document.signer else "",
         "pages": str(document.pages or ""),
-        "due_on": document.due_on.strftime("%d/%m/%Y") if document.due_on else "",
+        "due_on": dates.day_text(document.due_on),
         "unit": to.lead_unit,
     }
     return {name: value or "" for name, value in told.items()}
@@ -287,18 +281,14 @@ ENTRY_ROUTES = (
 _PAPER_PATH = "/so-van-ban/gui-giay"
 
 
-async def paper_list_shown(visit: Visit) -> web.StreamResponse:
-    return await _paper_list_page(visit)
-
-
 async def paper_line_closed(visit: Visit) -> web.StreamResponse:
     """One line of the list: one letter to one recipient."""
-    form, today = visit.form, local(visit.deps.clock.now()).date()
+    form, today = visit.form, visit.today
     row = form.text("n")
     on, means = dates.typed_day(form.text(f"on-{row}"), today), form.text(f"means-{row}")
     problems = [] if on else [(f"on-{row}", visit.say("books.day.unreadable"))]
     if means not in tuple(Means):
-        problems.append((f"means-{row}", visit.say("form.missing", field=visit.say("paper.means"))))
+        problems.append(visit.missing(f"means-{row}", "paper.means"))
     if on is not None and not problems:
         said = HandedOver(on=on, means=Means(means), note=form.text(f"note-{row}"))
         try:
@@ -308,28 +298,26 @@ async def paper_line_closed(visit: Visit) -> web.StreamResponse:
                 (f"{pointer.strip('/')}-{row}", text) for pointer, text in answers.reasons_of(why, visit.lang)
             ]
         except Clash as why:
-            problems = [("", answers.failure_of(why, visit.lang).title)]
+            problems = [("", visit.why(why))]
         else:
             return visit.said(_PAPER_PATH, "paper.handed_over")
-    return await _paper_list_page(visit, problems)
+    return await paper_list_shown(visit, problems)
 
 
-async def _paper_list_page(visit: Visit, problems: list[tuple[str, str]] | None = None) -> web.StreamResponse:
-    today = local(visit.deps.clock.now()).date()
+async def paper_list_shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    today = visit.today
     since = dates.typed_day(visit.ask("tu"), today) if visit.ask("tu") else None
     async with visit.deps.store.read(visit.scope()) as work:
         lines = await (manage.paper_handed_over(work, since, today) if since else manage.paper_waiting(work))
-    return await visit.page(
+    return await visit.form_page(
         "books/paper.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("paper.list"),
         lines=lines,
         since=since,
         today=today.strftime("%d/%m/%Y"),
         means=[(each.value, visit.say(f"paper.means.{each}")) for each in Means],
         most_note=LONGEST_NOTE,
-        problems=problems or [],
-        given=visit.form.flat(),
         is_cut=len(lines) >= manage.MOST_PAPER_LINES,
     )
 

@@ -9,7 +9,6 @@ from aiohttp import web
 
 from gateway import downloads
 from gateway.domain.book import Book, BookForm, OutgoingLine, Span
-from gateway.domain.wall_clock import local
 from gateway.office.book import book_lines, books
 from gateway.office.book.books import Ask, BookFormat
 from gateway.office.domain.roles import Manner, Right
@@ -99,7 +98,7 @@ async def stamp(visit: Visit) -> web.StreamResponse:
 
 def asked(visit: Visit) -> Ask:
     """What the address asks for; what cannot be read is as if it had not been said."""
-    today = local(visit.deps.clock.now()).date()
+    today = visit.today
     given = visit.ask("nam")
     year = int(given) if given.isascii() and given.isdigit() and len(given) == 4 else today.year
     since, until = dates.typed_day(visit.ask("tu"), today), dates.typed_day(visit.ask("den"), today)

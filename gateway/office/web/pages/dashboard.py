@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from gateway.domain.wall_clock import local
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.lists import Charts, Lag, ListCount, Tiles
 from gateway.office.web import charts
@@ -46,7 +45,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
     seen = list_rows.seen_by(visit)
     if seen.unit is not None:
         return await _own(visit, seen)
-    today = local(visit.deps.clock.now()).date()
+    today = visit.today
     async with visit.deps.store.read(visit.scope()) as work:
         tiles = await work.office.lists.tiles(today)
         figures = await work.office.lists.charts(today)

@@ -12,7 +12,7 @@ from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts import posts
 from gateway.office.domain.roles import Delegation, Manner, Right
 from gateway.office.web import dates
-from gateway.office.web.answers import failure_of
+from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit, where
 
@@ -42,16 +42,12 @@ async def listed(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def asked(visit: Visit) -> web.StreamResponse:
-    return await _form(visit, [])
-
-
 async def made(visit: Visit) -> web.StreamResponse:
     form, today = visit.form, local(visit.person.at).date()
     starts, ends = dates.typed_day(form.text("from"), today), dates.typed_day(form.text("until"), today)
     problems = _missing(visit, starts, ends)
     if starts is None or ends is None or problems:
-        return await _form(visit, problems)
+        return await asked(visit, problems)
     wanted = posts.WantedDelegation(
         to_login=form.text("to"),
         rights=[each for each in Right if each in form.all("rights")],
@@ -65,7 +61,7 @@ async def made(visit: Visit) -> web.StreamResponse:
     except (Clash, Denied, NotFound) as why:
         if isinstance(why, Denied) and why.code not in _FIELDS:
             raise
-        return await _form(visit, [(_FIELDS.get(why.code, "to"), failure_of(why, visit.lang).title)])
+        return await asked(visit, [(_FIELDS.get(why.code, "to"), visit.why(why))])
     return visit.said(HOME, "lending.made")
 
 
@@ -99,12 +95,12 @@ def state(one: Delegation, at: datetime) -> str:
     return "in_force" if one.holds(at) else "agreed"
 
 
-async def _form(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
+async def asked(visit: Visit, problems: Problems | None = None) -> web.Response:
     desk, form = visit.deps.accounts, visit.form
     others = await posts.possible_borrowers(desk, visit.person)
-    return await visit.page(
+    return await visit.form_page(
         "account/delegate.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("lending.new"),
         people=[
             ("", visit.say("lending.choose")),
@@ -114,7 +110,6 @@ async def _form(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
         ticked=set(form.all("rights")),
         is_head=visit.may(Right.DELEGATE, Manner.RECORDED),
         values=form.flat(),
-        problems=problems,
     )
 
 
@@ -126,9 +121,9 @@ def _missing(visit: Visit, starts: date | None, ends: date | None) -> list[tuple
         if day is None
     ]
     if not form.text("to"):
-        found.append(("to", visit.say("form.missing", field=visit.say("lending.to"))))
+        found.append(visit.missing("to", "lending.to"))
     if not form.all("rights"):
-        found.append(("rights", visit.say("form.missing", field=visit.say("lending.scope"))))
+        found.append(visit.missing("rights", "lending.scope"))
     if len(form.text("reason")) < _LEAST_REASON:
         found.append(("reason", visit.say("form.reason.short")))
     return found

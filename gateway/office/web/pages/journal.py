@@ -125,7 +125,7 @@ def _line(cells: list[str]) -> bytes:
 
 async def _asked(visit: Visit) -> JournalAsk:
     """What is looked for, within what the person may see."""
-    today = local(visit.deps.clock.now()).date()
+    today = visit.today
     since, until = dates.typed_day(visit.ask("tu"), today), dates.typed_day(visit.ask("den"), today)
     kind, who = visit.ask("loai"), visit.ask("nguoi")
     manner = _manner(visit)

@@ -24,6 +24,7 @@ from gateway.office.letters import asking, received
 from gateway.office.letters.asking import Urging
 from gateway.office.ports.lists import Keeping, Keepings
 from gateway.office.web import answers
+from gateway.office.web.forms import Problems
 from gateway.office.web.listing import choosing, list_rows
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.listing.choosing import Choice, Chosen
@@ -161,18 +162,16 @@ async def _chosen(visit: Visit, side: Side, named: str) -> Chosen:
     return await choosing.chosen(visit, asked, named)
 
 
-async def _page(visit: Visit, chosen: Chosen, problems: list[tuple[str, str]]) -> web.StreamResponse:
+async def _page(visit: Visit, chosen: Chosen, problems: Problems) -> web.StreamResponse:
     named, tags = chosen.act, await _offered_tags(visit, chosen)
-    return await visit.page(
+    return await visit.form_page(
         "lists/bulk.html",
-        422 if problems else 200,
+        problems,
         title=act_word(visit, named),
         chosen=chosen,
         verb=act_word(visit, named),
         most=choosing.MOST,
         grave=named in _GRAVE,
-        problems=problems,
-        given=visit.form.flat(),
         reasons=[(code, visit.say(f"reason.{code}")) for code in REASONS],
         hows=[(how, visit.say(f"listing.urge.{how}")) for how in asking.HOWS],
         urgings=await _told(visit, chosen) if named == "don-doc" else (),
@@ -200,10 +199,10 @@ def act_word(visit: Visit, named: str) -> str:
 
 
 def _missing(visit: Visit, named: str) -> list[tuple[str, str]]:
-    form, problems = visit.form, list[tuple[str, str]]()
+    form, problems = visit.form, Problems()
     if named == "tu-choi":
         if form.text("reason") not in REASONS:
-            problems.append(("reason", visit.say("form.missing", field=visit.say("listing.reason"))))
+            problems.append(visit.missing("reason", "listing.reason"))
         if len(form.text("note")) < SHORTEST_REASON:
             problems.append(("note", visit.say("form.reason.short")))
     if named == "huy-gui" and len(form.text("note")) < SHORTEST_REASON:
@@ -212,11 +211,11 @@ def _missing(visit: Visit, named: str) -> list[tuple[str, str]]:
         try:
             tags_and_views.checked_tag(form.text("name"))
         except Clash as why:
-            problems.append(("name", answers.failure_of(why, visit.lang).title))
+            problems.append(("name", visit.why(why)))
     if named == "bo-nhan" and not form.text("tag"):
-        problems.append(("tag", visit.say("form.missing", field=visit.say("tags.which"))))
+        problems.append(visit.missing("tag", "tags.which"))
     if named == "don-doc" and not form.text("text"):
-        problems.append(("text", visit.say("form.missing", field=visit.say("listing.urge.words"))))
+        problems.append(visit.missing("text", "listing.urge.words"))
     return problems
 
 
@@ -228,9 +227,7 @@ async def _each(visit: Visit, chosen: Chosen, do: Callable[[Choice], Awaitable[s
             outcomes.append(_outcome(choice, ok=True, text=await do(choice)))
         except GatewayError as why:
             told = [text for _, text in answers.reasons_of(why, visit.lang)]
-            outcomes.append(
-                _outcome(choice, ok=False, text=" ".join(told) or answers.failure_of(why, visit.lang).title)
-            )
+            outcomes.append(_outcome(choice, ok=False, text=" ".join(told) or visit.why(why)))
     return outcomes
 
 
@@ -339,7 +336,7 @@ async def _urge(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
             count = sum(late.id in each.ids for late in found.late)
             text, ok = visit.say("listing.done.don-doc", count=count), True
         except GatewayError as why:
-            text, ok = answers.failure_of(why, visit.lang).title, False
+            text, ok = visit.why(why), False
         outcomes.append(BulkOutcome(number=name, path=PATHS[Side.OUT], ok=ok, text=text))
     return outcomes
 

@@ -17,7 +17,6 @@ from aiohttp import web
 
 from gateway.domain.document import URGENCY_KEYS
 from gateway.domain.text import fold, sought
-from gateway.domain.wall_clock import local
 from gateway.errors import Denied, NotFound, StoreFailure
 from gateway.office.accounts import sessions, tags_and_views
 from gateway.office.domain.listing import NO_BOOK, TABS, ListLine, Side, Tab, Tag
@@ -113,7 +112,7 @@ def asked_of(visit: Visit, side: Side, query: Mapping[str, str], seen: Sees) -> 
     return asking.read_address(
         side,
         query,
-        local(visit.deps.clock.now()).date(),
+        visit.today,
         columns=columns,
         content=seen.content,
         tags=seen.tags,

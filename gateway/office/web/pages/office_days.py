@@ -12,6 +12,7 @@ from gateway.errors import BadForm, Clash, NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy import calendar_file
 from gateway.office.web import dates, forms
+from gateway.office.web.forms import Problems
 from gateway.office.web.routes import FormBody, Needs, Who, get, post
 from gateway.office.web.visits import Visit
 from gateway.policy import timers
@@ -19,21 +20,16 @@ from gateway.policy import timers
 # The calendar is the node's: whoever operates it sets it.
 OPERATES = (Needs(right=Right.NOTICES, manners=(Manner.YES,)),)
 PATH = "/quan-tri/lich"
-Problems = list[tuple[str, str]]
-
-
-async def shown(visit: Visit) -> web.StreamResponse:
-    return await _page(visit, [])
 
 
 async def added(visit: Visit) -> web.StreamResponse:
-    today = local(visit.deps.clock.now()).date()
+    today = visit.today
     day = dates.typed_day(visit.form.text("day"), today)
     kind, name = visit.form.text("kind"), visit.form.text("name")
     if day is None:
-        return await _page(visit, [("day", visit.say("books.day.unreadable"))])
+        return await shown(visit, [("day", visit.say("books.day.unreadable"))])
     if kind not in tuple(DayKind) or len(name) > calendar_file.LONGEST_NAME:
-        return await _page(visit, [("name", visit.say("office.name.long"))])
+        return await shown(visit, [("name", visit.say("office.name.long"))])
     wanted = CalendarDay(day=day, kind=DayKind(kind), name=name)
     await visit.deps.todo.calendar.put([wanted], visit.deps.clock.now(), visit.person.person.id)
     return visit.said(PATH, "office.added", nam=str(day.year))
@@ -59,28 +55,26 @@ async def imported(visit: Visit) -> web.StreamResponse:
         days = calendar_file.read(content)
     except Clash as why:
         # Its faults are named with their lines; they are few and short.
-        return await _page(visit, [("file", f"{visit.say('clash.GW-CALENDAR')} {why}")])
+        return await shown(visit, [("file", f"{visit.say('clash.GW-CALENDAR')} {why}")])
     await visit.deps.todo.calendar.put(days, visit.deps.clock.now(), visit.person.person.id)
     return visit.said(PATH, "office.imported", nam=str(days[0].day.year))
 
 
-async def _page(visit: Visit, problems: Problems) -> web.StreamResponse:
-    today = local(visit.deps.clock.now()).date()
+async def shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    today = visit.today
     given = visit.ask("nam")
     year = int(given) if given.isascii() and given.isdigit() and len(given) == 4 else today.year
     own = await visit.deps.todo.calendar.days()
     days = [each for each in timers.merged_days(SHIPPED, own) if each.day.year == year]
-    return await visit.page(
+    return await visit.form_page(
         "office/days.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("office.title"),
         year=year,
         days=days,
         names={each.day: visit.say(each.name) if each.shipped else each.name for each in days},
         kinds=[(each.value, visit.say(f"day_kind.{each}")) for each in DayKind],
         spans=(await visit.deps.todo.office()).spans,
-        problems=problems,
-        given=visit.form.flat(),
     )
 
 

@@ -10,7 +10,7 @@ from gateway.errors import Clash, NotFound
 from gateway.office.accounts import tags_and_views
 from gateway.office.domain.listing import Side, Tag
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.web.answers import failure_of
+from gateway.office.web.forms import Problems
 from gateway.office.web.listing import choosing, list_rows
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.pages.lists import SEE, asked_of, filter_words
@@ -42,16 +42,14 @@ async def incoming_removed(visit: Visit) -> web.StreamResponse:
     return await _view_removed(visit, Side.IN)
 
 
-async def _view_page(visit: Visit, side: Side, problems: list[tuple[str, str]]) -> web.StreamResponse:
+async def _view_page(visit: Visit, side: Side, problems: Problems) -> web.StreamResponse:
     asked = asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
-    return await visit.page(
+    return await visit.form_page(
         "lists/keep.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("listing.view.save"),
         asked=asked,
         words=filter_words(visit, asked, await list_rows.known_tags(visit)),
-        problems=problems,
-        given=visit.form.flat(),
     )
 
 
@@ -69,7 +67,7 @@ async def _view_saved(visit: Visit, side: Side) -> web.StreamResponse:
             is_first=visit.form.text("first") == "1",
         )
     except Clash as why:
-        return await _view_page(visit, side, [("name", failure_of(why, visit.lang).title)])
+        return await _view_page(visit, side, [("name", visit.why(why))])
     return visit.go_back(f"{PATHS[side]}?{view.query}&told=listing.view.saved")
 
 

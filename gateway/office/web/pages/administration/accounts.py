@@ -25,7 +25,7 @@ from gateway.office.domain.roles import NODE, Manner, Post, PostRole, Right
 from gateway.office.policy import account_clocks, signing_in
 from gateway.office.policy.account_clocks import Runs
 from gateway.office.web import dates
-from gateway.office.web.answers import failure_of
+from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Who, get, post
 from gateway.office.web.visits import ADMINISTERS, Visit, where
 from gateway.words import labels
@@ -141,7 +141,7 @@ async def account_added(visit: Visit) -> web.StreamResponse:
         return await _account_form(visit, values, [])
     wanted, problems = await post_of_form(visit)
     if len(form.text("name")) < _LEAST_NAME:
-        problems.insert(0, ("name", visit.say("form.missing", field=visit.say("admin.name"))))
+        problems.insert(0, visit.missing("name", "admin.name"))
     if problems or wanted is None:
         return await _account_form(visit, values, problems)
     account = admin.NewAccount(
@@ -156,7 +156,7 @@ async def account_added(visit: Visit) -> web.StreamResponse:
         person, code = await admin.add(visit.deps.accounts, administrator(visit), account)
     except Clash as why:
         field = "login" if why.code == "GW-LOGIN" else "role"
-        return await _account_form(visit, values, [(field, failure_of(why, visit.lang).title)])
+        return await _account_form(visit, values, [(field, visit.why(why))])
     return await link_page(visit, person, code)
 
 
@@ -201,12 +201,12 @@ async def post_choice(visit: Visit) -> dict[str, object]:
     }
 
 
-async def post_of_form(visit: Visit) -> tuple[WantedPost | None, list[tuple[str, str]]]:
+async def post_of_form(visit: Visit) -> tuple[WantedPost | None, Problems]:
     """The post that a form gives: role, agency, unit and term; or what is wrong with it."""
-    form, problems = visit.form, list[tuple[str, str]]()
+    form, problems = visit.form, Problems()
     role = next((each for each in PostRole if each == form.text("role")), None)
     if role is None:
-        return None, [("role", visit.say("form.missing", field=visit.say("admin.role")))]
+        return None, [visit.missing("role", "admin.role")]
     places = await places_open(visit, together=False)
     agency = NODE if role.is_of_node else chosen_place(visit, places, form.text("place")).agency_id
     if not role.is_of_node and not agency:
@@ -221,15 +221,12 @@ async def post_of_form(visit: Visit) -> tuple[WantedPost | None, list[tuple[str,
     return (None if problems else wanted), problems
 
 
-async def _account_form(
-    visit: Visit, values: dict[str, str], problems: list[tuple[str, str]]
-) -> web.Response:
-    return await visit.page(
+async def _account_form(visit: Visit, values: dict[str, str], problems: Problems) -> web.Response:
+    return await visit.form_page(
         "admin/new.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("admin.add"),
         values=values,
-        problems=problems,
         **await post_choice(visit),
     )
 
@@ -315,7 +312,7 @@ async def mailbox_made(visit: Visit) -> web.StreamResponse:
             visit.deps.accounts, administrator(visit), _agency_there(here), form.text("name"), role
         )
     except Clash as why:
-        return await _mailboxes_page(visit, here, form.flat(), [("name", failure_of(why, visit.lang).title)])
+        return await _mailboxes_page(visit, here, form.flat(), [("name", visit.why(why))])
     return visit.said(_MAILBOXES, "admin.mailbox_made", **{"co-quan": here.key})
 
 
@@ -343,14 +340,14 @@ async def mailbox_closed(visit: Visit) -> web.StreamResponse:
 
 
 async def _mailboxes_page(
-    visit: Visit, here: Place, values: dict[str, str], problems: list[tuple[str, str]]
+    visit: Visit, here: Place, values: dict[str, str], problems: Problems
 ) -> web.Response:
     places = await places_open(visit, together=False, node=False)
     found = await posts.mailboxes_of(visit.deps.accounts, _agency_there(here))
     taken = {box.name for box, _ in found}
-    return await visit.page(
+    return await visit.form_page(
         "admin/mailboxes.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("admin.mailboxes"),
         found=found,
         here=here,
@@ -358,7 +355,6 @@ async def _mailboxes_page(
         roles=[(each.value, visit.say(f"post.{each}")) for each in _MAILBOX_ROLES],
         suggested=[each for each in _suggested_mailbox(visit, here) if each not in taken],
         values=values,
-        problems=problems,
     )
 
 

@@ -23,7 +23,7 @@ from gateway.office.accounts.posts import WantedPost
 from gateway.office.book.table_files import XlsxColumn, XlsxWriter
 from gateway.office.domain.roles import NODE, PostRole, Right
 from gateway.office.web import dates
-from gateway.office.web.answers import failure_of
+from gateway.office.web.forms import Problems
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
 from gateway.office.web.routes import Who, get, post
@@ -57,10 +57,6 @@ ACTS: Mapping[str, AccountAct] = {
 _PATTERN = "|".join(ACTS)
 
 
-async def act_asked(visit: Visit) -> web.StreamResponse:
-    return await _act_form(visit, [])
-
-
 async def act_done(visit: Visit) -> web.StreamResponse:
     act, person = ACTS[visit.path("act")], await accounts.seen_person(visit)
     desk, by, name = visit.deps.accounts, accounts.administrator(visit), accounts.name_of(person)
@@ -78,19 +74,15 @@ async def act_done(visit: Visit) -> web.StreamResponse:
     return visit.said(accounts.path_of(person), f"admin.{act.key}")
 
 
-async def post_asked(visit: Visit) -> web.StreamResponse:
-    return await _post_form(visit, [])
-
-
 async def post_given(visit: Visit) -> web.StreamResponse:
     person = await accounts.seen_person(visit)
     wanted, problems = await accounts.post_of_form(visit)
     if wanted is None:
-        return await _post_form(visit, problems)
+        return await post_asked(visit, problems)
     try:
         await posts.give(visit.deps.accounts, accounts.administrator(visit), accounts.name_of(person), wanted)
     except Clash as why:
-        return await _post_form(visit, [("role", failure_of(why, visit.lang).title)])
+        return await post_asked(visit, [("role", visit.why(why))])
     return visit.said(accounts.path_of(person), "admin.post_given")
 
 
@@ -134,15 +126,15 @@ async def _stand(visit: Visit, standing: AccountStanding, name: str) -> web.Stre
             late = "admin.decided.late" if (today - day).days > _LEAVER_DAYS else "admin.decided.kept"
             reason = f"{reason} {visit.say(late, day=day.strftime('%d/%m/%Y'))}"
     if problems:
-        return await _act_form(visit, problems)
+        return await act_asked(visit, problems)
     try:
         person = await admin.stand(visit.deps.accounts, accounts.administrator(visit), name, standing, reason)
     except Clash as why:
-        return await _act_form(visit, [("reason", failure_of(why, visit.lang).title)])
+        return await act_asked(visit, [("reason", visit.why(why))])
     return visit.said(accounts.path_of(person), f"admin.stands.{standing}")
 
 
-async def _act_form(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
+async def act_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
     act = ACTS[visit.path("act")]
     seen = await admin.look_at(visit.deps.accounts, accounts.administrator(visit), visit.path("id"))
     person = seen.person
@@ -150,27 +142,25 @@ async def _act_form(visit: Visit, problems: list[tuple[str, str]]) -> web.Respon
         raise Denied("nobody changes the own account in this way", code="GW-OWN-RIGHTS")
     if not seen.is_ours:
         raise refused(Right.ACCOUNTS)
-    return await visit.page(
+    return await visit.form_page(
         "admin/act.html",
-        422 if problems else 200,
+        problems,
         title=visit.say(f"admin.{act.key}.title"),
         act=act,
         person=person,
         values=visit.form.flat(),
-        problems=problems,
         back=accounts.path_of(person),
     )
 
 
-async def _post_form(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
+async def post_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
     person = await accounts.seen_person(visit)
-    return await visit.page(
+    return await visit.form_page(
         "admin/give_post.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("admin.post.give"),
         person=person,
         values=visit.form.flat(),
-        problems=problems,
         back=accounts.path_of(person),
         **await accounts.post_choice(visit),
     )

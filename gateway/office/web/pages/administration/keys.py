@@ -28,7 +28,7 @@ from gateway.errors import Clash, NotFound
 from gateway.office.accounts import program_keys
 from gateway.office.accounts.program_keys import WantedKey
 from gateway.office.web import answers, dates
-from gateway.office.web.answers import failure_of
+from gateway.office.web.forms import Problems
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
 from gateway.office.web.routes import Who, get, post
@@ -81,7 +81,7 @@ async def key_made(visit: Visit) -> web.StreamResponse:
     try:
         return await _make_key(visit, here, wanted)
     except Clash as why:
-        problem = (_FIELDS.get(why.code, "name"), failure_of(why, visit.lang).title)
+        problem = (_FIELDS.get(why.code, "name"), visit.why(why))
         return await _key_form(visit, here, form.flat(), ticked, [problem])
 
 
@@ -130,7 +130,7 @@ async def _places(visit: Visit) -> list[Place]:
     return list(await accounts.places_open(visit, together=False, node=False))
 
 
-def _networks(visit: Visit, text: str) -> tuple[tuple[Network, ...], list[tuple[str, str]]]:
+def _networks(visit: Visit, text: str) -> tuple[tuple[Network, ...], Problems]:
     """One a line, and what is wrong with the lines that are none."""
     found, wrong = [], []
     for at, line in enumerate(text.splitlines(), 1):
@@ -163,16 +163,16 @@ async def _key_form(
     here: Place,
     values: dict[str, str],
     ticked: set[ApiScope],
-    problems: list[tuple[str, str]],
+    problems: Problems,
 ) -> web.Response:
     open_to = (
         ApiScope
         if accounts.is_everywhere(visit)
         else [each for each in ApiScope if each in program_keys.OF_AGENCY]
     )
-    return await visit.page(
+    return await visit.form_page(
         "admin/key_new.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("keys.new"),
         here=here,
         scopes=list(open_to),
@@ -180,7 +180,6 @@ async def _key_form(
         most_networks=MOST_KEY_NETWORKS,
         lives=[(str(each), visit.say("keys.days", days=each)) for each in LIVES],
         values=values,
-        problems=problems,
     )
 
 

@@ -13,9 +13,9 @@ from gateway.deciding import registry_changes
 from gateway.domain.person import ProposalState
 from gateway.domain.registry_reform import ReformRecord, ReformState
 from gateway.errors import Clash, Denied
+from gateway.office.web.forms import Problems
 from gateway.office.web.pages.agencies import ground
 from gateway.office.web.pages.agencies.changing import CHANGES
-from gateway.office.web.pages.agencies.ground import Problems
 from gateway.office.web.routes import Who, get, post
 from gateway.office.web.visits import Visit, where
 from gateway.policy import reform_words
@@ -71,10 +71,6 @@ async def one(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def undo_page(visit: Visit) -> web.StreamResponse:
-    return await _undo(visit, [])
-
-
 async def undone(visit: Visit) -> web.StreamResponse:
     reason = visit.form.text("reason")
     problems: Problems = []
@@ -82,53 +78,43 @@ async def undone(visit: Visit) -> web.StreamResponse:
         problems.append(("reason", visit.say("form.reason.short")))
     problems += ground.proof_missing(visit)
     if problems:
-        return await _undo(visit, problems)
+        return await undo_page(visit, problems)
     desk, id = visit.deps.deciding, visit.path("id")
     try:
         await registry_changes.undo_reform(desk, await ground.signed_in_here(visit), id, reason)
     except (Denied, Clash) as why:
-        return await _undo(visit, ground.proof_refused(visit, why))
+        return await undo_page(visit, ground.proof_refused(visit, why))
     return visit.said(f"{LIST}/{id}", "reforms.undone")
-
-
-async def report_page(visit: Visit) -> web.StreamResponse:
-    return await _report(visit, [])
 
 
 async def reported(visit: Visit) -> web.StreamResponse:
     how, id = visit.form.text("how")[:_LONGEST_HOW], visit.path("id")
     if not how:
-        return await _report(
-            visit, [("how", visit.say("form.missing", field=visit.say("reforms.report.how")))]
-        )
+        return await report_page(visit, [visit.missing("how", "reforms.report.how")])
     await registry_changes.report_reform(visit.deps.deciding, visit.person.person.id, id, how)
     return visit.said(f"{LIST}/{id}", "reforms.reported")
 
 
-async def _undo(visit: Visit, problems: Problems) -> web.StreamResponse:
+async def undo_page(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     kept = await registry_changes.kept_reform(visit.deps.deciding, visit.path("id"))
-    return await visit.page(
+    return await visit.form_page(
         "agencies/undo.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("reforms.undo"),
         row=_row(kept.record, visit.deps.out.today()),
         lines=ground.code_lines(kept.after, {code: life for code, life in kept.before.items() if life}),
         begun=[code for code, life in kept.before.items() if life is None],
         against=ground.remarks_said(visit, kept.against_undo),
-        problems=problems,
-        given=visit.form.flat(),
     )
 
 
-async def _report(visit: Visit, problems: Problems) -> web.StreamResponse:
+async def report_page(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     record = await registry_changes.get_reform(visit.deps.deciding, visit.path("id"))
-    return await visit.page(
+    return await visit.form_page(
         "agencies/report.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("reforms.report"),
         row=_row(record, visit.deps.out.today()),
-        problems=problems,
-        given=visit.form.flat(),
     )
 
 

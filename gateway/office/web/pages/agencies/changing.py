@@ -19,8 +19,8 @@ from gateway.domain.text import nfc
 from gateway.errors import Clash, Denied
 from gateway.office.domain.roles import Right
 from gateway.office.web import dates
+from gateway.office.web.forms import Problems
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.pages.agencies.ground import Problems
 from gateway.office.web.routes import Needs, Who, get, post
 from gateway.office.web.visits import Visit, where
 from gateway.policy.reform import ReformPlan
@@ -311,14 +311,13 @@ async def _known(visit: Visit, text: str) -> tuple[str, str]:
 async def _step_page(
     visit: Visit, stated: Stated, at: int, problems: Problems, planned: ReformPlan | None = None
 ) -> web.StreamResponse:
-    return await visit.page(
+    return await visit.form_page(
         "agencies/wizard.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("agencies.changes"),
         stated=stated,
         at=at,
         steps=[(n, key, _link(stated, n) if n < at else "") for n, key in enumerate(STEPS, 1)],
-        problems=problems,
         hidden=stated.hidden(at),
         kinds=[(each.value, visit.say(f"reform.kind.{each}")) for each in STATED],
         names=await _names(visit, stated) if at > 2 else {},

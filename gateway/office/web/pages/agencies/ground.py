@@ -18,6 +18,7 @@ from gateway.domain.person import SignedIn
 from gateway.domain.registry_change import AgencyRecord, Life, Plan, RowChange
 from gateway.domain.registry_reform import Remark
 from gateway.errors import GatewayError
+from gateway.office.web.forms import Problems
 from gateway.office.web.visits import Visit
 from gateway.policy.two_people import Objection
 from gateway.words import labels
@@ -216,7 +217,6 @@ def _added_line(record: AgencyRecord) -> ImportLine:
     return ImportLine(word=ImportWord.ADD, code=record.code, name=record.name, cells=cells)
 
 
-Problems = list[tuple[str, str]]
 PASSWORD, CODE = "password", "code"  # the names of fields
 _UNPROVED = "GW-401"
 
@@ -232,11 +232,7 @@ async def signed_in_here(visit: Visit) -> SignedIn:
 def proof_missing(visit: Visit) -> Problems:
     """What is not even filled in."""
     words = {PASSWORD: "entry.password", CODE: "entry.code"}
-    return [
-        (name, visit.say("form.missing", field=visit.say(key)))
-        for name, key in words.items()
-        if not visit.form.text(name)
-    ]
+    return [visit.missing(name, key) for name, key in words.items() if not visit.form.text(name)]
 
 
 def proof_refused(visit: Visit, error: GatewayError) -> Problems:

@@ -15,9 +15,10 @@ from gateway.domain.registry_change import RegistryChange
 from gateway.errors import BadForm, Clash, Denied
 from gateway.office.web import forms
 from gateway.office.web.deps import Preview
+from gateway.office.web.forms import Problems
 from gateway.office.web.pages.agencies import ground
 from gateway.office.web.pages.agencies.changing import CHANGES
-from gateway.office.web.pages.agencies.ground import ImportWord, Problems
+from gateway.office.web.pages.agencies.ground import ImportWord
 from gateway.office.web.pages.agencies.proposals import LIST
 from gateway.office.web.routes import FormBody, Who, get, post
 from gateway.office.web.visits import Visit, where
@@ -32,10 +33,6 @@ _LATEST = 20
 _CHANGES = 1_000
 
 
-async def file_asked(visit: Visit) -> web.StreamResponse:
-    return await _upload_page(visit, [])
-
-
 async def file_uploaded(visit: Visit) -> web.StreamResponse:
     """Looked at whole; nothing is written."""
     content, name = bytearray(), ""
@@ -46,11 +43,11 @@ async def file_uploaded(visit: Visit) -> web.StreamResponse:
             if len(content) > MOST_BYTES:
                 raise BadForm(f"a registry file may have {MOST_BYTES} bytes", code="GW-FORM-SIZE")
     if not content:
-        return await _upload_page(visit, [("file", visit.say("reforms.import.no_file"))])
+        return await file_asked(visit, [("file", visit.say("reforms.import.no_file"))])
     try:
         read = await visit.deps.pool.run(lambda: code_file.opened(bytes(content), visit.deps.workbook))
     except BadForm as why:
-        return await _upload_page(visit, [("file", visit.say(f"clash.{why.code}"))])
+        return await file_asked(visit, [("file", visit.say(f"clash.{why.code}"))])
     names = code_file.headings_of(read.csv)
     return await _planned(visit, name, read, names, code_file.guess_columns(names))
 
@@ -95,7 +92,7 @@ async def import_proposed(visit: Visit) -> web.StreamResponse:
         return visit.said(PATH, "reforms.import_gone")
     number, problems = visit.form.text("number"), ground.proof_missing(visit)
     if not number:
-        problems.insert(0, ("number", visit.say("form.missing", field=visit.say("reforms.import.number"))))
+        problems.insert(0, visit.missing("number", "reforms.import.number"))
     if problems:
         return await _preview_page(visit, kept, problems)
     desk, reason = visit.deps.deciding, visit.form.text("reason")
@@ -135,15 +132,14 @@ async def _kept_preview(visit: Visit) -> Preview | None:
     return await visit.deps.previews.find(visit.path("key"), session, now)
 
 
-async def _upload_page(visit: Visit, problems: list[tuple[str, str]]) -> web.StreamResponse:
+async def file_asked(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     found = await visit.deps.registry.changes(limit=_CHANGES)
     imports = [each for each in found if each.is_import]
     undone = {str(each.summary["undid"]): each.by for each in found if "undid" in each.summary}
-    return await visit.page(
+    return await visit.form_page(
         "agencies/import.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("reforms.import"),
-        problems=problems,
         columns=code_file.COLUMNS,
         changes=[_told_of_import(each, undone) for each in reversed(imports[-_LATEST:])],
         names=await _names_of_people(visit, {each.by for each in imports[-_LATEST:]}),
@@ -151,16 +147,16 @@ async def _upload_page(visit: Visit, problems: list[tuple[str, str]]) -> web.Str
     )
 
 
-async def _preview_page(visit: Visit, kept: Preview, problems: list[tuple[str, str]]) -> web.StreamResponse:
+async def _preview_page(visit: Visit, kept: Preview, problems: Problems) -> web.StreamResponse:
     plan, key = kept.plan, visit.path("key")
     lines = ground.plan_lines(visit, plan)
     counts = ground.count_words(lines, plan)
     wanted = visit.ask("loc")
     shown = [each for each in lines if each.word == wanted] if wanted in tuple(ImportWord) else lines
     path = f"{PATH}/xem/{key}"
-    return await visit.page(
+    return await visit.form_page(
         "agencies/preview.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("reforms.import.preview"),
         kept=kept,
         lines=shown[:_ROWS],
@@ -175,7 +171,6 @@ async def _preview_page(visit: Visit, kept: Preview, problems: list[tuple[str, s
         needs_two=visit.deps.registry.needs_two(plan),
         given=visit.form.flat() if problems else {},
         is_same=not plan.problems and not plan.rows,
-        problems=problems,
     )
 
 
@@ -255,9 +250,9 @@ async def import_undone(visit: Visit) -> web.StreamResponse:
 
 async def _import_page(visit: Visit, template: str, problems: Problems) -> web.StreamResponse:
     kept = await registry_changes.kept_import(visit.deps.deciding, visit.path("id"))
-    return await visit.page(
+    return await visit.form_page(
         template,
-        422 if problems else 200,
+        problems,
         title=visit.say(
             "reforms.import.one" if template.endswith("imported.html") else "reforms.import.undo"
         ),
@@ -268,8 +263,6 @@ async def _import_page(visit: Visit, template: str, problems: Problems) -> web.S
         more=_rows_left_out(kept),
         against=ground.remarks_said(visit, kept.against_undo),
         names=await _names_of_people(visit, list(filter(None, (kept.record.by, kept.record.undone_by)))),
-        problems=problems,
-        given=visit.form.flat(),
     )
 
 

@@ -349,7 +349,7 @@ async def _sentence(visit: Visit, found: Resolution) -> str:
                 "agencies.closed" if heir else "agencies.closed_alone",
                 name=entry.name,
                 how=how,
-                date=entry.valid_to.strftime("%d/%m/%Y") if entry.valid_to else "",
+                date=dates.day_text(entry.valid_to),
                 heir=f"{heir.name} ({heir.code})" if heir else "",
             )
         case CodeStanding.UNCERTAIN if entry is not None:

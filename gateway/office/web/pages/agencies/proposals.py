@@ -29,8 +29,9 @@ from gateway.errors import BadForm, Clash, Denied, GatewayError, Misconfigured, 
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.exchange import ComparedCertificate
 from gateway.office.web import forms
+from gateway.office.web.forms import Problems
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.pages.agencies.ground import ImportLine, Problems
+from gateway.office.web.pages.agencies.ground import ImportLine
 from gateway.office.web.routes import FormBody, Needs, Who, get, post
 from gateway.office.web.visits import Visit, where
 from gateway.policy import two_people
@@ -170,9 +171,9 @@ async def _proposal_page(visit: Visit, template: str, problems: Problems) -> web
     content = found.content
     certificates: list[BindingChange | AnchorChange] = [*content.bindings, *content.anchors]
     is_open = found.state is ProposalState.OPEN and visit.deps.clock.now() < found.expires_at
-    return await visit.page(
+    return await visit.form_page(
         template,
-        422 if problems else 200,
+        problems,
         title=_what_is_proposed(visit, content),
         proposal=found,
         row=_proposal_row(visit, found, names),
@@ -194,8 +195,6 @@ async def _proposal_page(visit: Visit, template: str, problems: Problems) -> web
         ],
         open_days=two_people.OPEN_FOR.days,
         digits=DIGITS,
-        problems=problems,
-        given=visit.form.flat(),
     )
 
 
@@ -433,11 +432,10 @@ async def _binding_page(
     if agency is not None and change is not None:
         known = tuple(await visit.deps.registry.bindings(agency.code))
     facts = [visit.deps.certificate(each.certificate_der) for each in known]
-    return await visit.page(
+    return await visit.form_page(
         "agencies/bind.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("reforms.bind"),
-        problems=problems,
         given=given,
         agency=agency,
         change=change,

@@ -13,7 +13,6 @@ from aiohttp import web
 from gateway.domain.document import DocumentChange, Draft, FileRole, Kind, OutgoingDocument, OutState, Urgency
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, GatewayError, Refused, StaleVersion
-from gateway.office.web.answers import failure_of
 from gateway.office.web.forms import Form
 from gateway.office.web.pages.compose import addressing, editor, fields, uploads
 from gateway.office.web.pages.compose.editor import Sheet, seed_of
@@ -123,7 +122,7 @@ async def _run_form(visit: Visit, before: Sheet, brought: uploads.Brought, held:
     if typed.act == _QUICK:
         return await _quick(visit, typed)
     if typed.wrong:
-        return await editor.show_sheet(visit, typed.sheet, problems=typed.wrong, status=422)
+        return await editor.show_sheet(visit, typed.sheet, problems=typed.wrong)
     try:
         found = await uploads.read_lead(visit, held) if typed.act == "read" else None
         stored = await _stored(visit, typed)
@@ -133,12 +132,10 @@ async def _run_form(visit: Visit, before: Sheet, brought: uploads.Brought, held:
     except StaleVersion:
         return await _conflict(visit, typed)
     except Clash as why:
-        return await editor.show_sheet(
-            visit, typed.sheet, problems=[("lead", failure_of(why, visit.lang).title)], status=422
-        )
+        return await editor.show_sheet(visit, typed.sheet, problems=[("lead", visit.why(why))])
     if typed.refused:
         sheet = replace(editor.sheet_of_document(stored), ticked=typed.sheet.ticked)
-        return await editor.show_sheet(visit, sheet, problems=typed.refused, status=422)
+        return await editor.show_sheet(visit, sheet, problems=typed.refused)
     return await _then(visit, typed, stored, found)
 
 
@@ -248,8 +245,8 @@ async def _addressed(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -
             await addressing.keep_group(visit, now, typed.form.text("group_name"))
             told = "compose.group.saved"
     except Clash as why:
-        problem = failure_of(why, visit.lang).title
-        return await editor.show_sheet(visit, sheet, problems=[("group_name", problem)], status=422)
+        problem = visit.why(why)
+        return await editor.show_sheet(visit, sheet, problems=[("group_name", problem)])
     await put_recipients(visit, stored, replace(draft, recipients=now))
     return _at(visit.said(f"/phat-hanh/{stored.id}", told), "noi-nhan")
 
@@ -296,7 +293,7 @@ async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web
         else:
             return visit.go(f"{path}/da-gui")
     sheet = replace(editor.sheet_of_document(stored), ticked=_ticked(typed.form))
-    return await editor.show_sheet(visit, sheet, problems=problems, checked=found, status=422)
+    return await editor.show_sheet(visit, sheet, problems=problems, checked=found)
 
 
 def _unanswered(
@@ -306,7 +303,7 @@ def _unanswered(
     if editor.must_ask(found) and "again" not in typed.form:
         asks.append(("again", visit.say("compose.twin.tick")))
     if stored.kind is not Kind.DOCUMENT and not (stored.change and stored.change.approved_by):
-        asks.append(("approved_by", visit.say("form.missing", field=visit.say("compose.approved_by"))))
+        asks.append(visit.missing("approved_by", "compose.approved_by"))
     return asks
 
 
@@ -345,7 +342,7 @@ async def _conflict(visit: Visit, typed: TypedForm) -> web.StreamResponse:
 
 
 async def _not_taken(visit: Visit, typed: TypedForm, why: Refused) -> web.StreamResponse:
-    return await editor.show_sheet(visit, typed.sheet, problems=_reasons(visit, why, ""), status=422)
+    return await editor.show_sheet(visit, typed.sheet, problems=_reasons(visit, why, ""))
 
 
 def _is_over(visit: Visit, document: OutgoingDocument, form: Form) -> web.StreamResponse:
@@ -358,7 +355,7 @@ def _is_over(visit: Visit, document: OutgoingDocument, form: Form) -> web.Stream
 def _reasons(visit: Visit, why: GatewayError, name: str) -> list[tuple[str, str]]:
     found = getattr(getattr(why, "verdict", None), "reasons", ())
     if not found:
-        return [(name, failure_of(why, visit.lang).title)]
+        return [(name, visit.why(why))]
     return [(name or place, words) for place, words in (editor.reason_said(visit, each) for each in found)]
 
 

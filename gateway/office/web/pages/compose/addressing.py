@@ -21,6 +21,7 @@ from gateway.domain.registry import (
 )
 from gateway.domain.registry_reform import ReformKind
 from gateway.domain.wall_clock import local
+from gateway.office.web.dates import day_text
 from gateway.office.web.forms import Form
 from gateway.office.web.visits import Visit
 from gateway.outgoing.addressing import groups, read_each, read_recipients, save_group
@@ -266,7 +267,7 @@ def _closed(visit: Visit, answer: Resolution, recipient: Recipient) -> str:
     name = (entry.name if entry else recipient.name) or recipient.code
     heirs = ", ".join(ending.heirs if ending and ending.heirs else filter(None, [answer.successor]))
     day = ending.since if ending else entry.valid_to if entry else None
-    when = day.strftime("%d/%m/%Y") if day else ""
+    when = day_text(day)
     kind = _ENDED.get(ending.kind, "dissolve") if ending and heirs else "dissolve"
     how = visit.say(f"compose.ended.{kind}", heirs=heirs)
     said = visit.say("compose.ended", name=name, how=how)

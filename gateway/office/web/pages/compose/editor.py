@@ -29,6 +29,8 @@ from gateway.domain.signatures import FileVerdict, LegalValue
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.domain.roles import Manner, Right
+from gateway.office.web.dates import day_text
+from gateway.office.web.forms import Problems
 from gateway.office.web.pages.compose import addressing, fields
 from gateway.office.web.visits import Visit
 from gateway.outgoing import drafting, files
@@ -112,7 +114,7 @@ def _correction_draft(visit: Visit, parent: OutgoingDocument) -> Draft:
     link = ReplyLink(
         agency=visit.here.code, number=said.code, date=said.issued_on, document_id=parent.document_id
     )
-    on = said.issued_on.strftime("%d/%m/%Y")
+    on = day_text(said.issued_on)
     return Draft(
         type_key="cong_van",
         type_name=labels.say("type.cong_van", "vi"),
@@ -250,12 +252,9 @@ def _earlier_asked(visit: Visit, checked: CheckedDraft) -> tuple[tuple[str, str]
 def _twin(visit: Visit, earlier: OutgoingDocument) -> str:
     """The contract's words for a document that was sent before."""
     said = earlier.draft
-    on = said.issued_on.strftime("%d/%m/%Y") if said.issued_on else ""
+    on = day_text(said.issued_on)
     at = local(earlier.packed_at or earlier.created_at).strftime("%H:%M %d/%m/%Y")
     return visit.say("compose.twin", code=said.code, date=on, time=at)
-
-
-Problems = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -325,9 +324,9 @@ async def show_sheet(
     visit: Visit,
     sheet: Sheet,
     *,
-    problems: Problems = (),
+    problems: Problems | None = None,
     checked: drafting.CheckedDraft | None = None,
-    status: int = 200,
+    status: int = 422,
 ) -> web.Response:
     """The page whole."""
     document = sheet.document
@@ -338,12 +337,12 @@ async def show_sheet(
     title = f"{visit.say('compose.error')} {name}" if problems else name
     return await visit.page(
         "compose/edit.html",
-        status,
+        status if problems is not None else 200,
         title=title,
         heading=name,
         sheet=sheet,
         path=f"/phat-hanh/{document.id}" if document else "/phat-hanh",
-        problems=list(problems),
+        problems=problems or [],
         values=sheet.values,
         doubts=_doubts(visit, sheet),
         rows=shown,

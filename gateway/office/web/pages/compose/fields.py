@@ -17,7 +17,6 @@ from gateway.domain.document import (
     Signer,
     Urgency,
 )
-from gateway.domain.wall_clock import local
 from gateway.office.web import dates
 from gateway.office.web.forms import Form
 from gateway.words import labels
@@ -91,21 +90,21 @@ def values(draft: Draft, change: DocumentChange | None = None) -> dict[str, str]
     return {
         "number": draft.number,
         "symbol": draft.symbol,
-        "date": _day(draft.issued_on),
+        "date": dates.day_text(draft.issued_on),
         "type": draft.type_key or draft.type_name,
         "subject": draft.subject,
         "name": signer.name if signer else "",
         "title": (signer.title if signer else None) or "",
         "competence": (signer.competence if signer else None) or "",
         "urgency": draft.urgency.key,
-        "due_at": _moment(draft.due_at),
+        "due_at": dates.moment_text(draft.due_at),
         "secrecy": draft.secrecy,
-        "signed_at": _moment(draft.signed_at),
+        "signed_at": dates.moment_text(draft.signed_at),
         "pages": _count(draft.pages),
         "copies": _count(draft.copies),
         "place": draft.place or "",
         "reply": {True: "yes", False: "no", None: ""}[draft.reply_required],
-        "reply_due": _day(draft.reply_due),
+        "reply_due": dates.day_text(draft.reply_due),
         "delivery": draft.delivery_mode.value if draft.delivery_mode else "",
         "file_organ": code.organ if code else "",
         "file_year": str(code.year) if code else "",
@@ -230,14 +229,6 @@ def still_doubted(
         for name, why in doubts
         if name not in confirmed and before.get(name, "") == now.get(name, "")
     )
-
-
-def _day(value: date | None) -> str:
-    return value.strftime("%d/%m/%Y") if value else ""
-
-
-def _moment(at: datetime | None) -> str:
-    return local(at).strftime("%H:%M %d/%m/%Y") if at else ""
 
 
 def _count(value: int | None) -> str:

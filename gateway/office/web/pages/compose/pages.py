@@ -19,7 +19,7 @@ from gateway.errors import Clash, Denied, GatewayError, NotFound, Refused, Stale
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.letters import moving
 from gateway.office.web import answers
-from gateway.office.web.answers import failure_of
+from gateway.office.web.forms import Problems
 from gateway.office.web.pages.compose import addressing, editor
 from gateway.office.web.pages.compose.acts import put_recipients
 from gateway.office.web.visits import Visit
@@ -98,7 +98,7 @@ async def undone(visit: Visit) -> web.StreamResponse:
             document=document,
             left=0,
             may_undo=False,
-            problem=failure_of(why, visit.lang).title,
+            problem=visit.why(why),
         )
     return visit.said(f"/phat-hanh/{again.id}", "compose.undone")
 
@@ -241,7 +241,7 @@ async def _signing_page(
     document: OutgoingDocument,
     lead: FileItem,
     kind: str,
-    problems: list[tuple[str, str]] | None = None,
+    problems: Problems | None = None,
 ) -> web.Response:
     found, where = list(problems or ()), None
     try:
@@ -250,9 +250,9 @@ async def _signing_page(
         )
     except GatewayError as why:
         found += _signing_problems(visit, why, lead)
-    return await visit.page(
+    return await visit.form_page(
         "compose/sign.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("compose.sign.title"),
         document=document,
         lead=lead,
@@ -303,7 +303,7 @@ def _signing_problems(visit: Visit, why: GatewayError, lead: FileItem) -> list[t
     reasons = getattr(getattr(why, "verdict", None), "reasons", ())
     named = [replace(each, params={**each.params, "name": lead.name}) for each in reasons]
     if not named:
-        return [("pin" if why.code.startswith("TOKEN") else "", failure_of(why, visit.lang).title)]
+        return [("pin" if why.code.startswith("TOKEN") else "", visit.why(why))]
     return [("", _signing_words(visit, each)) for each in named]
 
 

@@ -14,13 +14,12 @@ from aiohttp import web
 from gateway.domain.account import NumberingMode
 from gateway.domain.document import Assignment, IncomingDocument, InState, Source
 from gateway.domain.fields import STATUS
-from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, Clash, Refused, StaleVersion
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers, dates
-from gateway.office.web.forms import SHORTEST_REASON
+from gateway.office.web.forms import SHORTEST_REASON, Problems
 from gateway.office.web.pages.incoming import detail, seen
 from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.visits import Visit
@@ -30,7 +29,6 @@ REASONS = (
     *("WRONG_ADDRESSEE", "OUT_OF_AUTHORITY", "NOT_AUTHENTIC", "DAMAGED", "MISSING_FILE", "BAD_FORM"),
     *("DUPLICATE", "SECRET", "FORBIDDEN_CONTENT", "MALWARE", "OTHER"),
 )
-Problems = list[tuple[str, str]]
 
 
 async def take_form(visit: Visit) -> web.StreamResponse:
@@ -64,9 +62,7 @@ async def taken(visit: Visit) -> web.StreamResponse:
     except Clash as why:
         if why.code == "GW-STATUS":
             return await seen.late_page(visit, found)
-        return await _decision_form(
-            visit, "take_in", [("register_no", answers.failure_of(why, visit.lang).title)]
-        )
+        return await _decision_form(visit, "take_in", [("register_no", visit.why(why))])
     return visit.said(found.path, "incoming.registered" if done.register_no else "incoming.taken_in")
 
 
@@ -105,18 +101,16 @@ async def refused(visit: Visit) -> web.StreamResponse:
     return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), "incoming.refused")
 
 
-async def _decision_form(
-    visit: Visit, name: str, problems: Sequence[tuple[str, str]] = ()
-) -> web.StreamResponse:
+async def _decision_form(visit: Visit, name: str, problems: Problems | None = None) -> web.StreamResponse:
     """One of the three pages. Nothing can be decided about what was decided before."""
     found = await seen.find(visit)
     if not _is_open(found) or (name == "hold" and found.whole.state is not InState.NEW):
         return await seen.late_page(visit, found)
     known = await detail.look_known(visit, found.whole)
     panel = detail.panel_of(visit, found, known)
-    return await visit.page(
+    return await visit.form_page(
         f"incoming/{name}.html",
-        422 if problems else 200,
+        problems,
         title=visit.say(f"incoming.{name}.title", name=found.name),
         found=found,
         document=found.whole,
@@ -126,8 +120,6 @@ async def _decision_form(
             ("", visit.say("incoming.refuse.none")),
             *((each, visit.say(f"reason.{each}")) for each in REASONS),
         ],
-        problems=list(problems),
-        given=visit.form.flat(),
         version=visit.form.text("version") or str(found.whole.version),
     )
 
@@ -138,13 +130,13 @@ def _is_open(found: SeenIncoming) -> bool:
 
 def _numbering(visit: Visit, mode: NumberingMode, number: str) -> Problems:
     if mode is NumberingMode.C and not number:
-        return [("register_no", visit.say("form.missing", field=visit.say("incoming.number")))]
+        return [visit.missing("register_no", "incoming.number")]
     return []
 
 
 def _written(visit: Visit, field: str, label: str, text: str) -> Problems:
     if not text:
-        return [(field, visit.say("form.missing", field=visit.say(label)))]
+        return [visit.missing(field, label)]
     return (
         [] if len(text) >= SHORTEST_REASON else [(field, visit.say("incoming.short", field=visit.say(label)))]
     )
@@ -164,17 +156,13 @@ _LONGEST_UNIT = STATUS["assignment/lead_unit"].longest
 _TOLD_OF_STATUS = {"04": "incoming.assigned", "05": "incoming.processing", "06": "incoming.done"}
 
 
-async def assign_form(visit: Visit) -> web.StreamResponse:
-    return await _assignment_form(visit)
-
-
 async def assigned(visit: Visit) -> web.StreamResponse:
     found = await _found_to_assign(visit)
     if found.whole.state not in _UNDER_WAY:
         return await seen.late_page(visit, found)
     given, problems = _read_assignment(visit, found.whole)
     if problems:
-        return await _assignment_form(visit, problems)
+        return await assign_form(visit, problems)
     if found.whole.state is InState.ACCEPTED:
         call = StatusCall(code="04", assignment=given, staff=seen.staff_of(visit))
         done: Awaitable[object] = seen.give_status(visit, found, call)
@@ -205,22 +193,21 @@ async def _found_to_assign(visit: Visit) -> SeenIncoming:
     return found
 
 
-async def _assignment_form(visit: Visit, problems: Sequence[tuple[str, str]] = ()) -> web.StreamResponse:
+async def assign_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     found = await _found_to_assign(visit)
     document = found.whole
     if document.state not in _UNDER_WAY:
         return await seen.late_page(visit, found)
     units = await _units(visit)
     before = document.assignment
-    return await visit.page(
+    return await visit.form_page(
         "incoming/assign.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("incoming.assign.title", name=found.name),
         found=found,
         document=document,
         units=units,
         before=before,
-        problems=list(problems),
         given=visit.form.flat() or _earlier_assignment(before),
         ticked=visit.form.all("helping")
         if visit.form.fields
@@ -232,7 +219,7 @@ async def _assignment_form(visit: Visit, problems: Sequence[tuple[str, str]] = (
 def _earlier_assignment(before: Assignment | None) -> dict[str, str]:
     if before is None:
         return {}
-    deadline = before.deadline.strftime("%d/%m/%Y") if before.deadline else ""
+    deadline = dates.day_text(before.deadline)
     return {"lead_unit": before.lead_unit, "deadline": deadline}
 
 
@@ -251,11 +238,11 @@ def _read_assignment(visit: Visit, document: IncomingDocument) -> tuple[Assignme
     helping = [
         unit for each in (*form.all("helping"), *more) if (unit := " ".join(each.split())[:_LONGEST_UNIT])
     ]
-    today = local(visit.deps.clock.now()).date()
+    today = visit.today
     deadline = dates.typed_day(form.text("deadline"), today) if form.text("deadline") else None
     problems: Problems = []
     if not lead:
-        problems.append(("lead_unit", visit.say("form.missing", field=visit.say("incoming.lead_unit"))))
+        problems.append(visit.missing("lead_unit", "incoming.lead_unit"))
     if form.text("deadline") and deadline is None:
         problems.append(("deadline", visit.say("incoming.deadline.unreadable")))
     elif deadline is not None and deadline < today:
@@ -319,16 +306,14 @@ async def _request_form(visit: Visit, name: str, problems: Problems | None = Non
     if known.request is None or found.whole.state is InState.SEALED:
         return await seen.late_page(visit, found)
     child = known.request.child
-    return await visit.page(
+    return await visit.form_page(
         f"incoming/{name}.html",
-        422 if problems else 200,
+        problems,
         title=visit.say(f"incoming.{name}.title", name=found.name),
         found=found,
         document=found.whole,
         request=known.request,
         changed=changes_asked(visit, found.whole, child) if child is not None else (),
-        problems=problems or [],
-        given=visit.form.flat(),
         version=visit.form.text("version") or str(found.whole.version),
     )
 
@@ -340,7 +325,7 @@ def changes_asked(visit: Visit, before: IncomingDocument, after: IncomingDocumen
         ("incoming.type", before.type_name, after.type_name),
         ("incoming.signer", _signer_text(before), _signer_text(after)),
         ("incoming.urgency", *(visit.say(f"urgency.{each.urgency.key}") for each in (before, after))),
-        ("incoming.due_on", _day_text(before), _day_text(after)),
+        ("incoming.due_on", dates.day_text(before.due_on), dates.day_text(after.due_on)),
         ("incoming.pages", str(before.pages or ""), str(after.pages or "")),
         ("incoming.files", _files_text(before), _files_text(after) or _files_text(before)),
     )
@@ -353,10 +338,6 @@ def changes_asked(visit: Visit, before: IncomingDocument, after: IncomingDocumen
 
 def _signer_text(document: IncomingDocument) -> str:
     return document.signer.name if document.signer is not None else ""
-
-
-def _day_text(document: IncomingDocument) -> str:
-    return document.due_on.strftime("%d/%m/%Y") if document.due_on is not None else ""
 
 
 def _files_text(document: IncomingDocument) -> str:

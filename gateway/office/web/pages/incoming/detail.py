@@ -16,7 +16,6 @@ from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import IncomingDocument, InState, OutgoingDocument, Source
 from gateway.domain.event import Event
 from gateway.domain.status import Fact, RequestStanding, Track, fold_incoming, open_request
-from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
 from gateway.incoming import reading, related
 from gateway.office.domain.listing import Side
@@ -26,6 +25,7 @@ from gateway.office.ports.exchange import Packet
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web import answers
 from gateway.office.web.answers import FileContent, can_show
+from gateway.office.web.forms import Problems
 from gateway.office.web.listing import list_rows
 from gateway.office.web.pages import lists
 from gateway.office.web.pages.incoming import checks, seen
@@ -89,22 +89,20 @@ async def document_page(
     found: SeenIncoming,
     known: IncomingDetail,
     status: int = 200,
-    problems: Sequence[tuple[str, str]] = (),
+    problems: Problems | None = None,
 ) -> web.StreamResponse:
     document = found.whole
     panel = panel_of(visit, found, known, await _first_page_read(visit, found))
     names = await seen.names_told(visit, {each.principal_id for each in known.events})
-    return await visit.page(
+    return await visit.form_page(
         "incoming/one.html",
-        status,
+        None,
         title=seen.numbered(document) or visit.say("incoming.title.no_number"),
         found=found,
         document=document,
         known=known,
         panel=panel,
         grade=panel.grade.key,
-        problems=list(problems),
-        given=visit.form.flat(),
         mode=known.agency.numbering.value,
         can=_rights(visit, found, known),
         steps=_steps(visit, found),
@@ -227,7 +225,7 @@ async def _time_left(
 
 async def _name_now(visit: Visit, document: IncomingDocument) -> str:
     """What the sender is called today, where that is not what it signed with."""
-    today = local(visit.deps.clock.now()).date()
+    today = visit.today
     entry = await visit.deps.inn.directory.find(document.sender_code, today)
     return entry.name if entry is not None and entry.name != document.sender_name else ""
 

@@ -18,11 +18,9 @@ from gateway.incoming import seal
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy.rights import Granted
 from gateway.office.ports.store import OfficeWork
-from gateway.office.web.answers import failure_of
 from gateway.office.web.dates import moment_text
-from gateway.office.web.forms import SHORTEST_REASON
+from gateway.office.web.forms import SHORTEST_REASON, Problems
 from gateway.office.web.pages.incoming import detail, seen
-from gateway.office.web.pages.incoming.acts import Problems
 from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.visits import Visit
 
@@ -49,16 +47,12 @@ async def _mark_read(visit: Visit, id: str) -> None:
 _NOTICES = ("operator", "sender")
 
 
-async def freeze_form(visit: Visit) -> web.StreamResponse:
-    return await _freeze_page(visit)
-
-
 async def frozen(visit: Visit) -> web.StreamResponse:
     found = await seen.find_to_freeze(visit)
     visit.person.require(Right.FREEZE, Manner.YES)
     why = visit.form.text("reason")
     if len(why) < SHORTEST_REASON:
-        return await _freeze_page(visit, [("reason", visit.say("form.reason.short"))])
+        return await freeze_form(visit, [("reason", visit.say("form.reason.short"))])
     try:
         await seal.document(visit.deps.inn, visit.deps.hold, visit.scope(), found.whole.id, why)
     except Clash as error:
@@ -88,10 +82,6 @@ async def locked(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
     )
 
 
-async def purge_form(visit: Visit) -> web.StreamResponse:
-    return await _purge_page(visit)
-
-
 async def purged(visit: Visit) -> web.StreamResponse:
     """By a person who has just signed in once more; the content is gone on return."""
     found = await seen.find(visit)
@@ -106,13 +96,13 @@ async def purged(visit: Visit) -> web.StreamResponse:
     if len(form.text("reason")) < SHORTEST_REASON:
         problems.append(("reason", visit.say("form.reason.short")))
     if problems:
-        return await _purge_page(visit, problems)
+        return await purge_form(visit, problems)
     try:
         who = await people.sign_in(
             visit.deps.deciding, person.login or person.name, form.text("password"), form.text("code")
         )
     except Denied as error:
-        return await _purge_page(visit, [("password", failure_of(error, visit.lang).title)])
+        return await purge_form(visit, [("password", visit.why(error))])
     decision = holding.decided(visit.deps.hold, who, form.text("reason"))
     try:
         await holding.purge(visit.deps.hold, visit.scope(), hold.id, decision)
@@ -121,37 +111,33 @@ async def purged(visit: Visit) -> web.StreamResponse:
     return visit.said(found.path, "incoming.purged")
 
 
-async def _freeze_page(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+async def freeze_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     found = await seen.find_to_freeze(visit)
     if found.whole.state == seal.SEALED:
         return await seen.late_page(visit, found)
-    return await visit.page(
+    return await visit.form_page(
         "incoming/freeze.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("incoming.freeze.title", name=found.name),
         found=found,
         document=found.whole,
-        problems=problems or [],
-        given=visit.form.flat(),
         back=found.path if visit.may(Right.SEE_CONTENT) else "/",
     )
 
 
-async def _purge_page(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+async def purge_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     found = await seen.find(visit)
     async with visit.deps.store.read(visit.scope()) as work:
         hold = await work.held.open_of(found.whole.id)
     if hold is None:
         return await seen.late_page(visit, found)
-    return await visit.page(
+    return await visit.form_page(
         "incoming/purge.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("incoming.purge.title", name=found.name),
         found=found,
         hold=hold,
         decides=_decides(visit) is not None,
-        problems=problems or [],
-        given=visit.form.flat(),
     )
 
 

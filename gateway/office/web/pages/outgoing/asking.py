@@ -7,7 +7,7 @@ the approving leader's name."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import partial
 
 from aiohttp import web
@@ -22,11 +22,9 @@ from gateway.office.letters import asking
 from gateway.office.letters.asking import Actor, Urging, WantedRecall
 from gateway.office.policy import agreeing
 from gateway.office.policy.agreeing import RecallObjection
-from gateway.office.web import answers
-from gateway.office.web.dates import moment_text
-from gateway.office.web.forms import SHORTEST_REASON
+from gateway.office.web.dates import day_text, moment_text
+from gateway.office.web.forms import SHORTEST_REASON, Problems
 from gateway.office.web.pages.outgoing import moving, seen
-from gateway.office.web.pages.outgoing.moving import Problems
 from gateway.office.web.pages.outgoing.seen import HERE, SeenOutgoing
 from gateway.office.web.routes import Needs, PageRoute, get, post
 from gateway.office.web.visits import Visit
@@ -73,7 +71,7 @@ async def head_asked(
     except Refused as why:
         return await again(moving.reasons(visit, why))
     except Clash as why:
-        return await again([("", answers.failure_of(why, visit.lang).title)])
+        return await again([("", visit.why(why))])
     return visit.said(found.path + STEP_PLACE, "recalls.asked")
 
 
@@ -125,21 +123,19 @@ async def _step_done(
     except Refused as why:
         return await _step_page(visit, found, moving.reasons(visit, why))
     except Clash as why:
-        return await _step_page(visit, found, [("", answers.failure_of(why, visit.lang).title)])
+        return await _step_page(visit, found, [("", visit.why(why))])
     return visit.said(path, told)
 
 
-async def _step_page(
-    visit: Visit, found: SeenOutgoing, problems: list[tuple[str, str]]
-) -> web.StreamResponse:
+async def _step_page(visit: Visit, found: SeenOutgoing, problems: Problems) -> web.StreamResponse:
     known = await asking.recalls_asked(visit.deps.out, visit.scope(), found.document.id)
     ask = known[0] if known else None
     names = await _names_in_asking(visit, known)
     can = _can_decide(visit, ask) if ask is not None else RecallObjection.RIGHT
     by_code = {each.recipient.code: each.recipient.name or each.recipient.code for each in found.deliveries}
-    return await visit.page(
+    return await visit.form_page(
         "outgoing/recall_ask.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("recalls.title"),
         found=found,
         ask=ask,
@@ -151,8 +147,6 @@ async def _step_page(
         may_withdraw=ask is not None and ask.is_open and _asks(visit),
         as_name=_approver_name(visit, names, ask) if ask is not None else "",
         heads=", ".join(each.name for each in await acting.heads_of(visit.deps.accounts, visit.here.id)),
-        problems=problems,
-        given=visit.form.flat(),
     )
 
 
@@ -266,7 +260,7 @@ def _missing_in_recall(visit: Visit, codes: Sequence[str], bare: bool, *, by_nam
         problems.append(("reason", visit.say("form.reason.short")))
     for name in (*(("approved_by",) if by_name else ()), *(() if bare else ("notice_no",))):
         if not form.text(name):
-            problems.append((name, visit.say("form.missing", field=visit.say(f"outgoing.recall.{name}"))))
+            problems.append(visit.missing(name, f"outgoing.recall.{name}"))
     return problems
 
 
@@ -347,7 +341,7 @@ def _ready_text(visit: Visit, stands: Urging) -> str:
         _say(
             "outgoing.urge.line",
             code=each.code,
-            day=_day(each.issued_on),
+            day=day_text(each.issued_on),
             sent=moment_text(each.sent_at),
             due=moment_text(each.due_at),
         )
@@ -366,7 +360,3 @@ def _ready_text(visit: Visit, stands: Urging) -> str:
 
 def _say(key: str, **told: object) -> str:
     return labels.say(key, "vi", **told)
-
-
-def _day(on: date | None) -> str:
-    return on.strftime("%d/%m/%Y") if on is not None else ""

@@ -12,13 +12,12 @@ from gateway.domain.document import OutState, Recipient, RecipientRole
 from gateway.errors import Clash, GatewayError, Refused
 from gateway.office.letters import moving
 from gateway.office.web import answers
-from gateway.office.web.forms import SHORTEST_REASON
+from gateway.office.web.forms import SHORTEST_REASON, Problems
 from gateway.office.web.pages.outgoing import seen
 from gateway.office.web.pages.outgoing.seen import SeenOutgoing
 from gateway.office.web.visits import Visit
 from gateway.outgoing import manage
 
-Problems = list[tuple[str, str]]
 Again = Callable[[Problems], Awaitable[web.StreamResponse]]
 _ROLES = tuple(RecipientRole)
 
@@ -40,13 +39,11 @@ async def form(
     visit: Visit, found: SeenOutgoing, key: str, problems: Problems, **values: object
 ) -> web.StreamResponse:
     """The form of an act, as it was typed where it was not taken."""
-    return await visit.page(
+    return await visit.form_page(
         f"outgoing/{key}.html",
-        422 if problems else 200,
+        problems,
         title=seen.heading(visit, f"outgoing.act.{key}"),
         found=found,
-        problems=problems,
-        given=visit.form.flat(),
         **values,
     )
 
@@ -72,9 +69,7 @@ async def conflicted(visit: Visit, found: SeenOutgoing, sentence: str) -> web.St
 
 def reasons(visit: Visit, why: GatewayError) -> Problems:
     """The sentences of a verdict, without places of another form."""
-    return [("", text) for _, text in answers.reasons_of(why, visit.lang)] or [
-        ("", answers.failure_of(why, visit.lang).title)
-    ]
+    return [("", text) for _, text in answers.reasons_of(why, visit.lang)] or [("", visit.why(why))]
 
 
 async def refused(visit: Visit, found: SeenOutgoing, key: str, why: str) -> web.StreamResponse:
