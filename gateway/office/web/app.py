@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Protocol
 
 from aiohttp import web
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import GatewayError
@@ -78,13 +77,7 @@ def _packed(name: str) -> bytes:
 
 
 # Viet Nam has had one offset and no summer time since 1975.
-_STATUS_TEMPLATES = Environment(
-    loader=PackageLoader("gateway.office.web", "templates"),
-    autoescape=select_autoescape(default=True),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_STATUS_TEMPLATES = answers.bare_templates()
 _STATUS_POLICY = (
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )

@@ -60,6 +60,13 @@ def day_text(on: date | None) -> str:
     return "" if on is None else on.strftime(_DAY_FORM)
 
 
+def cell_text(value: object) -> str:
+    """What stands in a cell, a day as people write it."""
+    if value is None:
+        return ""
+    return value.strftime(_DAY_FORM) if isinstance(value, date) else str(value)
+
+
 def moment_text(at: datetime | None) -> str:
     return "" if at is None else local(at).strftime(f"%H:%M {_DAY_FORM}")
 

@@ -155,11 +155,16 @@ async def _short(part: BodyPartReader, limit: int) -> str:
 
 async def _held(part: BodyPartReader, limit: int) -> bytearray:
     held = bytearray()
+    await hold(part, held, limit, f"this field may have {limit} bytes")
+    return held
+
+
+async def hold(part: BodyPartReader, held: bytearray, limit: int, told: str) -> None:
+    """Adds the bytes of a part; `told` says what is wrong with more than so many."""
     while piece := await part.read_chunk(65_536):
         held += piece
         if len(held) > limit:
-            raise BadForm(f"this field may have {limit} bytes", code="GW-FORM-SIZE")
-    return held
+            raise BadForm(told, code="GW-FORM-SIZE")
 
 
 def _pairs(raw: bytes) -> Sequence[tuple[str, str]]:

@@ -117,6 +117,11 @@ class Visit:
         given = self.ask(name)
         return int(given) if given.isascii() and given.isdigit() and int(given) in among else default
 
+    def year_asked(self) -> int:
+        """The year of the query under `nam`; else this one."""
+        given = self.ask("nam")
+        return int(given) if given.isascii() and given.isdigit() and len(given) == 4 else self.today.year
+
     async def page(self, template: str, status: int = 200, /, **values: object) -> web.Response:
         """The page whole, in its frame. `title` is what its tab and heading say."""
         return answers.page_answer(self, template, status, **await frame_values(self), **values)

@@ -35,14 +35,14 @@ def password_rules(visit: Visit) -> Sequence[str]:
     return told
 
 
-def typed_twice(visit: Visit) -> list[tuple[str, str]]:
+def typed_twice(visit: Visit) -> Problems:
     """What is wrong with the two fields themselves."""
     if visit.form.text("new") != visit.form.text("again"):
         return [("again", visit.say("new_password.differ"))]
     return []
 
 
-def password_problems(visit: Visit, why: NotTaken) -> list[tuple[str, str]]:
+def password_problems(visit: Visit, why: NotTaken) -> Problems:
     least = visit.deps.accounts.rules.passwords.least
     return [("new", visit.say(f"password.{each}", least=least)) for each in why.faults]
 
@@ -200,8 +200,8 @@ def _not_proved(visit: Visit, why: Denied, field: str) -> Problems:
     """The wrong password, said at its field; every other denial is a page of its own."""
     if why.code not in _WRONG:
         raise why
-    wrong = visit.say("account.password.wrong") if why.code == "GW-SIGN-IN" else None
-    return [(field, wrong or visit.why(why))]
+    wrong = visit.say("account.password.wrong") if why.code == "GW-SIGN-IN" else visit.why(why)
+    return [(field, wrong)]
 
 
 SECRET_ROUTES = (

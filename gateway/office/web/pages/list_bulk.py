@@ -9,11 +9,10 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from aiohttp import web
 
-from gateway.domain.document import Staff
-from gateway.domain.fields import STATUS, fitting, whole
 from gateway.domain.text import fold
 from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.incoming import act
@@ -29,7 +28,9 @@ from gateway.office.web.listing import choosing, list_rows
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.listing.choosing import Choice, Chosen
 from gateway.office.web.pages import list_export
-from gateway.office.web.pages.lists import SEE, acts_of, asked_of
+from gateway.office.web.pages.incoming.acts import REASONS
+from gateway.office.web.pages.incoming.seen import staff_of
+from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_of
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit
 from gateway.outgoing import manage
@@ -77,20 +78,8 @@ async def find_result(keepings: Keepings, key: str, session_id: str, now: dateti
     )
 
 
-REASONS = (
-    *(
-        "WRONG_ADDRESSEE",
-        "OUT_OF_AUTHORITY",
-        "NOT_AUTHENTIC",
-        "DAMAGED",
-        "MISSING_FILE",
-        "BAD_FORM",
-        "DUPLICATE",
-    ),
-    *("SECRET", "FORBIDDEN_CONTENT", "MALWARE", "OTHER"),
-)
-SHORTEST_REASON = 10
 _GRAVE = frozenset({"huy-gui", "tu-choi"})
+_TAKEN_ALONG = ("xuat", "in", "ho-so")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,31 +90,15 @@ class UrgedRecipient:
     ids: tuple[str, ...]
 
 
-async def outgoing(visit: Visit) -> web.StreamResponse:
-    return await _preview(visit, Side.OUT)
-
-
-async def incoming(visit: Visit) -> web.StreamResponse:
-    return await _preview(visit, Side.IN)
-
-
-async def _preview(visit: Visit, side: Side) -> web.StreamResponse:
+async def preview(visit: Visit, side: Side) -> web.StreamResponse:
     named = visit.ask("viec")
     _check(visit, side, named)
-    if named in ("xuat", "in", "ho-so"):
+    if named in _TAKEN_ALONG:
         return await list_export.asked(visit, side, named)
     return await _page(visit, await _chosen(visit, side, named), [])
 
 
-async def outgoing_done(visit: Visit) -> web.StreamResponse:
-    return await _done(visit, Side.OUT)
-
-
-async def incoming_done(visit: Visit) -> web.StreamResponse:
-    return await _done(visit, Side.IN)
-
-
-async def _done(visit: Visit, side: Side) -> web.StreamResponse:
+async def done(visit: Visit, side: Side) -> web.StreamResponse:
     named = visit.path("act")
     _check(visit, side, named)
     run = _RUN.get(named)
@@ -150,8 +123,7 @@ async def result_shown(visit: Visit) -> web.StreamResponse:
 
 
 def _check(visit: Visit, side: Side, named: str) -> None:
-    everything = (*_RUN, "xuat", "in", "ho-so")
-    if named not in everything:
+    if named not in (*_RUN, *_TAKEN_ALONG):
         raise NotFound("there is no such act")
     if named not in acts_of(visit, side):
         raise Denied("this person may not do that here", code="GW-RIGHT")
@@ -200,13 +172,10 @@ def act_word(visit: Visit, named: str) -> str:
 
 def _missing(visit: Visit, named: str) -> list[tuple[str, str]]:
     form, problems = visit.form, Problems()
-    if named == "tu-choi":
-        if form.text("reason") not in REASONS:
-            problems.append(visit.missing("reason", "listing.reason"))
-        if len(form.text("note")) < SHORTEST_REASON:
-            problems.append(("note", visit.say("form.reason.short")))
-    if named == "huy-gui" and len(form.text("note")) < SHORTEST_REASON:
-        problems.append(("note", visit.say("form.reason.short")))
+    if named == "tu-choi" and form.text("reason") not in REASONS:
+        problems.append(visit.missing("reason", "listing.reason"))
+    if named in ("tu-choi", "huy-gui"):
+        problems += visit.short_reason("note")
     if named == "gan-nhan":
         try:
             tags_and_views.checked_tag(form.text("name"))
@@ -252,7 +221,7 @@ async def _cancel(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
 
 
 async def _take_in(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
-    staff = _staff(visit)
+    staff = staff_of(visit)
 
     async def do(choice: Choice) -> str:
         typed = visit.form.text(f"so-{choice.id}") or None
@@ -268,7 +237,7 @@ async def _take_in(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
 
 
 async def _refuse(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
-    form, staff = visit.form, _staff(visit)
+    form, staff = visit.form, staff_of(visit)
 
     async def do(choice: Choice) -> str:
         call = act.StatusCall(code="02", reason=form.text("reason"), note=form.text("note"), staff=staff)
@@ -330,7 +299,7 @@ async def _urge(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
                 by=visit.person.person.name,
                 how=form.text("how"),
                 text=form.text("text"),
-                every=_between(visit),
+                every=visit.deps.options.urge_every,
                 only=each.ids,
             )
             count = sum(late.id in each.ids for late in found.late)
@@ -346,32 +315,20 @@ async def _told(visit: Visit, chosen: Chosen) -> list[UrgedRecipient]:
     async with visit.deps.store.read(visit.scope()) as work:
         sent = await work.deliveries.of_many(sorted(ids))
     late = {
-        delivery.recipient.code: delivery.recipient.code
+        delivery.recipient.code
         for deliveries in sent.values()
         for delivery in deliveries
         if delivery.state in ("sent", "delivered")
     }
     found = [
-        await asking.urging_of(visit.deps.out, visit.scope(), code, _between(visit)) for code in sorted(late)
+        await asking.urging_of(visit.deps.out, visit.scope(), code, visit.deps.options.urge_every)
+        for code in sorted(late)
     ]
     return [
         UrgedRecipient(urging=each, ids=tuple(one.id for one in each.late if one.id in ids))
         for each in found
         if any(one.id in ids for one in each.late)
     ]
-
-
-def _between(visit: Visit) -> timedelta:
-    return timedelta(days=visit.deps.options.urge_days)
-
-
-def _staff(visit: Visit) -> Staff:
-    person = visit.person.person
-    return Staff(
-        name=fitting(person.name, STATUS["staff/name"]),
-        department=fitting(person.title, STATUS["staff/department"]),
-        email=whole(person.email, STATUS["staff/email"]),
-    )
 
 
 _RUN: dict[str, Callable[[Visit, Chosen], Awaitable[list[BulkOutcome]]]] = {
@@ -385,21 +342,26 @@ _RUN: dict[str, Callable[[Visit, Chosen], Awaitable[list[BulkOutcome]]]] = {
     "gan-nhan": _tag,
     "bo-nhan": _untag,
 }
-ACTS_OUT = (
-    Needs(right=Right.ISSUE, manners=(Manner.YES,)),
-    Needs(right=Right.URGE, manners=(Manner.YES,)),
-)
 # Marking read is for everybody who reads; the handler asks for the right of each act.
-ACTS_IN = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
+_ACTS = {
+    Side.OUT: (
+        Needs(right=Right.ISSUE, manners=(Manner.YES,)),
+        Needs(right=Right.URGE, manners=(Manner.YES,)),
+    ),
+    Side.IN: (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),),
+}
 
 ROUTES = (
-    get("/danh-sach/van-ban-di", "outgoing_many", outgoing, needs=SEE, key="outgoing"),
-    post(
-        "/danh-sach/van-ban-di/lam/{act}", "outgoing_many_done", outgoing_done, needs=ACTS_OUT, key="outgoing"
-    ),
-    get("/danh-sach/van-ban-den", "incoming_many", incoming, needs=SEE, key="incoming"),
-    post(
-        "/danh-sach/van-ban-den/lam/{act}", "incoming_many_done", incoming_done, needs=ACTS_IN, key="incoming"
+    *(
+        route
+        for side, key in MENU.items()
+        for at in (f"/danh-sach{PATHS[side]}",)
+        for route in (
+            get(at, f"{key}_many", partial(preview, side=side), needs=SEE, key=key),
+            post(
+                f"{at}/lam/{{act}}", f"{key}_many_done", partial(done, side=side), needs=_ACTS[side], key=key
+            ),
+        )
     ),
     get("/danh-sach/ket-qua/{key}", "many_result", result_shown, needs=SEE),
 )

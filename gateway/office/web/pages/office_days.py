@@ -8,23 +8,21 @@ from aiohttp import web
 
 from gateway.domain.office_calendar import SHIPPED, CalendarDay, DayKind
 from gateway.domain.wall_clock import local
-from gateway.errors import BadForm, Clash, NotFound
-from gateway.office.domain.roles import Manner, Right
+from gateway.errors import Clash, NotFound
 from gateway.office.policy import calendar_file
 from gateway.office.web import dates, forms
 from gateway.office.web.forms import Problems
-from gateway.office.web.routes import FormBody, Needs, Who, get, post
-from gateway.office.web.visits import Visit
+from gateway.office.web.routes import FormBody, Who, get, post
+from gateway.office.web.visits import OPERATES, Visit
 from gateway.policy import timers
 
-# The calendar is the node's: whoever operates it sets it.
-OPERATES = (Needs(right=Right.NOTICES, manners=(Manner.YES,)),)
 PATH = "/quan-tri/lich"
+# The calendar is the node's: whoever operates it sets it.
+_AT = {"who": Who.READY, "needs": OPERATES, "key": "administration"}
 
 
 async def added(visit: Visit) -> web.StreamResponse:
-    today = visit.today
-    day = dates.typed_day(visit.form.text("day"), today)
+    day = dates.typed_day(visit.form.text("day"), visit.today)
     kind, name = visit.form.text("kind"), visit.form.text("name")
     if day is None:
         return await shown(visit, [("day", visit.say("books.day.unreadable"))])
@@ -45,14 +43,11 @@ async def removed(visit: Visit) -> web.StreamResponse:
 
 async def imported(visit: Visit) -> web.StreamResponse:
     """All days of the file, or none."""
-    content = b""
+    content = bytearray()
     async for part in forms.parts(visit.request, visit.token):
-        while piece := await part.read_chunk(65_536):
-            content += piece
-            if len(content) > calendar_file.MOST_BYTES:
-                raise BadForm("the calendar file is too large", code="GW-FORM-SIZE")
+        await forms.hold(part, content, calendar_file.MOST_BYTES, "the calendar file is too large")
     try:
-        days = calendar_file.read(content)
+        days = calendar_file.read(bytes(content))
     except Clash as why:
         # Its faults are named with their lines; they are few and short.
         return await shown(visit, [("file", f"{visit.say('clash.GW-CALENDAR')} {why}")])
@@ -61,9 +56,7 @@ async def imported(visit: Visit) -> web.StreamResponse:
 
 
 async def shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    today = visit.today
-    given = visit.ask("nam")
-    year = int(given) if given.isascii() and given.isdigit() and len(given) == 4 else today.year
+    year = visit.year_asked()
     own = await visit.deps.todo.calendar.days()
     days = [each for each in timers.merged_days(SHIPPED, own) if each.day.year == year]
     return await visit.form_page(
@@ -79,16 +72,8 @@ async def shown(visit: Visit, problems: Problems | None = None) -> web.StreamRes
 
 
 ROUTES = (
-    get(PATH, "office_days", shown, who=Who.READY, needs=OPERATES, key="administration"),
-    post(f"{PATH}/them", "office_day_added", added, who=Who.READY, needs=OPERATES, key="administration"),
-    post(f"{PATH}/bo", "office_day_removed", removed, who=Who.READY, needs=OPERATES, key="administration"),
-    post(
-        f"{PATH}/nhap",
-        "office_days_imported",
-        imported,
-        who=Who.READY,
-        needs=OPERATES,
-        key="administration",
-        body=FormBody.PARTS,
-    ),
+    get(PATH, "office_days", shown, **_AT),
+    post(f"{PATH}/them", "office_day_added", added, **_AT),
+    post(f"{PATH}/bo", "office_day_removed", removed, **_AT),
+    post(f"{PATH}/nhap", "office_days_imported", imported, body=FormBody.PARTS, **_AT),
 )

@@ -72,6 +72,14 @@ def chosen_place(visit: Visit, places: Sequence[Place], given: str | None = None
     return found
 
 
+async def place_of_agency(visit: Visit, given: str) -> tuple[Place, str]:
+    """One agency among those that are administered, and its id; NotFound for what is none."""
+    here = chosen_place(visit, await places_open(visit, together=False, node=False), given)
+    if not here.agency_id:
+        raise NotFound("there is no such agency here")
+    return here, here.agency_id
+
+
 def _place_of(agency: HostedAgency) -> Place:
     return Place(key=agency.code, name=agency.name, agency_id=agency.id)
 
@@ -124,10 +132,6 @@ async def account_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def account_asked(visit: Visit) -> web.StreamResponse:
-    return await _account_form(visit, {}, [])
-
-
 async def account_added(visit: Visit) -> web.StreamResponse:
     """With `suggest` the form comes back with a name to sign in with after the local rule, and nothing is added."""
     form, values = visit.form, visit.form.flat()
@@ -138,12 +142,12 @@ async def account_added(visit: Visit) -> web.StreamResponse:
             form.text("name"), style, taken, visit.deps.options.login_tail
         )
     if "suggest" in form:
-        return await _account_form(visit, values, [])
+        return await account_form(visit, values)
     wanted, problems = await post_of_form(visit)
     if len(form.text("name")) < _LEAST_NAME:
         problems.insert(0, visit.missing("name", "admin.name"))
     if problems or wanted is None:
-        return await _account_form(visit, values, problems)
+        return await account_form(visit, values, problems)
     account = admin.NewAccount(
         login=values["login"],
         name=form.text("name"),
@@ -156,7 +160,7 @@ async def account_added(visit: Visit) -> web.StreamResponse:
         person, code = await admin.add(visit.deps.accounts, administrator(visit), account)
     except Clash as why:
         field = "login" if why.code == "GW-LOGIN" else "role"
-        return await _account_form(visit, values, [(field, visit.why(why))])
+        return await account_form(visit, values, [(field, visit.why(why))])
     return await link_page(visit, person, code)
 
 
@@ -221,7 +225,9 @@ async def post_of_form(visit: Visit) -> tuple[WantedPost | None, Problems]:
     return (None if problems else wanted), problems
 
 
-async def _account_form(visit: Visit, values: dict[str, str], problems: Problems) -> web.Response:
+async def account_form(
+    visit: Visit, values: Mapping[str, str] = MappingProxyType({}), problems: Problems | None = None
+) -> web.Response:
     return await visit.form_page(
         "admin/new.html",
         problems,
@@ -290,7 +296,7 @@ def name_of(person: Person) -> str:
 _AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
 ACCOUNT_ROUTES = (
     get(HOME, "accounts", accounts_listed, **_AT),
-    get(f"{HOME}/tai-khoan/moi", "account_new", account_asked, **_AT),
+    get(f"{HOME}/tai-khoan/moi", "account_new", account_form, **_AT),
     post(f"{HOME}/tai-khoan/moi", "account_added", account_added, **_AT),
     get(f"{HOME}/tai-khoan/{{id}}", "account_shown", account_shown, **_AT),
 )
@@ -301,7 +307,7 @@ _MAILBOX_ROLES = (PostRole.CLERK, PostRole.AGENCY_ADMIN)
 
 
 async def mailboxes_listed(visit: Visit) -> web.StreamResponse:
-    return await _mailboxes_page(visit, await _mailboxes_place(visit, visit.ask("co-quan")), {}, [])
+    return await _mailboxes_page(visit, await _mailboxes_place(visit, visit.ask("co-quan")))
 
 
 async def mailbox_made(visit: Visit) -> web.StreamResponse:

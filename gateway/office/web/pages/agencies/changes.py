@@ -3,7 +3,6 @@ with what it did, its undoing within seven days, and the note that it was report
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,8 +14,7 @@ from gateway.domain.registry_reform import ReformRecord, ReformState
 from gateway.errors import Clash, Denied
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.pages.agencies.changing import CHANGES
-from gateway.office.web.routes import Who, get, post
+from gateway.office.web.pages.agencies.changing import get, post
 from gateway.office.web.visits import Visit, where
 from gateway.policy import reform_words
 
@@ -24,7 +22,6 @@ LIST = "/co-quan/thay-doi"
 _ROWS = 100
 _OPEN = 50
 _NAMED = 10
-_SHORTEST_REASON = 10
 _LONGEST_HOW = 200
 
 
@@ -66,18 +63,14 @@ async def one(visit: Visit) -> web.StreamResponse:
         sentences=ground.remarks_said(visit, kept.sentences),
         lines=ground.code_lines(kept.before, kept.after),
         against=ground.remarks_said(visit, kept.against_undo),
-        names=await _names(visit, record.people),
+        names=await ground.names_of_people(visit, record.people),
         may_report=record.state is ReformState.APPROVED and record.reported_at is None,
     )
 
 
 async def undone(visit: Visit) -> web.StreamResponse:
     reason = visit.form.text("reason")
-    problems: Problems = []
-    if len(reason) < _SHORTEST_REASON:
-        problems.append(("reason", visit.say("form.reason.short")))
-    problems += ground.proof_missing(visit)
-    if problems:
+    if problems := visit.short_reason() + ground.proof_missing(visit):
         return await undo_page(visit, problems)
     desk, id = visit.deps.deciding, visit.path("id")
     try:
@@ -118,11 +111,6 @@ async def report_page(visit: Visit, problems: Problems | None = None) -> web.Str
     )
 
 
-async def _names(visit: Visit, ids: Collection[str]) -> Mapping[str, str]:
-    async with visit.deps.deciding.decisions.read() as view:
-        return await view.people.names(ids)
-
-
 def _row(record: ReformRecord, today: date) -> ShownReform:
     is_undone = record.state is ReformState.UNDONE
     standing = "upcoming" if today < record.reform.effective_on else "in_force"
@@ -143,24 +131,10 @@ def _title(visit: Visit, record: ReformRecord) -> str:
 
 
 ROUTES = (
-    get(LIST, "reforms", listed, who=Who.READY, needs=CHANGES, key="agencies"),
-    get(f"{LIST}/{{id}}", "reform", one, who=Who.READY, needs=CHANGES, key="agencies"),
-    get(
-        f"{LIST}/{{id}}/hoan-tac",
-        "reform_undo_page",
-        undo_page,
-        who=Who.READY,
-        needs=CHANGES,
-        key="agencies",
-    ),
-    post(f"{LIST}/{{id}}/hoan-tac", "reform_undo", undone, who=Who.READY, needs=CHANGES, key="agencies"),
-    get(
-        f"{LIST}/{{id}}/bao-cao",
-        "reform_report_page",
-        report_page,
-        who=Who.READY,
-        needs=CHANGES,
-        key="agencies",
-    ),
-    post(f"{LIST}/{{id}}/bao-cao", "reform_report", reported, who=Who.READY, needs=CHANGES, key="agencies"),
+    get(LIST, "reforms", listed),
+    get(f"{LIST}/{{id}}", "reform", one),
+    get(f"{LIST}/{{id}}/hoan-tac", "reform_undo_page", undo_page),
+    post(f"{LIST}/{{id}}/hoan-tac", "reform_undo", undone),
+    get(f"{LIST}/{{id}}/bao-cao", "reform_report_page", report_page),
+    post(f"{LIST}/{{id}}/bao-cao", "reform_report", reported),
 )

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 
 from aiohttp import web
 
@@ -18,10 +19,10 @@ from gateway.domain.registry_reform import DecidingDocument, QueuedMail, Reform,
 from gateway.domain.text import nfc
 from gateway.errors import Clash, Denied
 from gateway.office.domain.roles import Right
-from gateway.office.web import dates
+from gateway.office.web import dates, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.routes import Needs, Who, get, post
+from gateway.office.web.routes import Needs, Who
 from gateway.office.web.visits import Visit, where
 from gateway.policy.reform import ReformPlan
 from gateway.words import labels
@@ -209,6 +210,8 @@ def _clean(text: str) -> str:
 
 NEW = "/co-quan/thay-doi/moi"
 CHANGES = (Needs(right=Right.CODES),)
+get = partial(routes.get, who=Who.READY, needs=CHANGES, key="agencies")
+post = partial(routes.post, who=Who.READY, needs=CHANGES, key="agencies")
 _CONSEQUENCES = ("closed", "mail_", "queued_", "hosted", "certificate")
 
 
@@ -413,6 +416,6 @@ def _step_of(text: str) -> int:
 
 
 ROUTES = (
-    get(NEW, "reform_new", step_asked, who=Who.READY, needs=CHANGES, key="agencies"),
-    post(NEW, "reform_propose", change_proposed, who=Who.READY, needs=CHANGES, key="agencies"),
+    get(NEW, "reform_new", step_asked),
+    post(NEW, "reform_propose", change_proposed),
 )

@@ -8,9 +8,8 @@ text; the person signed in for one decision, or the words that stand beside the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from enum import StrEnum
 
 from gateway.deciding import people
@@ -18,6 +17,7 @@ from gateway.domain.person import SignedIn
 from gateway.domain.registry_change import AgencyRecord, Life, Plan, RowChange
 from gateway.domain.registry_reform import Remark
 from gateway.errors import GatewayError
+from gateway.office.web.dates import cell_text
 from gateway.office.web.forms import Problems
 from gateway.office.web.visits import Visit
 from gateway.policy.two_people import Objection
@@ -55,8 +55,8 @@ def code_lines(before: Mapping[str, Life | None], after: Mapping[str, Life | Non
         cells = [
             ChangedField(
                 field=name,
-                old=_cell_text(was.record, name) if was is not None else "",
-                new=_cell_text(life.record, name),
+                old=cell_text(getattr(was.record, name)) if was is not None else "",
+                new=cell_text(getattr(life.record, name)),
             )
             for name in _CELLS_SHOWN
         ]
@@ -75,13 +75,6 @@ def remarks_said(visit: Visit, remarks: Iterable[Remark]) -> list[str]:
     """Each as a sentence that begins like one."""
     found = (labels.remark_text(each.key, each.params, visit.lang) for each in remarks)
     return [text[:1].upper() + text[1:] for text in found]
-
-
-def _cell_text(record: AgencyRecord, name: str) -> str:
-    value: object = getattr(record, name)
-    if value is None:
-        return ""
-    return value.strftime("%d/%m/%Y") if isinstance(value, date) else str(value)
 
 
 _CODE = r"(?P<code>\S+?)"
@@ -227,6 +220,11 @@ async def signed_in_here(visit: Visit) -> SignedIn:
     return await people.sign_in(
         visit.deps.deciding, person.login or person.name, visit.form.text(PASSWORD), visit.form.text(CODE)
     )
+
+
+async def names_of_people(visit: Visit, ids: Collection[str]) -> Mapping[str, str]:
+    async with visit.deps.deciding.decisions.read() as view:
+        return await view.people.names(ids)
 
 
 def proof_missing(visit: Visit) -> Problems:

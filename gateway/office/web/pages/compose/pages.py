@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import BinaryIO
 
 from aiohttp import web
@@ -21,7 +22,7 @@ from gateway.office.letters import moving
 from gateway.office.web import answers
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.compose import addressing, editor
-from gateway.office.web.pages.compose.acts import put_recipients
+from gateway.office.web.pages.compose.acts import at_part, put_recipients
 from gateway.office.web.visits import Visit
 from gateway.outgoing import drafting, manage
 from gateway.outgoing.addressing import groups, remove_group
@@ -34,7 +35,7 @@ from gateway.words import labels
 async def new_document(visit: Visit) -> web.StreamResponse:
     """Nothing is stored before the first form comes back."""
     mode, of = editor.seed_asked(visit)
-    return await editor.show_sheet(visit, editor.sheet_of_seed(await editor.seed_of(visit, mode, of)))
+    return await editor.show_sheet(visit, await editor.sheet_begun(visit, mode, of))
 
 
 async def new_document_moved(visit: Visit) -> web.StreamResponse:
@@ -151,9 +152,7 @@ async def agencies_ticked(visit: Visit) -> web.StreamResponse:
     role = addressing.role_of(visit.form.text("new_role"))
     now = addressing.with_codes(now, visit.form.all("code"), role)
     await put_recipients(visit, document, replace(document.draft, recipients=now))
-    answer = visit.said(f"/phat-hanh/{document.id}", "compose.added")
-    answer.headers["Location"] += "#noi-nhan"
-    return answer
+    return at_part(visit.said(f"/phat-hanh/{document.id}", "compose.added"), "noi-nhan")
 
 
 async def groups_page(visit: Visit) -> web.StreamResponse:
@@ -208,20 +207,17 @@ async def signed(visit: Visit) -> web.StreamResponse:
     if visit.form.text("seen") != lead.sha256:
         raise StaleVersion(f"the file of {document.id} is another one by now; look at it before it is signed")
     kind = _signature_kind(visit, visit.form.text("kind"))
+    again = partial(_signing_page, visit, document, lead, kind)
     if kind != SEAL and "authorised" not in visit.form and not visit.may(Right.CERTIFY_COPY, Manner.YES):
-        return await _signing_page(
-            visit, document, lead, kind, [("authorised", visit.say("compose.sign.authority"))]
-        )
+        return await again([("authorised", visit.say("compose.sign.authority"))])
     if not visit.form.text("pin"):
-        return await _signing_page(
-            visit, document, lead, kind, [("pin", visit.say("compose.sign.pin.missing"))]
-        )
+        return await again([("pin", visit.say("compose.sign.pin.missing"))])
     if not visit.deps.signing.is_ready:
         raise Denied("no token can be reached from this node", code="GW-RIGHT")
     try:
         await _put_on(visit, document, lead, _signature_wish(visit, kind))
     except (Refused, Denied, Clash, NotFound) as why:
-        return await _signing_page(visit, document, lead, kind, _signing_problems(visit, why, lead))
+        return await again(_signing_problems(visit, why, lead))
     return visit.said(f"/phat-hanh/{document.id}", "compose.signed")
 
 

@@ -31,10 +31,6 @@ REASONS = (
 )
 
 
-async def take_form(visit: Visit) -> web.StreamResponse:
-    return await _decision_form(visit, "take_in")
-
-
 async def taken(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     visit.person.require(Right.TAKE_IN, Manner.YES)
@@ -42,14 +38,15 @@ async def taken(visit: Visit) -> web.StreamResponse:
         return await seen.late_page(visit, found)
     note, number = visit.form.text("note"), visit.form.text("register_no")
     known = await detail.look_known(visit, found.whole)
-    problems = _numbering(visit, known.agency.numbering, number)
+    has_own_numbers = known.agency.numbering is NumberingMode.C
+    problems = [visit.missing("register_no", "incoming.number")] if has_own_numbers and not number else []
     if not detail.panel_of(visit, found, known).is_clean:
         problems += _written(visit, "note", "incoming.note", note)
     if problems:
-        return await _decision_form(visit, "take_in", problems)
+        return await decision_form(visit, "take_in", problems)
     call = StatusCall(
         code="03",
-        register_no=number if known.agency.numbering is NumberingMode.C else None,
+        register_no=number if has_own_numbers else None,
         note=note or None,
         staff=seen.staff_of(visit),
     )
@@ -58,16 +55,12 @@ async def taken(visit: Visit) -> web.StreamResponse:
     except StaleVersion:
         return await seen.late_page(visit, found)
     except Refused as why:
-        return await _decision_form(visit, "take_in", _broken(visit, why))
+        return await decision_form(visit, "take_in", _broken(visit, why))
     except Clash as why:
         if why.code == "GW-STATUS":
             return await seen.late_page(visit, found)
-        return await _decision_form(visit, "take_in", [("register_no", visit.why(why))])
+        return await decision_form(visit, "take_in", [("register_no", visit.why(why))])
     return visit.said(found.path, "incoming.registered" if done.register_no else "incoming.taken_in")
-
-
-async def hold_form(visit: Visit) -> web.StreamResponse:
-    return await _decision_form(visit, "hold")
 
 
 async def held(visit: Visit) -> web.StreamResponse:
@@ -75,14 +68,10 @@ async def held(visit: Visit) -> web.StreamResponse:
     visit.person.require(Right.TAKE_IN, Manner.YES)
     why = visit.form.text("reason")
     if problems := _written(visit, "reason", "incoming.reason", why):
-        return await _decision_form(visit, "hold", problems)
+        return await decision_form(visit, "hold", problems)
     version = seen.version_shown(visit)
     done = act.set_aside(visit.deps.inn, visit.scope(), found.whole.id, why, expect_version=version)
     return await seen.done_or_late(visit, found, done, "incoming.held")
-
-
-async def refuse_form(visit: Visit) -> web.StreamResponse:
-    return await _decision_form(visit, "refuse")
 
 
 async def refused(visit: Visit) -> web.StreamResponse:
@@ -91,17 +80,14 @@ async def refused(visit: Visit) -> web.StreamResponse:
     if not _is_open(found):
         return await seen.late_page(visit, found)
     code, note = visit.form.text("reason"), visit.form.text("note")
-    problems: Problems = []
-    if code not in REASONS:
-        problems.append(("reason", visit.say("incoming.refuse.choose")))
-    problems += _written(visit, "note", "incoming.refuse.text", note)
-    if problems:
-        return await _decision_form(visit, "refuse", problems)
+    problems = [] if code in REASONS else [("reason", visit.say("incoming.refuse.choose"))]
+    if problems := problems + _written(visit, "note", "incoming.refuse.text", note):
+        return await decision_form(visit, "refuse", problems)
     call = StatusCall(code="02", reason=code, note=note, staff=seen.staff_of(visit))
     return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), "incoming.refused")
 
 
-async def _decision_form(visit: Visit, name: str, problems: Problems | None = None) -> web.StreamResponse:
+async def decision_form(visit: Visit, name: str, problems: Problems | None = None) -> web.StreamResponse:
     """One of the three pages. Nothing can be decided about what was decided before."""
     found = await seen.find(visit)
     if not _is_open(found) or (name == "hold" and found.whole.state is not InState.NEW):
@@ -128,18 +114,11 @@ def _is_open(found: SeenIncoming) -> bool:
     return found.whole.state in seen.OPEN and found.whole.source is Source.AXIS
 
 
-def _numbering(visit: Visit, mode: NumberingMode, number: str) -> Problems:
-    if mode is NumberingMode.C and not number:
-        return [visit.missing("register_no", "incoming.number")]
-    return []
-
-
 def _written(visit: Visit, field: str, label: str, text: str) -> Problems:
     if not text:
         return [visit.missing(field, label)]
-    return (
-        [] if len(text) >= SHORTEST_REASON else [(field, visit.say("incoming.short", field=visit.say(label)))]
-    )
+    is_short = len(text) < SHORTEST_REASON
+    return [(field, visit.say("incoming.short", field=visit.say(label)))] if is_short else []
 
 
 def _broken(visit: Visit, why: Refused) -> Problems:
@@ -198,7 +177,6 @@ async def assign_form(visit: Visit, problems: Problems | None = None) -> web.Str
     document = found.whole
     if document.state not in _UNDER_WAY:
         return await seen.late_page(visit, found)
-    units = await _units(visit)
     before = document.assignment
     return await visit.form_page(
         "incoming/assign.html",
@@ -206,13 +184,11 @@ async def assign_form(visit: Visit, problems: Problems | None = None) -> web.Str
         title=visit.say("incoming.assign.title", name=found.name),
         found=found,
         document=document,
-        units=units,
+        units=await _units(visit),
         before=before,
         given=visit.form.flat() or _earlier_assignment(before),
-        ticked=visit.form.all("helping")
-        if visit.form.fields
-        else (before.coordinating_units if before else ()),
-        version=visit.form.text("version") or str(document.version),
+        ticked=visit.form.all("helping") if visit.form.fields or not before else before.coordinating_units,
+        version=visit.form.text("version") or str(found.whole.version),
     )
 
 
@@ -249,8 +225,8 @@ def _read_assignment(visit: Visit, document: IncomingDocument) -> tuple[Assignme
         problems.append(("deadline", visit.say("incoming.deadline.past")))
     if len(form.text("instruction")) > _LONGEST_INSTRUCTION:
         problems.append(("instruction", visit.say("incoming.instruction.long", most=_LONGEST_INSTRUCTION)))
-    if document.state is not InState.ACCEPTED and len(form.text("why")) < SHORTEST_REASON:
-        problems.append(("why", visit.say("form.reason.short")))
+    if document.state is not InState.ACCEPTED:
+        problems += visit.short_reason("why")
     given = Assignment(
         lead_unit=lead,
         coordinating_units=tuple(dict.fromkeys(each for each in helping if each != lead)),
@@ -269,26 +245,15 @@ class Changed:
     after: str
 
 
-async def request_agree_form(visit: Visit) -> web.StreamResponse:
-    return await _request_form(visit, "agree")
-
-
-async def request_agreed(visit: Visit) -> web.StreamResponse:
-    return await _answer_request(visit, "15", None)
-
-
-async def request_refuse_form(visit: Visit) -> web.StreamResponse:
-    return await _request_form(visit, "disagree")
-
-
 async def request_refused(visit: Visit) -> web.StreamResponse:
-    why = visit.form.text("reason")
-    if len(why) < SHORTEST_REASON:
-        return await _request_form(visit, "disagree", [("reason", visit.say("form.reason.short"))])
-    return await _answer_request(visit, "16", why)
+    if problems := visit.short_reason():
+        return await request_form(visit, "disagree", problems)
+    return await request_answered(visit, "16", "incoming.disagreed", visit.form.text("reason"))
 
 
-async def _answer_request(visit: Visit, code: str, why: str | None) -> web.StreamResponse:
+async def request_answered(
+    visit: Visit, code: str = "15", told: str = "incoming.agreed", why: str | None = None
+) -> web.StreamResponse:
     found = await seen.find(visit)
     visit.person.require(Right.ANSWER, Manner.YES)
     known = await detail.look_known(visit, found.whole)
@@ -296,11 +261,10 @@ async def _answer_request(visit: Visit, code: str, why: str | None) -> web.Strea
     if known.request is None or known.request.standing.request_id != asked:
         return await seen.late_page(visit, found)
     call = StatusCall(code=code, note=why, staff=seen.staff_of(visit))
-    told = "incoming.agreed" if code == "15" else "incoming.disagreed"
     return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), told)
 
 
-async def _request_form(visit: Visit, name: str, problems: Problems | None = None) -> web.StreamResponse:
+async def request_form(visit: Visit, name: str, problems: Problems | None = None) -> web.StreamResponse:
     found = await seen.find(visit)
     known = await detail.look_known(visit, found.whole)
     if known.request is None or found.whole.state is InState.SEALED:

@@ -6,6 +6,7 @@ packets behind it as text; the evidence pack. Bytes are given once it was writte
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -171,16 +172,14 @@ async def look_known(visit: Visit, document: IncomingDocument) -> IncomingDetail
 
 async def packets_of(visit: Visit, document: IncomingDocument) -> Sequence[Packet]:
     """The signed packets behind it; mail that a person entered has none."""
-    if document.source is not Source.AXIS:
-        return ()
-    return await visit.deps.packets.of(visit.scope(), document.id)
+    is_signed = document.source is Source.AXIS
+    return await visit.deps.packets.of(visit.scope(), document.id) if is_signed else ()
 
 
 async def _handover(work: OfficeWork, id: str) -> Handover | None:
-    try:
+    with suppress(NotFound):
         return await work.handovers.get(id)
-    except NotFound:
-        return None
+    return None
 
 
 async def _open_request(
@@ -204,10 +203,8 @@ async def _our_documents(work: OfficeWork, ids: Sequence[str]) -> list[OutgoingD
     """Documents of our own that it answers, or that answer it; one of another agency of this node is not ours to open."""
     made = []
     for id in dict.fromkeys(ids):
-        try:
+        with suppress(NotFound):
             made.append(await work.outgoing.get(id))
-        except NotFound:
-            continue
     return made
 
 
@@ -269,9 +266,8 @@ def _rights(visit: Visit, found: SeenIncoming, known: IncomingDetail) -> dict[st
 
 def _steps(visit: Visit, found: SeenIncoming) -> tuple[str, ...]:
     """The states that a unit may report of what was given to it."""
-    if not (found.assigned and visit.may(Right.PROGRESS, Manner.OWN)):
-        return ()
-    return STEPS.get(found.whole.state, ())
+    reports = found.assigned and visit.may(Right.PROGRESS, Manner.OWN)
+    return STEPS.get(found.whole.state, ()) if reports else ()
 
 
 # The head, the signature and the body of a packet; files follow it as long rows of letters that nobody reads.

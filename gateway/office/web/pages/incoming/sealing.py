@@ -16,10 +16,11 @@ from gateway.domain.person import Role
 from gateway.errors import Clash, Denied
 from gateway.incoming import seal
 from gateway.office.domain.roles import Manner, Right
+from gateway.office.letters import received
 from gateway.office.policy.rights import Granted
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web.dates import moment_text
-from gateway.office.web.forms import SHORTEST_REASON, Problems
+from gateway.office.web.forms import Problems
 from gateway.office.web.pages.incoming import detail, seen
 from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.visits import Visit
@@ -34,14 +35,8 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
     found = await seen.by_order(visit, found)
     known = await detail.look_known(visit, found.whole)
     if known.unread and found.manner in (Manner.YES, Manner.OWN):
-        await _mark_read(visit, found.whole.id)
+        await received.mark_read(visit.deps.inn, visit.scope(), [found.whole.id])
     return await detail.document_page(visit, found, known)
-
-
-async def _mark_read(visit: Visit, id: str) -> None:
-    async with visit.deps.store.begin(visit.scope()) as work:
-        await work.office.lists.mark_read([id])
-        await work.commit()
 
 
 _NOTICES = ("operator", "sender")
@@ -50,18 +45,16 @@ _NOTICES = ("operator", "sender")
 async def frozen(visit: Visit) -> web.StreamResponse:
     found = await seen.find_to_freeze(visit)
     visit.person.require(Right.FREEZE, Manner.YES)
+    if problems := visit.short_reason():
+        return await freeze_form(visit, problems)
     why = visit.form.text("reason")
-    if len(why) < SHORTEST_REASON:
-        return await freeze_form(visit, [("reason", visit.say("form.reason.short"))])
     try:
         await seal.document(visit.deps.inn, visit.deps.hold, visit.scope(), found.whole.id, why)
     except Clash as error:
         if error.code != "GW-SEALED":
             raise
         return await seen.late_page(visit, found)
-    if not visit.may(Right.SEE_CONTENT):
-        return visit.said("/", "incoming.sealed")
-    return visit.said(found.path, "incoming.sealed")
+    return visit.said(found.path if visit.may(Right.SEE_CONTENT) else "/", "incoming.sealed")
 
 
 async def locked(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
@@ -74,7 +67,7 @@ async def locked(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
         found=found,
         document=found.whole,
         hold=hold,
-        begun_by=(await seen.names_told(visit, [hold.begun_by]))[hold.begun_by] if hold is not None else "",
+        begun_by=await seen.name_told(visit, hold.begun_by) if hold is not None else "",
         drafts={each: _notice_draft(visit, hold, each) for each in _NOTICES} if hold is not None else {},
         decides=_decides(visit) is not None,
         decided_by=await _decider(visit, hold),
@@ -92,10 +85,7 @@ async def purged(visit: Visit) -> web.StreamResponse:
         hold = await work.held.open_of(found.whole.id)
     if hold is None:
         return await seen.late_page(visit, found)
-    problems: Problems = []
-    if len(form.text("reason")) < SHORTEST_REASON:
-        problems.append(("reason", visit.say("form.reason.short")))
-    if problems:
+    if problems := visit.short_reason():
         return await purge_form(visit, problems)
     try:
         who = await people.sign_in(
@@ -160,7 +150,7 @@ def _decides(visit: Visit) -> Granted | None:
 async def _decider(visit: Visit, hold: Hold | None) -> str:
     if hold is None or hold.decision is None or hold.state is not HoldState.PURGED:
         return ""
-    return (await seen.names_told(visit, [hold.decision.by]))[hold.decision.by]
+    return await seen.name_told(visit, hold.decision.by)
 
 
 def _notice_draft(visit: Visit, hold: Hold, to: str) -> str:

@@ -6,7 +6,9 @@ print, black on white. Each look at content is written down first, and whoever l
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -17,7 +19,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.office.domain.listing import TAKEN, Side
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.web import answers, dates
+from gateway.office.web import answers, dates, door
 from gateway.office.web.answers import FileContent
 from gateway.office.web.listing import list_rows
 from gateway.office.web.pages import lists
@@ -41,7 +43,7 @@ class AnsweredDocument:
 
 async def document_shown(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
-    document = found.document
+    document, code = found.document, _number_and_symbol(visit, found.document)
     if document.kind in (Kind.RECALL, Kind.UPDATE) and document.parent_id is not None:
         return visit.go(f"/van-ban-di/{document.parent_id}")
     now = visit.deps.clock.now()
@@ -51,8 +53,8 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
         "found": found,
         "every": len(every),
         "rows": chosen,
-        "counts": seen.state_counts(every),
-        "silent": seen.count_silent(every),
+        "counts": Counter(each.word for each in every),
+        "silent": sum(each.word in seen.SILENT_STATES for each in every),
         "late": sum(each.late for each in every),
         "taken": sum(each.word in TAKEN for each in every),
         "word": word,
@@ -69,14 +71,14 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
         return visit.piece("outgoing/_recipients.html", **region)
     return await visit.page(
         "outgoing/detail.html",
-        title=f"{_list_word(visit, found)} – {_title(visit, document)}",
-        heading=_title(visit, document),
-        code=_number_and_symbol(visit, document),
+        title=f"{_list_word(visit, found)} – {visit.say('outgoing.title', code=code)}",
+        heading=visit.say("outgoing.title", code=code),
+        code=code,
         acts=seen.acts_of(found, now, lambda right, manners: visit.may(right, *manners)),
         sender=(await seen.names_told(visit, [document.accepted_by]))[document.accepted_by],
         own=visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN),
         audits=visit.may(Right.AUDIT),
-        undo=_may_undo(visit, document, found),
+        undo=_may_undo(visit, document),
         recall_ask=await asking.latest_asked(visit, found),
         replaced_by=[each for each in found.children if each.kind is Kind.REPLACEMENT],
         changes=[each for each in found.children if each.kind in (Kind.RECALL, Kind.UPDATE)],
@@ -102,10 +104,6 @@ def _list_word(visit: Visit, found: SeenOutgoing) -> str:
     return visit.say(f"state.{state}", code="")
 
 
-def _title(visit: Visit, document: OutgoingDocument) -> str:
-    return visit.say("outgoing.title", code=_number_and_symbol(visit, document))
-
-
 def _number_and_symbol(visit: Visit, document: OutgoingDocument) -> str:
     draft = document.draft
     return draft.code if draft.number or draft.symbol else visit.say("outgoing.no_number")
@@ -122,11 +120,11 @@ def _chosen_rows(
     return list(every), "", False
 
 
-def _may_undo(visit: Visit, document: OutgoingDocument, found: SeenOutgoing) -> bool:
+def _may_undo(visit: Visit, document: OutgoingDocument) -> bool:
     """While it waits for its sender to think again."""
     leaves_at = document.leaves_at
     waits = document.state is OutState.QUEUED and leaves_at is not None and leaves_at > visit.deps.clock.now()
-    return waits and visit.may(Right.ISSUE, Manner.YES) and not found.document.is_sealed
+    return waits and visit.may(Right.ISSUE, Manner.YES) and not document.is_sealed
 
 
 async def _states_elsewhere(visit: Visit, found: SeenOutgoing) -> Mapping[str, str]:
@@ -160,10 +158,8 @@ async def _answered(visit: Visit, found: SeenOutgoing) -> list[IncomingDocument]
     came = []
     async with visit.deps.store.read(visit.scope()) as work:
         for id in dict.fromkeys(each for each in ids if each):
-            try:
+            with suppress(NotFound):
                 came.append(await work.incoming.get(id))
-            except NotFound:
-                continue
     return came
 
 
@@ -175,23 +171,12 @@ def _link(visit: Visit, found: SeenOutgoing) -> Callable[..., str]:
 
 def _address(visit: Visit, found: SeenOutgoing) -> str:
     """The whole address, to be sent to a colleague."""
-    said = visit.request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip()
-    scheme = "https" if visit.request.secure or said == "https" else "http"
+    scheme = "https" if door.is_secure(visit.request) else "http"
     return f"{scheme}://{visit.request.host}{found.path}"
 
 
 # What a page shows of one packet; the whole is a download.
 _PACKET_SHOWN = 32 * 1024
-
-
-async def file_kept(visit: Visit) -> web.StreamResponse:
-    """The file as it was handed in, as a download."""
-    return await _file_given(visit, inline=False)
-
-
-async def file_viewed(visit: Visit) -> web.StreamResponse:
-    """A PDF in the browser's own reader; whatever is none by its content is a download."""
-    return await _file_given(visit, inline=True)
 
 
 async def packet_shown(visit: Visit) -> web.StreamResponse:
@@ -240,7 +225,9 @@ async def evidence_given(visit: Visit) -> web.StreamResponse:
     return await answers.give_file(visit.request, answers.pack_content(made))
 
 
-async def _file_given(visit: Visit, *, inline: bool) -> web.StreamResponse:
+async def file_given(visit: Visit, *, inline: bool = False) -> web.StreamResponse:
+    """The file as it was handed in, as a download; `inline` shows a PDF in the browser's own reader, and whatever is none
+    by its content is a download still."""
     found = await seen.find(visit)
     n = int(visit.path("n"))
     item = next((each for each in found.document.files if each.n == n), None)
