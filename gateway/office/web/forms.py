@@ -18,6 +18,7 @@ from gateway.office.domain.session import is_form_token
 TOKEN = "form_token"  # noqa: S105 - the name of a field
 HEADER = "X-Form-Token"
 _MOST_FIELDS = 5_000
+_FEW_FIELDS, _FIELD_BYTES = 50, 4_000
 # Of a form that nobody may act on: its fields, and the files beside them.
 STRAY_BYTES = 1024 * 1024
 MOST_PASSED = 64 * 1024 * 1024
@@ -115,6 +116,13 @@ async def parts(request: web.Request, token: str) -> AsyncIterator[BodyPartReade
 async def short(part: BodyPartReader, limit: int) -> str:
     """The text of a field among files."""
     return _clean(await _short(part, limit))
+
+
+async def add_short(fields: dict[str, str], part: BodyPartReader) -> None:
+    """One more of a few fields among files."""
+    fields[part.name or ""] = await short(part, _FIELD_BYTES)
+    if len(fields) > _FEW_FIELDS:
+        raise BadForm(f"this form may have {_FEW_FIELDS} fields", code="GW-FORM-SIZE")
 
 
 async def _from_parts(request: web.Request, limit: int) -> Form:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import date
+from functools import partial
 
 from aiohttp import BodyPartReader, web
 
@@ -14,32 +15,26 @@ from gateway.domain.account import NumberingMode
 from gateway.domain.book import Book, PaperLetter
 from gateway.domain.document import Assignment, IncomingDocument, Signer, Source
 from gateway.domain.wall_clock import local
-from gateway.errors import BadForm, Clash, GatewayError, NotFound, Refused
+from gateway.errors import Clash, GatewayError, NotFound, Refused
 from gateway.incoming import by_hand
 from gateway.incoming.by_hand import Attached, TypedMail
 from gateway.office.book import letters
-from gateway.office.domain.roles import Manner, Right
-from gateway.office.web import answers, dates, forms
+from gateway.office.web import answers, dates, forms, routes
 from gateway.office.web.forms import Problems
+from gateway.office.web.pages.books import KEEPS
 from gateway.office.web.pages.compose.uploads import file_name
-from gateway.office.web.routes import FormBody, Needs, get, post
+from gateway.office.web.routes import FormBody
 from gateway.office.web.visits import Visit
 from gateway.outgoing import manage
 from gateway.policy.book import LENGTHS
 from gateway.policy.outgoing import LONGEST_NOTE, HandedOver, Means
 
-KEEPS = (Needs(right=Right.BOOK, manners=(Manner.YES,)),)
+get = partial(routes.get, needs=KEEPS, key="books")
+post = partial(routes.post, needs=KEEPS, key="books")
 _SOURCES = (Source.PAPER, Source.EMAIL, Source.OTHER)
-_SHORT = 4_000
-_MOST_FIELDS = 50
 _PIECE = 65_536
 # What is read on of a form that was not taken, so that the browser hears why.
 _REST = 64 * 1024 * 1024
-
-
-async def enter_form(visit: Visit) -> web.StreamResponse:
-    today = visit.today.strftime("%d/%m/%Y")
-    return await _enter_page(visit, {"received_on": today, "source": Source.PAPER.value})
 
 
 async def entered(visit: Visit) -> web.StreamResponse:
@@ -51,9 +46,7 @@ async def entered(visit: Visit) -> web.StreamResponse:
         if part.filename is not None:
             attached = Attached(name=file_name(part), chunks=_chunks(part)) if part.filename else None
             break
-        fields[part.name or ""] = await forms.short(part, _SHORT)
-        if len(fields) > _MOST_FIELDS:
-            raise BadForm(f"this form may have {_MOST_FIELDS} fields", code="GW-FORM-SIZE")
+        await forms.add_short(fields, part)
     letter, problems = _letter(visit, fields)
     done = None
     if not problems:
@@ -63,13 +56,8 @@ async def entered(visit: Visit) -> web.StreamResponse:
             problems = _problems(why, visit.lang)
     await _drain(visit.request)
     if done is None:
-        return await _enter_page(visit, fields, problems)
+        return await enter_form(visit, fields, problems)
     return visit.said(f"/van-ban-den/{done.document.id}", "books.entered")
-
-
-async def sent_form(visit: Visit) -> web.StreamResponse:
-    today = visit.today.strftime("%d/%m/%Y")
-    return await _sent_page(visit, {"issued_on": today})
 
 
 async def sent(visit: Visit) -> web.StreamResponse:
@@ -77,7 +65,7 @@ async def sent(visit: Visit) -> web.StreamResponse:
     issued_on = dates.typed_day(form.text("issued_on"), today)
     gone_on, copies = form.text("dispatched_on"), form.text("copies")
     problems = [] if issued_on else [("issued_on", visit.say("books.day.unreadable"))]
-    if copies and not (copies.isascii() and copies.isdigit() and len(copies) < 6):
+    if copies and forms.whole_number(copies, 5) is None:
         problems.append(("copies", visit.say("books.number.unreadable")))
     if not problems and issued_on is not None:
         told = letters.Sent(
@@ -93,7 +81,7 @@ async def sent(visit: Visit) -> web.StreamResponse:
             problems = _problems(why, visit.lang)
         else:
             return visit.said("/so-van-ban", "books.sent", so=Book.OUTGOING.value, nam=str(issued_on.year))
-    return await _sent_page(visit, form.flat(), problems)
+    return await sent_form(visit, problems)
 
 
 _SENT_TEXTS = (*("number", "symbol", "type_name", "subject", "signer", "recipients", "copy_holder", "note"),)
@@ -103,13 +91,15 @@ async def line_corrected(visit: Visit) -> web.StreamResponse:
     document = await _by_hand(visit)
     if document is None:
         raise NotFound("only a letter that came in is put right; strike the line and enter it anew")
-    received = local(document.arrived_at).date().strftime("%d/%m/%Y")
+    received = dates.day_text(local(document.arrived_at).date())
     letter, problems = _letter(visit, {**visit.form.flat(), "received_on": received})
     if not problems:
         try:
             await by_hand.correct(visit.deps.inn, visit.scope(), document.id, letter, visit.form.text("why"))
         except (Refused, Clash) as why:
-            problems = [(_RENAMED.get(field, field), text) for field, text in _problems(why, visit.lang)]
+            # The page has both a reason for putting right and one for striking.
+            found = _problems(why, visit.lang)
+            problems = [("why" if field == "reason" else field, text) for field, text in found]
         else:
             return visit.said("/so-van-ban", "books.corrected")
     return await line_shown(visit, problems)
@@ -128,13 +118,11 @@ async def line_struck(visit: Visit) -> web.StreamResponse:
     return visit.said("/so-van-ban", "books.struck", so=so.value)
 
 
-# The page has both a reason for putting right and one for striking.
-_RENAMED = {"reason": "why"}
-
-
-async def _enter_page(
-    visit: Visit, given: Mapping[str, str], problems: Problems | None = None
+async def enter_form(
+    visit: Visit, given: Mapping[str, str] | None = None, problems: Problems | None = None
 ) -> web.StreamResponse:
+    if given is None:
+        given = {"received_on": dates.day_text(visit.today), "source": Source.PAPER.value}
     return await visit.form_page(
         "books/enter.html",
         problems,
@@ -147,21 +135,15 @@ async def _enter_page(
     )
 
 
-async def _sent_page(
-    visit: Visit, given: Mapping[str, str], problems: Problems | None = None
-) -> web.StreamResponse:
+async def sent_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    given = visit.form.flat() if problems else {"issued_on": dates.day_text(visit.today)}
     return await visit.form_page(
-        "books/sent.html",
-        problems,
-        title=visit.say("books.sent"),
-        given=given,
-        lengths=LENGTHS,
+        "books/sent.html", problems, title=visit.say("books.sent"), given=given, lengths=LENGTHS
     )
 
 
 async def line_shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
-    document = await _by_hand(visit)
-    paper = None if document is not None else await _paper_letter(visit)
+    document, paper = await _by_hand(visit), await _paper_letter(visit)
     if document is None and paper is None:
         raise Clash("this line is of a document of the exchange; open the document to act on it")
     given = visit.form.flat() or (_as_given(document) if document is not None else {})
@@ -268,13 +250,13 @@ async def _drain(request: web.Request) -> None:
 
 
 ENTRY_ROUTES = (
-    get("/so-van-ban/den/nhap", "book_enter_form", enter_form, needs=KEEPS, key="books"),
-    post("/so-van-ban/den/nhap", "book_enter", entered, needs=KEEPS, key="books", body=FormBody.PARTS),
-    get("/so-van-ban/di/nhap", "book_sent_form", sent_form, needs=KEEPS, key="books"),
-    post("/so-van-ban/di/nhap", "book_sent", sent, needs=KEEPS, key="books"),
-    get("/so-van-ban/dong/{id}", "book_line", line_shown, needs=KEEPS, key="books"),
-    post("/so-van-ban/dong/{id}/sua", "book_correct", line_corrected, needs=KEEPS, key="books"),
-    post("/so-van-ban/dong/{id}/gach", "book_strike", line_struck, needs=KEEPS, key="books"),
+    get("/so-van-ban/den/nhap", "book_enter_form", enter_form),
+    post("/so-van-ban/den/nhap", "book_enter", entered, body=FormBody.PARTS),
+    get("/so-van-ban/di/nhap", "book_sent_form", sent_form),
+    post("/so-van-ban/di/nhap", "book_sent", sent),
+    get("/so-van-ban/dong/{id}", "book_line", line_shown),
+    post("/so-van-ban/dong/{id}/sua", "book_correct", line_corrected),
+    post("/so-van-ban/dong/{id}/gach", "book_strike", line_struck),
 )
 
 
@@ -315,7 +297,7 @@ async def paper_list_shown(visit: Visit, problems: Problems | None = None) -> we
         title=visit.say("paper.list"),
         lines=lines,
         since=since,
-        today=today.strftime("%d/%m/%Y"),
+        today=dates.day_text(today),
         means=[(each.value, visit.say(f"paper.means.{each}")) for each in Means],
         most_note=LONGEST_NOTE,
         is_cut=len(lines) >= manage.MOST_PAPER_LINES,
@@ -323,12 +305,6 @@ async def paper_list_shown(visit: Visit, problems: Problems | None = None) -> we
 
 
 PAPER_ROUTES = (
-    get(_PAPER_PATH, "book_paper", paper_list_shown, needs=KEEPS, key="books"),
-    post(
-        f"{_PAPER_PATH}/{{id:msg_[0-9A-Za-z]{{1,40}}}}",
-        "book_paper_closed",
-        paper_line_closed,
-        needs=KEEPS,
-        key="books",
-    ),
+    get(_PAPER_PATH, "book_paper", paper_list_shown),
+    post(f"{_PAPER_PATH}/{{id:msg_[0-9A-Za-z]{{1,40}}}}", "book_paper_closed", paper_line_closed),
 )

@@ -4,6 +4,7 @@ agency, all for heads and administrators, one's own for everybody else. Out: the
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
+from functools import partial
 
 from aiohttp import web
 
@@ -25,7 +26,6 @@ _FIELDS = {
     "GW-DELEGATE-SCOPE": "rights",
     "GW-DELEGATE-ACT": "act",
 }
-_LEAST_REASON = 10
 
 
 async def listed(visit: Visit) -> web.StreamResponse:
@@ -65,17 +65,9 @@ async def made(visit: Visit) -> web.StreamResponse:
     return visit.said(HOME, "lending.made")
 
 
-async def to_approve(visit: Visit) -> web.StreamResponse:
-    return await _act(visit, "approve")
-
-
 async def approved(visit: Visit) -> web.StreamResponse:
     await posts.approve_delegation(visit.deps.accounts, visit.person, visit.path("id"))
     return visit.said(HOME, "lending.approved")
-
-
-async def to_end(visit: Visit) -> web.StreamResponse:
-    return await _act(visit, "end")
 
 
 async def ended(visit: Visit) -> web.StreamResponse:
@@ -124,12 +116,10 @@ def _missing(visit: Visit, starts: date | None, ends: date | None) -> list[tuple
         found.append(visit.missing("to", "lending.to"))
     if not form.all("rights"):
         found.append(visit.missing("rights", "lending.scope"))
-    if len(form.text("reason")) < _LEAST_REASON:
-        found.append(("reason", visit.say("form.reason.short")))
-    return found
+    return found + visit.short_reason()
 
 
-async def _act(visit: Visit, act: str) -> web.Response:
+async def act_asked(visit: Visit, act: str) -> web.Response:
     one = await _one(visit)
     return await visit.page(
         "account/delegation_act.html",
@@ -165,8 +155,8 @@ ROUTES = (
     get(HOME, "delegations", listed),
     get(f"{HOME}/moi", "delegation_new", asked, needs=_LENDS),
     post(f"{HOME}/moi", "delegation_made", made, needs=_LENDS),
-    get(f"{HOME}/{{id}}/phe-duyet", "delegation_approve", to_approve, needs=_APPROVES),
+    get(f"{HOME}/{{id}}/phe-duyet", "delegation_approve", partial(act_asked, act="approve"), needs=_APPROVES),
     post(f"{HOME}/{{id}}/phe-duyet", "delegation_approved", approved, needs=_APPROVES),
-    get(f"{HOME}/{{id}}/ket-thuc", "delegation_end", to_end),
+    get(f"{HOME}/{{id}}/ket-thuc", "delegation_end", partial(act_asked, act="end")),
     post(f"{HOME}/{{id}}/ket-thuc", "delegation_ended", ended),
 )

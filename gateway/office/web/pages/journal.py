@@ -18,6 +18,7 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.node import JournalAsk, JournalEntry
 from gateway.office.web import answers, dates
 from gateway.office.web.answers import FileContent
+from gateway.office.web.forms import whole_number
 from gateway.office.web.routes import Needs, Who, get, post
 from gateway.office.web.visits import AUDITS, Visit, merged, where
 from gateway.words import labels
@@ -58,8 +59,7 @@ class ShownEntry:
 
 async def shown(visit: Visit) -> web.StreamResponse:
     ask, journal = await _asked(visit), visit.deps.operations.journal
-    given = visit.ask("sau")
-    before = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
+    before = whole_number(visit.ask("sau"), 18)
     found = await journal.page(ask, before=before, limit=_ROWS + 1)
     rows = [_row(visit, each) for each in found[:_ROWS]]
     query = dict(visit.request.query)

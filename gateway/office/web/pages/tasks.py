@@ -68,10 +68,6 @@ async def listed(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def one(visit: Visit) -> web.StreamResponse:
-    return await _shown(visit, visit.ask("viec"))
-
-
 async def taken(visit: Visit) -> web.StreamResponse:
     task = visit.form.text("task")
     await todo.take_task(visit.deps.todo, visit.scope(), task, visit.person.person.name)
@@ -82,15 +78,11 @@ async def snoozed(visit: Visit) -> web.StreamResponse:
     task = visit.form.text("task")
     until = _until(visit)
     if until is None:
-        return await _shown(visit, task, [("day", visit.say("tasks.when.unreadable"))])
+        return await one(visit, [("day", visit.say("tasks.when.unreadable"))])
     try:
         await todo.snooze_task(visit.deps.todo, visit.scope(), task, until, visit.form.text("note"))
     except Clash as why:
-        return await _shown(
-            visit,
-            task,
-            [("note" if why.code == "GW-NOTE" else "day", visit.why(why))],
-        )
+        return await one(visit, [("note" if why.code == "GW-NOTE" else "day", visit.why(why))])
     return visit.said("/can-xu-ly", "tasks.snoozed")
 
 
@@ -99,7 +91,7 @@ async def closed(visit: Visit) -> web.StreamResponse:
     try:
         await todo.close_task(visit.deps.todo, visit.scope(), task, visit.form.text("done"))
     except Clash as why:
-        return await _shown(visit, task, [("done", visit.why(why))])
+        return await one(visit, [("done", visit.why(why))])
     return visit.said("/can-xu-ly", "tasks.closed")
 
 
@@ -144,7 +136,8 @@ _ACTS: dict[TaskKind, tuple[str, str]] = {
 }
 
 
-async def _shown(visit: Visit, task_id: str, problems: Problems | None = None) -> web.StreamResponse:
+async def one(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    task_id = visit.form.text("task") if problems else visit.ask("viec")
     found = await todo.gather(visit.deps.todo, visit.scope(), everything=True)
     task = next((each for each in found.tasks if each.id == task_id), None)
     if task is None:

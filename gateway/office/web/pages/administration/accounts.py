@@ -6,9 +6,10 @@ suggested after the local rule, a closed one. Another agency is not there for wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from types import MappingProxyType
 
 from aiohttp import web
 
@@ -42,6 +43,11 @@ class Place:
     name: str
     agency_id: str | None
 
+    @property
+    def id(self) -> str:
+        """Empty for all together too, of which there is none."""
+        return self.agency_id or NODE
+
 
 def is_everywhere(visit: Visit) -> bool:
     """Whether the person administers the accounts of every agency."""
@@ -72,12 +78,13 @@ def chosen_place(visit: Visit, places: Sequence[Place], given: str | None = None
     return found
 
 
-async def place_of_agency(visit: Visit, given: str) -> tuple[Place, str]:
-    """One agency among those that are administered, and its id; NotFound for what is none."""
-    here = chosen_place(visit, await places_open(visit, together=False, node=False), given)
-    if not here.agency_id:
-        raise NotFound("there is no such agency here")
-    return here, here.agency_id
+async def agencies_open(visit: Visit) -> Sequence[Place]:
+    """Agencies alone: a mailbox and a key are an agency's."""
+    return await places_open(visit, together=False, node=False)
+
+
+async def agency_place(visit: Visit, given: str) -> Place:
+    return chosen_place(visit, await agencies_open(visit), given)
 
 
 def _place_of(agency: HostedAgency) -> Place:
@@ -164,10 +171,13 @@ async def account_added(visit: Visit) -> web.StreamResponse:
     return await link_page(visit, person, code)
 
 
+def address_of_node(visit: Visit) -> str:
+    return visit.deps.options.address or f"{visit.request.scheme}://{visit.request.host}"
+
+
 async def link_page(visit: Visit, person: Person, code: str) -> web.Response:
     """The one page that shows a one-time link."""
-    own = f"{visit.request.scheme}://{visit.request.host}"
-    address = (visit.deps.options.address or own).rstrip("/")
+    address = address_of_node(visit).rstrip("/")
     return await visit.page(
         "admin/link.html",
         title=visit.say("admin.link.title"),
@@ -307,24 +317,22 @@ _MAILBOX_ROLES = (PostRole.CLERK, PostRole.AGENCY_ADMIN)
 
 
 async def mailboxes_listed(visit: Visit) -> web.StreamResponse:
-    return await _mailboxes_page(visit, await _mailboxes_place(visit, visit.ask("co-quan")))
+    return await _mailboxes_page(visit, await agency_place(visit, visit.ask("co-quan")))
 
 
 async def mailbox_made(visit: Visit) -> web.StreamResponse:
-    form, here = visit.form, await _mailboxes_place(visit, visit.form.text("place"))
+    form, here = visit.form, await agency_place(visit, visit.form.text("place"))
     role = next((each for each in _MAILBOX_ROLES if each == form.text("role")), PostRole.CLERK)
     try:
-        await posts.make_mailbox(
-            visit.deps.accounts, administrator(visit), _agency_there(here), form.text("name"), role
-        )
+        await posts.make_mailbox(visit.deps.accounts, administrator(visit), here.id, form.text("name"), role)
     except Clash as why:
         return await _mailboxes_page(visit, here, form.flat(), [("name", visit.why(why))])
     return visit.said(_MAILBOXES, "admin.mailbox_made", **{"co-quan": here.key})
 
 
 async def mailbox_closing_asked(visit: Visit) -> web.StreamResponse:
-    here, name = await _mailboxes_place(visit, visit.ask("co-quan")), visit.path("name")
-    found = await posts.mailboxes_of(visit.deps.accounts, _agency_there(here))
+    here, name = await agency_place(visit, visit.ask("co-quan")), visit.path("name")
+    found = await posts.mailboxes_of(visit.deps.accounts, here.id)
     one = next(((box, people) for box, people in found if box.name == name and box.closed_at is None), None)
     if one is None:
         raise NotFound("there is no such mailbox")
@@ -338,19 +346,23 @@ async def mailbox_closing_asked(visit: Visit) -> web.StreamResponse:
 
 
 async def mailbox_closed(visit: Visit) -> web.StreamResponse:
-    here = await _mailboxes_place(visit, visit.form.text("place"))
-    await posts.close_mailbox(
-        visit.deps.accounts, administrator(visit), _agency_there(here), visit.path("name")
-    )
+    here = await agency_place(visit, visit.form.text("place"))
+    await posts.close_mailbox(visit.deps.accounts, administrator(visit), here.id, visit.path("name"))
     return visit.said(_MAILBOXES, "admin.mailbox_closed", **{"co-quan": here.key})
 
 
 async def _mailboxes_page(
-    visit: Visit, here: Place, values: dict[str, str], problems: Problems
+    visit: Visit,
+    here: Place,
+    values: Mapping[str, str] = MappingProxyType({}),
+    problems: Problems | None = None,
 ) -> web.Response:
-    places = await places_open(visit, together=False, node=False)
-    found = await posts.mailboxes_of(visit.deps.accounts, _agency_there(here))
+    places = await agencies_open(visit)
+    found = await posts.mailboxes_of(visit.deps.accounts, here.id)
     taken = {box.name for box, _ in found}
+    short, options = signing_in.short_name(here.name), visit.deps.options
+    clerks = options.clerks_mailbox.replace("{abbr}", short)
+    admins = options.admins_mailbox.replace("{abbr}", short)
     return await visit.form_page(
         "admin/mailboxes.html",
         problems,
@@ -359,27 +371,9 @@ async def _mailboxes_page(
         here=here,
         places=[(each.key, each.name) for each in places],
         roles=[(each.value, visit.say(f"post.{each}")) for each in _MAILBOX_ROLES],
-        suggested=[each for each in _suggested_mailbox(visit, here) if each not in taken],
+        suggested=[each for each in (clerks, admins) if each not in taken],
         values=values,
     )
-
-
-def _suggested_mailbox(visit: Visit, here: Place) -> tuple[str, str]:
-    short, options = signing_in.short_name(here.name), visit.deps.options
-    return (
-        options.clerks_mailbox.replace("{abbr}", short),
-        options.admins_mailbox.replace("{abbr}", short),
-    )
-
-
-async def _mailboxes_place(visit: Visit, given: str) -> Place:
-    return chosen_place(visit, await places_open(visit, together=False, node=False), given)
-
-
-def _agency_there(here: Place) -> str:
-    if not here.agency_id:
-        raise NotFound("a mailbox is an agency's")
-    return here.agency_id
 
 
 MAILBOX_ROUTES = (

@@ -30,7 +30,6 @@ from gateway.office.web.routes import Who, get, post
 from gateway.office.web.visits import ADMINISTERS, Visit, where
 
 _ONE = f"{HOME}/tai-khoan/{{id}}"
-_LEAST_REASON = 10
 # T17: so many days after the decision the withdrawal is asked for at the latest.
 _LEAVER_DAYS = 5
 
@@ -116,7 +115,7 @@ async def post_taken(visit: Visit) -> web.StreamResponse:
 
 async def _stand(visit: Visit, standing: AccountStanding, name: str) -> web.StreamResponse:
     reason, decided = visit.form.text("reason"), visit.form.text("decided")
-    problems = [] if len(reason) >= _LEAST_REASON else [("reason", visit.say("form.reason.short"))]
+    problems = visit.short_reason()
     if decided:
         today = local(visit.person.at).date()
         day = dates.typed_day(decided, today)
@@ -197,8 +196,8 @@ _REVIEW_COLUMNS = (
 
 async def review_listed(visit: Visit) -> web.StreamResponse:
     here = await _review_place(visit, visit.ask("co-quan"))
-    found = await admin.review_lines(visit.deps.accounts, accounts.administrator(visit), here.agency_id or "")
-    last = await admin.last_review(visit.deps.accounts, here.agency_id or "")
+    found = await admin.review_lines(visit.deps.accounts, accounts.administrator(visit), here.id)
+    last = await admin.last_review(visit.deps.accounts, here.id)
     today = local(visit.person.at).date()
     return await visit.page(
         "admin/review.html",
@@ -216,13 +215,13 @@ async def review_listed(visit: Visit) -> web.StreamResponse:
 async def review_confirmed(visit: Visit) -> web.StreamResponse:
     here = await _review_place(visit, visit.form.text("place"))
     year = local(visit.person.at).year
-    await admin.confirm_review(visit.deps.accounts, accounts.administrator(visit), here.agency_id or "", year)
+    await admin.confirm_review(visit.deps.accounts, accounts.administrator(visit), here.id, year)
     return visit.said(_REVIEW, "admin.reviewed", **{"co-quan": here.key})
 
 
 async def review_file(visit: Visit) -> web.StreamResponse:
     here = await _review_place(visit, visit.ask("co-quan"))
-    found = await admin.review_lines(visit.deps.accounts, accounts.administrator(visit), here.agency_id or "")
+    found = await admin.review_lines(visit.deps.accounts, accounts.administrator(visit), here.id)
     rows = [_review_cells(visit, here, each) for each in found]
     with visit.deps.blobs.scratch() as scratch:
         await visit.deps.pool.run(partial(_write_review, visit, here, rows, scratch.file))

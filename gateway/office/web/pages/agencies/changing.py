@@ -20,7 +20,7 @@ from gateway.domain.text import nfc
 from gateway.errors import Clash, Denied
 from gateway.office.domain.roles import Right
 from gateway.office.web import dates, routes
-from gateway.office.web.forms import Problems
+from gateway.office.web.forms import Problems, whole_number
 from gateway.office.web.pages.agencies import ground
 from gateway.office.web.routes import Needs, Who
 from gateway.office.web.visits import Visit, where
@@ -89,8 +89,7 @@ class Stated:
             return 1
         if self.kind not in _MANY_TARGETS:
             return 0
-        given = self.text("rows")
-        asked = int(given) if given.isascii() and given.isdigit() and len(given) < 4 else _FEWEST_ROWS
+        asked = whole_number(self.text("rows"), 3) or 0
         filled = [n for n in range(1, MOST_ROWS + 1) if self.text(f"code_{n}")]
         return min(max(asked, _FEWEST_ROWS, *filled), MOST_ROWS)
 

@@ -26,7 +26,7 @@ from gateway.domain.person import (
 from gateway.domain.proof import Binding
 from gateway.domain.registry import AgencyEntry
 from gateway.domain.registry_reform import Reform
-from gateway.errors import BadForm, Clash, Denied, GatewayError, Misconfigured, NotFound
+from gateway.errors import Clash, Denied, GatewayError, Misconfigured, NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.exchange import ComparedCertificate
 from gateway.office.web import forms, routes
@@ -323,8 +323,6 @@ PROPOSAL_ROUTES = (
 BINDING = f"{LIST}/chung-thu-so"
 BINDS = (Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)),)
 _MOST_BYTES = 64 * 1024
-_FIELD_BYTES = 4_000
-_MOST_FIELDS = 50
 
 
 async def binding_looked_at(visit: Visit) -> web.StreamResponse:
@@ -333,9 +331,7 @@ async def binding_looked_at(visit: Visit) -> web.StreamResponse:
     content = bytearray()
     async for part in forms.parts(visit.request, visit.token):
         if part.name != "file":
-            given[part.name or ""] = await forms.short(part, _FIELD_BYTES)
-            if len(given) > _MOST_FIELDS:
-                raise BadForm(f"this form may have {_MOST_FIELDS} fields", code="GW-FORM-SIZE")
+            await forms.add_short(given, part)
             continue
         await forms.hold(part, content, _MOST_BYTES, "a certificate file is small")
     code = await _agency_bound(visit, given.get("agency", ""))

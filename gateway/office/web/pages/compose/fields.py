@@ -18,7 +18,7 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.office.web import dates
-from gateway.office.web.forms import Form
+from gateway.office.web.forms import Form, whole_number
 from gateway.words import labels
 
 URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
@@ -181,12 +181,10 @@ class _FieldReader:
 
     def count(self, name: str) -> int | None:
         text = self._form.text(name)
-        if not text:
-            return None
-        if text.isascii() and text.isdigit() and len(text) <= 6:
-            return int(text)
-        self._wrong.append((name, "compose.wrong.count"))
-        return None
+        found = whole_number(text, 6)
+        if text and found is None:
+            self._wrong.append((name, "compose.wrong.count"))
+        return found
 
 
 def _signer(form: Form) -> Signer | None:

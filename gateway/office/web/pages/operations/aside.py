@@ -18,7 +18,7 @@ from gateway.office.accounts import acting
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers
 from gateway.office.web.answers import FileContent
-from gateway.office.web.forms import Problems
+from gateway.office.web.forms import Problems, whole_number
 from gateway.office.web.pages.operations.state import (
     DECIDES,
     LOOKS,
@@ -225,8 +225,7 @@ async def packet_shown(visit: Visit) -> web.StreamResponse:
 
 async def packet_bytes_shown(visit: Visit) -> web.StreamResponse:
     item = await _item_to_read(visit, "hex")
-    given = visit.ask("tu")
-    start = int(given) if given.isascii() and given.isdigit() and len(given) < 12 else 0
+    start = whole_number(visit.ask("tu"), 11) or 0
     window = await visit.deps.operations.aside.window(item, start)
     return await tab_page(
         visit,
