@@ -46,6 +46,11 @@ def moment_at(on: date, at: time) -> datetime:
     return datetime.combine(on, at, VIETNAM)
 
 
+def midnight(on: date) -> datetime:
+    """When that day begins."""
+    return moment_at(on, time())
+
+
 def _date(year: int, month: int, dom: int) -> date | None:
     try:
         return date(year, month, dom)

@@ -45,9 +45,9 @@ class Visit:
     def say(self, key: str, /, **params: object) -> str:
         return labels.say(key, self.lang, **params)
 
-    def say_or(self, key: str, other: str) -> str:
+    def say_or(self, key: str, other: str, /, **params: object) -> str:
         """The words of a key that is made of other people's codes, or what stands for it where there are none."""
-        return self.say(key) if labels.has(key) else other
+        return self.say(key, **params) if labels.has(key) else other
 
     def why(self, error: GatewayError) -> str:
         """What went wrong, as a sentence beside a field."""

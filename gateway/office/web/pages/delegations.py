@@ -3,7 +3,7 @@ agency, all for heads and administrators, one's own for everybody else. Out: the
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from aiohttp import web
@@ -51,8 +51,8 @@ async def made(visit: Visit) -> web.StreamResponse:
     wanted = posts.WantedDelegation(
         to_login=form.text("to"),
         rights=[each for each in Right if each in form.all("rights")],
-        starts_at=max(_midnight(starts), visit.person.at),
-        ends_at=_midnight(ends + timedelta(days=1)),
+        starts_at=max(dates.midnight(starts), visit.person.at),
+        ends_at=dates.midnight(ends + timedelta(days=1)),
         reason=form.text("reason"),
         act_number=form.text("act"),
     )
@@ -145,10 +145,6 @@ def _may_end(visit: Visit, one: Delegation) -> bool:
         return False
     concerned = visit.person.person.id in (one.from_id, one.to_id)
     return concerned or visit.may(Right.APPROVE_DELEGATION) or visit.may(Right.ACCOUNTS)
-
-
-def _midnight(on: date) -> datetime:
-    return dates.moment_at(on, time())
 
 
 ROUTES = (

@@ -15,9 +15,11 @@ from gateway.errors import Denied
 from gateway.office.accounts import credentials, sessions, sign_in
 from gateway.office.accounts.credentials import NotTaken
 from gateway.office.accounts.sign_in import OpenedSession, TypedSignIn
+from gateway.office.domain.listing import Side
 from gateway.office.web import forms, visits
 from gateway.office.web.door import COOKIE, LANG_COOKIE, SIGN_IN, forget_session, keep_choice, keep_session
 from gateway.office.web.forms import Problems
+from gateway.office.web.listing.asking import STATES
 from gateway.office.web.pages import account
 from gateway.office.web.routes import FormBody, PageRoute, Who, get, post
 from gateway.office.web.visits import Visit, inside
@@ -179,23 +181,7 @@ ENTRY_ROUTES = (
 
 
 HELP_PARTS = {"send": 4, "receive": 4, "recall": 2, "book": 2, "admin": 3}
-HELP_STATES = (
-    *(
-        "draft",
-        "blocked",
-        "queued",
-        "sending",
-        "sent",
-        "failed",
-        "cancelled",
-        "paper",
-        "delivered",
-        "rejected",
-        "accepted",
-    ),
-    *("assigned", "processing", "done", "recall_asked", "take_back_asked", "update_asked", "request_agreed"),
-    "request_refused",
-)
+HELP_STATES = tuple(each for each in STATES[Side.OUT] if each != "unknown")
 HELP_TIMES = ("take_in", "assign", "issue", "recall")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from aiohttp import web
@@ -228,7 +228,7 @@ async def post_of_form(visit: Visit) -> tuple[WantedPost | None, Problems]:
     until = None
     if form.text("until"):
         day = dates.typed_day(form.text("until"), local(visit.person.at).date())
-        until = dates.moment_at(day + timedelta(days=1), time()) if day is not None else None
+        until = dates.midnight(day + timedelta(days=1)) if day is not None else None
         if until is None or until <= visit.person.at:
             problems.append(("until", visit.say("admin.until.wrong")))
     wanted = WantedPost(role=role, agency_id=agency or NODE, unit=form.text("unit"), until=until)

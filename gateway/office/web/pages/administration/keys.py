@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from aiohttp import web
@@ -55,7 +55,7 @@ async def keys_listed(visit: Visit) -> web.StreamResponse:
         "admin/keys.html",
         title=visit.say("keys.title"),
         rows=[(each, program_keys.state(each, now)) for each in found],
-        today=await visit.deps.calls.counts([each.id for each in found], _midnight(now)),
+        today=await visit.deps.calls.counts([each.id for each in found], dates.midnight(visit.today)),
         here=here,
         places=[(each.key, each.name) for each in await accounts.agencies_open(visit)],
     )
@@ -224,7 +224,7 @@ async def calls_shown(visit: Visit) -> web.StreamResponse:
     kept = merged(dict(visit.request.query), truoc=None)
     older = where(path, **{**kept, "truoc": shown[-1].id}) if len(found) > _CALLS_SHOWN else ""
     hour = await calls.counts([key.id], visit.person.at - _HOUR)
-    today = await calls.counts([key.id], _midnight(visit.person.at))
+    today = await calls.counts([key.id], dates.midnight(visit.today))
     return await visit.page(
         "admin/key_calls.html",
         title=visit.say("calls.title", name=key.principal.name),
@@ -243,11 +243,6 @@ async def calls_shown(visit: Visit) -> web.StreamResponse:
         days=visit.deps.options.calls_days,
         most=MOST_CALLS_OF_A_KEY,
     )
-
-
-def _midnight(now: datetime) -> datetime:
-    """When today began here."""
-    return dates.moment_at(local(now).date(), time())
 
 
 def _seconds(at: datetime) -> str:

@@ -181,7 +181,10 @@ _MARKS = {"fine": "✓", "wrong": "✗", "skipped": "–"}
 async def line_tested(visit: Visit) -> web.StreamResponse:
     """Testing changes nothing, so it is asked for by an address."""
     steps = await visit.deps.operations.machine.test_line() if visit.ask("chay") == "1" else ()
-    rows = [(each, _step_says(visit, each.says, each), _step_says(visit, each.cure, each)) for each in steps]
+    rows = [
+        (each, visit.say_or(each.says, "", **each.params), visit.say_or(each.cure, "", **each.params))
+        for each in steps
+    ]
     return await tab_page(
         visit,
         "line",
@@ -192,10 +195,6 @@ async def line_tested(visit: Visit) -> web.StreamResponse:
         wrong=sum(each.mark == "wrong" for each in steps),
         text=_line_text(visit, rows) if steps else "",
     )
-
-
-def _step_says(visit: Visit, key: str, step: LineStep) -> str:
-    return visit.say(key, **step.params) if labels.has(key) else ""
 
 
 def _line_text(visit: Visit, rows: Sequence[tuple[LineStep, str, str]]) -> str:
@@ -220,14 +219,10 @@ _SHORTEST_PASSPHRASE = 12
 async def copies_shown(visit: Visit) -> web.StreamResponse:
     copies = visit.deps.operations.copies
     drill = copies.drill()
-    why = _why_failed(visit, drill.code) if drill is not None else ""
+    # What was wrong and what to do; an error's own sentence is for the log.
+    unknown = visit.say("operating.copies.fault")
+    why = visit.say_or(f"operating.copies.fault.{drill.code}", unknown) if drill is not None else ""
     return await tab_page(visit, "copies", "copies", copies=await copies.all(), drill=drill, why=why)
-
-
-def _why_failed(visit: Visit, code: str) -> str:
-    """What was wrong and what to do; an error's own sentence is for the log."""
-    key = f"operating.copies.fault.{code}"
-    return visit.say(key if labels.has(key) else "operating.copies.fault")
 
 
 async def trial_begun(visit: Visit) -> web.StreamResponse:
