@@ -19,7 +19,7 @@ from gateway.office.accounts.acting import Acting
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.session import CallOrigin, form_token
 from gateway.office.web import answers
-from gateway.office.web.deps import ShownNotice, WebDeps
+from gateway.office.web.deps import WebDeps
 from gateway.office.web.forms import SHORTEST_REASON, Form, Problems
 from gateway.office.web.routes import Needs, PageRoute
 from gateway.words import labels
@@ -209,16 +209,16 @@ MENU = (
 async def frame_values(visit: Visit) -> Mapping[str, object]:
     """The values of the frame."""
     cookies = visit.request.cookies
-    told = visit.ask("told")
+    told, here = visit.ask("told"), visit.agency.id if visit.agency is not None else ""
     return {
         "menu": menu(visit),
         "light": visit.deps.light(),
-        "told": visit.say(f"told.{told}") if told and labels.has(f"told.{told}") else "",
+        "told": visit.say_or(f"told.{told}", ""),
         "other_lang": _other_lang(visit),
         "is_narrow": cookies.get("gw_menu") == "small",
         "has_keys": cookies.get("gw_keys") != "off",
         "waiting": await _waiting(visit),
-        "notice": await _notice(visit) if visit.acting else None,
+        "notice": await visit.deps.notices.current(visit.deps.clock.now(), here) if visit.acting else None,
     }
 
 
@@ -239,11 +239,6 @@ def _other_lang(visit: Visit) -> tuple[str, str]:
     other = "en" if visit.lang == "vi" else "vi"
     query = merged(dict(visit.request.query), told=None, lang=None)
     return other, where("/ngon-ngu", lang=other, next=where(visit.request.path, **query))
-
-
-async def _notice(visit: Visit) -> ShownNotice | None:
-    here = visit.agency.id if visit.agency is not None else ""
-    return await visit.deps.notices.current(visit.deps.clock.now(), here)
 
 
 async def _waiting(visit: Visit) -> int:

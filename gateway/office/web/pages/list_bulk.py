@@ -188,15 +188,17 @@ def _missing(visit: Visit, named: str) -> list[tuple[str, str]]:
     return problems
 
 
-async def _each(visit: Visit, chosen: Chosen, do: Callable[[Choice], Awaitable[str]]) -> list[BulkOutcome]:
+async def _each(
+    visit: Visit, chosen: Chosen, do: Callable[[Visit, Choice], Awaitable[str]]
+) -> list[BulkOutcome]:
     """One after the other, in their order: what stands against one is told in its row."""
     outcomes = []
     for choice in chosen.taken:
         try:
-            outcomes.append(_outcome(choice, ok=True, text=await do(choice)))
+            outcomes.append(_outcome(choice, ok=True, text=await do(visit, choice)))
         except GatewayError as why:
-            told = [text for _, text in answers.reasons_of(why, visit.lang)]
-            outcomes.append(_outcome(choice, ok=False, text=" ".join(told) or visit.why(why)))
+            told = " ".join(text for _, text in answers.reasons_of(why, visit.lang))
+            outcomes.append(_outcome(choice, ok=False, text=told or visit.why(why)))
     return outcomes
 
 
@@ -204,62 +206,46 @@ def _outcome(choice: Choice, *, ok: bool, text: str) -> BulkOutcome:
     return BulkOutcome(number=choice.row.number, path=choice.row.path, ok=ok, text=text)
 
 
-async def _resend(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
-    async def do(choice: Choice) -> str:
-        await manage.resend(visit.deps.out, visit.scope(), choice.id)
-        return visit.say("listing.done.gui-lai", count=choice.row.line.card.states["failed"])
-
-    return await _each(visit, chosen, do)
+async def _resend(visit: Visit, choice: Choice) -> str:
+    await manage.resend(visit.deps.out, visit.scope(), choice.id)
+    return visit.say("listing.done.gui-lai", count=choice.row.line.card.states["failed"])
 
 
-async def _cancel(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
-    async def do(choice: Choice) -> str:
-        await manage.cancel(visit.deps.out, visit.scope(), choice.id, why=visit.form.text("note"))
-        return visit.say("state.cancelled")
-
-    return await _each(visit, chosen, do)
+async def _cancel(visit: Visit, choice: Choice) -> str:
+    await manage.cancel(visit.deps.out, visit.scope(), choice.id, why=visit.form.text("note"))
+    return visit.say("state.cancelled")
 
 
-async def _take_in(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
-    staff = staff_of(visit)
-
-    async def do(choice: Choice) -> str:
-        typed = visit.form.text(f"so-{choice.id}") or None
-        call = act.StatusCall(code="03", register_no=typed, staff=staff)
-        done = await act.set_status(
-            visit.deps.inn, visit.scope(), choice.id, call, expect_version=choice.version
-        )
-        if done.register_no is None:
-            return visit.say("listing.done.tiep-nhan")
-        return visit.say("listing.done.tiep-nhan.so", number=done.register_no)
-
-    return await _each(visit, chosen, do)
+async def _take_in(visit: Visit, choice: Choice) -> str:
+    typed = visit.form.text(f"so-{choice.id}") or None
+    call = act.StatusCall(code="03", register_no=typed, staff=staff_of(visit))
+    done = await act.set_status(visit.deps.inn, visit.scope(), choice.id, call, expect_version=choice.version)
+    if done.register_no is None:
+        return visit.say("listing.done.tiep-nhan")
+    return visit.say("listing.done.tiep-nhan.so", number=done.register_no)
 
 
-async def _refuse(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
-    form, staff = visit.form, staff_of(visit)
+async def _refuse(visit: Visit, choice: Choice) -> str:
+    reason, note = visit.form.text("reason"), visit.form.text("note")
+    call = act.StatusCall(code="02", reason=reason, note=note, staff=staff_of(visit))
+    await act.set_status(visit.deps.inn, visit.scope(), choice.id, call)
+    return visit.say("state.in.rejected")
 
-    async def do(choice: Choice) -> str:
-        call = act.StatusCall(code="02", reason=form.text("reason"), note=form.text("note"), staff=staff)
-        await act.set_status(visit.deps.inn, visit.scope(), choice.id, call)
-        return visit.say("state.in.rejected")
 
-    return await _each(visit, chosen, do)
+async def _tag(visit: Visit, choice: Choice) -> str:
+    name = tags_and_views.checked_tag(visit.form.text("name"))
+    new = await tags_and_views.put_tag(visit.deps.store, visit.deps.clock, visit.scope(), name, choice.id)
+    return visit.say("listing.done.gan-nhan" if new else "listing.done.gan-nhan.had", name=name)
+
+
+async def _offer(visit: Visit, choice: Choice) -> str:
+    had = await received.offer_again(visit.deps.inn, visit.scope(), choice.id)
+    return visit.say("listing.done.giao-lai" if had else "listing.done.giao-lai.waits")
 
 
 async def _read(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     await received.mark_read(visit.deps.inn, visit.scope(), [each.id for each in chosen.taken])
     return [_outcome(each, ok=True, text=visit.say("listing.done.da-doc")) for each in chosen.taken]
-
-
-async def _tag(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
-    name = tags_and_views.checked_tag(visit.form.text("name"))
-
-    async def do(choice: Choice) -> str:
-        new = await tags_and_views.put_tag(visit.deps.store, visit.deps.clock, visit.scope(), name, choice.id)
-        return visit.say("listing.done.gan-nhan" if new else "listing.done.gan-nhan.had", name=name)
-
-    return await _each(visit, chosen, do)
 
 
 async def _untag(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
@@ -268,17 +254,9 @@ async def _untag(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     if id not in names:
         raise NotFound("this agency has no such label")
 
-    async def do(choice: Choice) -> str:
+    async def do(visit: Visit, choice: Choice) -> str:
         had = await tags_and_views.take_off_tag(visit.deps.store, visit.scope(), id, choice.id)
         return visit.say("listing.done.bo-nhan" if had else "listing.done.bo-nhan.had", name=names[id])
-
-    return await _each(visit, chosen, do)
-
-
-async def _offer(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
-    async def do(choice: Choice) -> str:
-        had = await received.offer_again(visit.deps.inn, visit.scope(), choice.id)
-        return visit.say("listing.done.giao-lai" if had else "listing.done.giao-lai.waits")
 
     return await _each(visit, chosen, do)
 
@@ -332,14 +310,14 @@ async def _told(visit: Visit, chosen: Chosen) -> list[UrgedRecipient]:
 
 
 _RUN: dict[str, Callable[[Visit, Chosen], Awaitable[list[BulkOutcome]]]] = {
-    "gui-lai": _resend,
-    "huy-gui": _cancel,
+    "gui-lai": partial(_each, do=_resend),
+    "huy-gui": partial(_each, do=_cancel),
     "don-doc": _urge,
-    "tiep-nhan": _take_in,
-    "tu-choi": _refuse,
+    "tiep-nhan": partial(_each, do=_take_in),
+    "tu-choi": partial(_each, do=_refuse),
     "da-doc": _read,
-    "giao-lai": _offer,
-    "gan-nhan": _tag,
+    "giao-lai": partial(_each, do=_offer),
+    "gan-nhan": partial(_each, do=_tag),
     "bo-nhan": _untag,
 }
 # Marking read is for everybody who reads; the handler asks for the right of each act.

@@ -278,8 +278,7 @@ async def search(visit: Visit) -> web.StreamResponse:
             except NotFound:
                 return visit.go("/tim-kiem", q=text)
             total, lines = await work.office.lists.count(wanted), page.lines
-    now = visit.deps.clock.now()
-    teller = Teller(lang=visit.lang, now=now, content=seen.content)
+    teller = Teller(lang=visit.lang, now=visit.deps.clock.now(), content=seen.content)
     found = sought(text)
     return await visit.page(
         "lists/search.html",

@@ -305,9 +305,7 @@ async def _known(visit: Visit, text: str) -> tuple[str, str]:
     found = await registry.resolve(text, visit.deps.out.today())
     if found.entry is not None:
         return found.entry.code, ""
-    if found.nearest:
-        return text, visit.say("agencies.unknown", code=text, offer=found.nearest)
-    return text, visit.say("agencies.unknown_alone", code=text)
+    return text, ground.unknown(visit, text, found.nearest)
 
 
 async def _step_page(

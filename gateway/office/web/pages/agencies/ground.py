@@ -47,34 +47,33 @@ class CodeLine:
 
 def code_lines(before: Mapping[str, Life | None], after: Mapping[str, Life | None]) -> list[CodeLine]:
     """One for each code; fields that stay are left out."""
-    made = []
-    for code, life in after.items():
-        if life is None:
-            continue
-        was = before.get(code)
-        cells = [
-            ChangedField(
-                field=name,
-                old=cell_text(getattr(was.record, name)) if was is not None else "",
-                new=cell_text(getattr(life.record, name)),
-            )
-            for name in _CELLS_SHOWN
-        ]
-        made.append(
-            CodeLine(
-                code=code,
-                name=life.record.name,
-                is_new=was is None,
-                cells=tuple(each for each in cells if each.old != each.new),
-            )
+    return [_code_line(code, before.get(code), life) for code, life in after.items() if life is not None]
+
+
+def _code_line(code: str, was: Life | None, life: Life) -> CodeLine:
+    cells = [
+        ChangedField(
+            field=name,
+            old=cell_text(getattr(was.record, name)) if was is not None else "",
+            new=cell_text(getattr(life.record, name)),
         )
-    return made
+        for name in _CELLS_SHOWN
+    ]
+    changed = tuple(each for each in cells if each.old != each.new)
+    return CodeLine(code=code, name=life.record.name, is_new=was is None, cells=changed)
 
 
 def remarks_said(visit: Visit, remarks: Iterable[Remark]) -> list[str]:
     """Each as a sentence that begins like one."""
     found = (labels.remark_text(each.key, each.params, visit.lang) for each in remarks)
     return [text[:1].upper() + text[1:] for text in found]
+
+
+def unknown(visit: Visit, text: str, nearest: str | None) -> str:
+    """That nobody is called so; nobody is guessed, but the nearest is named."""
+    if nearest:
+        return visit.say("agencies.unknown", code=text, offer=nearest)
+    return visit.say("agencies.unknown_alone", code=text)
 
 
 _CODE = r"(?P<code>\S+?)"

@@ -14,7 +14,9 @@ from gateway.deciding import registry_changes
 from gateway.domain.registry import AgencyEntry, AgencyFilter, CodeStanding, Resolution
 from gateway.errors import NotFound
 from gateway.office.domain.roles import Right
+from gateway.office.ports.exchange import ComparedCertificate
 from gateway.office.web import dates
+from gateway.office.web.pages.agencies import ground
 from gateway.office.web.routes import Who, get
 from gateway.office.web.visits import Visit, where
 from gateway.ports import Page
@@ -226,10 +228,7 @@ async def agency_shown(visit: Visit) -> web.StreamResponse:
 class ShownCertificate:
     """A certificate that spoke, speaks or will speak for a code."""
 
-    fingerprint: str
-    subject: str
-    issuer: str
-    serial: str
+    facts: ComparedCertificate
     since: datetime | None
     until: datetime | None
     standing: str
@@ -249,10 +248,7 @@ async def _certificates(visit: Visit, code: str) -> list[ShownCertificate]:
         ends = min((at for at in (each.valid_to, facts.ends) if at is not None), default=None)
         made.append(
             ShownCertificate(
-                fingerprint=facts.fingerprint,
-                subject=facts.subject,
-                issuer=facts.issuer,
-                serial=facts.serial,
+                facts=facts,
                 since=each.valid_from,
                 until=each.valid_to,
                 standing=standing,
@@ -316,17 +312,12 @@ async def _sentence(visit: Visit, found: Resolution) -> str:
     """What the code stands for, in the words of the contract."""
     entry = found.entry
     match found.standing:
-        case CodeStanding.ACTIVE if entry is not None:
-            return visit.say("agencies.is", given=found.given, code=entry.code, name=entry.name)
-        case CodeStanding.MAPPED if entry is not None:
-            return visit.say("agencies.is_old", given=found.given, code=entry.code, name=entry.name)
+        case CodeStanding.ACTIVE | CodeStanding.MAPPED if entry is not None:
+            key = "agencies.is" if found.standing is CodeStanding.ACTIVE else "agencies.is_old"
+            return visit.say(key, given=found.given, code=entry.code, name=entry.name)
         case CodeStanding.CLOSED if entry is not None:
             heir = await visit.deps.registry.entry(found.successor) if found.successor else None
-            how = (
-                visit.say(f"agencies.ended.{found.ending.kind}")
-                if found.ending
-                else visit.say("agencies.ended")
-            )
+            how = visit.say(f"agencies.ended.{found.ending.kind}" if found.ending else "agencies.ended")
             return visit.say(
                 "agencies.closed" if heir else "agencies.closed_alone",
                 name=entry.name,
@@ -336,9 +327,7 @@ async def _sentence(visit: Visit, found: Resolution) -> str:
             )
         case CodeStanding.UNCERTAIN if entry is not None:
             return visit.say("agencies.uncertain", name=entry.name, code=entry.code)
-    if found.nearest:
-        return visit.say("agencies.unknown", code=found.given, offer=found.nearest)
-    return visit.say("agencies.unknown_alone", code=found.given)
+    return ground.unknown(visit, found.given, found.nearest)
 
 
 ROUTES = (

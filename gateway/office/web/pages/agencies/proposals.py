@@ -82,10 +82,10 @@ class ProposedChange:
 
     n: int
     reform: Reform
-    sentences: Sequence[str]
-    warnings: Sequence[str]
-    conflicts: Sequence[str]
-    lines: Sequence[ground.CodeLine]
+    sentences: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+    conflicts: Sequence[str] = ()
+    lines: Sequence[ground.CodeLine] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +94,10 @@ class ProposedImport:
 
     n: int
     change: ImportChange
-    lines: Sequence[ImportLine]
-    doubts: Sequence[str]
-    more: int
-    moved: bool
+    lines: Sequence[ImportLine] = ()
+    doubts: Sequence[str] = ()
+    more: int = 0
+    moved: bool = False
 
 
 async def proposals_listed(visit: Visit) -> web.StreamResponse:
@@ -222,7 +222,7 @@ async def _proposed_certificate(
 async def _proposed_change(visit: Visit, reform: Reform, n: int, *, is_open: bool) -> ProposedChange:
     """Planned anew while it waits; afterwards the change itself tells what it did."""
     if not is_open:
-        return ProposedChange(n=n, reform=reform, sentences=(), warnings=(), conflicts=(), lines=())
+        return ProposedChange(n=n, reform=reform)
     planned = await registry_changes.plan_reform(visit.deps.deciding, reform)
     return ProposedChange(
         n=n,
@@ -236,7 +236,7 @@ async def _proposed_change(visit: Visit, reform: Reform, n: int, *, is_open: boo
 
 async def _proposed_import(visit: Visit, change: ImportChange, n: int, *, is_open: bool) -> ProposedImport:
     if not is_open:
-        return ProposedImport(n=n, change=change, lines=(), doubts=(), more=0, moved=False)
+        return ProposedImport(n=n, change=change)
     plan = await registry_changes.plan_import(visit.deps.deciding, change)
     lines = ground.plan_lines(visit, plan)
     return ProposedImport(
@@ -284,8 +284,11 @@ def _may_see(visit: Visit, content: ProposalContent) -> bool:
     if visit.may(Right.CODES) or visit.may(Right.CERTIFICATE, Manner.TWO):
         return True
     is_about_us = bool(content.bindings) and not (content.anchors or content.reforms or content.imports)
-    ours = {visit.here.code, *visit.here.aliases} if visit.agency is not None else set()
-    return is_about_us and _may_bind(visit) and {each.code for each in content.bindings} <= ours
+    return is_about_us and _may_bind(visit) and {each.code for each in content.bindings} <= _our_codes(visit)
+
+
+def _our_codes(visit: Visit) -> set[str]:
+    return {visit.agency.code, *visit.agency.aliases} if visit.agency is not None else set()
 
 
 def _may_bind(visit: Visit) -> bool:
@@ -355,12 +358,10 @@ async def binding_proposed(visit: Visit) -> web.StreamResponse:
         return await binding_page(visit, given, problems)
     if missing := ground.proof_missing(visit):
         return await binding_page(visit, given, missing, change)
-    desk = visit.deps.deciding
+    content, reason = ProposalContent(bindings=(change,)), visit.form.text("reason")
     try:
         who = await ground.signed_in_here(visit)
-        made = await proposals.propose(
-            desk, who, ProposalContent(bindings=(change,)), visit.form.text("reason")
-        )
+        made = await proposals.propose(visit.deps.deciding, who, content, reason)
     except (Denied, Clash) as why:
         return await binding_page(visit, given, ground.proof_refused(visit, why), change)
     return visit.said(f"{LIST}/{made.id}", "reforms.proposed")
@@ -371,10 +372,8 @@ async def _agency_bound(visit: Visit, text: str) -> str:
     entry = await visit.deps.registry.entry(text) if text else None
     if entry is None:
         return ""
-    if not visit.may(Right.CERTIFICATE, Manner.TWO):
-        ours = {visit.here.code, *visit.here.aliases} if visit.agency is not None else set()
-        if entry.code not in ours:
-            raise NotFound("there is no such agency here")
+    if not visit.may(Right.CERTIFICATE, Manner.TWO) and entry.code not in _our_codes(visit):
+        raise NotFound("there is no such agency here")
     return entry.code
 
 

@@ -168,17 +168,15 @@ async def _known(visit: Visit, recipients: Sequence[Recipient]) -> _KnownRecipie
 async def _of_offer(visit: Visit, offer: Offer, role: RecipientRole | None) -> tuple[Recipient, ...]:
     item = offer.item
     wanted = item.role or role or RecipientRole.TO_ACT
+    if offer.kind is OfferKind.GROUP or (offer.group and not offer.settled):
+        return await _members(visit, offer, wanted)
     if not offer.settled:
-        if offer.kind is OfferKind.GROUP or offer.group:
-            return await _members(visit, offer, wanted)
         if offer.kind is OfferKind.PERSON:
             # As it was written: the row is about a person, and asks for the agency behind.
             return (Recipient(name=item.text, role=wanted),)
         if _is_code(item.name):
             return (Recipient(code=item.name.upper(), role=wanted),)
         return (Recipient(name=item.name, parent=item.parent, role=wanted),)
-    if offer.kind is OfferKind.GROUP:
-        return await _members(visit, offer, wanted)
     given = item.text.strip() if offer.kind is OfferKind.OLD else None
     return tuple(
         Recipient(code=each.code, name=each.name, role=wanted, given=given) for each in offer.agencies
@@ -290,5 +288,4 @@ async def _heirs(visit: Visit, answer: Resolution) -> tuple[AgencyEntry, ...]:
 
 async def _near(visit: Visit, answer: Resolution, code: str) -> tuple[AgencyEntry, ...]:
     nearest = await visit.deps.agencies.entry(answer.nearest) if answer.nearest else None
-    found = [nearest] if nearest else list(await visit.deps.agencies.search(code, 5))
-    return tuple(found)
+    return (nearest,) if nearest else tuple(await visit.deps.agencies.search(code, 5))

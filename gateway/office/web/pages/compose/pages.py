@@ -62,9 +62,7 @@ async def discarding(visit: Visit) -> web.StreamResponse:
 
 
 async def discarded(visit: Visit) -> web.StreamResponse:
-    document = await editor.load_draft(visit, visit.path("id"))
-    if document.state is not OutState.DRAFT:
-        raise Clash(f"{document.id} is no draft any more", code="GW-NO-DRAFT")
+    document = await _open_draft(visit)
     await manage.cancel(visit.deps.out, visit.scope(), document.id, document.version)
     return visit.said("/van-ban-di", "compose.discarded")
 
@@ -134,23 +132,21 @@ async def agencies_tree(visit: Visit) -> web.StreamResponse:
         under = visit.deps.agencies.children
         first = (await under(root.code))[:_MOST_BRANCHES]
         branches = [Branch(entry=each, below=await under(each.code)) for each in first]
-    there = {each.code for each in remaining(document.draft, document.change)}
     return await visit.page(
         "compose/tree.html",
         title=visit.say("compose.tree"),
         document=document,
         root=root,
         branches=branches,
-        there=there,
+        there={each.code for each in remaining(document.draft, document.change)},
         query=visit.ask("goc"),
     )
 
 
 async def agencies_ticked(visit: Visit) -> web.StreamResponse:
     document = await editor.load_draft(visit, visit.path("id"))
-    now = remaining(document.draft, document.change)
     role = addressing.role_of(visit.form.text("new_role"))
-    now = addressing.with_codes(now, visit.form.all("code"), role)
+    now = addressing.with_codes(remaining(document.draft, document.change), visit.form.all("code"), role)
     await put_recipients(visit, document, replace(document.draft, recipients=now))
     return at_part(visit.said(f"/phat-hanh/{document.id}", "compose.added"), "noi-nhan")
 
@@ -263,13 +259,18 @@ async def _signing_page(
 
 
 async def _lead_to_sign(visit: Visit) -> tuple[OutgoingDocument, FileItem]:
-    document = await editor.load_draft(visit, visit.path("id"))
-    if document.state is not OutState.DRAFT:
-        raise Clash(f"{document.id} is no draft any more", code="GW-NO-DRAFT")
+    document = await _open_draft(visit)
     lead = next((each for each in document.files if each.role is FileRole.LEAD), None)
     if lead is None or lead.content_type != "pdf":
         raise NotFound("the draft has no PDF that could be signed")
     return document, lead
+
+
+async def _open_draft(visit: Visit) -> OutgoingDocument:
+    document = await editor.load_draft(visit, visit.path("id"))
+    if document.state is not OutState.DRAFT:
+        raise Clash(f"{document.id} is no draft any more", code="GW-NO-DRAFT")
+    return document
 
 
 async def _lead_opener(visit: Visit, lead: FileItem) -> Callable[[], BinaryIO]:

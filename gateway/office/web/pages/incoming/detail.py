@@ -340,11 +340,10 @@ async def packet_shown(visit: Visit) -> web.StreamResponse:
 
 async def packet_given(visit: Visit) -> web.StreamResponse:
     """One signed packet, byte for byte."""
-    found = await seen.find(visit)
-    digest, packets = visit.path("digest"), visit.deps.packets
-    named = await packets.find(visit.scope(), found.whole.id, digest)
+    found, packets, scope = await seen.find(visit), visit.deps.packets, visit.scope()
+    named = await packets.find(scope, found.whole.id, visit.path("digest"))
     await seen.note_read(visit, found, f"goi-tin {named.packet_id}")
-    content = answers.packet_content(named, await packets.read(visit.scope(), found.whole.id, digest))
+    content = answers.packet_content(named, await packets.read(scope, found.whole.id, visit.path("digest")))
     return await answers.give_file(visit.request, content)
 
 

@@ -105,13 +105,12 @@ async def jobs_shown(visit: Visit) -> web.StreamResponse:
 async def report_given(visit: Visit) -> web.StreamResponse:
     """As JSON, or as lines to paste into a mail."""
     told = await visit.deps.operations.machine.report()
-    is_text = visit.ask("dang") == "txt"
-    body = (
-        "".join(plain_lines.lines(told)) if is_text else json.dumps(told, indent=1, ensure_ascii=False) + "\n"
-    )
-    now = visit.deps.clock.now()
-    kind = "txt" if is_text else "json"
-    return answers.whole_file(f"chan-doan-{now:%Y%m%dT%H%M%SZ}.{kind}", kind, body.encode())
+    if visit.ask("dang") == "txt":
+        kind, body = "txt", "".join(plain_lines.lines(told))
+    else:
+        kind, body = "json", json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+    name = f"chan-doan-{visit.deps.clock.now():%Y%m%dT%H%M%SZ}.{kind}"
+    return answers.whole_file(name, kind, body.encode())
 
 
 def check_says(visit: Visit, check: NodeCheck) -> str:

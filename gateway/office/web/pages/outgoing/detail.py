@@ -19,6 +19,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.office.domain.listing import TAKEN, Side
 from gateway.office.domain.roles import Manner, Right
+from gateway.office.ports.exchange import Packet
 from gateway.office.web import answers, dates, door
 from gateway.office.web.answers import FileContent
 from gateway.office.web.listing import list_rows
@@ -69,9 +70,11 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
     }
     if visit.is_piece:
         return visit.piece("outgoing/_recipients.html", **region)
+    state = found.line.state if found.line is not None else document.state
+    word_of_list = visit.say(f"state.{state}", code="")
     return await visit.page(
         "outgoing/detail.html",
-        title=f"{_list_word(visit, found)} – {visit.say('outgoing.title', code=code)}",
+        title=f"{word_of_list} – {visit.say('outgoing.title', code=code)}",
         heading=visit.say("outgoing.title", code=code),
         code=code,
         acts=seen.acts_of(found, now, lambda right, manners: visit.may(right, *manners)),
@@ -96,12 +99,6 @@ async def document_by_id(visit: Visit) -> web.StreamResponse:
     """Old bookmarks: any document by its id alone."""
     id = visit.path("id")
     return visit.go(f"/van-ban-den/{id}" if id.startswith("inb_") else f"/van-ban-di/{id}")
-
-
-def _list_word(visit: Visit, found: SeenOutgoing) -> str:
-    """The one word that its list shows."""
-    state = found.line.state if found.line is not None else found.document.state
-    return visit.say(f"state.{state}", code="")
 
 
 def _number_and_symbol(visit: Visit, document: OutgoingDocument) -> str:
@@ -184,8 +181,7 @@ async def packet_shown(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     if (asks := await _order_first(visit, found)) is not None:
         return asks
-    packets, scope = visit.deps.packets, visit.scope()
-    told = await packets.find(scope, found.document.id, visit.path("digest"), visit.ask("noi-nhan"))
+    packets, scope, told = visit.deps.packets, visit.scope(), await _packet(visit, found)
     opinion = await packets.judge(scope, found.document.id, told.digest)
     text, cut = "", False
     if opinion is not None:
@@ -210,11 +206,15 @@ async def packet_kept(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     if (asks := await _order_first(visit, found)) is not None:
         return asks
-    packets, scope = visit.deps.packets, visit.scope()
-    told = await packets.find(scope, found.document.id, visit.path("digest"), visit.ask("noi-nhan"))
+    told = await _packet(visit, found)
     await seen.note_read(visit, found.document, f"{told.packet_id}.edxml")
-    content = answers.packet_content(told, await packets.read(scope, found.document.id, told.digest))
-    return await answers.give_file(visit.request, content)
+    pieces = await visit.deps.packets.read(visit.scope(), found.document.id, told.digest)
+    return await answers.give_file(visit.request, answers.packet_content(told, pieces))
+
+
+async def _packet(visit: Visit, found: SeenOutgoing) -> Packet:
+    digest, to = visit.path("digest"), visit.ask("noi-nhan")
+    return await visit.deps.packets.find(visit.scope(), found.document.id, digest, to)
 
 
 async def evidence_given(visit: Visit) -> web.StreamResponse:

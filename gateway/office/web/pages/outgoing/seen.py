@@ -310,7 +310,12 @@ class RecipientRow:
 def recipient_rows(found: SeenOutgoing, now: datetime, lang: str) -> list[RecipientRow]:
     made = [_recipient_row(found, each, now, lang) for each in found.deliveries]
     return sorted(
-        made, key=lambda row: (row.word not in _BAD, not row.late, name_key(_recipient_name(row.delivery)))
+        made,
+        key=lambda row: (
+            row.word not in _BAD,
+            not row.late,
+            name_key(row.delivery.recipient.name or row.delivery.recipient.code),
+        ),
     )
 
 
@@ -330,28 +335,19 @@ def _recipient_row(found: SeenOutgoing, delivery: Delivery, now: datetime, lang:
     lines += [_urged_moment(each, lang) for each in found.events if _is_about(each, delivery)]
     lines.sort(key=lambda each: each.at or now)
     if late and found.line is not None and found.line.due_at is not None:
-        lines.append(
-            TimelineMoment(
-                at=None, word="late", text=labels.say("outgoing.late", lang), stated=found.line.due_at
-            )
-        )
+        words = labels.say("outgoing.late", lang)
+        lines.append(TimelineMoment(at=None, word="late", text=words, stated=found.line.due_at))
     return RecipientRow(
         delivery=delivery,
         word=delivery.state,
         text=labels.say(f"state.{delivery.state}", lang, code=""),
         late=late,
         at=shown.at if shown is not None else delivery.updated_at,
-        note=" · ".join(_fact_notes(shown, lang))
-        if shown is not None and shown.track is not Track.TRANSPORT
-        else "",
+        note=" · ".join(_fact_notes(shown, lang)) if shown and shown.track is not Track.TRANSPORT else "",
         took=taken - sent if sent is not None and taken is not None and taken >= sent else None,
         marks=tuple(labels.mark_text(each, lang) for each in delivery.marks),
         lines=tuple(lines),
     )
-
-
-def _recipient_name(delivery: Delivery) -> str:
-    return delivery.recipient.name or delivery.recipient.code
 
 
 def _fact_shown(facts: Sequence[Fact], state: str) -> Fact | None:
