@@ -260,13 +260,6 @@ class Notices(Protocol):
         seconds."""
 
 
-class NoNotices:
-    """Where nothing is announced."""
-
-    async def current(self, now: datetime, agency_id: str = "") -> ShownNotice | None:
-        return None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Light:
     """How the line to the axis is: `up`, `slow` or `down`, and since when."""
@@ -334,7 +327,7 @@ class WebDeps:
     request_id: Callable[[web.Request], str]
     address: Callable[[web.Request], str]
     version: str
-    notices: Notices = field(default_factory=NoNotices)
+    notices: Notices
     workbook: Workbook = code_file.no_workbook
     live: Live = field(default_factory=Live)
     first_pages: FirstPages = field(default_factory=FirstPages)

@@ -73,13 +73,7 @@ KEEPS = (
 
 
 async def tags_shown(visit: Visit) -> web.StreamResponse:
-    async with visit.deps.store.read(visit.scope()) as work:
-        tags, counts = await work.office.tags.all(), await work.office.tags.counts()
-    return await visit.page(
-        "lists/tags.html",
-        title=visit.say("tags.title"),
-        tags=[(each, counts.get((each.id, Side.OUT), 0), counts.get((each.id, Side.IN), 0)) for each in tags],
-    )
+    return await visit.page("lists/tags.html", title=visit.say("tags.title"), tags=await _tags_counted(visit))
 
 
 async def tag_removal_asked(visit: Visit) -> web.StreamResponse:
@@ -93,13 +87,18 @@ async def tag_removed(visit: Visit) -> web.StreamResponse:
     return visit.said("/danh-sach/nhan", "tags.removed")
 
 
-async def _tag_found(visit: Visit) -> tuple[Tag, int]:
+async def _tags_counted(visit: Visit) -> list[tuple[Tag, int, int]]:
+    """Each with how many outgoing and incoming documents carry it."""
     async with visit.deps.store.read(visit.scope()) as work:
         tags, counts = await work.office.tags.all(), await work.office.tags.counts()
-    tag = next((each for each in tags if each.id == visit.path("id")), None)
-    if tag is None:
-        raise NotFound("this agency has no such label")
-    return tag, sum(n for (id, _), n in counts.items() if id == tag.id)
+    return [(each, counts.get((each.id, Side.OUT), 0), counts.get((each.id, Side.IN), 0)) for each in tags]
+
+
+async def _tag_found(visit: Visit) -> tuple[Tag, int]:
+    for tag, outgoing, incoming in await _tags_counted(visit):
+        if tag.id == visit.path("id"):
+            return tag, outgoing + incoming
+    raise NotFound("this agency has no such label")
 
 
 TAG_ROUTES = (

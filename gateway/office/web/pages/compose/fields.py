@@ -23,47 +23,21 @@ from gateway.words import labels
 
 URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
 TYPES = tuple(labels.tails("type"))
-# As a reader of a PDF names a field, and as the form does.
-OF_READ = {
-    "number": "number",
-    "symbol": "symbol",
-    "issued_on": "date",
-    "type_key": "type",
-    "subject": "subject",
-    "signer": "name",
-    "title": "title",
-    "competence": "competence",
-    "pages": "pages",
-    "signed_at": "signed_at",
-    "recipients": "recipients",
-}
+# Where a reader of a PDF names a field otherwise than the form does.
+OF_READ = {"issued_on": "date", "type_key": "type", "signer": "name"}
 _REPLY = {"yes": True, "no": False}
 _PLACES = {
-    "/number": "number",
-    "/symbol": "symbol",
-    "/date": "date",
-    "/type": "type",
-    "/subject": "subject",
-    "/signer/name": "name",
-    "/signer/title": "title",
-    "/signer/competence": "competence",
-    "/name": "name",
-    "/title": "title",
-    "/competence": "competence",
-    "/pages": "pages",
-    "/copies": "copies",
-    "/place": "place",
-    "/urgency": "urgency",
-    "/due_at": "due_at",
-    "/secrecy": "secrecy",
-    "/signed_at": "signed_at",
+    **{
+        f"/{name}": name
+        for name in (
+            *("number", "symbol", "date", "type", "subject", "name", "title", "competence", "pages"),
+            *("copies", "place", "urgency", "due_at", "secrecy", "signed_at", "reply_due", "reason"),
+            "approved_by",
+        )
+    },
+    **{f"/signer/{name}": name for name in ("name", "title", "competence")},
     "/reply_required": "reply-yes",
-    "/reply_due": "reply_due",
     "/file_code/notation": "file_notation",
-    "/reason": "reason",
-    "/approved_by": "approved_by",
-    "/recipients": "paste",
-    "/files": "lead",
 }
 
 
@@ -86,16 +60,16 @@ def place_of(pointer: str) -> str:
 
 def values(draft: Draft, change: DocumentChange | None = None) -> dict[str, str]:
     """What the form shows."""
-    signer, code = draft.signer, draft.file_code
+    signer, code = draft.signer or Signer(name=""), draft.file_code
     return {
         "number": draft.number,
         "symbol": draft.symbol,
         "date": dates.day_text(draft.issued_on),
         "type": draft.type_key or draft.type_name,
         "subject": draft.subject,
-        "name": signer.name if signer else "",
-        "title": (signer.title if signer else None) or "",
-        "competence": (signer.competence if signer else None) or "",
+        "name": signer.name,
+        "title": signer.title or "",
+        "competence": signer.competence or "",
         "urgency": draft.urgency.key,
         "due_at": dates.moment_text(draft.due_at),
         "secrecy": draft.secrecy,
@@ -119,7 +93,7 @@ def typed(form: Form, base: Draft, today: date) -> tuple[Draft, UnreadableFields
     """The draft that the form says, over what the form does not show."""
     wrong = UnreadableFields()
     read = _FieldReader(form, today, wrong)
-    key = form.text("type")
+    key, delivery = form.text("type"), form.text("delivery")
     draft = replace(
         base,
         number=form.text("number"),
@@ -138,7 +112,7 @@ def typed(form: Form, base: Draft, today: date) -> tuple[Draft, UnreadableFields
         place=form.text("place") or None,
         reply_required=_REPLY.get(form.text("reply")),
         reply_due=read.day("reply_due"),
-        delivery_mode=_mode(form.text("delivery")),
+        delivery_mode=DeliveryMode(delivery) if delivery in tuple(DeliveryMode) else None,
         file_code=_file_code(form, read),
         replies_to=_replies(form, base.replies_to, read),
     )
@@ -192,10 +166,6 @@ def _signer(form: Form) -> Signer | None:
     if not (name or title or competence):
         return None
     return Signer(name=name, title=title or None, competence=competence or None)
-
-
-def _mode(text: str) -> DeliveryMode | None:
-    return DeliveryMode(text) if text in tuple(DeliveryMode) else None
 
 
 def _file_code(form: Form, read: _FieldReader) -> FileCode | None:

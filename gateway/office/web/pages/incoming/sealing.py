@@ -8,7 +8,6 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway import holding
-from gateway.deciding import people
 from gateway.domain.document import InState
 from gateway.domain.event import EventKind
 from gateway.domain.hold import Hold, HoldState
@@ -17,10 +16,10 @@ from gateway.errors import Clash, Denied
 from gateway.incoming import seal
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.letters import received
-from gateway.office.policy.rights import Granted
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web.dates import moment_text
 from gateway.office.web.forms import Problems
+from gateway.office.web.pages.agencies import ground
 from gateway.office.web.pages.incoming import detail, seen
 from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.visits import Visit
@@ -69,7 +68,7 @@ async def locked(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
         hold=hold,
         begun_by=await seen.name_told(visit, hold.begun_by) if hold is not None else "",
         drafts={each: _notice_draft(visit, hold, each) for each in _NOTICES} if hold is not None else {},
-        decides=_decides(visit) is not None,
+        decides=_decides(visit),
         decided_by=await _decider(visit, hold),
         may_audit=visit.may(Right.AUDIT),
     )
@@ -78,22 +77,17 @@ async def locked(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
 async def purged(visit: Visit) -> web.StreamResponse:
     """By a person who has just signed in once more; the content is gone on return."""
     found = await seen.find(visit)
-    form, person = visit.form, visit.person.person
-    if _decides(visit) is None:
+    if not _decides(visit):
         raise Denied("this person does not decide on the sealed hold", code="GW-ROLE")
-    async with visit.deps.store.read(visit.scope()) as work:
-        hold = await work.held.open_of(found.whole.id)
-    if hold is None:
+    if (hold := await _open_hold(visit, found)) is None:
         return await seen.late_page(visit, found)
     if problems := visit.short_reason():
         return await purge_form(visit, problems)
     try:
-        who = await people.sign_in(
-            visit.deps.deciding, person.login or person.name, form.text("password"), form.text("code")
-        )
+        who = await ground.signed_in_here(visit)
     except Denied as error:
         return await purge_form(visit, [("password", visit.why(error))])
-    decision = holding.decided(visit.deps.hold, who, form.text("reason"))
+    decision = holding.decided(visit.deps.hold, who, visit.form.text("reason"))
     try:
         await holding.purge(visit.deps.hold, visit.scope(), hold.id, decision)
     except Clash:
@@ -117,9 +111,7 @@ async def freeze_form(visit: Visit, problems: Problems | None = None) -> web.Str
 
 async def purge_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     found = await seen.find(visit)
-    async with visit.deps.store.read(visit.scope()) as work:
-        hold = await work.held.open_of(found.whole.id)
-    if hold is None:
+    if (hold := await _open_hold(visit, found)) is None:
         return await seen.late_page(visit, found)
     return await visit.form_page(
         "incoming/purge.html",
@@ -127,8 +119,13 @@ async def purge_form(visit: Visit, problems: Problems | None = None) -> web.Stre
         title=visit.say("incoming.purge.title", name=found.name),
         found=found,
         hold=hold,
-        decides=_decides(visit) is not None,
+        decides=_decides(visit),
     )
+
+
+async def _open_hold(visit: Visit, found: SeenIncoming) -> Hold | None:
+    async with visit.deps.store.read(visit.scope()) as work:
+        return await work.held.open_of(found.whole.id)
 
 
 async def _hold(work: OfficeWork, incoming_id: str) -> Hold | None:
@@ -140,11 +137,9 @@ async def _hold(work: OfficeWork, incoming_id: str) -> Hold | None:
     return await work.held.get(str(ended[-1].data["hold"])) if ended else None
 
 
-def _decides(visit: Visit) -> Granted | None:
+def _decides(visit: Visit) -> bool:
     """The head who also has the role that the decision asks for."""
-    if Role.HEAD not in visit.person.person.roles or not visit.may(Right.SEALED_HOLD, Manner.RECORDED):
-        return None
-    return visit.person.require(Right.SEALED_HOLD, Manner.RECORDED)
+    return Role.HEAD in visit.person.person.roles and visit.may(Right.SEALED_HOLD, Manner.RECORDED)
 
 
 async def _decider(visit: Visit, hold: Hold | None) -> str:

@@ -316,8 +316,7 @@ def _decides(visit: Visit, item: InboxPacket) -> bool:
 
 
 def _decision_of(visit: Visit) -> str:
-    name = _ACTS.get(visit.path("act"))
-    if name is None:
+    if (name := _ACTS.get(visit.path("act"))) is None:
         raise NotFound("there is no such act")
     return name
 

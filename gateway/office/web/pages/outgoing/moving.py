@@ -160,11 +160,8 @@ async def _named(
     """By code or name, each once; who has the document already needs it no more."""
     if not given:
         return (), [("to", visit.say("outgoing.name_one"))]
-    have = {
-        each.recipient.code.casefold()
-        for each in found.deliveries
-        if each.state not in ("rejected", "failed")
-    }
+    reached = (each for each in found.deliveries if each.state not in ("rejected", "failed"))
+    have = {each.recipient.code.casefold() for each in reached}
     recipients, problems = list[Recipient](), Problems()
     for text in dict.fromkeys(given):
         answer = await visit.deps.out.directory.resolve(text, visit.deps.out.today())
