@@ -82,14 +82,6 @@ _GRAVE = frozenset({"huy-gui", "tu-choi"})
 _TAKEN_ALONG = ("xuat", "in", "ho-so")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UrgedRecipient:
-    """Of one recipient: what it is late with among the chosen, and whom to phone."""
-
-    urging: Urging
-    ids: tuple[str, ...]
-
-
 async def preview(visit: Visit, side: Side) -> web.StreamResponse:
     named = visit.ask("viec")
     _check(visit, side, named)
@@ -265,30 +257,32 @@ async def _urge(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     """One letter or call for each recipient, about everything of the chosen that it is late with."""
     form, outcomes = visit.form, []
     wanted = set(form.all("to"))
-    for each in await _told(visit, chosen):
-        code, name = each.urging.code, each.urging.name or each.urging.code
-        if code not in wanted:
+    for urging, ids in await _told(visit, chosen):
+        if urging.code not in wanted:
             continue
         try:
             found = await asking.urge(
                 visit.deps.out,
                 visit.scope(),
-                code,
+                urging.code,
                 by=visit.person.person.name,
                 how=form.text("how"),
                 text=form.text("text"),
                 every=visit.deps.options.urge_every,
-                only=each.ids,
+                only=ids,
             )
-            count = sum(late.id in each.ids for late in found.late)
+            count = sum(late.id in ids for late in found.late)
             text, ok = visit.say("listing.done.don-doc", count=count), True
         except GatewayError as why:
             text, ok = visit.why(why), False
-        outcomes.append(BulkOutcome(number=name, path=PATHS[Side.OUT], ok=ok, text=text))
+        outcomes.append(
+            BulkOutcome(number=urging.name or urging.code, path=PATHS[Side.OUT], ok=ok, text=text)
+        )
     return outcomes
 
 
-async def _told(visit: Visit, chosen: Chosen) -> list[UrgedRecipient]:
+async def _told(visit: Visit, chosen: Chosen) -> list[tuple[Urging, tuple[str, ...]]]:
+    """Of each recipient what it is late with and whom to phone, and which of the chosen are among it."""
     ids = {each.id for each in chosen.taken}
     async with visit.deps.store.read(visit.scope()) as work:
         sent = await work.deliveries.of_many(sorted(ids))
@@ -302,11 +296,8 @@ async def _told(visit: Visit, chosen: Chosen) -> list[UrgedRecipient]:
         await asking.urging_of(visit.deps.out, visit.scope(), code, visit.deps.options.urge_every)
         for code in sorted(late)
     ]
-    return [
-        UrgedRecipient(urging=each, ids=tuple(one.id for one in each.late if one.id in ids))
-        for each in found
-        if any(one.id in ids for one in each.late)
-    ]
+    told = [(each, tuple(one.id for one in each.late if one.id in ids)) for each in found]
+    return [(each, late_ids) for each, late_ids in told if late_ids]
 
 
 _RUN: dict[str, Callable[[Visit, Chosen], Awaitable[list[BulkOutcome]]]] = {

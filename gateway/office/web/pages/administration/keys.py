@@ -7,7 +7,6 @@ code in them. What stood in a call is not known here, and no key is in a page, f
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -203,15 +202,6 @@ _HOUR = timedelta(hours=1)
 _FAILED_CALLS = "loi"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRow:
-    """One call, and the command that makes it anew; whoever copies it fills in the key and what stood in the address."""
-
-    call: ApiCall
-    at: str
-    curl: str
-
-
 async def calls_shown(visit: Visit) -> web.StreamResponse:
     _, key = await _found_key(visit)
     errors, route = visit.ask("ket-qua") == _FAILED_CALLS, visit.ask("dia-chi")
@@ -230,7 +220,7 @@ async def calls_shown(visit: Visit) -> web.StreamResponse:
         title=visit.say("calls.title", name=key.principal.name),
         key=key,
         path=path,
-        rows=[CallRow(call=each, at=_seconds(each.at), curl=_curl(visit, each)) for each in shown],
+        rows=[(each, _seconds(each.at), _curl(visit, each)) for each in shown],
         older=older,
         newest=where(path, **{each: kept[each] for each in ("ket-qua", "dia-chi") if each in kept})
         if visit.ask("truoc")
@@ -251,6 +241,7 @@ def _seconds(at: datetime) -> str:
 
 
 def _curl(visit: Visit, call: ApiCall) -> str:
+    """The command that makes it anew; whoever copies it fills in the key and what stood in the address."""
     node = accounts.address_of_node(visit).rstrip("/")
     address, key = shlex.quote(node + call.route), shlex.quote("Authorization: Bearer gwk_…")
     return f"curl -X {call.method} {address} -H {key}"

@@ -27,22 +27,13 @@ _CELLS_SHOWN = ("name", "parent", "valid_from", "valid_to", "successor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChangedField:
-    """One field of an agency: what stood there, and what will. Nothing is empty text."""
-
-    field: str
-    old: str
-    new: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CodeLine:
-    """One code that changes, begins or ends."""
+    """One code that changes, begins or ends; of each field what stood there, and what will. Nothing is empty text."""
 
     code: str
     name: str
     is_new: bool
-    cells: tuple[ChangedField, ...]
+    cells: tuple[tuple[str, str, str], ...]
 
 
 def code_lines(before: Mapping[str, Life | None], after: Mapping[str, Life | None]) -> list[CodeLine]:
@@ -52,14 +43,14 @@ def code_lines(before: Mapping[str, Life | None], after: Mapping[str, Life | Non
 
 def _code_line(code: str, was: Life | None, life: Life) -> CodeLine:
     cells = [
-        ChangedField(
-            field=name,
-            old=cell_text(getattr(was.record, name)) if was is not None else "",
-            new=cell_text(getattr(life.record, name)),
+        (
+            name,
+            cell_text(getattr(was.record, name)) if was is not None else "",
+            cell_text(getattr(life.record, name)),
         )
         for name in _CELLS_SHOWN
     ]
-    changed = tuple(each for each in cells if each.old != each.new)
+    changed = tuple((name, old, new) for name, old, new in cells if old != new)
     return CodeLine(code=code, name=life.record.name, is_new=was is None, cells=changed)
 
 

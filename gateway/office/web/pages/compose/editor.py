@@ -163,13 +163,8 @@ _SIGNATURE = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckLine:
-    """One subject: `good`, `warn` or `bad`; `said` are (field id, sentence)."""
-
-    subject: str
-    mark: str
-    said: tuple[tuple[str, str], ...] = ()
+# One subject; `good`, `warn` or `bad`; and what is said of it: (field id, sentence).
+CheckLine = tuple[str, str, Problems]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +217,7 @@ def _check_line(
     if subject == "number":
         beside += [("again", text) for text, _ in asks]
     mark = "bad" if against else "warn" if beside else "good"
-    return CheckLine(subject=subject, mark=mark, said=(*against, *beside))
+    return subject, mark, [*against, *beside]
 
 
 def _subject_of(reason: Reason) -> str:

@@ -7,7 +7,7 @@ for the form, or the draft as it now is. The PIN is typed for each signature; it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import BinaryIO
 
@@ -107,14 +107,6 @@ _MOST_BRANCHES = 400
 _DEEPEST = 12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Branch:
-    """One agency of the tree, with those directly under it."""
-
-    entry: AgencyEntry
-    below: Sequence[AgencyEntry] = ()
-
-
 async def agencies_suggested(visit: Visit) -> web.StreamResponse:
     text = visit.ask("q")[:200]
     found = await visit.deps.agencies.search(text, _MOST_OFFERS) if len(text) > 1 else ()
@@ -127,11 +119,12 @@ async def agencies_tree(visit: Visit) -> web.StreamResponse:
     """Begins at the top above the own agency; each agency opens what is under it."""
     document = await editor.load_draft(visit, visit.path("id"))
     root = await _tree_root(visit, visit.ask("goc") or visit.here.code)
-    branches: list[Branch] = []
+    # Each agency of the tree with those directly under it.
+    branches: list[tuple[AgencyEntry, Sequence[AgencyEntry]]] = []
     if root is not None:
         under = visit.deps.agencies.children
         first = (await under(root.code))[:_MOST_BRANCHES]
-        branches = [Branch(entry=each, below=await under(each.code)) for each in first]
+        branches = [(each, await under(each.code)) for each in first]
     return await visit.page(
         "compose/tree.html",
         title=visit.say("compose.tree"),

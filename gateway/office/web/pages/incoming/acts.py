@@ -6,8 +6,7 @@ that says what will happen and to whom, then the document as it stands; the assi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable
 
 from aiohttp import web
 
@@ -236,15 +235,6 @@ def _read_assignment(visit: Visit, document: IncomingDocument) -> tuple[Assignme
     return given, problems
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
-    """One thing that an update changes."""
-
-    label: str
-    before: str
-    after: str
-
-
 async def request_refused(visit: Visit) -> web.StreamResponse:
     if problems := visit.short_reason():
         return await request_form(visit, "disagree", problems)
@@ -282,8 +272,10 @@ async def request_form(visit: Visit, name: str, problems: Problems | None = None
     )
 
 
-def changes_asked(visit: Visit, before: IncomingDocument, after: IncomingDocument) -> Sequence[Changed]:
-    """What the document will say otherwise; of files their names."""
+def changes_asked(
+    visit: Visit, before: IncomingDocument, after: IncomingDocument
+) -> list[tuple[str, str, str]]:
+    """What the document will say otherwise: a label, before, after; of files their names."""
     pairs = (
         ("incoming.subject", before.subject, after.subject),
         ("incoming.type", before.type_name, after.type_name),
@@ -294,7 +286,7 @@ def changes_asked(visit: Visit, before: IncomingDocument, after: IncomingDocumen
         ("incoming.files", _files_text(before), _files_text(after) or _files_text(before)),
     )
     return [
-        Changed(label=visit.say(key), before=str(old or "–"), after=str(new or "–"))
+        (visit.say(key), str(old or "–"), str(new or "–"))
         for key, old, new in pairs
         if (old or "") != (new or "")
     ]

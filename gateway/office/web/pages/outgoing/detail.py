@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -31,15 +30,6 @@ from gateway.outgoing import files
 
 # With more recipients only the timeline that is asked for is written into the page.
 _MOST_OPEN = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnsweredDocument:
-    """A document that this one answers, or of `own` ones corrects; `path` is empty where we do not have it."""
-
-    link: ReplyLink
-    path: str
-    own: bool = False
 
 
 async def document_shown(visit: Visit) -> web.StreamResponse:
@@ -133,8 +123,8 @@ async def _states_elsewhere(visit: Visit, found: SeenOutgoing) -> Mapping[str, s
     }
 
 
-async def _answers_to(visit: Visit, document: OutgoingDocument) -> list[AnsweredDocument]:
-    """What it answers, each with our own page of it."""
+async def _answers_to(visit: Visit, document: OutgoingDocument) -> list[tuple[ReplyLink, str, bool]]:
+    """What it answers, each with our page of it, empty where we have none, and whether it is our own."""
     made = []
     async with visit.deps.store.read(visit.scope()) as work:
         for link in document.draft.replies_to:
@@ -145,7 +135,7 @@ async def _answers_to(visit: Visit, document: OutgoingDocument) -> list[Answered
             elif link.document_id is not None:
                 known = await work.incoming.by_document_id(link.agency, link.document_id)
             place = "van-ban-di" if own else "van-ban-den"
-            made.append(AnsweredDocument(link=link, path=f"/{place}/{known[0].id}" if known else "", own=own))
+            made.append((link, f"/{place}/{known[0].id}" if known else "", own))
     return made
 
 
