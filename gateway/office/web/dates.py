@@ -82,8 +82,3 @@ def clock_text(at: datetime | None, now: datetime, time: str = "%H:%M") -> str:
         return ""
     shown = local(at)
     return shown.strftime(time if shown.date() == local(now).date() else f"{time} {_DAY_FORM}")
-
-
-def seconds_text(at: datetime | None, now: datetime) -> str:
-    """As `clock`, to the second: timelines are read beside those of others."""
-    return clock_text(at, now, "%H:%M:%S")

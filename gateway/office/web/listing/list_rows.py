@@ -46,11 +46,6 @@ def seen_by(visit: Visit) -> Sees:
     return Sees(content=granted.manner is Manner.YES, tags=granted.manner is not Manner.METADATA)
 
 
-def same_unit(one: str, other: str) -> bool:
-    """As the lists compare departments."""
-    return unit_viewer(one) == unit_viewer(other)
-
-
 _CHECKS = ("envelope_signature", "digests", "recipient", "rules", "pdf")
 _PDF_DOUBTS = frozenset({"invalid", "unknown"})
 _GOOD = frozenset({"valid", "match", "ours", "true", "good", "axis", "allowed"})

@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from fnmatch import fnmatchcase
 
 from aiohttp import web
 
@@ -165,17 +166,13 @@ def _is_everywhere(visit: Visit, manner: Manner) -> bool:
 
 def _kinds(visit: Visit, known: Sequence[str], ask: JournalAsk) -> list[tuple[str, str]]:
     """What may be chosen: groups, then each kind, as far as the role sees them."""
-    open_to = [each for each in known if not ask.within or any(_fits(each, one) for one in ask.within)]
+    open_to = [each for each in known if not ask.within or any(fnmatchcase(each, one) for one in ask.within)]
     groups = sorted({each.partition(".")[0] for each in open_to})
     return [
         ("", visit.say("journal.kind.all")),
         *((f"{each}.*", visit.say(f"event.{each}")) for each in groups if labels.has(f"event.{each}")),
         *((each, visit.say(f"event.{each}")) for each in open_to if labels.has(f"event.{each}")),
     ]
-
-
-def _fits(kind: str, pattern: str) -> bool:
-    return kind.startswith(pattern[:-1]) if pattern.endswith("*") else kind == pattern
 
 
 def _row(visit: Visit, entry: JournalEntry) -> ShownEntry:

@@ -7,7 +7,7 @@ code in them. What stood in a call is not known here, and no key is in a page, f
 from __future__ import annotations
 
 import shlex
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from aiohttp import web
@@ -220,7 +220,8 @@ async def calls_shown(visit: Visit) -> web.StreamResponse:
         title=visit.say("calls.title", name=key.principal.name),
         key=key,
         path=path,
-        rows=[(each, _seconds(each.at), _curl(visit, each)) for each in shown],
+        # Beside a program's own log it is the second that counts.
+        rows=[(each, f"{local(each.at):%d/%m/%Y %H:%M:%S}", _curl(visit, each)) for each in shown],
         older=older,
         newest=where(path, **{each: kept[each] for each in ("ket-qua", "dia-chi") if each in kept})
         if visit.ask("truoc")
@@ -233,11 +234,6 @@ async def calls_shown(visit: Visit) -> web.StreamResponse:
         days=visit.deps.options.calls_days,
         most=MOST_CALLS_OF_A_KEY,
     )
-
-
-def _seconds(at: datetime) -> str:
-    """Beside a program's own log it is the second that counts."""
-    return local(at).strftime("%d/%m/%Y %H:%M:%S")
 
 
 def _curl(visit: Visit, call: ApiCall) -> str:

@@ -103,7 +103,10 @@ async def changed(visit: Visit) -> web.StreamResponse:
         held.total = sum(each.size for each in document.files)
         brought = await uploads.read_form(visit, held)
         if document.state is not OutState.DRAFT:
-            return _is_over(visit, document, brought.form)
+            # It is no draft any more: to where it is told what became of it.
+            if brought.form.text("act") == _QUICK:
+                return web.json_response({"problem": ""}, status=409, headers=_NO_STORE)
+            return visit.go(f"/phat-hanh/{document.id}/da-gui")
         return await _run_form(visit, editor.sheet_of_document(document), brought, held)
 
 
@@ -232,7 +235,8 @@ async def _addressed(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -
             now = tuple(each for each in now if addressing.key_of(each) != old)
             now, told = addressing.with_codes(now, [new], role), "compose.added"
         elif typed.act == "add-group":
-            now, told = await addressing.with_group(visit, now, typed.form.text("group")), "compose.added"
+            # Its members, as they are today.
+            (now, _), told = await addressing.pasted(visit, now, typed.form.text("group")), "compose.added"
         elif typed.act == "save-group":
             await addressing.keep_group(visit, now, typed.form.text("group_name"))
             told = "compose.group.saved"
@@ -341,13 +345,6 @@ async def _conflict(visit: Visit, typed: TypedForm) -> web.StreamResponse:
     over = [("", visit.say("compose.conflict.over"))] if differ else []
     sheet = replace(typed.sheet, document=now.document)
     return await editor.show_sheet(visit, sheet, problems=[("", words), *over, *differ], status=409)
-
-
-def _is_over(visit: Visit, document: OutgoingDocument, form: Form) -> web.StreamResponse:
-    """It is no draft any more: to where it is told what became of it."""
-    if form.text("act") == _QUICK:
-        return web.json_response({"problem": ""}, status=409, headers=_NO_STORE)
-    return visit.go(f"/phat-hanh/{document.id}/da-gui")
 
 
 def _reasons(visit: Visit, why: GatewayError, name: str) -> list[tuple[str, str]]:

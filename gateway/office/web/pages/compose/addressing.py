@@ -119,11 +119,6 @@ async def offered(
     return tuple(rows.values())[:MOST], skipped
 
 
-async def with_group(visit: Visit, recipients: Sequence[Recipient], name: str) -> tuple[Recipient, ...]:
-    """With the members of that group, as they are today."""
-    return (await pasted(visit, recipients, name))[0]
-
-
 async def keep_group(visit: Visit, recipients: Sequence[Recipient], name: str) -> None:
     """These recipients under a name; a group of that name is changed. Clash when it is not fit."""
     members = [GroupMember(code=each.code, role=each.role) for each in recipients if each.code]

@@ -90,11 +90,6 @@ async def sheet_begun(visit: Visit, mode: str, of: str) -> Sheet:
     return _change_begun(parent, mode)
 
 
-def seed_asked(visit: Visit) -> tuple[str, str]:
-    """The mode that the address asks for, and of which document."""
-    return next(((mode, visit.ask(mode)) for mode in MODES if visit.ask(mode)), ("", ""))
-
-
 async def _answer_draft(visit: Visit, of: str) -> Draft:
     async with visit.deps.store.read(visit.scope()) as work:
         asked = await work.incoming.get(of)

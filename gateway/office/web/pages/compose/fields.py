@@ -41,10 +41,6 @@ _PLACES = {
 }
 
 
-class UnreadableFields(list[tuple[str, str]]):
-    """Fields that could not be read: id, and the key of the words that say what is expected."""
-
-
 def place_of(pointer: str) -> str:
     """The id in the form of what a reason points at."""
     if pointer in _PLACES:
@@ -89,9 +85,10 @@ def values(draft: Draft, change: DocumentChange | None = None) -> dict[str, str]
     }
 
 
-def typed(form: Form, base: Draft, today: date) -> tuple[Draft, UnreadableFields]:
-    """The draft that the form says, over what the form does not show."""
-    wrong = UnreadableFields()
+def typed(form: Form, base: Draft, today: date) -> tuple[Draft, list[tuple[str, str]]]:
+    """The draft that the form says, over what the form does not show; and of each field that could not be read its id, and
+    the key of the words that say what is expected."""
+    wrong: list[tuple[str, str]] = []
     read = _FieldReader(form, today, wrong)
     key, delivery = form.text("type"), form.text("delivery")
     draft = replace(
@@ -129,7 +126,7 @@ def changed(form: Form, base: DocumentChange | None) -> DocumentChange | None:
 class _FieldReader:
     """Reads single fields, and notes which could not be read."""
 
-    def __init__(self, form: Form, today: date, wrong: UnreadableFields) -> None:
+    def __init__(self, form: Form, today: date, wrong: list[tuple[str, str]]) -> None:
         self._form, self._today, self._wrong = form, today, wrong
 
     def day(self, name: str) -> date | None:

@@ -34,7 +34,7 @@ from gateway.words import labels
 
 async def new_document(visit: Visit) -> web.StreamResponse:
     """Nothing is stored before the first form comes back."""
-    mode, of = editor.seed_asked(visit)
+    mode, of = next(((mode, visit.ask(mode)) for mode in editor.MODES if visit.ask(mode)), ("", ""))
     return await editor.show_sheet(visit, await editor.sheet_begun(visit, mode, of))
 
 

@@ -22,7 +22,6 @@ from gateway.incoming import reading, related
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy.first_page import FirstPage
-from gateway.office.ports.exchange import Packet
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web import answers
 from gateway.office.web.answers import FileContent, can_show
@@ -95,6 +94,8 @@ async def document_page(
     document = found.whole
     panel = panel_of(visit, found, known, await _first_page_read(visit, found))
     names = await seen.names_told(visit, {each.principal_id for each in known.events})
+    reports = found.assigned and visit.may(Right.PROGRESS, Manner.OWN)
+    packets = visit.deps.packets
     return await visit.form_page(
         "incoming/one.html",
         None,
@@ -106,7 +107,7 @@ async def document_page(
         grade=panel.grade.key,
         mode=known.agency.numbering.value,
         can=_rights(visit, found, known),
-        steps=_steps(visit, found),
+        steps=STEPS.get(document.state, ()) if reports else (),
         left=await _time_left(visit, document, known),
         marks=_marks(document, visit),
         sender_now=await _name_now(visit, document),
@@ -120,7 +121,8 @@ async def document_page(
             sender=document.sender_name or document.sender_code,
             content=found.content,
         ),
-        packets=await packets_of(visit, document),
+        # Mail that a person entered has none.
+        packets=await packets.of(visit.scope(), document.id) if document.source is Source.AXIS else (),
         order=visit.ask("lenh"),
         can_show=can_show,
         labelled=visit.say_or,
@@ -168,12 +170,6 @@ async def look_known(visit: Visit, document: IncomingDocument) -> IncomingDetail
             newer=await work.incoming.get(document.replaced_by) if document.replaced_by else None,
             unread=line is not None and line.unread,
         )
-
-
-async def packets_of(visit: Visit, document: IncomingDocument) -> Sequence[Packet]:
-    """The signed packets behind it; mail that a person entered has none."""
-    is_signed = document.source is Source.AXIS
-    return await visit.deps.packets.of(visit.scope(), document.id) if is_signed else ()
 
 
 async def _handover(work: OfficeWork, id: str) -> Handover | None:
@@ -262,12 +258,6 @@ def _rights(visit: Visit, found: SeenIncoming, known: IncomingDetail) -> dict[st
         "prove": found.content and document.source is Source.AXIS,
         "read": found.content and document.state is not InState.RECALLED,
     }
-
-
-def _steps(visit: Visit, found: SeenIncoming) -> tuple[str, ...]:
-    """The states that a unit may report of what was given to it."""
-    reports = found.assigned and visit.may(Right.PROGRESS, Manner.OWN)
-    return STEPS.get(found.whole.state, ()) if reports else ()
 
 
 # The head, the signature and the body of a packet; files follow it as long rows of letters that nobody reads.

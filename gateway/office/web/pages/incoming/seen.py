@@ -157,9 +157,6 @@ async def name_told(visit: Visit, principal: str) -> str:
     return (await names_told(visit, [principal]))[principal]
 
 
-TOO_LATE = (StaleVersion, Clash)
-
-
 async def late_page(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
     return await visit.page(
         "incoming/conflict.html",
@@ -176,7 +173,7 @@ async def done_or_late(
     """Does it and says so, unless somebody was quicker."""
     try:
         await doing
-    except TOO_LATE:
+    except (StaleVersion, Clash):
         return await late_page(visit, found)
     return visit.said(found.path, told)
 

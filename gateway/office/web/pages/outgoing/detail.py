@@ -52,7 +52,8 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
         "quiet_only": quiet_only,
         "opened": visit.ask("mo"),
         "lazy": len(every) > _MOST_OPEN,
-        "seconds": lambda at: dates.seconds_text(at, now),
+        # Timelines are read beside those of others.
+        "seconds": lambda at: dates.clock_text(at, now, "%H:%M:%S"),
         "labelled": visit.say_or,
         "link": _link(visit, found),
         "may_read": visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN, Manner.ORDER)
