@@ -45,16 +45,22 @@ STATIC: Mapping[str, str] = {
 TEXTS = {"draft": DRAFT, "change": CHANGE, "status": STATUS}
 
 
-@lru_cache(maxsize=1)
-def templates() -> Environment:
-    """The one environment of the pages' templates."""
-    made = Environment(
+def bare_templates(*, enable_async: bool = False) -> Environment:
+    """The templates without the words and figures that a page of a person has."""
+    return Environment(
         loader=PackageLoader("gateway.office.web", "templates"),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        enable_async=enable_async,
     )
+
+
+@lru_cache(maxsize=1)
+def templates() -> Environment:
+    """The one environment of the pages' templates."""
+    made = bare_templates()
     made.filters |= {
         "day": _day,
         "moment": moment_text,

@@ -9,11 +9,10 @@ from __future__ import annotations
 import gzip
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol
 
 from aiohttp import web
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import GatewayError
@@ -78,13 +77,7 @@ def _packed(name: str) -> bytes:
 
 
 # Viet Nam has had one offset and no summer time since 1975.
-_STATUS_TEMPLATES = Environment(
-    loader=PackageLoader("gateway.office.web", "templates"),
-    autoescape=select_autoescape(default=True),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_STATUS_TEMPLATES = answers.bare_templates()
 _STATUS_POLICY = (
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
@@ -111,56 +104,53 @@ class StatusRow:
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusTable:
-    word: str
-    rows: tuple[StatusRow, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusView:
-    """All that the page shows."""
-
-    up: bool
-    asked_at: str
-    version: str
-    tables: tuple[StatusTable, ...] = ()
-    attention: tuple[StatusRow, ...] = ()
-
-
 def add_status(router: web.UrlDispatcher, store: RowCounting, clock: Clock, version: str) -> None:
     """Adds the page to a table of routes."""
 
     async def status(request: web.Request) -> web.Response:
         lang = "en" if request.query.get("lang") == "en" else "vi"
-        view = await _look_status(store, clock, version, lang)
-        return _status_page(view, lang)
+        asked_at = clock.now().astimezone(VIETNAM).strftime("%H:%M:%S %d/%m/%Y")
+        counts: Mapping[str, int] | None
+        try:
+            counts = await store.counts()
+        except GatewayError:
+            counts = None
+        text = _STATUS_TEMPLATES.get_template("status.html").render(
+            say=partial(labels.say, lang=lang),
+            lang=lang,
+            other="vi" if lang == "en" else "en",
+            up=counts is not None,
+            asked_at=asked_at,
+            version=version,
+            tables=_status_tables(counts or {}, lang),
+            attention=[
+                _status_row(key, counts[key], lang)
+                for key in sorted(_ATTENTION)
+                if counts and counts.get(key)
+            ],
+        )
+        return web.Response(
+            status=200 if counts is not None else 503,
+            text=text,
+            content_type="text/html",
+            charset="utf-8",
+            headers={"Content-Security-Policy": _STATUS_POLICY, "Content-Language": lang},
+        )
 
     router.add_get("/trang-thai", status)
 
 
-async def _look_status(store: RowCounting, clock: Clock, version: str, lang: str) -> StatusView:
-    asked_at = clock.now().astimezone(VIETNAM).strftime("%H:%M:%S %d/%m/%Y")
-    try:
-        counts = await store.counts()
-    except GatewayError:
-        return StatusView(up=False, asked_at=asked_at, version=version)
-    return StatusView(
-        up=True,
-        asked_at=asked_at,
-        version=version,
-        tables=tuple(table for name in _STATUS_TABLES if (table := _status_table(name, counts, lang)).rows),
-        attention=tuple(_status_row(key, counts[key], lang) for key in sorted(_ATTENTION) if counts.get(key)),
-    )
-
-
-def _status_table(name: str, counts: Mapping[str, int], lang: str) -> StatusTable:
-    rows = [
-        _status_row(key, count, lang) for key, count in sorted(counts.items()) if key.startswith(name + ".")
-    ]
-    return StatusTable(
-        word=labels.say(f"page.table.{name}", lang), rows=tuple(row for row in rows if row.count)
-    )
+def _status_tables(counts: Mapping[str, int], lang: str) -> list[tuple[str, list[StatusRow]]]:
+    """The word of each table that has rows, and how many are in each state."""
+    rows = {
+        name: [
+            _status_row(key, count, lang)
+            for key, count in sorted(counts.items())
+            if count and key.startswith(f"{name}.")
+        ]
+        for name in _STATUS_TABLES
+    }
+    return [(labels.say(f"page.table.{name}", lang), found) for name, found in rows.items() if found]
 
 
 def _status_row(key: str, count: int, lang: str) -> StatusRow:
@@ -169,18 +159,3 @@ def _status_row(key: str, count: int, lang: str) -> StatusRow:
     label = f"{_STATUS_WORDS.get(table, table)}.{state}"
     word = labels.say(label, lang) if labels.has(label) else state
     return StatusRow(table=labels.say(f"page.table.{table}", lang), word=word, count=count)
-
-
-def _status_page(view: StatusView, lang: str) -> web.Response:
-    def words(key: str, **params: object) -> str:
-        return labels.say(key, lang, **params)
-
-    other = "vi" if lang == "en" else "en"
-    text = _STATUS_TEMPLATES.get_template("status.html").render(say=words, lang=lang, other=other, view=view)
-    return web.Response(
-        status=200 if view.up else 503,
-        text=text,
-        content_type="text/html",
-        charset="utf-8",
-        headers={"Content-Security-Policy": _STATUS_POLICY, "Content-Language": lang},
-    )

@@ -8,25 +8,18 @@ from datetime import date
 from functools import partial
 from typing import BinaryIO
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from gateway.domain.account import AgencyScope
-from gateway.domain.book import ArrivalStamp, BookLine, Cell, Summary
+from gateway.domain.book import ArrivalStamp, BookLine, Summary
 from gateway.office.book import book_lines, books
 from gateway.office.book.books import Ask, BookFormat, Opened
 from gateway.office.book.table_files import clean_text
 from gateway.office.desks import BookDesk
+from gateway.office.web.answers import bare_templates
+from gateway.office.web.dates import cell_text
 from gateway.policy.book import WIDTHS, next_month
 from gateway.words import labels
 
-_PAGES = Environment(
-    loader=PackageLoader("gateway.office.web", "templates"),
-    autoescape=select_autoescape(default=True),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    enable_async=True,
-)
+_PAGES = bare_templates(enable_async=True)
 # Pieces of a template are short; written one by one they would cost more than they are.
 _PIECE = 64 * 1024
 
@@ -66,13 +59,7 @@ async def _rows(book: Opened) -> AsyncIterator[tuple[date | None, BookLine, list
     async for lines in book.pages():
         for line in lines:
             latest, heading = next_month(latest, line.on)
-            yield heading, line, [_shown(cell) for cell in book.cells(line)]
-
-
-def _shown(cell: Cell) -> str:
-    if cell is None:
-        return ""
-    return book_lines.day_text(cell) if isinstance(cell, date) else clean_text(str(cell))
+            yield heading, line, [clean_text(cell_text(cell)) for cell in book.cells(line)]
 
 
 async def stamp(made: ArrivalStamp, *, lang: str = "vi", nonce: str = "") -> str:

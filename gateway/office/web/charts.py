@@ -57,18 +57,15 @@ def lines(days: Sequence[str], series: Mapping[str, Sequence[float | None]]) -> 
     def place(n: int, value: float) -> tuple[float, float]:
         return round(_LEFT + n * across, 1), round(_height(value, top), 1)
 
-    made = []
-    for key, values in series.items():
+    def line(key: str, values: Sequence[float | None]) -> ChartLine:
         points = [place(n, each) if each is not None else None for n, each in enumerate(values)]
-        made.append(
-            ChartLine(
-                key=key, runs=tuple(_runs(points)), dots=tuple(each for each in points if each is not None)
-            )
-        )
+        dots = tuple(each for each in points if each is not None)
+        return ChartLine(key=key, runs=tuple(_runs(points)), dots=dots)
+
     every = max(1, len(days) // 6)
     shown = [n for n in range(len(days)) if (len(days) - 1 - n) % every == 0]
     return Lines(
-        lines=tuple(made),
+        lines=tuple(line(key, values) for key, values in series.items()),
         marks=tuple((round(_height(value, top), 1), value) for value in (0.0, top / 2, top)),
         days=tuple((round(_LEFT + n * across, 1), days[n]) for n in shown),
     )

@@ -46,6 +46,11 @@ def moment_at(on: date, at: time) -> datetime:
     return datetime.combine(on, at, VIETNAM)
 
 
+def midnight(on: date) -> datetime:
+    """When that day begins."""
+    return moment_at(on, time())
+
+
 def _date(year: int, month: int, dom: int) -> date | None:
     try:
         return date(year, month, dom)
@@ -54,6 +59,17 @@ def _date(year: int, month: int, dom: int) -> date | None:
 
 
 _DAY_FORM = "%d/%m/%Y"
+
+
+def day_text(on: date | None) -> str:
+    return "" if on is None else on.strftime(_DAY_FORM)
+
+
+def cell_text(value: object) -> str:
+    """What stands in a cell, a day as people write it."""
+    if value is None:
+        return ""
+    return value.strftime(_DAY_FORM) if isinstance(value, date) else str(value)
 
 
 def moment_text(at: datetime | None) -> str:
@@ -66,8 +82,3 @@ def clock_text(at: datetime | None, now: datetime, time: str = "%H:%M") -> str:
         return ""
     shown = local(at)
     return shown.strftime(time if shown.date() == local(now).date() else f"{time} {_DAY_FORM}")
-
-
-def seconds_text(at: datetime | None, now: datetime) -> str:
-    """As `clock`, to the second: timelines are read beside those of others."""
-    return clock_text(at, now, "%H:%M:%S")

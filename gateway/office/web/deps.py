@@ -259,6 +259,10 @@ class WebOptions:
     admins_mailbox: str = "{abbr}qtdv"
     calls_days: int = 30
 
+    @property
+    def urge_every(self) -> timedelta:
+        return timedelta(days=self.urge_days)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebDeps:

@@ -8,6 +8,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -64,7 +65,7 @@ def handler(route: PageRoute, deps: WebDeps) -> Callable[[web.Request], Awaitabl
             if route.body is FormBody.FORM:
                 token = visit.token if visit.acting is not None else None
                 form = await forms.read(request, token, deps.options.form_bytes)
-                visit = _with_words(visit, form=form)
+                visit = replace(visit, form=form)
             return await route.handler(visit)
         except forms.StrayForm as stray:
             return await _kept(visit, stray.form)
@@ -108,10 +109,10 @@ async def _known(visit: Visit) -> Visit:
     except Denied as why:
         if visit.route.who is not Who.ANYBODY and why.code != "GW-SESSION":
             raise
-        return _with_words(visit, token="")
+        return replace(visit, token="")
     open_to = await _agencies(visit.deps, acting)
     chosen = next((each for each in open_to if each.id == acting.session.agency_id), None)
-    return _with_words(visit, acting=acting, agency=chosen, agencies=open_to)
+    return replace(visit, acting=acting, agency=chosen, agencies=open_to)
 
 
 async def _agencies(deps: WebDeps, acting: Acting) -> tuple[HostedAgency, ...]:
@@ -203,13 +204,8 @@ async def _tell(visit: Visit, failure: Failure) -> web.StreamResponse:
         return await visit.page("error.html", failure.status, failure=failure, title=failure.title)
     except errors.StoreFailure:
         # The frame asks the database who is there; a page about the database must not need it.
-        bare = _with_words(visit, acting=None, agency=None, agencies=())
+        bare = replace(visit, acting=None, agency=None, agencies=())
         return await bare.page("error.html", failure.status, failure=failure, title=failure.title)
-
-
-def _with_words(visit: Visit, **changed: object) -> Visit:
-    values = {name: getattr(visit, name) for name in Visit.__dataclass_fields__}
-    return Visit(**{**values, **changed})
 
 
 def _about(visit: Visit) -> dict[str, object]:
@@ -232,23 +228,22 @@ R = TypeVar("R", bound=web.StreamResponse)
 
 def keep_session(answer: R, request: web.Request, token: str) -> R:
     """For this browser alone, until it is closed or the session is over; never to another site's forms or scripts."""
-    answer.set_cookie(COOKIE, token, path="/", httponly=True, samesite="Lax", secure=_is_secure(request))
+    answer.set_cookie(COOKIE, token, path="/", httponly=True, samesite="Lax", secure=is_secure(request))
     return answer
 
 
 def forget_session(answer: R, request: web.Request) -> R:
-    answer.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax", secure=_is_secure(request))
+    answer.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax", secure=is_secure(request))
     return answer
 
 
 def keep_choice(answer: R, request: web.Request, name: str, value: str) -> R:
     """A choice that is no secret, for a year."""
-    answer.set_cookie(name, value, path="/", max_age=_YEAR_S, samesite="Lax", secure=_is_secure(request))
+    answer.set_cookie(name, value, path="/", max_age=_YEAR_S, samesite="Lax", secure=is_secure(request))
     return answer
 
 
-def _is_secure(request: web.Request) -> bool:
+def is_secure(request: web.Request) -> bool:
     """Behind a proxy the last one says it; a lie there only makes the cookie stricter."""
-    return (
-        request.secure or request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip() == "https"
-    )
+    said = request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip()
+    return request.secure or said == "https"

@@ -18,11 +18,14 @@ from gateway.office.domain.session import is_form_token
 TOKEN = "form_token"  # noqa: S105 - the name of a field
 HEADER = "X-Form-Token"
 _MOST_FIELDS = 5_000
+_FEW_FIELDS, _FIELD_BYTES = 50, 4_000
 # Of a form that nobody may act on: its fields, and the files beside them.
 STRAY_BYTES = 1024 * 1024
 MOST_PASSED = 64 * 1024 * 1024
 # Of a reason that a person must give; shorter ones say nothing.
 SHORTEST_REASON = 10
+Problems = list[tuple[str, str]]
+"""What stands against a form: the field, empty for the form as a whole, and the sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,13 @@ async def short(part: BodyPartReader, limit: int) -> str:
     return _clean(await _short(part, limit))
 
 
+async def add_short(fields: dict[str, str], part: BodyPartReader) -> None:
+    """One more of a few fields among files."""
+    fields[part.name or ""] = await short(part, _FIELD_BYTES)
+    if len(fields) > _FEW_FIELDS:
+        raise BadForm(f"this form may have {_FEW_FIELDS} fields", code="GW-FORM-SIZE")
+
+
 async def _from_parts(request: web.Request, limit: int) -> Form:
     reader, pairs, left = await request.multipart(), list[tuple[str, str]](), limit
     while (part := await reader.next()) is not None:
@@ -153,11 +163,16 @@ async def _short(part: BodyPartReader, limit: int) -> str:
 
 async def _held(part: BodyPartReader, limit: int) -> bytearray:
     held = bytearray()
+    await hold(part, held, limit, f"this field may have {limit} bytes")
+    return held
+
+
+async def hold(part: BodyPartReader, held: bytearray, limit: int, told: str) -> None:
+    """Adds the bytes of a part; `told` says what is wrong with more than so many."""
     while piece := await part.read_chunk(65_536):
         held += piece
         if len(held) > limit:
-            raise BadForm(f"this field may have {limit} bytes", code="GW-FORM-SIZE")
-    return held
+            raise BadForm(told, code="GW-FORM-SIZE")
 
 
 def _pairs(raw: bytes) -> Sequence[tuple[str, str]]:
@@ -177,6 +192,11 @@ def _form(pairs: Sequence[tuple[str, str]]) -> Form:
     for name, value in pairs:
         fields.setdefault(name, []).append(_clean(value))
     return Form(MappingProxyType({name: tuple(each) for name, each in fields.items()}))
+
+
+def whole_number(text: str, digits: int) -> int | None:
+    """None for what is no number, or has more digits."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
 
 
 def _clean(text: str) -> str:

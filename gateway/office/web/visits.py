@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from urllib.parse import quote, urlencode, urlsplit
 
 from aiohttp import web
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.errors import Denied, NotFound
+from gateway.domain.wall_clock import local
+from gateway.errors import Denied, GatewayError, NotFound
 from gateway.office.accounts.acting import Acting
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.session import CallOrigin, form_token
-from gateway.office.ports.telling import Notice
 from gateway.office.web import answers
 from gateway.office.web.deps import WebDeps
-from gateway.office.web.forms import Form
+from gateway.office.web.forms import SHORTEST_REASON, Form, Problems
 from gateway.office.web.routes import Needs, PageRoute
 from gateway.words import labels
 
@@ -44,9 +45,27 @@ class Visit:
     def say(self, key: str, /, **params: object) -> str:
         return labels.say(key, self.lang, **params)
 
-    def say_or(self, key: str, other: str) -> str:
+    def say_or(self, key: str, other: str, /, **params: object) -> str:
         """The words of a key that is made of other people's codes, or what stands for it where there are none."""
-        return self.say(key) if labels.has(key) else other
+        return self.say(key, **params) if labels.has(key) else other
+
+    def why(self, error: GatewayError) -> str:
+        """What went wrong, as a sentence beside a field."""
+        return answers.failure_of(error, self.lang).title
+
+    def missing(self, field: str, words: str) -> tuple[str, str]:
+        """That a field is empty; `words` is the key of what the page calls it."""
+        return field, self.say("form.missing", field=self.say(words))
+
+    def short_reason(self, field: str = "reason") -> Problems:
+        """What stands against the reason that the form gives; nothing where it says enough."""
+        return (
+            [] if len(self.form.text(field)) >= SHORTEST_REASON else [(field, self.say("form.reason.short"))]
+        )
+
+    @property
+    def today(self) -> date:
+        return local(self.deps.clock.now()).date()
 
     @property
     def person(self) -> Acting:
@@ -98,10 +117,21 @@ class Visit:
         given = self.ask(name)
         return int(given) if given.isascii() and given.isdigit() and int(given) in among else default
 
+    def year_asked(self) -> int:
+        """The year of the query under `nam`; else this one."""
+        given = self.ask("nam")
+        return int(given) if given.isascii() and given.isdigit() and len(given) == 4 else self.today.year
+
     async def page(self, template: str, status: int = 200, /, **values: object) -> web.Response:
         """The page whole, in its frame. `title` is what its tab and heading say."""
-
         return answers.page_answer(self, template, status, **await frame_values(self), **values)
+
+    async def form_page(
+        self, template: str, problems: Problems | None = None, /, **values: object
+    ) -> web.Response:
+        """A page with a form, as it was typed and with what stands against it where it was not taken."""
+        told = {"problems": problems or [], "given": self.form.flat(), **values}
+        return await self.page(template, 422 if problems else 200, **told)
 
     def piece(self, template: str, /, **values: object) -> web.Response:
         """One region of a page, for a script that swaps it."""
@@ -179,16 +209,16 @@ MENU = (
 async def frame_values(visit: Visit) -> Mapping[str, object]:
     """The values of the frame."""
     cookies = visit.request.cookies
-    told = visit.ask("told")
+    told, here = visit.ask("told"), visit.agency.id if visit.agency is not None else ""
     return {
         "menu": menu(visit),
         "light": visit.deps.light(),
-        "told": visit.say(f"told.{told}") if told and labels.has(f"told.{told}") else "",
+        "told": visit.say_or(f"told.{told}", ""),
         "other_lang": _other_lang(visit),
         "is_narrow": cookies.get("gw_menu") == "small",
         "has_keys": cookies.get("gw_keys") != "off",
         "waiting": await _waiting(visit),
-        "notice": await _notice(visit) if visit.acting else None,
+        "notice": await visit.deps.notices.current(visit.deps.clock.now(), here) if visit.acting else None,
     }
 
 
@@ -209,11 +239,6 @@ def _other_lang(visit: Visit) -> tuple[str, str]:
     other = "en" if visit.lang == "vi" else "vi"
     query = merged(dict(visit.request.query), told=None, lang=None)
     return other, where("/ngon-ngu", lang=other, next=where(visit.request.path, **query))
-
-
-async def _notice(visit: Visit) -> Notice | None:
-    here = visit.agency.id if visit.agency is not None else ""
-    return await visit.deps.notices.current(visit.deps.clock.now(), here)
 
 
 async def _waiting(visit: Visit) -> int:

@@ -221,31 +221,28 @@ def read_address(
         given["nhan"] = ""
     since, until, unread_days = _span(given, today)
     tab = _tab_opened(side, given)
-    sort = (
-        given["sap-xep"] if given["sap-xep"] in {each.value for each in ListOrder} else ListOrder.FIRST.value
-    )
-    size = int(given["so-dong"]) if given["so-dong"] in map(str, SIZES) else SIZES[0]
-    known = {
-        **given,
-        "tab": given["tab"] if given["tab"] == tab else "",
-        "sap-xep": sort if sort != ListOrder.FIRST.value else "",
-        "so-dong": str(size) if size != SIZES[0] else "",
-        "cot": ",".join(columns),
-        "khan": given["khan"] if given["khan"] in _URGENCIES or given["khan"] == "1" else "",
-        "trang-thai": given["trang-thai"] if given["trang-thai"] in STATES[side] else "",
-        "tep": given["tep"] if given["tep"] in ("co", "khong") else "",
-        "ngay": given["ngay"] if given["ngay"] in PICKS else "",
-        "nguon": given["nguon"] if given["nguon"] in ORIGINS[side] else "",
-        "so": given["so"] if given["so"] == NO_BOOK or _YEAR.fullmatch(given["so"]) else "",
-        "qua-han": "1" if given["qua-han"] == "1" else "",
-        "chua-doc": "1" if given["chua-doc"] == "1" and side is Side.IN else "",
+    # What stands there by default is as if nothing had been said.
+    is_known = {
+        "tab": given["tab"] == tab,
+        "sap-xep": given["sap-xep"] in {each.value for each in ListOrder if each is not ListOrder.FIRST},
+        "so-dong": given["so-dong"] in map(str, SIZES[1:]),
+        "khan": given["khan"] in _URGENCIES or given["khan"] == "1",
+        "trang-thai": given["trang-thai"] in STATES[side],
+        "tep": given["tep"] in ("co", "khong"),
+        "ngay": given["ngay"] in PICKS,
+        "nguon": given["nguon"] in ORIGINS[side],
+        "so": given["so"] == NO_BOOK or _YEAR.fullmatch(given["so"]),
+        "qua-han": given["qua-han"] == "1",
+        "chua-doc": given["chua-doc"] == "1" and side is Side.IN,
     }
+    known = {name: value if is_known.get(name, True) else "" for name, value in given.items()}
+    known["cot"] = ",".join(columns)
     return ListQuestion(
         side=side,
         tab=tab,
         wanted=replace(_wanted(side, tab, known), viewer=viewer, since=since, until=until),
         given={name: value for name, value in known.items() if value},
-        size=size,
+        size=int(known["so-dong"] or SIZES[0]),
         cursor=query.get("trang") or None,
         columns=tuple(columns),
         unread_days=unread_days,
@@ -256,7 +253,7 @@ def _wanted(side: Side, tab: str, known: Mapping[str, str]) -> Wanted:
     """What understood words ask of the lists, but for its days and for who looks."""
     return Wanted(
         side=side,
-        tab=_tab_of(tab),
+        tab=Tab[tab.upper()] if tab not in (ALL, ATTENTION) else None,
         attention=tab == ATTENTION,
         text=known["q"],
         sort=ListOrder(known["sap-xep"] or ListOrder.FIRST),
@@ -278,9 +275,7 @@ def _wanted(side: Side, tab: str, known: Mapping[str, str]) -> Wanted:
 def tabs_of(side: Side) -> tuple[str, ...]:
     """In the order of the page (interfaces.md 2.2, 2.5)."""
     named = tuple(each.name.lower() for each in TABS[side] if each.name)
-    if side is Side.OUT:
-        return (ALL, ATTENTION, *named)
-    return (*named, ALL)
+    return (ALL, ATTENTION, *named) if side is Side.OUT else (*named, ALL)
 
 
 def _tab_opened(side: Side, given: Mapping[str, str]) -> str:
@@ -290,10 +285,6 @@ def _tab_opened(side: Side, given: Mapping[str, str]) -> str:
         return given["tab"]
     narrowed = any(given[name] for name in _FILTERS)
     return ALL if side is Side.OUT or narrowed else "new"
-
-
-def _tab_of(key: str) -> Tab | None:
-    return Tab[key.upper()] if key not in (ALL, ATTENTION) else None
 
 
 def _span(given: dict[str, str], today: date) -> tuple[datetime | None, datetime | None, tuple[str, ...]]:

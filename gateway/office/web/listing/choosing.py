@@ -3,12 +3,13 @@ each with why the act leaves it out, judged anew each time: a page may be old.""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
 from gateway.errors import NotFound
-from gateway.office.domain.listing import ListLine, Side, Tag
+from gateway.office.domain.listing import ListLine, Side, Tag, unit_viewer
 from gateway.office.letters import received
 from gateway.office.ports.lists import ListCount, ListPage
 from gateway.office.ports.store import OfficeWork
@@ -56,17 +57,13 @@ class Chosen:
     @property
     def left_out(self) -> dict[str, int]:
         """How many for each reason."""
-        found: dict[str, int] = {}
-        for each in self.choices:
-            if each.why:
-                found[each.why] = found.get(each.why, 0) + 1
-        return found
+        return Counter(each.why for each in self.choices if each.why)
 
 
 def query_of(visit: Visit) -> dict[str, str]:
     """The list that the form came from."""
     given = visit.form.text("ds") or visit.ask("ds")
-    return dict(parse_qsl(given[:4_000], max_num_fields=50)) if given else {}
+    return dict(parse_qsl(given[:4_000], max_num_fields=50))
 
 
 async def chosen(
@@ -154,7 +151,8 @@ async def may_see(work: OfficeWork, seen: Sees, line: ListLine) -> bool:
         return line.card.source == seen.person_id
     assigned = (await work.incoming.get(line.id)).assignment
     units = (assigned.lead_unit, *assigned.coordinating_units) if assigned else ()
-    return any(list_rows.same_unit(each, seen.unit) for each in units)
+    # As the lists compare departments.
+    return unit_viewer(seen.unit) in map(unit_viewer, units)
 
 
 async def _choice(visit: Visit, work: OfficeWork, act: str, row: ShownLine) -> Choice:
@@ -177,13 +175,8 @@ def _why(visit: Visit, act: str, line: ListLine) -> str:
         "giao-lai": line.own_state not in _NOT_HANDED,
         "da-doc": line.unread,
     }.get(act, True)
-    if fits:
-        return ""
-    if act == "don-doc":
-        return visit.say("listing.skip.not_late")
-    if act == "da-doc":
-        return visit.say("listing.skip.read")
-    return visit.say("listing.skip.state", state=state_text(line, visit.lang))
+    key = {"don-doc": "listing.skip.not_late", "da-doc": "listing.skip.read"}.get(act, "listing.skip.state")
+    return "" if fits else visit.say(key, state=state_text(line, visit.lang))
 
 
 async def _tagged(visit: Visit, work: OfficeWork, choices: list[Choice]) -> list[Choice]:

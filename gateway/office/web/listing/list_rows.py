@@ -46,11 +46,6 @@ def seen_by(visit: Visit) -> Sees:
     return Sees(content=granted.manner is Manner.YES, tags=granted.manner is not Manner.METADATA)
 
 
-def same_unit(one: str, other: str) -> bool:
-    """As the lists compare departments."""
-    return unit_viewer(one) == unit_viewer(other)
-
-
 _CHECKS = ("envelope_signature", "digests", "recipient", "rules", "pdf")
 _PDF_DOUBTS = frozenset({"invalid", "unknown"})
 _GOOD = frozenset({"valid", "match", "ours", "true", "good", "axis", "allowed"})
@@ -117,17 +112,14 @@ class Teller:
     def _number(self, line: ListLine) -> str:
         card = line.card
         known = "/".join(each for each in (card.number, card.symbol) if each)
-        if known:
-            return known
-        return labels.say(f"{'incoming' if line.side is Side.IN else 'outgoing'}.no_number", self.lang)
+        side = "incoming" if line.side is Side.IN else "outgoing"
+        return known or labels.say(f"{side}.no_number", self.lang)
 
     def _subject(self, line: ListLine) -> str:
         """Empty where it is not to be seen; a draft may have none yet."""
-        if not self.content:
-            return ""
-        if not line.card.subject and line.state == "draft":
+        if self.content and not line.card.subject and line.state == "draft":
             return labels.say("listing.no_subject", self.lang)
-        return line.card.subject
+        return line.card.subject if self.content else ""
 
     def _left(self, line: ListLine) -> timedelta | None:
         """On the clock that the duty runs by."""
@@ -145,7 +137,9 @@ class Teller:
             return ""
         parts = [labels.say("state.of_many", self.lang, count=card.taken_in, total=total)]
         parts += [
-            labels.say("listing.some", self.lang, count=card.states[state], state=_short(state, self.lang))
+            labels.say(
+                "listing.some", self.lang, count=card.states[state], state=_short(state, self.lang).lower()
+            )
             for state in ("rejected", "failed", "request_agreed")
             if card.states.get(state)
         ]
@@ -162,8 +156,7 @@ def state_text(line: ListLine, lang: str) -> str:
     if line.state == "unknown":
         codes = [mark.partition(":")[2] for mark in line.card.marks if mark.startswith("unknown:")]
         return labels.say("state.unknown", lang, code=codes[0] if codes else "?")
-    short = f"state.short.{line.state}"
-    return labels.say(short if labels.has(short) else f"state.{line.state}", lang)
+    return _short(line.state, lang)
 
 
 def checks(line: ListLine) -> tuple[ArrivalCheck, ...]:
@@ -203,7 +196,7 @@ def _verdict(found: str) -> str:
 
 def _short(state: str, lang: str) -> str:
     key = f"state.short.{state}"
-    return labels.say(key if labels.has(key) else f"state.{state}", lang).lower()
+    return labels.say(key if labels.has(key) else f"state.{state}", lang)
 
 
 PUTS_TAGS: Mapping[Side, Right] = {Side.OUT: Right.ISSUE, Side.IN: Right.TAKE_IN}

@@ -16,8 +16,8 @@ from gateway.office.accounts import credentials, posts, sessions
 from gateway.office.accounts.credentials import NotTaken
 from gateway.office.domain.session import Factor, SignInDuty
 from gateway.office.policy import signing_in
-from gateway.office.web.answers import failure_of
 from gateway.office.web.door import FACTOR, PASSWORD, SIGN_IN, forget_session, keep_choice, keep_session
+from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Who, get, post
 from gateway.office.web.visits import Visit
 from gateway.trust import qr
@@ -35,14 +35,14 @@ def password_rules(visit: Visit) -> Sequence[str]:
     return told
 
 
-def typed_twice(visit: Visit) -> list[tuple[str, str]]:
+def typed_twice(visit: Visit) -> Problems:
     """What is wrong with the two fields themselves."""
     if visit.form.text("new") != visit.form.text("again"):
         return [("again", visit.say("new_password.differ"))]
     return []
 
 
-def password_problems(visit: Visit, why: NotTaken) -> list[tuple[str, str]]:
+def password_problems(visit: Visit, why: NotTaken) -> Problems:
     least = visit.deps.accounts.rules.passwords.least
     return [("new", visit.say(f"password.{each}", least=least)) for each in why.faults]
 
@@ -110,23 +110,18 @@ ACCOUNT_ROUTES = (
 CODES = "/tai-khoan/ma-khoi-phuc"
 _SECRET = re.compile(r"[A-Z2-7]{16,64}")
 _WRONG = frozenset({"GW-SIGN-IN", "GW-LOCKED", "GW-SLOW-DOWN"})
-_Problems = list[tuple[str, str]]
-
-
-async def password_asked(visit: Visit) -> web.StreamResponse:
-    return await _password_page(visit)
 
 
 async def password_changed(visit: Visit) -> web.StreamResponse:
     if problems := typed_twice(visit):
-        return await _password_page(visit, problems)
+        return await password_asked(visit, problems)
     old, new = visit.form.text("old"), visit.form.text("new")
     try:
         token = await credentials.change_password(visit.deps.accounts, visit.person, old, new, visit.origin)
     except NotTaken as why:
-        return await _password_page(visit, password_problems(visit, why))
+        return await password_asked(visit, password_problems(visit, why))
     except Denied as why:
-        return await _password_page(visit, _not_proved(visit, why, "old"))
+        return await password_asked(visit, _not_proved(visit, why, "old"))
     return keep_session(visit.said(HOME, "account.password_changed"), visit.request, token)
 
 
@@ -145,15 +140,11 @@ async def factor_set_up(visit: Visit) -> web.StreamResponse:
             visit.deps.accounts, visit.person, *typed, visit.origin
         )
     except Clash as why:
-        return await _factor_page(visit, totp, [("first", failure_of(why, visit.lang).title)])
+        return await _factor_page(visit, totp, [("first", visit.why(why))])
     except Denied as why:
         return await _factor_page(visit, totp, _not_proved(visit, why, "password"))
     renewed = replace(visit, token=token)
     return keep_session(await _codes_page(renewed, codes, "account.factor.done"), visit.request, token)
-
-
-async def codes_asked(visit: Visit) -> web.StreamResponse:
-    return await _codes_form_page(visit)
 
 
 async def codes_made(visit: Visit) -> web.StreamResponse:
@@ -162,27 +153,26 @@ async def codes_made(visit: Visit) -> web.StreamResponse:
             visit.deps.accounts, visit.person, visit.form.text("password"), visit.origin
         )
     except Denied as why:
-        return await _codes_form_page(visit, _not_proved(visit, why, "password"))
+        return await codes_asked(visit, _not_proved(visit, why, "password"))
     return await _codes_page(visit, codes, "account.codes.done")
 
 
-async def _password_page(visit: Visit, problems: _Problems | None = None) -> web.Response:
-    return await visit.page(
+async def password_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
+    return await visit.form_page(
         "account/password.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("account.password.change"),
         owed=SignInDuty.CHANGE_PASSWORD in visit.person.duties,
         rules=password_rules(visit),
-        problems=problems or [],
     )
 
 
-async def _factor_page(visit: Visit, totp: str, problems: _Problems | None = None) -> web.Response:
+async def _factor_page(visit: Visit, totp: str, problems: Problems | None = None) -> web.Response:
     desk, person = visit.deps.accounts, visit.person.person
     address = desk.secrets.uri(totp, person.login or person.name)
-    return await visit.page(
+    return await visit.form_page(
         "account/factor.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("account.factor.set_up"),
         owed=SignInDuty.SET_UP_FACTOR in visit.person.duties,
         has_factor=visit.person.session.factor is not Factor.NONE,
@@ -190,16 +180,14 @@ async def _factor_page(visit: Visit, totp: str, problems: _Problems | None = Non
         spelled=" ".join(totp[n : n + 4] for n in range(0, len(totp), 4)),
         address=address,
         drawing=qr.path(address),
-        problems=problems or [],
     )
 
 
-async def _codes_form_page(visit: Visit, problems: _Problems | None = None) -> web.Response:
-    return await visit.page(
+async def codes_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
+    return await visit.form_page(
         "account/codes_form.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("account.codes.new"),
-        problems=problems or [],
     )
 
 
@@ -207,12 +195,12 @@ async def _codes_page(visit: Visit, codes: tuple[str, ...], title: str) -> web.R
     return await visit.page("account/codes.html", title=visit.say(title), codes=codes)
 
 
-def _not_proved(visit: Visit, why: Denied, field: str) -> _Problems:
+def _not_proved(visit: Visit, why: Denied, field: str) -> Problems:
     """The wrong password, said at its field; every other denial is a page of its own."""
     if why.code not in _WRONG:
         raise why
-    wrong = visit.say("account.password.wrong") if why.code == "GW-SIGN-IN" else None
-    return [(field, wrong or failure_of(why, visit.lang).title)]
+    wrong = visit.say("account.password.wrong") if why.code == "GW-SIGN-IN" else visit.why(why)
+    return [(field, wrong)]
 
 
 SECRET_ROUTES = (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import date
+from functools import partial
 
 from aiohttp import BodyPartReader, web
 
@@ -14,31 +15,26 @@ from gateway.domain.account import NumberingMode
 from gateway.domain.book import Book, PaperLetter
 from gateway.domain.document import Assignment, IncomingDocument, Signer, Source
 from gateway.domain.wall_clock import local
-from gateway.errors import BadForm, Clash, GatewayError, NotFound, Refused
+from gateway.errors import Clash, GatewayError, NotFound, Refused
 from gateway.incoming import by_hand
 from gateway.incoming.by_hand import Attached, TypedMail
 from gateway.office.book import letters
-from gateway.office.domain.roles import Manner, Right
-from gateway.office.web import answers, dates, forms
+from gateway.office.web import answers, dates, forms, routes
+from gateway.office.web.forms import Problems
+from gateway.office.web.pages.books import KEEPS
 from gateway.office.web.pages.compose.uploads import file_name
-from gateway.office.web.routes import FormBody, Needs, get, post
+from gateway.office.web.routes import FormBody
 from gateway.office.web.visits import Visit
 from gateway.outgoing import manage
 from gateway.policy.book import LENGTHS
 from gateway.policy.outgoing import LONGEST_NOTE, HandedOver, Means
 
-KEEPS = (Needs(right=Right.BOOK, manners=(Manner.YES,)),)
+get = partial(routes.get, needs=KEEPS, key="books")
+post = partial(routes.post, needs=KEEPS, key="books")
 _SOURCES = (Source.PAPER, Source.EMAIL, Source.OTHER)
-_SHORT = 4_000
-_MOST_FIELDS = 50
 _PIECE = 65_536
 # What is read on of a form that was not taken, so that the browser hears why.
 _REST = 64 * 1024 * 1024
-
-
-async def enter_form(visit: Visit) -> web.StreamResponse:
-    today = local(visit.deps.clock.now()).date().strftime("%d/%m/%Y")
-    return await _enter_page(visit, {"received_on": today, "source": Source.PAPER.value})
 
 
 async def entered(visit: Visit) -> web.StreamResponse:
@@ -50,9 +46,7 @@ async def entered(visit: Visit) -> web.StreamResponse:
         if part.filename is not None:
             attached = Attached(name=file_name(part), chunks=_chunks(part)) if part.filename else None
             break
-        fields[part.name or ""] = await forms.short(part, _SHORT)
-        if len(fields) > _MOST_FIELDS:
-            raise BadForm(f"this form may have {_MOST_FIELDS} fields", code="GW-FORM-SIZE")
+        await forms.add_short(fields, part)
     letter, problems = _letter(visit, fields)
     done = None
     if not problems:
@@ -62,21 +56,16 @@ async def entered(visit: Visit) -> web.StreamResponse:
             problems = _problems(why, visit.lang)
     await _drain(visit.request)
     if done is None:
-        return await _enter_page(visit, fields, problems)
+        return await enter_form(visit, fields, problems)
     return visit.said(f"/van-ban-den/{done.document.id}", "books.entered")
 
 
-async def sent_form(visit: Visit) -> web.StreamResponse:
-    today = local(visit.deps.clock.now()).date().strftime("%d/%m/%Y")
-    return await _sent_page(visit, {"issued_on": today})
-
-
 async def sent(visit: Visit) -> web.StreamResponse:
-    form, today = visit.form, local(visit.deps.clock.now()).date()
+    form, today = visit.form, visit.today
     issued_on = dates.typed_day(form.text("issued_on"), today)
     gone_on, copies = form.text("dispatched_on"), form.text("copies")
     problems = [] if issued_on else [("issued_on", visit.say("books.day.unreadable"))]
-    if copies and not (copies.isascii() and copies.isdigit() and len(copies) < 6):
+    if copies and forms.whole_number(copies, 5) is None:
         problems.append(("copies", visit.say("books.number.unreadable")))
     if not problems and issued_on is not None:
         told = letters.Sent(
@@ -92,30 +81,28 @@ async def sent(visit: Visit) -> web.StreamResponse:
             problems = _problems(why, visit.lang)
         else:
             return visit.said("/so-van-ban", "books.sent", so=Book.OUTGOING.value, nam=str(issued_on.year))
-    return await _sent_page(visit, form.flat(), problems)
+    return await sent_form(visit, problems)
 
 
 _SENT_TEXTS = (*("number", "symbol", "type_name", "subject", "signer", "recipients", "copy_holder", "note"),)
-
-
-async def line_shown(visit: Visit) -> web.StreamResponse:
-    return await _line_page(visit)
 
 
 async def line_corrected(visit: Visit) -> web.StreamResponse:
     document = await _by_hand(visit)
     if document is None:
         raise NotFound("only a letter that came in is put right; strike the line and enter it anew")
-    received = local(document.arrived_at).date().strftime("%d/%m/%Y")
+    received = dates.day_text(local(document.arrived_at).date())
     letter, problems = _letter(visit, {**visit.form.flat(), "received_on": received})
     if not problems:
         try:
             await by_hand.correct(visit.deps.inn, visit.scope(), document.id, letter, visit.form.text("why"))
         except (Refused, Clash) as why:
-            problems = [(_RENAMED.get(field, field), text) for field, text in _problems(why, visit.lang)]
+            # The page has both a reason for putting right and one for striking.
+            found = _problems(why, visit.lang)
+            problems = [("why" if field == "reason" else field, text) for field, text in found]
         else:
             return visit.said("/so-van-ban", "books.corrected")
-    return await _line_page(visit, problems)
+    return await line_shown(visit, problems)
 
 
 async def line_struck(visit: Visit) -> web.StreamResponse:
@@ -126,24 +113,21 @@ async def line_struck(visit: Visit) -> web.StreamResponse:
         else:
             await by_hand.strike(visit.deps.inn, visit.scope(), id, why)
     except (Refused, Clash) as error:
-        return await _line_page(visit, [("reason", text) for _, text in _problems(error, visit.lang)])
+        return await line_shown(visit, [("reason", text) for _, text in _problems(error, visit.lang)])
     so = Book.OUTGOING if id.startswith("ppr_") else Book.INCOMING
     return visit.said("/so-van-ban", "books.struck", so=so.value)
 
 
-# The page has both a reason for putting right and one for striking.
-_RENAMED = {"reason": "why"}
-
-
-async def _enter_page(
-    visit: Visit, given: Mapping[str, str], problems: list[tuple[str, str]] | None = None
+async def enter_form(
+    visit: Visit, given: Mapping[str, str] | None = None, problems: Problems | None = None
 ) -> web.StreamResponse:
-    return await visit.page(
+    if given is None:
+        given = {"received_on": dates.day_text(visit.today), "source": Source.PAPER.value}
+    return await visit.form_page(
         "books/enter.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("books.enter"),
         given=given,
-        problems=problems or [],
         id=given.get("id") or visit.deps.clock.new_id("inb_"),
         gives_number=visit.here.numbering is NumberingMode.B,
         sources=[(each.value, visit.say(f"books.source.{each}")) for each in _SOURCES],
@@ -151,33 +135,25 @@ async def _enter_page(
     )
 
 
-async def _sent_page(
-    visit: Visit, given: Mapping[str, str], problems: list[tuple[str, str]] | None = None
-) -> web.StreamResponse:
-    return await visit.page(
-        "books/sent.html",
-        422 if problems else 200,
-        title=visit.say("books.sent"),
-        given=given,
-        problems=problems or [],
-        lengths=LENGTHS,
+async def sent_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    given = visit.form.flat() if problems else {"issued_on": dates.day_text(visit.today)}
+    return await visit.form_page(
+        "books/sent.html", problems, title=visit.say("books.sent"), given=given, lengths=LENGTHS
     )
 
 
-async def _line_page(visit: Visit, problems: list[tuple[str, str]] | None = None) -> web.StreamResponse:
-    document = await _by_hand(visit)
-    paper = None if document is not None else await _paper_letter(visit)
+async def line_shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    document, paper = await _by_hand(visit), await _paper_letter(visit)
     if document is None and paper is None:
         raise Clash("this line is of a document of the exchange; open the document to act on it")
     given = visit.form.flat() or (_as_given(document) if document is not None else {})
-    return await visit.page(
+    return await visit.form_page(
         "books/line.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("books.change"),
         document=document,
         paper=paper,
         given=given,
-        problems=problems or [],
         lengths=LENGTHS,
     )
 
@@ -200,10 +176,10 @@ async def _paper_letter(visit: Visit) -> PaperLetter | None:
         return await work.office.books.letter(id)
 
 
-def _letter(visit: Visit, given: Mapping[str, str]) -> tuple[TypedMail, list[tuple[str, str]]]:
+def _letter(visit: Visit, given: Mapping[str, str]) -> tuple[TypedMail, Problems]:
     """What was typed, and what cannot be read of it."""
-    today = local(visit.deps.clock.now()).date()
-    problems: list[tuple[str, str]] = []
+    today = visit.today
+    problems: Problems = []
 
     def day(name: str, is_needed: bool) -> date | None:
         text = given.get(name, "")
@@ -244,12 +220,12 @@ def _as_given(document: IncomingDocument) -> dict[str, str]:
         "sender": document.sender_name,
         "number": document.number,
         "symbol": document.symbol,
-        "issued_on": document.issued_on.strftime("%d/%m/%Y") if document.issued_on else "",
+        "issued_on": dates.day_text(document.issued_on),
         "type_name": document.type_name,
         "subject": document.subject,
         "signer": document.signer.name if document.signer else "",
         "pages": str(document.pages or ""),
-        "due_on": document.due_on.strftime("%d/%m/%Y") if document.due_on else "",
+        "due_on": dates.day_text(document.due_on),
         "unit": to.lead_unit,
     }
     return {name: value or "" for name, value in told.items()}
@@ -274,31 +250,27 @@ async def _drain(request: web.Request) -> None:
 
 
 ENTRY_ROUTES = (
-    get("/so-van-ban/den/nhap", "book_enter_form", enter_form, needs=KEEPS, key="books"),
-    post("/so-van-ban/den/nhap", "book_enter", entered, needs=KEEPS, key="books", body=FormBody.PARTS),
-    get("/so-van-ban/di/nhap", "book_sent_form", sent_form, needs=KEEPS, key="books"),
-    post("/so-van-ban/di/nhap", "book_sent", sent, needs=KEEPS, key="books"),
-    get("/so-van-ban/dong/{id}", "book_line", line_shown, needs=KEEPS, key="books"),
-    post("/so-van-ban/dong/{id}/sua", "book_correct", line_corrected, needs=KEEPS, key="books"),
-    post("/so-van-ban/dong/{id}/gach", "book_strike", line_struck, needs=KEEPS, key="books"),
+    get("/so-van-ban/den/nhap", "book_enter_form", enter_form),
+    post("/so-van-ban/den/nhap", "book_enter", entered, body=FormBody.PARTS),
+    get("/so-van-ban/di/nhap", "book_sent_form", sent_form),
+    post("/so-van-ban/di/nhap", "book_sent", sent),
+    get("/so-van-ban/dong/{id}", "book_line", line_shown),
+    post("/so-van-ban/dong/{id}/sua", "book_correct", line_corrected),
+    post("/so-van-ban/dong/{id}/gach", "book_strike", line_struck),
 )
 
 
 _PAPER_PATH = "/so-van-ban/gui-giay"
 
 
-async def paper_list_shown(visit: Visit) -> web.StreamResponse:
-    return await _paper_list_page(visit)
-
-
 async def paper_line_closed(visit: Visit) -> web.StreamResponse:
     """One line of the list: one letter to one recipient."""
-    form, today = visit.form, local(visit.deps.clock.now()).date()
+    form, today = visit.form, visit.today
     row = form.text("n")
     on, means = dates.typed_day(form.text(f"on-{row}"), today), form.text(f"means-{row}")
     problems = [] if on else [(f"on-{row}", visit.say("books.day.unreadable"))]
     if means not in tuple(Means):
-        problems.append((f"means-{row}", visit.say("form.missing", field=visit.say("paper.means"))))
+        problems.append(visit.missing(f"means-{row}", "paper.means"))
     if on is not None and not problems:
         said = HandedOver(on=on, means=Means(means), note=form.text(f"note-{row}"))
         try:
@@ -308,39 +280,31 @@ async def paper_line_closed(visit: Visit) -> web.StreamResponse:
                 (f"{pointer.strip('/')}-{row}", text) for pointer, text in answers.reasons_of(why, visit.lang)
             ]
         except Clash as why:
-            problems = [("", answers.failure_of(why, visit.lang).title)]
+            problems = [("", visit.why(why))]
         else:
             return visit.said(_PAPER_PATH, "paper.handed_over")
-    return await _paper_list_page(visit, problems)
+    return await paper_list_shown(visit, problems)
 
 
-async def _paper_list_page(visit: Visit, problems: list[tuple[str, str]] | None = None) -> web.StreamResponse:
-    today = local(visit.deps.clock.now()).date()
+async def paper_list_shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    today = visit.today
     since = dates.typed_day(visit.ask("tu"), today) if visit.ask("tu") else None
     async with visit.deps.store.read(visit.scope()) as work:
         lines = await (manage.paper_handed_over(work, since, today) if since else manage.paper_waiting(work))
-    return await visit.page(
+    return await visit.form_page(
         "books/paper.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("paper.list"),
         lines=lines,
         since=since,
-        today=today.strftime("%d/%m/%Y"),
+        today=dates.day_text(today),
         means=[(each.value, visit.say(f"paper.means.{each}")) for each in Means],
         most_note=LONGEST_NOTE,
-        problems=problems or [],
-        given=visit.form.flat(),
         is_cut=len(lines) >= manage.MOST_PAPER_LINES,
     )
 
 
 PAPER_ROUTES = (
-    get(_PAPER_PATH, "book_paper", paper_list_shown, needs=KEEPS, key="books"),
-    post(
-        f"{_PAPER_PATH}/{{id:msg_[0-9A-Za-z]{{1,40}}}}",
-        "book_paper_closed",
-        paper_line_closed,
-        needs=KEEPS,
-        key="books",
-    ),
+    get(_PAPER_PATH, "book_paper", paper_list_shown),
+    post(f"{_PAPER_PATH}/{{id:msg_[0-9A-Za-z]{{1,40}}}}", "book_paper_closed", paper_line_closed),
 )

@@ -9,7 +9,6 @@ from aiohttp import web
 
 from gateway import downloads
 from gateway.domain.book import Book, BookForm, OutgoingLine, Span
-from gateway.domain.wall_clock import local
 from gateway.office.book import book_lines, books
 from gateway.office.book.books import Ask, BookFormat
 from gateway.office.domain.roles import Manner, Right
@@ -34,7 +33,14 @@ async def shown(visit: Visit) -> web.StreamResponse:
             work, ask.book, ask.span, limit=_ROWS, after=await _after(visit, work, ask), lang=visit.lang
         )
     query = dict(visit.request.query)
-    following = where("/so-van-ban", **merged(query, sau=_name(leaf.after), told=None)) if leaf.after else ""
+    following = (
+        where(
+            "/so-van-ban",
+            **merged(query, sau=leaf.after if isinstance(leaf.after, str) else leaf.after.id, told=None),
+        )
+        if leaf.after
+        else ""
+    )
     return await visit.page(
         "books/book.html",
         title=visit.say(f"book.{ask.book}"),
@@ -56,7 +62,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         },
         printed=where("/so-van-ban/in", **merged(query, sau=None, told=None)),
         may_keep=visit.may(Right.BOOK, Manner.YES),
-        cell=_cell,
+        cell=dates.cell_text,
     )
 
 
@@ -99,9 +105,7 @@ async def stamp(visit: Visit) -> web.StreamResponse:
 
 def asked(visit: Visit) -> Ask:
     """What the address asks for; what cannot be read is as if it had not been said."""
-    today = local(visit.deps.clock.now()).date()
-    given = visit.ask("nam")
-    year = int(given) if given.isascii() and given.isdigit() and len(given) == 4 else today.year
+    today, year = visit.today, visit.year_asked()
     since, until = dates.typed_day(visit.ask("tu"), today), dates.typed_day(visit.ask("den"), today)
     if since is not None and until is not None and since > until:
         since, until = until, since
@@ -129,16 +133,6 @@ async def _after(visit: Visit, work: OfficeWork, ask: Ask) -> str | OutgoingLine
     if ask.book is not Book.OUTGOING:
         return given[:50]
     return await (work.office.books.letter(given) if given.startswith("ppr_") else work.outgoing.get(given))
-
-
-def _name(after: str | OutgoingLine | None) -> str | None:
-    return after if after is None or isinstance(after, str) else after.id
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return value.strftime("%d/%m/%Y") if isinstance(value, date) else str(value)
 
 
 def _file_name(ask: Ask) -> str:

@@ -10,9 +10,8 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from gateway.domain.wall_clock import local
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.lists import Charts, Lag, ListCount, Tiles
+from gateway.office.ports.lists import Charts, ListCount, Tiles
 from gateway.office.web import charts
 from gateway.office.web.charts import QueueChart
 from gateway.office.web.listing import list_rows
@@ -46,27 +45,23 @@ async def shown(visit: Visit) -> web.StreamResponse:
     seen = list_rows.seen_by(visit)
     if seen.unit is not None:
         return await _own(visit, seen)
-    today = local(visit.deps.clock.now()).date()
     async with visit.deps.store.read(visit.scope()) as work:
-        tiles = await work.office.lists.tiles(today)
-        figures = await work.office.lists.charts(today)
-    endings = await _endings(visit)
-    is_new = not any(day.sent or day.received for day in figures.days) and not figures.states
-    names = await _names(visit, figures)
+        tiles = await work.office.lists.tiles(visit.today)
+        figures = await work.office.lists.charts(visit.today)
     return await visit.page(
         "dashboard/page.html",
         title=visit.say("menu.dashboard"),
-        tiles=_tiles(tiles, endings),
+        tiles=_tiles(tiles, await _endings(visit)),
         figures=figures,
         traffic=_traffic(figures),
         speed=_speed(figures),
         states=charts.stack(dict(figures.states)),
         slowest=charts.bars([(each.code, each.n, each.seconds) for each in figures.slowest]),
-        names=names,
+        names=await _names(visit, figures),
         shades=charts.shades(figures.hours),
         is_operator=is_operator(visit),
         waited=await _waited(visit),
-        is_new=is_new,
+        is_new=not any(day.sent or day.received for day in figures.days) and not figures.states,
         may_issue=visit.may(Right.ISSUE, Manner.YES),
     )
 
@@ -121,9 +116,8 @@ async def _waited(visit: Visit) -> QueueChart | None:
 
 
 def _traffic(figures: Charts) -> charts.Lines:
-    days = [day.day.strftime("%d/%m") for day in figures.days]
     return charts.lines(
-        days,
+        _day_names(figures),
         {
             "sent": [float(day.sent) for day in figures.days],
             "received": [float(day.received) for day in figures.days],
@@ -133,20 +127,20 @@ def _traffic(figures: Charts) -> charts.Lines:
 
 def _speed(figures: Charts) -> charts.Lines:
     """In minutes: until 01, and from there until 03; median and 90th percentile."""
-    days = [day.day.strftime("%d/%m") for day in figures.days]
+    delivered, taken = [day.delivered for day in figures.days], [day.taken_in for day in figures.days]
     return charts.lines(
-        days,
+        _day_names(figures),
         {
-            "delivered": [_minutes(day.delivered, "median") for day in figures.days],
-            "delivered90": [_minutes(day.delivered, "p90") for day in figures.days],
-            "taken_in": [_minutes(day.taken_in, "median") for day in figures.days],
-            "taken_in90": [_minutes(day.taken_in, "p90") for day in figures.days],
+            "delivered": [round(each.median / 60, 1) if each else None for each in delivered],
+            "delivered90": [round(each.p90 / 60, 1) if each else None for each in delivered],
+            "taken_in": [round(each.median / 60, 1) if each else None for each in taken],
+            "taken_in90": [round(each.p90 / 60, 1) if each else None for each in taken],
         },
     )
 
 
-def _minutes(lag: Lag | None, which: str) -> float | None:
-    return round(float(getattr(lag, which)) / 60, 1) if lag is not None else None
+def _day_names(figures: Charts) -> list[str]:
+    return [day.day.strftime("%d/%m") for day in figures.days]
 
 
 async def _names(visit: Visit, figures: Charts) -> dict[str, str]:

@@ -3,7 +3,8 @@ agency, all for heads and administrators, one's own for everybody else. Out: the
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
+from functools import partial
 
 from aiohttp import web
 
@@ -12,7 +13,7 @@ from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts import posts
 from gateway.office.domain.roles import Delegation, Manner, Right
 from gateway.office.web import dates
-from gateway.office.web.answers import failure_of
+from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit, where
 
@@ -25,7 +26,6 @@ _FIELDS = {
     "GW-DELEGATE-SCOPE": "rights",
     "GW-DELEGATE-ACT": "act",
 }
-_LEAST_REASON = 10
 
 
 async def listed(visit: Visit) -> web.StreamResponse:
@@ -42,21 +42,17 @@ async def listed(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def asked(visit: Visit) -> web.StreamResponse:
-    return await _form(visit, [])
-
-
 async def made(visit: Visit) -> web.StreamResponse:
     form, today = visit.form, local(visit.person.at).date()
     starts, ends = dates.typed_day(form.text("from"), today), dates.typed_day(form.text("until"), today)
     problems = _missing(visit, starts, ends)
     if starts is None or ends is None or problems:
-        return await _form(visit, problems)
+        return await asked(visit, problems)
     wanted = posts.WantedDelegation(
         to_login=form.text("to"),
         rights=[each for each in Right if each in form.all("rights")],
-        starts_at=max(_midnight(starts), visit.person.at),
-        ends_at=_midnight(ends + timedelta(days=1)),
+        starts_at=max(dates.midnight(starts), visit.person.at),
+        ends_at=dates.midnight(ends + timedelta(days=1)),
         reason=form.text("reason"),
         act_number=form.text("act"),
     )
@@ -65,21 +61,13 @@ async def made(visit: Visit) -> web.StreamResponse:
     except (Clash, Denied, NotFound) as why:
         if isinstance(why, Denied) and why.code not in _FIELDS:
             raise
-        return await _form(visit, [(_FIELDS.get(why.code, "to"), failure_of(why, visit.lang).title)])
+        return await asked(visit, [(_FIELDS.get(why.code, "to"), visit.why(why))])
     return visit.said(HOME, "lending.made")
-
-
-async def to_approve(visit: Visit) -> web.StreamResponse:
-    return await _act(visit, "approve")
 
 
 async def approved(visit: Visit) -> web.StreamResponse:
     await posts.approve_delegation(visit.deps.accounts, visit.person, visit.path("id"))
     return visit.said(HOME, "lending.approved")
-
-
-async def to_end(visit: Visit) -> web.StreamResponse:
-    return await _act(visit, "end")
 
 
 async def ended(visit: Visit) -> web.StreamResponse:
@@ -99,12 +87,12 @@ def state(one: Delegation, at: datetime) -> str:
     return "in_force" if one.holds(at) else "agreed"
 
 
-async def _form(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
+async def asked(visit: Visit, problems: Problems | None = None) -> web.Response:
     desk, form = visit.deps.accounts, visit.form
     others = await posts.possible_borrowers(desk, visit.person)
-    return await visit.page(
+    return await visit.form_page(
         "account/delegate.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("lending.new"),
         people=[
             ("", visit.say("lending.choose")),
@@ -114,7 +102,6 @@ async def _form(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
         ticked=set(form.all("rights")),
         is_head=visit.may(Right.DELEGATE, Manner.RECORDED),
         values=form.flat(),
-        problems=problems,
     )
 
 
@@ -126,15 +113,13 @@ def _missing(visit: Visit, starts: date | None, ends: date | None) -> list[tuple
         if day is None
     ]
     if not form.text("to"):
-        found.append(("to", visit.say("form.missing", field=visit.say("lending.to"))))
+        found.append(visit.missing("to", "lending.to"))
     if not form.all("rights"):
-        found.append(("rights", visit.say("form.missing", field=visit.say("lending.scope"))))
-    if len(form.text("reason")) < _LEAST_REASON:
-        found.append(("reason", visit.say("form.reason.short")))
-    return found
+        found.append(visit.missing("rights", "lending.scope"))
+    return found + visit.short_reason()
 
 
-async def _act(visit: Visit, act: str) -> web.Response:
+async def act_asked(visit: Visit, act: str) -> web.Response:
     one = await _one(visit)
     return await visit.page(
         "account/delegation_act.html",
@@ -162,16 +147,12 @@ def _may_end(visit: Visit, one: Delegation) -> bool:
     return concerned or visit.may(Right.APPROVE_DELEGATION) or visit.may(Right.ACCOUNTS)
 
 
-def _midnight(on: date) -> datetime:
-    return dates.moment_at(on, time())
-
-
 ROUTES = (
     get(HOME, "delegations", listed),
     get(f"{HOME}/moi", "delegation_new", asked, needs=_LENDS),
     post(f"{HOME}/moi", "delegation_made", made, needs=_LENDS),
-    get(f"{HOME}/{{id}}/phe-duyet", "delegation_approve", to_approve, needs=_APPROVES),
+    get(f"{HOME}/{{id}}/phe-duyet", "delegation_approve", partial(act_asked, act="approve"), needs=_APPROVES),
     post(f"{HOME}/{{id}}/phe-duyet", "delegation_approved", approved, needs=_APPROVES),
-    get(f"{HOME}/{{id}}/ket-thuc", "delegation_end", to_end),
+    get(f"{HOME}/{{id}}/ket-thuc", "delegation_end", partial(act_asked, act="end")),
     post(f"{HOME}/{{id}}/ket-thuc", "delegation_ended", ended),
 )

@@ -15,9 +15,11 @@ from gateway.errors import Denied
 from gateway.office.accounts import credentials, sessions, sign_in
 from gateway.office.accounts.credentials import NotTaken
 from gateway.office.accounts.sign_in import OpenedSession, TypedSignIn
+from gateway.office.domain.listing import Side
 from gateway.office.web import forms, visits
-from gateway.office.web.answers import failure_of
 from gateway.office.web.door import COOKIE, LANG_COOKIE, SIGN_IN, forget_session, keep_choice, keep_session
+from gateway.office.web.forms import Problems
+from gateway.office.web.listing.asking import STATES
 from gateway.office.web.pages import account
 from gateway.office.web.routes import FormBody, PageRoute, Who, get, post
 from gateway.office.web.visits import Visit, inside
@@ -103,19 +105,15 @@ async def signed_out(visit: Visit) -> web.StreamResponse:
     return forget_session(visit.said(SIGN_IN, "entry.left"), visit.request)
 
 
-async def link_opened(visit: Visit) -> web.StreamResponse:
-    return await _link_page(visit)
-
-
 async def taken_up(visit: Visit) -> web.StreamResponse:
     """The password is the person's own from now on, and the person is signed in with it."""
     if problems := account.typed_twice(visit):
-        return await _link_page(visit, problems)
+        return await link_opened(visit, problems)
     desk, new = visit.deps.accounts, visit.form.text("new")
     try:
         person = await credentials.take_up(desk, visit.path("code"), new, visit.origin)
     except NotTaken as why:
-        return await _link_page(visit, account.password_problems(visit, why))
+        return await link_opened(visit, account.password_problems(visit, why))
     typed = TypedSignIn(login=person.login or person.name, password=new)
     return _enter(visit, await sign_in.run(desk, typed, visit.origin, _before(visit)), "/")
 
@@ -133,15 +131,14 @@ async def _sign_in_page(visit: Visit, back: str, login: str = "", why: Denied | 
     return forget_session(answer, visit.request) if visit.request.cookies.get(COOKIE) else answer
 
 
-async def _link_page(visit: Visit, problems: list[tuple[str, str]] | None = None) -> web.Response:
+async def link_opened(visit: Visit, problems: Problems | None = None) -> web.Response:
     person = await credentials.owner_of_code(visit.deps.accounts, visit.path("code"), visit.origin)
-    return await visit.page(
+    return await visit.form_page(
         "entry/link.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("entry.link.title"),
         person=person,
         rules=account.password_rules(visit),
-        problems=problems or [],
     )
 
 
@@ -166,7 +163,7 @@ def _to_say(found: OpenedSession) -> str:
 def _told(visit: Visit, why: Denied) -> str:
     seconds = re.search(r"\d+", why.hint) if why.code in _WAITS else None
     if seconds is None:
-        return failure_of(why, visit.lang).title
+        return visit.why(why)
     return visit.say(f"entry.wait.{why.code}", minutes=-(-int(seconds[0]) // 60))
 
 
@@ -184,23 +181,7 @@ ENTRY_ROUTES = (
 
 
 HELP_PARTS = {"send": 4, "receive": 4, "recall": 2, "book": 2, "admin": 3}
-HELP_STATES = (
-    *(
-        "draft",
-        "blocked",
-        "queued",
-        "sending",
-        "sent",
-        "failed",
-        "cancelled",
-        "paper",
-        "delivered",
-        "rejected",
-        "accepted",
-    ),
-    *("assigned", "processing", "done", "recall_asked", "take_back_asked", "update_asked", "request_agreed"),
-    "request_refused",
-)
+HELP_STATES = tuple(each for each in STATES[Side.OUT] if each != "unknown")
 HELP_TIMES = ("take_in", "assign", "issue", "recall")
 
 

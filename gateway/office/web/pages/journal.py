@@ -6,9 +6,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
+from fnmatch import fnmatchcase
 
 from aiohttp import web
 
@@ -19,6 +20,7 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.node import JournalAsk, JournalEntry
 from gateway.office.web import answers, dates
 from gateway.office.web.answers import FileContent
+from gateway.office.web.forms import whole_number
 from gateway.office.web.routes import Needs, Who, get, post
 from gateway.office.web.visits import AUDITS, Visit, merged, where
 from gateway.words import labels
@@ -59,17 +61,13 @@ class ShownEntry:
 
 async def shown(visit: Visit) -> web.StreamResponse:
     ask, journal = await _asked(visit), visit.deps.operations.journal
-    given = visit.ask("sau")
-    before = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
+    before = whole_number(visit.ask("sau"), 18)
     found = await journal.page(ask, before=before, limit=_ROWS + 1)
-    rows = [_row(visit, each) for each in found[:_ROWS]]
     query = dict(visit.request.query)
-    more = len(found) > _ROWS
+    last = str(found[_ROWS - 1].position) if len(found) > _ROWS else ""
     values = {
-        "rows": rows,
-        "following": where(PATH, **merged(query, sau=str(found[_ROWS - 1].position), told=None))
-        if more
-        else "",
+        "rows": [_row(visit, each) for each in found[:_ROWS]],
+        "following": where(PATH, **merged(query, sau=last, told=None)) if last else "",
         "first": where(PATH, **merged(query, sau=None, told=None)) if before is not None else "",
     }
     if visit.is_piece:
@@ -78,7 +76,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         "journal/page.html",
         title=visit.say("menu.audit"),
         seal=await journal.seal(),
-        says=_finding(visit),
+        says=lambda code, params: visit.say_or(f"audit.{code}", code, **params),
         scope=_manner(visit),
         given={name: visit.ask(name) for name in ("nguoi", "object", "loai", "tu", "den")},
         kinds=_kinds(visit, sorted(EventKind), ask),
@@ -99,8 +97,7 @@ async def export(visit: Visit) -> web.StreamResponse:
     lines = await visit.deps.operations.journal.export(
         visit.person.person.id, ask.agency_id or "", ask, MOST_EXPORTED
     )
-    now = local(visit.deps.clock.now())
-    name = f"nhat-ky-{now:%Y%m%d-%H%M}.csv"
+    name = f"nhat-ky-{local(visit.deps.clock.now()):%Y%m%d-%H%M}.csv"
     content = FileContent(name=name, found_type="csv", pieces=_csv(visit, lines))
     return await answers.give_file(visit.request, content)
 
@@ -126,7 +123,7 @@ def _line(cells: list[str]) -> bytes:
 
 async def _asked(visit: Visit) -> JournalAsk:
     """What is looked for, within what the person may see."""
-    today = local(visit.deps.clock.now()).date()
+    today = visit.today
     since, until = dates.typed_day(visit.ask("tu"), today), dates.typed_day(visit.ask("den"), today)
     kind, who = visit.ask("loai"), visit.ask("nguoi")
     manner = _manner(visit)
@@ -138,13 +135,9 @@ async def _asked(visit: Visit) -> JournalAsk:
         within=_TECHNICAL if manner is Manner.TECHNICAL else _ACCOUNTS if manner is Manner.ACCOUNTS else (),
         kind=kind if labels.has(f"event.{kind.removesuffix('.*')}") else "",
         subject_id=visit.ask("object")[:200],
-        since=_start(since),
-        until=_start(until + _DAY) if until is not None else None,
+        since=dates.midnight(since) if since else None,
+        until=dates.midnight(until + _DAY) if until else None,
     )
-
-
-def _start(day: date | None) -> datetime | None:
-    return dates.moment_at(day, time()) if day is not None else None
 
 
 async def _person(visit: Visit, text: str) -> str:
@@ -174,7 +167,7 @@ def _is_everywhere(visit: Visit, manner: Manner) -> bool:
 
 def _kinds(visit: Visit, known: Sequence[str], ask: JournalAsk) -> list[tuple[str, str]]:
     """What may be chosen: groups, then each kind, as far as the role sees them."""
-    open_to = [each for each in known if not ask.within or any(_fits(each, one) for one in ask.within)]
+    open_to = [each for each in known if not ask.within or any(fnmatchcase(each, one) for one in ask.within)]
     groups = sorted({each.partition(".")[0] for each in open_to})
     return [
         ("", visit.say("journal.kind.all")),
@@ -183,21 +176,17 @@ def _kinds(visit: Visit, known: Sequence[str], ask: JournalAsk) -> list[tuple[st
     ]
 
 
-def _fits(kind: str, pattern: str) -> bool:
-    return kind.startswith(pattern[:-1]) if pattern.endswith("*") else kind == pattern
-
-
 def _row(visit: Visit, entry: JournalEntry) -> ShownEntry:
-    key, data = f"event.{entry.kind}", dict(entry.data)
+    data, who = dict(entry.data), entry.principal_id
     call = str(data.pop("call", ""))
     place = entry.place or str(data.get("session", ""))
     before = _first(data, _BEFORE)
     after = _first(data, _AFTER)
     return ShownEntry(
         entry=entry,
-        who=entry.who or _principal(visit, entry.principal_id),
+        who=entry.who or visit.say_or(f"journal.principal.{who}", who),
         place=place,
-        what=visit.say(key) if labels.has(key) else entry.kind,
+        what=visit.say_or(f"event.{entry.kind}", entry.kind),
         path=_path(visit, entry.agency, entry.subject_id),
         before=before,
         after=after,
@@ -205,11 +194,6 @@ def _row(visit: Visit, entry: JournalEntry) -> ShownEntry:
         call=call,
         rest=tuple((name, _text(value)) for name, value in data.items() if value not in (None, "", [], {})),
     )
-
-
-def _principal(visit: Visit, id: str) -> str:
-    key = f"journal.principal.{id}"
-    return visit.say(key) if labels.has(key) else id
 
 
 def _first(data: dict[str, object], names: tuple[str, ...]) -> str:
@@ -239,14 +223,6 @@ def _outcome(kind: str, after: str) -> str:
     if last in _BAD or after in _BAD:
         return "bad"
     return "waits" if last in _WAITS else "good"
-
-
-def _finding(visit: Visit) -> Callable[[str, Mapping[str, object]], str]:
-    def says(code: str, params: Mapping[str, object]) -> str:
-        key = f"audit.{code}"
-        return visit.say(key, **params) if labels.has(key) else code
-
-    return says
 
 
 ROUTES = (

@@ -9,11 +9,10 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from aiohttp import web
 
-from gateway.domain.document import Staff
-from gateway.domain.fields import STATUS, fitting, whole
 from gateway.domain.text import fold
 from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.incoming import act
@@ -24,11 +23,14 @@ from gateway.office.letters import asking, received
 from gateway.office.letters.asking import Urging
 from gateway.office.ports.lists import Keeping, Keepings
 from gateway.office.web import answers
+from gateway.office.web.forms import Problems
 from gateway.office.web.listing import choosing, list_rows
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.listing.choosing import Choice, Chosen
 from gateway.office.web.pages import list_export
-from gateway.office.web.pages.lists import SEE, acts_of, asked_of
+from gateway.office.web.pages.incoming.acts import REASONS
+from gateway.office.web.pages.incoming.seen import staff_of
+from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_of
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit
 from gateway.outgoing import manage
@@ -76,55 +78,19 @@ async def find_result(keepings: Keepings, key: str, session_id: str, now: dateti
     )
 
 
-REASONS = (
-    *(
-        "WRONG_ADDRESSEE",
-        "OUT_OF_AUTHORITY",
-        "NOT_AUTHENTIC",
-        "DAMAGED",
-        "MISSING_FILE",
-        "BAD_FORM",
-        "DUPLICATE",
-    ),
-    *("SECRET", "FORBIDDEN_CONTENT", "MALWARE", "OTHER"),
-)
-SHORTEST_REASON = 10
 _GRAVE = frozenset({"huy-gui", "tu-choi"})
+_TAKEN_ALONG = ("xuat", "in", "ho-so")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UrgedRecipient:
-    """Of one recipient: what it is late with among the chosen, and whom to phone."""
-
-    urging: Urging
-    ids: tuple[str, ...]
-
-
-async def outgoing(visit: Visit) -> web.StreamResponse:
-    return await _preview(visit, Side.OUT)
-
-
-async def incoming(visit: Visit) -> web.StreamResponse:
-    return await _preview(visit, Side.IN)
-
-
-async def _preview(visit: Visit, side: Side) -> web.StreamResponse:
+async def preview(visit: Visit, side: Side) -> web.StreamResponse:
     named = visit.ask("viec")
     _check(visit, side, named)
-    if named in ("xuat", "in", "ho-so"):
+    if named in _TAKEN_ALONG:
         return await list_export.asked(visit, side, named)
     return await _page(visit, await _chosen(visit, side, named), [])
 
 
-async def outgoing_done(visit: Visit) -> web.StreamResponse:
-    return await _done(visit, Side.OUT)
-
-
-async def incoming_done(visit: Visit) -> web.StreamResponse:
-    return await _done(visit, Side.IN)
-
-
-async def _done(visit: Visit, side: Side) -> web.StreamResponse:
+async def done(visit: Visit, side: Side) -> web.StreamResponse:
     named = visit.path("act")
     _check(visit, side, named)
     run = _RUN.get(named)
@@ -149,8 +115,7 @@ async def result_shown(visit: Visit) -> web.StreamResponse:
 
 
 def _check(visit: Visit, side: Side, named: str) -> None:
-    everything = (*_RUN, "xuat", "in", "ho-so")
-    if named not in everything:
+    if named not in (*_RUN, *_TAKEN_ALONG):
         raise NotFound("there is no such act")
     if named not in acts_of(visit, side):
         raise Denied("this person may not do that here", code="GW-RIGHT")
@@ -161,18 +126,16 @@ async def _chosen(visit: Visit, side: Side, named: str) -> Chosen:
     return await choosing.chosen(visit, asked, named)
 
 
-async def _page(visit: Visit, chosen: Chosen, problems: list[tuple[str, str]]) -> web.StreamResponse:
+async def _page(visit: Visit, chosen: Chosen, problems: Problems) -> web.StreamResponse:
     named, tags = chosen.act, await _offered_tags(visit, chosen)
-    return await visit.page(
+    return await visit.form_page(
         "lists/bulk.html",
-        422 if problems else 200,
+        problems,
         title=act_word(visit, named),
         chosen=chosen,
         verb=act_word(visit, named),
         most=choosing.MOST,
         grave=named in _GRAVE,
-        problems=problems,
-        given=visit.form.flat(),
         reasons=[(code, visit.say(f"reason.{code}")) for code in REASONS],
         hows=[(how, visit.say(f"listing.urge.{how}")) for how in asking.HOWS],
         urgings=await _told(visit, chosen) if named == "don-doc" else (),
@@ -200,37 +163,34 @@ def act_word(visit: Visit, named: str) -> str:
 
 
 def _missing(visit: Visit, named: str) -> list[tuple[str, str]]:
-    form, problems = visit.form, list[tuple[str, str]]()
-    if named == "tu-choi":
-        if form.text("reason") not in REASONS:
-            problems.append(("reason", visit.say("form.missing", field=visit.say("listing.reason"))))
-        if len(form.text("note")) < SHORTEST_REASON:
-            problems.append(("note", visit.say("form.reason.short")))
-    if named == "huy-gui" and len(form.text("note")) < SHORTEST_REASON:
-        problems.append(("note", visit.say("form.reason.short")))
+    form, problems = visit.form, Problems()
+    if named == "tu-choi" and form.text("reason") not in REASONS:
+        problems.append(visit.missing("reason", "listing.reason"))
+    if named in ("tu-choi", "huy-gui"):
+        problems += visit.short_reason("note")
     if named == "gan-nhan":
         try:
             tags_and_views.checked_tag(form.text("name"))
         except Clash as why:
-            problems.append(("name", answers.failure_of(why, visit.lang).title))
+            problems.append(("name", visit.why(why)))
     if named == "bo-nhan" and not form.text("tag"):
-        problems.append(("tag", visit.say("form.missing", field=visit.say("tags.which"))))
+        problems.append(visit.missing("tag", "tags.which"))
     if named == "don-doc" and not form.text("text"):
-        problems.append(("text", visit.say("form.missing", field=visit.say("listing.urge.words"))))
+        problems.append(visit.missing("text", "listing.urge.words"))
     return problems
 
 
-async def _each(visit: Visit, chosen: Chosen, do: Callable[[Choice], Awaitable[str]]) -> list[BulkOutcome]:
+async def _each(
+    visit: Visit, chosen: Chosen, do: Callable[[Visit, Choice], Awaitable[str]]
+) -> list[BulkOutcome]:
     """One after the other, in their order: what stands against one is told in its row."""
     outcomes = []
     for choice in chosen.taken:
         try:
-            outcomes.append(_outcome(choice, ok=True, text=await do(choice)))
+            outcomes.append(_outcome(choice, ok=True, text=await do(visit, choice)))
         except GatewayError as why:
-            told = [text for _, text in answers.reasons_of(why, visit.lang)]
-            outcomes.append(
-                _outcome(choice, ok=False, text=" ".join(told) or answers.failure_of(why, visit.lang).title)
-            )
+            told = " ".join(text for _, text in answers.reasons_of(why, visit.lang))
+            outcomes.append(_outcome(choice, ok=False, text=told or visit.why(why)))
     return outcomes
 
 
@@ -238,62 +198,46 @@ def _outcome(choice: Choice, *, ok: bool, text: str) -> BulkOutcome:
     return BulkOutcome(number=choice.row.number, path=choice.row.path, ok=ok, text=text)
 
 
-async def _resend(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
-    async def do(choice: Choice) -> str:
-        await manage.resend(visit.deps.out, visit.scope(), choice.id)
-        return visit.say("listing.done.gui-lai", count=choice.row.line.card.states["failed"])
-
-    return await _each(visit, chosen, do)
+async def _resend(visit: Visit, choice: Choice) -> str:
+    await manage.resend(visit.deps.out, visit.scope(), choice.id)
+    return visit.say("listing.done.gui-lai", count=choice.row.line.card.states["failed"])
 
 
-async def _cancel(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
-    async def do(choice: Choice) -> str:
-        await manage.cancel(visit.deps.out, visit.scope(), choice.id, why=visit.form.text("note"))
-        return visit.say("state.cancelled")
-
-    return await _each(visit, chosen, do)
+async def _cancel(visit: Visit, choice: Choice) -> str:
+    await manage.cancel(visit.deps.out, visit.scope(), choice.id, why=visit.form.text("note"))
+    return visit.say("state.cancelled")
 
 
-async def _take_in(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
-    staff = _staff(visit)
-
-    async def do(choice: Choice) -> str:
-        typed = visit.form.text(f"so-{choice.id}") or None
-        call = act.StatusCall(code="03", register_no=typed, staff=staff)
-        done = await act.set_status(
-            visit.deps.inn, visit.scope(), choice.id, call, expect_version=choice.version
-        )
-        if done.register_no is None:
-            return visit.say("listing.done.tiep-nhan")
-        return visit.say("listing.done.tiep-nhan.so", number=done.register_no)
-
-    return await _each(visit, chosen, do)
+async def _take_in(visit: Visit, choice: Choice) -> str:
+    typed = visit.form.text(f"so-{choice.id}") or None
+    call = act.StatusCall(code="03", register_no=typed, staff=staff_of(visit))
+    done = await act.set_status(visit.deps.inn, visit.scope(), choice.id, call, expect_version=choice.version)
+    if done.register_no is None:
+        return visit.say("listing.done.tiep-nhan")
+    return visit.say("listing.done.tiep-nhan.so", number=done.register_no)
 
 
-async def _refuse(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
-    form, staff = visit.form, _staff(visit)
+async def _refuse(visit: Visit, choice: Choice) -> str:
+    reason, note = visit.form.text("reason"), visit.form.text("note")
+    call = act.StatusCall(code="02", reason=reason, note=note, staff=staff_of(visit))
+    await act.set_status(visit.deps.inn, visit.scope(), choice.id, call)
+    return visit.say("state.in.rejected")
 
-    async def do(choice: Choice) -> str:
-        call = act.StatusCall(code="02", reason=form.text("reason"), note=form.text("note"), staff=staff)
-        await act.set_status(visit.deps.inn, visit.scope(), choice.id, call)
-        return visit.say("state.in.rejected")
 
-    return await _each(visit, chosen, do)
+async def _tag(visit: Visit, choice: Choice) -> str:
+    name = tags_and_views.checked_tag(visit.form.text("name"))
+    new = await tags_and_views.put_tag(visit.deps.store, visit.deps.clock, visit.scope(), name, choice.id)
+    return visit.say("listing.done.gan-nhan" if new else "listing.done.gan-nhan.had", name=name)
+
+
+async def _offer(visit: Visit, choice: Choice) -> str:
+    had = await received.offer_again(visit.deps.inn, visit.scope(), choice.id)
+    return visit.say("listing.done.giao-lai" if had else "listing.done.giao-lai.waits")
 
 
 async def _read(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     await received.mark_read(visit.deps.inn, visit.scope(), [each.id for each in chosen.taken])
     return [_outcome(each, ok=True, text=visit.say("listing.done.da-doc")) for each in chosen.taken]
-
-
-async def _tag(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
-    name = tags_and_views.checked_tag(visit.form.text("name"))
-
-    async def do(choice: Choice) -> str:
-        new = await tags_and_views.put_tag(visit.deps.store, visit.deps.clock, visit.scope(), name, choice.id)
-        return visit.say("listing.done.gan-nhan" if new else "listing.done.gan-nhan.had", name=name)
-
-    return await _each(visit, chosen, do)
 
 
 async def _untag(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
@@ -302,17 +246,9 @@ async def _untag(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     if id not in names:
         raise NotFound("this agency has no such label")
 
-    async def do(choice: Choice) -> str:
+    async def do(visit: Visit, choice: Choice) -> str:
         had = await tags_and_views.take_off_tag(visit.deps.store, visit.scope(), id, choice.id)
         return visit.say("listing.done.bo-nhan" if had else "listing.done.bo-nhan.had", name=names[id])
-
-    return await _each(visit, chosen, do)
-
-
-async def _offer(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
-    async def do(choice: Choice) -> str:
-        had = await received.offer_again(visit.deps.inn, visit.scope(), choice.id)
-        return visit.say("listing.done.giao-lai" if had else "listing.done.giao-lai.waits")
 
     return await _each(visit, chosen, do)
 
@@ -321,88 +257,80 @@ async def _urge(visit: Visit, chosen: Chosen) -> list[BulkOutcome]:
     """One letter or call for each recipient, about everything of the chosen that it is late with."""
     form, outcomes = visit.form, []
     wanted = set(form.all("to"))
-    for each in await _told(visit, chosen):
-        code, name = each.urging.code, each.urging.name or each.urging.code
-        if code not in wanted:
+    for urging, ids in await _told(visit, chosen):
+        if urging.code not in wanted:
             continue
         try:
             found = await asking.urge(
                 visit.deps.out,
                 visit.scope(),
-                code,
+                urging.code,
                 by=visit.person.person.name,
                 how=form.text("how"),
                 text=form.text("text"),
-                every=_between(visit),
-                only=each.ids,
+                every=visit.deps.options.urge_every,
+                only=ids,
             )
-            count = sum(late.id in each.ids for late in found.late)
+            count = sum(late.id in ids for late in found.late)
             text, ok = visit.say("listing.done.don-doc", count=count), True
         except GatewayError as why:
-            text, ok = answers.failure_of(why, visit.lang).title, False
-        outcomes.append(BulkOutcome(number=name, path=PATHS[Side.OUT], ok=ok, text=text))
+            text, ok = visit.why(why), False
+        outcomes.append(
+            BulkOutcome(number=urging.name or urging.code, path=PATHS[Side.OUT], ok=ok, text=text)
+        )
     return outcomes
 
 
-async def _told(visit: Visit, chosen: Chosen) -> list[UrgedRecipient]:
+async def _told(visit: Visit, chosen: Chosen) -> list[tuple[Urging, tuple[str, ...]]]:
+    """Of each recipient what it is late with and whom to phone, and which of the chosen are among it."""
     ids = {each.id for each in chosen.taken}
     async with visit.deps.store.read(visit.scope()) as work:
         sent = await work.deliveries.of_many(sorted(ids))
     late = {
-        delivery.recipient.code: delivery.recipient.code
+        delivery.recipient.code
         for deliveries in sent.values()
         for delivery in deliveries
         if delivery.state in ("sent", "delivered")
     }
     found = [
-        await asking.urging_of(visit.deps.out, visit.scope(), code, _between(visit)) for code in sorted(late)
+        await asking.urging_of(visit.deps.out, visit.scope(), code, visit.deps.options.urge_every)
+        for code in sorted(late)
     ]
-    return [
-        UrgedRecipient(urging=each, ids=tuple(one.id for one in each.late if one.id in ids))
-        for each in found
-        if any(one.id in ids for one in each.late)
-    ]
-
-
-def _between(visit: Visit) -> timedelta:
-    return timedelta(days=visit.deps.options.urge_days)
-
-
-def _staff(visit: Visit) -> Staff:
-    person = visit.person.person
-    return Staff(
-        name=fitting(person.name, STATUS["staff/name"]),
-        department=fitting(person.title, STATUS["staff/department"]),
-        email=whole(person.email, STATUS["staff/email"]),
-    )
+    told = [(each, tuple(one.id for one in each.late if one.id in ids)) for each in found]
+    return [(each, late_ids) for each, late_ids in told if late_ids]
 
 
 _RUN: dict[str, Callable[[Visit, Chosen], Awaitable[list[BulkOutcome]]]] = {
-    "gui-lai": _resend,
-    "huy-gui": _cancel,
+    "gui-lai": partial(_each, do=_resend),
+    "huy-gui": partial(_each, do=_cancel),
     "don-doc": _urge,
-    "tiep-nhan": _take_in,
-    "tu-choi": _refuse,
+    "tiep-nhan": partial(_each, do=_take_in),
+    "tu-choi": partial(_each, do=_refuse),
     "da-doc": _read,
-    "giao-lai": _offer,
-    "gan-nhan": _tag,
+    "giao-lai": partial(_each, do=_offer),
+    "gan-nhan": partial(_each, do=_tag),
     "bo-nhan": _untag,
 }
-ACTS_OUT = (
-    Needs(right=Right.ISSUE, manners=(Manner.YES,)),
-    Needs(right=Right.URGE, manners=(Manner.YES,)),
-)
 # Marking read is for everybody who reads; the handler asks for the right of each act.
-ACTS_IN = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
+_ACTS = {
+    Side.OUT: (
+        Needs(right=Right.ISSUE, manners=(Manner.YES,)),
+        Needs(right=Right.URGE, manners=(Manner.YES,)),
+    ),
+    Side.IN: (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),),
+}
 
 ROUTES = (
-    get("/danh-sach/van-ban-di", "outgoing_many", outgoing, needs=SEE, key="outgoing"),
-    post(
-        "/danh-sach/van-ban-di/lam/{act}", "outgoing_many_done", outgoing_done, needs=ACTS_OUT, key="outgoing"
-    ),
-    get("/danh-sach/van-ban-den", "incoming_many", incoming, needs=SEE, key="incoming"),
-    post(
-        "/danh-sach/van-ban-den/lam/{act}", "incoming_many_done", incoming_done, needs=ACTS_IN, key="incoming"
+    *(
+        route
+        for side, key in MENU.items()
+        for at in (f"/danh-sach{PATHS[side]}",)
+        for route in (
+            get(at, f"{key}_many", partial(preview, side=side), needs=SEE, key=key),
+            post(
+                f"{at}/lam/{{act}}", f"{key}_many_done", partial(done, side=side), needs=_ACTS[side], key=key
+            ),
+        )
     ),
     get("/danh-sach/ket-qua/{key}", "many_result", result_shown, needs=SEE),
 )

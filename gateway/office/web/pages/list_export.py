@@ -20,11 +20,11 @@ from gateway.office.book.table_files import XlsxColumn, XlsxWriter
 from gateway.office.domain.listing import ListLine, Side, Tag
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers
-from gateway.office.web.dates import moment_text
+from gateway.office.web.dates import cell_text, moment_text
 from gateway.office.web.listing import choosing, list_rows
 from gateway.office.web.listing.asking import PATHS, Column, ListQuestion, chosen_columns
 from gateway.office.web.listing.list_rows import ShownLine, Teller
-from gateway.office.web.pages.lists import SEE, acts_of, asked_of, filter_words
+from gateway.office.web.pages.lists import MENU, SEE, acts_of, asked_of, filter_words
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit
 from gateway.ports import Pool
@@ -126,9 +126,9 @@ _FORMS = ("xlsx", "csv")
 
 async def asked(visit: Visit, side: Side, named: str) -> web.StreamResponse:
     """The page that asks in which form, or the list on paper at once."""
-    wanted = _question(visit, side)
     if named == "in":
-        return await _printed(visit, wanted)
+        return await printed(visit, side)
+    wanted = _question(visit, side)
     if named == "ho-so":
         return await visit.page(
             "lists/packs.html",
@@ -148,22 +148,6 @@ async def asked(visit: Visit, side: Side, named: str) -> web.StreamResponse:
     )
 
 
-async def outgoing_file(visit: Visit) -> web.StreamResponse:
-    return await _file(visit, Side.OUT)
-
-
-async def incoming_file(visit: Visit) -> web.StreamResponse:
-    return await _file(visit, Side.IN)
-
-
-async def outgoing_print(visit: Visit) -> web.StreamResponse:
-    return await _printed(visit, _question(visit, Side.OUT))
-
-
-async def incoming_print(visit: Visit) -> web.StreamResponse:
-    return await _printed(visit, _question(visit, Side.IN))
-
-
 def _question(visit: Visit, side: Side) -> ListQuestion:
     return asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
 
@@ -175,7 +159,7 @@ async def _teller(visit: Visit, side: Side) -> Teller:
     )
 
 
-async def _file(visit: Visit, side: Side) -> web.StreamResponse:
+async def file_given(visit: Visit, side: Side) -> web.StreamResponse:
     form = visit.ask("dang")
     if form not in _FORMS:
         raise NotFound("a list is written as xlsx or csv")
@@ -224,8 +208,8 @@ async def _tags(
     return await list_rows.tags_of_lines(visit, lines) if any(each.is_tag for each in columns) else {}
 
 
-async def _printed(visit: Visit, wanted: ListQuestion) -> web.StreamResponse:
-    teller = await _teller(visit, wanted.side)
+async def printed(visit: Visit, side: Side) -> web.StreamResponse:
+    wanted, teller = _question(visit, side), await _teller(visit, side)
     found = await choosing.chosen(visit, wanted, "xuat", most=MOST_PRINTED, whole=True)
     columns = _columns(visit, wanted)
     lines = [each.row.line for each in found.choices]
@@ -233,7 +217,7 @@ async def _printed(visit: Visit, wanted: ListQuestion) -> web.StreamResponse:
     return await visit.page(
         "lists/print.html",
         title=visit.say(f"listing.caption.{wanted.side}"),
-        rows=[[_written(cell) for cell in row] for row in _told(teller, lines, columns, tags)],
+        rows=[[cell_text(cell) for cell in row] for row in _told(teller, lines, columns, tags)],
         columns=columns,
         asked=wanted,
         words=filter_words(visit, wanted, await list_rows.known_tags(visit)),
@@ -242,12 +226,6 @@ async def _printed(visit: Visit, wanted: ListQuestion) -> web.StreamResponse:
         made_at=moment_text(visit.deps.clock.now()),
         tab=_tab_word(wanted, visit.lang),
     )
-
-
-def _written(cell: Cell) -> str:
-    if cell is None:
-        return ""
-    return cell.strftime("%d/%m/%Y") if hasattr(cell, "strftime") else str(cell)
 
 
 def _tab_word(wanted: ListQuestion, lang: str) -> str:
@@ -283,9 +261,16 @@ async def _add(visit: Visit, packed: zipfile.ZipFile, line: ListLine) -> None:
 
 
 ROUTES = (
-    get("/danh-sach/van-ban-di/tep", "outgoing_list_file", outgoing_file, needs=SEE, key="outgoing"),
-    get("/danh-sach/van-ban-den/tep", "incoming_list_file", incoming_file, needs=SEE, key="incoming"),
-    get("/danh-sach/van-ban-di/in", "outgoing_list_print", outgoing_print, needs=SEE, key="outgoing"),
-    get("/danh-sach/van-ban-den/in", "incoming_list_print", incoming_print, needs=SEE, key="incoming"),
+    *(
+        get(
+            f"/danh-sach{PATHS[side]}/{end}",
+            f"{key}_list_{name}",
+            partial(handler, side=side),
+            needs=SEE,
+            key=key,
+        )
+        for end, name, handler in (("tep", "file", file_given), ("in", "print", printed))
+        for side, key in MENU.items()
+    ),
     post("/danh-sach/van-ban-di/ho-so", "outgoing_packs", packs, needs=READS, key="outgoing"),
 )

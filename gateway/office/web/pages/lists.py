@@ -11,13 +11,13 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from urllib.parse import parse_qsl, urlencode
+from functools import partial
+from urllib.parse import urlencode
 
 from aiohttp import web
 
 from gateway.domain.document import URGENCY_KEYS
 from gateway.domain.text import fold, sought
-from gateway.domain.wall_clock import local
 from gateway.errors import Denied, NotFound, StoreFailure
 from gateway.office.accounts import sessions, tags_and_views
 from gateway.office.domain.listing import NO_BOOK, TABS, ListLine, Side, Tab, Tag
@@ -25,7 +25,7 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.lists import ListCount, ListOrder, ListPage, Wanted
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web.deps import LIVE_BETWEEN_S, LIVE_LONGEST_S, LIVE_LOOK_S, LIVE_STILL_S
-from gateway.office.web.listing import asking, list_rows
+from gateway.office.web.listing import asking, choosing, list_rows
 from gateway.office.web.listing.asking import (
     ALL,
     ATTENTION,
@@ -42,9 +42,10 @@ from gateway.office.web.listing.list_rows import Sees, Teller, marked
 from gateway.office.web.routes import Needs, get
 from gateway.office.web.visits import Visit
 from gateway.ports.queues import InboxPacket
-from gateway.words import labels
 
 SEE = (Needs(right=Right.SEE_CONTENT),)
+# The menu entry of each list, by which its routes are called too.
+MENU = {Side.OUT: "outgoing", Side.IN: "incoming"}
 _BROKEN = ("malformed", "held", "quarantined")
 _MOST_BROKEN = 20
 
@@ -63,15 +64,7 @@ class Shown:
     last: datetime | None = None
 
 
-async def outgoing(visit: Visit) -> web.StreamResponse:
-    return await _listed(visit, Side.OUT)
-
-
-async def incoming(visit: Visit) -> web.StreamResponse:
-    return await _listed(visit, Side.IN)
-
-
-async def _listed(visit: Visit, side: Side) -> web.StreamResponse:
+async def listed(visit: Visit, side: Side) -> web.StreamResponse:
     seen = list_rows.seen_by(visit)
     views = await tags_and_views.views_of(visit.deps.store, visit.scope(), side)
     first = next((each for each in views if each.is_first), None)
@@ -98,10 +91,7 @@ async def _listed(visit: Visit, side: Side) -> web.StreamResponse:
         answer = visit.piece("lists/_list.html", **values)
         answer.headers["HX-Push-Url"] = asked.address(trang=asked.cursor)
         return answer
-    return await visit.page("lists/list.html", title=visit.say(f"menu.{_MENU[side]}"), **values)
-
-
-_MENU = {Side.OUT: "outgoing", Side.IN: "incoming"}
+    return await visit.page("lists/list.html", title=visit.say(f"menu.{MENU[side]}"), **values)
 
 
 def asked_of(visit: Visit, side: Side, query: Mapping[str, str], seen: Sees) -> ListQuestion:
@@ -113,7 +103,7 @@ def asked_of(visit: Visit, side: Side, query: Mapping[str, str], seen: Sees) -> 
     return asking.read_address(
         side,
         query,
-        local(visit.deps.clock.now()).date(),
+        visit.today,
         columns=columns,
         content=seen.content,
         tags=seen.tags,
@@ -263,8 +253,7 @@ def filter_words(visit: Visit, asked: ListQuestion, tags: Sequence[Tag] = ()) ->
 
 def _type_name(visit: Visit, key: str) -> str:
     """The rows know types by their key without accents; those of the one table have their words."""
-    slug = fold(key).replace(" ", "_")
-    return visit.say(f"type.{slug}") if labels.has(f"type.{slug}") else key
+    return visit.say_or(f"type.{fold(key).replace(' ', '_')}", key)
 
 
 def _book_name(visit: Visit, book: str) -> str:
@@ -272,9 +261,7 @@ def _book_name(visit: Visit, book: str) -> str:
 
 
 def _state_name(visit: Visit, side: Side, state: str) -> str:
-    if side is Side.IN:
-        return visit.say(f"state.in.{state}")
-    return visit.say(f"state.{state}", code="?") if state == "unknown" else visit.say(f"state.{state}")
+    return visit.say(f"state.{'in.' if side is Side.IN else ''}{state}", code="?")
 
 
 async def search(visit: Visit) -> web.StreamResponse:
@@ -291,8 +278,7 @@ async def search(visit: Visit) -> web.StreamResponse:
             except NotFound:
                 return visit.go("/tim-kiem", q=text)
             total, lines = await work.office.lists.count(wanted), page.lines
-    now = visit.deps.clock.now()
-    teller = Teller(lang=visit.lang, now=now, content=seen.content)
+    teller = Teller(lang=visit.lang, now=visit.deps.clock.now(), content=seen.content)
     found = sought(text)
     return await visit.page(
         "lists/search.html",
@@ -316,8 +302,7 @@ def _searched_side(visit: Visit, seen: Sees) -> Side | None:
 
 
 LIST_ROUTES = (
-    get("/van-ban-di", "outgoing", outgoing, needs=SEE, key="outgoing"),
-    get("/van-ban-den", "incoming", incoming, needs=SEE, key="incoming"),
+    *(get(PATHS[side], key, partial(listed, side=side), needs=SEE, key=key) for side, key in MENU.items()),
     get("/tim-kiem", "search", search, needs=SEE),
 )
 
@@ -332,7 +317,7 @@ class Neighbours:
 
 
 async def neighbours_of(visit: Visit, side: Side, id: str) -> Neighbours:
-    given = dict(parse_qsl(visit.ask("ds")[:4_000], max_num_fields=50)) if visit.ask("ds") else {}
+    given = choosing.query_of(visit)
     asked = asked_of(visit, side, given, list_rows.seen_by(visit))
     if not given:
         return Neighbours(back=PATHS[side])

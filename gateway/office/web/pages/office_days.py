@@ -8,32 +8,26 @@ from aiohttp import web
 
 from gateway.domain.office_calendar import SHIPPED, CalendarDay, DayKind
 from gateway.domain.wall_clock import local
-from gateway.errors import BadForm, Clash, NotFound
-from gateway.office.domain.roles import Manner, Right
+from gateway.errors import Clash, NotFound
 from gateway.office.policy import calendar_file
 from gateway.office.web import dates, forms
-from gateway.office.web.routes import FormBody, Needs, Who, get, post
-from gateway.office.web.visits import Visit
+from gateway.office.web.forms import Problems
+from gateway.office.web.routes import FormBody, Who, get, post
+from gateway.office.web.visits import OPERATES, Visit
 from gateway.policy import timers
 
-# The calendar is the node's: whoever operates it sets it.
-OPERATES = (Needs(right=Right.NOTICES, manners=(Manner.YES,)),)
 PATH = "/quan-tri/lich"
-Problems = list[tuple[str, str]]
-
-
-async def shown(visit: Visit) -> web.StreamResponse:
-    return await _page(visit, [])
+# The calendar is the node's: whoever operates it sets it.
+_AT = {"who": Who.READY, "needs": OPERATES, "key": "administration"}
 
 
 async def added(visit: Visit) -> web.StreamResponse:
-    today = local(visit.deps.clock.now()).date()
-    day = dates.typed_day(visit.form.text("day"), today)
+    day = dates.typed_day(visit.form.text("day"), visit.today)
     kind, name = visit.form.text("kind"), visit.form.text("name")
     if day is None:
-        return await _page(visit, [("day", visit.say("books.day.unreadable"))])
+        return await shown(visit, [("day", visit.say("books.day.unreadable"))])
     if kind not in tuple(DayKind) or len(name) > calendar_file.LONGEST_NAME:
-        return await _page(visit, [("name", visit.say("office.name.long"))])
+        return await shown(visit, [("name", visit.say("office.name.long"))])
     wanted = CalendarDay(day=day, kind=DayKind(kind), name=name)
     await visit.deps.todo.calendar.put([wanted], visit.deps.clock.now(), visit.person.person.id)
     return visit.said(PATH, "office.added", nam=str(day.year))
@@ -49,52 +43,37 @@ async def removed(visit: Visit) -> web.StreamResponse:
 
 async def imported(visit: Visit) -> web.StreamResponse:
     """All days of the file, or none."""
-    content = b""
+    content = bytearray()
     async for part in forms.parts(visit.request, visit.token):
-        while piece := await part.read_chunk(65_536):
-            content += piece
-            if len(content) > calendar_file.MOST_BYTES:
-                raise BadForm("the calendar file is too large", code="GW-FORM-SIZE")
+        await forms.hold(part, content, calendar_file.MOST_BYTES, "the calendar file is too large")
     try:
-        days = calendar_file.read(content)
+        days = calendar_file.read(bytes(content))
     except Clash as why:
         # Its faults are named with their lines; they are few and short.
-        return await _page(visit, [("file", f"{visit.say('clash.GW-CALENDAR')} {why}")])
+        return await shown(visit, [("file", f"{visit.say('clash.GW-CALENDAR')} {why}")])
     await visit.deps.todo.calendar.put(days, visit.deps.clock.now(), visit.person.person.id)
     return visit.said(PATH, "office.imported", nam=str(days[0].day.year))
 
 
-async def _page(visit: Visit, problems: Problems) -> web.StreamResponse:
-    today = local(visit.deps.clock.now()).date()
-    given = visit.ask("nam")
-    year = int(given) if given.isascii() and given.isdigit() and len(given) == 4 else today.year
+async def shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    year = visit.year_asked()
     own = await visit.deps.todo.calendar.days()
     days = [each for each in timers.merged_days(SHIPPED, own) if each.day.year == year]
-    return await visit.page(
+    return await visit.form_page(
         "office/days.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("office.title"),
         year=year,
         days=days,
         names={each.day: visit.say(each.name) if each.shipped else each.name for each in days},
         kinds=[(each.value, visit.say(f"day_kind.{each}")) for each in DayKind],
         spans=(await visit.deps.todo.office()).spans,
-        problems=problems,
-        given=visit.form.flat(),
     )
 
 
 ROUTES = (
-    get(PATH, "office_days", shown, who=Who.READY, needs=OPERATES, key="administration"),
-    post(f"{PATH}/them", "office_day_added", added, who=Who.READY, needs=OPERATES, key="administration"),
-    post(f"{PATH}/bo", "office_day_removed", removed, who=Who.READY, needs=OPERATES, key="administration"),
-    post(
-        f"{PATH}/nhap",
-        "office_days_imported",
-        imported,
-        who=Who.READY,
-        needs=OPERATES,
-        key="administration",
-        body=FormBody.PARTS,
-    ),
+    get(PATH, "office_days", shown, **_AT),
+    post(f"{PATH}/them", "office_day_added", added, **_AT),
+    post(f"{PATH}/bo", "office_day_removed", removed, **_AT),
+    post(f"{PATH}/nhap", "office_days_imported", imported, body=FormBody.PARTS, **_AT),
 )

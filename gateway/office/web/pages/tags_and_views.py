@@ -4,58 +4,34 @@ person saved. In: a label; a list's address and a name. Out: the labels; the vie
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts import tags_and_views
 from gateway.office.domain.listing import Side, Tag
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.web.answers import failure_of
+from gateway.office.web.forms import Problems
 from gateway.office.web.listing import choosing, list_rows
 from gateway.office.web.listing.asking import PATHS
-from gateway.office.web.pages.lists import SEE, asked_of, filter_words
+from gateway.office.web.pages.lists import MENU, SEE, asked_of, filter_words
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit
 
 
-async def outgoing_asked(visit: Visit) -> web.StreamResponse:
-    return await _view_page(visit, Side.OUT, [])
-
-
-async def incoming_asked(visit: Visit) -> web.StreamResponse:
-    return await _view_page(visit, Side.IN, [])
-
-
-async def outgoing_saved(visit: Visit) -> web.StreamResponse:
-    return await _view_saved(visit, Side.OUT)
-
-
-async def incoming_saved(visit: Visit) -> web.StreamResponse:
-    return await _view_saved(visit, Side.IN)
-
-
-async def outgoing_removed(visit: Visit) -> web.StreamResponse:
-    return await _view_removed(visit, Side.OUT)
-
-
-async def incoming_removed(visit: Visit) -> web.StreamResponse:
-    return await _view_removed(visit, Side.IN)
-
-
-async def _view_page(visit: Visit, side: Side, problems: list[tuple[str, str]]) -> web.StreamResponse:
+async def view_page(visit: Visit, side: Side, problems: Problems | None = None) -> web.StreamResponse:
     asked = asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
-    return await visit.page(
+    return await visit.form_page(
         "lists/keep.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("listing.view.save"),
         asked=asked,
         words=filter_words(visit, asked, await list_rows.known_tags(visit)),
-        problems=problems,
-        given=visit.form.flat(),
     )
 
 
-async def _view_saved(visit: Visit, side: Side) -> web.StreamResponse:
+async def view_saved(visit: Visit, side: Side) -> web.StreamResponse:
     asked = asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
     try:
         view = await tags_and_views.save_view(
@@ -69,38 +45,24 @@ async def _view_saved(visit: Visit, side: Side) -> web.StreamResponse:
             is_first=visit.form.text("first") == "1",
         )
     except Clash as why:
-        return await _view_page(visit, side, [("name", failure_of(why, visit.lang).title)])
+        return await view_page(visit, side, [("name", visit.why(why))])
     return visit.go_back(f"{PATHS[side]}?{view.query}&told=listing.view.saved")
 
 
-async def _view_removed(visit: Visit, side: Side) -> web.StreamResponse:
+async def view_removed(visit: Visit, side: Side) -> web.StreamResponse:
     await tags_and_views.remove_view(visit.deps.store, visit.scope(), side, visit.form.text("name"))
     return visit.said(PATHS[side], "listing.view.removed", tab="all")
 
 
-VIEW_ROUTES = (
-    get("/danh-sach/van-ban-di/bo-loc", "outgoing_list_view", outgoing_asked, needs=SEE, key="outgoing"),
-    post(
-        "/danh-sach/van-ban-di/bo-loc", "outgoing_list_view_saved", outgoing_saved, needs=SEE, key="outgoing"
-    ),
-    post(
-        "/danh-sach/van-ban-di/bo-loc/xoa",
-        "outgoing_list_view_removed",
-        outgoing_removed,
-        needs=SEE,
-        key="outgoing",
-    ),
-    get("/danh-sach/van-ban-den/bo-loc", "incoming_list_view", incoming_asked, needs=SEE, key="incoming"),
-    post(
-        "/danh-sach/van-ban-den/bo-loc", "incoming_list_view_saved", incoming_saved, needs=SEE, key="incoming"
-    ),
-    post(
-        "/danh-sach/van-ban-den/bo-loc/xoa",
-        "incoming_list_view_removed",
-        incoming_removed,
-        needs=SEE,
-        key="incoming",
-    ),
+VIEW_ROUTES = tuple(
+    route
+    for side, key in MENU.items()
+    for at, name in ((f"/danh-sach{PATHS[side]}/bo-loc", f"{key}_list_view"),)
+    for route in (
+        get(at, name, partial(view_page, side=side), needs=SEE, key=key),
+        post(at, f"{name}_saved", partial(view_saved, side=side), needs=SEE, key=key),
+        post(f"{at}/xoa", f"{name}_removed", partial(view_removed, side=side), needs=SEE, key=key),
+    )
 )
 
 
@@ -111,13 +73,7 @@ KEEPS = (
 
 
 async def tags_shown(visit: Visit) -> web.StreamResponse:
-    async with visit.deps.store.read(visit.scope()) as work:
-        tags, counts = await work.office.tags.all(), await work.office.tags.counts()
-    return await visit.page(
-        "lists/tags.html",
-        title=visit.say("tags.title"),
-        tags=[(each, counts.get((each.id, Side.OUT), 0), counts.get((each.id, Side.IN), 0)) for each in tags],
-    )
+    return await visit.page("lists/tags.html", title=visit.say("tags.title"), tags=await _tags_counted(visit))
 
 
 async def tag_removal_asked(visit: Visit) -> web.StreamResponse:
@@ -131,13 +87,18 @@ async def tag_removed(visit: Visit) -> web.StreamResponse:
     return visit.said("/danh-sach/nhan", "tags.removed")
 
 
-async def _tag_found(visit: Visit) -> tuple[Tag, int]:
+async def _tags_counted(visit: Visit) -> list[tuple[Tag, int, int]]:
+    """Each with how many outgoing and incoming documents carry it."""
     async with visit.deps.store.read(visit.scope()) as work:
         tags, counts = await work.office.tags.all(), await work.office.tags.counts()
-    tag = next((each for each in tags if each.id == visit.path("id")), None)
-    if tag is None:
-        raise NotFound("this agency has no such label")
-    return tag, sum(n for (id, _), n in counts.items() if id == tag.id)
+    return [(each, counts.get((each.id, Side.OUT), 0), counts.get((each.id, Side.IN), 0)) for each in tags]
+
+
+async def _tag_found(visit: Visit) -> tuple[Tag, int]:
+    for tag, outgoing, incoming in await _tags_counted(visit):
+        if tag.id == visit.path("id"):
+            return tag, outgoing + incoming
+    raise NotFound("this agency has no such label")
 
 
 TAG_ROUTES = (

@@ -14,7 +14,7 @@ from gateway.office import todo
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Task, TaskKind
 from gateway.office.web import dates
-from gateway.office.web.answers import failure_of
+from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit, merged, where
 
@@ -68,10 +68,6 @@ async def listed(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def one(visit: Visit) -> web.StreamResponse:
-    return await _shown(visit, visit.ask("viec"))
-
-
 async def taken(visit: Visit) -> web.StreamResponse:
     task = visit.form.text("task")
     await todo.take_task(visit.deps.todo, visit.scope(), task, visit.person.person.name)
@@ -82,15 +78,11 @@ async def snoozed(visit: Visit) -> web.StreamResponse:
     task = visit.form.text("task")
     until = _until(visit)
     if until is None:
-        return await _shown(visit, task, [("day", visit.say("tasks.when.unreadable"))])
+        return await one(visit, [("day", visit.say("tasks.when.unreadable"))])
     try:
         await todo.snooze_task(visit.deps.todo, visit.scope(), task, until, visit.form.text("note"))
     except Clash as why:
-        return await _shown(
-            visit,
-            task,
-            [("note" if why.code == "GW-NOTE" else "day", failure_of(why, visit.lang).title)],
-        )
+        return await one(visit, [("note" if why.code == "GW-NOTE" else "day", visit.why(why))])
     return visit.said("/can-xu-ly", "tasks.snoozed")
 
 
@@ -99,7 +91,7 @@ async def closed(visit: Visit) -> web.StreamResponse:
     try:
         await todo.close_task(visit.deps.todo, visit.scope(), task, visit.form.text("done"))
     except Clash as why:
-        return await _shown(visit, task, [("done", failure_of(why, visit.lang).title)])
+        return await one(visit, [("done", visit.why(why))])
     return visit.said("/can-xu-ly", "tasks.closed")
 
 
@@ -144,22 +136,20 @@ _ACTS: dict[TaskKind, tuple[str, str]] = {
 }
 
 
-async def _shown(
-    visit: Visit, task_id: str, problems: list[tuple[str, str]] | None = None
-) -> web.StreamResponse:
+async def one(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    task_id = visit.form.text("task") if problems else visit.ask("viec")
     found = await todo.gather(visit.deps.todo, visit.scope(), everything=True)
     task = next((each for each in found.tasks if each.id == task_id), None)
     if task is None:
         raise NotFound("this task is settled, or never was")
     tomorrow = local(visit.deps.clock.now()) + timedelta(days=1)
-    return await visit.page(
+    return await visit.form_page(
         "tasks/one.html",
-        422 if problems else 200,
+        problems,
         title=visit.say(f"task.{task.kind}"),
         row=row(visit, found, task),
         may_note=visit.may(Right.URGE, Manner.YES),
         rests=task.rests(found.at),
-        problems=problems or [],
         given=visit.form.flat() or {"day": tomorrow.strftime("%d/%m/%Y"), "time": _MORNING.strftime("%H:%M")},
     )
 

@@ -6,9 +6,10 @@ suggested after the local rule, a closed one. Another agency is not there for wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from aiohttp import web
 
@@ -25,7 +26,7 @@ from gateway.office.domain.roles import NODE, Manner, Post, PostRole, Right
 from gateway.office.policy import account_clocks, signing_in
 from gateway.office.policy.account_clocks import Runs
 from gateway.office.web import dates
-from gateway.office.web.answers import failure_of
+from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Who, get, post
 from gateway.office.web.visits import ADMINISTERS, Visit, where
 from gateway.words import labels
@@ -41,6 +42,11 @@ class Place:
     key: str
     name: str
     agency_id: str | None
+
+    @property
+    def id(self) -> str:
+        """Empty for all together too, of which there is none."""
+        return self.agency_id or NODE
 
 
 def is_everywhere(visit: Visit) -> bool:
@@ -70,6 +76,15 @@ def chosen_place(visit: Visit, places: Sequence[Place], given: str | None = None
     if found is None:
         raise NotFound("there is no such agency here")
     return found
+
+
+async def agencies_open(visit: Visit) -> Sequence[Place]:
+    """Agencies alone: a mailbox and a key are an agency's."""
+    return await places_open(visit, together=False, node=False)
+
+
+async def agency_place(visit: Visit, given: str) -> Place:
+    return chosen_place(visit, await agencies_open(visit), given)
 
 
 def _place_of(agency: HostedAgency) -> Place:
@@ -124,10 +139,6 @@ async def account_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def account_asked(visit: Visit) -> web.StreamResponse:
-    return await _account_form(visit, {}, [])
-
-
 async def account_added(visit: Visit) -> web.StreamResponse:
     """With `suggest` the form comes back with a name to sign in with after the local rule, and nothing is added."""
     form, values = visit.form, visit.form.flat()
@@ -138,12 +149,12 @@ async def account_added(visit: Visit) -> web.StreamResponse:
             form.text("name"), style, taken, visit.deps.options.login_tail
         )
     if "suggest" in form:
-        return await _account_form(visit, values, [])
+        return await account_form(visit, values)
     wanted, problems = await post_of_form(visit)
     if len(form.text("name")) < _LEAST_NAME:
-        problems.insert(0, ("name", visit.say("form.missing", field=visit.say("admin.name"))))
+        problems.insert(0, visit.missing("name", "admin.name"))
     if problems or wanted is None:
-        return await _account_form(visit, values, problems)
+        return await account_form(visit, values, problems)
     account = admin.NewAccount(
         login=values["login"],
         name=form.text("name"),
@@ -156,14 +167,17 @@ async def account_added(visit: Visit) -> web.StreamResponse:
         person, code = await admin.add(visit.deps.accounts, administrator(visit), account)
     except Clash as why:
         field = "login" if why.code == "GW-LOGIN" else "role"
-        return await _account_form(visit, values, [(field, failure_of(why, visit.lang).title)])
+        return await account_form(visit, values, [(field, visit.why(why))])
     return await link_page(visit, person, code)
+
+
+def address_of_node(visit: Visit) -> str:
+    return visit.deps.options.address or f"{visit.request.scheme}://{visit.request.host}"
 
 
 async def link_page(visit: Visit, person: Person, code: str) -> web.Response:
     """The one page that shows a one-time link."""
-    own = f"{visit.request.scheme}://{visit.request.host}"
-    address = (visit.deps.options.address or own).rstrip("/")
+    address = address_of_node(visit).rstrip("/")
     return await visit.page(
         "admin/link.html",
         title=visit.say("admin.link.title"),
@@ -201,12 +215,12 @@ async def post_choice(visit: Visit) -> dict[str, object]:
     }
 
 
-async def post_of_form(visit: Visit) -> tuple[WantedPost | None, list[tuple[str, str]]]:
+async def post_of_form(visit: Visit) -> tuple[WantedPost | None, Problems]:
     """The post that a form gives: role, agency, unit and term; or what is wrong with it."""
-    form, problems = visit.form, list[tuple[str, str]]()
+    form, problems = visit.form, Problems()
     role = next((each for each in PostRole if each == form.text("role")), None)
     if role is None:
-        return None, [("role", visit.say("form.missing", field=visit.say("admin.role")))]
+        return None, [visit.missing("role", "admin.role")]
     places = await places_open(visit, together=False)
     agency = NODE if role.is_of_node else chosen_place(visit, places, form.text("place")).agency_id
     if not role.is_of_node and not agency:
@@ -214,22 +228,21 @@ async def post_of_form(visit: Visit) -> tuple[WantedPost | None, list[tuple[str,
     until = None
     if form.text("until"):
         day = dates.typed_day(form.text("until"), local(visit.person.at).date())
-        until = dates.moment_at(day + timedelta(days=1), time()) if day is not None else None
+        until = dates.midnight(day + timedelta(days=1)) if day is not None else None
         if until is None or until <= visit.person.at:
             problems.append(("until", visit.say("admin.until.wrong")))
     wanted = WantedPost(role=role, agency_id=agency or NODE, unit=form.text("unit"), until=until)
     return (None if problems else wanted), problems
 
 
-async def _account_form(
-    visit: Visit, values: dict[str, str], problems: list[tuple[str, str]]
+async def account_form(
+    visit: Visit, values: Mapping[str, str] = MappingProxyType({}), problems: Problems | None = None
 ) -> web.Response:
-    return await visit.page(
+    return await visit.form_page(
         "admin/new.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("admin.add"),
         values=values,
-        problems=problems,
         **await post_choice(visit),
     )
 
@@ -293,7 +306,7 @@ def name_of(person: Person) -> str:
 _AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
 ACCOUNT_ROUTES = (
     get(HOME, "accounts", accounts_listed, **_AT),
-    get(f"{HOME}/tai-khoan/moi", "account_new", account_asked, **_AT),
+    get(f"{HOME}/tai-khoan/moi", "account_new", account_form, **_AT),
     post(f"{HOME}/tai-khoan/moi", "account_added", account_added, **_AT),
     get(f"{HOME}/tai-khoan/{{id}}", "account_shown", account_shown, **_AT),
 )
@@ -304,24 +317,22 @@ _MAILBOX_ROLES = (PostRole.CLERK, PostRole.AGENCY_ADMIN)
 
 
 async def mailboxes_listed(visit: Visit) -> web.StreamResponse:
-    return await _mailboxes_page(visit, await _mailboxes_place(visit, visit.ask("co-quan")), {}, [])
+    return await _mailboxes_page(visit, await agency_place(visit, visit.ask("co-quan")))
 
 
 async def mailbox_made(visit: Visit) -> web.StreamResponse:
-    form, here = visit.form, await _mailboxes_place(visit, visit.form.text("place"))
+    form, here = visit.form, await agency_place(visit, visit.form.text("place"))
     role = next((each for each in _MAILBOX_ROLES if each == form.text("role")), PostRole.CLERK)
     try:
-        await posts.make_mailbox(
-            visit.deps.accounts, administrator(visit), _agency_there(here), form.text("name"), role
-        )
+        await posts.make_mailbox(visit.deps.accounts, administrator(visit), here.id, form.text("name"), role)
     except Clash as why:
-        return await _mailboxes_page(visit, here, form.flat(), [("name", failure_of(why, visit.lang).title)])
+        return await _mailboxes_page(visit, here, form.flat(), [("name", visit.why(why))])
     return visit.said(_MAILBOXES, "admin.mailbox_made", **{"co-quan": here.key})
 
 
 async def mailbox_closing_asked(visit: Visit) -> web.StreamResponse:
-    here, name = await _mailboxes_place(visit, visit.ask("co-quan")), visit.path("name")
-    found = await posts.mailboxes_of(visit.deps.accounts, _agency_there(here))
+    here, name = await agency_place(visit, visit.ask("co-quan")), visit.path("name")
+    found = await posts.mailboxes_of(visit.deps.accounts, here.id)
     one = next(((box, people) for box, people in found if box.name == name and box.closed_at is None), None)
     if one is None:
         raise NotFound("there is no such mailbox")
@@ -335,49 +346,34 @@ async def mailbox_closing_asked(visit: Visit) -> web.StreamResponse:
 
 
 async def mailbox_closed(visit: Visit) -> web.StreamResponse:
-    here = await _mailboxes_place(visit, visit.form.text("place"))
-    await posts.close_mailbox(
-        visit.deps.accounts, administrator(visit), _agency_there(here), visit.path("name")
-    )
+    here = await agency_place(visit, visit.form.text("place"))
+    await posts.close_mailbox(visit.deps.accounts, administrator(visit), here.id, visit.path("name"))
     return visit.said(_MAILBOXES, "admin.mailbox_closed", **{"co-quan": here.key})
 
 
 async def _mailboxes_page(
-    visit: Visit, here: Place, values: dict[str, str], problems: list[tuple[str, str]]
+    visit: Visit,
+    here: Place,
+    values: Mapping[str, str] = MappingProxyType({}),
+    problems: Problems | None = None,
 ) -> web.Response:
-    places = await places_open(visit, together=False, node=False)
-    found = await posts.mailboxes_of(visit.deps.accounts, _agency_there(here))
+    places = await agencies_open(visit)
+    found = await posts.mailboxes_of(visit.deps.accounts, here.id)
     taken = {box.name for box, _ in found}
-    return await visit.page(
+    short, options = signing_in.short_name(here.name), visit.deps.options
+    clerks = options.clerks_mailbox.replace("{abbr}", short)
+    admins = options.admins_mailbox.replace("{abbr}", short)
+    return await visit.form_page(
         "admin/mailboxes.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("admin.mailboxes"),
         found=found,
         here=here,
         places=[(each.key, each.name) for each in places],
         roles=[(each.value, visit.say(f"post.{each}")) for each in _MAILBOX_ROLES],
-        suggested=[each for each in _suggested_mailbox(visit, here) if each not in taken],
+        suggested=[each for each in (clerks, admins) if each not in taken],
         values=values,
-        problems=problems,
     )
-
-
-def _suggested_mailbox(visit: Visit, here: Place) -> tuple[str, str]:
-    short, options = signing_in.short_name(here.name), visit.deps.options
-    return (
-        options.clerks_mailbox.replace("{abbr}", short),
-        options.admins_mailbox.replace("{abbr}", short),
-    )
-
-
-async def _mailboxes_place(visit: Visit, given: str) -> Place:
-    return chosen_place(visit, await places_open(visit, together=False, node=False), given)
-
-
-def _agency_there(here: Place) -> str:
-    if not here.agency_id:
-        raise NotFound("a mailbox is an agency's")
-    return here.agency_id
 
 
 MAILBOX_ROUTES = (

@@ -23,14 +23,13 @@ from gateway.office.accounts.posts import WantedPost
 from gateway.office.book.table_files import XlsxColumn, XlsxWriter
 from gateway.office.domain.roles import NODE, PostRole, Right
 from gateway.office.web import dates
-from gateway.office.web.answers import failure_of
+from gateway.office.web.forms import Problems
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
 from gateway.office.web.routes import Who, get, post
 from gateway.office.web.visits import ADMINISTERS, Visit, where
 
 _ONE = f"{HOME}/tai-khoan/{{id}}"
-_LEAST_REASON = 10
 # T17: so many days after the decision the withdrawal is asked for at the latest.
 _LEAVER_DAYS = 5
 
@@ -57,10 +56,6 @@ ACTS: Mapping[str, AccountAct] = {
 _PATTERN = "|".join(ACTS)
 
 
-async def act_asked(visit: Visit) -> web.StreamResponse:
-    return await _act_form(visit, [])
-
-
 async def act_done(visit: Visit) -> web.StreamResponse:
     act, person = ACTS[visit.path("act")], await accounts.seen_person(visit)
     desk, by, name = visit.deps.accounts, accounts.administrator(visit), accounts.name_of(person)
@@ -78,19 +73,15 @@ async def act_done(visit: Visit) -> web.StreamResponse:
     return visit.said(accounts.path_of(person), f"admin.{act.key}")
 
 
-async def post_asked(visit: Visit) -> web.StreamResponse:
-    return await _post_form(visit, [])
-
-
 async def post_given(visit: Visit) -> web.StreamResponse:
     person = await accounts.seen_person(visit)
     wanted, problems = await accounts.post_of_form(visit)
     if wanted is None:
-        return await _post_form(visit, problems)
+        return await post_asked(visit, problems)
     try:
         await posts.give(visit.deps.accounts, accounts.administrator(visit), accounts.name_of(person), wanted)
     except Clash as why:
-        return await _post_form(visit, [("role", failure_of(why, visit.lang).title)])
+        return await post_asked(visit, [("role", visit.why(why))])
     return visit.said(accounts.path_of(person), "admin.post_given")
 
 
@@ -124,7 +115,7 @@ async def post_taken(visit: Visit) -> web.StreamResponse:
 
 async def _stand(visit: Visit, standing: AccountStanding, name: str) -> web.StreamResponse:
     reason, decided = visit.form.text("reason"), visit.form.text("decided")
-    problems = [] if len(reason) >= _LEAST_REASON else [("reason", visit.say("form.reason.short"))]
+    problems = visit.short_reason()
     if decided:
         today = local(visit.person.at).date()
         day = dates.typed_day(decided, today)
@@ -134,15 +125,15 @@ async def _stand(visit: Visit, standing: AccountStanding, name: str) -> web.Stre
             late = "admin.decided.late" if (today - day).days > _LEAVER_DAYS else "admin.decided.kept"
             reason = f"{reason} {visit.say(late, day=day.strftime('%d/%m/%Y'))}"
     if problems:
-        return await _act_form(visit, problems)
+        return await act_asked(visit, problems)
     try:
         person = await admin.stand(visit.deps.accounts, accounts.administrator(visit), name, standing, reason)
     except Clash as why:
-        return await _act_form(visit, [("reason", failure_of(why, visit.lang).title)])
+        return await act_asked(visit, [("reason", visit.why(why))])
     return visit.said(accounts.path_of(person), f"admin.stands.{standing}")
 
 
-async def _act_form(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
+async def act_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
     act = ACTS[visit.path("act")]
     seen = await admin.look_at(visit.deps.accounts, accounts.administrator(visit), visit.path("id"))
     person = seen.person
@@ -150,27 +141,25 @@ async def _act_form(visit: Visit, problems: list[tuple[str, str]]) -> web.Respon
         raise Denied("nobody changes the own account in this way", code="GW-OWN-RIGHTS")
     if not seen.is_ours:
         raise refused(Right.ACCOUNTS)
-    return await visit.page(
+    return await visit.form_page(
         "admin/act.html",
-        422 if problems else 200,
+        problems,
         title=visit.say(f"admin.{act.key}.title"),
         act=act,
         person=person,
         values=visit.form.flat(),
-        problems=problems,
         back=accounts.path_of(person),
     )
 
 
-async def _post_form(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
+async def post_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
     person = await accounts.seen_person(visit)
-    return await visit.page(
+    return await visit.form_page(
         "admin/give_post.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("admin.post.give"),
         person=person,
         values=visit.form.flat(),
-        problems=problems,
         back=accounts.path_of(person),
         **await accounts.post_choice(visit),
     )
@@ -207,8 +196,8 @@ _REVIEW_COLUMNS = (
 
 async def review_listed(visit: Visit) -> web.StreamResponse:
     here = await _review_place(visit, visit.ask("co-quan"))
-    found = await admin.review_lines(visit.deps.accounts, accounts.administrator(visit), here.agency_id or "")
-    last = await admin.last_review(visit.deps.accounts, here.agency_id or "")
+    found = await admin.review_lines(visit.deps.accounts, accounts.administrator(visit), here.id)
+    last = await admin.last_review(visit.deps.accounts, here.id)
     today = local(visit.person.at).date()
     return await visit.page(
         "admin/review.html",
@@ -226,13 +215,13 @@ async def review_listed(visit: Visit) -> web.StreamResponse:
 async def review_confirmed(visit: Visit) -> web.StreamResponse:
     here = await _review_place(visit, visit.form.text("place"))
     year = local(visit.person.at).year
-    await admin.confirm_review(visit.deps.accounts, accounts.administrator(visit), here.agency_id or "", year)
+    await admin.confirm_review(visit.deps.accounts, accounts.administrator(visit), here.id, year)
     return visit.said(_REVIEW, "admin.reviewed", **{"co-quan": here.key})
 
 
 async def review_file(visit: Visit) -> web.StreamResponse:
     here = await _review_place(visit, visit.ask("co-quan"))
-    found = await admin.review_lines(visit.deps.accounts, accounts.administrator(visit), here.agency_id or "")
+    found = await admin.review_lines(visit.deps.accounts, accounts.administrator(visit), here.id)
     rows = [_review_cells(visit, here, each) for each in found]
     with visit.deps.blobs.scratch() as scratch:
         await visit.deps.pool.run(partial(_write_review, visit, here, rows, scratch.file))

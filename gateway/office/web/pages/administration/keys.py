@@ -7,8 +7,8 @@ code in them. What stood in a call is not known here, and no key is in a page, f
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import timedelta
+from functools import partial
 
 from aiohttp import web
 from markupsafe import Markup
@@ -28,7 +28,7 @@ from gateway.errors import Clash, NotFound
 from gateway.office.accounts import program_keys
 from gateway.office.accounts.program_keys import WantedKey
 from gateway.office.web import answers, dates
-from gateway.office.web.answers import failure_of
+from gateway.office.web.forms import Problems
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
 from gateway.office.web.routes import Who, get, post
@@ -46,30 +46,28 @@ _LONGEST_SHOWN = 60
 
 
 async def keys_listed(visit: Visit) -> web.StreamResponse:
-    here, now = await keys_place(visit, visit.ask("co-quan")), visit.person.at
+    here, now = await accounts.agency_place(visit, visit.ask("co-quan")), visit.person.at
     found = await program_keys.listed(
-        visit.deps.accounts, visit.deps.keys, accounts.administrator(visit), agency_there(here)
+        visit.deps.accounts, visit.deps.keys, accounts.administrator(visit), here.id
     )
     return await visit.page(
         "admin/keys.html",
         title=visit.say("keys.title"),
         rows=[(each, program_keys.state(each, now)) for each in found],
-        today=await visit.deps.calls.counts(
-            [each.id for each in found], dates.moment_at(local(now).date(), time())
-        ),
+        today=await visit.deps.calls.counts([each.id for each in found], dates.midnight(visit.today)),
         here=here,
-        places=[(each.key, each.name) for each in await _places(visit)],
+        places=[(each.key, each.name) for each in await accounts.agencies_open(visit)],
     )
 
 
 async def key_asked(visit: Visit) -> web.StreamResponse:
     return await _key_form(
-        visit, await keys_place(visit, visit.ask("co-quan")), {}, set(program_keys.DAILY), []
+        visit, await accounts.agency_place(visit, visit.ask("co-quan")), {}, set(program_keys.DAILY), []
     )
 
 
 async def key_made(visit: Visit) -> web.StreamResponse:
-    form, here = visit.form, await keys_place(visit, visit.form.text("place"))
+    form, here = visit.form, await accounts.agency_place(visit, visit.form.text("place"))
     ticked = {each for each in ApiScope if each in form.all("scopes")}
     life = next((each for each in LIVES if str(each) == form.text("life")), LIVES[-1])
     given, wrong = _networks(visit, form.text("networks"))
@@ -81,12 +79,8 @@ async def key_made(visit: Visit) -> web.StreamResponse:
     try:
         return await _make_key(visit, here, wanted)
     except Clash as why:
-        problem = (_FIELDS.get(why.code, "name"), failure_of(why, visit.lang).title)
+        problem = (_FIELDS.get(why.code, "name"), visit.why(why))
         return await _key_form(visit, here, form.flat(), ticked, [problem])
-
-
-async def key_rotation_asked(visit: Visit) -> web.StreamResponse:
-    return await _key_act_page(visit, "rotate")
 
 
 async def key_rotated(visit: Visit) -> web.StreamResponse:
@@ -103,34 +97,14 @@ async def key_rotated(visit: Visit) -> web.StreamResponse:
     return await _make_key(visit, here, wanted)
 
 
-async def key_revoking_asked(visit: Visit) -> web.StreamResponse:
-    return await _key_act_page(visit, "revoke")
-
-
 async def key_revoked(visit: Visit) -> web.StreamResponse:
     here, key = await _open_key(visit)
     deps = visit.deps
-    await program_keys.revoke(
-        deps.accounts, deps.keys, accounts.administrator(visit), agency_there(here), key.id
-    )
+    await program_keys.revoke(deps.accounts, deps.keys, accounts.administrator(visit), here.id, key.id)
     return visit.said(KEYS, "keys.revoked", **{"co-quan": here.key})
 
 
-async def keys_place(visit: Visit, given: str) -> Place:
-    return accounts.chosen_place(visit, await _places(visit), given)
-
-
-def agency_there(here: Place) -> str:
-    if not here.agency_id:
-        raise NotFound("a key is an agency's")
-    return here.agency_id
-
-
-async def _places(visit: Visit) -> list[Place]:
-    return list(await accounts.places_open(visit, together=False, node=False))
-
-
-def _networks(visit: Visit, text: str) -> tuple[tuple[Network, ...], list[tuple[str, str]]]:
+def _networks(visit: Visit, text: str) -> tuple[tuple[Network, ...], Problems]:
     """One a line, and what is wrong with the lines that are none."""
     found, wrong = [], []
     for at, line in enumerate(text.splitlines(), 1):
@@ -149,7 +123,7 @@ async def _make_key(visit: Visit, here: Place, wanted: WantedKey) -> web.Respons
         visit.deps.accounts,
         visit.deps.keys,
         accounts.administrator(visit),
-        agency_there(here),
+        here.id,
         wanted,
         everywhere=accounts.is_everywhere(visit),
     )
@@ -163,28 +137,23 @@ async def _key_form(
     here: Place,
     values: dict[str, str],
     ticked: set[ApiScope],
-    problems: list[tuple[str, str]],
+    problems: Problems,
 ) -> web.Response:
-    open_to = (
-        ApiScope
-        if accounts.is_everywhere(visit)
-        else [each for each in ApiScope if each in program_keys.OF_AGENCY]
-    )
-    return await visit.page(
+    everything = accounts.is_everywhere(visit)
+    return await visit.form_page(
         "admin/key_new.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("keys.new"),
         here=here,
-        scopes=list(open_to),
+        scopes=[each for each in ApiScope if everything or each in program_keys.OF_AGENCY],
         ticked=ticked,
         most_networks=MOST_KEY_NETWORKS,
         lives=[(str(each), visit.say("keys.days", days=each)) for each in LIVES],
         values=values,
-        problems=problems,
     )
 
 
-async def _key_act_page(visit: Visit, act: str) -> web.Response:
+async def key_act_asked(visit: Visit, act: str) -> web.Response:
     here, key = await _open_key(visit)
     return await visit.page(
         "admin/key_act.html",
@@ -197,18 +166,22 @@ async def _key_act_page(visit: Visit, act: str) -> web.Response:
 
 
 async def _open_key(visit: Visit) -> tuple[Place, ApiKey]:
-    """A key that still opens something, of an agency that is administered."""
-    deps, id = visit.deps, visit.path("id")
-    owner = next((each.agency_ids for each in await deps.keys.list_keys() if each.id == id), ())
-    here = next((each for each in await _places(visit) if (each.agency_id,) == owner), None)
-    if here is None:
-        raise NotFound("there is no such API key")
-    key = await program_keys.one(
-        deps.accounts, deps.keys, accounts.administrator(visit), agency_there(here), id
-    )
+    """A key that still opens something."""
+    here, key = await _found_key(visit)
     if program_keys.state(key, visit.person.at) != "active":
         raise Clash("this key opens nothing any more", code="GW-KEY-OVER")
     return here, key
+
+
+async def _found_key(visit: Visit) -> tuple[Place, ApiKey]:
+    """Of an agency that is administered; NotFound for another's, and for one that serves several."""
+    deps, id = visit.deps, visit.path("id")
+    owner = next((each.agency_ids for each in await deps.keys.list_keys() if each.id == id), ())
+    here = next((each for each in await accounts.agencies_open(visit) if (each.agency_id,) == owner), None)
+    if here is None:
+        raise NotFound("there is no such API key")
+    by = accounts.administrator(visit)
+    return here, await program_keys.one(deps.accounts, deps.keys, by, here.id, id)
 
 
 _AT = {"who": Who.READY, "needs": ADMINISTERS, "key": "administration"}
@@ -216,9 +189,9 @@ KEY_ROUTES = (
     get(KEYS, "api_keys", keys_listed, **_AT),
     get(f"{KEYS}/moi", "api_key_new", key_asked, **_AT),
     post(f"{KEYS}/moi", "api_key_made", key_made, **_AT),
-    get(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotate", key_rotation_asked, **_AT),
+    get(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotate", partial(key_act_asked, act="rotate"), **_AT),
     post(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotated", key_rotated, **_AT),
-    get(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoke", key_revoking_asked, **_AT),
+    get(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoke", partial(key_act_asked, act="revoke"), **_AT),
     post(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoked", key_revoked, **_AT),
 )
 
@@ -229,17 +202,8 @@ _HOUR = timedelta(hours=1)
 _FAILED_CALLS = "loi"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRow:
-    """One call, and the command that makes it anew; whoever copies it fills in the key and what stood in the address."""
-
-    call: ApiCall
-    at: str
-    curl: str
-
-
 async def calls_shown(visit: Visit) -> web.StreamResponse:
-    key = await _called_key(visit)
+    _, key = await _found_key(visit)
     errors, route = visit.ask("ket-qua") == _FAILED_CALLS, visit.ask("dia-chi")
     calls = visit.deps.calls
     found = await calls.listed(
@@ -250,13 +214,14 @@ async def calls_shown(visit: Visit) -> web.StreamResponse:
     kept = merged(dict(visit.request.query), truoc=None)
     older = where(path, **{**kept, "truoc": shown[-1].id}) if len(found) > _CALLS_SHOWN else ""
     hour = await calls.counts([key.id], visit.person.at - _HOUR)
-    today = await calls.counts([key.id], midnight(visit.person.at))
+    today = await calls.counts([key.id], dates.midnight(visit.today))
     return await visit.page(
         "admin/key_calls.html",
         title=visit.say("calls.title", name=key.principal.name),
         key=key,
         path=path,
-        rows=[CallRow(call=each, at=_seconds(each.at), curl=_curl(visit, each)) for each in shown],
+        # Beside a program's own log it is the second that counts.
+        rows=[(each, f"{local(each.at):%d/%m/%Y %H:%M:%S}", _curl(visit, each)) for each in shown],
         older=older,
         newest=where(path, **{each: kept[each] for each in ("ket-qua", "dia-chi") if each in kept})
         if visit.ask("truoc")
@@ -271,37 +236,14 @@ async def calls_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-def midnight(now: datetime) -> datetime:
-    """When today began here."""
-    return dates.moment_at(local(now).date(), time())
-
-
-async def _called_key(visit: Visit) -> ApiKey:
-    """Of an agency that is administered; NotFound for another's, and for one that serves several."""
-    id = visit.path("id")
-    owner = next((each.agency_ids for each in await visit.deps.keys.list_keys() if each.id == id), ())
-    places = await accounts.places_open(visit, together=False, node=False)
-    here = next((each for each in places if each.agency_id and (each.agency_id,) == owner), None)
-    if here is None:
-        raise NotFound("there is no such API key")
-    by, deps = accounts.administrator(visit), visit.deps
-    return await program_keys.one(deps.accounts, deps.keys, by, agency_there(here), id)
-
-
-def _seconds(at: datetime) -> str:
-    """Beside a program's own log it is the second that counts."""
-    return local(at).strftime("%d/%m/%Y %H:%M:%S")
-
-
 def _curl(visit: Visit, call: ApiCall) -> str:
-    node = visit.deps.options.address or f"{visit.request.scheme}://{visit.request.host}"
-    address, key = shlex.quote(node.rstrip("/") + call.route), shlex.quote("Authorization: Bearer gwk_…")
+    """The command that makes it anew; whoever copies it fills in the key and what stood in the address."""
+    node = accounts.address_of_node(visit).rstrip("/")
+    address, key = shlex.quote(node + call.route), shlex.quote("Authorization: Bearer gwk_…")
     return f"curl -X {call.method} {address} -H {key}"
 
 
-CALL_ROUTES = (
-    get(CALLS, "api_key_calls", calls_shown, who=Who.READY, needs=ADMINISTERS, key="administration"),
-)
+CALL_ROUTES = (get(CALLS, "api_key_calls", calls_shown, **_AT),)
 
 
 _LANGUAGES = (
@@ -311,10 +253,10 @@ _LANGUAGES = (
 
 
 async def start_shown(visit: Visit) -> web.StreamResponse:
-    here = await keys_place(visit, visit.ask("co-quan"))
+    here = await accounts.agency_place(visit, visit.ask("co-quan"))
     hosted = [each.code for each in await visit.deps.store.hosted() if each.left_at is None]
     values = {
-        "node": visit.deps.options.address or f"{visit.request.scheme}://{visit.request.host}",
+        "node": accounts.address_of_node(visit),
         "code": here.key,
         "key": "gwk_…",
         "to": next((each for each in hosted if each != here.key), here.key),
@@ -322,12 +264,11 @@ async def start_shown(visit: Visit) -> web.StreamResponse:
     }
     meta = _start_text("meta.json", values)
     samples = [(key, name, _start_text(f"{key}.txt", {**values, "meta": meta})) for key, name in _LANGUAGES]
-    places = await accounts.places_open(visit, together=False, node=False)
     return await visit.page(
         "admin/start.html",
         title=visit.say("start.title"),
         here=here,
-        places=[(each.key, each.name) for each in places],
+        places=[(each.key, each.name) for each in await accounts.agencies_open(visit)],
         meta=meta,
         samples=samples,
     )
@@ -339,13 +280,4 @@ def _start_text(name: str, values: dict[str, str]) -> str:
     return str(answers.templates().get_template(f"admin/start/{name}").render(plain))
 
 
-START_ROUTES = (
-    get(
-        f"{KEYS}/bat-dau",
-        "api_start",
-        start_shown,
-        who=Who.READY,
-        needs=ADMINISTERS,
-        key="administration",
-    ),
-)
+START_ROUTES = (get(f"{KEYS}/bat-dau", "api_start", start_shown, **_AT),)

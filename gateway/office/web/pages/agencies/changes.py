@@ -3,7 +3,6 @@ with what it did, its undoing within seven days, and the note that it was report
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,10 +12,9 @@ from gateway.deciding import registry_changes
 from gateway.domain.person import ProposalState
 from gateway.domain.registry_reform import ReformRecord, ReformState
 from gateway.errors import Clash, Denied
+from gateway.office.web.forms import Problems
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.pages.agencies.changing import CHANGES
-from gateway.office.web.pages.agencies.ground import Problems
-from gateway.office.web.routes import Who, get, post
+from gateway.office.web.pages.agencies.changing import get, post
 from gateway.office.web.visits import Visit, where
 from gateway.policy import reform_words
 
@@ -24,7 +22,6 @@ LIST = "/co-quan/thay-doi"
 _ROWS = 100
 _OPEN = 50
 _NAMED = 10
-_SHORTEST_REASON = 10
 _LONGEST_HOW = 200
 
 
@@ -66,75 +63,52 @@ async def one(visit: Visit) -> web.StreamResponse:
         sentences=ground.remarks_said(visit, kept.sentences),
         lines=ground.code_lines(kept.before, kept.after),
         against=ground.remarks_said(visit, kept.against_undo),
-        names=await _names(visit, record.people),
+        names=await ground.names_of_people(visit, record.people),
         may_report=record.state is ReformState.APPROVED and record.reported_at is None,
     )
 
 
-async def undo_page(visit: Visit) -> web.StreamResponse:
-    return await _undo(visit, [])
-
-
 async def undone(visit: Visit) -> web.StreamResponse:
     reason = visit.form.text("reason")
-    problems: Problems = []
-    if len(reason) < _SHORTEST_REASON:
-        problems.append(("reason", visit.say("form.reason.short")))
-    problems += ground.proof_missing(visit)
-    if problems:
-        return await _undo(visit, problems)
+    if problems := visit.short_reason() + ground.proof_missing(visit):
+        return await undo_page(visit, problems)
     desk, id = visit.deps.deciding, visit.path("id")
     try:
         await registry_changes.undo_reform(desk, await ground.signed_in_here(visit), id, reason)
     except (Denied, Clash) as why:
-        return await _undo(visit, ground.proof_refused(visit, why))
+        return await undo_page(visit, ground.proof_refused(visit, why))
     return visit.said(f"{LIST}/{id}", "reforms.undone")
-
-
-async def report_page(visit: Visit) -> web.StreamResponse:
-    return await _report(visit, [])
 
 
 async def reported(visit: Visit) -> web.StreamResponse:
     how, id = visit.form.text("how")[:_LONGEST_HOW], visit.path("id")
     if not how:
-        return await _report(
-            visit, [("how", visit.say("form.missing", field=visit.say("reforms.report.how")))]
-        )
+        return await report_page(visit, [visit.missing("how", "reforms.report.how")])
     await registry_changes.report_reform(visit.deps.deciding, visit.person.person.id, id, how)
     return visit.said(f"{LIST}/{id}", "reforms.reported")
 
 
-async def _undo(visit: Visit, problems: Problems) -> web.StreamResponse:
+async def undo_page(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     kept = await registry_changes.kept_reform(visit.deps.deciding, visit.path("id"))
-    return await visit.page(
+    return await visit.form_page(
         "agencies/undo.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("reforms.undo"),
         row=_row(kept.record, visit.deps.out.today()),
         lines=ground.code_lines(kept.after, {code: life for code, life in kept.before.items() if life}),
         begun=[code for code, life in kept.before.items() if life is None],
         against=ground.remarks_said(visit, kept.against_undo),
-        problems=problems,
-        given=visit.form.flat(),
     )
 
 
-async def _report(visit: Visit, problems: Problems) -> web.StreamResponse:
+async def report_page(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     record = await registry_changes.get_reform(visit.deps.deciding, visit.path("id"))
-    return await visit.page(
+    return await visit.form_page(
         "agencies/report.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("reforms.report"),
         row=_row(record, visit.deps.out.today()),
-        problems=problems,
-        given=visit.form.flat(),
     )
-
-
-async def _names(visit: Visit, ids: Collection[str]) -> Mapping[str, str]:
-    async with visit.deps.deciding.decisions.read() as view:
-        return await view.people.names(ids)
 
 
 def _row(record: ReformRecord, today: date) -> ShownReform:
@@ -157,24 +131,10 @@ def _title(visit: Visit, record: ReformRecord) -> str:
 
 
 ROUTES = (
-    get(LIST, "reforms", listed, who=Who.READY, needs=CHANGES, key="agencies"),
-    get(f"{LIST}/{{id}}", "reform", one, who=Who.READY, needs=CHANGES, key="agencies"),
-    get(
-        f"{LIST}/{{id}}/hoan-tac",
-        "reform_undo_page",
-        undo_page,
-        who=Who.READY,
-        needs=CHANGES,
-        key="agencies",
-    ),
-    post(f"{LIST}/{{id}}/hoan-tac", "reform_undo", undone, who=Who.READY, needs=CHANGES, key="agencies"),
-    get(
-        f"{LIST}/{{id}}/bao-cao",
-        "reform_report_page",
-        report_page,
-        who=Who.READY,
-        needs=CHANGES,
-        key="agencies",
-    ),
-    post(f"{LIST}/{{id}}/bao-cao", "reform_report", reported, who=Who.READY, needs=CHANGES, key="agencies"),
+    get(LIST, "reforms", listed),
+    get(f"{LIST}/{{id}}", "reform", one),
+    get(f"{LIST}/{{id}}/hoan-tac", "reform_undo_page", undo_page),
+    post(f"{LIST}/{{id}}/hoan-tac", "reform_undo", undone),
+    get(f"{LIST}/{{id}}/bao-cao", "reform_report_page", report_page),
+    post(f"{LIST}/{{id}}/bao-cao", "reform_report", reported),
 )

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 
 from aiohttp import web
 
@@ -18,10 +19,10 @@ from gateway.domain.registry_reform import DecidingDocument, QueuedMail, Reform,
 from gateway.domain.text import nfc
 from gateway.errors import Clash, Denied
 from gateway.office.domain.roles import Right
-from gateway.office.web import dates
+from gateway.office.web import dates, routes
+from gateway.office.web.forms import Problems, whole_number
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.pages.agencies.ground import Problems
-from gateway.office.web.routes import Needs, Who, get, post
+from gateway.office.web.routes import Needs, Who
 from gateway.office.web.visits import Visit, where
 from gateway.policy.reform import ReformPlan
 from gateway.words import labels
@@ -88,8 +89,7 @@ class Stated:
             return 1
         if self.kind not in _MANY_TARGETS:
             return 0
-        given = self.text("rows")
-        asked = int(given) if given.isascii() and given.isdigit() and len(given) < 4 else _FEWEST_ROWS
+        asked = whole_number(self.text("rows"), 3) or 0
         filled = [n for n in range(1, MOST_ROWS + 1) if self.text(f"code_{n}")]
         return min(max(asked, _FEWEST_ROWS, *filled), MOST_ROWS)
 
@@ -209,6 +209,8 @@ def _clean(text: str) -> str:
 
 NEW = "/co-quan/thay-doi/moi"
 CHANGES = (Needs(right=Right.CODES),)
+get = partial(routes.get, who=Who.READY, needs=CHANGES, key="agencies")
+post = partial(routes.post, who=Who.READY, needs=CHANGES, key="agencies")
 _CONSEQUENCES = ("closed", "mail_", "queued_", "hosted", "certificate")
 
 
@@ -303,22 +305,19 @@ async def _known(visit: Visit, text: str) -> tuple[str, str]:
     found = await registry.resolve(text, visit.deps.out.today())
     if found.entry is not None:
         return found.entry.code, ""
-    if found.nearest:
-        return text, visit.say("agencies.unknown", code=text, offer=found.nearest)
-    return text, visit.say("agencies.unknown_alone", code=text)
+    return text, ground.unknown(visit, text, found.nearest)
 
 
 async def _step_page(
     visit: Visit, stated: Stated, at: int, problems: Problems, planned: ReformPlan | None = None
 ) -> web.StreamResponse:
-    return await visit.page(
+    return await visit.form_page(
         "agencies/wizard.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("agencies.changes"),
         stated=stated,
         at=at,
         steps=[(n, key, _link(stated, n) if n < at else "") for n, key in enumerate(STEPS, 1)],
-        problems=problems,
         hidden=stated.hidden(at),
         kinds=[(each.value, visit.say(f"reform.kind.{each}")) for each in STATED],
         names=await _names(visit, stated) if at > 2 else {},
@@ -414,6 +413,6 @@ def _step_of(text: str) -> int:
 
 
 ROUTES = (
-    get(NEW, "reform_new", step_asked, who=Who.READY, needs=CHANGES, key="agencies"),
-    post(NEW, "reform_propose", change_proposed, who=Who.READY, needs=CHANGES, key="agencies"),
+    get(NEW, "reform_new", step_asked),
+    post(NEW, "reform_propose", change_proposed),
 )

@@ -8,9 +8,8 @@ text; the person signed in for one decision, or the words that stand beside the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from enum import StrEnum
 
 from gateway.deciding import people
@@ -18,6 +17,8 @@ from gateway.domain.person import SignedIn
 from gateway.domain.registry_change import AgencyRecord, Life, Plan, RowChange
 from gateway.domain.registry_reform import Remark
 from gateway.errors import GatewayError
+from gateway.office.web.dates import cell_text
+from gateway.office.web.forms import Problems
 from gateway.office.web.visits import Visit
 from gateway.policy.two_people import Objection
 from gateway.words import labels
@@ -26,48 +27,31 @@ _CELLS_SHOWN = ("name", "parent", "valid_from", "valid_to", "successor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChangedField:
-    """One field of an agency: what stood there, and what will. Nothing is empty text."""
-
-    field: str
-    old: str
-    new: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CodeLine:
-    """One code that changes, begins or ends."""
+    """One code that changes, begins or ends; of each field what stood there, and what will. Nothing is empty text."""
 
     code: str
     name: str
     is_new: bool
-    cells: tuple[ChangedField, ...]
+    cells: tuple[tuple[str, str, str], ...]
 
 
 def code_lines(before: Mapping[str, Life | None], after: Mapping[str, Life | None]) -> list[CodeLine]:
     """One for each code; fields that stay are left out."""
-    made = []
-    for code, life in after.items():
-        if life is None:
-            continue
-        was = before.get(code)
-        cells = [
-            ChangedField(
-                field=name,
-                old=_cell_text(was.record, name) if was is not None else "",
-                new=_cell_text(life.record, name),
-            )
-            for name in _CELLS_SHOWN
-        ]
-        made.append(
-            CodeLine(
-                code=code,
-                name=life.record.name,
-                is_new=was is None,
-                cells=tuple(each for each in cells if each.old != each.new),
-            )
+    return [_code_line(code, before.get(code), life) for code, life in after.items() if life is not None]
+
+
+def _code_line(code: str, was: Life | None, life: Life) -> CodeLine:
+    cells = [
+        (
+            name,
+            cell_text(getattr(was.record, name)) if was is not None else "",
+            cell_text(getattr(life.record, name)),
         )
-    return made
+        for name in _CELLS_SHOWN
+    ]
+    changed = tuple((name, old, new) for name, old, new in cells if old != new)
+    return CodeLine(code=code, name=life.record.name, is_new=was is None, cells=changed)
 
 
 def remarks_said(visit: Visit, remarks: Iterable[Remark]) -> list[str]:
@@ -76,11 +60,11 @@ def remarks_said(visit: Visit, remarks: Iterable[Remark]) -> list[str]:
     return [text[:1].upper() + text[1:] for text in found]
 
 
-def _cell_text(record: AgencyRecord, name: str) -> str:
-    value: object = getattr(record, name)
-    if value is None:
-        return ""
-    return value.strftime("%d/%m/%Y") if isinstance(value, date) else str(value)
+def unknown(visit: Visit, text: str, nearest: str | None) -> str:
+    """That nobody is called so; nobody is guessed, but the nearest is named."""
+    if nearest:
+        return visit.say("agencies.unknown", code=text, offer=nearest)
+    return visit.say("agencies.unknown_alone", code=text)
 
 
 _CODE = r"(?P<code>\S+?)"
@@ -216,7 +200,6 @@ def _added_line(record: AgencyRecord) -> ImportLine:
     return ImportLine(word=ImportWord.ADD, code=record.code, name=record.name, cells=cells)
 
 
-Problems = list[tuple[str, str]]
 PASSWORD, CODE = "password", "code"  # the names of fields
 _UNPROVED = "GW-401"
 
@@ -229,14 +212,15 @@ async def signed_in_here(visit: Visit) -> SignedIn:
     )
 
 
+async def names_of_people(visit: Visit, ids: Collection[str]) -> Mapping[str, str]:
+    async with visit.deps.deciding.decisions.read() as view:
+        return await view.people.names(ids)
+
+
 def proof_missing(visit: Visit) -> Problems:
     """What is not even filled in."""
     words = {PASSWORD: "entry.password", CODE: "entry.code"}
-    return [
-        (name, visit.say("form.missing", field=visit.say(key)))
-        for name, key in words.items()
-        if not visit.form.text(name)
-    ]
+    return [visit.missing(name, key) for name, key in words.items() if not visit.form.text(name)]
 
 
 def proof_refused(visit: Visit, error: GatewayError) -> Problems:

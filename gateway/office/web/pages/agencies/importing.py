@@ -5,21 +5,21 @@ days by a person who shows password and second factor in the same form."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
 from gateway.deciding import registry_changes
-from gateway.deciding.registry_changes import KeptImport
 from gateway.domain.registry_change import RegistryChange
 from gateway.errors import BadForm, Clash, Denied
 from gateway.office.web import forms
 from gateway.office.web.deps import Preview
+from gateway.office.web.forms import Problems
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.pages.agencies.changing import CHANGES
-from gateway.office.web.pages.agencies.ground import ImportWord, Problems
+from gateway.office.web.pages.agencies.changing import get, post
+from gateway.office.web.pages.agencies.ground import ImportWord
 from gateway.office.web.pages.agencies.proposals import LIST
-from gateway.office.web.routes import FormBody, Who, get, post
+from gateway.office.web.routes import FormBody
 from gateway.office.web.visits import Visit, where
 from gateway.policy import code_file
 from gateway.policy.code_file import CodeFile
@@ -32,33 +32,25 @@ _LATEST = 20
 _CHANGES = 1_000
 
 
-async def file_asked(visit: Visit) -> web.StreamResponse:
-    return await _upload_page(visit, [])
-
-
 async def file_uploaded(visit: Visit) -> web.StreamResponse:
     """Looked at whole; nothing is written."""
     content, name = bytearray(), ""
     async for part in forms.parts(visit.request, visit.token):
         name = (part.filename or "")[:200]
-        while piece := await part.read_chunk(65_536):
-            content += piece
-            if len(content) > MOST_BYTES:
-                raise BadForm(f"a registry file may have {MOST_BYTES} bytes", code="GW-FORM-SIZE")
+        await forms.hold(part, content, MOST_BYTES, f"a registry file may have {MOST_BYTES} bytes")
     if not content:
-        return await _upload_page(visit, [("file", visit.say("reforms.import.no_file"))])
+        return await file_asked(visit, [("file", visit.say("reforms.import.no_file"))])
     try:
         read = await visit.deps.pool.run(lambda: code_file.opened(bytes(content), visit.deps.workbook))
     except BadForm as why:
-        return await _upload_page(visit, [("file", visit.say(f"clash.{why.code}"))])
+        return await file_asked(visit, [("file", visit.say(f"clash.{why.code}"))])
     names = code_file.headings_of(read.csv)
     return await _planned(visit, name, read, names, code_file.guess_columns(names))
 
 
 async def columns_matched(visit: Visit) -> web.StreamResponse:
     """The same file with its columns as the person says."""
-    kept = await _kept_preview(visit)
-    if kept is None:
+    if (kept := await _kept_preview(visit)) is None:
         return visit.said(PATH, "reforms.import_gone")
     said = tuple(visit.form.text(f"column_{n}") for n in range(len(kept.headings)))
     taken = [each for each in said if each]
@@ -68,15 +60,13 @@ async def columns_matched(visit: Visit) -> web.StreamResponse:
 
 
 async def previewed(visit: Visit) -> web.StreamResponse:
-    kept = await _kept_preview(visit)
-    if kept is None:
+    if (kept := await _kept_preview(visit)) is None:
         return visit.said(PATH, "reforms.import_gone")
     return await _preview_page(visit, kept, [])
 
 
 async def import_applied(visit: Visit) -> web.StreamResponse:
-    kept = await _kept_preview(visit)
-    if kept is None:
+    if (kept := await _kept_preview(visit)) is None:
         return visit.said(PATH, "reforms.import_gone")
     try:
         await visit.deps.registry.apply(kept.plan, visit.person.person.id)
@@ -90,12 +80,11 @@ async def import_applied(visit: Visit) -> web.StreamResponse:
 
 async def import_proposed(visit: Visit) -> web.StreamResponse:
     """For a second person, who finds the number of the decision nowhere on the page."""
-    kept = await _kept_preview(visit)
-    if kept is None:
+    if (kept := await _kept_preview(visit)) is None:
         return visit.said(PATH, "reforms.import_gone")
     number, problems = visit.form.text("number"), ground.proof_missing(visit)
     if not number:
-        problems.insert(0, ("number", visit.say("form.missing", field=visit.say("reforms.import.number"))))
+        problems.insert(0, visit.missing("number", "reforms.import.number"))
     if problems:
         return await _preview_page(visit, kept, problems)
     desk, reason = visit.deps.deciding, visit.form.text("reason")
@@ -135,32 +124,31 @@ async def _kept_preview(visit: Visit) -> Preview | None:
     return await visit.deps.previews.find(visit.path("key"), session, now)
 
 
-async def _upload_page(visit: Visit, problems: list[tuple[str, str]]) -> web.StreamResponse:
+async def file_asked(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     found = await visit.deps.registry.changes(limit=_CHANGES)
     imports = [each for each in found if each.is_import]
     undone = {str(each.summary["undid"]): each.by for each in found if "undid" in each.summary}
-    return await visit.page(
+    return await visit.form_page(
         "agencies/import.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("reforms.import"),
-        problems=problems,
         columns=code_file.COLUMNS,
         changes=[_told_of_import(each, undone) for each in reversed(imports[-_LATEST:])],
-        names=await _names_of_people(visit, {each.by for each in imports[-_LATEST:]}),
+        names=await ground.names_of_people(visit, {each.by for each in imports[-_LATEST:]}),
         action=PATH,
     )
 
 
-async def _preview_page(visit: Visit, kept: Preview, problems: list[tuple[str, str]]) -> web.StreamResponse:
+async def _preview_page(visit: Visit, kept: Preview, problems: Problems) -> web.StreamResponse:
     plan, key = kept.plan, visit.path("key")
     lines = ground.plan_lines(visit, plan)
     counts = ground.count_words(lines, plan)
     wanted = visit.ask("loc")
     shown = [each for each in lines if each.word == wanted] if wanted in tuple(ImportWord) else lines
     path = f"{PATH}/xem/{key}"
-    return await visit.page(
+    return await visit.form_page(
         "agencies/preview.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("reforms.import.preview"),
         kept=kept,
         lines=shown[:_ROWS],
@@ -175,7 +163,6 @@ async def _preview_page(visit: Visit, kept: Preview, problems: list[tuple[str, s
         needs_two=visit.deps.registry.needs_two(plan),
         given=visit.form.flat() if problems else {},
         is_same=not plan.problems and not plan.rows,
-        problems=problems,
     )
 
 
@@ -185,115 +172,63 @@ def _told_of_import(change: RegistryChange, undone: Mapping[str, str]) -> Mappin
     return {"path": path, "at": change.at, "by": change.by, "is_undone": change.id in undone, **counts}
 
 
-async def _names_of_people(visit: Visit, ids: Collection[str]) -> Mapping[str, str]:
-    async with visit.deps.deciding.decisions.read() as view:
-        return await view.people.names(ids)
-
-
 FILE_ROUTES = (
-    get(PATH, "import", file_asked, who=Who.READY, needs=CHANGES, key="agencies"),
-    post(
-        PATH,
-        "import_uploaded",
-        file_uploaded,
-        who=Who.READY,
-        needs=CHANGES,
-        key="agencies",
-        body=FormBody.PARTS,
-    ),
-    get(f"{PATH}/xem/{{key}}", "import_preview", previewed, who=Who.READY, needs=CHANGES, key="agencies"),
-    post(
-        f"{PATH}/xem/{{key}}", "import_applied", import_applied, who=Who.READY, needs=CHANGES, key="agencies"
-    ),
-    post(
-        f"{PATH}/xem/{{key}}/de-nghi",
-        "import_proposed",
-        import_proposed,
-        who=Who.READY,
-        needs=CHANGES,
-        key="agencies",
-    ),
-    post(
-        f"{PATH}/xem/{{key}}/cot",
-        "import_matched",
-        columns_matched,
-        who=Who.READY,
-        needs=CHANGES,
-        key="agencies",
-    ),
+    get(PATH, "import", file_asked),
+    post(PATH, "import_uploaded", file_uploaded, body=FormBody.PARTS),
+    get(f"{PATH}/xem/{{key}}", "import_preview", previewed),
+    post(f"{PATH}/xem/{{key}}", "import_applied", import_applied),
+    post(f"{PATH}/xem/{{key}}/de-nghi", "import_proposed", import_proposed),
+    post(f"{PATH}/xem/{{key}}/cot", "import_matched", columns_matched),
 )
 
 
 ONE_IMPORT = f"{PATH}/lan"
-_SHORTEST_REASON = 10
 _CODES_SHOWN = 200
 
 
-async def import_shown(visit: Visit) -> web.StreamResponse:
-    return await _import_page(visit, "agencies/imported.html", [])
-
-
-async def import_undoing_asked(visit: Visit) -> web.StreamResponse:
-    return await _import_page(visit, "agencies/import_undo.html", [])
-
-
 async def import_undone(visit: Visit) -> web.StreamResponse:
-    reason, problems = visit.form.text("reason"), ground.proof_missing(visit)
-    if len(reason) < _SHORTEST_REASON:
-        problems.insert(0, ("reason", visit.say("form.reason.short")))
-    if problems:
-        return await _import_page(visit, "agencies/import_undo.html", problems)
-    id = visit.path("id")
+    if problems := visit.short_reason() + ground.proof_missing(visit):
+        return await undoing_page(visit, problems)
+    id, reason = visit.path("id"), visit.form.text("reason")
     try:
         await registry_changes.undo_import(
             visit.deps.deciding, await ground.signed_in_here(visit), id, reason
         )
     except (Denied, Clash) as why:
-        return await _import_page(visit, "agencies/import_undo.html", ground.proof_refused(visit, why))
+        return await undoing_page(visit, ground.proof_refused(visit, why))
     return visit.said(f"{ONE_IMPORT}/{id}", "reforms.import_undone")
 
 
-async def _import_page(visit: Visit, template: str, problems: Problems) -> web.StreamResponse:
+async def import_shown(visit: Visit) -> web.StreamResponse:
+    return await _import_page(visit, "imported", "reforms.import.one")
+
+
+async def undoing_page(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    return await _import_page(visit, "import_undo", "reforms.import.undo", problems)
+
+
+async def _import_page(
+    visit: Visit, name: str, title: str, problems: Problems | None = None
+) -> web.StreamResponse:
     kept = await registry_changes.kept_import(visit.deps.deciding, visit.path("id"))
-    return await visit.page(
-        template,
-        422 if problems else 200,
-        title=visit.say(
-            "reforms.import.one" if template.endswith("imported.html") else "reforms.import.undo"
-        ),
+    return await visit.form_page(
+        f"agencies/{name}.html",
+        problems,
+        title=visit.say(title),
         path=where(f"{ONE_IMPORT}/{kept.record.id}"),
         record=kept.record,
         lines=ground.import_lines(kept.lines, code_file.COLUMNS),
         begun=list(kept.begun[:_CODES_SHOWN]),
-        more=_rows_left_out(kept),
+        more=max(len(kept.begun) - _CODES_SHOWN, 0) + max(kept.record.changed - len(kept.lines), 0),
         against=ground.remarks_said(visit, kept.against_undo),
-        names=await _names_of_people(visit, list(filter(None, (kept.record.by, kept.record.undone_by)))),
-        problems=problems,
-        given=visit.form.flat(),
+        names=await ground.names_of_people(
+            visit, list(filter(None, (kept.record.by, kept.record.undone_by)))
+        ),
     )
 
 
-def _rows_left_out(kept: KeptImport) -> int:
-    """Rows that the page leaves out."""
-    return max(len(kept.begun) - _CODES_SHOWN, 0) + max(kept.record.changed - len(kept.lines), 0)
-
-
 IMPORT_ROUTES = (
-    get(f"{ONE_IMPORT}/{{id}}", "import_one", import_shown, who=Who.READY, needs=CHANGES, key="agencies"),
-    get(
-        f"{ONE_IMPORT}/{{id}}/hoan-tac",
-        "import_undo_page",
-        import_undoing_asked,
-        who=Who.READY,
-        needs=CHANGES,
-        key="agencies",
-    ),
-    post(
-        f"{ONE_IMPORT}/{{id}}/hoan-tac",
-        "import_undo",
-        import_undone,
-        who=Who.READY,
-        needs=CHANGES,
-        key="agencies",
-    ),
+    get(f"{ONE_IMPORT}/{{id}}", "import_one", import_shown),
+    get(f"{ONE_IMPORT}/{{id}}/hoan-tac", "import_undo_page", undoing_page),
+    post(f"{ONE_IMPORT}/{{id}}/hoan-tac", "import_undo", import_undone),
 )

@@ -6,16 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from aiohttp import web
 
 from gateway.deciding import registry_changes
 from gateway.domain.registry import AgencyEntry, AgencyFilter, CodeStanding, Resolution
-from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
 from gateway.office.domain.roles import Right
+from gateway.office.ports.exchange import ComparedCertificate
 from gateway.office.web import dates
+from gateway.office.web.pages.agencies import ground
 from gateway.office.web.routes import Who, get
 from gateway.office.web.visits import Visit, where
 from gateway.ports import Page
@@ -58,11 +59,6 @@ def wanted_filter(visit: Visit) -> AgencyFilter:
     )
 
 
-def is_silent(visit: Visit) -> bool:
-    """Whether only those with which no mail goes on are wanted."""
-    return "van-ban" in filters_asked(visit)
-
-
 def whose_mail(visit: Visit) -> str | None:
     """The agency whose mail the visitor may be told of: the chosen one. All, the empty id, for who looks after the node and
     chose none; None for whoever else chose none."""
@@ -75,27 +71,16 @@ def whose_mail(visit: Visit) -> str | None:
 def filter_choices(visit: Visit) -> Choices:
     """Each choice of the form with its words; the first of them narrows nothing."""
     every = ("", visit.say("agencies.filter.all"))
-    silent = [("van-ban", [every, (_SILENT, visit.say("agencies.filter.silent"))])]
-    return [
-        ("cap", [every, *((each, visit.say("agencies.filter.level", n=each)) for each in _LEVELS)]),
-        (
-            "trang-thai",
-            [every, *((key, visit.say(f"agencies.standing.{word}")) for key, word in _STANDINGS.items())],
-        ),
-        (
-            "chung-thu-so",
-            [
-                every,
-                *(
-                    (key, visit.say("agencies.filter.days", count=days))
-                    for key, days in _CERTIFICATES.items()
-                ),
-                (_UNBOUND, visit.say("agencies.filter.unbound")),
-            ],
-        ),
-        ("ma-cu", [every, (_NO_ALIAS, visit.say("agencies.filter.no_alias"))]),
-        *(silent if whose_mail(visit) is not None else []),
-    ]
+    days = {key: visit.say("agencies.filter.days", count=days) for key, days in _CERTIFICATES.items()}
+    choices: dict[str, dict[str, str]] = {
+        "cap": {each: visit.say("agencies.filter.level", n=each) for each in _LEVELS},
+        "trang-thai": {key: visit.say(f"agencies.standing.{word}") for key, word in _STANDINGS.items()},
+        "chung-thu-so": {**days, _UNBOUND: visit.say("agencies.filter.unbound")},
+        "ma-cu": {_NO_ALIAS: visit.say("agencies.filter.no_alias")},
+    }
+    if whose_mail(visit) is not None:
+        choices["van-ban"] = {_SILENT: visit.say("agencies.filter.silent")}
+    return [(name, [every, *words.items()]) for name, words in choices.items()]
 
 
 _ROWS = 50
@@ -122,18 +107,17 @@ async def listed(visit: Visit) -> web.StreamResponse:
     asked = filters_asked(visit)
     following = ""
     if above:
-        found = list(await registry.children(above))
+        found = await registry.children(above)
     elif text and not asked:
-        found = list(await registry.search(text, _FOUND))
+        found = await registry.search(text, _FOUND)
     else:
         page = await _narrowed(visit)
-        found, following = list(page.items), page.next_cursor or ""
+        found, following = page.items, page.next_cursor or ""
     carried = {"q": text, **asked} if text else asked
-    rows = await _rows(visit, found)
     return await visit.page(
         "agencies/list.html",
         title=visit.say("menu.agencies"),
-        rows=rows,
+        rows=await _rows(visit, found),
         heard=await _heard(visit, found),
         changed=await registry.last_changed([each.code for each in found]),
         text=text,
@@ -149,7 +133,8 @@ async def listed(visit: Visit) -> web.StreamResponse:
 
 async def _narrowed(visit: Visit) -> Page[AgencyEntry]:
     wanted, cursor = wanted_filter(visit), visit.ask("sau") or None
-    if is_silent(visit):
+    # Only those with which no mail goes on are wanted.
+    if "van-ban" in filters_asked(visit):
         return await visit.deps.contacts.silent(wanted, _ROWS, cursor, whose_mail(visit) or "")
     return await visit.deps.registry.filtered(wanted, _ROWS, cursor)
 
@@ -162,17 +147,12 @@ async def _heard(visit: Visit, found: Sequence[AgencyEntry]) -> Mapping[str, dat
 async def tree(visit: Visit) -> web.StreamResponse:
     """One branch at a time: the agencies under a code; at the top those of the first level."""
     above = visit.ask("thuoc").upper()
-    registry = visit.deps.registry
-    if above:
-        found = list(await registry.children(above))
-    else:
-        found = await _top(visit)
-    path = await _above(visit, above)
+    found = await (visit.deps.registry.children(above) if above else _top(visit))
     return await visit.page(
         "agencies/tree.html",
         title=visit.say("agencies.tree"),
         rows=await _rows(visit, found),
-        path=path,
+        path=await _above(visit, above),
         above=above,
         may_change=visit.may(Right.CODES),
     )
@@ -217,7 +197,11 @@ async def agency_shown(visit: Visit) -> web.StreamResponse:
     tab = visit.ask("muc") if visit.ask("muc") in TABS else TABS[0]
     on = dates.typed_day(visit.ask("ngay"), today)
     known = dates.typed_day(visit.ask("biet"), today)
-    then = await registry.believed(code, on or today, _end_of(known or today)) if (on or known) else None
+    then = (
+        await registry.believed(code, on or today, dates.midnight((known or today) + timedelta(days=1)))
+        if (on or known)
+        else None
+    )
     return await visit.page(
         "agencies/one.html",
         title=entry.name,
@@ -244,10 +228,7 @@ async def agency_shown(visit: Visit) -> web.StreamResponse:
 class ShownCertificate:
     """A certificate that spoke, speaks or will speak for a code."""
 
-    fingerprint: str
-    subject: str
-    issuer: str
-    serial: str
+    facts: ComparedCertificate
     since: datetime | None
     until: datetime | None
     standing: str
@@ -267,10 +248,7 @@ async def _certificates(visit: Visit, code: str) -> list[ShownCertificate]:
         ends = min((at for at in (each.valid_to, facts.ends) if at is not None), default=None)
         made.append(
             ShownCertificate(
-                fingerprint=facts.fingerprint,
-                subject=facts.subject,
-                issuer=facts.issuer,
-                serial=facts.serial,
+                facts=facts,
                 since=each.valid_from,
                 until=each.valid_to,
                 standing=standing,
@@ -280,7 +258,7 @@ async def _certificates(visit: Visit, code: str) -> list[ShownCertificate]:
     return made
 
 
-async def _rows(visit: Visit, entries: list[AgencyEntry]) -> list[ShownAgency]:
+async def _rows(visit: Visit, entries: Sequence[AgencyEntry]) -> list[ShownAgency]:
     now, today = visit.deps.clock.now(), visit.deps.out.today()
     endings = {each.code: each.until for each in await visit.deps.todo.certificates(now)}
     return [
@@ -334,33 +312,22 @@ async def _sentence(visit: Visit, found: Resolution) -> str:
     """What the code stands for, in the words of the contract."""
     entry = found.entry
     match found.standing:
-        case CodeStanding.ACTIVE if entry is not None:
-            return visit.say("agencies.is", given=found.given, code=entry.code, name=entry.name)
-        case CodeStanding.MAPPED if entry is not None:
-            return visit.say("agencies.is_old", given=found.given, code=entry.code, name=entry.name)
+        case CodeStanding.ACTIVE | CodeStanding.MAPPED if entry is not None:
+            key = "agencies.is" if found.standing is CodeStanding.ACTIVE else "agencies.is_old"
+            return visit.say(key, given=found.given, code=entry.code, name=entry.name)
         case CodeStanding.CLOSED if entry is not None:
             heir = await visit.deps.registry.entry(found.successor) if found.successor else None
-            how = (
-                visit.say(f"agencies.ended.{found.ending.kind}")
-                if found.ending
-                else visit.say("agencies.ended")
-            )
+            how = visit.say(f"agencies.ended.{found.ending.kind}" if found.ending else "agencies.ended")
             return visit.say(
                 "agencies.closed" if heir else "agencies.closed_alone",
                 name=entry.name,
                 how=how,
-                date=entry.valid_to.strftime("%d/%m/%Y") if entry.valid_to else "",
+                date=dates.day_text(entry.valid_to),
                 heir=f"{heir.name} ({heir.code})" if heir else "",
             )
         case CodeStanding.UNCERTAIN if entry is not None:
             return visit.say("agencies.uncertain", name=entry.name, code=entry.code)
-    if found.nearest:
-        return visit.say("agencies.unknown", code=found.given, offer=found.nearest)
-    return visit.say("agencies.unknown_alone", code=found.given)
-
-
-def _end_of(day: date) -> datetime:
-    return datetime.combine(day, time(), VIETNAM) + timedelta(days=1)
+    return ground.unknown(visit, found.given, found.nearest)
 
 
 ROUTES = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from aiohttp import web
 
@@ -25,13 +26,14 @@ from gateway.domain.person import (
 from gateway.domain.proof import Binding
 from gateway.domain.registry import AgencyEntry
 from gateway.domain.registry_reform import Reform
-from gateway.errors import BadForm, Clash, Denied, GatewayError, Misconfigured, NotFound
+from gateway.errors import Clash, Denied, GatewayError, Misconfigured, NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.exchange import ComparedCertificate
-from gateway.office.web import forms
+from gateway.office.web import forms, routes
+from gateway.office.web.forms import Problems
 from gateway.office.web.pages.agencies import ground
-from gateway.office.web.pages.agencies.ground import ImportLine, Problems
-from gateway.office.web.routes import FormBody, Needs, Who, get, post
+from gateway.office.web.pages.agencies.ground import ImportLine
+from gateway.office.web.routes import FormBody, Needs, Who
 from gateway.office.web.visits import Visit, where
 from gateway.ops.certificates import binding_to_propose, never_for_pdfs
 from gateway.policy import two_people
@@ -42,9 +44,10 @@ CODES = Needs(right=Right.CODES)
 TRUSTED = Needs(right=Right.CERTIFICATE, manners=(Manner.TWO,))
 SEES = (CODES, Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)))
 DECIDES = (CODES, TRUSTED)
+get = partial(routes.get, who=Who.READY, key="agencies")
+post = partial(routes.post, who=Who.READY, key="agencies")
 _ROWS = 50
 _LINES_SHOWN = 200
-_SHORTEST_REASON = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +83,10 @@ class ProposedChange:
 
     n: int
     reform: Reform
-    sentences: Sequence[str]
-    warnings: Sequence[str]
-    conflicts: Sequence[str]
-    lines: Sequence[ground.CodeLine]
+    sentences: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+    conflicts: Sequence[str] = ()
+    lines: Sequence[ground.CodeLine] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +95,10 @@ class ProposedImport:
 
     n: int
     change: ImportChange
-    lines: Sequence[ImportLine]
-    doubts: Sequence[str]
-    more: int
-    moved: bool
+    lines: Sequence[ImportLine] = ()
+    doubts: Sequence[str] = ()
+    more: int = 0
+    moved: bool = False
 
 
 async def proposals_listed(visit: Visit) -> web.StreamResponse:
@@ -115,14 +118,6 @@ async def proposals_listed(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def proposal_shown(visit: Visit) -> web.StreamResponse:
-    return await _proposal_page(visit, "agencies/proposal.html", [])
-
-
-async def approve_page(visit: Visit) -> web.StreamResponse:
-    return await _proposal_page(visit, "agencies/approve.html", [])
-
-
 async def approved(visit: Visit) -> web.StreamResponse:
     """In force, when all that was typed fits. What was shown is what is approved: its digest comes with the form."""
     found, id = await _proposal_found(visit), visit.path("id")
@@ -133,47 +128,42 @@ async def approved(visit: Visit) -> web.StreamResponse:
         (f"typed_{n}", visit.say("reforms.typed.missing")) for n, each in enumerate(typed, 1) if not each
     ]
     if problems := [*problems, *ground.proof_missing(visit)]:
-        return await _proposal_page(visit, "agencies/approve.html", problems)
+        return await proposal_page(visit, "approve", problems)
     try:
         # Again: it may have signed one since it was proposed.
         await never_for_pdfs(visit.deps.store, [each.certificate_der for each in content.bindings])
         who = await ground.signed_in_here(visit)
         await approvals.approve(visit.deps.deciding, who, id, typed, visit.form.text("seen"))
     except (Denied, Clash) as why:
-        return await _proposal_page(visit, "agencies/approve.html", _approval_refused(visit, content, why))
+        return await proposal_page(visit, "approve", _approval_refused(visit, content, why))
     return visit.said(f"{LIST}/{id}", "reforms.approved")
-
-
-async def reject_page(visit: Visit) -> web.StreamResponse:
-    return await _proposal_page(visit, "agencies/reject.html", [])
 
 
 async def rejected(visit: Visit) -> web.StreamResponse:
     found, id, reason = await _proposal_found(visit), visit.path("id"), visit.form.text("reason")
     _check_may_decide(visit, found)
-    problems: Problems = []
-    if len(reason) < _SHORTEST_REASON:
-        problems.append(("reason", visit.say("form.reason.short")))
-    if problems := [*problems, *ground.proof_missing(visit)]:
-        return await _proposal_page(visit, "agencies/reject.html", problems)
+    if problems := visit.short_reason() + ground.proof_missing(visit):
+        return await proposal_page(visit, "reject", problems)
     try:
         await approvals.reject(visit.deps.deciding, await ground.signed_in_here(visit), id, reason)
     except (Denied, Clash) as why:
-        return await _proposal_page(visit, "agencies/reject.html", ground.proof_refused(visit, why))
+        return await proposal_page(visit, "reject", ground.proof_refused(visit, why))
     return visit.said(f"{LIST}/{id}", "reforms.rejected")
 
 
-async def _proposal_page(visit: Visit, template: str, problems: Problems) -> web.StreamResponse:
+async def proposal_page(
+    visit: Visit, name: str = "proposal", problems: Problems | None = None
+) -> web.StreamResponse:
+    """What is proposed; `approve` and `reject` ask for the decision about it."""
     found = await _proposal_found(visit)
-    async with visit.deps.deciding.decisions.read() as view:
-        names = await view.people.names(found.people)
+    names = await ground.names_of_people(visit, found.people)
     is_mine = visit.person.person.id == found.proposed_by
     content = found.content
     certificates: list[BindingChange | AnchorChange] = [*content.bindings, *content.anchors]
     is_open = found.state is ProposalState.OPEN and visit.deps.clock.now() < found.expires_at
-    return await visit.page(
-        template,
-        422 if problems else 200,
+    return await visit.form_page(
+        f"agencies/{name}.html",
+        problems,
         title=_what_is_proposed(visit, content),
         proposal=found,
         row=_proposal_row(visit, found, names),
@@ -195,8 +185,6 @@ async def _proposal_page(visit: Visit, template: str, problems: Problems) -> web
         ],
         open_days=two_people.OPEN_FOR.days,
         digits=DIGITS,
-        problems=problems,
-        given=visit.form.flat(),
     )
 
 
@@ -235,7 +223,7 @@ async def _proposed_certificate(
 async def _proposed_change(visit: Visit, reform: Reform, n: int, *, is_open: bool) -> ProposedChange:
     """Planned anew while it waits; afterwards the change itself tells what it did."""
     if not is_open:
-        return ProposedChange(n=n, reform=reform, sentences=(), warnings=(), conflicts=(), lines=())
+        return ProposedChange(n=n, reform=reform)
     planned = await registry_changes.plan_reform(visit.deps.deciding, reform)
     return ProposedChange(
         n=n,
@@ -249,7 +237,7 @@ async def _proposed_change(visit: Visit, reform: Reform, n: int, *, is_open: boo
 
 async def _proposed_import(visit: Visit, change: ImportChange, n: int, *, is_open: bool) -> ProposedImport:
     if not is_open:
-        return ProposedImport(n=n, change=change, lines=(), doubts=(), more=0, moved=False)
+        return ProposedImport(n=n, change=change)
     plan = await registry_changes.plan_import(visit.deps.deciding, change)
     lines = ground.plan_lines(visit, plan)
     return ProposedImport(
@@ -297,8 +285,11 @@ def _may_see(visit: Visit, content: ProposalContent) -> bool:
     if visit.may(Right.CODES) or visit.may(Right.CERTIFICATE, Manner.TWO):
         return True
     is_about_us = bool(content.bindings) and not (content.anchors or content.reforms or content.imports)
-    ours = {visit.here.code, *visit.here.aliases} if visit.agency is not None else set()
-    return is_about_us and _may_bind(visit) and {each.code for each in content.bindings} <= ours
+    return is_about_us and _may_bind(visit) and {each.code for each in content.bindings} <= _our_codes(visit)
+
+
+def _our_codes(visit: Visit) -> set[str]:
+    return {visit.agency.code, *visit.agency.aliases} if visit.agency is not None else set()
 
 
 def _may_bind(visit: Visit) -> bool:
@@ -316,82 +307,64 @@ def _check_may_decide(visit: Visit, proposal: Proposal) -> None:
         raise Denied("this person may not decide that", code="GW-RIGHT")
 
 
-def _act(path: str) -> str:
-    return f"{LIST}/{{id}}/{path}"
-
-
 PROPOSAL_ROUTES = (
-    get(LIST, "proposals", proposals_listed, who=Who.READY, needs=SEES, key="agencies"),
-    get(f"{LIST}/{{id}}", "proposal", proposal_shown, who=Who.READY, needs=SEES, key="agencies"),
+    get(LIST, "proposals", proposals_listed, needs=SEES),
+    get(f"{LIST}/{{id}}", "proposal", proposal_page, needs=SEES),
     get(
-        _act("phe-duyet"),
+        f"{LIST}/{{id}}/phe-duyet",
         "proposal_approve_page",
-        approve_page,
-        who=Who.READY,
+        partial(proposal_page, name="approve"),
         needs=DECIDES,
-        key="agencies",
     ),
-    post(_act("phe-duyet"), "proposal_approve", approved, who=Who.READY, needs=DECIDES, key="agencies"),
-    get(_act("tu-choi"), "proposal_reject_page", reject_page, who=Who.READY, needs=DECIDES, key="agencies"),
-    post(_act("tu-choi"), "proposal_reject", rejected, who=Who.READY, needs=DECIDES, key="agencies"),
+    post(f"{LIST}/{{id}}/phe-duyet", "proposal_approve", approved, needs=DECIDES),
+    get(
+        f"{LIST}/{{id}}/tu-choi", "proposal_reject_page", partial(proposal_page, name="reject"), needs=DECIDES
+    ),
+    post(f"{LIST}/{{id}}/tu-choi", "proposal_reject", rejected, needs=DECIDES),
 )
 
 
 BINDING = f"{LIST}/chung-thu-so"
 BINDS = (Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)),)
 _MOST_BYTES = 64 * 1024
-_FIELD_BYTES = 4_000
-_MOST_FIELDS = 50
-
-
-async def binding_asked(visit: Visit) -> web.StreamResponse:
-    """Which agency, and the file."""
-    return await _binding_page(visit, {"agency": visit.ask("ma")}, [])
 
 
 async def binding_looked_at(visit: Visit) -> web.StreamResponse:
     """What the file holds, beside what is in force; nothing is written."""
     given: dict[str, str] = {}
-    content = b""
+    content = bytearray()
     async for part in forms.parts(visit.request, visit.token):
         if part.name != "file":
-            given[part.name or ""] = await forms.short(part, _FIELD_BYTES)
-            if len(given) > _MOST_FIELDS:
-                raise BadForm(f"this form may have {_MOST_FIELDS} fields", code="GW-FORM-SIZE")
+            await forms.add_short(given, part)
             continue
-        while piece := await part.read_chunk(65_536):
-            content += piece
-            if len(content) > _MOST_BYTES:
-                raise BadForm("a certificate file is small", code="GW-FORM-SIZE")
+        await forms.hold(part, content, _MOST_BYTES, "a certificate file is small")
     code = await _agency_bound(visit, given.get("agency", ""))
     if not code:
-        return await _binding_page(visit, given, [("agency", visit.say("reforms.certificate.whose"))])
+        return await binding_page(visit, given, [("agency", visit.say("reforms.certificate.whose"))])
     # PEM is plain letters; whatever else it is will not be read as a certificate.
     pem = content.decode("ascii", "replace")
     change, problems = await _binding_change(visit, code, pem)
     if change is None:
-        return await _binding_page(visit, given, problems)
-    return await _binding_page(visit, {**given, "agency": code, "pem": pem}, [], change)
+        return await binding_page(visit, given, problems)
+    return await binding_page(visit, {**given, "agency": code, "pem": pem}, None, change)
 
 
 async def binding_proposed(visit: Visit) -> web.StreamResponse:
     code, pem = await _agency_bound(visit, visit.form.text("agency")), visit.form.text("pem")
     given = {**visit.form.flat(), "agency": code}
     if not code:
-        return await _binding_page(visit, given, [("agency", visit.say("reforms.certificate.whose"))])
+        return await binding_page(visit, given, [("agency", visit.say("reforms.certificate.whose"))])
     change, problems = await _binding_change(visit, code, pem)
     if change is None:
-        return await _binding_page(visit, given, problems)
+        return await binding_page(visit, given, problems)
     if missing := ground.proof_missing(visit):
-        return await _binding_page(visit, given, missing, change)
-    desk = visit.deps.deciding
+        return await binding_page(visit, given, missing, change)
+    content, reason = ProposalContent(bindings=(change,)), visit.form.text("reason")
     try:
         who = await ground.signed_in_here(visit)
-        made = await proposals.propose(
-            desk, who, ProposalContent(bindings=(change,)), visit.form.text("reason")
-        )
+        made = await proposals.propose(visit.deps.deciding, who, content, reason)
     except (Denied, Clash) as why:
-        return await _binding_page(visit, given, ground.proof_refused(visit, why), change)
+        return await binding_page(visit, given, ground.proof_refused(visit, why), change)
     return visit.said(f"{LIST}/{made.id}", "reforms.proposed")
 
 
@@ -400,10 +373,8 @@ async def _agency_bound(visit: Visit, text: str) -> str:
     entry = await visit.deps.registry.entry(text) if text else None
     if entry is None:
         return ""
-    if not visit.may(Right.CERTIFICATE, Manner.TWO):
-        ours = {visit.here.code, *visit.here.aliases} if visit.agency is not None else set()
-        if entry.code not in ours:
-            raise NotFound("there is no such agency here")
+    if not visit.may(Right.CERTIFICATE, Manner.TWO) and entry.code not in _our_codes(visit):
+        raise NotFound("there is no such agency here")
     return entry.code
 
 
@@ -425,20 +396,24 @@ def _why_not_bound(visit: Visit, error: GatewayError) -> str:
     return visit.say(next(each for each in keys if labels.has(each)))
 
 
-async def _binding_page(
-    visit: Visit, given: dict[str, str], problems: Problems, change: BindingChange | None = None
+async def binding_page(
+    visit: Visit,
+    given: dict[str, str] | None = None,
+    problems: Problems | None = None,
+    change: BindingChange | None = None,
 ) -> web.StreamResponse:
+    """Which agency, and the file; then what the file holds."""
+    given = {"agency": visit.ask("ma")} if given is None else given
     code = given.get("agency", "")
     agency = await visit.deps.registry.entry(code) if code else None
     known: tuple[Binding, ...] = ()
     if agency is not None and change is not None:
         known = tuple(await visit.deps.registry.bindings(agency.code))
     facts = [visit.deps.certificate(each.certificate_der) for each in known]
-    return await visit.page(
+    return await visit.form_page(
         "agencies/bind.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("reforms.bind"),
-        problems=problems,
         given=given,
         agency=agency,
         change=change,
@@ -449,15 +424,7 @@ async def _binding_page(
 
 
 BINDING_ROUTES = (
-    get(BINDING, "binding", binding_asked, who=Who.READY, needs=BINDS, key="agencies"),
-    post(
-        BINDING,
-        "binding_looked_at",
-        binding_looked_at,
-        who=Who.READY,
-        needs=BINDS,
-        key="agencies",
-        body=FormBody.PARTS,
-    ),
-    post(f"{BINDING}/lap", "binding_proposed", binding_proposed, who=Who.READY, needs=BINDS, key="agencies"),
+    get(BINDING, "binding", binding_page, needs=BINDS),
+    post(BINDING, "binding_looked_at", binding_looked_at, needs=BINDS, body=FormBody.PARTS),
+    post(f"{BINDING}/lap", "binding_proposed", binding_proposed, needs=BINDS),
 )

@@ -13,10 +13,9 @@ from aiohttp import web
 from gateway.domain.document import DocumentChange, Draft, FileRole, Kind, OutgoingDocument, OutState, Urgency
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, GatewayError, Refused, StaleVersion
-from gateway.office.web.answers import failure_of
 from gateway.office.web.forms import Form
 from gateway.office.web.pages.compose import addressing, editor, fields, uploads
-from gateway.office.web.pages.compose.editor import Sheet, seed_of
+from gateway.office.web.pages.compose.editor import Sheet
 from gateway.office.web.visits import Visit
 from gateway.outgoing import drafting, manage
 from gateway.outgoing.addressing import ReadDocument
@@ -37,12 +36,15 @@ def differences(
 ) -> list[tuple[str, str]]:
     """None where both say the same."""
     typed = fields.values(draft, change)
+
+    def told(field: str, text: str) -> str:
+        said = text or visit.say("compose.conflict.empty")
+        return visit.say("compose.conflict.stored", field=visit.say(f"compose.{field}"), text=said)
+
     found = [
         (
-            _place_in_form(name),
-            _difference_told(
-                visit, visit.say(f"compose.{_LABELS.get(name, name)}"), _value_shown(visit, name, text)
-            ),
+            "reply-yes" if name == "reply" else name,
+            told(_LABELS.get(name, name), _value_shown(visit, name, text)),
         )
         for name, text in stored.values.items()
         if typed.get(name, "") != text
@@ -51,16 +53,8 @@ def differences(
         (each.code, each.name, each.role) for each in stored.recipients
     ]:
         names = "; ".join(each.name or each.code for each in stored.recipients)
-        found.append(("noi-nhan", _difference_told(visit, visit.say("compose.check.recipients"), names)))
+        found.append(("noi-nhan", told("check.recipients", names)))
     return found
-
-
-def _difference_told(visit: Visit, field: str, text: str) -> str:
-    return visit.say("compose.conflict.stored", field=field, text=text or visit.say("compose.conflict.empty"))
-
-
-def _place_in_form(name: str) -> str:
-    return "reply-yes" if name == "reply" else name
 
 
 def _value_shown(visit: Visit, name: str, text: str) -> str:
@@ -99,8 +93,8 @@ async def begun(visit: Visit) -> web.StreamResponse:
     """The first form of a document that is not stored yet."""
     async with tray(visit.deps.out) as held:
         brought = await uploads.read_form(visit, held)
-        came_from = await seed_of(visit, brought.form.text("mode"), brought.form.text("of"))
-        return await _run_form(visit, editor.sheet_of_seed(came_from), brought, held)
+        before = await editor.sheet_begun(visit, brought.form.text("mode"), brought.form.text("of"))
+        return await _run_form(visit, before, brought, held)
 
 
 async def changed(visit: Visit) -> web.StreamResponse:
@@ -109,7 +103,10 @@ async def changed(visit: Visit) -> web.StreamResponse:
         held.total = sum(each.size for each in document.files)
         brought = await uploads.read_form(visit, held)
         if document.state is not OutState.DRAFT:
-            return _is_over(visit, document, brought.form)
+            # It is no draft any more: to where it is told what became of it.
+            if brought.form.text("act") == _QUICK:
+                return web.json_response({"problem": ""}, status=409, headers=_NO_STORE)
+            return visit.go(f"/phat-hanh/{document.id}/da-gui")
         return await _run_form(visit, editor.sheet_of_document(document), brought, held)
 
 
@@ -123,22 +120,20 @@ async def _run_form(visit: Visit, before: Sheet, brought: uploads.Brought, held:
     if typed.act == _QUICK:
         return await _quick(visit, typed)
     if typed.wrong:
-        return await editor.show_sheet(visit, typed.sheet, problems=typed.wrong, status=422)
+        return await editor.show_sheet(visit, typed.sheet, problems=typed.wrong)
     try:
         found = await uploads.read_lead(visit, held) if typed.act == "read" else None
         stored = await _stored(visit, typed)
         stored = await _with_files(visit, typed, stored, held)
     except Refused as why:
-        return await _not_taken(visit, typed, why)
+        return await editor.show_sheet(visit, typed.sheet, problems=_reasons(visit, why, ""))
     except StaleVersion:
         return await _conflict(visit, typed)
     except Clash as why:
-        return await editor.show_sheet(
-            visit, typed.sheet, problems=[("lead", failure_of(why, visit.lang).title)], status=422
-        )
+        return await editor.show_sheet(visit, typed.sheet, problems=[("lead", visit.why(why))])
     if typed.refused:
         sheet = replace(editor.sheet_of_document(stored), ticked=typed.sheet.ticked)
-        return await editor.show_sheet(visit, sheet, problems=typed.refused, status=422)
+        return await editor.show_sheet(visit, sheet, problems=typed.refused)
     return await _then(visit, typed, stored, found)
 
 
@@ -168,9 +163,7 @@ async def _stored(visit: Visit, typed: TypedForm) -> OutgoingDocument:
     draft, change = typed.draft, typed.change
     if before.kind is Kind.UPDATE and change is not None:
         parent_id = document.parent_id if document else before.of
-        async with visit.deps.store.read(scope) as work:
-            parent = await work.outgoing.get(parent_id or "")
-        draft, change = drafting.receivers(draft, change, parent.draft.recipients)
+        draft, change = await _of_receivers(visit, draft, change, parent_id)
     if document is None:
         parent_of = before.of if before.kind is not Kind.DOCUMENT else None
         return await drafting.begin(out, scope, draft, before.kind, parent_of, change)
@@ -185,9 +178,8 @@ async def _stored(visit: Visit, typed: TypedForm) -> OutgoingDocument:
 async def _with_files(
     visit: Visit, typed: TypedForm, stored: OutgoingDocument, held: Tray
 ) -> OutgoingDocument:
-    order = _order(typed, stored)
     out, scope = visit.deps.out, visit.scope()
-    stored = await drafting.arrange(out, scope, stored.id, order, stored.version)
+    stored = await drafting.arrange(out, scope, stored.id, _order(typed, stored), stored.version)
     return await drafting.add_files(out, scope, stored.id, held) if held.received else stored
 
 
@@ -215,16 +207,16 @@ async def _then(
         return await _addressed(visit, typed, stored)
     if found is not None:
         told = await uploads.fill_draft(visit, stored, found)
-        return _at(visit.said(path, told), "van-ban")
+        return at_part(visit.said(path, told), "van-ban")
     if typed.act == "read":
-        return _at(visit.said(path, "compose.read.none"), "tep")
+        return at_part(visit.said(path, "compose.read.none"), "tep")
     if typed.act == "check":
-        return _at(visit.go(path, **{"kiem-tra": "1"}), "gui")
+        return at_part(visit.go(path, **{"kiem-tra": "1"}), "gui")
     if typed.act == "send":
         return await _send(visit, typed, stored)
     if typed.act in ("sign", "tree"):
         return visit.go(f"{path}/{'ky-so' if typed.act == 'sign' else 'cay-co-quan'}")
-    return _at(visit.said(path, "compose.saved"), _PARTS.get(typed.act, ""))
+    return at_part(visit.said(path, "compose.saved"), _PARTS.get(typed.act, ""))
 
 
 async def _addressed(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web.StreamResponse:
@@ -243,24 +235,32 @@ async def _addressed(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -
             now = tuple(each for each in now if addressing.key_of(each) != old)
             now, told = addressing.with_codes(now, [new], role), "compose.added"
         elif typed.act == "add-group":
-            now, told = await addressing.with_group(visit, now, typed.form.text("group")), "compose.added"
+            # Its members, as they are today.
+            (now, _), told = await addressing.pasted(visit, now, typed.form.text("group")), "compose.added"
         elif typed.act == "save-group":
             await addressing.keep_group(visit, now, typed.form.text("group_name"))
             told = "compose.group.saved"
     except Clash as why:
-        problem = failure_of(why, visit.lang).title
-        return await editor.show_sheet(visit, sheet, problems=[("group_name", problem)], status=422)
+        problem = visit.why(why)
+        return await editor.show_sheet(visit, sheet, problems=[("group_name", problem)])
     await put_recipients(visit, stored, replace(draft, recipients=now))
-    return _at(visit.said(f"/phat-hanh/{stored.id}", told), "noi-nhan")
+    return at_part(visit.said(f"/phat-hanh/{stored.id}", told), "noi-nhan")
+
+
+async def _of_receivers(
+    visit: Visit, draft: Draft, change: DocumentChange, parent_id: str | None
+) -> tuple[Draft, DocumentChange]:
+    """An update goes to those who have what it changes."""
+    async with visit.deps.store.read(visit.scope()) as work:
+        parent = await work.outgoing.get(parent_id or "")
+    return drafting.receivers(draft, change, parent.draft.recipients)
 
 
 async def put_recipients(visit: Visit, stored: OutgoingDocument, draft: Draft) -> OutgoingDocument:
     """The draft with other recipients, everything else as it is."""
     change = stored.change
     if stored.kind is Kind.UPDATE and change is not None:
-        async with visit.deps.store.read(visit.scope()) as work:
-            parent = await work.outgoing.get(stored.parent_id or "")
-        draft, change = drafting.receivers(draft, change, parent.draft.recipients)
+        draft, change = await _of_receivers(visit, draft, change, stored.parent_id)
     return await drafting.save(
         visit.deps.out,
         visit.scope(),
@@ -278,10 +278,13 @@ async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web
         raise Denied("only a clerk sends documents", code="GW-RIGHT")
     path = f"/phat-hanh/{stored.id}"
     if typed.form.text("checked") != str(stored.version):
-        return _at(visit.said(path, "compose.changed", **{"kiem-tra": "1"}), "gui")
+        return at_part(visit.said(path, "compose.changed", **{"kiem-tra": "1"}), "gui")
     confirm = tuple(typed.form.all("confirm"))
     found = await drafting.recheck(visit.deps.out, visit.scope(), stored.id, confirm)
-    problems = [*editor.check_problems(visit, found), *_unanswered(visit, typed, stored, found)]
+    problems = [
+        *(editor.reason_said(visit, each) for each in found.verdict.reasons),
+        *_unanswered(visit, typed, stored, found),
+    ]
     if not problems:
         options = visit.deps.options
         seconds = options.undo_express_s if stored.draft.urgency >= Urgency.EXPRESS else options.undo_s
@@ -296,7 +299,7 @@ async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web
         else:
             return visit.go(f"{path}/da-gui")
     sheet = replace(editor.sheet_of_document(stored), ticked=_ticked(typed.form))
-    return await editor.show_sheet(visit, sheet, problems=problems, checked=found, status=422)
+    return await editor.show_sheet(visit, sheet, problems=problems, checked=found)
 
 
 def _unanswered(
@@ -306,7 +309,7 @@ def _unanswered(
     if editor.must_ask(found) and "again" not in typed.form:
         asks.append(("again", visit.say("compose.twin.tick")))
     if stored.kind is not Kind.DOCUMENT and not (stored.change and stored.change.approved_by):
-        asks.append(("approved_by", visit.say("form.missing", field=visit.say("compose.approved_by"))))
+        asks.append(visit.missing("approved_by", "compose.approved_by"))
     return asks
 
 
@@ -344,21 +347,10 @@ async def _conflict(visit: Visit, typed: TypedForm) -> web.StreamResponse:
     return await editor.show_sheet(visit, sheet, problems=[("", words), *over, *differ], status=409)
 
 
-async def _not_taken(visit: Visit, typed: TypedForm, why: Refused) -> web.StreamResponse:
-    return await editor.show_sheet(visit, typed.sheet, problems=_reasons(visit, why, ""), status=422)
-
-
-def _is_over(visit: Visit, document: OutgoingDocument, form: Form) -> web.StreamResponse:
-    """It is no draft any more: to where it is told what became of it."""
-    if form.text("act") == _QUICK:
-        return web.json_response({"problem": ""}, status=409, headers=_NO_STORE)
-    return visit.go(f"/phat-hanh/{document.id}/da-gui")
-
-
 def _reasons(visit: Visit, why: GatewayError, name: str) -> list[tuple[str, str]]:
     found = getattr(getattr(why, "verdict", None), "reasons", ())
     if not found:
-        return [(name, failure_of(why, visit.lang).title)]
+        return [(name, visit.why(why))]
     return [(name or place, words) for place, words in (editor.reason_said(visit, each) for each in found)]
 
 
@@ -366,7 +358,7 @@ def _ticked(form: Form) -> tuple[str, ...]:
     return (*form.all("confirm"), *(["again"] if "again" in form else []))
 
 
-def _at(answer: web.Response, part: str) -> web.Response:
+def at_part(answer: web.Response, part: str) -> web.Response:
     if part:
         answer.headers["Location"] += f"#{part}"
     return answer

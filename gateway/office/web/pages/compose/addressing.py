@@ -21,6 +21,7 @@ from gateway.domain.registry import (
 )
 from gateway.domain.registry_reform import ReformKind
 from gateway.domain.wall_clock import local
+from gateway.office.web.dates import day_text
 from gateway.office.web.forms import Form
 from gateway.office.web.visits import Visit
 from gateway.outgoing.addressing import groups, read_each, read_recipients, save_group
@@ -118,11 +119,6 @@ async def offered(
     return tuple(rows.values())[:MOST], skipped
 
 
-async def with_group(visit: Visit, recipients: Sequence[Recipient], name: str) -> tuple[Recipient, ...]:
-    """With the members of that group, as they are today."""
-    return (await pasted(visit, recipients, name))[0]
-
-
 async def keep_group(visit: Visit, recipients: Sequence[Recipient], name: str) -> None:
     """These recipients under a name; a group of that name is changed. Clash when it is not fit."""
     members = [GroupMember(code=each.code, role=each.role) for each in recipients if each.code]
@@ -167,17 +163,15 @@ async def _known(visit: Visit, recipients: Sequence[Recipient]) -> _KnownRecipie
 async def _of_offer(visit: Visit, offer: Offer, role: RecipientRole | None) -> tuple[Recipient, ...]:
     item = offer.item
     wanted = item.role or role or RecipientRole.TO_ACT
+    if offer.kind is OfferKind.GROUP or (offer.group and not offer.settled):
+        return await _members(visit, offer, wanted)
     if not offer.settled:
-        if offer.kind is OfferKind.GROUP or offer.group:
-            return await _members(visit, offer, wanted)
         if offer.kind is OfferKind.PERSON:
             # As it was written: the row is about a person, and asks for the agency behind.
             return (Recipient(name=item.text, role=wanted),)
         if _is_code(item.name):
             return (Recipient(code=item.name.upper(), role=wanted),)
         return (Recipient(name=item.name, parent=item.parent, role=wanted),)
-    if offer.kind is OfferKind.GROUP:
-        return await _members(visit, offer, wanted)
     given = item.text.strip() if offer.kind is OfferKind.OLD else None
     return tuple(
         Recipient(code=each.code, name=each.name, role=wanted, given=given) for each in offer.agencies
@@ -266,7 +260,7 @@ def _closed(visit: Visit, answer: Resolution, recipient: Recipient) -> str:
     name = (entry.name if entry else recipient.name) or recipient.code
     heirs = ", ".join(ending.heirs if ending and ending.heirs else filter(None, [answer.successor]))
     day = ending.since if ending else entry.valid_to if entry else None
-    when = day.strftime("%d/%m/%Y") if day else ""
+    when = day_text(day)
     kind = _ENDED.get(ending.kind, "dissolve") if ending and heirs else "dissolve"
     how = visit.say(f"compose.ended.{kind}", heirs=heirs)
     said = visit.say("compose.ended", name=name, how=how)
@@ -289,5 +283,4 @@ async def _heirs(visit: Visit, answer: Resolution) -> tuple[AgencyEntry, ...]:
 
 async def _near(visit: Visit, answer: Resolution, code: str) -> tuple[AgencyEntry, ...]:
     nearest = await visit.deps.agencies.entry(answer.nearest) if answer.nearest else None
-    found = [nearest] if nearest else list(await visit.deps.agencies.search(code, 5))
-    return tuple(found)
+    return (nearest,) if nearest else tuple(await visit.deps.agencies.search(code, 5))

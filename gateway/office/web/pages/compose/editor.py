@@ -2,13 +2,14 @@
 begins as: empty, an answer to one that came, a correction, an update or a replacement of one that was sent; and the
 list of checks before it is sent: every subject with ✓, ! or ✗ and the sentences behind it, what must be confirmed,
 what was sent under the same number. In: a `Sheet`, the address's question, `recheck.Checked`. Out: the page, a
-`Seed`, what part 4 shows. Reads the directory, the groups and, in the agency's own scope, the other document; writes
+`Sheet`, what part 4 shows. Reads the directory, the groups and, in the agency's own scope, the other document; writes
 nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from aiohttp import web
 
@@ -29,6 +30,8 @@ from gateway.domain.signatures import FileVerdict, LegalValue
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.domain.roles import Manner, Right
+from gateway.office.web.dates import day_text
+from gateway.office.web.forms import Problems
 from gateway.office.web.pages.compose import addressing, fields
 from gateway.office.web.visits import Visit
 from gateway.outgoing import drafting, files
@@ -43,26 +46,37 @@ _CHANGES = {"thay-the": Kind.REPLACEMENT, "cap-nhat": Kind.UPDATE}
 _PREPARES = (Manner.RECORDED, Manner.APPROVE, Manner.PROPOSE, Manner.YES)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seed:
-    """`mode` and `of` say where it came from, so that the first form that comes back begins alike."""
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """What the page is about: a stored draft, or one that is only begun. `values` and `recipients` are what the form shows;
+    `ticked` what was confirmed in the last part. `mode` and `of` say where it came from, so that the first form that
+    comes back begins alike."""
 
     draft: Draft
     kind: Kind = Kind.DOCUMENT
-    parent_id: str | None = None
     change: DocumentChange | None = None
+    document: OutgoingDocument | None = None
     mode: str = ""
     of: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    recipients: tuple[Recipient, ...] = ()
+    ticked: tuple[str, ...] = ()
 
 
-async def seed_of(visit: Visit, mode: str, of: str) -> Seed:
+def _begun(draft: Draft, **rest: Any) -> Sheet:  # Any: other fields of a sheet
+    """One that nothing is stored of yet."""
+    values = fields.values(draft, rest.get("change"))
+    return Sheet(draft=draft, values=values, recipients=draft.recipients, **rest)
+
+
+async def sheet_begun(visit: Visit, mode: str, of: str) -> Sheet:
     """NotFound for a document that is not of this agency."""
     if mode not in MODES:
-        return Seed(draft=Draft())
+        return _begun(Draft())
     if not of:
         raise NotFound("the other document is not named")
     if mode == "tra-loi":
-        return Seed(draft=await _answer_draft(visit, of), mode=mode, of=of)
+        return _begun(await _answer_draft(visit, of), mode=mode, of=of)
     async with visit.deps.store.read(visit.scope()) as work:
         parent = await work.outgoing.get(of)
     if parent.is_sealed:
@@ -70,15 +84,10 @@ async def seed_of(visit: Visit, mode: str, of: str) -> Seed:
     if not visit.may(Right.SEE_CONTENT, Manner.YES) and parent.accepted_by != visit.person.person.id:
         raise Denied("this document is not one of this person", code="GW-RIGHT")
     if mode == "dinh-chinh":
-        return Seed(draft=_correction_draft(visit, parent), mode=mode, of=of)
+        return _begun(_correction_draft(visit, parent), mode=mode, of=of)
     if not visit.may(Right.RECALL, *_PREPARES):
         raise Denied("this person may not change what was sent", code="GW-RIGHT")
-    return _change_seed(parent, mode)
-
-
-def seed_asked(visit: Visit) -> tuple[str, str]:
-    """The mode that the address asks for, and of which document."""
-    return next(((mode, visit.ask(mode)) for mode in MODES if visit.ask(mode)), ("", ""))
+    return _change_begun(parent, mode)
 
 
 async def _answer_draft(visit: Visit, of: str) -> Draft:
@@ -112,7 +121,7 @@ def _correction_draft(visit: Visit, parent: OutgoingDocument) -> Draft:
     link = ReplyLink(
         agency=visit.here.code, number=said.code, date=said.issued_on, document_id=parent.document_id
     )
-    on = said.issued_on.strftime("%d/%m/%Y")
+    on = day_text(said.issued_on)
     return Draft(
         type_key="cong_van",
         type_name=labels.say("type.cong_van", "vi"),
@@ -123,7 +132,7 @@ def _correction_draft(visit: Visit, parent: OutgoingDocument) -> Draft:
     )
 
 
-def _change_seed(parent: OutgoingDocument, mode: str) -> Seed:
+def _change_begun(parent: OutgoingDocument, mode: str) -> Sheet:
     said, kind = parent.draft, _CHANGES[mode]
     change = DocumentChange(reason="", target=parent.document_id)
     draft = replace(said, external_id=None, callback_data=None, signed_at=None)
@@ -131,7 +140,7 @@ def _change_seed(parent: OutgoingDocument, mode: str) -> Seed:
         # A document of its own: with a number of its own.
         change = DocumentChange(reason="", replaces=((parent.document_id, ()),))
         draft = replace(draft, number="", issued_on=None, pages=None)
-    return Seed(draft=draft, kind=kind, parent_id=parent.id, change=change, mode=mode, of=parent.id)
+    return _begun(draft, kind=kind, change=change, mode=mode, of=parent.id)
 
 
 CHECK_SUBJECTS = ("head", "secrecy", "files", "signature", "recipients", "number")
@@ -149,13 +158,8 @@ _SIGNATURE = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckLine:
-    """One subject: `good`, `warn` or `bad`; `said` are (field id, sentence)."""
-
-    subject: str
-    mark: str
-    said: tuple[tuple[str, str], ...] = ()
+# One subject; `good`, `warn` or `bad`; and what is said of it: (field id, sentence).
+CheckLine = tuple[str, str, Problems]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,8 +175,10 @@ class ChecksTold:
     asks: tuple[tuple[str, str], ...] = ()
 
 
-def checks_told(visit: Visit, checked: CheckedDraft, sheet: Sheet) -> ChecksTold:
-    asked = [each for each in _all_reasons(checked) if each.code in CONFIRMABLE]
+def checks_told(visit: Visit, checked: CheckedDraft) -> ChecksTold:
+    asked = [
+        each for each in (*checked.verdict.reasons, *checked.verdict.warnings) if each.code in CONFIRMABLE
+    ]
     reasons = [each for each in checked.verdict.reasons if each.code not in CONFIRMABLE]
     told_apart = CONFIRMABLE | ASKED
     warnings = [each for each in checked.verdict.warnings if each.code not in told_apart]
@@ -189,17 +195,8 @@ def checks_told(visit: Visit, checked: CheckedDraft, sheet: Sheet) -> ChecksTold
     )
 
 
-def check_problems(visit: Visit, checked: CheckedDraft) -> list[tuple[str, str]]:
-    """What stands against it, each with the field it is about."""
-    return [reason_said(visit, each) for each in checked.verdict.reasons]
-
-
 def reason_said(visit: Visit, reason: Reason) -> tuple[str, str]:
     return fields.place_of(reason.pointer), _reason_words(visit, reason)
-
-
-def _all_reasons(checked: CheckedDraft) -> Sequence[Reason]:
-    return (*checked.verdict.reasons, *checked.verdict.warnings)
 
 
 def _check_line(
@@ -215,7 +212,7 @@ def _check_line(
     if subject == "number":
         beside += [("again", text) for text, _ in asks]
     mark = "bad" if against else "warn" if beside else "good"
-    return CheckLine(subject=subject, mark=mark, said=(*against, *beside))
+    return subject, mark, [*against, *beside]
 
 
 def _subject_of(reason: Reason) -> str:
@@ -250,44 +247,9 @@ def _earlier_asked(visit: Visit, checked: CheckedDraft) -> tuple[tuple[str, str]
 def _twin(visit: Visit, earlier: OutgoingDocument) -> str:
     """The contract's words for a document that was sent before."""
     said = earlier.draft
-    on = said.issued_on.strftime("%d/%m/%Y") if said.issued_on else ""
+    on = day_text(said.issued_on)
     at = local(earlier.packed_at or earlier.created_at).strftime("%H:%M %d/%m/%Y")
     return visit.say("compose.twin", code=said.code, date=on, time=at)
-
-
-Problems = Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sheet:
-    """What the page is about: a stored draft, or one that is only begun. `values` and `recipients` are what the form shows;
-    `ticked` what was confirmed in the last part."""
-
-    draft: Draft
-    kind: Kind = Kind.DOCUMENT
-    change: DocumentChange | None = None
-    document: OutgoingDocument | None = None
-    mode: str = ""
-    of: str = ""
-    values: Mapping[str, str] = field(default_factory=dict)
-    recipients: tuple[Recipient, ...] = ()
-    ticked: tuple[str, ...] = ()
-
-    @property
-    def doubts(self) -> tuple[tuple[str, str], ...]:
-        return self.document.doubts if self.document else ()
-
-
-def sheet_of_seed(seed: Seed) -> Sheet:
-    return Sheet(
-        draft=seed.draft,
-        kind=seed.kind,
-        change=seed.change,
-        mode=seed.mode,
-        of=seed.of,
-        values=fields.values(seed.draft, seed.change),
-        recipients=seed.draft.recipients,
-    )
 
 
 def sheet_of_document(document: OutgoingDocument) -> Sheet:
@@ -325,9 +287,9 @@ async def show_sheet(
     visit: Visit,
     sheet: Sheet,
     *,
-    problems: Problems = (),
+    problems: Problems | None = None,
     checked: drafting.CheckedDraft | None = None,
-    status: int = 200,
+    status: int = 422,
 ) -> web.Response:
     """The page whole."""
     document = sheet.document
@@ -338,20 +300,20 @@ async def show_sheet(
     title = f"{visit.say('compose.error')} {name}" if problems else name
     return await visit.page(
         "compose/edit.html",
-        status,
+        status if problems is not None else 200,
         title=title,
         heading=name,
         sheet=sheet,
         path=f"/phat-hanh/{document.id}" if document else "/phat-hanh",
-        problems=list(problems),
+        problems=problems or [],
         values=sheet.values,
-        doubts=_doubts(visit, sheet),
+        doubts=_doubts(visit, document.doubts if document else ()),
         rows=shown,
         asked=sum(each.is_asked for each in shown),
         files=file_rows(document) if document else [],
         unsigned=document is not None and _is_unsigned(document),
         groups=await groups(visit.deps.store, visit.scope()),
-        check=checks_told(visit, checked, sheet) if checked else None,
+        check=checks_told(visit, checked) if checked else None,
         may_send=may_send(visit, sheet.kind),
         may_sign=visit.may(Right.SIGN_AGENCY, Manner.YES),
         options=_options(visit, sheet),
@@ -378,12 +340,9 @@ def _options(visit: Visit, sheet: Sheet) -> Mapping[str, list[tuple[str, str]]]:
     }
 
 
-def _doubts(visit: Visit, sheet: Sheet) -> Mapping[str, str]:
+def _doubts(visit: Visit, doubts: Iterable[tuple[str, str]]) -> Mapping[str, str]:
     """Why a field is to be looked at, by field."""
-    return {
-        name: visit.say(f"doubt.{why}") if labels.has(f"doubt.{why}") else visit.say("sure.doubtful")
-        for name, why in sheet.doubts
-    }
+    return {name: visit.say_or(f"doubt.{why}", visit.say("sure.doubtful")) for name, why in doubts}
 
 
 def file_rows(document: OutgoingDocument) -> list[dict[str, object]]:

@@ -17,59 +17,28 @@ from gateway.domain.document import (
     Signer,
     Urgency,
 )
-from gateway.domain.wall_clock import local
 from gateway.office.web import dates
-from gateway.office.web.forms import Form
+from gateway.office.web.forms import Form, whole_number
 from gateway.words import labels
 
 URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
 TYPES = tuple(labels.tails("type"))
-# As a reader of a PDF names a field, and as the form does.
-OF_READ = {
-    "number": "number",
-    "symbol": "symbol",
-    "issued_on": "date",
-    "type_key": "type",
-    "subject": "subject",
-    "signer": "name",
-    "title": "title",
-    "competence": "competence",
-    "pages": "pages",
-    "signed_at": "signed_at",
-    "recipients": "recipients",
-}
+# Where a reader of a PDF names a field otherwise than the form does.
+OF_READ = {"issued_on": "date", "type_key": "type", "signer": "name"}
 _REPLY = {"yes": True, "no": False}
 _PLACES = {
-    "/number": "number",
-    "/symbol": "symbol",
-    "/date": "date",
-    "/type": "type",
-    "/subject": "subject",
-    "/signer/name": "name",
-    "/signer/title": "title",
-    "/signer/competence": "competence",
-    "/name": "name",
-    "/title": "title",
-    "/competence": "competence",
-    "/pages": "pages",
-    "/copies": "copies",
-    "/place": "place",
-    "/urgency": "urgency",
-    "/due_at": "due_at",
-    "/secrecy": "secrecy",
-    "/signed_at": "signed_at",
+    **{
+        f"/{name}": name
+        for name in (
+            *("number", "symbol", "date", "type", "subject", "name", "title", "competence", "pages"),
+            *("copies", "place", "urgency", "due_at", "secrecy", "signed_at", "reply_due", "reason"),
+            "approved_by",
+        )
+    },
+    **{f"/signer/{name}": name for name in ("name", "title", "competence")},
     "/reply_required": "reply-yes",
-    "/reply_due": "reply_due",
     "/file_code/notation": "file_notation",
-    "/reason": "reason",
-    "/approved_by": "approved_by",
-    "/recipients": "paste",
-    "/files": "lead",
 }
-
-
-class UnreadableFields(list[tuple[str, str]]):
-    """Fields that could not be read: id, and the key of the words that say what is expected."""
 
 
 def place_of(pointer: str) -> str:
@@ -87,25 +56,25 @@ def place_of(pointer: str) -> str:
 
 def values(draft: Draft, change: DocumentChange | None = None) -> dict[str, str]:
     """What the form shows."""
-    signer, code = draft.signer, draft.file_code
+    signer, code = draft.signer or Signer(name=""), draft.file_code
     return {
         "number": draft.number,
         "symbol": draft.symbol,
-        "date": _day(draft.issued_on),
+        "date": dates.day_text(draft.issued_on),
         "type": draft.type_key or draft.type_name,
         "subject": draft.subject,
-        "name": signer.name if signer else "",
-        "title": (signer.title if signer else None) or "",
-        "competence": (signer.competence if signer else None) or "",
+        "name": signer.name,
+        "title": signer.title or "",
+        "competence": signer.competence or "",
         "urgency": draft.urgency.key,
-        "due_at": _moment(draft.due_at),
+        "due_at": dates.moment_text(draft.due_at),
         "secrecy": draft.secrecy,
-        "signed_at": _moment(draft.signed_at),
+        "signed_at": dates.moment_text(draft.signed_at),
         "pages": _count(draft.pages),
         "copies": _count(draft.copies),
         "place": draft.place or "",
         "reply": {True: "yes", False: "no", None: ""}[draft.reply_required],
-        "reply_due": _day(draft.reply_due),
+        "reply_due": dates.day_text(draft.reply_due),
         "delivery": draft.delivery_mode.value if draft.delivery_mode else "",
         "file_organ": code.organ if code else "",
         "file_year": str(code.year) if code else "",
@@ -116,11 +85,12 @@ def values(draft: Draft, change: DocumentChange | None = None) -> dict[str, str]
     }
 
 
-def typed(form: Form, base: Draft, today: date) -> tuple[Draft, UnreadableFields]:
-    """The draft that the form says, over what the form does not show."""
-    wrong = UnreadableFields()
+def typed(form: Form, base: Draft, today: date) -> tuple[Draft, list[tuple[str, str]]]:
+    """The draft that the form says, over what the form does not show; and of each field that could not be read its id, and
+    the key of the words that say what is expected."""
+    wrong: list[tuple[str, str]] = []
     read = _FieldReader(form, today, wrong)
-    key = form.text("type")
+    key, delivery = form.text("type"), form.text("delivery")
     draft = replace(
         base,
         number=form.text("number"),
@@ -139,7 +109,7 @@ def typed(form: Form, base: Draft, today: date) -> tuple[Draft, UnreadableFields
         place=form.text("place") or None,
         reply_required=_REPLY.get(form.text("reply")),
         reply_due=read.day("reply_due"),
-        delivery_mode=_mode(form.text("delivery")),
+        delivery_mode=DeliveryMode(delivery) if delivery in tuple(DeliveryMode) else None,
         file_code=_file_code(form, read),
         replies_to=_replies(form, base.replies_to, read),
     )
@@ -156,7 +126,7 @@ def changed(form: Form, base: DocumentChange | None) -> DocumentChange | None:
 class _FieldReader:
     """Reads single fields, and notes which could not be read."""
 
-    def __init__(self, form: Form, today: date, wrong: UnreadableFields) -> None:
+    def __init__(self, form: Form, today: date, wrong: list[tuple[str, str]]) -> None:
         self._form, self._today, self._wrong = form, today, wrong
 
     def day(self, name: str) -> date | None:
@@ -182,12 +152,10 @@ class _FieldReader:
 
     def count(self, name: str) -> int | None:
         text = self._form.text(name)
-        if not text:
-            return None
-        if text.isascii() and text.isdigit() and len(text) <= 6:
-            return int(text)
-        self._wrong.append((name, "compose.wrong.count"))
-        return None
+        found = whole_number(text, 6)
+        if text and found is None:
+            self._wrong.append((name, "compose.wrong.count"))
+        return found
 
 
 def _signer(form: Form) -> Signer | None:
@@ -195,10 +163,6 @@ def _signer(form: Form) -> Signer | None:
     if not (name or title or competence):
         return None
     return Signer(name=name, title=title or None, competence=competence or None)
-
-
-def _mode(text: str) -> DeliveryMode | None:
-    return DeliveryMode(text) if text in tuple(DeliveryMode) else None
 
 
 def _file_code(form: Form, read: _FieldReader) -> FileCode | None:
@@ -230,14 +194,6 @@ def still_doubted(
         for name, why in doubts
         if name not in confirmed and before.get(name, "") == now.get(name, "")
     )
-
-
-def _day(value: date | None) -> str:
-    return value.strftime("%d/%m/%Y") if value else ""
-
-
-def _moment(at: datetime | None) -> str:
-    return local(at).strftime("%H:%M %d/%m/%Y") if at else ""
 
 
 def _count(value: int | None) -> str:

@@ -7,7 +7,8 @@ for the form, or the draft as it now is. The PIN is typed for each signature; it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import BinaryIO
 
 from aiohttp import web
@@ -19,9 +20,9 @@ from gateway.errors import Clash, Denied, GatewayError, NotFound, Refused, Stale
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.letters import moving
 from gateway.office.web import answers
-from gateway.office.web.answers import failure_of
+from gateway.office.web.forms import Problems
 from gateway.office.web.pages.compose import addressing, editor
-from gateway.office.web.pages.compose.acts import put_recipients
+from gateway.office.web.pages.compose.acts import at_part, put_recipients
 from gateway.office.web.visits import Visit
 from gateway.outgoing import drafting, manage
 from gateway.outgoing.addressing import groups, remove_group
@@ -33,8 +34,8 @@ from gateway.words import labels
 
 async def new_document(visit: Visit) -> web.StreamResponse:
     """Nothing is stored before the first form comes back."""
-    mode, of = editor.seed_asked(visit)
-    return await editor.show_sheet(visit, editor.sheet_of_seed(await editor.seed_of(visit, mode, of)))
+    mode, of = next(((mode, visit.ask(mode)) for mode in editor.MODES if visit.ask(mode)), ("", ""))
+    return await editor.show_sheet(visit, await editor.sheet_begun(visit, mode, of))
 
 
 async def new_document_moved(visit: Visit) -> web.StreamResponse:
@@ -61,9 +62,7 @@ async def discarding(visit: Visit) -> web.StreamResponse:
 
 
 async def discarded(visit: Visit) -> web.StreamResponse:
-    document = await editor.load_draft(visit, visit.path("id"))
-    if document.state is not OutState.DRAFT:
-        raise Clash(f"{document.id} is no draft any more", code="GW-NO-DRAFT")
+    document = await _open_draft(visit)
     await manage.cancel(visit.deps.out, visit.scope(), document.id, document.version)
     return visit.said("/van-ban-di", "compose.discarded")
 
@@ -98,7 +97,7 @@ async def undone(visit: Visit) -> web.StreamResponse:
             document=document,
             left=0,
             may_undo=False,
-            problem=failure_of(why, visit.lang).title,
+            problem=visit.why(why),
         )
     return visit.said(f"/phat-hanh/{again.id}", "compose.undone")
 
@@ -106,14 +105,6 @@ async def undone(visit: Visit) -> web.StreamResponse:
 _MOST_OFFERS = 12
 _MOST_BRANCHES = 400
 _DEEPEST = 12
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Branch:
-    """One agency of the tree, with those directly under it."""
-
-    entry: AgencyEntry
-    below: Sequence[AgencyEntry] = ()
 
 
 async def agencies_suggested(visit: Visit) -> web.StreamResponse:
@@ -128,32 +119,29 @@ async def agencies_tree(visit: Visit) -> web.StreamResponse:
     """Begins at the top above the own agency; each agency opens what is under it."""
     document = await editor.load_draft(visit, visit.path("id"))
     root = await _tree_root(visit, visit.ask("goc") or visit.here.code)
-    branches: list[Branch] = []
+    # Each agency of the tree with those directly under it.
+    branches: list[tuple[AgencyEntry, Sequence[AgencyEntry]]] = []
     if root is not None:
         under = visit.deps.agencies.children
         first = (await under(root.code))[:_MOST_BRANCHES]
-        branches = [Branch(entry=each, below=await under(each.code)) for each in first]
-    there = {each.code for each in remaining(document.draft, document.change)}
+        branches = [(each, await under(each.code)) for each in first]
     return await visit.page(
         "compose/tree.html",
         title=visit.say("compose.tree"),
         document=document,
         root=root,
         branches=branches,
-        there=there,
+        there={each.code for each in remaining(document.draft, document.change)},
         query=visit.ask("goc"),
     )
 
 
 async def agencies_ticked(visit: Visit) -> web.StreamResponse:
     document = await editor.load_draft(visit, visit.path("id"))
-    now = remaining(document.draft, document.change)
     role = addressing.role_of(visit.form.text("new_role"))
-    now = addressing.with_codes(now, visit.form.all("code"), role)
+    now = addressing.with_codes(remaining(document.draft, document.change), visit.form.all("code"), role)
     await put_recipients(visit, document, replace(document.draft, recipients=now))
-    answer = visit.said(f"/phat-hanh/{document.id}", "compose.added")
-    answer.headers["Location"] += "#noi-nhan"
-    return answer
+    return at_part(visit.said(f"/phat-hanh/{document.id}", "compose.added"), "noi-nhan")
 
 
 async def groups_page(visit: Visit) -> web.StreamResponse:
@@ -208,20 +196,17 @@ async def signed(visit: Visit) -> web.StreamResponse:
     if visit.form.text("seen") != lead.sha256:
         raise StaleVersion(f"the file of {document.id} is another one by now; look at it before it is signed")
     kind = _signature_kind(visit, visit.form.text("kind"))
+    again = partial(_signing_page, visit, document, lead, kind)
     if kind != SEAL and "authorised" not in visit.form and not visit.may(Right.CERTIFY_COPY, Manner.YES):
-        return await _signing_page(
-            visit, document, lead, kind, [("authorised", visit.say("compose.sign.authority"))]
-        )
+        return await again([("authorised", visit.say("compose.sign.authority"))])
     if not visit.form.text("pin"):
-        return await _signing_page(
-            visit, document, lead, kind, [("pin", visit.say("compose.sign.pin.missing"))]
-        )
+        return await again([("pin", visit.say("compose.sign.pin.missing"))])
     if not visit.deps.signing.is_ready:
         raise Denied("no token can be reached from this node", code="GW-RIGHT")
     try:
         await _put_on(visit, document, lead, _signature_wish(visit, kind))
     except (Refused, Denied, Clash, NotFound) as why:
-        return await _signing_page(visit, document, lead, kind, _signing_problems(visit, why, lead))
+        return await again(_signing_problems(visit, why, lead))
     return visit.said(f"/phat-hanh/{document.id}", "compose.signed")
 
 
@@ -241,7 +226,7 @@ async def _signing_page(
     document: OutgoingDocument,
     lead: FileItem,
     kind: str,
-    problems: list[tuple[str, str]] | None = None,
+    problems: Problems | None = None,
 ) -> web.Response:
     found, where = list(problems or ()), None
     try:
@@ -250,9 +235,9 @@ async def _signing_page(
         )
     except GatewayError as why:
         found += _signing_problems(visit, why, lead)
-    return await visit.page(
+    return await visit.form_page(
         "compose/sign.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("compose.sign.title"),
         document=document,
         lead=lead,
@@ -267,13 +252,18 @@ async def _signing_page(
 
 
 async def _lead_to_sign(visit: Visit) -> tuple[OutgoingDocument, FileItem]:
-    document = await editor.load_draft(visit, visit.path("id"))
-    if document.state is not OutState.DRAFT:
-        raise Clash(f"{document.id} is no draft any more", code="GW-NO-DRAFT")
+    document = await _open_draft(visit)
     lead = next((each for each in document.files if each.role is FileRole.LEAD), None)
     if lead is None or lead.content_type != "pdf":
         raise NotFound("the draft has no PDF that could be signed")
     return document, lead
+
+
+async def _open_draft(visit: Visit) -> OutgoingDocument:
+    document = await editor.load_draft(visit, visit.path("id"))
+    if document.state is not OutState.DRAFT:
+        raise Clash(f"{document.id} is no draft any more", code="GW-NO-DRAFT")
+    return document
 
 
 async def _lead_opener(visit: Visit, lead: FileItem) -> Callable[[], BinaryIO]:
@@ -303,7 +293,7 @@ def _signing_problems(visit: Visit, why: GatewayError, lead: FileItem) -> list[t
     reasons = getattr(getattr(why, "verdict", None), "reasons", ())
     named = [replace(each, params={**each.params, "name": lead.name}) for each in reasons]
     if not named:
-        return [("pin" if why.code.startswith("TOKEN") else "", failure_of(why, visit.lang).title)]
+        return [("pin" if why.code.startswith("TOKEN") else "", visit.why(why))]
     return [("", _signing_words(visit, each)) for each in named]
 
 

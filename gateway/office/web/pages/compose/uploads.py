@@ -34,7 +34,6 @@ from gateway.words import labels
 
 PIECE = 64 * 1024
 _MOST_PARTS = 10_000
-_ROLES: Mapping[str, FileRole] = {role.value: role for role in FileRole}
 _PLAIN = frozenset({"", "binary", "8bit", "7bit"})
 
 
@@ -79,13 +78,12 @@ async def _read_parts(visit: Visit, tray: Tray) -> Brought:
 async def _take_part(
     part: BodyPartReader, name: str, tray: Tray, fields: Mapping[str, list[str]], brought: Brought
 ) -> None:
-    role = _ROLES.get(name)
-    if role is None:
+    if name not in tuple(FileRole):
         raise BadForm("this form brings no such file")
     # What is declared stands before the files: of a secret nothing may touch the disk (R2).
     tray.declare(Draft(secrecy=(fields.get("secrecy") or ["none"])[0]))
     try:
-        await tray.add(name, file_name(part), role, chunks(part))
+        await tray.add(name, file_name(part), FileRole(name), chunks(part))
     except (Refused, ScannerDown, BadForm) as why:
         brought.refused.append((name, why))
         await _drop_part(part, tray)
@@ -184,7 +182,7 @@ def filled_draft(draft: Draft, read: PdfFields) -> tuple[Draft, dict[str, str]]:
     for name, one in read.named():
         if one.value is None or name == "recipients":
             continue
-        field = fields.OF_READ[name]
+        field = fields.OF_READ.get(name, name)
         if not present.get(name):
             if not rules.never_kept(_with(draft, {name: one.value})).allowed:
                 continue  # longer than any document may say it: the person shortens it, from the page
@@ -198,17 +196,13 @@ def filled_draft(draft: Draft, read: PdfFields) -> tuple[Draft, dict[str, str]]:
 
 def _present(draft: Draft) -> Mapping[str, object]:
     signer = draft.signer or Signer(name="")
+    same = ("number", "symbol", "issued_on", "subject", "pages", "signed_at")
     return {
-        "number": draft.number,
-        "symbol": draft.symbol,
-        "issued_on": draft.issued_on,
+        **{name: getattr(draft, name) for name in same},
         "type_key": draft.type_key or draft.type_name,
-        "subject": draft.subject,
         "signer": signer.name,
         "title": signer.title,
         "competence": signer.competence,
-        "pages": draft.pages,
-        "signed_at": draft.signed_at,
     }
 
 

@@ -6,21 +6,19 @@ that says what will happen and to whom, then the document as it stands; the assi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable
 
 from aiohttp import web
 
 from gateway.domain.account import NumberingMode
 from gateway.domain.document import Assignment, IncomingDocument, InState, Source
 from gateway.domain.fields import STATUS
-from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, Clash, Refused, StaleVersion
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers, dates
-from gateway.office.web.forms import SHORTEST_REASON
+from gateway.office.web.forms import SHORTEST_REASON, Problems
 from gateway.office.web.pages.incoming import detail, seen
 from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.visits import Visit
@@ -30,11 +28,6 @@ REASONS = (
     *("WRONG_ADDRESSEE", "OUT_OF_AUTHORITY", "NOT_AUTHENTIC", "DAMAGED", "MISSING_FILE", "BAD_FORM"),
     *("DUPLICATE", "SECRET", "FORBIDDEN_CONTENT", "MALWARE", "OTHER"),
 )
-Problems = list[tuple[str, str]]
-
-
-async def take_form(visit: Visit) -> web.StreamResponse:
-    return await _decision_form(visit, "take_in")
 
 
 async def taken(visit: Visit) -> web.StreamResponse:
@@ -44,14 +37,15 @@ async def taken(visit: Visit) -> web.StreamResponse:
         return await seen.late_page(visit, found)
     note, number = visit.form.text("note"), visit.form.text("register_no")
     known = await detail.look_known(visit, found.whole)
-    problems = _numbering(visit, known.agency.numbering, number)
+    has_own_numbers = known.agency.numbering is NumberingMode.C
+    problems = [visit.missing("register_no", "incoming.number")] if has_own_numbers and not number else []
     if not detail.panel_of(visit, found, known).is_clean:
         problems += _written(visit, "note", "incoming.note", note)
     if problems:
-        return await _decision_form(visit, "take_in", problems)
+        return await decision_form(visit, "take_in", problems)
     call = StatusCall(
         code="03",
-        register_no=number if known.agency.numbering is NumberingMode.C else None,
+        register_no=number if has_own_numbers else None,
         note=note or None,
         staff=seen.staff_of(visit),
     )
@@ -60,18 +54,12 @@ async def taken(visit: Visit) -> web.StreamResponse:
     except StaleVersion:
         return await seen.late_page(visit, found)
     except Refused as why:
-        return await _decision_form(visit, "take_in", _broken(visit, why))
+        return await decision_form(visit, "take_in", _broken(visit, why))
     except Clash as why:
         if why.code == "GW-STATUS":
             return await seen.late_page(visit, found)
-        return await _decision_form(
-            visit, "take_in", [("register_no", answers.failure_of(why, visit.lang).title)]
-        )
+        return await decision_form(visit, "take_in", [("register_no", visit.why(why))])
     return visit.said(found.path, "incoming.registered" if done.register_no else "incoming.taken_in")
-
-
-async def hold_form(visit: Visit) -> web.StreamResponse:
-    return await _decision_form(visit, "hold")
 
 
 async def held(visit: Visit) -> web.StreamResponse:
@@ -79,14 +67,10 @@ async def held(visit: Visit) -> web.StreamResponse:
     visit.person.require(Right.TAKE_IN, Manner.YES)
     why = visit.form.text("reason")
     if problems := _written(visit, "reason", "incoming.reason", why):
-        return await _decision_form(visit, "hold", problems)
+        return await decision_form(visit, "hold", problems)
     version = seen.version_shown(visit)
     done = act.set_aside(visit.deps.inn, visit.scope(), found.whole.id, why, expect_version=version)
     return await seen.done_or_late(visit, found, done, "incoming.held")
-
-
-async def refuse_form(visit: Visit) -> web.StreamResponse:
-    return await _decision_form(visit, "refuse")
 
 
 async def refused(visit: Visit) -> web.StreamResponse:
@@ -95,28 +79,23 @@ async def refused(visit: Visit) -> web.StreamResponse:
     if not _is_open(found):
         return await seen.late_page(visit, found)
     code, note = visit.form.text("reason"), visit.form.text("note")
-    problems: Problems = []
-    if code not in REASONS:
-        problems.append(("reason", visit.say("incoming.refuse.choose")))
-    problems += _written(visit, "note", "incoming.refuse.text", note)
-    if problems:
-        return await _decision_form(visit, "refuse", problems)
+    problems = [] if code in REASONS else [("reason", visit.say("incoming.refuse.choose"))]
+    if problems := problems + _written(visit, "note", "incoming.refuse.text", note):
+        return await decision_form(visit, "refuse", problems)
     call = StatusCall(code="02", reason=code, note=note, staff=seen.staff_of(visit))
     return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), "incoming.refused")
 
 
-async def _decision_form(
-    visit: Visit, name: str, problems: Sequence[tuple[str, str]] = ()
-) -> web.StreamResponse:
+async def decision_form(visit: Visit, name: str, problems: Problems | None = None) -> web.StreamResponse:
     """One of the three pages. Nothing can be decided about what was decided before."""
     found = await seen.find(visit)
     if not _is_open(found) or (name == "hold" and found.whole.state is not InState.NEW):
         return await seen.late_page(visit, found)
     known = await detail.look_known(visit, found.whole)
     panel = detail.panel_of(visit, found, known)
-    return await visit.page(
+    return await visit.form_page(
         f"incoming/{name}.html",
-        422 if problems else 200,
+        problems,
         title=visit.say(f"incoming.{name}.title", name=found.name),
         found=found,
         document=found.whole,
@@ -126,8 +105,6 @@ async def _decision_form(
             ("", visit.say("incoming.refuse.none")),
             *((each, visit.say(f"reason.{each}")) for each in REASONS),
         ],
-        problems=list(problems),
-        given=visit.form.flat(),
         version=visit.form.text("version") or str(found.whole.version),
     )
 
@@ -136,18 +113,11 @@ def _is_open(found: SeenIncoming) -> bool:
     return found.whole.state in seen.OPEN and found.whole.source is Source.AXIS
 
 
-def _numbering(visit: Visit, mode: NumberingMode, number: str) -> Problems:
-    if mode is NumberingMode.C and not number:
-        return [("register_no", visit.say("form.missing", field=visit.say("incoming.number")))]
-    return []
-
-
 def _written(visit: Visit, field: str, label: str, text: str) -> Problems:
     if not text:
-        return [(field, visit.say("form.missing", field=visit.say(label)))]
-    return (
-        [] if len(text) >= SHORTEST_REASON else [(field, visit.say("incoming.short", field=visit.say(label)))]
-    )
+        return [visit.missing(field, label)]
+    is_short = len(text) < SHORTEST_REASON
+    return [(field, visit.say("incoming.short", field=visit.say(label)))] if is_short else []
 
 
 def _broken(visit: Visit, why: Refused) -> Problems:
@@ -164,17 +134,13 @@ _LONGEST_UNIT = STATUS["assignment/lead_unit"].longest
 _TOLD_OF_STATUS = {"04": "incoming.assigned", "05": "incoming.processing", "06": "incoming.done"}
 
 
-async def assign_form(visit: Visit) -> web.StreamResponse:
-    return await _assignment_form(visit)
-
-
 async def assigned(visit: Visit) -> web.StreamResponse:
     found = await _found_to_assign(visit)
     if found.whole.state not in _UNDER_WAY:
         return await seen.late_page(visit, found)
     given, problems = _read_assignment(visit, found.whole)
     if problems:
-        return await _assignment_form(visit, problems)
+        return await assign_form(visit, problems)
     if found.whole.state is InState.ACCEPTED:
         call = StatusCall(code="04", assignment=given, staff=seen.staff_of(visit))
         done: Awaitable[object] = seen.give_status(visit, found, call)
@@ -205,34 +171,30 @@ async def _found_to_assign(visit: Visit) -> SeenIncoming:
     return found
 
 
-async def _assignment_form(visit: Visit, problems: Sequence[tuple[str, str]] = ()) -> web.StreamResponse:
+async def assign_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     found = await _found_to_assign(visit)
     document = found.whole
     if document.state not in _UNDER_WAY:
         return await seen.late_page(visit, found)
-    units = await _units(visit)
     before = document.assignment
-    return await visit.page(
+    return await visit.form_page(
         "incoming/assign.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("incoming.assign.title", name=found.name),
         found=found,
         document=document,
-        units=units,
+        units=await _units(visit),
         before=before,
-        problems=list(problems),
         given=visit.form.flat() or _earlier_assignment(before),
-        ticked=visit.form.all("helping")
-        if visit.form.fields
-        else (before.coordinating_units if before else ()),
-        version=visit.form.text("version") or str(document.version),
+        ticked=visit.form.all("helping") if visit.form.fields or not before else before.coordinating_units,
+        version=visit.form.text("version") or str(found.whole.version),
     )
 
 
 def _earlier_assignment(before: Assignment | None) -> dict[str, str]:
     if before is None:
         return {}
-    deadline = before.deadline.strftime("%d/%m/%Y") if before.deadline else ""
+    deadline = dates.day_text(before.deadline)
     return {"lead_unit": before.lead_unit, "deadline": deadline}
 
 
@@ -251,19 +213,19 @@ def _read_assignment(visit: Visit, document: IncomingDocument) -> tuple[Assignme
     helping = [
         unit for each in (*form.all("helping"), *more) if (unit := " ".join(each.split())[:_LONGEST_UNIT])
     ]
-    today = local(visit.deps.clock.now()).date()
+    today = visit.today
     deadline = dates.typed_day(form.text("deadline"), today) if form.text("deadline") else None
     problems: Problems = []
     if not lead:
-        problems.append(("lead_unit", visit.say("form.missing", field=visit.say("incoming.lead_unit"))))
+        problems.append(visit.missing("lead_unit", "incoming.lead_unit"))
     if form.text("deadline") and deadline is None:
         problems.append(("deadline", visit.say("incoming.deadline.unreadable")))
     elif deadline is not None and deadline < today:
         problems.append(("deadline", visit.say("incoming.deadline.past")))
     if len(form.text("instruction")) > _LONGEST_INSTRUCTION:
         problems.append(("instruction", visit.say("incoming.instruction.long", most=_LONGEST_INSTRUCTION)))
-    if document.state is not InState.ACCEPTED and len(form.text("why")) < SHORTEST_REASON:
-        problems.append(("why", visit.say("form.reason.short")))
+    if document.state is not InState.ACCEPTED:
+        problems += visit.short_reason("why")
     given = Assignment(
         lead_unit=lead,
         coordinating_units=tuple(dict.fromkeys(each for each in helping if each != lead)),
@@ -273,35 +235,15 @@ def _read_assignment(visit: Visit, document: IncomingDocument) -> tuple[Assignme
     return given, problems
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
-    """One thing that an update changes."""
-
-    label: str
-    before: str
-    after: str
-
-
-async def request_agree_form(visit: Visit) -> web.StreamResponse:
-    return await _request_form(visit, "agree")
-
-
-async def request_agreed(visit: Visit) -> web.StreamResponse:
-    return await _answer_request(visit, "15", None)
-
-
-async def request_refuse_form(visit: Visit) -> web.StreamResponse:
-    return await _request_form(visit, "disagree")
-
-
 async def request_refused(visit: Visit) -> web.StreamResponse:
-    why = visit.form.text("reason")
-    if len(why) < SHORTEST_REASON:
-        return await _request_form(visit, "disagree", [("reason", visit.say("form.reason.short"))])
-    return await _answer_request(visit, "16", why)
+    if problems := visit.short_reason():
+        return await request_form(visit, "disagree", problems)
+    return await request_answered(visit, "16", "incoming.disagreed", visit.form.text("reason"))
 
 
-async def _answer_request(visit: Visit, code: str, why: str | None) -> web.StreamResponse:
+async def request_answered(
+    visit: Visit, code: str = "15", told: str = "incoming.agreed", why: str | None = None
+) -> web.StreamResponse:
     found = await seen.find(visit)
     visit.person.require(Right.ANSWER, Manner.YES)
     known = await detail.look_known(visit, found.whole)
@@ -309,43 +251,42 @@ async def _answer_request(visit: Visit, code: str, why: str | None) -> web.Strea
     if known.request is None or known.request.standing.request_id != asked:
         return await seen.late_page(visit, found)
     call = StatusCall(code=code, note=why, staff=seen.staff_of(visit))
-    told = "incoming.agreed" if code == "15" else "incoming.disagreed"
     return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), told)
 
 
-async def _request_form(visit: Visit, name: str, problems: Problems | None = None) -> web.StreamResponse:
+async def request_form(visit: Visit, name: str, problems: Problems | None = None) -> web.StreamResponse:
     found = await seen.find(visit)
     known = await detail.look_known(visit, found.whole)
     if known.request is None or found.whole.state is InState.SEALED:
         return await seen.late_page(visit, found)
     child = known.request.child
-    return await visit.page(
+    return await visit.form_page(
         f"incoming/{name}.html",
-        422 if problems else 200,
+        problems,
         title=visit.say(f"incoming.{name}.title", name=found.name),
         found=found,
         document=found.whole,
         request=known.request,
         changed=changes_asked(visit, found.whole, child) if child is not None else (),
-        problems=problems or [],
-        given=visit.form.flat(),
         version=visit.form.text("version") or str(found.whole.version),
     )
 
 
-def changes_asked(visit: Visit, before: IncomingDocument, after: IncomingDocument) -> Sequence[Changed]:
-    """What the document will say otherwise; of files their names."""
+def changes_asked(
+    visit: Visit, before: IncomingDocument, after: IncomingDocument
+) -> list[tuple[str, str, str]]:
+    """What the document will say otherwise: a label, before, after; of files their names."""
     pairs = (
         ("incoming.subject", before.subject, after.subject),
         ("incoming.type", before.type_name, after.type_name),
         ("incoming.signer", _signer_text(before), _signer_text(after)),
         ("incoming.urgency", *(visit.say(f"urgency.{each.urgency.key}") for each in (before, after))),
-        ("incoming.due_on", _day_text(before), _day_text(after)),
+        ("incoming.due_on", dates.day_text(before.due_on), dates.day_text(after.due_on)),
         ("incoming.pages", str(before.pages or ""), str(after.pages or "")),
         ("incoming.files", _files_text(before), _files_text(after) or _files_text(before)),
     )
     return [
-        Changed(label=visit.say(key), before=str(old or "–"), after=str(new or "–"))
+        (visit.say(key), str(old or "–"), str(new or "–"))
         for key, old, new in pairs
         if (old or "") != (new or "")
     ]
@@ -353,10 +294,6 @@ def changes_asked(visit: Visit, before: IncomingDocument, after: IncomingDocumen
 
 def _signer_text(document: IncomingDocument) -> str:
     return document.signer.name if document.signer is not None else ""
-
-
-def _day_text(document: IncomingDocument) -> str:
-    return document.due_on.strftime("%d/%m/%Y") if document.due_on is not None else ""
 
 
 def _files_text(document: IncomingDocument) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import IntEnum
 
@@ -88,7 +88,7 @@ def panel(
     rows = [
         _envelope(document, lang),
         *(_pdf(each, lang, content=content) for each in document.signatures),
-        _truth(found, "certificate_confirmed", lang),
+        _row(found, "certificate_confirmed", {"true": Grade.GOOD, "axis": Grade.GOOD}, lang, Grade.DOUBT),
         _revocation(document, lang),
         _digests(document, lang),
         _recipient(document, lang),
@@ -105,13 +105,13 @@ def _envelope(document: IncomingDocument, lang: str) -> CheckRow | None:
     row = _row(document.checks, "envelope_signature", grades, lang)
     if row is None or STOLEN not in document.marks:
         return row
-    return CheckRow(label=row.label, word=labels.mark_text(STOLEN, lang), grade=Grade.BAD)
+    return replace(row, word=labels.mark_text(STOLEN, lang), grade=Grade.BAD)
 
 
 def _pdf(verdict: FileVerdict, lang: str, *, content: bool) -> CheckRow:
     """What cannot be told about a PDF never stops intake (R23)."""
     grades = {SignatureWord.VALID: Grade.GOOD, SignatureWord.INVALID: Grade.BAD}
-    why = labels.say(f"code.{verdict.why}", lang) if labels.has(f"code.{verdict.why}") else verdict.why or ""
+    why = _say_or(f"code.{verdict.why}", lang, verdict.why or "")
     if verdict.why == REVOCATION:
         why = labels.say("pdf.revocation_unknown", lang)
     name = verdict.file if content else labels.say("incoming.file.nameless", lang, n=verdict.n)
@@ -130,16 +130,14 @@ def _revocation(document: IncomingDocument, lang: str) -> CheckRow | None:
     row = _row(document.checks, "revocation", {"good": Grade.GOOD, "axis": Grade.GOOD}, lang)
     if row is None or row.grade is Grade.GOOD:
         return row
-    detail = labels.mark_text("revocation_unknown", lang)
-    return CheckRow(label=row.label, word=row.word, grade=row.grade, details=(detail,))
+    return replace(row, details=(labels.mark_text("revocation_unknown", lang),))
 
 
 def _digests(document: IncomingDocument, lang: str) -> CheckRow | None:
     row = _row(document.checks, "digests", {"match": Grade.GOOD}, lang)
     if row is None or not document.files:
         return row
-    count = labels.say("incoming.check.files", lang, count=len(document.files))
-    return CheckRow(label=row.label, word=row.word, grade=row.grade, details=(count,))
+    return replace(row, details=(labels.say("incoming.check.files", lang, count=len(document.files)),))
 
 
 def _recipient(document: IncomingDocument, lang: str) -> CheckRow | None:
@@ -148,8 +146,7 @@ def _recipient(document: IncomingDocument, lang: str) -> CheckRow | None:
     if row is None or old is None:
         return row
     code = old.partition(":")[2]
-    told = labels.say("incoming.check.old_code", lang, code=code)
-    return CheckRow(label=row.label, word=row.word, grade=row.grade, details=(told,))
+    return replace(row, details=(labels.say("incoming.check.old_code", lang, code=code),))
 
 
 def _double(doubles: Sequence[tuple[str, str]], lang: str) -> CheckRow:
@@ -169,7 +166,7 @@ def _rules(found: Mapping[str, str], held: Sequence[str], lang: str, *, content:
         shown = "held" if held and word in ("", "allowed") else word
         yield CheckRow(
             label=labels.say("incoming.check.rules", lang),
-            word=labels.say(f"checked.{shown}", lang) if labels.has(f"checked.{shown}") else shown,
+            word=_say_or(f"checked.{shown}", lang, shown),
             grade=Grade.GOOD if shown == "allowed" else Grade.DOUBT,
             details=_sentences(broken, lang, content=content),
         )
@@ -189,19 +186,15 @@ def _sentences(found: Sequence[Rule], lang: str, *, content: bool) -> tuple[str,
 
 
 def _pages(document: IncomingDocument, lang: str) -> CheckRow | None:
-    label = labels.say("incoming.check.pages", lang)
-    found = counted_pages(document)
-    if document.pages is None or found is None:
-        word = "incoming.check.pages.unstated" if document.pages is None else "incoming.check.pages.uncounted"
-        return CheckRow(
-            label=label, word=labels.say(word, lang, stated=document.pages, found=found), grade=Grade.NONE
-        )
-    same = document.pages == found
-    word = "incoming.check.pages.same" if same else "incoming.check.pages.other"
+    stated, found = document.pages, counted_pages(document)
+    if stated is None or found is None:
+        word, grade = "unstated" if stated is None else "uncounted", Grade.NONE
+    else:
+        word, grade = ("same", Grade.GOOD) if stated == found else ("other", Grade.DOUBT)
     return CheckRow(
-        label=label,
-        word=labels.say(word, lang, stated=document.pages, found=found),
-        grade=Grade.GOOD if same else Grade.DOUBT,
+        label=labels.say("incoming.check.pages", lang),
+        word=labels.say(f"incoming.check.pages.{word}", lang, stated=stated, found=found),
+        grade=grade,
     )
 
 
@@ -209,23 +202,17 @@ def _first_page(document: IncomingDocument, page: FirstPage | None, lang: str) -
     """What differs is marked: which of the two is right is for a person to see."""
     if page is None:
         return None
-    found = compare(page, document)
-    label = labels.say("incoming.check.first_page", lang)
+    found, key = compare(page, document), "incoming.check.first_page"
+    label = labels.say(key, lang)
     if not found:
-        return CheckRow(
-            label=label, word=labels.say("incoming.check.first_page.unread", lang), grade=Grade.NONE
-        )
+        return CheckRow(label=label, word=labels.say(f"{key}.unread", lang), grade=Grade.NONE)
     other = [each for each in found if not each.same]
-    named = ", ".join(labels.say(f"incoming.check.first_page.{each.field}", lang) for each in other or found)
-    word = "incoming.check.first_page.other" if other else "incoming.check.first_page.same"
+    named = ", ".join(labels.say(f"{key}.{each.field}", lang) for each in other or found)
     return CheckRow(
         label=label,
-        word=labels.say(word, lang, fields=named),
+        word=labels.say(f"{key}.other" if other else f"{key}.same", lang, fields=named),
         grade=Grade.NOTE if other else Grade.GOOD,
-        details=tuple(
-            labels.say("incoming.check.first_page.differs", lang, page=each.page, sent=each.sent)
-            for each in other
-        ),
+        details=tuple(labels.say(f"{key}.differs", lang, page=each.page, sent=each.sent) for each in other),
     )
 
 
@@ -241,22 +228,21 @@ def lead_file(document: IncomingDocument) -> IncomingFile | None:
     return next(iter(named or document.files), None)
 
 
-def _truth(found: Mapping[str, str], name: str, lang: str) -> CheckRow | None:
-    return _row(found, name, {"true": Grade.GOOD, "axis": Grade.GOOD}, lang, other=Grade.DOUBT)
-
-
 def _row(
     found: Mapping[str, str], name: str, grades: Mapping[str, Grade], lang: str, other: Grade = Grade.NOTE
 ) -> CheckRow | None:
     word = found.get(name, "")
     if not word:
         return None
-    key = f"checked.{word}"
     return CheckRow(
         label=labels.say(f"check.{name}", lang),
-        word=labels.say(key, lang) if labels.has(key) else word,
+        word=_say_or(f"checked.{word}", lang, word),
         grade=grades.get(word, other),
     )
+
+
+def _say_or(key: str, lang: str, other: str) -> str:
+    return labels.say(key, lang) if labels.has(key) else other
 
 
 def broken_rules(text: str) -> list[Rule]:
@@ -316,12 +302,7 @@ def history_lines(
     """`content`: whether what people wrote may be shown."""
     made = [*(_of_fact(each, lang, sender) for each in facts), *_of_events(events, names, lang)]
     told = sorted(made, key=lambda line: line.at)
-    if content:
-        return told
-    return [
-        HistoryLine(at=each.at, word=each.word, who=each.who, stated=each.stated, skewed=each.skewed)
-        for each in told
-    ]
+    return told if content else [replace(each, said=(), staff=None) for each in told]
 
 
 def _of_fact(fact: Fact, lang: str, sender: str) -> HistoryLine:
@@ -358,8 +339,7 @@ def _fact_word(fact: Fact, lang: str) -> str:
 def _fact_said(fact: Fact, lang: str) -> tuple[str, ...]:
     """The reason and the note, without the packet id that every answer ends with for machines."""
     reference = labels.say("status.reference", "vi", packet="").strip()
-    reason = f"reason.{fact.reason}"
-    told = [labels.say(reason, lang) if labels.has(reason) else fact.reason or "", fact.note or ""]
+    told = [_say_or(f"reason.{fact.reason}", lang, fact.reason or ""), fact.note or ""]
     cut = (text.partition(reference)[0].rstrip(" ·") for text in told)
     return tuple(dict.fromkeys(text for text in cut if text))
 

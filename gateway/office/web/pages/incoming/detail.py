@@ -6,6 +6,7 @@ packets behind it as text; the evidence pack. Bytes are given once it was writte
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,7 +17,6 @@ from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import IncomingDocument, InState, OutgoingDocument, Source
 from gateway.domain.event import Event
 from gateway.domain.status import Fact, RequestStanding, Track, fold_incoming, open_request
-from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
 from gateway.incoming import reading, related
 from gateway.office.domain.listing import Side
@@ -25,12 +25,12 @@ from gateway.office.policy.first_page import FirstPage
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web import answers
 from gateway.office.web.answers import FileContent, can_show
+from gateway.office.web.forms import Problems
 from gateway.office.web.listing import list_rows
 from gateway.office.web.pages import lists
 from gateway.office.web.pages.incoming import checks, seen
 from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.visits import Visit
-from gateway.ops.evidence.contents import HeldPacket
 from gateway.policy import timers
 from gateway.ports import Handover
 from gateway.words import labels
@@ -89,25 +89,25 @@ async def document_page(
     found: SeenIncoming,
     known: IncomingDetail,
     status: int = 200,
-    problems: Sequence[tuple[str, str]] = (),
+    problems: Problems | None = None,
 ) -> web.StreamResponse:
     document = found.whole
     panel = panel_of(visit, found, known, await _first_page_read(visit, found))
     names = await seen.names_told(visit, {each.principal_id for each in known.events})
-    return await visit.page(
+    reports = found.assigned and visit.may(Right.PROGRESS, Manner.OWN)
+    packets = visit.deps.packets
+    return await visit.form_page(
         "incoming/one.html",
-        status,
+        None,
         title=seen.numbered(document) or visit.say("incoming.title.no_number"),
         found=found,
         document=document,
         known=known,
         panel=panel,
         grade=panel.grade.key,
-        problems=list(problems),
-        given=visit.form.flat(),
         mode=known.agency.numbering.value,
         can=_rights(visit, found, known),
-        steps=_steps(visit, found),
+        steps=STEPS.get(document.state, ()) if reports else (),
         left=await _time_left(visit, document, known),
         marks=_marks(document, visit),
         sender_now=await _name_now(visit, document),
@@ -121,7 +121,8 @@ async def document_page(
             sender=document.sender_name or document.sender_code,
             content=found.content,
         ),
-        packets=await packets_of(visit, document),
+        # Mail that a person entered has none.
+        packets=await packets.of(visit.scope(), document.id) if document.source is Source.AXIS else (),
         order=visit.ask("lenh"),
         can_show=can_show,
         labelled=visit.say_or,
@@ -171,18 +172,10 @@ async def look_known(visit: Visit, document: IncomingDocument) -> IncomingDetail
         )
 
 
-async def packets_of(visit: Visit, document: IncomingDocument) -> Sequence[HeldPacket]:
-    """The signed packets behind it; mail that a person entered has none."""
-    if document.source is not Source.AXIS:
-        return ()
-    return await visit.deps.packets.of(visit.scope(), document.id)
-
-
 async def _handover(work: OfficeWork, id: str) -> Handover | None:
-    try:
+    with suppress(NotFound):
         return await work.handovers.get(id)
-    except NotFound:
-        return None
+    return None
 
 
 async def _open_request(
@@ -206,10 +199,8 @@ async def _our_documents(work: OfficeWork, ids: Sequence[str]) -> list[OutgoingD
     """Documents of our own that it answers, or that answer it; one of another agency of this node is not ours to open."""
     made = []
     for id in dict.fromkeys(ids):
-        try:
+        with suppress(NotFound):
             made.append(await work.outgoing.get(id))
-        except NotFound:
-            continue
     return made
 
 
@@ -227,7 +218,7 @@ async def _time_left(
 
 async def _name_now(visit: Visit, document: IncomingDocument) -> str:
     """What the sender is called today, where that is not what it signed with."""
-    today = local(visit.deps.clock.now()).date()
+    today = visit.today
     entry = await visit.deps.inn.directory.find(document.sender_code, today)
     return entry.name if entry is not None and entry.name != document.sender_name else ""
 
@@ -267,13 +258,6 @@ def _rights(visit: Visit, found: SeenIncoming, known: IncomingDetail) -> dict[st
         "prove": found.content and document.source is Source.AXIS,
         "read": found.content and document.state is not InState.RECALLED,
     }
-
-
-def _steps(visit: Visit, found: SeenIncoming) -> tuple[str, ...]:
-    """The states that a unit may report of what was given to it."""
-    if not (found.assigned and visit.may(Right.PROGRESS, Manner.OWN)):
-        return ()
-    return STEPS.get(found.whole.state, ())
 
 
 # The head, the signature and the body of a packet; files follow it as long rows of letters that nobody reads.
@@ -346,11 +330,10 @@ async def packet_shown(visit: Visit) -> web.StreamResponse:
 
 async def packet_given(visit: Visit) -> web.StreamResponse:
     """One signed packet, byte for byte."""
-    found = await seen.find(visit)
-    digest, packets = visit.path("digest"), visit.deps.packets
-    named = await packets.find(visit.scope(), found.whole.id, digest)
+    found, packets, scope = await seen.find(visit), visit.deps.packets, visit.scope()
+    named = await packets.find(scope, found.whole.id, visit.path("digest"))
     await seen.note_read(visit, found, f"goi-tin {named.packet_id}")
-    content = answers.packet_content(named, await packets.read(visit.scope(), found.whole.id, digest))
+    content = answers.packet_content(named, await packets.read(scope, found.whole.id, visit.path("digest")))
     return await answers.give_file(visit.request, content)
 
 

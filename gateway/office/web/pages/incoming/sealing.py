@@ -8,7 +8,6 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway import holding
-from gateway.deciding import people
 from gateway.domain.document import InState
 from gateway.domain.event import EventKind
 from gateway.domain.hold import Hold, HoldState
@@ -16,13 +15,12 @@ from gateway.domain.person import Role
 from gateway.errors import Clash, Denied
 from gateway.incoming import seal
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.policy.rights import Granted
+from gateway.office.letters import received
 from gateway.office.ports.store import OfficeWork
-from gateway.office.web.answers import failure_of
 from gateway.office.web.dates import moment_text
-from gateway.office.web.forms import SHORTEST_REASON
+from gateway.office.web.forms import Problems
+from gateway.office.web.pages.agencies import ground
 from gateway.office.web.pages.incoming import detail, seen
-from gateway.office.web.pages.incoming.acts import Problems
 from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.visits import Visit
 
@@ -36,38 +34,26 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
     found = await seen.by_order(visit, found)
     known = await detail.look_known(visit, found.whole)
     if known.unread and found.manner in (Manner.YES, Manner.OWN):
-        await _mark_read(visit, found.whole.id)
+        await received.mark_read(visit.deps.inn, visit.scope(), [found.whole.id])
     return await detail.document_page(visit, found, known)
-
-
-async def _mark_read(visit: Visit, id: str) -> None:
-    async with visit.deps.store.begin(visit.scope()) as work:
-        await work.office.lists.mark_read([id])
-        await work.commit()
 
 
 _NOTICES = ("operator", "sender")
 
 
-async def freeze_form(visit: Visit) -> web.StreamResponse:
-    return await _freeze_page(visit)
-
-
 async def frozen(visit: Visit) -> web.StreamResponse:
     found = await seen.find_to_freeze(visit)
     visit.person.require(Right.FREEZE, Manner.YES)
+    if problems := visit.short_reason():
+        return await freeze_form(visit, problems)
     why = visit.form.text("reason")
-    if len(why) < SHORTEST_REASON:
-        return await _freeze_page(visit, [("reason", visit.say("form.reason.short"))])
     try:
         await seal.document(visit.deps.inn, visit.deps.hold, visit.scope(), found.whole.id, why)
     except Clash as error:
         if error.code != "GW-SEALED":
             raise
         return await seen.late_page(visit, found)
-    if not visit.may(Right.SEE_CONTENT):
-        return visit.said("/", "incoming.sealed")
-    return visit.said(found.path, "incoming.sealed")
+    return visit.said(found.path if visit.may(Right.SEE_CONTENT) else "/", "incoming.sealed")
 
 
 async def locked(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
@@ -80,40 +66,28 @@ async def locked(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
         found=found,
         document=found.whole,
         hold=hold,
-        begun_by=(await seen.names_told(visit, [hold.begun_by]))[hold.begun_by] if hold is not None else "",
+        begun_by=await seen.name_told(visit, hold.begun_by) if hold is not None else "",
         drafts={each: _notice_draft(visit, hold, each) for each in _NOTICES} if hold is not None else {},
-        decides=_decides(visit) is not None,
+        decides=_decides(visit),
         decided_by=await _decider(visit, hold),
         may_audit=visit.may(Right.AUDIT),
     )
 
 
-async def purge_form(visit: Visit) -> web.StreamResponse:
-    return await _purge_page(visit)
-
-
 async def purged(visit: Visit) -> web.StreamResponse:
     """By a person who has just signed in once more; the content is gone on return."""
     found = await seen.find(visit)
-    form, person = visit.form, visit.person.person
-    if _decides(visit) is None:
+    if not _decides(visit):
         raise Denied("this person does not decide on the sealed hold", code="GW-ROLE")
-    async with visit.deps.store.read(visit.scope()) as work:
-        hold = await work.held.open_of(found.whole.id)
-    if hold is None:
+    if (hold := await _open_hold(visit, found)) is None:
         return await seen.late_page(visit, found)
-    problems: Problems = []
-    if len(form.text("reason")) < SHORTEST_REASON:
-        problems.append(("reason", visit.say("form.reason.short")))
-    if problems:
-        return await _purge_page(visit, problems)
+    if problems := visit.short_reason():
+        return await purge_form(visit, problems)
     try:
-        who = await people.sign_in(
-            visit.deps.deciding, person.login or person.name, form.text("password"), form.text("code")
-        )
+        who = await ground.signed_in_here(visit)
     except Denied as error:
-        return await _purge_page(visit, [("password", failure_of(error, visit.lang).title)])
-    decision = holding.decided(visit.deps.hold, who, form.text("reason"))
+        return await purge_form(visit, [("password", visit.why(error))])
+    decision = holding.decided(visit.deps.hold, who, visit.form.text("reason"))
     try:
         await holding.purge(visit.deps.hold, visit.scope(), hold.id, decision)
     except Clash:
@@ -121,38 +95,37 @@ async def purged(visit: Visit) -> web.StreamResponse:
     return visit.said(found.path, "incoming.purged")
 
 
-async def _freeze_page(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+async def freeze_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     found = await seen.find_to_freeze(visit)
     if found.whole.state == seal.SEALED:
         return await seen.late_page(visit, found)
-    return await visit.page(
+    return await visit.form_page(
         "incoming/freeze.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("incoming.freeze.title", name=found.name),
         found=found,
         document=found.whole,
-        problems=problems or [],
-        given=visit.form.flat(),
         back=found.path if visit.may(Right.SEE_CONTENT) else "/",
     )
 
 
-async def _purge_page(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+async def purge_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     found = await seen.find(visit)
-    async with visit.deps.store.read(visit.scope()) as work:
-        hold = await work.held.open_of(found.whole.id)
-    if hold is None:
+    if (hold := await _open_hold(visit, found)) is None:
         return await seen.late_page(visit, found)
-    return await visit.page(
+    return await visit.form_page(
         "incoming/purge.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("incoming.purge.title", name=found.name),
         found=found,
         hold=hold,
-        decides=_decides(visit) is not None,
-        problems=problems or [],
-        given=visit.form.flat(),
+        decides=_decides(visit),
     )
+
+
+async def _open_hold(visit: Visit, found: SeenIncoming) -> Hold | None:
+    async with visit.deps.store.read(visit.scope()) as work:
+        return await work.held.open_of(found.whole.id)
 
 
 async def _hold(work: OfficeWork, incoming_id: str) -> Hold | None:
@@ -164,17 +137,15 @@ async def _hold(work: OfficeWork, incoming_id: str) -> Hold | None:
     return await work.held.get(str(ended[-1].data["hold"])) if ended else None
 
 
-def _decides(visit: Visit) -> Granted | None:
+def _decides(visit: Visit) -> bool:
     """The head who also has the role that the decision asks for."""
-    if Role.HEAD not in visit.person.person.roles or not visit.may(Right.SEALED_HOLD, Manner.RECORDED):
-        return None
-    return visit.person.require(Right.SEALED_HOLD, Manner.RECORDED)
+    return Role.HEAD in visit.person.person.roles and visit.may(Right.SEALED_HOLD, Manner.RECORDED)
 
 
 async def _decider(visit: Visit, hold: Hold | None) -> str:
     if hold is None or hold.decision is None or hold.state is not HoldState.PURGED:
         return ""
-    return (await seen.names_told(visit, [hold.decision.by]))[hold.decision.by]
+    return await seen.name_told(visit, hold.decision.by)
 
 
 def _notice_draft(visit: Visit, hold: Hold, to: str) -> str:

@@ -21,6 +21,7 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy.rights import Granted
 from gateway.office.web import visits
 from gateway.office.web.dates import clock_text
+from gateway.office.web.forms import whole_number
 from gateway.office.web.routes import Needs
 from gateway.office.web.visits import Visit, where
 
@@ -84,36 +85,30 @@ def is_given(document: IncomingDocument, unit: str) -> bool:
 async def find(visit: Visit) -> SeenIncoming:
     """The document that the address names."""
     granted = visit.person.require(Right.SEE_CONTENT)
-    document, whole = await _both(visit)
-    assigned = is_given(whole, granted.unit)
-    if granted.manner is Manner.OWN and not assigned:
+    found = await _looked_up(visit, granted.manner, granted.unit)
+    if granted.manner is Manner.OWN and not found.assigned:
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
-    return SeenIncoming(
-        document=document,
-        whole=whole,
-        manner=granted.manner,
-        assigned=assigned,
-        content=granted.manner in (Manner.YES, Manner.OWN),
-        name=named(visit, whole),
-    )
+    return found
 
 
 async def find_to_freeze(visit: Visit) -> SeenIncoming:
     """As `find`; also for whoever may freeze what they cannot see."""
-    if visit.may(Right.SEE_CONTENT):
-        return await find(visit)
-    document, whole = await _both(visit)
-    name = named(visit, whole)
-    return SeenIncoming(
-        document=document, whole=whole, manner=Manner.NO, assigned=False, content=False, name=name
-    )
+    return await (find(visit) if visit.may(Right.SEE_CONTENT) else _looked_up(visit, Manner.NO, ""))
 
 
-async def _both(visit: Visit) -> tuple[IncomingDocument, IncomingDocument]:
+async def _looked_up(visit: Visit, manner: Manner, unit: str) -> SeenIncoming:
     async with visit.deps.store.read(visit.scope()) as work:
         document = await work.incoming.get(visit.path("id"))
         target = document.target_id
-        return document, document if target is None else await work.incoming.get(target)
+        whole = document if target is None else await work.incoming.get(target)
+    return SeenIncoming(
+        document=document,
+        whole=whole,
+        manner=manner,
+        assigned=is_given(whole, unit),
+        content=manner in (Manner.YES, Manner.OWN),
+        name=named(visit, whole),
+    )
 
 
 async def note_read(visit: Visit, found: SeenIncoming, file: str) -> None:
@@ -158,7 +153,8 @@ async def names_told(visit: Visit, principals: Iterable[str]) -> Mapping[str, st
     return await visits.names_of(visit, principals, "incoming.by")
 
 
-TOO_LATE = (StaleVersion, Clash)
+async def name_told(visit: Visit, principal: str) -> str:
+    return (await names_told(visit, [principal]))[principal]
 
 
 async def late_page(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
@@ -177,7 +173,7 @@ async def done_or_late(
     """Does it and says so, unless somebody was quicker."""
     try:
         await doing
-    except TOO_LATE:
+    except (StaleVersion, Clash):
         return await late_page(visit, found)
     return visit.said(found.path, told)
 
@@ -196,11 +192,11 @@ async def last_act_words(visit: Visit, id: str) -> str:
     last = max(events, key=lambda each: (each.at, each.id), default=None)
     if last is None or last.principal_id == visits.NODE_ITSELF:
         return visit.say("incoming.conflict.node")
-    who = (await names_told(visit, [last.principal_id]))[last.principal_id]
+    who = await name_told(visit, last.principal_id)
     return visit.say("incoming.conflict", person=who, time=clock_text(last.at, visit.deps.clock.now()))
 
 
 def version_shown(visit: Visit) -> int:
     """Of the document as the page showed it; one that no document has where the form names none."""
-    given = visit.form.text("version")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else -1
+    given = whole_number(visit.form.text("version"), 9)
+    return -1 if given is None else given

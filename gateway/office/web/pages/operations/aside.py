@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from aiohttp import web
 
@@ -17,17 +18,19 @@ from gateway.office.accounts import acting
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers
 from gateway.office.web.answers import FileContent
+from gateway.office.web.forms import Problems, whole_number
 from gateway.office.web.pages.operations.state import (
     DECIDES,
-    KEY,
     LOOKS,
     PATH,
+    agency_codes,
+    get,
     is_operator,
-    reason_given,
+    post,
     tab_page,
 )
-from gateway.office.web.routes import Who, get, post
-from gateway.office.web.visits import OPERATES, Visit
+from gateway.office.web.routes import Who
+from gateway.office.web.visits import Visit
 from gateway.ports import DeadParcel, InboxPacket
 from gateway.words import labels
 
@@ -87,17 +90,11 @@ async def dead_letters_shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def dead_letter_shown(visit: Visit) -> web.StreamResponse:
+async def dead_letter_shown(visit: Visit, name: str = "parcel") -> web.StreamResponse:
+    """What it is; or, as `parcel_retry`, what would now happen, without doing it."""
     parcel = await visit.deps.operations.dead.get(visit.path("id"))
     claims = await visit.deps.operations.dead.claims(parcel.id, visit.lang)
-    return await _dead_letter_page(visit, "parcel", parcel, claims=claims)
-
-
-async def retry_asked(visit: Visit) -> web.StreamResponse:
-    """What would now happen, without doing it."""
-    parcel = await visit.deps.operations.dead.get(visit.path("id"))
-    claims = await visit.deps.operations.dead.claims(parcel.id, visit.lang)
-    return await _dead_letter_page(visit, "parcel_retry", parcel, claims=claims)
+    return await _dead_letter_page(visit, name, parcel, claims=claims)
 
 
 async def retried(visit: Visit) -> web.StreamResponse:
@@ -126,14 +123,10 @@ async def group_retried(visit: Visit) -> web.StreamResponse:
     return visit.said(_DEAD, "operating.retried" if done else "operating.retried.none")
 
 
-async def drop_asked(visit: Visit) -> web.StreamResponse:
-    return await _drop_page(visit, [])
-
-
 async def dropped(visit: Visit) -> web.StreamResponse:
-    why, problems = reason_given(visit)
-    if problems:
-        return await _drop_page(visit, problems)
+    if problems := visit.short_reason():
+        return await drop_asked(visit, problems)
+    why = visit.form.text("reason")
     await visit.deps.operations.dead.drop(visit.person.person.id, visit.path("id"), why)
     return visit.said(_DEAD, "operating.dropped")
 
@@ -157,45 +150,29 @@ async def dead_letter_file(visit: Visit) -> web.StreamResponse:
     return answers.whole_file(f"goi-tin-loi-{parcel.id}.json", "json", json.dumps(told).encode())
 
 
-async def _drop_page(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
+async def drop_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
     parcel = await visit.deps.operations.dead.get(visit.path("id"))
-    return await _dead_letter_page(
-        visit, "parcel_drop", parcel, 422 if problems else 200, problems=problems, given=visit.form.flat()
-    )
+    return await _dead_letter_page(visit, "parcel_drop", parcel, problems)
 
 
 async def _dead_letter_page(
-    visit: Visit, name: str, parcel: DeadParcel, status: int = 200, /, **values: object
+    visit: Visit, name: str, parcel: DeadParcel, problems: Problems | None = None, /, **values: object
 ) -> web.Response:
     title = visit.say(f"operating.{name}.title", id=parcel.packet_id)
     told = {"title": title, "parcel": parcel, "sort": sort_of(parcel), "why": reason_words(visit, parcel)}
-    return await tab_page(visit, "dead", name, status, **told, **values)
+    return await tab_page(visit, "dead", name, problems, **told, **values)
 
 
 DEAD_ROUTES = (
-    get(_DEAD, "dead_letters", dead_letters_shown, who=Who.READY, needs=OPERATES, key=KEY),
-    get(
-        f"{_DEAD}/nhom/{{sort}}/gui-lai",
-        "dead_letters_ask",
-        group_retry_asked,
-        who=Who.READY,
-        needs=OPERATES,
-        key=KEY,
-    ),
-    post(
-        f"{_DEAD}/nhom/{{sort}}/gui-lai",
-        "dead_letters_retried",
-        group_retried,
-        who=Who.READY,
-        needs=OPERATES,
-        key=KEY,
-    ),
-    get(_DEAD_ONE, "dead_letter", dead_letter_shown, who=Who.READY, needs=OPERATES, key=KEY),
-    get(f"{_DEAD_ONE}/tai", "dead_letter_file", dead_letter_file, who=Who.READY, needs=OPERATES, key=KEY),
-    get(f"{_DEAD_ONE}/gui-lai", "dead_letter_retry", retry_asked, who=Who.READY, needs=OPERATES, key=KEY),
-    post(f"{_DEAD_ONE}/gui-lai", "dead_letter_retried", retried, who=Who.READY, needs=OPERATES, key=KEY),
-    get(f"{_DEAD_ONE}/bo", "dead_letter_drop", drop_asked, who=Who.READY, needs=OPERATES, key=KEY),
-    post(f"{_DEAD_ONE}/bo", "dead_letter_dropped", dropped, who=Who.READY, needs=OPERATES, key=KEY),
+    get(_DEAD, "dead_letters", dead_letters_shown),
+    get(f"{_DEAD}/nhom/{{sort}}/gui-lai", "dead_letters_ask", group_retry_asked),
+    post(f"{_DEAD}/nhom/{{sort}}/gui-lai", "dead_letters_retried", group_retried),
+    get(_DEAD_ONE, "dead_letter", dead_letter_shown),
+    get(f"{_DEAD_ONE}/tai", "dead_letter_file", dead_letter_file),
+    get(f"{_DEAD_ONE}/gui-lai", "dead_letter_retry", partial(dead_letter_shown, name="parcel_retry")),
+    post(f"{_DEAD_ONE}/gui-lai", "dead_letter_retried", retried),
+    get(f"{_DEAD_ONE}/bo", "dead_letter_drop", drop_asked),
+    post(f"{_DEAD_ONE}/bo", "dead_letter_dropped", dropped),
 )
 
 
@@ -209,15 +186,20 @@ _OPEN = ("held", "waiting", "quarantined", "malformed")
 async def quarantine_shown(visit: Visit) -> web.StreamResponse:
     where = _where(visit)
     items = await visit.deps.operations.aside.waiting(where, MOST_QUARANTINED)
-    codes = {each.id: each.code for each in await visit.deps.store.hosted()}
     return await tab_page(
-        visit, "aside", "aside", items=items, codes=codes, most=MOST_QUARANTINED, everywhere=not where
+        visit,
+        "aside",
+        "aside",
+        items=items,
+        codes=await agency_codes(visit),
+        most=MOST_QUARANTINED,
+        everywhere=not where,
     )
 
 
 async def packet_shown(visit: Visit) -> web.StreamResponse:
     item = await _quarantined_item(visit)
-    reads = _reads(visit, item)
+    reads = _is_open_here(visit, item) and visit.may(Right.SEE_CONTENT, Manner.YES)
     tree, absent = None, item.state not in _OPEN
     if reads:
         await acting.note_reading(visit.deps.accounts, visit.person, item.id, file="tree")
@@ -237,14 +219,13 @@ async def packet_shown(visit: Visit) -> web.StreamResponse:
         reads=reads,
         decides=_decides(visit, item),
         acts=tuple(_ACTS),
-        labelled=_labelled(visit),
+        labelled=visit.say_or,
     )
 
 
 async def packet_bytes_shown(visit: Visit) -> web.StreamResponse:
     item = await _item_to_read(visit, "hex")
-    given = visit.ask("tu")
-    start = int(given) if given.isascii() and given.isdigit() and len(given) < 12 else 0
+    start = whole_number(visit.ask("tu"), 11) or 0
     window = await visit.deps.operations.aside.window(item, start)
     return await tab_page(
         visit,
@@ -269,37 +250,31 @@ async def packet_file(visit: Visit) -> web.StreamResponse:
     return await answers.give_file(visit.request, content)
 
 
-async def decision_asked(visit: Visit) -> web.StreamResponse:
-    return await _decision_page(visit, [])
-
-
 async def decision_done(visit: Visit) -> web.StreamResponse:
     name, item = _decision_of(visit), await _quarantined_item(visit)
     if not _decides(visit, item):
         raise Clash(f"{item.id} is {item.state}; there is nothing to decide")
-    why, problems = reason_given(visit)
-    code = visit.form.text("code")
+    why, code = visit.form.text("reason"), visit.form.text("code")
+    problems = visit.short_reason()
     if name == "return" and code not in _decision_reasons():
-        problems.append(("code", visit.say("form.missing", field=visit.say("operating.packet.code"))))
+        problems.append(visit.missing("code", "operating.packet.code"))
     if problems:
-        return await _decision_page(visit, problems)
+        return await decision_asked(visit, problems)
     scope, desk = visit.scope(), visit.deps.inn
-    if name == "release":
-        await process.release(desk, scope, item.id, why)
-    elif name == "return":
+    if name == "return":
         await process.give_back(desk, scope, item.id, why, code)
     else:
-        await process.discard(desk, scope, item.id, why)
+        await (process.release if name == "release" else process.discard)(desk, scope, item.id, why)
     return visit.said(_QUARANTINE, f"operating.packet.{name}")
 
 
-async def _decision_page(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
+async def decision_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
     name, item = _decision_of(visit), await _quarantined_item(visit)
     return await tab_page(
         visit,
         "aside",
         "packet_act",
-        422 if problems else 200,
+        problems,
         title=visit.say(f"operating.packet.{name}"),
         item=item,
         name=name,
@@ -309,9 +284,7 @@ async def _decision_page(visit: Visit, problems: list[tuple[str, str]]) -> web.R
             ("", visit.say("operating.choose")),
             *((each, visit.say(f"reason.{each}")) for each in _decision_reasons()),
         ],
-        problems=problems,
-        given=visit.form.flat(),
-        labelled=_labelled(visit),
+        labelled=visit.say_or,
     )
 
 
@@ -328,25 +301,22 @@ async def _item_to_read(visit: Visit, what: str) -> InboxPacket:
     """Denied for metadata alone; told in the log before the first byte. What became a document is read as that document,
     where recalls and seals are known."""
     item = await _quarantined_item(visit)
-    if item.state not in _OPEN or visit.agency is None or item.agency_id != visit.agency.id:
+    if not _is_open_here(visit, item):
         raise NotFound(f"there is no packet {item.id} here")
     await acting.note_reading(visit.deps.accounts, visit.person, item.id, file=what)
     return item
 
 
-def _reads(visit: Visit, item: InboxPacket) -> bool:
-    own = visit.agency is not None and item.agency_id == visit.agency.id
-    return own and item.state in _OPEN and visit.may(Right.SEE_CONTENT, Manner.YES)
+def _is_open_here(visit: Visit, item: InboxPacket) -> bool:
+    return item.state in _OPEN and visit.agency is not None and item.agency_id == visit.agency.id
 
 
 def _decides(visit: Visit, item: InboxPacket) -> bool:
-    own = visit.agency is not None and item.agency_id == visit.agency.id
-    return own and item.state in _OPEN and visit.may(Right.TAKE_IN, Manner.YES)
+    return _is_open_here(visit, item) and visit.may(Right.TAKE_IN, Manner.YES)
 
 
 def _decision_of(visit: Visit) -> str:
-    name = _ACTS.get(visit.path("act"))
-    if name is None:
+    if (name := _ACTS.get(visit.path("act"))) is None:
         raise NotFound("there is no such act")
     return name
 
@@ -356,18 +326,12 @@ def _decision_reasons() -> list[str]:
     return [each for each in found if each.isupper() or "_" in each]
 
 
-def _labelled(visit: Visit) -> Callable[[str, str], str]:
-    def word(key: str, other: str) -> str:
-        return visit.say(key) if labels.has(key) else other
-
-    return word
-
-
+_DECIDED = {"who": Who.MEMBER, "needs": DECIDES}
 QUARANTINE_ROUTES = (
-    get(_QUARANTINE, "quarantine", quarantine_shown, who=Who.READY, needs=LOOKS, key=KEY),
-    get(_QUARANTINED, "quarantined", packet_shown, who=Who.READY, needs=LOOKS, key=KEY),
-    get(f"{_QUARANTINED}/byte", "quarantined_bytes", packet_bytes_shown, needs=DECIDES, key=KEY),
-    get(f"{_QUARANTINED}/tai", "quarantined_file", packet_file, needs=DECIDES, key=KEY),
-    get(f"{_QUARANTINED}/quyet-dinh/{{act}}", "quarantined_ask", decision_asked, needs=DECIDES, key=KEY),
-    post(f"{_QUARANTINED}/quyet-dinh/{{act}}", "quarantined_decided", decision_done, needs=DECIDES, key=KEY),
+    get(_QUARANTINE, "quarantine", quarantine_shown, needs=LOOKS),
+    get(_QUARANTINED, "quarantined", packet_shown, needs=LOOKS),
+    get(f"{_QUARANTINED}/byte", "quarantined_bytes", packet_bytes_shown, **_DECIDED),
+    get(f"{_QUARANTINED}/tai", "quarantined_file", packet_file, **_DECIDED),
+    get(f"{_QUARANTINED}/quyet-dinh/{{act}}", "quarantined_ask", decision_asked, **_DECIDED),
+    post(f"{_QUARANTINED}/quyet-dinh/{{act}}", "quarantined_decided", decision_done, **_DECIDED),
 )

@@ -10,15 +10,14 @@ from aiohttp import web
 from gateway.domain.wall_clock import local
 from gateway.office.ports.telling import LONGEST_TEXT, Audience, NoticeKind, NoticeWish
 from gateway.office.web import dates
-from gateway.office.web.pages.operations.state import KEY, PATH, tab_page
-from gateway.office.web.routes import Who, get, post
-from gateway.office.web.visits import OPERATES, Visit
+from gateway.office.web.forms import Problems
+from gateway.office.web.pages.operations.state import PATH, agency_codes, get, post, tab_page
+from gateway.office.web.visits import Visit
 
 _LIST = f"{PATH}/thong-bao"
 MOST = 100
 _NEW = {"tam-dung": NoticeKind.STOP, "su-co": NoticeKind.INCIDENT}
 _FIELDS = {"starts_at": "starts_day", "ends_at": "ends_day"}
-Problems = list[tuple[str, str]]
 
 
 async def shown(visit: Visit) -> web.StreamResponse:
@@ -30,21 +29,17 @@ async def shown(visit: Visit) -> web.StreamResponse:
         "notices",
         current=[each for each in found if each.holds(now)],
         past=[each for each in found if not each.holds(now)],
-        codes=await _codes(visit),
+        codes=await agency_codes(visit),
         earliest=await board.earliest(),
     )
-
-
-async def form(visit: Visit) -> web.StreamResponse:
-    return await _form(visit, [])
 
 
 async def publish(visit: Visit) -> web.StreamResponse:
     wish, problems = await _wish(visit)
     if wish is None or problems:
-        return await _form(visit, problems)
+        return await form(visit, problems)
     if faults := await visit.deps.notices.faults(wish):
-        return await _form(visit, [_told(visit, field, fault) for field, fault in faults])
+        return await form(visit, [_told(visit, field, fault) for field, fault in faults])
     await visit.deps.notices.publish(visit.person.person.id, wish)
     return visit.said(_LIST, "operating.notice.published")
 
@@ -57,7 +52,7 @@ async def ask_end(visit: Visit) -> web.StreamResponse:
         "notice_end",
         title=visit.say("operating.notice.end"),
         told_of=notice,
-        codes=await _codes(visit),
+        codes=await agency_codes(visit),
     )
 
 
@@ -66,7 +61,7 @@ async def end(visit: Visit) -> web.StreamResponse:
     return visit.said(_LIST, "operating.notice.ended")
 
 
-async def _form(visit: Visit, problems: Problems) -> web.Response:
+async def form(visit: Visit, problems: Problems | None = None) -> web.Response:
     kind = _kind(visit)
     given = visit.form.flat()
     if not given and kind is NoticeKind.INCIDENT:
@@ -77,10 +72,9 @@ async def _form(visit: Visit, problems: Problems) -> web.Response:
         visit,
         "notices",
         "notice_form",
-        422 if problems else 200,
+        problems,
         title=visit.say(f"operating.notice.new.{kind}"),
         kind=kind,
-        problems=problems,
         given=given,
         earliest=await visit.deps.notices.earliest(),
         agencies=[
@@ -102,8 +96,8 @@ async def _wish(visit: Visit) -> tuple[NoticeWish | None, Problems]:
     starts = _moment(visit, "starts", problems, needed=True)
     ends = _moment(visit, "ends", problems, needed=False)
     agency = text("agency")
-    if agency and agency not in await _codes(visit):
-        problems.append(("agency", visit.say("form.missing", field=visit.say("operating.notice.audience"))))
+    if agency and agency not in await agency_codes(visit):
+        problems.append(visit.missing("agency", "operating.notice.audience"))
     if starts is None or problems:
         return None, problems
     return NoticeWish(
@@ -124,7 +118,7 @@ def _moment(visit: Visit, name: str, problems: Problems, *, needed: bool) -> dat
     given_day, given_time = visit.form.text(f"{name}_day"), visit.form.text(f"{name}_time")
     if not given_day and not given_time and not needed:
         return None
-    day = dates.typed_day(given_day, local(visit.deps.clock.now()).date())
+    day = dates.typed_day(given_day, visit.today)
     clock = dates.typed_clock(given_time)
     if day is None:
         problems.append((f"{name}_day", visit.say("operating.notice.day")))
@@ -140,14 +134,10 @@ def _told(visit: Visit, field: str, fault: str) -> tuple[str, str]:
     return where, visit.say(f"operating.notice.fault.{fault}", most=LONGEST_TEXT)
 
 
-async def _codes(visit: Visit) -> dict[str, str]:
-    return {each.id: each.code for each in await visit.deps.store.hosted()}
-
-
 ROUTES = (
-    get(_LIST, "notices", shown, who=Who.READY, needs=OPERATES, key=KEY),
-    get(f"{_LIST}/moi/{{kind}}", "notice_form", form, who=Who.READY, needs=OPERATES, key=KEY),
-    post(f"{_LIST}/moi/{{kind}}", "notice_published", publish, who=Who.READY, needs=OPERATES, key=KEY),
-    get(f"{_LIST}/{{id}}/ket-thuc", "notice_end", ask_end, who=Who.READY, needs=OPERATES, key=KEY),
-    post(f"{_LIST}/{{id}}/ket-thuc", "notice_ended", end, who=Who.READY, needs=OPERATES, key=KEY),
+    get(_LIST, "notices", shown),
+    get(f"{_LIST}/moi/{{kind}}", "notice_form", form),
+    post(f"{_LIST}/moi/{{kind}}", "notice_published", publish),
+    get(f"{_LIST}/{{id}}/ket-thuc", "notice_end", ask_end),
+    post(f"{_LIST}/{{id}}/ket-thuc", "notice_ended", end),
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 from aiohttp import web
 
@@ -18,9 +19,9 @@ from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.node import LineStep
-from gateway.office.web import answers, charts
-from gateway.office.web.forms import SHORTEST_REASON
-from gateway.office.web.routes import Needs, Who, get, post
+from gateway.office.web import answers, charts, routes
+from gateway.office.web.forms import Problems
+from gateway.office.web.routes import Needs, Who
 from gateway.office.web.visits import OPERATES, Visit
 from gateway.ops import plain_lines
 from gateway.ops.doctor import Diagnosis
@@ -44,23 +45,21 @@ TABS = (
     ("jobs", f"{PATH}/tac-vu"),
     ("traffic", f"{PATH}/luu-luong"),
 )
+get = partial(routes.get, who=Who.READY, needs=OPERATES, key=KEY)
+post = partial(routes.post, who=Who.READY, needs=OPERATES, key=KEY)
 
 
-async def tab_page(visit: Visit, tab: str, name: str, status: int = 200, /, **values: object) -> web.Response:
+async def tab_page(
+    visit: Visit, tab: str, name: str, problems: Problems | None = None, /, **values: object
+) -> web.Response:
     """One page among the tabs; who only decides about packets sees no tab of what is closed to it."""
     tabs = [each for each in TABS if is_operator(visit) or each[0] == "aside"]
     values.setdefault("title", visit.say(f"operating.tab.{tab}"))
-    return await visit.page(f"operations/{name}.html", status, tabs=tabs, tab=tab, **values)
+    return await visit.form_page(f"operations/{name}.html", problems, tabs=tabs, tab=tab, **values)
 
 
 def is_operator(visit: Visit) -> bool:
     return visit.may(Right.NOTICES, Manner.YES)
-
-
-def reason_given(visit: Visit, field: str = "reason") -> tuple[str, list[tuple[str, str]]]:
-    """The reason that was given, and what is wrong with it."""
-    text = visit.form.text(field)
-    return text, [] if len(text) >= SHORTEST_REASON else [(field, visit.say("form.reason.short"))]
 
 
 _LEVELS = {"red": 0, "yellow": 1, "green": 2}
@@ -107,13 +106,12 @@ async def jobs_shown(visit: Visit) -> web.StreamResponse:
 async def report_given(visit: Visit) -> web.StreamResponse:
     """As JSON, or as lines to paste into a mail."""
     told = await visit.deps.operations.machine.report()
-    is_text = visit.ask("dang") == "txt"
-    body = (
-        "".join(plain_lines.lines(told)) if is_text else json.dumps(told, indent=1, ensure_ascii=False) + "\n"
-    )
-    now = visit.deps.clock.now()
-    kind = "txt" if is_text else "json"
-    return answers.whole_file(f"chan-doan-{now:%Y%m%dT%H%M%SZ}.{kind}", kind, body.encode())
+    if visit.ask("dang") == "txt":
+        kind, body = "txt", "".join(plain_lines.lines(told))
+    else:
+        kind, body = "json", json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+    name = f"chan-doan-{visit.deps.clock.now():%Y%m%dT%H%M%SZ}.{kind}"
+    return answers.whole_file(name, kind, body.encode())
 
 
 def check_says(visit: Visit, check: Diagnosis) -> str:
@@ -129,9 +127,9 @@ def _job_row(visit: Visit, found: pace.Pace) -> tuple[pace.Pace, str, list[str]]
 
 
 STATE_ROUTES = (
-    get(PATH, "operations", state_shown, who=Who.READY, needs=OPERATES, key=KEY),
-    get(f"{PATH}/tac-vu", "operations_jobs", jobs_shown, who=Who.READY, needs=OPERATES, key=KEY),
-    get(f"{PATH}/chan-doan", "operations_report", report_given, who=Who.READY, needs=OPERATES, key=KEY),
+    get(PATH, "operations", state_shown),
+    get(f"{PATH}/tac-vu", "operations_jobs", jobs_shown),
+    get(f"{PATH}/chan-doan", "operations_report", report_given),
 )
 
 
@@ -155,7 +153,7 @@ async def queues_shown(visit: Visit) -> web.StreamResponse:
 async def tries_shown(visit: Visit) -> web.StreamResponse:
     found = await visit.deps.operations.machine.tries(MOST_TRIES)
     return await tab_page(
-        visit, "tries", "tries", items=found, most=MOST_TRIES, agencies=await _agency_codes(visit)
+        visit, "tries", "tries", items=found, most=MOST_TRIES, agencies=await agency_codes(visit)
     )
 
 
@@ -164,13 +162,13 @@ async def tries_hurried(visit: Visit) -> web.StreamResponse:
     return visit.said(_TRIES, "operating.hurried")
 
 
-async def _agency_codes(visit: Visit) -> dict[str, str]:
+async def agency_codes(visit: Visit) -> dict[str, str]:
     return {each.id: each.code for each in await visit.deps.store.hosted()}
 
 
 QUEUE_ROUTES = (
-    get(f"{PATH}/hang-doi", "operations_queues", queues_shown, who=Who.READY, needs=OPERATES, key=KEY),
-    get(_TRIES, "operations_tries", tries_shown, who=Who.READY, needs=OPERATES, key=KEY),
+    get(f"{PATH}/hang-doi", "operations_queues", queues_shown),
+    get(_TRIES, "operations_tries", tries_shown),
     post(
         f"{_TRIES}/{{id}}/ngay", "operations_hurried", tries_hurried, who=Who.READY, needs=OPERATES, key=KEY
     ),
@@ -183,7 +181,10 @@ _MARKS = {"fine": "✓", "wrong": "✗", "skipped": "–"}
 async def line_tested(visit: Visit) -> web.StreamResponse:
     """Testing changes nothing, so it is asked for by an address."""
     steps = await visit.deps.operations.machine.test_line() if visit.ask("chay") == "1" else ()
-    rows = [(each, _step_says(visit, each.says, each), _step_says(visit, each.cure, each)) for each in steps]
+    rows = [
+        (each, visit.say_or(each.says, "", **each.params), visit.say_or(each.cure, "", **each.params))
+        for each in steps
+    ]
     return await tab_page(
         visit,
         "line",
@@ -194,10 +195,6 @@ async def line_tested(visit: Visit) -> web.StreamResponse:
         wrong=sum(each.mark == "wrong" for each in steps),
         text=_line_text(visit, rows) if steps else "",
     )
-
-
-def _step_says(visit: Visit, key: str, step: LineStep) -> str:
-    return visit.say(key, **step.params) if labels.has(key) else ""
 
 
 def _line_text(visit: Visit, rows: Sequence[tuple[LineStep, str, str]]) -> str:
@@ -212,7 +209,7 @@ def _line_text(visit: Visit, rows: Sequence[tuple[LineStep, str, str]]) -> str:
     return "\n".join(lines)
 
 
-LINE_ROUTES = (get(f"{PATH}/kiem-tra", "line_test", line_tested, who=Who.READY, needs=OPERATES, key=KEY),)
+LINE_ROUTES = (get(f"{PATH}/kiem-tra", "line_test", line_tested),)
 
 
 _COPIES = f"{PATH}/sao-luu"
@@ -222,39 +219,30 @@ _SHORTEST_PASSPHRASE = 12
 async def copies_shown(visit: Visit) -> web.StreamResponse:
     copies = visit.deps.operations.copies
     drill = copies.drill()
-    why = _why_failed(visit, drill.code) if drill is not None else ""
+    # What was wrong and what to do; an error's own sentence is for the log.
+    unknown = visit.say("operating.copies.fault")
+    why = visit.say_or(f"operating.copies.fault.{drill.code}", unknown) if drill is not None else ""
     return await tab_page(visit, "copies", "copies", copies=await copies.all(), drill=drill, why=why)
-
-
-def _why_failed(visit: Visit, code: str) -> str:
-    """What was wrong and what to do; an error's own sentence is for the log."""
-    key = f"operating.copies.fault.{code}"
-    return visit.say(key if labels.has(key) else "operating.copies.fault")
-
-
-async def trial_asked(visit: Visit) -> web.StreamResponse:
-    return await _trial_page(visit, [])
 
 
 async def trial_begun(visit: Visit) -> web.StreamResponse:
     passphrase = visit.form.text("passphrase")
     if len(passphrase) < _SHORTEST_PASSPHRASE:
-        return await _trial_page(visit, [("passphrase", visit.say("operating.copies.short"))])
+        return await trial_asked(visit, [("passphrase", visit.say("operating.copies.short"))])
     copy = await _copy_named(visit)
     await visit.deps.operations.copies.begin_drill(visit.person.person.id, copy, passphrase)
     return visit.said(_COPIES, "operating.copies.begun")
 
 
-async def _trial_page(visit: Visit, problems: list[tuple[str, str]]) -> web.Response:
+async def trial_asked(visit: Visit, problems: Problems | None = None) -> web.Response:
     name = await _copy_named(visit)
     return await tab_page(
         visit,
         "copies",
         "copy_test",
-        422 if problems else 200,
+        problems,
         title=visit.say("operating.copies.test"),
         name=name,
-        problems=problems,
         path=visit.request.path,
     )
 
@@ -267,7 +255,7 @@ async def _copy_named(visit: Visit) -> str:
 
 
 COPY_ROUTES = (
-    get(_COPIES, "copies", copies_shown, who=Who.READY, needs=OPERATES, key=KEY),
-    get(f"{_COPIES}/{{name}}/thu", "copy_test", trial_asked, who=Who.READY, needs=OPERATES, key=KEY),
-    post(f"{_COPIES}/{{name}}/thu", "copy_tested", trial_begun, who=Who.READY, needs=OPERATES, key=KEY),
+    get(_COPIES, "copies", copies_shown),
+    get(f"{_COPIES}/{{name}}/thu", "copy_test", trial_asked),
+    post(f"{_COPIES}/{{name}}/thu", "copy_tested", trial_begun),
 )

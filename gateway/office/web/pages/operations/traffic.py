@@ -11,15 +11,14 @@ from datetime import date, timedelta
 from aiohttp import web
 
 from gateway.domain.account import HostedAgency
-from gateway.domain.wall_clock import local
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Right
 from gateway.office.ports.node import LONGEST_DAYS, RESULTS, Flow, TrafficWanted
 from gateway.office.web import charts, dates
+from gateway.office.web.forms import Problems
 from gateway.office.web.listing.asking import PATHS
-from gateway.office.web.pages.operations.state import KEY, PATH, tab_page
-from gateway.office.web.routes import Who, get
-from gateway.office.web.visits import OPERATES, Visit, where
+from gateway.office.web.pages.operations.state import PATH, get, tab_page
+from gateway.office.web.visits import Visit, where
 
 _PATH = f"{PATH}/luu-luong"
 _DAYS = 7
@@ -57,28 +56,25 @@ class TrafficLine:
 
 
 async def shown(visit: Visit) -> web.StreamResponse:
-    today = local(visit.deps.clock.now()).date()
+    today = visit.today
     hosted = [each for each in await visit.deps.store.hosted() if each.left_at is None]
     wanted, problems = _asked(visit, today, hosted)
     flows = [] if problems else await visit.deps.operations.machine.traffic(wanted)
     result = visit.ask("ket-qua")
     if result in RESULTS:
         flows = [each for each in flows if each.result == result]
-    partners = _partners(visit, wanted, flows)
+    partners, every = _partners(visit, wanted, flows), ("", visit.say("traffic.all"))
     return await tab_page(
         visit,
         "traffic",
         "traffic",
-        422 if problems else 200,
-        problems=problems,
+        problems,
         given={name: visit.ask(name) for name in ("doi-tac", "chieu", "ket-qua", "co-quan")},
-        first=visit.ask("tu") or wanted.first.strftime("%d/%m/%Y"),
-        last=visit.ask("den") or wanted.last.strftime("%d/%m/%Y"),
-        agencies=[("", visit.say("traffic.all")), *((each.code, each.code) for each in hosted)],
-        sides=[("", visit.say("traffic.all"))]
-        + [(key, visit.say(f"traffic.side.{side}")) for key, side in _SIDES.items()],
-        results=[("", visit.say("traffic.all"))]
-        + [(each, visit.say(f"traffic.result.{each}")) for each in RESULTS],
+        first=visit.ask("tu") or dates.day_text(wanted.first),
+        last=visit.ask("den") or dates.day_text(wanted.last),
+        agencies=[every, *((each.code, each.code) for each in hosted)],
+        sides=[every, *((key, visit.say(f"traffic.side.{side}")) for key, side in _SIDES.items())],
+        results=[every, *((each, visit.say(f"traffic.result.{each}")) for each in RESULTS)],
         shown_results=[each for each in RESULTS if any(flow.result == each for flow in flows)],
         by_day=_days(visit, wanted, flows),
         by_partner=partners[:_MOST],
@@ -88,9 +84,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
     )
 
 
-def _asked(
-    visit: Visit, today: date, hosted: Sequence[HostedAgency]
-) -> tuple[TrafficWanted, list[tuple[str, str]]]:
+def _asked(visit: Visit, today: date, hosted: Sequence[HostedAgency]) -> tuple[TrafficWanted, Problems]:
     problems = []
     read = {"tu": today - timedelta(days=_DAYS - 1), "den": today}
     for name in ("tu", "den"):
@@ -145,7 +139,11 @@ def _row(
     for each in flows:
         counted[each.result] += each.n
     first, last = (day, day) if day is not None else (wanted.first, wanted.last)
-    sees = _sees(visit, flows)
+    # Lists are of the agency that one works for, so only what is its own alone leads there.
+    here = visit.agency
+    sees = (
+        here is not None and visit.may(Right.SEE_CONTENT) and all(each.agency_id == here.id for each in flows)
+    )
 
     def figure(n: int, result: str = "") -> Figure:
         path = _rows(side, first, last, partner, result) if n and sees else ""
@@ -160,17 +158,10 @@ def _row(
     )
 
 
-def _sees(visit: Visit, flows: Sequence[Flow]) -> bool:
-    """Lists are of the agency that one works for, so only what is its own alone leads there."""
-    if visit.agency is None or not visit.may(Right.SEE_CONTENT):
-        return False
-    return all(each.agency_id == visit.agency.id for each in flows)
-
-
 def _rows(side: Side, first: date, last: date, partner: str, result: str) -> str:
-    asked = {"tab": _TABS.get((side, result), "all"), "tu": first.strftime("%d/%m/%Y")}
-    asked |= {"den": last.strftime("%d/%m/%Y")} | ({"co-quan": partner} if partner else {})
-    return where(PATHS[side], **asked)
+    days = {"tu": dates.day_text(first), "den": dates.day_text(last)}
+    tab = _TABS.get((side, result), "all")
+    return where(PATHS[side], tab=tab, **days, **({"co-quan": partner} if partner else {}))
 
 
 def _plot(wanted: TrafficWanted, flows: Sequence[Flow]) -> charts.Lines:
@@ -189,4 +180,4 @@ def _plot(wanted: TrafficWanted, flows: Sequence[Flow]) -> charts.Lines:
     )
 
 
-ROUTES = (get(_PATH, "operations_traffic", shown, who=Who.READY, needs=OPERATES, key=KEY),)
+ROUTES = (get(_PATH, "operations_traffic", shown),)

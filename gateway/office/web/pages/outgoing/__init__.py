@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from gateway.office.domain.roles import Manner, Right
+from gateway.office.web import routes
 from gateway.office.web.pages.outgoing import asking, detail, moving
 from gateway.office.web.pages.outgoing.seen import HERE, PRINTS, READS, SEES
-from gateway.office.web.routes import Needs, PageRoute, get, post
+from gateway.office.web.routes import Needs, PageRoute
 
 ISSUES = (Needs(right=Right.ISSUE, manners=(Manner.YES,)),)
 RECALLS = (Needs(right=Right.RECALL, manners=(Manner.RECORDED,)),)
 URGES = (Needs(right=Right.URGE, manners=(Manner.YES,)),)
-_KEY = "outgoing"
+get, post = partial(routes.get, key="outgoing"), partial(routes.post, key="outgoing")
 _PACKET = HERE + "/goi-tin/{digest:[0-9a-f]+}"
 _FILE = HERE + "/tep/{n:[0-9][0-9]?[0-9]?}"
 
 ROUTES: tuple[PageRoute, ...] = (
-    get(HERE, "out_document", detail.document_shown, needs=SEES, key=_KEY),
-    get("/m/{id:[a-z]+_[0-9A-Za-z]+}", "by_id", detail.document_by_id, needs=SEES),
-    get(_FILE, "out_file", detail.file_kept, needs=READS, key=_KEY),
-    get(_FILE + "/xem", "out_file_viewed", detail.file_viewed, needs=READS, key=_KEY),
-    get(_PACKET, "out_packet", detail.packet_shown, needs=READS, key=_KEY),
-    get(_PACKET + "/tai", "out_packet_kept", detail.packet_kept, needs=READS, key=_KEY),
-    post(HERE + "/chung-cu", "out_evidence", detail.evidence_given, needs=READS, key=_KEY),
-    get(HERE + "/phieu-gui", "out_slip", detail.slip_printed, needs=PRINTS, key=_KEY),
-    get(HERE + "/gui-lai", "out_resend", moving.resending, needs=ISSUES, key=_KEY),
-    post(HERE + "/gui-lai", "out_resent", moving.resent, needs=ISSUES, key=_KEY),
-    get(HERE + "/sua-lai", "out_anew", moving.correcting, needs=ISSUES, key=_KEY),
-    post(HERE + "/sua-lai", "out_anew_begun", moving.corrected, needs=ISSUES, key=_KEY),
-    get(HERE + "/gui-them", "out_further", moving.adding, needs=ISSUES, key=_KEY),
-    post(HERE + "/gui-them", "out_further_sent", moving.added, needs=ISSUES, key=_KEY),
-    get(HERE + "/huy-gui", "out_cancel", moving.cancelling, needs=ISSUES, key=_KEY),
-    post(HERE + "/huy-gui", "out_cancelled", moving.cancelled, needs=ISSUES, key=_KEY),
-    post(HERE + "/hoan-tac", "out_undone", moving.undone, needs=ISSUES, key=_KEY),
-    get(HERE + "/thu-hoi", "out_recall", asking.recalling, needs=RECALLS, key=_KEY),
-    post(HERE + "/thu-hoi", "out_recalled", asking.recalled, needs=RECALLS, key=_KEY),
-    get(HERE + "/don-doc", "out_urge", asking.urging, needs=URGES, key=_KEY),
-    post(HERE + "/don-doc", "out_urged", asking.urged, needs=URGES, key=_KEY),
+    get(HERE, "out_document", detail.document_shown, needs=SEES),
+    get("/m/{id:[a-z]+_[0-9A-Za-z]+}", "by_id", detail.document_by_id, needs=SEES, key=""),
+    get(_FILE, "out_file", detail.file_given, needs=READS),
+    get(_FILE + "/xem", "out_file_viewed", partial(detail.file_given, inline=True), needs=READS),
+    get(_PACKET, "out_packet", detail.packet_shown, needs=READS),
+    get(_PACKET + "/tai", "out_packet_kept", detail.packet_kept, needs=READS),
+    post(HERE + "/chung-cu", "out_evidence", detail.evidence_given, needs=READS),
+    get(HERE + "/phieu-gui", "out_slip", detail.slip_printed, needs=PRINTS),
+    get(HERE + "/gui-lai", "out_resend", moving.resending, needs=ISSUES),
+    post(HERE + "/gui-lai", "out_resent", moving.resent, needs=ISSUES),
+    get(HERE + "/sua-lai", "out_anew", moving.correcting, needs=ISSUES),
+    post(HERE + "/sua-lai", "out_anew_begun", moving.corrected, needs=ISSUES),
+    get(HERE + "/gui-them", "out_further", moving.adding, needs=ISSUES),
+    post(HERE + "/gui-them", "out_further_sent", moving.added, needs=ISSUES),
+    get(HERE + "/huy-gui", "out_cancel", moving.cancelling, needs=ISSUES),
+    post(HERE + "/huy-gui", "out_cancelled", moving.cancelled, needs=ISSUES),
+    post(HERE + "/hoan-tac", "out_undone", moving.undone, needs=ISSUES),
+    get(HERE + "/thu-hoi", "out_recall", asking.recalling, needs=RECALLS),
+    post(HERE + "/thu-hoi", "out_recalled", asking.recalled, needs=RECALLS),
+    get(HERE + "/don-doc", "out_urge", asking.urging, needs=URGES),
+    post(HERE + "/don-doc", "out_urged", asking.urged, needs=URGES),
     *asking.STEP_ROUTES,
 )

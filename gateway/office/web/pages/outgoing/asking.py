@@ -7,7 +7,6 @@ the approving leader's name."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import date, timedelta
 from functools import partial
 
 from aiohttp import web
@@ -22,11 +21,9 @@ from gateway.office.letters import asking
 from gateway.office.letters.asking import Actor, Urging, WantedRecall
 from gateway.office.policy import agreeing
 from gateway.office.policy.agreeing import RecallObjection
-from gateway.office.web import answers
-from gateway.office.web.dates import moment_text
-from gateway.office.web.forms import SHORTEST_REASON
+from gateway.office.web.dates import day_text, moment_text
+from gateway.office.web.forms import SHORTEST_REASON, Problems
 from gateway.office.web.pages.outgoing import moving, seen
-from gateway.office.web.pages.outgoing.moving import Problems
 from gateway.office.web.pages.outgoing.seen import HERE, SeenOutgoing
 from gateway.office.web.routes import Needs, PageRoute, get, post
 from gateway.office.web.visits import Visit
@@ -51,7 +48,8 @@ async def approvers(visit: Visit) -> Sequence[Person]:
 async def latest_asked(visit: Visit, found: SeenOutgoing) -> RecallAsk | None:
     """What the document's own page tells of: what waits, or was turned down the last time."""
     known = await asking.recalls_asked(visit.deps.out, visit.scope(), found.document.id)
-    return known[0] if known and known[0].state in _STATES_SHOWN and _may_see(visit) else None
+    is_shown = bool(known) and known[0].state in _STATES_SHOWN
+    return known[0] if is_shown and (_asks(visit) or _decides(visit)) else None
 
 
 async def head_asked(
@@ -70,27 +68,22 @@ async def head_asked(
         return await moving.conflicted(visit, found, sentence)
     try:
         await asking.ask_recall(visit.deps.out, _actor(visit), wanted, expect_version=found.document.version)
-    except Refused as why:
+    except (Refused, Clash) as why:
         return await again(moving.reasons(visit, why))
-    except Clash as why:
-        return await again([("", answers.failure_of(why, visit.lang).title)])
     return visit.said(found.path + STEP_PLACE, "recalls.asked")
 
 
 async def step_shown(visit: Visit) -> web.StreamResponse:
-    return await _step_page(visit, await seen.find(visit), [])
+    return await _step_page(visit, await seen.find(visit))
 
 
 async def recall_approved(visit: Visit) -> web.StreamResponse:
     _must_decide(visit)
     found, ask = await _named_asking(visit)
     name = _approver_name(visit, await _names_in_asking(visit, [ask]), ask)
-
-    async def act() -> None:
-        await asking.approve_recall(visit.deps.out, _actor(visit), ask.id, name=name)
-
+    doing = asking.approve_recall(visit.deps.out, _actor(visit), ask.id, name=name)
     told = "outgoing.take_back" if ask.take_back else "outgoing.recalled"
-    return await _step_done(visit, found, act, found.path, told)
+    return await _step_done(visit, found, doing, found.path, told)
 
 
 async def recall_refused(visit: Visit) -> web.StreamResponse:
@@ -99,47 +92,39 @@ async def recall_refused(visit: Visit) -> web.StreamResponse:
     why = visit.form.text("why")
     if len(why) < asking.LEAST_RECALL_REASON:
         return await _step_page(visit, found, [("why", visit.say("form.reason.short"))])
-
-    async def act() -> None:
-        await asking.refuse_recall(visit.deps.out, _actor(visit), ask.id, why)
-
-    return await _step_done(visit, found, act, found.path + STEP_PLACE, "recalls.refused")
+    doing = asking.refuse_recall(visit.deps.out, _actor(visit), ask.id, why)
+    return await _step_done(visit, found, doing, found.path + STEP_PLACE, "recalls.refused")
 
 
 async def recall_withdrawn(visit: Visit) -> web.StreamResponse:
     if not _asks(visit):
         raise no_right(Right.RECALL)
     found, ask = await _named_asking(visit)
-
-    async def act() -> None:
-        await asking.withdraw_recall(visit.deps.out, _actor(visit), ask.id)
-
-    return await _step_done(visit, found, act, found.path, "recalls.withdrawn")
+    doing = asking.withdraw_recall(visit.deps.out, _actor(visit), ask.id)
+    return await _step_done(visit, found, doing, found.path, "recalls.withdrawn")
 
 
 async def _step_done(
-    visit: Visit, found: SeenOutgoing, act: Callable[[], Awaitable[None]], path: str, told: str
+    visit: Visit, found: SeenOutgoing, doing: Awaitable[object], path: str, told: str
 ) -> web.StreamResponse:
     try:
-        await act()
-    except Refused as why:
+        await doing
+    except (Refused, Clash) as why:
         return await _step_page(visit, found, moving.reasons(visit, why))
-    except Clash as why:
-        return await _step_page(visit, found, [("", answers.failure_of(why, visit.lang).title)])
     return visit.said(path, told)
 
 
 async def _step_page(
-    visit: Visit, found: SeenOutgoing, problems: list[tuple[str, str]]
+    visit: Visit, found: SeenOutgoing, problems: Problems | None = None
 ) -> web.StreamResponse:
     known = await asking.recalls_asked(visit.deps.out, visit.scope(), found.document.id)
     ask = known[0] if known else None
     names = await _names_in_asking(visit, known)
     can = _can_decide(visit, ask) if ask is not None else RecallObjection.RIGHT
     by_code = {each.recipient.code: each.recipient.name or each.recipient.code for each in found.deliveries}
-    return await visit.page(
+    return await visit.form_page(
         "outgoing/recall_ask.html",
-        422 if problems else 200,
+        problems,
         title=visit.say("recalls.title"),
         found=found,
         ask=ask,
@@ -151,8 +136,6 @@ async def _step_page(
         may_withdraw=ask is not None and ask.is_open and _asks(visit),
         as_name=_approver_name(visit, names, ask) if ask is not None else "",
         heads=", ".join(each.name for each in await acting.heads_of(visit.deps.accounts, visit.here.id)),
-        problems=problems,
-        given=visit.form.flat(),
     )
 
 
@@ -200,10 +183,6 @@ def _decides(visit: Visit) -> bool:
 def _must_decide(visit: Visit) -> None:
     if not _decides(visit):
         raise no_right(Right.RECALL)
-
-
-def _may_see(visit: Visit) -> bool:
-    return _asks(visit) or _decides(visit)
 
 
 def _actor(visit: Visit) -> Actor:
@@ -262,11 +241,10 @@ def _missing_in_recall(visit: Visit, codes: Sequence[str], bare: bool, *, by_nam
     form, problems = visit.form, Problems()
     if not codes:
         problems.append(("to", visit.say("outgoing.choose_one")))
-    if len(form.text("reason")) < SHORTEST_REASON:
-        problems.append(("reason", visit.say("form.reason.short")))
+    problems += visit.short_reason()
     for name in (*(("approved_by",) if by_name else ()), *(() if bare else ("notice_no",))):
         if not form.text(name):
-            problems.append((name, visit.say("form.missing", field=visit.say(f"outgoing.recall.{name}"))))
+            problems.append(visit.missing(name, f"outgoing.recall.{name}"))
     return problems
 
 
@@ -310,7 +288,7 @@ async def urged(visit: Visit) -> web.StreamResponse:
         by=visit.person.person.name,
         how=form.text("how"),
         text=form.text("text"),
-        every=_time_between(visit),
+        every=visit.deps.options.urge_every,
     )
     return await moving.taken(visit, found, act, "outgoing.urged", again)
 
@@ -320,7 +298,7 @@ async def _urge_page(visit: Visit, found: SeenOutgoing, code: str, problems: Pro
     late = seen.late_deliveries(found, visit.deps.clock.now())
     codes = {each.recipient.code: each.recipient.name or each.recipient.code for each in late}
     chosen = code if code in codes else next(iter(codes), "")
-    stands = await asking.urging_of(visit.deps.out, visit.scope(), chosen, _time_between(visit))
+    stands = await asking.urging_of(visit.deps.out, visit.scope(), chosen, visit.deps.options.urge_every)
     office = await visit.deps.out.directory.find(chosen, visit.deps.out.today())
     return await moving.form(
         visit,
@@ -337,36 +315,20 @@ async def _urge_page(visit: Visit, found: SeenOutgoing, code: str, problems: Pro
     )
 
 
-def _time_between(visit: Visit) -> timedelta:
-    return timedelta(days=visit.deps.options.urge_days)
-
-
 def _ready_text(visit: Visit, stands: Urging) -> str:
     """The text to read out or to send, with every late document of the recipient in it. To another agency: Vietnamese."""
+    say, here = partial(labels.say, lang="vi"), visit.here.name
     lines = [
-        _say(
+        say(
             "outgoing.urge.line",
             code=each.code,
-            day=_day(each.issued_on),
+            day=day_text(each.issued_on),
             sent=moment_text(each.sent_at),
             due=moment_text(each.due_at),
         )
         for each in stands.late[:_MOST_LINES]
     ]
-    head = _say(
-        "outgoing.urge.text",
-        agency=visit.here.name,
-        recipient=stands.name or stands.code,
-        count=len(stands.late),
-    )
-    return "\n".join(
-        (head, *lines, _say("outgoing.urge.end", person=visit.person.person.name, agency=visit.here.name))
-    )
-
-
-def _say(key: str, **told: object) -> str:
-    return labels.say(key, "vi", **told)
-
-
-def _day(on: date | None) -> str:
-    return on.strftime("%d/%m/%Y") if on is not None else ""
+    to = stands.name or stands.code
+    head = say("outgoing.urge.text", agency=here, recipient=to, count=len(stands.late))
+    end = say("outgoing.urge.end", person=visit.person.person.name, agency=here)
+    return "\n".join((head, *lines, end))

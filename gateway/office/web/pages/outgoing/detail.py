@@ -6,8 +6,9 @@ print, black on white. Each look at content is written down first, and whoever l
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -17,31 +18,23 @@ from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.office.domain.listing import TAKEN, Side
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.web import answers, dates
+from gateway.office.web import answers, dates, door
 from gateway.office.web.answers import FileContent
 from gateway.office.web.listing import list_rows
 from gateway.office.web.pages import lists
 from gateway.office.web.pages.outgoing import asking, moving, seen
 from gateway.office.web.pages.outgoing.seen import SeenOutgoing
 from gateway.office.web.visits import Visit, where
+from gateway.ops.evidence.contents import HeldPacket
 from gateway.outgoing import files
 
 # With more recipients only the timeline that is asked for is written into the page.
 _MOST_OPEN = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnsweredDocument:
-    """A document that this one answers, or of `own` ones corrects; `path` is empty where we do not have it."""
-
-    link: ReplyLink
-    path: str
-    own: bool = False
-
-
 async def document_shown(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
-    document = found.document
+    document, code = found.document, _number_and_symbol(visit, found.document)
     if document.kind in (Kind.RECALL, Kind.UPDATE) and document.parent_id is not None:
         return visit.go(f"/van-ban-di/{document.parent_id}")
     now = visit.deps.clock.now()
@@ -51,15 +44,16 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
         "found": found,
         "every": len(every),
         "rows": chosen,
-        "counts": seen.state_counts(every),
-        "silent": seen.count_silent(every),
+        "counts": Counter(each.word for each in every),
+        "silent": sum(each.word in seen.SILENT_STATES for each in every),
         "late": sum(each.late for each in every),
         "taken": sum(each.word in TAKEN for each in every),
         "word": word,
         "quiet_only": quiet_only,
         "opened": visit.ask("mo"),
         "lazy": len(every) > _MOST_OPEN,
-        "seconds": lambda at: dates.seconds_text(at, now),
+        # Timelines are read beside those of others.
+        "seconds": lambda at: dates.clock_text(at, now, "%H:%M:%S"),
         "labelled": visit.say_or,
         "link": _link(visit, found),
         "may_read": visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN, Manner.ORDER)
@@ -67,16 +61,18 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
     }
     if visit.is_piece:
         return visit.piece("outgoing/_recipients.html", **region)
+    state = found.line.state if found.line is not None else document.state
+    word_of_list = visit.say(f"state.{state}", code="")
     return await visit.page(
         "outgoing/detail.html",
-        title=f"{_list_word(visit, found)} – {_title(visit, document)}",
-        heading=_title(visit, document),
-        code=_number_and_symbol(visit, document),
+        title=f"{word_of_list} – {visit.say('outgoing.title', code=code)}",
+        heading=visit.say("outgoing.title", code=code),
+        code=code,
         acts=seen.acts_of(found, now, lambda right, manners: visit.may(right, *manners)),
         sender=(await seen.names_told(visit, [document.accepted_by]))[document.accepted_by],
         own=visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN),
         audits=visit.may(Right.AUDIT),
-        undo=_may_undo(visit, document, found),
+        undo=_may_undo(visit, document),
         recall_ask=await asking.latest_asked(visit, found),
         replaced_by=[each for each in found.children if each.kind is Kind.REPLACEMENT],
         changes=[each for each in found.children if each.kind in (Kind.RECALL, Kind.UPDATE)],
@@ -96,16 +92,6 @@ async def document_by_id(visit: Visit) -> web.StreamResponse:
     return visit.go(f"/van-ban-den/{id}" if id.startswith("inb_") else f"/van-ban-di/{id}")
 
 
-def _list_word(visit: Visit, found: SeenOutgoing) -> str:
-    """The one word that its list shows."""
-    state = found.line.state if found.line is not None else found.document.state
-    return visit.say(f"state.{state}", code="")
-
-
-def _title(visit: Visit, document: OutgoingDocument) -> str:
-    return visit.say("outgoing.title", code=_number_and_symbol(visit, document))
-
-
 def _number_and_symbol(visit: Visit, document: OutgoingDocument) -> str:
     draft = document.draft
     return draft.code if draft.number or draft.symbol else visit.say("outgoing.no_number")
@@ -122,11 +108,11 @@ def _chosen_rows(
     return list(every), "", False
 
 
-def _may_undo(visit: Visit, document: OutgoingDocument, found: SeenOutgoing) -> bool:
+def _may_undo(visit: Visit, document: OutgoingDocument) -> bool:
     """While it waits for its sender to think again."""
     leaves_at = document.leaves_at
     waits = document.state is OutState.QUEUED and leaves_at is not None and leaves_at > visit.deps.clock.now()
-    return waits and visit.may(Right.ISSUE, Manner.YES) and not found.document.is_sealed
+    return waits and visit.may(Right.ISSUE, Manner.YES) and not document.is_sealed
 
 
 async def _states_elsewhere(visit: Visit, found: SeenOutgoing) -> Mapping[str, str]:
@@ -138,8 +124,8 @@ async def _states_elsewhere(visit: Visit, found: SeenOutgoing) -> Mapping[str, s
     }
 
 
-async def _answers_to(visit: Visit, document: OutgoingDocument) -> list[AnsweredDocument]:
-    """What it answers, each with our own page of it."""
+async def _answers_to(visit: Visit, document: OutgoingDocument) -> list[tuple[ReplyLink, str, bool]]:
+    """What it answers, each with our page of it, empty where we have none, and whether it is our own."""
     made = []
     async with visit.deps.store.read(visit.scope()) as work:
         for link in document.draft.replies_to:
@@ -150,7 +136,7 @@ async def _answers_to(visit: Visit, document: OutgoingDocument) -> list[Answered
             elif link.document_id is not None:
                 known = await work.incoming.by_document_id(link.agency, link.document_id)
             place = "van-ban-di" if own else "van-ban-den"
-            made.append(AnsweredDocument(link=link, path=f"/{place}/{known[0].id}" if known else "", own=own))
+            made.append((link, f"/{place}/{known[0].id}" if known else "", own))
     return made
 
 
@@ -160,10 +146,8 @@ async def _answered(visit: Visit, found: SeenOutgoing) -> list[IncomingDocument]
     came = []
     async with visit.deps.store.read(visit.scope()) as work:
         for id in dict.fromkeys(each for each in ids if each):
-            try:
+            with suppress(NotFound):
                 came.append(await work.incoming.get(id))
-            except NotFound:
-                continue
     return came
 
 
@@ -175,8 +159,7 @@ def _link(visit: Visit, found: SeenOutgoing) -> Callable[..., str]:
 
 def _address(visit: Visit, found: SeenOutgoing) -> str:
     """The whole address, to be sent to a colleague."""
-    said = visit.request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip()
-    scheme = "https" if visit.request.secure or said == "https" else "http"
+    scheme = "https" if door.is_secure(visit.request) else "http"
     return f"{scheme}://{visit.request.host}{found.path}"
 
 
@@ -184,23 +167,12 @@ def _address(visit: Visit, found: SeenOutgoing) -> str:
 _PACKET_SHOWN = 32 * 1024
 
 
-async def file_kept(visit: Visit) -> web.StreamResponse:
-    """The file as it was handed in, as a download."""
-    return await _file_given(visit, inline=False)
-
-
-async def file_viewed(visit: Visit) -> web.StreamResponse:
-    """A PDF in the browser's own reader; whatever is none by its content is a download."""
-    return await _file_given(visit, inline=True)
-
-
 async def packet_shown(visit: Visit) -> web.StreamResponse:
     """One signed packet: what was found when it was judged, and its text, never rendered."""
     found = await seen.find(visit)
     if (asks := await _order_first(visit, found)) is not None:
         return asks
-    packets, scope = visit.deps.packets, visit.scope()
-    told = await packets.find(scope, found.document.id, visit.path("digest"), visit.ask("noi-nhan"))
+    packets, scope, told = visit.deps.packets, visit.scope(), await _packet(visit, found)
     opinion = await packets.judge(scope, found.document.id, told.digest)
     text, cut = "", False
     if opinion is not None:
@@ -225,11 +197,15 @@ async def packet_kept(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     if (asks := await _order_first(visit, found)) is not None:
         return asks
-    packets, scope = visit.deps.packets, visit.scope()
-    told = await packets.find(scope, found.document.id, visit.path("digest"), visit.ask("noi-nhan"))
+    told = await _packet(visit, found)
     await seen.note_read(visit, found.document, f"{told.packet_id}.edxml")
-    content = answers.packet_content(told, await packets.read(scope, found.document.id, told.digest))
-    return await answers.give_file(visit.request, content)
+    pieces = await visit.deps.packets.read(visit.scope(), found.document.id, told.digest)
+    return await answers.give_file(visit.request, answers.packet_content(told, pieces))
+
+
+async def _packet(visit: Visit, found: SeenOutgoing) -> HeldPacket:
+    digest, to = visit.path("digest"), visit.ask("noi-nhan")
+    return await visit.deps.packets.find(visit.scope(), found.document.id, digest, to)
 
 
 async def evidence_given(visit: Visit) -> web.StreamResponse:
@@ -240,7 +216,9 @@ async def evidence_given(visit: Visit) -> web.StreamResponse:
     return await answers.give_file(visit.request, answers.pack_content(made))
 
 
-async def _file_given(visit: Visit, *, inline: bool) -> web.StreamResponse:
+async def file_given(visit: Visit, *, inline: bool = False) -> web.StreamResponse:
+    """The file as it was handed in, as a download; `inline` shows a PDF in the browser's own reader, and whatever is none
+    by its content is a download still."""
     found = await seen.find(visit)
     n = int(visit.path("n"))
     item = next((each for each in found.document.files if each.n == n), None)

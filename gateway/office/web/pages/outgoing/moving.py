@@ -12,13 +12,12 @@ from gateway.domain.document import OutState, Recipient, RecipientRole
 from gateway.errors import Clash, GatewayError, Refused
 from gateway.office.letters import moving
 from gateway.office.web import answers
-from gateway.office.web.forms import SHORTEST_REASON
+from gateway.office.web.forms import Problems
 from gateway.office.web.pages.outgoing import seen
 from gateway.office.web.pages.outgoing.seen import SeenOutgoing
 from gateway.office.web.visits import Visit
 from gateway.outgoing import manage
 
-Problems = list[tuple[str, str]]
 Again = Callable[[Problems], Awaitable[web.StreamResponse]]
 _ROLES = tuple(RecipientRole)
 
@@ -37,16 +36,14 @@ async def opened(
 
 
 async def form(
-    visit: Visit, found: SeenOutgoing, key: str, problems: Problems, **values: object
+    visit: Visit, found: SeenOutgoing, key: str, problems: Problems | None = None, **values: object
 ) -> web.StreamResponse:
     """The form of an act, as it was typed where it was not taken."""
-    return await visit.page(
+    return await visit.form_page(
         f"outgoing/{key}.html",
-        422 if problems else 200,
+        problems,
         title=seen.heading(visit, f"outgoing.act.{key}"),
         found=found,
-        problems=problems,
-        given=visit.form.flat(),
         **values,
     )
 
@@ -72,9 +69,7 @@ async def conflicted(visit: Visit, found: SeenOutgoing, sentence: str) -> web.St
 
 def reasons(visit: Visit, why: GatewayError) -> Problems:
     """The sentences of a verdict, without places of another form."""
-    return [("", text) for _, text in answers.reasons_of(why, visit.lang)] or [
-        ("", answers.failure_of(why, visit.lang).title)
-    ]
+    return [("", text) for _, text in answers.reasons_of(why, visit.lang)] or [("", visit.why(why))]
 
 
 async def refused(visit: Visit, found: SeenOutgoing, key: str, why: str) -> web.StreamResponse:
@@ -121,7 +116,7 @@ async def _resend_page(
 
 
 async def correcting(visit: Visit) -> web.StreamResponse:
-    return await opened(visit, "anew", seen.no_anew, lambda found: _anew_page(visit, found))
+    return await opened(visit, "anew", seen.no_anew, partial(_anew_page, visit))
 
 
 async def corrected(visit: Visit) -> web.StreamResponse:
@@ -139,7 +134,7 @@ async def _anew_page(visit: Visit, found: SeenOutgoing) -> web.StreamResponse:
 
 
 async def adding(visit: Visit) -> web.StreamResponse:
-    return await opened(visit, "further", seen.no_further, lambda found: _further_page(visit, found, []))
+    return await opened(visit, "further", seen.not_away, partial(_further_page, visit))
 
 
 async def added(visit: Visit) -> web.StreamResponse:
@@ -165,11 +160,8 @@ async def _named(
     """By code or name, each once; who has the document already needs it no more."""
     if not given:
         return (), [("to", visit.say("outgoing.name_one"))]
-    have = {
-        each.recipient.code.casefold()
-        for each in found.deliveries
-        if each.state not in ("rejected", "failed")
-    }
+    reached = (each for each in found.deliveries if each.state not in ("rejected", "failed"))
+    have = {each.recipient.code.casefold() for each in reached}
     recipients, problems = list[Recipient](), Problems()
     for text in dict.fromkeys(given):
         answer = await visit.deps.out.directory.resolve(text, visit.deps.out.today())
@@ -182,21 +174,23 @@ async def _named(
     return tuple(recipients), problems
 
 
-async def _further_page(visit: Visit, found: SeenOutgoing, problems: Problems) -> web.StreamResponse:
+async def _further_page(
+    visit: Visit, found: SeenOutgoing, problems: Problems | None = None
+) -> web.StreamResponse:
     roles = [(each.value, visit.say(f"role.{each}")) for each in _ROLES]
     return await form(visit, found, "further", problems, roles=roles)
 
 
 async def cancelling(visit: Visit) -> web.StreamResponse:
-    return await opened(visit, "cancel", seen.no_cancel, lambda found: form(visit, found, "cancel", []))
+    return await opened(visit, "cancel", seen.no_cancel, lambda found: form(visit, found, "cancel"))
 
 
 async def cancelled(visit: Visit) -> web.StreamResponse:
     found = await seen.find(visit)
     again = partial(form, visit, found, "cancel")
+    if problems := visit.short_reason():
+        return await again(problems)
     why = visit.form.text("reason")
-    if len(why) < SHORTEST_REASON:
-        return await again([("reason", visit.say("form.reason.short"))])
     act = partial(manage.cancel, visit.deps.out, visit.scope(), found.document.id, why=why)
     return await taken(visit, found, act, "outgoing.cancelled", again)
 

@@ -60,15 +60,12 @@ class SeenOutgoing:
 
     @property
     def last(self) -> Event | None:
-        return max(
-            (
-                each
-                for each in self.events
-                if each.principal_id != visits.NODE_ITSELF and each.kind in _ACTS_TOLD
-            ),
-            key=lambda each: (each.at, each.id),
-            default=None,
-        )
+        acts = [
+            each
+            for each in self.events
+            if each.principal_id != visits.NODE_ITSELF and each.kind in _ACTS_TOLD
+        ]
+        return max(acts, key=lambda each: (each.at, each.id), default=None)
 
     def is_late(self, delivery: Delivery, now: datetime) -> bool:
         """Whether that recipient should have taken it in by now."""
@@ -169,38 +166,28 @@ def acts_of(
     found: SeenOutgoing, now: datetime, may: Callable[[Right, Collection[Manner]], bool]
 ) -> tuple[DocumentAct, ...]:
     """In the order of the page. What the person has no right to is left out."""
+    here, id = found.path, found.document.id
     made = (
-        (
-            MAY_ISSUE,
-            DocumentAct(key="resend", path=f"{found.path}/gui-lai", why=no_resend(found), letter="r"),
-        ),
-        (MAY_ISSUE, DocumentAct(key="anew", path=f"{found.path}/sua-lai", why=no_anew(found))),
-        (MAY_ISSUE, DocumentAct(key="further", path=f"{found.path}/gui-them", why=no_further(found))),
-        (MAY_URGE, DocumentAct(key="urge", path=f"{found.path}/don-doc", why=no_urging(found, now))),
-        (MAY_RECALL, DocumentAct(key="recall", path=f"{found.path}/thu-hoi", why=no_recall(found))),
-        (
-            MAY_RECALL,
-            DocumentAct(key="update", path=f"/phat-hanh?cap-nhat={found.document.id}", why=no_update(found)),
-        ),
-        (
-            MAY_RECALL,
-            DocumentAct(key="replace", path=f"/phat-hanh?thay-the={found.document.id}", why=no_change(found)),
-        ),
-        (
-            MAY_RECALL,
-            DocumentAct(
-                key="correct", path=f"/phat-hanh?dinh-chinh={found.document.id}", why=no_change(found)
-            ),
-        ),
-        (MAY_ISSUE, DocumentAct(key="cancel", path=f"{found.path}/huy-gui", why=no_cancel(found))),
-        (MAY_PRINT, DocumentAct(key="slip", path=f"{found.path}/phieu-gui", why=no_slip(found))),
+        (MAY_ISSUE, "resend", f"{here}/gui-lai", no_resend(found)),
+        (MAY_ISSUE, "anew", f"{here}/sua-lai", no_anew(found)),
+        (MAY_ISSUE, "further", f"{here}/gui-them", not_away(found)),
+        (MAY_URGE, "urge", f"{here}/don-doc", no_urging(found, now)),
+        (MAY_RECALL, "recall", f"{here}/thu-hoi", no_recall(found)),
+        (MAY_RECALL, "update", f"/phat-hanh?cap-nhat={id}", no_update(found)),
+        (MAY_RECALL, "replace", f"/phat-hanh?thay-the={id}", not_away(found)),
+        (MAY_RECALL, "correct", f"/phat-hanh?dinh-chinh={id}", not_away(found)),
+        (MAY_ISSUE, "cancel", f"{here}/huy-gui", no_cancel(found)),
+        (MAY_PRINT, "slip", f"{here}/phieu-gui", no_slip(found)),
     )
-    fitting = (each for each in made if each[1].key != "anew" or not each[1].why)
-    return tuple(act for (right, manners), act in fitting if may(right, manners))
+    return tuple(
+        DocumentAct(key=key, path=path, why=why, letter="r" if key == "resend" else "")
+        for (right, manners), key, path, why in made
+        if may(right, manners) and (key != "anew" or not why)
+    )
 
 
 def no_resend(found: SeenOutgoing) -> str:
-    if why := _not_away(found):
+    if why := not_away(found):
         return why
     if not resendable(found):
         states = {each.state for each in found.deliveries}
@@ -215,11 +202,7 @@ def resendable(found: SeenOutgoing) -> Sequence[Delivery]:
 def no_anew(found: SeenOutgoing) -> str:
     """Only there where somebody refused it."""
     refused = any(each.state == "rejected" for each in found.deliveries)
-    return _not_away(found) if refused else "outgoing.why.nobody_refused"
-
-
-def no_further(found: SeenOutgoing) -> str:
-    return _not_away(found)
+    return not_away(found) if refused else "outgoing.why.nobody_refused"
 
 
 def no_urging(found: SeenOutgoing, now: datetime) -> str:
@@ -239,7 +222,8 @@ def no_recall(found: SeenOutgoing) -> str:
     if not recallable(found):
         if any(each.state in _OPEN for each in found.deliveries):
             return "outgoing.why.request_open"
-        return "outgoing.why.not_left" if _all_in(found, _NEVER_LEFT) else "outgoing.why.all_gone"
+        never_left = all(each.state in _NEVER_LEFT for each in found.deliveries)
+        return "outgoing.why.not_left" if never_left else "outgoing.why.all_gone"
     return ""
 
 
@@ -249,18 +233,14 @@ def recallable(found: SeenOutgoing) -> Sequence[Delivery]:
         each
         for each in found.deliveries
         if each.state not in _NEVER_LEFT | _OPEN | {"request_agreed", "rejected"}
-        and not _is_asked(found, each)
+        and open_request(fold_delivery(found.facts.get(each.id, ()))) is None
     ]
 
 
 def no_update(found: SeenOutgoing) -> str:
-    if why := no_change(found):
+    if why := not_away(found):
         return why
     return "outgoing.why.request_open" if any(each.state in _OPEN for each in found.deliveries) else ""
-
-
-def no_change(found: SeenOutgoing) -> str:
-    return _not_away(found)
 
 
 def no_cancel(found: SeenOutgoing) -> str:
@@ -280,21 +260,13 @@ def no_slip(found: SeenOutgoing) -> str:
     return "outgoing.why.draft" if found.document.state is OutState.DRAFT else ""
 
 
-def _not_away(found: SeenOutgoing) -> str:
+def not_away(found: SeenOutgoing) -> str:
     document = found.document
     if document.is_sealed:
         return "outgoing.why.sealed"
     if document.kind not in _WHOLE:
         return "outgoing.why.part"
     return "" if document.state is OutState.PACKED else "outgoing.why.not_sent"
-
-
-def _all_in(found: SeenOutgoing, states: Collection[str]) -> bool:
-    return all(each.state in states for each in found.deliveries)
-
-
-def _is_asked(found: SeenOutgoing, delivery: Delivery) -> bool:
-    return open_request(fold_delivery(found.facts.get(delivery.id, ()))) is not None
 
 
 _BAD = frozenset({"failed", "rejected", "request_refused", "unknown", "blocked"})
@@ -338,20 +310,13 @@ class RecipientRow:
 def recipient_rows(found: SeenOutgoing, now: datetime, lang: str) -> list[RecipientRow]:
     made = [_recipient_row(found, each, now, lang) for each in found.deliveries]
     return sorted(
-        made, key=lambda row: (not _is_bad(row), not row.late, name_key(_recipient_name(row.delivery)))
+        made,
+        key=lambda row: (
+            row.word not in _BAD,
+            not row.late,
+            name_key(row.delivery.recipient.name or row.delivery.recipient.code),
+        ),
     )
-
-
-def state_counts(made: Sequence[RecipientRow]) -> dict[str, int]:
-    """How many stand in each state, in the order of the rows."""
-    found: dict[str, int] = {}
-    for row in made:
-        found[row.word] = found.get(row.word, 0) + 1
-    return found
-
-
-def count_silent(made: Sequence[RecipientRow]) -> int:
-    return sum(row.word in SILENT_STATES for row in made)
 
 
 def plain_note(text: str | None) -> str:
@@ -370,32 +335,19 @@ def _recipient_row(found: SeenOutgoing, delivery: Delivery, now: datetime, lang:
     lines += [_urged_moment(each, lang) for each in found.events if _is_about(each, delivery)]
     lines.sort(key=lambda each: each.at or now)
     if late and found.line is not None and found.line.due_at is not None:
-        lines.append(
-            TimelineMoment(
-                at=None, word="late", text=labels.say("outgoing.late", lang), stated=found.line.due_at
-            )
-        )
+        words = labels.say("outgoing.late", lang)
+        lines.append(TimelineMoment(at=None, word="late", text=words, stated=found.line.due_at))
     return RecipientRow(
         delivery=delivery,
         word=delivery.state,
         text=labels.say(f"state.{delivery.state}", lang, code=""),
         late=late,
         at=shown.at if shown is not None else delivery.updated_at,
-        note=" · ".join(_fact_notes(shown, lang))
-        if shown is not None and shown.track is not Track.TRANSPORT
-        else "",
+        note=" · ".join(_fact_notes(shown, lang)) if shown and shown.track is not Track.TRANSPORT else "",
         took=taken - sent if sent is not None and taken is not None and taken >= sent else None,
         marks=tuple(labels.mark_text(each, lang) for each in delivery.marks),
         lines=tuple(lines),
     )
-
-
-def _is_bad(row: RecipientRow) -> bool:
-    return row.word in _BAD
-
-
-def _recipient_name(delivery: Delivery) -> str:
-    return delivery.recipient.name or delivery.recipient.code
 
 
 def _fact_shown(facts: Sequence[Fact], state: str) -> Fact | None:
@@ -454,11 +406,8 @@ def _fact_notes(fact: Fact, lang: str, nth: int = 1) -> list[str]:
 def _fact_packet(fact: Fact, delivery: Delivery, found: SeenOutgoing, ours: bool) -> str:
     if ours:
         digest = found.document.envelope_digest
-        return (
-            f"{digest}"
-            if digest is not None and fact.track is Track.TRANSPORT and fact.code == "sent"
-            else ""
-        )
+        left = fact.track is Track.TRANSPORT and fact.code == "sent"
+        return str(digest) if digest is not None and left else ""
     if fact.packet_digest is None:
         return ""
     return f"{fact.packet_digest}?noi-nhan={delivery.recipient.code}"
