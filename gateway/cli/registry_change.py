@@ -50,7 +50,7 @@ def register(registry: Group) -> None:
     )
     group.verb(list_, "", "--code Z91.01 -o json")
     group.verb(report, "prp_01 --how 7/SNV", "prp_01 --how 7/SNV --yes -o json", writes=True)
-    group.verb(legacy, "", "Z91.01 -o csv")
+    group.verb(legacy, "", "Z91.01 -o json")
 
 
 async def plan(

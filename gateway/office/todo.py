@@ -297,12 +297,17 @@ class NoticeBoard:
     desk: TodoDesk
     rows: NoticeRows
     _known: tuple[datetime, Sequence[Notice]] | None = None
+    _changes: int = 0
 
     async def current(self, now: datetime, agency_id: str = NODE) -> Notice | None:
         """What is to be shown on every page of that agency now; of the node for the empty id."""
-        if self._known is None or not timedelta() <= now - self._known[0] < _REMEMBERED:
-            self._known = now, await self.rows.open()
-        told = (each for each in self._known[1] if each.holds(now) and each.is_for(agency_id))
+        if self._known is not None and timedelta() <= now - self._known[0] < _REMEMBERED:
+            rows = self._known[1]
+        else:
+            changes, rows = self._changes, await self.rows.open()
+            # What was read while another notice was being given may be without it, and is not kept.
+            self._known = (now, rows) if changes == self._changes else None
+        told = (each for each in rows if each.holds(now) and each.is_for(agency_id))
         # What is wrong now goes before what is planned; of plans the next one.
         return min(
             told,
@@ -320,7 +325,6 @@ class NoticeBoard:
 
     async def publish(self, by: str, wish: NoticeWish) -> Notice:
         """Shown on every page at once, and told in every agency's feed. BadForm for one with faults."""
-        self._known = None
         if found := await self.faults(wish):
             raise BadForm(f"the notice may not be given so: {found[0][0]} is {found[0][1]}")
         now = self.desk.clock.now()
@@ -331,7 +335,6 @@ class NoticeBoard:
 
     async def end(self, by: str, id: str) -> Notice:
         """It is over, or called off. Clash when it ended before."""
-        self._known = None
         known, now = await self.rows.get(id), self.desk.clock.now()
         if known.closed_at is not None:
             raise Clash(f"the notice {id} ended before")
@@ -354,6 +357,7 @@ class NoticeBoard:
             "audience": wish.audience.value,
         }
         await self.rows.save(notice, kind, agencies, {**told, **more}, by, now)
+        self._known, self._changes = None, self._changes + 1
         self.desk.wake()
 
 

@@ -40,7 +40,6 @@ async def test_a_new_holiday_moves_what_is_waited_for_and_counts_follow(
     await node.calendar.put([_holiday(arrived.arrived_at.date())], clock.now(), "operator")
     while await node.write_due_again(1):
         pass
-    clock.advance(10)
 
     async with node.read(NORTH) as view:
         after = await view.office.lists.line(arrived.id)

@@ -368,7 +368,10 @@ async def test_the_yearly_list_is_a_workbook_and_its_review_is_told(site: Site, 
         f"{guest.url}/quan-tri/ra-soat/danh-sach.xlsx", headers={"Cookie": f"gw_session={guest.token}"}
     ) as answer:
         sheet = zipfile.ZipFile(io.BytesIO(await answer.read())).read("xl/worksheets/sheet1.xml").decode()
+        told = answer.headers
 
+    assert told["Content-Disposition"].startswith("attachment;")
+    assert told["Content-Security-Policy"].startswith("default-src 'none'; sandbox")
     assert all(each in sheet for each in ("Hoàng Thị Thử", "Văn thư", "Họ tên", "Người rà soát"))
     assert "Trần Thị Văn Thư" not in sheet
     assert "Chưa rà soát lần nào" in (await guest.get("/quan-tri/ra-soat")).text

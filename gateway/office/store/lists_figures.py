@@ -223,7 +223,14 @@ FILL_AGAIN = timedelta(days=2)
 Unit = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
-async def fill_rows(reading: Unit, writing: Unit, agencies: Sequence[str], limit: int, due: DueNow) -> bool:
+async def fill_rows(
+    reading: Unit,
+    writing: Unit,
+    agencies: Sequence[str],
+    limit: int,
+    due: DueNow,
+    changed: Callable[[str], None],
+) -> bool:
     """One batch, of one agency and side; True when there may be more."""
     for agency_id in agencies:
         for side in Side:
@@ -231,7 +238,7 @@ async def fill_rows(reading: Unit, writing: Unit, agencies: Sequence[str], limit
             async with reading() as tx:
                 at = await tx.first(ListFillRow, select(ListFillRow).where(*this))
             if at is None or not at.done:
-                await _fill_batch(writing, agency_id, side, at, limit, due)
+                await _fill_batch(writing, agency_id, side, at, limit, due, changed)
                 return True
     return False
 
@@ -262,12 +269,18 @@ async def work_out_day(reading: Unit, writing: Unit, agencies: Sequence[str], no
 
 
 async def _fill_batch(
-    writing: Unit, agency_id: str, side: Side, reached: ListFillRow | None, limit: int, due: DueNow
+    writing: Unit,
+    agency_id: str,
+    side: Side,
+    reached: ListFillRow | None,
+    limit: int,
+    due: DueNow,
+    changed: Callable[[str], None],
 ) -> None:
     async with writing() as tx:
         since = (reached.at, reached.id) if reached is not None else (_BEGIN, "")
         found = await _next_documents(tx, agency_id, side, since, limit)
-        writer = ListWriter(tx, agency_id, due, whole=True)
+        writer = ListWriter(tx, agency_id, due, whole=True, changed=changed)
         for id, _ in found:
             writer.touch_out(id) if side is Side.OUT else writer.touch_in(id)
         await writer.write()

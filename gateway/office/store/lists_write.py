@@ -347,7 +347,14 @@ class Dues:
             self._read_at = now
         return self._due
 
-    async def write_again(self, reading: Unit, writing: Unit, agencies: Sequence[str], limit: int) -> bool:
+    async def write_again(
+        self,
+        reading: Unit,
+        writing: Unit,
+        agencies: Sequence[str],
+        limit: int,
+        changed: Callable[[str], None],
+    ) -> bool:
         """One batch of rows whose moment may be another one by now; True when there may be more. The first time after a
         start all are looked at: somebody may have changed a day meanwhile."""
         async with reading() as tx:
@@ -359,7 +366,7 @@ class Dues:
             found = await self._waiting(tx, agencies, limit)
         for agency_id in agencies:
             async with writing() as tx:
-                writer = ListWriter(tx, agency_id, self.of)
+                writer = ListWriter(tx, agency_id, self.of, changed=changed)
                 for _, whose, id, side in found:
                     if whose == agency_id:
                         writer.touch_out(id) if side == Side.OUT.value else writer.touch_in(id)

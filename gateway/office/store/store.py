@@ -237,14 +237,17 @@ class SqlOfficeStore(SqlStore):
 
     async def fill_lists(self, limit: int) -> bool:
         agencies = [agency.id for agency in await self.hosted()]
-        return await lists_figures.fill_rows(self.reading, self.writing, agencies, limit, self._dues.of)
+        changed = self._counts.changed
+        return await lists_figures.fill_rows(
+            self.reading, self.writing, agencies, limit, self._dues.of, changed
+        )
 
     async def fill_lists_again(self) -> None:
         await lists_figures.fill_again(self.writing, self._clock.now())
 
     async def write_due_again(self, limit: int) -> bool:
         agencies = [agency.id for agency in await self.hosted()]
-        return await self._dues.write_again(self.reading, self.writing, agencies, limit)
+        return await self._dues.write_again(self.reading, self.writing, agencies, limit, self._counts.changed)
 
     async def work_out_day(self) -> bool:
         agencies = [agency.id for agency in await self.hosted()]

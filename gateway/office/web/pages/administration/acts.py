@@ -22,7 +22,7 @@ from gateway.office.accounts.admin import AccountLine
 from gateway.office.accounts.posts import WantedPost
 from gateway.office.book.table_files import XlsxColumn, XlsxWriter
 from gateway.office.domain.roles import NODE, PostRole, Right
-from gateway.office.web import dates
+from gateway.office.web import answers, dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
@@ -187,7 +187,6 @@ ACT_ROUTES = (
 
 
 _REVIEW = f"{HOME}/ra-soat"
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _REVIEW_COLUMNS = (
     *(("login", 22), ("name", 28), ("account_title", 20), ("agency", 34), ("roles", 30), ("factor", 20)),
     *(("last_login", 16), ("state", 18), ("until", 14), ("remark", 30)),
@@ -227,11 +226,7 @@ async def review_file(visit: Visit) -> web.StreamResponse:
         await visit.deps.pool.run(partial(_write_review, visit, here, rows, scratch.file))
         body = await visit.deps.pool.run(scratch.file.read)
     name = f"ra-soat-tai-khoan-{here.key}-{local(visit.person.at).year}.xlsx"
-    return web.Response(
-        body=body,
-        content_type=_XLSX,
-        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
-    )
+    return answers.whole_file(name, "xlsx", body)
 
 
 def _write_review(visit: Visit, here: Place, rows: list[list[str | date | None]], out: IO[bytes]) -> None:

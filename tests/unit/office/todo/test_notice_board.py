@@ -1,0 +1,68 @@
+"""A notice is on every page as soon as it was given, whoever looked meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.domain.event import EventKind
+from gateway.office.desks import TodoDesk
+from gateway.office.ports.telling import Notice, NoticeKind, NoticeWish
+from gateway.office.store.store import SqlOfficeStore
+from gateway.office.todo import NoticeBoard
+from tests.support.clock import ManualClock
+
+
+@dataclass
+class LookedAt:
+    """The rows of a store, while a page is asked for in the moment before each save."""
+
+    store: SqlOfficeStore
+    clock: ManualClock
+    board: NoticeBoard | None = None
+
+    async def open(self) -> Sequence[Notice]:
+        return await self.store.notices.open()
+
+    async def all(self, limit: int) -> Sequence[Notice]:
+        return await self.store.notices.all(limit)
+
+    async def get(self, id: str) -> Notice:
+        return await self.store.notices.get(id)
+
+    async def save(
+        self,
+        notice: Notice,
+        kind: EventKind,
+        agencies: Sequence[str],
+        told: Mapping[str, object],
+        by: str,
+        at: datetime,
+    ) -> None:
+        assert self.board is not None
+        await self.board.current(self.clock.now())
+        await self.store.notices.save(notice, kind, agencies, told, by, at)
+
+
+async def test_a_page_that_was_asked_for_just_before_hides_no_notice(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    rows = LookedAt(store, clock)
+    rows.board = board = NoticeBoard(desk=desk, rows=rows)
+    wish = NoticeWish(
+        kind=NoticeKind.INCIDENT,
+        starts_at=clock.now(),
+        ends_at=None,
+        text_vi="Trục tạm ngừng kết nối",
+        text_en="The axis is down",
+        meanwhile="Gửi bản giấy",
+        afterwards="Nhập lại khi có kết nối",
+    )
+
+    given = await board.publish("person", wish)
+    shown = await board.current(clock.now())
+    await board.end("person", given.id)
+
+    assert shown == given
+    assert await board.current(clock.now()) is None
