@@ -19,8 +19,7 @@ from gateway.domain.document import InState
 from gateway.domain.event import BINDING_KINDS, Event, EventKind, binding_subject
 from gateway.ports import Clock
 from gateway.ports.deciding import Bindings, CodesInUse, Imports, Reforms
-from gateway.store import events
-from gateway.store.events import NODE, SqlEvents
+from gateway.store.events import NODE, SqlEvents, to_domain
 from gateway.store.people import SqlKeyEnds, SqlPeople, SqlProposals
 from gateway.store.row import from_json
 from gateway.store.store import SqlStore
@@ -156,18 +155,18 @@ class SqlBindingLog:
         principal_id: str,
         data: Mapping[str, object],
     ) -> None:
-        scope = AgencyScope(agency_id=events.NODE, principal_id=principal_id)
-        written = events.SqlEvents(Transaction(connection, shared=False), scope, self._clock)
+        written = self._events(connection, principal_id)
         await written.append(kind, subject_id, self._clock.now(), data)
 
     async def of(self, connection: AsyncConnection, code: str) -> Sequence[Event]:
-        scope = AgencyScope(agency_id=events.NODE, principal_id="")
-        return await events.SqlEvents(Transaction(connection, shared=False), scope, self._clock).of(
-            binding_subject(code)
-        )
+        return await self._events(connection, "").of(binding_subject(code))
+
+    def _events(self, connection: AsyncConnection, principal_id: str) -> SqlEvents:
+        scope = AgencyScope(agency_id=NODE, principal_id=principal_id)
+        return SqlEvents(Transaction(connection, shared=False), scope, self._clock)
 
     async def everything(self, connection: AsyncConnection) -> Sequence[Event]:
         """Of every code, oldest first. A province binds a few hundred certificates."""
-        query = select(_R).where(col(_R.agency_id) == events.NODE, col(_R.kind).in_(_KINDS))
+        query = select(_R).where(col(_R.agency_id) == NODE, col(_R.kind).in_(_KINDS))
         rows = await Transaction(connection, shared=False).rows(_R, query.order_by(col(_R.position)))
-        return [events.to_domain(row) for row in rows]
+        return [to_domain(row) for row in rows]

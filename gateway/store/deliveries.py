@@ -15,15 +15,14 @@ from sqlalchemy import BindParameter, Select, and_, bindparam, func, select, upd
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, Recipient
 from gateway.domain.status import Fact
 from gateway.ports.store import PaperPart
-from gateway.store.changes import Follower
+from gateway.store.repository import AgencyRows, WatchedRows
 from gateway.store.row import from_json, to_json
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, PaperPartRow
-from gateway.store.transaction import Transaction
 
+_R, _D = PaperPartRow, DeliveryRow
 # What a recipient's system has said something about.
 _HEARD = (
     *("delivered", "accepted", "assigned", "processing", "done", "rejected"),
@@ -54,13 +53,8 @@ _OF_SUBJECT = _FACTS.where(col(FactRow.subject_id) == bindparam("id"))
 _OF_SUBJECTS = _FACTS.where(col(FactRow.subject_id).in_(_SUBJECTS))
 
 
-class SqlDeliveries:
+class SqlDeliveries(WatchedRows):
     """Keeps the promise of `ports.Deliveries`. A document's deliveries come back as its recipients were named."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope, follower: Follower) -> None:
-        self._tx = tx
-        self._follower = follower
-        self._agency_id = scope.agency_id
 
     async def add(self, deliveries: Sequence[Delivery]) -> None:
         """Clash when one of them is stored already, or its document is not."""
@@ -74,20 +68,15 @@ class SqlDeliveries:
             self._follower.touch_out(one.document_id)
 
     async def get(self, id: str) -> Delivery:
-        row = await self._tx.first(DeliveryRow, _BY_ID, agency=self._agency_id, id=id)
-        if row is None:
-            raise errors.NotFound(f"this agency has no delivery {id}")
-        return to_delivery(row)
+        return to_delivery(await self._one(_D, _BY_ID, f"this agency has no delivery {id}", id=id))
 
     async def of(self, document_id: str) -> Sequence[Delivery]:
-        rows = await self._tx.rows(DeliveryRow, _OF_DOCUMENT, agency=self._agency_id, document=document_id)
-        return [to_delivery(row) for row in rows]
+        return [to_delivery(row) for row in await self._rows(_D, _OF_DOCUMENT, document=document_id)]
 
     async def of_many(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Delivery]]:
         """Every id asked for is a key; a document without deliveries has none."""
         found: dict[str, list[Delivery]] = {id: [] for id in document_ids}
-        asked = {"agency": self._agency_id, "documents": list(document_ids)}
-        for row in await self._tx.rows(DeliveryRow, _OF_DOCUMENTS, **asked):
+        for row in await self._rows(_D, _OF_DOCUMENTS, documents=list(document_ids)):
             found[row.document_id].append(to_delivery(row))
         return found
 
@@ -137,12 +126,8 @@ class SqlDeliveries:
             self._follower.touch_delivery(id)
 
 
-class SqlFacts:
+class SqlFacts(AgencyRows):
     """Keeps the promise of `ports.Facts`."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
 
     async def add(self, subject_id: str, fact: Fact) -> bool:
         return await self._tx.put_new(fact_row(self._agency_id, subject_id, fact))
@@ -179,15 +164,8 @@ def _key(fact: Fact) -> str:
 
 
 def fact_row(agency_id: str, subject_id: str, fact: Fact) -> FactRow:
-    return FactRow(
-        agency_id=agency_id,
-        subject_id=subject_id,
-        key=_key(fact),
-        track=fact.track.value,
-        code=fact.code,
-        at=fact.at,
-        body=to_json(Fact, fact),
-    )
+    given = {"key": _key(fact), "track": fact.track.value, "body": to_json(Fact, fact)}
+    return FactRow.of(fact, agency_id=agency_id, subject_id=subject_id, **given)
 
 
 def to_delivery(row: DeliveryRow) -> Delivery:
@@ -206,32 +184,20 @@ def to_delivery(row: DeliveryRow) -> Delivery:
 
 
 def delivery_row(delivery: Delivery, position: int) -> DeliveryRow:
-    return DeliveryRow(
-        agency_id=delivery.agency_id,
-        id=delivery.id,
-        document_id=delivery.document_id,
-        attempt=delivery.attempt,
+    return DeliveryRow.of(
+        delivery,
         position=position,
         code=delivery.recipient.code,
-        state=delivery.state,
-        updated_at=delivery.updated_at,
         recipient=to_json(Recipient, delivery.recipient),
         marks=to_json(tuple[str, ...], delivery.marks),
-        register_no=delivery.register_no,
-        register_year=delivery.register_year,
     )
 
 
-_R, _D = PaperPartRow, DeliveryRow
 _CANCELLED = "cancelled"
 
 
-class SqlPaperParts:
+class SqlPaperParts(AgencyRows):
     """Keeps the promise of `ports.store.PaperParts`."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
 
     async def open(self, document_id: str, delivery_ids: Sequence[str], at: datetime) -> None:
         await self._tx.put(
@@ -248,14 +214,8 @@ class SqlPaperParts:
 
     async def close(self, part: PaperPart) -> None:
         this = update(_R).where(col(_R.agency_id) == self._agency_id, col(_R.delivery_id) == part.delivery_id)
-        said = this.values(
-            handed_over=part.handed_over,
-            means=part.means,
-            note=part.note,
-            closed_at=part.closed_at,
-            closed_by=part.closed_by,
-        )
-        if await self._tx.change(said) != 1:
+        said = ("handed_over", "means", "note", "closed_at", "closed_by")
+        if await self._tx.change(this.values({name: getattr(part, name) for name in said})) != 1:
             raise errors.NotFound(f"the delivery {part.delivery_id} does not go on paper")
 
     async def waiting(self, limit: int) -> Sequence[PaperPart]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +21,7 @@ from gateway.ports.node import LogHead
 from gateway.store.row import to_json
 from gateway.store.tables import EventRow
 from gateway.store.tables_node import LogLeafRow, LogNodeRow, LogRow, LogSealRow
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import Open, Transaction
 
 NAME = "event"
 # Nodes of these levels are kept; proofs make the others from them.
@@ -61,13 +59,12 @@ _NUMBERED_AFTER = (
 _UNNUMBERED = (
     select(col(EventRow.at)).where(col(EventRow.node_seq).is_(None)).order_by(col(EventRow.position)).limit(1)
 )
-Opened = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
 class SqlEventLog:
     """Keeps the promise of `ports.node.EventLog`."""
 
-    def __init__(self, writing: Opened, reading: Opened, looking: Opened) -> None:
+    def __init__(self, writing: Open, reading: Open, looking: Open) -> None:
         """`looking`: for few rows."""
         self._writing = writing
         self._reading = reading

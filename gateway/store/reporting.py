@@ -152,7 +152,7 @@ async def packets_aside(store: SqlStore, agency_id: str, limit: int) -> Sequence
         query = query.where(col(_IN.agency_id) == agency_id)
     async with store.reading() as tx:
         rows = await tx.rows(_IN, query.order_by(col(_IN.received_at), col(_IN.id)).limit(limit))
-    return [to_inbox_item(row, row.attempts) for row in rows]
+    return [to_inbox_item(row) for row in rows]
 
 
 async def find_packet(store: SqlStore, agency_id: str, id: str) -> InboxPacket:
@@ -164,7 +164,7 @@ async def find_packet(store: SqlStore, agency_id: str, id: str) -> InboxPacket:
         row = await tx.first(_IN, query)
     if row is None:
         raise errors.NotFound(f"there is no packet {id[:80]}")
-    return to_inbox_item(row, row.attempts)
+    return to_inbox_item(row)
 
 
 async def packets_tried(store: SqlStore, limit: int) -> Sequence[OutboxItem]:
@@ -173,7 +173,7 @@ async def packets_tried(store: SqlStore, limit: int) -> Sequence[OutboxItem]:
     order = (col(_OUT.state).desc(), col(_OUT.not_before), col(_OUT.created_at), col(_OUT.id))
     async with store.reading() as tx:
         rows = await tx.rows(_OUT, select(_OUT).where(*tried).order_by(*order).limit(limit))
-    return [outbox.to_domain(row, row.attempts) for row in rows]
+    return [outbox.to_domain(row) for row in rows]
 
 
 async def hurry_packet(store: SqlStore, id: str, now: datetime) -> OutboxItem:
@@ -186,7 +186,7 @@ async def hurry_packet(store: SqlStore, id: str, now: datetime) -> OutboxItem:
         await tx.commit()
     if row is None:
         raise errors.NotFound(f"there is no packet {id[:80]}")
-    return outbox.to_domain(row, row.attempts)
+    return outbox.to_domain(row)
 
 
 async def newest_faults(store: SqlStore, limit: int) -> Sequence[tuple[datetime, str, str]]:

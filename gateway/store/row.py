@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
@@ -35,6 +35,11 @@ class Row(SQLModel):
             wrong = ", ".join(sorted(values.keys() ^ cls.model_fields.keys()))
             raise TypeError(f"{cls.__name__} is made of all its columns and of nothing else; look at {wrong}")
         self.__dict__.update(values)
+
+    @classmethod
+    def of(cls, value: object, **other: Any) -> Self:
+        """Made of a value whose fields are called as the columns are, but for the `other` ones."""
+        return cls(**{name: getattr(value, name) for name in cls.model_fields if name not in other}, **other)
 
     def values(self, *but: str) -> dict[str, Any]:
         """Every column's value, without those."""

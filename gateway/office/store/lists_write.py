@@ -38,6 +38,7 @@ from gateway.office.domain.listing import (
 )
 from gateway.ports.services import Clock
 from gateway.store.calendar import days_in
+from gateway.store.changes import Follower
 from gateway.store.drivers import SLOW
 from gateway.store.row import from_json, to_json
 from gateway.store.tables import DeliveryRow, FactRow, HandoverRow, IncomingRow, OutgoingRow
@@ -106,7 +107,7 @@ async def no_office_hours(tx: Transaction) -> Due:
     return due_within
 
 
-class ListWriter:
+class ListWriter(Follower):
     """Of one unit of work and one agency. A document that was handed over is not read again. `whole`: rows are written
     whole also where only recipients were touched."""
 
