@@ -237,14 +237,11 @@ def _scopes(text: str) -> frozenset[ApiScope]:
 
 
 def to_key_row(key: ApiKey, secret_hash: str) -> ApiKeyRow:
-    return ApiKeyRow(
-        id=key.id,
+    return ApiKeyRow.of(
+        key,
         principal_id=key.principal.id,
         scopes=to_json(tuple[ApiScope, ...], tuple(sorted(key.scopes))),
         secret_hash=secret_hash,
-        created_at=key.created_at,
-        expires_at=key.expires_at,
-        prefix=key.prefix,
         networks=to_json(tuple[Network, ...], key.networks),
     )
 

@@ -18,7 +18,17 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import InState
 from gateway.domain.event import BINDING_KINDS, Event, EventKind, binding_subject
 from gateway.ports import Clock
-from gateway.ports.deciding import Bindings, CodesInUse, Imports, Reforms
+from gateway.ports.deciding import (
+    Bindings,
+    CodesInUse,
+    CodeUses,
+    Imports,
+    KeyEnds,
+    NodeEvents,
+    People,
+    Proposals,
+    Reforms,
+)
 from gateway.store.events import NODE, SqlEvents, to_domain
 from gateway.store.people import SqlKeyEnds, SqlPeople, SqlProposals
 from gateway.store.row import from_json
@@ -48,14 +58,15 @@ class SqlDecision:
         join_imports: JoinImports,
     ) -> None:
         self._tx = tx
-        self.people = SqlPeople(tx)
-        self.proposals = SqlProposals(tx)
+        self.people: People = SqlPeople(tx)
+        self.proposals: Proposals = SqlProposals(tx)
         self.bindings = join(tx.connection, principal_id)
         self.reforms = join_reforms(tx.connection)
         self.imports = join_imports(tx.connection)
-        self.waits = SqlWaits(tx)
-        self.key_ends = SqlKeyEnds(tx)
-        self.events = SqlEvents(tx, AgencyScope(agency_id=NODE, principal_id=principal_id), clock)
+        self.waits: CodeUses = SqlWaits(tx)
+        self.key_ends: KeyEnds = SqlKeyEnds(tx)
+        scope = AgencyScope(agency_id=NODE, principal_id=principal_id)
+        self.events: NodeEvents = SqlEvents(tx, scope, clock)
 
     async def commit(self) -> None:
         await self._tx.commit()

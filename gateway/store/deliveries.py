@@ -58,11 +58,8 @@ class SqlDeliveries(WatchedRows):
 
     async def add(self, deliveries: Sequence[Delivery]) -> None:
         """Clash when one of them is stored already, or its document is not."""
-        foreign = next((one for one in deliveries if one.agency_id != self._agency_id), None)
-        if foreign is not None:
-            raise errors.NotFound(
-                f"the delivery {foreign.id} belongs to another agency than this unit of work"
-            )
+        for one in deliveries:
+            self._check_own(one.agency_id, f"the delivery {one.id}")
         await self._tx.put(*(delivery_row(one, position) for position, one in enumerate(deliveries)))
         for one in deliveries:
             self._follower.touch_out(one.document_id)
@@ -105,13 +102,13 @@ class SqlDeliveries(WatchedRows):
 
     async def save_state(self, id: str, state: str, marks: Sequence[str], at: datetime) -> None:
         values = {"state": state, "marks": to_json(tuple[str, ...], tuple(marks)), "updated_at": at}
-        changed = await self._tx.change(_THIS, agency=self._agency_id, at_id=id, **values)
-        if changed != 1:
-            raise errors.NotFound(f"this agency has no delivery {id}")
+        await self._change(id, values)
         self._follower.touch_delivery(id)
 
     async def save_number(self, id: str, number: str, year: int | None) -> None:
-        values = {"register_no": number, "register_year": year}
+        await self._change(id, {"register_no": number, "register_year": year})
+
+    async def _change(self, id: str, values: Mapping[str, object]) -> None:
         if await self._tx.change(_THIS, agency=self._agency_id, at_id=id, **values) != 1:
             raise errors.NotFound(f"this agency has no delivery {id}")
 

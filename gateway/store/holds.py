@@ -39,8 +39,7 @@ class SqlHolds(AgencyRows):
     """Keeps the promise of `ports.Holds`."""
 
     async def add(self, hold: Hold) -> None:
-        if hold.agency_id != self._agency_id:
-            raise errors.NotFound(f"the hold {hold.id} belongs to another agency than this unit of work")
+        self._check_own(hold.agency_id, f"the hold {hold.id}")
         if not await self._tx.put_new(from_domain(hold)):
             raise errors.Clash(f"{hold.subject_id} is in the sealed hold already", code="GW-SEALED")
         sizes = {each.digest: each.size for each in hold.contents}

@@ -80,7 +80,7 @@ class SqlIncomingDocuments(WatchedRows):
     """Keeps the promise of `ports.IncomingDocuments`."""
 
     async def add(self, document: IncomingDocument) -> None:
-        self._check_agency(document)
+        self._check_own(document.agency_id, f"the document {document.id}")
         if not await self._tx.put_new(incoming_row(document)):
             raise errors.Clash(f"the incoming document {document.id} is already stored")
         await self._tx.put(*_replaced(document))
@@ -109,7 +109,7 @@ class SqlIncomingDocuments(WatchedRows):
         self, document: IncomingDocument, *, expect_version: int | None = None
     ) -> IncomingDocument:
         """Writes it with version + 1; StaleVersion when the stored version is not the expected one."""
-        self._check_agency(document)
+        self._check_own(document.agency_id, f"the document {document.id}")
         if expect_version in (None, document.version):
             saved = replace(document, version=document.version + 1)
             if await self._write(_THIS_AS_READ, saved, read=document.version):
@@ -161,12 +161,6 @@ class SqlIncomingDocuments(WatchedRows):
     async def _kept(self, id: str) -> IncomingRow:
         missing = f"this agency has no incoming document {id}"
         return await self._one(_DOCUMENT, self._tx.kept(_BY_ID), missing, id=id)
-
-    def _check_agency(self, document: IncomingDocument) -> None:
-        if document.agency_id != self._agency_id:
-            raise errors.NotFound(
-                f"the document {document.id} belongs to another agency than this unit of work"
-            )
 
 
 def _replaced(document: IncomingDocument) -> list[ReplacedRow]:

@@ -85,12 +85,8 @@ class SqlEventLog:
             return await head(tx)
 
     async def keep(self, signed: SignedSeal) -> bool:
-        row = LogSealRow(
-            number=signed.seal.number,
-            tree_size=signed.seal.tree_size,
-            at=signed.seal.at,
-            body=signed.to_bytes().decode("ascii"),
-        )
+        body = signed.to_bytes().decode("ascii")
+        row = LogSealRow.of(signed.seal, body=body, stamp=None, stamped_at=None)
         async with self._writing() as tx:
             kept = await tx.put_new(row)
             await tx.commit()

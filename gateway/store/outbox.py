@@ -61,10 +61,7 @@ class SqlOutbox(AgencyRows):
 
     async def put(self, item: OutboxItem) -> None:
         """Clash when that id is stored already."""
-        if item.agency_id != self._agency_id:
-            raise errors.NotFound(
-                f"the outbox item {item.id} belongs to another agency than this unit of work"
-            )
+        self._check_own(item.agency_id, f"the outbox item {item.id}")
         if not await self._tx.put_new(from_domain(item)):
             raise errors.Clash(f"the outbox item {item.id} is already stored")
 

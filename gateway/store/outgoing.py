@@ -133,10 +133,7 @@ class SqlOutgoingDocuments(WatchedRows):
         return await self._one(_R, self._tx.kept(_BY_ID), missing, id=id)
 
     async def _row(self, document: OutgoingDocument) -> OutgoingRow:
-        if document.agency_id != self._agency_id:
-            raise errors.NotFound(
-                f"the document {document.id} belongs to another agency than this unit of work"
-            )
+        self._check_own(document.agency_id, f"the document {document.id}")
         row = outgoing_row(document)
         if document.parent_id is not None and row.external_id is not None:
             parent = await self.get(document.parent_id)

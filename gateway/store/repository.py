@@ -23,6 +23,10 @@ class AgencyRows:
         self._tx = tx
         self._agency_id = scope.agency_id
 
+    def _check_own(self, agency_id: str, what: str) -> None:
+        if agency_id != self._agency_id:
+            raise errors.NotFound(f"{what} belongs to another agency than this unit of work")
+
     async def _rows(self, kind: type[R], query: Select[Any], **asked: object) -> Sequence[R]:
         return await self._tx.rows(kind, query, agency=self._agency_id, **asked)
 

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar, cast
 
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
-from sqlalchemy import ColumnElement, DateTime, or_
+from sqlalchemy import ColumnElement, DateTime, Index, or_
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
@@ -72,6 +72,11 @@ class Moment(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def partial_index(name: str, where: Any, *columns: str) -> Index:
+    """Of those rows alone. Any: what `text` gives is accepted wherever a condition is."""
+    return Index(name, *columns, postgresql_where=where, sqlite_where=where)
 
 
 def one_of(column: Any, values: Iterable[str]) -> ColumnElement[bool]:
