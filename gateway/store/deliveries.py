@@ -29,21 +29,17 @@ _HEARD = (
     *("request_agreed", "request_refused"),
 )
 # Made once: making a statement takes longer than running it.
-_MINE = (col(DeliveryRow.agency_id) == bindparam("agency"),)
-_BY_ID = select(DeliveryRow).where(*_MINE, col(DeliveryRow.id) == bindparam("id"))
-_ID_ALONE = select(col(DeliveryRow.id)).where(*_MINE, col(DeliveryRow.id) == bindparam("id"))
+_MINE = (col(_D.agency_id) == bindparam("agency"),)
+_BY_ID = select(_D).where(*_MINE, col(_D.id) == bindparam("id"))
+_ID_ALONE = select(col(_D.id)).where(*_MINE, col(_D.id) == bindparam("id"))
 _SUBJECTS: BindParameter[str] = bindparam("subjects", expanding=True)
 # In one order whoever asks, so that no two wait for each other.
-_IDS_ALONE = (
-    select(col(DeliveryRow.id))
-    .where(*_MINE, col(DeliveryRow.id).in_(_SUBJECTS))
-    .order_by(col(DeliveryRow.id))
-)
-_AS_NAMED = (col(DeliveryRow.attempt), col(DeliveryRow.position), col(DeliveryRow.id))
-_DELIVERIES = select(DeliveryRow).where(*_MINE).order_by(*_AS_NAMED)
-_OF_DOCUMENT = _DELIVERIES.where(col(DeliveryRow.document_id) == bindparam("document"))
-_OF_DOCUMENTS = _DELIVERIES.where(col(DeliveryRow.document_id).in_(bindparam("documents", expanding=True)))
-_THIS = update(DeliveryRow).where(*_MINE, col(DeliveryRow.id) == bindparam("at_id"))
+_IDS_ALONE = select(col(_D.id)).where(*_MINE, col(_D.id).in_(_SUBJECTS)).order_by(col(_D.id))
+_AS_NAMED = (col(_D.attempt), col(_D.position), col(_D.id))
+_DELIVERIES = select(_D).where(*_MINE).order_by(*_AS_NAMED)
+_OF_DOCUMENT = _DELIVERIES.where(col(_D.document_id) == bindparam("document"))
+_OF_DOCUMENTS = _DELIVERIES.where(col(_D.document_id).in_(bindparam("documents", expanding=True)))
+_THIS = update(_D).where(*_MINE, col(_D.id) == bindparam("at_id"))
 _FACTS = (
     select(FactRow)
     .where(col(FactRow.agency_id) == bindparam("agency"))
@@ -78,18 +74,18 @@ class SqlDeliveries(WatchedRows):
         return found
 
     async def silent(self, codes: Collection[str], since: datetime) -> Mapping[str, datetime]:
-        mine = (col(DeliveryRow.agency_id) == self._agency_id, col(DeliveryRow.code).in_(codes))
-        failed = select(col(DeliveryRow.code), func.max(col(DeliveryRow.updated_at))).where(
-            *mine, col(DeliveryRow.state) == "failed", col(DeliveryRow.updated_at) >= since
-        )
-        found: dict[str, datetime] = dict(await self._tx.tuples(failed.group_by(col(DeliveryRow.code))))
+        code, moved = col(_D.code), col(_D.updated_at)
+
+        async def latest(states: Collection[str], since: datetime) -> dict[str, datetime]:
+            mine = (col(_D.agency_id) == self._agency_id, code.in_(codes))
+            query = select(code, func.max(moved)).where(*mine, col(_D.state).in_(states), moved >= since)
+            return dict(await self._tx.tuples(query.group_by(code)))
+
+        found = await latest(("failed",), since)
         if not found:
             return {}
         first = min(found.values())
-        answered = select(col(DeliveryRow.code), func.max(col(DeliveryRow.updated_at))).where(
-            *mine, col(DeliveryRow.state).in_(_HEARD), col(DeliveryRow.updated_at) >= first
-        )
-        heard: dict[str, datetime] = dict(await self._tx.tuples(answered.group_by(col(DeliveryRow.code))))
+        heard = await latest(_HEARD, first)
         senders = {code.casefold(): code for code in found}
         wrote = select(col(IncomingRow.sender_folded), func.max(col(IncomingRow.arrived_at))).where(
             col(IncomingRow.agency_id) == self._agency_id,
@@ -181,7 +177,7 @@ def to_delivery(row: DeliveryRow) -> Delivery:
 
 
 def delivery_row(delivery: Delivery, position: int) -> DeliveryRow:
-    return DeliveryRow.of(
+    return _D.of(
         delivery,
         position=position,
         code=delivery.recipient.code,

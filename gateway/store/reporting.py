@@ -34,7 +34,7 @@ from gateway import errors
 from gateway.domain.pace import Horizon
 from gateway.ports.queues import InboxPacket, OutboxItem
 from gateway.store import inbox, jobs, leases, outbox
-from gateway.store.engine import EngineRole, open_engine
+from gateway.store.engine import EngineRole, opened
 from gateway.store.inbox import to_inbox_item
 from gateway.store.row import Moment
 from gateway.store.store import SqlStore
@@ -218,10 +218,9 @@ class DatabaseHealth:
 
 async def examine(url: str, before: datetime, horizon: Horizon) -> DatabaseHealth:
     """The database's health; a lease that ran out before `before` and was not claimed again is stale."""
-    engine = open_engine(url, EngineRole.READER)
     times = {"far_lease": horizon.lease, "far_retry": horizon.retry}
     try:
-        async with engine.connect() as connection:
+        async with opened(url, EngineRole.READER) as engine, engine.connect() as connection:
             damage = ""
             if connection.dialect.name == "sqlite":
                 found = (await connection.execute(text("PRAGMA quick_check(5)"))).scalars().all()
@@ -238,8 +237,6 @@ async def examine(url: str, before: datetime, horizon: Horizon) -> DatabaseHealt
             written = await _written(connection)
     except SQLAlchemyError as cause:
         raise errors.StoreFailure(f"the database could not be examined ({said(cause)})") from cause
-    finally:
-        await engine.dispose()
     return DatabaseHealth(damage=damage, stale=stale, ahead=ahead, written=written, searches=searches)
 
 
