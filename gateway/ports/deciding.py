@@ -207,29 +207,14 @@ class NodeEvents(Protocol):
 class DecisionUnit(Protocol):
     """One unit of work, acted in by one principal: everything becomes visible together at `commit`, or not at all."""
 
-    @property
-    def people(self) -> People: ...
-
-    @property
-    def proposals(self) -> Proposals: ...
-
-    @property
-    def bindings(self) -> Bindings: ...
-
-    @property
-    def reforms(self) -> Reforms: ...
-
-    @property
-    def imports(self) -> Imports: ...
-
-    @property
-    def waits(self) -> CodeUses: ...
-
-    @property
-    def key_ends(self) -> KeyEnds: ...
-
-    @property
-    def events(self) -> NodeEvents: ...
+    people: People
+    proposals: Proposals
+    bindings: Bindings
+    reforms: Reforms
+    imports: Imports
+    waits: CodeUses
+    key_ends: KeyEnds
+    events: NodeEvents
 
     async def commit(self) -> None: ...
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import BinaryIO, Protocol, TypeVar
+from typing import BinaryIO, Protocol
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.book import OutgoingLine
@@ -118,9 +118,6 @@ class CalendarDays(Protocol):
 
     async def remove(self, day: date, at: datetime, by: str) -> bool:
         """Told by an event. False when the node has no row of its own for that day."""
-
-
-T = TypeVar("T")
 
 
 class OutgoingDocuments(Protocol):

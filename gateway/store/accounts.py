@@ -4,8 +4,7 @@ none of them is about one agency's documents."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -24,13 +23,11 @@ from gateway.store.outbox import WAITING
 from gateway.store.row import from_json, to_json
 from gateway.store.tables import DeliveryRow, HoldRow, InboxRow, IncomingRow, JobRow, OutboxRow
 from gateway.store.tables_node import ApiKeyAgencyRow, ApiKeyRow, HostedAgencyRow, PrincipalRow
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import Open, Transaction
 
 _TOUCHED = timedelta(minutes=1)
 _THERE = select(HostedAgencyRow).where(col(HostedAgencyRow.id) == bindparam("id"))
 _STAYING = _THERE.with_for_update(read=True)
-
-Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
 class HostedAccounts:
@@ -240,14 +237,11 @@ def _scopes(text: str) -> frozenset[ApiScope]:
 
 
 def to_key_row(key: ApiKey, secret_hash: str) -> ApiKeyRow:
-    return ApiKeyRow(
-        id=key.id,
+    return ApiKeyRow.of(
+        key,
         principal_id=key.principal.id,
         scopes=to_json(tuple[ApiScope, ...], tuple(sorted(key.scopes))),
         secret_hash=secret_hash,
-        created_at=key.created_at,
-        expires_at=key.expires_at,
-        prefix=key.prefix,
         networks=to_json(tuple[Network, ...], key.networks),
     )
 

@@ -7,26 +7,23 @@ lease, its end the fence; the answer commits with the document."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.account import AgencyScope, ApiCall, CallCount
+from gateway.domain.account import ApiCall, CallCount
 from gateway.ports.queues import Remembered
-from gateway.ports.services import Clock
+from gateway.store.repository import WatchedRows
 from gateway.store.tables import IdempotencyRow
 from gateway.store.tables_node import ApiCallRow
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import Open, Transaction
 
 _CALL = ApiCallRow
 _FIRST_ERROR = 400
 _MOST_ROUTES = 200
-
-Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
 class SqlApiCalls:
@@ -37,7 +34,7 @@ class SqlApiCalls:
 
     async def keep(self, calls: Sequence[ApiCall]) -> None:
         async with self._writing() as tx:
-            await tx.put_new_many(*(call_row(each) for each in calls))
+            await tx.put_new_many(*(_CALL.of(each) for each in calls))
             await tx.commit()
 
     async def trim(self, key_ids: Collection[str], before: datetime, most: int) -> None:
@@ -97,21 +94,6 @@ def to_call(row: ApiCallRow) -> ApiCall:
     )
 
 
-def call_row(call: ApiCall) -> ApiCallRow:
-    return ApiCallRow(
-        id=call.id,
-        key_id=call.key_id,
-        at=call.at,
-        method=call.method,
-        route=call.route,
-        status=call.status,
-        took_ms=call.took_ms,
-        problem=call.problem,
-        address=call.address,
-        request_id=call.request_id,
-    )
-
-
 _KEY = IdempotencyRow
 
 
@@ -120,14 +102,9 @@ async def forget_idempotency_keys(tx: Transaction, before: datetime) -> int:
     return await tx.change(delete(_KEY).where(col(_KEY.created_at) < before))
 
 
-class SqlIdempotency:
+class SqlIdempotency(WatchedRows):
     """Keeps the promise of `ports.Idempotency`. To be durable before the work starts, `begin` needs a unit of work
     of its own; `finish` belongs in the one that stores the document."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
-        self._clock = clock
 
     async def begin(self, owner: str, key: str, digest: str, until: datetime) -> Remembered | None:
         now = self._clock.now()

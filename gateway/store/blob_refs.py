@@ -10,13 +10,11 @@ from sqlalchemy import and_, bindparam, delete, func, not_, select
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.account import AgencyScope
 from gateway.domain.hold import OWNER as HOLD
 from gateway.domain.identity import Digest
 from gateway.ports.content import Kept, ReadableContent
-from gateway.ports.services import Clock
+from gateway.store.repository import WatchedRows
 from gateway.store.tables import BlobRefRow, BlobRow, SmallContentRow
-from gateway.store.transaction import Transaction
 
 _R = BlobRefRow
 _MINE = (col(_R.agency_id) == bindparam("agency"),)
@@ -48,13 +46,8 @@ _OWNERS = (
 _OWNED = delete(_R).where(*_MINE, *_BY)
 
 
-class SqlBlobRefs:
+class SqlBlobRefs(WatchedRows):
     """Keeps the promise of `ports.BlobRefs`."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
-        self._clock = clock
 
     async def keep(self, kept: Kept, owner_kind: str, owner_id: str) -> None:
         """Small bytes take the place of those that are there: these were hashed a moment ago, those may have been damaged
@@ -92,7 +85,7 @@ class SqlBlobRefs:
         return [row[0] for row in await self._tx.tuples(_OWNERS, **asked)]
 
     async def holds(self, digest: Digest) -> bool:
-        return await self._tx.first(_R, _TO, agency=self._agency_id, digest=digest) is not None
+        return await self._first(_R, _TO, digest=digest) is not None
 
     async def found(self, digest: Digest) -> ReadableContent | None:
         rows = await self._tx.tuples(_READABLE, agency=self._agency_id, digest=digest)

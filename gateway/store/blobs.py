@@ -228,16 +228,16 @@ def _place(scratch: Scratch, target: Path, synced: bytearray) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             synced[place] = False
         scratch.path.rename(target)
-        _sync_folder(folder)
+        sync_folder(folder)
         if not synced[place]:
             # Up to the root: another node may have made it a moment ago without syncing it yet. Once is enough.
-            _sync_folder(folder.parent)
-            _sync_folder(folder.parent.parent)
+            sync_folder(folder.parent)
+            sync_folder(folder.parent.parent)
             synced[place] = True
         scratch.discard()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -4,7 +4,6 @@ event of each change in its transaction. Part of the store; get it as `store.cal
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 
 from sqlalchemy import delete, select
@@ -16,9 +15,8 @@ from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.ports.services import Clock
 from gateway.store.events import NODE, SqlEvents
 from gateway.store.tables_office import CalendarDayRow
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import Open, Transaction
 
-Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 _R = CalendarDayRow
 _ALL = select(_R).order_by(col(_R.day))
 _SUBJECT = "calendar"

@@ -4,14 +4,13 @@ on it in the same transaction. In: nothing but the promise; the office brings a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.store.transaction import Transaction
 
 
-class Follower(Protocol):
-    """Of one unit of work and one agency."""
+class Follower:
+    """Of one unit of work and one agency. This one follows nothing."""
 
     def out_changed(self, document: OutgoingDocument, *, new: bool = False) -> None: ...
 
@@ -28,25 +27,9 @@ class Follower(Protocol):
         """Just before the unit commits."""
 
 
-class Nobody:
-    """Follows nothing."""
-
-    def out_changed(self, document: OutgoingDocument, *, new: bool = False) -> None: ...
-
-    def in_changed(self, document: IncomingDocument, *, new: bool = False) -> None: ...
-
-    def touch_out(self, id: str) -> None: ...
-
-    def touch_in(self, id: str) -> None: ...
-
-    def touch_delivery(self, id: str) -> None: ...
-
-    async def write(self) -> None: ...
-
-
 Follows = Callable[[Transaction, str], Follower]
 """Of a unit of work for that agency."""
-NOBODY = Nobody()
+NOBODY = Follower()
 
 
 def nobody(tx: Transaction, agency_id: str) -> Follower:

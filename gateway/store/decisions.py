@@ -18,9 +18,18 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import InState
 from gateway.domain.event import BINDING_KINDS, Event, EventKind, binding_subject
 from gateway.ports import Clock
-from gateway.ports.deciding import Bindings, CodesInUse, Imports, Reforms
-from gateway.store import events
-from gateway.store.events import NODE, SqlEvents
+from gateway.ports.deciding import (
+    Bindings,
+    CodesInUse,
+    CodeUses,
+    Imports,
+    KeyEnds,
+    NodeEvents,
+    People,
+    Proposals,
+    Reforms,
+)
+from gateway.store.events import NODE, SqlEvents, to_domain
 from gateway.store.people import SqlKeyEnds, SqlPeople, SqlProposals
 from gateway.store.row import from_json
 from gateway.store.store import SqlStore
@@ -49,14 +58,15 @@ class SqlDecision:
         join_imports: JoinImports,
     ) -> None:
         self._tx = tx
-        self.people = SqlPeople(tx)
-        self.proposals = SqlProposals(tx)
+        self.people: People = SqlPeople(tx)
+        self.proposals: Proposals = SqlProposals(tx)
         self.bindings = join(tx.connection, principal_id)
         self.reforms = join_reforms(tx.connection)
         self.imports = join_imports(tx.connection)
-        self.waits = SqlWaits(tx)
-        self.key_ends = SqlKeyEnds(tx)
-        self.events = SqlEvents(tx, AgencyScope(agency_id=NODE, principal_id=principal_id), clock)
+        self.waits: CodeUses = SqlWaits(tx)
+        self.key_ends: KeyEnds = SqlKeyEnds(tx)
+        scope = AgencyScope(agency_id=NODE, principal_id=principal_id)
+        self.events: NodeEvents = SqlEvents(tx, scope, clock)
 
     async def commit(self) -> None:
         await self._tx.commit()
@@ -156,18 +166,18 @@ class SqlBindingLog:
         principal_id: str,
         data: Mapping[str, object],
     ) -> None:
-        scope = AgencyScope(agency_id=events.NODE, principal_id=principal_id)
-        written = events.SqlEvents(Transaction(connection, shared=False), scope, self._clock)
+        written = self._events(connection, principal_id)
         await written.append(kind, subject_id, self._clock.now(), data)
 
     async def of(self, connection: AsyncConnection, code: str) -> Sequence[Event]:
-        scope = AgencyScope(agency_id=events.NODE, principal_id="")
-        return await events.SqlEvents(Transaction(connection, shared=False), scope, self._clock).of(
-            binding_subject(code)
-        )
+        return await self._events(connection, "").of(binding_subject(code))
+
+    def _events(self, connection: AsyncConnection, principal_id: str) -> SqlEvents:
+        scope = AgencyScope(agency_id=NODE, principal_id=principal_id)
+        return SqlEvents(Transaction(connection, shared=False), scope, self._clock)
 
     async def everything(self, connection: AsyncConnection) -> Sequence[Event]:
         """Of every code, oldest first. A province binds a few hundred certificates."""
-        query = select(_R).where(col(_R.agency_id) == events.NODE, col(_R.kind).in_(_KINDS))
+        query = select(_R).where(col(_R.agency_id) == NODE, col(_R.kind).in_(_KINDS))
         rows = await Transaction(connection, shared=False).rows(_R, query.order_by(col(_R.position)))
-        return [events.to_domain(row) for row in rows]
+        return [to_domain(row) for row in rows]

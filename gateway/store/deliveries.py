@@ -15,36 +15,31 @@ from sqlalchemy import BindParameter, Select, and_, bindparam, func, select, upd
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, Recipient
 from gateway.domain.status import Fact
 from gateway.ports.store import PaperPart
-from gateway.store.changes import Follower
+from gateway.store.repository import AgencyRows, WatchedRows
 from gateway.store.row import from_json, to_json
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, PaperPartRow
-from gateway.store.transaction import Transaction
 
+_R, _D = PaperPartRow, DeliveryRow
 # What a recipient's system has said something about.
 _HEARD = (
     *("delivered", "accepted", "assigned", "processing", "done", "rejected"),
     *("request_agreed", "request_refused"),
 )
 # Made once: making a statement takes longer than running it.
-_MINE = (col(DeliveryRow.agency_id) == bindparam("agency"),)
-_BY_ID = select(DeliveryRow).where(*_MINE, col(DeliveryRow.id) == bindparam("id"))
-_ID_ALONE = select(col(DeliveryRow.id)).where(*_MINE, col(DeliveryRow.id) == bindparam("id"))
+_MINE = (col(_D.agency_id) == bindparam("agency"),)
+_BY_ID = select(_D).where(*_MINE, col(_D.id) == bindparam("id"))
+_ID_ALONE = select(col(_D.id)).where(*_MINE, col(_D.id) == bindparam("id"))
 _SUBJECTS: BindParameter[str] = bindparam("subjects", expanding=True)
 # In one order whoever asks, so that no two wait for each other.
-_IDS_ALONE = (
-    select(col(DeliveryRow.id))
-    .where(*_MINE, col(DeliveryRow.id).in_(_SUBJECTS))
-    .order_by(col(DeliveryRow.id))
-)
-_AS_NAMED = (col(DeliveryRow.attempt), col(DeliveryRow.position), col(DeliveryRow.id))
-_DELIVERIES = select(DeliveryRow).where(*_MINE).order_by(*_AS_NAMED)
-_OF_DOCUMENT = _DELIVERIES.where(col(DeliveryRow.document_id) == bindparam("document"))
-_OF_DOCUMENTS = _DELIVERIES.where(col(DeliveryRow.document_id).in_(bindparam("documents", expanding=True)))
-_THIS = update(DeliveryRow).where(*_MINE, col(DeliveryRow.id) == bindparam("at_id"))
+_IDS_ALONE = select(col(_D.id)).where(*_MINE, col(_D.id).in_(_SUBJECTS)).order_by(col(_D.id))
+_AS_NAMED = (col(_D.attempt), col(_D.position), col(_D.id))
+_DELIVERIES = select(_D).where(*_MINE).order_by(*_AS_NAMED)
+_OF_DOCUMENT = _DELIVERIES.where(col(_D.document_id) == bindparam("document"))
+_OF_DOCUMENTS = _DELIVERIES.where(col(_D.document_id).in_(bindparam("documents", expanding=True)))
+_THIS = update(_D).where(*_MINE, col(_D.id) == bindparam("at_id"))
 _FACTS = (
     select(FactRow)
     .where(col(FactRow.agency_id) == bindparam("agency"))
@@ -54,56 +49,43 @@ _OF_SUBJECT = _FACTS.where(col(FactRow.subject_id) == bindparam("id"))
 _OF_SUBJECTS = _FACTS.where(col(FactRow.subject_id).in_(_SUBJECTS))
 
 
-class SqlDeliveries:
+class SqlDeliveries(WatchedRows):
     """Keeps the promise of `ports.Deliveries`. A document's deliveries come back as its recipients were named."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope, follower: Follower) -> None:
-        self._tx = tx
-        self._follower = follower
-        self._agency_id = scope.agency_id
 
     async def add(self, deliveries: Sequence[Delivery]) -> None:
         """Clash when one of them is stored already, or its document is not."""
-        foreign = next((one for one in deliveries if one.agency_id != self._agency_id), None)
-        if foreign is not None:
-            raise errors.NotFound(
-                f"the delivery {foreign.id} belongs to another agency than this unit of work"
-            )
+        for one in deliveries:
+            self._check_own(one.agency_id, f"the delivery {one.id}")
         await self._tx.put(*(delivery_row(one, position) for position, one in enumerate(deliveries)))
         for one in deliveries:
             self._follower.touch_out(one.document_id)
 
     async def get(self, id: str) -> Delivery:
-        row = await self._tx.first(DeliveryRow, _BY_ID, agency=self._agency_id, id=id)
-        if row is None:
-            raise errors.NotFound(f"this agency has no delivery {id}")
-        return to_delivery(row)
+        return to_delivery(await self._one(_D, _BY_ID, f"this agency has no delivery {id}", id=id))
 
     async def of(self, document_id: str) -> Sequence[Delivery]:
-        rows = await self._tx.rows(DeliveryRow, _OF_DOCUMENT, agency=self._agency_id, document=document_id)
-        return [to_delivery(row) for row in rows]
+        return [to_delivery(row) for row in await self._rows(_D, _OF_DOCUMENT, document=document_id)]
 
     async def of_many(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Delivery]]:
         """Every id asked for is a key; a document without deliveries has none."""
         found: dict[str, list[Delivery]] = {id: [] for id in document_ids}
-        asked = {"agency": self._agency_id, "documents": list(document_ids)}
-        for row in await self._tx.rows(DeliveryRow, _OF_DOCUMENTS, **asked):
+        for row in await self._rows(_D, _OF_DOCUMENTS, documents=list(document_ids)):
             found[row.document_id].append(to_delivery(row))
         return found
 
     async def silent(self, codes: Collection[str], since: datetime) -> Mapping[str, datetime]:
-        mine = (col(DeliveryRow.agency_id) == self._agency_id, col(DeliveryRow.code).in_(codes))
-        failed = select(col(DeliveryRow.code), func.max(col(DeliveryRow.updated_at))).where(
-            *mine, col(DeliveryRow.state) == "failed", col(DeliveryRow.updated_at) >= since
-        )
-        found: dict[str, datetime] = dict(await self._tx.tuples(failed.group_by(col(DeliveryRow.code))))
+        code, moved = col(_D.code), col(_D.updated_at)
+
+        async def latest(states: Collection[str], since: datetime) -> dict[str, datetime]:
+            mine = (col(_D.agency_id) == self._agency_id, code.in_(codes))
+            query = select(code, func.max(moved)).where(*mine, col(_D.state).in_(states), moved >= since)
+            return dict(await self._tx.tuples(query.group_by(code)))
+
+        found = await latest(("failed",), since)
         if not found:
             return {}
         first = min(found.values())
-        answered = select(col(DeliveryRow.code), func.max(col(DeliveryRow.updated_at))).where(
-            *mine, col(DeliveryRow.state).in_(_HEARD), col(DeliveryRow.updated_at) >= first
-        )
-        heard: dict[str, datetime] = dict(await self._tx.tuples(answered.group_by(col(DeliveryRow.code))))
+        heard = await latest(_HEARD, first)
         senders = {code.casefold(): code for code in found}
         wrote = select(col(IncomingRow.sender_folded), func.max(col(IncomingRow.arrived_at))).where(
             col(IncomingRow.agency_id) == self._agency_id,
@@ -116,13 +98,13 @@ class SqlDeliveries:
 
     async def save_state(self, id: str, state: str, marks: Sequence[str], at: datetime) -> None:
         values = {"state": state, "marks": to_json(tuple[str, ...], tuple(marks)), "updated_at": at}
-        changed = await self._tx.change(_THIS, agency=self._agency_id, at_id=id, **values)
-        if changed != 1:
-            raise errors.NotFound(f"this agency has no delivery {id}")
+        await self._change(id, values)
         self._follower.touch_delivery(id)
 
     async def save_number(self, id: str, number: str, year: int | None) -> None:
-        values = {"register_no": number, "register_year": year}
+        await self._change(id, {"register_no": number, "register_year": year})
+
+    async def _change(self, id: str, values: Mapping[str, object]) -> None:
         if await self._tx.change(_THIS, agency=self._agency_id, at_id=id, **values) != 1:
             raise errors.NotFound(f"this agency has no delivery {id}")
 
@@ -137,12 +119,8 @@ class SqlDeliveries:
             self._follower.touch_delivery(id)
 
 
-class SqlFacts:
+class SqlFacts(AgencyRows):
     """Keeps the promise of `ports.Facts`."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
 
     async def add(self, subject_id: str, fact: Fact) -> bool:
         return await self._tx.put_new(fact_row(self._agency_id, subject_id, fact))
@@ -179,15 +157,8 @@ def _key(fact: Fact) -> str:
 
 
 def fact_row(agency_id: str, subject_id: str, fact: Fact) -> FactRow:
-    return FactRow(
-        agency_id=agency_id,
-        subject_id=subject_id,
-        key=_key(fact),
-        track=fact.track.value,
-        code=fact.code,
-        at=fact.at,
-        body=to_json(Fact, fact),
-    )
+    given = {"key": _key(fact), "track": fact.track.value, "body": to_json(Fact, fact)}
+    return FactRow.of(fact, agency_id=agency_id, subject_id=subject_id, **given)
 
 
 def to_delivery(row: DeliveryRow) -> Delivery:
@@ -206,32 +177,20 @@ def to_delivery(row: DeliveryRow) -> Delivery:
 
 
 def delivery_row(delivery: Delivery, position: int) -> DeliveryRow:
-    return DeliveryRow(
-        agency_id=delivery.agency_id,
-        id=delivery.id,
-        document_id=delivery.document_id,
-        attempt=delivery.attempt,
+    return _D.of(
+        delivery,
         position=position,
         code=delivery.recipient.code,
-        state=delivery.state,
-        updated_at=delivery.updated_at,
         recipient=to_json(Recipient, delivery.recipient),
         marks=to_json(tuple[str, ...], delivery.marks),
-        register_no=delivery.register_no,
-        register_year=delivery.register_year,
     )
 
 
-_R, _D = PaperPartRow, DeliveryRow
 _CANCELLED = "cancelled"
 
 
-class SqlPaperParts:
+class SqlPaperParts(AgencyRows):
     """Keeps the promise of `ports.store.PaperParts`."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
 
     async def open(self, document_id: str, delivery_ids: Sequence[str], at: datetime) -> None:
         await self._tx.put(
@@ -248,14 +207,8 @@ class SqlPaperParts:
 
     async def close(self, part: PaperPart) -> None:
         this = update(_R).where(col(_R.agency_id) == self._agency_id, col(_R.delivery_id) == part.delivery_id)
-        said = this.values(
-            handed_over=part.handed_over,
-            means=part.means,
-            note=part.note,
-            closed_at=part.closed_at,
-            closed_by=part.closed_by,
-        )
-        if await self._tx.change(said) != 1:
+        said = ("handed_over", "means", "note", "closed_at", "closed_by")
+        if await self._tx.change(this.values({name: getattr(part, name) for name in said})) != 1:
             raise errors.NotFound(f"the delivery {part.delivery_id} does not go on paper")
 
     async def waiting(self, limit: int) -> Sequence[PaperPart]:

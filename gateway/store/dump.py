@@ -44,7 +44,7 @@ from sqlalchemy.schema import AddConstraint, DropConstraint
 from gateway import errors
 from gateway.domain.hold import OWNER as HOLD
 from gateway.store import migrate
-from gateway.store.engine import EngineRole, open_engine
+from gateway.store.engine import EngineRole, opened
 from gateway.store.tables_node import MEMORY_TABLES
 
 # The first that fits names the kind. Floating numbers are left out on purpose: no table has one.
@@ -218,14 +218,11 @@ class Snapshot:
 @asynccontextmanager
 async def snapshot(url: str) -> AsyncIterator[Snapshot]:
     """The database at this moment. Misconfigured when it cannot be opened or holds no schema of ours."""
-    engine = open_engine(url, EngineRole.READER)
     try:
-        async with engine.connect() as connection:
+        async with opened(url, EngineRole.READER) as engine, engine.connect() as connection:
             yield await snapshot_on(connection)
     except SQLAlchemyError as cause:
         raise errors.Misconfigured(f"the database cannot be opened ({cause}); check database.url") from cause
-    finally:
-        await engine.dispose()
 
 
 async def snapshot_on(connection: AsyncConnection) -> Snapshot:
@@ -347,9 +344,8 @@ async def loading(url: str, revision: str) -> AsyncIterator[DatabaseLoad]:
     """The schema of that revision, with no rows. Clash when the database has rows, Misconfigured when this program does
     not know the revision."""
     revision = _known(revision)
-    engine = open_engine(url, EngineRole.MIGRATOR)
     try:
-        async with engine.connect() as connection:
+        async with opened(url, EngineRole.MIGRATOR) as engine, engine.connect() as connection:
             await connection.begin()
             await connection.run_sync(_prepare, revision)
             load = DatabaseLoad(connection, await connection.run_sync(reflected))
@@ -360,15 +356,12 @@ async def loading(url: str, revision: str) -> AsyncIterator[DatabaseLoad]:
             f"the database did not take the copy ({type(cause).__name__}: {str(cause).partition(chr(10))[0]}); "
             "nothing of it is stored"
         ) from cause
-    finally:
-        await engine.dispose()
 
 
 async def clear_database(url: str) -> None:
     """Takes every table of ours off again: for a database that was filled to be looked at."""
-    engine = open_engine(url, EngineRole.MIGRATOR)
     try:
-        async with engine.begin() as connection:
+        async with opened(url, EngineRole.MIGRATOR) as engine, engine.begin() as connection:
             tables = MetaData()
             if connection.dialect.name == "sqlite":
                 # What it is made of goes with it, and may not be dropped by itself.
@@ -377,8 +370,6 @@ async def clear_database(url: str) -> None:
             await connection.run_sync(tables.drop_all)
     except SQLAlchemyError as cause:
         raise errors.StoreFailure(f"the scratch database could not be emptied ({cause})") from cause
-    finally:
-        await engine.dispose()
 
 
 def _known(revision: str) -> str:

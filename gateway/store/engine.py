@@ -8,6 +8,8 @@ import contextlib
 import os
 import sqlite3
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -63,6 +65,16 @@ def open_engine(url: str, role: EngineRole, limits: ServerLimits = AS_SHIPPED) -
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed, role)
     return _server(parsed, role, limits)
+
+
+@asynccontextmanager
+async def opened(url: str, role: EngineRole) -> AsyncIterator[AsyncEngine]:
+    """The same, for one piece of work."""
+    engine = open_engine(url, role)
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
 
 
 def _parsed(url: str) -> URL:
@@ -135,12 +147,11 @@ def _server_words(role: EngineRole, limits: ServerLimits) -> dict[str, Any]:
         "max_cached_statement_lifetime": 0,
         # Ours is the longer one: it is for a server that says nothing any more.
         "command_timeout": None if patient else limits.statement_s + CONNECT_S,
-        "server_settings": {name: _setting(value) for name, value in server.items()},
+        "server_settings": {
+            name: value if isinstance(value, str) else str(round(value * 1000))
+            for name, value in server.items()
+        },
     }
-
-
-def _setting(value: float | str) -> str:
-    return value if isinstance(value, str) else str(round(value * 1000))
 
 
 def _connect(dialect: Any, record: object, args: Any, words: dict[str, Any]) -> Any:

@@ -8,23 +8,18 @@ from sqlalchemy import ColumnElement, and_, delete, select, update
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.account import AgencyScope
 from gateway.domain.registry import GroupMember, RecipientGroup
 from gateway.domain.text import fold
+from gateway.store.repository import AgencyRows
 from gateway.store.row import from_json, to_json
 from gateway.store.tables import RecipientGroupRow
-from gateway.store.transaction import Transaction
 
 _R = RecipientGroupRow
 _MEMBERS = tuple[GroupMember, ...]
 
 
-class SqlRecipientGroups:
+class SqlRecipientGroups(AgencyRows):
     """Keeps the promise of `ports.RecipientGroups`."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
 
     async def all(self) -> Sequence[RecipientGroup]:
         query = select(_R).where(col(_R.agency_id) == self._agency_id).order_by(col(_R.folded))
@@ -35,22 +30,16 @@ class SqlRecipientGroups:
         return to_domain(row) if row is not None else None
 
     async def save(self, group: RecipientGroup) -> None:
+        key = {"agency_id": self._agency_id, "folded": fold(group.name)}
+        row = _R.of(group, members=to_json(_MEMBERS, group.members), **key)
         if group.version == 1:
-            if not await self._tx.put_new(from_domain(group, self._agency_id)):
+            if not await self._tx.put_new(row):
                 raise errors.Clash(
                     f"there is a group named {group.name!r} already, or one that reads the same"
                 )
             return
-        row = from_domain(group, self._agency_id)
         earlier = update(_R).where(self._is(group.name), col(_R.version) == group.version - 1)
-        changed = earlier.values(
-            name=row.name,
-            members=row.members,
-            saved_by=row.saved_by,
-            saved_at=row.saved_at,
-            version=row.version,
-        )
-        if await self._tx.change(changed) != 1:
+        if await self._tx.change(earlier.values(row.values(*key))) != 1:
             raise errors.Clash(f"the group {group.name!r} was changed or removed meanwhile; look at it again")
 
     async def remove(self, name: str) -> bool:
@@ -67,16 +56,4 @@ def to_domain(row: RecipientGroupRow) -> RecipientGroup:
         saved_by=row.saved_by,
         saved_at=row.saved_at,
         version=row.version,
-    )
-
-
-def from_domain(group: RecipientGroup, agency_id: str) -> RecipientGroupRow:
-    return RecipientGroupRow(
-        agency_id=agency_id,
-        folded=fold(group.name),
-        name=group.name,
-        members=to_json(_MEMBERS, group.members),
-        saved_by=group.saved_by,
-        saved_at=group.saved_at,
-        version=group.version,
     )

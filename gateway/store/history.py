@@ -3,8 +3,7 @@ promise. Part of the store; get it as `store.history`. One short write for every
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -17,9 +16,8 @@ from gateway.domain.wall_clock import local
 from gateway.store import inbox, jobs, outbox
 from gateway.store.tables import InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import JobDayRow, QueueSampleRow
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import Open, Transaction
 
-Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 _J, _S = JobDayRow, QueueSampleRow
 _COLUMNS = ("beats", "failures", "gap_s", "last_at", "failed_at", "code")
 _LONGEST_CODE = 40
@@ -40,10 +38,9 @@ class SqlHistory:
             # Two processes that add to the same day would each write what only one of them knows.
             await tx.hold("job_day")
             for each in samples:
-                row = _S(at=_slot(now), queue=each.queue, depth=each.depth, oldest_s=each.oldest_s)
-                await tx.put_new(row)
+                await tx.put_new(_S.of(each, at=_slot(now)))
             for day in _grown(await _days(tx, local(oldest).date()), beats, local(oldest).date()):
-                await tx.put_over(_row(day), *_COLUMNS)
+                await tx.put_over(_J.of(day), *_COLUMNS)
             await tx.change(delete(_S).where(col(_S.at) < oldest))
             gone = or_(col(_J.day) < local(oldest).date(), col(_J.job).in_(sorted(off)))
             await tx.change(delete(_J).where(gone))
@@ -131,16 +128,3 @@ async def _days(tx: Transaction, since: date) -> list[JobDay]:
         )
         for row in await tx.rows(_J, query)
     ]
-
-
-def _row(day: JobDay) -> JobDayRow:
-    return JobDayRow(
-        job=day.job,
-        day=day.day,
-        beats=day.beats,
-        failures=day.failures,
-        gap_s=day.gap_s,
-        last_at=day.last_at,
-        failed_at=day.failed_at,
-        code=day.code,
-    )

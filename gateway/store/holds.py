@@ -9,11 +9,11 @@ from sqlalchemy import bindparam, func, select, update
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.account import AgencyScope
 from gateway.domain.hold import OPEN, Hold, HoldState
 from gateway.domain.identity import Digest
 from gateway.ports.queues import Page
 from gateway.store import paging
+from gateway.store.repository import AgencyRows
 from gateway.store.row import from_json, to_json
 from gateway.store.tables import HoldContentRow, HoldRow
 from gateway.store.transaction import Transaction
@@ -35,16 +35,11 @@ _KEEPS = (
 _THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
 
 
-class SqlHolds:
+class SqlHolds(AgencyRows):
     """Keeps the promise of `ports.Holds`."""
 
-    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
-
     async def add(self, hold: Hold) -> None:
-        if hold.agency_id != self._agency_id:
-            raise errors.NotFound(f"the hold {hold.id} belongs to another agency than this unit of work")
+        self._check_own(hold.agency_id, f"the hold {hold.id}")
         if not await self._tx.put_new(from_domain(hold)):
             raise errors.Clash(f"{hold.subject_id} is in the sealed hold already", code="GW-SEALED")
         sizes = {each.digest: each.size for each in hold.contents}
@@ -56,22 +51,19 @@ class SqlHolds:
         )
 
     async def get(self, id: str) -> Hold:
-        row = await self._tx.first(_R, self._tx.kept(_BY_ID), agency=self._agency_id, id=id)
-        if row is None:
-            raise errors.NotFound(f"this agency has no sealed hold {id}")
-        return to_domain(row)
+        missing = f"this agency has no sealed hold {id}"
+        return to_domain(await self._one(_R, self._tx.kept(_BY_ID), missing, id=id))
 
     async def save(self, hold: Hold) -> None:
         values = from_domain(hold).values("agency_id", "id")
         await self._tx.change(_THIS, agency=self._agency_id, at_id=hold.id, **values)
 
     async def open_of(self, subject_id: str) -> Hold | None:
-        query = self._tx.kept(_OPEN_OF)
-        row = await self._tx.first(_R, query, agency=self._agency_id, subject=subject_id)
+        row = await self._first(_R, self._tx.kept(_OPEN_OF), subject=subject_id)
         return to_domain(row) if row is not None else None
 
     async def keeps(self, digest: Digest) -> bool:
-        return await self._tx.first(_R, _KEEPS, agency=self._agency_id, digest=digest) is not None
+        return await self._first(_R, _KEEPS, digest=digest) is not None
 
     async def page(
         self, *, limit: int, states: Sequence[HoldState] = (), cursor: str | None = None
@@ -81,15 +73,7 @@ class SqlHolds:
         if states:
             wanted = wanted.where(col(_R.state).in_([state.value for state in states]))
         return await paging.newest_first(
-            self._tx,
-            _R,
-            wanted,
-            at=col(_R.begun_at),
-            id=col(_R.id),
-            place=lambda row: (row.begun_at, row.id),
-            limit=limit,
-            cursor=cursor,
-            to_domain=to_domain,
+            self._tx, _R, wanted, "begun_at", to_domain, limit=limit, cursor=cursor
         )
 
 
@@ -110,12 +94,9 @@ def to_domain(row: HoldRow) -> Hold:
 
 
 def from_domain(hold: Hold) -> HoldRow:
-    return HoldRow(
-        agency_id=hold.agency_id,
-        id=hold.id,
+    return HoldRow.of(
+        hold,
         open_subject=hold.subject_id if hold.is_open else hold.id,
         state=hold.state.value,
-        begun_at=hold.begun_at,
-        is_settled=hold.is_settled,
         body=to_json(Hold, hold),
     )

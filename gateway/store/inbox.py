@@ -12,7 +12,6 @@ from sqlalchemy import ColumnElement, bindparam, func, select, update
 from sqlmodel import col
 
 from gateway import errors, meters
-from gateway.domain.account import AgencyScope
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Step
@@ -21,6 +20,7 @@ from gateway.ports.services import Clock
 from gateway.store import leases, paging
 from gateway.store.drivers import SLOW
 from gateway.store.incoming import INCOMING
+from gateway.store.repository import WatchedRows
 from gateway.store.row import from_json, to_json
 from gateway.store.tables import InboxRow
 from gateway.store.transaction import Transaction
@@ -74,7 +74,7 @@ async def overdue_waiting(tx: Transaction, before: datetime, limit: int) -> list
     """Of every agency, oldest first."""
     query = select(_R).where(col(_R.state) == WAITING, col(_R.received_at) < before)
     rows = await tx.rows(_R, query.order_by(col(_R.received_at), col(_R.id)).limit(limit))
-    return [to_inbox_item(row, row.attempts) for row in rows]
+    return [to_inbox_item(row) for row in rows]
 
 
 # In quarantine, and of nobody who is proved to have sent it (A7).
@@ -94,7 +94,7 @@ async def unproved_bytes(tx: Transaction) -> int:
 async def oldest_unproved(tx: Transaction, limit: int) -> list[InboxPacket]:
     """Of every agency."""
     query = select(_R).where(*_UNPROVED).order_by(col(_R.received_at), col(_R.id)).limit(limit)
-    return [to_inbox_item(row, row.attempts) for row in await tx.rows(_R, query)]
+    return [to_inbox_item(row) for row in await tx.rows(_R, query)]
 
 
 def _count(item: InboxPacket, took_s: float | None) -> None:
@@ -106,13 +106,8 @@ def _count(item: InboxPacket, took_s: float | None) -> None:
         meters.REPEATED.add()
 
 
-class SqlInbox:
+class SqlInbox(WatchedRows):
     """Keeps the promise of `ports.Inbox`."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
-        self._clock = clock
 
     async def land(self, item: InboxPacket, lease: Lease | None = None) -> InboxPacket:
         if item.agency_id != self._agency_id:
@@ -122,21 +117,18 @@ class SqlInbox:
             row.attempts, row.lease_token, row.lease_until = lease.attempt, lease.token, lease.until
         if await self._tx.put_new(row):
             return item
-        asked = {"agency": self._agency_id, "digest": item.file_digest}
-        there = await self._tx.first(_R, self._tx.kept(_BY_DIGEST), **asked)
+        there = await self.with_bytes(item.file_digest)
         if there is None:
             raise errors.Clash(f"the inbox row {item.id} is stored already, with other bytes")
-        return to_inbox_item(there, there.attempts)
+        return there
 
     async def get(self, id: str) -> InboxPacket:
-        row = await self._tx.first(_R, self._tx.kept(_BY_ID), agency=self._agency_id, id=id)
-        if row is None:
-            raise errors.NotFound(f"this agency has no inbox row {id}")
-        return to_inbox_item(row, row.attempts)
+        missing = f"this agency has no inbox row {id}"
+        return to_inbox_item(await self._one(_R, self._tx.kept(_BY_ID), missing, id=id))
 
     async def with_bytes(self, file_digest: Digest) -> InboxPacket | None:
-        row = await self._tx.first(_R, self._tx.kept(_BY_DIGEST), agency=self._agency_id, digest=file_digest)
-        return to_inbox_item(row, row.attempts) if row is not None else None
+        row = await self._first(_R, self._tx.kept(_BY_DIGEST), digest=file_digest)
+        return to_inbox_item(row) if row is not None else None
 
     async def settle(self, item: InboxPacket, lease: Lease | None) -> None:
         values = settled_values(item, item.settled_at or self._clock.now()) | leases.released(None, None)
@@ -149,8 +141,8 @@ class SqlInbox:
 
     async def still_held(self, lease: Lease) -> None:
         held = _BY_ID.where(*leases.fence(_R), is_open())
-        asked = {"agency": self._agency_id, "id": lease.id, "at_id": lease.id, "token": lease.token}
-        found = await self._tx.first(_R, self._tx.kept(held), **asked)
+        asked = {"id": lease.id, "at_id": lease.id, "token": lease.token}
+        found = await self._first(_R, self._tx.kept(held), **asked)
         leases.exactly_one(int(found is not None), lease)
 
     async def postpone(self, lease: Lease, not_before: datetime, error: str, *, counted: bool = True) -> None:
@@ -160,9 +152,8 @@ class SqlInbox:
     async def waiting_for(self, sender: str, document_id: str) -> Sequence[InboxPacket]:
         """Oldest first; the sender is compared without letter case, the DocumentId letter for letter."""
         await self._tx.hold(self._agency_id, INCOMING, document_id)
-        asked = {"document_id": document_id, "sender": sender.lower()}
-        rows = await self._tx.rows(_R, _WAITING_FOR, agency=self._agency_id, **asked)
-        return [to_inbox_item(row, row.attempts) for row in rows]
+        rows = await self._rows(_R, _WAITING_FOR, document_id=document_id, sender=sender.lower())
+        return [to_inbox_item(row) for row in rows]
 
     async def reopen(self, id: str, *, told: AxisNote | None = None, released: bool = False) -> None:
         """Clash when the row is in no state to be opened again."""
@@ -198,15 +189,7 @@ class SqlInbox:
         if states:
             wanted = wanted.where(col(_R.state).in_(states))
         return await paging.newest_first(
-            self._tx,
-            _R,
-            wanted,
-            at=col(_R.received_at),
-            id=col(_R.id),
-            place=lambda row: (row.received_at, row.id),
-            limit=limit,
-            cursor=cursor,
-            to_domain=lambda row: to_inbox_item(row, row.attempts),
+            self._tx, _R, wanted, "received_at", to_inbox_item, limit=limit, cursor=cursor
         )
 
     async def _change_unheld(self, id: str, values: dict[str, Any], *also: ColumnElement[bool]) -> bool:
@@ -221,8 +204,8 @@ class SqlInbox:
         leases.exactly_one(await self._tx.change(_HELD, **this, **values), lease)
 
 
-def to_inbox_item(row: InboxRow, attempts: int) -> InboxPacket:
-    """`attempts` apart from the row: a claim counts one more than the row it read."""
+def to_inbox_item(row: InboxRow, attempts: int | None = None) -> InboxPacket:
+    """`attempts` where they are not those of the row: a claim counts one more than the row it read."""
     needs = (row.needs_sender, row.needs_document_id)
     return InboxPacket(
         id=row.id,
@@ -244,7 +227,7 @@ def to_inbox_item(row: InboxRow, attempts: int) -> InboxPacket:
         needs=(needs[0], needs[1]) if needs[0] is not None and needs[1] is not None else None,
         incoming_id=row.incoming_id,
         steps=from_json(tuple[Step, ...], row.steps),
-        attempts=attempts,
+        attempts=row.attempts if attempts is None else attempts,
         settled_at=row.settled_at,
         untried=from_json(tuple[AxisNote, ...], row.untried),
         released=row.released,
@@ -252,18 +235,8 @@ def to_inbox_item(row: InboxRow, attempts: int) -> InboxPacket:
 
 
 def inbox_row(item: InboxPacket) -> InboxRow:
-    return InboxRow(
-        agency_id=item.agency_id,
-        id=item.id,
-        file_digest=item.file_digest,
-        size=item.size,
-        received_at=item.received_at,
-        lane=item.lane.value,
-        attempts=item.attempts,
-        untried=untried_value(item.untried),
-        **told_values(item.told),
-        **settled_values(item, item.settled_at),
-    )
+    given = {"lane": item.lane.value, "untried": untried_value(item.untried), **leases.released(None, None)}
+    return InboxRow.of(item, **given, **settled_values(item, item.settled_at))
 
 
 def told_values(told: AxisNote) -> dict[str, Any]:
@@ -283,16 +256,10 @@ def settled_values(item: InboxPacket, settled_at: datetime | None) -> dict[str, 
     """The columns that a verdict or a person's act writes; what the transport said stays. A release is used up by the
     verdict that follows it, unless that is to wait."""
     needs_sender, needs_document_id = item.needs or (None, None)
-    return {
-        "state": item.state,
-        "code": item.code,
-        "reason": item.reason,
-        "sender_code": item.sender_code,
-        "document_id": item.document_id,
-        "kind": item.kind,
+    same = ("state", "code", "reason", "sender_code", "document_id", "kind", "incoming_id")
+    return {name: getattr(item, name) for name in same} | {
         "needs_sender": needs_sender,
         "needs_document_id": needs_document_id,
-        "incoming_id": item.incoming_id,
         "steps": to_json(tuple[Step, ...], item.steps),
         "settled_at": settled_at,
         "released": item.released and item.state in ("landed", "waiting"),

@@ -30,18 +30,15 @@ from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, InState, Kind
 from gateway.domain.identity import Digest
 from gateway.domain.pace import LONGEST_HANDOVER
 from gateway.domain.text import fold, number_word
 from gateway.ports.queues import Handover, Identity, Page
-from gateway.ports.services import Clock
 from gateway.store import paging
-from gateway.store.changes import Follower
+from gateway.store.repository import AgencyRows, WatchedRows
 from gateway.store.row import from_json, one_of, to_json
 from gateway.store.tables import HandoverRow, IdentityRow, IncomingRow, ReplacedRow
-from gateway.store.transaction import Transaction
 
 _DOCUMENT = IncomingRow
 # Made once: making a statement takes longer than running it.
@@ -79,17 +76,11 @@ _THIS_AS_READ = _THIS.where(col(_DOCUMENT.version) == bindparam("read"))
 INCOMING = "incoming"  # the name under which an incoming DocumentId is held, by whoever asks for one or waits for one
 
 
-class SqlIncomingDocuments:
+class SqlIncomingDocuments(WatchedRows):
     """Keeps the promise of `ports.IncomingDocuments`."""
 
-    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower) -> None:
-        self._tx = tx
-        self._follower = follower
-        self._agency_id = scope.agency_id
-        self._clock = clock
-
     async def add(self, document: IncomingDocument) -> None:
-        self._check_agency(document)
+        self._check_own(document.agency_id, f"the document {document.id}")
         if not await self._tx.put_new(incoming_row(document)):
             raise errors.Clash(f"the incoming document {document.id} is already stored")
         await self._tx.put(*_replaced(document))
@@ -101,25 +92,24 @@ class SqlIncomingDocuments:
     async def by_document_id(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
         await self._tx.hold(self._agency_id, INCOMING, document_id)
         asked = {"document_id": document_id, "sender": sender_code.casefold()}
-        rows = await self._tx.rows(_DOCUMENT, self._tx.kept(_BY_DOCUMENT_ID), agency=self._agency_id, **asked)
+        rows = await self._rows(_DOCUMENT, self._tx.kept(_BY_DOCUMENT_ID), **asked)
         return [to_incoming(row) for row in rows]
 
     async def replacing(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
         await self._tx.hold(self._agency_id, INCOMING, document_id)
         asked = {"document_id": document_id, "sender": sender_code.casefold()}
-        rows = await self._tx.rows(_DOCUMENT, _REPLACING, agency=self._agency_id, **asked)
+        rows = await self._rows(_DOCUMENT, _REPLACING, **asked)
         return [to_incoming(row) for row in rows]
 
     async def numbered(self, number: str, symbol: str) -> Sequence[IncomingDocument]:
-        asked = {"number_key": number_word(number, symbol)}
-        rows = await self._tx.rows(_DOCUMENT, _NUMBERED, agency=self._agency_id, **asked)
+        rows = await self._rows(_DOCUMENT, _NUMBERED, number_key=number_word(number, symbol))
         return [to_incoming(row) for row in rows]
 
     async def save(
         self, document: IncomingDocument, *, expect_version: int | None = None
     ) -> IncomingDocument:
         """Writes it with version + 1; StaleVersion when the stored version is not the expected one."""
-        self._check_agency(document)
+        self._check_own(document.agency_id, f"the document {document.id}")
         if expect_version in (None, document.version):
             saved = replace(document, version=document.version + 1)
             if await self._write(_THIS_AS_READ, saved, read=document.version):
@@ -156,15 +146,7 @@ class SqlIncomingDocuments:
                 handover_is(handover, col(_DOCUMENT.agency_id), col(_DOCUMENT.id), self._clock.now())
             )
         return await paging.newest_first(
-            self._tx,
-            _DOCUMENT,
-            wanted,
-            at=col(_DOCUMENT.arrived_at),
-            id=col(_DOCUMENT.id),
-            place=lambda row: (row.arrived_at, row.id),
-            limit=limit,
-            cursor=cursor,
-            to_domain=to_incoming,
+            self._tx, _DOCUMENT, wanted, "arrived_at", to_incoming, limit=limit, cursor=cursor
         )
 
     async def _write(self, this: Update, document: IncomingDocument, **read: int) -> bool:
@@ -177,16 +159,8 @@ class SqlIncomingDocuments:
         return written
 
     async def _kept(self, id: str) -> IncomingRow:
-        row = await self._tx.first(_DOCUMENT, self._tx.kept(_BY_ID), agency=self._agency_id, id=id)
-        if row is None:
-            raise errors.NotFound(f"this agency has no incoming document {id}")
-        return row
-
-    def _check_agency(self, document: IncomingDocument) -> None:
-        if document.agency_id != self._agency_id:
-            raise errors.NotFound(
-                f"the document {document.id} belongs to another agency than this unit of work"
-            )
+        missing = f"this agency has no incoming document {id}"
+        return await self._one(_DOCUMENT, self._tx.kept(_BY_ID), missing, id=id)
 
 
 def _replaced(document: IncomingDocument) -> list[ReplacedRow]:
@@ -210,26 +184,15 @@ def to_incoming(row: IncomingRow) -> IncomingDocument:
 def incoming_row(document: IncomingDocument) -> IncomingRow:
     code = f"{document.number}/{document.symbol}"
     words = (code, document.subject, document.sender_code, document.sender_name or "")
-    return IncomingRow(
-        agency_id=document.agency_id,
-        id=document.id,
-        inbox_id=document.inbox_id,
+    return IncomingRow.of(
+        document,
         kind=document.kind.value,
-        sender_code=document.sender_code,
         sender_folded=document.sender_code.casefold(),
-        document_id=document.document_id,
-        packet_id=document.packet_id,
         state=document.state.value,
-        number=document.number,
-        symbol=document.symbol,
-        issued_on=document.issued_on,
         number_key=number_word(document.number, document.symbol) if document.number else "",
-        arrived_at=document.arrived_at,
         reply_by=document.due_on if document.wants_reply else None,
-        version=document.version,
-        folded=""
-        if document.state is InState.SEALED
-        else fold(" ".join(words)),  # R4: nobody finds it by its words
+        # R4: nobody finds it by its words
+        folded="" if document.state is InState.SEALED else fold(" ".join(words)),
         body=to_json(IncomingDocument, document),
     )
 
@@ -238,14 +201,8 @@ AVAILABLE, LEASED, ACKED = "available", "leased", "acked"
 _HANDOVER = HandoverRow
 
 
-class SqlHandovers:
+class SqlHandovers(WatchedRows):
     """Keeps the promise of `ports.Handovers`."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower) -> None:
-        self._tx = tx
-        self._follower = follower
-        self._agency_id = scope.agency_id
-        self._clock = clock
 
     async def offer(self, incoming_id: str) -> None:
         """Offering it again is harmless; Clash when there is no such incoming document."""
@@ -256,9 +213,8 @@ class SqlHandovers:
         self._follower.touch_in(incoming_id)
 
     async def get(self, incoming_id: str) -> Handover:
-        row = await self._tx.first(_HANDOVER, select(_HANDOVER).where(self._is(incoming_id)))
-        if row is None:
-            raise errors.NotFound(f"the document {incoming_id} was never offered to a document system")
+        missing = f"the document {incoming_id} was never offered to a document system"
+        row = await self._one(_HANDOVER, select(_HANDOVER).where(self._is(incoming_id)), missing)
         return to_handover(row, self._clock.now())
 
     async def withdraw(self, incoming_id: str) -> bool:
@@ -365,36 +321,33 @@ _BY_DOCUMENT = _FROM.where(
 ).order_by(col(_IDENTITY.at).desc(), col(_IDENTITY.inbox_id).desc())
 
 
-class SqlIdentities:
+class SqlIdentities(AgencyRows):
     """Keeps the promise of `ports.Identities`. Senders are compared letter for letter: they come verified."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
 
     async def by_body(self, sender: str, body_digest: Digest) -> Identity | None:
         await self._tx.hold(self._agency_id, "body", sender, body_digest)
-        return await self._one(_BY_BODY, sender=sender, body=body_digest)
+        return await self._identity(_BY_BODY, sender=sender, body=body_digest)
 
     async def by_packet(self, sender: str, packet_id: str) -> Identity | None:
         await self._tx.hold(self._agency_id, "packet", sender, packet_id)
-        return await self._one(_BY_PACKET, sender=sender, packet=packet_id)
+        return await self._identity(_BY_PACKET, sender=sender, packet=packet_id)
 
     async def by_document(self, sender: str, document_id: str) -> Sequence[Identity]:
         await self._tx.hold(self._agency_id, INCOMING, document_id)
-        asked = {"agency": self._agency_id, "sender": sender, "document": document_id}
-        return [to_identity(row) for row in await self._tx.rows(_IDENTITY, _BY_DOCUMENT, **asked)]
+        rows = await self._rows(_IDENTITY, _BY_DOCUMENT, sender=sender, document=document_id)
+        return [to_identity(row) for row in rows]
 
     async def claim(self, identity: Identity) -> None:
         # Both unique keys are judged by the database at once: two workers cannot both find them free (G3).
-        if not await self._tx.put_new(identity_row(identity, self._agency_id)):
+        row = IdentityRow.of(identity, agency_id=self._agency_id, kind=identity.kind.value)
+        if not await self._tx.put_new(row):
             raise errors.Conflict(
                 f"the body {identity.body_digest} or the packet id {identity.packet_id} of {identity.sender} was "
                 "admitted before; the first stays"
             )
 
-    async def _one(self, query: Select[Any], **asked: str) -> Identity | None:
-        row = await self._tx.first(_IDENTITY, query, agency=self._agency_id, **asked)
+    async def _identity(self, query: Select[Any], **asked: str) -> Identity | None:
+        row = await self._first(_IDENTITY, query, **asked)
         return to_identity(row) if row is not None else None
 
 
@@ -409,19 +362,4 @@ def to_identity(row: IdentityRow) -> Identity:
         incoming_id=row.incoming_id,
         at=row.at,
         terms=Digest(row.terms) if row.terms is not None else None,
-    )
-
-
-def identity_row(identity: Identity, agency_id: str) -> IdentityRow:
-    return IdentityRow(
-        agency_id=agency_id,
-        sender=identity.sender,
-        body_digest=identity.body_digest,
-        kind=identity.kind.value,
-        packet_id=identity.packet_id,
-        document_id=identity.document_id,
-        inbox_id=identity.inbox_id,
-        incoming_id=identity.incoming_id,
-        at=identity.at,
-        terms=identity.terms,
     )

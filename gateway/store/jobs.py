@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
 from sqlmodel import col
 
-from gateway.domain.account import AgencyScope
 from gateway.domain.pace import LONGEST_DELAY, LONGEST_DELAY_OF
 from gateway.domain.proof import StatusPacket
 from gateway.ports.queues import Job, Lease
 from gateway.ports.services import Clock
 from gateway.store import leases
+from gateway.store.repository import WatchedRows
 from gateway.store.row import from_json, to_json
 from gateway.store.tables import JobRow
 from gateway.store.transaction import Transaction
@@ -52,13 +52,8 @@ def is_open() -> ColumnElement[bool]:
     return col(_R.kind).not_like(f"%{NEVER}")
 
 
-class SqlJobs:
+class SqlJobs(WatchedRows):
     """Keeps the promise of `ports.Jobs`. The same job put twice is done twice, as after any crash."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
-        self._clock = clock
 
     async def put(
         self,

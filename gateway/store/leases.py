@@ -9,7 +9,7 @@ committed; those that ran out are forgotten, so the notes stay few."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
@@ -43,6 +43,7 @@ from gateway.store.transaction import Transaction
 Claimable = TypeVar("Claimable", OutboxRow, InboxRow, JobRow)
 Now = datetime | BindParameter[datetime]
 AnyClaimable = type[OutboxRow] | type[InboxRow] | type[JobRow]
+_NEVER = false()
 # The rest is history, and counting it would cost more with every year.
 _NO_END: Mapping[type, Sequence[str]] = {
     OutboxRow: ("waiting", "failed"),
@@ -69,12 +70,14 @@ class SharedRows(Generic[Claimable]):
         order: Sequence[ColumnElement[Any] | Mapped[Any]],
         *,
         lane: Mapped[str] | None = None,
-        asked_for: ColumnElement[bool] | None = None,
+        asked_for: ColumnElement[bool] = _NEVER,
     ) -> SharedRows[Claimable]:
         """`asked_for`: rows whose time a person set; it is kept, however far ahead it is."""
-        ahead = is_ahead(table, asked_for)
+        far_lease, far_retry = is_ahead(table, asked_for)
         now = bindparam("now", type_=Moment)
-        free = (among, or_(due(table, now), ahead.retry), or_(unheld(table, now), ahead.lease))
+        due = or_(col(table.not_before).is_(None), col(table.not_before) <= now)
+        unleased = or_(unheld(table, now), far_lease)
+        free = (among, or_(due, far_retry), unleased)
         # SKIP LOCKED: workers on a server do not queue behind each other's rows. SQLite has one writer and ignores it.
         first = select(table).where(*free).limit(bindparam("most", type_=Integer))
         first = first.with_for_update(skip_locked=True)
@@ -85,31 +88,18 @@ class SharedRows(Generic[Claimable]):
             find=first.order_by(*is_urgent, *order),
             ordinary=None if lane is None else first.where(lane == Lane.NORMAL.value).order_by(*order),
             take=update(table)
-            .where(
-                col(table.agency_id) == bindparam("agency"),
-                col(table.id) == bindparam("at_id"),
-                or_(unheld(table, now), ahead.lease),
-            )
+            .where(col(table.agency_id) == bindparam("agency"), col(table.id) == bindparam("at_id"), unleased)
             .values(attempts=col(table.attempts) + 1),
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Ahead:
-    """Conditions for times that only a clock that was ahead can have written; parameters `far_lease` and `far_retry`."""
-
-    lease: ColumnElement[bool]
-    retry: ColumnElement[bool]
-
-
-def is_ahead(table: AnyClaimable, asked_for: ColumnElement[bool] | None = None) -> Ahead:
-    kept = false() if asked_for is None else asked_for
-    return Ahead(
-        lease=and_(
-            col(table.lease_token).is_not(None), col(table.lease_until) > bindparam("far_lease", type_=Moment)
-        ),
-        retry=and_(col(table.not_before) > bindparam("far_retry", type_=Moment), not_(kept)),
-    )
+def is_ahead(
+    table: AnyClaimable, asked_for: ColumnElement[bool]
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Whether a lease, or a retry, was written by a clock that was ahead; parameters `far_lease` and `far_retry`."""
+    far_lease, far_retry = bindparam("far_lease", type_=Moment), bindparam("far_retry", type_=Moment)
+    lease = and_(col(table.lease_token).is_not(None), col(table.lease_until) > far_lease)
+    return lease, and_(col(table.not_before) > far_retry, not_(asked_for))
 
 
 async def claim(
@@ -184,24 +174,14 @@ def refuse_gap(gap: timedelta, lease_s: float) -> None:
         )
 
 
-def due(table: AnyClaimable, now: Now) -> ColumnElement[bool]:
-    """Not put off to a later time."""
-    return or_(col(table.not_before).is_(None), col(table.not_before) <= now)
-
-
 def unheld(table: AnyClaimable, now: Now) -> ColumnElement[bool]:
     """No lease, or one that ran out."""
     return or_(col(table.lease_token).is_(None), col(table.lease_until) <= now)
 
 
 def fence(table: AnyClaimable) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """As `held_by`, for statements that are made once; parameters `at_id` and `token`."""
+    """A row whose token is another's, or nobody's, is not changed by this lease any more; parameters `at_id`, `token`."""
     return col(table.id) == bindparam("at_id"), col(table.lease_token) == bindparam("token")
-
-
-def held_by(table: AnyClaimable, lease: Lease) -> ColumnElement[bool]:
-    """The fence: a row whose token is another's, or nobody's, is not changed by this lease any more."""
-    return and_(col(table.id) == lease.id, col(table.lease_token) == lease.token)
 
 
 def exactly_one(changed: int, lease: Lease) -> None:
@@ -217,9 +197,9 @@ async def renew(
     tx: Transaction, table: AnyClaimable, open_rows: ColumnElement[bool], lease: Lease, until: datetime
 ) -> Lease:
     """The same lease until later."""
-    changed = await tx.change(update(table).where(held_by(table, lease), open_rows).values(lease_until=until))
-    exactly_one(changed, lease)
-    return Lease(id=lease.id, token=lease.token, until=until, attempt=lease.attempt)
+    mine = update(table).where(*fence(table), open_rows)
+    exactly_one(await tx.change(mine, at_id=lease.id, token=lease.token, lease_until=until), lease)
+    return replace(lease, until=until)
 
 
 async def let_go(

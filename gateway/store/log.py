@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +21,7 @@ from gateway.ports.node import LogHead
 from gateway.store.row import to_json
 from gateway.store.tables import EventRow
 from gateway.store.tables_node import LogLeafRow, LogNodeRow, LogRow, LogSealRow
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import Open, Transaction
 
 NAME = "event"
 # Nodes of these levels are kept; proofs make the others from them.
@@ -61,13 +59,12 @@ _NUMBERED_AFTER = (
 _UNNUMBERED = (
     select(col(EventRow.at)).where(col(EventRow.node_seq).is_(None)).order_by(col(EventRow.position)).limit(1)
 )
-Opened = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
 class SqlEventLog:
     """Keeps the promise of `ports.node.EventLog`."""
 
-    def __init__(self, writing: Opened, reading: Opened, looking: Opened) -> None:
+    def __init__(self, writing: Open, reading: Open, looking: Open) -> None:
         """`looking`: for few rows."""
         self._writing = writing
         self._reading = reading
@@ -88,12 +85,8 @@ class SqlEventLog:
             return await head(tx)
 
     async def keep(self, signed: SignedSeal) -> bool:
-        row = LogSealRow(
-            number=signed.seal.number,
-            tree_size=signed.seal.tree_size,
-            at=signed.seal.at,
-            body=signed.to_bytes().decode("ascii"),
-        )
+        body = signed.to_bytes().decode("ascii")
+        row = LogSealRow.of(signed.seal, body=body, stamp=None, stamped_at=None)
         async with self._writing() as tx:
             kept = await tx.put_new(row)
             await tx.commit()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import String, and_, exists, false, func, or_, select, type_coerce
+from sqlalchemy import Select, String, and_, exists, false, func, or_, select, type_coerce
 from sqlmodel import col
 
 from gateway.domain import sealed_log
@@ -249,30 +249,29 @@ async def seal_covering(store: SqlStore, index: int, *, stamped: bool = False) -
     query = select(LogSealRow).where(col(LogSealRow.tree_size) > index).order_by(col(LogSealRow.number))
     if stamped:
         query = query.where(col(LogSealRow.stamped_at).is_not(None))
-    async with store.reading() as tx:
-        row = await tx.first(LogSealRow, query)
-    return seal_of(row) if row else None
+    return await _seal(store, query)
 
 
 async def seal_numbered(store: SqlStore, number: int | None = None) -> PublishedSeal:
     """The seal with that number, or the newest. NotFound when there is none."""
-    query = select(LogSealRow).order_by(col(LogSealRow.number).desc())
-    async with store.reading() as tx:
-        row = await tx.first(
-            LogSealRow, query if number is None else query.where(col(LogSealRow.number) == number)
-        )
-    if row is None:
+    query = select(LogSealRow).order_by(_NUMBER.desc())
+    found = await _seal(store, query if number is None else query.where(col(LogSealRow.number) == number))
+    if found is None:
         raise NotFound(
             "the log has no such seal; the first one is made within a minute while the node's workers run"
         )
-    return seal_of(row)
+    return found
 
 
 async def seal_published(store: SqlStore) -> PublishedSeal | None:
     """The newest seal that left the node."""
     last = select(col(LogRow.published_number)).where(col(LogRow.name) == NAME).scalar_subquery()
+    return await _seal(store, select(LogSealRow).where(col(LogSealRow.number) == last))
+
+
+async def _seal(store: SqlStore, query: Select[Any]) -> PublishedSeal | None:
     async with store.reading() as tx:
-        row = await tx.first(LogSealRow, select(LogSealRow).where(col(LogSealRow.number) == last))
+        row = await tx.first(LogSealRow, query)
     return seal_of(row) if row else None
 
 

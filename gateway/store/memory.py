@@ -14,7 +14,7 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -40,7 +40,7 @@ class Memory:
     def __init__(self, engine: AsyncEngine) -> None:
         """`engine`: each of its transactions sees one moment."""
         self._engine = engine
-        self._line: _TokenLine = _Near(engine) if drivers.is_here(engine) else _Server(engine)
+        self._line: _Near | _Server = _Near(engine) if drivers.is_here(engine) else _Server(engine)
         self._as_of: Tokens | None = None
         self._known: OrderedDict[Key, Any] = OrderedDict()
 
@@ -101,14 +101,6 @@ class Memory:
                 self._known[key] = answer
         while len(self._known) > MOST:
             self._known.popitem(last=False)
-
-
-class _TokenLine(Protocol):
-    """Tells the tokens as they are at some moment of the call."""
-
-    async def tokens(self) -> Tokens: ...
-
-    async def close(self) -> None: ...
 
 
 class _Near:

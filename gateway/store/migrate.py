@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway import errors
 from gateway.store import plans
-from gateway.store.engine import AS_SHIPPED, EngineRole, open_engine
+from gateway.store.engine import AS_SHIPPED, EngineRole, opened
 from gateway.store.transaction import said
 
 if TYPE_CHECKING:
@@ -48,31 +48,25 @@ class SchemaStatus:
 
 async def up(url: str, contract: bool = False) -> SchemaStatus:
     """Applies what is pending: up to the first contract step, or everything. One transaction: all of it or nothing."""
-    engine = open_engine(url, EngineRole.MIGRATOR)
     try:
-        async with engine.begin() as connection:
+        async with opened(url, EngineRole.MIGRATOR) as engine, engine.begin() as connection:
             await connection.run_sync(_upgrade, contract)
             return await connection.run_sync(_status)
     except SQLAlchemyError as cause:
         raise errors.StoreFailure(
             f"the schema was not changed ({said(cause)}); nothing was applied"
         ) from cause
-    finally:
-        await engine.dispose()
 
 
 async def status(url: str) -> SchemaStatus:
     """Where it stands; changes nothing."""
-    engine = open_engine(url, EngineRole.READER)
     try:
-        async with engine.connect() as connection:
+        async with opened(url, EngineRole.READER) as engine, engine.connect() as connection:
             return await connection.run_sync(_status)
     except SQLAlchemyError as cause:
         raise errors.Misconfigured(
             f"the database cannot be opened ({said(cause)}); check database.url"
         ) from cause
-    finally:
-        await engine.dispose()
 
 
 async def check(engine: AsyncEngine) -> None:

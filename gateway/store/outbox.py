@@ -11,12 +11,12 @@ from sqlalchemy import ColumnElement, and_, bindparam, select, update
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind, Lane
 from gateway.domain.identity import Digest
 from gateway.ports.queues import Lease, LeasedOutbox, OutboxItem, OutboxTarget, Page
 from gateway.ports.services import Clock
 from gateway.store import leases, paging
+from gateway.store.repository import AgencyRows
 from gateway.store.row import from_json, to_json
 from gateway.store.tables import OutboxRow
 from gateway.store.transaction import Transaction
@@ -41,7 +41,7 @@ async def signed_under(tx: Transaction, fingerprint: str, since: datetime, limit
     """Of every agency, oldest first."""
     these = (col(_R.signed_by) == fingerprint, col(_R.created_at) >= since)
     query = select(_R).where(*these).order_by(col(_R.created_at), col(_R.id)).limit(limit)
-    return [to_domain(row, row.attempts) for row in await tx.rows(_R, query)]
+    return [to_domain(row) for row in await tx.rows(_R, query)]
 
 
 def is_open() -> ColumnElement[bool]:
@@ -56,52 +56,36 @@ _OF_SUBJECT = _MINE.where(col(_R.subject_id) == bindparam("subject")).order_by(c
 _HELD = update(_R).where(col(_R.agency_id) == bindparam("agency"), *leases.fence(_R), is_open())
 
 
-class SqlOutbox:
+class SqlOutbox(AgencyRows):
     """Keeps the promise of `ports.Outbox`."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
 
     async def put(self, item: OutboxItem) -> None:
         """Clash when that id is stored already."""
-        if item.agency_id != self._agency_id:
-            raise errors.NotFound(
-                f"the outbox item {item.id} belongs to another agency than this unit of work"
-            )
+        self._check_own(item.agency_id, f"the outbox item {item.id}")
         if not await self._tx.put_new(from_domain(item)):
             raise errors.Clash(f"the outbox item {item.id} is already stored")
 
     async def get(self, id: str) -> OutboxItem:
-        row = await self._tx.first(_R, _BY_ID, agency=self._agency_id, id=id)
-        if row is None:
-            raise errors.NotFound(f"this agency has no outbox item {id}")
-        return to_domain(row, row.attempts)
+        return to_domain(await self._one(_R, _BY_ID, f"this agency has no outbox item {id}", id=id))
 
     async def of_subject(self, subject_id: str) -> Sequence[OutboxItem]:
         """Oldest first."""
-        rows = await self._tx.rows(_R, _OF_SUBJECT, agency=self._agency_id, subject=subject_id)
-        return [to_domain(row, row.attempts) for row in rows]
+        return [to_domain(row) for row in await self._rows(_R, _OF_SUBJECT, subject=subject_id)]
 
     async def sent(self, lease: Lease, at: datetime) -> None:
-        await self._settle(lease, SENT, at, None)
+        await self._change(lease, leases.released(None, None) | {"state": SENT, "settled_at": at})
 
     async def failed(self, lease: Lease, at: datetime, error: str) -> None:
-        await self._settle(lease, FAILED, at, error)
+        await self._change(lease, leases.released(None, error) | {"state": FAILED, "settled_at": at})
 
     async def retry(
         self, lease: Lease, not_before: datetime, targets: Sequence[OutboxTarget], error: str
     ) -> None:
-        remaining = to_json(tuple[OutboxTarget, ...], tuple(targets))
-        await self._change(lease, leases.released(not_before, error) | {"targets": remaining})
+        await self._change(lease, leases.released(not_before, error) | {"targets": _targets(targets)})
 
     async def signed_again(self, lease: Lease, item: OutboxItem) -> None:
-        values = {
-            "envelope_digest": item.envelope_digest,
-            "envelope_size": item.envelope_size,
-            "signed_by": item.signed_by,
-        }
-        await self._change(lease, values)
+        envelope = ("envelope_digest", "envelope_size", "signed_by")
+        await self._change(lease, {name: getattr(item, name) for name in envelope})
 
     async def cancel(self, id: str) -> bool:
         # A row that was ever claimed may have reached the broker before its courier died: only one that never was
@@ -118,26 +102,20 @@ class SqlOutbox:
         if states:
             wanted = wanted.where(col(_R.state).in_(states))
         return await paging.newest_first(
-            self._tx,
-            _R,
-            wanted,
-            at=col(_R.created_at),
-            id=col(_R.id),
-            place=lambda row: (row.created_at, row.id),
-            limit=limit,
-            cursor=cursor,
-            to_domain=lambda row: to_domain(row, row.attempts),
+            self._tx, _R, wanted, "created_at", to_domain, limit=limit, cursor=cursor
         )
-
-    async def _settle(self, lease: Lease, state: str, at: datetime, error: str | None) -> None:
-        await self._change(lease, leases.released(None, error) | {"state": state, "settled_at": at})
 
     async def _change(self, lease: Lease, values: Mapping[str, Any]) -> None:
         this = {"agency": self._agency_id, "at_id": lease.id, "token": lease.token}
         leases.exactly_one(await self._tx.change(_HELD, **this, **values), lease)
 
 
-def to_domain(row: OutboxRow, attempts: int) -> OutboxItem:
+def _targets(targets: Sequence[OutboxTarget]) -> str:
+    return to_json(tuple[OutboxTarget, ...], tuple(targets))
+
+
+def to_domain(row: OutboxRow, attempts: int | None = None) -> OutboxItem:
+    """`attempts` where they are not those of the row: a claim counts one more than the row it read."""
     return OutboxItem(
         id=row.id,
         agency_id=row.agency_id,
@@ -151,7 +129,7 @@ def to_domain(row: OutboxRow, attempts: int) -> OutboxItem:
         created_at=row.created_at,
         subject_id=row.subject_id,
         state=row.state,
-        attempts=attempts,
+        attempts=row.attempts if attempts is None else attempts,
         not_before=row.not_before,
         last_error=row.last_error,
         signed_by=row.signed_by,
@@ -159,21 +137,12 @@ def to_domain(row: OutboxRow, attempts: int) -> OutboxItem:
 
 
 def from_domain(item: OutboxItem) -> OutboxRow:
-    return OutboxRow(
-        agency_id=item.agency_id,
-        id=item.id,
-        packet_id=item.packet_id,
+    return _R.of(
+        item,
         kind=item.kind.value,
-        sender_code=item.sender_code,
         lane=item.lane.value,
-        envelope_digest=item.envelope_digest,
-        envelope_size=item.envelope_size,
-        targets=to_json(tuple[OutboxTarget, ...], item.targets),
-        created_at=item.created_at,
-        subject_id=item.subject_id,
-        state=item.state,
-        attempts=item.attempts,
-        not_before=item.not_before,
-        last_error=item.last_error,
-        signed_by=item.signed_by,
+        targets=_targets(item.targets),
+        settled_at=None,
+        lease_token=None,
+        lease_until=None,
     )

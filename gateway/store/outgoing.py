@@ -15,17 +15,15 @@ from sqlalchemy import ColumnElement, Select, Update, bindparam, exists, not_, o
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.account import AgencyScope
 from gateway.domain.book import OutgoingLine, PaperLetter, Span, end_of_run
 from gateway.domain.document import Kind, OutgoingDocument, OutState
 from gateway.domain.text import fold
 from gateway.ports.queues import Page
 from gateway.store import paging
-from gateway.store.changes import Follower
 from gateway.store.drivers import FEW
+from gateway.store.repository import AgencyRows, WatchedRows
 from gateway.store.row import from_json, one_of, to_json
 from gateway.store.tables import DeliveryRow, OutgoingRow, PaperOutgoingRow
-from gateway.store.transaction import Transaction
 
 _R = OutgoingRow
 # Made once: making a statement takes longer than running it.
@@ -40,13 +38,8 @@ _THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) ==
 _THIS_AS_READ = _THIS.where(col(_R.version) == bindparam("read"))
 
 
-class SqlOutgoingDocuments:
+class SqlOutgoingDocuments(WatchedRows):
     """Keeps the promise of `ports.OutgoingDocuments`."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope, follower: Follower) -> None:
-        self._tx = tx
-        self._follower = follower
-        self._agency_id = scope.agency_id
 
     async def add(self, document: OutgoingDocument) -> None:
         row = await self._row(document)
@@ -66,19 +59,18 @@ class SqlOutgoingDocuments:
 
     async def by_external_id(self, external_id: str) -> OutgoingDocument | None:
         await self._tx.hold(self._agency_id, "external_id", external_id)
-        return await self._first(_BY_EXTERNAL_ID, external_id=external_id)
+        return await self._document(_BY_EXTERNAL_ID, external_id=external_id)
 
     async def by_document_id(self, document_id: str) -> Sequence[OutgoingDocument]:
         await self._tx.hold(self._agency_id, "outgoing", document_id)
-        rows = await self._tx.rows(_R, _BY_DOCUMENT_ID, agency=self._agency_id, document_id=document_id)
+        rows = await self._rows(_R, _BY_DOCUMENT_ID, document_id=document_id)
         return [to_outgoing(row) for row in rows]
 
     async def by_packet_id(self, packet_id: str) -> OutgoingDocument | None:
-        return await self._first(_BY_PACKET_ID, packet_id=packet_id)
+        return await self._document(_BY_PACKET_ID, packet_id=packet_id)
 
     async def children(self, id: str) -> Sequence[OutgoingDocument]:
-        rows = await self._tx.rows(_R, _CHILDREN, agency=self._agency_id, parent=id)
-        return [to_outgoing(row) for row in rows]
+        return [to_outgoing(row) for row in await self._rows(_R, _CHILDREN, parent=id)]
 
     async def save(
         self, document: OutgoingDocument, *, expect_version: int | None = None
@@ -120,15 +112,7 @@ class SqlOutgoingDocuments:
         if created_to is not None:
             wanted = wanted.where(col(_R.created_at) < created_to)
         return await paging.newest_first(
-            self._tx,
-            _R,
-            wanted,
-            at=col(_R.created_at),
-            id=col(_R.id),
-            place=lambda row: (row.created_at, row.id),
-            limit=limit,
-            cursor=cursor,
-            to_domain=to_outgoing,
+            self._tx, _R, wanted, "created_at", to_outgoing, limit=limit, cursor=cursor
         )
 
     async def _write(self, this: Update, document: OutgoingDocument, **read: int) -> bool:
@@ -140,18 +124,16 @@ class SqlOutgoingDocuments:
             self._follower.out_changed(document)
         return written
 
-    async def _first(self, query: Select[Any], **values: str) -> OutgoingDocument | None:
-        row = await self._tx.first(_R, query, agency=self._agency_id, **values)
+    async def _document(self, query: Select[Any], **asked: str) -> OutgoingDocument | None:
+        row = await self._first(_R, query, **asked)
         return to_outgoing(row) if row is not None else None
 
     async def _kept(self, id: str) -> OutgoingRow:
-        row = await self._tx.first(_R, self._tx.kept(_BY_ID), agency=self._agency_id, id=id)
-        if row is None:
-            raise errors.NotFound(f"this agency has no outgoing document {id}")
-        return row
+        missing = f"this agency has no outgoing document {id}"
+        return await self._one(_R, self._tx.kept(_BY_ID), missing, id=id)
 
     async def _row(self, document: OutgoingDocument) -> OutgoingRow:
-        self._check_agency(document)
+        self._check_own(document.agency_id, f"the document {document.id}")
         row = outgoing_row(document)
         if document.parent_id is not None and row.external_id is not None:
             parent = await self.get(document.parent_id)
@@ -159,12 +141,6 @@ class SqlOutgoingDocuments:
                 # A recall or update carries its parent's draft; the id stays the parent's alone.
                 row.external_id = None
         return row
-
-    def _check_agency(self, document: OutgoingDocument) -> None:
-        if document.agency_id != self._agency_id:
-            raise errors.NotFound(
-                f"the document {document.id} belongs to another agency than this unit of work"
-            )
 
 
 def _has_delivery_in(states: Sequence[str]) -> ColumnElement[bool]:
@@ -182,20 +158,14 @@ def to_outgoing(row: OutgoingRow) -> OutgoingDocument:
 def outgoing_row(document: OutgoingDocument) -> OutgoingRow:
     draft = document.draft
     parties = (word for to in draft.recipients for word in (to.code, to.name or ""))
-    return OutgoingRow(
-        agency_id=document.agency_id,
-        id=document.id,
+    return OutgoingRow.of(
+        document,
         kind=document.kind.value,
-        packet_id=document.packet_id,
-        document_id=document.document_id,
-        parent_id=document.parent_id,
         external_id=draft.external_id,
         state=document.state.value,
         number=draft.number,
         symbol=draft.symbol,
         issued_on=draft.issued_on,
-        created_at=document.created_at,
-        version=document.version,
         folded="" if document.is_sealed else fold(" ".join((draft.code, draft.subject, *parties))),
         body=to_json(OutgoingDocument, document),
     )
@@ -242,12 +212,8 @@ SENT_UNDER = under_in(_O, *IS_LINE, col(_O.state) != OutState.CANCELLED.value)
 _PAPER_UNDER = under_in(_P, col(_P.struck_at).is_(None))
 
 
-class SqlOutgoingNumbers:
+class SqlOutgoingNumbers(AgencyRows):
     """Keeps the promise of `ports.OutgoingNumbers`."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
 
     async def free_number(self, number: str, symbol: str, year: int) -> str:
         if not (number.isascii() and number.isdigit()):

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, and_, or_
-from sqlalchemy.orm import Mapped
+from sqlalchemy import Select, and_, inspect, or_
 
 from gateway import errors
 from gateway.ports.queues import Page
@@ -25,24 +24,25 @@ async def newest_first(
     tx: Transaction,
     table: type[R],
     query: Select[Any],
+    at: str,
+    to_domain: Callable[[R], T],
     *,
-    at: Mapped[datetime],
-    id: Mapped[str],
-    place: Callable[[R], tuple[datetime, str]],
     limit: int,
     cursor: str | None,
-    to_domain: Callable[[R], T],
 ) -> Page[T]:
-    """`query` selects rows of `table`; `at` and `id` are the columns that order it, `place` their values in a row.
-    NotFound for a cursor that is not ours."""
+    """`query` selects rows of `table`; `at` names the column of the time that orders it, before the id. NotFound for a
+    cursor that is not ours."""
+    columns = inspect(table).columns
+    time, id = columns[at], columns["id"]
     if cursor is not None:
         last_at, last_id = _read(cursor)
-        query = query.where(or_(at < last_at, and_(at == last_at, id < last_id)))
+        query = query.where(or_(time < last_at, and_(time == last_at, id < last_id)))
     # One more than asked for tells whether there is a next page without counting.
-    rows = await tx.rows(table, query.order_by(at.desc(), id.desc()).limit(limit + 1))
+    rows = await tx.rows(table, query.order_by(time.desc(), id.desc()).limit(limit + 1))
     shown = rows[:limit]
-    more = len(rows) > limit and shown
-    next_cursor = _write(*place(shown[-1])) if more else None
+    next_cursor = None
+    if len(rows) > limit and shown:
+        next_cursor = _write(getattr(shown[-1], at), getattr(shown[-1], id.name))
     return Page(items=tuple(to_domain(row) for row in shown), next_cursor=next_cursor)
 
 

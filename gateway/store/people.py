@@ -7,6 +7,7 @@ is made, and closed once. From its end on a key of ours signs nothing, in every 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -53,10 +54,7 @@ class SqlPeople:
             raise taken
 
     async def get(self, id: str) -> Person:
-        row = await self._tx.first(_PERSON, self._tx.kept(select(_PERSON).where(col(_PERSON.id) == id)))
-        if row is None:
-            raise errors.NotFound(f"there is no person {id}")
-        return to_person(row)
+        return to_person(await self._kept(id))
 
     async def named(self, name: str) -> Person:
         query = select(_PERSON).where(
@@ -83,9 +81,7 @@ class SqlPeople:
         await self._change(person.id, _columns(person))
 
     async def credentials(self, id: str) -> Credentials:
-        row = await self._tx.first(_PERSON, self._tx.kept(select(_PERSON).where(col(_PERSON.id) == id)))
-        if row is None:
-            raise errors.NotFound(f"there is no person {id}")
+        row = await self._kept(id)
         return Credentials(**{name: getattr(row, name) for name in _secrets(Credentials())})
 
     async def save_credentials(self, id: str, credentials: Credentials) -> None:
@@ -94,6 +90,12 @@ class SqlPeople:
     async def use_step(self, id: str, step: int) -> bool:
         earlier = update(_PERSON).where(col(_PERSON.id) == id, col(_PERSON.last_step) < step)
         return await self._tx.change(earlier.values(last_step=step)) == 1
+
+    async def _kept(self, id: str) -> PersonRow:
+        row = await self._tx.first(_PERSON, self._tx.kept(select(_PERSON).where(col(_PERSON.id) == id)))
+        if row is None:
+            raise errors.NotFound(f"there is no person {id}")
+        return row
 
     async def _change(self, id: str, values: dict[str, Any]) -> None:
         if await self._tx.change(update(_PERSON).where(col(_PERSON.id) == id).values(**values)) != 1:
@@ -126,27 +128,9 @@ def to_person(row: PersonRow) -> Person:
 
 
 def _columns(person: Person) -> dict[str, Any]:
-    return {
-        "name": person.name,
-        "roles": to_json(tuple[Role, ...], tuple(sorted(person.roles))),
-        "added_by": person.added_by,
-        "added_at": person.added_at,
-        "roles_by": person.roles_by,
-        "roles_at": person.roles_at,
-        "enrolled_at": person.enrolled_at,
-        "blocked_at": person.blocked_at,
-        "login": person.login,
-        "title": person.title,
-        "email": person.email,
-        "standing": person.standing.value,
-        "standing_why": person.standing_why,
-        "standing_by": person.standing_by,
-        "standing_at": person.standing_at,
-        "password_at": person.password_at,
-        "last_login_at": person.last_login_at,
-        "warned_at": person.warned_at,
-        "must_change": person.must_change,
-    }
+    values = {name: getattr(person, name) for name in Person.__dataclass_fields__ if name != "id"}
+    roles = to_json(tuple[Role, ...], tuple(sorted(person.roles)))
+    return values | {"roles": roles, "standing": person.standing.value}
 
 
 def _secrets(credentials: Credentials) -> dict[str, Any]:
@@ -163,17 +147,8 @@ class SqlProposals:
         self._tx = tx
 
     async def add(self, proposal: Proposal) -> None:
-        await self._tx.put(
-            ProposalRow(
-                id=proposal.id,
-                content=to_json(ProposalContent, proposal.content),
-                proposed_by=proposal.proposed_by,
-                proposed_at=proposal.proposed_at,
-                expires_at=proposal.expires_at,
-                reason=proposal.reason,
-                state=proposal.state.value,
-            )
-        )
+        content = to_json(ProposalContent, proposal.content)
+        await self._tx.put(ProposalRow.of(proposal, content=content, state=proposal.state.value))
 
     async def get(self, id: str) -> Proposal:
         row = await self._tx.first(_PROPOSAL, self._tx.kept(select(_PROPOSAL).where(col(_PROPOSAL.id) == id)))
@@ -226,14 +201,7 @@ class SqlKeyEnds:
         for known in await self.of(end.agency_code):
             if known.fingerprint == end.fingerprint:
                 end = _earlier(known, end)
-        row = KeyEndRow(
-            agency_code=end.agency_code,
-            fingerprint=end.fingerprint,
-            key_id=end.key_id,
-            at=end.at,
-            stolen_since=end.stolen_since,
-            by_principal=end.by,
-        )
+        row = KeyEndRow.of(end, by_principal=end.by)
         await self._tx.put_over(row, "key_id", "at", "stolen_since", "by_principal")
 
     async def of(self, agency_code: str) -> Sequence[KeyEnd]:
@@ -262,11 +230,9 @@ async def first_notice(tx: Transaction, fingerprint: str, days: int, at: datetim
 
 def _earlier(known: KeyEnd, end: KeyEnd) -> KeyEnd:
     since = [each for each in (known.stolen_since, end.stolen_since) if each is not None]
-    return KeyEnd(
-        agency_code=end.agency_code,
+    return replace(
+        end,
         key_id=end.key_id or known.key_id,
-        fingerprint=end.fingerprint,
         at=min(known.at, end.at),
-        by=end.by,
         stolen_since=min(since, default=None),
     )

@@ -10,13 +10,12 @@ from sqlalchemy import ColumnElement, and_, bindparam, select, update
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.account import AgencyScope
 from gateway.domain.book import end_of_run
 from gateway.domain.document import IncomingDocument, InState
 from gateway.ports.queues import RegisterEntry
+from gateway.store.repository import AgencyRows
 from gateway.store.row import from_json
 from gateway.store.tables import IncomingRow, RegisterCounterRow, RegisterEntryRow
-from gateway.store.transaction import Transaction
 
 _THIS = (
     col(RegisterCounterRow.agency_id) == bindparam("agency"),
@@ -46,12 +45,8 @@ _TAKEN = _NUMBERS.where(col(RegisterEntryRow.number).in_(bindparam("spellings", 
 _MOST_DIGITS = 10
 
 
-class SqlDocumentRegister:
+class SqlDocumentRegister(AgencyRows):
     """Keeps the promise of `ports.DocumentRegister`."""
-
-    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
 
     async def next_number(self, book: str, year: int) -> int:
         this = {"agency": self._agency_id, "at_book": book, "at_year": year}
@@ -85,7 +80,7 @@ class SqlDocumentRegister:
             self._agency_id, "register", entry.book, str(entry.year), entry.number.lstrip("0")
         )
         taken = await self._is_taken(entry.book, entry.year, entry.number)
-        if not taken and await self._tx.put_new(from_domain(entry, self._agency_id)):
+        if not taken and await self._tx.put_new(RegisterEntryRow.of(entry, agency_id=self._agency_id)):
             return
         if await self.of(entry.incoming_id) is not None:
             raise errors.Clash(
@@ -184,20 +179,4 @@ def to_domain(row: RegisterEntryRow) -> RegisterEntry:
         struck_at=row.struck_at,
         struck_by=row.struck_by,
         struck_reason=row.struck_reason,
-    )
-
-
-def from_domain(entry: RegisterEntry, agency_id: str) -> RegisterEntryRow:
-    return RegisterEntryRow(
-        agency_id=agency_id,
-        incoming_id=entry.incoming_id,
-        book=entry.book,
-        year=entry.year,
-        number=entry.number,
-        entered_at=entry.entered_at,
-        entered_by=entry.entered_by,
-        catch_up=entry.catch_up,
-        struck_at=entry.struck_at,
-        struck_by=entry.struck_by,
-        struck_reason=entry.struck_reason,
     )

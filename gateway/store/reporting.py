@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     and_,
     bindparam,
     false,
@@ -33,7 +34,7 @@ from gateway import errors
 from gateway.domain.pace import Horizon
 from gateway.ports.queues import InboxPacket, OutboxItem
 from gateway.store import inbox, jobs, leases, outbox
-from gateway.store.engine import EngineRole, open_engine
+from gateway.store.engine import EngineRole, opened
 from gateway.store.inbox import to_inbox_item
 from gateway.store.row import Moment
 from gateway.store.store import SqlStore
@@ -78,6 +79,7 @@ class Load:
 async def load(store: SqlStore, now: datetime) -> Load:
     """The load at this moment."""
     async with store.reading() as tx:
+        ((silent, oldest),) = await tx.tuples(SILENT, before=now - SILENCE)
         return Load(
             outbox=await _piles(tx, col(OutboxRow.lane), col(OutboxRow.created_at), outbox.is_open()),
             outbox_failed=await _count(tx, col(OutboxRow.id), col(OutboxRow.state) == outbox.FAILED),
@@ -86,8 +88,8 @@ async def load(store: SqlStore, now: datetime) -> Load:
             ),
             jobs=await _piles(tx, col(JobRow.kind), col(JobRow.created_at), jobs.is_open()),
             unnumbered=await _count(tx, col(EventRow.position), col(EventRow.node_seq).is_(None)),
-            deliveries=await _by_state(tx),
-            late=await _late(tx, now),
+            deliveries={str(name): int(number) for name, number in await tx.tuples(DELIVERIES)},
+            late=Pile(count=silent, oldest=oldest),
             leases={
                 str(table.__tablename__): await _held(tx, table, is_open, now)
                 for table, is_open in _leasable()
@@ -123,15 +125,6 @@ async def _count(tx: Transaction, id: Any, among: ColumnElement[bool]) -> int:
     return int((await tx.tuples(select(func.count(id)).where(among)))[0][0])
 
 
-async def _by_state(tx: Transaction) -> dict[str, int]:
-    return {str(name): int(number) for name, number in await tx.tuples(DELIVERIES)}
-
-
-async def _late(tx: Transaction, now: datetime) -> Pile:
-    ((number, oldest),) = await tx.tuples(SILENT, before=now - SILENCE)
-    return Pile(count=number, oldest=oldest)
-
-
 async def _held(
     tx: Transaction, table: leases.AnyClaimable, is_open: ColumnElement[bool], now: datetime
 ) -> int:
@@ -145,26 +138,25 @@ _SQLITE_SIZE = text("SELECT page_count * page_size FROM pragma_page_count, pragm
 _SERVER_SIZE = text("SELECT pg_database_size(current_database())")
 
 
+def _packets(agency_id: str) -> Select[Any]:
+    return select(_IN).where(col(_IN.agency_id) == agency_id) if agency_id else select(_IN)
+
+
 async def packets_aside(store: SqlStore, agency_id: str, limit: int) -> Sequence[InboxPacket]:
     """Oldest first; of every agency for the empty id."""
-    query = select(_IN).where(col(_IN.state).in_(ASIDE))
-    if agency_id:
-        query = query.where(col(_IN.agency_id) == agency_id)
+    query = _packets(agency_id).where(col(_IN.state).in_(ASIDE))
     async with store.reading() as tx:
         rows = await tx.rows(_IN, query.order_by(col(_IN.received_at), col(_IN.id)).limit(limit))
-    return [to_inbox_item(row, row.attempts) for row in rows]
+    return [to_inbox_item(row) for row in rows]
 
 
 async def find_packet(store: SqlStore, agency_id: str, id: str) -> InboxPacket:
     """Whatever became of it; in every agency for the empty id."""
-    query = select(_IN).where(col(_IN.id) == id)
-    if agency_id:
-        query = query.where(col(_IN.agency_id) == agency_id)
     async with store.reading() as tx:
-        row = await tx.first(_IN, query)
+        row = await tx.first(_IN, _packets(agency_id).where(col(_IN.id) == id))
     if row is None:
         raise errors.NotFound(f"there is no packet {id[:80]}")
-    return to_inbox_item(row, row.attempts)
+    return to_inbox_item(row)
 
 
 async def packets_tried(store: SqlStore, limit: int) -> Sequence[OutboxItem]:
@@ -173,7 +165,7 @@ async def packets_tried(store: SqlStore, limit: int) -> Sequence[OutboxItem]:
     order = (col(_OUT.state).desc(), col(_OUT.not_before), col(_OUT.created_at), col(_OUT.id))
     async with store.reading() as tx:
         rows = await tx.rows(_OUT, select(_OUT).where(*tried).order_by(*order).limit(limit))
-    return [outbox.to_domain(row, row.attempts) for row in rows]
+    return [outbox.to_domain(row) for row in rows]
 
 
 async def hurry_packet(store: SqlStore, id: str, now: datetime) -> OutboxItem:
@@ -186,7 +178,7 @@ async def hurry_packet(store: SqlStore, id: str, now: datetime) -> OutboxItem:
         await tx.commit()
     if row is None:
         raise errors.NotFound(f"there is no packet {id[:80]}")
-    return outbox.to_domain(row, row.attempts)
+    return outbox.to_domain(row)
 
 
 async def newest_faults(store: SqlStore, limit: int) -> Sequence[tuple[datetime, str, str]]:
@@ -226,34 +218,25 @@ class DatabaseHealth:
 
 async def examine(url: str, before: datetime, horizon: Horizon) -> DatabaseHealth:
     """The database's health; a lease that ran out before `before` and was not claimed again is stale."""
-    engine = open_engine(url, EngineRole.READER)
-    tables: tuple[tuple[leases.AnyClaimable, ColumnElement[bool], ColumnElement[bool]], ...] = (
-        (JobRow, jobs.is_open(), jobs.ASKED_FOR),
-        (OutboxRow, outbox.is_open(), false()),
-        (InboxRow, inbox.is_open(), false()),
-    )
-    far = {"far_lease": horizon.lease, "far_retry": horizon.retry}
+    times = {"far_lease": horizon.lease, "far_retry": horizon.retry}
     try:
-        async with engine.connect() as connection:
+        async with opened(url, EngineRole.READER) as engine, engine.connect() as connection:
             damage = ""
             if connection.dialect.name == "sqlite":
                 found = (await connection.execute(text("PRAGMA quick_check(5)"))).scalars().all()
                 damage = "" if found == ["ok"] else "; ".join(map(str, found))
             searches = await connection.run_sync(_searches)
             stale, ahead = {}, {}
-            for table, is_open, asked_for in tables:
+            for table, is_open in _leasable():
                 held = and_(col(table.lease_token).is_not(None), col(table.lease_until) < before)
                 query = select(func.count()).select_from(table).where(is_open, held)
                 stale[str(table.__tablename__)] = (await connection.execute(query)).scalar_one()
-                beyond = leases.is_ahead(table, asked_for)
-                query = select(func.count()).select_from(table)
-                query = query.where(is_open, or_(beyond.lease, beyond.retry))
-                ahead[str(table.__tablename__)] = (await connection.execute(query, far)).scalar_one()
+                far = leases.is_ahead(table, jobs.ASKED_FOR if table is JobRow else false())
+                query = select(func.count()).select_from(table).where(is_open, or_(*far))
+                ahead[str(table.__tablename__)] = (await connection.execute(query, times)).scalar_one()
             written = await _written(connection)
     except SQLAlchemyError as cause:
         raise errors.StoreFailure(f"the database could not be examined ({said(cause)})") from cause
-    finally:
-        await engine.dispose()
     return DatabaseHealth(damage=damage, stale=stale, ahead=ahead, written=written, searches=searches)
 
 

@@ -3,22 +3,20 @@ due questions, one process at a time, and the answers that count. Part of the st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Delete, Update, and_, delete, func, not_, or_, select, tuple_, update
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from gateway.domain.certificates import Answer, AskedQuestion, PendingRevocation, Question, RevocationSource
 from gateway.domain.pace import AUTHORITY_DELAY
+from gateway.store.repository import AgencyRows
 from gateway.store.tables_node import AnswerRow, PendingRow, QuestionRow
-from gateway.store.transaction import Transaction
-
-Open = Callable[[], AbstractAsyncContextManager[Transaction]]
+from gateway.store.transaction import Open
 
 # What a process keeps in memory; OCSP answers have about two kilobytes.
 MOST_CURRENT = 20_000
@@ -99,20 +97,13 @@ class SqlRevocationAnswers:
 
     async def failed(self, question: Question, due: datetime, error: str) -> None:
         again = {"due_at": due, "failures": col(_Q.failures) + 1, "error": error[:1000]}
-        async with self._writing() as tx:
-            await tx.change(update(_Q).where(*_is(_Q, question)).values(**again))
-            await tx.commit()
+        await self._change(update(_Q).where(*_is(_Q, question)).values(**again))
 
     async def drop(self, question: Question) -> None:
-        async with self._writing() as tx:
-            await tx.change(delete(_Q).where(*_is(_Q, question)))
-            await tx.commit()
+        await self._change(delete(_Q).where(*_is(_Q, question)))
 
     async def hurry(self, now: datetime) -> int:
-        async with self._writing() as tx:
-            count = await tx.change(update(_Q).values(due_at=now))
-            await tx.commit()
-        return count
+        return await self._change(update(_Q).values(due_at=now))
 
     async def asked(self) -> Sequence[AskedQuestion]:
         order = (col(_Q.source), col(_Q.issuer), col(_Q.about))
@@ -143,24 +134,15 @@ class SqlRevocationAnswers:
         query = select(*_KEY, col(_A.made_at), col(_A.ends_at)).where(not_(_IS_REPLACED)).limit(MOST_CURRENT)
         async with self._reading() as tx:
             rows = await tx.tuples(query)
-        return [
-            Newest(
-                question=Question(source=RevocationSource(row.source), issuer=row.issuer, about=row.about),
-                made_at=row.made_at,
-                ends_at=row.ends_at,
-            )
-            for row in rows
-        ]
+        return [Newest(question=_question(row), made_at=row.made_at, ends_at=row.ends_at) for row in rows]
 
     async def use(self, digests: Sequence[str]) -> None:
         """Asked of every packet and written once for each answer and process."""
         fresh = [each for each in digests if each not in self._used]
         if not fresh:
             return
-        async with self._writing() as tx:
-            unused = (col(_A.digest).in_(fresh), col(_A.used).is_(False))
-            await tx.change(update(_A).where(*unused).values(used=True))
-            await tx.commit()
+        unused = (col(_A.digest).in_(fresh), col(_A.used).is_(False))
+        await self._change(update(_A).where(*unused).values(used=True))
         if len(self._used) > MOST_CURRENT:
             self._used.clear()
         self._used.update(fresh)
@@ -172,10 +154,13 @@ class SqlRevocationAnswers:
 
     async def prune(self, before: datetime) -> int:
         old = (col(_A.fetched_at) < before, col(_A.used).is_(False), col(_A.revokes).is_(False), _IS_REPLACED)
+        return await self._change(delete(_A).where(*old))
+
+    async def _change(self, statement: Update | Delete) -> int:
         async with self._writing() as tx:
-            pruned = await tx.change(delete(_A).where(*old))
+            changed = await tx.change(statement)
             await tx.commit()
-        return pruned
+        return changed
 
     async def pending(self, after: tuple[str, str], limit: int) -> Sequence[PendingRevocation]:
         """Packets of every agency that wait for an answer, in the order of their keys."""
@@ -194,20 +179,12 @@ class SqlRevocationAnswers:
         ]
 
 
-class SqlPendingRevocations:
+class SqlPendingRevocations(AgencyRows):
     """Keeps the promise of `ports.PendingRevocations`."""
 
-    def __init__(self, tx: Transaction, agency_id: str) -> None:
-        self._tx, self._agency_id = tx, agency_id
-
     async def add(self, pending: PendingRevocation) -> None:
-        row = PendingRow(
-            agency_id=self._agency_id,
-            inbox_id=pending.inbox_id,
-            certificate=pending.certificate_der,
-            arrived_at=pending.arrived_at,
-        )
-        await self._tx.put_new(row)
+        given = {"agency_id": self._agency_id, "certificate": pending.certificate_der}
+        await self._tx.put_new(PendingRow.of(pending, **given))
 
     async def remove(self, inbox_id: str) -> None:
         this = (col(PendingRow.agency_id) == self._agency_id, col(PendingRow.inbox_id) == inbox_id)
@@ -233,9 +210,14 @@ def _new_row(question: Question, now: datetime) -> QuestionRow:
     return QuestionRow(source=source, issuer=issuer, about=about, first_at=now, due_at=now)
 
 
+def _question(row: Any) -> Question:
+    """Any: of either table, or with the columns of the key and others."""
+    return Question(source=RevocationSource(row.source), issuer=row.issuer, about=row.about)
+
+
 def _asked(row: QuestionRow) -> AskedQuestion:
     return AskedQuestion(
-        question=Question(source=RevocationSource(row.source), issuer=row.issuer, about=row.about),
+        question=_question(row),
         first_at=row.first_at,
         due_at=row.due_at,
         answered_at=row.answered_at,
@@ -246,23 +228,12 @@ def _asked(row: QuestionRow) -> AskedQuestion:
 
 def _answer_row(answer: Answer) -> AnswerRow:
     source, issuer, about = _place(answer.question)
-    return AnswerRow(
-        source=source,
-        issuer=issuer,
-        about=about,
-        digest=answer.digest,
-        origin=answer.origin,
-        fetched_at=answer.fetched_at,
-        made_at=answer.made_at,
-        ends_at=answer.ends_at,
-        revokes=answer.revokes,
-        body=answer.body,
-    )
+    return AnswerRow.of(answer, source=source, issuer=issuer, about=about, used=False)
 
 
 def _answer(row: AnswerRow) -> Answer:
     return Answer(
-        question=Question(source=RevocationSource(row.source), issuer=row.issuer, about=row.about),
+        question=_question(row),
         body=row.body,
         origin=row.origin,
         fetched_at=row.fetched_at,

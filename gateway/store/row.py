@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
-from sqlalchemy import ColumnElement, DateTime, or_
+from sqlalchemy import ColumnElement, DateTime, Index, or_
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
@@ -35,6 +35,11 @@ class Row(SQLModel):
             wrong = ", ".join(sorted(values.keys() ^ cls.model_fields.keys()))
             raise TypeError(f"{cls.__name__} is made of all its columns and of nothing else; look at {wrong}")
         self.__dict__.update(values)
+
+    @classmethod
+    def of(cls, value: object, **other: Any) -> Self:
+        """Made of a value whose fields are called as the columns are, but for the `other` ones."""
+        return cls(**{name: getattr(value, name) for name in cls.model_fields if name not in other}, **other)
 
     def values(self, *but: str) -> dict[str, Any]:
         """Every column's value, without those."""
@@ -67,6 +72,11 @@ class Moment(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def partial_index(name: str, where: Any, *columns: str) -> Index:
+    """Of those rows alone. Any: what `text` gives is accepted wherever a condition is."""
+    return Index(name, *columns, postgresql_where=where, sqlite_where=where)
 
 
 def one_of(column: Any, values: Iterable[str]) -> ColumnElement[bool]:

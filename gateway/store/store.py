@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import bindparam, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -72,6 +73,8 @@ from gateway.store.tables_node import AnswerRow, QuestionRow
 from gateway.store.tables_office import ListFillRow
 from gateway.store.transaction import Transaction, transaction
 
+L = TypeVar("L", Job, LeasedOutbox, LeasedInbox)
+
 
 @asynccontextmanager
 async def timed(kind: str, unit: AbstractAsyncContextManager[Transaction]) -> AsyncIterator[Transaction]:
@@ -90,17 +93,13 @@ class SqlWork:
     """Keeps the promise of `ports.Work`. After `commit` it is over; there is no way to see another agency's rows."""
 
     def __init__(
-        self,
-        tx: Transaction,
-        scope: AgencyScope,
-        clock: Clock,
-        follower: Follower = NOBODY,
+        self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NOBODY
     ) -> None:
         self._tx = tx
         self._follower = follower
         self.scope = scope
-        self.outgoing: ports.OutgoingDocuments = SqlOutgoingDocuments(tx, scope, follower)
-        self.deliveries: ports.Deliveries = SqlDeliveries(tx, scope, follower)
+        self.outgoing: ports.OutgoingDocuments = SqlOutgoingDocuments(tx, scope, clock, follower)
+        self.deliveries: ports.Deliveries = SqlDeliveries(tx, scope, clock, follower)
         self.facts: ports.Facts = SqlFacts(tx, scope)
         self.incoming: ports.IncomingDocuments = SqlIncomingDocuments(tx, scope, clock, follower)
         self.handovers: ports.Handovers = SqlHandovers(tx, scope, clock, follower)
@@ -111,7 +110,7 @@ class SqlWork:
         self.inbox: Inbox = SqlInbox(tx, scope, clock)
         self.jobs: Jobs = SqlJobs(tx, scope, clock)
         self.blobs: ports.BlobRefs = SqlBlobRefs(tx, scope, clock)
-        self.pending: PendingRevocations = SqlPendingRevocations(tx, scope.agency_id)
+        self.pending: PendingRevocations = SqlPendingRevocations(tx, scope)
         self.events: ports.AgencyEvents = SqlEvents(tx, scope, clock)
         self.held: Holds = SqlHolds(tx, scope)
         self.paper: PaperParts = SqlPaperParts(tx, scope)
@@ -264,40 +263,41 @@ class SqlStore:
         return timed("reading", self._views.view() if self._views else transaction(self._reader))
 
     async def claim_jobs(self, kind: str, limit: int, lease_s: float) -> Sequence[Job]:
-        if not await self._may_be_due(partial(jobs.any_due, lease_s=lease_s, kind=kind)):
-            return []
-        async with self.writing() as tx:
-            found = await jobs.claim(tx, self._clock, kind, limit, lease_s)
-            self._held.took((job.lease for job in found), self._clock.now())
-            await tx.commit()
-        return found
+        return await self._claimed(
+            partial(jobs.any_due, lease_s=lease_s, kind=kind),
+            lambda tx: jobs.claim(tx, self._clock, kind, limit, lease_s),
+        )
 
     async def claim_outbox(self, limit: int, lease_s: float) -> Sequence[LeasedOutbox]:
-        if not await self._may_be_due(partial(outbox.any_due, lease_s=lease_s)):
-            return []
-        ordinary = ordinary_places(limit, next(self._turns["outbox"]))
-        async with self.writing() as tx:
-            found = await outbox.claim(tx, self._clock, limit, lease_s, ordinary)
-            self._held.took((row.lease for row in found), self._clock.now())
-            await tx.commit()
-        return found
+        return await self._claimed(
+            partial(outbox.any_due, lease_s=lease_s),
+            lambda tx: outbox.claim(tx, self._clock, limit, lease_s, self._ordinary("outbox", limit)),
+        )
 
     async def claim_inbox(self, limit: int, lease_s: float) -> Sequence[LeasedInbox]:
-        if not await self._may_be_due(partial(inbox.any_due, lease_s=lease_s)):
-            return []
-        ordinary = ordinary_places(limit, next(self._turns["inbox"]))
+        return await self._claimed(
+            partial(inbox.any_due, lease_s=lease_s),
+            lambda tx: inbox.claim(tx, self._clock, limit, lease_s, self._ordinary("inbox", limit)),
+        )
+
+    def _ordinary(self, queue: str, limit: int) -> int:
+        return ordinary_places(limit, next(self._turns[queue]))
+
+    async def _claimed(
+        self,
+        any_due: Callable[[Transaction, datetime], Awaitable[bool]],
+        claim: Callable[[Transaction], Awaitable[list[L]]],
+    ) -> list[L]:
+        """Looks first where the one writer would be held up for nothing; on a server a claim holds nobody up."""
+        if self._one_writer:
+            async with self.looking() as tx:
+                if not await any_due(tx, self._clock.now()):
+                    return []
         async with self.writing() as tx:
-            found = await inbox.claim(tx, self._clock, limit, lease_s, ordinary)
-            self._held.took((row.lease for row in found), self._clock.now())
+            found = await claim(tx)
+            self._held.took((each.lease for each in found), self._clock.now())
             await tx.commit()
         return found
-
-    async def _may_be_due(self, any_due: Callable[[Transaction, datetime], Awaitable[bool]]) -> bool:
-        """Looks first where the one writer would be held up for nothing; on a server a claim holds nobody up."""
-        if not self._one_writer:
-            return True
-        async with self.looking() as tx:
-            return await any_due(tx, self._clock.now())
 
     async def renew(self, table: str, lease: Lease, lease_s: float) -> Lease:
         if table not in _TABLES:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, col
 
-from gateway.store.row import Moment, Row
+from gateway.store.row import Moment, Row, partial_index
 from gateway.store.tables_node import MEMORY_TABLES, PEOPLE_TABLES, REVOCATION_NODE_TABLES, HostedAgencyRow
 from gateway.store.tables_node import ApiCallRow as ApiCallRow
 from gateway.store.tables_node import EventCounterRow as EventCounterRow
@@ -69,12 +69,10 @@ def _agency(table: str) -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["agency_id"], [target], name=f"fk_{table}_agency")
 
 
-def _within(table: str, column: str, target: str, target_column: str = "id") -> ForeignKeyConstraint:
+def _within(table: str, column: str, target: str) -> ForeignKeyConstraint:
     """A composite foreign key: the same agency on both sides (design 6)."""
     return ForeignKeyConstraint(
-        ["agency_id", column],
-        [f"{target}.agency_id", f"{target}.{target_column}"],
-        name=f"fk_{table}_{column}",
+        ["agency_id", column], [f"{target}.agency_id", f"{target}.id"], name=f"fk_{table}_{column}"
     )
 
 
@@ -121,13 +119,7 @@ class DeliveryRow(Row, table=True):
         Index("ix_delivery_document", "agency_id", "document_id", "state"),
         Index("ix_delivery_state", "agency_id", "state"),
         Index("ix_delivery_updated", "state", "updated_at"),
-        Index(
-            "ix_delivery_returned",
-            "agency_id",
-            "updated_at",
-            postgresql_where=_RETURNED,
-            sqlite_where=_RETURNED,
-        ),
+        partial_index("ix_delivery_returned", _RETURNED, "agency_id", "updated_at"),
     )
 
     agency_id: str = _key()
@@ -150,7 +142,7 @@ class FactRow(Row, table=True):
     __tablename__ = "fact"
     __table_args__ = (
         _agency("fact"),
-        Index("ix_fact_asked", "agency_id", "at", postgresql_where=_ASKED, sqlite_where=_ASKED),
+        partial_index("ix_fact_asked", _ASKED, "agency_id", "at"),
     )
 
     agency_id: str = _key()
@@ -170,13 +162,7 @@ class IncomingRow(Row, table=True):
         Index("ix_incoming_state", "agency_id", "state", "arrived_at"),
         Index("ix_incoming_document_id", "agency_id", "document_id"),
         Index("ix_incoming_number", "agency_id", "number_key", "arrived_at"),
-        Index(
-            "ix_incoming_reply_by",
-            "agency_id",
-            "reply_by",
-            postgresql_where=_WANTS_REPLY,
-            sqlite_where=_WANTS_REPLY,
-        ),
+        partial_index("ix_incoming_reply_by", _WANTS_REPLY, "agency_id", "reply_by"),
     )
 
     agency_id: str = _key()
@@ -411,18 +397,12 @@ class ReplacedRow(Row, table=True):
     """One DocumentId that the replacement `incoming_id` names; whether it was taken in is said by its facts."""
 
     __tablename__ = "replaced_document"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["agency_id", "incoming_id"],
-            ["incoming_document.agency_id", "incoming_document.id"],
-            name="fk_replaced_document_incoming_id",
-        ),
-    )
+    __table_args__ = (_within("replaced_document", "incoming_id", "incoming_document"),)
 
-    agency_id: str = Field(primary_key=True)
-    sender_folded: str = Field(primary_key=True)
-    document_id: str = Field(primary_key=True)
-    incoming_id: str = Field(primary_key=True)
+    agency_id: str = _key()
+    sender_folded: str = _key()
+    document_id: str = _key()
+    incoming_id: str = _key()
 
 
 class RegisterCounterRow(Row, table=True):
@@ -438,11 +418,7 @@ class RegisterCounterRow(Row, table=True):
 class RegisterEntryRow(Row, table=True):
     __tablename__ = "register_entry"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["agency_id", "incoming_id"],
-            ["incoming_document.agency_id", "incoming_document.id"],
-            name="fk_register_entry_incoming_id",
-        ),
+        _within("register_entry", "incoming_id", "incoming_document"),
         UniqueConstraint("agency_id", "book", "year", "number", name="uq_register_number"),
     )
 
@@ -484,7 +460,7 @@ class PaperOutgoingRow(Row, table=True):
     body: str = Field(sa_type=Text)
 
 
-_WAITS: Any = text("handed_over IS NULL")  # Any: accepted wherever a condition is
+_WAITS = text("handed_over IS NULL")
 
 
 class PaperPartRow(Row, table=True):
@@ -495,18 +471,11 @@ class PaperPartRow(Row, table=True):
         ),
         Index("ix_paper_part_document", "agency_id", "document_id"),
         Index("ix_paper_part_handed", "agency_id", "handed_over"),
-        Index(
-            "ix_paper_part_waiting",
-            "agency_id",
-            "opened_at",
-            "delivery_id",
-            postgresql_where=_WAITS,
-            sqlite_where=_WAITS,
-        ),
+        partial_index("ix_paper_part_waiting", _WAITS, "agency_id", "opened_at", "delivery_id"),
     )
 
-    agency_id: str = Field(primary_key=True)
-    delivery_id: str = Field(primary_key=True)
+    agency_id: str = _key()
+    delivery_id: str = _key()
     document_id: str
     opened_at: datetime = Field(sa_type=Moment)
     handed_over: date | None = None
@@ -522,13 +491,13 @@ class HoldRow(Row, table=True):
 
     __tablename__ = "hold"
     __table_args__ = (
-        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_hold_agency"),
+        _agency("hold"),
         Index("uq_hold_open_subject", "agency_id", "open_subject", unique=True),
         Index("ix_hold_begun", "agency_id", "begun_at", "id"),
     )
 
-    agency_id: str = Field(primary_key=True)
-    id: str = Field(primary_key=True)
+    agency_id: str = _key()
+    id: str = _key()
     open_subject: str
     state: str
     begun_at: datetime = Field(sa_type=Moment)
@@ -541,15 +510,13 @@ class HoldContentRow(Row, table=True):
 
     __tablename__ = "hold_content"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["agency_id", "hold_id"], ["hold.agency_id", "hold.id"], name="fk_hold_content_hold_id"
-        ),
+        _within("hold_content", "hold_id", "hold"),
         Index("ix_hold_content_digest", "agency_id", "digest"),
     )
 
-    agency_id: str = Field(primary_key=True)
-    hold_id: str = Field(primary_key=True)
-    digest: str = Field(primary_key=True)
+    agency_id: str = _key()
+    hold_id: str = _key()
+    digest: str = _key()
     size: int = Field(sa_type=BigInteger)
 
 
@@ -557,12 +524,10 @@ class RecipientGroupRow(Row, table=True):
     """`folded` is the name without accents and case: two names that read the same are one."""
 
     __tablename__ = "recipient_group"
-    __table_args__ = (
-        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_recipient_group_agency"),
-    )
+    __table_args__ = (_agency("recipient_group"),)
 
-    agency_id: str = Field(primary_key=True)
-    folded: str = Field(primary_key=True)
+    agency_id: str = _key()
+    folded: str = _key()
     name: str
     members: str = Field(sa_type=Text)
     saved_by: str

@@ -8,8 +8,7 @@ certificate."""
 
 from __future__ import annotations
 
-import datetime as dt
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import (
@@ -25,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from gateway.store.row import Moment, Row
+from gateway.store.row import Moment, Row, partial_index
 
 
 class HostedAgencyRow(Row, table=True):
@@ -200,7 +199,7 @@ class EventRow(Row, table=True):
         UniqueConstraint("node_seq", name="uq_event_node_seq"),
         UniqueConstraint("agency_id", "agency_seq", name="uq_event_agency_seq"),
         Index("ix_event_subject", "agency_id", "subject_id"),
-        Index("ix_event_unnumbered", "position", postgresql_where=_NO_NUMBER, sqlite_where=_NO_NUMBER),
+        partial_index("ix_event_unnumbered", _NO_NUMBER, "position"),
         {"sqlite_autoincrement": True},  # a position is never given twice, even after the last row is gone
     )
 
@@ -285,7 +284,7 @@ class LogSealRow(Row, table=True):
     __tablename__ = "log_seal"
     __table_args__: ClassVar[Any] = (
         Index("ix_log_seal_size", "tree_size"),
-        Index("ix_log_seal_stamped", "number", postgresql_where=_STAMPED, sqlite_where=_STAMPED),
+        partial_index("ix_log_seal_stamped", _STAMPED, "number"),
     )
 
     number: int = _numbered()
@@ -299,7 +298,7 @@ class LogSealRow(Row, table=True):
 class QueueSampleRow(Row, table=True):
     __tablename__ = "queue_sample"
 
-    at: dt.datetime = Field(sa_type=Moment, primary_key=True)
+    at: datetime = Field(sa_type=Moment, primary_key=True)
     queue: str = Field(primary_key=True)
     depth: int
     oldest_s: int | None = None
@@ -309,12 +308,12 @@ class JobDayRow(Row, table=True):
     __tablename__ = "job_day"
 
     job: str = Field(primary_key=True)
-    day: dt.date = Field(primary_key=True)
+    day: date = Field(primary_key=True)
     beats: int
     failures: int
     gap_s: int
-    last_at: dt.datetime | None = Field(default=None, sa_type=Moment)
-    failed_at: dt.datetime | None = Field(default=None, sa_type=Moment)
+    last_at: datetime | None = Field(default=None, sa_type=Moment)
+    failed_at: datetime | None = Field(default=None, sa_type=Moment)
     code: str = ""
 
 

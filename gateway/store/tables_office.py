@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from gateway.store.row import Moment, Row
+from gateway.store.row import Moment, Row, partial_index
 
 # --- lists, search and figures --------------------------------------------------------------------------------------
 
@@ -68,7 +68,7 @@ PRESSING: Any = text("(tabs & 128) <> 0 AND urgency > 0")
 
 
 def _partial(name: str, where: Any, *columns: str) -> Index:
-    return Index(name, "agency_id", "side", *columns, postgresql_where=where, sqlite_where=where)
+    return partial_index(name, where, "agency_id", "side", *columns)
 
 
 class ListRow(Row, table=True):

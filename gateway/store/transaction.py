@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache, lru_cache
 from typing import Any, TypeVar, cast
 
@@ -189,6 +189,9 @@ class Slowly(Transaction):
         if self._here is not None and drivers.SLOW not in statement.get_execution_options():
             statement = statement.execution_options(**{drivers.SLOW: True})
         return await super()._execute(statement, values)
+
+
+Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
 @asynccontextmanager

@@ -18,9 +18,8 @@ from gateway import errors
 from gateway.domain.identity import Digest
 from gateway.ports.content import Scratch
 from gateway.ports.services import Pool
-from gateway.store.blobs import FileScratch
+from gateway.store.blobs import FileScratch, sync_folder
 
-_PIECE = 256 * 1024
 _ID = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 
@@ -70,10 +69,11 @@ def _put(folder: Path, digest: Digest, write: Callable[[BinaryIO], None]) -> Dig
             write(file)
             file.flush()
             os.fsync(file.fileno())
-            written = _digest(file)
+            file.seek(0)
+            written = Digest(hashlib.file_digest(file, "sha256").hexdigest())
         growing.rename(folder / digest)
         for each in (folder, folder.parent, folder.parent.parent):
-            _sync(each)
+            sync_folder(each)
     except OSError as cause:
         raise errors.StoreFailure(
             f"the sealed content could not be written to {folder}: {cause.strerror or cause}; free space or mend the disk"
@@ -81,14 +81,6 @@ def _put(folder: Path, digest: Digest, write: Callable[[BinaryIO], None]) -> Dig
     finally:
         growing.unlink(missing_ok=True)
     return written
-
-
-def _digest(file: BinaryIO) -> Digest:
-    hasher = hashlib.sha256()
-    file.seek(0)
-    while piece := file.read(_PIECE):
-        hasher.update(piece)
-    return Digest.of_bytes(hasher.digest())
 
 
 def _tidy(folder: Path) -> None:
@@ -100,16 +92,8 @@ def _remove(folder: Path) -> None:
     try:
         if folder.is_dir():
             shutil.rmtree(folder)
-            _sync(folder.parent)
+            sync_folder(folder.parent)
     except OSError as cause:
         raise errors.StoreFailure(
             f"the sealed content in {folder} could not be removed: {cause.strerror or cause}"
         ) from cause
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from gateway import holding, log
 from gateway.holding import HoldDesk
@@ -15,54 +16,44 @@ from gateway.incoming.desk import InDesk
 from gateway.workers.loop import Turn
 
 _log = logging.getLogger(__name__)
-CLOCKS_EVERY = timedelta(minutes=10)
 # How long an idempotency key answers (interfaces.md 3.3).
 KEYS_KEPT = timedelta(days=7)
 
 
-class Clocks:
+class _Clock:
     """Remembers when it last looked, so that an idle loop does not look at every turn."""
 
+    every: ClassVar[timedelta]
+
     def __init__(self) -> None:
-        self._turn = Turn(CLOCKS_EVERY)
+        self._turn = Turn(self.every)
 
     def is_due(self, now: datetime) -> bool:
         return self._turn.has_come(now)
+
+
+class Clocks(_Clock):
+    every = timedelta(minutes=10)
 
     async def step(self, desk: InDesk) -> bool:
         """Looks once every ten minutes; the first look is at start."""
         now = desk.clock.now()
         if not self._turn.take(now):
             return False
-        waited = await settle.give_up_overdue(desk)
-        purged = await seal.purge_recalled(desk)
-        asked = await judge_again.ask_due(desk)
-        forgotten = await desk.store.purge_idempotency(now - KEYS_KEPT)
-        swept = await desk.blobs.sweep(now)
-        if waited or purged or asked or forgotten or swept:
-            log.action(
-                _log,
-                "clocks.ran",
-                waited=waited,
-                purged=purged,
-                asked=asked,
-                forgotten=forgotten,
-                swept=swept,
-            )
+        done = {
+            "waited": await settle.give_up_overdue(desk),
+            "purged": await seal.purge_recalled(desk),
+            "asked": await judge_again.ask_due(desk),
+            "forgotten": await desk.store.purge_idempotency(now - KEYS_KEPT),
+            "swept": await desk.blobs.sweep(now),
+        }
+        if any(done.values()):
+            log.action(_log, "clocks.ran", "", **done)
         return False
 
 
-QUARANTINE_EVERY = timedelta(seconds=15)
-
-
-class QuarantineClock:
-    """Remembers when it last looked."""
-
-    def __init__(self) -> None:
-        self._turn = Turn(QUARANTINE_EVERY)
-
-    def is_due(self, now: datetime) -> bool:
-        return self._turn.has_come(now)
+class QuarantineClock(_Clock):
+    every = timedelta(seconds=15)
 
     async def step(self, desk: InDesk) -> bool:
         if not self._turn.take(desk.clock.now()):
@@ -70,17 +61,8 @@ class QuarantineClock:
         return bool(await settle.keep_quota(desk))
 
 
-HOLDS_EVERY = timedelta(minutes=1)
-
-
-class HoldsClock:
-    """Remembers when it last looked."""
-
-    def __init__(self) -> None:
-        self._turn = Turn(HOLDS_EVERY)
-
-    def is_due(self, now: datetime) -> bool:
-        return self._turn.has_come(now)
+class HoldsClock(_Clock):
+    every = timedelta(minutes=1)
 
     async def step(self, desk: HoldDesk) -> bool:
         """Looks once a minute; the first look is at start."""

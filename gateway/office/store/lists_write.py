@@ -39,6 +39,7 @@ from gateway.office.domain.listing import (
 )
 from gateway.ports.services import Clock
 from gateway.store.calendar import days_in
+from gateway.store.changes import Follower
 from gateway.store.drivers import SLOW
 from gateway.store.row import from_json, to_json
 from gateway.store.tables import DeliveryRow, FactRow, HandoverRow, IncomingRow, OutgoingRow
@@ -103,7 +104,7 @@ _DOCUMENT = _ITS_DOCUMENT.where(col(DeliveryRow.id) == bindparam("id"))
 _DOCUMENTS = _ITS_DOCUMENT.where(col(DeliveryRow.id).in_(bindparam("ids", expanding=True)))
 
 
-class ListWriter:
+class ListWriter(Follower):
     """Of one unit of work and one agency. A document that was handed over is not read again. `whole`: rows are written
     whole also where only recipients were touched."""
 
