@@ -6,8 +6,9 @@ form here (`edxml.md` 6), and `BreaksRule` is raised for a value that has none."
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
+from functools import cache
 from typing import TypeAlias
 
 from gateway.domain.document import Kind
@@ -119,18 +120,9 @@ class Business:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """One line of the manifest."""
-
-    content_id: str | None = None
-    content_type: str | None = None
-    description: str | None = None
-    attachment_name: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """What stands beside an attachment's bytes; the bytes themselves are a `domain.proof.FileSlice`."""
+    """What a line of the manifest says of a file, and the same beside its bytes; the bytes themselves are a
+    `domain.proof.FileSlice`."""
 
     content_id: str | None = None
     attachment_name: str | None = None
@@ -170,53 +162,40 @@ class Envelope:
     application_type: str | None = None
     trace: tuple[TraceHeader, ...] = ()
     business: Business | None = None
-    manifest: tuple[Reference, ...] = ()
+    manifest: tuple[Attachment, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     status: StatusReport | None = None
 
 
 Outline: TypeAlias = "Mapping[str, str | Sequence[str] | Outline | Sequence[Outline] | None]"
+Flat: TypeAlias = Organisation | SignerInfo | OtherInfo | ResponseFor | TraceHeader | StaffInfo | Attachment
 _MAX_NUMBER = 999_999_999
 
 
 def outline_header(envelope: Envelope) -> Outline:
     """MessageHeader and TraceHeaderList."""
     trace: Outline = {
-        "TraceHeader": [_hop(hop) for hop in envelope.trace],
+        "TraceHeader": [_fields(hop) for hop in envelope.trace],
         "Bussiness": _business(envelope.business) if envelope.business else None,
     }
     return {"MessageHeader": _message(envelope), "TraceHeaderList": trace}
 
 
-def outline_manifest(references: Sequence[Reference]) -> Outline:
+def outline_manifest(lines: Sequence[Attachment]) -> Outline:
     """The lines of edXMLManifest."""
-    return {"Reference": [_reference(one) for one in references]}
+    return {"Reference": [outline_attachment(one) for one in lines]}
 
 
 def outline_attachment(one: Attachment) -> Outline:
-    """What stands beside an attachment's bytes."""
-    return {
-        "ContentId": one.content_id,
-        "AttachmentName": one.attachment_name,
-        "Description": one.description,
-        "ContentType": one.content_type,
-    }
-
-
-def _reference(one: Reference) -> Outline:
-    return {
-        "ContentId": one.content_id,
-        "ContentType": one.content_type,
-        "Description": one.description,
-        "AttachmentName": one.attachment_name,
-    }
+    """What is said of a file."""
+    return _fields(one)
 
 
 def _message(envelope: Envelope) -> Outline:
     code, kind, signer, status = envelope.code, envelope.document_type, envelope.signer, envelope.status
     return {
-        "From": _organisation(envelope.sender),
-        "To": [_organisation(one) for one in envelope.to],
+        "From": _fields(envelope.sender),
+        "To": [_fields(one) for one in envelope.to],
         "DocumentId": envelope.document_id,
         "Code": {"CodeNumber": code.number, "CodeNotation": code.notation} if code else None,
         "PromulgationInfo": {"Place": envelope.place, "PromulgationDate": _date(envelope.promulgation_date)},
@@ -229,69 +208,50 @@ def _message(envelope: Envelope) -> Outline:
         else None,
         "Subject": envelope.subject,
         "Content": envelope.content,
-        "SignerInfo": {
-            "Competence": signer.competence,
-            "Position": signer.position,
-            "FullName": signer.full_name,
-        }
-        if signer
-        else None,
+        "SignerInfo": _fields(signer) if signer else None,
         "DueDate": _date(envelope.due_date),
         "OtherInfo": _other(envelope.other) if envelope.other else None,
-        "ResponseFor": [_response(one) for one in envelope.response_for],
+        "ResponseFor": [_fields(one) for one in envelope.response_for],
         "SteeringType": _number(envelope.steering_type),
         "ToPlaces": {"Place": envelope.to_places},
         "ResponseForTask": {"TaskCode": envelope.task_codes},
         "ApplicationType": envelope.application_type,
-        "StaffInfo": _staff(status.staff) if status and status.staff else None,
+        "StaffInfo": _fields(status.staff) if status and status.staff else None,
         "StatusCode": status.code if status else None,
         "Description": status.description if status else None,
         "Timestamp": _time(status.timestamp) if status else None,
     }
 
 
-def _organisation(one: Organisation) -> Outline:
-    return {
-        "OrganId": one.organ_id,
-        "OrganizationInCharge": one.organization_in_charge,
-        "OrganName": one.organ_name,
-        "OrganAdd": one.organ_add,
-        "Email": one.email,
-        "Telephone": one.telephone,
-        "Fax": one.fax,
-        "Website": one.website,
-    }
-
-
 def _other(one: OtherInfo) -> Outline:
-    return {
-        "Priority": _number(one.priority),
-        "SphereOfPromulgation": one.sphere_of_promulgation,
-        "TyperNotation": one.typer_notation,
-        "PromulgationAmount": _number(one.promulgation_amount),
-        "PageAmount": _number(one.page_amount),
-        "ReplyFors": one.reply_fors,
-        "Direction": _flag(one.direction, "true", "false"),
-        "ReferenceCodes": one.reference_codes,
-        "Appendixes": {"Appendix": one.appendixes},
-    }
+    appendixes: Outline = {"Appendix": one.appendixes}
+    return {**_fields(one), "Direction": _flag(one.direction, "true", "false"), "Appendixes": appendixes}
 
 
-def _response(one: ResponseFor) -> Outline:
-    return {
-        "OrganId": one.organ_id,
-        "Code": one.code,
-        "DocumentId": one.document_id,
-        "PromulgationDate": _date(one.promulgation_date),
-    }
+def _fields(one: Flat) -> Outline:
+    """The fields that are elements of one value, each under its own name in the wire's letters."""
+    return {element: _written(getattr(one, name)) for name, element in _elements(type(one))}
 
 
-def _staff(one: StaffInfo) -> Outline:
-    return {"Department": one.department, "Staff": one.staff, "Email": one.email, "Mobile": one.mobile}
+@cache
+def _elements(kind: type[Flat]) -> tuple[tuple[str, str], ...]:
+    return tuple((one.name, one.name.title().replace("_", "")) for one in fields(kind))
 
 
-def _hop(one: TraceHeader) -> Outline:
-    return {"OrganId": one.organ_id, "Timestamp": _time(one.timestamp)}
+def _written(value: object) -> str | None:
+    """None for what has a form of its own at its place."""
+    match value:
+        case str():
+            return value
+        case bool() | tuple():
+            return None
+        case int():
+            return _number(value)
+        case datetime():
+            return _time(value)
+        case date():
+            return _date(value)
+    return None
 
 
 def _business(one: Business) -> Outline:
@@ -306,7 +266,7 @@ def _business(one: Business) -> Outline:
         "Paper": _number(one.paper),
         "BussinessDocumentInfo": _document_info(one.document_info) if one.document_info else None,
         "ReplacementInfoList": {"ReplacementInfo": replaced},
-        "StaffInfo": [_staff(person) for person in one.staff],
+        "StaffInfo": [_fields(person) for person in one.staff],
     }
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gateway.domain.proof import Finding
-    from gateway.edxml.envelope import Envelope, Reference
+    from gateway.edxml.envelope import Envelope
     from gateway.edxml.policy import EnvelopeLimits
 
 
@@ -117,7 +117,7 @@ class Collected:
             damaged=decoded.damaged,
         )
 
-    def files(self, lines: Sequence[Reference | None]) -> tuple[FileSlice, ...]:
+    def files(self, lines: Sequence[Attachment | None]) -> tuple[FileSlice, ...]:
         """The slices; where an attachment names no file or type, its line of the manifest does."""
         return tuple(
             file

@@ -50,8 +50,8 @@ def test_a_good_file_of_every_kind_is_read_alike(name: str) -> None:
     raw = NATIVES[name]
     found = _said(raw)
     assert raw[found.a : found.b].startswith(b"<ds:Signature ")
-    assert [raw[one.offset :][: one.length].isascii() for one in found.read.files] == [True] * len(
-        found.read.files
+    assert [raw[one.offset :][: one.length].isascii() for one in found.found.files] == [True] * len(
+        found.found.files
     )
 
 
@@ -63,7 +63,7 @@ def test_any_envelope_that_can_be_written_is_read_alike(envelope: Envelope, file
     signer = _signer(envelopes.SENDER)
     whole = envelopes.with_files(envelope, files)
     raw = envelopes.native(whole, files, signer=signer, of=None)
-    assert _said(raw).read.envelope == whole
+    assert _said(raw).found.envelope == whole
 
 
 # What a byte, a tag, a text or a name may become. Each stands for a construct that one of the parsers could take.
