@@ -6,9 +6,8 @@ form here (`edxml.md` 6), and `BreaksRule` is raised for a value that has none."
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
 from typing import TypeAlias
 
 from gateway.domain.document import Kind
@@ -230,12 +229,7 @@ def _other(one: OtherInfo) -> Outline:
 
 def _fields(one: Flat) -> Outline:
     """The fields that are elements of one value, each under its own name in the wire's letters."""
-    return {element: _written(getattr(one, name)) for name, element in _elements(type(one))}
-
-
-@cache
-def _elements(kind: type[Flat]) -> tuple[tuple[str, str], ...]:
-    return tuple((one.name, one.name.title().replace("_", "")) for one in fields(kind))
+    return {name.title().replace("_", ""): _written(getattr(one, name)) for name in one.__slots__}
 
 
 def _written(value: object) -> str | None:
