@@ -89,7 +89,10 @@ def judge(
     shape = check_structure(root, policy)
     code = read.envelope.sender.organ_id or ""
     chosen = key.choose_binding(code, shape.certificate_der, candidates(code), policy, at)
-    signed_body = body if shape.body_exclusive else _inclusive_body(root)
+    # G7: what an old system digested. The model is read from C all the same: one meaning, one reader.
+    signed_body = (
+        body if shape.body_exclusive else canonical_octets(without_signatures(root), exclusive=False)
+    )
     _check_digests(shape, signed_body, chosen)
     _check_value(shape, chosen, policy)
     _agree(data, shape, chosen, signed_body, at)
@@ -100,11 +103,6 @@ def judge(
         shape=shape,
         binding=chosen,
     )
-
-
-def _inclusive_body(root: etree._Element) -> bytes:
-    """G7: what an old system digested. The model is read from C all the same: one meaning, one reader."""
-    return canonical_octets(without_signatures(root), exclusive=False)
 
 
 def _check_digests(shape: SignatureShape, signed_body: bytes, chosen: Binding) -> None:
@@ -235,7 +233,7 @@ def check_structure(root: etree._Element, policy: XmlPolicy) -> SignatureShape:
     info, value, key = children[:3]
     method, references = _signed_info(info, policy)
     properties = _properties(signature, children[3:], policy)
-    _second_reference(references[1:], properties, policy)
+    properties_digest = _second_reference(references[1], properties, policy) if references[1:] else None
     transforms, digest_method, body_digest = _reference(references[0], policy)
     _body_reference(references[0], transforms, policy)
     if properties is not None:
@@ -250,8 +248,8 @@ def check_structure(root: etree._Element, policy: XmlPolicy) -> SignatureShape:
         body_digest=body_digest,
         body_digest_method=digest_method,
         body_exclusive=names.EXC_C14N in transforms,
-        properties_digest=_reference(references[1], policy)[2] if len(references) == 2 else None,
-        properties=properties if len(references) == 2 else None,
+        properties_digest=properties_digest,
+        properties=properties if references[1:] else None,
         value=octets(leaf(value, ds("SignatureValue")), value, spaced=True),
         certificate_der=_certificate(key),
         weak=legacy or names.EXC_C14N not in transforms or len(references) == 1,
@@ -340,14 +338,9 @@ def _body_reference(element: etree._Element, transforms: tuple[str, ...], policy
         )
 
 
-def _second_reference(
-    references: list[etree._Element], properties: Properties | None, policy: XmlPolicy
-) -> None:
-    """It names SignedProperties at its one position: with all Ids unequal (G5), equal text is identity."""
-    if not references:
-        return
-    element = references[0]
-    transforms, method, _ = _reference(element, policy)
+def _second_reference(element: etree._Element, properties: Properties | None, policy: XmlPolicy) -> bytes:
+    """Its digest. It names SignedProperties at its one position: with all Ids unequal (G5), equal text is identity."""
+    transforms, method, digest = _reference(element, policy)
     if method != names.SHA256_URI:
         raise _off_list(element, method, {names.SHA256_URI})
     if properties is None:
@@ -356,6 +349,7 @@ def _second_reference(
         raise structure_fault(element, "must name the SignedProperties at their place by their Id")
     if transforms != (names.EXC_C14N,):
         raise structure_fault(element, "must have the one transform exclusive canonical form")
+    return digest
 
 
 def _format_names(properties: Properties, reference: etree._Element) -> None:

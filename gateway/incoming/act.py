@@ -170,8 +170,17 @@ class _Saying:
         entry = await self._entry(document)
         if entry is None:
             raise Clash(f"the book took no number for {document.id}", code="GW-STATUS")
-        given = register.GivenNumber(entry=entry, at=self.said_at, note=call.note, staff=call.staff)
-        document = await register.give_number(self.desk, self.work, self.agency, document, self.facts, given)
+        document = await register.give_number(
+            self.desk,
+            self.work,
+            self.agency,
+            document,
+            self.facts,
+            entry,
+            given_at=self.said_at,
+            note=call.note,
+            staff=call.staff,
+        )
         await self._tell(document)
         return document
 

@@ -331,7 +331,10 @@ async def under_current_key(desk: OutDesk, scope: AgencyScope, leased: LeasedOut
             return leased
         opener = await desk.blobs.open(work, item.envelope_digest)
     log.action(_log, "outbox.signed_again", fault, outbox=item.id)
-    return await _signed_again(desk, scope, leased, opener, allowed, now)
+    with desk.blobs.scratch() as scratch:
+        signed = await desk.pool.run(lambda: _write_signed_again(desk, item, opener, allowed, scratch, now))
+        made = await package.keep(desk, scratch, signed)
+    return await _commit_signed_again(desk, scope, leased, made, now)
 
 
 async def _was_published(work: Work, item: OutboxItem) -> bool:
@@ -341,22 +344,6 @@ async def _was_published(work: Work, item: OutboxItem) -> bool:
     deliveries = [each.id for each in await work.deliveries.of(item.subject_id)]
     known = await work.facts.of_many(deliveries)
     return any(fact.code == "sent" for facts in known.values() for fact in facts)
-
-
-async def _signed_again(
-    desk: OutDesk,
-    scope: AgencyScope,
-    leased: LeasedOutbox,
-    opener: Callable[[], BinaryIO],
-    allowed: KeyUse,
-    now: datetime,
-) -> LeasedOutbox:
-    with desk.blobs.scratch() as scratch:
-        signed = await desk.pool.run(
-            lambda: _write_signed_again(desk, leased.item, opener, allowed, scratch, now)
-        )
-        made = await package.keep(desk, scratch, signed)
-    return await _commit_signed_again(desk, scope, leased, made, now)
 
 
 def _write_signed_again(

@@ -173,9 +173,9 @@ def proved(
     own = Binding(code=signer.agency_code, certificate_der=signer.certificate_der)
     source = verify.EnvelopeSource(size=size, open=lambda: pieces(lambda: scratch.path.open("rb")))
     try:
-        signed = verify.envelope(
+        signed = verify.examine(
             source, policy=desk.xml, bindings=lambda code: (own,), at=now, transport=None, opens=False
-        )
+        ).signed
     except InvalidEnvelope as error:
         is_form = error.step <= _FORM
         raise StoreFailure(

@@ -140,7 +140,7 @@ def judge(
     signed: SignedEnvelope[Envelope] | None = None
     evidence: Evidence | None = None
     try:
-        signed = verify.envelope(source, policy=xml or XmlPolicy(), bindings=bound, at=at)
+        signed = verify.examine(source, policy=xml or XmlPolicy(), bindings=bound, at=at).signed
         if trust is None:
             return JudgedSignature(word=UNKNOWN, at=at, steps=signed.steps, signed=signed)
         evidence = trust.collect(signed.certificate_der, at)

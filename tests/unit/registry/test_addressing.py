@@ -10,7 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.registry import GroupMember, Offer, OfferKind, RecipientGroup
-from gateway.outgoing.addressing import offers, offers_of_each
+from gateway.outgoing.addressing import offers_of_each
 from gateway.registry.directory import SqlDirectory
 
 TODAY = date(2026, 11, 20)
