@@ -10,17 +10,21 @@ import binascii
 import hashlib
 import re
 import struct
+import sys
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import BinaryIO, Final
 
 from gateway.domain.identity import Digest
 from gateway.domain.proof import FileSlice
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.errors import BreaksRule, CannotOpen
+
+PIECE: Final = 256 * 1024
+"""In which files are read and hashed (design 6)."""
 
 LOCAL_MAGIC: Final = b"PK\x03\x04"
 _DESCRIPTOR_MAGIC: Final = b"PK\x07\x08"
@@ -437,3 +441,13 @@ def decoded_pieces(raw_b64: Iterable[bytes], coding: str, max_bytes: int = 1 << 
     fault = base64.fault or (entry.fault if entry is not None else None)
     if fault is not None:
         raise CannotOpen(f"the attachment cannot be opened: {fault}; ask the sender to send it again")
+
+
+def pieces(opener: Callable[[], BinaryIO], offset: int = 0, length: int = sys.maxsize) -> Iterator[bytes]:
+    """A file, or a part of it, in pieces; opened when first asked, closed at the end."""
+    with opener() as file:
+        if offset:
+            file.seek(offset)
+        while length > 0 and (piece := file.read(min(PIECE, length))):
+            length -= len(piece)
+            yield piece

@@ -48,15 +48,6 @@ _STATED = {
 }
 
 
-async def offers(
-    book: AgencyBook, groups: Sequence[RecipientGroup], text: str, on: date, near: str | None = None
-) -> tuple[Offer, ...]:
-    """What each recipient in the text stands for on that day. `near` is the code of the agency that asks: names without a
-    parent are looked for beside it, below it and above it."""
-    (found,) = await offers_of_each(book, groups, (text,), on, near)
-    return found
-
-
 async def offers_of_each(
     book: AgencyBook,
     groups: Sequence[RecipientGroup],
@@ -64,7 +55,8 @@ async def offers_of_each(
     on: date,
     near: str | None = None,
 ) -> tuple[tuple[Offer, ...], ...]:
-    """The same of several texts, each by itself; the directory is asked for everything together."""
+    """What each recipient in each of the texts stands for on that day; the directory is asked for everything together.
+    `near` is the code of the agency that asks: names without a parent are looked for beside it, below it and above it."""
     read = [items_of(text) for text in texts]
     named = {fold(each.name): each for each in groups}
     plain = [each for items in read for each in items if each.kind not in _STATED]

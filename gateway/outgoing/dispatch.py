@@ -24,7 +24,7 @@ from gateway.domain.proof import SignedEnvelope
 from gateway.domain.registry import CodeStanding, Resolution
 from gateway.domain.registry_reform import QueuedMail
 from gateway.domain.status import Fact, Track, fold_delivery, queued_at
-from gateway.edxml import canonical
+from gateway.edxml import attachment, canonical
 from gateway.edxml.envelope import Envelope
 from gateway.errors import GatewayError, StaleLease, StoreFailure, TransportFailure
 from gateway.outgoing import desk as desks
@@ -355,13 +355,13 @@ def _write_signed_again(
     now: datetime,
 ) -> SignedEnvelope[Envelope]:
     """Sync: one pass to read what is there, one to write it anew, one to prove it (W10)."""
-    fast = canonical.read_fast(package.pieces(opener), item.envelope_size, desk.xml)
+    fast = canonical.read_fast(attachment.pieces(opener), item.envelope_size, desk.xml)
     if fast is None:
         raise StoreFailure(
             f"packet {item.packet_id}: the stored envelope cannot be read; it is not signed again"
         )
     signer = desk.keys.signer(item.sender_code, now, allowed)
-    for piece in canonical.resigned_pieces(fast, package.pieces(opener), signer, now):
+    for piece in canonical.resigned_pieces(fast, attachment.pieces(opener), signer, now):
         scratch.file.write(piece)
     scratch.file.flush()
     signed = package.proved(desk, scratch, scratch.file.tell(), signer, fast.signature.packet_id, now)

@@ -22,12 +22,12 @@ from gateway.domain.document import (
 )
 from gateway.domain.fields import tidy
 from gateway.domain.signatures import FileVerdict, LegalValue
+from gateway.edxml.attachment import pieces
 from gateway.errors import Clash, NotFound, Refused
 from gateway.outgoing import check, files, intake
 from gateway.outgoing.accept import accept
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Order, Tray, tray
-from gateway.outgoing.package import pieces
 from gateway.policy import door, pdf_verdict
 from gateway.policy import outgoing as rules
 from gateway.policy.verdict import ReasonCode, Verdict, reason

@@ -21,15 +21,14 @@ from gateway.domain.hold import Decision, HeldKind, Hold
 from gateway.domain.identity import Digest
 from gateway.domain.status import Track, own_fact
 from gateway.edxml import attachment, canonical
+from gateway.edxml.attachment import pieces
 from gateway.errors import AlteredContent, CannotOpen, Clash, NotFound
 from gateway.holding import HoldDesk, Suspect, freeze
 from gateway.outgoing import accept
 from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.package import pieces
 from gateway.ports import Unsealer, Work
 
 _log = logging.getLogger(__name__)
-PIECE = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,15 +99,7 @@ async def _in_envelope(
 
 
 def _decoded(opener: Callable[[], BinaryIO], offset: int, length: int, coding: str) -> Iterator[bytes]:
-    return attachment.decoded_pieces(_slice(opener, offset, length), coding)
-
-
-def _slice(opener: Callable[[], BinaryIO], offset: int, length: int) -> Iterator[bytes]:
-    with opener() as file:
-        file.seek(offset)
-        while length > 0 and (piece := file.read(min(PIECE, length))):
-            length -= len(piece)
-            yield piece
+    return attachment.decoded_pieces(attachment.pieces(opener, offset, length), coding)
 
 
 def _digest(start: Callable[[], Iterator[bytes]]) -> Digest | None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import BinaryIO
 
 from gateway import log
 from gateway.domain.account import AgencyScope, HostedAgency
@@ -22,7 +21,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.proof import Binding, SignedEnvelope, StatusPacket
 from gateway.domain.status import Fact, Track, fold_delivery
-from gateway.edxml import build, verify
+from gateway.edxml import attachment, build, verify
 from gateway.edxml.envelope import Envelope
 from gateway.errors import (
     AlteredContent,
@@ -41,8 +40,6 @@ from gateway.policy import upkeep
 from gateway.ports import EnvelopeSigner, Job, Kept, OutboxItem, OutboxTarget, Scratch, Work
 
 _log = logging.getLogger(__name__)
-# Pieces in which files are read and hashed (design 6).
-PIECE = 256 * 1024
 # What does not have the form that its own reader wants, before any key is looked at: steps 1 to 5 of verification.md 9.
 _UNREADABLE = "GW-S-002"
 _FORM = 5
@@ -109,13 +106,18 @@ async def _document(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
         waits = document.state is OutState.QUEUED
         sources = [await desk.blobs.open(work, item.sha256) for item in document.files] if waits else []
     if not waits:
-        await nothing_to_do(desk, scope, job)
+        # It was packed before, or will never be sent: the job is over.
+        async with desk.store.begin(scope) as work:
+            await work.jobs.done(job.lease)
+            await work.commit()
         return
     agency = await hosted_agency(desk, scope)
     now = desk.clock.now()
     envelope = translate.envelope_of(document, agency, now)
     contents = [
-        build.AttachmentContent(entry_name=translate.entry_name(document, item), open=partial(pieces, source))
+        build.AttachmentContent(
+            entry_name=translate.entry_name(document, item), open=partial(attachment.pieces, source)
+        )
         for item, source in zip(document.files, sources, strict=True)
     ]
     qualifier = translate.qualifier(document)
@@ -171,7 +173,7 @@ def proved(
     """W10: what we wrote is what our own fast path accepts; its one pass also gives the file's digest. The digests of
     the files in it were taken while they were written."""
     own = Binding(code=signer.agency_code, certificate_der=signer.certificate_der)
-    source = verify.EnvelopeSource(size=size, open=lambda: pieces(lambda: scratch.path.open("rb")))
+    source = verify.EnvelopeSource(size=size, open=lambda: attachment.pieces(lambda: scratch.path.open("rb")))
     try:
         signed = verify.examine(
             source, policy=desk.xml, bindings=lambda code: (own,), at=now, transport=None, opens=False
@@ -188,13 +190,6 @@ def proved(
             f"packet {packet_id}: the envelope just written is not in canonical form", code=_UNREADABLE
         )
     return signed
-
-
-def pieces(source: Callable[[], BinaryIO]) -> Iterator[bytes]:
-    """A file in pieces; opened when first asked, closed at the end."""
-    with source() as file:
-        while piece := file.read(PIECE):
-            yield piece
 
 
 async def _put_off(desk: OutDesk, scope: AgencyScope, job: Job, error: GatewayError) -> None:
@@ -300,13 +295,6 @@ def as_logged(packed: Packed) -> dict[str, object]:
 def signed_by(packed: Packed) -> str:
     """The certificate that it was signed under, by SHA-256."""
     return hashlib.sha256(packed.signed.certificate_der).hexdigest()
-
-
-async def nothing_to_do(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
-    """The document was packed before, or will never be sent: the job is over."""
-    async with desk.store.begin(scope) as work:
-        await work.jobs.done(job.lease)
-        await work.commit()
 
 
 async def give_up(desk: OutDesk, scope: AgencyScope, job: Job, error: GatewayError) -> None:

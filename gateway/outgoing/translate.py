@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
     from gateway.outgoing.intake import Order
 
-# The number of BussinessDocType for each kind (edxml.md 2.4).
-_BUSINESS_TYPE = {Kind.DOCUMENT: 0, Kind.RECALL: 1, Kind.UPDATE: 2, Kind.REPLACEMENT: 3}
 # PageAmount and PromulgationAmount have three digits on the wire (rules.md 12.3 note b).
 _THREE_DIGITS = 999
 
@@ -144,16 +142,15 @@ def _recalled(document: OutgoingDocument, change: DocumentChange) -> ResponseFor
 def _business(document: OutgoingDocument) -> Business:
     change = document.change
     return Business(
-        doc_type=_BUSINESS_TYPE[document.kind],
+        doc_type=build.OPERATIONS[document.kind],
         document_id=change.target if change and document.kind in (Kind.RECALL, Kind.UPDATE) else None,
         reason=_reason(change) if change else None,
         paper=1 if document.draft.delivery_mode is DeliveryMode.BOTH else 0,
         document_info=_document_info(change) if change and document.kind is Kind.UPDATE else None,
         replacements=tuple(
-            ReplacementInfo(document_id=replaced, organ_ids=codes) for replaced, codes in change.replaces
-        )
-        if change
-        else (),
+            ReplacementInfo(document_id=replaced, organ_ids=codes)
+            for replaced, codes in (change.replaces if change else ())
+        ),
         staff=(build.staff_of(document.draft.staff),) if document.draft.staff else (),
     )
 

@@ -47,6 +47,13 @@ def told(found: Sequence[Offer]) -> list[tuple[str, str, list[str]]]:
     return [(each.item.name, each.kind.value, [one.code for one in each.agencies]) for each in found]
 
 
+async def offers(
+    book: SqlDirectory, groups: Sequence[RecipientGroup], text: str, on: date, near: str | None = None
+) -> tuple[Offer, ...]:
+    (found,) = await offers_of_each(book, groups, (text,), on, near)
+    return found
+
+
 async def test_a_whole_block_is_taken_apart(book: SqlDirectory) -> None:
     found = await offers(book, (), BLOCK, TODAY, near="Z91.12")
 
