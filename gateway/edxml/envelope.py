@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import TypeAlias
 
 from gateway.domain.document import Kind
@@ -229,7 +230,13 @@ def _other(one: OtherInfo) -> Outline:
 
 def _fields(one: Flat) -> Outline:
     """The fields that are elements of one value, each under its own name in the wire's letters."""
-    return {name.title().replace("_", ""): _written(getattr(one, name)) for name in one.__slots__}
+    said = ((name, getattr(one, name)) for name in one.__slots__)
+    return {_element(name): _written(value) for name, value in said if value is not None}
+
+
+@cache
+def _element(field: str) -> str:
+    return field.title().replace("_", "")
 
 
 def _written(value: object) -> str | None:
@@ -237,9 +244,7 @@ def _written(value: object) -> str | None:
     match value:
         case str():
             return value
-        case bool() | tuple():
-            return None
-        case int():
+        case int() if not isinstance(value, bool):
             return _number(value)
         case datetime():
             return _time(value)
