@@ -230,8 +230,7 @@ def _other(one: OtherInfo) -> Outline:
 
 def _fields(one: Flat) -> Outline:
     """The fields that are elements of one value, each under its own name in the wire's letters."""
-    said = ((name, getattr(one, name)) for name in one.__slots__)
-    return {_element(name): _written(value) for name, value in said if value is not None}
+    return {_element(name): _written(getattr(one, name)) for name in one.__slots__}
 
 
 @cache
