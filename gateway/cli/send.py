@@ -161,7 +161,7 @@ async def hand_in(
 ) -> Accepted | None:
     """Accepts the order with its files; in a dry run checks it, says what was found, and gives None."""
     from gateway.errors import Refused
-    from gateway.outgoing import accept
+    from gateway.outgoing import accept, check
     from gateway.outgoing.intake import tray
 
     async with tray(seat.node.out) as held:
@@ -169,7 +169,7 @@ async def hand_in(
         await fill(held, files, sources)
         if not call.dry_run:
             return await accept.accept(seat.node.out, seat.scope, order, held)
-        draft, verdict = await accept.validate(seat.node.out, seat.scope, order, held)
+        draft, verdict = await check.look(seat.node.out, seat.scope, order, held)
     warn(call, verdict.warnings)
     if not verdict.allowed:
         raise Refused(verdict)

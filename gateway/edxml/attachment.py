@@ -10,17 +10,21 @@ import binascii
 import hashlib
 import re
 import struct
+import sys
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import BinaryIO, Final
 
 from gateway.domain.identity import Digest
 from gateway.domain.proof import FileSlice
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.errors import BreaksRule, CannotOpen
+
+PIECE: Final = 256 * 1024
+"""In which files are read and hashed (design 6)."""
 
 LOCAL_MAGIC: Final = b"PK\x03\x04"
 _DESCRIPTOR_MAGIC: Final = b"PK\x07\x08"
@@ -52,28 +56,8 @@ def zipped(entry_name: str, pieces: Iterable[bytes], at: datetime, level: int) -
     if max(size, packed) + len(name) + 256 > _MAX_32:
         raise BreaksRule(f"a file of {size} bytes does not fit a plain ZIP; send it as several files")
     yield out + _DESCRIPTOR.pack(_DESCRIPTOR_MAGIC, crc, packed, size)
-    central = (
-        _CENTRAL.pack(
-            b"PK\x01\x02",
-            20,
-            20,
-            _FLAGS,
-            _DEFLATE,
-            time,
-            date,
-            crc,
-            packed,
-            size,
-            len(name),
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-        )
-        + name
-    )
+    about = (_FLAGS, _DEFLATE, time, date, crc, packed, size, len(name))
+    central = _CENTRAL.pack(b"PK\x01\x02", 20, 20, *about, *[0] * 6) + name
     start = _LOCAL.size + len(name) + packed + _DESCRIPTOR.size
     yield central + _END.pack(b"PK\x05\x06", 0, 0, 1, 1, len(central), start, 0)
 
@@ -179,11 +163,8 @@ class OneEntry:
             self._out(out)
 
     def _end_fault(self) -> str | None:
-        if (
-            self._local is None
-            or (self._inflater is not None and not self._inflater.eof)
-            or self._stored_left
-        ):
+        deflating = self._inflater is not None and not self._inflater.eof
+        if self._local is None or deflating or self._stored_left:
             return "the archive is cut short"
         tail, (flags, method, crc, packed, size) = bytes(self._tail), self._local
         if tail.startswith(LOCAL_MAGIC):
@@ -262,11 +243,9 @@ def wire_name(name: str) -> str:
 def coding_for(name: str) -> tuple[str, str]:
     """Coding and content type that every known reader opens: pdf and zip as they are, all else zipped."""
     found = extension(name)
-    return (
-        ("raw", "application/pdf")
-        if found == "pdf"
-        else ("raw" if found == "zip" else "zip", "application/zip")
-    )
+    if found == "pdf":
+        return "raw", "application/pdf"
+    return "raw" if found == "zip" else "zip", "application/zip"
 
 
 def is_entry_name(entry_name: str, name: str) -> bool:
@@ -405,7 +384,10 @@ class Decoder:
         if self._entry is not None:
             self._entry.finish()
             if self._wrapped(self._entry, extension(name or self._name)):
-                return self._unwrapped(self._entry)
+                if self._entry.fault is not None:
+                    return self._raw(self._entry.fault, "zip")
+                digest = Digest.of_bytes(self._entry_hash.digest())
+                return Decoded(coding="zip", size=self._entry.inflated, sha256=digest)
         return self._raw()
 
     def _wrapped(self, entry: OneEntry, found: str) -> bool:
@@ -414,12 +396,6 @@ class Decoder:
             return True
         named = is_entry_name(entry.entry_name or "", f"x.{found}")
         return named and (entry.fault is None or "more than one" not in entry.fault)
-
-    def _unwrapped(self, entry: OneEntry) -> Decoded:
-        if entry.fault is not None:
-            return self._raw(entry.fault, "zip")
-        digest = Digest.of_bytes(self._entry_hash.digest())
-        return Decoded(coding="zip", size=entry.inflated, sha256=digest)
 
     def _raw(self, damaged: str | None = None, coding: str = "raw") -> Decoded:
         digest = Digest.of_bytes(self._stored_hash.digest())
@@ -465,3 +441,13 @@ def decoded_pieces(raw_b64: Iterable[bytes], coding: str, max_bytes: int = 1 << 
     fault = base64.fault or (entry.fault if entry is not None else None)
     if fault is not None:
         raise CannotOpen(f"the attachment cannot be opened: {fault}; ask the sender to send it again")
+
+
+def pieces(opener: Callable[[], BinaryIO], offset: int = 0, length: int = sys.maxsize) -> Iterator[bytes]:
+    """A file, or a part of it, in pieces; opened when first asked, closed at the end."""
+    with opener() as file:
+        if offset:
+            file.seek(offset)
+        while length > 0 and (piece := file.read(min(PIECE, length))):
+            length -= len(piece)
+            yield piece

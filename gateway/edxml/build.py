@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import Kind, Staff
@@ -23,7 +23,7 @@ from gateway.domain.wall_clock import VIETNAM, local
 from gateway.edxml import attachment, terms
 from gateway.edxml import envelope as envelopes
 from gateway.edxml.envelope import Envelope, Organisation, ResponseFor, StaffInfo, StatusReport
-from gateway.edxml.model import bare_content_id
+from gateway.edxml.model import KIND_OF_BUSINESS, bare_content_id
 from gateway.edxml.names import (
     ATTACHMENT,
     ATTACHMENTS,
@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AttachmentContent", "Qualifier", "WrittenEnvelope", "write"]
 
-_OPERATIONS = {Kind.DOCUMENT: 0, Kind.RECALL: 1, Kind.UPDATE: 2, Kind.REPLACEMENT: 3}
+OPERATIONS = {kind: number for number, kind in KIND_OF_BUSINESS.items()}
+"""The number of BussinessDocType for each kind (edxml.md 2.4)."""
 _IDENTITIES = frozenset({"OrganId", "DocumentId", "ContentId"})
 # Its certificate, digests and value, and a receipt of the longest texts.
 _REST_OF_SIGNATURE = 65_536
@@ -103,18 +104,11 @@ def write(
     return WrittenEnvelope(body_digest=body.digest, size=body.position, files=files)
 
 
-class Outlined(NamedTuple):
-    """An envelope without its signature and the bytes of its files: what stands before S, after it, and beside each
-    file."""
-
-    head: bytes
-    tail: bytes
-    listed: tuple[bytes, ...]
-
-
-def check(envelope: Envelope, contents: Sequence[AttachmentContent], qualifier: Qualifier | None) -> Outlined:
-    """What `write` writes around the signature and the files' bytes, of which it needs none. BreaksRule for what it would
-    refuse; what passes here can be written, and read again."""
+def check(
+    envelope: Envelope, contents: Sequence[AttachmentContent], qualifier: Qualifier | None
+) -> tuple[bytes, bytes, tuple[bytes, ...]]:
+    """What `write` writes around the signature and the files' bytes, of which it needs none: before S, after it, and beside
+    each file. BreaksRule for what it would refuse; what passes here can be written, and read again."""
     _check(envelope, contents, qualifier)
     head = b"".join(_children(HEADER, envelopes.outline_header(envelope)))
     tail = b""
@@ -134,7 +128,7 @@ def check(envelope: Envelope, contents: Sequence[AttachmentContent], qualifier: 
         size, most = len(terms.render(qualifier.terms)), limits.signature_bytes - _REST_OF_SIGNATURE
         if size > most:
             raise BreaksRule(f"gw:Terms has {size} bytes, at most {most} are read; name fewer recipients")
-    return Outlined(head, tail, listed)
+    return head, tail, listed
 
 
 class _Body:
@@ -286,9 +280,9 @@ def _check_kind(envelope: Envelope) -> None:
             raise BreaksRule(f"a status answers one document, not {len(envelope.response_for)}")
         return
     said = envelope.business.doc_type if envelope.business else 0
-    if envelope.status is not None or (said or 0) != _OPERATIONS[envelope.kind]:
+    if envelope.status is not None or (said or 0) != OPERATIONS[envelope.kind]:
         raise BreaksRule(
-            f"an envelope of kind {envelope.kind} needs BussinessDocType {_OPERATIONS[envelope.kind]} "
+            f"an envelope of kind {envelope.kind} needs BussinessDocType {OPERATIONS[envelope.kind]} "
             f"and no StatusCode; it has {said}"
         )
 

@@ -23,7 +23,7 @@ from lxml import etree
 
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Binding, FileSlice, Finding
-from gateway.edxml import names, signature, terms
+from gateway.edxml import names, safe_xml, signature, terms
 from gateway.edxml.key import value_fault
 from gateway.edxml.names import CONTENT, DECLARATION, HEADER, QCVN, ROOT, Element, escape
 from gateway.edxml.reader import ModelBuilder
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from gateway.domain.identity import PacketId
     from gateway.edxml.envelope import Envelope
     from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
-    from gateway.edxml.reader import Read
     from gateway.ports import EnvelopeSigner
 
 _STEP: Final = 1 << 18
@@ -71,23 +70,10 @@ def read_fast(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: b
 def read_small(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: bool = True) -> Fast | None:
     """By libxml2, which holds the whole file as a tree (F13)."""
     try:
-        found = read_tree(_whole(pieces, size), policy.limits, opens=opens)
+        found, properties = read_tree(_whole(pieces, size), policy.limits, opens=opens)
     except (NotMine, UnicodeError, InvalidEnvelope):
         return None
-    if not _digests_hold(found.parts, found.body_digest, found.properties_digest):
-        return None
-    return Fast(
-        envelope=found.read.envelope,
-        files=found.read.files,
-        findings=found.read.findings,
-        body_digest=found.body_digest,
-        file_digest=found.file_digest,
-        size=size,
-        signature=found.parts,
-        a=found.a,
-        b=found.b,
-        tree=found.tree,
-    )
+    return found if _digests_hold(found.signature, found.body_digest, properties) else None
 
 
 def read_large(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: bool = True) -> Fast | None:
@@ -232,29 +218,15 @@ _OPENS: Final = b"<ds:Signature "
 _CLOSES: Final = b"</ds:Signature>"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SmallEnvelope:
-    """What one tree gave. `tree` is for the schema: without the files' octets and without what S holds."""
-
-    read: Read
-    parts: SignatureParts
-    a: int
-    b: int
-    body_digest: Digest
-    file_digest: Digest
-    properties_digest: bytes
-    tree: etree._Element
-
-
 def is_small(size: int, limits: EnvelopeLimits) -> bool:
     """Whether this reader answers for a file of that size. None so small reaches the limits that only `scan` counts."""
     most = min(MOST_SMALL, limits.max_bytes, limits.header_bytes, limits.text_total)
     return size <= most and limits.depth >= _DEEPEST
 
 
-def read_tree(data: bytes, limits: EnvelopeLimits, *, opens: bool = True) -> SmallEnvelope:
-    """F1 to F8 of a whole file. What it says is as good as the digests in its signature, which `canonical` compares.
-    `opens`: the files in it are decoded."""
+def read_tree(data: bytes, limits: EnvelopeLimits, *, opens: bool = True) -> tuple[Fast, bytes]:
+    """F1 to F8 of a whole file, and the digest of its SignedProperties. What it says is as good as the digests in its
+    signature, which `read_small` compares. `opens`: the files in it are decoded."""
     cut, files = _without_files(data)
     parts, length = _signature(cut, limits)
     walk = _Walk(_tree(cut), data, files, ModelBuilder(limits, strict=True, opens=opens), limits)
@@ -264,16 +236,20 @@ def read_tree(data: bytes, limits: EnvelopeLimits, *, opens: bool = True) -> Sma
     a = _found(data, _OPENS)
     body = hashlib.sha256(memoryview(data)[len(DECLARATION) : a])
     body.update(memoryview(data)[a + length :])
-    return SmallEnvelope(
-        read=walk.builder.finish(),
-        parts=parts,
-        a=a,
-        b=a + length,
+    read = walk.builder.finish()
+    found = Fast(
+        envelope=read.envelope,
+        files=read.files,
+        findings=read.findings,
         body_digest=Digest.of_bytes(body.digest()),
         file_digest=Digest.of_bytes(hashlib.sha256(data).digest()),
-        properties_digest=hashlib.sha256(properties).digest(),
+        size=len(data),
+        signature=parts,
+        a=a,
+        b=a + length,
         tree=_bare(walk),
     )
+    return found, hashlib.sha256(properties).digest()
 
 
 def _without_files(data: bytes) -> tuple[bytes, list[tuple[int, int, bool]]]:
@@ -308,22 +284,9 @@ def _signature(cut: bytes, limits: EnvelopeLimits) -> tuple[SignatureParts, int]
 
 
 def _tree(cut: bytes) -> etree._Element:
-    """F2: it opens nothing, expands nothing, mends nothing and stops at a depth of 256."""
-    parser = etree.XMLParser(
-        encoding="UTF-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        attribute_defaults=False,
-        huge_tree=False,
-        remove_comments=False,
-        remove_pis=False,
-        collect_ids=False,
-        recover=False,
-    )
+    """F2: it opens nothing, expands nothing, mends nothing and, without `huge_tree`, stops at a depth of 256."""
     try:
-        return etree.fromstring(cut, parser)
+        return etree.fromstring(cut, safe_xml.parser(huge_tree=False))
     except (etree.XMLSyntaxError, ValueError) as why:
         raise NotMine from why
 

@@ -15,14 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gateway.domain.proof import Finding
 from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml import names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 XLINK = "http://www.w3.org/1999/xlink"
@@ -242,9 +242,6 @@ KNOWN_ATTRIBUTES = NET_ATTRIBUTES | {
     ("Reference", XLINK, "type"),
 }
 
-
-"""The wall clock of every date and time on the wire; a time without a zone is this one's."""
-
 _USUAL_DATE = re.compile(r"\d{4}/\d{2}/\d{2}", re.ASCII)
 _USUAL_TIME = re.compile(r"\d{4}/\d{2}/\d{2} \d{2}:\d{2}:\d{2}", re.ASCII)
 _ANY = re.compile(
@@ -298,6 +295,7 @@ def _zone(text: str | None) -> timezone:
 
 
 XML_SPACE = " \t\r\n"
+_Moment = TypeVar("_Moment", date, datetime)
 MOST_FINDINGS = 200
 
 
@@ -395,27 +393,24 @@ class Leaves:
         return answer
 
     def date(self, node: KnownElement | None, name: str) -> date | None:
-        leaf, bare = self._bare(node, name)
-        if leaf is None or not bare:
-            return None
-        value, usual = read_date(bare)
-        self._note_date(leaf, bare, value, usual)
-        return value
+        return self._moment(node, name, read_date)
 
     def time(self, node: KnownElement | None, name: str) -> datetime | None:
+        return self._moment(node, name, read_time)
+
+    def _moment(
+        self, node: KnownElement | None, name: str, read: Callable[[str], tuple[_Moment | None, bool]]
+    ) -> _Moment | None:
         leaf, bare = self._bare(node, name)
         if leaf is None or not bare:
             return None
-        value, usual = read_time(bare)
-        self._note_date(leaf, bare, value, usual)
+        value, usual = read(bare)
+        if value is None:
+            self._notes.add("DATE-UNREADABLE", leaf.where, f"not a date: {bare[:40]!r}")
+        elif not usual:
+            self._notes.add("DATE-FORM", leaf.where, f"read as {value}, written {bare[:40]!r}")
         return value
 
     def _bare(self, node: KnownElement | None, name: str) -> tuple[KnownElement | None, str]:
         leaf = node.one(name) if node else None
         return leaf, leaf.value.strip(XML_SPACE) if leaf else ""
-
-    def _note_date(self, leaf: KnownElement, bare: str, value: object, usual: bool) -> None:
-        if value is None:
-            self._notes.add("DATE-UNREADABLE", leaf.where, f"not a date: {bare[:40]!r}")
-        elif not usual:
-            self._notes.add("DATE-FORM", leaf.where, f"read as {value}, written {bare[:40]!r}")

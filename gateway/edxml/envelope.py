@@ -119,18 +119,9 @@ class Business:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """One line of the manifest."""
-
-    content_id: str | None = None
-    content_type: str | None = None
-    description: str | None = None
-    attachment_name: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """What stands beside an attachment's bytes; the bytes themselves are a `domain.proof.FileSlice`."""
+    """What a line of the manifest says of a file, and the same beside its bytes; the bytes themselves are a
+    `domain.proof.FileSlice`."""
 
     content_id: str | None = None
     attachment_name: str | None = None
@@ -170,7 +161,7 @@ class Envelope:
     application_type: str | None = None
     trace: tuple[TraceHeader, ...] = ()
     business: Business | None = None
-    manifest: tuple[Reference, ...] = ()
+    manifest: tuple[Attachment, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     status: StatusReport | None = None
 
@@ -188,27 +179,18 @@ def outline_header(envelope: Envelope) -> Outline:
     return {"MessageHeader": _message(envelope), "TraceHeaderList": trace}
 
 
-def outline_manifest(references: Sequence[Reference]) -> Outline:
+def outline_manifest(lines: Sequence[Attachment]) -> Outline:
     """The lines of edXMLManifest."""
-    return {"Reference": [_reference(one) for one in references]}
+    return {"Reference": [outline_attachment(one) for one in lines]}
 
 
 def outline_attachment(one: Attachment) -> Outline:
-    """What stands beside an attachment's bytes."""
+    """What is said of a file."""
     return {
         "ContentId": one.content_id,
         "AttachmentName": one.attachment_name,
         "Description": one.description,
         "ContentType": one.content_type,
-    }
-
-
-def _reference(one: Reference) -> Outline:
-    return {
-        "ContentId": one.content_id,
-        "ContentType": one.content_type,
-        "Description": one.description,
-        "AttachmentName": one.attachment_name,
     }
 
 

@@ -33,11 +33,13 @@ from gateway.edxml.properties import (
     LEGACY_DIGEST,
     LEGACY_METHOD,
     SignatureShape,
+    ds,
     group,
     leaf,
     octets,
     read_properties,
     structure_fault,
+    xades,
 )
 from gateway.errors import BadSignature, MalformedXml
 
@@ -87,7 +89,10 @@ def judge(
     shape = check_structure(root, policy)
     code = read.envelope.sender.organ_id or ""
     chosen = key.choose_binding(code, shape.certificate_der, candidates(code), policy, at)
-    signed_body = body if shape.body_exclusive else _inclusive_body(root)
+    # G7: what an old system digested. The model is read from C all the same: one meaning, one reader.
+    signed_body = (
+        body if shape.body_exclusive else canonical_octets(without_signatures(root), exclusive=False)
+    )
     _check_digests(shape, signed_body, chosen)
     _check_value(shape, chosen, policy)
     _agree(data, shape, chosen, signed_body, at)
@@ -100,38 +105,24 @@ def judge(
     )
 
 
-def _inclusive_body(root: etree._Element) -> bytes:
-    """G7: what an old system digested. The model is read from C all the same: one meaning, one reader."""
-    return canonical_octets(without_signatures(root), exclusive=False)
-
-
 def _check_digests(shape: SignatureShape, signed_body: bytes, chosen: Binding) -> None:
     """Step 7: both references, and that the properties name the bound certificate (F9, F10)."""
     legacy = shape.body_digest_method == LEGACY_DIGEST
     # SHA-1 only where an administrator's dated permission put it on the list (G7).
     body = hashlib.sha1(signed_body, usedforsecurity=False) if legacy else hashlib.sha256(signed_body)
     if not compare_digest(body.digest(), shape.body_digest):
-        raise BadSignature(
-            "SIG-DIGEST", "the digest of the document is not the signed one", step=7, where="Reference 1"
-        )
+        detail = "the digest of the document is not the signed one"
+        raise BadSignature("SIG-DIGEST", detail, step=7, where="Reference 1")
     if shape.properties is None or shape.properties_digest is None:
         return
     properties = canonical_octets(shape.properties.element)
     if not compare_digest(hashlib.sha256(properties).digest(), shape.properties_digest):
-        raise BadSignature(
-            "SIG-PROPERTIES",
-            "the digest of SignedProperties is not the signed one",
-            step=7,
-            where="Reference 2",
-        )
+        detail = "the digest of SignedProperties is not the signed one"
+        raise BadSignature("SIG-PROPERTIES", detail, step=7, where="Reference 2")
     named = hashlib.sha256(chosen.certificate_der).digest()
     if not compare_digest(named, shape.properties.certificate_digest):
-        raise BadSignature(
-            "SIG-PROPERTIES",
-            "SigningCertificateV2 names another certificate",
-            step=7,
-            where="SigningCertificateV2",
-        )
+        where = "SigningCertificateV2"
+        raise BadSignature("SIG-PROPERTIES", f"{where} names another certificate", step=7, where=where)
 
 
 def _check_value(shape: SignatureShape, chosen: Binding, policy: XmlPolicy) -> None:
@@ -176,20 +167,15 @@ def _agree(data: bytes, shape: SignatureShape, chosen: Binding, signed_body: byt
             data, x509_cert=certificate, parser=safe_xml.parser(), expect_config=pinned
         )
     except _REFUSALS as why:
-        raise BadSignature(
-            "SIG-VALUE", f"the reference verifier refuses: {type(why).__name__}", step=8, where="Signature"
-        ) from why
+        detail = f"the reference verifier refuses: {type(why).__name__}"
+        raise BadSignature("SIG-VALUE", detail, step=8, where="Signature") from why
     results = result if isinstance(result, list) else [result]
     expected = [signed_body]
     if shape.properties is not None:
         expected.append(canonical_octets(shape.properties.element))
     if [each.signed_data for each in results] != expected or not signed_body:
-        raise BadSignature(
-            "SIG-STRUCTURE",
-            "the reference verifier signed other octets than were judged",
-            step=5,
-            where="Signature",
-        )
+        detail = "the reference verifier signed other octets than were judged"
+        raise BadSignature("SIG-STRUCTURE", detail, step=5, where="Signature")
 
 
 def _method_uri(method: str) -> str:
@@ -197,7 +183,7 @@ def _method_uri(method: str) -> str:
     return legacy[method] if method in legacy else names.ALGORITHM_URIS[method]
 
 
-_SIGNATURE: Final = f"{{{names.DS}}}Signature"
+_SIGNATURE: Final = ds("Signature")
 _HEADER_PATH: Final = tuple(f"{{{names.QCVN}}}{local}" for local in ("edXMLHeader", "edXMLEnvelope", "edXML"))
 _NAME = re.compile(r"[^\W\d][\w.\-]*")
 # An identifier that no registry has; the vendor library writes it, no verifier knows it (edxml.md 2.7).
@@ -238,25 +224,21 @@ def check_structure(root: etree._Element, policy: XmlPolicy) -> SignatureShape:
     """What the one Signature says. Codes: SIG-ABSENT, -PLACEHOLDER, -MANY, -PLACE, -STRUCTURE, -ID, -ALGORITHM."""
     signature = _placed(root)
     _check_ids(root)
-    children = group(signature, f"{{{names.DS}}}Signature", optional=("Id",))
+    children = group(signature, ds("Signature"), optional=("Id",))
     tags = [etree.QName(child).localname for child in children]
-    if tags not in (
-        ["SignedInfo", "SignatureValue", "KeyInfo", "Object"],
-        ["SignedInfo", "SignatureValue", "KeyInfo"],
-    ):
-        raise structure_fault(
-            signature,
-            f"holds {', '.join(tags) or 'nothing'}; expected SignedInfo, SignatureValue, KeyInfo, Object",
-        )
+    parts = ["SignedInfo", "SignatureValue", "KeyInfo", "Object"]
+    if tags not in (parts, parts[:3]):
+        found = ", ".join(tags) or "nothing"
+        raise structure_fault(signature, f"holds {found}; expected {', '.join(parts)}")
     info, value, key = children[:3]
     method, references = _signed_info(info, policy)
     properties = _properties(signature, children[3:], policy)
-    _second_reference(references[1:], properties, policy)
+    properties_digest = _second_reference(references[1], properties, policy) if references[1:] else None
     transforms, digest_method, body_digest = _reference(references[0], policy)
     _body_reference(references[0], transforms, policy)
     if properties is not None:
         _format_names(properties, references[0])
-    c14n = group(info, f"{{{names.DS}}}SignedInfo")[0].get("Algorithm")
+    c14n = group(info, ds("SignedInfo"))[0].get("Algorithm")
     legacy = method in LEGACY_METHOD or digest_method == LEGACY_DIGEST or c14n == LEGACY_C14N
     return SignatureShape(
         element=signature,
@@ -266,9 +248,9 @@ def check_structure(root: etree._Element, policy: XmlPolicy) -> SignatureShape:
         body_digest=body_digest,
         body_digest_method=digest_method,
         body_exclusive=names.EXC_C14N in transforms,
-        properties_digest=_reference(references[1], policy)[2] if len(references) == 2 else None,
-        properties=properties if len(references) == 2 else None,
-        value=octets(leaf(value, f"{{{names.DS}}}SignatureValue"), value, spaced=True),
+        properties_digest=properties_digest,
+        properties=properties if references[1:] else None,
+        value=octets(leaf(value, ds("SignatureValue")), value, spaced=True),
         certificate_der=_certificate(key),
         weak=legacy or names.EXC_C14N not in transforms or len(references) == 1,
     )
@@ -277,20 +259,15 @@ def check_structure(root: etree._Element, policy: XmlPolicy) -> SignatureShape:
 def _placed(root: etree._Element) -> etree._Element:
     found = list(root.iter(_SIGNATURE))
     others = [each for each in root.iter("{*}Signature", "{*}DigitalSignature") if each.tag != _SIGNATURE]
+    if not found and others:
+        detail = f"a {others[0].tag} stands in the place of a signature; it signs nothing"
+        raise BadSignature("SIG-PLACEHOLDER", detail, step=5)
     if not found:
-        if others:
-            raise BadSignature(
-                "SIG-PLACEHOLDER",
-                f"a {others[0].tag} stands in the place of a signature; it signs nothing",
-                step=5,
-            )
-        raise BadSignature(
-            "SIG-ABSENT", "the envelope has no ds:Signature; expected one in edXMLHeader", step=5
-        )
+        detail = "the envelope has no ds:Signature; expected one in edXMLHeader"
+        raise BadSignature("SIG-ABSENT", detail, step=5)
     if any(each.get("Algorithm") == _UNREGISTERED for each in found[0].iter()):
-        raise BadSignature(
-            "SIG-PLACEHOLDER", f"the Signature uses {_UNREGISTERED}, which no verifier knows", step=5
-        )
+        detail = f"the Signature uses {_UNREGISTERED}, which no verifier knows"
+        raise BadSignature("SIG-PLACEHOLDER", detail, step=5)
     if len(found) + len(others) > 1:
         raise BadSignature("SIG-MANY", f"{len(found) + len(others)} signatures; expected exactly one", step=5)
     signature = found[0]
@@ -298,9 +275,8 @@ def _placed(root: etree._Element) -> etree._Element:
     last = signature.getnext() is None and not (signature.tail or "").strip(" \t\r\n")
     if above != _HEADER_PATH or not last:
         where = "/".join(etree.QName(tag).localname for tag in reversed(above))
-        raise BadSignature(
-            "SIG-PLACE", f"the Signature stands in {where}; expected last in edXMLHeader", step=5, where=where
-        )
+        detail = f"the Signature stands in {where}; expected last in edXMLHeader"
+        raise BadSignature("SIG-PLACE", detail, step=5, where=where)
     return signature
 
 
@@ -319,7 +295,7 @@ def _check_ids(root: etree._Element) -> None:
 
 
 def _signed_info(info: etree._Element, policy: XmlPolicy) -> tuple[str, list[etree._Element]]:
-    children = group(info, f"{{{names.DS}}}SignedInfo")
+    children = group(info, ds("SignedInfo"))
     if len(children) < 2:
         raise structure_fault(info, "holds no CanonicalizationMethod, SignatureMethod and References")
     allowed = {names.EXC_C14N} | ({LEGACY_C14N} if policy.allow_legacy else set())
@@ -338,15 +314,13 @@ def _signed_info(info: etree._Element, policy: XmlPolicy) -> tuple[str, list[etr
 
 def _reference(element: etree._Element, policy: XmlPolicy) -> tuple[tuple[str, ...], str, bytes]:
     """Transforms, digest method and digest of one Reference."""
-    children = group(element, f"{{{names.DS}}}Reference", required=("URI",), optional=("Id", "Type"))
+    children = group(element, ds("Reference"), required=("URI",), optional=("Id", "Type"))
     if len(children) != 3:
         raise structure_fault(element, "must hold Transforms, DigestMethod and DigestValue")
-    transforms = tuple(
-        _algorithm(each, "Transform") for each in group(children[0], f"{{{names.DS}}}Transforms")
-    )
+    transforms = tuple(_algorithm(each, "Transform") for each in group(children[0], ds("Transforms")))
     allowed = {names.SHA256_URI} | ({LEGACY_DIGEST} if policy.allow_legacy else set())
     method = _algorithm(children[1], "DigestMethod", allowed)
-    digest = octets(leaf(children[2], f"{{{names.DS}}}DigestValue"), children[2])
+    digest = octets(leaf(children[2], ds("DigestValue")), children[2])
     if len(digest) != (32 if method == names.SHA256_URI else 20):
         raise structure_fault(children[2], f"is a digest of {len(digest)} bytes")
     return transforms, method, digest
@@ -364,14 +338,9 @@ def _body_reference(element: etree._Element, transforms: tuple[str, ...], policy
         )
 
 
-def _second_reference(
-    references: list[etree._Element], properties: Properties | None, policy: XmlPolicy
-) -> None:
-    """It names SignedProperties at its one position: with all Ids unequal (G5), equal text is identity."""
-    if not references:
-        return
-    element = references[0]
-    transforms, method, _ = _reference(element, policy)
+def _second_reference(element: etree._Element, properties: Properties | None, policy: XmlPolicy) -> bytes:
+    """Its digest. It names SignedProperties at its one position: with all Ids unequal (G5), equal text is identity."""
+    transforms, method, digest = _reference(element, policy)
     if method != names.SHA256_URI:
         raise _off_list(element, method, {names.SHA256_URI})
     if properties is None:
@@ -380,6 +349,7 @@ def _second_reference(
         raise structure_fault(element, "must name the SignedProperties at their place by their Id")
     if transforms != (names.EXC_C14N,):
         raise structure_fault(element, "must have the one transform exclusive canonical form")
+    return digest
 
 
 def _format_names(properties: Properties, reference: etree._Element) -> None:
@@ -394,28 +364,26 @@ def _properties(
     """G4: one Object, one QualifyingProperties that names this S, one SignedProperties."""
     if not objects:
         return None
-    inside = group(objects[0], f"{{{names.DS}}}Object")
+    inside = group(objects[0], ds("Object"))
     if len(inside) != 1:
         raise structure_fault(objects[0], "must hold QualifyingProperties alone")
-    children = group(
-        inside[0], f"{{{names.XADES}}}QualifyingProperties", required=("Target",), optional=("Id",)
-    )
+    children = group(inside[0], xades("QualifyingProperties"), required=("Target",), optional=("Id",))
     if signature.get("Id") is None or inside[0].get("Target") != f"#{signature.get('Id')}":
         raise structure_fault(inside[0], "has a Target that is not this Signature")
     if len(children) != (1 if policy.own_axis else len(children[:2])) or not children:
         raise structure_fault(inside[0], "must hold SignedProperties alone")
-    if len(children) == 2 and children[1].tag != f"{{{names.XADES}}}UnsignedProperties":
+    if len(children) == 2 and children[1].tag != xades("UnsignedProperties"):
         raise structure_fault(inside[0], "holds more than one SignedProperties")
     return read_properties(children[0], policy, unsigned=len(children) == 2)
 
 
 def _certificate(key: etree._Element) -> bytes:
     """G3: one X509Data with one X509Certificate; a subject name or issuer and serial beside it are ignored."""
-    data = group(key, f"{{{names.DS}}}KeyInfo")
+    data = group(key, ds("KeyInfo"))
     if len(data) != 1:
         raise structure_fault(key, "must hold one X509Data alone")
-    children = group(data[0], f"{{{names.DS}}}X509Data")
-    certificates = [each for each in children if each.tag == f"{{{names.DS}}}X509Certificate"]
+    children = group(data[0], ds("X509Data"))
+    certificates = [each for each in children if each.tag == ds("X509Certificate")]
     if len(certificates) != 1:
         raise structure_fault(
             data[0], f"holds {len(certificates)} certificates; expected one, the signing certificate"
@@ -423,24 +391,24 @@ def _certificate(key: etree._Element) -> bytes:
     for each in children:
         if each is not certificates[0]:
             _ignored(each)
-    return octets(leaf(certificates[0], f"{{{names.DS}}}X509Certificate"), certificates[0], spaced=True)
+    return octets(leaf(certificates[0], ds("X509Certificate")), certificates[0], spaced=True)
 
 
 def _ignored(element: etree._Element) -> None:
-    if element.tag == f"{{{names.DS}}}X509SubjectName":
+    if element.tag == ds("X509SubjectName"):
         leaf(element, element.tag)
         return
-    children = group(element, f"{{{names.DS}}}X509IssuerSerial")
+    children = group(element, ds("X509IssuerSerial"))
     if [etree.QName(each).localname for each in children] != ["X509IssuerName", "X509SerialNumber"]:
         raise structure_fault(element, "must hold X509IssuerName and X509SerialNumber")
     for each, local in zip(children, ("X509IssuerName", "X509SerialNumber"), strict=True):
-        leaf(each, f"{{{names.DS}}}{local}")
+        leaf(each, ds(local))
 
 
 def _algorithm(element: etree._Element, local: str, allowed: Iterable[str] | None = None) -> str:
     """The Algorithm of an element that holds nothing: no parameter, no PrefixList, no HMACOutputLength. One off the
     list is named as such, whatever parameters it has."""
-    parameters = group(element, f"{{{names.DS}}}{local}", required=("Algorithm",))
+    parameters = group(element, ds(local), required=("Algorithm",))
     found = str(element.get("Algorithm"))
     if allowed is not None and found not in allowed:
         raise _off_list(element, found, allowed)

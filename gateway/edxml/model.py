@@ -21,7 +21,6 @@ from gateway.edxml.envelope import (
     Organisation,
     OtherInfo,
     Receiver,
-    Reference,
     ReplacementInfo,
     ResponseFor,
     SignerInfo,
@@ -256,13 +255,13 @@ class _Model:
         codes = map(self._leaf.own_identity, organs.many("OrganId") if organs else ())
         return ReplacementInfo(document_id=document_id, organ_ids=tuple(filter(None, codes)))
 
-    def _manifest(self) -> tuple[Reference, ...]:
+    def _manifest(self) -> tuple[Attachment, ...]:
         manifest = self._root.path("edXMLEnvelope", "edXMLBody", "edXMLManifest")
         return tuple(map(self._reference, manifest.many("Reference") if manifest else ()))
 
-    def _reference(self, node: KnownElement) -> Reference:
+    def _reference(self, node: KnownElement) -> Attachment:
         leaf = self._leaf
-        return Reference(
+        return Attachment(
             content_id=leaf.identity(node, "ContentId") or leaf.text(node, "@href"),
             content_type=leaf.text(node, "ContentType"),
             description=leaf.text(node, "Description"),
@@ -290,23 +289,38 @@ class _Model:
 
 
 def pair_attachments(
-    manifest: Sequence[Reference], attachments: Sequence[Attachment], notes: Notes, *, strict: bool
-) -> list[Reference | None]:
+    manifest: Sequence[Attachment], attachments: Sequence[Attachment], notes: Notes, *, strict: bool
+) -> list[Attachment | None]:
     """The manifest's line of each attachment, None where it has none. `strict` refuses what is not one to one."""
-    _refuse_doubled([line.content_id for line in manifest], "manifest", notes, strict=strict)
-    _refuse_doubled([one.content_id for one in attachments], "attachments", notes, strict=strict)
+
+    def object_to(code: str, where: str, detail: str) -> None:
+        if strict:
+            raise MalformedXml("ENV-DIALECT", f"{where}: {detail}", step=4, where=where)
+        notes.add(code, where, detail)
+
+    for where, said in (("manifest", manifest), ("attachments", attachments)):
+        ids = [bare for one in said if (bare := bare_content_id(one.content_id)) is not None]
+        for _ in range(len(ids) - len(set(ids))):
+            object_to("CID-DOUBLED", where, "one content id stands twice")
     lines: dict[int, int] = {}
-    _match(lines, manifest, attachments, _cid_of_line, _cid)
+    _match(lines, manifest, attachments, lambda one: bare_content_id(one.content_id))
     by_id = len(lines)
-    _match(lines, manifest, attachments, lambda line: line.attachment_name, lambda one: one.attachment_name)
-    by_name = len(lines)
-    for n in range(min(len(manifest), len(attachments))):
+    _match(lines, manifest, attachments, lambda one: one.attachment_name)
+    by_name, count = len(lines), len(attachments)
+    for n in range(min(len(manifest), count)):
         if n not in lines and n not in lines.values():
             lines[n] = n
-    _note_how(len(attachments), by_id, by_name, len(lines), notes, strict=strict)
-    _note_unpaired(lines, manifest, attachments, notes, strict=strict)
+    if by_name > by_id:
+        detail = f"{by_name - by_id} of {count} files have no common content id"
+        notes.add("PAIRED-BY-NAME", "edXMLManifest", detail)
+    if len(lines) > by_name:
+        detail = (
+            f"{len(lines) - by_name} of {count} files have neither a content id nor a name of the manifest"
+        )
+        object_to("PAIRED-BY-POSITION", "edXMLManifest", detail)
+    _note_unpaired(lines, manifest, attachments, object_to)
     _note_differences(lines, manifest, attachments, notes)
-    return [manifest[lines[n]] if n in lines else None for n in range(len(attachments))]
+    return [manifest[lines[n]] if n in lines else None for n in range(count)]
 
 
 def bare_content_id(text: str | None) -> str | None:
@@ -316,94 +330,48 @@ def bare_content_id(text: str | None) -> str | None:
     return text or None
 
 
-def _cid(one: Attachment) -> str | None:
-    return bare_content_id(one.content_id)
-
-
-def _cid_of_line(line: Reference) -> str | None:
-    return bare_content_id(line.content_id)
-
-
 def _match(
     lines: dict[int, int],
-    manifest: Sequence[Reference],
+    manifest: Sequence[Attachment],
     attachments: Sequence[Attachment],
-    of_line: Callable[[Reference], str | None],
-    of_attachment: Callable[[Attachment], str | None],
+    value_of: Callable[[Attachment], str | None],
 ) -> None:
     """Pairs what is still unpaired by one value; equal values pair in order."""
     taken = set(lines.values())
     waiting: dict[str, list[int]] = {}
     for at, line in enumerate(manifest):
-        value = of_line(line)
+        value = value_of(line)
         if at not in taken and value is not None:
             waiting.setdefault(value, []).append(at)
     for n, one in enumerate(attachments):
-        value = of_attachment(one)
+        value = value_of(one)
         if n not in lines and value is not None and waiting.get(value):
             lines[n] = waiting[value].pop(0)
 
 
-def _refuse_doubled(ids: Sequence[str | None], where: str, notes: Notes, *, strict: bool) -> None:
-    seen: set[str] = set()
-    for text in ids:
-        bare = bare_content_id(text)
-        if bare is not None and bare in seen:
-            _refuse_pairing("CID-DOUBLED", where, "one content id stands twice", notes, strict=strict)
-        elif bare is not None:
-            seen.add(bare)
-
-
-def _note_how(count: int, by_id: int, by_name: int, paired: int, notes: Notes, *, strict: bool) -> None:
-    if by_name > by_id:
-        notes.add(
-            "PAIRED-BY-NAME", "edXMLManifest", f"{by_name - by_id} of {count} files have no common content id"
-        )
-    if paired > by_name:
-        detail = f"{paired - by_name} of {count} files have neither a content id nor a name of the manifest"
-        _refuse_pairing("PAIRED-BY-POSITION", "edXMLManifest", detail, notes, strict=strict)
-
-
 def _note_unpaired(
     lines: dict[int, int],
-    manifest: Sequence[Reference],
+    manifest: Sequence[Attachment],
     attachments: Sequence[Attachment],
-    notes: Notes,
-    *,
-    strict: bool,
+    object_to: Callable[[str, str, str], None],
 ) -> None:
     if attachments and not manifest:
-        _refuse_pairing(
-            "MANIFEST-ABSENT", "edXMLManifest", "files came without a manifest", notes, strict=strict
-        )
+        object_to("MANIFEST-ABSENT", "edXMLManifest", "files came without a manifest")
         return
     for n in range(len(attachments)):
         if n not in lines:
-            detail = "a file that the manifest does not list"
-            _refuse_pairing("MANIFEST-MISSING", f"Attachment[{n + 1}]", detail, notes, strict=strict)
+            object_to("MANIFEST-MISSING", f"Attachment[{n + 1}]", "a file that the manifest does not list")
     for at in sorted(set(range(len(manifest))) - set(lines.values())):
-        detail = "the manifest lists a file that did not come"
-        _refuse_pairing("MANIFEST-EXTRA", f"edXMLManifest/Reference[{at + 1}]", detail, notes, strict=strict)
+        where = f"edXMLManifest/Reference[{at + 1}]"
+        object_to("MANIFEST-EXTRA", where, "the manifest lists a file that did not come")
 
 
 def _note_differences(
-    lines: dict[int, int], manifest: Sequence[Reference], attachments: Sequence[Attachment], notes: Notes
+    lines: dict[int, int], manifest: Sequence[Attachment], attachments: Sequence[Attachment], notes: Notes
 ) -> None:
     for n, at in sorted(lines.items()):
-        one, line = attachments[n], manifest[at]
-        if _differ(one.content_type, line.content_type):
-            notes.add("TYPE-DIFFERS", f"Attachment[{n + 1}]/ContentType", "another type than the manifest's")
-        if _differ(one.attachment_name, line.attachment_name):
-            notes.add(
-                "NAME-DIFFERS", f"Attachment[{n + 1}]/AttachmentName", "another name than the manifest's"
-            )
-
-
-def _differ(mine: str | None, other: str | None) -> bool:
-    return mine is not None and other is not None and mine != other
-
-
-def _refuse_pairing(code: str, where: str, detail: str, notes: Notes, *, strict: bool) -> None:
-    if strict:
-        raise MalformedXml("ENV-DIALECT", f"{where}: {detail}", step=4, where=where)
-    notes.add(code, where, detail)
+        one, line, where = attachments[n], manifest[at], f"Attachment[{n + 1}]"
+        if len({one.content_type, line.content_type} - {None}) > 1:
+            notes.add("TYPE-DIFFERS", f"{where}/ContentType", "another type than the manifest's")
+        if len({one.attachment_name, line.attachment_name} - {None}) > 1:
+            notes.add("NAME-DIFFERS", f"{where}/AttachmentName", "another name than the manifest's")

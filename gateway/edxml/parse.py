@@ -15,6 +15,8 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, NoReturn, Protocol
 from xml.parsers import expat
 
@@ -57,7 +59,7 @@ class OctetSource:
         if head.startswith(_BOM):
             head, self.skipped = head[len(_BOM) :], len(_BOM)
         self.wrapped = head.lstrip().startswith(b'"')
-        octets = _utf8(_with_head(head, pieces), self.skipped)
+        octets = _utf8(chain([head], pieces), self.skipped)
         return _unwrapped(octets) if self.wrapped else (text for text, _ in octets)
 
     def _checked(self) -> Iterator[bytes]:
@@ -79,11 +81,6 @@ def _head_of(pieces: Iterator[bytes]) -> bytes:
         if len(head) >= _HEAD:
             break
     return head
-
-
-def _with_head(head: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    yield head
-    yield from pieces
 
 
 def _utf8(pieces: Iterator[bytes], at: int) -> Iterator[tuple[bytes, str]]:
@@ -111,9 +108,9 @@ def _unwrapped(octets: Iterator[tuple[bytes, str]]) -> Iterator[bytes]:
                 continue
             rest, opened = rest[1:], True
         if not closed:
-            whole = _whole_part(rest)
-            yield _decoded(rest[:whole])
-            rest = rest[whole:]
+            whole = found.group() if (found := _WHOLE.match(rest)) else ""
+            yield _decoded(whole)
+            rest = rest[len(whole) :]
             closed = rest.startswith('"')
         if closed and not rest[1:].strip():
             rest = '"'
@@ -124,11 +121,6 @@ def _unwrapped(octets: Iterator[tuple[bytes, str]]) -> Iterator[bytes]:
             "the file begins as a JSON string and is none: a bad escape, no closing quote, or text after it"
         )
         raise MalformedXml("ENV-NOT-XML", detail, step=3)
-
-
-def _whole_part(text: str) -> int:
-    match = _WHOLE.match(text)
-    return match.end() if match else 0
 
 
 def _decoded(text: str) -> bytes:
@@ -221,12 +213,11 @@ class _ExpatDriver:
         parser.CharacterDataHandler = self._data
         parser.CommentHandler = self._comment
         parser.ProcessingInstructionHandler = self._instruction
-        parser.StartDoctypeDeclHandler = self._doctype
-        parser.EntityDeclHandler = self._entity
-        parser.UnparsedEntityDeclHandler = self._entity
-        parser.NotationDeclHandler = self._entity
-        parser.ExternalEntityRefHandler = self._external
-        parser.SkippedEntityHandler = self._entity
+        parser.StartDoctypeDeclHandler = partial(self._forbidden, "a DOCTYPE")
+        entity = partial(self._forbidden, "an entity or notation")
+        parser.EntityDeclHandler = parser.UnparsedEntityDeclHandler = entity
+        parser.NotationDeclHandler = parser.SkippedEntityHandler = entity
+        parser.ExternalEntityRefHandler = partial(self._forbidden, "an external entity")
         return parser
 
     def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
@@ -282,16 +273,7 @@ class _ExpatDriver:
     def _instruction(self, _target: str, _data: str) -> None:
         self._instructions += 1
 
-    def _doctype(self, *_: object) -> None:
-        self._forbidden("a DOCTYPE")
-
-    def _entity(self, *_: object) -> None:
-        self._forbidden("an entity or notation")
-
-    def _external(self, *_: object) -> int:
-        self._forbidden("an external entity")
-
-    def _forbidden(self, what: str) -> NoReturn:
+    def _forbidden(self, what: str, *_: object) -> NoReturn:
         detail = f"{self._place()}: {what} is never read; ask the sender for a file without it"
         raise MalformedXml("ENV-FORBIDDEN", detail, step=3, where=self._place())
 

@@ -148,10 +148,10 @@ class Properties:
 
 def read_properties(element: etree._Element, policy: XmlPolicy, *, unsigned: bool) -> Properties:
     """`unsigned` says that UnsignedProperties stand beside them, which a foreign axis may have."""
-    children = group(element, _x("SignedProperties"), required=("Id",))
+    children = group(element, xades("SignedProperties"), required=("Id",))
     if not children or len(children) > 2:
         raise structure_fault(element, "must hold SignedSignatureProperties and SignedDataObjectProperties")
-    about_signature = group(children[0], _x("SignedSignatureProperties"))
+    about_signature = group(children[0], xades("SignedSignatureProperties"))
     if len(about_signature) != 2:
         raise structure_fault(children[0], "must hold SigningTime and SigningCertificateV2 alone")
     findings = (
@@ -163,7 +163,7 @@ def read_properties(element: etree._Element, policy: XmlPolicy, *, unsigned: boo
     return Properties(
         element=element,
         id=str(element.get("Id")),
-        signing_time=_moment(leaf(about_signature[0], _x("SigningTime")), about_signature[0]),
+        signing_time=_moment(leaf(about_signature[0], xades("SigningTime")), about_signature[0]),
         certificate_digest=_certificate_digest(about_signature[1]),
         format_of=format_of,
         qualifier=qualifier,
@@ -172,37 +172,37 @@ def read_properties(element: etree._Element, policy: XmlPolicy, *, unsigned: boo
 
 
 def _certificate_digest(element: etree._Element) -> bytes:
-    certificates = group(element, _x("SigningCertificateV2"))
+    certificates = group(element, xades("SigningCertificateV2"))
     if len(certificates) != 1:
         raise structure_fault(element, "must name the one signing certificate")
-    children = group(certificates[0], _x("Cert"))
+    children = group(certificates[0], xades("Cert"))
     if not children or len(children) > 2:
         raise structure_fault(certificates[0], "must hold CertDigest")
     if len(children) == 2:
-        leaf(children[1], _x("IssuerSerialV2"))
-    digest = group(children[0], _x("CertDigest"))
+        leaf(children[1], xades("IssuerSerialV2"))
+    digest = group(children[0], xades("CertDigest"))
     if len(digest) != 2:
         raise structure_fault(children[0], "must hold DigestMethod and DigestValue")
-    return _sha256(digest[1], leaf(digest[1], _d("DigestValue")), _method(digest[0]))
+    return _sha256(digest[1], leaf(digest[1], ds("DigestValue")), _method(digest[0]))
 
 
 def _method(element: etree._Element) -> str:
-    if group(element, _d("DigestMethod"), required=("Algorithm",)):
+    if group(element, ds("DigestMethod"), required=("Algorithm",)):
         raise structure_fault(element, "must be empty: no parameters are taken")
     return str(element.get("Algorithm"))
 
 
 def _about_objects(element: etree._Element) -> tuple[str | None, ReadQualifier | None]:
     format_of: str | None = None
-    children = group(element, _x("SignedDataObjectProperties"))
-    if children and children[0].tag == _x("DataObjectFormat"):
+    children = group(element, xades("SignedDataObjectProperties"))
+    if children and children[0].tag == xades("DataObjectFormat"):
         first = children.pop(0)
-        inside = group(first, _x("DataObjectFormat"), required=("ObjectReference",))
+        inside = group(first, xades("DataObjectFormat"), required=("ObjectReference",))
         locals_ = [etree.QName(each).localname for each in inside]
         if locals_ not in (["MimeType"], ["Description", "MimeType"]):
             raise structure_fault(first, "must hold MimeType")
         for each in inside:
-            leaf(each, _x(etree.QName(each).localname))
+            leaf(each, xades(etree.QName(each).localname))
         format_of = first.get("ObjectReference")
     if len(children) > 1:
         raise structure_fault(
@@ -213,42 +213,42 @@ def _about_objects(element: etree._Element) -> tuple[str | None, ReadQualifier |
 
 def _commitment(element: etree._Element) -> ReadQualifier | None:
     """W6. Without qualifiers there is no `gw:Message`: step 11 says so (section 12.2)."""
-    children = group(element, _x("CommitmentTypeIndication"))
+    children = group(element, xades("CommitmentTypeIndication"))
     if len(children) not in (2, 3):
         raise structure_fault(
             element, "must hold CommitmentTypeId, AllSignedDataObjects and CommitmentTypeQualifiers"
         )
-    identifiers = group(children[0], _x("CommitmentTypeId"))
+    identifiers = group(children[0], xades("CommitmentTypeId"))
     if len(identifiers) != 1:
         raise structure_fault(children[0], "must hold one Identifier")
-    identifier = leaf(identifiers[0], _x("Identifier"))
+    identifier = leaf(identifiers[0], xades("Identifier"))
     if identifier not in (names.PROOF_OF_ORIGIN, names.PROOF_OF_RECEIPT):
         raise structure_fault(identifiers[0], "is neither proof of origin nor proof of receipt")
-    if group(children[1], _x("AllSignedDataObjects")):
+    if group(children[1], xades("AllSignedDataObjects")):
         raise structure_fault(children[1], "must be empty")
     if len(children) == 2:
         return None
-    qualifiers = group(children[2], _x("CommitmentTypeQualifiers"))
+    qualifiers = group(children[2], xades("CommitmentTypeQualifiers"))
     if len(qualifiers) > 1:
         raise structure_fault(children[2], "must hold one CommitmentTypeQualifier")
-    messages = group(qualifiers[0], _x("CommitmentTypeQualifier")) if qualifiers else []
+    messages = group(qualifiers[0], xades("CommitmentTypeQualifier")) if qualifiers else []
     if len(messages) > 1:
         raise structure_fault(qualifiers[0], "must hold one gw:Message")
     return _message(messages[0], receipt=identifier == names.PROOF_OF_RECEIPT) if messages else None
 
 
 def _message(element: etree._Element, *, receipt: bool) -> ReadQualifier:
-    children = group(element, _g("Message"), required=("version",))
+    children = group(element, gw("Message"), required=("version",))
     if element.get("version") != "1":
         raise structure_fault(element, f"has version {str(element.get('version'))[:20]!r}; only 1 is known")
     rest = children[2:]
-    wishes = rest.pop(0) if rest and rest[0].tag == _g("Terms") else None
+    wishes = rest.pop(0) if rest and rest[0].tag == gw("Terms") else None
     if len(children) < 2 or len(rest) != (1 if receipt else 0):
         raise structure_fault(
             element, "must hold Id and Kind, then Terms if any, and Receipt exactly in a proof of receipt"
         )
-    packet_id = PacketId(leaf(children[0], _g("Id")))
-    kind = _KINDS.get(leaf(children[1], _g("Kind")))
+    packet_id = PacketId(leaf(children[0], gw("Id")))
+    kind = _KINDS.get(leaf(children[1], gw("Kind")))
     told = _receipt(rest[0]) if receipt else None
     if told is not None and told.status_code == "13":
         raise structure_fault(rest[0], "does not stand in a 13")
@@ -260,7 +260,7 @@ def _message(element: etree._Element, *, receipt: bool) -> ReadQualifier:
 def _terms(element: etree._Element, kind: Kind | None, *, receipt: bool) -> Terms:
     """W6a, as narrow as in native form: whoever wraps a Signature anew changes none of these words."""
     try:
-        found = terms.read([_term(child) for child in group(element, _g("Terms"))])
+        found = terms.read([_term(child) for child in group(element, gw("Terms"))])
     except ValueError as why:
         raise structure_fault(element, f"is not as W6a has it: {why}") from why
     if reason := terms.fault(found, kind, receipt=receipt):
@@ -271,8 +271,8 @@ def _terms(element: etree._Element, kind: Kind | None, *, receipt: bool) -> Term
 def _term(element: etree._Element) -> terms.Child:
     qualified = etree.QName(element)
     if qualified.namespace != names.GW or qualified.localname != terms.RECIPIENT:
-        return terms.Child(name=qualified.localname, text=leaf(element, _g(qualified.localname)))
-    if group(element, _g(terms.RECIPIENT), required=("Code", "Role")) or element.text:
+        return terms.Child(name=qualified.localname, text=leaf(element, gw(qualified.localname)))
+    if group(element, gw(terms.RECIPIENT), required=("Code", "Role")) or element.text:
         raise structure_fault(element, "must be empty")
     return terms.Child(name=terms.RECIPIENT, code=str(element.get("Code")), role=str(element.get("Role")))
 
@@ -281,7 +281,7 @@ def _receipt(element: etree._Element) -> Receipt:
     """R2: each child at most once, in this order; the code and the verdict must be there."""
     found: dict[str, etree._Element] = {}
     place = -1
-    for child in group(element, _g("Receipt")):
+    for child in group(element, gw("Receipt")):
         local = etree.QName(child).localname
         if local not in _RECEIPT or _RECEIPT.index(local) <= place:
             raise structure_fault(child, "is not known here, stands twice, or in another order")
@@ -290,7 +290,7 @@ def _receipt(element: etree._Element) -> Receipt:
     if "StatusCode" not in found or "Verdict" not in found:
         raise structure_fault(element, "must say StatusCode and Verdict")
     texts = {
-        local: leaf(child, _g(local), required=("Algorithm",) if local.endswith("Digest") else ())
+        local: leaf(child, gw(local), required=("Algorithm",) if local.endswith("Digest") else ())
         for local, child in found.items()
     }
     if texts["Verdict"] not in VERDICTS:
@@ -332,13 +332,13 @@ def _moment(text: str, element: etree._Element) -> datetime:
         raise structure_fault(element, "is no moment of the calendar") from why
 
 
-def _x(local: str) -> str:
+def xades(local: str) -> str:
     return f"{{{names.XADES}}}{local}"
 
 
-def _d(local: str) -> str:
+def ds(local: str) -> str:
     return f"{{{names.DS}}}{local}"
 
 
-def _g(local: str) -> str:
+def gw(local: str) -> str:
     return f"{{{names.GW}}}{local}"

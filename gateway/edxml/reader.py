@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gateway.domain.proof import Finding
-    from gateway.edxml.envelope import Envelope, Reference
+    from gateway.edxml.envelope import Envelope
     from gateway.edxml.policy import EnvelopeLimits
 
 
@@ -117,7 +117,7 @@ class Collected:
             damaged=decoded.damaged,
         )
 
-    def files(self, lines: Sequence[Reference | None]) -> tuple[FileSlice, ...]:
+    def files(self, lines: Sequence[Attachment | None]) -> tuple[FileSlice, ...]:
         """The slices; where an attachment names no file or type, its line of the manifest does."""
         return tuple(
             file
@@ -317,18 +317,6 @@ class ModelBuilder:
         if slot is None:
             self._skipped += 1
             return
-        self._open(dialect, frame, name, slot, ns, local, attrs)
-
-    def _open(
-        self,
-        dialect: Dialect,
-        frame: _Frame,
-        name: str,
-        slot: ChildSlot,
-        ns: str,
-        local: str,
-        attrs: Sequence[tuple[str, str, str]],
-    ) -> None:
         if slot.holds is ElementContent.SIGNATURE:
             self._open_signature(frame.node, ns, name, local)
             return
@@ -340,7 +328,9 @@ class ModelBuilder:
             self._note_spelling(local, node.where)
         if attrs:
             self._note_attributes(name, node.where, attrs)
-            self._keep_href(node, attrs)
+            for space, key, value in attrs:
+                if name == "Reference" and (space, key) == (dialects.XLINK, "href"):
+                    node.children["@href"] = [KnownElement("@href", f"{node.where}/@href", value)]
         if slot.holds is ElementContent.FILE:
             self._collected.open(frame.node, frame.slot.type)
         self._frames.append(_Frame(node, slot, dialect.types.get(slot.type, _NO_CHILDREN)))
@@ -394,11 +384,6 @@ class ModelBuilder:
             self._net = self._net or mark in dialects.NET_ATTRIBUTES
             if mark not in dialects.KNOWN_ATTRIBUTES:
                 self._notes.add("ATTRIBUTE", where, f"{local[:80]!r} is not known here and not read")
-
-    def _keep_href(self, node: KnownElement, attrs: Sequence[tuple[str, str, str]]) -> None:
-        for ns, local, value in attrs:
-            if node.name == "Reference" and (ns, local) == (dialects.XLINK, "href"):
-                node.children["@href"] = [KnownElement("@href", f"{node.where}/@href", value)]
 
     def _data_of(self, frame: _Frame, text: str) -> None:
         if frame.slot.holds is ElementContent.ELEMENTS:

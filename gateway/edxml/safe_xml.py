@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from xml.parsers import expat
 
@@ -30,7 +31,7 @@ _FILE_TEXT = frozenset({"ContentTransferEncoded", "AttachmentData", "Content"})
 _UNDEFINED_ENTITY: Final = 11  # expat's XML_ERROR_UNDEFINED_ENTITY
 
 
-def parser() -> etree.XMLParser:
+def parser(*, huge_tree: bool = True) -> etree.XMLParser:
     """A hardened libxml2 parser, new for each call: parsers keep state. `huge_tree` is safe only behind a size cap."""
     return etree.XMLParser(
         encoding="UTF-8",
@@ -39,7 +40,7 @@ def parser() -> etree.XMLParser:
         load_dtd=False,
         dtd_validation=False,
         attribute_defaults=False,
-        huge_tree=True,
+        huge_tree=huge_tree,
         remove_comments=False,
         remove_pis=False,
         collect_ids=False,
@@ -110,10 +111,10 @@ class _Scan:
         made.ordered_attributes = True
         made.buffer_text = True
         made.XmlDeclHandler = self._declaration
-        made.StartDoctypeDeclHandler = self._doctype
-        made.EntityDeclHandler = self._entity
-        made.SkippedEntityHandler = self._entity
-        made.ProcessingInstructionHandler = self._instruction
+        made.StartDoctypeDeclHandler = partial(self._forbid, "a document type declaration")
+        made.EntityDeclHandler = made.SkippedEntityHandler = partial(self._forbid, "an entity")
+        instruction = "a processing instruction, which the signed form would keep"
+        made.ProcessingInstructionHandler = partial(self._forbid, instruction)
         made.CommentHandler = self._comment
         made.StartNamespaceDeclHandler = self._namespace
         made.StartElementHandler = self._start
@@ -127,14 +128,8 @@ class _Scan:
         if encoding is not None and encoding.upper() != "UTF-8":
             raise self._refusal("ENV-ENCODING", f"declared encoding {encoding!r}; expected UTF-8", step=2)
 
-    def _doctype(self, *_: object) -> None:
-        raise self._refusal("ENV-FORBIDDEN", "a document type declaration")
-
-    def _entity(self, *_: object) -> None:
-        raise self._refusal("ENV-FORBIDDEN", "an entity")
-
-    def _instruction(self, target: str, data: str) -> None:
-        raise self._refusal("ENV-FORBIDDEN", "a processing instruction, which the signed form would keep")
+    def _forbid(self, what: str, *_: object) -> None:
+        raise self._refusal("ENV-FORBIDDEN", what)
 
     def _comment(self, text: str) -> None:
         if self._guarded:

@@ -139,20 +139,6 @@ class Verified:
         return self.tree is not None and schema.holds(self.tree)
 
 
-def envelope(
-    given: EnvelopeSource,
-    *,
-    policy: XmlPolicy,
-    bindings: Callable[[str], Sequence[Binding]],
-    at: datetime,
-    transport: TransportFacts | None = None,
-    opens: bool = True,
-) -> SignedEnvelope[Envelope]:
-    """The envelope whose bytes a bound certificate of its claimed sender signed, at the time of arrival `at`. Without
-    `opens` the fast path leaves its files closed: proved with the rest, and not decoded."""
-    return examine(given, policy=policy, bindings=bindings, at=at, transport=transport, opens=opens).signed
-
-
 def examine(
     given: EnvelopeSource,
     *,
@@ -162,7 +148,8 @@ def examine(
     transport: TransportFacts | None = None,
     opens: bool = True,
 ) -> Verified:
-    """As `envelope`, with the canonical octets beside it where they are not a part of the file."""
+    """The envelope whose bytes a bound certificate of its claimed sender signed, at the time of arrival `at`. Without
+    `opens` the fast path leaves its files closed: proved with the rest, and not decoded."""
     quick = examine_fast(given, policy=policy, bindings=bindings, at=at, transport=transport, opens=opens)
     return quick or examine_general(given, policy=policy, bindings=bindings, at=at, transport=transport)
 

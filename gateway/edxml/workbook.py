@@ -10,7 +10,6 @@ import re
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
 from xml.parsers import expat
@@ -143,34 +142,52 @@ class _Relations(_PartListener):
             self.found[given.get("Id", "")] = given.get("Target", "")
 
 
-class _Strings(_PartListener):
-    """Texts that cells name by number; how a syllable is read aloud (rPh) is not part of it."""
+class _Texts(_PartListener):
+    """Gathers the text of one thing after the other; how a syllable is read aloud (rPh) is not part of it."""
 
-    def __init__(self) -> None:
-        self.found: list[str] = []
+    def __init__(self, *, values: bool) -> None:
+        self._values = values
+        self._takes = self._aside = False
+        self._begin()
+
+    def _begin(self) -> None:
         self._parts: list[str] = []
-        self._takes, self._aside, self._length = False, False, 0
+        self._length = 0
 
     def start(self, tag: str, given: Mapping[str, str]) -> None:
-        if tag == "si":
-            self._parts, self._length = [], 0
-        elif tag == "rPh":
+        if tag == "rPh":
             self._aside = True
-        self._takes = tag == "t" and not self._aside
+        self._takes = (tag == "t" and not self._aside) or (tag == "v" and self._values)
 
     def end(self, tag: str) -> None:
         self._takes = False
         if tag == "rPh":
             self._aside = False
-        elif tag == "si":
-            if len(self.found) >= MOST_STRINGS:
-                raise _refused("it has too many texts")
-            self.found.append("".join(self._parts))
 
     def text(self, text: str) -> None:
         if self._takes and self._length <= LONGEST_CELL:
             self._length += len(text)
             self._parts.append(text)
+
+
+class _Strings(_Texts):
+    """Texts that cells name by number."""
+
+    def __init__(self) -> None:
+        super().__init__(values=False)
+        self.found: list[str] = []
+
+    def start(self, tag: str, given: Mapping[str, str]) -> None:
+        super().start(tag, given)
+        if tag == "si":
+            self._begin()
+
+    def end(self, tag: str) -> None:
+        super().end(tag)
+        if tag == "si":
+            if len(self.found) >= MOST_STRINGS:
+                raise _refused("it has too many texts")
+            self.found.append("".join(self._parts))
 
 
 class _Styles(_PartListener):
@@ -201,44 +218,29 @@ class _Styles(_PartListener):
         return format in _DATES if format not in self._own else "d" in shown or "yy" in shown
 
 
-@dataclass(slots=True)
-class _Cell:
-    kind: str = ""
-    style: int = 0
-    column: int = 0
-    parts: list[str] = field(default_factory=list)
-    length: int = 0
-
-
-class _Cells(_PartListener):
+class _Cells(_Texts):
     def __init__(self, strings: list[str], dates: list[bool], shift: int) -> None:
+        super().__init__(values=True)
         self.rows: list[tuple[str, ...]] = []
         self.formulas = 0
         self._strings, self._dates, self._shift = strings, dates, shift
         self._row: list[str] = []
-        self._cell = _Cell()
-        self._takes, self._aside, self._count = False, False, 0
+        self._kind, self._style, self._column, self._count = "", 0, 0, 0
 
     def start(self, tag: str, given: Mapping[str, str]) -> None:
+        super().start(tag, given)
         if tag == "row":
             self._row = []
         elif tag == "c":
-            self._cell = _Cell(
-                kind=given.get("t", "n"),
-                style=int(given.get("s", "0")),
-                column=_column(given.get("r", ""), len(self._row)),
-            )
+            self._begin()
+            self._kind, self._style = given.get("t", "n"), int(given.get("s", "0"))
+            self._column = _column(given.get("r", ""), len(self._row))
         elif tag == "f":
             self.formulas += 1
-        elif tag == "rPh":
-            self._aside = True
-        self._takes = tag == "v" or (tag == "t" and not self._aside)
 
     def end(self, tag: str) -> None:
-        self._takes = False
-        if tag == "rPh":
-            self._aside = False
-        elif tag == "c":
+        super().end(tag)
+        if tag == "c":
             self._ends_cell()
         elif tag == "row":
             while self._row and not self._row[-1]:
@@ -248,27 +250,22 @@ class _Cells(_PartListener):
             if len(self.rows) > MOST_ROWS:
                 raise _refused(f"it has more than {MOST_ROWS} rows")
 
-    def text(self, text: str) -> None:
-        if self._takes and self._cell.length <= LONGEST_CELL:
-            self._cell.length += len(text)
-            self._cell.parts.append(text)
-
     def _ends_cell(self) -> None:
-        found = self._value("".join(self._cell.parts))
+        found = self._value("".join(self._parts))
         self._count += 1
         if self._count > MOST_CELLS:
             raise _refused(f"it has more than {MOST_CELLS} cells")
         if not found:
             return
-        if self._cell.column >= MOST_COLUMNS:
+        if self._column >= MOST_COLUMNS:
             raise _refused(f"it has more than {MOST_COLUMNS} columns")
         if len(found) > LONGEST_CELL:
             raise _refused(f"a cell has more than {LONGEST_CELL} characters")
-        self._row += [""] * (self._cell.column + 1 - len(self._row))
-        self._row[self._cell.column] = found
+        self._row += [""] * (self._column + 1 - len(self._row))
+        self._row[self._column] = found
 
     def _value(self, text: str) -> str:
-        match self._cell.kind:
+        match self._kind:
             case "s":
                 at = int(text) if text.isascii() and text.isdigit() else -1
                 if not 0 <= at < len(self._strings):
@@ -282,7 +279,7 @@ class _Cells(_PartListener):
 
     def _number(self, text: str) -> str:
         """A date where it is shown as one; a whole number without a point."""
-        is_date = self._cell.style < len(self._dates) and self._dates[self._cell.style]
+        is_date = self._style < len(self._dates) and self._dates[self._style]
         if is_date and text:
             days = int(float(text)) + self._shift
             if 0 < days <= _LAST_SERIAL:

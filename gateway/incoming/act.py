@@ -15,6 +15,7 @@ from gateway.domain.document import Assignment, IncomingDocument, InState, Kind,
 from gateway.domain.event import EventKind
 from gateway.domain.fields import STATUS, tidy
 from gateway.domain.identity import PacketId
+from gateway.domain.proof import Terms
 from gateway.domain.status import (
     ALLOWED_SKEW,
     CODES,
@@ -36,7 +37,7 @@ from gateway.incoming.acknowledge import AnsweredPacket
 from gateway.incoming.desk import InDesk
 from gateway.policy.texts import broken_fields
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import Work
+from gateway.ports import RegisterEntry, Work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,17 +96,16 @@ async def set_status(
                 code="GW-STATUS",
             )
         register.check_given(agency, document, call.code, call.register_no, call.register_year)
+        saying = _Saying(desk=desk, work=work, agency=agency, facts=facts, call=call, now=desk.clock.now())
         if call.code == "03" and call.register_no and register.lacks_number(standing.state, document):
-            done = await _number(desk, work, agency, document, facts, call)
-        elif repeated:
-            done = StatusDone(document=document, repeated=True, register_no=document.register_no)
-        elif call.code in ("15", "16"):
-            done = await _answer(desk, work, agency, document, facts, standing, call)
-        else:
-            done = await _business(desk, work, agency, document, facts, call)
+            document, repeated = await saying.number(document), True
+        elif not repeated and call.code in ("15", "16"):
+            document = await saying.answer(document, standing)
+        elif not repeated:
+            document = await saying.business(document)
         await work.commit()
     desk.wake()
-    return done
+    return StatusDone(document=document, repeated=repeated, register_no=document.register_no)
 
 
 def complete(call: StatusCall) -> None:
@@ -150,143 +150,136 @@ def _is_repeat(facts: Sequence[Fact], call: StatusCall) -> bool:
     return call.at is None or any(fact.stated_at == call.at for fact in said)
 
 
-async def _number(
-    desk: InDesk,
-    work: Work,
-    agency: HostedAgency,
-    document: IncomingDocument,
-    facts: Sequence[Fact],
-    call: StatusCall,
-) -> StatusDone:
-    now = desk.clock.now()
-    entry = await register.enter(
-        work, agency, document, call.register_no, call.register_year, now, call.at or now
-    )
-    if entry is None:
-        raise Clash(f"the book took no number for {document.id}", code="GW-STATUS")
-    given = register.GivenNumber(entry=entry, at=call.at or now, note=call.note, staff=call.staff)
-    document = await register.give_number(desk, work, agency, document, facts, given)
-    await _tell(work, document, call, now)
-    return StatusDone(document=document, repeated=True, register_no=document.register_no)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Saying:
+    """One call that may be made, in the unit of work that records it. `facts` are the document's so far."""
 
+    desk: InDesk
+    work: Work
+    agency: HostedAgency
+    facts: Sequence[Fact]
+    call: StatusCall
+    now: datetime
 
-async def _business(
-    desk: InDesk,
-    work: Work,
-    agency: HostedAgency,
-    document: IncomingDocument,
-    facts: Sequence[Fact],
-    call: StatusCall,
-) -> StatusDone:
-    now = desk.clock.now()
-    is_taken_in = call.code == "03"
-    if is_taken_in:
-        document = await _take_in(desk, work, agency, document, call, now)
-    fact = Fact(
-        track=Track.BUSINESS,
-        code=call.code,
-        at=now,
-        stated_at=call.at or now,
-        reason=call.reason,
-        note=call.note,
-        staff=call.staff,
-        register_no=document.register_no if is_taken_in else None,
-        register_year=document.register_year if is_taken_in else None,
-    )
-    await work.facts.add(document.id, fact)
-    if call.assignment is not None:
-        document = replace(document, assignment=call.assignment)
-    document = await settle.stand(work, document, [*facts, fact])
-    if document.source is Source.AXIS:  # nobody on the axis waits to hear of mail that came another way
-        await acknowledge.put(
-            desk,
-            work,
-            agency,
-            acknowledge.of_document(document),
-            call.code,
-            description=_description(call),
+    @property
+    def said_at(self) -> datetime:
+        return self.call.at or self.now
+
+    async def number(self, document: IncomingDocument) -> IncomingDocument:
+        call = self.call
+        entry = await self._entry(document)
+        if entry is None:
+            raise Clash(f"the book took no number for {document.id}", code="GW-STATUS")
+        document = await register.give_number(
+            self.desk,
+            self.work,
+            self.agency,
+            document,
+            self.facts,
+            entry,
+            given_at=self.said_at,
+            note=call.note,
             staff=call.staff,
-            stated_at=call.at or now,
-            terms=register.number_terms(document) if is_taken_in else None,
         )
-    await _tell(work, document, call, now)
-    return StatusDone(document=document, repeated=False, register_no=document.register_no)
+        await self._tell(document)
+        return document
 
+    async def business(self, document: IncomingDocument) -> IncomingDocument:
+        call, is_taken_in = self.call, self.call.code == "03"
+        if is_taken_in:
+            document = await self._take_in(document)
+        fact = self._fact(Track.BUSINESS)
+        if is_taken_in:
+            fact = replace(fact, register_no=document.register_no, register_year=document.register_year)
+        await self.work.facts.add(document.id, fact)
+        if call.assignment is not None:
+            document = replace(document, assignment=call.assignment)
+        document = await settle.stand(self.work, document, [*self.facts, fact])
+        if document.source is Source.AXIS:  # nobody on the axis waits to hear of mail that came another way
+            terms = register.number_terms(document) if is_taken_in else None
+            await self._put(acknowledge.of_document(document), terms)
+        await self._tell(document)
+        return document
 
-async def _take_in(
-    desk: InDesk,
-    work: Work,
-    agency: HostedAgency,
-    document: IncomingDocument,
-    call: StatusCall,
-    now: datetime,
-) -> IncomingDocument:
-    said_at = call.at or now
-    entry = await register.enter(work, agency, document, call.register_no, call.register_year, now, said_at)
-    if entry is not None:
-        document = replace(document, register_no=entry.number, register_year=entry.year)
-    if document.source is Source.AXIS:
-        document = replace(
-            document, marks=related.marks_with_copy(document, await related.other_copies(work, document))
+    async def _take_in(self, document: IncomingDocument) -> IncomingDocument:
+        entry = await self._entry(document)
+        if entry is not None:
+            document = replace(document, register_no=entry.number, register_year=entry.year)
+        if document.source is Source.AXIS:
+            copies = await related.other_copies(self.work, document)
+            document = replace(document, marks=related.marks_with_copy(document, copies))
+        if document.state is InState.HELD:
+            await self.work.facts.add(document.id, Fact(track=Track.OTHER, code="released", at=self.now))
+            await self.work.handovers.offer(document.id)
+        if document.kind is Kind.REPLACEMENT:
+            return await related.mark_replaced(self.work, document, self.now)
+        return document
+
+    async def answer(self, document: IncomingDocument, standing: IncomingStanding) -> IncomingDocument:
+        """15 or 16 to the one open request."""
+        work, code = self.work, self.call.code
+        request = open_request(standing)
+        if request is None:
+            raise Clash(f"{document.id} has no open recall, take-back or update to answer", code="GW-STATUS")
+        fact = replace(self._fact(Track.REQUEST), request_id=request.request_id)
+        await work.facts.add(document.id, fact)
+        asked_by, child = await _asked_by(work, document, request)
+        if child is not None:
+            answer = f"request_{'agreed' if code == '15' else 'refused'}:{request.kind}"
+            await work.incoming.save(replace(child, state=InState.DONE, marks=(*child.marks, answer)))
+            if code == "15" and request.kind is RequestKind.UPDATE:
+                document = _updated(document, child)
+                if child.files:
+                    document = check.with_signatures_of(document, child)
+                    await work.jobs.cancel(check.SIGNATURES_JOB, document.id)
+                    await check.plan_asking_again(self.desk, work, document)
+        document = await settle.stand(work, document, [*self.facts, fact])
+        await register.recalled(work, document, child, self.now)
+        await self._put(asked_by)
+        await self._tell(document)
+        return document
+
+    async def _entry(self, document: IncomingDocument) -> RegisterEntry | None:
+        number, year = self.call.register_no, self.call.register_year
+        return await register.enter(self.work, self.agency, document, number, year, self.now, self.said_at)
+
+    def _fact(self, track: Track) -> Fact:
+        call = self.call
+        return Fact(
+            track=track,
+            code=call.code,
+            at=self.now,
+            stated_at=self.said_at,
+            reason=call.reason,
+            note=call.note,
+            staff=call.staff,
         )
-    if document.state is InState.HELD:
-        await work.facts.add(document.id, Fact(track=Track.OTHER, code="released", at=now))
-        await work.handovers.offer(document.id)
-    if document.kind is Kind.REPLACEMENT:
-        return await related.mark_replaced(work, document, now)
-    return document
 
+    async def _put(self, asked_by: AnsweredPacket, terms: Terms | None = None) -> None:
+        call = self.call
+        await acknowledge.put(
+            self.desk,
+            self.work,
+            self.agency,
+            asked_by,
+            call.code,
+            description=settle.refusal_text(call.reason, call.note) if call.reason is not None else call.note,
+            staff=call.staff,
+            stated_at=self.said_at,
+            terms=terms,
+        )
 
-async def _answer(
-    desk: InDesk,
-    work: Work,
-    agency: HostedAgency,
-    document: IncomingDocument,
-    facts: Sequence[Fact],
-    standing: IncomingStanding,
-    call: StatusCall,
-) -> StatusDone:
-    """15 or 16 to the one open request."""
-    now = desk.clock.now()
-    request = open_request(standing)
-    if request is None:
-        raise Clash(f"{document.id} has no open recall, take-back or update to answer", code="GW-STATUS")
-    fact = Fact(
-        track=Track.REQUEST,
-        code=call.code,
-        at=now,
-        stated_at=call.at or now,
-        request_id=request.request_id,
-        reason=call.reason,
-        note=call.note,
-        staff=call.staff,
-    )
-    await work.facts.add(document.id, fact)
-    asked_by, child = await _asked_by(work, document, request)
-    if child is not None:
-        word = "agreed" if call.code == "15" else "refused"
-        answer = f"request_{word}:{request.kind}"
-        await work.incoming.save(replace(child, state=InState.DONE, marks=(*child.marks, answer)))
-        if call.code == "15" and request.kind is RequestKind.UPDATE:
-            document = _updated(document, child)
-            if child.files:
-                document = check.with_signatures_of(document, child)
-                await work.jobs.cancel(check.SIGNATURES_JOB, document.id)
-                await check.plan_asking_again(desk, work, document)
-    document = await settle.stand(work, document, [*facts, fact])
-    await register.recalled(work, document, child, now)
-    await acknowledge.put(
-        desk,
-        work,
-        agency,
-        asked_by,
-        call.code,
-        description=_description(call),
-        staff=call.staff,
-        stated_at=call.at or now,
-    )
-    await _tell(work, document, call, now)
-    return StatusDone(document=document, repeated=False, register_no=document.register_no)
+    async def _tell(self, document: IncomingDocument) -> None:
+        call = self.call
+        told = {
+            "code": call.code,
+            "state": document.state,
+            "register_no": document.register_no,
+            "reason": call.reason,
+            "answered_by": call.answered_by,
+            **(_assigned(call.assignment) if call.assignment is not None else {}),
+        }
+        await self.work.events.append(EventKind.INBOX_STATUS, document.id, self.now, told)
 
 
 async def _asked_by(
@@ -332,28 +325,6 @@ def _updated(document: IncomingDocument, update: IncomingDocument) -> IncomingDo
         role=update.role or document.role,
         files=update.files or document.files,
         marks=(*document.marks, "updated"),
-    )
-
-
-def _description(call: StatusCall) -> str | None:
-    if call.reason is not None:
-        return settle.refusal_text(call.reason, call.note)
-    return call.note
-
-
-async def _tell(work: Work, document: IncomingDocument, call: StatusCall, now: datetime) -> None:
-    await work.events.append(
-        EventKind.INBOX_STATUS,
-        document.id,
-        now,
-        {
-            "code": call.code,
-            "state": document.state,
-            "register_no": document.register_no,
-            "reason": call.reason,
-            "answered_by": call.answered_by,
-            **(_assigned(call.assignment) if call.assignment is not None else {}),
-        },
     )
 
 

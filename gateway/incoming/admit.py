@@ -5,7 +5,7 @@ One transaction; the identity is claimed from verified content inside it (A3, A4
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -61,32 +61,19 @@ async def ready(
             await same_id_other_body(work, proved)
             if proved.envelope.signed.path == "general" and checked.source != item.file_digest:
                 await work.blobs.add(checked.source, "inbox", item.id)
-            await _by_kind(desk, work, agency, leased, proved, checked, before)
+            packet = _Packet(
+                desk=desk,
+                work=work,
+                agency=agency,
+                leased=leased,
+                proved=proved,
+                checked=checked,
+                before=before,
+            )
+            await packet.admit()
         return first
 
     return settle
-
-
-async def _by_kind(
-    desk: InDesk,
-    work: Work,
-    agency: HostedAgency,
-    leased: LeasedInbox,
-    proved: Proved,
-    checked: CheckedPacket,
-    before: related.SentUnderFormer,
-) -> None:
-    await _alarm(desk, work, leased.item, proved, checked)
-    if checked.ruling.decision is Admission.SEALED:
-        await claim_identity(work, leased.item, proved, None, desk.clock.now())
-        known = settle.known(leased.item, proved, state=seal.SEALED)
-        await seal.declared(desk, work, leased, known, checked.ruling.detail or "declared on arrival")
-    elif checked.ruling.decision is Admission.UNACTIONABLE:
-        await _return(desk, work, agency, leased, proved, checked)
-    elif proved.envelope.model.kind in _NEW:
-        await _document(desk, work, agency, leased, proved, checked, before)
-    else:
-        await _request(desk, work, agency, leased, proved, checked)
 
 
 async def _repeat(desk: InDesk, work: Work, leased: LeasedInbox, proved: Proved, first: Identity) -> None:
@@ -109,168 +96,198 @@ async def same_id_other_body(work: Work, proved: Proved) -> None:
         )
 
 
-async def _return(
-    desk: InDesk,
-    work: Work,
-    agency: HostedAgency,
-    leased: LeasedInbox,
-    proved: Proved,
-    checked: CheckedPacket,
-) -> None:
-    """Nobody could act on it: 02 to the proved sender, and the row says why (interfaces.md 1.5)."""
-    item, code = leased.item, checked.ruling.code or "DAMAGED"
-    await claim_identity(work, item, proved, None, desk.clock.now())
-    await acknowledge.put(
-        desk,
-        work,
-        agency,
-        acknowledge.of_packet(item, proved),
-        "02",
-        description=settle.refusal_text(code, checked.ruling.detail),
-    )
-    returned = settle.known(
-        item,
-        proved,
-        state="returned",
-        code="MSG-NOT-OURS" if code == "WRONG_ADDRESSEE" else code,
-        reason=checked.ruling.detail,
-    )
-    await work.inbox.settle(returned, leased.lease)
-    await work.events.append(EventKind.INBOX_RETURNED, item.id, desk.clock.now(), {"reason": code})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Packet:
+    """A packet that did not come before, in the unit of work that admits it."""
 
+    desk: InDesk
+    work: Work
+    agency: HostedAgency
+    leased: LeasedInbox
+    proved: Proved
+    checked: CheckedPacket
+    before: related.SentUnderFormer
 
-async def _alarm(desk: InDesk, work: Work, item: InboxPacket, proved: Proved, checked: CheckedPacket) -> None:
-    """An event for each file that carries malware, whatever becomes of the packet."""
-    told = [
-        {
-            "from": proved.envelope.sender,
-            "file": clean_name(one.part.name),
-            "sha256": one.part.sha256,
-            "malware": one.facts.malware,
-        }
-        for one in checked.looked
-        if one.facts is not None and one.facts.malware is not None
-    ]
-    kinds = [(EventKind.ALERT_MALWARE, each) for each in told]
-    await work.events.append_many(item.id, desk.clock.now(), kinds)
+    async def admit(self) -> None:
+        await self._alarm()
+        ruling = self.checked.ruling
+        if ruling.decision is Admission.SEALED:
+            await self._claim(None)
+            known = settle.known(self.leased.item, self.proved, state=seal.SEALED)
+            why = ruling.detail or "declared on arrival"
+            await seal.declared(self.desk, self.work, self.leased, known, why)
+        elif ruling.decision is Admission.UNACTIONABLE:
+            await self._return()
+        elif self.proved.envelope.model.kind in _NEW:
+            await self._document()
+        else:
+            await self._request()
 
+    async def _alarm(self) -> None:
+        """An event for each file that carries malware, whatever becomes of the packet."""
+        told = [
+            {
+                "from": self.proved.envelope.sender,
+                "file": clean_name(one.part.name),
+                "sha256": one.part.sha256,
+                "malware": one.facts.malware,
+            }
+            for one in self.checked.looked
+            if one.facts is not None and one.facts.malware is not None
+        ]
+        kinds = [(EventKind.ALERT_MALWARE, each) for each in told]
+        await self.work.events.append_many(self.leased.item.id, self.desk.clock.now(), kinds)
 
-async def _document(
-    desk: InDesk,
-    work: Work,
-    agency: HostedAgency,
-    leased: LeasedInbox,
-    proved: Proved,
-    checked: CheckedPacket,
-    before: related.SentUnderFormer,
-) -> None:
-    item, model = leased.item, proved.envelope.model
-    attempt = await _attempt(work, proved, model.document_id or "", released=item.released)
-    old = checked.old
-    held = checked.ruling.decision is not Admission.ALLOWED or (old is not None and not old.is_settled)
-    document = translate.document(
-        desk.clock.new_id("inb_"),
-        item,
-        proved,
-        checked.looked,
-        source=checked.source,
-        attempt=attempt,
-        state=InState.HELD if held else InState.NEW,
-        codes=_codes(agency, checked),
-        checks=settle.checks(proved, checked),
-    )
-    document = replace(
-        check.with_signatures(document, checked.looked, desk),
-        answers=await related.answered_by(desk, work, agency, document, before),
-        marks=(*document.marks, old.mark) if old else document.marks,
-    )
-    newer = await related.replacement_before(work, document)
-    if newer is not None:
-        document = replace(document, state=InState.REPLACED, replaced_by=newer.id)
-    document = replace(
-        document, marks=related.marks_with_copy(document, await related.other_copies(work, document))
-    )
-    await check.plan_asking_again(desk, work, document)
-    notice = old.notice if old else None
-    await _add(desk, work, agency, leased, proved, document, held=held, notice=notice, newer=newer)
-    for waiting in await work.inbox.waiting_for(document.sender_code, document.document_id):
-        await work.inbox.reopen(waiting.id)
+    async def _return(self) -> None:
+        """Nobody could act on it: 02 to the proved sender, and the row says why (interfaces.md 1.5)."""
+        item, ruling = self.leased.item, self.checked.ruling
+        code = ruling.code or "DAMAGED"
+        await self._claim(None)
+        await self._answer("02", settle.refusal_text(code, ruling.detail))
+        shown = "MSG-NOT-OURS" if code == "WRONG_ADDRESSEE" else code
+        returned = settle.known(item, self.proved, state="returned", code=shown, reason=ruling.detail)
+        await self.work.inbox.settle(returned, self.leased.lease)
+        now = self.desk.clock.now()
+        await self.work.events.append(EventKind.INBOX_RETURNED, item.id, now, {"reason": code})
 
-
-def _codes(agency: HostedAgency, checked: CheckedPacket) -> tuple[str, ...]:
-    return (*desks.ours(agency), *((checked.old.code,) if checked.old else ()))
-
-
-async def _attempt(work: Work, proved: Proved, document_id: str, *, released: bool) -> int:
-    """A9: a known DocumentId with another body is a new attempt once each earlier one ended in 02 (R117)."""
-    earlier = await work.identities.by_document(proved.envelope.sender, document_id)
-    for one in earlier:
-        if one.incoming_id is None or released:
-            continue
-        if (await work.incoming.get(one.incoming_id)).state is not InState.REJECTED:
-            raise OtherContent(
-                f"document {document_id} of {proved.envelope.sender} is here as {one.incoming_id} with other "
-                "content, and was not refused; a clerk decides which one holds"
-            )
-    return len(earlier) + 1
-
-
-async def _request(
-    desk: InDesk,
-    work: Work,
-    agency: HostedAgency,
-    leased: LeasedInbox,
-    proved: Proved,
-    checked: CheckedPacket,
-) -> None:
-    """An update or recall: it changes nothing before it is answered. Without its document it waits. One that breaks a
-    rule is held: a recall may be agreed to by itself, and an update's files go into a document that is taken in."""
-    item, model = leased.item, proved.envelope.model
-    if checked.ruling.decision is not Admission.ALLOWED and not item.released:
-        raise BreaksRule(
-            f"the {model.kind} of {proved.envelope.sender} breaks a rule: {checked.ruling.verdict}"
+    async def _document(self) -> None:
+        work, old, released = self.work, self.checked.old, self.leased.item.released
+        attempt = await self._attempt(self.proved.envelope.model.document_id or "", released=released)
+        allowed = self.checked.ruling.decision is Admission.ALLOWED
+        held = not allowed or (old is not None and not old.is_settled)
+        document = self._translated(attempt=attempt, state=InState.HELD if held else InState.NEW)
+        document = replace(
+            document,
+            answers=await related.answered_by(self.desk, work, self.agency, document, self.before),
+            marks=(*document.marks, old.mark) if old else document.marks,
         )
-    target_id = translate.target_of(model) or ""
-    target = await acted_on(work, proved.envelope.sender, target_id)
-    if target is None:
-        await _wait(desk, work, agency, leased, proved, target_id)
-        return
-    request = translate.document(
-        desk.clock.new_id("inb_"),
-        item,
-        proved,
-        checked.looked,
-        source=checked.source,
-        attempt=1,
-        state=InState.NEW,
-        codes=_codes(agency, checked),
-        target_id=target.id,
-        checks=settle.checks(proved, checked),
-    )
-    request = check.with_signatures(request, checked.looked, desk)
-    await check.plan_asking_again(desk, work, request)
-    if model.kind is Kind.UPDATE and await related.is_stale(work, target, request):
-        request = replace(request, state=InState.DONE, marks=(*request.marks, related.STALE_MARK))
-        await _add(desk, work, agency, leased, proved, request, held=False, code=related.STALE_CODE)
-        return
-    await ask(
-        desk,
-        work,
-        target,
-        RequestKind.RECALL if model.kind is Kind.RECALL else RequestKind.UPDATE,
-        request.packet_id or PacketId(item.id),
-        request.change.reason if request.change else None,
-    )
-    await _add(desk, work, agency, leased, proved, request, held=False)
-    sent = answers(
-        model.kind,
-        PacketEnding.ADMITTED,
-        desk.profile,
-        authenticated=True,
-        taken_in=target.state not in _NOT_TAKEN_IN,
-    )
-    if "15" in sent and agency.answer_recall:
-        await agree(desk, work, agency, target, request)
+        newer = await related.replacement_before(work, document)
+        if newer is not None:
+            document = replace(document, state=InState.REPLACED, replaced_by=newer.id)
+        copies = await related.other_copies(work, document)
+        document = replace(document, marks=related.marks_with_copy(document, copies))
+        await check.plan_asking_again(self.desk, work, document)
+        await self._add(document, held=held, notice=old.notice if old else None, newer=newer)
+        for waiting in await work.inbox.waiting_for(document.sender_code, document.document_id):
+            await work.inbox.reopen(waiting.id)
+
+    def _translated(self, *, attempt: int, state: InState, target_id: str | None = None) -> IncomingDocument:
+        checked, old = self.checked, self.checked.old
+        document = translate.document(
+            self.desk.clock.new_id("inb_"),
+            self.leased.item,
+            self.proved,
+            checked.looked,
+            source=checked.source,
+            attempt=attempt,
+            state=state,
+            codes=(*desks.ours(self.agency), *((old.code,) if old else ())),
+            target_id=target_id,
+            checks=settle.checks(self.proved, checked),
+        )
+        return check.with_signatures(document, checked.looked, self.desk)
+
+    async def _attempt(self, document_id: str, *, released: bool) -> int:
+        """A9: a known DocumentId with another body is a new attempt once each earlier one ended in 02 (R117)."""
+        sender = self.proved.envelope.sender
+        earlier = await self.work.identities.by_document(sender, document_id)
+        for one in earlier:
+            if one.incoming_id is None or released:
+                continue
+            if (await self.work.incoming.get(one.incoming_id)).state is not InState.REJECTED:
+                raise OtherContent(
+                    f"document {document_id} of {sender} is here as {one.incoming_id} with other "
+                    "content, and was not refused; a clerk decides which one holds"
+                )
+        return len(earlier) + 1
+
+    async def _request(self) -> None:
+        """An update or recall: it changes nothing before it is answered. Without its document it waits. One that breaks
+        a rule is held: a recall may be agreed to by itself, and an update's files go into a document that is taken in."""
+        desk, work, item, ruling = self.desk, self.work, self.leased.item, self.checked.ruling
+        model, sender = self.proved.envelope.model, self.proved.envelope.sender
+        if ruling.decision is not Admission.ALLOWED and not item.released:
+            raise BreaksRule(f"the {model.kind} of {sender} breaks a rule: {ruling.verdict}")
+        target_id = translate.target_of(model) or ""
+        target = await acted_on(work, sender, target_id)
+        if target is None:
+            await self._wait(target_id)
+            return
+        request = self._translated(attempt=1, state=InState.NEW, target_id=target.id)
+        await check.plan_asking_again(desk, work, request)
+        if model.kind is Kind.UPDATE and await related.is_stale(work, target, request):
+            request = replace(request, state=InState.DONE, marks=(*request.marks, related.STALE_MARK))
+            await self._add(request, held=False, code=related.STALE_CODE)
+            return
+        kind = RequestKind.RECALL if model.kind is Kind.RECALL else RequestKind.UPDATE
+        why = request.change.reason if request.change else None
+        await ask(desk, work, target, kind, request.packet_id or PacketId(item.id), why)
+        await self._add(request, held=False)
+        taken_in = target.state not in _NOT_TAKEN_IN
+        ending = PacketEnding.ADMITTED
+        sent = answers(model.kind, ending, desk.profile, authenticated=True, taken_in=taken_in)
+        if "15" in sent and self.agency.answer_recall:
+            await agree(desk, work, self.agency, target, request)
+
+    async def _wait(self, target_id: str) -> None:
+        item, now, needs = self.leased.item, self.desk.clock.now(), (self.proved.envelope.sender, target_id)
+        waiting = settle.known(item, self.proved, state="waiting", code="WAITING", needs=needs)
+        await self.work.inbox.settle(waiting, self.leased.lease)
+        await self._arrived(PacketEnding.WAITING)
+        await self.work.events.append(EventKind.INBOX_WAITING, item.id, now, {"needs": target_id})
+
+    async def _add(
+        self,
+        document: IncomingDocument,
+        *,
+        held: bool,
+        code: str | None = None,
+        notice: str | None = None,
+        newer: IncomingDocument | None = None,
+    ) -> None:
+        work, item, now = self.work, self.leased.item, self.desk.clock.now()
+        await self._claim(document.id)
+        await work.incoming.add(document)
+        await work.facts.add(document.id, Fact(track=Track.BUSINESS, code="01", at=now))
+        if held:
+            await work.facts.add(document.id, Fact(track=Track.OTHER, code="held", at=now))
+        else:
+            await work.handovers.offer(document.id)
+        if newer is not None:
+            await work.facts.add(document.id, related.replaced_fact(newer, now))
+        await self._arrived(PacketEnding.HELD if held else PacketEnding.ADMITTED, notice)
+        done = settle.known(item, self.proved, state="done", code=code, incoming_id=document.id)
+        await work.inbox.settle(done, self.leased.lease)
+        if not item.steps:  # it came to no end before: it waited for no person and for no other packet
+            took = self.desk.stopwatch.took
+            work.when_committed(partial(took, Way.ARRIVAL_TO_ADMITTED, item.lane, item.received_at))
+        told = {
+            "from": document.sender_code,
+            "kind": document.kind,
+            "document_id": document.document_id,
+            "proof": self.proved.proof,
+            **({"code": code} if code else {}),
+            **({"replaced_by": newer.id} if newer else {}),
+        }
+        kind = EventKind.INBOX_HELD if held else EventKind.INBOX_RECEIVED
+        await work.events.append(kind, document.id, now, told)
+
+    async def _arrived(self, ending: PacketEnding, notice: str | None = None) -> None:
+        """01, once per packet: a packet that waited was answered when it was stored. `notice` tells its sender a new
+        code."""
+        kind, profile = self.proved.envelope.model.kind, self.desk.profile
+        if "01" not in answers(kind, ending, profile, authenticated=True):
+            return
+        stored = Fact(track=Track.BUSINESS, code="01", at=self.desk.clock.now())
+        if await self.work.facts.add(self.leased.item.id, stored):
+            await self._answer("01", notice)
+
+    async def _answer(self, code: str, description: str | None) -> None:
+        about = acknowledge.of_packet(self.leased.item, self.proved)
+        await acknowledge.put(self.desk, self.work, self.agency, about, code, description=description)
+
+    async def _claim(self, incoming_id: str | None) -> None:
+        await claim_identity(self.work, self.leased.item, self.proved, incoming_id, self.desk.clock.now())
 
 
 async def acted_on(work: Work, sender: str, document_id: str) -> IncomingDocument | None:
@@ -285,18 +302,6 @@ async def acted_on(work: Work, sender: str, document_id: str) -> IncomingDocumen
             "MSG-NOT-PARTY", f"{sender} acts on document {document_id}, which {issuer} issued", step=11
         )
     return None
-
-
-async def _wait(
-    desk: InDesk, work: Work, agency: HostedAgency, leased: LeasedInbox, proved: Proved, target_id: str
-) -> None:
-    item, now = leased.item, desk.clock.now()
-    waiting = settle.known(
-        item, proved, state="waiting", code="WAITING", needs=(proved.envelope.sender, target_id)
-    )
-    await work.inbox.settle(waiting, leased.lease)
-    await _arrived(desk, work, agency, item, proved, PacketEnding.WAITING)
-    await work.events.append(EventKind.INBOX_WAITING, item.id, now, {"needs": target_id})
 
 
 async def ask(
@@ -341,68 +346,6 @@ async def agree(
     )
     await acknowledge.put(desk, work, agency, acknowledge.of_document(request), "15", stated_at=now)
     await work.events.append(EventKind.INBOX_STATUS, target.id, now, {"code": "15", "by_itself": True})
-
-
-async def _add(
-    desk: InDesk,
-    work: Work,
-    agency: HostedAgency,
-    leased: LeasedInbox,
-    proved: Proved,
-    document: IncomingDocument,
-    *,
-    held: bool,
-    code: str | None = None,
-    notice: str | None = None,
-    newer: IncomingDocument | None = None,
-) -> None:
-    item, now = leased.item, desk.clock.now()
-    await claim_identity(work, item, proved, document.id, now)
-    await work.incoming.add(document)
-    await work.facts.add(document.id, Fact(track=Track.BUSINESS, code="01", at=now))
-    if held:
-        await work.facts.add(document.id, Fact(track=Track.OTHER, code="held", at=now))
-    else:
-        await work.handovers.offer(document.id)
-    if newer is not None:
-        await work.facts.add(document.id, related.replaced_fact(newer, now))
-    ending = PacketEnding.HELD if held else PacketEnding.ADMITTED
-    await _arrived(desk, work, agency, item, proved, ending, notice)
-    done = settle.known(item, proved, state="done", code=code, incoming_id=document.id)
-    await work.inbox.settle(done, leased.lease)
-    if not item.steps:  # it came to no end before: it waited for no person and for no other packet
-        admitted = partial(desk.stopwatch.took, Way.ARRIVAL_TO_ADMITTED, item.lane, item.received_at)
-        work.when_committed(admitted)
-    told = {
-        "from": document.sender_code,
-        "kind": document.kind,
-        "document_id": document.document_id,
-        "proof": proved.proof,
-    }
-    await work.events.append(
-        EventKind.INBOX_HELD if held else EventKind.INBOX_RECEIVED,
-        document.id,
-        now,
-        told | ({"code": code} if code else {}) | ({"replaced_by": newer.id} if newer else {}),
-    )
-
-
-async def _arrived(
-    desk: InDesk,
-    work: Work,
-    agency: HostedAgency,
-    item: InboxPacket,
-    proved: Proved,
-    ending: PacketEnding,
-    notice: str | None = None,
-) -> None:
-    """01, once per packet: a packet that waited was answered when it was stored. `notice` tells its sender a new code."""
-    if "01" not in answers(proved.envelope.model.kind, ending, desk.profile, authenticated=True):
-        return
-    stored = Fact(track=Track.BUSINESS, code="01", at=desk.clock.now())
-    if await work.facts.add(item.id, stored):
-        answered = acknowledge.of_packet(item, proved)
-        await acknowledge.put(desk, work, agency, answered, "01", description=notice)
 
 
 async def claim_identity(

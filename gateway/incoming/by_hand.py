@@ -142,11 +142,9 @@ async def _known(work: Work, id: str | None) -> EnteredDocument | None:
     if id is None:
         return None
     entry = await work.register.of(id)
-    return (
-        None
-        if entry is None
-        else EnteredDocument(document=await work.incoming.get(id), entry=entry, repeated=True)
-    )
+    if entry is None:
+        return None
+    return EnteredDocument(document=await work.incoming.get(id), entry=entry, repeated=True)
 
 
 async def _enter(
@@ -179,20 +177,14 @@ async def _enter(
     fact = Fact(track=Track.BUSINESS, code="03", at=now, stated_at=now)
     await work.facts.add(document.id, fact)
     told = _told(document, entry) | ({"copy_of": copies[0].id} if copies else {})
-    await _tell(work, EventKind.BOOK_ENTERED, document.id, now, told)
+    await work.events.append(EventKind.BOOK_ENTERED, document.id, now, told)
     return EnteredDocument(document=document, entry=entry)
 
 
 async def _copies(work: Work, letter: TypedMail) -> list[IncomingDocument]:
     """The same document as it came over the axis; Refused until the clerk has read of it: it needs no second number."""
-    found = await related.copies_like(
-        work,
-        letter.number,
-        letter.symbol,
-        letter.issued_on,
-        sender_code=letter.sender_code,
-        by_hand=True,
-    )
+    number, symbol, day = letter.number, letter.symbol, letter.issued_on
+    found = await related.copies_like(work, number, symbol, day, sender_code=letter.sender_code, by_hand=True)
     if found and not letter.copy_known:
         first = found[0]
         code = f"{first.number}/{first.symbol}"
@@ -260,10 +252,6 @@ def _told(document: IncomingDocument, entry: RegisterEntry) -> dict[str, object]
     return told | ({"catch_up": entry.catch_up} if entry.catch_up else {})
 
 
-async def _tell(work: Work, kind: EventKind, incoming_id: str, at: datetime, told: dict[str, object]) -> None:
-    await work.events.append(kind, incoming_id, at, told)
-
-
 async def correct(
     desk: InDesk, scope: AgencyScope, incoming_id: str, letter: TypedMail, why: str
 ) -> IncomingDocument:
@@ -297,7 +285,7 @@ async def correct(
         changed = sorted(name for name, value in typed.items() if getattr(document, name) != value)
         saved = await work.incoming.save(replace(document, **typed))  # type: ignore[arg-type]  # one table of fields
         told: dict[str, object] = {"fields": changed, "reason": why.strip()}
-        await _tell(work, EventKind.BOOK_CORRECTED, incoming_id, desk.clock.now(), told)
+        await work.events.append(EventKind.BOOK_CORRECTED, incoming_id, desk.clock.now(), told)
         await work.commit()
     return saved
 
@@ -311,13 +299,11 @@ async def strike(desk: InDesk, scope: AgencyScope, incoming_id: str, why: str) -
         repeated = not await register.strike(work, entry, why.strip(), now)
         if not repeated:
             facts = list(await work.facts.of(document.id))
-            ended = Fact(
-                track=Track.BUSINESS, code="02", at=now, stated_at=now, reason="OTHER", note=why.strip()
-            )
+            note = why.strip()
+            ended = Fact(track=Track.BUSINESS, code="02", at=now, stated_at=now, reason="OTHER", note=note)
             await work.facts.add(document.id, ended)
-            document = await settle.stand(
-                work, replace(document, marks=(*document.marks, STRUCK)), [*facts, ended]
-            )
+            marked = replace(document, marks=(*document.marks, STRUCK))
+            document = await settle.stand(work, marked, [*facts, ended])
         struck = await work.register.of(document.id)
         await work.commit()
     return EnteredDocument(document=document, entry=struck or entry, repeated=repeated)

@@ -6,7 +6,6 @@ Mail under a code that has ended (R83) goes to the agency of this node that took
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,19 +22,19 @@ from gateway.domain.registry import CodeStanding, Resolution
 from gateway.domain.signatures import FileFacts, FileVerdict, PdfFacts, SignatureWord
 from gateway.domain.wall_clock import local
 from gateway.edxml import attachment, schema
+from gateway.edxml.attachment import pieces
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.schema import SchemaProblem
 from gateway.errors import ScannerDown
 from gateway.incoming.desk import InDesk, is_ours, ours
 from gateway.incoming.translate import Looked
-from gateway.incoming.verify import Proved, pieces
+from gateway.incoming.verify import Proved
 from gateway.policy import incoming as rules
 from gateway.policy import pdf_verdict
 from gateway.policy.door import must_wait
 from gateway.ports import InboxPacket, Scratch, Work
 from gateway.words import labels
 
-PIECE = 256 * 1024
 PLAIN = "plain"  # the file itself and no slice of an envelope: a scan that a person entered
 # Broken rules of the form that change what a packet says. The others are layout, which we read liberally (design 4).
 _MATTERS = frozenset({"missing", "value", "operation", "receiver", "date"})
@@ -163,7 +162,7 @@ def _unpacked(
     as a ZIP: only its end tells whether a person would open that or what is in it."""
     written, inflated = False, 0
     if part.is_closed:
-        text = _slice(opener, part.offset, part.length)
+        text = pieces(opener, part.offset, part.length)
         part, decoder = attachment.opened(part, name, text, limits, scratch.file.write)
         written, inflated = decoder.gave_out, decoder.inflated
     if part.damaged is None:
@@ -177,8 +176,8 @@ def _unpacked(
 def decoded(opener: Callable[[], BinaryIO], offset: int, length: int, coding: str) -> Iterator[bytes]:
     """The file that a person would open, streamed out of its slice."""
     if coding == PLAIN:
-        return _slice(opener, offset, length)
-    return attachment.decoded_pieces(_slice(opener, offset, length), coding)
+        return pieces(opener, offset, length)
+    return attachment.decoded_pieces(pieces(opener, offset, length), coding)
 
 
 def without_files(opener: Callable[[], BinaryIO], looked: Sequence[Looked]) -> Iterator[bytes]:
@@ -188,17 +187,9 @@ def without_files(opener: Callable[[], BinaryIO], looked: Sequence[Looked]) -> I
     for one in looked:
         if not one.part.length:
             continue
-        yield from _slice(opener, position, one.part.offset - position)
+        yield from pieces(opener, position, one.part.offset - position)
         position = one.part.offset + one.part.length
-    yield from _slice(opener, position, sys.maxsize)
-
-
-def _slice(opener: Callable[[], BinaryIO], offset: int, length: int) -> Iterator[bytes]:
-    with opener() as file:
-        file.seek(offset)
-        while length > 0 and (piece := file.read(min(PIECE, length))):
-            length -= len(piece)
-            yield piece
+    yield from pieces(opener, position)
 
 
 SIGNATURES_JOB = "signatures"

@@ -28,11 +28,11 @@ from gateway.domain.status import (
     fold_incoming,
     open_request,
 )
+from gateway.edxml.attachment import pieces
 from gateway.errors import AlteredContent, CannotOpen, Clash, NotFound
 from gateway.incoming import related
 from gateway.incoming.check import decoded
 from gateway.incoming.desk import InDesk
-from gateway.incoming.verify import pieces
 from gateway.policy import timers
 from gateway.ports import Handover, Work
 

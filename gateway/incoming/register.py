@@ -6,7 +6,7 @@ A number that comes from outside later goes to the sender in a 03 of its own; on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from gateway.domain.account import HostedAgency, NumberingMode
@@ -84,25 +84,12 @@ async def recalled(
         return
     entry = await work.register.of(document.id)
     if entry is not None:
-        change = asked.change if asked is not None else None
-        why = (
-            change.reason if change is not None and change.reason else labels.say("book.reason.recall", "vi")
-        )
-        await strike(work, entry, why, at)
+        said = asked.change.reason if asked is not None and asked.change is not None else ""
+        await strike(work, entry, said or labels.say("book.reason.recall", "vi"), at)
 
 
 _AFTER = ("04", "05", "06")
 _TAKEN_IN = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING, InState.DONE, InState.REPLACED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GivenNumber:
-    """A number that was given after the document had been taken in, and when."""
-
-    entry: RegisterEntry
-    at: datetime
-    note: str | None
-    staff: Staff | None
 
 
 def check_given(
@@ -141,18 +128,21 @@ async def give_number(
     agency: HostedAgency,
     document: IncomingDocument,
     facts: Sequence[Fact],
-    given: GivenNumber,
+    entry: RegisterEntry,
+    *,
+    given_at: datetime,
+    note: str | None,
+    staff: Staff | None,
 ) -> IncomingDocument:
     """Goes out in a second 03 with the time at which it was given; the state does not move. The words name the number for
     systems that do not read Terms, and keep this 03 from having the body of the first (A4)."""
-    entry = given.entry
     fact = Fact(
         track=Track.BUSINESS,
         code="03",
         at=desk.clock.now(),
-        stated_at=given.at,
-        note=given.note,
-        staff=given.staff,
+        stated_at=given_at,
+        note=note,
+        staff=staff,
         register_no=entry.number,
         register_year=entry.year,
     )
@@ -167,9 +157,9 @@ async def give_number(
             agency,
             acknowledge.of_document(document),
             "03",
-            description=f"{words}. {given.note}" if given.note else words,
-            staff=given.staff,
-            stated_at=given.at,
+            description=f"{words}. {note}" if note else words,
+            staff=staff,
+            stated_at=given_at,
             terms=number_terms(document),
         )
     return document

@@ -29,22 +29,18 @@ from gateway.incoming import check, settle
 from gateway.incoming.desk import InDesk, is_ours
 from gateway.ports import Work
 
+_WHOLE = (Kind.DOCUMENT, Kind.REPLACEMENT)
 _ENDED = (InState.REJECTED, InState.RECALLED, InState.REPLACED, InState.SEALED)
 _NO_NUMBER = "–"
 
 
 async def other_copies(work: Work, document: IncomingDocument) -> list[IncomingDocument]:
     """The newest first. A document without number and day is like many others."""
-    if document.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
+    if document.kind not in _WHOLE:
         return []
-    found = await copies_like(
-        work,
-        document.number,
-        document.symbol,
-        document.issued_on,
-        sender_code=document.sender_code,
-        by_hand=document.source is not Source.AXIS,
-    )
+    number, symbol, day = document.number, document.symbol, document.issued_on
+    by_hand = document.source is not Source.AXIS
+    found = await copies_like(work, number, symbol, day, sender_code=document.sender_code, by_hand=by_hand)
     return [each for each in found if each.id != document.id]
 
 
@@ -81,8 +77,6 @@ def marks_with_copy(document: IncomingDocument, found: list[IncomingDocument]) -
     return (*others, copy_mark(PAPER_COPY, found[0])) if found else document.marks
 
 
-_WHOLE = (Kind.DOCUMENT, Kind.REPLACEMENT)
-_OVER = (InState.REJECTED, InState.REPLACED, InState.RECALLED, InState.SEALED)
 _MOST_ALIKE = 5
 
 
@@ -97,11 +91,8 @@ async def look_alikes(work: Work, document: IncomingDocument) -> list[IncomingDo
     }
     code = "/".join(part for part in (document.number, document.symbol) if part)
     if document.source is Source.AXIS and code:
-        same = [
-            each
-            for each in await work.incoming.numbered(document.number, document.symbol)
-            if _is_same(each, document)
-        ]
+        near = await work.incoming.numbered(document.number, document.symbol)
+        same = [each for each in near if _is_same(each, document)]
         found = {each.id: each for each in same[:_MOST_ALIKE]} | found
     found |= {each.id: each for each in await other_copies(work, document)}
     return [each for id, each in found.items() if id != document.id and not _is_of_one_life(each, document)]
@@ -117,7 +108,7 @@ def _is_same(other: IncomingDocument, document: IncomingDocument) -> bool:
 
 def _is_of_one_life(other: IncomingDocument, document: IncomingDocument) -> bool:
     """An attempt that was refused, and what was replaced, came before on purpose."""
-    return other.state in _OVER or document.id == other.replaced_by or other.arrived_at > document.arrived_at
+    return other.state in _ENDED or document.id == other.replaced_by or other.arrived_at > document.arrived_at
 
 
 STALE_MARK = "stale"
@@ -151,9 +142,6 @@ def _signed_at(document: IncomingDocument) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-_NEW = (Kind.DOCUMENT, Kind.REPLACEMENT)
-
-
 def replaced_fact(by: IncomingDocument, at: datetime) -> Fact:
     return Fact(track=Track.OTHER, code="replaced", at=at, note=by.id)
 
@@ -162,7 +150,7 @@ async def mark_replaced(work: Work, document: IncomingDocument, now: datetime) -
     """The replacement, marked where one of its documents has a newer one already."""
     for replaced_id, _ in document.change.replaces if document.change is not None else ():
         for old in await work.incoming.by_document_id(document.sender_code, replaced_id):
-            if old.kind not in _NEW or old.id == document.id:
+            if old.kind not in _WHOLE or old.id == document.id:
                 continue
             if await is_stale(work, old, document):
                 document = replace(document, marks=tuple({*document.marks, STALE_MARK}))
@@ -223,7 +211,7 @@ async def answered_by(
     answered = []
     for link in document.replies_to:
         for ours in await _named_in(work, agency, link, before):
-            if ours.kind not in _NEW:
+            if ours.kind not in _WHOLE:
                 continue
             answered.append(ours.id)
             told = {"by": document.id, "from": document.sender_code}

@@ -14,7 +14,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.event import EventKind
 from gateway.domain.hold import Decision, HeldKind, Hold
-from gateway.domain.status import CODES, Fact, Track, own_fact
+from gateway.domain.status import Fact, Track, own_fact
 from gateway.errors import Clash, StaleVersion
 from gateway.holding import HoldDesk, Suspect, freeze
 from gateway.incoming import settle
@@ -148,7 +148,7 @@ async def _purge(desk: InDesk, scope: AgencyScope, document: IncomingDocument) -
         return False
     async with desk.store.begin(scope) as work:
         facts = await work.facts.of(document.id)
-        agreed = [fact.at for fact in facts if _agrees(fact)]
+        agreed = [fact.at for fact in facts if fact.track is Track.REQUEST and fact.code == "15"]
         if not agreed or max(agreed) + desk.profile.recall_purge > desk.clock.now():
             return False
         for inbox_id in await packets_of(work, document, facts):
@@ -171,16 +171,10 @@ async def _purge(desk: InDesk, scope: AgencyScope, document: IncomingDocument) -
 
 async def packets_of(work: Work, document: IncomingDocument, facts: Sequence[Fact]) -> set[str]:
     """The inbox rows whose bytes are this document: its own packet, and every update or recall of it."""
-    rows = {document.inbox_id}
-    for one in await work.incoming.by_document_id(document.sender_code, document.document_id):
-        if one.target_id == document.id:
-            rows.add(one.inbox_id)
+    same = await work.incoming.by_document_id(document.sender_code, document.document_id)
+    rows = {document.inbox_id, *(one.inbox_id for one in same if one.target_id == document.id)}
     for request_id in {fact.request_id for fact in facts if fact.request_id}:
         identity = await work.identities.by_packet(document.sender_code, request_id)
         if identity is not None:
             rows.add(identity.inbox_id)
     return rows
-
-
-def _agrees(fact: Fact) -> bool:
-    return fact.track is Track.REQUEST and fact.code == "15" and fact.code in CODES

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from gateway.domain.account import AgencyScope, HostedAgency
@@ -71,88 +72,187 @@ async def ready(
     async def apply(work: Work) -> Identity | None:
         await judge_again.note_pending(work, item, proved)
         first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
-        if first is None and status.code == "13":
-            await _take_back(desk, work, leased, proved, status)
-        elif first is None:
-            await _apply(desk, work, agency, leased, proved, status, known_as)
+        if first is None:
+            said = _Said(
+                desk=desk,
+                work=work,
+                agency=agency,
+                leased=leased,
+                proved=proved,
+                status=status,
+                known_as=known_as,
+            )
+            await (said.take_back() if status.code == "13" else said.apply())
         return first
 
     return apply
 
 
-async def _take_back(
-    desk: InDesk, work: Work, leased: LeasedInbox, proved: Proved, status: StatusReport
-) -> None:
-    """13: the sender asks for its document back. It waits for the clerk, who answers 15 or 16."""
-    item, signed = leased.item, proved.envelope.signed
-    document_id = proved.envelope.model.response_for[0].document_id or ""
-    target = await admit.acted_on(work, proved.envelope.sender, document_id)
-    if target is None:
-        await _wait(desk, work, leased, proved, document_id)
-        return
-    request_id = signed.packet_id or PacketId(item.id)
-    await admit.ask(desk, work, target, RequestKind.TAKE_BACK, request_id, status.description)
-    await admit.claim_identity(work, item, proved, target.id, desk.clock.now())
-    await work.inbox.settle(settle.known(item, proved, state="done", incoming_id=target.id), leased.lease)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """A status that did not come before, in the unit of work that applies it. `known_as`: the codes that its sender
+    answers for."""
 
+    desk: InDesk
+    work: Work
+    agency: HostedAgency
+    leased: LeasedInbox
+    proved: Proved
+    status: StatusReport
+    known_as: Collection[str]
 
-async def _apply(
-    desk: InDesk,
-    work: Work,
-    agency: HostedAgency,
-    leased: LeasedInbox,
-    proved: Proved,
-    status: StatusReport,
-    known_as: Collection[str],
-) -> None:
-    item, now = leased.item, desk.clock.now()
-    about = await _about(work, agency, proved, status, known_as)
-    if about is None:
-        document_id = proved.envelope.model.response_for[0].document_id or ""
-        await _wait(desk, work, leased, proved, document_id)
-        return
-    row = CODES.get(status.code)
-    track = row.track if row else Track.OTHER
-    terms = proved.envelope.signed.terms or Terms()
-    fact = Fact(
-        track=track,
-        code=status.code,
-        at=now,
-        stated_at=from_wall_clock(status.timestamp),
-        packet_digest=proved.envelope.signed.body_digest,
-        proved=about.proved,
-        request_id=about.request_id if track is Track.REQUEST else None,
-        reason=status.description,
-        staff=_staff(status),
-        register_no=terms.register_no,
-        register_year=terms.register_year,
-    )
-    await admit.claim_identity(work, item, proved, None, now)
-    await work.inbox.settle(settle.known(item, proved, state="done"), leased.lease)
-    for delivery in about.deliveries:
-        facts = list(await work.facts.of(delivery.id))
-        await work.facts.add(delivery.id, fact)
-        if track is Track.BUSINESS and status.code == "01":
-            _time(desk, work, about.document, facts)
-        standing = fold_delivery([*facts, fact])
-        await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, now)
-        if told := arrival_number([*facts, fact]):
-            await work.deliveries.save_number(delivery.id, *told)
-        await work.events.append(
-            EventKind.REQUEST_ANSWERED if track is Track.REQUEST else EventKind.DELIVERY_STATUS,
-            delivery.document_id,
-            now,
-            {
+    @property
+    def sender(self) -> str:
+        return self.proved.envelope.sender
+
+    @property
+    def document_id(self) -> str | None:
+        """That of the document which it is about."""
+        return self.proved.envelope.model.response_for[0].document_id
+
+    async def take_back(self) -> None:
+        """13: the sender asks for its document back. It waits for the clerk, who answers 15 or 16."""
+        desk, work, item = self.desk, self.work, self.leased.item
+        target = await admit.acted_on(work, self.sender, self.document_id or "")
+        if target is None:
+            await self._wait()
+            return
+        request_id = self.proved.envelope.signed.packet_id or PacketId(item.id)
+        await admit.ask(desk, work, target, RequestKind.TAKE_BACK, request_id, self.status.description)
+        await self._done(target.id, desk.clock.now())
+
+    async def apply(self) -> None:
+        work, status, now = self.work, self.status, self.desk.clock.now()
+        about = await self._about()
+        if about is None:
+            await self._wait()
+            return
+        row = CODES.get(status.code)
+        track = row.track if row else Track.OTHER
+        terms = self.proved.envelope.signed.terms or Terms()
+        fact = Fact(
+            track=track,
+            code=status.code,
+            at=now,
+            stated_at=from_wall_clock(status.timestamp),
+            packet_digest=self.proved.envelope.signed.body_digest,
+            proved=about.proved,
+            request_id=about.request_id if track is Track.REQUEST else None,
+            reason=status.description,
+            staff=_staff(status),
+            register_no=terms.register_no,
+            register_year=terms.register_year,
+        )
+        await self._done(None, now)
+        kind = EventKind.REQUEST_ANSWERED if track is Track.REQUEST else EventKind.DELIVERY_STATUS
+        for delivery in about.deliveries:
+            facts = list(await work.facts.of(delivery.id))
+            await work.facts.add(delivery.id, fact)
+            if track is Track.BUSINESS and status.code == "01":
+                _time(self.desk, work, about.document, facts)
+            standing = fold_delivery([*facts, fact])
+            await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, now)
+            if told := arrival_number([*facts, fact]):
+                await work.deliveries.save_number(delivery.id, *told)
+            said = {
                 "delivery": delivery.id,
-                "from": proved.envelope.sender,
+                "from": self.sender,
                 "code": status.code,
                 "state": standing.shown,
                 "proved": about.proved,
                 "stated_at": fact.stated_at.isoformat() if fact.stated_at else None,
                 "reason": status.description,
                 **({"register_no": terms.register_no, "register_year": terms.register_year} if terms else {}),
-                "proof": proved.proof,
-            },
+                "proof": self.proved.proof,
+            }
+            await work.events.append(kind, delivery.document_id, now, said)
+
+    async def _done(self, incoming_id: str | None, at: datetime) -> None:
+        item = self.leased.item
+        await admit.claim_identity(self.work, item, self.proved, incoming_id, at)
+        done = settle.known(item, self.proved, state="done", incoming_id=incoming_id)
+        await self.work.inbox.settle(done, self.leased.lease)
+
+    async def _wait(self) -> None:
+        """Kept until the document it speaks of is here; a status packet gets no 01."""
+        item, needs = self.leased.item, self.document_id or ""
+        waiting = settle.known(item, self.proved, state="waiting", code="WAITING", needs=(self.sender, needs))
+        await self.work.inbox.settle(waiting, self.leased.lease)
+        told = {"needs": needs, "kind": "status"}
+        await self.work.events.append(EventKind.INBOX_WAITING, item.id, self.desk.clock.now(), told)
+
+    async def _about(self) -> _About | None:
+        receipt = self.proved.envelope.signed.receipt
+        if receipt is not None and receipt.of_packet_id is not None:
+            return await self._by_receipt(receipt, receipt.of_packet_id)
+        return await self._by_document()
+
+    async def _by_receipt(self, receipt: Receipt, packet_id: PacketId) -> _About | None:
+        """R3: the receipt names one packet of ours to this sender, and the bytes we sent."""
+        work = self.work
+        if not is_ours(self.agency, receipt.of_sender):
+            raise _not_party(f"the receipt is for a packet of {receipt.of_sender}, not of {self.agency.code}")
+        if self.document_id != receipt.of_document_id:
+            raise self._not_what_was_sent(receipt, f"the status itself is about document {self.document_id}")
+        packet = await work.outgoing.by_packet_id(packet_id)
+        if packet is None:
+            return await self._by_take_back(receipt, packet_id)
+        if receipt.of_document_id != packet.document_id or receipt.body_digest != packet.body_digest:
+            raise self._not_what_was_sent(receipt, f"body {packet.body_digest} was sent")
+        found = await self._to(packet.id)
+        if not found:
+            raise _not_party(f"{self.sender} was no recipient of packet {packet.packet_id}")
+        if self.status.code in ("15", "16") and packet.kind in _REQUESTS and packet.parent_id:
+            asked = await self._to(packet.parent_id)
+            if asked:
+                return _About(document=packet, deliveries=asked, proved=True, request_id=packet.packet_id)
+        return _About(document=packet, deliveries=found, proved=True, request_id=None)
+
+    async def _by_take_back(self, receipt: Receipt, packet_id: PacketId) -> _About | None:
+        """The packet answered is a 13 of ours, or the receipt names none that we sent about this document. Of a 13 its
+        file digest is kept, so a receipt of the same file alone is a proof."""
+        documents = await self._sent()
+        for document in documents:
+            for delivery in await self._to(document.id):
+                for row in await self.work.outbox.of_subject(delivery.id):
+                    if row.packet_id == packet_id:
+                        same = row.envelope_digest == receipt.file_digest
+                        return _About(
+                            document=document, deliveries=(delivery,), proved=same, request_id=packet_id
+                        )
+        if not documents:
+            return None
+        raise self._not_what_was_sent(receipt, "no such packet was sent")
+
+    async def _by_document(self) -> _About | None:
+        """Without a receipt of a packet: the newest document of that id which went to this sender; counts as unproved."""
+        documents = await self._sent()
+        if not documents:
+            return None
+        for document in documents:
+            found = await self._to(document.id)
+            if found:
+                request = open_request(fold_delivery(await self.work.facts.of(found[0].id)))
+                request_id = request.request_id if request and self.status.code in ("15", "16") else None
+                return _About(document=document, deliveries=found, proved=False, request_id=request_id)
+        raise _not_party(f"{self.sender} was no recipient of document {self.document_id or ''}")
+
+    async def _sent(self) -> Sequence[OutgoingDocument]:
+        found = await self.work.outgoing.by_document_id(self.document_id or "")
+        return [one for one in found if one.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)]
+
+    async def _to(self, outgoing_id: str) -> Sequence[Delivery]:
+        """The delivery to this sender, else every one to a code that it took over from."""
+        deliveries = await self.work.deliveries.of(outgoing_id)
+        alike = [one for one in deliveries if one.recipient.code.casefold() in self.known_as]
+        return [one for one in alike if one.recipient.code.casefold() == self.sender.casefold()] or alike
+
+    def _not_what_was_sent(self, receipt: Receipt, why: str) -> InvalidEnvelope:
+        return BadSignature(
+            "RCPT-DIGEST",
+            f"the receipt of {self.sender} names packet {receipt.of_packet_id}, document "
+            f"{receipt.of_document_id} and body {receipt.body_digest}: {why}",
+            step=11,
         )
 
 
@@ -165,109 +265,6 @@ def _time(desk: InDesk, work: Work, document: OutgoingDocument, before: Sequence
     work.when_committed(partial(desk.stopwatch.took, Way.ACCEPT_TO_01, document.draft.urgency.lane, left))
 
 
-async def _about(
-    work: Work, agency: HostedAgency, proved: Proved, status: StatusReport, known_as: Collection[str]
-) -> _About | None:
-    receipt = proved.envelope.signed.receipt
-    if receipt is not None and receipt.of_packet_id is not None:
-        return await _by_receipt(work, agency, proved, status, receipt, known_as)
-    return await _by_document(work, proved, status, known_as)
-
-
-async def _by_receipt(
-    work: Work,
-    agency: HostedAgency,
-    proved: Proved,
-    status: StatusReport,
-    receipt: Receipt,
-    known_as: Collection[str],
-) -> _About | None:
-    """R3: the receipt names one packet of ours to this sender, and the bytes we sent."""
-    if not is_ours(agency, receipt.of_sender):
-        raise _not_party(f"the receipt is for a packet of {receipt.of_sender}, not of {agency.code}")
-    told = proved.envelope.model.response_for[0].document_id
-    if told != receipt.of_document_id:
-        raise _not_what_was_sent(proved, receipt, f"the status itself is about document {told}")
-    packet = await work.outgoing.by_packet_id(receipt.of_packet_id or "")
-    if packet is None:
-        return await _by_take_back(work, proved, receipt, known_as)
-    if receipt.of_document_id != packet.document_id or receipt.body_digest != packet.body_digest:
-        raise _not_what_was_sent(proved, receipt, f"body {packet.body_digest} was sent")
-    found = _to(await work.deliveries.of(packet.id), proved.envelope.sender, known_as)
-    if not found:
-        raise _not_party(f"{proved.envelope.sender} was no recipient of packet {packet.packet_id}")
-    if status.code in ("15", "16") and packet.kind in _REQUESTS and packet.parent_id:
-        asked = _to(await work.deliveries.of(packet.parent_id), proved.envelope.sender, known_as)
-        if asked:
-            return _About(document=packet, deliveries=asked, proved=True, request_id=packet.packet_id)
-    return _About(document=packet, deliveries=found, proved=True, request_id=None)
-
-
-async def _by_take_back(
-    work: Work, proved: Proved, receipt: Receipt, known_as: Collection[str]
-) -> _About | None:
-    """The packet answered is a 13 of ours, or the receipt names none that we sent about this document. Of a 13 its
-    file digest is kept, so a receipt of the same file alone is a proof."""
-    documents = await _sent(work, receipt.of_document_id or "")
-    for document in documents:
-        for delivery in _to(await work.deliveries.of(document.id), proved.envelope.sender, known_as):
-            for row in await work.outbox.of_subject(delivery.id):
-                if row.packet_id == receipt.of_packet_id:
-                    same = row.envelope_digest == receipt.file_digest
-                    return _About(
-                        document=document,
-                        deliveries=(delivery,),
-                        proved=same,
-                        request_id=receipt.of_packet_id,
-                    )
-    if not documents:
-        return None
-    raise _not_what_was_sent(proved, receipt, "no such packet was sent")
-
-
-async def _by_document(
-    work: Work, proved: Proved, status: StatusReport, known_as: Collection[str]
-) -> _About | None:
-    """Without a receipt of a packet: the newest document of that id which went to this sender; counts as unproved."""
-    document_id = proved.envelope.model.response_for[0].document_id or ""
-    documents = await _sent(work, document_id)
-    if not documents:
-        return None
-    for document in documents:
-        found = _to(await work.deliveries.of(document.id), proved.envelope.sender, known_as)
-        if found:
-            request = open_request(fold_delivery(await work.facts.of(found[0].id)))
-            request_id = request.request_id if request and status.code in ("15", "16") else None
-            return _About(document=document, deliveries=found, proved=False, request_id=request_id)
-    raise _not_party(f"{proved.envelope.sender} was no recipient of document {document_id}")
-
-
-async def _sent(work: Work, document_id: str) -> Sequence[OutgoingDocument]:
-    found = await work.outgoing.by_document_id(document_id)
-    return [one for one in found if one.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)]
-
-
-def _to(deliveries: Sequence[Delivery], sender: str, known_as: Collection[str]) -> Sequence[Delivery]:
-    """The one to this sender, else every one to a code that it took over from."""
-    alike = [one for one in deliveries if one.recipient.code.casefold() in known_as]
-    return [one for one in alike if one.recipient.code.casefold() == sender.casefold()] or alike
-
-
-async def _wait(desk: InDesk, work: Work, leased: LeasedInbox, proved: Proved, document_id: str) -> None:
-    """Kept until the document it speaks of is here; a status packet gets no 01."""
-    waiting = settle.known(
-        leased.item,
-        proved,
-        state="waiting",
-        code="WAITING",
-        needs=(proved.envelope.sender, document_id),
-    )
-    await work.inbox.settle(waiting, leased.lease)
-    await work.events.append(
-        EventKind.INBOX_WAITING, leased.item.id, desk.clock.now(), {"needs": document_id, "kind": "status"}
-    )
-
-
 def _staff(status: StatusReport) -> Staff | None:
     if status.staff is None:
         return None
@@ -276,15 +273,6 @@ def _staff(status: StatusReport) -> Staff | None:
         department=status.staff.department,
         phone=status.staff.mobile,
         email=status.staff.email,
-    )
-
-
-def _not_what_was_sent(proved: Proved, receipt: Receipt, why: str) -> InvalidEnvelope:
-    return BadSignature(
-        "RCPT-DIGEST",
-        f"the receipt of {proved.envelope.sender} names packet {receipt.of_packet_id}, document "
-        f"{receipt.of_document_id} and body {receipt.body_digest}: {why}",
-        step=11,
     )
 
 

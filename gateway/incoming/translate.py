@@ -25,7 +25,7 @@ from gateway.domain.document import (
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.proof import FileSlice, Terms
 from gateway.domain.signatures import FileFacts
-from gateway.edxml.envelope import Envelope, ResponseFor
+from gateway.edxml.envelope import Envelope
 from gateway.incoming.verify import Proved
 from gateway.policy.door import stored_names
 from gateway.ports import InboxPacket
@@ -152,54 +152,41 @@ def _files(looked: Sequence[Looked], source: Digest) -> tuple[IncomingFile, ...]
     """Under names that can be shown and stored, each once; the signed name stays in the envelope (threats 75 to 78)."""
     names = stored_names([one.part.name for one in looked])
     return tuple(
-        _file(n, name, one, source) for n, (name, one) in enumerate(zip(names, looked, strict=True), 1)
-    )
-
-
-def _file(n: int, name: str, looked: Looked, source: Digest) -> IncomingFile:
-    part, facts = looked.part, looked.facts
-    return IncomingFile(
-        n=n,
-        name=name,
-        content_type=part.content_type or "application/octet-stream",
-        size=part.size or 0,
-        sha256=part.sha256 or Digest("0" * 64),
-        source=source,
-        offset=part.offset,
-        length=part.length,
-        coding=part.coding,
-        role=_role(part.description),
-        pages=facts.pages if facts else None,
-        found_type=facts.found_type if facts else None,
+        IncomingFile(
+            n=n,
+            name=name,
+            content_type=one.part.content_type or "application/octet-stream",
+            size=one.part.size or 0,
+            sha256=one.part.sha256 or Digest("0" * 64),
+            source=source,
+            offset=one.part.offset,
+            length=one.part.length,
+            coding=one.part.coding,
+            role=_role(one.part.description),
+            pages=one.facts.pages if one.facts else None,
+            found_type=one.facts.found_type if one.facts else None,
+        )
+        for n, (name, one) in enumerate(zip(names, looked, strict=True), 1)
     )
 
 
 def _role(description: str | None) -> FileRole | None:
     """Our own words for a role, written by `outgoing.translate`; anything else says nothing about the role."""
-    for role in FileRole:
-        if description == labels.say(f"file_role.{role}", "vi"):
-            return role
-    return None
+    return next((role for role in FileRole if description == labels.say(f"file_role.{role}", "vi")), None)
 
 
 def replies(model: Envelope) -> tuple[ReplyLink, ...]:
-    """The documents that it says it answers."""
-    return tuple(link for link in map(_link, _answered(model)) if link is not None)
-
-
-def _answered(model: Envelope) -> Sequence[ResponseFor]:
-    """A recall's ResponseFor points to the document recalled, not to one it answers."""
-    return () if model.kind is Kind.RECALL else model.response_for
-
-
-def _link(answered: ResponseFor) -> ReplyLink | None:
-    if not answered.organ_id or not answered.code:
-        return None
-    return ReplyLink(
-        agency=answered.organ_id,
-        number=answered.code,
-        date=answered.promulgation_date or date.min,
-        document_id=DocumentId(answered.document_id) if answered.document_id else None,
+    """The documents that it says it answers. A recall's ResponseFor points to the document recalled, not to one that it
+    answers."""
+    return tuple(
+        ReplyLink(
+            agency=one.organ_id,
+            number=one.code,
+            date=one.promulgation_date or date.min,
+            document_id=DocumentId(one.document_id) if one.document_id else None,
+        )
+        for one in model.response_for
+        if model.kind is not Kind.RECALL and one.organ_id and one.code
     )
 
 

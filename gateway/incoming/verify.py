@@ -5,7 +5,7 @@ failed step. Bytes are judged by `edxml.verify`, evidence collected through the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,6 +18,7 @@ from gateway.domain.proof import Binding, Evidence, VerifiedEnvelope
 from gateway.domain.registry import CodeStanding
 from gateway.domain.wall_clock import local
 from gateway.edxml import verify as envelopes
+from gateway.edxml.attachment import pieces
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.key import active_bindings
 from gateway.errors import AlteredContent, BadSignature, InvalidEnvelope, UnknownSender
@@ -25,7 +26,6 @@ from gateway.incoming.desk import InDesk
 from gateway.policy import trust
 from gateway.ports import InboxPacket
 
-PIECE = 256 * 1024
 # Verdicts over what the axis said of a copy: another copy of the same bytes may have been told rightly.
 FALSE_WORDS = frozenset({"AXIS-NODE", "MSG-ID"})
 _ANY_TIME = timedelta(days=36500)
@@ -204,10 +204,3 @@ async def _bindings(desk: InDesk, code: str, at: datetime) -> Sequence[Binding]:
         detail = f"the registry knows no agency of the code {code[:80]!r} on {on.isoformat()}, and none is bound to it"
         raise UnknownSender("SIG-SENDER", detail, step=6, where="From/OrganId")
     return found
-
-
-def pieces(opener: Callable[[], BinaryIO]) -> Iterator[bytes]:
-    """A file in pieces; opened when first asked, closed at the end."""
-    with opener() as file:
-        while piece := file.read(PIECE):
-            yield piece

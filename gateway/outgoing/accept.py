@@ -44,11 +44,6 @@ class _KeyLease:
     until: datetime
 
 
-async def validate(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> tuple[Draft, Verdict]:
-    """Every check and the resolved recipients; nothing is stored."""
-    return await checking.look(desk, scope, order, tray)
-
-
 async def accept(
     desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray, once: Once | None = None
 ) -> Accepted:
@@ -77,9 +72,8 @@ async def _begin(desk: OutDesk, scope: AgencyScope, turn: _KeyLease, tray: Tray)
     if known is None:
         return None
     if known.digest != digest:
-        raise Refused(
-            Verdict(reasons=(reason(ReasonCode.IDEMPOTENCY_OTHER, "/headers/Idempotency-Key", key=once.key),))
-        )
+        other = reason(ReasonCode.IDEMPOTENCY_OTHER, "/headers/Idempotency-Key", key=once.key)
+        raise Refused(Verdict(reasons=(other,)))
     if known.running or known.status is None or known.body is None:
         raise Clash(
             "the first request with this Idempotency-Key is still at work; try again in a moment",
@@ -131,17 +125,13 @@ async def _accept(
         await work.outgoing.add(document)
         for kept in contents:
             await work.blobs.keep(kept, "source", document.id)
-        await work.events.append(
-            EventKind.MESSAGE_ACCEPTED,
-            document.id,
-            desk.clock.now(),
-            {
-                "kind": document.kind,
-                "document_id": document.document_id,
-                "code": draft.code,
-                "legal_value": document.legal_value,
-            },
-        )
+        told = {
+            "kind": document.kind,
+            "document_id": document.document_id,
+            "code": draft.code,
+            "legal_value": document.legal_value,
+        }
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, desk.clock.now(), told)
         if order.send:
             await confirmed(desk, work, document.id, order, verdict)
         deliveries = await queue(desk, work, document) if order.send else ()
@@ -320,13 +310,9 @@ async def ask_recipient(
         request_kind=kind,
         reason=reason,
     )
-    await _add_fact(desk, work, delivery, [*facts, fact], fact)
-    await work.events.append(
-        EventKind.REQUEST_ASKED,
-        delivery.document_id,
-        desk.clock.now(),
-        {"delivery": delivery.id, "to": delivery.recipient.code, "kind": kind, "request": packet_id},
-    )
+    await add_fact(desk, work, delivery, fact, facts)
+    told = {"delivery": delivery.id, "to": delivery.recipient.code, "kind": kind, "request": packet_id}
+    await work.events.append(EventKind.REQUEST_ASKED, delivery.document_id, desk.clock.now(), told)
 
 
 async def withdraw_requests(desk: OutDesk, work: Work, child: OutgoingDocument) -> None:
@@ -357,17 +343,17 @@ async def _is_over(work: Work, delivery: Delivery, packet_id: str) -> bool:
 async def withdraw_request(desk: OutDesk, work: Work, delivery: Delivery, packet_id: str) -> Fact:
     """The request that this packet made is open no more."""
     fact = Fact(track=Track.REQUEST, code=RequestState.WITHDRAWN, at=desk.clock.now(), request_id=packet_id)
-    await _add_fact(desk, work, delivery, [*await work.facts.of(delivery.id), fact], fact)
-    await work.events.append(
-        EventKind.REQUEST_ANSWERED,
-        delivery.document_id,
-        desk.clock.now(),
-        {"delivery": delivery.id, "request": packet_id, "state": RequestState.WITHDRAWN},
-    )
+    await add_fact(desk, work, delivery, fact)
+    told = {"delivery": delivery.id, "request": packet_id, "state": RequestState.WITHDRAWN}
+    await work.events.append(EventKind.REQUEST_ANSWERED, delivery.document_id, desk.clock.now(), told)
     return fact
 
 
-async def _add_fact(desk: OutDesk, work: Work, delivery: Delivery, facts: list[Fact], new: Fact) -> None:
+async def add_fact(
+    desk: OutDesk, work: Work, delivery: Delivery, new: Fact, known: Sequence[Fact] | None = None
+) -> None:
+    """A fact of the delivery, and the state that it makes; `known` are those before it, where they were asked for."""
+    known = await work.facts.of(delivery.id) if known is None else known
     await work.facts.add(delivery.id, new)
-    standing = fold_delivery(facts)
+    standing = fold_delivery([*known, new])
     await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, desk.clock.now())

@@ -48,15 +48,6 @@ _STATED = {
 }
 
 
-async def offers(
-    book: AgencyBook, groups: Sequence[RecipientGroup], text: str, on: date, near: str | None = None
-) -> tuple[Offer, ...]:
-    """What each recipient in the text stands for on that day. `near` is the code of the agency that asks: names without a
-    parent are looked for beside it, below it and above it."""
-    (found,) = await offers_of_each(book, groups, (text,), on, near)
-    return found
-
-
 async def offers_of_each(
     book: AgencyBook,
     groups: Sequence[RecipientGroup],
@@ -64,7 +55,8 @@ async def offers_of_each(
     on: date,
     near: str | None = None,
 ) -> tuple[tuple[Offer, ...], ...]:
-    """The same of several texts, each by itself; the directory is asked for everything together."""
+    """What each recipient in each of the texts stands for on that day; the directory is asked for everything together.
+    `near` is the code of the agency that asks: names without a parent are looked for beside it, below it and above it."""
     read = [items_of(text) for text in texts]
     named = {fold(each.name): each for each in groups}
     plain = [each for items in read for each in items if each.kind not in _STATED]
@@ -76,12 +68,8 @@ async def offers_of_each(
     unclear = [each for each in alone if not _is_clear(each, answers[each])]
     many = [each for each in plain if each.kind is ItemKind.MANY and fold(each.name) not in named]
     searched = await _searched(book, [each.name for each in (*unclear, *many)], on, line)
-    made: dict[Item, Offer] = {
-        each: Offer(item=each, kind=_STATED[each.kind])
-        for items in read
-        for each in items
-        if each.kind in _STATED
-    }
+    stated = (each for items in read for each in items if each.kind in _STATED)
+    made = {each: Offer(item=each, kind=_STATED[each.kind]) for each in stated}
     for each in plain:
         group = named.get(fold(each.name))
         if each in above:
@@ -292,7 +280,7 @@ async def read_document(desk: OutDesk, book: AgencyBook, scope: AgencyScope, tra
         size=file.item.size,
         fields=fields,
         verdict=verdict,
-        offers=await _offers_in_text(
+        offers=await read_recipients(
             desk, book, scope, f"{fields.addressed}\n{fields.recipients.value or ''}"
         ),
     )
@@ -302,7 +290,8 @@ async def read_recipients(
     desk: OutDesk, book: AgencyBook, scope: AgencyScope, text: str
 ) -> tuple[Offer, ...]:
     """The same for a list, or a block of recipients, that was pasted."""
-    return await _offers_in_text(desk, book, scope, text)
+    (found,) = await read_each(desk, book, scope, (text,))
+    return found
 
 
 async def read_each(
@@ -315,18 +304,10 @@ async def read_each(
     return await offers_of_each(book, saved, texts, desk.today(), near=agency.code)
 
 
-async def _offers_in_text(
-    desk: OutDesk, book: AgencyBook, scope: AgencyScope, text: str
-) -> tuple[Offer, ...]:
-    (found,) = await read_each(desk, book, scope, (text,))
-    return found
-
-
 def _refused_pdf(desk: OutDesk, file: Received) -> Verdict:
     name, facts = file.item.name, file.facts
     verdict = door.judge_file(name, facts, desk.profile, "/files/0")
-    if facts.found_type != PDF:
-        verdict += Verdict(
-            reasons=(reason(ReasonCode.LEAD_TYPE, "/files/0", name=name, type=facts.found_type, allowed=PDF),)
-        )
-    return verdict
+    if facts.found_type == PDF:
+        return verdict
+    no_pdf = reason(ReasonCode.LEAD_TYPE, "/files/0", name=name, type=facts.found_type, allowed=PDF)
+    return verdict + Verdict(reasons=(no_pdf,))

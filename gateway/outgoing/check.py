@@ -26,7 +26,7 @@ from gateway.errors import NotFound, Refused
 from gateway.outgoing import translate
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Order, Tray
-from gateway.policy import door, outgoing, pdf_verdict
+from gateway.policy import door, pdf_verdict
 from gateway.policy import outgoing as rules
 from gateway.policy.texts import long_lists
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
@@ -45,7 +45,10 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
     if not all(is_encodable(text) for _, _, text in entries(DRAFT, order.draft)):
         return order.draft, rules.never_kept(order.draft, order.change)
     agency = await hosted_agency(desk, scope)
-    resolutions = [await _resolve(desk, recipient) for recipient in order.draft.recipients]
+    resolutions = [
+        await desk.directory.resolve(each.code or each.name or "", desk.today(), each.parent)
+        for each in order.draft.recipients
+    ]
     draft = replace(
         order.draft,
         recipients=tuple(_resolved(r, a) for r, a in zip(order.draft.recipients, resolutions, strict=True)),
@@ -53,9 +56,8 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
     lead = lead_of(tray, desk.profile.pdf_roles)
     if order.send:
         worth = pdf_verdict.legal_value(lead)
-        draft = replace(
-            draft, delivery_mode=outgoing.delivery_mode_of(draft, worth, desk.profile.delivery_modes)
-        )
+        mode = rules.delivery_mode_of(draft, worth, desk.profile.delivery_modes)
+        draft = replace(draft, delivery_mode=mode)
     async with desk.store.read(scope) as work:
         parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
         taken = await number_taken(work, agency, draft, order, digests(tray))
@@ -74,7 +76,7 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
         verdict += pdf_verdict.check_lead(lead, draft.recipients, desk.profile)
     draft = replace(draft, signed_at=draft.signed_at or pdf_verdict.signed_at(lead))
     if order.change is not None and parent is not None:
-        verdict += outgoing.check_change(order.change, order.kind, parent, draft)
+        verdict += rules.check_change(order.change, order.kind, parent, draft)
     if taken:
         verdict += Verdict(reasons=(taken,))
     if verdict.allowed and travels:
@@ -82,12 +84,10 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
         verdict += translate.judge_order(
             order, draft, stored(tray), document_id or document_id_of(agency, draft), agency, desk.clock.now()
         )
-    addressed = [each.code for each in outgoing.addressed(resolutions)] if travels else []
+    addressed = [each.code for each in rules.addressed(resolutions)] if travels else []
     bound = await desk.directory.bound(addressed, desk.clock.now()) if addressed else ()
-    verdict += Verdict(
-        warnings=(*outgoing.warnings_of_registry(resolutions if travels else (), bound), *again)
-    )
-    return draft, verdict
+    known = rules.warnings_of_registry(resolutions if travels else (), bound)
+    return draft, verdict + Verdict(warnings=(*known, *again))
 
 
 async def look(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> tuple[Draft, Verdict]:
@@ -96,9 +96,8 @@ async def look(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> t
     on_axis = draft.delivery_mode is not DeliveryMode.PAPER
     codes = [each.code for each in draft.recipients if each.code and on_axis]
     unhosted = await desk.axis.unhosted(codes) if codes else None
-    return draft, verdict + Verdict(
-        warnings=tuple(outgoing.warnings_of_axis(draft.recipients, unhosted or ()))
-    )
+    warnings = tuple(rules.warnings_of_axis(draft.recipients, unhosted or ()))
+    return draft, verdict + Verdict(warnings=warnings)
 
 
 def stored(tray: Tray) -> tuple[FileItem, ...]:
@@ -115,7 +114,7 @@ def judged(tray: Tray, rules: Sequence[RoleRule]) -> tuple[FileVerdict, ...]:
 def lead_of(tray: Tray, rules: Sequence[RoleRule]) -> FileVerdict | None:
     """What those of the lead file are worth."""
     files = [(received.item, received.facts) for received in tray.received]
-    return pdf_verdict.lead_of(pdf_verdict.judge_files(files, rules), files)
+    return pdf_verdict.lead_of(judged(tray, rules), files)
 
 
 async def hosted_agency(desk: OutDesk, scope: AgencyScope) -> HostedAgency:
@@ -130,11 +129,6 @@ def document_id_of(agency: HostedAgency, draft: Draft) -> DocumentId:
     """The standard identity: code, date, number/notation (`edxml.md` 5)."""
     day = draft.issued_on.strftime("%Y/%m/%d") if draft.issued_on else ""
     return DocumentId(f"{agency.code},{day},{draft.code}")
-
-
-async def _resolve(desk: OutDesk, recipient: Recipient) -> Resolution:
-    text = recipient.code or recipient.name or ""
-    return await desk.directory.resolve(text, desk.today(), recipient.parent)
 
 
 def _resolved(recipient: Recipient, answer: Resolution) -> Recipient:
@@ -191,9 +185,8 @@ async def sent_before(
     for line in await work.numbers.under(draft.number, draft.symbol, draft.issued_on.year):
         if not isinstance(line, OutgoingDocument) or line.document_id != own:
             on = line.draft.issued_on if isinstance(line, OutgoingDocument) else line.issued_on
-            found.append(
-                reason(ReasonCode.NUMBER_AGAIN, "/number", text=draft.code, held_on=on, earlier=line.id)
-            )
+            again = reason(ReasonCode.NUMBER_AGAIN, "/number", text=draft.code, held_on=on, earlier=line.id)
+            found.append(again)
             break
     lead = next((n for n, one in enumerate(tray.received) if one.item.role is FileRole.LEAD), None)
     for id in await work.blobs.owners(tray.received[lead].item.sha256, "source") if lead is not None else ():

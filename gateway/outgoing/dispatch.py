@@ -20,10 +20,12 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.certificates import KeyUse
 from gateway.domain.document import Kind, Lane, OutgoingDocument
 from gateway.domain.event import EventKind
+from gateway.domain.proof import SignedEnvelope
 from gateway.domain.registry import CodeStanding, Resolution
 from gateway.domain.registry_reform import QueuedMail
 from gateway.domain.status import Fact, Track, fold_delivery, queued_at
-from gateway.edxml import canonical
+from gateway.edxml import attachment, canonical
+from gateway.edxml.envelope import Envelope
 from gateway.errors import GatewayError, StaleLease, StoreFailure, TransportFailure
 from gateway.outgoing import desk as desks
 from gateway.outgoing import package
@@ -33,24 +35,6 @@ from gateway.policy.verdict import ReasonCode
 from gateway.ports import Fate, LeasedOutbox, OutboxItem, OutboxTarget, Outcome, Parcel, Scratch, Work
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _DeliveryResult:
-    """What became of one delivery."""
-
-    code: str
-    outcome: Outcome
-
-    def fact(self, now: datetime) -> Fact:
-        return Fact(
-            track=Track.TRANSPORT,
-            code=self.code,
-            at=now,
-            reason=self.outcome.code or None,
-            note=self.outcome.detail or None,
-            stated_at=now if self.code == "failed" else None,
-        )
 
 
 async def run(desk: OutDesk, leased: LeasedOutbox) -> None:
@@ -165,23 +149,37 @@ async def _settled(
     give_up: bool,
 ) -> None:
     """What is over for a recipient: sent, or failed; with `give_up` also what might still heal."""
-    said = {
-        target: _DeliveryResult("sent" if outcome.fate is Fate.DELIVERED else "failed", outcome)
+    over = {
+        target: outcome
         for target in targets
         if (outcome := outcomes[target.code]).fate is not Fate.LATER or give_up
     }
     ends = {
-        target.delivery_id: said[target].fact(now) if target in said else None
+        target.delivery_id: _fact(over[target], now) if target in over else None
         for target in targets
         if target.delivery_id is not None
     }
     await _note(work, began, ends, now)
-    await work.events.append_many(item.subject_id, now, [_told(target, one) for target, one in said.items()])
+    told = [_told(target, outcome) for target, outcome in over.items()]
+    await work.events.append_many(item.subject_id, now, told)
 
 
-def _told(target: OutboxTarget, said: _DeliveryResult) -> tuple[EventKind, Mapping[str, object]]:
-    kind = EventKind.DELIVERY_SENT if said.code == "sent" else EventKind.DELIVERY_FAILED
-    why = {"code": said.outcome.code, "detail": said.outcome.detail}
+def _fact(outcome: Outcome, now: datetime) -> Fact:
+    sent = outcome.fate is Fate.DELIVERED
+    return Fact(
+        track=Track.TRANSPORT,
+        code="sent" if sent else "failed",
+        at=now,
+        reason=outcome.code or None,
+        note=outcome.detail or None,
+        stated_at=None if sent else now,
+    )
+
+
+def _told(target: OutboxTarget, outcome: Outcome) -> tuple[EventKind, Mapping[str, object]]:
+    sent = outcome.fate is Fate.DELIVERED
+    why = {"code": outcome.code, "detail": outcome.detail}
+    kind = EventKind.DELIVERY_SENT if sent else EventKind.DELIVERY_FAILED
     return kind, {"to": target.code, "delivery": target.delivery_id, **why}
 
 
@@ -194,11 +192,13 @@ async def _note(work: Work, began: datetime, said: Mapping[str, Fact | None], no
     cancelled = _cancelled(known)
     ends = {id: fact for id, fact in said.items() if fact is not None and id not in cancelled}
     for id, fact in ends.items():
-        if fact.code == "sent":
-            _time(known[id], now)
+        # A delivery that was sent again waited from the last time that it was queued.
+        if fact.code == "sent" and (queued := queued_at(known[id])):
+            meters.ACCEPTED_TO_SENT.took((now - queued).total_seconds())
     facts = {id: [*known[id]] for id in said if id not in cancelled}
     new: set[str] = set()
-    for these in ({id: _sending(began) for id in facts}, ends):
+    sending = Fact(track=Track.TRANSPORT, code="sending", at=began, stated_at=began)
+    for these in (dict.fromkeys(facts, sending), ends):
         added = await work.facts.add_many(these)
         new |= set(added)
         for id in added:
@@ -208,22 +208,12 @@ async def _note(work: Work, began: datetime, said: Mapping[str, Fact | None], no
     await work.deliveries.save_states(states, now)
 
 
-def _sending(began: datetime) -> Fact:
-    return Fact(track=Track.TRANSPORT, code="sending", at=began, stated_at=began)
-
-
 def _cancelled(known: Mapping[str, Sequence[Fact]]) -> Collection[str]:
-    return {id for id, facts in known.items() if any(map(_cancels, facts))}
-
-
-def _cancels(fact: Fact) -> bool:
-    return fact.track is Track.TRANSPORT and fact.code == "cancelled"
-
-
-def _time(facts: Sequence[Fact], now: datetime) -> None:
-    """A delivery that was sent again waited from the last time that it was queued."""
-    if queued := queued_at(facts):
-        meters.ACCEPTED_TO_SENT.took((now - queued).total_seconds())
+    return {
+        id
+        for id, facts in known.items()
+        if any(each.track is Track.TRANSPORT and each.code == "cancelled" for each in facts)
+    }
 
 
 async def _put_off(
@@ -243,17 +233,13 @@ async def _put_off(
 async def _tell_retry(
     work: Work, subject_id: str, later: list[OutboxTarget], outcome: Outcome, now: datetime, delay: timedelta
 ) -> None:
-    await work.events.append(
-        EventKind.DELIVERY_RETRY,
-        subject_id,
-        now,
-        {
-            "to": [target.code for target in later],
-            "code": outcome.code,
-            "detail": outcome.detail,
-            "next_at": (now + delay).isoformat(),
-        },
-    )
+    told = {
+        "to": [target.code for target in later],
+        "code": outcome.code,
+        "detail": outcome.detail,
+        "next_at": (now + delay).isoformat(),
+    }
+    await work.events.append(EventKind.DELIVERY_RETRY, subject_id, now, told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,8 +282,7 @@ async def divert_closed(desk: OutDesk, kind: str, targets: Sequence[OutboxTarget
         if await desk.directory.find(target.code, today) is None:
             answer = await desk.directory.resolve(target.code, today)
             if answer.standing is CodeStanding.CLOSED and answer.may_refuse:
-                heir = await _taking_over(desk, answer)
-                if heir is not None:
+                if heir := await _taking_over(desk, answer):
                     heirs[target.code] = heir
                 else:
                     held[target.code] = _held_back(answer)
@@ -346,7 +331,10 @@ async def under_current_key(desk: OutDesk, scope: AgencyScope, leased: LeasedOut
             return leased
         opener = await desk.blobs.open(work, item.envelope_digest)
     log.action(_log, "outbox.signed_again", fault, outbox=item.id)
-    return await _signed_again(desk, scope, leased, opener, allowed, now)
+    with desk.blobs.scratch() as scratch:
+        signed = await desk.pool.run(lambda: _write_signed_again(desk, item, opener, allowed, scratch, now))
+        made = await package.keep(desk, scratch, signed)
+    return await _commit_signed_again(desk, scope, leased, made, now)
 
 
 async def _was_published(work: Work, item: OutboxItem) -> bool:
@@ -358,22 +346,6 @@ async def _was_published(work: Work, item: OutboxItem) -> bool:
     return any(fact.code == "sent" for facts in known.values() for fact in facts)
 
 
-async def _signed_again(
-    desk: OutDesk,
-    scope: AgencyScope,
-    leased: LeasedOutbox,
-    opener: Callable[[], BinaryIO],
-    allowed: KeyUse,
-    now: datetime,
-) -> LeasedOutbox:
-    with desk.blobs.scratch() as scratch:
-        made = await desk.pool.run(
-            lambda: _write_signed_again(desk, leased.item, opener, allowed, scratch, now)
-        )
-        await made.keep(desk, scratch)
-    return await _commit_signed_again(desk, scope, leased, made, now)
-
-
 def _write_signed_again(
     desk: OutDesk,
     item: OutboxItem,
@@ -381,21 +353,21 @@ def _write_signed_again(
     allowed: KeyUse,
     scratch: Scratch,
     now: datetime,
-) -> package.Packed:
+) -> SignedEnvelope[Envelope]:
     """Sync: one pass to read what is there, one to write it anew, one to prove it (W10)."""
-    fast = canonical.read_fast(package.pieces(opener), item.envelope_size, desk.xml)
+    fast = canonical.read_fast(attachment.pieces(opener), item.envelope_size, desk.xml)
     if fast is None:
         raise StoreFailure(
             f"packet {item.packet_id}: the stored envelope cannot be read; it is not signed again"
         )
     signer = desk.keys.signer(item.sender_code, now, allowed)
-    for piece in canonical.resigned_pieces(fast, package.pieces(opener), signer, now):
+    for piece in canonical.resigned_pieces(fast, attachment.pieces(opener), signer, now):
         scratch.file.write(piece)
     scratch.file.flush()
-    packed = package.proved(desk, scratch, scratch.file.tell(), signer, fast.signature.packet_id, now)
-    if packed.signed.body_digest != fast.body_digest:
+    signed = package.proved(desk, scratch, scratch.file.tell(), signer, fast.signature.packet_id, now)
+    if signed.body_digest != fast.body_digest:
         raise StoreFailure(f"packet {item.packet_id}: signing again changed the content; it is not sent")
-    return packed
+    return signed
 
 
 async def _commit_signed_again(
@@ -416,10 +388,13 @@ async def _commit_signed_again(
             await work.outgoing.save(
                 replace(document, envelope_digest=made.digest, envelope_size=made.size, packed_at=now)
             )
-        told = {"was": item.envelope_digest, "packet": item.packet_id, "was_signed_by": item.signed_by}
-        await work.events.append(
-            EventKind.MESSAGE_RESIGNED, item.subject_id, now, told | package.as_logged(made)
-        )
+        told: dict[str, object] = {
+            "was": item.envelope_digest,
+            "packet": item.packet_id,
+            "was_signed_by": item.signed_by,
+        }
+        told |= package.as_logged(made)
+        await work.events.append(EventKind.MESSAGE_RESIGNED, item.subject_id, now, told)
         await work.commit()
     return LeasedOutbox(item=fresh, lease=leased.lease)
 

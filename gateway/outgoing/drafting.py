@@ -5,12 +5,11 @@ the same (R2)."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import BinaryIO
 
-from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.account import AgencyScope
 from gateway.domain.document import (
     DocumentChange,
     Draft,
@@ -23,15 +22,15 @@ from gateway.domain.document import (
 )
 from gateway.domain.fields import tidy
 from gateway.domain.signatures import FileVerdict, LegalValue
+from gateway.edxml.attachment import pieces
 from gateway.errors import Clash, NotFound, Refused
 from gateway.outgoing import check, files, intake
 from gateway.outgoing.accept import accept
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Order, Tray, tray
-from gateway.outgoing.package import pieces
 from gateway.policy import door, pdf_verdict
 from gateway.policy import outgoing as rules
-from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
+from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.ports import Kept, Work
 
 MOST_FILES = 100
@@ -74,7 +73,9 @@ async def save(
         now = replace(before, draft=draft, change=change, doubts=tuple(doubts))
         if now == before:
             return before
-        now = _named(await work.agency(), now)
+        agency = await work.agency()
+        if now.kind is not Kind.UPDATE:  # which has the identity of the document it is about
+            now = replace(now, document_id=check.document_id_of(agency, draft))
         saved = await work.outgoing.save(now, expect_version=expect_version)
         await work.commit()
     return saved
@@ -95,9 +96,8 @@ async def add_files(
         verdicts = {each.n: each for each in check.judged(files, desk.profile.pdf_roles)}
         parts = [(each, _verdict_on(before, each.n)) for each in kept]
         parts += [(each, verdicts.get(each.n)) for each in new]
-        saved = await _with_files(
-            desk, work, before, sorted(parts, key=_lead_first), expect_version, contents
-        )
+        parts.sort(key=lambda part: part[0].role is not FileRole.LEAD)
+        saved = await _with_files(desk, work, before, parts, expect_version, contents)
         await work.commit()
     return saved
 
@@ -166,13 +166,6 @@ async def _draft(work: Work, id: str) -> OutgoingDocument:
     return document
 
 
-def _named(agency: HostedAgency, document: OutgoingDocument) -> OutgoingDocument:
-    """Under the identity that its number gives it; an update has that of the document it is about."""
-    if document.kind is Kind.UPDATE:
-        return document
-    return replace(document, document_id=check.document_id_of(agency, document.draft))
-
-
 async def _with_files(
     desk: OutDesk,
     work: Work,
@@ -222,10 +215,6 @@ def _verdict_on(document: OutgoingDocument, n: int) -> FileVerdict | None:
     return next((each for each in document.signatures if each.n == n), None)
 
 
-def _lead_first(part: tuple[FileItem, FileVerdict | None]) -> bool:
-    return part[0].role is not FileRole.LEAD
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedDraft:
     """What would be sent. `files` are the digests in their order; `earlier` are the documents that were sent under the same
@@ -246,7 +235,8 @@ async def recheck(desk: OutDesk, scope: AgencyScope, id: str, confirm: tuple[str
     async with desk.store.read(scope) as work:
         document = await work.outgoing.get(id)
         files.refuse_sealed(document)
-        _must_be_draft(document)
+        if document.state not in (OutState.DRAFT, OutState.BLOCKED):
+            raise Clash(f"{id} is {document.state}, not a draft; only a draft can be sent by this call")
         openers = [await desk.blobs.open(work, item.sha256) for item in document.files]
         same = await work.outgoing.by_document_id(document.document_id)
     order = Order(
@@ -258,35 +248,20 @@ async def recheck(desk: OutDesk, scope: AgencyScope, id: str, confirm: tuple[str
     )
     async with tray(desk) as held:
         for item, opener in zip(document.files, openers, strict=True):
-            await held.add(item.role, item.name, item.role, chunks(desk, opener))
+            await held.add(item.role, item.name, item.role, files.streamed(desk, partial(pieces, opener)))
         draft, verdict = await check.look(desk, scope, order, held)
-        roles = desk.profile.pdf_roles
+        roles, doubts = desk.profile.pdf_roles, document.doubts
+        unconfirmed = tuple(reason(ReasonCode.UNCONFIRMED, f"/{name}", field=name) for name, _ in doubts)
         return CheckedDraft(
             document=document,
             draft=draft,
             order=order,
-            verdict=verdict + Verdict(reasons=_unconfirmed(document)),
+            verdict=verdict + Verdict(reasons=unconfirmed),
             files=tuple(received.item.sha256 for received in held.received),
             legal_value=pdf_verdict.legal_value(check.lead_of(held, roles)),
             signatures=check.judged(held, roles),
             earlier=tuple(each for each in same if _was_sent(each, document)),
         )
-
-
-async def chunks(desk: OutDesk, opener: Callable[[], BinaryIO]) -> AsyncIterator[bytes]:
-    """Stored bytes, as a tray takes them."""
-    pieces_left = pieces(opener)
-    while piece := await desk.pool.run(partial(next, pieces_left, b"")):
-        yield piece
-
-
-def _must_be_draft(document: OutgoingDocument) -> None:
-    if document.state not in (OutState.DRAFT, OutState.BLOCKED):
-        raise Clash(f"{document.id} is {document.state}, not a draft; only a draft can be sent by this call")
-
-
-def _unconfirmed(document: OutgoingDocument) -> tuple[Reason, ...]:
-    return tuple(reason(ReasonCode.UNCONFIRMED, f"/{name}", field=name) for name, _ in document.doubts)
 
 
 def _was_sent(earlier: OutgoingDocument, document: OutgoingDocument) -> bool:

@@ -19,17 +19,16 @@ from gateway.domain.document import FileItem, Kind, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.hold import Decision, HeldKind, Hold
 from gateway.domain.identity import Digest
-from gateway.domain.status import Track, fold_delivery, own_fact
+from gateway.domain.status import Track, own_fact
 from gateway.edxml import attachment, canonical
+from gateway.edxml.attachment import pieces
 from gateway.errors import AlteredContent, CannotOpen, Clash, NotFound
 from gateway.holding import HoldDesk, Suspect, freeze
 from gateway.outgoing import accept
 from gateway.outgoing.desk import OutDesk
-from gateway.outgoing.package import pieces
 from gateway.ports import Unsealer, Work
 
 _log = logging.getLogger(__name__)
-PIECE = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +62,7 @@ async def open_file(desk: OutDesk, scope: AgencyScope, id: str, n: int) -> OpenF
         content_type=item.content_type,
         size=item.size,
         sha256=item.sha256,
-        pieces=_streamed(desk, start),
+        pieces=streamed(desk, start),
     )
 
 
@@ -100,15 +99,7 @@ async def _in_envelope(
 
 
 def _decoded(opener: Callable[[], BinaryIO], offset: int, length: int, coding: str) -> Iterator[bytes]:
-    return attachment.decoded_pieces(_slice(opener, offset, length), coding)
-
-
-def _slice(opener: Callable[[], BinaryIO], offset: int, length: int) -> Iterator[bytes]:
-    with opener() as file:
-        file.seek(offset)
-        while length > 0 and (piece := file.read(min(PIECE, length))):
-            length -= len(piece)
-            yield piece
+    return attachment.decoded_pieces(attachment.pieces(opener, offset, length), coding)
 
 
 def _digest(start: Callable[[], Iterator[bytes]]) -> Digest | None:
@@ -135,7 +126,7 @@ async def _altered(
     )
 
 
-async def _streamed(desk: OutDesk, start: Callable[[], Iterator[bytes]]) -> AsyncIterator[bytes]:
+async def streamed(desk: OutDesk, start: Callable[[], Iterator[bytes]]) -> AsyncIterator[bytes]:
     """Pieces made in the pool, one ahead of none: memory holds a single piece."""
     running = start()
     while piece := await desk.pool.run(partial(next, running, b"")):
@@ -197,11 +188,7 @@ async def _stop_sealed(desk: OutDesk, work: Work, document: OutgoingDocument) ->
     now = desk.clock.now()
     for delivery in accept.in_turn(await work.deliveries.of(document.id)):
         if delivery.state in ("queued", "paper"):
-            fact = own_fact(Track.TRANSPORT, "cancelled", now)
-            facts = [*await work.facts.of(delivery.id), fact]
-            await work.facts.add(delivery.id, fact)
-            standing = fold_delivery(facts)
-            await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, now)
+            await accept.add_fact(desk, work, delivery, own_fact(Track.TRANSPORT, "cancelled", now))
     stopped = document.state in (OutState.QUEUED, OutState.PAPER, OutState.BLOCKED)
     state = OutState.CANCELLED if stopped else document.state
     await work.outgoing.save(replace(document, state=state, is_sealed=True))

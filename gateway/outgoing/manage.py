@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, FileItem, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
-from gateway.domain.status import Fact, Track, fold_delivery, own_fact
+from gateway.domain.status import Track, own_fact
 from gateway.errors import Clash, Refused
 from gateway.outgoing import accept, check, dispatch, drafting, files
 from gateway.outgoing.desk import OutDesk
@@ -111,7 +111,7 @@ async def cancel_in(
         replace(document, state=OutState.CANCELLED), expect_version=expect_version
     )
     for delivery in accept.in_turn(deliveries):
-        await _transport(desk, work, delivery, own_fact(Track.TRANSPORT, "cancelled", desk.clock.now()))
+        await accept.add_fact(desk, work, delivery, own_fact(Track.TRANSPORT, "cancelled", desk.clock.now()))
     await accept.withdraw_requests(desk, work, document)
     await work.blobs.drop("source", id)
     await work.events.append(EventKind.MESSAGE_CANCELLED, id, desk.clock.now(), told)
@@ -150,10 +150,9 @@ async def resend(
             )
         )
         for delivery in accept.in_turn(chosen):
-            await _transport(desk, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
-        await work.events.append(
-            EventKind.MESSAGE_QUEUED, id, now, {"again": True, "to": [d.recipient.code for d in chosen]}
-        )
+            await accept.add_fact(desk, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
+        told = {"again": True, "to": [d.recipient.code for d in chosen]}
+        await work.events.append(EventKind.MESSAGE_QUEUED, id, now, told)
         await work.commit()
     desk.wake()
     return document
@@ -180,11 +179,7 @@ async def _stop(work: Work, document: OutgoingDocument, deliveries: Sequence[Del
 
 def _could_not_be_packed(document: OutgoingDocument, deliveries: Sequence[Delivery]) -> bool:
     """Its packing was given up, and nobody has begun it anew."""
-    return (
-        document.state is OutState.QUEUED
-        and bool(deliveries)
-        and all(d.state == "failed" for d in deliveries)
-    )
+    return document.state is OutState.QUEUED and {each.state for each in deliveries} == {"failed"}
 
 
 async def _pack_again(desk: OutDesk, work: Work, document: OutgoingDocument) -> OutgoingDocument:
@@ -192,7 +187,7 @@ async def _pack_again(desk: OutDesk, work: Work, document: OutgoingDocument) -> 
     now = desk.clock.now()
     document = await work.outgoing.save(replace(document, state_reason=None))
     for delivery in accept.in_turn(await work.deliveries.of(document.id)):
-        await _transport(desk, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
+        await accept.add_fact(desk, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
     await work.jobs.put("pack", document.id)
     to = [each.code for each in document.draft.recipients]
     await work.events.append(EventKind.MESSAGE_QUEUED, document.id, now, {"again": True, "to": to})
@@ -211,13 +206,6 @@ def _again(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[De
         if delivery.state in _NOT_AGAIN:
             raise Clash(f"{delivery.recipient.code} is {delivery.state}: {_NOT_AGAIN[delivery.state]}")
     return chosen
-
-
-async def _transport(desk: OutDesk, work: Work, delivery: Delivery, fact: Fact) -> None:
-    facts = [*await work.facts.of(delivery.id), fact]
-    await work.facts.add(delivery.id, fact)
-    standing = fold_delivery(facts)
-    await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, desk.clock.now())
 
 
 MOST_PAPER_LINES = 500
@@ -261,21 +249,14 @@ async def close_paper(
             raise Refused(verdict)
         chosen = await _chosen_parts(work, document, recipients)
         for part, delivery in chosen:
-            closed = replace(
-                part,
-                handed_over=said.on,
-                means=said.means.value,
-                note=note,
-                closed_at=now,
-                closed_by=scope.principal_id,
+            by, means = scope.principal_id, said.means.value
+            await work.paper.close(
+                replace(part, handed_over=said.on, means=means, note=note, closed_at=now, closed_by=by)
             )
-            await work.paper.close(closed)
             told = {"to": delivery.recipient.code, "delivery": delivery.id, "on": said.on.isoformat()}
-            told |= {"means": said.means.value} | ({"note": note} if note else {})
-            before = part.handed_over.isoformat() if part.handed_over else None
-            await work.events.append(
-                EventKind.PAPER_HANDED, id, now, told | ({"before": before} if before else {})
-            )
+            told |= {"means": means} | ({"note": note} if note else {})
+            told |= {"before": part.handed_over.isoformat()} if part.handed_over else {}
+            await work.events.append(EventKind.PAPER_HANDED, id, now, told)
         reached = [delivery.recipient.code for _, delivery in chosen]
         await dispatch.end_waits(work, document, reached, now)
         await work.commit()

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import BinaryIO
 
 from gateway import log
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import FileItem, Kind, Lane, OutgoingDocument, OutState, Urgency
+from gateway.domain.document import FileItem, Kind, Lane, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.proof import Binding, SignedEnvelope, StatusPacket
 from gateway.domain.status import Fact, Track, fold_delivery
-from gateway.edxml import build, verify
+from gateway.edxml import attachment, build, verify
 from gateway.edxml.envelope import Envelope
 from gateway.errors import (
     AlteredContent,
@@ -40,44 +40,56 @@ from gateway.policy import upkeep
 from gateway.ports import EnvelopeSigner, Job, Kept, OutboxItem, OutboxTarget, Scratch, Work
 
 _log = logging.getLogger(__name__)
-# Pieces in which files are read and hashed (design 6).
-PIECE = 256 * 1024
 # What does not have the form that its own reader wants, before any key is looked at: steps 1 to 5 of verification.md 9.
 _UNREADABLE = "GW-S-002"
 _FORM = 5
 _WRITTEN_ANEW = 3
 
 
+@dataclass(frozen=True, slots=True)
 class Packed:
-    """A signed envelope in its scratch file, taken by the content store when `keep` returned."""
+    """A signed envelope, as the content store took it."""
 
-    __slots__ = ("content", "digest", "signed", "size")
+    signed: SignedEnvelope[Envelope]
+    content: Kept
 
-    def __init__(self, signed: SignedEnvelope[Envelope]) -> None:
-        self.signed = signed
-        self.digest: Digest = signed.file_digest
-        self.size: int = signed.file_size
-        self.content = Kept(digest=self.digest, size=self.size)
+    @property
+    def digest(self) -> Digest:
+        return self.content.digest
 
-    async def keep(self, desk: OutDesk, scratch: Scratch) -> None:
-        self.content = await desk.blobs.keep(scratch, self.digest, self.size)
+    @property
+    def size(self) -> int:
+        return self.content.size
+
+
+async def keep(desk: OutDesk, scratch: Scratch, signed: SignedEnvelope[Envelope]) -> Packed:
+    """The envelope in this scratch file is the content store's from now on."""
+    return Packed(signed, await desk.blobs.keep(scratch, signed.file_digest, signed.file_size))
 
 
 async def run(desk: OutDesk, job: Job) -> None:
     """Does one job. What fails is put off with its reason on the row; nothing leaves half made."""
     scope = AgencyScope(agency_id=job.agency_id, principal_id="node")
+    with _unless_lost(job):
+        try:
+            await (
+                _document(desk, scope, job) if job.payload is None else _answer(desk, scope, job, job.payload)
+            )
+        except StaleLease:
+            raise
+        except GatewayError as error:
+            if _is_final(error, job):
+                await give_up(desk, scope, job, error)
+            else:
+                await _put_off(desk, scope, job, error)
+
+
+@contextmanager
+def _unless_lost(job: Job) -> Iterator[None]:
     try:
-        if job.payload is not None:
-            await _answer(desk, scope, job, job.payload)
-        else:
-            await _document(desk, scope, job)
+        yield
     except StaleLease:
         log.action(_log, "job.discarded", "another worker owns this job now", job=job.id)
-    except GatewayError as error:
-        if _is_final(error, job):
-            await give_up(desk, scope, job, error)
-        else:
-            await _put_off(desk, scope, job, error)
 
 
 def _is_final(error: GatewayError, job: Job) -> bool:
@@ -91,23 +103,27 @@ def _is_final(error: GatewayError, job: Job) -> bool:
 async def _document(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
     async with desk.store.read(scope) as work:
         document = await work.outgoing.get(job.subject_id)
-        sources = (
-            [await desk.blobs.open(work, item.sha256) for item in document.files] if _open(document) else []
-        )
-    if not _open(document):
-        await nothing_to_do(desk, scope, job)
+        waits = document.state is OutState.QUEUED
+        sources = [await desk.blobs.open(work, item.sha256) for item in document.files] if waits else []
+    if not waits:
+        # It was packed before, or will never be sent: the job is over.
+        async with desk.store.begin(scope) as work:
+            await work.jobs.done(job.lease)
+            await work.commit()
         return
     agency = await hosted_agency(desk, scope)
     now = desk.clock.now()
     envelope = translate.envelope_of(document, agency, now)
     contents = [
-        build.AttachmentContent(entry_name=translate.entry_name(document, item), open=partial(pieces, source))
+        build.AttachmentContent(
+            entry_name=translate.entry_name(document, item), open=partial(attachment.pieces, source)
+        )
         for item, source in zip(document.files, sources, strict=True)
     ]
     qualifier = translate.qualifier(document)
     with desk.blobs.scratch() as scratch:
-        packed = await _pack(desk, agency, envelope, contents, qualifier, scratch, now, document.files)
-        await packed.keep(desk, scratch)
+        signed = await _signed(desk, agency, envelope, contents, qualifier, scratch, now, document.files)
+        packed = await keep(desk, scratch, signed)
     await enqueue_document(desk, scope, job, document, packed)
 
 
@@ -120,20 +136,16 @@ def _same_files(accepted: Sequence[FileItem], written: build.WrittenEnvelope) ->
             )
 
 
-def _open(document: OutgoingDocument) -> bool:
-    return document.state is OutState.QUEUED
-
-
 async def _answer(desk: OutDesk, scope: AgencyScope, job: Job, packet: StatusPacket) -> None:
     agency = await hosted_agency(desk, scope)
     envelope, qualifier = build.status_envelope(packet, agency), build.status_qualifier(packet)
     with desk.blobs.scratch() as scratch:
-        packed = await _pack(desk, agency, envelope, (), qualifier, scratch, desk.clock.now())
-        await packed.keep(desk, scratch)
+        signed = await _signed(desk, agency, envelope, (), qualifier, scratch, desk.clock.now())
+        packed = await keep(desk, scratch, signed)
     await enqueue_status(desk, scope, job, packet, packed)
 
 
-async def _pack(
+async def _signed(
     desk: OutDesk,
     agency: HostedAgency,
     envelope: Envelope,
@@ -142,10 +154,10 @@ async def _pack(
     scratch: Scratch,
     now: datetime,
     accepted: Sequence[FileItem] = (),
-) -> Packed:
+) -> SignedEnvelope[Envelope]:
     use = await desks.signing_keys(desk, agency.code, now)
 
-    def write() -> Packed:
+    def write() -> SignedEnvelope[Envelope]:
         signer = desk.keys.signer(agency.code, now, use)
         written = build.write(envelope, contents, scratch.file, signer, qualifier, now)
         scratch.file.flush()
@@ -157,15 +169,15 @@ async def _pack(
 
 def proved(
     desk: OutDesk, scratch: Scratch, size: int, signer: EnvelopeSigner, packet_id: PacketId, now: datetime
-) -> Packed:
+) -> SignedEnvelope[Envelope]:
     """W10: what we wrote is what our own fast path accepts; its one pass also gives the file's digest. The digests of
     the files in it were taken while they were written."""
     own = Binding(code=signer.agency_code, certificate_der=signer.certificate_der)
-    source = verify.EnvelopeSource(size=size, open=lambda: pieces(lambda: scratch.path.open("rb")))
+    source = verify.EnvelopeSource(size=size, open=lambda: attachment.pieces(lambda: scratch.path.open("rb")))
     try:
-        signed = verify.envelope(
+        signed = verify.examine(
             source, policy=desk.xml, bindings=lambda code: (own,), at=now, transport=None, opens=False
-        )
+        ).signed
     except InvalidEnvelope as error:
         is_form = error.step <= _FORM
         raise StoreFailure(
@@ -177,26 +189,16 @@ def proved(
         raise StoreFailure(
             f"packet {packet_id}: the envelope just written is not in canonical form", code=_UNREADABLE
         )
-    return Packed(signed)
-
-
-def pieces(source: Callable[[], BinaryIO]) -> Iterator[bytes]:
-    """A file in pieces; opened when first asked, closed at the end."""
-    with source() as file:
-        while piece := file.read(PIECE):
-            yield piece
+    return signed
 
 
 async def _put_off(desk: OutDesk, scope: AgencyScope, job: Job, error: GatewayError) -> None:
     """A signer that is down leaves the document queued with its reason (design 4.3)."""
     delay = upkeep.retry_delay(job.lease.attempt)
     log.action(_log, "job.postponed", str(error), job=job.id, subject=job.subject_id, code=error.code)
-    try:
-        async with desk.store.begin(scope) as work:
-            await work.jobs.retry(job.lease, desk.clock.now() + delay, f"{error.code}: {error}")
-            await work.commit()
-    except StaleLease:
-        log.action(_log, "job.discarded", "another worker owns this job now", job=job.id)
+    async with desk.store.begin(scope) as work:
+        await work.jobs.retry(job.lease, desk.clock.now() + delay, f"{error.code}: {error}")
+        await work.commit()
 
 
 async def enqueue_document(
@@ -222,32 +224,33 @@ async def enqueue_document(
             )
             await work.blobs.keep(packed.content, "envelope", document.id)
             await work.blobs.drop("source", document.id)
-            targets = await _targets(work, document.id)
-            if targets:
-                await work.outbox.put(
-                    _outbox_item(
-                        desk,
-                        document.id,
-                        scope,
-                        document.packet_id,
-                        document.kind,
-                        agency.code,
-                        packed,
-                        targets,
-                        urgent=document.draft.urgency > Urgency.NORMAL,
-                    )
-                )
-            await work.events.append(
-                EventKind.MESSAGE_QUEUED,
-                document.id,
-                now,
-                as_logged(packed) | {"size": packed.size},
+            targets = tuple(
+                OutboxTarget(code=delivery.recipient.code, delivery_id=delivery.id)
+                for delivery in await work.deliveries.of(document.id)
+                if delivery.state != "cancelled"
             )
+            if targets:
+                item = OutboxItem(
+                    id=desk.clock.new_id("obx_"),
+                    agency_id=scope.agency_id,
+                    packet_id=document.packet_id,
+                    kind=document.kind,
+                    sender_code=agency.code,
+                    lane=document.draft.urgency.lane,
+                    envelope_digest=packed.digest,
+                    envelope_size=packed.size,
+                    targets=targets,
+                    created_at=desk.clock.now(),
+                    subject_id=document.id,
+                    signed_by=signed_by(packed),
+                )
+                await work.outbox.put(item)
+            told = as_logged(packed) | {"size": packed.size}
+            await work.events.append(EventKind.MESSAGE_QUEUED, document.id, now, told)
         await work.commit()
     if current.state is not OutState.QUEUED:
-        await desk.blobs.forget(
-            [packed.digest]
-        )  # it will never be sent; of a sealed document nothing may stay
+        # it will never be sent; of a sealed document nothing may stay
+        await desk.blobs.forget([packed.digest])
 
 
 async def enqueue_status(
@@ -257,20 +260,21 @@ async def enqueue_status(
     async with desk.store.begin(scope) as work:
         await work.jobs.done(job.lease)
         await work.blobs.keep(packed.content, "status", packet.packet_id)
-        target = OutboxTarget(code=packet.to_code, delivery_id=packet.delivery_id)
-        await work.outbox.put(
-            _outbox_item(
-                desk,
-                job.subject_id,
-                scope,
-                packet.packet_id,
-                Kind.STATUS,
-                packet.sender_code,
-                packed,
-                (target,),
-                urgent=packet.urgent,
-            )
+        item = OutboxItem(
+            id=desk.clock.new_id("obx_"),
+            agency_id=scope.agency_id,
+            packet_id=packet.packet_id,
+            kind=Kind.STATUS,
+            sender_code=packet.sender_code,
+            lane=Lane.URGENT if packet.urgent else Lane.NORMAL,
+            envelope_digest=packed.digest,
+            envelope_size=packed.size,
+            targets=(OutboxTarget(code=packet.to_code, delivery_id=packet.delivery_id),),
+            created_at=desk.clock.now(),
+            subject_id=job.subject_id,
+            signed_by=signed_by(packed),
         )
+        await work.outbox.put(item)
         if packet.receipt is not None:
             told = {"to": packet.to_code, "code": packet.code, "packet": packet.packet_id} | as_logged(packed)
             await work.events.append(EventKind.RECEIPT_SIGNED, job.subject_id, desk.clock.now(), told)
@@ -293,62 +297,16 @@ def signed_by(packed: Packed) -> str:
     return hashlib.sha256(packed.signed.certificate_der).hexdigest()
 
 
-async def nothing_to_do(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
-    """The document was packed before, or will never be sent: the job is over."""
-    async with desk.store.begin(scope) as work:
-        await work.jobs.done(job.lease)
-        await work.commit()
-
-
-async def _targets(work: Work, document_id: str) -> tuple[OutboxTarget, ...]:
-    return tuple(
-        OutboxTarget(code=delivery.recipient.code, delivery_id=delivery.id)
-        for delivery in await work.deliveries.of(document_id)
-        if delivery.state != "cancelled"
-    )
-
-
-def _outbox_item(
-    desk: OutDesk,
-    subject_id: str,
-    scope: AgencyScope,
-    packet_id: PacketId,
-    kind: Kind,
-    sender: str,
-    packed: Packed,
-    targets: tuple[OutboxTarget, ...],
-    *,
-    urgent: bool,
-) -> OutboxItem:
-    digest: Digest = packed.digest
-    return OutboxItem(
-        id=desk.clock.new_id("obx_"),
-        agency_id=scope.agency_id,
-        packet_id=packet_id,
-        kind=kind,
-        sender_code=sender,
-        lane=Lane.URGENT if urgent else Lane.NORMAL,
-        envelope_digest=digest,
-        envelope_size=packed.size,
-        targets=targets,
-        created_at=desk.clock.now(),
-        subject_id=subject_id,
-        signed_by=signed_by(packed),
-    )
-
-
 async def give_up(desk: OutDesk, scope: AgencyScope, job: Job, error: GatewayError) -> None:
     """It is tried no more. What asked its recipients for something asks them no longer."""
     log.action(_log, "job.given_up", str(error), job=job.id, subject=job.subject_id, code=error.code)
-    try:
+    with _unless_lost(job):
         async with desk.store.begin(scope) as work:
             if job.payload is None:
                 await _give_up_document(desk, work, job, error)
             else:
                 await _give_up_answer(desk, work, job, job.payload, error)
             await work.commit()
-    except StaleLease:
-        log.action(_log, "job.discarded", "another worker owns this job now", job=job.id)
     desk.wake()
 
 

@@ -81,7 +81,7 @@ async def within(
     """In the caller's transaction, which looked and holds the document."""
     chosen = _chosen(await work.deliveries.of(parent.id), recipients)
     if not take_back:
-        return await _notice(desk, work, work.scope, parent, chosen, change)
+        return await _notice(desk, work, parent, chosen, change)
     await _take_back(desk, work, await work.agency(), parent, chosen, change.reason)
     return parent
 
@@ -124,14 +124,13 @@ async def _is_latest(work: Work, parent: OutgoingDocument, chosen: Sequence[Deli
 async def _notice(
     desk: OutDesk,
     work: Work,
-    scope: AgencyScope,
     parent: OutgoingDocument,
     chosen: Sequence[Delivery],
     change: DocumentChange,
 ) -> OutgoingDocument:
     child = OutgoingDocument(
         id=desk.clock.new_id("msg_"),
-        agency_id=scope.agency_id,
+        agency_id=work.scope.agency_id,
         kind=Kind.RECALL,
         packet_id=PacketId(desk.clock.new_id("pkt_")),
         document_id=parent.document_id,
@@ -145,7 +144,7 @@ async def _notice(
         files=(),
         state=OutState.QUEUED,
         created_at=desk.clock.now(),
-        accepted_by=scope.principal_id,
+        accepted_by=work.scope.principal_id,
         parent_id=parent.id,
         change=replace(change, target=parent.document_id),
     )

@@ -91,13 +91,13 @@ def judge(
     """Our verdict, with the certificates of these signers bound; by default the usual sender's."""
     bound = [envelopes.binding(one) for one in signers or (SIGNER,)]
     try:
-        signed = verify.envelope(
+        signed = verify.examine(
             source(data),
             policy=policy or XmlPolicy(),
             bindings=lambda code: bound,
             at=at,
             transport=transport,
-        )
+        ).signed
     except InvalidEnvelope as refusal:
         return Verdict(None, refusal.code, refusal.step)
     if signed.contradiction is not None:

@@ -26,7 +26,6 @@ from gateway.edxml.envelope import (
     Organisation,
     OtherInfo,
     Receiver,
-    Reference,
     ReplacementInfo,
     ResponseFor,
     SignerInfo,
@@ -187,16 +186,7 @@ def with_files(envelope: Envelope, files: Files) -> Envelope:
         )
         for n, (name, _) in enumerate(files, 1)
     )
-    manifest = tuple(
-        Reference(
-            content_id=one.content_id,
-            content_type=one.content_type,
-            description=one.description,
-            attachment_name=one.attachment_name,
-        )
-        for one in attachments
-    )
-    return replace(envelope, attachments=attachments, manifest=manifest)
+    return replace(envelope, attachments=attachments, manifest=attachments)
 
 
 def contents(files: Files) -> tuple[AttachmentContent, ...]:

@@ -317,7 +317,9 @@ class Town:
         own = envelopes.binding(self.node.keys.signer(packet.sender, self.clock.now()))
         source = verify.EnvelopeSource(size=len(packet.raw), open=lambda: [packet.raw])
         policy = self.node.inn.xml
-        signed = verify.envelope(source, policy=policy, bindings=lambda code: (own,), at=self.clock.now())
+        signed = verify.examine(
+            source, policy=policy, bindings=lambda code: (own,), at=self.clock.now()
+        ).signed
         return signed.model
 
     async def document(self, document: OutgoingDocument) -> OutgoingDocument:

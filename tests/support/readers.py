@@ -8,25 +8,17 @@ from hashlib import sha256
 from typing import NamedTuple
 from xml.parsers import expat
 
-from gateway.domain.identity import Digest
 from gateway.edxml import canonical, schema
 from gateway.edxml.names import DECLARATION
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
-from gateway.edxml.reader import Read
 from gateway.edxml.scan import EnvelopeScan, NotMine
-from gateway.edxml.signature import SignatureParts
 from gateway.errors import InvalidEnvelope
 
 
 class Said(NamedTuple):
     """All that a reader says of a file."""
 
-    read: Read
-    parts: SignatureParts
-    a: int
-    b: int
-    body_digest: Digest
-    file_digest: Digest
+    found: canonical.Fast
     properties_digest: bytes
 
 
@@ -58,23 +50,26 @@ def _streamed(raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> Said | None
         read = scan.builder.finish()
     except (NotMine, expat.ExpatError, UnicodeError, InvalidEnvelope):
         return None
-    digest = sha256(parts.signed_properties).digest()
-    return Said(read, parts, scan.a, scan.b, scan.body_digest, scan.file_digest, digest)
+    found = canonical.Fast(
+        envelope=read.envelope,
+        files=read.files,
+        findings=read.findings,
+        body_digest=scan.body_digest,
+        file_digest=scan.file_digest,
+        size=len(raw),
+        signature=parts,
+        a=scan.a,
+        b=scan.b,
+    )
+    return Said(found, sha256(parts.signed_properties).digest())
 
 
 def _held(raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> Said | None:
     try:
-        found = canonical.read_tree(raw, limits, opens=opens)
+        said = Said(*canonical.read_tree(raw, limits, opens=opens))
     except (NotMine, UnicodeError, InvalidEnvelope):
         return None
     form = schema.check(schema.skeleton([raw], limits))
-    assert schema.holds(found.tree) is (form is None), "the schema says two things"
-    return Said(
-        found.read,
-        found.parts,
-        found.a,
-        found.b,
-        found.body_digest,
-        found.file_digest,
-        found.properties_digest,
-    )
+    assert said.found.tree is not None
+    assert schema.holds(said.found.tree) is (form is None), "the schema says two things"
+    return said

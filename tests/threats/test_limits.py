@@ -32,7 +32,7 @@ def _never() -> NoReturn:
 @pytest.mark.parametrize("size", [2**31 - 1, 2**31, 2**31 + 1, 2**32 - 1, 2**32, 2**32 + 1, 2**63])
 def test_threat_074_a_size_beyond_every_number_of_machines_is_refused_unopened(size: int) -> None:
     with pytest.raises(MalformedXml) as refusal:
-        verify.envelope(
+        verify.examine(
             verify.EnvelopeSource(open=_never, size=size),
             policy=XmlPolicy(),
             bindings=forge.bindings(forge.SIGNER),
@@ -66,12 +66,12 @@ def test_threat_074_a_file_of_any_size_is_the_same_file_again(size: int) -> None
     files = (("tep.bin", bytes(range(256)) * (size // 256 + 1)),)
     files = ((files[0][0], files[0][1][:size]),)
 
-    signed = verify.envelope(
+    signed = verify.examine(
         forge.source(envelopes.native(envelopes.document(files), files)),
         policy=XmlPolicy(),
         bindings=forge.bindings(forge.SIGNER),
         at=forge.AT,
-    )
+    ).signed
 
     assert [(file.size, file.damaged) for file in signed.files] == [(size, None)]
 

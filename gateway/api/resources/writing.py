@@ -31,8 +31,9 @@ from gateway.domain.account import ApiScope
 from gateway.domain.document import Kind, OutgoingDocument
 from gateway.errors import NotFound
 from gateway.outgoing import manage
-from gateway.outgoing.accept import accept, validate
+from gateway.outgoing.accept import accept
 from gateway.outgoing.addressing import read_document
+from gateway.outgoing.check import look
 from gateway.outgoing.intake import Accepted, Once, Order, tray
 from gateway.outgoing.recall import recall as ask_recall
 from gateway.policy.pdf_fields import is_complete
@@ -67,8 +68,7 @@ async def create(call: Call) -> web.Response:
 async def check_only(call: Call) -> web.Response:
     async with tray(call.deps.out) as held:
         asked = await read_order(call.request, MessageIn, held, call.deps.options)
-        order = _order(asked.value)
-        draft, verdict = await validate(call.deps.out, call.scope(), order, held)
+        draft, verdict = await look(call.deps.out, call.scope(), _order(asked.value), held)
     warnings = message_view.told_warnings(verdict.warnings, call.lang)
     if asked.normalized:
         warnings.append(message_view.normal_form(call.lang))

@@ -136,7 +136,7 @@ def judge(
     """As our own axis would at that time, without a transport or a register. `trust` None: nobody says whom to believe, so
     what is signed as it says is `unknown` and never more."""
     try:
-        signed = verify.envelope(source, policy=xml or XmlPolicy(), bindings=bound, at=at)
+        signed = verify.examine(source, policy=xml or XmlPolicy(), bindings=bound, at=at).signed
     except (InvalidEnvelope, CannotTell) as why:
         return failed(why, at)
     if trust is None:

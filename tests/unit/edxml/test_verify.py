@@ -134,7 +134,7 @@ def test_a_registry_that_knows_the_sender_to_be_closed_is_heard(data: bytes) -> 
         raise UnknownSender("SIG-SENDER", f"{code} is closed", where="From/OrganId")
 
     with pytest.raises(UnknownSender) as found:
-        verify.envelope(forge.source(data), policy=XmlPolicy(), bindings=closed, at=AT)
+        verify.examine(forge.source(data), policy=XmlPolicy(), bindings=closed, at=AT)
 
     assert found.value.step == 6
     assert len(found.value.steps) == 12
@@ -215,7 +215,7 @@ def test_threat_074_f1_a_file_over_the_limit_is_not_opened() -> None:
     given = verify.EnvelopeSource(open=opened, size=1 << 30)
 
     with pytest.raises(MalformedXml) as found:
-        verify.envelope(given, policy=XmlPolicy(), bindings=lambda code: [], at=AT)
+        verify.examine(given, policy=XmlPolicy(), bindings=lambda code: [], at=AT)
     assert (found.value.code, found.value.step) == ("ENV-TOO-LARGE", 1)
 
 
@@ -224,7 +224,7 @@ def test_g1_the_general_path_counts_what_it_reads_and_does_not_believe_the_size(
     given = verify.EnvelopeSource(open=lambda: [REWRAPPED], size=10)
 
     with pytest.raises(MalformedXml) as found:
-        verify.envelope(given, policy=small, bindings=lambda code: [], at=AT)
+        verify.examine(given, policy=small, bindings=lambda code: [], at=AT)
     assert found.value.code == "ENV-TOO-LARGE"
 
 
@@ -238,9 +238,9 @@ def test_threat_099_a_native_file_is_opened_once() -> None:
         return [NATIVE]
 
     given = verify.EnvelopeSource(open=pieces, size=len(NATIVE))
-    signed = verify.envelope(
+    signed = verify.examine(
         given, policy=XmlPolicy(), bindings=lambda code: [envelopes.binding(SIGNER)], at=AT
-    )
+    ).signed
 
     assert signed.path == "fast"
     assert opened == 1
@@ -249,10 +249,10 @@ def test_threat_099_a_native_file_is_opened_once() -> None:
 @pytest.mark.parametrize("piece", [1, 7, 4096])
 def test_the_verdict_does_not_depend_on_how_the_file_is_cut(piece: int) -> None:
     for data in (NATIVE, REWRAPPED):
-        signed = verify.envelope(
+        signed = verify.examine(
             forge.source(data, piece),
             policy=XmlPolicy(),
             bindings=lambda code: [envelopes.binding(SIGNER)],
             at=AT,
-        )
+        ).signed
         assert signed.model == envelopes.document()

@@ -200,12 +200,12 @@ def _through(model: Envelope, qualifier: build.Qualifier, names: Sequence[str]) 
     except BreaksRule as error:
         raise AssertionError(f"accepted, and cannot be written: {error}") from error
     raw = out.getvalue()
-    signed = verify.envelope(
+    signed = verify.examine(
         verify.EnvelopeSource(size=len(raw), open=lambda: [raw]),
         policy=XmlPolicy(),
         bindings=lambda code: (envelopes.binding(SIGNER),),
         at=NOW,
         transport=None,
-    )
+    ).signed
     assert signed.path == "fast"
     return signed.model

@@ -9,7 +9,6 @@ import pytest
 
 from gateway.domain.document import FileRole
 from gateway.outgoing import check
-from gateway.outgoing.accept import validate
 from gateway.outgoing.intake import Order, tray
 from gateway.policy.verdict import ReasonCode, Verdict
 from tests.support.api import pdf
@@ -27,7 +26,7 @@ async def looked(town: Town, order: Order, raw: bytes = PDF, *, looks: bool = Tr
     desk, scope = town.node.out, await town.scope(DEPARTMENT)
     async with tray(desk) as held:
         await held.add("lead", "van-ban.pdf", FileRole.LEAD, chunks())
-        run = validate if looks else check.check
+        run = check.look if looks else check.check
         return (await run(desk, scope, order, held))[1]
 
 

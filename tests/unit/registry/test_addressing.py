@@ -10,7 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.registry import GroupMember, Offer, OfferKind, RecipientGroup
-from gateway.outgoing.addressing import offers, offers_of_each
+from gateway.outgoing.addressing import offers_of_each
 from gateway.registry.directory import SqlDirectory
 
 TODAY = date(2026, 11, 20)
@@ -45,6 +45,13 @@ async def book(directory: SqlDirectory) -> SqlDirectory:
 
 def told(found: Sequence[Offer]) -> list[tuple[str, str, list[str]]]:
     return [(each.item.name, each.kind.value, [one.code for one in each.agencies]) for each in found]
+
+
+async def offers(
+    book: SqlDirectory, groups: Sequence[RecipientGroup], text: str, on: date, near: str | None = None
+) -> tuple[Offer, ...]:
+    (found,) = await offers_of_each(book, groups, (text,), on, near)
+    return found
 
 
 async def test_a_whole_block_is_taken_apart(book: SqlDirectory) -> None:
