@@ -15,7 +15,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -154,36 +154,6 @@ def piped(help: str) -> Any:
     return typer.Argument(help=help, exists=True, dir_okay=False, allow_dash=True)
 
 
-def verb(app: typer.Typer, name: str, *, examples: Sequence[str], writes: bool = False) -> Callable[[F], F]:
-    """Registers a function whose first parameter is the `Invocation`, a coroutine's too; `examples` are whole command
-    lines."""
-
-    def register(function: F) -> F:
-        hints = get_type_hints(function, include_extras=True)
-        own = list(inspect.signature(function).parameters.values())[1:]
-        shared = [*_options(_common), *(_options(_writing) if writes else ())]
-        names = {each.name for each in shared}
-
-        @functools.wraps(function)
-        def run(ctx: typer.Context, **given: Any) -> None:
-            common = {key: given.pop(key) for key in list(given) if key in names}
-            with spooled(given) as files:
-                work = function(_call(ctx, common), **files)
-                if work is not None:
-                    asyncio.run(work)
-
-        context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-        parameters = [_keyword(each, hints[each.name]) for each in own] + shared
-        run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]  # read by inspect
-        run.__annotations__ = {each.name: each.annotation for each in [context, *parameters]}
-        del run.__wrapped__  # else its signature and not ours would be read
-        epilog = "\b\nExamples:\n" + "\n".join(f"  {each}" for each in examples)
-        app.command(name, epilog=epilog)(run)
-        return function
-
-    return register
-
-
 def root(app: typer.Typer) -> None:
     """Lets the common options stand before the noun too; those of the command win."""
 
@@ -216,15 +186,30 @@ class Group(typer.Typer):
         return below
 
     def verb(self, function: F, *examples: str, name: str = "", writes: bool = False) -> None:
-        """As `verb`, by the function's own name; examples are what stands behind the command's words."""
+        """Registers a function whose first parameter is the `Invocation`, a coroutine's too, by its own name. An example is
+        what stands behind the command's words, or a whole line."""
         name = name or function.__name__.strip("_").replace("_", "-")
-        whole = [f"{self._words} {name} {each}".rstrip() for each in examples]
-        verb(self, name, examples=whole, writes=writes)(function)
+        hints = get_type_hints(function, include_extras=True)
+        own = list(inspect.signature(function).parameters.values())[1:]
+        shared = [*_options(_common), *(_options(_writing) if writes else ())]
+        names = {each.name for each in shared}
 
+        @functools.wraps(function)
+        def run(ctx: typer.Context, **given: Any) -> None:
+            common = {key: given.pop(key) for key in list(given) if key in names}
+            with spooled(given) as files:
+                work = function(_call(ctx, common), **files)
+                if work is not None:
+                    asyncio.run(work)
 
-def noun(name: str, says: str) -> Group:
-    """A group of commands about one thing."""
-    return Group(f"gateway {name}", says)
+        context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+        parameters = [_keyword(each, hints[each.name]) for each in own] + shared
+        run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]  # read by inspect
+        run.__annotations__ = {each.name: each.annotation for each in [context, *parameters]}
+        del run.__wrapped__  # else its signature and not ours would be read
+        begin = f"{self._words} {name}"
+        whole = (each if each.startswith("gateway ") else f"{begin} {each}".rstrip() for each in examples)
+        self.command(name, epilog="\b\nExamples:\n" + "\n".join(f"  {each}" for each in whole))(run)
 
 
 def _options(holder: Callable[..., None]) -> list[inspect.Parameter]:

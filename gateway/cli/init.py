@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Group, Invocation, OutputFormat, existing, verb
+from gateway.cli.command import Group, Invocation, OutputFormat, existing
 from gateway.cli.node import at_ground, must_exist, operator
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.errors import Clash, Misconfigured
@@ -48,21 +48,16 @@ class SetupAnswers:
 
 
 def register(app: Group) -> None:
-    verb(
-        app,
-        "init",
-        examples=(
-            "gateway init",
-            "gateway --config /etc/gateway/gateway.toml init --data-dir /var/lib/gateway --code Z91.02 --name Trial"
-            " --numbering A --port 8080 --ca ca.pem --yes",
-        ),
+    app.verb(
+        init,
+        "",
+        "gateway --config /etc/gateway/gateway.toml init --data-dir /var/lib/gateway --code Z91.02 --name Trial"
+        " --numbering A --port 8080 --ca ca.pem --yes",
         writes=True,
-    )(init)
+    )
     config = app.noun("config")
     config.verb(show_settings, "", "--config province.toml -o json", name="show")
-    verb(config, "check", examples=("gateway config check", "gateway --config agency.toml config check"))(
-        check_settings
-    )
+    config.verb(check_settings, "", "gateway --config agency.toml config check", name="check")
     migrate = app.noun("migrate")
     migrate.verb(schema_status, "", "-o json", name="status")
     migrate.verb(schema_up, "", "--contract --yes", name="up", writes=True)

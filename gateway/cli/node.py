@@ -3,9 +3,8 @@ node, the agency and the scope to work in, closed when the command ends."""
 
 from __future__ import annotations
 
-import asyncio
 import getpass
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -38,11 +37,6 @@ class WhichAgency(NotFound):
 
     code = "GW-WHICH-AGENCY"
     label_key = "cli.which_agency"
-
-
-def run(work: Coroutine[object, object, T]) -> T:
-    """Runs a command's coroutine to its end."""
-    return asyncio.run(work)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.command import Group, Invocation, verb
+from gateway.cli.command import Group, Invocation
 from gateway.cli.node import at_node
 from gateway.errors import GatewayError, Misconfigured
 
@@ -28,9 +28,7 @@ ROLES = ("all", "web", "worker")
 
 
 def register(app: Group) -> None:
-    verb(app, "serve", examples=("gateway serve", "gateway --config province.toml serve --role worker"))(
-        serve
-    )
+    app.verb(serve, "", "gateway --config province.toml serve --role worker")
 
 
 async def serve(

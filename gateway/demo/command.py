@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, verb
-from gateway.cli.node import run
+from gateway.cli.command import Group, Invocation
 from gateway.cli.output import FAILED
 
 if TYPE_CHECKING:
@@ -20,11 +19,11 @@ if TYPE_CHECKING:
     from gateway.bootstrap.node import OpenNode
 
 
-def register(app: typer.Typer) -> None:
-    verb(app, "demo", examples=("gateway demo", "gateway demo --once -o json --keep demo-data"))(demo)
+def register(app: Group) -> None:
+    app.verb(demo, "", "--once -o json --keep demo-data")
 
 
-def demo(
+async def demo(
     call: Invocation,
     once: Annotated[bool, typer.Option("--once", help="Tell the story once and end.")] = False,
     keep: Annotated[
@@ -38,15 +37,15 @@ def demo(
     if keep is not None and keep.is_dir() and any(keep.iterdir()):
         raise typer.BadParameter(call.word("cli.demo.used", folder=keep))
     if once:
-        _tell_once(call, keep)
+        await _tell_once(call, keep)
     else:
-        run(_live(call, keep, port))
+        await _live(call, keep, port)
 
 
-def _tell_once(call: Invocation, keep: Path | None) -> None:
+async def _tell_once(call: Invocation, keep: Path | None) -> None:
     from gateway.demo import story
 
-    result = run(story.once(keep, call.say, signs=True))
+    result = await story.once(keep, call.say, signs=True)
     told = result.as_json()
     output.answer(call, told, (f"{key}: {value}" for key, value in told.items()))
     if not result.ok:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, noun, verb
+from gateway.cli.command import Group, Invocation
 from gateway.domain.book import Book, BookForm, BookLine, Cell, Span, Summary
 from gateway.office.cli import book_acts
 from gateway.office.cli.seat import at_desk
@@ -35,26 +35,11 @@ class FileKind(StrEnum):
     HTML = "html"
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("book", OFFICE.nouns["book"].sentence)
-    verb(
-        group,
-        "show",
-        examples=(
-            "gateway book show incoming",
-            "gateway book show outgoing --from 01/11/2026 --to 30/11/2026 -o json",
-        ),
-    )(show)
-    verb(
-        group,
-        "export",
-        examples=(
-            "gateway book export incoming so-den-2026.xlsx",
-            "gateway book export outgoing so-di.html --year 2026 --volume 2",
-        ),
-    )(export)
+def register(app: Group) -> None:
+    group = app.noun("book", OFFICE.nouns["book"].sentence)
+    group.verb(show, "incoming", "outgoing --from 01/11/2026 --to 30/11/2026 -o json")
+    group.verb(export, "incoming so-den-2026.xlsx", "outgoing so-di.html --year 2026 --volume 2")
     book_acts.register(group)
-    app.add_typer(group)
 
 
 async def show(

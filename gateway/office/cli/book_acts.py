@@ -8,14 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli import documents, output
-from gateway.cli.command import Invocation, verb
+from gateway.cli.command import Group, Invocation
 from gateway.domain.document import Source
 from gateway.office.cli.seat import at_desk
 from gateway.policy.outgoing import HandedOver, Means
@@ -46,51 +45,36 @@ Copy = Annotated[
 Why = Annotated[str, typer.Option(help="Why; it stands in the book.")]
 
 
-def register(group: typer.Typer) -> None:
+def register(group: Group) -> None:
     """Adds the acts and the dispatch list to the group of `gateway book`."""
-    writing = partial(verb, group, writes=True)
-    writing(
-        "enter",
-        examples=(
-            "gateway book enter --sender 'Farm One' --subject 'Asks for a road' --scan letter.pdf",
-            "gateway book enter --sender 'Farm One' --subject 'Asks' --number 12 --symbol HTX --date 20/11/2026",
-        ),
-    )(enter)
-    writing(
-        "catch-up",
-        examples=(
-            "gateway book catch-up --sender 'Farm One' --subject 'Asks' --received 18/11/2026 --why 'Power off'",
-            "gateway book catch-up --sender 'Farm One' --subject 'Asks' --received 18/11/2026 --why 'Fire' --yes",
-        ),
-    )(catch_up)
-    writing(
-        "sent",
-        examples=(
-            "gateway book sent --number 15 --symbol UBND-VP --date 20/11/2026 --type 'Letter' --subject 'Answer' "
-            "--signer 'A. Head' --to 'Farm One'",
-            "gateway book sent --number 16 --symbol UBND-VP --date 18/11/2026 --type 'Letter' --subject 'Answer' "
-            "--signer 'A. Head' --to 'Farm One' --catch-up 'Power off'",
-        ),
-    )(sent)
-    writing(
-        "strike",
-        examples=(
-            "gateway book strike inb_01J… --why 'Entered twice'",
-            "gateway book strike ppr_01J… --why 'Never sent' --yes",
-        ),
-    )(strike)
-    verb(
-        group,
-        "paper",
-        examples=("gateway book paper", "gateway book paper --from 01/11/2026 --to 30/11/2026 -o json"),
-    )(paper)
-    writing(
-        "hand-over",
-        examples=(
-            "gateway book hand-over 15/UBND-VP --means post --note 'RR 123 456 789 VN'",
-            "gateway book hand-over msg_01J… --means hand --to Z91.02 --on 20/11/2026 --yes",
-        ),
-    )(hand_over)
+    group.verb(
+        enter,
+        "--sender 'Farm One' --subject 'Asks for a road' --scan letter.pdf",
+        "--sender 'Farm One' --subject 'Asks' --number 12 --symbol HTX --date 20/11/2026",
+        writes=True,
+    )
+    group.verb(
+        catch_up,
+        "--sender 'Farm One' --subject 'Asks' --received 18/11/2026 --why 'Power off'",
+        "--sender 'Farm One' --subject 'Asks' --received 18/11/2026 --why 'Fire' --yes",
+        writes=True,
+    )
+    group.verb(
+        sent,
+        "--number 15 --symbol UBND-VP --date 20/11/2026 --type 'Letter' --subject 'Answer' "
+        "--signer 'A. Head' --to 'Farm One'",
+        "--number 16 --symbol UBND-VP --date 18/11/2026 --type 'Letter' --subject 'Answer' "
+        "--signer 'A. Head' --to 'Farm One' --catch-up 'Power off'",
+        writes=True,
+    )
+    group.verb(strike, "inb_01J… --why 'Entered twice'", "ppr_01J… --why 'Never sent' --yes", writes=True)
+    group.verb(paper, "", "--from 01/11/2026 --to 30/11/2026 -o json")
+    group.verb(
+        hand_over,
+        "15/UBND-VP --means post --note 'RR 123 456 789 VN'",
+        "msg_01J… --means hand --to Z91.02 --on 20/11/2026 --yes",
+        writes=True,
+    )
 
 
 async def enter(

@@ -3,14 +3,13 @@ node's own days over it; deadlines follow at once."""
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, noun, verb
+from gateway.cli.command import Group, Invocation
 from gateway.cli.node import at_ground, operator
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.errors import NotFound
@@ -25,28 +24,17 @@ _COLUMNS = (
 )
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("calendar", OFFICE.nouns["calendar"].sentence)
-    writing = partial(verb, group, writes=True)
-    verb(group, "list", examples=("gateway calendar list", "gateway calendar list --year 2027 -o json"))(
-        list_
+def register(app: Group) -> None:
+    group = app.noun("calendar", OFFICE.nouns["calendar"].sentence)
+    group.verb(list_, "", "--year 2027 -o json")
+    group.verb(
+        add,
+        "2026-11-25 --kind holiday --name 'Storm'",
+        "21/11/2026 --kind workday --name 'Instead of 25/11' --yes",
+        writes=True,
     )
-    writing(
-        "add",
-        examples=(
-            "gateway calendar add 2026-11-25 --kind holiday --name 'Storm'",
-            "gateway calendar add 21/11/2026 --kind workday --name 'Instead of 25/11' --yes",
-        ),
-    )(add)
-    writing(
-        "remove",
-        examples=("gateway calendar remove 2026-11-25", "gateway calendar remove 25/11/2026 --yes"),
-    )(remove)
-    writing(
-        "import",
-        examples=("gateway calendar import days.csv", "gateway calendar import days-2028.csv --yes"),
-    )(import_)
-    app.add_typer(group)
+    group.verb(remove, "2026-11-25", "25/11/2026 --yes", writes=True)
+    group.verb(import_, "days.csv", "days-2028.csv --yes", writes=True)
 
 
 async def list_(

@@ -3,13 +3,12 @@ Out: the account, its sessions, and once a one-time link. Whoever makes an accou
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli import output, people
-from gateway.cli.command import Invocation, verb
+from gateway.cli.command import Group, Invocation
 from gateway.cli.node import at_ground, chosen, operator
 from gateway.cli.people import MaybeAs
 
@@ -35,58 +34,31 @@ Role = Annotated[
 ]
 
 
-def register(group: typer.Typer) -> None:
+def register(group: Group) -> None:
     """The commands about accounts, beside those about persons who decide."""
-    writing = partial(verb, group, writes=True)
-    writing(
-        "account",
-        examples=(
-            "gateway people account quantri 'A. Admin' --post operator",
-            "gateway people account vananh 'A. Clerk' --post clerk --title Clerk --agency Z91.01 --as 'A. Admin'",
-        ),
-    )(account)
-    writing(
-        "post",
-        examples=(
-            "gateway people post vananh agency-admin --agency Z91.01 --as quantri",
-            "gateway people post vananh clerk --take --agency Z91.01 --as quantri",
-        ),
-    )(post)
-    writing(
-        "link",
-        examples=(
-            "gateway people link vananh --as quantri",
-            "gateway people link vananh --as quantri -o json",
-        ),
-    )(link)
-    writing(
-        "stand",
-        examples=(
-            "gateway people stand vananh locked --reason 'Phone was stolen on 19/11' --as quantri",
-            "gateway people stand vananh active --reason 'Has a new phone now' --as quantri --yes",
-        ),
-    )(stand)
-    writing(
-        "unlock",
-        examples=("gateway people unlock vananh", "gateway people unlock vananh --yes"),
-    )(unlock)
-    verb(
-        group,
-        "sessions",
-        examples=("gateway people sessions vananh", "gateway people sessions vananh -o json"),
-    )(sessions)
-    writing(
-        "sign-out",
-        examples=("gateway people sign-out vananh", "gateway people sign-out vananh --yes"),
-    )(sign_out)
-    verb(
-        group,
-        "review",
-        examples=(
-            "gateway people review --agency Z91.01 --as quantri",
-            "gateway people review --as quantri -o json",
-        ),
-    )(review)
+    group.verb(
+        account,
+        "quantri 'A. Admin' --post operator",
+        "vananh 'A. Clerk' --post clerk --title Clerk --agency Z91.01 --as 'A. Admin'",
+        writes=True,
+    )
+    group.verb(
+        post,
+        "vananh agency-admin --agency Z91.01 --as quantri",
+        "vananh clerk --take --agency Z91.01 --as quantri",
+        writes=True,
+    )
+    group.verb(link, "vananh --as quantri", "vananh --as quantri -o json", writes=True)
+    group.verb(
+        stand,
+        "vananh locked --reason 'Phone was stolen on 19/11' --as quantri",
+        "vananh active --reason 'Has a new phone now' --as quantri --yes",
+        writes=True,
+    )
+    group.verb(unlock, "vananh", "vananh --yes", writes=True)
+    group.verb(sessions, "vananh", "vananh -o json")
+    group.verb(sign_out, "vananh", "vananh --yes", writes=True)
+    group.verb(review, "--agency Z91.01 --as quantri", "--as quantri -o json")
 
 
 async def account(

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, noun, verb
+from gateway.cli.command import Group, Invocation
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.cli.seat import at_desk
 from gateway.office.domain.task import Task, TaskNote
@@ -31,36 +30,23 @@ _COLUMNS = (
 _MINUTE = timedelta(minutes=1)
 
 
-def register(app: typer.Typer) -> None:
-    group = noun("todo", OFFICE.nouns["todo"].sentence)
-    writing = partial(verb, group, writes=True)
-    verb(group, "list", examples=("gateway todo list", "gateway todo list --all -o json"))(list_)
-    writing(
-        "take",
-        examples=(
-            "gateway todo take failed:dlv_01J…",
-            "gateway todo take failed:dlv_01J… --owner 'A. Clerk' --yes",
-        ),
-    )(take)
-    writing(
-        "snooze",
-        examples=(
-            "gateway todo snooze failed:dlv_01J… --until '2026-11-23 09:00' --note 'They move house'",
-            "gateway todo snooze recall:inb_01J… --until 2026-11-23T14:00 --note 'Head decides' --yes",
-        ),
-    )(snooze)
-    writing(
-        "close",
-        examples=(
-            "gateway todo close rejected:dlv_01J… --note 'Sent again as 12/UBND'",
-            "gateway todo close reply:inb_01J… --note 'Replied on paper' --yes",
-        ),
-    )(close)
-    writing(
-        "wake",
-        examples=("gateway todo wake failed:dlv_01J…", "gateway todo wake failed:dlv_01J… --yes"),
-    )(wake)
-    app.add_typer(group)
+def register(app: Group) -> None:
+    group = app.noun("todo", OFFICE.nouns["todo"].sentence)
+    group.verb(list_, "", "--all -o json")
+    group.verb(take, "failed:dlv_01J…", "failed:dlv_01J… --owner 'A. Clerk' --yes", writes=True)
+    group.verb(
+        snooze,
+        "failed:dlv_01J… --until '2026-11-23 09:00' --note 'They move house'",
+        "recall:inb_01J… --until 2026-11-23T14:00 --note 'Head decides' --yes",
+        writes=True,
+    )
+    group.verb(
+        close,
+        "rejected:dlv_01J… --note 'Sent again as 12/UBND'",
+        "reply:inb_01J… --note 'Replied on paper' --yes",
+        writes=True,
+    )
+    group.verb(wake, "failed:dlv_01J…", "failed:dlv_01J… --yes", writes=True)
 
 
 async def list_(
