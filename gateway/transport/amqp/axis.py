@@ -175,7 +175,7 @@ class AmqpAxis:
 
     async def _depth(self, queue: str) -> int:
         """Messages ready in a queue of this node."""
-        channel = await self._in.channel(ASK_S)
+        channel = await self._in.channel(ASK_S, patient=False)
         try:
             declared = await answered(channel.declare_queue(queue, passive=True), ANSWER_S)
             return declared.declaration_result.message_count or 0

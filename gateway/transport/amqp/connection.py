@@ -14,7 +14,7 @@ import logging
 import random
 import re
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -200,7 +200,7 @@ class Link:
         self._connection: AbstractConnection | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._closed = False
-        self._up = asyncio.Event()
+        self._up, self._refused = asyncio.Event(), asyncio.Event()
         self._turn = random.randrange(len(access.servers))  # noqa: S311 - nodes spread over the cluster
         self.trouble: asyncio.Future[str] | None = None
         self.connected_since: datetime | None = None
@@ -223,20 +223,22 @@ class Link:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
 
-    async def ready(self, within_s: float) -> AbstractConnection:
-        """The open connection. Unreachable, with the last reason, when there is none in time."""
+    async def ready(self, within_s: float, *, patient: bool = True) -> AbstractConnection:
+        """The open connection. Unreachable, with the last reason, when there is none in time; who is not patient hears it
+        as soon as every server of the cluster was tried in vain."""
         self.start()
         if self._connection is None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(within_s):
-                    await self._up.wait()
+            await _any_of((self._up,) if patient else (self._up, self._refused), within_s)
         if self._connection is None:
-            raise Unreachable(f"the broker does not answer: {self.reason or 'not connected yet'}")
+            self.reason = self.reason or "no answer yet"
+            raise Unreachable(f"the broker does not answer: {self.reason}")
         return self._connection
 
-    async def channel(self, within_s: float, *, confirms: bool = False) -> AbstractChannel:
+    async def channel(
+        self, within_s: float, *, confirms: bool = False, patient: bool = True
+    ) -> AbstractChannel:
         """A new channel; what the broker returns is raised where it was published. Unreachable when it cannot be had."""
-        connection = await self.ready(within_s)
+        connection = await self.ready(within_s, patient=patient)
         try:
             channel = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
             await answered(channel.initialize(), self._access.connect_s)
@@ -288,12 +290,15 @@ class Link:
         if reason != self.reason or tries % 20 == 0:
             action(_log, "axis.unreachable", reason, link=self._name, tries=tries)
         self.reason = reason
+        if tries >= len(self._access.servers):
+            self._refused.set()
 
     def _came_up(self, connection: AbstractConnection, server: Server) -> None:
         self._connection, self.reason = connection, ""
         self.connected_since, self.down_since = self._clock.now(), None
         self.trouble = asyncio.get_running_loop().create_future()
         self._up.set()
+        self._refused.clear()
         action(_log, "axis.connected", link=self._name, server=str(server))
 
     def _went_down(self) -> None:
@@ -367,6 +372,16 @@ async def persisting(call: Callable[[], Awaitable[T]], failed: Callable[[BaseExc
         with attempt:
             return await call()
     raise AssertionError("unreachable: it tries until it is cancelled")
+
+
+async def _any_of(events: Sequence[asyncio.Event], within_s: float) -> None:
+    """Until one of them is set, or the time is over."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()
 
 
 async def _is_blocked(connection: AbstractConnection) -> bool:
