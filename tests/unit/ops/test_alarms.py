@@ -355,9 +355,7 @@ async def test_a_line_that_is_down_is_told_while_the_broker_does_not_answer(town
     assert ("gateway_up", {"part": "axis"}, 0.0) in told
 
 
-async def test_parts_that_never_answer_are_waited_for_once_and_side_by_side(
-    town: Town, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_parts_that_never_answer_are_waited_for_once_and_side_by_side(town: Town) -> None:
     """Else a monitoring system gives up on the whole scrape, and no alarm fires at all."""
     asked = asyncio.Event()
 
@@ -366,7 +364,6 @@ async def test_parts_that_never_answer_are_waited_for_once_and_side_by_side(
         await reader.read()
         writer.close()
 
-    monkeypatch.setattr("gateway.ops.metrics.SCRAPE_PATIENCE_S", 1.0)
     with TemporaryDirectory() as folder:  # a socket's path must be short
         server = await asyncio.start_unix_server(never_answers, f"{folder}/clamd.ctl")
         async with server, on_a_broker_that_is_away(town) as cut:
