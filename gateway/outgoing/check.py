@@ -189,9 +189,8 @@ async def sent_before(
             found.append(again)
             break
     lead = next((n for n, one in enumerate(tray.received) if one.item.role is FileRole.LEAD), None)
-    for id in await work.blobs.owners(tray.received[lead].item.sha256, "source") if lead is not None else ():
-        earlier = await work.outgoing.get(id)
-        if earlier.state in _LEFT and earlier.document_id != own and id != order.parent_id:
+    for earlier in await work.outgoing.by_lead(tray.received[lead].item.sha256) if lead is not None else ():
+        if earlier.state in _LEFT and earlier.document_id != own and earlier.id != order.parent_id:
             name, code = tray.received[lead or 0].item.name, earlier.draft.code
             found.append(
                 reason(ReasonCode.LEAD_AGAIN, f"/files/{lead}", name=name, text=code, earlier=earlier.id)

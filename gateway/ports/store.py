@@ -132,6 +132,9 @@ class OutgoingDocuments(Protocol):
     async def by_document_id(self, document_id: str) -> Sequence[OutgoingDocument]:
         """Every outgoing packet with this DocumentId, newest first; letter for letter."""
 
+    async def by_lead(self, digest: Digest) -> Sequence[OutgoingDocument]:
+        """The newest few with this lead file."""
+
     async def by_packet_id(self, packet_id: str) -> OutgoingDocument | None: ...
 
     async def children(self, id: str) -> Sequence[OutgoingDocument]: ...
@@ -287,9 +290,6 @@ class BlobRefs(Protocol):
         again succeeds."""
 
     async def drop(self, owner_kind: str, owner_id: str) -> None: ...
-
-    async def owners(self, digest: Digest, owner_kind: str) -> Sequence[str]:
-        """The first few of that kind that refer to it, by id."""
 
     async def holds(self, digest: Digest) -> bool:
         """Whether this agency has any reference to it by which it may be read."""

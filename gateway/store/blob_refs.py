@@ -4,7 +4,7 @@ later."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from sqlalchemy import and_, bindparam, delete, func, not_, select
 from sqlmodel import col
@@ -35,13 +35,6 @@ _OF = (
     .join(_R, col(_R.digest) == col(BlobRow.digest))
     .where(*_MINE, *_BY)
     .order_by(col(BlobRow.digest))
-)
-_FEW = 20
-_OWNERS = (
-    select(col(_R.owner_id))
-    .where(*_MINE, col(_R.digest) == bindparam("digest"), col(_R.owner_kind) == bindparam("kind"))
-    .order_by(col(_R.owner_id))
-    .limit(_FEW)
 )
 _OWNED = delete(_R).where(*_MINE, *_BY)
 
@@ -79,10 +72,6 @@ class SqlBlobRefs(WatchedRows):
     async def drop(self, owner_kind: str, owner_id: str) -> None:
         """All references of that owner; harmless when there are none."""
         await self._tx.change(_OWNED, agency=self._agency_id, kind=owner_kind, owner=owner_id)
-
-    async def owners(self, digest: Digest, owner_kind: str) -> Sequence[str]:
-        asked = {"agency": self._agency_id, "digest": digest, "kind": owner_kind}
-        return [row[0] for row in await self._tx.tuples(_OWNERS, **asked)]
 
     async def holds(self, digest: Digest) -> bool:
         return await self._first(_R, _TO, digest=digest) is not None

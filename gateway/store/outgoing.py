@@ -16,7 +16,8 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.book import OutgoingLine, PaperLetter, Span, end_of_run
-from gateway.domain.document import Kind, OutgoingDocument, OutState
+from gateway.domain.document import FileRole, Kind, OutgoingDocument, OutState
+from gateway.domain.identity import Digest
 from gateway.domain.text import fold
 from gateway.ports.queues import Page
 from gateway.store import paging
@@ -31,8 +32,10 @@ _MINE = select(_R).where(col(_R.agency_id) == bindparam("agency"))
 _BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
 _BY_EXTERNAL_ID = _MINE.where(col(_R.external_id) == bindparam("external_id"))
 _BY_PACKET_ID = _MINE.where(col(_R.packet_id) == bindparam("packet_id"))
+_MOST_ALIKE = 20
 _NEWEST = (col(_R.created_at).desc(), col(_R.id).desc())
 _BY_DOCUMENT_ID = _MINE.where(col(_R.document_id) == bindparam("document_id")).order_by(*_NEWEST)
+_BY_LEAD = _MINE.where(col(_R.lead) == bindparam("lead")).order_by(*_NEWEST).limit(_MOST_ALIKE)
 _CHILDREN = _MINE.where(col(_R.parent_id) == bindparam("parent")).order_by(col(_R.created_at), col(_R.id))
 _THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
 _THIS_AS_READ = _THIS.where(col(_R.version) == bindparam("read"))
@@ -65,6 +68,9 @@ class SqlOutgoingDocuments(WatchedRows):
         await self._tx.hold(self._agency_id, "outgoing", document_id)
         rows = await self._rows(_R, _BY_DOCUMENT_ID, document_id=document_id)
         return [to_outgoing(row) for row in rows]
+
+    async def by_lead(self, digest: Digest) -> Sequence[OutgoingDocument]:
+        return [to_outgoing(row) for row in await self._rows(_R, _BY_LEAD, lead=digest)]
 
     async def by_packet_id(self, packet_id: str) -> OutgoingDocument | None:
         return await self._document(_BY_PACKET_ID, packet_id=packet_id)
@@ -166,6 +172,7 @@ def outgoing_row(document: OutgoingDocument) -> OutgoingRow:
         number=draft.number,
         symbol=draft.symbol,
         issued_on=draft.issued_on,
+        lead=next((item.sha256 for item in document.files if item.role is FileRole.LEAD), ""),
         folded="" if document.is_sealed else fold(" ".join((draft.code, draft.subject, *parties))),
         body=to_json(OutgoingDocument, document),
     )

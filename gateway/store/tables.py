@@ -77,7 +77,8 @@ def _within(table: str, column: str, target: str) -> ForeignKeyConstraint:
 
 
 class OutgoingRow(Row, table=True):
-    """`external_id` is empty for a child packet that only carries its parent's draft."""
+    """`external_id` is empty for a child packet that only carries its parent's draft. `lead` is the digest of its lead
+    file."""
 
     __tablename__ = "outgoing_document"
     __table_args__ = (
@@ -91,6 +92,7 @@ class OutgoingRow(Row, table=True):
         Index("ix_outgoing_parent", "agency_id", "parent_id"),
         Index("ix_outgoing_issued", "agency_id", "issued_on", "id"),
         Index("ix_outgoing_number", "agency_id", "number", "symbol"),
+        Index("ix_outgoing_lead", "agency_id", "lead", "created_at", "id"),
     )
 
     agency_id: str = _key()
@@ -108,6 +110,7 @@ class OutgoingRow(Row, table=True):
     version: int
     folded: str = Field(sa_type=Text)
     body: str = Field(sa_type=Text)
+    lead: str = ""
 
 
 class DeliveryRow(Row, table=True):

@@ -80,8 +80,12 @@ async def test_another_number_or_another_year_is_not_asked_about(town: Town, num
     assert among(await looked(town, Order(draft=other), pdf(2)), ASKED) == {}
 
 
-async def test_the_lead_file_of_another_document_is_asked_about(town: Town) -> None:
+@pytest.mark.parametrize("left", [False, True])
+async def test_the_lead_file_of_another_document_is_asked_about(town: Town, *, left: bool) -> None:
+    """However long ago it left: its file is in the envelope then, and nowhere else."""
     await town.send("15", PROVINCE)
+    if left:
+        await town.carry()
 
     again, fresh = [await looked(town, Order(draft=draft("16", PROVINCE)), raw) for raw in (PDF, pdf(2))]
 
