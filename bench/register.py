@@ -25,6 +25,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "document_id": _ID,
         "created_at": _TIME,
         "body": _BARE,
+        "lead": _DIGEST,
     },
     "delivery": {"id": _ID, "document_id": _ID, "updated_at": _TIME, "state": _DONE},
     "fact": {"subject_id": _ID, "at": _TIME, "body": _BARE},
