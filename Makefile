@@ -20,8 +20,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 # Tests start the program hundreds of times; without this each start would compile it anew.
 unexport PYTHONDONTWRITEBYTECODE
-# Tests of one group stay in one process.
-PYTEST = $(BIN)/python -m tests.services $(BIN)/pytest --dist loadgroup $(SHUFFLE:%=--shuffle %)
+PYTEST = $(BIN)/python -m tests.services $(BIN)/pytest $(SHUFFLE:%=--shuffle %)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-long unit property threats crash soak fuzz lint check bench bundle clean

@@ -18,7 +18,7 @@ from gateway.clock import SystemClock
 from gateway.trust.authority import Authority
 from tests.support.services import missing
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600), pytest.mark.xdist_group("bundle")]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 TOOLS = Path(__file__).parents[2] / "tools" / "bundle"
 # Seldom allowed to everybody: a network namespace with nothing in it.

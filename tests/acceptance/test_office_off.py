@@ -24,9 +24,6 @@ from gateway.store.row import from_json
 from gateway.store.tables import IncomingRow, OutgoingRow
 from gateway.store.tables_office import ListRow
 
-# The story is told once for all of them.
-pytestmark = pytest.mark.xdist_group("office off")
-
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, story.StoryResult]:

@@ -13,7 +13,7 @@ from bench import __main__ as bench
 from bench import servers
 from tests.support.services import missing
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600), pytest.mark.xdist_group("reach")]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ LATER_S = 120.0
 # Told without a crash, the story makes about this many calls; a point beyond the last is told whole.
 CALLS = 4000
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(0), pytest.mark.xdist_group("crash")]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(0)]
 
 
 class Stage:

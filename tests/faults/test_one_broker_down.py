@@ -25,7 +25,7 @@ from tests.support.topology import Topology, axis_of
 HOSTS = {"north": ["Z91"], "south": ["Z92", "Z92.01"]}
 EVERYBODY = ["Z91", "Z92", "Z92.01"]
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300), pytest.mark.xdist_group("soak")]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ LARGE = large.Numbers(size=12 * MB, patience_s=120)
 pytestmark = [
     pytest.mark.long,
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("reach"),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 

@@ -24,7 +24,7 @@ N, KILLS = 300, 10
 # Another seed each time finds more than the same one does; this names one that failed.
 SEED = "GATEWAY_SOAK_SEED"
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1200), pytest.mark.xdist_group("soak")]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture

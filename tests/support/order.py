@@ -1,5 +1,7 @@
-"""`pytest --shuffle SEED`: the files in a random order, and the tests of each file too, so that no test leans on what
-another left. Tests of one file stay together, as their stage is set up once. 0 takes a new seed, told at the start."""
+"""In which order tests run, and which of them in one process. `pytest --shuffle SEED`: the files in a random order, and the
+tests of each file too, so that no test leans on what another left. Tests of one file stay together, as their stage is set
+up once. 0 takes a new seed, told at the start. Where a stage is dear, its tests stay in one process (`TOGETHER`): the
+marks that the library for processes has for this do nothing under this version of pytest."""
 
 from __future__ import annotations
 
@@ -9,6 +11,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+# By file: what its tests share with each other, and with those of another file.
+TOGETHER = {
+    "tests/acceptance/test_bundle.py": "the bundle",
+    "tests/acceptance/test_office_off.py": "a story told without the office",
+    "tests/faults/test_bench_servers.py": "four nodes",
+    "tests/faults/test_crash.py": "the folders that crashes left",
+    "tests/faults/test_reach.py": "four nodes",
+    "tests/unit/bench/test_counts.py": "the counts",
+}
+
+
+class _Stages(LoadScopeScheduling):  # type: ignore[misc]  # its library ships no types
+    """Every test by itself, but for those that share a stage."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return TOGETHER.get(nodeid.partition("::")[0], nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return _Stages(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -12,8 +12,6 @@ import pytest
 from bench.counts import AT_ONCE, GROWS, LIMITS
 
 OLDER = 5_000
-# Counted once for all of them.
-pytestmark = pytest.mark.xdist_group("counts")
 
 
 @pytest.fixture(scope="module")
