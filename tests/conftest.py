@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from gateway import house as house  # as the program is installed: the office hangs in its doors
+from gateway.trust.keys import FileSigner
 from tests.pages.summary import pytest_terminal_summary as pytest_terminal_summary
 from tests.support import leaks, once
 from tests.support.broker import Broker, fresh_vhost
@@ -31,6 +32,12 @@ def no_secret_in_the_log() -> Iterator[None]:
     yield
     found = leaks.WATCH.leaks()
     assert not found, "a secret stands in the log: " + "; ".join(found)
+
+
+@pytest.fixture
+def keys_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with keys in a token: nobody who accepts or lands waits for them, and jobs have it signed."""
+    monkeypatch.setattr(FileSigner, "at_hand", False)
 
 
 @pytest.fixture

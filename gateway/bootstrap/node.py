@@ -23,6 +23,7 @@ from gateway.edxml import schema
 from gateway.holding import HoldDesk
 from gateway.incoming.desk import InDesk
 from gateway.incoming.receive import FeedDoor
+from gateway.outgoing import package
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import upkeep
 from gateway.policy.upkeep import OF_OFFICE, Rhythm
@@ -153,7 +154,7 @@ class OpenNode(Ground):
                 step=lambda: couriers.dispatch_batch(self.out, workers.send_batch, lease),
                 then=("landing", *told),
             ),
-            "landing": Loop(step=landing, then=("packer", "receiver", *told)),
+            "landing": Loop(step=landing, then=("packer", "dispatcher", "receiver", *told)),
             "receiver": Loop(
                 step=lambda: couriers.process_batch(self.inn, workers.receive_batch, lease),
                 then=("packer", "receiver", *told),
@@ -270,8 +271,8 @@ def _out_desk(
         profile=guards.profile(ground.settings),
         xml=guards.xml_policy(ground.settings),
         stopwatch=stopwatch,
-        # What a front door's act may have made: a job to pack, a packet to look at again, events.
-        wake=partial(ground.store.wake.ring, "packer", "receiver", "sequencer"),
+        # What a front door's act may have made: a job to pack, an outbox row, a packet to look at again, events.
+        wake=partial(ground.store.wake.ring, "packer", "dispatcher", "receiver", "sequencer"),
         admits=gate.check,
     )
 
@@ -293,6 +294,7 @@ def _in_desk(ground: Ground, around: Wrap, out: OutDesk, judges: guards.Judging)
         xml=out.xml,
         stopwatch=out.stopwatch,
         wake=out.wake,
+        sign_status=partial(package.ready_status, out),
         trust_policy=guards.trust_policy(ground.settings),
         office=guards.office_hours(ground.settings, ground.store.calendar),
         answers=ground.store.revocation,

@@ -1,6 +1,6 @@
 """Step 5 of the way in: what we answer. In: the packet answered and a status code. Out: an `answer` job in the caller's
-transaction; the packer signs it and the outbox sends it like any other packet. A status is never answered by a status
-of itself; nobody unproved is answered (A7): both are decided before this is called.
+transaction, which the packer signs, or what is signed before it; the outbox sends it like any other packet. A status is
+never answered by a status of itself; nobody unproved is answered (A7): both are decided before this is called.
 A packet that came again is answered again with the same bytes, once a minute at most: ten thousand copies make one
 receipt and not ten thousand."""
 
@@ -22,7 +22,7 @@ from gateway.errors import BreaksRule, Refused
 from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import InboxPacket, OutboxItem, Work
+from gateway.ports import InboxPacket, OutboxItem, PutStatus, Work
 from gateway.words import labels
 
 # The writer's maximum for Description (edxml.md 2.4).
@@ -102,9 +102,41 @@ async def put(
     stated_at: datetime | None = None,
     terms: Terms | None = None,
 ) -> None:
-    """The answer will be signed and sent, if the caller commits. It carries the receipt of R2."""
-    now = desk.clock.now()
-    packet = StatusPacket(
+    """The answer will be signed and sent, if the caller commits."""
+    packet = _packet(
+        desk, agency, answered, code, description=description, staff=staff, stated_at=stated_at, terms=terms
+    )
+    try:
+        build.prove_status(packet, agency)
+    except BreaksRule as error:
+        if staff is not None or description is not None:
+            # What a person says can be said otherwise, unless the packet that is answered is at fault.
+            _refuse_unsayable(packet, agency, error)
+    await work.jobs.put("answer", answered.subject_id, payload=packet)
+
+
+async def ready(
+    desk: InDesk, agency: HostedAgency, answered: AnsweredPacket, code: str, description: str | None
+) -> PutStatus | None:
+    """The same answer, signed before anything of its packet is committed: what puts it into the outbox in the unit of work
+    that commits it. None where that cannot be; then `put` has it signed later."""
+    packet = _packet(desk, agency, answered, code, description=description)
+    return await desk.sign_status(agency, packet, answered.subject_id)
+
+
+def _packet(
+    desk: InDesk,
+    agency: HostedAgency,
+    answered: AnsweredPacket,
+    code: str,
+    *,
+    description: str | None = None,
+    staff: Staff | None = None,
+    stated_at: datetime | None = None,
+    terms: Terms | None = None,
+) -> StatusPacket:
+    """It carries the receipt of R2."""
+    return StatusPacket(
         packet_id=PacketId(desk.clock.new_id("pkt_")),
         sender_code=agency.code,
         to_code=answered.to_code,
@@ -112,7 +144,7 @@ async def put(
         document_id=answered.document_id,
         document_code=answered.document_code,
         issued_on=answered.issued_on,
-        stated_at=stated_at or now,
+        stated_at=stated_at or desk.clock.now(),
         description=_referring(description, answered.packet_id),
         staff=staff,
         urgent=answered.urgent,
@@ -129,13 +161,6 @@ async def put(
             verdict=answered.verdict,
         ),
     )
-    try:
-        build.prove_status(packet, agency)
-    except BreaksRule as error:
-        if staff is not None or description is not None:
-            # What a person says can be said otherwise, unless the packet that is answered is at fault.
-            _refuse_unsayable(packet, agency, error)
-    await work.jobs.put("answer", answered.subject_id, payload=packet)
 
 
 def _refuse_unsayable(packet: StatusPacket, agency: HostedAgency, error: BreaksRule) -> None:

@@ -24,7 +24,7 @@ from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
 from gateway.policy.door import clean_name
 from gateway.policy.incoming import Admission, PacketEnding, answers
-from gateway.ports import Identity, InboxPacket, LeasedInbox, Work
+from gateway.ports import Identity, InboxPacket, LeasedInbox, PutStatus, Work
 
 _NEW = (Kind.DOCUMENT, Kind.REPLACEMENT)
 _NOT_TAKEN_IN = (InState.NEW, InState.HELD)
@@ -46,12 +46,18 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: Checke
 
 
 async def ready(
-    desk: InDesk, leased: LeasedInbox, proved: Proved, checked: CheckedPacket
+    desk: InDesk, leased: LeasedInbox, proved: Proved, checked: CheckedPacket, *, at_once: bool = False
 ) -> Callable[[Work], Awaitable[Identity | None]]:
     """What is asked before a unit of work, and the part that runs in it. That gives the first of a repeat, which is left
-    as it is."""
+    as it is. `at_once`: its 01 is signed before, too."""
     agency = await desk.agency(leased.item.agency_id)
     before = await related.sent_under_former(desk, agency, translate.replies(proved.envelope.model))
+    kind, notice = proved.envelope.model.kind, checked.old.notice if checked.old else None
+    is_answered = "01" in answers(kind, PacketEnding.ADMITTED, desk.profile, authenticated=True)
+    arrived = None
+    if at_once and is_answered and kind in _NEW:
+        about = acknowledge.of_packet(leased.item, proved)
+        arrived = await acknowledge.ready(desk, agency, about, "01", notice)
 
     async def settle(work: Work) -> Identity | None:
         item = leased.item
@@ -69,6 +75,7 @@ async def ready(
                 proved=proved,
                 checked=checked,
                 before=before,
+                arrived=arrived,
             )
             await packet.admit()
         return first
@@ -107,6 +114,8 @@ class _Packet:
     proved: Proved
     checked: CheckedPacket
     before: related.SentUnderFormer
+    arrived: PutStatus | None
+    """Its 01, with what its sender is told of its code, where that is signed already."""
 
     async def admit(self) -> None:
         await self._alarm()
@@ -279,7 +288,11 @@ class _Packet:
         if "01" not in answers(kind, ending, profile, authenticated=True):
             return
         stored = Fact(track=Track.BUSINESS, code="01", at=self.desk.clock.now())
-        if await self.work.facts.add(self.leased.item.id, stored):
+        if not await self.work.facts.add(self.leased.item.id, stored):
+            return
+        if self.arrived is not None:
+            await self.arrived(self.work)
+        else:
             await self._answer("01", notice)
 
     async def _answer(self, code: str, description: str | None) -> None:

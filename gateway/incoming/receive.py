@@ -271,7 +271,7 @@ async def _judged_at_once(desk: InDesk, leased: LeasedInbox, body: bytes) -> _Se
     checked = await check.run(desk, item, proved, item.file_digest, at_once=True)
     if checked.ruling.decision is not Admission.ALLOWED:
         raise check.NotAtOnce(f"it is {checked.ruling.decision}")
-    return await admit.ready(desk, leased, proved, checked)
+    return await admit.ready(desk, leased, proved, checked, at_once=True)
 
 
 TO_NODE = "@"  # no agency code begins with it

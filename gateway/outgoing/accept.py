@@ -1,15 +1,13 @@
-"""Step 3 of the way out: makes the promise of G1. In: an `Order` and its tray. Out: `Accepted`, only after the files are
-durable as blobs and one transaction holds document, deliveries, facts, event, `pack` job and idempotency record.
-Also the one open request on a delivery: a recall, a take-back or an update that its recipient has not answered. It is
-asked and withdrawn in the transaction of the packet that asks."""
+"""Step 3 of the way out: makes the promise of G1. In: an `Order` and its tray. Out: `Accepted`, only after one transaction
+holds document, deliveries, facts, event, idempotency record, and what sends it: of a small document its envelope, signed
+before, with the outbox row; of any other its files and a `pack` job."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -19,11 +17,10 @@ from gateway.domain.document import Delivery, DeliveryMode, Draft, Kind, Outgoin
 from gateway.domain.event import EventKind
 from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.pace import Way
-from gateway.domain.status import Fact, RequestKind, RequestState, Track, fold_delivery, open_request
+from gateway.domain.status import Fact, RequestKind, Track
 from gateway.errors import Clash, GatewayError, Refused
 from gateway.outgoing import check as checking
-from gateway.outgoing import intake
-from gateway.outgoing.check import OVER
+from gateway.outgoing import intake, package, requests
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Accepted, Once, Order, Tray
 from gateway.policy import door, pdf_verdict
@@ -111,6 +108,9 @@ async def _accept(
         await intake.alert_of_malware(desk, scope, tray)
         raise Refused(verdict)
     contents = await tray.kept()
+    known_as = await checking.hosted_agency(desk, scope)
+    planned = _document(desk, known_as, scope, order, draft, tray, digest)
+    packed = await package.ready(desk, known_as, planned, contents)
     async with desk.store.begin(scope) as work:
         agency = await work.agency()
         # Looked for once more under the writer's lock: another request may have been committed meanwhile.
@@ -121,9 +121,13 @@ async def _accept(
             taken := await checking.number_taken(work, agency, draft, order, checking.digests(tray))
         ):
             raise Refused(Verdict(reasons=(taken,)))
-        document = await _document(desk, work, agency, scope, order, draft, tray, digest)
+        document = await _placed(work, planned, order)
+        if agency != known_as:
+            packed = None  # it is signed anew, under the name of now
+        if packed is not None:
+            document = package.as_packed(document, packed, desk.clock.now())
         await work.outgoing.add(document)
-        for kept in contents:
+        for kept in contents if packed is None else ():
             await work.blobs.keep(kept, "source", document.id)
         told = {
             "kind": document.kind,
@@ -135,6 +139,8 @@ async def _accept(
         if order.send:
             await confirmed(desk, work, document.id, order, verdict)
         deliveries = await queue(desk, work, document) if order.send else ()
+        if packed is not None:
+            await package.put(desk, work, agency, document, deliveries, packed)
         accepted = Accepted(document=document, deliveries=deliveries, warnings=verdict.warnings)
         await _finish(work, turn, accepted)
     meters.ACCEPTED.add()
@@ -200,9 +206,8 @@ async def _repeat(
     return repeated
 
 
-async def _document(
+def _document(
     desk: OutDesk,
-    work: Work,
     agency: HostedAgency,
     scope: AgencyScope,
     order: Order,
@@ -210,27 +215,33 @@ async def _document(
     tray: Tray,
     digest: str,
 ) -> OutgoingDocument:
-    document_id = checking.document_id_of(agency, draft)
-    if order.kind is Kind.UPDATE and order.parent_id:
-        document_id = (await work.outgoing.get(order.parent_id)).document_id
     return OutgoingDocument(
         id=desk.clock.new_id("msg_"),
         agency_id=scope.agency_id,
         kind=order.kind,
         packet_id=PacketId(desk.clock.new_id("pkt_")),
-        document_id=document_id,
+        document_id=checking.document_id_of(agency, draft),
         draft=draft,
         files=checking.stored(tray),
         state=first_state(draft) if order.send else OutState.DRAFT,
         created_at=desk.clock.now(),
         accepted_by=scope.principal_id,
-        attempt=await attempt_of(work, order.kind, document_id),
+        attempt=1,
         parent_id=order.parent_id,
         change=order.change,
         content_digest=digest,
         legal_value=pdf_verdict.legal_value(checking.lead_of(tray, desk.profile.pdf_roles)),
         signatures=checking.judged(tray, desk.profile.pdf_roles),
     )
+
+
+async def _placed(work: Work, document: OutgoingDocument, order: Order) -> OutgoingDocument:
+    """Among what this agency has sent: an update has the identity of its parent."""
+    document_id = document.document_id
+    if order.kind is Kind.UPDATE and order.parent_id:
+        document_id = (await work.outgoing.get(order.parent_id)).document_id
+    attempt = await attempt_of(work, order.kind, document_id)
+    return replace(document, document_id=document_id, attempt=attempt)
 
 
 def first_state(draft: Draft) -> OutState:
@@ -245,8 +256,9 @@ async def attempt_of(work: Work, kind: Kind, document_id: DocumentId) -> int:
 
 
 async def queue(desk: OutDesk, work: Work, document: OutgoingDocument) -> tuple[Delivery, ...]:
-    """Deliveries, their first facts and the `pack` job, in the caller's transaction; an update asks from now on. What can
-    be called back for a while is packed after that. What goes on paper is never packed, and waits for a person."""
+    """Deliveries, their first facts and, if it is not packed yet, the `pack` job, in the caller's transaction; an update
+    asks from now on. What can be called back for a while is packed after that. What goes on paper is never packed, and
+    waits for a person."""
     now = desk.clock.now()
     goes = document.state is not OutState.PAPER
     word = "queued" if goes else "paper"
@@ -267,93 +279,10 @@ async def queue(desk: OutDesk, work: Work, document: OutgoingDocument) -> tuple[
         await work.facts.add(delivery.id, Fact(track=Track.TRANSPORT, code=word, at=now))
     if document.draft.delivery_mode in (DeliveryMode.BOTH, DeliveryMode.PAPER):
         await work.paper.open(document.id, [delivery.id for delivery in deliveries], now)
-    if goes:
+    if document.state is OutState.QUEUED:
         await work.jobs.put("pack", document.id, document.leaves_at)
     accepted = partial(desk.stopwatch.took, Way.ACCEPT, document.draft.urgency.lane, stopwatch.came())
     work.when_committed(accepted)
     if document.kind in _ASKS:
-        await ask_recipients(desk, work, document, _ASKS[document.kind])
+        await requests.ask_recipients(desk, work, document, _ASKS[document.kind])
     return deliveries
-
-
-async def ask_recipients(desk: OutDesk, work: Work, child: OutgoingDocument, kind: RequestKind) -> None:
-    """Opens the request on each delivery of the parent that the child goes to; Clash while another is open."""
-    if child.parent_id is None:
-        return
-    why = child.change.reason if child.change else None
-    codes = {recipient.code.casefold() for recipient in child.draft.recipients}
-    for delivery in in_turn(await work.deliveries.of(child.parent_id)):
-        if delivery.recipient.code.casefold() in codes:
-            await ask_recipient(desk, work, delivery, kind, child.packet_id, why)
-
-
-async def ask_recipient(
-    desk: OutDesk, work: Work, delivery: Delivery, kind: RequestKind, packet_id: str, reason: str | None
-) -> None:
-    """One request on one delivery. At most one may be open (interfaces.md 1.1); one whose packet never arrived, or was
-    refused, will not be answered any more and is withdrawn by asking again."""
-    facts = list(await work.facts.of(delivery.id))
-    earlier = open_request(fold_delivery(facts))
-    if earlier is not None:
-        if not await _is_over(work, delivery, earlier.request_id):
-            raise Clash(
-                f"{delivery.recipient.code} has not yet answered the {earlier.kind} asked on "
-                f"{earlier.asked_at:%Y-%m-%d %H:%M}; wait for the answer",
-                code="GW-REQUEST-OPEN",
-            )
-        facts.append(await withdraw_request(desk, work, delivery, earlier.request_id))
-    fact = Fact(
-        track=Track.REQUEST,
-        code=RequestState.ASKED,
-        at=desk.clock.now(),
-        request_id=packet_id,
-        request_kind=kind,
-        reason=reason,
-    )
-    await add_fact(desk, work, delivery, fact, facts)
-    told = {"delivery": delivery.id, "to": delivery.recipient.code, "kind": kind, "request": packet_id}
-    await work.events.append(EventKind.REQUEST_ASKED, delivery.document_id, desk.clock.now(), told)
-
-
-async def withdraw_requests(desk: OutDesk, work: Work, child: OutgoingDocument) -> None:
-    """The request of a child that was cancelled before it left is open no more."""
-    if child.parent_id is None:
-        return
-    for delivery in in_turn(await work.deliveries.of(child.parent_id)):
-        waiting = open_request(fold_delivery(await work.facts.of(delivery.id)))
-        if waiting is not None and waiting.request_id == child.packet_id:
-            await withdraw_request(desk, work, delivery, child.packet_id)
-
-
-def in_turn(deliveries: Iterable[Delivery]) -> Sequence[Delivery]:
-    """In the one order in which everybody changes several, so that no two wait for each other."""
-    return sorted(deliveries, key=lambda delivery: delivery.id)
-
-
-async def _is_over(work: Work, delivery: Delivery, packet_id: str) -> bool:
-    child = await work.outgoing.by_packet_id(packet_id)
-    if child is None:
-        rows = await work.outbox.of_subject(delivery.id)
-        return any(row.packet_id == packet_id and row.state == "failed" for row in rows)
-    wanted = delivery.recipient.code.casefold()
-    own = [one for one in await work.deliveries.of(child.id) if one.recipient.code.casefold() == wanted]
-    return bool(own) and all(one.state in OVER for one in own)
-
-
-async def withdraw_request(desk: OutDesk, work: Work, delivery: Delivery, packet_id: str) -> Fact:
-    """The request that this packet made is open no more."""
-    fact = Fact(track=Track.REQUEST, code=RequestState.WITHDRAWN, at=desk.clock.now(), request_id=packet_id)
-    await add_fact(desk, work, delivery, fact)
-    told = {"delivery": delivery.id, "request": packet_id, "state": RequestState.WITHDRAWN}
-    await work.events.append(EventKind.REQUEST_ANSWERED, delivery.document_id, desk.clock.now(), told)
-    return fact
-
-
-async def add_fact(
-    desk: OutDesk, work: Work, delivery: Delivery, new: Fact, known: Sequence[Fact] | None = None
-) -> None:
-    """A fact of the delivery, and the state that it makes; `known` are those before it, where they were asked for."""
-    known = await work.facts.of(delivery.id) if known is None else known
-    await work.facts.add(delivery.id, new)
-    standing = fold_delivery([*known, new])
-    await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, desk.clock.now())

@@ -364,7 +364,9 @@ def _write_signed_again(
     for piece in canonical.resigned_pieces(fast, attachment.pieces(opener), signer, now):
         scratch.file.write(piece)
     scratch.file.flush()
-    signed = package.proved(desk, scratch, scratch.file.tell(), signer, fast.signature.packet_id, now)
+    signed = package.proved(
+        desk, lambda: scratch.path.open("rb"), scratch.file.tell(), signer, fast.signature.packet_id, now
+    )
     if signed.body_digest != fast.body_digest:
         raise StoreFailure(f"packet {item.packet_id}: signing again changed the content; it is not sent")
     return signed

@@ -24,7 +24,7 @@ from gateway.edxml import attachment, canonical
 from gateway.edxml.attachment import pieces
 from gateway.errors import AlteredContent, CannotOpen, Clash, NotFound
 from gateway.holding import HoldDesk, Suspect, freeze
-from gateway.outgoing import accept
+from gateway.outgoing import requests
 from gateway.outgoing.desk import OutDesk
 from gateway.ports import Unsealer, Work
 
@@ -186,9 +186,9 @@ async def _stop_sealed(desk: OutDesk, work: Work, document: OutgoingDocument) ->
         if item.state == "waiting":
             await work.outbox.cancel(item.id)
     now = desk.clock.now()
-    for delivery in accept.in_turn(await work.deliveries.of(document.id)):
+    for delivery in requests.in_turn(await work.deliveries.of(document.id)):
         if delivery.state in ("queued", "paper"):
-            await accept.add_fact(desk, work, delivery, own_fact(Track.TRANSPORT, "cancelled", now))
+            await requests.add_fact(desk, work, delivery, own_fact(Track.TRANSPORT, "cancelled", now))
     stopped = document.state in (OutState.QUEUED, OutState.PAPER, OutState.BLOCKED)
     state = OutState.CANCELLED if stopped else document.state
     await work.outgoing.save(replace(document, state=state, is_sealed=True))

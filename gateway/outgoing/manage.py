@@ -13,7 +13,7 @@ from gateway.domain.document import Delivery, FileItem, OutgoingDocument, OutSta
 from gateway.domain.event import EventKind
 from gateway.domain.status import Track, own_fact
 from gateway.errors import Clash, Refused
-from gateway.outgoing import accept, check, dispatch, drafting, files
+from gateway.outgoing import accept, check, dispatch, drafting, files, requests
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import outgoing
 from gateway.policy.outgoing import HandedOver
@@ -110,9 +110,11 @@ async def cancel_in(
     cancelled = await work.outgoing.save(
         replace(document, state=OutState.CANCELLED), expect_version=expect_version
     )
-    for delivery in accept.in_turn(deliveries):
-        await accept.add_fact(desk, work, delivery, own_fact(Track.TRANSPORT, "cancelled", desk.clock.now()))
-    await accept.withdraw_requests(desk, work, document)
+    for delivery in requests.in_turn(deliveries):
+        await requests.add_fact(
+            desk, work, delivery, own_fact(Track.TRANSPORT, "cancelled", desk.clock.now())
+        )
+    await requests.withdraw_requests(desk, work, document)
     await work.blobs.drop("source", id)
     await work.events.append(EventKind.MESSAGE_CANCELLED, id, desk.clock.now(), told)
     return cancelled
@@ -149,8 +151,8 @@ async def resend(
                 last_error=None,
             )
         )
-        for delivery in accept.in_turn(chosen):
-            await accept.add_fact(desk, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
+        for delivery in requests.in_turn(chosen):
+            await requests.add_fact(desk, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
         told = {"again": True, "to": [d.recipient.code for d in chosen]}
         await work.events.append(EventKind.MESSAGE_QUEUED, id, now, told)
         await work.commit()
@@ -186,8 +188,8 @@ async def _pack_again(desk: OutDesk, work: Work, document: OutgoingDocument) -> 
     """What stood in the way of its packing may be gone, such as a damaged file that was restored; it goes to all."""
     now = desk.clock.now()
     document = await work.outgoing.save(replace(document, state_reason=None))
-    for delivery in accept.in_turn(await work.deliveries.of(document.id)):
-        await accept.add_fact(desk, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
+    for delivery in requests.in_turn(await work.deliveries.of(document.id)):
+        await requests.add_fact(desk, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
     await work.jobs.put("pack", document.id)
     to = [each.code for each in document.draft.recipients]
     await work.events.append(EventKind.MESSAGE_QUEUED, document.id, now, {"again": True, "to": to})

@@ -1,22 +1,25 @@
-"""Steps 4 and 5 of the way out: a job becomes a signed envelope on disk, and that an outbox row. In: a leased `pack` or
-`answer` job. Out: in one transaction, so that a worker that woke late changes nothing: envelope reference, outbox
-row, source references dropped, job done; or, after an error that no time heals, every recipient failed with the
-reason. Streams content store → base64 → envelope; verifies the result on the fast path before it may leave (W10). A
-crash before the last commit leaves only an unreferenced blob, and the job comes again."""
+"""Steps 4 and 5 of the way out: a document or a status becomes a signed envelope, and that an outbox row. In: a leased
+`pack` or `answer` job, or what is small and signed for whoever is about to commit it (`ready`, `ready_status`). Out: in one
+transaction, so that a worker that woke late changes nothing: envelope reference, outbox row, source references dropped,
+job done; or, after an error that no time heals, every recipient failed with the reason. Streams content store → base64 →
+envelope; verifies the result on the fast path before it may leave (W10). A crash before the last commit leaves only an
+unreferenced blob, and the job comes again."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from io import BytesIO
+from typing import BinaryIO
 
 from gateway import log
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import FileItem, Kind, Lane, OutgoingDocument, OutState
+from gateway.domain.document import Delivery, FileItem, Kind, Lane, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.proof import Binding, SignedEnvelope, StatusPacket
@@ -32,18 +35,20 @@ from gateway.errors import (
     StaleLease,
     StoreFailure,
 )
-from gateway.outgoing import accept, translate
 from gateway.outgoing import desk as desks
+from gateway.outgoing import requests, translate
 from gateway.outgoing.check import hosted_agency
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import upkeep
-from gateway.ports import EnvelopeSigner, Job, Kept, OutboxItem, OutboxTarget, Scratch, Work
+from gateway.ports import EnvelopeSigner, Job, Kept, OutboxItem, OutboxTarget, PutStatus, Scratch, Work
+from gateway.ports.content import SMALL
 
 _log = logging.getLogger(__name__)
 # What does not have the form that its own reader wants, before any key is looked at: steps 1 to 5 of verification.md 9.
 _UNREADABLE = "GW-S-002"
 _FORM = 5
 _WRITTEN_ANEW = 3
+_NEW = (Kind.DOCUMENT, Kind.REPLACEMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +117,7 @@ async def _document(desk: OutDesk, scope: AgencyScope, job: Job) -> None:
             await work.commit()
         return
     agency = await hosted_agency(desk, scope)
-    now = desk.clock.now()
-    envelope = translate.envelope_of(document, agency, now)
-    contents = [
-        build.AttachmentContent(
-            entry_name=translate.entry_name(document, item), open=partial(attachment.pieces, source)
-        )
-        for item, source in zip(document.files, sources, strict=True)
-    ]
-    qualifier = translate.qualifier(document)
-    with desk.blobs.scratch() as scratch:
-        signed = await _signed(desk, agency, envelope, contents, qualifier, scratch, now, document.files)
-        packed = await keep(desk, scratch, signed)
+    packed = await _signed(desk, _letter(agency, document, sources, desk.clock.now()))
     await enqueue_document(desk, scope, job, document, packed)
 
 
@@ -137,43 +131,144 @@ def _same_files(accepted: Sequence[FileItem], written: build.WrittenEnvelope) ->
 
 
 async def _answer(desk: OutDesk, scope: AgencyScope, job: Job, packet: StatusPacket) -> None:
-    agency = await hosted_agency(desk, scope)
-    envelope, qualifier = build.status_envelope(packet, agency), build.status_qualifier(packet)
-    with desk.blobs.scratch() as scratch:
-        signed = await _signed(desk, agency, envelope, (), qualifier, scratch, desk.clock.now())
-        packed = await keep(desk, scratch, signed)
-    await enqueue_status(desk, scope, job, packet, packed)
+    packed = await _signed(desk, _status(await hosted_agency(desk, scope), packet, desk.clock.now()))
+    async with desk.store.begin(scope) as work:
+        await work.jobs.done(job.lease)
+        await put_status(desk, work, scope.agency_id, job.subject_id, packet, packed)
+        await work.commit()
 
 
-async def _signed(
-    desk: OutDesk,
+async def ready(
+    desk: OutDesk, agency: HostedAgency, document: OutgoingDocument, files: Sequence[Kept]
+) -> Packed | None:
+    """A small document, signed before it is accepted; `put` sends it in the transaction that accepts it. None where signing
+    would have to wait for something, or fails: a job does it then, and says why."""
+    bodies = {kept.digest: kept.body for kept in files}
+    is_due = document.state is OutState.QUEUED and document.kind in _NEW and document.leaves_at is None
+    if not is_due or None in bodies.values():
+        return None
+    sources = [partial(BytesIO, bodies[item.sha256] or b"") for item in document.files]
+    return await _at_once(desk, _letter(agency, document, sources, desk.clock.now()))
+
+
+async def ready_status(
+    desk: OutDesk, agency: HostedAgency, packet: StatusPacket, subject_id: str
+) -> PutStatus | None:
+    """A status, signed before what it tells is committed: what puts it into the outbox in that transaction. None as
+    above."""
+    packed = await _at_once(desk, _status(agency, packet, desk.clock.now()))
+    if packed is None:
+        return None
+
+    async def put_it(work: Work) -> None:
+        await put_status(desk, work, agency.id, subject_id, packet, packed)
+
+    return put_it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Paper:
+    """What is to be signed, and as what."""
+
+    agency: HostedAgency
+    envelope: Envelope
+    qualifier: build.Qualifier
+    at: datetime
+    files: Sequence[FileItem] = ()
+    contents: Sequence[build.AttachmentContent] = ()
+
+    @property
+    def is_small(self) -> bool:
+        return sum(item.size for item in self.files) <= SMALL // 2
+
+
+def _letter(
     agency: HostedAgency,
-    envelope: Envelope,
-    contents: Sequence[build.AttachmentContent],
-    qualifier: build.Qualifier,
-    scratch: Scratch,
-    now: datetime,
-    accepted: Sequence[FileItem] = (),
+    document: OutgoingDocument,
+    sources: Sequence[Callable[[], BinaryIO]],
+    at: datetime,
+) -> _Paper:
+    return _Paper(
+        agency=agency,
+        envelope=translate.envelope_of(document, agency, at),
+        qualifier=translate.qualifier(document),
+        at=at,
+        files=document.files,
+        contents=[
+            build.AttachmentContent(
+                entry_name=translate.entry_name(document, item), open=partial(attachment.pieces, source)
+            )
+            for item, source in zip(document.files, sources, strict=True)
+        ],
+    )
+
+
+def _status(agency: HostedAgency, packet: StatusPacket, at: datetime) -> _Paper:
+    envelope, qualifier = build.status_envelope(packet, agency), build.status_qualifier(packet)
+    return _Paper(agency=agency, envelope=envelope, qualifier=qualifier, at=at)
+
+
+async def _at_once(desk: OutDesk, paper: _Paper) -> Packed | None:
+    if not paper.is_small:
+        return None
+    try:
+        return await _in_memory(desk, paper, waits=False)
+    except GatewayError as error:
+        log.action(_log, "packet.not_at_once", str(error), packet=paper.qualifier.packet_id, code=error.code)
+        return None
+
+
+async def _signed(desk: OutDesk, paper: _Paper) -> Packed:
+    if paper.is_small and (packed := await _in_memory(desk, paper, waits=True)) is not None:
+        return packed
+    use = await desks.signing_keys(desk, paper.agency.code, paper.at)
+    with desk.blobs.scratch() as scratch:
+
+        def write() -> SignedEnvelope[Envelope]:
+            signer = desk.keys.signer(paper.agency.code, paper.at, use)
+            return _written(desk, paper, signer, scratch.file, lambda: scratch.path.open("rb"))
+
+        return await keep(desk, scratch, await desk.pool.run(write))
+
+
+async def _in_memory(desk: OutDesk, paper: _Paper, *, waits: bool) -> Packed | None:
+    """None where a key away from here must not be waited for, and for what its recipients alone make large."""
+    use = await desks.signing_keys(desk, paper.agency.code, paper.at)
+    file = BytesIO()
+
+    def write() -> SignedEnvelope[Envelope] | None:
+        signer = desk.keys.signer(paper.agency.code, paper.at, use)
+        if not (waits or signer.at_hand):
+            return None
+        return _written(desk, paper, signer, file, lambda: BytesIO(file.getvalue()))
+
+    signed = await desk.pool.run(write)
+    if signed is None or signed.file_size > SMALL:
+        return None
+    return Packed(signed, desk.blobs.keep_small(signed.file_digest, file.getvalue()))
+
+
+def _written(
+    desk: OutDesk, paper: _Paper, signer: EnvelopeSigner, file: BinaryIO, again: Callable[[], BinaryIO]
 ) -> SignedEnvelope[Envelope]:
-    use = await desks.signing_keys(desk, agency.code, now)
-
-    def write() -> SignedEnvelope[Envelope]:
-        signer = desk.keys.signer(agency.code, now, use)
-        written = build.write(envelope, contents, scratch.file, signer, qualifier, now)
-        scratch.file.flush()
-        _same_files(accepted, written)
-        return proved(desk, scratch, written.size, signer, qualifier.packet_id, now)
-
-    return await desk.pool.run(write)
+    written = build.write(paper.envelope, paper.contents, file, signer, paper.qualifier, paper.at)
+    file.flush()
+    _same_files(paper.files, written)
+    return proved(desk, again, written.size, signer, paper.qualifier.packet_id, paper.at)
 
 
 def proved(
-    desk: OutDesk, scratch: Scratch, size: int, signer: EnvelopeSigner, packet_id: PacketId, now: datetime
+    desk: OutDesk,
+    again: Callable[[], BinaryIO],
+    size: int,
+    signer: EnvelopeSigner,
+    packet_id: PacketId,
+    now: datetime,
 ) -> SignedEnvelope[Envelope]:
-    """W10: what we wrote is what our own fast path accepts; its one pass also gives the file's digest. The digests of
-    the files in it were taken while they were written."""
+    """W10: what we wrote, read `again`, is what our own fast path accepts; its one pass also gives the file's digest. The
+    digests of the files in it were taken while they were written."""
     own = Binding(code=signer.agency_code, certificate_der=signer.certificate_der)
-    source = verify.EnvelopeSource(size=size, open=lambda: attachment.pieces(lambda: scratch.path.open("rb")))
+    source = verify.EnvelopeSource(size=size, open=lambda: attachment.pieces(again))
     try:
         signed = verify.examine(
             source, policy=desk.xml, bindings=lambda code: (own,), at=now, transport=None, opens=False
@@ -206,79 +301,93 @@ async def enqueue_document(
 ) -> None:
     """The document is packed and waits for the courier, unless it was cancelled meanwhile."""
     agency = await hosted_agency(desk, scope)
-    now = desk.clock.now()
     async with desk.store.begin(scope) as work:
         await work.jobs.done(job.lease)
         current = await work.outgoing.get(document.id)
         if current.state is OutState.QUEUED:
-            await work.outgoing.save(
-                replace(
-                    current,
-                    state=OutState.PACKED,
-                    state_reason=None,
-                    envelope_digest=packed.digest,
-                    body_digest=packed.signed.body_digest,
-                    envelope_size=packed.size,
-                    packed_at=now,
-                )
-            )
-            await work.blobs.keep(packed.content, "envelope", document.id)
+            await work.outgoing.save(as_packed(current, packed, desk.clock.now()))
             await work.blobs.drop("source", document.id)
-            targets = tuple(
-                OutboxTarget(code=delivery.recipient.code, delivery_id=delivery.id)
-                for delivery in await work.deliveries.of(document.id)
-                if delivery.state != "cancelled"
-            )
-            if targets:
-                item = OutboxItem(
-                    id=desk.clock.new_id("obx_"),
-                    agency_id=scope.agency_id,
-                    packet_id=document.packet_id,
-                    kind=document.kind,
-                    sender_code=agency.code,
-                    lane=document.draft.urgency.lane,
-                    envelope_digest=packed.digest,
-                    envelope_size=packed.size,
-                    targets=targets,
-                    created_at=desk.clock.now(),
-                    subject_id=document.id,
-                    signed_by=signed_by(packed),
-                )
-                await work.outbox.put(item)
-            told = as_logged(packed) | {"size": packed.size}
-            await work.events.append(EventKind.MESSAGE_QUEUED, document.id, now, told)
+            deliveries = await work.deliveries.of(document.id)
+            await put(desk, work, agency, document, deliveries, packed)
         await work.commit()
     if current.state is not OutState.QUEUED:
         # it will never be sent; of a sealed document nothing may stay
         await desk.blobs.forget([packed.digest])
 
 
-async def enqueue_status(
-    desk: OutDesk, scope: AgencyScope, job: Job, packet: StatusPacket, packed: Packed
+def as_packed(document: OutgoingDocument, packed: Packed, at: datetime) -> OutgoingDocument:
+    """What becomes of it by this envelope."""
+    return replace(
+        document,
+        state=OutState.PACKED,
+        state_reason=None,
+        envelope_digest=packed.digest,
+        body_digest=packed.signed.body_digest,
+        envelope_size=packed.size,
+        packed_at=at,
+    )
+
+
+async def put(
+    desk: OutDesk,
+    work: Work,
+    agency: HostedAgency,
+    document: OutgoingDocument,
+    deliveries: Sequence[Delivery],
+    packed: Packed,
 ) -> None:
-    """A signed status waits for the courier."""
-    async with desk.store.begin(scope) as work:
-        await work.jobs.done(job.lease)
-        await work.blobs.keep(packed.content, "status", packet.packet_id)
+    """Its envelope is kept, and waits for the courier."""
+    now = desk.clock.now()
+    await work.blobs.keep(packed.content, "envelope", document.id)
+    targets = tuple(
+        OutboxTarget(code=delivery.recipient.code, delivery_id=delivery.id)
+        for delivery in deliveries
+        if delivery.state != "cancelled"
+    )
+    if targets:
         item = OutboxItem(
             id=desk.clock.new_id("obx_"),
-            agency_id=scope.agency_id,
-            packet_id=packet.packet_id,
-            kind=Kind.STATUS,
-            sender_code=packet.sender_code,
-            lane=Lane.URGENT if packet.urgent else Lane.NORMAL,
+            agency_id=agency.id,
+            packet_id=document.packet_id,
+            kind=document.kind,
+            sender_code=agency.code,
+            lane=document.draft.urgency.lane,
             envelope_digest=packed.digest,
             envelope_size=packed.size,
-            targets=(OutboxTarget(code=packet.to_code, delivery_id=packet.delivery_id),),
-            created_at=desk.clock.now(),
-            subject_id=job.subject_id,
+            targets=targets,
+            created_at=now,
+            subject_id=document.id,
             signed_by=signed_by(packed),
         )
         await work.outbox.put(item)
-        if packet.receipt is not None:
-            told = {"to": packet.to_code, "code": packet.code, "packet": packet.packet_id} | as_logged(packed)
-            await work.events.append(EventKind.RECEIPT_SIGNED, job.subject_id, desk.clock.now(), told)
-        await work.commit()
+    told = as_logged(packed) | {"size": packed.size}
+    await work.events.append(EventKind.MESSAGE_QUEUED, document.id, now, told)
+
+
+async def put_status(
+    desk: OutDesk, work: Work, agency_id: str, subject_id: str, packet: StatusPacket, packed: Packed
+) -> None:
+    """A signed status waits for the courier."""
+    now = desk.clock.now()
+    await work.blobs.keep(packed.content, "status", packet.packet_id)
+    item = OutboxItem(
+        id=desk.clock.new_id("obx_"),
+        agency_id=agency_id,
+        packet_id=packet.packet_id,
+        kind=Kind.STATUS,
+        sender_code=packet.sender_code,
+        lane=Lane.URGENT if packet.urgent else Lane.NORMAL,
+        envelope_digest=packed.digest,
+        envelope_size=packed.size,
+        targets=(OutboxTarget(code=packet.to_code, delivery_id=packet.delivery_id),),
+        created_at=now,
+        subject_id=subject_id,
+        signed_by=signed_by(packed),
+    )
+    await work.outbox.put(item)
+    if packet.receipt is not None:
+        told = {"to": packet.to_code, "code": packet.code, "packet": packet.packet_id} | as_logged(packed)
+        await work.events.append(EventKind.RECEIPT_SIGNED, subject_id, now, told)
 
 
 def as_logged(packed: Packed) -> dict[str, object]:
@@ -325,7 +434,7 @@ async def _give_up_document(desk: OutDesk, work: Work, job: Job, error: GatewayE
     standings = {each.id: fold_delivery([*known[each.id], fact]) for each in deliveries}
     states = {id: (standing.shown, standing.marks) for id, standing in standings.items()}
     await work.deliveries.save_states(states, now)
-    await accept.withdraw_requests(desk, work, document)
+    await requests.withdraw_requests(desk, work, document)
     await work.outgoing.save(replace(document, state_reason=f"{error.code}: {error}"))
     why = {"code": error.code, "detail": str(error)}
     told = [
@@ -342,4 +451,6 @@ async def _give_up_answer(
     told = {"to": packet.to_code, "delivery": packet.delivery_id, "code": error.code, "detail": str(error)}
     await work.events.append(EventKind.DELIVERY_FAILED, job.subject_id, desk.clock.now(), told)
     if packet.code == "13":
-        await accept.withdraw_request(desk, work, await work.deliveries.get(job.subject_id), packet.packet_id)
+        await requests.withdraw_request(
+            desk, work, await work.deliveries.get(job.subject_id), packet.packet_id
+        )

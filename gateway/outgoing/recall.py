@@ -23,7 +23,7 @@ from gateway.domain.identity import PacketId
 from gateway.domain.proof import StatusPacket
 from gateway.domain.status import RequestKind
 from gateway.errors import Clash, Refused
-from gateway.outgoing import accept, translate
+from gateway.outgoing import accept, requests, translate
 from gateway.outgoing.check import named
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import outgoing as rules
@@ -168,7 +168,7 @@ async def _take_back(
     chosen: Sequence[Delivery],
     why: str,
 ) -> None:
-    for delivery in accept.in_turn(chosen):
+    for delivery in requests.in_turn(chosen):
         packet = StatusPacket(
             packet_id=PacketId(desk.clock.new_id("pkt_")),
             sender_code=agency.code,
@@ -184,4 +184,4 @@ async def _take_back(
         )
         translate.refuse_unsendable_status(packet, agency)
         await work.jobs.put("answer", delivery.id, payload=packet)
-        await accept.ask_recipient(desk, work, delivery, RequestKind.TAKE_BACK, packet.packet_id, why)
+        await requests.ask_recipient(desk, work, delivery, RequestKind.TAKE_BACK, packet.packet_id, why)

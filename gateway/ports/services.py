@@ -36,6 +36,10 @@ class EnvelopeSigner(Protocol):
     def signature_length(self) -> int:
         """Bytes of one signature on the wire, known before it is made: RSA modulus, or r and s joined."""
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether the key lies in this process: signing then waits for nothing."""
+
     def sign(self, data: bytes) -> bytes:
         """The signature over `data` in wire form: PKCS#1 v1.5, or raw r‖s with low s."""
 

@@ -3,7 +3,7 @@ beside them the paper dispatch list, recipients that clerks name, and the calend
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,6 +17,7 @@ from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import Hold
 from gateway.domain.identity import Digest
 from gateway.domain.office_calendar import CalendarDay
+from gateway.domain.proof import StatusPacket
 from gateway.domain.registry import AgencyEntry, RecipientGroup, Resolution
 from gateway.domain.status import Fact
 from gateway.ports.content import Holds, ReadableContent
@@ -367,6 +368,12 @@ class Work(Protocol):
         """Called once this unit of work holds, and never when it does not: for what is counted."""
 
     async def commit(self) -> None: ...
+
+
+# What puts a status that is signed already into the outbox, in the transaction that commits what it tells.
+PutStatus = Callable[[Work], Awaitable[None]]
+# Signs a status of the agency about that subject. None where that would have to wait, or fails: a job does it later.
+SignStatus = Callable[[HostedAgency, StatusPacket, str], Awaitable[PutStatus | None]]
 
 
 class Store(Protocol):

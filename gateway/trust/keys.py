@@ -102,6 +102,8 @@ class FileSigner:
     """Signs with one key held in this process (`ports.EnvelopeSigner`). Safe to share between threads. It signs what
     begins with its purpose, and nothing else."""
 
+    at_hand = True
+
     def __init__(
         self, agency_code: str, key: PrivateKey, certificate: x509.Certificate, purpose: bytes = ENVELOPES
     ) -> None:

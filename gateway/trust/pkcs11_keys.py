@@ -202,6 +202,8 @@ class TokenKeys:
 class TokenSigner:
     """Signs with one key of a token (`ports.EnvelopeSigner`). It signs what begins with its purpose, and nothing else."""
 
+    at_hand = False
+
     def __init__(
         self, keys: TokenKeys, agency_code: str, key_id: str, certificate: x509.Certificate, purpose: bytes
     ) -> None:

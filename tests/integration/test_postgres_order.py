@@ -25,7 +25,7 @@ from gateway.domain.status import Fact, RequestKind, Track
 from gateway.errors import Misconfigured, NotFound
 from gateway.incoming import act
 from gateway.office.store.store import SqlOfficeStore
-from gateway.outgoing import accept, manage
+from gateway.outgoing import manage, requests
 from gateway.outgoing.desk import OutDesk
 from gateway.settings import load
 from gateway.store import leases
@@ -105,7 +105,7 @@ async def sending_again(desk: OutDesk, document: OutgoingDocument) -> object:
 async def asking(desk: OutDesk, document: OutgoingDocument) -> object:
     child = replace(document, kind=Kind.UPDATE, parent_id=document.id, change=DocumentChange(reason="Sửa"))
     async with desk.store.begin(NORTH) as work:
-        await accept.ask_recipients(desk, work, child, RequestKind.UPDATE)
+        await requests.ask_recipients(desk, work, child, RequestKind.UPDATE)
         await work.commit()
     return child
 
@@ -113,7 +113,7 @@ async def asking(desk: OutDesk, document: OutgoingDocument) -> object:
 async def withdrawing(desk: OutDesk, document: OutgoingDocument) -> object:
     child = replace(document, kind=Kind.UPDATE, parent_id=document.id)
     async with desk.store.begin(NORTH) as work:
-        await accept.withdraw_requests(desk, work, child)
+        await requests.withdraw_requests(desk, work, child)
         await work.commit()
     return child
 

@@ -187,6 +187,7 @@ class KeySigner:
     certificate_der: bytes
     algorithm: str
     private_key: PrivateKey
+    at_hand: bool = True
 
     @property
     def signature_length(self) -> int:

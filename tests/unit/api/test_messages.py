@@ -117,6 +117,7 @@ async def test_the_timeline_tells_facts_and_events(door: Door) -> None:
     assert [event["type"] for event in told["events"]][:2] == ["message.accepted", "message.queued"]
 
 
+@pytest.mark.usefixtures("keys_away")
 async def test_the_envelope_is_the_signed_bytes(door: Door) -> None:
     id = (await sent(door))["id"]
     early = await door.ask("GET", f"/messages/{id}/envelope")

@@ -106,8 +106,9 @@ async def test_a_request_id_is_carried_from_the_call_into_event_and_log(
     assert sent.headers["X-Request-Id"] == "trace-77"
     assert (accepted["request"], accepted["document"]) == ("trace-77", document)
     assert calls[EventKind.MESSAGE_ACCEPTED] == "trace-77"
+    assert calls[EventKind.MESSAGE_QUEUED] == "trace-77"
     # What the workers did later was no call.
-    assert calls[EventKind.MESSAGE_QUEUED] is None
+    assert calls[EventKind.DELIVERY_SENT] is None
 
 
 async def test_no_log_line_at_any_level_holds_content_or_secrets(
@@ -180,6 +181,7 @@ async def test_the_stylesheet_is_served_by_the_node(door: Door) -> None:
     assert b"@import" not in style.raw
 
 
+@pytest.mark.usefixtures("keys_away")
 async def test_the_status_page_counts_what_waits(door: Door) -> None:
     await door.send()
 

@@ -18,7 +18,7 @@ SECRET, SUBJECT = "invented-and-secret", "Về việc"
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Path:
+def node(tmp_path: Path, keys_away: None) -> Path:
     """A node with documents that wait, and a backup that was told of."""
     asyncio.run(waiting(tmp_path / "node"))
     file = tmp_path / "gateway.toml"

@@ -150,7 +150,7 @@ def test_a_broker_that_does_not_answer_is_told_with_its_reason(
 
 
 @pytest.fixture
-def node(terminal: Terminal, tmp_path: Path) -> Path:
+def node(terminal: Terminal, tmp_path: Path, keys_away: None) -> Path:
     """A node with one document that waits to be packed."""
     asyncio.run(waiting(tmp_path / "node"))
     file = tmp_path / "gateway.toml"

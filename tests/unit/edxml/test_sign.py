@@ -221,6 +221,7 @@ class _OddSigner:
     certificate_der: bytes = b"x"
     algorithm: str = "ecdsa-sha256"
     signature_length: int = 64
+    at_hand: bool = True
 
     def sign(self, data: bytes) -> bytes:
         return bytes(70)

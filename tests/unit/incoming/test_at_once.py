@@ -9,10 +9,11 @@ from typing import cast
 
 import pytest
 
-from gateway.errors import StoreFailure
+from gateway.errors import SignerDown, StoreFailure
 from gateway.incoming import receive
 from gateway.office.store.store import SqlOfficeWork
 from gateway.ports import Scanner
+from gateway.trust.keys import FileSigner
 from tests.support.clock import START
 from tests.support.faulty import Faulty
 from tests.support.node import (
@@ -55,9 +56,33 @@ async def test_one_unit_lands_it_takes_it_in_and_answers(town: Town) -> None:
     arrived = await town.only()
     assert await town.read(arrived) == PDF
     row = await town.row(PROVINCE, packet)
-    assert [event.kind for event in await town.events(PROVINCE, row.id)] == ["inbox.landed"]
+    assert [event.kind for event in await town.events(PROVINCE, row.id)] == ["inbox.landed", "receipt.signed"]
     assert [event.kind for event in await town.events(PROVINCE, arrived.id)] == ["inbox.received"]
-    assert await town.pack() == 1  # its 01
+    assert (await town.pack(), await town.statuses(PROVINCE)) == (0, 1)
+
+
+@pytest.mark.usefixtures("keys_away")
+async def test_an_answer_that_a_token_has_to_sign_is_waited_for_by_nobody_who_lands(town: Town) -> None:
+    assert await landed(town, town.forge(document(), FILES)) == "done"
+
+    assert await town.statuses(PROVINCE) == 0
+    assert (await town.pack(), await town.statuses(PROVINCE)) == (1, 1)
+
+
+async def test_a_key_that_cannot_sign_now_keeps_nothing_from_landing(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packet = town.forge(document(), FILES)
+
+    def fails(signer: FileSigner, data: bytes) -> bytes:
+        raise SignerDown("the key is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(FileSigner, "sign", fails)
+        assert await landed(town, packet) == "done"
+
+    assert await town.statuses(PROVINCE) == 0
+    assert (await town.pack(), await town.statuses(PROVINCE)) == (1, 1)
 
 
 async def test_what_breaks_in_the_unit_leaves_nothing_of_it_and_the_packet_lands(
@@ -175,7 +200,7 @@ async def test_it_ends_as_by_the_steps_one_after_another(tmp_path: Path, name: s
         async with opened(tmp_path / f"node-{by_steps}") as town:
             for make in COMES[name]:
                 await town.deliver(make(town))
-                while await town.land(by_steps=by_steps) + await town.process():
+                while await town.land(by_steps=by_steps) + await town.process() + await town.pack():
                     pass
             found[by_steps] = await ends(town)
     assert found[True] == found[False]

@@ -189,6 +189,7 @@ async def test_a_signer_that_is_down_holds_back_answers_too_and_none_is_lost(tmp
         assert (await town.delivery(sent)).state == "accepted"
 
 
+@pytest.mark.usefixtures("keys_away")
 async def test_two_packers_with_one_job_make_one_outbox_row(town: Town) -> None:
     """G7."""
     sent = await town.send("15")

@@ -41,6 +41,7 @@ async def test_a_file_is_the_same_before_and_after_it_was_packed(town: Town) -> 
 
 @pytest.mark.usefixtures("lies_in")
 @pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.usefixtures("keys_away")
 async def test_altered_bytes_are_not_given_out_and_everybody_is_told(town: Town, packed: bool) -> None:
     sent = await town.send("15")
     if packed:
@@ -76,6 +77,7 @@ async def test_the_files_of_a_request_are_kept_each_once_in_the_order_of_their_d
     assert [each.digest for each in kept] == sorted({hashlib.sha256(each).hexdigest() for each in contents})
 
 
+@pytest.mark.usefixtures("keys_away")
 async def test_further_recipients_get_the_same_document_and_the_first_keep_theirs(town: Town) -> None:
     """R117: the same number, date and files."""
     sent = await town.send("15", PROVINCE, files=BOTH)

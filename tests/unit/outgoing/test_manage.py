@@ -80,6 +80,7 @@ async def test_what_has_not_left_is_cancelled_and_never_leaves(town: Town, stage
 
 
 @pytest.mark.parametrize("stage", ["leased to a packer", "leased to a courier", "sent", "delivered"])
+@pytest.mark.usefixtures("keys_away")
 async def test_what_a_worker_has_or_had_is_not_cancelled(town: Town, stage: str) -> None:
     await town._host()
     document = await town.send("15")

@@ -25,7 +25,7 @@ from gateway.domain.status import RequestKind
 from gateway.errors import Refused
 from gateway.office import todo as gather
 from gateway.office.domain.task import Task, TaskKind
-from gateway.outgoing import accept, drafting, manage, recall
+from gateway.outgoing import drafting, manage, recall, requests
 from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town
 
@@ -187,6 +187,7 @@ async def test_a_recall_and_a_take_back_with_a_reason_that_nobody_can_write_are_
 
 
 @pytest.mark.usefixtures("lies_in")
+@pytest.mark.usefixtures("keys_away")
 async def test_a_document_whose_packing_can_never_succeed_fails_with_its_reason_an_event_and_a_task(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +207,7 @@ async def test_a_document_whose_packing_can_never_succeed_fails_with_its_reason_
 
 
 @pytest.mark.usefixtures("lies_in")
+@pytest.mark.usefixtures("keys_away")
 async def test_once_the_file_is_whole_again_it_is_packed_and_sent_on_demand(town: Town) -> None:
     sent = await town.send()
     await _damage(town, sent.files[0].sha256)
@@ -220,6 +222,7 @@ async def test_once_the_file_is_whole_again_it_is_packed_and_sent_on_demand(town
 
 
 @pytest.mark.usefixtures("lies_in")
+@pytest.mark.usefixtures("keys_away")
 async def test_what_could_not_be_packed_can_be_cancelled_and_its_number_is_free(town: Town) -> None:
     sent = await town.send()
     await _damage(town, sent.files[0].sha256)
@@ -300,7 +303,9 @@ async def _take_back_unwritable(town: Town, sent: OutgoingDocument) -> None:
         await work.jobs.put("answer", delivery.id, payload=packet)
         town.clock.advance(1)
         kind = RequestKind.TAKE_BACK
-        await accept.ask_recipient(town.node.out, work, delivery, kind, packet.packet_id, packet.description)
+        await requests.ask_recipient(
+            town.node.out, work, delivery, kind, packet.packet_id, packet.description
+        )
         await work.commit()
 
 

@@ -148,6 +148,7 @@ async def test_a_ring_shortens_the_wait_and_leaves_no_time_running() -> None:
     assert not ticket.is_set()
 
 
+@pytest.mark.usefixtures("keys_away")
 async def test_a_renewal_that_fails_once_is_tried_again_and_a_lost_lease_ends_it(town: Town) -> None:
     await town.send("15")
     (job,) = await town.node.store.claim_jobs("pack", 1, LEASE_S)

@@ -1,0 +1,98 @@
+"""The one request that may be open on a delivery: a recall, a take-back or an update that its recipient has not answered.
+In: a delivery, and the packet that asks. Out: facts and events, in the transaction of that packet: it is asked with it, and
+withdrawn where the packet never leaves. Also how any fact of a delivery makes its state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gateway.domain.document import Delivery, OutgoingDocument
+from gateway.domain.event import EventKind
+from gateway.domain.status import Fact, RequestKind, RequestState, Track, fold_delivery, open_request
+from gateway.errors import Clash
+from gateway.outgoing.check import OVER
+from gateway.outgoing.desk import OutDesk
+from gateway.ports import Work
+
+
+async def ask_recipients(desk: OutDesk, work: Work, child: OutgoingDocument, kind: RequestKind) -> None:
+    """Opens the request on each delivery of the parent that the child goes to; Clash while another is open."""
+    if child.parent_id is None:
+        return
+    why = child.change.reason if child.change else None
+    codes = {recipient.code.casefold() for recipient in child.draft.recipients}
+    for delivery in in_turn(await work.deliveries.of(child.parent_id)):
+        if delivery.recipient.code.casefold() in codes:
+            await ask_recipient(desk, work, delivery, kind, child.packet_id, why)
+
+
+async def ask_recipient(
+    desk: OutDesk, work: Work, delivery: Delivery, kind: RequestKind, packet_id: str, reason: str | None
+) -> None:
+    """One request on one delivery. At most one may be open (interfaces.md 1.1); one whose packet never arrived, or was
+    refused, will not be answered any more and is withdrawn by asking again."""
+    facts = list(await work.facts.of(delivery.id))
+    earlier = open_request(fold_delivery(facts))
+    if earlier is not None:
+        if not await _is_over(work, delivery, earlier.request_id):
+            raise Clash(
+                f"{delivery.recipient.code} has not yet answered the {earlier.kind} asked on "
+                f"{earlier.asked_at:%Y-%m-%d %H:%M}; wait for the answer",
+                code="GW-REQUEST-OPEN",
+            )
+        facts.append(await withdraw_request(desk, work, delivery, earlier.request_id))
+    fact = Fact(
+        track=Track.REQUEST,
+        code=RequestState.ASKED,
+        at=desk.clock.now(),
+        request_id=packet_id,
+        request_kind=kind,
+        reason=reason,
+    )
+    await add_fact(desk, work, delivery, fact, facts)
+    told = {"delivery": delivery.id, "to": delivery.recipient.code, "kind": kind, "request": packet_id}
+    await work.events.append(EventKind.REQUEST_ASKED, delivery.document_id, desk.clock.now(), told)
+
+
+async def withdraw_requests(desk: OutDesk, work: Work, child: OutgoingDocument) -> None:
+    """The request of a child that was cancelled before it left is open no more."""
+    if child.parent_id is None:
+        return
+    for delivery in in_turn(await work.deliveries.of(child.parent_id)):
+        waiting = open_request(fold_delivery(await work.facts.of(delivery.id)))
+        if waiting is not None and waiting.request_id == child.packet_id:
+            await withdraw_request(desk, work, delivery, child.packet_id)
+
+
+def in_turn(deliveries: Iterable[Delivery]) -> Sequence[Delivery]:
+    """In the one order in which everybody changes several, so that no two wait for each other."""
+    return sorted(deliveries, key=lambda delivery: delivery.id)
+
+
+async def _is_over(work: Work, delivery: Delivery, packet_id: str) -> bool:
+    child = await work.outgoing.by_packet_id(packet_id)
+    if child is None:
+        rows = await work.outbox.of_subject(delivery.id)
+        return any(row.packet_id == packet_id and row.state == "failed" for row in rows)
+    wanted = delivery.recipient.code.casefold()
+    own = [one for one in await work.deliveries.of(child.id) if one.recipient.code.casefold() == wanted]
+    return bool(own) and all(one.state in OVER for one in own)
+
+
+async def withdraw_request(desk: OutDesk, work: Work, delivery: Delivery, packet_id: str) -> Fact:
+    """The request that this packet made is open no more."""
+    fact = Fact(track=Track.REQUEST, code=RequestState.WITHDRAWN, at=desk.clock.now(), request_id=packet_id)
+    await add_fact(desk, work, delivery, fact)
+    told = {"delivery": delivery.id, "request": packet_id, "state": RequestState.WITHDRAWN}
+    await work.events.append(EventKind.REQUEST_ANSWERED, delivery.document_id, desk.clock.now(), told)
+    return fact
+
+
+async def add_fact(
+    desk: OutDesk, work: Work, delivery: Delivery, new: Fact, known: Sequence[Fact] | None = None
+) -> None:
+    """A fact of the delivery, and the state that it makes; `known` are those before it, where they were asked for."""
+    known = await work.facts.of(delivery.id) if known is None else known
+    await work.facts.add(delivery.id, new)
+    standing = fold_delivery([*known, new])
+    await work.deliveries.save_state(delivery.id, standing.shown, standing.marks, desk.clock.now())

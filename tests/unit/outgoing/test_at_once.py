@@ -1,0 +1,104 @@
+"""A small document is signed before it is accepted, and leaves with one commit; whatever stands in the way of that, a job
+does it later."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain.account import HostedAgency
+from gateway.domain.document import OutState
+from gateway.errors import SignerDown
+from gateway.office.store.store import SqlOfficeWork
+from gateway.outgoing import manage
+from gateway.trust.keys import FileSigner
+from tests.support.node import DEPARTMENT, PDF, Town
+
+LARGE = PDF + bytes(100_000)
+
+
+async def test_one_commit_accepts_it_and_puts_its_envelope_into_the_outbox(town: Town) -> None:
+    sent = await town.send("15")
+
+    assert sent.state is OutState.PACKED
+    assert await town.pack() == 0
+    assert [row.packet_id for row in await town.outbox(DEPARTMENT)] == [sent.packet_id]
+    kinds = [event.kind for event in await town.events(DEPARTMENT, sent.id)]
+    assert kinds == ["message.accepted", "message.queued"]
+    assert await town.ownerless() == 0
+
+    await town.carry()
+    assert await town.read(await town.only()) == PDF
+    assert (await town.delivery(sent)).state == "delivered"
+
+
+async def test_of_the_file_nothing_is_kept_beside_the_envelope(town: Town) -> None:
+    sent = await town.send("15")
+
+    async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
+        assert not await work.blobs.holds(sent.files[0].sha256)
+        assert sent.envelope_digest is not None
+        assert await work.blobs.holds(sent.envelope_digest)
+
+
+@pytest.mark.usefixtures("keys_away")
+async def test_nobody_who_hands_in_waits_for_a_key_in_a_token(town: Town) -> None:
+    await packed_by_a_job(town)
+
+
+async def test_a_key_that_cannot_sign_now_turns_nobody_away(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(signer: FileSigner, data: bytes) -> bytes:
+        raise SignerDown("the key is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(FileSigner, "sign", fails)
+        sent = await town.send("15")
+    assert sent.state is OutState.QUEUED
+    await town.carry()
+
+    assert (await town.delivery(sent)).state == "delivered"
+
+
+async def test_what_is_large_is_packed_by_a_job(town: Town) -> None:
+    await packed_by_a_job(town, files=(("15.pdf", LARGE),))
+
+
+async def packed_by_a_job(town: Town, files: tuple[tuple[str, bytes], ...] = (("15.pdf", PDF),)) -> None:
+    sent = await town.send("15", files=files)
+    assert sent.state is OutState.QUEUED
+    assert await town.outbox(DEPARTMENT) == ()
+    assert await town.pack() == 1
+    await town.carry()
+    assert (await town.delivery(sent)).state == "delivered"
+
+
+async def test_what_can_be_called_back_is_not_signed_before_its_time(town: Town) -> None:
+    draft = await town.send("15", send=False)
+    scope = await town.scope(DEPARTMENT)
+
+    await manage.send_draft(town.node.out, scope, draft.id, wait=timedelta(seconds=10))
+
+    assert await town.outbox(DEPARTMENT) == ()
+    assert (await manage.cancel(town.node.out, scope, draft.id)).state is OutState.CANCELLED
+
+
+async def test_an_agency_that_took_another_name_meanwhile_is_written_under_the_new_one(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the signing and the commit."""
+    agency = SqlOfficeWork.agency
+
+    async def renamed(work: SqlOfficeWork) -> HostedAgency:
+        return replace(await agency(work), name="Sở Thử nghiệm, tên mới")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(SqlOfficeWork, "agency", renamed)
+        sent = await town.send("15")
+
+    assert sent.state is OutState.QUEUED
+    assert await town.outbox(DEPARTMENT) == ()
+    assert await town.pack() == 1
