@@ -438,6 +438,14 @@ async def test_a_recall_names_its_approver_its_notice_and_recipients_that_have_t
 async def test_what_has_not_left_cannot_be_recalled(town: Town) -> None:
     sent = await town.send("15")
 
+    with pytest.raises(Clash, match="cancel it instead"):
+        await town.recall(sent)
+
+
+@pytest.mark.usefixtures("keys_away")
+async def test_what_is_not_packed_yet_cannot_be_recalled(town: Town) -> None:
+    sent = await town.send("15")
+
     with pytest.raises(Refused):
         await town.recall(sent)
 

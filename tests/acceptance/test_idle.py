@@ -131,7 +131,7 @@ async def test_work_of_a_process_that_died_is_taken_up_when_its_lease_is_over(tm
         async with asyncio.timeout(SOON_S):
             while True:  # the sleeper may be quicker than the one that is to die
                 document = await pair.other.send(str(await pair.other.count("outgoing_document") + 15))
-                if await pair.other.node.store.claim_jobs("pack", 1, lease_s):
+                if await pair.other.node.store.claim_outbox(1, lease_s):
                     break
         pair.turns.seen.clear()
         await until(lambda: "lookout" in pair.turns.seen)

@@ -328,6 +328,7 @@ async def test_threat_119_what_a_stolen_key_may_have_signed_is_found_judged_agai
     assert (again.state, again.code) == ("quarantined", "SIG-PIN")
 
 
+@pytest.mark.usefixtures("keys_away")
 async def test_threat_120_a_node_does_not_send_an_envelope_of_another_agency(town: Town) -> None:
     """W10: what was written is proved with the signer's own code before it may leave."""
 
