@@ -8,9 +8,11 @@ import io
 import json
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +125,7 @@ def offices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, 
         bound(office, pair)
     running = [start(office) for office in pair]
     try:
+        both_hosted(folder / "axis" / "axis.sqlite", pair)
         yield pair
     finally:
         for process in running:
@@ -131,6 +134,15 @@ def offices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, 
             assert process.wait(timeout=60) == 0
             assert process.stderr is not None
             process.stderr.close()
+
+
+def both_hosted(axis: Path, pair: tuple[Office, Office]) -> None:
+    """Each told the axis its code: until then nobody is there to send to, and the first test is any of them."""
+    wanted, until = {office.code for office in pair}, time.monotonic() + 60
+    with contextlib.closing(sqlite3.connect(axis)) as database:
+        while not wanted <= {code for (code,) in database.execute("SELECT code FROM hosting")}:
+            assert time.monotonic() < until, "somebody is not on the axis"
+            threading.Event().wait(0.05)
 
 
 def bound(office: Office, others: tuple[Office, ...]) -> None:
