@@ -285,6 +285,7 @@ TROUBLES: dict[str, Callable[[Town], Awaitable[list[Sample]]]] = {
 
 
 @pytest.mark.parametrize("alarm", TROUBLES)
+@pytest.mark.usefixtures("keys_away")
 async def test_an_alarm_of_the_page_fires_in_its_trouble_and_not_before(town: Town, alarm: str) -> None:
     before = await scraped(town)
     when = alarms()[alarm]

@@ -62,6 +62,7 @@ async def test_every_part_of_a_healthy_node_is_up(look: Samples) -> None:
     assert look("axis_blocked") == look("axis_down_seconds") == 0
 
 
+@pytest.mark.usefixtures("keys_away")
 async def test_what_waits_is_told_with_its_age_and_is_gone_when_it_is_done(town: Town) -> None:
     await town._host()
     await town.send("15")
@@ -229,6 +230,7 @@ async def test_a_silent_recipient_is_late_after_half_an_hour(town: Town) -> None
     assert Samples(await scraped(town))("late_deliveries") == 1
 
 
+@pytest.mark.usefixtures("keys_away")
 async def test_a_lease_is_counted_while_it_runs(town: Town) -> None:
     await town.send("15")
     await town.node.store.claim_jobs("pack", 1, LEASE_S)

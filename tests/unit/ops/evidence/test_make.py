@@ -156,6 +156,7 @@ async def test_making_a_pack_is_an_event_that_names_its_manifest(town: Town) -> 
     assert event.data["manifest"] == made.digest
 
 
+@pytest.mark.usefixtures("keys_away")
 async def test_a_document_that_was_never_packed_has_a_pack_with_its_header(
     town: Town, tmp_path: Path
 ) -> None:
