@@ -63,7 +63,7 @@ async def finish(store: SqlOfficeStore, clock: ManualClock, table: str, lease: L
         if table == "job":
             await work.jobs.done(lease)
         elif table == "outbox":
-            await work.outbox.sent(lease, clock.now())
+            await work.outbox.sent([lease], clock.now())
         else:
             item = await work.inbox.get(lease.id)
             await work.inbox.settle(replace(item, state="done"), lease)
@@ -255,7 +255,7 @@ async def test_a_failed_or_sent_outbox_row_is_final(store: SqlOfficeStore, clock
     first, second = await store.claim_outbox(2, LEASE_S)
 
     async with store.begin(NORTH) as work:
-        await work.outbox.sent(first.lease, clock.now())
+        await work.outbox.sent([first.lease], clock.now())
         await work.outbox.failed(second.lease, clock.now(), "no such recipient")
         await work.commit()
     clock.advance(LEASE_S)
