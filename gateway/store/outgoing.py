@@ -64,7 +64,10 @@ class SqlOutgoingDocuments(WatchedRows):
 
     async def of_many(self, ids: Collection[str]) -> Sequence[OutgoingDocument]:
         rows = await self._rows(_R, self._tx.kept(_BY_IDS), ids=list(ids))
-        return [to_outgoing(row) for row in rows]
+        found = [to_outgoing(row) for row in rows]
+        for document in found:
+            self._follower.out_read(document)
+        return found
 
     async def by_external_id(self, external_id: str) -> OutgoingDocument | None:
         await self._tx.hold(self._agency_id, "external_id", external_id)
