@@ -148,6 +148,11 @@ class Fact:
     """With a 03: the arrival number that the receiver gave, and the year of its book."""
     register_year: int | None = None
 
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Equal of two that are the same fact."""
+        return self.track, self.code, self.stated_at, self.packet_digest, self.request_id
+
 
 def arrival_number(facts: Iterable[Fact]) -> tuple[str, int | None] | None:
     """The arrival number that a receiver told, and its year: what is proved before what is not, then what was stated

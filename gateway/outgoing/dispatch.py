@@ -1,5 +1,6 @@
-"""Step 6 of the way out: moves one due outbox row to the axis. In: a leased row. Out: a recorded outcome per delivery:
-sent, retry at, or failed; the documents that it answered name what answers them (R52, R53).
+"""Step 6 of the way out: moves due outbox rows to the axis, in one pass of prepare, publish, record. In: leased rows of one
+agency. Out: a recorded outcome per delivery: sent, retry at, or failed; the documents that they answered name what
+answers them (R52, R53). What stands in the way of one row stands in the way of no other.
 At least once: a crash after publishing sends the same bytes again; the receiver knows the repeat by its verified
 content, never by a transport id. What waits under a key that may sign no more is signed again first (W9, K5); what was
 once published is published again byte for byte.
@@ -8,11 +9,14 @@ the successor with a notice. Only imported or synced rows do any of it (R48). A 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import BinaryIO
 
 from gateway import log, meters
@@ -37,44 +41,130 @@ from gateway.ports import Fate, LeasedOutbox, OutboxItem, OutboxTarget, Outcome,
 _log = logging.getLogger(__name__)
 
 
-async def run(desk: OutDesk, leased: LeasedOutbox) -> None:
-    """Publishes one row to every recipient it still has to reach, then records what became of each."""
-    item, began = leased.item, desk.clock.now()
-    scope = AgencyScope(agency_id=item.agency_id, principal_id="node")
+# What is larger goes alone: nobody waits for its upload with the word of what left.
+_LARGE = 256 * 1024
+
+
+def passes(rows: Sequence[LeasedOutbox]) -> Sequence[Sequence[LeasedOutbox]]:
+    """What goes in one pass each, in their order."""
+    found: dict[str, list[LeasedOutbox]] = {}
+    for row in rows:
+        alone = row.item.id if row.item.envelope_size > _LARGE else ""
+        found.setdefault(alone or row.item.agency_id, []).append(row)
+    return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A row that can be published, and the recipients it still has to reach."""
+
+    leased: LeasedOutbox
+    open: Callable[[], BinaryIO]
+    targets: Sequence[OutboxTarget]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """What came of a row, by the recipient's code. `again`: when what may heal is tried once more; None: never."""
+
+    leased: LeasedOutbox
+    targets: Sequence[OutboxTarget]
+    outcomes: Mapping[str, Outcome]
+    again: timedelta | None
+
+    @property
+    def item(self) -> OutboxItem:
+        return self.leased.item
+
+    @property
+    def later(self) -> list[OutboxTarget]:
+        """Who is waited for."""
+        if self.again is None:
+            return []
+        return [target for target in self.targets if self.outcomes[target.code].fate is Fate.LATER]
+
+    @property
+    def over(self) -> list[OutboxTarget]:
+        """For whom it is sent, or has failed."""
+        later = self.later
+        return [target for target in self.targets if target not in later]
+
+    @property
+    def reached(self) -> list[str]:
+        return [one.code for one in self.targets if self.outcomes[one.code].fate is Fate.DELIVERED]
+
+
+async def run(desk: OutDesk, rows: Sequence[LeasedOutbox]) -> None:
+    """Publishes each to every recipient it still has to reach, side by side, then records what became of each."""
+    began = desk.clock.now()
+    scope = AgencyScope(agency_id=rows[0].item.agency_id, principal_id="node")
     try:
-        leased = await under_current_key(desk, scope, leased)
-        parcel, targets = await _prepare(desk, scope, leased)
-        diverted = await divert_closed(desk, parcel.kind, targets)
-        codes = diverted.routes(targets)
-        published = await _publish(desk, parcel, codes) if codes else {}
-        outcomes = diverted.outcomes(targets, published)
-        await _record(desk, scope, leased, targets, outcomes, began)
-    except StaleLease:
-        log.action(_log, "outbox.discarded", "another courier owns this row now", outbox=item.id)
-    except GatewayError as error:
-        await _put_off(desk, scope, leased, error, began)
+        ready = await _prepare(desk, scope, rows)
+    except Exception as error:  # reason: whose fault it was shows when each goes alone
+        if len(rows) > 1:
+            await _each(run(desk, [row]) for row in rows)
+        elif isinstance(error, GatewayError):
+            await _record(desk, scope, [_put_off(desk, rows[0], error)], began)
+        else:
+            raise
+        return
+    faults: KeyFaults = {}
+    handed = (_hand_over(desk, scope, one, faults) for one in ready)
+    ends = await asyncio.gather(*handed, return_exceptions=True)
+    await _record(desk, scope, [end for end in ends if isinstance(end, _Tried)], began)
+    _raise_first(ends)
 
 
-async def _prepare(
-    desk: OutDesk, scope: AgencyScope, leased: LeasedOutbox
-) -> tuple[Parcel, tuple[OutboxTarget, ...]]:
-    """Leaves out the deliveries that were cancelled. From the claim on nobody can cancel one: the row may have left."""
-    item = leased.item
+async def _prepare(desk: OutDesk, scope: AgencyScope, rows: Sequence[LeasedOutbox]) -> list[_Ready]:
+    """In one view. Leaves out the deliveries that were cancelled. From the claim on nobody can cancel one: the row may have
+    left."""
+    items = [row.item for row in rows]
     async with desk.store.read(scope) as work:
-        named = [target.delivery_id for target in item.targets if target.delivery_id is not None]
-        known = await work.facts.of_many(named) if named else {}
-        opener = await desk.blobs.open(work, item.envelope_digest)
-    cancelled = _cancelled(known)
-    parcel = Parcel(
+        named = _deliveries(item.targets for item in items)
+        cancelled = _cancelled(await work.facts.of_many(named)) if named else ()
+        openers = await desk.blobs.open_each(work, {item.envelope_digest for item in items})
+    return [
+        _Ready(
+            leased=row,
+            open=openers[row.item.envelope_digest],
+            targets=[target for target in row.item.targets if target.delivery_id not in cancelled],
+        )
+        for row in rows
+    ]
+
+
+def _deliveries(targets: Iterable[Sequence[OutboxTarget]]) -> list[str]:
+    """Those of these recipients; answers have none."""
+    return [one.delivery_id for each in targets for one in each if one.delivery_id is not None]
+
+
+async def _hand_over(desk: OutDesk, scope: AgencyScope, one: _Ready, faults: KeyFaults) -> _Tried | None:
+    """None: the row is another courier's."""
+    with _about(one.leased.item):
+        try:
+            one = await under_current_key(desk, scope, one, faults)
+            diverted = await divert_closed(desk, one.leased.item.kind, one.targets)
+            codes = diverted.routes(one.targets)
+            published = await _publish(desk, _parcel(one), codes) if codes else {}
+            return _tried(desk, one.leased, one.targets, diverted.outcomes(one.targets, published))
+        except StaleLease:
+            _discarded(one.leased.item)
+            return None
+        except GatewayError as error:
+            return _put_off(desk, one.leased, error)
+
+
+def _parcel(one: _Ready) -> Parcel:
+    item = one.leased.item
+    return Parcel(
         packet_id=item.packet_id,
         kind=item.kind,
         sender=item.sender_code,
         lane=item.lane,
         digest=item.envelope_digest,
         size=item.envelope_size,
-        open=opener,
+        open=one.open,
     )
-    return parcel, tuple(target for target in item.targets if target.delivery_id not in cancelled)
 
 
 async def _publish(desk: OutDesk, parcel: Parcel, codes: list[str]) -> Mapping[str, Outcome]:
@@ -87,43 +177,71 @@ async def _publish(desk: OutDesk, parcel: Parcel, codes: list[str]) -> Mapping[s
         return {code: Outcome(fate=fate, code=error.code, detail=str(error)) for code in codes}
 
 
-async def _record(
-    desk: OutDesk,
-    scope: AgencyScope,
-    leased: LeasedOutbox,
-    targets: tuple[OutboxTarget, ...],
-    outcomes: Mapping[str, Outcome],
-    began: datetime,
-) -> None:
-    """In one unit: that it was being sent, and what came of it."""
-    item, now = leased.item, desk.clock.now()
-    later = [target for target in targets if outcomes[target.code].fate is Fate.LATER]
+def _tried(
+    desk: OutDesk, leased: LeasedOutbox, targets: Sequence[OutboxTarget], outcomes: Mapping[str, Outcome]
+) -> _Tried:
     planned = upkeep.next_try(
         leased.lease.attempt,
         permanent=False,
-        age=now - item.created_at,
+        age=desk.clock.now() - leased.item.created_at,
         chance=random.random(),  # noqa: S311 - jitter, not a secret
         limit=desk.profile.retry_limit,
     )
-    plan = None if isinstance(planned, upkeep.GiveUp) else planned
+    return _Tried(leased, targets, outcomes, None if isinstance(planned, upkeep.GiveUp) else planned)
+
+
+def _put_off(desk: OutDesk, leased: LeasedOutbox, error: GatewayError) -> _Tried:
+    """Our own storage stood in the way, such as an envelope whose file is gone: tried again later like an axis that is
+    down, and failed for everyone to see once the time for that is over."""
+    item = leased.item
+    with _about(item):
+        log.action(_log, "outbox.postponed", str(error), code=error.code)
+    outcome = Outcome(fate=Fate.LATER, code=error.code, detail=str(error))
+    return _tried(desk, leased, item.targets, {one.code: outcome for one in item.targets})
+
+
+async def _record(desk: OutDesk, scope: AgencyScope, tried: Sequence[_Tried], began: datetime) -> None:
+    """In one unit; where that fails each by itself, so that none takes its neighbours along."""
+    if _can_share(tried):
+        try:
+            await _write(desk, scope, tried, began)
+            return
+        except Exception as error:  # reason: whose fault it was shows when each is recorded by itself
+            log.action(_log, "outbox.recorded_apart", f"{type(error).__name__}: {error}", rows=len(tried))
+    await _each(_record_alone(desk, scope, one, began) for one in tried)
+
+
+def _can_share(tried: Sequence[_Tried]) -> bool:
+    """Two rows for one delivery have a word each, one after the other."""
+    named = _deliveries(one.targets for one in tried)
+    return len(tried) > 1 and len(set(named)) == len(named)
+
+
+async def _record_alone(desk: OutDesk, scope: AgencyScope, one: _Tried, began: datetime) -> None:
+    with _about(one.item):
+        try:
+            try:
+                await _write(desk, scope, [one], began)
+            except StaleLease:
+                raise
+            except GatewayError as error:
+                await _write(desk, scope, [_put_off(desk, one.leased, error)], began)
+        except StaleLease:
+            _discarded(one.item)
+
+
+async def _write(desk: OutDesk, scope: AgencyScope, tried: Sequence[_Tried], began: datetime) -> None:
+    """In one unit: that they were being sent, and what came of each."""
+    now = desk.clock.now()
     async with desk.store.begin(scope) as work:
-        await _settled(work, item, targets, outcomes, began, now, give_up=plan is None)
-        if later and plan is not None:
-            error = outcomes[later[0].code]
-            await work.outbox.retry(leased.lease, now + plan, later, f"{error.code}: {error.detail}")
-            for code in sorted({outcomes[target.code].code for target in later}):
-                alike = [target for target in later if outcomes[target.code].code == code]
-                await _tell_retry(work, item.subject_id, alike, outcomes[alike[0].code], now, plan)
-        elif targets and all(outcomes[target.code].fate is not Fate.DELIVERED for target in targets):
-            error = outcomes[targets[0].code]
-            await work.outbox.failed(leased.lease, now, f"{error.code}: {error.detail}")
-        else:
-            await work.outbox.sent(leased.lease, now)
-        reached = [target.code for target in targets if outcomes[target.code].fate is Fate.DELIVERED]
-        await end_waits_of_row(work, item, reached, now)
+        await _note(work, began, tried, now)
+        await work.events.append_all(now, [told for one in tried for told in _told(one, now)])
+        await _settle(work, tried, now)
+        await end_waits_of_rows(work, [(one.item, one.reached) for one in tried], now)
         await work.commit()
-    for target in targets:
-        _count(item.lane, outcomes[target.code], again=plan is not None)
+    for one in tried:
+        for target in one.targets:
+            _count(one.item.lane, one.outcomes[target.code], again=one.again is not None)
 
 
 def _count(lane: Lane, outcome: Outcome, *, again: bool) -> None:
@@ -138,30 +256,50 @@ def _count(lane: Lane, outcome: Outcome, *, again: bool) -> None:
         meters.GIVEN_UP.add(code=outcome.code)
 
 
-async def _settled(
-    work: Work,
-    item: OutboxItem,
-    targets: Sequence[OutboxTarget],
-    outcomes: Mapping[str, Outcome],
-    began: datetime,
-    now: datetime,
-    *,
-    give_up: bool,
-) -> None:
-    """What is over for a recipient: sent, or failed; with `give_up` also what might still heal."""
-    over = {
-        target: outcome
-        for target in targets
-        if (outcome := outcomes[target.code]).fate is not Fate.LATER or give_up
-    }
-    ends = {
-        target.delivery_id: _fact(over[target], now) if target in over else None
-        for target in targets
-        if target.delivery_id is not None
-    }
-    await _note(work, began, ends, now)
-    told = [_told(target, outcome) for target, outcome in over.items()]
-    await work.events.append_many(item.subject_id, now, told)
+async def _settle(work: Work, tried: Sequence[_Tried], now: datetime) -> None:
+    """Each row waits again, has failed, or is sent."""
+    sent = []
+    for one in tried:
+        lease, later = one.leased.lease, one.later
+        if later and one.again is not None:
+            await work.outbox.retry(lease, now + one.again, later, _said(one.outcomes[later[0].code]))
+        elif one.targets and not one.reached:
+            await work.outbox.failed(lease, now, _said(one.outcomes[one.targets[0].code]))
+        else:
+            sent.append(lease)
+    await work.outbox.sent(sent, now)
+
+
+def _said(outcome: Outcome) -> str:
+    return f"{outcome.code}: {outcome.detail}"
+
+
+async def _note(work: Work, began: datetime, tried: Sequence[_Tried], now: datetime) -> None:
+    """Adds to each delivery that it was being sent, and what came of it if it is over; and the state that this makes.
+    Those that were cancelled are left alone."""
+    named = _deliveries(one.targets for one in tried)
+    if not named:
+        return
+    known = await work.facts.of_many(named)
+    cancelled = _cancelled(known)
+    sending = Fact(track=Track.TRANSPORT, code="sending", at=began, stated_at=began)
+    said = {id: [sending] for id in known if id not in cancelled}
+    for one in tried:
+        for target in one.over:
+            if target.delivery_id in said:
+                said[target.delivery_id].append(_fact(one.outcomes[target.code], now))
+    new: dict[str, list[Fact]] = {}
+    for id, facts in said.items():
+        there = {fact.identity for fact in known[id]}
+        if fresh := [fact for fact in facts if fact.identity not in there]:
+            new[id] = fresh
+        # A delivery that was sent again waited from the last time that it was queued.
+        if facts[-1].code == "sent" and (queued := queued_at(known[id])):
+            work.when_committed(partial(meters.ACCEPTED_TO_SENT.took, (now - queued).total_seconds()))
+    await work.facts.add_all([(id, fact) for id, facts in new.items() for fact in facts])
+    standings = {id: fold_delivery([*known[id], *facts]) for id, facts in new.items()}
+    states = {id: (standing.shown, standing.marks) for id, standing in standings.items()}
+    await work.deliveries.save_states(states, now)
 
 
 def _fact(outcome: Outcome, now: datetime) -> Fact:
@@ -176,38 +314,6 @@ def _fact(outcome: Outcome, now: datetime) -> Fact:
     )
 
 
-def _told(target: OutboxTarget, outcome: Outcome) -> tuple[EventKind, Mapping[str, object]]:
-    sent = outcome.fate is Fate.DELIVERED
-    why = {"code": outcome.code, "detail": outcome.detail}
-    kind = EventKind.DELIVERY_SENT if sent else EventKind.DELIVERY_FAILED
-    return kind, {"to": target.code, "delivery": target.delivery_id, **why}
-
-
-async def _note(work: Work, began: datetime, said: Mapping[str, Fact | None], now: datetime) -> None:
-    """Adds to each delivery that it was being sent, and what came of it if it is over; and the state that this makes.
-    Those that were cancelled are left alone."""
-    if not said:
-        return
-    known = await work.facts.of_many(list(said))
-    cancelled = _cancelled(known)
-    ends = {id: fact for id, fact in said.items() if fact is not None and id not in cancelled}
-    for id, fact in ends.items():
-        # A delivery that was sent again waited from the last time that it was queued.
-        if fact.code == "sent" and (queued := queued_at(known[id])):
-            meters.ACCEPTED_TO_SENT.took((now - queued).total_seconds())
-    facts = {id: [*known[id]] for id in said if id not in cancelled}
-    new: set[str] = set()
-    sending = Fact(track=Track.TRANSPORT, code="sending", at=began, stated_at=began)
-    for these in (dict.fromkeys(facts, sending), ends):
-        added = await work.facts.add_many(these)
-        new |= set(added)
-        for id in added:
-            facts[id].append(these[id])
-    standings = {id: fold_delivery(facts[id]) for id in facts if id in new}
-    states = {id: (standing.shown, standing.marks) for id, standing in standings.items()}
-    await work.deliveries.save_states(states, now)
-
-
 def _cancelled(known: Mapping[str, Sequence[Fact]]) -> Collection[str]:
     return {
         id
@@ -216,30 +322,47 @@ def _cancelled(known: Mapping[str, Sequence[Fact]]) -> Collection[str]:
     }
 
 
-async def _put_off(
-    desk: OutDesk, scope: AgencyScope, leased: LeasedOutbox, error: GatewayError, began: datetime
-) -> None:
-    """Our own storage stood in the way, such as an envelope whose file is gone: tried again later like an axis that is
-    down, and failed for everyone to see once the time for that is over."""
-    item = leased.item
-    log.action(_log, "outbox.postponed", str(error), outbox=item.id, code=error.code)
-    outcome = Outcome(fate=Fate.LATER, code=error.code, detail=str(error))
-    try:
-        await _record(desk, scope, leased, item.targets, {one.code: outcome for one in item.targets}, began)
-    except StaleLease:
-        log.action(_log, "outbox.discarded", "another courier owns this row now", outbox=item.id)
+def _told(one: _Tried, now: datetime) -> Iterator[tuple[str, EventKind, Mapping[str, object]]]:
+    """The events of a row: an end for each recipient that has one, one retry for all that wait for the same reason."""
+    for target in one.over:
+        outcome = one.outcomes[target.code]
+        sent = outcome.fate is Fate.DELIVERED
+        kind = EventKind.DELIVERY_SENT if sent else EventKind.DELIVERY_FAILED
+        why = {"code": outcome.code, "detail": outcome.detail}
+        yield one.item.subject_id, kind, {"to": target.code, "delivery": target.delivery_id, **why}
+    if one.again is None:
+        return
+    later = [(target.code, one.outcomes[target.code]) for target in one.later]
+    for code in sorted({outcome.code for _, outcome in later}):
+        alike = [(to, outcome) for to, outcome in later if outcome.code == code]
+        told = {
+            "to": [to for to, _ in alike],
+            "code": code,
+            "detail": alike[0][1].detail,
+            "next_at": (now + one.again).isoformat(),
+        }
+        yield one.item.subject_id, EventKind.DELIVERY_RETRY, told
 
 
-async def _tell_retry(
-    work: Work, subject_id: str, later: list[OutboxTarget], outcome: Outcome, now: datetime, delay: timedelta
-) -> None:
-    told = {
-        "to": [target.code for target in later],
-        "code": outcome.code,
-        "detail": outcome.detail,
-        "next_at": (now + delay).isoformat(),
-    }
-    await work.events.append(EventKind.DELIVERY_RETRY, subject_id, now, told)
+def _discarded(item: OutboxItem) -> None:
+    log.action(_log, "outbox.discarded", "another courier owns this row now", outbox=item.id)
+
+
+def _about(item: OutboxItem) -> AbstractContextManager[None]:
+    """Lines of the log that are written inside name the row."""
+    return log.bound(outbox=item.id, document=item.subject_id, packet=item.packet_id, agency=item.sender_code)
+
+
+async def _each(works: Iterable[Awaitable[None]]) -> None:
+    """Side by side; one that breaks stops none of the others."""
+    _raise_first(await asyncio.gather(*works, return_exceptions=True))
+
+
+def _raise_first(ends: Iterable[object]) -> None:
+    """What broke in a way nobody foresaw, once the others have ended."""
+    for end in ends:
+        if isinstance(end, BaseException):
+            raise end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,24 +440,38 @@ def _heirs(answer: Resolution) -> Collection[str]:
     return answer.ending.heirs if answer.ending is not None else ()
 
 
-async def under_current_key(desk: OutDesk, scope: AgencyScope, leased: LeasedOutbox) -> LeasedOutbox:
+# What was found of keys in one pass, by code and certificate.
+KeyFaults = dict[tuple[str, str], str | None]
+
+
+async def under_current_key(desk: OutDesk, scope: AgencyScope, one: _Ready, faults: KeyFaults) -> _Ready:
     """The row as it may be published now. NotFound or SignerDown when its key may sign no more and no other one can."""
-    item, now = leased.item, desk.clock.now()
+    item, now = one.leased.item, desk.clock.now()
     if item.signed_by is None:
-        return leased
-    allowed = await desks.signing_keys(desk, item.sender_code, now)
-    fault = desk.keys.fault(item.sender_code, item.signed_by, now, allowed)
+        return one
+    fault = await _key_fault(desk, item.sender_code, item.signed_by, now, faults)
     if fault is None:
-        return leased
+        return one
     async with desk.store.read(scope) as work:
         if await _was_published(work, item):
-            return leased
-        opener = await desk.blobs.open(work, item.envelope_digest)
+            return one
     log.action(_log, "outbox.signed_again", fault, outbox=item.id)
+    allowed = await desks.signing_keys(desk, item.sender_code, now)
     with desk.blobs.scratch() as scratch:
-        signed = await desk.pool.run(lambda: _write_signed_again(desk, item, opener, allowed, scratch, now))
+        signed = await desk.pool.run(lambda: _write_signed_again(desk, item, one.open, allowed, scratch, now))
         made = await package.keep(desk, scratch, signed)
-    return await _commit_signed_again(desk, scope, leased, made, now)
+    leased = await _commit_signed_again(desk, scope, one.leased, made, now)
+    async with desk.store.read(scope) as work:
+        return replace(one, leased=leased, open=await desk.blobs.open(work, made.digest))
+
+
+async def _key_fault(
+    desk: OutDesk, code: str, signed_by: str, now: datetime, faults: KeyFaults
+) -> str | None:
+    if (code, signed_by) not in faults:
+        allowed = await desks.signing_keys(desk, code, now)
+        faults[code, signed_by] = desk.keys.fault(code, signed_by, now, allowed)
+    return faults[code, signed_by]
 
 
 async def _was_published(work: Work, item: OutboxItem) -> bool:
@@ -404,11 +541,17 @@ async def _commit_signed_again(
 _ANSWERING = (Kind.DOCUMENT, Kind.REPLACEMENT)
 
 
-async def end_waits_of_row(work: Work, item: OutboxItem, reached: Collection[str], now: datetime) -> None:
-    """Nothing for what answers nobody, nor a second time for what reaches the next recipient."""
-    if item.kind not in _ANSWERING or not reached:
-        return
-    await end_waits(work, await work.outgoing.get(item.subject_id), reached, now)
+async def end_waits_of_rows(
+    work: Work, rows: Sequence[tuple[OutboxItem, Collection[str]]], now: datetime
+) -> None:
+    """By the codes that each reached. Nothing for what answers nobody, nor a second time for what reaches the next
+    recipient."""
+    reached: dict[str, list[str]] = {}
+    for item, codes in rows:
+        if codes and item.kind in _ANSWERING:
+            reached.setdefault(item.subject_id, []).extend(codes)
+    for document in await work.outgoing.of_many(reached) if reached else ():
+        await end_waits(work, document, reached[document.id], now)
 
 
 async def end_waits(work: Work, document: OutgoingDocument, reached: Collection[str], now: datetime) -> None:

@@ -214,8 +214,8 @@ class Outbox(Protocol):
 
     async def of_subject(self, subject_id: str) -> Sequence[OutboxItem]: ...
 
-    async def sent(self, lease: Lease, at: datetime) -> None:
-        """All targets settled. StaleLease when the lease is no longer ours."""
+    async def sent(self, these: Sequence[Lease], at: datetime) -> None:
+        """All targets of each are settled. StaleLease when one of the leases is no longer ours."""
 
     async def retry(
         self, lease: Lease, not_before: datetime, targets: Sequence[OutboxTarget], error: str

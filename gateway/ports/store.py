@@ -128,6 +128,9 @@ class OutgoingDocuments(Protocol):
     async def get(self, id: str) -> OutgoingDocument:
         """NotFound when there is none in this agency."""
 
+    async def of_many(self, ids: Collection[str]) -> Sequence[OutgoingDocument]:
+        """Those that are there."""
+
     async def by_external_id(self, external_id: str) -> OutgoingDocument | None: ...
 
     async def by_document_id(self, document_id: str) -> Sequence[OutgoingDocument]:
@@ -187,6 +190,9 @@ class Facts(Protocol):
 
     async def add_many(self, facts: Mapping[str, Fact]) -> Collection[str]:
         """One fact for each subject; the subjects to whom it was new."""
+
+    async def add_all(self, facts: Sequence[tuple[str, Fact]]) -> None:
+        """Any number for each subject; what is there already stays as it is."""
 
     async def of(self, subject_id: str) -> Sequence[Fact]: ...
 
@@ -298,6 +304,9 @@ class BlobRefs(Protocol):
     async def found(self, digest: Digest) -> ReadableContent | None:
         """What may be read by a reference of this agency; None where it has none. Reading asks this first."""
 
+    async def found_each(self, digests: Collection[Digest]) -> Mapping[Digest, ReadableContent]:
+        """The same of several; what may not be read is left out."""
+
     async def frozen(self, digest: Digest, hold_id: str) -> ReadableContent | None:
         """The same of what that sealed hold keeps."""
 
@@ -321,6 +330,11 @@ class AgencyEvents(Protocol):
         self, subject_id: str, at: datetime, told: Sequence[tuple[EventKind, Mapping[str, object]]]
     ) -> None:
         """Several of one subject, in that order."""
+
+    async def append_all(
+        self, at: datetime, told: Sequence[tuple[str, EventKind, Mapping[str, object]]]
+    ) -> None:
+        """Several, each with its subject, in that order."""
 
     async def of(self, subject_id: str) -> Sequence[Event]: ...
 
@@ -458,6 +472,11 @@ class Blobs(Protocol):
 
     async def open(self, work: Work, digest: Digest) -> Callable[[], BinaryIO]:
         """A re-openable reader; NotFound when this agency has no reference to it or the bytes are gone."""
+
+    async def open_each(
+        self, work: Work, digests: Collection[Digest]
+    ) -> Mapping[Digest, Callable[[], BinaryIO]]:
+        """The same of several; NotFound when that is so for one."""
 
     async def open_frozen(self, work: Work, hold_id: str, digest: Digest) -> Callable[[], BinaryIO]:
         """A reader of what that sealed hold keeps; NotFound when it keeps no such content any more."""

@@ -4,7 +4,7 @@ later."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import and_, bindparam, delete, func, not_, select
 from sqlmodel import col
@@ -14,6 +14,7 @@ from gateway.domain.hold import OWNER as HOLD
 from gateway.domain.identity import Digest
 from gateway.ports.content import Kept, ReadableContent
 from gateway.store.repository import WatchedRows
+from gateway.store.row import among
 from gateway.store.tables import BlobRefRow, BlobRow, SmallContentRow
 
 _R = BlobRefRow
@@ -28,6 +29,12 @@ _BODY = (
     .limit(1)
 )
 _READABLE = _BODY.where(col(_R.owner_kind) != HOLD)
+_READABLE_EACH = (
+    select(col(_R.digest), _SMALL)
+    .select_from(_R)
+    .outerjoin(SmallContentRow, col(SmallContentRow.digest) == col(_R.digest))
+    .where(*_MINE, among(col(_R.digest), "digests"), col(_R.owner_kind) != HOLD)
+)
 _FROZEN = _BODY.where(col(_R.owner_kind) == HOLD, col(_R.owner_id) == bindparam("owner"))
 _BY = (col(_R.owner_kind) == bindparam("kind"), col(_R.owner_id) == bindparam("owner"))
 _OF = (
@@ -79,6 +86,10 @@ class SqlBlobRefs(WatchedRows):
     async def found(self, digest: Digest) -> ReadableContent | None:
         rows = await self._tx.tuples(_READABLE, agency=self._agency_id, digest=digest)
         return ReadableContent(rows[0][0]) if rows else None
+
+    async def found_each(self, digests: Collection[Digest]) -> Mapping[Digest, ReadableContent]:
+        rows = await self._tx.tuples(_READABLE_EACH, agency=self._agency_id, digests=list(digests))
+        return {Digest(digest): ReadableContent(body) for digest, body in rows}
 
     async def frozen(self, digest: Digest, hold_id: str) -> ReadableContent | None:
         rows = await self._tx.tuples(_FROZEN, agency=self._agency_id, digest=digest, owner=hold_id)

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -141,7 +141,15 @@ class FileBlobs:
 
     async def open(self, work: Work, digest: Digest) -> Callable[[], BinaryIO]:
         """Checks that the bytes are there, not that they are whole."""
-        found = await work.blobs.found(digest)
+        return await self._referred(await work.blobs.found(digest), digest)
+
+    async def open_each(
+        self, work: Work, digests: Collection[Digest]
+    ) -> Mapping[Digest, Callable[[], BinaryIO]]:
+        found = await work.blobs.found_each(digests)
+        return {digest: await self._referred(found.get(digest), digest) for digest in digests}
+
+    async def _referred(self, found: ReadableContent | None, digest: Digest) -> Callable[[], BinaryIO]:
         if found is None:
             raise errors.NotFound(f"this agency has no content {digest}")
         reader = await self._reader(found, digest)

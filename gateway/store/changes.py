@@ -14,6 +14,9 @@ class Follower:
 
     def out_changed(self, document: OutgoingDocument, *, new: bool = False) -> None: ...
 
+    def out_read(self, document: OutgoingDocument) -> None:
+        """As it is stored, and stays until this unit ends: nobody has to read it again."""
+
     def in_changed(self, document: IncomingDocument, *, new: bool = False) -> None: ...
 
     def touch_out(self, id: str) -> None:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 
-from sqlalchemy import BindParameter, Select, and_, bindparam, func, select, update
+from sqlalchemy import Select, and_, bindparam, func, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -19,7 +19,7 @@ from gateway.domain.document import Delivery, Recipient
 from gateway.domain.status import Fact
 from gateway.ports.store import PaperPart
 from gateway.store.repository import AgencyRows, WatchedRows
-from gateway.store.row import from_json, to_json
+from gateway.store.row import among, from_json, to_json
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, PaperPartRow
 
 _R, _D = PaperPartRow, DeliveryRow
@@ -32,13 +32,12 @@ _HEARD = (
 _MINE = (col(_D.agency_id) == bindparam("agency"),)
 _BY_ID = select(_D).where(*_MINE, col(_D.id) == bindparam("id"))
 _ID_ALONE = select(col(_D.id)).where(*_MINE, col(_D.id) == bindparam("id"))
-_SUBJECTS: BindParameter[str] = bindparam("subjects", expanding=True)
 # In one order whoever asks, so that no two wait for each other.
-_IDS_ALONE = select(col(_D.id)).where(*_MINE, col(_D.id).in_(_SUBJECTS)).order_by(col(_D.id))
+_IDS_ALONE = select(col(_D.id)).where(*_MINE, among(col(_D.id), "subjects")).order_by(col(_D.id))
 _AS_NAMED = (col(_D.attempt), col(_D.position), col(_D.id))
 _DELIVERIES = select(_D).where(*_MINE).order_by(*_AS_NAMED)
 _OF_DOCUMENT = _DELIVERIES.where(col(_D.document_id) == bindparam("document"))
-_OF_DOCUMENTS = _DELIVERIES.where(col(_D.document_id).in_(bindparam("documents", expanding=True)))
+_OF_DOCUMENTS = _DELIVERIES.where(among(col(_D.document_id), "documents"))
 _THIS = update(_D).where(*_MINE, col(_D.id) == bindparam("at_id"))
 _FACTS = (
     select(FactRow)
@@ -46,7 +45,7 @@ _FACTS = (
     .order_by(col(FactRow.at), col(FactRow.key))
 )
 _OF_SUBJECT = _FACTS.where(col(FactRow.subject_id) == bindparam("id"))
-_OF_SUBJECTS = _FACTS.where(col(FactRow.subject_id).in_(_SUBJECTS))
+_OF_SUBJECTS = _FACTS.where(among(col(FactRow.subject_id), "subjects"))
 
 
 class SqlDeliveries(WatchedRows):
@@ -131,6 +130,11 @@ class SqlFacts(AgencyRows):
         rows = [fact_row(self._agency_id, subject_id, fact) for subject_id, fact in facts.items()]
         return {subject_id for _, subject_id, _ in await self._tx.put_new_many(*rows)}
 
+    async def add_all(self, facts: Sequence[tuple[str, Fact]]) -> None:
+        await self._tx.put_missing(
+            *(fact_row(self._agency_id, subject_id, fact) for subject_id, fact in facts)
+        )
+
     async def of(self, subject_id: str) -> Sequence[Fact]:
         """In the order in which our node learnt them."""
         asked = {"agency": self._agency_id, "id": subject_id}
@@ -139,8 +143,6 @@ class SqlFacts(AgencyRows):
         return [from_json(Fact, row.body) for row in await self._tx.rows(FactRow, _OF_SUBJECT, **asked)]
 
     async def of_many(self, subject_ids: Sequence[str]) -> Mapping[str, Sequence[Fact]]:
-        if len(subject_ids) == 1:  # a list of one is written into the statement anew each time
-            return {subject_ids[0]: await self.of(subject_ids[0])}
         asked = {"agency": self._agency_id, "subjects": list(subject_ids)}
         await self._tx.keep(_IDS_ALONE, **asked)
         found: dict[str, list[Fact]] = {id: [] for id in subject_ids}

@@ -174,6 +174,11 @@ class SqlEvents:
     async def append_many(
         self, subject_id: str, at: datetime, told: Sequence[tuple[EventKind, Mapping[str, object]]]
     ) -> None:
+        await self.append_all(at, [(subject_id, kind, data) for kind, data in told])
+
+    async def append_all(
+        self, at: datetime, told: Sequence[tuple[str, EventKind, Mapping[str, object]]]
+    ) -> None:
         rows = [
             EventRow(
                 agency_id=self._scope.agency_id,
@@ -184,7 +189,7 @@ class SqlEvents:
                 principal_id=self._scope.principal_id,
                 data=to_json(dict[str, Any], {**data, **_call()}),
             )
-            for kind, data in told
+            for subject_id, kind, data in told
         ]
         await self._tx.put(*rows)
 

@@ -36,7 +36,7 @@ from gateway.domain.document import Lane
 from gateway.domain.pace import LONGEST_DELAY, Horizon
 from gateway.ports.queues import Lease
 from gateway.ports.services import Clock
-from gateway.store.row import Moment
+from gateway.store.row import Moment, among
 from gateway.store.tables import InboxRow, JobRow, OutboxRow
 from gateway.store.transaction import Transaction
 
@@ -184,12 +184,28 @@ def fence(table: AnyClaimable) -> tuple[ColumnElement[bool], ColumnElement[bool]
     return col(table.id) == bindparam("at_id"), col(table.lease_token) == bindparam("token")
 
 
+def fence_of_many(table: AnyClaimable, ids: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The same of several rows that were taken with one token; parameters `ids` and `token`."""
+    return among(col(table.id), ids), col(table.lease_token) == bindparam("token")
+
+
+def by_token(these: Iterable[Lease]) -> dict[str, list[str]]:
+    """The rows of each; mostly they were taken together, with one."""
+    found: dict[str, list[str]] = {}
+    for lease in these:
+        found.setdefault(lease.token, []).append(lease.id)
+    return found
+
+
 def exactly_one(changed: int, lease: Lease) -> None:
-    """One row, or the work is discarded: another worker claimed it, or it is finished."""
-    if changed != 1:
+    exactly(changed, 1, f"the lease {lease.token} on {lease.id} (it ran until {lease.until:%H:%M:%S} UTC)")
+
+
+def exactly(changed: int, wanted: int, what: str) -> None:
+    """So many rows, or the work is discarded: another worker claimed one, or it is finished."""
+    if changed != wanted:
         raise errors.StaleLease(
-            f"the lease {lease.token} on {lease.id} is no longer ours (it ran until {lease.until:%H:%M:%S} UTC); "
-            "another worker has the row, or it is finished: discard this result"
+            f"{what} is no longer ours; another worker has the row, or it is finished: discard this result"
         )
 
 

@@ -6,15 +6,18 @@ frozen dataclasses as JSON text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Self, TypeVar, cast
 
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
-from sqlalchemy import ColumnElement, DateTime, Index, or_
+from sqlalchemy import ColumnElement, DateTime, Index, Text, bindparam, or_
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
 
@@ -83,6 +86,37 @@ def one_of(column: Any, values: Iterable[str]) -> ColumnElement[bool]:
     """The same as IN with values that never change; a list would be written into the statement anew at each call. Any: a
     column, of the table's class or of the table."""
     return or_(*(column == value for value in values))
+
+
+class _Texts(TypeDecorator[Sequence[str]]):
+    """Any number of texts as one value."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> str:
+        return json.dumps(list(value or ()))
+
+
+class _Each(FunctionElement[str]):
+    inherit_cache = True
+
+
+# Any, below: a compiler of the library, which has no narrower public type.
+@compiles(_Each, "sqlite")
+def _each_here(element: Any, compiler: Any, **words: Any) -> str:
+    return f"(SELECT value FROM json_each({compiler.process(element.clauses, **words)}))"  # noqa: S608 - our words
+
+
+@compiles(_Each, "postgresql")
+def _each_on_server(element: Any, compiler: Any, **words: Any) -> str:
+    return f"(SELECT json_array_elements_text(CAST({compiler.process(element.clauses, **words)} AS JSON)))"
+
+
+def among(column: Any, name: str) -> ColumnElement[bool]:
+    """Whether it is one of the texts that are given under that name; the statement is the same for any number of them.
+    Any: as above."""
+    return cast("ColumnElement[bool]", column.op("IN")(_Each(bindparam(name, type_=_Texts()))))
 
 
 @cache

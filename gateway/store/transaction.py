@@ -90,6 +90,12 @@ class Transaction:
         statement = _new_or_nothing(type(row), self._dialect)
         return (await self._execute(statement, _values(row))).rowcount == 1
 
+    async def put_missing(self, *rows: Row) -> None:
+        """As `put_new` for rows of one table, for who has no need to know which were missing."""
+        if rows:
+            statement = _new_or_nothing(type(rows[0]), self._dialect)
+            await self._execute(statement, [_values(row) for row in rows])
+
     async def put_new_many(self, *rows: Row) -> set[tuple[Any, ...]]:
         """As `put_new` for rows of one table; the keys of those that were written."""
         if not rows:

@@ -95,10 +95,12 @@ class EmbeddedAxis:
         disk at the same time share one commit."""
         if self._max_bytes is not None and parcel.size > self._max_bytes:
             return dict.fromkeys(routes, too_large(parcel.size, self._max_bytes))
-        hosted = await self._hosted(routes)
+        # What is copied first is copied for somebody.
+        if parcel.size <= SMALL:
+            hosted = await self._store_row(parcel, routes)
+        elif hosted := await self._hosted(routes):
+            hosted = await self._store_file(parcel, routes)
         if hosted:
-            store = self._store_row if parcel.size <= SMALL else self._store_file
-            hosted = await store(parcel, routes)
             ring(self._path)
         return {route: _DELIVERED if fold_code(route) in hosted else unroutable(route) for route in routes}
 
@@ -141,9 +143,9 @@ class EmbeddedAxis:
             if settled and done:
                 self._forget_bytes(queue, arrival.digest)
         self._held.pop(arrival.token, None)
-        if settled and done:
+        if settled and done and arrival.file is not None:
             await self._remove_unneeded(arrival.digest)
-        elif settled:
+        elif settled and not done:
             ring(self._path)
 
     async def wait(self, timeout_s: float) -> None:
@@ -218,7 +220,7 @@ class EmbeddedAxis:
         return {"now": horizon.now.timestamp(), "far": horizon.lease.timestamp()}
 
     async def _store_row(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
-        """The folded codes whose rows are committed: hosting is asked again inside the transaction."""
+        """The folded codes whose rows are committed: hosting is asked inside the transaction."""
         with self._queue.failures_named():
             content = await self._small.read(parcel)
         async with self._queue.write() as queue:

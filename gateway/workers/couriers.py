@@ -57,7 +57,7 @@ async def _land(desk: InDesk, arrival: Arrival) -> None:
 
 async def _process(desk: InDesk, row: LeasedInbox, lease_s: float) -> None:
     with log.bound(inbox=row.item.id, packet=row.item.transport_packet_id):
-        async with kept(desk.store, "inbox", row.lease, lease_s):
+        async with kept(desk.store, "inbox", row.lease, lease_s=lease_s):
             await process.run(desk, row)
 
 
@@ -73,21 +73,19 @@ async def pack_batch(desk: OutDesk, batch: int, lease_s: float) -> bool:
 
 async def _pack(desk: OutDesk, job: Job, lease_s: float) -> None:
     with log.bound(job=job.id, document=job.subject_id):
-        async with kept(desk.store, "job", job.lease, lease_s):
+        async with kept(desk.store, "job", job.lease, lease_s=lease_s):
             await package.run(desk, job)
 
 
 async def dispatch_batch(desk: OutDesk, batch: int, lease_s: float) -> bool:
     """One claimed batch; confirms of the batch are awaited side by side."""
     rows = await desk.store.claim_outbox(batch, lease_s)
-    return await together([_dispatch(desk, row, lease_s) for row in rows])
+    return await together([_dispatch(desk, each, lease_s) for each in dispatch.passes(rows)])
 
 
-async def _dispatch(desk: OutDesk, row: LeasedOutbox, lease_s: float) -> None:
-    item = row.item
-    with log.bound(outbox=item.id, document=item.subject_id, packet=item.packet_id, agency=item.sender_code):
-        async with kept(desk.store, "outbox", row.lease, lease_s):
-            await dispatch.run(desk, row)
+async def _dispatch(desk: OutDesk, rows: Sequence[LeasedOutbox], lease_s: float) -> None:
+    async with kept(desk.store, "outbox", *(row.lease for row in rows), lease_s=lease_s):
+        await dispatch.run(desk, rows)
 
 
 @dataclass(slots=True)

@@ -106,10 +106,10 @@ def _is_cancelled() -> bool:
 
 
 @asynccontextmanager
-async def kept(store: Store, table: str, lease: Lease, lease_s: float) -> AsyncIterator[None]:
-    """Renews the lease every third of its time while the body runs. When it is lost the renewing stops; the body's
+async def kept(store: Store, table: str, *leases: Lease, lease_s: float) -> AsyncIterator[None]:
+    """Renews each lease every third of its time while the body runs. When one is lost its renewing stops; the body's
     completion names its token and is then discarded by the store."""
-    renewing = asyncio.create_task(_renew(store, table, lease, lease_s))
+    renewing = asyncio.create_task(_renew(store, table, list(leases), lease_s))
     try:
         yield
     finally:
@@ -117,15 +117,16 @@ async def kept(store: Store, table: str, lease: Lease, lease_s: float) -> AsyncI
         await asyncio.gather(renewing, return_exceptions=True)
 
 
-async def _renew(store: Store, table: str, lease: Lease, lease_s: float) -> None:
-    while True:
+async def _renew(store: Store, table: str, leases: list[Lease], lease_s: float) -> None:
+    while leases:
         await asyncio.sleep(lease_s / 3)
-        try:
-            lease = await store.renew(table, lease, lease_s)
-        except StaleLease:
-            return
-        except StoreFailure as error:
-            log.action(_log, "lease.not_renewed", str(error), table=table, row=lease.id, code=error.code)
+        for lease in [*leases]:
+            try:
+                await store.renew(table, lease, lease_s)
+            except StaleLease:
+                leases.remove(lease)
+            except StoreFailure as error:
+                log.action(_log, "lease.not_renewed", str(error), table=table, row=lease.id, code=error.code)
 
 
 async def together(works: list[Awaitable[None]]) -> bool:

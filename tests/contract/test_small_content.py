@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from gateway import errors
 from gateway.domain.identity import Digest
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
@@ -23,7 +24,7 @@ from gateway.store.blobs import FileBlobs, path_of
 from gateway.store.tables import BlobRow
 from tests.support.clock import ManualClock
 from tests.support.kept import Lying
-from tests.support.stores import NORTH
+from tests.support.stores import NORTH, SOUTH
 
 
 @pytest.fixture
@@ -97,6 +98,25 @@ async def test_content_up_to_64_kib_is_a_row_and_costs_no_file_and_no_fsync(
     assert found.body == (content if is_row else None)
     with opener() as file:
         assert file.read() == content
+
+
+async def test_several_contents_are_opened_at_once_rows_and_files(
+    blobs: FileBlobs, store: SqlOfficeStore
+) -> None:
+    contents = [b"", b"one", os.urandom(SMALL + 1)]
+    await keep(blobs, store, contents)
+
+    async with store.read(NORTH) as view:
+        found = await blobs.open_each(view, {named(each) for each in contents})
+        assert await blobs.open_each(view, []) == {}
+        with pytest.raises(errors.NotFound, match=named(b"never kept")):
+            await blobs.open_each(view, [named(contents[0]), named(b"never kept")])
+    for content in contents:
+        with found[named(content)]() as file:
+            assert file.read() == content
+    async with store.read(SOUTH) as view:
+        with pytest.raises(errors.NotFound):
+            await blobs.open_each(view, [named(b"one")])
 
 
 async def test_of_what_was_taken_by_a_unit_that_does_not_commit_nothing_is_left(

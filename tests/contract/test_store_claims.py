@@ -63,7 +63,7 @@ async def finish(store: SqlOfficeStore, clock: ManualClock, table: str, lease: L
         if table == "job":
             await work.jobs.done(lease)
         elif table == "outbox":
-            await work.outbox.sent(lease, clock.now())
+            await work.outbox.sent([lease], clock.now())
         else:
             item = await work.inbox.get(lease.id)
             await work.inbox.settle(replace(item, state="done"), lease)
@@ -249,13 +249,42 @@ async def test_a_retried_outbox_row_waits_with_the_recipients_that_remain(
             await work.outbox.failed(taken.lease, clock.now(), "too late")
 
 
+async def test_several_outbox_rows_are_sent_at_once_or_none_of_them(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    for _ in range(3):
+        await put(store, clock, "outbox")
+    stale = (await store.claim_outbox(1, LEASE_S))[0].lease
+    clock.advance(LEASE_S + 1)
+    together = [row.lease for row in await store.claim_outbox(2, LEASE_S)]
+    (alone,) = [row.lease for row in await store.claim_outbox(1, LEASE_S)]
+    assert stale.id in {lease.id for lease in together}
+
+    async with store.begin(NORTH) as work:
+        with pytest.raises(errors.StaleLease, match=stale.token):
+            await work.outbox.sent([alone, stale], clock.now())
+    assert (await store.counts())["outbox.waiting"] == 3
+    async with store.begin(SOUTH) as work:
+        with pytest.raises(errors.StaleLease):
+            await work.outbox.sent(together, clock.now())
+
+    async with store.begin(NORTH) as work:
+        await work.outbox.sent([*together, alone], clock.now())
+        await work.outbox.sent([], clock.now())
+        await work.commit()
+    assert (await store.counts()).get("outbox.waiting", 0) == 0
+    async with store.begin(NORTH) as work:
+        with pytest.raises(errors.StaleLease):
+            await work.outbox.sent(together, clock.now())
+
+
 async def test_a_failed_or_sent_outbox_row_is_final(store: SqlOfficeStore, clock: ManualClock) -> None:
     await put(store, clock, "outbox")
     await put(store, clock, "outbox")
     first, second = await store.claim_outbox(2, LEASE_S)
 
     async with store.begin(NORTH) as work:
-        await work.outbox.sent(first.lease, clock.now())
+        await work.outbox.sent([first.lease], clock.now())
         await work.outbox.failed(second.lease, clock.now(), "no such recipient")
         await work.commit()
     clock.advance(LEASE_S)

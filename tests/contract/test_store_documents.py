@@ -340,6 +340,45 @@ async def test_many_facts_and_states_are_kept_as_one_by_one(
     assert states == [("queued", ()), ("sent", ("late",)), ("failed", ())]
 
 
+async def test_several_facts_of_one_subject_are_added_at_once_and_what_is_there_stays(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    document = outgoing(clock)
+    one, other = (delivery(document, code) for code in ("Z91.02", "Z91.03"))
+    queued = Fact(track=Track.TRANSPORT, code="queued", at=clock.now(), note="first")
+    sent = replace(queued, code="sent", at=clock.now() + timedelta(seconds=1))
+
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(document)
+        await work.deliveries.add([one, other])
+        await work.facts.add(one.id, queued)
+        await work.facts.add_all([(one.id, replace(queued, note="again")), (one.id, sent), (other.id, sent)])
+        await work.facts.add_all([])
+        assert await work.facts.of_many([]) == {}
+        await work.commit()
+
+    async with store.read(NORTH) as view:
+        assert await view.facts.of_many([one.id, other.id]) == {one.id: [queued, sent], other.id: [sent]}
+        assert await view.facts.of_many([one.id, one.id]) == {one.id: [queued, sent]}
+    async with store.read(SOUTH) as view:
+        assert await view.facts.of_many([one.id]) == {one.id: []}
+
+
+async def test_documents_are_read_several_at_once(store: SqlOfficeStore, clock: ManualClock) -> None:
+    documents = [outgoing(clock) for _ in range(3)]
+    async with store.begin(NORTH) as work:
+        for document in documents:
+            await work.outgoing.add(document)
+        await work.commit()
+
+    async with store.begin(NORTH) as work:
+        found = await work.outgoing.of_many([documents[0].id, documents[2].id, 'no "such" one'])
+        assert {each.id for each in found} == {documents[0].id, documents[2].id}
+        assert await work.outgoing.of_many([]) == []
+    async with store.read(SOUTH) as view:
+        assert await view.outgoing.of_many([documents[0].id]) == []
+
+
 async def test_a_hand_over_leased_while_the_clock_was_ahead_is_available_once_the_clock_is_right(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:

@@ -77,6 +77,19 @@ async def test_several_events_of_one_subject_keep_their_order(
     assert [(one.kind, one.data) for one in found] == told
 
 
+async def test_events_of_several_subjects_keep_their_order(store: SqlOfficeStore, clock: ManualClock) -> None:
+    told = [(f"msg-{n % 2}", EventKind.DELIVERY_SENT, {"to": f"Z91.{n}"}) for n in range(5)]
+    async with store.begin(NORTH) as work:
+        await work.events.append_all(clock.now(), told)
+        await work.events.append_all(clock.now(), [])
+        await work.commit()
+    await store.number_events()
+
+    found = await store.events_after(NORTH.agency_id, 0, 10)
+
+    assert [(one.subject_id, one.kind, one.data) for one in found] == told
+
+
 async def test_reading_continues_behind_a_number(store: SqlOfficeStore, clock: ManualClock) -> None:
     for _ in range(5):
         await append(store, clock, NORTH)

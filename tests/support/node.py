@@ -224,8 +224,8 @@ class Town:
 
     async def dispatch(self) -> int:
         rows = await self.node.store.claim_outbox(50, LEASE_S)
-        for row in rows:
-            await dispatch.run(self.node.out, row)
+        for each in dispatch.passes(rows):
+            await dispatch.run(self.node.out, each)
         return len(rows)
 
     async def land(self, *, by_steps: bool = True) -> int:

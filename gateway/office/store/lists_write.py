@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import and_, bindparam, func, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -41,7 +42,7 @@ from gateway.ports.services import Clock
 from gateway.store.calendar import days_in
 from gateway.store.changes import Follower
 from gateway.store.drivers import SLOW
-from gateway.store.row import from_json, to_json
+from gateway.store.row import among, from_json, to_json
 from gateway.store.tables import DeliveryRow, FactRow, HandoverRow, IncomingRow, OutgoingRow
 from gateway.store.tables_node import PrincipalRow
 from gateway.store.tables_office import ATTENTION, ListRow
@@ -60,31 +61,35 @@ _R = ListRow
 _THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
 _THIS_SLOW = _THIS.execution_options(**{SLOW: True})
 _OUT = select(col(OutgoingRow.body)).where(
-    col(OutgoingRow.agency_id) == bindparam("agency"), col(OutgoingRow.id) == bindparam("id")
+    col(OutgoingRow.agency_id) == bindparam("agency"), among(col(OutgoingRow.id), "ids")
 )
 _IN = select(col(IncomingRow.body)).where(
     col(IncomingRow.agency_id) == bindparam("agency"), col(IncomingRow.id) == bindparam("id")
 )
-_KNOWN_SENT_AT = (
-    select(col(_R.sent_at))
-    .where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("id"))
-    .scalar_subquery()
-)
+_KNOWN = and_(col(_R.agency_id) == bindparam("agency"), col(_R.id) == col(DeliveryRow.document_id))
 _STATES = (
-    select(col(DeliveryRow.state), func.count(), func.max(col(DeliveryRow.updated_at)), _KNOWN_SENT_AT)
-    .where(col(DeliveryRow.agency_id) == bindparam("agency"), col(DeliveryRow.document_id) == bindparam("id"))
-    .group_by(col(DeliveryRow.state))
+    select(
+        col(DeliveryRow.document_id),
+        col(DeliveryRow.state),
+        func.count(),
+        func.max(col(DeliveryRow.updated_at)),
+        select(col(_R.sent_at)).where(_KNOWN).scalar_subquery(),
+        select(col(_R.place)).where(_KNOWN).scalar_subquery(),
+    )
+    .where(col(DeliveryRow.agency_id) == bindparam("agency"), among(col(DeliveryRow.document_id), "ids"))
+    .group_by(col(DeliveryRow.document_id), col(DeliveryRow.state))
 )
 _SENT_AT = (
-    select(func.min(col(FactRow.at)))
+    select(col(DeliveryRow.document_id), func.min(col(FactRow.at)))
     .join(DeliveryRow, col(DeliveryRow.id) == col(FactRow.subject_id))
     .where(
         col(FactRow.agency_id) == bindparam("agency"),
         col(DeliveryRow.agency_id) == bindparam("agency"),
-        col(DeliveryRow.document_id) == bindparam("id"),
+        among(col(DeliveryRow.document_id), "ids"),
         col(FactRow.track) == Track.TRANSPORT.value,
         col(FactRow.code) == "sent",
     )
+    .group_by(col(DeliveryRow.document_id))
 )
 _FACTS = select(col(FactRow.body)).where(
     col(FactRow.agency_id) == bindparam("agency"), col(FactRow.subject_id) == bindparam("id")
@@ -99,9 +104,19 @@ _ORIGINS = {
     PrincipalKind.OPERATOR: Origin.MACHINE,
     PrincipalKind.NODE: Origin.MACHINE,
 }
-_ITS_DOCUMENT = select(col(DeliveryRow.document_id)).where(col(DeliveryRow.agency_id) == bindparam("agency"))
-_DOCUMENT = _ITS_DOCUMENT.where(col(DeliveryRow.id) == bindparam("id"))
-_DOCUMENTS = _ITS_DOCUMENT.where(col(DeliveryRow.id).in_(bindparam("ids", expanding=True)))
+_DOCUMENTS = select(col(DeliveryRow.document_id)).where(
+    col(DeliveryRow.agency_id) == bindparam("agency"), among(col(DeliveryRow.id), "ids")
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recipients:
+    """Of one outgoing document. `sent_at`: when the first was sent; `is_listed`: whether the document has its row."""
+
+    counted: Mapping[str, int] = field(default_factory=dict)
+    latest_at: datetime | None = None
+    sent_at: datetime | None = None
+    is_listed: bool = False
 
 
 class ListWriter(Follower):
@@ -126,6 +141,7 @@ class ListWriter(Follower):
         self._due: Due = due_within
         self._new: set[str] = set()
         self._out: dict[str, OutgoingDocument | None] = {}
+        self._out_read: dict[str, OutgoingDocument] = {}
         self._in: dict[str, IncomingDocument | None] = {}
         self._deliveries: set[str] = set()
 
@@ -133,6 +149,9 @@ class ListWriter(Follower):
         self._out[document.id] = document
         if new:
             self._new.add(document.id)
+
+    def out_read(self, document: OutgoingDocument) -> None:
+        self._out_read[document.id] = document
 
     def in_changed(self, document: IncomingDocument, *, new: bool = False) -> None:
         self._in[document.id] = document
@@ -155,40 +174,62 @@ class ListWriter(Follower):
         self._due = await self._due_now(self._tx)
         for (id,) in await self._of_deliveries():
             self.touch_out(id)
-        for id, sent in sorted(self._out.items()):
-            await self._write_out(id, sent)
+        await self._write_out()
         for id, arrived in sorted(self._in.items()):
             await self._write_in(id, arrived)
-        self._new, self._out, self._in, self._deliveries = set(), {}, {}, set()
+        self._new, self._out, self._out_read, self._in, self._deliveries = set(), {}, {}, {}, set()
         self._tx.when_committed(partial(self._changed_lists, self._agency_id))
 
     async def _of_deliveries(self) -> Sequence[Any]:
         ids = sorted(self._deliveries)
-        if len(ids) > 1:
-            return await self._tx.tuples(_DOCUMENTS, agency=self._agency_id, ids=ids)
-        # A list of one is written into the statement anew each time.
-        return await self._tx.tuples(_DOCUMENT, agency=self._agency_id, id=ids[0]) if ids else ()
+        return await self._tx.tuples(_DOCUMENTS, agency=self._agency_id, ids=ids) if ids else ()
 
-    async def _write_out(self, id: str, document: OutgoingDocument | None) -> None:
-        await self._hold(id)
-        moved = document is None
-        document = document or await self._read(OutgoingDocument, _OUT, id)
-        if not is_listed_out(document):
-            return
-        states = await self._tx.tuples(_STATES, agency=self._agency_id, id=id)
-        sent_at = None
-        if any(state in _SENT for state, *_ in states):
-            # Once known it stays: asking the facts of 500 recipients for each answer of one would cost more than the rest.
-            sent_at = states[0][3]
-            if sent_at is None:
-                ((sent_at,),) = await self._tx.tuples(_SENT_AT, agency=self._agency_id, id=id)
-        counted = {state: n for state, n, *_ in states}
-        latest_at = max((at for _, _, at, _ in states), default=None)
-        urgency = document.draft.urgency
-        due_at = self._due(Duty(waits=Waits.PARTNER, since=sent_at), urgency) if sent_at else None
-        line = outgoing_line(document, counted, sent_at, latest_at, due_at)
-        if not (moved and await self._moved(line)):
-            await self._put(list_row(line, document), document.accepted_by)
+    async def _write_out(self) -> None:
+        ids = sorted(self._out)
+        for id in ids:
+            await self._hold(id)
+        listed = [each for each in await self._documents(ids) if is_listed_out(each)]
+        recipients = await self._recipients([each.id for each in listed])
+        moves = []
+        for document in listed:
+            its, urgency = recipients[document.id], document.draft.urgency
+            due_at = self._due(Duty(waits=Waits.PARTNER, since=its.sent_at), urgency) if its.sent_at else None
+            line = outgoing_line(document, its.counted, its.sent_at, its.latest_at, due_at)
+            if its.is_listed and self._out[document.id] is None and not self._whole:
+                moves.append({"agency": self._agency_id, "at_id": document.id, **moving_columns(line)})
+            else:
+                await self._put(list_row(line, document), document.accepted_by)
+        # What a row is found and sorted by stays as it is.
+        await self._tx.change_many(_THIS, moves)
+
+    async def _documents(self, ids: Sequence[str]) -> Sequence[OutgoingDocument]:
+        known = self._out_read | {id: each for id, each in self._out.items() if each is not None}
+        unread = [id for id in ids if id not in known]
+        for (body,) in await self._tx.tuples(_OUT, agency=self._agency_id, ids=unread) if unread else ():
+            document = from_json(OutgoingDocument, body)
+            known[document.id] = document
+        if missing := [id for id in ids if id not in known]:
+            raise errors.StoreFailure(f"the document {missing[0]} was just written and is gone")
+        return [known[id] for id in ids]
+
+    async def _recipients(self, ids: Sequence[str]) -> Mapping[str, _Recipients]:
+        found: dict[str, list[Any]] = {id: [] for id in ids}
+        for row in await self._tx.tuples(_STATES, agency=self._agency_id, ids=ids) if ids else ():
+            found[row[0]].append(row)
+        # Once known it stays: asking the facts of 500 recipients for each answer of one would cost more than the rest.
+        sent_at = {id: rows[0][4] for id, rows in found.items() if any(row[1] in _SENT for row in rows)}
+        unknown = [id for id, at in sent_at.items() if at is None]
+        if unknown:
+            sent_at |= dict(await self._tx.tuples(_SENT_AT, agency=self._agency_id, ids=unknown))
+        return {
+            id: _Recipients(
+                counted={row[1]: row[2] for row in rows},
+                latest_at=max((row[3] for row in rows), default=None),
+                sent_at=sent_at.get(id),
+                is_listed=any(row[5] is not None for row in rows),
+            )
+            for id, rows in found.items()
+        }
 
     async def _write_in(self, id: str, document: IncomingDocument | None) -> None:
         await self._hold(id)

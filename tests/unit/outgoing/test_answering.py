@@ -83,7 +83,7 @@ async def test_a_reply_that_reached_another_recipient_alone_leaves_the_task(
 
     async def reached(*codes: str) -> tuple[str, ...]:
         async with town.node.store.begin(await town.scope(PROVINCE)) as work:
-            await dispatch.end_waits_of_row(work, row, codes, town.clock.now())
+            await dispatch.end_waits_of_rows(work, [(row, codes)], town.clock.now())
             await work.commit()
         return (await town.reload(letter)).answered_by
 

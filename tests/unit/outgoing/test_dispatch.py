@@ -115,8 +115,8 @@ async def test_two_couriers_with_one_row_send_twice_and_record_once(town: Town) 
     town.clock.advance(LEASE_S + 1)
     (quick,) = await town.node.store.claim_outbox(10, LEASE_S)
 
-    await dispatch.run(town.node.out, quick)
-    await dispatch.run(town.node.out, slow)
+    await dispatch.run(town.node.out, [quick])
+    await dispatch.run(town.node.out, [slow])
     await town.carry()
 
     assert (await town.delivery(sent)).state == "delivered"

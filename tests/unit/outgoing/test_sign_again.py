@@ -145,7 +145,7 @@ async def _deliver_to_one(town: Town, outbox_id: str) -> None:
     assert leased.item.id == outbox_id
     later = Outcome(fate=Fate.LATER, code="axis-down", detail="for one of them")
     desk = replace(town.node.out, axis=_HalfAnAxis(town.node.out.axis, COMMUNE, later))
-    await dispatch.run(desk, leased)
+    await dispatch.run(desk, [leased])
 
 
 class _HalfAnAxis:

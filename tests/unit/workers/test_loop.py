@@ -167,7 +167,7 @@ async def test_a_renewal_that_fails_once_is_tried_again_and_a_lost_lease_ends_it
                 raise StaleLease("lost")
             return await town.node.store.renew(table, lease, LEASE_S)
 
-    async with loop.kept(Store(), "job", job.lease, 0.003):  # type: ignore[arg-type]  # renew is all that is asked
+    async with loop.kept(Store(), "job", job.lease, lease_s=0.003):  # type: ignore[arg-type]  # renew is all that is asked
         await asyncio.wait_for(third.wait(), 5)
 
     assert renewed == ["job"] * 3

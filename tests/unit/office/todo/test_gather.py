@@ -194,7 +194,7 @@ async def test_a_status_that_did_not_reach_its_sender_for_a_day_is_a_task_until_
             if leased.item.id == first.id:
                 await work.outbox.failed(leased.lease, clock.now(), "silent")
             else:
-                await work.outbox.sent(leased.lease, clock.now())
+                await work.outbox.sent([leased.lease], clock.now())
             await work.commit()
     assert await kinds(desk) == [TaskKind.STATUS]
     clock.advance(timedelta(days=60))

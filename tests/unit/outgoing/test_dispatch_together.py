@@ -1,0 +1,243 @@
+"""Rows that go in one pass: each ends as it would alone, whatever became of its neighbours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import OutgoingDocument
+from gateway.errors import StoreFailure
+from gateway.outgoing import dispatch
+from gateway.outgoing.desk import OutDesk
+from gateway.ports import Fate, LeasedOutbox, Outcome, Parcel, Work
+from tests.support.kept import Lying
+from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town
+
+LATER = Outcome(fate=Fate.LATER, code="axis-down")
+
+
+class _Port:
+    """A port of the node, some of whose calls are others."""
+
+    def __init__(self, real: object, **calls: Callable[..., Any]) -> None:
+        self._real, self._calls = real, calls
+
+    def __getattr__(self, name: str) -> Any:  # Any: it answers for the port
+        return self._calls.get(name) or getattr(self._real, name)
+
+
+def at_axis(desk: OutDesk, before: Callable[[Parcel], Awaitable[None]]) -> OutDesk:
+    """`before` each parcel goes."""
+
+    async def publish(parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
+        await before(parcel)
+        return await desk.axis.publish(parcel, routes)
+
+    axis: Any = _Port(desk.axis, publish=publish)
+    return replace(desk, axis=axis)
+
+
+def at_units(desk: OutDesk, *errors: BaseException) -> OutDesk:
+    """The first units of work are not begun: one for each error."""
+    left = list(errors)
+
+    def begin(scope: AgencyScope) -> AbstractAsyncContextManager[Work]:
+        if left:
+            raise left.pop(0)
+        return desk.store.begin(scope)
+
+    store: Any = _Port(desk.store, begin=begin)
+    return replace(desk, store=store)
+
+
+async def packed(town: Town, *numbers: str) -> list[OutgoingDocument]:
+    await town._host()
+    sent = [await town.send(number, PROVINCE) for number in numbers]
+    await town.pack()
+    return sent
+
+
+async def claimed(town: Town, limit: int = 10) -> Sequence[LeasedOutbox]:
+    """All of it in one pass."""
+    (rows,) = dispatch.passes(await town.node.store.claim_outbox(limit, LEASE_S))
+    return rows
+
+
+async def told(town: Town, document: OutgoingDocument) -> list[str]:
+    events = await town.events(DEPARTMENT, document.id)
+    return [each.kind.value for each in events if each.kind.value != "message.accepted"]
+
+
+async def states(town: Town, *documents: OutgoingDocument) -> list[str]:
+    return [(await town.delivery(document)).state for document in documents]
+
+
+async def test_rows_of_one_pass_are_recorded_in_one_unit(town: Town) -> None:
+    sent = await packed(town, "15", "16", "17")
+    begun: list[str] = []
+    desk = town.node.out
+
+    def begin(scope: AgencyScope) -> AbstractAsyncContextManager[Work]:
+        begun.append(scope.agency_id)
+        return desk.store.begin(scope)
+
+    store: Any = _Port(desk.store, begin=begin)
+    await dispatch.run(replace(desk, store=store), await claimed(town))
+
+    assert len(begun) == 1
+    assert await states(town, *sent) == ["sent"] * 3
+    for document in sent:
+        assert await told(town, document) == ["message.queued", "message.sent"]
+    await town.carry()
+    assert await states(town, *sent) == ["delivered"] * 3
+
+
+async def test_rows_of_two_agencies_and_large_ones_go_in_passes_of_their_own(town: Town) -> None:
+    await packed(town, "15", "16")
+    await town.send("17", DEPARTMENT, sender=PROVINCE)
+    await town.pack()
+    first, second, other = await town.node.store.claim_outbox(10, LEASE_S)
+    large = replace(first, item=replace(first.item, envelope_size=1 << 20))
+
+    assert dispatch.passes([first, other, second]) == [[first, second], [other]]
+    assert dispatch.passes([large, second]) == [[large], [second]]
+
+
+async def test_a_stale_lease_costs_its_neighbour_nothing(town: Town) -> None:
+    """G7: another courier took one of the rows meanwhile; its word holds for that one, ours for the other."""
+    lost, kept = await packed(town, "15", "16")
+    slow = await claimed(town)
+    town.clock.advance(LEASE_S + 1)
+    quick = await claimed(town, limit=1)
+    assert [row.item.subject_id for row in quick] == [lost.id]
+
+    await dispatch.run(town.node.out, slow)
+
+    assert await states(town, lost, kept) == ["queued", "sent"]
+    assert await told(town, lost) == ["message.queued"]
+    await dispatch.run(town.node.out, quick)
+    await town.carry()
+    assert await states(town, lost, kept) == ["delivered", "delivered"]
+    for document in (lost, kept):
+        assert (await told(town, document)).count("message.sent") == 1
+    assert len(await town.incoming()) == 2
+
+
+@pytest.mark.usefixtures("lies_in")
+async def test_bytes_that_are_gone_hold_up_that_row_alone(town: Town) -> None:
+    lost, good = await packed(town, "15", "16")
+    digest = (await town.document(lost)).envelope_digest
+    assert digest is not None
+    await Lying.of(town.node).lose(digest)
+
+    await dispatch.run(town.node.out, await claimed(town))
+
+    assert await states(town, lost, good) == ["sending", "sent"]
+    assert await told(town, lost) == ["message.queued", "message.retry"]
+    rows = {row.subject_id: row for row in await town.outbox(DEPARTMENT)}
+    assert digest in (rows[lost.id].last_error or "")
+    assert [rows[each.id].state for each in (lost, good)] == ["waiting", "sent"]
+
+
+async def test_a_crash_between_publishing_and_recording_sends_the_same_bytes_again(town: Town) -> None:
+    sent = await packed(town, "15", "16")
+    digests = {(await town.document(each)).envelope_digest for each in sent}
+    with pytest.raises(asyncio.CancelledError):
+        await dispatch.run(at_units(town.node.out, asyncio.CancelledError()), await claimed(town))
+    assert await states(town, *sent) == ["queued", "queued"]
+
+    town.clock.advance(LEASE_S + 1)
+    await dispatch.run(town.node.out, await claimed(town))
+
+    arrived = await town.node.inn.axis.take(10, LEASE_S)
+    assert len(arrived) == 4
+    assert {each.digest for each in arrived} == digests
+    for each in arrived:
+        await town.node.inn.axis.settle(each, done=False)
+    await town.carry()
+    assert await states(town, *sent) == ["delivered", "delivered"]
+    assert len(await town.incoming()) == 2
+
+
+async def test_a_unit_that_fails_for_all_is_tried_for_each(town: Town) -> None:
+    """The second of them fails alone too, and its row waits; what left is not lost."""
+    first, second = await packed(town, "15", "16")
+    desk = at_units(town.node.out, StoreFailure("busy"), StoreFailure("busy"))
+
+    await dispatch.run(desk, await claimed(town))
+
+    assert sorted(await states(town, first, second)) == ["sending", "sent"]
+    town.clock.advance(60)
+    await town.carry()
+    assert await states(town, first, second) == ["delivered", "delivered"]
+    assert len(await town.incoming()) == 2
+
+
+async def test_what_nobody_foresaw_breaks_its_own_row_alone(town: Town) -> None:
+    broken, good = await packed(town, "15", "16")
+
+    async def before(parcel: Parcel) -> None:
+        if parcel.packet_id == broken.packet_id:
+            raise RuntimeError("nobody foresaw this")
+
+    with pytest.raises(RuntimeError, match="foresaw"):
+        await dispatch.run(at_axis(town.node.out, before), await claimed(town))
+
+    assert await states(town, broken, good) == ["queued", "sent"]
+    town.clock.advance(LEASE_S + 1)
+    await town.carry()
+    assert await states(town, broken, good) == ["delivered", "delivered"]
+
+
+async def test_two_rows_for_one_delivery_have_a_word_each(town: Town) -> None:
+    (sent,) = await packed(town, "15")
+    rows = await claimed(town)
+    await dispatch.run(town.node.out, rows)
+    scope = await town.scope(DEPARTMENT)
+    for _ in range(2):
+        town.clock.advance(timedelta(seconds=1))
+        async with town.node.store.begin(scope) as work:
+            again = replace(rows[0].item, id=town.clock.new_id("obx_"), attempts=0)
+            await work.outbox.put(again)
+            await work.commit()
+
+    both = await claimed(town)
+    assert len(both) == 2
+    await dispatch.run(town.node.out, both)
+
+    assert {row.state for row in await town.outbox(DEPARTMENT)} == {"sent"}
+    assert (await told(town, sent)).count("message.sent") == 3
+
+
+async def test_one_recipient_waits_while_the_rest_of_the_pass_is_over(town: Town) -> None:
+    """A row for two, one of whom cannot be reached now, beside a row that goes through."""
+    await town._host()
+    two = await town.send("15", PROVINCE, COMMUNE)
+    one = await town.send("16", PROVINCE)
+    await town.pack()
+    desk = town.node.out
+
+    async def publish(parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
+        there = [code for code in routes if code != COMMUNE]
+        down = {code: replace(LATER, detail=f"{code} is away") for code in routes if code == COMMUNE}
+        return {**await desk.axis.publish(parcel, there), **down}
+
+    axis: Any = _Port(desk.axis, publish=publish)
+    await dispatch.run(replace(desk, axis=axis), await claimed(town))
+
+    found = {code: each.state for code, each in (await town.deliveries(two)).items()}
+    assert found == {PROVINCE: "sent", COMMUNE: "sending"}
+    assert await told(town, two) == ["message.queued", "message.sent", "message.retry"]
+    assert await told(town, one) == ["message.queued", "message.sent"]
+    rows = {row.subject_id: row for row in await town.outbox(DEPARTMENT)}
+    assert [target.code for target in rows[two.id].targets] == [COMMUNE]
+    town.clock.advance(60)
+    await town.carry()
+    assert {each.state for each in (await town.deliveries(two)).values()} == {"delivered"}
