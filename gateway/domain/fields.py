@@ -153,7 +153,9 @@ def has_bad_characters(text: str, *, lines: bool = False) -> bool:
 
 _LONE = re.compile("[\ud800-\udfff]")
 # The last two of every plane, and a block of the first, are characters of nothing.
-_NONE = "\ufdd0-\ufdef" + "".join(f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17))
+_NONE = "\ufdd0-\ufdef" + "".join(
+    f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17)
+)
 _BAD_IN_LINES = re.compile(f"[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_NONE}]")
 _BAD = re.compile(f"[\0-\x1f\x7f-\x9f\ud800-\udfff{_NONE}]")
 
@@ -184,10 +186,8 @@ def _parts(path: str) -> tuple[str, ...]:
     return tuple(path.split("/"))
 
 
-def _values(
-    thing: object, path: tuple[str, ...], attribute: str, above: str
-) -> Iterator[tuple[str, str]]:
-    first, *rest = path
+def _values(thing: object, path: tuple[str, ...], attribute: str, above: str) -> Iterator[tuple[str, str]]:
+    first, rest = path[0], path[1:]
     if first == "*":
         for n, each in enumerate(thing if isinstance(thing, tuple) else ()):
             yield from _values(each, rest, attribute, f"{above}/{n}") if rest else ((f"{above}/{n}", each),)

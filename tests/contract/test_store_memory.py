@@ -159,7 +159,9 @@ CHANGES: dict[str, Callable[[Process], Awaitable[None]]] = {
         "UPDATE api_key SET expires_at = '2020-01-01 00:00:00'"
     ),
     "a key that serves nobody any more": lambda by: by.runs("DELETE FROM api_key_agency"),
-    "another name of who has the key": lambda by: by.runs("UPDATE principal SET name = 'x' WHERE name = 'qlvb'"),
+    "another name of who has the key": lambda by: by.runs(
+        "UPDATE principal SET name = 'x' WHERE name = 'qlvb'"
+    ),
 }
 
 

@@ -27,7 +27,9 @@ def test_line_feeds_and_tabs_are_no_fault_in_lines() -> None:
 
 
 def test_a_bad_one_is_found_wherever_it_stands() -> None:
-    assert has_bad_characters("Về việc\x00") and has_bad_characters("\ufffeVề") and not has_bad_characters("Về việc")
+    assert has_bad_characters("Về việc\x00")
+    assert has_bad_characters("\ufffeVề")
+    assert not has_bad_characters("Về việc")
 
 
 def test_halves_alone_cannot_be_encoded() -> None:
