@@ -10,13 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
-from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp import (
+    BodyPartReader,
+    MultipartReader,
+    content_disposition_filename,
+    parse_content_disposition,
+    web,
+)
 from aiohttp.http import HttpProcessingError
 from pydantic import BaseModel, ValidationError
 
@@ -139,12 +147,16 @@ def need_type(request: web.Request, *allowed: str) -> str:
         raise BadCall(
             "unsupported-media", RequestFault(code="encoding"), headers={"Accept-Encoding": "identity"}
         )
-    if request.content_type not in allowed:
-        fault = RequestFault(
-            code="media", params={"found": request.content_type, "expected": ", ".join(allowed)}
-        )
+    plain = _TYPE.match(request.headers.get("Content-Type", ""))
+    found = plain[1].lower() if plain else request.content_type
+    if found not in allowed:
+        fault = RequestFault(code="media", params={"found": found, "expected": ", ".join(allowed)})
         raise BadCall("unsupported-media", fault, headers={"Accept": ", ".join(allowed)})
-    return request.content_type
+    return found
+
+
+# Whatever is written in another way is read by the library, as mail is, which takes a sixth of a millisecond.
+_TYPE = re.compile(r"([A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+)(?:;|\Z)")
 
 
 def too_large(limit: int) -> BadCall:
@@ -265,9 +277,31 @@ async def _read_one(request: web.Request, tray: Tray) -> Received:
     return received
 
 
+class _Part(BodyPartReader):
+    """Its disposition is taken apart once, and not anew for each word of it, which is dear in the library."""
+
+    @property
+    def name(self) -> str | None:
+        return _words_of(self.headers.get("Content-Disposition"))[0]
+
+    @property
+    def filename(self) -> str | None:
+        return _words_of(self.headers.get("Content-Disposition"))[1]
+
+
+@lru_cache(maxsize=64)
+def _words_of(disposition: str | None) -> tuple[str | None, str | None]:
+    _, params = parse_content_disposition(disposition)
+    return content_disposition_filename(params, "name"), content_disposition_filename(params)
+
+
+class _Parts(MultipartReader):
+    part_reader_cls = _Part
+
+
 def _reader(request: web.Request) -> MultipartReader:
     with _as_multipart():
-        return MultipartReader(
+        return _Parts(
             request.headers, request.content, max_field_size=_PART_HEADER_BYTES, max_headers=_PART_HEADERS
         )
 

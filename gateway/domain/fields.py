@@ -4,11 +4,13 @@ texts with its rule. The doors, the description of the API, the pages and the wr
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from datetime import date
 from enum import Enum
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -119,13 +121,13 @@ def tidy(thing: T) -> T:
 def entries(rules: Mapping[str, Rule], thing: object) -> Iterator[tuple[str, Rule, str]]:
     """Each text of `thing` under a rule: its JSON pointer, the rule, and the text, empty where there is none."""
     for path, rule in rules.items():
-        for pointer, value in _values(thing, path.split("/"), rule.attribute, ""):
+        for pointer, value in _values(thing, _parts(path), rule.attribute, ""):
             yield pointer, rule, value
 
 
 def fitting(text: str | None, rule: Rule) -> str | None:
     """A name from our own lists, which nobody types here, as far as it can be written; None where nothing is left."""
-    kept = "".join(letter for letter in text or "" if not _is_bad(letter))
+    kept = _BAD.sub("", text or "")
     return _clean(_clean(kept)[: rule.longest]) or None
 
 
@@ -141,21 +143,21 @@ def is_blank(text: str) -> bool:
 
 def is_encodable(text: str) -> bool:
     """Whether it can be written in UTF-8 at all: lone surrogates cannot."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+    return _LONE.search(text) is None
 
 
 def has_bad_characters(text: str, *, lines: bool = False) -> bool:
     """Control characters (header and log injection), lone surrogates and non-characters (not XML)."""
-    return any(map(_is_bad, text.translate(_LINES) if lines else text))
+    return (_BAD_IN_LINES if lines else _BAD).search(text) is not None
 
 
-_LINES = str.maketrans("", "", "\n\t")
-
-
-def _is_bad(letter: str) -> bool:
-    point = ord(letter)
-    is_none = (point & 0xFFFE) == 0xFFFE or 0xFDD0 <= point <= 0xFDEF
-    return is_none or unicodedata.category(letter) in ("Cc", "Cs")
+_LONE = re.compile("[\ud800-\udfff]")
+# The last two of every plane, and a block of the first, are characters of nothing.
+_NONE = "\ufdd0-\ufdef" + "".join(
+    f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17)
+)
+_BAD_IN_LINES = re.compile(f"[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_NONE}]")
+_BAD = re.compile(f"[\0-\x1f\x7f-\x9f\ud800-\udfff{_NONE}]")
 
 
 def _clean(text: str) -> str:
@@ -179,8 +181,13 @@ def _tidied(value: Any, default: object) -> Any:
     return value
 
 
-def _values(thing: object, path: list[str], attribute: str, above: str) -> Iterator[tuple[str, str]]:
-    first, *rest = path
+@cache
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(path.split("/"))
+
+
+def _values(thing: object, path: tuple[str, ...], attribute: str, above: str) -> Iterator[tuple[str, str]]:
+    first, rest = path[0], path[1:]
     if first == "*":
         for n, each in enumerate(thing if isinstance(thing, tuple) else ()):
             yield from _values(each, rest, attribute, f"{above}/{n}") if rest else ((f"{above}/{n}", each),)

@@ -44,6 +44,8 @@ def nfkd(text: str) -> str:
 
 
 def _form(form: Literal["NFC", "NFD", "NFKD"], text: str) -> str:
+    if text.isascii():  # the same in every form
+        return text
     return unicodedata.normalize(form, _bounded(text) if _LONG_RUN.search(text) else text)
 
 
@@ -126,6 +128,8 @@ class Sought:
 
 def fold(text: str) -> str:
     """`text` without letter case and accents; runs of white space become one space."""
+    if text.isascii():
+        return " ".join(text.lower().split())
     # Twice: letters that decompose may uncover capitals, and folding case may uncover accents.
     apart = nfkd(nfkd(text).casefold())
     bare = "".join(letter for letter in apart if not unicodedata.combining(letter))

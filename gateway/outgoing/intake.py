@@ -5,7 +5,7 @@ each. Nothing is kept until `accept`; leaving the tray deletes the rest."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -111,14 +111,17 @@ class Tray:
         can say whether it carries malware."""
         scratch = self.stack.enter_context(self.desk.blobs.scratch())
         n = len(self.received) + 1
-        digest, size = await self._spool(chunks, scratch, n, name)
-        facts = await self._looked_at(scratch, name, digest, is_lead=role is FileRole.LEAD)
+        arriving = _Arriving(scratch)
+        rest = await self._spool(chunks, arriving, n, name)
+        look = partial(self._look, arriving, rest, name, is_lead=role is FileRole.LEAD)
+        digest, facts, signatures = await self.desk.pool.run(look)
+        facts = await self._judged(scratch, name, digest, facts, signatures)
         item = FileItem(
             n=n,
             name=name,
             role=role,
             content_type=facts.found_type,
-            size=size,
+            size=facts.size,
             sha256=digest,
             pages=facts.pages,
             scanned_clean=facts.scanned_clean,
@@ -135,41 +138,11 @@ class Tray:
         }
         return [found[digest] for digest in sorted(found)]
 
-    async def _looked_at(self, scratch: Scratch, name: str, digest: Digest, *, is_lead: bool) -> FileFacts:
-        inspect = self.desk.inspector.inspect
-        facts = await self.desk.pool.run(
-            partial(inspect, scratch.path, name, reads_page=is_lead, digest=digest)
-        )
-        scan = await self.desk.scanner.scan(scratch.path, digest)
-        facts = facts.scanned(scan)
-        if must_wait(facts, self.desk.profile):
-            raise ScannerDown(
-                f"file {name[:100]!r} could not be scanned for malware now; hand it in again later"
-            )
-        return replace(facts, signatures=await self._signatures(scratch, facts))
-
-    async def _signatures(self, scratch: Scratch, facts: FileFacts) -> PdfFacts | None:
-        if facts.found_type != "pdf" or facts.malware is not None:
-            return None
-        now = self.desk.clock.now()
-        if len(self.received) >= MOST_SIGNED:
-            detail = f"more than {MOST_SIGNED} files in one document"
-            return PdfFacts(seen_at=now, now=now, fault="PDF-LIMIT", detail=detail)
-        return await self.desk.signatures.read(scratch.path, now, now)
-
     async def _spool(
-        self, chunks: AsyncIterator[bytes], scratch: Scratch, n: int, name: str
-    ) -> tuple[Digest, int]:
-        hasher = hashlib.sha256()
-        size = 0
-        held: list[bytes] = []
-        held_size = 0
-
-        def flush(pieces: list[bytes]) -> None:
-            for piece in pieces:
-                hasher.update(piece)
-                scratch.file.write(piece)
-
+        self, chunks: AsyncIterator[bytes], arriving: _Arriving, n: int, name: str
+    ) -> list[bytes]:
+        """What is left to write: all of a small file."""
+        size, held, held_size = 0, list[bytes](), 0
         async for chunk in chunks:
             size += len(chunk)
             self.total += len(chunk)
@@ -180,10 +153,58 @@ class Tray:
             held_size += len(chunk)
             if held_size >= PIECE:
                 pieces, held, held_size = held, [], 0
-                await self.desk.pool.run(partial(flush, pieces))
-        await self.desk.pool.run(partial(flush, held))
-        await self.desk.pool.run(scratch.file.flush)
-        return Digest.of_bytes(hasher.digest()), size
+                await self.desk.pool.run(partial(arriving.write, pieces))
+        return held
+
+    def _look(
+        self, arriving: _Arriving, rest: Sequence[bytes], name: str, *, is_lead: bool
+    ) -> tuple[Digest, FileFacts, PdfFacts | None]:
+        """The end of the file is written, and the whole of it looked at, in one hop to the pool. Without signatures where
+        another process has to read them."""
+        arriving.write(rest)
+        digest, path = arriving.end(), arriving.scratch.path
+        facts = self.desk.inspector.inspect(path, name, reads_page=is_lead, digest=digest)
+        now = self.desk.clock.now()
+        is_read = facts.found_type == "pdf" and len(self.received) < MOST_SIGNED
+        return digest, facts, self.desk.signatures.unsigned(path, now, now) if is_read else None
+
+    async def _judged(
+        self, scratch: Scratch, name: str, digest: Digest, facts: FileFacts, signatures: PdfFacts | None
+    ) -> FileFacts:
+        scan = await self.desk.scanner.scan(scratch.path, digest)
+        facts = facts.scanned(scan)
+        if must_wait(facts, self.desk.profile):
+            raise ScannerDown(
+                f"file {name[:100]!r} could not be scanned for malware now; hand it in again later"
+            )
+        if facts.found_type != "pdf" or facts.malware is not None:
+            return facts
+        return replace(facts, signatures=signatures or await self._signatures(scratch))
+
+    async def _signatures(self, scratch: Scratch) -> PdfFacts:
+        now = self.desk.clock.now()
+        if len(self.received) >= MOST_SIGNED:
+            detail = f"more than {MOST_SIGNED} files in one document"
+            return PdfFacts(seen_at=now, now=now, fault="PDF-LIMIT", detail=detail)
+        return await self.desk.signatures.read(scratch.path, now, now)
+
+
+class _Arriving:
+    """A file on its way into its scratch file. Sync: use it in the pool."""
+
+    def __init__(self, scratch: Scratch) -> None:
+        self.scratch = scratch
+        self._hash = hashlib.sha256()
+
+    def write(self, pieces: Iterable[bytes]) -> None:
+        for piece in pieces:
+            self._hash.update(piece)
+            self.scratch.file.write(piece)
+
+    def end(self) -> Digest:
+        """All of it can be read under its path."""
+        self.scratch.file.flush()
+        return Digest.of_bytes(self._hash.digest())
 
 
 @asynccontextmanager

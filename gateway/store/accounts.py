@@ -38,6 +38,9 @@ class HostedAccounts:
         self._reading = reading
         self._clock = clock
         self._memory = memory
+        self._used: dict[
+            str, datetime
+        ] = {}  # of each key, when this process last wrote down that it is in use
 
     async def add_hosted(self, agency: HostedAgency) -> HostedAgency:
         """The agency as it is kept: one that left and comes back is the same as before, with its documents. Clash when
@@ -122,12 +125,14 @@ class HostedAccounts:
         return key
 
     async def find_key(self, secret_hash: str) -> ApiKey | None:
-        """The key with this secret, if it is neither revoked nor expired now. That it is in use is written down once a
-        minute."""
-        found = await self._keys(col(ApiKeyRow.secret_hash) == secret_hash)
-        now = self._clock.now()
-        key = next((key for key in found if key.revoked_at is None and not _expired(key, now)), None)
-        if key is not None and (key.used_at is None or now - key.used_at >= _TOUCHED):
+        """The key with this secret, if it is neither revoked nor expired now. Asked for every call, and remembered. That it
+        is in use is written down once a minute."""
+        key, now = (await self._memory.ask(("keys",), _keys_by_secret)).get(secret_hash), self._clock.now()
+        if key is None or key.revoked_at is not None or _expired(key, now):
+            return None
+        key = replace(key, used_at=self._used.get(key.id, key.used_at))
+        if key.used_at is None or now - key.used_at >= _TOUCHED:
+            self._used[key.id] = now
             async with self._writing() as tx:
                 await tx.change(update(ApiKeyRow).where(col(ApiKeyRow.id) == key.id).values(used_at=now))
                 await tx.commit()
@@ -154,16 +159,28 @@ class HostedAccounts:
         return await self._keys(true())
 
     async def _keys(self, condition: ColumnElement[bool]) -> list[ApiKey]:
-        wanted = select(ApiKeyRow).where(condition).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id))
         async with self._reading() as tx:
-            rows = await tx.rows(ApiKeyRow, wanted)
-            owners = select(PrincipalRow).where(col(PrincipalRow.id).in_([row.principal_id for row in rows]))
-            principals = {row.id: to_principal(row) for row in await tx.rows(PrincipalRow, owners)}
-            served: dict[str, list[str]] = {row.id: [] for row in rows}
-            links = select(ApiKeyAgencyRow).where(col(ApiKeyAgencyRow.key_id).in_(served))
-            for link in await tx.rows(ApiKeyAgencyRow, links.order_by(col(ApiKeyAgencyRow.agency_id))):
-                served[link.key_id].append(link.agency_id)
-        return [to_key(row, principals[row.principal_id], served[row.id]) for row in rows]
+            return list((await _keys(tx, condition)).values())
+
+
+async def _keys(tx: Transaction, condition: ColumnElement[bool]) -> dict[str, ApiKey]:
+    """By the hash of the secret; oldest first."""
+    wanted = select(ApiKeyRow).where(condition).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id))
+    rows = await tx.rows(ApiKeyRow, wanted)
+    known = select(col(ApiKeyRow.id)).where(condition)
+    owners = select(PrincipalRow).where(
+        col(PrincipalRow.id).in_(select(col(ApiKeyRow.principal_id)).where(condition))
+    )
+    principals = {row.id: to_principal(row) for row in await tx.rows(PrincipalRow, owners)}
+    served: dict[str, list[str]] = {row.id: [] for row in rows}
+    links = select(ApiKeyAgencyRow).where(col(ApiKeyAgencyRow.key_id).in_(known))
+    for link in await tx.rows(ApiKeyAgencyRow, links.order_by(col(ApiKeyAgencyRow.agency_id))):
+        served[link.key_id].append(link.agency_id)
+    return {row.secret_hash: to_key(row, principals[row.principal_id], served[row.id]) for row in rows}
+
+
+async def _keys_by_secret(connection: AsyncConnection) -> Mapping[str, ApiKey]:
+    return await _keys(Transaction(connection, shared=False), true())
 
 
 async def _hosted(connection: AsyncConnection) -> Sequence[HostedAgency]:

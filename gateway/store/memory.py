@@ -1,6 +1,6 @@
-"""What every document asks and nothing changes for days (codes, certificates, ended keys, who is hosted), kept in memory
-until it changes. In: an engine for small reads; questions, each with its key. Out: what a transaction that begins during
-the call would read, or in the turn of the event loop in which it began, and nothing older.
+"""What every document asks and nothing changes for days (codes, certificates, ended keys, who is hosted, API keys), kept in
+memory until it changes. In: an engine for small reads; questions, each with its key. Out: what a transaction that begins
+during the call would read, or in the turn of the event loop in which it began, and nothing older.
 
 Triggers give a subject another token in the transaction that changes it, whoever writes: this process, another one,
 somebody at the database itself. An answer comes from memory only when a look during the call found the very tokens that

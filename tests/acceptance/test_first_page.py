@@ -38,6 +38,9 @@ class Counted:
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
         return await self.inner.read(path, seen_at, now)
 
+    def unsigned(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts | None:
+        return self.inner.unsigned(path, seen_at, now)
+
     def waits(self, path: Path) -> bool:
         return self.inner.waits(path)
 

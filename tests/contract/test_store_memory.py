@@ -1,4 +1,5 @@
-"""What is remembered of the registry, of ended keys and of hosted agencies changes with the tables, whoever writes them."""
+"""What is remembered of the registry, of ended keys, of hosted agencies and of API keys changes with the tables, whoever
+writes them."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import Pool
 
 from gateway import errors
-from gateway.domain.account import HostedAgency
+from gateway.domain.account import ApiScope, HostedAgency, PrincipalKind
 from gateway.domain.certificates import KeyEnd
 from gateway.domain.event import BINDING_KINDS, EventKind
 from gateway.office.store.store import SqlOfficeStore
@@ -32,7 +33,7 @@ from tests.support.stores import NORTH, opened
 
 pytestmark = pytest.mark.long
 
-CODE, OTHER = "Z91.07", "Z91.08"
+CODE, OTHER, SECRET = "Z91.07", "Z91.08", "0" * 64
 WEST = HostedAgency(id="agy_west", code="Z91.03", name="West")
 END = KeyEnd(agency_code=CODE, key_id="k1", fingerprint="f1", at=ManualClock().now(), by="an")
 
@@ -57,6 +58,7 @@ class Process:
             await self.directory.former([CODE, OTHER], today),
             await self.store.key_ends(CODE),
             await self.store.hosted(),
+            await self.store.accounts.find_key(SECRET),
         ]
 
     async def imports(self, *rows: str) -> None:
@@ -81,6 +83,13 @@ async def here(store: SqlOfficeStore, clock: ManualClock) -> Process:
     await made.imports("Z91,,UBND tỉnh,,,,", f"{CODE},,Sở Một,Z91,,,", f"{OTHER},,Sở Hai,Z91,,,")
     der = pki.der(pki.root().issue(CODE, pki.key("p256", "one")))
     await made.directory.bind(CODE, der, None, None, "an", "binh")
+    await store.accounts.add_key(
+        secret_hash=SECRET,
+        principal=await store.accounts.principal_for(PrincipalKind.PROGRAM, "qlvb"),
+        agency_ids=[NORTH.agency_id],
+        scopes=[ApiScope.MESSAGES_SEND],
+    )
+    await made.answers()  # from now on that the key is in use is known
     return made
 
 
@@ -114,6 +123,11 @@ async def _host(by: Process) -> None:
     await by.store.accounts.add_hosted(WEST)
 
 
+async def _revoke(by: Process) -> None:
+    (key,) = await by.store.accounts.list_keys()
+    await by.store.accounts.revoke_key(key.id)
+
+
 async def _bind(by: Process) -> None:
     der = pki.der(pki.root().issue(OTHER, pki.key("p256", "two")))
     await by.directory.bind(OTHER, der, None, None, "an", "binh")
@@ -140,6 +154,14 @@ CHANGES: dict[str, Callable[[Process], Awaitable[None]]] = {
     "an ended key": _end_key,
     "one more hosted agency": _host,
     "an agency that left": _close,
+    "a key that was revoked": _revoke,
+    "a key whose end was put in past the program": lambda by: by.runs(
+        "UPDATE api_key SET expires_at = '2020-01-01 00:00:00'"
+    ),
+    "a key that serves nobody any more": lambda by: by.runs("DELETE FROM api_key_agency"),
+    "another name of who has the key": lambda by: by.runs(
+        "UPDATE principal SET name = 'x' WHERE name = 'qlvb'"
+    ),
 }
 
 
@@ -215,6 +237,9 @@ WRITES = {
     "agency_binding": "UPDATE agency_binding SET valid_to = NULL",
     "key_end": "DELETE FROM key_end",
     "hosted_agency": "UPDATE hosted_agency SET code = 'Z91.99' WHERE code = 'Z91.01'",
+    "api_key": "UPDATE api_key SET scopes = '[]'",
+    "api_key_agency": "DELETE FROM api_key_agency",
+    "principal": "UPDATE principal SET name = 'x' WHERE name = 'qlvb'",
 }
 
 
@@ -254,7 +279,7 @@ async def test_each_event_that_tells_of_bindings_is_a_change(here: Process, kind
     assert await _version(here.store) != before
 
 
-async def test_other_events_and_the_numbers_of_all_are_none(here: Process) -> None:
+async def test_other_events_numbers_and_the_use_of_keys_are_none(here: Process) -> None:
     """Or nothing would be remembered for longer than a moment."""
     before = await _version(here.store)
 
@@ -262,6 +287,9 @@ async def test_other_events_and_the_numbers_of_all_are_none(here: Process) -> No
         await work.events.append(EventKind.CODES_IMPORTED, "x", here.clock.now())
         await work.commit()
     assert await here.store.number_events() > 0
+    here.clock.advance(timedelta(minutes=2))
+    assert await here.store.accounts.find_key(SECRET) is not None  # and that it is in use is written down
+    await here.store.accounts.principal_for(PrincipalKind.PROGRAM, "qlvb")
 
     assert await _version(here.store) == before
 

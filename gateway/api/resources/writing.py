@@ -61,8 +61,9 @@ async def create(call: Call) -> web.Response:
     async with tray(call.deps.out) as held:
         asked = await read_order(call.request, MessageIn, held, call.deps.options)
         call = call.with_body(asked)
-        accepted = await accept(call.deps.out, call.scope(), _order(asked.value), held, _once(call))
-    return _answer(call, accepted)
+        rendering = _Rendering(call)
+        accepted = await accept(call.deps.out, call.scope(), _order(asked.value), held, rendering.once())
+    return rendering.answer(accepted)
 
 
 async def check_only(call: Call) -> web.Response:
@@ -97,8 +98,9 @@ async def _change(call: Call, kind: Kind, model: type[UpdateIn] | type[ReplaceIn
         order = replace(
             _order(asked.value), kind=kind, parent_id=parent.id, change=asked.value.to_change(parent)
         )
-        accepted = await accept(call.deps.out, call.scope(), order, held, _once(call))
-    return _answer(call, accepted)
+        rendering = _Rendering(call)
+        accepted = await accept(call.deps.out, call.scope(), order, held, rendering.once())
+    return rendering.answer(accepted)
 
 
 def _order(said: MessageIn) -> Order:
@@ -113,15 +115,38 @@ async def _parent(call: Call) -> OutgoingDocument:
     return parent
 
 
-def _once(call: Call) -> Once:
-    return Once(
-        owner=call.caller.key.principal.id,
-        key=call.idempotency_key(),
-        method=call.request.method,
-        path=call.request.path,
-        meta=call.canonical,
-        render=lambda accepted: (202, render(accepted, call.lang, normalized=call.normalized)),
-    )
+class _Rendering:
+    """The answer to one call: what is stored for repeats is what is answered."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._body = ""
+
+    def once(self) -> Once:
+        call = self._call
+        return Once(
+            owner=call.caller.key.principal.id,
+            key=call.idempotency_key(),
+            method=call.request.method,
+            path=call.request.path,
+            meta=call.canonical,
+            render=self._render,
+        )
+
+    def answer(self, accepted: Accepted) -> web.Response:
+        call = self._call
+        if accepted.replayed is not None:
+            status, body = accepted.replayed
+            call.headers["Idempotency-Replayed"] = "true"
+            call.headers["Location"] = json.loads(body)["links"]["self"]
+            return call.tell_text(body, status=status)
+        document = known(accepted)
+        call.headers["Location"] = f"{BASE}/messages/{document.id}"
+        return call.tell_text(self._body, status=202, version=document.version)
+
+    def _render(self, accepted: Accepted) -> tuple[int, str]:
+        self._body = render(accepted, self._call.lang, normalized=self._call.normalized)
+        return 202, self._body
 
 
 def render(accepted: Accepted, lang: Lang, *, normalized: bool) -> str:
@@ -136,18 +161,6 @@ def known(accepted: Accepted) -> OutgoingDocument:
     if accepted.document is None:
         raise NotFound("the first answer is there, its document is not")
     return accepted.document
-
-
-def _answer(call: Call, accepted: Accepted) -> web.Response:
-    if accepted.replayed is not None:
-        status, body = accepted.replayed
-        call.headers["Idempotency-Replayed"] = "true"
-        call.headers["Location"] = json.loads(body)["links"]["self"]
-        return call.tell_text(body, status=status)
-    document = known(accepted)
-    call.headers["Location"] = f"{BASE}/messages/{document.id}"
-    body = render(accepted, call.lang, normalized=call.normalized)
-    return call.tell_text(body, status=202, version=document.version)
 
 
 _sends = partial(Route, method="POST", tag="messages", scopes=(ApiScope.MESSAGES_SEND,))

@@ -68,14 +68,22 @@ class PdfSandbox:
 
     def read(self, path: Path, seen_at: datetime, now: datetime, *, even_unsigned: bool = False) -> PdfFacts:
         """The facts about the file at `path`. StoreFailure when the file itself cannot be opened."""
+        found = self.unsigned(path, seen_at, now, even_unsigned=even_unsigned)
+        if found is not None:
+            return found
         made = partial(PdfFacts, seen_at=seen_at, now=now)
-        anchored = (self._folder / "ca.pem").is_file()
+        return self._asked(path, {"seen_at": seen_at.isoformat(), "now": now.isoformat()}, _ANSWER, made)
+
+    def unsigned(
+        self, path: Path, seen_at: datetime, now: datetime, *, even_unsigned: bool = False
+    ) -> PdfFacts | None:
+        """The same, where nothing has to be read for it."""
         with _readable(path):
             if (over := self._too_large(path)) is not None:
-                return made(fault="PDF-LIMIT", detail=over)
-            if not even_unsigned and not has_marks(path):
-                return made(anchored=anchored)
-        return self._asked(path, {"seen_at": seen_at.isoformat(), "now": now.isoformat()}, _ANSWER, made)
+                return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=over)
+            if even_unsigned or has_marks(path):
+                return None
+        return PdfFacts(seen_at=seen_at, now=now, anchored=(self._folder / "ca.pem").is_file())
 
     def text(self, path: Path) -> PdfText:
         """What the pages of the file at `path` say, with places. StoreFailure when the file itself cannot be opened."""
@@ -147,8 +155,11 @@ class SignatureReader:
         with _readable(path):
             return has_marks(path)
 
+    def unsigned(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts | None:
+        return self._any.unsigned(path, seen_at, now)
+
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
-        found = await self._pool.run(lambda: None if self.waits(path) else self._any.read(path, seen_at, now))
+        found = await self._pool.run(partial(self.unsigned, path, seen_at, now))
         if found is not None:  # no process was asked
             return found
         async with self._one() as sandbox:

@@ -1,0 +1,47 @@
+"""Which characters a text of a document may not have, over every one that there is."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+
+from gateway.domain.fields import DRAFT, fitting, has_bad_characters, is_encodable
+from gateway.domain.text import fold, nfc, nfd, nfkd
+
+EVERY = [chr(point) for point in range(sys.maxunicode + 1)]
+
+
+def _is_bad(letter: str) -> bool:
+    """A control character, half a character, or none."""
+    point = ord(letter)
+    is_none = point & 0xFFFE == 0xFFFE or 0xFDD0 <= point <= 0xFDEF
+    return is_none or unicodedata.category(letter) in ("Cc", "Cs")
+
+
+def test_controls_halves_and_noncharacters_are_bad_and_nothing_else_is() -> None:
+    assert [each for each in EVERY if has_bad_characters(each) != _is_bad(each)] == []
+
+
+def test_line_feeds_and_tabs_are_no_fault_in_lines() -> None:
+    assert [each for each in EVERY if has_bad_characters(each, lines=True) != _is_bad(each)] == ["\t", "\n"]
+
+
+def test_a_bad_one_is_found_wherever_it_stands() -> None:
+    assert has_bad_characters("Về việc\x00")
+    assert has_bad_characters("\ufffeVề")
+    assert not has_bad_characters("Về việc")
+
+
+def test_halves_alone_cannot_be_encoded() -> None:
+    assert [each for each in EVERY if is_encodable(each) == ("\ud800" <= each <= "\udfff")] == []
+
+
+def test_a_name_of_ours_loses_what_cannot_be_written() -> None:
+    assert fitting("Sở\x07 Y\ud800 tế\uffff", DRAFT["recipients/*/name"]) == "Sở Y tế"
+
+
+def test_ascii_is_the_same_in_every_form_and_folds_like_other_text() -> None:
+    plain = "".join(map(chr, range(128)))
+
+    assert nfc(plain) == nfd(plain) == nfkd(plain) == plain
+    assert fold(plain + "ạ") == fold(plain) + "a"
