@@ -58,7 +58,7 @@ class SqlOutgoingDocuments(WatchedRows):
         raise errors.Clash(f"the document {document.id} or its packet {document.packet_id} is already stored")
 
     async def get(self, id: str) -> OutgoingDocument:
-        return to_outgoing(await self._kept(id))
+        return self._read(await self._kept(id))
 
     async def by_external_id(self, external_id: str) -> OutgoingDocument | None:
         await self._tx.hold(self._agency_id, "external_id", external_id)
@@ -132,7 +132,12 @@ class SqlOutgoingDocuments(WatchedRows):
 
     async def _document(self, query: Select[Any], **asked: str) -> OutgoingDocument | None:
         row = await self._first(_R, query, **asked)
-        return to_outgoing(row) if row is not None else None
+        return self._read(row) if row is not None else None
+
+    def _read(self, row: OutgoingRow) -> OutgoingDocument:
+        document = to_outgoing(row)
+        self._follower.out_read(document)
+        return document
 
     async def _kept(self, id: str) -> OutgoingRow:
         missing = f"this agency has no outgoing document {id}"
@@ -145,7 +150,7 @@ class SqlOutgoingDocuments(WatchedRows):
             parent = await self.get(document.parent_id)
             if parent.draft.external_id == row.external_id:
                 # A recall or update carries its parent's draft; the id stays the parent's alone.
-                row.external_id = None
+                row.change(external_id=None)
         return row
 
 
