@@ -67,7 +67,7 @@ _ASKED = re.compile(r'(?:([^\W_]+):)?"([^"]*)"?|(\S+)')
 # Letters that Vietnamese does not have, so that a marked word is never a plain one.
 _END = "\u0167"
 MOST_TERMS = 12
-# What is made of a name is made once: most documents come from and go to the same agencies.
+# What is made of a name or a number is made once: it is asked for more than once for each document.
 _MOST_NAMES = 1024
 MOST_LETTERS = 400
 # How a name is shortened on paper: typing the short form finds the long one.
@@ -277,6 +277,7 @@ def sort_key(text: str) -> str:
     return f"{''.join(letters).rstrip(_GAP)}{_LEVEL}{last}"
 
 
+@lru_cache(maxsize=_MOST_NAMES)
 def number_key(number: str, symbol: str) -> str:
     """The key of a document's number and symbol: by number, then by what stands behind it."""
     return sort_key(f"{number}/{symbol}")

@@ -267,11 +267,11 @@ async def _judged_at_once(desk: InDesk, leased: LeasedInbox, body: bytes) -> _Se
     if proved.octets is not None:
         raise check.NotAtOnce("its canonical octets are kept beside it")
     if proved.envelope.model.kind is Kind.STATUS:
-        return await track.ready(desk, leased, proved)
+        return await track.ready(desk, leased, proved, looks=False)
     checked = await check.run(desk, item, proved, item.file_digest, at_once=True)
     if checked.ruling.decision is not Admission.ALLOWED:
         raise check.NotAtOnce(f"it is {checked.ruling.decision}")
-    return await admit.ready(desk, leased, proved, checked)
+    return await admit.ready(desk, leased, proved, checked, looks=False)
 
 
 TO_NODE = "@"  # no agency code begins with it

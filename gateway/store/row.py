@@ -121,10 +121,10 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 def to_json(kind: Any, value: object) -> str:
     """`value` as JSON text. `kind` is its type, also where that is a union or `tuple[X, ...]`, hence the `Any`."""
-    return _adapter(kind).dump_json(value).decode()
+    return _adapter(kind).serializer.to_json(value).decode()
 
 
 def from_json(kind: type[T], text: str) -> T:
     """The value that `to_json` wrote; fields added since then have their defaults."""
-    value: T = _adapter(cast("Any", kind)).validate_json(text)
+    value: T = _adapter(cast("Any", kind)).validator.validate_json(text)
     return value

@@ -68,14 +68,22 @@ class PdfSandbox:
 
     def read(self, path: Path, seen_at: datetime, now: datetime, *, even_unsigned: bool = False) -> PdfFacts:
         """The facts about the file at `path`. StoreFailure when the file itself cannot be opened."""
-        made = partial(PdfFacts, seen_at=seen_at, now=now)
-        anchored = (self._folder / "ca.pem").is_file()
+        found = self.read_alone(path, seen_at, now, even_unsigned=even_unsigned)
+        if found is not None:
+            return found
+        asked = {"seen_at": seen_at.isoformat(), "now": now.isoformat()}
+        return self._asked(path, asked, _ANSWER, partial(PdfFacts, seen_at=seen_at, now=now))
+
+    def read_alone(
+        self, path: Path, seen_at: datetime, now: datetime, *, even_unsigned: bool = False
+    ) -> PdfFacts | None:
+        """As `read`; None where the process has to be asked."""
         with _readable(path):
             if (over := self._too_large(path)) is not None:
-                return made(fault="PDF-LIMIT", detail=over)
-            if not even_unsigned and not has_marks(path):
-                return made(anchored=anchored)
-        return self._asked(path, {"seen_at": seen_at.isoformat(), "now": now.isoformat()}, _ANSWER, made)
+                return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=over)
+            if even_unsigned or has_marks(path):
+                return None
+        return PdfFacts(seen_at=seen_at, now=now, anchored=(self._folder / "ca.pem").is_file())
 
     def text(self, path: Path) -> PdfText:
         """What the pages of the file at `path` say, with places. StoreFailure when the file itself cannot be opened."""
@@ -143,12 +151,11 @@ class SignatureReader:
         self._any = sandboxes[0]
         self._pool = pool
 
-    def waits(self, path: Path) -> bool:
-        with _readable(path):
-            return has_marks(path)
+    def read_here(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts | None:
+        return self._any.read_alone(path, seen_at, now)
 
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
-        found = await self._pool.run(lambda: None if self.waits(path) else self._any.read(path, seen_at, now))
+        found = await self._pool.run(partial(self.read_here, path, seen_at, now))
         if found is not None:  # no process was asked
             return found
         async with self._one() as sandbox:
