@@ -5,12 +5,13 @@ import os
 from datetime import UTC, datetime
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
 
 
 def ulid_at(at: datetime, randomness: bytes) -> str:
     """The ULID of a moment and ten random bytes: sortable by time, unique by chance of 2^-80."""
     number = (int(at.timestamp() * 1000) << 80) | int.from_bytes(randomness, "big")
-    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
 
 
 class SystemClock:

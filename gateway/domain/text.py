@@ -21,6 +21,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from itertools import filterfalse
 from typing import Literal
 
 MOST_MARKS = 30
@@ -67,6 +69,8 @@ _ASKED = re.compile(r'(?:([^\W_]+):)?"([^"]*)"?|(\S+)')
 # Letters that Vietnamese does not have, so that a marked word is never a plain one.
 _END = "\u0167"
 MOST_TERMS = 12
+# What is made of a name or a number is made once: it is asked for more than once for each document.
+_MOST_NAMES = 1024
 MOST_LETTERS = 400
 # How a name is shortened on paper: typing the short form finds the long one.
 _SHORT = {
@@ -132,7 +136,7 @@ def fold(text: str) -> str:
         return " ".join(text.lower().split())
     # Twice: letters that decompose may uncover capitals, and folding case may uncover accents.
     apart = nfkd(nfkd(text).casefold())
-    bare = "".join(letter for letter in apart if not unicodedata.combining(letter))
+    bare = "".join(filterfalse(unicodedata.combining, apart))
     return " ".join(bare.translate(_STROKES).split())
 
 
@@ -144,15 +148,22 @@ def bare_words(text: str) -> list[str]:
 def indexed(texts: Iterable[str], roles: Iterable[tuple[SearchRole, str]] = ()) -> str:
     """What the column for searching keeps of `texts`, and of names and codes in their roles."""
     text = " ".join(texts)
-    bare = bare_words(text)
-    more = {*_accented(text), *_codes(text), *({_unpadded(word) for word in bare} - {*bare})}
+    folded = fold(text)
+    bare = _WORD.findall(folded)
+    more = {*_accented(text), *_codes(folded), *({_unpadded(word) for word in bare} - {*bare})}
     spaced = f" {' '.join(bare)} "
     more |= {short for full, short in _SHORT.items() if f" {full} " in spaced}
     for role, name in roles:
-        more |= {role + word for word in (*bare_words(name), *_codes(name))}
+        more |= _named(role, name)
     if not bare and not more:
         return ""
     return " ".join((*bare, _END, *sorted(more)))
+
+
+@lru_cache(maxsize=_MOST_NAMES)
+def _named(role: SearchRole, name: str) -> frozenset[str]:
+    folded = fold(name)
+    return frozenset(role + word for word in (*_WORD.findall(folded), *_codes(folded)))
 
 
 def marked(role: SearchRole, name: str) -> tuple[Term, ...]:
@@ -218,12 +229,13 @@ def _accented(text: str) -> set[str]:
     """The words that have accents, with the tone where old spelling puts it."""
     apart = nfd(nfc(text).casefold())
     placed = nfc(_NEW_PLACE.sub(r"\1\3\2", apart))
-    return {word for word in _WORD.findall(placed) if fold(word) != word and _WORD.fullmatch(fold(word))}
+    bare = {word: fold(word) for word in _WORD.findall(placed) if not word.isascii()}
+    return {word for word, folded in bare.items() if folded != word and _WORD.fullmatch(folded)}
 
 
-def _codes(text: str) -> set[str]:
+def _codes(folded: str) -> set[str]:
     """Codes without dots, whole and without groups of zeros."""
-    found = _DOTTED.findall(fold(text))
+    found = _DOTTED.findall(folded)
     return {each.replace(".", "") for each in found} | {_joined(each) for each in found}
 
 
@@ -267,6 +279,7 @@ def sort_key(text: str) -> str:
     return f"{''.join(letters).rstrip(_GAP)}{_LEVEL}{last}"
 
 
+@lru_cache(maxsize=_MOST_NAMES)
 def number_key(number: str, symbol: str) -> str:
     """The key of a document's number and symbol: by number, then by what stands behind it."""
     return sort_key(f"{number}/{symbol}")
@@ -277,6 +290,7 @@ def number_word(number: str, symbol: str) -> str:
     return number_key(number, symbol).partition(_LEVEL)[0]
 
 
+@lru_cache(maxsize=_MOST_NAMES)
 def name_key(name: str) -> str:
     """The key of an agency's name without the general word at its head, for lists that ignore it."""
     words, bare = name.split(), bare_words(name)

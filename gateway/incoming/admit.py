@@ -49,7 +49,8 @@ async def ready(
     desk: InDesk, leased: LeasedInbox, proved: Proved, checked: CheckedPacket, *, at_once: bool = False
 ) -> Callable[[Work], Awaitable[Identity | None]]:
     """What is asked before a unit of work, and the part that runs in it. That gives the first of a repeat, which is left
-    as it is. `at_once`: its 01 is signed before, too."""
+    as it is. `at_once`: its 01 is signed before, too, and what came before is not looked for: a repeat and another body
+    under one id are a Conflict of the claim."""
     agency = await desk.agency(leased.item.agency_id)
     before = await related.sent_under_former(desk, agency, translate.replies(proved.envelope.model))
     kind, notice = proved.envelope.model.kind, checked.old.notice if checked.old else None
@@ -62,9 +63,8 @@ async def ready(
     async def settle(work: Work) -> Identity | None:
         item = leased.item
         await judge_again.note_pending(work, item, proved)
-        first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
+        first = None if at_once else await came_before(work, proved)
         if first is None:
-            await same_id_other_body(work, proved)
             if proved.envelope.signed.path == "general" and checked.source != item.file_digest:
                 await work.blobs.add(checked.source, "inbox", item.id)
             packet = _Packet(
@@ -90,17 +90,19 @@ async def _repeat(desk: InDesk, work: Work, leased: LeasedInbox, proved: Proved,
     await work.blobs.drop("inbox", leased.item.id)
 
 
-async def same_id_other_body(work: Work, proved: Proved) -> None:
-    """Conflict when its signed id was used for another body (A4)."""
+async def came_before(work: Work, proved: Proved) -> Identity | None:
+    """The first of a repeat. Conflict when its signed id was used for another body (A4)."""
+    first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
     packet_id = proved.envelope.signed.packet_id
-    if packet_id is None:
-        return
+    if first is not None or packet_id is None:
+        return first
     first = await work.identities.by_packet(proved.envelope.sender, packet_id)
     if first is not None:
         raise Conflict(
             f"packet {packet_id} of {proved.envelope.sender} came before with body {first.body_digest}; "
             f"this one has {proved.envelope.signed.body_digest}: the first stays"
         )
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

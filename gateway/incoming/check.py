@@ -33,6 +33,7 @@ from gateway.policy import incoming as rules
 from gateway.policy import pdf_verdict
 from gateway.policy.door import must_wait
 from gateway.ports import InboxPacket, Scratch, Work
+from gateway.ports.content import SMALL
 from gateway.words import labels
 
 PLAIN = "plain"  # the file itself and no slice of an envelope: a scan that a person entered
@@ -70,7 +71,9 @@ async def run(
         limits = replace(limits, inflated_bytes=max(limits.inflated_bytes - inflated, 0))
     # The order of another system's elements has no meaning; ours is checked to the letter (edxml.md 2.2).
     liberal = proved.octets is not None
-    problems = await desk.pool.run(partial(_problems, desk.xml.limits, proved, looked))
+    problems: Sequence[SchemaProblem] = ()
+    if not proved.keeps_form:
+        problems = await desk.pool.run(partial(_problems, desk.xml.limits, proved, looked))
     addressed_to = _addressed_to(proved)
     old = await ended_code_named(desk, agency, addressed_to) if model.kind is not Kind.STATUS else None
     packet = rules.ArrivedPacket(
@@ -135,8 +138,11 @@ async def _looked(
             if one.damaged is not None:
                 return one, inflated, None
             found = desk.inspector.inspect(scratch.path, one.name, reads_page=one.n == 1, digest=one.sha256)
-            if at_once and found.found_type == "pdf" and desk.signatures.waits(scratch.path):
-                raise NotAtOnce("another process reads its signatures")
+            if at_once and found.found_type == "pdf":
+                signatures = desk.signatures.read_here(scratch.path, seen_at, desk.clock.now())
+                if signatures is None:
+                    raise NotAtOnce("another process reads its signatures")
+                found = replace(found, signatures=signatures)
             return one, inflated, found
 
         part, inflated, facts = await desk.pool.run(look)
@@ -147,7 +153,8 @@ async def _looked(
         if must_wait(facts, desk.profile):
             raise ScannerDown(f"a file of the packet could not be scanned for malware ({facts.unscanned})")
         facts = replace(facts, signatures=await read_signatures(desk, scratch.path, facts, part.n, seen_at))
-        await desk.pool.run(scratch.discard)
+        if (part.size or 0) > SMALL:  # what is small is gone in no time
+            await desk.pool.run(scratch.discard)
     return Looked(part=part, facts=facts), inflated
 
 
@@ -208,6 +215,8 @@ async def read_signatures(
     if n > MOST_SIGNED:
         detail = f"more than {MOST_SIGNED} files in one packet"
         return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=detail)
+    if facts.signatures is not None:
+        return facts.signatures
     return await desk.signatures.read(path, seen_at, now)
 
 

@@ -260,13 +260,12 @@ async def give_back(desk: InDesk, scope: AgencyScope, inbox_id: str, why: str, c
 
 async def _claim(desk: InDesk, work: Work, item: InboxPacket, proved: Proved) -> None:
     """A 02 says for this body what became of it, so the body is known from now on like one that was admitted."""
-    first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
+    first = await admit.came_before(work, proved)
     if first is not None:
         raise Clash(
             f"the same content came before as {first.incoming_id or first.inbox_id} and has its answer; release this "
             "one, and it is told that answer again"
         )
-    await admit.same_id_other_body(work, proved)
     await admit.claim_identity(work, item, proved, None, desk.clock.now())
 
 

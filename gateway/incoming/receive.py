@@ -267,7 +267,7 @@ async def _judged_at_once(desk: InDesk, leased: LeasedInbox, body: bytes) -> _Se
     if proved.octets is not None:
         raise check.NotAtOnce("its canonical octets are kept beside it")
     if proved.envelope.model.kind is Kind.STATUS:
-        return await track.ready(desk, leased, proved)
+        return await track.ready(desk, leased, proved, at_once=True)
     checked = await check.run(desk, item, proved, item.file_digest, at_once=True)
     if checked.ruling.decision is not Admission.ALLOWED:
         raise check.NotAtOnce(f"it is {checked.ruling.decision}")

@@ -58,7 +58,7 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved) -> None:
 
 
 async def ready(
-    desk: InDesk, leased: LeasedInbox, proved: Proved
+    desk: InDesk, leased: LeasedInbox, proved: Proved, *, at_once: bool = False
 ) -> Callable[[Work], Awaitable[Identity | None]]:
     """As `admit.ready`."""
     item = leased.item
@@ -71,7 +71,10 @@ async def ready(
 
     async def apply(work: Work) -> Identity | None:
         await judge_again.note_pending(work, item, proved)
-        first = await work.identities.by_body(proved.envelope.sender, proved.envelope.signed.body_digest)
+        first = None
+        if not at_once:
+            signed = proved.envelope.signed
+            first = await work.identities.by_body(proved.envelope.sender, signed.body_digest)
         if first is None:
             said = _Said(
                 desk=desk,

@@ -40,6 +40,8 @@ class Proved:
     open: Callable[[], BinaryIO]
     judged: envelopes.Verified
     evidence: Evidence | None = None
+    keeps_form: bool = False
+    """It is known already that the schema holds."""
 
     @property
     def octets(self) -> bytes | None:
@@ -63,14 +65,28 @@ async def run(desk: InDesk, item: InboxPacket, opener: Callable[[], BinaryIO] | 
     """The packet's sender is proved at the time of its arrival (K2), never at the claimed SigningTime. `opener` reads the
     bytes that are not stored yet."""
     opener = opener or await _stored(desk, item)
-    verified = await _examined(desk, item, opener)
-    signed = verified.signed
-    evidence = await desk.pool.run(lambda: desk.trust.collect(signed.certificate_der, item.received_at))
+    judged = await _examined(desk, item, opener)
+    signed, evidence = judged.verified.signed, judged.evidence
     carried = await _carried(desk, item, signed.sender_code)
     if desk.answers is not None:
         await desk.answers.use(evidence.answers)
     proved = trust.decide(signed, evidence, _policy(desk, item), item.received_at, carried)
-    return Proved(envelope=proved, open=opener, judged=verified, evidence=evidence)
+    return Proved(
+        envelope=proved,
+        open=opener,
+        judged=judged.verified,
+        evidence=evidence,
+        keeps_form=judged.keeps_form,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What a thread found out about the bytes, all at once: each time that one is asked costs more than the answer."""
+
+    verified: envelopes.Verified
+    evidence: Evidence
+    keeps_form: bool
 
 
 async def _stored(desk: InDesk, item: InboxPacket) -> Callable[[], BinaryIO]:
@@ -78,18 +94,18 @@ async def _stored(desk: InDesk, item: InboxPacket) -> Callable[[], BinaryIO]:
         return await desk.blobs.open(work, item.file_digest)
 
 
-async def _examined(desk: InDesk, item: InboxPacket, opener: Callable[[], BinaryIO]) -> envelopes.Verified:
+async def _examined(desk: InDesk, item: InboxPacket, opener: Callable[[], BinaryIO]) -> _Judged:
     """The bytes judged: they are those that landed. AlteredContent when the store has others: a true packet must not go to
     quarantine, nor another be taken for it, because somebody changed a file."""
     source = envelopes.EnvelopeSource(size=item.size, open=partial(pieces, opener))
     try:
-        verified = await _judged(desk, item, source)
+        judged = await _judged(desk, item, source)
     except InvalidEnvelope:
         if await desk.pool.run(partial(_digest, source)) == item.file_digest:
             raise
     else:
-        if verified.signed.file_digest == item.file_digest:
-            return verified
+        if judged.verified.signed.file_digest == item.file_digest:
+            return judged
     raise AlteredContent(
         f"the content store has other bytes of packet {item.id} than landed (SHA-256 {item.file_digest}); bring the "
         "content folder back from a backup"
@@ -104,7 +120,7 @@ class _NotAskedYet(Exception):
         self.code = code
 
 
-async def _judged(desk: InDesk, item: InboxPacket, source: envelopes.EnvelopeSource) -> envelopes.Verified:
+async def _judged(desk: InDesk, item: InboxPacket, source: envelopes.EnvelopeSource) -> _Judged:
     """The directory is asked on the event loop before a thread judges, first for the sender that the axis names: a thread
     that waited for an answer would hold up the others. Where the packet names another one, it is judged once more."""
     known: dict[str, Sequence[Binding] | UnknownSender] = {}
@@ -129,7 +145,7 @@ async def _judged_by(
     item: InboxPacket,
     source: envelopes.EnvelopeSource,
     known: Mapping[str, Sequence[Binding] | UnknownSender],
-) -> envelopes.Verified:
+) -> _Judged:
     def bindings(code: str) -> Sequence[Binding]:
         if code not in known:
             raise _NotAskedYet(code)
@@ -146,12 +162,25 @@ async def _judged_by(
         at=item.received_at,
         transport=_transport(item),
     )
-    # Its files are decoded once, when `check` looks at them.
-    verified = await desk.pool.run(partial(ask, opens=False))
-    if verified is None:
+
+    def judge(verified: envelopes.Verified) -> _Judged:
+        signed = verified.signed
+        evidence = desk.trust.collect(signed.certificate_der, item.received_at)
+        return _Judged(verified, evidence, signed.model.kind is not Kind.STATUS and verified.keeps_form())
+
+    def fast() -> _Judged | None:
+        # Its files are decoded once, when `check` looks at them.
+        verified = ask(opens=False)
+        return None if verified is None else judge(verified)
+
+    def general() -> _Judged:
+        return judge(envelopes.examine_general(*ask.args, **ask.keywords))
+
+    judged = await desk.pool.run(fast)
+    if judged is None:
         async with desk.general_turns:
-            return await desk.pool.run(partial(envelopes.examine_general, *ask.args, **ask.keywords))
-    return verified
+            return await desk.pool.run(general)
+    return judged
 
 
 def _digest(source: envelopes.EnvelopeSource) -> Digest:

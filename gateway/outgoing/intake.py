@@ -166,7 +166,7 @@ class Tray:
         facts = self.desk.inspector.inspect(path, name, reads_page=is_lead, digest=digest)
         now = self.desk.clock.now()
         is_read = facts.found_type == "pdf" and len(self.received) < MOST_SIGNED
-        return digest, facts, self.desk.signatures.unsigned(path, now, now) if is_read else None
+        return digest, facts, self.desk.signatures.read_here(path, now, now) if is_read else None
 
     async def _judged(
         self, scratch: Scratch, name: str, digest: Digest, facts: FileFacts, signatures: PdfFacts | None

@@ -99,12 +99,8 @@ class PdfSignatures(Protocol):
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
         """`seen_at` is a time for which we know ourselves that these bytes existed."""
 
-    def unsigned(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts | None:
-        """As `read`, of a file in which there is nothing to read; None where it takes another process. Sync: it looks
-        through the file."""
-
-    def waits(self, path: Path) -> bool:
-        """Whether to read the signatures of this file takes another process. Sync: it looks through the file."""
+    def read_here(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts | None:
+        """As `read`; None where that takes another process. Sync: it looks through the file."""
 
     async def text(self, path: Path) -> PdfText:
         """What the pages say, each piece with its place."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.domain.document import IncomingDocument, OutgoingDocument
+from gateway.domain.status import Fact
 from gateway.store.transaction import Transaction
 
 
@@ -25,6 +26,11 @@ class Follower:
     def touch_in(self, id: str) -> None: ...
 
     def touch_delivery(self, id: str) -> None: ...
+
+    def fact_added(self, subject_id: str, fact: Fact) -> None: ...
+
+    def handed(self, incoming_id: str, state: str | None) -> None:
+        """In which state its hand-over is now; None where it has none any more."""
 
     async def write(self) -> None:
         """Just before the unit commits."""

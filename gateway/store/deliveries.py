@@ -15,12 +15,16 @@ from sqlalchemy import Select, and_, bindparam, func, select, update
 from sqlmodel import col
 
 from gateway import errors
+from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, Recipient
 from gateway.domain.status import Fact
+from gateway.ports.services import Clock
 from gateway.ports.store import PaperPart
+from gateway.store.changes import NOBODY, Follower
 from gateway.store.repository import AgencyRows, WatchedRows
 from gateway.store.row import among, from_json, to_json
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, PaperPartRow
+from gateway.store.transaction import Transaction
 
 _R, _D = PaperPartRow, DeliveryRow
 # What a recipient's system has said something about.
@@ -51,6 +55,12 @@ _OF_SUBJECTS = _FACTS.where(among(col(FactRow.subject_id), "subjects"))
 class SqlDeliveries(WatchedRows):
     """Keeps the promise of `ports.Deliveries`. A document's deliveries come back as its recipients were named."""
 
+    def __init__(
+        self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NOBODY
+    ) -> None:
+        super().__init__(tx, scope, clock, follower)
+        self._documents: dict[str, str] = {}  # of those that were read: it stays the same one
+
     async def add(self, deliveries: Sequence[Delivery]) -> None:
         """Clash when one of them is stored already, or its document is not."""
         for one in deliveries:
@@ -60,16 +70,16 @@ class SqlDeliveries(WatchedRows):
             self._follower.touch_out(one.document_id)
 
     async def get(self, id: str) -> Delivery:
-        return to_delivery(await self._one(_D, _BY_ID, f"this agency has no delivery {id}", id=id))
+        return self._told(await self._one(_D, _BY_ID, f"this agency has no delivery {id}", id=id))
 
     async def of(self, document_id: str) -> Sequence[Delivery]:
-        return [to_delivery(row) for row in await self._rows(_D, _OF_DOCUMENT, document=document_id)]
+        return [self._told(row) for row in await self._rows(_D, _OF_DOCUMENT, document=document_id)]
 
     async def of_many(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Delivery]]:
         """Every id asked for is a key; a document without deliveries has none."""
         found: dict[str, list[Delivery]] = {id: [] for id in document_ids}
         for row in await self._rows(_D, _OF_DOCUMENTS, documents=list(document_ids)):
-            found[row.document_id].append(to_delivery(row))
+            found[row.document_id].append(self._told(row))
         return found
 
     async def silent(self, codes: Collection[str], since: datetime) -> Mapping[str, datetime]:
@@ -98,7 +108,7 @@ class SqlDeliveries(WatchedRows):
     async def save_state(self, id: str, state: str, marks: Sequence[str], at: datetime) -> None:
         values = {"state": state, "marks": to_json(tuple[str, ...], tuple(marks)), "updated_at": at}
         await self._change(id, values)
-        self._follower.touch_delivery(id)
+        self._touch(id)
 
     async def save_number(self, id: str, number: str, year: int | None) -> None:
         await self._change(id, {"register_no": number, "register_year": year})
@@ -115,20 +125,40 @@ class SqlDeliveries(WatchedRows):
         ]
         await self._tx.change_many(_THIS, rows)
         for id in states:
+            self._touch(id)
+
+    def _told(self, row: DeliveryRow) -> Delivery:
+        self._documents[row.id] = row.document_id
+        return to_delivery(row)
+
+    def _touch(self, id: str) -> None:
+        if id in self._documents:
+            self._follower.touch_out(self._documents[id])
+        else:
             self._follower.touch_delivery(id)
 
 
 class SqlFacts(AgencyRows):
     """Keeps the promise of `ports.Facts`."""
 
+    def __init__(self, tx: Transaction, scope: AgencyScope, follower: Follower = NOBODY) -> None:
+        super().__init__(tx, scope)
+        self._follower = follower
+
     async def add(self, subject_id: str, fact: Fact) -> bool:
-        return await self._tx.put_new(fact_row(self._agency_id, subject_id, fact))
+        is_new = await self._tx.put_new(fact_row(self._agency_id, subject_id, fact))
+        if is_new:
+            self._follower.fact_added(subject_id, fact)
+        return is_new
 
     async def add_many(self, facts: Mapping[str, Fact]) -> Collection[str]:
         if len(facts) == 1:
             return [subject_id for subject_id, fact in facts.items() if await self.add(subject_id, fact)]
         rows = [fact_row(self._agency_id, subject_id, fact) for subject_id, fact in facts.items()]
-        return {subject_id for _, subject_id, _ in await self._tx.put_new_many(*rows)}
+        added = {subject_id for _, subject_id, _ in await self._tx.put_new_many(*rows)}
+        for subject_id in added:
+            self._follower.fact_added(subject_id, facts[subject_id])
+        return added
 
     async def add_all(self, facts: Sequence[tuple[str, Fact]]) -> None:
         await self._tx.put_missing(

@@ -47,7 +47,7 @@ _named: Callable[..., Any] = collections.namedtuple
 _Names = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StatementResult:
     """What a statement brought: as much of SQLAlchemy's result as is used."""
 
@@ -66,11 +66,12 @@ class Prepared:
 
     def __init__(self, compiled: SQLCompiler, statement: SelectBase | UpdateBase, dialect: Dialect) -> None:
         self.text = compiled.string
-        given = compiled.params
-        self._order = [
-            (name, compiled.binds[name].required, given[name], _bind(compiled, name, dialect))
-            for name in compiled.positiontup or ()
-        ]
+        given, order = compiled.params, [*(compiled.positiontup or ())]
+        self._names = order
+        # Of those that the text itself has a value for.
+        self._own = {name: given[name] for name in order if not compiled.binds[name].required}
+        turns = [_bind(compiled, name, dialect) for name in order]
+        self._writes = [(at, turn) for at, turn in enumerate(turns) if turn]
         self._dialect = dialect
         self._columns = list(statement.exported_columns)
         self._reads: list[tuple[int, _Turn]] = []
@@ -79,17 +80,14 @@ class Prepared:
 
     def bound(self, values: Values) -> list[Any]:
         """As the driver takes them, in the order of the text."""
+        given = self._own | values if self._own else values
         try:
-            return [
-                turn(values[name] if required else values.get(name, default))
-                if turn is not None
-                else values[name]
-                if required
-                else values.get(name, default)
-                for name, required, default, turn in self._order
-            ]
+            bound = [given[name] for name in self._names]
+            for at, turn in self._writes:
+                bound[at] = turn(bound[at])
         except (KeyError, TypeError, ValueError) as cause:
             raise StatementError(f"a value cannot be written: {cause!r}", self.text, None, cause) from cause
+        return bound
 
     @property
     def is_told(self) -> bool:
@@ -173,8 +171,7 @@ def _bind(compiled: SQLCompiler, name: str, dialect: Dialect) -> _Turn | None:
 def _maker(names: Iterable[str]) -> _Turn:
     """Makes a row of its values."""
     made = _named("Row", list(names), rename=True)
-    make: _Turn = made._make
-    return make
+    return partial(tuple.__new__, made)
 
 
 SQLITE_HERE = "sqlite+here"

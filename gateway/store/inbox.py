@@ -114,7 +114,7 @@ class SqlInbox(WatchedRows):
             raise errors.NotFound(f"the packet {item.id} is for another agency than this unit of work")
         row = inbox_row(item)
         if lease is not None:
-            row.attempts, row.lease_token, row.lease_until = lease.attempt, lease.token, lease.until
+            row.change(attempts=lease.attempt, lease_token=lease.token, lease_until=lease.until)
         if await self._tx.put_new(row):
             return item
         there = await self.with_bytes(item.file_digest)

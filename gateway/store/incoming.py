@@ -207,10 +207,9 @@ class SqlHandovers(WatchedRows):
     async def offer(self, incoming_id: str) -> None:
         """Offering it again is harmless; Clash when there is no such incoming document."""
         now = self._clock.now()
-        await self._tx.put_new(
-            HandoverRow(agency_id=self._agency_id, incoming_id=incoming_id, state=AVAILABLE, offered_at=now)
-        )
-        self._follower.touch_in(incoming_id)
+        row = HandoverRow(agency_id=self._agency_id, incoming_id=incoming_id, state=AVAILABLE, offered_at=now)
+        if await self._tx.put_new(row):
+            self._follower.handed(incoming_id, AVAILABLE)
 
     async def get(self, incoming_id: str) -> Handover:
         missing = f"the document {incoming_id} was never offered to a document system"
@@ -223,7 +222,7 @@ class SqlHandovers(WatchedRows):
             _HANDOVER, select(_HANDOVER).where(self._is(incoming_id)).with_for_update()
         )
         if await self._tx.change(delete(_HANDOVER).where(self._is(incoming_id))):
-            self._follower.touch_in(incoming_id)
+            self._follower.handed(incoming_id, None)
         return row is not None and to_handover(row, self._clock.now()).state != AVAILABLE
 
     async def lease(self, client: str, limit: int, until: datetime) -> Sequence[Handover]:
@@ -260,7 +259,7 @@ class SqlHandovers(WatchedRows):
             .values(state=ACKED, leased_by=client, leased_until=None, acked_at=at)
         )
         if changed == 1:
-            self._follower.touch_in(incoming_id)
+            self._follower.handed(incoming_id, ACKED)
             return True
         now = await self.get(incoming_id)
         if now.state != ACKED:

@@ -60,7 +60,7 @@ class SqlOutgoingDocuments(WatchedRows):
         raise errors.Clash(f"the document {document.id} or its packet {document.packet_id} is already stored")
 
     async def get(self, id: str) -> OutgoingDocument:
-        return to_outgoing(await self._kept(id))
+        return self._read(await self._kept(id))
 
     async def of_many(self, ids: Collection[str]) -> Sequence[OutgoingDocument]:
         rows = await self._rows(_R, self._tx.kept(_BY_IDS), ids=list(ids))
@@ -141,7 +141,12 @@ class SqlOutgoingDocuments(WatchedRows):
 
     async def _document(self, query: Select[Any], **asked: str) -> OutgoingDocument | None:
         row = await self._first(_R, query, **asked)
-        return to_outgoing(row) if row is not None else None
+        return self._read(row) if row is not None else None
+
+    def _read(self, row: OutgoingRow) -> OutgoingDocument:
+        document = to_outgoing(row)
+        self._follower.out_read(document)
+        return document
 
     async def _kept(self, id: str) -> OutgoingRow:
         missing = f"this agency has no outgoing document {id}"
@@ -154,7 +159,7 @@ class SqlOutgoingDocuments(WatchedRows):
             parent = await self.get(document.parent_id)
             if parent.draft.external_id == row.external_id:
                 # A recall or update carries its parent's draft; the id stays the parent's alone.
-                row.external_id = None
+                row.change(external_id=None)
         return row
 
 

@@ -28,10 +28,11 @@ class _StoreDriver:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
+        self._driver = drivers.sqlite_driver(connection)
 
     def mark(self, words: str) -> None:
         try:
-            drivers.sqlite_driver(self.connection).execute(words)
+            self._driver.execute(words)
         except sqlite3.Error as cause:
             raise OperationalError(words, None, cause) from cause
 

@@ -100,7 +100,7 @@ class SqlWork:
         self.scope = scope
         self.outgoing: ports.OutgoingDocuments = SqlOutgoingDocuments(tx, scope, clock, follower)
         self.deliveries: ports.Deliveries = SqlDeliveries(tx, scope, clock, follower)
-        self.facts: ports.Facts = SqlFacts(tx, scope)
+        self.facts: ports.Facts = SqlFacts(tx, scope, follower)
         self.incoming: ports.IncomingDocuments = SqlIncomingDocuments(tx, scope, clock, follower)
         self.handovers: ports.Handovers = SqlHandovers(tx, scope, clock, follower)
         self.identities: ports.Identities = SqlIdentities(tx, scope)

@@ -40,6 +40,7 @@ class Transaction:
         self._connection = connection
         # On SQLite a statement is over before anything could be waited for.
         self._here = connection.sync_connection if drivers.is_here(connection) else None
+        self._driver = drivers.sqlite_driver(self._here) if self._here is not None else None
         self._shared = shared
         self._held: set[str] = set()
         self._over = False
@@ -152,13 +153,13 @@ class Transaction:
     ) -> StatementResult | CursorResult[Any]:
         self._check_open()
         try:
-            if self._here is None:
+            if self._here is None or self._driver is None:
                 return await self._asked(statement, values)
             if drivers.is_slow(statement, values):
                 return await self._connection.execute(statement, values)
             prepared = _STATEMENTS.of(statement, values, self._here.dialect)
             if prepared is not None:
-                return drivers.run_here(prepared, drivers.sqlite_driver(self._here), values or {})
+                return drivers.run_here(prepared, self._driver, values or {})
             return self._here.execute(statement, values)
         except (IntegrityError, sqlite3.IntegrityError) as cause:
             raise errors.Clash(
@@ -273,8 +274,13 @@ def _table(kind: type[Row]) -> Table:
 
 def _values(row: Row) -> dict[str, Any]:
     """Every column's value; a key that the database counts itself is left out."""
-    counted = _table(type(row)).autoincrement_column
-    given = row.values()
-    if counted is not None and given.get(counted.name) is None:
-        given.pop(counted.name, None)
+    counted, given = _counted(type(row)), row.values()
+    if counted is not None and given[counted] is None:
+        del given[counted]
     return given
+
+
+@cache
+def _counted(kind: type[Row]) -> str | None:
+    column = _table(kind).autoincrement_column
+    return None if column is None else column.name

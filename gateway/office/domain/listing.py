@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import IntFlag, StrEnum
+from functools import lru_cache
 
 from gateway.domain.document import (
     FileRole,
@@ -248,7 +249,11 @@ def folded_words(document: OutgoingDocument | IncomingDocument) -> str:
     is_sealed = (
         document.state is InState.SEALED if isinstance(document, IncomingDocument) else document.is_sealed
     )
-    return "" if is_sealed else indexed(_texts(document), _roles(document))
+    return "" if is_sealed else _indexed(_texts(document), tuple(_roles(document)))
+
+
+# A document is written more than once within moments, with the same words.
+_indexed = lru_cache(maxsize=128)(indexed)
 
 
 def type_key(name: str) -> str:

@@ -120,7 +120,7 @@ class _Recipients:
 
 
 class ListWriter(Follower):
-    """Of one unit of work and one agency. A document that was handed over is not read again. `whole`: rows are written
+    """Of one unit of work and one agency. What the unit itself read or wrote is not read again. `whole`: rows are written
     whole also where only recipients were touched."""
 
     def __init__(
@@ -144,14 +144,13 @@ class ListWriter(Follower):
         self._out_read: dict[str, OutgoingDocument] = {}
         self._in: dict[str, IncomingDocument | None] = {}
         self._deliveries: set[str] = set()
+        self._facts: dict[str, list[Fact]] = {}
+        self._handovers: dict[str, str | None] = {}
 
     def out_changed(self, document: OutgoingDocument, *, new: bool = False) -> None:
         self._out[document.id] = document
         if new:
             self._new.add(document.id)
-
-    def out_read(self, document: OutgoingDocument) -> None:
-        self._out_read[document.id] = document
 
     def in_changed(self, document: IncomingDocument, *, new: bool = False) -> None:
         self._in[document.id] = document
@@ -167,6 +166,17 @@ class ListWriter(Follower):
     def touch_delivery(self, id: str) -> None:
         self._deliveries.add(id)
 
+    def out_read(self, document: OutgoingDocument) -> None:
+        if not self._tx.is_shared:  # nobody else can change it before this unit ends
+            self._out_read[document.id] = document
+
+    def fact_added(self, subject_id: str, fact: Fact) -> None:
+        self._facts.setdefault(subject_id, []).append(fact)
+
+    def handed(self, incoming_id: str, state: str | None) -> None:
+        self._handovers[incoming_id] = state
+        self.touch_in(incoming_id)
+
     async def write(self) -> None:
         """In one order whoever writes, so that no two wait for each other."""
         if not (self._out or self._in or self._deliveries):
@@ -178,6 +188,7 @@ class ListWriter(Follower):
         for id, arrived in sorted(self._in.items()):
             await self._write_in(id, arrived)
         self._new, self._out, self._out_read, self._in, self._deliveries = set(), {}, {}, {}, set()
+        self._facts, self._handovers = {}, {}
         self._tx.when_committed(partial(self._changed_lists, self._agency_id))
 
     async def _of_deliveries(self) -> Sequence[Any]:
@@ -237,18 +248,24 @@ class ListWriter(Follower):
         document = document or await self._read(IncomingDocument, _IN, id)
         if not is_listed_in(document):
             return
-        rows = await self._tx.tuples(_FACTS, agency=self._agency_id, id=id)
-        facts = [from_json(Fact, body) for (body,) in rows]
-        offered = await self._tx.tuples(_HANDOVER, agency=self._agency_id, id=id)
+        facts, handover = await self._known(id)
         owed = status.duty_of(document, facts)
         # The word of the sender's open request, else the state.
         asked = fold_incoming(facts).shown if facts else ""
         shown = asked if asked.endswith("_asked") else document.state.value
         due_at = self._due(owed, document.urgency) if owed is not None else None
-        not_handed = any(state != "acked" for (state,) in offered)
+        not_handed = handover not in (None, "acked")
         line = incoming_line(document, shown, due_at, not_handed=not_handed)
         if not (moved and await self._moved(line)):
             await self._put(list_row(line, document, Origin(document.source.value)))
+
+    async def _known(self, id: str) -> tuple[Sequence[Fact], str | None]:
+        """Its facts, and the state of its hand-over. What is new has those that this unit wrote."""
+        if id in self._new:
+            return self._facts.get(id, ()), self._handovers.get(id)
+        rows = await self._tx.tuples(_FACTS, agency=self._agency_id, id=id)
+        offered = await self._tx.tuples(_HANDOVER, agency=self._agency_id, id=id)
+        return [from_json(Fact, body) for (body,) in rows], offered[0][0] if offered else None
 
     async def _hold(self, id: str) -> None:
         """Who counts recipients must not miss those that another one is changing. Nobody else knows a new document."""
@@ -279,8 +296,8 @@ class ListWriter(Follower):
             if made.id not in self._new and await self._changed(made.id, values):
                 return
             if made.origin is None:
-                made.origin = (await self._origin(accepted_by)).value
-            made.place = place(made.at, made.id, salt)
+                made.change(origin=(await self._origin(accepted_by)).value)
+            made.change(place=place(made.at, made.id, salt))
             if await self._tx.put_new(made):
                 return
             if await self._changed(made.id, values):

@@ -68,16 +68,16 @@ class PdfSandbox:
 
     def read(self, path: Path, seen_at: datetime, now: datetime, *, even_unsigned: bool = False) -> PdfFacts:
         """The facts about the file at `path`. StoreFailure when the file itself cannot be opened."""
-        found = self.unsigned(path, seen_at, now, even_unsigned=even_unsigned)
+        found = self.read_alone(path, seen_at, now, even_unsigned=even_unsigned)
         if found is not None:
             return found
-        made = partial(PdfFacts, seen_at=seen_at, now=now)
-        return self._asked(path, {"seen_at": seen_at.isoformat(), "now": now.isoformat()}, _ANSWER, made)
+        asked = {"seen_at": seen_at.isoformat(), "now": now.isoformat()}
+        return self._asked(path, asked, _ANSWER, partial(PdfFacts, seen_at=seen_at, now=now))
 
-    def unsigned(
+    def read_alone(
         self, path: Path, seen_at: datetime, now: datetime, *, even_unsigned: bool = False
     ) -> PdfFacts | None:
-        """The same, where nothing has to be read for it."""
+        """As `read`; None where the process has to be asked."""
         with _readable(path):
             if (over := self._too_large(path)) is not None:
                 return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=over)
@@ -151,15 +151,11 @@ class SignatureReader:
         self._any = sandboxes[0]
         self._pool = pool
 
-    def waits(self, path: Path) -> bool:
-        with _readable(path):
-            return has_marks(path)
-
-    def unsigned(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts | None:
-        return self._any.unsigned(path, seen_at, now)
+    def read_here(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts | None:
+        return self._any.read_alone(path, seen_at, now)
 
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
-        found = await self._pool.run(partial(self.unsigned, path, seen_at, now))
+        found = await self._pool.run(partial(self.read_here, path, seen_at, now))
         if found is not None:  # no process was asked
             return found
         async with self._one() as sandbox:

@@ -324,7 +324,7 @@ async def test_a_packet_whose_sender_is_not_the_one_that_the_axis_named_is_judge
     opener = await verify._stored(town.node.inn, leased.item)
     proved = await verify._examined(town.node.inn, leased.item, opener)
 
-    assert proved.signed.sender_code == packet.sender
+    assert proved.verified.signed.sender_code == packet.sender
 
 
 async def test_a_packet_that_breaks_every_try_ends_in_quarantine_and_stops_nobody(tmp_path: Path) -> None:
