@@ -198,6 +198,8 @@ async def _repeat(
     desk: OutDesk, scope: AgencyScope, order: Order, digest: str, turn: _KeyLease | None
 ) -> Accepted | None:
     """The first answer to the same `external_id`, from now on under this key too."""
+    if order.draft.external_id is None:
+        return None
     async with desk.store.read(scope) as work:
         repeated = await _same_external_id(work, order, digest)
     if repeated is not None and turn is not None:
