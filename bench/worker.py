@@ -54,6 +54,8 @@ class _Keys:
 
 
 class _Signer:
+    at_hand = False  # workers sign, and nobody who accepts
+
     def __init__(self, signer: EnvelopeSigner, counted: Counted) -> None:
         self._signer, self._counted = signer, counted
 

@@ -23,6 +23,7 @@ from bench import pair, servers, stage, traffic
 from bench.asked import number
 from bench.pair import Broken, Side
 from bench.servers import Servers
+from bench.worker import Counted
 from gateway.domain.event import EventKind
 from gateway.office.bootstrap.office import open_office
 from gateway.settings import load
@@ -163,7 +164,7 @@ async def _accepted(folder: Path, documents: int) -> AsyncIterator[Servers]:
         settings = load(None, below.settings(_ACCEPTED))
         await stage.prepare_one(settings, [stage.SENDER], [stage.RECEIVER])
         (paper,) = await pair.papers(folder / "papers", SIZE, 1)
-        async with open_office(settings) as node:
+        async with open_office(settings, wrap=Counted(0.0)) as node:
             scope = await traffic.scope_of(node)
             for number in range(1, WARM_UP + documents + 1):
                 await traffic.send(node, scope, paper, str(number))

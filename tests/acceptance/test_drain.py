@@ -28,7 +28,7 @@ from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, opened
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = 24
+DOCUMENTS = 60
 KEY = "gwk_drain"
 DRAINING = {"status": "not-well", "checks": {"process": "draining"}}
 
@@ -94,7 +94,7 @@ async def serving(folder: Path, drain_s: int) -> AsyncIterator[Served]:
 
 @pytest.fixture
 async def loaded(tmp_path: Path) -> AsyncIterator[Town]:
-    """A node in whose database documents wait to be packed; the test looks on while the program works."""
+    """A node in whose database documents wait to be sent; the test looks on while the program works."""
     async with opened(tmp_path / "node", ManualClock(datetime.now(UTC))) as town:
         await town._host()
         for n in range(DOCUMENTS):
@@ -125,6 +125,7 @@ async def test_a_node_stopped_under_load_leaves_nothing_held_and_loses_nothing(
     done = await delivered(loaded)
 
     async with serving(folder, 30) as second:
+        await until(second.answers)
         await until(lambda: more_than(loaded, DOCUMENTS - 1))
         assert await second.ends(signal.SIGINT) == 0
 
@@ -166,7 +167,7 @@ async def test_a_call_under_way_is_answered_before_the_node_goes(tmp_path: Path)
 
             assert (status, said["state"]) == (202, "queued")
             assert await asyncio.wait_for(served.process.wait(), 30) == 0
-        assert (await town.node.store.counts())["job.waiting"] == 1
+        assert (await town.node.store.counts())["outbox.waiting"] == 1
 
 
 async def key(town: Town) -> None:
