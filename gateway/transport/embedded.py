@@ -143,9 +143,9 @@ class EmbeddedAxis:
             if settled and done:
                 self._forget_bytes(queue, arrival.digest)
         self._held.pop(arrival.token, None)
-        if settled and done and arrival.file is not None:
+        if settled and done:
             await self._remove_unneeded(arrival.digest)
-        elif settled and not done:
+        elif settled:
             ring(self._path)
 
     async def wait(self, timeout_s: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -61,21 +62,25 @@ async def test_programs_are_answered_and_there_are_no_pages(told: tuple[Path, st
     assert codes == {"/api/v1/openapi.json": 200, "/healthz": 200, "/": 404, "/den": 404}
 
 
-async def test_switched_on_it_writes_the_lists_of_everything(told: tuple[Path, story.StoryResult]) -> None:
-    async with open_office(stage.settings_for(told[0])) as office:
+async def test_switched_on_it_writes_the_lists_of_everything(
+    told: tuple[Path, story.StoryResult], tmp_path: Path
+) -> None:
+    folder = tmp_path / "switched on"
+    shutil.copytree(told[0], folder)
+    async with open_office(stage.settings_for(folder)) as office:
         while await office.store.fill_lists(100):
             pass
         listed = await rows(office, ListRow)
 
         assert listed == await lists_of(office)
 
-    async with open_node(stage.settings_for(told[0], office="off")):
+    async with open_node(stage.settings_for(folder, office="off")):
         pass
-    async with open_office(stage.settings_for(told[0])) as office:
+    async with open_office(stage.settings_for(folder)) as office:
         assert not await office.store.fill_lists(1), "to look at a node changes nothing"
-    async with open_node(stage.settings_for(told[0], office="off")) as node, story.at_work(node):
+    async with open_node(stage.settings_for(folder, office="off")) as node, story.at_work(node):
         pass
-    async with open_office(stage.settings_for(told[0])) as office:
+    async with open_office(stage.settings_for(folder)) as office:
         assert await office.store.fill_lists(1), "what an exchange alone may have changed is written again"
 
 
