@@ -26,7 +26,7 @@ from gateway.office.bootstrap.office import Office
 
 SIZE, AT_ONCE, WARM = 10_000, 32, 8
 # The most that one document may cost.
-LIMITS = {"transactions": 24.0, "statements": 145.0, "hops": 28.0, "fsyncs": 3.0}
+LIMITS = {"transactions": 14.0, "statements": 95.0, "hops": 16.0, "fsyncs": 3.0}
 # Of what SQLite does for a document with a long register, by what it does with an empty one.
 GROWS = 1.3
 # What SQLite's machine does is told in so many instructions.

@@ -38,9 +38,8 @@ class HostedAccounts:
         self._reading = reading
         self._clock = clock
         self._memory = memory
-        self._used: dict[
-            str, datetime
-        ] = {}  # of each key, when this process last wrote down that it is in use
+        # Of each key, when this process last wrote down that it is in use.
+        self._used: dict[str, datetime] = {}
 
     async def add_hosted(self, agency: HostedAgency) -> HostedAgency:
         """The agency as it is kept: one that left and comes back is the same as before, with its documents. Clash when
