@@ -33,7 +33,8 @@ class Violation:
 
 
 async def violations(page: Page) -> list[Violation]:
-    """Of the page as it stands now."""
+    """Of the page as it stands now, with its styles: on a busy machine its words come long before them."""
+    await page.wait_for_load_state("load")
     # By the debugger: the page's own policy lets no script of ours in, and must not.
     await page.evaluate(_script())
     found = await page.evaluate(_RUN, list(TAGS))
