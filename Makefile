@@ -37,7 +37,7 @@ test: $(VENV)/.dev ## prove a change, on a real RabbitMQ and PostgreSQL that it 
 	$(PYTEST) -n 3 -m "not long"  # three, as many of them wait for servers
 
 test-long: $(VENV)/.dev ## the tests that `make test` leaves out: crash points, soak, fuzz, every page, many examples
-	$(PYTEST) -n 3 -m long
+	$(PYTEST) -n 4 -m long  # four, as these wait more
 
 unit: $(VENV)/.dev ## run the unit tests alone, without servers
 	$(BIN)/pytest -q -m "not long" tests/unit
@@ -60,12 +60,12 @@ fuzz: $(VENV)/.dev ## give every reader of foreign bytes bad ones for FUZZ_S sec
 	$(BIN)/python -m tests.fuzz.api
 
 lint: $(VENV)/.dev ## format and mend what can be mended
-	$(BIN)/ruff format gateway tests bench tools
-	$(BIN)/ruff check --fix gateway tests bench tools
+	$(BIN)/ruff format gateway clients tests bench tools
+	$(BIN)/ruff check --fix gateway clients tests bench tools
 
 check: $(VENV)/.dev ## what CI checks beside the tests: style, types, import contracts, dead code, dependencies
-	$(BIN)/ruff format --check gateway tests bench tools
-	$(BIN)/ruff check gateway tests bench tools
+	$(BIN)/ruff format --check gateway clients tests bench tools
+	$(BIN)/ruff check gateway clients tests bench tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/dead_code.py

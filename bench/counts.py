@@ -15,6 +15,7 @@ import tempfile
 from asyncio.base_events import BaseEventLoop
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,7 +27,7 @@ from gateway.office.bootstrap.office import Office
 
 SIZE, AT_ONCE, WARM = 10_000, 32, 8
 # The most that one document may cost.
-LIMITS = {"transactions": 14.0, "statements": 95.0, "hops": 16.0, "fsyncs": 3.0}
+LIMITS = {"transactions": 14.0, "statements": 80.0, "hops": 15.0, "fsyncs": 3.0}
 # Of what SQLite does for a document with a long register, by what it does with an empty one.
 GROWS = 1.3
 # What SQLite's machine does is told in so many instructions.
@@ -49,7 +50,7 @@ class Counts:
         self.on = False
         self.told: dict[str, Counter[str]] = {}
         self.commits = 0
-        self._last: FrameType | None = None
+        self._last: tuple[FrameType | None, str] = None, ""
 
     def begin(self) -> None:
         self.told.clear()
@@ -59,11 +60,10 @@ class Counts:
     def hear(self, sql: str) -> None:
         if not self.on or sql.startswith("--"):  # of a trigger
             return
-        asked, self._last = self._last, sys._getframe(1)
-        if asked is self._last and "executemany" in linecache.getline(
-            asked.f_code.co_filename, asked.f_lineno
-        ):
-            return  # the next row of the same call
+        frame = sys._getframe(1)
+        (asked, words), self._last = self._last, (frame, sql)
+        if asked is frame and (words == sql or _is_for_many(asked)):
+            return  # a trigger of the same statement, or the next row of the same call
         word = sql.split(None, 1)[0].upper()
         if word == "COMMIT" and self.on:  # in a thread, for many
             self.commits += 1
@@ -78,6 +78,12 @@ class Counts:
     def add(self, what: str, times: int = 1) -> None:
         if self.on and (who := _who()) is not None:
             self.told.setdefault(what, Counter())[who] += times
+
+
+def _is_for_many(asked: FrameType) -> bool:
+    call = asked.f_locals.get("call")  # of SQLAlchemy's, which hands the call on
+    words = linecache.getline(asked.f_code.co_filename, asked.f_lineno)
+    return "executemany" in words or (isinstance(call, partial) and call.func.__name__ == "executemany")
 
 
 def _who() -> str | None:

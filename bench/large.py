@@ -50,7 +50,7 @@ async def run(nodes: Reach, folder: Path, numbers: Numbers, receiver: str = "rec
     (large,) = await pair.papers(folder / "papers", numbers.size, 1)
     workers = {"sender": nodes.workers["sender"], "receiver": nodes.workers[receiver]}
     await _arrived(nodes, await nodes.send(SENDER, (RECEIVER,), small, 101), numbers.patience_s)
-    idle = _memory(workers, "VmRSS")
+    idle = memory(workers, "VmRSS")
     for worker in workers.values():
         machine.forget_peak(worker.pid)
     loaded, before = machine.load(), nodes.uploaded("sender")
@@ -60,24 +60,24 @@ async def run(nodes: Reach, folder: Path, numbers: Numbers, receiver: str = "rec
     restart = await restarting
     uploaded = nodes.uploaded("sender") - before
     envelope, _ = await nodes.measured(SENDER, f"/messages/{sent.id}/envelope")
-    came = await _came(nodes, numbers.size)
-    peak = _memory(workers, "VmHWM")
+    digests = await came(nodes, numbers.size)
+    peak = memory(workers, "VmHWM")
     starts = {name: worker.starts for name, worker in workers.items()}
     above = {name: peak[name] - idle[name] for name in peak}
-    same = came == [hashlib.sha256(await asyncio.to_thread(large.read_bytes)).hexdigest()]
+    same = digests == [hashlib.sha256(await asyncio.to_thread(large.read_bytes)).hexdigest()]
     return {
         "bytes": numbers.size,
         "seconds": round(seconds, 1),
         **restart,
         "envelope": envelope,
         "uploaded": uploaded,
-        "came": len(came),
+        "came": len(digests),
         "same": same,
         "starts": starts,
-        "idle_mb": {name: _mb(size) for name, size in idle.items()},
-        "peak_mb": {name: _mb(size) for name, size in peak.items()},
-        "above_idle_mb": {name: _mb(size) for name, size in above.items()},
-        "limit_mb": _mb(LIMIT),
+        "idle_mb": {name: in_mb(size) for name, size in idle.items()},
+        "peak_mb": {name: in_mb(size) for name, size in peak.items()},
+        "above_idle_mb": {name: in_mb(size) for name, size in above.items()},
+        "limit_mb": in_mb(LIMIT),
         "load": loaded,
         "holds": same
         and restart["up_at_kill"] < envelope < uploaded
@@ -103,7 +103,7 @@ async def _restart_at_half(nodes: Reach, numbers: Numbers) -> dict[str, Any]:
     return {"up_at_kill": up, "down_s": round(monotonic() - at, 1)}
 
 
-async def _came(nodes: Reach, size: int) -> list[str]:
+async def came(nodes: Reach, size: int) -> list[str]:
     """Digests of what the receiver's API hands out for each document of that size: one, when nothing is doubled."""
     told = await nodes.ask(RECEIVER, "GET", "/inbox")
     digests = []
@@ -115,9 +115,9 @@ async def _came(nodes: Reach, size: int) -> list[str]:
     return digests
 
 
-def _memory(workers: Mapping[str, Worker], name: str) -> dict[str, int]:
+def memory(workers: Mapping[str, Worker], name: str) -> dict[str, int]:
     return {side: machine.status(name, worker.pid) for side, worker in workers.items()}
 
 
-def _mb(size: int) -> float:
+def in_mb(size: int) -> float:
     return round(size / MB, 1)

@@ -41,6 +41,12 @@ def cost(told: Figures) -> Iterator[Mark]:
                     yield Mark(words, round(row[name][key] * factor, 1), unit, limit)
 
 
+def axes(told: Figures) -> Iterator[Mark]:
+    for key, unit in (("cpu_ratio", "x CPU"), ("seconds_ratio", "x time")):
+        for kind, row in told["axes"].items():
+            yield Mark(kind, row[key], unit)
+
+
 def peer(told: Figures) -> Iterator[Mark]:
     for row in told["rows"]:
         yield Mark(f"{size(row['bytes'])}, times as fast", row["ratio"], "times", row["wanted"], False)
@@ -113,6 +119,13 @@ def fan_out(told: Figures) -> Iterator[Mark]:
 def large(told: Figures) -> Iterator[Mark]:
     for side, above in told["above_idle_mb"].items():
         yield Mark(f"{side}, above idle", above, "MB", told["limit_mb"])
+    yield Mark("at its 01", told["seconds"], "s")
+
+
+def upload(told: Figures) -> Iterator[Mark]:
+    for side, above in told["above_idle_mb"].items():
+        yield Mark(f"{side}, above idle", above, "MB", told["limit_mb"])
+    yield Mark("in parts on disk", told["upload_seconds"], "s")
     yield Mark("at its 01", told["seconds"], "s")
 
 

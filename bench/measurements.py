@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from bench import (
+    axes,
     burst,
     cost,
     fan_out,
@@ -21,6 +22,7 @@ from bench import (
     stalls,
     there_and_back,
     throughput,
+    upload,
     workers,
 )
 from bench.marks import Figures, Mark
@@ -39,6 +41,7 @@ class Measurement:
 
 MEASUREMENTS: Mapping[str, Measurement] = {
     "cost": Measurement(cost, report.cost, marks.cost),
+    "axes": Measurement(axes, report.axes, marks.axes),
     "peer": Measurement(peer, report.peer, marks.peer),
     "there_and_back": Measurement(there_and_back, report.there_and_back, marks.there_and_back),
     "stalls": Measurement(stalls, report.stalls, marks.stalls),
@@ -49,5 +52,6 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "memory": Measurement(memory, report.memory, marks.memory, judged=True),
     "fan_out": Measurement(fan_out, report.fan_out, marks.fan_out, judged=True),
     "large": Measurement(large, report.large, marks.large, judged=True),
+    "upload": Measurement(upload, report.upload, marks.upload, judged=True),
     "idle": Measurement(idle, report.idle, marks.idle, judged=True),
 }

@@ -67,6 +67,10 @@ class Reach:
     workers: dict[str, Worker]
     session: ClientSession
 
+    def site(self, code: str) -> Site:
+        """Of the agency with that code."""
+        return next(each for each in self.sites.values() if code in each.agencies)
+
     def line(self, node: str) -> TcpProxy:
         """Between the node and the broker."""
         return self.ground.axis_lines[node][0]
@@ -82,7 +86,7 @@ class Reach:
         at = monotonic()
         with paper.open("rb") as file:
             form = FormData(quote_fields=False)
-            form.add_field("meta", json.dumps(_said(to, number, urgency)), content_type="application/json")
+            form.add_field("meta", json.dumps(said(to, number, urgency)), content_type="application/json")
             form.add_field("lead", file, filename=paper.name, content_type="application/pdf")
             told = await self.ask(code, "POST", "/messages", form=form, key=f"reach-{number}")
         return Sent(id=told["id"], code=code, at=at, answered_s=monotonic() - at)
@@ -124,21 +128,34 @@ class Reach:
         return size, hasher.hexdigest()
 
     async def ask(
-        self, code: str, method: str, path: str, *, form: FormData | None = None, key: str = ""
+        self,
+        code: str,
+        method: str,
+        path: str,
+        *,
+        form: FormData | None = None,
+        said: object = None,
+        key: str = "",
     ) -> Any:  # Any: JSON
-        """One call for the agency with that code."""
-        async with self._asked(code, method, path, form, key) as answer:
+        """One call for the agency with that code, with parts or with JSON."""
+        async with self._asked(code, method, path, form, said, key) as answer:
             told = await answer.text()
         _check(answer.status, path, told)
         return json.loads(told)
 
     def _asked(
-        self, code: str, method: str, path: str, form: FormData | None = None, key: str = ""
+        self,
+        code: str,
+        method: str,
+        path: str,
+        form: FormData | None = None,
+        said: object = None,
+        key: str = "",
     ) -> Any:  # Any: aiohttp's own context manager
-        site = next(each for each in self.sites.values() if code in each.agencies)
+        site = self.site(code)
         headers = {"Authorization": f"Bearer {site.keys[code]}"} | ({"Idempotency-Key": key} if key else {})
         return self.session.request(
-            method, f"{site.url}/api/v1{path}", data=form, headers=headers, timeout=_TIMEOUT
+            method, f"{site.url}/api/v1{path}", data=form, json=said, headers=headers, timeout=_TIMEOUT
         )
 
 
@@ -187,7 +204,7 @@ def _check(status: int, path: str, told: str) -> None:
         raise Broken(f"{path}: {status} {told[:1000]}")
 
 
-def _said(to: tuple[str, ...], number: int, urgency: str) -> dict[str, object]:
+def said(to: tuple[str, ...], number: int, urgency: str) -> dict[str, object]:
     return {
         "number": str(number),
         "symbol": "TN-DO",

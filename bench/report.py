@@ -59,6 +59,20 @@ def cost(told: Figures) -> Iterator[str]:
             yield f"           now {row['now']['cpu_s'] / row['before']['cpu_s']:.2f} of before"
 
 
+def axes(told: Figures) -> Iterator[str]:
+    yield (
+        f"{size(told['bytes'])} there and back by each axis, {told['at_once']} at once, two processes "
+        f"({told['documents']} sent over each, foreign axes asked every {told['look_s']:g} s):"
+    )
+    for kind in told["missing"]:
+        yield f"  {kind}: left out, its server is not installed"
+    for kind, row in told["axes"].items():
+        yield (
+            f"  {kind:<9} {row['cpu_ms']:>7} ms CPU (sender {row['sender_cpu_ms']}, receiver {row['receiver_cpu_ms']}) = "
+            f"{row['cpu_ratio']} x; {row['seconds']} s = {row['seconds_ratio']} x"
+        )
+
+
 def peer(told: Figures) -> Iterator[str]:
     yield (
         f"{told['library']} and what we are made of, in memory: written and signed, verified, receipt signed, receipt "
@@ -181,18 +195,22 @@ def fan_out(told: Figures) -> Iterator[str]:
 
 
 def large(told: Figures) -> Iterator[str]:
-    above, idle, peak = told["above_idle_mb"], told["idle_mb"], told["peak_mb"]
     yield (
         f"{size(told['bytes'])} in parts, broker killed after {told['up_at_kill']} of {told['envelope']} bytes and back "
         f"after {told['down_s']} s: at its 01 after {told['seconds']} s, {told['uploaded']} bytes uploaded; "
         f"load {told['load']}"
     )
-    yield f"  arrived {told['came']} times, bytes {'the same' if told['same'] else 'DIFFERENT'}"
+    yield f"  arrived {told['came']} times, bytes {_same(told)}"
+    yield _memory(told)
+
+
+def upload(told: Figures) -> Iterator[str]:
     yield (
-        "  memory above idle: "
-        + ", ".join(f"{side} {above[side]} MB (idle {idle[side]}, peak {peak[side]})" for side in above)
-        + f"; limit {told['limit_mb']:.0f} MB {_verdict(told)}"
+        f"{size(told['bytes'])} uploaded in {told['parts']} parts over a line that broke {told['broke']} times: "
+        f"{told['passed']} bytes passed, on disk after {told['upload_seconds']} s; sent, and at its 01 after "
+        f"{told['seconds']} s in all, bytes {_same(told)}; load {told['load']}"
     )
+    yield _memory(told)
 
 
 def idle(told: Figures) -> Iterator[str]:
@@ -209,6 +227,19 @@ def idle(told: Figures) -> Iterator[str]:
 
 def _shares(row: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {seconds} s" for name, seconds in row.items())
+
+
+def _same(told: Figures) -> str:
+    return "the same" if told["same"] else "DIFFERENT"
+
+
+def _memory(told: Figures) -> str:
+    above, idle, peak = told["above_idle_mb"], told["idle_mb"], told["peak_mb"]
+    return (
+        "  memory above idle: "
+        + ", ".join(f"{side} {above[side]} MB (idle {idle[side]}, peak {peak[side]})" for side in above)
+        + f"; limit {told['limit_mb']:.0f} MB {_verdict(told)}"
+    )
 
 
 def _verdict(told: Figures) -> str:

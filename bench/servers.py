@@ -70,11 +70,12 @@ async def opened(folder: Path, node: str, hosts: Mapping[str, Sequence[str]]) ->
         stack.push_async_callback(asyncio.to_thread, database.stop)
         broker = await asyncio.to_thread(rabbit.start, folder)
         stack.push_async_callback(asyncio.to_thread, broker.stop)
-        topology = _topology(broker, hosts)
+        topology = topology_of(broker, hosts)
         yield Servers(database=database, broker=broker, topology=topology, folder=folder, node=node)
 
 
-def _topology(cluster: rabbit.Cluster, hosts: Mapping[str, Sequence[str]]) -> Topology:
+def topology_of(cluster: rabbit.Cluster, hosts: Mapping[str, Sequence[str]]) -> Topology:
+    """A vhost with these nodes on that broker."""
     node = cluster.nodes[0]
     broker = Broker(
         host="127.0.0.1",

@@ -1,7 +1,7 @@
 """Sets nodes up for a run: schema, one agency per code, keys, an authority, registry rows and bindings. In: a folder and
-which node hosts which codes. Out: settings of nodes that share one embedded axis and trust each other. The product's
-defaults hold, save for the sizes that a run has to raise. Run as a program it prepares: python -m bench.stage FOLDER
-NODE=CODE,CODE …"""
+which node hosts which codes. Out: settings of nodes that share one embedded axis and trust each other; a file of the
+folder may name another axis. The product's defaults hold, save for the sizes that a run has to raise. Run as a program it
+prepares: python -m bench.stage FOLDER NODE=CODE,CODE …"""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import asyncio
 import csv
 import hashlib
 import io
+import json
 import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -47,8 +48,20 @@ def settings_of(folder: Path, node: str) -> Settings:
             "GATEWAY_NODE_DATA_DIR": str(folder / node),
             "GATEWAY_AXIS_FOLDER": str(folder / "axis"),
             **raised,
+            **_more(folder, node),
         },
     )
+
+
+def more_settings(folder: Path, node: str) -> Path:
+    """Where whoever sets a stage up says what else holds for that node, as the environment would."""
+    return folder / f"{node}.json"
+
+
+def _more(folder: Path, node: str) -> dict[str, str]:
+    file = more_settings(folder, node)
+    told: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return told
 
 
 async def prepare(folder: Path, nodes: Mapping[str, Sequence[str]]) -> None:

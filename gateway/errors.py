@@ -210,8 +210,10 @@ class OtherContent(GatewayError):
 
 
 class TransportFailure(GatewayError):
-    """The axis did not take the packet; it will be tried again."""
+    """The axis did not take the packet; it will be tried again. `unsure`: it may have it all the same, for all that is
+    known."""
 
+    unsure: bool = True
     code = "GW-T-000"
     permanent = False
     label_key = "error.transport"

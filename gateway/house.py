@@ -14,7 +14,7 @@ from gateway.office import hung
 DEMO = Storey(
     nouns={
         "demo": Noun(
-            sentence="Start three trial agencies and an axis in one folder, tell their story, and stay at work "
+            sentence="Start trial agencies and their axes in one folder, tell their story, and stay at work "
             "for you to try.",
             after="serve",
             module="gateway.demo.command",
@@ -22,7 +22,23 @@ DEMO = Storey(
     }
 )
 
+SANDBOX = Storey(
+    nouns={
+        "sandbox": Noun(
+            sentence="Start a node to try programs against: robot agencies, a clock one can move, test keys.",
+            after="serve",
+            module="gateway.sandbox.command",
+        ),
+        "conformance": Noun(
+            sentence="Take a gateway through 30 numbered steps, and print a score sheet.",
+            after="serve",
+            module="gateway.conformance.command",
+        ),
+    }
+)
+
 storeys.hang(hung.OFFICE)
+storeys.hang(SANDBOX)
 storeys.hang(DEMO)
 
 

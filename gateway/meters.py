@@ -87,7 +87,24 @@ GIVEN_UP = Count("given_up", "Recipients whose tries are used up, by reason.", "
 RECEIVED = Count("received", "Packets landed from the axis.", "lane")
 REPEATED = Count("repeated", "Packets that were here before.")
 SETTLED = Count("settled", "Landed packets that ended, by state and code.", "state", "code")
+AXIS_OUTCOMES = Count("axis_outcomes", "What one of several axes said of a recipient.", "axis", "fate")
+AXIS_TAKEN = Count("axis_taken", "Parcels taken from one of several axes.", "axis", "lane")
+AXIS_MOVED = Count("axis_moved", "Recipients that went over to another axis: to this one.", "axis")
+AXIS_AWAY = Count("axis_away", "How often one of several axes went away.", "axis")
+AXIS_CALLS = Count(
+    "axis_calls", "Calls of a foreign axis, by operation and how they ended.", "operation", "result"
+)
+AXIS_ODD = Count(
+    "axis_odd_answers", "Answers of a foreign axis that its specification does not have.", "operation"
+)
+AXIS_FETCHED = Count("axis_fetched", "Packets fetched from a foreign axis.", "kind")
+AXIS_TOLD = Count("axis_told", "Packets whose end a foreign axis was told.", "status")
+WEBHOOK_TRIED = Count("webhook_tried", "Tries to tell a webhook of an event, by how they ended.", "code")
 LOOP_FAILED = Count("loop_failures", "Steps of a loop that broke.", "loop")
+FOLDER_TAKEN = Count(
+    "folder_taken", "Entries of hot folders that were decided, by what became of them.", "result"
+)
+FOLDER_GIVEN = Count("folder_given", "Incoming documents laid into hot folders.")
 STORE_FAILED = Count("store_failures", "Transactions that the database did not do.", "kind")
 
 ACCEPTED_TO_SENT = Timing("accepted_to_sent", "From accepted to confirmed by the axis.", buckets=_SLOW)
@@ -95,5 +112,6 @@ LANDED_TO_VERDICT = Timing(
     "landed_to_verdict", "From a packet's arrival at this node to its end.", "state", buckets=_SLOW
 )
 PUBLISH = Timing("publish", "From handing an envelope to the axis to its word about every recipient.", "lane")
+WEBHOOK = Timing("webhook", "One try to tell a webhook of an event.", "code")
 TRANSACTION = Timing("transaction", "Units of work on the database, from first statement to the end.", "kind")
 API_CALL = Timing("api_call", "Calls of the API, by operation and class of status.", "route", "status")

@@ -15,7 +15,7 @@ from bench.soak import broker
 from bench.soak.disk import Disk
 from bench.soak.plan import Plan
 from tests.services import postgres, rabbit
-from tests.services.process import free_ports
+from tests.services.process import kept_ports
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.topology import Topology
 
@@ -78,7 +78,8 @@ async def prepared(plan: Plan, folder: Path) -> AsyncIterator[Ground]:
     async with AsyncExitStack() as stack:
         ground = Ground(plan=plan, folder=folder)
         folder.chmod(0o755)  # PostgreSQL runs as a user of its own
-        for node, port in zip(plan.cast, free_ports(len(plan.cast)), strict=True):
+        ports = stack.enter_context(kept_ports(len(plan.cast)))
+        for node, port in zip(plan.cast, ports, strict=True):
             ground.disks[node] = disk = Disk(folder / node)
             stack.callback(disk.close)
             ground.ports[node] = port

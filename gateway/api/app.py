@@ -21,14 +21,14 @@ from gateway import errors, log, meters
 from gateway.api import asking, openapi, problems
 from gateway.api.call import STOPPING, Call
 from gateway.api.deps import ApiDeps
-from gateway.api.entry import KEY_ID, Entry
+from gateway.api.entry import KEY_ENDS, KEY_ID, STANDING, Entry
 from gateway.api.problems import BadCall
 from gateway.api.resources import ROUTES
 from gateway.api.resources.meta import DOCUMENT
 from gateway.api.resources.pages import problem_page, wants_page
 from gateway.api.routes import BASE, Body, Route
 from gateway.api.server import CONNECTIONS, HEADERS, Connections
-from gateway.api.shapes import NoQuery
+from gateway.api.shapes import NoQuery, stamp
 from gateway.api.words import Lang, language
 from gateway.domain.account import ApiCall
 from gateway.stopwatch import at_door
@@ -40,6 +40,9 @@ Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REQUEST_ID = web.RequestKey("request_id", str)
 ROUTE = web.RequestKey("route", str)
 PROBLEM = web.RequestKey("problem", str)
+FAILURE = web.RequestKey("failure", problems.Problem)
+"""The whole of it, for a door that answers in words of its own."""
+FAREWELL = web.RequestKey[Mapping[str, str]]("farewell", Mapping)
 LANG = web.RequestKey[Lang]("lang", str)  # type: ignore[arg-type]  # a Literal is no class, but a str at run time
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
@@ -150,7 +153,7 @@ def _handler(route: Route, deps: ApiDeps, entry: Entry) -> Handle:
     """The aiohttp handler of one row of the table: who calls, what they ask, then the row's own handler."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        request[ROUTE] = route.name
+        request[ROUTE], request[FAREWELL] = route.name, route.farewell
         who = None
         if not route.open:
             who = await entry.caller(request, deps)
@@ -196,7 +199,7 @@ def _expect(deps: ApiDeps) -> Callable[[web.Request], Awaitable[web.StreamRespon
 def _no(request: web.Request, problem: problems.Problem) -> web.Response:
     """The answer of no: a page for a person's browser outside of the API, problem+json for everybody else."""
     lang = request[LANG]
-    request[PROBLEM] = problem.sort.slug
+    request[PROBLEM], request[FAILURE] = problem.sort.slug, problem
     if wants_page(request):
         return problem_page(problem, request[REQUEST_ID], lang)
     return problems.answer(problem, request[REQUEST_ID], request.path, lang)
@@ -207,6 +210,13 @@ async def _finish(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["X-Request-Id"] = request.get(REQUEST_ID, "")
     response.headers["Vary"] = "Accept-Language"
     response.headers["Server"] = "gateway"
+    response.headers.update(request.get(FAREWELL, {}))
+    if (standing := request.get(STANDING)) is not None:
+        response.headers["RateLimit-Limit"] = str(standing.limit)
+        response.headers["RateLimit-Remaining"] = str(standing.remaining)
+        response.headers["RateLimit-Reset"] = str(standing.reset_s)
+    if (ends := request.get(KEY_ENDS)) is not None:
+        response.headers["X-Key-Expires"] = stamp(ends)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
 

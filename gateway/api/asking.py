@@ -15,24 +15,21 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
-from aiohttp import (
-    BodyPartReader,
-    MultipartReader,
-    content_disposition_filename,
-    parse_content_disposition,
-    web,
-)
+from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http import HttpProcessingError
 from pydantic import BaseModel, ValidationError
 
+from gateway.api import parts
 from gateway.api.deps import ApiOptions
 from gateway.api.models import FileMeta, MessageIn
 from gateway.api.problems import BadCall, RequestFault, pointer
+from gateway.domain.account import AgencyScope
 from gateway.domain.document import FileRole
 from gateway.domain.text import nfc
+from gateway.errors import Clash, NotFound
+from gateway.outgoing import uploads
 from gateway.outgoing.intake import Received, Tray
 from gateway.policy import door
 
@@ -130,6 +127,20 @@ async def whole_body(request: web.Request, limit: int, within_s: float) -> bytes
     except (HttpProcessingError, web.RequestPayloadError, ConnectionError) as why:
         raise BadCall("bad-body", RequestFault(code="cut-short")) from why
     return bytes(held)
+
+
+async def streamed_body(request: web.Request, within_s: float) -> AsyncIterator[bytes]:
+    """The body piece by piece, within that time; who takes it says when it is too long."""
+    ends = asyncio.get_running_loop().time() + within_s
+    while True:
+        try:
+            async with _within(max(ends - asyncio.get_running_loop().time(), 0)):
+                chunk = await request.content.read(PIECE)
+        except (HttpProcessingError, web.RequestPayloadError, ConnectionError) as why:
+            raise BadCall("bad-body", RequestFault(code="cut-short")) from why
+        if not chunk:
+            return
+        yield chunk
 
 
 @asynccontextmanager
@@ -232,17 +243,15 @@ def _unreadable(why: Exception, at: str) -> RequestFault:
 Meta = TypeVar("Meta", bound=MessageIn)
 
 PIECE = 64 * 1024
-# A part needs a disposition and a type; more and longer headers are an attack, not a document.
-_PART_HEADERS = 16
-_PART_HEADER_BYTES = 8190
 _ROLES: Mapping[str, FileRole] = {role.value: role for role in FileRole}
 _PLAIN = frozenset({"", "binary", "8bit", "7bit"})
 
 
 async def read_order(
-    request: web.Request, model: type[Meta], tray: Tray, options: ApiOptions
+    request: web.Request, model: type[Meta], scope: AgencyScope, tray: Tray, options: ApiOptions
 ) -> CheckedRequest[Meta]:
-    """The meta and, in the tray, its files. JSON without parts is a call without files."""
+    """The meta and, in the tray, its files: first those of the call, then those that were uploaded before. JSON has no
+    parts."""
     kind = need_type(request, "multipart/form-data", "application/json")
     async with _within(options.upload_s):
         if kind == "application/json":
@@ -250,7 +259,11 @@ async def read_order(
             tray.declare(asked.value.to_draft())
         else:
             asked = await _read_parts(request, model, tray, options)
-    _refuse_absent(asked.value.files or (), tray.received)
+    listed = asked.value.files or ()
+    _refuse_absent(listed, tray.received)
+    for n, each in enumerate(listed):
+        if each.id is not None:
+            await _take_uploaded(each, each.id, n, scope, tray)
     return asked
 
 
@@ -277,33 +290,9 @@ async def _read_one(request: web.Request, tray: Tray) -> Received:
     return received
 
 
-class _Part(BodyPartReader):
-    """Its disposition is taken apart once, and not anew for each word of it, which is dear in the library."""
-
-    @property
-    def name(self) -> str | None:
-        return _words_of(self.headers.get("Content-Disposition"))[0]
-
-    @property
-    def filename(self) -> str | None:
-        return _words_of(self.headers.get("Content-Disposition"))[1]
-
-
-@lru_cache(maxsize=64)
-def _words_of(disposition: str | None) -> tuple[str | None, str | None]:
-    _, params = parse_content_disposition(disposition)
-    return content_disposition_filename(params, "name"), content_disposition_filename(params)
-
-
-class _Parts(MultipartReader):
-    part_reader_cls = _Part
-
-
 def _reader(request: web.Request) -> MultipartReader:
     with _as_multipart():
-        return _Parts(
-            request.headers, request.content, max_field_size=_PART_HEADER_BYTES, max_headers=_PART_HEADERS
-        )
+        return parts.reader(request)
 
 
 async def _read_parts(
@@ -357,7 +346,7 @@ async def _read_meta(
 async def _take(part: BodyPartReader, listed: Sequence[FileMeta] | None, tray: Tray) -> None:
     field = part.name or ""
     name = _name_of(part, field)
-    announced = next((each for each in listed or () if each.name == name), None)
+    announced = next((each for each in listed or () if each.id is None and each.name == name), None)
     if listed is not None and announced is None:
         raise _bad_part("file-not-listed", field=field, name=name)
     role = _ROLES.get(announced.role if announced else field)
@@ -367,7 +356,18 @@ async def _take(part: BodyPartReader, listed: Sequence[FileMeta] | None, tray: T
         raise _bad_part("file-twice", field=field, name=name)
     received = await tray.add(field, name, role, _chunks(part))
     if announced:
-        _compare(announced, received)
+        same_as_announced(announced, received)
+
+
+async def _take_uploaded(announced: FileMeta, id: str, n: int, scope: AgencyScope, tray: Tray) -> None:
+    try:
+        received = await uploads.take(tray.desk, scope, tray, id, announced.role, announced.name)
+    except (NotFound, Clash) as why:
+        fault = RequestFault(
+            code="upload-absent", pointer=pointer("files", n, "id"), params={"id": _shown(id)}
+        )
+        raise BadCall("bad-request", fault) from why
+    same_as_announced(announced, received)
 
 
 def _plain(part: MultipartReader | BodyPartReader) -> BodyPartReader:
@@ -401,7 +401,7 @@ def _name_of(part: BodyPartReader, field: str) -> str:
     return name
 
 
-def _compare(announced: FileMeta, received: Received) -> None:
+def same_as_announced(announced: FileMeta, received: Received) -> None:
     """What the caller said of a file beforehand must be what came (threats.md 66)."""
     item = received.item
     if announced.size is not None and announced.size != item.size:
@@ -413,9 +413,9 @@ def _compare(announced: FileMeta, received: Received) -> None:
 def _refuse_absent(listed: Sequence[FileMeta], received: Sequence[Received]) -> None:
     came = {each.item.name for each in received}
     faults = [
-        RequestFault(code="file-absent", pointer=pointer("files", n), params={"name": each.name})
+        RequestFault(code="file-absent", pointer=pointer("files", n), params={"name": each.name or ""})
         for n, each in enumerate(listed)
-        if each.name not in came
+        if each.id is None and each.name not in came
     ]
     if faults:
         raise BadCall("bad-multipart", *faults)

@@ -26,7 +26,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints
 
-from gateway import downloads
+from gateway.api import downloads
 from gateway.api.asking import CheckedRequest
 from gateway.api.deps import ApiDeps
 from gateway.api.entry import Caller

@@ -9,13 +9,14 @@ from datetime import date, datetime
 from typing import Protocol
 
 from gateway.api.server import CallLog
-from gateway.domain.account import AgencyScope, ApiKey
+from gateway.domain.account import KEY_PREFIX, AgencyScope, ApiKey
 from gateway.domain.pace import LONGEST_HANDOVER
 from gateway.domain.registry import AgencyEntry, Resolution
 from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.incoming.desk import InDesk
 from gateway.outgoing.desk import OutDesk
-from gateway.ports import AgencyBook, Blobs, Clock, HealthProbe, Page, Pool, Store
+from gateway.ports import AgencyBook, AxisDesk, Blobs, Clock, HealthProbe, Page, Pool, Store
+from gateway.webhooks import WebhookDesk
 
 MIB = 1024 * 1024
 
@@ -24,7 +25,7 @@ MIB = 1024 * 1024
 class ApiOptions:
     """Limits of the front door. `body_bytes` is for JSON calls, `import_bytes` for a registry file; a part of a
     multipart beyond the first is bounded by the rules (R13). Without `rate_per_s` callers are not counted; without
-    `hosts` any is answered to."""
+    `hosts` any is answered to. `key_prefix`: with which keys begin here."""
 
     meta_bytes: int = MIB
     body_bytes: int = MIB
@@ -40,6 +41,7 @@ class ApiOptions:
     proxies: frozenset[str] = frozenset({"127.0.0.1", "::1"})
     poll_s: float = 60.0
     lease_s: int = int(LONGEST_HANDOVER.total_seconds())
+    key_prefix: str = KEY_PREFIX
 
 
 class CallerKeys(Protocol):
@@ -98,10 +100,12 @@ class ApiDeps:
     directory: Registry
     out: OutDesk
     inn: InDesk
+    axis: AxisDesk
     clock: Clock
     pool: Pool
     health: HealthProbe
     version: str
+    webhooks: WebhookDesk
     evidence: EvidencePacks | None = None
     calls: CallLog | None = None
     options: ApiOptions = field(default_factory=ApiOptions)

@@ -18,6 +18,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
@@ -27,7 +28,15 @@ from gateway.api.deps import ApiDeps, ApiOptions
 from gateway.api.problems import BadCall, RequestFault
 from gateway.api.server import CONNECTIONS
 from gateway.domain import account
-from gateway.domain.account import KEY_PREFIX, Address, AgencyScope, ApiKey, ApiScope, HostedAgency
+from gateway.domain.account import (
+    KEY_PREFIX,
+    SANDBOX_KEY_PREFIX,
+    Address,
+    AgencyScope,
+    ApiKey,
+    ApiScope,
+    HostedAgency,
+)
 from gateway.errors import Denied
 
 # Whoever is forgotten starts with a full bucket again, which helps nobody who was waiting: it was the longest unused one.
@@ -40,6 +49,13 @@ class Rate:
 
     per_s: float
     burst: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    limit: int
+    remaining: int
+    reset_s: int
 
 
 class Buckets:
@@ -68,14 +84,27 @@ class Buckets:
                 self._held.popitem(last=False)
         return wait
 
+    def standing(self, name: str) -> Standing:
+        """What this name may still take at once, and when it may take all again."""
+        left = self._left(name)
+        full_s = math.ceil((self._rate.burst - left) / self._rate.per_s)
+        return Standing(limit=math.floor(self._rate.burst), remaining=math.floor(left), reset_s=full_s)
+
     def _left(self, name: str) -> float:
         left, since = self._held.get(name, (self._rate.burst, 0.0))
         return min(self._rate.burst, left + max(0.0, self._now() - since) * self._rate.per_s)
 
 
 REVOKED, EXPIRED = "GW-401-REVOKED", "GW-401-EXPIRED"
+OTHER_WORLD = "GW-401-SANDBOX"
 _LONGEST = 512
+_PREFIXES = (KEY_PREFIX, SANDBOX_KEY_PREFIX)
 KEY_ID = web.RequestKey("key_id", str)
+STANDING = web.RequestKey("standing", Standing)
+"""Of the key that calls, where calls are counted."""
+KEY_ENDS = web.RequestKey("key_ends", datetime)
+"""Of a key that ends soon."""
+WARNED = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +132,7 @@ class Caller:
 async def who_calls(request: web.Request, deps: ApiDeps, address: Address | None) -> Caller:
     """Who calls. Denied: 401 without a good key, 403 when the key is not good from that address, or does not serve the
     agency named."""
-    secret_hash = _secret_hash(request)
+    secret_hash = _secret_hash(request, deps.options.key_prefix)
     key = await deps.accounts.find_key(secret_hash)
     if key is None:
         raise await _why_not(deps, secret_hash)
@@ -124,11 +153,15 @@ async def _why_not(deps: ApiDeps, secret_hash: str) -> Denied:
     return Denied("the key has expired; ask the agency's administrator for another one", code=EXPIRED)
 
 
-def _secret_hash(request: web.Request) -> str:
+def _secret_hash(request: web.Request, prefix: str) -> str:
+    """Of a key of this kind of node. A key of a sandbox is refused by a real node by its beginning alone, and the other
+    way round, before anything is looked up."""
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
     secret = secret.strip()
-    if kind.casefold() != "bearer" or not secret.startswith(KEY_PREFIX) or len(secret) > _LONGEST:
-        raise Denied("expected the header Authorization: Bearer gwk_…")
+    if kind.casefold() == "bearer" and secret.startswith(_PREFIXES) and not secret.startswith(prefix):
+        raise Denied(f"keys of this node begin with {prefix}: a sandbox is no real node", code=OTHER_WORLD)
+    if kind.casefold() != "bearer" or not secret.startswith(prefix) or len(secret) > _LONGEST:
+        raise Denied(f"expected the header Authorization: Bearer {prefix}…")
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -188,17 +221,32 @@ class Entry:
 
     async def caller(self, request: web.Request, deps: ApiDeps) -> Caller:
         """Who calls, unless this address guesses or this key calls too often."""
-        guess = f"{self.address(request)} {request.headers.get('Authorization', '')[:_BEGINNING]}"
+        named = request.headers.get("Authorization", "")[:_BEGINNING]
+        return await self.let_in(request, deps, named, lambda address: who_calls(request, deps, address))
+
+    async def let_in(
+        self,
+        request: web.Request,
+        deps: ApiDeps,
+        named: str,
+        who_calls: Callable[[Address | None], Awaitable[Caller]],
+    ) -> Caller:
+        """The same for whoever says `named` of himself, and is found by `who_calls`."""
+        guess = f"{self.address(request)} {named}"
         if self._keys is not None:
             _refuse_for(self._guesses.wait_s(guess))
         try:
-            who = await who_calls(request, deps, self._caller_address(request))
+            who = await who_calls(self._caller_address(request))
         except Denied as why:
             if why.code == Denied.code:
                 self._guesses.take(guess)
             raise
+        if who.key.expires_at is not None and who.key.expires_at - deps.clock.now() <= WARNED:
+            request[KEY_ENDS] = who.key.expires_at
         if self._keys is not None:
-            _refuse_for(self._keys.take(who.key.id))
+            wait_s = self._keys.take(who.key.id)
+            request[STANDING] = self._keys.standing(who.key.id)
+            _refuse_for(wait_s)
         return who
 
     def _check_host(self, request: web.Request) -> None:

@@ -143,6 +143,9 @@ class InboxItem(Told):
     replaced_by: str | None
     marks: list[str]
     vouched_by: str
+    axes: list[str] = Field(
+        description="By which of several axes it came, the first one first; empty with one"
+    )
     checks: dict[str, str | bool | None] = Field(description="What was checked on arrival; null was not")
     files: list[InboxFileOut]
     files_readable: bool = Field(
@@ -171,6 +174,7 @@ class Quarantined(Told):
     kind: str | None
     size: int
     sha256: str
+    axes: list[str] = Field(description="By which of several axes it came; empty with one")
 
 
 def inbox_item(
@@ -218,6 +222,7 @@ def inbox_item(
         replaced_by=document.replaced_by,
         marks=list(document.marks),
         vouched_by=document.vouched_by,
+        axes=list(document.axes),
         checks=_checks(document.checks) | {"duplicate_of": around.duplicate_of},
         files=[_file(document, each) for each in document.files],
         files_readable=around.is_readable,
@@ -243,6 +248,7 @@ def quarantined(row: InboxPacket, lang: Lang) -> Quarantined:
         kind=row.kind,
         size=row.size,
         sha256=row.file_digest,
+        axes=list(row.axes),
     )
 
 

@@ -89,7 +89,9 @@ class Message(Told):
     document_id: str
     version: int
     attempt: int
-    undo_until: Moment | None
+    undo_until: Moment | None = Field(
+        description="Until then it can be cancelled; null once it may have left"
+    )
     external_id: str | None
     number: str
     symbol: str
@@ -145,7 +147,7 @@ def message(
         document_id=document.document_id,
         version=document.version,
         attempt=document.attempt,
-        undo_until=None,
+        undo_until=document.leaves_at if document.state is OutState.QUEUED else None,
         parent=document.parent_id,
         reason=document.change.reason if document.change else document.state_reason,
         created_at=document.created_at,

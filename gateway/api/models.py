@@ -7,7 +7,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticKnownError
 
 from gateway.api.shapes import AgencyCode, Asked, Count, Line, Name, Sha256, Text
 from gateway.api.words import type_name
@@ -37,6 +38,12 @@ _MOST_RECIPIENTS = 2000
 
 # Codes of agencies that a call is about, and what a person has read and borne with.
 Chosen = Annotated[list[AgencyCode], Field(default_factory=list, max_length=_MOST_RECIPIENTS)]
+UndoSeconds = Annotated[
+    int,
+    Field(
+        ge=0, le=120, description="For so long it does not leave, and can be cancelled: until `undo_until`"
+    ),
+]
 Confirmed = Annotated[
     list[Line],
     Field(
@@ -94,17 +101,28 @@ class ReplyLinkIn(Asked):
 
 
 class FileMeta(Asked):
-    """A file that follows as a part of the same request, found by its name. `size` and `sha256` are compared with
-    what came, where given."""
+    """A file that follows as a part of the same request, found by its `name`, or one that was uploaded before, found by
+    its `id`. `size` and `sha256` are compared with what came, where given."""
 
-    name: Name
+    id: Line | None = Field(None, description="Of a complete upload")
+    name: Name | None = Field(
+        None, description="Needed without `id`; with it another name", validate_default=True
+    )
     role: FileRole
     size: int | None = Field(None, ge=0)
     sha256: Sha256 | None = None
 
+    @field_validator("name")
+    @classmethod
+    def _named(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name is None and info.data.get("id") is None:
+            raise PydanticKnownError("missing")
+        return name
+
 
 class WithFiles(Asked):
-    """Meta of a request whose files follow. Without `files`, the name of each part is the role of its file."""
+    """Meta of a request whose files follow, or were uploaded before. Without `files`, the name of each part is the role of
+    its file."""
 
     files: list[FileMeta] | None = Field(None, max_length=200)
 
@@ -145,6 +163,7 @@ class MessageIn(WithFiles):
     staff: StaffIn | None = None
     send: bool = Field(True, description="`false` keeps a draft")
     confirm: Confirmed
+    undo_seconds: UndoSeconds = 0
 
     def to_draft(self) -> Draft:
         """The draft with its recipients as given."""
@@ -232,10 +251,21 @@ class ResendIn(Asked):
     recipients: Chosen
 
 
+class FurtherIn(Asked):
+    """Who else is to get a document that has left."""
+
+    recipients: list[RecipientIn] = Field(min_length=1, max_length=_MOST_RECIPIENTS)
+    confirm: Confirmed
+
+    def to_recipients(self) -> tuple[Recipient, ...]:
+        return tuple(_recipient(each) for each in self.recipients)
+
+
 class SendIn(Asked):
     """A draft to send."""
 
     confirm: Confirmed
+    undo_seconds: UndoSeconds = 0
 
 
 class NothingIn(Asked):

@@ -40,9 +40,11 @@ _KEY: Json = {
 }
 _TAGS = {
     "messages": "Outgoing documents",
+    "uploads": "Large files that come in parts",
     "inbox": "Incoming documents",
     "agencies": "The directory of agency codes",
     "events": "What happened, in order",
+    "webhooks": "Addresses that are told what happened",
     "node": "The node itself",
     "pages": "Pages for people",
 }
@@ -96,6 +98,8 @@ def _operation(route: Route, day: date) -> Json:
         "parameters": [*path, *_query_parameters(route), *_header_parameters(route)],
         "responses": _responses(route),
     }
+    if route.farewell:
+        operation["deprecated"] = True
     if route.text:
         operation["description"] = route.text
     if route.open:
@@ -186,6 +190,7 @@ def _parts(meta: Json) -> Json:
 
 
 _TEXT: Json = {"type": "string"}
+_COUNT: Json = {"type": "integer", "minimum": 0}
 BINARY: Json = {"type": "string", "format": "binary"}
 JSON, HTML = "application/json", "text/html"
 ANY_FILE = "*/*"
@@ -211,6 +216,15 @@ _HEADERS: Mapping[str, tuple[str, Json]] = MappingProxyType(
             "SHA-256 of the file, in hexadecimal; compare it",
             {"type": "string", "pattern": "^[0-9a-f]{64}$"},
         ),
+        "RateLimit-Limit": ("Calls that this key may make at one moment, where calls are counted", _COUNT),
+        "RateLimit-Remaining": ("How many of them are left now", _COUNT),
+        "RateLimit-Reset": ("Seconds until all of them are", _COUNT),
+        "X-Key-Expires": (
+            "When this key ends, in its last 30 days; ask the agency's administrator for another one",
+            {"type": "string", "format": "date-time"},
+        ),
+        "Deprecation": ("Since when this call is going, as `@` and a Unix time (RFC 9745)", _TEXT),
+        "Sunset": ("From when on it is gone (RFC 8594)", _TEXT),
         "WWW-Authenticate": ("How to authenticate: `Bearer`", _TEXT),
         "Allow": ("The methods that there are", _TEXT),
         "Accept": ("The media types that are taken", _TEXT),
@@ -304,6 +318,10 @@ def problem_schema() -> Json:
     }
 
 
+# Where the node counts calls, and where a key ends soon.
+_OF_KEY = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "X-Key-Expires")
+
+
 def _responses(route: Route) -> Json:
     """What one call may answer."""
     done = {"description": "Done", "headers": _refer(_headers_of(route)), "content": _content(route)}
@@ -311,7 +329,7 @@ def _responses(route: Route) -> Json:
     if 416 in route.fails:  # a file: in part, or not at all where the caller has it
         part = _refer([*_headers_of(route), "Content-Range"])
         told["206"] = {**done, "description": "The part that Range names", "headers": part}
-        etag = _refer(["X-Request-Id", "ETag"])
+        etag = _refer(["X-Request-Id", "ETag", *_OF_KEY])
         told["304"] = {"description": "If-None-Match names this very file", "headers": etag, "content": {}}
     for status in sorted({*route.fails, *_ANYWHERE, *(() if route.open else _KEYED)}):
         told[str(status)] = _to_failure(route, status)
@@ -339,7 +357,9 @@ def _headers_of(route: Route) -> list[str]:
         names.append("X-Normalized")
     if route.query is not None and issubclass(route.query, PageQuery):
         names.append("Link")
-    return [*names, *route.headers]
+    if not route.open:
+        names += _OF_KEY
+    return [*names, *route.farewell, *route.headers]
 
 
 def is_binary(route: Route) -> bool:
@@ -369,7 +389,7 @@ def _to_failure(route: Route, status: int | None) -> Json:
 def _failure(text: str, headers: tuple[str, ...], *more: str) -> Json:
     content: Json = {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     content |= {media: {"schema": _TEXT} for media in more}
-    named = _refer(["X-Request-Id", "Content-Language", *headers])
+    named = _refer(["X-Request-Id", "Content-Language", *_OF_KEY, "Deprecation", "Sunset", *headers])
     return {"description": text, "headers": named, "content": content}
 
 

@@ -131,6 +131,7 @@ OWN_SORTS: Mapping[str, ProblemSort] = MappingProxyType(
             ("bad-json", 400, False),
             ("bad-body", 400, True),
             ("bad-multipart", 400, False),
+            ("bad-folder", 400, False),
             ("missing-field", 422, False),
             ("bad-file", 422, False),
             ("key-missing", 400, False),

@@ -10,7 +10,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
+from email.utils import format_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,8 @@ class Body(StrEnum):
 class Route:
     """One verb on one path. `open` needs no key; `any_scope` takes one of `scopes` where all are the rule; `creates`
     needs an Idempotency-Key; `changes` honours If-Match. `answer` is None where the answer is not JSON: then `media`
-    says what it is, as `takes` does of a raw body. `headers` are those of its answer that its other fields do not tell."""
+    says what it is, as `takes` does of a raw body. `headers` are those of its answer that its other fields do not tell.
+    `old_since` and `gone_on` are of a call that is going: what to use instead stands in its `text`."""
 
     path: str
     name: str
@@ -64,7 +66,17 @@ class Route:
     takes: str = ""
     fails: tuple[int, ...] = ()
     headers: tuple[str, ...] = ()
+    old_since: date | None = None
+    gone_on: date | None = None
     sample: Callable[[date], Mapping[str, Any]] | None = None
+
+    @property
+    def farewell(self) -> Mapping[str, str]:
+        """Headers of a call that is going (RFC 9745, RFC 8594)."""
+        if self.old_since is None or self.gone_on is None:
+            return {}
+        since, gone = (datetime.combine(day, time(), UTC) for day in (self.old_since, self.gone_on))
+        return {"Deprecation": f"@{int(since.timestamp())}", "Sunset": format_datetime(gone, usegmt=True)}
 
     @property
     def path_names(self) -> tuple[str, ...]:
@@ -116,8 +128,20 @@ def sample_replacement(day: dt.date) -> Json:
     }
 
 
+def sample_upload(_: dt.date) -> Json:
+    return {"name": "15-bao-cao.pdf", "size": 8_388_608, "part_size": 1_048_576}
+
+
+def sample_webhook(_: dt.date) -> Json:
+    return {"url": "https://qlvb.example/lien-thong", "types": ["message.status", "inbox.landed"]}
+
+
 def sample_resending(_: dt.date) -> Json:
     return {"recipients": ["Z91"]}
+
+
+def sample_further(_: dt.date) -> Json:
+    return {"recipients": [{"code": "Z91.07.01", "role": "to_know"}]}
 
 
 def sample_recall(_: dt.date) -> Json:

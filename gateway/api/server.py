@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -66,6 +66,8 @@ class Connections:
 
 
 CONNECTIONS = web.AppKey("connections", Connections)
+LONGEST_HEADER = web.AppKey("longest_header", int)
+"""Bytes, where a door takes longer ones than HTTP servers are wont to."""
 
 
 class Conversation(web.RequestHandler):
@@ -147,6 +149,11 @@ class CallLog:
             self._lost += 1
             return
         self._waiting.append(call)
+
+    async def listed(self, key_id: str, limit: int, *, errors: bool, before: str) -> Sequence[ApiCall]:
+        """Newest first, with those that this process has not written yet."""
+        await self.flush()
+        return await self._calls.listed(key_id, limit, errors=errors, before=before)
 
     async def running(self, app: web.Application) -> AsyncIterator[None]:
         """Writes while the application runs, and what is left when it ends."""

@@ -1,42 +1,76 @@
-"""Wires the axis: the embedded one or a message broker, as the settings say. In: settings. Out: an open axis, closed
-whatever happens. Part of the wiring; nothing runs on import."""
+"""Wires the axis: the embedded one, a message broker or a foreign axis, as the settings say, or several of them behind a
+table of routes. In: settings. Out: an open axis, closed whatever happens. Part of the wiring; nothing runs on import."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from gateway.clock import SystemClock
 from gateway.domain.registry import node_name_fault
+from gateway.domain.routes import Pattern, RouteTable
 from gateway.errors import Misconfigured
 from gateway.pool import ThreadPool
 from gateway.ports import AxisDesk, Clock
 from gateway.settings import Settings
+from gateway.settings.axes import rules
 from gateway.transport.amqp.access import Access, read_servers
 from gateway.transport.embedded import EmbeddedAxis
+from gateway.transport.routed import HostOf, RoutedAxis, nobody
 
 if TYPE_CHECKING:
     from gateway.transport.amqp.axis import AmqpAxis
+    from gateway.transport.rest.axis import RestAxis
 
+FOREIGN_AXES = ("vxp", "lgsp")
 MB = 1024 * 1024
 
 
 @asynccontextmanager
-async def open_axis(settings: Settings, clock: Clock | None = None) -> AsyncIterator[AxisDesk]:
-    """The axis alone: for the node, and to look at what lies on its dead list."""
-    # Its own two threads: it moves files while it holds the lock that all nodes of the axis wait for, and must not
-    # stand in line behind minutes of this node's own work then.
-    pool = ThreadPool(2)
-    try:
-        async with _axis(settings, clock or SystemClock(), pool) as axis:
-            yield axis
-    finally:
-        pool.close()
+async def open_axis(
+    settings: Settings, clock: Clock | None = None, host_of: HostOf = nobody
+) -> AsyncIterator[AxisDesk]:
+    """The axis alone: for the node, and to look at what lies on its dead list. `host_of`: who hosts a code by the registry,
+    which some routes ask for."""
+    time = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        opened: dict[str, AxisDesk] = {}
+        for name, alone in settings.each_axis().items():
+            # Its own two threads: it moves files while it holds the lock that all nodes of the axis wait for, and must not
+            # stand in line behind minutes of this node's own work then, nor behind another axis that hangs.
+            pool = ThreadPool(2)
+            stack.callback(pool.close)
+            opened[name] = await stack.enter_async_context(_axis(alone, time, pool, name))
+        if settings.axes:
+            several = routed(settings, opened, time, host_of)
+            yield await stack.enter_async_context(several)
+        else:
+            yield opened[settings.axis_name]
 
 
-def _axis(settings: Settings, clock: Clock, pool: ThreadPool) -> EmbeddedAxis | AmqpAxis:
+def routed(
+    settings: Settings, axes: Mapping[str, AxisDesk], clock: Clock, host_of: HostOf = nobody
+) -> RoutedAxis:
+    """The axes of the settings, by name, as one."""
+    return RoutedAxis(
+        axes,
+        RouteTable(rules(settings.routes)),
+        clock,
+        host_of=host_of,
+        serves={each.name: tuple(map(Pattern.read, each.serves)) for each in settings.axes},
+        away_s={each.name: float(each.away_s) for each in settings.axes},
+    )
+
+
+def _axis(
+    settings: Settings, clock: Clock, pool: ThreadPool, name: str
+) -> EmbeddedAxis | AmqpAxis | RestAxis:
     node, max_bytes, amqp = settings.node.name, settings.limits.envelope_mb * MB, settings.amqp
+    if settings.axis.kind in FOREIGN_AXES:
+        from gateway.bootstrap.foreign_axis import foreign_axis
+
+        return foreign_axis(settings, clock, pool, name)
     if settings.axis.kind == "embedded":
         return EmbeddedAxis(
             settings.axis.folder,
@@ -55,7 +89,8 @@ def _axis(settings: Settings, clock: Clock, pool: ThreadPool) -> EmbeddedAxis | 
         prefetch=amqp.prefetch,
         confirm_s=float(amqp.confirm_s),
     )
-    return AmqpAxis(broker_access(settings), node, settings.node.data_dir / "parts", clock, pool, options)
+    parts = settings.node.data_dir / (f"parts-{name}" if name else "parts")
+    return AmqpAxis(broker_access(settings), node, parts, clock, pool, options)
 
 
 def broker_access(settings: Settings) -> Access:

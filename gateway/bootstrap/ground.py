@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from gateway.bootstrap.sandboxed import refuse_mixture
 from gateway.clock import SystemClock
 from gateway.deciding import DecidingDesk
+from gateway.domain.wall_clock import local
 from gateway.pool import ThreadPool
 from gateway.ports import Clock, Keys, Pool, Trust
 from gateway.registry.binding import SqlBindings
@@ -48,6 +50,11 @@ class Ground:
     feed: SqlFeed
     keys: KeyDirectory
 
+    async def host_of(self, code: str) -> str | None:
+        """The node that speaks for it today by the registry: some routes between axes go by that."""
+        entry = await self.directory.find(code, local(self.clock.now()).date())
+        return entry.host if entry is not None else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRegistry:
@@ -62,6 +69,7 @@ async def open_ground(
     settings: Settings, clock: Clock | None = None, store: SqlStore | None = None
 ) -> AsyncIterator[Ground]:
     """On a migrated database. `store`: another storey's, which has more; it is closed here too."""
+    refuse_mixture(settings)
     time = clock or SystemClock()
     store = store or SqlStore(settings.database.address, time, server_limits(settings))
     async with _opened(settings, store) as pool:

@@ -10,19 +10,24 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from gateway.domain.account import read_network
 from gateway.domain.document import DeliveryMode
 from gateway.domain.office_calendar import SHIPPED, OfficeCalendar
+from gateway.domain.webhook import Reach
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import Misconfigured
+from gateway.folder.rules import NOTE, FolderRules
 from gateway.holding import HoldDesk
 from gateway.incoming.desk import InDesk
 from gateway.policy import timers
 from gateway.policy.profile import Profile
 from gateway.policy.trust import TrustPolicy
 from gateway.ports import Blobs, CalendarDays, Clock, Pool, RevocationAnswers, Scanner, Store, Vault
+from gateway.ports.webhooks import Poster
 from gateway.registry.directory import SqlDirectory
 from gateway.settings import Settings
 from gateway.settings.options import DELIVERY_MODES
+from gateway.store.store import SqlStore
 from gateway.store.vault import FileVault
 from gateway.trust import authorities
 from gateway.trust.authorities import AskedAuthorities
@@ -31,6 +36,9 @@ from gateway.trust.evidence import AnswerFiles, Answers, NodeTrust
 from gateway.trust.hold_seal import RecipientSealer
 from gateway.trust.pdf_signatures import sandbox
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox
+from gateway.trust.system_secrets import SystemSecretBox
+from gateway.trust.webhook_secrets import SealedSecrets
+from gateway.webhooks import Sender, WebhookDesk
 from gateway.workers.revocation import Asking
 
 MB = 1024 * 1024
@@ -61,8 +69,14 @@ def _unsigned_lead(settings: Settings) -> str:
 
 
 def trust_policy(settings: Settings) -> TrustPolicy:
-    """How long we bear not knowing."""
-    return TrustPolicy(revocation_grace=timedelta(hours=settings.trust.revocation_grace_h))
+    """How long we bear not knowing, and whom a foreign axis may vouch for. Misconfigured where several say it otherwise: a
+    packet that two of them bring has one proof."""
+    told = {alone.axis.vouches for alone in settings.each_axis().values()}
+    if len(told) > 1:
+        raise Misconfigured("vouches differs between axes of [[axes]]: set the same for each of them")
+    return TrustPolicy(
+        revocation_grace=timedelta(hours=settings.trust.revocation_grace_h), axis_vouches=told.pop()
+    )
 
 
 def xml_policy(settings: Settings) -> XmlPolicy:
@@ -126,6 +140,39 @@ def sandboxes(settings: Settings) -> list[PdfSandbox]:
     ]
 
 
+def webhook_reach(settings: Settings) -> Reach:
+    """Where webhooks may go. Misconfigured for what is no network."""
+    told = settings.webhooks
+    try:
+        networks = tuple(read_network(each) for each in told.networks.split(",") if each.strip())
+    except ValueError as why:
+        raise Misconfigured(
+            f"webhooks.networks: {why}", hint='write networks with commas between: "10.20.0.0/16, 192.0.2.7"'
+        ) from why
+    return Reach(networks=networks, plain=told.plain_http == "yes")
+
+
+def webhook_desk(
+    settings: Settings, store: SqlStore, poster: Poster, clock: Clock, pool: Pool
+) -> WebhookDesk:
+    password = settings.keys.password
+    secrets = SealedSecrets(settings.keys.folder, password.reveal().encode() if password else None)
+    return WebhookDesk(
+        rows=store.webhooks,
+        sender=Sender(poster=poster, secrets=secrets, clock=clock, pool=pool),
+        reach=webhook_reach(settings),
+        clock=clock,
+        pool=pool,
+        wake=lambda: store.wake.ring("webhooks", "sequencer"),
+    )
+
+
+def system_secrets(settings: Settings) -> SystemSecretBox:
+    """Of document systems that speak as the national axis's clients do."""
+    password = settings.keys.password
+    return SystemSecretBox(settings.keys.folder, password.reveal().encode() if password else None)
+
+
 SEALED = "sealed"  # in the content folder, which all nodes of one database share; no backup has it
 
 
@@ -154,4 +201,23 @@ def holding(
         sealer=RecipientSealer.from_file(recipient) if recipient is not None else None,
         clock=clock,
         pool=pool,
+    )
+
+
+def folder_rules(settings: Settings) -> FolderRules | None:
+    """The hot folder as it was set; None where there is none."""
+    told = settings.folder
+    if told.root is None:
+        return None
+    named = frozenset(each.strip().casefold() for each in told.agencies.split(",") if each.strip())
+    return FolderRules(
+        root=told.root,
+        node=settings.node.name,
+        note=settings.node.data_dir / NOTE,
+        agencies=named or None,
+        look_s=told.look_s,
+        settle_s=told.settle_s,
+        wait_s=told.wait_min * 60,
+        batch=told.batch,
+        most_in=told.unacked,
     )

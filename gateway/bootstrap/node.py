@@ -14,6 +14,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
+from gateway import __version__
 from gateway.bootstrap import ground, guards
 from gateway.bootstrap.axis import open_axis
 from gateway.bootstrap.ground import Ground, open_ground
@@ -37,11 +38,13 @@ from gateway.store.blobs import FileBlobs
 from gateway.store.data_folder import Room
 from gateway.store.events import ANY
 from gateway.store.store import SqlStore
+from gateway.transport.webhook import HttpPoster
 from gateway.trust import authorities, seals
 from gateway.trust.bounded_http import Bounds, parsed
 from gateway.trust.evidence import NodeTrust
 from gateway.trust.inspector import FileInspector
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox, SignatureReader
+from gateway.webhooks import WebhookDesk
 from gateway.workers import couriers, event_log
 from gateway.workers import loop as drain
 from gateway.workers.clocks import Clocks, HoldsClock, QuarantineClock
@@ -50,6 +53,7 @@ from gateway.workers.event_log import LogSealer, StampGate
 from gateway.workers.loop import Bell, Lookout, Loop, forever, longest_sleep_s
 from gateway.workers.pulse import EVERY, HEARTBEAT, Chronicle, Pulse
 from gateway.workers.revocation import Asking
+from gateway.workers.webhooks import Pusher
 
 MB = 1024 * 1024
 P = TypeVar("P")
@@ -99,12 +103,16 @@ class OpenNode(Ground):
     gate: StampGate
     sealer: LogSealer
     asking: Asking
+    webhooks: WebhookDesk
 
     async def run_workers(self, stop: asyncio.Event) -> None:
         """Every loop of this process, until `stop`; then each finishes the step it is in, within `workers.drain_s`."""
         workers, lease = self.settings.workers, float(self.settings.workers.lease_s)
         await self.store.begin_work()
+        tasks = asyncio.TaskGroup()
+        pusher = self._pusher(tasks, lease, stop)
         loops = {**self._loops(lease), **self.more_loops()}
+        loops["webhooks"] = Loop(step=pusher.step, is_due=pusher.is_due)
         chronicle = open_chronicle(self, unused_jobs(loops))
         loops["history"] = Loop(step=chronicle.step, is_due=chronicle.is_due)
         lookout = Lookout(
@@ -116,19 +124,38 @@ class OpenNode(Ground):
         loops["lookout"] = Loop(step=lookout.step)
         turning: list[asyncio.Task[None]] = []
         self.store.wake.start()
-        async with asyncio.TaskGroup() as tasks:
+        async with tasks:
             for name, loop in loops.items():
                 then = partial(self.store.wake.ring, *loop.then)
                 counted, net_s = self.pulse.counted(name, loop.step), longest_sleep_s(name, workers.poll_s)
                 endless = forever(name, counted, self.bells[name], stop, net_s, then)
                 turning.append(tasks.create_task(endless, name=name))
             tasks.create_task(self._ring_at_stop(stop))
+            tasks.create_task(pusher.drain(stop, workers.drain_s))
             tasks.create_task(drain.drain_loops(turning, stop, workers.drain_s, self.store))
         self.pulse.stop()
 
     def more_loops(self) -> Mapping[str, Loop]:
         """What another storey has to do besides."""
         return {}
+
+    def _pusher(self, tasks: asyncio.TaskGroup, lease: float, stop: asyncio.Event) -> Pusher:
+        """What tells webhooks; its tasks end with those of the loops."""
+        told = self.settings.webhooks
+        return Pusher(
+            store=self.store,
+            rows=self.webhooks.rows,
+            sender=self.webhooks.sender,
+            clock=self.clock,
+            spawn=tasks.create_task,
+            stop=stop,
+            again=self.bells["webhooks"].ring,
+            told=partial(self.store.wake.ring, "sequencer"),
+            at_once=told.at_once,
+            # A batch is recorded long before.
+            lease_s=max(lease, 3.0 * told.timeout_s),
+            kept=timedelta(days=told.log_days),
+        )
 
     def _loops(self, lease: float) -> dict[str, Loop]:
         workers = self.settings.workers
@@ -143,6 +170,8 @@ class OpenNode(Ground):
 
         # Whom each loop makes work for, so that they look at once, also in other processes; the lookout is the net.
         told = ("sequencer",)
+        # Where there is an office, what came is shown to somebody soon.
+        drawn = (*told, "drawer")
         return {
             "pulse": Loop(step=self.pulse.beat, is_due=self.pulse.is_due),
             "hosting": Loop(step=hosted.step, then=("landing",)),
@@ -154,12 +183,12 @@ class OpenNode(Ground):
                 step=lambda: couriers.dispatch_batch(self.out, workers.send_batch, lease),
                 then=("landing", *told),
             ),
-            "landing": Loop(step=landing, then=("packer", "dispatcher", "receiver", *told)),
+            "landing": Loop(step=landing, then=("packer", "dispatcher", "receiver", *drawn)),
             "receiver": Loop(
                 step=lambda: couriers.process_batch(self.inn, workers.receive_batch, lease),
-                then=("packer", "receiver", *told),
+                then=("packer", "receiver", *drawn),
             ),
-            "sequencer": Loop(step=lambda: event_log.number_paced(self.store)),
+            "sequencer": Loop(step=lambda: event_log.number_paced(self.store), then=("webhooks",)),
             "sealer": Loop(step=lambda: event_log.seal_paced(self.sealer), is_due=self.sealer.is_due),
             "revocation": Loop(
                 step=self.asking.step, then=("revocation", "receiver", *told), is_due=self.asking.is_due
@@ -167,8 +196,19 @@ class OpenNode(Ground):
             "clocks": Loop(step=lambda: clocks.step(self.inn), then=told, is_due=clocks.is_due),
             "keys": Loop(step=watch.step, then=told, is_due=watch.is_due),
             "holds": Loop(step=lambda: holds.step(self.hold), then=told, is_due=holds.is_due),
+            **self._folder_loop(told),
             "quarantine": Loop(step=lambda: quarantine.step(self.inn), then=told, is_due=quarantine.is_due),
         }
+
+    def _folder_loop(self, told: tuple[str, ...]) -> dict[str, Loop]:
+        rules = guards.folder_rules(self.settings)
+        if rules is None:
+            return {}
+        # It speaks the words of the API, which is large; most commands open a node without it.
+        from gateway.folder.worker import FolderLoop
+
+        loop = FolderLoop(rules, self.out, self.inn, self.webhooks.rows.client_words)
+        return {"folder": Loop(step=loop.step, then=("packer", "dispatcher", *told), is_due=loop.is_due)}
 
     async def run_beside(self, stop: asyncio.Event) -> None:
         """What a process does besides that only answers, until `stop`: it tells the others how fast it was."""
@@ -202,7 +242,7 @@ async def open_node(
         time, pool = ground.clock, ground.pool
         await restored.refuse_unconfirmed(ground.store)
         await ground.directory.name_untold()
-        axis = await stack.enter_async_context(open_axis(settings, time))
+        axis = await stack.enter_async_context(open_axis(settings, time, ground.host_of))
         room = Room(folder=settings.node.data_dir / "content", reserve=settings.limits.disk_free_mb * MB)
         blobs = FileBlobs(room.folder, ground.store, time, pool, room)
         judges = guards.judging(settings, time)
@@ -211,9 +251,17 @@ async def open_node(
         for sandbox in sandboxes:
             stack.callback(sandbox.close)
         gate = stamp_gate(settings, ground.store.log, time)
-        stopwatch = Stopwatch(settings.axis.kind, time)
+        stopwatch = Stopwatch(settings.axis_kind, time)
         out = _out_desk(ground, around, blobs, axis, scanner, sandboxes, gate, stopwatch)
         inn = _in_desk(ground, around, out, judges)
+        poster = HttpPoster(
+            guards.webhook_reach(settings),
+            timeout_s=settings.webhooks.timeout_s,
+            at_once=settings.webhooks.at_once,
+            agent=f"gateway/{__version__}",
+            ca=settings.webhooks.ca,
+        )
+        stack.push_async_callback(poster.close)
         vault = around("vault", guards.vault(settings, pool))
         yield OpenNode(
             settings=settings,
@@ -244,6 +292,7 @@ async def open_node(
             gate=gate,
             sealer=log_sealer(settings, ground.store.log, time, pool),
             asking=await guards.asking(inn, judges, ground.store.revocation, ground.directory),
+            webhooks=guards.webhook_desk(settings, ground.store, around("poster", poster), time, pool),
         )
 
 

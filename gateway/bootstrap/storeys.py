@@ -1,6 +1,6 @@
-"""What another storey hangs into the doors of the exchange, which does not know it: a node that has more, pages,
-commands. In: one `Storey` for each, hung in once by the program's entry. Out: the node as its settings want it.
-Without one the exchange works alone."""
+"""What another storey hangs into the doors of the exchange, which does not know it: a node that has more, calls of
+the API, pages, commands. In: one `Storey` for each, hung in once by the program's entry. Out: the node as its settings
+want it. Without one the exchange works alone."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from gateway.api.entry import Entry
+    from gateway.api.routes import Route
     from gateway.bootstrap.node import OpenNode
     from gateway.ports import HealthProbe
     from gateway.settings import Settings
@@ -32,6 +33,8 @@ class Storey:
     """What it opens, what it answers, what it can be told; none of it need be there."""
 
     opens: Callable[[Settings], AbstractAsyncContextManager[OpenNode]] | None = None
+    adds_calls: Callable[[OpenNode], Sequence[Route]] | None = None
+    """To the API, and to its description."""
     adds_pages: Callable[[web.Application, OpenNode, HealthProbe, Entry], None] | None = None
     nouns: Mapping[str, Noun] = field(default_factory=dict)
     verbs: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -63,6 +66,12 @@ def open_whole(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
     from gateway.bootstrap.node import open_node
 
     return open_node(settings)
+
+
+def calls(node: OpenNode) -> Sequence[Route]:
+    """What the API answers besides the calls of the exchange."""
+    hung = [each.adds_calls(node) for each in _wanted(node.settings) if each.adds_calls is not None]
+    return [route for each in hung for route in each]
 
 
 def add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry: Entry) -> None:

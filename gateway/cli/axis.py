@@ -1,16 +1,19 @@
-"""`gateway axis`: the axis that this node shares with others. In: settings; to change a broker also the registry and
-the administrator's way in. Out: how the axis is, or the broker brought in line with the registry.
+"""`gateway axis`: the axes that this node shares with others. In: settings; to change a broker also the registry and the
+administrator's way in. Out: how each axis is, which way mail goes, or the broker brought in line with the registry.
 
-`status` says whether the axis is connected and how much is under way on it; exit 6 when it does not answer. `check`
-examines a broker with this node's own rights, a line per step with its time, cause and cure; exit 6 when one is
-wrong. `definitions` writes the axis as the registry says it to a file; `apply` shows what is to be added and removed
-on the broker, and does it."""
+`status` says whether each axis is connected and how much is under way on it; exit 6 when one does not answer. `check`
+examines each with this node's own rights, a line per step with its time, cause and cure; exit 6 when one is wrong.
+`route` says which way mail to a code goes, and why. `definitions` writes the axis as the registry says it to a file;
+`apply` shows what is to be added and removed on the broker, and does it."""
 
 from __future__ import annotations
 
+import csv
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
@@ -21,14 +24,18 @@ from gateway.cli import output
 from gateway.cli.command import Group, Invocation, OutputFormat, existing
 from gateway.cli.node import at_ground
 from gateway.cli.output import FAILED, NETWORK
+from gateway.domain.registry import AgencyCode, BadCode
 from gateway.errors import Misconfigured
 
 if TYPE_CHECKING:
+    from gateway.bootstrap.axis_route import RouteExplained
     from gateway.bootstrap.ground import Ground
     from gateway.ports import AxisDesk
     from gateway.transport.broker.check import AxisFinding
     from gateway.transport.broker.management import Management
     from gateway.transport.broker.plan import BrokerLayout, BrokerPlan, PlanStep, State
+    from gateway.transport.rest.axis import RestAxis
+    from gateway.transport.rest.dialect import ListedAgency
 
 
 def register(app: Group) -> None:
@@ -43,6 +50,9 @@ def register(app: Group) -> None:
         writes=True,
     )
     group.verb(check, "", "-o json")
+    group.verb(route, "H41.07", "H41.07 --from H41.01 -o json")
+    group.verb(odd, "", "--show 3")
+    group.verb(agencies, "--out axis.csv", "--out axis.csv -o json")
 
 
 async def status(call: Invocation) -> None:
@@ -55,7 +65,7 @@ async def status(call: Invocation) -> None:
     async with opened(call) as axis:
         found = await axis_now.look(axis, call.settings().node.data_dir / HEARTBEAT, SystemClock().now())
     output.answer(call, axis_shown(found), (output.plain(text) for _, text in axis_lines(call, found)))
-    if not found.counts:
+    if not found.answers:
         raise typer.Exit(NETWORK)
 
 
@@ -65,43 +75,172 @@ async def opened(call: Invocation) -> AsyncIterator[AxisDesk]:
     from gateway.bootstrap.axis import open_axis
 
     settings = call.settings()
-    if settings.axis.kind == "embedded" and not (settings.axis.folder / "axis.sqlite").exists():
-        raise Misconfigured(
-            f"there is no axis in {settings.axis.folder} yet",
-            hint="it is made when the first node starts (gateway serve); another folder is set with axis.folder",
-        )
+    for alone in settings.each_axis().values():
+        if alone.axis.kind == "embedded" and not (alone.axis.folder / "axis.sqlite").exists():
+            raise Misconfigured(
+                f"there is no axis in {alone.axis.folder} yet",
+                hint="it is made when the first node starts (gateway serve); its folder is set with axis.folder",
+            )
     async with open_axis(settings) as axis:
         yield axis
 
 
-_CHECK_STYLES = {"✓": "green", "✗": "bold red", "–": "dim"}
+_CHECK_STYLES = {"✓": "green", "!": "yellow", "✗": "bold red", "–": "dim"}
 
 
 async def check(call: Invocation) -> None:
     """Examine the axis with this node's own rights, step by step; each fault with its cure. Exit 6 when one is wrong."""
-    from gateway.bootstrap.axis import broker_access
-    from gateway.transport.broker.check import examine
+    from gateway.bootstrap.axis import FOREIGN_AXES, broker_access
+    from gateway.ops.axis_check import examine_axes
 
     settings = call.settings()
-    if settings.axis.kind != "amqp":
-        raise Misconfigured(
-            f"axis.kind is {settings.axis.kind}: there is no broker to examine", hint="gateway axis status"
-        )
-    access = broker_access(settings)
+    if not settings.axes:
+        if settings.axis.kind not in ("amqp", *FOREIGN_AXES):
+            raise Misconfigured(
+                f"axis.kind is {settings.axis.kind}: there is no broker to examine",
+                hint="gateway axis status",
+            )
+        if settings.axis.kind == "amqp":
+            broker_access(settings)  # Misconfigured before anything is opened
     async with at_ground(settings) as ground:
         hosted = await ground.store.hosted()
-    found = []
+    found, heading = [], ""
     codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
-    async for each in examine(access, settings.node.name, codes):
-        found.append(each)
+    async for name, each in examine_axes(settings, codes):
+        told = _finding_shown(call, each) | ({"axis": name} if name else {})
+        found.append(told)
         if call.output is OutputFormat.TABLE:
+            if name != heading and not call.quiet:
+                heading = name
+                print(f"{name}:")
             _say_finding(call, each)
         elif call.output is OutputFormat.NDJSON:
-            output.stream(_finding_shown(call, each))
+            output.stream(told)
     if call.output is OutputFormat.JSON:
-        output.document({"data": [_finding_shown(call, each) for each in found]})
-    if any(each.cure for each in found):
+        output.document({"data": found})
+    if any(told["state"] == "wrong" for told in found):
         raise typer.Exit(NETWORK)
+
+
+async def route(
+    call: Invocation,
+    code: Annotated[str, typer.Argument(help="The recipient's code, or @NODE.")],
+    sender: Annotated[
+        str, typer.Option("--from", help="Code of the sending agency; default: the first of this node.")
+    ] = "",
+) -> None:
+    """Say which way mail to a code goes: the route, its axes in order, how each is now, which one takes it. Exit 6 while
+    none does."""
+    from gateway.bootstrap.axis_route import explained
+
+    settings = call.settings()
+    async with at_ground(settings) as ground, opened(call) as axis:
+        by = sender or next((agency.code for agency in await ground.store.hosted()), "")
+        found = await explained(settings, axis, ground.host_of, by, code)
+    output.answer(call, asdict(found), _route_lines(call, found))
+    if found.turn in ("wait", "never"):
+        raise typer.Exit(NETWORK)
+
+
+def _route_lines(call: Invocation, found: RouteExplained) -> Iterator[str]:
+    yield output.plain(call.word("axis.route.rule", code=found.code, route=found.route))
+    if found.node:
+        yield output.plain(call.word("axis.route.node", code=found.code, node=found.node))
+    for n, one in enumerate(found.axes, 1):
+        state = call.word(f"axis.route.state.{one.state}", reason=one.reason)
+        yield output.plain(f"  {n}. {one.name}: {state}")
+    if len(found.axes) > 1:
+        yield output.plain("  " + call.word(f"axis.route.away.{found.away}"))
+        yield output.plain("  " + call.word(f"axis.route.unsure.{found.unsure}"))
+    if found.form != "standard":
+        yield output.plain("  " + call.word(f"axis.form.{found.form}"))
+    yield output.plain(call.word(f"axis.route.turn.{found.turn}", axis=found.by))
+
+
+@asynccontextmanager
+async def _foreign(call: Invocation) -> AsyncIterator[RestAxis]:
+    """Misconfigured where the axis is one of our own kinds."""
+    from gateway.ports import each_axis
+    from gateway.transport.rest.axis import RestAxis
+
+    async with opened(call) as axis:
+        foreign = [each for each in each_axis(axis).values() if isinstance(each, RestAxis)]
+        if not foreign:
+            kind = call.settings().axis_kind
+            raise Misconfigured(
+                f"axis.kind is {kind}: only a foreign axis is asked that", hint="gateway axis status"
+            )
+        yield foreign[0]
+
+
+async def odd(
+    call: Invocation,
+    show: Annotated[
+        int | None, typer.Option(help="Print the kept answer of that number, as it came.")
+    ] = None,
+) -> None:
+    """List the answers of a foreign axis that its specification does not have, newest first; secrets are taken out."""
+    async with _foreign(call) as axis:
+        found = await axis.odd_answers()
+    if show is not None:
+        head = next((each[5] for each in found if each[0] == show), None)
+        if head is None:
+            raise typer.BadParameter(f"there is no kept answer {show}")
+        print(output.plain(head.decode("utf-8", "replace")))
+        return
+    rows = [
+        {
+            "id": id,
+            "at": datetime.fromtimestamp(at, UTC).isoformat(),
+            "operation": operation,
+            "status": status,
+            "why": why,
+        }
+        for id, at, operation, status, why, _ in found
+    ]
+    lines = (
+        output.plain(
+            call.word("axis.odd.line", **{**row, "at": output.clock(datetime.fromisoformat(str(row["at"])))})
+        )
+        for row in rows
+    )
+    output.answer(call, {"data": rows}, lines)
+
+
+async def agencies(
+    call: Invocation,
+    out: Annotated[Path, typer.Option(help="Write this CSV, for: gateway registry import.", dir_okay=False)],
+) -> None:
+    """Write the agencies that a foreign axis knows as a list for the registry; nothing is changed by it."""
+    count = left_out = 0
+    part = out.with_name(f".{out.name}.part")
+    try:
+        async with _foreign(call) as axis:
+            with part.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow(("code", "name", "alias"))
+
+                def note(one: ListedAgency) -> None:
+                    nonlocal count, left_out
+                    if not _may_stand(one.code) or not one.name:
+                        left_out += 1  # a centre's or a test system's own, of no form that an agency has
+                    else:
+                        count += 1
+                        writer.writerow((one.code, one.name, one.old if one.old != one.code else ""))
+
+                await axis.agencies(note)
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+    call.say("axis.agencies.written", count=count, left_out=left_out, file=out)
+
+
+def _may_stand(code: str) -> bool:
+    try:
+        AgencyCode.parse(code)
+    except BadCode:
+        return False
+    return True
 
 
 def _say_finding(call: Invocation, found: AxisFinding) -> None:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from gateway.store.restored import Counter
 
 SUFFIX = ".backup"
+_IN_NAMES = "%Y%m%dT%H%M%SZ"
 PassphraseFile = Annotated[
     Path, existing("File whose first line, 12 characters or more, seals the backup; keep it elsewhere.")
 ]
@@ -84,7 +86,7 @@ async def backup(
     must_exist(settings)
     passphrase, clock = passphrase_of(passphrase_file), SystemClock()
     began = clock.now()
-    target = _file_to_make(settings, to, f"{settings.node.name}-{began:%Y%m%dT%H%M%SZ}{SUFFIX}")
+    target = _file_to_make(settings, to, began)
     if call.dry_run:
         call.say("cli.would", what=f"backup → {target}")
         return
@@ -107,15 +109,20 @@ def _let_go(target: Path, node: str, before: datetime) -> None:
 
 def _made_at(text: str) -> datetime | None:
     try:
-        return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return datetime.strptime(text.partition("-")[0], _IN_NAMES).replace(tzinfo=UTC)
     except ValueError:
         return None
 
 
-def _file_to_make(settings: Settings, to: Path | None, name: str) -> Path:
+def _file_to_make(settings: Settings, to: Path | None, began: datetime) -> Path:
     chosen = to or settings.node.data_dir / "backups"
+    if to is None or chosen.is_dir():
+        name = f"{settings.node.name}-{began:{_IN_NAMES}}"
+        # One of the same second has this name already.
+        names = chain([name], (f"{name}-{n}" for n in count(2)))
+        chosen = next(file for each in names if not (file := chosen / f"{each}{SUFFIX}").exists())
     # A path of this process's folder would mean nothing to whoever reads it later.
-    return (chosen / name if chosen.is_dir() or to is None else chosen).absolute()
+    return chosen.absolute()
 
 
 def _source(call: Invocation, settings: Settings) -> BackupSource:

@@ -15,7 +15,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -189,27 +189,48 @@ class Group(typer.Typer):
         """Registers a function whose first parameter is the `Invocation`, a coroutine's too, by its own name. An example is
         what stands behind the command's words, or a whole line."""
         name = name or function.__name__.strip("_").replace("_", "-")
-        hints = get_type_hints(function, include_extras=True)
-        own = list(inspect.signature(function).parameters.values())[1:]
-        shared = [*_options(_common), *(_options(_writing) if writes else ())]
-        names = {each.name for each in shared}
-
-        @functools.wraps(function)
-        def run(ctx: typer.Context, **given: Any) -> None:
-            common = {key: given.pop(key) for key in list(given) if key in names}
-            with spooled(given) as files:
-                work = function(_call(ctx, common), **files)
-                if work is not None:
-                    asyncio.run(work)
-
-        context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-        parameters = [_keyword(each, hints[each.name]) for each in own] + shared
-        run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]  # read by inspect
-        run.__annotations__ = {each.name: each.annotation for each in [context, *parameters]}
-        del run.__wrapped__  # else its signature and not ours would be read
+        run = _runner(function, writes=writes)
         begin = f"{self._words} {name}"
-        whole = (each if each.startswith("gateway ") else f"{begin} {each}".rstrip() for each in examples)
-        self.command(name, epilog="\b\nExamples:\n" + "\n".join(f"  {each}" for each in whole))(run)
+        self.command(name, epilog=_examples(begin, examples))(run)
+
+    def alone(self, function: F, *examples: str) -> None:
+        """The same for what the words do when no verb stands behind them."""
+        run = _runner(function, writes=False, only_alone=True)
+        self.info.no_args_is_help = False
+        epilog = _examples(self._words, examples)
+        self.callback(invoke_without_command=True, help=self.info.help, epilog=epilog)(run)
+
+
+def _examples(begin: str, examples: Sequence[str]) -> str:
+    whole = (each if each.startswith("gateway ") else f"{begin} {each}".rstrip() for each in examples)
+    return "\b\nExamples:\n" + "\n".join(f"  {each}" for each in whole)
+
+
+def _runner(function: F, *, writes: bool, only_alone: bool = False) -> Callable[..., None]:
+    """What the library of commands calls: the function with its options and the common ones, run to its end."""
+    hints = get_type_hints(function, include_extras=True)
+    own = list(inspect.signature(function).parameters.values())[1:]
+    shared = [*_options(_common), *(_options(_writing) if writes else ())]
+    names = {each.name for each in shared}
+
+    @functools.wraps(function)
+    def run(ctx: typer.Context, **given: Any) -> None:
+        if only_alone and ctx.invoked_subcommand is not None:
+            if lost := [each.name for each in own if _typed(ctx, each.name)]:
+                raise typer.BadParameter(f"write --{lost[0]} behind {ctx.invoked_subcommand}")
+            return
+        common = {key: given.pop(key) for key in list(given) if key in names}
+        with spooled(given) as files:
+            work = function(_call(ctx, common), **files)
+            if work is not None:
+                asyncio.run(work)
+
+    context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    parameters = [_keyword(each, hints[each.name]) for each in own] + shared
+    run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]  # read by inspect
+    run.__annotations__ = {each.name: each.annotation for each in [context, *parameters]}
+    del run.__wrapped__  # else its signature and not ours would be read
+    return run
 
 
 def _options(holder: Callable[..., None]) -> list[inspect.Parameter]:
@@ -264,8 +285,12 @@ NOUNS = {
     "people": "Persons who decide what this node trusts; two of them for every change.",
     "proposals": "Changes of trust: one person proposes, another one approves.",
     "tokens": "API keys of the programs that speak for an agency.",
+    "compat": "Document systems that know the national axis's library alone: their credentials, what they could not take.",
+    "webhooks": "Webhooks: addresses of an agency's programs that are told of events.",
     "queue": "What waits, on the axis and in this node.",
     "axis": "The axis between nodes.",
+    "folder": "The hot folders: what goes out and comes in as files.",
+    "simulate": "Foreign axes to try clients against: durable, with faults on purpose.",
     "trust": "Authorities: anchors, intermediates, and their answers about revocation.",
     "evidence": "Evidence packs: what proves that a document was sent or received.",
     "audit": "The log of everything that happened: search it, prove it, publish its seals.",

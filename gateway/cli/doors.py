@@ -3,6 +3,7 @@ In: a node and what watches it. Out: an application not yet started."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from aiohttp import web
@@ -11,15 +12,21 @@ from gateway import __version__
 from gateway.api.app import build
 from gateway.api.deps import ApiDeps, ApiOptions
 from gateway.api.entry import Entry
+from gateway.api.resources import ROUTES
+from gateway.api.routes import Route
 from gateway.api.server import CallLog
+from gateway.api.vxp import door
+from gateway.api.vxp.caller import VxpDeps
 from gateway.bootstrap import storeys
+from gateway.bootstrap.guards import system_secrets
 from gateway.bootstrap.node import OpenNode
+from gateway.domain.account import key_prefix
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ports import HealthProbe
 
 
-def application(node: OpenNode, health: HealthProbe) -> web.Application:
-    """The API and the pages over this node."""
+def application(node: OpenNode, health: HealthProbe, more: Iterable[Route] = ()) -> web.Application:
+    """The API and the pages over this node; `more` are calls that it has besides."""
     api = node.settings.api
     deps = ApiDeps(
         store=node.store,
@@ -28,9 +35,11 @@ def application(node: OpenNode, health: HealthProbe) -> web.Application:
         directory=node.directory,
         out=node.out,
         inn=node.inn,
+        axis=node.axis,
         clock=node.clock,
         pool=node.pool,
         health=health,
+        webhooks=node.webhooks,
         evidence=EvidenceMaker(node),
         calls=CallLog(node.store.calls, node.clock, timedelta(days=api.calls_days)),
         version=__version__,
@@ -40,11 +49,26 @@ def application(node: OpenNode, health: HealthProbe) -> web.Application:
             connections=api.connections,
             hosts=_listed(api.names),
             proxies=_listed(api.proxies),
+            key_prefix=key_prefix(node.settings.node.sandbox),
         ),
     )
-    app = build(deps)
+    app = build(deps, (*ROUTES, *storeys.calls(node), *more))
+    if node.settings.compat.vxp:
+        _hang_vxp(app, node, deps)
     storeys.add_pages(app, node, health, Entry(deps.options))
     return app
+
+
+def _hang_vxp(app: web.Application, node: OpenNode, deps: ApiDeps) -> None:
+    compat = node.settings.compat
+    vxp = VxpDeps(
+        api=deps,
+        keys=node.store.accounts,
+        secrets=system_secrets(node.settings),
+        fresh=timedelta(hours=compat.fresh_h),
+        sent=timedelta(days=compat.sent_days),
+    )
+    door.hang(app, vxp, Entry(deps.options))
 
 
 def _listed(words: str) -> frozenset[str]:

@@ -70,7 +70,8 @@ async def list_(
 
 
 async def show(call: Invocation, code: Annotated[str, typer.Argument(help="An agency code.")]) -> None:
-    """Show one agency and the certificates that speak for it."""
+    """Show one agency, the certificates that speak for it, and in which form envelopes go to it (`form` of its route)."""
+    from gateway.bootstrap.axis_route import form_by_settings
     from gateway.errors import NotFound
     from gateway.registry.binding import fingerprint
 
@@ -79,7 +80,10 @@ async def show(call: Invocation, code: Annotated[str, typer.Argument(help="An ag
         if entry is None:
             raise NotFound(f"no agency has the code {code}", hint=f"try: gateway registry resolve {code}")
         bound = await node.directory.bindings(entry.code)
+        by = next((agency.code for agency in await node.store.hosted()), "")
+        form = await form_by_settings(call.settings(), node.host_of, by, entry.code)
     told = _entry(entry) | {
+        "form": form.value,
         "certificates": [
             {
                 "sha256": fingerprint(each.certificate_der),
@@ -87,7 +91,7 @@ async def show(call: Invocation, code: Annotated[str, typer.Argument(help="An ag
                 "valid_to": output.stamp(each.valid_to),
             }
             for each in bound
-        ]
+        ],
     }
     output.record(call, told)
 

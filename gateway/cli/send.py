@@ -30,6 +30,12 @@ _PIECE = 256 * 1024
 Files = Annotated[
     list[Path], typer.Argument(help="The lead file, then appendixes.", exists=True, dir_okay=False)
 ]
+FilesOrNone = Annotated[
+    list[Path] | None, typer.Argument(help="The lead file, then appendixes.", exists=True, dir_okay=False)
+]
+Envelope = Annotated[
+    Path | None, existing("An edXML envelope that was built elsewhere, in place of files and their data.")
+]
 Source = Annotated[list[Path] | None, existing("A source file.")]
 Meta = Annotated[
     Path | None,
@@ -62,16 +68,18 @@ def register(app: Group) -> None:
         "letter.pdf --to Z91.02 --number 88 --symbol VP --date 2026-11-20 --type cong_van"
         ' --subject "Annual report" --signer "A Signer" --no-reply',
         "letter.pdf table.xlsx --meta letter.json --wait accepted --timeout 30m -o json",
+        "--envelope letter.edxml --no-reply",
         writes=True,
     )
 
 
 async def send(
     call: Invocation,
-    files: Files,
+    files: FilesOrNone = None,
     to: To = None,
     meta: Meta = None,
     source: Source = None,
+    envelope: Envelope = None,
     number: Text = None,
     symbol: Text = None,
     date: Annotated[str | None, typer.Option(help="2026-11-20 or 20/11/2026.")] = None,
@@ -106,13 +114,54 @@ async def send(
         "recipients": recipients(to) if to else None,
         "send": False if draft else None,
     }
-    told = asked(meta, {name: value for name, value in given.items() if value is not None})
+    given = {name: value for name, value in given.items() if value is not None}
+    if envelope is not None:
+        if files or source or meta or given.keys() - {"reply_required", "external_id", "send"}:
+            raise typer.BadParameter(
+                "--envelope says all of the document; beside it: --reply, --external-id, --confirm"
+            )
+        await _send_envelope(call, envelope, given, confirm or (), goal)
+        return
+    if not files:
+        raise typer.BadParameter("name the files of the document, or --envelope")
+    told = asked(meta, given)
     async with at_agency(call) as seat:
         order = Order(draft=told.to_draft(), send=told.send, confirm=(*told.confirm, *(confirm or ())))
         accepted = await hand_in(call, seat, order, files, source or [])
         if accepted is None or accepted.document is None:
             return
         if goal is not None:
+            await wait_until(call, seat, accepted.document.id, goal)
+        await show_accepted(call, seat, accepted)
+
+
+async def _send_envelope(
+    call: Invocation, file: Path, given: dict[str, Any], confirm: Sequence[str], goal: Goal | None
+) -> None:
+    from gateway.errors import Refused
+    from gateway.outgoing import accept, brought, check
+    from gateway.outgoing.intake import tray
+
+    besides = brought.Besides(
+        reply_required=given.get("reply_required"),
+        external_id=given.get("external_id"),
+        send=given.get("send", True),
+        confirm=tuple(confirm),
+    )
+    async with at_agency(call) as seat:
+        desk, scope = seat.node.out, seat.scope
+        async with tray(desk) as held:
+            came = await brought.take(desk, scope, held, _pieces(file), besides)
+            if call.dry_run:
+                draft, verdict = await check.look(desk, scope, came.order, held)
+                warn(call, verdict.warnings)
+                if not verdict.allowed:
+                    raise Refused(verdict)
+                told = ", ".join(each.code for each in draft.recipients)
+                call.say("cli.would_send", count=len(draft.recipients), to=told)
+                return
+            accepted = await accept.accept(desk, scope, came.order, held, None, came.signed)
+        if goal is not None and accepted.document is not None:
             await wait_until(call, seat, accepted.document.id, goal)
         await show_accepted(call, seat, accepted)
 

@@ -10,7 +10,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -165,11 +165,13 @@ async def listening(
     from aiohttp import web
 
     from gateway.api.app import server_log
-    from gateway.api.server import CONNECTIONS, Connections, Site
+    from gateway.api.server import CONNECTIONS, LONGEST_HEADER, Connections, Site
 
     connections = app.get(CONNECTIONS) or Connections(_CONNECTIONS)
     # A compressed body is refused by whoever reads it; nothing is inflated before that.
-    options = {"access_log": None, "logger": server_log(), "auto_decompress": False}
+    options: dict[str, Any] = {"access_log": None, "logger": server_log(), "auto_decompress": False}
+    if longest := app.get(LONGEST_HEADER):
+        options |= {"max_field_size": longest}
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=finish_s)
     await runner.setup()
     try:

@@ -28,6 +28,7 @@ from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.domain.pace import Pace
+    from gateway.folder.state import FolderState
     from gateway.ops.axis_now import AxisNow
     from gateway.ops.doctor import Diagnosis
     from gateway.ops.status import Backup, NodeStatus
@@ -78,6 +79,8 @@ def lines(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
     yield _backup(call, found.backup, found.at)
     yield from _workers(call, found)
     yield from _paces(call, found.paces)
+    for folder in found.folders:
+        yield _folder(call, folder)
     scanner = found.scanner.word
     mark = GOOD if scanner in ("ok", "off") else LOOK
     yield mark, call.word("cli.status.scanner", state=_named(call, f"scanner.{scanner}", scanner))
@@ -86,12 +89,17 @@ def lines(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
 
 
 def axis_lines(call: Invocation, axis: AxisNow) -> Iterator[tuple[str, str]]:
-    """How the line is, and what lies on it."""
+    """How the line is, and what lies on it; of several each under its name."""
+    for name, one in axis.each.items():
+        for mark, text in axis_lines(call, one):
+            yield mark, f"{name} · {text}"
+    if axis.each:
+        return
     state = axis.state
     if state.blocked_since is not None:
         told = "blocked"
     elif state.connected_since is not None:
-        told = "up"
+        told = "partly" if state.down_since else "up"
     else:
         told = "down" if state.down_since else "idle"
     since = state.blocked_since or state.connected_since or state.down_since
@@ -137,6 +145,20 @@ def _backup(call: Invocation, backup: Backup | None, now: datetime) -> tuple[str
     fresh = now - backup.at < BACKUP_TOO_OLD
     text = call.word("cli.status.backup", at=output.clock(backup.at), verified=verified)
     return GOOD if fresh and backup.verified_at else LOOK, text
+
+
+def _folder(call: Invocation, one: FolderState) -> tuple[str, str]:
+    if one.trouble:
+        return LOOK, call.word("cli.folder.trouble", agency=one.code, why=one.trouble)
+    text = call.word(
+        "cli.status.folder",
+        agency=one.code,
+        waiting=one.waiting,
+        age=age(call, timedelta(seconds=one.oldest_s)),
+        errors=one.errors,
+        unacked=one.unacked,
+    )
+    return LOOK if one.errors else GOOD, text
 
 
 def _workers(call: Invocation, found: NodeStatus) -> Iterator[tuple[str, str]]:
@@ -209,12 +231,14 @@ def shown(found: NodeStatus) -> dict[str, Any]:
         "paces": [each.told() for each in found.paces],
         "disk_free_bytes": found.disk_free,
         "scanner": found.scanner.word,
+        "folders": [asdict(each) for each in found.folders],
     }
 
 
 def axis_shown(axis: AxisNow) -> dict[str, Any]:
     """State and counts of the axis for programs."""
-    return {**asdict(axis.state), **axis.counts}
+    each = {name: axis_shown(one) for name, one in axis.each.items()}
+    return {**asdict(axis.state), **axis.counts} | ({"each": each} if each else {})
 
 
 def _piles(piles: Mapping[str, Pile]) -> dict[str, Any]:

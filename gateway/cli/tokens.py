@@ -17,7 +17,7 @@ from gateway.cli.node import at_ground, chosen
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
-    from gateway.domain.account import ApiKey, HostedAgency, Network
+    from gateway.domain.account import ApiKey, ApiScope, HostedAgency, Network
 
 # What a document system needs every day; administration is asked for by name.
 DAILY = ("messages:send", "messages:read", "inbox:read", "inbox:act", "agencies:read")
@@ -44,7 +44,7 @@ async def list_(call: Invocation) -> None:
         keys = await node.store.accounts.list_keys()
         codes = {agency.id: agency.code for agency in await node.store.hosted()}
         now = node.clock.now()
-    shown = [_shown(each, codes) | {"state": _state(each, now)} for each in keys]
+    shown = [_shown(each, codes) | {"state": state(each, now)} for each in keys]
     cells = [
         (
             each.id,
@@ -54,7 +54,7 @@ async def list_(call: Invocation) -> None:
             " ".join(map(str, each.networks)) or call.word("cli.token.everywhere"),
             output.clock(each.created_at),
             output.clock(each.expires_at),
-            call.word(f"cli.token.{_state(each, now)}"),
+            call.word(f"cli.token.{state(each, now)}"),
         )
         for each in keys
     ]
@@ -73,16 +73,10 @@ async def new(
 ) -> None:
     """Make a key for a program. It is printed once, now; only its digest is kept."""
     from gateway.cli.send import span
-    from gateway.domain.account import ApiScope
 
-    known = {str(each) for each in ApiScope}
-    scopes = tuple(scope or DAILY)
-    if wrong := sorted(set(scopes) - known):
-        raise typer.BadParameter(
-            f"no such scope: {', '.join(wrong)}; expected some of {', '.join(sorted(known))}"
-        )
+    scopes = tuple(sorted(read_scopes(scope)))
     life = None if expires == "never" else span(expires)
-    networks = _networks(from_ or ())
+    networks = read_networks(from_ or ())
     async with at_ground(call.settings()) as ground:
         agency = chosen(await ground.store.hosted(), call.agency)
         if not call.agrees("cli.ask.new_token", name=name, code=agency.code, scopes=" ".join(scopes)):
@@ -104,7 +98,19 @@ async def new(
     call.say("cli.secret_once")
 
 
-def _networks(given: Sequence[str]) -> tuple[Network, ...]:
+def read_scopes(given: Sequence[str] | None) -> frozenset[ApiScope]:
+    """Those of daily work where none are named."""
+    from gateway.domain.account import ApiScope
+
+    known, wanted = {str(each) for each in ApiScope}, given or DAILY
+    if wrong := sorted(set(wanted) - known):
+        raise typer.BadParameter(
+            f"no such scope: {', '.join(wrong)}; expected some of {', '.join(sorted(known))}"
+        )
+    return frozenset(ApiScope(each) for each in wanted)
+
+
+def read_networks(given: Sequence[str]) -> tuple[Network, ...]:
     from gateway.domain import account
     from gateway.domain.account import MOST_KEY_NETWORKS
 
@@ -128,10 +134,10 @@ async def make(
     networks: tuple[Network, ...] = (),
 ) -> tuple[str, ApiKey]:
     """A new key for the agency: its secret, which nobody can read again, and what is kept of it."""
-    from gateway.domain.account import KEY_PREFIX, KEY_SHOWN, ApiScope, PrincipalKind
+    from gateway.domain.account import KEY_SHOWN, ApiScope, PrincipalKind, key_prefix
 
     accounts = ground.store.accounts
-    secret = KEY_PREFIX + secrets.token_urlsafe(32)
+    secret = key_prefix(ground.settings.node.sandbox) + secrets.token_urlsafe(32)
     principal = await accounts.principal_for(PrincipalKind.PROGRAM, name, agency.id)
     key = await accounts.add_key(
         secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
@@ -167,7 +173,7 @@ def _shown(key: ApiKey, codes: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _state(key: ApiKey, now: datetime) -> str:
+def state(key: ApiKey, now: datetime) -> str:
     if key.revoked_at is not None:
         return "revoked"
     return "expired" if key.expires_at is not None and key.expires_at <= now else "active"

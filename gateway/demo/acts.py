@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from gateway.bootstrap.node import OpenNode
 from gateway.demo.stage import Cast
@@ -47,6 +47,8 @@ LOOK_S = 0.1
 @dataclass(slots=True)
 class Acts:
     """What an actor can do on an open node whose workers run."""
+
+    patience_s: ClassVar[float] = PATIENCE_S
 
     node: OpenNode
     cast: Cast
@@ -195,13 +197,13 @@ class Acts:
     async def until(self, true: Callable[[], Awaitable[bool]]) -> None:
         """Waits for the workers; says what did not happen rather than waiting for ever."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(self.patience_s):
                 while not await true():
                     await self.node.clock.sleep(LOOK_S)
         except TimeoutError as late:
             counts = await self.node.store.counts()
             raise GatewayError(
-                f"the story waited {PATIENCE_S:.0f} s in vain; rows by state: {counts}"
+                f"the story waited {self.patience_s:.0f} s in vain; rows by state: {counts}"
             ) from late
 
     async def scope(self, actor: str) -> AgencyScope:

@@ -7,7 +7,9 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Awaitable, Callable
+import shutil
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,6 +29,7 @@ SHOWN = frozenset(
         *(PostRole.AGENCY_ADMIN, PostRole.OPERATOR, PostRole.AUDITOR),
     }
 )
+HOT, LETTER = "hot-folder", "van-ban-thu"
 Say = Callable[..., None]
 
 
@@ -37,6 +40,13 @@ async def serve(
     to a person; `answer(node, ready)` serves the API and calls `ready` with its address."""
     settings = stage.settings_for(folder, port=port)
     say("cli.demo.staging", folder=folder)
+    hot = folder / HOT
+    hot.mkdir(parents=True, exist_ok=True)
+    # Of one agency alone: what comes into a folder is not offered to the API.
+    code = stage.cast().code("commune")
+    settings = replace(
+        settings, folder=replace(settings.folder, root=hot, agencies=code, settle_s=1.0, look_s=1.0)
+    )
     earlier = desks.EarlierClock()
     await stage.prepare(settings, earlier)
     stage.write_revocation(settings, earlier)
@@ -45,7 +55,7 @@ async def serve(
     say("cli.demo.telling")
     await desks.days_ago(settings, cast, earlier, say)
     async with open_office(settings) as node:
-        keys = {actor: await _key(node, actor) for actor in stage.ACTORS}
+        keys = {actor: await new_key(node, actor) for actor in stage.ACTORS}
         _write_samples(node, cast, folder)
         async with story.at_work(node):
             say("cli.demo.desks")
@@ -55,7 +65,7 @@ async def serve(
             await answer(node, lambda url: _explain(say, url, folder, keys, invited))
 
 
-async def _key(node: Office, actor: str) -> str:
+async def new_key(node: Office, actor: str) -> str:
     """A fresh API key; the store keeps its hash alone, so each run makes its own."""
     code = stage.cast().code(actor)
     agency = await node.store.accounts.hosted_by_code(code)
@@ -74,9 +84,17 @@ async def _key(node: Office, actor: str) -> str:
 
 def _write_samples(node: Office, cast: stage.Cast, folder: Path) -> None:
     """What the printed commands refer to: a document to send, and settings for the command line."""
+    _write_letter(folder, cast, write_sample(node, cast, folder))
+    told_settings = f'[node]\nname = "demo"\ndata_dir = "{folder.resolve()}"\n'
+    told_settings += f'[folder]\nroot = "{(folder / HOT).resolve()}"\nagencies = "{cast.code("commune")}"\n'
+    (folder / "gateway.toml").write_text(told_settings, "utf-8")
+
+
+def write_sample(node: Office, cast: stage.Cast, folder: Path) -> dict[str, object]:
+    """The document that a command sends, and what is said of it."""
     told, today = cast.document("try"), node.out.today()
     name, title, competence = told["signer"]
-    meta = {
+    meta: dict[str, object] = {
         "number": told["number"],
         "symbol": told["symbol"],
         "date": cast.issued_on("try", today).isoformat(),
@@ -86,16 +104,49 @@ def _write_samples(node: Office, cast: stage.Cast, folder: Path) -> None:
         "secrecy": "none",
         "signer": {"name": name, "title": title, "competence": competence},
         "reply_required": False,
-        "recipients": [{"code": cast.code("department"), "role": "to_act"}],
+        "recipients": [{"code": cast.code(each), "role": "to_act"} for each in told["to"]],
     }
     (folder / "van-ban.json").write_text(json.dumps(meta, ensure_ascii=False, indent=2), "utf-8")
     (folder / "van-ban.pdf").write_bytes(cast.file("try", 0, today))
-    (folder / "gateway.toml").write_text(f'[node]\nname = "demo"\ndata_dir = "{folder.resolve()}"\n', "utf-8")
+    return meta
+
+
+def send_command(url: str, folder: Path, key: str) -> str:
+    """The sample by curl."""
+    return (
+        f'curl -sS {url}/api/v1/messages -H "Authorization: Bearer {key}" '
+        f'-H "Idempotency-Key: $(date +%s)" -F meta=@{folder / "van-ban.json"} -F lead=@{folder / "van-ban.pdf"}'
+    )
+
+
+def _write_letter(folder: Path, cast: stage.Cast, meta: dict[str, object]) -> None:
+    """Another document, as it is laid into the hot folder."""
+    letter = folder / LETTER
+    letter.mkdir(exist_ok=True)
+    told = meta | {
+        "number": f"{meta['number']}1",
+        "files": [{"name": "van-ban.pdf", "role": "lead"}],
+    }
+    (letter / "meta.json").write_text(json.dumps(told, ensure_ascii=False, indent=2), "utf-8")
+    shutil.copyfile(folder / "van-ban.pdf", letter / "van-ban.pdf")
 
 
 def _explain(say: Say, url: str, folder: Path, keys: dict[str, str], invited: list[Invited]) -> None:
     cast = stage.cast()
     say("cli.demo.open", url=url)
+    say_people(say, url, invited)
+    say("cli.demo.copy", passphrase=desks.PASSPHRASE)
+    for actor, key in keys.items():
+        say("cli.demo.key", code=cast.code(actor), name=cast.data[actor]["name"], secret=key)
+    say("cli.demo.try")
+    for command in _commands(url, folder, keys):
+        say("cli.demo.command", command=command)
+    say("cli.demo.sandbox")
+    say("cli.demo.ready")
+
+
+def say_people(say: Say, url: str, invited: Sequence[Invited]) -> None:
+    """Each with the way in."""
     for one in invited:
         say(
             "cli.demo.person" if one.code else "cli.demo.known",
@@ -104,13 +155,6 @@ def _explain(say: Say, url: str, folder: Path, keys: dict[str, str], invited: li
             login=one.login,
             link=f"{url}/lien-ket/{one.code}" if one.code else url,
         )
-    say("cli.demo.copy", passphrase=desks.PASSPHRASE)
-    for actor, key in keys.items():
-        say("cli.demo.key", code=cast.code(actor), name=cast.data[actor]["name"], secret=key)
-    say("cli.demo.try")
-    for command in _commands(url, folder, keys):
-        say("cli.demo.command", command=command)
-    say("cli.demo.ready")
 
 
 def _commands(url: str, folder: Path, keys: dict[str, str]) -> list[str]:
@@ -118,11 +162,12 @@ def _commands(url: str, folder: Path, keys: dict[str, str]) -> list[str]:
     base = f"{url}/api/v1"
     gateway = f".venv/bin/gateway --config {folder / 'gateway.toml'}"
     return [
-        f'curl -sS {base}/messages -H "Authorization: Bearer {keys["province"]}" '
-        f'-H "Idempotency-Key: $(date +%s)" -F meta=@{folder / "van-ban.json"} -F lead=@{folder / "van-ban.pdf"}',
+        send_command(url, folder, keys["province"]),
         f'curl -sS "{base}/inbox?state=new" -H "Authorization: Bearer {keys["department"]}"',
         f'curl -sS "{base}/events?wait=25" -H "Authorization: Bearer {keys["province"]}"',
         f"{gateway} --agency {stage.cast().code('province')} outbox list",
         f"{gateway} --agency {stage.cast().code('department')} inbox list",
+        f"cp -r {folder / LETTER} {folder / HOT / stage.cast().code('commune') / 'out'}/",
+        f"{gateway} folder status",
         f"{gateway} doctor",
     ]

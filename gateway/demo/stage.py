@@ -119,11 +119,11 @@ async def prepare(settings: Settings, clock: Clock | None = None) -> None:
     try:
         await store.open()
         for actor in ACTORS:
-            await _host(store, actor, time)
+            await host(store, cast(), actor, time)
     finally:
         await store.close()
     write_seals(settings.sign.seals, map(cast().code, ACTORS))
-    certificates = {cast().code(actor): _certificate(keys, authority, actor, time) for actor in ACTORS}
+    certificates = {cast().code(actor): certificate(keys, authority, cast(), actor, time) for actor in ACTORS}
     authority.write_trust(settings.trust.folder, certificates)
     _write_node_keys(settings)
 
@@ -165,7 +165,7 @@ async def register(node: OpenNode) -> list[people.Invited]:
 async def enter(node: OpenNode) -> list[people.Invited]:
     """Registry rows, and accounts where there is an office. The codes of accounts made now."""
     await node.directory.load_starter()
-    plan = await node.directory.plan_import(_registry_csv())
+    plan = await node.directory.plan_import(registry_csv(cast(), ACTORS))
     if (plan.added or plan.changed) and not node.directory.needs_two(plan):
         await node.directory.apply(plan, "demo")
     return await people.invite(node.accounts, await accounts(node)) if isinstance(node, Office) else []
@@ -213,11 +213,12 @@ def _authority(settings: Settings, clock: Clock) -> Authority:
     return authority
 
 
-async def _host(store: SqlStore, actor: str, clock: Clock) -> None:
-    told = cast().data[actor]
+async def host(store: SqlStore, cast: Cast, actor: str, clock: Clock) -> None:
+    """The node speaks for that agency; where it does already, nothing changes."""
+    told = cast.data[actor]
     if await store.accounts.hosted_by_code(told["code"]) is not None:
         return
-    parent = next((cast().data[one] for one in ACTORS if cast().code(one) == told["parent"]), None)
+    parent = next((cast.data[one] for one in ACTORS if cast.code(one) == told["parent"]), None)
     await store.accounts.add_hosted(
         HostedAgency(
             id=clock.new_id("agy_"),
@@ -231,8 +232,11 @@ async def _host(store: SqlStore, actor: str, clock: Clock) -> None:
     )
 
 
-def _certificate(keys: KeyDirectory, authority: Authority, actor: str, clock: Clock) -> x509.Certificate:
-    told = cast().data[actor]
+def certificate(
+    keys: KeyDirectory, authority: Authority, cast: Cast, actor: str, clock: Clock
+) -> x509.Certificate:
+    """Of that agency's own key, which is made where there is none."""
+    told = cast.data[actor]
     certified = [entry for entry in keys.entries(told["code"]) if entry.not_before is not None]
     if not certified:
         known = keys.entries(told["code"])
@@ -244,8 +248,9 @@ def _certificate(keys: KeyDirectory, authority: Authority, actor: str, clock: Cl
     return x509.load_der_x509_certificate(signer.certificate_der)
 
 
-def _registry_csv() -> bytes:
-    told = [cast().data[actor] for actor in ACTORS]
+def registry_csv(cast: Cast, actors: Iterable[str]) -> bytes:
+    """These agencies, as a registry is imported."""
+    told = [cast.data[actor] for actor in actors]
     rows = [(one["code"], one["alias"], one["name"], one["parent"] or "", one["email"]) for one in told]
     return as_csv([("code", "alias", "name", "parent", "email"), *rows])
 

@@ -7,7 +7,7 @@ IPv6 one is that IPv4 address. Of a call is kept what was asked and how it went,
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -76,19 +76,28 @@ class ApiScope(StrEnum):
     AGENCIES_READ = "agencies:read"
     AGENCIES_WRITE = "agencies:write"
     EVIDENCE_READ = "evidence:read"
+    WEBHOOKS_MANAGE = "webhooks:manage"
 
 
 KEY_PREFIX = "gwk_"
 """With which the secret of every API key begins."""
+SANDBOX_KEY_PREFIX = "sbx_"
+"""The same in a sandbox: so neither kind of key is ever taken for the other."""
 KEY_SHOWN = 10
 """So much of it is kept readable, to tell keys apart."""
 MOST_KEY_NETWORKS = 20
 
 
+def key_prefix(sandbox: str) -> str:
+    """By the node's setting `sandbox`."""
+    return SANDBOX_KEY_PREFIX if sandbox == "on" else KEY_PREFIX
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
     """What a program's key may do, and for which agencies. Its secret is known to nobody but the program; `prefix` is how
-    it begins, for telling keys apart. `used_at` is known to a minute. Without `networks` it is good from everywhere."""
+    it begins, for telling keys apart. `used_at` is known to a minute. Without `networks` it is good from everywhere.
+    `system` is whom a document system says it is; its secret is kept, sealed, as its calls are signed with it."""
 
     id: str
     principal: Principal
@@ -100,6 +109,8 @@ class ApiKey:
     prefix: str = ""
     used_at: datetime | None = None
     networks: tuple[Network, ...] = ()
+    system: str | None = None
+    sealed: str | None = field(default=None, repr=False)
 
 
 class NumberingMode(StrEnum):

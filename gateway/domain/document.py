@@ -318,8 +318,21 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OtherProof:
+    """The same document in another envelope, by another axis (A9). `signature` is what vouches for it, in the word of the
+    checks on arrival."""
+
+    inbox_id: str
+    axis: str
+    envelope_digest: Digest
+    signature: str
+    arrived_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingDocument:
-    """One admitted document. It has no number until it is registered (03)."""
+    """One admitted document. It has no number until it is registered (03). `axes` are those of several that brought it, the
+    first one first; `proofs` are further envelopes of it."""
 
     id: str
     agency_id: str
@@ -369,6 +382,8 @@ class IncomingDocument:
     """Our own documents that went out in answer to it."""
     due_at: datetime | None = None
     """The stated hour of a timed express letter."""
+    axes: tuple[str, ...] = ()
+    proofs: tuple[OtherProof, ...] = ()
 
     @property
     def wants_reply(self) -> bool:

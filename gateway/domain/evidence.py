@@ -194,6 +194,8 @@ class PacketRole(StrEnum):
     CHANGE = "change"
     REQUEST = "request"
     RECEIPT = "receipt"
+    HANDED = "handed"
+    """The document or a change of it, in the form that an axis was handed: signed by nobody."""
 
 
 class Absent(StrEnum):
@@ -244,7 +246,8 @@ class PacketVerdict:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PacketTold:
     """One signed packet. `member` is empty where only its digest is kept (`absent`). `at` is the node's own time: when it
-    was packed here, or arrived here. `status` is the code of a status, `answers` the packet id that it answers."""
+    was packed here, or arrived here. `status` is the code of a status, `answers` the packet id that it answers. `form` and
+    `made_of`, the digest of the standard file, tell of what was handed over in another form."""
 
     part: PacketRole
     direction: Direction
@@ -262,6 +265,8 @@ class PacketTold:
     answers: str | None = None
     certificate: str | None = None
     verdicts: tuple[PacketVerdict, ...] = ()
+    form: str | None = None
+    made_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,7 +58,8 @@ class Receipt:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusPacket:
     """A status that one of our agencies is about to sign and send. `delivery_id` is set where a delivery of ours is
-    concerned (13); `receipt` where it answers an envelope."""
+    concerned (13); `receipt` where it answers an envelope; `axis` where that came by one of several, and the answer goes
+    back by it."""
 
     packet_id: PacketId
     sender_code: str
@@ -74,6 +75,7 @@ class StatusPacket:
     terms: Terms | None = None
     delivery_id: str | None = None
     urgent: bool = False
+    axis: str = ""
 
 
 M = TypeVar("M")

@@ -15,6 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from gateway.domain.document import IncomingDocument, InState, Staff
+from gateway.domain.forms import Handed
 from gateway.domain.identity import Digest
 
 
@@ -131,7 +132,8 @@ class RequestState(StrEnum):
 class Fact:
     """One thing known about a delivery or an incoming document. `at` is when our node learnt or did it;
     `stated_at` is the other side's own time. A fact is the same fact when track, code, stated_at, packet_digest
-    and request_id are equal. `request_id` is the packet id of the request that is asked or answered."""
+    and request_id are equal. `request_id` is the packet id of the request that is asked or answered. `axis` is by which of
+    several it left, or was refused. `handed` is the file that its axis has, where that is not the standard one."""
 
     track: Track
     code: str
@@ -147,6 +149,8 @@ class Fact:
     register_no: str | None = None
     """With a 03: the arrival number that the receiver gave, and the year of its book."""
     register_year: int | None = None
+    axis: str | None = None
+    handed: Handed | None = None
 
     @property
     def identity(self) -> tuple[object, ...]:

@@ -93,7 +93,7 @@ class _Model:
             due_date=leaf.date(message, "DueDate"),
             other=self._other(message.one("OtherInfo")),
             response_for=tuple(filter(None, map(self._response, message.many("ResponseFor")))),
-            steering_type=leaf.number(message, "SteeringType", range(3)),
+            steering_type=leaf.number(message, "SteeringType", range(4)),
             to_places=leaf.own_texts(places, "Place"),
             task_codes=tuple(
                 code for task in message.many("ResponseForTask") for code in leaf.own_texts(task, "TaskCode")

@@ -68,6 +68,7 @@ CODES: Final[Mapping[str, ResultCode]] = {
     "SIG-ALGORITHM": ResultCode(5, "REJ-SEC"),
     "SIG-SENDER": ResultCode(6, "REJ-SEC"),
     "SIG-NO-BINDING": ResultCode(6, "REJ-SEC"),
+    "AXIS-SENDER": ResultCode(6, "HOLD"),
     "SIG-PIN": ResultCode(6, "REJ-SEC"),
     "SIG-WEAK": ResultCode(6, "REJ-SEC"),
     "SIG-DIGEST": ResultCode(7, "REJ-SEC"),

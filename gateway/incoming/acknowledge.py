@@ -10,19 +10,22 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import TypedDict, Unpack
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import IncomingDocument, Kind, Lane, Staff, Urgency
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.proof import Receipt, StatusPacket, Terms
+from gateway.domain.routes import Trail
 from gateway.edxml import build
 from gateway.edxml.names import text_fault
 from gateway.errors import BreaksRule, Refused
 from gateway.incoming.desk import InDesk
 from gateway.incoming.verify import Proved
+from gateway.policy.trust import AXIS
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.ports import InboxPacket, OutboxItem, PutStatus, Work
+from gateway.ports import InboxPacket, OutboxItem, OutboxTarget, PutStatus, Work
 from gateway.words import labels
 
 # The writer's maximum for Description (edxml.md 2.4).
@@ -33,7 +36,8 @@ _LONGEST_ID = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweredPacket:
-    """The packet that a status answers (`body_digest` … `received_at`), and the document it is about."""
+    """The packet that a status answers (`body_digest` … `received_at`), by which of several axes it came, and the document
+    it is about."""
 
     subject_id: str
     to_code: str
@@ -47,6 +51,7 @@ class AnsweredPacket:
     size: int
     received_at: datetime
     verdict: str
+    axis: str = ""
 
 
 def of_packet(item: InboxPacket, proved: Proved, document_id: str | None = None) -> AnsweredPacket:
@@ -64,11 +69,12 @@ def of_packet(item: InboxPacket, proved: Proved, document_id: str | None = None)
         issued_on=model.promulgation_date or (about.promulgation_date if about else None),
         urgent=item.lane is Lane.URGENT,
         packet_id=signed.packet_id,
-        body_digest=signed.body_digest,
+        body_digest=None if proved.is_vouched else signed.body_digest,
         file_digest=item.file_digest,
         size=item.size,
         received_at=item.received_at,
         verdict=proved.envelope.verdict,
+        axis=item.axis,
     )
 
 
@@ -82,12 +88,23 @@ def of_document(document: IncomingDocument) -> AnsweredPacket:
         issued_on=document.issued_on,
         urgent=document.urgency > Urgency.NORMAL,
         packet_id=document.packet_id,
-        body_digest=document.body_digest,
+        # R2: of what nobody signed the sender has no such digest.
+        body_digest=document.body_digest if document.vouched_by != AXIS else None,
         file_digest=document.envelope_digest,
         size=document.envelope_size,
         received_at=document.arrived_at,
         verdict=document.vouched_by,
+        axis=document.axes[0] if document.axes else "",
     )
+
+
+class Said(TypedDict, total=False):
+    """What an answer may say besides its code."""
+
+    description: str | None
+    staff: Staff | None
+    stated_at: datetime | None
+    terms: Terms | None
 
 
 async def put(
@@ -96,31 +113,25 @@ async def put(
     agency: HostedAgency,
     answered: AnsweredPacket,
     code: str,
-    *,
-    description: str | None = None,
-    staff: Staff | None = None,
-    stated_at: datetime | None = None,
-    terms: Terms | None = None,
+    **said: Unpack[Said],
 ) -> None:
     """The answer will be signed and sent, if the caller commits."""
-    packet = _packet(
-        desk, agency, answered, code, description=description, staff=staff, stated_at=stated_at, terms=terms
-    )
+    packet = _packet(desk, agency, answered, code, **said)
     try:
         build.prove_status(packet, agency)
     except BreaksRule as error:
-        if staff is not None or description is not None:
+        if said.get("staff") is not None or said.get("description") is not None:
             # What a person says can be said otherwise, unless the packet that is answered is at fault.
             _refuse_unsayable(packet, agency, error)
     await work.jobs.put("answer", answered.subject_id, payload=packet)
 
 
 async def ready(
-    desk: InDesk, agency: HostedAgency, answered: AnsweredPacket, code: str, description: str | None
+    desk: InDesk, agency: HostedAgency, answered: AnsweredPacket, code: str, **said: Unpack[Said]
 ) -> PutStatus | None:
     """The same answer, signed before anything of its packet is committed: what puts it into the outbox in the unit of work
     that commits it. None where that cannot be; then `put` has it signed later."""
-    packet = _packet(desk, agency, answered, code, description=description)
+    packet = _packet(desk, agency, answered, code, **said)
     return await desk.sign_status(agency, packet, answered.subject_id)
 
 
@@ -129,11 +140,7 @@ def _packet(
     agency: HostedAgency,
     answered: AnsweredPacket,
     code: str,
-    *,
-    description: str | None = None,
-    staff: Staff | None = None,
-    stated_at: datetime | None = None,
-    terms: Terms | None = None,
+    **said: Unpack[Said],
 ) -> StatusPacket:
     """It carries the receipt of R2."""
     return StatusPacket(
@@ -144,11 +151,12 @@ def _packet(
         document_id=answered.document_id,
         document_code=answered.document_code,
         issued_on=answered.issued_on,
-        stated_at=stated_at or desk.clock.now(),
-        description=_referring(description, answered.packet_id),
-        staff=staff,
+        stated_at=said.get("stated_at") or desk.clock.now(),
+        description=_referring(said.get("description"), answered.packet_id),
+        staff=said.get("staff"),
         urgent=answered.urgent,
-        terms=terms,
+        terms=said.get("terms"),
+        axis=answered.axis,
         receipt=Receipt(
             of_packet_id=answered.packet_id,
             of_document_id=answered.document_id,
@@ -191,17 +199,20 @@ def _referring(description: str | None, packet_id: PacketId | None) -> str | Non
 REPEAT_PAUSE = timedelta(minutes=1)
 
 
-async def answer_again(desk: InDesk, work: Work, first: InboxPacket) -> None:
-    """Puts every answer that the packet was given into the outbox again, in the caller's transaction."""
+async def answer_again(desk: InDesk, work: Work, first: InboxPacket, by: str = "") -> None:
+    """Puts every answer that the packet was given into the outbox again, in the caller's transaction. `by` is another axis
+    that it has just come by for the first time: it is answered there too (A9), without a pause."""
     now = desk.clock.now()
     rows = await work.outbox.of_subject(first.id)
-    if not rows or any(now - row.created_at < REPEAT_PAUSE for row in rows):
+    is_too_soon = any(now - row.created_at < REPEAT_PAUSE for row in rows)
+    if not by and (not rows or is_too_soon):
         return
     for row in _one_per_packet(rows):
         await work.outbox.put(
             replace(
                 row,
                 id=desk.clock.new_id("obx_"),
+                targets=tuple(_once_more(target, by) for target in row.targets),
                 created_at=now,
                 state="waiting",
                 attempts=0,
@@ -209,7 +220,14 @@ async def answer_again(desk: InDesk, work: Work, first: InboxPacket) -> None:
                 last_error=None,
             )
         )
-    await work.events.append(EventKind.INBOX_REPEATED, first.id, now, {"answered_again": len(rows)})
+    told = {"answered_again": len(rows)} | ({"axis": by} if by else {})
+    await work.events.append(EventKind.INBOX_REPEATED, first.id, now, told)
+
+
+def _once_more(target: OutboxTarget, by: str) -> OutboxTarget:
+    """By the axis named, else by that of the first time; what else its tries left behind is over."""
+    axis = by or (target.trail.axis if target.trail else "")
+    return replace(target, trail=Trail(axis=axis) if axis else None, tried=0)
 
 
 def _one_per_packet(rows: Sequence[OutboxItem]) -> list[OutboxItem]:

@@ -17,7 +17,7 @@ from gateway.domain.pace import Way
 from gateway.domain.status import Fact, RequestKind, Track, fold_incoming, open_request
 from gateway.edxml import terms
 from gateway.errors import BadSignature, BreaksRule, Conflict, OtherContent
-from gateway.incoming import acknowledge, check, judge_again, related, seal, settle, translate
+from gateway.incoming import acknowledge, check, judge_again, related, seal, second_proof, settle, translate
 from gateway.incoming import desk as desks
 from gateway.incoming.check import CheckedPacket
 from gateway.incoming.desk import InDesk
@@ -37,10 +37,9 @@ async def run(desk: InDesk, leased: LeasedInbox, proved: Proved, checked: Checke
     settle = await ready(desk, leased, proved, checked)
     async with desk.store.begin(AgencyScope(agency_id=item.agency_id, principal_id="node")) as work:
         first = await settle(work)
-        if first is not None:
-            await _repeat(desk, work, leased, proved, first)
+        kept = first is not None and await _repeat(desk, work, leased, proved, checked, first)
         await work.commit()
-    if first is not None:
+    if first is not None and not kept:
         # At once, not with the next sweep: the first may be under seal.
         await desk.blobs.forget({item.file_digest, checked.source})
 
@@ -58,14 +57,16 @@ async def ready(
     arrived = None
     if at_once and is_answered and kind in _NEW:
         about = acknowledge.of_packet(leased.item, proved)
-        arrived = await acknowledge.ready(desk, agency, about, "01", notice)
+        arrived = await acknowledge.ready(desk, agency, about, "01", description=notice)
 
     async def settle(work: Work) -> Identity | None:
         item = leased.item
         await judge_again.note_pending(work, item, proved)
         first = None if at_once else await came_before(work, proved)
+        if first is None and not at_once:
+            first = await second_proof.first_of(work, item, proved, checked)
         if first is None:
-            if proved.envelope.signed.path == "general" and checked.source != item.file_digest:
+            if proved.octets is not None and checked.source != item.file_digest:
                 await work.blobs.add(checked.source, "inbox", item.id)
             packet = _Packet(
                 desk=desk,
@@ -83,11 +84,29 @@ async def ready(
     return settle
 
 
-async def _repeat(desk: InDesk, work: Work, leased: LeasedInbox, proved: Proved, first: Identity) -> None:
-    await acknowledge.answer_again(desk, work, await work.inbox.get(first.inbox_id))
+async def _repeat(
+    desk: InDesk,
+    work: Work,
+    leased: LeasedInbox,
+    proved: Proved,
+    checked: CheckedPacket,
+    first: Identity,
+) -> bool:
+    """Whether its bytes stay: those of a second proof, until the document's own are let go."""
+    item = leased.item
+    by = item.axis if await work.inbox.also_came(first.inbox_id, item.axis) else ""
+    if by:
+        await second_proof.note_axis(work, first.incoming_id, by)
+    await acknowledge.answer_again(desk, work, await work.inbox.get(first.inbox_id), by)
     await settle.repeated(work, leased, proved, first)
+    if first.body_digest != proved.envelope.signed.body_digest:
+        now = desk.clock.now()
+        await claim_identity(work, item, proved, first.incoming_id, now, of=first)
+        if await second_proof.keep(desk, work, item, proved, checked, first):
+            return True
     # The first has the same content. Copies would fill the disk, and outlive the purge of a recalled document.
-    await work.blobs.drop("inbox", leased.item.id)
+    await work.blobs.drop("inbox", item.id)
+    return False
 
 
 async def came_before(work: Work, proved: Proved) -> Identity | None:
@@ -364,9 +383,15 @@ async def agree(
 
 
 async def claim_identity(
-    work: Work, item: InboxPacket, proved: Proved, incoming_id: str | None, at: datetime
+    work: Work,
+    item: InboxPacket,
+    proved: Proved,
+    incoming_id: str | None,
+    at: datetime,
+    of: Identity | None = None,
 ) -> None:
-    """The packet's identity is taken, in this transaction, from what was verified."""
+    """The packet's identity is taken, in this transaction, from what was verified. `of`: it is a further envelope of that
+    one, so that what comes after it is a repeat of the first."""
     signed, model = proved.envelope.signed, proved.envelope.model
     await work.identities.claim(
         Identity(
@@ -374,8 +399,8 @@ async def claim_identity(
             body_digest=signed.body_digest,
             kind=model.kind,
             packet_id=signed.packet_id,
-            document_id=model.document_id if model.kind in _NEW else None,
-            inbox_id=item.id,
+            document_id=model.document_id if model.kind in _NEW and of is None else None,
+            inbox_id=of.inbox_id if of is not None else item.id,
             incoming_id=incoming_id,
             at=at,
             terms=terms.digest(signed.terms),

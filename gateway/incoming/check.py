@@ -25,7 +25,7 @@ from gateway.edxml import attachment, schema
 from gateway.edxml.attachment import pieces
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.schema import SchemaProblem
-from gateway.errors import ScannerDown
+from gateway.errors import Conflict, ScannerDown
 from gateway.incoming.desk import InDesk, is_ours, ours
 from gateway.incoming.translate import Looked
 from gateway.incoming.verify import Proved
@@ -36,9 +36,14 @@ from gateway.ports import InboxPacket, Scratch, Work
 from gateway.ports.content import SMALL
 from gateway.words import labels
 
+LOOP = "MSG-LOOP"
 PLAIN = "plain"  # the file itself and no slice of an envelope: a scan that a person entered
 # Broken rules of the form that change what a packet says. The others are layout, which we read liberally (design 4).
 _MATTERS = frozenset({"missing", "value", "operation", "receiver", "date"})
+# Of an envelope that its axis vouches for, only what a change must carry: the rest is read as each system writes it, and
+# what stayed unknown is told (edxml.md 11).
+_MATTERS_VOUCHED = frozenset({"operation", "receiver"})
+_UNKNOWN = frozenset({"MISSING", "DATE-UNREADABLE", "NUMBER", "VALUE", "BUSINESS-TYPE"})
 
 
 class NotAtOnce(Exception):
@@ -61,8 +66,11 @@ async def run(
 ) -> CheckedPacket:
     """Looks at every file of the packet and asks the rules. Stores nothing. `at_once` raises NotAtOnce rather than wait."""
     agency = await desk.agency(item.agency_id)
+    model, addressed_to = proved.envelope.model, _addressed_to(proved)
+    hops = [hop.organ_id for hop in model.trace if hop.organ_id]
+    if why := rules.goes_round(ours(agency), hops):
+        raise Conflict(why, code=LOOP)
     opener = await _opened(desk, item, proved, source)
-    model = proved.envelope.model
     looked, limits = [], desk.xml.limits
     for part, one in zip(proved.envelope.signed.files, model.attachments, strict=True):
         name, at = one.attachment_name, item.received_at
@@ -70,11 +78,10 @@ async def run(
         looked.append(found)
         limits = replace(limits, inflated_bytes=max(limits.inflated_bytes - inflated, 0))
     # The order of another system's elements has no meaning; ours is checked to the letter (edxml.md 2.2).
-    liberal = proved.octets is not None
+    matters = _MATTERS_VOUCHED if proved.is_vouched else _MATTERS if proved.is_liberal else None
     problems: Sequence[SchemaProblem] = ()
     if not proved.keeps_form:
         problems = await desk.pool.run(partial(_problems, desk.xml.limits, proved, looked))
-    addressed_to = _addressed_to(proved)
     old = await ended_code_named(desk, agency, addressed_to) if model.kind is not Kind.STATUS else None
     packet = rules.ArrivedPacket(
         our_codes=(*ours(agency), *((old.code,) if old else ())),
@@ -87,7 +94,10 @@ async def run(
         findings=tuple(
             Finding(code="SCHEMA", where=problem.path, detail=problem.sentence)
             for problem in problems
-            if not liberal or problem.rule in _MATTERS
+            if matters is None or problem.rule in matters
+        ),
+        doubts=tuple(
+            each for each in proved.envelope.signed.findings if proved.is_vouched and each.code in _UNKNOWN
         ),
     )
     ruling = rules.check(packet, desk.profile)
@@ -98,7 +108,7 @@ def _problems(limits: EnvelopeLimits, proved: Proved, looked: Sequence[Looked]) 
     """What the schema objects to. Where the one reading did not show that it holds, the packet is read once more."""
     if proved.judged.keeps_form():
         return ()
-    liberal = proved.octets is not None
+    liberal = proved.is_liberal
     octets = pieces(proved.open) if liberal else without_files(proved.open, looked)
     return schema.check(schema.skeleton(octets, limits, liberal=liberal)) or ()
 

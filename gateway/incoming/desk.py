@@ -7,7 +7,6 @@ from datetime import datetime
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.office_calendar import OfficeCalendar
-from gateway.domain.proof import StatusPacket
 from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import NotFound
@@ -21,7 +20,6 @@ from gateway.ports import (
     Inspector,
     PdfSignatures,
     Pool,
-    PutStatus,
     RevocationAnswers,
     Scanner,
     SignStatus,
@@ -32,11 +30,6 @@ from gateway.stopwatch import Stopwatch
 
 # G1: each holds a whole file as a tree; native mail keeps the other threads of the pool.
 GENERAL_AT_ONCE = 2
-
-
-async def _by_a_job(agency: HostedAgency, packet: StatusPacket, subject_id: str) -> PutStatus | None:
-    """Nothing is signed before it is committed."""
-    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +54,7 @@ class InDesk:
     trust_policy: TrustPolicy
     office: Callable[[], Awaitable[OfficeCalendar]]
     """When this office is open, as it is now."""
-    sign_status: SignStatus = _by_a_job
+    sign_status: SignStatus
     answers: RevocationAnswers | None = None
     """Where the answers about certificates are kept; None where nothing but files says anything about them."""
     general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GENERAL_AT_ONCE))

@@ -151,7 +151,12 @@ async def _another_copy(desk: InDesk, work: Work, leased: LeasedInbox) -> bool:
     told = await work.inbox.try_next(leased.lease)
     if told is None:
         return False
-    item = replace(leased.item, transport_packet_id=told.packet_id, transport_node=told.node)
+    item = replace(
+        leased.item,
+        transport_packet_id=told.packet_id,
+        transport_node=told.node,
+        transport_session=told.session,
+    )
     await work.events.append(EventKind.INBOX_LANDED, item.id, desk.clock.now(), settle.landed(item))
     return True
 

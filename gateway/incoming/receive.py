@@ -22,7 +22,7 @@ from gateway.domain.document import Kind
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.errors import GatewayError, NotFound, StoreFailure
-from gateway.incoming import acknowledge, admit, check, settle, track, verify
+from gateway.incoming import acknowledge, admit, check, second_proof, settle, track, verify
 from gateway.incoming.desk import InDesk
 from gateway.policy.incoming import Admission
 from gateway.ports import (
@@ -178,6 +178,9 @@ async def _came_before(
         await acknowledge.answer_again(desk, work, first)
         return True
     await work.blobs.heal(kept)
+    by = item.axis if await work.inbox.also_came(first.id, item.axis) else ""
+    if by:
+        await second_proof.note_axis(work, first.incoming_id, by)
     other_words = first.told != item.told
     if first.state == settle.DROPPED and item.state == _LANDED:
         await work.blobs.keep(kept, "inbox", first.id)
@@ -194,7 +197,7 @@ async def _came_before(
         log.action(_log, "arrival.put_off", "too many copies under other words", inbox=first.id)
         return False
     else:
-        await acknowledge.answer_again(desk, work, first)
+        await acknowledge.answer_again(desk, work, first, by)
     return True
 
 
@@ -217,7 +220,9 @@ def _row(
         transport_kind=arrival.kind,
         transport_sender=arrival.sender,
         transport_node=arrival.node,
+        transport_session=arrival.session,
         lane=arrival.lane,
+        axes=(arrival.axis,) if arrival.axis else (),
     )
     code, why = _flaw(arrival, digest)
     if not code:

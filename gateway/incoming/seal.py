@@ -170,9 +170,10 @@ async def _purge(desk: InDesk, scope: AgencyScope, document: IncomingDocument) -
 
 
 async def packets_of(work: Work, document: IncomingDocument, facts: Sequence[Fact]) -> set[str]:
-    """The inbox rows whose bytes are this document: its own packet, and every update or recall of it."""
+    """The inbox rows whose bytes are this document: its own packet, in every envelope, and every update or recall of it."""
     same = await work.incoming.by_document_id(document.sender_code, document.document_id)
     rows = {document.inbox_id, *(one.inbox_id for one in same if one.target_id == document.id)}
+    rows |= {proof.inbox_id for proof in document.proofs}
     for request_id in {fact.request_id for fact in facts if fact.request_id}:
         identity = await work.identities.by_packet(document.sender_code, request_id)
         if identity is not None:

@@ -34,7 +34,10 @@ def landed(item: InboxPacket) -> dict[str, object]:
         "packet": item.transport_packet_id,
         "lane": item.lane,
     }
-    return told | ({"node": item.transport_node} if item.transport_node is not None else {})
+    if item.transport_session is not None:
+        told["session"] = item.transport_session
+    told |= {"node": item.transport_node} if item.transport_node is not None else {}
+    return told | ({"axis": item.axis} if item.axis else {})
 
 
 def known(
@@ -111,10 +114,13 @@ def checks(proved: Proved, checked: CheckedPacket) -> dict[str, str]:
     """What was checked on arrival, for the check panel of a clerk and the inbox of a document system."""
     signed = proved.envelope.signed
     unknown = any(note.code == "CERT-REVOCATION-UNKNOWN" for note in proved.envelope.notes)
+    vouched = proved.is_vouched
+    by = next((note.where for note in proved.envelope.notes if note.code == "SESSION-VOUCHED"), "")
     return {
-        "envelope_signature": "weak" if signed.weak else "valid",
-        "certificate_confirmed": "true",
-        "revocation": "unknown" if unknown else "good",
+        "envelope_signature": "axis" if vouched else "weak" if signed.weak else "valid",
+        "certificate_confirmed": "axis" if vouched else "true",
+        "revocation": "axis" if vouched else "unknown" if unknown else "good",
+        **({"axis_session": by} if vouched else {}),
         "digests": "match",
         "recipient": "ours",
         "rules": str(checked.ruling.decision),

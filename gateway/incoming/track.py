@@ -235,10 +235,21 @@ class _Said:
         for document in documents:
             found = await self._to(document.id)
             if found:
-                request = open_request(fold_delivery(await self.work.facts.of(found[0].id)))
+                facts = [await self.work.facts.of(each.id) for each in found]
+                request = open_request(fold_delivery(facts[0]))
                 request_id = request.request_id if request and self.status.code in ("15", "16") else None
-                return _About(document=document, deliveries=found, proved=False, request_id=request_id)
+                proved = all(self._names_file(each) for each in facts)
+                return _About(document=document, deliveries=found, proved=proved, request_id=request_id)
         raise _not_party(f"{self.sender} was no recipient of document {self.document_id or ''}")
+
+    def _names_file(self, facts: Sequence[Fact]) -> bool:
+        """Whether the receipt names the very file that an axis was handed for this delivery: what is in a form that nobody
+        signed has no packet id to name, and what an axis wrote anew is another file."""
+        receipt = self.proved.envelope.signed.receipt
+        if receipt is None or receipt.of_document_id != self.document_id:
+            return False
+        handed = {fact.handed.digest for fact in facts if fact.handed is not None}
+        return is_ours(self.agency, receipt.of_sender) and receipt.file_digest in handed
 
     async def _sent(self) -> Sequence[OutgoingDocument]:
         found = await self.work.outgoing.by_document_id(self.document_id or "")

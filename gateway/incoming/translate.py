@@ -94,8 +94,9 @@ def document(
         recipients=tuple(to.organ_id for to in model.to if to.organ_id),
         target_id=target_id,
         change=_change(model),
-        marks=_marks(proved),
+        marks=marks_of(proved),
         checks=checks or {},
+        axes=item.axes,
     )
 
 
@@ -120,7 +121,8 @@ def _our_role(terms: Terms, model: Envelope, codes: Collection[str]) -> Recipien
     return next((role for code in named if (role := terms.role_of(code)) is not None), None)
 
 
-def _marks(proved: Proved) -> tuple[str, ...]:
+def marks_of(proved: Proved) -> tuple[str, ...]:
+    """What its proof leaves to be said."""
     unknown = any(note.code == "CERT-REVOCATION-UNKNOWN" for note in proved.envelope.notes)
     return (REVOCATION_UNKNOWN,) if unknown else ()
 

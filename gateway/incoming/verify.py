@@ -15,8 +15,9 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.proof import Binding, Evidence, VerifiedEnvelope
-from gateway.domain.registry import CodeStanding
+from gateway.domain.registry import CodeStanding, fold_code
 from gateway.domain.wall_clock import local
+from gateway.edxml import foreign
 from gateway.edxml import verify as envelopes
 from gateway.edxml.attachment import pieces
 from gateway.edxml.envelope import Envelope
@@ -49,8 +50,23 @@ class Proved:
         return self.judged.canonical
 
     @property
+    def is_vouched(self) -> bool:
+        """No signature proves it: the session with its axis vouches."""
+        return self.envelope.verdict == trust.AXIS
+
+    @property
+    def is_liberal(self) -> bool:
+        """Another system wrote it: the order of its elements means nothing."""
+        return self.octets is not None or self.is_vouched
+
+    @property
     def proof(self) -> Mapping[str, object]:
         signed, found = self.envelope.signed, self.evidence
+        if self.is_vouched:
+            vouching = next(
+                (each.where for each in self.envelope.notes if each.code == "SESSION-VOUCHED"), ""
+            )
+            return {"envelope": signed.file_digest, "content": signed.body_digest, "axis": vouching}
         return {
             "envelope": signed.file_digest,
             "body": signed.body_digest,
@@ -65,9 +81,13 @@ async def run(desk: InDesk, item: InboxPacket, opener: Callable[[], BinaryIO] | 
     """The packet's sender is proved at the time of its arrival (K2), never at the claimed SigningTime. `opener` reads the
     bytes that are not stored yet."""
     opener = opener or await _stored(desk, item)
+    if item.transport_session is not None:
+        found = await _of_session(desk, item, opener)
+        if found is not None:
+            return found
     judged = await _examined(desk, item, opener)
     signed, evidence = judged.verified.signed, judged.evidence
-    carried = await _carried(desk, item, signed.sender_code)
+    carried = await _carried(desk, item, signed.sender_code) if item.transport_session is None else None
     if desk.answers is not None:
         await desk.answers.use(evidence.answers)
     proved = trust.decide(signed, evidence, _policy(desk, item), item.received_at, carried)
@@ -78,6 +98,34 @@ async def run(desk: InDesk, item: InboxPacket, opener: Callable[[], BinaryIO] | 
         evidence=evidence,
         keeps_form=judged.keeps_form,
     )
+
+
+async def _of_session(desk: InDesk, item: InboxPacket, opener: Callable[[], BinaryIO]) -> Proved | None:
+    """What came by a session with a foreign axis, which writes files anew. None: its own signature holds all the same, and
+    is judged like any other. A signature that does not hold is a finding here: the session vouches, by rule."""
+    source = envelopes.EnvelopeSource(size=item.size, open=partial(pieces, opener))
+    read = await desk.pool.run(partial(foreign.examine, source, desk.xml.limits))
+    signed, broken = read.verified.signed, None
+    if signed.file_digest != item.file_digest:
+        raise AlteredContent(f"the content store has other bytes of packet {item.id} than landed")
+    if read.is_signed:
+        try:
+            await _judged(desk, item, source)
+            return None
+        except InvalidEnvelope as refusal:
+            broken = foreign.signature_finding(refusal.code, refusal.detail)
+    name, sender = item.transport_session or "", signed.sender_code
+    on, said = local(item.received_at).date(), item.told.sender
+    other = said if said.strip() and fold_code(said) != fold_code(sender) else None
+    if other is not None and await desk.directory.find(other, on) is None:
+        other = None  # the axis names a system, which is nobody's code
+    session = trust.Session(
+        name=name, is_known=await desk.directory.find(sender, on) is not None, other=other
+    )
+    proved = trust.vouched(
+        signed, session, desk.trust_policy, item.received_at, released=item.released, broken=broken
+    )
+    return Proved(envelope=proved, open=opener, judged=read.verified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +264,8 @@ async def _host(desk: InDesk, sender: str, at: datetime) -> str | None:
 def _transport(item: InboxPacket) -> envelopes.TransportFacts:
     """What the axis said, unsigned (A2). A kind that is none of ours contradicts every signed one: MSG-ID."""
     said = item.told
+    if item.transport_session is not None:
+        return envelopes.TransportFacts()  # the ids and kinds of a foreign axis are its own
     try:
         kind = Kind(said.kind)
     except ValueError as error:

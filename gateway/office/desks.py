@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from gateway.domain.account import KEY_PREFIX
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.incoming.desk import InDesk
 from gateway.office.policy.account_clocks import IdleRules
@@ -23,13 +24,15 @@ from gateway.ports.deciding import SignInSecrets
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRules:
-    """Every number of accounts. `link` is how long a one-time code is good."""
+    """Every number of accounts. `link` is how long a one-time code is good; `key_prefix`: with which programs' keys
+    begin."""
 
     passwords: PasswordRules = field(default_factory=PasswordRules)
     sessions: SessionRules = field(default_factory=SessionRules)
     slow: SlowRules = field(default_factory=SlowRules)
     idle: IdleRules = field(default_factory=IdleRules)
     link: timedelta = timedelta(hours=72)
+    key_prefix: str = KEY_PREFIX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

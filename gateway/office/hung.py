@@ -1,10 +1,10 @@
-"""What the office hangs into the doors of the exchange: its node, its pages, its commands. Each is loaded
-when it is used."""
+"""What the office hangs into the doors of the exchange: its node, its calls of the API, its pages, its commands. Each
+is loaded when it is used."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib import import_module
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from gateway.api.entry import Entry
+    from gateway.api.routes import Route
     from gateway.bootstrap.node import OpenNode
     from gateway.ports import HealthProbe
     from gateway.settings import Settings
@@ -28,6 +29,13 @@ def _open(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
     from gateway.office.bootstrap.office import open_office
 
     return open_office(settings)
+
+
+def _calls(node: OpenNode) -> Sequence[Route]:
+    from gateway.office import calls
+    from gateway.office.bootstrap.office import Office
+
+    return calls.routes(node) if isinstance(node, Office) else ()
 
 
 def _add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry: Entry) -> None:
@@ -58,6 +66,7 @@ def _add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry:
 
 OFFICE = Storey(
     opens=_open,
+    adds_calls=_calls,
     adds_pages=_add_pages,
     nouns={
         "book": Noun(

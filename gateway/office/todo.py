@@ -18,9 +18,10 @@ from datetime import datetime, time, timedelta
 from gateway import log
 from gateway.domain import status
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import InState
+from gateway.domain.document import IncomingDocument, InState, OutgoingDocument
 from gateway.domain.event import EventKind
 from gateway.domain.office_calendar import OfficeCalendar
+from gateway.domain.system_box import BoxItem, BoxKind
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, Clash, GatewayError, NotFound, StoreFailure
 from gateway.office.desks import TodoDesk
@@ -53,6 +54,11 @@ class TodoList:
             return task.due_at - self.at
         return timers.office_time_between(self.office, self.at, task.due_at)
 
+    def time_left(self, task: Task, lang: str) -> str:
+        """The same in words."""
+        day = None if task.wall_clock else timers.working_day(self.office)
+        return labels.time_left(self.left(task), lang, day)
+
 
 async def gather(desk: TodoDesk, scope: AgencyScope, *, everything: bool = False) -> TodoList:
     """What the agency has to do now; with `everything` also what rests."""
@@ -82,6 +88,8 @@ async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) ->
         (each, await work.outgoing.get(each.document_id))
         for each in await work.office.recalls.open(MOST_OF_A_KIND)
     ]
+    stuck = await work.systems.stuck(MOST_OF_A_KIND)
+    untaken = [(each, await _about(work, each)) for each in stuck]
     held = [each.id for each in waiting if each.state is InState.HELD]
     found = [
         *todo.of_incoming(office, waiting, now, await _held_at(work, held)),
@@ -92,8 +100,16 @@ async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) ->
         *todo.of_untold(untold, now),
         *todo.of_unasked(office, untold, now),
         *todo.of_asks(office, asks, now),
+        *todo.of_stuck(office, untaken, now),
     ]
-    return found, MOST_OF_A_KIND in map(len, (waiting, asked, replies, returned, unsent, untold, asks))
+    counted = (waiting, asked, replies, returned, unsent, untold, asks, stuck)
+    return found, MOST_OF_A_KIND in map(len, counted)
+
+
+async def _about(work: OfficeWork, item: BoxItem) -> IncomingDocument | OutgoingDocument:
+    if item.kind is BoxKind.STATUS:
+        return await work.outgoing.get(item.subject_id)
+    return await work.incoming.get(item.subject_id)
 
 
 async def _held_at(work: OfficeWork, ids: list[str]) -> dict[str, datetime]:

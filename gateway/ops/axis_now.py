@@ -4,13 +4,14 @@ handed out and has not heard of since: that only the process knows that holds it
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gateway.errors import TransportFailure
-from gateway.ports import AxisDesk, AxisState
+from gateway.errors import GatewayError, TransportFailure
+from gateway.ports import AxisDesk, AxisState, each_axis
 from gateway.workers.pulse import EVERY, beats, own_name
 
 # A process that died is silent; what it held went back to the broker.
@@ -19,18 +20,45 @@ HEARD_LATELY: timedelta = 3 * EVERY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisNow:
-    """How the axis is; `counts` is empty and `state.reason` says why where it does not answer."""
+    """How the axis is; `counts` is empty and `state.reason` says why where it does not answer. `each`: of several, by
+    name."""
 
     state: AxisState
     counts: Mapping[str, int]
+    each: Mapping[str, AxisNow] = field(default_factory=dict)
+
+    @property
+    def answers(self) -> bool:
+        """Whether it does, and of several each; a foreign axis counts what this node holds of it also while it is away."""
+        away = self.state.down_since is not None and self.state.connected_since is None
+        return bool(self.counts) and not away and all(each.answers for each in self.each.values())
+
+
+# Of one axis among several, so that one that hangs does not keep back what is told of the others.
+PATIENCE_S = 10.0
 
 
 async def look(axis: AxisDesk, heartbeat: Path, now: datetime) -> AxisNow:
     """Counting makes an axis connect, so that its state is told after that."""
+    several = {name: one for name, one in each_axis(axis).items() if name}
+    told = await asyncio.gather(*(alone(one, now) for one in several.values()))
     try:
         counts = await count(axis, heartbeat, now)
     except TransportFailure:
         counts = {}
+    return AxisNow(state=axis.state(), counts=counts, each=dict(zip(several, told, strict=True)))
+
+
+async def alone(axis: AxisDesk, now: datetime) -> AxisNow:
+    """One of several. Where it does not answer it is down, whatever it says of itself."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            counts = await axis.counts()
+    except (GatewayError, TimeoutError) as error:
+        state = axis.state()
+        reason = state.reason or str(error) or "no answer in time"
+        state = replace(state, connected_since=None, down_since=state.down_since or now, reason=reason)
+        return AxisNow(state=state, counts={})
     return AxisNow(state=axis.state(), counts=counts)
 
 

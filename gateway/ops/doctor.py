@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,12 +17,14 @@ from cryptography import x509
 
 from gateway.bootstrap.axis import open_axis
 from gateway.bootstrap.ground import key_token
-from gateway.bootstrap.guards import scanner
+from gateway.bootstrap.guards import folder_rules, scanner
 from gateway.clock import SystemClock
 from gateway.domain.account import HostedAgency
 from gateway.domain.certificates import KeyUse
 from gateway.domain.pace import HISTORY_KEPT, Horizon
 from gateway.errors import GatewayError, TransportFailure
+from gateway.folder import state as folder_state
+from gateway.folder.rules import FolderRules
 from gateway.ops import axis_now, doctor_checks, doctor_trust
 from gateway.ops.doctor_checks import CLOCK_SKEW, GREEN, SET_CLOCK, YELLOW, Peer
 from gateway.ops.doctor_checks import RED as RED
@@ -63,6 +65,8 @@ class Patient:
     lease_s: float
     open_axis: Callable[[], AbstractAsyncContextManager[AxisDesk]] | None = None
     """Opens an axis that is not a folder; None where `axis_folder` is the axis."""
+    axes: Mapping[str, Patient] = field(default_factory=dict)
+    """Of several axes, by name: the same node as if it had that one alone."""
     stamped: bool = False
     """Whether the log is to have timestamps."""
     scanner: Scanner | None = None
@@ -74,6 +78,12 @@ class Patient:
     """Servers of other programs that show a certificate."""
     token: TokenKeys | None = None
     """Where keys lie that are no files."""
+    folder: FolderRules | None = None
+    """The hot folder, where one is set."""
+    in_clear: Mapping[str, str] = field(default_factory=dict)
+    """Hosts of foreign axes that are spoken to without TLS, by the names of the axes."""
+    is_compat: bool = False
+    """Whether the compatibility door is to be open."""
 
 
 async def examine(patient: Patient) -> list[Diagnosis]:
@@ -113,7 +123,7 @@ async def _guarded(
 
 
 def _places(patient: Patient) -> Iterator[Diagnosis]:
-    axis = patient.axis_folder if patient.open_axis is None else None
+    axis = patient.axis_folder if patient.open_axis is None and not patient.axes else None
     yield from doctor_checks.folder_findings(patient.data_dir, axis, patient.keys_folder)
     if patient.database_file is not None:
         yield from doctor_checks.database_findings(patient.database_file)
@@ -276,6 +286,23 @@ async def _hold(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     return doctor_checks.hold_findings(await store.open_holds(), has_recipient=patient.has_recipient)
 
 
+async def _webhooks(patient: Patient, store: SqlStore) -> list[Diagnosis]:
+    return [*doctor_checks.webhook_findings(await store.webhooks.load())]
+
+
+async def _systems(patient: Patient, store: SqlStore) -> list[Diagnosis]:
+    now = patient.clock.now()
+    active = {
+        each.system
+        for each in await store.accounts.list_keys()
+        if each.system is not None
+        and each.revoked_at is None
+        and (each.expires_at is None or each.expires_at > now)
+    }
+    stuck = await store.systems.stuck_by_system()
+    return [*doctor_checks.system_findings(patient.is_compat, len(active), stuck)]
+
+
 async def _scanner(patient: Patient) -> list[Diagnosis]:
     if patient.scanner is None:
         return []
@@ -285,6 +312,7 @@ async def _scanner(patient: Patient) -> list[Diagnosis]:
 async def _servers(patient: Patient) -> list[Diagnosis]:
     """Asked beside the connections: those break on a certificate that is expired, and do not say which one it is."""
     found = doctor_checks.identity_findings(patient.database_url, patient.database_ca)
+    found += doctor_checks.clear_findings(patient.in_clear)
     for peer in patient.servers:
         until = await patient.pool.run(partial(doctor_checks.certificate_ends, peer))
         shown = doctor_checks.server_finding(peer, until, patient.clock.now())
@@ -297,6 +325,15 @@ async def _jobs(patient: Patient, store: SqlStore) -> list[Diagnosis]:
     now = patient.clock.now()
     days = await store.history.days((now - HISTORY_KEPT).date())
     return [*doctor_checks.job_findings(days, now)]
+
+
+async def _folders(patient: Patient, store: SqlStore) -> list[Diagnosis]:
+    rules = patient.folder
+    if rules is None:
+        return []
+    codes = [each.code for each in await store.hosted() if rules.has_folder(each)]
+    found = await patient.pool.run(partial(folder_state.look, rules.root, rules.note, codes))
+    return [*doctor_checks.hot_folder_findings(found)]
 
 
 # Where the adapter names none.
@@ -315,10 +352,23 @@ _OF_STORE: Mapping[str, Callable[[Patient, SqlStore], Awaitable[list[Diagnosis]]
         patient.trust_folder, store, patient.clock.now()
     ),
     "hold": _hold,
+    "hot-folder": _folders,
+    "webhooks": _webhooks,
+    "compat": _systems,
 }
 
 
 async def _axis(patient: Patient) -> list[Diagnosis]:
+    """Each of several by itself: one that does not answer hides no other."""
+    told = [
+        replace(each, check=f"axis.{name}" if each.check == "axis" else f"{each.check}.{name}")
+        for name, alone in patient.axes.items()
+        for each in await _guarded("axis", _one_axis, alone)
+    ]
+    return told if patient.axes else await _one_axis(patient)
+
+
+async def _one_axis(patient: Patient) -> list[Diagnosis]:
     if patient.open_axis is not None:
         async with patient.open_axis() as axis:
             return await _line(patient, axis)
@@ -352,6 +402,10 @@ async def _line(patient: Patient, axis: AxisDesk) -> list[Diagnosis]:
         # RabbitMQ's own word for what it lacks; sending goes on by itself once there is room.
         cure = "rabbitmq-diagnostics check_local_alarms"
         return [Diagnosis("axis", RED, "axis.blocked", told, cure)]
+    if state.down_since is not None:  # a foreign axis counts all the same what this node holds of it
+        level = RED if state.connected_since is None else YELLOW
+        cause = "axis.down" if level == RED else "axis.partly"
+        return [Diagnosis("axis", level, cause, {"reason": state.reason}, "gateway axis check")]
     found = [Diagnosis("axis", GREEN, "axis.fine", dict(counts))]
     if counts.get("dead"):
         cure = "gateway queue dead list"
@@ -362,8 +416,7 @@ async def _line(patient: Patient, axis: AxisDesk) -> list[Diagnosis]:
 def patient_of(settings: Settings, pool: Pool, clock: Clock | None = None) -> Patient:
     """The node of these settings."""
     password = settings.keys.password
-    embedded = settings.axis.kind == "embedded"
-    return Patient(
+    whole = Patient(
         node=settings.node.name,
         database_url=settings.database.address,
         database_file=sqlite_file(settings),
@@ -375,11 +428,25 @@ def patient_of(settings: Settings, pool: Pool, clock: Clock | None = None) -> Pa
         clock=clock or SystemClock(),
         pool=pool,
         lease_s=settings.workers.lease_s,
-        open_axis=None if embedded else lambda: open_axis(settings),
+        open_axis=_opener(settings),
         stamped=bool(settings.log.tsa_url),
         scanner=scanner(settings, pool),
         has_recipient=settings.seal.recipient is not None,
         database_ca=settings.database.ca,
         servers=doctor_checks.servers_of(settings),
         token=key_token(settings),
+        folder=folder_rules(settings),
+        in_clear=doctor_checks.in_clear(settings),
+        is_compat=settings.compat.vxp,
     )
+    if not settings.axes:
+        return whole
+    alone = {
+        name: replace(whole, axis_folder=one.axis.folder, open_axis=_opener(one))
+        for name, one in settings.each_axis().items()
+    }
+    return replace(whole, axes=alone)
+
+
+def _opener(settings: Settings) -> Callable[[], AbstractAsyncContextManager[AxisDesk]] | None:
+    return None if settings.axis.kind == "embedded" else partial(open_axis, settings)

@@ -26,9 +26,11 @@ from cryptography import x509
 from gateway.domain.hold import HoldState
 from gateway.domain.pace import LIMITED, JobDay, Slot, paces
 from gateway.errors import GatewayError
+from gateway.folder.state import FolderState
 from gateway.policy import upkeep
 from gateway.ports import ScannerState
 from gateway.ports.node import LogHead
+from gateway.ports.webhooks import WebhookLoad
 from gateway.settings import Settings
 from gateway.transport.amqp.access import read_servers
 
@@ -194,6 +196,29 @@ def hold_findings(counts: Mapping[str, int], *, has_recipient: bool) -> list[Dia
     return told
 
 
+def webhook_findings(load: WebhookLoad) -> Iterator[Diagnosis]:
+    """Nothing is lost of one that stands still: it is told when it goes on. But its program does not know."""
+    if dead := load.dead:
+        yield Diagnosis("webhooks", YELLOW, "webhooks.paused", {"count": dead}, "gateway webhooks list")
+    if failing := load.endpoints.get("failing", 0):
+        yield Diagnosis("webhooks", YELLOW, "webhooks.failing", {"count": failing}, "gateway webhooks list")
+    if load.endpoints and not dead and not failing:
+        yield Diagnosis("webhooks", GREEN, "webhooks.fine", {"count": load.endpoints.get("active", 0)})
+
+
+def system_findings(is_open: bool, active: int, stuck: Mapping[str, int]) -> Iterator[Diagnosis]:
+    """The compatibility door. What a system could not take waits for a person, also while the door is closed."""
+    if count := sum(stuck.values()):
+        told = {"count": count, "systems": ", ".join(sorted(stuck))}
+        yield Diagnosis("compat", YELLOW, "compat.stuck", told, "gateway compat stuck")
+    if is_open and not active:
+        yield Diagnosis("compat", YELLOW, "compat.nobody", {}, "gateway compat add SYSTEMID --agency CODE")
+    elif active and not is_open:
+        yield Diagnosis("compat", YELLOW, "compat.closed", {"count": active}, "gateway config show")
+    elif is_open and not stuck:
+        yield Diagnosis("compat", GREEN, "compat.fine", {"count": active})
+
+
 ANSWER_S = 5.0
 ENDS_SOON, ENDS_NOW = timedelta(days=30), timedelta(days=7)
 _POSTGRES = 5432
@@ -220,18 +245,22 @@ def servers_of(settings: Settings) -> tuple[Peer, ...]:
     host, port = database_host(settings.database.url)
     if host is not None:
         found.append(Peer(part="database", host=host, port=port))
-    if settings.axis.kind == "amqp":
-        amqp = settings.amqp
-        try:
-            servers = read_servers(amqp.servers)
-        except GatewayError:
-            servers = ()  # the line itself says what is wrong with the addresses
-        found += [
-            Peer(part="axis", host=each.host, port=each.port, certificate=amqp.certificate, key=amqp.key)
-            for each in servers
-            if each.tls
-        ]
+    for alone in settings.each_axis().values():
+        found += _brokers(alone) if alone.axis.kind == "amqp" else []
     return tuple(found)
+
+
+def _brokers(settings: Settings) -> list[Peer]:
+    amqp = settings.amqp
+    try:
+        servers = read_servers(amqp.servers)
+    except GatewayError:
+        servers = ()  # the line itself says what is wrong with the addresses
+    return [
+        Peer(part="axis", host=each.host, port=each.port, certificate=amqp.certificate, key=amqp.key)
+        for each in servers
+        if each.tls
+    ]
 
 
 def database_host(url: str) -> tuple[str | None, int]:
@@ -296,3 +325,56 @@ def identity_findings(url: str, ca: Path | None) -> list[Diagnosis]:
         return []
     cure = 'gateway config check, after database.ca = "/etc/gateway/database-ca.pem"'
     return [Diagnosis("database.identity", YELLOW, "database.anybody", {"host": host}, cure)]
+
+
+def clear_host(settings: Settings) -> str:
+    """The other machine that a foreign axis is, where it is spoken to without TLS; else empty. Of one axis."""
+    endpoint = {"vxp": settings.vxp.endpoint, "lgsp": settings.lgsp.endpoint}.get(settings.axis.kind, "")
+    try:
+        where = urlsplit(endpoint)
+        host = where.hostname or ""
+    except ValueError:
+        return ""  # the line itself says what is wrong with its address
+    return host if where.scheme == "http" and not is_here(host) else ""
+
+
+def in_clear(settings: Settings) -> Mapping[str, str]:
+    """By the names of the axes, of one alone under an empty name."""
+    found = {name: clear_host(alone) for name, alone in settings.each_axis().items()}
+    return {name: host for name, host in found.items() if host}
+
+
+def clear_findings(hosts: Mapping[str, str]) -> list[Diagnosis]:
+    """Of lines to foreign axes that anybody on the way reads and changes."""
+    cure = 'gateway config check, after endpoint = "https://{host}"'
+    return [
+        Diagnosis(
+            f"axis.{name}.line" if name else "axis.line",
+            YELLOW,
+            "axis.clear",
+            {"host": host},
+            cure.format(host=host),
+        )
+        for name, host in hosts.items()
+    ]
+
+
+# A look comes every few seconds, and what lacks a file waits some minutes.
+FOLDER_WAITS_LONG_S = 3600.0
+
+
+def hot_folder_findings(found: Sequence[FolderState]) -> Iterator[Diagnosis]:
+    """What stands in the way of a hot folder, what lies there too long, and what a person has to correct."""
+    for each in found:
+        told: dict[str, object] = {"code": each.code, "path": each.path}
+        if each.trouble:
+            cure = "gateway folder check"
+            yield Diagnosis("hot-folder", RED, "hot.broken", told | {"detail": each.trouble}, cure)
+        elif each.waiting and each.oldest_s > FOLDER_WAITS_LONG_S:
+            told |= {"count": each.waiting, "minutes": round(each.oldest_s / 60)}
+            yield Diagnosis("hot-folder", YELLOW, "hot.waits", told, "gateway folder status")
+        elif each.errors:
+            told["count"] = each.errors
+            yield Diagnosis("hot-folder", YELLOW, "hot.refused", told, f"ls {each.path}/error")
+        else:
+            yield Diagnosis("hot-folder", GREEN, "hot.fine", told)

@@ -25,9 +25,11 @@ from prometheus_client.registry import Collector
 from gateway import __version__, meters
 from gateway.bootstrap.node import OpenNode
 from gateway.errors import GatewayError, Misconfigured, StoreFailure
+from gateway.folder.state import FolderState
 from gateway.ops import axis_now, doctor_checks
+from gateway.ops.hot_folders import hot_folders
 from gateway.policy import upkeep
-from gateway.ports import AxisState, Condition
+from gateway.ports import AxisState, Condition, each_axis, each_state
 from gateway.store import migrate, reporting
 from gateway.store.reporting import Load, Pile
 
@@ -74,6 +76,9 @@ class Scrape:
             "keys": lambda: self._keys(now),
             "scanner": self._scanner,
             "servers": lambda: self._servers(now),
+            "folders": self._folders,
+            "webhooks": lambda: self._webhooks(now),
+            "systems": self._systems,
         }
         # Side by side: a monitoring system waits some ten seconds for all of it.
         for part, (answered, told) in zip(
@@ -93,11 +98,18 @@ class Scrape:
 
     async def _axis(self, now: datetime) -> AsyncIterator[Metric]:
         """The line first: how it is stands in memory, and is wanted most while nobody answers."""
-        for family in axis_gauges(self.node.axis.state(), now):
+        axis, says = self.node.axis, "Parcels on the axis, as far as this node may see."
+        for family in axis_gauges(each_state(axis), now):
             yield family
-        depth = _gauge("axis_parcels", "Parcels on the axis, as far as this node may see.", "state")
-        for state, count in (await axis_now.count(self.node.axis, self.node.pulse.folder, now)).items():
-            depth.add_metric([state], count)
+        if "" in each_axis(axis):
+            depth = _gauge("axis_parcels", says, "state")
+            for state, count in (await axis_now.count(axis, self.node.pulse.folder, now)).items():
+                depth.add_metric([state], count)
+        else:
+            depth = GaugeMetricFamily("gateway_axis_parcels", says, labels=["axis", "state"])
+            for name, one in (await axis_now.look(axis, self.node.pulse.folder, now)).each.items():
+                for state, count in one.counts.items():
+                    depth.add_metric([name, state], count)
         yield depth
 
     async def _disk(self) -> AsyncIterator[Metric]:
@@ -133,6 +145,36 @@ class Scrape:
         for (part, server), until in sorted(self._ends.items()):
             left.add_metric([part, server], (until - now).total_seconds() / _DAY_S)
         yield left
+
+    async def _folders(self) -> AsyncIterator[Metric]:
+        """Nothing where no hot folder is set."""
+        found = await hot_folders(self.node)
+        if not found:
+            return
+        parts: Mapping[str, tuple[str, Callable[[FolderState], float]]] = {
+            "works": ("0 while the node cannot work in the hot folder.", lambda one: float(not one.trouble)),
+            "waiting": ("Names in the hot folder's out.", lambda one: one.waiting),
+            "oldest_seconds": ("How long the oldest of them lies there.", lambda one: one.oldest_s),
+            "errors": ("What was refused and lies in error.", lambda one: one.errors),
+            "unacked": ("Incoming documents nobody has taken away.", lambda one: one.unacked),
+        }
+        for name, (says, of) in parts.items():
+            yield _by(f"folder_{name}", says, "agency", {one.code: of(one) for one in found})
+
+    async def _webhooks(self, now: datetime) -> AsyncIterator[Metric]:
+        load = await self.node.store.webhooks.load()
+        states = {**dict.fromkeys(("active", "failing", "paused"), 0), **load.endpoints}
+        yield _by("webhooks", "Webhooks, by how they go.", "state", states)
+        yield _one("webhooks_dead", "Webhooks that were paused because they took nothing.", load.dead)
+        yield _one("webhook_events_waiting", "Events that wait for another try.", load.waiting)
+        age = (now - load.oldest).total_seconds() if load.oldest else 0.0
+        yield _one("webhook_oldest_seconds", "Since when the oldest of them is tried.", age)
+
+    async def _systems(self) -> AsyncIterator[Metric]:
+        """Document systems at the compatibility door."""
+        stuck = await self.node.store.systems.stuck_by_system()
+        says = "What a document system could not take, and a person has to look at."
+        yield _by("system_stuck", says, "system", {name: float(count) for name, count in stuck.items()})
 
     async def _keys(self, now: datetime) -> AsyncIterator[Metric]:
         left = _gauge("certificate_days_left", "Days left of the certificate that signs.", "agency")
@@ -178,12 +220,20 @@ def load_gauges(load: Load, now: datetime) -> Iterator[Metric]:
     yield _by("leases", "Rows that some worker holds now.", "table", load.leases)
 
 
-def axis_gauges(state: AxisState, now: datetime) -> Iterator[Metric]:
-    """The gauges of the line to the axis."""
-    yield _one("axis_connected", "1 while the axis is connected.", float(state.connected_since is not None))
-    yield _one("axis_blocked", "1 while the axis takes nothing.", float(state.blocked_since is not None))
-    down = (now - state.down_since).total_seconds() if state.down_since else 0.0
-    yield _one("axis_down_seconds", "For how long the axis has not answered.", down)
+def axis_gauges(states: Mapping[str, AxisState], now: datetime) -> Iterator[Metric]:
+    """The gauges of the line to the axis; of several one for each, by the label `axis`."""
+    connected = {name: float(state.connected_since is not None) for name, state in states.items()}
+    blocked = {name: float(state.blocked_since is not None) for name, state in states.items()}
+    down = {
+        name: (now - state.down_since).total_seconds() if state.down_since else 0.0
+        for name, state in states.items()
+    }
+    for gauge, says, values in (
+        ("axis_connected", "1 while the axis is connected.", connected),
+        ("axis_blocked", "1 while the axis takes nothing.", blocked),
+        ("axis_down_seconds", "For how long the axis has not answered.", down),
+    ):
+        yield _one(gauge, says, values[""]) if "" in values else _by(gauge, says, "axis", values)
 
 
 def _piles(
@@ -209,6 +259,7 @@ def _one(name: str, says: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"gateway_{name}", says, value=value)
 
 
+PARTLY = "partly"
 OK, DOWN, READ_ONLY, OLD, FULL, BLOCKED = "ok", "down", "read-only", "old-schema", "full", "blocked"
 STUCK, DRAINING, OFF = "stuck", "draining", "off"
 UNSEALED, UNSTAMPED = "unsealed", "unstamped"
@@ -257,7 +308,9 @@ class Watch:
             well=database == disk == OK and log != UNSTAMPED,
             degraded=axis != OK or log != OK or scanner not in (OK, OFF),
             checks={"database": database, "disk": disk, "axis": axis, "log": log}
-            | ({"scanner": scanner} if scanner != OFF else {}),
+            | {f"axis.{name}": axis_word(state) for name, state in each_state(self.node.axis).items() if name}
+            | ({"scanner": scanner} if scanner != OFF else {})
+            | ({"sandbox": "on"} if self.node.settings.node.sandbox == "on" else {}),
         )
 
     async def _log(self) -> str:
@@ -309,7 +362,9 @@ class Watch:
 
 
 def axis_word(state: AxisState) -> str:
-    """One word for it. An axis that nobody needed yet is well."""
+    """One word for it. An axis that nobody needed yet is well; of several, some may be and some not."""
     if state.blocked_since is not None:
         return BLOCKED
-    return DOWN if state.connected_since is None and state.down_since is not None else OK
+    if state.down_since is None:
+        return OK
+    return DOWN if state.connected_since is None else PARTLY

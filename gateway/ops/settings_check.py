@@ -34,7 +34,7 @@ def faults(settings: Settings) -> list[str]:
     if settings.scanner.address:
         readers["scanner.address"] = lambda: read_address(settings.scanner.address)
     found = [fault for key, read in readers.items() for fault in _of(key, read)]
-    return [*found, *_broker(settings)]
+    return [*found, *(fault for alone in settings.each_axis().values() for fault in _broker(alone))]
 
 
 def _of(key: str, read: Callable[[], object]) -> Iterator[str]:
@@ -49,10 +49,11 @@ def _broker(settings: Settings) -> Iterator[str]:
     if settings.axis.kind != "amqp":
         return
     servers: list[Server] = []
-    yield from _of("amqp.servers", lambda: servers.extend(read_servers(settings.amqp.servers)))
+    key = f"axes.{settings.axis_name}.servers" if settings.axis_name else "amqp.servers"
+    yield from _of(key, lambda: servers.extend(read_servers(settings.amqp.servers)))
     for each in servers:
         if not each.tls and not is_here(each.host):
             yield (
-                f"amqp.servers: {each} is on another machine and in clear text, password and packets' labels with it; "
+                f"{key}: {each} is on another machine and in clear text, password and packets' labels with it; "
                 f"write amqps://{each.host}"
             )

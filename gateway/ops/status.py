@@ -18,10 +18,12 @@ from gateway import __version__
 from gateway.bootstrap import ground
 from gateway.bootstrap.node import OpenNode
 from gateway.domain.pace import HISTORY_KEPT, Pace, paces
+from gateway.folder.state import FolderState
 from gateway.ops import axis_now, certificates
 from gateway.ops.axis_now import AxisNow
 from gateway.ops.certificates import IssuerState
 from gateway.ops.doctor import Diagnosis
+from gateway.ops.hot_folders import hot_folders
 from gateway.ops.metrics import days_left
 from gateway.policy import upkeep
 from gateway.ports import ScannerState
@@ -51,6 +53,7 @@ class NodeStatus:
     partners: Mapping[str, float] = field(default_factory=dict)
     """Days left of certificates that are bound here and end soon, by code."""
     paces: Sequence[Pace] = ()
+    folders: Sequence[FolderState] = ()
 
 
 async def look(node: OpenNode) -> NodeStatus:
@@ -70,6 +73,7 @@ async def look(node: OpenNode) -> NodeStatus:
         authorities=await certificates.authorities_asked(node.settings.trust.folder, node.store, now),
         scanner=await node.scanner.state(),
         paces=paces(slots(node.pulse.folder, now)),
+        folders=await hot_folders(node),
         partners=await ending_partners(node, {agency.code for agency in hosted}, now),
     )
 
@@ -96,7 +100,8 @@ def report_of_settings(settings: Settings, findings: Sequence[Diagnosis], now: d
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "database": settings.database.url.partition(":")[0],
-        "axis_kind": settings.axis.kind,
+        "axis_kind": settings.axis_kind,
+        "axes": {name: alone.axis.kind for name, alone in settings.each_axis().items() if name},
         "settings_not_default": [name for name in shown if origins[name] != "default"],
         "checks": [{"check": each.check, "level": each.level, "cause": each.cause} for each in findings],
     }
@@ -119,6 +124,7 @@ async def report_of_node(node: OpenNode) -> dict[str, object]:
             "down_since": _iso(axis.state.down_since),
             "blocked_since": _iso(axis.state.blocked_since),
             **axis.counts,
+            "each": {name: _axis_told(one) for name, one in axis.each.items()},
         },
         "certificates_days": {
             each.code: round(days_left(node, each.code, now), 1) for each in hosted if each.left_at is None
@@ -154,6 +160,12 @@ async def _errors(node: OpenNode) -> list[Mapping[str, object]]:
     """The newest first."""
     told = await reporting.newest_faults(node.store, MOST_ERRORS)
     return [{"at": _iso(at), "where": where, "code": _error_code(said)} for at, where, said in told]
+
+
+def _axis_told(axis: AxisNow) -> dict[str, object]:
+    state = axis.state
+    times = {"connected_since": _iso(state.connected_since), "down_since": _iso(state.down_since)}
+    return times | dict(axis.counts)
 
 
 def _error_code(said: str) -> str:

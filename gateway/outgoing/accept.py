@@ -1,12 +1,14 @@
 """Step 3 of the way out: makes the promise of G1. In: an `Order` and its tray. Out: `Accepted`, only after one transaction
 holds document, deliveries, facts, event, idempotency record, and what sends it: of a small document its envelope, signed
-before, with the outbox row; of any other its files and a `pack` job."""
+before, with the outbox row; of any other its files and a `pack` job. An envelope that the agency signed itself stands
+in the place of the one that the node would make."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,6 +25,7 @@ from gateway.outgoing import check as checking
 from gateway.outgoing import intake, package, requests
 from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Accepted, Once, Order, Tray
+from gateway.outgoing.package import Packed
 from gateway.policy import door, pdf_verdict
 from gateway.policy.verdict import CONFIRMABLE, ReasonCode, Verdict, reason
 from gateway.ports import Work
@@ -42,18 +45,23 @@ class _KeyLease:
 
 
 async def accept(
-    desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray, once: Once | None = None
+    desk: OutDesk,
+    scope: AgencyScope,
+    order: Order,
+    tray: Tray,
+    once: Once | None = None,
+    signed: Packed | None = None,
 ) -> Accepted:
     """The document is on disk and will be sent, or nothing happened and the error says why. Repeats under the same
-    key, or the same `external_id`, get the first answer."""
+    key, the same `external_id` or of the same `signed` envelope get the first answer."""
     if once is None:
-        return await _accept(desk, scope, order, tray, None)
+        return await _accept(desk, scope, order, tray, None, signed)
     turn = _KeyLease(once, desk.clock.now() + IN_FLIGHT)
     earlier = await _begin(desk, scope, turn, tray)
     if earlier is not None:
         return earlier
     try:
-        return await _accept(desk, scope, order, tray, turn)
+        return await _accept(desk, scope, order, tray, turn, signed)
     except GatewayError:
         async with desk.store.begin(scope) as work:
             await work.idempotency.release(once.owner, once.key, turn.until)
@@ -87,10 +95,15 @@ def request_digest(once: Once, tray: Tray) -> str:
 
 
 async def _accept(
-    desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray, turn: _KeyLease | None
+    desk: OutDesk,
+    scope: AgencyScope,
+    order: Order,
+    tray: Tray,
+    turn: _KeyLease | None,
+    signed: Packed | None,
 ) -> Accepted:
     digest = _content_digest(order, tray)
-    repeated = await _repeat(desk, scope, order, digest, turn)
+    repeated = await _repeat(desk, scope, order, digest, turn, signed)
     if repeated is not None:
         return repeated
     draft, verdict = await checking.check(desk, scope, order, tray)
@@ -102,28 +115,32 @@ async def _accept(
         )
     if not verdict.allowed:
         # What holds the number may be this very document, accepted by another request meanwhile.
-        repeated = await _repeat(desk, scope, order, digest, turn)
+        repeated = await _repeat(desk, scope, order, digest, turn, signed)
         if repeated is not None:
             return repeated
         await intake.alert_of_malware(desk, scope, tray)
         raise Refused(verdict)
-    contents = await tray.kept()
+    contents = await tray.kept() if signed is None else []
     known_as = await checking.hosted_agency(desk, scope)
     planned = _document(desk, known_as, scope, order, draft, tray, digest)
-    packed = await package.ready(desk, known_as, planned, contents)
+    if signed is not None and signed.signed.packet_id is not None:
+        planned = replace(planned, packet_id=signed.signed.packet_id)
+    packed = signed or await package.ready(desk, known_as, planned, contents)
     async with desk.store.begin(scope) as work:
         agency = await work.agency()
         # Looked for once more under the writer's lock: another request may have been committed meanwhile.
-        repeated = await _same_external_id(work, order, digest)
+        repeated = await _same_document(work, order, digest, signed)
         if repeated is not None:
             return await _finish(work, turn, repeated)
-        if order.send and (
-            taken := await checking.number_taken(work, agency, draft, order, checking.digests(tray))
-        ):
-            raise Refused(Verdict(reasons=(taken,)))
-        document = await _placed(work, planned, order)
         if agency != known_as:
+            if signed is not None:
+                raise Clash("the agency changed while its envelope was taken in; send it again")
             packed = None  # it is signed anew, under the name of now
+            planned = replace(planned, document_id=checking.document_id_of(agency, draft))
+        document, earlier = await _placed(work, planned, order)
+        files = checking.digests(tray)
+        if order.send and (taken := await checking.number_taken(work, agency, draft, order, files, earlier)):
+            raise Refused(Verdict(reasons=(taken,)))
         if packed is not None:
             document = package.as_packed(document, packed, desk.clock.now())
         await work.outgoing.add(document)
@@ -177,6 +194,22 @@ def _content_digest(order: Order, tray: Tray) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+async def _same_document(work: Work, order: Order, digest: str, signed: Packed | None) -> Accepted | None:
+    """What the caller sent before: by its own id of it, or by the packet that it signed."""
+    if signed is not None and signed.signed.packet_id is not None:
+        earlier = await work.outgoing.by_packet_id(signed.signed.packet_id)
+        if earlier is not None and earlier.body_digest == signed.signed.body_digest:
+            return Accepted(document=earlier, deliveries=tuple(await work.deliveries.of(earlier.id)))
+        if earlier is not None:
+            raise Clash(
+                f"packet {earlier.packet_id} is {earlier.id} ({earlier.draft.code}) with other content; sign the new "
+                "envelope under a packet id of its own",
+                code="GW-PACKET-ID",
+                told={"existing": earlier.id},
+            )
+    return await _same_external_id(work, order, digest)
+
+
 async def _same_external_id(work: Work, order: Order, digest: str) -> Accepted | None:
     if order.draft.external_id is None:
         return None
@@ -195,13 +228,18 @@ async def _same_external_id(work: Work, order: Order, digest: str) -> Accepted |
 
 
 async def _repeat(
-    desk: OutDesk, scope: AgencyScope, order: Order, digest: str, turn: _KeyLease | None
+    desk: OutDesk,
+    scope: AgencyScope,
+    order: Order,
+    digest: str,
+    turn: _KeyLease | None,
+    signed: Packed | None,
 ) -> Accepted | None:
-    """The first answer to the same `external_id`, from now on under this key too."""
-    if order.draft.external_id is None:
+    """The first answer to the same document, from now on under this key too."""
+    if order.draft.external_id is None and signed is None:
         return None
     async with desk.store.read(scope) as work:
-        repeated = await _same_external_id(work, order, digest)
+        repeated = await _same_document(work, order, digest, signed)
     if repeated is not None and turn is not None:
         async with desk.store.begin(scope) as work:
             await _finish(work, turn, repeated)
@@ -217,6 +255,7 @@ def _document(
     tray: Tray,
     digest: str,
 ) -> OutgoingDocument:
+    state, now = first_state(draft) if order.send else OutState.DRAFT, desk.clock.now()
     return OutgoingDocument(
         id=desk.clock.new_id("msg_"),
         agency_id=scope.agency_id,
@@ -225,8 +264,9 @@ def _document(
         document_id=checking.document_id_of(agency, draft),
         draft=draft,
         files=checking.stored(tray),
-        state=first_state(draft) if order.send else OutState.DRAFT,
-        created_at=desk.clock.now(),
+        state=state,
+        created_at=now,
+        leaves_at=now + order.wait if order.wait and state is OutState.QUEUED else None,
         accepted_by=scope.principal_id,
         attempt=1,
         parent_id=order.parent_id,
@@ -237,13 +277,16 @@ def _document(
     )
 
 
-async def _placed(work: Work, document: OutgoingDocument, order: Order) -> OutgoingDocument:
-    """Among what this agency has sent: an update has the identity of its parent."""
+async def _placed(
+    work: Work, document: OutgoingDocument, order: Order
+) -> tuple[OutgoingDocument, Sequence[OutgoingDocument]]:
+    """Among what this agency has sent, which bears the same identity: an update has that of its parent."""
     document_id = document.document_id
     if order.kind is Kind.UPDATE and order.parent_id:
         document_id = (await work.outgoing.get(order.parent_id)).document_id
-    attempt = await attempt_of(work, order.kind, document_id)
-    return replace(document, document_id=document_id, attempt=attempt)
+    earlier = await work.outgoing.by_document_id(document_id)
+    attempt = _attempt_after(earlier, order.kind)
+    return replace(document, document_id=document_id, attempt=attempt), earlier
 
 
 def first_state(draft: Draft) -> OutState:
@@ -253,7 +296,10 @@ def first_state(draft: Draft) -> OutState:
 
 async def attempt_of(work: Work, kind: Kind, document_id: DocumentId) -> int:
     """Which try this is to bring a document of that identity to its recipients; what is still a draft is none."""
-    earlier = await work.outgoing.by_document_id(document_id)
+    return _attempt_after(await work.outgoing.by_document_id(document_id), kind)
+
+
+def _attempt_after(earlier: Sequence[OutgoingDocument], kind: Kind) -> int:
     return 1 + sum(one.kind is kind and one.state is not OutState.DRAFT for one in earlier)
 
 

@@ -19,6 +19,7 @@ from gateway.domain.document import (
     Recipient,
 )
 from gateway.domain.fields import DRAFT, entries, fitting, is_encodable
+from gateway.domain.forms import Form
 from gateway.domain.identity import DocumentId
 from gateway.domain.registry import CodeStanding, Resolution
 from gateway.domain.signatures import FileVerdict, RoleRule
@@ -30,7 +31,7 @@ from gateway.policy import door, pdf_verdict
 from gateway.policy import outgoing as rules
 from gateway.policy.texts import long_lists
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
-from gateway.ports import Work
+from gateway.ports import AxisDesk, ManyAxes, Work
 
 # A delivery in one of these states is over without the document being held by the other side.
 _LEFT = (OutState.QUEUED, OutState.PACKED)
@@ -87,7 +88,7 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
     addressed = [each.code for each in rules.addressed(resolutions)] if travels else []
     bound = await desk.directory.bound(addressed, desk.clock.now()) if addressed else ()
     known = rules.warnings_of_registry(resolutions if travels else (), bound)
-    return draft, verdict + Verdict(warnings=(*known, *again))
+    return draft, verdict + Verdict(warnings=(*order.notes, *known, *again))
 
 
 async def look(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> tuple[Draft, Verdict]:
@@ -96,8 +97,30 @@ async def look(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> t
     on_axis = draft.delivery_mode is not DeliveryMode.PAPER
     codes = [each.code for each in draft.recipients if each.code and on_axis]
     unhosted = await desk.axis.unhosted(codes) if codes else None
-    warnings = tuple(rules.warnings_of_axis(draft.recipients, unhosted or ()))
+    sender = (await hosted_agency(desk, scope)).code
+    lossy = [code for code in codes if await _loses(desk.axis, sender, code)]
+    warnings = (
+        *rules.warnings_of_axis(draft.recipients, unhosted or ()),
+        *rules.warnings_of_loss(draft, lossy),
+    )
     return draft, verdict + Verdict(warnings=warnings)
+
+
+async def ways(axis: AxisDesk, sender: str, code: str) -> Sequence[tuple[str | None, AxisDesk]]:
+    """The axes that mail from that agency to that code may take, by name where there are several; first choice first."""
+    if isinstance(axis, ManyAxes):
+        return [(name, axis.axes[name]) for name in await axis.order(sender, code)]
+    return [(None, axis)]
+
+
+async def form_of(axis: AxisDesk, sender: str, code: str) -> Form:
+    """How mail from that agency to that code is written, by its route."""
+    return await axis.form(sender, code) if isinstance(axis, ManyAxes) else Form.STANDARD
+
+
+async def _loses(axis: AxisDesk, sender: str, code: str) -> bool:
+    """Whether its first choice writes files anew."""
+    return any(not each.promises().byte_identity for _, each in (await ways(axis, sender, code))[:1])
 
 
 def stored(tray: Tray) -> tuple[FileItem, ...]:
@@ -150,13 +173,21 @@ def digests(tray: Tray) -> Sequence[str]:
 
 
 async def number_taken(
-    work: Work, agency: HostedAgency, draft: Draft, order: Order, files: Sequence[str]
+    work: Work,
+    agency: HostedAgency,
+    draft: Draft,
+    order: Order,
+    files: Sequence[str],
+    known: Sequence[OutgoingDocument] | None = None,
 ) -> Reason | None:
     """R117: number, notation and date name one document. They may be used again only for the same recipients once
-    each of them has refused, or for the very same files (these digests) to further recipients."""
+    each of them has refused, or for the very same files (these digests) to further recipients. `known`: what bears that
+    identity, for who has asked."""
     if order.kind in (Kind.UPDATE, Kind.RECALL) or not (draft.number and draft.symbol and draft.issued_on):
         return None
-    for earlier in await work.outgoing.by_document_id(document_id_of(agency, draft)):
+    if known is None:
+        known = await work.outgoing.by_document_id(document_id_of(agency, draft))
+    for earlier in known:
         if earlier.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
             continue
         if not _may_follow(earlier, await work.deliveries.of(earlier.id), draft, files):

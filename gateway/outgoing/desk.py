@@ -3,8 +3,9 @@ for an agency now (W9, K5), of what the registry binds to its code and of what p
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from gateway.domain.certificates import KeyUse
@@ -12,7 +13,18 @@ from gateway.domain.wall_clock import local
 from gateway.edxml.policy import XmlPolicy
 from gateway.policy import trust
 from gateway.policy.profile import Profile
-from gateway.ports import Axis, Blobs, Clock, Directory, Inspector, Keys, PdfSignatures, Pool, Scanner, Store
+from gateway.ports import (
+    AxisDesk,
+    Blobs,
+    Clock,
+    Directory,
+    Inspector,
+    Keys,
+    PdfSignatures,
+    Pool,
+    Scanner,
+    Store,
+)
 from gateway.stopwatch import Stopwatch
 
 
@@ -26,7 +38,7 @@ class OutDesk:
 
     store: Store
     blobs: Blobs
-    axis: Axis
+    axis: AxisDesk
     directory: Directory
     keys: Keys
     inspector: Inspector
@@ -42,6 +54,8 @@ class OutDesk:
 
     admits: Callable[[], Awaitable[None]] = _always
     """Raises for whoever would take a document in while the node takes in none."""
+    general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """An envelope that was signed elsewhere, in another form than ours, is held whole while it is read (G1)."""
 
     def today(self) -> date:
         """The date on a clerk's calendar now."""

@@ -27,6 +27,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.proof import SignedEnvelope
 from gateway.domain.registry import CodeStanding, Resolution
 from gateway.domain.registry_reform import QueuedMail
+from gateway.domain.routes import FRESH, Trail
 from gateway.domain.status import Fact, Track, fold_delivery, queued_at
 from gateway.edxml import attachment, canonical
 from gateway.edxml.envelope import Envelope
@@ -82,6 +83,13 @@ class _Tried:
         if self.again is None:
             return []
         return [target for target in self.targets if self.outcomes[target.code].fate is Fate.LATER]
+
+    @property
+    def waiting(self) -> list[OutboxTarget]:
+        """Who is waited for, with what this try left behind."""
+        return [
+            _after(target, self.outcomes[target.code], self.leased.lease.attempt) for target in self.later
+        ]
 
     @property
     def over(self) -> list[OutboxTarget]:
@@ -145,13 +153,34 @@ async def _hand_over(desk: OutDesk, scope: AgencyScope, one: _Ready, faults: Key
             one = await under_current_key(desk, scope, one, faults)
             diverted = await divert_closed(desk, one.leased.item.kind, one.targets)
             codes = diverted.routes(one.targets)
-            published = await _publish(desk, _parcel(one), codes) if codes else {}
+            parcel, trails = _parcel(one), _trails(one, diverted)
+            parcel = replace(parcel, trails=trails) if trails else parcel
+            published = await _publish(desk, parcel, codes) if codes else {}
             return _tried(desk, one.leased, one.targets, diverted.outcomes(one.targets, published))
         except StaleLease:
             _discarded(one.leased.item)
             return None
         except GatewayError as error:
             return _put_off(desk, one.leased, error)
+
+
+def _trails(one: _Ready, diverted: Diverted) -> Mapping[str, Trail]:
+    """What is known of earlier tries, by route. A try that left no word may have reached the axis that it was for."""
+    attempt, found = one.leased.lease.attempt, dict[str, Trail]()
+    for target in one.targets:
+        trail = target.trail or FRESH
+        if attempt > target.tried + 1:
+            trail = replace(trail, unsure=True)
+        if trail != FRESH:
+            found[diverted.heirs.get(target.code, target.code)] = trail
+    return found
+
+
+def _after(target: OutboxTarget, said: Outcome, attempt: int) -> OutboxTarget:
+    if said.unsure and not said.axis:
+        return target  # what could not be written down is known to nobody
+    trail = Trail(axis=said.axis, unsure=said.unsure, refused=said.refused) if said.axis else target.trail
+    return replace(target, trail=trail, tried=attempt)
 
 
 def _parcel(one: _Ready) -> Parcel:
@@ -187,16 +216,19 @@ def _tried(
         chance=random.random(),  # noqa: S311 - jitter, not a secret
         limit=desk.profile.retry_limit,
     )
+    if any(each.fate is Fate.LATER and each.at_once for each in outcomes.values()):
+        planned = timedelta()  # there is another axis, and nothing that it would wait for
     return _Tried(leased, targets, outcomes, None if isinstance(planned, upkeep.GiveUp) else planned)
 
 
-def _put_off(desk: OutDesk, leased: LeasedOutbox, error: GatewayError) -> _Tried:
+def _put_off(desk: OutDesk, leased: LeasedOutbox, error: GatewayError, *, published: bool = False) -> _Tried:
     """Our own storage stood in the way, such as an envelope whose file is gone: tried again later like an axis that is
-    down, and failed for everyone to see once the time for that is over."""
+    down, and failed for everyone to see once the time for that is over. `published`: it stood in the way of writing down
+    what the axis said."""
     item = leased.item
     with _about(item):
         log.action(_log, "outbox.postponed", str(error), code=error.code)
-    outcome = Outcome(fate=Fate.LATER, code=error.code, detail=str(error))
+    outcome = Outcome(fate=Fate.LATER, code=error.code, detail=str(error), unsure=published)
     return _tried(desk, leased, item.targets, {one.code: outcome for one in item.targets})
 
 
@@ -225,7 +257,7 @@ async def _record_alone(desk: OutDesk, scope: AgencyScope, one: _Tried, began: d
             except StaleLease:
                 raise
             except GatewayError as error:
-                await _write(desk, scope, [_put_off(desk, one.leased, error)], began)
+                await _write(desk, scope, [_put_off(desk, one.leased, error, published=True)], began)
         except StaleLease:
             _discarded(one.item)
 
@@ -262,7 +294,7 @@ async def _settle(work: Work, tried: Sequence[_Tried], now: datetime) -> None:
     for one in tried:
         lease, later = one.leased.lease, one.later
         if later and one.again is not None:
-            await work.outbox.retry(lease, now + one.again, later, _said(one.outcomes[later[0].code]))
+            await work.outbox.retry(lease, now + one.again, one.waiting, _said(one.outcomes[later[0].code]))
         elif one.targets and not one.reached:
             await work.outbox.failed(lease, now, _said(one.outcomes[one.targets[0].code]))
         else:
@@ -311,6 +343,8 @@ def _fact(outcome: Outcome, now: datetime) -> Fact:
         reason=outcome.code or None,
         note=outcome.detail or None,
         stated_at=None if sent else now,
+        axis=outcome.axis or None,
+        handed=outcome.handed if sent else None,
     )
 
 
@@ -328,7 +362,7 @@ def _told(one: _Tried, now: datetime) -> Iterator[tuple[str, EventKind, Mapping[
         outcome = one.outcomes[target.code]
         sent = outcome.fate is Fate.DELIVERED
         kind = EventKind.DELIVERY_SENT if sent else EventKind.DELIVERY_FAILED
-        why = {"code": outcome.code, "detail": outcome.detail}
+        why: dict[str, object] = {"code": outcome.code, "detail": outcome.detail, **_by(outcome)}
         yield one.item.subject_id, kind, {"to": target.code, "delivery": target.delivery_id, **why}
     if one.again is None:
         return
@@ -340,8 +374,16 @@ def _told(one: _Tried, now: datetime) -> Iterator[tuple[str, EventKind, Mapping[
             "code": code,
             "detail": alike[0][1].detail,
             "next_at": (now + one.again).isoformat(),
+            **_by(alike[0][1]),
         }
         yield one.item.subject_id, EventKind.DELIVERY_RETRY, told
+
+
+def _by(outcome: Outcome) -> Mapping[str, object]:
+    told: dict[str, object] = {"axis": outcome.axis} if outcome.axis else {}
+    if outcome.handed is not None:
+        told |= {"form": outcome.handed.form, "handed": outcome.handed.digest}
+    return told
 
 
 def _discarded(item: OutboxItem) -> None:

@@ -17,10 +17,11 @@ from gateway import holding, log
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import FileItem, Kind, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
+from gateway.domain.forms import Handed
 from gateway.domain.hold import Decision, HeldKind, Hold
 from gateway.domain.identity import Digest
 from gateway.domain.status import Track, own_fact
-from gateway.edxml import attachment, canonical
+from gateway.edxml import attachment, canonical, forms
 from gateway.edxml.attachment import pieces
 from gateway.errors import AlteredContent, CannotOpen, Clash, NotFound
 from gateway.holding import HoldDesk, Suspect, freeze
@@ -29,6 +30,43 @@ from gateway.outgoing.desk import OutDesk
 from gateway.ports import Unsealer, Work
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenEnvelope:
+    """An envelope to read; `open` is sync."""
+
+    digest: Digest
+    size: int
+    open: Callable[[], BinaryIO]
+
+
+async def open_envelope(
+    desk: OutDesk, work: Work, document: OutgoingDocument, to: str | None = None
+) -> OpenEnvelope:
+    """The one that was signed; for a recipient the file that its axis was handed last. Clash while there is none, NotFound
+    for who is no recipient."""
+    refuse_sealed(document)
+    if document.envelope_digest is None or document.envelope_size is None:
+        raise Clash(f"{document.id} is {document.state}: it has no envelope yet")
+    opener, size = await desk.blobs.open(work, document.envelope_digest), document.envelope_size
+    handed = None if to is None else await _handed(work, document, to)
+    if handed is None:
+        return OpenEnvelope(digest=document.envelope_digest, size=size, open=opener)
+    return OpenEnvelope(
+        digest=handed.digest, size=handed.size, open=forms.again(handed, opener, size, desk.xml)
+    )
+
+
+async def _handed(work: Work, document: OutgoingDocument, to: str) -> Handed | None:
+    wanted = to.casefold()
+    found = [
+        each for each in await work.deliveries.of(document.id) if each.recipient.code.casefold() == wanted
+    ]
+    if not found:
+        raise NotFound(f"{document.id} has no recipient {to}")
+    sent = [fact for fact in await work.facts.of(found[0].id) if fact.code == "sent"]
+    return sent[-1].handed if sent else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

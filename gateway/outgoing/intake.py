@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 
 from gateway.domain.account import AgencyScope
@@ -35,7 +36,8 @@ from gateway.ports import Kept, Scratch
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """One document to send, or a draft to keep. Recipients stand in `draft` as the caller gave them; `confirm` are codes
-    of reasons that the caller has read and bears with."""
+    of reasons that the caller has read and bears with; `notes` what its door has to warn of. For `wait` it can be called
+    back."""
 
     draft: Draft
     send: bool = True
@@ -43,6 +45,8 @@ class Order:
     parent_id: str | None = None
     change: DocumentChange | None = None
     confirm: tuple[str, ...] = ()
+    notes: tuple[Reason, ...] = ()
+    wait: timedelta = timedelta()
 
     def __post_init__(self) -> None:
         """Every door makes one of these: here what is blank becomes absent, once."""

@@ -23,6 +23,7 @@ from gateway.domain.document import Delivery, FileItem, Kind, Lane, OutgoingDocu
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest, PacketId
 from gateway.domain.proof import Binding, SignedEnvelope, StatusPacket
+from gateway.domain.routes import Trail
 from gateway.domain.status import Fact, Track, fold_delivery
 from gateway.edxml import attachment, build, verify
 from gateway.edxml.envelope import Envelope
@@ -232,7 +233,7 @@ async def _signed(desk: OutDesk, paper: _Paper) -> Packed:
 
 
 async def _in_memory(desk: OutDesk, paper: _Paper, *, waits: bool) -> Packed | None:
-    """None where a key away from here must not be waited for, and for what its recipients alone make large."""
+    """None where a key away from here must not be waited for."""
     use = await desks.signing_keys(desk, paper.agency.code, paper.at)
     file = BytesIO()
 
@@ -243,9 +244,13 @@ async def _in_memory(desk: OutDesk, paper: _Paper, *, waits: bool) -> Packed | N
         return _written(desk, paper, signer, file, lambda: BytesIO(file.getvalue()))
 
     signed = await desk.pool.run(write)
-    if signed is None or signed.file_size > SMALL:
+    if signed is None:
         return None
-    return Packed(signed, desk.blobs.keep_small(signed.file_digest, file.getvalue()))
+    if signed.file_size <= SMALL:
+        return Packed(signed, desk.blobs.keep_small(signed.file_digest, file.getvalue()))
+    with desk.blobs.scratch() as scratch:  # its files are small, its recipients many
+        await desk.pool.run(lambda: scratch.file.write(file.getbuffer()))
+        return await keep(desk, scratch, signed)
 
 
 def _written(
@@ -379,7 +384,13 @@ async def put_status(
         lane=Lane.URGENT if packet.urgent else Lane.NORMAL,
         envelope_digest=packed.digest,
         envelope_size=packed.size,
-        targets=(OutboxTarget(code=packet.to_code, delivery_id=packet.delivery_id),),
+        targets=(
+            OutboxTarget(
+                code=packet.to_code,
+                delivery_id=packet.delivery_id,
+                trail=Trail(axis=packet.axis) if packet.axis else None,
+            ),
+        ),
         created_at=now,
         subject_id=subject_id,
         signed_by=signed_by(packed),
@@ -430,7 +441,7 @@ async def _give_up_document(desk: OutDesk, work: Work, job: Job, error: GatewayE
         track=Track.TRANSPORT, code="failed", at=now, reason=error.code, note=str(error), stated_at=now
     )
     known = await work.facts.of_many([each.id for each in deliveries])
-    await work.facts.add_many({each.id: fact for each in deliveries})
+    await work.facts.add_all([(each.id, fact) for each in deliveries])
     standings = {each.id: fold_delivery([*known[each.id], fact]) for each in deliveries}
     states = {id: (standing.shown, standing.marks) for id, standing in standings.items()}
     await work.deliveries.save_states(states, now)

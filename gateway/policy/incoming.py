@@ -5,12 +5,13 @@ every reason, sealed, or one of the few cases where no person could act; status 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.domain.document import Kind
 from gateway.domain.proof import Finding
+from gateway.domain.registry import fold_code
 from gateway.domain.signatures import FileFacts
 from gateway.policy.door import check_declared, declares_secret, judge_file, secrecy_stamps
 from gateway.policy.profile import Profile
@@ -74,7 +75,8 @@ class ArrivedFile:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrivedPacket:
     """What a verified packet says, and what was found. `addressed_to` are the codes of the signed `To` list (of a
-    status: its `ResponseFor`); `our_codes` are the receiving agency's code and every alias valid then."""
+    status: its `ResponseFor`); `our_codes` are the receiving agency's code and every alias valid then. A clerk decides
+    about `findings`; `doubts` are told and decide nothing."""
 
     our_codes: tuple[str, ...]
     addressed_to: tuple[str, ...]
@@ -84,6 +86,7 @@ class ArrivedPacket:
     pages: int | None = None
     files: tuple[ArrivedFile, ...] = ()
     findings: tuple[Finding, ...] = ()
+    doubts: tuple[Finding, ...] = ()
 
 
 _NOTHING = Verdict()
@@ -123,6 +126,23 @@ def is_for_us(packet: ArrivedPacket) -> bool:
     return any(code.strip().casefold() in ours for code in packet.addressed_to)
 
 
+# A packet passes two or three systems on its way.
+MOST_HOPS = 32
+
+
+def goes_round(our_codes: Collection[str], hops: Sequence[str]) -> str:
+    """Why it is taken for one that goes in a circle; empty for one that does not. Its trace is written by each system that
+    hands it on, so that a code stands in it as often as it was there (edxml.md 2.3). A circle is answered by nobody. What
+    comes back to its own sender names it once, and is not for it."""
+    ours = {fold_code(code) for code in our_codes}
+    here = sum(fold_code(hop) in ours for hop in hops)
+    if here > 1:
+        return f"its trace names {here} times the agency that it came to: it goes in a circle between axes"
+    if len(hops) > MOST_HOPS:
+        return f"its trace names {len(hops)} systems: it goes in a circle between axes"
+    return ""
+
+
 def _unactionable(packet: ArrivedPacket) -> Iterator[tuple[str, str]]:
     if not is_for_us(packet):
         yield "WRONG_ADDRESSEE", ", ".join(packet.addressed_to[:5])
@@ -144,6 +164,9 @@ def _kept_back(packet: ArrivedPacket) -> Iterator[Reason]:
 
 def _warnings(packet: ArrivedPacket, profile: Profile) -> Iterator[Reason]:
     yield from odd_subject(packet.subject, profile, "/subject")
+    for doubt in packet.doubts:
+        at = doubt.where.rpartition("/")[2]
+        yield reason(ReasonCode.UNUSUAL, doubt.where, finding=doubt.code, at=at)
     lead = next((arrived.facts for arrived in packet.files if arrived.facts is not None), None)
     found = lead.pages if lead is not None else None
     if lead is not None:

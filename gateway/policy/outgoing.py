@@ -25,6 +25,7 @@ from gateway.domain.document import (
     OutgoingDocument,
     OutState,
     Recipient,
+    RecipientRole,
     Urgency,
 )
 from gateway.domain.fields import CHANGE, DRAFT, FIRST_DAY, LAST_DAY, has_bad_characters
@@ -298,6 +299,8 @@ def _update(change: DocumentChange, parent: OutgoingDocument) -> Iterator[Reason
             yield reason(ReasonCode.RECIPIENT_UNKNOWN, f"/receivers_removed/{n}", recipient=code, name="")
 
 
+# So many names stand in a warning.
+_NAMED = 3
 _ADDRESSED = (CodeStanding.ACTIVE, CodeStanding.MAPPED)
 
 
@@ -326,6 +329,22 @@ def warnings_of_axis(recipients: Sequence[Recipient], unhosted: Collection[str])
                 recipient=each.code,
                 name=each.name or "",
             )
+
+
+def warnings_of_loss(draft: Draft, lossy: Collection[str]) -> Iterator[Reason]:
+    """`lossy` are the codes whose mail goes by an axis that writes every file anew: what the file has no place for does
+    not reach them."""
+    there = [each for each in draft.recipients if each.code in lossy]
+    if not there:
+        return
+    names = ", ".join(each.name or each.code for each in there[:_NAMED])
+    told = {"name": f"{names}…" if len(there) > _NAMED else names}
+    if draft.reply_required and draft.reply_due is None:
+        yield reason(ReasonCode.AXIS_LOSES, "/reply_required", field="reply_required", **told)
+    if draft.urgency is Urgency.TIMED_EXPRESS:
+        yield reason(ReasonCode.AXIS_LOSES, "/due_at", field="due_at", **told)
+    if any(each.role is not RecipientRole.TO_ACT for each in there):
+        yield reason(ReasonCode.AXIS_LOSES, "/recipients", field="recipients", **told)
 
 
 def _each(answers: Sequence[Resolution]) -> Iterator[tuple[str, AgencyEntry]]:

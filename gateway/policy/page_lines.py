@@ -23,6 +23,8 @@ from gateway.words.reading import LETTERS
 _SAME_LINE = 0.3
 _COLUMN_GAP = 1.5
 _LETTER_GAP = 0.15
+# In parts of the width of a letter, of which "i" is the narrowest.
+_AT_THE_END = 0.4
 _BASELINE = 0.9 / 1.15  # of the height of an area of text
 _HYPHENS = str.maketrans({"\u2010": "-", "\u2011": "-"})
 _SIGNS = frozenset("–—…“”‘’•§°‑−·×²³½€№►▪■□→")
@@ -59,13 +61,13 @@ class PageLine:
 
 def lines_of(runs: Iterable[TextRun]) -> list[PageLine]:
     """The lines of one page from top to bottom, on one height from left to right."""
-    rows: list[list[tuple[int, TextRun]]] = []
+    rows: list[list[TextRun]] = []
     levels: list[float] = []
-    for place, run in sorted(enumerate(runs), key=lambda each: (_level(each[1]), each[1].area.left)):
+    for run in sorted(runs, key=lambda each: (_level(each), each.area.left)):
         if levels and abs(_level(run) - levels[-1]) <= _SAME_LINE * run.type_size:
-            rows[-1].append((place, run))
+            rows[-1].append(run)
         else:
-            rows.append([(place, run)])
+            rows.append([run])
             levels.append(_level(run))
     return [line for row in rows for line in _split(row)]
 
@@ -81,16 +83,14 @@ def _level(run: TextRun) -> float:
     return run.area.top + run.area.height * _BASELINE
 
 
-def _split(row: Sequence[tuple[int, TextRun]]) -> list[PageLine]:
+def _split(row: Sequence[TextRun]) -> list[PageLine]:
     made: list[PageLine] = []
-    before = -1
-    for place, run in sorted(row, key=lambda each: (each[1].area.left, each[0])):
+    for run in sorted(row, key=lambda each: each.area.left):
         last = made[-1] if made else None
         if last is not None and run.area.left - last.area.right <= _COLUMN_GAP * run.type_size:
-            made[-1] = _joined(last, run, follows=place == before + 1)
+            made[-1] = _joined(last, run)
         else:
             made.append(_line(run))
-        before = place
     return [replace(each, text=_tidy(each.text)) for each in made]
 
 
@@ -106,11 +106,11 @@ def _line(run: TextRun) -> PageLine:
     )
 
 
-def _joined(line: PageLine, run: TextRun, *, follows: bool) -> PageLine:
+def _joined(line: PageLine, run: TextRun) -> PageLine:
     shaky = line.shaky or run.shaky
     gap = run.area.left - line.area.right
     if unicodedata.combining(run.text[0]):
-        text, guessed = _marked(line, run, follows=follows)
+        text, guessed = _marked(line, run)
         shaky = shaky or guessed
     else:
         text = line.text + (" " if gap > _LETTER_GAP * run.type_size else "") + run.text
@@ -125,13 +125,12 @@ def _joined(line: PageLine, run: TextRun, *, follows: bool) -> PageLine:
     )
 
 
-def _marked(line: PageLine, run: TextRun, *, follows: bool) -> tuple[str, bool]:
-    """With a mark put to its letter; and whether that was a guess."""
-    if follows:
-        return line.text + run.text, False
+def _marked(line: PageLine, run: TextRun) -> tuple[str, bool]:
+    """With a mark put to its letter; and whether that was a guess. It is the last letter's only where it stands there: some
+    writers draw all letters of a line first, and then its marks."""
     wide = line.area.width / max(len(line.text), 1)
     middle = run.area.left + run.area.width / 2
-    if middle >= line.area.right - 1.2 * wide:
+    if middle >= line.area.right - _AT_THE_END * wide:
         return line.text + run.text, False
     at = min(max(int((middle - line.area.left) / wide) + 1, 1), len(line.text))
     return line.text[:at] + run.text + line.text[at:], True

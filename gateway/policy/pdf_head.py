@@ -291,8 +291,8 @@ def _below(
         last = block[-1] if block else top
         gap = last.gap_below(line)
         if gap > (_NEXT_GAP if block else _FIRST_GAP) or not _is_of_abstract(line, top, block, size):
-            # Close by, in the same form but one sign: who knows.
-            alike = bool(block) and block[0].capitals == line.capitals and _may_go_on(line, top, size)
+            # Close by, in the same form but one sign: who knows. An abbreviation alone is in capitals.
+            alike = bool(block) and _may_go_on(line, top, size) and _is_like(line, block[0])
             if (alike and 0 <= gap < _NEXT_GAP) or (block and not block[0].bold and gap < _CLEAR_GAP):
                 doubts.append("plain")
             break
@@ -302,6 +302,10 @@ def _below(
     if block and block[0].capitals:
         doubts.append("capitals")
     return tuple(block), doubts
+
+
+def _is_like(line: PageLine, first: PageLine) -> bool:
+    return line.capitals == first.capitals or line.bold == first.bold
 
 
 def _is_of_abstract(line: PageLine, top: PageLine, block: Sequence[PageLine], size: Size) -> bool:
@@ -358,7 +362,8 @@ def _under(
     for line in column[column.index(about) + 1 :]:
         gap = block[-1].gap_below(line)
         if gap > _NEXT_GAP or line.capitals or _begins_body(line):
-            if gap < _CLEAR_GAP and not line.capitals and not _begins_body(line):
+            # So close by it may be the last words, such as an abbreviation.
+            if gap < _CLEAR_GAP and not _begins_body(line):
                 doubts.append("plain")
             break
         if (

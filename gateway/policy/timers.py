@@ -201,6 +201,10 @@ class Due:
         """Time left on the clock that it runs by; negative when the moment has passed."""
         return self.at - now if self.wall_clock else office_time_between(office, now, self.at)
 
+    def day(self, office: OfficeCalendar) -> timedelta | None:
+        """How long a day is on that clock; None by the wall clock."""
+        return None if self.wall_clock else working_day(office)
+
 
 def is_urgent(urgency: Urgency) -> bool:
     return urgency >= Urgency.URGENT
@@ -254,8 +258,18 @@ def left(
     office: OfficeCalendar, waits: Waits, urgency: Urgency, due_at: datetime, now: datetime
 ) -> timedelta:
     """Time left on the clock that the duty runs by, where only its end was kept."""
-    at_once = is_urgent(urgency) and waits in (Waits.TAKE_IN, Waits.PARTNER)
-    return due_at - now if at_once else office_time_between(office, now, due_at)
+    if _is_at_once(waits, urgency):
+        return due_at - now
+    return office_time_between(office, now, due_at)
+
+
+def day_of(office: OfficeCalendar, waits: Waits, urgency: Urgency) -> timedelta | None:
+    """How long a day is on that clock: a working day of the office; None by the wall clock."""
+    return None if _is_at_once(waits, urgency) else working_day(office)
+
+
+def _is_at_once(waits: Waits, urgency: Urgency) -> bool:
+    return is_urgent(urgency) and waits in (Waits.TAKE_IN, Waits.PARTNER)
 
 
 def tell_state(changed_at: datetime) -> Due:

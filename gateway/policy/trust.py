@@ -48,6 +48,20 @@ class TrustPolicy:
     """Section 9: a SigningTime further ahead than this is refused, not held. A longer one fills the clerk's list of
     held packets with what no clock error explains."""
 
+    axis_vouches: str = "known"
+    """Whom the authenticated session with a foreign axis vouches for, where the file itself proves nothing: `known` codes
+    of the registry, `all`, or `nobody`. With `all`, whoever can send on that axis sends in any name it lets pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """The session with a foreign axis by which a file came. `is_known`: the registry has its sender, open on that day;
+    `other`: the agency that the axis says it is from, where that is another one that the registry knows."""
+
+    name: str
+    is_known: bool
+    other: str | None = None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carried:
@@ -98,6 +112,51 @@ def decide(
         verdict="valid",
         received_at=arrived,
         notes=(*signed.findings, *notes),
+        steps=steps,
+        seal=_SEAL,
+    )
+
+
+AXIS = "axis"
+"""The verdict of what a session vouches for: nobody signed it that we could tell."""
+
+
+def vouched(
+    signed: SignedEnvelope[M],
+    session: Session,
+    policy: TrustPolicy,
+    at: datetime,
+    *,
+    released: bool = False,
+    broken: Finding | None = None,
+) -> VerifiedEnvelope[M]:
+    """The envelope as the session with its axis vouches for it. `broken`: why a signature that is in it proves nothing;
+    axes that write files anew break every one. CannotTell where the policy wants a person to say so: `released`."""
+    doubt = ""
+    if policy.axis_vouches == "nobody":
+        doubt = "by the settings no axis session vouches for anybody"
+    elif policy.axis_vouches == "known" and not session.is_known:
+        doubt = f"the registry does not know its sender {signed.sender_code[:80]}"
+    elif session.other is not None:
+        doubt = f"the axis says that it is from {session.other[:80]}, the file from {signed.sender_code[:80]}"
+    told = f"vouched for by the axis session {session.name}"
+    if doubt and not released:
+        detail = f"no signature holds, and {doubt}; a person may admit it"
+        raise CannotTell(
+            detail,
+            code="AXIS-SENDER",
+            hint="add the sender to the registry, then release it; or release it as it is",
+            step=6,
+            steps=_stopped_at(signed.steps, 6, False, detail),
+        )
+    steps = tuple(replace(step, detail=told) if step.n in (5, 6) else step for step in signed.steps)
+    notes = (Finding(code="SESSION-VOUCHED", where=session.name, detail=told),)
+    return VerifiedEnvelope(
+        signed=signed,
+        sender=signed.sender_code,
+        verdict=AXIS,
+        received_at=at,
+        notes=(*signed.findings, *((broken,) if broken else ()), *notes),
         steps=steps,
         seal=_SEAL,
     )

@@ -46,6 +46,7 @@ class ReasonCode(StrEnum):
     RECIPIENT_STARTER = "recipient-starter"
     RECIPIENT_UNBOUND = "recipient-unbound"
     RECIPIENT_UNHOSTED = "recipient-unhosted"
+    AXIS_LOSES = "axis-loses"
     # files (R10 to R14, R57, threats 57 to 83)
     LEAD_COUNT = "lead-count"
     LEAD_TYPE = "lead-type"
@@ -95,6 +96,13 @@ class ReasonCode(StrEnum):
     NUMBER_WITHOUT_03 = "number-without-03"
     # what an incoming packet was found to be
     SCHEMA = "schema"
+    UNUSUAL = "unusual"
+    # an envelope that was built elsewhere
+    ENVELOPE_KIND = "envelope-kind"
+    ENVELOPE_REPLACES = "envelope-replaces"
+    ENVELOPE_SENDER = "envelope-sender"
+    ENVELOPE_IDENTITY = "envelope-identity"
+    ENVELOPE_LEFT_OUT = "envelope-left-out"
     # what the agency's own key may sign (R19, R23a, R24, R30)
     SIGN_BROKEN = "sign-broken"
     SIGN_ENCRYPTED = "sign-encrypted"

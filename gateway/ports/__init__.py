@@ -1,7 +1,20 @@
 """The promises that the flows need kept. Adapters do not inherit from these; contract tests prove that they
 conform. Each docstring says what is durable on return, what can go wrong, and whether a repeat is harmless."""
 
-from gateway.ports.axis import Arrival, Axis, AxisDesk, AxisState, DeadParcel, Fate, Outcome, Parcel
+from gateway.ports.axis import (
+    Arrival,
+    Axis,
+    AxisDesk,
+    AxisState,
+    DeadParcel,
+    Fate,
+    ManyAxes,
+    Outcome,
+    Parcel,
+    Promises,
+    each_axis,
+    each_state,
+)
 from gateway.ports.content import Sealer, Unsealer, Vault
 from gateway.ports.queues import (
     Handover,
@@ -73,6 +86,7 @@ __all__ = [
     "Lease",
     "LeasedInbox",
     "LeasedOutbox",
+    "ManyAxes",
     "OutboxItem",
     "OutboxTarget",
     "Outcome",
@@ -80,6 +94,7 @@ __all__ = [
     "Parcel",
     "PdfSignatures",
     "Pool",
+    "Promises",
     "PutStatus",
     "RegisterEntry",
     "RegistryFeed",
@@ -95,4 +110,6 @@ __all__ = [
     "Unsealer",
     "Vault",
     "Work",
+    "each_axis",
+    "each_state",
 ]

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from gateway.domain.document import Lane
+from gateway.domain.forms import Form, Handed
 from gateway.domain.identity import Digest
+from gateway.domain.routes import Trail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """Bytes plus unsigned routing: what every axis adapter moves."""
+    """Bytes plus unsigned routing: what every axis adapter moves. `trails`, by recipient: what earlier tries left behind,
+    which only he reads who chooses among axes. `form`: how its recipients' axis is to be handed it; `digest` and `size` are
+    those of the standard file all the same."""
 
     packet_id: str
     kind: str
@@ -24,6 +28,8 @@ class Parcel:
     digest: Digest
     size: int
     open: Callable[[], BinaryIO]
+    trails: Mapping[str, Trail] = field(default_factory=dict)
+    form: Form = Form.STANDARD
 
 
 class Fate(StrEnum):
@@ -36,9 +42,19 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
+    """`unsure`, unless DELIVERED: the axis may have it all the same; with NEVER a person decides. `axis`: of several the
+    one that said so, or with which the recipient stands from now on; `refused` are those that do not reach it.
+    `at_once`: nothing is waited for. `handed`, with DELIVERED: the file that the axis has, where that is not the standard
+    one."""
+
     fate: Fate
     code: str = ""
     detail: str = ""
+    unsure: bool = False
+    axis: str = ""
+    refused: tuple[str, ...] = ()
+    at_once: bool = False
+    handed: Handed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +62,9 @@ class Arrival:
     """One parcel handed to a node for one of its agencies, until `settle`. `token` is the adapter's own. `node` is the
     node that the axis vouches for as the publisher (A1), None where it vouches for nobody. `flaw` says why the bytes
     are not a whole parcel, such as parts that never came: it lands in quarantine with these words, never in the flow.
-    `file` is where the bytes lie as a finished file that nobody writes to any more, if they do."""
+    `file` is where the bytes lie as a finished file that nobody writes to any more, if they do. `axis` is by which of
+    several it came. `session` names the authenticated session with a foreign axis by which it came: such an axis writes
+    files anew, so it vouches itself."""
 
     token: str
     recipient: str
@@ -61,6 +79,25 @@ class Arrival:
     node: str | None = None
     flaw: str = ""
     file: Path | None = None
+    axis: str = ""
+    session: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promises:
+    """What a kind of axis keeps of the port beyond carrying parcels. `urgent_lane`: the axis itself lets urgent ones pass.
+    `unroutable_return`: a recipient that nobody hosts is NEVER at once. `parts`: what is too large for one message comes
+    in parts. `node_identity`: it vouches for the publishing node. `byte_identity`: what arrives has the published bytes,
+    so a signature over them holds. `resends`: the same bytes published again go out again. `needs_signature`: its
+    session vouches for nobody, so whoever receives refuses a file that nobody signed."""
+
+    urgent_lane: bool = True
+    unroutable_return: bool = True
+    parts: bool = True
+    node_identity: bool = True
+    byte_identity: bool = True
+    resends: bool = True
+    needs_signature: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +116,14 @@ class DeadParcel:
     deliveries: int
     dead_at: datetime | None
     reason: str
+    axis: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisState:
     """Whether parcels can move now. Connected: `connected_since`. Not: `down_since` (None when nobody asked for a
-    connection yet), and `reason` says why in words. Connected but `blocked_since`: the axis takes nothing for now."""
+    connection yet), and `reason` says why in words. Connected but `blocked_since`: the axis takes nothing for now. Of
+    several axes: connected and `down_since` when some are and some are not."""
 
     connected_since: datetime | None = None
     down_since: datetime | None = None
@@ -124,6 +163,9 @@ class Axis(Protocol):
 class AxisDesk(Axis, Protocol):
     """An axis as a person looks after it: what is under way, and what was put aside."""
 
+    def promises(self) -> Promises:
+        """What this kind of axis keeps; the same for its whole life."""
+
     def state(self) -> AxisState:
         """How the axis is now, from memory: it may be asked as often as one likes."""
 
@@ -145,3 +187,33 @@ class AxisDesk(Axis, Protocol):
 
     async def dead_drop(self, id: str, reason: str) -> None:
         """It is gone for good; the log keeps the reason. NotFound when it is not on the dead list."""
+
+
+@runtime_checkable
+class ManyAxes(Protocol):
+    """An axis that is made of several."""
+
+    @property
+    def axes(self) -> Mapping[str, AxisDesk]:
+        """By name, each to be asked by itself."""
+
+    def state_of(self, name: str) -> AxisState:
+        """How that one is now: what it says of itself, and what came of the calls to it."""
+
+    async def order(self, sender: str, code: str) -> Sequence[str]:
+        """The axes that mail from that agency to that code may take, the first choice first."""
+
+    async def form(self, sender: str, code: str) -> Form:
+        """How such mail is written for axes that may be handed other forms than the standard one."""
+
+
+def each_axis(axis: AxisDesk) -> Mapping[str, AxisDesk]:
+    """Those it is made of, by name; of one axis that one, without a name."""
+    return axis.axes if isinstance(axis, ManyAxes) else {"": axis}
+
+
+def each_state(axis: AxisDesk) -> Mapping[str, AxisState]:
+    """As `each_axis`, how each is now."""
+    if isinstance(axis, ManyAxes):
+        return {name: axis.state_of(name) for name in axis.axes}
+    return {"": axis.state()}

@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 from gateway.domain.document import Kind, Lane
 from gateway.domain.identity import Digest
 from gateway.domain.proof import StatusPacket, Step
+from gateway.domain.routes import Trail
 
 T = TypeVar("T")
 
@@ -50,10 +51,13 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxTarget:
-    """One recipient of an outbox row. `delivery_id` is None for answers, which have no delivery."""
+    """One recipient of an outbox row. `delivery_id` is None for answers, which have no delivery. `trail` is what earlier
+    tries left behind where there are several axes, or by which one it is to go; it was written after the `tried`-th try."""
 
     code: str
     delivery_id: str | None = None
+    trail: Trail | None = None
+    tried: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +95,14 @@ MOST_COPIES = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisNote:
-    """What the axis said of one copy of a packet, unsigned (A2). `node` is the publisher that it vouches for."""
+    """What the axis said of one copy of a packet, unsigned (A2). `node` is the publisher that it vouches for, `session` the
+    authenticated session with a foreign axis by which it came."""
 
     packet_id: str
     kind: str
     sender: str
     node: str | None = None
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +110,8 @@ class InboxPacket:
     """One landed packet. State: landed, done, waiting, held, quarantined, malformed, sealed, released, returned,
     discarded, dropped. `needs` is the (sender, DocumentId) a waiting packet waits for. `transport_…` is what the axis
     said of the copy that is judged, `untried` what it said of others, for when those words prove false. `released`: a
-    person let it in, until the next verdict but that it waits."""
+    person let it in, until the next verdict but that it waits. `axes` are those of several by which it came, in that
+    order."""
 
     id: str
     agency_id: str
@@ -116,6 +123,7 @@ class InboxPacket:
     transport_sender: str
     lane: Lane
     transport_node: str | None = None
+    transport_session: str | None = None
     state: str = "landed"
     code: str | None = None
     reason: str | None = None
@@ -129,6 +137,12 @@ class InboxPacket:
     settled_at: datetime | None = None
     untried: tuple[AxisNote, ...] = ()
     released: bool = False
+    axes: tuple[str, ...] = ()
+
+    @property
+    def axis(self) -> str:
+        """By which it came first; empty where there is one axis."""
+        return self.axes[0] if self.axes else ""
 
     @property
     def told(self) -> AxisNote:
@@ -137,6 +151,7 @@ class InboxPacket:
             kind=self.transport_kind,
             sender=self.transport_sender,
             node=self.transport_node,
+            session=self.transport_session,
         )
 
 
@@ -265,6 +280,9 @@ class Inbox(Protocol):
 
     async def also_told(self, id: str, told: AxisNote) -> bool:
         """Another copy came with other words; they are kept for `try_next`. False when there is no more room for them."""
+
+    async def also_came(self, id: str, axis: str) -> bool:
+        """The same bytes came by this axis too; whether that is news."""
 
     async def try_next(self, lease: Lease) -> AxisNote | None:
         """The words by which it was judged are false: landed again by those of the next copy, or None where no other

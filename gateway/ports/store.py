@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.book import OutgoingLine
 from gateway.domain.certificates import KeyEnd, PendingRevocation
-from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
+from gateway.domain.document import Delivery, IncomingDocument, InState, OutgoingDocument
 from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import Hold
 from gateway.domain.identity import Digest
@@ -20,6 +20,7 @@ from gateway.domain.office_calendar import CalendarDay
 from gateway.domain.proof import StatusPacket
 from gateway.domain.registry import AgencyEntry, RecipientGroup, Resolution
 from gateway.domain.status import Fact
+from gateway.domain.upload import Upload, UploadPart
 from gateway.ports.content import Holds, ReadableContent
 from gateway.ports.content import Kept as Kept
 from gateway.ports.content import Scratch as Scratch
@@ -40,6 +41,7 @@ from gateway.ports.queues import (
     Remembered,
 )
 from gateway.ports.revocation import PendingRevocations
+from gateway.ports.systems import SystemBox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,31 @@ class RecipientGroups(Protocol):
 
     async def remove(self, name: str) -> bool:
         """Whether there was one."""
+
+
+class Uploads(Protocol):
+    """Files of one agency that come in parts. One whose time is up is not there."""
+
+    async def all(self) -> Sequence[Upload]:
+        """The oldest first."""
+
+    async def get(self, id: str) -> Upload:
+        """NotFound where there is none. In a writing unit of work nobody else changes it until that ends."""
+
+    async def parts(self, id: str) -> Sequence[UploadPart]:
+        """By number."""
+
+    async def add(self, upload: Upload) -> None:
+        """Clash when the agency has as many as it may."""
+
+    async def add_part(self, id: str, part: UploadPart) -> bool:
+        """False, and nothing changed, where there is one with that number."""
+
+    async def save(self, upload: Upload) -> None:
+        """How long it is kept, and what it was found to be."""
+
+    async def remove(self, id: str) -> None:
+        """With its parts; harmless where there is none."""
 
 
 class AgencyBook(Protocol):
@@ -139,6 +166,9 @@ class OutgoingDocuments(Protocol):
     async def by_lead(self, digest: Digest) -> Sequence[OutgoingDocument]:
         """The newest few with this lead file."""
 
+    async def by_own_id(self, own_id: str) -> Sequence[OutgoingDocument]:
+        """The newest few that the system which sent them calls so."""
+
     async def by_packet_id(self, packet_id: str) -> OutgoingDocument | None: ...
 
     async def children(self, id: str) -> Sequence[OutgoingDocument]: ...
@@ -158,8 +188,10 @@ class OutgoingDocuments(Protocol):
         created_from: datetime | None = None,
         created_to: datetime | None = None,
         external_id: str | None = None,
+        oldest_first: bool = False,
     ) -> Page[OutgoingDocument]:
-        """Newest first, keyset. `states` matches documents having a delivery, or themselves being, in one of them."""
+        """Newest first unless asked otherwise, keyset. `states` matches documents having a delivery, or themselves being,
+        in one of them."""
 
 
 class Deliveries(Protocol):
@@ -188,9 +220,6 @@ class Facts(Protocol):
     async def add(self, subject_id: str, fact: Fact) -> bool:
         """False, and nothing changed, when the same fact (track, code, stated_at, packet_digest, request_id) is there."""
 
-    async def add_many(self, facts: Mapping[str, Fact]) -> Collection[str]:
-        """One fact for each subject; the subjects to whom it was new."""
-
     async def add_all(self, facts: Sequence[tuple[str, Fact]]) -> None:
         """Any number for each subject; what is there already stays as it is."""
 
@@ -204,6 +233,9 @@ class IncomingDocuments(Protocol):
     async def add(self, document: IncomingDocument) -> None: ...
 
     async def get(self, id: str) -> IncomingDocument: ...
+
+    async def states(self, ids: Collection[str]) -> Mapping[str, InState]:
+        """How each of these stands; what is not there is left out."""
 
     async def by_document_id(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
         """Every attempt, newest first; sender compared without letter case."""
@@ -226,8 +258,11 @@ class IncomingDocuments(Protocol):
         states: Sequence[str] = (),
         query: str | None = None,
         handover: str | None = None,
+        arrived_from: datetime | None = None,
+        arrived_to: datetime | None = None,
+        oldest_first: bool = False,
     ) -> Page[IncomingDocument]:
-        """Newest first, keyset."""
+        """Newest first unless asked otherwise, keyset."""
 
 
 class Handovers(Protocol):
@@ -243,6 +278,12 @@ class Handovers(Protocol):
 
     async def ack(self, incoming_id: str, client: str, at: datetime) -> bool:
         """True when this call acknowledged it; False when it was acknowledged before (harmless)."""
+
+    async def take(self, incoming_id: str, client: str, until: datetime) -> bool:
+        """This one, for that client; False where it was acknowledged before. Clash while another client has it."""
+
+    async def give_back(self, incoming_id: str, client: str) -> None:
+        """What that client holds is available again; harmless where it holds nothing."""
 
 
 class Identities(Protocol):
@@ -374,6 +415,8 @@ class Work(Protocol):
     paper: PaperParts
     groups: RecipientGroups
     idempotency: Idempotency
+    uploads: Uploads
+    systems: SystemBox
 
     async def agency(self) -> HostedAgency:
         """The agency of the scope, which stays hosted here until this writing unit of work ends; NotFound when it left."""
@@ -451,6 +494,9 @@ class Store(Protocol):
 
     async def purge_idempotency(self, before: datetime) -> int:
         """Forgets idempotency keys first used before that time; how many. `external_id` goes on to guard."""
+
+    async def forget_uploads(self, now: datetime) -> int:
+        """Lets go of uploads whose time is up, of every agency; how many."""
 
     async def counts(self) -> Mapping[str, int]:
         """Rows by state for status pages: `outbox.waiting`, `inbox.quarantined`, `job.waiting`, …; none that ended."""

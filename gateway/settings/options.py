@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -85,6 +85,7 @@ class Node:
     name: str = "node"
     data_dir: Path = Path("data")
     office: Annotated[str, OneOf(("on", "off"))] = "on"
+    sandbox: Annotated[str, OneOf(("off", "on"))] = "off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +111,10 @@ class Database:
 class AxisSettings:
     """What carries packets between nodes."""
 
-    kind: Annotated[str, OneOf(("embedded", "amqp"))] = "embedded"
+    kind: Annotated[str, OneOf(("embedded", "amqp", "vxp", "lgsp"))] = "embedded"
     folder: Annotated[Path, Below("axis")] = Path("data/axis")
     poison_limit: Annotated[int, Between(1, 100)] = 5
+    vouches: Annotated[str, OneOf(("known", "all", "nobody"))] = "known"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,74 @@ class AmqpSettings:
     part_mb: Annotated[int, Between(1, 16)] = 4
 
 
+# The section, beside `axis`, that an axis of this kind is read from.
+AXIS_SECTIONS: Mapping[str, str | None] = {"embedded": None, "amqp": "amqp", "vxp": "vxp", "lgsp": "lgsp"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedAxis:
+    """One of several axes, an entry of `[[axes]]`: `parts` are the sections that it is read from, by their names. `serves`
+    are those of our agencies whose mail it carries, by patterns; none: all."""
+
+    name: str
+    serves: tuple[str, ...] = ()
+    away_s: Annotated[int, Between(0, 3600)] = 30
+    parts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteSettings:
+    """An entry of `[[routes]]` for one of the patterns that it names."""
+
+    to: str
+    axes: tuple[str, ...]
+    sender: str = "*"
+    away: Annotated[str, OneOf(("wait", "next"))] = "wait"
+    unsure: Annotated[str, OneOf(("wait", "next"))] = "wait"
+    form: Annotated[str, OneOf(("standard", "unsigned", "dotnet"))] = "standard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VxpSettings:
+    """The national axis, where the axis is `vxp`. One system by `system` and `secret`, or several in `credentials`."""
+
+    endpoint: str = ""
+    system: str = ""
+    secret: Secret | None = None
+    credentials: Path | None = None
+    ca: Path | None = None
+    folder: Path | None = None
+    sender: Annotated[str, OneOf(("agency", "system"))] = "agency"
+    poll_s: Annotated[float, Between(0.05, 3600)] = 60.0
+    rate_per_s: Annotated[float, Between(0.1, 1000)] = 10.0
+    final_codes: str = ""
+    stop_codes: str = "401, 403"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LgspSettings:
+    """A provincial service, where the axis is `lgsp`. One agency by `username`, `password`, `application`, `system` and
+    `secret`, or any number in `credentials`."""
+
+    endpoint: str = ""
+    username: str = ""
+    password: Secret | None = None
+    application: str = ""
+    system: str = ""
+    secret: Secret | None = None
+    credentials: Path | None = None
+    ca: Path | None = None
+    folder: Path | None = None
+    unknown_outcome: Annotated[str, OneOf(("wait", "resend"))] = "wait"
+    partial: Annotated[str, OneOf(("refuse", "all"))] = "refuse"
+    poll_s: Annotated[float, Between(0.05, 3600)] = 60.0
+    look_days: Annotated[int, Between(1, 60)] = 3
+    sweep_days: Annotated[int, Between(1, 3660)] = 90
+    rate_per_s: Annotated[float, Between(0.1, 1000)] = 10.0
+    final_codes: str = "10, 18, 19, 21, 22, 23"
+    stop_codes: str = "15, 401, 403"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
     """Where programs reach the node, and how much each may ask of it. Port 0 takes any free one."""
@@ -149,7 +219,8 @@ class Api:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """The pages for people: what they are headed with, whom they name for help, how long a send can be undone."""
+    """The pages for people: what they are headed with, whom they name for help, how long a send can be undone, how much
+    room pictures of pages may take."""
 
     name: str = ""
     contact: str = ""
@@ -157,6 +228,7 @@ class Pages:
     undo_s: Annotated[int, Between(0, 120)] = 30
     undo_express_s: Annotated[int, Between(0, 120)] = 5
     urge_days: Annotated[int, Between(0, 90)] = 7
+    pictures_mb: Annotated[int, Between(0, 100_000)] = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,6 +371,41 @@ class WorkerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FolderSettings:
+    """The hot folder: documents go out and come in as files. Without a root there is none; no agency named: all of them."""
+
+    root: Path | None = None
+    agencies: str = ""
+    look_s: Annotated[float, Between(0.2, 600)] = 5.0
+    settle_s: Annotated[float, Between(0, 600)] = 5.0
+    wait_min: Annotated[float, Between(0.01, 1440)] = 10.0
+    batch: Annotated[int, Between(1, 500)] = 50
+    unacked: Annotated[int, Between(1, 10_000)] = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """Where programs are told of events by webhooks, and how long an answer may take. Without `networks` only what is on
+    the public Internet is called."""
+
+    networks: str = ""
+    plain_http: Annotated[str, OneOf(("no", "yes"))] = "no"
+    ca: Path | None = None
+    timeout_s: Annotated[int, Between(1, 30)] = 10
+    at_once: Annotated[int, Between(2, 500)] = 32
+    log_days: Annotated[int, Between(1, 365)] = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompatSettings:
+    """The door for document systems that speak as the national axis's clients do. Nought hours: a call may be any age."""
+
+    vxp: bool = False
+    fresh_h: Annotated[int, Between(0, 8760)] = 0
+    sent_days: Annotated[int, Between(1, 365)] = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsSettings:
     """Where a monitoring system reaches this process, apart from the API and without a key. Port 0: nowhere."""
 
@@ -322,12 +429,15 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that can be set, and in `origin` where each value that is not a default came from."""
+    """Everything that can be set, and in `origin` where each value that is not a default came from. `axes` and `routes` are
+    empty where there is one axis, that of the section `axis`."""
 
     node: Node = field(default_factory=Node)
     database: Database = field(default_factory=Database)
     axis: AxisSettings = field(default_factory=AxisSettings)
     amqp: AmqpSettings = field(default_factory=AmqpSettings)
+    vxp: VxpSettings = field(default_factory=VxpSettings)
+    lgsp: LgspSettings = field(default_factory=LgspSettings)
     api: Api = field(default_factory=Api)
     pages: Pages = field(default_factory=Pages)
     keys: KeySettings = field(default_factory=KeySettings)
@@ -342,13 +452,36 @@ class Settings:
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     mail: MailSettings = field(default_factory=MailSettings)
     workers: WorkerSettings = field(default_factory=WorkerSettings)
+    folder: FolderSettings = field(default_factory=FolderSettings)
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
+    compat: CompatSettings = field(default_factory=CompatSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    axes: tuple[NamedAxis, ...] = ()
+    routes: tuple[RouteSettings, ...] = ()
+    axis_name: str = ""
+    """Of several, the one that `axis` is of."""
     origin: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def axis_kind(self) -> str:
+        """`several` where there are several."""
+        return "several" if self.axes else self.axis.kind
 
+    def each_axis(self) -> Mapping[str, Settings]:
+        """The same settings as those of each axis alone, by its name; of one axis without a name."""
+        if not self.axes:
+            return {self.axis_name: self}
+        return {
+            each.name: replace(self, axes=(), routes=(), axis_name=each.name, **each.parts)
+            for each in self.axes
+        }
+
+
+LISTS = ("axes", "routes")
+_NO_SECTIONS = frozenset({"origin", "axis_name", *LISTS})
 SECTIONS: Mapping[str, type] = {
-    name: kind for name, kind in get_type_hints(Settings).items() if name != "origin"
+    name: kind for name, kind in get_type_hints(Settings).items() if name not in _NO_SECTIONS
 }
 
 

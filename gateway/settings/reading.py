@@ -19,15 +19,20 @@ from typing import Any
 from urllib.parse import unquote
 
 from gateway.errors import Misconfigured
+from gateway.settings import axes as several
 from gateway.settings.options import (
+    AXIS_SECTIONS,
+    LISTS,
     SECTIONS,
     Address,
     Below,
     Between,
+    NamedAxis,
     Node,
     OneOf,
     Option,
     Pairs,
+    RouteSettings,
     Secret,
     Settings,
     names,
@@ -66,12 +71,16 @@ def locate(given: Path | None, environ: Mapping[str, str], here: Path | None = N
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """The settings in force, later places winning. Misconfigured lists every wrong value with its source."""
     faults: list[str] = []
-    given = _from_file(path, faults) if path is not None else {}
+    tables = _tables(path) if path is not None else {}
+    given = _from_file(path, tables, faults) if path is not None else {}
     given |= _from_environment(environ, faults)
     given |= _from_secret_files(environ, faults)
     values = {key: value for key, each in given.items() if (value := _checked(key, each, faults)) is not None}
+    axes, routes = _several(path, tables, environ, values, faults)
     if not faults:
-        settings = _built(values, {key: given[key].source for key in values})
+        settings = replace(
+            _built(values, {key: given[key].source for key in values}), axes=axes, routes=routes
+        )
         faults = _contradictions(settings)
     if faults:
         raise Misconfigured(
@@ -82,9 +91,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def _from_file(path: Path, faults: list[str]) -> dict[str, _Given]:
+def _tables(path: Path) -> dict[str, Any]:
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as why:
         raise Misconfigured(
             f"the settings file {path} cannot be read: {why.strerror}",
@@ -93,9 +102,14 @@ def _from_file(path: Path, faults: list[str]) -> dict[str, _Given]:
         ) from why
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
         raise Misconfigured(f"the settings file {path} is not TOML in UTF-8: {why}", code="GW-C-001") from why
+
+
+def _from_file(path: Path, tables: Mapping[str, Any], faults: list[str]) -> dict[str, _Given]:
     found: dict[str, _Given] = {}
     source = f"file {path}"
     for section, table in tables.items():
+        if section in LISTS:
+            continue
         if not isinstance(table, dict):
             faults.append(f"{section}: expected to stand below a [section], found outside of one ({source})")
         elif _known_section(section, source, faults):
@@ -109,7 +123,7 @@ def _from_environment(environ: Mapping[str, str], faults: list[str]) -> dict[str
     found: dict[str, _Given] = {}
     for variable, text in sorted(environ.items()):
         key = _key_of(variable)
-        if key is None or _secret_key(key) is not None:
+        if key is None or key.startswith(_OF_AXES) or _secret_key(key) is not None:
             continue
         source = f"environment {variable}"
         if _known_section(key.split(".")[0], source, faults) and _known(key, source, faults):
@@ -130,6 +144,45 @@ def _from_secret_files(environ: Mapping[str, str], faults: list[str]) -> dict[st
             continue
         found[key] = _Given(value=text, source=f"secret file {where}", base=Path.cwd())
     return found
+
+
+_OF_AXES = "axes."
+
+
+def _several(
+    path: Path | None,
+    tables: Mapping[str, Any],
+    environ: Mapping[str, str],
+    values: Mapping[str, object],
+    faults: list[str],
+) -> tuple[tuple[NamedAxis, ...], tuple[RouteSettings, ...]]:
+    """`[[axes]]` and `[[routes]]`. Their single values are held to the same rules as those of one axis."""
+    source, base = (
+        (f"file {path}", path.resolve().parent) if path is not None else ("environment", Path.cwd())
+    )
+
+    def check(key: str, what: str, value: object) -> object:
+        return _checked(key, _Given(value=value, source=source, base=base), faults, what)
+
+    keys = {
+        key.removeprefix(_OF_AXES): environ[variable]
+        for variable in environ
+        if (key := _key_of(variable) or "").startswith(_OF_AXES)
+    }
+    words = {key.replace("_", ".", 1): word for key, word in keys.items()}
+    data_dir = Path(str(values.get("node.data_dir", Path.cwd() / Node().data_dir)))
+    axes = several.read_axes(tables.get("axes"), words, check, data_dir, faults)
+    routes = several.read_routes(tables.get("routes"), axes, faults)
+    if axes:
+        faults += [
+            f"{key}: expected nothing beside [[axes]]; write it below the axis that it is for"
+            for key in values
+            if key.split(".")[0] in _ONE_AXIS
+        ]
+    return axes, routes
+
+
+_ONE_AXIS = frozenset({"axis", *filter(None, AXIS_SECTIONS.values())})
 
 
 def _key_of(variable: str) -> str | None:
@@ -160,20 +213,25 @@ def _known(key: str, source: str, faults: list[str]) -> bool:
     return False
 
 
-def _checked(key: str, given: _Given, faults: list[str]) -> object:
-    """The value in its type and bounds, or None with the fault told. Secrets are never repeated in a fault."""
+def _checked(key: str, given: _Given, faults: list[str], what: str = "") -> object:
+    """The value in its type and bounds, or None with the fault told of `what`. Secrets are never repeated in a fault."""
     known = option(key)
     value = _typed(known, given)
     if value is not None and _allowed(known, value):
         return value
     found = "a value that is not shown" if known.is_secret else repr(given.value)
-    faults.append(f"{key}: expected {expected(key)}, found {found} ({given.source})")
+    faults.append(f"{what or key}: expected {expected(key)}, found {found} ({given.source})")
     return None
+
+
+_BOOLS = {"true": True, "false": False}
 
 
 def _typed(known: Option, given: _Given) -> object:
     """The text or TOML value as its setting's type; None when it is not one."""
     value = given.value
+    if known.kind is bool:
+        return value if isinstance(value, bool) else _BOOLS.get(value) if isinstance(value, str) else None
     if known.kind in (int, float):
         return _number(known.kind, value)
     if not isinstance(value, str) or not value.strip():
@@ -251,7 +309,8 @@ def _contradictions(settings: Settings) -> list[str]:
             "log.tsa_url: expected the address of a timestamp authority, because log.require_timestamp_h is "
             f"{settings.log.require_timestamp_h}; found none"
         )
-    return faults + (_broker_faults(settings, where) if settings.axis.kind == "amqp" else [])
+    is_broker = settings.axis.kind == "amqp" and not settings.axes
+    return faults + (_broker_faults(settings, where) if is_broker else [])
 
 
 def _broker_faults(settings: Settings, where: Mapping[str, str]) -> list[str]:
@@ -269,7 +328,8 @@ def _broker_faults(settings: Settings, where: Mapping[str, str]) -> list[str]:
 
 def sources(settings: Settings) -> dict[str, str]:
     """Where each value came from: `default`, `file …`, `environment …` or `secret file …`."""
-    return {key: settings.origin.get(key, "default") for key in names()}
+    of_lists = {key: f"[[{key.split('.')[0]}]]" for key in _shown_axes(settings)} if settings.axes else {}
+    return {key: settings.origin.get(key, "default") for key in names()} | of_lists
 
 
 def shown(settings: Settings) -> dict[str, object]:
@@ -281,7 +341,28 @@ def shown(settings: Settings) -> dict[str, object]:
         if isinstance(value, str) and isinstance(option(key).rule, Address):
             value = re.sub(r"(?<=://)([^/@:]*):[^@]*@", r"\1:********@", value)
         values[key] = str(value) if isinstance(value, Path | Secret) else value
+    if settings.axes:
+        values = {key: each for key, each in values.items() if key.split(".")[0] not in _ONE_AXIS}
+        values |= _shown_axes(settings)
     return values
+
+
+def _shown_axes(settings: Settings) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for each in settings.axes:
+        for part in each.parts.values():
+            for one in fields(part):
+                value = getattr(part, one.name)
+                found[f"axes.{each.name}.{one.name}"] = (
+                    str(value) if isinstance(value, Path | Secret) else value
+                )
+        found |= {f"axes.{each.name}.away_s": each.away_s, f"axes.{each.name}.serves": ", ".join(each.serves)}
+    for n, route in enumerate(settings.routes, 1):
+        by = "" if route.sender == "*" else f" ← {route.sender}"
+        words = f"{' > '.join(route.axes)}; away: {route.away}; unsure: {route.unsure}"
+        words += f"; form: {route.form}" if route.form != "standard" else ""
+        found[f"routes.{n}"] = f"{route.to}{by}: {words}"
+    return found
 
 
 def expected(key: str) -> str:
@@ -296,7 +377,7 @@ def expected(key: str) -> str:
             return "an address such as sqlite:///gateway.db or postgresql://user@host/name"
         case Between(least, most):
             return f"a {'whole ' if known.kind is int else ''}number from {least} to {most}"
-    return {Secret: "a secret", Path: "a path"}.get(known.kind, "a text")
+    return {Secret: "a secret", Path: "a path", bool: "true or false"}.get(known.kind, "a text")
 
 
 def sqlite_file(settings: Settings) -> Path | None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, bindparam, func, select, true, update
+from sqlalchemy import ColumnElement, bindparam, func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -21,6 +21,7 @@ from gateway.store import jobs
 from gateway.store.memory import Memory
 from gateway.store.outbox import WAITING
 from gateway.store.row import from_json, to_json
+from gateway.store.systems import begin
 from gateway.store.tables import DeliveryRow, HoldRow, InboxRow, IncomingRow, JobRow, OutboxRow
 from gateway.store.tables_node import ApiKeyAgencyRow, ApiKeyRow, HostedAgencyRow, PrincipalRow
 from gateway.store.transaction import Open, Transaction
@@ -123,6 +124,46 @@ class HostedAccounts:
             await tx.commit()
         return key
 
+    async def add_system_key(self, key: ApiKey, *, until: datetime | None = None) -> None:
+        """The credential of a document system. Where it has one already: Clash, unless `until` says how long that one is
+        good yet. Two of one name never stand side by side otherwise."""
+        async with self._writing() as tx:
+            name = key.system or ""
+            await tx.hold("systems", name)
+            now = self._clock.now()
+            known = (await _keys(tx, col(ApiKeyRow.system) == name)).values()
+            live = [each.id for each in known if each.revoked_at is None and not _expired(each, now)]
+            if live and until is None:
+                raise errors.Clash(
+                    f"the system {name} has a credential already",
+                    code="GW-SYSTEM-KNOWN",
+                    hint=f"give it another secret with: gateway compat rotate {name}",
+                )
+            if live and until is not None:
+                later = or_(col(ApiKeyRow.expires_at).is_(None), col(ApiKeyRow.expires_at) > until)
+                mine = update(ApiKeyRow).where(col(ApiKeyRow.id).in_(live), later)
+                await tx.change(mine.values(expires_at=until))
+            # Nothing has this digest: no bearer of a text is let in by it.
+            await tx.put(to_key_row(key, f"system {key.id}"))
+            await tx.put(*(ApiKeyAgencyRow(agency_id=id, key_id=key.id) for id in key.agency_ids))
+            for id in key.agency_ids:
+                await begin(tx, id, name)
+            await tx.commit()
+
+    async def keys_of_system(self, system: str) -> Sequence[ApiKey]:
+        """Every credential of that document system, also those that ended; the newest first. Remembered."""
+        return (await self._memory.ask(("systems",), _keys_by_system)).get(system, ())
+
+    async def touch(self, key: ApiKey) -> None:
+        """It is in use; written down once a minute."""
+        now = self._clock.now()
+        used_at = self._used.get(key.id, key.used_at)
+        if used_at is None or now - used_at >= _TOUCHED:
+            self._used[key.id] = now
+            async with self._writing() as tx:
+                await tx.change(update(ApiKeyRow).where(col(ApiKeyRow.id) == key.id).values(used_at=now))
+                await tx.commit()
+
     async def find_key(self, secret_hash: str) -> ApiKey | None:
         """The key with this secret, if it is neither revoked nor expired now. Asked for every call, and remembered. That it
         is in use is written down once a minute."""
@@ -130,11 +171,7 @@ class HostedAccounts:
         if key is None or key.revoked_at is not None or _expired(key, now):
             return None
         key = replace(key, used_at=self._used.get(key.id, key.used_at))
-        if key.used_at is None or now - key.used_at >= _TOUCHED:
-            self._used[key.id] = now
-            async with self._writing() as tx:
-                await tx.change(update(ApiKeyRow).where(col(ApiKeyRow.id) == key.id).values(used_at=now))
-                await tx.commit()
+        await self.touch(key)
         return key
 
     async def ended_key(self, secret_hash: str) -> ApiKey | None:
@@ -180,6 +217,14 @@ async def _keys(tx: Transaction, condition: ColumnElement[bool]) -> dict[str, Ap
 
 async def _keys_by_secret(connection: AsyncConnection) -> Mapping[str, ApiKey]:
     return await _keys(Transaction(connection, shared=False), true())
+
+
+async def _keys_by_system(connection: AsyncConnection) -> Mapping[str, Sequence[ApiKey]]:
+    found: dict[str, list[ApiKey]] = {}
+    every = await _keys(Transaction(connection, shared=False), col(ApiKeyRow.system).is_not(None))
+    for each in reversed(list(every.values())):
+        found.setdefault(each.system or "", []).append(each)
+    return found
 
 
 async def _hosted(connection: AsyncConnection) -> Sequence[HostedAgency]:
@@ -243,6 +288,8 @@ def to_key(row: ApiKeyRow, principal: Principal, agency_ids: Sequence[str]) -> A
         prefix=row.prefix,
         used_at=row.used_at,
         networks=from_json(tuple[Network, ...], row.networks),
+        system=row.system,
+        sealed=row.sealed,
     )
 
 

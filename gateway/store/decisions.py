@@ -166,15 +166,15 @@ class SqlBindingLog:
         principal_id: str,
         data: Mapping[str, object],
     ) -> None:
-        written = self._events(connection, principal_id)
-        await written.append(kind, subject_id, self._clock.now(), data)
+        tx = Transaction(connection, shared=False)
+        await self._events(tx, principal_id).append(kind, subject_id, self._clock.now(), data)
+        await tx.put_now()  # the registry commits
 
     async def of(self, connection: AsyncConnection, code: str) -> Sequence[Event]:
-        return await self._events(connection, "").of(binding_subject(code))
+        return await self._events(Transaction(connection, shared=False), "").of(binding_subject(code))
 
-    def _events(self, connection: AsyncConnection, principal_id: str) -> SqlEvents:
-        scope = AgencyScope(agency_id=NODE, principal_id=principal_id)
-        return SqlEvents(Transaction(connection, shared=False), scope, self._clock)
+    def _events(self, tx: Transaction, principal_id: str) -> SqlEvents:
+        return SqlEvents(tx, AgencyScope(agency_id=NODE, principal_id=principal_id), self._clock)
 
     async def everything(self, connection: AsyncConnection) -> Sequence[Event]:
         """Of every code, oldest first. A province binds a few hundred certificates."""

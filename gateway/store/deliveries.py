@@ -151,19 +151,11 @@ class SqlFacts(AgencyRows):
             self._follower.fact_added(subject_id, fact)
         return is_new
 
-    async def add_many(self, facts: Mapping[str, Fact]) -> Collection[str]:
-        if len(facts) == 1:
-            return [subject_id for subject_id, fact in facts.items() if await self.add(subject_id, fact)]
-        rows = [fact_row(self._agency_id, subject_id, fact) for subject_id, fact in facts.items()]
-        added = {subject_id for _, subject_id, _ in await self._tx.put_new_many(*rows)}
-        for subject_id in added:
-            self._follower.fact_added(subject_id, facts[subject_id])
-        return added
-
     async def add_all(self, facts: Sequence[tuple[str, Fact]]) -> None:
-        await self._tx.put_missing(
-            *(fact_row(self._agency_id, subject_id, fact) for subject_id, fact in facts)
-        )
+        rows = [fact_row(self._agency_id, subject_id, fact) for subject_id, fact in facts]
+        await self._tx.put_missing(*rows)
+        for subject_id, fact in facts:
+            self._follower.fact_added(subject_id, fact)
 
     async def of(self, subject_id: str) -> Sequence[Fact]:
         """In the order in which our node learnt them."""

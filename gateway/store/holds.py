@@ -72,9 +72,7 @@ class SqlHolds(AgencyRows):
         wanted = select(_R).where(col(_R.agency_id) == self._agency_id)
         if states:
             wanted = wanted.where(col(_R.state).in_([state.value for state in states]))
-        return await paging.newest_first(
-            self._tx, _R, wanted, "begun_at", to_domain, limit=limit, cursor=cursor
-        )
+        return await paging.by_time(self._tx, _R, wanted, "begun_at", to_domain, limit=limit, cursor=cursor)
 
 
 async def unsettled(tx: Transaction) -> list[Hold]:

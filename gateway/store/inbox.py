@@ -173,6 +173,15 @@ class SqlInbox(WatchedRows):
         values = {"untried": untried_value((*known.untried, told))}
         return await self._tx.change(_THIS, agency=self._agency_id, at_id=id, **values) == 1
 
+    async def also_came(self, id: str, axis: str) -> bool:
+        if not axis:
+            return False
+        known = await self.get(id)
+        if axis in known.axes:
+            return False
+        values = {"axes": _names((*known.axes, axis))}
+        return await self._tx.change(_THIS, agency=self._agency_id, at_id=id, **values) == 1
+
     async def try_next(self, lease: Lease) -> AxisNote | None:
         known = await self.get(lease.id)
         if not known.untried:
@@ -188,7 +197,7 @@ class SqlInbox(WatchedRows):
         wanted = select(_R).where(col(_R.agency_id) == self._agency_id)
         if states:
             wanted = wanted.where(col(_R.state).in_(states))
-        return await paging.newest_first(
+        return await paging.by_time(
             self._tx, _R, wanted, "received_at", to_inbox_item, limit=limit, cursor=cursor
         )
 
@@ -217,6 +226,7 @@ def to_inbox_item(row: InboxRow, attempts: int | None = None) -> InboxPacket:
         transport_kind=row.transport_kind,
         transport_sender=row.transport_sender,
         transport_node=row.transport_node,
+        transport_session=row.transport_session,
         lane=Lane(row.lane),
         state=row.state,
         code=row.code,
@@ -231,11 +241,17 @@ def to_inbox_item(row: InboxRow, attempts: int | None = None) -> InboxPacket:
         settled_at=row.settled_at,
         untried=from_json(tuple[AxisNote, ...], row.untried),
         released=row.released,
+        axes=tuple(row.axes.split()),
     )
 
 
 def inbox_row(item: InboxPacket) -> InboxRow:
-    given = {"lane": item.lane.value, "untried": untried_value(item.untried), **leases.released(None, None)}
+    given = {
+        "lane": item.lane.value,
+        "untried": untried_value(item.untried),
+        "axes": _names(item.axes),
+        **leases.released(None, None),
+    }
     return InboxRow.of(item, **given, **settled_values(item, item.settled_at))
 
 
@@ -245,7 +261,12 @@ def told_values(told: AxisNote) -> dict[str, Any]:
         "transport_kind": told.kind,
         "transport_sender": told.sender,
         "transport_node": told.node,
+        "transport_session": told.session,
     }
+
+
+def _names(axes: Sequence[str]) -> str:
+    return " ".join(axes)
 
 
 def untried_value(untried: tuple[AxisNote, ...]) -> str:

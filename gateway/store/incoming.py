@@ -8,7 +8,7 @@ it; landing one never writes it (A3)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -44,6 +44,9 @@ _DOCUMENT = IncomingRow
 # Made once: making a statement takes longer than running it.
 _MINE = select(_DOCUMENT).where(col(_DOCUMENT.agency_id) == bindparam("agency"))
 _BY_ID = _MINE.where(col(_DOCUMENT.id) == bindparam("id"))
+_STATES = select(col(_DOCUMENT.id), col(_DOCUMENT.state)).where(
+    col(_DOCUMENT.agency_id) == bindparam("agency"), col(_DOCUMENT.id).in_(bindparam("ids", expanding=True))
+)
 _BY_DOCUMENT_ID = _MINE.where(
     col(_DOCUMENT.document_id) == bindparam("document_id"),
     col(_DOCUMENT.sender_folded) == bindparam("sender"),
@@ -89,6 +92,10 @@ class SqlIncomingDocuments(WatchedRows):
     async def get(self, id: str) -> IncomingDocument:
         return to_incoming(await self._kept(id))
 
+    async def states(self, ids: Collection[str]) -> Mapping[str, InState]:
+        found = await self._tx.tuples(_STATES, agency=self._agency_id, ids=sorted(ids))
+        return {id: InState(state) for id, state in found}
+
     async def by_document_id(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
         await self._tx.hold(self._agency_id, INCOMING, document_id)
         asked = {"document_id": document_id, "sender": sender_code.casefold()}
@@ -132,8 +139,11 @@ class SqlIncomingDocuments(WatchedRows):
         states: Sequence[str] = (),
         query: str | None = None,
         handover: str | None = None,
+        arrived_from: datetime | None = None,
+        arrived_to: datetime | None = None,
+        oldest_first: bool = False,
     ) -> Page[IncomingDocument]:
-        """Every word of `query` must be found."""
+        """From `arrived_from` on, and before `arrived_to`; every word of `query` must be found."""
         wanted = select(_DOCUMENT).where(col(_DOCUMENT.agency_id) == self._agency_id)
         if states:
             wanted = wanted.where(col(_DOCUMENT.state).in_(states))
@@ -145,8 +155,19 @@ class SqlIncomingDocuments(WatchedRows):
             wanted = wanted.where(
                 handover_is(handover, col(_DOCUMENT.agency_id), col(_DOCUMENT.id), self._clock.now())
             )
-        return await paging.newest_first(
-            self._tx, _DOCUMENT, wanted, "arrived_at", to_incoming, limit=limit, cursor=cursor
+        if arrived_from is not None:
+            wanted = wanted.where(col(_DOCUMENT.arrived_at) >= arrived_from)
+        if arrived_to is not None:
+            wanted = wanted.where(col(_DOCUMENT.arrived_at) < arrived_to)
+        return await paging.by_time(
+            self._tx,
+            _DOCUMENT,
+            wanted,
+            "arrived_at",
+            to_incoming,
+            limit=limit,
+            cursor=cursor,
+            oldest_first=oldest_first,
         )
 
     async def _write(self, this: Update, document: IncomingDocument, **read: int) -> bool:
@@ -178,7 +199,11 @@ def _replaced(document: IncomingDocument) -> list[ReplacedRow]:
 
 
 def to_incoming(row: IncomingRow) -> IncomingDocument:
-    return from_json(IncomingDocument, row.body)
+    return from_body(row.body)
+
+
+def from_body(body: str) -> IncomingDocument:
+    return from_json(IncomingDocument, body)
 
 
 def incoming_row(document: IncomingDocument) -> IncomingRow:
@@ -229,7 +254,7 @@ class SqlHandovers(WatchedRows):
         now = self._clock.now()
         query = (
             select(_HANDOVER)
-            .where(col(_HANDOVER.agency_id) == self._agency_id, _is_available(now))
+            .where(col(_HANDOVER.agency_id) == self._agency_id, is_available(now))
             .order_by(col(_HANDOVER.offered_at), col(_HANDOVER.incoming_id))
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -240,7 +265,7 @@ class SqlHandovers(WatchedRows):
             .where(
                 col(_HANDOVER.agency_id) == self._agency_id,
                 col(_HANDOVER.incoming_id).in_(ids),
-                _is_available(now),
+                is_available(now),
             )
             .values(state=LEASED, leased_by=client, leased_until=until)
         )
@@ -248,25 +273,48 @@ class SqlHandovers(WatchedRows):
 
     async def ack(self, incoming_id: str, client: str, at: datetime) -> bool:
         """Clash while another client holds it: that one may be storing it at this moment."""
-        free = or_(
-            col(_HANDOVER.leased_by).is_(None),
-            col(_HANDOVER.leased_by) == client,
-            _is_available(self._clock.now()),
-        )
         changed = await self._tx.change(
             update(_HANDOVER)
-            .where(self._is(incoming_id), col(_HANDOVER.state) != ACKED, free)
+            .where(self._is(incoming_id), col(_HANDOVER.state) != ACKED, self._free_for(client))
             .values(state=ACKED, leased_by=client, leased_until=None, acked_at=at)
         )
         if changed == 1:
             self._follower.handed(incoming_id, ACKED)
             return True
-        now = await self.get(incoming_id)
-        if now.state != ACKED:
+        await self._refuse_other(incoming_id)
+        return False
+
+    async def take(self, incoming_id: str, client: str, until: datetime) -> bool:
+        changed = await self._tx.change(
+            update(_HANDOVER)
+            .where(self._is(incoming_id), col(_HANDOVER.state) != ACKED, self._free_for(client))
+            .values(state=LEASED, leased_by=client, leased_until=until)
+        )
+        if changed != 1:
+            await self._refuse_other(incoming_id)
+        return changed == 1
+
+    async def give_back(self, incoming_id: str, client: str) -> None:
+        mine = (col(_HANDOVER.state) == LEASED, col(_HANDOVER.leased_by) == client)
+        await self._tx.change(
+            update(_HANDOVER)
+            .where(self._is(incoming_id), *mine)
+            .values(state=AVAILABLE, leased_by=None, leased_until=None)
+        )
+
+    async def _refuse_other(self, incoming_id: str) -> None:
+        """Clash unless it was acknowledged; NotFound where it was never offered."""
+        if (await self.get(incoming_id)).state != ACKED:
             raise errors.Clash(
                 f"the document {incoming_id} is being handed over to another client; ask again later"
             )
-        return False
+
+    def _free_for(self, client: str) -> ColumnElement[bool]:
+        return or_(
+            col(_HANDOVER.leased_by).is_(None),
+            col(_HANDOVER.leased_by) == client,
+            is_available(self._clock.now()),
+        )
 
     def _is(self, incoming_id: str) -> ColumnElement[bool]:
         return and_(col(_HANDOVER.agency_id) == self._agency_id, col(_HANDOVER.incoming_id) == incoming_id)
@@ -277,13 +325,13 @@ def handover_is(
 ) -> ColumnElement[bool]:
     """Whether the incoming document's hand-over is in that state now."""
     held = and_(col(_HANDOVER.state) == LEASED, not_(_ran_out(now)))
-    wanted = {AVAILABLE: _is_available(now), LEASED: held}.get(state, col(_HANDOVER.state) == state)
+    wanted = {AVAILABLE: is_available(now), LEASED: held}.get(state, col(_HANDOVER.state) == state)
     return exists().where(
         col(_HANDOVER.agency_id) == agency_id, col(_HANDOVER.incoming_id) == incoming_id, wanted
     )
 
 
-def _is_available(now: datetime) -> ColumnElement[bool]:
+def is_available(now: datetime) -> ColumnElement[bool]:
     return or_(col(_HANDOVER.state) == AVAILABLE, and_(col(_HANDOVER.state) == LEASED, _ran_out(now)))
 
 

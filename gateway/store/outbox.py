@@ -107,9 +107,7 @@ class SqlOutbox(AgencyRows):
         wanted = select(_R).where(col(_R.agency_id) == self._agency_id)
         if states:
             wanted = wanted.where(col(_R.state).in_(states))
-        return await paging.newest_first(
-            self._tx, _R, wanted, "created_at", to_domain, limit=limit, cursor=cursor
-        )
+        return await paging.by_time(self._tx, _R, wanted, "created_at", to_domain, limit=limit, cursor=cursor)
 
     async def _change(self, lease: Lease, values: Mapping[str, Any]) -> None:
         this = {"agency": self._agency_id, "at_id": lease.id, "token": lease.token}

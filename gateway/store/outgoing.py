@@ -34,10 +34,11 @@ _BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
 _BY_IDS = _MINE.where(among(col(_R.id), "ids")).order_by(col(_R.id))
 _BY_EXTERNAL_ID = _MINE.where(col(_R.external_id) == bindparam("external_id"))
 _BY_PACKET_ID = _MINE.where(col(_R.packet_id) == bindparam("packet_id"))
-_MOST_ALIKE = 20
+_MOST_ALIKE, _LONGEST_NAME = 20, 200
 _NEWEST = (col(_R.created_at).desc(), col(_R.id).desc())
 _BY_DOCUMENT_ID = _MINE.where(col(_R.document_id) == bindparam("document_id")).order_by(*_NEWEST)
 _BY_LEAD = _MINE.where(col(_R.lead) == bindparam("lead")).order_by(*_NEWEST).limit(_MOST_ALIKE)
+_BY_OWN_ID = _MINE.where(col(_R.own_id) == bindparam("own_id")).order_by(*_NEWEST).limit(_MOST_ALIKE)
 _CHILDREN = _MINE.where(col(_R.parent_id) == bindparam("parent")).order_by(col(_R.created_at), col(_R.id))
 _THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
 _THIS_AS_READ = _THIS.where(col(_R.version) == bindparam("read"))
@@ -81,6 +82,9 @@ class SqlOutgoingDocuments(WatchedRows):
     async def by_lead(self, digest: Digest) -> Sequence[OutgoingDocument]:
         return [to_outgoing(row) for row in await self._rows(_R, _BY_LEAD, lead=digest)]
 
+    async def by_own_id(self, own_id: str) -> Sequence[OutgoingDocument]:
+        return [to_outgoing(row) for row in await self._rows(_R, _BY_OWN_ID, own_id=own_id)]
+
     async def by_packet_id(self, packet_id: str) -> OutgoingDocument | None:
         return await self._document(_BY_PACKET_ID, packet_id=packet_id)
 
@@ -113,6 +117,7 @@ class SqlOutgoingDocuments(WatchedRows):
         created_from: datetime | None = None,
         created_to: datetime | None = None,
         external_id: str | None = None,
+        oldest_first: bool = False,
     ) -> Page[OutgoingDocument]:
         """From `created_from` on, and before `created_to`; every word of `query` must be found."""
         wanted = select(_R).where(col(_R.agency_id) == self._agency_id)
@@ -126,8 +131,15 @@ class SqlOutgoingDocuments(WatchedRows):
             wanted = wanted.where(col(_R.created_at) >= created_from)
         if created_to is not None:
             wanted = wanted.where(col(_R.created_at) < created_to)
-        return await paging.newest_first(
-            self._tx, _R, wanted, "created_at", to_outgoing, limit=limit, cursor=cursor
+        return await paging.by_time(
+            self._tx,
+            _R,
+            wanted,
+            "created_at",
+            to_outgoing,
+            limit=limit,
+            cursor=cursor,
+            oldest_first=oldest_first,
         )
 
     async def _write(self, this: Update, document: OutgoingDocument, **read: int) -> bool:
@@ -187,9 +199,15 @@ def outgoing_row(document: OutgoingDocument) -> OutgoingRow:
         symbol=draft.symbol,
         issued_on=draft.issued_on,
         lead=next((item.sha256 for item in document.files if item.role is FileRole.LEAD), ""),
+        own_id=_own_id(draft.callback_data),
         folded="" if document.is_sealed else fold(" ".join((draft.code, draft.subject, *parties))),
         body=to_json(OutgoingDocument, document),
     )
+
+
+def _own_id(told: str | None) -> str | None:
+    """What is short enough to be a name."""
+    return told if told and len(told) <= _LONGEST_NAME and told.isprintable() else None
 
 
 OutgoingTable = type[OutgoingRow] | type[PaperOutgoingRow]

@@ -1,5 +1,5 @@
-"""Keyset paging, newest first. In: a query and an opaque cursor. Out: one page and the cursor of the next. A cursor
-names the last row seen, so rows added meanwhile neither repeat nor hide one."""
+"""Keyset paging by time, newest first unless the other way round is asked for. In: a query and an opaque cursor. Out: one
+page and the cursor of the next. A cursor names the last row seen, so rows added meanwhile neither repeat nor hide one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ R = TypeVar("R", bound=Row)
 T = TypeVar("T")
 
 
-async def newest_first(
+async def by_time(
     tx: Transaction,
     table: type[R],
     query: Select[Any],
@@ -29,6 +29,7 @@ async def newest_first(
     *,
     limit: int,
     cursor: str | None,
+    oldest_first: bool = False,
 ) -> Page[T]:
     """`query` selects rows of `table`; `at` names the column of the time that orders it, before the id. NotFound for a
     cursor that is not ours."""
@@ -36,9 +37,12 @@ async def newest_first(
     time, id = columns[at], columns["id"]
     if cursor is not None:
         last_at, last_id = _read(cursor)
-        query = query.where(or_(time < last_at, and_(time == last_at, id < last_id)))
+        after = id > last_id if oldest_first else id < last_id
+        beyond = time > last_at if oldest_first else time < last_at
+        query = query.where(or_(beyond, and_(time == last_at, after)))
+    order = (time, id) if oldest_first else (time.desc(), id.desc())
     # One more than asked for tells whether there is a next page without counting.
-    rows = await tx.rows(table, query.order_by(time.desc(), id.desc()).limit(limit + 1))
+    rows = await tx.rows(table, query.order_by(*order).limit(limit + 1))
     shown = rows[:limit]
     next_cursor = None
     if len(rows) > limit and shown:

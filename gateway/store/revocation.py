@@ -59,7 +59,7 @@ class SqlRevocationAnswers:
         if not new and not gone:
             return
         async with self._writing() as tx:
-            await tx.put_new_many(*(_new_row(each, now) for each in sorted(new, key=_place)))
+            await tx.put_missing(*(_new_row(each, now) for each in sorted(new, key=_place)))
             for each in gone:
                 await tx.change(delete(_Q).where(*_is(_Q, each)))
             await tx.commit()

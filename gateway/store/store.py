@@ -43,7 +43,8 @@ from gateway.ports.queues import (
 from gateway.ports.revocation import PendingRevocations
 from gateway.ports.services import Clock
 from gateway.ports.store import PaperParts, RecipientGroups
-from gateway.store import api_calls, events, holds, inbox, jobs, leases, migrate, outbox
+from gateway.ports.systems import SystemBox
+from gateway.store import api_calls, events, holds, inbox, jobs, leases, migrate, outbox, uploads, webhooks
 from gateway.store.accounts import HostedAccounts, staying
 from gateway.store.api_calls import SqlApiCalls, SqlIdempotency
 from gateway.store.blob_refs import SqlBlobRefs
@@ -68,10 +69,13 @@ from gateway.store.register import SqlDocumentRegister
 from gateway.store.revocation import SqlPendingRevocations, SqlRevocationAnswers
 from gateway.store.row import Moment
 from gateway.store.sqlite_file import NearReaders, StoreWriter, WriteAheadLog
+from gateway.store.systems import SqlSystemBox, SqlSystemLoads
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import AnswerRow, QuestionRow
 from gateway.store.tables_office import ListFillRow
 from gateway.store.transaction import Transaction, transaction
+from gateway.store.uploads import SqlUploads
+from gateway.store.webhooks import SqlWebhooks
 
 L = TypeVar("L", Job, LeasedOutbox, LeasedInbox)
 
@@ -116,6 +120,8 @@ class SqlWork:
         self.paper: PaperParts = SqlPaperParts(tx, scope)
         self.groups: RecipientGroups = SqlRecipientGroups(tx, scope)
         self.idempotency: ports.Idempotency = SqlIdempotency(tx, scope, clock)
+        self.uploads: ports.Uploads = SqlUploads(tx, scope, clock)
+        self.systems: SystemBox = SqlSystemBox(tx, scope, clock)
 
     async def agency(self) -> HostedAgency:
         return await staying(self._tx, self.scope.agency_id)
@@ -154,6 +160,8 @@ async def look_for_signs(
         due.add("receiver")
     if await events.any_unnumbered(tx):
         due.add("sequencer")
+    if await webhooks.any_due(tx, now):
+        due.add("webhooks")
     if await tx.tuples(_TO_ASK, now=now, far=now + 2 * AUTHORITY_DELAY):
         due.add("revocation")
     answers = (*(await tx.tuples(_ANSWERS))[0], *(await tx.tuples(_QUESTIONS))[0])
@@ -197,12 +205,14 @@ class SqlStore:
         self._held = HeldRows()
         self._turns = {"outbox": count(), "inbox": count()}
         self.memory = Memory(self._near)
+        self.systems = SqlSystemLoads(self.reading)
         self.accounts = HostedAccounts(self.writing, self.reading, clock, self.memory)
         self.calls = SqlApiCalls(self.writing, self.reading)
         self.log = SqlEventLog(self.writing, self.reading, self.looking)
         self.revocation = SqlRevocationAnswers(self.writing, self.reading, self.looking)
         self.history = SqlHistory(self.writing, self.reading)
         self.calendar = SqlCalendarDays(self.writing, self.reading, clock)
+        self.webhooks = SqlWebhooks(self.writing, self.reading, self.looking, clock)
 
     @property
     def writer(self) -> AsyncEngine:
@@ -418,3 +428,9 @@ class SqlStore:
             purged = await api_calls.forget_idempotency_keys(tx, before)
             await tx.commit()
         return purged
+
+    async def forget_uploads(self, now: datetime) -> int:
+        async with self.writing() as tx:
+            forgotten = await uploads.forget(tx, now)
+            await tx.commit()
+        return forgotten

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     ForeignKeyConstraint,
     Index,
     LargeBinary,
@@ -78,7 +79,7 @@ def _within(table: str, column: str, target: str) -> ForeignKeyConstraint:
 
 class OutgoingRow(Row, table=True):
     """`external_id` is empty for a child packet that only carries its parent's draft. `lead` is the digest of its lead
-    file."""
+    file; `own_id` what the system that sent it calls it."""
 
     __tablename__ = "outgoing_document"
     __table_args__ = (
@@ -93,6 +94,7 @@ class OutgoingRow(Row, table=True):
         Index("ix_outgoing_issued", "agency_id", "issued_on", "id"),
         Index("ix_outgoing_number", "agency_id", "number", "symbol"),
         Index("ix_outgoing_lead", "agency_id", "lead", "created_at", "id"),
+        partial_index("ix_outgoing_own_id", text("own_id IS NOT NULL"), "agency_id", "own_id"),
     )
 
     agency_id: str = _key()
@@ -111,6 +113,7 @@ class OutgoingRow(Row, table=True):
     folded: str = Field(sa_type=Text)
     body: str = Field(sa_type=Text)
     lead: str = ""
+    own_id: str | None = None
 
 
 class DeliveryRow(Row, table=True):
@@ -292,6 +295,7 @@ class InboxRow(Leasable, table=True):
     transport_kind: str
     transport_sender: str
     transport_node: str | None = None
+    transport_session: str | None = None
     lane: str
     state: str
     code: str | None = None
@@ -306,6 +310,7 @@ class InboxRow(Leasable, table=True):
     settled_at: datetime | None = Field(default=None, sa_type=Moment)
     untried: str = Field(default="[]", sa_type=Text, sa_column_kwargs={"server_default": "[]"})
     released: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    axes: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 Index(
@@ -536,3 +541,124 @@ class RecipientGroupRow(Row, table=True):
     saved_by: str
     saved_at: datetime = Field(sa_type=Moment)
     version: int
+
+
+class UploadRow(Row, table=True):
+    """`file` and `signatures` are JSON, of one that is complete."""
+
+    __tablename__ = "upload"
+    __table_args__ = (_agency("upload"), Index("ix_upload_expires", "expires_at"))
+
+    agency_id: str = _key()
+    id: str = _key()
+    name: str = Field(sa_type=Text)
+    size: int = Field(sa_type=BigInteger)
+    part_size: int = Field(sa_type=BigInteger)
+    created_at: datetime = Field(sa_type=Moment)
+    created_by: str
+    expires_at: datetime = Field(sa_type=Moment)
+    announced: str | None = None
+    file: str | None = Field(default=None, sa_type=Text)
+    signatures: str | None = Field(default=None, sa_type=Text)
+
+
+class UploadPartRow(Row, table=True):
+    """Its bytes are content with that digest."""
+
+    __tablename__ = "upload_part"
+    __table_args__ = (_within("upload_part", "upload_id", "upload"),)
+
+    agency_id: str = _key()
+    upload_id: str = _key()
+    n: int = _key()
+    size: int = Field(sa_type=BigInteger)
+    sha256: str
+
+
+_LEFT = text("state = 'waiting'")
+
+
+class WebhookRow(Row, table=True):
+    """Types, scopes and secrets are JSON; the secrets are sealed. `cursor` is a number of the agency's sequence. A lease is
+    of the worker that tells it just now."""
+
+    __tablename__ = "webhook"
+    __table_args__ = (_agency("webhook"),)
+
+    agency_id: str = _key()
+    id: str = _key()
+    url: str = Field(sa_type=Text)
+    types: str = Field(sa_type=Text)
+    scopes: str = Field(sa_type=Text)
+    note: str = Field(sa_type=Text)
+    secrets: str = Field(sa_type=Text)
+    created_at: datetime = Field(sa_type=Moment)
+    created_by: str
+    state: str
+    paused_why: str | None = None
+    paused_at: datetime | None = Field(default=None, sa_type=Moment)
+    cursor: int = Field(sa_type=BigInteger)
+    suspects: int
+    due_at: datetime | None = Field(default=None, sa_type=Moment)
+    last_ok_at: datetime | None = Field(default=None, sa_type=Moment)
+    last_try_at: datetime | None = Field(default=None, sa_type=Moment)
+    slow: bool
+    version: int
+    lease_token: str | None = None
+    lease_until: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class WebhookDeliveryRow(Row, table=True):
+    """What became of one event at one webhook; the event itself is not repeated here. `tries` are JSON, the newest ones."""
+
+    __tablename__ = "webhook_delivery"
+    __table_args__ = (
+        _within("webhook_delivery", "webhook_id", "webhook"),
+        partial_index("ix_webhook_delivery_left", _LEFT, "agency_id", "webhook_id", "due_at"),
+        Index("ix_webhook_delivery_at", "at"),
+    )
+
+    agency_id: str = _key()
+    webhook_id: str = _key()
+    sequence: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    event_id: str
+    kind: str
+    state: str
+    attempts: int
+    first_at: datetime = Field(sa_type=Moment)
+    at: datetime = Field(sa_type=Moment)
+    due_at: datetime | None = Field(default=None, sa_type=Moment)
+    tries: str = Field(sa_type=Text)
+
+
+class SystemItemRow(Row, table=True):
+    """What a document system was offered: statuses, and those documents of which it said more than that it has them."""
+
+    __tablename__ = "system_item"
+    __table_args__ = (
+        _agency("system_item"),
+        Index("ix_system_item_state", "agency_id", "state", "updated_at"),
+    )
+
+    agency_id: str = _key()
+    system: str = _key()
+    doc_id: str = _key()
+    kind: str
+    subject_id: str
+    state: str
+    tries: int
+    not_before: datetime | None = Field(default=None, sa_type=Moment)
+    reason: str = Field(sa_type=Text)
+    offered_at: datetime = Field(sa_type=Moment)
+    updated_at: datetime = Field(sa_type=Moment)
+
+
+class SystemCursorRow(Row, table=True):
+    """How far the agency's events were looked through for statuses that concern that system."""
+
+    __tablename__ = "system_cursor"
+    __table_args__ = (_agency("system_cursor"),)
+
+    agency_id: str = _key()
+    system: str = _key()
+    sequence: int = Field(sa_type=BigInteger)

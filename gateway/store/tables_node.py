@@ -65,6 +65,8 @@ class ApiKeyRow(Row, table=True):
     prefix: str = ""
     used_at: datetime | None = Field(default=None, sa_type=Moment)
     networks: str = Field(default="[]", sa_type=Text)
+    system: str | None = None
+    sealed: str | None = Field(default=None, sa_type=Text)
 
 
 class ApiKeyAgencyRow(Row, table=True):

@@ -45,6 +45,7 @@ class Transaction:
         self._held: set[str] = set()
         self._over = False
         self._then: list[Callable[[], None]] = []
+        self._last: list[Row] = []
 
     @property
     def is_shared(self) -> bool:
@@ -86,6 +87,15 @@ class Transaction:
         if rows:
             await self._execute(_new(type(rows[0])), [_values(row) for row in rows])
 
+    def put_last(self, *rows: Row) -> None:
+        """Writes new rows of one table when this transaction ends, all of them in one call; `put_now` before somebody
+        here reads them."""
+        self._last.extend(rows)
+
+    async def put_now(self) -> None:
+        rows, self._last = self._last, []
+        await self.put(*rows)
+
     async def put_new(self, row: Row) -> bool:
         """Writes the row unless a unique key of it is taken: False then, and nothing changed."""
         statement = _new_or_nothing(type(row), self._dialect)
@@ -96,13 +106,6 @@ class Transaction:
         if rows:
             statement = _new_or_nothing(type(rows[0]), self._dialect)
             await self._execute(statement, [_values(row) for row in rows])
-
-    async def put_new_many(self, *rows: Row) -> set[tuple[Any, ...]]:
-        """As `put_new` for rows of one table; the keys of those that were written."""
-        if not rows:
-            return set()
-        statement = _new_or_nothing(type(rows[0]), self._dialect, telling=True)
-        return {tuple(key) for key in await self._execute(statement, [_values(row) for row in rows])}
 
     async def put_over(self, row: Row, *columns: str) -> None:
         """Writes the row, or only these columns of it into the one with its primary key; holds that row's lock either
@@ -124,6 +127,7 @@ class Transaction:
 
     async def commit(self) -> None:
         self._check_open()
+        await self.put_now()
         self._over = True
         try:
             await self._settle()
@@ -236,10 +240,9 @@ def _new(kind: type[Row]) -> Insert:
 
 
 @cache
-def _new_or_nothing(kind: type[Row], dialect: str, *, telling: bool = False) -> Insert:
-    """`telling` returns the keys of what was written."""
+def _new_or_nothing(kind: type[Row], dialect: str) -> Insert:
     made: Insert = _insert(kind, dialect).on_conflict_do_nothing()
-    return made.returning(*_table(kind).primary_key) if telling else made
+    return made
 
 
 @cache

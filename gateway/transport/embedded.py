@@ -27,7 +27,7 @@ from gateway.domain.pace import Horizon, ordinary_places
 from gateway.domain.registry import fold_code
 from gateway.errors import NotFound, Unreachable
 from gateway.log import action
-from gateway.ports import Arrival, AxisState, Clock, DeadParcel, Fate, Outcome, Parcel, Pool
+from gateway.ports import Arrival, AxisState, Clock, DeadParcel, Fate, Outcome, Parcel, Pool, Promises
 from gateway.transport import queue_file
 from gateway.transport.parcel import SMALL, PayloadFolder, SmallReader, discard, too_large, unroutable
 from gateway.transport.queue_file import QueueFile
@@ -140,10 +140,9 @@ class EmbeddedAxis:
         """The row is gone, or due again at once. With a stale token nothing changes."""
         async with self._queue.write() as queue:
             settled = queue.execute(queue_file.DONE if done else queue_file.AGAIN, (arrival.token,)).rowcount
-            if settled and done:
-                self._forget_bytes(queue, arrival.digest)
         self._held.pop(arrival.token, None)
         if settled and done:
+            self._removed = time.monotonic()
             await self._remove_unneeded(arrival.digest)
         elif settled:
             ring(self._path)
@@ -156,6 +155,9 @@ class EmbeddedAxis:
             await self._forget_for_good()
             await self._pause(pause)
             waited += pause
+
+    def promises(self) -> Promises:
+        return Promises()
 
     def state(self) -> AxisState:
         """A folder is always there: what it cannot take is said by the call that needed it."""
@@ -203,7 +205,7 @@ class EmbeddedAxis:
             if not rows:
                 raise _not_dead(id)
             digest, packet_id, recipient = rows[0]
-            self._forget_bytes(queue, digest)
+        self._removed = time.monotonic()
         action(_log, "axis.dead_dropped", reason, packet_id=packet_id, recipient=recipient, digest=digest)
         await self._remove_unneeded(digest)
 
@@ -224,10 +226,9 @@ class EmbeddedAxis:
         with self._queue.failures_named():
             content = await self._small.read(parcel)
         async with self._queue.write() as queue:
-            hosted = queue_file.hosted_of(queue, routes)
+            hosted = self._put(queue, parcel, routes)
             if hosted:
                 queue.execute(queue_file.PUT_BYTES, (parcel.digest, content))
-                queue.executemany(queue_file.PUT, self._rows(parcel, routes, hosted))
         return hosted
 
     async def _store_file(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
@@ -237,23 +238,29 @@ class EmbeddedAxis:
         adopted = False
         try:
             async with self._queue.write() as queue:
-                hosted = queue_file.hosted_of(queue, routes)
+                hosted = self._put(queue, parcel, routes)
                 if hosted:
                     await self._pool.run(partial(self._files.adopt, draft, parcel.digest))
                     adopted = True
-                    queue.executemany(queue_file.PUT, self._rows(parcel, routes, hosted))
         finally:
             if not adopted:
                 discard(draft)
         return hosted
 
-    def _rows(
-        self, parcel: Parcel, routes: Sequence[str], hosted: frozenset[str]
-    ) -> list[tuple[object, ...]]:
-        lane, now = queue_file.LANES.index(parcel.lane), self._clock.now().timestamp()
-        about = (parcel.packet_id, parcel.kind, parcel.sender, parcel.digest, parcel.size, now, self._node)
-        once = {fold_code(route): route for route in routes}
-        return [(key, lane, route, *about) for key, route in once.items() if key in hosted]
+    def _put(self, queue: sqlite3.Connection, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
+        """Rows for those that are hosted, as folded codes."""
+        about = {
+            "routes": json.dumps({fold_code(route): route for route in routes}),
+            "lane": queue_file.LANES.index(parcel.lane),
+            "packet_id": parcel.packet_id,
+            "kind": parcel.kind,
+            "sender": parcel.sender,
+            "digest": parcel.digest,
+            "size": parcel.size,
+            "now": self._clock.now().timestamp(),
+            "node": self._node,
+        }
+        return frozenset(row[0] for row in queue.execute(queue_file.PUT, about).fetchall())
 
     def _arrival(self, row: Sequence[Any], content: bytes | None) -> Arrival:
         _, recipient, packet_id, kind, sender, lane, digest, size, deliveries, node = row
@@ -277,11 +284,6 @@ class EmbeddedAxis:
         if content is None:
             return partial(_open_payload, self._files.path(digest))
         return partial(io.BytesIO, content)
-
-    def _forget_bytes(self, queue: sqlite3.Connection, digest: str) -> None:
-        """With the last row that needed them."""
-        if queue.execute(queue_file.FORGET_BYTES, {"digest": digest}).rowcount:
-            self._removed = time.monotonic()
 
     async def _forget_for_good(self) -> None:
         removed = self._removed

@@ -28,8 +28,14 @@ from gateway.domain.registry import fold_code
 from gateway.errors import Misconfigured, Unreachable
 from gateway.ports import DeadParcel, Pool
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _PAYLOAD = "CREATE TABLE IF NOT EXISTS payload (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL)"
+# Bytes go with the last row that needed them.
+_FORGET = """
+CREATE TRIGGER IF NOT EXISTS queue_forget AFTER DELETE ON queue BEGIN
+    DELETE FROM payload WHERE digest = OLD.digest AND NOT EXISTS (SELECT 1 FROM queue WHERE digest = OLD.digest);
+END
+"""
 
 SCHEMA = f"""
 BEGIN IMMEDIATE;
@@ -47,6 +53,7 @@ CREATE TABLE IF NOT EXISTS queue (
 CREATE INDEX IF NOT EXISTS queue_due ON queue (folded, dead_at, lane, id, leased_until);
 CREATE INDEX IF NOT EXISTS queue_digest ON queue (digest);
 CREATE UNIQUE INDEX IF NOT EXISTS queue_token ON queue (token) WHERE token IS NOT NULL;
+{_FORGET};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
@@ -56,22 +63,23 @@ COMMIT;
 UPGRADES = {
     1: ("ALTER TABLE queue ADD COLUMN node TEXT", "PRAGMA user_version = 2"),
     2: (_PAYLOAD, "PRAGMA user_version = 3"),
+    3: (_FORGET, "PRAGMA user_version = 4"),
 }
 
 HOSTED = "SELECT DISTINCT folded FROM hosting WHERE folded IN (SELECT value FROM json_each(?))"
 FORGET_NODE = "DELETE FROM hosting WHERE node = ?"
 HOST = "INSERT INTO hosting (folded, node, code) VALUES (?, ?, ?)"
 
+# Of the codes as they fold and as they are spelled: a row for each that somebody receives for.
 PUT = """
 INSERT INTO queue (folded, lane, recipient, packet_id, kind, sender, digest, size, published_at, node)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+SELECT route.key, :lane, route.value, :packet_id, :kind, :sender, :digest, :size, :now, :node
+FROM json_each(:routes) route WHERE EXISTS (SELECT 1 FROM hosting h WHERE h.folded = route.key)
+RETURNING folded
 """
 
 PUT_BYTES = "INSERT INTO payload (digest, bytes) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING"
 BYTES_OF = "SELECT digest, bytes FROM payload WHERE digest IN (SELECT value FROM json_each(?))"
-FORGET_BYTES = """
-DELETE FROM payload WHERE digest = :digest AND NOT EXISTS (SELECT 1 FROM queue WHERE digest = :digest)
-"""
 
 # CROSS: the codes first, then the rows of each; SQLite would walk through the whole queue in order of its keys.
 _OF_NODE = """
@@ -131,10 +139,6 @@ def needed_payloads(queue: sqlite3.Connection, digests: Sequence[str]) -> set[st
 
 def folded_codes(routes: Iterable[str]) -> tuple[str]:
     return (json.dumps([fold_code(route) for route in routes]),)
-
-
-def hosted_of(queue: sqlite3.Connection, routes: Iterable[str]) -> frozenset[str]:
-    return frozenset(row[0] for row in queue.execute(HOSTED, folded_codes(routes)).fetchall())
 
 
 def bytes_of(queue: sqlite3.Connection, digests: Iterable[str]) -> dict[str, bytes]:
@@ -216,7 +220,8 @@ class QueueFile:
             unit = await self._groups.begin()
             try:
                 yield unit.driver.connection
-                await unit.settle()
+                with self.failures_named(unsure=True):
+                    await unit.settle()
             finally:
                 await unit.leave()
 
@@ -227,14 +232,17 @@ class QueueFile:
                 return self._writer is None or await commits.apart(partial(_shorten, self._writer))
 
     @contextlib.contextmanager
-    def failures_named(self) -> Iterator[None]:
+    def failures_named(self, *, unsure: bool = False) -> Iterator[None]:
+        """`unsure`: it is the commit itself, which may have come through."""
         try:
             yield
         except (sqlite3.Error, OSError) as cause:
-            raise Unreachable(
+            named = Unreachable(
                 f"the embedded axis {self.path} did not answer: {type(cause).__name__}: {cause};"
                 " check that the folder exists, has free space and may be written",
-            ) from cause
+            )
+            named.unsure = unsure
+            raise named from cause
 
     async def _opened(self) -> sqlite3.Connection:
         """For reading."""

@@ -30,6 +30,8 @@ _EMPTY_DEFLATED = 2  # nothing, compressed
 _PIECE = 65536
 _STORED, _DEFLATED = 0, 8
 _NEWEST = 63  # version 6.3 of the format: what asks for more, other readers refuse
+# Marks of a member: under a password; a difference to another file; a name in UTF-8.
+_LOCKED, _PATCHED, _UNICODE = 0x41, 0x20, 0x800
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _LINK = 0o120000
 
@@ -54,6 +56,7 @@ class ArchiveMember:
     offset: int
     start: int
     encrypted: bool
+    is_unicode: bool
     is_folder: bool
     is_streamed: bool = False
 
@@ -138,7 +141,9 @@ def _central(raw: bytes, count: int) -> Iterator[ArchiveMember]:
         name_end = at + _CENTRAL.size + name_length
         if name_end + extra_length > len(raw):
             return
-        name = _name(raw[at + _CENTRAL.size : name_end], raw[name_end : name_end + extra_length])
+        name = _name(raw[at + _CENTRAL.size : name_end], raw[name_end : name_end + extra_length], flags)
+        if flags & _PATCHED:
+            raise BadArchive("member-method")
         if (outer >> 16) & 0o170000 == _LINK:
             raise BadArchive("member-link")
         yield ArchiveMember(
@@ -149,7 +154,8 @@ def _central(raw: bytes, count: int) -> Iterator[ArchiveMember]:
             size=size,
             offset=offset,
             start=0,
-            encrypted=bool(flags & 0x41),
+            encrypted=bool(flags & _LOCKED),
+            is_unicode=bool(flags & _UNICODE),
             is_folder=name.endswith("/"),
         )
         at += _CENTRAL.size + name_length + extra_length + comment_length
@@ -157,12 +163,14 @@ def _central(raw: bytes, count: int) -> Iterator[ArchiveMember]:
         raise BadArchive("member-header")  # what follows the last one counted is an entry to others
 
 
-def _name(raw: bytes, extra: bytes) -> str:
+def _name(raw: bytes, extra: bytes, flags: int) -> str:
     """The member's name: the one that a program which knows Unicode takes from the extra field, else the bytes as UTF-8,
-    else in the old code page. It must stay below the archive's own folder."""
+    else in the old code page unless they are marked as UTF-8. It must stay below the archive's own folder."""
     try:
         text = (_unicode_name(raw, extra) or raw).decode("utf-8")
     except UnicodeDecodeError:
+        if flags & _UNICODE:
+            raise BadArchive("member-name") from None
         text = raw.decode("cp437")
     name = text.replace("\\", "/")
     is_odd = any(unicodedata.category(char) == "Cc" for char in name)
@@ -190,8 +198,10 @@ def _checked(stream: BinaryIO, entry: ArchiveMember) -> ArchiveMember:
     _, _, flags, method, _, _, crc, packed, size, name_length, extra_length = _LOCAL.unpack(raw)
     same = (
         method == entry.method
-        and bool(flags & 0x41) == entry.encrypted
-        and _name(stream.read(name_length), stream.read(extra_length)) == entry.name
+        and bool(flags & _LOCKED) == entry.encrypted
+        and _name(stream.read(name_length), stream.read(extra_length), flags) == entry.name
+        # To a program that goes by the mark these are two names; of a plain one it says nothing.
+        and (bool(flags & _UNICODE) == entry.is_unicode or entry.name.isascii())
     )
     told = (crc, packed, size) == (entry.crc, entry.packed, entry.size)
     has_descriptor = bool(flags & 0x8) and not crc and {packed, size} <= {0, 0xFFFFFFFF}

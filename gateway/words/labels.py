@@ -103,8 +103,9 @@ def reason_text(code: str, params: Mapping[str, str], lang: str = "vi", *, sugge
     MB, dates are written as people do, names of fields and causes are translated. Where reading stopped at the limit no
     size is known, and none is told."""
     told = {name: _shown(name, value, lang) for name, value in params.items()}
-    stopped = f"rule.{code}.stopped"
-    key = stopped if "size_bytes" not in params and has(stopped) else f"rule.{code}"
+    cases = (params.get("field"), None if "size_bytes" in params else "stopped")
+    own = (f"rule.{code}.{case}" for case in cases if case)
+    key = next((key for key in own if has(key)), f"rule.{code}")
     text = say(key, lang, **told).replace("  ", " ")
     if suggest:
         text = f"{text} {say('rule.suggest', lang, suggest=suggest)}"
@@ -145,12 +146,23 @@ def kilobytes(count: int, lang: str = "vi") -> str:
     return megabytes(count, lang) if count >= 1024 * 1024 else f"{-(-count // 1024)} KB"
 
 
-def time_left(left: timedelta, lang: str = "vi") -> str:
-    """A countdown as clerks read it: hours and minutes, or how late it is."""
-    hours, minutes = divmod(int(abs(left) // timedelta(minutes=1)), 60)
-    key = "left.hours" if hours else "left.minutes"
-    text = say(key, lang, hours=hours, minutes=f"{minutes:02}" if hours else minutes)
-    return say("left.late", lang, left=text) if left < timedelta() else text
+def span(length: timedelta, lang: str = "vi", working_day: timedelta | None = None) -> str:
+    """A length as people say it, in its two largest units: `2 giờ`, `1 ngày 31 phút làm việc`. `working_day`: it is office
+    time, of which so much makes a day."""
+    days, rest = divmod(abs(length), working_day or timedelta(days=1))
+    hours, minutes = divmod(int(rest // timedelta(minutes=1)), 60)
+    units = ((days, "left.days"), (hours, "left.hours"), (minutes, "left.minutes"))
+    told = [say(key, lang, count=count) for count, key in units if count][:2] or [
+        say("left.minutes", lang, count=0)
+    ]
+    text = " ".join(told)
+    return say("left.office", lang, span=text) if days and working_day is not None else text
+
+
+def time_left(left: timedelta, lang: str = "vi", working_day: timedelta | None = None) -> str:
+    """A countdown as clerks read it: how long there is, or how late it is."""
+    key = "left.late" if left < timedelta() else "left.on"
+    return say(key, lang, span=span(left, lang, working_day))
 
 
 def day(iso: str, lang: str = "vi") -> str:
@@ -180,15 +192,16 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "accounts": "duty ended factor password post right standing",
         "admin": "admin limit",
         "agencies": "agencies",
-        "api": "api fault problem sample",
+        "api": "api fault folder problem sample",
         "audit": "audit",
-        "axis": "axis broker host",
+        "axis": "axis broker host simulate",
         "book": "book paper",
         "books": "books",
         "calls": "calls",
         "clashes": "clash",
         "cli": "cli",
         "compose": "compose",
+        "conformance": "conformance",
         "deadlines": "day day_kind left mail timer",
         "demo": "demo",
         "doctor": "doctor",
@@ -203,7 +216,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "incoming": "incoming signatures",
         "journal": "event journal",
         "keys": "keys scope start",
-        "lists": "listing tab tile",
+        "lists": "listing tab tile pane",
         "notices": "notice",
         "office": "office",
         "operations": "operating queue traffic",
@@ -215,6 +228,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "reform": "reform",
         "reforms": "reforms",
         "rules": "active rule why",
+        "sandbox": "sandbox",
         "safety": "hold scanner unscanned",
         "signing": "legal sign signature signer",
         "states": "check checked handover mark outbox packet request state status step",
@@ -222,6 +236,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "tasks": "chart dashboard task tasks",
         "told": "told",
         "trust": "trust verify",
+        "webhooks": "webhook",
     }
 )
 SUBJECT_OF: Mapping[str, str] = MappingProxyType(

@@ -1,7 +1,7 @@
 """What only time brings: packets that waited too long, blobs nobody refers to, recalled files past their days,
-idempotency keys past theirs; every few seconds a look whether packets of nobody's fill the quarantine; and sealed
-holds to their end where nobody waits for it, after a crash or once the head's key is set. In: the clock. Out: the
-same rows a person would have ended. A hold is frozen, and so unreadable, whether or not its loop turns."""
+idempotency keys and uploads past theirs; every few seconds a look whether packets of nobody's fill the quarantine; and
+sealed holds to their end where nobody waits for it, after a crash or once the head's key is set. In: the clock. Out:
+the same rows a person would have ended. A hold is frozen, and so unreadable, whether or not its loop turns."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ class Clocks(_Clock):
             "purged": await seal.purge_recalled(desk),
             "asked": await judge_again.ask_due(desk),
             "forgotten": await desk.store.purge_idempotency(now - KEYS_KEPT),
+            "expired": await desk.store.forget_uploads(now),
             "swept": await desk.blobs.sweep(now),
         }
         if any(done.values()):

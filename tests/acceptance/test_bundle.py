@@ -119,6 +119,18 @@ def test_a_node_of_the_installed_program_is_well_without_a_network(
     assert json.loads(said)["level"] != "red"
 
 
+def test_the_client_comes_with_the_node_and_in_the_bundle_by_itself(made: Path, installed: Path) -> None:
+    code = "import gateway_client; print(gateway_client.__file__)"
+    (bundle,) = [each for each in made.iterdir() if each.is_dir()]
+
+    with_node = well(installed / "current" / "bin" / "python", "-I", "-c", code)
+    alone = f"import sys; sys.path.insert(0, {str(bundle / 'clients' / 'python')!r}); {code}"
+    by_itself = well(sys.executable, "-I", "-S", "-B", "-c", alone)
+
+    assert with_node.strip().startswith(str(installed))
+    assert by_itself.strip().startswith(str(bundle))
+
+
 def test_an_upgrade_switches_a_node_that_is_well_and_a_rollback_switches_back(
     made: Path, installed: Path, node: dict[str, str], tmp_path: Path
 ) -> None:

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.domain.account import ApiScope, PrincipalKind
 from gateway.store import reporting
+from tests.services.process import kept_ports
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, opened
 
@@ -37,12 +37,6 @@ async def until(true: Callable[[], Awaitable[bool]], within_s: float = 60.0) -> 
     async with asyncio.timeout(within_s):
         while not await true():  # noqa: ASYNC110 - another process makes it true
             await asyncio.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
 
 
 class Served:
@@ -68,28 +62,28 @@ class Served:
 @asynccontextmanager
 async def serving(folder: Path, drain_s: int) -> AsyncIterator[Served]:
     """The program at work on this folder; killed at the end where it still runs."""
-    port, watched = free_port(), free_port()
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", "serve"),
-        env=clean
-        | {
-            "PYTHONPATH": str(ROOT),
-            "GATEWAY_NODE_NAME": "demo",
-            "GATEWAY_NODE_DATA_DIR": str(folder),
-            "GATEWAY_API_PORT": str(port),
-            "GATEWAY_METRICS_PORT": str(watched),
-            "GATEWAY_WORKERS_DRAIN_S": str(drain_s),
-            "GATEWAY_WORKERS_POLL_S": "0.2",
-        },
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield Served(process, port, watched)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    with kept_ports(2) as (port, watched):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gateway", "serve"),
+            env=clean
+            | {
+                "PYTHONPATH": str(ROOT),
+                "GATEWAY_NODE_NAME": "demo",
+                "GATEWAY_NODE_DATA_DIR": str(folder),
+                "GATEWAY_API_PORT": str(port),
+                "GATEWAY_METRICS_PORT": str(watched),
+                "GATEWAY_WORKERS_DRAIN_S": str(drain_s),
+                "GATEWAY_WORKERS_POLL_S": "0.2",
+            },
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            yield Served(process, port, watched)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
 
 @pytest.fixture
@@ -156,14 +150,14 @@ async def test_a_call_under_way_is_answered_before_the_node_goes(tmp_path: Path)
                 assert set((await alive.json())["checks"].values()) == {"ok"}
             told, go_on = asyncio.Event(), asyncio.Event()
             call = asyncio.create_task(post(session, served, slowly(told, go_on)))
-            await asyncio.wait_for(told.wait(), 10)
+            await asyncio.wait_for(told.wait(), 60)
             served.process.send_signal(signal.SIGTERM)
             await until(lambda: refuses(served))
             async with session.get(f"{served.watched}/readyz") as ready:
                 assert (ready.status, await ready.json()) == (503, DRAINING)
             go_on.set()
 
-            status, said = await asyncio.wait_for(call, 30)
+            status, said = await asyncio.wait_for(call, 60)
 
             assert (status, said["state"]) == (202, "queued")
             assert await asyncio.wait_for(served.process.wait(), 30) == 0
@@ -241,11 +235,11 @@ async def test_the_first_signal_asks_and_the_second_is_the_end(again: signal.Sig
         *(sys.executable, "-c", INSISTED), cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 30) == b"ready\n"
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"ready\n"
     process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.stdout.readline(), 10) == b"asked\n"
-    assert await asyncio.wait_for(process.stdout.readline(), 10) == b"stopping\n"
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"asked\n"
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"stopping\n"
 
     process.send_signal(again)
 
-    assert await asyncio.wait_for(process.wait(), 10) == -again
+    assert await asyncio.wait_for(process.wait(), 60) == -again

@@ -287,6 +287,18 @@ def test_a_damaged_text_layer_is_never_wrong_in_silence(made: tuple[Letter, str]
     assert surely_wrong(of(page(letter), style), expected) == {}
 
 
+@pytest.mark.parametrize(
+    "subject", ["V/v Khai hoạch khai", "V/v Khai khái", "V/v hội khai", "V/v khai khoán"]
+)
+def test_the_only_marks_of_a_line_are_not_put_to_its_last_letter_in_silence(subject: str) -> None:
+    """They are drawn when all letters of the line are; what is drawn next is not what stands next."""
+    letter = replace(letters.samples()[0].letter, subject=(subject,))
+
+    read = of(page(letter), Style(marks_later=True, form=nfd)).subject
+
+    assert (read.sure, read.why) == (Sure.DOUBTFUL, "letters")
+
+
 @settings(max_examples=60)
 @given(documents(), st.data())
 def test_lines_that_are_missing_or_moved_are_never_wrong_in_silence(
@@ -407,6 +419,19 @@ def test_an_abstract_that_is_not_in_bold_may_end_elsewhere() -> None:
     lines = [replace(each, bold=False) if each.words in DECISION.subject else each for each in page(DECISION)]
 
     assert of(lines).subject.sure is Sure.DOUBTFUL
+
+
+@pytest.mark.parametrize("last", ["III", "UBND"])
+def test_an_abbreviation_alone_on_the_last_line_of_an_abstract_may_belong_to_it(last: str) -> None:
+    """In capitals, as what begins something else is; it was left out in silence."""
+    letter = replace(
+        letters.samples()[0].letter, subject=("V/v kiểm thử liên thông", "văn bản điện tử", last)
+    )
+    headed = replace(DECISION, subject=("Ban hành Kế hoạch kiểm thử liên thông", "văn bản điện tử", last))
+
+    for printed in (letter, headed):
+        subject = of(page(printed)).subject
+        assert subject.value == " ".join(printed.subject) or subject.sure is Sure.DOUBTFUL
 
 
 def test_without_the_national_title_the_head_is_doubtful() -> None:

@@ -49,7 +49,7 @@ async def test_content_can_be_opened_while_every_thread_of_the_pool_is_taken(
     go_on = threading.Event()
     taken = asyncio.create_task(pool.run(go_on.wait))
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async with store.read(NORTH) as work:
             opener = await blobs.open(work, name)
     with opener() as file:

@@ -52,7 +52,7 @@ async def race(stores: Sequence[SqlOfficeStore], act: Act) -> list[bool]:
             await work.commit()
         return found
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         return await asyncio.gather(*(one(n) for n in range(AT_ONCE)))
 
 

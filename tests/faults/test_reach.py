@@ -1,5 +1,6 @@
-"""One document to many recipients goes up to the broker once, and a large one survives the broker: with small numbers what
-`python -m bench fan_out large` measures with large ones. One set of nodes serves both."""
+"""One document to many recipients goes up to the broker once, a large one survives the broker, and one that comes in parts
+survives its line: with small numbers what
+`python -m bench fan_out large upload` measures with large ones. One set of nodes serves all."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import pytest_asyncio
 
-from bench import fan_out, large, reach
+from bench import fan_out, large, reach, upload
 from bench.reach import Reach
 from tests.services import postgres, rabbit
 from tests.support.services import missing
@@ -18,6 +19,7 @@ from tests.support.services import missing
 MB = 1_000_000
 MANY = fan_out.Numbers(size=MB, each=4, patience_s=120)
 LARGE = large.Numbers(size=12 * MB, patience_s=120)
+UPLOAD = upload.Numbers(size=30 * MB, part=1024 * 1024, patience_s=120)
 
 pytestmark = [
     pytest.mark.long,
@@ -62,5 +64,15 @@ async def test_a_large_document_survives_its_broker_in_bounded_memory(nodes: Rea
 
     assert told["up_at_kill"] < told["envelope"] < told["uploaded"]
     assert (told["came"], told["same"]) == (1, True)
+    assert max(told["above_idle_mb"].values()) <= 64
+    assert told["holds"], told
+
+
+async def test_a_file_in_parts_survives_a_line_that_breaks_in_bounded_memory(
+    nodes: Reach, folder: Path
+) -> None:
+    told = await upload.run(nodes, folder, UPLOAD, receiver=large.RECEIVER.lower())
+
+    assert (told["broke"], told["same"]) == (5, True)
     assert max(told["above_idle_mb"].values()) <= 64
     assert told["holds"], told

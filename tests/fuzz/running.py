@@ -3,6 +3,7 @@ process has a limit on its memory and on the time of one input, and is killed wh
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -37,11 +38,12 @@ class Outcome:
         return self.exit == 0 and not self.findings and self.executions > 0
 
 
-def run(name: str, seconds: int, seed: int, findings: Path) -> Outcome:
-    """Fuzzes for so long. Findings are written into the folder as `NAME-crash-…`, `NAME-timeout-…` or `NAME-oom-…`."""
+def run(name: str, seconds: int, seed: int, findings: Path, *, runs: int = -1) -> Outcome:
+    """Fuzzes for so long, or until so many inputs were tried. Findings are written into the folder as `NAME-crash-…`,
+    `NAME-timeout-…` or `NAME-oom-…`."""
     findings.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as begin:
-        words = _said(name, begin, seconds, seed, findings)
+        words = _said(name, begin, seconds, seed, findings, runs)
     covered = [int(each) for each in _COVERED.findall(words[1])]
     stats = {key: int(value) for key, value in _STAT.findall(words[1])}
     return Outcome(
@@ -57,17 +59,25 @@ def run(name: str, seconds: int, seed: int, findings: Path) -> Outcome:
     )
 
 
-def _said(name: str, begin: str, seconds: int, seed: int, findings: Path) -> tuple[int, str]:
+def _said(name: str, begin: str, seconds: int, seed: int, findings: Path, runs: int) -> tuple[int, str]:
     options = [
         f"-max_total_time={seconds}",
         f"-seed={seed}",
+        f"-runs={runs}",
         f"-rss_limit_mb={MEMORY_MB}",
         f"-artifact_prefix={findings}/{name}-",
         "-print_final_stats=1",
     ]
     started = [sys.executable, "-m", "tests.fuzz.one", name, begin, *options]
     try:
-        ended = subprocess.run(started, capture_output=True, timeout=seconds + _GRACE_S, check=False)
+        # Sets are gone through in one order, so that a seed means the same inputs each time.
+        ended = subprocess.run(
+            started,
+            capture_output=True,
+            timeout=seconds + _GRACE_S,
+            check=False,
+            env=os.environ | {"PYTHONHASHSEED": "0"},
+        )
     except subprocess.TimeoutExpired as late:
         return -1, (late.stderr or b"").decode(errors="replace") + "\nit did not end by itself and was killed"
     return ended.returncode, ended.stderr.decode(errors="replace") + ended.stdout.decode(errors="replace")

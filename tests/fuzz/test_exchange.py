@@ -155,7 +155,11 @@ class Exchange(RuleBasedStateMachine):
             model = self._town.model(packet)
             assert model.status is not None
             about = model.response_for[0]
-            said = (f"{about.document_id} {about.code}", f"{model.status.code} {model.status.timestamp}")
+            # A document and its update may arrive in one second; which packet is answered stands in the description.
+            said = (
+                f"{about.document_id} {about.code} {model.status.description}",
+                f"{model.status.code} {model.status.timestamp}",
+            )
             assert said not in self._told.values(), f"told twice: {said}"
             self._told[packet.digest] = said
 

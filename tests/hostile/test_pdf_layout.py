@@ -83,7 +83,7 @@ def test_a_page_made_to_hurt_is_left_in_time_and_the_next_file_is_read(
 
     told = sandbox.text(hostile)
 
-    assert time.monotonic() - begun < SECONDS + 6
+    assert time.monotonic() - begun < SECONDS + 30
     assert len(told.runs) <= MOST_RUNS
     # A table of objects that nobody can follow is mended by the library: the page below it may be read.
     assert read_fields(told).number.value in (None, "118")

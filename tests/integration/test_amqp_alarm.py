@@ -150,7 +150,7 @@ async def test_threat_091_an_alarm_says_later_at_once_and_heals_by_itself(own: O
 
         await asyncio.to_thread(own.node.alarm, True)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 first = await one.publish(parcel("p1"), ["Z92"])
                 second = await one.publish(parcel("p1"), ["Z92", "Z93"])
                 await settled(two, before)

@@ -226,7 +226,7 @@ async def test_a_silent_line_that_is_given_up_ends_nobody_who_waits_for_a_channe
     access = replace(stage.topology.access("one", stage.out_line.port), heartbeat_s=1)
     link = Link(access, "one", SystemClock())
     try:
-        await link.ready(10)
+        await link.ready(60)
         stage.out_line.stall()
         asking = [asyncio.create_task(link.channel(5.0, confirms=True)) for _ in range(3)]
         async with asyncio.timeout(30):

@@ -102,7 +102,7 @@ async def test_parts_resume_after_a_line_that_broke_between_them(stage: Stage) -
     stage.out_line.cut_after(3 * MB + MB // 2)
     cut = await one.publish(parcel("p1", content), ["Z92"])
     stage.out_line.heal()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await one.publish(parcel("p1", content), ["Z92"]))["Z92"].fate is Fate.LATER:
             pass
     arrivals = await received(two, count=2)

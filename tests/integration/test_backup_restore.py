@@ -241,6 +241,18 @@ async def only_baseline(url: str) -> None:
 
 def _narrow(connection: Connection) -> None:
     operations = Operations(MigrationContext.configure(connection))
+    operations.drop_index("ix_outgoing_own_id", "outgoing_document")
+    operations.drop_column("outgoing_document", "own_id")
+    operations.drop_table("system_cursor")
+    operations.drop_table("system_item")
+    operations.drop_column("api_key", "sealed")
+    operations.drop_column("api_key", "system")
+    operations.drop_table("upload_part")
+    operations.drop_table("upload")
+    operations.drop_table("webhook_delivery")
+    operations.drop_table("webhook")
+    operations.drop_column("inbox", "transport_session")
+    operations.drop_column("inbox", "axes")
     operations.drop_index("ix_outgoing_lead", "outgoing_document")
     operations.drop_column("outgoing_document", "lead")
 

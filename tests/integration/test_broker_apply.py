@@ -86,14 +86,14 @@ async def test_a_parcel_returned_too_often_lies_in_the_nodes_dead_queue(nodes: P
         await publish(channel, nodes.node("north"), "z91", b"poison")
         incoming = await channel.get_queue(queue, ensure=False)
         deliveries = 0
-        async with asyncio.timeout(20), incoming.iterator() as messages:
+        async with asyncio.timeout(60), incoming.iterator() as messages:
             async for message in messages:
                 deliveries += 1
                 await message.reject(requeue=True)
                 if deliveries == topology.DELIVERY_LIMIT + 1:
                     break
         lying = await channel.get_queue(topology.dead_queue(dead), ensure=False)
-        async with asyncio.timeout(20), lying.iterator(no_ack=True) as messages:
+        async with asyncio.timeout(60), lying.iterator(no_ack=True) as messages:
             found = await anext(messages)
 
     assert found.body == b"poison"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,6 +14,7 @@ from gateway.transport.amqp.access import Access, Server
 from gateway.transport.broker import check
 from gateway.transport.broker.check import STEPS, AxisFinding, StepMark
 from gateway.words import labels
+from tests.services.process import kept_ports
 from tests.support.broker import Broker
 from tests.support.provisioned import Province, province
 
@@ -38,7 +38,7 @@ async def access(nodes: Province) -> Access:
         vhost=nodes.broker.vhost,
         user=name,
         password=nodes.passwords[name],
-        connect_s=5.0,
+        connect_s=30.0,
     )
 
 
@@ -55,13 +55,6 @@ async def examined(
 
 def wrong(found: list[AxisFinding]) -> list[tuple[str, str]]:
     return [(each.step, each.cause) for each in found if each.mark is StepMark.WRONG]
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
 
 
 async def test_a_node_whose_axis_is_right_hears_so_at_every_step(nodes: Province, access: Access) -> None:
@@ -96,10 +89,11 @@ async def test_a_check_changes_nothing_and_leaves_nothing_behind(nodes: Province
 async def test_a_wrong_address_is_told_and_what_follows_is_not_examined(
     nodes: Province, access: Access, change: dict[str, Any], fault: tuple[str, str]
 ) -> None:
-    changed = {"port": free_port()} if "port" in change else change
-    server = replace(access.servers[0], **changed)
+    with kept_ports(1) as (silent,):
+        changed = {"port": silent} if "port" in change else change
+        server = replace(access.servers[0], **changed)
 
-    found = await examined(nodes, replace(access, servers=(server,)))
+        found = await examined(nodes, replace(access, servers=(server,)))
 
     assert wrong(found)[0] == fault
     assert all(each.mark is not StepMark.FINE for each in found[STEPS.index(fault[0]) :])

@@ -124,7 +124,7 @@ async def test_threat_065_a_daemon_that_hangs_gives_no_verdict_in_time(
 
     assert await scanned(made, tmp_path, EICAR, known=False) == Scan(unscanned="late")
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     clamd.resume()
     assert (await scanned(scanner(clamd.unix, pool), tmp_path, EICAR)).malware
 
@@ -132,13 +132,13 @@ async def test_threat_065_a_daemon_that_hangs_gives_no_verdict_in_time(
 async def test_after_a_failure_nobody_waits_for_it_again_for_a_while(
     clamd: Clamd, pool: ThreadPool, tmp_path: Path
 ) -> None:
-    made = scanner(clamd.unix, pool, rest_s=60)
+    made = scanner(clamd.unix, pool, timeout_s=60, rest_s=60)
     clamd.stop()
     assert (await scanned(made, tmp_path, b"x")).unscanned == "down"
     clamd.start()
     clamd.hang()
 
-    async with asyncio.timeout(10):  # half of what asking it would take
+    async with asyncio.timeout(30):  # half of what asking it would take
         found = await asyncio.gather(*(scanned(made, tmp_path, b"x") for _ in range(50)))
 
     assert {each.unscanned for each in found} == {"down"}

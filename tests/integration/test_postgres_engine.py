@@ -83,7 +83,7 @@ async def terminate(url: str, clients: Sequence[Connection] = ()) -> None:
     )
     # A terminated backend lives for a moment; it has said goodbye once it is gone from this list.
     await until_none(admin, "%")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not all(each.is_closed() for each in clients):
             await admin.fetchval("SELECT 1")
     await admin.close()
@@ -95,7 +95,7 @@ async def until_none(admin: Connection, state: str) -> None:
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid() AND coalesce(state, '') LIKE $1"
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await admin.fetchval(query, state):
             pass
 

@@ -67,7 +67,7 @@ async def until_it_waits(url: str, task: asyncio.Future[Any]) -> None:
     connection = await asyncpg.connect(url)
     asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not task.done() and not await connection.fetchval(asked):
                 continue
     finally:
@@ -132,7 +132,7 @@ async def test_whoever_changes_several_deliveries_goes_through_them_as_a_courier
         await courier.facts.of(delivery(document, LAST).id)
         await courier.commit()
 
-    await asyncio.wait_for(other, 10)
+    await asyncio.wait_for(other, 60)
 
 
 async def test_handing_over_a_document_does_not_wait_for_who_works_on_it(
@@ -146,7 +146,7 @@ async def test_handing_over_a_document_does_not_wait_for_who_works_on_it(
 
     async with store.begin(NORTH) as clerk:
         await clerk.incoming.get(document.id)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             leased = await act.lease(desk, NORTH, "qlvb", 10, 60)
 
     assert [each.id for each in leased] == [document.id]
@@ -164,7 +164,7 @@ async def test_an_agency_does_not_leave_while_a_document_is_being_accepted_for_i
         await work.jobs.put("pack", document.id)
         await work.commit()
 
-    assert await asyncio.wait_for(leaving, 10) == {"jobs": 1}
+    assert await asyncio.wait_for(leaving, 60) == {"jobs": 1}
 
 
 async def test_what_is_to_be_accepted_while_an_agency_leaves_hears_that_it_left(
@@ -186,7 +186,7 @@ async def test_what_is_to_be_accepted_while_an_agency_leaves_hears_that_it_left(
         await leaving.commit()
 
     with pytest.raises(NotFound):
-        await asyncio.wait_for(asked, 10)
+        await asyncio.wait_for(asked, 60)
 
 
 @pytest.mark.parametrize("off_s", [-61, -21, 21, 61])

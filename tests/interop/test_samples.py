@@ -1,4 +1,4 @@
-"""Every variant that was counted in the wild (edxml.md 11) is read or refused as the specification says: one invented
+"""Every variant that was counted in the wild (edxml.md 11, 12) is read or refused as the specification says: one invented
 file each in `samples/`, one row each here. What a row does not mention must be as in `plain.edxml`."""
 
 from __future__ import annotations
@@ -144,6 +144,27 @@ READ = [
         facts=(
             _says(
                 lambda e: e.document_type and (e.document_type.type, e.document_type.name), (71, "Công văn")
+            ),
+        ),
+    ),
+    # What nobody could say for sure (edxml.md 12).
+    Row("type-18", facts=(_says(lambda e: e.document_type and e.document_type.type, 18),)),
+    Row("steering-report", facts=(_says(lambda e: e.steering_type, 3),)),
+    Row("paper-count", facts=(_says(lambda e: e.business and e.business.paper, 3),)),
+    Row("in-charge-code", facts=(_says(lambda e: e.sender.organization_in_charge, "000.00.00.Z91"),)),
+    Row(
+        "new-with-document-id",
+        facts=(
+            _says(lambda e: e.business and e.business.document_id, "000.00.07.Z91,2031/03/04,118/STN-VP"),
+        ),
+    ),
+    Row(
+        "recall-by-response",
+        kind=Kind.RECALL,
+        facts=(
+            _says(
+                lambda e: (e.business and e.business.document_id, e.response_for[0].document_id),
+                (None, "000.00.07.Z91,2031/03/04,118/STN-VP"),
             ),
         ),
     ),

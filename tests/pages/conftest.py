@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.pages.effort import Hand
 from tests.pages.site import Shown, Site, opened
@@ -28,12 +28,15 @@ ARGUMENTS = (
 )
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)]
 LOCALE, ZONE = "vi-VN", "Asia/Ho_Chi_Minh"
+PATIENCE_MS = 45_000  # a busy machine has other things to do
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "on_both: on SQLite and on PostgreSQL")
     config.addinivalue_line("markers", "told: on a site where the demonstration's story was told")
     config.addinivalue_line("markers", "laid: on a site with all that the demonstration shows")
+    # What a page is expected to show has no part in the patience of its context; the library's own is five seconds.
+    expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -110,7 +113,7 @@ async def context(browser: Browser, watcher: Watcher) -> AsyncIterator[BrowserCo
         viewport={"width": 1366, "height": 768},
         service_workers="block",
     )
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(PATIENCE_MS)
     watcher.watch(made)
     yield made
     await made.close()
@@ -128,7 +131,7 @@ async def plain_page(browser: Browser, watcher: Watcher) -> AsyncIterator[Page]:
     made = await browser.new_context(
         base_url=watcher.origin, locale=LOCALE, timezone_id=ZONE, java_script_enabled=False
     )
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(PATIENCE_MS)
     watcher.watch(made)
     yield await made.new_page()
     await made.close()

@@ -21,7 +21,9 @@ ONLY = "LIENTHONG_PICTURE_LOOKS"
 SIZES: dict[str, ViewportSize] = {
     "wide": {"width": 1366, "height": 768},
     "narrow": {"width": 360, "height": 740},
+    "phone": {"width": 390, "height": 844},
 }
+_IN_ALL_LOOKS = ("wide", "narrow")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,8 @@ class Look:
 
 _SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 LOOKS = tuple(
-    Look(lang=lang, scheme=scheme, size=size) for lang, scheme, size in product(("vi", "en"), _SCHEMES, SIZES)
+    Look(lang=lang, scheme=scheme, size=size)
+    for lang, scheme, size in product(("vi", "en"), _SCHEMES, _IN_ALL_LOOKS)
 )
 
 

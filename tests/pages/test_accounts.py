@@ -70,7 +70,7 @@ async def test_a_device_is_set_up_and_a_recovery_code_stands_in_for_it(
     assert len(set(codes)) == 10
     with pytest.raises(Denied):
         await sessions.check(site.node.accounts, elsewhere)
-    await page.get_by_role("link", name="Tôi đã cất các mã").click()
+    await page.get_by_role("link", name="Tôi đã lưu các mã khôi phục").click()
     await page.get_by_text(person.person.name).first.click()
     await page.get_by_role("button", name="Đăng xuất", exact=True).click()
     await page.get_by_label("Tên đăng nhập").fill(person.login)

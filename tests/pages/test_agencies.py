@@ -364,7 +364,7 @@ async def test_the_list_is_narrowed_by_its_address_without_scripts(site: Site, p
 
 async def lately(page: Page) -> dict[str, tuple[str, str]]:
     """When each agency on the page was last heard, and when it last changed."""
-    rows = page.locator("tr[data-row]")
+    rows = page.locator("[data-row]")
     found = {}
     for n in range(await rows.count()):
         cells = rows.nth(n).locator("td")

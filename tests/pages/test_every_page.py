@@ -28,7 +28,7 @@ FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp"})
     *("out_file", "out_file_viewed", "out_packet_kept"),
     *("outgoing_list_file", "incoming_list_file", "news", "news_number"),
     *("review_file", "journal_file", "dead_letter_file", "quarantined_file", "operations_report"),
-    *("incoming_file", "incoming_packet_file", "incoming_evidence", "incoming_view"),
+    *("incoming_file", "incoming_packet_file", "incoming_evidence", "incoming_view", "incoming_page"),
 }
 # Reached by no link: typed, sent in a letter, or led to where something is owed; or what the demonstration's settings and
 # content do not lead to, or an act's answer: the tests of each part look at them.
@@ -38,6 +38,7 @@ UNLINKED: frozenset[str] = frozenset(
         *("compose_old", "compose_sent", "compose_sign_view", "compose_suggest"),
         *("import_preview", "import_undo_page", "reform_propose"),
         *("incoming_purge_form", "quarantined_ask", "quarantined_bytes"),
+        *("webhook", "webhook_act"),
     }
 )
 STARTS = ("/", "/tim-kiem?q=kiem")
@@ -48,6 +49,7 @@ EMPTY = {
     ("line_test", "operating.line.empty"): "nobody has pressed the button yet",
     ("operations_jobs", "operating.beats.none"): "counted every five minutes of a node at work",
     ("operations_tries", "operating.tries.empty"): "the line to the axis is well",
+    ("webhooks", "webhook.empty"): "no program of the demonstration is told of anything",
     ("out_document", "outgoing.no_recipients"): "nothing of a draft is on its way to anybody",
 }
 # Of a unit's people the lists show what the unit was given, which is taken in, and what they wrote themselves.
@@ -150,14 +152,14 @@ async def _faults(page: Page, name: str, record: Record) -> list[str]:
         await page.set_viewport_size({"width": width, "height": 768})
         if await page.evaluate(_TOO_WIDE):
             found.append(f"{name}: the page scrolls sideways at {width}")
-    if (size := await _bytes(page)) > MOST_BYTES:
+    if (size := await taken_bytes(page)) > MOST_BYTES:
         found.append(f"{name}: {size} bytes")
     if not (await page.title()).strip() or await page.locator("h1").count() != 1:
         found.append(f"{name}: a title and one h1")
     return found
 
 
-async def _bytes(page: Page) -> int:
+async def taken_bytes(page: Page) -> int:
     """Of the page and of all that it loads, as they travel, whatever the browser had kept."""
     page_bytes = await page.evaluate("performance.getEntriesByType('navigation')[0].encodedBodySize")
     others = await page.evaluate(

@@ -218,7 +218,7 @@ async def test_a_recall_is_agreed_and_another_refused_with_its_reason(
     await axe.check(page, record_property, "/van-ban-den/{id} (recall)")
     await pictures.take(page, "incoming-recall")
     assert "Nơi gửi thông báo thu hồi" in await page.inner_text(".request")
-    await page.get_by_role("link", name="Đồng ý lấy lại, cập nhật").click()
+    await page.get_by_role("link", name="Đồng ý thu hồi, hủy bản điện tử").click()
     await page.locator("[data-main]").click()
     await page.wait_for_url("**told=*")
     await opened(page, at(kept, "/khong-dong-y"))
@@ -272,7 +272,7 @@ async def test_a_paper_letter_without_a_number_shows_no_id_and_promises_its_send
     await enter(PostRole.HEAD)
 
     await opened(page, "/van-ban-den?tab=all")
-    row = await page.locator("tr", has_text="Đơn đề nghị sửa đường").inner_text()
+    row = await page.locator("[data-row]", has_text="Đơn đề nghị sửa đường").inner_text()
     await opened(page, at(paper))
     title = await page.inner_text("h1")
     await opened(page, at(paper, "/chuyen-xu-ly"))
@@ -389,7 +389,7 @@ async def test_the_head_hands_it_on_and_only_that_unit_reports_progress(
 
     await enter(PostRole.OFFICER)
     await opened(page, at(document))
-    await page.get_by_role("button", name="Đang xử lý (05)").click()
+    await page.get_by_role("button", name="Đang xử lý").click()
     await page.wait_for_url("**told=*")
     await mail.told(sent, "processing")
 
@@ -423,6 +423,7 @@ async def test_files_are_given_as_what_they_are_and_every_look_is_written_down(
     assert hashlib.sha256(await kept.body()).hexdigest() == document.files[0].sha256
 
     await opened(page, at(document))
+    await page.locator("summary", has_text="mục đạt").click()
     assert "khớp số, ký hiệu, ngày văn bản, trích yếu" in await page.inner_text("main")
     await page.locator("summary", has_text="Gói tin đã ký").click()
     await page.get_by_role("link", name="Xem dạng chữ").first.click()

@@ -40,13 +40,13 @@ async def test_rows_are_labelled_found_by_it_and_lose_it_again(
     await expect(page.locator("[data-told]")).to_contain_text("2 đã làm, 0 không làm.")
 
     await page.goto("/van-ban-den")
-    await expect(page.locator("tr[data-row] .own-label")).to_have_text([NAME, NAME])
+    await expect(page.locator("[data-row] .own-label")).to_have_text([NAME, NAME])
     await page.keyboard.press("f")
     await page.locator("#nhan").select_option(label=NAME)
-    await expect(page.locator("tr[data-row]")).to_have_count(2)
+    await expect(page.locator("[data-row]")).to_have_count(2)
     assert sorted(await numbers(page)) == ["51/SNN", "53/SNN"]
     await expect(page.locator(".filter-chips")).to_contain_text(f"Nhãn: {NAME}")
-    await page.locator("tr[data-row] a[data-open]").first.click()
+    await page.locator("[data-row] a[data-open]").first.click()
     await expect(page.locator(".own-labels .own-label")).to_have_text(NAME)
     await axe.check(page, record_property, "/van-ban-den/{id} (nhãn)")
 
@@ -68,13 +68,13 @@ async def test_an_auditor_sees_labels_an_operator_of_the_node_does_not(site: Sit
 
     await site.signed_in(page.context, site.person(PostRole.AUDITOR), "department")
     await page.goto("/van-ban-den?tab=all")
-    await expect(page.locator("tr[data-row] .own-label")).to_have_text(NAME)
+    await expect(page.locator("[data-row] .own-label")).to_have_text(NAME)
     await expect(page.get_by_role("button", name="Gắn nhãn")).to_have_count(0)
 
     await site.signed_in(page.context, site.person(PostRole.OPERATOR), "department")
     for address in ("/van-ban-den?tab=all", f"/van-ban-den?tab=all&nhan={tag.id}&cot=nhan"):
         await page.goto(address)
-        await expect(page.locator("tr[data-row]")).to_have_count(1)
+        await expect(page.locator("[data-row]")).to_have_count(1)
         assert NAME not in await page.content()
 
 
@@ -88,14 +88,14 @@ async def test_a_list_is_filtered_by_source_and_register(site: Site, page: Page)
     await clerk(site, page)
     await page.goto("/van-ban-den?tab=all&cot=so&cot=nguon&sap-xep=number")
 
-    assert await page.locator("tr[data-row] td:nth-child(3)").all_inner_texts() == [
+    assert await page.locator("[data-row] td:nth-child(3)").all_inner_texts() == [
         "Văn bản giấy",
         "Trục liên thông",
         "Thư điện tử",
     ]
     await page.keyboard.press("f")
     await page.locator("#nguon").select_option(label="Văn bản giấy")
-    await expect(page.locator("tr[data-row]")).to_have_count(1)
+    await expect(page.locator("[data-row]")).to_have_count(1)
     assert await numbers(page) == ["71/SNN"]
     await page.locator("#nguon").select_option(label="Tất cả")
     await page.locator("#so").select_option(label="Sổ năm 2026")

@@ -86,7 +86,7 @@ async def arrive(site: Site, *documents: dict[str, Any], told: bool = False) -> 
 
 
 async def numbers(page: Page) -> list[str]:
-    return await page.locator("tr[data-row] a[data-open]").all_inner_texts()
+    return await page.locator("[data-row] a[data-open]").all_inner_texts()
 
 
 async def clerk(site: Site, page: Page) -> None:
@@ -105,7 +105,7 @@ async def test_a_list_is_filtered_in_place_and_the_address_says_so(
     )
     await clerk(site, page)
     await page.goto("/van-ban-den")
-    await expect(page.locator("tr[data-row]")).to_have_count(25)
+    await expect(page.locator("[data-row]")).to_have_count(25)
     first = await numbers(page)
     assert first[:3] == ["10/SNN", "20/SNN", "30/SNN"]
     asked: list[str] = []
@@ -116,7 +116,7 @@ async def test_a_list_is_filtered_in_place_and_the_address_says_so(
     assert [url for url in asked if "/van-ban-den" in url] == []
     await page.locator("#q").fill("")
     await page.locator("#khan").select_option("1")
-    await expect(page.locator("tr[data-row]")).to_have_count(3)
+    await expect(page.locator("[data-row]")).to_have_count(3)
 
     assert "khan=1" in page.url
     assert "trang=" not in page.url
@@ -124,12 +124,14 @@ async def test_a_list_is_filtered_in_place_and_the_address_says_so(
     await expect(page.locator("h1")).to_have_text("Văn bản đến")
     await axe.check(page, record_property, "/van-ban-den?khan=1")
     await page.go_back()
-    await expect(page.locator("tr[data-row]")).to_have_count(25)
+    await expect(page.locator("[data-row]")).to_have_count(25)
     await expect(page.locator("#khan")).to_have_value("")
     await page.goto("/van-ban-den")
     await page.get_by_role("link", name="Trang sau →").click()
+    await expect(page.locator("[data-row]")).to_have_count(5)
     assert not set(first) & set(await numbers(page))
     await page.get_by_role("link", name="← Trang trước").click()
+    await expect(page.locator("[data-row]")).to_have_count(25)
     assert await numbers(page) == first
     await page.goto("/van-ban-den?tab=held")
     await expect(page.locator(".empty")).to_be_visible()
@@ -148,11 +150,13 @@ async def test_letters_open_a_form_for_the_row_that_is_walked_to(
     await page.keyboard.press("j")
     await page.keyboard.press("x")
     await expect(page.locator("[data-ticked]")).to_have_text("Đã chọn 1")
+    await page.locator(f"[data-pane][data-ready='{second.id}']").wait_for()
+    await page.set_viewport_size({"width": 800, "height": 768})
     await page.keyboard.press("t")
     await page.wait_for_url(f"**/van-ban-den/{second.id}/tiep-nhan")
-    await page.go_back()
-    await page.locator("tr[data-row] .more summary").first.click()
-    await page.get_by_role("link", name="Từ chối tiếp nhận (trả lại nơi gửi)").click()
+    await page.goto("/van-ban-den?cot=so,trich-yeu")
+    await page.locator("[data-row] .more summary").first.click()
+    await page.get_by_role("link", name="Từ chối tiếp nhận").click()
     await page.wait_for_url(f"**/van-ban-den/{first.id}/tu-choi")
     async with site.node.store.read(await scope_of(site)) as work:
         assert (await work.incoming.get(second.id)).state.value == "new"
@@ -171,7 +175,7 @@ async def test_search_finds_words_however_they_are_written(site: Site, page: Pag
         await page.keyboard.press("/")
         await page.locator("#search").fill(words)
         await page.keyboard.press("Enter")
-        await expect(page.locator("tr[data-row]")).to_have_count(found)
+        await expect(page.locator("[data-row]")).to_have_count(found)
     await page.goto("/tim-kiem?q=uy ban")
     assert set(await page.locator("mark").all_inner_texts()) == {"Ủy", "Uỷ", "ban"}
 
@@ -262,9 +266,9 @@ async def test_who_sees_the_own_unit_finds_and_exports_no_other_document(
 
     await page.goto("/van-ban-den?tab=all")
     assert await numbers(page) == ["1/SNN"]
-    await expect(page.locator(".tabs [aria-current] .count")).to_have_text("1")
+    await expect(page.locator(".chips [aria-current] .count")).to_have_text("1")
     await page.goto("/tim-kiem?q=phong khac")
-    await expect(page.locator("tr[data-row]")).to_have_count(0)
+    await expect(page.locator("[data-row]")).to_have_count(0)
     watcher.expect({403, 404})
     for path, status in (
         (f"/danh-sach/van-ban-den?viec=xuat&id={theirs.id}", 404),
@@ -304,6 +308,7 @@ async def test_news_are_told_and_move_no_row(site: Site, page: Page) -> None:
     await expect(page.locator("[data-news]")).to_have_text("1 văn bản mới – Hiển thị")
     assert await numbers(page) == ["1/SNN"]
     await page.locator("[data-news] a").click()
+    await expect(page.locator("[data-row]")).to_have_count(2)
     assert await numbers(page) == ["1/SNN", "2/SNN"]
 
 
@@ -351,13 +356,13 @@ async def test_without_scripts_a_list_is_filtered_ticked_and_taken_away(site: Si
     page = plain_page
     await clerk(site, page)
     await page.goto("/van-ban-di")
-    await expect(page.locator("tr[data-row]").first).to_contain_text("1/2 đã tiếp nhận, 1 gửi lỗi")
+    await expect(page.locator("[data-row]").first).to_contain_text("1/2 đã tiếp nhận, 1 gửi lỗi")
     await page.locator(".filters > summary").click()
     await page.locator("#trang-thai").select_option("failed")
     await page.get_by_role("button", name="Lọc").click()
-    await expect(page.locator("tr[data-row]")).to_have_count(1)
+    await expect(page.locator("[data-row]")).to_have_count(1)
     await page.goto("/van-ban-di")
-    for box in await page.locator("tr[data-row] input").all():
+    for box in await page.locator("[data-row] input").all():
         await box.check()
     await page.get_by_role("button", name="Gửi lại").click()
     await expect(page.locator("main")).to_contain_text("1 văn bản sẽ gửi lại.")

@@ -63,7 +63,7 @@ async def test_evidence_packs_leave_as_one_file_and_each_reading_is_written_down
     await site.signed_in(page.context, site.person(PostRole.CLERK, "province"), "province")
     await page.goto("/van-ban-di")
     for n in (0, 1):
-        await page.locator("tr[data-row] input").nth(n).check()
+        await page.locator("[data-row] input").nth(n).check()
     await page.get_by_role("button", name="Tải hồ sơ chứng cứ điện tử").click()
     async with page.expect_download() as coming:
         await page.locator("[data-main]").click()

@@ -20,7 +20,7 @@ from gateway.office.web.door import COOKIE
 from tests.pages.site import Site
 from tests.support.accounts import HERE
 
-LONG_S = 30
+LONG_S = 120  # a stream that nobody ends lasts four minutes
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -51,7 +51,7 @@ SECRET = frozenset({"agency_chosen", "one_time_link", "account_taken_up"})
 # The address says which, behind a question mark.
 ASKED_MORE = frozenset({"account_post_take"})
 _ACCOUNT = re.compile(r"prn_[0-9A-Za-z]+")
-_LINKS = re.compile(r'(?:href|action|formaction|hx-get|hx-post|src)="(/[^"#]*)')
+_LINKS = re.compile(r'(?:href|action|formaction|data-from|src)="(/[^"#]*)')
 _NOBODY_S = {"id": "inb_01AAAAAAAAAAAAAAAAAAAAAAAA", "n": "1", "digest": "0" * 64, "code": "Z91.99"}
 
 

@@ -20,7 +20,7 @@ from gateway.ops.metrics import Watch
 from tests.support import api
 from tests.support.clock import ManualClock
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +58,11 @@ async def listening_node(
                 directory=node.directory,
                 out=node.out,
                 inn=node.inn,
+                axis=node.axis,
                 clock=clock,
                 pool=node.pool,
                 health=Watch(node=node),
+                webhooks=node.webhooks,
                 version="1",
                 options=options or ApiOptions(),
             )

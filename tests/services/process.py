@@ -7,8 +7,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 
 PAUSE_S = 0.1
 
@@ -27,6 +27,18 @@ def free_ports(count: int) -> list[int]:
     finally:
         for each in sockets:
             each.close()
+
+
+@contextmanager
+def kept_ports(count: int) -> Iterator[list[int]]:
+    """Ports that nobody else is given meanwhile, also while the server that listens there is killed and started again.
+    Bound here and not listened at: whoever names one and may use it again, as servers may, gets it all the same."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            each.bind(("127.0.0.1", 0))
+        yield [each.getsockname()[1] for each in sockets]
 
 
 def wait_until(ready: Callable[[], bool], what: str, timeout_s: float = 90.0) -> None:

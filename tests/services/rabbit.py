@@ -258,12 +258,15 @@ def call(api: str, method: str, path: str, body: object = None) -> Any:  # Any: 
         data=None if body is None else json.dumps(body).encode(),
         headers={"Authorization": f"Basic {login}", "Content-Type": "application/json"},
     )
-    try:
-        with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310 - as above
-            content = answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            raise ServiceFailed(
-                f"{method} {path}: {error.code} {error.read().decode(errors='replace')}"
-            ) from None
+    for left in reversed(range(5)):
+        try:
+            with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310 - as above
+                content = answer.read()
+            break
+        except urllib.error.HTTPError as error:
+            with error:
+                said = error.read().decode(errors="replace")
+                # It lists users while another test removes one: right a moment later.
+                if error.code < 500 or not left:
+                    raise ServiceFailed(f"{method} {path}: {error.code} {said}") from None
     return json.loads(content) if content else None

@@ -65,9 +65,9 @@ async def stage(broker: Broker, tmp_path: Path) -> AsyncIterator[Stage]:
         yield made
 
 
-async def until_delivered(axis: AmqpAxis, content: bytes) -> bool:
+async def until_delivered(axis: AmqpAxis, content: bytes, packet_id: str = "p1") -> bool:
     """As the courier does: what may heal is tried again."""
-    async with asyncio.timeout(20):
-        while (await axis.publish(parcel("p1", content), ["Z92"]))["Z92"].fate is Fate.LATER:
+    async with asyncio.timeout(60):
+        while (await axis.publish(parcel(packet_id, content), ["Z92"]))["Z92"].fate is Fate.LATER:
             pass
     return True

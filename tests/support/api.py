@@ -15,21 +15,24 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from aiohttp import FormData
+from aiohttp import FormData, web
 from aiohttp.test_utils import TestClient, TestServer
 from pypdf import PdfWriter
 
 from gateway import __version__
 from gateway.api.app import build
 from gateway.api.deps import ApiDeps, ApiOptions
+from gateway.api.resources import ROUTES
 from gateway.api.server import CallLog
 from gateway.demo import stage
 from gateway.domain import account
 from gateway.domain.account import ApiScope, PrincipalKind
+from gateway.office import calls as calls_of_office
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.office.web.app import add_static, add_status
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ops.metrics import Watch
+from gateway.settings import Settings
 from gateway.workers import couriers, event_log
 from tests.support.clock import START, ManualClock
 from tests.support.contract import complaints
@@ -104,6 +107,7 @@ class Door:
     node: Office
     clock: ManualClock
     client: TestClient[Any, Any]
+    deps: ApiDeps | None = None
     calls: CallLog | None = None
     keys: dict[str, str] = field(default_factory=dict)
     used: int = 0
@@ -210,11 +214,17 @@ async def _stage(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def opened(blank: Path, folder: Path, options: ApiOptions | None = None) -> AsyncIterator[Door]:
-    """A node of its own on a copy of the stage, with its server listening."""
+async def opened(
+    blank: Path,
+    folder: Path,
+    options: ApiOptions | None = None,
+    change: Callable[[Settings], Settings] = lambda settings: settings,
+    hang: Callable[[web.Application, Office, ApiDeps], None] = lambda app, node, deps: None,
+) -> AsyncIterator[Door]:
+    """A node of its own on a copy of the stage, with its server listening; `hang` adds doors to it."""
     shutil.copytree(blank, folder, dirs_exist_ok=True)
     clock = ManualClock()
-    async with open_office(stage.settings_for(folder), clock) as node:
+    async with open_office(change(stage.settings_for(folder)), clock) as node:
         # A test says when what was called is written.
         calls = CallLog(node.store.calls, clock, timedelta(days=30), every_s=3600.0)
         deps = ApiDeps(
@@ -224,16 +234,19 @@ async def opened(blank: Path, folder: Path, options: ApiOptions | None = None) -
             directory=node.directory,
             out=node.out,
             inn=node.inn,
+            axis=node.axis,
             clock=clock,
             pool=node.pool,
             health=Watch(node=node),
+            webhooks=node.webhooks,
             evidence=EvidenceMaker(node),
             calls=calls,
             version=__version__,
             options=options or ApiOptions(),
         )
-        app = build(deps)
+        app = build(deps, (*ROUTES, *calls_of_office.routes(node)))
+        hang(app, node, deps)
         add_status(app.router, node.store, clock, __version__)
         add_static(app.router)
         async with TestClient(TestServer(app)) as client:
-            yield Door(node=node, clock=clock, client=client, calls=calls)
+            yield Door(node=node, clock=clock, client=client, deps=deps, calls=calls)

@@ -9,10 +9,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
+from gateway.clock import SystemClock
+from gateway.domain.routes import Pattern, RouteTable, Rule
 from gateway.pool import ThreadPool
-from gateway.ports import AxisDesk
+from gateway.ports import AxisDesk, Clock, each_axis
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 from gateway.transport.embedded import EmbeddedAxis
+from gateway.transport.routed import RoutedAxis
 from tests.support.broker import Broker
 from tests.support.clock import ManualClock
 from tests.support.parcels import LEASE_S
@@ -42,7 +45,7 @@ class Rig(Protocol):
         """Packet ids on the dead list, each with its reason; at least one."""
 
 
-async def until(true: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
+async def until(true: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
     """Returns as soon as it is true; fails with the words when it does not become so."""
     try:
         async with asyncio.timeout(timeout_s):
@@ -52,7 +55,7 @@ async def until(true: Callable[[], bool], what: str, timeout_s: float = 20.0) ->
         raise AssertionError(f"not in {timeout_s} s: {what}") from None
 
 
-async def until_told(true: Callable[[], Awaitable[bool]], what: str, timeout_s: float = 20.0) -> None:
+async def until_told(true: Callable[[], Awaitable[bool]], what: str, timeout_s: float = 60.0) -> None:
     """As `until`, for what has to be asked for."""
     try:
         async with asyncio.timeout(timeout_s):
@@ -135,7 +138,7 @@ class AmqpRig:
         await axis.host(codes)
 
     async def all_here(self, axis: AxisDesk, count: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await axis.counts())["fetched"] < count:
                 await axis.wait(0.01)
 
@@ -162,6 +165,57 @@ class AmqpRig:
 def _is_newer(axis: AmqpAxis, since: object) -> bool:
     now = axis.state().connected_since
     return now is not None and now != since
+
+
+class RoutedRig:
+    """Nodes that are each on two axes: mail for Z92 goes by the first, everything else by the second."""
+
+    def __init__(self, first: Rig, second: Rig) -> None:
+        self._first, self._second = first, second
+        self.axes: list[RoutedAxis] = []
+
+    async def node(self, name: str, codes: Sequence[str]) -> RoutedAxis:
+        each = {"first": await self._first.node(name, codes), "second": await self._second.node(name, codes)}
+        rules = (
+            Rule(to=Pattern.read("Z92"), axes=("first",)),
+            Rule(to=Pattern.read("*"), axes=("second",)),
+        )
+        axis = RoutedAxis(each, RouteTable(rules), self.clock, patience_s=60.0, wait_s=60.0)
+        self.axes.append(axis)
+        await axis.host(codes)
+        return axis
+
+    @property
+    def clock(self) -> Clock:
+        return self._first.clock if isinstance(self._first, EmbeddedRig) else SystemClock()
+
+    async def host(self, name: str, axis: AxisDesk, codes: Sequence[str]) -> None:
+        for rig, one in zip((self._first, self._second), each_axis(axis).values(), strict=True):
+            await rig.host(name, one, codes)
+        await axis.host(codes)
+
+    async def all_here(self, axis: AxisDesk, count: int) -> None:
+        async def all_waiting() -> bool:
+            counts = await axis.counts()
+            broker = isinstance(self._second, AmqpRig)
+            await axis.wait(0.01)
+            ours = await each_axis(axis)["first"].counts()
+            return counts["waiting"] == count and (not broker or counts["fetched"] + ours["waiting"] == count)
+
+        await until_told(all_waiting, f"{count} parcels")
+
+    async def lose_consumer(self) -> None:
+        await self._first.lose_consumer()
+        await self._second.lose_consumer()
+
+    async def reopen(self) -> None:
+        while self.axes:
+            await self.axes.pop().close()
+        await self._first.reopen()
+        await self._second.reopen()
+
+    async def dead(self) -> Sequence[tuple[str, str]]:
+        return await self._first.dead()
 
 
 @asynccontextmanager

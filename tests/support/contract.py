@@ -14,9 +14,11 @@ from gateway.api.openapi import document
 from gateway.api.resources import ROUTES
 from gateway.api.server import HEADERS
 from gateway.domain.wall_clock import local
+from gateway.office import calls
 from tests.support.clock import START
 
-DOCUMENT = json.loads(json.dumps(document(ROUTES, __version__, local(START).date())))
+ALL = (*ROUTES, *calls.routes(None))  # type: ignore[arg-type]  # the description does not ask the desk
+DOCUMENT = json.loads(json.dumps(document(ALL, __version__, local(START).date())))
 _PATHS = [
     (re.compile("/".join(_ if "{" not in _ else "[^/]+" for _ in path.replace(".", r"\.").split("/"))), path)
     # A fixed path goes before one with a variable in the same place.

@@ -20,7 +20,7 @@ _SHORTEST = 8
 _LATE = 300
 _WORD = re.compile(r"[\w-]+")
 # What is a secret wherever it stands: keys of callers as they are made, private keys, passwords in addresses.
-_ALWAYS = re.compile(r"gwk_[\w-]{30,}|BEGIN [A-Z ]*PRIVATE KEY|\w://[^\s:/@\"]+:(?!\*+@)[^\s/@\"]+@")
+_ALWAYS = re.compile(r"(?:gwk|sbx)_[\w-]{30,}|BEGIN [A-Z ]*PRIVATE KEY|\w://[^\s:/@\"]+:(?!\*+@)[^\s/@\"]+@")
 
 
 class Watch(logging.Handler):

@@ -337,9 +337,14 @@ class Town:
 
     async def facts(self, document: OutgoingDocument) -> tuple[Fact, ...]:
         """Of its only delivery."""
-        delivery = await self.delivery(document)
+        (facts,) = (await self.facts_by(document)).values()
+        return facts
+
+    async def facts_by(self, document: OutgoingDocument) -> dict[str, tuple[Fact, ...]]:
+        """By recipient."""
+        found = await self.deliveries(document)
         async with self.node.store.read(_owner(document)) as work:
-            return tuple(await work.facts.of(delivery.id))
+            return {code: tuple(await work.facts.of(one.id)) for code, one in found.items()}
 
     async def standing(self, document: OutgoingDocument) -> DeliveryStanding:
         return fold_delivery(await self.facts(document))

@@ -1,7 +1,8 @@
 """In which order tests run, and which of them in one process. `pytest --shuffle SEED`: the files in a random order, and the
 tests of each file too, so that no test leans on what another left. Tests of one file stay together, as their stage is set
 up once. 0 takes a new seed, told at the start. Where a stage is dear, its tests stay in one process (`TOGETHER`): the
-marks that the library for processes has for this do nothing under this version of pytest."""
+marks that the library for processes has for this do nothing under this version of pytest. What takes minutes by itself
+(`FIRST`) begins first, so that no process runs on alone at the end."""
 
 from __future__ import annotations
 
@@ -23,6 +24,17 @@ TOGETHER = {
     "tests/faults/test_reach.py": "four nodes",
     "tests/unit/bench/test_counts.py": "the counts",
 }
+
+# The dearest first.
+FIRST = (
+    "tests/pages/test_every_page.py",
+    "tests/pages/test_clerks_day.py",
+    "tests/faults/test_soak.py",
+    "tests/faults/test_bench_servers.py",
+    "tests/acceptance/test_bundle.py",
+    "tests/pages/test_role_matrix.py",
+    "tests/unit/cli/test_registry_import.py",
+)
 
 
 class _Stages(LoadScopeScheduling):  # type: ignore[misc]  # its library ships no types
@@ -59,8 +71,17 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.option.shuffle:
-        return
+    if config.option.shuffle:
+        _shuffle(config, items)
+    # A stable sort: the others stay in their order.
+    items.sort(key=lambda item: _rank(item.nodeid.partition("::")[0]))
+
+
+def _rank(file: str) -> int:
+    return FIRST.index(file) if file in FIRST else len(FIRST)
+
+
+def _shuffle(config: pytest.Config, items: list[pytest.Item]) -> None:
     chance = random.Random(config.option.shuffle)
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:

@@ -34,9 +34,8 @@ def bytes_of(arrival: Arrival) -> bytes:
 async def received(*axes: Axis, count: int = 1, limit: int = 10, lease_s: float = LEASE_S) -> list[Arrival]:
     """So many arrivals, at whichever consumer; a broker pushes them when it likes."""
     arrivals: list[Arrival] = []
-    async with asyncio.timeout(
-        90
-    ):  # a broker that was killed is slow at first, and is asked again after a pause
+    # A broker that was killed is slow at first, and is asked again after a pause: the limit ends a hang alone.
+    async with asyncio.timeout(240):
         while len(arrivals) < count:
             for axis in axes:
                 arrivals += await axis.take(limit, lease_s)

@@ -147,10 +147,10 @@ class AxisDoor:
                     return row
                 await town.node.axis.wait(0.02)
 
-    async def takes_the_next(self) -> None:
+    async def takes_the_next(self, files: envelopes.Files = ()) -> None:
         """A good packet is admitted and answered with 01, and nothing lies about."""
         n = next(self._numbers)
-        raw = envelopes.native(letter(n), (), signer=ELLIPTIC, packet_id=f"good-{n}")
+        raw = envelopes.native(letter(n, files), files, signer=ELLIPTIC, packet_id=f"good-{n}")
         await self.publish(raw, Told(packet_id=f"good-{n}"))
         row = await self.settled(raw)
         assert (row.state, row.code) == ("done", None), f"the next good packet: {row}"

@@ -112,9 +112,10 @@ def _digests(packets: Iterable[Packet]) -> set[str]:
 async def test_threat_091_a_scratch_folder_that_is_gone_is_made_again(
     embedded: AxisDoor, record_property: Callable[[str, object], None]
 ) -> None:
-    await embedded.takes_the_next()
+    large = (("lon.pdf", PDF + bytes(100_000)),)  # what is small is never in a scratch file
+    await embedded.takes_the_next(large)
     shutil.rmtree(embedded.ground.folder / "content" / "scratch")
 
-    await embedded.takes_the_next()
+    await embedded.takes_the_next(large)
 
     record_property("entry", embedded.name)

@@ -72,7 +72,7 @@ async def test_tasks_side_by_side_keep_their_own(logger: logging.Logger, lines: 
             await both.wait()
             log.action(logger, packet)
 
-    await asyncio.wait_for(asyncio.gather(work("one"), work("two")), 5)
+    await asyncio.wait_for(asyncio.gather(work("one"), work("two")), 60)
 
     assert {(line["action"], line["packet"]) for line in lines.read()} == {("one", "one"), ("two", "two")}
 

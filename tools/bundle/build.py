@@ -55,7 +55,7 @@ def version() -> str:
 
 
 def fill(folder: Path) -> None:
-    """Wheels of the lock and of ourselves, scripts, settings and pages."""
+    """Wheels of the lock and of ourselves, scripts, settings, pages, and what document systems take along."""
     wheels = folder / "wheels"
     wheels.mkdir(parents=True)
     fetch(wheels)
@@ -69,8 +69,8 @@ def fill(folder: Path) -> None:
         (folder / name).chmod(0o755)
     for name in BESIDE:
         shutil.copy(ROOT / name, folder / name)
-    for name in ("config", "docs", "schemas"):
-        shutil.copytree(ROOT / name, folder / name)
+    for name in ("clients", "config", "docs", "schemas"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     made = sbom.of(sorted(wheels.glob("*.whl")), ours)
     (folder / "sbom.cdx.json").write_text(json.dumps(made, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 

@@ -1,10 +1,24 @@
 """One module per resource: a call in, a use case asked, a view out. `ROUTES` is everything that the API offers."""
 
-from gateway.api.resources import agencies, events, evidence, inbox, messages, meta, pages, writing
+from gateway.api.resources import (
+    agencies,
+    envelopes,
+    events,
+    evidence,
+    inbox,
+    messages,
+    meta,
+    pages,
+    uploads,
+    webhooks,
+    writing,
+)
 from gateway.api.routes import Route
 
 ROUTES: tuple[Route, ...] = (
     *writing.CREATE_ROUTES,
+    *envelopes.ROUTES,
+    *uploads.ROUTES,
     *writing.READ_ROUTES,
     *messages.ROUTES,
     *writing.ACT_ROUTES,
@@ -13,6 +27,7 @@ ROUTES: tuple[Route, ...] = (
     *evidence.ROUTES,
     *agencies.ROUTES,
     *events.ROUTES,
+    *webhooks.ROUTES,
     *meta.ROUTES,
     *pages.ROUTES,
 )

@@ -4,6 +4,7 @@ the directory knows them, with the source of each row. An import is planned firs
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from functools import partial
 from typing import Any, Literal
 
@@ -16,9 +17,13 @@ from gateway.api.problems import BadCall, RequestFault, pointer
 from gateway.api.routes import BASE, Body, Route
 from gateway.api.shapes import Asked, Line, Moment, Name, Told
 from gateway.domain.account import ApiScope
+from gateway.domain.document import Kind
+from gateway.domain.forms import Form
 from gateway.domain.registry import AgencyEntry
 from gateway.domain.registry_change import Plan, RegistryChange, RowChange, RowProblem
 from gateway.errors import NotFound
+from gateway.outgoing.check import form_of, hosted_agency, ways
+from gateway.ports import Promises
 
 # A change that a plan shows in full; the counts are always whole.
 _SHOWN = 500
@@ -62,6 +67,40 @@ class Resolved(Told):
     mapped_by: str | None
     successor: str | None
     nearest: str | None
+
+
+class AxisOut(Told):
+    """One axis that mail to the agency may take, and what is kept on it."""
+
+    axis: str | None = Field(description="Its name; null where the node has one axis")
+    connected: bool | None = Field(
+        description="Whether somebody receives for the agency there; null where the axis does not say so"
+    )
+    signature_arrives: bool = Field(description="The receiver gets the signed bytes, and so the signature")
+    receipts: bool = Field(
+        description="Statuses can come back signed, with an exchange certificate of the agency"
+    )
+    terms: bool = Field(
+        description="What only this node's own envelope says arrives: whether a reply is wanted, the role of each recipient"
+    )
+    form: Literal["standard", "unsigned", "dotnet"] = Field(
+        description="How envelopes to the agency are written for it, by the route"
+    )
+    urgent_first: bool = Field(description="Urgent documents pass the others")
+    parts: bool = Field(description="What is too large for one message comes in parts")
+
+
+class Capabilities(Told):
+    """What may be sent to an agency, and by which way."""
+
+    code: str
+    name: str
+    standing: Literal["active", "mapped", "closed", "unknown", "uncertain"]
+    certificate: bool = Field(description="An exchange certificate is bound to it and holds now")
+    axes: list[AxisOut] = Field(description="In the order in which they are tried")
+    kinds: list[str] = Field(description="Kinds of packets that it may be sent; words are in /codes")
+    max_file_bytes: int = Field(description="Of this node; the axis or the receiver may take less")
+    max_document_bytes: int
 
 
 class ChangesQuery(Asked):
@@ -132,6 +171,46 @@ async def read_agency(call: Call) -> web.Response:
     if entry is None:
         raise NotFound("no agency has this code; ask /agencies:resolve for old codes and names")
     return call.tell(agency(entry))
+
+
+async def capabilities(call: Call) -> web.Response:
+    deps, code, now = call.deps, call.path("code"), call.deps.clock.now()
+    entry = await deps.directory.entry(code)
+    if entry is None:
+        raise NotFound("no agency has this code; ask /agencies:resolve for old codes and names")
+    standing = (await deps.directory.resolve(entry.code, deps.out.today())).standing
+    certificate = bool(await deps.out.directory.bound([entry.code], now))
+    sender = (await hosted_agency(deps.out, call.scope())).code
+    form = await form_of(deps.axis, sender, entry.code)
+    told = Capabilities(
+        code=entry.code,
+        name=entry.name,
+        standing=standing.value,
+        certificate=certificate,
+        axes=[
+            _axis(name, axis.promises(), await axis.unhosted([entry.code]), form, certificate=certificate)
+            for name, axis in await ways(deps.axis, sender, entry.code)
+        ],
+        kinds=[kind.value for kind in Kind],
+        max_file_bytes=deps.out.profile.max_file_bytes,
+        max_document_bytes=deps.out.profile.max_document_bytes,
+    )
+    return call.tell(told)
+
+
+def _axis(
+    name: str | None, kept: Promises, unhosted: Collection[str] | None, form: Form, *, certificate: bool
+) -> AxisOut:
+    return AxisOut(
+        axis=name,
+        connected=None if unhosted is None or not kept.unroutable_return else not unhosted,
+        signature_arrives=kept.byte_identity,
+        receipts=kept.byte_identity and certificate,
+        terms=kept.byte_identity,
+        form=(Form.STANDARD if kept.needs_signature else form).value,
+        urgent_first=kept.urgent_lane,
+        parts=kept.parts,
+    )
 
 
 async def resolve(call: Call) -> web.Response:
@@ -255,6 +334,15 @@ ROUTES = (
         query=ChangesQuery,
         answer=Changes,
         fails=(400,),
+    ),
+    _reads(
+        path=f"{BASE}/agencies/{{code}}/capabilities",
+        name="readCapabilities",
+        handler=capabilities,
+        summary="What may be sent to an agency, by which axes, and what is kept on each",
+        text="Each axis is asked, which may take some seconds. It promises nothing.",
+        answer=Capabilities,
+        fails=(400, 404),
     ),
     _reads(
         path=f"{BASE}/agencies/{{code}}",

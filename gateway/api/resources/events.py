@@ -1,7 +1,6 @@
 """The feed of events of one agency: in order, with a long poll. In: a cursor, filters, and how long to wait. Out: the
-events behind the cursor that the key may read, or none when the time is up. The data of events hold the reasons,
-notes and names that people gave, so a key that may not read documents must not learn them here: which scope reads
-which events stands in one table."""
+events behind the cursor that the key may read, or none when the time is up. What is said of each is what a webhook is
+told of it (`domain.feed`)."""
 
 from __future__ import annotations
 
@@ -15,25 +14,8 @@ from gateway.api.call import DEFAULT_ROWS, MOST_ROWS, Call, Words, check_words, 
 from gateway.api.problems import BadCall, RequestFault
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import Asked, Code, EventWord, Moment, Told
-from gateway.domain.account import ApiScope
+from gateway.domain import feed
 from gateway.domain.event import Event, EventKind
-
-# By the first word of a kind. What is not named here is about people, keys and the node itself: no program reads it.
-_SCOPE_OF_WORD = {
-    "message": ApiScope.MESSAGES_READ,
-    "recall": ApiScope.MESSAGES_READ,
-    "inbox": ApiScope.INBOX_READ,
-    "register": ApiScope.INBOX_READ,
-    "reform": ApiScope.AGENCIES_READ,
-    "codes": ApiScope.AGENCIES_READ,
-    "evidence": ApiScope.EVIDENCE_READ,
-}
-EVENT_SCOPES = tuple(dict.fromkeys(_SCOPE_OF_WORD.values()))
-
-
-def scope_of(kind: EventKind) -> ApiScope | None:
-    return _SCOPE_OF_WORD.get(kind.partition(".")[0])
-
 
 # Read at a time, and how often in one call: a filter that nothing fits must not read a whole year at once.
 _AT_ONCE = 500
@@ -79,13 +61,14 @@ async def read_events(call: Call) -> web.Response:
     check_words("type", query.type, EventKind)
     after = sequence_of(query.after)
     await _must_be_ours(call, query.after, after)
-    feed = _Feed(call=call, query=query, after=after)
-    found = await wait_until(call, query.wait, feed.look, bool)
+    looking = _Feed(call=call, query=query, after=after)
+    found = await wait_until(call, query.wait, looking.look, bool)
     agency = call.caller.agency.code if call.caller.agency else ""
+    words = await call.deps.webhooks.rows.client_words(call.scope().agency_id, feed.documents_of(found))
     told = Events(
-        data=[_event(each, agency) for each in found],
-        next_after=event_id(feed.seen) if feed.seen else query.after,
-        has_more=feed.has_more,
+        data=[EventOut.model_validate(feed.told(each, agency, words)) for each in found],
+        next_after=feed.event_id(looking.seen) if looking.seen else query.after,
+        has_more=looking.has_more,
     )
     return call.tell(told)
 
@@ -121,17 +104,10 @@ class _Feed:
 
     def _is_wanted(self, event: Event) -> bool:
         query = self.query
-        return (
-            scope_of(event.kind) in self.call.caller.key.scopes
-            and (not query.type or event.kind in query.type)
-            and query.subject in (None, event.subject_id)
+        return feed.is_wanted(event.kind, self.call.caller.key.scopes, query.type) and query.subject in (
+            None,
+            event.subject_id,
         )
-
-
-def event_id(event: Event) -> str:
-    """The event's ULID with its sequence once it has one, so that a cursor needs no look-up."""
-    bare = "evt_" + event.id.removeprefix("evt_")
-    return bare if event.agency_seq is None else f"{bare}-{event.agency_seq}"
 
 
 def sequence_of(after: str) -> int:
@@ -150,21 +126,9 @@ async def _must_be_ours(call: Call, cursor: str, after: int) -> None:
         return
     found = await call.deps.store.events_after(call.scope().agency_id, after - 1, 1)
     # A bare number names whatever bears it.
-    wrong = cursor.startswith("evt_") and [event_id(each) for each in found] != [cursor]
+    wrong = cursor.startswith("evt_") and [feed.event_id(each) for each in found] != [cursor]
     if not found or found[0].agency_seq != after or wrong:
         raise BadCall("cursor-gone")
-
-
-def _event(event: Event, agency: str) -> EventOut:
-    return EventOut(
-        id=event_id(event),
-        type=event.kind,
-        created_at=event.at,
-        agency=agency,
-        sequence=event.agency_seq or 0,
-        subject=event.subject_id,
-        data=event.data,
-    )
 
 
 ROUTES = (
@@ -175,9 +139,10 @@ ROUTES = (
         handler=read_events,
         summary="What happened, in order; waits up to 60 seconds for the next event",
         text="Each scope reads its own types: messages:read what is about outgoing documents, inbox:read what is about "
-        "incoming ones, agencies:read changes of the directory, evidence:read packs that were made. "
+        "incoming ones, agencies:read changes of the directory, evidence:read packs that were made, webhooks:manage what "
+        "became of webhooks. "
         "`next_after` also moves past what was left out.",
-        scopes=EVENT_SCOPES,
+        scopes=feed.EVENT_SCOPES,
         any_scope=True,
         query=EventsQuery,
         answer=Events,

@@ -17,6 +17,7 @@ from gateway.api import inbox_view, routes
 from gateway.api.call import (
     Call,
     PageOut,
+    Since,
     TextQuery,
     Words,
     check_words,
@@ -121,6 +122,16 @@ class InboxQuery(TextQuery):
         },
     )
     handover: Literal["available", "leased", "acked"] | None = None
+    arrived_from: Since | None = Field(
+        None,
+        alias="arrived_at[gte]",
+        description="Of the list alone, neither of a lease nor of the quarantine",
+    )
+    arrived_to: Since | None = Field(None, alias="arrived_at[lt]")
+    sort: Literal["-arrived_at", "arrived_at"] = Field(
+        "-arrived_at",
+        description="With a minus the newest come first; a lease takes the oldest always",
+    )
     lease: int | None = Field(
         None,
         ge=1,
@@ -173,6 +184,9 @@ async def _list(call: Call, query: InboxQuery) -> InboxItems:
                 states=query.state,
                 query=query.q,
                 handover=query.handover,
+                arrived_from=query.arrived_from,
+                arrived_to=query.arrived_to,
+                oldest_first=query.sort == "arrived_at",
             ),
         )
         items = await _items(call, work, page.items)

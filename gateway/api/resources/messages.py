@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import Field, StringConstraints
@@ -27,7 +27,6 @@ from gateway.api.call import (
     stream,
 )
 from gateway.api.message_view import Message
-from gateway.api.resources.events import event_id
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import (
     Asked,
@@ -44,8 +43,8 @@ from gateway.api.shapes import (
 from gateway.api.words import fact_word, state_word, without_reference
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Delivery, OutgoingDocument, OutState
+from gateway.domain.feed import event_id
 from gateway.domain.status import STATES, Fact, is_skewed
-from gateway.errors import Clash
 from gateway.outgoing import files, manage
 from gateway.outgoing.manage import PaperLine
 from gateway.policy.outgoing import HandedOver, Means
@@ -67,6 +66,9 @@ class MessagesQuery(TextQuery):
     created_to: Since | None = Field(None, alias="created_at[lt]")
     sent_from: Since | None = Field(None, alias="sent_at[gte]")
     sent_to: Since | None = Field(None, alias="sent_at[lt]")
+    sort: Literal["-created_at", "created_at"] = Field(
+        "-created_at", description="With a minus the newest come first"
+    )
 
 
 class Messages(PageOut[Message]):
@@ -78,6 +80,15 @@ class StaffOut(Told):
     department: str | None
     phone: str | None
     email: str | None
+
+
+class HandedOut(Told):
+    """The file that the axis of this recipient was handed, where it is not the standard envelope; `to` of the call for the
+    envelope gives it."""
+
+    form: Literal["unsigned", "dotnet"]
+    sha256: str
+    size: int
 
 
 class FactOut(Told):
@@ -94,6 +105,7 @@ class FactOut(Told):
     reason: str | None
     note: str | None
     staff: StaffOut | None
+    handed: HandedOut | None
 
 
 class RecipientTimeline(Told):
@@ -135,6 +147,7 @@ async def list_messages(call: Call) -> web.Response:
                 created_from=max(filter(None, (query.created_from, query.sent_from)), default=None),
                 created_to=min(filter(None, (query.created_to, query.sent_to)), default=None),
                 external_id=query.external_id,
+                oldest_first=query.sort == "created_at",
             ),
         )
         deliveries = await work.deliveries.of_many([document.id for document in page.items])
@@ -165,20 +178,25 @@ async def read_timeline(call: Call) -> web.Response:
     return call.tell(told)
 
 
+class EnvelopeQuery(Asked):
+    to: Code | None = Field(
+        None,
+        description="A recipient's code: the file that its axis was handed; absent: the standard envelope",
+    )
+
+
 async def read_envelope(call: Call) -> web.StreamResponse:
+    query = call.query_of(EnvelopeQuery)
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
-        files.refuse_sealed(document)
-        if document.envelope_digest is None:
-            raise Clash(f"{document.id} is {document.state}: it has no envelope yet")
-        opener = await call.deps.blobs.open(work, document.envelope_digest)
+        envelope = await files.open_envelope(call.deps.out, work, document, query.to)
     return await download(
         call,
         name=f"{document.id}.edxml",
         content_type="application/xml",
-        size=document.envelope_size,
-        sha256=document.envelope_digest,
-        pieces=slices(call.deps.pool, opener),
+        size=envelope.size,
+        sha256=envelope.digest,
+        pieces=slices(call.deps.pool, envelope.open),
     )
 
 
@@ -220,6 +238,9 @@ def _fact(call: Call, fact: Fact) -> FactOut:
         note=without_reference(fact.note),
         staff=StaffOut(name=staff.name, department=staff.department, phone=staff.phone, email=staff.email)
         if staff
+        else None,
+        handed=HandedOut(form=fact.handed.form.value, sha256=fact.handed.digest, size=fact.handed.size)
+        if fact.handed is not None
         else None,
     )
 
@@ -267,6 +288,8 @@ ROUTES = (
         name="readEnvelope",
         handler=read_envelope,
         summary="The signed envelope, byte for byte as it was sent",
+        text="With `to` the file that the axis of that recipient was handed, where a route gives it another form.",
+        query=EnvelopeQuery,
         media="application/xml",
     ),
 )

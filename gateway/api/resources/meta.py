@@ -11,7 +11,7 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import Field
 
-from gateway.api.call import MOST_ROWS, Call
+from gateway.api.call import MOST_ROWS, Call, PageOut, PageQuery
 from gateway.api.problems import BadCall
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import Moment, NumberingWord, PrincipalWord, ScopeWord, Told
@@ -129,6 +129,54 @@ async def me(call: Call) -> web.Response:
     return call.tell(told)
 
 
+class CallsQuery(PageQuery):
+    errors: bool = Field(False, description="`true`: those alone that were answered 400 or more")
+
+
+class CallOut(Told):
+    """One call of this key: what was asked, not what stood in it."""
+
+    id: str
+    at: Moment
+    method: str
+    route: str
+    status: int
+    took_ms: int
+    problem: str = Field(description="The slug of the refusal; empty for a call that went well")
+    address: str
+    request_id: str
+
+
+class Calls(PageOut[CallOut]):
+    """One page, the newest first."""
+
+
+async def list_calls(call: Call) -> web.Response:
+    query, kept = call.query_of(CallsQuery), call.deps.calls
+    found = (
+        await kept.listed(call.caller.key.id, query.limit + 1, errors=query.errors, before=query.cursor or "")
+        if kept is not None
+        else ()
+    )
+    rows = [
+        CallOut(
+            id=each.id,
+            at=each.at,
+            method=each.method,
+            route=each.route,
+            status=each.status,
+            took_ms=each.took_ms,
+            problem=each.problem,
+            address=each.address,
+            request_id=each.request_id,
+        )
+        for each in found[: query.limit]
+    ]
+    cursor = rows[-1].id if len(found) > query.limit else None
+    call.link_next(cursor)
+    return call.tell(Calls(data=rows, next_cursor=cursor, has_more=cursor is not None))
+
+
 async def limits(call: Call) -> web.Response:
     profile, options = call.deps.out.profile, call.deps.options
     types = {each for each in profile.allowed_types if profile.accepts(each)}
@@ -217,6 +265,16 @@ ROUTES = (
         handler=me,
         summary="Who am I, and what may this key do",
         answer=Me,
+    ),
+    _route(
+        path=f"{BASE}/me/calls",
+        name="listCalls",
+        handler=list_calls,
+        summary="What this key called, the newest first",
+        text="Kept for some weeks, as the operator set it. Contents and secrets are not among it.",
+        query=CallsQuery,
+        answer=Calls,
+        fails=(400,),
     ),
     _route(
         path=f"{BASE}/limits",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from aiohttp import web
@@ -21,7 +22,16 @@ from gateway.api import message_view, pdf_view, routes
 from gateway.api.asking import read_file, read_order
 from gateway.api.call import Call, once
 from gateway.api.message_view import Message, RecipientOut, WarningOut
-from gateway.api.models import MessageIn, NothingIn, RecallIn, ReplaceIn, ResendIn, SendIn, UpdateIn
+from gateway.api.models import (
+    FurtherIn,
+    MessageIn,
+    NothingIn,
+    RecallIn,
+    ReplaceIn,
+    ResendIn,
+    SendIn,
+    UpdateIn,
+)
 from gateway.api.pdf_view import FieldsOut, OfferOut
 from gateway.api.problems import reasons_told
 from gateway.api.routes import BASE, Body, Route
@@ -34,6 +44,7 @@ from gateway.outgoing import manage
 from gateway.outgoing.accept import accept
 from gateway.outgoing.addressing import read_document
 from gateway.outgoing.check import look
+from gateway.outgoing.further import send_further
 from gateway.outgoing.intake import Accepted, Once, Order, tray
 from gateway.outgoing.recall import recall as ask_recall
 from gateway.policy.pdf_fields import is_complete
@@ -59,17 +70,17 @@ class Validated(Told):
 
 async def create(call: Call) -> web.Response:
     async with tray(call.deps.out) as held:
-        asked = await read_order(call.request, MessageIn, held, call.deps.options)
+        asked = await read_order(call.request, MessageIn, call.scope(), held, call.deps.options)
         call = call.with_body(asked)
-        rendering = _Rendering(call)
-        accepted = await accept(call.deps.out, call.scope(), _order(asked.value), held, rendering.once())
+        rendering = Rendering(call)
+        accepted = await accept(call.deps.out, call.scope(), order_of(asked.value), held, rendering.once())
     return rendering.answer(accepted)
 
 
 async def check_only(call: Call) -> web.Response:
     async with tray(call.deps.out) as held:
-        asked = await read_order(call.request, MessageIn, held, call.deps.options)
-        draft, verdict = await look(call.deps.out, call.scope(), _order(asked.value), held)
+        asked = await read_order(call.request, MessageIn, call.scope(), held, call.deps.options)
+        draft, verdict = await look(call.deps.out, call.scope(), order_of(asked.value), held)
     warnings = message_view.told_warnings(verdict.warnings, call.lang)
     if asked.normalized:
         warnings.append(message_view.normal_form(call.lang))
@@ -93,18 +104,23 @@ async def replacement(call: Call) -> web.Response:
 async def _change(call: Call, kind: Kind, model: type[UpdateIn] | type[ReplaceIn]) -> web.Response:
     parent = await _parent(call)
     async with tray(call.deps.out) as held:
-        asked = await read_order(call.request, model, held, call.deps.options)
+        asked = await read_order(call.request, model, call.scope(), held, call.deps.options)
         call = call.with_body(asked)
         order = replace(
-            _order(asked.value), kind=kind, parent_id=parent.id, change=asked.value.to_change(parent)
+            order_of(asked.value), kind=kind, parent_id=parent.id, change=asked.value.to_change(parent)
         )
-        rendering = _Rendering(call)
+        rendering = Rendering(call)
         accepted = await accept(call.deps.out, call.scope(), order, held, rendering.once())
     return rendering.answer(accepted)
 
 
-def _order(said: MessageIn) -> Order:
-    return Order(draft=said.to_draft(), send=said.send, confirm=tuple(said.confirm))
+def order_of(said: MessageIn) -> Order:
+    return Order(
+        draft=said.to_draft(),
+        send=said.send,
+        confirm=tuple(said.confirm),
+        wait=timedelta(seconds=said.undo_seconds),
+    )
 
 
 async def _parent(call: Call) -> OutgoingDocument:
@@ -115,7 +131,7 @@ async def _parent(call: Call) -> OutgoingDocument:
     return parent
 
 
-class _Rendering:
+class Rendering:
     """The answer to one call: what is stored for repeats is what is answered."""
 
     def __init__(self, call: Call) -> None:
@@ -228,12 +244,14 @@ CREATE_ROUTES = (
 
 
 async def send(call: Call) -> web.Response:
+    asked = call.body_of(SendIn)
     document = await manage.send_draft(
         call.deps.out,
         call.scope(),
         call.path("id"),
         expect_version=call.expected_version(),
-        confirm=tuple(call.body_of(SendIn).confirm),
+        confirm=tuple(asked.confirm),
+        wait=timedelta(seconds=asked.undo_seconds),
     )
     return await _told(call, document)
 
@@ -258,6 +276,21 @@ async def resend(call: Call) -> web.Response:
         call.check_version((await work.outgoing.get(call.path("id"))).version)
     document = await manage.resend(call.deps.out, call.scope(), call.path("id"), wanted)
     return await _told(call, document)
+
+
+async def further(call: Call) -> web.Response:
+    asked = call.body_of(FurtherIn)
+    await _parent(call)
+    rendering = Rendering(call)
+    accepted = await send_further(
+        call.deps.out,
+        call.scope(),
+        call.path("id"),
+        asked.to_recipients(),
+        tuple(asked.confirm),
+        rendering.once(),
+    )
+    return rendering.answer(accepted)
 
 
 async def recall(call: Call) -> web.Response:
@@ -335,6 +368,22 @@ ACT_ROUTES = (
         fails=(400, 404, 409, 412),
         sample=routes.sample_resending,
         headers=("ETag",),
+    ),
+    _sends(
+        path=f"{BASE}/messages/{{id}}/recipients",
+        name="addRecipients",
+        handler=further,
+        summary="Send a document that has left to more agencies",
+        text="The same number, date and files go to these alone, as a message of its own; the first hear nothing. "
+        "Whoever has it already is refused (`number-taken`).",
+        creates=True,
+        changes=True,
+        asks=FurtherIn,
+        answer=Message,
+        status=202,
+        fails=(400, 404, 409, 412, 422),
+        sample=routes.sample_further,
+        headers=("ETag", "Location"),
     ),
     _sends(
         path=f"{BASE}/messages/{{id}}/recall",

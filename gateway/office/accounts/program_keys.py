@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gateway.domain.account import (
-    KEY_PREFIX,
     KEY_SHOWN,
     MOST_KEY_NETWORKS,
     ApiKey,
@@ -86,7 +85,7 @@ async def make(
         await over_agency(work, by, agency_id, now)
         if agency_id not in await work.agency_codes():
             raise NotFound(f"this node does not host agency {agency_id}")
-    secret = KEY_PREFIX + secrets.token_urlsafe(32)
+    secret = desk.rules.key_prefix + secrets.token_urlsafe(32)
     key = await book.add_key(
         secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
         principal=await book.principal_for(PrincipalKind.PROGRAM, name, agency_id),

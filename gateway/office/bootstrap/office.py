@@ -3,8 +3,9 @@ tests a clock or a wrapper around each port. Out: an open `Office`, which is a n
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,15 +15,18 @@ from gateway.bootstrap import ground
 from gateway.bootstrap.ground import Ground, server_limits
 from gateway.bootstrap.node import OpenNode, Wrap, open_node
 from gateway.clock import SystemClock
+from gateway.domain.account import key_prefix
 from gateway.office.accounts import acting
 from gateway.office.desks import AccountDesk, AccountRules, BookDesk, OfficeIn, OfficeOut, TodoDesk
 from gateway.office.domain.roles import PostRole
+from gateway.office.letters.looking import Looking
 from gateway.office.mail import SmtpMailer
 from gateway.office.policy import todo
 from gateway.office.policy.account_clocks import IdleRules
 from gateway.office.policy.signing_in import PasswordRules, SessionRules, SlowRules
 from gateway.office.store.accounts import SqlAccounts
 from gateway.office.store.lists_write import Reckon
+from gateway.office.store.pictures import FilePictures
 from gateway.office.store.store import SqlOfficeStore
 from gateway.office.todo import Reminders
 from gateway.office.workers import IDLE_EVERY, DigestMail, Lister, WatchedMail, sweep_idle
@@ -31,6 +35,9 @@ from gateway.policy.upkeep import CertificateEnding
 from gateway.ports import Clock, Pool
 from gateway.settings import Settings
 from gateway.settings.reading import read_hours, read_people
+from gateway.store.blobs import SCRATCH
+from gateway.store.data_folder import Room
+from gateway.trust.page_drawing.drawer import PageBox, PageDrawer
 from gateway.trust.person_secrets import PersonSecrets
 from gateway.workers.key_watch import KeyWatch
 from gateway.workers.loop import Loop, Turn
@@ -39,6 +46,8 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 T = TypeVar("T")
+MB = 1024 * 1024
+_MOST_DRAWERS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +61,7 @@ class Office(OpenNode):
     todo: TodoDesk
     book: BookDesk
     reminders: Reminders
+    looking: Looking
 
     def more_loops(self) -> Mapping[str, Loop]:
         lister, idle = Lister(), Turn(IDLE_EVERY)
@@ -62,6 +72,7 @@ class Office(OpenNode):
             "accounts": Loop(
                 step=lambda: sweep_idle(self.accounts, idle), then=("sequencer",), is_due=idle.has_come
             ),
+            "drawer": Loop(step=self.looking.step, is_due=self.looking.is_due),
             "digest": Loop(step=digest.step, is_due=digest.is_due, is_used=self.reminders.mailer.is_on),
         }
 
@@ -85,22 +96,46 @@ async def open_office(
             clock=time,
             wake=partial(store.wake.ring, "sequencer"),
         )
-        yield _over(
-            Office,
-            node,
-            store=store,
-            out=_over(OfficeOut, node.out),
-            inn=_over(OfficeIn, node.inn),
-            accounts=accounts,
-            todo=todo,
-            book=BookDesk(
-                store=around("store", store),
-                clock=time,
-                pool=node.pool,
-                series_by_type=settings.rules.outgoing_series == "type",
-            ),
-            reminders=reminders(settings, todo, accounts, time, node.pool),
-        )
+        inn = _over(OfficeIn, node.inn)
+        with drawing(settings, node.pool) as pages:
+            looking = Looking(desk=inn, pages=pages, pictures=pictures(settings))
+            yield _over(
+                Office,
+                node,
+                store=store,
+                out=_over(OfficeOut, node.out),
+                inn=inn,
+                looking=looking,
+                accounts=accounts,
+                todo=todo,
+                book=BookDesk(
+                    store=around("store", store),
+                    clock=time,
+                    pool=node.pool,
+                    series_by_type=settings.rules.outgoing_series == "type",
+                ),
+                reminders=reminders(settings, todo, accounts, time, node.pool),
+            )
+
+
+@contextmanager
+def drawing(settings: Settings, pool: Pool) -> Iterator[PageDrawer]:
+    """Who draws pages of documents, in processes that read one folder and nothing else; none of them running yet."""
+    folder = settings.node.data_dir / "content" / SCRATCH
+    boxes = [PageBox(folder) for _ in range(min(_MOST_DRAWERS, os.cpu_count() or 1))]
+    try:
+        yield PageDrawer(boxes, pool)
+    finally:
+        for box in boxes:
+            box.close()
+
+
+def pictures(settings: Settings) -> FilePictures:
+    """Where drawn pages lie, of this machine alone."""
+    root = settings.node.data_dir / "pictures"
+    return FilePictures(
+        root, settings.pages.pictures_mb * MB, Room(folder=root, reserve=settings.limits.disk_free_mb * MB)
+    )
 
 
 _ADMINS = frozenset({PostRole.AGENCY_ADMIN, PostRole.OPERATOR, PostRole.CODES})
@@ -152,6 +187,7 @@ def account_rules(settings: Settings) -> AccountRules:
             lock_new=_days(set_.unused_days),
         ),
         link=timedelta(hours=set_.link_h),
+        key_prefix=key_prefix(settings.node.sandbox),
     )
 
 

@@ -1,7 +1,7 @@
 """Wires the pages: everything that people see over an open node. In: a node, what watches it, the way in from the
 network. Out: their routes, and what they work with: the desks, the promises of `office.ports` as `office.node` keeps
-them, the light of the axis, which is `up`, `slow` or `down` and since when, from memory. Loaded when somebody first
-asks for a page."""
+them, the light of the axis, which is `up`, `slow`, `partly` or `down` and since when, from memory. Loaded when
+somebody first asks for a page."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ def axis_light(axis: AxisDesk) -> Callable[[], Light]:
         # An axis that nobody needed yet is well.
         if state.connected_since is None and state.down_since is not None:
             return Light(word="down", since=state.down_since)
+        if state.down_since is not None:  # of several one is away
+            return Light(word="partly", since=state.down_since)
         return Light(word="up")
 
     return light
@@ -72,8 +74,10 @@ def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
         bell=TaskBell(node.todo),
         keys=node.store.accounts,
         calls=node.store.calls,
+        webhooks=node.webhooks,
         keepings=node.store.keepings,
         previews=Previews(keepings=node.store.keepings, planned=node.directory.plan_import, pool=node.pool),
+        looking=node.looking,
         packets=PacketViews(node, EvidenceMaker(node)),
         agencies=node.directory,
         signing=TokenSigning(node),

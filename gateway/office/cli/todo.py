@@ -15,7 +15,6 @@ from gateway.domain.wall_clock import VIETNAM
 from gateway.office.cli.seat import at_desk
 from gateway.office.domain.task import Task, TaskNote
 from gateway.office.hung import OFFICE
-from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.domain.account import AgencyScope
@@ -98,7 +97,7 @@ def _cells(call: Invocation, found: TodoList, task: Task) -> tuple[str, ...]:
     party = f"{task.counterpart} {task.counterpart_name}".strip()
     what = call.word(f"task.{task.kind}")
     due = output.clock(task.due_at)
-    left = labels.time_left(found.left(task), call.lang.value)
+    left = found.time_left(task, call.lang.value)
     return task.id, what, task.document, party, due, left, task.owner or ""
 
 

@@ -14,6 +14,7 @@ from enum import IntFlag, StrEnum
 from functools import lru_cache
 
 from gateway.domain.document import (
+    PAPER_COPY,
     FileRole,
     IncomingDocument,
     InState,
@@ -154,6 +155,11 @@ class ListLine:
     origin: Origin | None = None
 
     @property
+    def is_open(self) -> bool:
+        """It came, and nobody decided about it yet."""
+        return self.own_state in (InState.NEW, InState.HELD)
+
+    @property
     def waits(self) -> Waits:
         """What `due_at` is the end of."""
         if self.side is Side.OUT:
@@ -169,6 +175,57 @@ class ListLine:
         """How many recipients are overdue."""
         waiting = sum(self.card.states.get(state, 0) for state in ("sent", "delivered"))
         return waiting if self.side is Side.OUT and self.is_overdue(now) else 0
+
+
+# What each check says where nothing stands against it; the first that says otherwise is the doubt.
+_PASSED: Mapping[str, tuple[str, ...]] = {
+    "envelope_signature": ("valid", "axis"),
+    "certificate_confirmed": ("true", "axis"),
+    "revocation": ("good", "axis"),
+    "digests": ("match",),
+    "recipient": ("ours",),
+}
+# To be read, and no reason to stop: the page of the document says so too.
+_NOTED = (("envelope_signature", "weak"), ("revocation", "unknown"), ("pdf", "unknown"))
+_PAGES, _SECRECY = "pages-differ", "secrecy-stamp"
+
+
+def doubt_of(line: ListLine) -> str:
+    """What a person has to look at before it is taken in, in one word; empty where nothing, and where it was decided."""
+    if line.side is Side.OUT or not line.is_open:
+        return ""
+    found, marks = line.card.checks, line.card.marks
+    for key, good in _PASSED.items():
+        word = found.get(key, good[0])
+        if word not in good and (key, word) not in _NOTED:
+            return key
+    if {"key_stolen", "revoked_before_arrival"} & set(marks):
+        return "certificate_confirmed"
+    if any(each.startswith(f"{PAPER_COPY}:") for each in marks):
+        return PAPER_COPY
+    if found.get("pages") == "other" or f"{_PAGES} at" in found.get("warnings", ""):
+        return "pages"
+    if found.get("pdf") == SignatureWord.INVALID:
+        return "pdf"
+    if _SECRECY in found.get("warnings", ""):
+        return "secrecy"
+    return "rules" if found.get("rules", "allowed") != "allowed" or found.get("reasons") else ""
+
+
+def note_of(line: ListLine) -> str:
+    """What is to be read and stops nothing, in one word; empty where nothing, and where something is doubtful."""
+    if line.side is Side.OUT or not line.is_open or doubt_of(line):
+        return ""
+    found = line.card.checks
+    noted = next((key for key, word in _NOTED if found.get(key) == word), "")
+    return noted or ("rules" if found.get("warnings") else "")
+
+
+def may_be_taken(line: ListLine) -> bool:
+    """Whether its row offers to take it in: it came over the axis, waits, was checked, and nothing is doubtful. The act
+    judges the document anew."""
+    is_new = line.side is Side.IN and line.state == line.own_state == InState.NEW
+    return is_new and line.origin in (None, Origin.AXIS) and bool(line.card.checks) and not doubt_of(line)
 
 
 def due_within(duty: Duty, urgency: Urgency) -> datetime:
@@ -382,6 +439,15 @@ def _of_pdfs(document: IncomingDocument) -> dict[str, str]:
     return {}
 
 
+def _of_pages(document: IncomingDocument) -> dict[str, str]:
+    """Whether there are as many as its sender says, where both are known."""
+    named = [each for each in document.files if each.role is FileRole.LEAD]
+    lead = next(iter(named or document.files), None)
+    if document.pages is None or lead is None or lead.pages is None:
+        return {}
+    return {"pages": "same" if lead.pages == document.pages else "other"}
+
+
 def _in_card(document: IncomingDocument) -> Card:
     sealed = document.state is InState.SEALED
     return Card(
@@ -399,7 +465,7 @@ def _in_card(document: IncomingDocument) -> Card:
         pages=document.pages,
         document_id=document.document_id,
         arrival_no=document.register_no,
-        checks=dict(document.checks) | _of_pdfs(document),
+        checks=dict(document.checks) | _of_pdfs(document) | _of_pages(document),
         marks=document.marks,
     )
 

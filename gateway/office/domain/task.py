@@ -66,9 +66,14 @@ class TaskKind(StrEnum):
     STATUS = "status"
     TAKE_BACK = "take_back"
     APPROVE_RECALL = "approve_recall"
+    SYSTEM = "system"
+    SYSTEM_STATUS = "system_status"
 
 
-_INCOMING = (TaskKind.TAKE_IN, TaskKind.DECIDE, TaskKind.RECALL, TaskKind.REPLY, TaskKind.STATUS)
+_INCOMING = (
+    *(TaskKind.TAKE_IN, TaskKind.DECIDE, TaskKind.RECALL),
+    *(TaskKind.REPLY, TaskKind.STATUS, TaskKind.SYSTEM),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

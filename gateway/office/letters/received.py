@@ -88,6 +88,7 @@ async def offer_again(desk: OfficeIn, scope: AgencyScope, incoming_id: str) -> b
             raise Clash(f"{incoming_id} is {document.state}: no document system gets it", code="GW-STATUS")
         had = await work.handovers.withdraw(incoming_id)
         await work.handovers.offer(incoming_id)
+        await work.systems.offer_again(incoming_id)
         if had:
             await work.events.append(EventKind.INBOX_OFFERED, incoming_id, desk.clock.now())
         await work.commit()

@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 
 from gateway import __version__
-from gateway.bootstrap.axis import broker_access
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
 from gateway.domain.pace import DISK, HISTORY_KEPT, JobDay, QueueSample, paces
@@ -41,7 +40,7 @@ from gateway.ops import axis_now, backup, doctor, restore, status
 from gateway.ops.doctor_checks import CLOCK_SKEW
 from gateway.ops.metrics import days_left
 from gateway.outgoing import desk
-from gateway.ports import HealthProbe, OutboxItem
+from gateway.ports import HealthProbe, OutboxItem, each_state
 from gateway.store import reporting
 from gateway.store.reporting import Load
 from gateway.trust.key_material import ENVELOPES
@@ -63,7 +62,7 @@ def disk_days_left(samples: Sequence[QueueSample], free_bytes: int) -> int | Non
     return min(MOST_DISK_DAYS, int(free_bytes / _MB / a_day)) if a_day > 0 else None
 
 
-FINE, WRONG, SKIPPED = "fine", "wrong", "skipped"
+FINE, WARNED, WRONG, SKIPPED = "fine", "warned", "wrong", "skipped"
 
 
 class _Fault(Exception):
@@ -75,13 +74,20 @@ class _Fault(Exception):
 
 
 async def _broker_steps(node: Office, hosted: Sequence[HostedAgency]) -> AsyncIterator[LineStep]:
+    """Of a broker or a foreign axis, or of each of several axes."""
+    from gateway.ops.axis_check import examine_axes
     from gateway.transport.broker import check
 
-    marks = {check.StepMark.FINE: FINE, check.StepMark.WRONG: WRONG, check.StepMark.SKIPPED: SKIPPED}
+    marks = {
+        check.StepMark.FINE: FINE,
+        check.StepMark.WARNED: WARNED,
+        check.StepMark.WRONG: WRONG,
+        check.StepMark.SKIPPED: SKIPPED,
+    }
     codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
-    async for each in check.examine(broker_access(node.settings), node.settings.node.name, codes):
+    async for name, each in examine_axes(node.settings, codes):
         yield LineStep(
-            server=each.server,
+            server=" ".join(filter(None, (name, each.server))),
             name=each.step,
             mark=marks[each.mark],
             ms=each.ms,
@@ -181,6 +187,7 @@ class NodeMachine:
             version=__version__,
             at=now,
             axis=node.axis.state(),
+            axes={name: state for name, state in each_state(node.axis).items() if name},
             well=alive.well and ready.well,
             parts=ready.checks,
             certificates={
@@ -226,7 +233,7 @@ class NodeMachine:
     async def test_line(self) -> Sequence[LineStep]:
         node = self.node
         hosted = [each for each in await node.store.hosted() if each.left_at is None]
-        if node.settings.axis.kind == "amqp":
+        if node.settings.axes or node.settings.axis.kind != "embedded":
             steps = [each async for each in _broker_steps(node, hosted)]
         else:
             steps = [

@@ -17,6 +17,7 @@ from gateway.domain import status
 from gateway.domain.document import Delivery, IncomingDocument, InState, OutgoingDocument, OutState, Urgency
 from gateway.domain.office_calendar import SHIPPED, CalendarDay, OfficeCalendar, OfficeHours
 from gateway.domain.status import Duty, Fact, RequestState, fold_delivery, fold_incoming, open_request
+from gateway.domain.system_box import BoxItem
 from gateway.domain.wall_clock import local
 from gateway.office.domain.task import RecallAsk, Task, TaskKind
 from gateway.office.ports.store import Unasked, Untold
@@ -140,6 +141,35 @@ def of_asks(
         one = ask.recipients[0] if len(ask.recipients) == 1 else ""
         task = _that_day(TaskKind.APPROVE_RECALL, ask.id, office, document, ask.asked_at, now)
         yield replace(task, counterpart=one)
+
+
+def of_stuck(
+    office: OfficeCalendar,
+    stuck: Iterable[tuple[BoxItem, IncomingDocument | OutgoingDocument]],
+    now: datetime,
+) -> Iterator[Task]:
+    """What a document system could not take after all its tries, on the day on which it gave up: a document for us, or what
+    became of one of ours."""
+    for item, document in stuck:
+        since = item.updated_at
+        if isinstance(document, OutgoingDocument):
+            yield _that_day(TaskKind.SYSTEM_STATUS, item.doc_id, office, document, since, now)
+            continue
+        due_at = timers.closing_time(office, local(timers.next_open(office, since)).date())
+        yield Task(
+            id=f"{TaskKind.SYSTEM}:{document.id}",
+            kind=TaskKind.SYSTEM,
+            subject_id=document.id,
+            document=f"{document.number}/{document.symbol}",
+            title=document.subject,
+            counterpart=document.sender_code,
+            counterpart_name=document.sender_name or "",
+            urgency=document.urgency,
+            since=since,
+            due_at=due_at,
+            is_late=now > due_at,
+            wall_clock=False,
+        )
 
 
 def of_certificates(

@@ -131,13 +131,15 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStanding:
-    """The node at one moment. `certificates` are days left by agency, 0 where none is in force; `database_bytes` is None
-    where a server does not tell; `disk_days`, how long the disk lasts, where that is not known or it does not fill."""
+    """The node at one moment. `axes` are those of several, by name; `certificates` are days left by agency, 0 where none is
+    in force; `database_bytes` is None where a server does not tell; `disk_days`, how long the disk lasts, where that is
+    not known or it does not fill."""
 
     node: str
     version: str
     at: datetime
     axis: AxisState
+    axes: Mapping[str, AxisState]
     well: bool
     parts: Mapping[str, str]
     certificates: Mapping[str, float]
@@ -174,7 +176,7 @@ class Queues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineStep:
-    """One step of the test of the line: `mark` is fine, wrong or skipped."""
+    """One step of the test of the line: `mark` is fine, warned, wrong or skipped."""
 
     server: str
     name: str

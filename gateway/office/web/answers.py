@@ -19,8 +19,10 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context, select_autoescape
 from jinja2.runtime import Context
 
-from gateway import downloads, errors
+from gateway import errors
+from gateway.api import downloads
 from gateway.domain import account
+from gateway.domain.document import Signer
 from gateway.domain.fields import CHANGE, DRAFT, STATUS
 from gateway.domain.wall_clock import local
 from gateway.office.ports.exchange import ReadyPack
@@ -36,9 +38,9 @@ STATIC: Mapping[str, str] = {
     "compose.js": "text/javascript",
     "gateway.css": "text/css",
     "gateway.js": "text/javascript",
-    "htmx.min.js": "text/javascript",
     "icon.svg": "image/svg+xml",
     "lists.js": "text/javascript",
+    "pane.js": "text/javascript",
     "print.js": "text/javascript",
 }
 # Texts that leave the agency, by what they belong to.
@@ -70,11 +72,18 @@ def templates() -> Environment:
         "size": pass_context(lambda context, count: labels.kilobytes(count, context["lang"])),
         "figure": pass_context(lambda context, count: figure(count, context["lang"])),
         "tenths": pass_context(lambda context, value: tenths(value, context["lang"])),
-        "left": pass_context(lambda context, left: labels.time_left(left, context["lang"])),
+        "span": pass_context(lambda context, length: labels.span(length, context["lang"])),
+        "signed": _signed,
     }
     made.globals["asset"] = asset
     made.globals["longest"] = longest_text
     return made
+
+
+def _signed(signer: Signer) -> str:
+    """Title, name and, in brackets, competence: as offices write it."""
+    competence = f"({signer.competence})" if signer.competence else None
+    return " ".join(filter(None, (signer.title, signer.name, competence)))
 
 
 def longest_text(table: str, path: str) -> int:
@@ -210,6 +219,20 @@ def file_headers(name: str, found_type: str, *, shown: bool = False) -> dict[str
         "Cache-Control": "no-store",
         "Referrer-Policy": "no-referrer",
     }
+
+
+def picture_headers(etag: str | None) -> dict[str, str]:
+    """Of a page as a picture. With a tag the browser keeps it and asks each time whether it still may show it; without
+    one it keeps nothing."""
+    made = {
+        "Content-Type": "image/webp",
+        "Content-Security-Policy": _DOWNLOAD_POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cache-Control": "no-store" if etag is None else "private, no-cache",
+        "Referrer-Policy": "no-referrer",
+    }
+    return made if etag is None else made | {"ETag": etag}
 
 
 def packet_content(packet: HeldPacket, pieces: AsyncIterator[bytes]) -> FileContent:

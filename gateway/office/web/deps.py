@@ -25,6 +25,7 @@ from gateway.deciding import DecidingDesk
 from gateway.domain.registry_change import Plan
 from gateway.holding import HoldDesk
 from gateway.office.desks import AccountDesk, BookDesk, OfficeIn, OfficeOut, TodoDesk
+from gateway.office.letters.looking import Looking
 from gateway.office.letters.received import FirstPages
 from gateway.office.ports.exchange import (
     ComparedCertificate,
@@ -43,6 +44,7 @@ from gateway.ports import Blobs, Clock, HealthProbe, Pool
 from gateway.ports.node import ApiCalls
 from gateway.registry.directory import SqlDirectory
 from gateway.store.accounts import HostedAccounts
+from gateway.webhooks import WebhookDesk
 
 # An open stream holds a connection: others poll.
 MOST_LIVE = 64
@@ -233,7 +235,7 @@ def _read_preview(body: bytes) -> tuple[dict[str, Any], CodeFile, bytes]:  # Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Light:
-    """How the line to the axis is: `up`, `slow` or `down`, and since when."""
+    """How the line to the axis is: `up`, `slow`, `down`, of several `partly`, and since when."""
 
     word: str
     since: datetime | None = None
@@ -287,8 +289,10 @@ class WebDeps:
     bell: TaskBell
     keys: HostedAccounts
     calls: ApiCalls
+    webhooks: WebhookDesk
     keepings: Keepings
     previews: Previews
+    looking: Looking
     packets: Packets
     agencies: SqlDirectory
     signing: Signing

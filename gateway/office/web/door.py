@@ -171,8 +171,8 @@ def _sign_in_again(visit: Visit) -> web.Response:
     if not visit.is_piece:
         back = visit.request.rel_url.raw_path_qs if visit.request.method in _SAFE else "/"
         return visit.go(SIGN_IN, next=back, told="session-over")
-    # A script's swap would put the whole page into a region: the browser goes there instead.
-    return web.Response(status=401, headers={"HX-Redirect": SIGN_IN})
+    # The script that asked for a region leads the browser to the page that signs in.
+    return web.Response(status=401)
 
 
 def _keeps(visit: Visit) -> bool:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http import HttpProcessingError
 
+from gateway.api import parts as multipart
 from gateway.domain.text import nfc
 from gateway.errors import BadForm, Denied
 from gateway.office.domain.session import is_form_token
@@ -82,7 +83,7 @@ async def typed(request: web.Request, limit: int) -> Form:
     """What a form says that nobody may act on: its fields as far as they come, without files and without any proof."""
     try:
         if request.content_type == "multipart/form-data":
-            return await _typed(await request.multipart(), limit)
+            return await _typed(multipart.reader(request), limit)
         return await read(request, None, limit)
     except (BadForm, ValueError, HttpProcessingError, ConnectionError):
         return Form()
@@ -98,7 +99,7 @@ async def parts(request: web.Request, token: str) -> AsyncIterator[BodyPartReade
     forged form reaches the handler. StrayForm when it is not of this session."""
     if request.content_type != "multipart/form-data":
         raise BadForm("a form with files is multipart/form-data")
-    reader = await request.multipart()
+    reader = multipart.reader(request)
     is_proved = HEADER in request.headers
     if is_proved and not _is_ours(request, token, ""):
         raise StrayForm(Form())
@@ -126,7 +127,7 @@ async def add_short(fields: dict[str, str], part: BodyPartReader) -> None:
 
 
 async def _from_parts(request: web.Request, limit: int) -> Form:
-    reader, pairs, left = await request.multipart(), list[tuple[str, str]](), limit
+    reader, pairs, left = multipart.reader(request), list[tuple[str, str]](), limit
     while (part := await reader.next()) is not None:
         if not isinstance(part, BodyPartReader) or part.filename is not None:
             raise BadForm("this form brings no files")

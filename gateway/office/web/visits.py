@@ -24,6 +24,9 @@ from gateway.office.web.forms import SHORTEST_REASON, Form, Problems
 from gateway.office.web.routes import Needs, PageRoute
 from gateway.words import labels
 
+PIECE = "X-Piece"
+"""Asked with it, a page answers with a region alone, and says so by the same."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
@@ -101,8 +104,7 @@ class Visit:
     @property
     def is_piece(self) -> bool:
         """Whether a script asks for a region of the page alone; without scripts the page comes whole."""
-        asked = self.request.headers
-        return asked.get("HX-Request") == "true" and asked.get("HX-History-Restore-Request") != "true"
+        return self.request.headers.get(PIECE) == "1"
 
     def path(self, name: str) -> str:
         """What the address says in that place."""
@@ -123,7 +125,10 @@ class Visit:
         return int(given) if given.isascii() and given.isdigit() and len(given) == 4 else self.today.year
 
     async def page(self, template: str, status: int = 200, /, **values: object) -> web.Response:
-        """The page whole, in its frame. `title` is what its tab and heading say."""
+        """The page whole, in its frame; for a script that shows it inside another page, what is in the frame alone. `title`
+        is what its tab and heading say."""
+        if self.is_piece:
+            return self.piece(template, status, told=self.told, **values)
         return answers.page_answer(self, template, status, **await frame_values(self), **values)
 
     async def form_page(
@@ -133,9 +138,16 @@ class Visit:
         told = {"problems": problems or [], "given": self.form.flat(), **values}
         return await self.page(template, 422 if problems else 200, **told)
 
-    def piece(self, template: str, /, **values: object) -> web.Response:
+    def piece(self, template: str, status: int = 200, /, **values: object) -> web.Response:
         """One region of a page, for a script that swaps it."""
-        return answers.page_answer(self, template, 200, **values)
+        answer = answers.page_answer(self, template, status, **values)
+        answer.headers[PIECE] = "1"
+        return answer
+
+    @property
+    def told(self) -> str:
+        """What was just done, in words of our own."""
+        return self.say_or(f"told.{self.ask('told')}", "")
 
     def go(self, path: str, /, **query: str) -> web.Response:
         """See other: after an act the page is asked for anew, so that a reload acts on nothing."""
@@ -209,11 +221,11 @@ MENU = (
 async def frame_values(visit: Visit) -> Mapping[str, object]:
     """The values of the frame."""
     cookies = visit.request.cookies
-    told, here = visit.ask("told"), visit.agency.id if visit.agency is not None else ""
+    here = visit.agency.id if visit.agency is not None else ""
     return {
         "menu": menu(visit),
         "light": visit.deps.light(),
-        "told": visit.say_or(f"told.{told}", ""),
+        "told": visit.told,
         "other_lang": _other_lang(visit),
         "is_narrow": cookies.get("gw_menu") == "small",
         "has_keys": cookies.get("gw_keys") != "off",

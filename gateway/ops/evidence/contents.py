@@ -49,12 +49,15 @@ from gateway.domain.evidence import (
     SpoiledPack,
     Story,
 )
+from gateway.domain.forms import Handed
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Step
 from gateway.domain.status import worst
+from gateway.edxml import forms
+from gateway.edxml.policy import XmlPolicy
 from gateway.errors import NotFound
 from gateway.ops.evidence import log
-from gateway.ops.evidence.judge import VALID, JudgedSignature
+from gateway.ops.evidence.judge import UNKNOWN, VALID, JudgedSignature, is_vouched
 from gateway.ops.evidence.log import LogProofs
 from gateway.ops.evidence.pack_file import PackPart, part_of, too_large
 from gateway.ports import Blobs, InboxPacket, OutboxItem, Work
@@ -68,7 +71,8 @@ _WITHHELD = {InState.RECALLED: Absent.RECALLED, InState.SEALED: Absent.SEALED}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldPacket:
-    """One packet as our rows know it; `row` is what its events are about. `steps` are those noted when it came in."""
+    """One packet as our rows know it; `row` is what its events are about. `steps` are those noted when it came in. `handed`
+    and `made_of`: what an axis was handed, and the digest of the standard file that says the same."""
 
     part: PacketRole
     direction: Direction
@@ -84,6 +88,8 @@ class HeldPacket:
     steps: tuple[Step, ...] = ()
     absent: Absent | None = None
     open: Callable[[], BinaryIO] | None = None
+    handed: Handed | None = None
+    made_of: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +103,10 @@ class FoundPackets:
 class Finder:
     """Looks through one view of one agency's rows."""
 
-    def __init__(self, work: Work, blobs: Blobs, code: str) -> None:
+    def __init__(self, work: Work, blobs: Blobs, code: str, xml: XmlPolicy) -> None:
         """`code` is the agency's own."""
         self._work = work
+        self._xml = xml
         self._code = code
         self._blobs = blobs
         self._found: dict[Digest, HeldPacket] = {}
@@ -145,8 +152,36 @@ class Finder:
                 absent=Absent.SEALED if document.is_sealed else None,
             )
             await self._keep(held)
+            for copy in await self._handed(self._found[held.digest], deliveries):
+                await self._keep(copy)
         for delivery in deliveries:
             await self._said_about(delivery)
+
+    async def _handed(self, held: HeldPacket, deliveries: Sequence[Delivery]) -> Sequence[HeldPacket]:
+        """What axes were handed in the place of the standard file, each file once, with those it went to."""
+        went: dict[Handed, list[str]] = {}
+        at: dict[Handed, datetime] = {}
+        for delivery in deliveries:
+            for fact in await self._work.facts.of(delivery.id):
+                if fact.handed is not None and delivery.recipient.code not in went.setdefault(
+                    fact.handed, []
+                ):
+                    went[fact.handed].append(delivery.recipient.code)
+                    at.setdefault(fact.handed, fact.at)
+        return [
+            replace(
+                held,
+                part=PacketRole.HANDED,
+                to=tuple(to),
+                at=at[one],
+                digest=one.digest,
+                size=one.size,
+                open=None if held.open is None else forms.again(one, held.open, held.size, self._xml),
+                handed=one,
+                made_of=held.digest,
+            )
+            for one, to in went.items()
+        ]
 
     async def _said_about(self, delivery: Delivery) -> None:
         """The recipient's statuses, by the facts that they became; and our own take-backs (13)."""
@@ -201,7 +236,7 @@ class Finder:
     async def _opened(self, held: HeldPacket) -> HeldPacket:
         if held.absent is None and await self._work.held.keeps(held.digest):
             return replace(held, absent=Absent.SEALED)
-        if held.absent is not None:
+        if held.absent is not None or held.open is not None:
             return held
         try:
             return replace(held, open=await self._blobs.open(self._work, held.digest))
@@ -285,6 +320,8 @@ def packet_told(heard: Heard, names: Mapping[str, str], code: str) -> PacketTold
         answers=receipt.of_packet_id if receipt is not None else None,
         certificate=sha256(signed.certificate_der).hexdigest() if signed is not None else None,
         verdicts=tuple(_verdicts(held, judged)),
+        form=held.handed.form if held.handed is not None else None,
+        made_of=held.made_of,
     )
 
 
@@ -365,7 +402,9 @@ def with_log(story: Story, proofs: LogProofs) -> Story:
 def _verdicts(held: HeldPacket, judged: JudgedSignature | None) -> list[PacketVerdict]:
     then = tuple(NotedStep(n=one.n, ok=one.ok, detail=one.detail) for one in held.steps)
     good = then and not any(one.ok is False for one in then)
-    noted = [PacketVerdict(word=VALID, at=held.at, noted=True, steps=then)] if good else []
+    # Where a session with the axis vouched, no signature was judged: that is never told as valid.
+    word = UNKNOWN if is_vouched(then) else VALID
+    noted = [PacketVerdict(word=word, at=held.at, noted=True, steps=then)] if good else []
     return [*noted, *([judged.told()] if judged is not None else [])]
 
 

@@ -20,13 +20,15 @@ from gateway.domain.evidence import (
     PACKETS,
     STORY,
     NotedStep,
+    PacketRole,
     PacketTold,
     PacketVerdict,
     SpoiledPack,
     Story,
 )
+from gateway.domain.identity import Digest
 from gateway.domain.proof import Binding, Evidence, Finding, Receipt, SignedEnvelope, Step
-from gateway.edxml import verify
+from gateway.edxml import foreign, verify
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import CannotTell, InvalidEnvelope
@@ -198,14 +200,23 @@ def check_packets(
 ) -> list[ReportLine]:
     """Packets in the order of the story, each receipt after its packet. SpoiledPack where story and packets differ."""
     _complete(pack, story)
-    found = [_packet(pack, each, believed, times.get(each.sha256)) for each in story.packets if each.member]
+    handed = {each.sha256: each for each in story.packets if each.part is PacketRole.HANDED}
+    copies = {digest: each for digest, each in handed.items() if each.member}
+    found = [
+        _packet(pack, each, believed, times.get(each.sha256))
+        for each in story.packets
+        if each.member and each.sha256 not in handed
+    ]
     answered = {str(signed.packet_id): each for each in found if (signed := each.judged.signed) is not None}
-    withheld = {each.packet_id: each for each in story.packets if not each.member}
+    withheld = {
+        each.packet_id: each for each in story.packets if not each.member and each.sha256 not in handed
+    }
     lines = []
     for each in found:
         lines.append(each.line)
         if (signed := each.judged.signed) is not None and signed.model.status is not None:
-            lines.append(_receipt(each, answered, withheld))
+            lines.append(_receipt(each, answered, withheld, copies))
+    lines += [_copy_line(pack, each, story) for each in copies.values()]
     lines += [
         ReportLine(
             step="packet",
@@ -241,6 +252,35 @@ def _packet(pack: Pack, told: PacketTold, believed: Believed, proved_at: datetim
     return JudgedPacket(told=told, judged=judged, line=_packet_line(told, judged, proved_at, believed))
 
 
+def _copy_line(pack: Pack, told: PacketTold, story: Story) -> ReportLine:
+    """What an axis was handed proves nothing by itself: it says the same as a packet of the pack, or it does not."""
+    of = next((each for each in story.packets if each.sha256 == told.made_of and each.member), None)
+    said = _content(pack, told)
+    same = (
+        of is not None and of.packet_id == told.packet_id and said is not None and said == _content(pack, of)
+    )
+    return ReportLine(
+        step="packet",
+        ok=same,
+        note="handed_same" if same else "handed_other",
+        params={
+            "packet": told.packet_id,
+            "form": told.form or "",
+            "to": ", ".join(one.code for one in told.to)[:400],
+        },
+        member=told.member,
+        decides=False,
+    )
+
+
+def _content(pack: Pack, told: PacketTold) -> Digest | None:
+    source = verify.EnvelopeSource(size=told.size, open=lambda: pack.pieces(told.member))
+    try:
+        return foreign.examine(source, XmlPolicy().limits).verified.signed.body_digest
+    except InvalidEnvelope:
+        return None
+
+
 def _own_binding(pack: Pack, told: PacketTold, code: str) -> Sequence[Binding]:
     """Without anchors the pack's own certificate shows that the bytes are signed as they say, and nothing about whose they
     are."""
@@ -256,6 +296,9 @@ def _packet_line(
     ok: bool | None
     if judged.word == VALID:
         ok, note = True, "valid_stamped" if proved_at else "valid_now"
+    elif judged.signed is None and _was_vouched(told):
+        # The session itself is in no pack: what it vouched for stays unproved here.
+        ok, note = None, "axis_vouched"
     elif judged.word == INVALID and (proved_at is not None or judged.code not in _BY_TIME):
         ok, note = False, "invalid"
     elif believed.trust is None:
@@ -281,6 +324,18 @@ def _packet_line(
     )
 
 
+_SIGNATURE_STEP = 5
+
+
+def is_vouched(steps: Sequence[NotedStep]) -> bool:
+    """Whether these steps are those of a packet for which a session with its axis vouched: no signature was judged."""
+    return any(one.n == _SIGNATURE_STEP and one.ok is None and one.detail for one in steps)
+
+
+def _was_vouched(told: PacketTold) -> bool:
+    return any(each.noted and is_vouched(each.steps) for each in told.verdicts)
+
+
 def _agrees(told: PacketTold, signed: SignedEnvelope[Envelope]) -> None:
     """The story is shown to people: it must not say of a packet what its signed words do not."""
     status = signed.model.status.code if signed.model.status is not None else None
@@ -296,12 +351,21 @@ def _agrees(told: PacketTold, signed: SignedEnvelope[Envelope]) -> None:
 
 
 def _receipt(
-    each: JudgedPacket, answered: Mapping[str, JudgedPacket], withheld: Mapping[str, PacketTold]
+    each: JudgedPacket,
+    answered: Mapping[str, JudgedPacket],
+    withheld: Mapping[str, PacketTold],
+    copies: Mapping[str, PacketTold],
 ) -> ReportLine:
     """R3, between the packets of the pack."""
     signed = each.judged.signed
-    if signed is None or (receipt := signed.receipt) is None or receipt.of_packet_id is None:
+    receipt = signed.receipt if signed is not None else None
+    if signed is None or receipt is None:
         return _receipt_line(each, None, "unproved", decides=False)
+    if receipt.of_packet_id is None:
+        copy = copies.get(receipt.file_digest or "")
+        if copy is None or signed.sender_code.casefold() not in {one.code.casefold() for one in copy.to}:
+            return _receipt_line(each, None, "unproved", decides=False)
+        return _receipt_line(each, each.line.ok, "receipt_handed", receipt, packet=copy.packet_id)
     target = answered.get(receipt.of_packet_id)
     if target is None or (found := target.judged.signed) is None:
         kept = withheld.get(receipt.of_packet_id)
@@ -338,6 +402,7 @@ def _receipt_line(
     *,
     detail: str = "",
     decides: bool = True,
+    packet: str = "",
 ) -> ReportLine:
     return ReportLine(
         step="receipt",
@@ -346,7 +411,7 @@ def _receipt_line(
         params={
             "sender": each.told.sender.code,
             "code": each.told.status or "",
-            "packet": (receipt.of_packet_id if receipt is not None else None) or "",
+            "packet": packet or (receipt.of_packet_id if receipt is not None else None) or "",
         },
         member=each.told.member,
         detail=detail,

@@ -33,7 +33,7 @@ from gateway.edxml import verify
 from gateway.errors import InvalidProof, NotFound
 from gateway.ops.evidence import contents, pack_file
 from gateway.ops.evidence.contents import Finder, FoundPackets, Heard, HeldPacket
-from gateway.ops.evidence.judge import ANY_PAST, JudgedSignature, judge
+from gateway.ops.evidence.judge import ANY_PAST, UNKNOWN, JudgedSignature, judge
 from gateway.ops.evidence.log import JoinedTrees, LogProofs, ProvedLeaf
 from gateway.ops.evidence.pack_file import PIECE, Ready, part_of, prepare
 from gateway.ports import Pool
@@ -80,6 +80,9 @@ class EvidenceMaker:
         """What is to be said of one packet today; None where its bytes are withheld."""
         if held.open is None:
             return None
+        if held.handed is not None:
+            # Nobody signed it; what it was made of is a packet of its own, and is judged.
+            return JudgedSignature(word=UNKNOWN, at=held.at)
         bound = await self._bindings(held.sender)
         # G1: one that is not native is held whole while it is judged.
         async with self._node.inn.general_turns:
@@ -107,7 +110,7 @@ class EvidenceMaker:
     async def _case(self, scope: AgencyScope, id: str) -> _Case:
         async with self._node.store.read(scope) as work:
             agency = await work.agency()
-            finder = Finder(work, self._node.blobs, agency.code)
+            finder = Finder(work, self._node.blobs, agency.code, self._node.inn.xml)
             if id.startswith("inb_"):
                 arrived = await work.incoming.get(id)
                 return _Case(agency=agency, document=arrived, found=await finder.incoming(arrived))

@@ -12,7 +12,7 @@ from typing import BinaryIO, Self
 
 from gateway.domain.document import Lane
 from gateway.errors import Misconfigured, Unreachable
-from gateway.ports import Arrival, AxisState, Clock, DeadParcel, Outcome, Parcel, Pool
+from gateway.ports import Arrival, AxisState, Clock, DeadParcel, Outcome, Parcel, Pool, Promises
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.access import Access
 from gateway.transport.amqp.connection import BROKEN, Link, answered, is_missing, said
@@ -122,6 +122,9 @@ class AmqpAxis:
         with wanted, contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._handout.something()
+
+    def promises(self) -> Promises:
+        return Promises()
 
     def state(self) -> AxisState:
         """Connected as soon as one of the two lines is; blocked when publishing is."""

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
 from typing import BinaryIO
@@ -120,23 +120,26 @@ class Publisher:
     async def _upload(self, parcel: Parcel, keys: Sequence[str]) -> Mapping[str, Outcome]:
         """One upload for these keys."""
         outcomes: dict[str, Outcome] = {}
+        flight = _Flight()
         try:
             async with asyncio.timeout(self._confirm_s * (2 + parcel.size // self._part_bytes)):
                 absent = await self._absent(keys)
                 outcomes |= {key: unroutable(key) for key in absent}
                 if there := [key for key in keys if key not in absent]:
-                    await self._send_all(parcel, there)
+                    await self._send_all(parcel, there, flight)
                     moved = await self._absent(there)
                     outcomes |= {key: _moving(key) if key in moved else _DELIVERED for key in there}
         except PublishError:
             outcomes |= {key: _came_back(key, len(keys)) for key in keys if key not in outcomes}
         except BlockedNow as alarm:
-            outcomes |= dict.fromkeys((key for key in keys if key not in outcomes), alarm.outcome)
+            left = (key for key in keys if key not in outcomes)
+            outcomes |= dict.fromkeys(left, replace(alarm.outcome, unsure=flight.begun))
         except BROKEN as error:
-            outcomes |= dict.fromkeys((key for key in keys if key not in outcomes), later(error))
+            left = (key for key in keys if key not in outcomes)
+            outcomes |= dict.fromkeys(left, replace(later(error), unsure=flight.begun))
         return outcomes
 
-    async def _send_all(self, parcel: Parcel, keys: Sequence[str]) -> None:
+    async def _send_all(self, parcel: Parcel, keys: Sequence[str], flight: _Flight) -> None:
         """The parcel as one message, or as its parts in order; each is in memory until it is confirmed."""
         channel = self._small if parcel.size <= SMALL else self._large
         async with self._alone(parcel.packet_id, channel):
@@ -145,7 +148,8 @@ class Publisher:
                 more = part.headers() if part.of > 1 else None
                 at = self._clock.now()
                 message = label.written(parcel, part.body, keys, user=self._user, at=at, more=more)
-                await channel.publish(names.lane_exchange(parcel.lane), message, keys[0], self._confirm_s)
+                exchange = names.lane_exchange(parcel.lane)
+                await channel.publish(exchange, message, keys[0], self._confirm_s, flight)
 
     async def _absent(self, keys: Sequence[str]) -> frozenset[str]:
         """The keys that nobody hosts. A single key needs no question: its own message would come back."""
@@ -182,6 +186,13 @@ class BlockedNow(Exception):
         self.outcome = Outcome(fate=Fate.LATER, code="axis-blocked", detail=reason)
 
 
+@dataclass(slots=True)
+class _Flight:
+    """Whether anything of a parcel may have reached the broker."""
+
+    begun: bool = False
+
+
 class _Channel:
     """One channel with confirms and its window; opened anew after the broker closed it."""
 
@@ -191,12 +202,16 @@ class _Channel:
         self._channel: AbstractChannel | None = None
         self._opening = asyncio.Lock()
 
-    async def publish(self, exchange: str, message: Message, key: str, within_s: float) -> None:
-        """Confirmed on return. An alarm of the broker ends the waiting at once."""
+    async def publish(
+        self, exchange: str, message: Message, key: str, within_s: float, flight: _Flight | None = None
+    ) -> None:
+        """Confirmed on return. An alarm of the broker ends the waiting at once. `flight` hears that it is on its way."""
         channel = await self._open()
         if self._link.blocked_since is not None:
             raise BlockedNow(self._link.reason)
         target = await channel.get_exchange(exchange, ensure=False)
+        if flight is not None:
+            flight.begun = True
         try:
             await answered(target.publish(message, key, mandatory=True), within_s, self._link.trouble)
         except PublishError:

@@ -276,6 +276,7 @@ class StepMark(StrEnum):
     """How a step ended."""
 
     FINE = "✓"
+    WARNED = "!"
     WRONG = "✗"
     SKIPPED = "–"
 

@@ -6,6 +6,7 @@ undoes another."""
 from __future__ import annotations
 
 import base64
+import json
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt, wait_random_exponential
 from yarl import URL
 
 from gateway.errors import BrokerRefused, Clash, Denied, Misconfigured, Unreachable
@@ -35,6 +37,13 @@ from gateway.transport.broker.plan import (
 _CONNECT_S = 10.0
 _ANSWER_S = 300.0  # listing or importing a hundred thousand bindings takes the broker many seconds
 _MISSING = 404
+# A broker that lists users or queues while another call removes one fails with 500, and is right a moment later.
+_AGAIN = AsyncRetrying(
+    retry=retry_if_result(lambda answered: answered[0] >= 500),
+    stop=stop_after_attempt(5),
+    wait=wait_random_exponential(multiplier=0.1, max=1.0),
+    retry_error_callback=lambda last: last.outcome.result() if last.outcome else None,
+)
 
 
 class Management:
@@ -111,6 +120,10 @@ class Management:
             await self._must_be_empty(thing.name)
         await self._ask("DELETE", self._path(thing))
 
+    async def drop(self) -> None:
+        """The vhost with everything that lies in it: for one that was made for an occasion, and by no plan."""
+        await self._ask("DELETE", f"/api/vhosts/{self._v}")
+
     def _path(self, thing: Thing) -> str:
         match thing:
             case Binding():
@@ -145,14 +158,15 @@ class Management:
 
     async def _ask(self, method: str, path: str, body: object = None) -> Any:  # Any: JSON
         """The answer; None where there is no such thing."""
-        url = URL(self._api + path, encoded=True)
         try:
-            async with self._session.request(method, url, json=body) as answer:
-                if answer.status == _MISSING:
-                    return None
-                if answer.status >= 400:
-                    raise _refused(answer.status, method, path, await answer.text())
-                return await answer.json(content_type=None) if answer.status == 200 else None
+            url = URL(self._api + path, encoded=True)
+            answered: tuple[int, bytes] = await _AGAIN.copy()(self._once, method, url, body)
+            status, text = answered
+            if status == _MISSING:
+                return None
+            if status >= 400:
+                raise _refused(status, method, path, text.decode(errors="replace"))
+            return json.loads(text) if status == 200 else None
         except (aiohttp.ClientConnectorCertificateError, ssl.SSLError) as why:
             raise Unreachable(
                 f"{self._api} has a certificate that is not trusted: {why}",
@@ -165,6 +179,10 @@ class Management:
             ) from why
         except ValueError as why:
             raise Unreachable(f"{self._api} answers, but not as a management API does: {why}") from why
+
+    async def _once(self, method: str, url: URL, body: object) -> tuple[int, bytes]:
+        async with self._session.request(method, url, json=body) as answer:
+            return answer.status, await answer.read()
 
 
 @asynccontextmanager

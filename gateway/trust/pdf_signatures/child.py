@@ -12,10 +12,6 @@ file in it changed; Misconfigured names the file to mend."""
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import resource
-import signal
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +34,7 @@ from gateway.domain.signatures import (
 )
 from gateway.errors import Misconfigured
 from gateway.trust import pdf_layout
+from gateway.trust.apart import fence, serve
 from gateway.trust.pdf_signatures import cms
 from gateway.trust.pdf_signatures.cms import Material, SignatureStamp
 from gateway.trust.pdf_signatures.reading import LIBRARY, Reading, ReadSignature, read
@@ -274,58 +271,11 @@ def _policies(certificate: x509.Certificate) -> Iterator[str]:
 
 ANSWER = TypeAdapter(PdfFacts)
 TEXT = TypeAdapter(PdfText)
-READY = b"ready"
-_FORBIDDEN = (
-    "socket.",
-    "subprocess.",
-    "os.exec",
-    "os.fork",
-    "os.posix_spawn",
-    "os.system",
-    "os.spawn",
-    "ctypes.",
-)
-_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-
-
-class FenceError(PermissionError):
-    """This process may not do that."""
 
 
 def main() -> None:
-    """Serves until stdin ends, which is also what happens when the node dies. Over a file that holds it longer than the
-    limit it is ended by the alarm, in whatever code it is."""
-    answers = sys.stdout.buffer
-    sys.stdout = sys.stderr
-    sys.dont_write_bytecode = True
     memory, seconds, folder = int(sys.argv[1]), float(sys.argv[2]), PdfFolder(Path(sys.argv[3]))
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    sys.addaudithook(fence)
-    _say(answers, READY)
-    for line in sys.stdin.buffer:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        asked = json.loads(line)
-        answer = _answer(asked, folder)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        _say(answers, answer)
-
-
-def _say(answers: BinaryIO, line: bytes) -> None:
-    answers.write(line + b"\n")
-    answers.flush()
-
-
-def fence(event: str, arguments: tuple[object, ...]) -> None:
-    """Refuses network, programs and writing. The event loop's own pair of sockets reaches nobody."""
-    if event.startswith(_FORBIDDEN) and event not in ("socket.__new__", "ctypes.seh_exception"):
-        raise FenceError(f"reading a PDF does not {event}")
-    if event == "open" and len(arguments) == 3:
-        _, mode, flags = arguments
-        writes = isinstance(mode, str) and set(mode) & set("wax+")
-        if writes or (isinstance(flags, int) and flags & _WRITING):
-            raise FenceError("reading a PDF does not write files")
+    serve(partial(_answer, folder=folder), memory, seconds, fence)
 
 
 def _answer(asked: dict[str, str], folder: PdfFolder) -> bytes:

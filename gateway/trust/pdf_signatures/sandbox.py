@@ -9,14 +9,8 @@ the file, or Misconfigured that names what to mend."""
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import re
-import select
-import subprocess
-import sys
 import threading
-import time
 import tomllib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -32,17 +26,17 @@ from gateway.domain.pdf import PdfText
 from gateway.domain.signatures import PdfFacts, RoleRule, SignerRole
 from gateway.errors import Misconfigured, StoreFailure
 from gateway.ports import Pool
+from gateway.trust.apart import GRACE_S, ReaderProcess
 
 _MB = 1024 * 1024
 _PIECE = 256 * 1024
-_MOST_ANSWER = 16 * _MB
 _ANSWER = TypeAdapter(PdfFacts)
 _TEXT = TypeAdapter(PdfText)
 _Told = TypeVar("_Told", PdfFacts, PdfText)
 # A signature's own dictionary is never compressed: its place in the file is part of what is signed.
 _MARKS = re.compile(rb"/ByteRange|/Type\s*/Sig\b|/DocTimeStamp|/adbe\.|/ETSI\.|/SubFilter")
 _OVERLAP = 64
-_GRACE = 5.0
+_MODULE = "gateway.trust.pdf_signatures.child"
 _MOST_ASKED = 1000
 
 
@@ -64,7 +58,7 @@ class PdfSandbox:
         self._folder = folder
         self._limits = limits or PdfLimits()
         self._turn = threading.Lock()
-        self._child: _Child | None = None
+        self._child: ReaderProcess | None = None
 
     def read(self, path: Path, seen_at: datetime, now: datetime, *, even_unsigned: bool = False) -> PdfFacts:
         """The facts about the file at `path`. StoreFailure when the file itself cannot be opened."""
@@ -125,9 +119,12 @@ class PdfSandbox:
                 self._end()
             return told
 
-    def _started(self) -> _Child:
+    def _started(self) -> ReaderProcess:
         """A process that has loaded what it needs: the time for that is no file's. EOFError when it does not come up."""
-        self._child = child = _Child(self._folder, self._limits)
+        limits = self._limits
+        # Its own alarm is the later one: it matters when the node died and nobody else ends it.
+        told = [str(limits.memory), str(limits.seconds + GRACE_S), str(self._folder.resolve())]
+        self._child = child = ReaderProcess(_MODULE, told)
         try:
             child.answer(self._limits.start_seconds)
         except TimeoutError as why:
@@ -172,70 +169,6 @@ class SignatureReader:
             yield sandbox
         finally:
             self._free.put_nowait(sandbox)
-
-
-class _Child:
-    """The running process."""
-
-    def __init__(self, folder: Path, limits: PdfLimits) -> None:
-        self.asked = 0
-        # Its own alarm is the later one: it matters when the node died and nobody else ends it.
-        told = [str(limits.memory), str(limits.seconds + _GRACE), str(folder.resolve())]
-        self._process = subprocess.Popen(  # noqa: S603 - fixed words, no shell
-            [sys.executable, "-m", "gateway.trust.pdf_signatures.child", *told],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            env=_environment(),
-            bufsize=0,
-        )
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether it ended since it answered last, for whatever reason."""
-        return self._process.poll() is not None
-
-    def ask(self, asked: Mapping[str, str], seconds: float) -> bytes:
-        """The answer to one question."""
-        assert self._process.stdin is not None  # noqa: S101 - asked for as a pipe
-        self.asked += 1
-        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
-        return self.answer(seconds)
-
-    def answer(self, seconds: float) -> bytes:
-        """One line of answer. TimeoutError when it does not come; EOFError when the process is gone."""
-        assert self._process.stdout is not None  # noqa: S101 - asked for as a pipe
-        deadline = time.monotonic() + seconds
-        held = bytearray()
-        place = self._process.stdout.fileno()
-        waiting = select.poll()
-        waiting.register(place, select.POLLIN)
-        while not held.endswith(b"\n"):
-            left = deadline - time.monotonic()
-            if left <= 0 or len(held) > _MOST_ANSWER or not waiting.poll(left * 1000):
-                raise TimeoutError
-            piece = os.read(place, _PIECE)
-            if not piece:
-                raise EOFError
-            held += piece
-        return bytes(held)
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-
-def _environment() -> dict[str, str]:
-    """What finds the same program, and nothing else: secrets may stand in the node's own environment."""
-    paths = os.pathsep.join(each for each in sys.path if each)
-    return {"PYTHONPATH": paths, "PATH": os.defpath, "LC_ALL": "C.UTF-8"}
 
 
 def has_marks(path: Path) -> bool:

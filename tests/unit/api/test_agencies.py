@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from tests.support import api
 from tests.support.api import COMMUNE, DEPARTMENT, PROVINCE, Answer, Door
+from tests.support.two_axes import on_two
 
 HEAD = "code;alias;name;parent\n"
 
@@ -123,3 +126,59 @@ async def test_a_program_changes_no_agency_that_is_known(door: Door) -> None:
     assert refused.status == 409
     assert "REG-TWO-PEOPLE" in str(refused.json)
     assert (await door.ask("GET", "/agencies/Z91.55")).json["name"] == "Sở Mới"
+
+
+async def test_what_may_be_sent_to_an_agency_is_told_with_its_ways(door: Door) -> None:
+    await door.carry()  # both are received for from now on
+
+    told = (await door.ask("GET", f"/agencies/{PROVINCE}/capabilities")).json
+    limits = (await door.ask("GET", "/limits")).json
+
+    assert (told["code"], told["standing"], told["certificate"]) == (PROVINCE, "active", True)
+    assert told["axes"] == [
+        {
+            "axis": None,
+            "connected": True,
+            "signature_arrives": True,
+            "receipts": True,
+            "terms": True,
+            "form": "standard",
+            "urgent_first": True,
+            "parts": True,
+        }
+    ]
+    assert told["kinds"] == ["edoc", "update", "recall", "replace", "status"]
+    assert told["max_file_bytes"] == limits["max_file_bytes"]
+
+
+async def test_an_agency_that_is_nowhere_connected_has_no_certificate_and_gives_no_receipts(
+    door: Door,
+) -> None:
+    known = (await door.ask("GET", "/agencies")).json["data"]
+    other = next(each["code"] for each in known if not each["code"].startswith(PROVINCE))
+
+    told = (await door.ask("GET", f"/agencies/{other}/capabilities")).json
+    absent = await door.ask("GET", "/agencies/Z99.99/capabilities")
+
+    assert (told["certificate"], told["axes"][0]["connected"], told["axes"][0]["receipts"]) == (
+        False,
+        False,
+        False,
+    )
+    assert absent.status == 404
+
+
+async def test_several_axes_are_told_in_the_order_in_which_they_are_tried(
+    blank_node: Path, tmp_path: Path
+) -> None:
+    async with api.opened(blank_node, tmp_path / "node", change=on_two(tmp_path)) as door:
+        await door.carry()
+        ways = {
+            code: [
+                each["axis"]
+                for each in (await door.ask("GET", f"/agencies/{code}/capabilities")).json["axes"]
+            ]
+            for code in (PROVINCE, DEPARTMENT)
+        }
+
+    assert ways == {PROVINCE: ["province", "national"], DEPARTMENT: ["national"]}

@@ -17,7 +17,8 @@ from tests.support.api import ALL, COMMUNE, DEPARTMENT, PROVINCE, Door
 
 
 @pytest.mark.parametrize(
-    "header", [None, "", "Bearer", "Bearer nothing", "Basic gwk_x", "Bearer gwk_unknown", "gwk_x"]
+    "header",
+    [None, "", "Bearer", "Bearer nothing", "Basic gwk_x", "Bearer gwk_unknown", "gwk_x", "Bearer sbx_x"],
 )
 async def test_threat_087_without_a_good_key_every_call_is_401(door: Door, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
@@ -212,7 +213,7 @@ def test_a_key_that_is_older_than_the_end_of_a_scope_keeps_its_others() -> None:
     row = ApiKeyRow(
         id="key_1",
         principal_id="prn_1",
-        scopes='["messages:send","webhooks:manage"]',
+        scopes='["messages:send","faxes:send"]',
         secret_hash="",
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
         networks="[]",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -320,3 +321,42 @@ async def test_how_long_a_call_took_to_be_accepted_is_measured_from_its_arrival_
     assert [each.status for each in (first, again, refused, draft)] == [202, 202, 422, 202]
     (found,) = paces(door.node.stopwatch.slots())
     assert (found.way, found.lane, found.axis, found.count) == (Way.ACCEPT, Lane.URGENT, "embedded", 1)
+
+
+async def test_what_can_be_called_back_leaves_when_its_time_is_up(door: Door) -> None:
+    answer = await door.send(meta(undo_seconds=60))
+    until = answer.json["undo_until"]
+    await door.carry()
+    waiting = (await door.ask("GET", f"/messages/{answer.json['id']}")).json
+
+    door.clock.advance(timedelta(seconds=61))
+    await door.carry()
+    left = (await door.ask("GET", f"/messages/{answer.json['id']}")).json
+
+    assert datetime.fromisoformat(until) == datetime.fromisoformat(answer.json["created_at"]) + timedelta(
+        minutes=1
+    )
+    assert (waiting["state"], waiting["undo_until"]) == ("queued", until)
+    assert (left["recipients"][0]["state"], left["undo_until"]) == ("delivered", None)
+
+
+async def test_what_is_called_back_in_time_never_leaves(door: Door) -> None:
+    id = (await door.send(meta(undo_seconds=60))).json["id"]
+
+    told = await door.ask("POST", f"/messages/{id}/cancel")
+    door.clock.advance(timedelta(minutes=5))
+    await door.carry()
+
+    assert (told.status, told.json["state"], told.json["undo_until"]) == (200, "cancelled", None)
+    assert (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"] == []
+
+
+async def test_a_draft_too_is_sent_so_that_it_can_be_called_back(door: Door) -> None:
+    draft = (await door.send(meta(send=False, undo_seconds=60))).json
+
+    sent = (await door.ask("POST", f"/messages/{draft['id']}/send", json={"undo_seconds": 30})).json
+    refused = await door.send(meta(undo_seconds=121), once="2")
+
+    assert draft["undo_until"] is None
+    assert sent["undo_until"] is not None
+    assert refused.status == 400

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from gateway.api.downloads import disposition
 from gateway.domain.account import AgencyScope
-from gateway.downloads import disposition
 from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Door, meta
 from tests.support.stores import inbox_item
 
@@ -46,6 +46,21 @@ async def test_an_arrived_document_is_shown_with_sender_checks_and_files(door: D
     assert item["checks"]["duplicate_of"] is None
     assert item["files"][0]["sha256"] == hashlib.sha256(PDF).hexdigest()
     assert (item["handover"], item["lease"], item["assignment"]) == ("available", None, None)
+
+
+async def test_the_list_is_of_a_time_and_in_the_order_that_is_asked_for(door: Door) -> None:
+    first, second, third = await arrived(door, numbers=("15", "16", "17"))
+    span = f"arrived_at[gte]={second['arrived_at']}&arrived_at[lt]={third['arrived_at']}".replace("+", "%2B")
+
+    oldest = (await door.ask("GET", "/inbox?sort=arrived_at&limit=2", agency=PROVINCE)).json
+    rest = f"/inbox?sort=arrived_at&limit=2&cursor={oldest['next_cursor']}"
+    between = (await door.ask("GET", f"/inbox?{span}", agency=PROVINCE)).json
+
+    assert [each["id"] for each in oldest["data"]] == [first["id"], second["id"]]
+    assert [each["id"] for each in (await door.ask("GET", rest, agency=PROVINCE)).json["data"]] == [
+        third["id"]
+    ]
+    assert [each["id"] for each in between["data"]] == [second["id"]]
 
 
 async def test_leased_rows_are_hidden_from_others_until_the_lease_runs_out(door: Door) -> None:

@@ -35,6 +35,19 @@ async def test_pages_lead_through_every_message_newest_first(door: Door) -> None
     assert "Link" not in second.headers
 
 
+async def test_pages_lead_from_the_oldest_on_where_that_is_asked(door: Door) -> None:
+    for number in ("15", "16", "17"):
+        await sent(door, number)
+        door.clock.advance(1)
+
+    first = await door.ask("GET", "/messages?limit=2&sort=created_at")
+    second = await door.ask("GET", first.headers["Link"].removeprefix("<").partition(">")[0])
+
+    assert [each["number"] for each in first.json["data"] + second.json["data"]] == ["15", "16", "17"]
+    assert second.json["has_more"] is False
+    assert (await door.ask("GET", "/messages?sort=number")).status == 400
+
+
 async def test_a_page_keeps_its_filters(door: Door) -> None:
     for number in ("15", "16"):
         await sent(door, number)
@@ -190,6 +203,39 @@ async def test_a_packet_goes_again_to_those_named(door: Door) -> None:
 
     assert nobody.status == 409
     assert named.status == 200
+
+
+async def test_a_document_that_left_goes_to_further_agencies_once(door: Door) -> None:
+    first = await sent(door)
+    asked: dict[str, Any] = {"recipients": [{"code": COMMUNE, "role": "to_know"}]}
+    waits = await sent(door, number="119", undo_seconds=60)
+    early = await door.ask("POST", f"/messages/{waits['id']}/recipients", once="w", json=asked)
+    await door.carry()
+
+    added = await door.ask("POST", f"/messages/{first['id']}/recipients", once="a", json=asked)
+    again = await door.ask("POST", f"/messages/{first['id']}/recipients", once="a", json=asked)
+    taken = await door.ask(
+        "POST",
+        f"/messages/{first['id']}/recipients",
+        once="b",
+        json={"recipients": [{"code": PROVINCE, "role": "to_act"}]},
+    )
+    stale = await door.ask(
+        "POST", f"/messages/{first['id']}/recipients", once="c", json=asked, headers={"If-Match": '"99"'}
+    )
+    await door.carry()
+
+    assert (early.status, stale.status, taken.status) == (409, 412, 422)
+    assert [each["code"] for each in taken.json["errors"]] == ["number-taken"]
+    assert added.status == 202, str(added)
+    assert again.raw == added.raw
+    assert added.json["id"] != first["id"]
+    assert (added.json["number"], added.json["document_id"]) == (first["number"], first["document_id"])
+    made = (await door.ask("GET", f"/messages/{added.json['id']}")).json
+    assert [(each["code"], each["role"], each["state"]) for each in made["recipients"]] == [
+        (COMMUNE, "to_know", "delivered")
+    ]
+    assert (await door.ask("GET", "/inbox", agency=COMMUNE)).json["data"][0]["number"] == first["number"]
 
 
 def recall(**fields: Any) -> dict[str, Any]:

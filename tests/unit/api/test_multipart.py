@@ -149,6 +149,17 @@ async def test_a_name_keeps_its_ending_however_a_library_writes_it(door: Door, w
     assert [each["name"] for each in answer.json["files"]] == ["báo cáo.pdf"]
 
 
+@pytest.mark.filterwarnings(
+    "ignore::aiohttp.multipart.BadContentDispositionHeader"
+)  # of the library's own look
+@pytest.mark.parametrize("written", ["a;b.pdf", "a; b; c.pdf", "x; filename=y.pdf", "; .pdf"])
+async def test_a_name_in_quotes_may_have_semicolons(door: Door, written: str) -> None:
+    answer = await post(door, body(META_PART, lead(f'filename="{written}"')))
+
+    assert answer.status == 202, answer
+    assert [each["name"] for each in answer.json["files"]] == [written]
+
+
 @pytest.mark.parametrize(
     ("listed", "came", "code"),
     [

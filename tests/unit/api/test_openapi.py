@@ -6,22 +6,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 from jsonschema_rs import Draft202012Validator, meta
 
-from gateway.api.openapi import places
-from gateway.api.resources import ROUTES
-from gateway.api.routes import Body
+from gateway.api.app import build
+from gateway.api.openapi import document, places
+from gateway.api.routes import BASE, Body
 from gateway.domain.document import Kind, OutState
 from gateway.domain.fields import CHANGE, DRAFT, MOST, STATUS, Rule
 from gateway.domain.status import STATES
 from gateway.domain.wall_clock import local
-from tests.support.api import PDF, PROVINCE, Door, form
+from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door, form
 from tests.support.clock import START
-from tests.support.contract import DOCUMENT, resolved, validator
+from tests.support.contract import ALL, DOCUMENT, resolved, validator
 
 # The parts of OpenAPI 3.1 that this description uses, as its specification requires them.
 STRUCTURE: dict[str, Any] = {
@@ -170,19 +172,21 @@ def test_every_example_fits_its_schema() -> None:
 
 
 def test_every_sample_is_taken_by_the_model_beside_it() -> None:
-    for route in ROUTES:
+    for route in ALL:
         if route.sample is not None:
             assert route.asks is not None
             route.asks.model_validate_json(json.dumps(route.sample(date(2026, 11, 20))), strict=True)
 
 
 def test_every_call_says_who_may_make_it() -> None:
-    for route in ROUTES:
-        assert route.open or route.scopes or route.name in ("readMe", "readLimits", "readCodes"), route.name
+    for route in ALL:
+        assert (
+            route.open or route.scopes or route.name in ("readMe", "listCalls", "readLimits", "readCodes")
+        ), route.name
 
 
 def test_every_call_that_needs_a_body_describes_it() -> None:
-    for route in ROUTES:
+    for route in ALL:
         assert route.asks is not None or route.body is not Body.PARTS, route.name
         assert route.asks is None or route.body in (Body.JSON, Body.PARTS), route.name
         assert (route.body is Body.RAW) == bool(route.takes), route.name
@@ -199,7 +203,7 @@ def test_the_document_does_not_change_between_two_makings() -> None:
     from gateway import __version__
     from gateway.api.openapi import document
 
-    assert json.dumps(document(ROUTES, __version__, local(START).date())) == json.dumps(DOCUMENT)
+    assert json.dumps(document(ALL, __version__, local(START).date())) == json.dumps(DOCUMENT)
 
 
 def operation(name: str) -> dict[str, Any]:
@@ -326,3 +330,24 @@ async def test_the_example_is_taken_as_it_stands_and_its_status_too(door: Door) 
     assert checked.json["problems"] == []
     assert sent.status == 202, str(sent)
     assert done.status == 200, str(done)
+
+
+async def test_a_call_that_is_going_says_so_in_each_answer_and_in_the_description(door: Door) -> None:
+    old = next(each for each in ALL if each.name == "readMe")
+    going = replace(old, path=f"{BASE}/who", old_since=date(2026, 11, 22), gone_on=date(2027, 11, 22))
+    assert door.deps is not None
+    deps = replace(door.deps, calls=None)
+    key = await door.key(DEPARTMENT)
+
+    async with TestClient(TestServer(build(deps, [going]))) as client:
+        answers = [
+            await client.get(going.path, headers={"Authorization": f"Bearer {each}"})
+            for each in (key, "gwk_none")
+        ]
+
+    assert [each.status for each in answers] == [200, 401]
+    assert {each.headers["Deprecation"] for each in answers} == {"@1795305600"}
+    assert {each.headers["Sunset"] for each in answers} == {"Mon, 22 Nov 2027 00:00:00 GMT"}
+    (told,) = document([going], "0", date(2026, 11, 22))["paths"][going.path].values()
+    assert told["deprecated"]
+    assert {"Deprecation", "Sunset"} <= told["responses"]["200"]["headers"].keys()

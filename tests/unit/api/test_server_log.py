@@ -23,7 +23,7 @@ async def answered(request: bytes) -> bytes:
         reader, writer = await asyncio.open_connection(*runner.addresses[0][:2])
         writer.write(request)
         try:
-            return await asyncio.wait_for(reader.read(), 10)
+            return await asyncio.wait_for(reader.read(), 60)
         finally:
             writer.close()
     finally:

@@ -1,5 +1,5 @@
 """Every measurement runs, in the smallest form of its command: what it says, what it keeps, and that nothing was lost. How
-fast anything was is no part of it. `fan_out` and `large` have their own ground in tests/faults/test_reach.py."""
+fast anything was is no part of it. `fan_out`, `large` and `upload` have their own ground in tests/faults/test_reach.py."""
 
 from __future__ import annotations
 
@@ -36,6 +36,22 @@ def test_cost_of_callers_at_once_is_told_beside_the_bare_operations(tmp_path: Pa
     assert now["ratio"] == pytest.approx(now["cpu_s"] / row["primitives_cpu_s"], rel=0.01)
 
 
+@pytest.mark.long
+def test_each_kind_of_axis_is_told_beside_the_embedded_one(tmp_path: Path) -> None:
+    words = "axes --kinds embedded lgsp vxp --documents 4 --at-once 2 --turns 1"
+    told = _run(tmp_path, *words.split())["axes"]
+
+    assert list(told["axes"]) == ["embedded", "lgsp", "vxp"]
+    embedded = told["axes"]["embedded"]
+    assert (embedded["cpu_ratio"], embedded["seconds_ratio"]) == (1.0, 1.0)
+    for row in told["axes"].values():
+        both = row["sender_cpu_ms"] + row["receiver_cpu_ms"]
+        assert row["cpu_ms"] == pytest.approx(both, abs=0.2)
+        assert row["cpu_ratio"] == pytest.approx(row["cpu_ms"] / embedded["cpu_ms"], rel=0.02)
+        assert row["seconds"] > 0
+
+
+@pytest.mark.long
 def test_stalls_of_a_busy_node_stand_beside_those_of_an_idle_one(tmp_path: Path) -> None:
     told = _run(tmp_path, *["stalls", "--documents", "8", "--per-second", "20", "--at-once", "4"])["stalls"]
 
@@ -57,6 +73,7 @@ def test_a_burst_by_the_api_has_every_01_once_and_says_whose_cpu_it_was(tmp_path
     assert set(row["cpu_ms"]) == {"load", "node"}
 
 
+@pytest.mark.long
 def test_a_register_grows_by_copies_and_documents_still_go_there_and_back(tmp_path: Path) -> None:
     told = _run(tmp_path, *["growth", "--registers", "1000", "--documents", "4", "--at-once", "4"])["growth"]
 
@@ -91,6 +108,7 @@ def test_throughput_and_one_large_document_are_told_with_their_legs(tmp_path: Pa
     assert legs == sorted(legs)
 
 
+@pytest.mark.long
 def test_memory_is_judged(tmp_path: Path) -> None:
     told = _run(tmp_path, "memory", "--size", "2000000")["memory"]
 
@@ -131,6 +149,7 @@ def test_an_unknown_measurement_is_refused_with_the_known_ones(capsys: pytest.Ca
     assert "there_and_back" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_a_node_without_work_is_measured_as_an_administrator_starts_it(tmp_path: Path) -> None:
     words = (
         "idle",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,21 @@ def test_older_backups_of_this_node_go_with_days_to_keep_and_no_other_file(node:
 
     here = {each.name for each in folder.iterdir()}
     assert here == {*others, Path(kept["path"]).name, Path(last["path"]).name}
+
+
+def test_two_backups_of_one_second_are_two_files_and_both_go_in_their_time(
+    node: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = SystemClock().now()
+    monkeypatch.setattr(SystemClock, "now", lambda _: at)
+
+    files = [Path(node.type("backup", *PASSPHRASE, "--yes", "-o", "json").json["path"]) for _ in range(3)]
+
+    assert [file.name.partition("Z-")[2] for file in files] == ["", "2.backup", "3.backup"]
+    later = at + timedelta(days=15)
+    monkeypatch.setattr(SystemClock, "now", lambda _: later)
+    last = node.type("backup", *PASSPHRASE, "--yes", "--keep-days", "14", "-o", "json").json
+    assert [str(each) for each in files[0].parent.iterdir()] == [last["path"]]
 
 
 def test_a_dry_run_of_a_backup_says_where_it_would_be_and_makes_nothing(node: Terminal) -> None:

@@ -11,6 +11,7 @@ from gateway.cli import main, output
 from gateway.cli.output import OutputManner
 from gateway.domain.evidence import SpoiledPack
 from gateway.policy.verdict import ReasonCode, Verdict, reason
+from gateway.transport.rest import line  # its errors are among those that are told
 from tests.unit.cli.conftest import Terminal
 
 VERDICT = Verdict(
@@ -46,6 +47,8 @@ def made(kind: type[errors.GatewayError]) -> errors.GatewayError:
         (errors.Denied, 5),
         (errors.Unreachable, 6),
         (errors.BrokerRefused, 6),
+        (line.Odd, 6),
+        (line.NoRights, 6),
         (errors.BadSignature, 7),
         (errors.MalformedXml, 7),
         (errors.StoreFailure, 75),

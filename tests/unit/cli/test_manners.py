@@ -175,6 +175,42 @@ def test_a_demonstration_is_told_in_a_new_folder_alone(terminal: Terminal, tmp_p
     assert [each.name for each in used.iterdir()] == ["gateway.db"]
 
 
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--broker", "amqp://127.0.0.1:5672"), "cli.demo.axes.broker_needs"),
+        (("--axes", "--broker", "amqp://127.0.0.1:5672"), "cli.demo.axes.broker_who"),
+        (("--axes", "--broker-user", "admin"), "cli.demo.axes.broker_alone"),
+    ],
+)
+def test_a_broker_of_the_demonstration_is_named_whole_or_not_at_all(
+    terminal: Terminal, tmp_path: Path, words: tuple[str, ...], why: str
+) -> None:
+    keep = tmp_path / "kept"
+
+    done = terminal.type("--lang", "en", "demo", "--once", "--keep", keep, *words)
+
+    assert done.code == 2
+    assert labels.say(why, "en") in " ".join(done.err.replace("│", " ").split())
+    assert not keep.exists()
+
+
+def test_a_password_in_the_brokers_address_is_refused_and_not_repeated(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    password = tmp_path / "password"
+    password.write_text("mat khau\n", encoding="utf-8")
+    broker = ("--broker", "amqp://admin:hunter2@127.0.0.1:5672")
+
+    done = terminal.type(
+        "demo", "--axes", "--once", *broker, "--broker-user", "admin", "--broker-password-file", password
+    )
+
+    assert done.code != 0
+    assert "hunter2" not in done.err + done.out
+    assert "mat khau" not in done.err + done.out
+
+
 ID = "msg_01JABCDEFGHJKMNPQRSTVWXYZ0"
 COLUMNS = (("cli.column.id", ""), ("cli.column.number", ""), ("cli.column.state", ""))
 

@@ -31,7 +31,13 @@ from gateway.words import labels
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 PAGES = sorted(
-    [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "schemas" / "README.md", *DOCS.rglob("*.md")]
+    [
+        ROOT / "README.md",
+        ROOT / "CHANGELOG.md",
+        ROOT / "schemas" / "README.md",
+        ROOT / "clients" / "python" / "README.md",
+        *DOCS.rglob("*.md"),
+    ]
 )
 SOURCES = sorted((ROOT / "gateway").rglob("*.py"))
 PACKAGES = {path.name for path in (ROOT / "gateway").iterdir() if (path / "__init__.py").is_file()}
@@ -97,10 +103,16 @@ def test_every_module_that_a_page_names_exists(page: Path) -> None:
     assert not wrong, f"{named(page)} names what is not there: {', '.join(wrong)}"
 
 
+# What the doctor calls its looks at the node's own folders.
+CHECKS_OF_FOLDERS = frozenset({"folder.data", "folder.axis", "folder.keys"})
+
+
 def is_module_like(span: str) -> bool:
     if re.fullmatch(r"(gateway|tests|docs|schemas|config)/[\w./*-]*|[\w/]+\.py", span):
         return True
     if re.search(r"\.(md|toml|pem|db)$", span):
+        return False
+    if span in CHECKS_OF_FOLDERS:
         return False
     return re.fullmatch(r"[a-z_]+(\.\w+)+(\(\))?", span) is not None and span.partition(".")[0] in PACKAGES
 
@@ -169,13 +181,21 @@ def test_every_address_that_integrators_read_is_a_route() -> None:
     assert called <= known
 
 
+def test_what_vietnamese_integrators_run_stands_on_the_page_that_is_tried() -> None:
+    tried = {block for _, block in fences(DOCS / "integrators.md")}
+    shown = [block for language, block in fences(DOCS / "huong-dan-tich-hop.md") if language]
+
+    assert len(shown) >= 10
+    assert [block for block in shown if block not in tried] == []
+
+
 def calls_in(line: str) -> Iterator[tuple[str, str]]:
     address = re.search(r'\$NODE(/[^"?\s]*)', line)
     if address is None:
         return
     method = re.search(r"-X (\w+)", line)
     sends = re.search(r" -[Fd] ", line) is not None
-    path = re.sub(r"/\d+", "/{}", address[1].replace("$ID", "{}"))
+    path = re.sub(r"/(\d+|\$[A-Z]+)", "/{}", address[1])
     yield (method[1] if method else "POST" if sends else "GET"), path
 
 
@@ -259,7 +279,8 @@ def commands() -> dict[str, Any]:
     def leaves(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
         for name, child in getattr(command, "commands", {}).items():
             yield from leaves(child, (*words, name))
-        if not hasattr(command, "commands"):
+        # Some words do something without a verb behind them too.
+        if not hasattr(command, "commands") or (words and command.invoke_without_command):
             yield " ".join(("gateway", *words)), command
 
     return dict(leaves(build()))

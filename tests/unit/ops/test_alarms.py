@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+import shutil
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -19,18 +20,28 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import meters
 from gateway.api.resources import ROUTES
+from gateway.domain.account import read_network
 from gateway.domain.document import Lane, Urgency
 from gateway.domain.pace import Way
+from gateway.domain.system_box import MOST_TRIES, PAUSES
+from gateway.domain.webhook import Reach
 from gateway.errors import StoreFailure
+from gateway.folder.layout import know_root, opened
+from gateway.folder.rules import NOTE
+from gateway.incoming import box
+from gateway.incoming.box import Reader
 from gateway.ops.metrics import Scrape, Watch, axis_gauges
 from gateway.ports import AxisState
+from gateway.settings.options import FolderSettings
 from gateway.stopwatch import at_door
 from gateway.store.data_folder import Room
 from gateway.transport.amqp.access import Access, Server
 from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
+from gateway.transport.webhook import HttpPoster
 from gateway.trust.clamav import ClamScanner, read_address
 from gateway.workers import couriers
 from gateway.workers.loop import Trouble
+from tests.support.hooks import Hooked, answers, receiving
 from tests.support.node import LEASE_S, PROVINCE, Town
 from tests.support.parcels import parcel
 from tests.support.tls_servers import made, serving
@@ -144,9 +155,8 @@ async def broker_away(town: Town) -> list[Sample]:
 
 
 async def broker_blocked(town: Town) -> list[Sample]:
-    told = axis_gauges(
-        AxisState(connected_since=town.clock.now(), blocked_since=town.clock.now()), town.clock.now()
-    )
+    now = town.clock.now()
+    told = axis_gauges({"": AxisState(connected_since=now, blocked_since=now)}, now)
     return [(each.name, each.labels, each.value) for family in told for each in family.samples]
 
 
@@ -203,6 +213,62 @@ async def quarantined(town: Town) -> list[Sample]:
 async def scanner_away(town: Town) -> list[Sample]:
     scanner = ClamScanner(read_address("unix:/nowhere/clamd.ctl"), town.node.pool)
     return await scraped(replace(town, node=replace(town.node, scanner=scanner)))
+
+
+async def webhook_gone(town: Town) -> list[Sample]:
+    async with receiving(answers(410)) as gone:
+        desk = replace(town.node.webhooks, reach=Reach(networks=(read_network("127.0.0.0/8"),), plain=True))
+        poster = HttpPoster(desk.reach, timeout_s=30, at_once=2, agent="test")
+        near = replace(desk, sender=replace(desk.sender, poster=poster))
+        hooked = Hooked(town=replace(town, node=replace(town.node, webhooks=near)))
+        await hooked.add(gone.url, after=0)
+        await hooked.happen()
+        await hooked.push()
+        await poster.close()
+    return await scraped(town)
+
+
+async def system_gives_up(town: Town) -> list[Sample]:
+    await town.send("15")
+    await town.carry()
+    inn, reader = town.node.inn, Reader(system="qlvb", scope=await town.scope(PROVINCE))
+    for _ in range(MOST_TRIES):
+        (waiting,) = await box.documents(inn, reader, 10)
+        await box.say(inn, reader, waiting.doc_id, None, "disk full", timedelta(hours=1))
+        town.clock.advance(PAUSES[-1])
+    return await scraped(town)
+
+
+def hot_folder(town: Town) -> tuple[Town, Path]:
+    """The same node with a hot folder, and where the province's lies."""
+    root = town.node.settings.node.data_dir / "hot"
+    root.mkdir()
+    settings = replace(town.node.settings, folder=FolderSettings(root=root))
+    know_root(root, settings.node.data_dir / NOTE)
+    with opened(root, PROVINCE, make=True):
+        pass
+    return replace(town, node=replace(town.node, settings=settings)), root / PROVINCE
+
+
+async def folder_away(town: Town) -> list[Sample]:
+    """As an unmounted share leaves it: an empty folder in its place."""
+    hot, folder = hot_folder(town)
+    shutil.rmtree(folder.parent)
+    folder.parent.mkdir()
+    return await scraped(hot)
+
+
+async def folder_refuses(town: Town) -> list[Sample]:
+    hot, folder = hot_folder(town)
+    (folder / "error" / "15.error.txt").write_text("why")
+    return await scraped(hot)
+
+
+async def folder_full(town: Town) -> list[Sample]:
+    hot, folder = hot_folder(town)
+    for n in range(501):
+        (folder / "in" / f"inc_{n}").mkdir()
+    return await scraped(hot)
 
 
 async def certificate_ends(town: Town) -> list[Sample]:
@@ -275,6 +341,11 @@ TROUBLES: dict[str, Callable[[Town], Awaitable[list[Sample]]]] = {
     "dead parcels": dead,
     "quarantine grows": quarantined,
     "scanner away": scanner_away,
+    "hot folder away": folder_away,
+    "hot folder refuses": folder_refuses,
+    "hot folder not emptied": folder_full,
+    "a webhook is down": webhook_gone,
+    "a document system takes nothing": system_gives_up,
     "certificate": certificate_ends,
     "certificate of a server": server_certificate_ends,
     "something breaks": step_breaks,

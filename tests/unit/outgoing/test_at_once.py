@@ -13,6 +13,7 @@ from gateway.domain.document import OutState
 from gateway.errors import SignerDown
 from gateway.office.store.store import SqlOfficeWork
 from gateway.outgoing import manage
+from gateway.ports.content import SMALL
 from gateway.trust.keys import FileSigner
 from tests.support.node import DEPARTMENT, PDF, Town
 
@@ -65,6 +66,28 @@ async def test_a_key_that_cannot_sign_now_turns_nobody_away(
 
 async def test_what_is_large_is_packed_by_a_job(town: Town) -> None:
     await packed_by_a_job(town, files=(("15.pdf", LARGE),))
+
+
+async def test_a_long_header_makes_no_second_signature(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is small, the envelope is not."""
+    sign, signed = FileSigner.sign, []
+
+    def counted(signer: FileSigner, data: bytes) -> bytes:
+        signed.append(len(data))
+        return sign(signer, data)
+
+    places = tuple(f"Phòng {n} {'của một cơ quan mẫu ' * 6}".strip() for n in range(500))
+    with monkeypatch.context() as counting:
+        counting.setattr(FileSigner, "sign", counted)
+        sent = await town.send("15", to_places=places)
+
+    assert sent.state is OutState.PACKED
+    assert sent.envelope_size is not None
+    assert sent.envelope_size > SMALL
+    assert len(signed) == 1
+    await town.carry()
+    assert await town.read(await town.only()) == PDF
+    assert await town.ownerless() == 0
 
 
 async def packed_by_a_job(town: Town, files: tuple[tuple[str, bytes], ...] = (("15.pdf", PDF),)) -> None:

@@ -13,6 +13,7 @@ from gateway.domain.event import EventKind
 from gateway.errors import AlteredContent, Clash, NotFound, Refused
 from gateway.office.letters import moving
 from gateway.outgoing import files, intake
+from gateway.outgoing.further import send_further
 from tests.support.api import pdf
 from tests.support.kept import Lying
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town
@@ -83,10 +84,10 @@ async def test_further_recipients_get_the_same_document_and_the_first_keep_their
     sent = await town.send("15", PROVINCE, files=BOTH)
     scope = await town.scope(DEPARTMENT)
     with pytest.raises(Clash):
-        await moving.send_further(town.node.out, scope, sent.id, (Recipient(code=COMMUNE),))
+        await send_further(town.node.out, scope, sent.id, (Recipient(code=COMMUNE),))
     await town.carry()
 
-    added = (await moving.send_further(town.node.out, scope, sent.id, (Recipient(code=COMMUNE),))).document
+    added = (await send_further(town.node.out, scope, sent.id, (Recipient(code=COMMUNE),))).document
     await town.carry()
 
     assert added is not None
@@ -96,7 +97,7 @@ async def test_further_recipients_get_the_same_document_and_the_first_keep_their
     assert (await town.delivery(sent)).state == "delivered"
     assert len(await town.incoming(PROVINCE)) == len(await town.incoming(COMMUNE)) == 1
     with pytest.raises(Refused, match="number-taken"):
-        await moving.send_further(town.node.out, scope, sent.id, (Recipient(code=PROVINCE),))
+        await send_further(town.node.out, scope, sent.id, (Recipient(code=PROVINCE),))
 
 
 async def test_a_refused_document_begins_anew_as_a_draft_to_those_who_refused_it(town: Town) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
 import pytest
 
-from gateway.domain.document import Recipient
+from gateway.domain.document import Draft, Recipient, RecipientRole, Urgency
 from gateway.domain.registry import AgencyEntry, CodeStanding, Resolution, RowSource
 from gateway.policy import outgoing
 from gateway.policy.verdict import ReasonCode
@@ -52,3 +56,32 @@ def test_whom_nobody_receives_for_is_told_at_its_place() -> None:
     (found,) = outgoing.warnings_of_axis(to, {"Z92"})
 
     assert (found.code, found.pointer) == (ReasonCode.RECIPIENT_UNHOSTED, "/recipients/1/code")
+
+
+@pytest.mark.parametrize(
+    ("said", "lost"),
+    [
+        ({"reply_required": False}, set()),
+        ({"reply_required": True, "reply_due": date(2026, 12, 1)}, set()),
+        ({"reply_required": True}, {"/reply_required"}),
+        ({"urgency": Urgency.TIMED_EXPRESS}, {"/due_at"}),
+        ({"recipients": (Recipient(code="Z91", role=RecipientRole.TO_KNOW),)}, {"/recipients"}),
+        ({"recipients": (Recipient(code="Z92", role=RecipientRole.TO_KNOW),)}, set()),
+    ],
+)
+def test_what_the_axis_of_a_recipient_does_not_carry_is_told(said: dict[str, Any], lost: set[str]) -> None:
+    given = replace(Draft(recipients=(Recipient(code="Z91", name="Một"),)), **said)
+
+    found = list(outgoing.warnings_of_loss(given, {"Z91"}))
+
+    assert {each.pointer for each in found} == lost
+    assert all(each.code is ReasonCode.AXIS_LOSES for each in found)
+    assert not list(outgoing.warnings_of_loss(given, ()))
+
+
+def test_of_many_recipients_three_are_named() -> None:
+    given = Draft(recipients=tuple(Recipient(code=f"Z9{n}") for n in range(4)), urgency=Urgency.TIMED_EXPRESS)
+
+    (found,) = outgoing.warnings_of_loss(given, {"Z90", "Z91", "Z92", "Z93"})
+
+    assert found.params["name"] == "Z90, Z91, Z92…"

@@ -14,7 +14,7 @@ async def test_a_ring_before_the_wait_is_kept_for_it() -> None:
 
     ring(QUEUE)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await bell.wait()
     bell.close()
 
@@ -30,7 +30,7 @@ async def test_one_ring_ends_one_wait() -> None:
 
     assert not waiting.done()
     ring(QUEUE)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await waiting
     bell.close()
 
@@ -55,7 +55,7 @@ async def test_a_closed_bell_is_forgotten() -> None:
 
     ring(QUEUE)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await other.wait()
     other.close()
 
@@ -68,7 +68,7 @@ def test_a_ring_reaches_a_waiter_in_another_event_loop() -> None:
         waiting = asyncio.ensure_future(bell.wait())
         await asyncio.sleep(0)
         started.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await waiting
         bell.close()
 
@@ -77,8 +77,8 @@ def test_a_ring_reaches_a_waiter_in_another_event_loop() -> None:
 
     other = threading.Thread(target=lambda: asyncio.run(wait_elsewhere()))
     other.start()
-    assert started.wait(10)
+    assert started.wait(60)
     asyncio.run(ring_here())
-    other.join(10)
+    other.join(60)
 
     assert not other.is_alive()

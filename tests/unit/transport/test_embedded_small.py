@@ -107,7 +107,8 @@ async def test_the_bytes_go_with_the_last_who_needs_them_and_leave_nothing_that_
 
     await axis.settle(first, done=True)
     await axis.wait(0.1)
-    assert files_with(tmp_path, MARK) == ["axis.sqlite-wal"]
+    assert asked(tmp_path / "axis", "SELECT count(*) FROM payload") == [(1,)]
+    assert files_with(tmp_path, MARK)
 
     await axis.settle(second, done=True)
     await axis.wait(0.1)

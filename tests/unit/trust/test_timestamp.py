@@ -34,7 +34,7 @@ def running() -> Iterator[Running]:
         yield made
 
 
-def asker(url: str, trusted: Tsa | None = None, seconds: float = 5.0) -> TimestampAuthority:
+def asker(url: str, trusted: Tsa | None = None, seconds: float = 60.0) -> TimestampAuthority:
     return TimestampAuthority(
         url=url, roots=[(trusted or tsa()).root], bounds=Bounds(answer_bytes=MOST_STAMP, seconds=seconds)
     )
@@ -210,7 +210,7 @@ def test_a_server_that_drips_is_left_when_the_time_is_up() -> None:
             asker(server.url, seconds=0.5).stamp(DATA)
         took = time.monotonic() - began
 
-    assert took < 10
+    assert took < 30  # the bytes would take 50 one by one
 
 
 def test_nobody_there_is_told_as_such() -> None:

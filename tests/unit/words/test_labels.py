@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Iterable, Iterator
 
@@ -23,7 +24,16 @@ from gateway.domain.status import CODES, STATES, RequestKind, RequestState
 from gateway.policy.door import BOMBS
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import ReasonCode
-from gateway.words.labels import LANGUAGES, CountedText, Text, mark_text, megabytes, reason_text, say
+from gateway.words.labels import (
+    LANGUAGES,
+    CountedText,
+    Text,
+    mark_text,
+    megabytes,
+    read_catalogue,
+    reason_text,
+    say,
+)
 from tests.support.words import entries, forms
 
 
@@ -72,7 +82,7 @@ VERIFICATION = (
     *("SIG-ABSENT", "SIG-PLACEHOLDER", "SIG-MANY", "SIG-PLACE", "SIG-STRUCTURE", "SIG-ID", "SIG-ALGORITHM"),
     *("SIG-WEAK", "SIG-SENDER", "SIG-NO-BINDING", "SIG-PIN", "SIG-DIGEST", "SIG-PROPERTIES", "SIG-VALUE"),
     *("CERT-TIME", "CERT-CHAIN", "CERT-USAGE", "CERT-REVOKED", "CERT-REVOCATION-UNKNOWN", "SIG-TIME"),
-    *("AXIS-NODE", "MSG-ID", "MSG-NOT-OURS", "MSG-NOT-PARTY", "RCPT-DIGEST"),
+    *("AXIS-SENDER", "AXIS-NODE", "MSG-ID", "MSG-NOT-OURS", "MSG-NOT-PARTY", "RCPT-DIGEST"),
     *("MSG-REPEAT", "MSG-CONFLICT", "MSG-STALE"),
 )
 
@@ -93,6 +103,37 @@ def test_both_languages_have_every_entry_with_the_same_parameters() -> None:
     assert len(vi) > 4000
     assert sorted(vi.keys() ^ en.keys()) == []
     assert sorted(key for key, (one, other) in asked.items() if one != other) == []
+
+
+# What a clerk reads all day; technical details lie behind a heading of their own.
+_CLERKS = (
+    *("book", "books", "compose", "deadlines", "documents", "incoming", "lists", "notices"),
+    *("outgoing", "recalls", "rules", "states", "tags", "tasks"),
+)
+_TECHNICAL = re.compile(r"^(step\.|check\.|chart\.|book\.closing)|\.(packet|digest|raw)\b|\.file\.digest$")
+_PLACE = re.compile(r"\{[^}]*\}")
+_MACHINE_WORDS = re.compile(
+    r"hàng đợi|(?<!bằng )\bnút\b|\((0[1-9]|1[0-6])\)|\bmã 1[0-9]\b|\bdigest|\bUTC\b|SHA-256|\bhold\b|axis\.",
+    re.I,
+)
+
+
+def test_a_clerk_reads_no_machine_words() -> None:
+    said = {
+        key: text
+        for subject in _CLERKS
+        for key, text in read_catalogue("vi", subject).items()
+        if not _TECHNICAL.search(key)
+    }
+
+    assert len(said) > 1000
+    told = [f"{key}: {form}" for key, text in said.items() for form in forms(text)]
+    assert [each for each in told if _MACHINE_WORDS.search(_PLACE.sub("", each.partition(": ")[2]))] == []
+
+
+def test_what_is_not_entered_is_named_as_a_clerk_names_it() -> None:
+    assert reason_text("missing", {"field": "name"}) == "Chưa nhập người ký."
+    assert reason_text("missing", {"field": "subject"}) == "Chưa nhập trích yếu."
 
 
 def test_every_entry_can_be_said_in_both_languages() -> None:
@@ -134,7 +175,7 @@ def test_a_size_over_a_limit_never_reads_like_the_limit(count: int, text: str) -
 
 
 def test_a_reason_names_its_field_date_and_suggestion() -> None:
-    assert reason_text("missing", {"field": "reply_required"}).startswith("Thiếu lựa chọn phải hay không")
+    assert reason_text("missing", {"field": "reply_required"}) == "Chưa chọn phải hay không phải phản hồi."
     assert "20/11/2026" in reason_text("date-in-future", {"given_on": "2026-11-20", "today_on": "2026-11-19"})
     assert reason_text("recipient-unknown", {"recipient": "Z9"}, suggest="Z91").endswith("Có phải: Z91?")
 

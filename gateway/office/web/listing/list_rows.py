@@ -14,7 +14,16 @@ from urllib.parse import urlencode
 from gateway.domain.document import InState
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.text import Sought, hits
-from gateway.office.domain.listing import ListLine, Side, Tag, person_viewer, unit_viewer
+from gateway.office.domain.listing import (
+    ListLine,
+    Side,
+    Tag,
+    doubt_of,
+    may_be_taken,
+    note_of,
+    person_viewer,
+    unit_viewer,
+)
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.visits import Visit
@@ -63,7 +72,8 @@ class ArrivalCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownLine:
-    """`subject` is empty for who sees metadata alone; `left` None where nothing is waited for."""
+    """`subject` is empty for who sees metadata alone; `left` None where nothing is waited for, `time_left` the same in
+    words. `doubt` is what to look at first, in one word, `note` what is to be read; `can_take`: its row may take it in."""
 
     line: ListLine
     path: str
@@ -73,6 +83,10 @@ class ShownLine:
     summary: str
     checks: tuple[ArrivalCheck, ...] = ()
     left: timedelta | None = None
+    time_left: str = ""
+    doubt: str = ""
+    note: str = ""
+    can_take: bool = False
 
     @property
     def is_late(self) -> bool:
@@ -97,7 +111,8 @@ class Teller:
         return [self.row(each) for each in lines]
 
     def row(self, line: ListLine) -> ShownLine:
-        path = f"{PATHS[line.side]}/{line.id}"
+        path, left = f"{PATHS[line.side]}/{line.id}", self._left(line)
+        doubt, note = doubt_of(line), note_of(line)
         return ShownLine(
             line=line,
             path=f"{path}?{urlencode({'ds': self.back})}" if self.back else path,
@@ -106,7 +121,11 @@ class Teller:
             state=state_text(line, self.lang),
             summary=self._summary(line),
             checks=checks(line),
-            left=self._left(line),
+            left=left,
+            time_left=self._time_left(line, left),
+            doubt=labels.say(f"listing.doubtful.{doubt}", self.lang) if doubt else "",
+            note=labels.say(f"listing.doubtful.{note}", self.lang) if note else "",
+            can_take=may_be_taken(line),
         )
 
     def _number(self, line: ListLine) -> str:
@@ -128,6 +147,12 @@ class Teller:
         if self.office is None:
             return line.due_at - self.now
         return timers.left(self.office, line.waits, line.urgency, line.due_at, self.now)
+
+    def _time_left(self, line: ListLine, left: timedelta | None) -> str:
+        if left is None:
+            return ""
+        day = timers.day_of(self.office, line.waits, line.urgency) if self.office is not None else None
+        return labels.time_left(left, self.lang, day)
 
     def _summary(self, line: ListLine) -> str:
         """`18/20 taken in, 1 refused, 1 overdue`; of one recipient its state says all."""

@@ -7,7 +7,7 @@ from datetime import date
 
 from aiohttp import web
 
-from gateway import downloads
+from gateway.api import downloads
 from gateway.domain.book import Book, BookForm, OutgoingLine, Span
 from gateway.office.book import book_lines, books
 from gateway.office.book.books import Ask, BookFormat

@@ -56,7 +56,7 @@ def _cell_of(row: ShownLine, key: str, lang: str, tags: Sequence[Tag]) -> Cell:
         "gui-luc": moment_text(line.sent_at),
         "gan-nhat": moment_text(line.latest_at),
         "den-luc": moment_text(line.at),
-        "con-lai": labels.time_left(row.left, lang) if row.left is not None else "",
+        "con-lai": row.time_left,
         "so-den": card.arrival_no,
         "nguoi-ky": card.signer,
         "don-vi": card.unit,

@@ -48,6 +48,7 @@ SEE = (Needs(right=Right.SEE_CONTENT),)
 MENU = {Side.OUT: "outgoing", Side.IN: "incoming"}
 _BROKEN = ("malformed", "held", "quarantined")
 _MOST_BROKEN = 20
+_WIDTHS = frozenset(map(str, range(35, 71)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ async def listed(visit: Visit, side: Side) -> web.StreamResponse:
     }
     if visit.is_piece:
         answer = visit.piece("lists/_list.html", **values)
-        answer.headers["HX-Push-Url"] = asked.address(trang=asked.cursor)
+        answer.headers["X-Address"] = asked.address(trang=asked.cursor)
         return answer
     return await visit.page("lists/list.html", title=visit.say(f"menu.{MENU[side]}"), **values)
 
@@ -186,10 +187,19 @@ async def _list_values(visit: Visit, asked: ListQuestion, shown: Shown, seen: Se
         "acts": acts_of(visit, asked.side),
         "marked": lambda text: list(marked(text, found)),
         "since": visit.deps.clock.now(),
+        "as_letters": asked.side is Side.IN and not asked.columns,
+        "has_pane": asked.side is Side.IN and seen.content,
+        "pane_width": _pane_width(visit),
         "type_name": lambda name: _type_name(visit, fold(name)) if visit.lang != "vi" else name,
         "may_issue": visit.may(Right.ISSUE, Manner.YES),
         "may_take": visit.may(Right.TAKE_IN, Manner.YES),
     }
+
+
+def _pane_width(visit: Visit) -> int:
+    """In hundredths of the page, as this browser was left; 0 for the usual."""
+    given = visit.request.cookies.get("gw_pane", "")
+    return int(given) if given in _WIDTHS else 0
 
 
 def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
@@ -328,6 +338,14 @@ async def neighbours_of(visit: Visit, side: Side, id: str) -> Neighbours:
         return f"{PATHS[side]}/{other}?{urlencode({'ds': asked.query})}" if other else ""
 
     return Neighbours(back=asked.address(), previous=path(before), next=path(after))
+
+
+async def after(visit: Visit, side: Side, id: str) -> str | None:
+    """The document behind that one in the list that the page came from, else in the list as it opens."""
+    asked = asked_of(visit, side, choosing.query_of(visit), list_rows.seen_by(visit))
+    async with visit.deps.store.read(visit.scope()) as work:
+        _, after = await work.office.lists.beside(asked.wanted, id)
+    return after
 
 
 async def news_stream(visit: Visit) -> web.StreamResponse:

@@ -31,7 +31,7 @@ class ShownTask:
     """One task as the list shows it. `path` opens its subject, `act` is where it is done."""
 
     task: Task
-    left: timedelta
+    left: str
     path: str
     act: str
     verb: str
@@ -107,7 +107,7 @@ def row(visit: Visit, found: todo.TodoList, task: Task) -> ShownTask:
         act, verb = "", "open"
     return ShownTask(
         task=task,
-        left=found.left(task),
+        left=found.time_left(task, visit.lang),
         path=path,
         act=act.format(path=path, id=task.subject_id),
         verb=visit.say(f"tasks.do.{verb}"),
@@ -133,6 +133,8 @@ _ACTS: dict[TaskKind, tuple[str, str]] = {
     TaskKind.STATUS: ("{path}", "open"),
     TaskKind.TAKE_BACK: ("{path}", "open"),
     TaskKind.APPROVE_RECALL: ("{path}/thu-hoi/de-nghi", "approve"),
+    TaskKind.SYSTEM: ("{path}", "open"),
+    TaskKind.SYSTEM_STATUS: ("{path}", "open"),
 }
 
 

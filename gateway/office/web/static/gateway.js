@@ -9,26 +9,73 @@
   // ---- what a screen reader hears of a change
   const said = document.getElementById("said");
   const tell = (text) => { if (said && text) { said.textContent = ""; window.setTimeout(() => { said.textContent = text; }, 30); } };
-  window.gateway = { tell };
 
-  // ---- scripts' own calls carry the form's token
-  document.addEventListener("htmx:configRequest", (event) => {
-    if (body.dataset.formToken) event.detail.headers["X-Form-Token"] = body.dataset.formToken;
-  });
-  document.addEventListener("htmx:afterSettle", (event) => {
-    const told = event.detail.elt.querySelector("[data-said]") ?? event.detail.elt.closest("[data-said]");
-    if (told) tell(told.dataset.said);
+  // ---- regions: what has data-swap asks for a part of a page, and puts it where that names; the address follows, so that
+  // going back finds what was left
+  const leave = () => location.assign("/dang-nhap");
+  const ask = (address, more = {}) => fetch(address, { ...more, headers: { "X-Piece": "1", "X-Form-Token": body.dataset.formToken ?? "" } });
+  const turns = new WeakMap();
+  const swap = async (place, address, push = true) => {
+    const mine = (turns.get(place) ?? 0) + 1;
+    turns.set(place, mine);
+    body.classList.add("asking");
+    const answer = await ask(address).catch(() => null);
+    const text = answer?.ok && answer.headers.get("X-Piece") ? await answer.text().catch(() => null) : null;
+    if (turns.get(place) !== mine) return false;
+    body.classList.remove("asking");
+    if (answer?.status === 401) { leave(); return false; }
+    if (text === null) { tell(words.failed); return false; }
+    const had = place.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    place.innerHTML = text;
+    if (had !== null) (place.querySelector(`a[href="${CSS.escape(had)}"]`) ?? place.querySelector("[aria-current]"))?.focus({ preventScroll: true });
+    if (push) {
+      history.replaceState({ swapped: true }, "");
+      history.pushState({ swapped: true }, "", answer.headers.get("X-Address") ?? address);
+    }
+    tell(place.querySelector("[data-said]")?.dataset.said ?? place.dataset.said);
     mark(0, false);
+    document.dispatchEvent(new CustomEvent("gateway:swapped", { detail: place }));
+    return true;
+  };
+  window.addEventListener("popstate", (event) => { if (event.state?.swapped) location.reload(); });
+  const place = (element) => document.querySelector(element.dataset.swap);
+  const filled = (form) => {
+    const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string" && value !== ""));
+    return `${new URL(form.action).pathname}?${query}`;
+  };
+  const plain = (event) => event.button === 0 && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.defaultPrevented);
+  let rest = 0;
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("form[data-swap]")) return;
+    event.preventDefault();
+    window.clearTimeout(rest);
+    swap(place(event.target), filled(event.target));
   });
-  for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
-    document.addEventListener(name, () => tell(words.failed));
-  }
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest?.("form[data-swap=\"#list\"][data-eager]");
+    if (!form) return;
+    window.clearTimeout(rest);
+    rest = window.setTimeout(() => swap(place(form), filled(form)), 200);
+  });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-swap]");
+    if (!link || !plain(event)) return;
+    event.preventDefault();
+    swap(place(link), link.getAttribute("href"));
+  });
+  document.addEventListener("input", (event) => {
+    const field = event.target;
+    if (!field.matches("input[data-from]")) return;
+    window.clearTimeout(rest);
+    rest = window.setTimeout(() => swap(place(field), `${field.dataset.from}?${new URLSearchParams([[field.name, field.value]])}`, false), 300);
+  });
+  window.gateway = { tell, ask, swap, leave, plain, words };
 
   // ---- the first thing to read: what is wrong with a form, or what was done
   (document.querySelector("[data-problems]") ?? document.querySelector("[data-told]"))?.focus();
 
   // ---- rows
-  const rows = () => [...document.querySelectorAll("tr[data-row]")];
+  const rows = () => [...document.querySelectorAll("[data-row]")];
   let at = -1;
   const mark = (step, move = true) => {
     const all = rows();
@@ -39,16 +86,17 @@
     all.forEach((row, n) => row.classList.toggle("here", n === at));
     if (move) {
       all[at].scrollIntoView({ block: "nearest" });
-      all[at].querySelector("a")?.focus({ preventScroll: true });
+      (all[at].querySelector("a[data-open]") ?? all[at].querySelector("a"))?.focus({ preventScroll: true });
+      document.dispatchEvent(new CustomEvent("gateway:walked", { detail: all[at] }));
     }
   };
   document.addEventListener("focusin", (event) => {
-    const row = event.target.closest?.("tr[data-row]");
+    const row = event.target.closest?.("[data-row]");
     if (row) rows().forEach((each) => each.classList.toggle("here", each === row));
   });
   // A click beside the link opens the row too; a middle click is the browser's own, on the link.
   document.addEventListener("click", (event) => {
-    const row = event.target.closest("tr[data-row]");
+    const row = event.target.closest("[data-row]");
     if (row && !event.target.closest("a, button, input, label, summary, details, select") && !window.getSelection().toString()) {
       row.querySelector("a[data-open]")?.click();
     }
@@ -63,7 +111,10 @@
   document.addEventListener("keydown", (event) => {
     if (event.isComposing || event.defaultPrevented) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      const form = event.target.closest?.("form[method=post]") ?? document.querySelector("form[data-act]");
+      // A key that is held down acts once.
+      if (event.repeat) { event.preventDefault(); return; }
+      const own = event.target.closest?.("form");
+      const form = own ? own.closest("form[method=post]") : document.querySelector("form[data-act]");
       if (form) { event.preventDefault(); form.requestSubmit(form.querySelector("[data-main]") ?? undefined); }
       return;
     }
@@ -89,7 +140,7 @@
       case "j": mark(1); return true;
       case "k": mark(-1); return true;
       case "x": {
-        const box = document.querySelector("tr.here input[type=checkbox]");
+        const box = document.querySelector("[data-row].here input[type=checkbox]");
         if (box) box.click();
         return Boolean(box);
       }
@@ -141,7 +192,7 @@
     show();
   };
   const picks = () => document.querySelectorAll("input[type=file]").forEach((input) => { if (!input.closest(".pick-file")) pick(input); });
-  document.addEventListener("htmx:afterSettle", picks);
+  document.addEventListener("gateway:swapped", picks);
   picks();
 
   // ---- the session's end, two minutes before; whatever extends it moves the clock

@@ -2,7 +2,7 @@
 // and a reload brings the news.
 "use strict";
 (() => {
-  const boxes = () => [...document.querySelectorAll('tr[data-row] input[name="id"]')];
+  const boxes = () => [...document.querySelectorAll('[data-row] input[name="id"]')];
   const bar = () => document.querySelector("[data-bulk]");
   const show = () => {
     const form = bar();
@@ -14,7 +14,7 @@
     form.querySelector("[data-ticked]").textContent = form.dataset.words.replace("{count}", ticked);
     const page = document.querySelector("[data-page]");
     if (page) { page.checked = ticked > 0 && ticked === all.length; page.indeterminate = ticked > 0 && ticked < all.length; }
-    all.forEach((box) => box.closest("tr").classList.toggle("ticked-row", box.checked));
+    all.forEach((box) => box.closest("[data-row]").classList.toggle("ticked-row", box.checked));
   };
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-page]")) boxes().forEach((box) => { box.checked = event.target.checked; });
@@ -22,7 +22,7 @@
     if (event.target.matches('[data-page], [data-every], input[name="id"]')) show();
   });
   document.addEventListener("reset", (event) => { if (event.target.matches("[data-bulk]")) window.setTimeout(show, 0); });
-  document.addEventListener("htmx:afterSettle", show);
+  document.addEventListener("gateway:swapped", show);
   window.addEventListener("pageshow", show);
   show();
 
@@ -33,11 +33,14 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.body.dataset.keys !== "on") return;
     if (event.target.closest("input:not([type=checkbox]), textarea, select") || document.querySelector("dialog[open]")) return;
-    const link = /^[rtu]$/.test(event.key) && document.querySelector(`tr.here [data-row-key="${event.key}"]`);
+    const row = !event.defaultPrevented && /^[rtu]$/.test(event.key) && document.querySelector("[data-row].here");
+    const link = row && row.querySelector(`[data-row-key="${event.key}"]`);
     if (link) { event.preventDefault(); link.click(); }
+    const form = row && row.dataset[`form${event.key.toUpperCase()}`];
+    if (form) { event.preventDefault(); if (!window.gateway.open?.(form)) location.assign(form); }
   });
   const copies = () => document.querySelectorAll("[data-copy]").forEach((each) => { each.hidden = !navigator.clipboard; });
-  document.addEventListener("htmx:afterSettle", copies);
+  document.addEventListener("gateway:swapped", copies);
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") document.querySelectorAll("details.more[open]").forEach((each) => { each.open = false; });
   });
@@ -45,16 +48,22 @@
   // ---- news
   const place = document.querySelector("[data-live]");
   if (!place) return;
-  let told = 0;
-  const news = (count) => {
-    const line = document.querySelector("[data-news]");
-    if (!line || count === told) return;
-    told = count;
+  let told = 0, shown = 0;
+  const paint = () => {
+    const line = document.querySelector("[data-news]"), count = told - shown;
+    if (!line) return;
     line.hidden = !count;
-    const words = line.dataset.words.replace("{count}", count);
-    line.querySelector("a").textContent = words;
-    if (count) window.gateway?.tell(words);
+    line.querySelector("a").textContent = line.dataset.words.replace("{count}", count);
   };
+  const news = (count) => {
+    if (count === told) return;
+    told = count;
+    paint();
+    if (told > shown) window.gateway?.tell(document.querySelector("[data-news] a")?.textContent);
+  };
+  // Asked for, they stand in the list; the count goes on from there.
+  document.addEventListener("click", (event) => { if (event.target.closest("[data-news] a")) shown = told; }, true);
+  document.addEventListener("gateway:swapped", paint);
   let timer = 0;
   const poll = async () => {
     if (document.hidden) return;

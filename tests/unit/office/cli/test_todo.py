@@ -124,15 +124,26 @@ def test_a_day_that_cannot_be_is_a_usage_error(terminal: Terminal, words: tuple[
     assert terminal.type("calendar", "add", *words, "--yes").code == 2
 
 
+OFFICE_DAY = timedelta(hours=7, minutes=30)
+
+
 @pytest.mark.parametrize(
-    ("left", "vi", "en"),
+    ("left", "day", "vi", "en"),
     [
-        (timedelta(hours=1, minutes=12), "1 giờ 12", "1 h 12"),
-        (timedelta(minutes=40), "40 phút", "40 min"),
-        (-timedelta(minutes=40), "Quá 40 phút", "Late by 40 min"),
-        (-timedelta(hours=2, minutes=5), "Quá 2 giờ 05", "Late by 2 h 05"),
-        (timedelta(), "0 phút", "0 min"),
+        (timedelta(hours=2), None, "Còn 2 giờ", "2 h left"),
+        (timedelta(hours=1, minutes=12), OFFICE_DAY, "Còn 1 giờ 12 phút", "1 h 12 min left"),
+        (-timedelta(minutes=40), OFFICE_DAY, "Quá 40 phút", "Late by 40 min"),
+        (
+            -timedelta(hours=8, minutes=1),
+            OFFICE_DAY,
+            "Quá 1 ngày 31 phút làm việc",
+            "Late by 1 day 31 min of office time",
+        ),
+        (-timedelta(hours=51, minutes=5), None, "Quá 2 ngày 3 giờ", "Late by 2 days 3 h"),
+        (timedelta(), None, "Còn 0 phút", "0 min left"),
     ],
 )
-def test_a_countdown_reads_as_clerks_read_it(left: timedelta, vi: str, en: str) -> None:
-    assert (labels.time_left(left), labels.time_left(left, "en")) == (vi, en)
+def test_a_countdown_reads_as_clerks_read_it(
+    left: timedelta, day: timedelta | None, vi: str, en: str
+) -> None:
+    assert (labels.time_left(left, "vi", day), labels.time_left(left, "en", day)) == (vi, en)

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gateway.downloads import disposition
+from gateway.api.downloads import disposition
 from gateway.errors import AlteredContent
 from gateway.office.web import answers
 from gateway.office.web.answers import FileContent, file_headers

@@ -15,8 +15,10 @@ from gateway.domain.office_calendar import AFTERNOON, MORNING
 from gateway.domain.signatures import FileVerdict, SignatureWord
 from gateway.domain.status import Duty, Fact, RequestKind, Track, Waits
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import ListLine, due_within, incoming_line
+from gateway.office.domain.listing import ListLine, doubt_of, due_within, incoming_line, may_be_taken, note_of
+from gateway.office.store.lists_write import microseconds, moving_columns
 from gateway.office.web.listing.list_rows import Teller, checks
+from gateway.office.web.pages.incoming.checks import panel
 from gateway.policy import timers
 
 D = Digest("0" * 64)
@@ -160,3 +162,97 @@ def test_without_office_hours_a_hold_and_a_request_have_a_day() -> None:
     found = {waits: due_within(Duty(waits=waits, since=since), Urgency.URGENT) - since for waits in Waits}
 
     assert found[Waits.DECIDE] == found[Waits.ANSWER] > found[Waits.TAKE_IN] == found[Waits.PARTNER]
+
+
+DOUBTS: list[tuple[dict[str, Any], str]] = [
+    ({}, ""),
+    ({"pages": 4}, "pages"),
+    ({"pages": 2, "found": {"warnings": "pages-differ at /pages (stated=2, found=3)"}}, "pages"),
+    ({"found": {"certificate_confirmed": "false"}}, "certificate_confirmed"),
+    ({"found": {"rules": "held", "reasons": "schema at /"}, "state": InState.HELD}, "rules"),
+    ({"found": {"warnings": "secrecy-stamp at /files/1 (text=Mật)"}}, "secrecy"),
+    ({"marks": ("paper_copy:inb_2",)}, "paper_copy"),
+    (pdf(SignatureWord.INVALID), "pdf"),
+    ({"pages": 4, "state": InState.ACCEPTED}, ""),
+]
+
+
+@pytest.mark.parametrize(("more", "doubt"), DOUBTS)
+def test_a_row_names_what_is_doubtful_in_one_word_and_has_no_button_then(
+    more: dict[str, Any], doubt: str
+) -> None:
+    made = document(**more)
+    row = Teller(lang="vi", now=at(18, 9), office=OFFICE).row(line(made))
+
+    assert doubt_of(line(made)) == doubt
+    assert bool(row.doubt) == bool(doubt)
+    assert row.can_take == (not doubt and made.state is InState.NEW)
+
+
+@pytest.mark.parametrize(
+    ("more", "note"),
+    [
+        ({"found": {"revocation": "unknown"}}, "revocation"),
+        ({"found": {"envelope_signature": "weak"}}, "envelope_signature"),
+        ({"found": {"warnings": "filename at /files/1 (name=a)"}}, "rules"),
+        (pdf(SignatureWord.UNKNOWN), "pdf"),
+        ({}, ""),
+    ],
+)
+def test_what_is_to_be_read_is_named_and_stops_nothing(more: dict[str, Any], note: str) -> None:
+    found = line(document(**more))
+
+    assert (doubt_of(found), note_of(found), may_be_taken(found)) == ("", note, True)
+
+
+@pytest.mark.parametrize("more", [{"checks": {}}, {"state": InState.HELD}, {"state": InState.ACCEPTED}])
+def test_a_row_offers_nothing_where_the_act_would_be_refused(more: dict[str, Any]) -> None:
+    assert not may_be_taken(line(document(**more)))
+
+
+@pytest.mark.parametrize(("more", "doubt"), DOUBTS)
+def test_the_row_doubts_what_the_page_doubts(more: dict[str, Any], doubt: str) -> None:
+    """Where the row offers its button the page has one too."""
+    made = document(**more)
+    page = panel(made, "vi")
+
+    if made.state is InState.NEW and doubt not in ("", "paper_copy"):
+        assert not page.is_clean
+    assert not may_be_taken(line(made)) or page.is_clean
+
+
+def test_urgent_ones_come_first_then_doubtful_ones_then_those_with_least_time() -> None:
+    said: list[dict[str, Any]] = [
+        {"urgency": Urgency.NORMAL, "arrived_at": at(18, 8)},
+        {"urgency": Urgency.URGENT, "arrived_at": at(18, 10)},
+        {"urgency": Urgency.NORMAL, "arrived_at": at(18, 10), "pages": 9},
+        {"urgency": Urgency.EXPRESS, "arrived_at": at(18, 11)},
+        {"urgency": Urgency.NORMAL, "arrived_at": at(18, 9)},
+        {"urgency": Urgency.EXPRESS, "arrived_at": at(18, 14), "pages": 9},
+    ]
+
+    leads = [moving_columns(line(document(**each)))["lead"] for each in said]
+
+    assert sorted(range(len(said)), key=lambda n: leads[n]) == [5, 3, 1, 2, 0, 4]
+
+
+def test_rows_of_before_stand_rightly_among_new_ones() -> None:
+    """What is not doubtful has the place that it always had."""
+    found = line(document(urgency=Urgency.URGENT))
+    assert found.due_at is not None
+
+    assert moving_columns(found)["lead"] == (3 << 52) + microseconds(found.due_at)
+
+
+@pytest.mark.parametrize(
+    ("urgency", "now", "told"),
+    [
+        (Urgency.NORMAL, at(18, 9), "Còn 2 giờ"),
+        (Urgency.NORMAL, at(19, 14), "Quá 1 ngày 1 giờ làm việc"),
+        (Urgency.EXPRESS, at(19, 8, 30), "Quá 23 giờ 15 phút"),
+    ],
+)
+def test_time_is_told_on_the_clock_that_it_runs_by(urgency: Urgency, now: datetime, told: str) -> None:
+    made = document(arrived_at=at(18, 9), urgency=urgency)
+
+    assert Teller(lang="vi", now=now, office=OFFICE).row(line(made)).time_left == told

@@ -1,8 +1,9 @@
-"""Administration: accounts and rights, mailboxes, the yearly review, API keys of programs and what they called."""
+"""Administration: accounts and rights, mailboxes, the yearly review, API keys of programs and what they called,
+webhooks."""
 
 from __future__ import annotations
 
-from gateway.office.web.pages.administration import accounts, acts, keys
+from gateway.office.web.pages.administration import accounts, acts, keys, webhooks
 from gateway.office.web.routes import PageRoute
 
 ROUTES: tuple[PageRoute, ...] = (
@@ -13,4 +14,5 @@ ROUTES: tuple[PageRoute, ...] = (
     *keys.START_ROUTES,
     *keys.KEY_ROUTES,
     *keys.CALL_ROUTES,
+    *webhooks.ROUTES,
 )

@@ -87,6 +87,7 @@ async def key_rotated(visit: Visit) -> web.StreamResponse:
     """A second key with the same name, scopes, life and networks; the first goes on until somebody revokes it, or its time
     is up."""
     here, key = await _open_key(visit)
+    _refuse_of_system(key)
     span = (key.expires_at - key.created_at) if key.expires_at is not None else timedelta(days=LIVES[-1])
     wanted = WantedKey(
         name=key.principal.name,
@@ -155,6 +156,8 @@ async def _key_form(
 
 async def key_act_asked(visit: Visit, act: str) -> web.Response:
     here, key = await _open_key(visit)
+    if act == "rotate":
+        _refuse_of_system(key)
     return await visit.page(
         "admin/key_act.html",
         title=visit.say(f"keys.{act}.title"),
@@ -171,6 +174,12 @@ async def _open_key(visit: Visit) -> tuple[Place, ApiKey]:
     if program_keys.state(key, visit.person.at) != "active":
         raise Clash("this key opens nothing any more", code="GW-KEY-OVER")
     return here, key
+
+
+def _refuse_of_system(key: ApiKey) -> None:
+    """Its secret is the node's administrator's to give: a page that is left open would show what signs every call."""
+    if key.system is not None:
+        raise Clash("a document system gets another secret by: gateway compat rotate", code="GW-KEY-SYSTEM")
 
 
 async def _found_key(visit: Visit) -> tuple[Place, ApiKey]:

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from aiohttp import web
 
 from gateway.deciding import registry_changes
+from gateway.domain.forms import Form
 from gateway.domain.registry import AgencyEntry, AgencyFilter, CodeStanding, Resolution
 from gateway.errors import NotFound
 from gateway.office.domain.roles import Right
@@ -19,6 +20,7 @@ from gateway.office.web import dates
 from gateway.office.web.pages.agencies import ground
 from gateway.office.web.routes import Who, get
 from gateway.office.web.visits import Visit, where
+from gateway.outgoing.check import form_of
 from gateway.ports import Page
 
 _LEVELS = ("1", "2", "3", "4")
@@ -219,9 +221,16 @@ async def agency_shown(visit: Visit) -> web.StreamResponse:
         has_asked=bool(on or known),
         then=then,
         today=today,
+        form=await _form(visit, entry.code),
         may_change=visit.may(Right.CODES),
         sees_mail=visit.agency is not None and visit.may(Right.SEE_CONTENT),
     )
+
+
+async def _form(visit: Visit, code: str) -> Form:
+    """As the route says for the chosen agency's mail, or for anybody's."""
+    sender = visit.agency.code if visit.agency is not None else ""
+    return await form_of(visit.deps.out.axis, sender, code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

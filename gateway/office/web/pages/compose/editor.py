@@ -27,6 +27,7 @@ from gateway.domain.document import (
     ReplyLink,
 )
 from gateway.domain.signatures import FileVerdict, LegalValue
+from gateway.domain.text import sort_key
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.domain.roles import Manner, Right
@@ -323,7 +324,9 @@ async def show_sheet(
 
 
 def _options(visit: Visit, sheet: Sheet) -> Mapping[str, list[tuple[str, str]]]:
-    types = sorted(((key, visit.say(f"type.{key}")) for key in fields.TYPES), key=lambda each: each[1])
+    types = sorted(
+        ((key, visit.say(f"type.{key}")) for key in fields.TYPES), key=lambda each: sort_key(each[1])
+    )
     own = sheet.values.get("type", "")
     if own and own not in fields.TYPES:
         types.insert(0, (own, own))

@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import partial
 
 from gateway.office.web import routes
-from gateway.office.web.pages.incoming import acts, detail, sealing
+from gateway.office.web.pages.incoming import acts, detail, leaf, sealing
 from gateway.office.web.pages.incoming.seen import (
     ANSWERS,
     DECIDES,
@@ -23,6 +23,7 @@ from gateway.office.web.routes import PageRoute
 get = partial(routes.get, key="incoming")
 post = partial(routes.post, key="incoming")
 _FILE = "{n:[0-9]{1,9}}"
+_PAGE = "{page:[0-9]{1,4}}"
 _PACKET = "{digest:[0-9a-f]{64}}"
 
 ROUTES: tuple[PageRoute, ...] = (
@@ -50,6 +51,7 @@ ROUTES: tuple[PageRoute, ...] = (
     get(f"{HERE}/tieu-huy", "incoming_purge_form", sealing.purge_form, needs=DECIDES),
     post(f"{HERE}/tieu-huy", "incoming_purge", sealing.purged, needs=DECIDES),
     get(f"{HERE}/tep/{_FILE}", "incoming_file", detail.file_given, needs=READS),
+    get(f"{HERE}/trang/{_FILE}/{_PAGE}", "incoming_page", leaf.page_given, needs=READS),
     get(f"{HERE}/xem/{_FILE}", "incoming_view", detail.file_viewed, needs=READS),
     get(f"{HERE}/goi-tin/{_PACKET}", "incoming_packet", detail.packet_shown, needs=READS),
     get(f"{HERE}/goi-tin/{_PACKET}/tai", "incoming_packet_file", detail.packet_given, needs=READS),

@@ -7,6 +7,7 @@ that says what will happen and to whom, then the document as it stands; the assi
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -16,12 +17,14 @@ from gateway.domain.fields import STATUS
 from gateway.errors import BadForm, Clash, Refused, StaleVersion
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
+from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers, dates
 from gateway.office.web.forms import SHORTEST_REASON, Problems
+from gateway.office.web.pages import lists
 from gateway.office.web.pages.incoming import detail, seen
 from gateway.office.web.pages.incoming.seen import SeenIncoming
-from gateway.office.web.visits import Visit
+from gateway.office.web.visits import Visit, merged
 
 # interfaces.md 1.8, in its order.
 REASONS = (
@@ -38,8 +41,12 @@ async def taken(visit: Visit) -> web.StreamResponse:
     note, number = visit.form.text("note"), visit.form.text("register_no")
     known = await detail.look_known(visit, found.whole)
     has_own_numbers = known.agency.numbering is NumberingMode.C
+    panel, from_list = detail.panel_of(visit, found, known), visit.form.text("tu") == "danh-sach"
+    if from_list and not panel.is_clean:
+        # It is to be looked at: its page says why.
+        return visit.go(found.path, **merged({"ds": visit.ask("ds")}))
     problems = [visit.missing("register_no", "incoming.number")] if has_own_numbers and not number else []
-    if not detail.panel_of(visit, found, known).is_clean:
+    if not panel.is_clean:
         problems += _written(visit, "note", "incoming.note", note)
     if problems:
         return await decision_form(visit, "take_in", problems)
@@ -49,8 +56,9 @@ async def taken(visit: Visit) -> web.StreamResponse:
         note=note or None,
         staff=seen.staff_of(visit),
     )
+    after = None if visit.is_piece else await lists.after(visit, Side.IN, found.whole.id)
     try:
-        done = await seen.give_status(visit, found, call)
+        done = await seen.give_status(visit, found, call, found.whole.version if from_list else None)
     except StaleVersion:
         return await seen.late_page(visit, found)
     except Refused as why:
@@ -59,7 +67,13 @@ async def taken(visit: Visit) -> web.StreamResponse:
         if why.code == "GW-STATUS":
             return await seen.late_page(visit, found)
         return await decision_form(visit, "take_in", [("register_no", visit.why(why))])
-    return visit.said(found.path, "incoming.registered" if done.register_no else "incoming.taken_in")
+    told = "incoming.registered" if done.register_no else "incoming.taken_in"
+    if visit.is_piece:
+        word = visit.say("listing.arrival_no", number=done.register_no) if done.register_no else ""
+        return seen.acted(
+            visit, found, told, word or visit.say("listing.deed.accepted"), done.register_no or ""
+        )
+    return visit.said(found.path, told, **merged({"ds": visit.ask("ds"), "sau": after or ""}))
 
 
 async def held(visit: Visit) -> web.StreamResponse:
@@ -68,9 +82,14 @@ async def held(visit: Visit) -> web.StreamResponse:
     why = visit.form.text("reason")
     if problems := _written(visit, "reason", "incoming.reason", why):
         return await decision_form(visit, "hold", problems)
+    done = _set_aside(visit, found, why)
+    return await seen.done_or_late(visit, found, done, "incoming.held", over="held")
+
+
+async def _set_aside(visit: Visit, found: SeenIncoming, why: str) -> None:
     version = seen.version_shown(visit)
-    done = act.set_aside(visit.deps.inn, visit.scope(), found.whole.id, why, expect_version=version)
-    return await seen.done_or_late(visit, found, done, "incoming.held")
+    await act.set_aside(visit.deps.inn, visit.scope(), found.whole.id, why, expect_version=version)
+    await visit.deps.looking.forget(visit.scope(), found.whole.id)
 
 
 async def refused(visit: Visit) -> web.StreamResponse:
@@ -83,7 +102,8 @@ async def refused(visit: Visit) -> web.StreamResponse:
     if problems := problems + _written(visit, "note", "incoming.refuse.text", note):
         return await decision_form(visit, "refuse", problems)
     call = StatusCall(code="02", reason=code, note=note, staff=seen.staff_of(visit))
-    return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), "incoming.refused")
+    doing = seen.give_status(visit, found, call)
+    return await seen.done_or_late(visit, found, doing, "incoming.refused", over="rejected")
 
 
 async def decision_form(visit: Visit, name: str, problems: Problems | None = None) -> web.StreamResponse:
@@ -101,6 +121,7 @@ async def decision_form(visit: Visit, name: str, problems: Problems | None = Non
         document=found.whole,
         panel=panel,
         mode=known.agency.numbering.value,
+        query=urlencode(merged({"ds": visit.ask("ds")})),
         reasons=[
             ("", visit.say("incoming.refuse.none")),
             *((each, visit.say(f"reason.{each}")) for each in REASONS),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import IntEnum
 
-from gateway.domain.document import FileRole, IncomingDocument, IncomingFile, Source, Staff
+from gateway.domain.document import FileRole, IncomingDocument, IncomingFile, OtherProof, Source, Staff
 from gateway.domain.event import Event, EventKind
 from gateway.domain.signatures import FileVerdict, SignatureWord
 from gateway.domain.status import CODES, Fact, Track, is_skewed
@@ -66,6 +66,15 @@ class Panel:
         return max((row.grade for row in self.rows if row.grade is not Grade.NONE), default=Grade.GOOD)
 
     @property
+    def weighed(self) -> tuple[CheckRow, ...]:
+        """Without those of which nothing could be checked."""
+        return tuple(row for row in self.rows if row.grade is not Grade.NONE)
+
+    @property
+    def passed(self) -> int:
+        return sum(row.grade is Grade.GOOD for row in self.rows)
+
+    @property
     def is_clean(self) -> bool:
         """Nothing that a clerk must write about: it may be taken in with one press."""
         return self.grade <= Grade.NOTE
@@ -103,9 +112,19 @@ def panel(
 def _envelope(document: IncomingDocument, lang: str) -> CheckRow | None:
     grades = {"valid": Grade.GOOD, "axis": Grade.GOOD, "weak": Grade.NOTE}
     row = _row(document.checks, "envelope_signature", grades, lang)
+    if row is not None and document.proofs:
+        row = replace(row, details=(*row.details, *(_other_proof(each, lang) for each in document.proofs)))
+    if row is not None and (session := document.checks.get("axis_session")):
+        told = labels.say("incoming.check.axis_session", lang, session=session)
+        row = replace(row, details=(*row.details, told))
     if row is None or STOLEN not in document.marks:
         return row
     return replace(row, word=labels.mark_text(STOLEN, lang), grade=Grade.BAD)
+
+
+def _other_proof(proof: OtherProof, lang: str) -> str:
+    word = _say_or(f"checked.{proof.signature}", lang, proof.signature)
+    return labels.say("incoming.check.other_proof", lang, axis=proof.axis, word=word)
 
 
 def _pdf(verdict: FileVerdict, lang: str, *, content: bool) -> CheckRow:
@@ -256,7 +275,7 @@ def _broken_rule(text: str) -> Rule:
         return "", {"text": text}
     raw = found["params"] or ""
     marks = list(_PARAM.finditer(raw))
-    ends = [each.start() for each in marks[1:]] + [len(raw)]
+    ends = [each.start() for each in marks[1:]] + ([len(raw)] if marks else [])
     return found["code"], {each["name"]: raw[each.end() : end] for each, end in zip(marks, ends, strict=True)}
 
 
@@ -333,7 +352,7 @@ def _fact_word(fact: Fact, lang: str) -> str:
     row = CODES.get(fact.code)
     if row is None:
         return labels.say("state.unknown", lang, code=fact.code)
-    return f"{labels.say(f'state.in.{row.key}', lang)} ({fact.code})"
+    return labels.say(f"state.in.{row.key}", lang)
 
 
 def _fact_said(fact: Fact, lang: str) -> tuple[str, ...]:

@@ -5,10 +5,12 @@ packets behind it as text; the evidence pack. Bytes are given once it was writte
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -28,9 +30,9 @@ from gateway.office.web.answers import FileContent, can_show
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing import list_rows
 from gateway.office.web.pages import lists
-from gateway.office.web.pages.incoming import checks, seen
+from gateway.office.web.pages.incoming import checks, leaf, seen
 from gateway.office.web.pages.incoming.seen import SeenIncoming
-from gateway.office.web.visits import Visit
+from gateway.office.web.visits import Visit, merged, where
 from gateway.policy import timers
 from gateway.ports import Handover
 from gateway.words import labels
@@ -54,6 +56,23 @@ class OpenRequest:
     standing: RequestStanding
     reason: str
     child: IncomingDocument | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeLeft:
+    """By when it is to be taken in, decided or answered; in words how long that is on the clock that it runs by."""
+
+    until: datetime
+    words: str
+    is_late: bool
+    duty: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """`next` is the address of the next letter of the list, where there is one."""
+
+    next: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +130,7 @@ async def document_page(
         left=await _time_left(visit, document, known),
         marks=_marks(document, visit),
         sender_now=await _name_now(visit, document),
-        beside=await lists.neighbours_of(visit, Side.IN, document.id),
+        beside=None if visit.is_piece else await lists.neighbours_of(visit, Side.IN, document.id),
         tags=await list_rows.tags_on_page(visit, Side.IN, document.id),
         story=checks.history_lines(
             known.facts,
@@ -123,6 +142,9 @@ async def document_page(
         ),
         # Mail that a person entered has none.
         packets=await packets.of(visit.scope(), document.id) if document.source is Source.AXIS else (),
+        leaf=await leaf.leaf_of(visit, found),
+        done=_done(visit, document),
+        query=urlencode(merged({"ds": visit.ask("ds")})),
         order=visit.ask("lenh"),
         can_show=can_show,
         labelled=visit.say_or,
@@ -132,6 +154,20 @@ async def document_page(
         and document.register_no is None
         and known.agency.numbering is NumberingMode.A,
     )
+
+
+_TOLD_TAKEN = ("incoming.registered", "incoming.taken_in")
+_ID = re.compile(r"inb_[0-9A-Za-z]{1,40}")
+
+
+def _done(visit: Visit, document: IncomingDocument) -> Taken | None:
+    """Where it was taken in a moment ago: what is next."""
+    if visit.ask("told") not in _TOLD_TAKEN or document.state not in _TAKEN:
+        return None
+    after, listed = visit.ask("sau"), visit.ask("ds")
+    known = _ID.fullmatch(after) is not None
+    query = {"ds": listed} if listed else {}
+    return Taken(next=where(f"/van-ban-den/{after}", **query) if known else "")
 
 
 def panel_of(
@@ -204,16 +240,19 @@ async def _our_documents(work: OfficeWork, ids: Sequence[str]) -> list[OutgoingD
     return made
 
 
-async def _time_left(
-    visit: Visit, document: IncomingDocument, known: IncomingDetail
-) -> tuple[datetime, timedelta, str] | None:
-    """By when it is to be taken in, decided or answered; the time left on the clock that it runs by; and the duty."""
+async def _time_left(visit: Visit, document: IncomingDocument, known: IncomingDetail) -> TimeLeft | None:
     now, office = visit.deps.clock.now(), await visit.deps.todo.office()
     owed = status.duty_of(document, known.facts)
     if owed is None:
         return None
     due = timers.of_duty(office, owed, document.urgency)
-    return due.at, due.left(office, now), visit.say(due.words)
+    left = due.left(office, now)
+    return TimeLeft(
+        until=due.at,
+        words=labels.time_left(left, visit.lang, due.day(office)),
+        is_late=left < timedelta(),
+        duty=visit.say(due.words),
+    )
 
 
 async def _name_now(visit: Visit, document: IncomingDocument) -> str:

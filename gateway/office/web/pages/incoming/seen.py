@@ -41,6 +41,8 @@ ANSWERS = (Needs(right=Right.ANSWER, manners=(Manner.YES,)),)
 FREEZES = (Needs(right=Right.FREEZE, manners=(Manner.YES,)),)
 DECIDES = (Needs(right=Right.SEALED_HOLD, manners=(Manner.RECORDED,)),)
 OPEN = (InState.NEW, InState.HELD)
+DONE = "X-Done"
+"""Says to the pane that the letter was decided about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,21 +170,41 @@ async def late_page(visit: Visit, found: SeenIncoming) -> web.StreamResponse:
 
 
 async def done_or_late(
-    visit: Visit, found: SeenIncoming, doing: Awaitable[object], told: str
+    visit: Visit, found: SeenIncoming, doing: Awaitable[object], told: str, *, over: str = ""
 ) -> web.StreamResponse:
-    """Does it and says so, unless somebody was quicker."""
+    """Does it and says so, unless somebody was quicker. `over` is the state in which the letter leaves the desk by it."""
     try:
         await doing
     except (StaleVersion, Clash):
         return await late_page(visit, found)
+    if over and visit.is_piece:
+        return acted(visit, found, told, visit.say(f"listing.deed.{over}"))
     return visit.said(found.path, told)
 
 
-def give_status(visit: Visit, found: SeenIncoming, call: StatusCall) -> Awaitable[StatusDone]:
-    """The status that the other side hears of, given to the document as the page showed it."""
-    return act.set_status(
-        visit.deps.inn, visit.scope(), found.whole.id, call, expect_version=version_shown(visit)
+def acted(visit: Visit, found: SeenIncoming, told: str, word: str, number: str = "") -> web.Response:
+    """For the pane beside the list: what was done in one line, and the list goes on to its next letter."""
+    stamp = bool(number) and visit.may(Right.BOOK, Manner.YES)
+    said = f"{visit.say(f'told.{told}')} {word}"
+    answer = visit.piece(
+        "incoming/_acted.html",
+        found=found,
+        document=found.whole,
+        word=word,
+        number=number,
+        stamp=stamp,
+        said=said,
     )
+    answer.headers[DONE] = "1"
+    return answer
+
+
+def give_status(
+    visit: Visit, found: SeenIncoming, call: StatusCall, version: int | None = None
+) -> Awaitable[StatusDone]:
+    """The status that the other side hears of, given to the document as the page showed it, or as it was just judged."""
+    shown = version_shown(visit) if version is None else version
+    return act.set_status(visit.deps.inn, visit.scope(), found.whole.id, call, expect_version=shown)
 
 
 async def last_act_words(visit: Visit, id: str) -> str:

@@ -175,7 +175,7 @@ QUEUE_ROUTES = (
 )
 
 
-_MARKS = {"fine": "✓", "wrong": "✗", "skipped": "–"}
+_MARKS = {"fine": "✓", "warned": "!", "wrong": "✗", "skipped": "–"}
 
 
 async def line_tested(visit: Visit) -> web.StreamResponse:

@@ -17,6 +17,7 @@ from gateway.office.web.pages.outgoing import seen
 from gateway.office.web.pages.outgoing.seen import SeenOutgoing
 from gateway.office.web.visits import Visit
 from gateway.outgoing import manage
+from gateway.outgoing.further import send_further
 
 Again = Callable[[Problems], Awaitable[web.StreamResponse]]
 _ROLES = tuple(RecipientRole)
@@ -148,9 +149,7 @@ async def added(visit: Visit) -> web.StreamResponse:
     if problems:
         return await again(problems)
     confirmed = tuple(visit.form.all("confirm"))
-    act = partial(
-        moving.send_further, visit.deps.out, visit.scope(), found.document.id, recipients, confirmed
-    )
+    act = partial(send_further, visit.deps.out, visit.scope(), found.document.id, recipients, confirmed)
     return await taken(visit, found, act, "outgoing.further", again)
 
 

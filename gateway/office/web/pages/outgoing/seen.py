@@ -330,6 +330,10 @@ def _recipient_row(found: SeenOutgoing, delivery: Delivery, now: datetime, lang:
     shown = _fact_shown(facts, delivery.state)
     sent = next((each.at for each in facts if each.code == "sent"), None)
     taken = next((each.at for each in facts if each.track is Track.BUSINESS and each.code == "03"), None)
+    left = next((each for each in reversed(facts) if each.code == "sent"), None)
+    by = [labels.say("axis.by", lang, axis=left.axis)] if left is not None and left.axis else []
+    if left is not None and left.handed is not None:
+        by.append(labels.say(f"axis.form.{left.handed.form}", lang))
     late = found.is_late(delivery, now)
     lines = [_fact_moment(each, delivery, found, lang, _nth(each, facts)) for each in facts]
     lines += [_urged_moment(each, lang) for each in found.events if _is_about(each, delivery)]
@@ -345,7 +349,7 @@ def _recipient_row(found: SeenOutgoing, delivery: Delivery, now: datetime, lang:
         at=shown.at if shown is not None else delivery.updated_at,
         note=" · ".join(_fact_notes(shown, lang)) if shown and shown.track is not Track.TRANSPORT else "",
         took=taken - sent if sent is not None and taken is not None and taken >= sent else None,
-        marks=tuple(labels.mark_text(each, lang) for each in delivery.marks),
+        marks=(*by, *(labels.mark_text(each, lang) for each in delivery.marks)),
         lines=tuple(lines),
     )
 
@@ -392,20 +396,23 @@ def _fact_moment(fact: Fact, delivery: Delivery, found: SeenOutgoing, lang: str,
 def _fact_text(fact: Fact, word: str, lang: str) -> str:
     if fact.track is Track.REQUEST and fact.code == "withdrawn":
         return labels.say("request.withdrawn", lang)
-    text = labels.say(f"state.{word}", lang, code=fact.code)
-    return f"{text} ({fact.code})" if fact.code in CODES else text
+    return labels.say(f"state.{word}", lang, code=fact.code)
 
 
 def _fact_notes(fact: Fact, lang: str, nth: int = 1) -> list[str]:
     said = [plain_note(fact.reason), plain_note(fact.note)]
     if fact.track is Track.TRANSPORT and fact.code in _TRANSPORT_TEXTS:
         said.insert(0, labels.say(f"outgoing.step.{fact.code}", lang, n=nth))
+    if fact.axis:
+        said.append(labels.say("axis.by", lang, axis=fact.axis))
+    if fact.handed is not None:
+        said.append(labels.say(f"axis.form.{fact.handed.form}", lang))
     return [each for each in dict.fromkeys(said) if each]
 
 
 def _fact_packet(fact: Fact, delivery: Delivery, found: SeenOutgoing, ours: bool) -> str:
     if ours:
-        digest = found.document.envelope_digest
+        digest = fact.handed.digest if fact.handed is not None else found.document.envelope_digest
         left = fact.track is Track.TRANSPORT and fact.code == "sent"
         return str(digest) if digest is not None and left else ""
     if fact.packet_digest is None:

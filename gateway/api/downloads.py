@@ -37,7 +37,7 @@ async def give(
     first = await anext(pieces, b"")
     told = headers(first)
     etag = told.get("ETag")
-    if etag is not None and _is_known(request, etag):
+    if etag is not None and is_known(request, etag):
         await _close(pieces)
         return web.Response(status=304, headers={"ETag": etag})
     part = asked_part(request.headers, etag, size)
@@ -70,7 +70,7 @@ async def give(
     return response
 
 
-def _is_known(request: web.Request, etag: str) -> bool:
+def is_known(request: web.Request, etag: str) -> bool:
     """Whether the caller has this very file (RFC 9110, 13.1.2): weak or strong, the digest is the same."""
     given = request.headers.get("If-None-Match", "")
     return given.strip() == "*" or etag in [each.strip().removeprefix("W/") for each in given.split(",")]

@@ -1,0 +1,153 @@
+"""Downloads that go on where they broke off, and are what they should be or are not kept. In: a path of the API, and where
+to put it. Out: the SHA-256 of what lies there now. Until it is whole it lies beside its place as `.….part`; where the
+digest is known beforehand, a later program goes on with that."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BufferedRandom
+from pathlib import Path
+
+from gateway_client.caller import Ask, Caller
+from gateway_client.errors import BadCall, ChangedContent, GatewayClientError, NoAnswer
+from gateway_client.line import Answer
+from gateway_client.patience import Turns
+
+if sys.platform != "win32":
+    import fcntl
+
+_FROM = re.compile(r"bytes ([0-9]{1,18})-")
+
+
+@dataclass(slots=True)
+class _Growing:
+    """What has come so far. `stated` is the digest that the node's last answer named."""
+
+    file: BufferedRandom
+    came: int
+    etag: str | None
+    stated: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        if not self.came or self.etag is None:
+            return {}
+        return {"Range": f"bytes={self.came}-", "If-Range": self.etag}
+
+    def begin_anew(self) -> None:
+        self.file.seek(0)
+        self.file.truncate()
+        self.came = 0
+
+
+def download(caller: Caller, path: str, target: Path, sha256: str | None = None) -> str:
+    """`sha256` is what the item says of the file, where it does. ChangedContent when it is something else."""
+    part, file, stays = _part(target.parent, sha256)
+    try:
+        with file:
+            try:
+                found = _fetched(caller, path, file, sha256)
+            except GatewayClientError as why:
+                # While it is ours alone, so that nobody goes on with what is taken away.
+                if stays and (isinstance(why, ChangedContent) or file.seek(0, os.SEEK_END) == 0):
+                    part.unlink()
+                raise
+            # Renamed while it is still ours alone.
+            if sys.platform != "win32":
+                os.replace(part, target)
+                stays = True
+        if sys.platform == "win32":
+            os.replace(part, target)
+        _keep_name(target.parent)
+    finally:
+        if not stays:
+            part.unlink(missing_ok=True)
+    return found
+
+
+def _part(folder: Path, sha256: str | None) -> tuple[Path, BufferedRandom, bool]:
+    """Where the bytes grow, and whether a later program may go on with it. One at a time does; another begins its own."""
+    if sha256 is not None and sys.platform != "win32":
+        left = folder / f".{sha256[:32]}.part"
+        file = left.open("ab+")
+        if _is_ours(file, left):
+            return left, file, True
+        file.close()
+    own = folder / f".{secrets.token_hex(16)}.part"
+    return own, own.open("xb+"), False
+
+
+if sys.platform != "win32":
+
+    def _is_ours(file: BufferedRandom, path: Path) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return os.fstat(file.fileno()).st_ino == path.stat().st_ino
+        except OSError:
+            return False
+
+
+def _fetched(caller: Caller, path: str, file: BufferedRandom, sha256: str | None) -> str:
+    """Everything, on the disk. The digest is that of what lies there, whoever wrote its beginning."""
+    growing = _Growing(file=file, came=file.seek(0, os.SEEK_END), etag=f'"{sha256}"' if sha256 else None)
+    _fetch(caller, path, growing)
+    file.flush()
+    os.fsync(file.fileno())
+    file.seek(0)
+    found = hashlib.file_digest(file, "sha256").hexdigest()
+    wanted = {each for each in (sha256, growing.stated) if each}
+    if wanted - {found}:
+        raise ChangedContent(f"{path} came as SHA-256 {found}, expected {' and '.join(sorted(wanted))}")
+    return found
+
+
+def _fetch(caller: Caller, path: str, growing: _Growing) -> None:
+    turns = caller.patience.begin(f"GET {path}")
+    while True:
+        try:
+            with _opened(caller, path, growing, turns) as answer:
+                growing.etag = answer.header("ETag") or growing.etag
+                growing.stated = answer.header("X-Content-SHA256")
+                for piece in answer.pieces():
+                    growing.file.write(piece)
+                    growing.came += len(piece)
+                    turns.got_ahead()
+            return
+        except NoAnswer as why:
+            if not turns.wait(why):
+                raise
+
+
+def _opened(caller: Caller, path: str, growing: _Growing, turns: Turns) -> Answer:
+    """The rest, or the whole where the node gives no rest; what came before is then let go."""
+    try:
+        answer = caller.open(Ask(method="GET", path=path, headers=growing.headers()), turns)
+    except BadCall as why:
+        if why.status != 416 or not growing.came:
+            raise
+        # As much as there is, or more, lies here already: all of it is asked for anew.
+        growing.begin_anew()
+        return _opened(caller, path, growing, turns)
+    if answer.status != 206:
+        growing.begin_anew()
+        return answer
+    found = _FROM.match(answer.header("Content-Range") or "")
+    if found is None or int(found[1]) != growing.came:
+        answer.close()
+        raise ChangedContent(f"{path}: asked for what follows byte {growing.came}, got another part")
+    return answer
+
+
+def _keep_name(folder: Path) -> None:
+    """A file that is acknowledged must still have its name after the power went; not every system can say so."""
+    with suppress(OSError):
+        at = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(at)
+        finally:
+            os.close(at)

@@ -1,0 +1,192 @@
+"""What may go wrong, as a tree to catch at the height that you need. In: an answer, or none. Out: an exception that says
+what the node said of it.
+
+GatewayClientError
+├── NoAnswer              the line broke or the time ran out; whether it was done is not known
+├── BadAnswer             something answered that is no node
+├── ChangedContent        a file that is not what its digest says; it was not kept
+├── ForgedWebhook         not signed by the node under this secret, or too old
+└── Problem               the node said no, and why (application/problem+json)
+    ├── BadCall           400, 405, 408, 415 …: the program has to be mended
+    ├── NotAllowed        401, 403: the key is wrong, has ended, or may not
+    ├── NotFound          404
+    ├── Conflict          409: the present state forbids it
+    ├── CursorGone        410: read the feed again from 0
+    ├── StaleVersion      412: somebody changed it first
+    ├── Refused           413, 422, 423: a rule forbids it; `faults` lists everything
+    ├── TooManyCalls      429
+    └── NodeTrouble       5xx
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+_JSON_TYPES = ("application/problem+json", "application/json")
+
+
+class GatewayClientError(Exception):
+    """Anything that this package raises, but for a wrong use of it."""
+
+
+class NoAnswer(GatewayClientError):
+    """There was no answer, or not the whole of one."""
+
+    def __init__(self, text: str, *, sent: bool = True) -> None:
+        super().__init__(text)
+        self.sent = sent
+        """False where the node cannot have seen the call."""
+
+
+class BadAnswer(GatewayClientError):
+    """What answered does not speak as a node does: a proxy, a redirect, another program."""
+
+
+class ChangedContent(GatewayClientError):
+    """The bytes that came have another SHA-256 than the node says. Nothing of them was kept."""
+
+
+class ForgedWebhook(GatewayClientError):
+    """What came is not to be believed. The text says why, for the log; say nothing of it to whoever sent it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One reason. `pointer` says where in the request; act on `code`, show `detail`."""
+
+    pointer: str
+    code: str
+    detail: str
+    suggest: str | None = None
+
+
+class Problem(GatewayClientError):
+    """The node answered no. `told` is the whole of what it said."""
+
+    def __init__(self, status: int, told: Mapping[str, Any], retry_after_s: float | None = None) -> None:
+        self.status = status
+        self.told = told
+        self.code = str(told.get("code") or f"HTTP-{status}")
+        self.title = str(told.get("title") or "")
+        self.detail = str(told.get("detail") or "")
+        self.request_id = str(told.get("request_id") or "")
+        """To be given to the operator who is asked about it."""
+        self.retryable = bool(told.get("retryable"))
+        """Whether the same call may succeed later."""
+        self.retry_after_s = retry_after_s
+        self.faults = _faults(told.get("errors"))
+        self.confirm = _words(told.get("confirm"))
+        """What a person may bear with: send again with these in `confirm`."""
+        self.existing = str(told["existing"]) if told.get("existing") else None
+        """The other document that is in the way."""
+        super().__init__(status, self.code)
+
+    def __str__(self) -> str:
+        reasons = "; ".join(f"{each.pointer} {each.code}: {each.detail}".strip() for each in self.faults)
+        text = f"{self.status} {self.code}: {reasons or self.detail or self.title}"
+        return f"{text} ({self.request_id})" if self.request_id else text
+
+
+class BadCall(Problem):
+    """The call has the wrong shape."""
+
+
+class NotAllowed(Problem):
+    """The key is wrong, has ended, or lacks a scope or the agency."""
+
+
+class NotFound(Problem):
+    """There is none, or it is another agency's."""
+
+
+class Conflict(Problem):
+    """The present state forbids it; read again."""
+
+
+class CursorGone(Problem):
+    """The node never gave this cursor, or gave it before it was restored from an older backup."""
+
+
+class StaleVersion(Problem):
+    """Somebody changed it first; read again."""
+
+
+class Refused(Problem):
+    """A rule forbids it. A person corrects it, or confirms what `confirm` names."""
+
+
+class TooManyCalls(Problem):
+    """This key or this address calls too often."""
+
+
+class NodeTrouble(Problem):
+    """The node's own trouble."""
+
+
+_BY_STATUS: Mapping[int, type[Problem]] = {
+    401: NotAllowed,
+    403: NotAllowed,
+    404: NotFound,
+    409: Conflict,
+    410: CursorGone,
+    412: StaleVersion,
+    413: Refused,
+    422: Refused,
+    423: Refused,
+    429: TooManyCalls,
+}
+# What a proxy in front of a node says while the node is away, without a problem of its own.
+_AWAY = frozenset({429, 502, 503, 504})
+
+
+def of_answer(status: int, content_type: str, raw: bytes, retry_after: str | None) -> GatewayClientError:
+    """The exception for an answer that is not a success."""
+    told = _object(raw) if content_type.partition(";")[0].strip().lower() in _JSON_TYPES else {}
+    if not told and status in _AWAY:
+        told = {"retryable": True}
+    if status < 400:
+        return BadAnswer(f"expected an answer of a node, got {status}")
+    kind = _BY_STATUS.get(status) or (BadCall if status < 500 else NodeTrouble)
+    return kind(status, told, seconds_of(retry_after))
+
+
+def seconds_of(retry_after: str | None) -> float | None:
+    """The wait that a Retry-After asks for: seconds, or until a moment (RFC 9110, 10.2.3)."""
+    text = (retry_after or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        until = parsedate_to_datetime(text)
+        return max(0.0, (until - datetime.now(until.tzinfo)).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _object(raw: bytes) -> Mapping[str, Any]:
+    try:
+        told = json.loads(raw)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _words(told: object) -> tuple[str, ...]:
+    return tuple(map(str, told)) if isinstance(told, list) else ()
+
+
+def _faults(told: object) -> tuple[Fault, ...]:
+    rows = [each for each in told if isinstance(each, dict)] if isinstance(told, list) else []
+    return tuple(
+        Fault(
+            pointer=str(each.get("pointer") or ""),
+            code=str(each.get("code") or ""),
+            detail=str(each.get("detail") or ""),
+            suggest=each.get("suggest"),
+        )
+        for each in rows
+    )

@@ -1,0 +1,66 @@
+"""The feed of events, as something to go through. In: the cursor after which to begin. Out: events in order, each once; the
+cursor stands behind the one that you hold, so keep it together with what you did about it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from gateway_client.caller import Ask, Caller
+from gateway_client.errors import GatewayClientError
+from gateway_client.told import EventOut
+
+# So long the node holds a call when there is nothing; who is told to stop, stops after it at the latest.
+WAIT_S = 10
+
+
+class Feed:
+    """`for event in feed:`. Without `for_s` it goes on until `stop` is set, whatever befalls the node meanwhile; with it,
+    until so many seconds are over. CursorGone where the node never gave this cursor: begin again from 0, and pass over
+    what is done."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        after: str,
+        *,
+        types: Sequence[str] = (),
+        subject: str | None = None,
+        for_s: float | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        self._caller = caller
+        self._types = ",".join(types) or None
+        self._subject = subject
+        self._until = None if for_s is None else time.monotonic() + for_s
+        self._stop = stop
+        self.cursor = after
+        """Give it as `after` next time."""
+
+    def __iter__(self) -> Iterator[EventOut]:
+        usual = self._caller.patience
+        patience = usual.endless(self._stop) if self._until is None else usual
+        while not self._is_stopped():
+            left = WAIT_S if self._until is None else self._until - time.monotonic()
+            wait_s = max(0, min(WAIT_S, int(left)))
+            query = {"after": self.cursor, "wait": wait_s, "type": self._types, "subject": self._subject}
+            ask = Ask(method="GET", path="/events", query=query, wait_s=wait_s)
+            try:
+                told = self._caller.tell(ask, patience)
+            except GatewayClientError:
+                if self._is_stopped():
+                    return
+                raise
+            for event in told["data"]:
+                self.cursor = event["id"]
+                yield event
+                if self._is_stopped():
+                    return
+            # Behind what this key may not read, or did not ask for, too.
+            self.cursor = told["next_after"]
+            if not told["data"] and not told["has_more"] and left < 1:
+                return
+
+    def _is_stopped(self) -> bool:
+        return self._stop is not None and self._stop.is_set()

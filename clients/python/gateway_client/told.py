@@ -1,0 +1,349 @@
+"""What a node answers: JSON objects by the names of the API's description (`GET /docs`), with types. What a node says more
+than this version knows is in the object all the same, and does no harm."""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired, TypedDict
+
+
+class PersonOut(TypedDict):
+    """Who signed the document."""
+
+    name: str | None
+    title: NotRequired[str | None]
+    competence: NotRequired[str | None]
+
+
+class RecipientOut(TypedDict):
+    """One recipient with its own state. `given` and `mapped_by` stand where the caller wrote another code or a name."""
+
+    code: str
+    name: str | None
+    role: str
+    state: str
+    state_text: str
+    given: str | None
+    mapped_by: str | None
+    marks: list[str]
+    register_no: str | None
+    register_year: int | None
+    updated_at: str | None
+
+
+class FileOut(TypedDict):
+    """A file of a document of ours."""
+
+    n: int
+    name: str
+    role: str
+    content_type: str
+    size: int
+    sha256: str
+    pages_found: int | None
+
+
+class PdfSignerOut(TypedDict):
+    """One signature: who, when by their own word and by a trusted timestamp, and whether it holds."""
+
+    name: str
+    organisation: str
+    role: str | None
+    claimed_at: str | None
+    trusted_at: str | None
+    verdict: str
+    verdict_text: str
+    why: str | None
+    why_text: str | None
+    now: str
+    now_why: str | None
+    serial: str
+    issuer: str
+    copy_form: str | None
+
+
+class FileSignaturesOut(TypedDict):
+    """The signatures of one file; the verdict is that of the worst."""
+
+    n: int
+    file: str
+    verdict: str
+    verdict_text: str
+    why: str | None
+    why_text: str | None
+    signers: list[PdfSignerOut]
+
+
+class WarningOut(TypedDict):
+    """Something unusual that stops nothing."""
+
+    type: str
+    detail: str
+    pointer: NotRequired[str]
+    suggest: NotRequired[str | None]
+
+
+class LinksOut(TypedDict):
+    """Where more about it is."""
+
+    self: str
+    events: str
+    envelope: str | None
+
+
+class Message(TypedDict):
+    """An outgoing document, or a packet about one (update, recall, replacement)."""
+
+    id: str
+    state: str
+    state_text: str
+    kind: str
+    document_id: str
+    version: int
+    attempt: int
+    undo_until: str | None
+    external_id: str | None
+    number: str
+    symbol: str
+    date: str | None
+    type: str
+    subject: str
+    urgency: str
+    due_at: str | None
+    secrecy: str
+    signer: PersonOut | None
+    signed_at: str | None
+    pages: int | None
+    delivery_mode: str | None
+    reply_required: bool | None
+    reply_due: str | None
+    recipients: list[RecipientOut]
+    files: list[FileOut]
+    labels: list[str]
+    callback_data: str | None
+    parent: str | None
+    reason: str | None
+    created_at: str
+    packed_at: str | None
+    legal_value: str | None
+    legal_value_text: str
+    signatures: list[FileSignaturesOut]
+    warnings: list[WarningOut]
+    links: LinksOut
+
+
+class ProblemItem(TypedDict):
+    """One reason against it."""
+
+    pointer: str
+    code: str
+    detail: str
+    suggest: str | None
+
+
+class Validated(TypedDict):
+    """What sending would say; nothing was stored."""
+
+    allowed: bool
+    problems: list[ProblemItem]
+    warnings: list[WarningOut]
+    recipients: list[RecipientOut]
+
+
+class DueOut(TypedDict):
+    """Until when this office is waited for: to take in, to decide, to answer."""
+
+    accept_by: str
+    basis: str
+
+
+class SenderOut(TypedDict):
+    """The sender by the name it signed with, and by the name it has today."""
+
+    code: str
+    name: str | None
+    name_now: str | None
+
+
+class RequestOut(TypedDict):
+    """What the sender asks about a document that it sent: `recall`, `take_back`, `update`; `replace` needs no answer."""
+
+    kind: str
+    reason: str
+    notice_no: str | None
+    approved_by: str | None
+    state: str | None
+    state_text: str
+    item: str | None
+    asked_at: str | None
+
+
+class ReplyLinkOut(TypedDict):
+    """A document that this one answers."""
+
+    agency: str
+    number: str
+    date: str
+    document_id: str | None
+
+
+class AssignmentOut(TypedDict):
+    """Who works on it, and until when."""
+
+    lead_unit: str
+    coordinating_units: list[str]
+    deadline: str | None
+    instruction: str | None
+
+
+class InboxFileOut(TypedDict):
+    """A file of an incoming document."""
+
+    n: int
+    name: str
+    role: str | None
+    content_type: str
+    size: int
+    sha256: str
+    pages: int | None
+    link: str
+
+
+class LeaseOut(TypedDict):
+    """Until when it is whose."""
+
+    until: str
+    by: str
+
+
+_From = TypedDict("_From", {"from": SenderOut})
+
+
+class InboxItem(_From):
+    """An incoming document."""
+
+    id: str
+    state: str
+    state_text: str
+    version: int
+    handover: str
+    arrived_at: str
+    due: DueOut | None
+    document_id: str
+    attempt: int
+    number: str
+    symbol: str
+    date: str | None
+    type: str | None
+    subject: str
+    signer: PersonOut | None
+    urgency: str
+    due_at: str | None
+    secrecy: str
+    signed_at: str | None
+    role: str | None
+    reply_required: bool | None
+    reply_due: str | None
+    delivery_mode: str | None
+    pages: int | None
+    business: str
+    request: RequestOut | None
+    about: str | None
+    replies_to: list[ReplyLinkOut]
+    assignment: AssignmentOut | None
+    register_no: str | None
+    register_year: int | None
+    replaced_by: str | None
+    marks: list[str]
+    vouched_by: str
+    axes: list[str]
+    checks: dict[str, str | bool | None]
+    files: list[InboxFileOut]
+    files_readable: bool
+    legal_value: str | None
+    legal_value_text: str
+    signatures: list[FileSignaturesOut]
+    lease: LeaseOut | None
+
+
+class StatusSet(TypedDict):
+    """The status is recorded, and its signed answer is on its way."""
+
+    repeated: bool
+    register_no: str | None
+    item: InboxItem
+
+
+class Acknowledged(TypedDict):
+    """It is not offered again."""
+
+    id: str
+    handover: str
+    repeated: bool
+
+
+class EventOut(TypedDict):
+    """One event. `sequence` has no gaps within an agency; what this key may not read, or did not ask for, is left out."""
+
+    id: str
+    type: str
+    created_at: str
+    agency: str
+    sequence: int
+    subject: str
+    data: dict[str, Any]
+
+
+class PartOut(TypedDict):
+    """One part that is on disk."""
+
+    n: int
+    size: int
+    sha256: str
+
+
+class UploadedFile(TypedDict):
+    """What the file was found to be."""
+
+    sha256: str
+    type: str
+    pages: int | None
+    signatures: FileSignaturesOut | None
+
+
+class UploadOut(TypedDict):
+    """One upload. A message names it by `id` once it is complete."""
+
+    id: str
+    name: str
+    size: int
+    part_size: int
+    part_count: int
+    parts: list[PartOut]
+    missing: list[int]
+    complete: bool
+    file: UploadedFile | None
+    created_at: str
+    expires_at: str
+
+
+class AgencyServed(TypedDict):
+    """An agency that the key speaks for."""
+
+    id: str
+    code: str
+    name: str
+    numbering: str
+    aliases: list[str]
+
+
+class Me(TypedDict):
+    """The caller, as its key says."""
+
+    key: str
+    name: str
+    kind: str
+    scopes: list[str]
+    networks: list[str]
+    agencies: list[AgencyServed]
+    agency: str | None
+    expires_at: str | None

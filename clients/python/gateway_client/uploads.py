@@ -1,0 +1,76 @@
+"""Large files, sent in parts before the message that carries them. In: a file. Out: the id by which a message names it. A
+part that broke off is sent again, and no other; a program that was started anew goes on with what the node already has,
+as long as it names the upload in the same way."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import uuid
+from contextlib import suppress
+
+from gateway_client.caller import Ask, Caller, path_of
+from gateway_client.errors import ChangedContent, Conflict, GatewayClientError, NotFound
+from gateway_client.files import File
+from gateway_client.line import InMemory
+from gateway_client.patience import Patience
+from gateway_client.told import UploadOut
+
+MIB = 1024 * 1024
+OCTETS = "application/octet-stream"
+# The node takes at most so many parts.
+_MOST_PARTS = 1000
+LOOK_S = 300.0
+"""The node reads the whole of a large file, and has it scanned, before it answers."""
+
+
+def upload(caller: Caller, file: File, part_size: int, name: str | None = None) -> UploadOut:
+    """The complete upload. `name` is the caller's own name of this upload, by which a later try finds it again."""
+    size, sha256 = file.size, file.sha256()
+    part_size = max(part_size, -(-size // _MOST_PARTS))
+    said = {"name": file.name, "size": size, "sha256": sha256, "part_size": part_size}
+    held = _begun(caller, said, name)
+    if held["complete"]:
+        return held
+    with file.opened() as source:
+        for n in held["missing"]:
+            at = (n - 1) * part_size
+            source.seek(at)
+            _send_part(caller, held["id"], n, source.read(min(part_size, size - at)))
+    path = path_of("uploads", held["id"], "complete")
+    done: UploadOut = caller.tell(Ask(method="POST", path=path, harmless=True, wait_s=LOOK_S))
+    if done["file"] is not None and done["file"]["sha256"] != sha256:
+        raise ChangedContent(f"{file.name} changed while it was sent")
+    return done
+
+
+def _begun(caller: Caller, said: dict[str, object], name: str | None) -> UploadOut:
+    """As it stands at the node now: a repeat under the same name is answered with what was true in the beginning."""
+    told = "|".join(map(str, (name, *said.values())))
+    once = f"upload-{hashlib.sha256(told.encode()).hexdigest()}" if name else f"upload-{uuid.uuid4()}"
+    begun: UploadOut = caller.tell(Ask(method="POST", path="/uploads", said=said, once=once))
+    if name is None:
+        return begun
+    try:
+        present: UploadOut = caller.tell(Ask(method="GET", path=path_of("uploads", begun["id"])))
+    except NotFound:  # a message took it, or its day is over
+        return _begun(caller, said, None)
+    return present
+
+
+def _send_part(caller: Caller, id: str, n: int, part: bytes) -> None:
+    digest = base64.b64encode(hashlib.sha256(part).digest()).decode()
+    headers = {"Content-Type": OCTETS, "Content-Digest": f"sha-256=:{digest}:"}
+    path = path_of("uploads", id, "parts", n)
+    try:
+        caller.tell(Ask(method="PUT", path=path, body=InMemory(part), headers=headers))
+    except Conflict as why:
+        if why.code == "GW-UPLOAD-TWICE":
+            raise ChangedContent("the file changed while it was sent: the node has another part") from why
+        raise
+
+
+def let_go(caller: Caller, id: str) -> None:
+    """Of what no message needs any more. It would go by itself; that it does so later must not hold anybody up."""
+    with suppress(GatewayClientError):
+        caller.tell(Ask(method="DELETE", path=path_of("uploads", id)), Patience(tries=1))

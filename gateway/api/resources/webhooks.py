@@ -1,0 +1,445 @@
+"""Webhooks of one agency: made, changed, tried, and what became of each event. In: a call. Out: endpoints without their
+secrets, one secret once, deliveries with their tries. A key manages those webhooks alone that are told no more than it
+may read itself: whoever turns a webhook to another address reads what it is told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import Annotated, Literal
+
+from aiohttp import web
+from pydantic import Field, StringConstraints, WithJsonSchema
+
+from gateway.api import routes
+from gateway.api.call import Call, PageOut, PageQuery, once
+from gateway.api.problems import BadCall, RequestFault
+from gateway.api.routes import BASE, Route
+from gateway.api.shapes import Asked, Code, EventWord, Line, Moment, ScopeWord, Told, growing
+from gateway.domain.account import ApiScope
+from gateway.domain.webhook import (
+    LONGEST_OVERLAP_H,
+    MOST_FILTERS,
+    Delivery,
+    DeliveryState,
+    Endpoint,
+    EndpointState,
+    PauseWhy,
+    Try,
+    TryCode,
+)
+from gateway.errors import NotFound
+from gateway.webhooks import WantedEndpoint, WebhookDesk, sequence_in
+
+_MOST_AT_ONCE = 200
+_Types = Annotated[list[Line], Field(max_length=MOST_FILTERS)]
+Url = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+StateWord = Annotated[str, WithJsonSchema(growing(EndpointState))]
+WhyWord = Annotated[str | None, WithJsonSchema({"anyOf": [growing(PauseWhy), {"type": "null"}]})]
+DeliveryWord = Annotated[str, WithJsonSchema(growing(DeliveryState))]
+TryWord = Annotated[str, WithJsonSchema(growing(TryCode))]
+_TYPES_TEXT = (
+    "Types of events, or the beginning of some as `message.*`; none: everything that the key may read"
+)
+
+
+class WebhookIn(Asked):
+    """A webhook to make."""
+
+    url: Url = Field(
+        description="https, with a host on the public Internet unless the node allows another network"
+    )
+    types: _Types = Field(default_factory=list, description=_TYPES_TEXT)
+    note: Line = Field("", description="For people: which program it is")
+    after: Code | None = Field(
+        None,
+        description="Begin behind this event (`evt_…` or its sequence; 0: everything); absent: with the next",
+    )
+
+
+class WebhookChangeIn(Asked):
+    """What is to be another way; what is absent stays."""
+
+    url: Url | None = None
+    types: _Types | None = Field(None, description=_TYPES_TEXT)
+    note: Line | None = None
+    state: EndpointState | None = Field(
+        None, description="`paused` sends nothing; `active` goes on where it stopped"
+    )
+
+
+class RotateIn(Asked):
+    """Another secret."""
+
+    overlap_h: int = Field(
+        24,
+        ge=0,
+        le=LONGEST_OVERLAP_H,
+        description="For so many hours bodies are signed with the one before too",
+    )
+
+
+class RedeliverIn(Asked):
+    """Which events are to be told anew."""
+
+    events: list[Code] | None = Field(
+        None,
+        max_length=_MOST_AT_ONCE,
+        min_length=1,
+        description="By id (`evt_…`) or sequence; absent: all that were given up",
+    )
+
+
+class DeliveriesQuery(PageQuery):
+    state: Literal["waiting", "delivered", "failed"] | None = None
+
+
+class WebhookOut(Told):
+    """`behind`: events that were not looked at for it yet; `waiting`: those that are tried again."""
+
+    id: str
+    url: str
+    types: list[EventWord]
+    scopes: list[ScopeWord]
+    note: str
+    state: StateWord
+    paused_why: WhyWord
+    paused_at: Moment | None
+    failing: bool = Field(description="Nothing comes through now; it is tried again by itself")
+    created_at: Moment
+    sequence: int = Field(description="Up to this event of the agency it was told")
+    behind: int
+    waiting: int
+    delivered: int = Field(description="Of the newest 200 that have an end")
+    failed: int
+    last_ok_at: Moment | None
+    last_try_at: Moment | None
+    next_try_at: Moment | None
+    secrets_until: list[Moment | None] = Field(
+        description="Of each secret that is good now its end; the newest has none"
+    )
+
+
+class WebhooksOut(Told):
+    data: list[WebhookOut]
+
+
+class WebhookMade(WebhookOut):
+    secret: str | None = Field(
+        description="`whsec_…`, shown once: keep it. Absent where this answer is a repeat"
+    )
+
+
+class WebhookRemoved(Told):
+    id: str
+
+
+class TryOut(Told):
+    """`answer` is the beginning of what was answered, cleaned."""
+
+    at: Moment
+    code: TryWord
+    status: int | None
+    took_ms: int
+    answer: str
+
+
+class DeliveryOut(Told):
+    """Of one event; what it says is in the feed."""
+
+    event: str
+    sequence: int
+    type: EventWord
+    state: DeliveryWord
+    attempts: int
+    first_at: Moment
+    at: Moment
+    next_try_at: Moment | None
+    tries: list[TryOut] = Field(description="The newest ones, oldest first")
+
+
+class Deliveries(PageOut[DeliveryOut]):
+    """One page, newest event first."""
+
+
+class Redelivered(Told):
+    count: int
+
+
+async def list_webhooks(call: Call) -> web.Response:
+    known = [each for each in await _desk(call).listed(call.scope().agency_id) if each.scopes <= _may(call)]
+    return call.tell(WebhooksOut(data=[await _told(call, each) for each in known]))
+
+
+async def make_webhook(call: Call) -> web.Response:
+    """The secret is in no row: a repeat of the call has the same answer without it."""
+    asked, secrets = call.body_of(WebhookIn), list[str]()
+    wanted = WantedEndpoint(
+        url=asked.url,
+        types=tuple(asked.types),
+        scopes=_may(call),
+        note=asked.note,
+        after=_sequence(asked.after, "/after") if asked.after is not None else None,
+    )
+
+    async def act() -> str:
+        secret, endpoint = await _desk(call).add(call.scope(), wanted)
+        secrets.append(secret)
+        return (await _made(call, endpoint, None)).model_dump_json(by_alias=True)
+
+    answer = await once(call, act, status=201)
+    if not secrets:
+        return answer
+    told = WebhookMade.model_validate_json(answer.text or "")
+    return call.tell(told.model_copy(update={"secret": secrets[0]}), status=201)
+
+
+async def read_webhook(call: Call) -> web.Response:
+    endpoint = await _visible(call)
+    return call.tell(await _told(call, endpoint), version=endpoint.version)
+
+
+async def change_webhook(call: Call) -> web.Response:
+    asked, desk, scope = call.body_of(WebhookChangeIn), _desk(call), call.scope()
+    endpoint, may = await _visible(call), _may(call)
+    version = call.check_version(endpoint.version) if call.expected_version() is not None else None
+    if asked.url is not None or asked.types is not None or asked.note is not None:
+        endpoint = await desk.change(
+            scope,
+            endpoint.id,
+            url=asked.url,
+            types=asked.types,
+            note=asked.note,
+            may=may,
+            version=version,
+        )
+        version = endpoint.version
+    if asked.state is not None and asked.state is not endpoint.state:
+        turn = desk.pause if asked.state is EndpointState.PAUSED else desk.resume
+        endpoint = await turn(scope, endpoint.id, may=may, version=version)
+    return call.tell(await _told(call, endpoint), version=endpoint.version)
+
+
+async def remove_webhook(call: Call) -> web.Response:
+    id = call.path("id")
+    await _visible(call)
+    await _desk(call).remove(call.scope(), id, may=_may(call), version=call.expected_version())
+    return call.tell(WebhookRemoved(id=id))
+
+
+async def rotate_secret(call: Call) -> web.Response:
+    await _visible(call)
+    overlap = timedelta(hours=call.body_of(RotateIn).overlap_h)
+    secret, endpoint = await _desk(call).rotate(call.scope(), call.path("id"), overlap, may=_may(call))
+    return call.tell(await _made(call, endpoint, secret), version=endpoint.version)
+
+
+async def test_webhook(call: Call) -> web.Response:
+    await _visible(call)
+    agency = call.caller.agency.code if call.caller.agency else ""
+    done = await _desk(call).test(call.scope(), call.path("id"), agency, may=_may(call))
+    return call.tell(_try(done))
+
+
+async def list_deliveries(call: Call) -> web.Response:
+    query, endpoint = call.query_of(DeliveriesQuery), await _visible(call)
+    before = 0
+    if query.cursor is not None:
+        before = _sequence(query.cursor, "?cursor")
+    found, has_more = await _desk(call).log(
+        endpoint.agency_id,
+        endpoint.id,
+        query.limit,
+        before=before,
+        state=DeliveryState(query.state) if query.state else None,
+    )
+    cursor = str(found[-1].sequence) if has_more else None
+    call.link_next(cursor)
+    return call.tell(
+        Deliveries(data=[_delivery(each) for each in found], next_cursor=cursor, has_more=has_more)
+    )
+
+
+async def redeliver(call: Call) -> web.Response:
+    asked = call.body_of(RedeliverIn)
+    await _visible(call)
+    these = None
+    if asked.events is not None:
+        these = [_sequence(each, f"/events/{n}") for n, each in enumerate(asked.events)]
+    count = await _desk(call).redeliver(call.scope(), call.path("id"), these, may=_may(call))
+    return call.tell(Redelivered(count=count), status=202)
+
+
+def _desk(call: Call) -> WebhookDesk:
+    return call.deps.webhooks
+
+
+def _may(call: Call) -> frozenset[ApiScope]:
+    return call.caller.key.scopes
+
+
+async def _visible(call: Call) -> Endpoint:
+    """NotFound also for one that is told more than the key may read."""
+    endpoint = await _desk(call).one(call.scope().agency_id, call.path("id"))
+    if not endpoint.scopes <= _may(call):
+        raise NotFound("the agency has no such webhook that this key may manage")
+    return endpoint
+
+
+def _sequence(given: str, pointer: str) -> int:
+    try:
+        return sequence_in(given)
+    except NotFound as why:
+        params = {"field": pointer.strip("/?"), "expected": "evt_…, 0"}
+        raise BadCall("bad-request", RequestFault(code="bad-value", pointer=pointer, params=params)) from why
+
+
+async def _told(call: Call, endpoint: Endpoint) -> WebhookOut:
+    figures = (await _desk(call).rows.figures(endpoint.agency_id, [endpoint.id]))[endpoint.id]
+    now = call.deps.clock.now()
+    return WebhookOut(
+        id=endpoint.id,
+        url=endpoint.url,
+        types=list(endpoint.types),
+        scopes=sorted(endpoint.scopes),
+        note=endpoint.note,
+        state=endpoint.state.value,
+        paused_why=endpoint.paused_why.value if endpoint.paused_why else None,
+        paused_at=endpoint.paused_at,
+        failing=endpoint.is_failing,
+        created_at=endpoint.created_at,
+        sequence=endpoint.cursor,
+        behind=figures.behind,
+        waiting=figures.waiting,
+        delivered=figures.delivered,
+        failed=figures.failed,
+        last_ok_at=endpoint.last_ok_at,
+        last_try_at=endpoint.last_try_at,
+        next_try_at=endpoint.due_at if endpoint.state is EndpointState.ACTIVE else None,
+        secrets_until=[each.until for each in endpoint.secrets if each.until is None or now < each.until],
+    )
+
+
+async def _made(call: Call, endpoint: Endpoint, secret: str | None) -> WebhookMade:
+    told = await _told(call, endpoint)
+    return WebhookMade(**{name: getattr(told, name) for name in WebhookOut.model_fields}, secret=secret)
+
+
+def _try(done: Try) -> TryOut:
+    return TryOut(
+        at=done.at, code=done.code.value, status=done.status, took_ms=done.took_ms, answer=done.said
+    )
+
+
+def _delivery(each: Delivery) -> DeliveryOut:
+    return DeliveryOut(
+        event=each.event_id,
+        sequence=each.sequence,
+        type=each.kind,
+        state=each.state.value,
+        attempts=each.attempts,
+        first_at=each.first_at,
+        at=each.at,
+        next_try_at=each.due_at,
+        tries=[_try(one) for one in each.tries],
+    )
+
+
+_manages = partial(Route, tag="webhooks", scopes=(ApiScope.WEBHOOKS_MANAGE,))
+_ONE = f"{BASE}/webhooks/{{id}}"
+ROUTES = (
+    _manages(
+        path=f"{BASE}/webhooks",
+        name="listWebhooks",
+        handler=list_webhooks,
+        summary="The agency's webhooks",
+        text="Those that are told no more than this key may read; so it is with every call on webhooks.",
+        answer=WebhooksOut,
+    ),
+    _manages(
+        method="POST",
+        path=f"{BASE}/webhooks",
+        name="makeWebhook",
+        handler=make_webhook,
+        summary="Have events sent to an address",
+        text="Bodies are those of readEvents, signed as Standard Webhooks says. The answer holds the secret, once.",
+        creates=True,
+        asks=WebhookIn,
+        sample=routes.sample_webhook,
+        answer=WebhookMade,
+        status=201,
+        fails=(400, 409, 422),
+    ),
+    _manages(
+        path=_ONE,
+        name="readWebhook",
+        handler=read_webhook,
+        summary="One webhook, and how it goes",
+        answer=WebhookOut,
+        fails=(404,),
+        headers=("ETag",),
+    ),
+    _manages(
+        method="PATCH",
+        path=_ONE,
+        name="changeWebhook",
+        handler=change_webhook,
+        summary="Another address or other types; pause it, or let it go on",
+        changes=True,
+        asks=WebhookChangeIn,
+        answer=WebhookOut,
+        fails=(400, 404, 409, 412, 422),
+        headers=("ETag",),
+    ),
+    _manages(
+        method="DELETE",
+        path=_ONE,
+        name="removeWebhook",
+        handler=remove_webhook,
+        summary="Remove it, with what is known of its deliveries",
+        changes=True,
+        answer=WebhookRemoved,
+        fails=(404, 412),
+    ),
+    _manages(
+        method="POST",
+        path=f"{_ONE}/rotate",
+        name="rotateWebhookSecret",
+        handler=rotate_secret,
+        summary="Give it another secret; the one before is good for a while",
+        asks=RotateIn,
+        answer=WebhookMade,
+        fails=(400, 404, 422),
+        headers=("ETag",),
+    ),
+    _manages(
+        method="POST",
+        path=f"{_ONE}/test",
+        name="testWebhook",
+        handler=test_webhook,
+        summary="Send a body of type webhook.test now, and say what came of it",
+        text="Its `sequence` is 0: it is no event.",
+        answer=TryOut,
+        fails=(404,),
+    ),
+    _manages(
+        path=f"{_ONE}/deliveries",
+        name="listDeliveries",
+        handler=list_deliveries,
+        summary="What became of each event",
+        query=DeliveriesQuery,
+        answer=Deliveries,
+        fails=(404,),
+    ),
+    _manages(
+        method="POST",
+        path=f"{_ONE}/redeliver",
+        name="redeliver",
+        handler=redeliver,
+        summary="Tell events anew, under the same ids",
+        asks=RedeliverIn,
+        answer=Redelivered,
+        status=202,
+        fails=(400, 404, 409, 422),
+    ),
+)

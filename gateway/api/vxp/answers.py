@@ -1,0 +1,77 @@
+"""Answers of the dialect that are made while they are sent: a list of any length, a file as one base64 string. In: rows or
+bytes as they come. Out: the response; nothing is whole in memory. What fails before the first byte is an answer as any
+other; afterwards it breaks the connection, for half an answer must not look whole."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from gateway.domain import vxp
+from gateway.errors import GatewayError
+from gateway.incoming.reading import OpenFile
+
+_LOG = logging.getLogger(__name__)
+_ROWS_AT_ONCE = 200
+
+
+def well(**more: object) -> web.Response:
+    """It is done, and what else there is to say."""
+    text = json.dumps({**vxp.DONE_WELL, **more}, ensure_ascii=False)
+    return web.Response(text=text, content_type="application/json")
+
+
+async def listed(
+    request: web.Request, rows: AsyncIterator[Mapping[str, Any]]
+) -> web.StreamResponse:  # Any: JSON
+    async def pieces() -> AsyncIterator[bytes]:
+        ready, lead = list[str](), f"{vxp.BEFORE_DATA}["
+        async for row in rows:
+            ready.append(json.dumps(row, ensure_ascii=False))
+            if len(ready) >= _ROWS_AT_ONCE:
+                yield (lead + ",".join(ready)).encode("utf-8", "replace")
+                ready, lead = [], ","
+        yield ((lead if ready or lead != "," else "") + ",".join(ready) + "]}").encode("utf-8", "replace")
+
+    return await _given(request, pieces(), None)
+
+
+async def filed(request: web.Request, file: OpenFile) -> web.StreamResponse:
+    head, tail = f'{vxp.BEFORE_DATA}"'.encode(), b'"}'
+
+    async def pieces() -> AsyncIterator[bytes]:
+        lead, left = head, b""
+        async for piece in file.pieces:
+            held = left + piece
+            whole = len(held) - len(held) % 3  # pieces of base64 join without padding
+            left = held[whole:]
+            yield lead + base64.b64encode(memoryview(held)[:whole])
+            lead = b""
+        yield lead + base64.b64encode(left) + tail
+
+    return await _given(request, pieces(), len(head) + 4 * ((file.size + 2) // 3) + len(tail))
+
+
+async def _given(request: web.Request, pieces: AsyncIterator[bytes], size: int | None) -> web.StreamResponse:
+    first = await anext(pieces, b"")
+    response = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
+    if size is not None:
+        response.content_length = size
+    await response.prepare(request)
+    try:
+        await response.write(first)
+        async for piece in pieces:
+            await response.write(piece)
+        await response.write_eof()
+    except ConnectionResetError:
+        _LOG.info("a system left before an answer was whole", extra={"action": "vxp.left"})
+    except (GatewayError, OSError):
+        _LOG.warning("an answer broke off", exc_info=True, extra={"action": "vxp.broken"})
+        if request.transport is not None:
+            request.transport.abort()
+    return response

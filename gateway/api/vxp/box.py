@@ -1,0 +1,119 @@
+"""What is for a document system: lists, counts, one file, and what it says of one. In: a signed call. Out: what nobody has
+acknowledged, over all agencies that the system serves; a file, leased with its fetch; committed words. What it fetched
+stays in its lists until it says `done`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from gateway.api import downloads
+from gateway.api.problems import BadCall, RequestFault
+from gateway.api.vxp import answers
+from gateway.api.vxp.caller import VxpCall
+from gateway.domain import vxp
+from gateway.domain.account import ApiScope, HostedAgency
+from gateway.domain.system_box import BoxKind, BoxState
+from gateway.incoming import box
+from gateway.incoming.box import Waiting
+from gateway.incoming.reading import OpenFile
+
+MOST_LISTED = 1000
+"""Of one agency: what is behind them is listed once these are settled."""
+_WORDS = {"processing": BoxState.PROCESSING, "done": BoxState.DONE, "fail": None}
+_SHOWN = {BoxState.OPEN: "initial"}
+_OF_STATUS = "evt_"
+
+
+async def received(call: VxpCall) -> web.StreamResponse:
+    kind = kind_of(call)
+
+    async def rows() -> AsyncIterator[Mapping[str, Any]]:  # Any: JSON
+        for agency in call.agencies:
+            for each in await _waiting(call, agency, kind):
+                yield vxp.waits(
+                    each.doc_id,
+                    each.kind,
+                    each.sender,
+                    agency.code,
+                    _SHOWN.get(each.state, each.state.value),
+                    each.offered_at,
+                    each.updated_at,
+                )
+
+    return await answers.listed(call.request, rows())
+
+
+async def documents_counted(call: VxpCall) -> web.Response:
+    return await _counted(call, BoxKind.EDOC)
+
+
+async def statuses_counted(call: VxpCall) -> web.Response:
+    return await _counted(call, BoxKind.STATUS)
+
+
+async def _counted(call: VxpCall, kind: BoxKind) -> web.Response:
+    return answers.well(count=sum([len(await _waiting(call, each, kind)) for each in call.agencies]))
+
+
+async def _waiting(call: VxpCall, agency: HostedAgency, kind: BoxKind) -> list[Waiting]:
+    desk = call.deps.api.inn
+    if kind is BoxKind.STATUS:
+        call.caller.may(ApiScope.MESSAGES_READ)
+        return await box.statuses(desk, call.reader(agency), MOST_LISTED)
+    call.caller.may(ApiScope.INBOX_READ)
+    return await box.documents(desk, call.reader(agency), MOST_LISTED)
+
+
+async def fetched(call: VxpCall) -> web.StreamResponse:
+    return await answers.filed(call.request, await _opened(call))
+
+
+async def downloaded(call: VxpCall) -> web.StreamResponse:
+    file = await _opened(call)
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Content-Disposition": downloads.disposition(file.name),
+    }
+    return await downloads.give(call.request, file.pieces, lambda _: headers, file.size)
+
+
+async def _opened(call: VxpCall) -> OpenFile:
+    _may_act(call)
+    return await call.of_any(
+        lambda reader: box.fetch(call.deps.api.inn, reader, call.doc_id, call.deps.lease)
+    )
+
+
+async def told(call: VxpCall) -> web.Response:
+    _may_act(call)
+    word, why = call.said.get("status", "").strip().lower(), call.said.get("description", "")
+    if word not in _WORDS:
+        raise _unknown("status", ", ".join(_WORDS))
+    await call.of_any(
+        lambda reader: box.say(call.deps.api.inn, reader, call.doc_id, _WORDS[word], why, call.deps.lease)
+    )
+    return answers.well()
+
+
+def _may_act(call: VxpCall) -> None:
+    """A status is about what the system sent itself; fetching a document keeps it from others."""
+    if call.doc_id.startswith(_OF_STATUS):
+        call.caller.may(ApiScope.MESSAGES_READ)
+    else:
+        call.caller.may(ApiScope.INBOX_READ, ApiScope.INBOX_ACT)
+
+
+def kind_of(call: VxpCall) -> BoxKind:
+    """A document where nothing is said."""
+    word = call.said.get("messagetype", "").strip().lower() or BoxKind.EDOC.value
+    if word not in tuple(BoxKind):
+        raise _unknown("messagetype", ", ".join(BoxKind))
+    return BoxKind(word)
+
+
+def _unknown(name: str, expected: str) -> BadCall:
+    fault = RequestFault(code="bad-value", params={"field": name, "expected": expected})
+    return BadCall("bad-request", fault)

@@ -1,0 +1,108 @@
+"""The calls of the national axis's library on this node (dialect R1): one table of operations, hung into the application
+of the API. In: signed calls of document systems that know nothing else. Out: answers in the dialect. Whatever is
+refused, by whichever part of the node, is FAIL with its code and a sentence that says what to mend.
+
+HTTP always says 200, as the library's other clients break off at anything else; log and figures have the true status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from gateway.api.app import FAILURE, LANG, REQUEST_ID, ROUTE
+from gateway.api.entry import Caller, Entry
+from gateway.api.problems import Problem
+from gateway.api.server import LONGEST_HEADER
+from gateway.api.vxp import box, lists, sending
+from gateway.api.vxp.caller import VxpCall, VxpDeps, named_system, who_calls
+from gateway.api.words import Lang, say
+from gateway.domain import vxp
+from gateway.domain.account import Address
+from gateway.errors import Denied
+
+Answer = Callable[[VxpCall], Awaitable[web.StreamResponse]]
+OPERATIONS: Mapping[str, Answer] = {
+    "getAgenciesList": lists.agencies,
+    "getAgenciesListQD20": lists.agencies,
+    "getSynchronizeUnit": lists.agencies,
+    "registerAgency": lists.not_here,
+    "deleteAgency": lists.not_here,
+    "sendEdoc": sending.send,
+    "getReceivedEdocList": box.received,
+    "getEdoc": box.fetched,
+    "downloadEdoc": box.downloaded,
+    "updateStatus": box.told,
+    "getSentEdocList": lists.sent,
+    "countReceiveEdoc": box.documents_counted,
+    "countReceiveStatus": box.statuses_counted,
+}
+# A list of recipients stands in two headers, in one of them with every quote escaped.
+_LONGEST_HEADER = 64 * 1024
+_LONGEST_TOLD = 2000
+
+
+def hang(app: web.Application, deps: VxpDeps, entry: Entry) -> None:
+    """Before the application starts."""
+    ours = {f"/{name}" for name in OPERATIONS}
+    for name, answer in OPERATIONS.items():
+        app.router.add_route("*", f"/{name}", _handler(name, answer, deps, entry))
+
+    @web.middleware
+    async def in_dialect(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        response = await handler(request)
+        problem = request.get(FAILURE)
+        if problem is None or request.path not in ours:
+            return response
+        told = vxp.no(str(problem.status), told_of(problem, request[LANG], request[REQUEST_ID]))
+        return answered({**told, "DocId": ""}, dict(problem.headers))
+
+    app.middlewares.insert(0, in_dialect)
+    app[LONGEST_HEADER] = _LONGEST_HEADER
+
+
+def _handler(
+    name: str, answer: Answer, deps: VxpDeps, entry: Entry
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        request[ROUTE] = f"vxp.{name}"
+        said: Mapping[str, str] = {}
+
+        async def who(address: Address | None) -> Caller:
+            nonlocal said
+            found, said = await who_calls(request, deps, address)
+            return found
+
+        let_in = await entry.let_in(request, deps.api, f"vxp {named_system(request)}", who)
+        call = VxpCall(request=request, deps=deps, caller=let_in, said=said, lang=request[LANG])
+        return await answer(call)
+
+    return handle
+
+
+def told_of(problem: Problem, lang: Lang, request_id: str) -> str:
+    """One line: what is wrong, each broken rule, what it is called here."""
+    if problem.code == Denied.code:
+        sentences = [say("fault.vxp-denied", lang)]
+    else:
+        each = [_of_one(one) for one in problem.errors]
+        sentences = each if len(each) == 1 else [problem.detail, *each]
+        if not each and (cause := problem.more.get("cause")):
+            sentences.append(str(cause))
+    text = " ".join(" ".join(sentences).split())
+    return f"{text[:_LONGEST_TOLD]} [{problem.code}, {request_id}]"
+
+
+def _of_one(one: Mapping[str, object]) -> str:
+    """Places in the API's own form would say nothing here."""
+    suggest = one.get("suggest")
+    return f"{one.get('detail', '')}" + (f" → {suggest}" if suggest else "")
+
+
+def answered(told: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(
+        text=json.dumps(told, ensure_ascii=False), content_type="application/json", headers=headers
+    )

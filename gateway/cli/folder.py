@@ -1,0 +1,85 @@
+"""`gateway folder`: the hot folders of this node's agencies. In: settings. Out: what waits, since when, what was
+refused and what is not acknowledged yet; or, for each, whether the node can work in it, made where it is missing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import typer
+
+from gateway.cli import output
+from gateway.cli.command import Group, Invocation
+from gateway.cli.node import at_node
+from gateway.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.bootstrap.node import OpenNode
+    from gateway.folder.rules import FolderRules
+    from gateway.folder.state import FolderState
+
+_COLUMNS = (
+    ("cli.column.agency", "bold"),
+    *output.columns("waiting", "since", "refused", "unacked", "path"),
+)
+
+
+def register(app: Group) -> None:
+    group = app.noun("folder")
+    group.verb(status, "", "-o json")
+    group.verb(check, "", "-o json")
+
+
+async def status(call: Invocation) -> None:
+    """Show what waits in each hot folder and since when, what was refused, what is not acknowledged."""
+    from gateway.folder import state
+
+    async with at_node(call) as node:
+        rules = _rules(node)
+        found = await node.pool.run(partial(state.look, rules.root, rules.note, await _codes(node, rules)))
+    _show(call, found)
+
+
+async def check(call: Invocation) -> None:
+    """Make what is missing of each hot folder and try to write there; exit 1 where the node cannot."""
+    from gateway.folder import state
+
+    async with at_node(call) as node:
+        rules = _rules(node)
+        found = await node.pool.run(
+            partial(state.check, rules.root, rules.node, rules.note, await _codes(node, rules))
+        )
+    _show(call, found)
+    if any(each.trouble for each in found):
+        raise typer.Exit(1)
+
+
+def _rules(node: OpenNode) -> FolderRules:
+    from gateway.bootstrap.guards import folder_rules
+
+    rules = folder_rules(node.settings)
+    if rules is None:
+        raise Misconfigured("no hot folder is set", hint="set folder.root (docs/settings.md)")
+    return rules
+
+
+async def _codes(node: OpenNode, rules: FolderRules) -> list[str]:
+    return [each.code for each in await node.store.hosted() if rules.has_folder(each)]
+
+
+def _show(call: Invocation, found: Sequence[FolderState]) -> None:
+    output.rows(
+        call, [{"id": each.code, **asdict(each)} for each in found], _COLUMNS, list(map(_cells, found))
+    )
+    for each in found:
+        if each.trouble:
+            call.say("cli.folder.trouble", agency=each.code, why=output.plain(each.trouble))
+
+
+def _cells(each: FolderState) -> tuple[str, ...]:
+    since = str(timedelta(seconds=round(each.oldest_s))) if each.waiting else "–"
+    return (each.code, str(each.waiting), since, str(each.errors), str(each.unacked), each.path)

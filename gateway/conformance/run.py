@@ -1,0 +1,149 @@
+"""Runs the steps against a subject. In: its address and key, and those of the sandbox whose robots are the partner, or
+neither: then a sandbox is started for the occasion. Out: a `Score`. A step that breaks is a step that failed, with what
+broke; only an address that answers nobody ends the run."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from gateway import __version__
+from gateway.bootstrap.node import Wrap
+from gateway.conformance.kit import PATIENCE_S, Kit
+from gateway.conformance.line import TIMEOUT_S, Answer, Line
+from gateway.conformance.score import Check, Score, StepFailed, StepScore
+from gateway.conformance.steps import STEPS, Step
+from gateway.domain.wall_clock import local
+from gateway.errors import Denied, Unreachable
+from gateway.sandbox.opened import Running, Sandbox
+
+Say = Callable[[StepScore], None]
+SILENT = "GW-SANDBOX-SILENT"
+# Numbers of documents that no run before gave: so many for each run, one run a second.
+_EACH_RUN, _RUNS = 200, 5_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is judged, and the sandbox that plays its partner."""
+
+    url: str
+    key: str
+    bench_url: str
+    bench_key: str
+    patience_s: float = PATIENCE_S
+
+
+async def run(subject: Subject, heard: Say = lambda step: None, only: Collection[int] = ()) -> Score:
+    """`heard` is told of each step when it is over; `only` these numbers, or all."""
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        kit = await _kit(session, subject)
+        found = []
+        for step in STEPS:
+            if not only or step.n in only:
+                found.append(await _took(kit, step))
+                heard(found[-1])
+        return Score(
+            target=subject.url,
+            agency=kit.own,
+            version=__version__,
+            at=datetime.now(UTC),
+            steps=tuple(found),
+        )
+
+
+async def run_self(
+    heard: Say = lambda step: None, wrap: Wrap | None = None, only: Collection[int] = ()
+) -> Score:
+    """Against a sandbox of its own, which is gone afterwards."""
+    async with own_sandbox(wrap) as found:
+        return await run(itself(found), heard, only)
+
+
+def itself(found: Running) -> Subject:
+    """A sandbox as both: its node is the subject, its robots are the partner."""
+    return Subject(url=found.url, key=found.key, bench_url=found.url, bench_key=found.key)
+
+
+@asynccontextmanager
+async def own_sandbox(wrap: Wrap | None = None) -> AsyncIterator[Running]:
+    """At work while the body runs."""
+    with tempfile.TemporaryDirectory(prefix="gateway-conformance-") as temporary:
+        stop = asyncio.Event()
+        ready: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
+        box = Sandbox(folder=Path(temporary) / "sandbox", wrap=wrap)
+
+        def heard(found: Running) -> None:
+            if not ready.done():
+                ready.set_result(found)
+
+        serving = asyncio.create_task(box.serve(stop, heard))
+        try:
+            waiting: list[asyncio.Future[Any]] = [serving, ready]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():
+                await serving
+            yield ready.result()
+        finally:
+            stop.set()
+            await serving
+
+
+async def _kit(session: aiohttp.ClientSession, subject: Subject) -> Kit:
+    line = Line(session, subject.url, subject.key)
+    bench = Line(session, subject.bench_url, subject.bench_key)
+    try:
+        me, there = await line.ask("GET", "/me"), await bench.ask("GET", "/sandbox")
+        own, paper = await line.ask("GET", "/sandbox"), await bench.ask("GET", "/sandbox/paper")
+    except StepFailed as why:
+        raise Unreachable(str(why), code=SILENT) from why
+    _need(me, subject.url)
+    _need(there, subject.bench_url)
+    _need(paper, subject.bench_url)
+    now = datetime.fromisoformat(there.get("clock", "now"))
+    return Kit(
+        subject=line,
+        bench=bench,
+        own=str(me.get("agency")),
+        pdf=paper.body,
+        moves=own.status == 200,
+        begins=1 + int(time.time()) % _RUNS * _EACH_RUN,
+        today=local(now).date(),
+        patience_s=subject.patience_s,
+    )
+
+
+def _need(answer: Answer, url: str) -> None:
+    if answer.status in (401, 403):
+        raise Denied(f"{url} refuses the key: {answer.get('detail')}")
+    if answer.status != 200:
+        raise Unreachable(f"{url} answered {answer.status}; is it a sandbox?", code=SILENT)
+
+
+async def _took(kit: Kit, step: Step) -> StepScore:
+    check, began = Check(), time.monotonic()
+    try:
+        await step.does(kit, check)
+    except StepFailed as why:
+        if check.passed or not check.found:
+            check.broke(str(why))
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as why:
+        # An answer of another shape than the one that was promised.
+        check.broke(f"{type(why).__name__}: {why}")
+    return StepScore(
+        n=step.n,
+        key=step.key,
+        passed=check.passed,
+        found=tuple(check.found),
+        seconds=round(time.monotonic() - began, 2),
+    )

@@ -1,0 +1,28 @@
+"""The forms in which an envelope may be handed to an axis. In: nothing. Out: their names, and what is remembered of a file
+that went out in another form than ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.domain.identity import Digest
+
+
+class Form(StrEnum):
+    """`standard`: our own, signed. The others are signed by nobody: only an axis whose session vouches may carry them."""
+
+    STANDARD = "standard"
+    UNSIGNED = "unsigned"
+    """The same file without its Signature."""
+    DOTNET = "dotnet"
+    """The .NET flavour, A-net (edxml.md 8)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """A file that an axis was handed in place of the standard one."""
+
+    form: Form
+    digest: Digest
+    size: int

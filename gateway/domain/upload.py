@@ -1,0 +1,59 @@
+"""A file that comes in parts before the document that carries it: what was announced, which parts it has, and what it was
+found to be once all of them were there. Frozen values. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.domain.document import FileItem
+from gateway.domain.identity import Digest
+from gateway.domain.signatures import FileVerdict
+
+MIB = 1024 * 1024
+LEAST_PART, USUAL_PART, MOST_PART = MIB, 8 * MIB, 64 * MIB
+MOST_PARTS = 1000
+MOST_OF_AGENCY = 100
+"""Uploads of one agency side by side."""
+OWNER = "upload"
+"""Of references to the content of parts."""
+KEPT = timedelta(hours=24)
+"""Since something of it came, or it was completed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadPart:
+    n: int
+    size: int
+    sha256: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """`announced` is the digest that its sender named beforehand. `file` and `signatures` are what was found, once it is
+    complete."""
+
+    id: str
+    agency_id: str
+    name: str
+    size: int
+    part_size: int
+    created_at: datetime
+    created_by: str
+    expires_at: datetime
+    announced: Digest | None = None
+    file: FileItem | None = None
+    signatures: FileVerdict | None = None
+
+    @property
+    def count(self) -> int:
+        """How many parts it has in all."""
+        return count_of(self.size, self.part_size)
+
+    def size_of(self, n: int) -> int:
+        """Of the part with that number, from 1; all are equally large but the last."""
+        return min(self.part_size, self.size - (n - 1) * self.part_size)
+
+
+def count_of(size: int, part_size: int) -> int:
+    return max(1, -(-size // part_size))

@@ -1,0 +1,173 @@
+"""The wire of the national axis (dialect R1) as whoever answers its clients must know it: which headers were signed, by
+whom, which digest of a file is meant, how answers look. In: headers as they came, the secrets of a system; what is to
+be told. Out: the signed parameters by their names in small letters, or `NotSigned`; members of an answer. Pure.
+
+What was signed is never written anew: the code is over the text as it came. A client makes its time stamp once and its
+parameters stick, so what an operation does not use is left alone."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from gateway.domain.wall_clock import VIETNAM, local
+
+PREFIX = "xroadvnpt-"
+DONE_WELL: Mapping[str, str] = {"status": "OK", "ErrorCode": "0", "ErrorDesc": ""}
+BEFORE_DATA = '{"status":"OK","ErrorCode":"0","ErrorDesc":"","data":'
+LINE_END = b"\r\n"
+"""The library writes it behind a file, and does not count it in the digest."""
+
+
+class NotSigned(Exception):
+    """The headers are not those that this system signed."""
+
+
+def by_name(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    """Headers by their names in small letters. NotSigned where one of the dialect's stands there twice: who is on the way
+    may read the other one."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        folded = name.lower()
+        if folded in found and folded.startswith(PREFIX):
+            raise NotSigned(f"the header {name} stands there twice")
+        found[folded] = value
+    return found
+
+
+def is_code_over(text: str, code: str, secret: str) -> bool:
+    """Whether whoever has the secret signed that text; takes as long either way."""
+    return hmac.compare_digest(
+        hmac.new(secret.encode(), raw(text), hashlib.sha256).hexdigest().encode(), raw(code)
+    )
+
+
+def raw(text: str) -> bytes:
+    """The bytes of a header as they came."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def signed_by(headers: Mapping[str, str], secrets: Sequence[str]) -> int | None:
+    """The place of the secret that signed `sign-header`; None for none of them."""
+    text, code = headers.get(f"{PREFIX}sign-header", ""), headers.get(f"{PREFIX}hash-header", "")
+    held = [is_code_over(text, code, secret) for secret in secrets]
+    return held.index(True) if True in held else None
+
+
+def signed_parameters(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """What `sign-header` says, whose code was looked at before: it must say what the headers say."""
+    try:
+        signed = json.loads(raw(headers.get(f"{PREFIX}sign-header", "")))
+    except (ValueError, RecursionError) as why:
+        raise NotSigned("sign-header is no JSON") from why
+    if not isinstance(signed, dict):
+        raise NotSigned("sign-header is no JSON object")
+    names = [name[len(PREFIX) :] for name in signed if name.lower().startswith(PREFIX)]
+    if headers.get(f"{PREFIX}sign-header-key", "").split(";") != names or "systemid" not in names:
+        raise NotSigned("sign-header-key names other headers than sign-header")
+    if any(headers.get(name.lower()) != value for name, value in signed.items()):
+        raise NotSigned("a header is not the signed one")
+    return {name[len(PREFIX) :].lower(): str(value) for name, value in signed.items()}
+
+
+def stamped_at(parameters: Mapping[str, str]) -> datetime:
+    """`ddMMyyyy'T'HHmmss+SSSS`, on the wall clock of Viet Nam; the last four are milliseconds."""
+    try:
+        at = datetime.strptime(parameters.get("timestamp", "").partition("+")[0], "%d%m%YT%H%M%S")
+    except ValueError as why:
+        raise NotSigned("the timestamp is not ddMMyyyyTHHmmss+SSSS") from why
+    return at.replace(tzinfo=VIETNAM)
+
+
+def digests(raw_digest: bytes) -> tuple[str, str]:
+    """A SHA-256 as the library writes it, without the zero of bytes below 16, and as it should be."""
+    return "".join(format(byte, "x") for byte in raw_digest), raw_digest.hex()
+
+
+def named_recipients(text: str) -> list[str] | None:
+    """The codes of `to`, a JSON array; empty where there is none, None for what is none."""
+    try:
+        found = json.loads(text) if text.strip() else []
+    except (ValueError, RecursionError):
+        return None
+    return [str(each) for each in found] if isinstance(found, list) else None
+
+
+def no(code: str, detail: str) -> dict[str, Any]:
+    """Any: a JSON object. The library loses the whole answer where DocId is absent or null."""
+    return {"status": "FAIL", "ErrorCode": code, "ErrorDesc": detail}
+
+
+def clock(at: datetime | None) -> str:
+    """As lists have it; which form the real axis has no source says."""
+    return f"{local(at):%Y/%m/%d %H:%M:%S}" if at is not None else ""
+
+
+def waits(
+    doc_id: str, kind: str, sender: str, to: str, status: str, created: datetime, updated: datetime
+) -> dict[str, Any]:
+    """A line of the list of what is received."""
+    return {
+        "docId": doc_id,
+        "serviceType": "eDoc",
+        "messageType": kind,
+        "created_time": clock(created),
+        "updated_time": clock(updated),
+        "from": sender,
+        "to": to,
+        "status": status,
+        "status_desc": "",
+    }
+
+
+def went(
+    doc_id: str,
+    kind: str,
+    sender: str,
+    to: str,
+    title: str,
+    notation: str,
+    sent: datetime,
+    received: datetime | None,
+    status: str,
+    why: str = "",
+) -> dict[str, Any]:
+    """A line of the list of what was sent."""
+    return {
+        "serviceType": "eDoc",
+        "messageType": kind,
+        "senderDocId": doc_id,
+        "receiverDocId": doc_id,
+        "fromCode": sender,
+        "toCode": to,
+        "title": title,
+        "notation": notation,
+        "sentTime": clock(sent),
+        "receivedTime": clock(received),
+        "sendStatus": "done",
+        "sendStatusDesc": "",
+        "receiveStatus": status,
+        "receiveStatusDesc": why,
+    }
+
+
+def agency(code: str, pid: str, old: str, name: str, mail: str, *, is_gone: bool = False) -> dict[str, Any]:
+    """A line of each of the three lists of agencies."""
+    return {
+        "id": code,
+        "pid": pid,
+        "code": code,
+        "oldCode": old,
+        "code102": old,
+        "name": name,
+        "mail": mail,
+        "centerCode": "",
+        "version": 1,
+        "deleted": is_gone,
+        "modifyDate": "",
+        "isAgency": True,
+    }

@@ -1,0 +1,248 @@
+"""What a webhook is: an address of an agency's program, which events it wants, how far it was told, and what became of
+each. Frozen values. Pure.
+
+It also says to which addresses of machines a body may go. What is not plainly somewhere on the public Internet is
+refused: private, loopback, link-local, shared and reserved networks, and every form of IPv6 in which such an IPv4
+address hides. A network that the node's settings name is allowed (threat 89)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from urllib.parse import SplitResult, urlsplit
+
+from gateway.domain import account
+from gateway.domain.account import Address, ApiScope, Network
+from gateway.errors import BadForm
+
+MOST_OF_AGENCY = 20
+MOST_FILTERS = 40
+LONGEST_URL = 2000
+LONGEST_NOTE = 200
+MOST_SECRETS = 3
+MOST_TRIES_KEPT = 20
+MOST_SAID = 300
+"""Characters that are kept of what an endpoint answered."""
+LONGEST_OVERLAP_H = 168
+
+
+class EndpointState(StrEnum):
+    ACTIVE = "active"
+    PAUSED = "paused"
+
+
+class PauseWhy(StrEnum):
+    PERSON = "person"
+    FAILING = "failing"
+    """Nothing reached it for three days."""
+    GONE = "gone"
+    """It answered 410."""
+
+
+class DeliveryState(StrEnum):
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class TryCode(StrEnum):
+    """How one try ended."""
+
+    OK = "ok"
+    STATUS = "status"
+    REDIRECT = "redirect"
+    GONE = "gone"
+    TIMEOUT = "timeout"
+    REFUSED_ADDRESS = "refused-address"
+    NAME = "name"
+    CONNECT = "connect"
+    TLS = "tls"
+    BROKEN = "broken"
+    SECRET = "secret"  # noqa: S105 - a word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptSecret:
+    """Sealed for this node; good until then, or for as long as it is the newest."""
+
+    sealed: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """`cursor` is the agency's sequence up to which every wanted event was delivered, or has a delivery that tells what
+    became of it. `suspects` counts deliveries in a row whose first try failed: two of them, and nothing new is tried
+    before one has come through. `due_at` is when the next of the waiting ones is tried; `slow` that its last try failed or
+    took long."""
+
+    id: str
+    agency_id: str
+    url: str
+    types: tuple[str, ...]
+    scopes: frozenset[ApiScope]
+    note: str
+    secrets: tuple[KeptSecret, ...]
+    created_at: datetime
+    created_by: str
+    state: EndpointState = EndpointState.ACTIVE
+    paused_why: PauseWhy | None = None
+    paused_at: datetime | None = None
+    cursor: int = 0
+    suspects: int = 0
+    due_at: datetime | None = None
+    last_ok_at: datetime | None = None
+    last_try_at: datetime | None = None
+    slow: bool = False
+    version: int = 1
+
+    @property
+    def host(self) -> str:
+        """For logs: the rest of the address may hold a secret of its owner."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def is_failing(self) -> bool:
+        return self.state is EndpointState.ACTIVE and self.suspects >= MOST_SUSPECTS
+
+
+MOST_SUSPECTS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """`said` is the beginning of the answer, cleaned."""
+
+    at: datetime
+    code: TryCode
+    status: int | None = None
+    took_ms: int = 0
+    said: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        return self.code is TryCode.OK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Of one event to one endpoint. The newest tries are kept; the event itself stays in the log of events. Since
+    `first_at` it is tried; asked for anew it begins anew."""
+
+    webhook_id: str
+    sequence: int
+    event_id: str
+    kind: str
+    state: DeliveryState
+    attempts: int
+    first_at: datetime
+    at: datetime
+    due_at: datetime | None = None
+    tries: tuple[Try, ...] = ()
+
+    @property
+    def last(self) -> Try | None:
+        return self.tries[-1] if self.tries else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointFigures:
+    """Of the newest deliveries that have an end, how many came through; and how many wait now."""
+
+    delivered: int = 0
+    failed: int = 0
+    waiting: int = 0
+    behind: int = 0
+    """Events of the agency that it was not looked at for yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """Where bodies may go. `networks` besides the public ones; `plain` allows http without TLS."""
+
+    networks: tuple[Network, ...] = ()
+    plain: bool = False
+
+
+def read_url(text: str, reach: Reach) -> SplitResult:
+    """The parts of an endpoint's address. BadForm unless it is https with a host that may be called."""
+    url = text.strip()
+    try:
+        where = urlsplit(url)
+        host, port = where.hostname, where.port
+    except ValueError as why:
+        raise _bad_url("is no address of a server") from why
+    if where.scheme not in (("https", "http") if reach.plain else ("https",)):
+        raise _bad_url("must begin with https://")
+    if not host or port == 0 or len(url) > LONGEST_URL or not url.isascii() or not url.isprintable():
+        raise _bad_url(f"must name a host and have at most {LONGEST_URL} characters, ASCII alone")
+    if " " in url or "\\" in url or where.fragment or "#" in url or where.username is not None:
+        raise _bad_url("may have no space, no fragment, and no user or password")
+    literal = account.read_address(host)
+    if literal is None and (not _NAME.fullmatch(host) or host.rpartition(".")[2].isdigit()):
+        raise _bad_url("must name a host by its name or its address")
+    if literal is not None and not may_reach(literal, reach.networks):
+        raise BadForm(
+            "the address lies inside of a network that webhooks may not reach",
+            code="GW-HOOK-ADDRESS",
+            hint="the node's operator may allow it: webhooks.networks",
+        )
+    return where
+
+
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*\.?")
+
+
+def _bad_url(what: str) -> BadForm:
+    return BadForm(f"the address of a webhook {what}", code="GW-HOOK-URL")
+
+
+# What the library takes for public, and is not anybody's: protocol assignments, and relays into IPv6.
+_SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
+_UNICAST = IPv6Network("2000::/3")
+_SIX_TO_FOUR = IPv6Network("2002::/16")
+_TEREDO = IPv6Network("2001::/32")
+_DOCUMENTED = IPv6Network("3fff::/20")
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
+def may_reach(found: Address, networks: Collection[Network] = ()) -> bool:
+    """Whether a body may go there: on the public Internet, or in one of these networks."""
+    if isinstance(found, IPv6Address) and found.scope_id:
+        return False
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    if any(found.version == each.version and found in each for each in networks):
+        return True
+    if isinstance(found, IPv6Address):
+        return _is_public_6(found)
+    return _is_public_4(found)
+
+
+def _is_public_4(found: IPv4Address) -> bool:
+    if any(found in each for each in _SPECIAL):
+        return False
+    return found.is_global and not found.is_multicast and not found.is_reserved
+
+
+def _is_public_6(found: IPv6Address) -> bool:
+    """What hides an IPv4 address is judged by that one; of it is public what is public behind the translator too."""
+    if found in _NAT64:
+        return _is_public_4(IPv4Address(int(found) & 0xFFFFFFFF))
+    if found in _SIX_TO_FOUR or found in _TEREDO or found in _DOCUMENTED:
+        return False
+    return found in _UNICAST and found.is_global
+
+
+_HIDDEN = re.compile(r"(whsec_|gwk_|sbx_)[A-Za-z0-9+/=_-]+|v1a?,[A-Za-z0-9+/=]{20,}|(?i:bearer) [^\s\"']+")
+
+
+def cleaned(answer: bytes) -> str:
+    """The beginning of what an endpoint answered: text on one line, nothing that steers a terminal or may be a secret."""
+    text = answer[: 4 * MOST_SAID].decode("utf-8", "replace")
+    plain = "".join(letter if letter.isprintable() else " " for letter in text)
+    return _HIDDEN.sub("***", " ".join(plain.split()))[:MOST_SAID]

@@ -1,0 +1,225 @@
+"""An envelope of ours in the form that an axis wants: without its signature, or in the .NET flavour (edxml.md 8). In: the
+standard file, signed by our own writer, and the form's name. Out: another file of the same meaning: the same identity,
+the same said, the coded bytes of the files in it untouched. The same file in the same form is the same bytes each time,
+so nothing of it need be kept to send it again; it is spliced together while it is read and never held whole.
+
+Nobody has signed what comes out: only an axis whose own session vouches for the sender may carry it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from gateway.domain.forms import Form, Handed
+from gateway.domain.identity import Digest
+from gateway.edxml import canonical, names
+from gateway.edxml import envelope as envelopes
+from gateway.edxml.attachment import pieces
+from gateway.edxml.model import bare_content_id
+from gateway.edxml.names import escape, escape_attribute
+from gateway.errors import AlteredContent
+
+if TYPE_CHECKING:
+    from gateway.edxml.canonical import Fast
+    from gateway.edxml.envelope import Attachment, Outline
+    from gateway.edxml.policy import XmlPolicy
+
+Opener = Callable[[], BinaryIO]
+Piece = bytes | tuple[int, int]
+"""What stands in the file: bytes, or a part of the standard file from one place to another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shaped:
+    """A file in another form; `open` reads it from its beginning, as often as one likes."""
+
+    handed: Handed
+    open: Opener
+
+
+def shaped(form: Form, opener: Opener, size: int, policy: XmlPolicy) -> Shaped | None:
+    """The file in that form; None where it is no file of our own writer, and leaves as it is. Sync: one pass to read it,
+    one for the digest."""
+    fast = canonical.read_fast(pieces(opener), size, policy, opens=False)
+    if fast is None:
+        return None
+    parts: Sequence[Piece] = ((0, fast.a), (fast.b, size))
+    if form is Form.DOTNET:
+        parts = tuple(_merged(_dotnet(fast)))
+    opened = partial(_opened, opener, parts)
+    hasher, length = hashlib.sha256(), 0
+    for piece in pieces(opened):
+        hasher.update(piece)
+        length += len(piece)
+    handed = Handed(form=form, digest=Digest.of_bytes(hasher.digest()), size=length)
+    return Shaped(handed=handed, open=opened)
+
+
+def _opened(opener: Opener, parts: Sequence[Piece]) -> BinaryIO:
+    return cast("BinaryIO", io.BufferedReader(_Spliced(opener(), parts)))
+
+
+def again(handed: Handed, opener: Opener, size: int, policy: XmlPolicy) -> Opener:
+    """The very file that went out, made anew from the standard one when it is opened, sync. AlteredContent where that gives
+    other bytes."""
+
+    def opened() -> BinaryIO:
+        found = shaped(handed.form, opener, size, policy)
+        if found is None or found.handed != handed:
+            raise AlteredContent(
+                f"the envelope gives another file in the form {handed.form} than the axis was handed ({handed.digest})"
+            )
+        return found.open()
+
+    return opened
+
+
+class _Spliced(io.RawIOBase):
+    """Reads forward alone."""
+
+    def __init__(self, file: BinaryIO, parts: Sequence[Piece]) -> None:
+        super().__init__()
+        self._file, self._parts = file, iter(parts)
+        self._held, self._left = io.BytesIO(), 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            read = self._held.readinto(buffer)
+            if not read and self._left:
+                piece = self._file.read(min(self._left, len(buffer)))
+                self._left -= len(piece) or self._left
+                buffer[: len(piece)] = piece
+                read = len(piece)
+            if read:
+                return read
+            part = next(self._parts, None)
+            if part is None:
+                return 0
+            if isinstance(part, bytes):
+                self._held = io.BytesIO(part)
+            else:
+                self._file.seek(part[0])
+                self._left = part[1] - part[0]
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+def _merged(parts: Iterator[Piece]) -> Iterator[Piece]:
+    held: list[bytes] = []
+    for part in parts:
+        if isinstance(part, bytes):
+            held.append(part)
+            continue
+        yield b"".join(held)
+        yield part
+        held = []
+    yield b"".join(held)
+
+
+# --- the .NET flavour ----------------------------------------------------------------------------------------------
+
+_HEAD = (
+    '<?xml version="1.0" encoding="utf-8"?><edXML xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+    f' xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns="{names.QCVN}"><edXMLEnvelope><edXMLHeader>'
+).encode()
+_ACTOR = "http://schemas.xmlsoap.org/soap/actor/next"
+_XLINK = "http://www.w3.org/1999/xlink"
+# Where its order is another than ours; every child must stand here then.
+_ORDER: Mapping[str, tuple[str, ...]] = {
+    "MessageHeader": (
+        *("From", "To", "Code", "PromulgationInfo", "DocumentType", "Subject", "Content", "SignerInfo"),
+        *("DueDate", "ToPlaces", "OtherInfo", "ResponseFor", "SteeringType", "ResponseForTask"),
+        *("ApplicationType", "StaffInfo", "StatusCode", "Description", "Timestamp", "DocumentId"),
+    ),
+    "Bussiness": (
+        *("DocumentId", "BussinessDocType", "BussinessDocReason", "StaffInfo", "Paper"),
+        *("BussinessDocumentInfo", "ReplacementInfoList"),
+    ),
+    "StaffInfo": ("Department", "Staff", "Mobile", "Email"),
+}
+_NEVER = frozenset({"Direction"})
+
+
+def _dotnet(fast: Fast) -> Iterator[Piece]:
+    """On one line, without prefixes."""
+    model = fast.envelope
+    header = envelopes.outline_header(model)
+    yield _HEAD
+    yield _element("MessageHeader", cast("Outline", header["MessageHeader"]))
+    if model.status is None:
+        trace = cast("Outline", header["TraceHeaderList"])
+        # Eight characters that each file has of its own; of its content, so that they are the same each time.
+        id = fast.body_digest[:8]
+        said = {"id": id, "version": "1.0", "mustUnderstand": "1", "actor": _ACTOR}
+        yield _element("TraceHeaderList", trace, said, always=True)
+        yield b"<DigitalSignature />"
+    yield b"</edXMLHeader>"
+    if model.status is None:
+        yield b'<edXMLBody><edXMLManifest version="1.0">'
+        for line in model.manifest:
+            yield _reference(line)
+        yield b"</edXMLManifest></edXMLBody>"
+    yield b"</edXMLEnvelope>"
+    if model.attachments:
+        yield b"<AttachmentEncoded>"
+        for one, file in zip(model.attachments, fast.files, strict=True):
+            told = {"ContentType": one.content_type, "ContentId": bare_content_id(one.content_id)}
+            yield b"<Attachment>" + _children(told | {"Description": one.description})
+            yield b"<ContentTransferEncoded>"
+            yield file.offset, file.offset + file.length
+            yield b"</ContentTransferEncoded>" + _children({"AttachmentName": one.attachment_name})
+            yield b"</Attachment>"
+        yield b"</AttachmentEncoded>"
+    yield b"</edXML>"
+
+
+def _reference(line: Attachment) -> bytes:
+    href = line.content_id or ""
+    said = {"xmlns:xlink": _XLINK, "xlink:href": href, "xlink:role": "edXML", "xlink:type": "simple"}
+    told = {
+        "Description": line.description,
+        "AttachmentName": line.attachment_name,
+        "ContentType": line.content_type,
+        "ContentId": line.content_id,
+    }
+    return _element("Reference", told, said)
+
+
+def _element(
+    name: str, tree: Outline, said: Mapping[str, str] | None = None, *, always: bool = False
+) -> bytes:
+    """Nothing for a group with nothing in it, unless `always`."""
+    order = _ORDER.get(name, tuple(tree))
+    inside = _children({each: tree.get(each) for each in order if each not in _NEVER})
+    if not inside and not always:
+        return b""
+    attributes = b"".join(
+        b" " + key.encode() + b'="' + escape_attribute(value) + b'"' for key, value in (said or {}).items()
+    )
+    tag = name.encode()
+    return b"<" + tag + attributes + b">" + inside + b"</" + tag + b">"
+
+
+def _children(tree: Outline) -> bytes:
+    return b"".join(_child(name, value) for name, value in tree.items())
+
+
+def _child(name: str, value: object) -> bytes:
+    if value is None:
+        return b""
+    if isinstance(value, str):
+        tag = name.encode()
+        return b"<" + tag + b">" + escape(value) + b"</" + tag + b">"
+    if isinstance(value, Mapping):
+        return _element(name, cast("Outline", value))
+    return b"".join(_child(name, each) for each in cast("Sequence[object]", value))

@@ -1,0 +1,100 @@
+"""What an operator is told of the hot folders, and whether they can work. In: the root, the agencies that have one. Out:
+for each how much waits and since when, what lies in `error/`, what is not acknowledged; what stands in the way. Looks, and
+changes nothing, but for the probe of a check. Sync, bounded in names."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.errors import GatewayError, NotFound
+from gateway.folder import layout
+from gateway.folder.layout import ERROR, IN, OUT, PLANS
+from gateway.folder.places import Place
+from gateway.policy.folder_names import REASON, sort_of
+
+_MOST = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderState:
+    """`oldest_s`: since when the oldest thing in `out/` lies there, by the share's own times. `trouble` is empty where it
+    can be worked in."""
+
+    code: str
+    path: str
+    waiting: int = 0
+    oldest_s: float = 0.0
+    errors: int = 0
+    unacked: int = 0
+    moving: int = 0
+    trouble: str = ""
+
+
+def look(root: Path, note: Path, codes: Sequence[str]) -> list[FolderState]:
+    """Each of these agencies'."""
+    try:
+        layout.see_root(root, note)
+    except GatewayError as why:
+        return [FolderState(code=code, path=str(root / code), trouble=str(why)) for code in codes]
+    return [_look(root, code) for code in codes]
+
+
+def check(root: Path, node: str, note: Path, codes: Sequence[str]) -> list[FolderState]:
+    """The same, and that the node may write there: makes what is missing."""
+    found = []
+    for code in codes:
+        try:
+            layout.know_root(root, note)
+            with layout.opened(root, code, make=True) as base:
+                layout.claim(base, node)
+                layout.probe(base)
+        except GatewayError as why:
+            found.append(FolderState(code=code, path=str(root / code), trouble=str(why)))
+        else:
+            found.append(_look(root, code))
+    return found
+
+
+def _look(root: Path, code: str) -> FolderState:
+    path = str(root / code)
+    try:
+        with layout.opened(root, code) as base:
+            waiting, oldest = _waiting(base)
+            return FolderState(
+                code=code,
+                path=path,
+                waiting=waiting,
+                oldest_s=oldest,
+                errors=_count(base, ERROR, ending=REASON),
+                unacked=_count(base, IN),
+                moving=_count(base, *PLANS, ending=""),
+            )
+    except NotFound:
+        return FolderState(code=code, path=path)
+    except GatewayError as why:
+        return FolderState(code=code, path=path, trouble=str(why))
+
+
+def _waiting(base: Place) -> tuple[int, float]:
+    now, count, oldest = time.time(), 0, 0.0
+    with base.within(OUT) as out:
+        for each in out.listing(_MOST)[0]:
+            if sort_of(each.name, is_folder=each.is_folder) is None:
+                continue
+            count += 1
+            mark = out.mark(each.name)
+            if mark is not None:
+                oldest = max(oldest, now - mark.changed_ns / 1e9)
+    return count, oldest
+
+
+def _count(base: Place, *steps: str, ending: str | None = None) -> int:
+    """Files with that ending; without one, folders."""
+    with base.within(*steps) as place:
+        listed = place.listing(_MOST)[0]
+    if ending is None:
+        return sum(each.is_folder for each in listed)
+    return sum(each.name.endswith(ending) and not each.is_folder for each in listed)

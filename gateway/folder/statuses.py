@@ -1,0 +1,91 @@
+"""What an agency did with an incoming document, said as a file: `in/<id>.status.json`, with the words of the API. In: the
+files that are whole. Out: the status is recorded and its answer on its way, the file beside its result in `sent/`, or
+in `error/` with its reason. A file that a crash has taken twice says the same twice, which is harmless."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.api.asking import from_json
+from gateway.api.problems import BadCall, RequestFault
+from gateway.api.resources.inbox import StatusIn
+from gateway.domain.account import AgencyScope
+from gateway.folder.layout import IN
+from gateway.folder.places import Mark, NotAFile, Place
+from gateway.incoming import act
+from gateway.incoming.desk import InDesk
+from gateway.policy.folder_names import STATUS
+
+_MOST_BYTES = 256 * 1024
+_MOST_NAMES = 20_000
+_READY = ".status.ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusFile:
+    """One that nobody writes to any more; with it goes the mark that closed it."""
+
+    name: str
+    incoming_id: str
+    parts: Mapping[str, Mark | None]
+
+
+@dataclass(slots=True, kw_only=True)
+class StatusFiles:
+    """Of one agency, from look to look."""
+
+    settle_s: float
+    now_s: Callable[[], float] = time.monotonic
+    _since: dict[str, tuple[Mark | None, float]] = field(default_factory=dict)
+
+    def look(self, base: Place) -> Sequence[StatusFile]:
+        """Sync: use it in the pool."""
+        now, before, self._since = self.now_s(), self._since, {}
+        whole = []
+        with base.within(IN, make=True) as inn:
+            names = {each.name for each in inn.listing(_MOST_NAMES)[0] if not each.is_folder}
+            for name in sorted(names):
+                if not name.endswith(STATUS) or name.startswith("."):
+                    continue
+                mark, id = inn.mark(name), name.removesuffix(STATUS)
+                known, since = before.get(name, (None, now))
+                self._since[name] = (mark, since if known == mark else now)
+                ready = id + _READY
+                if ready in names or now - self._since[name][1] >= self.settle_s:
+                    parts = {name: mark} | ({ready: inn.mark(ready)} if ready in names else {})
+                    whole.append(StatusFile(name=name, incoming_id=id, parts=parts))
+        return whole
+
+
+def read(base: Place, file: StatusFile) -> bytes:
+    """Sync. BadCall for what is no file, or none of ours."""
+    fault = RequestFault(code="folder-no-file", params={"name": file.name[:100]})
+    with base.within(IN) as inn:
+        try:
+            raw = inn.read(file.name, _MOST_BYTES)
+        except NotAFile as why:
+            raise BadCall("bad-folder", fault) from why
+    if len(raw) > _MOST_BYTES:
+        raise BadCall("too-large", RequestFault(code="too-large", params={"limit_bytes": str(_MOST_BYTES)}))
+    return raw
+
+
+async def say(desk: InDesk, scope: AgencyScope, file: StatusFile, raw: bytes) -> Mapping[str, Any]:
+    """Any: a JSON document. BadCall or an error of the tree as the API answers it."""
+    call = from_json(raw, StatusIn).value.to_call()
+    done = await act.set_status(desk, scope, file.incoming_id, call)
+    told: dict[str, Any] = {
+        "id": file.incoming_id,
+        "code": call.code,
+        "state": done.document.state,
+        "register_no": done.register_no,
+        "repeated": done.repeated,
+    }
+    with suppress(ValueError):
+        told["said"] = json.loads(raw.decode("utf-8-sig"))
+    return told

@@ -1,0 +1,73 @@
+"""What a hot folder tells its user beside a thing that was put away: the receipt of what was accepted, and the reason of
+what was refused, in Vietnamese and in English, with what to do. In: the API's own answer or its problem. Out: text. Pure
+but for the catalogues."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from gateway.api import problems
+from gateway.api.problems import BadCall
+from gateway.api.words import Lang
+from gateway.domain.wall_clock import local
+from gateway.errors import GatewayError
+from gateway.words import labels
+
+_LANGUAGES: Sequence[Lang] = ("vi", "en")
+_RULE = "-" * 72
+
+
+def receipt(told: Mapping[str, Any], kept: Mapping[str, str], at: datetime, *, repeated: bool) -> str:
+    """Any: a JSON document. What the API answers, and under which name each file lies beside it."""
+    whole = {"result": "accepted", "at": _moment(at), "repeated": repeated, "kept": dict(kept), **told}
+    return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
+
+
+def problem_of(error: GatewayError | BadCall, lang: Lang) -> problems.Problem:
+    if isinstance(error, BadCall):
+        return problems.of_bad_call(error, lang)
+    return problems.of_error(error, lang)
+
+
+def reason(error: GatewayError | BadCall, name: str, kept: Mapping[str, str], at: datetime, act: str) -> str:
+    """`act` is the word for what to do: `send` or `status`."""
+    return f"\n{_RULE}\n\n".join(_in_words(error, name, kept, at, act, lang) for lang in _LANGUAGES)
+
+
+def _in_words(
+    error: GatewayError | BadCall,
+    name: str,
+    kept: Mapping[str, str],
+    at: datetime,
+    act: str,
+    lang: Lang,
+) -> str:
+    problem = problem_of(error, lang)
+    lines = [
+        labels.say(f"folder.{act}.refused", lang, name=name),
+        labels.say("folder.at", lang, at=f"{local(at):%H:%M:%S %d/%m/%Y}"),
+        labels.say("folder.code", lang, code=problem.code),
+        "",
+        labels.say("folder.why", lang),
+    ]
+    listed = problem.errors or [{"detail": problem.detail}]
+    for n, each in enumerate(listed, 1):
+        lines.append(f"  {n}. {each['detail']}")
+        if each.get("pointer"):
+            lines.append("     " + labels.say("folder.where", lang, pointer=str(each["pointer"])))
+        if each.get("suggest"):
+            lines.append("     " + labels.say("folder.suggest", lang, suggest=str(each["suggest"])))
+    lines += ["", labels.say("folder.todo", lang)]
+    if codes := problem.more.get("confirm"):
+        lines.append("  - " + labels.say("folder.confirm", lang, codes=json.dumps(codes)))
+    lines += [f"  - {text}" for text in labels.say(f"folder.{act}.todo", lang).split("|")]
+    lines += ["", labels.say("folder.kept", lang)]
+    lines += [f"  {new}" if old == new else f"  {new}  ({old})" for old, new in kept.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _moment(at: datetime) -> str:
+    return local(at).isoformat(timespec="seconds")

@@ -1,0 +1,220 @@
+"""The register books for programs: lines page by page, and the whole book as a file, in the columns of decree 30/2020. In:
+a call, and a span of days of one year. Out: JSON, or a file that is written whole before its first byte goes out; an event
+says who took a book (R38)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Literal
+
+from aiohttp import web
+from pydantic import Field
+
+from gateway.api import downloads
+from gateway.api.call import Call, PageOut, PageQuery, download
+from gateway.api.problems import BadCall, RequestFault
+from gateway.api.routes import BASE, Route
+from gateway.api.shapes import Asked, Told
+from gateway.domain.account import ApiScope
+from gateway.domain.book import Book, BookLine, OutgoingLine, Span, Summary
+from gateway.domain.wall_clock import local
+from gateway.errors import NotFound
+from gateway.office.book import books
+from gateway.office.book.books import Ask
+from gateway.office.desks import BookDesk
+from gateway.office.ports.store import OfficeWork
+
+_MEDIA: Mapping[str, str] = {
+    "csv": "text/csv",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+Desk = Callable[[], BookDesk]
+
+
+class SpanQuery(Asked):
+    """Days of one year."""
+
+    since: dt.date | None = Field(
+        None, alias="from", description="First day; the first of its year where absent"
+    )
+    until: dt.date | None = Field(None, alias="to", description="Last day; today where absent")
+
+
+class LinesQuery(SpanQuery, PageQuery):
+    """Which lines of a book."""
+
+
+class FileQuery(SpanQuery):
+    """Which book as a file."""
+
+    format: Literal["csv", "xlsx"] = "csv"
+
+
+class LineOut(Told):
+    """One line of the book, struck ones with their number."""
+
+    id: str = Field(description="The item, the message, or the letter on paper")
+    number: str
+    on: dt.date | None = Field(description="The day under which it stands")
+    struck: bool
+    cells: dict[str, str | int | dt.date | None] = Field(description="By column; see `columns`")
+
+
+class ColumnOut(Told):
+    name: str
+    title: str
+
+
+class GapOut(Told):
+    """Numbers that no line has."""
+
+    series: str
+    first: int
+    last: int
+
+
+class Lines(PageOut[LineOut]):
+    """One page of a book, in its order."""
+
+    year: int
+    columns: list[ColumnOut]
+    lines: int = Field(description="In the whole span")
+    struck: int
+    gaps: list[GapOut]
+
+
+def routes(desk: Desk) -> tuple[Route, ...]:
+    return tuple(each for book in (Book.OUTGOING, Book.INCOMING) for each in _of(desk, book))
+
+
+def _of(desk: Desk, book: Book) -> tuple[Route, Route]:
+    made = partial(
+        Route,
+        tag="messages" if book is Book.OUTGOING else "inbox",
+        scopes=(ApiScope.MESSAGES_READ if book is Book.OUTGOING else ApiScope.INBOX_READ,),
+    )
+    return (
+        made(
+            path=f"{BASE}/registers/{book}",
+            name=f"list{book.title()}Register",
+            handler=partial(_lines, desk, book),
+            summary=f"The register of {book} documents, line by line",
+            text="In the columns of decree 30/2020, of one year; what went or came on paper is in it. `gaps` are "
+            "numbers that no line has.",
+            query=LinesQuery,
+            answer=Lines,
+            fails=(400,),
+        ),
+        made(
+            path=f"{BASE}/registers/{book}/file",
+            name=f"take{book.title()}Register",
+            handler=partial(_file, desk, book),
+            summary=f"The register of {book} documents as a file",
+            text="Text for tables, or a workbook. An event `book.exported` says that this key took it.",
+            query=FileQuery,
+            media="*/*",
+            fails=(400,),
+        ),
+    )
+
+
+async def _lines(get: Desk, book: Book, call: Call) -> web.Response:
+    asked, desk = call.query_of(LinesQuery), get()
+    ask = _ask(desk, book, asked, call.lang)
+    async with desk.store.read(call.scope()) as work:
+        told = await books.summary_of(work, book, ask.span, series_by_type=desk.series_by_type)
+        leaf = await books.leaf(
+            work,
+            book,
+            ask.span,
+            limit=asked.limit,
+            after=await _after(work, book, asked.cursor),
+            lang=call.lang,
+        )
+    after = leaf.after if leaf.after is None or isinstance(leaf.after, str) else leaf.after.id
+    call.link_next(after)
+    return call.tell(_page(ask, leaf.lines, told, after))
+
+
+async def _file(get: Desk, book: Book, call: Call) -> web.StreamResponse:
+    asked, desk = call.query_of(FileQuery), get()
+    ask = _ask(desk, book, asked, call.lang)
+    name, media = f"{book}-{ask.span.year}.{asked.format}", _MEDIA[asked.format]
+    if call.request.method == "HEAD":  # changes nothing: nobody took the book
+        return web.Response(content_type=media, headers={"Content-Disposition": downloads.disposition(name)})
+    write = books.write_xlsx if asked.format == "xlsx" else books.write_csv
+    with call.deps.blobs.scratch() as scratch:
+        await write(desk, call.scope(), ask, scratch.file)
+        size = await desk.pool.run(scratch.file.tell)
+        await desk.pool.run(partial(scratch.file.seek, 0))
+        return await download(
+            call,
+            name=name,
+            content_type=media,
+            size=size,
+            sha256=None,
+            pieces=downloads.read(desk.pool, scratch.file),
+        )
+
+
+def _ask(desk: BookDesk, book: Book, asked: SpanQuery, lang: str) -> Ask:
+    today = local(desk.clock.now()).date()
+    year = (asked.since or asked.until or today).year
+    last = asked.until or (today if year == today.year else dt.date(year, 12, 31))
+    since = asked.since or dt.date(year, 1, 1)
+    if last.year != year or since > last or not 1900 <= year <= 9998:
+        fault = RequestFault(
+            code="bad-value",
+            pointer="?to",
+            params={"field": "to", "expected": f"{since} … {since.replace(month=12, day=31)}"},
+        )
+        raise BadCall("bad-request", fault)
+    return Ask(book=book, span=Span(year=year, since=since, until=last), lang=lang)
+
+
+async def _after(work: OfficeWork, book: Book, cursor: str | None) -> str | OutgoingLine | None:
+    """The line that the page before ended with: a number, or of the outgoing book the id of its line."""
+    if cursor is None or book is Book.INCOMING:
+        return cursor
+    try:
+        return await (
+            work.office.books.letter(cursor) if cursor.startswith("ppr_") else work.outgoing.get(cursor)
+        )
+    except NotFound as why:
+        fault = RequestFault(
+            code="bad-value", pointer="?cursor", params={"field": "cursor", "expected": "next_cursor"}
+        )
+        raise BadCall("bad-request", fault) from why
+
+
+def _page(ask: Ask, found: Sequence[BookLine], told: Summary, after: str | None) -> Lines:
+    columns = [
+        ColumnOut(name=name, title=title) for name, title in zip(ask.columns, ask.titles(), strict=True)
+    ]
+    data = [
+        LineOut(
+            id=each.subject_id,
+            number=each.number,
+            on=each.on,
+            struck=each.struck,
+            cells={name: each.cells.get(name) for name in ask.columns},
+        )
+        for each in found
+    ]
+    gaps = [
+        GapOut(series=run.series, first=gap.first, last=gap.last) for run in told.runs for gap in run.gaps
+    ]
+    return Lines(
+        data=data,
+        next_cursor=after,
+        has_more=after is not None,
+        year=ask.span.year,
+        columns=columns,
+        lines=told.lines,
+        struck=told.struck,
+        gaps=gaps,
+    )

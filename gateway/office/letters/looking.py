@@ -1,0 +1,244 @@
+"""The pages of an incoming document's files, to be looked at where it is decided about. In: a document that the caller may
+read, one of its files, a page. Out: its picture or its words, drawn apart from the node; or a fault in one word.
+Kept beside the node is only what nobody doubts: nothing on hold, sealed, recalled, or that may carry a mark of
+secrecy, and nothing at all unless somebody looks every minute whether that still holds. Of agencies whose people are at
+work the lead files of new letters are drawn before anybody opens them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+from gateway import log
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import FileRole, IncomingDocument, IncomingFile, InState
+from gateway.domain.identity import Digest
+from gateway.domain.page_picture import PageLook, PageWish
+from gateway.errors import GatewayError
+from gateway.incoming.reading import open_file
+from gateway.office.desks import OfficeIn
+from gateway.office.ports.pictures import Pages, PictureKey, Pictures
+
+WINDOW = 10
+DOTS = (100, 150, 200)
+LARGEST = 50 * 1024 * 1024  # whoever opens a page waits for it
+KIND, LIMIT, READER = "PAGE-KIND", "PAGE-LIMIT", "PAGE-READER"
+AT_WORK = timedelta(hours=12)
+SWEPT_EVERY = timedelta(minutes=1)
+# Somebody still looks: a loop that was late once is no reason to draw everything anew.
+_SWEPT_LATELY = 5 * SWEPT_EVERY
+_AHEAD = 20
+_MOST_KNOWN = 2_000
+_NODE = "node"
+_DECIDABLE = frozenset(
+    {InState.NEW, InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING, InState.DONE, InState.REPLACED}
+)
+_SECRECY = "secrecy"
+PATIENCE_S = 1.5
+_FAULTY_FOR = timedelta(minutes=10)
+_log = logging.getLogger(__name__)
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def may_be_kept(document: IncomingDocument) -> bool:
+    """Whether pictures of it may lie beside the node."""
+    told = " ".join(document.checks.get(each, "") for each in ("warnings", "reasons"))
+    return document.state in _DECIDABLE and _SECRECY not in told
+
+
+def lead_file(document: IncomingDocument) -> IncomingFile | None:
+    """The file that its sender calls the lead, else the first."""
+    named = [each for each in document.files if each.role is FileRole.LEAD]
+    return next(iter(named or document.files), None)
+
+
+@dataclass(slots=True, kw_only=True)
+class Looking:
+    """Of one process. Keeps in memory whose people are at work, which files could not be drawn, and what it drew ahead."""
+
+    desk: OfficeIn
+    pages: Pages
+    pictures: Pictures
+    _swept_at: datetime | None = None
+    _at_work: dict[str, datetime] = field(default_factory=dict)
+    _faulty: OrderedDict[tuple[Digest, PageWish], tuple[datetime, PageLook]] = field(
+        default_factory=OrderedDict
+    )
+    _running: set[asyncio.Future[Any]] = field(default_factory=set)
+    _noted: OrderedDict[tuple[str, ...], None] = field(default_factory=OrderedDict)
+    _ahead: OrderedDict[str, None] = field(default_factory=OrderedDict)
+
+    def has_noted(self, reader: tuple[str, ...]) -> bool:
+        """Whether it was written down that this session reads this file, by this order: once is enough."""
+        return reader in self._noted
+
+    def note(self, reader: tuple[str, ...]) -> None:
+        _remember(self._noted, reader, None)
+
+    def can_draw(self, file: IncomingFile) -> bool:
+        return self.pages.can_draw(file.found_type or "") and file.size <= LARGEST
+
+    async def look(
+        self,
+        scope: AgencyScope,
+        document: IncomingDocument,
+        file: IncomingFile,
+        page: int,
+        dots: int = DOTS[0],
+    ) -> PageLook:
+        """The picture of a page, and the sizes of `WINDOW` pages from it on. Clash for what nobody may read."""
+        if not self.can_draw(file):
+            return PageLook(fault=LIMIT if self.pages.can_draw(file.found_type or "") else KIND)
+        key = PictureKey(
+            agency_id=scope.agency_id,
+            document_id=document.id,
+            n=file.n,
+            digest=file.sha256,
+            page=page,
+            dots=dots,
+        )
+        keeps = may_be_kept(document)
+        pool = self.desk.pool
+        if keeps and (found := await pool.run(partial(self.pictures.find, key))) is not None:
+            return found
+        wish = PageWish(kind=file.found_type or "", page=page, dots=dots, window=WINDOW)
+        look = await self._drawn(scope, document, file, wish)
+        if keeps and look.fault is None and self._is_swept():
+            await pool.run(partial(self.pictures.keep, key, look))
+        return look
+
+    async def look_soon(
+        self,
+        scope: AgencyScope,
+        document: IncomingDocument,
+        file: IncomingFile,
+        page: int,
+        dots: int = DOTS[0],
+    ) -> PageLook | None:
+        """As `look`; None where that takes longer than a person should wait for a page. It goes on meanwhile."""
+        looking = asyncio.ensure_future(self.look(scope, document, file, page, dots))
+        self._beside(looking)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await asyncio.shield(looking)
+        except TimeoutError:
+            return None
+
+    async def words(
+        self, scope: AgencyScope, document: IncomingDocument, file: IncomingFile, page: int
+    ) -> PageLook:
+        """What `WINDOW` pages say, from that one on; kept nowhere."""
+        if not self.can_draw(file):
+            return PageLook(fault=KIND)
+        wish = PageWish(kind=file.found_type or "", page=page, window=WINDOW, words=True)
+        return await self._drawn(scope, document, file, wish)
+
+    def are_at_work(self, agency_id: str) -> None:
+        """Somebody of the agency looks at its letters."""
+        if not self._at_work:
+            self._beside(asyncio.ensure_future(self.pages.warm()))
+        self._at_work[agency_id] = self.desk.clock.now()
+
+    def _beside(self, task: asyncio.Future[Any]) -> None:  # Any: what it brings, its own caller takes
+        """Held until it ends; what went wrong is told to whoever waits, if somebody still does."""
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Future[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (why := task.exception()) is not None:
+            log.action(_log, "pictures.unseen", str(why))
+
+    async def forget(self, scope: AgencyScope, id: str) -> None:
+        """At once, where a person took it away from others; the sweep finds every other way."""
+        await self.desk.pool.run(partial(self.pictures.forget, scope.agency_id, [id]))
+
+    def is_due(self, now: datetime) -> bool:
+        return self._swept_at is None or not self._swept_at <= now < self._swept_at + SWEPT_EVERY
+
+    async def step(self) -> bool:
+        """One turn of the loop: what may not lie there goes, then one letter is drawn ahead. True when there may be
+        more."""
+        if self.is_due(self.desk.clock.now()):
+            await self._sweep()
+        return await self._draw_ahead()
+
+    async def _sweep(self) -> None:
+        held = await self.desk.pool.run(self.pictures.documents)
+        for agency_id, ids in held.items():
+            await self._sweep_agency(AgencyScope(agency_id=agency_id, principal_id=_NODE), sorted(ids))
+        await self.desk.pool.run(self.pictures.trim)
+        self._swept_at = self.desk.clock.now()
+
+    async def _sweep_agency(self, scope: AgencyScope, ids: Sequence[str]) -> None:
+        for n in range(0, len(ids), 500):
+            some = ids[n : n + 500]
+            async with self.desk.store.read(scope) as work:
+                states = await work.incoming.states(some)
+            gone = [each for each in some if states.get(each) not in _DECIDABLE]
+            if gone:
+                await self.desk.pool.run(partial(self.pictures.forget, scope.agency_id, gone))
+                log.action(_log, "pictures.forgotten", documents=len(gone))
+
+    async def _draw_ahead(self) -> bool:
+        now = self.desk.clock.now()
+        self._at_work = {id: at for id, at in self._at_work.items() if at <= now < at + AT_WORK}
+        for agency_id in self._at_work:
+            scope = AgencyScope(agency_id=agency_id, principal_id=_NODE)
+            async with self.desk.store.read(scope) as work:
+                newest = (await work.incoming.page(limit=_AHEAD, states=(InState.NEW,))).items
+            for document in newest:
+                if document.id not in self._ahead:
+                    _remember(self._ahead, document.id, None)
+                    if await self._drawn_ahead(scope, document):
+                        return True
+        return False
+
+    async def _drawn_ahead(self, scope: AgencyScope, document: IncomingDocument) -> bool:
+        lead = lead_file(document)
+        if lead is None or not self.can_draw(lead) or not may_be_kept(document):
+            return False
+        try:
+            await self.look(scope, document, lead, 1)
+        except GatewayError as error:  # whoever opens it sees why
+            log.action(_log, "pictures.not_ahead", str(error), document=document.id, code=error.code)
+        return True
+
+    def _is_swept(self) -> bool:
+        swept, now = self._swept_at, self.desk.clock.now()
+        return swept is not None and swept <= now < swept + _SWEPT_LATELY
+
+    async def _drawn(
+        self, scope: AgencyScope, document: IncomingDocument, file: IncomingFile, wish: PageWish
+    ) -> PageLook:
+        if (known := self._known_fault(file, wish)) is not None:
+            return known
+        opened = await open_file(self.desk, scope, document.id, file.n)
+        with self.desk.blobs.scratch() as scratch:
+            async for piece in opened.pieces:
+                await self.desk.pool.run(partial(scratch.file.write, piece))
+            await self.desk.pool.run(scratch.file.flush)
+            look = await self.pages.draw(scratch.path, wish)
+        if look.fault in (LIMIT, READER):
+            # It cost a process; it is not to cost one at each look.
+            _remember(self._faulty, (file.sha256, wish), (self.desk.clock.now(), look))
+            log.action(_log, "pictures.fault", look.detail, document=document.id, code=look.fault)
+        return look
+
+    def _known_fault(self, file: IncomingFile, wish: PageWish) -> PageLook | None:
+        at, look = self._faulty.get((file.sha256, wish), (None, None))
+        now = self.desk.clock.now()
+        return look if at is not None and at <= now < at + _FAULTY_FOR else None
+
+
+def _remember(known: OrderedDict[K, V], key: K, value: V) -> None:
+    known[key] = value
+    while len(known) > _MOST_KNOWN:
+        known.popitem(last=False)

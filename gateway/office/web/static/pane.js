@@ -1,0 +1,177 @@
+// The pane beside the list of incoming documents: opens the letter that is walked to, takes in what stands in it and goes on
+// to the next, without leaving the list. Rows stay where they are. Without it a row opens the letter's own page.
+"use strict";
+(() => {
+  const pane = document.querySelector("[data-pane]");
+  if (!pane) return;
+  const { ask, tell, swap, leave, plain, words } = window.gateway;
+  const inside = pane.querySelector("[data-inside]"), last = pane.querySelector("[data-last]"), whole = pane.querySelector("[data-whole]");
+  const list = document.getElementById("list");
+  const LETTER = /^\/van-ban-den\/(inb_[0-9A-Za-z]+)(?:\/(?:tiep-nhan|tam-giu|tu-choi|chuyen-xu-ly|tien-do|dong-y|khong-dong-y|niem-phong))?$/;
+  const isThere = () => pane.getClientRects().length > 0;
+  const rows = () => [...list.querySelectorAll("[data-row]")];
+  const rowOf = (id) => rows().find((row) => row.dataset.id === id);
+  const letterOf = (address) => { const found = new URL(address, location.href); return found.origin === location.origin ? LETTER.exec(found.pathname)?.[1] : undefined; };
+  let open = "", turn = 0, busy = false, ready = false;
+
+  // ---- showing. What was just put before the eyes is acted on only when its page is there, and never by the same stroke.
+  const SOON_MS = 400, LATEST_MS = 5000;
+  const unready = () => { ready = false; delete pane.dataset.ready; };
+  const settle = async (mine) => {
+    unready();
+    const sheet = inside.querySelector("img.leaf-sheet");
+    const drawn = sheet && !sheet.complete ? new Promise((done) => { sheet.addEventListener("load", done); sheet.addEventListener("error", done); }) : null;
+    const pause = (ms) => new Promise((done) => { window.setTimeout(done, ms); });
+    await Promise.all([pause(SOON_MS), Promise.race([drawn, pause(LATEST_MS)])]);
+    if (mine === turn) { ready = true; pane.dataset.ready = open; }
+  };
+  const stand = () => {
+    rows().forEach((row) => {
+      const here = row.dataset.id === open;
+      row.classList.toggle("open-row", here);
+      const link = row.querySelector("a[data-open]");
+      if (here) { row.classList.remove("unread"); link.setAttribute("aria-current", "true"); } else link.removeAttribute("aria-current");
+    });
+  };
+  const put = (text, id, mine) => {
+    inside.innerHTML = text;
+    inside.scrollTop = 0;
+    open = id;
+    stand();
+    const address = rowOf(id)?.querySelector("a[data-open]").getAttribute("href") ?? `/van-ban-den/${id}`;
+    whole.href = address;
+    whole.hidden = false;
+    history.replaceState(history.state, "", `#${id}`);
+    // A form that was asked for takes the keys; a letter that was walked to leaves them to the list.
+    const field = inside.querySelector("[data-problems]") ?? (inside.querySelector(".at-desk") ? null : inside.querySelector("form[data-act] :is(select, textarea, input:not([type=hidden]))"));
+    field?.focus({ preventScroll: true });
+    settle(mine);
+  };
+  const show = async (address) => {
+    const id = letterOf(address), mine = ++turn;
+    unready();
+    pane.classList.add("asking");
+    const answer = await ask(address).catch(() => null);
+    const text = answer ? await answer.text().catch(() => null) : null;
+    if (mine !== turn) return false;
+    pane.classList.remove("asking");
+    if (answer?.status === 401) { leave(); return false; }
+    if (text === null) { tell(words.failed); ready = Boolean(open); return false; }
+    if (!answer.headers.get("X-Piece")) { location.assign(address); return false; }
+    put(text, id, mine);
+    if (new URL(address, location.href).hash === "#leaf") inside.querySelector("#leaf")?.scrollIntoView({ block: "start" });
+    tell(inside.querySelector(".piece")?.dataset.title);
+    return true;
+  };
+  window.gateway.open = (address) => { if (!isThere()) return false; show(address); return true; };
+
+  // ---- walking
+  let walks = 0;
+  const reach = (row) => {
+    const link = row.querySelector("a[data-open]"), { top, bottom } = row.getBoundingClientRect();
+    rows().forEach((each) => each.classList.toggle("here", each === row));
+    link.focus({ preventScroll: true });
+    if (top < 0 || bottom > window.innerHeight) row.scrollIntoView({ block: "center" });
+    return show(link.getAttribute("href"));
+  };
+  document.addEventListener("gateway:walked", (event) => {
+    if (!isThere() || !list.contains(event.detail)) return;
+    window.clearTimeout(walks);
+    // Whoever walked on does not mean the letter that still stands there.
+    unready();
+    walks = window.setTimeout(() => show(event.detail.querySelector("a[data-open]").getAttribute("href")), 90);
+  });
+  const waiting = (all) => all.find((row) => !row.classList.contains("done-row"));
+  const step = async (by) => {
+    if (!isThere()) return;
+    const all = rows(), at = all.findIndex((row) => row.dataset.id === open);
+    const next = by > 0 ? waiting(all.slice(at + 1)) : all[Math.max(0, at - 1)];
+    if (next) { await reach(next); return; }
+    const more = list.querySelector('a[rel="next"]');
+    if (by < 0 || at < 0) return;
+    const left = all.length - all.filter((row) => row.classList.contains("done-row")).length;
+    // The next page of the list, else the list anew: what was passed over stands there again.
+    if (!(await swap(list, more ? more.getAttribute("href") : pane.dataset.list, false))) return;
+    const first = waiting(rows());
+    if (first && (more || !left)) { await reach(first); return; }
+    turn += 1;
+    open = "";
+    unready();
+    whole.hidden = true;
+    inside.innerHTML = pane.querySelector("template[data-end]").innerHTML;
+    tell(inside.textContent.trim());
+  };
+  pane.querySelectorAll("[data-step]").forEach((button) => button.addEventListener("click", () => step(Number(button.dataset.step))));
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href]");
+    if (!link || !plain(event) || link.target || link.hasAttribute("download") || link === whole || !isThere()) return;
+    if (!(pane.contains(link) || link.closest("[data-row]")) || !letterOf(link.href)) return;
+    event.preventDefault();
+    show(link.getAttribute("href"));
+  });
+
+  // ---- acting
+  const done = (text) => {
+    last.innerHTML = text;
+    const told = last.querySelector("[data-letter]"), row = rowOf(told.dataset.letter);
+    tell(told.dataset.said);
+    if (!row) return told.dataset.letter;
+    row.classList.add("done-row");
+    row.querySelector("[data-deed]").textContent = told.dataset.word;
+    const count = document.querySelector("[data-tab=new][aria-current] .count");
+    if (count && /^\d+$/.test(count.textContent)) count.textContent = Math.max(0, Number(count.textContent) - 1);
+    return told.dataset.letter;
+  };
+  const send = async (form, button) => {
+    const id = letterOf(form.action), mine = pane.contains(form) ? ++turn : turn;
+    busy = true;
+    pane.classList.add("asking");
+    const data = new URLSearchParams(new FormData(form, button ?? undefined));
+    const address = new URL(form.action);
+    const answer = await ask(form.method === "get" ? `${address.pathname}?${data}` : address, form.method === "get" ? {} : { method: "POST", body: data }).catch(() => null);
+    const text = answer ? await answer.text().catch(() => null) : null;
+    busy = false;
+    pane.classList.remove("asking");
+    // What was typed stays where it is: the clerk signs in in another window and presses again.
+    if (text === null || answer.status === 401) { last.innerHTML = pane.querySelector(`template[data-${answer ? "over" : "lost"}]`).innerHTML; tell(last.textContent.trim()); ready = true; return; }
+    if (answer.headers.get("X-Done")) {
+      const acted = done(text);
+      if (acted === open) await step(1); else ready = Boolean(open);
+      return;
+    }
+    if (mine !== turn) return;
+    if (answer.headers.get("X-Piece")) put(text, id, mine); else location.assign(`/van-ban-den/${id}`);
+  };
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || !isThere() || !(pane.contains(form) || form.closest("[data-row]")) || !letterOf(form.action)) return;
+    event.preventDefault();
+    if (busy || (pane.contains(form) && !ready)) { tell(pane.dataset.wait); return; }
+    send(form, event.submitter);
+  });
+
+  // ---- how wide it is, as it was left
+  const edge = document.querySelector("[data-edge]"), desk = document.querySelector(".mail-desk");
+  const NARROW = 35, WIDE = 70;
+  const wide = (percent, keep = true) => {
+    const now = Math.round(Math.min(WIDE, Math.max(NARROW, percent)));
+    desk.style.setProperty("--pane", `${now}%`);
+    edge.setAttribute("aria-valuenow", now);
+    if (keep) document.cookie = `gw_pane=${now}; path=/; max-age=31536000; samesite=lax`;
+  };
+  const width = () => Number(edge.getAttribute("aria-valuenow"));
+  const dragged = (event, keep) => { const { right, width: all } = desk.getBoundingClientRect(); wide((100 * (right - event.clientX)) / all, keep); };
+  edge.addEventListener("pointerdown", (event) => { edge.setPointerCapture(event.pointerId); event.preventDefault(); });
+  edge.addEventListener("pointermove", (event) => { if (edge.hasPointerCapture(event.pointerId)) dragged(event, false); });
+  edge.addEventListener("pointerup", (event) => { if (edge.hasPointerCapture(event.pointerId)) dragged(event, true); });
+  edge.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: 3, ArrowRight: -3, Home: WIDE, End: -WIDE }[event.key];
+    if (by) { event.preventDefault(); wide(width() + by); }
+  });
+  pane.querySelectorAll("[data-wider]").forEach((button) => button.addEventListener("click", () => wide(width() + Number(button.dataset.wider))));
+
+  document.addEventListener("gateway:swapped", (event) => { if (event.detail === list) stand(); });
+  const named = /^#(inb_[0-9A-Za-z]+)$/.exec(location.hash)?.[1];
+  if (named && isThere()) show(rowOf(named)?.querySelector("a[data-open]").getAttribute("href") ?? `/van-ban-den/${named}`);
+})();

@@ -1,0 +1,395 @@
+"""An envelope that was built elsewhere, as step 1 of the way out takes it. In: the bytes of one edXML file as they come,
+and what its caller says besides. Out: an `Order` and its files in a tray, looked at like those of any other door; of an
+envelope that the agency signed itself also that envelope, which leaves as it is. Without a signature of its own the
+node writes and signs it anew (steps 3 and 4), and says by name what its own writer has no place for; such a one may also
+update or replace what was sent (`brought_change`). `accept` goes on from here; nothing is kept before."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from io import BytesIO
+from typing import BinaryIO
+
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import (
+    DeliveryMode,
+    Draft,
+    FileRole,
+    Kind,
+    Recipient,
+    RecipientRole,
+    ReplyLink,
+    Signer,
+    Staff,
+    Urgency,
+)
+from gateway.domain.identity import Digest, DocumentId
+from gateway.domain.proof import Binding, FileSlice, Terms
+from gateway.edxml import attachment, reader, verify
+from gateway.edxml.envelope import Envelope, Organisation
+from gateway.errors import BadSignature, MalformedXml, Refused
+from gateway.outgoing import brought_change, check, package
+from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.files import streamed
+from gateway.outgoing.intake import PIECE, Order, Tray
+from gateway.policy import trust
+from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
+from gateway.ports import Scratch
+from gateway.words import labels
+
+# As every receiver reads the time of signing (K2).
+_CLOCKS = trust.TrustPolicy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Besides:
+    """What the dialect has no field for, where the envelope's own signature does not say it."""
+
+    reply_required: bool | None = None
+    role: RecipientRole = RecipientRole.TO_ACT
+    external_id: str | None = None
+    category: str | None = None
+    callback_data: str | None = None
+    confirm: tuple[str, ...] = ()
+    send: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """`signed` leaves byte for byte. `digest` is that of the file as it came."""
+
+    order: Order
+    digest: Digest
+    signed: package.Packed | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spooled:
+    """The file as it came, until its tray is left."""
+
+    scratch: Scratch
+    size: int
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What one reading gave. The slices count in what `open` reads."""
+
+    model: Envelope
+    files: Sequence[FileSlice]
+    open: Callable[[], BinaryIO]
+    proved: verify.Verified | None = None
+
+
+async def take(
+    desk: OutDesk, scope: AgencyScope, tray: Tray, chunks: AsyncIterator[bytes], besides: Besides
+) -> Brought:
+    """Refused, or the InvalidEnvelope that names the step, for what may not leave."""
+    return await read(desk, scope, tray, await spool(desk, tray, chunks), besides)
+
+
+async def spool(desk: OutDesk, tray: Tray, chunks: AsyncIterator[bytes]) -> Spooled:
+    """The whole envelope on disk, for `read`; nothing of it was looked at."""
+    scratch = tray.stack.enter_context(desk.blobs.scratch())
+    size, digest = await _spooled(desk, scratch, chunks)
+    return Spooled(scratch=scratch, size=size, digest=digest)
+
+
+async def look(desk: OutDesk, spooled: Spooled) -> Envelope:
+    """What it says, whoever's it is; nothing of it is proved. MalformedXml for what nobody could read."""
+
+    def opener() -> BinaryIO:
+        return spooled.scratch.path.open("rb")
+
+    look = partial(reader.read, limits=desk.xml.limits)
+    return (await desk.pool.run(lambda: look(attachment.pieces(opener)))).envelope
+
+
+async def read(desk: OutDesk, scope: AgencyScope, tray: Tray, spooled: Spooled, besides: Besides) -> Brought:
+    """As `take`, of what was spooled before."""
+    agency = await check.hosted_agency(desk, scope)
+    scratch, digest = spooled.scratch, spooled.digest
+    read = await _read(desk, agency, scratch, spooled.size)
+    _refuse_other(read.model, agency, is_signed=read.proved is not None)
+    order = _order(read, besides)
+    if read.model.kind in brought_change.KINDS:
+        changing = await brought_change.read(desk, scope, read.model)
+        order = replace(order, kind=read.model.kind, parent_id=changing.parent.id, change=changing.change)
+    tray.declare(order.draft)
+    for part, role in zip(read.files, _roles(read), strict=True):
+        await _file(desk, tray, read, part, role)
+    signed = await _as_it_is(desk, scratch, agency, order, read.proved) if read.proved is not None else None
+    return Brought(order=order, digest=digest, signed=signed)
+
+
+async def _spooled(desk: OutDesk, scratch: Scratch, chunks: AsyncIterator[bytes]) -> tuple[int, Digest]:
+    """The whole envelope in a scratch file. What follows its limit is not read."""
+    hasher, size, most = hashlib.sha256(), 0, desk.xml.limits.max_bytes
+    held, held_size = list[bytes](), 0
+
+    def write(pieces: Sequence[bytes]) -> None:
+        for piece in pieces:
+            hasher.update(piece)
+            scratch.file.write(piece)
+        scratch.file.flush()
+
+    async for chunk in chunks:
+        size, held_size = size + len(chunk), held_size + len(chunk)
+        if size > most:
+            raise MalformedXml(
+                "ENV-TOO-LARGE", f"the envelope has more than {most} bytes (limits.envelope_mb)", step=1
+            )
+        held.append(chunk)
+        if held_size >= PIECE:
+            pieces, held, held_size = held, [], 0
+            await desk.pool.run(partial(write, pieces))
+    await desk.pool.run(partial(write, held))
+    return size, Digest.of_bytes(hasher.digest())
+
+
+async def _read(desk: OutDesk, agency: HostedAgency, scratch: Scratch, size: int) -> _Read:
+    """As its receivers will read it: the fast path, the general one, and without any signature neither."""
+    now = desk.clock.now()
+    own = await _own_bindings(desk, agency, now)
+
+    def opener() -> BinaryIO:
+        return scratch.path.open("rb")
+
+    source = verify.EnvelopeSource(size=size, open=lambda: attachment.pieces(opener))
+
+    def bindings(code: str) -> Sequence[Binding]:
+        return own if code == agency.code else ()
+
+    def quick() -> _Read:
+        found = verify.examine_fast(source, policy=desk.xml, bindings=bindings, at=now)
+        if found is not None:
+            return _proved(found, opener)
+        read = reader.read(source.open(), desk.xml.limits)
+        if read.signature is not None and read.signature.in_xmldsig and read.signature.value:
+            raise _IsSigned
+        return _Read(model=read.envelope, files=read.files, open=opener)
+
+    def general() -> _Read:
+        return _proved(verify.examine_general(source, policy=desk.xml, bindings=bindings, at=now), opener)
+
+    try:
+        return await desk.pool.run(quick)
+    except _IsSigned:
+        async with desk.general_turns:
+            return await desk.pool.run(general)
+
+
+class _IsSigned(Exception):
+    """It carries a signature, in another form than our own."""
+
+
+def _proved(found: verify.Verified, opener: Callable[[], BinaryIO]) -> _Read:
+    signed, octets = found.signed, found.canonical
+    return _Read(
+        model=signed.model,
+        files=signed.files,
+        open=opener if octets is None else partial(BytesIO, octets),
+        proved=found,
+    )
+
+
+async def _own_bindings(desk: OutDesk, agency: HostedAgency, now: datetime) -> Sequence[Binding]:
+    """The certificates that may sign for the agency now, as its receivers know them (K1, K5)."""
+    found = await desk.directory.bindings(agency.code)
+    use = trust.key_use_of(agency.code, found, await desk.store.key_ends(agency.code), now)
+    return [each for each in found if use.fault(trust.fingerprint(each.certificate_der)) is None]
+
+
+def _refuse_other(model: Envelope, agency: HostedAgency, *, is_signed: bool) -> None:
+    """A document of this very agency, or one that changes what it sent; signed, a new one alone. What is written anew may
+    name the agency by a code of before."""
+    if model.kind is not Kind.DOCUMENT and (is_signed or model.kind not in brought_change.KINDS):
+        raise _refused(reason(ReasonCode.ENVELOPE_KIND, "/Bussiness/BussinessDocType", kind=model.kind))
+    sender = (model.sender.organ_id or "–").strip()
+    known = sender.casefold() in {code.casefold() for code in (agency.code, *agency.aliases)}
+    if not (model.sender.organ_id == agency.code if is_signed else known):
+        raise _refused(reason(ReasonCode.ENVELOPE_SENDER, "/From/OrganId", sender=sender, own=agency.code))
+
+
+def _refused(why: Reason) -> Refused:
+    return Refused(Verdict(reasons=(why,)))
+
+
+def _order(read: _Read, besides: Besides) -> Order:
+    terms = (read.proved.signed.terms if read.proved is not None else None) or Terms()
+    draft = _draft(read.model, terms, besides)
+    lost = () if read.proved is not None else tuple(_left_out(read.model))
+    return Order(draft=draft, send=besides.send, confirm=besides.confirm, notes=lost)
+
+
+def _draft(model: Envelope, terms: Terms, besides: Besides) -> Draft:
+    other, business = model.other, model.business
+    wants = terms.reply_required if terms.reply_required is not None else besides.reply_required
+    on_paper = business is not None and business.paper == 1
+    mode = terms.delivery_mode or (DeliveryMode.BOTH if on_paper else DeliveryMode.ELECTRONIC)
+    return Draft(
+        number=(model.code.number if model.code else None) or "",
+        symbol=(model.code.notation if model.code else None) or "",
+        issued_on=model.promulgation_date,
+        type_name=(model.document_type.name if model.document_type else None) or "",
+        subject=model.subject or "",
+        signer=_signer(model),
+        recipients=tuple(_recipient(each, terms, besides) for each in model.to),
+        # The dialect's own word for a wanted answer is the day by which it is due.
+        reply_required=model.due_date is not None if wants is None else wants,
+        reply_due=model.due_date,
+        due_at=terms.due_at,
+        external_id=besides.external_id,
+        category=besides.category,
+        callback_data=besides.callback_data,
+        content=model.content,
+        place=model.place,
+        urgency=_urgency(other.priority if other else None),
+        pages=other.page_amount if other else None,
+        copies=other.promulgation_amount if other else None,
+        sphere=other.sphere_of_promulgation if other else None,
+        drafter=other.typer_notation if other else None,
+        appendixes=other.appendixes if other else (),
+        delivery_mode=mode,
+        replies_to=_replies(model),
+        to_places=model.to_places,
+        staff=_staff(model),
+    )
+
+
+def _urgency(priority: int | None) -> Urgency:
+    if priority is None:
+        return Urgency.NORMAL
+    if not 0 <= priority <= max(Urgency):
+        raise _refused(
+            reason(
+                ReasonCode.OUT_OF_RANGE,
+                "/OtherInfo/Priority",
+                field="Priority",
+                value=priority,
+                least=0,
+                most=int(max(Urgency)),
+            )
+        )
+    return Urgency(priority)
+
+
+def _recipient(each: Organisation, terms: Terms, besides: Besides) -> Recipient:
+    code = each.organ_id or ""
+    return Recipient(code=code, name=each.organ_name, role=terms.role_of(code) or besides.role)
+
+
+def _signer(model: Envelope) -> Signer | None:
+    if model.signer is None:
+        return None
+    given = model.signer
+    return Signer(name=given.full_name or "", title=given.position, competence=given.competence)
+
+
+def _replies(model: Envelope) -> tuple[ReplyLink, ...]:
+    return tuple(
+        ReplyLink(
+            agency=one.organ_id,
+            number=one.code,
+            date=one.promulgation_date,
+            document_id=DocumentId(one.document_id) if one.document_id else None,
+        )
+        for one in model.response_for
+        if one.organ_id and one.code and one.promulgation_date
+    )
+
+
+def _staff(model: Envelope) -> Staff | None:
+    people = model.business.staff if model.business else ()
+    if not people:
+        return None
+    one = people[0]
+    return Staff(name=one.staff, department=one.department, phone=one.mobile, email=one.email)
+
+
+def _left_out(model: Envelope) -> Iterator[Reason]:
+    """What an envelope says that ours has no place for; a sender hears of it before anybody misses it."""
+    other, kind = model.other, model.document_type
+    said: dict[str, object] = {
+        "OtherInfo/ReplyFors": other.reply_fors if other else None,
+        "OtherInfo/Direction": other.direction if other else None,
+        "OtherInfo/ReferenceCodes": other.reference_codes if other else None,
+        "DocumentType/Type": kind.type if kind else None,
+        "DocumentType/TypeDetail": kind.detail if kind else None,
+        "SteeringType": model.steering_type,
+        "ResponseForTask": model.task_codes,
+        "ApplicationType": model.application_type,
+        "ResponseFor": len(_replies(model)) < len(model.response_for),
+        "Bussiness/StaffInfo": len(model.business.staff) > 1 if model.business else None,
+    }
+    names = [name for name, value in said.items() if value not in (None, (), "", False)]
+    if names:
+        yield reason(ReasonCode.ENVELOPE_LEFT_OUT, "", names=", ".join(names))
+
+
+def _roles(read: _Read) -> Sequence[FileRole]:
+    """Our own words for a role where the envelope has them; else the first file leads, and the others are appended."""
+    ours = {labels.say(f"file_role.{role}", "vi"): role for role in FileRole}
+    found = [ours.get(each.description or "") for each in read.files]
+    if FileRole.LEAD in found:
+        return [each or FileRole.APPENDIX for each in found]
+    return [FileRole.LEAD if n == 0 else each or FileRole.APPENDIX for n, each in enumerate(found)]
+
+
+async def _file(desk: OutDesk, tray: Tray, read: _Read, part: FileSlice, role: FileRole) -> None:
+    """The file out of its slice; what came out must be what the reader had found there."""
+    if part.damaged is not None or part.sha256 is None:
+        raise _refused(
+            reason(ReasonCode.BROKEN, f"/files/{part.n - 1}", name=part.name[:100], why=_WHY_DAMAGED)
+        )
+    raw = partial(attachment.pieces, read.open, part.offset, part.length)
+    start = partial(_decoded, raw, part.coding)
+    received = await tray.add(role.value, part.name, role, streamed(desk, start))
+    if received.item.sha256 != part.sha256:
+        raise MalformedXml(
+            "ENV-DIALECT",
+            f"attachment {part.n} is not written as plain base64 in a plain file; write the envelope without "
+            "references, CDATA or a JSON string around it",
+            step=4,
+        )
+
+
+_WHY_DAMAGED = "truncated"
+
+
+def _decoded(raw: Callable[[], Iterator[bytes]], coding: str) -> Iterator[bytes]:
+    return attachment.decoded_pieces(raw(), coding)
+
+
+async def _as_it_is(
+    desk: OutDesk, scratch: Scratch, agency: HostedAgency, order: Order, proved: verify.Verified
+) -> package.Packed:
+    """What its receivers would find at step 11 they find here, where somebody can still mend it."""
+    signed = proved.signed
+    if signed.contradiction is not None:
+        against = signed.contradiction
+        raise BadSignature(against.code, against.detail, step=11, where=against.where)
+    if signed.packet_id is None:
+        raise BadSignature("MSG-ID", "the signature has no gw:Message, which our axis needs", step=11)
+    _refuse_times(signed.signing_time, desk.clock.now())
+    standard = check.document_id_of(agency, order.draft)
+    if signed.model.document_id != standard:
+        said = signed.model.document_id or "–"
+        raise _refused(
+            reason(ReasonCode.ENVELOPE_IDENTITY, "/DocumentId", said=said[:100], standard=standard)
+        )
+    if not order.send:
+        raise _refused(reason(ReasonCode.ENVELOPE_KIND, "/send", kind="draft"))
+    return await package.keep(desk, scratch, signed)
+
+
+def _refuse_times(signed_at: datetime | None, now: datetime) -> None:
+    if signed_at is None or now - _CLOCKS.signing_past <= signed_at <= now + _CLOCKS.signing_future:
+        return
+    off = timedelta(seconds=round(abs(now - signed_at).total_seconds()))
+    raise BadSignature("SIG-TIME", f"SigningTime is {off} away from now; receivers would hold it", step=9)

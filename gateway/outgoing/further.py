@@ -1,0 +1,49 @@
+"""A document that has left goes to further agencies (R117). In: its id, and who else is to get it. Out: the same number,
+date and files as a document of its own to these recipients alone; the earlier one stays as it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Kind, OutgoingDocument, OutState, Recipient
+from gateway.errors import Clash
+from gateway.outgoing import accept, files
+from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.intake import Accepted, Once, Order, tray
+
+
+async def send_further(
+    desk: OutDesk,
+    scope: AgencyScope,
+    id: str,
+    recipients: tuple[Recipient, ...],
+    confirm: tuple[str, ...] = (),
+    once: Once | None = None,
+) -> Accepted:
+    """Refused with every reason, as any document; a recipient that has it already is one of them."""
+    async with desk.store.read(scope) as work:
+        document = await work.outgoing.get(id)
+    check_has_left(document)
+    draft = replace(document.draft, external_id=None, callback_data=None, recipients=recipients)
+    return await accepted_anew(desk, scope, document, Order(draft=draft, confirm=confirm), once)
+
+
+async def accepted_anew(
+    desk: OutDesk, scope: AgencyScope, document: OutgoingDocument, order: Order, once: Once | None = None
+) -> Accepted:
+    """With the files of that document."""
+    async with tray(desk) as held:
+        for item in document.files:
+            opened = await files.open_file(desk, scope, document.id, item.n)
+            await held.add(item.role, item.name, item.role, opened.pieces)
+        return await accept.accept(desk, scope, order, held, once)
+
+
+def check_has_left(document: OutgoingDocument) -> None:
+    """Clash unless it is a document of its own that has left."""
+    files.refuse_sealed(document)
+    if document.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
+        raise Clash(f"{document.id} is itself a {document.kind} packet; send the document that it changes")
+    if document.state is not OutState.PACKED:
+        raise Clash(f"{document.id} is {document.state}; name its recipients before it is sent")

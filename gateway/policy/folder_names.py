@@ -1,0 +1,90 @@
+"""What a name in a hot folder means, and what a thing is called where it is put. In: names as they lie in a directory,
+which anybody may have written. Out: the sort of thing that it names, or None for what is not to be looked at; names
+that every file system bears, each once. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import StrEnum
+
+from gateway.policy.door import clean_name
+
+SIDECAR, ENVELOPE, ARCHIVE, READY = ".json", ".edxml", ".zip", ".ready"
+STATUS = ".status.json"
+META = "meta.json"
+RECEIPT, REASON = ".result.json", ".error.txt"
+# What programs, shares and desks leave while they write, or for themselves.
+_UNFINISHED = (".part", ".tmp", ".partial", ".crdownload", ".filepart", ".swp")
+_ASIDE = frozenset({"thumbs.db", "desktop.ini"})
+_NAME_BYTES = 255
+_CODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+
+
+class Sort(StrEnum):
+    """What a name in `out/` names."""
+
+    SIDECAR = "sidecar"
+    ENVELOPE = "envelope"
+    ARCHIVE = "archive"
+    FOLDER = "folder"
+    READY = "ready"
+    FILE = "file"
+
+
+def sort_of(name: str, *, is_folder: bool) -> Sort | None:
+    """None for what is still being written, and for what nobody meant to send."""
+    low = name.lower()
+    if low.startswith((".", "~$")) or low.endswith((*_UNFINISHED, RECEIPT, REASON)) or low in _ASIDE:
+        return None
+    if is_folder:
+        return Sort.FOLDER
+    for ending, sort in (
+        (SIDECAR, Sort.SIDECAR),
+        (ENVELOPE, Sort.ENVELOPE),
+        (ARCHIVE, Sort.ARCHIVE),
+        (READY, Sort.READY),
+    ):
+        if low.endswith(ending) and len(low) > len(ending):
+            return sort
+    return Sort.FILE
+
+
+def stem_of(name: str, sort: Sort) -> str:
+    """The X of X.json, X.edxml, X.zip, X.ready and X/: what belongs together has one."""
+    return name if sort in (Sort.FOLDER, Sort.FILE) else name[: name.rindex(".")]
+
+
+def is_plain(name: str) -> bool:
+    """Whether it names a file directly in the folder, and nothing else."""
+    return name not in ("", ".", "..") and "/" not in name and "\\" not in name and "\0" not in name
+
+
+def is_folder_of(code: str) -> bool:
+    """Whether an agency's code can name a folder. Those of the national list can."""
+    return _CODE.fullmatch(code) is not None and ".." not in code
+
+
+def kept_name(name: str, tail: str = "") -> str:
+    """The name that it is put away under: readable, and short enough also with `tail` behind it."""
+    bare = clean_name(name)
+    room = _NAME_BYTES - len(tail.encode()) - len(" (9999)")
+    if len(bare.encode()) > room:
+        stem, dot, ending = bare.rpartition(".")
+        if not stem or len(ending.encode()) > 16:
+            stem, dot, ending = bare, "", ""
+        most = room - len((dot + ending).encode())
+        bare = stem.encode()[:most].decode(errors="ignore").rstrip(" .") + dot + ending
+    return bare + tail
+
+
+def free_name(name: str, is_taken: Callable[[str], bool]) -> str:
+    """The name, or the first of `a (2).pdf`, `a (3).pdf`, … that nothing has yet."""
+    free, n = name, 1
+    stem, dot, ending = name.rpartition(".")
+    if not stem:
+        stem, dot, ending = name, "", ""
+    while is_taken(free):
+        n += 1
+        free = f"{stem} ({n}){dot}{ending}"
+    return free

@@ -1,0 +1,50 @@
+"""A clock that one can move ahead. In: a file that keeps by how much. Out: the `Clock` promise, so far ahead of the
+machine's own; whoever has to look again then is told. It never goes back: what happened stays in the past."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from gateway.clock import SystemClock
+from gateway.errors import Clash
+from gateway.trust.keys import write_private
+
+# The certificates of a sandbox are good for two years.
+FARTHEST = timedelta(days=366)
+
+
+class SandboxClock(SystemClock):
+    """One for each sandbox, whose process alone moves it."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._ahead = timedelta()
+        self._told: list[Callable[[], None]] = []
+        if file.is_file():
+            self._ahead = timedelta(seconds=float(json.loads(file.read_text("ascii"))["ahead_s"]))
+
+    @property
+    def ahead(self) -> timedelta:
+        return self._ahead
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def tell(self, moved: Callable[[], None]) -> None:
+        """`moved` is called after each move."""
+        self._told.append(moved)
+
+    def move(self, by: timedelta) -> None:
+        """Kept on disk first: after a restart it is not earlier than before. Clash for a move back, or too far."""
+        if by <= timedelta() or self._ahead + by > FARTHEST:
+            raise Clash(
+                f"the clock goes ahead alone, and {FARTHEST.days} days at most; it is {self._ahead.days} days ahead",
+                code="GW-SANDBOX-CLOCK",
+            )
+        write_private(self._file, json.dumps({"ahead_s": (self._ahead + by).total_seconds()}).encode())
+        self._ahead += by
+        for each in self._told:
+            each()

@@ -1,0 +1,204 @@
+"""What the robots remember, in one SQLite file: packets that came, what they have to do and when, packets they sent. In:
+rows. Out: rows. What came and what is done about it are one commit; what is to be said is written before it is
+said, so that a robot that was killed says the same bytes again. Sync; call it in the pool."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+_SCHEMA = """
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS came (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, robot TEXT NOT NULL, digest TEXT NOT NULL, sender TEXT NOT NULL,
+    document TEXT NOT NULL, packet TEXT NOT NULL, told TEXT NOT NULL, at REAL NOT NULL, times INTEGER NOT NULL DEFAULT 1,
+    raw BLOB, UNIQUE (robot, digest)
+);
+CREATE INDEX IF NOT EXISTS came_document ON came (document);
+CREATE TABLE IF NOT EXISTS due (
+    id TEXT PRIMARY KEY, at REAL NOT NULL, robot TEXT NOT NULL, work TEXT NOT NULL, sent TEXT NOT NULL DEFAULT '',
+    raw BLOB
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS due_at ON due (at);
+CREATE TABLE IF NOT EXISTS sent (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, robot TEXT NOT NULL, receiver TEXT NOT NULL, kind TEXT NOT NULL,
+    document TEXT NOT NULL, told TEXT NOT NULL
+);
+COMMIT;
+"""
+# Of so many packets the rows stay, and the bytes of those that are not larger than this.
+MOST, MOST_RAW = 5000, 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Came:
+    """A packet that came to a robot. `told` is what it says and what was found of it; `times`: how often it came."""
+
+    seq: int
+    robot: str
+    times: int
+    at: datetime
+    told: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """Something to do. `raw` and `sent` are there once it was written down for good."""
+
+    id: str
+    at: datetime
+    robot: str
+    work: Mapping[str, Any]
+    sent: Mapping[str, Any] | None = None
+    raw: bytes | None = None
+
+
+class Memory:
+    """One process has it open."""
+
+    def __init__(self, file: Path) -> None:
+        self._lock = threading.Lock()
+        self._file = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=10)
+        self._file.execute("PRAGMA journal_mode = WAL")
+        self._file.execute("PRAGMA synchronous = FULL")
+        self._file.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        with self._lock:
+            self._file.close()
+
+    def note(
+        self, robot: str, told: Mapping[str, Any], raw: bytes, at: datetime, acts: Sequence[Due]
+    ) -> bool:
+        """Whether it is the first of these bytes: then its acts are to be done. What came again is counted."""
+        digest = str(told["digest"])
+        with self._write() as file:
+            again = "UPDATE came SET times = times + 1 WHERE robot = ? AND digest = ?"
+            if file.execute(again, (robot, digest)).rowcount:
+                return False
+            file.execute(
+                "INSERT INTO came (robot, digest, sender, document, packet, told, at, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    robot,
+                    digest,
+                    told["sender"],
+                    # A request stands with the document that it is about.
+                    told.get("target") or told["document_id"],
+                    told["packet_id"],
+                    json.dumps(told),
+                    at.timestamp(),
+                    raw if len(raw) <= MOST_RAW else None,
+                ),
+            )
+            file.execute("DELETE FROM came WHERE seq <= (SELECT max(seq) FROM came) - ?", (MOST,))
+            self._put(file, acts)
+        return True
+
+    def plan(self, acts: Sequence[Due]) -> None:
+        with self._write() as file:
+            self._put(file, acts)
+
+    def next_at(self) -> datetime | None:
+        (found,) = self._read("SELECT min(at) FROM due")[0]
+        return None if found is None else datetime.fromtimestamp(found, UTC)
+
+    def due(self, now: datetime) -> list[Due]:
+        """What its time has come for, oldest first."""
+        words = "SELECT id, at, robot, work, sent, raw FROM due WHERE at <= ? ORDER BY at, id LIMIT 50"
+        return [
+            Due(
+                id=id,
+                at=datetime.fromtimestamp(at, UTC),
+                robot=robot,
+                work=json.loads(work),
+                sent=json.loads(sent) if sent else None,
+                raw=raw,
+            )
+            for id, at, robot, work, sent, raw in self._read(words, (now.timestamp(),))
+        ]
+
+    def written(self, id: str, sent: Mapping[str, Any], raw: bytes) -> None:
+        """These bytes will be said, however often it is begun anew."""
+        with self._write() as file:
+            file.execute("UPDATE due SET sent = ?, raw = ? WHERE id = ?", (json.dumps(sent), raw, id))
+
+    def done(self, id: str, sent: Mapping[str, Any] | None) -> None:
+        """`sent` None: it came to nothing."""
+        with self._write() as file:
+            file.execute("DELETE FROM due WHERE id = ?", (id,))
+            if sent is not None:
+                file.execute(
+                    "INSERT INTO sent (robot, receiver, kind, document, told) VALUES (?, ?, ?, ?, ?)",
+                    (sent["robot"], sent["to"], sent["kind"], sent["document_id"], json.dumps(sent)),
+                )
+                file.execute("DELETE FROM sent WHERE seq <= (SELECT max(seq) FROM sent) - ?", (MOST,))
+
+    def packets(self, after: int, limit: int, document: str = "", robot: str = "") -> list[Came]:
+        """Those that came behind that one, oldest first; of one document or robot where it is named."""
+        words = (
+            "SELECT seq, robot, times, at, told FROM came WHERE seq > ? AND (? = '' OR document = ?)"
+            " AND (? = '' OR robot = ?) ORDER BY seq LIMIT ?"
+        )
+        rows = self._read(words, (after, document, document, robot, robot, limit))
+        return [
+            Came(
+                seq=seq,
+                robot=robot,
+                times=times,
+                at=datetime.fromtimestamp(at, UTC),
+                told=json.loads(told),
+            )
+            for seq, robot, times, at, told in rows
+        ]
+
+    def raw(self, seq: int) -> bytes | None:
+        """None for a packet that is not here, or was too large to keep."""
+        found = self._read("SELECT raw FROM came WHERE seq = ?", (seq,))
+        return found[0][0] if found else None
+
+    def about(self, robot: str, document: str) -> Mapping[str, Any] | None:
+        """What came last to this robot about that document; of those that ask something of it the request."""
+        words = "SELECT told FROM came WHERE robot = ? AND document = ? ORDER BY seq DESC LIMIT 1"
+        found = self._read(words, (robot, document))
+        return json.loads(found[0][0]) if found else None
+
+    def last_sent(self, robot: str, receiver: str) -> Mapping[str, Any] | None:
+        """The last document of this robot for that agency."""
+        words = "SELECT told FROM sent WHERE robot = ? AND receiver = ? AND kind = 'edoc' ORDER BY seq DESC LIMIT 1"
+        found = self._read(words, (robot, receiver))
+        return json.loads(found[0][0]) if found else None
+
+    def sent_document(self, robot: str, document: str) -> Mapping[str, Any] | None:
+        words = (
+            "SELECT told FROM sent WHERE robot = ? AND document = ? AND kind <> 'status' ORDER BY seq LIMIT 1"
+        )
+        found = self._read(words, (robot, document))
+        return json.loads(found[0][0]) if found else None
+
+    def _put(self, file: sqlite3.Connection, acts: Sequence[Due]) -> None:
+        file.executemany(
+            "INSERT INTO due (id, at, robot, work) VALUES (?, ?, ?, ?)",
+            [(each.id, each.at.timestamp(), each.robot, json.dumps(each.work)) for each in acts],
+        )
+
+    def _read(self, words: str, values: Sequence[object] = ()) -> list[Any]:
+        with self._lock:
+            return self._file.execute(words, values).fetchall()
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._file.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._file
+            except BaseException:
+                self._file.execute("ROLLBACK")
+                raise
+            self._file.execute("COMMIT")

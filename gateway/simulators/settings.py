@@ -1,0 +1,179 @@
+"""What a simulator is told: its systems with their credentials and agencies, how the hub behaves, and which faults it has.
+In: a TOML file. Out: frozen values, or Misconfigured with what is wrong."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import Misconfigured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubAgency:
+    code: str
+    name: str
+    old: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubLogin:
+    """What an application signs in with, on hubs that want that."""
+
+    username: str
+    password: str = field(repr=False)
+    application: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubSystem:
+    id: str
+    secret: str = field(repr=False)
+    agencies: tuple[HubAgency, ...]
+    login: HubLogin | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubOptions:
+    """`code`: its own in traces; `entries`: a packet for several agencies of one system is listed once for each receiver or
+    once for the system; `dedupe`: the same file, or the same new document, is answered with its first id; `late_s`: when
+    a packet shows in lists; `ahead_s`: how far its clock is before the machine's, or behind it;
+    `more_agencies`: so many invented entries besides;
+    `fresh_h`: how far a call's time stamp may be from now, 0 for any: clients make it once and keep it; `token_min`: for
+    how long a token holds; `plain`: a file is given as its own text, where the hub may do so, and not as base64;
+    `anew`: every file is written anew, else it is passed on as it came."""
+
+    code: str = "HUB"
+    entries: str = "receiver"
+    dedupe: bool = True
+    late_s: float = 0.0
+    ahead_s: float = 0.0
+    more_agencies: int = 0
+    fresh_h: float = 48.0
+    token_min: float = 30.0
+    plain: bool = True
+    anew: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultOptions:
+    """`rate` of calls have one of `kinds`, in these `operations` (none named: all); `seed` makes them come again alike."""
+
+    rate: float = 0.0
+    kinds: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    slow_s: float = 1.0
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatorSettings:
+    systems: tuple[HubSystem, ...]
+    hub: HubOptions = field(default_factory=HubOptions)
+    faults: FaultOptions = field(default_factory=FaultOptions)
+
+
+KINDS = frozenset(
+    {
+        "error500",
+        "html",
+        "unauthorized",
+        "slow",
+        "lost",
+        "half",
+        "duplicate",
+        "reorder",
+        "damaged",
+        "nodata",
+        "expired",
+    }
+)
+
+
+def read(file: Path) -> SimulatorSettings:
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as why:
+        raise Misconfigured(f"the systems {file} cannot be read: {why}") from why
+    try:
+        systems = tuple(each for row in tables.get("system", ()) for each in _systems(row, file.parent))
+        hub = HubOptions(**tables.get("hub", {}))
+        faults = fault_options(tables.get("faults", {}))
+    except KeyError as why:
+        raise Misconfigured(f"{file}: a [[system]] or one of its agencies lacks {why}") from why
+    except (TypeError, ValueError, OSError) as why:
+        raise Misconfigured(f"{file} is not understood: {why}") from why
+    if not systems:
+        raise Misconfigured(f"{file} has no [[system]]")
+    return SimulatorSettings(systems=systems, hub=hub, faults=faults)
+
+
+def fault_options(given: Mapping[str, Any], before: FaultOptions | None = None) -> FaultOptions:
+    """ValueError for a kind of fault that there is none of."""
+    told: dict[str, Any] = dict(given)
+    for name in ("kinds", "operations"):
+        if name in told:
+            told[name] = tuple(str(each) for each in told[name])
+    old = before or FaultOptions()
+    values = {name: getattr(old, name) for name in FaultOptions.__slots__}
+    made = FaultOptions(**{**values, **told})
+    for each in made.kinds:
+        late_of(each)
+    if odd := [each for each in made.kinds if each not in KINDS and not each.startswith(("fail:", "late:"))]:
+        raise ValueError(
+            f"there is no fault {', '.join(odd)}; there are {', '.join(sorted(KINDS))}, fail:CODE and late:DAYS"
+        )
+    return made
+
+
+def late_of(fault: str) -> timedelta:
+    """How long after it was sent what has this fault shows in lists. ValueError for days that are no number."""
+    kind, _, days = fault.partition(":")
+    if kind != "late":
+        return timedelta()
+    try:
+        return timedelta(days=float(days))
+    except OverflowError as why:
+        raise ValueError(f"{fault}: so many days there are not") from why
+
+
+def _systems(row: Mapping[str, Any], folder: Path) -> Iterator[HubSystem]:
+    """Of an application that signs in, each agency is a system of its own."""
+    if "username" in row:
+        login = HubLogin(
+            username=str(row["username"]),
+            password=_secret(row, "password", folder),
+            application=str(row["application"]),
+        )
+        for each in row["agencies"]:
+            id = str(each.get("system", each["code"]))
+            secret = _secret(each, "secret", folder)
+            yield HubSystem(id=id, secret=secret, agencies=(_agency(each),), login=login)
+        return
+    yield HubSystem(
+        id=str(row["id"]),
+        secret=_secret(row, "secret", folder),
+        agencies=tuple(_agency(each) for each in row.get("agencies", ())),
+    )
+
+
+def _secret(row: Mapping[str, Any], name: str, folder: Path) -> str:
+    """Itself, or from a file of its own, as a node reads them."""
+    if f"{name}_file" not in row:
+        return str(row[name])
+    return (folder / str(row[f"{name}_file"])).read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+
+
+def _agency(given: Any) -> HubAgency:
+    if isinstance(given, str):
+        return HubAgency(code=given, name=given)
+    code = str(given["code"])
+    return HubAgency(
+        code=code,
+        name=str(given.get("name", code)),
+        old=str(given.get("old", "")),
+    )

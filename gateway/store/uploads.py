@@ -1,0 +1,109 @@
+"""Files that come in parts, on SQL. In: an open transaction of one agency. Out: the `Uploads` promise. What each part
+holds lies in the content store, referred to by its upload; it goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
+from sqlmodel import col
+
+from gateway import errors
+from gateway.domain.document import FileItem
+from gateway.domain.identity import Digest
+from gateway.domain.signatures import FileVerdict
+from gateway.domain.upload import MOST_OF_AGENCY, OWNER, Upload, UploadPart
+from gateway.store.repository import WatchedRows
+from gateway.store.row import from_json, to_json
+from gateway.store.tables import BlobRefRow, UploadPartRow, UploadRow
+from gateway.store.transaction import Transaction
+
+_U, _P = UploadRow, UploadPartRow
+
+
+class SqlUploads(WatchedRows):
+    """Keeps the promise of `ports.Uploads`."""
+
+    async def all(self) -> Sequence[Upload]:
+        query = select(_U).where(*self._present()).order_by(col(_U.created_at), col(_U.id))
+        return [to_upload(row) for row in await self._tx.rows(_U, query)]
+
+    async def get(self, id: str) -> Upload:
+        query = self._tx.kept(select(_U).where(*self._present(), col(_U.id) == id))
+        row = await self._tx.first(_U, query)
+        if row is None:
+            raise errors.NotFound(f"there is no upload {id}, or its time is up")
+        return to_upload(row)
+
+    async def parts(self, id: str) -> Sequence[UploadPart]:
+        query = select(_P).where(*self._of(id)).order_by(col(_P.n))
+        rows = await self._tx.rows(_P, query)
+        return [UploadPart(n=row.n, size=row.size, sha256=Digest(row.sha256)) for row in rows]
+
+    async def add(self, upload: Upload) -> None:
+        await self._tx.hold("uploads", self._agency_id)
+        counted = await self._tx.tuples(select(func.count()).select_from(_U).where(*self._present()))
+        if counted[0][0] >= MOST_OF_AGENCY:
+            raise errors.Clash(
+                f"the agency has {MOST_OF_AGENCY} uploads side by side, which is the most; let go of those that are not "
+                "needed",
+                code="GW-UPLOAD-MOST",
+            )
+        await self._tx.put(_row(upload))
+
+    async def add_part(self, id: str, part: UploadPart) -> bool:
+        row = _P(agency_id=self._agency_id, upload_id=id, n=part.n, size=part.size, sha256=part.sha256)
+        return await self._tx.put_new(row)
+
+    async def save(self, upload: Upload) -> None:
+        row = _row(upload)
+        values = {"expires_at": row.expires_at, "file": row.file, "signatures": row.signatures}
+        await self._tx.change(update(_U).where(*self._is(upload.id)).values(**values))
+
+    async def remove(self, id: str) -> None:
+        await self._tx.change(delete(_P).where(*self._of(id)))
+        await self._tx.change(delete(_U).where(*self._is(id)))
+
+    def _present(self) -> tuple[ColumnElement[bool], ...]:
+        return (col(_U.agency_id) == self._agency_id, col(_U.expires_at) > self._clock.now())
+
+    def _is(self, id: str) -> tuple[ColumnElement[bool], ...]:
+        return (col(_U.agency_id) == self._agency_id, col(_U.id) == id)
+
+    def _of(self, id: str) -> tuple[ColumnElement[bool], ...]:
+        return (col(_P.agency_id) == self._agency_id, col(_P.upload_id) == id)
+
+
+async def forget(tx: Transaction, now: datetime) -> int:
+    """Those of every agency whose time is up; how many."""
+    over = col(_U.expires_at) <= now
+    mine = and_(col(_U.agency_id) == col(_P.agency_id), col(_U.id) == col(_P.upload_id), over)
+    owned = and_(col(_U.agency_id) == col(BlobRefRow.agency_id), col(_U.id) == col(BlobRefRow.owner_id), over)
+    await tx.change(delete(BlobRefRow).where(col(BlobRefRow.owner_kind) == OWNER, exists().where(owned)))
+    await tx.change(delete(_P).where(exists().where(mine)))
+    return await tx.change(delete(_U).where(over))
+
+
+def _row(upload: Upload) -> UploadRow:
+    return UploadRow.of(
+        upload,
+        file=to_json(FileItem, upload.file) if upload.file is not None else None,
+        signatures=to_json(FileVerdict, upload.signatures) if upload.signatures is not None else None,
+    )
+
+
+def to_upload(row: UploadRow) -> Upload:
+    return Upload(
+        id=row.id,
+        agency_id=row.agency_id,
+        name=row.name,
+        size=row.size,
+        part_size=row.part_size,
+        created_at=row.created_at,
+        created_by=row.created_by,
+        expires_at=row.expires_at,
+        announced=Digest(row.announced) if row.announced is not None else None,
+        file=from_json(FileItem, row.file) if row.file is not None else None,
+        signatures=from_json(FileVerdict, row.signatures) if row.signatures is not None else None,
+    )

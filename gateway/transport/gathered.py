@@ -1,0 +1,215 @@
+"""Several axes as one: hosting and taking. In: the codes that this node hosts, how many parcels there is room for. Out:
+arrivals of every axis, each named, urgent ones first, no axis ahead of another for long.
+
+Each axis is asked in a task of its own. One that does not answer is waited for once and no longer: it is left to answer
+when it can, what it brings then is handed out first, and until then it is not asked again. One that fails is asked
+after a pause of its own (`circuit`). Nothing here turns by itself: all of it happens when somebody takes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import zip_longest
+from typing import Any
+
+from gateway import meters
+from gateway.domain.document import Lane
+from gateway.domain.routes import NODE, Pattern
+from gateway.errors import GatewayError, Unreachable
+from gateway.log import action
+from gateway.ports import Arrival, AxisDesk
+from gateway.transport.circuit import Circuit
+
+# How long a batch waits for an axis that is slow for the first time.
+WAIT_S = 2.0
+_log = logging.getLogger(__name__)
+
+
+class Gathered:
+    """The way in of `routed`."""
+
+    def __init__(
+        self,
+        axes: Mapping[str, AxisDesk],
+        circuits: Mapping[str, Circuit],
+        serves: Mapping[str, tuple[Pattern, ...]],
+        wait_s: float = WAIT_S,
+    ) -> None:
+        self._axes, self._circuits, self._serves, self._wait_s = axes, circuits, serves, wait_s
+        self._asking: dict[str, asyncio.Task[Sequence[Arrival]]] = {}
+        self._late: list[Arrival] = []
+        self._to_host: dict[str, Sequence[str]] = {}
+        self._errors: dict[str, GatewayError] = {}
+        self._something = asyncio.Event()
+        self._turn = 0
+
+    async def host(self, codes: Sequence[str]) -> None:
+        """Durable with each that answers; the others hear of it before anything is taken from them. GatewayError when none
+        answers."""
+        self._to_host = {name: self._served(name, codes) for name in self._axes}
+        await asyncio.gather(*(self._host_soon(name) for name in self._axes))
+        if len(self._to_host) == len(self._axes):
+            raise self._errors.get(next(iter(self._axes))) or Unreachable("no axis answers")
+
+    async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
+        """First of all what came late, then of each axis its share, then more of those that have more. The last error of
+        all of them when every one fails."""
+        self._something.clear()
+        names = self._in_turn()
+        found, self._late = self._late[:limit], self._late[limit:]
+        found += await self._ask(names, limit - len(found), lease_s)
+        if self._late:
+            self._something.set()
+        if not found and names and all(name in self._errors for name in names):
+            raise self._errors[names[0]]
+        urgent = [each for each in found if each.lane is Lane.URGENT]
+        return [*urgent, *(each for each in found if each.lane is not Lane.URGENT)]
+
+    async def wait(self, timeout_s: float) -> None:
+        """Until one of them may have something, or what was asked for has come."""
+        if self._late:
+            return
+        waits: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(self._wait(name, timeout_s)) for name in self._axes
+        ]
+        waits.append(asyncio.ensure_future(self._something.wait()))
+        try:
+            await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    async def close(self) -> None:
+        """What was leased and not handed out is given back by the axes themselves."""
+        asking, self._asking = list(self._asking.values()), {}
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+    async def _ask(self, names: Sequence[str], room: int, lease_s: float) -> list[Arrival]:
+        found: list[Arrival] = []
+        shares = _shares(room, len(names))
+        asked = {name: share for name, share in zip(names, shares, strict=True) if share}
+        while asked and room > len(found):
+            brought = await self._round(asked, lease_s)
+            found += _mixed(brought)
+            left = room - len(found)
+            # Who gave all that it was asked for may have more; who was not asked yet may have some.
+            full = [name for name, share in asked.items() if len(brought.get(name, ())) == share]
+            more = [*full, *(name for name in names if name not in asked)] if left else []
+            names = [name for name in names if name in more]
+            asked = {
+                name: share for name, share in zip(names, _shares(left, len(names)), strict=True) if share
+            }
+        return found
+
+    async def _round(self, asked: Mapping[str, int], lease_s: float) -> Mapping[str, Sequence[Arrival]]:
+        """What each brings in time."""
+        fresh: dict[str, asyncio.Task[Sequence[Arrival]]] = {}
+        for name, share in asked.items():
+            if name not in self._asking and self._circuits[name].may_take():
+                fresh[name] = asyncio.create_task(self._take(name, share, lease_s), name=f"take from {name}")
+        if not fresh:
+            return {}
+        self._asking |= fresh
+        try:
+            await asyncio.wait(fresh.values(), timeout=self._wait_s)
+        finally:  # also when whoever takes is cut short: what comes is kept for the next
+            brought = {}
+            for name, task in fresh.items():
+                if task.done():
+                    brought[name] = self._ended(name, task)
+                else:
+                    task.add_done_callback(lambda task, name=name: self._came_late(name, task))  # type: ignore[misc]  # mypy cannot type a lambda with a default
+                    self._circuits[name].not_taken("it did not answer in time")
+        return brought
+
+    def _ended(self, name: str, task: asyncio.Task[Sequence[Arrival]]) -> Sequence[Arrival]:
+        self._asking.pop(name, None)
+        if task.cancelled():
+            return ()
+        if (broke := task.exception()) is not None:  # in a way that nobody foresaw: the others go on
+            _log.error("axis.broke", exc_info=broke, extra={"action": "axis.broke", "axis": name})
+            self._circuits[name].not_taken(f"{type(broke).__name__}: {broke}")
+            return ()
+        return task.result()
+
+    def _came_late(self, name: str, task: asyncio.Task[Sequence[Arrival]]) -> None:
+        self._late += self._ended(name, task)
+        self._something.set()
+
+    async def _take(self, name: str, limit: int, lease_s: float) -> Sequence[Arrival]:
+        """Never raises what an axis raises: it is told to its circuit."""
+        circuit = self._circuits[name]
+        try:
+            if name in self._to_host and not await self._hosted(name):
+                return ()
+            arrivals = await self._axes[name].take(limit, lease_s)
+        except GatewayError as error:
+            self._failed(name, error)
+            return ()
+        self._errors.pop(name, None)
+        circuit.took()
+        for each in arrivals:
+            meters.AXIS_TAKEN.add(axis=name, lane=each.lane)
+        return [replace(each, axis=name) for each in arrivals]
+
+    async def _host_soon(self, name: str) -> None:
+        """In a task of its own that nobody waits for too long."""
+        telling = asyncio.ensure_future(self._hosted(name))
+        done, _ = await asyncio.wait([telling], timeout=self._wait_s)
+        if not done:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+            self._failed(name, Unreachable(f"{name} did not answer in time"))
+
+    async def _hosted(self, name: str) -> bool:
+        codes = self._to_host[name]
+        try:
+            await self._axes[name].host(codes)
+        except GatewayError as error:
+            self._failed(name, error)
+            return False
+        if self._to_host.get(name) is codes:
+            del self._to_host[name]
+        return True
+
+    async def _wait(self, name: str, timeout_s: float) -> None:
+        try:
+            await self._axes[name].wait(timeout_s)
+        except GatewayError:
+            await asyncio.sleep(timeout_s)  # the others may have something meanwhile
+
+    def _failed(self, name: str, error: GatewayError) -> None:
+        if name not in self._errors:
+            action(_log, "axis.failed", str(error), axis=name, code=error.code)
+        self._errors[name] = error
+        self._circuits[name].not_taken(str(error))
+
+    def _served(self, name: str, codes: Sequence[str]) -> list[str]:
+        """What is for the node itself comes by every axis."""
+        patterns = self._serves.get(name, ())
+        return [
+            code
+            for code in codes
+            if not patterns or code.startswith(NODE) or any(each.fits(code) for each in patterns)
+        ]
+
+    def _in_turn(self) -> list[str]:
+        """Each is first in its turn."""
+        names = list(self._axes)
+        self._turn = (self._turn + 1) % len(names)
+        return names[self._turn :] + names[: self._turn]
+
+
+def _shares(room: int, parts: int) -> list[int]:
+    """As even as can be, the first ones more."""
+    return [room // parts + (n < room % parts) for n in range(parts)] if parts else []
+
+
+def _mixed(brought: Mapping[str, Sequence[Arrival]]) -> list[Arrival]:
+    """One of each in turn."""
+    return [each for row in zip_longest(*brought.values()) for each in row if each is not None]

@@ -1,0 +1,1 @@
+"""The provincial service (LGSP), as its guide has it (dialect R2)."""

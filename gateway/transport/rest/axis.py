@@ -1,0 +1,426 @@
+"""The axis port over a foreign axis that is asked over HTTP. Out: a parcel is handed over once, by the ledger; when nobody
+knows whether it was, the axis is asked before it is sent again. In: what waits is fetched into a queue of this node's
+own folder (`shelf`), from which takers lease it; only when all of them have it durably the axis is told that it is
+done. Until then the axis gives it again, so a kill at any point costs a second fetch and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import BinaryIO, Self, TypeVar
+
+from gateway.domain.forms import Form, Handed
+from gateway.domain.registry import fold_code
+from gateway.errors import TransportFailure
+from gateway.log import action
+from gateway.ports import Arrival, AxisState, Clock, DeadParcel, Fate, Outcome, Parcel, Pool, Promises
+from gateway.transport.parcel import too_large
+from gateway.transport.rest.dialect import DOCUMENTS, STATUSES, Dialect, ListedAgency
+from gateway.transport.rest.doubt import Doubt, Told, unknown
+from gateway.transport.rest.fetching import Fetcher
+from gateway.transport.rest.ledger import ASKED, SENT, TRYING, Ledger, Sent
+from gateway.transport.rest.line import CallFailed, Lost, NoRights, NotSent, Odd, OddAnswer, Turned
+from gateway.transport.rest.shelf import Shelf
+from gateway.transport.rest.systems import System, Systems
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+FOREIGN = Promises(
+    urgent_lane=False,
+    unroutable_return=False,
+    parts=False,
+    node_identity=False,
+    byte_identity=False,
+    resends=False,
+    needs_signature=False,
+)
+
+
+_ASK_S, _QUIET_S = 5.0, 60.0
+NOT_FOR_ALL, NOT_AGAIN = "axis-not-for-all", "axis-not-again"
+Reads = Callable[[Callable[[], BinaryIO]], "Told | None"]
+Shapes = Callable[[Parcel], "tuple[Parcel, Handed] | None"]
+"""The parcel with its file in the form that it asks for, and what that file is; None where it can have only its own."""
+
+
+def as_it_is(parcel: Parcel) -> tuple[Parcel, Handed] | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestOptions:
+    """`poll_s`: how often what waits is asked for; `resend`: what nobody knows the end of is sent again without a person,
+    where the axis cannot be asked; `to_all`: a file of which only some recipients go over this axis is sent though no call
+    of it can say so; `settle_s`: how long an axis may take before a file that it had shows in its list."""
+
+    max_bytes: int
+    poll_s: float = 60.0
+    resend: bool = False
+    to_all: bool = False
+    settle_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """How a system's question ended: well, or why not. `mend`: where its credentials are, when these were refused."""
+
+    why: str = ""
+    mend: str = ""
+
+
+class RestAxis:
+    """Keeps the promise of `AxisDesk`, less what `promises` leaves out."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        systems: Systems,
+        shelf: Shelf,
+        ledger: Ledger,
+        reads: Reads,
+        clock: Clock,
+        pool: Pool,
+        options: RestOptions,
+        shapes: Shapes = as_it_is,
+    ) -> None:
+        self._dialect, self._systems, self._shelf, self._ledger = dialect, systems, shelf, ledger
+        self._reads, self._clock, self._pool, self._options = reads, clock, pool, options
+        self._shapes = shapes
+        self._since: datetime | None = None
+        self._asked: datetime | None = None
+        self._down: datetime | None = None
+        self._alarmed: datetime | None = None
+        self._why = ""
+        self._fetcher = Fetcher(
+            dialect, systems, shelf, ledger, reads, clock, pool, self._heard, options.poll_s
+        )
+        self._doubt = Doubt(dialect, self._fetcher.says, resend=options.resend, settle_s=options.settle_s)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._fetcher.close()
+        await self._dialect.close()
+        await self._shelf.close()
+        await self._pool.run(self._ledger.close)
+
+    def promises(self) -> Promises:
+        return FOREIGN
+
+    # --- out ---------------------------------------------------------------------------------------------------
+
+    async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
+        """One call for all. The same bytes go to the same recipient once, however often they are published: a second
+        copy at the hub would be a second document."""
+        if parcel.size > self._options.max_bytes:
+            return dict.fromkeys(routes, too_large(parcel.size, self._options.max_bytes))
+        folded = {route: fold_code(route) for route in routes}
+        known = await self._kept(partial(self._ledger.sent, parcel.digest, list(folded.values())))
+        left = [route for route in routes if not _is_there(known.get(folded[route]))]
+        done = {route: _delivered(known[folded[route]]) for route in routes if route not in left}
+        if not left:
+            return done
+        system = self._systems.of(parcel.sender)
+        if system is None:
+            outcome = Outcome(
+                fate=Fate.LATER, code="no-credentials", detail=self._systems.why_not(parcel.sender)
+            )
+        else:
+            shaped, handed = await self._shaped(parcel)
+            marks = [folded[route] for route in left]
+            outcome = await self._handed(system, shaped, handed, left, marks, known)
+        return done | dict.fromkeys(left, outcome)
+
+    async def _shaped(self, parcel: Parcel) -> tuple[Parcel, Handed | None]:
+        if parcel.form is Form.STANDARD:
+            return parcel, None
+        return await self._pool.run(partial(self._shapes, parcel)) or (parcel, None)
+
+    async def _handed(
+        self,
+        system: System,
+        parcel: Parcel,
+        handed: Handed | None,
+        routes: Sequence[str],
+        marks: Sequence[str],
+        known: Mapping[str, Sent],
+    ) -> Outcome:
+        if parcel.size > self._options.max_bytes:
+            return too_large(parcel.size, self._options.max_bytes)
+        kind = STATUSES if parcel.kind == "status" else DOCUMENTS
+        told = await self._pool.run(partial(self._reads, parcel.open))
+        others = {fold_code(each) for each in told.recipients} - set(marks) if told is not None else set()
+        only = list(routes) if others else []
+        if others and not self._dialect.names_recipients and kind == DOCUMENTS:
+            if not self._options.to_all:
+                return Outcome(fate=Fate.NEVER, code=NOT_FOR_ALL, detail=_not_for_all(routes))
+            marks, only = [*marks, *sorted(others)], []  # whoever it names has it then
+        unsure = any(route in parcel.trails and parcel.trails[route].unsure for route in routes)
+        tried = [
+            known[each].at for each in marks if each in known and (unsure or known[each].state == TRYING)
+        ]
+        if unsure:
+            tried.append(0.0)  # by another machine of this node, or before its ledger was lost
+
+        async def is_others(doc_id: str) -> bool:
+            # Where a call names some of the recipients, the file may be there for others too.
+            if not only or kind != DOCUMENTS:
+                return False
+            has_it = await self._kept(partial(self._ledger.has_it, doc_id))
+            return bool(has_it) and not set(marks) & set(has_it)
+
+        try:
+            if tried:
+                ago = self._now() - max(tried)
+                found = await self._doubt.looked(system, parcel, told, kind, routes, ago, is_others)
+                if isinstance(found, Outcome):
+                    if found.fate is Fate.NEVER:
+                        await self._kept(partial(self._ledger.mark, parcel.digest, marks, ASKED, self._now()))
+                    return found
+                if found is not None:
+                    # It was sent by an earlier try, in the form of then.
+                    handed = next((known[each].handed for each in marks if each in known), handed)
+                    return await self._there(parcel, marks, found, handed)
+        except CallFailed as why:
+            self._failed(system, why)
+            return unknown(f"it may be there already: {why}")
+        await self._trying(parcel, marks, handed)
+        try:
+            wanted = await self._pool.run(partial(self._dialect.digest, parcel.open))
+            doc_id = await self._dialect.send(system, parcel, kind, only, wanted)
+        except (Lost, Odd) as why:
+            # From now on: a long file may have been on its way for many minutes.
+            await self._trying(parcel, marks, handed)
+            self._failed(system, why)
+            return unknown(str(why))
+        except CallFailed as why:
+            await self._kept(partial(self._ledger.unmark, parcel.digest, marks))
+            self._failed(system, why)
+            return self._refused(system, why)
+        self._heard()
+        if await is_others(doc_id):
+            await self._kept(partial(self._ledger.unmark, parcel.digest, marks))
+            return Outcome(fate=Fate.NEVER, code=NOT_AGAIN, detail=_not_again(doc_id))
+        return await self._there(parcel, marks, doc_id, handed)
+
+    async def _trying(self, parcel: Parcel, marks: Sequence[str], handed: Handed | None) -> None:
+        mark = partial(self._ledger.mark, parcel.digest, marks, TRYING, self._now(), handed=handed)
+        await self._kept(mark)
+
+    async def _there(
+        self, parcel: Parcel, marks: Sequence[str], doc_id: str, handed: Handed | None
+    ) -> Outcome:
+        at = self._now()
+        await self._kept(partial(self._ledger.mark, parcel.digest, marks, SENT, at, doc_id, handed))
+        return _delivered(Sent(state=SENT, at=at, doc_id=doc_id, handed=handed))
+
+    def _refused(self, system: System, why: CallFailed) -> Outcome:
+        if isinstance(why, NoRights):
+            return Outcome(fate=Fate.LATER, code="no-credentials", detail=self._systems.alarm())
+        if isinstance(why, Turned):
+            final = self._dialect.final(why.word)
+            return Outcome(
+                fate=Fate.NEVER if final else Fate.LATER, code=f"axis-{why.word}"[:40], detail=str(why)
+            )
+        return Outcome(fate=Fate.LATER, code=why.code, detail=str(why))
+
+    async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
+        """The axis does not say who receives. While nothing is heard of it, it is asked whether it answers."""
+        if self._since is None:
+            await self._answers()
+        return None
+
+    # --- in ----------------------------------------------------------------------------------------------------
+
+    async def host(self, codes: Sequence[str]) -> None:
+        await self._shelf.host(codes)
+        self._fetcher.host([code for code in codes if not code.startswith("@")])
+
+    def hosts(self, codes: Sequence[str]) -> None:
+        """As `host`, for a look alone: nothing is written."""
+        self._fetcher.host(codes)
+
+    async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
+        self._fetcher.start()
+        arrivals = await self._shelf.take(limit, lease_s)
+        return [await self._told(each) for each in arrivals]
+
+    async def _told(self, arrival: Arrival) -> Arrival:
+        """With the session that vouches for it, and no node: whoever put it on the shelf published nothing. Of several that
+        brought it, the one that stands for the recipient."""
+        known = await self._pool.run(partial(self._ledger.by_whom, arrival.packet_id))
+        ids = [each.partition("/")[0] for each in known]
+        own = self._systems.named(arrival.recipient)
+        system = next((id for id in ids if id in own), next(iter(ids), ""))
+        return replace(arrival, node=None, session=f"{self._dialect.name}:{system}")
+
+    async def settle(self, arrival: Arrival, *, done: bool) -> None:
+        await self._shelf.settle(arrival, done=done)
+        if done:
+            self._fetcher.settled(arrival.packet_id)
+
+    async def wait(self, timeout_s: float) -> None:
+        self._fetcher.start()
+        await self._shelf.wait(timeout_s)
+
+    async def look(self) -> None:
+        """What waits at the axis is brought now, and the axis is told of what is over."""
+        await self._fetcher.look()
+
+    # --- for persons -------------------------------------------------------------------------------------------
+
+    def state(self) -> AxisState:
+        """Partly down where it refuses some systems and answers others: these go on."""
+        alarm, servers = self._systems.alarm(), (self._dialect.name,)
+        if self._why or (alarm and not self._systems.all()):
+            self._down = self._down or self._clock.now()
+            return AxisState(down_since=self._down, reason=self._why or alarm, servers=servers)
+        self._alarmed = (self._alarmed or self._clock.now()) if alarm else None
+        down = self._alarmed if self._since is not None else None
+        return AxisState(connected_since=self._since, down_since=down, reason=alarm, servers=servers)
+
+    async def counts(self) -> Mapping[str, int]:
+        """Where this process does not look by itself, the axis is asked now and then whether it answers."""
+        quiet = timedelta(seconds=max(2 * self._options.poll_s, _QUIET_S))
+        if self._asked is None or self._clock.now() - self._asked > quiet:
+            await self._answers()
+        counts = dict(await self._shelf.counts())
+        return counts | dict(await self._pool.run(self._ledger.counts))
+
+    def in_hand(self) -> Mapping[str, int]:
+        return {}
+
+    async def dead_list(self) -> Sequence[DeadParcel]:
+        return await self._shelf.dead_list()
+
+    async def dead_open(self, id: str) -> BinaryIO:
+        return await self._shelf.dead_open(id)
+
+    async def dead_retry(self, id: str) -> None:
+        await self._shelf.dead_retry(id)
+
+    async def dead_drop(self, id: str, reason: str) -> None:
+        """The axis is told that it failed here."""
+        packet = next((each.packet_id for each in await self._shelf.dead_list() if each.id == id), "")
+        await self._shelf.dead_drop(id, reason)
+        await self._fetcher.ended(packet, "fail")
+
+    async def odd_answers(self) -> Sequence[tuple[int, float, str, int, str, bytes]]:
+        """Newest first."""
+        return await self._pool.run(self._ledger.odd)
+
+    async def agencies(self, item: Callable[[ListedAgency], None]) -> None:
+        """Every agency that the axis knows, by any of the node's systems."""
+        systems = self._systems.all()
+        if not systems:
+            raise NotSent(self._systems.alarm() or "there are no credentials")
+        await self._dialect.agencies(systems[0], item)
+        self._heard()
+
+    async def ask(self) -> Mapping[str, Answered]:
+        """Asks with each system once; how it went, by system. Those that sign in alike are refused alike."""
+        found: dict[str, Answered] = {}
+        for system in self._systems.all():
+            if not self._systems.may(system):
+                continue
+            try:
+                for seat in self._dialect.seats(system, self._fetcher.hosted):
+                    await self._dialect.waiting(system, DOCUMENTS, seat, sweep=False, item=lambda _: None)
+                found[system.id] = Answered()
+                self._heard()
+            except CallFailed as why:
+                self._heard(why, system)
+                found[system.id] = Answered(why=str(why))
+        found |= {id: Answered(why=why, mend=file) for id, (why, file) in self._systems.refused().items()}
+        if fault := self._systems.fault():
+            found["credentials"] = Answered(why=fault, mend=self._systems.source)
+        return found
+
+    async def _answers(self) -> None:
+        """Asks one short question; what it says is in `state` then."""
+        if not (systems := self._systems.all()):
+            return  # `alarm` says why
+        try:
+            async with asyncio.timeout(_ASK_S):
+                try:
+                    await self._asked_of(systems[0], STATUSES)
+                except (NoRights, Lost, NotSent):
+                    raise
+                except CallFailed:  # of documents there may be a list
+                    await self._asked_of(systems[0], DOCUMENTS)
+            self._heard()
+        except TimeoutError:
+            self._heard(Lost(f"no answer in {_ASK_S:.0f} s"), systems[0])
+        except CallFailed as why:
+            self._heard(why, systems[0])
+
+    async def _asked_of(self, system: System, kind: str) -> None:
+        await self._dialect.waiting(system, kind, "", sweep=False, item=lambda _: None)
+
+    def _heard(self, why: CallFailed | None = None, system: System | None = None) -> None:
+        """How a question ended that has nothing to do with one packet."""
+        self._asked = self._clock.now()
+        if why is not None:
+            self._failed(system, why, of_all=True)
+            return
+        self._since = self._since or self._clock.now()
+        self._down, self._why = None, ""
+
+    def _failed(self, system: System | None, why: CallFailed, *, of_all: bool = False) -> None:
+        if isinstance(why, NoRights) and system is not None:
+            # It answers; `state` tells of whom it does not know.
+            self._systems.refuse(system, str(why), with_login=why.of_login)
+            self._heard()
+            return
+        if isinstance(why, Turned) and not isinstance(why, NoRights) and not of_all:
+            return  # it answers: the no is to one packet
+        if self._down is None:
+            action(_log, "axis.down", str(why), axis=self._dialect.name)
+        self._down, self._why, self._since = self._down or self._clock.now(), str(why), None
+
+    async def _kept(self, work: Callable[[], T]) -> T:
+        return await self._pool.run(work)
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+
+def keeper(ledger: Ledger, clock: Clock) -> Callable[[OddAnswer], None]:
+    """Puts odd answers into the ledger; one that cannot be kept stands in nobody's way."""
+
+    def keep(odd: OddAnswer) -> None:
+        with contextlib.suppress(TransportFailure):
+            ledger.keep_odd(clock.now().timestamp(), odd.operation, odd.status, odd.why, odd.head)
+
+    return keep
+
+
+def _not_for_all(routes: Sequence[str]) -> str:
+    return (
+        f"of its recipients only {', '.join(routes[:10])} would go over this axis, and no call of it can say so: "
+        "everybody whom the file names would get it. Send it to these by itself"
+    )
+
+
+def _is_there(sent: Sent | None) -> bool:
+    return sent is not None and sent.state == SENT
+
+
+def _not_again(doc_id: str) -> str:
+    return (
+        f"the axis answered with {doc_id}, the id of what other recipients had from it before: it takes a document once, "
+        "so these do not have it. Send to them by another axis, or on paper"
+    )
+
+
+def _delivered(sent: Sent) -> Outcome:
+    return Outcome(fate=Fate.DELIVERED, detail=f"with the axis as {sent.doc_id}", handed=sent.handed)

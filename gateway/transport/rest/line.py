@@ -1,0 +1,306 @@
+"""One line to a service over HTTP. In: a question. Out: its answer, read in pieces within bounds of time and size, or the
+error that says what to do: `NotSent` (nothing reached the service), `Lost` (nobody knows whether it had effect), `Odd`
+(it answered what it should not), `Turned` (it says no, with its code). Questions without effect are asked again, never
+more than so many a second, and an operation that keeps failing is left alone for a while. A question with effect has a
+connection of its own: of one that the service gave up meanwhile nobody would know what became of it. Odd answers are
+kept, the first 64 KiB, without secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import ssl
+import time
+from collections.abc import AsyncIterable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote, urlencode, urlsplit
+
+import aiohttp
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from yarl import URL
+
+from gateway import meters
+from gateway.errors import Misconfigured, Unreachable
+from gateway.log import action
+from gateway.ports import Clock, Pool
+from gateway.transport.rest.answers import Answer, BadAnswer
+
+_log = logging.getLogger(__name__)
+KEPT = 64 * 1024
+PIECE = 256 * 1024
+_TRIES, _CONNECT_S = 3, 10.0
+_NOT_NOW = (429, 503)  # by whoever took nothing of the question
+
+
+class CallFailed(Unreachable):
+    """The service did not do what was asked."""
+
+
+class NotSent(CallFailed):
+    """Nothing of the question reached the service."""
+
+
+class Lost(CallFailed):
+    """The line broke, or the time was over: nobody knows whether the question had its effect."""
+
+
+class Odd(CallFailed):
+    """The service answered something that its specification does not have."""
+
+
+class Turned(CallFailed):
+    """The service said no. `word` is its own code."""
+
+    def __init__(self, detail: str = "", *, word: str = "") -> None:
+        super().__init__(detail)
+        self.word = word
+
+
+class NoRights(Turned):
+    """The service does not know these credentials. `of_login`: nor those of anybody who signs in alike."""
+
+    def __init__(self, detail: str = "", *, word: str = "", of_login: bool = False) -> None:
+        super().__init__(detail, word=word)
+        self.of_login = of_login
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """`body` is asked for once for each try. `has_effect`: it is asked once alone. `secrets`: what goes with it and into no
+    text, also where the service says it after us; `brings_secret`: what answers it may hold one that nobody knows yet."""
+
+    operation: str
+    method: str = "POST"
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    params: Mapping[str, str] = field(default_factory=dict)
+    body: Callable[[], AsyncIterable[bytes] | aiohttp.FormData | bytes] | None = None
+    has_effect: bool = False
+    seconds: float = 30.0
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    brings_secret: bool = False
+
+    def clean(self, text: str, *, is_content: bool = False) -> str:
+        """`is_content`: it stands in an answer; else it is a sentence about it, with names of hosts and the like."""
+        for each in self.secrets:
+            for form in (each, json.dumps(each)[1:-1]):
+                text = text.replace(form, _MASK) if form else text
+        return _WORD.sub(_MASK, text) if self.brings_secret and is_content else text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OddAnswer:
+    """An answer that is kept: to which call, why it is odd, and how it begins."""
+
+    operation: str
+    why: str
+    status: int
+    head: bytes
+
+
+@dataclass(slots=True)
+class _Breaker:
+    """Of one operation: after `_MOST` failures in a row it is left alone, longer each time."""
+
+    failed: int = 0
+    until: float = 0.0
+    why: str = ""
+
+    def check(self, operation: str, now: float) -> None:
+        left = self.until - now
+        if 0 < left <= _LAST_PAUSE_S:  # a clock that was set back keeps nobody waiting
+            raise NotSent(
+                f"{operation} has failed {self.failed} times in a row ({self.why}); it is asked again in {left:.0f} s"
+            )
+
+    def well(self) -> None:
+        self.failed, self.until, self.why = 0, 0.0, ""
+
+    def broke(self, why: str, now: float) -> None:
+        self.failed, self.why = self.failed + 1, why
+        if self.failed >= _MOST:
+            self.until = now + min(_FIRST_PAUSE_S * 2 ** (self.failed - _MOST), _LAST_PAUSE_S)
+
+
+_MOST, _FIRST_PAUSE_S, _LAST_PAUSE_S = 5, 5.0, 600.0
+# Of a file that came with it, nothing is kept: what it says is for its receiver alone.
+_CONTENT = re.compile(rb"[A-Za-z0-9+/\\=\r\n]{120,}")
+_SECRET = re.compile(
+    rb"(?i)(token|secret|password|bearer|authorization|sign-header|hash-header)(\w*[\"'\s:=]+)([^\s\"',;}]{6,})"
+)
+_MASK = "********"
+_WORD = re.compile(r"[A-Za-z0-9_.+/=~-]{20,}")
+
+
+class Line:
+    """Opened on first use; whoever made it calls `close`. `keep` is given what is odd."""
+
+    def __init__(
+        self,
+        base: str,
+        pool: Pool,
+        clock: Clock,
+        *,
+        ca: Path | None,
+        rate_per_s: float,
+        max_bytes: int,
+        keep: Callable[[OddAnswer], None],
+    ) -> None:
+        where = urlsplit(base)
+        if where.scheme not in ("http", "https") or not where.hostname or where.username:
+            raise Misconfigured(f"{base!r} is no address of a service; write it like https://axis.example")
+        self.base, self._pool, self._clock = base.rstrip("/"), pool, clock
+        self._ca, self._gap, self._max = ca, 1.0 / rate_per_s, max_bytes
+        self._keep, self._next = keep, 0.0
+        self._breakers: dict[str, _Breaker] = {}
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._closed = False
+
+    async def close(self) -> None:
+        self._closed = True
+        while self._sessions:
+            await self._sessions.popitem()[1].close()
+
+    async def ask(
+        self,
+        question: Question,
+        make: Callable[[], Answer],
+        judge: Callable[[int, Answer], None] | None = None,
+    ) -> Answer:
+        """The answer, whole. `make` gives the reader of each try; `judge` raises for one that says no."""
+        breaker = self._breakers.setdefault(question.operation, _Breaker())
+        tries = 1 if question.has_effect else _TRIES
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type((Lost, NotSent)),
+            stop=stop_after_attempt(tries),
+            wait=wait_random_exponential(multiplier=0.2, max=5.0),
+            reraise=True,
+        ):
+            with attempt:
+                breaker.check(question.operation, self._now())
+                try:
+                    answer = await self._clean(question, make(), judge)
+                except (Lost, NotSent, Odd) as why:
+                    breaker.broke(str(why), self._now())
+                    meters.AXIS_CALLS.add(operation=question.operation, result="failed")
+                    raise
+                except Turned:
+                    breaker.well()
+                    meters.AXIS_CALLS.add(operation=question.operation, result="refused")
+                    raise
+                breaker.well()
+                meters.AXIS_CALLS.add(operation=question.operation, result="ok")
+                return answer
+        raise AssertionError("a try ends with an answer or an error")
+
+    async def _clean(
+        self, question: Question, answer: Answer, judge: Callable[[int, Answer], None] | None
+    ) -> Answer:
+        try:
+            return await self._once(question, answer, judge)
+        except CallFailed as why:
+            why.args = tuple(question.clean(str(each)) for each in why.args)
+            raise
+
+    async def _once(
+        self, question: Question, answer: Answer, judge: Callable[[int, Answer], None] | None
+    ) -> Answer:
+        await self._turn()
+        session = self._opened(alone=question.has_effect)
+        limits = aiohttp.ClientTimeout(
+            total=30 * question.seconds, sock_connect=_CONNECT_S, sock_read=question.seconds
+        )
+        body = question.body() if question.body is not None else b""
+        head = bytearray()
+        status = 0
+        try:
+            async with session.request(
+                question.method,
+                self._address(question),
+                headers=dict(question.headers),
+                data=body,
+                timeout=limits,
+                allow_redirects=False,
+            ) as response:
+                status = response.status
+                read = 0
+                async for piece in response.content.iter_chunked(PIECE):
+                    read += len(piece)
+                    if len(head) < KEPT:
+                        head += piece[: KEPT - len(head)]
+                    if read > self._max:
+                        raise BadAnswer(f"the answer is larger than {self._max} bytes")
+                    if read > PIECE:  # decoding and writing a file is no work for the event loop
+                        await self._pool.run(partial(answer.feed, piece))
+                    else:
+                        answer.feed(piece)
+                answer.close()
+            if judge is not None:
+                judge(status, answer)
+        except BadAnswer as why:
+            if status in (401, 403):
+                raise NoRights(f"{question.operation}: HTTP {status}", word=str(status)) from why
+            odd = await self._odd(question, status, bytes(head), str(why))
+            if status in _NOT_NOW:
+                raise NotSent(str(odd)) from why
+            raise odd from why
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as why:
+            raise NotSent(f"{urlsplit(self.base).hostname} cannot be reached: {why}") from why
+        except (aiohttp.ClientError, TimeoutError, ConnectionError, ssl.SSLError) as why:
+            detail = f"{question.operation}: the line broke: {type(why).__name__} {why}"
+            raise Lost(detail) from why
+        return answer
+
+    def _address(self, question: Question) -> URL:
+        """With every sign of a value written out, a slash too: not every service reads it bare."""
+        query = urlencode(question.params, quote_via=quote, safe="")
+        address = URL(f"{self.base}/{question.path}")
+        return URL(f"{address}?{query}", encoded=True) if query else address
+
+    async def _odd(self, question: Question, status: int, head: bytes, why: str) -> Odd:
+        why = question.clean(why, is_content=True)
+        known = question.clean(head.decode("utf-8", "surrogateescape"), is_content=True)
+        head = known.encode("utf-8", "surrogateescape")
+        clean = _CONTENT.sub(_left_out, _SECRET.sub(rb"\1\2********", head))
+        kept = OddAnswer(operation=question.operation, why=why, status=status, head=clean)
+        await self._pool.run(partial(self._keep, kept))
+        meters.AXIS_ODD.add(operation=question.operation)
+        action(_log, "axis.odd_answer", why, operation=question.operation, status=status)
+        return Odd(f"{question.operation}: HTTP {status}, and {why}")
+
+    async def _turn(self) -> None:
+        """Not more than so many questions a second."""
+        now = time.monotonic()
+        at = max(now, self._next)
+        self._next = at + self._gap
+        if at > now:
+            await asyncio.sleep(at - now)
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+    def _opened(self, *, alone: bool) -> aiohttp.ClientSession:
+        """`alone`: each question of it on a new connection."""
+        if self._closed:
+            raise NotSent("the axis was closed; restart the node to open it again")
+        if alone not in self._sessions:
+            try:
+                tls = ssl.create_default_context(cafile=str(self._ca) if self._ca else None)
+            except OSError as why:
+                raise Misconfigured(f"{self._ca} holds no certificates that can be read") from why
+            self._sessions[alone] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=tls, limit=8, force_close=alone),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=True,
+                trust_env=False,
+                skip_auto_headers=("Content-Type",),
+            )
+        return self._sessions[alone]
+
+
+def _left_out(found: re.Match[bytes]) -> bytes:
+    return b"(%d characters left out)" % len(found.group())

@@ -1,0 +1,160 @@
+"""What was fetched from a foreign axis and is not yet the node's own: a durable queue in a folder of the node, with
+leases, lanes and a dead list. In: a fetched file and for whom it is. Out: arrivals under a lease."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+import threading
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from gateway.domain.document import Lane
+from gateway.domain.identity import Digest
+from gateway.ports import Clock, Fate, Parcel, Pool
+from gateway.transport.embedded import EmbeddedAxis
+from gateway.transport.rest.line import NotSent
+
+_ROWS_OF = "SELECT 1 FROM queue WHERE packet_id = ? LIMIT 1"
+_ALL_IDS = "SELECT DISTINCT packet_id FROM queue"
+_LEFT_S = 3600.0
+
+
+class Draft:
+    """A file that is being fetched; sync. It is made when it is first begun; `begin` again empties it, for another try.
+    What is discarded is never made any more: a thread may be about to, for somebody who was cancelled."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.path = folder / f"{secrets.token_hex(8)}.fetched"
+        self._turn, self._over = threading.Lock(), False
+        self._file: BinaryIO | None = None
+        self._hash, self.size = hashlib.sha256(), 0
+
+    def begin(self) -> Draft:
+        with self._turn:
+            file = self._made()
+            file.seek(0)
+            file.truncate()
+            self._hash, self.size = hashlib.sha256(), 0
+        return self
+
+    def _made(self) -> BinaryIO:
+        if self._over:
+            raise NotSent("nobody waits for this file any more")
+        if self._file is None:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = self.path.open("xb")
+        return self._file
+
+    def write(self, piece: bytes) -> None:
+        with self._turn:
+            self._made().write(piece)
+        self._hash.update(piece)
+        self.size += len(piece)
+
+    def flushed(self) -> Digest:
+        with self._turn:
+            self._made().flush()
+        return Digest.of_bytes(self._hash.digest())
+
+    def open(self) -> BinaryIO:
+        return self.path.open("rb")
+
+    def discard(self) -> None:
+        with self._turn:
+            self._over = True
+            if self._file is not None:
+                self._file.close()
+                self.path.unlink(missing_ok=True)
+
+
+class _Lock:
+    """One process of a machine has it; one that is killed holds nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._turn, self._over = threading.Lock(), False
+        self._file: int | None = None
+
+    def taken(self) -> bool:
+        """Whether it is ours now; what killed processes left half fetched is swept away then."""
+        with self._turn:
+            if self._over:
+                return False
+            self._file = _locked(self._folder)
+            return self._file is not None
+
+    def release(self) -> None:
+        """Whoever was about to take it does so no more."""
+        with self._turn:
+            self._over = True
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+
+
+class Shelf(EmbeddedAxis):
+    """The queue of one machine, under this node alone."""
+
+    def __init__(
+        self, folder: Path, node: str, clock: Clock, pool: Pool, poison_limit: int, lease_s: float
+    ) -> None:
+        super().__init__(folder, node, clock, pool, poison_limit=poison_limit, lease_s=lease_s)
+        self.drafts = folder / "drafts"
+        self._threads = pool
+
+    async def put(
+        self, doc_id: str, kind: str, sender: str, lane: Lane, draft: Draft, to: Sequence[str]
+    ) -> bool:
+        """Durable on return; False where none of them is hosted any more."""
+        parcel = Parcel(
+            packet_id=doc_id,
+            kind=kind,
+            sender=sender,
+            lane=lane,
+            digest=await self._threads.run(draft.flushed),
+            size=draft.size,
+            open=draft.open,
+        )
+        outcomes = await self.publish(parcel, to)
+        return any(each.fate is Fate.DELIVERED for each in outcomes.values())
+
+    async def has(self, doc_id: str) -> bool:
+        """Whether anything of it still waits, is leased, or is dead."""
+        return bool(await self._queue.search(_ROWS_OF, (doc_id,)))
+
+    async def ids(self) -> frozenset[str]:
+        """Of all that waits, is leased, or is dead."""
+        return frozenset(row[0] for row in await self._queue.search(_ALL_IDS))
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[bool]:
+        """Whether this process alone may fetch now."""
+        lock = _Lock(self.drafts)
+        try:
+            yield await self._threads.run(lock.taken)
+        finally:
+            lock.release()
+
+
+def _locked(folder: Path) -> int | None:
+    """The lock, with what killed processes left half fetched swept away."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return None
+    for path in folder.glob("*.fetched"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < time.time() - _LEFT_S:
+                path.unlink()
+    return file

@@ -1,0 +1,238 @@
+"""The credentials with which a node speaks on a foreign axis, one set for each system and the agencies that it stands for;
+on some axes a whole application signs in besides, for each of its agencies. In: a TOML file of `[[system]]`, or one set
+from the settings. Out: whose are whose. The file is read again when it has changed, and after a refusal also when a
+file of a secret beside it has. What the axis does not know is not tried a second time: until the credentials are
+others, that system makes no call, so that nobody is locked out by repetition."""
+
+from __future__ import annotations
+
+import logging
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gateway.domain.registry import fold_code
+from gateway.errors import Misconfigured
+from gateway.log import action
+
+_log = logging.getLogger(__name__)
+_MOST_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """What an application signs in with."""
+
+    username: str
+    password: str = field(repr=False)
+    application: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """One set of credentials. No agencies: it stands for all of this node. `login`: where an application signs in first."""
+
+    id: str
+    secret: str = field(repr=False)
+    agencies: tuple[str, ...] = ()
+    source: str = ""
+    login: Login | None = None
+
+    def speaks_for(self, code: str) -> bool:
+        return not self.agencies or fold_code(code) in {fold_code(each) for each in self.agencies}
+
+
+class Systems:
+    """The credentials in force, and which of them the axis refused."""
+
+    def __init__(self, file: Path | None, given: System | None, *, with_login: bool = False) -> None:
+        """`with_login`: each `[[system]]` is an application, whose agencies have credentials of their own."""
+        self._file, self._given, self._with_login = file, given, with_login
+        self._stamps: Mapping[Path, _Stamp | None] = {}
+        self._beside: tuple[Path, ...] = ()
+        self._known: tuple[System, ...] = ()
+        self._refused: dict[str, tuple[System, str]] = {}
+        self._fault = ""
+        if file is None and given is None:
+            raise Misconfigured(
+                "the axis needs credentials and none are set",
+                hint="name the file that has them (credentials), or set system and the file of its secret",
+            )
+
+    def all(self) -> Sequence[System]:
+        """Those that may be used now."""
+        if self._file is None:
+            self._known = (self._given,) if self._given is not None else ()
+        else:
+            self._look(self._file)
+        self._refused = {id: (one, why) for id, (one, why) in self._refused.items() if one in self._known}
+        return [each for each in self._known if each.id not in self._refused]
+
+    def of(self, code: str) -> System | None:
+        """Who speaks for this agency; None for nobody, or who was refused."""
+        named = [each for each in self.all() if each.speaks_for(code)]
+        return next((each for each in named if each.agencies), named[0] if named else None)
+
+    def named(self, code: str) -> frozenset[str]:
+        """The ids of those that stand for this agency, refused or not."""
+        return frozenset(each.id for each in self._known if each.speaks_for(code))
+
+    def may(self, system: System) -> bool:
+        """Whether it was not refused since `all` was asked."""
+        return system.id not in self._refused
+
+    def refuse(self, system: System, why: str, *, with_login: bool = False) -> None:
+        """The axis does not know it; `with_login`: nor any that signs in as it does."""
+        same = [each for each in self._known if each.login == system.login] if with_login else []
+        self._refused |= {each.id: (each, why) for each in (system, *same)}
+        action(_log, "axis.credentials_refused", why, system=system.id, file=system.source)
+
+    def refused(self) -> Mapping[str, tuple[str, str]]:
+        """Whom the axis does not know, by id: why, and which file to mend."""
+        self.all()
+        return {id: (why, one.source) for id, (one, why) in self._refused.items()}
+
+    def fault(self) -> str:
+        """Why the credentials cannot be read; empty while they can."""
+        self.all()
+        return self._fault
+
+    def alarm(self) -> str:
+        """Why some system makes no calls, and which file to mend; empty while all may."""
+        alike: dict[tuple[str, str], list[str]] = {}
+        for id, told in self.refused().items():
+            alike.setdefault(told, []).append(id)
+        refused = (
+            f"the axis refuses the credentials of {_few(ids)} ({why}); no call is made with them until {source} is mended"
+            for (why, source), ids in alike.items()
+        )
+        return "; ".join(filter(None, (self._fault, *refused)))
+
+    def why_not(self, code: str) -> str:
+        """Why nobody speaks for this agency now."""
+        return self.alarm() or f"no credentials for {code} in {self.source}; add its system there"
+
+    @property
+    def source(self) -> str:
+        """Where they are set."""
+        return str(self._file or (self._given.source if self._given else "the settings"))
+
+    def _look(self, file: Path) -> None:
+        """What was good before holds until the file can be read again; that it cannot is an alarm."""
+        watched = (file, *(self._beside if self._refused or self._fault else ()))
+        if self._stamps and all(self._stamps.get(each) == _stamp(each) for each in watched):
+            return
+        stamp, beside = _stamp(file), _Stamps()
+        try:
+            self._known = _read(file, beside, with_login=self._with_login)
+            self._fault = ""
+            if self._stamps:
+                self._refused.clear()  # whoever touched it wants it tried
+        except Misconfigured as why:
+            action(_log, "axis.credentials_unread", str(why), file=str(file))
+            self._fault = str(why)
+        self._beside = tuple(beside)
+        self._stamps = {file: stamp, **beside}
+        for each, found in self._stamps.items():
+            if found is not None and found.is_open:
+                action(_log, "axis.credentials_open", "other users can read it; chmod 600", file=str(each))
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamp:
+    changed_ns: int
+    size: int
+    is_open: bool = field(compare=False)  # whoever closes it has not mended what is in it
+
+
+_Stamps = dict[Path, _Stamp | None]
+
+
+def _stamp(file: Path) -> _Stamp | None:
+    """None of what is not there."""
+    try:
+        info = file.stat()
+    except OSError:
+        return None
+    return _Stamp(info.st_mtime_ns, info.st_size, bool(stat.S_IMODE(info.st_mode) & 0o077))
+
+
+def _few(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - _MOST_NAMED} more" if len(ids) > _MOST_NAMED else ""
+    return ", ".join(ids[:_MOST_NAMED]) + more
+
+
+def _read(file: Path, beside: _Stamps, *, with_login: bool) -> tuple[System, ...]:
+    """`beside` gets the files of secrets that it names, as they were before they were read."""
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as why:
+        raise Misconfigured(f"the credentials {file} cannot be read: {why}") from why
+    rows = tables.get("system")
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise Misconfigured(f"{file} has no [[system]]")
+    if with_login:
+        known = tuple(each for row in rows for each in _of_application(row, file, beside))
+    else:
+        known = tuple(_system(row, file, beside) for row in rows)
+    ids = [each.id for each in known]
+    if len(set(ids)) != len(ids):
+        raise Misconfigured(f"{file} names one system twice")
+    return known
+
+
+def _system(row: Mapping[str, Any], file: Path, beside: _Stamps) -> System:
+    texts = _texts(row, file, "secret", beside)
+    _needs(texts, ("id", "secret"), f"a [[system]] of {file}")
+    codes = row.get("agencies", [])
+    if not isinstance(codes, list) or not all(isinstance(each, str) for each in codes):
+        raise Misconfigured(f"agencies of a [[system]] of {file} are codes in quotes")
+    return System(id=texts["id"], secret=texts["secret"], agencies=tuple(codes), source=str(file))
+
+
+def _of_application(row: Mapping[str, Any], file: Path, beside: _Stamps) -> Iterator[System]:
+    texts = _texts(row, file, "password", beside)
+    _needs(texts, ("username", "password", "application"), f"a [[system]] of {file}")
+    login = Login(username=texts["username"], password=texts["password"], application=texts["application"])
+    tables = row.get("agencies")
+    if not isinstance(tables, list) or not tables or not all(isinstance(each, dict) for each in tables):
+        raise Misconfigured(
+            f"agencies of a [[system]] of {file} are tables: {{code = …, system = …, secret_file = …}}"
+        )
+    for table in tables:
+        own = _texts(table, file, "secret", beside)
+        _needs(own, ("code", "secret"), f"an agency of a [[system]] of {file}")
+        yield System(
+            id=own.get("system") or own["code"],
+            secret=own["secret"],
+            agencies=(own["code"],),
+            source=str(file),
+            login=login,
+        )
+
+
+def _texts(row: Mapping[str, Any], file: Path, secret: str, beside: _Stamps) -> dict[str, str]:
+    """With the secret read from its own file, where one is named."""
+    texts = {name: value for name, value in row.items() if isinstance(value, str)}
+    if own := texts.pop(f"{secret}_file", ""):
+        path = file.parent / own
+        beside[path] = _stamp(path)
+        texts[secret] = _first_line(path)
+    return texts
+
+
+def _needs(texts: Mapping[str, str], names: Sequence[str], what: str) -> None:
+    if missing := [name for name in names if not texts.get(name)]:
+        raise Misconfigured(f"{what} lacks {', '.join(missing)}")
+    if odd := [name for name, text in texts.items() if not text.isprintable()]:
+        raise Misconfigured(f"{what}: {', '.join(odd)} has signs that cannot be sent")
+
+
+def _first_line(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as why:
+        raise Misconfigured(f"the secret {file} cannot be read: {why}") from why

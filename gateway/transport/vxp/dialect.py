@@ -1,0 +1,202 @@
+"""The calls of the national axis (dialect R1) as our port needs them: send, list, get, update status, sent list, agencies.
+In: a system's credentials. Out: what the axis says, in our words. It is asked without dates: the list has whatever is
+not settled, however late it appeared."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, BinaryIO
+
+from gateway.log import action
+from gateway.ports import Clock, Parcel, Pool
+from gateway.transport.rest.answers import Answer, BadAnswer, Base64File
+from gateway.transport.rest.dialect import InSentList, Listed, ListedAgency, Out
+from gateway.transport.rest.line import Line, NoRights, Odd, Question, Turned
+from gateway.transport.rest.systems import System
+from gateway.transport.rest.upload import streamed
+from gateway.transport.rest.words import ID, shown, text
+from gateway.transport.vxp import signing
+
+_log = logging.getLogger(__name__)
+_END = b"\r\n"  # the library's own clients write it behind the file
+_LONGEST_TO = 2048  # of a list of recipients in a header, which stands there twice
+_SLOW_S = 60.0
+TOO_MANY = "too-many-recipients"
+STOPS = frozenset({"401", "403"})
+
+
+class VxpDialect:
+    """Keeps the promise of `rest.dialect.Dialect`."""
+
+    name = "vxp"
+    lists_sent = names_recipients = True
+
+    def __init__(
+        self,
+        line: Line,
+        clock: Clock,
+        pool: Pool,
+        *,
+        from_system: bool = False,
+        final: Collection[str] = (),
+        stops: Collection[str] = STOPS,
+    ) -> None:
+        """`from_system`: the axis wants the system as sender; `final`: codes whose no stays a no; `stops`: codes that mean
+        that it does not know the credentials. The axis's own table of codes is nowhere written down."""
+        self._line, self._clock, self._pool = line, clock, pool
+        self._from_system, self._final, self._stops = from_system, frozenset(final), frozenset(stops)
+
+    async def close(self) -> None:
+        await self._line.close()
+
+    def seats(self, system: System, hosted: Sequence[str]) -> Sequence[str]:
+        return ("",) if hosted else ()
+
+    def final(self, word: str) -> bool:
+        return word in self._final or word == TOO_MANY
+
+    def digest(self, opener: Callable[[], BinaryIO]) -> str:
+        with opener() as file:
+            return signing.file_digest(file)
+
+    async def send(
+        self, system: System, parcel: Parcel, kind: str, only: Sequence[str], file_digest: str
+    ) -> str:
+        said = {
+            "from": system.id if self._from_system else parcel.sender,
+            "servicetype": "eDoc",
+            "messagetype": kind,
+            "hash-file": file_digest,
+        }
+        to = json.dumps(list(only), ensure_ascii=False)
+        if len(to) > _LONGEST_TO:
+            # Without the header it would go to everybody whom the file names.
+            detail = f"only {len(only)} of its recipients go over this axis, more than one call can name; send it to fewer"
+            raise Turned(detail, word=TOO_MANY)
+        if only:
+            said["to"] = to
+
+        made = self._signed(system, "application/octet-stream", said)
+        made["Content-Length"] = str(parcel.size + len(_END))
+        question = Question(
+            operation="sendEdoc",
+            path="sendEdoc",
+            headers=made,
+            body=streamed(parcel, self._pool, tail=_END),
+            has_effect=True,
+            seconds=_SLOW_S,
+        )
+        answer = await self._line.ask(question, Answer, self._judge("sendEdoc"))
+        doc_id = answer.text("DocId").strip()
+        if ID.fullmatch(doc_id):
+            return doc_id
+        raise Odd("sendEdoc: the axis took the file and gave it no DocId")
+
+    async def waiting(
+        self, system: System, kind: str, agency: str, *, sweep: bool, item: Callable[[Listed], None]
+    ) -> None:
+        def note(row: Mapping[str, Any]) -> None:
+            doc_id = text(row, "docid")
+            if text(row, "status").lower() in ("done", "fail"):
+                return
+            if not ID.fullmatch(doc_id):
+                action(_log, "axis.odd_id", "no call can name it: it stays with the axis", packet=doc_id[:50])
+                return
+            item(Listed(doc_id=doc_id, sender=text(row, "from"), to=text(row, "to")))
+
+        await self._listed(system, "getReceivedEdocList", {"servicetype": "eDoc", "messagetype": kind}, note)
+
+    async def fetch(self, system: System, doc_id: str, agency: str, begin: Callable[[], Out]) -> None:
+        files: list[Base64File] = []
+
+        def make() -> Answer:
+            files.append(Base64File(begin()))
+            return Answer(file=frozenset({"data"}), out=files[-1].feed)
+
+        def judge(status: int, answer: Answer) -> None:
+            self._judge("getEdoc")(status, answer)
+            files[-1].close()
+            if not answer.has_file or not files[-1].size:
+                raise BadAnswer("there is no file in it")
+
+        # The library tells the axis its own folder here; ours is nobody's business.
+        made = self._signed(system, "application/json", {"docId": doc_id, "filePath": "."})
+        question = Question(
+            operation="getEdoc", path="getEdoc", headers=made, body=lambda: b"{}", seconds=_SLOW_S
+        )
+        await self._line.ask(question, make, judge)
+
+    async def settle(self, system: System, doc_id: str, agency: str, word: str) -> None:
+        made = self._signed(system, "application/json", {"docId": doc_id, "status": word})
+        question = Question(operation="updateStatus", path="updateStatus", headers=made, body=lambda: b"{}")
+        await self._line.ask(question, Answer, self._judge("updateStatus"))
+
+    async def sent_list(self, system: System, kind: str, item: Callable[[InSentList], None]) -> None:
+        def note(row: Mapping[str, Any]) -> None:
+            item(
+                InSentList(
+                    doc_id=text(row, "senderdocid"),
+                    sender=text(row, "fromcode"),
+                    to=text(row, "tocode"),
+                    notation=text(row, "notation"),
+                    title=text(row, "title"),
+                    at=text(row, "senttime"),
+                )
+            )
+
+        await self._listed(system, "getSentEdocList", {"servicetype": "eDoc", "messagetype": kind}, note)
+
+    async def agencies(self, system: System, item: Callable[[ListedAgency], None]) -> None:
+        def note(row: Mapping[str, Any]) -> None:
+            old = text(row, "oldcode") or text(row, "code102")
+            item(
+                ListedAgency(
+                    code=text(row, "code"),
+                    name=text(row, "name"),
+                    parent=text(row, "pid"),
+                    old=old,
+                    mail=text(row, "mail"),
+                )
+            )
+
+        await self._listed(system, "getAgenciesList", {}, note)
+
+    async def _listed(
+        self,
+        system: System,
+        operation: str,
+        said: Mapping[str, str],
+        note: Callable[[Mapping[str, Any]], None],
+    ) -> None:
+        made = self._signed(system, "application/json", said)
+        question = Question(operation=operation, path=operation, headers=made)
+
+        def judge(status: int, answer: Answer) -> None:
+            self._judge(operation)(status, answer)
+            if not answer.has_list and "data" not in answer.values:
+                raise BadAnswer("there is no list in it")
+
+        await self._line.ask(question, lambda: Answer(item=note), judge)
+
+    def _signed(self, system: System, content_type: str, said: Mapping[str, str]) -> dict[str, str]:
+        return signing.headers(system.id, system.secret, self._clock.now(), content_type, said)
+
+    def _judge(self, operation: str) -> Callable[[int, Answer], None]:
+        """The axis's own library does not look at the HTTP status: what the body says holds."""
+
+        def judge(status: int, answer: Answer) -> None:
+            word, said = shown(answer.text("ErrorCode"))[:40], answer.text("status").strip().upper()
+            if word == "0" and said != "FAIL":
+                return
+            if not word and not said:
+                if str(status) in self._stops:
+                    raise NoRights(f"{operation}: HTTP {status}", word=str(status))
+                raise BadAnswer("neither status nor ErrorCode is in it")
+            detail = f"{operation}: ErrorCode {word or 'none'}: {shown(answer.text('ErrorDesc'))}"
+            if word in self._stops:
+                raise NoRights(detail, word=word)
+            raise Turned(detail, word=word or "none")
+
+        return judge

@@ -1,0 +1,138 @@
+"""A process apart, for what parses hostile files: both ends of it. The node's end (`ReaderProcess`) starts a module of
+ours, puts one question a line to it and waits no longer than it was told. The inner end (`serve`) limits the memory of its
+own process, puts up a fence against connections, programs and writing, and answers one line a question; its own alarm
+ends it over a file that holds it too long, should nobody be left to do that. Neither end knows what is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, BinaryIO
+
+READY = b"ready"
+GRACE_S = 5.0
+_PIECE = 256 * 1024
+_MOST_ANSWER = 16 * 1024 * 1024
+_FORBIDDEN = (
+    "socket.",
+    "subprocess.",
+    "os.exec",
+    "os.fork",
+    "os.posix_spawn",
+    "os.system",
+    "os.spawn",
+    "ctypes.",
+)
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+
+
+class ReaderProcess:
+    """The running process. `words` are told to the module when it starts."""
+
+    def __init__(self, module: str, words: Sequence[str]) -> None:
+        self.asked = 0
+        self._process = subprocess.Popen(  # noqa: S603 - fixed words, no shell
+            [sys.executable, "-m", module, *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=_environment(),
+            bufsize=0,
+        )
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it ended since it answered last, for whatever reason."""
+        return self._process.poll() is not None
+
+    def ask(self, asked: Mapping[str, object], seconds: float) -> bytes:
+        """The answer to one question."""
+        assert self._process.stdin is not None  # noqa: S101 - asked for as a pipe
+        self.asked += 1
+        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+        return self.answer(seconds)
+
+    def answer(self, seconds: float) -> bytes:
+        """One line of answer. TimeoutError when it does not come; EOFError when the process is gone."""
+        assert self._process.stdout is not None  # noqa: S101 - asked for as a pipe
+        deadline = time.monotonic() + seconds
+        held = bytearray()
+        place = self._process.stdout.fileno()
+        waiting = select.poll()
+        waiting.register(place, select.POLLIN)
+        while not held.endswith(b"\n"):
+            left = deadline - time.monotonic()
+            if left <= 0 or len(held) > _MOST_ANSWER or not waiting.poll(left * 1000):
+                raise TimeoutError
+            piece = os.read(place, _PIECE)
+            if not piece:
+                raise EOFError
+            held += piece
+        return bytes(held)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+def _environment() -> dict[str, str]:
+    """What finds the same program, and nothing else: secrets may stand in the node's own environment."""
+    paths = os.pathsep.join(each for each in sys.path if each)
+    return {"PYTHONPATH": paths, "PATH": os.defpath, "LC_ALL": "C.UTF-8"}
+
+
+def serve(
+    answer: Callable[[dict[str, Any]], bytes],  # Any: JSON that the node wrote
+    memory: int,
+    seconds: float,
+    fence: Callable[[str, tuple[object, ...]], None],
+) -> None:
+    """Serves until stdin ends, which is also what happens when the node dies. Over a file that holds it longer than the
+    limit it is ended by the alarm, in whatever code it is."""
+    answers = sys.stdout.buffer
+    sys.stdout = sys.stderr
+    sys.dont_write_bytecode = True
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.addaudithook(fence)
+    _say(answers, READY)
+    for line in sys.stdin.buffer:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        told = answer(json.loads(line))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _say(answers, told)
+
+
+def _say(answers: BinaryIO, line: bytes) -> None:
+    answers.write(line + b"\n")
+    answers.flush()
+
+
+class FenceError(PermissionError):
+    """This process may not do that."""
+
+
+def fence(event: str, arguments: tuple[object, ...]) -> None:
+    """Refuses network, programs and writing. The event loop's own pair of sockets reaches nobody."""
+    if event.startswith(_FORBIDDEN) and event not in ("socket.__new__", "ctypes.seh_exception"):
+        raise FenceError(f"reading a file from outside does not {event}")
+    if event == "open" and len(arguments) == 3:
+        _, mode, flags = arguments
+        writes = isinstance(mode, str) and set(mode) & set("wax+")
+        if writes or (isinstance(flags, int) and flags & _WRITING):
+            raise FenceError("reading a file from outside does not write files")

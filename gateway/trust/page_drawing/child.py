@@ -1,0 +1,182 @@
+"""The process that draws pages of files from outside: started by `drawer`, it draws one page to be warm, gives up what
+drawing does not need, and then answers one question a line. PDFs are drawn by PDFium, built without scripts; its forms
+stay shut, so nothing in a page acts. Scanned pictures are read and written anew. In: the path of a file, and a
+`PageWish`. Out: a `PageLook`; whatever the file does, a fault of it. It is not the process that reads signatures:
+PDFium is no Python, and who broke into it must have no say about any other file."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import importlib
+import io
+import math
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pypdfium2
+from PIL import Image, ImageOps
+from pydantic import TypeAdapter
+
+from gateway.domain.page_picture import MOST_PAGES, PageLook, PageWish, fitting_scale, pixels
+from gateway.domain.pdf import Size
+from gateway.trust.apart import fence, serve
+from gateway.trust.confine import confine
+from gateway.trust.page_drawing.drawer import written
+
+WISH = TypeAdapter(PageWish)
+LIMIT, LOCKED, UNREADABLE, NONE = "PAGE-LIMIT", "PAGE-LOCKED", "PAGE-UNREADABLE", "PAGE-NONE"
+# Where type lies that a file uses and does not carry.
+TYPEFACES = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
+# What the library does in C at each call; to load another library is not among it.
+_OWN_CALLS = frozenset(
+    f"ctypes.{name}"
+    for name in ("addressof", "call_function", "cdata", "cdata/buffer", "create_string_buffer", "string_at")
+)
+_LONGEST_SIDE_PT = 1_000_000.0
+_MOST_LETTERS = 20_000
+_MOST_SCANNED = 60_000_000
+_SCANNED_DOTS = 100  # of a picture that does not say how large it is
+_WIDEST_SCAN = 595.0
+_QUALITY, _EFFORT = 80, 0
+# What the library of pictures loads when a file has it, such as one of a telephone.
+_LOADED_LATE = ("PIL.JpegImagePlugin", "PIL.MpoImagePlugin", "PIL.PngImagePlugin", "PIL.TiffImagePlugin")
+_WARM = (
+    b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n2 0 obj\n<</Type/Pages/Kids[3 0 R]/Count 1>>\nendobj\n"
+    b"3 0 obj\n<</Type/Page/Parent 2 0 R/MediaBox[0 0 90 90]>>\nendobj\ntrailer\n<</Root 1 0 R>>\n%%EOF\n"
+)
+
+
+class _CannotDrawError(Exception):
+    """Why there is nothing to see."""
+
+    def __init__(self, fault: str, detail: str = "") -> None:
+        super().__init__(detail)
+        self.fault = fault
+
+
+def main() -> None:
+    memory, seconds, folder = int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
+    Image.MAX_IMAGE_PIXELS = _MOST_SCANNED
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    os.nice(5)  # what arrives and leaves goes first
+    _warm(folder)
+    confine((folder, *TYPEFACES))
+    serve(_answer, memory, seconds, drawing_fence)
+
+
+def drawing_fence(event: str, arguments: tuple[object, ...]) -> None:
+    """As everywhere, but for the calls of the library itself."""
+    if event not in _OWN_CALLS:
+        fence(event, arguments)
+
+
+def _warm(folder: Path) -> None:
+    """One page of each kind: what is loaded at first use is loaded before the fences stand."""
+    codecs.lookup("utf-16-le")
+    for name in _LOADED_LATE:
+        importlib.import_module(name)
+    for kind, octets in (("pdf", _WARM), ("png", _picture(Image.new("RGB", (2, 2)), "PNG"))):
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            file.write(octets)
+            file.flush()
+            for words in (False, True):
+                written(looked(Path(file.name), PageWish(kind=kind, page=1, words=words)))
+
+
+def _answer(asked: dict[str, Any]) -> bytes:  # Any: JSON of the node
+    wish = WISH.validate_python(asked["wish"])
+    with contextlib.redirect_stdout(sys.stderr):
+        return written(looked(Path(asked["path"]), wish))
+
+
+def looked(path: Path, wish: PageWish) -> PageLook:
+    """Never raises for what the file holds."""
+    try:
+        return _pdf(path, wish) if wish.kind == "pdf" else _scan(path, wish)
+    except _CannotDrawError as why:
+        return PageLook(fault=why.fault, detail=str(why))
+    except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return PageLook(fault=LIMIT, detail="drawing it needs too much memory")
+    except Exception as why:  # the guard of this process: whatever a file does to it is a fact about the file
+        return PageLook(fault=UNREADABLE, detail=f"{type(why).__name__}: {why}"[:500])
+
+
+def _pdf(path: Path, wish: PageWish) -> PageLook:
+    with _opened(path) as document:
+        count = min(len(document), MOST_PAGES)
+        if not 1 <= wish.page <= count:
+            raise _CannotDrawError(NONE, f"it has {count} pages")
+        window = range(wish.page - 1, min(count, wish.page - 1 + wish.window))
+        sizes = tuple(_size(*document.get_page_size(n)) for n in window)
+        if wish.words:
+            return PageLook(pages=count, sizes=sizes, words=tuple(_words(document, n) for n in window))
+        page = document[wish.page - 1]
+        drawn = page.render(scale=fitting_scale(sizes[0], wish.dots), rev_byteorder=True).to_pil()
+        return PageLook(pages=count, sizes=sizes, picture=_picture(drawn))
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[pypdfium2.PdfDocument]:
+    try:
+        document = pypdfium2.PdfDocument(path)
+    except pypdfium2.PdfiumError as why:
+        is_locked = why.err_code == pypdfium2.raw.FPDF_ERR_PASSWORD
+        raise _CannotDrawError(LOCKED if is_locked else UNREADABLE, str(why)) from why
+    try:
+        yield document
+    finally:
+        document.close()
+
+
+def _size(width: float, height: float) -> Size:
+    if not all(math.isfinite(each) and 0 < each <= _LONGEST_SIDE_PT for each in (width, height)):
+        raise _CannotDrawError(LIMIT, f"a page is said to measure {width} by {height}")
+    return Size(width=round(width, 2) or 1.0, height=round(height, 2) or 1.0)
+
+
+def _words(document: pypdfium2.PdfDocument, n: int) -> str:
+    text = document[n].get_textpage().get_text_bounded()[:_MOST_LETTERS]
+    kept = (
+        each for each in text.replace("\r\n", "\n").replace("\r", "\n") if each == "\n" or each.isprintable()
+    )
+    return "".join(kept).strip()
+
+
+def _scan(path: Path, wish: PageWish) -> PageLook:
+    if wish.page != 1:
+        raise _CannotDrawError(NONE, "it has 1 page")
+    with Image.open(path, formats=("JPEG", "PNG")) as opened:
+        opened.load()
+        turned = ImageOps.exif_transpose(opened)
+        size = _scanned_size(turned)
+        if wish.words:
+            return PageLook(pages=1, sizes=(size,), words=("",))
+        drawn = Image.new("RGB", turned.size, "white")
+        drawn.paste(turned.convert("RGB"), mask=turned.getchannel("A") if "A" in turned.getbands() else None)
+        target = pixels(size, wish.dots)
+        if target[0] < drawn.width:
+            drawn = drawn.resize(target, reducing_gap=2.0)
+        return PageLook(pages=1, sizes=(size,), picture=_picture(drawn))
+
+
+def _scanned_size(picture: Image.Image) -> Size:
+    """As large as a sheet at most: what a scanner says of itself is often wrong."""
+    wide, high = (each * 72 / _SCANNED_DOTS for each in picture.size)
+    fits = min(1.0, _WIDEST_SCAN / wide)
+    return _size(wide * fits, high * fits)
+
+
+def _picture(drawn: Image.Image, form: str = "WEBP") -> bytes:
+    held = io.BytesIO()
+    drawn.save(held, form, quality=_QUALITY, method=_EFFORT)
+    return held.getvalue()
+
+
+if __name__ == "__main__":
+    main()

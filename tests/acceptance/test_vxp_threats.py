@@ -1,0 +1,259 @@
+"""A node on a hub that gives it what it should not: what names another sender, contradicts what came before, or harms
+whoever reads it becomes no document, is answered to nobody, and stops nothing that is good. Beside another axis, a hub
+that was away is used again once it answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.document import InState
+from gateway.ports import each_axis
+from gateway.settings import AxisSettings, Settings
+from gateway.settings.options import NamedAxis, RouteSettings, Secret, VxpSettings
+from gateway.transport.rest.axis import RestAxis
+from tests.support import node, vxp
+from tests.support.clock import ManualClock
+from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
+from tests.support.odd_hub import OddHub, odd_hub, row, unsigned
+
+SYSTEM = "truc.lienthong.01"
+TRUSTED = "Về việc báo cáo dự toán"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnOddHub:
+    town: Town
+    hub: OddHub
+
+    async def brings(self, *given: tuple[str, bytes], **more: object) -> None:
+        """These files, each under an id, from the department as the hub says it; all the way in."""
+        self.hub.gives(dict(given))
+        listed = {"from": DEPARTMENT, "to": PROVINCE} | more
+        self.hub.lists("getReceivedEdocList", *(row(id, **listed) for id, _ in given))
+        await self.town.carry()
+        axis = self.town.node.axis
+        assert isinstance(axis, RestAxis)
+        await axis.look()
+        await self.town.carry()
+        await axis.look()
+
+    async def rows(self) -> list[tuple[str, str | None]]:
+        return [(each.state, each.code) for each in await self.town.inbox(PROVINCE)]
+
+
+@pytest.fixture
+async def odd(tmp_path: Path) -> AsyncIterator[OnOddHub]:
+    async with AsyncExitStack() as stack:
+        hub = await stack.enter_async_context(odd_hub())
+
+        def change(settings: Settings) -> Settings:
+            told = VxpSettings(
+                endpoint=hub.url,
+                system=SYSTEM,
+                secret=Secret(f"secret of {SYSTEM}"),
+                poll_s=3600.0,
+                rate_per_s=1000.0,
+            )
+            return replace(settings, axis=replace(settings.axis, kind="vxp"), vxp=told)
+
+        town = await stack.enter_async_context(node.opened(tmp_path / "node", change=change))
+        yield OnOddHub(town=town, hub=hub)
+
+
+def letter(number: str, **changes: object) -> bytes:
+    fields: dict[str, object] = {"to": (PROVINCE,), "sender": DEPARTMENT} | changes
+    return unsigned(number, **fields)  # type: ignore[arg-type]  # as `unsigned` has them
+
+
+async def test_a_letter_of_an_agency_that_the_registry_knows_is_taken_in(odd: OnOddHub) -> None:
+    await odd.brings(("a", letter("1")))
+
+    assert (await odd.town.only(PROVINCE)).vouched_by == "axis"
+    assert "updateStatus" in odd.hub.calls
+
+
+async def test_threat_134_a_file_in_the_name_of_another_agency_than_the_hub_names_waits_for_a_person(
+    odd: OnOddHub,
+) -> None:
+    await odd.brings(("a", letter("1")), **{"from": COMMUNE})
+
+    assert await odd.rows() == [("held", "AXIS-SENDER")]
+    assert not await odd.town.incoming(PROVINCE)
+    assert "sendEdoc" not in odd.hub.calls
+
+
+async def test_threat_134_a_sender_that_nobody_knows_waits_for_a_person(odd: OnOddHub) -> None:
+    await odd.brings(("a", letter("1", sender="X99.99")), **{"from": "X99.99"})
+
+    assert await odd.rows() == [("held", "AXIS-SENDER")]
+    assert not await odd.town.incoming(PROVINCE)
+
+
+async def test_threat_134_other_content_under_a_known_id_is_held_and_the_first_stays(odd: OnOddHub) -> None:
+    await odd.brings(("a", letter("1", subject=TRUSTED)))
+    before = await odd.town.only(PROVINCE)
+
+    await odd.brings(("b", letter("1", subject="Nội dung khác hẳn")))
+
+    assert (await odd.town.reload(before)).subject == TRUSTED
+    states = sorted(each.state for each in await odd.town.incoming(PROVINCE))
+    held = [each for each in await odd.rows() if each[1] == "OTHER-CONTENT"]
+    assert states == [InState.HELD, InState.NEW] or held == [("held", "OTHER-CONTENT")]
+
+
+async def test_threat_134_the_same_document_under_two_ids_is_one(odd: OnOddHub) -> None:
+    await odd.brings(("a", letter("1")), ("b", letter("1")))
+
+    await odd.town.only(PROVINCE)
+
+
+LAUGHS = '<!DOCTYPE a [<!ENTITY a "ha">' + "".join(
+    f'<!ENTITY a{n} "{f"&a{n - 1 if n > 1 else str()};" * 10}">' for n in range(1, 10)
+)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>',
+        f"{LAUGHS}]><a>&a9;</a>".encode(),
+        b"<a>" * 100_000,
+        b"<edXML",
+        b"\x00" * 4096,
+        b"%PDF-1.4",
+        b'"' + b"\\u0000" * 1000 + b'"',
+    ],
+)
+async def test_threat_136_a_file_that_harms_is_put_aside_and_the_next_one_comes_in(
+    odd: OnOddHub, raw: bytes
+) -> None:
+    await odd.brings(("bad", raw), ("good", letter("1")))
+
+    await odd.town.only(PROVINCE)
+    states = sorted(state for state, _ in await odd.rows())
+    assert states in (["done", "malformed"], ["done", "quarantined"])
+    told = {each["xroadvnpt-docid"] for each in odd.hub.said if each.get("xroadvnpt-status") == "done"}
+    assert told == {"bad", "good"}
+
+
+async def test_threat_136_a_file_for_others_is_shown_to_nobody_as_a_document(odd: OnOddHub) -> None:
+    await odd.brings(("a", letter("1", to=("X99.99",))), to="X99.99")
+
+    assert not await odd.town.incoming(PROVINCE)
+    assert not await odd.town.incoming(COMMUNE)
+
+
+# --- beside another axis ---------------------------------------------------------------------------------------------
+
+
+def beside(folder: Path, axis: vxp.Axis, **rule: str) -> Callable[[Settings], Settings]:
+    """The hub first, then a folder."""
+
+    def change(settings: Settings) -> Settings:
+        single = axis.of(SYSTEM)(settings)
+        axes = (
+            NamedAxis(name="national", away_s=0, parts={"axis": single.axis, "vxp": single.vxp}),
+            NamedAxis(name="province", away_s=0, parts={"axis": AxisSettings(folder=folder, vouches="all")}),
+        )
+        routes = (RouteSettings(to="*", axes=("national", "province"), **rule),)
+        return replace(settings, axes=axes, routes=routes)
+
+    return change
+
+
+async def left_by(town: Town, number: str, to: str = PROVINCE) -> Callable[[], Awaitable[list[str | None]]]:
+    sent = await town.send(number, to)
+
+    async def by() -> list[str | None]:
+        return [each.axis for each in await town.facts(sent) if each.code == "sent"]
+
+    return by
+
+
+@pytest.mark.parametrize("away", ["next", "wait"])
+async def test_a_hub_that_was_away_is_used_again_once_it_answers(tmp_path: Path, away: str) -> None:
+    clock = ManualClock()
+    async with AsyncExitStack() as stack:
+        axis = await stack.enter_async_context(
+            vxp.simulator(tmp_path / "hub", {SYSTEM: [PROVINCE, DEPARTMENT, COMMUNE]}, now=clock.now)
+        )
+        change = beside(tmp_path / "province", axis, away=away)
+        town = await stack.enter_async_context(node.opened(tmp_path / "node", clock, change=change))
+        hub = each_axis(town.node.axis)["national"]
+        assert isinstance(hub, RestAxis)
+        axis.faults.change({"rate": 1.0, "kinds": ["fail:20"]})  # it says no, before any effect
+        first = await left_by(town, "15")
+        await town.carry()
+        if away == "next":
+            assert await first() == ["province"]
+        else:
+            assert await first() == []
+
+        axis.faults.change({"kinds": []})
+        clock.advance(7200)
+        second = await left_by(town, "16")
+        for _ in range(3):
+            await town.carry()
+            clock.advance(7200)
+
+        assert await second() == ["national"]
+        if away == "wait":
+            assert await first() == ["national"]
+
+
+async def test_what_a_hub_may_have_goes_by_no_other_axis(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with AsyncExitStack() as stack:
+        axis = await stack.enter_async_context(
+            vxp.simulator(tmp_path / "hub", {SYSTEM: [PROVINCE, DEPARTMENT, COMMUNE]}, now=clock.now)
+        )
+        change = beside(tmp_path / "province", axis, away="next")
+        town = await stack.enter_async_context(node.opened(tmp_path / "node", clock, change=change))
+        axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
+        sent = await left_by(town, "15")
+        await town.carry()
+        assert await sent() == []
+
+        axis.faults.change({"kinds": ["error500"], "operations": []})
+        clock.advance(7200)
+        await town.carry()
+        assert await sent() == []
+
+        axis.faults.change({"kinds": []})
+        for _ in range(3):
+            clock.advance(7200)
+            await town.carry()
+
+        assert await sent() == ["national"]
+        assert [each[5] for each in axis.hub.summary() if each[1] == "edoc"] == [1]
+
+
+async def test_what_another_machine_may_have_sent_is_asked_for_first(tmp_path: Path) -> None:
+    """The ledger of the machine that died is not here: the outbox alone knows that a try left no word."""
+    clock = ManualClock()
+    async with AsyncExitStack() as stack:
+        axis = await stack.enter_async_context(
+            vxp.simulator(tmp_path / "hub", {SYSTEM: [PROVINCE, DEPARTMENT, COMMUNE]}, now=clock.now)
+        )
+        machine = "one"
+
+        def change(settings: Settings) -> Settings:
+            return axis.of(SYSTEM, folder=tmp_path / machine)(settings)
+
+        async with node.opened(tmp_path / "node", clock, change=change) as town:
+            axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
+            sent = await town.send("15", PROVINCE)
+            await town.carry()
+        axis.faults.change({"kinds": []})
+        machine = "two"
+        clock.advance(7200)
+        async with node.opened(tmp_path / "node", clock, change=change) as town:
+            await town.carry()
+            assert (await town.delivery(sent)).state == "sent"
+
+        assert [each[5] for each in axis.hub.summary() if each[1] == "edoc"] == [1]

@@ -1,0 +1,366 @@
+"""Every call of the national axis, by a client and with files that share no code with us, against the compatibility door of
+a real node: what it sends leaves, what is for it arrives, and what became of it comes back."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.domain.document import OutState
+from tests.interop import edxml_files
+from tests.support import api, vxp_door
+from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Answer
+from tests.support.vxp_door import SYSTEM, VxpDoor
+
+OTHER = "qlvb.mau.02"
+NEW = {
+    "id": "",
+    "pcode": "",
+    "code": "Z91.MOI",
+    "name": "Sở Mới",
+    "mail": "a@b.example",
+    "mobile": "",
+    "fax": "",
+}
+
+
+@pytest.fixture(scope="session")
+def blank_node(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return api.staged(tmp_path_factory.mktemp("stage"))
+
+
+@pytest.fixture
+async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[VxpDoor]:
+    async with vxp_door.opened(blank_node, tmp_path / "node") as opened:
+        await opened.system(SYSTEM, (DEPARTMENT,))
+        await opened.system(OTHER, (PROVINCE, COMMUNE))
+        yield opened
+
+
+def written(**more: object) -> bytes:
+    files = [("cong-van.pdf", PDF)]
+    return edxml_files.document(DEPARTMENT, [PROVINCE], files, id="QLVB-000118", **more)  # type: ignore[arg-type]
+
+
+def one(file: bytes, element: str) -> str:
+    found = re.search(rb"<(?:edXML:)?%s>(.*?)</" % element.encode(), file, re.S)
+    assert found is not None, file
+    return found[1].decode()
+
+
+async def got(door: VxpDoor, doc_id: str, name: str = SYSTEM) -> bytes:
+    said = {"docId": doc_id, "filePath": "/home/clerk"}
+    found = await door.asked("getEdoc", said, body=b"{}", name=name)
+    assert found["ErrorCode"] == "0", found
+    return base64.b64decode(found["data"], validate=True)
+
+
+async def set_by_receiver(door: VxpDoor, code: str, **more: str) -> Answer:
+    listed = (await door.api.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
+    path = f"/inbox/{listed[0]['id']}/status"
+    answer = await door.api.ask("POST", path, agency=PROVINCE, json={"code": code, **more})
+    assert answer.status == 200, answer
+    return answer
+
+
+async def test_a_document_goes_out_and_in_and_its_statuses_come_back(door: VxpDoor) -> None:
+    file = written()
+    sent = await door.send(file)
+    assert (sent["status"], sent["ErrorCode"], sent["ErrorDesc"]) == ("OK", "0", "")
+    assert (await door.send(file))["DocId"] == sent["DocId"]  # the same bytes are the same document
+    await door.api.carry()
+
+    (line,) = await door.listed(name=OTHER)
+    assert (line["from"], line["to"], line["status"]) == (DEPARTMENT, PROVINCE, "initial")
+    assert (await door.asked("countReceiveEdoc", verb="GET", name=OTHER))["count"] == 1
+    came = await got(door, line["docId"], OTHER)
+    assert one(came, "CodeNumber") == "118"
+    said = {"docId": line["docId"], "filePath": "/home/clerk"}
+    raw = await door.with_client(lambda client: client.call("downloadEdoc", said, verb="GET"), OTHER)
+    assert raw == (200, came)
+    (still,) = await door.listed(name=OTHER)
+    assert still["docId"] == line["docId"]  # fetched is not settled
+    done = {"docId": line["docId"], "status": "done"}
+    assert (await door.asked("updateStatus", done, body=b"{}", name=OTHER))["ErrorCode"] == "0"
+    assert (await door.asked("updateStatus", done, body=b"{}", name=OTHER))["ErrorCode"] == "0"
+    assert await door.listed(name=OTHER) == []
+
+    mine = one(came, "DocumentId")
+    accepted = edxml_files.status(PROVINCE, DEPARTMENT, "03", mine, why="Đã vào sổ")
+    told = await door.send(accepted, PROVINCE, kind="status", name=OTHER)
+    assert (told["status"], told["DocId"]) == ("OK", f"{line['docId']}.03")
+    await door.api.carry()
+
+    statuses = await door.listed("status")
+    assert {each["from"] for each in statuses} == {PROVINCE}
+    assert (await door.asked("countReceiveStatus", verb="GET"))["count"] == len(statuses) == 2
+    files = [await got(door, each["docId"]) for each in statuses]
+    assert [one(each, "StatusCode") for each in files] == ["01", "03"]
+    assert {one(each, "DocumentId") for each in files} == {"QLVB-000118"}  # as the system itself called it
+    assert (one(files[1], "Staff"), "Đã vào sổ" in one(files[1], "Description")) == ("Cán Bộ Nhận Mẫu", True)
+    for each in statuses:
+        await door.say(each["docId"], "done")
+    assert await door.listed("status") == []
+
+    (row,) = (await door.asked("getSentEdocList", {"servicetype": "eDoc", "messagetype": "edoc"}))["data"]
+    assert (row["senderDocId"], row["toCode"], row["receiveStatus"]) == (sent["DocId"], PROVINCE, "done")
+    other = await door.asked("getSentEdocList", {"servicetype": "eDoc", "messagetype": "edoc"}, name=OTHER)
+    assert other["data"] == []
+
+
+UPDATED = (
+    "<edXML:BussinessDocumentInfo><edXML:DocumentInfo>1</edXML:DocumentInfo>"
+    "<edXML:DocumentReceiver>0</edXML:DocumentReceiver></edXML:BussinessDocumentInfo>"
+)
+REPLACED = (
+    "<edXML:ReplacementInfoList><edXML:ReplacementInfo><edXML:DocumentId>{}</edXML:DocumentId><edXML:OrganIdList>"
+    f"<edXML:OrganId>{PROVINCE}</edXML:OrganId></edXML:OrganIdList></edXML:ReplacementInfo></edXML:ReplacementInfoList>"
+)
+NOTICE = "Sai thể thức (Thông báo thu hồi số 7/TB-STN; người phê duyệt: Người Duyệt Mẫu)"
+
+
+async def in_mail(door: VxpDoor, business: str) -> Answer:
+    """The item of that kind in the receiver's mail."""
+    listed = (await door.api.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
+    (found,) = [each for each in listed if each["business"] == business]
+    return await door.api.ask("GET", f"/inbox/{found['id']}", agency=PROVINCE)
+
+
+async def test_an_update_names_the_document_by_the_system_s_own_id(door: VxpDoor) -> None:
+    first = await door.send(written())
+    await door.api.carry()
+    said: dict[str, Any] = {
+        "about": "QLVB-000118",
+        "reason": "Sửa trích yếu",
+        "subject": "V/v sửa trích yếu",
+        "id": "QLVB-000119",
+    }
+    files = [("cong-van.pdf", PDF)]
+    file = edxml_files.document(DEPARTMENT, [PROVINCE], files, business=2, more=UPDATED, **said)
+
+    sent = await door.send(file)
+    assert (await door.send(file))["DocId"] == sent["DocId"]
+    await door.api.carry()
+
+    made = (await door.api.ask("GET", f"/messages/{sent['DocId']}")).json
+    assert (made["parent"], made["reason"]) == (first["DocId"], "Sửa trích yếu")
+    item = (await in_mail(door, "update")).json
+    assert (item["subject"], item["request"]["kind"]) == ("V/v sửa trích yếu", "update")
+    agreed = await door.api.ask(
+        "POST", f"/inbox/{item['id']}/status", agency=PROVINCE, json={"code": "15", "note": "Đồng ý"}
+    )
+    assert agreed.status == 200, agreed
+    await door.api.carry()
+    statuses = [await got(door, each["docId"]) for each in await door.listed("status")]
+    assert "15" in [one(each, "StatusCode") for each in statuses]
+
+
+async def test_a_replacement_takes_the_place_of_what_was_sent(door: VxpDoor) -> None:
+    first = await door.send(written())
+    await door.api.carry()
+    files = [("cong-van.pdf", PDF)]
+
+    def file(*ids: str) -> bytes:
+        return edxml_files.document(
+            DEPARTMENT,
+            [PROVINCE],
+            files,
+            number="120",
+            business=3,
+            reason="Thay thế công văn 118",
+            more="".join(REPLACED.format(each) for each in ids),
+        )
+
+    sent = await door.send(file("QLVB-000118"))
+    assert sent["ErrorCode"] == "0", sent
+    await door.api.carry()
+
+    made = (await door.api.ask("GET", f"/messages/{sent['DocId']}")).json
+    assert (made["parent"], made["number"]) == (first["DocId"], "120")
+    item = (await in_mail(door, "replace")).json
+    assert item["number"] == "120"
+    unknown = await door.send(file("QLVB-999999"))
+    assert (unknown["status"], "QLVB-999999" in unknown["ErrorDesc"]) == ("FAIL", True)
+
+
+@pytest.mark.parametrize("way", ["behind the reason", "by its own number"])
+async def test_a_recall_names_its_notice_and_is_made_once(door: VxpDoor, way: str) -> None:
+    await door.send(written())
+    await door.api.carry()
+    own: dict[str, Any] = {"number": "7", "notation": "TB-STN"} if way == "by its own number" else {}
+    reason = "Sai thể thức" if own else NOTICE
+    file = edxml_files.document(
+        DEPARTMENT, [PROVINCE], [], business=1, about="QLVB-000118", reason=reason, id="QLVB-000121", **own
+    )
+
+    sent = await door.send(file)
+    assert sent["ErrorCode"] == "0", sent
+    assert (await door.send(file))["DocId"] == sent["DocId"]
+    await door.api.carry()
+
+    asked = (await in_mail(door, "recall")).json["request"]
+    approved = "Người Ký Mẫu" if own else "Người Duyệt Mẫu"
+    assert (asked["reason"], asked["notice_no"], asked["approved_by"]) == (
+        "Sai thể thức",
+        "7/TB-STN",
+        approved,
+    )
+
+
+async def test_a_recall_of_another_recipient_is_not_answered_with_that_of_the_first(door: VxpDoor) -> None:
+    files = [("cong-van.pdf", PDF)]
+    sent = await door.send(edxml_files.document(DEPARTMENT, [PROVINCE, COMMUNE], files, id="QLVB-000118"))
+    await door.api.carry()
+
+    def recall(to: list[str]) -> bytes:
+        return edxml_files.document(
+            DEPARTMENT, to, [], business=1, about="QLVB-000118", reason=NOTICE, id="QLVB-000121"
+        )
+
+    first = await door.send(recall([PROVINCE]))
+    both = await door.send(recall([PROVINCE, COMMUNE]))
+    other = await door.send(recall([COMMUNE]))
+
+    assert first["ErrorCode"] == "0", first
+    assert (both["status"], both["DocId"]) == ("FAIL", "")  # the commune was not asked
+    assert other["ErrorCode"] == "0", other
+    assert other["DocId"] not in (first["DocId"], sent["DocId"])
+
+
+async def test_the_signer_of_a_document_has_not_approved_its_recall(door: VxpDoor) -> None:
+    await door.send(written())
+    await door.api.carry()
+    own: dict[str, Any] = {"number": "118", "notation": "stn-vp"}
+    file = edxml_files.document(
+        DEPARTMENT, [PROVINCE], [], business=1, about="QLVB-000118", reason="Sai", id="QLVB-1", **own
+    )
+    same = edxml_files.document(
+        DEPARTMENT, [PROVINCE], [], number="7", business=1, reason="Sai", id="QLVB-000118"
+    )
+
+    for each in (file, same):
+        assert "phê duyệt" in (await door.send(each))["ErrorDesc"]
+
+
+async def test_a_recall_without_a_notice_is_refused_with_what_is_missing(door: VxpDoor) -> None:
+    await door.send(written())
+    await door.api.carry()
+    file = edxml_files.document(DEPARTMENT, [PROVINCE], [], business=1, about="QLVB-000118", reason="Sai")
+
+    no = await door.send(file)
+
+    assert no["status"] == "FAIL"
+    assert "phê duyệt" in no["ErrorDesc"]
+
+
+async def test_lists_of_agencies_and_what_no_client_changes(door: VxpDoor) -> None:
+    agencies = (await door.asked("getAgenciesList"))["data"]
+    assert {PROVINCE, DEPARTMENT, COMMUNE} <= {each["code"] for each in agencies}
+    assert (await door.asked("getAgenciesListQD20", {"level": "1"}))["data"]
+    assert "version" in (await door.asked("getSynchronizeUnit"))["data"][0]
+    for operation, said, body in (
+        ("registerAgency", {}, json.dumps(NEW).encode()),
+        ("deleteAgency", {"AgencyCode": COMMUNE}, b"{}"),
+    ):
+        no = await door.asked(operation, said, body=body)
+        assert (no["status"], no["ErrorCode"]) == ("FAIL", "403")
+        assert "Danh mục mã cơ quan" in no["ErrorDesc"]
+
+
+async def test_what_is_sent_is_an_ordinary_document(door: VxpDoor) -> None:
+    sent = await door.send(written())
+
+    found = (await door.api.ask("GET", f"/messages/{sent['DocId']}")).json
+    assert (found["number"], found["state"]) == ("118", OutState.QUEUED)
+    assert found["callback_data"] == "QLVB-000118"
+
+
+async def test_all_that_is_wrong_is_said_in_words(door: VxpDoor) -> None:
+    refused = await door.send(written(type_name="", subject=""))
+
+    assert (refused["status"], refused["ErrorCode"], refused["DocId"]) == ("FAIL", "422", "")
+    assert "Chưa nhập trích yếu." in refused["ErrorDesc"]
+    assert "Chưa nhập tên loại văn bản." in refused["ErrorDesc"]
+    assert (await door.api.ask("GET", "/messages")).json["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "sender", "more", "code", "words"),
+    [
+        (b"<html/>", DEPARTMENT, {}, "422", ""),
+        (b"", DEPARTMENT, {}, "422", ""),
+        (edxml_files.document(PROVINCE, [DEPARTMENT], [("a.pdf", PDF)]), PROVINCE, {}, "403", DEPARTMENT),
+        (written(), PROVINCE, {}, "403", PROVINCE),
+        (written(), SYSTEM, {"to": ["Z99"]}, "422", "Z99"),
+        (written(), SYSTEM, {"kind": "reply"}, "400", "edoc, status"),
+        (written(), SYSTEM, {"kind": "status"}, "422", "messagetype edoc"),
+        (written(business=1), SYSTEM, {}, "404", "QLVB-000118"),
+        (edxml_files.status(DEPARTMENT, PROVINCE, "03", "X"), SYSTEM, {"kind": "status"}, "404", "X"),
+    ],
+)
+async def test_what_cannot_be_sent_is_refused(
+    door: VxpDoor, file: bytes, sender: str, more: dict[str, object], code: str, words: str
+) -> None:
+    refused = await door.send(file, sender, **more)
+
+    assert (refused["status"], refused["ErrorCode"], refused["DocId"]) == ("FAIL", code, ""), refused
+    assert words in refused["ErrorDesc"]
+    assert (await door.api.ask("GET", "/messages")).json["data"] == []
+
+
+async def test_the_digest_stands_for_the_file(door: VxpDoor) -> None:
+    said = {"from": DEPARTMENT, "messagetype": "edoc", "hash-file": "00"}
+
+    refused = await door.asked("sendEdoc", said, body=written() + b"\r\n", kind="application/octet-stream")
+
+    assert (refused["ErrorCode"], refused["DocId"]) == ("422", "")
+
+
+async def test_only_the_recipients_that_the_call_names(door: VxpDoor) -> None:
+    file = edxml_files.document(DEPARTMENT, [PROVINCE, COMMUNE], [("a.pdf", PDF)])
+
+    sent = await door.send(file, SYSTEM, to=[COMMUNE])
+
+    found = (await door.api.ask("GET", f"/messages/{sent['DocId']}")).json
+    assert [each["code"] for each in found["recipients"]] == [COMMUNE]
+
+
+async def test_a_refusal_reaches_the_sender_with_its_reason(door: VxpDoor) -> None:
+    await door.send(written())
+    await door.api.carry()
+
+    await set_by_receiver(door, "02", reason="WRONG_ADDRESSEE", note="Gửi nhầm nơi nhận")
+    await door.api.carry()
+
+    last = (await door.listed("status"))[-1]
+    file = await got(door, last["docId"])
+    assert one(file, "StatusCode") == "02"
+    assert "Gửi nhầm nơi nhận" in one(file, "Description")
+    (row,) = (await door.asked("getSentEdocList", {"messagetype": "edoc"}))["data"]
+    assert row["receiveStatus"] == "fail"
+
+
+async def test_a_sent_document_is_asked_back_and_the_answer_comes(door: VxpDoor) -> None:
+    sent = await door.send(written())
+    await door.api.carry()
+    ask = edxml_files.status(DEPARTMENT, PROVINCE, "13", "QLVB-000118", why="Gửi nhầm bản dự thảo")
+
+    asked = await door.send(ask, DEPARTMENT, kind="status")
+    again = await door.send(ask, DEPARTMENT, kind="status")
+
+    assert asked["DocId"] == again["DocId"] == f"{sent['DocId']}.13", (asked, again)
+    await door.api.carry()
+    (line,) = await door.listed(name=OTHER)
+    came = await got(door, line["docId"], OTHER)
+    yes = edxml_files.status(PROVINCE, DEPARTMENT, "15", one(came, "DocumentId"))
+    assert (await door.send(yes, PROVINCE, kind="status", name=OTHER))["status"] == "OK"
+    await door.api.carry()
+    files = [await got(door, each["docId"]) for each in await door.listed("status")]
+    assert "15" in [one(each, "StatusCode") for each in files]
+    assert await door.listed(name=OTHER) == []

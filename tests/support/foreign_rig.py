@@ -1,0 +1,217 @@
+"""Axes of others for the contract tests: nodes on one simulated hub. What the tests publish is put into edXML and taken
+out again, because such an axis carries nothing else and writes it anew."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from gateway.domain.document import Kind, Lane
+from gateway.domain.identity import Digest
+from gateway.edxml import attachment, foreign, reader
+from gateway.edxml.build import AttachmentContent, write
+from gateway.edxml.envelope import Attachment, Code, Envelope, Organisation, OtherInfo
+from gateway.edxml.policy import EnvelopeLimits
+from gateway.pool import ThreadPool
+from gateway.ports import Arrival, AxisDesk, Outcome, Parcel
+from gateway.transport.lgsp.dialect import LgspDialect
+from gateway.transport.rest.axis import RestAxis, RestOptions, keeper
+from gateway.transport.rest.ledger import Ledger
+from gateway.transport.rest.line import Line
+from gateway.transport.rest.shelf import Shelf
+from gateway.transport.rest.systems import System, Systems
+from gateway.transport.vxp.dialect import VxpDialect
+from tests.support import lgsp, vxp
+from tests.support.axis_rigs import LeaseClock, until_told
+from tests.support.parcels import LEASE_S
+
+LIMITS = EnvelopeLimits()
+SENDER = "Z91.07"
+_numbers = itertools.count(1)
+
+
+def enveloped(parcel: Parcel, routes: Sequence[str]) -> Parcel:
+    """The parcel's bytes as the one file of a new document."""
+    n = next(_numbers)
+    out = io.BytesIO()
+    name = Attachment(content_id="cid:1", attachment_name="noi-dung.pdf", content_type="application/pdf")
+    model = Envelope(
+        kind=Kind.DOCUMENT,
+        sender=Organisation(organ_id=parcel.sender, organ_name=parcel.kind),
+        to=tuple(Organisation(organ_id=code) for code in dict.fromkeys(routes)),
+        document_id=f"{parcel.sender},2026/11/20,{n}/STN-VP",
+        code=Code(number=str(n), notation="STN-VP"),
+        subject=parcel.packet_id,
+        other=OtherInfo(priority=1 if parcel.lane is Lane.URGENT else 0),
+        manifest=(name,),
+        attachments=(name,),
+    )
+    held = AttachmentContent(
+        entry_name="0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f.pdf", open=partial(_read, parcel.open)
+    )
+    write(model, [held], out, None, None, LeaseClock().now())
+    raw = out.getvalue()
+    digest = Digest.of_bytes(hashlib.sha256(raw).digest())
+    return replace(parcel, digest=digest, size=len(raw), open=partial(io.BytesIO, raw), kind="edoc")
+
+
+def _read(opener: Any) -> Any:
+    with opener() as file:
+        while piece := file.read(1 << 16):
+            yield piece
+
+
+def bare(arrival: Arrival) -> Arrival:
+    """The file that was published, taken out of what the axis made of it."""
+    read = reader.read(attachment.pieces(arrival.open), LIMITS)
+    (part,) = read.files
+
+    coded = attachment.pieces(arrival.open, part.offset, part.length)
+    held = b"".join(attachment.decoded_pieces(coded, part.coding))
+    assert part.sha256 is not None
+    return replace(
+        arrival,
+        packet_id=read.envelope.subject or "",
+        kind=read.envelope.sender.organ_name or "",
+        digest=part.sha256,
+        size=part.size or 0,
+        open=partial(io.BytesIO, held),
+    )
+
+
+class Enveloping:
+    """An axis that is given bare bytes; whatever else is asked of it is the axis's own."""
+
+    def __init__(self, axis: RestAxis, max_bytes: int) -> None:
+        self.axis, self._max = axis, max_bytes
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.axis, name)
+
+    async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
+        made = parcel if parcel.size > self._max else enveloped(parcel, routes)
+        return await self.axis.publish(made, routes)
+
+    async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
+        return [bare(each) for each in await self.axis.take(limit, lease_s)]
+
+    async def dead_list(self) -> Sequence[Any]:
+        found = []
+        for each in await self.axis.dead_list():
+            with await self.axis.dead_open(each.id) as file:
+                said = foreign.said(partial(io.BytesIO, file.read()), LIMITS)
+            assert said is not None
+            found.append(replace(each, packet_id=said.title))
+        return found
+
+
+@dataclass(kw_only=True)
+class ForeignRig:
+    """Nodes on one hub of that kind; each name is a system of its own."""
+
+    kind: str
+    folder: Path
+    pool: ThreadPool
+    poison_limit: int
+    max_bytes: int
+    hub: vxp.Axis | lgsp.Axis | None = None
+
+    def __post_init__(self) -> None:
+        self.clock = LeaseClock()
+        self._stack = AsyncExitStack()
+        self._axes: list[RestAxis] = []
+        self._hosts: dict[str, Sequence[str]] = {}
+
+    async def node(self, name: str, codes: Sequence[str]) -> AxisDesk:
+        hub = await self._open()
+        ledger = Ledger(self.folder / name / "ledger.sqlite")
+        line = Line(
+            hub.url,
+            self.pool,
+            self.clock,
+            ca=None,
+            rate_per_s=1000.0,
+            max_bytes=2 * self.max_bytes,
+            keep=keeper(ledger, self.clock),
+        )
+        shelf = Shelf(self.folder / name, name, self.clock, self.pool, self.poison_limit, LEASE_S)
+        made = VxpDialect if self.kind == "vxp" else LgspDialect
+        login = lgsp.LOGIN if self.kind == "lgsp" else None
+        axis = RestAxis(
+            made(line, self.clock, self.pool),
+            Systems(None, System(id=name, secret=f"secret of {name}", source="the test", login=login)),
+            shelf,
+            ledger,
+            partial(foreign.said, limits=LIMITS),
+            self.clock,
+            self.pool,
+            RestOptions(max_bytes=self.max_bytes, poll_s=0.05),
+        )
+        self._axes.append(axis)
+        desk = cast("AxisDesk", Enveloping(axis, self.max_bytes))
+        await self.host(name, desk, codes)
+        return desk
+
+    async def host(self, name: str, axis: AxisDesk, codes: Sequence[str]) -> None:
+        hub = await self._open()
+        self._hosts[name] = codes
+        system = next(each for each in hub.settings.systems if each.id == name)
+        for code in codes:
+            hub.hub.register(system, code, f"Cơ quan {code}")
+        await axis.host(codes)
+
+    async def all_here(self, axis: AxisDesk, count: int) -> None:
+        async def here() -> bool:
+            await axis.take(0, LEASE_S)  # begins to fetch
+            return (await axis.counts())["waiting"] == count
+
+        await until_told(here, f"{count} parcels")
+
+    async def lose_consumer(self) -> None:
+        self.clock.advance(LEASE_S + 1)
+
+    async def reopen(self) -> None:
+        while self._axes:
+            await self._axes.pop().close()
+        await self._stack.aclose()
+        self.hub = None
+
+    async def dead(self) -> Sequence[tuple[str, str]]:
+        axis = await self.node("one", self._hosts["one"])
+        return [(parcel.packet_id, parcel.reason) for parcel in await axis.dead_list()]
+
+    async def _open(self) -> vxp.Axis | lgsp.Axis:
+        if self.hub is not None:
+            return self.hub
+        systems = {"one": [SENDER], "two": ["Z91.08"]}
+        hub: vxp.Axis | lgsp.Axis
+        if self.kind == "vxp":
+            hub = await self._stack.enter_async_context(
+                vxp.simulator(self.folder / "hub", systems, now=self.clock.now)
+            )
+        else:
+            hub = await self._stack.enter_async_context(
+                lgsp.simulator(self.folder / "hub", systems, now=self.clock.now)
+            )
+        self.hub = hub
+        return hub
+
+
+@asynccontextmanager
+async def foreign_rig(
+    kind: str, folder: Path, poison_limit: int, max_bytes: int
+) -> AsyncIterator[ForeignRig]:
+    pool = ThreadPool(4)
+    rig = ForeignRig(kind=kind, folder=folder, pool=pool, poison_limit=poison_limit, max_bytes=max_bytes)
+    try:
+        yield rig
+    finally:
+        await rig.reopen()
+        pool.close()

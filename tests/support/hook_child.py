@@ -1,0 +1,48 @@
+"""A node in a process of its own that makes events and tells its webhooks, for whoever kills it. In: its folder, and how
+many events there are to be in all. Says on stdout when the last is committed; its workers go on until it is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from gateway.demo import stage
+from gateway.domain.account import AgencyScope
+from gateway.domain.event import EventKind
+from gateway.office.bootstrap.office import Office, open_office
+from tests.support.hooks import near
+from tests.support.node import DEPARTMENT
+
+AT_ONCE = 25
+
+
+async def make(node: Office, count: int) -> None:
+    """The rest of so many, each once: whatever died had committed whole batches."""
+    agency = await node.store.accounts.hosted_by_code(DEPARTMENT)
+    assert agency is not None
+    scope = AgencyScope(agency_id=agency.id, principal_id="child")
+    async with node.store.read(scope) as work:
+        made = len(await work.events.of("made"))
+    while made < count:
+        async with node.store.begin(scope) as work:
+            told = [(EventKind.DELIVERY_RETRY, {"n": n}) for n in range(made, min(made + AT_ONCE, count))]
+            await work.events.append_many("made", node.clock.now(), told)
+            await work.commit()
+        made += len(told)
+        node.store.wake.ring("sequencer")
+        await asyncio.sleep(0.02)
+    print("made", flush=True)
+
+
+async def main(folder: Path, count: int) -> None:
+    settings = near(stage.settings_for(folder), timeout_s=5)
+    settings = replace(settings, workers=replace(settings.workers, lease_s=15))
+    async with open_office(settings) as node, asyncio.TaskGroup() as tasks:
+        tasks.create_task(node.run_workers(asyncio.Event()))
+        await make(node, count)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,173 @@
+"""A program of an agency that is told by webhook: a real server that behaves as a test wants, and judges what it gets by
+the public text of Standard Webhooks alone. And the hand that steps the node's worker on the test's clock."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.event import EventKind
+from gateway.domain.webhook import Delivery, Endpoint
+from gateway.settings import Settings
+from gateway.webhooks import WantedEndpoint
+from gateway.workers.webhooks import Pusher
+from tests.support.node import DEPARTMENT, Town
+
+Behaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def near(settings: Settings, *, timeout_s: int = 30) -> Settings:
+    """Of a node that may call programs on this machine, without TLS."""
+    return replace(
+        settings,
+        webhooks=replace(settings.webhooks, networks="127.0.0.0/8", plain_http="yes", timeout_s=timeout_s),
+    )
+
+
+def is_signed(secret: str, headers: Any, body: bytes) -> bool:
+    """As the specification says: one of the signatures fits the id, the time and the body. Any: a mapping of headers."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    content = b".".join([headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body])
+    wanted = base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+    given = [part.split(",", 1) for part in headers["webhook-signature"].split(" ")]
+    return any(version == "v1" and hmac.compare_digest(wanted, text) for version, text in given)
+
+
+async def fine(_: web.Request) -> web.StreamResponse:
+    return web.Response(status=204)
+
+
+def answers(status: int, **more: Any) -> Behaviour:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, **more)
+
+    return answer
+
+
+@dataclass(kw_only=True)
+class Receiver:
+    """What came, in order; `behave` says what each is answered."""
+
+    url: str = ""
+    behave: Behaviour = fine
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    raw: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
+    _came: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def sequences(self) -> list[int]:
+        return [each["sequence"] for each in self.bodies]
+
+    async def until(self, count: int) -> None:
+        """Returns when so many came."""
+        while len(self.bodies) < count:
+            self._came.clear()
+            await self._came.wait()
+
+    async def until_all(self, count: int) -> None:
+        """Returns when so many different ones came."""
+        while len(self.seen) < count:
+            await self.until(len(self.bodies) + 1)
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        self.raw.append((dict(request.headers), body))
+        self.bodies.append(json.loads(body))
+        self.seen.add(self.bodies[-1].get("sequence", 0))
+        self._came.set()
+        return await self.behave(request)
+
+    def all_signed(self, secret: str) -> bool:
+        return all(is_signed(secret, headers, body) for headers, body in self.raw)
+
+
+@asynccontextmanager
+async def receiving(behave: Behaviour = fine, tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
+    made = Receiver(behave=behave)
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", made.take)
+    server = TestServer(app, host="127.0.0.1", scheme="https" if tls else "http")
+    await server.start_server(ssl=tls)
+    try:
+        made.url = str(server.make_url("/events"))
+        yield made
+    finally:
+        await server.close()
+
+
+@dataclass(kw_only=True)
+class Hooked:
+    """A node whose worker the test steps."""
+
+    town: Town
+    chance: float = 0.0
+
+    async def scope(self) -> AgencyScope:
+        return await self.town.scope(DEPARTMENT)
+
+    async def add(self, url: str, *types: str, **more: Any) -> tuple[str, Endpoint]:
+        return await self.town.node.webhooks.add(
+            await self.scope(), WantedEndpoint(url=url, types=types, **more)
+        )
+
+    async def endpoint(self, id: str) -> Endpoint:
+        return await self.town.node.webhooks.one((await self.scope()).agency_id, id)
+
+    async def log(self, id: str) -> list[Delivery]:
+        """Oldest event first."""
+        found, _ = await self.town.node.webhooks.log((await self.scope()).agency_id, id, 500)
+        return list(reversed(found))
+
+    async def happen(self, count: int = 1) -> None:
+        """So many events that every key with `messages:read` may read."""
+        scope, clock = await self.scope(), self.town.clock
+        for n in range(count):
+            async with self.town.node.store.begin(scope) as work:
+                await work.events.append(EventKind.DELIVERY_RETRY, f"trial-{n}", clock.now(), {"n": n})
+                await work.commit()
+        await self.town.number()
+
+    async def push(self, after: timedelta = timedelta()) -> None:
+        """Later by so much: everything that is due then, until nothing is any more."""
+        if after:
+            self.town.clock.advance(after.total_seconds())
+        node, stop = self.town.node, asyncio.Event()
+        while True:
+            async with asyncio.TaskGroup() as tasks:
+                began: list[asyncio.Task[None]] = []
+
+                def spawn(work: Any, began: list[asyncio.Task[None]] = began, tasks: Any = tasks) -> Any:
+                    began.append(tasks.create_task(work))
+                    return began[-1]
+
+                pusher = Pusher(
+                    store=node.store,
+                    rows=node.webhooks.rows,
+                    sender=node.webhooks.sender,
+                    clock=self.town.clock,
+                    spawn=spawn,
+                    stop=stop,
+                    again=lambda: None,
+                    told=lambda: None,
+                    at_once=8,
+                    lease_s=60.0,
+                    kept=timedelta(days=30),
+                    chance=lambda: self.chance,
+                )
+                await pusher.step()
+            if not began:
+                return

@@ -1,0 +1,145 @@
+"""A sandbox at work in a thread of its own, so that many tests of one module share it; and copies of it that are broken on
+purpose: a proxy that passes every call on and spoils what its breakage says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from gateway.sandbox.opened import Running, Sandbox
+
+
+@contextmanager
+def at_work(folder: Path) -> Iterator[Running]:
+    """Started in this folder, and stopped in the end."""
+    ready: list[Running] = []
+    there, failed = threading.Event(), []
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    def heard(found: Running) -> None:
+        ready.append(found)
+        there.set()
+
+    def work() -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_until_complete(Sandbox(folder=folder).serve(stop, heard))
+        except BaseException as why:  # told to whoever waits
+            failed.append(why)
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+            there.set()
+
+    thread = threading.Thread(target=work, name="sandbox")
+    thread.start()
+    try:
+        assert there.wait(120)
+        if failed:
+            raise failed[0]
+        yield ready[-1]
+    finally:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(stop.set)
+        thread.join(60)
+    if failed:
+        raise failed[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breakage:
+    """`asks` changes the headers of a call, `answers` the JSON of its answer, by method and path."""
+
+    asks: Callable[[dict[str, str]], None] = lambda headers: None
+    answers: Callable[[str, str, Any], Any] = lambda method, path, told: told
+
+
+def _other_keys(headers: dict[str, str]) -> None:
+    if "Idempotency-Key" in headers:
+        headers["Idempotency-Key"] = str(uuid.uuid4())
+
+
+def _wrong_statuses(method: str, path: str, told: Any) -> Any:
+    """Work in progress is told as done."""
+    if method == "GET" and path.startswith("/api/v1/messages/") and "recipients" in told:
+        for each in told["recipients"]:
+            if each.get("state") == "processing":
+                each["state"] = "done"
+    return told
+
+
+def _twice(method: str, path: str, told: Any) -> Any:
+    """Every incoming document has two entries."""
+    if method == "GET" and path == "/api/v1/inbox" and told.get("data"):
+        told["data"] += [each | {"id": f"{each['id']}X"} for each in told["data"] if "business" in each]
+    return told
+
+
+def _drops(method: str, path: str, told: Any) -> Any:
+    """What became no document is shown to nobody."""
+    if method == "GET" and path == "/api/v1/inbox":
+        told["data"] = [each for each in told["data"] if "business" in each]
+    return told
+
+
+def _wrong_and_twice(method: str, path: str, told: Any) -> Any:
+    return _twice(method, path, _wrong_statuses(method, path, told))
+
+
+BREAKAGES = {
+    "no key of idempotency counts": (Breakage(asks=_other_keys), {4}),
+    "wrong statuses": (Breakage(answers=_wrong_statuses), {12, 13, 14}),
+    "incoming documents are entered twice": (Breakage(answers=_twice), {19, 20}),
+    "what is broken is dropped silently": (Breakage(answers=_drops), {15, 16, 21, 23}),
+}
+# Two of them at a time, for a whole run of the kit on each copy.
+BROKEN_TWICE = {
+    "wrong statuses, and incoming documents are entered twice": (
+        Breakage(answers=_wrong_and_twice),
+        {12, 13, 14, 19, 20},
+    ),
+    "no key of idempotency counts, and what is broken is dropped silently": (
+        Breakage(asks=_other_keys, answers=_drops),
+        {4, 15, 16, 21, 23},
+    ),
+}
+_OWN = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
+
+
+@asynccontextmanager
+async def broken_copy(real: Running, breakage: Breakage) -> AsyncIterator[str]:
+    """Its address."""
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+
+        async def passed_on(request: web.Request) -> web.Response:
+            headers = {name: text for name, text in request.headers.items() if name.lower() not in _OWN}
+            breakage.asks(headers)
+            async with session.request(
+                request.method, f"{real.url}{request.path_qs}", data=await request.read(), headers=headers
+            ) as answer:
+                body = await answer.read()
+            if answer.content_type == "application/json":
+                told = breakage.answers(request.method, request.path, json.loads(body))
+                body = json.dumps(told).encode()
+            return web.Response(status=answer.status, body=body, content_type=answer.content_type)
+
+        app = web.Application(client_max_size=1 << 26)
+        app.router.add_route("*", "/{rest:.*}", passed_on)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()

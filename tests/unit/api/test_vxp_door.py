@@ -1,0 +1,405 @@
+"""The compatibility door: who is let in, what a system may do and see, what is offered again, what hostile calls get."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.api.deps import ApiOptions
+from gateway.api.vxp.door import OPERATIONS
+from gateway.domain.account import AgencyScope, ApiScope
+from gateway.domain.system_box import MOST_TRIES, PAUSES
+from gateway.incoming import act, box
+from gateway.office import todo
+from gateway.office.domain.task import TaskKind
+from gateway.office.letters import received
+from gateway.ops.doctor_checks import system_findings
+from tests.interop import edxml_files
+from tests.interop.vxp_client import SdkClient
+from tests.support import vxp_door
+from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE
+from tests.support.clock import START
+from tests.support.vxp_door import SYSTEM, VxpDoor
+
+
+@pytest.fixture
+async def vxp(blank_node: Path, tmp_path: Path) -> AsyncIterator[VxpDoor]:
+    async with vxp_door.opened(blank_node, tmp_path / "vxp") as opened:
+        yield opened
+
+
+def letter(**more: Any) -> bytes:
+    return edxml_files.document(PROVINCE, [DEPARTMENT], [("a.pdf", PDF)], **more)
+
+
+async def arrive(vxp: VxpDoor, count: int = 1) -> list[str]:
+    """Documents of the province at the department, as the department's system calls them."""
+    if "tinh" not in vxp.secrets:
+        await vxp.system("tinh", (PROVINCE,))
+    for n in range(count):
+        sent = await vxp.send(letter(number=str(200 + n)), PROVINCE, name="tinh")
+        assert sent["status"] == "OK", sent
+    await vxp.api.carry()
+    return [each["docId"] for each in await vxp.listed()]
+
+
+# --- who is let in --------------------------------------------------------------------------------------------------
+
+
+async def test_threat_138_who_lacks_the_secret_learns_nothing(vxp: VxpDoor) -> None:
+    await vxp.system()
+    answers = []
+    for name, secret in ((SYSTEM, "another"), ("nobody", "another"), ("", "another")):
+        found = await vxp.with_client(lambda client: client.asked("getAgenciesList"), name, secret)
+        answers.append((found["status"], found["ErrorCode"], found["ErrorDesc"].split(" [")[0]))
+
+    assert len(set(answers)) == 1
+    assert answers[0][:2] == ("FAIL", "401")
+
+
+async def test_threat_138_guesses_of_one_address_are_few(blank_node: Path, tmp_path: Path) -> None:
+    limited = ApiOptions(rate_per_s=1000.0, burst=1000)
+    async with vxp_door.opened(blank_node, tmp_path / "vxp", options=limited) as vxp:
+        await vxp.system()
+
+        def guess(thief: SdkClient) -> str:
+            return [str(thief.asked("getAgenciesList")["ErrorCode"]) for _ in range(12)][-1]
+
+        assert await vxp.with_client(guess, SYSTEM, "another") == "429"
+        owner = await vxp.asked("getAgenciesList")
+        assert owner["ErrorCode"] == "429"  # from that very address; told when to come again, in the dialect
+        assert owner["status"] == "FAIL"
+
+
+async def test_a_credential_that_ended_says_so_to_its_holder_alone(vxp: VxpDoor) -> None:
+    key = await vxp.system(expires_at=START + timedelta(days=2))
+    assert (await vxp.asked("getAgenciesList"))["status"] == "OK"
+    vxp.api.clock.advance(timedelta(days=2))
+    assert "GW-401-EXPIRED" in (await vxp.asked("getAgenciesList"))["ErrorDesc"]
+    await vxp.system()
+    assert (await vxp.asked("getAgenciesList"))["status"] == "OK"
+    (newest, oldest) = await vxp.node.store.accounts.keys_of_system(SYSTEM)
+    assert oldest.id == key.id
+    await vxp.node.store.accounts.revoke_key(newest.id)
+    assert "GW-401-REVOKED" in (await vxp.asked("getAgenciesList"))["ErrorDesc"]
+
+
+async def test_a_second_secret_and_the_first_while_they_overlap(vxp: VxpDoor) -> None:
+    await vxp.system()
+    old = vxp.secrets[SYSTEM]
+    await vxp.system(until=vxp.node.clock.now() + timedelta(hours=1))
+
+    async def by(secret: str) -> str:
+        found = await vxp.with_client(lambda client: client.asked("getAgenciesList"), SYSTEM, secret)
+        return str(found["ErrorCode"])
+
+    assert (await by(old), await by(vxp.secrets[SYSTEM])) == ("0", "0")
+    vxp.api.clock.advance(timedelta(hours=1))
+    assert (await by(old), await by(vxp.secrets[SYSTEM])) == ("401", "0")
+
+
+async def test_a_system_has_one_credential(vxp: VxpDoor) -> None:
+    await vxp.system()
+    with pytest.raises(Exception, match="has a credential already"):
+        await vxp.system()
+
+
+async def test_a_secret_is_no_bearer_and_no_row_holds_it(vxp: VxpDoor) -> None:
+    key = await vxp.system()
+    for secret in (vxp.secrets[SYSTEM], f"system {key.id}", f"gwk_{vxp.secrets[SYSTEM]}"):
+        assert (await vxp.api.ask("GET", "/me", key=secret)).status == 401
+    data = vxp.node.settings.node.data_dir
+    for file in data.glob("gateway.db*"):
+        assert vxp.secrets[SYSTEM].encode() not in file.read_bytes()
+
+
+async def test_a_network_and_scopes_bound_it_as_an_api_key(vxp: VxpDoor) -> None:
+    await vxp.system(good_from=["203.0.113.0/24"])
+    assert (await vxp.asked("getAgenciesList"))["ErrorCode"] == "403"
+    await vxp.system("reader", scopes=[ApiScope.AGENCIES_READ])
+    assert (await vxp.asked("getAgenciesList", name="reader"))["ErrorCode"] == "0"
+    for operation, said in (
+        ("getReceivedEdocList", {}),
+        ("getReceivedEdocList", {"messagetype": "status"}),
+        ("getSentEdocList", {}),
+        ("countReceiveEdoc", {}),
+        ("getEdoc", {"docId": "in_1"}),
+        ("updateStatus", {"docId": "evt_1", "status": "done"}),
+    ):
+        assert (await vxp.asked(operation, said, name="reader"))["ErrorCode"] == "403", operation
+    assert (await vxp.send(letter(), PROVINCE, name="reader"))["ErrorCode"] == "403"
+
+
+async def test_each_call_is_logged_as_that_of_an_api_key(vxp: VxpDoor) -> None:
+    key = await vxp.system()
+    await vxp.asked("getAgenciesList")
+    await vxp.asked("registerAgency")
+
+    assert vxp.api.calls is not None
+    newest, oldest = await vxp.api.calls.listed(key.id, 10, errors=False, before="")
+
+    assert (oldest.route, oldest.status, oldest.problem) == ("/getAgenciesList", 200, "")
+    assert (newest.route, newest.status, newest.problem) == ("/registerAgency", 403, "forbidden")
+
+
+async def test_an_old_call_is_refused_where_the_settings_ask_for_it(blank_node: Path, tmp_path: Path) -> None:
+    for fresh, code in ((timedelta(), "0"), (timedelta(hours=24), "401")):
+        async with vxp_door.opened(blank_node, tmp_path / f"{fresh}", fresh=fresh) as vxp:
+            await vxp.system()
+            old = {"timestamp": f"{START - timedelta(days=3):%d%m%YT%H%M%S}+0042"}
+            found = await vxp.asked("getAgenciesList", old)
+            assert found["ErrorCode"] == code, found
+
+
+# --- what is not quite a call ----------------------------------------------------------------------------------------
+
+
+def signed(secret: str, pairs: dict[str, str], names: str | None = None) -> dict[str, str]:
+    text = json.dumps(pairs, separators=(",", ":"))
+    code = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    listed = ";".join(name.removeprefix("XroadVnpt-") for name in pairs) if names is None else names
+    more = {"XroadVnpt-sign-header": text, "XroadVnpt-sign-header-key": listed, "XroadVnpt-hash-header": code}
+    return {**pairs, **more}
+
+
+STAMP = f"{START:%d%m%YT%H%M%S}+0001"
+GOOD = {"XroadVnpt-systemid": SYSTEM, "XroadVnpt-timestamp": STAMP}
+
+
+@pytest.mark.parametrize(
+    ("change", "names", "code"),
+    [
+        ({}, None, "0"),
+        ({"XroadVnpt-systemid": "other"}, None, "401"),
+        ({"XroadVnpt-timestamp": "soon"}, None, "401"),
+        ({"XroadVnpt-docId": "x"}, None, "401"),
+        ({"XroadVnpt-sign-header": "{"}, None, "401"),
+        ({"XroadVnpt-sign-header": "[]"}, None, "401"),
+        ({"XroadVnpt-hash-header": ""}, None, "401"),
+        ({"XroadVnpt-hash-header": "\u00e9" * 64}, None, "401"),
+        ({}, "systemid", "401"),
+        ({}, "", "401"),
+    ],
+)
+async def test_threat_138_only_what_was_signed_counts(
+    vxp: VxpDoor, change: dict[str, str], names: str | None, code: str
+) -> None:
+    await vxp.system()
+    headers = signed(vxp.secrets[SYSTEM], GOOD | {"XroadVnpt-docId": "y"}, names) | change
+
+    async with vxp.api.client.post("/getAgenciesList", headers=headers) as response:
+        found = await response.json()
+
+    assert response.status == 200
+    assert found["ErrorCode"] == code, found
+
+
+async def test_threat_138_a_header_that_stands_there_twice_is_refused(vxp: VxpDoor) -> None:
+    await vxp.system()
+    pairs = [*signed(vxp.secrets[SYSTEM], GOOD).items(), ("XroadVnpt-systemid", SYSTEM)]
+    async with vxp.api.client.post("/getAgenciesList", headers=pairs) as response:
+        assert (await response.json())["ErrorCode"] == "401"
+
+
+async def test_a_browser_too_is_answered_in_the_dialect(vxp: VxpDoor) -> None:
+    """The library's Java client asks for HTML, as all of its kind do."""
+    for name in OPERATIONS:
+        async with vxp.api.client.post(f"/{name}", headers={"Accept": "text/html, */*; q=.2"}) as response:
+            found = await response.json()
+        assert (response.status, found["status"], found["DocId"]) == (200, "FAIL", "")
+
+
+async def test_without_the_door_there_are_no_such_calls(vxp: VxpDoor) -> None:
+    assert (await vxp.api.ask("POST", "/docs/sendEdoc")).status == 404
+
+
+# --- what is offered ---------------------------------------------------------------------------------------------------
+
+
+async def test_what_failed_is_offered_again_after_a_pause_and_at_last_to_a_person(vxp: VxpDoor) -> None:
+    await vxp.system()
+    (doc_id,) = await arrive(vxp)
+    for n, pause in enumerate(PAUSES, 1):
+        assert (await vxp.say(doc_id, "fail", description="Ổ đĩa đầy"))["status"] == "OK"
+        assert (await vxp.say(doc_id, "fail"))["status"] == "OK"  # said twice it counts once
+        assert await vxp.listed() == [], n
+        vxp.api.clock.advance(pause)
+        assert [each["docId"] for each in await vxp.listed()] == [doc_id]
+    await vxp.say(doc_id, "fail", description="Ổ đĩa đầy")
+    vxp.api.clock.advance(timedelta(days=30))
+    assert await vxp.listed() == []
+
+    agency = await vxp.node.store.accounts.hosted_by_code(DEPARTMENT)
+    assert agency is not None
+    (key, *_) = await vxp.node.store.accounts.keys_of_system(SYSTEM)
+    reader = box.Reader(system=SYSTEM, scope=AgencyScope(agency_id=agency.id, principal_id=key.principal.id))
+    async with vxp.node.store.read(reader.scope) as work:
+        (item,) = await work.systems.stuck(10)
+        events = await work.events.of(doc_id)
+    assert (item.doc_id, item.tries, item.reason) == (doc_id, MOST_TRIES, "Ổ đĩa đầy")
+    assert [each.data["tries"] for each in events if each.kind == "inbox.untaken"] == [MOST_TRIES]
+    assert await vxp.node.store.systems.stuck_by_system() == {SYSTEM: 1}
+    # Another program may have it all the same; then nobody needs to look.
+    leased = await vxp.api.ask("GET", "/inbox?lease=60")
+    assert [each["id"] for each in leased.json["data"]] == [doc_id]
+    await vxp.api.ask("POST", f"/inbox/{doc_id}/ack")
+    assert await vxp.node.store.systems.stuck_by_system() == {}
+
+
+async def test_a_person_offers_it_again(vxp: VxpDoor) -> None:
+    await vxp.system()
+    (doc_id,) = await arrive(vxp)
+    for _ in range(MOST_TRIES):
+        await vxp.say(doc_id, "fail")
+        vxp.api.clock.advance(PAUSES[-1])
+    agency = await vxp.node.store.accounts.hosted_by_code(DEPARTMENT)
+    assert agency is not None
+    scope = AgencyScope(agency_id=agency.id, principal_id="somebody")
+
+    await box.offer_again(vxp.node.inn, scope, SYSTEM, doc_id)
+
+    assert [each["docId"] for each in await vxp.listed()] == [doc_id]
+    with pytest.raises(Exception, match="was not given up"):
+        await box.offer_again(vxp.node.inn, scope, SYSTEM, doc_id)
+
+
+async def test_what_was_given_up_is_a_task_until_a_clerk_offers_it_again(vxp: VxpDoor) -> None:
+    await vxp.system()
+    (doc_id,) = await arrive(vxp)
+    for _ in range(MOST_TRIES):
+        await vxp.say(doc_id, "fail")
+        vxp.api.clock.advance(PAUSES[-1])
+    agency = await vxp.node.store.accounts.hosted_by_code(DEPARTMENT)
+    assert agency is not None
+    scope = AgencyScope(agency_id=agency.id, principal_id="clerk")
+    tasks = [each for each in (await todo.gather(vxp.node.todo, scope)).tasks if each.kind is TaskKind.SYSTEM]
+    assert [(each.subject_id, each.document) for each in tasks] == [(doc_id, "200/STN-VP")]
+
+    await received.offer_again(vxp.node.inn, scope, doc_id)
+
+    assert [each["docId"] for each in await vxp.listed()] == [doc_id]
+    left = (await todo.gather(vxp.node.todo, scope)).tasks
+    assert TaskKind.SYSTEM not in [each.kind for each in left]
+
+
+@pytest.mark.parametrize(
+    ("is_open", "active", "stuck", "found"),
+    [
+        (False, 0, {}, []),
+        (True, 0, {}, ["compat.nobody"]),
+        (False, 1, {}, ["compat.closed"]),
+        (True, 2, {}, ["compat.fine"]),
+        (True, 2, {"a": 3}, ["compat.stuck"]),
+    ],
+)
+def test_the_doctor_tells_of_the_door(
+    is_open: bool, active: int, stuck: dict[str, int], found: list[str]
+) -> None:
+    assert [each.cause for each in system_findings(is_open, active, stuck)] == found
+
+
+async def test_a_fetch_keeps_it_from_others_until_the_lease_is_over(vxp: VxpDoor) -> None:
+    await vxp.system()
+    await vxp.system("second")
+    (doc_id,) = await arrive(vxp)
+    assert (await vxp.asked("getEdoc", {"docId": doc_id}))["ErrorCode"] == "0"
+    assert (await vxp.say(doc_id, "processing"))["ErrorCode"] == "0"
+
+    assert await vxp.listed(name="second") == []
+    assert (await vxp.asked("getEdoc", {"docId": doc_id}, name="second"))["ErrorCode"] == "409"
+    done = {"docId": doc_id, "status": "done"}
+    assert (await vxp.asked("updateStatus", done, name="second"))["ErrorCode"] == "409"
+    assert [each["status"] for each in await vxp.listed()] == ["processing"]
+    vxp.api.clock.advance(timedelta(hours=1))
+    assert len(await vxp.listed(name="second")) == 1
+
+
+async def test_what_is_over_stays_over(vxp: VxpDoor) -> None:
+    await vxp.system()
+    (doc_id,) = await arrive(vxp)
+    await vxp.say(doc_id, "done")
+
+    for word in ("fail", "processing", "done"):
+        assert (await vxp.say(doc_id, word))["status"] == "OK"
+
+    assert await vxp.listed() == []
+    assert (await vxp.asked("getEdoc", {"docId": doc_id}))["ErrorCode"] == "0"  # it may have lost it
+    assert await vxp.listed() == []
+
+
+async def test_unknown_words_and_ids_are_refused(vxp: VxpDoor) -> None:
+    await vxp.system()
+    (doc_id,) = await arrive(vxp)
+    assert (await vxp.say(doc_id, "stored"))["ErrorCode"] == "400"
+    for id in ("", "in_nobody's", "evt_nobody's", "msg_1", "\u1ee9" * 300, "../../etc/passwd"):
+        assert (await vxp.asked("getEdoc", {"docId": id}))["ErrorCode"] == "404", id
+        assert (await vxp.say(id, "done"))["ErrorCode"] == "404", id
+    assert (await vxp.asked("getReceivedEdocList", {"messagetype": "reply"}))["ErrorCode"] == "400"
+
+
+async def test_threat_139_another_agency_s_documents_are_not_there(vxp: VxpDoor) -> None:
+    await vxp.system()
+    await vxp.system("xa", (COMMUNE,))
+    (doc_id,) = await arrive(vxp)
+
+    assert await vxp.listed(name="xa") == []
+    assert (await vxp.asked("getEdoc", {"docId": doc_id}, name="xa"))["ErrorCode"] == "404"
+    assert (await vxp.asked("updateStatus", {"docId": doc_id, "status": "done"}, name="xa"))[
+        "ErrorCode"
+    ] == "404"
+    assert len(await vxp.listed()) == 1
+
+
+async def test_statuses_of_what_others_sent_are_not_its_own(vxp: VxpDoor) -> None:
+    await vxp.system("tinh", (PROVINCE,))
+    await vxp.system("tinh-2", (PROVINCE,))
+    await vxp.system()
+    await arrive(vxp)
+    await vxp.api.carry()
+
+    (mine,) = await vxp.listed("status", name="tinh")
+    assert await vxp.listed("status", name="tinh-2") == []
+    assert (await vxp.asked("getEdoc", {"docId": mine["docId"]}, name="tinh-2"))["ErrorCode"] == "404"
+    # It too is offered again, and given up at last.
+    for _ in range(MOST_TRIES):
+        said = {"docId": mine["docId"], "status": "fail"}
+        assert (await vxp.asked("updateStatus", said, name="tinh"))["status"] == "OK"
+        assert await vxp.listed("status", name="tinh") == []
+        vxp.api.clock.advance(PAUSES[-1])
+    assert await vxp.listed("status", name="tinh") == []
+    assert await vxp.node.store.systems.stuck_by_system() == {"tinh": 1}
+
+
+async def test_more_than_a_page_is_listed_oldest_first(vxp: VxpDoor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(box, "_AT_ONCE", 2)
+    await vxp.system()
+
+    ids = await arrive(vxp, 5)
+
+    assert len(set(ids)) == 5
+    assert ids == sorted(ids)
+    assert (await vxp.asked("countReceiveEdoc", verb="GET"))["count"] == 5
+
+
+async def test_a_recalled_document_is_listed_no_more(vxp: VxpDoor) -> None:
+    await vxp.system()
+    (doc_id,) = await arrive(vxp)
+    agency = await vxp.node.store.accounts.hosted_by_code(DEPARTMENT)
+    assert agency is not None
+    scope = AgencyScope(agency_id=agency.id, principal_id="clerk")
+    back = edxml_files.status(PROVINCE, DEPARTMENT, "13", f"{PROVINCE},2026/11/20,200/STN-VP", why="Gửi nhầm")
+    back = back.replace(b"118/STN-VP", b"200/STN-VP")
+    assert (await vxp.send(back, PROVINCE, kind="status", name="tinh"))["status"] == "OK"
+    await vxp.api.carry()
+
+    await act.set_status(vxp.node.inn, scope, doc_id, act.StatusCall(code="15"))
+
+    assert doc_id not in [each["docId"] for each in await vxp.listed()]
+    assert (await vxp.asked("getEdoc", {"docId": doc_id}))["ErrorCode"] == "409"

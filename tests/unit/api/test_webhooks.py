@@ -1,0 +1,163 @@
+"""Webhooks over the API: made and kept by keys that may read what they are told, their secrets shown once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.domain.account import ApiScope
+from tests.support import api
+from tests.support.api import DEPARTMENT, Door
+from tests.support.api import meta as document
+from tests.support.hooks import Hooked, Receiver, near, receiving
+from tests.support.node import Town
+
+
+@pytest.fixture
+async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[Door]:
+    async with api.opened(blank_node, tmp_path / "node", change=near) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as made:
+        yield made
+
+
+async def made(door: Door, url: str, once: str = "1", **said: Any) -> dict[str, Any]:
+    answer = await door.ask("POST", "/webhooks", json={"url": url, **said}, once=once)
+    assert answer.status == 201, answer.json
+    told: dict[str, Any] = answer.json
+    return told
+
+
+async def pushed(door: Door) -> None:
+    await door.carry()
+    await Hooked(town=Town(node=door.node, clock=door.clock)).push()
+
+
+async def test_what_is_sent_is_what_the_feed_says_so_that_a_client_may_mix_both(
+    door: Door, receiver: Receiver
+) -> None:
+    webhook = await made(door, receiver.url, types=["message.*"])
+    assert (await door.send(document(callback_data="ours"), once="send")).status == 202
+    await pushed(door)
+
+    rows = (await door.ask("GET", "/events")).json["data"]
+    wanted = [row for row in rows if row["type"].startswith("message.")]
+    assert receiver.bodies == wanted
+    assert wanted
+    assert all(row["data"]["callback_data"] == "ours" for row in wanted)
+    assert receiver.all_signed(webhook["secret"])
+    for headers, _ in receiver.raw:
+        after = headers["webhook-id"]
+        assert (await door.ask("GET", f"/events?after={after}")).status == 200
+
+
+async def test_a_secret_is_shown_once_and_a_repeat_has_none(door: Door, receiver: Receiver) -> None:
+    first = await made(door, receiver.url)
+    again = await made(door, receiver.url)
+
+    assert first["secret"].startswith("whsec_")
+    assert again == first | {"secret": None}
+    listed = str(await door.ask("GET", "/webhooks"))
+    assert first["secret"] not in listed
+    assert len((await door.ask("GET", "/webhooks")).json["data"]) == 1
+
+
+async def test_one_is_changed_paused_let_go_on_and_removed(door: Door, receiver: Receiver) -> None:
+    id = (await made(door, receiver.url))["id"]
+    one = await door.ask("GET", f"/webhooks/{id}")
+    etag = one.headers["ETag"]
+
+    said = {"types": ["inbox.received"], "note": "qlvb", "state": "paused"}
+    changed = await door.ask("PATCH", f"/webhooks/{id}", json=said, headers={"If-Match": etag})
+    assert changed.status == 200
+    assert {key: changed.json[key] for key in said} == said
+    assert changed.json["paused_why"] == "person"
+    stale = await door.ask("PATCH", f"/webhooks/{id}", json={"note": "x"}, headers={"If-Match": etag})
+    assert stale.status == 412
+
+    assert (await door.ask("PATCH", f"/webhooks/{id}", json={"state": "active"})).json["state"] == "active"
+    assert (await door.ask("DELETE", f"/webhooks/{id}")).status == 200
+    assert (await door.ask("GET", f"/webhooks/{id}")).status == 404
+
+
+async def test_a_trial_the_log_and_sending_again(door: Door, receiver: Receiver) -> None:
+    id = (await made(door, receiver.url, types=["message.*"]))["id"]
+    tried = await door.ask("POST", f"/webhooks/{id}/test")
+    assert (tried.json["code"], tried.json["status"]) == ("ok", 204)
+    await door.send(document(), once="send")
+    await pushed(door)
+
+    page = (await door.ask("GET", f"/webhooks/{id}/deliveries?limit=1")).json
+    rest = (await door.ask("GET", f"/webhooks/{id}/deliveries?cursor={page['next_cursor']}")).json
+    rows = [*page["data"], *rest["data"]]
+    assert [row["state"] for row in rows] == ["delivered"] * len(rows)
+    assert [row["sequence"] for row in rows] == sorted((row["sequence"] for row in rows), reverse=True)
+
+    event = rows[-1]["event"]
+    again = await door.ask("POST", f"/webhooks/{id}/redeliver", json={"events": [event]})
+    assert (again.status, again.json) == (202, {"count": 1})
+    await pushed(door)
+    assert [body["id"] for body in receiver.bodies].count(event) == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("http://qlvb.example.gov.vn", None),
+        ("https://10.0.0.1/", "GW-HOOK-ADDRESS"),
+        ("https://169.254.169.254/latest", "GW-HOOK-ADDRESS"),
+        ("https://user:pw@example.gov.vn/", "GW-HOOK-URL"),
+    ],
+)
+async def test_threat_089_an_address_that_may_not_be_called_is_refused(
+    door: Door, url: str, code: str | None
+) -> None:
+    answer = await door.ask("POST", "/webhooks", json={"url": url}, once="1")
+
+    assert (answer.status, answer.json.get("code")) == ((201, None) if code is None else (400, code))
+
+
+async def test_types_that_no_program_reads_are_refused(door: Door, receiver: Receiver) -> None:
+    for wrong in ("person.added", "message", "messages.*", "*", ".*"):
+        answer = await door.ask("POST", "/webhooks", json={"url": receiver.url, "types": [wrong]}, once=wrong)
+        assert (answer.status, answer.json["code"]) == (400, "GW-HOOK-TYPE"), wrong
+
+
+async def test_a_key_manages_no_webhook_that_is_told_more_than_it_may_read(
+    door: Door, receiver: Receiver
+) -> None:
+    """It could send what the other reads to an address of its own."""
+    id = (await made(door, receiver.url))["id"]
+    less = await door.key(DEPARTMENT, scopes={ApiScope.WEBHOOKS_MANAGE, ApiScope.MESSAGES_READ})
+    none = await door.key(DEPARTMENT, scopes={ApiScope.MESSAGES_READ})
+
+    assert (await door.ask("GET", "/webhooks", key=less)).json["data"] == []
+    for method, path in (
+        ("GET", ""),
+        ("DELETE", ""),
+        ("POST", "/rotate"),
+        ("POST", "/test"),
+        ("POST", "/redeliver"),
+        ("GET", "/deliveries"),
+    ):
+        json: dict[str, Any] | None = {} if method == "POST" and path != "/test" else None
+        assert (await door.ask(method, f"/webhooks/{id}{path}", key=less, json=json)).status == 404, path
+    assert (await door.ask("PATCH", f"/webhooks/{id}", key=less, json={"url": receiver.url})).status == 404
+    assert (await door.ask("GET", "/webhooks", key=none)).status == 403
+    own = await door.ask("POST", "/webhooks", json={"url": receiver.url}, once="own", key=less)
+    assert own.json["scopes"] == ["messages:read", "webhooks:manage"]
+
+
+async def test_an_agency_has_so_many_and_no_more(door: Door, receiver: Receiver) -> None:
+    for n in range(20):
+        await made(door, receiver.url, once=str(n))
+    answer = await door.ask("POST", "/webhooks", json={"url": receiver.url}, once="last")
+
+    assert (answer.status, answer.json["code"]) == (409, "GW-HOOK-MOST")

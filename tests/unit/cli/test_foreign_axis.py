@@ -1,0 +1,178 @@
+"""What an administrator is told of a foreign axis by commands: that it lets the node in, that it refuses a password or one
+agency's key, that it is away, and that the line to it is open to whoever is on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.ops import axis_check, doctor_checks
+from gateway.settings import load
+from tests.support import lgsp
+from tests.unit.cli.conftest import Terminal
+
+CODES = ["Z91.02", "Z91.03"]
+NODE = ("init", "--data-dir", "state", "--code", CODES[0], "--name", "Office", "--port", "0", "--yes")
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """A provincial service at work beside the commands, each of which has a loop of its own."""
+    told: list[str] = []
+    ready, over = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with lgsp.of_agencies(tmp_path / "hub", CODES) as axis:
+            told.append(axis.url)
+            ready.set()
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    assert ready.wait(60)
+    yield told[0]
+    over.set()
+    thread.join()
+
+
+@pytest.fixture
+def shell(terminal: Terminal, tmp_path: Path, url: str) -> Terminal:
+    assert terminal.type(*NODE).code == 0
+    set_up(tmp_path, url)
+    return terminal
+
+
+def set_up(folder: Path, url: str) -> None:
+    """As the guide has it: a password and keys in files of their own."""
+    (folder / "lgsp.password").write_text(lgsp.LOGIN.password, encoding="utf-8")
+    rows = []
+    for code in CODES:
+        (folder / f"{code}.key").write_text(lgsp.key_of(code), encoding="utf-8")
+        rows.append(f'{{code = "{code}", system = "{lgsp.id_of(code)}", secret_file = "{code}.key"}}')
+    (folder / "lgsp.toml").write_text(
+        f'[[system]]\nusername = "{lgsp.LOGIN.username}"\npassword_file = "lgsp.password"\n'
+        f'application = "{lgsp.LOGIN.application}"\nagencies = [{", ".join(rows)}]\n',
+        encoding="utf-8",
+    )
+    for file in (*folder.glob("*.key"), folder / "lgsp.toml", folder / "lgsp.password"):
+        file.chmod(0o600)
+    settings = folder / "gateway.toml"
+    text = settings.read_text(encoding="utf-8").partition("[axis]")[0]
+    settings.write_text(
+        f'{text}[axis]\nkind = "lgsp"\n[lgsp]\nendpoint = "{url}"\ncredentials = "lgsp.toml"\n',
+        encoding="utf-8",
+    )
+
+
+def of_axis(terminal: Terminal) -> list[tuple[str, str]]:
+    found = terminal.type("doctor", "-o", "json").json["checks"]
+    return [(each["level"], each["check"]) for each in found if each["check"].startswith("axis")]
+
+
+def test_an_axis_that_lets_the_node_in_is_well_for_every_command(shell: Terminal, tmp_path: Path) -> None:
+    checked = shell.type("axis", "check", "-o", "json")
+    listed = shell.type("axis", "agencies", "--out", "axis.csv")
+
+    assert checked.code == 0
+    assert [each["state"] for each in checked.json["data"]] == ["fine", "fine"]
+    assert shell.type("axis", "status").code == 0
+    assert shell.type("axis", "route", CODES[1]).code == 0
+    assert of_axis(shell) == [("green", "axis")]
+    assert listed.code == 0
+    assert set(CODES) <= {line.split(",")[0] for line in (tmp_path / "axis.csv").read_text().splitlines()}
+
+
+def test_a_wrong_password_is_told_once_for_each_agency_with_the_file_to_mend(
+    shell: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "lgsp.password").write_text("của người khác", encoding="utf-8")
+
+    checked = shell.type("axis", "check", "-o", "json")
+    shown = shell.type("axis", "check")
+    status = shell.type("axis", "status")
+
+    assert checked.code == status.code == 6
+    assert [(each["state"], each["cause"]) for each in checked.json["data"]] == [
+        ("wrong", "session.refused"),
+        ("wrong", "session.refused"),
+    ]
+    assert str(tmp_path / "lgsp.toml") in checked.json["data"][0]["cure"]
+    assert status.out.count("HTTP 401") == 1
+    assert of_axis(shell) == [("red", "axis")]
+    assert shell.type("axis", "route", CODES[1]).code == 6
+    assert "của người khác" not in shown.out + shown.err + checked.out + checked.err + status.out + status.err
+
+
+def test_a_wrong_key_of_one_agency_is_yellow_and_the_others_go_on(shell: Terminal, tmp_path: Path) -> None:
+    (tmp_path / f"{CODES[1]}.key").write_text("of another", encoding="utf-8")
+
+    checked = shell.type("axis", "check", "-o", "json")
+
+    assert checked.code == 6
+    assert {each["cause"]: each["says"] for each in checked.json["data"]}.keys() == {
+        "session.fine",
+        "session.refused",
+    }
+    assert shell.type("axis", "route", CODES[1]).code == 0
+    assert of_axis(shell) == [("green", "axis")]  # it asks one alone, the first
+
+
+def test_a_service_that_is_away_is_red_and_exit_6(shell: Terminal, tmp_path: Path) -> None:
+    set_up(tmp_path, "http://127.0.0.1:9")
+
+    checked = shell.type("axis", "check", "-o", "json")
+    listed = shell.type("axis", "agencies", "--out", "axis.csv")
+
+    assert checked.code == listed.code == 6
+    assert {each["cause"] for each in checked.json["data"]} == {"session.failed"}
+    assert all("cannot be reached" in each["says"] for each in checked.json["data"])
+    assert shell.type("axis", "status").code == 6
+    assert shell.type("axis", "route", CODES[1]).code == 6
+    assert of_axis(shell) == [("red", "axis")]
+    assert not list(tmp_path.glob("*axis.csv*")) + list(tmp_path.glob(".axis.csv*"))
+
+
+@pytest.mark.parametrize("kind", ["vxp", "lgsp"])
+@pytest.mark.parametrize(
+    ("endpoint", "is_told"),
+    [
+        ("http://lgsp.example.invalid/", True),
+        ("http://127.0.0.1:9", False),
+        ("http://localhost:9", False),
+        ("http://[::1]:9", False),
+        ("https://lgsp.example.invalid", False),
+    ],
+)
+async def test_a_line_that_others_can_read_is_warned_of(
+    tmp_path: Path, kind: str, endpoint: str, *, is_told: bool
+) -> None:
+    told = {"axis_kind": kind, f"{kind}_endpoint": endpoint, "node_data_dir": str(tmp_path)}
+    settings = load(None, {f"GATEWAY_{name.upper()}": word for name, word in told.items()})
+    found = doctor_checks.clear_findings(doctor_checks.in_clear(settings))
+    steps = [each async for _, each in axis_check.examine_axes(settings, ["Z91.02"])]
+
+    assert [(each.level, each.cause) for each in found] == [("yellow", "axis.clear")] * is_told
+    assert [each.mark.name for each in steps if each.step == "tls"] == ["WARNED"] * is_told
+
+
+def test_the_form_of_a_route_is_told_of_each_code(shell: Terminal, tmp_path: Path) -> None:
+    settings = tmp_path / "gateway.toml"
+    head, _, own = settings.read_text(encoding="utf-8").partition("[axis]")
+    own = own.partition("[lgsp]\n")[2]
+    routes = (
+        '[[routes]]\nto = "G02"\naxes = ["province"]\nform = "dotnet"\n'
+        '[[routes]]\nto = "*"\naxes = ["province"]\n'
+    )
+    settings.write_text(f'{head}[[axes]]\nname = "province"\nkind = "lgsp"\n{own}{routes}', encoding="utf-8")
+
+    shown = {code: shell.type("registry", "show", code, "-o", "json").json["form"] for code in ("G02", "G01")}
+    ways = {code: shell.type("axis", "route", code, "-o", "json").json["form"] for code in ("G02", "G01")}
+    said = shell.type("axis", "route", "G02", "--lang", "en").out
+
+    assert shown == ways == {"G02": "dotnet", "G01": "standard"}
+    assert "in the .NET form (A-net), without the envelope's signature" in said
+    assert "A-net" not in shell.type("axis", "route", "G01", "--lang", "en").out

@@ -1,0 +1,106 @@
+"""What an axis writes anew keeps its meaning and its content digest; what the sender changes does not."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from gateway.edxml import again, attachment, foreign, reader
+from gateway.edxml.build import write
+from gateway.edxml.envelope import Envelope, TraceHeader
+from gateway.edxml.policy import EnvelopeLimits
+from gateway.edxml.verify import EnvelopeSource
+from gateway.errors import MalformedXml
+from tests.support import envelopes
+from tests.support.clock import START
+
+LIMITS = EnvelopeLimits()
+
+
+def unsigned(model: Envelope, files: Any = envelopes.TWO_FILES) -> bytes:
+    out = io.BytesIO()
+    write(model, envelopes.contents(files), out, None, None, START)
+    return out.getvalue()
+
+
+def passed(raw: bytes) -> bytes:
+    opener = partial(io.BytesIO, raw)
+    read = reader.read(attachment.pieces(opener), LIMITS)
+    return b"".join(again.written(read, opener, "TRUC.W00", START))
+
+
+def examined(raw: bytes) -> foreign.Unsigned:
+    return foreign.examine(EnvelopeSource(open=lambda: [raw], size=len(raw)), LIMITS)
+
+
+def test_what_was_written_anew_says_the_same() -> None:
+    sent = envelopes.document()
+    raw = unsigned(sent)
+    came = passed(raw)
+    before, after = examined(raw).verified.signed, examined(came).verified.signed
+
+    assert came != raw
+    assert b"\r\n" in came
+    assert before.body_digest == after.body_digest
+    assert [one.sha256 for one in after.files] == [one.sha256 for one in before.files]
+    assert after.model.trace[-1].organ_id == "TRUC.W00"
+    assert examined(passed(came)).verified.signed.body_digest == after.body_digest
+    assert (after.path, after.packet_id, after.certificate_der) == ("axis", None, b"")
+
+
+def test_a_real_signature_is_broken_on_the_way_and_stands_in_for_nothing() -> None:
+    raw = envelopes.native()
+    came = passed(raw)
+
+    assert examined(raw).is_signed
+    assert not examined(came).is_signed
+    assert b"MIIFqTCCBJG" in came
+    assert examined(raw).verified.signed.body_digest == examined(came).verified.signed.body_digest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"subject": "Khác"},
+        {"document_id": "Z91,2031/03/04,9/X"},
+        {"promulgation_date": None},
+        {"to": ()},
+    ],
+)
+def test_other_content_has_another_digest(change: dict[str, Any]) -> None:
+    one, other = envelopes.document(), envelopes.document(**change)
+    known = examined(unsigned(one)).verified.signed
+
+    assert foreign.content_digest(other, known.files) != known.body_digest
+    assert (
+        foreign.content_digest(replace(one, trace=(TraceHeader(organ_id="X"),)), known.files)
+        == known.body_digest
+    )
+    assert foreign.content_digest(one, known.files[:1]) != known.body_digest
+
+
+def test_said_names_who_to_whom_what() -> None:
+    raw = unsigned(envelopes.document())
+
+    found = foreign.said(partial(io.BytesIO, raw), LIMITS)
+
+    assert found is not None
+    assert found.sender == envelopes.SENDER
+    assert found.recipients == (envelopes.RECEIVER, envelopes.SECOND_RECEIVER)
+    assert envelopes.DOCUMENT_ID in found.identity
+    assert found.notation == "118/STN-VP"
+    assert foreign.said(partial(io.BytesIO, passed(raw)), LIMITS) == found
+    assert foreign.said(partial(io.BytesIO, b"<html/>"), LIMITS) is None
+
+
+def test_without_a_sender_nobody_can_be_vouched_for() -> None:
+    raw = unsigned(envelopes.document()).replace(envelopes.SENDER.encode(), b"null")
+
+    with pytest.raises(MalformedXml) as refused:
+        examined(raw)
+
+    assert refused.value.code == "ENV-DIALECT"

@@ -1,0 +1,173 @@
+"""An envelope in the forms that axes want: the same meaning, the same identity and the same files, read back by both
+readers; the same bytes each time, as the golden files have them."""
+
+from __future__ import annotations
+
+import hashlib
+import tracemalloc
+from dataclasses import replace
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.forms import Form, Handed
+from gateway.domain.identity import Digest
+from gateway.domain.proof import Receipt
+from gateway.edxml import attachment, forms, reader
+from gateway.edxml.build import write
+from gateway.edxml.envelope import Envelope, OtherInfo
+from gateway.edxml.foreign import examine
+from gateway.edxml.model import bare_content_id
+from gateway.edxml.policy import XmlPolicy
+from gateway.edxml.verify import EnvelopeSource
+from gateway.errors import AlteredContent
+from tests.support import envelopes, oracles, pki, strategies
+
+POLICY = XmlPolicy(allow_p384=True)
+OTHERS = [Form.UNSIGNED, Form.DOTNET]
+EVERY_KIND = envelopes.every_kind()
+GOLDEN = Path(__file__).parent / "forms"
+
+
+def in_form(form: Form, raw: bytes) -> bytes:
+    found = forms.shaped(form, partial(BytesIO, raw), len(raw), POLICY)
+    assert found is not None
+    with found.open() as file:
+        made = file.read()
+    assert found.handed == Handed(form=form, digest=digest_of(made), size=len(made))
+    return made
+
+
+def digest_of(raw: bytes) -> Digest:
+    return Digest.of_bytes(hashlib.sha256(raw).digest())
+
+
+def meaning(envelope: Envelope) -> Envelope:
+    """Without what the .NET flavour writes in another way, or not at all: it has no Direction, and bare ids of files."""
+    files = tuple(replace(one, content_id=bare_content_id(one.content_id)) for one in envelope.attachments)
+    lines = tuple(replace(one, content_id=bare_content_id(one.content_id)) for one in envelope.manifest)
+    other = replace(envelope.other or OtherInfo(), direction=None)
+    return replace(envelope, attachments=files, manifest=lines, other=None if other == OtherInfo() else other)
+
+
+def read_by_both(raw: bytes) -> reader.Read:
+    """By expat, as it is; and what libxml2 makes of it in canonical form."""
+    read = reader.read([raw], POLICY.limits)
+    again = reader.read([oracles.canonical_form(raw)], POLICY.limits)
+    assert again.envelope == read.envelope
+    assert [each.sha256 for each in again.files] == [each.sha256 for each in read.files]
+    return read
+
+
+def identity(raw: bytes) -> str:
+    source = EnvelopeSource(size=len(raw), open=lambda: [raw])
+    return examine(source, POLICY.limits).verified.signed.body_digest
+
+
+def must_say_the_same(envelope: Envelope, files: envelopes.Files, raw: bytes) -> None:
+    plain = reader.read([raw], POLICY.limits)
+    for form in OTHERS:
+        made = in_form(form, raw)
+        read = read_by_both(made)
+        assert meaning(read.envelope) == meaning(envelope)
+        assert {each.code for each in read.findings} <= {each.code for each in plain.findings}
+        assert [each.sha256 for each in read.files] == [digest_of(content) for _, content in files]
+        assert [each.name for each in read.files] == [each.name for each in plain.files]
+        assert identity(made) == identity(raw)  # a receiver that has one of them knows the other
+        assert read.signature is None or read.signature.value is None
+
+
+@pytest.mark.parametrize(("name", "envelope", "files", "of"), EVERY_KIND, ids=[one[0] for one in EVERY_KIND])
+def test_every_kind_says_the_same_in_every_form(
+    name: str, envelope: Envelope, files: envelopes.Files, of: Receipt | None
+) -> None:
+    must_say_the_same(envelope, files, envelopes.native(envelope, files, of=of))
+
+
+@given(envelope=strategies.documents(), files=strategies.file_sets())
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_any_document_says_the_same_in_every_form(envelope: Envelope, files: envelopes.Files) -> None:
+    envelope = envelopes.with_files(envelope, files)
+    signer = replace(pki.signer(kind="p256"), agency_code=envelope.sender.organ_id or "")
+    must_say_the_same(envelope, files, envelopes.native(envelope, files, signer=signer))
+
+
+@given(envelope=strategies.statuses(), kind=st.sampled_from(OTHERS))
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+def test_any_status_says_the_same_in_every_form(envelope: Envelope, kind: Form) -> None:
+    signer = replace(pki.signer(kind="p256"), agency_code=envelope.sender.organ_id or "")
+    raw = envelopes.native(envelope, (), signer=signer)
+
+    assert read_by_both(in_form(kind, raw)).envelope == envelope
+
+
+def test_without_its_signature_it_is_what_our_writer_writes_unsigned() -> None:
+    envelope, out = envelopes.document(), BytesIO()
+    write(envelope, envelopes.contents(envelopes.TWO_FILES), out, None, None, envelopes.SIGNED_AT)
+
+    assert in_form(Form.UNSIGNED, envelopes.native(envelope)) == out.getvalue()
+
+
+@pytest.mark.parametrize("form", OTHERS)
+def test_signed_again_it_gives_the_same_file(form: Form) -> None:
+    """So a retry after a change of keys sends the same bytes."""
+    one = envelopes.native(signer=pki.signer(kind="p256"))
+    other = envelopes.native(signer=pki.signer(kind="rsa-2048"), packet_id="pkt_00000000000000000000000002")
+
+    assert one != other
+    assert in_form(form, one) == in_form(form, other)
+
+
+@pytest.mark.parametrize("form", OTHERS)
+def test_the_golden_files(form: Form) -> None:
+    """A form is never changed once it went out: what was handed over is made anew from the signed file for whoever asks,
+    and must be the same. Another shape is another form."""
+    raw = (GOLDEN / "standard.edxml").read_bytes()
+
+    assert in_form(form, raw) == (GOLDEN / f"{form}.edxml").read_bytes()
+
+
+def test_the_dotnet_flavour_is_known_as_such() -> None:
+    read = reader.read([(GOLDEN / "dotnet.edxml").read_bytes()], POLICY.limits)
+
+    assert read.dialect == "A-net"
+
+
+@pytest.mark.parametrize("form", OTHERS)
+def test_what_another_writer_wrote_has_no_form_of_ours(form: Form) -> None:
+    for raw in (in_form(Form.DOTNET, envelopes.native()), b"", b"no xml", envelopes.native()[:-9]):
+        assert forms.shaped(form, partial(BytesIO, raw), len(raw), POLICY) is None
+
+
+def test_the_same_file_is_made_again_or_nothing() -> None:
+    raw, other = envelopes.native(), envelopes.native(envelopes.document(subject="Khác"))
+    found = forms.shaped(Form.DOTNET, partial(BytesIO, raw), len(raw), POLICY)
+    assert found is not None
+
+    with forms.again(found.handed, partial(BytesIO, raw), len(raw), POLICY)() as file:
+        assert file.read() == in_form(Form.DOTNET, raw)
+    with pytest.raises(AlteredContent):
+        forms.again(found.handed, partial(BytesIO, other), len(other), POLICY)()
+
+
+@pytest.mark.parametrize("form", OTHERS)
+def test_a_large_file_is_never_held_whole(form: Form, tmp_path: Path) -> None:
+    files = (("lon.pdf", b"%PDF-1.7\n" + bytes(12 * 1024 * 1024)),)
+    path = tmp_path / "large.edxml"
+    path.write_bytes(envelopes.native(envelopes.document(files), files))
+    size = path.stat().st_size
+
+    tracemalloc.start()
+    try:
+        found = forms.shaped(form, lambda: path.open("rb"), size, POLICY)
+        assert found is not None
+        length = sum(len(piece) for piece in attachment.pieces(found.open))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert length == found.handed.size
+    assert peak < 6 * 1024 * 1024

@@ -1,0 +1,14 @@
+"""A town with a hot folder."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.folder import Desk
+from tests.support.node import Town
+from tests.support.node import town as town
+
+
+@pytest.fixture
+def desk(town: Town, tmp_path: Path) -> Desk:
+    return Desk(town=town, root=tmp_path / "folder")

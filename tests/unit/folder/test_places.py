@@ -1,0 +1,119 @@
+"""The directories of a hot folder: other devices, full disks, several processes, links."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import NotFound, StoreFailure
+from gateway.folder.places import NotAFile, Place
+from tests.support.folder import Desk
+from tests.support.node import DEPARTMENT
+
+
+@pytest.fixture
+def apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`sent` and `error` lie on another device than `out`."""
+    rename = os.rename
+
+    def refusing(source: Any, target: Any, **told: Any) -> None:
+        if told.get("src_dir_fd") != told.get("dst_dir_fd"):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        rename(source, target, **told)
+
+    monkeypatch.setattr(os, "rename", refusing)
+
+
+@pytest.mark.usefixtures("apart")
+async def test_over_devices_everything_is_carried(desk: Desk) -> None:
+    desk.letter("15")
+    folder = desk.place("out", "16", "meta.json")
+    folder.write_text("{")
+
+    await desk.settle()
+
+    assert desk.receipt("15")["number"] == "15"
+    assert desk.sent() == ["15.json", "15.pdf", "15.result.json"]
+    assert "16/meta.json" in desk.names("error")
+    assert desk.names("out") == []
+
+
+async def test_a_full_disk_takes_nothing_and_loses_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.settle()
+    desk.letter("15")
+
+    def full(fd: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gateway.folder.places.os.fsync", full)
+        await desk.settle()
+    assert desk.names("out") == ["15.json", "15.pdf"]
+    assert await desk.town.count("outgoing_document") == 0
+
+    await desk.settle(60)
+
+    assert desk.receipt("15")["number"] == "15"
+    assert desk.names("error") == []
+
+
+async def test_two_processes_over_one_share_send_each_once(desk: Desk) -> None:
+    other = Desk(town=desk.town, root=desk.root)
+    await desk.settle()
+    for n in range(6):
+        desk.letter(str(40 + n), str(40 + n))
+    for each in (desk, other):
+        await each.look()
+    for each in (desk, other, desk, other):
+        await each.look(7)
+
+    assert await desk.town.count("outgoing_document") == 6
+    assert len([name for name in desk.sent() if name.endswith(".result.json")]) == 6
+    assert desk.names("error") == []
+
+
+async def test_while_another_process_has_its_turn_nothing_is_touched(desk: Desk) -> None:
+    await desk.settle()
+    scope = await desk.town.scope(DEPARTMENT)
+    from gateway.folder.worker import TURN
+
+    async with desk.town.node.store.begin(scope) as work:
+        await work.idempotency.begin("folder", "turn", "turn", desk.town.clock.now() + TURN)
+        await work.commit()
+    desk.letter("15")
+    await desk.settle()
+    assert desk.names("out") == ["15.json", "15.pdf"]
+
+    desk.town.clock.advance(TURN)
+    await desk.settle()
+
+    assert desk.receipt("15")["number"] == "15"
+
+
+def test_links_are_not_followed_below_the_root(tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "a").symlink_to(tmp_path / "secret")
+    (tmp_path / "root" / "f").symlink_to("/etc/hostname")
+    with Place.at(tmp_path / "root") as place:
+        with pytest.raises(StoreFailure):
+            place.within("a")
+        with pytest.raises(NotAFile):
+            place.open("f")
+        with pytest.raises(NotFound):
+            place.open("none")
+
+
+def test_rights_follow_the_root(tmp_path: Path) -> None:
+    tmp_path.chmod(0o2770)
+    with Place.at(tmp_path) as place, place.within("a", make=True) as below:
+        below.write("f", [b"x"])
+
+    assert (tmp_path / "a").stat().st_mode & 0o770 == 0o770
+    assert (tmp_path / "a" / "f").stat().st_mode & 0o777 == 0o660

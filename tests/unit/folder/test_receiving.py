@@ -1,0 +1,186 @@
+"""Incoming documents lie in `in/` until they are taken away; statuses go back as files; what happens is written down."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.folder.giving import LEASE_S
+from tests.support.folder import Desk
+from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town
+
+
+async def arrived(desk: Desk, number: str = "15") -> Path:
+    """A letter to the province, laid into its folder."""
+    await desk.town.send(number)
+    await desk.town.carry()
+    await desk.town.number()
+    await desk.settle(61)
+    (document,) = [one for one in await desk.town.incoming(PROVINCE) if one.number == number]
+    return desk.root / PROVINCE / "in" / document.id
+
+
+async def handed(town: Town, id: str) -> str:
+    async with town.node.store.read(await town.scope(PROVINCE)) as work:
+        return (await work.handovers.get(id)).state
+
+
+async def test_a_document_lies_there_whole_with_its_meta_and_envelope(desk: Desk) -> None:
+    folder = await arrived(desk)
+
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    assert (meta["number"], meta["from"]["code"], meta["paths"]) == ("15", DEPARTMENT, {"1": "15.pdf"})
+    assert meta["checks"]["envelope_signature"] == "valid"
+    assert (folder / "15.pdf").read_bytes() == PDF
+    assert b"edXML" in (folder / "envelope.xml").read_bytes()
+    assert await handed(desk.town, folder.name) == "leased"
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved away"])
+async def test_taken_away_it_is_acknowledged(desk: Desk, how: str, tmp_path: Path) -> None:
+    folder = await arrived(desk)
+    if how == "deleted":
+        shutil.rmtree(folder)
+    else:
+        folder.rename(tmp_path / "mine")
+
+    await desk.settle()
+
+    assert await handed(desk.town, folder.name) == "acked"
+
+
+async def test_what_lies_there_is_not_laid_again_when_its_lease_ends(desk: Desk) -> None:
+    folder = await arrived(desk)
+    (folder / "mine.txt").write_text("read")
+
+    desk.town.clock.advance(timedelta(seconds=LEASE_S + 1))
+    await desk.settle(61)
+
+    assert (folder / "mine.txt").exists()
+    assert await handed(desk.town, folder.name) == "leased"
+
+
+async def test_a_folder_that_was_exchanged_acknowledges_nothing_and_is_filled_again(
+    desk: Desk, tmp_path: Path
+) -> None:
+    folder = await arrived(desk)
+    folder.parent.rename(tmp_path / "away")
+
+    await desk.settle()
+    assert await handed(desk.town, folder.name) == "leased"
+
+    desk.town.clock.advance(timedelta(seconds=LEASE_S + 1))
+    await desk.settle(61)
+    assert (folder / "15.pdf").read_bytes() == PDF
+
+
+async def test_no_more_lies_there_than_was_set(desk: Desk) -> None:
+    desk.most_in = 2
+    desk.restart()
+    for number in ("15", "16", "17"):
+        await desk.town.send(number)
+    await desk.town.carry()
+    await desk.settle(61)
+    there = sorted((desk.root / PROVINCE / "in").glob("in*"))
+    assert len(there) == 2
+
+    shutil.rmtree(there[0])
+    await desk.settle()
+    await desk.settle(61)
+
+    assert len(list((desk.root / PROVINCE / "in").glob("in*"))) == 2
+    assert not there[0].exists()
+
+
+async def test_a_status_goes_back_as_a_file(desk: Desk) -> None:
+    folder = await arrived(desk)
+    said = {"code": "03", "register_no": "1245", "register_year": 2026}
+    desk.place("in", f"{folder.name}.status.json", code=PROVINCE).write_text(json.dumps(said))
+
+    await desk.settle()
+
+    told = desk.receipt(f"{folder.name}.status", PROVINCE)
+    assert (told["code"], told["state"], told["repeated"]) == ("03", "accepted", False)
+    assert folder.exists()
+    await desk.town.carry()
+    assert await desk.town.statuses(PROVINCE) == 2  # 01, 03
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [("{", "GW-400-BAD-JSON"), ('{"code": "02"}', "reason"), ('{"code": "77"}', "GW-400"), ("{}", "code")],
+)
+async def test_a_status_that_cannot_be_said_lies_in_error(desk: Desk, text: str, word: str) -> None:
+    folder = await arrived(desk)
+    desk.place("in", f"{folder.name}.status.json", code=PROVINCE).write_text(text)
+
+    await desk.settle()
+
+    assert word in desk.reason(f"{folder.name}.status", PROVINCE)
+    assert await desk.town.statuses(PROVINCE) == 1
+
+
+async def test_a_status_of_nobodys_document_lies_in_error(desk: Desk) -> None:
+    await desk.settle()
+    desk.place("in", "inc_none.status.json", code=PROVINCE).write_text('{"code": "03"}')
+
+    await desk.settle()
+
+    assert "GW-404" in desk.reason("inc_none.status", PROVINCE)
+
+
+async def test_events_are_written_in_order_each_once_also_over_a_restart(desk: Desk) -> None:
+    await desk.settle()  # it begins with what comes
+    desk.letter("15")
+    await desk.settle()
+    await desk.town.carry()
+    await desk.town.number()
+    await desk.settle()
+    desk.restart()
+    desk.letter("16", "16")
+    await desk.settle()
+    await desk.town.number()
+    await desk.settle()
+
+    found = desk.events()
+    numbers = [each["sequence"] for each in found]
+    assert numbers == sorted(set(numbers))
+    assert [each["type"] for each in found].count("message.accepted") == 2
+    assert desk.receipt("15")["id"] in {each["subject"] for each in found}
+
+
+async def test_a_line_that_was_cut_short_spoils_no_other(desk: Desk) -> None:
+    await desk.settle()
+    path = desk.root / DEPARTMENT / "events.ndjson"
+    path.write_text('{"sequence": 0}\n{"sequ')
+    desk.letter("15")
+    await desk.settle()
+    await desk.town.number()
+    await desk.settle()
+
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[1] == '{"sequ'
+    assert all(json.loads(each) for each in lines[2:])
+    assert len(lines) > 2
+
+
+async def test_a_file_that_its_user_took_away_goes_on_where_it_was(desk: Desk) -> None:
+    await desk.settle()
+    desk.letter("15")
+    await desk.settle()
+    await desk.town.number()
+    await desk.settle()
+    first = {each["id"] for each in desk.events()}
+    (desk.root / DEPARTMENT / "events.ndjson").unlink()
+    desk.letter("16", "16")
+    await desk.settle()
+    await desk.town.number()
+    await desk.settle()
+
+    later = {each["id"] for each in desk.events()}
+    assert later
+    assert not first & later

@@ -1,0 +1,218 @@
+"""What cannot be sent lies in `error/` with a reason in two languages, and nothing the API would refuse is sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.folder.places import Place
+from tests.support.folder import WAIT_S, Desk, packed, sidecar
+from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town
+from tests.support.packets import document, recall_of
+
+Lay = Callable[[Desk], object]
+
+
+def laid(name: str, raw: bytes | str) -> Lay:
+    return lambda desk: desk.drop(name, raw)
+
+
+def letter(**fields: object) -> Lay:
+    return lambda desk: desk.letter("x", **fields)  # type: ignore[arg-type]  # fields of the meta
+
+
+BAD: dict[str, tuple[Lay, str]] = {
+    "not JSON": (laid("x.json", "{"), "GW-400-BAD-JSON"),
+    "a list": (laid("x.json", "[]"), "GW-400-BAD-JSON"),
+    "an unknown field": (letter(numbr="5"), "GW-400-BAD-REQUEST"),
+    "no number": (letter(number=""), "GW-R-000"),
+    "declared secret": (letter(secrecy="mat"), "GW-R-000"),
+    "an unknown recipient": (letter(recipients=[{"code": "Z99", "role": "to_act"}]), "GW-R-000"),
+    "no role": (letter(recipients=[{"code": PROVINCE}]), "GW-422-MISSING-FIELD"),
+    "a wrong digest": (
+        letter(files=[{"name": "x.pdf", "role": "lead", "sha256": "0" * 64}]),
+        "GW-400-BAD-MULTIPART",
+    ),
+    "a name that leads out": (
+        laid("x.json", sidecar("15", "../x.pdf")),
+        "GW-400-BAD-FOLDER",
+    ),
+    "an archive that is none": (laid("x.zip", b"PK\x03\x04"), "GW-R-000"),
+    "an archive with folders": (
+        laid("x.zip", packed({"meta.json": sidecar("15", "a/b.pdf"), "a/b.pdf": PDF})),
+        "GW-400-BAD-FOLDER",
+    ),
+    "a file that is not named": (
+        laid("x.zip", packed({"meta.json": sidecar("15", "a.pdf"), "a.pdf": PDF, "b.pdf": PDF})),
+        "GW-400-BAD-FOLDER",
+    ),
+    "a bomb": (
+        laid(
+            "x.zip", packed({"meta.json": sidecar("15", "a.pdf"), "a.pdf": b"%PDF-1.7\n" + bytes(60 << 20)})
+        ),
+        "GW-413",
+    ),
+    "an envelope that is none": (laid("x.edxml", "<a/>"), "ENV-DIALECT"),
+    "an envelope with an entity": (
+        laid("x.edxml", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'),
+        "ENV-FORBIDDEN",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", sorted(BAD))
+async def test_what_the_api_would_refuse_lies_in_error_with_its_reason(desk: Desk, case: str) -> None:
+    lay, code = BAD[case]
+    lay(desk)
+
+    await desk.settle()
+
+    text = desk.reason("x")
+    assert code in text
+    assert "Việc cần làm" in text
+    assert "What to do" in text
+    assert desk.names("out") == []
+    assert await desk.town.count("outgoing_document") == 0
+
+
+async def test_threat_129_a_bomb_is_stopped_where_it_passes_its_limit(desk: Desk) -> None:
+    desk.drop("x.zip", packed({"meta.json": sidecar("15", "a.pdf"), "a.pdf": bytes(60 << 20)}))
+
+    await desk.settle()
+
+    assert "GW-413" in desk.reason("x")
+
+
+@pytest.mark.parametrize("name", ["la.pdf", "x.zip", "x"])
+async def test_what_no_sidecar_names_waits_and_is_then_told_of(desk: Desk, name: str) -> None:
+    if name == "x":
+        desk.place("out", "x", "a.pdf").write_bytes(PDF)
+    else:
+        desk.drop(name, PDF if name == "la.pdf" else packed({"a.pdf": PDF}))
+    await desk.settle()
+    assert desk.names("error") == []
+
+    await desk.settle(WAIT_S)
+
+    told = desk.reason("x" if name == "x.zip" else name)
+    assert "folder-alone" not in told  # words, and no keys
+    assert ".json" in told
+
+
+async def test_a_file_that_never_comes_is_named(desk: Desk) -> None:
+    desk.drop("x.json", sidecar("15", "thieu.pdf"))
+
+    await desk.settle(WAIT_S + 1)
+
+    assert "thieu.pdf" in desk.reason("x")
+
+
+async def test_corrected_and_moved_back_it_is_sent(desk: Desk) -> None:
+    desk.letter("x", "15", reply_required=None)
+    await desk.settle()
+    error = desk.root / DEPARTMENT / "error"
+    (error / "x.pdf").rename(desk.place("out", "x.pdf"))
+    (error / "x.json").unlink()
+    desk.drop("x.json", sidecar("15", "x.pdf"))
+
+    await desk.settle()
+
+    assert desk.receipt("x")["number"] == "15"
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "device", "folder"])
+async def test_threat_127_what_is_no_file_is_never_opened(desk: Desk, kind: str) -> None:
+    """A link to a key of the node must not be sent to anybody."""
+    out = desk.place("out", "x.pdf")
+    if kind == "link":
+        out.symlink_to("/etc/hostname")
+    elif kind == "pipe":
+        os.mkfifo(out)
+    elif kind == "device":
+        out.symlink_to("/dev/zero")
+    else:
+        out.mkdir()
+    desk.drop("x.json", sidecar("15", "x.pdf"))
+
+    await desk.settle()
+
+    assert "x.pdf" in desk.reason("x")
+    assert await desk.town.count("outgoing_document") == 0
+
+
+async def test_threat_128_a_link_in_the_place_of_a_folder_of_the_node_leads_nowhere(desk: Desk) -> None:
+    elsewhere = desk.root.parent / "elsewhere"
+    elsewhere.mkdir()
+    await desk.settle()
+    error = desk.root / DEPARTMENT / "error"
+    error.rmdir()
+    error.symlink_to(elsewhere)
+    desk.drop("x.json", "{")
+
+    await desk.settle(40)
+
+    assert os.listdir(elsewhere) == []
+
+
+async def test_one_bad_entry_holds_up_no_other(desk: Desk) -> None:
+    for n in range(5):
+        desk.drop(f"bad{n}.json", "{")
+        desk.letter(str(30 + n), str(30 + n))
+
+    await desk.settle()
+
+    assert await desk.town.count("outgoing_document") == 5
+    assert len([name for name in desk.names("error") if name.endswith(".error.txt")]) == 5
+
+
+async def test_a_foreign_sender_a_request_and_a_changed_envelope_are_refused(desk: Desk, town: Town) -> None:
+    foreign = town.forge(document("18", sender=PROVINCE), (("a.pdf", PDF),))
+    recall = town.forge(recall_of("18", target="x"))
+    good = town.forge(document("19"), (("a.pdf", PDF),))
+    changed = good.raw.replace(b">19<", b">20<", 1)
+    for name, raw in {"foreign": foreign.raw, "recall": recall.raw, "changed": changed}.items():
+        desk.drop(f"{name}.edxml", raw)
+
+    await desk.settle()
+
+    assert await town.count("outgoing_document") == 0
+    assert "SIG-" in desk.reason("foreign") or "OrganId" in desk.reason("foreign")
+    assert "SIG-DIGEST" in desk.reason("changed")
+    assert desk.reason("recall")
+
+
+NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=60)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=NAMES)
+async def test_whatever_it_is_called_it_is_put_away_and_the_node_goes_on(desk: Desk, name: str) -> None:
+    name = name.encode()[:200].decode(errors="ignore") or "x"
+    if name in (".", ".."):
+        return
+    desk.drop(f"{name}.json", "{")
+
+    await desk.settle()
+
+    assert [each for each in desk.names("out") if not each.startswith((".", "~$"))] == []
+
+
+async def test_threat_130_a_name_that_is_no_text_is_put_away(desk: Desk) -> None:
+    await desk.settle()
+    raw = os.fsencode(desk.root / DEPARTMENT / "out") + b"/\xff\xfe\x07.json"
+    with open(raw, "wb") as file:
+        file.write(b"{")
+
+    await desk.settle()
+
+    assert os.listdir(desk.root / DEPARTMENT / "out") == []
+    assert len(desk.names("error")) == 2
+
+
+async def test_an_unreadable_place_is_told_and_mended(desk: Desk) -> None:
+    with pytest.raises(Exception, match="hot folder"), Place.at(desk.root / "none"):
+        pass

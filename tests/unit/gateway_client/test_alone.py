@@ -1,0 +1,140 @@
+"""The package stands alone: nothing but Python's own library, nothing of the node, types that say what the node says, and
+programs on its pages that can be run."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import typing
+from datetime import date
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import gateway_client
+from gateway.api.openapi import document
+from gateway.api.resources import ROUTES
+from gateway_client import asked, errors, told
+
+ROOT = Path(__file__).parents[3]
+HOME = ROOT / "clients" / "python"
+SOURCES = sorted((HOME / "gateway_client").glob("*.py"))
+SCHEMAS: dict[str, Any] = document(ROUTES, "0", date(2026, 11, 20))["components"]["schemas"]
+INTEGRATORS = ROOT / "docs" / "integrators.md"
+
+
+def imported(source: Path) -> set[str]:
+    """The first names of what a module imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {each.name.partition(".")[0] for each in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def test_it_imports_python_s_own_library_and_itself() -> None:
+    names = set().union(*map(imported, SOURCES))
+
+    assert len(SOURCES) >= 10
+    assert names - sys.stdlib_module_names == {"gateway_client"}
+
+
+def test_the_node_does_not_need_it() -> None:
+    for source in (ROOT / "gateway").rglob("*.py"):
+        assert "gateway_client" not in source.read_text(encoding="utf-8"), source
+
+
+def test_it_works_where_nothing_else_is_installed() -> None:
+    code = f"import sys; sys.path.insert(0, {str(HOME)!r}); import gateway_client as c; print(len(c.__all__))"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert int(done.stdout) == len(gateway_client.__all__)
+    assert (HOME / "gateway_client" / "py.typed").exists()
+
+
+def typed_dicts(module: ModuleType) -> list[Any]:
+    return [
+        each
+        for name, each in vars(module).items()
+        if typing.is_typeddict(each) and each.__module__ == module.__name__ and not name.startswith("_")
+    ]
+
+
+@pytest.mark.parametrize("shape", [*typed_dicts(asked), *typed_dicts(told)], ids=lambda shape: shape.__name__)
+def test_every_shape_is_that_of_the_description(shape: Any) -> None:
+    schema = SCHEMAS[shape.__name__]
+    hints = typing.get_type_hints(shape)
+
+    assert set(schema["properties"]) == set(hints)
+    assert set(schema.get("required", ())) == required(shape)
+    nullable = {name for name, one in schema["properties"].items() if may_be_null(one)}
+    assert nullable == {name for name, hint in hints.items() if type(None) in typing.get_args(hint)}
+
+
+def required(shape: Any) -> set[str]:
+    usual = typing.Required if shape.__total__ else typing.NotRequired
+    hints = typing.get_type_hints(shape, include_extras=True)
+    marked = (typing.Required, typing.NotRequired)
+    said = {
+        name: found if (found := typing.get_origin(hint)) in marked else usual for name, hint in hints.items()
+    }
+    return {name for name, word in said.items() if word is typing.Required}
+
+
+def may_be_null(schema: Any) -> bool:
+    return {"type": "null"} in schema.get("anyOf", ())
+
+
+def test_every_exception_stands_in_the_tree_and_can_be_imported() -> None:
+    tree = errors.__doc__ or ""
+    kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Exception)]
+
+    assert len(kinds) >= 14
+    for kind in kinds:
+        assert kind.__name__ in tree
+        assert kind is errors.GatewayClientError or issubclass(kind, errors.GatewayClientError)
+        assert kind.__name__ in gateway_client.__all__
+
+
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [
+        *[(each, "BadCall") for each in (400, 405, 408, 415, 416)],
+        *[(each, "NotAllowed") for each in (401, 403)],
+        (404, "NotFound"),
+        (409, "Conflict"),
+        (410, "CursorGone"),
+        (412, "StaleVersion"),
+        *[(each, "Refused") for each in (413, 422, 423)],
+        (429, "TooManyCalls"),
+        *[(each, "NodeTrouble") for each in (500, 502, 503)],
+        *[(each, "BadAnswer") for each in (302, 304)],
+    ],
+)
+def test_every_status_has_its_exception(status: int, name: str) -> None:
+    assert type(errors.of_answer(status, "text/html", b"", None)).__name__ == name
+
+
+def programs(page: Path) -> list[str]:
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [each for each in blocks if "gateway_client" in each]
+
+
+def test_the_programs_of_the_pages_are_whole_and_short() -> None:
+    shown = [*programs(INTEGRATORS), *programs(HOME / "README.md")]
+
+    assert len(shown) == 5
+    for program in shown:
+        assert len(program.splitlines()) < 40
+        compile(program, "program", "exec")
+        named = set(re.findall(r"^from gateway_client import (.+)$", program, re.MULTILINE)[0].split(", "))
+        assert named <= set(gateway_client.__all__)

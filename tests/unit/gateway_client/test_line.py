@@ -1,0 +1,296 @@
+"""What the client makes of another side that is ill, or is no node: when it asks again, when it gives up, and that the
+key goes nowhere else."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from gateway_client import (
+    BadAnswer,
+    BadCall,
+    ChangedContent,
+    Client,
+    File,
+    NoAnswer,
+    NodeTrouble,
+    Patience,
+    TooManyCalls,
+)
+from gateway_client.downloads import download
+from gateway_client.errors import of_answer, seconds_of
+from gateway_client.files import Multipart
+from gateway_client.inbox import plain_name
+from tests.support import tls_servers
+from tests.support.tcp_proxy import TcpProxy
+from tests.unit.gateway_client.conftest import Scripted, Waits, apart
+
+Answering = Callable[[web.Request], web.StreamResponse]
+
+
+def good(told: object = None) -> Answering:
+    return lambda _: web.json_response({} if told is None else told)
+
+
+def away(status: int = 503, **headers: str) -> Answering:
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
+    return lambda _: web.Response(status=status, headers=named)
+
+
+def problem(status: int, *, retryable: bool, **headers: str) -> Answering:
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
+    told = {"status": status, "code": f"GW-{status}", "retryable": retryable, "errors": []}
+    return lambda _: web.Response(
+        status=status, text=json.dumps(told), content_type="application/problem+json", headers=named
+    )
+
+
+def file(content: bytes, **headers: str) -> Answering:
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
+    return lambda _: web.Response(body=content, headers=named)
+
+
+def client(scripted: Scripted, waits: Waits, tries: int = 10) -> Client:
+    return Client(scripted.url, "gwk_secret", patience=waits.patience(tries))
+
+
+async def test_a_node_that_is_away_is_asked_again_when_it_says_so(scripted: Scripted, waits: Waits) -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    scripted.script = [
+        away(503, Retry_After="7"),
+        problem(503, retryable=True, Retry_After="11"),
+        away(502),
+        away(503, Retry_After=soon),
+        good({"name": "qlvb"}),
+    ]
+    with client(scripted, waits) as asked:
+        assert (await apart(asked.me))["name"] == "qlvb"
+
+    first, second, third, fourth = waits.told
+    assert first >= 7
+    assert second >= 11
+    assert third < 1
+    assert 30 < fourth <= 90
+
+
+async def test_one_key_of_idempotency_goes_through_all_tries_of_one_call(
+    scripted: Scripted, waits: Waits
+) -> None:
+    scripted.script = [
+        away(),
+        problem(409, retryable=True, Retry_After="1"),
+        away(504),
+        good({"id": "msg_1"}),
+    ]
+    with client(scripted, waits) as asked:
+        for _ in range(2):
+            await apart(lambda: asked.send({"number": "1"}, [File(content=b"%PDF", name="1.pdf")]))
+
+    keys = [each.headers["Idempotency-Key"] for each in scripted.came]
+    assert len(set(keys[:4])) == 1
+    assert len(set(keys)) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "calls"),
+    [
+        (problem(422, retryable=False), Exception, 1),
+        (problem(500, retryable=False), NodeTrouble, 1),
+        (away(503), NodeTrouble, 1),  # the node may have begun it
+        (problem(429, retryable=True), TooManyCalls, 3),  # it has not
+    ],
+)
+async def test_what_may_have_happened_is_not_done_again(
+    scripted: Scripted, waits: Waits, answer: Answering, kind: type[Exception], calls: int
+) -> None:
+    scripted.script = [answer]
+    with client(scripted, waits, tries=3) as asked, pytest.raises(kind):
+        await apart(lambda: asked.call("POST", "/messages/msg_1/resend", {}))
+
+    assert len(scripted.came) == calls
+
+
+async def test_patience_ends(scripted: Scripted, waits: Waits) -> None:
+    scripted.script = [away(503, Retry_After="40")]
+    with client(scripted, waits, tries=3) as asked, pytest.raises(NodeTrouble):
+        await apart(asked.me)
+    assert len(scripted.came) == 3
+
+    waits.told.clear()
+    scripted.script = [away(503, Retry_After="4000")]
+    short = Patience(total_s=100, sleep=waits.wait)
+    with Client(scripted.url, "gwk_secret", patience=short) as asked, pytest.raises(NodeTrouble) as why:
+        await apart(asked.me)
+    assert waits.told == []
+    assert why.value.retry_after_s == 4000
+
+
+async def test_a_loop_outlives_a_node_that_is_away_and_ends_when_it_is_told_to(
+    scripted: Scripted, waits: Waits
+) -> None:
+    stop = threading.Event()
+
+    def last(_: web.Request) -> web.StreamResponse:
+        stop.set()
+        return web.Response(status=503)
+
+    scripted.script = [*[away()] * 15, last]
+    patience = Patience(tries=2, first_s=0.001, most_s=0.001)
+    with Client(scripted.url, "gwk_secret", patience=patience) as asked:
+        taken = await apart(lambda: asked.receive(lambda _: None, stop=stop))
+        assert (taken.done, len(scripted.came)) == (0, 16)
+        stop.clear()
+        scripted.came.clear()
+        assert await apart(lambda: list(asked.events(stop=stop))) == []
+        assert len(scripted.came) == 16
+
+
+async def test_a_redirect_is_not_followed_with_the_key(scripted: Scripted, waits: Waits) -> None:
+    scripted.script = [away(302, Location=f"{scripted.url}/elsewhere")]
+    with client(scripted, waits) as asked, pytest.raises(BadAnswer):
+        await apart(asked.me)
+
+    assert [each.path for each in scripted.came] == ["/api/v1/me"]
+
+
+async def test_what_is_no_node_is_said_to_be_none(scripted: Scripted, waits: Waits) -> None:
+    scripted.script = [
+        lambda _: web.Response(text="<h1>Sign in</h1>", content_type="text/html"),
+        lambda _: web.Response(text="{", content_type="application/json"),
+        lambda _: web.Response(status=403, text="<h1>WAF</h1>", content_type="text/html"),
+    ]
+    with client(scripted, waits) as asked:
+        for kind in (BadAnswer, BadAnswer, Exception):
+            with pytest.raises(kind):
+                await apart(asked.me)
+
+    assert len(scripted.came) == 3
+
+
+async def test_a_download_that_was_changed_is_refused_and_not_kept(
+    scripted: Scripted, waits: Waits, tmp_path: Path
+) -> None:
+    scripted.script = [
+        file(b"changed", X_Content_SHA256="0" * 64),
+        file(b"changed", ETag='"a"'),
+        file(b"", X_Content_SHA256="0" * 64),
+    ]
+    target = tmp_path / "came.pdf"
+    with client(scripted, waits) as asked:
+        for sha256 in (None, "1" * 64, None):
+            with pytest.raises(ChangedContent):
+                await apart(partial(download, asked._caller, "/inbox/i/files/1", target, sha256))
+
+    assert [*tmp_path.iterdir()] == []
+
+
+async def test_the_rest_of_another_file_is_not_joined_to_what_came(
+    scripted: Scripted, waits: Waits, tmp_path: Path
+) -> None:
+    digest = "2" * 64
+    (tmp_path / f".{digest[:32]}.part").write_bytes(b"first half ")
+    scripted.script = [
+        lambda _: web.Response(status=206, body=b"half", headers={"Content-Range": "bytes 3-6/7"})
+    ]
+    with client(scripted, waits) as asked, pytest.raises(ChangedContent):
+        await apart(lambda: download(asked._caller, "/inbox/i/files/1", tmp_path / "came.pdf", digest))
+
+    (request,) = scripted.came
+    assert (request.headers["Range"], request.headers["If-Range"]) == ("bytes=11-", f'"{digest}"')
+    assert [*tmp_path.iterdir()] == []
+
+
+async def test_nobody_there_is_no_answer_and_was_not_sent(scripted: Scripted, waits: Waits) -> None:
+    host, port = scripted.url.removeprefix("http://").split(":")
+    async with TcpProxy(host, int(port)) as line:
+        await line.close()
+        asked = Client(f"http://{line.host}:{line.port}", "gwk_secret", patience=waits.patience(3))
+        with asked, pytest.raises(NoAnswer) as why:
+            await apart(lambda: asked.call("POST", "/messages/msg_1/resend", {}))
+
+    # Nothing can have happened, so that it was tried as often as anything else.
+    assert (why.value.sent, len(waits.told)) == (False, 2)
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_not_tried_again(
+    scripted: Scripted, waits: Waits, tmp_path: Path
+) -> None:
+    certificate, key = tls_servers.made(tmp_path, "localhost", tls_servers.in_days(30))
+    with tls_servers.serving(certificate, key) as (port, heard):
+        asked = Client(f"https://localhost:{port}", "gwk_secret", patience=waits.patience(9))
+        with asked, pytest.raises(BadAnswer, match="certificate"):
+            await apart(asked.me)
+
+    assert waits.told == []
+    assert b"gwk_secret" not in b"".join(heard)
+
+
+@pytest.mark.parametrize(
+    "url", ["node.example", "ftp://node.example", "https://", "https://me@node.example", "https://n/?a=b"]
+)
+def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ValueError, match="expected an address"):
+        Client(url, "gwk_secret")
+
+
+@pytest.mark.parametrize("key", ["", "gwk a", "gwk\r\nX-Agency: Z91", "khoá"])
+def test_a_key_that_is_none_is_refused_without_being_told(key: str) -> None:
+    with pytest.raises(ValueError, match="expected an API key") as why:
+        Client("https://node.example", key)
+
+    assert not key or key not in str(why.value)
+
+
+def test_the_wait_of_retry_after_is_read_in_both_forms() -> None:
+    assert seconds_of("5") == 5
+    assert seconds_of("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert [seconds_of(each) for each in (None, "", "soon", "-1", "٣")] == [None] * 5
+
+
+def test_a_problem_that_is_none_does_no_harm() -> None:
+    for raw in (b"", b"[]", b"{", b'{"errors": 3, "confirm": 3}', b'{"errors": [1, {}], "code": 4}'):
+        found = of_answer(400, "application/problem+json", raw, None)
+        assert isinstance(found, BadCall)
+        assert str(found).startswith("400 ")
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("518.pdf", "518.pdf"),
+        ("../../etc/passwd", "_.._etc_passwd"),
+        ("a\x00b\n.pdf", "a_b_.pdf"),
+        ("..", "file"),
+        ("Công văn số 5.pdf", "Công văn số 5.pdf"),
+        ("x" * 300 + ".pdf", "x" * 120 + ".pdf"),
+        ("đ" * 300, "đ" * 60),
+    ],
+)
+def test_a_name_that_came_stays_in_its_folder(name: str, kept: str) -> None:
+    assert plain_name(name) == kept
+
+
+@pytest.mark.parametrize("name", ["", "a/b.pdf", "a\\b.pdf", 'a\r\nX: "b"'])
+def test_a_name_that_cannot_be_sent_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="expected the name"):
+        File(content=b"", name=name)
+
+
+async def test_a_file_that_changes_while_it_is_sent_is_not_sent(
+    scripted: Scripted, waits: Waits, tmp_path: Path
+) -> None:
+    path = tmp_path / "1.pdf"
+    path.write_bytes(b"%PDF-1.7")
+    body = Multipart({"number": "1"}, [(File(path=path), 8)])
+    assert len(b"".join(body)) == body.size
+    path.write_bytes(b"%PDF")
+    with pytest.raises(ChangedContent):
+        b"".join(body)

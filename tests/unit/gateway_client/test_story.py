@@ -1,0 +1,307 @@
+"""What a document system does with the client against a real node, over a line that breaks: send, take, answer, follow."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from pypdf import PdfWriter
+
+from gateway.api.deps import ApiOptions
+from gateway.domain.upload import MIB
+from gateway_client import (
+    ChangedContent,
+    Client,
+    Conflict,
+    CursorGone,
+    File,
+    ForgedWebhook,
+    MessageIn,
+    NoAnswer,
+    NotAllowed,
+    NotFound,
+    Patience,
+    Received,
+    Refused,
+    StaleVersion,
+    StatusIn,
+    TooManyCalls,
+    verify_webhook,
+)
+from gateway_client.told import InboxFileOut
+from tests.support import api
+from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door
+from tests.support.hooks import Hooked, receiving
+from tests.support.node import Town
+from tests.support.tcp_proxy import TcpProxy, Way
+from tests.unit.gateway_client.conftest import Clients, Waits, apart
+
+
+def meta(**more: Any) -> MessageIn:
+    return cast("MessageIn", api.meta(**more))
+
+
+def large() -> bytes:
+    """A good PDF of three whole parts and a bit."""
+    writer, held = PdfWriter(clone_from=io.BytesIO(PDF)), io.BytesIO()
+    writer.add_metadata({"/Note": "x" * 3 * MIB})
+    writer.write(held)
+    return held.getvalue()
+
+
+LARGE = large()
+
+
+async def test_a_large_document_goes_over_lines_that_break_and_its_story_is_told_back(
+    door: Door, client_of: Clients, line: TcpProxy, tmp_path: Path, waits: Waits
+) -> None:
+    lead = tmp_path / "15.pdf"
+    lead.write_bytes(LARGE)
+    files = [
+        File(path=lead),
+        File(content=PDF, name='Phụ lục "1"; Điều 2.pdf', role="appendix"),
+    ]
+    async with client_of(DEPARTMENT) as department, client_of(PROVINCE) as province, receiving() as told:
+        hook = await apart(
+            lambda: department.call(
+                "POST", "/webhooks", {"url": told.url, "types": ["message.status"]}, once="h"
+            )
+        )
+
+        line.cut_after(MIB + 300_000)  # in the second part
+        sent = await apart(lambda: department.send(meta(external_id="qlvb-15"), files))
+        await door.carry()
+
+        line.cut_after(MIB, Way.BACK)  # in the first file
+        seen: list[dict[str, bytes]] = []
+
+        def store(received: Received) -> StatusIn:
+            paths = received.save(tmp_path / received.id)
+            received.save_envelope(tmp_path / received.id / "envelope.xml")
+            seen.append({each.name: each.read_bytes() for each in paths})
+            return {"code": "03", "register_no": "1245"}
+
+        taken = await apart(lambda: province.receive(store, once=True))
+        await door.carry()
+        assert len(waits.told) == 2
+
+        feed = department.events(types=["message.status"], subject=sent["id"], for_s=0)
+        events = await apart(lambda: list(feed))
+        await Hooked(town=Town(node=door.node, clock=door.clock)).push()
+
+        assert (taken.done, taken.failed) == (1, 0)
+        (came,) = seen
+        assert sorted(came.values(), key=len) == [PDF, LARGE]
+        assert any("Phụ lục" in name and name.startswith(("1-", "2-")) for name in came)
+        assert [each["data"]["code"] for each in events] == ["01", "03"]
+        assert (await apart(lambda: department.message(sent["id"])))["recipients"][0]["state"] == "accepted"
+        found = await apart(lambda: department.find("qlvb-15"))
+        assert found is not None
+        assert found["id"] == sent["id"]
+        # Nothing is left of the upload, and the feed goes on behind what was seen.
+        assert (await apart(lambda: department.call("GET", "/uploads")))["data"] == []
+        again = department.events(feed.cursor, types=["message.status"], for_s=0)
+        assert await apart(lambda: list(again)) == []
+        believed = [
+            verify_webhook(headers, body, hook["secret"], now=door.clock.now().timestamp())
+            for headers, body in told.raw
+        ]
+        assert believed == events
+        headers, body = told.raw[0]
+        with pytest.raises(ForgedWebhook):
+            verify_webhook(headers, body.replace(b"01", b"03"), hook["secret"])
+
+
+async def test_an_upload_goes_on_in_another_program_with_the_parts_that_are_missing(
+    door: Door, client_of: Clients, line: TcpProxy, waits: Waits
+) -> None:
+    key = await door.key(DEPARTMENT)
+    hasty = Client(
+        f"http://{line.host}:{line.port}", key, patience=waits.patience(1), large=MIB, part_size=MIB
+    )
+    files = [File(content=LARGE, name="15.pdf")]
+
+    line.cut_after(2 * MIB + 500_000)
+    with pytest.raises(NoAnswer):
+        await apart(lambda: hasty.send(meta(external_id="qlvb-15"), files))
+    line.heal()
+    before = line.passed[Way.TO]
+    later = Client(
+        f"http://{line.host}:{line.port}", key, patience=waits.patience(1), large=MIB, part_size=MIB
+    )
+    sent = await apart(lambda: later.send(meta(external_id="qlvb-15"), files))
+
+    assert line.passed[Way.TO] - before < 2 * MIB
+    # After the upload is gone a repeat brings it again, and finds the document that was sent.
+    again = await apart(lambda: later.send(meta(external_id="qlvb-15"), files))
+    assert again["id"] == sent["id"]
+    assert sent["files"][0]["sha256"] == hashlib.sha256(LARGE).hexdigest()
+    hasty.close()
+    later.close()
+
+
+async def test_an_answer_that_is_lost_does_not_send_the_document_twice(
+    door: Door, client_of: Clients, line: TcpProxy, waits: Waits
+) -> None:
+    async with client_of(DEPARTMENT) as department:
+        line.cut_after(20, Way.BACK)
+        await apart(lambda: department.send(meta(), [File(content=PDF, name="15.pdf")]))
+
+        assert len(waits.told) == 1
+        listed = await apart(lambda: department.call("GET", "/messages"))
+        assert len(listed["data"]) == 1
+
+
+async def test_a_download_that_breaks_goes_on_also_in_a_later_program(
+    door: Door, client_of: Clients, line: TcpProxy, tmp_path: Path, waits: Waits
+) -> None:
+    await door.send(files=(("lead", "15.pdf", LARGE),))
+    await door.carry()
+    key = await door.key(PROVINCE)
+    hasty = Client(f"http://{line.host}:{line.port}", key, patience=waits.patience(1))
+    (item,) = (await apart(lambda: hasty.call("GET", "/inbox")))["data"]
+    received = await apart(lambda: hasty.received(item["id"]))
+
+    line.cut_after(2 * MIB, Way.BACK)
+    with pytest.raises(NoAnswer):
+        await apart(lambda: received.save(tmp_path))
+    left = [each.name for each in tmp_path.glob(".*")]
+    line.heal()
+    before = line.passed[Way.BACK]
+    (path,) = await apart(lambda: received.save(tmp_path))
+
+    assert (len(left), path.name) == (1, "1-15.pdf")
+    assert path.read_bytes() == LARGE
+    assert line.passed[Way.BACK] - before < len(LARGE) - MIB
+    assert [*tmp_path.glob(".*.part")] == []
+    hasty.close()
+
+
+async def test_a_beginning_that_was_changed_on_the_disk_is_found_out_and_not_used_again(
+    door: Door, client_of: Clients, tmp_path: Path
+) -> None:
+    await door.send()
+    await door.carry()
+    async with client_of(PROVINCE) as province:
+        (item,) = (await apart(lambda: province.call("GET", "/inbox")))["data"]
+        received = await apart(lambda: province.received(item["id"]))
+        sha256, into = received.item["files"][0]["sha256"], tmp_path / "in"
+        into.mkdir()
+        (into / f".{sha256[:32]}.part").write_bytes(b"x" * 100)
+
+        with pytest.raises(ChangedContent):
+            await apart(lambda: received.save(into))
+        assert [*into.iterdir()] == []
+        (path,) = await apart(lambda: received.save(into))
+
+        assert path.read_bytes() == PDF
+        # More than there is lies there: it is let go of.
+        (into / f".{sha256[:32]}.part").write_bytes(PDF + b"x")
+        assert (await apart(lambda: received.save(into)))[0].read_bytes() == PDF
+
+
+async def test_many_who_save_one_document_into_one_folder_leave_it_whole_and_nothing_else(
+    door: Door, client_of: Clients, tmp_path: Path
+) -> None:
+    await door.send(files=(("lead", "15.pdf", LARGE),))
+    await door.carry()
+    into = tmp_path / "in"
+    async with client_of(PROVINCE) as province:
+        (item,) = (await apart(lambda: province.call("GET", "/inbox")))["data"]
+        received = await apart(lambda: province.received(item["id"]))
+        await asyncio.gather(*(apart(lambda: received.save(into)) for _ in range(4)))
+        missing: InboxFileOut = {**received.item["files"][0], "n": 9, "sha256": "0" * 64}
+        with pytest.raises(NotFound):
+            await apart(lambda: received.save_file(missing, into / "9.pdf"))
+
+    assert {each.name: each.read_bytes() for each in into.iterdir()} == {"1-15.pdf": LARGE}
+
+
+async def test_a_document_that_fails_waits_for_nobody_and_comes_again(
+    door: Door, client_of: Clients, caplog: pytest.LogCaptureFixture
+) -> None:
+    await door.send(api.meta(number="1"), once="1")
+    await door.send(api.meta(number="2"), once="2")
+    await door.carry()
+    tried: list[str] = []
+
+    def store(received: Received) -> None:
+        tried.append(received.item["number"])
+        if tried.count("1") == 1 and tried[-1] == "1":
+            raise OSError("the disk is full")
+
+    async with client_of(PROVINCE) as province:
+        with caplog.at_level(logging.ERROR, logger="gateway_client"):
+            first = await apart(lambda: province.receive(store, once=True, lease_s=60))
+        door.clock.advance(61)
+        second = await apart(lambda: province.receive(store, once=True))
+
+        assert (first.done, first.failed) == (1, 1)
+        assert (second.done, second.failed) == (1, 0)
+        assert sorted(tried) == ["1", "1", "2"]
+        assert "offered again" in caplog.text
+
+
+async def test_what_the_node_refuses_is_told_by_its_own_exception(
+    door: Door, client_of: Clients, line: TcpProxy
+) -> None:
+    async with client_of(DEPARTMENT) as department:
+        pdf = [File(content=PDF, name="15.pdf")]
+        with pytest.raises(Refused) as refused:
+            await apart(lambda: department.send(meta(number=None), pdf))
+        sent = await apart(lambda: department.send(meta(external_id="one"), pdf))
+        with pytest.raises(Conflict) as clash:
+            await apart(lambda: department.send(meta(external_id="one", subject="Another"), pdf))
+        with pytest.raises(StaleVersion):
+            await apart(lambda: department.call("POST", f"/messages/{sent['id']}/cancel", {}, version=99))
+        with pytest.raises(NotFound):
+            await apart(lambda: department.message("../../readyz"))
+        with pytest.raises(CursorGone):
+            await apart(lambda: list(department.events("evt_9-999", for_s=0)))
+        checked = await apart(lambda: department.validate(meta(subject=""), pdf))
+
+    assert any(each.pointer == "/number" for each in refused.value.faults)
+    assert (refused.value.status, refused.value.retryable) == (422, False)
+    assert "/number" in str(refused.value)
+    assert clash.value.existing == sent["id"]
+    assert checked["allowed"] is False
+    wrong = Client(f"http://{line.host}:{line.port}", "gwk_wrong")
+    with pytest.raises(NotAllowed):
+        await apart(wrong.me)
+    assert "gwk_wrong" not in repr(wrong.__dict__)
+    wrong.close()
+
+
+async def test_who_calls_too_often_waits_as_long_as_the_node_says(blank_node: Path, tmp_path: Path) -> None:
+    # One in a hundred seconds: what these calls take is little beside it.
+    options = ApiOptions(rate_per_s=0.01, burst=2)
+    waited: list[float] = []
+    async with api.opened(blank_node, tmp_path / "node", options) as door:
+        url, key = str(door.client.make_url("")).rstrip("/"), await door.key(PROVINCE)
+        with Client(url, key, patience=Patience(tries=2, first_s=0.001, sleep=waited.append)) as client:
+            for _ in range(2):
+                await apart(client.me)
+            with pytest.raises(TooManyCalls) as why:
+                await apart(client.me)
+
+    assert why.value.retry_after_s is not None
+    assert 2 <= why.value.retry_after_s <= 100
+    assert len(waited) == 1
+    assert waited[0] >= why.value.retry_after_s
+
+
+async def test_many_threads_share_one_client(door: Door, client_of: Clients, line: TcpProxy) -> None:
+    async with client_of(DEPARTMENT) as department:
+        told = await asyncio.gather(*(apart(department.me) for _ in range(24)))
+
+        assert {each["agency"] for each in told} == {DEPARTMENT}
+        assert line.connections <= 24
+        made = line.connections
+        for _ in range(5):
+            await apart(department.me)
+        assert line.connections == made

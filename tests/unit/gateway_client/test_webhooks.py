@@ -1,0 +1,94 @@
+"""A webhook is believed when it is what the node signed, and never otherwise."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.domain.webhook import KeptSecret
+from gateway.trust.webhook_secrets import SealedSecrets
+from gateway_client import ForgedWebhook, verify_webhook
+
+NOW = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
+AT = NOW.timestamp()
+EVENT: Any = {"id": "evt_1-7", "type": "message.status", "data": {"note": "Đã nhận"}}
+BODY = json.dumps(EVENT, ensure_ascii=False).encode()
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> SealedSecrets:
+    return SealedSecrets(tmp_path, b"password")
+
+
+def test_what_the_node_signed_is_believed_under_either_secret_while_they_change(box: SealedSecrets) -> None:
+    old, sealed_old = box.new("whk_1")
+    new, sealed_new = box.new("whk_1")
+    kept = [KeptSecret(sealed=sealed_new), KeptSecret(sealed=sealed_old, until=NOW + timedelta(hours=1))]
+    headers = box.headers("whk_1", kept, "evt_1-7", NOW, BODY)
+    other = box.new("whk_1")[0]
+
+    assert verify_webhook(headers, BODY, old, now=AT) == EVENT
+    assert verify_webhook({k.title(): v for k, v in headers.items()}, BODY, new, now=AT) == EVENT
+    assert verify_webhook(headers, BODY, [other, new], now=AT + 300) == EVENT
+    assert verify_webhook(headers, BODY, new, now=AT + 3000, tolerance_s=3600) == EVENT
+    for secret, moment in ((other, AT), (old, AT + 301), (old, AT - 301)):
+        with pytest.raises(ForgedWebhook):
+            verify_webhook(headers, BODY, secret, now=moment)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("webhook-id", "evt_1-8"),
+        ("webhook-timestamp", str(int(AT) + 1)),
+        ("webhook-timestamp", ""),
+        ("webhook-timestamp", "1e9"),
+        ("webhook-timestamp", "١٢٣"),
+        ("webhook-timestamp", "9" * 400),
+        ("webhook-signature", ""),
+        ("webhook-signature", "v1,"),
+        ("webhook-signature", "v1"),
+        ("webhook-signature", "v1,%%%"),
+        ("webhook-signature", "v1,đ"),
+        ("webhook-signature", "v2,AAAA v1a,AAAA"),
+        ("webhook-id", "\udcff"),
+    ],
+)
+def test_what_was_changed_is_not_believed(box: SealedSecrets, name: str, text: str) -> None:
+    secret, sealed = box.new("whk_1")
+    headers = dict(box.headers("whk_1", [KeptSecret(sealed=sealed)], "evt_1-7", NOW, BODY))
+    assert verify_webhook(headers, BODY, secret, now=AT)
+
+    with pytest.raises(ForgedWebhook):
+        verify_webhook({**headers, name: text}, BODY, secret, now=AT)
+    with pytest.raises(ForgedWebhook):
+        verify_webhook({k: v for k, v in headers.items() if k != name}, BODY, secret, now=AT)
+    with pytest.raises(ForgedWebhook):
+        verify_webhook(headers, BODY + b" ", secret, now=AT)
+
+
+def test_the_published_example_of_the_specification_is_believed() -> None:
+    headers = {
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1a,x v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+    event: Any = verify_webhook(headers, b'{"test": 2432232314}', secret, now=1614265330)
+    assert event == {"test": 2432232314}
+    with pytest.raises(ForgedWebhook, match="clock"):
+        verify_webhook(headers, b'{"test": 2432232314}', secret)
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "gwk_key", base64.b64encode(b"short").decode(), []])
+def test_no_secret_is_a_fault_of_the_program_and_lets_nothing_through(secret: str | list[str]) -> None:
+    headers = {"webhook-id": "a", "webhook-timestamp": "1", "webhook-signature": "v1,AAAA"}
+
+    with pytest.raises(ValueError, match="expected"):
+        verify_webhook(headers, b"{}", secret, now=1)

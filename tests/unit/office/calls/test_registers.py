@@ -1,0 +1,96 @@
+"""The register books over the API: every line once, in its order, as the file has them; and whose they are."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+
+import pytest
+
+from gateway.domain.account import AgencyScope, ApiScope
+from gateway.domain.event import EventKind
+from tests.support.api import COMMUNE, DEPARTMENT, Door
+from tests.unit.api.test_messages import sent
+
+
+async def test_the_outgoing_book_is_read_page_by_page(door: Door) -> None:
+    ids = [(await sent(door, number))["id"] for number in ("15", "17", "18")]
+
+    first = (await door.ask("GET", "/registers/outgoing?limit=2")).json
+    rest = (await door.ask("GET", f"/registers/outgoing?limit=2&cursor={first['next_cursor']}")).json
+
+    found = [*first["data"], *rest["data"]]
+    assert [each["id"] for each in found] == ids
+    assert [each["number"] for each in found] == ["15", "17", "18"]
+    assert (first["has_more"], rest["has_more"], rest["next_cursor"]) == (True, False, None)
+    assert (first["lines"], first["year"]) == (3, 2026)
+    assert [(each["first"], each["last"]) for each in first["gaps"]][-1] == (16, 16)
+    names = [each["name"] for each in first["columns"]]
+    assert all(list(each["cells"]) == names for each in found)
+    assert all(each["title"] for each in first["columns"])
+
+
+async def test_the_incoming_book_is_that_of_the_agency_and_of_the_days_asked_for(door: Door) -> None:
+    for number in ("15", "16"):
+        await sent(door, number, recipients=[{"code": COMMUNE, "role": "to_act"}])
+    await door.carry()
+    listed = (await door.ask("GET", "/inbox", agency=COMMUNE)).json["data"]
+    for each in reversed(listed):
+        await door.ask("POST", f"/inbox/{each['id']}/status", agency=COMMUNE, json={"code": "03"})
+
+    one = (await door.ask("GET", "/registers/incoming?limit=1", agency=COMMUNE)).json
+    two = (
+        await door.ask("GET", f"/registers/incoming?limit=1&cursor={one['next_cursor']}", agency=COMMUNE)
+    ).json
+    before = (await door.ask("GET", "/registers/incoming?from=2026-01-01&to=2026-01-31", agency=COMMUNE)).json
+    other = (await door.ask("GET", "/registers/incoming", agency=DEPARTMENT)).json
+
+    assert [each["number"] for each in (*one["data"], *two["data"])] == ["1", "2"]
+    assert (before["data"], before["lines"], other["data"]) == ([], 0, [])
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+async def test_a_book_leaves_as_a_file_and_the_log_says_who_took_it(door: Door, form: str) -> None:
+    await sent(door)
+
+    assert (await door.ask("HEAD", f"/registers/outgoing/file?format={form}")).status == 200  # takes nothing
+    answer = await door.ask("GET", f"/registers/outgoing/file?format={form}")
+
+    assert answer.status == 200, answer
+    assert f"outgoing-2026.{form}" in answer.headers["Content-Disposition"]
+    if form == "csv":
+        titles, line = csv.reader(io.StringIO(answer.raw.decode("utf-8-sig")))
+        told = (await door.ask("GET", "/registers/outgoing")).json
+        assert titles == [each["title"] for each in told["columns"]]
+        assert any("15" in cell for cell in line)
+    else:
+        assert "xl/workbook.xml" in zipfile.ZipFile(io.BytesIO(answer.raw)).namelist()
+    agency = await door.node.store.accounts.hosted_by_code(DEPARTMENT)
+    assert agency is not None
+    async with door.node.store.read(AgencyScope(agency_id=agency.id, principal_id="reader")) as work:
+        (taken,) = [each for each in await work.events.of("book") if each.kind is EventKind.BOOK_EXPORTED]
+    assert (taken.data["format"], taken.data["lines"]) == (form, 1)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "?from=2026-11-20&to=2025-01-01",
+        "?from=2025-01-01&to=2026-01-01",
+        "?from=yesterday",
+        "?cursor=msg_of_nobody",
+        "?limit=0",
+        "/file?format=pdf",
+    ],
+)
+async def test_what_cannot_be_asked_is_400(door: Door, asked: str) -> None:
+    assert (await door.ask("GET", f"/registers/outgoing{asked}")).status == 400
+
+
+async def test_each_book_needs_the_right_to_its_documents(door: Door) -> None:
+    key = await door.key(DEPARTMENT, scopes=(ApiScope.INBOX_READ,))
+
+    assert (await door.ask("GET", "/registers/outgoing", key=key)).status == 403
+    assert (await door.ask("GET", "/registers/outgoing/file", key=key)).status == 403
+    assert (await door.ask("GET", "/registers/incoming", key=key)).status == 200

@@ -1,0 +1,117 @@
+"""Pictures of pages lie with their document: they are bounded, go with it, and nothing that the disk does to them is more
+than another drawing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.document import InState
+from gateway.domain.identity import Digest
+from gateway.domain.page_picture import PageLook
+from gateway.domain.pdf import Size
+from gateway.office.letters.looking import may_be_kept
+from gateway.office.ports.pictures import PictureKey
+from gateway.office.store.pictures import FilePictures
+from gateway.store.data_folder import Room
+from tests.support.clock import ManualClock
+from tests.support.stores import incoming
+
+KEY = PictureKey(
+    agency_id="agy_1", document_id="inb_1", n=1, digest=Digest.of_bytes(b"\1" * 32), page=1, dots=100
+)
+LOOK = PageLook(pages=3, sizes=(Size(width=595, height=842),), picture=b"RIFF0000WEBP" + b"\n" * 500)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "pictures"
+
+
+def folder(root: Path, most: int = 100_000, reserve: int = 0) -> FilePictures:
+    return FilePictures(root, most, Room(folder=root, reserve=reserve))
+
+
+def test_what_was_kept_is_found_and_nothing_else(root: Path) -> None:
+    kept = folder(root)
+    kept.keep(KEY, LOOK)
+
+    assert kept.find(KEY) == LOOK
+    for other in ({"document_id": "inb_2"}, {"agency_id": "agy_2"}, {"page": 2}, {"dots": 200}, {"n": 2}):
+        assert kept.find(replace(KEY, **other)) is None
+    assert kept.find(replace(KEY, digest=Digest.of_bytes(b"\2" * 32))) is None
+
+
+def test_only_the_nodes_own_user_reads_them(root: Path) -> None:
+    folder(root).keep(KEY, LOOK)
+
+    assert {path.stat().st_mode & 0o077 for path in [root, *root.rglob("*")]} == {0}
+
+
+def test_threat_133_a_document_takes_all_its_pictures_along_and_no_others(root: Path) -> None:
+    kept, other = folder(root), replace(KEY, document_id="inb_2")
+    for each in (KEY, replace(KEY, page=2), replace(KEY, dots=200), other):
+        kept.keep(each, LOOK)
+
+    kept.forget("agy_1", ["inb_1", "inb_3"])
+
+    assert kept.find(KEY) is None
+    assert kept.find(other) == LOOK
+    assert kept.documents() == {"agy_1": ["inb_2"]}
+
+
+def test_over_the_bound_those_go_that_nobody_looked_at_longest(root: Path) -> None:
+    kept = folder(root, most=3_000)
+    keys = [replace(KEY, page=n) for n in range(1, 10)]
+    for n, each in enumerate(keys):
+        kept.keep(each, LOOK)
+        for at, path in enumerate(sorted(root.rglob("1-*"), key=lambda one: one.stat().st_mtime_ns)):
+            os.utime(path, ns=(at, at))
+        if n < 8:
+            kept.find(keys[0])
+
+    assert kept.find(keys[0]) == LOOK
+    assert kept.find(keys[1]) is None or kept.find(keys[2]) is None
+    assert sum(path.stat().st_size for path in root.rglob("1-*")) <= 3_000
+
+
+@pytest.mark.parametrize("octets", [b"", b"{}", b"{}\nx", b'{"pages": 1, "sizes": [[1]], "length": 1}\nx'])
+def test_a_file_that_was_damaged_is_drawn_anew(root: Path, octets: bytes) -> None:
+    kept = folder(root)
+    kept.keep(KEY, LOOK)
+    next(root.rglob("1-*")).write_bytes(octets)
+
+    assert kept.find(KEY) is None
+
+
+def test_with_no_room_nothing_is_kept_and_nothing_breaks(root: Path) -> None:
+    folder(root, most=0).keep(KEY, LOOK)
+    folder(root, reserve=2**62).keep(KEY, LOOK)
+
+    assert folder(root).find(KEY) is None
+    assert list(root.rglob("1-*")) == []
+
+
+@pytest.mark.parametrize("state", [*InState])
+def test_threat_133_what_is_doubted_taken_back_or_sealed_is_never_kept(state: InState) -> None:
+    document = replace(incoming(ManualClock()), state=state, checks={})
+
+    kept = {
+        InState.NEW,
+        InState.ACCEPTED,
+        InState.ASSIGNED,
+        InState.PROCESSING,
+        InState.DONE,
+        InState.REPLACED,
+    }
+    assert may_be_kept(document) is (state in kept)
+
+
+def test_threat_133_what_may_carry_a_mark_of_secrecy_is_never_kept() -> None:
+    document = replace(incoming(ManualClock()), state=InState.NEW)
+
+    assert not may_be_kept(replace(document, checks={"warnings": "secrecy-stamp at /files/1 (stamp=MẬT)"}))
+    assert not may_be_kept(replace(document, checks={"reasons": "secrecy-declared at /secrecy (value=mat)"}))

@@ -1,0 +1,182 @@
+"""An envelope that was built elsewhere: the checks of every door, and its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.domain.document import FileRole, Kind, RecipientRole
+from gateway.domain.proof import Terms
+from gateway.edxml.envelope import Business, DocumentInfo, DocumentType, OtherInfo
+from gateway.errors import Clash, GatewayError, InvalidEnvelope, NotFound, Refused
+from gateway.outgoing import brought, intake
+from gateway.outgoing.accept import accept
+from gateway.outgoing.brought import Besides
+from gateway.outgoing.intake import Accepted
+from tests.support.node import DEPARTMENT, PDF, PROVINCE, Packet, Town, document
+from tests.support.packets import TODAY, update_of
+
+FILES = (("van-ban.pdf", PDF), ("phu-luc.txt", "Phụ lục".encode()))
+
+
+def unsigned(packet: Packet) -> bytes:
+    raw, end = packet.raw, b"</ds:Signature>"
+    return raw[: raw.index(b"<ds:Signature")] + raw[raw.index(end) + len(end) :]
+
+
+async def hand_in(town: Town, raw: bytes, **said: Any) -> Accepted:
+    async def chunks() -> Any:
+        for at in range(0, len(raw), 700):
+            yield raw[at : at + 700]
+
+    scope = await town.scope(DEPARTMENT)
+    async with intake.tray(town.node.out) as held:
+        came = await brought.take(town.node.out, scope, held, chunks(), Besides(**said))
+        return await accept(town.node.out, scope, came.order, held, None, came.signed)
+
+
+async def test_an_unsigned_one_becomes_a_document_of_ours(town: Town) -> None:
+    packet = town.forge(document("30", FILES), FILES)
+
+    accepted = await hand_in(town, unsigned(packet), role=RecipientRole.TO_KNOW, external_id="q-30")
+
+    made = accepted.document
+    assert made is not None
+    assert made.packet_id != packet.id
+    assert [(each.name, each.role) for each in made.files] == [
+        ("van-ban.pdf", FileRole.LEAD),
+        ("phu-luc.txt", FileRole.APPENDIX),
+    ]
+    assert (made.draft.external_id, made.draft.reply_required) == ("q-30", False)
+    assert {each.role for each in made.draft.recipients} == {RecipientRole.TO_KNOW}
+    await town.carry()
+    assert await town.read(await town.only(PROVINCE)) == PDF
+
+
+async def test_what_ours_has_no_place_for_is_named(town: Town) -> None:
+    model = document("30", FILES, document_type=DocumentType(name="Công văn", detail=3), steering_type=1)
+    packet = town.forge(model, FILES)
+
+    accepted = await hand_in(town, unsigned(packet))
+
+    (warned,) = [each for each in accepted.warnings if each.code == "envelope-left-out"]
+    assert "SteeringType" in warned.params["names"]
+    assert "DocumentType/TypeDetail" in warned.params["names"]
+
+
+async def test_a_due_date_is_the_word_for_a_wanted_answer(town: Town) -> None:
+    packet = town.forge(document("30", FILES, due_date=TODAY), FILES)
+
+    accepted = await hand_in(town, unsigned(packet))
+
+    assert accepted.document is not None
+    assert accepted.document.draft.reply_required is True
+
+
+async def test_a_signed_one_leaves_byte_for_byte_and_is_answered(town: Town) -> None:
+    terms = Terms(reply_required=False, roles=((PROVINCE, RecipientRole.TO_REPORT),))
+    packet = town.forge(document("31", FILES), FILES, id="own-31", terms=terms)
+
+    accepted = await hand_in(town, packet.raw)
+    await town.carry()
+
+    (crossed,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
+    assert crossed.raw == packet.raw
+    assert accepted.document is not None
+    assert accepted.document.draft.recipients[0].role is RecipientRole.TO_REPORT
+    assert (await town.delivery(accepted.document)).state == "delivered"
+
+
+async def test_the_same_signed_one_again_gets_the_first_answer(town: Town) -> None:
+    packet = town.forge(document("31", FILES), FILES, id="own-31")
+    first = await hand_in(town, packet.raw)
+
+    again = await hand_in(town, packet.raw)
+
+    assert first.document is not None
+    assert again.document is not None
+    assert again.document.id == first.document.id
+    assert await town.count("outgoing_document") == 1
+
+
+async def test_another_one_under_its_packet_id_is_turned_away(town: Town) -> None:
+    await hand_in(town, town.forge(document("31", FILES), FILES, id="own-31").raw)
+
+    with pytest.raises(Clash) as clash:
+        await hand_in(town, town.forge(document("32", FILES), FILES, id="own-31").raw)
+
+    assert clash.value.code == "GW-PACKET-ID"
+
+
+async def test_an_unsigned_update_changes_what_was_sent(town: Town) -> None:
+    first = (
+        await hand_in(town, unsigned(town.forge(document("35", FILES), FILES)), callback_data="q-35")
+    ).document
+    assert first is not None
+    await town.carry()
+    model = update_of("35", files=FILES, subject="Trích yếu mới")
+    assert model.business is not None
+    changed = replace(model.business, document_info=DocumentInfo(document_info=True))
+    packet = town.forge(replace(model, business=changed), FILES)
+
+    accepted = await hand_in(town, unsigned(packet))
+
+    made = accepted.document
+    assert made is not None
+    assert (made.kind, made.parent_id, made.document_id) == (Kind.UPDATE, first.id, first.document_id)
+    await town.carry()
+    (came,) = [each for each in await town.incoming(PROVINCE) if each.kind is Kind.UPDATE]
+    assert came.subject == "Trích yếu mới"
+
+
+@pytest.mark.parametrize("case", ["signed", "recall", "of nobody"])
+async def test_what_changes_nothing_of_ours_is_refused(town: Town, case: str) -> None:
+    packet = town.forge(update_of("36", files=FILES), FILES)
+    other = town.forge(document("36", FILES, kind=Kind.RECALL, business=Business(doc_type=1)), FILES)
+    raw = {"signed": packet.raw, "recall": unsigned(other), "of nobody": unsigned(packet)}[case]
+
+    with pytest.raises((Refused, NotFound)) as refused:
+        await hand_in(town, raw)
+
+    assert isinstance(refused.value, NotFound if case == "of nobody" else Refused)
+    assert await town.count("outgoing_document") == 0
+
+
+@pytest.mark.parametrize(
+    "case", ["another's key", "altered", "draft", "identity", "number", "kind", "no XML", "secret"]
+)
+async def test_what_no_other_door_would_take_is_refused(town: Town, case: str) -> None:
+    good = document("33", FILES)
+    own = town.node.keys.signer(PROVINCE, town.clock.now())
+    said: dict[str, Any] = {"send": False} if case == "draft" else {}
+    if case == "secret":
+        said = {"category": "mat"}
+    makes: dict[str, Callable[[], bytes]] = {
+        "another's key": lambda: town.forge(good, FILES, signer=own).raw,
+        "altered": lambda: town.forge(good, FILES).raw.replace(b">33<", b">34<", 1),
+        "draft": lambda: town.forge(good, FILES).raw,
+        "identity": lambda: town.forge(replace(good, document_id="x"), FILES).raw,
+        "number": lambda: unsigned(town.forge(replace(good, code=None), FILES)),
+        "kind": lambda: town.forge(document("33", FILES, sender=PROVINCE), FILES, signer=own).raw,
+        "no XML": lambda: b"<edXML",
+        "secret": lambda: unsigned(town.forge(replace(good, other=OtherInfo(priority=9)), FILES)),
+    }
+    raw = makes[case]()
+
+    with pytest.raises((Refused, InvalidEnvelope)) as refused:
+        await hand_in(town, raw, **said)
+
+    assert isinstance(refused.value, GatewayError)
+    assert await town.count("outgoing_document") == 0
+
+
+async def test_its_files_are_looked_at_as_everywhere(town: Town) -> None:
+    files = (("van-ban.pdf", PDF), ("x.exe", b"MZ" + bytes(200)))
+
+    with pytest.raises(Refused) as refused:
+        await hand_in(town, town.forge(document("34", files), files, id="own-34").raw)
+
+    assert "type-not-allowed" in str(refused.value)

@@ -1,0 +1,73 @@
+"""The calls that people try by hand are those that the node describes, and it understands them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import api
+from tests.support.api import Door
+from tests.support.contract import DOCUMENT, validator
+from tools import make_collections
+from tools.make_collections import Asked
+
+CALLS = list(make_collections.calls())
+
+
+@pytest.fixture(scope="session")
+def blank_node(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return api.staged(tmp_path_factory.mktemp("stage"))
+
+
+@pytest.fixture
+async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[Door]:
+    async with api.opened(blank_node, tmp_path / "node") as opened:
+        yield opened
+
+
+def test_the_files_are_as_the_description_is_now() -> None:
+    """Else: python tools/make_collections.py"""
+    assert make_collections.HTTP.read_text("utf-8") == make_collections.http(CALLS)
+    assert make_collections.POSTMAN.read_text("utf-8") == make_collections.postman(CALLS)
+
+
+def test_every_operation_is_there_once_and_no_name_is_open() -> None:
+    described = [each["operationId"] for ways in DOCUMENT["paths"].values() for each in ways.values()]
+    text = make_collections.HTTP.read_text("utf-8")
+
+    assert re.findall("^# @name (.*)$", text, re.M) == described
+    assert set(re.findall(r"\{\{(\w+)\}\}", text)) <= set(make_collections.VARIABLES)
+    folders = json.loads(make_collections.POSTMAN.read_text("utf-8"))["item"]
+    assert sorted(each["name"] for folder in folders for each in folder["item"]) == sorted(described)
+
+
+@pytest.mark.parametrize(
+    "call", [each for each in CALLS if each.body or "meta" in each.parts], ids=lambda each: each.name
+)
+def test_a_body_is_one_that_the_call_takes(call: Asked) -> None:
+    content = DOCUMENT["paths"][call.path][call.method.lower()]["requestBody"]["content"]
+    (schema,) = [each["schema"] for each in content.values()]
+    wanted = schema["properties"]["meta"] if call.parts else schema
+
+    assert list(validator(wanted).iter_errors(call.body or call.parts["meta"])) == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [each for each in CALLS if each.method == "GET" and "{" not in each.path],
+    ids=lambda each: each.name,
+)
+async def test_what_is_only_read_is_answered(door: Door, call: Asked) -> None:
+    key = (
+        {"Authorization": f"Bearer {await door.key(api.DEPARTMENT)}"}
+        if "Authorization" in call.headers
+        else {}
+    )
+    query = {each: make_collections.VARIABLES[each] for each in call.needs}
+    answer = await door.client.get(call.path, params=query, headers=key)
+
+    assert answer.status == 200, await answer.text()

@@ -1,0 +1,404 @@
+"""What a provincial service answers, in all the forms that it is known to have, and in none of them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from gateway.ports import Fate
+from gateway.transport.rest.axis import RestAxis
+from gateway.transport.rest.dialect import ListedAgency
+from tests.support import lgsp
+from tests.support.clock import ManualClock
+from tests.support.odd_hub import OddHub, cut, fixed, odd_hub, parcel_of, unsigned
+from tests.support.parcels import LEASE_S
+
+TOKEN = '{"code":"200","message":"OK","data":{"token":"abc.def-ghi","id":1}}'
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[OddHub]:
+    async with odd_hub() as made:
+        made.answers["login"] = fixed(TOKEN)
+        made.answers["syncReceivedEdocList"] = fixed('{"success":true,"message":"OK","count":0,"data":[]}')
+        made.answers["updateStatus"] = fixed('{"success":true,"message":"OK"}')
+        yield made
+
+
+@pytest.fixture
+async def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def axis(hub: OddHub, tmp_path: Path, clock: ManualClock) -> AsyncIterator[RestAxis]:
+    async with lgsp.client(tmp_path, hub.url, "Z92", clock) as made:
+        await made.host(["Z92"])
+        yield made
+
+
+async def published(axis: RestAxis) -> tuple[Fate, str]:
+    outcome = (await axis.publish(parcel_of(unsigned("1"), "Z92"), ["Z92"]))["Z92"]
+    return outcome.fate, outcome.code
+
+
+def no(code: object) -> str:
+    told = {"docId": None, "status": "error", "errorCode": code, "errorDesc": "not this"}
+    return json.dumps({"success": False, "message": "no", "data": told})
+
+
+@pytest.mark.parametrize(
+    "given", [TOKEN, '{"code":200,"token":"abc"}', '{"success":true,"data":{"token":"a"}}']
+)
+async def test_a_token_is_found_in_either_place(hub: OddHub, axis: RestAxis, given: str) -> None:
+    hub.answers["login"] = fixed(given)
+    hub.answers["sendEdoc"] = fixed('{"success":true,"message":"OK","docId":"d1"}')
+
+    assert await published(axis) == (Fate.DELIVERED, "")
+    assert hub.said[-1]["authorization"].startswith("Bearer a")
+    assert (hub.said[-1]["x-systemid"], hub.said[-1]["x-secretkey"]) == (
+        lgsp.id_of("Z92"),
+        lgsp.key_of("Z92"),
+    )
+    assert int(hub.said[-1]["content-length"]) > 0
+
+
+async def test_threat_137_however_many_ask_the_service_is_signed_in_to_once(
+    hub: OddHub, axis: RestAxis
+) -> None:
+    async def slow(_: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(0.05)
+        return web.json_response({"code": 401, "message": "wrong"}, status=401)
+
+    hub.answers["login"] = slow
+    sent = [parcel_of(unsigned(str(n)), "Z92") for n in range(5)]
+
+    outcomes = await asyncio.gather(*(axis.publish(each, ["Z92"]) for each in sent))
+
+    assert {each["Z92"].code for each in outcomes} == {"no-credentials"}
+    assert hub.calls["login"] == 1
+
+
+@pytest.mark.parametrize("token", ["", "a b", "a\r\nX-Other: 1", "ệ"])
+async def test_threat_137_what_is_no_token_goes_into_no_header(
+    hub: OddHub, axis: RestAxis, token: str
+) -> None:
+    hub.answers["login"] = fixed(json.dumps({"code": 200, "data": {"token": token}}))
+
+    fate, _ = await published(axis)
+
+    assert fate is Fate.LATER
+    assert hub.calls["sendEdoc"] == 0
+    assert axis.state().down_since is not None
+
+
+@pytest.mark.parametrize(
+    ("code", "fate"),
+    [
+        *((code, Fate.NEVER) for code in ("10", 18, "19", "21", 22, "23")),
+        ("20", Fate.LATER),
+        ("99", Fate.LATER),
+    ],
+)
+async def test_a_code_says_whether_it_is_tried_again(
+    hub: OddHub, axis: RestAxis, code: object, fate: Fate
+) -> None:
+    hub.answers["sendEdoc"] = fixed(no(code))
+
+    assert await published(axis) == (fate, f"axis-{code}")
+
+
+@pytest.mark.parametrize(
+    "answer", [fixed(no(15)), fixed('{"message":"licenseInfo: invalid"}', 401), fixed("no entry", 403)]
+)
+async def test_credentials_that_are_refused_are_not_tried_again(
+    hub: OddHub, axis: RestAxis, answer: object
+) -> None:
+    hub.answers["sendEdoc"] = answer  # type: ignore[assignment]  # one of the above
+
+    for _ in range(3):  # a token that is not known may be that of a service that was started anew
+        outcome = await published(axis)
+    assert outcome == (Fate.LATER, "no-credentials")
+    calls = hub.calls.total()
+    assert await published(axis) == (Fate.LATER, "no-credentials")
+    assert hub.calls.total() == calls
+    assert lgsp.id_of("Z92") in axis.state().reason
+
+
+async def test_a_service_that_is_started_anew_at_a_bad_moment_stops_nobody(
+    hub: OddHub, axis: RestAxis
+) -> None:
+    """It forgets the token, and the one that it gave in its place."""
+    hub.answers["sendEdoc"] = fixed('{"message":"licenseInfo: invalid"}', 401)
+    fate, code = await published(axis)
+    assert (fate, code != "no-credentials") == (Fate.LATER, True)
+
+    hub.answers["sendEdoc"] = fixed('{"success":true,"docId":"d1"}')
+    assert await published(axis) == (Fate.DELIVERED, "")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_what_the_service_has_no_time_for_was_not_taken(
+    hub: OddHub, axis: RestAxis, status: int
+) -> None:
+    hub.answers["sendEdoc"] = fixed("<html>later</html>", status)
+    await published(axis)
+    hub.answers["sendEdoc"] = fixed('{"success":true,"docId":"d1"}')
+
+    assert await published(axis) == (Fate.DELIVERED, "")
+
+
+@pytest.mark.parametrize("form", ["text", "base64", "bare"])
+async def test_a_file_is_taken_in_each_form(hub: OddHub, axis: RestAxis, form: str) -> None:
+    raw = unsigned("1", to=("Z92",))
+    coded = base64.b64encode(raw).decode()
+    files = [{"fileName": "a.pdf", "fileContent": 'x"]}\\' * 40_000}]
+    data: object = {"docId": "d1", "attachments": files, "edxml": coded if form == "base64" else raw.decode()}
+    row = {"docId": "d1", "from": "Z91.07", "to": "Z92", "status": "initial"}
+    rows = [row, row | {"docId": "d0", "status": "done"}]
+
+    async def listed(request: web.Request) -> web.StreamResponse:
+        hub.said.append(dict(request.query))
+        assert "%2F" in request.raw_path
+        return web.json_response(
+            {"success": True, "data": rows if request.query["messageType"] == "edoc" else []}
+        )
+
+    hub.answers["syncReceivedEdocList"] = listed
+    hub.answers["getEdoc"] = fixed(json.dumps({"success": True, "data": coded if form == "bare" else data}))
+
+    await axis.look()
+
+    (arrival,) = await axis.take(10, LEASE_S)
+    with arrival.open() as file:
+        assert file.read() == raw
+    assert hub.calls["getEdoc"] == 1
+
+
+@pytest.mark.parametrize(
+    "shape",
+    ['{"code":200,"data":%s}', '{"success":true,"data":%s}', "%s"],
+)
+async def test_agencies_are_listed_in_each_form(hub: OddHub, axis: RestAxis, shape: str) -> None:
+    rows = '[{"orgCode":"Z91","orgName":"Sở Mẫu","parentCode":"Z","email":null}]'
+    hub.answers["getAgenciesList"] = fixed(shape % rows)
+    found: list[ListedAgency] = []
+
+    await axis.agencies(found.append)
+
+    assert [(each.code, each.name, each.parent, each.mail) for each in found] == [("Z91", "Sở Mẫu", "Z", "")]
+
+
+async def test_what_is_over_is_told_again_with_a_sweep_alone(
+    hub: OddHub, axis: RestAxis, clock: ManualClock
+) -> None:
+    """This list never forgets: a call for each of its lines at each look would be many."""
+    row = {"docId": "d1", "from": "Z91.07", "to": "Z92", "status": "initial"}
+
+    async def listed(request: web.Request) -> web.StreamResponse:
+        is_edoc = request.query["messageType"] == "edoc"
+        return web.json_response({"success": True, "data": [row] if is_edoc else []})
+
+    hub.answers["syncReceivedEdocList"] = listed
+    given = {"success": True, "data": {"edxml": unsigned("1").decode()}}
+    hub.answers["getEdoc"] = fixed(json.dumps(given))
+    await axis.look()
+    (arrival,) = await axis.take(10, LEASE_S)
+    await axis.settle(arrival, done=True)
+    for _ in range(4):
+        await axis.look()
+    told = hub.calls["updateStatus"]
+    assert told <= 2  # two may tell at the same moment
+
+    clock.advance(86_400)
+    await axis.look()
+    assert hub.calls["updateStatus"] > told
+
+
+# --- what a service may make us lose ----------------------------------------------------------------------------------
+
+
+def lists(hub: OddHub, most_days: int, *, statuses: bool = True) -> list[tuple[str, int]]:
+    """A list that is refused beyond so many days, or of statuses; which was asked for, and over how many days."""
+    asked: list[tuple[str, int]] = []
+    entry = {"docId": "d1", "from": "Z91.07", "to": "Z92", "status": "initial"}
+
+    async def listed(request: web.Request) -> web.StreamResponse:
+        kind = request.query["messageType"]
+        since, until = (
+            datetime.strptime(request.query[name], "%Y/%m/%d").replace(tzinfo=UTC)
+            for name in ("fromDate", "toDate")
+        )
+        asked.append((kind, (until - since).days))
+        if asked[-1][1] > most_days or (kind == "status" and not statuses):
+            return web.Response(text=no(22), content_type="application/json")
+        return web.json_response({"success": True, "data": [entry] if kind == "edoc" else []})
+
+    hub.answers["syncReceivedEdocList"] = listed
+    hub.answers["getEdoc"] = fixed(json.dumps({"success": True, "data": {"edxml": unsigned("1").decode()}}))
+    return asked
+
+
+async def test_a_service_that_refuses_the_long_list_is_asked_for_the_short_one(
+    hub: OddHub, axis: RestAxis, clock: ManualClock
+) -> None:
+    """What waits comes in at the next look, and the long list is asked for once an hour."""
+    asked = lists(hub, most_days=31)
+    for _ in range(4):
+        await axis.look()
+        clock.advance(60)
+
+    assert len(await axis.take(10, LEASE_S)) == 1
+    assert sum(days > 31 for _, days in asked) == 2  # of each kind
+    assert axis.state().down_since is None
+
+    clock.advance(3600)
+    await axis.look()
+    assert sum(days > 31 for _, days in asked) == 4
+
+
+async def test_a_long_list_that_breaks_does_not_keep_back_what_waits(
+    hub: OddHub, axis: RestAxis, clock: ManualClock
+) -> None:
+    hub.answers["syncReceivedEdocList"] = cut
+    await axis.look()
+    lists(hub, most_days=31)
+    clock.advance(60)
+    await axis.look()
+
+    assert len(await axis.take(10, LEASE_S)) == 1
+
+
+async def test_a_service_without_a_list_of_statuses_is_not_away(
+    hub: OddHub, axis: RestAxis, clock: ManualClock
+) -> None:
+    asked = lists(hub, most_days=400, statuses=False)
+    for _ in range(4):
+        await axis.look()
+        assert axis.state().connected_since is not None
+        clock.advance(60)
+
+    assert sum(days > 31 for _, days in asked) == 2
+
+
+async def test_who_only_asks_how_it_is_takes_a_service_without_statuses_for_well(
+    hub: OddHub, axis: RestAxis
+) -> None:
+    lists(hub, most_days=400, statuses=False)
+
+    await axis.counts()
+
+    assert axis.state().connected_since is not None
+
+
+TOKEN_WORD = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJxdWFu-dHJpIiwiZXhwIjoxfQ.4_pCYkk-QmE9x7"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        json.dumps({"code": 200, "data": TOKEN_WORD}),
+        json.dumps({"code": 200, "data": {"jwt": TOKEN_WORD}}),
+        TOKEN_WORD,
+        f"<html>{TOKEN_WORD} {lgsp.LOGIN.password}</html>",
+    ],
+)
+async def test_threat_137_an_odd_answer_to_a_login_is_kept_without_its_token(
+    hub: OddHub, axis: RestAxis, answer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub.answers["login"] = fixed(answer)
+
+    outcome = (await axis.publish(parcel_of(unsigned("1"), "Z92"), ["Z92"]))["Z92"]
+
+    kept = b"".join(each[5] for each in await axis.odd_answers()).decode()
+    assert kept
+    told = " ".join([outcome.detail, axis.state().reason, kept, caplog.text])
+    for secret in (*TOKEN_WORD.split("."), TOKEN_WORD[:20], lgsp.LOGIN.password):
+        assert secret not in told
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        json.dumps(
+            {"success": False, "data": {"errorCode": "15", "errorDesc": f"wrong key: {lgsp.key_of('Z92')}"}}
+        ),
+        json.dumps(
+            {"success": False, "data": {"errorCode": "20", "errorDesc": "Bearer abc.def-ghi is not good"}}
+        ),
+        f"<html>X-SecretKey: {lgsp.key_of('Z92')} Bearer abc.def-ghi</html>",
+    ],
+)
+async def test_threat_137_what_a_service_says_after_us_is_no_way_for_a_secret_to_get_out(
+    hub: OddHub, axis: RestAxis, answer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub.answers["sendEdoc"] = fixed(answer)
+
+    outcome = (await axis.publish(parcel_of(unsigned("1"), "Z92"), ["Z92"]))["Z92"]
+
+    kept = b"".join(each[5] for each in await axis.odd_answers()).decode()
+    told = " ".join([outcome.detail, axis.state().reason, kept, caplog.text])
+    assert lgsp.key_of("Z92") not in told
+    assert "abc.def-ghi" not in told
+
+
+async def test_threat_137_a_login_that_repeats_the_password_is_told_without_it(
+    hub: OddHub, axis: RestAxis, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub.answers["login"] = fixed(json.dumps({"code": 401, "message": f"no: {lgsp.LOGIN.password}"}), 401)
+
+    await published(axis)
+
+    assert "no: ****" in axis.state().reason
+    assert lgsp.LOGIN.password not in axis.state().reason + caplog.text
+
+
+class Slow(io.BytesIO):
+    """A disk that hangs at the second piece."""
+
+    def __init__(self, raw: bytes) -> None:
+        super().__init__(raw)
+        self.reached, self.goes_on = threading.Event(), threading.Event()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell():
+            self.reached.set()
+            self.goes_on.wait(60)
+            return b""
+        return super().read(min(size or 0, 100))
+
+
+async def test_who_is_cancelled_in_the_middle_of_a_file_leaves_it_closed(hub: OddHub, axis: RestAxis) -> None:
+    parcel = parcel_of(unsigned("1"), "Z92")
+    with parcel.open() as file:
+        slow = Slow(file.read())
+    sends = replace(parcel, open=lambda: slow if hub.calls["login"] else parcel.open())
+
+    sending = asyncio.create_task(axis.publish(sends, ["Z92"]))
+    await asyncio.to_thread(slow.reached.wait, 60)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    slow.goes_on.set()
+
+    assert slow.closed
+    hub.answers["sendEdoc"] = fixed('{"success":true,"docId":"d1"}')
+    assert (await axis.publish(parcel, ["Z92"]))["Z92"].code == "outcome-unknown"
+
+
+async def test_a_service_that_cannot_be_reached_is_named(tmp_path: Path, clock: ManualClock) -> None:
+    host = "trung-tam-lien-thong.tinh-mau.invalid"
+    async with lgsp.client(tmp_path, f"https://{host}", "Z92", clock) as axis:
+        _, _ = await published(axis)
+
+        assert host in axis.state().reason

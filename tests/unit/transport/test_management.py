@@ -1,0 +1,56 @@
+"""The administrator's way into a broker that fails now and then: what is right a moment later is asked again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from gateway.errors import BrokerRefused
+from gateway.transport.broker import management
+from gateway.transport.broker.management import Management
+from gateway.transport.broker.plan import User
+
+
+@asynccontextmanager
+async def failing(times: int, status: int = 500) -> AsyncIterator[tuple[Management, list[str]]]:
+    """A broker that answers so, and is right after that many times; what it was asked."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(f"{request.method} {request.path}")
+        return web.Response(status=status) if len(asked) <= times else web.Response(status=204)
+
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", answer)
+    async with TestServer(app) as server, management.opened(str(server.make_url("")), "u", "p", "v") as found:
+        yield found, asked
+
+
+GONE = User(name="gone", tags=frozenset(), password_hash="")
+
+
+async def test_a_broker_that_fails_for_a_moment_is_asked_again() -> None:
+    async with failing(3) as (broker, asked):
+        await broker.remove(GONE)
+
+    assert asked == ["DELETE /api/users/gone"] * 4
+
+
+async def test_a_broker_that_goes_on_failing_is_told_of_with_what_was_asked() -> None:
+    async with failing(1000) as (broker, asked):
+        with pytest.raises(BrokerRefused, match=r"refused DELETE /api/users/gone \(500\)"):
+            await broker.remove(GONE)
+
+    assert len(asked) == 5
+
+
+async def test_what_the_broker_refuses_is_not_asked_again() -> None:
+    async with failing(1000, status=400) as (broker, asked):
+        with pytest.raises(BrokerRefused):
+            await broker.remove(GONE)
+
+    assert len(asked) == 1

@@ -1,0 +1,197 @@
+"""What carries a body: limits, certificates, and that nothing leaves for where it may not go."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from gateway.domain.account import read_network
+from gateway.domain.webhook import Reach, TryCode
+from gateway.transport import webhook
+from gateway.transport.webhook import HttpPoster
+from tests.support import mail_tls, tls_servers
+from tests.support.hooks import answers, receiving
+
+NEAR = Reach(networks=(read_network("127.0.0.0/8"),), plain=True)
+
+
+@asynccontextmanager
+async def poster(
+    reach: Reach = NEAR, *, timeout_s: float = 30.0, ca: Path | None = None
+) -> AsyncIterator[HttpPoster]:
+    made = HttpPoster(reach, timeout_s=timeout_s, at_once=4, agent="gateway/test", ca=ca)
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+async def test_a_body_arrives_as_it_is_with_its_headers() -> None:
+    async with receiving(answers(202, text="thanks")) as there, poster() as by:
+        done = await by.post(there.url + "?key=%2F%20a", b'{"sequence":1}', {"webhook-id": "evt_1"})
+
+    headers, body = there.raw[0]
+    assert (done.code, done.status, done.answer) == (TryCode.OK, 202, b"thanks")
+    assert body == b'{"sequence":1}'
+    assert headers["webhook-id"] == "evt_1"
+    assert headers["Content-Type"] == "application/json"
+    assert headers["User-Agent"] == "gateway/test"
+    assert "Cookie" not in headers
+
+
+async def test_threat_089_a_name_that_leads_inside_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name is public when it is entered and looked at, and leads inside when it is called: as with rebinding."""
+    monkeypatch.setattr(
+        webhook,
+        "_resolved",
+        lambda host, port, family: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))],
+    )
+    async with receiving() as there, poster(Reach(plain=True)) as by:
+        port = there.url.partition("127.0.0.1:")[2]
+        done = await by.post(f"http://rebound.example.gov.vn:{port}", b"{}", {})
+
+    assert done.code is TryCode.REFUSED_ADDRESS
+    assert not there.bodies
+
+
+@pytest.mark.parametrize(
+    "where",
+    [("::ffff:127.0.0.1", 0, 0, 0), ("fe80::1%lo", 0, 0, 1), ("::1", 0, 0, 0), ("64:ff9b::7f00:1", 0, 0, 0)],
+)
+async def test_threat_089_no_form_of_version_six_leads_inside(
+    monkeypatch: pytest.MonkeyPatch, where: tuple[str, int, int, int]
+) -> None:
+    monkeypatch.setattr(
+        webhook, "_resolved", lambda host, port, family: [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", where)]
+    )
+    async with poster(Reach(plain=True)) as by:
+        done = await by.post("http://rebound.example.gov.vn/", b"{}", {})
+
+    assert done.code is TryCode.REFUSED_ADDRESS
+
+
+async def test_threat_089_a_redirect_inside_is_not_followed() -> None:
+    async with receiving() as inside, receiving() as there, poster() as by:
+        there.behave = answers(307, headers={"Location": inside.url})
+        done = await by.post(there.url, b"{}", {})
+
+    assert (done.code, done.status) == (TryCode.REDIRECT, 307)
+    assert not inside.bodies
+
+
+async def test_threat_089_a_network_that_is_no_longer_allowed_is_not_called() -> None:
+    async with receiving() as there, poster(Reach(plain=True)) as by:
+        done = await by.post(there.url, b"{}", {})
+
+    assert done.code is TryCode.REFUSED_ADDRESS
+    assert not there.bodies
+
+
+async def test_the_environment_names_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with receiving() as proxy, receiving() as there, poster() as by:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        done = await by.post(there.url, b"{}", {})
+
+    assert done.code is TryCode.OK
+    assert not proxy.bodies
+
+
+@asynccontextmanager
+async def speaking(answer: bytes, *, again: bytes = b"") -> AsyncIterator[str]:
+    """A server that says these bytes to whoever connects, `again` without end."""
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"{}")
+            writer.write(answer)
+            while again:
+                writer.write(again)
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+@pytest.mark.parametrize(
+    ("answer", "again"),
+    [
+        (b"", b""),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", b""),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000, b""),
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        (b"HTTP/1.1 abc OK\r\n\r\n", b""),
+    ],
+    ids=["nothing", "another protocol", "one header without end", "headers without end", "no status"],
+)
+async def test_what_is_no_answer_is_a_failure_and_no_more(answer: bytes, again: bytes) -> None:
+    async with speaking(answer, again=again) as url, poster(timeout_s=10.0) as by:
+        done = await by.post(url, b"{}", {})
+
+    assert done.code in (TryCode.BROKEN, TryCode.TIMEOUT)
+
+
+async def test_a_packed_answer_is_not_unpacked() -> None:
+    packed = answers(200, body=b"\x1f\x8b" + b"0" * 20, headers={"Content-Encoding": "gzip"})
+    async with receiving(packed) as there, poster() as by:
+        done = await by.post(there.url, b"{}", {})
+
+    assert done.code is TryCode.OK
+    assert done.answer.startswith(b"\x1f\x8b")
+
+
+async def test_nobody_listens_and_nobody_knows_the_name() -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        async with poster() as by:
+            closed = await by.post(f"http://127.0.0.1:{held.getsockname()[1]}/", b"{}", {})
+            unknown = await by.post("http://nobody.invalid/", b"{}", {})
+
+    assert closed.code is TryCode.CONNECT
+    assert unknown.code in (TryCode.NAME, TryCode.TIMEOUT)
+
+
+async def test_a_line_that_was_closed_meanwhile_is_made_anew() -> None:
+    """A kept connection that the other side gave up is no failure of the endpoint."""
+
+    async def once(request: web.Request) -> web.StreamResponse:
+        answer = web.Response(status=200)
+        await answer.prepare(request)
+        await answer.write_eof()
+        if request.transport is not None:
+            request.transport.close()
+        return answer
+
+    async with receiving(once) as there, poster() as by:
+        done = [(await by.post(there.url, b"{}", {})).code for _ in range(3)]
+
+    assert done == [TryCode.OK] * 3
+
+
+async def test_a_certificate_that_nobody_vouches_for_or_that_has_ended_is_refused(tmp_path: Path) -> None:
+    context, ca = mail_tls.server_side(tmp_path)
+    ended, key = tls_servers.made(tmp_path, "ended", tls_servers.in_days(-1))
+    over = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    over.load_cert_chain(ended, key)
+    async with receiving(tls=context) as there, poster() as strict, poster(ca=ca) as trusting:
+        refused = await strict.post(there.url, b"{}", {})
+        taken = await trusting.post(there.url, b"{}", {})
+        # The certificate is one of 127.0.0.1 alone.
+        misnamed = await trusting.post(there.url.replace("127.0.0.1", "localhost"), b"{}", {})
+    async with receiving(tls=over) as there, poster(ca=ended) as by:
+        late = await by.post(there.url, b"{}", {})
+
+    assert [each.code for each in (refused, taken, late)] == [TryCode.TLS, TryCode.OK, TryCode.TLS]
+    assert misnamed.code is not TryCode.OK

@@ -1,0 +1,291 @@
+"""Pages of hostile files: whatever a file does, there is an answer in time, of bounded size, and the next file is drawn.
+What draws reads one folder, speaks to nobody and starts nothing, by the kernel's word where the kernel has one."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from gateway.domain.page_picture import LONGEST_SIDE, MOST_PIXELS, PageLook, PageWish, pixels
+from gateway.domain.pdf import Size
+from gateway.errors import StoreFailure
+from gateway.trust.page_drawing import drawer
+from gateway.trust.page_drawing.child import looked
+from gateway.trust.page_drawing.drawer import DrawingLimits, PageBox
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+
+def pdf(
+    content: bytes = b"", box: bytes = b"0 0 595 842", page: bytes = b"", root: bytes = b"", more: bytes = b""
+) -> bytes:
+    """One page with that content; PDFium finds the objects without a table."""
+    packed = zlib.compress(content)
+    return b"".join(
+        (
+            b"%PDF-1.7\n1 0 obj\n<</Type/Catalog/Pages 2 0 R" + root + b">>\nendobj\n",
+            b"2 0 obj\n<</Type/Pages/Kids[3 0 R]/Count 1>>\nendobj\n",
+            b"3 0 obj\n<</Type/Page/Parent 2 0 R/MediaBox["
+            + box
+            + b"]/Contents 4 0 R"
+            + page
+            + b">>\nendobj\n",
+            b"4 0 obj\n<</Filter/FlateDecode/Length %d>>\nstream\n" % len(packed),
+            packed + b"\nendstream\nendobj\n" + more + b"trailer\n<</Root 1 0 R>>\n%%EOF\n",
+        )
+    )
+
+
+def seen(place: Path, octets: bytes, kind: str = "pdf", **wish: object) -> PageLook:
+    place.write_bytes(octets)
+    return looked(place, PageWish(kind=kind, **{"page": 1, **wish}))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "Công văn số 1.pdf"
+
+
+def picture(look: PageLook) -> Image.Image:
+    assert look.fault is None, look.detail
+    assert drawer.is_picture(look.picture)
+    return Image.open(io.BytesIO(look.picture))
+
+
+def test_a_page_has_the_size_that_is_told_before_it_comes() -> None:
+    look = looked(SAMPLES / "bao-cao.pdf", PageWish(kind="pdf", page=1, window=10))
+
+    assert (look.pages, len(look.sizes)) == (2, 2)
+    assert picture(look).size == pixels(look.sizes[0], 100)
+    assert 820 < picture(look).size[0] < 830
+
+
+def test_its_words_can_be_had_instead_of_its_picture() -> None:
+    look = looked(SAMPLES / "cong-van.pdf", PageWish(kind="pdf", page=1, words=True))
+
+    assert "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM" in look.words[0].upper()
+    assert look.picture == b""
+
+
+@pytest.mark.parametrize("box", [b"0 0 14400 14400", b"0 0 900000 900000", b"0 0 1 900000", b"0 0 0.01 0.01"])
+@pytest.mark.parametrize("dots", [100, 200])
+def test_a_page_of_any_size_is_a_picture_within_bounds(place: Path, box: bytes, dots: int) -> None:
+    look = seen(place, pdf(box=box), dots=dots)
+
+    if look.fault is None:
+        wide, high = picture(look).size
+        assert wide * high <= MOST_PIXELS * 1.01 + LONGEST_SIDE
+        assert max(wide, high) <= LONGEST_SIDE + 1
+
+
+@pytest.mark.parametrize(
+    "size", [Size(width=1e6, height=1e6), Size(width=0.01, height=1e6), Size(width=595, height=842)]
+)
+def test_pixels_never_pass_the_bounds(size: Size) -> None:
+    wide, high = pixels(size, 200)
+
+    assert wide * high <= MOST_PIXELS * 1.01 + LONGEST_SIDE
+    assert min(wide, high) >= 1
+    assert max(wide, high) <= LONGEST_SIDE + 1
+
+
+def test_threat_132_scripts_and_addresses_in_a_file_do_nothing_and_the_page_is_drawn(place: Path) -> None:
+    acts = b"/OpenAction<</S/JavaScript/JS(while\\(true\\){app.alert\\(1\\)})>>/AA<</WC<</S/URI/URI(http://127.0.0.1:9/)>>>>"
+    launch = b"/AA<</O<</S/Launch/F(/bin/sh)>>>>/Annots[<</Type/Annot/Subtype/Link/Rect[0 0 9 9]/A<</S/URI/URI(file:///etc/passwd)>>>>]"
+
+    look = seen(place, pdf(b"1 0 0 rg 0 0 595 842 re f", page=launch, root=acts))
+
+    assert picture(look).convert("RGB").getpixel((100, 100))[0] > 200  # type: ignore[index]  # three colours
+
+
+def test_a_picture_that_lies_elsewhere_is_not_fetched(place: Path) -> None:
+    """A stream whose bytes are said to lie in another file of this machine."""
+    outside = place.with_name("ngoai.bin")
+    outside.write_bytes(b"\x00" * 300)
+    stream = (
+        b"5 0 obj\n<</Type/XObject/Subtype/Image/Width 10/Height 10/BitsPerComponent 8/ColorSpace/DeviceRGB"
+    )
+    stream += b"/F(" + str(outside).encode() + b")/Length 0>>\nstream\n\nendstream\nendobj\n"
+
+    look = seen(
+        place, pdf(b"595 0 0 842 0 0 cm /X Do", page=b"/Resources<</XObject<</X 5 0 R>>>>", more=stream)
+    )
+
+    assert picture(look).convert("RGB").getpixel((100, 100)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("octets", "kind"),
+    [
+        (b"", "pdf"),
+        (b"%PDF-1.7\n%%EOF", "pdf"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "png"),
+        (b"<html><script>alert(1)</script>", "pdf"),
+        (b"\x89PNG\r\n\x1a\n" + b"\x00" * 50, "png"),
+        (b"GIF89a" + b"\x00" * 50, "jpeg"),
+    ],
+)
+def test_what_is_not_what_it_is_called_is_a_word_and_no_picture(
+    place: Path, octets: bytes, kind: str
+) -> None:
+    look = seen(place, octets, kind)
+
+    assert (look.fault, look.picture) == ("PAGE-UNREADABLE", b"")
+
+
+def test_a_page_that_is_not_there_is_a_word(place: Path) -> None:
+    assert seen(place, pdf(), page=2).fault == "PAGE-NONE"
+    assert seen(place, pdf(), page=0).fault == "PAGE-NONE"
+
+
+def test_a_scan_is_written_anew_without_what_it_carried(place: Path) -> None:
+    held = io.BytesIO()
+    told = Image.Exif()
+    told[0x010E] = "nha rieng"
+    Image.new("RGB", (1240, 1754), "navy").save(held, "JPEG", exif=told)
+
+    look = seen(place, held.getvalue() + b"<script>alert(1)</script>", "jpeg")
+
+    assert picture(look).size == pixels(look.sizes[0], 100)
+    assert b"nha rieng" not in look.picture
+    assert b"script" not in look.picture
+
+
+def test_a_scan_that_swells_is_refused_before_it_does(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    held = io.BytesIO()
+    Image.new("1", (3000, 3000)).save(held, "PNG")
+
+    assert seen(place, held.getvalue(), "png").fault == "PAGE-LIMIT"
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"x", b"{}", b'{"look": {"pages": "?"}, "picture": ""}', b'{"look": {}, "picture": "%%"}']
+)
+def test_an_answer_that_is_none_is_the_process_fault(line: bytes) -> None:
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        drawer.read(line)
+
+
+def test_what_is_no_picture_is_given_to_nobody() -> None:
+    assert not drawer.is_picture(b"<svg onload=alert(1)>")
+    assert not drawer.is_picture(b"RIFF0000WEBP" + b"\0" * (8 * 1024 * 1024))
+
+
+def test_an_answer_comes_back_as_it_was_said() -> None:
+    look = PageLook(
+        pages=3, sizes=(Size(width=1.5, height=2.5),), picture=bytes(range(256)), words=("Chữ\n",)
+    )
+
+    assert drawer.read(drawer.written(look)) == look
+    assert PageWish(**asdict(PageWish(kind="pdf", page=1))) == PageWish(kind="pdf", page=1)
+
+
+# --- the process ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageBox]:
+    made = PageBox(tmp_path_factory.mktemp("scratch"), DrawingLimits(seconds=5.0, start_seconds=100.0))
+    yield made
+    made.close()
+
+
+def laid(box: PageBox, octets: bytes) -> Path:
+    box._folder.mkdir(exist_ok=True)
+    place = box._folder / "a.pdf"
+    place.write_bytes(octets)
+    return place
+
+
+def endless() -> bytes:
+    """Forms that each draw the next one twenty times, twelve deep."""
+    names = b"".join(b"/F%d %d 0 R" % (n, 10 + n) for n in range(12))
+    head = b"<</Type/XObject/Subtype/Form/BBox[0 0 600 900]/Resources<</XObject<<" + names + b">>>>"
+    bodies = [*((b"/F%d Do " % (n + 1)) * 20 for n in range(11)), b"0 0 600 900 re f"]
+    drawn = [
+        b"%d 0 obj\n" % (10 + n)
+        + head
+        + b"/Length %d>>\nstream\n" % len(body)
+        + body
+        + b"\nendstream\nendobj\n"
+        for n, body in enumerate(bodies)
+    ]
+    return pdf(b"/F0 Do", page=b"/Resources<</XObject<<" + names + b">>>>", more=b"".join(drawn))
+
+
+@pytest.mark.long
+def test_threat_132_a_page_without_end_is_cut_short_and_the_next_one_is_drawn(box: PageBox) -> None:
+    wish = PageWish(kind="pdf", page=1)
+
+    look = box.draw(laid(box, endless()), wish)
+
+    assert look.fault in ("PAGE-LIMIT", "PAGE-READER")
+    assert box.draw(laid(box, pdf()), wish).fault is None
+
+
+def test_behind_its_fences_the_process_does_all_that_it_is_for(box: PageBox) -> None:
+    """What a library loads when it first needs it must be there before the fences are."""
+    told = Image.Exif()
+    told[0x0112] = 6
+    held = io.BytesIO()
+    Image.new("RGB", (300, 200), "navy").save(held, "JPEG", exif=told)
+    letter = (SAMPLES / "cong-van.pdf").read_bytes()
+
+    words = box.draw(laid(box, letter), PageWish(kind="pdf", page=1, words=True))
+    drawn = box.draw(laid(box, letter), PageWish(kind="pdf", page=1, window=10))
+    scan = box.draw(laid(box, held.getvalue()), PageWish(kind="jpeg", page=1))
+
+    assert "CỘNG HÒA" in "".join(words.words).upper()
+    assert picture(drawn).size == pixels(drawn.sizes[0], 100)
+    assert picture(scan).size[0] < picture(scan).size[1]
+
+
+def test_a_file_over_the_limit_starts_nothing(tmp_path: Path, place: Path) -> None:
+    place.write_bytes(b"%PDF-" + b"x" * 2000)
+    small = PageBox(tmp_path, DrawingLimits(max_bytes=1000))
+
+    assert small.draw(place, PageWish(kind="pdf", page=1)).fault == "PAGE-LIMIT"
+    assert small._process is None
+
+
+def test_a_file_that_is_not_there_is_the_nodes_own_failure(box: PageBox, tmp_path: Path) -> None:
+    with pytest.raises(StoreFailure):
+        box.draw(tmp_path / "nowhere", PageWish(kind="pdf", page=1))
+
+
+CONFINED = """
+import os, socket, sys
+from pathlib import Path
+from gateway.trust.confine import confine
+stands = confine([Path(sys.argv[1])])
+def tried(act):
+    try:
+        act()
+    except OSError:
+        return False
+    return True
+opened = {
+    "files": [lambda: open("/etc/passwd"), lambda: open(sys.argv[1] + "/new", "w"), lambda: os.listdir("/")],
+    "calls": [socket.socket, lambda: os.execv("/bin/true", ["true"]), lambda: os.kill(os.getppid(), 0)],
+}
+print(sum(tried(act) for name in stands for act in opened[name]), tried(lambda: open(sys.argv[1] + "/old")))
+"""
+
+
+def test_threat_132_by_the_kernel_it_reads_one_folder_and_reaches_nobody(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"x")
+    words = [sys.executable, "-c", CONFINED, str(tmp_path)]
+
+    done = subprocess.run(words, check=True, timeout=60, capture_output=True, text=True, env=dict(os.environ))
+
+    assert done.stdout.split() == ["0", "True"]

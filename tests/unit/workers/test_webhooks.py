@@ -1,0 +1,345 @@
+"""Telling webhooks: everything that is wanted, in order, signed, at least once; and what becomes of endpoints that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from gateway.domain import feed
+from gateway.domain.event import EventKind
+from gateway.domain.webhook import DeliveryState, EndpointState, PauseWhy, TryCode
+from gateway.errors import StaleLease
+from gateway.ports.webhooks import Report
+from tests.support import node
+from tests.support.hooks import Behaviour, Hooked, Receiver, answers, fine, is_signed, near, receiving
+from tests.support.node import DEPARTMENT
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+async def hooked(tmp_path: Path) -> AsyncIterator[Hooked]:
+    async with node.opened(tmp_path / "node", change=near) as town:
+        yield Hooked(town=town)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as made:
+        yield made
+
+
+async def test_every_wanted_event_is_told_in_order_signed_and_as_the_feed_says_it(
+    hooked: Hooked, receiver: Receiver
+) -> None:
+    secret, endpoint = await hooked.add(receiver.url, "message.*")
+    await hooked.town.send("15", external_id="qlvb-15", callback_data="as it is")
+    await hooked.town.carry()
+    await hooked.town.number()
+    await hooked.push()
+
+    events = await hooked.town.node.store.events_after(endpoint.agency_id, 0, 500)
+    wanted = [each for each in events if each.kind.startswith("message.")]
+    assert receiver.sequences == [each.agency_seq for each in wanted]
+    assert receiver.all_signed(secret)
+    assert {headers["webhook-id"] for headers, _ in receiver.raw} == {feed.event_id(each) for each in wanted}
+    assert all(body["data"]["callback_data"] == "as it is" for body in receiver.bodies)
+    assert receiver.bodies[0]["data"]["external_id"] == "qlvb-15"
+    words = await hooked.town.node.webhooks.rows.client_words(endpoint.agency_id, feed.documents_of(wanted))
+    assert receiver.bodies == [feed.told(each, DEPARTMENT, words) for each in wanted]
+    assert [each.state for each in await hooked.log(endpoint.id)] == [DeliveryState.DELIVERED] * len(wanted)
+
+
+async def test_one_begins_with_what_happens_next_or_behind_a_named_event(
+    hooked: Hooked, receiver: Receiver
+) -> None:
+    await hooked.happen(3)
+    await hooked.add(receiver.url)
+    await hooked.happen(1)
+    await hooked.push()
+    assert receiver.sequences == [4, 5], "the fourth says that there is a webhook now"
+
+    receiver.bodies.clear()
+    await hooked.add(receiver.url, "message.retry", after=1)
+    await hooked.push()
+    assert [each for each in receiver.sequences if each <= 3] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("behave", "code", "status"),
+    [
+        (answers(500, text="broken\x1b[2J whsec_" + "A" * 44), TryCode.STATUS, 500),
+        (answers(404), TryCode.STATUS, 404),
+        (answers(302, headers={"Location": "http://127.0.0.1:1/"}), TryCode.REDIRECT, 302),
+    ],
+)
+async def test_an_answer_that_is_none_is_tried_again_by_the_plan(
+    hooked: Hooked, receiver: Receiver, behave: Behaviour, code: TryCode, status: int
+) -> None:
+    receiver.behave = behave
+    secret, endpoint = await hooked.add(receiver.url)
+    await hooked.happen()
+    await hooked.push()
+
+    (first,) = [each for each in await hooked.log(endpoint.id) if each.kind == "message.retry"]
+    assert first.last is not None
+    assert (first.state, first.last.code, first.last.status) == (DeliveryState.WAITING, code, status)
+    assert "whsec_" not in first.last.said
+    assert first.last.said.isprintable()
+
+    tried = len(receiver.bodies)
+    await hooked.push(timedelta(seconds=4))
+    assert len(receiver.bodies) == tried, "the first wait is five seconds"
+    receiver.behave = fine
+    await hooked.push(timedelta(seconds=2))
+    assert [each.state for each in await hooked.log(endpoint.id)] == [DeliveryState.DELIVERED] * 2
+    assert receiver.all_signed(secret)
+
+
+async def hangs(request: web.Request) -> web.StreamResponse:
+    await asyncio.sleep(30)
+    return web.Response()
+
+
+async def drips(request: web.Request) -> web.StreamResponse:
+    """A byte of the headers now and then, without end."""
+    assert request.transport is not None
+    for _ in range(300):
+        request.transport.write(b"H")
+        await asyncio.sleep(0.1)
+    return web.Response()
+
+
+@pytest.mark.parametrize("behave", [hangs, drips])
+async def test_one_that_hangs_or_drips_is_given_up_after_its_time(
+    tmp_path: Path, receiver: Receiver, behave: Behaviour
+) -> None:
+    async with node.opened(tmp_path / "node", change=partial(near, timeout_s=1)) as town:
+        await _is_given_up(Hooked(town=town), receiver, behave)
+
+
+async def _is_given_up(hooked: Hooked, receiver: Receiver, behave: Behaviour) -> None:
+    receiver.behave = behave
+    _, endpoint = await hooked.add(receiver.url, "message.retry")
+    await hooked.happen()
+    await hooked.push()
+
+    (one,) = await hooked.log(endpoint.id)
+    assert one.last is not None
+    assert one.last.code in (TryCode.TIMEOUT, TryCode.BROKEN)
+    assert one.last.took_ms < 20_000
+
+
+async def floods(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    for _ in range(1000):
+        await answer.write(b"x" * 65536)
+    return answer
+
+
+async def trickles(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    for _ in range(300):
+        await answer.write(b"x")
+        await asyncio.sleep(0.1)
+    return answer
+
+
+@pytest.mark.parametrize("behave", [floods, trickles])
+async def test_of_an_answer_the_beginning_alone_is_read_and_its_status_counts(
+    hooked: Hooked, receiver: Receiver, behave: Behaviour
+) -> None:
+    receiver.behave = behave
+    _, endpoint = await hooked.add(receiver.url, "message.retry")
+    await hooked.happen()
+    await hooked.push()
+
+    (one,) = await hooked.log(endpoint.id)
+    assert one.state is DeliveryState.DELIVERED
+    assert one.last is not None
+    assert one.last.said == "x" * len(one.last.said)
+    assert len(one.last.said) <= 300
+
+
+async def test_one_that_is_down_costs_two_tries_and_misses_nothing(
+    hooked: Hooked, receiver: Receiver
+) -> None:
+    receiver.behave = answers(503)
+    _, endpoint = await hooked.add(receiver.url, "message.retry")
+    await hooked.happen(30)
+    await hooked.push()
+    assert len(receiver.bodies) == 2
+    assert (await hooked.endpoint(endpoint.id)).is_failing
+
+    receiver.behave = fine
+    await hooked.push(timedelta(seconds=31))
+    assert sorted(set(receiver.sequences)) == list(range(2, 32))
+    assert receiver.sequences[2:] == list(range(2, 32)), "in order, what failed first"
+    assert not (await hooked.endpoint(endpoint.id)).is_failing
+
+
+async def test_one_event_that_never_comes_through_holds_nothing_up(
+    hooked: Hooked, receiver: Receiver
+) -> None:
+    async def not_the_third(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=422 if receiver.bodies[-1]["sequence"] == 3 else 200)
+
+    receiver.behave = not_the_third
+    _, endpoint = await hooked.add(receiver.url, "message.retry")
+    await hooked.happen(6)
+    await hooked.push()
+    states = {each.sequence: each.state for each in await hooked.log(endpoint.id)}
+    assert states == {n: DeliveryState.WAITING if n == 3 else DeliveryState.DELIVERED for n in range(2, 8)}
+
+    for _ in range(12):
+        await hooked.push(12 * HOUR)
+        await hooked.happen()
+        await hooked.push()
+    (third,) = [each for each in await hooked.log(endpoint.id) if each.sequence == 3]
+    assert third.state is DeliveryState.FAILED
+    assert (await hooked.endpoint(endpoint.id)).state is EndpointState.ACTIVE
+    gave_up = await hooked.town.events(DEPARTMENT, endpoint.id)
+    assert [each.data["sequence"] for each in gave_up if each.kind is EventKind.WEBHOOK_GAVE_UP] == [3]
+
+
+async def test_one_that_takes_nothing_for_three_days_is_paused_told_of_and_goes_on_where_it_stopped(
+    hooked: Hooked, receiver: Receiver
+) -> None:
+    receiver.behave = answers(500)
+    _, endpoint = await hooked.add(receiver.url, "message.retry")
+    await hooked.happen(5)
+    await hooked.push()
+    while (found := await hooked.endpoint(endpoint.id)).state is EndpointState.ACTIVE:
+        await hooked.push(HOUR / 2)
+    assert found.paused_why is PauseWhy.FAILING
+    assert found.paused_at is not None
+    assert timedelta(days=3) <= found.paused_at - found.created_at <= timedelta(days=3, hours=1)
+    told = await hooked.town.events(DEPARTMENT, endpoint.id)
+    assert [each.data["why"] for each in told if each.kind is EventKind.WEBHOOK_PAUSED] == ["failing"]
+
+    receiver.behave, receiver.bodies = fine, []
+    await hooked.push(HOUR)
+    assert not receiver.bodies
+    await hooked.town.node.webhooks.resume(await hooked.scope(), endpoint.id)
+    await hooked.town.number()
+    await hooked.push()
+    assert receiver.sequences == [2, 3, 4, 5, 6]
+
+
+async def test_410_pauses_at_once(hooked: Hooked, receiver: Receiver) -> None:
+    receiver.behave = answers(410)
+    _, endpoint = await hooked.add(receiver.url)
+    await hooked.happen(5)
+    await hooked.push()
+
+    assert (await hooked.endpoint(endpoint.id)).paused_why is PauseWhy.GONE
+    assert len(receiver.bodies) == 1
+
+
+async def test_while_a_secret_is_changed_both_are_good_and_then_the_new_one_alone(
+    hooked: Hooked, receiver: Receiver
+) -> None:
+    old, endpoint = await hooked.add(receiver.url, "message.retry")
+    new, _ = await hooked.town.node.webhooks.rotate(await hooked.scope(), endpoint.id, timedelta(hours=2))
+    await hooked.happen()
+    await hooked.push()
+    await hooked.happen()
+    await hooked.push(2 * HOUR)
+
+    first, second = receiver.raw
+    assert is_signed(old, *first)
+    assert is_signed(new, *first)
+    assert not is_signed(old, *second)
+    assert is_signed(new, *second)
+    headers, body = second
+    assert not is_signed(new, headers, body.replace(b"retry", b"reset")), "what was changed does not fit"
+
+
+async def test_a_lease_that_was_lost_keeps_nothing(hooked: Hooked, receiver: Receiver) -> None:
+    _, endpoint = await hooked.add(receiver.url)
+    await hooked.happen()
+    rows = hooked.town.node.webhooks.rows
+    (early,) = await rows.claim(5, 10.0, slow=False)
+    assert not await rows.claim(5, 10.0, slow=False)
+    hooked.town.clock.advance(11)
+    (late,) = await rows.claim(5, 10.0, slow=False)
+
+    with pytest.raises(StaleLease):
+        await rows.record(early, Report(cursor=99, suspects=0))
+    await rows.record(late, Report(cursor=2, suspects=0))
+    assert (await hooked.endpoint(endpoint.id)).cursor == 2
+
+
+async def test_told_anew_are_events_that_it_may_be_told_alone(hooked: Hooked, receiver: Receiver) -> None:
+    from gateway.domain.account import ApiScope
+    from gateway.errors import NotFound
+
+    _, endpoint = await hooked.add(receiver.url, "message.retry", scopes=frozenset({ApiScope.MESSAGES_READ}))
+    await hooked.happen(2)
+    await hooked.push()
+    desk, scope = hooked.town.node.webhooks, await hooked.scope()
+    assert await desk.redeliver(scope, endpoint.id, [3]) == 1
+    await hooked.push()
+    assert receiver.sequences == [2, 3, 3]
+    assert receiver.raw[1][0]["webhook-id"] == receiver.raw[2][0]["webhook-id"]
+    for other in (1, 99):  # the webhook's own making, and none at all
+        with pytest.raises(NotFound):
+            await desk.redeliver(scope, endpoint.id, [other])
+
+
+async def test_a_slow_one_has_other_places_than_those_that_answer(hooked: Hooked) -> None:
+    """Eight that hang take the half that is theirs; the others are told meanwhile."""
+    rows = hooked.town.node.webhooks.rows
+    async with receiving(hangs) as stuck, receiving() as quick:
+        for _ in range(8):
+            await hooked.add(stuck.url, "message.retry")
+        await hooked.happen(3)
+        for each in await rows.claim(8, 60.0, slow=False):
+            await rows.record(each, Report(cursor=0, suspects=0, slow=True))
+        await hooked.add(quick.url, "message.retry", after=0)
+        pushing = asyncio.create_task(hooked.push())
+        await quick.until(3)
+        assert len(stuck.bodies) <= 4
+        pushing.cancel()
+        await asyncio.wait([pushing])
+
+
+async def test_a_trial_is_signed_and_no_event(hooked: Hooked, receiver: Receiver) -> None:
+    secret, endpoint = await hooked.add(receiver.url)
+    done = await hooked.town.node.webhooks.test(await hooked.scope(), endpoint.id, DEPARTMENT)
+
+    assert done.is_good
+    assert receiver.all_signed(secret)
+    assert (receiver.bodies[0]["type"], receiver.bodies[0]["sequence"]) == ("webhook.test", 0)
+    assert not await hooked.log(endpoint.id)
+
+
+async def test_no_secret_stands_in_rows_or_events(hooked: Hooked, receiver: Receiver) -> None:
+    secret, endpoint = await hooked.add(receiver.url + "?token=theirs")
+    bare = secret.removeprefix("whsec_")
+
+    kept = json.dumps([each.sealed for each in (await hooked.endpoint(endpoint.id)).secrets])
+    told = json.dumps([each.data for each in await hooked.town.events(DEPARTMENT, endpoint.id)])
+    assert bare not in kept
+    assert "theirs" not in told
+
+
+async def test_an_agency_that_left_is_told_nothing(hooked: Hooked, receiver: Receiver) -> None:
+    _, endpoint = await hooked.add(receiver.url, after=0)
+    await hooked.town.number()
+    assert await hooked.town.node.store.accounts.leave(endpoint.agency_id) == {}
+    await hooked.push()
+
+    assert not receiver.bodies
+    found = await hooked.town.node.webhooks.rows.get(endpoint.agency_id, endpoint.id)
+    assert replace(found, version=1).state is EndpointState.PAUSED
