@@ -9,7 +9,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -36,6 +35,10 @@ from pyhanko_certvalidator.policy_decl import (
     RevocationCheckingRule,
 )
 from pyhanko_certvalidator.validate import SUPPORTED_EXTENSIONS, async_validate_path
+
+from gateway.trust.asn1 import make_ready
+
+make_ready()
 
 # K3. A government chain has three; five leaves room and bounds the work.
 MAX_CERTIFICATES = 5
@@ -307,9 +310,8 @@ def _validation_anchor(top: asn1.Certificate) -> TrustAnchor:
     return TrustAnchor(AuthorityWithCert(top), limits)
 
 
-@lru_cache(maxsize=256)
 def _again(certificate: x509.Certificate) -> asn1.Certificate:
-    """The same certificate as the other library reads it."""
+    """The same certificate as the other library reads it, for this thread alone: it reads its parts when asked for them."""
     return asn1.Certificate.load(certificate.public_bytes(Encoding.DER), strict=True)
 
 

@@ -21,6 +21,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.x509.oid import NameOID
 
 from gateway.errors import Misconfigured
+from gateway.trust.asn1 import make_ready
+
+make_ready()
 
 PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 KeyKind: TypeAlias = Literal["ecdsa-p256", "ecdsa-p384", "rsa-3072"]

@@ -38,11 +38,14 @@ from gateway.domain.identity import Digest
 from gateway.domain.pdf import Layout, PageView, PdfStanding, Placement, SignedPdf, Size
 from gateway.errors import Clash, InvalidProof, Misconfigured, NotFound
 from gateway.ports.services import AgencyKey
+from gateway.trust.asn1 import make_ready
 from gateway.trust.pdf_layout import Rect
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox
 from gateway.trust.pdf_signing import appearance, look
 from gateway.trust.pdf_signing.appearance import Look, read_seal, seal_size, set_text
 from gateway.trust.seals import TimestampAuthority
+
+make_ready()
 
 _MOST_FILES = 500
 _MOST_BYTES = 32 * 1024 * 1024
