@@ -12,16 +12,21 @@ import sys
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.cli.doors import application
+from gateway.clock import SystemClock
 from gateway.demo import stage
 from gateway.domain.account import ApiScope, PrincipalKind
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.ops.metrics import Watch
+from gateway.sandbox import stage as stage_of_sandbox
+from gateway.sandbox.cast import cast
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
+from tests.support.sandbox import at_work
 
 HERE = Path(__file__).parent / "client"
 ROOT = Path(__file__).parents[2]
@@ -85,34 +90,52 @@ async def key(node: Office, code: str) -> str:
     return secret
 
 
-@pytest.mark.timeout(600)
-async def test_a_client_made_of_the_description_sends_follows_takes_downloads_and_answers(
-    node: tuple[Office, str], tmp_path: Path
-) -> None:
-    opened, address = node
+async def told(story: str, address: str, folder: Path, *words: str | Path) -> Any:
+    """What that story saw, told with a client that was made of what the node at that address says of itself."""
     python = await maker()
-    pdf, description = tmp_path / "1523.pdf", tmp_path / "description.json"
-    pdf.write_bytes(PDF)
+    description = folder / "description.json"
     fetch = "import sys, urllib.request as u; open(sys.argv[2], 'wb').write(u.urlopen(sys.argv[1]).read())"
     await run(python, "-c", fetch, f"{address}/api/v1/openapi.json", description, within_s=RUN_S)
 
     config = HERE / "openapi-python-client.yaml"
     options = ("--meta", "none", "--fail-on-warning", "--config", config)
-    made = tmp_path / "node_client"
-    words = ("generate", "--path", description, "--output-path", made, *options)
-    await run(python, "-m", "openapi_python_client", *words, within_s=RUN_S)
-    # Beside the client, so that it finds it.
-    script = tmp_path / "exchange.py"
-    script.write_bytes((HERE / "exchange.py").read_bytes())
-    keys = (await key(opened, DEPARTMENT), await key(opened, PROVINCE))
-    told = json.loads(
-        (await run(python, script, address, *keys, pdf, tmp_path, within_s=RUN_S)).splitlines()[-1]
-    )
+    making = ("generate", "--path", description, "--output-path", folder / "node_client", *options)
+    await run(python, "-m", "openapi_python_client", *making, within_s=RUN_S)
+    script = folder / "stories.py"  # beside the client, so that it finds it
+    script.write_bytes((HERE / script.name).read_bytes())
+    said = await run(python, script, story, address, *words, folder, within_s=RUN_S)
+    return json.loads(said.splitlines()[-1])
 
-    assert told["replayed"] is True
-    assert told["taken"] == "1523"
-    assert told["status_version"].startswith('"')
-    assert "accepted" in told["seen"]
+
+@pytest.mark.timeout(600)
+async def test_a_client_made_of_the_description_sends_follows_takes_downloads_and_answers(
+    node: tuple[Office, str], tmp_path: Path
+) -> None:
+    opened, address = node
+    pdf = tmp_path / "1523.pdf"
+    pdf.write_bytes(PDF)
+    keys = (await key(opened, DEPARTMENT), await key(opened, PROVINCE))
+    seen = await told("exchange", address, tmp_path, *keys, pdf)
+
+    assert seen["replayed"] is True
+    assert seen["taken"] == "1523"
+    assert seen["status_version"].startswith('"')
+    assert "accepted" in seen["seen"]
     assert (tmp_path / "file").read_bytes() == PDF
     assert b"<edXML" in (tmp_path / "envelope").read_bytes()
     assert zipfile.ZipFile(io.BytesIO((tmp_path / "proof").read_bytes())).testzip() is None
+
+
+@pytest.mark.timeout(600)
+async def test_a_client_made_of_the_description_has_a_first_afternoon_with_a_robot(tmp_path: Path) -> None:
+    meta, pdf = tmp_path / "van-ban.json", tmp_path / "van-ban.pdf"
+    with at_work(tmp_path / "sandbox") as running:
+        meta.write_bytes(stage_of_sandbox.sample_meta(cast(), SystemClock()))
+        pdf.write_bytes(stage_of_sandbox.lead(tmp_path / "sandbox"))
+        seen = await told("afternoon", running.url, tmp_path, running.key, meta, pdf)
+
+    assert seen["heard"] == ["01", "03"]
+    assert seen["forged"] == 0
+    assert seen["answered"]
+    assert seen["files"] >= 1
+    assert (tmp_path / "answer-1").read_bytes().startswith(b"%PDF-")

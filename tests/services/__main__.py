@@ -22,6 +22,7 @@ _PACKAGES = {
     "SoftHSM": softhsm.PACKAGES,
     "ClamAV": clamav.PACKAGES,
     "poppler": ("poppler-utils",),
+    "C#": ("mono-mcs", "libmono-system-net-http4.0-cil"),
     "Chromium": chromium.PACKAGES,
 }
 
@@ -48,6 +49,7 @@ def _services(stack: ExitStack) -> dict[str, str]:
             ("SoftHSM", softhsm.installed()),
             ("ClamAV", clamav.installed()),
             ("poppler", shutil.which("pdfsig") is not None),
+            ("C#", shutil.which("mcs") is not None),
             ("Chromium", chromium.PATH in env or chromium.installed()),
         )
         if not there
