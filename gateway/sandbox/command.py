@@ -107,25 +107,26 @@ async def _asked(
     call: Invocation, folder: Path, method: str, path: str, said: dict[str, str] | None = None
 ) -> dict[str, Any]:
     """The answer of the sandbox that is at work in this folder."""
-    import aiohttp
+    import asyncio
 
     from gateway.errors import Clash, Unreachable
     from gateway.sandbox.opened import running
+    from gateway_client import Client, GatewayClientError, Patience, Problem
 
     found = running(folder)
-    headers = {"Authorization": f"Bearer {found.key}", "Accept-Language": call.lang.value}
+
+    def ask() -> dict[str, Any]:
+        with Client(found.url, found.key, language=call.lang.value, patience=Patience(tries=1)) as node:
+            told: dict[str, Any] = node.call(method, f"/sandbox{path}", said)
+            return told
+
     try:
-        async with (
-            aiohttp.ClientSession(headers=headers) as session,
-            session.request(method, f"{found.url}/api/v1/sandbox{path}", json=said) as answer,
-        ):
-            told: dict[str, Any] = await answer.json(content_type=None)
-    except (aiohttp.ClientError, ValueError) as why:
+        return await asyncio.to_thread(ask)
+    except Problem as no:
+        said_once = dict.fromkeys([no.detail or no.title, *(each.detail for each in no.faults)])
+        raise Clash("; ".join(said_once)) from no
+    except GatewayClientError as why:
         raise Unreachable(f"the sandbox at {found.url} does not answer", code="GW-SANDBOX-SILENT") from why
-    if answer.status >= 400:
-        faults = [each["detail"] for each in told.get("errors", ())]
-        raise Clash("; ".join([str(told.get("detail") or told.get("title")), *faults]))
-    return told
 
 
 def _explain(call: Invocation, folder: Path, found: Running) -> None:
