@@ -107,13 +107,13 @@ async def check(call: Invocation) -> None:
     found, heading = [], ""
     codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
     async for name, each in examine_axes(settings, codes):
-        told = _finding_shown(call, each) | ({"axis": name} if name else {})
+        told = finding_shown(call, each) | ({"axis": name} if name else {})
         found.append(told)
         if call.output is OutputFormat.TABLE:
             if name != heading and not call.quiet:
                 heading = name
                 print(f"{name}:")
-            _say_finding(call, each)
+            say_finding(call, each)
         elif call.output is OutputFormat.NDJSON:
             output.stream(told)
     if call.output is OutputFormat.JSON:
@@ -243,20 +243,21 @@ def _may_stand(code: str) -> bool:
     return True
 
 
-def _say_finding(call: Invocation, found: AxisFinding) -> None:
+def say_finding(call: Invocation, found: AxisFinding, words: str = "axis") -> None:
     from rich.text import Text
 
     if call.quiet and found.cure is None:
         return
     line = Text(f"{found.mark} {found.step:<12} {found.ms:>6} ms  ", style=_CHECK_STYLES[str(found.mark)])
     console = output.console()
-    told = _finding_shown(call, found)
+    told = finding_shown(call, found, words)
     console.print(line.append(Text(output.plain(told["says"]), style="")), soft_wrap=True)
     if told["cure"]:
         console.print(Text(f"  → {told['cure']}"), soft_wrap=True)
 
 
-def _finding_shown(call: Invocation, found: AxisFinding) -> dict[str, Any]:
+def finding_shown(call: Invocation, found: AxisFinding, words: str = "axis") -> dict[str, Any]:
+    """`words`: below which the labels of its causes and cures stand."""
     return {
         "id": found.step,
         "server": found.server,
@@ -264,8 +265,8 @@ def _finding_shown(call: Invocation, found: AxisFinding) -> dict[str, Any]:
         "state": found.mark.name.lower(),
         "ms": found.ms,
         "cause": found.cause,
-        "says": call.word(f"axis.check.{found.cause}", **found.params),
-        "cure": call.word(f"axis.cure.{found.cure}", **found.params) if found.cure else None,
+        "says": call.word(f"{words}.check.{found.cause}", **found.params),
+        "cure": call.word(f"{words}.cure.{found.cure}", **found.params) if found.cure else None,
     }
 
 

@@ -289,6 +289,7 @@ NOUNS = {
     "webhooks": "Webhooks: addresses of an agency's programs that are told of events.",
     "queue": "What waits, on the axis and in this node.",
     "axis": "The axis between nodes.",
+    "ping": "Examine the way to a partner without sending anything: its code, route, axis, certificate, last news, mail.",
     "folder": "The hot folders: what goes out and comes in as files.",
     "simulate": "Foreign axes to try clients against: durable, with faults on purpose.",
     "trust": "Authorities: anchors, intermediates, and their answers about revocation.",

@@ -38,7 +38,7 @@ from gateway.store.engine import EngineRole, opened
 from gateway.store.inbox import to_inbox_item
 from gateway.store.row import Moment
 from gateway.store.store import SqlStore
-from gateway.store.tables import DeliveryRow, EventRow, InboxRow, JobRow, OutboxRow
+from gateway.store.tables import DeliveryRow, EventRow, IdentityRow, InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import HostedAgencyRow
 from gateway.store.tables_office import SEARCH_INDEX
 from gateway.store.transaction import Transaction, said
@@ -47,6 +47,8 @@ from gateway.store.transaction import Transaction, said
 UNDER_WAY = ("queued", "sending", "sent", "failed", "recall_asked", "take_back_asked", "update_asked")
 # A recipient that said nothing for so long is late: 01 takes seconds where both nodes are well.
 SILENCE = timedelta(minutes=30)
+# A delivery that failed before that was seen, or asked again.
+LATELY = timedelta(days=7)
 _STATE, _AT = col(DeliveryRow.state), col(DeliveryRow.updated_at)
 DELIVERIES = select(_STATE, func.count()).where(_STATE.in_(UNDER_WAY)).group_by(_STATE)
 _BEFORE = bindparam("before", type_=Moment)
@@ -94,6 +96,49 @@ async def load(store: SqlStore, now: datetime) -> Load:
                 str(table.__tablename__): await _held(tx, table, is_open, now)
                 for table, is_open in _leasable()
             },
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerMail:
+    """Deliveries to one partner: not yet handed to an axis, handed over and silent too long, failed within a week."""
+
+    waiting: int
+    silent: int
+    failed: int
+
+
+async def under_way_to(
+    store: SqlStore, agency_ids: Sequence[str], codes: Sequence[str], now: datetime
+) -> PartnerMail:
+    """Read among what is under way, which is little; the rest of a partner's mail is history."""
+    state, at = col(DeliveryRow.state), col(DeliveryRow.updated_at)
+    groups: dict[str, ColumnElement[bool]] = {
+        "waiting": state.in_(("queued", "sending")),
+        "silent": and_(state == "sent", at < now - SILENCE),
+        "failed": and_(state == "failed", at >= now - LATELY),
+    }
+    ours = (col(DeliveryRow.agency_id).in_(agency_ids), col(DeliveryRow.code).in_(codes))
+    async with store.reading() as tx:
+        return PartnerMail(
+            **{
+                name: await _count(tx, col(DeliveryRow.id), and_(each, *ours))
+                for name, each in groups.items()
+            }
+        )
+
+
+async def last_heard(
+    store: SqlStore, agency_ids: Sequence[str], codes: Sequence[str]
+) -> Mapping[str, datetime]:
+    """The newest packet of each kind that was admitted from a partner; what was never heard is no key."""
+    sender, at = col(IdentityRow.sender), col(IdentityRow.at)
+    ours = (col(IdentityRow.agency_id).in_(agency_ids), sender.in_(codes))
+    async with store.reading() as tx:
+        return dict(
+            await tx.tuples(
+                select(col(IdentityRow.kind), func.max(at)).where(*ours).group_by(col(IdentityRow.kind))
+            )
         )
 
 

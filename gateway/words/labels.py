@@ -223,6 +223,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "outgoing": "outgoing",
         "pace": "pace",
         "pages": "form key menu page",
+        "ping": "ping",
         "reading": "doubt offer read sure",
         "recalls": "recall_ask recalls",
         "reform": "reform",

@@ -255,6 +255,25 @@ def test_a_document_is_sent_taken_in_and_seen_as_taken_in(offices: tuple[Office,
     assert "(A Clerk)" in shown
 
 
+def test_the_way_to_a_partner_is_examined_and_nothing_goes_there(offices: tuple[Office, Office]) -> None:
+    one, two = offices
+    sent(one, two, "87", "--wait", "delivered", "--timeout", "60s")
+    heard = len(two.well("inbox", "list")["data"])
+
+    steps = {each["step"]: each for each in one.well("ping", two.code)["data"]}
+    strange = one.type("ping", "Z91.20", "--lang", "en")
+
+    assert {name: each["state"] for name, each in steps.items()} == dict.fromkeys(
+        ("registry", "way", "led", "certificate", "heard", "mail"), "fine"
+    )
+    assert "Office Two" in steps["registry"]["says"]
+    assert steps["heard"]["cause"] == "heard.status"
+    assert strange.code == 6
+    assert "the registry does not know Z91.20" in strange.out
+    assert "no node hosts it" in strange.out
+    assert len(two.well("inbox", "list")["data"]) == heard
+
+
 def test_lists_show_the_document_on_both_sides(offices: tuple[Office, Office]) -> None:
     one, two = offices
     document = sent(one, two, "89", "--wait", "delivered", "--timeout", "60s")

@@ -86,6 +86,28 @@ def test_an_axis_that_lets_the_node_in_is_well_for_every_command(shell: Terminal
     assert set(CODES) <= {line.split(",")[0] for line in (tmp_path / "axis.csv").read_text().splitlines()}
 
 
+def test_the_way_to_a_partner_of_such_an_axis_is_open_and_who_receives_it_does_not_say(
+    shell: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "agencies.csv").write_text(
+        f"code,name\n{CODES[0]},Office\n{CODES[1]},Other\n", encoding="utf-8"
+    )
+    assert shell.type("registry", "import", "agencies.csv", "--apply", "--yes").code == 0
+
+    found = shell.type("ping", CODES[1], "-o", "json")
+    steps = {each["step"]: (each["state"], each["cause"]) for each in found.json["data"]}
+
+    assert found.code == 0
+    assert steps == {
+        "registry": ("fine", "registry.fine"),
+        "way": ("fine", "way.send"),
+        "led": ("skipped", "led.unsaid"),
+        "certificate": ("warned", "certificate.none"),
+        "heard": ("skipped", "heard.never"),
+        "mail": ("fine", "mail.fine"),
+    }
+
+
 def test_a_wrong_password_is_told_once_for_each_agency_with_the_file_to_mend(
     shell: Terminal, tmp_path: Path
 ) -> None:
@@ -94,8 +116,12 @@ def test_a_wrong_password_is_told_once_for_each_agency_with_the_file_to_mend(
     checked = shell.type("axis", "check", "-o", "json")
     shown = shell.type("axis", "check")
     status = shell.type("axis", "status")
+    pinged = shell.type("ping", CODES[1], "-o", "json")
+    way = {each["step"]: each for each in pinged.json["data"]}["way"]
 
-    assert checked.code == status.code == 6
+    assert checked.code == status.code == pinged.code == 6
+    assert (way["state"], way["cause"]) == ("wrong", "way.wait")
+    assert "gateway axis check" in way["cure"]
     assert [(each["state"], each["cause"]) for each in checked.json["data"]] == [
         ("wrong", "session.refused"),
         ("wrong", "session.refused"),

@@ -64,7 +64,7 @@ DUE = {
     ),
     *(f"proposals {name}" for name in ("list", "show", "approve", "reject", "anchor")),
     *(f"tokens {name}" for name in ("list", "new", "revoke")),
-    *("status", "axis status", "axis definitions", "axis apply", "axis check", "axis route"),
+    *("ping", "status", "axis status", "axis definitions", "axis apply", "axis check", "axis route"),
     *("registry set-host", "host list", "host add", "host remove"),
     *(f"audit {name}" for name in ("verify", "search", "export", "publish", "erase")),
     *(f"sandbox {name}" for name in ("clock", "fixtures", "reset", "robots")),
