@@ -13,7 +13,7 @@ from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store import reporting
-from gateway.store.reporting import Pile
+from gateway.store.reporting import PartnerMail, Pile
 from tests.support.clock import START, ManualClock
 from tests.support.stores import NORTH, SOUTH, delivery, inbox_item, opened, outbox_item, outgoing
 
@@ -58,6 +58,31 @@ async def test_every_pile_has_its_count_and_oldest_over_all_agencies(
     assert load.unnumbered == 2
     # The second was sent a minute later, and is not silent for half an hour yet.
     assert load.late == Pile(count=1, oldest=START)
+
+
+async def test_mail_to_one_partner_is_counted_by_what_becomes_of_it(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    async def put(code: str, *states: str) -> None:
+        for state in states:
+            document = outgoing(clock)
+            async with store.begin(NORTH) as work:
+                await work.outgoing.add(document)
+                await work.deliveries.add([delivery(document, code, state)])
+                await work.commit()
+
+    await put("Z91.09", "failed", "sent")
+    clock.advance(8 * 24 * 3600)
+    await put("Z91.09", "queued", "sending", "sent", "failed", "delivered")
+    await put("Z91.10", "queued", "failed")
+
+    found = await reporting.under_way_to(store, [NORTH.agency_id], ["Z91.09"], clock.now())
+    nobodys = await reporting.under_way_to(store, [SOUTH.agency_id], ["Z91.09"], clock.now())
+
+    # The first failed eight days ago; the last was sent a moment ago.
+    assert found == PartnerMail(waiting=2, silent=1, failed=1)
+    assert nobodys == PartnerMail(waiting=0, silent=0, failed=0)
+    assert await reporting.last_heard(store, [NORTH.agency_id], ["Z91.09"]) == {}
 
 
 async def test_what_a_process_holds_is_due_at_once_when_it_lets_go(
