@@ -29,6 +29,7 @@ from tests.pages import axe, pictures
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.watching import Watcher
+from tests.support.node import DEPARTMENT
 from tests.support.parcels import parcel
 
 pytestmark = pytest.mark.long
@@ -148,6 +149,25 @@ async def test_the_line_is_tested_step_by_step_and_told_as_text(
     )
     await axe.check(page, record_property)
     await pictures.take(page, "kiem-tra-ket-noi")
+
+
+async def test_the_way_to_a_partner_is_examined_from_its_page(
+    site: Site, context: BrowserContext, page: Page, record_property: Record
+) -> None:
+    await operator(site, context)
+    await page.goto(f"/co-quan/{DEPARTMENT}")
+    await page.get_by_role("link", name="Kiểm tra đường gửi").click()
+
+    await expect(page.get_by_label("Mã cơ quan cần kiểm tra đường gửi")).to_have_value(DEPARTMENT)
+    await expect(page.get_by_role("row", name="Mã trong danh bạ")).to_contain_text("Đạt")
+    await expect(page.get_by_role("row", name="Chứng thư số")).to_contain_text("đã xác nhận")
+    await axe.check(page, record_property)
+
+    await page.get_by_label("Mã cơ quan cần kiểm tra đường gửi").fill(f"{DEPARTMENT}.77")
+    await page.get_by_role("button", name="Kiểm tra đường gửi").click()
+    strange = page.get_by_role("row", name="Mã trong danh bạ")
+    await expect(strange).to_contain_text(f"danh bạ không có mã {DEPARTMENT}.77")
+    await expect(strange).to_contain_text("gateway registry search")
 
 
 async def test_dead_letters_are_grouped_looked_into_sent_again_and_dropped(

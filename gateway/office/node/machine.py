@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway import __version__
 from gateway.domain.account import AgencyScope, HostedAgency
@@ -46,6 +47,9 @@ from gateway.store.reporting import Load
 from gateway.trust.key_material import ENVELOPES
 from gateway.workers.pulse import beats, slots
 
+if TYPE_CHECKING:
+    from gateway.transport.broker.check import AxisFinding
+
 DISK_LOOKED_AT = timedelta(days=7)
 _SHORTEST_KNOWN = timedelta(days=1)
 _MB = 1024 * 1024
@@ -76,25 +80,23 @@ class _Fault(Exception):
 async def _broker_steps(node: Office, hosted: Sequence[HostedAgency]) -> AsyncIterator[LineStep]:
     """Of a broker or a foreign axis, or of each of several axes."""
     from gateway.ops.axis_check import examine_axes
-    from gateway.transport.broker import check
 
-    marks = {
-        check.StepMark.FINE: FINE,
-        check.StepMark.WARNED: WARNED,
-        check.StepMark.WRONG: WRONG,
-        check.StepMark.SKIPPED: SKIPPED,
-    }
     codes = [code for agency in hosted for code in (agency.code, *agency.aliases)]
     async for name, each in examine_axes(node.settings, codes):
-        yield LineStep(
-            server=" ".join(filter(None, (name, each.server))),
-            name=each.step,
-            mark=marks[each.mark],
-            ms=each.ms,
-            says=f"axis.check.{each.cause}",
-            cure=f"axis.cure.{each.cure}" if each.cure else "",
-            params=each.params,
-        )
+        yield _line_step(each, "axis", name)
+
+
+def _line_step(found: AxisFinding, words: str, axis: str = "") -> LineStep:
+    """`words`: below which the labels of its causes and cures stand."""
+    return LineStep(
+        server=" ".join(filter(None, (axis, found.server))),
+        name=found.step,
+        mark=found.mark.name.lower(),
+        ms=found.ms,
+        says=f"{words}.check.{found.cause}",
+        cure=f"{words}.cure.{found.cure}" if found.cure else "",
+        params=found.params,
+    )
 
 
 async def _step(name: str, step: Callable[[], Awaitable[Mapping[str, object]]], server: str = "") -> LineStep:
@@ -244,6 +246,12 @@ class NodeMachine:
             steps.append(await _step("sign", partial(_try_signing, node, agency), server=agency.code))
         steps.append(await _step("clock", lambda: _try_clock(node)))
         return steps
+
+    async def test_partner(self, code: str, sender: str) -> Sequence[LineStep]:
+        from gateway.ops.partner_check import examine_partner
+
+        found = examine_partner(self.node, self.node.axis, sender, code)
+        return [_line_step(each, "ping") async for each in found]
 
     async def report(self) -> Mapping[str, object]:
         node, ready, alive = self.node, await self.health.ready(), await self.health.alive()

@@ -206,6 +206,9 @@ class Machine(Protocol):
     async def test_line(self) -> Sequence[LineStep]:
         """Every step; what needs a line is not tried without one. Changes nothing."""
 
+    async def test_partner(self, code: str, sender: str) -> Sequence[LineStep]:
+        """The way to one partner, from that agency of this node or the first; nothing is sent."""
+
     async def report(self) -> Mapping[str, object]:
         """For whoever is asked for help: no secret, nothing of any document."""
 

@@ -223,6 +223,7 @@ async def agency_shown(visit: Visit) -> web.StreamResponse:
         today=today,
         form=await _form(visit, entry.code),
         may_change=visit.may(Right.CODES),
+        may_examine=visit.may(Right.NOTICES),
         sees_mail=visit.agency is not None and visit.may(Right.SEE_CONTENT),
     )
 

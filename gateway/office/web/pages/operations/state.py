@@ -175,12 +175,19 @@ QUEUE_ROUTES = (
 )
 
 
+_LONGEST_CODE = 75
 _MARKS = {"fine": "✓", "warned": "!", "wrong": "✗", "skipped": "–"}
 
 
 async def line_tested(visit: Visit) -> web.StreamResponse:
-    """Testing changes nothing, so it is asked for by an address."""
-    steps = await visit.deps.operations.machine.test_line() if visit.ask("chay") == "1" else ()
+    """Testing changes nothing, so it is asked for by an address; of the line, or of the way to one partner."""
+    machine, partner = visit.deps.operations.machine, visit.ask("ma").strip()[:_LONGEST_CODE]
+    steps: Sequence[LineStep] = ()
+    if partner:
+        sender = visit.agency.code if visit.agency is not None else ""
+        steps = await machine.test_partner(partner, sender)
+    elif visit.ask("chay") == "1":
+        steps = await machine.test_line()
     rows = [
         (each, visit.say_or(each.says, "", **each.params), visit.say_or(each.cure, "", **each.params))
         for each in steps
@@ -192,6 +199,7 @@ async def line_tested(visit: Visit) -> web.StreamResponse:
         rows=rows,
         marks=_MARKS,
         ran=bool(steps),
+        partner=partner,
         wrong=sum(each.mark == "wrong" for each in steps),
         text=_line_text(visit, rows) if steps else "",
     )
