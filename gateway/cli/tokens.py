@@ -53,7 +53,6 @@ def register(app: Group) -> None:
     group.verb(list_, "", "-o json")
     group.verb(
         new,
-        "qlvb",
         "catalogue --scope agencies:read --expires 90d -o json",
         "qlvb --from 203.0.113.10 --from 2001:db8:12::/48",
         "qlvb --cert qlvb.pem --way certificate",

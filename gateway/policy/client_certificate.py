@@ -34,7 +34,7 @@ _PKCS12 = re.compile(rb"\x30(?:[\x00-\x7f]|\x80|\x81.|\x82..|\x83...)\x02\x01\x0
 
 
 class NotOne(ValueError):
-    """`code` is a label below `fault.`: certificate-twice, -long, -several, -unread, -private."""
+    """`code` is certificate-twice, -long, -several, -unread: labels below `fault.`; of files also -private."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
