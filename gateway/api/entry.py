@@ -144,8 +144,9 @@ class Entry:
         """Who calls, unless this address guesses or this key calls too often."""
         certificate = self._certificate(request)
         named = request.headers.get("Authorization", "")[:_BEGINNING]
-        if not named and certificate is not None:
-            named = f"certificate {certificate.sha256[:_SAID_OF_CERTIFICATE]}"
+        if certificate is not None:
+            # Who tries a key with a wrong certificate, or none, must not keep out who has the right one.
+            named += f" certificate {certificate.sha256[:_SAID_OF_CERTIFICATE]}"
         return await self.let_in(
             request, deps, named, lambda address: who_calls(request, deps, address, certificate)
         )
