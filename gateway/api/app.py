@@ -20,8 +20,9 @@ from pydantic import BaseModel
 from gateway import errors, log, meters
 from gateway.api import asking, openapi, problems
 from gateway.api.call import STOPPING, Call
+from gateway.api.caller import KEY_ID
 from gateway.api.deps import ApiDeps
-from gateway.api.entry import KEY_ENDS, KEY_ID, STANDING, Entry
+from gateway.api.entry import CERTIFICATE_ENDS, KEY_ENDS, STANDING, Entry
 from gateway.api.problems import BadCall
 from gateway.api.resources import ROUTES
 from gateway.api.resources.meta import DOCUMENT
@@ -217,6 +218,8 @@ async def _finish(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["RateLimit-Reset"] = str(standing.reset_s)
     if (ends := request.get(KEY_ENDS)) is not None:
         response.headers["X-Key-Expires"] = stamp(ends)
+    if (ends := request.get(CERTIFICATE_ENDS)) is not None:
+        response.headers["X-Certificate-Expires"] = stamp(ends)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
 

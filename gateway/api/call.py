@@ -28,8 +28,8 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StringCon
 
 from gateway.api import downloads
 from gateway.api.asking import CheckedRequest
+from gateway.api.caller import Caller
 from gateway.api.deps import ApiDeps
-from gateway.api.entry import Caller
 from gateway.api.problems import BadCall, RequestFault
 from gateway.api.routes import Route
 from gateway.api.shapes import Asked, Cursor, Told, media_type

@@ -25,7 +25,8 @@ MIB = 1024 * 1024
 class ApiOptions:
     """Limits of the front door. `body_bytes` is for JSON calls, `import_bytes` for a registry file; a part of a
     multipart beyond the first is bounded by the rules (R13). Without `rate_per_s` callers are not counted; without
-    `hosts` any is answered to. `key_prefix`: with which keys begin here."""
+    `hosts` any is answered to. `client_certificates`: whether
+    `proxies` say which certificate a caller proved. `key_prefix`: with which keys begin here."""
 
     meta_bytes: int = MIB
     body_bytes: int = MIB
@@ -41,6 +42,7 @@ class ApiOptions:
     proxies: frozenset[str] = frozenset({"127.0.0.1", "::1"})
     poll_s: float = 60.0
     lease_s: int = int(LONGEST_HANDOVER.total_seconds())
+    client_certificates: bool = False
     key_prefix: str = KEY_PREFIX
 
 
@@ -50,6 +52,12 @@ class CallerKeys(Protocol):
 
     async def find_key(self, secret_hash: str) -> ApiKey | None:
         """The key with this secret, if it is in force now."""
+
+    async def keys_of_certificate(self, sha256: str) -> Sequence[ApiKey]:
+        """Every key that this certificate alone opens or opened, the oldest first."""
+
+    async def touch(self, key: ApiKey) -> None:
+        """It is in use."""
 
 
 class Registry(AgencyBook, Protocol):

@@ -1,22 +1,20 @@
-"""Decides whether a call is let in before anything is done for it (the right host, not too often, not guessing keys),
-and says who is calling and for which agency. In: a request with its address and its headers Authorization and
-X-Agency; the options. Out: the `Caller`, or a refusal that says when to come again.
+"""Decides whether a call is let in before anything is done for it: the right host, not too often, not guessing. In: a
+request with its address, and what a proxy of ours says of it; the options. Out: the `Caller` that `caller` finds, or a
+refusal that says when to come again.
 
 Who is refused is one address or one key, never everybody (threats.md 86, 87): each has a bucket of its own, in
-memory, for this process alone, and however many names there are, memory is bounded. Keys are looked up by their
-SHA-256, so the node never holds one; what another agency has is never confirmed or denied, nor anything of a key to
-whoever lacks its secret."""
+memory, for this process alone, and however many names there are, memory is bounded. The caller's address and client
+certificate are what a proxy says of them, and count from a proxy of ours alone (threats.md 87, 144)."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import ipaddress
 import math
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,20 +22,15 @@ from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
 from aiohttp.typedefs import Middleware
 
+from gateway.api.caller import CERTIFICATE, Caller, who_calls
 from gateway.api.deps import ApiDeps, ApiOptions
 from gateway.api.problems import BadCall, RequestFault
 from gateway.api.server import CONNECTIONS
 from gateway.domain import account
-from gateway.domain.account import (
-    KEY_PREFIX,
-    SANDBOX_KEY_PREFIX,
-    Address,
-    AgencyScope,
-    ApiKey,
-    ApiScope,
-    HostedAgency,
-)
+from gateway.domain.account import KEY_PREFIX, Address, ClientCertificate
 from gateway.errors import Denied
+from gateway.policy import client_certificate
+from gateway.policy.client_certificate import NotOne
 
 # Whoever is forgotten starts with a full bucket again, which helps nobody who was waiting: it was the longest unused one.
 MOST_NAMES = 10_000
@@ -95,88 +88,13 @@ class Buckets:
         return min(self._rate.burst, left + max(0.0, self._now() - since) * self._rate.per_s)
 
 
-REVOKED, EXPIRED = "GW-401-REVOKED", "GW-401-EXPIRED"
-OTHER_WORLD = "GW-401-SANDBOX"
-_LONGEST = 512
-_PREFIXES = (KEY_PREFIX, SANDBOX_KEY_PREFIX)
-KEY_ID = web.RequestKey("key_id", str)
 STANDING = web.RequestKey("standing", Standing)
 """Of the key that calls, where calls are counted."""
 KEY_ENDS = web.RequestKey("key_ends", datetime)
 """Of a key that ends soon."""
+CERTIFICATE_ENDS = web.RequestKey("certificate_ends", datetime)
+"""Of a client certificate that a key takes, and that ends soon."""
 WARNED = timedelta(days=30)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """The program that calls, the agencies its key serves, and the one it speaks for in this call."""
-
-    key: ApiKey
-    agencies: tuple[HostedAgency, ...]
-    agency: HostedAgency | None
-
-    def scope(self) -> AgencyScope:
-        """The one agency of this call. A key that serves several must say which."""
-        if self.agency is None:
-            codes = ", ".join(agency.code for agency in self.agencies)
-            raise BadCall("agency-needed", RequestFault(code="agency-needed", params={"codes": codes}))
-        return AgencyScope(agency_id=self.agency.id, principal_id=self.key.principal.id)
-
-    def may(self, *scopes: ApiScope, one_is_enough: bool = False) -> None:
-        """Denied (403) when the key lacks one of the scopes, or all of them where one is enough."""
-        lacking = [scope for scope in scopes if scope not in self.key.scopes]
-        if lacking and not (one_is_enough and len(lacking) < len(scopes)):
-            raise Denied(f"this key lacks the scope {', '.join(lacking)}", code="GW-403-SCOPE")
-
-
-async def who_calls(request: web.Request, deps: ApiDeps, address: Address | None) -> Caller:
-    """Who calls. Denied: 401 without a good key, 403 when the key is not good from that address, or does not serve the
-    agency named."""
-    secret_hash = _secret_hash(request, deps.options.key_prefix)
-    key = await deps.accounts.find_key(secret_hash)
-    if key is None:
-        raise await _why_not(deps, secret_hash)
-    request[KEY_ID] = key.id
-    if not account.networks_admit(key.networks, address):
-        raise Denied("this key may not be used from this address", code="GW-403-ADDRESS")
-    served = tuple(agency for agency in await deps.store.hosted() if agency.id in key.agency_ids)
-    return Caller(key=key, agencies=served, agency=_agency_named(request, served))
-
-
-async def _why_not(deps: ApiDeps, secret_hash: str) -> Denied:
-    """Whoever has the secret of a key that was good learns why it no longer is; nobody else learns that there was one."""
-    ended = await deps.accounts.ended_key(secret_hash)
-    if ended is None:
-        return Denied("the key is not known")
-    if ended.revoked_at is not None:
-        return Denied("the key was revoked; ask the agency's administrator for another one", code=REVOKED)
-    return Denied("the key has expired; ask the agency's administrator for another one", code=EXPIRED)
-
-
-def _secret_hash(request: web.Request, prefix: str) -> str:
-    """Of a key of this kind of node. A key of a sandbox is refused by a real node by its beginning alone, and the other
-    way round, before anything is looked up."""
-    kind, _, secret = request.headers.get("Authorization", "").partition(" ")
-    secret = secret.strip()
-    if kind.casefold() == "bearer" and secret.startswith(_PREFIXES) and not secret.startswith(prefix):
-        raise Denied(f"keys of this node begin with {prefix}: a sandbox is no real node", code=OTHER_WORLD)
-    if kind.casefold() != "bearer" or not secret.startswith(prefix) or len(secret) > _LONGEST:
-        raise Denied(f"expected the header Authorization: Bearer {prefix}…")
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _agency_named(request: web.Request, served: Sequence[HostedAgency]) -> HostedAgency | None:
-    """The agency named, by its code or an alias; without a name the only one there is. A code that the key does not
-    serve is answered alike whether this node hosts it or not."""
-    named = request.headers.get("X-Agency")
-    if named is None:
-        return served[0] if len(served) == 1 else None
-    wanted = named.strip().casefold()
-    for agency in served:
-        if wanted in {agency.code.casefold(), *(alias.casefold() for alias in agency.aliases)}:
-            return agency
-    raise Denied("this key does not serve the agency named in X-Agency", code="GW-403-AGENCY")
-
 
 # An address may have several keys behind it.
 _KEYS_OF_AN_ADDRESS = 4
@@ -185,6 +103,9 @@ _GUESSES = Rate(per_s=0.2, burst=10)
 _VERSIONS = frozenset({HttpVersion10, HttpVersion11})
 _PORT = re.compile(r":\d+$")
 _BEGINNING = len("Bearer ") + len(KEY_PREFIX) + 4
+_SAID_OF_CERTIFICATE = 4
+# Whoever is told that a key has ended had what opened it.
+_GUESSED = frozenset({Denied.code, CERTIFICATE})
 
 
 class Entry:
@@ -221,8 +142,14 @@ class Entry:
 
     async def caller(self, request: web.Request, deps: ApiDeps) -> Caller:
         """Who calls, unless this address guesses or this key calls too often."""
+        certificate = self._certificate(request)
         named = request.headers.get("Authorization", "")[:_BEGINNING]
-        return await self.let_in(request, deps, named, lambda address: who_calls(request, deps, address))
+        if certificate is not None:
+            # Who tries a key with a wrong certificate, or none, must not keep out who has the right one.
+            named += f" certificate {certificate.sha256[:_SAID_OF_CERTIFICATE]}"
+        return await self.let_in(
+            request, deps, named, lambda address: who_calls(request, deps, address, certificate)
+        )
 
     async def let_in(
         self,
@@ -238,11 +165,13 @@ class Entry:
         try:
             who = await who_calls(self._caller_address(request))
         except Denied as why:
-            if why.code == Denied.code:
+            if why.code in _GUESSED:
                 self._guesses.take(guess)
             raise
         if who.key.expires_at is not None and who.key.expires_at - deps.clock.now() <= WARNED:
             request[KEY_ENDS] = who.key.expires_at
+        if who.key.certificate is not None and who.key.certificate.ends_at - deps.clock.now() <= WARNED:
+            request[CERTIFICATE_ENDS] = who.key.certificate.ends_at
         if self._keys is not None:
             wait_s = self._keys.take(who.key.id)
             request[STANDING] = self._keys.standing(who.key.id)
@@ -270,9 +199,27 @@ class Entry:
         """What a proxy says of it counts only from a proxy of ours. The last word in X-Forwarded-For is that proxy's
         own."""
         near = request.remote or ""
-        if near in self._options.proxies:
+        if self._is_of_proxy(request):
             near = request.headers.get("X-Forwarded-For", near).rpartition(",")[2]
         return account.read_address(near)
+
+    def _is_of_proxy(self, request: web.Request) -> bool:
+        """Whether a proxy of ours hands it in: its headers say who calls."""
+        return (request.remote or "") in self._options.proxies
+
+    def _certificate(self, request: web.Request) -> ClientCertificate | None:
+        """What a proxy of ours proved in TLS. From anybody else the header says nothing, as if it were not there."""
+        if not self._options.client_certificates or not self._is_of_proxy(request):
+            return None
+        try:
+            return client_certificate.of_header(request.headers.getall(client_certificate.HEADER, ()))
+        except NotOne as why:
+            fault = RequestFault(
+                code=why.code,
+                pointer=f"/headers/{client_certificate.HEADER}",
+                params={"most": str(client_certificate.LONGEST)},
+            )
+            raise BadCall("bad-request", fault) from why
 
     async def _within_time(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]

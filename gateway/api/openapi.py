@@ -36,7 +36,8 @@ _KEY: Json = {
     "bearerFormat": f"{KEY_PREFIX}…",
     "description": f"An API key, as `Authorization: Bearer {KEY_PREFIX}…`. Scopes: "
     + ", ".join(ApiScope)
-    + ".",
+    + ". A key may ask for the client certificate that is bound to it besides, or instead: then a call over TLS with that "
+    "certificate needs no such header.",
 }
 _TAGS = {
     "messages": "Outgoing documents",
@@ -223,6 +224,10 @@ _HEADERS: Mapping[str, tuple[str, Json]] = MappingProxyType(
             "When this key ends, in its last 30 days; ask the agency's administrator for another one",
             {"type": "string", "format": "date-time"},
         ),
+        "X-Certificate-Expires": (
+            "When the client certificate that this key takes ends, in its last 30 days; have a new one bound to the key",
+            {"type": "string", "format": "date-time"},
+        ),
         "Deprecation": ("Since when this call is going, as `@` and a Unix time (RFC 9745)", _TEXT),
         "Sunset": ("From when on it is gone (RFC 8594)", _TEXT),
         "WWW-Authenticate": ("How to authenticate: `Bearer`", _TEXT),
@@ -319,7 +324,13 @@ def problem_schema() -> Json:
 
 
 # Where the node counts calls, and where a key ends soon.
-_OF_KEY = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "X-Key-Expires")
+_OF_KEY = (
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "X-Key-Expires",
+    "X-Certificate-Expires",
+)
 
 
 def _responses(route: Route) -> Json:

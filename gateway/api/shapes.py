@@ -25,7 +25,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from gateway.domain.account import ApiScope, NumberingMode, PrincipalKind
+from gateway.domain.account import ApiScope, KeyWay, NumberingMode, PrincipalKind
 from gateway.domain.document import (
     URGENCY_KEYS,
     DeliveryMode,
@@ -138,6 +138,7 @@ ValueWord = Annotated[str, WithJsonSchema(closed(LegalValue))]
 TrackWord = Annotated[str, WithJsonSchema(closed(Track))]
 RequestWord = Annotated[str, WithJsonSchema(closed(RequestKind))]
 NumberingWord = Annotated[str, WithJsonSchema(closed(NumberingMode))]
+KeyWayWord = Annotated[str, WithJsonSchema(closed(KeyWay))]
 PrincipalWord = Annotated[str, WithJsonSchema(closed(PrincipalKind))]
 ScopeWord = Annotated[str, WithJsonSchema(growing(ApiScope))]
 EventWord = Annotated[str, WithJsonSchema(growing(EventKind))]

@@ -49,6 +49,7 @@ def application(node: OpenNode, health: HealthProbe, more: Iterable[Route] = ())
             connections=api.connections,
             hosts=_listed(api.names),
             proxies=_listed(api.proxies),
+            client_certificates=api.client_certificates == "on",
             key_prefix=key_prefix(node.settings.node.sandbox),
         ),
     )

@@ -1,5 +1,6 @@
-"""`gateway tokens`: API keys of programs. In: a name, scopes, a life time, networks. Out: the key, printed once and
-kept only as its digest; the list of keys without their secrets; or a key that opens nothing any more."""
+"""`gateway tokens`: API keys of programs. In: a name, scopes, a life time, networks, a client certificate. Out: the key,
+printed once and kept only as its digest; the list of keys without their secrets; one that opens in another way from
+now on; or one that opens nothing any more."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,15 +17,35 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Group, Invocation
 from gateway.cli.node import at_ground, chosen
+from gateway.errors import NotFound
 
 if TYPE_CHECKING:
     from gateway.bootstrap.ground import Ground
-    from gateway.domain.account import ApiKey, ApiScope, HostedAgency, Network
+    from gateway.domain.account import ApiKey, ApiScope, ClientCertificate, HostedAgency, KeyWay, Network
+    from gateway.settings import Settings
 
 # What a document system needs every day; administration is asked for by name.
 DAILY = ("messages:send", "messages:read", "inbox:read", "inbox:act", "agencies:read")
 
-_COLUMNS = output.columns("id", "name", "code", "scopes", "networks", "created", "expires", "state")
+_COLUMNS = output.columns(
+    "id", "name", "code", "scopes", "networks", "certificate", "created", "expires", "state"
+)
+
+
+class Way(StrEnum):
+    """What opens a key."""
+
+    SECRET = "secret"  # noqa: S105 - a way, no secret
+    CERTIFICATE = "certificate"
+    BOTH = "both"
+
+
+CertificateFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--cert", help="The client certificate, PEM or DER, without its key.", exists=True, dir_okay=False
+    ),
+]
 
 
 def register(app: Group) -> None:
@@ -30,11 +53,12 @@ def register(app: Group) -> None:
     group.verb(list_, "", "-o json")
     group.verb(
         new,
-        "qlvb",
         "catalogue --scope agencies:read --expires 90d -o json",
         "qlvb --from 203.0.113.10 --from 2001:db8:12::/48",
+        "qlvb --cert qlvb.pem --way certificate",
         writes=True,
     )
+    group.verb(bind, "key_01J… --cert qlvb.pem", "key_01J… --way secret --yes", writes=True)
     group.verb(revoke, "key_01J…", "key_01J… --yes", writes=True)
 
 
@@ -52,6 +76,7 @@ async def list_(call: Invocation) -> None:
             " ".join(codes.get(id, id) for id in each.agency_ids),
             " ".join(sorted(each.scopes)),
             " ".join(map(str, each.networks)) or call.word("cli.token.everywhere"),
+            _certificate_cell(call, each),
             output.clock(each.created_at),
             output.clock(each.expires_at),
             call.word(f"cli.token.{state(each, now)}"),
@@ -70,18 +95,27 @@ async def new(
         list[str] | None,
         typer.Option("--from", help="An address or network it is good from (repeat); default: everywhere."),
     ] = None,
+    cert: CertificateFile = None,
+    way: Annotated[
+        Way | None, typer.Option(help="What opens it; default: the secret, with --cert both.")
+    ] = None,
 ) -> None:
-    """Make a key for a program. It is printed once, now; only its digest is kept."""
+    """Make a key for a program. Its secret is printed once, now; only the digest is kept."""
     from gateway.cli.send import span
+    from gateway.domain.account import KeyWay
 
     scopes = tuple(sorted(read_scopes(scope)))
     life = None if expires == "never" else span(expires)
     networks = read_networks(from_ or ())
-    async with at_ground(call.settings()) as ground:
+    certificate = None if cert is None else read_certificate(cert)
+    opened_by = _way(way, KeyWay.SECRET, certificate)
+    settings = call.settings()
+    async with at_ground(settings) as ground:
+        _refuse_over(certificate, ground.clock.now())
         agency = chosen(await ground.store.hosted(), call.agency)
         if not call.agrees("cli.ask.new_token", name=name, code=agency.code, scopes=" ".join(scopes)):
             return
-        secret, key = await make(ground, agency, name, scopes, life, networks)
+        secret, key = await make(ground, agency, name, scopes, life, networks, opened_by, certificate)
     output.record(
         call,
         {
@@ -90,12 +124,113 @@ async def new(
             "agency": agency.code,
             "scopes": " ".join(scopes),
             "networks": " ".join(map(str, key.networks)),
+            **_opening(key),
             "expires_at": output.stamp(key.expires_at),
-            "secret": secret,
+            **({"secret": secret} if secret else {}),
         },
-        id_key="secret",
+        id_key="secret" if secret else "id",
     )
-    call.say("cli.secret_once")
+    if secret:
+        call.say("cli.secret_once")
+    _say_if_off(call, settings, key)
+
+
+async def bind(
+    call: Invocation,
+    id: Annotated[str, typer.Argument(help="Id of the key (key_…), not its secret.")],
+    cert: CertificateFile = None,
+    way: Annotated[
+        Way | None,
+        typer.Option(help="What opens it from now on; default: as before, both for one that took none."),
+    ] = None,
+) -> None:
+    """Bind a client certificate to a key in place of the one before, or change what opens the key."""
+    certificate = None if cert is None else read_certificate(cert)
+    settings = call.settings()
+    async with at_ground(settings) as ground:
+        _refuse_over(certificate, ground.clock.now())
+        accounts = ground.store.accounts
+        known = next((each for each in await accounts.list_keys() if each.id == id), None)
+        if known is None:
+            raise NotFound(f"there is no API key {id}", hint="list them with: gateway tokens list")
+        kept = known.certificate if way is not Way.SECRET else None
+        bound = certificate or kept
+        opened_by = _way(way, known.way, bound)
+        if not call.agrees(
+            "cli.ask.bind_token",
+            id=id,
+            name=known.principal.name,
+            way=call.word(f"keys.way.{opened_by}"),
+            certificate=bound.name if bound else "–",
+        ):
+            return
+        key = await accounts.bind_certificate(id, opened_by, bound)
+    output.record(call, {"id": id, "name": key.principal.name, **_opening(key)})
+    _say_if_off(call, settings, key)
+
+
+def read_certificate(file: Path) -> ClientCertificate:
+    """BadParameter, with what is wrong with it."""
+    from gateway.policy import client_certificate
+    from gateway.policy.client_certificate import LARGEST, NotOne
+
+    with file.open("rb") as opened:
+        raw = opened.read(LARGEST + 1)
+    try:
+        return client_certificate.of_file(raw)
+    except NotOne as why:
+        raise typer.BadParameter(f"{file}: {_WRONG[why.code]}") from why
+
+
+_WRONG = {
+    "certificate-private": "a private key is in this file. It stays with the program: give the certificate alone, as"
+    " openssl x509 -in FILE -out certificate.pem writes it",
+    "certificate-several": "several certificates are in this file; give the program's own alone",
+    "certificate-long": "too large for a certificate",
+    "certificate-unread": "no certificate in PEM or DER",
+}
+
+
+def _refuse_over(certificate: ClientCertificate | None, now: datetime) -> None:
+    if certificate is not None and certificate.ends_at <= now:
+        raise typer.BadParameter(f"the certificate ended at {output.stamp(certificate.ends_at)}")
+
+
+def _way(asked: Way | None, before: KeyWay, certificate: ClientCertificate | None) -> KeyWay:
+    """As asked; else as before, but both where a certificate comes to a key that took none."""
+    from gateway.domain.account import KeyWay
+
+    default = KeyWay.BOTH if certificate is not None and before is KeyWay.SECRET else before
+    wanted = default if asked is None else KeyWay(asked.value)
+    if wanted is KeyWay.SECRET and certificate is not None:
+        raise typer.BadParameter(
+            "a key that its secret alone opens takes no certificate: --way both, or no --cert"
+        )
+    if wanted is not KeyWay.SECRET and certificate is None:
+        raise typer.BadParameter(f"--way {wanted} needs the certificate: --cert FILE")
+    return wanted
+
+
+def _opening(key: ApiKey) -> dict[str, Any]:
+    bound = key.certificate
+    return {
+        "way": key.way.value,
+        "certificate": output.plain(bound.name) if bound else None,
+        "certificate_sha256": bound.sha256 if bound else None,
+        "certificate_ends_at": output.stamp(bound.ends_at) if bound else None,
+    }
+
+
+def _certificate_cell(call: Invocation, key: ApiKey) -> str:
+    if key.certificate is None:
+        return ""
+    until = output.clock(key.certificate.ends_at)
+    return f"{call.word(f'keys.way.{key.way}')}: {output.plain(key.certificate.name)}, {until}"
+
+
+def _say_if_off(call: Invocation, settings: Settings, key: ApiKey) -> None:
+    if key.certificate is not None and settings.api.client_certificates != "on":
+        call.say("cli.token.certificates_off")
 
 
 def read_scopes(given: Sequence[str] | None) -> frozenset[ApiScope]:
@@ -132,21 +267,28 @@ async def make(
     scopes: tuple[str, ...],
     life: timedelta | None,
     networks: tuple[Network, ...] = (),
+    way: KeyWay | None = None,
+    certificate: ClientCertificate | None = None,
 ) -> tuple[str, ApiKey]:
-    """A new key for the agency: its secret, which nobody can read again, and what is kept of it."""
-    from gateway.domain.account import KEY_SHOWN, ApiScope, PrincipalKind, key_prefix
+    """A new key for the agency: its secret, which nobody can read again, and what is kept of it. One that a certificate
+    alone opens has none."""
+    from gateway.domain.account import KEY_SHOWN, ApiScope, KeyWay, PrincipalKind, key_prefix
 
-    accounts = ground.store.accounts
-    secret = key_prefix(ground.settings.node.sandbox) + secrets.token_urlsafe(32)
+    accounts, way = ground.store.accounts, way or KeyWay.SECRET
+    has_secret = way is not KeyWay.CERTIFICATE
+    prefix = key_prefix(ground.settings.node.sandbox)
+    secret = prefix + secrets.token_urlsafe(32) if has_secret else ""
     principal = await accounts.principal_for(PrincipalKind.PROGRAM, name, agency.id)
     key = await accounts.add_key(
-        secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
+        secret_hash=hashlib.sha256(secret.encode()).hexdigest() if has_secret else None,
         principal=principal,
         agency_ids=(agency.id,),
         scopes=[ApiScope(each) for each in scopes],
         expires_at=ground.clock.now() + life if life else None,
         prefix=secret[:KEY_SHOWN],
         networks=networks,
+        way=way,
+        certificate=certificate,
     )
     return secret, key
 
@@ -167,6 +309,7 @@ def _shown(key: ApiKey, codes: dict[str, str]) -> dict[str, Any]:
         "agencies": [codes.get(id, id) for id in key.agency_ids],
         "scopes": sorted(key.scopes),
         "networks": [str(each) for each in key.networks],
+        **_opening(key),
         "created_at": output.stamp(key.created_at),
         "expires_at": output.stamp(key.expires_at),
         "revoked_at": output.stamp(key.revoked_at),

@@ -1,5 +1,5 @@
-"""Who acts: principals, the scopes of programs, the networks from which a key may be used, their calls, and the one
-agency a unit of work is for. Frozen values. Pure.
+"""Who acts: principals, the scopes of programs, what a call must bring and from where for a key to be good, their calls,
+and the one agency a unit of work is for. Frozen values. Pure.
 
 A network is read from one address, or from CIDR form, as somebody wrote it; an IPv4 address that is written as an
 IPv6 one is that IPv4 address. Of a call is kept what was asked and how it went, never what was in it."""
@@ -93,10 +93,34 @@ def key_prefix(sandbox: str) -> str:
     return SANDBOX_KEY_PREFIX if sandbox == "on" else KEY_PREFIX
 
 
+class KeyWay(StrEnum):
+    """What a call must bring to be known by a key."""
+
+    SECRET = "secret"  # noqa: S105 - a way, no secret
+    CERTIFICATE = "certificate"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCertificate:
+    """With which a program shows itself in TLS. `sha256` is of its DER, in hexadecimal (RFC 8705: x5t#S256); `name` is for
+    people to read."""
+
+    sha256: str
+    name: str
+    begins_at: datetime
+    ends_at: datetime
+
+    def is_good(self, at: datetime) -> bool:
+        """By its own dates; its chain is judged by whoever ends TLS."""
+        return self.begins_at <= at < self.ends_at
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
     """What a program's key may do, and for which agencies. Its secret is known to nobody but the program; `prefix` is how
     it begins, for telling keys apart. `used_at` is known to a minute. Without `networks` it is good from everywhere.
+    `way` is what opens it; `certificate` the one that it takes, and no other, where it takes one.
     `system` is whom a document system says it is; its secret is kept, sealed, as its calls are signed with it."""
 
     id: str
@@ -109,8 +133,13 @@ class ApiKey:
     prefix: str = ""
     used_at: datetime | None = None
     networks: tuple[Network, ...] = ()
+    way: KeyWay = KeyWay.SECRET
+    certificate: ClientCertificate | None = None
     system: str | None = None
     sealed: str | None = field(default=None, repr=False)
+
+    def has_ended(self, at: datetime) -> bool:
+        return self.revoked_at is not None or (self.expires_at is not None and self.expires_at <= at)
 
 
 class NumberingMode(StrEnum):

@@ -210,6 +210,7 @@ class Api:
     port: Annotated[int, Between(0, 65535)] = 8080
     names: str = ""
     proxies: str = "127.0.0.1, ::1"
+    client_certificates: Annotated[str, OneOf(("off", "on"))] = "off"
     rate_per_s: Annotated[float, Between(0.1, 100_000)] = 100.0
     burst: Annotated[int, Between(1, 1_000_000)] = 500
     connections: Annotated[int, Between(8, 100_000)] = 500

@@ -13,11 +13,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.account import ApiKey, ApiScope, HostedAgency, Network, Principal, PrincipalKind
+from gateway.domain.account import (
+    ApiKey,
+    ApiScope,
+    ClientCertificate,
+    HostedAgency,
+    KeyWay,
+    Network,
+    Principal,
+    PrincipalKind,
+)
 from gateway.domain.document import InState
 from gateway.domain.hold import OPEN
 from gateway.ports.services import Clock
-from gateway.store import jobs
+from gateway.store import api_keys, jobs
 from gateway.store.memory import Memory
 from gateway.store.outbox import WAITING
 from gateway.store.row import from_json, to_json
@@ -92,21 +101,24 @@ class HostedAccounts:
             if not await tx.put_new(row):
                 row = await tx.first(PrincipalRow, select(PrincipalRow).where(*this)) or row
             await tx.commit()
-        return to_principal(row)
+        return api_keys.to_principal(row)
 
     async def add_key(
         self,
         *,
-        secret_hash: str,
+        secret_hash: str | None,
         principal: Principal,
         agency_ids: Sequence[str],
         scopes: Collection[ApiScope],
         expires_at: datetime | None = None,
         prefix: str = "",
         networks: Sequence[Network] = (),
+        way: KeyWay = KeyWay.SECRET,
+        certificate: ClientCertificate | None = None,
     ) -> ApiKey:
         """Keeps only the SHA-256 of the secret. A plain hash is right here: the secret is 256 random bits, so there is
-        nothing to guess, and a slow hash would only slow every request. Clash for a hash or agency that cannot be."""
+        nothing to guess, and a slow hash would only slow every request. Without one a certificate alone opens the key.
+        Clash for a hash, agency or certificate that cannot be."""
         key = ApiKey(
             id=self._clock.new_id("key_"),
             principal=principal,
@@ -116,9 +128,12 @@ class HostedAccounts:
             expires_at=expires_at,
             prefix=prefix,
             networks=tuple(networks),
+            way=way,
+            certificate=certificate,
         )
         async with self._writing() as tx:
-            if not await tx.put_new(to_key_row(key, secret_hash)):
+            await api_keys.refuse_taken(tx, key, key.created_at)
+            if not await tx.put_new(api_keys.to_row(key, secret_hash)):
                 raise errors.Clash("a key with this secret exists already; make a new secret")
             await tx.put(*(ApiKeyAgencyRow(agency_id=id, key_id=key.id) for id in key.agency_ids))
             await tx.commit()
@@ -131,8 +146,8 @@ class HostedAccounts:
             name = key.system or ""
             await tx.hold("systems", name)
             now = self._clock.now()
-            known = (await _keys(tx, col(ApiKeyRow.system) == name)).values()
-            live = [each.id for each in known if each.revoked_at is None and not _expired(each, now)]
+            known = (await api_keys.keys(tx, col(ApiKeyRow.system) == name)).values()
+            live = [each.id for each in known if not each.has_ended(now)]
             if live and until is None:
                 raise errors.Clash(
                     f"the system {name} has a credential already",
@@ -144,7 +159,7 @@ class HostedAccounts:
                 mine = update(ApiKeyRow).where(col(ApiKeyRow.id).in_(live), later)
                 await tx.change(mine.values(expires_at=until))
             # Nothing has this digest: no bearer of a text is let in by it.
-            await tx.put(to_key_row(key, f"system {key.id}"))
+            await tx.put(api_keys.to_row(key, f"system {key.id}"))
             await tx.put(*(ApiKeyAgencyRow(agency_id=id, key_id=key.id) for id in key.agency_ids))
             for id in key.agency_ids:
                 await begin(tx, id, name)
@@ -152,7 +167,7 @@ class HostedAccounts:
 
     async def keys_of_system(self, system: str) -> Sequence[ApiKey]:
         """Every credential of that document system, also those that ended; the newest first. Remembered."""
-        return (await self._memory.ask(("systems",), _keys_by_system)).get(system, ())
+        return (await self._memory.ask(("systems",), api_keys.by_system)).get(system, ())
 
     async def touch(self, key: ApiKey) -> None:
         """It is in use; written down once a minute."""
@@ -167,8 +182,8 @@ class HostedAccounts:
     async def find_key(self, secret_hash: str) -> ApiKey | None:
         """The key with this secret, if it is neither revoked nor expired now. Asked for every call, and remembered. That it
         is in use is written down once a minute."""
-        key, now = (await self._memory.ask(("keys",), _keys_by_secret)).get(secret_hash), self._clock.now()
-        if key is None or key.revoked_at is not None or _expired(key, now):
+        key, now = (await self._memory.ask(("keys",), api_keys.by_secret)).get(secret_hash), self._clock.now()
+        if key is None or key.has_ended(now):
             return None
         key = replace(key, used_at=self._used.get(key.id, key.used_at))
         await self.touch(key)
@@ -178,7 +193,19 @@ class HostedAccounts:
         """The key with this secret that was revoked or has expired."""
         now = self._clock.now()
         found = await self._keys(col(ApiKeyRow.secret_hash) == secret_hash)
-        return next((key for key in found if key.revoked_at is not None or _expired(key, now)), None)
+        return next((key for key in found if key.has_ended(now)), None)
+
+    async def keys_of_certificate(self, sha256: str) -> Sequence[ApiKey]:
+        """Every key that the certificate alone opens or opened, the oldest first. Asked for every call that brings nothing
+        else, and remembered."""
+        return (await self._memory.ask(("certificates",), api_keys.by_certificate)).get(sha256, ())
+
+    async def bind_certificate(self, id: str, way: KeyWay, certificate: ClientCertificate | None) -> ApiKey:
+        """The key opens so from now on. NotFound; Clash for a key or a certificate that cannot."""
+        async with self._writing() as tx:
+            bound = await api_keys.bind(tx, id, way, certificate, self._clock.now())
+            await tx.commit()
+        return bound
 
     async def revoke_key(self, id: str) -> bool:
         """True when this call revoked it; False when it was revoked before. NotFound when there is none."""
@@ -196,35 +223,7 @@ class HostedAccounts:
 
     async def _keys(self, condition: ColumnElement[bool]) -> list[ApiKey]:
         async with self._reading() as tx:
-            return list((await _keys(tx, condition)).values())
-
-
-async def _keys(tx: Transaction, condition: ColumnElement[bool]) -> dict[str, ApiKey]:
-    """By the hash of the secret; oldest first."""
-    wanted = select(ApiKeyRow).where(condition).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id))
-    rows = await tx.rows(ApiKeyRow, wanted)
-    known = select(col(ApiKeyRow.id)).where(condition)
-    owners = select(PrincipalRow).where(
-        col(PrincipalRow.id).in_(select(col(ApiKeyRow.principal_id)).where(condition))
-    )
-    principals = {row.id: to_principal(row) for row in await tx.rows(PrincipalRow, owners)}
-    served: dict[str, list[str]] = {row.id: [] for row in rows}
-    links = select(ApiKeyAgencyRow).where(col(ApiKeyAgencyRow.key_id).in_(known))
-    for link in await tx.rows(ApiKeyAgencyRow, links.order_by(col(ApiKeyAgencyRow.agency_id))):
-        served[link.key_id].append(link.agency_id)
-    return {row.secret_hash: to_key(row, principals[row.principal_id], served[row.id]) for row in rows}
-
-
-async def _keys_by_secret(connection: AsyncConnection) -> Mapping[str, ApiKey]:
-    return await _keys(Transaction(connection, shared=False), true())
-
-
-async def _keys_by_system(connection: AsyncConnection) -> Mapping[str, Sequence[ApiKey]]:
-    found: dict[str, list[ApiKey]] = {}
-    every = await _keys(Transaction(connection, shared=False), col(ApiKeyRow.system).is_not(None))
-    for each in reversed(list(every.values())):
-        found.setdefault(each.system or "", []).append(each)
-    return found
+            return list((await api_keys.keys(tx, condition)).values())
 
 
 async def _hosted(connection: AsyncConnection) -> Sequence[HostedAgency]:
@@ -264,49 +263,8 @@ async def staying(tx: Transaction, id: str) -> HostedAgency:
     return agency
 
 
-def _expired(key: ApiKey, now: datetime) -> bool:
-    return key.expires_at is not None and key.expires_at <= now
-
-
 def to_hosted_row(agency: HostedAgency) -> HostedAgencyRow:
     return HostedAgencyRow(id=agency.id, code=agency.code, body=to_json(HostedAgency, agency))
-
-
-def to_principal(row: PrincipalRow) -> Principal:
-    return Principal(id=row.id, kind=PrincipalKind(row.kind), name=row.name, agency_id=row.owner or None)
-
-
-def to_key(row: ApiKeyRow, principal: Principal, agency_ids: Sequence[str]) -> ApiKey:
-    return ApiKey(
-        id=row.id,
-        principal=principal,
-        agency_ids=tuple(agency_ids),
-        scopes=_scopes(row.scopes),
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        revoked_at=row.revoked_at,
-        prefix=row.prefix,
-        used_at=row.used_at,
-        networks=from_json(tuple[Network, ...], row.networks),
-        system=row.system,
-        sealed=row.sealed,
-    )
-
-
-def _scopes(text: str) -> frozenset[ApiScope]:
-    """Those that there still are: a key may be older than the last one that went."""
-    kept = from_json(frozenset[str], text)
-    return frozenset(each for each in ApiScope if each.value in kept)
-
-
-def to_key_row(key: ApiKey, secret_hash: str) -> ApiKeyRow:
-    return ApiKeyRow.of(
-        key,
-        principal_id=key.principal.id,
-        scopes=to_json(tuple[ApiScope, ...], tuple(sorted(key.scopes))),
-        secret_hash=secret_hash,
-        networks=to_json(tuple[Network, ...], key.networks),
-    )
 
 
 # Not yet with the axis, or asked of a recipient and not answered.

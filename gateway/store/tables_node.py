@@ -65,6 +65,11 @@ class ApiKeyRow(Row, table=True):
     prefix: str = ""
     used_at: datetime | None = Field(default=None, sa_type=Moment)
     networks: str = Field(default="[]", sa_type=Text)
+    way: str = "secret"
+    certificate_sha256: str | None = None
+    certificate_name: str | None = Field(default=None, sa_type=Text)
+    certificate_begins_at: datetime | None = Field(default=None, sa_type=Moment)
+    certificate_ends_at: datetime | None = Field(default=None, sa_type=Moment)
     system: str | None = None
     sealed: str | None = Field(default=None, sa_type=Text)
 

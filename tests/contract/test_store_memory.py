@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import Pool
 
 from gateway import errors
-from gateway.domain.account import ApiScope, HostedAgency, PrincipalKind
+from gateway.domain.account import ApiScope, ClientCertificate, HostedAgency, KeyWay, PrincipalKind
 from gateway.domain.certificates import KeyEnd
 from gateway.domain.event import BINDING_KINDS, EventKind
 from gateway.office.store.store import SqlOfficeStore
@@ -35,6 +35,12 @@ pytestmark = pytest.mark.long
 
 CODE, OTHER, SECRET = "Z91.07", "Z91.08", "0" * 64
 WEST = HostedAgency(id="agy_west", code="Z91.03", name="West")
+CERTIFICATE = ClientCertificate(
+    sha256="1" * 64,
+    name="qlvb",
+    begins_at=ManualClock().now(),
+    ends_at=ManualClock().now() + timedelta(days=9),
+)
 END = KeyEnd(agency_code=CODE, key_id="k1", fingerprint="f1", at=ManualClock().now(), by="an")
 
 
@@ -59,6 +65,7 @@ class Process:
             await self.store.key_ends(CODE),
             await self.store.hosted(),
             await self.store.accounts.find_key(SECRET),
+            await self.store.accounts.keys_of_certificate(CERTIFICATE.sha256),
         ]
 
     async def imports(self, *rows: str) -> None:
@@ -128,6 +135,11 @@ async def _revoke(by: Process) -> None:
     await by.store.accounts.revoke_key(key.id)
 
 
+async def _bind_to_key(by: Process) -> None:
+    (key,) = await by.store.accounts.list_keys()
+    await by.store.accounts.bind_certificate(key.id, KeyWay.CERTIFICATE, CERTIFICATE)
+
+
 async def _bind(by: Process) -> None:
     der = pki.der(pki.root().issue(OTHER, pki.key("p256", "two")))
     await by.directory.bind(OTHER, der, None, None, "an", "binh")
@@ -158,6 +170,8 @@ CHANGES: dict[str, Callable[[Process], Awaitable[None]]] = {
     "a key whose end was put in past the program": lambda by: by.runs(
         "UPDATE api_key SET expires_at = '2020-01-01 00:00:00'"
     ),
+    "a key that a certificate opens from now on": _bind_to_key,
+    "a key's way put in past the program": lambda by: by.runs("UPDATE api_key SET way = 'both'"),
     "a key that serves nobody any more": lambda by: by.runs("DELETE FROM api_key_agency"),
     "another name of who has the key": lambda by: by.runs(
         "UPDATE principal SET name = 'x' WHERE name = 'qlvb'"

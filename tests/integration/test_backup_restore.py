@@ -241,6 +241,13 @@ async def only_baseline(url: str) -> None:
 
 def _narrow(connection: Connection) -> None:
     operations = Operations(MigrationContext.configure(connection))
+    on_server = connection.dialect.name == "postgresql"
+    operations.execute(
+        "DROP TRIGGER memory_api_key ON api_key" if on_server else "DROP TRIGGER memory_api_key_update"
+    )
+    for name in ("ends_at", "begins_at", "name", "sha256"):
+        operations.drop_column("api_key", f"certificate_{name}")
+    operations.drop_column("api_key", "way")
     operations.drop_index("ix_outgoing_own_id", "outgoing_document")
     operations.drop_column("outgoing_document", "own_id")
     operations.drop_table("system_cursor")

@@ -16,7 +16,7 @@ import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.demo import stage
-from gateway.domain.account import ApiCall
+from gateway.domain.account import ApiCall, ClientCertificate, KeyWay
 from gateway.domain.person import AccountStanding
 from gateway.errors import Denied
 from gateway.office.accounts import admin, posts, sessions, sign_in
@@ -297,6 +297,35 @@ async def test_a_key_is_bound_to_networks_and_so_is_the_one_that_takes_its_place
     assert ">198.51.100.2<" in listed
     assert ">198.51.100.3<" not in listed
     assert "và 1 dải khác" in listed
+
+
+async def test_the_certificate_of_a_key_is_shown_and_goes_with_the_key_that_takes_its_place(
+    site: Site, guest: Guest
+) -> None:
+    await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
+    home, form = "/quan-tri/khoa-api", {"name": "qlvb", "life": "90", "scopes": "agencies:read"}
+    await guest.post(f"{home}/moi", form)
+    (id,) = set(re.findall(rf"{home}/(key_\w+)/", (await guest.get(home)).text))
+    now, bind = site.clock.now(), site.node.store.accounts.bind_certificate
+    shown = ClientCertificate(
+        sha256="1" * 64, name="máy <chủ> QLVB", begins_at=now, ends_at=now + timedelta(days=10)
+    )
+
+    await bind(id, KeyWay.BOTH, shown)
+    listed = (await guest.get(home)).text
+    rotated = await guest.post(f"{home}/{id}/thay-khoa", {})
+    await bind(id, KeyWay.CERTIFICATE, replace(shown, ends_at=now + timedelta(days=40)))
+    alone = (await guest.get(home)).text
+    refused = await guest.post(f"{home}/{id}/thay-khoa", {})
+
+    assert '<span class="soon">máy &lt;chủ&gt; QLVB, đến ' in listed
+    assert "khóa bí mật và chứng thư" in listed
+    assert "máy &lt;chủ&gt; QLVB" in rotated.text
+    ways = {each.id: (each.way, each.certificate) for each in await site.node.store.accounts.list_keys()}
+    assert [found for other, found in ways.items() if other != id].count((KeyWay.BOTH, shown)) == 1
+    assert "chỉ chứng thư" in alone
+    assert f"{home}/{id}/thay-khoa" not in alone
+    assert refused.status == 409
 
 
 async def test_what_a_key_called_stands_on_its_page_and_failures_alone_where_asked(

@@ -26,7 +26,7 @@ from gateway.api.resources import ROUTES
 from gateway.api.server import CallLog
 from gateway.demo import stage
 from gateway.domain import account
-from gateway.domain.account import ApiScope, PrincipalKind
+from gateway.domain.account import ApiScope, ClientCertificate, KeyWay, PrincipalKind
 from gateway.office import calls as calls_of_office
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.office.web.app import add_static, add_status
@@ -118,8 +118,10 @@ class Door:
         scopes: Collection[ApiScope] = ALL,
         expires_at: datetime | None = None,
         good_from: Sequence[str] = (),
+        way: KeyWay = KeyWay.SECRET,
+        certificate: ClientCertificate | None = None,
     ) -> str:
-        """The secret of a new key for these agencies."""
+        """The secret of a new key for these agencies; one that a certificate alone opens has none that is good."""
         agencies = [await self.node.store.accounts.hosted_by_code(code) for code in codes]
         self.used += 1
         secret = f"gwk_test-{self.used}"
@@ -128,12 +130,14 @@ class Door:
             PrincipalKind.PROGRAM, f"program {self.used}", owner.id if owner else None
         )
         await self.node.store.accounts.add_key(
-            secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
+            secret_hash=None if way is KeyWay.CERTIFICATE else hashlib.sha256(secret.encode()).hexdigest(),
             principal=principal,
             agency_ids=[agency.id for agency in agencies if agency],
             scopes=scopes,
             expires_at=expires_at,
             networks=[account.read_network(each) for each in good_from],
+            way=way,
+            certificate=certificate,
         )
         return secret
 

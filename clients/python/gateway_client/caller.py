@@ -52,15 +52,17 @@ class Ask:
 
 
 class Caller:
-    """Of one node, under one key."""
+    """Of one node, under one key; None is one that the client certificate alone opens."""
 
-    def __init__(self, line: Line, key: str, agency: str | None, language: str, patience: Patience) -> None:
-        if not key or not key.isascii() or not key.isprintable() or " " in key:
+    def __init__(
+        self, line: Line, key: str | None, agency: str | None, language: str, patience: Patience
+    ) -> None:
+        if key is not None and (not key or not key.isascii() or not key.isprintable() or " " in key):
             raise ValueError("expected an API key (gwk_…)")
         self._line = line
         self.patience = patience
         self._headers = {
-            "Authorization": f"Bearer {key}",
+            **({} if key is None else {"Authorization": f"Bearer {key}"}),
             "Accept-Language": language,
             "User-Agent": f"gateway-client/{VERSION}",
         }

@@ -1,9 +1,11 @@
-"""The door of this package: one object for one node, one key and one agency, which many threads may use. In: the address
-and an API key. Out: what the node says, as typed JSON, or a typed exception. Calls hold until they have an answer."""
+"""The door of this package: one object for one node, one key and one agency, which many threads may use. In: the address,
+and an API key or a client certificate. Out: what the node says, as typed JSON, or a typed exception. Calls hold until
+they have an answer."""
 
 from __future__ import annotations
 
 import os
+import ssl
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
@@ -29,23 +31,36 @@ _LOOK_S = 60.0
 
 class Client:
     """`agency` names one of several that the key speaks for. `ca` is a file with the authority of the house, where the
-    node's certificate is from none that this machine knows. Files above `large` bytes go in parts of `part_size` before
+    node's certificate is from none that this machine knows. `client_certificate` are the files of a certificate and of its
+    key, where the API key is bound to one; where that alone opens it, `key` is None. `context` is a TLS context of your
+    own in place of `ca` and `client_certificate`. Files above `large` bytes go in parts of `part_size` before
     their message."""
 
     def __init__(
         self,
         url: str,
-        key: str,
+        key: str | None = None,
         *,
         agency: str | None = None,
         language: str = "vi",
         ca: str | os.PathLike[str] | None = None,
+        client_certificate: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
+        context: ssl.SSLContext | None = None,
         timeout_s: float = 30.0,
         patience: Patience | None = None,
         large: int = 8 * MIB,
         part_size: int = 4 * MIB,
     ) -> None:
-        self._line = Line(url, ca=None if ca is None else Path(ca), timeout_s=timeout_s)
+        if key is None and client_certificate is None and context is None:
+            raise ValueError("expected an API key (gwk_…), or a client certificate that opens one")
+        shown = client_certificate
+        self._line = Line(
+            url,
+            ca=None if ca is None else Path(ca),
+            timeout_s=timeout_s,
+            client_certificate=None if shown is None else (Path(shown[0]), Path(shown[1])),
+            context=context,
+        )
         self._caller = Caller(self._line, key, agency, language, patience or Patience())
         self._large = large
         self._part_size = part_size

@@ -131,16 +131,34 @@ class Answer:
 
 
 class Line:
-    """To one node. `ca` is a file with the certificates of an authority of the house; `timeout_s` is how long nothing may
-    come or go."""
+    """To one node. `ca` is a file with the certificates of an authority of the house; `client_certificate` are the files of
+    a certificate, with those between it and its root, and of its key, for nodes that ask for one. `context` stands for
+    both: a key may lie where only a context of one's own finds it. `timeout_s` is how long nothing may come or go."""
 
-    def __init__(self, url: str, *, ca: str | Path | None = None, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        ca: str | Path | None = None,
+        timeout_s: float = 30.0,
+        client_certificate: tuple[str | Path, str | Path] | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.username:
             raise ValueError(f"expected an address like https://node.example.gov.vn, got {url!r}")
         self._host, self._port = parts.hostname, parts.port
         self.base = parts.path.rstrip("/")
-        self._tls = ssl.create_default_context(cafile=ca) if parts.scheme == "https" else None
+        if parts.scheme == "http" and (client_certificate is not None or context is not None):
+            raise ValueError("a client certificate is shown in TLS: expected an address with https://")
+        if context is not None and (client_certificate is not None or ca is not None):
+            raise ValueError("expected either a context, or ca and client_certificate")
+        self._tls = None
+        if parts.scheme == "https":
+            self._tls = context or ssl.create_default_context(cafile=ca)
+            if client_certificate is not None:
+                # Without a password nobody is asked for one: a program has no terminal.
+                self._tls.load_cert_chain(*client_certificate, password="")
         self._timeout_s = timeout_s
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
         self._lock = threading.Lock()

@@ -336,6 +336,14 @@ class AgencyServed(TypedDict):
     aliases: list[str]
 
 
+class CertificateBound(TypedDict):
+    """The client certificate that a key takes; `sha256` is of its DER."""
+
+    sha256: str
+    name: str
+    expires_at: str
+
+
 class Me(TypedDict):
     """The caller, as its key says."""
 
@@ -347,3 +355,5 @@ class Me(TypedDict):
     agencies: list[AgencyServed]
     agency: str | None
     expires_at: str | None
+    way: str
+    certificate: CertificateBound | None

@@ -14,7 +14,7 @@ from pydantic import Field
 from gateway.api.call import MOST_ROWS, Call, PageOut, PageQuery
 from gateway.api.problems import BadCall
 from gateway.api.routes import BASE, Route
-from gateway.api.shapes import Moment, NumberingWord, PrincipalWord, ScopeWord, Told
+from gateway.api.shapes import KeyWayWord, Moment, NumberingWord, PrincipalWord, ScopeWord, Told
 from gateway.api.words import table
 from gateway.domain.document import InState
 from gateway.domain.status import CODES, STATES
@@ -32,6 +32,14 @@ class AgencyServed(Told):
     aliases: list[str]
 
 
+class CertificateBound(Told):
+    """A client certificate, as a key knows it."""
+
+    sha256: str = Field(description="Of its DER, in hexadecimal")
+    name: str
+    expires_at: Moment
+
+
 class Me(Told):
     """The caller, as its key says."""
 
@@ -45,6 +53,10 @@ class Me(Told):
         description="The agency of this call; null until X-Agency names one of several"
     )
     expires_at: Moment | None
+    way: KeyWayWord = Field(description="What opens this key: its secret, its client certificate, or both")
+    certificate: CertificateBound | None = Field(
+        description="The client certificate that the key takes, and no other; null where it takes none"
+    )
 
 
 class Limits(Told):
@@ -125,6 +137,10 @@ async def me(call: Call) -> web.Response:
         ],
         agency=who.agency.code if who.agency else None,
         expires_at=who.key.expires_at,
+        way=who.key.way,
+        certificate=CertificateBound(sha256=bound.sha256, name=bound.name, expires_at=bound.ends_at)
+        if (bound := who.key.certificate) is not None
+        else None,
     )
     return call.tell(told)
 

@@ -14,8 +14,8 @@ from typing import Protocol, TypeVar
 
 from aiohttp import web
 
+from gateway.api.caller import EXPIRED, KEY_ID, REVOKED, Caller
 from gateway.api.deps import ApiDeps
-from gateway.api.entry import EXPIRED, KEY_ID, REVOKED, Caller
 from gateway.api.problems import BadCall, RequestFault
 from gateway.api.words import Lang
 from gateway.domain import account, vxp

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import web
 
 from gateway.api.app import FAILURE, LANG, REQUEST_ID, ROUTE
-from gateway.api.entry import Caller, Entry
+from gateway.api.caller import Caller
+from gateway.api.entry import Entry
 from gateway.api.problems import Problem
 from gateway.api.server import LONGEST_HEADER
 from gateway.api.vxp import box, lists, sending

@@ -16,6 +16,8 @@ from gateway.domain.account import (
     MOST_KEY_NETWORKS,
     ApiKey,
     ApiScope,
+    ClientCertificate,
+    KeyWay,
     Network,
     PrincipalKind,
 )
@@ -39,12 +41,15 @@ _LONGEST_NAME = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedKey:
-    """What is entered of a key; without networks it is good from everywhere."""
+    """What is entered of a key; without networks it is good from everywhere. `way` and `certificate` are those of the key
+    that it takes the place of: one that a certificate alone opens has no secret to change."""
 
     name: str
     scopes: frozenset[ApiScope]
     life: timedelta
     networks: tuple[Network, ...] = ()
+    way: KeyWay = KeyWay.SECRET
+    certificate: ClientCertificate | None = None
 
 
 async def listed(desk: AccountDesk, book: HostedAccounts, by: By, agency_id: str) -> Sequence[ApiKey]:
@@ -81,6 +86,8 @@ async def make(
     networks = tuple(dict.fromkeys(wanted.networks))
     if len(networks) > MOST_KEY_NETWORKS:
         raise Clash(f"a key has {MOST_KEY_NETWORKS} networks at most", code="GW-KEY-NETWORKS")
+    if wanted.way is KeyWay.CERTIFICATE:
+        raise Clash("a key that a certificate alone opens has no secret", code="GW-CERT-SECRET")
     async with desk.accounts.begin(by.principal_id) as work:
         await over_agency(work, by, agency_id, now)
         if agency_id not in await work.agency_codes():
@@ -94,6 +101,8 @@ async def make(
         expires_at=now + wanted.life,
         prefix=secret[:KEY_SHOWN],
         networks=networks,
+        way=wanted.way,
+        certificate=wanted.certificate,
     )
     await _tell(desk, by, EventKind.API_KEY_MADE, key)
     return secret, key

@@ -63,7 +63,7 @@ DUE = {
         for name in ("account", "post", "link", "stand", "unlock", "sessions", "sign-out", "review")
     ),
     *(f"proposals {name}" for name in ("list", "show", "approve", "reject", "anchor")),
-    *(f"tokens {name}" for name in ("list", "new", "revoke")),
+    *(f"tokens {name}" for name in ("bind", "list", "new", "revoke")),
     *("ping", "status", "axis status", "axis definitions", "axis apply", "axis check", "axis route"),
     *("registry set-host", "host list", "host add", "host remove"),
     *(f"audit {name}" for name in ("verify", "search", "export", "publish", "erase")),

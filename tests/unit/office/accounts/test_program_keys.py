@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain import account
-from gateway.domain.account import ApiScope
+from gateway.domain.account import ApiScope, KeyWay
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts import program_keys
@@ -17,7 +17,7 @@ from gateway.office.accounts.program_keys import WantedKey
 from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import PostRole
 from gateway.office.store.store import SqlOfficeStore
-from tests.support import accounts
+from tests.support import accounts, client_certificates
 from tests.support.accounts import DAY, NORTH, SOUTH, post
 from tests.support.clock import ManualClock
 
@@ -110,3 +110,21 @@ async def test_a_key_keeps_its_networks_each_once_and_twenty_at_most(
     assert [each.networks for each in await store.accounts.list_keys()] == [tuple(twenty)]
     (made,) = await accounts.told(desk, key.id)
     assert made.data["networks"][:2] == ["203.0.113.0/32", "203.0.113.1/32"]
+
+
+async def test_a_key_that_takes_a_certificate_is_changed_over_with_it_and_one_without_a_secret_not_at_all(
+    desk: AccountDesk, store: SqlOfficeStore
+) -> None:
+    root = await accounts.operator(desk)
+    admin = await accounts.someone(desk, root.by, "admin", post(PostRole.AGENCY_ADMIN))
+    shown = client_certificates.bound(client_certificates.program())
+    wanted = replace(WANTED, way=KeyWay.BOTH, certificate=shown)
+
+    _, key = await program_keys.make(desk, store.accounts, admin.by, NORTH, wanted)
+
+    assert (key.way, key.certificate) == (KeyWay.BOTH, shown)
+    with pytest.raises(Clash) as caught:
+        await program_keys.make(
+            desk, store.accounts, admin.by, NORTH, replace(wanted, way=KeyWay.CERTIFICATE)
+        )
+    assert caught.value.code == "GW-CERT-SECRET"

@@ -21,6 +21,7 @@ from gateway.domain.account import (
     ApiKey,
     ApiScope,
     CallCount,
+    KeyWay,
     Network,
 )
 from gateway.domain.wall_clock import local
@@ -84,16 +85,18 @@ async def key_made(visit: Visit) -> web.StreamResponse:
 
 
 async def key_rotated(visit: Visit) -> web.StreamResponse:
-    """A second key with the same name, scopes, life and networks; the first goes on until somebody revokes it, or its time
-    is up."""
+    """A second key with the same name, scopes, life, networks and certificate; the first goes on until somebody revokes it,
+    or its time is up."""
     here, key = await _open_key(visit)
-    _refuse_of_system(key)
+    _refuse_unchangeable(key)
     span = (key.expires_at - key.created_at) if key.expires_at is not None else timedelta(days=LIVES[-1])
     wanted = WantedKey(
         name=key.principal.name,
         scopes=key.scopes,
         life=min(span, timedelta(days=LIVES[-1])),
         networks=key.networks,
+        way=key.way,
+        certificate=key.certificate,
     )
     return await _make_key(visit, here, wanted)
 
@@ -157,7 +160,7 @@ async def _key_form(
 async def key_act_asked(visit: Visit, act: str) -> web.Response:
     here, key = await _open_key(visit)
     if act == "rotate":
-        _refuse_of_system(key)
+        _refuse_unchangeable(key)
     return await visit.page(
         "admin/key_act.html",
         title=visit.say(f"keys.{act}.title"),
@@ -176,8 +179,11 @@ async def _open_key(visit: Visit) -> tuple[Place, ApiKey]:
     return here, key
 
 
-def _refuse_of_system(key: ApiKey) -> None:
-    """Its secret is the node's administrator's to give: a page that is left open would show what signs every call."""
+def _refuse_unchangeable(key: ApiKey) -> None:
+    """A system's secret is the node's administrator's to give: a page that is left open would show what signs every call.
+    What a certificate alone opens has none."""
+    if key.way is KeyWay.CERTIFICATE:
+        raise Clash("bind another certificate by: gateway tokens bind", code="GW-CERT-SECRET")
     if key.system is not None:
         raise Clash("a document system gets another secret by: gateway compat rotate", code="GW-KEY-SYSTEM")
 

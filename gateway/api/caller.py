@@ -1,0 +1,149 @@
+"""Says who is calling and for which agency. In: a request with its headers Authorization and X-Agency, its address, and the
+client certificate that was proved in TLS. Out: the `Caller`, or a refusal.
+
+A key is opened by its secret, by the certificate that is bound to it, or by both. Secrets are looked up by their SHA-256,
+so the node never holds one; what another agency has is never confirmed or denied, nor anything of a key to whoever
+lacks what opens it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiohttp import web
+
+from gateway.api.deps import ApiDeps
+from gateway.api.problems import BadCall, RequestFault
+from gateway.domain import account
+from gateway.domain.account import (
+    KEY_PREFIX,
+    SANDBOX_KEY_PREFIX,
+    Address,
+    AgencyScope,
+    ApiKey,
+    ApiScope,
+    ClientCertificate,
+    HostedAgency,
+    KeyWay,
+)
+from gateway.errors import Denied
+
+REVOKED, EXPIRED = "GW-401-REVOKED", "GW-401-EXPIRED"
+OTHER_WORLD = "GW-401-SANDBOX"
+CERTIFICATE, CERTIFICATE_TIME = "GW-401-CERTIFICATE", "GW-401-CERTIFICATE-TIME"
+_LONGEST = 512
+_PREFIXES = (KEY_PREFIX, SANDBOX_KEY_PREFIX)
+KEY_ID = web.RequestKey("key_id", str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The program that calls, the agencies its key serves, and the one it speaks for in this call."""
+
+    key: ApiKey
+    agencies: tuple[HostedAgency, ...]
+    agency: HostedAgency | None
+
+    def scope(self) -> AgencyScope:
+        """The one agency of this call. A key that serves several must say which."""
+        if self.agency is None:
+            codes = ", ".join(agency.code for agency in self.agencies)
+            raise BadCall("agency-needed", RequestFault(code="agency-needed", params={"codes": codes}))
+        return AgencyScope(agency_id=self.agency.id, principal_id=self.key.principal.id)
+
+    def may(self, *scopes: ApiScope, one_is_enough: bool = False) -> None:
+        """Denied (403) when the key lacks one of the scopes, or all of them where one is enough."""
+        lacking = [scope for scope in scopes if scope not in self.key.scopes]
+        if lacking and not (one_is_enough and len(lacking) < len(scopes)):
+            raise Denied(f"this key lacks the scope {', '.join(lacking)}", code="GW-403-SCOPE")
+
+
+async def who_calls(
+    request: web.Request,
+    deps: ApiDeps,
+    address: Address | None,
+    certificate: ClientCertificate | None = None,
+) -> Caller:
+    """Who calls; `certificate` was proved in TLS. Denied: 401 without what opens a key, 403 when the key is not good from
+    that address, or does not serve the agency named."""
+    if certificate is not None and "Authorization" not in request.headers:
+        key = await _opened_by(certificate, deps)
+    else:
+        key = await _of_secret(_secret_hash(request, deps.options.key_prefix), deps)
+    request[KEY_ID] = key.id
+    if key.way is not KeyWay.SECRET:
+        _need_certificate(key, certificate, deps.clock.now())
+    if not account.networks_admit(key.networks, address):
+        raise Denied("this key may not be used from this address", code="GW-403-ADDRESS")
+    served = tuple(agency for agency in await deps.store.hosted() if agency.id in key.agency_ids)
+    return Caller(key=key, agencies=served, agency=_agency_named(request, served))
+
+
+async def _of_secret(secret_hash: str, deps: ApiDeps) -> ApiKey:
+    """Whoever has the secret of a key that was good learns why it no longer is; nobody else learns that there was one."""
+    key = await deps.accounts.find_key(secret_hash)
+    if key is not None:
+        return key
+    ended = await deps.accounts.ended_key(secret_hash)
+    raise Denied("the key is not known") if ended is None else _ended(ended)
+
+
+async def _opened_by(certificate: ClientCertificate, deps: ApiDeps) -> ApiKey:
+    """The one key that the certificate alone opens. Of a key that asks for its secret too nothing is said."""
+    known, now = await deps.accounts.keys_of_certificate(certificate.sha256), deps.clock.now()
+    live = [each for each in known if not each.has_ended(now)]
+    if len(live) == 1:
+        await deps.accounts.touch(live[0])
+        return live[0]
+    if known and not live:
+        raise _ended(known[-1])
+    raise Denied("this certificate alone opens no key; send the header Authorization too, or have it bound")
+
+
+def _need_certificate(key: ApiKey, certificate: ClientCertificate | None, now: datetime) -> None:
+    """Its own and no other, within its dates. The chain was judged by the proxy that ended TLS."""
+    bound = key.certificate
+    if certificate is None or bound is None or certificate.sha256 != bound.sha256:
+        raise Denied(
+            "this key is good with the client certificate that is bound to it alone; call the node's TLS address with that "
+            "certificate, or ask the agency's administrator to bind yours",
+            code=CERTIFICATE,
+        )
+    if not bound.is_good(now):
+        raise Denied(
+            "the client certificate has ended, or is not good yet; ask the agency's administrator to bind a new one",
+            code=CERTIFICATE_TIME,
+        )
+
+
+def _ended(key: ApiKey) -> Denied:
+    if key.revoked_at is not None:
+        return Denied("the key was revoked; ask the agency's administrator for another one", code=REVOKED)
+    return Denied("the key has expired; ask the agency's administrator for another one", code=EXPIRED)
+
+
+def _secret_hash(request: web.Request, prefix: str) -> str:
+    """Of a key of this kind of node. A key of a sandbox is refused by a real node by its beginning alone, and the other
+    way round, before anything is looked up."""
+    kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+    secret = secret.strip()
+    if kind.casefold() == "bearer" and secret.startswith(_PREFIXES) and not secret.startswith(prefix):
+        raise Denied(f"keys of this node begin with {prefix}: a sandbox is no real node", code=OTHER_WORLD)
+    if kind.casefold() != "bearer" or not secret.startswith(prefix) or len(secret) > _LONGEST:
+        raise Denied(f"expected the header Authorization: Bearer {prefix}…")
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _agency_named(request: web.Request, served: Sequence[HostedAgency]) -> HostedAgency | None:
+    """The agency named, by its code or an alias; without a name the only one there is. A code that the key does not
+    serve is answered alike whether this node hosts it or not."""
+    named = request.headers.get("X-Agency")
+    if named is None:
+        return served[0] if len(served) == 1 else None
+    wanted = named.strip().casefold()
+    for agency in served:
+        if wanted in {agency.code.casefold(), *(alias.casefold() for alias in agency.aliases)}:
+            return agency
+    raise Denied("this key does not serve the agency named in X-Agency", code="GW-403-AGENCY")

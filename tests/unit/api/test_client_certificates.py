@@ -1,0 +1,249 @@
+"""Keys that a client certificate opens, alone or beside the secret: what a proxy of ours says in Client-Cert, and what
+anybody else does (threats.md 144)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.api import entry
+from gateway.api.deps import ApiOptions
+from gateway.domain.account import KeyWay
+from gateway.policy.client_certificate import HEADER, LONGEST
+from tests.support import api
+from tests.support import client_certificates as made
+from tests.support.api import DEPARTMENT, Door
+from tests.support.clock import START
+
+BELIEVING = ApiOptions(client_certificates=True)
+MINE, OTHER = made.program(), made.program("other")
+BOTH, ALONE = KeyWay.BOTH, KeyWay.CERTIFICATE
+
+
+@pytest.fixture
+async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[Door]:
+    """A node that believes its proxy, which is whoever calls from this machine."""
+    async with api.opened(blank_node, tmp_path / "node", BELIEVING) as opened:
+        yield opened
+
+
+async def test_a_key_of_both_ways_needs_both(door: Door) -> None:
+    secret = await door.key(DEPARTMENT, way=BOTH, certificate=made.bound(MINE))
+
+    good = await door.ask("GET", "/me", key=secret, headers=made.said(MINE))
+    without = await door.ask("GET", "/me", key=secret)
+    another = await door.ask("GET", "/me", key=secret, headers=made.said(OTHER))
+
+    assert good.status == 200
+    assert good.json["way"] == "both"
+    assert good.json["certificate"] == {
+        "sha256": made.bound(MINE).sha256,
+        "name": "qlvb",
+        "expires_at": "2027-11-20T08:00:00+07:00",
+    }
+    for answer in (without, another):
+        assert (answer.status, answer.json["code"]) == (401, "GW-401-CERTIFICATE")
+        assert "chứng thư" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("form", [made.header, made.nginx])
+async def test_a_certificate_alone_is_the_key_that_it_opens(door: Door, form: object) -> None:
+    assert callable(form)
+    await door.key(DEPARTMENT, way=ALONE, certificate=made.bound(MINE))
+
+    answer = await door.ask("GET", "/me", key=None, headers={HEADER: form(MINE)})
+
+    assert (answer.status, answer.json["way"]) == (200, "certificate")
+    assert [each["code"] for each in answer.json["agencies"]] == [DEPARTMENT]
+    assert (await door.ask("GET", "/me", key=None)).status == 401
+
+
+async def test_a_key_of_the_secret_alone_is_as_before_whatever_certificate_there_is(door: Door) -> None:
+    secret = await door.key(DEPARTMENT)
+
+    answer = await door.ask("GET", "/me", key=secret, headers=made.said(OTHER))
+
+    assert (answer.status, answer.json["way"], answer.json["certificate"]) == (200, "secret", None)
+
+
+async def test_threat_144_without_the_secret_nobody_learns_which_of_the_two_was_wrong(door: Door) -> None:
+    secret = await door.key(DEPARTMENT, way=BOTH, certificate=made.bound(MINE))
+
+    answers = [
+        await door.ask("GET", "/me", key=f"{secret}x", headers=said)
+        for said in ({}, made.said(MINE), made.said(OTHER))
+    ]
+    alone = [await door.ask("GET", "/me", key=None, headers=made.said(each)) for each in (MINE, OTHER)]
+
+    for told in (answers, alone):
+        assert {each.status for each in told} == {401}
+        assert len({(each.json["code"], each.json["detail"], each.json.get("cause")) for each in told}) == 1
+    assert {each.json["code"] for each in (*answers, *alone)} == {"GW-401"}
+
+
+async def test_threat_144_a_header_of_anybody_but_a_proxy_of_ours_is_as_if_it_were_not_there(
+    blank_node: Path, tmp_path: Path
+) -> None:
+    options = replace(BELIEVING, proxies=frozenset({"192.0.2.1"}))
+    async with api.opened(blank_node, tmp_path / "direct", options) as direct:
+        await direct.key(DEPARTMENT, way=ALONE, certificate=made.bound(MINE))
+        secret = await direct.key(DEPARTMENT, way=BOTH, certificate=made.bound(OTHER))
+        plain = await direct.key(DEPARTMENT)
+
+        alone = await direct.ask("GET", "/me", key=None, headers=made.said(MINE))
+        both = await direct.ask("GET", "/me", key=secret, headers=made.said(OTHER))
+        rubbish = await direct.ask("GET", "/me", key=plain, headers={HEADER: "rubbish"})
+        nothing = await direct.ask("GET", "/me", key=None)
+
+    assert (alone.status, both.status, rubbish.status) == (401, 401, 200)
+    assert both.json["code"] == "GW-401-CERTIFICATE"
+    assert alone.json["detail"] == nothing.json["detail"]
+
+
+async def test_threat_144_no_header_is_believed_until_the_setting_says_that_proxies_write_it(
+    blank_node: Path, tmp_path: Path
+) -> None:
+    async with api.opened(blank_node, tmp_path / "node", ApiOptions()) as door:
+        await door.key(DEPARTMENT, way=ALONE, certificate=made.bound(MINE))
+        answer = await door.ask("GET", "/me", key=None, headers=made.said(MINE))
+
+    assert answer.status == 401
+
+
+@pytest.mark.parametrize(
+    ("values", "fault"),
+    [
+        ([made.header(MINE), made.header(OTHER)], "certificate-twice"),
+        ([f"{made.header(MINE)}, {made.header(OTHER)}"], "certificate-several"),
+        ([":" + "A" * LONGEST + ":"], "certificate-long"),
+        ([":AAAA:"], "certificate-unread"),
+        (["nonsense"], "certificate-unread"),
+    ],
+)
+async def test_threat_144_what_is_not_one_certificate_is_400_and_never_guessed_at(
+    door: Door, values: list[str], fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await door.key(DEPARTMENT, way=ALONE, certificate=made.bound(MINE))
+
+    with caplog.at_level(logging.DEBUG):
+        async with door.client.get("/api/v1/me", headers=[(HEADER, each) for each in values]) as answer:
+            told = await answer.json()
+
+    assert (answer.status, [each["code"] for each in told["errors"]]) == (400, [fault])
+    assert told["errors"][0]["pointer"] == "/headers/Client-Cert"
+    assert not [each for each in values if each in caplog.text]
+
+
+@pytest.mark.parametrize(("way", "has_secret"), [(BOTH, True), (ALONE, False)])
+async def test_a_certificate_opens_from_its_first_day_to_its_last(
+    door: Door, way: KeyWay, *, has_secret: bool
+) -> None:
+    soon = made.program("soon", since=1, days=2)
+    secret = await door.key(DEPARTMENT, way=way, certificate=made.bound(soon))
+    key = secret if has_secret else None
+
+    told = []
+    for _ in range(3):
+        answer = await door.ask("GET", "/me", key=key, headers=made.said(soon))
+        told.append((answer.status, answer.json.get("code")))
+        door.clock.advance(timedelta(days=1))
+
+    assert told == [(401, "GW-401-CERTIFICATE-TIME"), (200, None), (401, "GW-401-CERTIFICATE-TIME")]
+
+
+@pytest.mark.parametrize(("days", "warned"), [(31, False), (29, True)])
+async def test_a_certificate_that_ends_soon_says_so_in_each_answer(
+    door: Door, days: int, *, warned: bool
+) -> None:
+    ending = made.program("ending", days=days)
+    await door.key(DEPARTMENT, way=ALONE, certificate=made.bound(ending))
+
+    good = await door.ask("GET", "/me", key=None, headers=made.said(ending))
+    missed = await door.ask("GET", "/messages/msg_none", key=None, headers=made.said(ending))
+
+    ends = good.json["certificate"]["expires_at"]
+    assert [each.headers.get("X-Certificate-Expires") for each in (good, missed)] == [
+        ends if warned else None
+    ] * 2
+    assert (made.bound(ending).ends_at - START).days == days
+
+
+async def test_who_has_the_certificate_of_a_key_that_ended_is_told_so(door: Door) -> None:
+    await door.key(DEPARTMENT, way=ALONE, certificate=made.bound(MINE))
+    id = (await door.ask("GET", "/me", key=None, headers=made.said(MINE))).json["key"]
+
+    await door.node.store.accounts.revoke_key(id)
+    revoked = await door.ask("GET", "/me", key=None, headers=made.said(MINE))
+    await door.key(
+        DEPARTMENT, way=ALONE, certificate=made.bound(MINE), expires_at=door.clock.now() + timedelta(hours=1)
+    )
+    again = await door.ask("GET", "/me", key=None, headers=made.said(MINE))
+    door.clock.advance(timedelta(hours=1))
+    expired = await door.ask("GET", "/me", key=None, headers=made.said(MINE))
+
+    assert [each.status for each in (revoked, again, expired)] == [401, 200, 401]
+    assert [each.json["code"] for each in (revoked, expired)] == ["GW-401-REVOKED", "GW-401-EXPIRED"]
+
+
+async def test_what_opens_a_key_is_changed_and_holds_at_once(door: Door) -> None:
+    secret = await door.key(DEPARTMENT)
+    id = (await door.ask("GET", "/me", key=secret)).json["key"]
+    bind = door.node.store.accounts.bind_certificate
+
+    await bind(id, BOTH, made.bound(MINE))
+    bound = [await door.ask("GET", "/me", key=secret, headers=each) for each in ({}, made.said(MINE))]
+    await bind(id, BOTH, made.bound(OTHER))
+    changed = [await door.ask("GET", "/me", key=secret, headers=made.said(each)) for each in (MINE, OTHER)]
+    await bind(id, KeyWay.SECRET, None)
+    freed = await door.ask("GET", "/me", key=secret)
+
+    assert [each.status for each in (*bound, *changed, freed)] == [401, 200, 401, 200, 200]
+
+
+async def test_a_certificate_does_not_stand_for_an_authorization_that_is_wrong(door: Door) -> None:
+    await door.key(DEPARTMENT, way=ALONE, certificate=made.bound(MINE))
+
+    answers = [
+        await door.ask("GET", "/me", key=None, headers={**made.said(MINE), "Authorization": each})
+        for each in ("Bearer gwk_unknown", "Basic x", "")
+    ]
+
+    assert [each.status for each in answers] == [401] * 3
+
+
+async def test_a_key_of_a_certificate_is_still_good_from_its_networks_alone(door: Door) -> None:
+    await door.key(DEPARTMENT, way=ALONE, certificate=made.bound(MINE), good_from=["203.0.113.0/24"])
+
+    answers = [
+        await door.ask("GET", "/me", key=None, headers={**made.said(MINE), "X-Forwarded-For": each})
+        for each in ("203.0.113.7", "198.51.100.7")
+    ]
+
+    assert [each.status for each in answers] == [200, 403]
+
+
+@pytest.mark.parametrize("has_secret", [False, True])
+async def test_threat_144_trying_certificates_is_slowed_and_locks_nobody_out(
+    blank_node: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_secret: bool
+) -> None:
+    """One that opens nothing, again and again; and with a secret that was stolen."""
+    monkeypatch.setattr(entry, "_GUESSES", replace(entry._GUESSES, per_s=0.001))
+    options = replace(BELIEVING, rate_per_s=1000.0, burst=1000)
+    async with api.opened(blank_node, tmp_path / "node", options) as door:
+        stolen = await door.key(DEPARTMENT, way=BOTH, certificate=made.bound(MINE)) if has_secret else None
+        if not has_secret:
+            await door.key(DEPARTMENT, way=ALONE, certificate=made.bound(MINE))
+        tried = [
+            (await door.ask("GET", "/me", key=stolen, headers=made.said(OTHER))).status for _ in range(12)
+        ]
+        owner = await door.ask("GET", "/me", key=stolen, headers=made.said(MINE))
+        elsewhere = {**made.said(OTHER), "X-Forwarded-For": "203.0.113.7"}
+        far = await door.ask("GET", "/me", key=stolen, headers=elsewhere)
+
+    assert tried == [401] * 10 + [429] * 2
+    assert (owner.status, far.status) == (200, 401)

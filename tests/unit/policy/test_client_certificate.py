@@ -1,0 +1,123 @@
+"""One way to read a client certificate, or none: from a proxy's header and from a file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from contextlib import suppress
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.policy import client_certificate
+from gateway.policy.client_certificate import LARGEST, LONGEST, NotOne
+from tests.support import client_certificates as made
+
+PROGRAM, OTHER = made.program(), made.program("other")
+DER = made.der(PROGRAM)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [made.header(PROGRAM), f"  {made.header(PROGRAM)} ", made.nginx(PROGRAM), made.nginx(PROGRAM)[:-3]],
+)
+def test_both_forms_of_a_proxy_give_the_same_certificate(text: str) -> None:
+    found = client_certificate.of_header([text])
+
+    assert found is not None
+    assert (found.sha256, found.name) == (hashlib.sha256(DER).hexdigest(), "qlvb")
+    assert (found.begins_at, found.ends_at) == (
+        PROGRAM.certificate.not_valid_before_utc,
+        PROGRAM.certificate.not_valid_after_utc,
+    )
+
+
+@pytest.mark.parametrize("values", [[], [""], ["  "]])
+def test_an_empty_header_says_that_there_was_none(values: list[str]) -> None:
+    assert client_certificate.of_header(values) is None
+
+
+def _b64(raw: bytes) -> str:
+    return f":{base64.b64encode(raw).decode()}:"
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ([made.header(PROGRAM)] * 2, "certificate-twice"),
+        (["", made.header(PROGRAM)], "certificate-twice"),
+        ([f"{made.header(PROGRAM)}, {made.header(OTHER)}"], "certificate-several"),
+        ([made.nginx(PROGRAM) + made.nginx(OTHER)], "certificate-several"),
+        ([_b64(b"x" * LONGEST)], "certificate-long"),
+        ([made.nginx(PROGRAM) + "%0A" * LONGEST], "certificate-long"),
+        ([made.header(PROGRAM).strip(":")], "certificate-unread"),
+        ([f"{made.header(PROGRAM)};a=1"], "certificate-unread"),
+        ([_b64(DER + b"\0")], "certificate-unread"),
+        ([_b64(DER[:-1])], "certificate-unread"),
+        ([_b64(made.pem(PROGRAM))], "certificate-unread"),
+        ([made.nginx(PROGRAM) + "rest"], "certificate-unread"),
+        (
+            ["-----BEGIN%20PRIVATE%20KEY-----%0AAA%3D%3D%0A-----END%20PRIVATE%20KEY-----"],
+            "certificate-unread",
+        ),
+        ([":"], "certificate-unread"),
+        (["::"], "certificate-unread"),
+        ([":é:"], "certificate-unread"),
+        ([":\udcff:"], "certificate-unread"),
+        (["(null)"], "certificate-unread"),
+    ],
+)
+def test_what_is_not_exactly_one_certificate_is_refused(values: list[str], code: str) -> None:
+    with pytest.raises(NotOne) as caught:
+        client_certificate.of_header(values)
+
+    assert caught.value.code == code
+
+
+@given(
+    st.binary(max_size=200) | st.integers(0, len(DER) - 1).map(lambda at: DER[:at] + b"\xff" + DER[at + 1 :])
+)
+def test_whatever_bytes_come_it_is_a_certificate_or_it_is_refused(raw: bytes) -> None:
+    for text in (_b64(raw), raw.decode("latin-1")):
+        with suppress(NotOne):
+            found = client_certificate.of_header([text])
+            assert found is None or found.name.isprintable()
+
+
+def test_a_file_may_be_pem_or_der_and_say_more_around_it() -> None:
+    told = b"Bag Attributes\n  friendlyName: qlvb\n"
+
+    found = [client_certificate.of_file(each) for each in (DER, made.pem(PROGRAM), told + made.pem(PROGRAM))]
+
+    assert {each.sha256 for each in found} == {hashlib.sha256(DER).hexdigest()}
+
+
+KEY = PROGRAM.private_key
+PLAIN = NoEncryption()
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (made.pem(PROGRAM) + made.key_pem(PROGRAM), "certificate-private"),
+        (made.key_pem(PROGRAM), "certificate-private"),
+        (KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, PLAIN), "certificate-private"),
+        (KEY.private_bytes(Encoding.DER, PrivateFormat.PKCS8, PLAIN), "certificate-private"),
+        (
+            serialize_key_and_certificates(b"qlvb", KEY, PROGRAM.certificate, None, PLAIN),
+            "certificate-private",
+        ),
+        (made.pem(PROGRAM) + made.pem(made.authority()), "certificate-several"),
+        (b"x" * (LARGEST + 1), "certificate-long"),
+        (b"no certificate", "certificate-unread"),
+        (b"", "certificate-unread"),
+    ],
+)
+def test_a_file_of_anything_else_is_refused_and_a_private_key_by_name(raw: bytes, code: str) -> None:
+    with pytest.raises(NotOne) as caught:
+        client_certificate.of_file(raw)
+
+    assert caught.value.code == code
