@@ -18,7 +18,7 @@ from aiohttp.typedefs import Middleware
 from pydantic import BaseModel
 
 from gateway import errors, log, meters
-from gateway.api import asking, openapi, problems
+from gateway.api import asking, fields, openapi, problems
 from gateway.api.call import STOPPING, Call
 from gateway.api.deps import ApiDeps
 from gateway.api.entry import KEY_ENDS, KEY_ID, STANDING, Entry
@@ -151,6 +151,7 @@ def _note(
 
 def _handler(route: Route, deps: ApiDeps, entry: Entry) -> Handle:
     """The aiohttp handler of one row of the table: who calls, what they ask, then the row's own handler."""
+    questions = fields.query_of(route, route.query or NoQuery)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         request[ROUTE], request[FAREWELL] = route.name, route.farewell
@@ -158,9 +159,15 @@ def _handler(route: Route, deps: ApiDeps, entry: Entry) -> Handle:
         if not route.open:
             who = await entry.caller(request, deps)
             who.may(*route.scopes, one_is_enough=route.any_scope)
-        query = asking.from_query(request, route.query or NoQuery) if route.path.startswith(BASE) else None
+        query = asking.from_query(request, questions) if route.path.startswith(BASE) else None
         call = Call(
-            request=request, deps=deps, lang=request[LANG], id=request[REQUEST_ID], who=who, query=query
+            request=request,
+            deps=deps,
+            lang=request[LANG],
+            id=request[REQUEST_ID],
+            who=who,
+            query=query,
+            chosen=fields.chosen(route, query),
         )
         if route.creates:
             call.idempotency_key()

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gateway.api import shapes
+from gateway.api import fields, shapes
 from gateway.api.call import LONGEST_KEY, PageQuery
 from gateway.api.problems import MEDIA, OWN_SORTS, PAGES, SORTS, sorts
 from gateway.api.routes import Body, Route
@@ -114,14 +114,16 @@ def _operation(route: Route, day: date) -> Json:
 
 
 def _query_parameters(route: Route) -> list[Json]:
-    if route.query is None:
+    if route.query is None and not fields.offers(route):
         return []
-    schema = route.query.model_json_schema(ref_template=_REF)
+    schema = fields.query_of(route, route.query or shapes.NoQuery).model_json_schema(ref_template=_REF)
     required = set(schema.get("required", ()))
     parameters = []
     for name, each in schema.get("properties", {}).items():
         described = {key: value for key, value in each.items() if key not in ("title", "description")}
         parameter: Json = {"name": name, "in": "query", "required": name in required, "schema": described}
+        if name == fields.PARAMETER:
+            described["items"] = _TEXT | {"enum": fields.names_of(route)}
         if "description" in each:
             parameter["description"] = each["description"]
         if described.get("type") == "array":
