@@ -17,7 +17,7 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Middleware
 from pydantic import BaseModel
 
-from gateway import errors, log, meters
+from gateway import errors, log, meters, tracing
 from gateway.api import asking, fields, openapi, problems
 from gateway.api.call import STOPPING, Call
 from gateway.api.deps import ApiDeps
@@ -30,6 +30,7 @@ from gateway.api.routes import BASE, Body, Route
 from gateway.api.server import CONNECTIONS, HEADERS, Connections
 from gateway.api.shapes import NoQuery, stamp
 from gateway.api.words import Lang, language
+from gateway.domain import trace
 from gateway.domain.account import ApiCall
 from gateway.stopwatch import at_door
 
@@ -38,6 +39,7 @@ _LOG = logging.getLogger(__name__)
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REQUEST_ID = web.RequestKey("request_id", str)
+TRACE = web.RequestKey("trace", trace.Trace)
 ROUTE = web.RequestKey("route", str)
 PROBLEM = web.RequestKey("problem", str)
 FAILURE = web.RequestKey("failure", problems.Problem)
@@ -98,7 +100,12 @@ def _guard(deps: ApiDeps, entry: Entry) -> Middleware:
         request[REQUEST_ID] = given if _SAFE_ID.fullmatch(given) else deps.clock.new_id("req_")
         request[LANG] = _lang(request)
         began = time.perf_counter()
-        with log.bound(request=request[REQUEST_ID]), at_door(deps.clock.now()):
+        parents, states = (request.headers.getall(name, []) for name in (trace.PARENT, trace.STATE))
+        with (
+            tracing.of_call(parents, states) as request[TRACE],
+            log.bound(request=request[REQUEST_ID]),
+            at_door(deps.clock.now()),
+        ):
             response = await answered(request, handler)
         took = time.perf_counter() - began
         meters.API_CALL.took(took, route=request.get(ROUTE, "other"), status=f"{response.status // 100}xx")
@@ -145,6 +152,7 @@ def _note(
         problem=request.get(PROBLEM, ""),
         address=entry.address(request),
         request_id=request[REQUEST_ID],
+        trace_id=request[TRACE].id,
     )
     deps.calls.note(made)
 

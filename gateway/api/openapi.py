@@ -147,6 +147,15 @@ def _header_parameters(route: Route) -> list[Json]:
         ("Idempotency-Key", True, "Makes a repeat harmless; at most 255 characters", route.creates, once),
         ("If-Match", False, "The version seen last, as ETag; 412 when it is no more", route.changes, version),
         ("X-Request-Id", False, "Returned as it is; made where absent", True, text),
+        (
+            "traceparent",
+            False,
+            "The trace of this call (W3C Trace Context): in the log, kept with the document that it makes, and sent with "
+            "the webhooks about that; one that does not hold is passed over",
+            True,
+            text,
+        ),
+        ("tracestate", False, "What goes with it; 512 characters are passed on", True, text),
         ("Accept-Language", False, "vi (default) or en", True, text),
     ]
     return [

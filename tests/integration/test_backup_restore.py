@@ -241,6 +241,8 @@ async def only_baseline(url: str) -> None:
 
 def _narrow(connection: Connection) -> None:
     operations = Operations(MigrationContext.configure(connection))
+    operations.drop_column("api_call", "trace_id")
+    operations.drop_column("outgoing_document", "trace")
     operations.drop_index("ix_outgoing_own_id", "outgoing_document")
     operations.drop_column("outgoing_document", "own_id")
     operations.drop_table("system_cursor")

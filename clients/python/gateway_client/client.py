@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,7 +30,7 @@ _LOOK_S = 60.0
 class Client:
     """`agency` names one of several that the key speaks for. `ca` is a file with the authority of the house, where the
     node's certificate is from none that this machine knows. Files above `large` bytes go in parts of `part_size` before
-    their message."""
+    their message. `trace` gives the headers of the trace at hand (`traceparent`, `tracestate`), asked for each call."""
 
     def __init__(
         self,
@@ -44,9 +44,10 @@ class Client:
         patience: Patience | None = None,
         large: int = 8 * MIB,
         part_size: int = 4 * MIB,
+        trace: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         self._line = Line(url, ca=None if ca is None else Path(ca), timeout_s=timeout_s)
-        self._caller = Caller(self._line, key, agency, language, patience or Patience())
+        self._caller = Caller(self._line, key, agency, language, patience or Patience(), trace)
         self._large = large
         self._part_size = part_size
 
