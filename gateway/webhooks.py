@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
-from gateway import log, meters
+from gateway import log, meters, tracing
 from gateway.domain import feed, webhook
 from gateway.domain.account import AgencyScope, ApiScope
 from gateway.domain.event import EventKind
 from gateway.domain.text import nfc
+from gateway.domain.trace import Trace
 from gateway.domain.wall_clock import local
 from gateway.domain.webhook import (
     LONGEST_NOTE,
@@ -46,14 +47,14 @@ OVERLAP = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """One signed body at an endpoint's address, and how that went."""
+    """One signed body at an endpoint's address, in the trace of what it tells of, and how that went."""
 
     poster: Poster
     secrets: WebhookSecrets
     clock: Clock
     pool: Pool
 
-    async def send(self, endpoint: Endpoint, id: str, body: bytes) -> Try:
+    async def send(self, endpoint: Endpoint, id: str, body: bytes, of: Trace | None) -> Try:
         at, began = self.clock.now(), time.perf_counter()
         try:
             signed = partial(self.secrets.headers, endpoint.id, endpoint.secrets, id, at, body)
@@ -62,7 +63,7 @@ class Sender:
             log.action(_log, "webhook.secret", str(error), webhook=endpoint.id)
             posted = Posted(code=TryCode.SECRET)
         else:
-            posted = await self.poster.post(endpoint.url, body, headers)
+            posted = await self.poster.post(endpoint.url, body, {**headers, **tracing.headers(of)})
         took = time.perf_counter() - began
         meters.WEBHOOK_TRIED.add(code=posted.code.value)
         meters.WEBHOOK.took(took, code=posted.code.value)
@@ -239,7 +240,7 @@ class WebhookDesk:
             "subject": id,
             "data": {},
         }
-        return await self.sender.send(endpoint, event_id, feed.to_bytes(body))
+        return await self.sender.send(endpoint, event_id, feed.to_bytes(body), tracing.at_hand())
 
     async def redeliver(
         self,

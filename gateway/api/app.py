@@ -17,8 +17,8 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Middleware
 from pydantic import BaseModel
 
-from gateway import errors, log, meters
-from gateway.api import asking, openapi, problems
+from gateway import errors, log, meters, tracing
+from gateway.api import asking, fields, openapi, problems
 from gateway.api.call import STOPPING, Call
 from gateway.api.caller import KEY_ID
 from gateway.api.deps import ApiDeps
@@ -31,6 +31,7 @@ from gateway.api.routes import BASE, Body, Route
 from gateway.api.server import CONNECTIONS, HEADERS, Connections
 from gateway.api.shapes import NoQuery, stamp
 from gateway.api.words import Lang, language
+from gateway.domain import trace
 from gateway.domain.account import ApiCall
 from gateway.stopwatch import at_door
 
@@ -39,6 +40,7 @@ _LOG = logging.getLogger(__name__)
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REQUEST_ID = web.RequestKey("request_id", str)
+TRACE = web.RequestKey("trace", trace.Trace)
 ROUTE = web.RequestKey("route", str)
 PROBLEM = web.RequestKey("problem", str)
 FAILURE = web.RequestKey("failure", problems.Problem)
@@ -99,7 +101,12 @@ def _guard(deps: ApiDeps, entry: Entry) -> Middleware:
         request[REQUEST_ID] = given if _SAFE_ID.fullmatch(given) else deps.clock.new_id("req_")
         request[LANG] = _lang(request)
         began = time.perf_counter()
-        with log.bound(request=request[REQUEST_ID]), at_door(deps.clock.now()):
+        parents, states = (request.headers.getall(name, []) for name in (trace.PARENT, trace.STATE))
+        with (
+            tracing.of_call(parents, states) as request[TRACE],
+            log.bound(request=request[REQUEST_ID]),
+            at_door(deps.clock.now()),
+        ):
             response = await answered(request, handler)
         took = time.perf_counter() - began
         meters.API_CALL.took(took, route=request.get(ROUTE, "other"), status=f"{response.status // 100}xx")
@@ -146,12 +153,14 @@ def _note(
         problem=request.get(PROBLEM, ""),
         address=entry.address(request),
         request_id=request[REQUEST_ID],
+        trace_id=request[TRACE].id,
     )
     deps.calls.note(made)
 
 
 def _handler(route: Route, deps: ApiDeps, entry: Entry) -> Handle:
     """The aiohttp handler of one row of the table: who calls, what they ask, then the row's own handler."""
+    questions = fields.query_of(route, route.query or NoQuery)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         request[ROUTE], request[FAREWELL] = route.name, route.farewell
@@ -159,9 +168,15 @@ def _handler(route: Route, deps: ApiDeps, entry: Entry) -> Handle:
         if not route.open:
             who = await entry.caller(request, deps)
             who.may(*route.scopes, one_is_enough=route.any_scope)
-        query = asking.from_query(request, route.query or NoQuery) if route.path.startswith(BASE) else None
+        query = asking.from_query(request, questions) if route.path.startswith(BASE) else None
         call = Call(
-            request=request, deps=deps, lang=request[LANG], id=request[REQUEST_ID], who=who, query=query
+            request=request,
+            deps=deps,
+            lang=request[LANG],
+            id=request[REQUEST_ID],
+            who=who,
+            query=query,
+            chosen=fields.chosen(route, query),
         )
         if route.creates:
             call.idempotency_key()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -189,9 +189,13 @@ def _fault(error: Mapping[str, Any], model: type[BaseModel], at: str) -> Request
     params = {"field": str(place[-1]) if place else "", "expected": _expected(error)}
     suggest = None
     if code == "unknown-field" and len(place) == 1:
-        near = get_close_matches(str(place[0]), _field_names(model), n=1)
-        suggest = near[0] if near else None
+        suggest = nearest(str(place[0]), _field_names(model))
     return RequestFault(code=code, pointer=where, params=params, suggest=suggest)
+
+
+def nearest(given: str, known: Iterable[str]) -> str | None:
+    """The word that was meant, where one is near."""
+    return next(iter(get_close_matches(given, known, n=1)), None)
 
 
 def _expected(error: Mapping[str, Any]) -> str:

@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
-from difflib import get_close_matches
 from functools import partial
 from typing import Annotated, BinaryIO, Generic, TypeVar
 from urllib.parse import urlencode
@@ -27,12 +26,13 @@ from multidict import CIMultiDict
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints
 
 from gateway.api import downloads
-from gateway.api.asking import CheckedRequest
+from gateway.api.asking import CheckedRequest, nearest
 from gateway.api.caller import Caller
 from gateway.api.deps import ApiDeps
+from gateway.api.fields import EVERYTHING, Chosen
 from gateway.api.problems import BadCall, RequestFault
 from gateway.api.routes import Route
-from gateway.api.shapes import Asked, Cursor, Told, media_type
+from gateway.api.shapes import Asked, Cursor, Told, media_type, split
 from gateway.api.words import Lang
 from gateway.domain.account import AgencyScope
 from gateway.domain.wall_clock import VIETNAM
@@ -57,6 +57,7 @@ class Call:
     who: Caller | None = None
     asked: BaseModel | None = None
     query: BaseModel | None = None
+    chosen: Chosen = EVERYTHING
     canonical: str = "{}"
     normalized: bool = False
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
@@ -127,8 +128,13 @@ class Call:
         return present
 
     def tell(self, told: Told, *, status: int = 200, version: int | None = None) -> web.Response:
-        """The answer, with its version as ETag where it has one."""
-        return self.tell_text(told.model_dump_json(by_alias=True), status=status, version=version)
+        """The answer, of it what was chosen, with its version as ETag where it has one."""
+        text = told.model_dump_json(by_alias=True, include=self.chosen.include)
+        return self.tell_text(text, status=status, version=version)
+
+    def wants(self, *names: str) -> bool:
+        """Whether any of these fields of the answer will be written."""
+        return self.chosen.wants(*names)
 
     def tell_text(self, text: str, *, status: int = 200, version: int | None = None) -> web.Response:
         """The answer from JSON text that is already made."""
@@ -155,10 +161,6 @@ DEFAULT_ROWS = 50
 MOST_ROWS = 200
 
 
-def _split(text: object) -> object:
-    return [piece.strip() for piece in text.split(",") if piece.strip()] if isinstance(text, str) else text
-
-
 def _moment(text: object) -> object:
     """A date alone begins at midnight in Viet Nam; a `+` that a query string turned into a space is put back."""
     if not isinstance(text, str):
@@ -170,7 +172,7 @@ def _moment(text: object) -> object:
 
 
 Words = Annotated[
-    list[Annotated[str, StringConstraints(max_length=40)]], BeforeValidator(_split), Field(max_length=40)
+    list[Annotated[str, StringConstraints(max_length=40)]], BeforeValidator(split), Field(max_length=40)
 ]
 Since = Annotated[AwareDatetime, BeforeValidator(_moment)]
 
@@ -198,16 +200,16 @@ class PageOut(Told, Generic[T]):
 
 def check_words(field: str, given: Iterable[str], known: Iterable[str]) -> None:
     """BadCall for a word that stands nowhere: a typing error must not look like an empty list."""
-    expected = ", ".join(dict.fromkeys(known))
+    words = list(dict.fromkeys(known))
     faults = [
         RequestFault(
             code="bad-value",
             pointer=f"?{field}",
-            params={"field": field, "expected": expected},
-            suggest=next(iter(get_close_matches(each, expected.split(", "), n=1)), None),
+            params={"field": field, "expected": ", ".join(words)},
+            suggest=nearest(each, words),
         )
         for each in given
-        if each not in expected.split(", ")
+        if each not in words
     ]
     if faults:
         raise BadCall("bad-request", *faults)

@@ -42,6 +42,9 @@ _CHECKS = (
     "duplicate_of",
 )
 
+OF_AROUND = ("handover", "due", "request", "about", "checks", "files_readable", "lease")
+"""The fields for which more is asked than the document itself."""
+
 
 class DueOut(Told):
     """Until when this office is waited for: to take in, to decide, to answer."""

@@ -30,6 +30,8 @@ from gateway.policy.verdict import Reason
 
 # States of the document itself, which say more than those of its deliveries.
 _OWN = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
+OF_DELIVERIES = ("state", "state_text", "recipients")
+"""The fields that ask what became of each recipient."""
 
 
 class RecipientOut(Told):

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gateway.api import shapes
+from gateway.api import fields, shapes
 from gateway.api.call import LONGEST_KEY, PageQuery
 from gateway.api.problems import MEDIA, OWN_SORTS, PAGES, SORTS, sorts
 from gateway.api.routes import Body, Route
@@ -115,14 +115,16 @@ def _operation(route: Route, day: date) -> Json:
 
 
 def _query_parameters(route: Route) -> list[Json]:
-    if route.query is None:
+    if route.query is None and not fields.offers(route):
         return []
-    schema = route.query.model_json_schema(ref_template=_REF)
+    schema = fields.query_of(route, route.query or shapes.NoQuery).model_json_schema(ref_template=_REF)
     required = set(schema.get("required", ()))
     parameters = []
     for name, each in schema.get("properties", {}).items():
         described = {key: value for key, value in each.items() if key not in ("title", "description")}
         parameter: Json = {"name": name, "in": "query", "required": name in required, "schema": described}
+        if name == fields.PARAMETER:
+            described["items"] = _TEXT | {"enum": fields.names_of(route)}
         if "description" in each:
             parameter["description"] = each["description"]
         if described.get("type") == "array":
@@ -146,6 +148,15 @@ def _header_parameters(route: Route) -> list[Json]:
         ("Idempotency-Key", True, "Makes a repeat harmless; at most 255 characters", route.creates, once),
         ("If-Match", False, "The version seen last, as ETag; 412 when it is no more", route.changes, version),
         ("X-Request-Id", False, "Returned as it is; made where absent", True, text),
+        (
+            "traceparent",
+            False,
+            "The trace of this call (W3C Trace Context): in the log, kept with the document that it makes, and sent with "
+            "the webhooks about that; one that does not hold is passed over",
+            True,
+            text,
+        ),
+        ("tracestate", False, "What goes with it; 512 characters are passed on", True, text),
         ("Accept-Language", False, "vi (default) or en", True, text),
     ]
     return [

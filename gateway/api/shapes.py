@@ -72,6 +72,13 @@ AgencyCode = Annotated[
     StringConstraints(min_length=1, max_length=DRAFT["recipients/*/code"].longest),
     AfterValidator(_one_line),
 ]
+
+
+def split(text: object) -> object:
+    """A list as a query has it: one after the other, with commas."""
+    return [piece.strip() for piece in text.split(",") if piece.strip()] if isinstance(text, str) else text
+
+
 # Of a query: so short that it fits a request line in whatever letters; ours have 100.
 Cursor = Annotated[str, StringConstraints(max_length=200), AfterValidator(_one_line)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]

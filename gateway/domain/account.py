@@ -192,6 +192,7 @@ class ApiCall:
     problem: str
     address: str
     request_id: str
+    trace_id: str = ""
 
     @property
     def is_error(self) -> bool:

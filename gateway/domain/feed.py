@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from gateway.domain.account import ApiScope
 from gateway.domain.event import Event, EventKind
+from gateway.domain.trace import Trace
 from gateway.domain.wall_clock import local
 
 # By the first word of a kind. What is not named here is about people, keys and the node itself: no program reads it.
@@ -29,9 +31,22 @@ _SCOPE_OF_WORD = {
 }
 EVENT_SCOPES = tuple(dict.fromkeys(_SCOPE_OF_WORD.values()))
 
-# What the client said of each document, by the document's id; only what it did say.
-ClientWords = Mapping[str, Mapping[str, str]]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the client said of one document beside what is in it; only what it did say. `trace` is that of the call."""
+
+    words: Mapping[str, str]
+    trace: Trace | None = None
+
+    def told(self) -> Mapping[str, str]:
+        return {**self.words, **({"trace": self.trace.id} if self.trace is not None else {})}
+
+
+# By the document's id.
+ClientWords = Mapping[str, Said]
 NO_WORDS: ClientWords = MappingProxyType({})
+_NOTHING = Said(words={})
 _EVERY = ".*"
 
 
@@ -74,6 +89,7 @@ def documents_of(events: Sequence[Event]) -> list[str]:
 
 def told(event: Event, agency: str, words: ClientWords = NO_WORDS) -> dict[str, Any]:  # Any: it is JSON
     """The body. What the client said of its document stands in the data as it said it."""
+    said = words.get(event.subject_id, _NOTHING)
     return {
         "id": event_id(event),
         "type": str(event.kind),
@@ -81,7 +97,7 @@ def told(event: Event, agency: str, words: ClientWords = NO_WORDS) -> dict[str, 
         "agency": agency,
         "sequence": event.agency_seq or 0,
         "subject": event.subject_id,
-        "data": {**event.data, **words.get(event.subject_id, {})},
+        "data": {**event.data, **said.told()},
     }
 
 

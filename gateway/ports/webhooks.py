@@ -102,7 +102,8 @@ class Webhooks(Protocol):
         """The sequence of the agency's newest event."""
 
     async def client_words(self, agency_id: str, ids: Collection[str]) -> ClientWords:
-        """What clients said of these documents beside what is in them: `external_id`, `callback_data`."""
+        """What clients said of these documents beside what is in them: `external_id`, `callback_data`, the trace of the
+        call."""
 
     async def claim(self, limit: int, lease_s: float, *, slow: bool) -> Sequence[LeasedEndpoint]:
         """Active endpoints of every agency, of the slow ones or of the others, that have something to be told now and that

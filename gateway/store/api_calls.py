@@ -91,6 +91,7 @@ def to_call(row: ApiCallRow) -> ApiCall:
         problem=row.problem,
         address=row.address,
         request_id=row.request_id,
+        trace_id=row.trace_id,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Update, bindparam, exists, not_, or_, select, update
 from sqlmodel import col
 
-from gateway import errors
+from gateway import errors, tracing
 from gateway.domain.book import OutgoingLine, PaperLetter, Span, end_of_run
 from gateway.domain.document import FileRole, Kind, OutgoingDocument, OutState
 from gateway.domain.identity import Digest
@@ -49,6 +49,8 @@ class SqlOutgoingDocuments(WatchedRows):
 
     async def add(self, document: OutgoingDocument) -> None:
         row = await self._row(document)
+        if (made_by := tracing.at_hand()) is not None:
+            row.change(trace=made_by.kept())
         if await self._tx.put_new(row):
             self._follower.out_changed(document, new=True)
             return
@@ -143,7 +145,7 @@ class SqlOutgoingDocuments(WatchedRows):
         )
 
     async def _write(self, this: Update, document: OutgoingDocument, **read: int) -> bool:
-        values = (await self._row(document)).values("agency_id", "id")
+        values = (await self._row(document)).values("agency_id", "id", "trace")
         written = (
             await self._tx.change(this, agency=self._agency_id, at_id=document.id, **read, **values) == 1
         )
@@ -200,6 +202,7 @@ def outgoing_row(document: OutgoingDocument) -> OutgoingRow:
         issued_on=draft.issued_on,
         lead=next((item.sha256 for item in document.files if item.role is FileRole.LEAD), ""),
         own_id=_own_id(draft.callback_data),
+        trace=None,  # that of the call that adds it: see there
         folded="" if document.is_sealed else fold(" ".join((draft.code, draft.subject, *parties))),
         body=to_json(OutgoingDocument, document),
     )

@@ -79,7 +79,7 @@ def _within(table: str, column: str, target: str) -> ForeignKeyConstraint:
 
 class OutgoingRow(Row, table=True):
     """`external_id` is empty for a child packet that only carries its parent's draft. `lead` is the digest of its lead
-    file; `own_id` what the system that sent it calls it."""
+    file; `own_id` what the system that sent it calls it. `trace` is that of the call that made it (`domain.trace`)."""
 
     __tablename__ = "outgoing_document"
     __table_args__ = (
@@ -114,6 +114,7 @@ class OutgoingRow(Row, table=True):
     body: str = Field(sa_type=Text)
     lead: str = ""
     own_id: str | None = None
+    trace: str | None = None
 
 
 class DeliveryRow(Row, table=True):

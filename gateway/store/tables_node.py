@@ -105,6 +105,7 @@ class ApiCallRow(Row, table=True):
     problem: str = ""
     address: str = ""
     request_id: str = ""
+    trace_id: str = ""
 
 
 class PersonRow(Row, table=True):

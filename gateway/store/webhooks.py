@@ -19,8 +19,9 @@ from gateway import errors
 from gateway.domain import feed
 from gateway.domain.account import AgencyScope, ApiScope
 from gateway.domain.event import EventKind
-from gateway.domain.feed import ClientWords
+from gateway.domain.feed import ClientWords, Said
 from gateway.domain.pace import CLOCKS_APART
+from gateway.domain.trace import of_kept
 from gateway.domain.webhook import (
     MOST_OF_AGENCY,
     MOST_SUSPECTS,
@@ -233,12 +234,12 @@ class SqlWebhooks:
         if not ids:
             return {}
         wanted = (col(OutgoingRow.agency_id) == agency_id, col(OutgoingRow.id).in_(sorted(ids)))
-        query = select(col(OutgoingRow.id), col(OutgoingRow.external_id), col(OutgoingRow.body)).where(
-            *wanted
-        )
+        columns = (OutgoingRow.id, OutgoingRow.external_id, OutgoingRow.body, OutgoingRow.trace)
+        query = select(*map(col, columns)).where(*wanted)
         async with self._looking() as tx:
             rows = await tx.tuples(query)
-        return {id: words for id, external_id, body in rows if (words := _words(external_id, body))}
+        said = {id: _said(*row) for id, *row in rows}
+        return {id: each for id, each in said.items() if each.words or each.trace is not None}
 
     async def load(self) -> WebhookLoad:
         failing = and_(col(_W.state) == _ACTIVE, col(_W.suspects) >= MOST_SUSPECTS)
@@ -396,9 +397,10 @@ async def _newest(tx: Transaction, agency_id: str) -> int:
     return int(found[0][0]) if found else 0
 
 
-def _words(external_id: str | None, body: str) -> dict[str, str]:
-    said = {"external_id": external_id, "callback_data": json.loads(body)["draft"].get("callback_data")}
-    return {name: text for name, text in said.items() if text}
+def _said(external_id: str | None, body: str, trace: str | None) -> Said:
+    words = {"external_id": external_id, "callback_data": json.loads(body)["draft"].get("callback_data")}
+    said = {name: text for name, text in words.items() if text}
+    return Said(words=said, trace=of_kept(trace) if trace is not None else None)
 
 
 def _aware(at: Any) -> datetime | None:  # Any: a function of a column has lost its type

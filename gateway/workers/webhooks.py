@@ -218,7 +218,8 @@ class Telling:
         pusher, endpoint = self.pusher, self.leased.endpoint
         body = feed.to_bytes(feed.told(event, code, words))
         id = feed.event_id(event)
-        done = await pusher.sender.send(endpoint, id, body)
+        said = words.get(event.subject_id)
+        done = await pusher.sender.send(endpoint, id, body, said.trace if said is not None else None)
         self._slow = not done.is_good or done.took_ms > SLOW_S * 1000
         before = known or _first(endpoint, event, done.at)
         tries = (*before.tries, done)[-MOST_TRIES_KEPT:]

@@ -164,7 +164,13 @@ class Door:
         async with self.client.request(method, target, headers=sent, **more) as response:
             raw = await response.read()
             wrong = complaints(
-                method, response.url.path, response.status, response.content_type, raw, response.headers
+                method,
+                response.url.path,
+                response.status,
+                response.content_type,
+                raw,
+                response.headers,
+                is_chosen="fields" in response.url.query,
             )
             assert not wrong, wrong
             return Answer(status=response.status, headers=response.headers, raw=raw)

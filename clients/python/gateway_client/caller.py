@@ -5,7 +5,7 @@ or the typed exception of what the node said. A call is repeated where the node 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -55,11 +55,18 @@ class Caller:
     """Of one node, under one key; None is one that the client certificate alone opens."""
 
     def __init__(
-        self, line: Line, key: str | None, agency: str | None, language: str, patience: Patience
+        self,
+        line: Line,
+        key: str | None,
+        agency: str | None,
+        language: str,
+        patience: Patience,
+        trace: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         if key is not None and (not key or not key.isascii() or not key.isprintable() or " " in key):
             raise ValueError("expected an API key (gwk_…)")
         self._line = line
+        self._trace = trace
         self.patience = patience
         self._headers = {
             **({} if key is None else {"Authorization": f"Bearer {key}"}),
@@ -108,7 +115,7 @@ class Caller:
             )
 
     def _request(self, ask: Ask) -> Request:
-        headers = {**self._headers, **ask.headers}
+        headers = {**self._headers, **(self._trace() if self._trace is not None else {}), **ask.headers}
         body = ask.body
         if ask.said is not None:
             body = InMemory(json.dumps(ask.said, ensure_ascii=False).encode())

@@ -8,7 +8,7 @@ import os
 import ssl
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,7 +34,7 @@ class Client:
     node's certificate is from none that this machine knows. `client_certificate` are the files of a certificate and of its
     key, where the API key is bound to one; where that alone opens it, `key` is None. `context` is a TLS context of your
     own in place of `ca` and `client_certificate`. Files above `large` bytes go in parts of `part_size` before
-    their message."""
+    their message. `trace` gives the headers of the trace at hand (`traceparent`, `tracestate`), asked for each call."""
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Client:
         patience: Patience | None = None,
         large: int = 8 * MIB,
         part_size: int = 4 * MIB,
+        trace: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         if key is None and client_certificate is None and context is None:
             raise ValueError("expected an API key (gwk_…), or a client certificate that opens one")
@@ -61,7 +62,7 @@ class Client:
             client_certificate=None if shown is None else (Path(shown[0]), Path(shown[1])),
             context=context,
         )
-        self._caller = Caller(self._line, key, agency, language, patience or Patience())
+        self._caller = Caller(self._line, key, agency, language, patience or Patience(), trace)
         self._large = large
         self._part_size = part_size
 

@@ -189,7 +189,7 @@ async def capabilities(call: Call) -> web.Response:
         certificate=certificate,
         axes=[
             _axis(name, axis.promises(), await axis.unhosted([entry.code]), form, certificate=certificate)
-            for name, axis in await ways(deps.axis, sender, entry.code)
+            for name, axis in (await ways(deps.axis, sender, entry.code) if call.wants("axes") else ())
         ],
         kinds=[kind.value for kind in Kind],
         max_file_bytes=deps.out.profile.max_file_bytes,

@@ -64,7 +64,8 @@ async def read_events(call: Call) -> web.Response:
     looking = _Feed(call=call, query=query, after=after)
     found = await wait_until(call, query.wait, looking.look, bool)
     agency = call.caller.agency.code if call.caller.agency else ""
-    words = await call.deps.webhooks.rows.client_words(call.scope().agency_id, feed.documents_of(found))
+    about = feed.documents_of(found) if call.wants("data") else ()
+    words = await call.deps.webhooks.rows.client_words(call.scope().agency_id, about)
     told = Events(
         data=[EventOut.model_validate(feed.told(each, agency, words)) for each in found],
         next_after=feed.event_id(looking.seen) if looking.seen else query.after,

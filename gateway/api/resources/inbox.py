@@ -260,13 +260,17 @@ async def _quarantine(call: Call, query: InboxQuery) -> InboxItems:
 
 async def _items(call: Call, work: Work, documents: Sequence[IncomingDocument]) -> list[InboxItem]:
     """Views with each hand-over, and each sender's name of today asked once."""
-    today, office = call.deps.out.today(), await call.deps.inn.office()
+    today = call.deps.out.today()
     names: dict[str, str | None] = {}
     items = []
-    one = len(documents) == 1
-    found = await reading.around_each(work, documents, office, every_double=one)
+    found: Sequence[reading.AroundDocument | None] = [None] * len(documents)
+    if call.wants(*inbox_view.OF_AROUND):
+        office, one = await call.deps.inn.office(), len(documents) == 1
+        found = await reading.around_each(work, documents, office, every_double=one)
     for document, beside in zip(documents, found, strict=True):
-        if document.sender_code not in names:
+        if not call.wants("from"):
+            names[document.sender_code] = None
+        elif document.sender_code not in names:
             entry = await call.deps.inn.directory.find(document.sender_code, today)
             names[document.sender_code] = entry.name if entry else None
         items.append(inbox_view.inbox_item(document, beside, names[document.sender_code], call.lang))

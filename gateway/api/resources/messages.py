@@ -6,6 +6,7 @@ is in `writing`."""
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -42,7 +43,7 @@ from gateway.api.shapes import (
 )
 from gateway.api.words import fact_word, state_word, without_reference
 from gateway.domain.account import ApiScope
-from gateway.domain.document import Delivery, OutgoingDocument, OutState
+from gateway.domain.document import Delivery, OutState
 from gateway.domain.feed import event_id
 from gateway.domain.status import STATES, Fact, is_skewed
 from gateway.outgoing import files, manage
@@ -150,13 +151,18 @@ async def list_messages(call: Call) -> web.Response:
                 oldest_first=query.sort == "created_at",
             ),
         )
-        deliveries = await work.deliveries.of_many([document.id for document in page.items])
+        deliveries: Mapping[str, Sequence[Delivery]] = {}
+        if call.wants(*message_view.OF_DELIVERIES):
+            deliveries = await work.deliveries.of_many([document.id for document in page.items])
     rows = [message_view.message(each, deliveries.get(each.id, ()), call.lang) for each in page.items]
     return call.tell(Messages(data=rows, next_cursor=page.next_cursor, has_more=page.next_cursor is not None))
 
 
 async def read_message(call: Call) -> web.Response:
-    document, deliveries = await found(call)
+    async with call.deps.store.read(call.scope()) as work:
+        document = await work.outgoing.get(call.path("id"))
+        is_asked = call.wants(*message_view.OF_DELIVERIES)
+        deliveries = await work.deliveries.of(document.id) if is_asked else ()
     told = message_view.message(document, deliveries, call.lang)
     return call.tell(told, version=document.version)
 
@@ -164,9 +170,9 @@ async def read_message(call: Call) -> web.Response:
 async def read_timeline(call: Call) -> web.Response:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
-        deliveries = await work.deliveries.of(document.id)
+        deliveries = await work.deliveries.of(document.id) if call.wants("recipients") else ()
         known = {each.id: await work.facts.of(each.id) for each in deliveries}
-        events = await work.events.of(document.id)
+        events = await work.events.of(document.id) if call.wants("events") else ()
     told = Timeline(
         id=document.id,
         recipients=[_timeline(call, each, list(known[each.id])) for each in deliveries],
@@ -203,13 +209,6 @@ async def read_envelope(call: Call) -> web.StreamResponse:
 async def read_file(call: Call) -> web.StreamResponse:
     file = await files.open_file(call.deps.out, call.scope(), call.path("id"), call.number("n"))
     return await stream(call, file)
-
-
-async def found(call: Call) -> tuple[OutgoingDocument, list[Delivery]]:
-    """The message of the path, with its deliveries."""
-    async with call.deps.store.read(call.scope()) as work:
-        document = await work.outgoing.get(call.path("id"))
-        return document, list(await work.deliveries.of(document.id))
 
 
 def _timeline(call: Call, delivery: Delivery, facts: list[Fact]) -> RecipientTimeline:

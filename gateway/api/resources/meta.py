@@ -161,6 +161,7 @@ class CallOut(Told):
     problem: str = Field(description="The slug of the refusal; empty for a call that went well")
     address: str
     request_id: str
+    trace_id: str = Field(description="Of the `traceparent` of the call, or the one that it began")
 
 
 class Calls(PageOut[CallOut]):
@@ -185,6 +186,7 @@ async def list_calls(call: Call) -> web.Response:
             problem=each.problem,
             address=each.address,
             request_id=each.request_id,
+            trace_id=each.trace_id,
         )
         for each in found[: query.limit]
     ]

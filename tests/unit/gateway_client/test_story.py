@@ -57,6 +57,21 @@ def large() -> bytes:
 LARGE = large()
 
 
+async def test_each_call_is_in_the_trace_at_hand(door: Door, line: TcpProxy) -> None:
+    traces = ["4bf92f3577b34da6a3ce929d0e0e4736", "0af7651916cd43dd8448eb211c80319c"]
+    left = [{"traceparent": f"00-{each}-00f067aa0ba902b7-01"} for each in (*traces, "0" * 32)]
+    with Client(
+        f"http://{line.host}:{line.port}", await door.key(DEPARTMENT), trace=lambda: left.pop(0)
+    ) as node:
+        await apart(node.me)
+        await apart(node.me)
+        assert door.calls is not None
+        await door.calls.flush()
+        rows = await apart(lambda: node.call("GET", "/me/calls"))
+
+    assert {each["trace_id"] for each in rows["data"]} == set(traces)
+
+
 async def test_a_large_document_goes_over_lines_that_break_and_its_story_is_told_back(
     door: Door, client_of: Clients, line: TcpProxy, tmp_path: Path, waits: Waits
 ) -> None:

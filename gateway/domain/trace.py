@@ -1,0 +1,81 @@
+"""The trace that a call belongs to, as the W3C recommendation Trace Context writes it. In: the headers of a call. Out: a
+`Trace`, or none where they say nothing that holds; the text that is kept of it; the headers of a call that follows from
+it. Pure: who begins a trace or a step of one brings the id.
+
+A header of a later version is read as one of this version, as the recommendation wants it; what goes out is of version
+00. Of `tracestate`, which belongs to the systems of the caller, whole members are passed on, as many as fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+PARENT, STATE = "traceparent", "tracestate"
+_NONE = re.compile(r"0+")
+_PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
+_FORBIDDEN_VERSION = "ff"
+_OURS = "00"
+_SAMPLED = 0x01
+LONGEST_STATE = 512
+_LONG_MEMBER, _MOST_MEMBERS = 128, 32
+# Printable ASCII; a comma parts members, an equals sign stands once.
+_KEY = r"(?:[a-z0-9][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13})"
+_MEMBER = re.compile(rf"({_KEY})=([\x20-\x2b\x2d-\x3c\x3e-\x7e]{{0,255}}[\x21-\x2b\x2d-\x3c\x3e-\x7e])")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """`id` names the trace, `is_sampled` is the word of the caller that it is recorded, `state` what its systems keep in
+    it."""
+
+    id: str
+    is_sampled: bool = False
+    state: str = ""
+
+    def kept(self) -> str:
+        """One line; `of_kept` reads it."""
+        return f"{self.id}-{self._flags()} {self.state}".rstrip()
+
+    def headers(self, step: str) -> Mapping[str, str]:
+        """Of a call that follows from it; `step` is a new id of 16 hexadecimal digits."""
+        told = {PARENT: f"{_OURS}-{self.id}-{step}-{self._flags()}"}
+        return told | {STATE: self.state} if self.state else told
+
+    def _flags(self) -> str:
+        return f"{_SAMPLED if self.is_sampled else 0:02x}"
+
+
+def of_kept(text: str) -> Trace:
+    """What `kept` wrote."""
+    first, _, state = text.partition(" ")
+    id, _, flags = first.partition("-")
+    return Trace(id, bool(int(flags, 16) & _SAMPLED), state)
+
+
+def of_headers(parents: Sequence[str], states: Sequence[str] = ()) -> Trace | None:
+    """None where there is no parent, more than one, or one that does not hold; its state is not looked at then."""
+    found = _PARENT.fullmatch(parents[0]) if len(parents) == 1 else None
+    if found is None:
+        return None
+    version, id, step, flags, more = found.groups()
+    if version == _FORBIDDEN_VERSION or _NONE.fullmatch(id) or _NONE.fullmatch(step):
+        return None
+    if version == _OURS and more is not None:
+        return None
+    return Trace(id, bool(int(flags, 16) & _SAMPLED), _state(",".join(states)))
+
+
+def _state(given: str) -> str:
+    """Empty where a member does not hold or stands twice: what cannot be read is not passed on."""
+    members = [each.strip(" \t") for each in given.split(",")]
+    members = [each for each in members if each]
+    read = [_MEMBER.fullmatch(each) for each in members]
+    keys = {each[1] for each in read if each is not None}
+    if len(keys) != len(members) or len(members) > _MOST_MEMBERS:
+        return ""
+    if len(",".join(members)) > LONGEST_STATE:
+        members = [each for each in members if len(each) <= _LONG_MEMBER]
+    while len(",".join(members)) > LONGEST_STATE:
+        members.pop()  # the one that was touched longest ago
+    return ",".join(members)

@@ -1,0 +1,124 @@
+"""One trace from the call of a document system to the webhook that says that its document has arrived, and in the log of
+the node on the way: real workers, a real axis, a real program that is told."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from gateway import log
+from gateway.cli.doors import application
+from gateway.demo import stage
+from gateway.domain.account import ApiScope, PrincipalKind
+from gateway.office.bootstrap.office import Office, open_office
+from gateway.ops.metrics import Watch
+from tests.support.api import DEPARTMENT, PROVINCE, form, meta
+from tests.support.hooks import Receiver, near, receiving
+
+ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = f"00-{ID}-00f067aa0ba902b7-01"
+WITHIN_S = 60.0
+
+
+@dataclass(kw_only=True)
+class Story:
+    node: Office
+    client: TestClient[Any, Any]
+
+    async def key(self, code: str) -> dict[str, str]:
+        agency = await self.node.store.accounts.hosted_by_code(code)
+        assert agency is not None
+        secret = f"gwk_{code}"
+        await self.node.store.accounts.add_key(
+            secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
+            principal=await self.node.store.accounts.principal_for(PrincipalKind.PROGRAM, code, agency.id),
+            agency_ids=[agency.id],
+            scopes=list(ApiScope),
+        )
+        return {"Authorization": f"Bearer {secret}"}
+
+    async def post(self, path: str, headers: dict[str, str], **more: Any) -> Any:
+        async with self.client.post(f"/api/v1{path}", headers=headers, **more) as answer:
+            assert answer.status < 300, await answer.text()
+            return await answer.json()
+
+
+@pytest.fixture
+async def story(tmp_path: Path) -> AsyncIterator[Story]:
+    settings = near(stage.settings_for(tmp_path))
+    await stage.prepare(settings)
+    async with open_office(settings) as node:
+        await stage.register(node)
+        stop = asyncio.Event()
+        async with (
+            TestClient(TestServer(application(node, Watch(node=node)))) as client,
+            asyncio.TaskGroup() as tasks,
+        ):
+            tasks.create_task(node.run_workers(stop))
+            yield Story(node=node, client=client)
+            stop.set()
+
+
+@pytest.fixture
+def lines() -> Any:
+    """What the program writes on its stderr."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(log.JsonLines())
+    root = logging.getLogger("gateway")
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield lambda: [json.loads(each) for each in written.getvalue().splitlines()]
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+async def heard(receiver: Receiver, kind: str) -> int:
+    """Which of the calls that came tells of the first event of that kind."""
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            for n, body in enumerate(receiver.bodies):
+                if body["type"] == kind:
+                    return n
+            await receiver.until(len(receiver.bodies) + 1)
+
+
+async def test_the_webhook_of_a_document_that_arrived_is_in_the_trace_of_the_call_that_sent_it(
+    story: Story, lines: Any
+) -> None:
+    department, province = await story.key(DEPARTMENT), await story.key(PROVINCE)
+    async with receiving() as sender, receiving() as recipient:
+        for key, told in ((department, sender), (province, recipient)):
+            await story.post("/webhooks", key | {"Idempotency-Key": "hook"}, json={"url": told.url})
+        today = story.node.out.today().isoformat()
+        sent = await story.post(
+            "/messages",
+            department | {"Idempotency-Key": "one", "traceparent": PARENT, "X-Request-Id": "ours-15"},
+            data=form(meta(date=today)),
+        )
+        arrived = await heard(sender, "message.status")
+        await heard(recipient, "inbox.received")
+
+    headers, body = sender.raw[arrived][0], sender.bodies[arrived]
+    assert (body["subject"], body["data"]["state"]) == (sent["id"], "delivered")
+    assert body["data"]["trace"] == ID
+    assert headers["traceparent"].startswith(f"00-{ID}-")
+    assert headers["traceparent"].endswith("-01")
+    assert headers["traceparent"] != PARENT
+
+    accepted = next(each for each in lines() if each.get("action") == "message.accepted")
+    assert (accepted["trace_id"], accepted["request"], accepted["document"]) == (ID, "ours-15", sent["id"])
+
+    # What crossed to the other agency says nothing of it.
+    assert all(ID not in f"{headers}{body!r}" for headers, body in recipient.raw)

@@ -1,0 +1,223 @@
+"""The trace of a call: taken from its header or begun, kept with what it made, told of and passed on."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from multidict import CIMultiDict
+
+from gateway import log, tracing
+from tests.support import api
+from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door, form, meta
+from tests.support.hooks import Behaviour, Hooked, Receiver, near, receiving
+from tests.support.node import Town
+
+ID, STEP = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+PARENT = f"00-{ID}-{STEP}-01"
+_PARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-(0[01])")
+
+
+@pytest.fixture
+async def door(blank_node: Path, tmp_path: Path) -> AsyncIterator[Door]:
+    async with api.opened(blank_node, tmp_path / "node", change=near) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as made:
+        yield made
+
+
+async def hooked(door: Door, url: str, agency: str = DEPARTMENT) -> str:
+    answer = await door.ask("POST", "/webhooks", json={"url": url}, once=f"hook-{agency}", agency=agency)
+    assert answer.status == 201, str(answer)
+    return str(answer.json["id"])
+
+
+async def push(door: Door) -> None:
+    await door.carry()
+    await Hooked(town=Town(node=door.node, clock=door.clock)).push()
+
+
+async def called(door: Door, headers: CIMultiDict[str]) -> str:
+    """The trace under which the key's log has a call with these headers."""
+    secret = door.keys.get(DEPARTMENT) or await door.key(DEPARTMENT)
+    door.keys[DEPARTMENT] = secret
+    headers["Authorization"] = f"Bearer {secret}"
+    async with door.client.get(f"{api.BASE}/limits", headers=headers) as answer:
+        assert answer.status == 200
+        assert not {"traceparent", "tracestate", "traceresponse"} & {each.lower() for each in answer.headers}
+    assert door.calls is not None
+    await door.calls.flush()
+    rows = (await door.ask("GET", "/me/calls?limit=5")).json["data"]
+    return str(next(row["trace_id"] for row in rows if row["route"] == "/api/v1/limits"))
+
+
+async def test_a_call_is_in_the_log_of_its_key_under_the_trace_that_it_names(door: Door) -> None:
+    assert await called(door, CIMultiDict(traceparent=PARENT)) == ID
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        CIMultiDict(),
+        CIMultiDict(traceparent="hello"),
+        CIMultiDict(traceparent=PARENT.upper()),
+        CIMultiDict(traceparent=f"00-{'0' * 32}-{STEP}-01"),
+        CIMultiDict([("traceparent", PARENT), ("traceparent", PARENT)]),
+    ],
+)
+async def test_a_call_that_names_none_begins_one(door: Door, headers: CIMultiDict[str]) -> None:
+    first, second = await called(door, headers.copy()), await called(door, headers.copy())
+
+    assert first != ID
+    assert all(re.fullmatch("[0-9a-f]{32}", each) and each.strip("0") for each in (first, second))
+
+
+async def test_every_line_that_is_logged_for_a_call_names_its_trace(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[str | None] = []
+
+    class Noting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if getattr(record, "action", "") == "message.accepted":
+                seen.append(log.ids_bound().get("trace_id"))
+
+    handler, accepting = Noting(), logging.getLogger("gateway.outgoing.accept")
+    accepting.addHandler(handler)
+    try:
+        with caplog.at_level(logging.INFO, "gateway.outgoing.accept"):
+            await door.send(headers={"traceparent": PARENT})
+    finally:
+        accepting.removeHandler(handler)
+
+    assert seen == [ID]
+    assert tracing.at_hand() is None
+
+
+async def test_what_a_webhook_is_told_of_the_document_is_in_its_trace_each_time_in_a_step_of_its_own(
+    door: Door, receiver: Receiver
+) -> None:
+    await hooked(door, receiver.url)
+    said = {"traceparent": PARENT, "tracestate": "congo=t61rcWkgMzE"}
+    sent = await door.send(headers=said)
+    assert sent.status == 202, str(sent)
+    await push(door)
+
+    about = [n for n, body in enumerate(receiver.bodies) if body["subject"] == sent.json["id"]]
+    found = [_PARENT.fullmatch(receiver.raw[n][0]["traceparent"]) for n in about]
+    assert {"message.accepted", "message.sent", "message.status"} <= {
+        receiver.bodies[n]["type"] for n in about
+    }
+    assert {(each[1], each[3]) for each in found if each} == {(ID, "01")}
+    assert len({each[2] for each in found if each} | {STEP}) == len(about) + 1
+    assert {receiver.raw[n][0]["tracestate"] for n in about} == {"congo=t61rcWkgMzE"}
+    assert {receiver.bodies[n]["data"]["trace"] for n in about} == {ID}
+
+
+async def test_a_try_again_is_the_same_trace_in_another_step(door: Door) -> None:
+    turns: list[int] = []
+
+    async def behave(request: web.Request) -> web.StreamResponse:
+        turns.append(1)
+        return web.Response(status=500 if len(turns) == 2 else 204)
+
+    taking: Behaviour = behave
+    async with receiving(taking) as receiver:
+        await hooked(door, receiver.url)
+        await door.send(headers={"traceparent": PARENT})
+        await push(door)
+        door.clock.advance(3600)
+        await Hooked(town=Town(node=door.node, clock=door.clock)).push()
+
+    named = [
+        (headers["webhook-id"], headers["traceparent"])
+        for headers, body in receiver.raw
+        if ID in headers.get("traceparent", "")
+    ]
+    assert len(named) > len({id for id, _ in named})
+    assert len({parent for _, parent in named}) == len(named)
+
+
+async def test_a_document_of_no_call_has_none_and_events_about_other_things_neither(
+    door: Door, receiver: Receiver
+) -> None:
+    await hooked(door, receiver.url, PROVINCE)
+    await door.send(headers={"traceparent": PARENT})
+    await push(door)
+
+    assert "inbox.received" in {body["type"] for body in receiver.bodies}
+    for headers, body in receiver.raw:
+        assert "traceparent" not in headers
+        assert ID.encode() not in body
+
+
+async def test_the_other_agency_learns_nothing_of_it(door: Door) -> None:
+    await door.send(headers={"traceparent": PARENT, "tracestate": "congo=t61rcWkgMzE"})
+    await door.carry()
+    (item,) = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
+
+    for path in (f"/inbox/{item['id']}", f"/inbox/{item['id']}/envelope", "/events"):
+        told = await door.ask("GET", path, agency=PROVINCE)
+        assert ID.encode() not in told.raw
+        assert b"t61rcWkgMzE" not in told.raw
+
+
+async def test_a_call_again_changes_neither_document_nor_trace(door: Door) -> None:
+    other = PARENT.replace("4bf9", "0000")
+    first = await door.send(meta(external_id="one"), headers={"traceparent": PARENT})
+    again = await door.send(meta(external_id="one"), once="two", headers={"traceparent": other})
+    await door.carry()
+
+    assert first.json["id"] == again.json["id"]
+    rows = (await door.ask("GET", f"/events?subject={first.json['id']}")).json["data"]
+    assert {row["data"]["trace"] for row in rows} == {ID}
+
+
+async def test_what_follows_from_a_document_has_the_trace_of_its_own_call(door: Door) -> None:
+    first = await door.send(headers={"traceparent": PARENT})
+    await door.carry()
+    other = PARENT.replace("4bf9", "0000")
+    update = await door.ask(
+        "POST",
+        f"/messages/{first.json['id']}/update",
+        once="update",
+        data=form(meta(reason="The subject was wrong"), (("lead", "15.pdf", PDF),)),
+        headers={"traceparent": other},
+    )
+    assert update.status == 202, str(update)
+    await door.carry()
+
+    rows = (await door.ask("GET", "/events?limit=200")).json["data"]
+    traces = {row["subject"]: row["data"]["trace"] for row in rows if row["subject"].startswith("msg_")}
+    assert traces == {first.json["id"]: ID, update.json["id"]: ID.replace("4bf9", "0000")}
+
+
+async def test_the_trace_stays_when_the_document_changes(door: Door) -> None:
+    draft = await door.send(meta() | {"send": False}, headers={"traceparent": PARENT})
+    assert draft.json["state"] == "draft"
+    sent = await door.ask("POST", f"/messages/{draft.json['id']}/send", once="go", json={})
+    assert sent.status == 200, str(sent)
+    await door.carry()
+
+    rows = (await door.ask("GET", f"/events?subject={sent.json['id']}")).json["data"]
+    assert "message.status" in {row["type"] for row in rows}
+    assert len({row["data"]["trace"] for row in rows}) == 1
+
+
+async def test_a_trial_of_a_webhook_is_a_step_of_the_call_that_asked_for_it(
+    door: Door, receiver: Receiver
+) -> None:
+    id = await hooked(door, receiver.url)
+
+    await door.ask("POST", f"/webhooks/{id}/test", json={}, headers={"traceparent": PARENT})
+
+    assert receiver.raw[0][0]["traceparent"].startswith(f"00-{ID}-")
+    assert STEP not in receiver.raw[0][0]["traceparent"]

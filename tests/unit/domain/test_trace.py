@@ -1,0 +1,157 @@
+"""Which headers name a trace, as the recommendation of the W3C has it, and that what is passed on is the same trace."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from gateway.domain import trace
+from gateway.domain.trace import LONGEST_STATE, Trace
+
+ID, STEP = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+GOOD = f"00-{ID}-{STEP}-01"
+
+HEX = "0123456789abcdef"
+
+
+def digits(count: int) -> st.SearchStrategy[str]:
+    return st.text(HEX, min_size=count, max_size=count)
+
+
+def ids(count: int) -> st.SearchStrategy[str]:
+    return digits(count).filter(lambda each: each.strip("0") != "")
+
+
+KEYS = st.from_regex(r"[a-z][a-z0-9_\-*/]{0,20}(@[a-z][a-z0-9_\-*/]{0,13})?", fullmatch=True)
+VALUES = st.text([chr(n) for n in range(0x20, 0x7F) if chr(n) not in ",="], min_size=1, max_size=200).filter(
+    lambda each: each.strip() == each
+)
+STATES = st.dictionaries(KEYS, VALUES, max_size=32).map(lambda found: [f"{k}={v}" for k, v in found.items()])
+
+
+@given(ids(32), ids(16), digits(2))
+def test_whatever_holds_is_read(id: str, step: str, flags: str) -> None:
+    found = trace.of_headers([f"00-{id}-{step}-{flags}"])
+
+    assert found == Trace(id, int(flags, 16) % 2 == 1)
+
+
+@given(ids(32), ids(16), ids(16), digits(2), STATES)
+def test_what_is_kept_and_passed_on_is_the_same_trace_from_another_step(
+    id: str, step: str, ours: str, flags: str, members: list[str]
+) -> None:
+    found = trace.of_headers([f"00-{id}-{step}-{flags}"], [",".join(members)])
+    assert found is not None
+
+    kept = trace.of_kept(found.kept())
+    told = kept.headers(ours)
+
+    assert kept == found
+    version, same, parent, sampled = told["traceparent"].split("-")
+    assert (version, same, parent) == ("00", id, ours)
+    assert int(sampled, 16) == int(flags, 16) & 1
+    assert trace.of_headers([told["traceparent"]], [told.get("tracestate", "")]) == found
+    assert "\n" not in found.kept()
+
+
+@given(st.text(max_size=80))
+@example(GOOD.upper())
+@example(GOOD + "-")
+@example(GOOD + "-00")
+@example(GOOD + "\n")
+@example(" " + GOOD)
+@example(GOOD[:-1])
+@example(GOOD.replace("-", "_"))
+@example("ff" + GOOD[2:])
+@example("0٠" + GOOD[2:])
+@example(f"00-{'0' * 32}-{STEP}-01")
+@example(f"00-{ID}-{'0' * 16}-01")
+def test_anything_else_names_none(text: str) -> None:
+    fits = len(text) >= 55 and text[2:3] == text[35:36] == text[52:53] == "-"
+    assume(not (fits and set(text[:55]) <= set(HEX + "-") and text[:2] not in ("00", "ff")))
+    assume(text != GOOD)
+
+    found = trace.of_headers([text])
+
+    assert found is None or text.startswith(f"00-{found.id}-")
+    assert found is None or len(text) == 55
+
+
+@given(st.integers(0, 54), st.sampled_from(string.printable))
+def test_one_wrong_letter_is_enough(place: int, letter: str) -> None:
+    broken = GOOD[:place] + letter + GOOD[place + 1 :]
+    assume(letter not in HEX and not (letter == "-" and GOOD[place] == "-"))
+
+    assert trace.of_headers([broken]) is None
+
+
+def test_a_later_version_is_read_as_far_as_this_one_goes() -> None:
+    assert trace.of_headers([f"cc-{ID}-{STEP}-01"]) == Trace(ID, True)
+    assert trace.of_headers([f"cc-{ID}-{STEP}-01-what-the-future-will-be"]) == Trace(ID, True)
+    assert trace.of_headers([f"cc-{ID}-{STEP}-01.what"]) is None
+    assert trace.of_headers([f"cc-{ID}-{STEP}-0"]) is None
+
+
+def test_two_parents_are_none() -> None:
+    assert trace.of_headers([GOOD, GOOD]) is None
+    assert trace.of_headers([]) is None
+
+
+def test_flags_that_this_version_does_not_know_are_not_passed_on() -> None:
+    found = trace.of_headers([f"00-{ID}-{STEP}-ff"])
+
+    assert found is not None
+    assert found.headers(STEP)["traceparent"].endswith("-01")
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [
+        (["congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"], "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"),
+        (["congo=1", "rojo=2"], "congo=1,rojo=2"),
+        ([" congo=1 ,\t, rojo=2,"], "congo=1,rojo=2"),
+        (["fw529a3039@dt=FfgA"], "fw529a3039@dt=FfgA"),
+        (["a=b c"], "a=b c"),
+        ([""], ""),
+        (["congo=1,congo=2"], ""),
+        (["congo"], ""),
+        (["Congo=1"], ""),
+        (["congo=1=2"], ""),
+        (["congo=\u00e9"], ""),
+        (["congo=1\r\nx: y"], ""),
+        (["congo=" + "x" * 257], ""),
+        ([",".join(f"k{n}=1" for n in range(33))], ""),
+    ],
+)
+def test_of_the_state_whole_members_are_passed_on_or_nothing(given: list[str], passed: str) -> None:
+    found = trace.of_headers([GOOD], given)
+
+    assert found is not None
+    assert found.state == passed
+
+
+def test_the_state_of_a_parent_that_does_not_hold_is_not_looked_at() -> None:
+    assert trace.of_headers(["00-x"], ["congo=1"]) is None
+
+
+def test_what_is_too_much_loses_long_members_first_and_then_the_last_ones() -> None:
+    long, short = "long=" + "x" * 200, [f"k{n}=" + "y" * 40 for n in range(15)]
+
+    found = trace.of_headers([GOOD], [",".join([long, *short])])
+
+    assert found is not None
+    assert found.state == ",".join(short[:11])
+    assert len(found.state) <= LONGEST_STATE < len(",".join(short[:12]))
+
+
+@given(st.lists(st.text(max_size=300), max_size=4))
+def test_no_state_grows_or_breaks_a_line(states: list[str]) -> None:
+    found = trace.of_headers([GOOD], states)
+
+    assert found is not None
+    assert len(found.state) <= LONGEST_STATE
+    assert found.state.isascii()
+    assert found.state.isprintable()
