@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
-from gateway import log, meters, tracing
+from gateway import log, meters
 from gateway.domain import feed, webhook
 from gateway.domain.account import AgencyScope, ApiScope
 from gateway.domain.event import EventKind
@@ -35,7 +35,7 @@ from gateway.domain.webhook import (
 )
 from gateway.errors import BadForm, Clash, Denied, Misconfigured, NotFound, StaleVersion
 from gateway.policy.webhooks import secret_end
-from gateway.ports import Clock, Pool
+from gateway.ports import Clock, Pool, tracing
 from gateway.ports.webhooks import Posted, Poster, Webhooks, WebhookSecrets
 
 _log = logging.getLogger(__name__)

@@ -14,11 +14,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Update, bindparam, exists, not_, or_, select, update
 from sqlmodel import col
 
-from gateway import errors, tracing
+from gateway import errors
 from gateway.domain.book import OutgoingLine, PaperLetter, Span, end_of_run
 from gateway.domain.document import FileRole, Kind, OutgoingDocument, OutState
 from gateway.domain.identity import Digest
 from gateway.domain.text import fold
+from gateway.ports import tracing
 from gateway.ports.queues import Page
 from gateway.store import paging
 from gateway.store.drivers import FEW

@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 from multidict import CIMultiDict
 
-from gateway import log, tracing
+from gateway import log
+from gateway.ports import tracing
 from tests.support import api
 from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door, form, meta
 from tests.support.hooks import Behaviour, Hooked, Receiver, near, receiving
