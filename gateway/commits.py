@@ -11,8 +11,8 @@ import random
 import sqlite3
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -202,6 +202,19 @@ async def apart(call: Callable[[], T]) -> T:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait([running])
+        raise
+
+
+@contextmanager
+def whole(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """What is done inside, on the disk as a whole or not at all: for a small file whose writers take turns and may wait."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk has undone it by itself
+            connection.execute("ROLLBACK")
         raise
 
 

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from gateway import commits
 from gateway.domain.document import Kind
 from gateway.domain.registry import fold_code
 from gateway.edxml import again, foreign, reader
@@ -361,14 +362,8 @@ class Hub:
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._file.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._file
-            except BaseException:
-                self._file.execute("ROLLBACK")
-                raise
-            self._file.execute("COMMIT")
+        with self._lock, commits.whole(self._file) as file:
+            yield file
 
 
 def _source(path: Path) -> EnvelopeSource:

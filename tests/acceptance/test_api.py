@@ -4,7 +4,6 @@ in the words of the document systems that call."""
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import io
 import json
 from collections.abc import AsyncIterator
@@ -14,15 +13,13 @@ from typing import Any
 
 import pytest
 from aiohttp import FormData
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 
-from gateway.cli.doors import application
 from gateway.demo import stage
-from gateway.domain.account import ApiScope, PrincipalKind
-from gateway.office.bootstrap.office import Office, open_office
-from gateway.ops.metrics import Watch
+from gateway.office.bootstrap.office import Office
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
 from tests.support.contract import complaints
+from tests.support.served import serving
 
 
 @dataclass(kw_only=True)
@@ -63,35 +60,12 @@ class Story:
 
 @pytest.fixture
 async def story(tmp_path: Path) -> AsyncIterator[Story]:
-    settings = stage.settings_for(tmp_path)
-    await stage.prepare(settings)
-    async with open_office(settings) as node:
-        await stage.register(node)
-        stop = asyncio.Event()
-        async with (
-            TestClient(TestServer(application(node, Watch(node=node)))) as client,
-            asyncio.TaskGroup() as tasks,
-        ):
-            tasks.create_task(node.run_workers(stop))
-            yield Story(
-                node=node,
-                department=System(client=client, key=await _key(node, DEPARTMENT)),
-                province=System(client=client, key=await _key(node, PROVINCE)),
-            )
-            stop.set()
-
-
-async def _key(node: Office, code: str) -> str:
-    agency = await node.store.accounts.hosted_by_code(code)
-    assert agency is not None
-    secret = f"gwk_{code}"
-    await node.store.accounts.add_key(
-        secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
-        principal=await node.store.accounts.principal_for(PrincipalKind.PROGRAM, code, agency.id),
-        agency_ids=[agency.id],
-        scopes=list(ApiScope),
-    )
-    return secret
+    async with serving(stage.settings_for(tmp_path)) as served:
+        yield Story(
+            node=served.node,
+            department=System(client=served.client, key=await served.key(DEPARTMENT)),
+            province=System(client=served.client, key=await served.key(PROVINCE)),
+        )
 
 
 async def _send(story: Story, number: str = "15") -> dict[str, Any]:

@@ -4,7 +4,6 @@ against a running node."""
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 import re
@@ -15,19 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.cli.doors import application
 from gateway.clock import SystemClock
 from gateway.demo import stage
-from gateway.domain.account import ApiScope, PrincipalKind
-from gateway.office.bootstrap.office import Office, open_office
-from gateway.ops.metrics import Watch
 from gateway.sandbox import stage as stage_of_sandbox
 from gateway.sandbox.cast import cast
 from gateway.sandbox.opened import Running
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
 from tests.support.sandbox import at_work
+from tests.support.served import Served, serving
 from tests.support.services import missing
 
 ROOT = Path(__file__).parents[2]
@@ -37,33 +32,9 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[tuple[Office, str]]:
-    """A running node with its workers, and its address."""
-    settings = stage.settings_for(tmp_path / "node")
-    await stage.prepare(settings)
-    async with open_office(settings) as node:
-        await stage.register(node)
-        stop = asyncio.Event()
-        async with (
-            TestClient(TestServer(application(node, Watch(node=node)))) as client,
-            asyncio.TaskGroup() as tasks,
-        ):
-            tasks.create_task(node.run_workers(stop))
-            yield node, str(client.make_url("")).rstrip("/")
-            stop.set()
-
-
-async def key(node: Office, code: str) -> str:
-    agency = await node.store.accounts.hosted_by_code(code)
-    assert agency is not None
-    secret = f"gwk_{code}"
-    await node.store.accounts.add_key(
-        secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
-        principal=await node.store.accounts.principal_for(PrincipalKind.PROGRAM, code, agency.id),
-        agency_ids=[agency.id],
-        scopes=list(ApiScope),
-    )
-    return secret
+async def node(tmp_path: Path) -> AsyncIterator[Served]:
+    async with serving(stage.settings_for(tmp_path / "node")) as served:
+        yield served
 
 
 def programs(page: Path) -> list[str]:
@@ -107,24 +78,21 @@ async def ended(process: asyncio.subprocess.Process) -> str:
     return told.decode()
 
 
-async def test_the_programs_of_the_pages_send_receive_and_follow(
-    node: tuple[Office, str], tmp_path: Path
-) -> None:
-    opened, address = node
+async def test_the_programs_of_the_pages_send_receive_and_follow(node: Served, tmp_path: Path) -> None:
     chapter, _ = programs(ROOT / "docs" / "integrators.md")
     send, receive, follow = programs(HOME / "README.md")
-    sender, recipient = await key(opened, DEPARTMENT), await key(opened, PROVINCE)
+    sender, recipient = await node.key(DEPARTMENT), await node.key(PROVINCE)
     pdf = tmp_path / "518.pdf"
     pdf.write_bytes(PDF)
 
-    receiving = await Program(tmp_path / "receive", address, recipient).begun(receive)
-    waiting = await Program(tmp_path / "chapter", address, sender).begun(chapter, str(pdf), PROVINCE)
+    receiving = await Program(tmp_path / "receive", node.address, recipient).begun(receive)
+    waiting = await Program(tmp_path / "chapter", node.address, sender).begun(chapter, str(pdf), PROVINCE)
     seen = await ended(waiting)
     once, again = [
-        await ended(await Program(tmp_path / name, address, sender).begun(send, str(pdf), PROVINCE))
+        await ended(await Program(tmp_path / name, node.address, sender).begun(send, str(pdf), PROVINCE))
         for name in ("once", "again")
     ]
-    following = await Program(tmp_path / "follow", address, sender).begun(follow)
+    following = await Program(tmp_path / "follow", node.address, sender).begun(follow)
     line = await line_with(following, once.split()[0])
     following.terminate()
     await following.communicate()
@@ -203,15 +171,12 @@ async def test_the_same_afternoon_in_c_sharp(tmp_path: Path) -> None:
     await _the_same_afternoon(tmp_path, "mono", made)
 
 
-async def test_a_refusal_is_told_in_words_and_by_an_exit_code(
-    node: tuple[Office, str], tmp_path: Path
-) -> None:
-    opened, address = node
+async def test_a_refusal_is_told_in_words_and_by_an_exit_code(node: Served, tmp_path: Path) -> None:
     send, *_ = programs(HOME / "README.md")
     pdf = tmp_path / "518.pdf"
     pdf.write_bytes(PDF)
 
-    process = await Program(tmp_path / "send", address, await key(opened, DEPARTMENT)).begun(
+    process = await Program(tmp_path / "send", node.address, await node.key(DEPARTMENT)).begun(
         send, str(pdf), "Z99.99"
     )
     told, _ = await process.communicate()

@@ -4,7 +4,6 @@ the node on the way: real workers, a real axis, a real program that is told."""
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import io
 import json
 import logging
@@ -14,16 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
 
 from gateway import log
-from gateway.cli.doors import application
 from gateway.demo import stage
-from gateway.domain.account import ApiScope, PrincipalKind
-from gateway.office.bootstrap.office import Office, open_office
-from gateway.ops.metrics import Watch
 from tests.support.api import DEPARTMENT, PROVINCE, form, meta
 from tests.support.hooks import Receiver, near, receiving
+from tests.support.served import Served, serving
 
 ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{ID}-00f067aa0ba902b7-01"
@@ -32,41 +27,21 @@ WITHIN_S = 60.0
 
 @dataclass(kw_only=True)
 class Story:
-    node: Office
-    client: TestClient[Any, Any]
+    served: Served
 
     async def key(self, code: str) -> dict[str, str]:
-        agency = await self.node.store.accounts.hosted_by_code(code)
-        assert agency is not None
-        secret = f"gwk_{code}"
-        await self.node.store.accounts.add_key(
-            secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
-            principal=await self.node.store.accounts.principal_for(PrincipalKind.PROGRAM, code, agency.id),
-            agency_ids=[agency.id],
-            scopes=list(ApiScope),
-        )
-        return {"Authorization": f"Bearer {secret}"}
+        return {"Authorization": f"Bearer {await self.served.key(code)}"}
 
     async def post(self, path: str, headers: dict[str, str], **more: Any) -> Any:
-        async with self.client.post(f"/api/v1{path}", headers=headers, **more) as answer:
+        async with self.served.client.post(f"/api/v1{path}", headers=headers, **more) as answer:
             assert answer.status < 300, await answer.text()
             return await answer.json()
 
 
 @pytest.fixture
 async def story(tmp_path: Path) -> AsyncIterator[Story]:
-    settings = near(stage.settings_for(tmp_path))
-    await stage.prepare(settings)
-    async with open_office(settings) as node:
-        await stage.register(node)
-        stop = asyncio.Event()
-        async with (
-            TestClient(TestServer(application(node, Watch(node=node)))) as client,
-            asyncio.TaskGroup() as tasks,
-        ):
-            tasks.create_task(node.run_workers(stop))
-            yield Story(node=node, client=client)
-            stop.set()
+    async with serving(near(stage.settings_for(tmp_path))) as served:
+        yield Story(served=served)
 
 
 @pytest.fixture
@@ -101,7 +76,7 @@ async def test_the_webhook_of_a_document_that_arrived_is_in_the_trace_of_the_cal
     async with receiving() as sender, receiving() as recipient:
         for key, told in ((department, sender), (province, recipient)):
             await story.post("/webhooks", key | {"Idempotency-Key": "hook"}, json={"url": told.url})
-        today = story.node.out.today().isoformat()
+        today = story.served.node.out.today().isoformat()
         sent = await story.post(
             "/messages",
             department | {"Idempotency-Key": "one", "traceparent": PARENT, "X-Request-Id": "ours-15"},

@@ -15,18 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.cli.doors import application
 from gateway.clock import SystemClock
 from gateway.demo import stage
-from gateway.domain.account import ApiScope, PrincipalKind
-from gateway.office.bootstrap.office import Office, open_office
-from gateway.ops.metrics import Watch
 from gateway.sandbox import stage as stage_of_sandbox
 from gateway.sandbox.cast import cast
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
 from tests.support.sandbox import at_work
+from tests.support.served import Served, serving
 
 HERE = Path(__file__).parent / "client"
 ROOT = Path(__file__).parents[2]
@@ -61,33 +57,9 @@ async def maker() -> Path:
 
 
 @pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[tuple[Office, str]]:
-    """A running node with its workers, and its address."""
-    settings = stage.settings_for(tmp_path / "node")
-    await stage.prepare(settings)
-    async with open_office(settings) as node:
-        await stage.register(node)
-        stop = asyncio.Event()
-        async with (
-            TestClient(TestServer(application(node, Watch(node=node)))) as client,
-            asyncio.TaskGroup() as tasks,
-        ):
-            tasks.create_task(node.run_workers(stop))
-            yield node, str(client.make_url("")).rstrip("/")
-            stop.set()
-
-
-async def key(node: Office, code: str) -> str:
-    agency = await node.store.accounts.hosted_by_code(code)
-    assert agency is not None
-    secret = f"gwk_{code}"
-    await node.store.accounts.add_key(
-        secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
-        principal=await node.store.accounts.principal_for(PrincipalKind.PROGRAM, code, agency.id),
-        agency_ids=[agency.id],
-        scopes=list(ApiScope),
-    )
-    return secret
+async def node(tmp_path: Path) -> AsyncIterator[Served]:
+    async with serving(stage.settings_for(tmp_path / "node")) as served:
+        yield served
 
 
 async def told(story: str, address: str, folder: Path, *words: str | Path) -> Any:
@@ -109,13 +81,12 @@ async def told(story: str, address: str, folder: Path, *words: str | Path) -> An
 
 @pytest.mark.timeout(600)
 async def test_a_client_made_of_the_description_sends_follows_takes_downloads_and_answers(
-    node: tuple[Office, str], tmp_path: Path
+    node: Served, tmp_path: Path
 ) -> None:
-    opened, address = node
     pdf = tmp_path / "1523.pdf"
     pdf.write_bytes(PDF)
-    keys = (await key(opened, DEPARTMENT), await key(opened, PROVINCE))
-    seen = await told("exchange", address, tmp_path, *keys, pdf)
+    keys = (await node.key(DEPARTMENT), await node.key(PROVINCE))
+    seen = await told("exchange", node.address, tmp_path, *keys, pdf)
 
     assert seen["replayed"] is True
     assert seen["taken"] == "1523"

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway import commits
 from gateway.domain.forms import Form, Handed
 from gateway.domain.identity import Digest
 from gateway.errors import Unreachable
@@ -198,13 +199,8 @@ class Ledger:
         with self._lock:
             file = self._opened()
             try:
-                file.execute("BEGIN IMMEDIATE")
-                try:
+                with commits.whole(file):
                     yield file
-                except BaseException:
-                    file.execute("ROLLBACK")
-                    raise
-                file.execute("COMMIT")
             except sqlite3.Error as why:
                 raise Unreachable(
                     f"the ledger {self._path} takes nothing: {why}; has the disk room?"
