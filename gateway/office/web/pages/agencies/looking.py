@@ -14,7 +14,7 @@ from gateway.deciding import registry_changes
 from gateway.domain.forms import Form
 from gateway.domain.registry import AgencyEntry, AgencyFilter, CodeStanding, Resolution
 from gateway.errors import NotFound
-from gateway.office.domain.roles import Right
+from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.exchange import ComparedCertificate
 from gateway.office.web import dates
 from gateway.office.web.pages.agencies import ground
@@ -223,7 +223,7 @@ async def agency_shown(visit: Visit) -> web.StreamResponse:
         today=today,
         form=await _form(visit, entry.code),
         may_change=visit.may(Right.CODES),
-        may_examine=visit.may(Right.NOTICES),
+        may_examine=visit.may(Right.NOTICES, Manner.YES),
         sees_mail=visit.agency is not None and visit.may(Right.SEE_CONTENT),
     )
 
