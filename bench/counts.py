@@ -27,7 +27,7 @@ from gateway.office.bootstrap.office import Office
 
 SIZE, AT_ONCE, WARM = 10_000, 32, 8
 # The most that one document may cost.
-LIMITS = {"transactions": 14.0, "statements": 80.0, "hops": 15.0, "fsyncs": 3.0}
+LIMITS = {"transactions": 12.0, "statements": 60.0, "hops": 15.0, "fsyncs": 3.0}
 # Of what SQLite does for a document with a long register, by what it does with an empty one.
 GROWS = 1.3
 # What SQLite's machine does is told in so many instructions.

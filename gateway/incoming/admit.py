@@ -4,7 +4,7 @@ One transaction; the identity is claimed from verified content inside it (A3, A4
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -191,10 +191,11 @@ class _Packet:
             answers=await related.answered_by(self.desk, work, self.agency, document, self.before),
             marks=(*document.marks, old.mark) if old else document.marks,
         )
-        newer = await related.replacement_before(work, document)
+        before = await work.incoming.before(document)
+        newer = await related.ruling_of(work, before.replacing)
         if newer is not None:
             document = replace(document, state=InState.REPLACED, replaced_by=newer.id)
-        copies = await related.other_copies(work, document)
+        copies = related.copies_among(before.numbered, document)
         document = replace(document, marks=related.marks_with_copy(document, copies))
         await check.plan_asking_again(self.desk, work, document)
         await self._add(document, held=held, notice=old.notice if old else None, newer=newer)
@@ -278,14 +279,15 @@ class _Packet:
         work, item, now = self.work, self.leased.item, self.desk.clock.now()
         await self._claim(document.id)
         await work.incoming.add(document)
-        await work.facts.add(document.id, Fact(track=Track.BUSINESS, code="01", at=now))
+        facts = [Fact(track=Track.BUSINESS, code="01", at=now)]
         if held:
-            await work.facts.add(document.id, Fact(track=Track.OTHER, code="held", at=now))
-        else:
-            await work.handovers.offer(document.id)
+            facts.append(Fact(track=Track.OTHER, code="held", at=now))
         if newer is not None:
-            await work.facts.add(document.id, related.replaced_fact(newer, now))
-        await self._arrived(PacketEnding.HELD if held else PacketEnding.ADMITTED, notice)
+            facts.append(related.replaced_fact(newer, now))
+        ending = PacketEnding.HELD if held else PacketEnding.ADMITTED
+        await self._arrived(ending, notice, [(document.id, each) for each in facts])
+        if not held:
+            await work.handovers.offer(document.id)
         done = settle.known(item, self.proved, state="done", code=code, incoming_id=document.id)
         await work.inbox.settle(done, self.leased.lease)
         if not item.steps:  # it came to no end before: it waited for no person and for no other packet
@@ -302,18 +304,20 @@ class _Packet:
         kind = EventKind.INBOX_HELD if held else EventKind.INBOX_RECEIVED
         await work.events.append(kind, document.id, now, told)
 
-    async def _arrived(self, ending: PacketEnding, notice: str | None = None) -> None:
+    async def _arrived(
+        self, ending: PacketEnding, notice: str | None = None, others: Sequence[tuple[str, Fact]] = ()
+    ) -> None:
         """01, once per packet: a packet that waited was answered when it was stored. `notice` tells its sender a new
-        code."""
+        code, `others` are facts that are written with it."""
         kind, profile = self.proved.envelope.model.kind, self.desk.profile
-        if "01" not in answers(kind, ending, profile, authenticated=True):
-            return
-        stored = Fact(track=Track.BUSINESS, code="01", at=self.desk.clock.now())
-        if not await self.work.facts.add(self.leased.item.id, stored):
-            return
-        if self.arrived is not None:
+        owes = "01" in answers(kind, ending, profile, authenticated=True)
+        stored = self.leased.item.id, Fact(track=Track.BUSINESS, code="01", at=self.desk.clock.now())
+        if owes and self.arrived is not None:  # it landed in this very unit
+            await self.work.facts.add_all([*others, stored])
             await self.arrived(self.work)
-        else:
+            return
+        await self.work.facts.add_all(others)
+        if owes and await self.work.facts.add(*stored):
             await self._answer("01", notice)
 
     async def _answer(self, code: str, description: str | None) -> None:

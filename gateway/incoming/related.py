@@ -36,11 +36,17 @@ _NO_NUMBER = "–"
 
 async def other_copies(work: Work, document: IncomingDocument) -> list[IncomingDocument]:
     """The newest first. A document without number and day is like many others."""
-    if document.kind not in _WHOLE:
+    return copies_among(
+        await work.incoming.numbered(document.number.strip(), document.symbol.strip()), document
+    )
+
+
+def copies_among(near: Sequence[IncomingDocument], document: IncomingDocument) -> list[IncomingDocument]:
+    """The same, of what has its number and notation."""
+    if document.kind not in _WHOLE or not document.number.strip():
         return []
-    number, symbol, day = document.number, document.symbol, document.issued_on
     by_hand = document.source is not Source.AXIS
-    found = await copies_like(work, number, symbol, day, sender_code=document.sender_code, by_hand=by_hand)
+    found = _copies(near, document.issued_on, document.sender_code, by_hand=by_hand)
     return [each for each in found if each.id != document.id]
 
 
@@ -52,7 +58,13 @@ async def copies_like(
     if not number.strip() or issued_on is None:
         return []
     near = await work.incoming.numbered(number.strip(), symbol.strip())
-    same_day = [each for each in near if each.issued_on == issued_on]
+    return _copies(near, issued_on, sender_code, by_hand=by_hand)
+
+
+def _copies(
+    near: Sequence[IncomingDocument], issued_on: date | None, sender_code: str, *, by_hand: bool
+) -> list[IncomingDocument]:
+    same_day = [each for each in near if issued_on is not None and each.issued_on == issued_on]
     return [each for each in same_day if _is_other_copy(each, sender_code, by_hand=by_hand)]
 
 
@@ -162,11 +174,11 @@ async def mark_replaced(work: Work, document: IncomingDocument, now: datetime) -
     return document
 
 
-async def replacement_before(work: Work, document: IncomingDocument) -> IncomingDocument | None:
-    """The replacement of this document that was taken in before it arrived; of several the one that would rule if they
-    had been taken in after it."""
+async def ruling_of(work: Work, replacements: Sequence[IncomingDocument]) -> IncomingDocument | None:
+    """Of the replacements of a document the one that was taken in before it arrived; of several the one that would rule
+    if they had been taken in after it."""
     found = []
-    for one in await work.incoming.replacing(document.sender_code, document.document_id):
+    for one in replacements:
         at = min((each.at for each in await work.facts.of(one.id) if _is_03(each)), default=None)
         if at is not None:
             found.append((at, one.id, one))

@@ -323,8 +323,8 @@ async def queue(desk: OutDesk, work: Work, document: OutgoingDocument) -> tuple[
         for recipient in document.draft.recipients
     )
     await work.deliveries.add(deliveries)
-    for delivery in deliveries:
-        await work.facts.add(delivery.id, Fact(track=Track.TRANSPORT, code=word, at=now))
+    first = Fact(track=Track.TRANSPORT, code=word, at=now)
+    await work.facts.add_all([(delivery.id, first) for delivery in deliveries])
     if document.draft.delivery_mode in (DeliveryMode.BOTH, DeliveryMode.PAPER):
         await work.paper.open(document.id, [delivery.id for delivery in deliveries], now)
     if document.state is OutState.QUEUED:

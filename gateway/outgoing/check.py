@@ -32,6 +32,7 @@ from gateway.policy import outgoing as rules
 from gateway.policy.texts import long_lists
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 from gateway.ports import AxisDesk, ManyAxes, Work
+from gateway.ports.store import Alike
 
 # A delivery in one of these states is over without the document being held by the other side.
 _LEFT = (OutState.QUEUED, OutState.PACKED)
@@ -61,8 +62,9 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
         draft = replace(draft, delivery_mode=mode)
     async with desk.store.read(scope) as work:
         parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
-        taken = await number_taken(work, agency, draft, order, digests(tray))
-        again = await sent_before(work, agency, draft, order, tray)
+        like = await _like(work, agency, draft, order, tray)
+        taken = await number_taken(work, agency, draft, order, digests(tray), like.of_id)
+        again = _sent_before(agency, draft, order, tray, like)
     verdict = rules.check(
         draft,
         [(received.item, received.facts) for received in tray.received],
@@ -183,7 +185,7 @@ async def number_taken(
     """R117: number, notation and date name one document. They may be used again only for the same recipients once
     each of them has refused, or for the very same files (these digests) to further recipients. `known`: what bears that
     identity, for who has asked."""
-    if order.kind in (Kind.UPDATE, Kind.RECALL) or not (draft.number and draft.symbol and draft.issued_on):
+    if draft.issued_on is None or not _takes_number(order, draft):
         return None
     if known is None:
         known = await work.outgoing.by_document_id(document_id_of(agency, draft))
@@ -205,24 +207,40 @@ async def number_taken(
     return None
 
 
-async def sent_before(
-    work: Work, agency: HostedAgency, draft: Draft, order: Order, tray: Tray
+def _takes_number(order: Order, draft: Draft) -> bool:
+    changes = order.kind in (Kind.UPDATE, Kind.RECALL)
+    return not changes and bool(draft.number and draft.symbol and draft.issued_on)
+
+
+def _lead(tray: Tray) -> int | None:
+    return next((n for n, one in enumerate(tray.received) if one.item.role is FileRole.LEAD), None)
+
+
+async def _like(work: Work, agency: HostedAgency, draft: Draft, order: Order, tray: Tray) -> Alike:
+    if draft.issued_on is None or not _takes_number(order, draft):
+        return Alike()
+    lead = _lead(tray)
+    digest = tray.received[lead].item.sha256 if lead is not None else None
+    own, year = document_id_of(agency, draft), draft.issued_on.year
+    return await work.numbers.alike(own, draft.number, draft.symbol, year, digest)
+
+
+def _sent_before(
+    agency: HostedAgency, draft: Draft, order: Order, tray: Tray, like: Alike
 ) -> tuple[Reason, ...]:
     """What looks as if this very document had gone out before, under another identity: the same number and notation in one
     year, or the same lead file. Both have honest reasons, so they are asked about and never refused."""
-    if order.kind in (Kind.UPDATE, Kind.RECALL) or not (draft.number and draft.symbol and draft.issued_on):
-        return ()
     own, found = document_id_of(agency, draft), []
-    for line in await work.numbers.under(draft.number, draft.symbol, draft.issued_on.year):
+    for line in like.of_number:
         if not isinstance(line, OutgoingDocument) or line.document_id != own:
             on = line.draft.issued_on if isinstance(line, OutgoingDocument) else line.issued_on
             again = reason(ReasonCode.NUMBER_AGAIN, "/number", text=draft.code, held_on=on, earlier=line.id)
             found.append(again)
             break
-    lead = next((n for n, one in enumerate(tray.received) if one.item.role is FileRole.LEAD), None)
-    for earlier in await work.outgoing.by_lead(tray.received[lead].item.sha256) if lead is not None else ():
+    for earlier in like.of_lead:
         if earlier.state in _LEFT and earlier.document_id != own and earlier.id != order.parent_id:
-            name, code = tray.received[lead or 0].item.name, earlier.draft.code
+            lead = _lead(tray) or 0
+            name, code = tray.received[lead].item.name, earlier.draft.code
             found.append(
                 reason(ReasonCode.LEAD_AGAIN, f"/files/{lead}", name=name, text=code, earlier=earlier.id)
             )

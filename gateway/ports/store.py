@@ -15,7 +15,7 @@ from gateway.domain.certificates import KeyEnd, PendingRevocation
 from gateway.domain.document import Delivery, IncomingDocument, InState, OutgoingDocument
 from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import Hold
-from gateway.domain.identity import Digest
+from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.office_calendar import CalendarDay
 from gateway.domain.proof import StatusPacket
 from gateway.domain.registry import AgencyEntry, RecipientGroup, Resolution
@@ -163,9 +163,6 @@ class OutgoingDocuments(Protocol):
     async def by_document_id(self, document_id: str) -> Sequence[OutgoingDocument]:
         """Every outgoing packet with this DocumentId, newest first; letter for letter."""
 
-    async def by_lead(self, digest: Digest) -> Sequence[OutgoingDocument]:
-        """The newest few with this lead file."""
-
     async def by_own_id(self, own_id: str) -> Sequence[OutgoingDocument]:
         """The newest few that the system which sent them calls so."""
 
@@ -229,6 +226,14 @@ class Facts(Protocol):
         """Every id asked for is a key."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """The replacements of its sender that name it, whether taken in or not; and what `numbered` finds."""
+
+    replacing: Sequence[IncomingDocument]
+    numbered: Sequence[IncomingDocument]
+
+
 class IncomingDocuments(Protocol):
     async def add(self, document: IncomingDocument) -> None: ...
 
@@ -243,8 +248,8 @@ class IncomingDocuments(Protocol):
     async def numbered(self, number: str, symbol: str) -> Sequence[IncomingDocument]:
         """The newest documents of that number and symbol, however they are written; of a few years, not of all."""
 
-    async def replacing(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
-        """The replacements of this sender that name this document, whether taken in or not."""
+    async def before(self, document: IncomingDocument) -> Before:
+        """What is here already and may concern a document that arrives."""
 
     async def save(
         self, document: IncomingDocument, *, expect_version: int | None = None
@@ -314,12 +319,27 @@ class DocumentRegister(Protocol):
     async def entries(self, book: str, year: int) -> Sequence[RegisterEntry]: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alike:
+    """Outgoing mail that may be one and the same: of one DocumentId, newest first; of one number and notation in one
+    year, on paper too; the newest few with one lead file."""
+
+    of_id: Sequence[OutgoingDocument] = ()
+    of_number: Sequence[OutgoingLine] = ()
+    of_lead: Sequence[OutgoingDocument] = ()
+
+
 class OutgoingNumbers(Protocol):
     """Of mail that left, on paper or as a document of the exchange."""
 
     async def under(self, number: str, symbol: str, year: int) -> Sequence[OutgoingLine]:
         """What has that number and notation in that year, on paper or as a document of the exchange; struck and cancelled
         ones do not count."""
+
+    async def alike(
+        self, document_id: DocumentId, number: str, symbol: str, year: int, lead: Digest | None
+    ) -> Alike:
+        """What `by_document_id` and `under` find, and what has this lead file, asked for in one call."""
 
     async def free_number(self, number: str, symbol: str, year: int) -> str:
         """The next number behind this one that nothing of that notation has in that year; empty where it is no number."""

@@ -1,6 +1,6 @@
 """Who needs which content. In: a digest and its owner, in the owner's transaction, and the bytes of what is small. Out:
 whether this agency may read it, and those bytes. Dropping the last reference deletes nothing by itself: the sweeper does,
-later."""
+later. What is small is written when the transaction ends, all of it in one call a table, or before anybody here asks."""
 
 from __future__ import annotations
 
@@ -54,9 +54,11 @@ class SqlBlobRefs(WatchedRows):
         since."""
         if kept.body is not None:
             row = BlobRow(digest=kept.digest, size=kept.size, stored_at=self._clock.now())
-            await self._tx.put_over(row, "stored_at")
-            await self._tx.put_over(SmallContentRow(digest=kept.digest, body=kept.body), "body")
-        await self.add(kept.digest, owner_kind, owner_id)
+            self._tx.put_over_last(row, "stored_at")
+            self._tx.put_over_last(SmallContentRow(digest=kept.digest, body=kept.body), "body")
+            self._tx.put_missing_last(self._ref(kept.digest, owner_kind, owner_id))
+        else:
+            await self.add(kept.digest, owner_kind, owner_id)
 
     async def heal(self, kept: Kept) -> None:
         if kept.body is None:
@@ -68,9 +70,9 @@ class SqlBlobRefs(WatchedRows):
     async def add(self, digest: Digest, owner_kind: str, owner_id: str) -> None:
         """Harmless when it is there. StoreFailure when that content is not kept (any more). The foreign key holds
         the sweeper off until the caller ends, and nobody else who refers to the same content."""
-        row = BlobRefRow(agency_id=self._agency_id, owner_kind=owner_kind, owner_id=owner_id, digest=digest)
+        await self._tx.put_now()
         try:
-            await self._tx.put_new(row)
+            await self._tx.put_new(self._ref(digest, owner_kind, owner_id))
         except errors.Clash as cause:
             raise errors.StoreFailure(
                 f"the content {digest} is not kept: somebody let go of the same content a moment ago; hand it in again"
@@ -78,24 +80,30 @@ class SqlBlobRefs(WatchedRows):
 
     async def drop(self, owner_kind: str, owner_id: str) -> None:
         """All references of that owner; harmless when there are none."""
+        await self._tx.put_now()
         await self._tx.change(_OWNED, agency=self._agency_id, kind=owner_kind, owner=owner_id)
 
     async def holds(self, digest: Digest) -> bool:
+        await self._tx.put_now()
         return await self._first(_R, _TO, digest=digest) is not None
 
     async def found(self, digest: Digest) -> ReadableContent | None:
+        await self._tx.put_now()
         rows = await self._tx.tuples(_READABLE, agency=self._agency_id, digest=digest)
         return ReadableContent(rows[0][0]) if rows else None
 
     async def found_each(self, digests: Collection[Digest]) -> Mapping[Digest, ReadableContent]:
+        await self._tx.put_now()
         rows = await self._tx.tuples(_READABLE_EACH, agency=self._agency_id, digests=list(digests))
         return {Digest(digest): ReadableContent(body) for digest, body in rows}
 
     async def frozen(self, digest: Digest, hold_id: str) -> ReadableContent | None:
+        await self._tx.put_now()
         rows = await self._tx.tuples(_FROZEN, agency=self._agency_id, digest=digest, owner=hold_id)
         return ReadableContent(rows[0][0]) if rows else None
 
     async def of(self, owner_kind: str, owner_id: str) -> Mapping[Digest, int]:
+        await self._tx.put_now()
         asked = {"agency": self._agency_id, "kind": owner_kind, "owner": owner_id}
         return {Digest(digest): size for digest, size in await self._tx.tuples(_OF, **asked)}
 
@@ -105,8 +113,12 @@ class SqlBlobRefs(WatchedRows):
         await self.drop(owner_kind, owner_id)
 
     async def others(self, digest: Digest, hold_id: str) -> int:
+        await self._tx.put_now()
         ours = and_(
             col(_R.agency_id) == self._agency_id, col(_R.owner_kind) == HOLD, col(_R.owner_id) == hold_id
         )
         counted = select(func.count()).select_from(_R).where(col(_R.digest) == digest, not_(ours))
         return int((await self._tx.tuples(counted))[0][0])
+
+    def _ref(self, digest: Digest, owner_kind: str, owner_id: str) -> BlobRefRow:
+        return BlobRefRow(agency_id=self._agency_id, owner_kind=owner_kind, owner_id=owner_id, digest=digest)

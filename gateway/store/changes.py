@@ -3,9 +3,9 @@ on it in the same transaction. In: nothing but the promise; the office brings a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from gateway.domain.document import IncomingDocument, OutgoingDocument
+from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
 from gateway.domain.status import Fact
 from gateway.store.transaction import Transaction
 
@@ -26,6 +26,9 @@ class Follower:
     def touch_in(self, id: str) -> None: ...
 
     def touch_delivery(self, id: str) -> None: ...
+
+    def delivered_to(self, document_id: str, deliveries: Sequence[Delivery]) -> None:
+        """Deliveries of it that were not there before."""
 
     def fact_added(self, subject_id: str, fact: Fact) -> None: ...
 

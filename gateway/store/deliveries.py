@@ -66,8 +66,10 @@ class SqlDeliveries(WatchedRows):
         for one in deliveries:
             self._check_own(one.agency_id, f"the delivery {one.id}")
         await self._tx.put(*(delivery_row(one, position) for position, one in enumerate(deliveries)))
-        for one in deliveries:
-            self._follower.touch_out(one.document_id)
+        for document_id in {one.document_id: None for one in deliveries}:
+            self._follower.delivered_to(
+                document_id, [one for one in deliveries if one.document_id == document_id]
+            )
 
     async def get(self, id: str) -> Delivery:
         return self._told(await self._one(_D, _BY_ID, f"this agency has no delivery {id}", id=id))

@@ -225,8 +225,7 @@ async def number(tx: Transaction, limit: int) -> int:
     numbers = [_next(counters, position, agency_id) for position, agency_id in found]
     await tx.change_many(_NUMBER, numbers)
     for agency_id in {NODE, *(agency_id for _, agency_id in found)}:
-        last = counters[agency_id]
-        await tx.put_over(EventCounterRow(agency_id=agency_id, last=last), "last")
+        tx.put_over_last(EventCounterRow(agency_id=agency_id, last=counters[agency_id]), "last")
     return len(found)
 
 
@@ -240,8 +239,9 @@ def _next(counters: dict[str, int], position: int, agency_id: str) -> dict[str, 
 
 async def _lock(tx: Transaction) -> dict[str, int] | None:
     """The counters, with the node's row locked until the transaction ends."""
-    await tx.put_new(EventCounterRow(agency_id=NODE, last=0))
-    if await tx.first(EventCounterRow, _LEASE) is None:
+    if await tx.first(EventCounterRow, _LEASE) is None and not await tx.put_new(
+        EventCounterRow(agency_id=NODE, last=0)
+    ):
         return None
     return {row.agency_id: row.last for row in await tx.rows(EventCounterRow, _COUNTERS)}
 

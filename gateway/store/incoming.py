@@ -24,6 +24,7 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    union_all,
     update,
 )
 from sqlalchemy.orm import Mapped
@@ -35,9 +36,10 @@ from gateway.domain.identity import Digest
 from gateway.domain.pace import LONGEST_HANDOVER
 from gateway.domain.text import fold, number_word
 from gateway.ports.queues import Handover, Identity, Page
+from gateway.ports.store import Before
 from gateway.store import paging
 from gateway.store.repository import AgencyRows, WatchedRows
-from gateway.store.row import from_json, one_of, to_json
+from gateway.store.row import bodies, from_json, one_of, to_json
 from gateway.store.tables import HandoverRow, IdentityRow, IncomingRow, ReplacedRow
 
 _DOCUMENT = IncomingRow
@@ -72,6 +74,9 @@ _REPLACING = (
     )
     .order_by(col(_DOCUMENT.arrived_at), col(_DOCUMENT.id))
 )
+_HOW = ("replacing", "numbered")
+# One statement, because every document that arrives asks it.
+_BEFORE = union_all(*map(bodies, _HOW, (_REPLACING, _NUMBERED)))
 _THIS = update(_DOCUMENT).where(
     col(_DOCUMENT.agency_id) == bindparam("agency"), col(_DOCUMENT.id) == bindparam("at_id")
 )
@@ -102,11 +107,17 @@ class SqlIncomingDocuments(WatchedRows):
         rows = await self._rows(_DOCUMENT, self._tx.kept(_BY_DOCUMENT_ID), **asked)
         return [to_incoming(row) for row in rows]
 
-    async def replacing(self, sender_code: str, document_id: str) -> Sequence[IncomingDocument]:
-        await self._tx.hold(self._agency_id, INCOMING, document_id)
-        asked = {"document_id": document_id, "sender": sender_code.casefold()}
-        rows = await self._rows(_DOCUMENT, _REPLACING, **asked)
-        return [to_incoming(row) for row in rows]
+    async def before(self, document: IncomingDocument) -> Before:
+        await self._tx.hold(self._agency_id, INCOMING, document.document_id)
+        asked = {
+            "agency": self._agency_id,
+            "document_id": document.document_id,
+            "sender": document.sender_code.casefold(),
+            "number_key": number_word(document.number.strip(), document.symbol.strip()),
+        }
+        found = [(how, from_body(body)) for how, body in await self._tx.tuples(_BEFORE, **asked)]
+        replacing, numbered = ([each for how, each in found if how == name] for name in _HOW)
+        return Before(replacing=replacing, numbered=numbered)
 
     async def numbered(self, number: str, symbol: str) -> Sequence[IncomingDocument]:
         rows = await self._rows(_DOCUMENT, _NUMBERED, number_key=number_word(number, symbol))

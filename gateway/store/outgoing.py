@@ -9,22 +9,35 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Update, bindparam, exists, not_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Update,
+    bindparam,
+    exists,
+    not_,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.book import OutgoingLine, PaperLetter, Span, end_of_run
 from gateway.domain.document import FileRole, Kind, OutgoingDocument, OutState
-from gateway.domain.identity import Digest
+from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.text import fold
 from gateway.ports import tracing
 from gateway.ports.queues import Page
+from gateway.ports.store import Alike
 from gateway.store import paging
 from gateway.store.drivers import FEW
 from gateway.store.repository import AgencyRows, WatchedRows
-from gateway.store.row import among, from_json, one_of, to_json
+from gateway.store.row import among, bodies, from_json, one_of, to_json
 from gateway.store.tables import DeliveryRow, OutgoingRow, PaperOutgoingRow
 
 _R = OutgoingRow
@@ -81,9 +94,6 @@ class SqlOutgoingDocuments(WatchedRows):
         await self._tx.hold(self._agency_id, "outgoing", document_id)
         rows = await self._rows(_R, _BY_DOCUMENT_ID, document_id=document_id)
         return [to_outgoing(row) for row in rows]
-
-    async def by_lead(self, digest: Digest) -> Sequence[OutgoingDocument]:
-        return [to_outgoing(row) for row in await self._rows(_R, _BY_LEAD, lead=digest)]
 
     async def by_own_id(self, own_id: str) -> Sequence[OutgoingDocument]:
         return [to_outgoing(row) for row in await self._rows(_R, _BY_OWN_ID, own_id=own_id)]
@@ -255,6 +265,24 @@ SENT_UNDER = under_in(_O, *IS_LINE, col(_O.state) != OutState.CANCELLED.value)
 _PAPER_UNDER = under_in(_P, col(_P.struck_at).is_(None))
 
 
+class _How(StrEnum):
+    """Why something is asked about before mail leaves."""
+
+    ID = "id"
+    NUMBER = "number"
+    PAPER = "paper"
+    LEAD = "lead"
+
+
+# One statement, because every document that leaves asks it.
+_ALIKE = union_all(
+    bodies(_How.ID, _BY_DOCUMENT_ID),
+    bodies(_How.NUMBER, SENT_UNDER),
+    bodies(_How.PAPER, _PAPER_UNDER),
+    bodies(_How.LEAD, _BY_LEAD),
+).execution_options(**FEW)
+
+
 class SqlOutgoingNumbers(AgencyRows):
     """Keeps the promise of `ports.OutgoingNumbers`."""
 
@@ -275,3 +303,17 @@ class SqlOutgoingNumbers(AgencyRows):
         sent = await self._tx.rows(_O, SENT_UNDER, **these)
         found: list[OutgoingLine] = [from_json(OutgoingDocument, row.body) for row in sent]
         return [*found, *map(to_letter, await self._tx.rows(_P, _PAPER_UNDER, **these))]
+
+    async def alike(
+        self, document_id: DocumentId, number: str, symbol: str, year: int, lead: Digest | None
+    ) -> Alike:
+        these = asked_under(self._agency_id, number, symbol, year)
+        bodies: dict[str, list[str]] = {how: [] for how in _How}
+        for how, body in await self._tx.tuples(_ALIKE, **these, document_id=document_id, lead=lead):
+            bodies[how].append(body)
+        sent = {
+            how: [from_json(OutgoingDocument, body) for body in bodies[how]]
+            for how in (_How.ID, _How.NUMBER, _How.LEAD)
+        }
+        letters = [from_json(PaperLetter, body) for body in bodies[_How.PAPER]]
+        return Alike(of_id=sent[_How.ID], of_number=(*sent[_How.NUMBER], *letters), of_lead=sent[_How.LEAD])

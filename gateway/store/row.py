@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar, cast
 
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
-from sqlalchemy import ColumnElement, DateTime, Index, Text, bindparam, or_
+from sqlalchemy import ColumnElement, DateTime, Index, Select, Text, bindparam, literal, or_, select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -140,6 +140,11 @@ def _each_here(element: Any, compiler: Any, **words: Any) -> str:
 @compiles(_Each, "postgresql")
 def _each_on_server(element: Any, compiler: Any, **words: Any) -> str:
     return f"(SELECT json_array_elements_text(CAST({compiler.process(element.clauses, **words)} AS JSON)))"
+
+
+def bodies(how: str, query: Select[Any]) -> Select[Any]:
+    """Of the few rows that the query finds, in their order: `how` they were found, for several such in one statement."""
+    return select(literal(how).label("how"), query.subquery().c.body)
 
 
 def among(column: Any, name: str) -> ColumnElement[bool]:

@@ -45,7 +45,7 @@ class Transaction:
         self._held: set[str] = set()
         self._over = False
         self._then: list[Callable[[], None]] = []
-        self._last: list[Row] = []
+        self._last: dict[Insert, list[dict[str, Any]]] = {}
 
     @property
     def is_shared(self) -> bool:
@@ -88,13 +88,24 @@ class Transaction:
             await self._execute(_new(type(rows[0])), [_values(row) for row in rows])
 
     def put_last(self, *rows: Row) -> None:
-        """Writes new rows of one table when this transaction ends, all of them in one call; `put_now` before somebody
-        here reads them."""
-        self._last.extend(rows)
+        """Writes new rows of one table when this transaction ends, all of them in one call, tables in the order in which
+        they were first named; `put_now` before somebody here reads them."""
+        if rows:
+            self._last.setdefault(_new(type(rows[0])), []).extend(map(_values, rows))
+
+    def put_over_last(self, row: Row, *columns: str) -> None:
+        """As `put_over`, at that same time."""
+        statement = _new_or_over(type(row), self._dialect, columns)
+        self._last.setdefault(statement, []).append(_values(row))
+
+    def put_missing_last(self, row: Row) -> None:
+        """As `put_missing`, at that same time."""
+        self._last.setdefault(_new_or_nothing(type(row), self._dialect), []).append(_values(row))
 
     async def put_now(self) -> None:
-        rows, self._last = self._last, []
-        await self.put(*rows)
+        waiting, self._last = self._last, {}
+        for statement, rows in waiting.items():
+            await self._execute(statement, rows)
 
     async def put_new(self, row: Row) -> bool:
         """Writes the row unless a unique key of it is taken: False then, and nothing changed."""

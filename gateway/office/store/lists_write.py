@@ -7,6 +7,7 @@ rows of what is still waited for, written anew."""
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain import status
 from gateway.domain.account import PrincipalKind
-from gateway.domain.document import IncomingDocument, OutgoingDocument, Urgency
+from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument, Urgency
 from gateway.domain.office_calendar import CalendarDay
 from gateway.domain.status import Duty, Fact, Track, Waits, fold_incoming
 from gateway.domain.text import name_key, number_key
@@ -120,6 +121,14 @@ class _Recipients:
     is_listed: bool = False
 
 
+def _first_of(deliveries: Sequence[Delivery]) -> _Recipients:
+    """Of a document that this unit added."""
+    return _Recipients(
+        counted=Counter(each.state for each in deliveries),
+        latest_at=max((each.updated_at for each in deliveries), default=None),
+    )
+
+
 class ListWriter(Follower):
     """Of one unit of work and one agency. What the unit itself read or wrote is not read again. `whole`: rows are written
     whole also where only recipients were touched."""
@@ -132,8 +141,10 @@ class ListWriter(Follower):
         *,
         whole: bool = False,
         changed: Callable[[str], None] = lambda agency_id: None,
+        origins: dict[str, Origin] | None = None,
     ) -> None:
-        """`changed` hears of the agency once its rows hold."""
+        """`changed` hears of the agency once its rows hold. `origins`: of who handed mail in, which is for ever."""
+        self._origins = {} if origins is None else origins
         self._changed_lists = changed
         self._whole = whole
         self._tx = tx
@@ -145,6 +156,8 @@ class ListWriter(Follower):
         self._out_read: dict[str, OutgoingDocument] = {}
         self._in: dict[str, IncomingDocument | None] = {}
         self._deliveries: set[str] = set()
+        # Of what this unit added, while none was sent and nothing happened to them.
+        self._first: dict[str, list[Delivery]] = {}
         self._facts: dict[str, list[Fact]] = {}
         self._handovers: dict[str, str | None] = {}
 
@@ -152,6 +165,7 @@ class ListWriter(Follower):
         self._out[document.id] = document
         if new:
             self._new.add(document.id)
+            self._first[document.id] = []
 
     def in_changed(self, document: IncomingDocument, *, new: bool = False) -> None:
         self._in[document.id] = document
@@ -160,12 +174,14 @@ class ListWriter(Follower):
 
     def touch_out(self, id: str) -> None:
         self._out.setdefault(id, None)
+        self._first.pop(id, None)
 
     def touch_in(self, id: str) -> None:
         self._in.setdefault(id, None)
 
     def touch_delivery(self, id: str) -> None:
         self._deliveries.add(id)
+        self._first.clear()
 
     def out_read(self, document: OutgoingDocument) -> None:
         if not self._tx.is_shared:  # nobody else can change it before this unit ends
@@ -178,6 +194,13 @@ class ListWriter(Follower):
         self._handovers[incoming_id] = state
         self.touch_in(incoming_id)
 
+    def delivered_to(self, document_id: str, deliveries: Sequence[Delivery]) -> None:
+        self._out.setdefault(document_id, None)
+        if any(each.state in _SENT for each in deliveries):
+            self._first.pop(document_id, None)
+        elif document_id in self._first:
+            self._first[document_id].extend(deliveries)
+
     async def write(self) -> None:
         """In one order whoever writes, so that no two wait for each other."""
         if not (self._out or self._in or self._deliveries):
@@ -189,7 +212,7 @@ class ListWriter(Follower):
         for id, arrived in sorted(self._in.items()):
             await self._write_in(id, arrived)
         self._new, self._out, self._out_read, self._in, self._deliveries = set(), {}, {}, {}, set()
-        self._facts, self._handovers = {}, {}
+        self._facts, self._handovers, self._first = {}, {}, {}
         self._tx.when_committed(partial(self._changed_lists, self._agency_id))
 
     async def _of_deliveries(self) -> Sequence[Any]:
@@ -225,15 +248,16 @@ class ListWriter(Follower):
         return [known[id] for id in ids]
 
     async def _recipients(self, ids: Sequence[str]) -> Mapping[str, _Recipients]:
-        found: dict[str, list[Any]] = {id: [] for id in ids}
-        for row in await self._tx.tuples(_STATES, agency=self._agency_id, ids=ids) if ids else ():
+        new = {id: _first_of(self._first[id]) for id in ids if id in self._first}
+        found: dict[str, list[Any]] = {id: [] for id in ids if id not in new}
+        for row in await self._tx.tuples(_STATES, agency=self._agency_id, ids=list(found)) if found else ():
             found[row[0]].append(row)
         # Once known it stays: asking the facts of 500 recipients for each answer of one would cost more than the rest.
         sent_at = {id: rows[0][4] for id, rows in found.items() if any(row[1] in _SENT for row in rows)}
         unknown = [id for id, at in sent_at.items() if at is None]
         if unknown:
             sent_at |= dict(await self._tx.tuples(_SENT_AT, agency=self._agency_id, ids=unknown))
-        return {
+        return new | {
             id: _Recipients(
                 counted={row[1]: row[2] for row in rows},
                 latest_at=max((row[3] for row in rows), default=None),
@@ -275,8 +299,12 @@ class ListWriter(Follower):
 
     async def _origin(self, principal_id: str) -> Origin:
         """Of an outgoing document, by who handed it in; what nobody is known for was done on the machine itself."""
-        known = await self._tx.tuples(_PRINCIPAL, id=principal_id)
-        return _ORIGINS[PrincipalKind(known[0][0])] if known else Origin.MACHINE
+        if principal_id not in self._origins:
+            known = await self._tx.tuples(_PRINCIPAL, id=principal_id)
+            if not known:
+                return Origin.MACHINE
+            self._origins[principal_id] = _ORIGINS[PrincipalKind(known[0][0])]
+        return self._origins[principal_id]
 
     async def _moved(self, line: ListLine) -> bool:
         """Writes what recipients and hand-overs change, and leaves what it is found and sorted by as it is."""

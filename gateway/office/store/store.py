@@ -19,6 +19,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
+from gateway.office.domain.listing import Origin
 from gateway.office.ports.lists import Keeping
 from gateway.office.ports.telling import Notice, NoticeWish
 from gateway.office.store import lists_figures
@@ -217,6 +218,7 @@ class SqlOfficeStore(SqlStore):
         super().__init__(url, clock, limits, self._following)
         self._dues = Dues(reckon, clock)
         self._counts = KnownCounts(clock)
+        self._origins: dict[str, Origin] = {}
         self.keepings = SqlKeepings(self.writing, self.reading)
         self.notices = SqlNotices(self.writing, self.reading, clock)
         self.calendar = SqlCalendarDays(self.writing, self.reading, clock, self._dues.forget)
@@ -233,7 +235,8 @@ class SqlOfficeStore(SqlStore):
             yield SqlOfficeWork(tx, scope, self._clock, known=self._counts)
 
     def _following(self, tx: Transaction, agency_id: str) -> Follower:
-        return ListWriter(tx, agency_id, self._dues.of, changed=self._counts.changed)
+        changed, origins = self._counts.changed, self._origins
+        return ListWriter(tx, agency_id, self._dues.of, changed=changed, origins=origins)
 
     async def fill_lists(self, limit: int) -> bool:
         agencies = [agency.id for agency in await self.hosted()]
