@@ -88,7 +88,7 @@ _WORDS = """() => {
 
 
 @pytest.mark.laid
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(900 if pictures.folder() is None else 3600)
 async def test_every_page_is_whole_for_everybody(
     site: Site, context: BrowserContext, page: Page, record_property: Record
 ) -> None:

@@ -21,6 +21,15 @@ from tests.pages.watching import Watcher
 pytestmark = pytest.mark.long
 
 CLERK = PostRole.CLERK
+# How far what was already seen moved while the page came, as a part of the screen (CLS); below 0.1 counts as good.
+MOST_SHIFT = 0.02
+_SHIFT = """() => new Promise((done) => {
+  let sum = 0;
+  const add = (entries) => entries.forEach((each) => { sum += each.value; });
+  const seen = new PerformanceObserver((list) => add(list.getEntries()));
+  seen.observe({ type: "layout-shift", buffered: true });
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => { add(seen.takeRecords()); done(sum); }, 0)));
+})"""
 LONG = "Ủy ban nhân dân xã Phường Thử Nghiệm Liên Thông Văn Bản Điện Tử tỉnh Sao Mai"
 _BOX = "(each) => { const box = each.getBoundingClientRect(); return [box.top, box.bottom, box.left, box.right]; }"
 
@@ -71,6 +80,29 @@ async def test_on_a_phone_the_bar_is_one_line_and_the_first_letter_stands_within
     # What has no room in words has its name.
     for name in ("Tìm", "Xuất", "In danh sách"):
         assert await page.get_by_role("button", name=name).or_(page.get_by_role("link", name=name)).count()
+
+
+@pytest.mark.laid
+async def test_nothing_moves_under_the_pointer_while_a_page_comes(
+    site: Site, context: BrowserContext, page: Page
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "department"), "department")
+    await page.goto("/van-ban-den")
+    letter = await page.locator("a[data-open]").first.get_attribute("href")
+    moved = {}
+    for path in (
+        "/tong-quan",
+        "/van-ban-den",
+        letter,
+        "/van-ban-di",
+        "/phat-hanh",
+        "/can-xu-ly",
+        "/tai-khoan",
+    ):
+        await page.goto(str(path), wait_until="networkidle" if path == letter else "load")
+        moved[path] = await page.evaluate(_SHIFT)
+
+    assert all(each < MOST_SHIFT for each in moved.values()), moved
 
 
 async def test_the_person_chooses_how_dense_pages_are_and_whose_mark_they_bear_is_seen(
