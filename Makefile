@@ -23,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST = $(BIN)/python -m tests.services $(BIN)/pytest $(SHUFFLE:%=--shuffle %)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long unit property threats crash soak fuzz lint check bench bundle clean
+.PHONY: help setup run test test-long unit property threats crash soak fuzz lint check pictures bench bundle clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ check: $(VENV)/.dev ## what CI checks beside the tests: style, types, import con
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/dead_code.py
 	$(BIN)/python tools/dependencies/check.py
+
+pictures: $(VENV)/.dev ## take every page as a picture into dist/pictures: wide, on a phone, ten in dark (long)
+	LIENTHONG_PICTURES=dist/pictures $(PYTEST) -q -m long tests/pages/test_every_page.py
 
 bench: $(VENV)/.dev ## measure what a document costs; QUICK=1 within five minutes
 	$(BIN)/python -m bench $(if $(QUICK),--quick)

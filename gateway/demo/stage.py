@@ -103,6 +103,7 @@ def settings_for(folder: Path, port: int = 0, host: str = "127.0.0.1", office: s
             "GATEWAY_NODE_OFFICE": office,
             "GATEWAY_API_HOST": host,
             "GATEWAY_API_PORT": str(port),
+            "GATEWAY_PAGES_RIBBON": "on",
             "GATEWAY_WORKERS_POLL_S": "0.2",
         },
     )

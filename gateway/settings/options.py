@@ -220,11 +220,12 @@ class Api:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """The pages for people: what they are headed with, whom they name for help, how long a send can be undone, how much
-    room pictures of pages may take."""
+    """The pages for people: what name and emblem they are headed with, whom they name for help, how long a send can be
+    undone, how much room pictures of pages may take."""
 
     name: str = ""
     contact: str = ""
+    emblem: Path | None = None
     ribbon: Annotated[str, OneOf(("off", "on"))] = "off"
     undo_s: Annotated[int, Between(0, 120)] = 30
     undo_express_s: Annotated[int, Between(0, 120)] = 5

@@ -45,6 +45,24 @@ LOOKS = tuple(
 )
 
 
+# What is looked at one by one: every page wide and as a phone shows it, and ten in dark.
+TO_LOOK_AT = (Look(), Look(size="phone"))
+DARK = Look(scheme="dark")
+IN_DARK = frozenset(
+    {
+        *("sign_in", "dashboard", "incoming", "incoming_one", "incoming_take_form"),
+        *("outgoing", "out_document", "compose", "tasks", "operations"),
+    }
+)
+
+
+def to_look_at(name: str) -> tuple[Look, ...]:
+    """Where looks are named, all of them are to choose from."""
+    if os.environ.get(ONLY):
+        return (*LOOKS, TO_LOOK_AT[1])
+    return (*TO_LOOK_AT, DARK) if name in IN_DARK else TO_LOOK_AT
+
+
 def folder() -> Path | None:
     named = os.environ.get(FOLDER)
     return Path(named) if named else None

@@ -22,7 +22,7 @@ from tests.support.words import entries, forms, texts
 pytestmark = pytest.mark.long
 
 # What a browser loads for a first view: the page, the stylesheet, the scripts; as they travel.
-MOST_BYTES = 150 * 1024
+MOST_BYTES = 120 * 1024
 # They answer with a file, with text for a script, or with another page.
 FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp"}) | {
     *("out_file", "out_file_viewed", "out_packet_kept"),
@@ -88,14 +88,14 @@ _WORDS = """() => {
 
 
 @pytest.mark.laid
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(900 if pictures.folder() is None else 3600)
 async def test_every_page_is_whole_for_everybody(
     site: Site, context: BrowserContext, page: Page, record_property: Record
 ) -> None:
     walk, wrong = Walk(left_out=FILES), []
     async for route in walk.pages(page, SIGN_IN):
         wrong += await _faults(page, f"{route.name} (nobody)", record_property)
-        await pictures.take(page, route.name)
+        await pictures.take(page, route.name, pictures.to_look_at(route.name))
     for role, actor in WHO:
         await context.clear_cookies()
         await site.signed_in(context, site.person(role, actor), actor or "department")
@@ -103,7 +103,7 @@ async def test_every_page_is_whole_for_everybody(
         for start in await _starts(site, role, actor):
             async for route in walk.pages(page, start):
                 wrong += await _faults(page, f"{route.name} ({role})", record_property)
-                await pictures.take(page, route.name)
+                await pictures.take(page, route.name, pictures.to_look_at(route.name))
         wrong += _nothing_to_show(walk, role)
     missed = {each.name for each in ROUTES if each.method == "GET"} - walk.done - FILES - UNLINKED
     wrong += [f"no link leads to {each}" for each in sorted(missed)]

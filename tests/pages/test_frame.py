@@ -21,6 +21,15 @@ from tests.pages.watching import Watcher
 pytestmark = pytest.mark.long
 
 CLERK = PostRole.CLERK
+# How far what was already seen moved while the page came, as a part of the screen (CLS); below 0.1 counts as good.
+MOST_SHIFT = 0.02
+_SHIFT = """() => new Promise((done) => {
+  let sum = 0;
+  const add = (entries) => entries.forEach((each) => { sum += each.value; });
+  const seen = new PerformanceObserver((list) => add(list.getEntries()));
+  seen.observe({ type: "layout-shift", buffered: true });
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => { add(seen.takeRecords()); done(sum); }, 0)));
+})"""
 LONG = "Ủy ban nhân dân xã Phường Thử Nghiệm Liên Thông Văn Bản Điện Tử tỉnh Sao Mai"
 _BOX = "(each) => { const box = each.getBoundingClientRect(); return [box.top, box.bottom, box.left, box.right]; }"
 
@@ -47,6 +56,71 @@ async def test_the_top_bar_is_one_line_whatever_the_agency_is_called(
     assert max(right for *_, right in found) <= width
     (inside, *_), (button, *_) = await boxes(page, ".bar .search"), await boxes(page, ".bar .search button")
     assert button[3] <= inside[3] + 1
+
+
+@pytest.mark.laid
+async def test_on_a_phone_the_bar_is_one_line_and_the_first_letter_stands_within_the_first_screen(
+    site: Site, context: BrowserContext, page: Page, record_property: Record
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "department"), "department")
+    for width, height in ((390, 844), (360, 740)):
+        await page.set_viewport_size({"width": width, "height": height})
+        for path, first in (("/van-ban-den", ".letter"), ("/van-ban-di", "#list tbody tr")):
+            await page.goto(path)
+            bar = [each for each in await boxes(page, ".bar > *") if each[1] > each[0]]
+            middles = [(top + bottom) / 2 for top, bottom, _, _ in bar]
+            assert max(middles) - min(middles) < 4, (path, width)
+            assert max(right for *_, right in bar) <= width
+            _, bottom, left, right = (await boxes(page, first))[0]
+            assert bottom < height, (path, width)
+            assert (left >= 0, right <= width) == (True, True), (path, width)
+            assert await page.locator(first).first.locator("a[data-open]").is_visible()
+    await axe.check(page, record_property, "cards on a phone")
+    assert await page.get_by_role("row").count() > 2  # still a table for who hears it
+    # What has no room in words has its name.
+    for name in ("Tìm", "Xuất", "In danh sách"):
+        assert await page.get_by_role("button", name=name).or_(page.get_by_role("link", name=name)).count()
+
+
+@pytest.mark.laid
+async def test_nothing_moves_under_the_pointer_while_a_page_comes(
+    site: Site, context: BrowserContext, page: Page
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "department"), "department")
+    await page.goto("/van-ban-den")
+    letter = await page.locator("a[data-open]").first.get_attribute("href")
+    moved = {}
+    for path in (
+        "/tong-quan",
+        "/van-ban-den",
+        letter,
+        "/van-ban-di",
+        "/phat-hanh",
+        "/can-xu-ly",
+        "/tai-khoan",
+    ):
+        await page.goto(str(path), wait_until="networkidle" if path == letter else "load")
+        moved[path] = await page.evaluate(_SHIFT)
+
+    assert all(each < MOST_SHIFT for each in moved.values()), moved
+
+
+async def test_the_person_chooses_how_dense_pages_are_and_whose_mark_they_bear_is_seen(
+    site: Site, context: BrowserContext, page: Page
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "province"))
+    await page.goto("/tai-khoan")
+    await expect(page.locator(".ribbon")).to_have_text("THỬ NGHIỆM")
+    await expect(page.locator(".brand")).to_have_text("Liên thông văn bản")
+    roomy = (await boxes(page, "main table th"))[0]
+
+    await page.get_by_role("button", name="Chuyển sang gọn").click()
+
+    await expect(page.locator("[data-told]")).to_have_text("Đã chuyển sang màn hình gọn.")
+    dense = (await boxes(page, "main table th"))[0]
+    assert dense[1] - dense[0] < roomy[1] - roomy[0]
+    await page.get_by_role("button", name="Chuyển sang thoáng").click()
+    await expect(page.locator("body.compact")).to_have_count(0)
 
 
 @pytest.mark.parametrize("height", [768, 420])

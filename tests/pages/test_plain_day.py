@@ -31,7 +31,7 @@ async def test_a_clerk_without_scripts_filters_takes_in_refuses_issues_and_enter
     await expect(page.locator("[data-row]")).to_have_count(2)
     await page.locator("[data-filters] > summary").click()
     await page.select_option("#khan", "1")
-    await page.locator("[data-filters] form button.main").first.click()
+    await page.locator("[data-filters] form").get_by_role("button", name="Lọc", exact=True).click()
     await expect(page.locator("[data-row]")).to_have_count(1)
     assert "khan=1" in page.url
     await page.locator("a[data-open]").click()

@@ -21,6 +21,7 @@ from gateway.office.node.journal import NodeJournal
 from gateway.office.node.machine import BackupCopies, NodeMachine
 from gateway.office.ports.node import Operations
 from gateway.office.todo import NoticeBoard, TaskBell
+from gateway.office.web import emblem
 from gateway.office.web.app import add_pages, add_static, add_status
 from gateway.office.web.deps import Light, Previews, WebDeps, WebOptions
 from gateway.ops.evidence.make import EvidenceMaker
@@ -47,6 +48,8 @@ def routes(node: Office, deps: WebDeps) -> web.UrlDispatcher:
     made = web.UrlDispatcher()
     add_status(made, node.store, node.clock, __version__)
     add_static(made)
+    if deps.options.emblem:
+        emblem.add_emblem(made, deps.options.emblem)
     add_pages(made, deps)
     made.freeze()
     return made
@@ -101,7 +104,8 @@ def _options(node: Office) -> WebOptions:
     web, accounts = node.settings.pages, node.settings.accounts
     return WebOptions(
         name=web.name,
-        ribbon=web.ribbon == "on",
+        emblem=emblem.read(web.emblem) if web.emblem else None,
+        ribbon="on" in (web.ribbon, node.settings.node.sandbox),
         contact=web.contact,
         undo_s=web.undo_s,
         undo_express_s=web.undo_express_s,

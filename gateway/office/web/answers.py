@@ -26,6 +26,7 @@ from gateway.domain.document import Signer
 from gateway.domain.fields import CHANGE, DRAFT, STATUS
 from gateway.domain.wall_clock import local
 from gateway.office.ports.exchange import ReadyPack
+from gateway.office.web import icons
 from gateway.office.web.dates import clock_text, moment_text
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.ports import Pool
@@ -49,7 +50,7 @@ TEXTS = {"draft": DRAFT, "change": CHANGE, "status": STATUS}
 
 def bare_templates(*, enable_async: bool = False) -> Environment:
     """The templates without the words and figures that a page of a person has."""
-    return Environment(
+    made = Environment(
         loader=PackageLoader("gateway.office.web", "templates"),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
@@ -57,6 +58,13 @@ def bare_templates(*, enable_async: bool = False) -> Environment:
         lstrip_blocks=True,
         enable_async=enable_async,
     )
+    made.globals |= {
+        "icon": icons.icon,
+        "sign": icons.sign,
+        "state_icon": icons.state_icon,
+        "menu_icon": icons.menu_icon,
+    }
+    return made
 
 
 @lru_cache(maxsize=1)

@@ -37,6 +37,7 @@ from gateway.office.ports.lists import Keeping, Keepings
 from gateway.office.ports.node import Operations
 from gateway.office.ports.store import OfficeStore
 from gateway.office.todo import NoticeBoard, TaskBell
+from gateway.office.web.emblem import Emblem
 from gateway.policy import code_file
 from gateway.policy.code_file import CodeFile, CodeFileForm, Workbook
 from gateway.policy.texts import Letters
@@ -247,6 +248,7 @@ class WebOptions:
     was sent on a page can still be called back. `contact` is whom error pages name."""
 
     name: str = ""
+    emblem: Emblem | None = None
     ribbon: bool = False
     contact: str = ""
     undo_s: int = 30

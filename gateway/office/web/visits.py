@@ -24,6 +24,7 @@ from gateway.office.web.forms import SHORTEST_REASON, Form, Problems
 from gateway.office.web.routes import Needs, PageRoute
 from gateway.words import labels
 
+DENSITY, COMPACT, COMFORTABLE = "gw_density", "compact", "comfortable"
 PIECE = "X-Piece"
 """Asked with it, a page answers with a region alone, and says so by the same."""
 
@@ -228,6 +229,7 @@ async def frame_values(visit: Visit) -> Mapping[str, object]:
         "told": visit.told,
         "other_lang": _other_lang(visit),
         "is_narrow": cookies.get("gw_menu") == "small",
+        "is_compact": cookies.get(DENSITY) == COMPACT,
         "has_keys": cookies.get("gw_keys") != "off",
         "waiting": await _waiting(visit),
         "notice": await visit.deps.notices.current(visit.deps.clock.now(), here) if visit.acting else None,

@@ -19,7 +19,7 @@ from gateway.office.policy import signing_in
 from gateway.office.web.door import FACTOR, PASSWORD, SIGN_IN, forget_session, keep_choice, keep_session
 from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Who, get, post
-from gateway.office.web.visits import Visit
+from gateway.office.web.visits import COMFORTABLE, COMPACT, DENSITY, Visit
 from gateway.trust import qr
 
 _RULES_SAID = ("length", "kinds", "words", "past")
@@ -97,6 +97,11 @@ async def keys_switched(visit: Visit) -> web.StreamResponse:
     return keep_choice(visit.said(HOME, f"account.keys.{wanted}"), visit.request, "gw_keys", wanted)
 
 
+async def density_chosen(visit: Visit) -> web.StreamResponse:
+    wanted = COMPACT if visit.form.text("density") == COMPACT else COMFORTABLE
+    return keep_choice(visit.said(HOME, f"account.density.{wanted}"), visit.request, DENSITY, wanted)
+
+
 ACCOUNT_ROUTES = (
     get(HOME, "account", account_shown, who=Who.READY),
     post("/tai-khoan/phien/{id}/ket-thuc", "session_end", session_ended, who=Who.READY),
@@ -104,6 +109,7 @@ ACCOUNT_ROUTES = (
     get("/tai-khoan/khoa", "account_lock", lock_asked, who=Who.PERSON),
     post("/tai-khoan/khoa", "account_locked", account_locked, who=Who.PERSON),
     post("/tai-khoan/phim", "account_keys", keys_switched, who=Who.READY),
+    post("/tai-khoan/mat-do", "account_density", density_chosen, who=Who.READY),
 )
 
 

@@ -197,7 +197,6 @@ async def line_tested(visit: Visit) -> web.StreamResponse:
         "line",
         "line",
         rows=rows,
-        marks=_MARKS,
         ran=bool(steps),
         partner=partner,
         wrong=sum(each.mark == "wrong" for each in steps),

@@ -1,0 +1,105 @@
+"""Drawings instead of letters that look like some: one for each state, in one colour, not heard by who hears the page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from gateway.domain.document import InState
+from gateway.domain.status import STATES
+from gateway.office.web import icons
+from gateway.office.web.answers import templates
+from gateway.office.web.visits import MENU
+from tests.support.words import entries, forms
+
+ROOT = Path(icons.__file__).parent
+DOCS = ROOT.parents[2] / "docs"
+SOURCES = sorted(
+    path for path in ROOT.rglob("*") if path.suffix in (".html", ".css", ".js") and path.is_file()
+)
+# Arrows, signs of machines, blocks, shapes, dingbats, pictures of faces, and angles that stand for arrows.
+GLYPH = re.compile("[←-⇿⌀-⏿■-➿⬀-⯿‖‣‹›⁂\U0001f000-\U0001faff]")
+# Between two words it is no drawing: "from → to".
+ARROW = re.compile(r"(?<=[^\s\"'>]) → (?=[^\s\"'<])|(?<=> )?(?:(?<=\}) →|(?<=>) →) ?(?=\{|<|$)")
+# Letters that stand in the cells of a calendar, each with its word beside it.
+LETTERS = re.compile(r'aria-hidden="true">\{\{ (?:cell\.day\.day|say\("operating\.beat\.letter)')
+COLOURS = {"grey": "quiet", "blue": "blue", "teal": "teal", "green": "good", "red": "bad"} | {
+    each: each for each in ("amber", "purple")
+}
+WORDS = sorted({*STATES, *icons.INCOMING})
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_letter_stands_for_a_drawing(path: Path) -> None:
+    for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        found = GLYPH.search(ARROW.sub("", line))
+        assert not found, f"line {n}: {found.group() if found else ''}"
+        hidden = re.search(r'<(?:span|b|i)[^>]*aria-hidden="true">(?!\s*<)', line)
+        assert not hidden or LETTERS.search(line), f"line {n}: a sign without its drawing"
+
+
+@pytest.mark.parametrize("lang", ["vi", "en"])
+@pytest.mark.parametrize(
+    "key", ["listing.previous", "listing.next", "page.change_agency", "page.other_language"]
+)
+def test_words_of_buttons_bring_no_drawing_of_their_own(lang: str, key: str) -> None:
+    assert not any(GLYPH.search(text) for text in forms(entries(lang)[key]))
+
+
+def test_a_glyph_and_a_bare_sign_are_seen() -> None:
+    assert GLYPH.search("<b>✓</b>")
+    assert GLYPH.search("‹")
+    assert GLYPH.search(ARROW.sub("", '{"sending": "→"}'))
+    assert not GLYPH.search(ARROW.sub("", "{{ old }} → {{ new }}"))
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        *(icons.state_icon(word) for word in WORDS),
+        *(icons.sign(word) for word in icons.SIGNS),
+        *(icons.menu_icon(each.key) for each in MENU),
+    ],
+)
+def test_a_drawing_is_svg_that_is_not_heard_and_asks_for_nothing(drawn: str) -> None:
+    for each in etree.fromstring(f"<div>{drawn}</div>"):
+        assert (each.tag, each.get("aria-hidden"), each.get("class")) == ("svg", "true", "icon")
+        assert (each.get("width"), each.get("height")) == ("20", "20")
+        assert not re.search(r"https?:|href|style=|<script", etree.tostring(each, encoding="unicode"))
+
+
+def test_every_state_has_a_drawing_and_a_word_that_is_none_has_the_question() -> None:
+    assert {STATES[word].shape for word in STATES} | {shape for _, shape in icons.INCOMING.values()} == set(
+        icons.SHAPES
+    )
+    assert {str(each) for each in InState} <= set(WORDS)
+    assert icons.state_icon("no-such-state") == icons.state_icon("unknown")
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_state_has_the_colour_of_the_table_in_lists_and_charts(word: str) -> None:
+    style = (ROOT / "static" / "gateway.css").read_text(encoding="utf-8")
+    rules = re.findall(r":is\(\.state, \.part\):is\(([^)]*)\) \{ --of-state: var\(--(\w+)\); \}", style)
+    found = [colour for names, colour in rules if f".{word.replace('_', '-')}" in names.split(", ")]
+
+    assert (found or ["quiet"]) == [COLOURS[icons.shown_as(word)[0]]]
+
+
+def test_the_page_of_states_says_how_incoming_ones_are_shown() -> None:
+    page = (DOCS / "states.md").read_text(encoding="utf-8")
+    for word, (colour, shape) in icons.INCOMING.items():
+        assert f"`{word}` {colour}, {shape}" in page.replace("\n", " ")
+
+
+def test_a_state_on_a_page_is_drawing_and_word() -> None:
+    page = templates().from_string(
+        '{% import "parts/macros.html" as m with context %}{{ m.state("update_asked", text) }}'
+    )
+    shown = etree.fromstring(page.render(text="Chờ <trả> lời", say=str, v=None))
+
+    assert shown.get("class") == "state update-asked"
+    assert shown.find(".//svg") is not None
+    assert "".join(map(str, shown.itertext())).strip() == "Chờ <trả> lời"

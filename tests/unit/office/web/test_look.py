@@ -1,0 +1,118 @@
+"""What the pages are made of: our own files alone in static/, every foreign file in the tree with its origin beside it, the
+tokens of the stylesheet as docs/pages.md names them, and the agency's emblem as a picture that can do nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession, web
+
+from gateway.errors import Misconfigured
+from gateway.office.web import emblem
+from gateway.office.web.answers import STATIC
+from gateway.settings.reading import load
+from gateway.trust.pdf_signing.appearance import FONT
+
+ROOT = Path(emblem.__file__).parent
+TREE = ROOT.parents[2]
+STYLE = (ROOT / "static" / "gateway.css").read_text(encoding="utf-8")
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
+SVG = '<?xml version="1.0"?>\n<!-- huy hiệu -->\n<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'.encode()
+FOREIGN = re.compile(r"copyright|licen[cs]e|@version|sourceMappingURL|https?://(?!www\.w3\.org/)", re.I)
+
+
+def test_static_holds_our_own_code_alone() -> None:
+    assert {each.name for each in (ROOT / "static").iterdir()} == set(STATIC)
+    for name in STATIC:
+        text = (ROOT / "static" / name).read_text(encoding="utf-8")
+        assert not FOREIGN.search(text), name
+
+
+def test_foreign_files_have_origin_version_and_licence_beside_them() -> None:
+    """Typefaces, the one kind of foreign file in the program."""
+    found = [
+        each for each in (TREE / "gateway").rglob("*") if each.suffix in (".ttf", ".otf", ".woff", ".woff2")
+    ]
+    assert found == [FONT]
+    told = (FONT.parent / "ORIGIN.md").read_text(encoding="utf-8")
+    assert FONT.name in told
+    assert hashlib.sha256(FONT.read_bytes()).hexdigest() in told
+    assert re.search(r"\| \d+\.\d+\.\d+ \|", told)
+    assert (FONT.parent / "OFL.txt").is_file()
+
+
+def test_the_page_names_every_token_and_every_token_is_used() -> None:
+    head, _, rest = STYLE.partition("* { box-sizing")
+    tokens = set(re.findall(r"^ +(--[a-z-]+):", head, re.M))
+    page = (TREE / "docs" / "pages.md").read_text(encoding="utf-8")
+
+    assert len(tokens) > 30
+    assert {each for each in tokens if f"var({each})" not in STYLE} == set()
+    assert set(re.findall(r"`(--[a-z-]+)`", page)) <= tokens
+    # A section may name what it alone uses; the width of the pane is the person's.
+    own = set(re.findall(r"(--[a-z-]+):", rest)) | {"--pane"}
+    assert set(re.findall(r"var\((--[a-z-]+)\)", rest)) <= tokens | own
+    named_in_dark = re.findall(r"^    (--[a-z-]+):", head, re.M)
+    assert set(named_in_dark) <= tokens
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"), [(PNG, "image/png"), (SVG, "image/svg+xml"), (b"\xef\xbb\xbf" + SVG, "image/svg+xml")]
+)
+def test_an_emblem_is_known_by_its_bytes(tmp_path: Path, body: bytes, kind: str) -> None:
+    file = tmp_path / "huy-hieu.bin"
+    file.write_bytes(body)
+
+    assert emblem.read(file).media_type == kind
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html><svg></svg></html>", b"GIF89a", b"<svgx>", PNG + b"\0" * emblem.MOST_BYTES],
+    ids=["empty", "html", "gif", "other element", "too large"],
+)
+def test_what_is_no_small_picture_stops_the_start_and_is_named(tmp_path: Path, body: bytes) -> None:
+    file = tmp_path / "huy-hieu.svg"
+    file.write_bytes(body)
+
+    with pytest.raises(Misconfigured, match=r"pages\.emblem.*huy-hieu\.svg"):
+        emblem.read(file)
+    with pytest.raises(Misconfigured, match=r"pages\.emblem"):
+        emblem.read(tmp_path / "none.svg")
+
+
+async def test_an_emblem_opened_by_itself_runs_and_loads_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "huy-hieu.svg"
+    file.write_bytes(SVG)
+    picture = emblem.read(file)
+    app = web.Application()
+    emblem.add_emblem(app.router, picture)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    place = web.TCPSite(runner, "127.0.0.1", 0)
+    await place.start()
+    try:
+        async with (
+            ClientSession() as guest,
+            guest.get(f"{place.name.rstrip('/')}{picture.address}") as answer,
+        ):
+            assert await answer.read() == SVG
+            headers = answer.headers
+    finally:
+        await runner.cleanup()
+
+    assert headers["Content-Type"] == "image/svg+xml"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    policy = [each.strip() for each in headers["Content-Security-Policy"].split(";")]
+    assert {"default-src 'none'", "sandbox"} <= set(policy)
+    assert not [each for each in policy if "script" in each or "allow" in each]
+
+
+def test_the_setting_names_a_file_from_where_it_is_written(tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text('[pages]\nemblem = "huy-hieu.svg"\n', encoding="utf-8")
+
+    assert load(config, {}).pages.emblem == tmp_path / "huy-hieu.svg"
