@@ -106,6 +106,9 @@ class FileItem:
     scanned_clean: bool = False
     """A scanner for malware looked at it when it came, and found none."""
 
+    stamped: bool = False
+    """A stamp of secrecy was seen on its first page when it came as the lead file."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
@@ -244,6 +247,9 @@ class OutgoingDocument:
     """Until then it can be called back; nothing of it is packed before."""
     doubts: tuple[tuple[str, str], ...] = ()
     """Of a draft: the fields that were read from its file and nobody has confirmed yet, each with why it is not sure."""
+
+    from_file: tuple[str, ...] = ()
+    """Of a draft: the fields that stand as they were read from its file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

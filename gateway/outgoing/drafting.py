@@ -61,6 +61,7 @@ async def save(
     *,
     change: DocumentChange | None = None,
     doubts: Sequence[tuple[str, str]] = (),
+    from_file: Sequence[str] = (),
     expect_version: int | None = None,
 ) -> OutgoingDocument:
     """It says this now. Nothing is written where it said so before."""
@@ -70,7 +71,7 @@ async def save(
         raise Refused(kept)
     async with desk.store.begin(scope) as work:
         before = await _draft(work, id)
-        now = replace(before, draft=draft, change=change, doubts=tuple(doubts))
+        now = replace(before, draft=draft, change=change, doubts=tuple(doubts), from_file=tuple(from_file))
         if now == before:
             return before
         agency = await work.agency()

@@ -129,6 +129,7 @@ class Tray:
             sha256=digest,
             pages=facts.pages,
             scanned_clean=facts.scanned_clean,
+            stamped=any(door.secrecy_stamps(name, facts, self.desk.profile, "")),
         )
         self.received.append(Received(field=field, item=item, facts=facts, scratch=scratch))
         return self.received[-1]

@@ -121,17 +121,18 @@ class SqlDirectory:
         async with self._reading() as connection:
             return await reforms.legacy_codes(connection, code and code.strip().upper())
 
-    async def search(self, text: str, limit: int = 20) -> Sequence[AgencyEntry]:
-        """Entries by the beginning of a code, or by words of the name without accents or case."""
-        return (await self.search_all([text], limit))[text]
+    async def search(self, text: str, limit: int = 20, near: str = "") -> Sequence[AgencyEntry]:
+        """Entries by the beginning of a code, or by words of the name without accents or case; those whose code begins with
+        `near` first."""
+        return (await self.search_all([text], limit, near))[text]
 
     async def search_all(
-        self, texts: Collection[str], limit: int = 20
+        self, texts: Collection[str], limit: int = 20, near: str = ""
     ) -> Mapping[str, Sequence[AgencyEntry]]:
         """The same of several texts, from one look at the registry."""
         most, today = max(1, min(limit, MOST_FOUND)), self._today()
         async with self._reading() as connection:
-            found = {text: await lookup.search(connection, text, most) for text in texts}
+            found = {text: await lookup.search(connection, text, most, near) for text in texts}
             every = {each.code: each for entries in found.values() for each in entries}
             now = {each.code: each for each in await lookup.as_of(connection, list(every.values()), today)}
         return {text: [now[each.code] for each in entries] for text, entries in found.items()}

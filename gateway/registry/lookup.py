@@ -56,17 +56,22 @@ async def children(connection: AsyncConnection, code: str) -> Sequence[AgencyEnt
     return await _all(connection, select(AGENCY).where(below).order_by(AGENCY.c.code))
 
 
-async def search(connection: AsyncConnection, text: str, limit: int) -> Sequence[AgencyEntry]:
+async def search(connection: AsyncConnection, text: str, limit: int, near: str = "") -> Sequence[AgencyEntry]:
     """Rows whose code or alias begins with `text`, or whose name has all its words; codes first, then names that
-    begin with it. Reads the whole table when names must be looked through."""
+    begin with it; before all of them those whose code begins with `near`. Reads the whole table when names must be
+    looked through."""
     code, folded = text.strip().upper(), fold(text)
     if not folded:
         return ()
     by_prefix = or_(_begins(AGENCY.c.code, code), _begins(AGENCY.c.alias, code))
     words = and_(*(AGENCY.c.folded.contains(word, autoescape=True) for word in folded.split()))
     rank = case((by_prefix, 0), (_begins(AGENCY.c.folded, folded), 1), else_=2)
-    query = select(AGENCY).where(or_(by_prefix, words)).order_by(rank, AGENCY.c.code).limit(limit)
-    return await _all(connection, query)
+    query = select(AGENCY).where(or_(by_prefix, words)).order_by(*_nearest(near), rank, AGENCY.c.code)
+    return await _all(connection, query.limit(limit))
+
+
+def _nearest(near: str) -> list[ColumnElement[int]]:
+    return [case((_begins(AGENCY.c.code, near), 0), else_=1)] if near else []
 
 
 async def codes_among(connection: AsyncConnection, codes: Collection[str]) -> Sequence[str]:

@@ -216,6 +216,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "incoming": "incoming signatures",
         "journal": "event journal",
         "keys": "keys scope start",
+        "leaf": "leaf",
         "lists": "listing tab tile pane",
         "notices": "notice",
         "office": "office",

@@ -262,7 +262,7 @@ async def issue_by_pages(
             await hand.click("#reply-no")
             await hand.fill("#paste", block)
             await hand.click("button[value=paste]")
-            await expect(page.locator("#noi-nhan tbody tr")).to_have_count(len(FURTHER) + 1, timeout=SLOW_MS)
+            await expect(page.locator(".to-chip")).to_have_count(len(FURTHER) + 1, timeout=SLOW_MS)
             await hand.press("Control+Enter")
             await page.wait_for_url("**kiem-tra=1*")
             await hand.press("Control+Enter")
@@ -293,7 +293,7 @@ async def answer(town: Town, page: Page, hand: Hand, asked: OutgoingDocument, pd
         await hand.click(page.locator("[data-row] a.button"))
         await hand.drop("[data-drop]", "48.pdf", pdf)
         await page.wait_for_url("**/phat-hanh/msg_*told=*")
-        assert await page.locator("#noi-nhan tbody tr").count() == 1
+        assert await page.locator(".to-chip").count() == 1
         await hand.click("#reply-no")
         await hand.press("Control+Enter")
         await page.wait_for_url("**kiem-tra=1*")

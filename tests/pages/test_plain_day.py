@@ -72,8 +72,8 @@ async def test_a_clerk_without_scripts_filters_takes_in_refuses_issues_and_enter
 async def issue(page: Page) -> None:
     """Without scripts the file is read when its button is pressed."""
     await page.goto("/phat-hanh")
-    await page.set_input_files("#lead", LETTER)
-    await page.locator("[data-read]").click()
+    await page.set_input_files("#files", LETTER)
+    await page.locator("button[value=file]").first.click()
     await expect(page.locator("#number")).to_have_value("118")
     for _ in range(await page.locator("[value^=drop-to]").count()):
         await page.locator("[value^=drop-to]").first.click()

@@ -8,6 +8,7 @@ from datetime import date
 
 from gateway.domain.account import AgencyScope, NumberingMode
 from gateway.domain.book import Book, PaperLetter, Span, end_of_run
+from gateway.domain.document import Draft
 from gateway.domain.event import EventKind
 from gateway.domain.wall_clock import local
 from gateway.errors import Refused
@@ -121,3 +122,15 @@ async def suggested(work: OfficeWork, year: int, type_name: str | None = None) -
         int(one.number) for one in found if rules.is_number(one.number) and type_name in (None, one.type_name)
     ]
     return end_of_run(taken, min(taken, default=0)) + 1
+
+
+async def next_number(desk: BookDesk, scope: AgencyScope, draft: Draft, today: date) -> str:
+    """As `suggested`, for a draft: with a notation also behind what other drafts of that notation hold, so that whoever
+    saves it has it until the draft is given up or sent."""
+    year = (draft.issued_on or today).year
+    run = draft.type_name if desk.series_by_type and draft.type_name else None
+    async with desk.store.read(scope) as work:
+        number = await suggested(work, year, run)
+        if not draft.symbol:
+            return str(number)
+        return await work.numbers.free_number(str(number - 1), draft.symbol, year) or str(number)

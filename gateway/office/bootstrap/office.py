@@ -96,14 +96,14 @@ async def open_office(
             clock=time,
             wake=partial(store.wake.ring, "sequencer"),
         )
-        inn = _over(OfficeIn, node.inn)
+        inn, out = _over(OfficeIn, node.inn), _over(OfficeOut, node.out)
         with drawing(settings, node.pool) as pages:
-            looking = Looking(desk=inn, pages=pages, pictures=pictures(settings))
+            looking = Looking(desk=inn, out=out, pages=pages, pictures=pictures(settings))
             yield _over(
                 Office,
                 node,
                 store=store,
-                out=_over(OfficeOut, node.out),
+                out=out,
                 inn=inn,
                 looking=looking,
                 accounts=accounts,

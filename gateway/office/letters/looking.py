@@ -1,15 +1,15 @@
-"""The pages of an incoming document's files, to be looked at where it is decided about. In: a document that the caller may
-read, one of its files, a page. Out: its picture or its words, drawn apart from the node; or a fault in one word.
-Kept beside the node is only what nobody doubts: nothing on hold, sealed, recalled, or that may carry a mark of
-secrecy, and nothing at all unless somebody looks every minute whether that still holds. Of agencies whose people are at
-work the lead files of new letters are drawn before anybody opens them."""
+"""The pages of a document's files, to be looked at where it is decided about, whether it came in or is to go out. In: a
+file of a document that the caller may read, a page. Out: its picture or its words, drawn apart from the node; or a
+fault in one word. Kept beside the node is only what nobody doubts: nothing on hold, sealed, recalled, given up, or that
+may carry a mark of secrecy, and nothing at all unless somebody looks every minute whether that still holds. Of agencies
+whose people are at work the lead files of new letters are drawn before anybody opens them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,13 +17,22 @@ from typing import Any, TypeVar
 
 from gateway import log
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import FileRole, IncomingDocument, IncomingFile, InState
+from gateway.domain.document import (
+    FileItem,
+    FileRole,
+    IncomingDocument,
+    IncomingFile,
+    InState,
+    OutgoingDocument,
+    OutState,
+)
 from gateway.domain.identity import Digest
 from gateway.domain.page_picture import PageLook, PageWish
 from gateway.errors import GatewayError
-from gateway.incoming.reading import open_file
-from gateway.office.desks import OfficeIn
+from gateway.incoming import reading
+from gateway.office.desks import OfficeIn, OfficeOut
 from gateway.office.ports.pictures import Pages, PictureKey, Pictures
+from gateway.outgoing import files
 
 WINDOW = 10
 DOTS = (100, 150, 200)
@@ -47,8 +56,25 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-def may_be_kept(document: IncomingDocument) -> bool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookedFile:
+    """One file of a document of either side. `is_kept`: pictures may lie beside the node; `opened` gives its bytes."""
+
+    document_id: str
+    n: int
+    name: str
+    kind: str
+    size: int
+    sha256: Digest
+    is_kept: bool
+    opened: Callable[[AgencyScope], Awaitable[AsyncIterator[bytes]]]
+
+
+def may_be_kept(document: IncomingDocument | OutgoingDocument) -> bool:
     """Whether pictures of it may lie beside the node."""
+    if isinstance(document, OutgoingDocument):
+        is_doubted = document.draft.secrecy != "none" or any(each.stamped for each in document.files)
+        return not (document.is_sealed or document.state is OutState.CANCELLED or is_doubted)
     told = " ".join(document.checks.get(each, "") for each in ("warnings", "reasons"))
     return document.state in _DECIDABLE and _SECRECY not in told
 
@@ -64,6 +90,7 @@ class Looking:
     """Of one process. Keeps in memory whose people are at work, which files could not be drawn, and what it drew ahead."""
 
     desk: OfficeIn
+    out: OfficeOut
     pages: Pages
     pictures: Pictures
     _swept_at: datetime | None = None
@@ -82,48 +109,65 @@ class Looking:
     def note(self, reader: tuple[str, ...]) -> None:
         _remember(self._noted, reader, None)
 
-    def can_draw(self, file: IncomingFile) -> bool:
-        return self.pages.can_draw(file.found_type or "") and file.size <= LARGEST
+    def incoming(self, document: IncomingDocument, file: IncomingFile) -> LookedFile:
+        async def opened(scope: AgencyScope) -> AsyncIterator[bytes]:
+            return (await reading.open_file(self.desk, scope, document.id, file.n)).pieces
 
-    async def look(
-        self,
-        scope: AgencyScope,
-        document: IncomingDocument,
-        file: IncomingFile,
-        page: int,
-        dots: int = DOTS[0],
-    ) -> PageLook:
+        return LookedFile(
+            document_id=document.id,
+            n=file.n,
+            name=file.name,
+            kind=file.found_type or "",
+            size=file.size,
+            sha256=file.sha256,
+            is_kept=may_be_kept(document),
+            opened=opened,
+        )
+
+    def outgoing(self, document: OutgoingDocument, file: FileItem) -> LookedFile:
+        async def opened(scope: AgencyScope) -> AsyncIterator[bytes]:
+            return (await files.open_file(self.out, scope, document.id, file.n)).pieces
+
+        return LookedFile(
+            document_id=document.id,
+            n=file.n,
+            name=file.name,
+            kind=file.content_type,
+            size=file.size,
+            sha256=file.sha256,
+            is_kept=may_be_kept(document),
+            opened=opened,
+        )
+
+    def can_draw(self, file: LookedFile) -> bool:
+        return self.pages.can_draw(file.kind) and file.size <= LARGEST
+
+    async def look(self, scope: AgencyScope, file: LookedFile, page: int, dots: int = DOTS[0]) -> PageLook:
         """The picture of a page, and the sizes of `WINDOW` pages from it on. Clash for what nobody may read."""
         if not self.can_draw(file):
-            return PageLook(fault=LIMIT if self.pages.can_draw(file.found_type or "") else KIND)
+            return PageLook(fault=LIMIT if self.pages.can_draw(file.kind) else KIND)
         key = PictureKey(
             agency_id=scope.agency_id,
-            document_id=document.id,
+            document_id=file.document_id,
             n=file.n,
             digest=file.sha256,
             page=page,
             dots=dots,
         )
-        keeps = may_be_kept(document)
         pool = self.desk.pool
-        if keeps and (found := await pool.run(partial(self.pictures.find, key))) is not None:
+        if file.is_kept and (found := await pool.run(partial(self.pictures.find, key))) is not None:
             return found
-        wish = PageWish(kind=file.found_type or "", page=page, dots=dots, window=WINDOW)
-        look = await self._drawn(scope, document, file, wish)
-        if keeps and look.fault is None and self._is_swept():
+        wish = PageWish(kind=file.kind, page=page, dots=dots, window=WINDOW)
+        look = await self._drawn(scope, file, wish)
+        if file.is_kept and look.fault is None and self._is_swept():
             await pool.run(partial(self.pictures.keep, key, look))
         return look
 
     async def look_soon(
-        self,
-        scope: AgencyScope,
-        document: IncomingDocument,
-        file: IncomingFile,
-        page: int,
-        dots: int = DOTS[0],
+        self, scope: AgencyScope, file: LookedFile, page: int, dots: int = DOTS[0]
     ) -> PageLook | None:
         """As `look`; None where that takes longer than a person should wait for a page. It goes on meanwhile."""
-        looking = asyncio.ensure_future(self.look(scope, document, file, page, dots))
+        looking = asyncio.ensure_future(self.look(scope, file, page, dots))
         self._beside(looking)
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -131,14 +175,12 @@ class Looking:
         except TimeoutError:
             return None
 
-    async def words(
-        self, scope: AgencyScope, document: IncomingDocument, file: IncomingFile, page: int
-    ) -> PageLook:
+    async def words(self, scope: AgencyScope, file: LookedFile, page: int) -> PageLook:
         """What `WINDOW` pages say, from that one on; kept nowhere."""
         if not self.can_draw(file):
             return PageLook(fault=KIND)
-        wish = PageWish(kind=file.found_type or "", page=page, window=WINDOW, words=True)
-        return await self._drawn(scope, document, file, wish)
+        wish = PageWish(kind=file.kind, page=page, window=WINDOW, words=True)
+        return await self._drawn(scope, file, wish)
 
     def are_at_work(self, agency_id: str) -> None:
         """Somebody of the agency looks at its letters."""
@@ -182,7 +224,10 @@ class Looking:
             some = ids[n : n + 500]
             async with self.desk.store.read(scope) as work:
                 states = await work.incoming.states(some)
-            gone = [each for each in some if states.get(each) not in _DECIDABLE]
+                ours = await work.outgoing.of_many([each for each in some if each not in states])
+            stand = {id for id, state in states.items() if state in _DECIDABLE}
+            stand |= {each.id for each in ours if may_be_kept(each)}
+            gone = [each for each in some if each not in stand]
             if gone:
                 await self.desk.pool.run(partial(self.pictures.forget, scope.agency_id, gone))
                 log.action(_log, "pictures.forgotten", documents=len(gone))
@@ -203,10 +248,13 @@ class Looking:
 
     async def _drawn_ahead(self, scope: AgencyScope, document: IncomingDocument) -> bool:
         lead = lead_file(document)
-        if lead is None or not self.can_draw(lead) or not may_be_kept(document):
+        if lead is None or not may_be_kept(document):
+            return False
+        file = self.incoming(document, lead)
+        if not self.can_draw(file):
             return False
         try:
-            await self.look(scope, document, lead, 1)
+            await self.look(scope, file, 1)
         except GatewayError as error:  # whoever opens it sees why
             log.action(_log, "pictures.not_ahead", str(error), document=document.id, code=error.code)
         return True
@@ -215,24 +263,22 @@ class Looking:
         swept, now = self._swept_at, self.desk.clock.now()
         return swept is not None and swept <= now < swept + _SWEPT_LATELY
 
-    async def _drawn(
-        self, scope: AgencyScope, document: IncomingDocument, file: IncomingFile, wish: PageWish
-    ) -> PageLook:
+    async def _drawn(self, scope: AgencyScope, file: LookedFile, wish: PageWish) -> PageLook:
         if (known := self._known_fault(file, wish)) is not None:
             return known
-        opened = await open_file(self.desk, scope, document.id, file.n)
+        pieces = await file.opened(scope)
         with self.desk.blobs.scratch() as scratch:
-            async for piece in opened.pieces:
+            async for piece in pieces:
                 await self.desk.pool.run(partial(scratch.file.write, piece))
             await self.desk.pool.run(scratch.file.flush)
             look = await self.pages.draw(scratch.path, wish)
         if look.fault in (LIMIT, READER):
             # It cost a process; it is not to cost one at each look.
             _remember(self._faulty, (file.sha256, wish), (self.desk.clock.now(), look))
-            log.action(_log, "pictures.fault", look.detail, document=document.id, code=look.fault)
+            log.action(_log, "pictures.fault", look.detail, document=file.document_id, code=look.fault)
         return look
 
-    def _known_fault(self, file: IncomingFile, wish: PageWish) -> PageLook | None:
+    def _known_fault(self, file: LookedFile, wish: PageWish) -> PageLook | None:
         at, look = self._faulty.get((file.sha256, wish), (None, None))
         now = self.desk.clock.now()
         return look if at is not None and at <= now < at + _FAULTY_FOR else None

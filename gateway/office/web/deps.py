@@ -25,6 +25,7 @@ from gateway.deciding import DecidingDesk
 from gateway.domain.registry_change import Plan
 from gateway.holding import HoldDesk
 from gateway.office.desks import AccountDesk, BookDesk, OfficeIn, OfficeOut, TodoDesk
+from gateway.office.letters.habits import HabitsMemory
 from gateway.office.letters.looking import Looking
 from gateway.office.letters.received import FirstPages
 from gateway.office.ports.exchange import (
@@ -307,4 +308,5 @@ class WebDeps:
     workbook: Workbook = code_file.no_workbook
     live: Live = field(default_factory=Live)
     first_pages: FirstPages = field(default_factory=FirstPages)
+    habits: HabitsMemory = field(default_factory=HabitsMemory)
     options: WebOptions = field(default_factory=WebOptions)

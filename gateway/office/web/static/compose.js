@@ -1,5 +1,5 @@
-// The page of a new document: keeps the draft by itself, counts the subject, takes a dropped PDF, counts down the time to undo.
-// Without it every button does the same.
+// The page of a new document: takes files at once, keeps the draft by itself, finds recipients while a name is typed and
+// changes them without leaving the page, counts the subject, counts down the time to undo. Without it every button does the same.
 "use strict";
 (() => {
   const form = document.querySelector("form[data-compose]");
@@ -18,39 +18,59 @@
     const clock = window.setInterval(tick, 1000);
   }
   if (!form) return;
-
-  // ---- how much of the subject is left
-  const subject = document.getElementById("subject");
-  const left = document.getElementById("subject-left");
-  const count = () => { left.textContent = subject.dataset.count.replace("#", 500 - subject.value.length); };
-  subject.addEventListener("input", count);
-  count();
-
-  // ---- the draft, every 20 seconds and on leaving, where anything was typed
+  const { tell, swap, leave, words } = window.gateway;
+  const headers = { "X-Piece": "1", "X-Form-Token": document.body.dataset.formToken };
   const kept = document.getElementById("kept");
-  let dirty = false, busy = false, leaving = false;
-  form.addEventListener("input", (event) => { if (event.target.type !== "file" && event.target.id !== "find") dirty = true; });
-  form.addEventListener("submit", () => { leaving = true; });
-  const fields = () => {
+  let dirty = false, busy = false, leaving = false, torn = false;
+
+  // ---- what the form says, without its files; and what an answer says of it
+  const filled = (act) => {
     const data = new FormData(form);
     for (const [name, value] of [...data]) if (value instanceof File) data.delete(name);
-    data.set("act", "autosave");
+    data.set("act", act);
     return data;
   };
+  const stands = (told) => {
+    if (told.version) { form.elements.version.value = told.version; form.elements.checked.value = ""; }
+    if (told.path && !form.action.endsWith(told.path)) {
+      form.action = told.path;
+      history.replaceState(null, "", told.path);
+    }
+    const left = document.getElementById("left");
+    if (left && told.left !== undefined) left.innerHTML = told.left;
+  };
+  const go = (address) => {
+    leaving = true;
+    const to = new URL(address, location.href);
+    if (to.pathname + to.search !== location.pathname + location.search) { location.assign(to); return; }
+    location.hash = to.hash;
+    location.reload();
+  };
+  // Somebody else saved this draft: nothing more is kept by itself, and one press shows both.
+  const tear = (told) => {
+    torn = true;
+    if (!kept) return;
+    kept.textContent = `${told.problems?.join(" ") ?? ""} `;
+    const both = document.createElement("button");
+    both.value = "save";
+    both.name = "act";
+    both.textContent = kept.dataset.both;
+    kept.append(both);
+  };
+
+  // ---- the draft, every 20 seconds and on leaving, where anything was typed
+  form.addEventListener("input", (event) => { if (event.target.type !== "file" && event.target.id !== "find") dirty = true; });
+  form.addEventListener("submit", () => { leaving = true; });
   const keep = async (last = false) => {
-    if (!dirty || busy || leaving) return;
+    if (!dirty || busy || leaving || torn || !kept) return;
     busy = true;
     dirty = false;
     try {
-      const answer = await fetch(form.action, { method: "POST", body: fields(), keepalive: last, headers: { "X-Form-Token": document.body.dataset.formToken } });
+      const answer = await fetch(form.action, { method: "POST", body: filled("autosave"), keepalive: last, headers });
       const told = await answer.json();
-      if (!answer.ok) { kept.textContent = told.problem || kept.dataset.failed; return; }
-      form.elements.version.value = told.version;
-      form.elements.checked.value = "";
-      if (!form.action.endsWith(told.path)) {
-        form.action = told.path;
-        history.replaceState(null, "", told.path);
-      }
+      if (answer.status === 409) { tear(told); return; }
+      if (!answer.ok) { kept.textContent = told.problems?.join(" ") || kept.dataset.failed; return; }
+      stands(told);
       kept.textContent = told.words;
     } catch {
       dirty = true;
@@ -63,26 +83,192 @@
   window.addEventListener("pagehide", () => keep(true));
   document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") keep(true); });
   document.addEventListener("gateway:ending", () => keep());
-  // A save under way ends first, so that the form knows the version it made.
+
+  // ---- recipients: added, taken away and read from a pasted block without leaving the page
+  const IN_PLACE = /^(?:paste|add-to:|drop-to:|swap:|add-group)/;
+  const people = document.getElementById("recipients"), fault = document.getElementById("to-fault");
+  const address = async (act) => {
+    busy = true;
+    dirty = false;
+    fault.textContent = "";
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: filled(act), headers });
+      if (answer.status === 401) { leave(); return false; }
+      const told = await answer.json();
+      if (answer.status === 409) { tear(told); tell(kept.textContent); return false; }
+      stands(told);
+      if (told.go) { go(told.go); return false; }
+      if (!answer.ok) { fault.textContent = told.problems.join(" "); return false; }
+      people.innerHTML = told.recipients;
+      if (act === "paste") form.elements.paste.value = "";
+      kept.textContent = told.words;
+      tell(told.words);
+      return true;
+    } catch {
+      dirty = true;
+      fault.textContent = words.failed;
+      return false;
+    } finally {
+      busy = false;
+    }
+  };
   form.addEventListener("submit", (event) => {
-    if (!busy) return;
-    event.preventDefault();
     const pressed = event.submitter;
-    const again = window.setInterval(() => { if (!busy) { window.clearInterval(again); form.requestSubmit(pressed ?? undefined); } }, 50);
+    // A save under way ends first, so that the form knows the version it made.
+    if (busy) {
+      event.preventDefault();
+      leaving = false;
+      const again = window.setInterval(() => { if (!busy) { window.clearInterval(again); form.requestSubmit(pressed ?? undefined); } }, 50);
+      return;
+    }
+    if (!pressed || !IN_PLACE.test(pressed.value)) return;
+    event.preventDefault();
+    leaving = false;
+    const at = [...people.querySelectorAll("button[value^='drop-to:']")].indexOf(pressed);
+    address(pressed.value).then((done) => {
+      if (!done || at < 0) return;
+      const rest = people.querySelectorAll("button[value^='drop-to:']");
+      (rest[Math.min(at, rest.length - 1)] ?? find).focus();
+    });
   });
 
-  // ---- a dropped PDF is the lead file, and is read at once
-  const zone = document.querySelector("[data-drop]");
-  const lead = document.getElementById("lead");
-  const read = zone.querySelector("[data-read]");
-  for (const name of ["dragenter", "dragover"]) form.addEventListener(name, (event) => { event.preventDefault(); zone.classList.add("over"); });
-  for (const name of ["dragleave", "drop"]) form.addEventListener(name, () => zone.classList.remove("over"));
-  form.addEventListener("drop", (event) => {
+  // ---- finding a recipient while a name is typed: arrows walk the offers, Enter takes one
+  const find = document.getElementById("find"), found = document.getElementById("found");
+  if (find) {
+    const offers = () => [...found.querySelectorAll("[role=option]")];
+    let at = -1;
+    for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-controls", "found"], ["aria-expanded", "false"]]) find.setAttribute(name, value);
+    const mark = (to) => {
+      const all = offers();
+      at = all.length ? (to + all.length) % all.length : -1;
+      all.forEach((each, n) => each.setAttribute("aria-selected", String(n === at)));
+      find.setAttribute("aria-expanded", String(all.length > 0));
+      if (at < 0) { find.removeAttribute("aria-activedescendant"); return; }
+      find.setAttribute("aria-activedescendant", all[at].id);
+      all[at].scrollIntoView({ block: "nearest" });
+    };
+    const shut = () => { found.replaceChildren(); mark(-1); };
+    const take = async (option) => {
+      const code = option.dataset.code;
+      shut();
+      find.value = "";
+      await address(`add-to:${code}`);
+      find.focus();
+      shut();
+    };
+    document.addEventListener("gateway:swapped", (event) => {
+      if (event.detail !== found) return;
+      if (document.activeElement !== find) { shut(); return; }
+      mark(find.value ? 0 : -1);
+      find.setAttribute("aria-expanded", String(offers().length > 0));
+      if (found.getBoundingClientRect().bottom > window.innerHeight) found.scrollIntoView({ block: "end" });
+    });
+    find.addEventListener("focus", () => { if (!find.value && !offers().length) swap(found, `${find.dataset.from}?q=`, false); });
+    find.addEventListener("blur", shut);
+    found.addEventListener("pointerdown", (event) => event.preventDefault());
+    found.addEventListener("click", (event) => { const option = event.target.closest("[role=option]"); if (option) take(option); });
+    find.addEventListener("keydown", (event) => {
+      if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+        event.preventDefault();
+        mark(event.key === "ArrowDown" ? at + 1 : at < 0 ? -1 : at - 1);
+      } else if (event.key === "Enter") {
+        event.preventDefault();
+        if (at >= 0) take(offers()[at]);
+      } else if (event.key === "Escape" && offers().length) {
+        event.preventDefault();
+        shut();
+      }
+    });
+  }
+
+  // ---- whoever signs, with title and competence of the last time
+  document.getElementById("name")?.addEventListener("change", (event) => {
+    const known = [...document.querySelectorAll("#signers option")].find((each) => each.value === event.target.value);
+    const { title, competence } = form.elements;
+    if (!known || title.value || competence.value) return;
+    title.value = known.dataset.title;
+    competence.value = known.dataset.competence;
+  });
+
+  // ---- how much of the subject is left
+  const subject = document.getElementById("subject"), left = document.getElementById("subject-left");
+  if (subject) {
+    const count = () => { left.textContent = subject.dataset.count.replace("#", 500 - subject.value.length); };
+    subject.addEventListener("input", count);
+    count();
+  }
+
+  // ---- files: dropped or chosen they go up at once; one that is too large is refused before anything travels
+  const zone = form.querySelector("[data-drop]"), state = zone.querySelector(".drop-state"), bar = state.querySelector("progress");
+  const say = zone.querySelector(".drop-told"), { limit, whole, held } = zone.dataset;
+  const size = (bytes) => new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1 }).format(bytes / 1048576) + " MB";
+  form.querySelectorAll("[data-plain]").forEach((each) => { each.hidden = true; });
+  const against = (chosen) => {
+    const wrong = chosen.flatMap((file) => {
+      if (file.size > Number(limit)) return [zone.dataset.tooLarge.replace("#name", () => file.name).replace("#size", size(file.size))];
+      return file.size ? [] : [zone.dataset.empty.replace("#name", () => file.name)];
+    });
+    const all = chosen.reduce((sum, file) => sum + file.size, Number(held));
+    return wrong.length || all <= Number(whole) ? wrong : [zone.dataset.tooMuch];
+  };
+  const refuse = (texts) => {
+    say.replaceChildren(...texts.map((text) => { const line = document.createElement("span"); line.className = "fault"; line.textContent = `${text} `; return line; }));
+    tell(texts.join(" "));
+  };
+  let way = null;
+  const rest = (still) => {
+    state.hidden = still;
+    form.querySelectorAll("section, .foot").forEach((each) => { if (!each.contains(zone)) each.inert = !still; });
+  };
+  const ended = (texts) => { way = null; busy = false; rest(true); refuse(texts); };
+  const send = (chosen, name) => {
+    const wrong = against(chosen);
+    if (wrong.length) { refuse(wrong); return; }
+    // A save under way ends first, so that the form knows the version it made.
+    if (busy) { if (!way) window.setTimeout(() => send(chosen, name), 50); return; }
+    const data = filled("file");
+    for (const file of chosen) data.append(name, file);
+    busy = true;
+    way = new XMLHttpRequest();
+    way.open("POST", form.action);
+    for (const [header, value] of Object.entries(headers)) way.setRequestHeader(header, value);
+    way.upload.addEventListener("progress", (event) => {
+      if (!event.lengthComputable) return;
+      const percent = Math.floor((100 * event.loaded) / event.total);
+      bar.value = percent;
+      say.textContent = percent < 100 ? zone.dataset.part.replace("#", percent) : zone.dataset.reading;
+    });
+    way.addEventListener("error", () => ended([zone.dataset.failed]));
+    way.addEventListener("abort", () => { way = null; busy = false; rest(true); say.textContent = ""; });
+    way.addEventListener("load", (event) => {
+      const answer = event.target;
+      if (answer.status === 401) { leave(); return; }
+      let told = {};
+      try { told = JSON.parse(answer.responseText); } catch { /* no answer of ours: it did not go through */ }
+      if (told.go) { go(told.go); return; }
+      stands(told);
+      if (answer.status === 409) tear(told);
+      ended(told.problems?.length ? told.problems : [zone.dataset.failed]);
+    });
+    bar.value = 0;
+    say.textContent = zone.dataset.part.replace("#", 0);
+    rest(false);
+    way.send(data);
+  };
+  zone.querySelector("[data-stop]").addEventListener("click", () => way?.abort());
+  form.addEventListener("change", (event) => {
+    const input = event.target;
+    if (input.type !== "file" || !input.files.length) return;
+    const chosen = [...input.files];
+    input.value = "";
+    send(chosen, input.name);
+  });
+  for (const name of ["dragenter", "dragover"]) document.addEventListener(name, (event) => { event.preventDefault(); zone.classList.add("over"); });
+  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) zone.classList.remove("over"); });
+  document.addEventListener("drop", (event) => {
     event.preventDefault();
-    if (!event.dataTransfer.files.length) return;
-    const one = new DataTransfer();
-    one.items.add(event.dataTransfer.files[0]);
-    lead.files = one.files;
-    form.requestSubmit(read);
+    zone.classList.remove("over");
+    if (event.dataTransfer.files.length) send([...event.dataTransfer.files], "files");
   });
 })();

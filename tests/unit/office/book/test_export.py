@@ -18,7 +18,7 @@ import pytest
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.book import Book, BookForm, BookLine, Span, Summary
-from gateway.domain.document import Assignment, Staff
+from gateway.domain.document import Assignment, Draft, Staff
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, Refused
 from gateway.incoming import act, by_hand
@@ -27,6 +27,7 @@ from gateway.incoming.by_hand import TypedMail
 from gateway.office.book import books, letters
 from gateway.office.book.books import Ask
 from gateway.office.web import book_page
+from gateway.outgoing import drafting
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 
 YEAR = Span(year=2026)
@@ -327,3 +328,21 @@ async def test_a_number_typed_far_ahead_is_not_followed_by_the_next_one_that_is_
 
     async with town.node.store.read(scope) as work:
         assert await letters.suggested(work, 2026) == 33
+
+
+async def test_a_number_that_a_draft_holds_is_not_offered_to_the_next_one_until_it_is_given_up(
+    town: Town,
+) -> None:
+    scope, out, book = await town.scope(DEPARTMENT), town.node.out, town.node.book
+    today = out.today()
+    draft = Draft(symbol="STD-VP", type_name="Công văn", issued_on=today)
+
+    first = await letters.next_number(book, scope, draft, today)
+    held = await drafting.begin(out, scope, replace(draft, number=first))
+    second = await letters.next_number(book, scope, draft, today)
+    other = await letters.next_number(book, scope, replace(draft, symbol="QĐ-STD"), today)
+
+    assert int(second) == int(first) + 1
+    assert int(other) <= int(first)
+    await drafting.save(out, scope, held.id, replace(draft, number=""))
+    assert await letters.next_number(book, scope, draft, today) == first

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.document import InState
+from gateway.domain.document import FileItem, FileRole, InState, OutState
 from gateway.domain.identity import Digest
 from gateway.domain.page_picture import PageLook
 from gateway.domain.pdf import Size
@@ -18,7 +18,7 @@ from gateway.office.ports.pictures import PictureKey
 from gateway.office.store.pictures import FilePictures
 from gateway.store.data_folder import Room
 from tests.support.clock import ManualClock
-from tests.support.stores import incoming
+from tests.support.stores import incoming, outgoing
 
 KEY = PictureKey(
     agency_id="agy_1", document_id="inb_1", n=1, digest=Digest.of_bytes(b"\1" * 32), page=1, dots=100
@@ -115,3 +115,17 @@ def test_threat_133_what_may_carry_a_mark_of_secrecy_is_never_kept() -> None:
 
     assert not may_be_kept(replace(document, checks={"warnings": "secrecy-stamp at /files/1 (stamp=MẬT)"}))
     assert not may_be_kept(replace(document, checks={"reasons": "secrecy-declared at /secrecy (value=mat)"}))
+
+
+def test_threat_133_of_what_goes_out_nothing_is_kept_that_is_sealed_given_up_or_may_be_a_secret() -> None:
+    file = FileItem(
+        n=1, name="a.pdf", role=FileRole.LEAD, content_type="pdf", size=1, sha256=Digest.of_bytes(bytes(32))
+    )
+    document = replace(outgoing(ManualClock()), state=OutState.DRAFT, files=(file,))
+
+    assert may_be_kept(document)
+    assert may_be_kept(replace(document, state=OutState.PACKED))
+    assert not may_be_kept(replace(document, is_sealed=True))
+    assert not may_be_kept(replace(document, state=OutState.CANCELLED))
+    assert not may_be_kept(replace(document, draft=replace(document.draft, secrecy="mat")))
+    assert not may_be_kept(replace(document, files=(replace(file, stamped=True),)))

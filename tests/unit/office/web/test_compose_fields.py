@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import pytest
 
-from gateway.domain.document import Draft, Signer, Urgency
+from gateway.domain.document import Draft, FileRole, Signer, Urgency
 from gateway.domain.pdf import Found, PdfFields, Sure
 from gateway.office.web.forms import Form
 from gateway.office.web.pages.compose import addressing, fields, uploads
@@ -79,12 +79,29 @@ def test_a_pdf_fills_what_is_empty_and_doubts_what_is_not_sure_or_was_typed_othe
     )
     typed = Draft(number="117", subject="Đã nhập", signer=Signer(name="", title="Giám đốc"))
 
-    draft, doubts = uploads.filled_draft(typed, read)
+    draft, doubts, filled = uploads.filled_draft(typed, read)
 
     assert (draft.number, draft.subject, draft.symbol) == ("117", "Đã nhập", "UBND-VP")
     assert draft.signer == Signer(name="Trần Văn Thử", title="Giám đốc")
     assert (draft.type_key, draft.type_name) == ("bao_cao", "Báo cáo")
     assert doubts == {"number": "typed", "symbol": "mismatch", "name": "capitals"}
+    assert filled == {"symbol", "name", "type"}
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "role"),
+    [
+        ("cv.pdf", (), "lead"),
+        ("CV.PDF", (), "lead"),
+        ("phu-luc.pdf", (FileRole.LEAD,), "appendix"),
+        ("cv.docx", (), "source"),
+        ("bang.xlsx", (), "appendix"),
+    ],
+)
+def test_a_file_that_was_dropped_gets_the_role_that_its_name_tells(
+    name: str, there: tuple[FileRole, ...], role: str
+) -> None:
+    assert uploads.role_of(name, there) == role
 
 
 def test_a_doubt_ends_when_it_is_ticked_or_the_field_typed_anew_and_not_before() -> None:
@@ -120,9 +137,9 @@ def test_rows_keep_their_roles_and_a_question_becomes_what_was_chosen() -> None:
     [
         ("/signer/name", "name"),
         ("/recipients/3/code", "to-3"),
-        ("/recipients", "paste"),
+        ("/recipients", "find"),
         ("/files/0", "file-1"),
-        ("/files", "lead"),
+        ("/files", "files"),
         ("/nowhere", ""),
     ],
 )

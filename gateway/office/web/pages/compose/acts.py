@@ -1,6 +1,7 @@
 """What the one form of a new document does: whichever button was pressed, it is saved first; then files, recipients,
 reading the signed PDF, the check, the sending. In: the form, streamed. Out: the page that follows, or the same page
-with what is wrong and everything that was typed. Of two windows on one draft the later one is told what this page
+with what is wrong and everything that was typed; to a script that asks for a piece, where to go, or the parts of the page
+that are others by now. Of two windows on one draft the later one is told what this page
 says and what is stored by now, field by field, so that nobody puts words over others unseen."""
 
 from __future__ import annotations
@@ -12,58 +13,19 @@ from aiohttp import web
 
 from gateway.domain.document import DocumentChange, Draft, FileRole, Kind, OutgoingDocument, OutState, Urgency
 from gateway.domain.wall_clock import local
-from gateway.errors import Clash, Denied, GatewayError, Refused, StaleVersion
+from gateway.errors import Clash, Denied, Refused, StaleVersion
+from gateway.office.book.letters import next_number
+from gateway.office.letters.habits import remembered
 from gateway.office.web.forms import Form
-from gateway.office.web.pages.compose import addressing, editor, fields, uploads
+from gateway.office.web.pages.compose import addressing, answering, checking, editor, fields, uploads
 from gateway.office.web.pages.compose.editor import Sheet
 from gateway.office.web.visits import Visit
 from gateway.outgoing import drafting, manage
 from gateway.outgoing.addressing import ReadDocument
 from gateway.outgoing.intake import Tray, tray
 
-_LABELS = {"title": "signer_title"}
-_CHOICES = {
-    "type": "type.{}",
-    "urgency": "urgency.{}",
-    "secrecy": "compose.secrecy.{}",
-    "delivery": "delivery.{}",
-}
-_REPLY = {"yes": "reply.required", "no": "reply.not_required"}
-
-
-def differences(
-    visit: Visit, stored: Sheet, draft: Draft, change: DocumentChange | None
-) -> list[tuple[str, str]]:
-    """None where both say the same."""
-    typed = fields.values(draft, change)
-
-    def told(field: str, text: str) -> str:
-        said = text or visit.say("compose.conflict.empty")
-        return visit.say("compose.conflict.stored", field=visit.say(f"compose.{field}"), text=said)
-
-    found = [
-        (
-            "reply-yes" if name == "reply" else name,
-            told(_LABELS.get(name, name), _value_shown(visit, name, text)),
-        )
-        for name, text in stored.values.items()
-        if typed.get(name, "") != text
-    ]
-    if [(each.code, each.name, each.role) for each in draft.recipients] != [
-        (each.code, each.name, each.role) for each in stored.recipients
-    ]:
-        names = "; ".join(each.name or each.code for each in stored.recipients)
-        found.append(("noi-nhan", told("check.recipients", names)))
-    return found
-
-
-def _value_shown(visit: Visit, name: str, text: str) -> str:
-    """As the page writes it."""
-    key = _REPLY.get(text, "") if name == "reply" else _CHOICES.get(name, "").format(text)
-    return visit.say_or(key, text) if key and text else text
-
-
-_PARTS = {"read": "van-ban", "file": "tep", "drop-file": "tep", "up-file": "tep", "check": "kiem-tra"}
+_PARTS = {"file": "tep", "drop-file": "tep", "up-file": "tep", "number": "van-ban"}
+_ADDRESSES = frozenset({"paste", "add-to", "add-group", "save-group", "drop-to", "swap"})
 _QUICK = "autosave"
 # What acts on the whole of the draft.
 _WHOLE = frozenset({_QUICK, "save", "check", "send"})
@@ -81,6 +43,7 @@ class TypedForm:
     change: DocumentChange | None
     wrong: list[tuple[str, str]]
     refused: list[tuple[str, str]]
+    doubled: bool
 
     @property
     def sheet(self) -> Sheet:
@@ -101,39 +64,48 @@ async def changed(visit: Visit) -> web.StreamResponse:
     document = await editor.load_draft(visit, visit.path("id"))
     async with tray(visit.deps.out) as held:
         held.total = sum(each.size for each in document.files)
-        brought = await uploads.read_form(visit, held)
+        brought = await uploads.read_form(visit, held, document.files)
         if document.state is not OutState.DRAFT:
             # It is no draft any more: to where it is told what became of it.
             if brought.form.text("act") == _QUICK:
-                return web.json_response({"problem": ""}, status=409, headers=_NO_STORE)
+                return web.json_response({"problems": []}, status=409, headers=answering.NO_STORE)
             return visit.go(f"/phat-hanh/{document.id}/da-gui")
         return await _run_form(visit, editor.sheet_of_document(document), brought, held)
 
 
 async def _run_form(visit: Visit, before: Sheet, brought: uploads.Brought, held: Tray) -> web.StreamResponse:
+    answer = await _acted(visit, before, brought, held)
+    if visit.is_piece and answer.status == 303:
+        return web.json_response({"go": answer.headers["Location"]}, headers=answering.NO_STORE)
+    return answer
+
+
+async def _acted(visit: Visit, before: Sheet, brought: uploads.Brought, held: Tray) -> web.StreamResponse:
     typed = _understood(visit, before, brought)
     document = before.document
     is_stale = document is not None and typed.form.text("version") != str(document.version)
     # Where both say the same nothing is lost; a button about a file may mean another one by now.
-    if is_stale and (typed.act not in _WHOLE or differences(visit, before, typed.draft, typed.change)):
+    if is_stale and (
+        typed.act not in _WHOLE or answering.differences(visit, before, typed.draft, typed.change)
+    ):
         return await _conflict(visit, typed)
     if typed.act == _QUICK:
         return await _quick(visit, typed)
     if typed.wrong:
-        return await editor.show_sheet(visit, typed.sheet, problems=typed.wrong)
+        return await answering.refused(visit, typed.sheet, typed.wrong)
     try:
-        found = await uploads.read_lead(visit, held) if typed.act == "read" else None
+        found = await uploads.read_lead(visit, held) if typed.act == "file" else None
         stored = await _stored(visit, typed)
         stored = await _with_files(visit, typed, stored, held)
     except Refused as why:
-        return await editor.show_sheet(visit, typed.sheet, problems=_reasons(visit, why, ""))
+        return await answering.refused(visit, typed.sheet, answering.reasons(visit, why, ""))
     except StaleVersion:
         return await _conflict(visit, typed)
     except Clash as why:
-        return await editor.show_sheet(visit, typed.sheet, problems=[("lead", visit.why(why))])
+        return await answering.refused(visit, typed.sheet, [(uploads.ANY, visit.why(why))])
     if typed.refused:
         sheet = replace(editor.sheet_of_document(stored), ticked=typed.sheet.ticked)
-        return await editor.show_sheet(visit, sheet, problems=typed.refused)
+        return await answering.refused(visit, sheet, typed.refused)
     return await _then(visit, typed, stored, found)
 
 
@@ -152,7 +124,8 @@ def _understood(visit: Visit, before: Sheet, brought: uploads.Brought) -> TypedF
         draft=replace(draft, recipients=recipients),
         change=fields.changed(form, before.change),
         wrong=[(name, visit.say(key)) for name, key in wrong],
-        refused=[each for name, why in brought.refused for each in _reasons(visit, why, name)],
+        refused=[each for why in brought.refused for each in answering.reasons(visit, why, uploads.ANY)],
+        doubled=bool(brought.doubled),
     )
 
 
@@ -161,17 +134,26 @@ async def _stored(visit: Visit, typed: TypedForm) -> OutgoingDocument:
     out, scope, before = visit.deps.out, visit.scope(), typed.before
     document = before.document
     draft, change = typed.draft, typed.change
+    named = (draft.signer.name if draft.signer else "") != before.values.get("name", "")
+    # Where the page comes again with it, and nowhere else.
+    if named and typed.act != _QUICK and not visit.is_piece:
+        draft = replace(draft, signer=remembered(draft.signer, await visit.deps.habits.of(out, scope)))
     if before.kind is Kind.UPDATE and change is not None:
         parent_id = document.parent_id if document else before.of
         draft, change = await _of_receivers(visit, draft, change, parent_id)
     if document is None:
         parent_of = before.of if before.kind is not Kind.DOCUMENT else None
         return await drafting.begin(out, scope, draft, before.kind, parent_of, change)
-    doubts = fields.still_doubted(
-        document.doubts, typed.form.all("ok"), before.values, fields.values(draft, change)
-    )
+    now = fields.values(draft, change)
     return await drafting.save(
-        out, scope, document.id, draft, change=change, doubts=doubts, expect_version=document.version
+        out,
+        scope,
+        document.id,
+        draft,
+        change=change,
+        doubts=fields.still_doubted(document.doubts, typed.form.all("ok"), before.values, now),
+        from_file=[name for name in document.from_file if before.values.get(name, "") == now.get(name, "")],
+        expect_version=document.version,
     )
 
 
@@ -203,20 +185,39 @@ async def _then(
 ) -> web.StreamResponse:
     """What the pressed button wants beyond saving."""
     path = f"/phat-hanh/{stored.id}"
-    if typed.act in ("paste", "add-to", "add-group", "save-group", "drop-to", "swap"):
+    if typed.act in _ADDRESSES:
         return await _addressed(visit, typed, stored)
     if found is not None:
         told = await uploads.fill_draft(visit, stored, found)
-        return at_part(visit.said(path, told), "van-ban")
-    if typed.act == "read":
-        return at_part(visit.said(path, "compose.read.none"), "tep")
+        return visit.said(path, told)
+    if typed.act == "number":
+        return await _numbered(visit, stored)
+    if typed.act == "file" and typed.doubled:
+        return answering.at_part(visit.said(path, "compose.file.doubled"), "tep")
     if typed.act == "check":
-        return at_part(visit.go(path, **{"kiem-tra": "1"}), "gui")
+        return answering.at_part(visit.go(path, **{"kiem-tra": "1"}), "gui")
     if typed.act == "send":
         return await _send(visit, typed, stored)
     if typed.act in ("sign", "tree"):
         return visit.go(f"{path}/{'ky-so' if typed.act == 'sign' else 'cay-co-quan'}")
-    return at_part(visit.said(path, "compose.saved"), _PARTS.get(typed.act, ""))
+    return answering.at_part(visit.said(path, "compose.saved"), _PARTS.get(typed.act, ""))
+
+
+async def _numbered(visit: Visit, stored: OutgoingDocument) -> web.StreamResponse:
+    """The next number is this draft's from now on: nobody else is offered it."""
+    draft = stored.draft
+    number = await next_number(visit.deps.book, visit.scope(), draft, visit.deps.out.today())
+    await drafting.save(
+        visit.deps.out,
+        visit.scope(),
+        stored.id,
+        replace(draft, number=number, issued_on=draft.issued_on or visit.deps.out.today()),
+        change=stored.change,
+        doubts=stored.doubts,
+        from_file=stored.from_file,
+        expect_version=stored.version,
+    )
+    return answering.at_part(visit.said(f"/phat-hanh/{stored.id}", "compose.numbered"), "van-ban")
 
 
 async def _addressed(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web.StreamResponse:
@@ -241,10 +242,11 @@ async def _addressed(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -
             await addressing.keep_group(visit, now, typed.form.text("group_name"))
             told = "compose.group.saved"
     except Clash as why:
-        problem = visit.why(why)
-        return await editor.show_sheet(visit, sheet, problems=[("group_name", problem)])
-    await put_recipients(visit, stored, replace(draft, recipients=now))
-    return at_part(visit.said(f"/phat-hanh/{stored.id}", told), "noi-nhan")
+        return await answering.refused(visit, sheet, [("group_name", visit.why(why))])
+    stored = await put_recipients(visit, stored, replace(draft, recipients=now))
+    if visit.is_piece:
+        return await answering.parts(visit, stored, visit.say(f"told.{told}"), with_recipients=True)
+    return answering.at_part(visit.said(f"/phat-hanh/{stored.id}", told), "noi-nhan")
 
 
 async def _of_receivers(
@@ -268,6 +270,7 @@ async def put_recipients(visit: Visit, stored: OutgoingDocument, draft: Draft) -
         draft,
         change=change,
         doubts=stored.doubts,
+        from_file=stored.from_file,
         expect_version=stored.version,
     )
 
@@ -278,11 +281,11 @@ async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web
         raise Denied("only a clerk sends documents", code="GW-RIGHT")
     path = f"/phat-hanh/{stored.id}"
     if typed.form.text("checked") != str(stored.version):
-        return at_part(visit.said(path, "compose.changed", **{"kiem-tra": "1"}), "gui")
+        return answering.at_part(visit.said(path, "compose.changed", **{"kiem-tra": "1"}), "gui")
     confirm = tuple(typed.form.all("confirm"))
     found = await drafting.recheck(visit.deps.out, visit.scope(), stored.id, confirm)
     problems = [
-        *(editor.reason_said(visit, each) for each in found.verdict.reasons),
+        *(checking.reason_said(visit, each) for each in found.verdict.reasons),
         *_unanswered(visit, typed, stored, found),
     ]
     if not problems:
@@ -295,7 +298,7 @@ async def _send(visit: Visit, typed: TypedForm, stored: OutgoingDocument) -> web
         except StaleVersion:
             return await _conflict(visit, typed)
         except Refused as why:
-            problems = _reasons(visit, why, "")
+            problems = answering.reasons(visit, why, "")
         else:
             return visit.go(f"{path}/da-gui")
     sheet = replace(editor.sheet_of_document(stored), ticked=_ticked(typed.form))
@@ -306,7 +309,7 @@ def _unanswered(
     visit: Visit, typed: TypedForm, stored: OutgoingDocument, found: drafting.CheckedDraft
 ) -> list[tuple[str, str]]:
     asks = []
-    if editor.must_ask(found) and "again" not in typed.form:
+    if checking.must_ask(found) and "again" not in typed.form:
         asks.append(("again", visit.say("compose.twin.tick")))
     if stored.kind is not Kind.DOCUMENT and not (stored.change and stored.change.approved_by):
         asks.append(visit.missing("approved_by", "compose.approved_by"))
@@ -318,50 +321,29 @@ async def _quick(visit: Visit, typed: TypedForm) -> web.StreamResponse:
     try:
         stored = await _stored(visit, typed)
     except Refused as why:
-        texts = [text for _, text in _reasons(visit, why, "")]
-        return web.json_response({"problem": " ".join(texts)}, status=422, headers=_NO_STORE)
+        return await answering.refused(visit, typed.sheet, answering.reasons(visit, why, ""))
     except StaleVersion:
         return await _conflict(visit, typed)
     at = local(visit.deps.clock.now()).strftime("%H:%M:%S")
-    told = {
-        "id": stored.id,
-        "version": stored.version,
-        "path": f"/phat-hanh/{stored.id}",
-        "words": visit.say("compose.kept", time=at),
-    }
-    return web.json_response(told, headers=_NO_STORE)
+    return await answering.parts(visit, stored, visit.say("compose.kept", time=at))
 
 
 async def _conflict(visit: Visit, typed: TypedForm) -> web.StreamResponse:
     at = local(visit.deps.clock.now()).strftime("%H:%M")
     words = visit.say("compose.conflict", person=visit.say("compose.somebody"), time=at)
-    if typed.act == _QUICK:
-        return web.json_response({"problem": words}, status=409, headers=_NO_STORE)
+    if typed.act == _QUICK or visit.is_piece:
+        return web.json_response({"problems": [words]}, status=409, headers=answering.NO_STORE)
     document = typed.before.document
     if document is None:
         return await editor.show_sheet(visit, typed.sheet, problems=[("", words)], status=409)
     now = editor.sheet_of_document(await editor.load_draft(visit, document.id))
-    differ = differences(visit, now, typed.draft, typed.change)
+    differ = answering.differences(visit, now, typed.draft, typed.change)
     over = [("", visit.say("compose.conflict.over"))] if differ else []
     sheet = replace(typed.sheet, document=now.document)
-    return await editor.show_sheet(visit, sheet, problems=[("", words), *over, *differ], status=409)
-
-
-def _reasons(visit: Visit, why: GatewayError, name: str) -> list[tuple[str, str]]:
-    found = getattr(getattr(why, "verdict", None), "reasons", ())
-    if not found:
-        return [(name, visit.why(why))]
-    return [(name or place, words) for place, words in (editor.reason_said(visit, each) for each in found)]
+    return await editor.show_sheet(
+        visit, sheet, problems=[("", words), *over, *differ], status=409, is_torn=bool(differ)
+    )
 
 
 def _ticked(form: Form) -> tuple[str, ...]:
     return (*form.all("confirm"), *(["again"] if "again" in form else []))
-
-
-def at_part(answer: web.Response, part: str) -> web.Response:
-    if part:
-        answer.headers["Location"] += f"#{part}"
-    return answer
-
-
-_NO_STORE = {"Cache-Control": "no-store"}

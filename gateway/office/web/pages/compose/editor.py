@@ -1,13 +1,13 @@
-"""Shows the page of a new document: its four parts, filled from a draft or from a form that was not taken; what it
-begins as: empty, an answer to one that came, a correction, an update or a replacement of one that was sent; and the
-list of checks before it is sent: every subject with ✓, ! or ✗ and the sentences behind it, what must be confirmed,
-what was sent under the same number. In: a `Sheet`, the address's question, `recheck.Checked`. Out: the page, a
-`Sheet`, what part 4 shows. Reads the directory, the groups and, in the agency's own scope, the other document; writes
-nothing."""
+"""Shows the page of a new document: a place for its files, and once there is one the document beside its fields, its
+recipients and what is left to do, filled from a draft or from a form that was not taken; what it begins as: empty, an
+answer to one that came, a correction, an update or a replacement of one that was sent; and the list of checks before it
+is sent: every subject with the sentences behind it, what must be confirmed, what was sent under the same number. In: a
+`Sheet`, the address's question, `CheckedDraft`. Out: the page, or the values of its parts. Reads the directory, the
+groups and, in the agency's own scope, other documents; writes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from gateway.domain.document import (
     IncomingDocument,
     Kind,
     OutgoingDocument,
+    OutState,
     Recipient,
     RecipientRole,
     ReplyLink,
@@ -33,15 +34,16 @@ from gateway.errors import Clash, Denied, NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web.dates import day_text
 from gateway.office.web.forms import Problems
-from gateway.office.web.pages.compose import addressing, fields
+from gateway.office.web.pages.compose import addressing, checking, fields
+from gateway.office.web.pages.outgoing import leaf
 from gateway.office.web.visits import Visit
 from gateway.outgoing import drafting, files
 from gateway.outgoing.addressing import groups
-from gateway.outgoing.drafting import CheckedDraft, remaining
-from gateway.policy.verdict import ASKED, CONFIRMABLE, Reason, ReasonCode
+from gateway.outgoing.drafting import remaining
 from gateway.words import labels
 
 MODES = ("tra-loi", "dinh-chinh", "thay-the", "cap-nhat")
+_SENT = (OutState.QUEUED, OutState.PACKED, OutState.PAPER)
 _CHANGES = {"thay-the": Kind.REPLACEMENT, "cap-nhat": Kind.UPDATE}
 # Who may prepare one; sending is asked for again (rules.md 13).
 _PREPARES = (Manner.RECORDED, Manner.APPROVE, Manner.PROPOSE, Manner.YES)
@@ -72,8 +74,9 @@ def _begun(draft: Draft, **rest: Any) -> Sheet:  # Any: other fields of a sheet
 
 async def sheet_begun(visit: Visit, mode: str, of: str) -> Sheet:
     """NotFound for a document that is not of this agency."""
+    today = visit.deps.out.today()
     if mode not in MODES:
-        return _begun(Draft())
+        return _begun(Draft(issued_on=today))
     if not of:
         raise NotFound("the other document is not named")
     if mode == "tra-loi":
@@ -102,7 +105,8 @@ async def _answer_draft(visit: Visit, of: str) -> Draft:
         document_id=asked.document_id,
     )
     to = Recipient(code=asked.sender_code, name=asked.sender_name, role=RecipientRole.TO_ACT)
-    return Draft(recipients=(to,), replies_to=(link,), reply_required=False)
+    today = visit.deps.out.today()
+    return Draft(recipients=(to,), replies_to=(link,), reply_required=False, issued_on=today)
 
 
 def _must_see(visit: Visit, asked: IncomingDocument) -> None:
@@ -144,115 +148,6 @@ def _change_begun(parent: OutgoingDocument, mode: str) -> Sheet:
     return _begun(draft, kind=kind, change=change, mode=mode, of=parent.id)
 
 
-CHECK_SUBJECTS = ("head", "secrecy", "files", "signature", "recipients", "number")
-_SECRECY = frozenset(
-    {
-        *(ReasonCode.SECRECY_DECLARED, ReasonCode.FORBIDDEN_CATEGORY),
-        *(ReasonCode.SENSITIVE_WORD, ReasonCode.SECRECY_STAMP),
-    }
-)
-_SIGNATURE = frozenset(
-    {
-        *(ReasonCode.UNSIGNED_LEAD, ReasonCode.SIGNATURE_INVALID),
-        *(ReasonCode.SIGNATURE_UNCHECKED, ReasonCode.NO_PERSON_SIGNATURE),
-    }
-)
-
-
-# One subject; `good`, `warn` or `bad`; and what is said of it: (field id, sentence).
-CheckLine = tuple[str, str, Problems]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChecksTold:
-    """`confirm` are (code, sentence) that the sender may answer for; `asks` are (sentence, id) about what was sent before
-    and looks like this. `allowed`: nothing else stands against it."""
-
-    lines: tuple[CheckLine, ...]
-    allowed: bool
-    count: int
-    draft: Draft
-    confirm: tuple[tuple[str, str], ...] = ()
-    asks: tuple[tuple[str, str], ...] = ()
-
-
-def checks_told(visit: Visit, checked: CheckedDraft) -> ChecksTold:
-    asked = [
-        each for each in (*checked.verdict.reasons, *checked.verdict.warnings) if each.code in CONFIRMABLE
-    ]
-    reasons = [each for each in checked.verdict.reasons if each.code not in CONFIRMABLE]
-    told_apart = CONFIRMABLE | ASKED
-    warnings = [each for each in checked.verdict.warnings if each.code not in told_apart]
-    asks = _earlier_asked(visit, checked)
-    return ChecksTold(
-        lines=tuple(
-            _check_line(visit, subject, reasons, warnings, asked, asks) for subject in CHECK_SUBJECTS
-        ),
-        allowed=not reasons,
-        count=len(checked.draft.recipients),
-        draft=checked.draft,
-        confirm=tuple({each.code.value: _reason_words(visit, each) for each in asked}.items()),
-        asks=asks,
-    )
-
-
-def reason_said(visit: Visit, reason: Reason) -> tuple[str, str]:
-    return fields.place_of(reason.pointer), _reason_words(visit, reason)
-
-
-def _check_line(
-    visit: Visit,
-    subject: str,
-    reasons: Sequence[Reason],
-    warnings: Sequence[Reason],
-    asked: Sequence[Reason],
-    asks: Sequence[tuple[str, str]],
-) -> CheckLine:
-    against = [reason_said(visit, each) for each in reasons if _subject_of(each) == subject]
-    beside = [reason_said(visit, each) for each in (*warnings, *asked) if _subject_of(each) == subject]
-    if subject == "number":
-        beside += [("again", text) for text, _ in asks]
-    mark = "bad" if against else "warn" if beside else "good"
-    return subject, mark, [*against, *beside]
-
-
-def _subject_of(reason: Reason) -> str:
-    if reason.code is ReasonCode.NUMBER_TAKEN:
-        return "number"
-    if reason.code in _SECRECY:
-        return "secrecy"
-    if reason.code in _SIGNATURE:
-        return "signature"
-    first = reason.pointer.removeprefix("/").partition("/")[0]
-    if first in ("files", "pages"):
-        return "files"
-    return "recipients" if first == "recipients" else "head"
-
-
-def _reason_words(visit: Visit, reason: Reason) -> str:
-    return labels.reason_text(reason.code, reason.params, visit.lang, suggest=reason.suggest)
-
-
-def must_ask(checked: CheckedDraft) -> bool:
-    """Whether something that was sent before looks like this."""
-    return bool(checked.earlier) or any(each.code in ASKED for each in checked.verdict.warnings)
-
-
-def _earlier_asked(visit: Visit, checked: CheckedDraft) -> tuple[tuple[str, str], ...]:
-    """Under the same identity; under the same number with another date; the same file under another number."""
-    twins = [(_twin(visit, each), each.id) for each in checked.earlier[:1]]
-    again = [each for each in checked.verdict.warnings if each.code in ASKED]
-    return (*twins, *((_reason_words(visit, each), each.params.get("earlier", "")) for each in again))
-
-
-def _twin(visit: Visit, earlier: OutgoingDocument) -> str:
-    """The contract's words for a document that was sent before."""
-    said = earlier.draft
-    on = day_text(said.issued_on)
-    at = local(earlier.packed_at or earlier.created_at).strftime("%H:%M %d/%m/%Y")
-    return visit.say("compose.twin", code=said.code, date=on, time=at)
-
-
 def sheet_of_document(document: OutgoingDocument) -> Sheet:
     return Sheet(
         draft=document.draft,
@@ -291,36 +186,81 @@ async def show_sheet(
     problems: Problems | None = None,
     checked: drafting.CheckedDraft | None = None,
     status: int = 422,
+    is_torn: bool = False,
+    is_bare: bool = False,
 ) -> web.Response:
-    """The page whole."""
+    """The page whole; `is_bare`: nothing but the place for files. `is_torn`: somebody else saved other words meanwhile, and
+    both are offered."""
     document = sheet.document
-    shown = await addressing.rows(visit, sheet.recipients)
     name = visit.say(
         f"compose.title.{sheet.kind.value if sheet.kind is not Kind.DOCUMENT else sheet.mode or 'new'}"
     )
     title = f"{visit.say('compose.error')} {name}" if problems else name
+    path = f"/phat-hanh/{document.id}" if document else "/phat-hanh"
+    values = await part_values(visit, sheet, problems, checked)
     return await visit.page(
         "compose/edit.html",
         status if problems is not None else 200,
         title=title,
         heading=name,
-        sheet=sheet,
-        path=f"/phat-hanh/{document.id}" if document else "/phat-hanh",
-        problems=problems or [],
-        values=sheet.values,
-        doubts=_doubts(visit, document.doubts if document else ()),
-        rows=shown,
-        asked=sum(each.is_asked for each in shown),
-        files=file_rows(document) if document else [],
+        path=path,
+        is_bare=is_bare,
+        is_torn=is_torn,
+        leaf=await leaf.leaf_of(visit, document, path) if document else None,
         unsigned=document is not None and _is_unsigned(document),
+        twins=await _same_lead(visit, document) if document else [],
         groups=await groups(visit.deps.store, visit.scope()),
-        check=checks_told(visit, checked) if checked else None,
+        signers=(await visit.deps.habits.of(visit.deps.out, visit.scope())).signers,
+        check=checking.checks_told(visit, checked) if checked else None,
         may_send=may_send(visit, sheet.kind),
         may_sign=visit.may(Right.SIGN_AGENCY, Manner.YES),
-        options=_options(visit, sheet),
         limit=visit.deps.out.profile.max_file_bytes,
         whole_limit=visit.deps.out.profile.max_document_bytes,
+        **values,
     )
+
+
+async def part_values(
+    visit: Visit,
+    sheet: Sheet,
+    problems: Problems | None = None,
+    checked: drafting.CheckedDraft | None = None,
+) -> dict[str, Any]:  # Any: values of a template
+    """What the parts need that a script takes anew: the recipients, and what is left to do."""
+    document = sheet.document
+    shown = await addressing.rows(visit, sheet.recipients)
+    return {
+        "sheet": sheet,
+        "values": sheet.values,
+        "problems": problems or [],
+        "doubts": _doubts(visit, document.doubts if document else ()),
+        "from_file": document.from_file if document else (),
+        "rows": shown,
+        "asked": sum(each.is_asked for each in shown),
+        "files": file_rows(document) if document else [],
+        "options": _options(visit, sheet),
+        "left": [*_unapproved(visit, sheet), *checking.left(visit, sheet.draft, document, shown, checked)],
+    }
+
+
+def _unapproved(visit: Visit, sheet: Sheet) -> list[tuple[str, str]]:
+    asked = sheet.kind is not Kind.DOCUMENT and not (sheet.change and sheet.change.approved_by)
+    return [("approved_by", visit.say("compose.approved_by"))] if asked else []
+
+
+async def _same_lead(visit: Visit, document: OutgoingDocument) -> list[tuple[OutgoingDocument, bool]]:
+    """What was sent with the same file; whether this person may open it."""
+    lead = next((each for each in document.files if each.role is FileRole.LEAD), None)
+    if lead is None:
+        return []
+    async with visit.deps.store.read(visit.scope()) as work:
+        same = await work.outgoing.by_lead(lead.sha256)
+    sees = visit.may(Right.SEE_CONTENT, Manner.YES)
+    return [
+        (each, sees or each.accepted_by == visit.person.person.id)
+        for each in same
+        if each.id != document.id and each.state in _SENT and each.kind is Kind.DOCUMENT
+    ]
 
 
 def _options(visit: Visit, sheet: Sheet) -> Mapping[str, list[tuple[str, str]]]:

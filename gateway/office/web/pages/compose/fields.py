@@ -51,7 +51,7 @@ def place_of(pointer: str) -> str:
         return f"to-{n}"
     if first == "files" and n.isdigit():
         return f"file-{int(n) + 1}"
-    return {"recipients": "paste", "files": "lead", "replies_to": "reply_number"}.get(first, "")
+    return {"recipients": "find", "files": "files", "replies_to": "reply_number"}.get(first, "")
 
 
 def values(draft: Draft, change: DocumentChange | None = None) -> dict[str, str]:

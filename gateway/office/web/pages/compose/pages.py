@@ -18,11 +18,12 @@ from gateway.domain.pdf import CopyForm, Purpose, Wish
 from gateway.domain.registry import AgencyEntry
 from gateway.errors import Clash, Denied, GatewayError, NotFound, Refused, StaleVersion
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.letters import moving
+from gateway.office.letters import habits, moving
 from gateway.office.web import answers
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.compose import addressing, editor
-from gateway.office.web.pages.compose.acts import at_part, put_recipients
+from gateway.office.web.pages.compose.acts import put_recipients
+from gateway.office.web.pages.compose.answering import at_part
 from gateway.office.web.visits import Visit
 from gateway.outgoing import drafting, manage
 from gateway.outgoing.addressing import groups, remove_group
@@ -33,9 +34,11 @@ from gateway.words import labels
 
 
 async def new_document(visit: Visit) -> web.StreamResponse:
-    """Nothing is stored before the first form comes back."""
+    """Begins with a place for files; with the fields where they are begun already, or are to be typed first. Nothing is
+    stored before the first form comes back."""
     mode, of = next(((mode, visit.ask(mode)) for mode in editor.MODES if visit.ask(mode)), ("", ""))
-    return await editor.show_sheet(visit, await editor.sheet_begun(visit, mode, of))
+    is_bare = not mode and visit.ask("nhap") != "tay"
+    return await editor.show_sheet(visit, await editor.sheet_begun(visit, mode, of), is_bare=is_bare)
 
 
 async def new_document_moved(visit: Visit) -> web.StreamResponse:
@@ -64,6 +67,7 @@ async def discarding(visit: Visit) -> web.StreamResponse:
 async def discarded(visit: Visit) -> web.StreamResponse:
     document = await _open_draft(visit)
     await manage.cancel(visit.deps.out, visit.scope(), document.id, document.version)
+    await visit.deps.looking.forget(visit.scope(), document.id)
     return visit.said("/van-ban-di", "compose.discarded")
 
 
@@ -102,17 +106,28 @@ async def undone(visit: Visit) -> web.StreamResponse:
     return visit.said(f"/phat-hanh/{again.id}", "compose.undone")
 
 
-_MOST_OFFERS = 12
+_MOST_OFFERS, _MOST_USUAL = 12, 8
+# More than are shown, so that the usual ones are among them.
+_MOST_FOUND = 40
 _MOST_BRANCHES = 400
 _DEEPEST = 12
 
 
 async def agencies_suggested(visit: Visit) -> web.StreamResponse:
-    text = visit.ask("q")[:200]
-    found = await visit.deps.agencies.search(text, _MOST_OFFERS) if len(text) > 1 else ()
-    today = visit.deps.out.today()
+    """Those that the typed words find; before anything is typed, those to whom the agency mostly writes."""
+    text, today = visit.ask("q")[:200], visit.deps.out.today()
+    usual = await visit.deps.habits.of(visit.deps.out, visit.scope())
+    found: Sequence[AgencyEntry]
+    if text:
+        root = visit.here.code.partition(".")[0]
+        found = await visit.deps.agencies.search(text, _MOST_FOUND, root) if len(text) > 1 else ()
+    else:
+        codes = sorted(usual.codes, key=lambda code: -usual.codes[code])[:_MOST_USUAL]
+        answers = await visit.deps.agencies.resolve_all([(code, None) for code in codes], today)
+        found = [each.entry for each in answers if each.entry is not None]
     alive = [each for each in found if each.valid_to is None or today <= each.valid_to]
-    return visit.piece("compose/_suggest.html", found=alive, asked=text)
+    offers = habits.ranked(alive, visit.here.code, usual)[:_MOST_OFFERS]
+    return visit.piece("compose/_suggest.html", found=offers, asked=text, usual=usual.codes)
 
 
 async def agencies_tree(visit: Visit) -> web.StreamResponse:

@@ -8,7 +8,7 @@ is cut off. Nothing that was typed is overwritten."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -17,10 +17,12 @@ from typing import Any
 from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
 
-from gateway.domain.document import Draft, FileRole, OutgoingDocument, Signer
+from gateway.domain.document import Draft, FileItem, FileRole, Kind, OutgoingDocument, Signer
 from gateway.domain.pdf import PdfFields, Sure
 from gateway.domain.registry import OfferKind
 from gateway.errors import BadForm, GatewayError, Refused, ScannerDown
+from gateway.office.book import letters
+from gateway.office.letters import habits
 from gateway.office.web import forms
 from gateway.office.web.forms import Form
 from gateway.office.web.pages.compose import addressing, fields
@@ -34,28 +36,33 @@ from gateway.words import labels
 
 PIECE = 64 * 1024
 _MOST_PARTS = 10_000
+ANY = "files"
+"""The field whose files are of the role that their names tell."""
+_WRITTEN_IN = frozenset({"doc", "docx", "odt", "rtf"})
 _PLAIN = frozenset({"", "binary", "8bit", "7bit"})
 
 
 @dataclass(slots=True)
 class Brought:
-    """What the form brought. `refused` are errors about single files, each with its field."""
+    """What the form brought. `refused` are errors about single files; `doubled` the names of those that the document has
+    already, under whatever name."""
 
     form: Form = field(default_factory=Form)
-    refused: list[tuple[str, GatewayError]] = field(default_factory=list)
+    refused: list[GatewayError] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
 
 
-async def read_form(visit: Visit, tray: Tray) -> Brought:
-    """The whole form. BadForm where it is none, or takes too long."""
+async def read_form(visit: Visit, tray: Tray, there: Sequence[FileItem] = ()) -> Brought:
+    """The whole form, for a document that has those files. BadForm where it is none, or takes too long."""
     try:
         async with asyncio.timeout(visit.deps.options.upload_s):
             with _as_form():
-                return await _read_parts(visit, tray)
+                return await _read_parts(visit, tray, there)
     except TimeoutError as why:
         raise BadForm("the form took too long to come", code="GW-FORM-TIME") from why
 
 
-async def _read_parts(visit: Visit, tray: Tray) -> Brought:
+async def _read_parts(visit: Visit, tray: Tray, there: Sequence[FileItem]) -> Brought:
     fields: dict[str, list[str]] = {}
     brought, left, count = Brought(), visit.deps.options.form_bytes, 0
     async for part in forms.parts(visit.request, visit.token):
@@ -68,7 +75,7 @@ async def _read_parts(visit: Visit, tray: Tray) -> Brought:
             left -= len(text.encode())
             fields.setdefault(name, []).append(text)
         elif part.filename:
-            await _take_part(part, name, tray, fields, brought)
+            await _take_part(part, name, tray, fields, brought, there)
         else:
             await _drop_part(part, tray)
     brought.form = Form(MappingProxyType({name: tuple(each) for name, each in fields.items()}))
@@ -76,17 +83,37 @@ async def _read_parts(visit: Visit, tray: Tray) -> Brought:
 
 
 async def _take_part(
-    part: BodyPartReader, name: str, tray: Tray, fields: Mapping[str, list[str]], brought: Brought
+    part: BodyPartReader,
+    field: str,
+    tray: Tray,
+    fields: Mapping[str, list[str]],
+    brought: Brought,
+    there: Sequence[FileItem],
 ) -> None:
-    if name not in tuple(FileRole):
+    if field != ANY and field not in tuple(FileRole):
         raise BadForm("this form brings no such file")
-    # What is declared stands before the files: of a secret nothing may touch the disk (R2).
-    tray.declare(Draft(secrecy=(fields.get("secrecy") or ["none"])[0]))
     try:
-        await tray.add(name, file_name(part), FileRole(name), chunks(part))
+        # What is declared stands before the files: of a secret nothing may touch the disk (R2).
+        tray.declare(Draft(secrecy=(fields.get("secrecy") or ["none"])[0]))
+        name, known = file_name(part), [*there, *(each.item for each in tray.received)]
+        role = role_of(name, [each.role for each in known]) if field == ANY else FileRole(field)
+        came = (await tray.add(field, name, role, chunks(part))).item
     except (Refused, ScannerDown, BadForm) as why:
-        brought.refused.append((name, why))
+        brought.refused.append(why)
         await _drop_part(part, tray)
+        return
+    if any(each.sha256 == came.sha256 for each in known):
+        tray.received.pop()
+        tray.total -= came.size
+        brought.doubled.append(came.name)
+
+
+def role_of(name: str, there: Collection[FileRole]) -> FileRole:
+    """Of a file that was dropped among others: the first PDF is the document, what it was written in its source."""
+    ending = name.rpartition(".")[2].casefold()
+    if ending == "pdf" and FileRole.LEAD not in there:
+        return FileRole.LEAD
+    return FileRole.SOURCE if ending in _WRITTEN_IN else FileRole.APPENDIX
 
 
 def file_name(part: BodyPartReader) -> str:
@@ -144,14 +171,17 @@ async def read_lead(visit: Visit, held: Tray) -> ReadDocument | None:
 
 async def fill_draft(visit: Visit, stored: OutgoingDocument, found: ReadDocument) -> str:
     """The key of what is told afterwards."""
-    draft, doubts = filled_draft(stored.draft, found.fields)
+    draft, doubts, filled = filled_draft(stored.draft, found.fields)
     if not draft.recipients and found.offers:
         recipients, _ = await addressing.offered(visit, (), found.offers)
         draft = replace(draft, recipients=recipients)
+        filled.add("recipients")
         if any(each.kind is OfferKind.POINTER for each in found.offers):
             doubts["recipients"] = "pointer"
         elif found.fields.recipients.sure is not Sure.SURE:
             doubts["recipients"] = found.fields.recipients.why or ""
+    told = filling_told(stored.draft, draft, doubts)
+    draft = await _completed(visit, stored, draft, doubts)
     earlier = {name: why for name, why in stored.doubts if name not in doubts}
     await drafting.save(
         visit.deps.out,
@@ -160,9 +190,24 @@ async def fill_draft(visit: Visit, stored: OutgoingDocument, found: ReadDocument
         draft,
         change=stored.change,
         doubts=tuple({**earlier, **doubts}.items()),
+        from_file=sorted({*stored.from_file, *filled}),
         expect_version=stored.version,
     )
-    return filling_told(stored.draft, draft, doubts)
+    return told
+
+
+async def _completed(visit: Visit, stored: OutgoingDocument, draft: Draft, doubts: dict[str, str]) -> Draft:
+    """What the file did not say, as far as the agency's own papers say it: each to be looked at."""
+    signer = habits.remembered(draft.signer, await visit.deps.habits.of(visit.deps.out, visit.scope()))
+    if signer is not None and signer != draft.signer:
+        draft = replace(draft, signer=signer)
+        doubts.update({name: "last" for name in ("title", "competence") if getattr(signer, name)})
+    if draft.issued_on is None:
+        draft, doubts["date"] = replace(draft, issued_on=visit.deps.out.today()), "today"
+    if not draft.number and stored.kind is Kind.DOCUMENT:
+        number = await letters.next_number(visit.deps.book, visit.scope(), draft, visit.deps.out.today())
+        draft, doubts["number"] = replace(draft, number=number), "next"
+    return draft
 
 
 def filling_told(before: Draft, after: Draft, doubts: Collection[str]) -> str:
@@ -174,10 +219,11 @@ def filling_told(before: Draft, after: Draft, doubts: Collection[str]) -> str:
     return "compose.read.doubtful" if doubts else "compose.read.sure"
 
 
-def filled_draft(draft: Draft, read: PdfFields) -> tuple[Draft, dict[str, str]]:
-    """What was empty is filled. The doubts: the form's field, and why."""
+def filled_draft(draft: Draft, read: PdfFields) -> tuple[Draft, dict[str, str], set[str]]:
+    """What was empty is filled. The doubts: the form's field, and why; last, which fields were filled."""
     new: dict[str, Any] = {}  # Any: each field has its own type
     doubts: dict[str, str] = {}
+    filled: set[str] = set()
     present = _present(draft)
     for name, one in read.named():
         if one.value is None or name == "recipients":
@@ -187,11 +233,12 @@ def filled_draft(draft: Draft, read: PdfFields) -> tuple[Draft, dict[str, str]]:
             if not rules.never_kept(_with(draft, {name: one.value})).allowed:
                 continue  # longer than any document may say it: the person shortens it, from the page
             new[name] = one.value
+            filled.add(field)
             if one.sure is not Sure.SURE:
                 doubts[field] = one.why or ""
         elif name in _COMPARED and one.sure is Sure.SURE and present[name] != one.value:
             doubts[field] = "typed"
-    return _with(draft, new), doubts
+    return _with(draft, new), doubts, filled
 
 
 def _present(draft: Draft) -> Mapping[str, object]:

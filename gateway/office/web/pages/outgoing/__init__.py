@@ -6,7 +6,7 @@ from functools import partial
 
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import routes
-from gateway.office.web.pages.outgoing import asking, detail, moving
+from gateway.office.web.pages.outgoing import asking, detail, leaf, moving
 from gateway.office.web.pages.outgoing.seen import HERE, PRINTS, READS, SEES
 from gateway.office.web.routes import Needs, PageRoute
 
@@ -15,13 +15,16 @@ RECALLS = (Needs(right=Right.RECALL, manners=(Manner.RECORDED,)),)
 URGES = (Needs(right=Right.URGE, manners=(Manner.YES,)),)
 get, post = partial(routes.get, key="outgoing"), partial(routes.post, key="outgoing")
 _PACKET = HERE + "/goi-tin/{digest:[0-9a-f]+}"
-_FILE = HERE + "/tep/{n:[0-9][0-9]?[0-9]?}"
+_N = "{n:[0-9][0-9]?[0-9]?}"
+_FILE = f"{HERE}/tep/{_N}"
+_PAGE = f"{HERE}/trang/{_N}" + "/{page:[0-9]{1,4}}"
 
 ROUTES: tuple[PageRoute, ...] = (
     get(HERE, "out_document", detail.document_shown, needs=SEES),
     get("/m/{id:[a-z]+_[0-9A-Za-z]+}", "by_id", detail.document_by_id, needs=SEES, key=""),
     get(_FILE, "out_file", detail.file_given, needs=READS),
     get(_FILE + "/xem", "out_file_viewed", partial(detail.file_given, inline=True), needs=READS),
+    get(_PAGE, "out_page", leaf.page_given, needs=READS),
     get(_PACKET, "out_packet", detail.packet_shown, needs=READS),
     get(_PACKET + "/tai", "out_packet_kept", detail.packet_kept, needs=READS),
     post(HERE + "/chung-cu", "out_evidence", detail.evidence_given, needs=READS),
