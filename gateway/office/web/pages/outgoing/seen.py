@@ -348,6 +348,8 @@ def _recipient_row(found: SeenOutgoing, delivery: Delivery, now: datetime, lang:
     shown = _fact_shown(facts, delivery.state)
     sent = next((each.at for each in facts if each.code == "sent"), None)
     taken = next((each.at for each in facts if each.track is Track.BUSINESS and each.code == "03"), None)
+    left = next((each for each in reversed(facts) if each.code == "sent"), None)
+    by = [labels.say("axis.by", lang, axis=left.axis)] if left is not None and left.axis else []
     late = found.is_late(delivery, now)
     lines = [_fact_moment(each, delivery, found, lang, _nth(each, facts)) for each in facts]
     lines += [_urged_moment(each, lang) for each in found.events if _is_about(each, delivery)]
@@ -363,7 +365,7 @@ def _recipient_row(found: SeenOutgoing, delivery: Delivery, now: datetime, lang:
         at=shown.at if shown is not None else delivery.updated_at,
         note=" · ".join(_fact_notes(shown, lang)) if shown and shown.track is not Track.TRANSPORT else "",
         took=taken - sent if sent is not None and taken is not None and taken >= sent else None,
-        marks=tuple(labels.mark_text(each, lang) for each in delivery.marks),
+        marks=(*by, *(labels.mark_text(each, lang) for each in delivery.marks)),
         way=way_of(facts, delivery.state),
         lines=tuple(lines),
     )
