@@ -187,6 +187,13 @@ async def test_a_file_with_errors_names_them_and_is_never_applied(
     await uploaded(page, f"code,name,parent,valid_from\n{PROVINCE}.78,Chi cục,{PROVINCE}.99,31/02/2027\n")
 
     assert (await counted(page))["error"] >= 1
+    assert "1 dòng: 0 dòng đạt, 1 dòng lỗi" in await page.inner_text("main")
+    async with page.expect_download() as coming:
+        await page.get_by_role("link", name="Tải danh sách lỗi").click()
+    faults = (await (await coming.value).path()).read_text(encoding="utf-8-sig").splitlines()
+    assert faults[0] == "Dòng,Cột,Đang ghi,Cách sửa"
+    assert len(faults) == 1 + (await counted(page))["error"]
+    assert "31/02/2027" in "".join(faults)
     assert await page.locator(f"form {GO}").count() == 0
     token = await page.locator("input[name=form_token] >> nth=0").input_value()
     watcher.expect({422})
@@ -249,6 +256,53 @@ async def test_the_wizard_works_without_scripts_and_refuses_with_every_conflict(
     await page.goto(STATED.replace("rename", "recode") + f"&code_1={COMMUNE}&step=5")
     assert await page.locator("[data-problems] li").count() >= 1, "a code is never given again"
     assert await page.locator("#password").count() == 0
+
+
+async def test_an_agency_is_named_by_its_name_and_of_two_namesakes_each_is_told(
+    site: Site,
+    context: BrowserContext,
+    page: Page,
+    plain_page: Page,
+    watcher: Watcher,
+    record_property: Record,
+) -> None:
+    twins = f"{PROVINCE}.81", f"{DEPARTMENT}.81"
+    lines = "".join(f"{code},Phòng Nội vụ Mẫu,{code.rpartition('.')[0]}\n" for code in twins)
+    plan = await site.node.directory.plan_import(f"code,name,parent\n{lines}".encode())
+    await site.node.directory.apply(plan, "other")
+    watcher.expect({422})
+    await keeper(site, plain_page.context)
+    await plain_page.goto(f"{NEW}?kind=rename&name=X&at=2")
+    await plain_page.fill("#sources", "phong noi vu mau")
+    await plain_page.click(GO)
+    fault = await plain_page.inner_text("#sources-fault")
+    assert all(f"Phòng Nội vụ Mẫu ({code})" in fault for code in twins)
+    await plain_page.fill("#sources", f"Phòng Nội vụ Mẫu ({twins[1]})")
+    await plain_page.click(GO)
+    assert twins[1] in await plain_page.inner_text(".so-far")
+
+    for path, field in (("/co-quan", "goc"), ("/co-quan/thay-doi", "ma")):
+        await plain_page.goto(f"{path}?{field}=phong+noi+vu+mau")
+        assert twins[0] in await plain_page.inner_text(f"#{field}-fault"), "not guessed here either"
+
+    await keeper(site, context)
+    await page.goto(f"{NEW}?kind=merge&at=2")
+    for press in ("Enter", "click"):
+        await page.locator("#find").press_sequentially("phong noi vu m")
+        offers = page.get_by_role("option")
+        await offers.first.wait_for()
+        assert await offers.count() == 2
+        await axe.check(page, record_property, "names while they are typed")
+        if press == "click":
+            await offers.last.click()
+        else:
+            await page.keyboard.press("ArrowDown")
+            await page.keyboard.press("Enter")
+        await offers.first.wait_for(state="hidden")
+    typed = (await page.input_value("#sources")).split("\n")
+    assert {each for each in typed if each} == {f"Phòng Nội vụ Mẫu ({code})" for code in twins}
+    await page.goto("/co-quan/cay")
+    assert await page.locator(".lamp").count() > 3
 
 
 async def test_a_change_needs_the_proof_of_two_people_and_can_be_undone_by_one(

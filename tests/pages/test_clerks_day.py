@@ -339,8 +339,9 @@ async def recall_one(town: Town, page: Page, hand: Hand, document: OutgoingDocum
     await town.answers(FURTHER[0], document, "03", register_no="77")
     await town.quiet()
     await page.goto("/van-ban-di")
-    with hand.task("recall a document from the list", most_clicks=6):
+    with hand.task("recall a document from the list", most_clicks=7):
         await hand.click(f"{row(page, document)} a[data-open]")
+        await hand.click(page.get_by_role("link", name="Sai gì?"))
         await hand.click(page.get_by_role("link", name="Thu hồi văn bản…"))
         await hand.fill("#reason", "Ban hành nhầm số liệu của đợt trước")
         await hand.fill("#approved_by", SIGNER)

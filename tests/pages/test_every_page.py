@@ -17,7 +17,7 @@ from tests.pages import axe, pictures
 from tests.pages.site import Site
 from tests.pages.summary import CHECKED, Record
 from tests.pages.walking import Walk
-from tests.support.words import entries, forms, texts
+from tests.support.words import MACHINE_WORDS, entries, forms, texts
 
 pytestmark = pytest.mark.long
 
@@ -26,7 +26,7 @@ MOST_BYTES = 120 * 1024
 # They answer with a file, with text for a script, or with another page.
 FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp"}) | {
     *("out_file", "out_file_viewed", "out_packet_kept"),
-    *("outgoing_list_file", "incoming_list_file", "news", "news_number"),
+    *("outgoing_list_file", "incoming_list_file", "news", "news_number", "import_faults"),
     *("review_file", "journal_file", "dead_letter_file", "quarantined_file", "operations_report"),
     *("incoming_file", "incoming_packet_file", "incoming_evidence", "incoming_view", "incoming_page"),
 }
@@ -35,7 +35,7 @@ FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp"})
 UNLINKED: frozenset[str] = frozenset(
     {
         *("by_id", "one_time_link", "many_result", "out_recall_ask"),
-        *("compose_old", "compose_sent", "compose_sign_view", "compose_suggest"),
+        *("compose_old", "compose_sent", "compose_sign_view", "compose_suggest", "agencies_named"),
         *("import_preview", "import_undo_page", "reform_propose"),
         *("incoming_purge_form", "quarantined_ask", "quarantined_bytes"),
         *("webhook", "webhook_act"),
@@ -77,11 +77,15 @@ ENGLISH = {en for en in texts("en") if en not in _VIETNAMESE and "{" not in en a
 # Text that may grow to four times its size has this width of a usual screen (WCAG 2.2, 1.4.10).
 NARROWEST = 320
 _TOO_WIDE = "document.documentElement.scrollWidth > innerWidth + 1"
-_WORDS = """() => {
+# Details for experts are shown to clerks on these, and elsewhere behind a heading of their own.
+_EXPERT = frozenset({"out_packet", "incoming_packet", "journal", "journal_line"})
+_CLERKS = frozenset({PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER})
+_NO_WORDS = "[lang=en], script, code, pre, .code"
+_WORDS = """(beside) => {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
   while (walker.nextNode()) {
     const text = walker.currentNode.textContent.trim();
-    if (text && !walker.currentNode.parentElement.closest('[lang=en], script, code, pre, .code')) found.push(text);
+    if (text && !walker.currentNode.parentElement.closest(beside)) found.push(text);
   }
   return found;
 }"""
@@ -103,6 +107,8 @@ async def test_every_page_is_whole_for_everybody(
         for start in await _starts(site, role, actor):
             async for route in walk.pages(page, start):
                 wrong += await _faults(page, f"{route.name} ({role})", record_property)
+                if role in _CLERKS and route.name not in _EXPERT:
+                    wrong += await _machine_words(page, f"{route.name} ({role})")
                 await pictures.take(page, route.name, pictures.to_look_at(route.name))
         wrong += _nothing_to_show(walk, role)
     missed = {each.name for each in ROUTES if each.method == "GET"} - walk.done - FILES - UNLINKED
@@ -146,7 +152,7 @@ async def _faults(page: Page, name: str, record: Record) -> list[str]:
     """Everything that is wrong with the open page."""
     record(CHECKED, name)
     found = [f"{name}: {each}" for each in await axe.violations(page)]
-    if leaked := ENGLISH & set(await page.evaluate(_WORDS)):
+    if leaked := ENGLISH & set(await page.evaluate(_WORDS, _NO_WORDS)):
         found.append(f"{name}: English on a Vietnamese page: {sorted(leaked)}")
     for width in (NARROWEST, page.viewport_size["width"] if page.viewport_size else 0):
         await page.set_viewport_size({"width": width, "height": 768})
@@ -157,6 +163,13 @@ async def _faults(page: Page, name: str, record: Record) -> list[str]:
     if not (await page.title()).strip() or await page.locator("h1").count() != 1:
         found.append(f"{name}: a title and one h1")
     return found
+
+
+async def _machine_words(page: Page, name: str) -> list[str]:
+    said = [
+        each for each in await page.evaluate(_WORDS, f"{_NO_WORDS}, .technical") if MACHINE_WORDS.search(each)
+    ]
+    return [f"{name}: machine words before a clerk: {said}"] if said else []
 
 
 async def taken_bytes(page: Page) -> int:

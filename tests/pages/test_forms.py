@@ -66,10 +66,11 @@ async def test_each_recipient_shows_the_form_and_the_file_that_its_axis_has(
     await page.goto(at(document))
     rows = page.locator("ul.rows > li")
     form = "theo dạng không kèm chữ ký số của gói tin"
-    told = await rows.all_inner_texts()
+    told = await rows.all_text_contents()
     (row,) = [n for n, each in enumerate(told) if form in each]
     await axe.check(page, record_property, "/van-ban-di/{id}")
-    await rows.nth(row).locator("summary").click()
+    await rows.nth(row).locator("summary").first.click()
+    await rows.nth(row).locator("summary", has_text="Chi tiết kỹ thuật").click()
     await rows.nth(row).get_by_role("link", name="Gói tin đã ký").first.click()
     digest = hashlib.sha256(raw).hexdigest()
     assert page.url.endswith(f"/goi-tin/{digest}")

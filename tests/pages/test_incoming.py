@@ -286,7 +286,7 @@ async def test_a_paper_letter_without_a_number_shows_no_id_and_promises_its_send
     assert title == "Văn bản đến không số"
     assert paper.id not in promise
     assert "(04)" not in promise
-    assert "nơi gửi không nhận được trạng thái nào" in promise
+    assert "không báo gì cho nơi gửi" in promise
     assert "Nơi gửi thấy trạng thái" not in progress
     assert "nơi gửi không thấy" in progress
 

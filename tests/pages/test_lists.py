@@ -205,7 +205,7 @@ async def test_many_are_taken_in_by_arrival_and_what_is_doubtful_is_left_out(
         "",
         "2",
     ]
-    await expect(rows.nth(1)).to_contain_text("chữ ký gói tin không đạt")
+    await expect(rows.nth(1)).to_contain_text("chữ ký số của nơi gửi không đạt")
     await expect(rows.nth(2)).to_contain_text("số trang ghi và số trang đếm được khác nhau")
     await axe.check(page, record_property, "/danh-sach/van-ban-den")
     await page.keyboard.press("Control+Enter")

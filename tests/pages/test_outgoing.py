@@ -102,6 +102,10 @@ async def comes(site: Site, context: BrowserContext, role: PostRole) -> None:
     await site.signed_in(context, site.person(role, "" if role.is_of_node else "department"), "department")
 
 
+async def others_shown(page: Page) -> None:
+    await page.locator("summary", has_text="Việc khác").click()
+
+
 def at(document: OutgoingDocument, act: str = "") -> str:
     return f"/van-ban-di/{document.id}{act}"
 
@@ -120,9 +124,15 @@ async def test_a_document_shows_where_it_stands_at_each_recipient(
     rows = page.locator("ul.rows > li")
     assert [("Từ chối tiếp nhận" in each) for each in await rows.all_inner_texts()] == [True, False]
     assert "Thiếu phụ lục 2" in await rows.first.inner_text()
-    await rows.first.locator("summary").click()
+    await rows.first.locator("summary").first.click()
+    assert await rows.first.get_by_role("img").get_attribute("aria-label") == "Bước 2/5: Đã đến"
+    buttons = page.locator(".deeds .button").locator("visible=true")
+    assert await buttons.all_inner_texts() == ["Sửa và gửi lại…", "Sai gì?"], "what is needed stands first"
+    way = page.get_by_role("list", name="Đường đi của văn bản").get_by_role("listitem")
+    assert "2/2 nơi nhận" in await way.nth(1).inner_text()
+    assert "1/2 nơi nhận, 1 từ chối tiếp nhận" in await way.nth(2).inner_text()
     table = rows.first.locator("tbody")
-    assert [await table.locator("tr").nth(n).locator("td").nth(3).inner_text() for n in range(5)] == [
+    assert [await table.locator("tr").nth(n).locator("td").nth(1).inner_text() for n in range(5)] == [
         *("Chờ gửi", "Đang gửi", "Đã gửi", "Đã đến", "Từ chối tiếp nhận (trả lại nơi gửi)")
     ]
     await axe.check(page, record_property, "/van-ban-di/{id}")
@@ -133,7 +143,8 @@ async def test_a_document_shows_where_it_stands_at_each_recipient(
     await expect(rows).to_have_count(1)
     await page.go_back()
     await expect(rows).to_have_count(2)
-    await rows.first.locator("summary").click()
+    await rows.first.locator("summary").first.click()
+    await rows.first.locator("summary", has_text="Chi tiết kỹ thuật").click()
     await rows.first.get_by_role("link", name="Gói tin đã ký").last.click()
     assert "Hợp lệ" in await page.locator("#result + p").inner_text()
     raw = await page.locator("pre.raw").inner_text()
@@ -173,6 +184,7 @@ async def test_files_leave_as_downloads_and_only_a_true_pdf_opens_in_the_browser
     assert read == ["van-ban.pdf", "so-lieu.csv", "van-ban.pdf"]
 
     await page.goto(at(document))
+    await others_shown(page)
     async with page.expect_download() as coming:
         await page.get_by_role("button", name="Tải hồ sơ chứng cứ điện tử").click()
     pack = await (await coming.value).path()
@@ -188,21 +200,23 @@ async def test_what_a_role_may_not_do_is_not_there_and_answers_403(
     async def status(path: str) -> int:
         return (await context.request.get(site.url + at(document, path))).status
 
-    clerks = ("/gui-lai", "/gui-them", "/huy-gui", "/sua-lai", "/thu-hoi")
+    clerks = ("/gui-lai", "/gui-them", "/huy-gui", "/sai-gi", "/sua-lai", "/thu-hoi")
     await comes(site, context, HEAD)
-    assert [await status(each) for each in clerks] == [403] * 5
+    assert [await status(each) for each in clerks] == [403] * 6
     assert [await status("/don-doc"), await status("/tep/1"), await status("")] == [200, 200, 200]
     await page.goto(at(document))
-    assert await page.get_by_text("Thu hồi văn bản…").count() == 0
+    assert await page.get_by_text("Sai gì?").count() == 0
 
     for role in (OFFICER, UNIT_HEAD):
         await comes(site, context, role)
-        assert [await status(each) for each in ("", "/tep/1", "/phieu-gui", "/don-doc", *clerks)] == [403] * 9
+        assert [await status(each) for each in ("", "/tep/1", "/phieu-gui", "/don-doc", *clerks)] == [
+            403
+        ] * 10
 
     await comes(site, context, OPERATOR)
     assert [await status(each) for each in ("", "/tep/1", "/phieu-gui", "/don-doc", *clerks)] == [
         200,
-        *[403] * 8,
+        *[403] * 9,
     ]
     await page.goto(at(document))
     said = await page.locator("main").inner_text()
@@ -218,6 +232,7 @@ async def test_what_a_role_may_not_do_is_not_there_and_answers_403(
     assert (await (await coming.value).path()).read_bytes() == PDF
     assert (await events(site, document.id, EventKind.DOCUMENT_READ))[-1]["order"] == "12/QĐ-TTr"
     await page.goto(at(document))
+    await others_shown(page)
     await page.get_by_label("Số văn bản giao việc").fill("13/QĐ-TTr")
     async with page.expect_download() as coming:
         await page.get_by_role("button", name="Tải hồ sơ chứng cứ điện tử").click()
@@ -236,7 +251,22 @@ async def test_a_recall_asks_for_its_reason_and_goes_to_those_chosen(
     watcher.expect({422})
     await comes(site, context, CLERK)
     await page.goto(at(document))
+    assert await page.locator(".deeds .button").locator("visible=true").count() == 2
+    await page.get_by_role("link", name="Sai gì?").click()
+    await axe.check(page, record_property, "/van-ban-di/{id}/sai-gi")
+    leads = [
+        (await each.get_attribute("href") or "").removeprefix(at(document))
+        for each in await page.locator("main li .button").all()
+    ]
+    assert leads == [
+        *(f"/phat-hanh?{each}={document.id}" for each in ("thay-the", "dinh-chinh", "cap-nhat")),
+        *("/thu-hoi", "/thu-hoi?hinh-thuc=lay-lai"),
+    ]
+    await page.get_by_role("link", name="Yêu cầu lấy lại…").click()
+    assert await page.get_by_label("Hình thức").input_value() == "take_back"
+    await page.go_back()
     await page.get_by_role("link", name="Thu hồi văn bản…").click()
+    assert await page.get_by_label("Hình thức").input_value() == "notice"
     await axe.check(page, record_property, "/van-ban-di/{id}/thu-hoi")
 
     await page.get_by_label("Lý do").fill("Nhầm")
@@ -296,6 +326,7 @@ async def test_late_documents_are_urged_once_a_week_by_a_person(
     await answers(site, document, "province", "03", register_no="1245")
     await comes(site, context, CLERK)
     await page.goto(at(document))
+    await others_shown(page)
     button = page.get_by_role("button", name="Đôn đốc…")
     assert await button.is_disabled()
     why = await button.get_attribute("aria-describedby")
@@ -311,7 +342,7 @@ async def test_late_documents_are_urged_once_a_week_by_a_person(
     await page.keyboard.press("Control+Enter")
     await page.wait_for_url("**told=outgoing.urged*")
     row = page.locator("ul.rows > li", has_text=COMMUNE)
-    await row.locator("summary").click()
+    await row.locator("summary").first.click()
     assert "Đã đôn đốc" in await row.inner_text()
     assert "Quá hạn tiếp nhận" in await row.inner_text()
 

@@ -7,8 +7,10 @@ view inside a page of this node: a browser may run nothing of it, guess no other
 
 from __future__ import annotations
 
+import csv
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+import io
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from gateway.office.web.visits import Visit
 
 STATIC: Mapping[str, str] = {
+    "agencies.js": "text/javascript",
     "compose.js": "text/javascript",
     "gateway.css": "text/css",
     "gateway.js": "text/javascript",
@@ -135,6 +138,13 @@ def asset(name: str) -> str:
 @lru_cache(maxsize=16)
 def static_bytes(name: str) -> bytes:
     return (resources.files("gateway.office.web") / "static" / name).read_bytes()
+
+
+def csv_line(cells: Sequence[str]) -> bytes:
+    """One line of a table for spreadsheets; a cell that one would take for a formula becomes text."""
+    held = io.StringIO()
+    csv.writer(held).writerow([f"'{each}" if each[:1] in "=+-@\t\r" and each else each for each in cells])
+    return held.getvalue().encode()
 
 
 def figure(count: int, lang: str) -> str:

@@ -3,8 +3,6 @@ newest first, under the state of the seal; the same as text, which the log tells
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -104,21 +102,14 @@ async def export(visit: Visit) -> web.StreamResponse:
 
 async def _csv(visit: Visit, lines: AsyncIterator[JournalEntry]) -> AsyncIterator[bytes]:
     names = ("at", "who", "place", "what", "object", "before", "after", "outcome", "call", "line")
-    yield "\ufeff".encode() + _line([visit.say(f"journal.{name}") for name in names])
+    yield "\ufeff".encode() + answers.csv_line([visit.say(f"journal.{name}") for name in names])
     async for each in lines:
         row = _row(visit, each)
         at = local(each.at)
         cells = [f"{at:%d/%m/%Y %H:%M:%S}", row.who, row.place, row.what, each.subject_id]
         outcome = visit.say(f"journal.outcome.{row.outcome}")
         leaf = "" if each.leaf is None else str(each.leaf)
-        yield _line([*cells, row.before, row.after, outcome, row.call, leaf])
-
-
-def _line(cells: list[str]) -> bytes:
-    """A cell that a spreadsheet would take for a formula becomes text."""
-    held = io.StringIO()
-    csv.writer(held).writerow([f"'{each}" if each[:1] in "=+-@\t\r" and each else each for each in cells])
-    return held.getvalue().encode()
+        yield answers.csv_line([*cells, row.before, row.after, outcome, row.call, leaf])
 
 
 async def _asked(visit: Visit) -> JournalAsk:

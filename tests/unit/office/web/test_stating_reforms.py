@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from gateway.domain.registry_reform import QueuedMail, ReformKind
-from gateway.office.web.pages.agencies import changing
+from gateway.office.web.pages.agencies import changing, naming
 from gateway.office.web.pages.agencies.changing import MOST_ROWS, Stated
 
 TODAY = date(2026, 11, 20)
@@ -40,6 +40,18 @@ def test_a_kind_that_is_none_and_a_day_that_is_none_are_faults_of_their_steps() 
 
     assert said.faults(1) == [("kind", "missing")]
     assert said.faults(3) == [("effective", "missing"), ("issued", "day")]
+
+
+@pytest.mark.parametrize(
+    ("typed", "names"),
+    [
+        ("Sở Văn hóa, Thể thao và Du lịch\nZ91.01", ("Sở Văn hóa, Thể thao và Du lịch", "Z91.01")),
+        ("Z91.01, z91.02,Z91.03", ("Z91.01", "z91.02", "Z91.03")),
+        (" Sở  Mẫu (Z91.01) ;; Z91.02 ,\n", ("Sở Mẫu (Z91.01)", "Z91.02 ,")),
+    ],
+)
+def test_a_comma_is_part_of_a_name_and_stands_between_codes(typed: str, names: tuple[str, ...]) -> None:
+    assert naming.split_names(typed) == names
 
 
 def test_what_was_typed_becomes_the_reform_that_is_meant() -> None:

@@ -13,7 +13,7 @@ from gateway.domain.person import ProposalState
 from gateway.domain.registry_reform import ReformRecord, ReformState
 from gateway.errors import Clash, Denied
 from gateway.office.web.forms import Problems
-from gateway.office.web.pages.agencies import ground
+from gateway.office.web.pages.agencies import ground, naming
 from gateway.office.web.pages.agencies.changing import get, post
 from gateway.office.web.visits import Visit, where
 from gateway.policy import reform_words
@@ -36,8 +36,9 @@ class ShownReform:
 
 
 async def listed(visit: Visit) -> web.StreamResponse:
-    desk, today, code = visit.deps.deciding, visit.deps.out.today(), visit.ask("ma").upper()
-    found = await registry_changes.list_reforms(desk, _ROWS, code or None)
+    desk, today, text = visit.deps.deciding, visit.deps.out.today(), visit.ask("ma")[:300]
+    code, fault = await naming.known_code(visit, text) if text else ("", "")
+    found = await registry_changes.list_reforms(desk, _ROWS, code.upper() or None)
     async with desk.decisions.read() as view:
         waiting = await view.proposals.listed((ProposalState.OPEN,), _OPEN)
     now = visit.deps.clock.now()
@@ -47,7 +48,8 @@ async def listed(visit: Visit) -> web.StreamResponse:
         rows=[_row(each, today) for each in found],
         open_ones=[each for each in waiting if each.content.reforms and now < each.expires_at],
         duties=await registry_changes.duties(desk),
-        code=code,
+        text=text,
+        problems=[("ma", fault)] if fault else [],
         most=_ROWS,
     )
 

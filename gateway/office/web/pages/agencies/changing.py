@@ -6,7 +6,6 @@ to it is asked after that."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -21,7 +20,7 @@ from gateway.errors import Clash, Denied
 from gateway.office.domain.roles import Right
 from gateway.office.web import dates, routes
 from gateway.office.web.forms import Problems, whole_number
-from gateway.office.web.pages.agencies import ground
+from gateway.office.web.pages.agencies import ground, naming
 from gateway.office.web.routes import Needs, Who
 from gateway.office.web.visits import Visit, where
 from gateway.policy.reform import ReformPlan
@@ -99,9 +98,8 @@ class Stated:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """As they were typed, one on a line or apart by commas."""
-        found = [" ".join(each.split()) for each in re.split(r"[\n,;]", self.text("sources"))]
-        return tuple(each for each in found if each) if self.has_sources else ()
+        """As they were typed, one on a line, or codes apart by commas."""
+        return naming.split_names(self.text("sources")) if self.has_sources else ()
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -278,7 +276,7 @@ async def _as_known(visit: Visit, stated: Stated) -> tuple[Stated, Problems]:
     problems: Problems = []
     codes = []
     for text in stated.sources:
-        code, fault = await _known(visit, text)
+        code, fault = await naming.known_code(visit, text)
         codes.append(code)
         problems += [("sources", fault)] if fault else []
     fields = {**stated.fields}
@@ -292,20 +290,9 @@ async def _as_known(visit: Visit, stated: Stated) -> tuple[Stated, Problems]:
         text = stated.text(name)
         if not text or (name.startswith("parent_") and text.upper() in begun):
             continue
-        fields[name], fault = await _known(visit, text)
+        fields[name], fault = await naming.known_code(visit, text)
         problems += [(name, fault)] if fault else []
     return replace(stated, fields=fields), problems
-
-
-async def _known(visit: Visit, text: str) -> tuple[str, str]:
-    """Its code of today, and what is wrong: nobody is called so."""
-    registry = visit.deps.registry
-    if (entry := await registry.entry(text)) is not None:
-        return entry.code, ""
-    found = await registry.resolve(text, visit.deps.out.today())
-    if found.entry is not None:
-        return found.entry.code, ""
-    return text, ground.unknown(visit, text, found.nearest)
 
 
 async def _step_page(

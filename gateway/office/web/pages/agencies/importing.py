@@ -5,14 +5,15 @@ days by a person who shows password and second factor in the same form."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from aiohttp import web
 
 from gateway.deciding import registry_changes
-from gateway.domain.registry_change import RegistryChange
+from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.errors import BadForm, Clash, Denied
-from gateway.office.web import forms
+from gateway.office.web import answers, forms
+from gateway.office.web.answers import FileContent
 from gateway.office.web.deps import Preview
 from gateway.office.web.forms import Problems
 from gateway.office.web.pages.agencies import ground
@@ -63,6 +64,25 @@ async def previewed(visit: Visit) -> web.StreamResponse:
     if (kept := await _kept_preview(visit)) is None:
         return visit.said(PATH, "reforms.import_gone")
     return await _preview_page(visit, kept, [])
+
+
+async def faults_given(visit: Visit) -> web.StreamResponse:
+    """The faulty rows as a table, to be handed to whoever made the file."""
+    if (kept := await _kept_preview(visit)) is None:
+        return visit.said(PATH, "reforms.import_gone")
+    content = FileContent(name="dong-loi.csv", found_type="csv", pieces=_faults(visit, kept.plan))
+    return await answers.give_file(visit.request, content)
+
+
+async def _faults(visit: Visit, plan: Plan) -> AsyncIterator[bytes]:
+    names = ("line", "column", "found", "advice")
+    # The mark by which spreadsheets know UTF-8.
+    yield "\ufeff".encode() + answers.csv_line([visit.say(f"reforms.import.fault.{each}") for each in names])
+    for each in plan.problems:
+        column = visit.say_or(f"reforms.column.{each.column}", each.column)
+        yield answers.csv_line(
+            [str(each.line), column, each.found, ground.row_advice(each.advice, visit.lang)]
+        )
 
 
 async def import_applied(visit: Visit) -> web.StreamResponse:
@@ -146,12 +166,16 @@ async def _preview_page(visit: Visit, kept: Preview, problems: Problems) -> web.
     wanted = visit.ask("loc")
     shown = [each for each in lines if each.word == wanted] if wanted in tuple(ImportWord) else lines
     path = f"{PATH}/xem/{key}"
+    faulty = len({each.line for each in plan.problems})
+    good = len(plan.added) + len(plan.changed) + len(plan.closed) + plan.unchanged
     return await visit.form_page(
         "agencies/preview.html",
         problems,
         title=visit.say("reforms.import.preview"),
         kept=kept,
         lines=shown[:_ROWS],
+        faulty=faulty,
+        good=good,
         doubts=ground.plan_doubts(visit, plan),
         more=max(len(shown) - _ROWS, 0),
         counts=[(word, counts[word], where(path, loc=str(word))) for word in ImportWord],
@@ -176,6 +200,7 @@ FILE_ROUTES = (
     get(PATH, "import", file_asked),
     post(PATH, "import_uploaded", file_uploaded, body=FormBody.PARTS),
     get(f"{PATH}/xem/{{key}}", "import_preview", previewed),
+    get(f"{PATH}/xem/{{key}}/dong-loi.csv", "import_faults", faults_given),
     post(f"{PATH}/xem/{{key}}", "import_applied", import_applied),
     post(f"{PATH}/xem/{{key}}/de-nghi", "import_proposed", import_proposed),
     post(f"{PATH}/xem/{{key}}/cot", "import_matched", columns_matched),

@@ -5,7 +5,7 @@ over the list stand in the address; what cannot be read of them narrows nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from aiohttp import web
@@ -17,7 +17,7 @@ from gateway.errors import NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.exchange import ComparedCertificate
 from gateway.office.web import dates
-from gateway.office.web.pages.agencies import ground
+from gateway.office.web.pages.agencies import ground, naming
 from gateway.office.web.routes import Who, get
 from gateway.office.web.visits import Visit, where
 from gateway.outgoing.check import form_of
@@ -27,7 +27,7 @@ _LEVELS = ("1", "2", "3", "4")
 _STANDINGS = {"dang-hoat-dong": "active", "sap-hieu-luc": "upcoming", "da-giai-the": "ended"}
 _CERTIFICATES = {"30": 30, "60": 60, "90": 90}
 _UNBOUND, _NO_ALIAS, _SILENT = "chua-xac-nhan", "khong", "khong-6-thang"
-_LONGEST_CODE = 75
+_LONGEST_ROOT = 300
 Choices = list[tuple[str, list[tuple[str, str]]]]
 
 
@@ -37,7 +37,7 @@ def filters_asked(visit: Visit) -> dict[str, str]:
     given = {name: visit.ask(name) for name in names}
     known = {
         "cap": given["cap"] in _LEVELS,
-        "goc": 0 < len(given["goc"]) <= _LONGEST_CODE,
+        "goc": 0 < len(given["goc"]) <= _LONGEST_ROOT,
         "trang-thai": given["trang-thai"] in _STANDINGS,
         "chung-thu-so": given["chung-thu-so"] in (*_CERTIFICATES, _UNBOUND),
         "ma-cu": given["ma-cu"] == _NO_ALIAS,
@@ -52,7 +52,6 @@ def wanted_filter(visit: Visit) -> AgencyFilter:
     return AgencyFilter(
         text=visit.ask("q"),
         level=int(given["cap"]) if "cap" in given else None,
-        root=given.get("goc", "").strip().upper(),
         standing=_STANDINGS.get(given.get("trang-thai", ""), ""),
         certificate_days=_CERTIFICATES.get(given.get("chung-thu-so", "")),
         is_unbound=given.get("chung-thu-so") == _UNBOUND,
@@ -86,6 +85,7 @@ def filter_choices(visit: Visit) -> Choices:
 
 
 _ROWS = 50
+SIX_MONTHS = timedelta(days=183)
 _FOUND = 100
 _CHANGES = 50
 TABS = ("thong-tin", "ma-cu", "chung-thu-so", "lich-su", "van-ban", "lien-he")
@@ -108,12 +108,13 @@ async def listed(visit: Visit) -> web.StreamResponse:
     registry = visit.deps.registry
     asked = filters_asked(visit)
     following = ""
+    root, fault = await naming.known_code(visit, asked["goc"]) if "goc" in asked else ("", "")
     if above:
         found = await registry.children(above)
     elif text and not asked:
         found = await registry.search(text, _FOUND)
     else:
-        page = await _narrowed(visit)
+        page = await _narrowed(visit, root)
         found, following = page.items, page.next_cursor or ""
     carried = {"q": text, **asked} if text else asked
     return await visit.page(
@@ -124,6 +125,7 @@ async def listed(visit: Visit) -> web.StreamResponse:
         changed=await registry.last_changed([each.code for each in found]),
         text=text,
         asked=asked,
+        problems=[("goc", fault)] if fault else [],
         choices=filter_choices(visit),
         above=await registry.entry(above) if above else None,
         following=where("/co-quan", **carried, sau=following) if following else "",
@@ -133,8 +135,8 @@ async def listed(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def _narrowed(visit: Visit) -> Page[AgencyEntry]:
-    wanted, cursor = wanted_filter(visit), visit.ask("sau") or None
+async def _narrowed(visit: Visit, root: str) -> Page[AgencyEntry]:
+    wanted, cursor = replace(wanted_filter(visit), root=root.strip().upper()), visit.ask("sau") or None
     # Only those with which no mail goes on are wanted.
     if "van-ban" in filters_asked(visit):
         return await visit.deps.contacts.silent(wanted, _ROWS, cursor, whose_mail(visit) or "")
@@ -150,14 +152,35 @@ async def tree(visit: Visit) -> web.StreamResponse:
     """One branch at a time: the agencies under a code; at the top those of the first level."""
     above = visit.ask("thuoc").upper()
     found = await (visit.deps.registry.children(above) if above else _top(visit))
+    rows, heard = await _rows(visit, found), await _heard(visit, found)
     return await visit.page(
         "agencies/tree.html",
         title=visit.say("agencies.tree"),
-        rows=await _rows(visit, found),
+        rows=rows,
+        lights=_lights(visit, rows, heard),
         path=await _above(visit, above),
         above=above,
         may_change=visit.may(Right.CODES),
     )
+
+
+def _lights(visit: Visit, rows: Sequence[ShownAgency], heard: Mapping[str, datetime]) -> dict[str, str]:
+    """By code, for who may know whose mail goes where; the own agency needs none."""
+    if whose_mail(visit) is None:
+        return {}
+    own, now = visit.agency.code if visit.agency is not None else "", visit.deps.clock.now()
+    return {each.entry.code: light_of(each, heard, now) for each in rows if each.entry.code != own}
+
+
+def light_of(row: ShownAgency, heard: Mapping[str, datetime], now: datetime) -> str:
+    """Whether mail goes there: `reachable` where it was heard in half a year, `silent` where not, `no_certificate` where
+    nothing of it could be believed; nothing for one that is not in force."""
+    if row.standing != "active":
+        return ""
+    if not row.is_bound:
+        return "no_certificate"
+    at = heard.get(row.entry.code)
+    return "reachable" if at is not None and now - at <= SIX_MONTHS else "silent"
 
 
 async def looked_up(visit: Visit) -> web.StreamResponse:
@@ -165,13 +188,16 @@ async def looked_up(visit: Visit) -> web.StreamResponse:
     text = visit.ask("ma")
     today = visit.deps.out.today()
     on = dates.typed_day(visit.ask("ngay"), today) or today
-    found = await visit.deps.registry.resolve(text, on) if text else None
+    bare = await naming.in_brackets(visit, text)
+    found = await visit.deps.registry.resolve(bare, on) if text else None
+    is_open = found is not None and found.entry is None
     return await visit.page(
         "agencies/lookup.html",
         title=visit.say("agencies.lookup"),
         text=text,
         on=on,
         found=found,
+        offers=await naming.offers(visit, text) if is_open else (),
         sentence=await _sentence(visit, found) if found is not None else "",
     )
 

@@ -31,7 +31,7 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.exchange import ComparedCertificate
 from gateway.office.web import forms, routes
 from gateway.office.web.forms import Problems
-from gateway.office.web.pages.agencies import ground
+from gateway.office.web.pages.agencies import ground, naming
 from gateway.office.web.pages.agencies.ground import ImportLine
 from gateway.office.web.routes import FormBody, Needs, Who
 from gateway.office.web.visits import Visit, where
@@ -338,9 +338,9 @@ async def binding_looked_at(visit: Visit) -> web.StreamResponse:
             await forms.add_short(given, part)
             continue
         await forms.hold(part, content, _MOST_BYTES, "a certificate file is small")
-    code = await _agency_bound(visit, given.get("agency", ""))
-    if not code:
-        return await binding_page(visit, given, [("agency", visit.say("reforms.certificate.whose"))])
+    code, fault = await _agency_bound(visit, given.get("agency", ""))
+    if fault:
+        return await binding_page(visit, given, [("agency", fault)])
     # PEM is plain letters; whatever else it is will not be read as a certificate.
     pem = content.decode("ascii", "replace")
     change, problems = await _binding_change(visit, code, pem)
@@ -350,10 +350,10 @@ async def binding_looked_at(visit: Visit) -> web.StreamResponse:
 
 
 async def binding_proposed(visit: Visit) -> web.StreamResponse:
-    code, pem = await _agency_bound(visit, visit.form.text("agency")), visit.form.text("pem")
+    (code, fault), pem = await _agency_bound(visit, visit.form.text("agency")), visit.form.text("pem")
     given = {**visit.form.flat(), "agency": code}
-    if not code:
-        return await binding_page(visit, given, [("agency", visit.say("reforms.certificate.whose"))])
+    if fault:
+        return await binding_page(visit, given, [("agency", fault)])
     change, problems = await _binding_change(visit, code, pem)
     if change is None:
         return await binding_page(visit, given, problems)
@@ -368,14 +368,15 @@ async def binding_proposed(visit: Visit) -> web.StreamResponse:
     return visit.said(f"{LIST}/{made.id}", "reforms.proposed")
 
 
-async def _agency_bound(visit: Visit, text: str) -> str:
-    """Its code of today; nothing for nobody. Denied for another agency than the person's own, but to the node's keepers."""
-    entry = await visit.deps.registry.entry(text) if text else None
-    if entry is None:
-        return ""
-    if not visit.may(Right.CERTIFICATE, Manner.TWO) and entry.code not in _our_codes(visit):
+async def _agency_bound(visit: Visit, text: str) -> tuple[str, str]:
+    """Its code of today, or what was typed and why nobody is meant. NotFound for another agency than the person's own, but
+    to the node's keepers."""
+    if not text:
+        return "", visit.say("reforms.certificate.whose")
+    code, fault = await naming.known_code(visit, text)
+    if not fault and not visit.may(Right.CERTIFICATE, Manner.TWO) and code not in _our_codes(visit):
         raise NotFound("there is no such agency here")
-    return entry.code
+    return code, fault
 
 
 async def _binding_change(visit: Visit, code: str, pem: str) -> tuple[BindingChange | None, Problems]:

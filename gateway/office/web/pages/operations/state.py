@@ -21,6 +21,7 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.node import LineStep
 from gateway.office.web import answers, charts, routes
 from gateway.office.web.forms import Problems
+from gateway.office.web.pages.agencies import naming
 from gateway.office.web.routes import Needs, Who
 from gateway.office.web.visits import OPERATES, Visit
 from gateway.ops import plain_lines
@@ -175,15 +176,18 @@ QUEUE_ROUTES = (
 )
 
 
-_LONGEST_CODE = 75
+_LONGEST_NAME = 300
 _MARKS = {"fine": "✓", "warned": "!", "wrong": "✗", "skipped": "–"}
 
 
 async def line_tested(visit: Visit) -> web.StreamResponse:
     """Testing changes nothing, so it is asked for by an address; of the line, or of the way to one partner."""
-    machine, partner = visit.deps.operations.machine, visit.ask("ma").strip()[:_LONGEST_CODE]
+    machine, text = visit.deps.operations.machine, visit.ask("ma").strip()[:_LONGEST_NAME]
+    # A code is tested as it was written: the test itself says whether it is an old one, or nobody's.
+    is_name = " " in text
+    partner, fault = await naming.known_code(visit, text) if is_name else (text, "")
     steps: Sequence[LineStep] = ()
-    if partner:
+    if partner and not fault:
         sender = visit.agency.code if visit.agency is not None else ""
         steps = await machine.test_partner(partner, sender)
     elif visit.ask("chay") == "1":
@@ -199,6 +203,7 @@ async def line_tested(visit: Visit) -> web.StreamResponse:
         rows=rows,
         ran=bool(steps),
         partner=partner,
+        problems=[("ma", fault)] if fault else [],
         wrong=sum(each.mark == "wrong" for each in steps),
         text=_line_text(visit, rows) if steps else "",
     )

@@ -6,7 +6,7 @@ from functools import partial
 
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import routes
-from gateway.office.web.pages.outgoing import asking, detail, leaf, moving
+from gateway.office.web.pages.outgoing import asking, detail, fixing, leaf, moving
 from gateway.office.web.pages.outgoing.seen import HERE, PRINTS, READS, SEES
 from gateway.office.web.routes import Needs, PageRoute
 
@@ -38,6 +38,7 @@ ROUTES: tuple[PageRoute, ...] = (
     get(HERE + "/huy-gui", "out_cancel", moving.cancelling, needs=ISSUES),
     post(HERE + "/huy-gui", "out_cancelled", moving.cancelled, needs=ISSUES),
     post(HERE + "/hoan-tac", "out_undone", moving.undone, needs=ISSUES),
+    get(HERE + "/sai-gi", "out_fix", fixing.choosing, needs=RECALLS),
     get(HERE + "/thu-hoi", "out_recall", asking.recalling, needs=RECALLS),
     post(HERE + "/thu-hoi", "out_recalled", asking.recalled, needs=RECALLS),
     get(HERE + "/don-doc", "out_urge", asking.urging, needs=URGES),

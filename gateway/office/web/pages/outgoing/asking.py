@@ -260,6 +260,7 @@ async def _recall_page(
         can={each.id for each in seen.recallable(found)},
         heads=await approvers(visit),
         forms=[(each, visit.say(f"outgoing.recall.{each}")) for each in (_NOTICE, _TAKE_BACK)],
+        form_asked=_TAKE_BACK if visit.ask("hinh-thuc") == "lay-lai" else _NOTICE,
     )
 
 

@@ -22,8 +22,9 @@ from gateway.office.web import answers, dates, door
 from gateway.office.web.answers import FileContent
 from gateway.office.web.listing import list_rows
 from gateway.office.web.pages import lists
-from gateway.office.web.pages.outgoing import asking, moving, seen
+from gateway.office.web.pages.outgoing import asking, fixing, moving, seen
 from gateway.office.web.pages.outgoing.seen import SeenOutgoing
+from gateway.office.web.pages.outgoing.way import picture
 from gateway.office.web.visits import Visit, where
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.outgoing import files
@@ -62,17 +63,21 @@ async def document_shown(visit: Visit) -> web.StreamResponse:
     if visit.is_piece:
         return visit.piece("outgoing/_recipients.html", **region)
     state = found.line.state if found.line is not None else document.state
+    acts = seen.acts_of(found, now, lambda right, manners: visit.may(right, *manners))
+    undo, writes = _may_undo(visit, document), document.state is OutState.DRAFT and bool(acts)
     word_of_list = visit.say(f"state.{state}", code="")
     return await visit.page(
         "outgoing/detail.html",
         title=f"{word_of_list} – {visit.say('outgoing.title', code=code)}",
         heading=visit.say("outgoing.title", code=code),
         code=code,
-        acts=seen.acts_of(found, now, lambda right, manners: visit.may(right, *manners)),
+        offered=fixing.offered(found, acts, undo + writes),
+        writes=writes,
+        stages=picture([each.way for each in every if each.way is not None]),
         sender=(await seen.names_told(visit, [document.accepted_by]))[document.accepted_by],
         own=visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN),
         audits=visit.may(Right.AUDIT),
-        undo=_may_undo(visit, document),
+        undo=undo,
         recall_ask=await asking.latest_asked(visit, found),
         replaced_by=[each for each in found.children if each.kind is Kind.REPLACEMENT],
         changes=[each for each in found.children if each.kind in (Kind.RECALL, Kind.UPDATE)],

@@ -20,6 +20,7 @@ from gateway.office.accounts import acting
 from gateway.office.domain.listing import ListLine
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import dates, visits
+from gateway.office.web.pages.outgoing.way import Way, way_of
 from gateway.office.web.routes import Needs
 from gateway.office.web.visits import Visit
 from gateway.words import labels
@@ -166,16 +167,13 @@ def acts_of(
     found: SeenOutgoing, now: datetime, may: Callable[[Right, Collection[Manner]], bool]
 ) -> tuple[DocumentAct, ...]:
     """In the order of the page. What the person has no right to is left out."""
-    here, id = found.path, found.document.id
+    here = found.path
     made = (
         (MAY_ISSUE, "resend", f"{here}/gui-lai", no_resend(found)),
         (MAY_ISSUE, "anew", f"{here}/sua-lai", no_anew(found)),
         (MAY_ISSUE, "further", f"{here}/gui-them", not_away(found)),
         (MAY_URGE, "urge", f"{here}/don-doc", no_urging(found, now)),
-        (MAY_RECALL, "recall", f"{here}/thu-hoi", no_recall(found)),
-        (MAY_RECALL, "update", f"/phat-hanh?cap-nhat={id}", no_update(found)),
-        (MAY_RECALL, "replace", f"/phat-hanh?thay-the={id}", not_away(found)),
-        (MAY_RECALL, "correct", f"/phat-hanh?dinh-chinh={id}", not_away(found)),
+        (MAY_RECALL, "fix", f"{here}/sai-gi", no_fix(found)),
         (MAY_ISSUE, "cancel", f"{here}/huy-gui", no_cancel(found)),
         (MAY_PRINT, "slip", f"{here}/phieu-gui", no_slip(found)),
     )
@@ -184,6 +182,24 @@ def acts_of(
         for (right, manners), key, path, why in made
         if may(right, manners) and (key != "anew" or not why)
     )
+
+
+def fixes_of(found: SeenOutgoing) -> tuple[DocumentAct, ...]:
+    """What can be done about a document that turned out to be wrong, the commonest fault first."""
+    here, id = found.path, found.document.id
+    made = (
+        ("replace", f"/phat-hanh?thay-the={id}", not_away(found)),
+        ("correct", f"/phat-hanh?dinh-chinh={id}", not_away(found)),
+        ("update", f"/phat-hanh?cap-nhat={id}", no_update(found)),
+        ("recall", f"{here}/thu-hoi", no_recall(found)),
+        ("take_back", f"{here}/thu-hoi?hinh-thuc=lay-lai", no_recall(found)),
+    )
+    return tuple(DocumentAct(key=key, path=path, why=why) for key, path, why in made)
+
+
+def no_fix(found: SeenOutgoing) -> str:
+    whys = [each.why for each in fixes_of(found)]
+    return whys[0] if all(whys) else ""
 
 
 def no_resend(found: SeenOutgoing) -> str:
@@ -290,6 +306,7 @@ class TimelineMoment:
     note: str = ""
     packet: str = ""
     proved: bool = False
+    technical: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,6 +321,7 @@ class RecipientRow:
     note: str = ""
     took: timedelta | None = None
     marks: tuple[str, ...] = ()
+    way: Way | None = None
     lines: tuple[TimelineMoment, ...] = field(default=(), repr=False)
 
 
@@ -332,8 +350,6 @@ def _recipient_row(found: SeenOutgoing, delivery: Delivery, now: datetime, lang:
     taken = next((each.at for each in facts if each.track is Track.BUSINESS and each.code == "03"), None)
     left = next((each for each in reversed(facts) if each.code == "sent"), None)
     by = [labels.say("axis.by", lang, axis=left.axis)] if left is not None and left.axis else []
-    if left is not None and left.handed is not None:
-        by.append(labels.say(f"axis.form.{left.handed.form}", lang))
     late = found.is_late(delivery, now)
     lines = [_fact_moment(each, delivery, found, lang, _nth(each, facts)) for each in facts]
     lines += [_urged_moment(each, lang) for each in found.events if _is_about(each, delivery)]
@@ -350,6 +366,7 @@ def _recipient_row(found: SeenOutgoing, delivery: Delivery, now: datetime, lang:
         note=" · ".join(_fact_notes(shown, lang)) if shown and shown.track is not Track.TRANSPORT else "",
         took=taken - sent if sent is not None and taken is not None and taken >= sent else None,
         marks=(*by, *(labels.mark_text(each, lang) for each in delivery.marks)),
+        way=way_of(facts, delivery.state),
         lines=tuple(lines),
     )
 
@@ -390,6 +407,7 @@ def _fact_moment(fact: Fact, delivery: Delivery, found: SeenOutgoing, lang: str,
         note=" · ".join(_fact_notes(fact, lang, nth)),
         packet=_fact_packet(fact, delivery, found, ours),
         proved=fact.proved,
+        technical=_technical(fact, lang),
     )
 
 
@@ -403,11 +421,17 @@ def _fact_notes(fact: Fact, lang: str, nth: int = 1) -> list[str]:
     said = [plain_note(fact.reason), plain_note(fact.note)]
     if fact.track is Track.TRANSPORT and fact.code in _TRANSPORT_TEXTS:
         said.insert(0, labels.say(f"outgoing.step.{fact.code}", lang, n=nth))
+    return [each for each in dict.fromkeys(said) if each]
+
+
+def _technical(fact: Fact, lang: str) -> str:
+    """The code that stood in it, which axis it went by, and in which form."""
+    said = [labels.say("outgoing.technical.code", lang, code=fact.code)] if fact.code.isdigit() else []
     if fact.axis:
         said.append(labels.say("axis.by", lang, axis=fact.axis))
     if fact.handed is not None:
         said.append(labels.say(f"axis.form.{fact.handed.form}", lang))
-    return [each for each in dict.fromkeys(said) if each]
+    return ", ".join(said)
 
 
 def _fact_packet(fact: Fact, delivery: Delivery, found: SeenOutgoing, ours: bool) -> str:

@@ -1,0 +1,92 @@
+"""How far an outgoing document came, in five steps that anybody understands: sent, arrived, taken in, assigned, done. In:
+the facts of each recipient and its word. Out: of one recipient how many steps lie behind it, and at which it stopped;
+of all together, for the picture at the top of the page, how many recipients passed each step and when the last one
+did. Who gets paper, or is not sent to any more, goes no such way. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.domain.status import Fact, Track
+
+# Named as the state that a recipient has who stands there.
+STEPS = ("sent", "delivered", "accepted", "assigned", "done")
+# A later step says that those before it were gone: systems skip what they do not tell apart.
+_REACHED = {"01": 2, "02": 2, "03": 3, "04": 4, "05": 4, "06": 5}
+# At which step somebody or something stopped it.
+_STOPPED = {"failed": 0, "rejected": 2}
+_NO_WAY = frozenset({"paper", "cancelled", "draft", "blocked"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """`reached` steps are behind it; at the step `stopped`, counted from 0, it goes no further. `at` is when each of the
+    steps was gone, None where only a later one was told."""
+
+    reached: int
+    stopped: int | None
+    at: tuple[datetime | None, ...]
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """One for each step."""
+        return tuple(
+            "past" if n < self.reached else "stopped" if n == self.stopped else "ahead"
+            for n in range(len(STEPS))
+        )
+
+    @property
+    def word(self) -> str:
+        """The step that it has gone last; empty before the first."""
+        return STEPS[self.reached - 1] if self.reached else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One step of the picture. `at` is when the last recipient had gone it, where all have; at it `stopped` many will go
+    no further."""
+
+    step: str
+    mark: str
+    count: int
+    total: int
+    stopped: int
+    at: datetime | None = None
+
+
+def way_of(facts: Iterable[Fact], word: str) -> Way | None:
+    """None for whom no packet travels to."""
+    if word in _NO_WAY:
+        return None
+    at: list[datetime | None] = [None] * len(STEPS)
+    reached = 0
+    for each in sorted(facts, key=lambda one: one.at):
+        n = _step_of(each)
+        reached = max(reached, n)
+        if n and at[n - 1] is None and each.code != "02":
+            at[n - 1] = each.at
+    return Way(reached=reached, stopped=_STOPPED.get(word), at=tuple(at))
+
+
+def _step_of(fact: Fact) -> int:
+    if fact.track is Track.TRANSPORT:
+        return 1 if fact.code == "sent" else 0
+    return _REACHED.get(fact.code, 0) if fact.track is Track.BUSINESS else 0
+
+
+def picture(ways: Sequence[Way]) -> list[Stage]:
+    """Past where all have gone it, here or stopped at the first where some have not, ahead behind that."""
+    made: list[Stage] = []
+    for n, step in enumerate(STEPS):
+        count = sum(each.reached > n for each in ways)
+        is_past = count == len(ways)
+        stopped = sum(each.stopped == n and each.reached <= n for each in ways)
+        is_first = all(each.mark == "past" for each in made)
+        mark = "past" if is_past else "stopped" if stopped else "here" if is_first else "ahead"
+        times = [each.at[n] for each in ways]
+        known = [each for each in times if each is not None]
+        at = max(known) if known and is_past and len(known) == len(ways) else None
+        made.append(Stage(step=step, mark=mark, count=count, total=len(ways), stopped=stopped, at=at))
+    return made if ways else []

@@ -1,0 +1,68 @@
+"""How far a document came at its recipients, in five steps."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from gateway.domain.status import Fact, Track
+from gateway.office.web.pages.outgoing.way import picture, way_of
+
+BEGAN = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
+
+
+def facts(*codes: str) -> list[Fact]:
+    return [
+        Fact(
+            track=Track.BUSINESS if each.isdigit() else Track.TRANSPORT,
+            code=each,
+            at=BEGAN + timedelta(minutes=n),
+        )
+        for n, each in enumerate(codes)
+    ]
+
+
+def test_a_later_step_says_that_those_before_it_were_gone() -> None:
+    way = way_of(facts("queued", "sent", "05"), "processing")
+
+    assert way is not None
+    assert way.marks == ("past", "past", "past", "past", "ahead")
+    assert way.word == "assigned"
+
+
+def test_order_of_arrival_changes_nothing() -> None:
+    there, back = facts("sent", "01", "03"), facts("sent", "01", "03")[::-1]
+
+    assert way_of(there, "accepted") == way_of(back, "accepted")
+
+
+def test_a_refusal_stops_it_at_its_desk_and_a_failure_before_it_left() -> None:
+    refused, failed = way_of(facts("sent", "01", "02"), "rejected"), way_of(facts("queued"), "failed")
+
+    assert refused is not None
+    assert failed is not None
+    assert refused.marks == ("past", "past", "stopped", "ahead", "ahead")
+    assert failed.marks == ("stopped", "ahead", "ahead", "ahead", "ahead")
+    assert failed.word == ""
+
+
+def test_paper_and_what_is_not_sent_go_no_such_way() -> None:
+    assert way_of((), "paper") is None
+    assert way_of(facts("queued"), "cancelled") is None
+    assert picture([]) == []
+
+
+def test_the_picture_counts_recipients_and_tells_when_the_last_had_gone_a_step() -> None:
+    ways = [
+        way
+        for way in (
+            way_of(facts("sent", "01", "03"), "accepted"),
+            way_of(facts("sent", "01", "02"), "rejected"),
+        )
+        if way is not None
+    ]
+
+    stages = picture(ways)
+
+    assert [each.mark for each in stages] == ["past", "past", "stopped", "ahead", "ahead"]
+    assert [(each.count, each.stopped) for each in stages] == [(2, 0), (2, 0), (1, 1), (0, 0), (0, 0)]
+    assert [each.at for each in stages] == [BEGAN, BEGAN + timedelta(minutes=1), None, None, None]
