@@ -234,7 +234,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "signing": "legal sign signature signer",
         "states": "check checked handover mark outbox packet request state status step",
         "tags": "tags",
-        "tasks": "chart dashboard task tasks",
+        "tasks": "chart dashboard lamp task tasks",
         "told": "told",
         "trust": "trust verify",
         "webhooks": "webhook",

@@ -194,7 +194,8 @@ class MenuEntry:
     letter: str = ""
     needs: tuple[Needs, ...] = ()
     of_agency: bool = True
-    """Only where an agency is worked for."""
+    """Only where an agency is worked for, or by who has one of the rights of `beyond`."""
+    beyond: tuple[Needs, ...] = ()
 
 
 _SEES = (Needs(right=Right.SEE_CONTENT),)
@@ -205,7 +206,7 @@ ADMINISTERS = (Needs(right=Right.ACCOUNTS, manners=(Manner.YES,)),)
 # The books say what every document is about.
 BOOKS = _SEES_ALL
 MENU = (
-    MenuEntry(key="dashboard", path="/tong-quan", letter="h", needs=_SEES),
+    MenuEntry(key="dashboard", path="/tong-quan", letter="h", needs=_SEES, beyond=OPERATES),
     MenuEntry(key="outgoing", path="/van-ban-di", letter="o", needs=_SEES),
     MenuEntry(key="incoming", path="/van-ban-den", letter="i", needs=_SEES),
     MenuEntry(key="todo", path="/can-xu-ly", letter="t", needs=_SEES_ALL),
@@ -241,9 +242,13 @@ def menu(visit: Visit) -> tuple[MenuEntry, ...]:
     return tuple(
         each
         for each in MENU
-        if (visit.agency is not None or not each.of_agency)
-        and (not each.needs or any(visit.may(need.right, *need.manners) for need in each.needs))
+        if (visit.agency is not None or not each.of_agency or _may_one(visit, each.beyond))
+        and (not each.needs or _may_one(visit, each.needs))
     )
+
+
+def _may_one(visit: Visit, needs: tuple[Needs, ...]) -> bool:
+    return any(visit.may(need.right, *need.manners) for need in needs)
 
 
 def _other_lang(visit: Visit) -> tuple[str, str]:
