@@ -393,7 +393,11 @@ class TaskBell:
 
     def stale(self, agency_id: str) -> None:
         """What is being gathered now may be without the act, and is known for nobody."""
-        self._turns[agency_id] = self._turns.get(agency_id, 0) + 1
+        self._turns[agency_id] = self.turn(agency_id) + 1
+
+    def turn(self, agency_id: str) -> int:
+        """Another one after every act."""
+        return self._turns.get(agency_id, 0)
 
     async def count(self, scope: AgencyScope) -> int:
         if (fresh := self._fresh(scope.agency_id)) is not None:
@@ -412,12 +416,12 @@ class TaskBell:
 
     def _fresh(self, agency_id: str) -> TodoList | None:
         known = self._known.get(agency_id)
-        if known is None or known[1] != self._turns.get(agency_id, 0):
+        if known is None or known[1] != self.turn(agency_id):
             return None
         return known[2] if timedelta() <= self.desk.clock.now() - known[0] < _REMEMBERED else None
 
     def _begin(self, scope: AgencyScope) -> asyncio.Task[TodoList]:
-        turn = self._turns.get(scope.agency_id, 0)
+        turn = self.turn(scope.agency_id)
         begun = self._gathering.get(scope.agency_id)
         if begun is not None and begun[0] == turn:
             return begun[1]

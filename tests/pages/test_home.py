@@ -1,8 +1,9 @@
-"""Home, asked without a browser: everybody finds what waits for them, and nothing that others do. One site with all that
-the demonstration shows, looked at by each in turn."""
+"""Home and the bell, asked without a browser: everybody finds what waits for them, and nothing that others do. One
+site with all that the demonstration shows, looked at by each in turn."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -21,7 +22,7 @@ from tests.support.accounts import HERE
 
 pytestmark = pytest.mark.long
 OWN = "department"
-HOME = "/tong-quan"
+HOME, BELL = "/tong-quan", "/thong-bao"
 
 
 class Visitors:
@@ -105,3 +106,52 @@ async def test_everybody_finds_at_home_what_waits_for_them(site: Site, visitors:
     assert all(each in operator.text for each in ("/van-hanh/kiem-tra", "/van-hanh/sao-luu", "Máy chủ"))
     auditor = await (await visitors.come(PostRole.AUDITOR, to="")).get(HOME)
     assert (auditor.status, auditor.leads.split("?")[0]) == (303, "/chon-co-quan")
+
+
+def unread(page: str) -> int:
+    return page.count('<li class="unread" data-row>')
+
+
+def until(page: str) -> str:
+    found = re.search(r'name="until" value="([^"]+)"', page)
+    assert found is not None
+    return found.group(1)
+
+
+@pytest.mark.laid
+async def test_the_bell_tells_each_what_is_theirs_until_it_is_read(site: Site, visitors: Visitors) -> None:
+    clerk = await visitors.come(PostRole.CLERK)
+    page = (await clerk.get(BELL)).text
+    assert unread(page) > 3
+    assert all(each in page for each in ("/van-hanh/cach-ly/", "Nơi nhận hơn một ngày chưa phản hồi"))
+    # The way to a silent partner is examined by who may.
+    assert "/van-hanh/kiem-tra" not in page
+    assert f"data-count>{unread(page)}</span>" in (await clerk.get("/van-ban-di")).text
+
+    # Read for this person alone, and on every page.
+    answer = await clerk.post(f"{BELL}/da-doc", {"until": until(page)})
+    assert (answer.status, answer.leads.split("?")[0]) == (303, BELL)
+    assert unread((await clerk.get(BELL)).text) == 0
+    assert 'class="count none" data-count>0</span>' in (await clerk.get(HOME)).text
+    for wrong in ("", "hôm qua", "2026-11-20T08:00:00"):
+        assert (await clerk.post(f"{BELL}/da-doc", {"until": wrong})).status == 400
+
+    # An open page is told the same as a number, and nothing of what a letter is about.
+    told = json.loads((await clerk.get("/su-kien/so")).text)
+    assert told == {"count": 0, "bell": {"count": 0}}
+
+    # What was put off is gone, also from the choice of another person.
+    head = await visitors.come(PostRole.HEAD)
+    assert 'value="approval" checked' in (account := (await head.get("/tai-khoan")).text)
+    assert 'value="aside"' not in account
+    assert 'value="failed"> ' in account
+    assert (await head.post("/tai-khoan/thong-bao", {"kind": "failed"})).status == 303
+    assert "Gửi lỗi" in (only := (await head.get(BELL)).text)
+    assert "Quá hạn tiếp nhận" not in only
+
+    officer = await visitors.come(PostRole.OFFICER)
+    assert "Văn bản mới giao cho đơn vị" in (await officer.get(BELL)).text
+    for role in (PostRole.OPERATOR, PostRole.AUDITOR, PostRole.AGENCY_ADMIN):
+        guest = await visitors.come(role)
+        assert (await guest.get(BELL)).status == 403, role
+        assert "data-bell" not in (await guest.get("/tro-giup")).text, role

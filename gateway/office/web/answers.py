@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gateway.office.web.visits import Visit
 
 STATIC: Mapping[str, str] = {
+    "bell.js": "text/javascript",
     "compose.js": "text/javascript",
     "gateway.css": "text/css",
     "gateway.js": "text/javascript",

@@ -18,7 +18,7 @@ from gateway.errors import Denied, GatewayError, NotFound
 from gateway.office.accounts.acting import Acting
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.session import CallOrigin, form_token
-from gateway.office.web import answers
+from gateway.office.web import answers, bell
 from gateway.office.web.deps import WebDeps
 from gateway.office.web.forms import SHORTEST_REASON, Form, Problems
 from gateway.office.web.routes import Needs, PageRoute
@@ -231,6 +231,7 @@ async def frame_values(visit: Visit) -> Mapping[str, object]:
         "is_narrow": cookies.get("gw_menu") == "small",
         "has_keys": cookies.get("gw_keys") != "off",
         "waiting": await _waiting(visit),
+        "bell": await bell.of(visit),
         "notice": await visit.deps.notices.current(visit.deps.clock.now(), here) if visit.acting else None,
     }
 
@@ -259,7 +260,7 @@ def _other_lang(visit: Visit) -> tuple[str, str]:
 
 
 async def _waiting(visit: Visit) -> int:
-    """The tasks of the agency, for the bell."""
+    """The tasks of the agency, for the menu."""
     if visit.agency is None or not visit.may(Right.SEE_CONTENT, Manner.YES):
         return 0
     return await visit.deps.bell.count(visit.scope())
