@@ -37,6 +37,7 @@ class RingBoard:
     partners: Callable[[Sequence[str], str], Awaitable[Mapping[str, Partner]]]
     _rings: dict[tuple[str, str], tuple[datetime, int, Sequence[Ring]]] = field(default_factory=dict)
     _silent: dict[str, tuple[datetime, Sequence[Ring]]] = field(default_factory=dict)
+    _urgent: dict[str, int] = field(default_factory=dict)
     _desks: dict[tuple[str, str], tuple[datetime, OwnDesk]] = field(default_factory=dict)
 
     async def of_agency(self, scope: AgencyScope) -> Sequence[Ring]:
@@ -57,6 +58,16 @@ class RingBoard:
             *await self._silent_ones(scope),
         ]
         return self._keep(key, turn, found)
+
+    async def look(self, scope: AgencyScope) -> None:
+        """For pages that wait for news: what is urgent does not wait for what is known to grow old."""
+        urgent = Wanted(side=Side.IN, tab=Tab.NEW, pressing=True)
+        async with self.bell.desk.store.read(scope) as work:
+            found = (await work.office.lists.count(urgent)).n
+        if self._urgent.get(scope.agency_id, found) != found:
+            self.bell.stale(scope.agency_id)
+        _bound(self._urgent)
+        self._urgent[scope.agency_id] = found
 
     async def of_unit(self, scope: AgencyScope, unit: str) -> Sequence[Ring]:
         """What was given to that unit, and what became of the person's own."""
@@ -93,9 +104,9 @@ class RingBoard:
     async def choose(self, scope: AgencyScope, muted: frozenset[RingKind]) -> None:
         await self._change(scope, lambda desk: replace(desk, muted=muted))
 
-    async def put_tour_away(self, scope: AgencyScope, *, again: bool = False) -> None:
+    async def put_tour_away(self, scope: AgencyScope) -> None:
         now = self.bell.desk.clock.now()
-        await self._change(scope, lambda desk: replace(desk, toured_at=None if again else now))
+        await self._change(scope, lambda desk: replace(desk, toured_at=now))
 
     async def _change(self, scope: AgencyScope, change: Callable[[OwnDesk], OwnDesk]) -> None:
         async with self.bell.desk.store.begin(scope) as work:

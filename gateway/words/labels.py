@@ -204,7 +204,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "conformance": "conformance",
         "deadlines": "day day_kind left mail timer",
         "demo": "demo",
-        "desk": "bell",
+        "desk": "bell tour",
         "doctor": "doctor",
         "documents": (
             "category change delivery field file_role kind lane numbering pdf reply role "

@@ -155,3 +155,23 @@ async def test_the_bell_tells_each_what_is_theirs_until_it_is_read(site: Site, v
         guest = await visitors.come(role)
         assert (await guest.get(BELL)).status == 403, role
         assert "data-bell" not in (await guest.get("/tro-giup")).text, role
+
+
+@pytest.mark.laid
+async def test_the_five_first_steps_are_shown_until_they_are_put_away(visitors: Visitors) -> None:
+    steps = {PostRole.CLERK: "/phat-hanh", PostRole.OFFICER: "/van-ban-di"}
+    for role, step in steps.items():
+        guest = await visitors.come(role)
+        tour = _tour((await guest.get(HOME)).text)
+        assert (tour.count("<li>"), f'href="{step}"' in tour) == (5, True), role
+        assert (await guest.post(f"{HOME}/huong-dan/cat", {})).status == 303
+        assert _tour((await guest.get(HOME)).text) == ""
+        # Help brings them back, and so it is for nobody else.
+        assert f"{HOME}?huong-dan=1" in (await guest.get("/tro-giup")).text
+        assert _tour((await guest.get(f"{HOME}?huong-dan=1")).text) == tour
+    assert _tour((await (await visitors.come(PostRole.OPERATOR)).get(HOME)).text) == ""
+
+
+def _tour(page: str) -> str:
+    found = re.search(r'<details class="card tour".*?</ol>', page, re.DOTALL)
+    return found.group(0) if found else ""

@@ -17,16 +17,17 @@ from gateway.errors import Denied
 from gateway.office.domain.listing import Side, Tab
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.lists import Charts, ListCount, ListOrder, Tiles, Wanted
-from gateway.office.web import charts
+from gateway.office.web import bell, charts
 from gateway.office.web.charts import QueueChart
 from gateway.office.web.door import AGENCY
 from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.listing.list_rows import Sees, ShownLine, Teller
 from gateway.office.web.pages import today
+from gateway.office.web.pages.bell import HEARS
 from gateway.office.web.pages.lists import asked_of
 from gateway.office.web.pages.operations.state import is_operator
-from gateway.office.web.routes import Who, get
+from gateway.office.web.routes import Who, get, post
 from gateway.office.web.visits import Visit
 
 _EXPIRING = timedelta(days=90)
@@ -35,6 +36,7 @@ _NONE = ListCount(n=0)
 _NOTHING = Tiles(
     late=_NONE, urgent=_NONE, today=_NONE, unsent=_NONE, silent=_NONE, rejected=_NONE, failed=_NONE
 )
+PATH = "/tong-quan"
 MAIL = 8
 _PRESSING = 20
 
@@ -95,6 +97,21 @@ async def shown(visit: Visit) -> web.StreamResponse:
     )
 
 
+async def tour_away(visit: Visit) -> web.StreamResponse:
+    await visit.deps.rings.put_tour_away(visit.scope())
+    return visit.said(PATH, "tour.away")
+
+
+async def _tour(visit: Visit) -> str:
+    """Whose tour is shown, until it is put away: who takes in mail has other steps."""
+    if not bell.kinds_of(visit):
+        return ""
+    wanted = visit.ask("huong-dan") == "1"
+    if not wanted and (await visit.deps.rings.desk(visit.scope())).toured_at is not None:
+        return ""
+    return "clerk" if visit.may(Right.TAKE_IN, Manner.YES) else "other"
+
+
 async def _page(visit: Visit, **values: object) -> web.Response:
     whole: dict[str, object] = {
         "work": None,
@@ -105,6 +122,7 @@ async def _page(visit: Visit, **values: object) -> web.Response:
         "has_day": False,
         "figures": None,
         "lamps": (),
+        "tour": await _tour(visit),
         "may_issue": visit.agency is not None and visit.may(Right.ISSUE, Manner.YES),
         "may_take": visit.agency is not None and visit.may(Right.TAKE_IN, Manner.YES),
     }
@@ -275,6 +293,9 @@ async def _names(visit: Visit, figures: Charts) -> dict[str, str]:
     return found
 
 
-# Who sees no document here, and does not look after the node, is told so by the handler: without an agency there is one to
-# choose first.
-ROUTES = (get("/tong-quan", "dashboard", shown, who=Who.READY, key="dashboard"),)
+ROUTES = (
+    # Who sees no document here, and does not look after the node, is told so by the handler: without an agency there is
+    # one to choose first.
+    get(PATH, "dashboard", shown, who=Who.READY, key="dashboard"),
+    post(f"{PATH}/huong-dan/cat", "tour_away", tour_away, needs=HEARS, key="dashboard"),
+)

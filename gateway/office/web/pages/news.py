@@ -14,6 +14,7 @@ from aiohttp import web
 from gateway.errors import Denied, NotFound, StoreFailure
 from gateway.office.accounts import sessions
 from gateway.office.domain.listing import Side
+from gateway.office.domain.ringing import RingKind
 from gateway.office.domain.roles import Right
 from gateway.office.ports.lists import Wanted
 from gateway.office.web import bell
@@ -92,6 +93,8 @@ def _is_gone(request: web.Request) -> bool:
 
 async def _rings(visit: Visit) -> str:
     """What the bell says now, as JSON; empty for who has none."""
+    if RingKind.URGENT in bell.kinds_of(visit):
+        await visit.deps.rings.look(visit.scope())
     found = await bell.of(visit)
     return json.dumps(bell.news(visit, found)) if found is not None else ""
 

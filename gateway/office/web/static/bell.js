@@ -49,7 +49,6 @@
     if (!aloud || kept.get(RUNG) === aloud.id) return;
     kept.set(RUNG, aloud.id);
     window.gateway.tell(aloud.says);
-    document.dispatchEvent(new CustomEvent("gateway:rung", { detail: aloud }));
     if (!isOn()) return;
     sound();
     if (canSpeak && Notification.permission === "granted") {

@@ -67,6 +67,17 @@ async def test_it_tells_what_came_and_forgets_what_was_settled(
     assert [each.kind for each in await board.of_agency(NORTH)] == []
 
 
+async def test_who_waits_for_news_hears_of_an_urgent_letter_at_once(
+    board: RingBoard, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    await board.look(NORTH)
+    assert await board.of_agency(NORTH) == []
+    await seed_incoming(store, incoming(clock, urgency=Urgency.URGENT))
+    assert await board.of_agency(NORTH) == []
+    await board.look(NORTH)
+    assert [each.kind for each in await board.of_agency(NORTH)] == [RingKind.URGENT]
+
+
 async def test_an_ordinary_letter_is_told_of_half_an_hour_before_its_time(
     board: RingBoard, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
