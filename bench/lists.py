@@ -52,8 +52,10 @@ def questions(spread: Spread, documents: int) -> dict[str, Callable[[Any], Await
         await lists.line(f"msg_{rng.randrange(documents // 2):010}")
 
     async def dashboard(lists: Any) -> None:
+        await lists.page(Wanted(side=Side.IN, sort=ListOrder.NEWEST), limit=8)
+        await lists.page(Wanted(side=Side.IN, tab=Tab.NEW), limit=20)
         await lists.tiles(today)
-        await lists.charts(today)
+        await lists.day(today)
 
     texts = (
         lambda: f"{rng.randrange(9_000)}/STC-VP",

@@ -383,31 +383,66 @@ _MOST_AGENCIES = 2_000
 
 @dataclass(slots=True)
 class TaskBell:
-    """How many tasks wait in an agency: asked for every page, so known for some seconds; while they are counted again pages
-    show what was known."""
+    """What waits in an agency: its count stands on every page, so it is known for some seconds; while it is gathered again
+    pages show the count that was known. Whoever acted sees what is left: `stale` says that somebody did."""
 
     desk: TodoDesk
-    _known: dict[str, tuple[datetime, int]] = field(default_factory=dict)
-    _counting: dict[str, asyncio.Task[int]] = field(default_factory=dict)
+    _known: dict[str, tuple[datetime, int, TodoList]] = field(default_factory=dict)
+    _gathering: dict[str, tuple[int, asyncio.Task[TodoList]]] = field(default_factory=dict)
+    _turns: dict[str, int] = field(default_factory=dict)
+
+    def stale(self, agency_id: str) -> None:
+        """What is being gathered now may be without the act, and is known for nobody."""
+        self._turns[agency_id] = self.turn(agency_id) + 1
+
+    def turn(self, agency_id: str) -> int:
+        """Another one after every act."""
+        return self._turns.get(agency_id, 0)
 
     async def count(self, scope: AgencyScope) -> int:
-        known = self._known.get(scope.agency_id)
-        if known is not None and timedelta() <= self.desk.clock.now() - known[0] < _REMEMBERED:
-            return known[1]
-        counting = self._counting.get(scope.agency_id)
-        if counting is None:
-            counting = asyncio.create_task(self._count(scope))
-            self._counting[scope.agency_id] = counting
-        return known[1] if known is not None else await asyncio.shield(counting)
-
-    async def _count(self, scope: AgencyScope) -> int:
+        if (fresh := self._fresh(scope.agency_id)) is not None:
+            return len(fresh.tasks)
+        known, gathering = self._known.get(scope.agency_id), self._begin(scope)
         try:
-            found = len((await gather(self.desk, scope)).tasks)
+            found = known[2] if known is not None else await asyncio.shield(gathering)
         except StoreFailure:
-            found = self._known.get(scope.agency_id, (None, 0))[1]
+            return 0
+        return len(found.tasks)
+
+    async def listed(self, scope: AgencyScope) -> TodoList:
+        """As `gather`, and some seconds old at most."""
+        fresh = self._fresh(scope.agency_id)
+        return fresh if fresh is not None else await asyncio.shield(self._begin(scope))
+
+    def _fresh(self, agency_id: str) -> TodoList | None:
+        known = self._known.get(agency_id)
+        if known is None or known[1] != self.turn(agency_id):
+            return None
+        return known[2] if timedelta() <= self.desk.clock.now() - known[0] < _REMEMBERED else None
+
+    def _begin(self, scope: AgencyScope) -> asyncio.Task[TodoList]:
+        turn = self.turn(scope.agency_id)
+        begun = self._gathering.get(scope.agency_id)
+        if begun is not None and begun[0] == turn:
+            return begun[1]
+        made = asyncio.create_task(self._gather(scope, turn))
+        made.add_done_callback(_heard)
+        self._gathering[scope.agency_id] = turn, made
+        return made
+
+    async def _gather(self, scope: AgencyScope, turn: int) -> TodoList:
+        try:
+            found = await gather(self.desk, scope)
         finally:
-            self._counting.pop(scope.agency_id, None)
+            if self._gathering.get(scope.agency_id, (None,))[0] == turn:
+                del self._gathering[scope.agency_id]
         if len(self._known) >= _MOST_AGENCIES:
             self._known.clear()
-        self._known[scope.agency_id] = (self.desk.clock.now(), found)
+        self._known[scope.agency_id] = self.desk.clock.now(), turn, found
         return found
+
+
+def _heard(gathering: asyncio.Task[TodoList]) -> None:
+    """Who waits is told of a failure; where nobody does, the next page asks again."""
+    if not gathering.cancelled():
+        gathering.exception()

@@ -187,6 +187,22 @@ class SavedViewRow(Row, table=True):
     saved_at: datetime = Field(sa_type=Moment)
 
 
+# --- what a person's own desk remembers -----------------------------------------------------------------------------
+
+
+class OwnDeskRow(Row, table=True):
+    """`muted` is a JSON list of the kinds of which the bell tells nothing."""
+
+    __tablename__ = "own_desk"
+    __table_args__ = (ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_own_desk_agency"),)
+
+    agency_id: str = Field(primary_key=True)
+    person_id: str = Field(primary_key=True)
+    read_until: datetime | None = Field(default=None, sa_type=Moment)
+    muted: str | None = Field(default=None, sa_type=Text)
+    toured_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
 # --- an agency's own labels -----------------------------------------------------------------------------------------
 
 

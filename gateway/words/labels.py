@@ -204,6 +204,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "conformance": "conformance",
         "deadlines": "day day_kind left mail timer",
         "demo": "demo",
+        "desk": "bell tour",
         "doctor": "doctor",
         "documents": (
             "category change delivery field file_role kind lane numbering pdf reply role "
@@ -235,7 +236,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "signing": "legal sign signature signer",
         "states": "check checked handover mark outbox packet request state status step",
         "tags": "tags",
-        "tasks": "chart dashboard task tasks",
+        "tasks": "chart dashboard lamp task tasks",
         "told": "told",
         "trust": "trust verify",
         "webhooks": "webhook",

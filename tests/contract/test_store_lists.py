@@ -528,6 +528,7 @@ async def test_the_tiles_and_charts_count_what_there_is(store: SqlOfficeStore, c
     async with store.read(NORTH) as view:
         tiles = await view.office.lists.tiles(today)
         charts = await view.office.lists.charts(today)
+        hours = await view.office.lists.day(today)
         types = await view.office.lists.types(Side.OUT)
     assert (tiles.late.n, tiles.urgent.n, tiles.today.n, tiles.silent.n, tiles.failed.n) == (2, 2, 2, 2, 0)
     last = charts.days[-1]
@@ -538,6 +539,7 @@ async def test_the_tiles_and_charts_count_what_there_is(store: SqlOfficeStore, c
     assert [(slow.code, slow.n, slow.seconds) for slow in charts.slowest] == [("Z91.02", 2, 630)]
     assert (charts.states, sum(map(sum, charts.hours))) == ({"sent": 2}, 2)
     assert (charts.hours[4][8], charts.hours[4][9]) == (1, 1)
+    assert hours.received == hours.sent == (*(0,) * 8, 1, 1, *(0,) * 14)
     assert types == ["letter"]
 
 

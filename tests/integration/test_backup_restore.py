@@ -241,6 +241,7 @@ async def only_baseline(url: str) -> None:
 
 def _narrow(connection: Connection) -> None:
     operations = Operations(MigrationContext.configure(connection))
+    operations.drop_table("own_desk")
     operations.drop_column("api_call", "trace_id")
     operations.drop_column("outgoing_document", "trace")
     on_server = connection.dialect.name == "postgresql"

@@ -20,6 +20,7 @@ from gateway.office.node.exchange import NodeContacts, PacketViews, TokenSigning
 from gateway.office.node.journal import NodeJournal
 from gateway.office.node.machine import BackupCopies, NodeMachine
 from gateway.office.ports.node import Operations
+from gateway.office.ringing import RingBoard
 from gateway.office.todo import NoticeBoard, TaskBell
 from gateway.office.web import emblem
 from gateway.office.web.app import add_pages, add_static, add_status
@@ -57,6 +58,7 @@ def routes(node: Office, deps: WebDeps) -> web.UrlDispatcher:
 
 def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
     """What the pages work with."""
+    bell, aside, contacts = TaskBell(node.todo), QuarantinedPackets(node), NodeContacts(node)
     return WebDeps(
         store=node.store,
         blobs=node.blobs,
@@ -68,13 +70,14 @@ def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
         todo=node.todo,
         book=node.book,
         registry=node.directory,
-        contacts=NodeContacts(node),
+        contacts=contacts,
         certificate=exchange.certificate_facts,
         workbook=workbook.first_sheet,
         clock=node.clock,
         pool=node.pool,
         health=health,
-        bell=TaskBell(node.todo),
+        bell=bell,
+        rings=RingBoard(bell=bell, aside=aside.waiting, partners=contacts.partners),
         keys=node.store.accounts,
         calls=node.store.calls,
         webhooks=node.webhooks,
@@ -87,7 +90,7 @@ def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
         operations=Operations(
             machine=NodeMachine(node, health),
             dead=AxisDeadLetters(node),
-            aside=QuarantinedPackets(node),
+            aside=aside,
             copies=BackupCopies(node),
             journal=NodeJournal(node),
         ),

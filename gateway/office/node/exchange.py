@@ -23,8 +23,10 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.identity import Digest
 from gateway.domain.pdf import Placement, Purpose, Wish
 from gateway.domain.registry import AgencyEntry, AgencyFilter
+from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.bootstrap.office import Office
+from gateway.office.domain.ringing import Partner
 from gateway.office.ports.exchange import ComparedCertificate, Opinion, ReadyPack
 from gateway.office.store import partners
 from gateway.ops.evidence.contents import HeldPacket
@@ -140,6 +142,13 @@ class NodeContacts:
         heard = await partners.last_heard(self.node.store, asked, self.node.clock.now(), ours)
         found = {each.code: [heard[name] for name in _codes_of(each) if name in heard] for each in entries}
         return {code: max(times) for code, times in found.items() if times}
+
+    async def partners(self, codes: Sequence[str], agency_id: str) -> Mapping[str, Partner]:
+        """Who each of these codes is today, and when that agency last heard from it; what no registry has is no key."""
+        today = local(self.node.clock.now()).date()
+        known = {code: each for code in codes if (each := await self.node.directory.find(code, today))}
+        heard = await self.last_heard(list(known.values()), agency_id)
+        return {code: Partner(name=each.name, heard_at=heard.get(each.code)) for code, each in known.items()}
 
     async def silent(
         self, wanted: AgencyFilter, limit: int, cursor: str | None = None, agency_id: str = ""

@@ -135,6 +135,14 @@ class Charts:
     hours: tuple[tuple[int, ...], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayHours:
+    """How many documents came and left in each hour of one day."""
+
+    received: tuple[int, ...]
+    sent: tuple[int, ...]
+
+
 class Lists(Protocol):
     async def page(self, wanted: Wanted, *, limit: int, cursor: str | None = None) -> ListPage:
         """Each row once, in the order asked for, forward or back. NotFound for a cursor of another question."""
@@ -160,6 +168,8 @@ class Lists(Protocol):
         """The years of the register books in which there are documents; with `NO_BOOK` where some are in none."""
 
     async def tiles(self, today: date) -> Tiles: ...
+
+    async def day(self, today: date) -> DayHours: ...
 
     async def charts(self, today: date, days: int = 30) -> Charts: ...
 

@@ -14,6 +14,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.book import OutgoingLine, PaperLetter, Span
 from gateway.domain.document import Delivery, DocumentChange, IncomingDocument, OutgoingDocument
 from gateway.domain.status import Fact
+from gateway.office.domain.ringing import OwnDesk
 from gateway.office.domain.task import RecallAsk, TaskNote
 from gateway.office.ports.lists import Lists, SavedViews, Tags
 from gateway.ports import Store, Work
@@ -117,6 +118,11 @@ class Tasks(Protocol):
         """Statuses and take-backs between these times that wait yet or have failed; and since the first those that could
         not be made."""
 
+    async def unanswered(
+        self, since: datetime, until: datetime, limit: int
+    ) -> Sequence[tuple[str, datetime]]:
+        """To whom, and when, something left between these times of which no first word came back; the newest first."""
+
     async def notes(self, tasks: Sequence[str]) -> dict[str, TaskNote]:
         """What was noted about these tasks, by task."""
 
@@ -153,6 +159,15 @@ class RecallAsks(Protocol):
         """Clash when it was closed before."""
 
 
+class OwnDesks(Protocol):
+    """What each person's desk in this agency remembers."""
+
+    async def of(self, person_id: str) -> OwnDesk:
+        """An empty one where nothing was kept yet."""
+
+    async def save(self, person_id: str, desk: OwnDesk) -> None: ...
+
+
 class OfficeRows(Protocol):
     """Of one agency, within one unit of work."""
 
@@ -173,6 +188,9 @@ class OfficeRows(Protocol):
 
     @property
     def recalls(self) -> RecallAsks: ...
+
+    @property
+    def desks(self) -> OwnDesks: ...
 
 
 class OfficeWork(Work, Protocol):

@@ -25,7 +25,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.domain.listing import TABS, Card, ListLine, Origin, Side, Tab
-from gateway.office.ports.lists import MOST_COUNTED, Charts, ListCount, ListPage, Tiles, Wanted
+from gateway.office.ports.lists import MOST_COUNTED, Charts, DayHours, ListCount, ListPage, Tiles, Wanted
 from gateway.office.store import lists_figures
 from gateway.office.store.lists_query import (
     SEARCH,
@@ -239,6 +239,9 @@ class SqlLists:
             "failed": replace(out, tab=Tab.FAILED),
         }
         return Tiles(**dict(zip(asked, await self._counts(list(asked.values())), strict=True)))
+
+    async def day(self, today: date) -> DayHours:
+        return await lists_figures.hours_of(self._tx, self._agency_id, today)
 
     async def charts(self, today: date, days: int = 30) -> Charts:
         return await lists_figures.charts(self._tx, self._agency_id, today, days)

@@ -14,13 +14,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from statistics import quantiles
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, text
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, text
 from sqlmodel import col
 
 from gateway.domain.status import Track
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.domain.listing import Side
-from gateway.office.ports.lists import Charts, DayFigures, Lag, Slow
+from gateway.office.ports.lists import Charts, DayFigures, DayHours, Lag, Slow
 from gateway.office.store.lists_write import DueNow, ListWriter, first_place
 from gateway.store.row import from_json, to_json
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutgoingRow
@@ -74,6 +74,19 @@ async def charts(tx: Transaction, agency_id: str, today: date, days: int) -> Cha
         states=await _states(tx, agency_id, today),
         slowest=_slowest(list(known.values())),
         hours=_grid(known),
+    )
+
+
+async def hours_of(tx: Transaction, agency_id: str, day: date) -> DayHours:
+    """What came and left in each hour of that day, as it is now."""
+    begin = datetime.combine(day, time(), VIETNAM)
+    sent_at = col(_R.sent_at)
+    hour = case(*((sent_at < begin + n * _HOUR, n - 1) for n in range(1, 24)), else_=23)
+    left = select(hour, func.count()).where(_sent(agency_id, begin, begin + timedelta(days=1)))
+    sent = dict(await tx.tuples(left.group_by(hour)))
+    came = await _arrived(tx, agency_id, begin)
+    return DayHours(
+        received=tuple(came.get(n, 0) for n in range(24)), sent=tuple(sent.get(n, 0) for n in range(24))
     )
 
 
@@ -143,6 +156,17 @@ async def _counted(tx: Transaction, agency_id: str, begin: datetime) -> Figures:
     """What was sent on that day, and what came in by its hours."""
     until = begin + timedelta(days=1)
     ((sent,),) = await tx.tuples(select(func.count()).where(_sent(agency_id, begin, until)))
+    hours = await _arrived(tx, agency_id, begin)
+    return Figures(
+        sent=sent,
+        received=sum(hours.values()),
+        hours=tuple(hours.get(hour, 0) for hour in range(24)),
+    )
+
+
+async def _arrived(tx: Transaction, agency_id: str, begin: datetime) -> dict[int, int]:
+    """What came in on the day that begins then, by its hours."""
+    until = begin + timedelta(days=1)
     hour = col(_R.place) // first_place(_EPOCH + _HOUR)
     arrived = select(hour, func.count()).where(
         col(_R.agency_id) == agency_id,
@@ -150,15 +174,10 @@ async def _counted(tx: Transaction, agency_id: str, begin: datetime) -> Figures:
         col(_R.place) >= first_place(begin),
         col(_R.place) < first_place(until),
     )
-    hours = {
+    return {
         (_EPOCH + since_epoch * _HOUR).astimezone(VIETNAM).hour: n
         for since_epoch, n in await tx.tuples(arrived.group_by(hour))
     }
-    return Figures(
-        sent=sent,
-        received=sum(hours.values()),
-        hours=tuple(hours.get(hour, 0) for hour in range(24)),
-    )
 
 
 async def _lags(tx: Transaction, within: ColumnElement[bool]) -> list[tuple[str, float | None, float | None]]:

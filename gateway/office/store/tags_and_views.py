@@ -1,5 +1,5 @@
-"""An agency's own labels and its persons' saved views of lists, on SQL. In: an open transaction of one agency. Out: the
-`Tags` and the `SavedViews` promise."""
+"""An agency's own labels, its persons' saved views of lists, and what each person's own desk remembers, on SQL. In: an
+open transaction of one agency. Out: the `Tags`, the `SavedViews` and the `OwnDesks` promise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.text import fold
 from gateway.office.domain.listing import SavedView, Side, Tag
-from gateway.store.tables_office import SavedViewRow, TagMarkRow, TagRow
+from gateway.office.domain.ringing import OwnDesk, RingKind
+from gateway.store.row import from_json, to_json
+from gateway.store.tables_office import OwnDeskRow, SavedViewRow, TagMarkRow, TagRow
 from gateway.store.transaction import Transaction
 
 _TAG, _MARK = TagRow, TagMarkRow
@@ -163,3 +165,34 @@ class SqlSavedViews:
             col(_VIEW.person_id) == person_id,
             col(_VIEW.side) == side.value,
         )
+
+
+_DESK = OwnDeskRow
+_KINDS = tuple[RingKind, ...]
+
+
+class SqlOwnDesks:
+    """Keeps the promise of `office.ports.store.OwnDesks`."""
+
+    def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
+        self._tx = tx
+        self._agency_id = scope.agency_id
+
+    async def of(self, person_id: str) -> OwnDesk:
+        mine = (col(_DESK.agency_id) == self._agency_id, col(_DESK.person_id) == person_id)
+        row = await self._tx.first(_DESK, select(_DESK).where(*mine))
+        if row is None:
+            return OwnDesk()
+        muted = frozenset(from_json(_KINDS, row.muted)) if row.muted is not None else None
+        return OwnDesk(read_until=row.read_until, muted=muted, toured_at=row.toured_at)
+
+    async def save(self, person_id: str, desk: OwnDesk) -> None:
+        muted = to_json(_KINDS, tuple(sorted(desk.muted))) if desk.muted is not None else None
+        row = OwnDeskRow(
+            agency_id=self._agency_id,
+            person_id=person_id,
+            read_until=desk.read_until,
+            muted=muted,
+            toured_at=desk.toured_at,
+        )
+        await self._tx.put_over(row, *row.values("agency_id", "person_id"))

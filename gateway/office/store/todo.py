@@ -97,6 +97,17 @@ NEVER_MADE = (
     .order_by(col(_J.created_at), col(_J.id))
     .limit(_LIMIT)
 )
+# What left is `sent` until its recipient says something of it.
+UNANSWERED = (
+    select(col(_D.code), col(_D.updated_at))
+    .where(
+        col(_D.agency_id) == bindparam("agency"),
+        col(_D.state) == bindparam("state"),
+        col(_D.updated_at).between(_SINCE, bindparam("until", type_=Moment)),
+    )
+    .order_by(col(_D.updated_at).desc(), col(_D.id))
+    .limit(_LIMIT)
+)
 # A status names the packet that it answers; a take-back the delivery that it asks for.
 _OF_PACKETS = (
     select(col(_P.id), col(_I.body))
@@ -189,6 +200,12 @@ class SqlTasks:
                 known = tuple(facts[subject])
                 found.append(Unasked(delivery=one, document=sent[one.document_id], facts=known, since=at))
         return found
+
+    async def unanswered(
+        self, since: datetime, until: datetime, limit: int
+    ) -> Sequence[tuple[str, datetime]]:
+        asked = {"agency": self._agency_id, "state": "sent", "since": since, "until": until, "most": limit}
+        return [(code, at) for code, at in await self._tx.tuples(UNANSWERED, **asked)]
 
     async def notes(self, tasks: Sequence[str]) -> dict[str, TaskNote]:
         found: dict[str, TaskNote] = {}

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 STATIC: Mapping[str, str] = {
     "agencies.js": "text/javascript",
+    "bell.js": "text/javascript",
     "compose.js": "text/javascript",
     "gateway.css": "text/css",
     "gateway.js": "text/javascript",

@@ -207,3 +207,51 @@ def _queue_moments(samples: Sequence[QueueSample]) -> dict[datetime, tuple[int, 
         known = [age for age in (longest, each.oldest_s) if age is not None]
         found[each.at] = n + each.depth, max(known, default=None)
     return found
+
+
+DAY_HEIGHT = 96
+_DAY_FOOT = 18
+_OFFICE_HOURS = (7, 17)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourBars:
+    """One hour: where its two bars stand, how high they are, and what they count."""
+
+    hour: int
+    x: float
+    width: float
+    received: int
+    sent: int
+    up: float
+    beside: float
+
+    @property
+    def top(self) -> float:
+        return DAY_HEIGHT - _DAY_FOOT - self.up
+
+    @property
+    def top_beside(self) -> float:
+        return DAY_HEIGHT - _DAY_FOOT - self.beside
+
+
+def day_strip(received: Sequence[int], sent: Sequence[int]) -> tuple[HourBars, ...]:
+    """The hours of the office, and those before and after in which something came or left; nothing for an empty day."""
+    busy = [n for n in range(24) if received[n] or sent[n]]
+    if not busy:
+        return ()
+    first, last = min(_OFFICE_HOURS[0], busy[0]), max(_OFFICE_HOURS[1], busy[-1])
+    most, across = max(*received, *sent), WIDTH / (last - first + 1)
+    whole = DAY_HEIGHT - _DAY_FOOT - 6
+    return tuple(
+        HourBars(
+            hour=hour,
+            x=round((hour - first) * across, 1),
+            width=round(across * 0.36, 1),
+            received=received[hour],
+            sent=sent[hour],
+            up=round(whole * received[hour] / most, 1),
+            beside=round(whole * sent[hour] / most, 1),
+        )
+        for hour in range(first, last + 1)
+    )

@@ -37,6 +37,7 @@ from gateway.office.ports.exchange import (
 from gateway.office.ports.lists import Keeping, Keepings
 from gateway.office.ports.node import Operations
 from gateway.office.ports.store import OfficeStore
+from gateway.office.ringing import RingBoard
 from gateway.office.todo import NoticeBoard, TaskBell
 from gateway.office.web.emblem import Emblem
 from gateway.policy import code_file
@@ -290,6 +291,7 @@ class WebDeps:
     pool: Pool
     health: HealthProbe
     bell: TaskBell
+    rings: RingBoard
     keys: HostedAccounts
     calls: ApiCalls
     webhooks: WebhookDesk

@@ -66,7 +66,10 @@ def handler(route: PageRoute, deps: WebDeps) -> Callable[[web.Request], Awaitabl
                 token = visit.token if visit.acting is not None else None
                 form = await forms.read(request, token, deps.options.form_bytes)
                 visit = replace(visit, form=form)
-            return await route.handler(visit)
+            answer = await route.handler(visit)
+            if request.method not in _SAFE and visit.agency is not None:
+                deps.bell.stale(visit.agency.id)
+            return answer
         except forms.StrayForm as stray:
             return await _kept(visit, stray.form)
         except GatewayError as error:

@@ -18,7 +18,7 @@ from gateway.errors import Denied, GatewayError, NotFound
 from gateway.office.accounts.acting import Acting
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.session import CallOrigin, form_token
-from gateway.office.web import answers
+from gateway.office.web import answers, bell
 from gateway.office.web.deps import WebDeps
 from gateway.office.web.forms import SHORTEST_REASON, Form, Problems
 from gateway.office.web.routes import Needs, PageRoute
@@ -195,7 +195,8 @@ class MenuEntry:
     letter: str = ""
     needs: tuple[Needs, ...] = ()
     of_agency: bool = True
-    """Only where an agency is worked for."""
+    """Only where an agency is worked for, or by who has one of the rights of `beyond`."""
+    beyond: tuple[Needs, ...] = ()
 
 
 _SEES = (Needs(right=Right.SEE_CONTENT),)
@@ -206,7 +207,7 @@ ADMINISTERS = (Needs(right=Right.ACCOUNTS, manners=(Manner.YES,)),)
 # The books say what every document is about.
 BOOKS = _SEES_ALL
 MENU = (
-    MenuEntry(key="dashboard", path="/tong-quan", letter="h", needs=_SEES),
+    MenuEntry(key="dashboard", path="/tong-quan", letter="h", needs=_SEES, beyond=OPERATES),
     MenuEntry(key="outgoing", path="/van-ban-di", letter="o", needs=_SEES),
     MenuEntry(key="incoming", path="/van-ban-den", letter="i", needs=_SEES),
     MenuEntry(key="todo", path="/can-xu-ly", letter="t", needs=_SEES_ALL),
@@ -232,6 +233,7 @@ async def frame_values(visit: Visit) -> Mapping[str, object]:
         "is_compact": cookies.get(DENSITY) == COMPACT,
         "has_keys": cookies.get("gw_keys") != "off",
         "waiting": await _waiting(visit),
+        "bell": await bell.of(visit),
         "notice": await visit.deps.notices.current(visit.deps.clock.now(), here) if visit.acting else None,
     }
 
@@ -243,9 +245,13 @@ def menu(visit: Visit) -> tuple[MenuEntry, ...]:
     return tuple(
         each
         for each in MENU
-        if (visit.agency is not None or not each.of_agency)
-        and (not each.needs or any(visit.may(need.right, *need.manners) for need in each.needs))
+        if (visit.agency is not None or not each.of_agency or _may_one(visit, each.beyond))
+        and (not each.needs or _may_one(visit, each.needs))
     )
+
+
+def _may_one(visit: Visit, needs: tuple[Needs, ...]) -> bool:
+    return any(visit.may(need.right, *need.manners) for need in needs)
 
 
 def _other_lang(visit: Visit) -> tuple[str, str]:
@@ -256,7 +262,7 @@ def _other_lang(visit: Visit) -> tuple[str, str]:
 
 
 async def _waiting(visit: Visit) -> int:
-    """The tasks of the agency, for the bell."""
+    """The tasks of the agency, for the menu."""
     if visit.agency is None or not visit.may(Right.SEE_CONTENT, Manner.YES):
         return 0
     return await visit.deps.bell.count(visit.scope())

@@ -16,6 +16,7 @@ from gateway.office.accounts import credentials, posts, sessions
 from gateway.office.accounts.credentials import NotTaken
 from gateway.office.domain.session import Factor, SignInDuty
 from gateway.office.policy import signing_in
+from gateway.office.web import bell
 from gateway.office.web.door import FACTOR, PASSWORD, SIGN_IN, forget_session, keep_choice, keep_session
 from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Who, get, post
@@ -66,6 +67,7 @@ async def account_shown(visit: Visit) -> web.StreamResponse:
         has_factor=has_factor,
         codes=await credentials.recovery_codes_left(desk, acting) if has_factor else 0,
         sessions=await sessions.open_of(desk, acting.person),
+        bell_kinds=await bell.choice(visit),
     )
 
 

@@ -1,34 +1,44 @@
-"""The dashboard: what is late and whether mail flows, in ten seconds. In: tiles and figures that the store keeps.
-Out: tiles that open their lists, charts drawn on the server, each with its table; for a node without documents the
-first steps."""
+"""Home: what this person has to do today, each line with its button; the newest mail; the day by the hour. Whoever sees
+the own unit's alone sees that; who looks after the node sees three lights, each with its cure. What is late and how
+mail flows stands below, in tiles that open their lists and in charts that are drawn when somebody asks for them. In:
+the to-do list as it is known, a page of letters, counts that the store keeps. Out: one page; for a node without
+documents the first steps."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from gateway.errors import Denied
+from gateway.office.domain.listing import Side, Tab
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.ports.lists import Charts, ListCount, Tiles
-from gateway.office.web import charts
+from gateway.office.ports.lists import Charts, ListCount, ListOrder, Tiles, Wanted
+from gateway.office.web import bell, charts
 from gateway.office.web.charts import QueueChart
+from gateway.office.web.door import AGENCY
 from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS
-from gateway.office.web.listing.list_rows import Sees
+from gateway.office.web.listing.list_rows import Sees, ShownLine, Teller
+from gateway.office.web.pages import today
+from gateway.office.web.pages.bell import HEARS
 from gateway.office.web.pages.lists import asked_of
 from gateway.office.web.pages.operations.state import is_operator
-from gateway.office.web.routes import Needs, get
+from gateway.office.web.routes import Who, get, post
 from gateway.office.web.visits import Visit
 
-SEES = (Needs(right=Right.SEE_CONTENT),)
 _EXPIRING = timedelta(days=90)
 _SIDES = {path: side for side, path in PATHS.items()}
 _NONE = ListCount(n=0)
 _NOTHING = Tiles(
     late=_NONE, urgent=_NONE, today=_NONE, unsent=_NONE, silent=_NONE, rejected=_NONE, failed=_NONE
 )
+PATH = "/tong-quan"
+MAIL = 8
+_PRESSING = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,49 +51,179 @@ class Tile:
     calls: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lamp:
+    """How one part of the node is: `good`, `warn` or `bad`, in words, and where that is mended."""
+
+    key: str
+    word: str
+    says: str
+    path: str
+
+
 async def shown(visit: Visit) -> web.StreamResponse:
+    if visit.agency is None:
+        if not is_operator(visit):
+            return visit.go(AGENCY, next=visit.request.rel_url.raw_path_qs)
+        return await _page(visit, title=visit.say("menu.dashboard"), lamps=await _lamps(visit))
+    if not visit.may(Right.SEE_CONTENT):
+        raise Denied("this person sees no documents here", code="GW-RIGHT")
     seen = list_rows.seen_by(visit)
     if seen.unit is not None:
         return await _own(visit, seen)
+    values: dict[str, object] = {"title": visit.say("menu.dashboard")}
+    letters = await _letters(visit, seen) if seen.content else None
+    if letters is not None:
+        found = await visit.deps.bell.listed(visit.scope())
+        values |= {
+            "title": visit.say("dashboard.today"),
+            "work": today.of_agency(visit, found, {each.line.id: each for each in letters if each.can_take}),
+            "mail": letters[:MAIL],
+        }
+    wants_charts = visit.ask("bieu-do") == "1"
     async with visit.deps.store.read(visit.scope()) as work:
         tiles = await work.office.lists.tiles(visit.today)
-        figures = await work.office.lists.charts(visit.today)
-    return await visit.page(
-        "dashboard/page.html",
-        title=visit.say("menu.dashboard"),
+        day = await work.office.lists.day(visit.today)
+        figures = await work.office.lists.charts(visit.today) if wants_charts else None
+    values |= await _drawn(visit, figures) if figures is not None else {}
+    return await _page(
+        visit,
         tiles=_tiles(tiles, await _endings(visit)),
-        figures=figures,
-        traffic=_traffic(figures),
-        speed=_speed(figures),
-        states=charts.stack(dict(figures.states)),
-        slowest=charts.bars([(each.code, each.n, each.seconds) for each in figures.slowest]),
-        names=await _names(visit, figures),
-        shades=charts.shades(figures.hours),
-        is_operator=is_operator(visit),
-        waited=await _waited(visit),
-        is_new=not any(day.sent or day.received for day in figures.days) and not figures.states,
-        may_issue=visit.may(Right.ISSUE, Manner.YES),
+        strip=charts.day_strip(day.received, day.sent),
+        sums=(sum(day.received), sum(day.sent)),
+        has_day=True,
+        lamps=await _lamps(visit) if is_operator(visit) else (),
+        **values,
     )
 
 
-async def _own(visit: Visit, seen: Sees) -> web.StreamResponse:
-    """For those who see the own unit's alone: what their lists find, and no figures of the agency."""
-    tiles = []
+async def tour_away(visit: Visit) -> web.StreamResponse:
+    await visit.deps.rings.put_tour_away(visit.scope())
+    return visit.said(PATH, "tour.away")
+
+
+async def _tour(visit: Visit) -> str:
+    """Whose tour is shown, until it is put away: who takes in mail has other steps."""
+    if not bell.kinds_of(visit):
+        return ""
+    wanted = visit.ask("huong-dan") == "1"
+    if not wanted and (await visit.deps.rings.desk(visit.scope())).toured_at is not None:
+        return ""
+    return "clerk" if visit.may(Right.TAKE_IN, Manner.YES) else "other"
+
+
+async def _page(visit: Visit, **values: object) -> web.Response:
+    whole: dict[str, object] = {
+        "work": None,
+        "own": None,
+        "mail": None,
+        "tiles": (),
+        "strip": (),
+        "has_day": False,
+        "figures": None,
+        "lamps": (),
+        "tour": await _tour(visit),
+        "may_issue": visit.agency is not None and visit.may(Right.ISSUE, Manner.YES),
+        "may_take": visit.agency is not None and visit.may(Right.TAKE_IN, Manner.YES),
+    }
+    return await visit.page("dashboard/page.html", **whole | values)
+
+
+async def _letters(visit: Visit, seen: Sees) -> list[ShownLine]:
+    """The newest that came, and behind them those that wait and press."""
+    newest = Wanted(side=Side.IN, sort=ListOrder.NEWEST)
     async with visit.deps.store.read(visit.scope()) as work:
+        lines = list((await work.office.lists.page(newest, limit=MAIL)).lines)
+        pressing = await work.office.lists.page(Wanted(side=Side.IN, tab=Tab.NEW), limit=_PRESSING)
+    known = {each.id for each in lines}
+    lines += [each for each in pressing.lines if each.id not in known]
+    return (await _teller(visit, seen)).rows(lines)
+
+
+async def _teller(visit: Visit, seen: Sees) -> Teller:
+    office = await visit.deps.todo.office()
+    return Teller(lang=visit.lang, now=visit.deps.clock.now(), office=office, content=seen.content)
+
+
+async def _own(visit: Visit, seen: Sees) -> web.StreamResponse:
+    """For those who see the own unit's alone: what was given to it, what came back of their own, and what their lists
+    count; no figures of the agency."""
+    tiles = []
+    given = Wanted(side=Side.IN, tab=Tab.PROCESSING, viewer=seen.viewer(Side.IN))
+    calls = Wanted(side=Side.OUT, attention=True, viewer=seen.viewer(Side.OUT))
+    async with visit.deps.store.read(visit.scope()) as work:
+        own = {
+            "given": (await work.office.lists.page(given, limit=MAIL)).lines,
+            "back": (await work.office.lists.page(calls, limit=today.MOST_LINES)).lines,
+        }
+        counts = {"given": await work.office.lists.count(given), "back": await work.office.lists.count(calls)}
         for each in _tiles(_NOTHING, await _endings(visit)):
             path, _, query = each.path.partition("?")
             if (side := _SIDES.get(path)) is not None:
                 asked = asked_of(visit, side, dict(parse_qsl(query)), seen)
                 each = replace(each, count=await work.office.lists.count(asked.wanted))
             tiles.append(each)
-    return await visit.page(
-        "dashboard/page.html",
-        title=visit.say("menu.dashboard"),
+    teller = await _teller(visit, seen)
+    return await _page(
+        visit,
+        title=visit.say("dashboard.today"),
+        own={key: (teller.rows(lines), counts[key], _OWN_LISTS[key]) for key, lines in own.items()},
         tiles=tiles,
-        figures=None,
-        is_new=False,
-        may_issue=visit.may(Right.ISSUE, Manner.YES),
     )
+
+
+_OWN_LISTS = {"given": "/van-ban-den?tab=processing", "back": "/van-ban-di?tab=attention"}
+_OLD_COPY, _CERTIFICATE_DAYS, _DISK_DAYS = timedelta(hours=36), 14, 14
+
+
+async def _lamps(visit: Visit) -> tuple[Lamp, ...]:
+    """The line, the machine, the copies."""
+    light, now = visit.deps.light(), visit.deps.clock.now()
+    standing = await visit.deps.operations.machine.standing()
+    line = {"up": "good", "down": "bad"}.get(light.word, "warn")
+    why, path = "well", "/van-hanh"
+    if not standing.well or not standing.workers:
+        why = "down" if standing.workers else "no_worker"
+    elif any(days < _CERTIFICATE_DAYS for days in standing.certificates.values()):
+        why, path = "certificate", "/co-quan"
+    elif standing.disk_days is not None and standing.disk_days < _DISK_DAYS:
+        why = "disk"
+    at = standing.backup_at
+    copy = "never" if at is None else "old" if at < now - _OLD_COPY else "well"
+    return (
+        Lamp(
+            key="axis", word=line, says=visit.say(f"page.axis.{light.word}"), path="/van-hanh/kiem-tra?chay=1"
+        ),
+        Lamp(key="machine", word=_LAMP_WORDS[why], says=visit.say(f"lamp.machine.{why}"), path=path),
+        Lamp(
+            key="copies",
+            word=_LAMP_WORDS[copy],
+            says=visit.say(f"lamp.copies.{copy}"),
+            path="/van-hanh/sao-luu",
+        ),
+    )
+
+
+_LAMP_WORDS = {
+    "well": "good",
+    **dict.fromkeys(("certificate", "disk", "old"), "warn"),
+    **dict.fromkeys(("down", "no_worker", "never"), "bad"),
+}
+
+
+async def _drawn(visit: Visit, figures: Charts) -> Mapping[str, object]:
+    """The charts, each where there is something to see."""
+    return {
+        "figures": figures,
+        "traffic": _traffic(figures) if any(day.sent or day.received for day in figures.days) else None,
+        "speed": _speed(figures) if any(day.delivered or day.taken_in for day in figures.days) else None,
+        "states": charts.stack(dict(figures.states)),
+        "slowest": charts.bars([(each.code, each.n, each.seconds) for each in figures.slowest]),
+        "names": await _names(visit, figures),
+        "shades": charts.shades(figures.hours) if any(map(any, figures.hours)) else None,
+        "is_operator": is_operator(visit),
+        "waited": await _waited(visit),
+    }
 
 
 def _tiles(tiles: Tiles, endings: int) -> list[Tile]:
@@ -153,4 +293,9 @@ async def _names(visit: Visit, figures: Charts) -> dict[str, str]:
     return found
 
 
-ROUTES = (get("/tong-quan", "dashboard", shown, needs=SEES, key="dashboard"),)
+ROUTES = (
+    # Who sees no document here, and does not look after the node, is told so by the handler: without an agency there is
+    # one to choose first.
+    get(PATH, "dashboard", shown, who=Who.READY, key="dashboard"),
+    post(f"{PATH}/huong-dan/cat", "tour_away", tour_away, needs=HEARS, key="dashboard"),
+)

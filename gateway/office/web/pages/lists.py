@@ -6,8 +6,6 @@ session alive, and no row is moved."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,13 +16,12 @@ from aiohttp import web
 
 from gateway.domain.document import URGENCY_KEYS
 from gateway.domain.text import fold, sought
-from gateway.errors import Denied, NotFound, StoreFailure
-from gateway.office.accounts import sessions, tags_and_views
+from gateway.errors import NotFound
+from gateway.office.accounts import tags_and_views
 from gateway.office.domain.listing import NO_BOOK, TABS, ListLine, Side, Tab, Tag
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.lists import ListCount, ListOrder, ListPage, Wanted
 from gateway.office.ports.store import OfficeWork
-from gateway.office.web.deps import LIVE_BETWEEN_S, LIVE_LONGEST_S, LIVE_LOOK_S, LIVE_STILL_S
 from gateway.office.web.listing import asking, choosing, list_rows
 from gateway.office.web.listing.asking import (
     ALL,
@@ -346,95 +343,3 @@ async def after(visit: Visit, side: Side, id: str) -> str | None:
     async with visit.deps.store.read(visit.scope()) as work:
         _, after = await work.office.lists.beside(asked.wanted, id)
     return after
-
-
-async def news_stream(visit: Visit) -> web.StreamResponse:
-    """Until the page goes, the session is over, another person needs the place, the node stops, or minutes have passed:
-    then the browser asks anew."""
-    wanted, live = _wanted_news(visit), visit.deps.live
-    async with live.place(visit.person.person.id) as given_up:
-        if given_up is None:
-            return web.Response(status=503, headers={"Retry-After": "30", "Cache-Control": "no-store"})
-        response = web.StreamResponse(
-            headers={
-                "Content-Type": "text/event-stream; charset=utf-8",
-                "Cache-Control": "no-store",
-                "X-Accel-Buffering": "no",
-            }
-        )
-        await response.prepare(visit.request)
-        if visit.request.method == "HEAD":
-            return response
-        # The page may be closed at any moment; a database that is away is asked again by the next stream.
-        with contextlib.suppress(ConnectionResetError, StoreFailure):
-            await response.write(b"retry: 5000\n\n")
-            over = asyncio.Event()
-            await live.first(
-                _tell_news(visit, response, wanted),
-                _watch_stream(visit, over),
-                given_up.wait(),
-                live.pause(LIVE_LONGEST_S),
-            )
-            if over.is_set() or given_up.is_set():
-                await response.write(b"event: over\ndata: \n\n")
-        return response
-
-
-async def _tell_news(visit: Visit, response: web.StreamResponse, wanted: Wanted) -> None:
-    live, said = visit.deps.live, 0
-    while True:
-        found = await _count_news(visit, wanted)
-        if found != said:
-            said = found
-            await response.write(f"event: news\ndata: {found}\n\n".encode())
-        else:
-            await response.write(b": \n\n")
-        await live.rung(visit.deps.store.wait_events, LIVE_LOOK_S)
-        await live.pause(LIVE_BETWEEN_S)
-
-
-async def _watch_stream(visit: Visit, over: asyncio.Event) -> None:
-    """Ends with the page, with the session, and with what the person may see here."""
-    while not over.is_set() and not _is_gone(visit.request):
-        await visit.deps.live.pause(LIVE_STILL_S)
-        try:
-            acting = await sessions.look(visit.deps.accounts, visit.token)
-            seen = acting.require(Right.SEE_CONTENT)
-        except Denied:
-            over.set()
-        else:
-            if acting.session.agency_id != visit.here.id or seen != visit.person.require(Right.SEE_CONTENT):
-                over.set()
-
-
-def _is_gone(request: web.Request) -> bool:
-    return request.transport is None or request.transport.is_closing()
-
-
-async def news_number(visit: Visit) -> web.StreamResponse:
-    found = await _count_news(visit, _wanted_news(visit))
-    return web.json_response({"count": found}, headers={"Cache-Control": "no-store"})
-
-
-async def _count_news(visit: Visit, wanted: Wanted) -> int:
-    async with visit.deps.store.read(visit.scope()) as work:
-        return (await work.office.lists.count(wanted)).n
-
-
-def _wanted_news(visit: Visit) -> Wanted:
-    try:
-        side, since = Side(visit.ask("phia")), datetime.fromisoformat(visit.ask("tu"))
-    except ValueError as why:
-        raise NotFound("news are of one side, since a moment") from why
-    if since.tzinfo is None:
-        raise NotFound("news are of one side, since a moment")
-    seen = list_rows.seen_by(visit)
-    if visit.person.duties:
-        raise Denied("something is owed first", code="GW-DUTY")
-    return Wanted(side=side, since=since, viewer=seen.viewer(side))
-
-
-NEWS_ROUTES = (
-    get("/su-kien", "news", news_stream, needs=SEE, quiet=True),
-    get("/su-kien/so", "news_number", news_number, needs=SEE, quiet=True),
-)

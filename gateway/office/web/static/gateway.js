@@ -158,6 +158,18 @@
     }
   };
 
+  // ---- what stands in the middle of the screen until it is closed; a press beside it closes it too
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-show]");
+    const shown = link && plain(event) && document.querySelector(link.dataset.show);
+    if (shown) {
+      event.preventDefault();
+      link.closest("details")?.removeAttribute("open");
+      shown.showModal();
+    }
+    if (event.target.id === "keys") event.target.close();
+  });
+
   // ---- the menu: where we are in sight on a narrow screen; folded or not, as it was left
   document.querySelector(".menu [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
   const fold = document.querySelector("[data-fold]");

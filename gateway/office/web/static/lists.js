@@ -73,7 +73,7 @@
   };
   const fall = () => { if (!timer) timer = window.setInterval(poll, 30000); };
   if (!window.EventSource) { fall(); return; }
-  const line = new EventSource(place.dataset.live);
+  const line = window.gateway.line = new EventSource(place.dataset.live);
   line.addEventListener("news", (event) => news(Number(event.data)));
   line.addEventListener("over", () => { line.close(); fall(); });
   line.addEventListener("error", () => { if (line.readyState === EventSource.CLOSED) fall(); });

@@ -1,0 +1,101 @@
+"""What the bell tells, and since when: a task when it begins and once more when it is late, a silent recipient once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gateway.domain.document import Urgency
+from gateway.office.domain.ringing import About, OwnDesk, Partner, Ring, RingKind
+from gateway.office.domain.task import Task, TaskKind
+from gateway.office.policy import ringing
+
+NOW = datetime(2026, 11, 20, 2, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def task(kind: TaskKind, **fields: Any) -> Task:
+    whole: dict[str, Any] = {
+        "id": f"{kind}:1",
+        "subject_id": "inb_1",
+        "document": "7/SNN",
+        "title": "",
+        "counterpart": "Z91.02",
+        "counterpart_name": "Sở Mẫu",
+        "urgency": Urgency.NORMAL,
+        "since": NOW - HOUR,
+        "due_at": NOW + HOUR,
+        "is_late": False,
+        "wall_clock": False,
+    }
+    return Task(kind=kind, **whole | fields)
+
+
+def ring(found: Task) -> Ring:
+    (one,) = ringing.of_tasks([found])
+    return one
+
+
+@pytest.mark.parametrize("kind", list(TaskKind))
+def test_every_kind_of_task_is_told(kind: TaskKind) -> None:
+    told = ring(task(kind))
+    assert (told.document, told.party, told.is_late, told.is_express) == ("7/SNN", "Sở Mẫu", False, False)
+    assert told.about is (
+        About.AGENCY
+        if kind is TaskKind.CERTIFICATE
+        else About.INCOMING
+        if task(kind).is_incoming
+        else About.OUTGOING
+    )
+
+
+@pytest.mark.parametrize(
+    ("urgency", "kind", "aloud"),
+    [
+        (Urgency.NORMAL, RingKind.DUE, False),
+        (Urgency.URGENT, RingKind.URGENT, False),
+        (Urgency.EXPRESS, RingKind.URGENT, True),
+        (Urgency.TIMED_EXPRESS, RingKind.URGENT, True),
+    ],
+)
+def test_only_express_letters_are_heard(urgency: Urgency, kind: RingKind, aloud: bool) -> None:
+    told = ring(task(TaskKind.TAKE_IN, urgency=urgency))
+    assert (told.kind, told.is_express) == (kind, aloud)
+    assert not ring(task(TaskKind.REJECTED, urgency=urgency)).is_express
+
+
+def test_a_task_that_was_read_is_told_anew_once_it_is_late() -> None:
+    fresh, late = task(TaskKind.FAILED), task(TaskKind.FAILED, is_late=True, due_at=NOW)
+    desk = OwnDesk(read_until=ring(fresh).at)
+    assert not desk.is_unread(ring(fresh))
+    assert desk.is_unread(ring(late))
+    assert ring(late).at == NOW
+    # Whatever is due at once is not told twice.
+    at_once = task(TaskKind.FAILED, is_late=True, due_at=NOW - HOUR)
+    assert not desk.is_unread(ring(at_once))
+    assert OwnDesk().is_unread(ring(fresh))
+
+
+def test_a_reply_is_told_of_two_days_before() -> None:
+    told = ring(task(TaskKind.REPLY, since=NOW - 30 * DAY, due_at=NOW + DAY))
+    assert told.at == NOW - DAY
+
+
+def test_who_owes_a_word_since_a_day_and_was_not_heard_is_silent_once() -> None:
+    sent = [("A", NOW - 3 * DAY), ("A", NOW - 2 * DAY), ("B", NOW - 2 * DAY), ("C", NOW - 2 * DAY)]
+    partners = {
+        "A": Partner(name="Sở A"),
+        "B": Partner(name="Sở B", heard_at=NOW - DAY),
+        "C": Partner(name="Sở C", heard_at=NOW - 5 * DAY),
+    }
+    found = {each.subject_id: each for each in ringing.of_silent(sent, partners)}
+    assert set(found) == {"A", "C"}
+    assert (found["A"].party, found["A"].at) == ("Sở A", NOW - 2 * DAY)
+    # It spoke in between: silence is counted from what it owes since then.
+    spoke = {"A": Partner(name="Sở A", heard_at=NOW - 2.5 * DAY)}
+    (again,) = ringing.of_silent(sent[:2], spoke)
+    assert again.at == NOW - DAY
+    (unknown,) = ringing.of_silent([("Z", NOW - 2 * DAY)], {})
+    assert unknown.party == "Z"

@@ -1,0 +1,139 @@
+"""The bell of an agency and of a unit over a real store, and what a desk remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain.document import Assignment, InState, OutState, Urgency
+from gateway.domain.status import Fact, Track
+from gateway.office.desks import TodoDesk
+from gateway.office.domain.ringing import OwnDesk, Partner, RingKind
+from gateway.office.ringing import RingBoard
+from gateway.office.store.store import SqlOfficeStore
+from gateway.office.todo import TaskBell
+from gateway.ports.queues import InboxPacket
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, SOUTH, delivery, inbox_item, incoming, outgoing, seed_incoming
+
+DAY = timedelta(days=1)
+
+
+class Around:
+    """What the board asks beside the store."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock, self.packets, self.known = clock, list[InboxPacket](), dict[str, Partner]()
+
+    async def aside(self, agency_id: str, limit: int) -> Sequence[InboxPacket]:
+        return self.packets[:limit]
+
+    async def partners(self, codes: Sequence[str], agency_id: str) -> Mapping[str, Partner]:
+        return {code: self.known[code] for code in codes if code in self.known}
+
+
+@pytest.fixture
+def around(clock: ManualClock) -> Around:
+    return Around(clock)
+
+
+@pytest.fixture
+def board(desk: TodoDesk, around: Around) -> RingBoard:
+    return RingBoard(bell=TaskBell(desk), aside=around.aside, partners=around.partners)
+
+
+async def kinds(board: RingBoard) -> list[RingKind]:
+    """As somebody finds them who looks some minutes later."""
+    board.bell.desk.clock.advance(301)  # type: ignore[attr-defined]  # the clock of tests
+    return [each.kind for each in await board.of_agency(NORTH)]
+
+
+async def test_it_tells_what_came_and_forgets_what_was_settled(
+    board: RingBoard, store: SqlOfficeStore, clock: ManualClock, around: Around
+) -> None:
+    assert await kinds(board) == []
+    arrived = await seed_incoming(store, incoming(clock, urgency=Urgency.EXPRESS))
+    around.packets = [replace(inbox_item(clock), state=each) for each in ("quarantined", "waiting")]
+    assert sorted(await kinds(board)) == [RingKind.ASIDE, RingKind.URGENT]
+
+    around.packets = []
+    async with store.begin(NORTH) as work:
+        await work.incoming.save(replace(arrived, state=InState.ACCEPTED))
+        await work.commit()
+    board.bell.stale(NORTH.agency_id)
+    assert [each.kind for each in await board.of_agency(NORTH)] == []
+
+
+async def test_who_waits_for_news_hears_of_an_urgent_letter_at_once(
+    board: RingBoard, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    await board.look(NORTH)
+    assert await board.of_agency(NORTH) == []
+    await seed_incoming(store, incoming(clock, urgency=Urgency.URGENT))
+    assert await board.of_agency(NORTH) == []
+    await board.look(NORTH)
+    assert [each.kind for each in await board.of_agency(NORTH)] == [RingKind.URGENT]
+
+
+async def test_an_ordinary_letter_is_told_of_half_an_hour_before_its_time(
+    board: RingBoard, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    arrived = await seed_incoming(store, incoming(clock))
+    assert await kinds(board) == []
+    async with store.read(NORTH) as work:
+        line = await work.office.lists.line(arrived.id)
+    assert line is not None
+    assert line.due_at is not None
+    clock.advance(line.due_at - clock.now() - timedelta(minutes=20))
+    assert await kinds(board) == [RingKind.DUE]
+
+
+async def test_a_silent_recipient_is_told_until_it_speaks(
+    board: RingBoard, store: SqlOfficeStore, clock: ManualClock, around: Around
+) -> None:
+    document = outgoing(clock, state=OutState.PACKED)
+    one = delivery(document, "Z91.02", "sent")
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(document)
+        await work.deliveries.add([one])
+        await work.commit()
+    around.known["Z91.02"] = Partner(name="Sở Mẫu")
+    assert RingKind.SILENT not in await kinds(board)
+    clock.advance(DAY)
+    assert RingKind.SILENT in await kinds(board)
+
+    around.known["Z91.02"] = Partner(name="Sở Mẫu", heard_at=clock.now())
+    assert RingKind.SILENT not in await kinds(board)
+
+
+async def test_a_unit_hears_what_was_given_to_it_since_then(
+    board: RingBoard, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    given = Assignment(lead_unit="Phòng Mẫu")
+    arrived = await seed_incoming(store, replace(incoming(clock), state=InState.ASSIGNED, assignment=given))
+    clock.advance(3_600)
+    async with store.begin(NORTH) as work:
+        await work.facts.add(arrived.id, Fact(track=Track.BUSINESS, code="04", at=clock.now()))
+        await work.commit()
+
+    (told,) = await board.of_unit(NORTH, "Phòng Mẫu")
+    assert (told.kind, told.at, told.subject_id) == (RingKind.GIVEN, clock.now(), arrived.id)
+    assert await board.of_unit(NORTH, "Phòng Khác") == []
+
+
+async def test_a_desk_remembers_for_its_person_in_its_agency(board: RingBoard, clock: ManualClock) -> None:
+    assert await board.desk(NORTH) == OwnDesk()
+    now = clock.now()
+    await board.read(NORTH, now + DAY)  # nobody reads ahead
+    await board.read(NORTH, now - DAY)  # nor back
+    await board.choose(NORTH, frozenset({RingKind.SILENT, RingKind.DUE}))
+    await board.put_tour_away(NORTH)
+
+    kept = OwnDesk(read_until=now, muted=frozenset({RingKind.SILENT, RingKind.DUE}), toured_at=now)
+    assert await board.desk(NORTH) == kept
+    assert await board.desk(NORTH, anew=True) == kept
+    assert await board.desk(SOUTH) == OwnDesk()
+    assert await board.desk(replace(NORTH, principal_id="prn_other")) == OwnDesk()

@@ -1,0 +1,44 @@
+"""What every page shows of the tasks: known for seconds, and gathered anew for whoever acted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from gateway.domain.document import InState, Urgency
+from gateway.office.desks import TodoDesk
+from gateway.office.store.store import SqlOfficeStore
+from gateway.office.todo import TaskBell
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, incoming, seed_incoming
+
+
+async def test_it_is_gathered_once_for_some_seconds(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    bell = TaskBell(desk)
+    assert (await bell.listed(NORTH)).tasks == ()
+    await seed_incoming(store, incoming(clock, urgency=Urgency.EXPRESS))
+
+    assert (await bell.listed(NORTH)).tasks == ()
+    assert await bell.count(NORTH) == 0
+    clock.advance(timedelta(seconds=11))
+    assert len((await bell.listed(NORTH)).tasks) == 1
+    assert await bell.count(NORTH) == 1
+
+
+async def test_whoever_acted_sees_what_is_left(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    bell = TaskBell(desk)
+    arrived = await seed_incoming(store, incoming(clock, urgency=Urgency.EXPRESS))
+    assert len((await bell.listed(NORTH)).tasks) == 1
+    async with store.begin(NORTH) as work:
+        found = await work.incoming.get(arrived.id)
+        await work.incoming.save(replace(found, state=InState.ACCEPTED))
+        await work.commit()
+
+    bell.stale("somebody-else")
+    assert len((await bell.listed(NORTH)).tasks) == 1
+    bell.stale(NORTH.agency_id)
+    assert (await bell.listed(NORTH)).tasks == ()
