@@ -35,6 +35,12 @@ def register(group: Group) -> None:
     )
     group.verb(status, "88/SNV-VP 05", "inb_01J… done --note 'Answered'", writes=True)
     group.verb(
+        reopen,
+        "88/SNV-VP --reason 'Closed by mistake: the annex is still to be answered'",
+        "inb_01J… --reason 'The unit closed the wrong one' --yes",
+        writes=True,
+    )
+    group.verb(
         assign,
         "88/SNV-VP 'General office' --deadline 2026-11-27",
         "inb_01J… 'Unit one' --with 'Unit two' --instruction 'Draft an answer'",
@@ -127,6 +133,16 @@ async def status(
     )
 
 
+async def reopen(
+    call: Invocation,
+    document: Which,
+    reason: Annotated[str, typer.Option(help="Why it was closed by mistake; the sender reads it.")],
+    staff: Staff = None,
+) -> None:
+    """Open work that was closed by mistake: the sender gets status 05 with the reason and keeps its 06 with a mark."""
+    await _say(call, document, "cli.ask.reopen", code="05", staff=staff, note=reason, reopens=True)
+
+
 def _known_reason(reason: str) -> None:
     from gateway.words import labels
 
@@ -146,12 +162,21 @@ async def _say(
     staff: str | None = None,
     note: str | None = None,
     at: datetime | None = None,
+    reopens: bool = False,
 ) -> None:
     from gateway.domain.document import Staff as Person
     from gateway.incoming.act import StatusCall
 
     person = Person(name=staff) if staff else None
-    said = StatusCall(code=code, register_no=register_no, reason=reason, staff=person, note=note, at=at)
+    said = StatusCall(
+        code=code,
+        register_no=register_no,
+        reason=reason,
+        staff=person,
+        note=note,
+        at=at,
+        reopens=reopens,
+    )
     async with at_agency(call) as seat:
         found = await _found(seat, text)
         if call.agrees(question, document=_name(found), code=code):

@@ -37,6 +37,7 @@ class EventKind(StrEnum):
     INBOX_INVALID = "inbox.invalid"
     INBOX_RETURNED = "inbox.returned"
     INBOX_STATUS = "inbox.status"
+    INBOX_REOPENED = "inbox.reopened"
     INBOX_REQUEST = "inbox.request"
     INBOX_ACKED = "inbox.acked"
     INBOX_OFFERED = "inbox.offered"

@@ -119,3 +119,4 @@ class StatusIn(TypedDict, total=False):
     reason: str | None
     assignment: AssignmentIn | None
     answered_by: str | None
+    reopen: bool

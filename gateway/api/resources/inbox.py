@@ -92,11 +92,18 @@ class StatusIn(Asked):
     reason: RefusalReason | None = Field(None, description="Required with 02")
     assignment: AssignmentIn | None = Field(None, description="With 04")
     answered_by: Line | None = Field(None, description="With 06: id of our message that answers it")
+    reopen: bool = Field(
+        False,
+        description="With 05: the work was closed by mistake and goes on; `note` says why, and the sender reads it",
+    )
 
     def to_call(self) -> StatusCall:
         code = code_of(self.code)
         if code not in SETTABLE:
             params = {"field": "code", "expected": ", ".join(SETTABLE)}
+            raise BadCall("bad-request", RequestFault(code="bad-value", pointer="/code", params=params))
+        if self.reopen and code != "05":
+            params = {"field": "code", "expected": "05"}
             raise BadCall("bad-request", RequestFault(code="bad-value", pointer="/code", params=params))
         return StatusCall(
             code=code,
@@ -108,6 +115,7 @@ class StatusIn(Asked):
             reason=self.reason,
             assignment=self.assignment.to_assignment() if self.assignment else None,
             answered_by=self.answered_by,
+            reopens=self.reopen,
         )
 
 
@@ -335,7 +343,7 @@ ROUTES = (
         summary="Say what the agency did: 02 to 06, or 15 and 16 to an open request",
         text="Any order, and twice is harmless. 02 needs `reason`. In mode B the answer returns the number given. An item "
         "whose `business` is recall or update takes 15 and 16 alone; a document takes 02 to 06, and 15 or 16 to its open "
-        "`request`.",
+        "`request`. Work closed by mistake is opened again by 05 with `reopen` and its reason as `note`.",
         changes=True,
         asks=StatusIn,
         answer=StatusSet,

@@ -265,6 +265,23 @@ async def test_the_same_status_twice_is_harmless(door: Door) -> None:
     assert first.json["register_no"] == again.json["register_no"] == "1245"
 
 
+async def test_work_is_opened_again_with_its_reason_and_the_sender_sees_the_mark(door: Door) -> None:
+    (item,) = await arrived(door)
+    for code in ("03", "06"):
+        await status(door, item["id"], code=code)
+
+    bare = await status(door, item["id"], code="05", reopen=True)
+    wrong = await status(door, item["id"], code="06", reopen=True, note="Đóng nhầm")
+    opened = await status(door, item["id"], code="05", reopen=True, note="Đóng nhầm")
+    await door.carry()
+
+    assert (bare.status, bare.json["errors"][0]["pointer"], wrong.status) == (422, "/note", 400)
+    assert (opened.json["item"]["state"], "reopened" in opened.json["item"]["marks"]) == ("processing", True)
+    (sent,) = (await door.ask("GET", "/messages")).json["data"]
+    message = (await door.ask("GET", f"/messages/{sent['id']}")).json
+    assert (message["state"], message["recipients"][0]["marks"]) == ("done", ["reopened"])
+
+
 async def test_in_mode_b_the_answer_returns_the_number_given(door: Door) -> None:
     first, second = await arrived(door, COMMUNE, ("15", "16"))
 

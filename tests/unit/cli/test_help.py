@@ -44,6 +44,7 @@ DUE = {
             "pull",
             "accept",
             "reject",
+            "reopen",
             "status",
             "assign",
             "ack",

@@ -15,6 +15,7 @@ from gateway.office.web.pages.incoming.seen import (
     INSTRUCTS,
     PROGRESSES,
     READS,
+    REOPENS,
     SEES,
     TAKES,
 )
@@ -37,6 +38,8 @@ ROUTES: tuple[PageRoute, ...] = (
     get(f"{HERE}/chuyen-xu-ly", "incoming_assign_form", acts.assign_form, needs=INSTRUCTS),
     post(f"{HERE}/chuyen-xu-ly", "incoming_assign", acts.assigned, needs=INSTRUCTS),
     post(f"{HERE}/tien-do", "incoming_progress", acts.progress_said, needs=PROGRESSES),
+    get(f"{HERE}/mo-lai", "incoming_reopen_form", acts.reopen_form, needs=REOPENS),
+    post(f"{HERE}/mo-lai", "incoming_reopen", acts.reopened, needs=REOPENS),
     get(f"{HERE}/dong-y", "incoming_agree_form", partial(acts.request_form, name="agree"), needs=ANSWERS),
     post(f"{HERE}/dong-y", "incoming_agree", acts.request_answered, needs=ANSWERS),
     get(

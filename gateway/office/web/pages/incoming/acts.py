@@ -14,7 +14,7 @@ from aiohttp import web
 from gateway.domain.account import NumberingMode
 from gateway.domain.document import Assignment, IncomingDocument, InState, Source
 from gateway.domain.fields import STATUS
-from gateway.errors import BadForm, Clash, Refused, StaleVersion
+from gateway.errors import BadForm, Clash, Denied, Refused, StaleVersion
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
 from gateway.office.domain.listing import Side
@@ -184,6 +184,33 @@ async def progress_said(visit: Visit) -> web.StreamResponse:
         return await seen.late_page(visit, found)
     call = StatusCall(code=code, note=visit.form.text("note") or None, staff=seen.staff_of(visit))
     return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), _TOLD_OF_STATUS[code])
+
+
+async def reopen_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    """Work that was closed by mistake is opened again."""
+    found = await seen.find(visit)
+    if not seen.may_reopen(visit, found):
+        raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
+    if found.whole.state is not InState.DONE:
+        return await seen.late_page(visit, found)
+    return await visit.form_page(
+        "incoming/reopen.html",
+        problems,
+        title=visit.say("incoming.reopen.title", name=found.name),
+        found=found,
+        document=found.whole,
+        version=visit.form.text("version") or str(found.whole.version),
+    )
+
+
+async def reopened(visit: Visit) -> web.StreamResponse:
+    if problems := visit.short_reason():
+        return await reopen_form(visit, problems)
+    found = await seen.find(visit)
+    if not seen.may_reopen(visit, found):
+        raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
+    call = StatusCall(code="05", note=visit.form.text("reason"), reopens=True, staff=seen.staff_of(visit))
+    return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), "incoming.reopened")
 
 
 async def _found_to_assign(visit: Visit) -> SeenIncoming:

@@ -292,6 +292,7 @@ def rule_sentence(code: str, params: Mapping[str, str], lang: str) -> str:
 _EVENTS_TOLD = {
     EventKind.INBOX_ACKED: "incoming.line.handed",
     EventKind.INBOX_REPLIED: "incoming.line.replied",
+    EventKind.INBOX_REOPENED: "incoming.line.reopened",
     EventKind.INBOX_SIGNATURES: "incoming.line.signatures",
 }
 

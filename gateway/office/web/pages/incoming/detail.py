@@ -286,6 +286,7 @@ def _rights(visit: Visit, found: SeenIncoming, known: IncomingDetail) -> dict[st
         "take": takes and is_open,
         "hold": takes and document.state is InState.NEW and is_open,
         "assign": instructs and document.state in _UNDER_WAY,
+        "reopen": document.state is InState.DONE and seen.may_reopen(visit, found),
         "answer": known.request is not None and visit.may(Right.ANSWER, Manner.YES),
         "freeze": visit.may(Right.FREEZE, Manner.YES),
         "reply": found.content
