@@ -310,11 +310,20 @@ class IncomingFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitDeadline:
+    """By when one unit that helps is done, where that is another day than the whole's."""
+
+    unit: str
+    deadline: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
     lead_unit: str
     coordinating_units: tuple[str, ...] = ()
     deadline: date | None = None
     instruction: str | None = None
+    deadlines: tuple[UnitDeadline, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,7 @@ from gateway.domain.status import (
 )
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound, Refused
-from gateway.incoming import acknowledge, check, register, related, settle
+from gateway.incoming import acknowledge, check, handling, register, related, settle
 from gateway.incoming.acknowledge import AnsweredPacket
 from gateway.incoming.desk import InDesk
 from gateway.policy.texts import broken_fields
@@ -233,7 +233,17 @@ class _Saying:
             terms = register.number_terms(document) if is_taken_in else None
             await self._put(acknowledge.of_document(document), terms)
         await self._tell(document)
+        await self._share(document)
         return document
+
+    async def _share(self, document: IncomingDocument) -> None:
+        """Each unit has its part while the work goes on, also once it goes on again."""
+        is_reopened_now = REOPENED in document.marks and not is_reopened(self.facts)
+        if document.state in (InState.DONE, InState.REJECTED):
+            await handling.close(self.work, document, self.work.scope.principal_id, self.now)
+        elif self.call.assignment is not None or is_reopened_now:
+            by = self.work.scope.principal_id
+            await handling.give(self.work, document, by, self.now, self.desk.clock.new_id)
 
     async def _take_in(self, document: IncomingDocument) -> IncomingDocument:
         entry = await self._entry(document)
@@ -269,6 +279,8 @@ class _Saying:
                     await check.plan_asking_again(self.desk, work, document)
         document = await settle.stand(work, document, [*self.facts, fact])
         await register.recalled(work, document, child, self.now)
+        if document.state is InState.RECALLED:
+            await handling.close(work, document, work.scope.principal_id, self.now)
         await self._put(asked_by)
         await self._tell(document)
         return document
@@ -372,6 +384,7 @@ def _assigned(given: Assignment, why: str = "") -> dict[str, object]:
         "assignment": given.lead_unit,
         "units": list(given.coordinating_units) or None,
         "deadline": given.deadline.isoformat() if given.deadline else None,
+        "deadlines": {each.unit: each.deadline.isoformat() for each in given.deadlines} or None,
         "note": given.instruction,
         "why": why or None,
     }
@@ -398,6 +411,7 @@ async def assign(
         await work.events.append(
             EventKind.INBOX_STATUS, incoming_id, desk.clock.now(), _assigned(assignment, why.strip())
         )
+        await handling.give(work, saved, scope.principal_id, desk.clock.now(), desk.clock.new_id)
         await work.commit()
     return saved
 

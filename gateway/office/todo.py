@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 
@@ -20,6 +20,7 @@ from gateway.domain import status
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import IncomingDocument, InState, OutgoingDocument
 from gateway.domain.event import EventKind
+from gateway.domain.handling import unit_key
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.system_box import BoxItem, BoxKind
 from gateway.domain.wall_clock import local
@@ -60,9 +61,17 @@ class TodoList:
         return labels.time_left(self.left(task), lang, day)
 
 
-async def gather(desk: TodoDesk, scope: AgencyScope, *, everything: bool = False) -> TodoList:
-    """What the agency has to do now; with `everything` also what rests."""
+async def gather(
+    desk: TodoDesk,
+    scope: AgencyScope,
+    *,
+    everything: bool = False,
+    units: Collection[str] | None = None,
+) -> TodoList:
+    """What the agency has to do now, or with `units` these units of it alone; with `everything` also what rests."""
     now, office = desk.clock.now(), await desk.office()
+    if units is not None:
+        return await _gather_units(desk, scope, office, now, units, everything=everything)
     endings = await desk.certificates(now)
     async with desk.store.read(scope) as work:
         agency = await work.agency()
@@ -70,6 +79,36 @@ async def gather(desk: TodoDesk, scope: AgencyScope, *, everything: bool = False
         codes = frozenset((agency.code, *agency.aliases))
         found += todo.of_certificates(endings, codes, now)
         notes = await work.office.tasks.notes([each.id for each in found])
+    return _listed(found, notes, office, now, cut=cut, everything=everything)
+
+
+async def _gather_units(
+    desk: TodoDesk,
+    scope: AgencyScope,
+    office: OfficeCalendar,
+    now: datetime,
+    units: Collection[str],
+    *,
+    everything: bool,
+) -> TodoList:
+    keys = {key for each in units if (key := unit_key(each))}
+    async with desk.store.read(scope) as work:
+        await work.agency()
+        parts = await work.parts.open_of(keys, MOST_OF_A_KIND) if keys else ()
+        found = list(todo.of_parts(office, parts, now))
+        notes = await work.office.tasks.notes([each.id for each in found])
+    return _listed(found, notes, office, now, cut=len(parts) == MOST_OF_A_KIND, everything=everything)
+
+
+def _listed(
+    found: Sequence[Task],
+    notes: Mapping[str, TaskNote],
+    office: OfficeCalendar,
+    now: datetime,
+    *,
+    cut: bool,
+    everything: bool,
+) -> TodoList:
     tasks = [replace(each, note=notes.get(each.id)) for each in found]
     awake = [each for each in tasks if everything or not each.rests(now)]
     # The earliest deadline first, so what is longest overdue leads; at the same moment the more urgent.
@@ -90,6 +129,13 @@ async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) ->
     ]
     stuck = await work.systems.stuck(MOST_OF_A_KIND)
     untaken = [(each, await _about(work, each)) for each in stuck]
+    unassigned = await work.office.tasks.unassigned(now - todo.LOOK_BACK, MOST_OF_A_KIND)
+    submitted = await work.office.submissions.of([each.id for each, _ in unassigned])
+    # What was submitted waits for the leader, and what a leader gave an opinion on is told to nobody else.
+    free = [(each, since) for each, since in unassigned if not submitted[each.id]]
+    opinions = await work.office.submissions.open(MOST_OF_A_KIND)
+    returned_parts = await work.parts.returned(MOST_OF_A_KIND)
+    open_parts = await work.parts.open_of(None, MOST_OF_A_KIND)
     held = [each.id for each in waiting if each.state is InState.HELD]
     found = [
         *todo.of_incoming(office, waiting, now, await _held_at(work, held)),
@@ -101,8 +147,24 @@ async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) ->
         *todo.of_unasked(office, untold, now),
         *todo.of_asks(office, asks, now),
         *todo.of_stuck(office, untaken, now),
+        *todo.of_unassigned(office, free, now),
+        *todo.of_submissions(office, opinions, now),
+        *todo.of_returned_parts(office, returned_parts, now),
+        *todo.of_late_parts(office, open_parts, now),
     ]
-    counted = (waiting, asked, replies, returned, unsent, untold, asks, stuck)
+    counted = (
+        waiting,
+        asked,
+        replies,
+        returned,
+        unsent,
+        untold,
+        asks,
+        stuck,
+        unassigned,
+        opinions,
+        returned_parts,
+    )
     return found, MOST_OF_A_KIND in map(len, counted)
 
 
@@ -124,9 +186,11 @@ LONGEST_REST = timedelta(days=90)
 LONGEST_NOTE = 500
 
 
-async def take_task(desk: TodoDesk, scope: AgencyScope, task: str, owner: str) -> TaskNote:
-    """Somebody looks after it from now on; who did before is told by the events."""
-    return await _note(desk, scope, task, "taken", owner=_text(owner, "name"))
+async def take_task(
+    desk: TodoDesk, scope: AgencyScope, task: str, owner: str, units: Collection[str] | None = None
+) -> TaskNote:
+    """Somebody looks after it from now on; who did before is told by the events. With `units` one of theirs."""
+    return await _note(desk, scope, task, "taken", units, owner=_text(owner, "name"))
 
 
 async def snooze_task(desk: TodoDesk, scope: AgencyScope, task: str, until: datetime, note: str) -> TaskNote:
@@ -156,9 +220,14 @@ async def wake_task(desk: TodoDesk, scope: AgencyScope, task: str) -> TaskNote:
 
 
 async def _note(
-    desk: TodoDesk, scope: AgencyScope, task: str, what: str, **said: str | datetime | None
+    desk: TodoDesk,
+    scope: AgencyScope,
+    task: str,
+    what: str,
+    units: Collection[str] | None = None,
+    **said: str | datetime | None,
 ) -> TaskNote:
-    found = await gather(desk, scope, everything=True)
+    found = await gather(desk, scope, everything=True, units=units)
     listed = next((each for each in found.tasks if each.id == task), None)
     if listed is None:
         raise NotFound(f"there is no task {task} to do; look with: gateway todo list")

@@ -24,6 +24,7 @@ from gateway.domain.upload import Upload, UploadPart
 from gateway.ports.content import Holds, ReadableContent
 from gateway.ports.content import Kept as Kept
 from gateway.ports.content import Scratch as Scratch
+from gateway.ports.handling import UnitParts
 from gateway.ports.queues import (
     Handover,
     Identity,
@@ -417,6 +418,7 @@ class Work(Protocol):
     idempotency: Idempotency
     uploads: Uploads
     systems: SystemBox
+    parts: UnitParts
 
     async def agency(self) -> HostedAgency:
         """The agency of the scope, which stays hosted here until this writing unit of work ends; NotFound when it left."""

@@ -241,6 +241,8 @@ async def only_baseline(url: str) -> None:
 
 def _narrow(connection: Connection) -> None:
     operations = Operations(MigrationContext.configure(connection))
+    operations.drop_table("submission")
+    operations.drop_table("unit_part")
     operations.drop_column("api_call", "trace_id")
     operations.drop_column("outgoing_document", "trace")
     on_server = connection.dialect.name == "postgresql"

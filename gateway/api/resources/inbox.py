@@ -32,9 +32,9 @@ from gateway.api.problems import BadCall, RequestFault
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import PACKET_STATES, SET_ASIDE, Asked, Code, HandoverWord, Line, Text, Told, closed
 from gateway.domain.account import ApiScope
-from gateway.domain.document import Assignment, IncomingDocument, InState
+from gateway.domain.document import Assignment, IncomingDocument, InState, UnitDeadline
 from gateway.domain.status import CODES, code_of
-from gateway.incoming import act, reading
+from gateway.incoming import act, handling, reading
 from gateway.incoming.act import StatusCall
 from gateway.ports import Work
 
@@ -64,14 +64,37 @@ class AssignmentIn(Asked):
     coordinating_units: list[Line] = Field(default_factory=list, max_length=100)
     deadline: dt.date | None = None
     instruction: Text | None = None
+    unit_deadlines: dict[Line, dt.date] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="By coordinating unit, where its day is another than `deadline`",
+    )
 
     def to_assignment(self) -> Assignment:
+        strange = sorted(set(self.unit_deadlines) - set(self.coordinating_units))
+        if strange:
+            params = {"field": "unit_deadlines", "expected": ", ".join(self.coordinating_units) or "–"}
+            fault = RequestFault(code="bad-value", pointer="/unit_deadlines", params=params)
+            raise BadCall("bad-request", fault)
         return Assignment(
             lead_unit=self.lead_unit,
             coordinating_units=tuple(self.coordinating_units),
             deadline=self.deadline,
             instruction=self.instruction,
+            deadlines=tuple(
+                UnitDeadline(unit=unit, deadline=day) for unit, day in self.unit_deadlines.items()
+            ),
         )
+
+
+class PartIn(Asked):
+    """What one unit says of its part."""
+
+    unit: Line = Field(min_length=1)
+    outcome: Literal["returned", "done"] = Field(
+        description="`returned`: handed back by the unit's head; `done`: a unit that helps has done its part"
+    )
+    reason: Text | None = Field(None, description="With `returned`, why")
 
 
 class StatusIn(Asked):
@@ -247,6 +270,18 @@ async def assign(call: Call) -> web.Response:
     return call.tell(item, version=document.version)
 
 
+async def end_part(call: Call) -> web.Response:
+    said, id, expected = call.body_of(PartIn), call.path("id"), call.expected_version()
+    if said.outcome == "returned":
+        await handling.hand_back(call.deps.inn, call.scope(), id, said.unit, said.reason or "", expected)
+    else:
+        await handling.finish(call.deps.inn, call.scope(), id, said.unit, expected)
+    async with call.deps.store.read(call.scope()) as work:
+        document = await work.incoming.get(id)
+        (item,) = await _items(call, work, [document])
+    return call.tell(item, version=document.version)
+
+
 async def _leased(call: Call, query: InboxQuery, seconds: int) -> InboxItems:
     """Leasing hides rows from other clients, so it is an act and needs that scope."""
     call.caller.may(ApiScope.INBOX_ACT)
@@ -281,7 +316,7 @@ async def _items(call: Call, work: Work, documents: Sequence[IncomingDocument]) 
         elif document.sender_code not in names:
             entry = await call.deps.inn.directory.find(document.sender_code, today)
             names[document.sender_code] = entry.name if entry else None
-        items.append(inbox_view.inbox_item(document, beside, names[document.sender_code], call.lang))
+        items.append(inbox_view.inbox_item(document, beside, names[document.sender_code], call.lang, today))
     return items
 
 
@@ -362,6 +397,20 @@ ROUTES = (
         answer=InboxItem,
         fails=(400, 404, 412, 422),
         sample=routes.sample_assignment,
+        headers=("ETag",),
+    ),
+    _acts(
+        method="POST",
+        path=f"{BASE}/inbox/{{id}}/assignment/parts",
+        name="endInboxPart",
+        handler=end_part,
+        summary="What a unit says of its part: handed back with a reason, or done",
+        text="What is handed back waits for whoever assigns, and for another assignment. The sender is told nothing.",
+        changes=True,
+        asks=PartIn,
+        answer=InboxItem,
+        fails=(400, 404, 409, 412, 422),
+        sample=routes.sample_part,
         headers=("ETag",),
     ),
 )

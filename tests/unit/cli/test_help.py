@@ -45,6 +45,8 @@ DUE = {
             "accept",
             "reject",
             "reopen",
+            "hand-back",
+            "part-done",
             "status",
             "assign",
             "ack",

@@ -36,6 +36,7 @@ SEES = (
 READS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN, Manner.ORDER)),)
 TAKES = (Needs(right=Right.TAKE_IN, manners=(Manner.YES,)),)
 INSTRUCTS = (Needs(right=Right.INSTRUCT, manners=(Manner.YES, Manner.OWN)),)
+HANDS_BACK = (Needs(right=Right.INSTRUCT, manners=(Manner.OWN,)),)
 PROGRESSES = (Needs(right=Right.PROGRESS, manners=(Manner.OWN,)),)
 REOPENS = (*PROGRESSES, Needs(right=Right.INSTRUCT, manners=(Manner.YES,)))
 ANSWERS = (Needs(right=Right.ANSWER, manners=(Manner.YES,)),)
