@@ -3,6 +3,7 @@ and the incoming document. Frozen; a change is `dataclasses.replace`. Wire shape
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
@@ -213,6 +214,10 @@ class OutState(StrEnum):
     CANCELLED = "cancelled"
 
 
+HAS_IT = frozenset({"sent", "delivered", "accepted", "assigned", "processing", "done"})
+"""States of a delivery whose recipient has the document, or soon will."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingDocument:
     """One entry of the outgoing book, or a child packet (update, recall, replacement) of one."""
@@ -244,6 +249,21 @@ class OutgoingDocument:
     """Until then it can be called back; nothing of it is packed before."""
     doubts: tuple[tuple[str, str], ...] = ()
     """Of a draft: the fields that were read from its file and nobody has confirmed yet, each with why it is not sure."""
+
+    @property
+    def reply_by(self) -> date | None:
+        """By when its recipients are to answer it; None where none need to."""
+        is_letter = self.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)
+        return self.draft.reply_due if is_letter and self.draft.reply_required is True else None
+
+    def waits_for_answer(self, delivery: Delivery, answered: Collection[str]) -> bool:
+        """Whether that recipient has it, is to answer it, and has not. `answered`: codes in small letters that have."""
+        owes = delivery.recipient.role is not RecipientRole.TO_KNOW and delivery.state in HAS_IT
+        return self.reply_by is not None and owes and delivery.recipient.code.casefold() not in answered
+
+    def is_answer_late(self, delivery: Delivery, answered: Collection[str], today: date) -> bool:
+        due = self.reply_by
+        return due is not None and due < today and self.waits_for_answer(delivery, answered)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from datetime import datetime, time, timedelta
 from gateway import log
 from gateway.domain import status
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import IncomingDocument, InState, OutgoingDocument
+from gateway.domain.document import Delivery, IncomingDocument, InState, OutgoingDocument
 from gateway.domain.event import EventKind
 from gateway.domain.handling import unit_key
 from gateway.domain.office_calendar import OfficeCalendar
@@ -129,6 +129,7 @@ async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) ->
     ]
     stuck = await work.systems.stuck(MOST_OF_A_KIND)
     untaken = [(each, await _about(work, each)) for each in stuck]
+    wanted = await _wanted_replies(work, now)
     unassigned = await work.office.tasks.unassigned(now - todo.LOOK_BACK, MOST_OF_A_KIND)
     submitted = await work.office.submissions.of([each.id for each, _ in unassigned])
     # What was submitted waits for the leader, and what a leader gave an opinion on is told to nobody else.
@@ -149,6 +150,7 @@ async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) ->
         *todo.of_stuck(office, untaken, now),
         *todo.of_unassigned(office, free, now),
         *todo.of_submissions(office, opinions, now),
+        *todo.of_wanted_replies(office, wanted, now),
         *todo.of_returned_parts(office, returned_parts, now),
         *todo.of_late_parts(office, open_parts, now),
     ]
@@ -161,11 +163,23 @@ async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) ->
         untold,
         asks,
         stuck,
+        wanted,
         unassigned,
         opinions,
         returned_parts,
     )
     return found, MOST_OF_A_KIND in map(len, counted)
+
+
+async def _wanted_replies(
+    work: OfficeWork, now: datetime
+) -> list[tuple[OutgoingDocument, Sequence[Delivery], Collection[str]]]:
+    documents = await work.outgoing.wanting_replies(*todo.reply_wanted_span(now), MOST_OF_A_KIND)
+    ids = [each.id for each in documents]
+    if not ids:
+        return []
+    deliveries, answered = await work.deliveries.of_many(ids), await work.outgoing.answered_from(ids)
+    return [(each, deliveries.get(each.id, ()), answered[each.id]) for each in documents]
 
 
 async def _about(work: OfficeWork, item: BoxItem) -> IncomingDocument | OutgoingDocument:

@@ -165,6 +165,7 @@ URGENT_RECALL = 2 * HOUR
 STATE_DELIVERED = 5 * MINUTE
 STATE_SILENT = 24 * HOUR
 REPLY_SOON = timedelta(days=2)
+REPLY_WANTED_SOON = timedelta(days=3)
 ASSIGN_TOLD = time(16)
 WITHOUT_A_DAY = 15
 """Working days."""
@@ -187,6 +188,7 @@ class Timer(StrEnum):
     T11 = "t11"
     T12 = "t12"
     T25 = "t25"
+    T9 = "t9"
     REPLY = "t10"
 
 
@@ -312,6 +314,11 @@ def work(office: OfficeCalendar, given_at: datetime, deadline: date | None) -> D
 def renew_certificate(ends_at: datetime) -> Due:
     """T25: before a certificate ends."""
     return Due(timer=Timer.T25, at=ends_at, wall_clock=True)
+
+
+def reply_wanted(office: OfficeCalendar, reply_by: date) -> Due:
+    """A partner's to answer (T9)."""
+    return Due(timer=Timer.T9, at=closing_time(office, reply_by), wall_clock=True)
 
 
 def reply(office: OfficeCalendar, reply_by: date) -> Due:

@@ -161,6 +161,12 @@ class OutgoingDocuments(Protocol):
 
     async def by_external_id(self, external_id: str) -> OutgoingDocument | None: ...
 
+    async def wanting_replies(self, since: date, by: date, limit: int) -> Sequence[OutgoingDocument]:
+        """Those of which answers are wanted by a day of that span, the earliest first."""
+
+    async def answered_from(self, ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """Which codes, in small letters, have answered each of these documents."""
+
     async def by_document_id(self, document_id: str) -> Sequence[OutgoingDocument]:
         """Every outgoing packet with this DocumentId, newest first; letter for letter."""
 

@@ -96,6 +96,7 @@ class OutgoingRow(Row, table=True):
         Index("ix_outgoing_number", "agency_id", "number", "symbol"),
         Index("ix_outgoing_lead", "agency_id", "lead", "created_at", "id"),
         partial_index("ix_outgoing_own_id", text("own_id IS NOT NULL"), "agency_id", "own_id"),
+        partial_index("ix_outgoing_reply_by", _WANTS_REPLY, "agency_id", "reply_by"),
     )
 
     agency_id: str = _key()
@@ -116,6 +117,7 @@ class OutgoingRow(Row, table=True):
     lead: str = ""
     own_id: str | None = None
     trace: str | None = None
+    reply_by: date | None = None
 
 
 class DeliveryRow(Row, table=True):

@@ -93,6 +93,8 @@ class TaskKind(StrEnum):
     """Taken in, and nobody has it to work on."""
     REASSIGN = "reassign"
     """A unit handed its part back."""
+    REPLY_WANTED = "reply_wanted"
+    """A recipient is to answer us by a day."""
     OPINION = "opinion"
     """Submitted to a leader."""
     START = "start"

@@ -7,7 +7,7 @@ office hours nothing but express letters speaks. Pure: what was noted about a ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -37,6 +37,11 @@ _RETURNED = {"failed": TaskKind.FAILED, "rejected": TaskKind.REJECTED}
 def reply_horizon(now: datetime) -> date:
     """The last day on which a reply is due that is told of now."""
     return local(now + timers.REPLY_SOON).date()
+
+
+def reply_wanted_span(now: datetime) -> tuple[date, date]:
+    """The days of answers of which the one who asked is told now: three days ahead, and what is not yet history."""
+    return local(now - LOOK_BACK).date(), local(now + timers.REPLY_WANTED_SOON).date()
 
 
 def of_incoming(
@@ -73,6 +78,29 @@ def of_submissions(
     for submission, document in asked:
         due = timers.assign(office, submission.asked_at)
         yield _incoming(TaskKind.OPINION, submission.id, document, submission.asked_at, due, now)
+
+
+def of_wanted_replies(
+    office: OfficeCalendar,
+    wanted: Iterable[tuple[OutgoingDocument, Sequence[Delivery], Collection[str]]],
+    now: datetime,
+) -> Iterator[Task]:
+    """Recipients who are to answer us by a day and have not (T9). The codes that have are in small letters."""
+    for document, deliveries, answered in wanted:
+        for each in deliveries:
+            if document.reply_by is None or not document.waits_for_answer(each, answered):
+                continue
+            due = timers.reply_wanted(office, document.reply_by)
+            since = document.packed_at or document.created_at
+            yield replace(
+                _outgoing(TaskKind.REPLY_WANTED, each.id, document, since),
+                counterpart=each.recipient.code,
+                counterpart_name=each.recipient.name or "",
+                due_at=due.at,
+                is_late=due.is_late(now),
+                wall_clock=True,
+                timer=due.timer.value,
+            )
 
 
 def of_returned_parts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -126,6 +127,8 @@ def row(visit: Visit, found: todo.TodoList, task: Task) -> ShownTask:
     act, verb = _ACTS.get(task.kind, ("", "open"))
     if verb == "resend" and not visit.may(Right.ISSUE, Manner.YES):
         act, verb = "", "open"
+    if verb == "urge" and not (task.is_late and visit.may(Right.URGE, Manner.YES)):
+        act, verb = "", "open"
     if verb in ("assign", "opinion") and not visit.may(Right.INSTRUCT, Manner.YES):
         submits = verb == "assign" and visit.may(Right.TAKE_IN, Manner.YES)
         act, verb = ("{path}/trinh", "submit") if submits else ("", "open")
@@ -133,7 +136,7 @@ def row(visit: Visit, found: todo.TodoList, task: Task) -> ShownTask:
         task=task,
         left=found.time_left(task, visit.lang),
         path=path,
-        act=act.format(path=path, id=task.subject_id),
+        act=act.format(path=path, id=task.subject_id, code=quote(task.counterpart)),
         verb=visit.say(f"tasks.do.{verb}"),
     )
 
@@ -161,6 +164,7 @@ _ACTS: dict[TaskKind, tuple[str, str]] = {
     TaskKind.SYSTEM_STATUS: ("{path}", "open"),
     TaskKind.ASSIGN: ("{path}/chuyen-xu-ly", "assign"),
     TaskKind.REASSIGN: ("{path}/chuyen-xu-ly", "assign"),
+    TaskKind.REPLY_WANTED: ("{path}/don-doc?noi-nhan={code}", "urge"),
     TaskKind.OPINION: ("{path}/chuyen-xu-ly", "opinion"),
     TaskKind.START: ("{path}", "open"),
     TaskKind.WORK: ("{path}", "open"),
