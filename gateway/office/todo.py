@@ -29,6 +29,7 @@ from gateway.office.desks import TodoDesk
 from gateway.office.domain.roles import NODE
 from gateway.office.domain.task import Task, TaskNote
 from gateway.office.policy import todo
+from gateway.office.policy.step_letters import For, StepLetter, StepSort, UnitPeople, step_letters
 from gateway.office.policy.todo import Letter, LetterSort
 from gateway.office.ports.store import OfficeWork
 from gateway.office.ports.telling import Audience, Mail, Mailer, Notice, NoticeKind, NoticeRows, NoticeWish
@@ -284,6 +285,8 @@ class Reminders:
     digest_at: tuple[time, ...]
     people: Mapping[str, tuple[str, ...]]
     heads: Callable[[str], Awaitable[Sequence[str]]]
+    units: Callable[[str], Awaitable[Mapping[str, UnitPeople]]]
+    """Addresses of the people of each unit of an agency, by the unit's key."""
 
     def addresses(self, agency: HostedAgency) -> tuple[str, ...]:
         """Of that agency's own people; nobody of an agency that has left."""
@@ -309,7 +312,34 @@ async def send_reminders(reminders: Reminders, agency: HostedAgency) -> int:
         if not claimed or not letter.tasks:
             continue
         try:
-            await reminders.mailer.send(_mail_of(agency, letter, claimed[0], receivers, found.at))
+            mail = _mail_of(agency, letter.sort, letter.tasks, claimed[0], receivers, found.at)
+            await reminders.mailer.send(mail)
+            sent += 1
+        except GatewayError as error:
+            log.action(_log, "mail.failed", error.detail, sort=letter.sort, agency=agency.code)
+            if not error.permanent:
+                await _release(desk, scope, claimed)
+    return sent + await _send_steps(reminders, agency, scope, found, to)
+
+
+async def _send_steps(
+    reminders: Reminders, agency: HostedAgency, scope: AgencyScope, found: TodoList, to: Sequence[str]
+) -> int:
+    """Of what is worked on: only what was not told in that step before."""
+    desk, sent = reminders.desk, 0
+    if not timers.is_open(found.office, found.at):
+        return 0
+    work = await _of_all_units(desk, scope, found)
+    units = await reminders.units(agency.id) if work else {}
+    for letter in step_letters(found.office, found.tasks, work, found.at):
+        receivers = await _told_of_step(reminders, agency, letter, to, units)
+        claimed = await _claim_keys(desk, scope, letter.keys, found.at) if receivers else []
+        tasks = [each for key, each in zip(letter.keys, letter.tasks, strict=True) if key in claimed]
+        if not tasks:
+            continue
+        try:
+            mail = _mail_of(agency, letter.sort, tasks, claimed[0], tuple(receivers), found.at)
+            await reminders.mailer.send(mail)
             sent += 1
         except GatewayError as error:
             log.action(_log, "mail.failed", error.detail, sort=letter.sort, agency=agency.code)
@@ -318,13 +348,41 @@ async def send_reminders(reminders: Reminders, agency: HostedAgency) -> int:
     return sent
 
 
+async def _of_all_units(desk: TodoDesk, scope: AgencyScope, found: TodoList) -> list[Task]:
+    async with desk.store.read(scope) as work:
+        parts = await work.parts.open_of(None, MOST_OF_A_KIND)
+        tasks = list(todo.of_parts(found.office, parts, found.at))
+        notes = await work.office.tasks.notes([each.id for each in tasks])
+    return [each for each in tasks if not replace(each, note=notes.get(each.id)).rests(found.at)]
+
+
+async def _told_of_step(
+    reminders: Reminders,
+    agency: HostedAgency,
+    letter: StepLetter,
+    to: Sequence[str],
+    units: Mapping[str, UnitPeople],
+) -> Sequence[str]:
+    if letter.to is For.AGENCY:
+        return to
+    if letter.to is For.HEADS:
+        return tuple(await reminders.heads(agency.id)) or to
+    people = units.get(letter.unit, UnitPeople())
+    first, other = people.officers, people.heads
+    return (first or other) if letter.to is For.OFFICERS else (other or first)
+
+
 async def _claim(desk: TodoDesk, scope: AgencyScope, letter: Letter, now: datetime) -> list[str]:
+    return await _claim_keys(desk, scope, letter.keys, now)
+
+
+async def _claim_keys(desk: TodoDesk, scope: AgencyScope, keys: Sequence[str], now: datetime) -> list[str]:
     """Looked at first, so that the one writer is not asked each minute for what was said long ago."""
     async with desk.store.read(scope) as work:
-        if not await work.office.tasks.unclaimed(letter.keys):
+        if not await work.office.tasks.unclaimed(keys):
             return []
     async with desk.store.begin(scope) as work:
-        claimed = [key for key in letter.keys if await work.office.tasks.first_time(key, now)]
+        claimed = [key for key in keys if await work.office.tasks.first_time(key, now)]
         await work.office.tasks.forget_reminders(now - REMINDERS_KEPT)
         await work.commit()
     return claimed
@@ -337,20 +395,27 @@ async def _release(desk: TodoDesk, scope: AgencyScope, keys: list[str]) -> None:
         await work.commit()
 
 
-def _mail_of(agency: HostedAgency, letter: Letter, key: str, to: tuple[str, ...], now: datetime) -> Mail:
-    is_of_many = letter.sort in (LetterSort.DIGEST, LetterSort.APPROVAL)
+def _mail_of(
+    agency: HostedAgency,
+    sort: LetterSort | StepSort,
+    tasks: Sequence[Task],
+    key: str,
+    to: tuple[str, ...],
+    now: datetime,
+) -> Mail:
+    is_of_many = sort not in (LetterSort.LATE, LetterSort.URGENT)
     told = {
         "agency": agency.name,
-        "count": len(letter.tasks),
-        "late": sum(each.is_late for each in letter.tasks),
-        "sender": "" if is_of_many else _party(letter.tasks[0]),
+        "count": len(tasks),
+        "late": sum(each.is_late for each in tasks),
+        "sender": "" if is_of_many else _party(tasks[0]),
         "time": f"{local(now):%H:%M %d/%m/%Y}",
     }
-    lines = [_task_line(each) for each in letter.tasks[:_MOST_LINES]]
-    if len(letter.tasks) > _MOST_LINES:
-        lines.append(labels.say("mail.more", _LANG, count=len(letter.tasks) - _MOST_LINES))
+    lines = [_task_line(each) for each in tasks[:_MOST_LINES]]
+    if len(tasks) > _MOST_LINES:
+        lines.append(labels.say("mail.more", _LANG, count=len(tasks) - _MOST_LINES))
     body = (
-        labels.say(f"mail.{letter.sort}.intro", _LANG, **told),
+        labels.say(f"mail.{sort}.intro", _LANG, **told),
         "",
         *lines,
         "",
@@ -358,7 +423,7 @@ def _mail_of(agency: HostedAgency, letter: Letter, key: str, to: tuple[str, ...]
     )
     return Mail(
         to=to,
-        subject=_plain(labels.say(f"mail.{letter.sort}.subject", _LANG, **told)),
+        subject=_plain(labels.say(f"mail.{sort}.subject", _LANG, **told)),
         text="\n".join(body),
         id=hashlib.sha256(f"{agency.id} {key}".encode()).hexdigest()[:32],
     )
