@@ -137,7 +137,7 @@ async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) ->
     free = [(each, since) for each, since in unassigned if not submitted[each.id]]
     opinions = await work.office.submissions.open(MOST_OF_A_KIND)
     returned_parts = await work.parts.returned(MOST_OF_A_KIND)
-    open_parts = await work.parts.open_of(None, MOST_OF_A_KIND)
+    late_parts = await work.parts.overdue(*todo.late_span(now), MOST_OF_A_KIND)
     held = [each.id for each in waiting if each.state is InState.HELD]
     found = [
         *todo.of_incoming(office, waiting, now, await _held_at(work, held)),
@@ -153,7 +153,7 @@ async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) ->
         *todo.of_submissions(office, opinions, now),
         *todo.of_wanted_replies(office, wanted, now),
         *todo.of_returned_parts(office, returned_parts, now),
-        *todo.of_late_parts(office, open_parts, now),
+        *todo.of_late_parts(office, late_parts, now),
     ]
     counted = (
         waiting,

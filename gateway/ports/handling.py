@@ -4,6 +4,7 @@ Out: parts of the scope's agency alone."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
 from typing import Protocol
 
 from gateway.domain.document import IncomingDocument
@@ -26,6 +27,11 @@ class UnitParts(Protocol):
         self, units: Collection[str] | None, limit: int
     ) -> Sequence[tuple[UnitPart, IncomingDocument]]:
         """What is still worked on by these units, or by all; what is due first leads, sealed documents never."""
+
+    async def overdue(
+        self, by: date, given_before: datetime, limit: int
+    ) -> Sequence[tuple[UnitPart, IncomingDocument]]:
+        """What is still worked on and was due by that day, or has no day and was given before that moment."""
 
     async def returned(self, limit: int) -> Sequence[tuple[UnitPart, IncomingDocument]]:
         """What was handed back and waits to be assigned anew, the oldest first."""

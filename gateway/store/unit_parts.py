@@ -4,9 +4,10 @@ promise. Sealed documents are in no list of work."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select, update
+from sqlalchemy import Select, and_, bindparam, or_, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -67,6 +68,14 @@ class SqlUnitParts(AgencyRows):
             query = query.where(col(_P.unit_key).in_(sorted(units)))
         # What has no day of its own comes last, on both databases.
         ordered = query.order_by(col(_P.deadline).is_(None), col(_P.deadline), col(_P.given_at), col(_P.id))
+        return await self._with_documents(ordered.limit(limit), PartState.OPEN)
+
+    async def overdue(
+        self, by: date, given_before: datetime, limit: int
+    ) -> Sequence[tuple[UnitPart, IncomingDocument]]:
+        undated = and_(col(_P.deadline).is_(None), col(_P.given_at) < given_before)
+        query = _IN_STATE.where(or_(col(_P.deadline) <= by, undated))
+        ordered = query.order_by(col(_P.given_at), col(_P.id))
         return await self._with_documents(ordered.limit(limit), PartState.OPEN)
 
     async def returned(self, limit: int) -> Sequence[tuple[UnitPart, IncomingDocument]]:

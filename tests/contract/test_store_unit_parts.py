@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 from gateway.domain.handling import PartState, UnitPart
 from gateway.errors import Clash
@@ -42,6 +42,16 @@ async def test_parts_come_back_to_their_own_agency_alone(store: SqlOfficeStore, 
     async with store.read(SOUTH) as work:
         others = await work.parts.open_of(None, 9)
 
+    async with store.read(NORTH) as work:
+        soon = await work.parts.overdue(date(2026, 11, 26), clock.now(), 9)
+        late = await work.parts.overdue(date(2026, 11, 27), clock.now(), 9)
+        undated = await work.parts.overdue(date(2026, 11, 26), clock.now() + timedelta(days=1), 9)
+
+    assert [[part.unit for part, _ in each] for each in (soon, late, undated)] == [
+        [],
+        ["Phòng Tổng hợp"],
+        ["Phòng Tài chính"],
+    ]
     assert [(part.unit, document.id) for part, document in every] == [
         ("Phòng Tổng hợp", made.document_id),
         ("Phòng Tài chính", made.document_id),

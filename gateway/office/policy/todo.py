@@ -39,6 +39,12 @@ def reply_horizon(now: datetime) -> date:
     return local(now + timers.REPLY_SOON).date()
 
 
+def late_span(now: datetime) -> tuple[date, datetime]:
+    """By which day a part was due that may be late enough for the agency to be told; and of one without a day, before when
+    it was given."""
+    return local(now - timers.LEADER_TOLD).date(), now - timedelta(days=timers.WITHOUT_A_DAY)
+
+
 def reply_wanted_span(now: datetime) -> tuple[date, date]:
     """The days of answers of which the one who asked is told now: three days ahead, and what is not yet history."""
     return local(now - LOOK_BACK).date(), local(now + timers.REPLY_WANTED_SOON).date()
