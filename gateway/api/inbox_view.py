@@ -4,7 +4,7 @@ the directory says of the sender today. Out: `InboxItem` and `Quarantined`. Pure
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
@@ -28,6 +28,7 @@ from gateway.api.shapes import (
 )
 from gateway.api.words import Lang, fact_word, in_state_word, packet_word, say
 from gateway.domain.document import Assignment, IncomingDocument, IncomingFile
+from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.status import Track
 from gateway.incoming.reading import AroundDocument, SenderRequest
 from gateway.ports import Handover, InboxPacket
@@ -42,7 +43,7 @@ _CHECKS = (
     "duplicate_of",
 )
 
-OF_AROUND = ("handover", "due", "request", "about", "checks", "files_readable", "lease")
+OF_AROUND = ("assignment", "handover", "due", "request", "about", "checks", "files_readable", "lease")
 """The fields for which more is asked than the document itself."""
 
 
@@ -77,11 +78,25 @@ class LeaseOut(Told):
     by: str
 
 
+class UnitPartOut(Told):
+    """One unit's part in the document."""
+
+    unit: str
+    lead: bool
+    deadline: dt.date | None
+    state: PartState = Field(
+        description="open, done, or returned: handed back by its head, and waiting to be assigned anew"
+    )
+    late: bool = Field(description="Open after its deadline")
+    reason: str = Field(description="Why it was handed back; else empty")
+
+
 class AssignmentOut(Told):
     lead_unit: str
     coordinating_units: list[str]
     deadline: dt.date | None
     instruction: str | None
+    units: list[UnitPartOut] = Field(description="Each unit's own part, seen by your agency alone")
 
 
 class ReplyLinkOut(Told):
@@ -181,7 +196,11 @@ class Quarantined(Told):
 
 
 def inbox_item(
-    document: IncomingDocument, around: AroundDocument | None, name_now: str | None, lang: Lang
+    document: IncomingDocument,
+    around: AroundDocument | None,
+    name_now: str | None,
+    lang: Lang,
+    today: dt.date | None = None,
 ) -> InboxItem:
     """The one view of an incoming document."""
     around = around or AroundDocument()
@@ -219,7 +238,7 @@ def inbox_item(
             ReplyLinkOut(agency=r.agency, number=r.number, date=r.date, document_id=r.document_id)
             for r in document.replies_to
         ],
-        assignment=_assignment(document.assignment) if document.assignment else None,
+        assignment=_assignment(document.assignment, around.parts, today) if document.assignment else None,
         register_no=document.register_no,
         register_year=document.register_year,
         replaced_by=document.replaced_by,
@@ -255,12 +274,23 @@ def quarantined(row: InboxPacket, lang: Lang) -> Quarantined:
     )
 
 
-def _assignment(given: Assignment) -> AssignmentOut:
+def _assignment(given: Assignment, parts: Sequence[UnitPart], today: dt.date | None) -> AssignmentOut:
     return AssignmentOut(
         lead_unit=given.lead_unit,
         coordinating_units=list(given.coordinating_units),
         deadline=given.deadline,
         instruction=given.instruction,
+        units=[
+            UnitPartOut(
+                unit=each.unit,
+                lead=each.is_lead,
+                deadline=each.deadline,
+                state=each.state,
+                late=today is not None and each.is_late(today),
+                reason=each.why,
+            )
+            for each in parts
+        ],
     )
 
 

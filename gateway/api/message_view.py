@@ -4,7 +4,7 @@ read, list and act agree. In: the document, its deliveries, warnings. Out: `Mess
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pydantic import Field
 
@@ -30,6 +30,8 @@ from gateway.policy.verdict import Reason
 
 # States of the document itself, which say more than those of its deliveries.
 _OWN = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
+REPLY_LATE = "reply_late"
+"""The mark of a recipient who was to answer by a day that is over."""
 OF_DELIVERIES = ("state", "state_text", "recipients")
 """The fields that ask what became of each recipient."""
 
@@ -137,6 +139,7 @@ def message(
     *,
     warnings: Sequence[Reason] = (),
     normalized: bool = False,
+    late: Collection[str] = (),
 ) -> Message:
     """The one view of an outgoing document."""
     draft = document.draft
@@ -154,7 +157,7 @@ def message(
         reason=document.change.reason if document.change else document.state_reason,
         created_at=document.created_at,
         packed_at=document.packed_at,
-        recipients=recipients(document, deliveries, lang),
+        recipients=recipients(document, deliveries, lang, late),
         files=[_file(item) for item in document.files],
         legal_value=document.legal_value,
         legal_value_text=legal_value_text(document.legal_value, lang),
@@ -192,10 +195,17 @@ def state_of(document: OutgoingDocument, deliveries: Sequence[Delivery]) -> str:
     return worst(delivery.state for delivery in deliveries)
 
 
-def recipients(document: OutgoingDocument, deliveries: Sequence[Delivery], lang: Lang) -> list[RecipientOut]:
-    """Its deliveries; before there are any, the recipients of the draft in the document's own state."""
+def recipients(
+    document: OutgoingDocument, deliveries: Sequence[Delivery], lang: Lang, late: Collection[str] = ()
+) -> list[RecipientOut]:
+    """Its deliveries; before there are any, the recipients of the draft in the document's own state. `late`: deliveries,
+    by id, whose recipients have not answered in time."""
     if deliveries:
-        return [recipient(d.recipient, d.state, lang, d) for d in deliveries]
+        told = [recipient(d.recipient, d.state, lang, d) for d in deliveries]
+        return [
+            each.model_copy(update={"marks": [*each.marks, REPLY_LATE]}) if d.id in late else each
+            for each, d in zip(told, deliveries, strict=True)
+        ]
     state = document.state if document.state in _OWN else OutState.QUEUED
     return [recipient(each, state, lang) for each in document.draft.recipients]
 

@@ -175,3 +175,7 @@ def sample_assignment(day: dt.date) -> Json:
         "deadline": f"{day + dt.timedelta(days=7)}",
         "instruction": say("sample.instruction"),
     }
+
+
+def sample_part(_: dt.date) -> Json:
+    return {"unit": say("sample.office"), "outcome": "returned", "reason": say("sample.part")}

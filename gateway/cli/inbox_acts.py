@@ -35,11 +35,24 @@ def register(group: Group) -> None:
     )
     group.verb(status, "88/SNV-VP 05", "inb_01J… done --note 'Answered'", writes=True)
     group.verb(
-        assign,
-        "88/SNV-VP 'General office' --deadline 2026-11-27",
-        "inb_01J… 'Unit one' --with 'Unit two' --instruction 'Draft an answer'",
+        reopen,
+        "88/SNV-VP --reason 'Closed by mistake: the annex is still to be answered'",
+        "inb_01J… --reason 'The unit closed the wrong one' --yes",
         writes=True,
     )
+    group.verb(
+        assign,
+        "88/SNV-VP 'General office' --deadline 2026-11-27",
+        "inb_01J… 'Unit one' --with 'Unit two=2026-11-25' --instruction 'Draft an answer'",
+        writes=True,
+    )
+    group.verb(
+        hand_back,
+        "88/SNV-VP 'Unit two' --reason 'It is the matter of unit one'",
+        "inb_01J… 'Unit two' --reason 'Nobody here knows of it' --yes",
+        writes=True,
+    )
+    group.verb(part_done, "88/SNV-VP 'Unit two'", "inb_01J… 'Unit two' --yes", writes=True)
     group.verb(ack, "inb_01J…", "88/SNV-VP --client qlvb", writes=True)
     group.verb(
         seal,
@@ -127,6 +140,16 @@ async def status(
     )
 
 
+async def reopen(
+    call: Invocation,
+    document: Which,
+    reason: Annotated[str, typer.Option(help="Why it was closed by mistake; the sender reads it.")],
+    staff: Staff = None,
+) -> None:
+    """Open work that was closed by mistake: the sender gets status 05 with the reason and keeps its 06 with a mark."""
+    await _say(call, document, "cli.ask.reopen", code="05", staff=staff, note=reason, reopens=True)
+
+
 def _known_reason(reason: str) -> None:
     from gateway.words import labels
 
@@ -146,12 +169,21 @@ async def _say(
     staff: str | None = None,
     note: str | None = None,
     at: datetime | None = None,
+    reopens: bool = False,
 ) -> None:
     from gateway.domain.document import Staff as Person
     from gateway.incoming.act import StatusCall
 
     person = Person(name=staff) if staff else None
-    said = StatusCall(code=code, register_no=register_no, reason=reason, staff=person, note=note, at=at)
+    said = StatusCall(
+        code=code,
+        register_no=register_no,
+        reason=reason,
+        staff=person,
+        note=note,
+        at=at,
+        reopens=reopens,
+    )
     async with at_agency(call) as seat:
         found = await _found(seat, text)
         if call.agrees(question, document=_name(found), code=code):
@@ -180,26 +212,61 @@ async def assign(
     call: Invocation,
     document: Which,
     lead_unit: Annotated[str, typer.Argument(help="The unit in charge.")],
-    with_: Annotated[list[str] | None, typer.Option("--with", help="A coordinating unit (repeat).")] = None,
+    with_: Annotated[
+        list[str] | None,
+        typer.Option("--with", help="A coordinating unit (repeat); with a day of its own: UNIT=2026-11-25."),
+    ] = None,
     deadline: Annotated[str | None, typer.Option(help="2026-11-27 or 27/11/2026.")] = None,
     instruction: Annotated[str | None, typer.Option(help="What is wanted.")] = None,
     staff: Staff = None,
 ) -> None:
     """Hand a document to a unit: recorded, and the sender gets status 04."""
     from gateway.cli.send import day
-    from gateway.domain.document import Assignment
+    from gateway.domain.document import Assignment, UnitDeadline
     from gateway.domain.document import Staff as Person
     from gateway.incoming.act import StatusCall
 
     until = date.fromisoformat(day(deadline)) if deadline else None
+    pairs = [(unit.strip(), on.strip()) for unit, _, on in (each.partition("=") for each in with_ or ())]
     given = Assignment(
-        lead_unit=lead_unit, coordinating_units=tuple(with_ or ()), deadline=until, instruction=instruction
+        lead_unit=lead_unit,
+        coordinating_units=tuple(unit for unit, _ in pairs),
+        deadline=until,
+        instruction=instruction,
+        deadlines=tuple(
+            UnitDeadline(unit=unit, deadline=date.fromisoformat(day(on))) for unit, on in pairs if on
+        ),
     )
     person = Person(name=staff) if staff else None
     async with at_agency(call) as seat:
         found = await _found(seat, document)
         if call.agrees("cli.ask.assign", document=_name(found), unit=lead_unit):
             await _set(call, seat, found, StatusCall(code="04", staff=person, assignment=given))
+
+
+Unit = Annotated[str, typer.Argument(help="The unit, as the assignment names it.")]
+
+
+async def hand_back(call: Invocation, document: Which, unit: Unit, reason: Why) -> None:
+    """Give a unit's part back to who assigns; the sender is told nothing."""
+    from gateway.incoming import handling
+
+    async with at_agency(call) as seat:
+        found = await _found(seat, document)
+        if call.agrees("cli.ask.hand_back", document=_name(found), unit=unit):
+            part = await handling.hand_back(seat.node.inn, seat.scope, found.id, unit, reason)
+            output.record(call, {"id": found.id, "unit": part.unit, "state": part.state.value})
+
+
+async def part_done(call: Invocation, document: Which, unit: Unit) -> None:
+    """Say that a unit that helps has done its part; the unit that leads says 06."""
+    from gateway.incoming import handling
+
+    async with at_agency(call) as seat:
+        found = await _found(seat, document)
+        if call.agrees("cli.ask.part_done", document=_name(found), unit=unit):
+            part = await handling.finish(seat.node.inn, seat.scope, found.id, unit)
+            output.record(call, {"id": found.id, "unit": part.unit, "state": part.state.value})
 
 
 async def ack(

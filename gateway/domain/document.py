@@ -3,6 +3,7 @@ and the incoming document. Frozen; a change is `dataclasses.replace`. Wire shape
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
@@ -216,6 +217,10 @@ class OutState(StrEnum):
     CANCELLED = "cancelled"
 
 
+HAS_IT = frozenset({"sent", "delivered", "accepted", "assigned", "processing", "done"})
+"""States of a delivery whose recipient has the document, or soon will."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingDocument:
     """One entry of the outgoing book, or a child packet (update, recall, replacement) of one."""
@@ -250,6 +255,21 @@ class OutgoingDocument:
 
     from_file: tuple[str, ...] = ()
     """Of a draft: the fields that stand as they were read from its file."""
+
+    @property
+    def reply_by(self) -> date | None:
+        """By when its recipients are to answer it; None where none need to."""
+        is_letter = self.kind in (Kind.DOCUMENT, Kind.REPLACEMENT)
+        return self.draft.reply_due if is_letter and self.draft.reply_required is True else None
+
+    def waits_for_answer(self, delivery: Delivery, answered: Collection[str]) -> bool:
+        """Whether that recipient has it, is to answer it, and has not. `answered`: codes in small letters that have."""
+        owes = delivery.recipient.role is not RecipientRole.TO_KNOW and delivery.state in HAS_IT
+        return self.reply_by is not None and owes and delivery.recipient.code.casefold() not in answered
+
+    def is_answer_late(self, delivery: Delivery, answered: Collection[str], today: date) -> bool:
+        due = self.reply_by
+        return due is not None and due < today and self.waits_for_answer(delivery, answered)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,11 +336,20 @@ class IncomingFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitDeadline:
+    """By when one unit that helps is done, where that is another day than the whole's."""
+
+    unit: str
+    deadline: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
     lead_unit: str
     coordinating_units: tuple[str, ...] = ()
     deadline: date | None = None
     instruction: str | None = None
+    deadlines: tuple[UnitDeadline, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -227,6 +227,8 @@ _IN_STATE = {
     "05": InState.PROCESSING,
     "06": InState.DONE,
 }
+REOPENED = "reopened"
+"""The mark of work that was closed by mistake and is open again."""
 _OWN_MARKS = ("held", "released", "replaced", "sealed", "unsealed")
 
 
@@ -326,6 +328,34 @@ def may_set_incoming(standing: IncomingStanding, code: str) -> Permission:
     if standing.state is InState.RECALLED:
         return Permission(allowed=False, reason="status.recalled")
     return Permission(allowed=True)
+
+
+def is_reopened(facts: Iterable[Fact]) -> bool:
+    """Whether work that was closed is open again: a 05 with its reason as `note`, stated later than every 06 (1.1)."""
+    known = tuple(facts)
+    closed, since = closed_at(known), began(known)
+    return closed is not None and any(
+        counts_at(fact, since) > closed for fact in _business_facts(known, "05") if fact.note
+    )
+
+
+def closed_at(facts: Iterable[Fact]) -> datetime | None:
+    """When its work was last said to be done."""
+    known = tuple(facts)
+    since = began(known)
+    return max((counts_at(fact, since) for fact in _business_facts(known, "06")), default=None)
+
+
+def not_before(facts: Iterable[Fact], code: str) -> datetime | None:
+    """The first whole second after what a 05 or 06 has to follow to count: the wire knows no parts of a second."""
+    known = tuple(facts)
+    since = began(known)
+    others = [counts_at(fact, since) for fact in _business_facts(known, "06" if code == "05" else "05")]
+    return max(others).replace(microsecond=0) + timedelta(seconds=1) if others else None
+
+
+def _business_facts(facts: Iterable[Fact], code: str) -> list[Fact]:
+    return [fact for fact in facts if fact.track is Track.BUSINESS and fact.code == code]
 
 
 def code_of(text: str) -> str | None:
@@ -467,6 +497,8 @@ def _in_state(facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...]) ->
     if _last_of(facts, "replaced") == "replaced":
         return InState.REPLACED
     business = _business(facts)
+    if business == "06" and is_reopened(facts):
+        return InState.PROCESSING
     if business in _IN_STATE:
         return _IN_STATE[business]
     return InState.HELD if _last_of(facts, "held", "released") == "held" else InState.NEW
@@ -484,6 +516,8 @@ def _marks(facts: tuple[Fact, ...], requests: tuple[RequestStanding, ...]) -> tu
     said = {fact.code for fact in facts if fact.track is Track.BUSINESS}
     if "02" in said and said & {"03", "04", "05", "06"}:
         marks.add("contradiction")
+    if is_reopened(facts):
+        marks.add(REOPENED)
     for request in requests:
         if request.state is RequestState.REFUSED:
             marks.add(f"request_refused:{request.kind}")

@@ -19,6 +19,7 @@ from gateway.domain.proof import Terms
 from gateway.domain.status import (
     ALLOWED_SKEW,
     CODES,
+    REOPENED,
     Fact,
     IncomingStanding,
     Permission,
@@ -27,12 +28,14 @@ from gateway.domain.status import (
     RequestState,
     Track,
     fold_incoming,
+    is_reopened,
     may_set_incoming,
+    not_before,
     open_request,
 )
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound, Refused
-from gateway.incoming import acknowledge, check, register, related, settle
+from gateway.incoming import acknowledge, check, handling, register, related, settle
 from gateway.incoming.acknowledge import AnsweredPacket
 from gateway.incoming.desk import InDesk
 from gateway.policy.texts import broken_fields
@@ -53,6 +56,8 @@ class StatusCall:
     reason: str | None = None
     assignment: Assignment | None = None
     answered_by: str | None = None
+    reopens: bool = False
+    """Of a 05: the work was closed by mistake; `note` says why, and its sender reads that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +94,8 @@ async def set_status(
             permission = may_set_incoming(standing, call.code)
         else:
             permission = _may_answer(standing, addressed, call.code)
+        if permission and target is None and (call.reopens or call.code == "06"):
+            call, permission = _in_turn(facts, standing, call, desk.clock.now())
         repeated = permission.repeat or (target is None and _is_repeat(facts, call))
         if not permission and not repeated:
             raise Clash(
@@ -117,6 +124,8 @@ def complete(call: StatusCall) -> None:
         lacks.append(reason(ReasonCode.MISSING, "/reason", field="reason"))
     if call.code == "02" and call.reason == "OTHER" and not call.note:
         lacks.append(reason(ReasonCode.MISSING, "/note", field="note"))
+    if call.reopens and not call.note:
+        lacks.append(reason(ReasonCode.MISSING, "/note", field="note"))
     lacks += broken_fields(STATUS, call)
     if lacks:
         raise Refused(Verdict(reasons=tuple(lacks)))
@@ -126,9 +135,13 @@ def _possible(at: datetime | None, arrived_at: datetime, now: datetime) -> None:
     """What is said of a document was done between its arrival and now, as far as two clocks agree."""
     if at is None or arrived_at - ALLOWED_SKEW <= at <= now + ALLOWED_SKEW:
         return
-    given, earliest, latest = (f"{local(one):%H:%M %d/%m/%Y}" for one in (at, arrived_at, now))
+    raise _not_then(at, arrived_at, now)
+
+
+def _not_then(at: datetime, since: datetime, now: datetime) -> Refused:
+    given, earliest, latest = (f"{local(one):%H:%M %d/%m/%Y}" for one in (at, since, now))
     refusal = reason(ReasonCode.STATUS_TIME, "/at", given=given, earliest=earliest, latest=latest)
-    raise Refused(Verdict(reasons=(refusal,)))
+    return Refused(Verdict(reasons=(refusal,)))
 
 
 def _may_answer(standing: IncomingStanding, asked: IncomingDocument, code: str) -> Permission:
@@ -142,12 +155,33 @@ def _may_answer(standing: IncomingStanding, asked: IncomingDocument, code: str) 
     return Permission(allowed=same, repeat=same, reason="" if same else "status.no_open_request")
 
 
+def _in_turn(
+    facts: Sequence[Fact], standing: IncomingStanding, call: StatusCall, now: datetime
+) -> tuple[StatusCall, Permission]:
+    """A reopening counts by being stated later than what closed the work, and what closes it again later than that: where
+    no time is said, it is put so. Only closed work is opened; to open it twice is harmless."""
+    is_open_again = REOPENED in standing.marks
+    if call.reopens and standing.state is not InState.DONE:
+        return call, Permission(allowed=is_open_again, repeat=is_open_again, reason="status.not_done")
+    earliest = not_before(facts, call.code) if call.reopens or is_open_again else None
+    if earliest is None or any(_is_said(fact, call) for fact in facts):
+        return call, Permission(allowed=True)
+    if call.at is not None and call.at < earliest:
+        raise _not_then(call.at, earliest, now)
+    return replace(call, at=call.at or max(now, earliest)), Permission(allowed=True)
+
+
+def _is_said(fact: Fact, call: StatusCall) -> bool:
+    is_same = fact.track is Track.BUSINESS and fact.code == call.code
+    return is_same and call.at is not None and fact.stated_at == call.at
+
+
 def _is_repeat(facts: Sequence[Fact], call: StatusCall) -> bool:
     """The same code again without a time of its own, or with the same time, says nothing new. An assignment does."""
     said = [fact for fact in facts if fact.track is Track.BUSINESS and fact.code == call.code]
     if not said or call.assignment is not None or call.code == "01":
         return False
-    return call.at is None or any(fact.stated_at == call.at for fact in said)
+    return call.at is None or any(_is_said(fact, call) for fact in said)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +233,17 @@ class _Saying:
             terms = register.number_terms(document) if is_taken_in else None
             await self._put(acknowledge.of_document(document), terms)
         await self._tell(document)
+        await self._share(document)
         return document
+
+    async def _share(self, document: IncomingDocument) -> None:
+        """Each unit has its part while the work goes on, also once it goes on again."""
+        is_reopened_now = REOPENED in document.marks and not is_reopened(self.facts)
+        if document.state in (InState.DONE, InState.REJECTED):
+            await handling.close(self.work, document, self.work.scope.principal_id, self.now)
+        elif self.call.assignment is not None or is_reopened_now:
+            by = self.work.scope.principal_id
+            await handling.give(self.work, document, by, self.now, self.desk.clock.new_id)
 
     async def _take_in(self, document: IncomingDocument) -> IncomingDocument:
         entry = await self._entry(document)
@@ -235,6 +279,8 @@ class _Saying:
                     await check.plan_asking_again(self.desk, work, document)
         document = await settle.stand(work, document, [*self.facts, fact])
         await register.recalled(work, document, child, self.now)
+        if document.state is InState.RECALLED:
+            await handling.close(work, document, work.scope.principal_id, self.now)
         await self._put(asked_by)
         await self._tell(document)
         return document
@@ -280,6 +326,10 @@ class _Saying:
             **(_assigned(call.assignment) if call.assignment is not None else {}),
         }
         await self.work.events.append(EventKind.INBOX_STATUS, document.id, self.now, told)
+        if REOPENED in document.marks and not is_reopened(self.facts):
+            await self.work.events.append(
+                EventKind.INBOX_REOPENED, document.id, self.now, {"reason": call.note}
+            )
 
 
 async def _asked_by(
@@ -334,6 +384,7 @@ def _assigned(given: Assignment, why: str = "") -> dict[str, object]:
         "assignment": given.lead_unit,
         "units": list(given.coordinating_units) or None,
         "deadline": given.deadline.isoformat() if given.deadline else None,
+        "deadlines": {each.unit: each.deadline.isoformat() for each in given.deadlines} or None,
         "note": given.instruction,
         "why": why or None,
     }
@@ -360,6 +411,7 @@ async def assign(
         await work.events.append(
             EventKind.INBOX_STATUS, incoming_id, desk.clock.now(), _assigned(assignment, why.strip())
         )
+        await handling.give(work, saved, scope.principal_id, desk.clock.now(), desk.clock.new_id)
         await work.commit()
     return saved
 

@@ -31,7 +31,7 @@ from gateway.domain.signatures import FileFacts
 from gateway.domain.status import Fact, Track
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.errors import Clash, NotFound, Refused, ScannerDown
-from gateway.incoming import register, related, settle
+from gateway.incoming import handling, register, related, settle
 from gateway.incoming.check import PLAIN
 from gateway.incoming.desk import InDesk
 from gateway.policy import book as rules
@@ -173,6 +173,7 @@ async def _enter(
         catch_up=letter.catch_up.strip() if letter.catch_up else None,
     )
     await work.incoming.add(document)
+    await handling.give(work, document, work.scope.principal_id, now, desk.clock.new_id)
     await work.register.enter(entry)
     fact = Fact(track=Track.BUSINESS, code="03", at=now, stated_at=now)
     await work.facts.add(document.id, fact)

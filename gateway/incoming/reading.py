@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -18,6 +18,7 @@ from gateway.domain import status
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import DocumentChange, IncomingDocument, InState, Kind
 from gateway.domain.event import EventKind
+from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.identity import Digest
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.status import (
@@ -62,6 +63,8 @@ class AroundDocument:
     about: str | None = None
     duplicate_of: str | None = None
     is_readable: bool = True
+    parts: Sequence[UnitPart] = ()
+    """What its units have in it now, those that gave it back too."""
 
 
 async def around_one(work: Work, document: IncomingDocument, office: OfficeCalendar) -> AroundDocument:
@@ -82,7 +85,17 @@ async def around_each(
         return []
     targets = await _targets(work, documents)
     facts = await work.facts.of_many([*(each.id for each in documents), *targets])
-    return [await _around(work, each, targets, facts, office, every_double) for each in documents]
+    parts = await work.parts.of([each.id for each in documents if each.assignment is not None])
+    found = [await _around(work, each, targets, facts, office, every_double) for each in documents]
+    return [
+        replace(each, parts=standing_parts(parts.get(document.id, ())))
+        for each, document in zip(found, documents, strict=True)
+    ]
+
+
+def standing_parts(parts: Sequence[UnitPart]) -> tuple[UnitPart, ...]:
+    """Without those that another assignment took the place of."""
+    return tuple(each for each in parts if each.state not in (PartState.CHANGED, PartState.SETTLED))
 
 
 async def _targets(work: Work, documents: Sequence[IncomingDocument]) -> Mapping[str, IncomingDocument]:

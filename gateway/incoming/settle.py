@@ -13,7 +13,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument
 from gateway.domain.event import EventKind
 from gateway.domain.proof import Step
-from gateway.domain.status import Fact, fold_incoming
+from gateway.domain.status import REOPENED, Fact, fold_incoming
 from gateway.edxml import terms
 from gateway.errors import Clash, NotFound
 from gateway.incoming.check import CheckedPacket
@@ -106,7 +106,8 @@ def unproved(
 async def stand(work: Work, document: IncomingDocument, facts: Sequence[Fact]) -> IncomingDocument:
     """Stores the state that these facts make."""
     standing = fold_incoming(facts)
-    kept = [mark for mark in document.marks if mark not in standing.marks]
+    # That it was opened again is over once it is closed again.
+    kept = [mark for mark in document.marks if mark not in standing.marks and mark != REOPENED]
     return await work.incoming.save(replace(document, state=standing.state, marks=(*kept, *standing.marks)))
 
 

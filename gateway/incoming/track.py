@@ -17,6 +17,7 @@ from gateway.domain.pace import Way
 from gateway.domain.proof import Receipt, Terms
 from gateway.domain.status import (
     CODES,
+    REOPENED,
     Fact,
     RequestKind,
     Track,
@@ -27,7 +28,7 @@ from gateway.domain.status import (
 )
 from gateway.edxml.envelope import StatusReport
 from gateway.errors import BadSignature, InvalidEnvelope
-from gateway.incoming import admit, check, judge_again, settle
+from gateway.incoming import acknowledge, admit, check, judge_again, settle
 from gateway.incoming.desk import InDesk, from_wall_clock, is_ours
 from gateway.incoming.verify import Proved
 from gateway.ports import Identity, LeasedInbox, Work
@@ -142,6 +143,7 @@ class _Said:
             proved=about.proved,
             request_id=about.request_id if track is Track.REQUEST else None,
             reason=status.description,
+            note=acknowledge.own_words(status.description) if status.code == "05" else None,
             staff=_staff(status),
             register_no=terms.register_no,
             register_year=terms.register_year,
@@ -167,6 +169,7 @@ class _Said:
                 "reason": status.description,
                 **({"register_no": terms.register_no, "register_year": terms.register_year} if terms else {}),
                 "proof": self.proved.proof,
+                **({"reopened": True} if REOPENED in standing.marks else {}),
             }
             await work.events.append(kind, delivery.document_id, now, said)
 

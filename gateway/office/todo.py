@@ -11,15 +11,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 
 from gateway import log
 from gateway.domain import status
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import IncomingDocument, InState, OutgoingDocument
+from gateway.domain.document import Delivery, IncomingDocument, InState, OutgoingDocument
 from gateway.domain.event import EventKind
+from gateway.domain.handling import unit_key
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.system_box import BoxItem, BoxKind
 from gateway.domain.wall_clock import local
@@ -28,6 +29,7 @@ from gateway.office.desks import TodoDesk
 from gateway.office.domain.roles import NODE
 from gateway.office.domain.task import Task, TaskNote
 from gateway.office.policy import todo
+from gateway.office.policy.step_letters import For, StepLetter, StepSort, UnitPeople, step_letters
 from gateway.office.policy.todo import Letter, LetterSort
 from gateway.office.ports.store import OfficeWork
 from gateway.office.ports.telling import Audience, Mail, Mailer, Notice, NoticeKind, NoticeRows, NoticeWish
@@ -60,9 +62,17 @@ class TodoList:
         return labels.time_left(self.left(task), lang, day)
 
 
-async def gather(desk: TodoDesk, scope: AgencyScope, *, everything: bool = False) -> TodoList:
-    """What the agency has to do now; with `everything` also what rests."""
+async def gather(
+    desk: TodoDesk,
+    scope: AgencyScope,
+    *,
+    everything: bool = False,
+    units: Collection[str] | None = None,
+) -> TodoList:
+    """What the agency has to do now, or with `units` these units of it alone; with `everything` also what rests."""
     now, office = desk.clock.now(), await desk.office()
+    if units is not None:
+        return await _gather_units(desk, scope, office, now, units, everything=everything)
     endings = await desk.certificates(now)
     async with desk.store.read(scope) as work:
         agency = await work.agency()
@@ -70,6 +80,36 @@ async def gather(desk: TodoDesk, scope: AgencyScope, *, everything: bool = False
         codes = frozenset((agency.code, *agency.aliases))
         found += todo.of_certificates(endings, codes, now)
         notes = await work.office.tasks.notes([each.id for each in found])
+    return _listed(found, notes, office, now, cut=cut, everything=everything)
+
+
+async def _gather_units(
+    desk: TodoDesk,
+    scope: AgencyScope,
+    office: OfficeCalendar,
+    now: datetime,
+    units: Collection[str],
+    *,
+    everything: bool,
+) -> TodoList:
+    keys = {key for each in units if (key := unit_key(each))}
+    async with desk.store.read(scope) as work:
+        await work.agency()
+        parts = await work.parts.open_of(keys, MOST_OF_A_KIND) if keys else ()
+        found = list(todo.of_parts(office, parts, now))
+        notes = await work.office.tasks.notes([each.id for each in found])
+    return _listed(found, notes, office, now, cut=len(parts) == MOST_OF_A_KIND, everything=everything)
+
+
+def _listed(
+    found: Sequence[Task],
+    notes: Mapping[str, TaskNote],
+    office: OfficeCalendar,
+    now: datetime,
+    *,
+    cut: bool,
+    everything: bool,
+) -> TodoList:
     tasks = [replace(each, note=notes.get(each.id)) for each in found]
     awake = [each for each in tasks if everything or not each.rests(now)]
     # The earliest deadline first, so what is longest overdue leads; at the same moment the more urgent.
@@ -90,6 +130,14 @@ async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) ->
     ]
     stuck = await work.systems.stuck(MOST_OF_A_KIND)
     untaken = [(each, await _about(work, each)) for each in stuck]
+    wanted = await _wanted_replies(work, now)
+    unassigned = await work.office.tasks.unassigned(now - todo.LOOK_BACK, MOST_OF_A_KIND)
+    submitted = await work.office.submissions.of([each.id for each, _ in unassigned])
+    # What was submitted waits for the leader, and what a leader gave an opinion on is told to nobody else.
+    free = [(each, since) for each, since in unassigned if not submitted[each.id]]
+    opinions = await work.office.submissions.open(MOST_OF_A_KIND)
+    returned_parts = await work.parts.returned(MOST_OF_A_KIND)
+    late_parts = await work.parts.overdue(*todo.late_span(now), MOST_OF_A_KIND)
     held = [each.id for each in waiting if each.state is InState.HELD]
     found = [
         *todo.of_incoming(office, waiting, now, await _held_at(work, held)),
@@ -101,9 +149,38 @@ async def _documents(work: OfficeWork, office: OfficeCalendar, now: datetime) ->
         *todo.of_unasked(office, untold, now),
         *todo.of_asks(office, asks, now),
         *todo.of_stuck(office, untaken, now),
+        *todo.of_unassigned(office, free, now),
+        *todo.of_submissions(office, opinions, now),
+        *todo.of_wanted_replies(office, wanted, now),
+        *todo.of_returned_parts(office, returned_parts, now),
+        *todo.of_late_parts(office, late_parts, now),
     ]
-    counted = (waiting, asked, replies, returned, unsent, untold, asks, stuck)
+    counted = (
+        waiting,
+        asked,
+        replies,
+        returned,
+        unsent,
+        untold,
+        asks,
+        stuck,
+        wanted,
+        unassigned,
+        opinions,
+        returned_parts,
+    )
     return found, MOST_OF_A_KIND in map(len, counted)
+
+
+async def _wanted_replies(
+    work: OfficeWork, now: datetime
+) -> list[tuple[OutgoingDocument, Sequence[Delivery], Collection[str]]]:
+    documents = await work.outgoing.wanting_replies(*todo.reply_wanted_span(now), MOST_OF_A_KIND)
+    ids = [each.id for each in documents]
+    if not ids:
+        return []
+    deliveries, answered = await work.deliveries.of_many(ids), await work.outgoing.answered_from(ids)
+    return [(each, deliveries.get(each.id, ()), answered[each.id]) for each in documents]
 
 
 async def _about(work: OfficeWork, item: BoxItem) -> IncomingDocument | OutgoingDocument:
@@ -124,9 +201,11 @@ LONGEST_REST = timedelta(days=90)
 LONGEST_NOTE = 500
 
 
-async def take_task(desk: TodoDesk, scope: AgencyScope, task: str, owner: str) -> TaskNote:
-    """Somebody looks after it from now on; who did before is told by the events."""
-    return await _note(desk, scope, task, "taken", owner=_text(owner, "name"))
+async def take_task(
+    desk: TodoDesk, scope: AgencyScope, task: str, owner: str, units: Collection[str] | None = None
+) -> TaskNote:
+    """Somebody looks after it from now on; who did before is told by the events. With `units` one of theirs."""
+    return await _note(desk, scope, task, "taken", units, owner=_text(owner, "name"))
 
 
 async def snooze_task(desk: TodoDesk, scope: AgencyScope, task: str, until: datetime, note: str) -> TaskNote:
@@ -156,9 +235,14 @@ async def wake_task(desk: TodoDesk, scope: AgencyScope, task: str) -> TaskNote:
 
 
 async def _note(
-    desk: TodoDesk, scope: AgencyScope, task: str, what: str, **said: str | datetime | None
+    desk: TodoDesk,
+    scope: AgencyScope,
+    task: str,
+    what: str,
+    units: Collection[str] | None = None,
+    **said: str | datetime | None,
 ) -> TaskNote:
-    found = await gather(desk, scope, everything=True)
+    found = await gather(desk, scope, everything=True, units=units)
     listed = next((each for each in found.tasks if each.id == task), None)
     if listed is None:
         raise NotFound(f"there is no task {task} to do; look with: gateway todo list")
@@ -201,6 +285,8 @@ class Reminders:
     digest_at: tuple[time, ...]
     people: Mapping[str, tuple[str, ...]]
     heads: Callable[[str], Awaitable[Sequence[str]]]
+    units: Callable[[str], Awaitable[Mapping[str, UnitPeople]]]
+    """Addresses of the people of each unit of an agency, by the unit's key."""
 
     def addresses(self, agency: HostedAgency) -> tuple[str, ...]:
         """Of that agency's own people; nobody of an agency that has left."""
@@ -226,7 +312,34 @@ async def send_reminders(reminders: Reminders, agency: HostedAgency) -> int:
         if not claimed or not letter.tasks:
             continue
         try:
-            await reminders.mailer.send(_mail_of(agency, letter, claimed[0], receivers, found.at))
+            mail = _mail_of(agency, letter.sort, letter.tasks, claimed[0], receivers, found.at)
+            await reminders.mailer.send(mail)
+            sent += 1
+        except GatewayError as error:
+            log.action(_log, "mail.failed", error.detail, sort=letter.sort, agency=agency.code)
+            if not error.permanent:
+                await _release(desk, scope, claimed)
+    return sent + await _send_steps(reminders, agency, scope, found, to)
+
+
+async def _send_steps(
+    reminders: Reminders, agency: HostedAgency, scope: AgencyScope, found: TodoList, to: Sequence[str]
+) -> int:
+    """Of what is worked on: only what was not told in that step before."""
+    desk, sent = reminders.desk, 0
+    if not timers.is_open(found.office, found.at):
+        return 0
+    work = await _of_all_units(desk, scope, found)
+    units = await reminders.units(agency.id) if work else {}
+    for letter in step_letters(found.office, found.tasks, work, found.at):
+        receivers = await _told_of_step(reminders, agency, letter, to, units)
+        claimed = await _claim_keys(desk, scope, letter.keys, found.at) if receivers else []
+        tasks = [each for key, each in zip(letter.keys, letter.tasks, strict=True) if key in claimed]
+        if not tasks:
+            continue
+        try:
+            mail = _mail_of(agency, letter.sort, tasks, claimed[0], tuple(receivers), found.at)
+            await reminders.mailer.send(mail)
             sent += 1
         except GatewayError as error:
             log.action(_log, "mail.failed", error.detail, sort=letter.sort, agency=agency.code)
@@ -235,13 +348,41 @@ async def send_reminders(reminders: Reminders, agency: HostedAgency) -> int:
     return sent
 
 
+async def _of_all_units(desk: TodoDesk, scope: AgencyScope, found: TodoList) -> list[Task]:
+    async with desk.store.read(scope) as work:
+        parts = await work.parts.open_of(None, MOST_OF_A_KIND)
+        tasks = list(todo.of_parts(found.office, parts, found.at))
+        notes = await work.office.tasks.notes([each.id for each in tasks])
+    return [each for each in tasks if not replace(each, note=notes.get(each.id)).rests(found.at)]
+
+
+async def _told_of_step(
+    reminders: Reminders,
+    agency: HostedAgency,
+    letter: StepLetter,
+    to: Sequence[str],
+    units: Mapping[str, UnitPeople],
+) -> Sequence[str]:
+    if letter.to is For.AGENCY:
+        return to
+    if letter.to is For.HEADS:
+        return tuple(await reminders.heads(agency.id)) or to
+    people = units.get(letter.unit, UnitPeople())
+    first, other = people.officers, people.heads
+    return (first or other) if letter.to is For.OFFICERS else (other or first)
+
+
 async def _claim(desk: TodoDesk, scope: AgencyScope, letter: Letter, now: datetime) -> list[str]:
+    return await _claim_keys(desk, scope, letter.keys, now)
+
+
+async def _claim_keys(desk: TodoDesk, scope: AgencyScope, keys: Sequence[str], now: datetime) -> list[str]:
     """Looked at first, so that the one writer is not asked each minute for what was said long ago."""
     async with desk.store.read(scope) as work:
-        if not await work.office.tasks.unclaimed(letter.keys):
+        if not await work.office.tasks.unclaimed(keys):
             return []
     async with desk.store.begin(scope) as work:
-        claimed = [key for key in letter.keys if await work.office.tasks.first_time(key, now)]
+        claimed = [key for key in keys if await work.office.tasks.first_time(key, now)]
         await work.office.tasks.forget_reminders(now - REMINDERS_KEPT)
         await work.commit()
     return claimed
@@ -254,20 +395,27 @@ async def _release(desk: TodoDesk, scope: AgencyScope, keys: list[str]) -> None:
         await work.commit()
 
 
-def _mail_of(agency: HostedAgency, letter: Letter, key: str, to: tuple[str, ...], now: datetime) -> Mail:
-    is_of_many = letter.sort in (LetterSort.DIGEST, LetterSort.APPROVAL)
+def _mail_of(
+    agency: HostedAgency,
+    sort: LetterSort | StepSort,
+    tasks: Sequence[Task],
+    key: str,
+    to: tuple[str, ...],
+    now: datetime,
+) -> Mail:
+    is_of_many = sort not in (LetterSort.LATE, LetterSort.URGENT)
     told = {
         "agency": agency.name,
-        "count": len(letter.tasks),
-        "late": sum(each.is_late for each in letter.tasks),
-        "sender": "" if is_of_many else _party(letter.tasks[0]),
+        "count": len(tasks),
+        "late": sum(each.is_late for each in tasks),
+        "sender": "" if is_of_many else _party(tasks[0]),
         "time": f"{local(now):%H:%M %d/%m/%Y}",
     }
-    lines = [_task_line(each) for each in letter.tasks[:_MOST_LINES]]
-    if len(letter.tasks) > _MOST_LINES:
-        lines.append(labels.say("mail.more", _LANG, count=len(letter.tasks) - _MOST_LINES))
+    lines = [_task_line(each) for each in tasks[:_MOST_LINES]]
+    if len(tasks) > _MOST_LINES:
+        lines.append(labels.say("mail.more", _LANG, count=len(tasks) - _MOST_LINES))
     body = (
-        labels.say(f"mail.{letter.sort}.intro", _LANG, **told),
+        labels.say(f"mail.{sort}.intro", _LANG, **told),
         "",
         *lines,
         "",
@@ -275,7 +423,7 @@ def _mail_of(agency: HostedAgency, letter: Letter, key: str, to: tuple[str, ...]
     )
     return Mail(
         to=to,
-        subject=_plain(labels.say(f"mail.{letter.sort}.subject", _LANG, **told)),
+        subject=_plain(labels.say(f"mail.{sort}.subject", _LANG, **told)),
         text="\n".join(body),
         id=hashlib.sha256(f"{agency.id} {key}".encode()).hexdigest()[:32],
     )

@@ -165,6 +165,12 @@ URGENT_RECALL = 2 * HOUR
 STATE_DELIVERED = 5 * MINUTE
 STATE_SILENT = 24 * HOUR
 REPLY_SOON = timedelta(days=2)
+REPLY_WANTED_SOON = timedelta(days=3)
+ASSIGN_TOLD = time(16)
+WITHOUT_A_DAY = 15
+"""Working days."""
+LEADER_TOLD = timedelta(days=2)
+"""So long after its day late work is told to the agency's heads too."""
 
 
 class Timer(StrEnum):
@@ -175,9 +181,14 @@ class Timer(StrEnum):
     T2 = "t2"
     T2U = "t2u"
     T4 = "t4"
+    T5 = "t5"
+    T6 = "t6"
+    T7 = "t7"
+    T7N = "t7n"
     T11 = "t11"
     T12 = "t12"
     T25 = "t25"
+    T9 = "t9"
     REPLY = "t10"
 
 
@@ -277,9 +288,37 @@ def tell_state(changed_at: datetime) -> Due:
     return Due(timer=Timer.T12, at=changed_at + STATE_DELIVERED, wall_clock=True)
 
 
+def assign(office: OfficeCalendar, taken_in_at: datetime) -> Due:
+    """T5: taken in to submitted or assigned; what is not on the same day is at the latest on the next working day."""
+    following = next_working_day(office, local(taken_in_at).date())
+    return Due(timer=Timer.T5, at=closing_time(office, following))
+
+
+def told_of_assigning(taken_in_at: datetime) -> datetime:
+    """From when our own people are told of it: an hour before the office closes on the day on which it was taken in."""
+    return vietnam_time(local(taken_in_at).date(), ASSIGN_TOLD)
+
+
+def start(office: OfficeCalendar, given_at: datetime) -> Due:
+    """T6: assigned to work begun."""
+    return Due(timer=Timer.T6, at=add_office_time(office, given_at, working_day(office)))
+
+
+def work(office: OfficeCalendar, given_at: datetime, deadline: date | None) -> Due:
+    """T7: a unit's part, by its day; without one fifteen working days (T7n)."""
+    if deadline is not None:
+        return Due(timer=Timer.T7, at=closing_time(office, deadline))
+    return Due(timer=Timer.T7N, at=add_office_time(office, given_at, WITHOUT_A_DAY * working_day(office)))
+
+
 def renew_certificate(ends_at: datetime) -> Due:
     """T25: before a certificate ends."""
     return Due(timer=Timer.T25, at=ends_at, wall_clock=True)
+
+
+def reply_wanted(office: OfficeCalendar, reply_by: date) -> Due:
+    """A partner's to answer (T9)."""
+    return Due(timer=Timer.T9, at=closing_time(office, reply_by), wall_clock=True)
 
 
 def reply(office: OfficeCalendar, reply_by: date) -> Due:

@@ -24,6 +24,7 @@ from gateway.domain.upload import Upload, UploadPart
 from gateway.ports.content import Holds, ReadableContent
 from gateway.ports.content import Kept as Kept
 from gateway.ports.content import Scratch as Scratch
+from gateway.ports.handling import UnitParts
 from gateway.ports.queues import (
     Handover,
     Identity,
@@ -159,6 +160,12 @@ class OutgoingDocuments(Protocol):
         """Those that are there."""
 
     async def by_external_id(self, external_id: str) -> OutgoingDocument | None: ...
+
+    async def wanting_replies(self, since: date, by: date, limit: int) -> Sequence[OutgoingDocument]:
+        """Those of which answers are wanted by a day of that span, the earliest first."""
+
+    async def answered_from(self, ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """Which codes, in small letters, have answered each of these documents."""
 
     async def by_document_id(self, document_id: str) -> Sequence[OutgoingDocument]:
         """Every outgoing packet with this DocumentId, newest first; letter for letter."""
@@ -437,6 +444,7 @@ class Work(Protocol):
     idempotency: Idempotency
     uploads: Uploads
     systems: SystemBox
+    parts: UnitParts
 
     async def agency(self) -> HostedAgency:
         """The agency of the scope, which stays hosted here until this writing unit of work ends; NotFound when it left."""

@@ -6,7 +6,8 @@ of the exchange and letters on paper are lines of the same book and share its nu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -29,6 +30,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.book import OutgoingLine, PaperLetter, Span, end_of_run
 from gateway.domain.document import FileRole, Kind, OutgoingDocument, OutState
+from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.text import fold
 from gateway.ports import tracing
@@ -38,7 +40,7 @@ from gateway.store import paging
 from gateway.store.drivers import FEW
 from gateway.store.repository import AgencyRows, WatchedRows
 from gateway.store.row import among, bodies, from_json, one_of, to_json
-from gateway.store.tables import DeliveryRow, OutgoingRow, PaperOutgoingRow
+from gateway.store.tables import DeliveryRow, EventRow, OutgoingRow, PaperOutgoingRow
 
 _R = OutgoingRow
 # Made once: making a statement takes longer than running it.
@@ -53,6 +55,20 @@ _NEWEST = (col(_R.created_at).desc(), col(_R.id).desc())
 _BY_DOCUMENT_ID = _MINE.where(col(_R.document_id) == bindparam("document_id")).order_by(*_NEWEST)
 _BY_LEAD = _MINE.where(col(_R.lead) == bindparam("lead")).order_by(*_NEWEST).limit(_MOST_ALIKE)
 _BY_OWN_ID = _MINE.where(col(_R.own_id) == bindparam("own_id")).order_by(*_NEWEST).limit(_MOST_ALIKE)
+_WANTING = (
+    _MINE.where(
+        col(_R.reply_by) >= bindparam("since"),
+        col(_R.reply_by) <= bindparam("by"),
+        col(_R.state) == OutState.PACKED.value,
+    )
+    .order_by(col(_R.reply_by), col(_R.id))
+    .limit(bindparam("most"))
+)
+_ANSWERED = select(col(EventRow.subject_id), col(EventRow.data)).where(
+    col(EventRow.agency_id) == bindparam("agency"),
+    col(EventRow.subject_id).in_(bindparam("ids", expanding=True)),
+    col(EventRow.kind) == EventKind.INBOX_ANSWERED.value,
+)
 _CHILDREN = _MINE.where(col(_R.parent_id) == bindparam("parent")).order_by(col(_R.created_at), col(_R.id))
 _THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
 _THIS_AS_READ = _THIS.where(col(_R.version) == bindparam("read"))
@@ -119,6 +135,18 @@ class SqlOutgoingDocuments(WatchedRows):
         saved = replace(document, version=stored.version + 1)
         await self._write(_THIS, saved)
         return saved
+
+    async def wanting_replies(self, since: date, by: date, limit: int) -> Sequence[OutgoingDocument]:
+        rows = await self._rows(_R, _WANTING, since=since, by=by, most=limit)
+        return [to_outgoing(row) for row in rows]
+
+    async def answered_from(self, ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        found: dict[str, set[str]] = {id: set() for id in ids}
+        for start in range(0, len(ids), _MOST):
+            asked = {"agency": self._agency_id, "ids": list(ids[start : start + _MOST])}
+            for subject, data in await self._tx.tuples(_ANSWERED, **asked):
+                found[subject].add(str(json.loads(data).get("from", "")).casefold())
+        return {id: frozenset(codes) for id, codes in found.items()}
 
     async def page(
         self,
@@ -213,6 +241,7 @@ def outgoing_row(document: OutgoingDocument) -> OutgoingRow:
         issued_on=draft.issued_on,
         lead=next((item.sha256 for item in document.files if item.role is FileRole.LEAD), ""),
         own_id=_own_id(draft.callback_data),
+        reply_by=document.reply_by,
         trace=None,  # that of the call that adds it: see there
         folded="" if document.is_sealed else fold(" ".join((draft.code, draft.subject, *parties))),
         body=to_json(OutgoingDocument, document),

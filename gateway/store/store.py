@@ -28,6 +28,7 @@ from gateway.domain.pace import AUTHORITY_DELAY, ordinary_places
 from gateway.errors import StoreFailure
 from gateway.ports import store as ports
 from gateway.ports.content import Holds
+from gateway.ports.handling import UnitParts
 from gateway.ports.queues import (
     Inbox,
     InboxPacket,
@@ -74,6 +75,7 @@ from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import AnswerRow, QuestionRow
 from gateway.store.tables_office import ListFillRow
 from gateway.store.transaction import Transaction, transaction
+from gateway.store.unit_parts import SqlUnitParts
 from gateway.store.uploads import SqlUploads
 from gateway.store.webhooks import SqlWebhooks
 
@@ -122,6 +124,7 @@ class SqlWork:
         self.idempotency: ports.Idempotency = SqlIdempotency(tx, scope, clock)
         self.uploads: ports.Uploads = SqlUploads(tx, scope, clock)
         self.systems: SystemBox = SqlSystemBox(tx, scope, clock)
+        self.parts: UnitParts = SqlUnitParts(tx, scope)
 
     async def agency(self) -> HostedAgency:
         return await staying(self._tx, self.scope.agency_id)

@@ -36,6 +36,7 @@ from gateway.store.tables_office import NoticeRow as NoticeRow
 from gateway.store.tables_office import OwnDeskRow as OwnDeskRow
 from gateway.store.tables_office import RecallAskRow as RecallAskRow
 from gateway.store.tables_office import SavedViewRow as SavedViewRow
+from gateway.store.tables_office import SubmissionRow as SubmissionRow
 from gateway.store.tables_office import TagMarkRow as TagMarkRow
 from gateway.store.tables_office import TagRow as TagRow
 
@@ -96,6 +97,7 @@ class OutgoingRow(Row, table=True):
         Index("ix_outgoing_number", "agency_id", "number", "symbol"),
         Index("ix_outgoing_lead", "agency_id", "lead", "created_at", "id"),
         partial_index("ix_outgoing_own_id", text("own_id IS NOT NULL"), "agency_id", "own_id"),
+        partial_index("ix_outgoing_reply_by", _WANTS_REPLY, "agency_id", "reply_by"),
     )
 
     agency_id: str = _key()
@@ -116,6 +118,7 @@ class OutgoingRow(Row, table=True):
     lead: str = ""
     own_id: str | None = None
     trace: str | None = None
+    reply_by: date | None = None
 
 
 class DeliveryRow(Row, table=True):
@@ -653,6 +656,32 @@ class SystemItemRow(Row, table=True):
     reason: str = Field(sa_type=Text)
     offered_at: datetime = Field(sa_type=Moment)
     updated_at: datetime = Field(sa_type=Moment)
+
+
+class UnitPartRow(Row, table=True):
+    """`unit_key` is the unit's name as it is compared; the name stands beside it as it was written."""
+
+    __tablename__ = "unit_part"
+    __table_args__ = (
+        _agency("unit_part"),
+        _within("unit_part", "document_id", "incoming_document"),
+        Index("ix_unit_part_document", "agency_id", "document_id"),
+        Index("ix_unit_part_state", "agency_id", "state", "unit_key", "deadline"),
+    )
+
+    agency_id: str = _key()
+    id: str = _key()
+    document_id: str
+    unit: str
+    unit_key: str
+    is_lead: bool
+    deadline: date | None = None
+    given_by: str
+    given_at: datetime = Field(sa_type=Moment)
+    state: str
+    ended_by: str | None = None
+    ended_at: datetime | None = Field(default=None, sa_type=Moment)
+    why: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
 
 
 class SystemCursorRow(Row, table=True):

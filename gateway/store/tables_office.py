@@ -290,6 +290,35 @@ class RecallAskRow(Row, table=True):
     result: str | None = None
 
 
+# --- documents submitted to a leader --------------------------------------------------------------------------------
+
+
+class SubmissionRow(Row, table=True):
+    __tablename__ = "submission"
+    __table_args__ = (
+        ForeignKeyConstraint(["agency_id"], ["hosted_agency.id"], name="fk_submission_agency"),
+        ForeignKeyConstraint(
+            ["agency_id", "document_id"],
+            ["incoming_document.agency_id", "incoming_document.id"],
+            name="fk_submission_document_id",
+        ),
+        Index("ix_submission_document", "agency_id", "document_id"),
+        Index("ix_submission_state", "agency_id", "state", "asked_at"),
+    )
+
+    agency_id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    document_id: str
+    leader: str
+    note: str = Field(sa_type=Text)
+    asked_by: str
+    asked_at: datetime = Field(sa_type=Moment)
+    state: str
+    decided_by: str | None = None
+    decided_at: datetime | None = Field(default=None, sa_type=Moment)
+    opinion: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
+
+
 # --- signing in; nothing here is a secret that could be used --------------------------------------------------------
 
 

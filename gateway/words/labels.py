@@ -234,7 +234,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "sandbox": "sandbox",
         "safety": "hold scanner unscanned",
         "signing": "legal sign signature signer",
-        "states": "check checked handover mark outbox packet request state status step",
+        "states": "check checked handover mark outbox packet part request state status step",
         "tags": "tags",
         "tasks": "chart dashboard lamp task tasks",
         "told": "told",

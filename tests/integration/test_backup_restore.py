@@ -242,6 +242,10 @@ async def only_baseline(url: str) -> None:
 def _narrow(connection: Connection) -> None:
     operations = Operations(MigrationContext.configure(connection))
     operations.drop_table("own_desk")
+    operations.drop_index("ix_outgoing_reply_by", "outgoing_document")
+    operations.drop_column("outgoing_document", "reply_by")
+    operations.drop_table("submission")
+    operations.drop_table("unit_part")
     operations.drop_column("api_call", "trace_id")
     operations.drop_column("outgoing_document", "trace")
     on_server = connection.dialect.name == "postgresql"

@@ -37,6 +37,7 @@ UNLINKED: frozenset[str] = frozenset(
         *("by_id", "one_time_link", "many_result", "out_recall_ask"),
         *("compose_old", "compose_sent", "compose_sign_view", "compose_suggest", "agencies_named"),
         *("import_preview", "import_undo_page", "reform_propose"),
+        *("incoming_hand_back_form", "incoming_reopen_form"),
         *("incoming_purge_form", "quarantined_ask", "quarantined_bytes"),
         *("webhook", "webhook_act"),
     }
@@ -59,6 +60,7 @@ EMPTY_TO_UNITS = {
     ("incoming", "listing.empty"),
     ("outgoing", "listing.empty.tab"),
     ("outgoing", "listing.empty"),
+    ("tasks", "tasks.empty"),
 }
 # Rights are lent within an agency.
 EMPTY_TO_NODE = {("delegations", "lending.empty")}

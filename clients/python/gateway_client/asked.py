@@ -105,6 +105,7 @@ class AssignmentIn(TypedDict, total=False):
     coordinating_units: list[str]
     deadline: str | None
     instruction: str | None
+    unit_deadlines: dict[str, str]
 
 
 class StatusIn(TypedDict, total=False):
@@ -119,3 +120,4 @@ class StatusIn(TypedDict, total=False):
     reason: str | None
     assignment: AssignmentIn | None
     answered_by: str | None
+    reopen: bool

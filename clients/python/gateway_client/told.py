@@ -186,6 +186,17 @@ class ReplyLinkOut(TypedDict):
     document_id: str | None
 
 
+class UnitPartOut(TypedDict):
+    """One unit's part in the document."""
+
+    unit: str
+    lead: bool
+    deadline: str | None
+    state: str
+    late: bool
+    reason: str
+
+
 class AssignmentOut(TypedDict):
     """Who works on it, and until when."""
 
@@ -193,6 +204,7 @@ class AssignmentOut(TypedDict):
     coordinating_units: list[str]
     deadline: str | None
     instruction: str | None
+    units: list[UnitPartOut]
 
 
 class InboxFileOut(TypedDict):

@@ -32,9 +32,9 @@ from gateway.api.problems import BadCall, RequestFault
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import PACKET_STATES, SET_ASIDE, Asked, Code, HandoverWord, Line, Text, Told, closed
 from gateway.domain.account import ApiScope
-from gateway.domain.document import Assignment, IncomingDocument, InState
+from gateway.domain.document import Assignment, IncomingDocument, InState, UnitDeadline
 from gateway.domain.status import CODES, code_of
-from gateway.incoming import act, reading
+from gateway.incoming import act, handling, reading
 from gateway.incoming.act import StatusCall
 from gateway.ports import Work
 
@@ -64,14 +64,37 @@ class AssignmentIn(Asked):
     coordinating_units: list[Line] = Field(default_factory=list, max_length=100)
     deadline: dt.date | None = None
     instruction: Text | None = None
+    unit_deadlines: dict[Line, dt.date] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="By coordinating unit, where its day is another than `deadline`",
+    )
 
     def to_assignment(self) -> Assignment:
+        strange = sorted(set(self.unit_deadlines) - set(self.coordinating_units))
+        if strange:
+            params = {"field": "unit_deadlines", "expected": ", ".join(self.coordinating_units) or "–"}
+            fault = RequestFault(code="bad-value", pointer="/unit_deadlines", params=params)
+            raise BadCall("bad-request", fault)
         return Assignment(
             lead_unit=self.lead_unit,
             coordinating_units=tuple(self.coordinating_units),
             deadline=self.deadline,
             instruction=self.instruction,
+            deadlines=tuple(
+                UnitDeadline(unit=unit, deadline=day) for unit, day in self.unit_deadlines.items()
+            ),
         )
+
+
+class PartIn(Asked):
+    """What one unit says of its part."""
+
+    unit: Line = Field(min_length=1)
+    outcome: Literal["returned", "done"] = Field(
+        description="`returned`: handed back by the unit's head; `done`: a unit that helps has done its part"
+    )
+    reason: Text | None = Field(None, description="With `returned`, why")
 
 
 class StatusIn(Asked):
@@ -92,11 +115,18 @@ class StatusIn(Asked):
     reason: RefusalReason | None = Field(None, description="Required with 02")
     assignment: AssignmentIn | None = Field(None, description="With 04")
     answered_by: Line | None = Field(None, description="With 06: id of our message that answers it")
+    reopen: bool = Field(
+        False,
+        description="With 05: the work was closed by mistake and goes on; `note` says why, and the sender reads it",
+    )
 
     def to_call(self) -> StatusCall:
         code = code_of(self.code)
         if code not in SETTABLE:
             params = {"field": "code", "expected": ", ".join(SETTABLE)}
+            raise BadCall("bad-request", RequestFault(code="bad-value", pointer="/code", params=params))
+        if self.reopen and code != "05":
+            params = {"field": "code", "expected": "05"}
             raise BadCall("bad-request", RequestFault(code="bad-value", pointer="/code", params=params))
         return StatusCall(
             code=code,
@@ -108,6 +138,7 @@ class StatusIn(Asked):
             reason=self.reason,
             assignment=self.assignment.to_assignment() if self.assignment else None,
             answered_by=self.answered_by,
+            reopens=self.reopen,
         )
 
 
@@ -239,6 +270,18 @@ async def assign(call: Call) -> web.Response:
     return call.tell(item, version=document.version)
 
 
+async def end_part(call: Call) -> web.Response:
+    said, id, expected = call.body_of(PartIn), call.path("id"), call.expected_version()
+    if said.outcome == "returned":
+        await handling.hand_back(call.deps.inn, call.scope(), id, said.unit, said.reason or "", expected)
+    else:
+        await handling.finish(call.deps.inn, call.scope(), id, said.unit, expected)
+    async with call.deps.store.read(call.scope()) as work:
+        document = await work.incoming.get(id)
+        (item,) = await _items(call, work, [document])
+    return call.tell(item, version=document.version)
+
+
 async def _leased(call: Call, query: InboxQuery, seconds: int) -> InboxItems:
     """Leasing hides rows from other clients, so it is an act and needs that scope."""
     call.caller.may(ApiScope.INBOX_ACT)
@@ -273,7 +316,7 @@ async def _items(call: Call, work: Work, documents: Sequence[IncomingDocument]) 
         elif document.sender_code not in names:
             entry = await call.deps.inn.directory.find(document.sender_code, today)
             names[document.sender_code] = entry.name if entry else None
-        items.append(inbox_view.inbox_item(document, beside, names[document.sender_code], call.lang))
+        items.append(inbox_view.inbox_item(document, beside, names[document.sender_code], call.lang, today))
     return items
 
 
@@ -335,7 +378,7 @@ ROUTES = (
         summary="Say what the agency did: 02 to 06, or 15 and 16 to an open request",
         text="Any order, and twice is harmless. 02 needs `reason`. In mode B the answer returns the number given. An item "
         "whose `business` is recall or update takes 15 and 16 alone; a document takes 02 to 06, and 15 or 16 to its open "
-        "`request`.",
+        "`request`. Work closed by mistake is opened again by 05 with `reopen` and its reason as `note`.",
         changes=True,
         asks=StatusIn,
         answer=StatusSet,
@@ -354,6 +397,20 @@ ROUTES = (
         answer=InboxItem,
         fails=(400, 404, 412, 422),
         sample=routes.sample_assignment,
+        headers=("ETag",),
+    ),
+    _acts(
+        method="POST",
+        path=f"{BASE}/inbox/{{id}}/assignment/parts",
+        name="endInboxPart",
+        handler=end_part,
+        summary="What a unit says of its part: handed back with a reason, or done",
+        text="What is handed back waits for whoever assigns, and for another assignment. The sender is told nothing.",
+        changes=True,
+        asks=PartIn,
+        answer=InboxItem,
+        fails=(400, 404, 409, 412, 422),
+        sample=routes.sample_part,
         headers=("ETag",),
     ),
 )

@@ -6,16 +6,18 @@ content is shown."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.domain.event import EventKind
+from gateway.domain.handling import unit_key
 from gateway.domain.person import Person, Role
 from gateway.errors import Denied
 from gateway.office.desks import AccountDesk
 from gateway.office.domain.roles import NODE, Manner, PostRole, Right
 from gateway.office.domain.session import Session, SignInDuty
 from gateway.office.policy.rights import Granted, Lent, Rights
+from gateway.office.policy.step_letters import UnitPeople
 from gateway.office.ports.accounts import AccountWork
 
 
@@ -133,6 +135,26 @@ async def heads_of(desk: AccountDesk, agency_id: str) -> Sequence[Person]:
         ids = {each.person_id for each in posts if each.role is PostRole.HEAD and each.holds(now)}
         people = [each for each in await view.people.everybody() if each.id in ids] if ids else []
     return [each for each in people if each.is_active]
+
+
+async def units_of(desk: AccountDesk, agency_id: str) -> Mapping[str, UnitPeople]:
+    """By the unit's key."""
+    now = desk.clock.now()
+    async with desk.accounts.read() as view:
+        posts = [each for each in await view.posts.in_agency(agency_id) if each.unit and each.holds(now)]
+        people = {each.id: each for each in await view.people.everybody()} if posts else {}
+    found: dict[str, UnitPeople] = {}
+    for post in posts:
+        person = people.get(post.person_id)
+        if person is None or not person.is_active or not person.email:
+            continue
+        known = found.get(unit_key(post.unit), UnitPeople())
+        if post.role is PostRole.UNIT_HEAD:
+            known = replace(known, heads=(*known.heads, person.email))
+        elif post.role is PostRole.OFFICER:
+            known = replace(known, officers=(*known.officers, person.email))
+        found[unit_key(post.unit)] = known
+    return found
 
 
 _READS = (Manner.YES, Manner.OWN, Manner.ORDER)

@@ -23,7 +23,7 @@ from gateway.domain.document import (
     Signer,
     Source,
 )
-from gateway.domain.status import Fact, Track, arrival_number, began, counts_at
+from gateway.domain.status import Fact, Track, arrival_number, began, closed_at, counts_at
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
 from gateway.office.ports.store import IncomingLine, OfficeWork
@@ -113,7 +113,12 @@ async def incoming_lines(
     since = min((line.document.arrived_at for line in lines), default=None)
     ours = [line.document.document_id for line in lines]
     replies = await work.office.books.replies(ours, since) if since is not None else {}
-    return [_follow_up_line(line, names, replies.get(line.document.document_id, ()), lang) for line in lines]
+    return [
+        _follow_up_line(
+            line, facts[line.document.id], names, replies.get(line.document.document_id, ()), lang
+        )
+        for line in lines
+    ]
 
 
 async def _replacing(work: OfficeWork, lines: Sequence[IncomingLine]) -> dict[str, str]:
@@ -145,7 +150,7 @@ def _register_line(
 
 
 def _follow_up_line(
-    line: IncomingLine, names: Mapping[str, str], replies: Sequence[str], lang: str
+    line: IncomingLine, facts: Sequence[Fact], names: Mapping[str, str], replies: Sequence[str], lang: str
 ) -> BookLine:
     document, entry = line.document, line.entry
     what = (document.type_name or "", _sender_code(document), day_text(document.issued_on))
@@ -156,11 +161,20 @@ def _follow_up_line(
         "what": ", ".join(part for part in (*what, sender) if part),
         "to_places": _places(document),
         "due_on": deadline or document.due_on,
-        "progress": labels.say(f"state.in.{document.state}", lang),
+        "progress": _progress(document, facts, deadline or document.due_on, lang),
         "reply": "; ".join(replies),
         "note": incoming_note(document, entry, names, lang),
     }
     return _book_line(line, cells)
+
+
+def _progress(document: IncomingDocument, facts: Sequence[Fact], due: date | None, lang: str) -> str:
+    """How far it is. Of what was done late the book says so for good; whether work that goes on is late the lists say."""
+    word = labels.say(f"state.in.{document.state}", lang)
+    done = closed_at(facts) if document.state is InState.DONE else None
+    if done is None or due is None or local(done).date() <= due:
+        return word
+    return labels.say("book.done_late", lang, state=word, day=local(done).strftime("%d/%m/%Y"))
 
 
 def _book_line(line: IncomingLine, cells: Mapping[str, Cell]) -> BookLine:

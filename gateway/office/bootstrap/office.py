@@ -24,6 +24,7 @@ from gateway.office.mail import SmtpMailer
 from gateway.office.policy import todo
 from gateway.office.policy.account_clocks import IdleRules
 from gateway.office.policy.signing_in import PasswordRules, SessionRules, SlowRules
+from gateway.office.policy.step_letters import UnitPeople
 from gateway.office.store.accounts import SqlAccounts
 from gateway.office.store.lists_write import Reckon
 from gateway.office.store.pictures import FilePictures
@@ -228,10 +229,14 @@ def reminders(
     async def of_heads(agency_id: str) -> Sequence[str]:
         return [each.email for each in await acting.heads_of(accounts, agency_id) if each.email]
 
+    async def of_units(agency_id: str) -> Mapping[str, UnitPeople]:
+        return await acting.units_of(accounts, agency_id)
+
     return Reminders(
         desk=todo,
         mailer=SmtpMailer(mail, clock, pool),
         digest_at=read_hours(mail.digest_at),
         people=read_people(mail.people),
         heads=of_heads,
+        units=of_units,
     )

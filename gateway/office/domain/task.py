@@ -52,6 +52,27 @@ class RecallAsk:
         return frozenset(each for each in (self.asked_by, self.asked_for) if each)
 
 
+class SubmissionState(StrEnum):
+    ASKED = "asked"
+    DECIDED = "decided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A document that a clerk submitted to a leader: `leader` is a person's id, `opinion` what was answered."""
+
+    id: str
+    document_id: str
+    leader: str
+    note: str
+    asked_by: str
+    asked_at: datetime
+    state: SubmissionState = SubmissionState.ASKED
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    opinion: str = ""
+
+
 class TaskKind(StrEnum):
     """`task.…` in the labels has the words."""
 
@@ -68,9 +89,21 @@ class TaskKind(StrEnum):
     APPROVE_RECALL = "approve_recall"
     SYSTEM = "system"
     SYSTEM_STATUS = "system_status"
+    ASSIGN = "assign"
+    """Taken in, and nobody has it to work on."""
+    REASSIGN = "reassign"
+    """A unit handed its part back."""
+    REPLY_WANTED = "reply_wanted"
+    """A recipient is to answer us by a day."""
+    OPINION = "opinion"
+    """Submitted to a leader."""
+    START = "start"
+    WORK = "work"
+    """A unit's own part."""
 
 
 _INCOMING = (
+    *(TaskKind.ASSIGN, TaskKind.REASSIGN, TaskKind.OPINION, TaskKind.START, TaskKind.WORK),
     *(TaskKind.TAKE_IN, TaskKind.DECIDE, TaskKind.RECALL),
     *(TaskKind.REPLY, TaskKind.STATUS, TaskKind.SYSTEM),
 )
@@ -109,6 +142,8 @@ class Task:
     wall_clock: bool
     timer: str | None = None
     note: TaskNote | None = None
+    unit: str = ""
+    """Whose part it is."""
 
     @property
     def is_incoming(self) -> bool:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import DocumentChange, Staff
+from gateway.domain.document import Delivery, DocumentChange, OutgoingDocument, Staff
 from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
+from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied
 from gateway.office.accounts.acting import behalf
 from gateway.office.desks import OfficeOut
@@ -26,6 +27,7 @@ from gateway.office.policy.rights import Granted, Rights
 from gateway.office.ports.lists import ListOrder, Wanted
 from gateway.office.ports.store import OfficeWork
 from gateway.outgoing import recall
+from gateway.policy.timers import vietnam_time
 
 LEAST_RECALL_REASON = 10
 _LONGEST_REFUSAL = 500
@@ -183,6 +185,8 @@ MOST_LATE = 200
 LONGEST_URGING = 4000
 HOWS = ("phone", "mail", "letter", "other")
 _WAITS = frozenset({"sent", "delivered"})
+_ANSWERS_BACK = timedelta(days=365)
+_DAY_ENDS = time(17)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +200,8 @@ class LateDocument:
     state: str
     sent_at: datetime | None
     due_at: datetime
+    answer: bool = False
+    """It was to be answered by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,6 +288,22 @@ async def _urging_of(work: OfficeWork, code: str, every: timedelta, now: datetim
                     due_at=line.due_at or now,
                 )
             )
+    known = {each.id for each in late}
+    for document, delivery in await _late_answers(work, code, now):
+        name, ours = delivery.recipient.name or name, [*ours, delivery.id]
+        if document.id not in known and document.reply_by is not None:
+            late.append(
+                LateDocument(
+                    id=document.id,
+                    code=document.draft.code,
+                    issued_on=document.draft.issued_on,
+                    subject=document.draft.subject,
+                    state=delivery.state,
+                    sent_at=document.packed_at,
+                    due_at=vietnam_time(document.reply_by, _DAY_ENDS),
+                    answer=True,
+                )
+            )
     said = [
         each for each in await work.events.of(_urging_place(code)) if each.kind is EventKind.MESSAGE_URGED
     ]
@@ -296,6 +318,26 @@ async def _urging_of(work: OfficeWork, code: str, every: timedelta, now: datetim
         last_by=str(last.data.get("person", "")) if last else "",
         free_at=free_at if free_at is not None and free_at > now else None,
     )
+
+
+async def _late_answers(
+    work: OfficeWork, code: str, now: datetime
+) -> list[tuple[OutgoingDocument, Delivery]]:
+    """What that recipient was to answer by a day that is over (T9), and has not."""
+    today = local(now).date()
+    wanted = await work.outgoing.wanting_replies(today - _ANSWERS_BACK, today - timedelta(days=1), MOST_LATE)
+    wanted = [each for each in wanted if not each.is_sealed]
+    ids = [each.id for each in wanted]
+    if not ids:
+        return []
+    sent, answered = await work.deliveries.of_many(ids), await work.outgoing.answered_from(ids)
+    return [
+        (document, each)
+        for document in wanted
+        for each in sent.get(document.id, ())
+        if each.recipient.code.casefold() == code.casefold()
+        and document.is_answer_late(each, answered[document.id], today)
+    ]
 
 
 async def _contact(work: OfficeWork, code: str, ours: Sequence[str]) -> Staff | None:

@@ -7,7 +7,7 @@ office hours nothing but express letters speaks. Pure: what was noted about a ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -15,11 +15,12 @@ from itertools import groupby
 
 from gateway.domain import status
 from gateway.domain.document import Delivery, IncomingDocument, InState, OutgoingDocument, OutState, Urgency
+from gateway.domain.handling import UnitPart
 from gateway.domain.office_calendar import SHIPPED, CalendarDay, OfficeCalendar, OfficeHours
 from gateway.domain.status import Duty, Fact, RequestState, fold_delivery, fold_incoming, open_request
 from gateway.domain.system_box import BoxItem
 from gateway.domain.wall_clock import local
-from gateway.office.domain.task import RecallAsk, Task, TaskKind
+from gateway.office.domain.task import RecallAsk, Submission, Task, TaskKind
 from gateway.office.ports.store import Unasked, Untold
 from gateway.office.ports.telling import LONGEST_TEXT, NoticeKind, NoticeWish
 from gateway.policy import timers
@@ -38,6 +39,17 @@ def reply_horizon(now: datetime) -> date:
     return local(now + timers.REPLY_SOON).date()
 
 
+def late_span(now: datetime) -> tuple[date, datetime]:
+    """By which day a part was due that may be late enough for the agency to be told; and of one without a day, before when
+    it was given."""
+    return local(now - timers.LEADER_TOLD).date(), now - timedelta(days=timers.WITHOUT_A_DAY)
+
+
+def reply_wanted_span(now: datetime) -> tuple[date, date]:
+    """The days of answers of which the one who asked is told now: three days ahead, and what is not yet history."""
+    return local(now - LOOK_BACK).date(), local(now + timers.REPLY_WANTED_SOON).date()
+
+
 def of_incoming(
     office: OfficeCalendar, documents: Iterable[IncomingDocument], now: datetime, held_at: dict[str, datetime]
 ) -> Iterator[Task]:
@@ -53,6 +65,83 @@ def of_incoming(
             kind = TaskKind.TAKE_IN
         if due.is_late(now) or timers.is_urgent(each.urgency):
             yield _incoming(kind, each.id, each, since, due, now)
+
+
+def of_unassigned(
+    office: OfficeCalendar, documents: Iterable[tuple[IncomingDocument, datetime]], now: datetime
+) -> Iterator[Task]:
+    """Taken in and given to nobody (T5): told from the afternoon of that day on, at once of what is urgent."""
+    for each, taken_in_at in documents:
+        if now >= timers.told_of_assigning(taken_in_at) or timers.is_urgent(each.urgency):
+            due = timers.assign(office, taken_in_at)
+            yield _incoming(TaskKind.ASSIGN, each.id, each, taken_in_at, due, now)
+
+
+def of_submissions(
+    office: OfficeCalendar, asked: Iterable[tuple[Submission, IncomingDocument]], now: datetime
+) -> Iterator[Task]:
+    """What waits for a leader's opinion (T5)."""
+    for submission, document in asked:
+        due = timers.assign(office, submission.asked_at)
+        yield _incoming(TaskKind.OPINION, submission.id, document, submission.asked_at, due, now)
+
+
+def of_wanted_replies(
+    office: OfficeCalendar,
+    wanted: Iterable[tuple[OutgoingDocument, Sequence[Delivery], Collection[str]]],
+    now: datetime,
+) -> Iterator[Task]:
+    """Recipients who are to answer us by a day and have not (T9). The codes that have are in small letters."""
+    for document, deliveries, answered in wanted:
+        for each in deliveries:
+            if document.reply_by is None or not document.waits_for_answer(each, answered):
+                continue
+            due = timers.reply_wanted(office, document.reply_by)
+            since = document.packed_at or document.created_at
+            yield replace(
+                _outgoing(TaskKind.REPLY_WANTED, each.id, document, since),
+                counterpart=each.recipient.code,
+                counterpart_name=each.recipient.name or "",
+                due_at=due.at,
+                is_late=due.is_late(now),
+                wall_clock=True,
+                timer=due.timer.value,
+            )
+
+
+def of_returned_parts(
+    office: OfficeCalendar, parts: Iterable[tuple[UnitPart, IncomingDocument]], now: datetime
+) -> Iterator[Task]:
+    """What a unit handed back waits for another one as if it had just been taken in."""
+    for part, document in parts:
+        since = part.ended_at or part.given_at
+        due = timers.assign(office, since)
+        yield replace(_incoming(TaskKind.REASSIGN, part.id, document, since, due, now), unit=part.unit)
+
+
+def of_parts(
+    office: OfficeCalendar, parts: Iterable[tuple[UnitPart, IncomingDocument]], now: datetime
+) -> Iterator[Task]:
+    """All that units have to do, for them: to begin (T6) where the unit that leads has not, else to end (T7)."""
+    for part, document in parts:
+        begins = part.is_lead and document.state in (InState.ACCEPTED, InState.ASSIGNED)
+        due = timers.work(office, part.given_at, part.deadline)
+        start = timers.start(office, part.given_at)
+        kind = TaskKind.WORK
+        if begins and start.at < due.at:
+            kind, due = TaskKind.START, start
+        yield replace(_incoming(kind, part.id, document, part.given_at, due, now), unit=part.unit)
+
+
+def of_late_parts(
+    office: OfficeCalendar, parts: Iterable[tuple[UnitPart, IncomingDocument]], now: datetime
+) -> Iterator[Task]:
+    """What the agency is told of: work that is two days past its day (T7)."""
+    for part, document in parts:
+        due = timers.work(office, part.given_at, part.deadline)
+        if now >= due.at + timers.LEADER_TOLD:
+            task = _incoming(TaskKind.WORK, part.id, document, part.given_at, due, now)
+            yield replace(task, unit=part.unit)
 
 
 def of_requests(

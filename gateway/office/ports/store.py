@@ -15,7 +15,7 @@ from gateway.domain.book import OutgoingLine, PaperLetter, Span
 from gateway.domain.document import Delivery, DocumentChange, IncomingDocument, OutgoingDocument
 from gateway.domain.status import Fact
 from gateway.office.domain.ringing import OwnDesk
-from gateway.office.domain.task import RecallAsk, TaskNote
+from gateway.office.domain.task import RecallAsk, Submission, TaskNote
 from gateway.office.ports.lists import Lists, SavedViews, Tags
 from gateway.ports import Store, Work
 from gateway.ports.queues import Handover, RegisterEntry
@@ -100,6 +100,9 @@ class Tasks(Protocol):
     async def to_take_in(self, limit: int) -> Sequence[IncomingDocument]:
         """Documents and replacements that are new or on hold."""
 
+    async def unassigned(self, since: datetime, limit: int) -> Sequence[tuple[IncomingDocument, datetime]]:
+        """Taken in since then, given to nobody, and with no document system: each with when it was taken in."""
+
     async def asked_back(
         self, since: datetime, limit: int
     ) -> Sequence[tuple[IncomingDocument, Sequence[Fact]]]:
@@ -168,6 +171,21 @@ class OwnDesks(Protocol):
     async def save(self, person_id: str, desk: OwnDesk) -> None: ...
 
 
+class Submissions(Protocol):
+    """Documents that were submitted to a leader."""
+
+    async def add(self, submission: Submission) -> None: ...
+
+    async def of(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Submission]]:
+        """All of each document, the earliest first."""
+
+    async def open(self, limit: int) -> Sequence[tuple[Submission, IncomingDocument]]:
+        """What waits for an opinion, the oldest first."""
+
+    async def close(self, submission: Submission) -> None:
+        """Clash when another opinion was given before."""
+
+
 class OfficeRows(Protocol):
     """Of one agency, within one unit of work."""
 
@@ -191,6 +209,9 @@ class OfficeRows(Protocol):
 
     @property
     def desks(self) -> OwnDesks: ...
+
+    @property
+    def submissions(self) -> Submissions: ...
 
 
 class OfficeWork(Work, Protocol):

@@ -26,6 +26,7 @@ from gateway.office.store import lists_figures
 from gateway.office.store.book import SqlBooks
 from gateway.office.store.lists import KnownCounts, SqlLists
 from gateway.office.store.lists_write import Dues, ListWriter, Reckon, reckon_without_office
+from gateway.office.store.submissions import SqlSubmissions
 from gateway.office.store.tags_and_views import SqlOwnDesks, SqlSavedViews, SqlTags
 from gateway.office.store.todo import SqlRecallAsks, SqlTasks
 from gateway.ports.services import Clock
@@ -188,6 +189,10 @@ class SqlOfficeRows:
     @cached_property
     def desks(self) -> SqlOwnDesks:
         return SqlOwnDesks(self.tx, self.scope)
+
+    @cached_property
+    def submissions(self) -> SqlSubmissions:
+        return SqlSubmissions(self.tx, self.scope)
 
 
 class SqlOfficeWork(SqlWork):

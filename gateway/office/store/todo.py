@@ -7,25 +7,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import BindParameter, bindparam, delete, select, update
+from sqlalchemy import BindParameter, bindparam, delete, or_, select, update
 from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, IncomingDocument, InState, Kind, OutgoingDocument, OutState
-from gateway.domain.status import Fact
+from gateway.domain.status import Fact, Track
 from gateway.office.domain.task import AskState, RecallAsk, TaskNote
 from gateway.office.ports.store import Unasked, Untold
 from gateway.store import incoming, jobs, outgoing
 from gateway.store.deliveries import SqlFacts, to_delivery
 from gateway.store.row import Moment, from_json, to_json
-from gateway.store.tables import DeliveryRow, FactRow, InboxRow, IncomingRow, JobRow, OutboxRow, OutgoingRow
+from gateway.store.tables import (
+    DeliveryRow,
+    FactRow,
+    HandoverRow,
+    InboxRow,
+    IncomingRow,
+    JobRow,
+    OutboxRow,
+    OutgoingRow,
+)
 from gateway.store.tables_office import RecallAskRow, ReminderRow, TaskNoteRow
 from gateway.store.transaction import Transaction
 
 RETURNED = ("failed", "rejected")
 _NOT_GONE = ("waiting", "failed")
 _I, _O, _D, _F, _N, _R = IncomingRow, OutgoingRow, DeliveryRow, FactRow, TaskNoteRow, ReminderRow
+_H = HandoverRow
 _SINCE = bindparam("since", type_=Moment)
 _LIMIT: BindParameter[int] = bindparam("most")
 _MINE_IN = select(_I).where(col(_I.agency_id) == bindparam("agency"))
@@ -40,6 +50,21 @@ TO_TAKE_IN = (
 )
 REPLIES = (
     _MINE_IN.where(col(_I.reply_by) <= bindparam("by")).order_by(col(_I.reply_by), col(_I.id)).limit(_LIMIT)
+)
+# What a document system has is given out there.
+UNASSIGNED = (
+    _MINE_IN.outerjoin(
+        _H,
+        (col(_H.agency_id) == col(_I.agency_id)) & (col(_H.incoming_id) == col(_I.id)),
+    )
+    .where(
+        col(_I.state) == InState.ACCEPTED.value,
+        col(_I.arrived_at) >= _SINCE,
+        col(_I.kind).in_([Kind.DOCUMENT.value, Kind.REPLACEMENT.value]),
+        or_(col(_H.state).is_(None), col(_H.state) != incoming.ACKED),
+    )
+    .order_by(col(_I.arrived_at), col(_I.id))
+    .limit(_LIMIT)
 )
 # Its literals are those of the partial index, which no server would see behind parameters.
 ASKED = (
@@ -152,6 +177,13 @@ class SqlTasks:
             found += [incoming.to_incoming(row) for row in await self._tx.rows(_I, TO_TAKE_IN, **asked)]
         return sorted(found, key=lambda each: (each.arrived_at, each.id))[:limit]
 
+    async def unassigned(self, since: datetime, limit: int) -> Sequence[tuple[IncomingDocument, datetime]]:
+        rows = await self._tx.rows(_I, UNASSIGNED, agency=self._agency_id, since=since, most=limit)
+        documents = [incoming.to_incoming(row) for row in rows]
+        facts = await self._facts.of_many([each.id for each in documents]) if documents else {}
+        free = [each for each in documents if each.assignment is None]
+        return [(each, _taken_in_at(each, facts[each.id])) for each in free]
+
     async def asked_back(
         self, since: datetime, limit: int
     ) -> Sequence[tuple[IncomingDocument, Sequence[Fact]]]:
@@ -263,6 +295,11 @@ class SqlTasks:
 
     async def forget_reminders(self, before: datetime) -> None:
         await self._tx.change(_OLD, agency=self._agency_id, since=before)
+
+
+def _taken_in_at(document: IncomingDocument, facts: Sequence[Fact]) -> datetime:
+    said = (fact.at for fact in facts if fact.track is Track.BUSINESS and fact.code == "03")
+    return min(said, default=document.arrived_at)
 
 
 _ASK = RecallAskRow

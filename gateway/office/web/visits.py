@@ -200,6 +200,7 @@ class MenuEntry:
 
 
 _SEES = (Needs(right=Right.SEE_CONTENT),)
+_SEES_OR_OWN = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 _SEES_ALL = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES,)),)
 OPERATES = (Needs(right=Right.NOTICES, manners=(Manner.YES,)),)
 AUDITS = (Needs(right=Right.AUDIT),)
@@ -210,7 +211,7 @@ MENU = (
     MenuEntry(key="dashboard", path="/tong-quan", letter="h", needs=_SEES, beyond=OPERATES),
     MenuEntry(key="outgoing", path="/van-ban-di", letter="o", needs=_SEES),
     MenuEntry(key="incoming", path="/van-ban-den", letter="i", needs=_SEES),
-    MenuEntry(key="todo", path="/can-xu-ly", letter="t", needs=_SEES_ALL),
+    MenuEntry(key="todo", path="/can-xu-ly", letter="t", needs=_SEES_OR_OWN),
     MenuEntry(key="books", path="/so-van-ban", letter="", needs=BOOKS),
     MenuEntry(key="agencies", path="/co-quan", letter="a", of_agency=False),
     MenuEntry(key="operations", path="/van-hanh", letter="v", needs=OPERATES, of_agency=False),

@@ -265,6 +265,23 @@ async def test_the_same_status_twice_is_harmless(door: Door) -> None:
     assert first.json["register_no"] == again.json["register_no"] == "1245"
 
 
+async def test_work_is_opened_again_with_its_reason_and_the_sender_sees_the_mark(door: Door) -> None:
+    (item,) = await arrived(door)
+    for code in ("03", "06"):
+        await status(door, item["id"], code=code)
+
+    bare = await status(door, item["id"], code="05", reopen=True)
+    wrong = await status(door, item["id"], code="06", reopen=True, note="Đóng nhầm")
+    opened = await status(door, item["id"], code="05", reopen=True, note="Đóng nhầm")
+    await door.carry()
+
+    assert (bare.status, bare.json["errors"][0]["pointer"], wrong.status) == (422, "/note", 400)
+    assert (opened.json["item"]["state"], "reopened" in opened.json["item"]["marks"]) == ("processing", True)
+    (sent,) = (await door.ask("GET", "/messages")).json["data"]
+    message = (await door.ask("GET", f"/messages/{sent['id']}")).json
+    assert (message["state"], message["recipients"][0]["marks"]) == ("done", ["reopened"])
+
+
 async def test_in_mode_b_the_answer_returns_the_number_given(door: Door) -> None:
     first, second = await arrived(door, COMMUNE, ("15", "16"))
 
@@ -324,8 +341,53 @@ async def test_an_assignment_is_kept_and_shown(door: Door) -> None:
         "PUT", f"/inbox/{item['id']}/assignment", agency=PROVINCE, json=given, headers={"If-Match": '"1"'}
     )
 
-    assert answer.json["assignment"] == given | {"instruction": None}
+    told = answer.json["assignment"]
+    assert {name: told[name] for name in given} | {"instruction": told["instruction"]} == given | {
+        "instruction": None
+    }
+    assert [(each["unit"], each["lead"], each["late"]) for each in told["units"]] == [
+        ("Phòng Tổng hợp", True, False),
+        ("Phòng Tài vụ", False, False),
+    ]
     assert stale.status == 412
+
+
+async def test_each_unit_has_its_own_day_is_late_after_it_and_gives_its_part_back(door: Door) -> None:
+    (item,) = await arrived(door)
+    path = f"/inbox/{item['id']}/assignment"
+    await status(door, item["id"], code="03", register_no="7")
+    given: dict[str, Any] = {
+        "lead_unit": "Phòng Tổng hợp",
+        "coordinating_units": ["Phòng Tài vụ"],
+        "deadline": "2026-11-27",
+    }
+
+    strange = await door.ask(
+        "PUT", path, agency=PROVINCE, json=given | {"unit_deadlines": {"Phòng khác": "2026-11-23"}}
+    )
+    await door.ask(
+        "PUT", path, agency=PROVINCE, json=given | {"unit_deadlines": {"Phòng Tài vụ": "2026-11-23"}}
+    )
+    door.clock.advance(5 * 86400)
+    late = (await door.ask("GET", f"/inbox/{item['id']}", agency=PROVINCE)).json["assignment"]["units"]
+    bare = await door.ask(
+        "POST", f"{path}/parts", agency=PROVINCE, json={"unit": "Phòng Tài vụ", "outcome": "returned"}
+    )
+    back = {"unit": "Phòng Tài vụ", "outcome": "returned", "reason": "Việc của phòng khác"}
+    answer = await door.ask("POST", f"{path}/parts", agency=PROVINCE, json=back)
+    again = await door.ask("POST", f"{path}/parts", agency=PROVINCE, json=back)
+
+    assert strange.status == 400
+    assert [(each["unit"], each["deadline"], each["late"]) for each in late] == [
+        ("Phòng Tổng hợp", "2026-11-27", False),
+        ("Phòng Tài vụ", "2026-11-23", True),
+    ]
+    assert (bare.status, bare.json["errors"][0]["pointer"]) == (422, "/reason")
+    assert [(each["state"], each["reason"]) for each in answer.json["assignment"]["units"]] == [
+        ("open", ""),
+        ("returned", "Việc của phòng khác"),
+    ]
+    assert (again.status, again.json["code"]) == (409, "GW-PART")
 
 
 async def test_a_status_on_another_version_is_412_and_sets_nothing(door: Door) -> None:

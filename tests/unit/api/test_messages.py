@@ -243,6 +243,22 @@ def recall(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in (values | fields).items() if value is not None}
 
 
+async def test_an_answer_that_did_not_come_by_its_day_is_a_mark_of_that_recipient(door: Door) -> None:
+    id = (await sent(door, reply_required=True, reply_due="2026-11-25"))["id"]
+    await door.carry()
+
+    async def marks() -> list[list[list[str]]]:
+        listed = (await door.ask("GET", "/messages")).json["data"]
+        one = (await door.ask("GET", f"/messages/{id}")).json
+        return [[to["marks"] for to in each["recipients"]] for each in (*listed, one)]
+
+    before = await marks()
+    door.clock.advance(7 * 86400)
+
+    assert before == [[[]], [[]]]
+    assert await marks() == [[["reply_late"]], [["reply_late"]]]
+
+
 async def test_a_recall_is_a_packet_of_its_own_and_asked_once(door: Door) -> None:
     id = (await sent(door))["id"]
     await door.carry()

@@ -95,6 +95,29 @@ def test_05_after_06_leaves_done() -> None:
     assert fold_delivery([said("06", 1), said("05", 2)]).business == "06"
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_later_05_with_its_reason_opens_what_was_done_and_a_new_06_closes_it(
+    order: tuple[int, ...],
+) -> None:
+    """The sender keeps 06 with a mark, our own work goes on (interfaces.md 1.1)."""
+    opened = [said("03", 1), said("06", 2), replace(said("05", 3), note="Đóng nhầm")]
+    known = [opened[n] for n in order]
+
+    theirs, ours = fold_delivery(known), fold_incoming(known)
+    again = [*known, said("06", 4)]
+
+    assert (theirs.business, theirs.marks) == ("06", ("reopened",))
+    assert (ours.state, ours.marks) == (InState.PROCESSING, ("reopened",))
+    assert (fold_delivery(again).marks, fold_incoming(again).state) == ((), InState.DONE)
+
+
+@pytest.mark.parametrize("early", [said("05", 3), replace(said("05", 9, stated=1), note="Đóng nhầm")])
+def test_a_05_without_a_reason_or_stated_earlier_opens_nothing(early: Fact) -> None:
+    known = [said("06", 2), early]
+
+    assert (fold_delivery(known).marks, fold_incoming(known).state) == ((), InState.DONE)
+
+
 def test_02_and_03_with_the_same_stated_time_are_02() -> None:
     standing = fold_delivery([said("03", 1), said("02", 1)])
 

@@ -109,6 +109,54 @@ async def test_a_time_before_its_arrival_or_ahead_of_now_is_refused_and_changes_
         assert not done.repeated
 
 
+async def test_work_closed_by_mistake_is_opened_again_and_its_sender_keeps_06_with_a_mark(town: Town) -> None:
+    sent = await town.send("15")
+    await town.carry()
+    arrived = await town.only()
+    await town.status(arrived, "03", register_no="4")
+    await town.status(arrived, "05")
+    await town.status(arrived, "06")
+
+    opened = await town.status(arrived, "05", note="Đóng nhầm, còn phụ lục", reopens=True)
+    again = await town.status(arrived, "05", note="Đóng nhầm, còn phụ lục", reopens=True)
+    await town.carry()
+
+    assert (opened.document.state, opened.repeated, again.repeated) == (InState.PROCESSING, False, True)
+    delivery = await town.delivery(sent)
+    assert (delivery.state, delivery.marks) == ("done", ("reopened",))
+    async with town.node.store.read(await town.scope(PROVINCE)) as work:
+        events = await work.events.of(arrived.id)
+    assert [each.data for each in events if each.kind == "inbox.reopened"] == [
+        {"reason": "Đóng nhầm, còn phụ lục"}
+    ]
+
+    closed = await town.status(arrived, "06")
+    await town.carry()
+
+    assert (closed.document.state, closed.repeated) == (InState.DONE, False)
+    assert "reopened" in opened.document.marks
+    assert "reopened" not in closed.document.marks
+    assert ((await town.delivery(sent)).state, (await town.delivery(sent)).marks) == ("done", ())
+
+
+async def test_only_what_is_done_is_opened_again_with_a_reason_and_after_it_was_done(town: Town) -> None:
+    await town.brought(town.forge(document(), FILES))
+    arrived = await town.only()
+    await town.status(arrived, "03", register_no="4")
+
+    with pytest.raises(Clash, match="not_done"):
+        await town.status(arrived, "05", note="Đóng nhầm", reopens=True)
+    town.clock.advance(timedelta(minutes=10))
+    done_at = town.clock.now()
+    await town.status(arrived, "06", at=done_at)
+    with pytest.raises(Refused, match="missing"):
+        await town.status(arrived, "05", reopens=True)
+    with pytest.raises(Refused, match="status-time"):
+        await town.status(arrived, "05", note="Đóng nhầm", reopens=True, at=done_at - timedelta(minutes=1))
+
+    assert (await town.reload(arrived)).state is InState.DONE
+
+
 async def test_an_assignment_said_again_with_04_is_new(town: Town) -> None:
     await town.brought(town.forge(document(), FILES))
     arrived = await town.only()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -19,7 +20,12 @@ from gateway.office.web.routes import Needs, get, post
 from gateway.office.web.visits import Visit, merged, where
 
 # What is on the list says what documents are about: for those who see the agency's all.
-SEES = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES,)),)
+# Who works in a unit sees what was given to it.
+SEES = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
+TAKES_UP = (
+    Needs(right=Right.URGE, manners=(Manner.YES,)),
+    Needs(right=Right.PROGRESS, manners=(Manner.OWN,)),
+)
 # Who only views notes nothing.
 NOTES = (Needs(right=Right.URGE, manners=(Manner.YES,)),)
 _MORNING = time(8)
@@ -37,9 +43,19 @@ class ShownTask:
     verb: str
 
 
+def units_of(visit: Visit) -> frozenset[str] | None:
+    """Whose list the person has: that of the own units; None who sees all of the agency."""
+    if visit.may(Right.SEE_CONTENT, Manner.YES):
+        return None
+    now = visit.deps.clock.now()
+    grants = visit.person.rights.grants(Right.PROGRESS, visit.here.id, now, Manner.OWN)
+    return frozenset(each.unit for each in grants)
+
+
 async def listed(visit: Visit) -> web.StreamResponse:
     everything = visit.ask("tat-ca") == "1"
-    found = await todo.gather(visit.deps.todo, visit.scope(), everything=everything)
+    units = units_of(visit)
+    found = await todo.gather(visit.deps.todo, visit.scope(), everything=everything, units=units)
     kind = visit.ask("loai")
     mine = visit.ask("cua-toi") == "1"
     wanted = [
@@ -62,7 +78,8 @@ async def listed(visit: Visit) -> web.StreamResponse:
         kind=kind,
         mine=mine,
         everything=everything,
-        may_note=visit.may(Right.URGE, Manner.YES),
+        may_note=units is None and visit.may(Right.URGE, Manner.YES),
+        may_take=_may_take(visit),
         resting=found.resting,
         cut=found.cut,
     )
@@ -70,8 +87,13 @@ async def listed(visit: Visit) -> web.StreamResponse:
 
 async def taken(visit: Visit) -> web.StreamResponse:
     task = visit.form.text("task")
-    await todo.take_task(visit.deps.todo, visit.scope(), task, visit.person.person.name)
+    name, units = visit.person.person.name, units_of(visit)
+    await todo.take_task(visit.deps.todo, visit.scope(), task, name, units)
     return visit.said("/can-xu-ly", "tasks.taken")
+
+
+def _may_take(visit: Visit) -> bool:
+    return any(visit.may(need.right, *need.manners) for need in TAKES_UP)
 
 
 async def snoozed(visit: Visit) -> web.StreamResponse:
@@ -105,11 +127,16 @@ def row(visit: Visit, found: todo.TodoList, task: Task) -> ShownTask:
     act, verb = _ACTS.get(task.kind, ("", "open"))
     if verb == "resend" and not visit.may(Right.ISSUE, Manner.YES):
         act, verb = "", "open"
+    if verb == "urge" and not (task.is_late and visit.may(Right.URGE, Manner.YES)):
+        act, verb = "", "open"
+    if verb in ("assign", "opinion") and not visit.may(Right.INSTRUCT, Manner.YES):
+        submits = verb == "assign" and visit.may(Right.TAKE_IN, Manner.YES)
+        act, verb = ("{path}/trinh", "submit") if submits else ("", "open")
     return ShownTask(
         task=task,
         left=found.time_left(task, visit.lang),
         path=path,
-        act=act.format(path=path, id=task.subject_id),
+        act=act.format(path=path, id=task.subject_id, code=quote(task.counterpart)),
         verb=visit.say(f"tasks.do.{verb}"),
     )
 
@@ -135,12 +162,19 @@ _ACTS: dict[TaskKind, tuple[str, str]] = {
     TaskKind.APPROVE_RECALL: ("{path}/thu-hoi/de-nghi", "approve"),
     TaskKind.SYSTEM: ("{path}", "open"),
     TaskKind.SYSTEM_STATUS: ("{path}", "open"),
+    TaskKind.ASSIGN: ("{path}/chuyen-xu-ly", "assign"),
+    TaskKind.REASSIGN: ("{path}/chuyen-xu-ly", "assign"),
+    TaskKind.REPLY_WANTED: ("{path}/don-doc?noi-nhan={code}", "urge"),
+    TaskKind.OPINION: ("{path}/chuyen-xu-ly", "opinion"),
+    TaskKind.START: ("{path}", "open"),
+    TaskKind.WORK: ("{path}", "open"),
 }
 
 
 async def one(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     task_id = visit.form.text("task") if problems else visit.ask("viec")
-    found = await todo.gather(visit.deps.todo, visit.scope(), everything=True)
+    units = units_of(visit)
+    found = await todo.gather(visit.deps.todo, visit.scope(), everything=True, units=units)
     task = next((each for each in found.tasks if each.id == task_id), None)
     if task is None:
         raise NotFound("this task is settled, or never was")
@@ -150,7 +184,8 @@ async def one(visit: Visit, problems: Problems | None = None) -> web.StreamRespo
         problems,
         title=visit.say(f"task.{task.kind}"),
         row=row(visit, found, task),
-        may_note=visit.may(Right.URGE, Manner.YES),
+        may_note=units is None and visit.may(Right.URGE, Manner.YES),
+        may_take=_may_take(visit),
         rests=task.rests(found.at),
         given=visit.form.flat() or {"day": tomorrow.strftime("%d/%m/%Y"), "time": _MORNING.strftime("%H:%M")},
     )
@@ -166,7 +201,7 @@ def _until(visit: Visit) -> datetime | None:
 ROUTES = (
     get("/can-xu-ly", "tasks", listed, needs=SEES, key="todo"),
     get("/can-xu-ly/viec", "task", one, needs=SEES, key="todo"),
-    post("/can-xu-ly/phu-trach", "task_taken", taken, needs=NOTES, key="todo"),
+    post("/can-xu-ly/phu-trach", "task_taken", taken, needs=TAKES_UP, key="todo"),
     post("/can-xu-ly/nhac-lai", "task_snoozed", snoozed, needs=NOTES, key="todo"),
     post("/can-xu-ly/xong", "task_closed", closed, needs=NOTES, key="todo"),
     post("/can-xu-ly/danh-thuc", "task_woken", woken, needs=NOTES, key="todo"),

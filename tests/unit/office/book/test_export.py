@@ -8,7 +8,7 @@ import io
 import re
 import zipfile
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from html.parser import HTMLParser
 from io import BytesIO
 from typing import Any
@@ -143,6 +143,11 @@ async def test_the_follow_up_book_has_limit_progress_and_reply(town: Town) -> No
     assert line.cells["progress"] == "Đã tiếp nhận, chờ phân công"
     assert "501/" in str(line.cells["what"])
     assert line.cells["reply"] == ""
+
+    town.clock.advance(timedelta(days=10))
+    await town.status(document, "06")
+    (late,) = await lines(town, Book.FOLLOW_UP)
+    assert late.cells["progress"] == "Đã hoàn thành ngày 30/11/2026, quá hạn"
 
 
 async def test_the_outgoing_book_has_recipients_proof_of_receipt_and_recall(town: Town) -> None:

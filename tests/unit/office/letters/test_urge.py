@@ -7,9 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.domain.document import Staff
+from gateway.domain.document import ReplyLink, Staff
 from gateway.domain.event import EventKind
+from gateway.domain.wall_clock import local
 from gateway.errors import Clash
+from gateway.office import todo
+from gateway.office.domain.task import TaskKind
 from gateway.office.letters import asking
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 
@@ -96,3 +99,43 @@ async def test_whom_to_phone_is_who_answered_from_there_last(town: Town) -> None
     assert [each.code.split("/")[0] for each in stands.late] == ["15"]
     assert stands.contact is not None
     assert (stands.contact.name, stands.contact.phone) == ("Nguyễn Thị Mẫu", "0203 000 001")
+
+
+async def test_an_answer_that_does_not_come_by_its_day_is_urged_until_it_comes(town: Town) -> None:
+    """T9: the one who asked sees it on the list three days before, at the recipient, and by the API's mark."""
+    due = local(town.clock.now()).date() + timedelta(days=5)
+    asked = await town.send("15", reply_required=True, reply_due=due)
+    scope = await town.scope(DEPARTMENT)
+    await town.carry()
+    arrived = await town.only()
+    await town.status(arrived, "03", register_no="1")
+    await town.carry()
+
+    async def tasks() -> list[tuple[str, bool]]:
+        found = (await todo.gather(town.node.todo, scope)).tasks
+        return [(each.counterpart, each.is_late) for each in found if each.kind is TaskKind.REPLY_WANTED]
+
+    assert await tasks() == []
+    town.clock.advance(timedelta(days=3))
+    assert await tasks() == [(PROVINCE, False)]
+    with pytest.raises(Clash, match="nothing of ours is late"):
+        await press(town)
+    town.clock.advance(timedelta(days=3))
+    assert await tasks() == [(PROVINCE, True)]
+    known = await asking.urging_of(town.node.out, scope, PROVINCE, WEEK)
+    await press(town)
+
+    assert [(each.id, each.answer) for each in known.late] == [(asked.id, True)]
+    assert await urged(town, asked.id) == [PROVINCE]
+
+    link = ReplyLink(
+        agency=DEPARTMENT,
+        number=asked.draft.code,
+        date=asked.draft.issued_on or due,
+        document_id=asked.document_id,
+    )
+    await town.send("88", DEPARTMENT, sender=PROVINCE, replies_to=(link,))
+    await town.carry()
+    assert await tasks() == []
+    async with town.node.store.read(scope) as work:
+        assert await work.outgoing.answered_from([asked.id]) == {asked.id: frozenset({PROVINCE.casefold()})}

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from gateway.domain.document import InState, Kind, OutState, Urgency
+from gateway.domain.document import Assignment, InState, Kind, OutState, Urgency
 from gateway.domain.event import EventKind
+from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash, NotFound
 from gateway.office import todo
-from gateway.office.desks import TodoDesk
+from gateway.office.desks import OfficeIn, TodoDesk
 from gateway.office.domain.task import TaskKind
+from gateway.office.letters import submitting
 from gateway.office.store.store import SqlOfficeStore
 from gateway.policy.upkeep import CertificateEnding
 from tests.support.clock import ManualClock
@@ -138,10 +141,11 @@ async def test_every_kind_of_task_is_on_one_list_with_the_earliest_deadline_firs
         (TaskKind.DECIDE, held.id, at("23 08:00")),
         (TaskKind.RECALL, f"{asked.id}:p1", at("23 08:00")),
         (TaskKind.ISSUE, signed.id, at("23 11:30")),
+        *((TaskKind.ASSIGN, id, at("23 17:00")) for id in sorted((asked.id, reply.id))),
         (TaskKind.REPLY, reply.id, at("24 17:00")),
         (TaskKind.CERTIFICATE, "f1", at("26 07:00")),
     ]
-    assert [each.is_late for each in found.tasks] == [True] * 5 + [False] * 3
+    assert [each.is_late for each in found.tasks] == [True] * 5 + [False] * 5
     assert (found.resting, found.cut) == (0, False)
 
 
@@ -170,7 +174,7 @@ async def test_a_status_that_did_not_reach_its_sender_for_a_day_is_a_task_until_
     desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     landed = inbox_item(clock, state="done")
-    document = incoming(clock, state=InState.ACCEPTED, inbox_id=landed.id)
+    document = incoming(clock, state=InState.PROCESSING, inbox_id=landed.id)
     await seed_incoming(store, document)
     first, second = (outbox_item(clock, kind=Kind.STATUS, subject_id=landed.id) for _ in range(2))
     async with store.begin(NORTH) as work:
@@ -333,3 +337,112 @@ async def test_a_sealed_document_shows_no_words_of_its_own(
     (task,) = (await todo.gather(desk, NORTH)).tasks
 
     assert (task.document, task.title) == ("", "")
+
+
+async def _given(store: SqlOfficeStore, document_id: str, clock: ManualClock, **fields: Any) -> UnitPart:
+    part = UnitPart(
+        id=clock.new_id("prt_"),
+        document_id=document_id,
+        given_by="prn_head",
+        given_at=clock.now(),
+        unit="Phòng Tổng hợp",
+        is_lead=True,
+        deadline=date(2026, 11, 23),
+    )
+    part = replace(part, **fields)
+    async with store.begin(NORTH) as work:
+        await work.parts.add(part)
+        await work.commit()
+    return part
+
+
+async def test_a_unit_has_its_own_list_and_the_agency_hears_of_it_two_days_after_its_day(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    """T6, T7: first it is to be begun, then to be done; nobody else's unit sees it."""
+    document = await seed_incoming(store, incoming(clock, state=InState.ASSIGNED))
+    lead = await _given(store, document.id, clock)
+    helping = await _given(store, document.id, clock, unit="Phòng Tài chính", is_lead=False, deadline=None)
+
+    mine = (await todo.gather(desk, NORTH, units={"phòng tổng hợp"})).tasks
+    theirs = (await todo.gather(desk, NORTH, units={"Phòng Tài chính"})).tasks
+    nobodys = (await todo.gather(desk, NORTH, units={""})).tasks
+
+    assert [(each.id, each.due_at, each.unit) for each in mine] == [
+        (f"start:{lead.id}", at("23 08:00"), "Phòng Tổng hợp")
+    ]
+    assert [(each.id, each.timer) for each in theirs] == [(f"work:{helping.id}", "t7n")]
+    assert nobodys == ()
+
+    await todo.take_task(desk, NORTH, mine[0].id, "Nguyễn Thị An", {"Phòng Tổng hợp"})
+    (owned,) = (await todo.gather(desk, NORTH, units={"Phòng Tổng hợp"})).tasks
+    assert owned.owner == "Nguyễn Thị An"
+    with pytest.raises(NotFound):
+        await todo.take_task(desk, NORTH, mine[0].id, "Người khác", {"Phòng Tài chính"})
+
+    clock.advance(at("23 17:01") - clock.now())
+    assert await kinds(desk) == []
+    clock.advance(at("25 17:00") - clock.now())
+    assert [(each.kind, each.unit, each.is_late) for each in (await todo.gather(desk, NORTH)).tasks] == [
+        (TaskKind.WORK, "Phòng Tổng hợp", True)
+    ]
+
+
+async def test_what_is_submitted_waits_for_the_leader_and_for_nobody_else_until_there_is_an_opinion(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    """Once; the event says who and what; a document with an opinion is nobody's task of this kind any more."""
+    document = await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
+    office = SimpleNamespace(store=store, clock=clock, wake=lambda: None)
+    inn = cast("OfficeIn", office)
+
+    made = await submitting.submit(inn, NORTH, document.id, "prn_head", "Đề nghị giao Phòng Tổng hợp")
+    with pytest.raises(Clash, match="cannot be submitted"):
+        await submitting.submit(inn, NORTH, document.id, "prn_head")
+    clock.advance(at("20 16:30") - clock.now())
+    (task,) = (await todo.gather(desk, NORTH)).tasks
+    assert (task.id, task.kind, task.due_at) == (f"opinion:{made.id}", TaskKind.OPINION, at("23 17:00"))
+    assert (await todo.gather(desk, SOUTH)).tasks == ()
+
+    with pytest.raises(Clash, match="needs words"):
+        await submitting.decide(inn, NORTH, document.id, " ")
+    decided = await submitting.decide(inn, NORTH, document.id, "Lưu hồ sơ.")
+
+    assert (decided and decided.opinion, await kinds(desk)) == ("Lưu hồ sơ.", [])
+    assert await submitting.decide(inn, NORTH, document.id, "Lần nữa") is None
+    async with store.read(NORTH) as work:
+        told = {each.kind: dict(each.data) for each in await work.events.of(document.id)}
+    assert told == {
+        "inbox.submitted": {
+            "submission": made.id,
+            "leader": "prn_head",
+            "note": "Đề nghị giao Phòng Tổng hợp",
+        },
+        "inbox.opinion": {"submission": made.id, "opinion": "Lưu hồ sơ."},
+    }
+
+
+async def test_what_was_taken_in_is_told_in_the_afternoon_until_it_is_given_to_somebody(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    """T5; and again once a unit handed it back."""
+    document = await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
+    assert await kinds(desk) == []
+
+    clock.advance(at("20 16:00") - clock.now())
+    (task,) = (await todo.gather(desk, NORTH)).tasks
+    assert (task.kind, task.due_at, task.timer) == (TaskKind.ASSIGN, at("23 17:00"), "t5")
+
+    part = await _given(store, document.id, clock)
+    async with store.begin(NORTH) as work:
+        given = replace(
+            await work.incoming.get(document.id),
+            assignment=Assignment(lead_unit=part.unit),
+            state=InState.ASSIGNED,
+        )
+        await work.incoming.save(given)
+        back = replace(part, state=PartState.RETURNED, ended_by="prn_unit", ended_at=clock.now(), why="Sai")
+        await work.parts.end(back)
+        await work.commit()
+    (task,) = (await todo.gather(desk, NORTH)).tasks
+    assert (task.kind, task.unit) == (TaskKind.REASSIGN, "Phòng Tổng hợp")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 import pytest
 
 from gateway.domain.account import HostedAgency
-from gateway.domain.document import Urgency
+from gateway.domain.document import InState, Urgency
+from gateway.domain.handling import UnitPart
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office import mail
 from gateway.office.desks import TodoDesk
 from gateway.office.domain.task import RecallAsk
 from gateway.office.mail import SmtpMailer
+from gateway.office.policy.step_letters import UnitPeople
 from gateway.office.store.store import SqlOfficeStore
 from gateway.office.todo import Reminders
 from gateway.office.workers import DigestMail
@@ -56,12 +58,17 @@ def reminders(desk: TodoDesk, server: MailServer, clock: ManualClock) -> Iterato
         digest_at=(time(8), time(14)),
         people=people,
         heads=nobody,
+        units=nobodys,
     )
     pool.close()
 
 
 async def nobody(agency_id: str) -> Sequence[str]:
     return ()
+
+
+async def nobodys(agency_id: str) -> Mapping[str, UnitPeople]:
+    return {}
 
 
 async def look(reminders: Reminders) -> None:
@@ -279,3 +286,88 @@ async def test_a_recall_that_waits_is_told_to_the_heads_once_and_not_what_it_is_
     assert document.draft.code in taken.text
     assert document.draft.subject not in taken.text
     assert ask.reason not in taken.text
+
+
+OFFICER, UNIT_HEAD, HEAD = "officer@north.example", "unit@north.example", "head@north.example"
+
+
+async def test_a_unit_is_told_step_by_step_its_head_when_it_is_late_and_the_heads_two_days_later(
+    reminders: Reminders, server: MailServer, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    """T7: each step once, also when it is looked at again; the 24th is free, and what it is about goes by no mail."""
+    to(clock, "20 09:00")
+    document = await seed_incoming(store, incoming(clock, state=InState.PROCESSING))
+    part = UnitPart(
+        id="prt_1",
+        document_id=document.id,
+        unit="Phòng Tổng hợp",
+        is_lead=True,
+        deadline=date(2026, 11, 25),
+        given_by="prn_head",
+        given_at=clock.now(),
+    )
+    async with store.begin(NORTH) as work:
+        await work.parts.add(part)
+        await work.commit()
+
+    async def units(agency_id: str) -> Mapping[str, UnitPeople]:
+        return {part.key: UnitPeople(officers=(OFFICER,), heads=(UNIT_HEAD,))}
+
+    async def heads(agency_id: str) -> list[str]:
+        return [HEAD]
+
+    told: list[tuple[str, str]] = []
+    for moment in (
+        "20 09:01",
+        "20 16:00",
+        "23 09:00",
+        "24 09:00",
+        "25 09:00",
+        "25 18:00",
+        "26 08:30",
+        "30 08:30",
+    ):
+        for _ in range(2):
+            to(clock, moment)
+            before = len(server.taken)
+            await look(replace(reminders, heads=heads, units=units))
+            told += [
+                (moment, each.to[0])
+                for each in server.taken[before:]
+                if "đơn vị đang xử lý" in str(each.message["Subject"])
+            ]
+
+    assert told == [
+        ("20 09:01", OFFICER),
+        ("23 09:00", OFFICER),
+        ("25 09:00", OFFICER),
+        ("26 08:30", UNIT_HEAD),
+        ("30 08:30", HEAD),
+    ]
+    assert all(document.subject not in each.text for each in server.taken)
+
+
+async def test_what_was_given_to_nobody_is_told_at_four_and_to_the_heads_the_next_morning(
+    reminders: Reminders, server: MailServer, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    """T5."""
+    to(clock, "20 09:00")
+    await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
+
+    async def heads(agency_id: str) -> list[str]:
+        return [HEAD]
+
+    told: list[tuple[str, str]] = []
+    for moment in ("20 15:59", "20 16:01", "20 16:30", "23 08:30", "23 09:30"):
+        to(clock, moment)
+        before = len(server.taken)
+        await look(replace(reminders, heads=heads))
+        told += [
+            (moment, each.to[0])
+            for each in server.taken[before:]
+            if "chờ trình, phân công" in str(each.message["Subject"])
+        ]
+
+    assert told[0][0] == "20 16:01"
+    assert told[0][1] != HEAD
+    assert told[1:] == [("23 08:30", HEAD)]

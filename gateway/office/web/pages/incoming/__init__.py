@@ -6,15 +6,17 @@ from __future__ import annotations
 from functools import partial
 
 from gateway.office.web import routes
-from gateway.office.web.pages.incoming import acts, detail, leaf, sealing
+from gateway.office.web.pages.incoming import acts, detail, leaf, sealing, submitting
 from gateway.office.web.pages.incoming.seen import (
     ANSWERS,
     DECIDES,
     FREEZES,
+    HANDS_BACK,
     HERE,
     INSTRUCTS,
     PROGRESSES,
     READS,
+    REOPENS,
     SEES,
     TAKES,
 )
@@ -37,6 +39,13 @@ ROUTES: tuple[PageRoute, ...] = (
     get(f"{HERE}/chuyen-xu-ly", "incoming_assign_form", acts.assign_form, needs=INSTRUCTS),
     post(f"{HERE}/chuyen-xu-ly", "incoming_assign", acts.assigned, needs=INSTRUCTS),
     post(f"{HERE}/tien-do", "incoming_progress", acts.progress_said, needs=PROGRESSES),
+    get(f"{HERE}/trinh", "incoming_submit_form", submitting.submit_form, needs=TAKES),
+    post(f"{HERE}/trinh", "incoming_submit", submitting.submitted, needs=TAKES),
+    get(f"{HERE}/tra-lai", "incoming_hand_back_form", acts.hand_back_form, needs=HANDS_BACK),
+    post(f"{HERE}/tra-lai", "incoming_hand_back", acts.handed_back, needs=HANDS_BACK),
+    post(f"{HERE}/xong-phan-viec", "incoming_part_done", acts.part_done, needs=PROGRESSES),
+    get(f"{HERE}/mo-lai", "incoming_reopen_form", acts.reopen_form, needs=REOPENS),
+    post(f"{HERE}/mo-lai", "incoming_reopen", acts.reopened, needs=REOPENS),
     get(f"{HERE}/dong-y", "incoming_agree_form", partial(acts.request_form, name="agree"), needs=ANSWERS),
     post(f"{HERE}/dong-y", "incoming_agree", acts.request_answered, needs=ANSWERS),
     get(

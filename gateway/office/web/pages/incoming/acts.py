@@ -6,25 +6,28 @@ that says what will happen and to whom, then the document as it stands; the assi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from urllib.parse import urlencode
 
 from aiohttp import web
 
 from gateway.domain.account import NumberingMode
-from gateway.domain.document import Assignment, IncomingDocument, InState, Source
+from gateway.domain.document import Assignment, IncomingDocument, InState, Source, UnitDeadline
 from gateway.domain.fields import STATUS
-from gateway.errors import BadForm, Clash, Refused, StaleVersion
-from gateway.incoming import act
+from gateway.domain.handling import PartState, UnitPart, unit_key
+from gateway.errors import BadForm, Clash, Denied, Refused, StaleVersion
+from gateway.incoming import act, handling
 from gateway.incoming.act import StatusCall
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
+from gateway.office.letters import submitting as letters
 from gateway.office.web import answers, dates
 from gateway.office.web.forms import SHORTEST_REASON, Problems
 from gateway.office.web.pages import lists
-from gateway.office.web.pages.incoming import detail, seen
+from gateway.office.web.pages.incoming import detail, seen, submitting
 from gateway.office.web.pages.incoming.seen import SeenIncoming
 from gateway.office.web.visits import Visit, merged
+from gateway.words import labels
 
 # interfaces.md 1.8, in its order.
 REASONS = (
@@ -159,7 +162,12 @@ async def assigned(visit: Visit) -> web.StreamResponse:
     found = await _found_to_assign(visit)
     if found.whole.state not in _UNDER_WAY:
         return await seen.late_page(visit, found)
-    given, problems = _read_assignment(visit, found.whole)
+    asked = submitting.waiting(await submitting.submissions_of(visit, found))
+    if asked is not None and visit.form.text("only") == "1":
+        answer = await submitting.opinion_given(visit, found)
+        return answer or await assign_form(visit, [visit.missing("instruction", "incoming.opinion")])
+    is_returned = any(each.state is PartState.RETURNED for each in await _parts(visit, found))
+    given, problems = _read_assignment(visit, found.whole, await _units(visit), is_returned)
     if problems:
         return await assign_form(visit, problems)
     if found.whole.state is InState.ACCEPTED:
@@ -170,7 +178,16 @@ async def assigned(visit: Visit) -> web.StreamResponse:
         done = act.assign(
             visit.deps.inn, visit.scope(), found.whole.id, given, expect_version=version, why=why
         )
+    if asked is not None:
+        done = _decided_by(visit, found, given, done)
     return await seen.done_or_late(visit, found, done, "incoming.assigned")
+
+
+async def _decided_by(visit: Visit, found: SeenIncoming, given: Assignment, doing: Awaitable[object]) -> None:
+    """Who assigns what was submitted has given an opinion by it."""
+    await doing
+    words = given.instruction or labels.say("incoming.given.lead", "vi", unit=given.lead_unit)
+    await letters.decide(visit.deps.inn, visit.scope(), found.whole.id, words)
 
 
 async def progress_said(visit: Visit) -> web.StreamResponse:
@@ -186,6 +203,83 @@ async def progress_said(visit: Visit) -> web.StreamResponse:
     return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), _TOLD_OF_STATUS[code])
 
 
+async def reopen_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    """Work that was closed by mistake is opened again."""
+    found = await seen.find(visit)
+    if not seen.may_reopen(visit, found):
+        raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
+    if found.whole.state is not InState.DONE:
+        return await seen.late_page(visit, found)
+    return await visit.form_page(
+        "incoming/reopen.html",
+        problems,
+        title=visit.say("incoming.reopen.title", name=found.name),
+        found=found,
+        document=found.whole,
+        version=visit.form.text("version") or str(found.whole.version),
+    )
+
+
+async def reopened(visit: Visit) -> web.StreamResponse:
+    if problems := visit.short_reason():
+        return await reopen_form(visit, problems)
+    found = await seen.find(visit)
+    if not seen.may_reopen(visit, found):
+        raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
+    call = StatusCall(code="05", note=visit.form.text("reason"), reopens=True, staff=seen.staff_of(visit))
+    return await seen.done_or_late(visit, found, seen.give_status(visit, found, call), "incoming.reopened")
+
+
+async def hand_back_form(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
+    """A unit's head gives it back to who assigns."""
+    found = await seen.find(visit)
+    granted = seen.granted_over(visit, found, Right.INSTRUCT, Manner.OWN)
+    part = await _open_part(visit, found, granted.unit)
+    if part is None:
+        return await seen.late_page(visit, found)
+    return await visit.form_page(
+        "incoming/hand_back.html",
+        problems,
+        title=visit.say("incoming.hand_back.title", name=found.name),
+        found=found,
+        document=found.whole,
+        part=part,
+        version=visit.form.text("version") or str(found.whole.version),
+    )
+
+
+async def handed_back(visit: Visit) -> web.StreamResponse:
+    if problems := visit.short_reason():
+        return await hand_back_form(visit, problems)
+    found = await seen.find(visit)
+    granted = seen.granted_over(visit, found, Right.INSTRUCT, Manner.OWN)
+    version, why = seen.version_shown(visit), visit.form.text("reason")
+    desk, scope = visit.deps.inn, visit.scope()
+    doing = handling.hand_back(desk, scope, found.whole.id, granted.unit, why, version)
+    return await seen.done_or_late(visit, found, doing, "incoming.handed_back")
+
+
+async def part_done(visit: Visit) -> web.StreamResponse:
+    """A unit that helps is done with it."""
+    found = await seen.find(visit)
+    granted = seen.granted_over(visit, found, Right.PROGRESS, Manner.OWN)
+    doing = handling.finish(
+        visit.deps.inn, visit.scope(), found.whole.id, granted.unit, seen.version_shown(visit)
+    )
+    return await seen.done_or_late(visit, found, doing, "incoming.part_done")
+
+
+async def _parts(visit: Visit, found: SeenIncoming) -> Sequence[UnitPart]:
+    async with visit.deps.store.read(visit.scope()) as work:
+        return (await work.parts.of([found.whole.id]))[found.whole.id]
+
+
+async def _open_part(visit: Visit, found: SeenIncoming, unit: str) -> UnitPart | None:
+    parts = await _parts(visit, found)
+    mine = (each for each in parts if each.state is PartState.OPEN and each.key == unit_key(unit))
+    return next(mine, None) if found.whole.state in _UNDER_WAY else None
+
+
 async def _found_to_assign(visit: Visit) -> SeenIncoming:
     found = await seen.find(visit)
     seen.granted_over(visit, found, Right.INSTRUCT, Manner.YES, Manner.OWN)
@@ -198,6 +292,8 @@ async def assign_form(visit: Visit, problems: Problems | None = None) -> web.Str
     if document.state not in _UNDER_WAY:
         return await seen.late_page(visit, found)
     before = document.assignment
+    asked = submitting.waiting(await submitting.submissions_of(visit, found))
+    returned = [each for each in await _parts(visit, found) if each.state is PartState.RETURNED]
     return await visit.form_page(
         "incoming/assign.html",
         problems,
@@ -206,6 +302,14 @@ async def assign_form(visit: Visit, problems: Problems | None = None) -> web.Str
         document=document,
         units=await _units(visit),
         before=before,
+        handed_back=returned,
+        asked=asked,
+        asked_by=await seen.name_told(visit, asked.asked_by) if asked else "",
+        ready=[
+            ("", visit.say("incoming.ready.none")),
+            *((each, each) for each in submitting.ready_sentences()),
+        ],
+        own_days={each.unit: dates.day_text(each.deadline) for each in before.deadlines} if before else {},
         given=visit.form.flat() or _earlier_assignment(before),
         ticked=visit.form.all("helping") if visit.form.fields or not before else before.coordinating_units,
         version=visit.form.text("version") or str(found.whole.version),
@@ -227,7 +331,10 @@ async def _units(visit: Visit) -> list[str]:
     return sorted({each.unit for each in posts if each.unit and each.holds(now)})
 
 
-def _read_assignment(visit: Visit, document: IncomingDocument) -> tuple[Assignment, Problems]:
+def _read_assignment(
+    visit: Visit, document: IncomingDocument, units: Sequence[str], is_returned: bool
+) -> tuple[Assignment, Problems]:
+    """Of what came back from a unit the reason is known: it gave one."""
     form = visit.form
     lead = " ".join(form.text("lead_unit").split())[:_LONGEST_UNIT]
     more = form.text("other_units").replace(";", "\n").splitlines()
@@ -245,15 +352,37 @@ def _read_assignment(visit: Visit, document: IncomingDocument) -> tuple[Assignme
         problems.append(("deadline", visit.say("incoming.deadline.past")))
     if len(form.text("instruction")) > _LONGEST_INSTRUCTION:
         problems.append(("instruction", visit.say("incoming.instruction.long", most=_LONGEST_INSTRUCTION)))
-    if document.state is not InState.ACCEPTED:
+    own, strange = _own_days(visit, units, helping)
+    problems += strange
+    if document.state is not InState.ACCEPTED and not is_returned:
         problems += visit.short_reason("why")
     given = Assignment(
         lead_unit=lead,
         coordinating_units=tuple(dict.fromkeys(each for each in helping if each != lead)),
         deadline=deadline,
-        instruction=form.text("instruction") or None,
+        instruction=submitting.opinion_typed(visit)[:_LONGEST_INSTRUCTION] or None,
+        deadlines=tuple(each for each in own if each.unit != lead),
     )
     return given, problems
+
+
+def _own_days(
+    visit: Visit, units: Sequence[str], helping: Sequence[str]
+) -> tuple[list[UnitDeadline], Problems]:
+    """The days of units that were ticked, each in the field of its place in the list."""
+    found: list[UnitDeadline] = []
+    problems: Problems = []
+    for n, unit in enumerate(units, start=1):
+        text = visit.form.text(f"deadline_{n}")
+        if not text or unit not in helping:
+            continue
+        day = dates.typed_day(text, visit.today)
+        if day is None or day < visit.today:
+            words = "incoming.deadline.unreadable" if day is None else "incoming.deadline.past"
+            problems.append(("deadline", f"{unit}: {visit.say(words)}"))
+        else:
+            found.append(UnitDeadline(unit=unit, deadline=day))
+    return found, problems
 
 
 async def request_refused(visit: Visit) -> web.StreamResponse:

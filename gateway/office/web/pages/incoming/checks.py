@@ -292,6 +292,8 @@ def rule_sentence(code: str, params: Mapping[str, str], lang: str) -> str:
 _EVENTS_TOLD = {
     EventKind.INBOX_ACKED: "incoming.line.handed",
     EventKind.INBOX_REPLIED: "incoming.line.replied",
+    EventKind.INBOX_PART_DONE: "incoming.line.part_done",
+    EventKind.INBOX_REOPENED: "incoming.line.reopened",
     EventKind.INBOX_SIGNATURES: "incoming.line.signatures",
 }
 
@@ -373,6 +375,15 @@ def _of_events(events: Sequence[Event], names: Mapping[str, str], lang: str) -> 
                 who=who,
                 said=_instructions_given(each, lang),
             )
+        elif each.kind in (EventKind.INBOX_SUBMITTED, EventKind.INBOX_OPINION):
+            words = str(each.data.get("note") or each.data.get("opinion") or "")
+            key = "submitted" if each.kind is EventKind.INBOX_SUBMITTED else "opinion"
+            word = labels.say(f"incoming.line.{key}", lang)
+            yield HistoryLine(at=each.at, word=word, who=who, said=(words,) if words else ())
+        elif each.kind is EventKind.INBOX_HANDED_BACK:
+            said = (str(each.data.get("unit", "")), str(each.data.get("reason", "")))
+            word = labels.say("incoming.line.handed_back", lang)
+            yield HistoryLine(at=each.at, word=word, who=who, said=said)
         elif each.kind in _EVENTS_TOLD:
             yield HistoryLine(at=each.at, word=labels.say(_EVENTS_TOLD[each.kind], lang), who=who)
 

@@ -18,11 +18,13 @@ from gateway.domain import status
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import IncomingDocument, InState, OutgoingDocument, Source
 from gateway.domain.event import Event
+from gateway.domain.handling import PartState, UnitPart, unit_key
 from gateway.domain.status import Fact, RequestStanding, Track, fold_incoming, open_request
 from gateway.errors import Clash, Denied, NotFound
 from gateway.incoming import reading, related
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
+from gateway.office.domain.task import Submission, SubmissionState
 from gateway.office.policy.first_page import FirstPage
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web import answers
@@ -88,6 +90,8 @@ class IncomingDetail:
     doubles: Sequence[IncomingDocument]
     newer: IncomingDocument | None
     unread: bool
+    parts: Sequence[UnitPart] = ()
+    submissions: Sequence[Submission] = ()
 
     @property
     def shown(self) -> str:
@@ -127,6 +131,13 @@ async def document_page(
         mode=known.agency.numbering.value,
         can=_rights(visit, found, known),
         steps=STEPS.get(document.state, ()) if reports else (),
+        parts=known.parts,
+        submissions=known.submissions,
+        submitted_names=await seen.names_told(
+            visit, {id for each in known.submissions for id in (each.leader, each.decided_by) if id}
+        ),
+        own_part=own_part(visit, known.parts),
+        today=visit.today,
         left=await _time_left(visit, document, known),
         marks=_marks(document, visit),
         sender_now=await _name_now(visit, document),
@@ -205,6 +216,8 @@ async def look_known(visit: Visit, document: IncomingDocument) -> IncomingDetail
             doubles=await related.look_alikes(work, document),
             newer=await work.incoming.get(document.replaced_by) if document.replaced_by else None,
             unread=line is not None and line.unread,
+            submissions=(await work.office.submissions.of([document.id]))[document.id],
+            parts=reading.standing_parts((await work.parts.of([document.id]))[document.id]),
         )
 
 
@@ -286,6 +299,15 @@ def _rights(visit: Visit, found: SeenIncoming, known: IncomingDetail) -> dict[st
         "take": takes and is_open,
         "hold": takes and document.state is InState.NEW and is_open,
         "assign": instructs and document.state in _UNDER_WAY,
+        "submit": takes
+        and document.state in _UNDER_WAY
+        and not any(each.state is SubmissionState.ASKED for each in known.submissions),
+        "hand_back": of_unit and document.state in _UNDER_WAY and visit.may(Right.INSTRUCT, Manner.OWN),
+        "part_done": of_unit
+        and document.state in _UNDER_WAY
+        and visit.may(Right.PROGRESS, Manner.OWN)
+        and any(not each.is_lead for each in own_part(visit, known.parts)),
+        "reopen": document.state is InState.DONE and seen.may_reopen(visit, found),
         "answer": known.request is not None and visit.may(Right.ANSWER, Manner.YES),
         "freeze": visit.may(Right.FREEZE, Manner.YES),
         "reply": found.content
@@ -297,6 +319,14 @@ def _rights(visit: Visit, found: SeenIncoming, known: IncomingDetail) -> dict[st
         "prove": found.content and document.source is Source.AXIS,
         "read": found.content and document.state is not InState.RECALLED,
     }
+
+
+def own_part(visit: Visit, parts: Sequence[UnitPart]) -> tuple[UnitPart, ...]:
+    """What the person's own unit has open in it."""
+    now = visit.deps.clock.now()
+    grants = visit.person.rights.grants(Right.PROGRESS, visit.here.id, now, Manner.OWN)
+    keys = {unit_key(each.unit) for each in grants if each.unit}
+    return tuple(each for each in parts if each.state is PartState.OPEN and each.key in keys)
 
 
 # The head, the signature and the body of a packet; files follow it as long rows of letters that nobody reads.

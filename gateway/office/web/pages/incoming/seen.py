@@ -36,7 +36,9 @@ SEES = (
 READS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN, Manner.ORDER)),)
 TAKES = (Needs(right=Right.TAKE_IN, manners=(Manner.YES,)),)
 INSTRUCTS = (Needs(right=Right.INSTRUCT, manners=(Manner.YES, Manner.OWN)),)
+HANDS_BACK = (Needs(right=Right.INSTRUCT, manners=(Manner.OWN,)),)
 PROGRESSES = (Needs(right=Right.PROGRESS, manners=(Manner.OWN,)),)
+REOPENS = (*PROGRESSES, Needs(right=Right.INSTRUCT, manners=(Manner.YES,)))
 ANSWERS = (Needs(right=Right.ANSWER, manners=(Manner.YES,)),)
 FREEZES = (Needs(right=Right.FREEZE, manners=(Manner.YES,)),)
 DECIDES = (Needs(right=Right.SEALED_HOLD, manners=(Manner.RECORDED,)),)
@@ -139,6 +141,12 @@ def granted_over(visit: Visit, found: SeenIncoming, right: Right, *manners: Mann
     if granted.manner is Manner.OWN and not is_given(found.whole, granted.unit):
         raise Denied("this document is not one of this person or unit", code="GW-RIGHT")
     return granted
+
+
+def may_reopen(visit: Visit, found: SeenIncoming) -> bool:
+    """Whose unit it was given to, and who gives instructions to all of them."""
+    is_theirs = found.assigned and visit.may(Right.PROGRESS, Manner.OWN)
+    return is_theirs or visit.may(Right.INSTRUCT, Manner.YES)
 
 
 def staff_of(visit: Visit) -> Staff:

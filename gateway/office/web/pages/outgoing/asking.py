@@ -321,7 +321,7 @@ def _ready_text(visit: Visit, stands: Urging) -> str:
     say, here = partial(labels.say, lang="vi"), visit.here.name
     lines = [
         say(
-            "outgoing.urge.line",
+            "outgoing.urge.line.answer" if each.answer else "outgoing.urge.line",
             code=each.code,
             day=day_text(each.issued_on),
             sent=moment_text(each.sent_at),

@@ -15,6 +15,7 @@ from gateway.domain.document import Delivery, Kind, OutgoingDocument, OutState, 
 from gateway.domain.event import Event, EventKind
 from gateway.domain.status import CODES, Fact, Track, fold_delivery, is_skewed, open_request
 from gateway.domain.text import name_key
+from gateway.domain.wall_clock import local
 from gateway.errors import Denied
 from gateway.office.accounts import acting
 from gateway.office.domain.listing import ListLine
@@ -67,6 +68,12 @@ class SeenOutgoing:
             if each.principal_id != visits.NODE_ITSELF and each.kind in _ACTS_TOLD
         ]
         return max(acts, key=lambda each: (each.at, each.id), default=None)
+
+    def is_answer_late(self, delivery: Delivery, now: datetime) -> bool:
+        """Whether that recipient was to answer it by a day that is over, and has not."""
+        answers = (each for each in self.events if each.kind is EventKind.INBOX_ANSWERED)
+        answered = {str(each.data.get("from", "")).casefold() for each in answers}
+        return self.document.is_answer_late(delivery, answered, local(now).date())
 
     def is_late(self, delivery: Delivery, now: datetime) -> bool:
         """Whether that recipient should have taken it in by now."""
@@ -226,7 +233,7 @@ def no_urging(found: SeenOutgoing, now: datetime) -> str:
 
 
 def late_deliveries(found: SeenOutgoing, now: datetime) -> Sequence[Delivery]:
-    return [each for each in found.deliveries if found.is_late(each, now)]
+    return [each for each in found.deliveries if found.is_late(each, now) or found.is_answer_late(each, now)]
 
 
 def no_recall(found: SeenOutgoing) -> str:
@@ -365,7 +372,11 @@ def _recipient_row(found: SeenOutgoing, delivery: Delivery, now: datetime, lang:
         at=shown.at if shown is not None else delivery.updated_at,
         note=" · ".join(_fact_notes(shown, lang)) if shown and shown.track is not Track.TRANSPORT else "",
         took=taken - sent if sent is not None and taken is not None and taken >= sent else None,
-        marks=(*by, *(labels.mark_text(each, lang) for each in delivery.marks)),
+        marks=(
+            *by,
+            *(labels.mark_text(each, lang) for each in delivery.marks),
+            *((labels.say("mark.reply_late", lang),) if found.is_answer_late(delivery, now) else ()),
+        ),
         way=way_of(facts, delivery.state),
         lines=tuple(lines),
     )

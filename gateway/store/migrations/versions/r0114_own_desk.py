@@ -6,8 +6,8 @@ Expand: a process of before knows none of it.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0112"
-down_revision = "0110"
+revision = "0114"
+down_revision = "0113"
 phase = "expand"
 
 

@@ -1,0 +1,64 @@
+"""How a document is worked on within the agency: the part of each unit that it was given to, and by when. A part is made
+once and ends once: done, handed back by the unit's head, or taken over by another assignment. What was handed back
+waits for who assigns. Nobody outside the agency learns of it; its sender hears 04 once. Frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from gateway.domain.document import Assignment
+from gateway.domain.text import fold
+
+
+class PartState(StrEnum):
+    """`part.…` in the labels has the words. All but the first two are for good."""
+
+    OPEN = "open"
+    RETURNED = "returned"
+    """Handed back, and waits for another assignment."""
+    SETTLED = "settled"
+    """Was handed back, and assigned anew since."""
+    DONE = "done"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitPart:
+    """One unit's part in one document. `given_by` and `ended_by` are principals."""
+
+    id: str
+    document_id: str
+    unit: str
+    is_lead: bool
+    deadline: date | None
+    given_by: str
+    given_at: datetime
+    state: PartState = PartState.OPEN
+    ended_by: str | None = None
+    ended_at: datetime | None = None
+    why: str = ""
+
+    def is_late(self, today: date) -> bool:
+        return self.state is PartState.OPEN and self.deadline is not None and self.deadline < today
+
+    @property
+    def key(self) -> str:
+        return unit_key(self.unit)
+
+
+def unit_key(unit: str) -> str:
+    """By which a unit is found, however it is written."""
+    return fold(unit)
+
+
+def parts_wanted(given: Assignment) -> tuple[tuple[str, bool, date | None], ...]:
+    """Unit, whether it leads, and its day: a unit that helps without a day of its own has that of the whole."""
+    own = {unit_key(each.unit): each.deadline for each in given.deadlines}
+    helping = [
+        (unit, False, own.get(unit_key(unit), given.deadline))
+        for unit in given.coordinating_units
+        if unit_key(unit) != unit_key(given.lead_unit)
+    ]
+    return ((given.lead_unit, True, given.deadline), *helping)

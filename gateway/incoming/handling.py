@@ -1,0 +1,109 @@
+"""The units that work on a document that was taken in: each has a part of its own with its own day; a unit that helps says
+that its part is done; a unit's head hands it back with a reason, and who assigns gives it to another. In: an open unit
+of work with the document as it was just assigned, or an agency's scope and a unit. Out: the parts as they stand, each
+change an event. The document's sender hears nothing of it but the statuses of `act`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import IncomingDocument, InState
+from gateway.domain.event import EventKind
+from gateway.domain.handling import PartState, UnitPart, parts_wanted, unit_key
+from gateway.errors import Clash, Refused
+from gateway.incoming.desk import InDesk
+from gateway.policy.verdict import ReasonCode, Verdict, reason
+from gateway.ports import Work
+
+LONGEST_WHY = 500
+_WORKED_ON = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
+
+
+async def give(
+    work: Work, document: IncomingDocument, by: str, now: datetime, new_id: Callable[[str], str]
+) -> None:
+    """Parts as the document's assignment names them: those that stay as they were keep their beginning."""
+    if document.assignment is None:
+        return
+    wanted = {(unit_key(unit), lead, day): unit for unit, lead, day in parts_wanted(document.assignment)}
+    for part in (await work.parts.of([document.id]))[document.id]:
+        if part.state is PartState.RETURNED:
+            await work.parts.settle(replace(part, state=PartState.SETTLED))
+        elif (
+            part.state is PartState.OPEN and wanted.pop((part.key, part.is_lead, part.deadline), None) is None
+        ):
+            await work.parts.end(replace(part, state=PartState.CHANGED, ended_by=by, ended_at=now))
+    for (_, lead, day), unit in wanted.items():
+        part = UnitPart(
+            id=new_id("prt_"),
+            document_id=document.id,
+            unit=unit,
+            is_lead=lead,
+            deadline=day,
+            given_by=by,
+            given_at=now,
+        )
+        await work.parts.add(part)
+
+
+async def close(work: Work, document: IncomingDocument, by: str, now: datetime) -> None:
+    """Nothing of it is worked on any more."""
+    for part in (await work.parts.of([document.id]))[document.id]:
+        if part.state is PartState.RETURNED:
+            await work.parts.settle(replace(part, state=PartState.SETTLED))
+        elif part.state is PartState.OPEN:
+            await work.parts.end(replace(part, state=PartState.DONE, ended_by=by, ended_at=now))
+
+
+async def hand_back(
+    desk: InDesk,
+    scope: AgencyScope,
+    incoming_id: str,
+    unit: str,
+    why: str,
+    expect_version: int | None = None,
+) -> UnitPart:
+    """The unit's head gives its part back to who assigns. Refused without a reason, Clash where it has no open part."""
+    words = " ".join(why.split())[:LONGEST_WHY]
+    if not words:
+        raise Refused(Verdict(reasons=(reason(ReasonCode.MISSING, "/reason", field="reason"),)))
+    return await _end(desk, scope, incoming_id, unit, PartState.RETURNED, words, expect_version)
+
+
+async def finish(
+    desk: InDesk, scope: AgencyScope, incoming_id: str, unit: str, expect_version: int | None = None
+) -> UnitPart:
+    """A unit that helps has done its part; the unit that leads says so with 06. Clash where it has no open part."""
+    return await _end(desk, scope, incoming_id, unit, PartState.DONE, "", expect_version)
+
+
+async def _end(
+    desk: InDesk,
+    scope: AgencyScope,
+    incoming_id: str,
+    unit: str,
+    state: PartState,
+    why: str,
+    expect_version: int | None,
+) -> UnitPart:
+    now, wanted = desk.clock.now(), unit_key(unit)
+    async with desk.store.begin(scope) as work:
+        document = await work.incoming.get(incoming_id)
+        if expect_version is not None:
+            document = await work.incoming.save(document, expect_version=expect_version)
+        parts = (await work.parts.of([document.id]))[document.id]
+        part = next((one for one in parts if one.state is PartState.OPEN and one.key == wanted), None)
+        leads_on = part is not None and part.is_lead and state is PartState.DONE
+        if part is None or leads_on or document.state not in _WORKED_ON:
+            raise Clash(f"{unit!r} has no part in {incoming_id} that it could end so", code="GW-PART")
+        ended = replace(part, state=state, ended_by=scope.principal_id, ended_at=now, why=why)
+        await work.parts.end(ended)
+        kind = EventKind.INBOX_HANDED_BACK if state is PartState.RETURNED else EventKind.INBOX_PART_DONE
+        told = {"unit": part.unit, "lead": part.is_lead, **({"reason": why} if why else {})}
+        await work.events.append(kind, document.id, now, told)
+        await work.commit()
+    desk.wake()
+    return ended

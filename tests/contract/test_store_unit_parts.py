@@ -1,0 +1,74 @@
+"""The parts of units: each agency's own, ended once, also when two end one at the same moment."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import date, timedelta
+
+from gateway.domain.handling import PartState, UnitPart
+from gateway.errors import Clash
+from gateway.office.store.store import SqlOfficeStore
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, SOUTH, incoming, seed_incoming
+
+
+async def given(store: SqlOfficeStore, clock: ManualClock) -> UnitPart:
+    document = await seed_incoming(store, incoming(clock))
+    made = UnitPart(
+        id=clock.new_id("prt_"),
+        document_id=document.id,
+        unit="Phòng Tổng hợp",
+        is_lead=True,
+        deadline=date(2026, 11, 27),
+        given_by="prn_head",
+        given_at=clock.now(),
+    )
+    undated = replace(made, id=clock.new_id("prt_"), unit="Phòng Tài chính", is_lead=False, deadline=None)
+    async with store.begin(NORTH) as work:
+        await work.parts.add(undated)
+        await work.parts.add(made)
+        await work.commit()
+    return made
+
+
+async def test_parts_come_back_to_their_own_agency_alone(store: SqlOfficeStore, clock: ManualClock) -> None:
+    made = await given(store, clock)
+
+    async with store.read(NORTH) as work:
+        every = await work.parts.open_of(None, 9)
+        theirs = await work.parts.open_of({made.key}, 9)
+        of = (await work.parts.of([made.document_id]))[made.document_id]
+    async with store.read(SOUTH) as work:
+        others = await work.parts.open_of(None, 9)
+
+    async with store.read(NORTH) as work:
+        soon = await work.parts.overdue(date(2026, 11, 26), clock.now(), 9)
+        late = await work.parts.overdue(date(2026, 11, 27), clock.now(), 9)
+        undated = await work.parts.overdue(date(2026, 11, 26), clock.now() + timedelta(days=1), 9)
+
+    assert [[part.unit for part, _ in each] for each in (soon, late, undated)] == [
+        [],
+        ["Phòng Tổng hợp"],
+        ["Phòng Tài chính"],
+    ]
+    assert [(part.unit, document.id) for part, document in every] == [
+        ("Phòng Tổng hợp", made.document_id),
+        ("Phòng Tài chính", made.document_id),
+    ]
+    assert [part for part, _ in theirs] == [made]
+    assert {part.id for part in of} == {part.id for part, _ in every}
+    assert list(others) == []
+
+
+async def test_of_two_who_end_it_at_once_one_is_too_late(store: SqlOfficeStore, clock: ManualClock) -> None:
+    made = await given(store, clock)
+
+    async def end(state: PartState) -> None:
+        async with store.begin(NORTH) as work:
+            await work.parts.end(replace(made, state=state, ended_by="prn_x", ended_at=clock.now(), why="x"))
+            await work.commit()
+
+    outcomes = await asyncio.gather(end(PartState.RETURNED), end(PartState.DONE), return_exceptions=True)
+
+    assert [type(each) for each in outcomes if each is not None] == [Clash]

@@ -1,0 +1,127 @@
+"""The parts of units in a document that was taken in: each with its own day, handed back with a reason, done, and closed
+with the whole; its sender hears 04 once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import pytest
+
+from gateway.domain.document import Assignment, IncomingDocument, UnitDeadline
+from gateway.domain.handling import PartState, UnitPart
+from gateway.errors import Clash, Refused
+from gateway.incoming import act, handling
+from tests.support.node import PROVINCE, Town
+
+LEAD, HELP, OTHER = "Phòng Tổng hợp", "Phòng Tài chính", "Phòng Kinh tế"
+BY, OWN = date(2026, 11, 27), date(2026, 11, 25)
+GIVEN = Assignment(
+    lead_unit=LEAD,
+    coordinating_units=(HELP,),
+    deadline=BY,
+    deadlines=(UnitDeadline(unit=HELP, deadline=OWN),),
+)
+
+
+async def assigned(town: Town) -> IncomingDocument:
+    await town.send("15")
+    await town.carry()
+    arrived = await town.only()
+    await town.status(arrived, "03", register_no="4")
+    done = await town.status(arrived, "04", assignment=GIVEN)
+    return done.document
+
+
+async def parts_of(town: Town, document: IncomingDocument) -> Sequence[UnitPart]:
+    async with town.node.store.read(await town.scope(PROVINCE)) as work:
+        return (await work.parts.of([document.id]))[document.id]
+
+
+async def told(town: Town, document: IncomingDocument, kind: str) -> list[dict[str, object]]:
+    async with town.node.store.read(await town.scope(PROVINCE)) as work:
+        return [dict(each.data) for each in await work.events.of(document.id) if each.kind == kind]
+
+
+async def test_each_unit_has_its_part_with_its_own_day(town: Town) -> None:
+    document = await assigned(town)
+
+    parts = await parts_of(town, document)
+
+    assert [(each.unit, each.is_lead, each.deadline, each.state) for each in parts] == [
+        (LEAD, True, BY, PartState.OPEN),
+        (HELP, False, OWN, PartState.OPEN),
+    ]
+
+
+async def test_what_a_head_hands_back_waits_until_it_is_assigned_anew_and_the_sender_hears_04_once(
+    town: Town,
+) -> None:
+    document = await assigned(town)
+    desk, scope = town.node.inn, await town.scope(PROVINCE)
+    await town.carry()
+    before = await town.statuses(PROVINCE)
+
+    back = await handling.hand_back(desk, scope, document.id, HELP.upper(), "Không thuộc việc của phòng")
+    async with town.node.store.read(scope) as work:
+        waiting = [part.unit for part, _ in await work.parts.returned(9)]
+    town.clock.advance(timedelta(minutes=1))
+    await act.assign(
+        desk, scope, document.id, Assignment(lead_unit=LEAD, coordinating_units=(OTHER,), deadline=BY)
+    )
+    await town.carry()
+
+    assert (back.state, waiting) == (PartState.RETURNED, [HELP])
+    assert await told(town, document, "inbox.handed_back") == [
+        {"unit": HELP, "lead": False, "reason": "Không thuộc việc của phòng"}
+    ]
+    assert {each.unit: each.state for each in await parts_of(town, document)} == {
+        LEAD: PartState.OPEN,
+        HELP: PartState.SETTLED,
+        OTHER: PartState.OPEN,
+    }
+    assert await town.statuses(PROVINCE) == before
+
+
+async def test_a_unit_that_helps_ends_its_part_and_06_ends_all_until_the_work_is_opened_again(
+    town: Town,
+) -> None:
+    document = await assigned(town)
+    desk, scope = town.node.inn, await town.scope(PROVINCE)
+
+    await handling.finish(desk, scope, document.id, HELP)
+    with pytest.raises(Clash, match="no part"):
+        await handling.finish(desk, scope, document.id, LEAD)
+    await town.status(document, "06")
+    done = {each.unit: each.state for each in await parts_of(town, document)}
+    with pytest.raises(Clash, match="no part"):
+        await handling.hand_back(desk, scope, document.id, LEAD, "Muộn rồi, đã xong")
+    await town.status(document, "05", note="Đóng nhầm", reopens=True)
+
+    assert done == {LEAD: PartState.DONE, HELP: PartState.DONE}
+    assert await told(town, document, "inbox.part_done") == [{"unit": HELP, "lead": False}]
+    opened = [each.unit for each in await parts_of(town, document) if each.state is PartState.OPEN]
+    assert sorted(opened) == sorted([LEAD, HELP])
+
+
+async def test_nothing_is_handed_back_without_a_reason_or_by_whom_it_was_not_given_to(town: Town) -> None:
+    document = await assigned(town)
+    desk, scope = town.node.inn, await town.scope(PROVINCE)
+
+    with pytest.raises(Refused, match="missing"):
+        await handling.hand_back(desk, scope, document.id, HELP, "  ")
+    with pytest.raises(Clash, match="no part"):
+        await handling.hand_back(desk, scope, document.id, OTHER, "Không phải của phòng")
+
+    assert {each.state for each in await parts_of(town, document)} == {PartState.OPEN}
+
+
+async def test_what_is_due_first_leads_and_only_the_unit_asked_for_is_listed(town: Town) -> None:
+    document = await assigned(town)
+
+    async with town.node.store.read(await town.scope(PROVINCE)) as work:
+        everything = await work.parts.open_of(None, 9)
+        theirs = await work.parts.open_of({"phong tai chinh"}, 9)
+
+    assert [part.unit for part, _ in everything] == [HELP, LEAD]
+    assert [(part.unit, of.id) for part, of in theirs] == [(HELP, document.id)]
