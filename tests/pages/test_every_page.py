@@ -25,7 +25,7 @@ pytestmark = pytest.mark.long
 MOST_BYTES = 120 * 1024
 # They answer with a file, with text for a script, or with another page.
 FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp"}) | {
-    *("out_file", "out_file_viewed", "out_packet_kept"),
+    *("out_file", "out_file_viewed", "out_page", "out_packet_kept"),
     *("outgoing_list_file", "incoming_list_file", "news", "news_number", "import_faults"),
     *("review_file", "journal_file", "dead_letter_file", "quarantined_file", "operations_report"),
     *("incoming_file", "incoming_packet_file", "incoming_evidence", "incoming_view", "incoming_page"),
