@@ -100,6 +100,7 @@ async def test_submitted_assigned_handed_back_late_done_and_opened_again(
     site.clock.skip(timedelta(days=9))
     await enter(PostRole.OFFICER)
     await opened(page, "/can-xu-ly?cua-toi=1")
+    await expect(page.locator("[data-row]")).to_have_count(1)
     await pictures.take(page, "todo-officer")
     await opened(page, "/can-xu-ly")
     await expect(page.locator("[data-row] .late")).to_have_count(1)

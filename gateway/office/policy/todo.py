@@ -130,7 +130,9 @@ def of_parts(
         kind = TaskKind.WORK
         if begins and start.at < due.at:
             kind, due = TaskKind.START, start
-        yield replace(_incoming(kind, part.id, document, part.given_at, due, now), unit=part.unit)
+        task = _incoming(kind, part.id, document, part.given_at, due, now)
+        # One name from the beginning to the end: who took it up keeps it, and no step is told twice.
+        yield replace(task, id=f"{TaskKind.WORK}:{part.id}", unit=part.unit)
 
 
 def of_late_parts(

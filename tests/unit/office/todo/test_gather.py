@@ -368,8 +368,8 @@ async def test_a_unit_has_its_own_list_and_the_agency_hears_of_it_two_days_after
     theirs = (await todo.gather(desk, NORTH, units={"Phòng Tài chính"})).tasks
     nobodys = (await todo.gather(desk, NORTH, units={""})).tasks
 
-    assert [(each.id, each.due_at, each.unit) for each in mine] == [
-        (f"start:{lead.id}", at("23 08:00"), "Phòng Tổng hợp")
+    assert [(each.id, each.kind, each.due_at, each.unit) for each in mine] == [
+        (f"work:{lead.id}", TaskKind.START, at("23 08:00"), "Phòng Tổng hợp")
     ]
     assert [(each.id, each.timer) for each in theirs] == [(f"work:{helping.id}", "t7n")]
     assert nobodys == ()
@@ -379,6 +379,12 @@ async def test_a_unit_has_its_own_list_and_the_agency_hears_of_it_two_days_after
     assert owned.owner == "Nguyễn Thị An"
     with pytest.raises(NotFound):
         await todo.take_task(desk, NORTH, mine[0].id, "Người khác", {"Phòng Tài chính"})
+    async with store.begin(NORTH) as work:
+        begun = replace(await work.incoming.get(document.id), state=InState.PROCESSING)
+        await work.incoming.save(begun)
+        await work.commit()
+    (owned,) = (await todo.gather(desk, NORTH, units={"Phòng Tổng hợp"})).tasks
+    assert (owned.kind, owned.owner) == (TaskKind.WORK, "Nguyễn Thị An")
 
     clock.advance(at("23 17:01") - clock.now())
     assert await kinds(desk) == []
