@@ -47,6 +47,7 @@ STARTS = ("/", "/tim-kiem?q=kiem")
 EMPTY = {
     ("agencies_tree", "agencies.leaf"): "most agencies have none below them",
     ("api_key_calls", "calls.none"): "no program has called with it yet",
+    ("dashboard", "dashboard.done"): "nothing of the demonstration waits for the head",
     ("line_test", "operating.line.empty"): "nobody has pressed the button yet",
     ("operations_jobs", "operating.beats.none"): "counted every five minutes of a node at work",
     ("operations_tries", "operating.tries.empty"): "the line to the axis is well",

@@ -41,6 +41,12 @@ class Streams:
         token = (await sign_in.run(person.desk, person.typed(), HERE)).token
         return await sessions.choose_agency(self._site.node.accounts, token, await self._site.agency(actor))
 
+    async def ask(self, token: str) -> tuple[int, bytes]:
+        """As a browser asks again whose page stayed open."""
+        told = {"Accept": "text/event-stream", "Cookie": f"{COOKIE}={token}"}
+        async with self._http.get(f"{self._site.url}/su-kien", headers=told, allow_redirects=False) as answer:
+            return answer.status, await answer.read()
+
     async def open(self, token: str) -> aiohttp.ClientResponse:
         """Told its first line."""
         answer = await self._stack.enter_async_context(
@@ -88,3 +94,8 @@ async def test_one_person_takes_no_more_places_than_some_and_the_oldest_goes(str
 
     assert (await rest(lines[0])).endswith("event: over\ndata: \n\n")
     assert not any(each.content.at_eof() for each in lines[1:])
+
+
+async def test_a_stream_that_is_asked_for_after_the_session_ends_without_a_page(streams: Streams) -> None:
+    for token in ("", "nobody-holds-this"):
+        assert await streams.ask(token) == (204, b"")

@@ -132,6 +132,8 @@ def _owed(visit: Visit) -> web.Response | None:
     if who is Who.ANYBODY:
         return None
     if visit.acting is None:
+        if _wants_stream(visit):
+            return web.Response(status=204)
         if visit.request.method in _SAFE and not visit.is_piece:
             return visit.go(SIGN_IN, next=visit.request.rel_url.raw_path_qs)
         raise sessions.over()
@@ -170,7 +172,14 @@ async def _failed(visit: Visit, error: GatewayError) -> web.StreamResponse:
     return await _tell(visit, told)
 
 
+def _wants_stream(visit: Visit) -> bool:
+    """No content is how a stream is told to end and to ask no more; a page to sign in would be no stream."""
+    return "text/event-stream" in visit.request.headers.get("Accept", "")
+
+
 def _sign_in_again(visit: Visit) -> web.Response:
+    if _wants_stream(visit):
+        return web.Response(status=204)
     if not visit.is_piece:
         back = visit.request.rel_url.raw_path_qs if visit.request.method in _SAFE else "/"
         return visit.go(SIGN_IN, next=back, told="session-over")
