@@ -156,7 +156,7 @@ async def test_letters_open_a_form_for_the_row_that_is_walked_to(
     await page.wait_for_url(f"**/van-ban-den/{second.id}/tiep-nhan")
     await page.goto("/van-ban-den?cot=so,trich-yeu")
     await page.locator("[data-row] .more summary").first.click()
-    await page.get_by_role("link", name="Từ chối tiếp nhận").click()
+    await page.get_by_role("link", name="Trả lại nơi gửi…").click()
     await page.wait_for_url(f"**/van-ban-den/{first.id}/tu-choi")
     async with site.node.store.read(await scope_of(site)) as work:
         assert (await work.incoming.get(second.id)).state.value == "new"

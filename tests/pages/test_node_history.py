@@ -77,7 +77,7 @@ async def test_a_day_of_the_queues_is_drawn_with_its_table(
 
     await expect(page.get_by_role("img", name="Số gói đang chờ")).to_be_visible()
     await page.get_by_text("Xem bảng số liệu").click()
-    rows = page.get_by_role("table", name="Hàng đợi của nút, 24 giờ").get_by_role("row")
+    rows = page.get_by_role("table", name="Số gói đang chờ trong hệ thống, 24 giờ").get_by_role("row")
     assert await rows.count() >= 24
     assert await page.locator("svg.spark").count() >= 3
     await axe.check(page, record_property)

@@ -158,12 +158,14 @@ async def test_the_way_to_a_partner_is_examined_from_its_page(
     await page.goto(f"/co-quan/{DEPARTMENT}")
     await page.get_by_role("link", name="Kiểm tra đường gửi").click()
 
-    await expect(page.get_by_label("Cơ quan cần kiểm tra đường gửi")).to_have_value(DEPARTMENT)
+    await expect(page.get_by_role("combobox", name="Cơ quan cần kiểm tra đường gửi")).to_have_value(
+        DEPARTMENT
+    )
     await expect(page.get_by_role("row", name="Mã trong danh bạ")).to_contain_text("Đạt")
     await expect(page.get_by_role("row", name="Chứng thư số")).to_contain_text("đã xác nhận")
     await axe.check(page, record_property)
 
-    await page.get_by_label("Cơ quan cần kiểm tra đường gửi").fill(f"{DEPARTMENT}.77")
+    await page.get_by_role("combobox", name="Cơ quan cần kiểm tra đường gửi").fill(f"{DEPARTMENT}.77")
     await page.get_by_role("button", name="Kiểm tra đường gửi").click()
     strange = page.get_by_role("row", name="Mã trong danh bạ")
     await expect(strange).to_contain_text(f"danh bạ không có mã {DEPARTMENT}.77")

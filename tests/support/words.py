@@ -11,7 +11,7 @@ from gateway.words.labels import SUBJECTS, Text, read_catalogue
 # What no clerk should have to read: machines, codes of the wire, digests, names of keys, times of another place.
 MACHINE_WORDS = re.compile(
     r"hàng đợi|(?<!bằng )(?<!bấm )\bnút\b|\((0[1-9]|1[0-6])\)|\bmã 1[0-9]\b|\bdigest|\bUTC\b|SHA-256|\bhold\b"
-    r"|axis\.|giá trị băm|siêu dữ liệu|lệnh gửi|\btrạng thái 0|\(mã \)|\bCN=|\bHTTP\b",
+    r"|axis\.|giá trị băm|siêu dữ liệu|lệnh gửi|\btrạng thái 0|\(mã \)|\bCN=|\bHTTP\b(?!:)",
     re.I,
 )
 

@@ -18,6 +18,8 @@ from gateway.office.web.visits import Visit
 _IN_BRACKETS = re.compile(r".*\(([^()\s]{1,75})\)\s*", re.S)
 _CODES = re.compile(r"\s*[\w.\-]+\s*(,\s*[\w.\-]+\s*)+,?\s*")
 MOST_OFFERS = 8
+# Among those found are some that have ended; those in force shall not lose their place to them.
+_LOOKED_AT = 40
 _FEWEST_LETTERS = 2
 
 
@@ -59,8 +61,8 @@ async def offers(visit: Visit, text: str) -> Sequence[AgencyEntry]:
     if len(text.strip()) < _FEWEST_LETTERS:
         return ()
     today = visit.deps.out.today()
-    found = await visit.deps.registry.search(text, MOST_OFFERS)
-    return [each for each in found if each.valid_to is None or today <= each.valid_to]
+    found = await visit.deps.registry.search(text, _LOOKED_AT)
+    return [each for each in found if each.valid_to is None or today <= each.valid_to][:MOST_OFFERS]
 
 
 async def suggested(visit: Visit) -> web.StreamResponse:
