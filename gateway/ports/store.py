@@ -170,6 +170,9 @@ class OutgoingDocuments(Protocol):
     async def by_document_id(self, document_id: str) -> Sequence[OutgoingDocument]:
         """Every outgoing packet with this DocumentId, newest first; letter for letter."""
 
+    async def by_lead(self, digest: Digest) -> Sequence[OutgoingDocument]:
+        """The newest few with this lead file."""
+
     async def by_own_id(self, own_id: str) -> Sequence[OutgoingDocument]:
         """The newest few that the system which sent them calls so."""
 

@@ -111,6 +111,9 @@ class SqlOutgoingDocuments(WatchedRows):
         rows = await self._rows(_R, _BY_DOCUMENT_ID, document_id=document_id)
         return [to_outgoing(row) for row in rows]
 
+    async def by_lead(self, digest: Digest) -> Sequence[OutgoingDocument]:
+        return [to_outgoing(row) for row in await self._rows(_R, _BY_LEAD, lead=digest)]
+
     async def by_own_id(self, own_id: str) -> Sequence[OutgoingDocument]:
         return [to_outgoing(row) for row in await self._rows(_R, _BY_OWN_ID, own_id=own_id)]
 
