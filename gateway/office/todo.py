@@ -526,17 +526,20 @@ class NoticeBoard:
 
 
 _REMEMBERED = timedelta(seconds=10)
-_MOST_AGENCIES = 2_000
+_MOST_LISTS = 2_000
+# An agency, and whose list of it: that of these units, or with None its own.
+_Whose = tuple[str, frozenset[str] | None]
 
 
 @dataclass(slots=True)
 class TaskBell:
-    """What waits in an agency: its count stands on every page, so it is known for some seconds; while it is gathered again
-    pages show the count that was known. Whoever acted sees what is left: `stale` says that somebody did."""
+    """What waits in an agency, or in units of it: its count stands on every page, so it is known for some seconds; while
+    it is gathered again pages show the count that was known. Whoever acted sees what is left: `stale` says that
+    somebody did."""
 
     desk: TodoDesk
-    _known: dict[str, tuple[datetime, int, TodoList]] = field(default_factory=dict)
-    _gathering: dict[str, tuple[int, asyncio.Task[TodoList]]] = field(default_factory=dict)
+    _known: dict[_Whose, tuple[datetime, int, TodoList]] = field(default_factory=dict)
+    _gathering: dict[_Whose, tuple[int, asyncio.Task[TodoList]]] = field(default_factory=dict)
     _turns: dict[str, int] = field(default_factory=dict)
 
     def stale(self, agency_id: str) -> None:
@@ -547,46 +550,48 @@ class TaskBell:
         """Another one after every act."""
         return self._turns.get(agency_id, 0)
 
-    async def count(self, scope: AgencyScope) -> int:
-        if (fresh := self._fresh(scope.agency_id)) is not None:
+    async def count(self, scope: AgencyScope, units: frozenset[str] | None = None) -> int:
+        key = scope.agency_id, units
+        if (fresh := self._fresh(key)) is not None:
             return len(fresh.tasks)
-        known, gathering = self._known.get(scope.agency_id), self._begin(scope)
+        known, gathering = self._known.get(key), self._begin(scope, units)
         try:
             found = known[2] if known is not None else await asyncio.shield(gathering)
         except StoreFailure:
             return 0
         return len(found.tasks)
 
-    async def listed(self, scope: AgencyScope) -> TodoList:
+    async def listed(self, scope: AgencyScope, units: frozenset[str] | None = None) -> TodoList:
         """As `gather`, and some seconds old at most."""
-        fresh = self._fresh(scope.agency_id)
-        return fresh if fresh is not None else await asyncio.shield(self._begin(scope))
+        fresh = self._fresh((scope.agency_id, units))
+        return fresh if fresh is not None else await asyncio.shield(self._begin(scope, units))
 
-    def _fresh(self, agency_id: str) -> TodoList | None:
-        known = self._known.get(agency_id)
-        if known is None or known[1] != self.turn(agency_id):
+    def _fresh(self, key: _Whose) -> TodoList | None:
+        known = self._known.get(key)
+        if known is None or known[1] != self.turn(key[0]):
             return None
         return known[2] if timedelta() <= self.desk.clock.now() - known[0] < _REMEMBERED else None
 
-    def _begin(self, scope: AgencyScope) -> asyncio.Task[TodoList]:
-        turn = self.turn(scope.agency_id)
-        begun = self._gathering.get(scope.agency_id)
+    def _begin(self, scope: AgencyScope, units: frozenset[str] | None) -> asyncio.Task[TodoList]:
+        turn, key = self.turn(scope.agency_id), (scope.agency_id, units)
+        begun = self._gathering.get(key)
         if begun is not None and begun[0] == turn:
             return begun[1]
-        made = asyncio.create_task(self._gather(scope, turn))
+        made = asyncio.create_task(self._gather(scope, units, turn))
         made.add_done_callback(_heard)
-        self._gathering[scope.agency_id] = turn, made
+        self._gathering[key] = turn, made
         return made
 
-    async def _gather(self, scope: AgencyScope, turn: int) -> TodoList:
+    async def _gather(self, scope: AgencyScope, units: frozenset[str] | None, turn: int) -> TodoList:
+        key = scope.agency_id, units
         try:
-            found = await gather(self.desk, scope)
+            found = await gather(self.desk, scope, units=units)
         finally:
-            if self._gathering.get(scope.agency_id, (None,))[0] == turn:
-                del self._gathering[scope.agency_id]
-        if len(self._known) >= _MOST_AGENCIES:
+            if self._gathering.get(key, (None,))[0] == turn:
+                del self._gathering[key]
+        if len(self._known) >= _MOST_LISTS:
             self._known.clear()
-        self._known[scope.agency_id] = self.desk.clock.now(), turn, found
+        self._known[key] = self.desk.clock.now(), turn, found
         return found
 
 

@@ -96,7 +96,9 @@ async def test_everybody_finds_at_home_what_waits_for_them(site: Site, visitors:
     for role in (PostRole.OFFICER, PostRole.UNIT_HEAD):
         answer = await (await visitors.come(role)).get(HOME)
         assert answer.status == 200
-        assert 'id="own-given"' in answer.text, role
+        # As one begins and as one goes on.
+        assert groups(answer.text)
+        assert set(groups(answer.text)) <= {"start", "work"}, role
         assert 'class="plot' not in answer.text, role
 
     # Without an agency too: the line, the server, the copies.

@@ -4,10 +4,12 @@ aside, the time. Out: rings. A task is told when it begins, and once more when i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, time, timedelta
 
 from gateway.domain.document import InState, Urgency
 from gateway.domain.status import Fact
+from gateway.domain.wall_clock import local
 from gateway.office.domain.listing import ListLine, Side
 from gateway.office.domain.ringing import About, Partner, Ring, RingKind
 from gateway.office.domain.task import Task, TaskKind
@@ -20,7 +22,7 @@ SILENT_AFTER = timedelta(hours=24)
 SILENT_BACK = timedelta(days=30)
 """A recipient whose silence is older is told of no more: nothing was sent there since."""
 _KINDS: Mapping[TaskKind, RingKind] = {
-    TaskKind.APPROVE_RECALL: RingKind.APPROVAL,
+    **dict.fromkeys((TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN), RingKind.APPROVAL),
     TaskKind.REJECTED: RingKind.RETURNED,
     **dict.fromkeys(
         (TaskKind.FAILED, TaskKind.STATUS, TaskKind.TAKE_BACK, TaskKind.SYSTEM, TaskKind.SYSTEM_STATUS),
@@ -28,24 +30,21 @@ _KINDS: Mapping[TaskKind, RingKind] = {
     ),
     TaskKind.RECALL: RingKind.RECALL,
 }
+# From so many days before its day on what is to be answered is told.
+_AHEAD = {TaskKind.REPLY: timers.REPLY_SOON, TaskKind.REPLY_WANTED: timers.REPLY_WANTED_SOON}
 _ASSIGNED = "04"
 
 
 def of_tasks(tasks: Iterable[Task]) -> Iterator[Ring]:
     for each in tasks:
         is_urgent = each.kind is TaskKind.TAKE_IN and timers.is_urgent(each.urgency)
-        at = each.since
-        if each.is_late and each.due_at > each.since:
-            at = each.due_at
-        elif each.kind is TaskKind.REPLY:
-            at = max(each.since, each.due_at - timers.REPLY_SOON)
         about = About.INCOMING if each.is_incoming else About.OUTGOING
         is_certificate = each.kind is TaskKind.CERTIFICATE
         yield Ring(
             id=each.id,
             kind=RingKind.URGENT if is_urgent else _KINDS.get(each.kind, RingKind.DUE),
             says="bell.urgent.one" if is_urgent else f"task.{each.kind}",
-            at=at,
+            at=_told_at(each),
             about=About.AGENCY if is_certificate else about,
             subject_id=each.counterpart if is_certificate else each.subject_id,
             document=each.document,
@@ -53,6 +52,26 @@ def of_tasks(tasks: Iterable[Task]) -> Iterator[Ring]:
             is_late=each.is_late,
             is_express=is_urgent and each.urgency >= Urgency.EXPRESS,
         )
+
+
+def _told_at(task: Task) -> datetime:
+    """Since when it stands in the list, or is late there."""
+    if task.kind is TaskKind.WORK:
+        return task.due_at + timers.LEADER_TOLD
+    if task.is_late and task.due_at > task.since:
+        return task.due_at
+    if task.kind in _AHEAD:
+        return max(task.since, timers.vietnam_time(local(task.due_at - _AHEAD[task.kind]).date(), time()))
+    if task.kind is TaskKind.ASSIGN and not timers.is_urgent(task.urgency):
+        return max(task.since, timers.told_of_assigning(task.since))
+    return task.since
+
+
+def of_late(tasks: Iterable[Task]) -> Iterator[Ring]:
+    """A unit's own that is late; what it was given is told as such."""
+    late = [each for each in tasks if each.is_late]
+    for task, ring in zip(late, of_tasks(late), strict=True):
+        yield replace(ring, at=task.due_at)
 
 
 def of_letters(lines: Iterable[ListLine], now: datetime) -> Iterator[Ring]:

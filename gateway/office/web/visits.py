@@ -88,6 +88,14 @@ class Visit:
     def scope(self) -> AgencyScope:
         return AgencyScope(agency_id=self.here.id, principal_id=self.person.person.id)
 
+    @property
+    def units(self) -> frozenset[str] | None:
+        """Whose tasks the person has: those of the own units; None who sees all of the agency."""
+        if self.may(Right.SEE_CONTENT, Manner.YES):
+            return None
+        grants = self.person.rights.grants(Right.PROGRESS, self.here.id, self.deps.clock.now(), Manner.OWN)
+        return frozenset(each.unit for each in grants)
+
     def may(self, right: Right, *manners: Manner) -> bool:
         """For what a page shows or leaves out; the flow behind a button asks again."""
         return self.acting is not None and self.acting.may(right, *manners)
@@ -263,10 +271,10 @@ def _other_lang(visit: Visit) -> tuple[str, str]:
 
 
 async def _waiting(visit: Visit) -> int:
-    """The tasks of the agency, for the menu."""
-    if visit.agency is None or not visit.may(Right.SEE_CONTENT, Manner.YES):
+    """The tasks of the agency, or of the own units, for the menu."""
+    if visit.agency is None or not visit.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN):
         return 0
-    return await visit.deps.bell.count(visit.scope())
+    return await visit.deps.bell.count(visit.scope(), visit.units)
 
 
 NODE_ITSELF = "node"

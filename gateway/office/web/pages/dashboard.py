@@ -146,14 +146,20 @@ async def _teller(visit: Visit, seen: Sees) -> Teller:
 
 
 async def _own(visit: Visit, seen: Sees) -> web.StreamResponse:
-    """For those who see the own unit's alone: what was given to it, what came back of their own, and what their lists
-    count; no figures of the agency."""
+    """For those who see the own unit's alone: what it has to do, what else was given to it, what came back of their own,
+    and what their lists count; no figures of the agency."""
     tiles = []
+    work_here = await visit.deps.bell.listed(visit.scope(), visit.units)
+    parts = {each.subject_id for each in work_here.tasks}
     given = Wanted(side=Side.IN, tab=Tab.PROCESSING, viewer=seen.viewer(Side.IN))
     calls = Wanted(side=Side.OUT, attention=True, viewer=seen.viewer(Side.OUT))
     async with visit.deps.store.read(visit.scope()) as work:
         own = {
-            "given": (await work.office.lists.page(given, limit=MAIL)).lines,
+            "given": [
+                each
+                for each in (await work.office.lists.page(given, limit=MAIL)).lines
+                if each.id not in parts
+            ],
             "back": (await work.office.lists.page(calls, limit=today.MOST_LINES)).lines,
         }
         counts = {"given": await work.office.lists.count(given), "back": await work.office.lists.count(calls)}
@@ -167,6 +173,7 @@ async def _own(visit: Visit, seen: Sees) -> web.StreamResponse:
     return await _page(
         visit,
         title=visit.say("dashboard.today"),
+        work=today.of_unit(visit, work_here) if parts else None,
         own={key: (teller.rows(lines), counts[key], _OWN_LISTS[key]) for key, lines in own.items()},
         tiles=tiles,
     )

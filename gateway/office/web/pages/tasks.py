@@ -43,18 +43,9 @@ class ShownTask:
     verb: str
 
 
-def units_of(visit: Visit) -> frozenset[str] | None:
-    """Whose list the person has: that of the own units; None who sees all of the agency."""
-    if visit.may(Right.SEE_CONTENT, Manner.YES):
-        return None
-    now = visit.deps.clock.now()
-    grants = visit.person.rights.grants(Right.PROGRESS, visit.here.id, now, Manner.OWN)
-    return frozenset(each.unit for each in grants)
-
-
 async def listed(visit: Visit) -> web.StreamResponse:
     everything = visit.ask("tat-ca") == "1"
-    units = units_of(visit)
+    units = visit.units
     found = await todo.gather(visit.deps.todo, visit.scope(), everything=everything, units=units)
     kind = visit.ask("loai")
     mine = visit.ask("cua-toi") == "1"
@@ -87,7 +78,7 @@ async def listed(visit: Visit) -> web.StreamResponse:
 
 async def taken(visit: Visit) -> web.StreamResponse:
     task = visit.form.text("task")
-    name, units = visit.person.person.name, units_of(visit)
+    name, units = visit.person.person.name, visit.units
     await todo.take_task(visit.deps.todo, visit.scope(), task, name, units)
     return visit.said("/can-xu-ly", "tasks.taken")
 
@@ -173,7 +164,7 @@ _ACTS: dict[TaskKind, tuple[str, str]] = {
 
 async def one(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     task_id = visit.form.text("task") if problems else visit.ask("viec")
-    units = units_of(visit)
+    units = visit.units
     found = await todo.gather(visit.deps.todo, visit.scope(), everything=True, units=units)
     task = next((each for each in found.tasks if each.id == task_id), None)
     if task is None:

@@ -1,7 +1,7 @@
 """What one person has to do today, as the home page shows it: the tasks of the agency in groups, those that are late
 first; whose they are: whoever decides for the agency sees first what waits for a decision, whoever takes in mail
-everything else, and what waits for others is counted. In: the agency's to-do list, the lines of letters that may be
-taken in with one press. Out: groups of lines, each with its button."""
+everything else, what waits for others is counted, and all of a unit's list is its own. In: the to-do list, the lines of
+letters that may be taken in with one press. Out: groups of lines, each with its button."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.office.web.pages.tasks import ShownTask
 from gateway.office.web.visits import Visit
 
 # What waits for the head of the agency alone.
-FOR_HEADS = frozenset({TaskKind.APPROVE_RECALL})
+FOR_HEADS = frozenset({TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN, TaskKind.WORK})
 MOST_LINES = 5
 """Of one group; the to-do list has them all."""
 
@@ -75,6 +75,10 @@ def of_agency(visit: Visit, found: TodoList, letters: Mapping[str, ShownLine]) -
         mine=tuple(_group(visit, found, each, letters) for each in _by_kind(mine)),
         others=tuple(_group(visit, found, each, {}) for each in _by_kind(others)),
     )
+
+
+def of_unit(visit: Visit, found: TodoList) -> Today:
+    return Today(mine=tuple(_group(visit, found, each, {}) for each in _by_kind(found.tasks)), others=())
 
 
 def _by_kind(found: Iterable[Task]) -> list[list[Task]]:

@@ -79,8 +79,35 @@ def test_a_task_that_was_read_is_told_anew_once_it_is_late() -> None:
 
 
 def test_a_reply_is_told_of_two_days_before() -> None:
+    """From the first minute of that day on, which has begun whenever it stands in the list."""
     told = ring(task(TaskKind.REPLY, since=NOW - 30 * DAY, due_at=NOW + DAY))
-    assert told.at == NOW - DAY
+    assert told.at == NOW - DAY - 9 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "after"),
+    [
+        (TaskKind.REPLY_WANTED, {"due_at": NOW + 30 * DAY}, 27 * DAY - 9 * HOUR),
+        (TaskKind.ASSIGN, {}, timedelta(hours=7)),
+        (TaskKind.ASSIGN, {"urgency": Urgency.URGENT}, -HOUR),
+        (TaskKind.WORK, {"due_at": NOW - DAY, "is_late": True}, DAY),
+    ],
+)
+def test_what_stands_in_the_list_later_than_it_began_is_told_when_it_does(
+    kind: TaskKind, fields: dict[str, Any], after: timedelta
+) -> None:
+    assert ring(task(kind, **fields)).at == NOW + after
+
+
+def test_a_unit_is_told_once_more_of_what_is_late() -> None:
+    late = task(TaskKind.WORK, due_at=NOW - DAY, is_late=True)
+    (told,) = ringing.of_late([task(TaskKind.START), late])
+    assert (told.kind, told.at) == (RingKind.DUE, NOW - DAY)
+
+
+@pytest.mark.parametrize("kind", [TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN])
+def test_what_waits_for_a_leader_is_a_kind_of_its_own(kind: TaskKind) -> None:
+    assert ring(task(kind)).kind is RingKind.APPROVAL
 
 
 def test_who_owes_a_word_since_a_day_and_was_not_heard_is_silent_once() -> None:

@@ -61,7 +61,7 @@ async def test_it_tells_what_came_and_forgets_what_was_settled(
 
     around.packets = []
     async with store.begin(NORTH) as work:
-        await work.incoming.save(replace(arrived, state=InState.ACCEPTED))
+        await work.incoming.save(replace(arrived, state=InState.DONE))
         await work.commit()
     board.bell.stale(NORTH.agency_id)
     assert [each.kind for each in await board.of_agency(NORTH)] == []

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.domain.document import InState, Urgency
+from gateway.domain.handling import UnitPart
 from gateway.office.desks import TodoDesk
 from gateway.office.store.store import SqlOfficeStore
 from gateway.office.todo import TaskBell
@@ -35,10 +36,34 @@ async def test_whoever_acted_sees_what_is_left(
     assert len((await bell.listed(NORTH)).tasks) == 1
     async with store.begin(NORTH) as work:
         found = await work.incoming.get(arrived.id)
-        await work.incoming.save(replace(found, state=InState.ACCEPTED))
+        await work.incoming.save(replace(found, state=InState.DONE))
         await work.commit()
 
     bell.stale("somebody-else")
     assert len((await bell.listed(NORTH)).tasks) == 1
     bell.stale(NORTH.agency_id)
     assert (await bell.listed(NORTH)).tasks == ()
+
+
+async def test_a_unit_counts_its_own_list(desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock) -> None:
+    bell, unit = TaskBell(desk), frozenset({"Phòng Mẫu"})
+    arrived = await seed_incoming(store, incoming(clock, state=InState.PROCESSING))
+    assert await bell.count(NORTH, unit) == 0
+    part = UnitPart(
+        id="prt_1",
+        document_id=arrived.id,
+        unit="Phòng Mẫu",
+        is_lead=True,
+        deadline=None,
+        given_by="prn_head",
+        given_at=clock.now(),
+    )
+    async with store.begin(NORTH) as work:
+        await work.parts.add(part)
+        await work.commit()
+
+    bell.stale(NORTH.agency_id)
+    assert len((await bell.listed(NORTH, unit)).tasks) == 1
+    assert await bell.count(NORTH, unit) == 1
+    assert await bell.count(NORTH, frozenset({"Phòng Khác"})) == 0
+    assert await bell.count(NORTH) == 0

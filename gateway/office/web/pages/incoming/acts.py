@@ -350,7 +350,7 @@ def _read_assignment(
         problems.append(("deadline", visit.say("incoming.deadline.unreadable")))
     elif deadline is not None and deadline < today:
         problems.append(("deadline", visit.say("incoming.deadline.past")))
-    if len(form.text("instruction")) > _LONGEST_INSTRUCTION:
+    if len(submitting.opinion_typed(visit)) > _LONGEST_INSTRUCTION:
         problems.append(("instruction", visit.say("incoming.instruction.long", most=_LONGEST_INSTRUCTION)))
     own, strange = _own_days(visit, units, helping)
     problems += strange
