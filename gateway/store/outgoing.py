@@ -41,6 +41,7 @@ from gateway.store.drivers import FEW
 from gateway.store.repository import AgencyRows, WatchedRows
 from gateway.store.row import among, bodies, from_json, one_of, to_json
 from gateway.store.tables import DeliveryRow, EventRow, OutgoingRow, PaperOutgoingRow
+from gateway.store.transaction import Transaction
 
 _R = OutgoingRow
 # Made once: making a statement takes longer than running it.
@@ -72,6 +73,16 @@ _ANSWERED = select(col(EventRow.subject_id), col(EventRow.data)).where(
 _CHILDREN = _MINE.where(col(_R.parent_id) == bindparam("parent")).order_by(col(_R.created_at), col(_R.id))
 _THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
 _THIS_AS_READ = _THIS.where(col(_R.version) == bindparam("read"))
+
+
+async def answered_from(tx: Transaction, agency_id: str, ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
+    """The codes that have answered each of these documents, in small letters."""
+    found: dict[str, set[str]] = {id: set() for id in ids}
+    for start in range(0, len(ids), _MOST):
+        asked = {"agency": agency_id, "ids": list(ids[start : start + _MOST])}
+        for subject, data in await tx.tuples(_ANSWERED, **asked):
+            found[subject].add(str(json.loads(data).get("from", "")).casefold())
+    return {id: frozenset(codes) for id, codes in found.items()}
 
 
 class SqlOutgoingDocuments(WatchedRows):
@@ -144,12 +155,7 @@ class SqlOutgoingDocuments(WatchedRows):
         return [to_outgoing(row) for row in rows]
 
     async def answered_from(self, ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
-        found: dict[str, set[str]] = {id: set() for id in ids}
-        for start in range(0, len(ids), _MOST):
-            asked = {"agency": self._agency_id, "ids": list(ids[start : start + _MOST])}
-            for subject, data in await self._tx.tuples(_ANSWERED, **asked):
-                found[subject].add(str(json.loads(data).get("from", "")).casefold())
-        return {id: frozenset(codes) for id, codes in found.items()}
+        return await answered_from(self._tx, self._agency_id, ids)
 
     async def page(
         self,

@@ -14,12 +14,15 @@ import pytest
 from sqlalchemy import delete, select
 
 from gateway import errors
-from gateway.domain.document import InState, Kind, OutState, Recipient, Signer, Urgency
+from gateway.domain.document import InState, Kind, OutState, Recipient, RecipientRole, Signer, Urgency
+from gateway.domain.event import EventKind
+from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.signatures import LegalValue
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.domain.text import bare_words, name_key, number_key
 from gateway.office.domain.listing import ListLine, Side, Tab, type_key
 from gateway.office.ports.lists import Lag, ListOrder, ListPage, Wanted
+from gateway.office.store.lists import COUNT_FRESH
 from gateway.office.store.lists_write import place
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.tables_office import ListFillRow, ListRow
@@ -27,6 +30,7 @@ from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, delivery, draft, incoming, outgoing
 
 OUT, IN = Wanted(side=Side.OUT), Wanted(side=Side.IN)
+DAY = timedelta(days=1)
 SUBJECTS = ("Quyết định về thủy lợi", "Báo cáo lũ lụt", "Kế hoạch năm", "Tờ trình kinh phí", "Kể hoạch lạ")
 NAMES = ("Sở Nội vụ", "Sở Tài chính", "Ủy ban nhân dân huyện Đông", "Chi cục Thủy lợi")
 STATES = ("queued", "sending", "sent", "failed", "delivered", "rejected", "accepted", "done", "cancelled")
@@ -568,3 +572,70 @@ async def test_a_draft_counts_for_no_day_and_what_leaves_counts_for_the_day_on_w
 
     assert charts.states == {"sent": 1}
     assert [(day.day.day, day.sent) for day in charts.days[-2:]] == [(19, 0), (20, 1)]
+
+
+async def test_late_work_is_found_until_it_is_done(store: SqlOfficeStore, clock: ManualClock) -> None:
+    today = clock.now().date()
+    worked = [incoming(clock, state=InState.PROCESSING) for _ in range(4)]
+    due = [today - DAY, today, None, today - DAY]
+    async with store.begin(NORTH) as work:
+        for document, deadline in zip(worked, due, strict=True):
+            await work.incoming.add(document)
+            part = UnitPart(
+                id=clock.new_id("prt_"),
+                document_id=document.id,
+                unit="Phòng Tổng hợp",
+                is_lead=True,
+                deadline=deadline,
+                given_by="prn_head",
+                given_at=clock.now(),
+            )
+            await work.parts.add(part)
+        await work.parts.end(replace(part, state=PartState.DONE, ended_by="prn", ended_at=clock.now()))
+        await work.commit()
+
+    assert await _late(store, IN, [each.id for each in worked], today) == [worked[0].id]
+    assert await _late(store, IN, [each.id for each in worked[1:]], today) == []
+
+
+async def test_a_late_answer_is_found_until_each_recipient_has_given_it(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    today = clock.now().date()
+    asked = draft(reply_required=True, reply_due=today - DAY)
+    late, soon = (
+        outgoing(clock, state=OutState.PACKED, draft=each)
+        for each in (asked, replace(asked, reply_due=today))
+    )
+    known = Recipient(code="Z91.04", role=RecipientRole.TO_KNOW)
+    async with store.begin(NORTH) as work:
+        for document in (late, soon):
+            await work.outgoing.add(document)
+            owe = [delivery(document, code, "accepted") for code in ("Z91.02", "Z91.03")]
+            told = replace(delivery(document, known.code, "accepted"), recipient=known)
+            await work.deliveries.add([*owe, told])
+        await work.commit()
+
+    ids = [late.id, soon.id]
+    assert await _late(store, OUT, ids, today) == [late.id]
+    for code, left in (("Z91.02", [late.id]), ("z91.03", [])):
+        async with store.begin(NORTH) as work:
+            await work.events.append(EventKind.INBOX_ANSWERED, late.id, clock.now(), {"from": code})
+            await work.commit()
+        clock.advance(COUNT_FRESH)
+        assert await _late(store, OUT, ids, today) == left
+
+
+async def _late(store: SqlOfficeStore, side: Wanted, ids: Sequence[str], today: date) -> list[str]:
+    """As the filter finds them, counts them and names them among rows."""
+    wanted = replace(side, late=today)
+    assert wanted.side is not None
+    async with store.read(NORTH) as work:
+        lists = work.office.lists
+        every = [each.id for each in (await lists.page(wanted, limit=9)).lines]
+        found = [each for each in every if each in ids]
+        assert await lists.late(wanted.side, ids, today) == set(found)
+        assert (await lists.count(wanted)).n == len(every)
+    async with store.read(SOUTH) as work:
+        assert (await work.office.lists.page(wanted, limit=9)).lines == ()
+    return found

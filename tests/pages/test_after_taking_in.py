@@ -104,6 +104,8 @@ async def test_submitted_assigned_handed_back_late_done_and_opened_again(
     await pictures.take(page, "todo-officer")
     await opened(page, "/can-xu-ly")
     await expect(page.locator("[data-row] .late")).to_have_count(1)
+    await opened(page, "/van-ban-den?tre=1")
+    await expect(page.locator(".letter .tag.late")).to_have_text(["Xử lý quá hạn"])
     await opened(page, at(document))
     await expect(page.locator("#assignment-title ~ * .late").first).to_be_visible()
     await pictures.take(page, "incoming-units")
@@ -127,6 +129,8 @@ async def test_submitted_assigned_handed_back_late_done_and_opened_again(
             return any("reopened" in each.marks for each in await work.deliveries.of(sent.id))
 
     await mail.until(marked)
+    await opened(page, "/van-ban-di?tre=1")
+    await expect(page.locator("[data-row]").filter(has_text="Trả lời quá hạn")).to_have_count(1)
     await opened(page, f"/van-ban-di/{sent.id}")
     await expect(page.get_by_text("nơi nhận mở lại xử lý").first).to_be_visible()
     await expect(page.get_by_text(AGAIN).first).to_be_visible()

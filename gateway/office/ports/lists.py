@@ -39,8 +39,9 @@ class Wanted:
     """What a list shows. `side` None is both, for the search of the whole node; `text` is what a person typed, and what
     it finds is ordered by how well it fits, then newest. `since` and `until` are about arrival, or acceptance. `pressing`:
     of any urgency but the normal one; `book`: the year of a register book, or `NO_BOOK`; `tag`: the id of a label of the
-    agency's own; `viewer`: what that department was given, or that person handed in, and nothing else
-    (`office.domain.listing.unit_viewer`, `person_viewer`)."""
+    agency's own; `late`: a day before which a unit's work or a recipient's answer was due and is not there; `viewer`: what
+    that department was given, or that person handed in, and nothing else (`office.domain.listing.unit_viewer`,
+    `person_viewer`)."""
 
     side: Side | None
     tab: Tab | None = None
@@ -57,6 +58,7 @@ class Wanted:
     book: str | None = None
     tag: str | None = None
     overdue: bool = False
+    late: date | None = None
     unread: bool = False
     pressing: bool = False
     viewer: str | None = None
@@ -154,6 +156,9 @@ class Lists(Protocol):
 
     async def beside(self, wanted: Wanted, id: str) -> tuple[str | None, str | None]:
         """The ids of the rows before and after that one; none for both where the list does not have it."""
+
+    async def late(self, side: Side, ids: Sequence[str], today: date) -> frozenset[str]:
+        """Those of them on which work or an answer is late."""
 
     async def line(self, id: str) -> ListLine | None:
         """One document as its list has it."""

@@ -27,6 +27,7 @@ from gateway.domain.wall_clock import VIETNAM
 from gateway.office.domain.listing import TABS, Card, ListLine, Origin, Side, Tab
 from gateway.office.ports.lists import MOST_COUNTED, Charts, DayHours, ListCount, ListPage, Tiles, Wanted
 from gateway.office.store import lists_figures
+from gateway.office.store.lists_late import late_condition
 from gateway.office.store.lists_query import (
     SEARCH,
     Band,
@@ -147,9 +148,7 @@ class SqlLists:
         if edge is not None:
             edge = _typed(edge, asked)
         back = edge is not None and edge.back
-        found = await self._through(
-            asked, filters(wanted, now, self._agency_id), edge, back=back, limit=limit + 1
-        )
+        found = await self._through(asked, await self._where(wanted, now), edge, back=back, limit=limit + 1)
         more, found = len(found) > limit, found[:limit]
         if back:
             found.reverse()
@@ -178,7 +177,7 @@ class SqlLists:
 
     async def beside(self, wanted: Wanted, id: str) -> tuple[str | None, str | None]:
         now = self._clock.now()
-        asked, where = bands(wanted, now), filters(wanted, now, self._agency_id)
+        asked, where = bands(wanted, now), await self._where(wanted, now)
         for n, band in enumerate(asked):
             found = await self._tx.tuples(self._base(band, [*where, col(_R.id) == id]).limit(1))
             if found:
@@ -190,6 +189,13 @@ class SqlLists:
                     beside.append(rows[0][1].id if rows else None)
                 return beside[0], beside[1]
         return None, None
+
+    async def late(self, side: Side, ids: Sequence[str], today: date) -> frozenset[str]:
+        if not ids:
+            return frozenset()
+        is_late = await late_condition(self._tx, self._agency_id, side, today)
+        these = select(col(_R.id)).where(col(_R.agency_id) == self._agency_id, col(_R.id).in_(ids), is_late)
+        return frozenset(id for (id,) in await self._tx.tuples(these))
 
     async def line(self, id: str) -> ListLine | None:
         mine = (col(_R.agency_id) == self._agency_id, col(_R.id) == id)
@@ -254,7 +260,7 @@ class SqlLists:
         now = self._clock.now()
         parts = []
         for n, wanted in enumerate(asked):
-            rows = self._base(whole(wanted), filters(wanted, now, self._agency_id), text("1")).limit(
+            rows = self._base(whole(wanted), await self._where(wanted, now), text("1")).limit(
                 MOST_COUNTED + 1
             )
             parts.append(
@@ -266,6 +272,12 @@ class SqlLists:
         return [
             ListCount(n=min(found[n], MOST_COUNTED), more=found[n] > MOST_COUNTED) for n in range(len(asked))
         ]
+
+    async def _where(self, wanted: Wanted, now: datetime) -> list[Condition]:
+        where = filters(wanted, now, self._agency_id)
+        if wanted.late is not None:
+            where.append(await late_condition(self._tx, self._agency_id, wanted.side, wanted.late))
+        return where
 
     async def _through(
         self, asked: Sequence[Band], where: list[Condition], edge: _Edge | None, *, back: bool, limit: int

@@ -154,6 +154,7 @@ _FILTERS = (
         "so",
         "nhan",
         "qua-han",
+        "tre",
         "chua-doc",
     ),
 )
@@ -233,6 +234,7 @@ def read_address(
         "nguon": given["nguon"] in ORIGINS[side],
         "so": given["so"] == NO_BOOK or _YEAR.fullmatch(given["so"]),
         "qua-han": given["qua-han"] == "1",
+        "tre": given["tre"] == "1",
         "chua-doc": given["chua-doc"] == "1" and side is Side.IN,
     }
     known = {name: value if is_known.get(name, True) else "" for name, value in given.items()}
@@ -240,7 +242,13 @@ def read_address(
     return ListQuestion(
         side=side,
         tab=tab,
-        wanted=replace(_wanted(side, tab, known), viewer=viewer, since=since, until=until),
+        wanted=replace(
+            _wanted(side, tab, known),
+            late=today if known["tre"] else None,
+            viewer=viewer,
+            since=since,
+            until=until,
+        ),
         given={name: value for name, value in known.items() if value},
         size=int(known["so-dong"] or SIZES[0]),
         cursor=query.get("trang") or None,

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from urllib.parse import urlencode
 
 from aiohttp import web
 
-from gateway.domain.document import URGENCY_KEYS
+from gateway.domain.document import URGENCY_KEYS, InState
 from gateway.domain.text import fold, sought
 from gateway.errors import NotFound
 from gateway.office.accounts import tags_and_views
@@ -45,12 +45,14 @@ SEE = (Needs(right=Right.SEE_CONTENT),)
 MENU = {Side.OUT: "outgoing", Side.IN: "incoming"}
 _BROKEN = ("malformed", "held", "quarantined")
 _MOST_BROKEN = 20
+_WORKED_ON = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
 _WIDTHS = frozenset(map(str, range(35, 71)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What one look at the store found. `broken` are packets that became no document; `last` is when one last came."""
+    """What one look at the store found. `broken` are packets that became no document; `last` is when one last came; `late`
+    are the rows with late work, or a late answer."""
 
     page: ListPage
     total: ListCount
@@ -60,6 +62,7 @@ class Shown:
     queued: ListCount | None = None
     broken: Sequence[InboxPacket] = ()
     last: datetime | None = None
+    late: frozenset[str] = frozenset()
 
 
 async def listed(visit: Visit, side: Side) -> web.StreamResponse:
@@ -124,7 +127,17 @@ async def _look(visit: Visit, asked: ListQuestion) -> Shown:
             queued=await work.office.lists.count(queued) if visit.deps.light().word == "down" else None,
             broken=await _broken(work, asked) if is_in and asked.cursor is None else (),
             last=await _last(work, asked) if is_in and not page.lines else None,
+            late=await work.office.lists.late(asked.side, _may_be_late(page.lines, visit.today), visit.today),
         )
+
+
+def _may_be_late(lines: Sequence[ListLine], today: date) -> list[str]:
+    """What somebody works on, and what was to be answered before today."""
+    return [
+        each.id
+        for each in lines
+        if (each.own_state in _WORKED_ON if each.side is Side.IN else (each.card.reply_due or today) < today)
+    ]
 
 
 async def _counts(work: OfficeWork, asked: ListQuestion) -> Mapping[str, ListCount]:
@@ -250,10 +263,11 @@ def filter_words(visit: Visit, asked: ListQuestion, tags: Sequence[Tag] = ()) ->
             words = _book_name(visit, value)
         elif name == "nhan":
             words = tag_names.get(value, "?")
-        elif name in ("qua-han", "chua-doc"):
+        elif name in ("qua-han", "tre", "chua-doc"):
             words = ""
+        named = f"tre.{asked.side.value}" if name == "tre" else name
         told.append(
-            (visit.say(f"listing.filter.{name}"), words, asked.address(**{name.replace("-", "_"): None}))
+            (visit.say(f"listing.filter.{named}"), words, asked.address(**{name.replace("-", "_"): None}))
         )
     return told
 

@@ -30,6 +30,7 @@ FULL = {
     "so": "2026",
     "nhan": "tag_a",
     "qua-han": "1",
+    "tre": "1",
     "sap-xep": "number-",
     "so-dong": "100",
 }
@@ -53,6 +54,7 @@ def test_every_filter_is_asked_of_the_core() -> None:
         book="2026",
         tag="tag_a",
         overdue=True,
+        late=TODAY,
         since=datetime(2026, 11, 1, tzinfo=VIETNAM),
         until=datetime(2026, 11, 21, tzinfo=VIETNAM),
     )
@@ -96,6 +98,7 @@ def test_words_that_mean_nothing_are_left_out() -> None:
         "nguon": "paper",
         "so": "20x6",
         "qua-han": "2",
+        "tre": "2",
         "chua-doc": "1",
     }
 
