@@ -32,7 +32,7 @@ from gateway.domain.wall_clock import local
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.office.domain.roles import NODE
 from gateway.office.ports.telling import Audience, NoticeKind, NoticeWish
-from gateway.office.todo import NoticeBoard
+from gateway.office.telling import NoticeBoard
 from gateway.ops import backup, restore
 from gateway.ports import Clock
 from gateway.settings import Settings

@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 
 from gateway import log
 from gateway.errors import GatewayError
-from gateway.office import todo
+from gateway.office import telling
 from gateway.office.accounts import sessions
 from gateway.office.desks import AccountDesk
 from gateway.office.ports.store import OfficeStore
 from gateway.office.ports.telling import Mail, Mailer
-from gateway.office.todo import Reminders
+from gateway.office.telling import Reminders
 from gateway.ports.services import Clock
 from gateway.workers.loop import Turn
 from gateway.workers.pulse import Pulse
@@ -43,7 +43,7 @@ class DigestMail:
         sent = 0
         for agency in await desk.store.hosted():
             try:
-                sent += await todo.send_reminders(self._reminders, agency)
+                sent += await telling.send_reminders(self._reminders, agency)
             except GatewayError as error:
                 log.action(_log, "mail.failed", error.detail, agency=agency.code)
         if sent:

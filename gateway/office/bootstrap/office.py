@@ -29,7 +29,7 @@ from gateway.office.store.accounts import SqlAccounts
 from gateway.office.store.lists_write import Reckon
 from gateway.office.store.pictures import FilePictures
 from gateway.office.store.store import SqlOfficeStore
-from gateway.office.todo import Reminders
+from gateway.office.telling import Reminders
 from gateway.office.workers import IDLE_EVERY, DigestMail, Lister, WatchedMail, sweep_idle
 from gateway.policy import timers, upkeep
 from gateway.policy.upkeep import CertificateEnding

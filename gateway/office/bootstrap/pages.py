@@ -21,7 +21,8 @@ from gateway.office.node.journal import NodeJournal
 from gateway.office.node.machine import BackupCopies, NodeMachine
 from gateway.office.ports.node import Operations
 from gateway.office.ringing import RingBoard
-from gateway.office.todo import NoticeBoard, TaskBell
+from gateway.office.telling import NoticeBoard
+from gateway.office.todo import TaskBell
 from gateway.office.web import emblem
 from gateway.office.web.app import add_pages, add_static, add_status
 from gateway.office.web.deps import Light, Previews, WebDeps, WebOptions

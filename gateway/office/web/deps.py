@@ -38,7 +38,8 @@ from gateway.office.ports.lists import Keeping, Keepings
 from gateway.office.ports.node import Operations
 from gateway.office.ports.store import OfficeStore
 from gateway.office.ringing import RingBoard
-from gateway.office.todo import NoticeBoard, TaskBell
+from gateway.office.telling import NoticeBoard
+from gateway.office.todo import TaskBell
 from gateway.office.web.emblem import Emblem
 from gateway.policy import code_file
 from gateway.policy.code_file import CodeFile, CodeFileForm, Workbook

@@ -10,7 +10,7 @@ from gateway.domain.event import EventKind
 from gateway.office.desks import TodoDesk
 from gateway.office.ports.telling import Notice, NoticeKind, NoticeWish
 from gateway.office.store.store import SqlOfficeStore
-from gateway.office.todo import NoticeBoard
+from gateway.office.telling import NoticeBoard
 from tests.support.clock import ManualClock
 
 

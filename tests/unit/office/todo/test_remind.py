@@ -19,7 +19,7 @@ from gateway.office.domain.task import RecallAsk
 from gateway.office.mail import SmtpMailer
 from gateway.office.policy.step_letters import UnitPeople
 from gateway.office.store.store import SqlOfficeStore
-from gateway.office.todo import Reminders
+from gateway.office.telling import Reminders
 from gateway.office.workers import DigestMail
 from gateway.pool import ThreadPool
 from gateway.settings.options import MailSettings
