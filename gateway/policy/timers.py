@@ -166,7 +166,8 @@ STATE_DELIVERED = 5 * MINUTE
 STATE_SILENT = 24 * HOUR
 REPLY_SOON = timedelta(days=2)
 REPLY_WANTED_SOON = timedelta(days=3)
-ASSIGN_TOLD = time(16)
+AFTERNOON = time(16)
+"""From then on people are told of what is to be done on that day."""
 WITHOUT_A_DAY = 15
 """Working days."""
 LEADER_TOLD = timedelta(days=2)
@@ -180,6 +181,7 @@ class Timer(StrEnum):
     T1U = "t1u"
     T2 = "t2"
     T2U = "t2u"
+    T3 = "t3"
     T4 = "t4"
     T5 = "t5"
     T6 = "t6"
@@ -194,11 +196,12 @@ class Timer(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """The last moment that is not late, and the clock that it runs by."""
+    """The last moment that is not late, and the clock that it runs by; `grace` is how much later it is called so."""
 
     timer: Timer
     at: datetime
     wall_clock: bool = False
+    grace: timedelta = timedelta()
 
     @property
     def words(self) -> str:
@@ -206,7 +209,7 @@ class Due:
         return f"timer.{self.timer}"
 
     def is_late(self, now: datetime) -> bool:
-        return now > self.at
+        return now > self.at + self.grace
 
     def left(self, office: OfficeCalendar, now: datetime) -> timedelta:
         """Time left on the clock that it runs by; negative when the moment has passed."""
@@ -239,6 +242,22 @@ def take_in(
             at = max(stated, arrived_at)
         return Due(timer=Timer.T2U, at=at, wall_clock=True)
     return Due(timer=Timer.T2, at=add_office_time(office, arrived_at, TAKE_IN))
+
+
+def receipt(office: OfficeCalendar, arrived_at: datetime) -> Due:
+    """T3: arrival to the receipt notice for the sender, until the office closes on that day and late once the day is over;
+    on the next working day of what came when the office was shut for the day."""
+    day = local(arrived_at).date()
+    if not office.works(day) or arrived_at >= closing_time(office, day):
+        day = next_working_day(office, day)
+    closes = closing_time(office, day)
+    midnight = vietnam_time(day + _ONE_DAY, time())
+    return Due(timer=Timer.T3, at=closes, wall_clock=True, grace=midnight - closes)
+
+
+def afternoon_of(at: datetime) -> datetime:
+    """When people are told of what is due on the day of that moment: an hour before the office closes, as a rule."""
+    return vietnam_time(local(at).date(), AFTERNOON)
 
 
 def decide_held(office: OfficeCalendar, held_at: datetime) -> Due:
@@ -292,11 +311,6 @@ def assign(office: OfficeCalendar, taken_in_at: datetime) -> Due:
     """T5: taken in to submitted or assigned; what is not on the same day is at the latest on the next working day."""
     following = next_working_day(office, local(taken_in_at).date())
     return Due(timer=Timer.T5, at=closing_time(office, following))
-
-
-def told_of_assigning(taken_in_at: datetime) -> datetime:
-    """From when our own people are told of it: an hour before the office closes on the day on which it was taken in."""
-    return vietnam_time(local(taken_in_at).date(), ASSIGN_TOLD)
 
 
 def start(office: OfficeCalendar, given_at: datetime) -> Due:

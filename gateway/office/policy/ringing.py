@@ -62,8 +62,10 @@ def _told_at(task: Task) -> datetime:
         return task.due_at
     if task.kind in _AHEAD:
         return max(task.since, timers.vietnam_time(local(task.due_at - _AHEAD[task.kind]).date(), time()))
+    if task.timer == timers.Timer.T3:
+        return max(task.since, timers.afternoon_of(task.due_at))
     if task.kind is TaskKind.ASSIGN and not timers.is_urgent(task.urgency):
-        return max(task.since, timers.told_of_assigning(task.since))
+        return max(task.since, timers.afternoon_of(task.since))
     return task.since
 
 

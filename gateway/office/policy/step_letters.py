@@ -1,8 +1,9 @@
-"""The steps in which people are told by mail of what is to be worked on (T5 to T7). In: the agency's tasks and those of its
-units, the calendar, the time. Out: letters, each with the keys under which it is sent once, and for whom it is: the
-agency's own addresses, its heads, or the people of one unit. A unit's officers are told three days before a part's day,
-the day before and on it; its head once it is late; the agency's heads two days later. What was given to nobody is told
-to the agency in the afternoon, and to its heads the next morning. Nothing is said outside office hours. Pure."""
+"""The steps in which people are told by mail of what is to be taken in today (T3) and worked on (T5 to T7). In: the
+agency's tasks and those of its units, the calendar, the time. Out: letters, each with the keys under which it is sent
+once, and for whom it is: the agency's own addresses, its heads, or the people of one unit. A unit's officers are told
+three days before a part's day, the day before and on it; its head once it is late; the agency's heads two days later.
+What was given to nobody is told to the agency in the afternoon, and to its heads the next morning; in the afternoon too
+what is still to be taken in. Nothing is said outside office hours. Pure."""
 
 from __future__ import annotations
 
@@ -25,6 +26,7 @@ _LAST_DAYS = (3, 1, 0)
 class StepSort(StrEnum):
     """`mail.….subject` in the labels has the words."""
 
+    RECEIPT = "receipt"
     ASSIGN = "assign"
     WORK = "work"
     OPINION = "opinion"
@@ -66,6 +68,8 @@ def step_letters(
 
 
 def _of_agency(tasks: Sequence[Task], now: datetime) -> Iterator[StepLetter]:
+    today = [each for each in tasks if each.timer == timers.Timer.T3 and not each.is_late]
+    yield from _letter(StepSort.RECEIPT, For.AGENCY, today)
     open_ = [each for each in tasks if each.kind in (TaskKind.ASSIGN, TaskKind.REASSIGN)]
     yield from _letter(StepSort.ASSIGN, For.AGENCY, open_)
     yield from _letter(StepSort.ASSIGN, For.HEADS, [each for each in open_ if _is_next_morning(each, now)])

@@ -53,7 +53,8 @@ def reply_wanted_span(now: datetime) -> tuple[date, date]:
 def of_incoming(
     office: OfficeCalendar, documents: Iterable[IncomingDocument], now: datetime, held_at: dict[str, datetime]
 ) -> Iterator[Task]:
-    """New documents whose time has passed or that are urgent, and those too long on hold. `held_at`: since when, by id."""
+    """New documents whose time has passed or that are urgent, in the afternoon also those whose sender is to hear of them
+    on that day (T3); and those too long on hold. `held_at`: since when, by id."""
     for each in documents:
         if each.state is InState.HELD:
             since = held_at.get(each.id, each.arrived_at)
@@ -63,7 +64,14 @@ def of_incoming(
             since = each.arrived_at
             due = timers.take_in(office, since, each.urgency, each.due_at)
             kind = TaskKind.TAKE_IN
-        if due.is_late(now) or timers.is_urgent(each.urgency):
+            today = timers.receipt(office, since)
+            if (
+                not timers.is_urgent(each.urgency)
+                and today.at < due.at
+                and timers.afternoon_of(today.at) <= now
+            ):
+                due = today
+        if due.is_late(now) or timers.is_urgent(each.urgency) or due.timer is timers.Timer.T3:
             yield _incoming(kind, each.id, each, since, due, now)
 
 
@@ -72,7 +80,7 @@ def of_unassigned(
 ) -> Iterator[Task]:
     """Taken in and given to nobody (T5): told from the afternoon of that day on, at once of what is urgent."""
     for each, taken_in_at in documents:
-        if now >= timers.told_of_assigning(taken_in_at) or timers.is_urgent(each.urgency):
+        if now >= timers.afternoon_of(taken_in_at) or timers.is_urgent(each.urgency):
             due = timers.assign(office, taken_in_at)
             yield _incoming(TaskKind.ASSIGN, each.id, each, taken_in_at, due, now)
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from gateway.office.domain.ringing import About, OwnDesk, Ring, RingKind
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.domain.task import TaskKind
 
 if TYPE_CHECKING:
     from gateway.office.web.visits import Visit
@@ -38,11 +37,6 @@ class ShownRing:
     words: str
     path: str
     is_unread: bool
-
-    @property
-    def is_late(self) -> bool:
-        """Where the words do not say so themselves."""
-        return self.ring.is_late and self.ring.says != f"task.{TaskKind.TAKE_IN}"
 
     @property
     def what(self) -> str:

@@ -62,6 +62,25 @@ def test_t2_is_two_working_hours(arrived: str, due: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arrived", "due", "late"),
+    [
+        (f"{FRI} 16:55", f"{FRI} 17:00", f"{SAT} 00:00"),
+        (f"{TUE} 06:00", f"{TUE} 17:00", f"{WED} 00:00"),
+        (f"{FRI} 17:00", f"{NEXT_MON} 17:00", f"{NEXT_TUE} 00:00"),
+        (f"{SAT} 10:00", f"{NEXT_MON} 17:00", f"{NEXT_TUE} 00:00"),
+    ],
+)
+def test_t3_ends_when_the_office_closes_and_is_late_when_the_day_is_over(
+    arrived: str, due: str, late: str
+) -> None:
+    found = timers.receipt(OFFICE, at(arrived))
+
+    assert (found.timer, found.at) == (Timer.T3, at(due))
+    assert not found.is_late(at(late))
+    assert found.is_late(at(late) + MOMENT)
+
+
+@pytest.mark.parametrize(
     ("urgency", "minutes"),
     [(Urgency.URGENT, 60), (Urgency.VERY_URGENT, 30), (Urgency.EXPRESS, 15), (Urgency.TIMED_EXPRESS, 15)],
 )

@@ -78,9 +78,9 @@ async def test_a_new_document_becomes_a_task_when_its_two_office_hours_are_over(
 async def test_lunch_weekend_and_holidays_do_not_count_against_the_clerk(
     desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    clock.advance(at("23 16:00") - clock.now())
+    clock.advance(at("24 16:00") - clock.now())
     await seed_incoming(store, incoming(clock))
-    clock.advance(at("25 08:29") - clock.now())
+    clock.advance(at("25 09:29") - clock.now())
     assert await kinds(desk) == []
 
     clock.advance(120)
@@ -90,6 +90,27 @@ async def test_lunch_weekend_and_holidays_do_not_count_against_the_clerk(
         [CalendarDay(day=date(2026, 11, 25), kind=DayKind.HOLIDAY, name="Storm")], clock.now(), "operator"
     )
     assert await kinds(desk) == []
+
+
+async def test_the_sender_hears_on_the_day_of_arrival_that_it_is_taken_in(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    """T3: told from four o'clock on, late once the day is over, though two office hours are not."""
+    clock.advance(at("20 15:40") - clock.now())
+    await seed_incoming(store, incoming(clock))
+    assert await kinds(desk) == []
+
+    clock.advance(at("20 16:00") - clock.now())
+    (task,) = (await todo.gather(desk, NORTH)).tasks
+    assert (task.kind, task.timer, task.due_at, task.is_late) == (
+        TaskKind.TAKE_IN,
+        "t3",
+        at("20 17:00"),
+        False,
+    )
+    clock.advance(at("21 00:01") - clock.now())
+    (task,) = (await todo.gather(desk, NORTH)).tasks
+    assert (task.timer, task.is_late) == ("t3", True)
 
 
 async def test_an_express_letter_is_a_task_at_once_and_late_after_a_quarter_of_an_hour(

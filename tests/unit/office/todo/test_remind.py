@@ -92,7 +92,7 @@ async def test_a_digest_goes_out_at_its_hours_once_to_our_own_people_alone(
     (taken,) = server.taken
     assert taken.to == [OURS]
     assert taken.message["Subject"] == "[Liên thông văn bản] 1 việc cần xử lý, 1 việc quá hạn"
-    assert "- Quá hạn tiếp nhận: 7/SNN – South (Z91.02); quá hạn từ 11:00 20/11/2026" in taken.text
+    assert "- Chờ tiếp nhận: 7/SNN – South (Z91.02); quá hạn từ 11:00 20/11/2026" in taken.text
     assert arrived.subject not in taken.text
     assert taken.message["Auto-Submitted"] == "auto-generated"
 
@@ -345,6 +345,23 @@ async def test_a_unit_is_told_step_by_step_its_head_when_it_is_late_and_the_head
         ("30 08:30", HEAD),
     ]
     assert all(document.subject not in each.text for each in server.taken)
+
+
+async def test_what_came_today_and_is_not_taken_in_is_told_at_four(
+    reminders: Reminders, server: MailServer, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    """T3."""
+    to(clock, "20 15:30")
+    await seed_incoming(store, incoming(clock))
+    told: list[str] = []
+    for moment in ("20 15:59", "20 16:01", "20 16:30", "23 07:45"):
+        to(clock, moment)
+        before = len(server.taken)
+        await look(reminders)
+        subjects = [str(each.message["Subject"]) for each in server.taken[before:]]
+        told += [moment for each in subjects if "đến trong ngày chưa tiếp nhận" in each]
+
+    assert told == ["20 16:01"]
 
 
 async def test_what_was_given_to_nobody_is_told_at_four_and_to_the_heads_the_next_morning(
