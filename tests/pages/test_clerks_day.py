@@ -16,8 +16,10 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from gateway.demo import stage
+from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, Source, Urgency
 from gateway.office.domain.roles import PostRole
+from gateway.office.letters import submitting
 from gateway.outgoing import recall
 from tests.pages import neighbours
 from tests.pages.effort import Hand
@@ -74,6 +76,7 @@ async def test_a_clerks_day_ends_with_a_whole_book_and_nothing_to_do(
     page.context.set_default_timeout(SLOW_MS)
     await come_in(page, town.site, "/tong-quan")
     await take_in_one_by_one(page, hand, morning)
+    await submit_the_urgent_one(town, page, hand)
     await refuse_two(town, page, hand, morning)
     await take_in_with_a_note(page, hand, morning[5])
     await take_in_the_rest(page, hand)
@@ -168,6 +171,20 @@ async def take_in_one_by_one(page: Page, hand: Hand, morning: list[OutgoingDocum
             await page.locator("[data-pane][data-ready]").wait_for()
         await hand.press("Control+Enter")
         await settled(page, "Đã vào sổ, số đến 2")
+
+
+async def submit_the_urgent_one(town: Town, page: Page, hand: Hand) -> None:
+    """What is urgent is to be worked on at once; the leader has read it."""
+    await page.goto("/can-xu-ly?loai=assign")
+    with hand.task("submit a document to the leader from the list of things to do", most_clicks=2):
+        await hand.click(page.get_by_role("link", name=re.compile("^Trình lãnh đạo")))
+        await hand.click("[data-main]")
+        await done(page, "Đã trình")
+    urgent = next(each for each in await town.received(HERE) if each.number == "300")
+    leader = town.site.person(PostRole.HEAD, HERE).person.id
+    scope = AgencyScope(agency_id=urgent.agency_id, principal_id=leader)
+    await submitting.decide(town.site.node.inn, scope, urgent.id, "Đã xem, lưu hồ sơ.")
+    await page.goto("/van-ban-den")
 
 
 async def refuse_two(town: Town, page: Page, hand: Hand, morning: list[OutgoingDocument]) -> None:
@@ -369,7 +386,7 @@ async def answer_a_recall(town: Town, page: Page, hand: Hand, document: Outgoing
         notice_no="9/TB",
     )
     await town.quiet()
-    await page.goto("/can-xu-ly")
+    await page.goto("/can-xu-ly?loai=recall")
     with hand.task("agree to a recall from the list of things to do", most_clicks=3):
         await hand.click(page.locator("[data-row] a.button"))
         await hand.click(page.get_by_role("link", name="Đồng ý thu hồi, hủy bản điện tử"))

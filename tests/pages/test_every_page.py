@@ -46,6 +46,9 @@ STARTS = ("/", "/tim-kiem?q=kiem")
 # Route and words of what may have nothing to show, and why.
 EMPTY = {
     ("agencies_tree", "agencies.leaf"): "most agencies have none below them",
+    ("agency", "agencies.legacy.none"): "most agencies never had another code",
+    ("agency", "agencies.no_certificate"): "an agency may be known and not be on the axis yet",
+    ("journal", "journal.empty"): "of one document, before anybody has opened it",
     ("api_key_calls", "calls.none"): "no program has called with it yet",
     ("dashboard", "dashboard.done"): "nothing of the demonstration waits for the head",
     ("line_test", "operating.line.empty"): "nobody has pressed the button yet",

@@ -15,7 +15,7 @@ from tests.pages import axe
 from tests.pages.guest import calling
 from tests.pages.site import Site
 from tests.pages.summary import Record
-from tests.pages.test_compose import NEW, fill_in, press, scope, written
+from tests.pages.test_compose import BY_HAND, fill_in, press, scope, written
 from tests.pages.watching import Watcher
 
 pytestmark = pytest.mark.long
@@ -163,7 +163,7 @@ async def test_what_was_typed_outlives_the_session_and_is_sent_after_signing_in(
 ) -> None:
     watcher.expect({403})
     token = await site.signed_in(context, site.person(CLERK, "province"))
-    await page.goto(NEW)
+    await page.goto(BY_HAND)
     await fill_in(page)
     await sessions.sign_out(site.node.accounts, token)
 

@@ -330,7 +330,9 @@ async def test_late_documents_are_urged_once_a_week_by_a_person(
     button = page.get_by_role("button", name="Đôn đốc…")
     assert await button.is_disabled()
     why = await button.get_attribute("aria-describedby")
-    assert await page.locator(f"#{why}").inner_text() == "Không có nơi nhận nào quá hạn tiếp nhận."
+    assert (
+        await page.locator(f"#{why}").inner_text() == "Không có nơi nhận nào quá hạn tiếp nhận hoặc trả lời."
+    )
 
     site.clock.skip(timedelta(days=3))
     await comes(site, context, HEAD)

@@ -39,11 +39,11 @@ async def news_stream(visit: Visit) -> web.StreamResponse:
                 "X-Accel-Buffering": "no",
             }
         )
-        await response.prepare(visit.request)
-        if visit.request.method == "HEAD":
-            return response
         # The page may be closed at any moment; a database that is away is asked again by the next stream.
         with contextlib.suppress(ConnectionResetError, StoreFailure):
+            await response.prepare(visit.request)
+            if visit.request.method == "HEAD":
+                return response
             await response.write(b"retry: 5000\n\n")
             over = asyncio.Event()
             await live.first(
