@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,6 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from gateway.demo import stage
-from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, Source, Urgency
 from gateway.office.domain.roles import PostRole
 from gateway.office.letters import submitting
@@ -80,6 +80,7 @@ async def test_a_clerks_day_ends_with_a_whole_book_and_nothing_to_do(
     await refuse_two(town, page, hand, morning)
     await take_in_with_a_note(page, hand, morning[5])
     await take_in_the_rest(page, hand)
+    await submit_the_rest(town, page, hand)
     await enter_on_paper(page, hand, "a letter on paper with its scan, by hand", "Công ty Mẫu Một", scan=True)
 
     sent = [*await issue_by_pages(town, page, hand, morning[8]), *await sent_by_the_system(town)]
@@ -100,6 +101,7 @@ async def test_a_clerks_day_ends_with_a_whole_book_and_nothing_to_do(
     await page.goto("/van-ban-den")
     await take_in_the_rest(page, hand)
     await enter_on_paper(page, hand, "a letter on paper, by hand", "Bà Trần Thị Ví Dụ")
+    await submit_the_rest(town, page, hand)
     await town.quiet()
 
     await nothing_is_left(town, page)
@@ -180,11 +182,32 @@ async def submit_the_urgent_one(town: Town, page: Page, hand: Hand) -> None:
         await hand.click(page.get_by_role("link", name=re.compile("^Trình lãnh đạo")))
         await hand.click("[data-main]")
         await done(page, "Đã trình")
-    urgent = next(each for each in await town.received(HERE) if each.number == "300")
-    leader = town.site.person(PostRole.HEAD, HERE).person.id
-    scope = AgencyScope(agency_id=urgent.agency_id, principal_id=leader)
-    await submitting.decide(town.site.node.inn, scope, urgent.id, "Đã xem, lưu hồ sơ.")
+    assert await opinions(town) == 1
     await page.goto("/van-ban-den")
+
+
+async def submit_the_rest(town: Town, page: Page, hand: Hand) -> None:
+    await page.goto("/van-ban-den?tab=accepted&so-dong=100")
+    count = await page.locator("[data-row]").count()
+    with hand.task(f"submit {count} documents to the leader together", most_clicks=2, most_keys=1):
+        await hand.click("[data-page]")
+        await hand.click(page.get_by_role("button", name="Trình lãnh đạo"))
+        await expect(page.locator("main")).to_contain_text(f"{count} văn bản sẽ được trình lãnh đạo.")
+        await hand.press("Control+Enter")
+        await done(page, f"{count} đã làm, 0 không làm.")
+    assert await opinions(town) == count
+
+
+async def opinions(town: Town) -> int:
+    """The leader has read everything that waits; how many that was."""
+    leader = town.site.person(PostRole.HEAD, HERE).person.id
+    scope, given = await town.scope(HERE), 0
+    for each in await town.received(HERE):
+        asked = await submitting.decide(
+            town.site.node.inn, replace(scope, principal_id=leader), each.id, "Đã xem, lưu hồ sơ."
+        )
+        given += asked is not None
+    return given
 
 
 async def refuse_two(town: Town, page: Page, hand: Hand, morning: list[OutgoingDocument]) -> None:
@@ -397,8 +420,8 @@ async def answer_a_recall(town: Town, page: Page, hand: Hand, document: Outgoing
 
 
 async def nothing_is_left(town: Town, page: Page) -> None:
-    """Neither now nor when the office closes."""
-    for hours in (0, 5):
+    """Neither now nor in the afternoon nor when the office has closed."""
+    for hours in (0, 5, 4):
         town.site.clock.skip(timedelta(hours=hours))
         await come_in(page, town.site, "/can-xu-ly")
         await expect(page.locator(".empty")).to_contain_text("Không còn việc nào quá hạn.")

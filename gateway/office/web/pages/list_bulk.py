@@ -16,10 +16,10 @@ from aiohttp import web
 from gateway.domain.text import fold
 from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.incoming import act
-from gateway.office.accounts import tags_and_views
+from gateway.office.accounts import acting, tags_and_views
 from gateway.office.domain.listing import Side, Tag
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.letters import asking, received
+from gateway.office.letters import asking, received, submitting
 from gateway.office.letters.asking import Urging
 from gateway.office.ports.lists import Keeping, Keepings
 from gateway.office.web import answers
@@ -97,7 +97,7 @@ async def done(visit: Visit, side: Side) -> web.StreamResponse:
     if run is None or not visit.form.all("id"):
         raise NotFound("there is no such act, or nothing was chosen for it")
     chosen = await _chosen(visit, side, named)
-    if problems := _missing(visit, named):
+    if problems := await _missing(visit, named):
         return await _page(visit, chosen, problems)
     outcomes = await run(visit, chosen)
     outcomes += [_outcome(each, ok=False, text=each.why) for each in chosen.choices if each.why]
@@ -138,6 +138,7 @@ async def _page(visit: Visit, chosen: Chosen, problems: Problems) -> web.StreamR
         grave=named in _GRAVE,
         reasons=[(code, visit.say(f"reason.{code}")) for code in REASONS],
         hows=[(how, visit.say(f"listing.urge.{how}")) for how in asking.HOWS],
+        leaders=await _leaders(visit) if named == "trinh" else (),
         urgings=await _told(visit, chosen) if named == "don-doc" else (),
         urge_text=visit.form.text("text") or visit.say("listing.urge.text", agency=visit.here.name),
         mode=visit.here.numbering.value,
@@ -162,8 +163,15 @@ def act_word(visit: Visit, named: str) -> str:
     return visit.say(f"{key}.so" if named == "tiep-nhan" and visit.here.numbering != "A" else key)
 
 
-def _missing(visit: Visit, named: str) -> list[tuple[str, str]]:
+async def _leaders(visit: Visit) -> list[tuple[str, str]]:
+    found = await acting.heads_of(visit.deps.accounts, visit.here.id)
+    return [(each.id, ", ".join(part for part in (each.name, each.title) if part)) for each in found]
+
+
+async def _missing(visit: Visit, named: str) -> list[tuple[str, str]]:
     form, problems = visit.form, Problems()
+    if named == "trinh" and form.text("leader") not in dict(await _leaders(visit)):
+        problems.append(visit.missing("leader", "incoming.leader"))
     if named == "tu-choi" and form.text("reason") not in REASONS:
         problems.append(visit.missing("reason", "listing.reason"))
     if named in ("tu-choi", "huy-gui"):
@@ -222,6 +230,12 @@ async def _refuse(visit: Visit, choice: Choice) -> str:
     call = act.StatusCall(code="02", reason=reason, note=note, staff=staff_of(visit))
     await act.set_status(visit.deps.inn, visit.scope(), choice.id, call)
     return visit.say("state.in.rejected")
+
+
+async def _submit(visit: Visit, choice: Choice) -> str:
+    leader, note = visit.form.text("leader"), visit.form.text("note")
+    await submitting.submit(visit.deps.inn, visit.scope(), choice.id, leader, note)
+    return visit.say("listing.done.trinh")
 
 
 async def _tag(visit: Visit, choice: Choice) -> str:
@@ -306,6 +320,7 @@ _RUN: dict[str, Callable[[Visit, Chosen], Awaitable[list[BulkOutcome]]]] = {
     "don-doc": _urge,
     "tiep-nhan": partial(_each, do=_take_in),
     "tu-choi": partial(_each, do=_refuse),
+    "trinh": partial(_each, do=_submit),
     "da-doc": _read,
     "giao-lai": partial(_each, do=_offer),
     "gan-nhan": partial(_each, do=_tag),

@@ -14,12 +14,13 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from gateway.domain.document import URGENCY_KEYS, InState
+from gateway.domain.document import URGENCY_KEYS
 from gateway.domain.text import fold, sought
 from gateway.errors import NotFound
 from gateway.office.accounts import tags_and_views
 from gateway.office.domain.listing import NO_BOOK, TABS, ListLine, Side, Tab, Tag
 from gateway.office.domain.roles import Manner, Right
+from gateway.office.letters import submitting
 from gateway.office.ports.lists import ListCount, ListOrder, ListPage, Wanted
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web.listing import asking, choosing, list_rows
@@ -45,7 +46,6 @@ SEE = (Needs(right=Right.SEE_CONTENT),)
 MENU = {Side.OUT: "outgoing", Side.IN: "incoming"}
 _BROKEN = ("malformed", "held", "quarantined")
 _MOST_BROKEN = 20
-_WORKED_ON = (InState.ACCEPTED, InState.ASSIGNED, InState.PROCESSING)
 _WIDTHS = frozenset(map(str, range(35, 71)))
 
 
@@ -136,7 +136,11 @@ def _may_be_late(lines: Sequence[ListLine], today: date) -> list[str]:
     return [
         each.id
         for each in lines
-        if (each.own_state in _WORKED_ON if each.side is Side.IN else (each.card.reply_due or today) < today)
+        if (
+            each.own_state in submitting.WORKED_ON
+            if each.side is Side.IN
+            else (each.card.reply_due or today) < today
+        )
     ]
 
 
@@ -231,6 +235,7 @@ def acts_of(visit: Visit, side: Side) -> tuple[str, ...]:
         named = (
             ("tiep-nhan", takes),
             ("tu-choi", takes),
+            ("trinh", takes),
             ("xuat", True),
             ("in", True),
             ("da-doc", reads),
