@@ -302,7 +302,7 @@ async def test_an_agency_is_named_by_its_name_and_of_two_namesakes_each_is_told(
     typed = (await page.input_value("#sources")).split("\n")
     assert {each for each in typed if each} == {f"Phòng Nội vụ Mẫu ({code})" for code in twins}
     await page.goto("/co-quan/cay")
-    assert await page.locator(".lamp").count() > 3
+    assert await page.locator(".spot").count() > 3
 
 
 async def test_a_change_needs_the_proof_of_two_people_and_can_be_undone_by_one(

@@ -23,7 +23,7 @@ from gateway.domain.document import (
     Signer,
     Source,
 )
-from gateway.domain.status import Fact, Track, arrival_number, began, closed_at, counts_at
+from gateway.domain.status import CODES, Fact, Track, arrival_number, began, closed_at, counts_at
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
 from gateway.office.ports.store import IncomingLine, OfficeWork
@@ -42,7 +42,7 @@ def moment_text(at: datetime) -> str:
 
 
 def proof_text(fact: Fact, facts: Iterable[Fact], lang: str) -> str:
-    """The proof at hand, one of these facts: 03, 14:02 20/11/2026, and the name where it was said."""
+    """The proof at hand, one of these facts: taken in, 14:02 20/11/2026, and the name where it was said."""
     name = fact.staff.name if fact.staff is not None and fact.staff.name else ""
     by = f", {name}" if name else ""
     if fact.register_no:
@@ -50,8 +50,10 @@ def proof_text(fact: Fact, facts: Iterable[Fact], lang: str) -> str:
             "outgoing.arrival_number", lang, number=fact.register_no, year=fact.register_year or ""
         )
         by = f"{by}, {number}"
+    row = CODES.get(fact.code)
+    said = labels.say(f"state.{row.key}", lang) if row is not None else fact.code
     return labels.say(
-        "book.signed_for", lang, code=fact.code, at=moment_text(counts_at(fact, began(facts))), by=by
+        "book.signed_for", lang, said=said, at=moment_text(counts_at(fact, began(facts))), by=by
     )
 
 

@@ -109,7 +109,7 @@ async def test_the_incoming_book_has_the_decrees_ten_columns(town: Town) -> None
     assert (first.number, second.number) == ("1", "2")
     assert first.cells["arrived_on"] == first.cells["handed_over_on"] == today
     assert first.cells["to_places"] == "Văn phòng"
-    assert re.fullmatch(r"04, \d\d:\d\d 20/11/2026, Nguyễn Thị A", str(first.cells["signed_for"]))
+    assert re.fullmatch(r"Đã phân công, \d\d:\d\d 20/11/2026, Nguyễn Thị A", str(first.cells["signed_for"]))
     assert (second.cells["author"], second.cells["code"]) == ("Hợp tác xã Một", "12/HTX")
     assert second.cells["subject"] == "Công văn: Đề nghị sửa đường"
     assert second.cells["note"] == "Văn bản giấy"
@@ -165,7 +165,7 @@ async def test_the_outgoing_book_has_recipients_proof_of_receipt_and_recall(town
 
     assert first.cells["copy_holder"] == "Lưu: VT"
     assert str(first.cells["recipients"]).endswith("; Như trên")
-    assert str(first.cells["signed_for"]).startswith("03, ")
+    assert str(first.cells["signed_for"]).startswith("Đã tiếp nhận, ")
     assert first.cells["dispatched_on"] == town.node.out.today()
     assert (first.struck, recalled.struck) == (False, True)
     assert "Gửi nhầm" in str(recalled.cells["note"])

@@ -62,7 +62,7 @@ def test_a_task_is_listed_taken_snoozed_and_settled(node: Terminal, tmp_path: Pa
 
     assert (task["id"], task["subject"], task["direction"]) == (f"take_in:{id}", id, "in")
     assert (task["wall_clock"], task["urgency"], task["timer"]) == (True, "hoa_toc", "t2u")
-    assert "Take in: overdue or urgent" in table.out
+    assert "To be taken in" in table.out
     assert taken.json["owner"] == "A. Clerk"
     assert closed.json["note"] == "Went on paper"
     assert (rest["data"], rest["resting"]) == ([], 1)
