@@ -1,9 +1,11 @@
-"""`gateway todo`: what needs a hand, over both directions. In: an agency, or one task and what is to be noted on it.
-Out: the list, longest overdue first; or the note as it now is."""
+"""`gateway todo`: what needs a hand, over both directions. In: an agency; one task and what is to be noted on it; or an
+incoming document that is submitted to a leader, and the leader's opinion. Out: the list, longest overdue first; the
+note or the submission as it now is."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,15 +14,19 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Group, Invocation
 from gateway.domain.wall_clock import VIETNAM
+from gateway.errors import NotFound
 from gateway.office.cli.seat import at_desk
-from gateway.office.domain.task import Task, TaskNote
+from gateway.office.domain.task import Submission, Task, TaskNote
 from gateway.office.hung import OFFICE
 
 if TYPE_CHECKING:
     from gateway.domain.account import AgencyScope
+    from gateway.domain.person import Person
+    from gateway.office.bootstrap.office import Office
     from gateway.office.desks import TodoDesk
     from gateway.office.todo import TodoList
 
+DocumentId = Annotated[str, typer.Argument(help="Id of an incoming document, from: gateway inbox list")]
 TaskId = Annotated[str, typer.Argument(help="Id of the task, from: gateway todo list")]
 _COLUMNS = (
     ("cli.column.id", "dim"),
@@ -46,6 +52,15 @@ def register(app: Group) -> None:
         writes=True,
     )
     group.verb(wake, "failed:dlv_01J…", "failed:dlv_01J… --yes", writes=True)
+    group.verb(
+        submit,
+        "inb_01J… lanhdao",
+        "inb_01J… lanhdao --note 'For the planning unit, I suggest' --yes",
+        writes=True,
+    )
+    group.verb(
+        opinion, "inb_01J… 'To be filed.'", "inb_01J… 'Answer by Friday.' --by lanhdao --yes", writes=True
+    )
 
 
 async def list_(
@@ -141,6 +156,71 @@ async def wake(call: Invocation, task: TaskId) -> None:
     from gateway.office.todo import wake_task
 
     await _note(call, task, lambda desk, scope: wake_task(desk, scope, task))
+
+
+async def submit(
+    call: Invocation,
+    document: DocumentId,
+    leader: Annotated[
+        str, typer.Argument(help="A head of the agency: the name to sign in with, or the person's name.")
+    ],
+    note: Annotated[str, typer.Option(help="What the leader should know.")] = "",
+) -> None:
+    """Submit a document that was taken in to a leader, who gives an opinion."""
+    from gateway.office.letters import submitting
+
+    if not call.agrees("cli.ask.submit", id=document, leader=leader):
+        return
+    async with at_desk(call) as (office, scope):
+        head = await _head(office, scope, leader)
+        made = await submitting.submit(office.inn, scope, document, head.id, note)
+    _told(call, made)
+
+
+async def opinion(
+    call: Invocation,
+    document: DocumentId,
+    words: Annotated[str, typer.Argument(help="What the leader says; the sender never reads it.")],
+    by: Annotated[str, typer.Option(help="Whose opinion it is; default: who types this.")] = "",
+) -> None:
+    """Record a leader's opinion on a document that waits for one."""
+    from gateway.office.letters import submitting
+
+    if not call.agrees("cli.ask.opinion", id=document):
+        return
+    async with at_desk(call) as (office, scope):
+        if by:
+            scope = replace(scope, principal_id=(await _head(office, scope, by)).id)
+        decided = await submitting.decide(office.inn, scope, document, words)
+    if decided is None:
+        raise NotFound(f"{document} waits for no opinion; look with: gateway todo list")
+    _told(call, decided)
+
+
+async def _head(office: Office, scope: AgencyScope, login: str) -> Person:
+    from gateway.office.accounts import acting
+
+    heads = await acting.heads_of(office.accounts, scope.agency_id)
+    found = next((each for each in heads if login in (each.login, each.name)), None)
+    if found is None:
+        known = ", ".join(sorted(each.login or each.name for each in heads)) or "nobody"
+        raise NotFound(f"{login!r} is no head of this agency; its heads: {known}")
+    return found
+
+
+def _told(call: Invocation, found: Submission) -> None:
+    values = {
+        "id": found.id,
+        "document": found.document_id,
+        "leader": found.leader,
+        "note": found.note,
+        "state": found.state.value,
+        "asked_at": output.stamp(found.asked_at),
+        "opinion": found.opinion,
+        "decided_by": found.decided_by,
+        "decided_at": output.stamp(found.decided_at),
+    }
+    output.record(call, values)
 
 
 async def _note(

@@ -80,7 +80,7 @@ DUE = {
         for name in ("show", "export", "enter", "catch-up", "sent", "strike", "paper", "hand-over")
     ),
     *(f"calendar {name}" for name in ("list", "add", "remove", "import")),
-    *(f"todo {name}" for name in ("list", "take", "snooze", "close", "wake")),
+    *(f"todo {name}" for name in ("list", "take", "snooze", "close", "wake", "submit", "opinion")),
     *(f"registry change {name}" for name in ("plan", "show", "approve", "undo", "list", "report", "legacy")),
     *(f"compat {name}" for name in ("list", "add", "rotate", "revoke", "stuck", "again")),
     *(f"webhooks {name}" for name in ("list", "add", "show", "test", "rotate", "pause", "resume", "remove")),

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.bootstrap.ground import open_ground
 from gateway.clock import SystemClock
+from gateway.demo import stage
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import IncomingDocument, Urgency
+from gateway.domain.document import IncomingDocument, InState, Urgency
+from gateway.office.bootstrap.office import account_desk
 from gateway.office.store.store import SqlOfficeStore
 from gateway.words import labels
-from tests.support import pki, stores
+from tests.support import accounts, people, pki, stores
 from tests.unit.cli.conftest import Terminal
 
 
@@ -28,15 +31,15 @@ def node(terminal: Terminal, tmp_path: Path) -> Terminal:
     return terminal
 
 
-async def arrive(folder: Path) -> str:
-    """An express letter comes in; its id."""
+async def arrive(folder: Path, state: InState = InState.NEW) -> str:
+    """An express letter came in, and stands so; its id."""
     path = folder / "data" / "gateway.db"
     with sqlite3.connect(path) as line:
         ((agency,),) = line.execute("SELECT id FROM hosted_agency").fetchall()
     line.close()
     clock = SystemClock()
     scope = AgencyScope(agency_id=agency, principal_id="node")
-    letter = stores.incoming(clock, scope=scope, urgency=Urgency.EXPRESS)
+    letter = stores.incoming(clock, scope=scope, urgency=Urgency.EXPRESS, state=state)
     async with stores.opened(f"sqlite+aiosqlite:///{path}", clock) as store:
         await _keep(store, scope, letter)
     return letter.id
@@ -147,3 +150,33 @@ def test_a_countdown_reads_as_clerks_read_it(
     left: timedelta, day: timedelta | None, vi: str, en: str
 ) -> None:
     assert (labels.time_left(left, "vi", day), labels.time_left(left, "en", day)) == (vi, en)
+
+
+async def take_up(folder: Path, code: str) -> None:
+    async with open_ground(stage.settings_for(folder / "data")) as ground:
+        await accounts.taken_up(account_desk(ground), code)
+
+
+def test_a_document_is_submitted_to_a_leader_whose_opinion_is_recorded(
+    node: Terminal, tmp_path: Path
+) -> None:
+    new, id = asyncio.run(arrive(tmp_path)), asyncio.run(arrive(tmp_path, InState.ACCEPTED))
+    with people.cheap():
+        made = node.type("people", "account", "lanhdao", "A. Head", "--post", "head", "--yes", "-o", "json")
+        asyncio.run(take_up(tmp_path, made.json["code"]))
+    early = node.type("todo", "submit", new, "lanhdao", "--yes")
+    stranger = node.type("todo", "submit", id, "nobody", "--yes")
+    submitted = node.type("todo", "submit", id, "lanhdao", "--note", "For planning", "--yes", "-o", "json")
+    listed = node.type("todo", "list", "-o", "json").json["data"]
+    given = node.type("todo", "opinion", id, "To be filed.", "--by", "A. Head", "--yes", "-o", "json")
+    again = node.type("todo", "opinion", id, "Once more.", "--yes", "--lang", "en")
+
+    assert (early.code, stranger.code) == (4, 3)
+    assert "cannot be submitted" in early.err
+    assert "its heads: lanhdao" in stranger.err
+    assert (submitted.json["document"], submitted.json["note"]) == (id, "For planning")
+    assert {(each["kind"], each["subject"]) for each in listed} == {("take_in", new), ("opinion", id)}
+    assert (given.json["state"], given.json["opinion"]) == ("decided", "To be filed.")
+    assert given.json["decided_by"] == submitted.json["leader"]
+    assert again.code == 3
+    assert [each["kind"] for each in node.type("todo", "list", "-o", "json").json["data"]] == ["take_in"]
