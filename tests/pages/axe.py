@@ -15,6 +15,7 @@ from tests.pages.summary import CHECKED, Record
 
 TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa")
 _RUN = """tags => axe.run(document, {runOnly: {type: "tag", values: tags}, resultTypes: ["violations"]})"""
+_COLOURS = """() => axe.run(document, {runOnly: {type: "rule", values: ["color-contrast"]}, resultTypes: ["violations"]})"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,15 @@ async def violations(page: Page) -> list[Violation]:
     # By the debugger: the page's own policy lets no script of ours in, and must not.
     await page.evaluate(_script())
     found = await page.evaluate(_RUN, list(TAGS))
+    return [_violation(each) for each in found["violations"]]
+
+
+async def dark_violations(page: Page) -> list[Violation]:
+    """Of the other theme; the one thing in which themes differ is their colours."""
+    await page.emulate_media(color_scheme="dark")
+    await page.evaluate(_script())
+    found = await page.evaluate(_COLOURS)
+    await page.emulate_media(color_scheme="light")
     return [_violation(each) for each in found["violations"]]
 
 

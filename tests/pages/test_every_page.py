@@ -158,6 +158,7 @@ async def _faults(page: Page, name: str, record: Record) -> list[str]:
     """Everything that is wrong with the open page."""
     record(CHECKED, name)
     found = [f"{name}: {each}" for each in await axe.violations(page)]
+    found += [f"{name} (dark): {each}" for each in await axe.dark_violations(page)]
     if leaked := ENGLISH & set(await page.evaluate(_WORDS, _NO_WORDS)):
         found.append(f"{name}: English on a Vietnamese page: {sorted(leaked)}")
     for width in (NARROWEST, page.viewport_size["width"] if page.viewport_size else 0):
