@@ -174,7 +174,10 @@ async def legs(node: Office, begun: datetime) -> dict[str, float]:
 
 
 async def _chunks(node: Office, paper: Path) -> AsyncIterator[bytes]:
-    """The file as it would come in; the reading itself is not the node's and stays off its loop."""
+    """The file as it would come in; the reading itself is not the node's and stays off its loop, where it takes time."""
+    if paper.stat().st_size <= PIECE:
+        yield paper.read_bytes()
+        return
     with paper.open("rb") as file:
         while read := await node.pool.run(partial(file.read, AHEAD)):
             for start in range(0, len(read), PIECE):

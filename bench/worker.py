@@ -52,6 +52,9 @@ class _Keys:
     def signer(self, agency_code: str, at: datetime, use: KeyUse = ANY_KEY) -> EnvelopeSigner:
         return cast("EnvelopeSigner", _Signer(self._keys.signer(agency_code, at, use), self._counted))
 
+    def opened(self, agency_code: str, at: datetime, use: KeyUse = ANY_KEY) -> None:
+        """None of them: signing waits for a service."""
+
 
 class _Signer:
     at_hand = False  # workers sign, and nobody who accepts

@@ -73,7 +73,7 @@ async def run(desk: InDesk, arrival: Arrival, *, by_steps: bool = False) -> None
 async def _kept(desk: InDesk, scope: AgencyScope, arrival: Arrival) -> tuple[Digest, int, Kept | None]:
     """Its bytes, as the content store takes them; None of what is under seal."""
     if arrival.size <= SMALL:
-        body = await desk.pool.run(partial(_small, arrival))
+        body = await desk.pool.brief(partial(_small, arrival))
         if len(body) <= SMALL:
             digest = Digest.of_bytes(hashlib.sha256(body).digest())
             return digest, len(body), desk.blobs.keep_small(digest, body)

@@ -26,6 +26,7 @@ from gateway.errors import AlteredContent, BadSignature, InvalidEnvelope, Unknow
 from gateway.incoming.desk import InDesk
 from gateway.policy import trust
 from gateway.ports import InboxPacket
+from gateway.ports.content import SMALL
 
 # Verdicts over what the axis said of a copy: another copy of the same bytes may have been told rightly.
 FALSE_WORDS = frozenset({"AXIS-NODE", "MSG-ID"})
@@ -224,7 +225,7 @@ async def _judged_by(
     def general() -> _Judged:
         return judge(envelopes.examine_general(*ask.args, **ask.keywords))
 
-    judged = await desk.pool.run(fast)
+    judged = await (desk.pool.brief if item.size <= SMALL else desk.pool.run)(fast)
     if judged is None:
         async with desk.general_turns:
             return await desk.pool.run(general)

@@ -237,13 +237,17 @@ async def _in_memory(desk: OutDesk, paper: _Paper, *, waits: bool) -> Packed | N
     use = await desks.signing_keys(desk, paper.agency.code, paper.at)
     file = BytesIO()
 
-    def write() -> SignedEnvelope[Envelope] | None:
-        signer = desk.keys.signer(paper.agency.code, paper.at, use)
-        if not (waits or signer.at_hand):
-            return None
+    def written(signer: EnvelopeSigner) -> SignedEnvelope[Envelope]:
         return _written(desk, paper, signer, file, lambda: BytesIO(file.getvalue()))
 
-    signed = await desk.pool.run(write)
+    def opened_first() -> SignedEnvelope[Envelope] | None:
+        signer = desk.keys.signer(paper.agency.code, paper.at, use)
+        return written(signer) if waits or signer.at_hand else None
+
+    signer = desk.keys.opened(paper.agency.code, paper.at, use)
+    signed = await (
+        desk.pool.run(opened_first) if signer is None else desk.pool.brief(partial(written, signer))
+    )
     if signed is None:
         return None
     if signed.file_size <= SMALL:

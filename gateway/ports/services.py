@@ -60,6 +60,9 @@ class Pool(Protocol):
     async def run(self, work: Callable[[], T]) -> T:
         """Runs `work` in a thread and gives its result; the event loop goes on meanwhile."""
 
+    async def brief(self, work: Callable[[], T]) -> T:
+        """The same for what takes a millisecond or two, whatever it is given, and waits for nothing: no thread is asked."""
+
 
 class Keys(Protocol):
     """Exchange keys of the hosted agencies."""
@@ -67,6 +70,9 @@ class Keys(Protocol):
     def signer(self, agency_code: str, at: datetime, use: KeyUse = ANY_KEY) -> EnvelopeSigner:
         """The key of the agency at that time, of those that may be used. NotFound when there is none (the message says the
         command). Nothing is signed yet: a key that cannot be reached is a SignerDown when it is asked to sign."""
+
+    def opened(self, agency_code: str, at: datetime, use: KeyUse = ANY_KEY) -> EnvelopeSigner | None:
+        """The same, where that key was opened before and signs in this process; None where either takes time."""
 
     def fault(self, agency_code: str, fingerprint: str, at: datetime, use: KeyUse) -> str | None:
         """Why what was signed under that certificate should not leave any more; None when it may."""

@@ -198,22 +198,17 @@ class KeyDirectory:
         """The key to sign with at that moment: of those inside their certificate's validity that may be used (W9), the
         one that speaks for the agency since latest."""
         known = self._as_on_disk(agency_code)
-        usable = [
-            each for each in known.entries if _valid(each, at) and use.fault(each.fingerprint or "") is None
-        ]
-        if not usable:
-            raise _none(agency_code, known.entries, at, use)
-        newest = max(
-            usable,
-            key=lambda each: (
-                use.since(each.fingerprint or "") or each.not_before,
-                each.not_before,
-                each.key_id,
-            ),
-        )
+        newest = _newest(agency_code, known.entries, at, use)
         if newest.key_id not in known.signers:
             known.signers[newest.key_id] = self._open(agency_code, newest)
         return known.signers[newest.key_id]
+
+    def opened(self, agency_code: str, at: datetime, use: KeyUse = ANY_KEY) -> EnvelopeSigner | None:
+        known = self._known.get(agency_code)
+        if known is None or known.stamp != _stamp(self._folder(agency_code)):
+            return None
+        signer = known.signers.get(_newest(agency_code, known.entries, at, use).key_id)
+        return signer if signer is not None and signer.at_hand else None
 
     def fault(self, agency_code: str, fingerprint: str, at: datetime, use: KeyUse) -> str | None:
         """Why what was signed under that certificate should not leave any more (W9); None when it may."""
@@ -349,6 +344,20 @@ def _valid(entry: KeyEntry, at: datetime) -> bool:
         entry.not_before is not None
         and entry.not_after is not None
         and entry.not_before <= at <= entry.not_after
+    )
+
+
+def _newest(agency_code: str, entries: tuple[KeyEntry, ...], at: datetime, use: KeyUse) -> KeyEntry:
+    usable = [each for each in entries if _valid(each, at) and use.fault(each.fingerprint or "") is None]
+    if not usable:
+        raise _none(agency_code, entries, at, use)
+    return max(
+        usable,
+        key=lambda each: (
+            use.since(each.fingerprint or "") or each.not_before,
+            each.not_before,
+            each.key_id,
+        ),
     )
 
 

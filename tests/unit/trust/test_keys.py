@@ -53,6 +53,21 @@ def test_a_signer_keeps_the_promise_of_the_port(keys: KeyDirectory) -> None:
     assert len(signer.sign(DATA)) == signer.signature_length == 64
 
 
+def test_a_key_is_at_hand_once_it_was_opened_and_until_its_folder_changes(keys: KeyDirectory) -> None:
+    assert keys.opened(CODE, AT) is None
+    signer = _certified(keys)
+
+    assert keys.opened(CODE, AT) is signer
+
+    newer = _certified(keys, at=AT + timedelta(hours=1))
+    later = AT + timedelta(hours=2)
+    assert keys.opened(CODE, later) is newer
+    keys.generate(CODE, "ecdsa-p256")
+    assert keys.opened(CODE, later) is None
+    assert keys.signer(CODE, later).certificate_der == newer.certificate_der
+    assert keys.opened(CODE, later) is not None
+
+
 def test_w8_an_elliptic_value_is_raw_with_low_s(keys: KeyDirectory) -> None:
     signer = _certified(keys)
     key = x509.load_der_x509_certificate(signer.certificate_der).public_key()
