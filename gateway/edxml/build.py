@@ -39,7 +39,7 @@ from gateway.edxml.names import (
     text_fault,
 )
 from gateway.edxml.policy import EnvelopeLimits
-from gateway.edxml.signature import Qualifier, check_qualifier, sign_body, signature_size
+from gateway.edxml.signature import Qualifier, Unsigned, check_qualifier
 from gateway.errors import BreaksRule
 
 if TYPE_CHECKING:
@@ -87,19 +87,18 @@ def write(
     if (signer is None) is not (qualifier is None):
         raise BreaksRule("a signed envelope needs a signer and a qualifier, an unsigned one neither")
     head, tail, listed = check(envelope, contents, qualifier)
+    unsigned = Unsigned(signer, qualifier, signing_time) if signer and qualifier else None
     body = _Body(out)
-    body.put(ROOT.start, ENVELOPE.start, HEADER.start)
-    body.put(head)
+    body.put(ROOT.start + ENVELOPE.start + HEADER.start + head)
     gap_at = body.position
-    if signer is not None and qualifier is not None:
-        body.skip(signature_size(signer, qualifier, signing_time))
-    body.put(HEADER.end)
-    body.put(tail, ENVELOPE.end)
+    if unsigned is not None:
+        body.skip(unsigned.size)
+    body.put(HEADER.end + tail + ENVELOPE.end)
     files = _write_attachments(envelope.attachments, listed, contents, body, signing_time)
     body.put(ROOT.end)
-    if signer is not None and qualifier is not None:
+    if unsigned is not None:
         out.seek(gap_at)
-        out.write(sign_body(body.digest, signer, qualifier, signing_time))
+        out.write(unsigned.over(body.digest))
         out.seek(body.position)
     return WrittenEnvelope(body_digest=body.digest, size=body.position, files=files)
 

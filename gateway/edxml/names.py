@@ -298,6 +298,25 @@ def escape(text: str) -> bytes:
     return raw
 
 
+TEXT: Final = rb"((?!<)[^&<>\r\x00-\x08\x0b\x0c\x0e-\x1f]*+(?:&(?:amp|lt|gt|#xD);[^&<>\r\x00-\x08\x0b\x0c\x0e-\x1f]*+)*+)"
+"""A pattern of texts as `escape` writes them, of one character or more; `are_characters` tells the rest."""
+
+
+def are_characters(raw: bytes) -> bool:
+    """Whether these octets, beside what a pattern of `TEXT` forbids, are characters that may stand in XML at all.
+    ValueError where they are no UTF-8."""
+    return raw.isascii() or not {"\ufffe", "\uffff"} & set(raw.decode())
+
+
+def unescape(raw: bytes) -> str:
+    """The inverse of `escape`."""
+    if b"&" in raw:
+        raw = (
+            raw.replace(b"&lt;", b"<").replace(b"&gt;", b">").replace(b"&#xD;", b"\r").replace(b"&amp;", b"&")
+        )
+    return raw.decode()
+
+
 def escape_attribute(value: str) -> bytes:
     """An attribute value in canonical form, without its quotes."""
     raw = value.encode().replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b'"', b"&quot;")
