@@ -24,10 +24,11 @@ from lxml import etree
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Binding, FileSlice, Finding
 from gateway.edxml import names, safe_xml, signature, terms
+from gateway.edxml.attachment import is_base64
 from gateway.edxml.key import value_fault
 from gateway.edxml.names import CONTENT, DECLARATION, HEADER, QCVN, ROOT, Element, escape
 from gateway.edxml.reader import ModelBuilder
-from gateway.edxml.scan import BASE64, EnvelopeScan, NotMine
+from gateway.edxml.scan import EnvelopeScan, NotMine
 from gateway.edxml.signature import Qualifier, SignatureParts, sign_body
 from gateway.errors import InvalidEnvelope
 
@@ -260,7 +261,7 @@ def _without_files(data: bytes) -> tuple[bytes, list[tuple[int, int, bool]]]:
     while at >= 0:
         start = at + len(CONTENT.start)
         end = max(data.find(b"<", start), start)
-        plain = not data[start:end].translate(None, BASE64)
+        plain = is_base64(data[start:end])
         if plain:
             kept.append(data[position:start])
             position = end

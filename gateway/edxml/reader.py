@@ -55,11 +55,12 @@ class Collected:
         self._begin = None
         self._length = self._breaks = 0
 
-    def feed(self, text: bytes, offset: int) -> None:
+    def feed(self, text: bytes, offset: int, breaks: int = 0) -> None:
+        """`breaks`: how many ends of a line are in it."""
         if self._begin is None:
             self._begin = offset
         self._length += len(text)
-        self._breaks += text.count(b"\n")
+        self._breaks += breaks
         if self._decoder is not None:
             self._decoder.feed(text)
 
@@ -226,12 +227,12 @@ class ModelBuilder:
         elif self._skipped or not self._frames:
             self._count_text(text)
         elif self._frames[-1].slot.holds is ElementContent.FILE:
-            self._collected.feed(text.encode(), offset)
+            self._collected.feed(text.encode(), offset, text.count("\n"))
         else:
             self._data_of(self._frames[-1], text)
 
     def content(self, text: bytes, offset: int) -> None:
-        """As `data`, for text of an open file that nobody decoded into characters."""
+        """As `data`, for text of an open file that is base64 alone, and that nobody decoded into characters."""
         self._collected.feed(text, offset)
 
     def end(self, offset: int) -> None:

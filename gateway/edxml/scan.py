@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from xml.parsers import expat
 
 from gateway.domain.identity import Digest
-from gateway.edxml import names, signature
+from gateway.edxml import attachment, names, signature
 from gateway.edxml.names import CONTENT, DECLARATION, HEADER, QCVN, ROOT, Element, escape, escape_attribute
 from gateway.edxml.reader import ModelBuilder
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _MAX_PENDING: Final = 1 << 20
 """Bytes the parser may hold back in an unfinished tag or text before the file is not ours."""
-BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
 
 class NotMine(Exception):
@@ -57,16 +56,24 @@ class EnvelopeScan:
         return Digest.of_bytes(self._file_hash.digest())
 
     def feed(self, piece: bytes) -> None:
-        """F7: parser, comparison and both hashes see the one buffer made here."""
-        if self._cursor == self._fed and self._stack and self._stack[-1] is CONTENT:
-            piece = self._pass_base64(piece)
-            if not piece:
-                return
+        """F7: parser, comparison and both hashes see the same buffer."""
+        at = 0
+        while at < len(piece):
+            if self._cursor == self._fed and self._stack and self._stack[-1] is CONTENT:
+                at = self._pass_base64(piece, at)
+            # No further than the tag that opens a file: what follows it is mostly base64 again.
+            opens = piece.find(CONTENT.start, at)
+            end = len(piece) if opens < 0 else opens + len(CONTENT.start)
+            self._show(piece[at:end])
+            at = end
+
+    def _show(self, piece: bytes) -> None:
+        """To the parser."""
+        if not piece:
+            return
         kept = len(self._buffer)
         self._buffer += piece
-        self._fed += len(piece)
-        if self._fed > self._limits.max_bytes:
-            raise NotMine
+        self._count(piece)
         with memoryview(self._buffer)[kept:] as fresh:
             self._file_hash.update(fresh)
             self._parser.Parse(fresh, False)
@@ -74,22 +81,25 @@ class EnvelopeScan:
             self._let_go_of_text()
         self._drop_confirmed()
 
-    def _pass_base64(self, piece: bytes) -> bytes:
+    def _pass_base64(self, piece: bytes, at: int) -> int:
         """The text of a file up to its end tag, nearly all of a large envelope: characters of base64 alone are text to
         every parser and their own canonical form, so the parser need not see them. Compared, hashed and given to the
-        builder like any text; anything else is left to the parser. Returns what is left of the piece."""
-        end = piece.find(b"<")
-        text = piece if end < 0 else piece[:end]
-        if text.translate(None, BASE64):
-            return piece
-        self._fed += len(text)
-        if self._fed > self._limits.max_bytes:
-            raise NotMine
+        builder like any text; anything else is left to the parser. Returns where the rest of the piece begins."""
+        end = piece.find(b"<", at)
+        text = piece[at:] if end < 0 else piece[at:end]
+        if not text or not attachment.is_base64(text):
+            return at
+        self._count(text)
         self._file_hash.update(text)
         self._body_hash.update(text)
         self.builder.content(text, self._cursor)
         self._cursor = self._hashed = self._base = self._fed
-        return piece[len(text) :]
+        return at + len(text)
+
+    def _count(self, octets: bytes) -> None:
+        self._fed += len(octets)
+        if self._fed > self._limits.max_bytes:
+            raise NotMine
 
     def _let_go_of_text(self) -> None:
         """What it has gathered of a file's text so far is handed over now, so that the next piece begins with nothing

@@ -34,8 +34,8 @@ _FILES = (
 class _Shown(EnvelopeScan):
     """Shows the parser everything."""
 
-    def _pass_base64(self, piece: bytes) -> bytes:
-        return piece
+    def _pass_base64(self, piece: bytes, at: int) -> int:
+        return at
 
 
 def _verdict(kind: type[EnvelopeScan], raw: bytes, step: int) -> tuple[SignatureParts, str, str, Read] | None:
