@@ -20,8 +20,9 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from typing import Any, NoReturn, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, ref
 
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
@@ -68,6 +69,7 @@ class Prepared:
         self.text = compiled.string
         given, order = compiled.params, [*(compiled.positiontup or ())]
         self._names = order
+        self._take = itemgetter(*order) if len(order) > 1 else None
         # Of those that the text itself has a value for.
         self._own = {name: given[name] for name in order if not compiled.binds[name].required}
         turns = [_bind(compiled, name, dialect) for name in order]
@@ -82,7 +84,7 @@ class Prepared:
         """As the driver takes them, in the order of the text."""
         given = self._own | values if self._own else values
         try:
-            bound = [given[name] for name in self._names]
+            bound = [*self._take(given)] if self._take else [given[name] for name in self._names]
             for at, turn in self._writes:
                 bound[at] = turn(bound[at])
         except (KeyError, TypeError, ValueError) as cause:
@@ -124,9 +126,7 @@ class Statements:
     that was made for a single question goes with it."""
 
     def __init__(self) -> None:
-        self._known: WeakKeyDictionary[Executable, dict[tuple[str, _Names], Prepared | None]] = (
-            WeakKeyDictionary()
-        )
+        self._known: dict[ReferenceType[Executable], dict[tuple[str, _Names], Prepared | None]] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -135,21 +135,27 @@ class Statements:
         self, statement: Executable, values: Values | list[Values] | None, dialect: Dialect
     ) -> Prepared | None:
         """None: for SQLAlchemy itself, which also answers for each of many rows."""
-        known = self._known.get(statement)
+        known = self._known.get(ref(statement))
         if known is None:
-            self._known[statement] = {}
+            self._known[ref(statement, self._forget)] = {}
             return None
+        many = isinstance(values, list)
         first = values[0] if isinstance(values, list) else values
         names = tuple(first or ())
-        key = (dialect.name, names)
-        if key not in known:
-            known[key] = _prepared(statement, names, dialect)
-        prepared = known[key]
-        return None if prepared is None or (isinstance(values, list) and prepared.finds) else prepared
+        try:
+            prepared = known[dialect.name, names]
+        except KeyError:
+            prepared = known[dialect.name, names] = _prepared(statement, names, dialect)
+        return None if many and prepared is not None and prepared.finds else prepared
+
+    def _forget(self, gone: ReferenceType[Executable]) -> None:
+        self._known.pop(gone, None)
 
 
 def _prepared(statement: Executable, names: _Names, dialect: Dialect) -> Prepared | None:
     if not isinstance(statement, SelectBase | UpdateBase):
+        return None
+    if isinstance(dialect, HereDialect) and is_slow(statement, None):
         return None
     compiled = statement.compile(dialect=dialect, column_keys=list(names) or None)
     if not isinstance(compiled, SQLCompiler):
@@ -266,9 +272,11 @@ def sqlite_driver(asked: Connection | AsyncConnection) -> sqlite3.Connection:
 
 def is_slow(statement: Executable, values: Values | list[Values] | None) -> bool:
     """Whether it goes to a thread."""
-    if isinstance(values, list) and len(values) > MANY:
-        return True
-    return bool(statement.get_execution_options().get(SLOW))
+    return are_many(values) or bool(statement.get_execution_options().get(SLOW))
+
+
+def are_many(values: Values | list[Values] | None) -> bool:
+    return isinstance(values, list) and len(values) > MANY
 
 
 def run_here(prepared: Prepared, asked: sqlite3.Connection, values: Values | list[Values]) -> StatementResult:

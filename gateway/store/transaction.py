@@ -41,6 +41,7 @@ class Transaction:
         # On SQLite a statement is over before anything could be waited for.
         self._here = connection.sync_connection if drivers.is_here(connection) else None
         self._driver = drivers.sqlite_driver(self._here) if self._here is not None else None
+        self._dialect = connection.dialect
         self._shared = shared
         self._held: set[str] = set()
         self._over = False
@@ -73,10 +74,12 @@ class Transaction:
     async def rows(self, kind: type[R], query: Select[Any], /, **values: object) -> Sequence[R]:
         """The rows of one table, to be read only: each has the columns of `kind` as attributes. No session stands
         between, because nobody here changes a row by assigning to it, and that is a third of a statement's cost."""
-        return cast("Sequence[R]", await self.tuples(query, **values))
+        found: Sequence[Any] = (await self._execute(query, values or None)).all()
+        return found
 
     async def first(self, kind: type[R], query: Select[Any], /, **values: object) -> R | None:
-        return next(iter(await self.rows(kind, _first(query), **values)), None)
+        found = await self.rows(kind, _first(query), **values)
+        return found[0] if found else None
 
     async def tuples(self, query: Executable, /, **values: object) -> Sequence[Any]:
         """What a query of several columns found; each row reads like a tuple."""
@@ -95,12 +98,12 @@ class Transaction:
 
     def put_over_last(self, row: Row, *columns: str) -> None:
         """As `put_over`, at that same time."""
-        statement = _new_or_over(type(row), self._dialect, columns)
+        statement = _new_or_over(type(row), self._dialect.name, columns)
         self._last.setdefault(statement, []).append(_values(row))
 
     def put_missing_last(self, row: Row) -> None:
         """As `put_missing`, at that same time."""
-        self._last.setdefault(_new_or_nothing(type(row), self._dialect), []).append(_values(row))
+        self._last.setdefault(_new_or_nothing(type(row), self._dialect.name), []).append(_values(row))
 
     async def put_now(self) -> None:
         waiting, self._last = self._last, {}
@@ -109,19 +112,19 @@ class Transaction:
 
     async def put_new(self, row: Row) -> bool:
         """Writes the row unless a unique key of it is taken: False then, and nothing changed."""
-        statement = _new_or_nothing(type(row), self._dialect)
+        statement = _new_or_nothing(type(row), self._dialect.name)
         return (await self._execute(statement, _values(row))).rowcount == 1
 
     async def put_missing(self, *rows: Row) -> None:
         """As `put_new` for rows of one table, for who has no need to know which were missing."""
         if rows:
-            statement = _new_or_nothing(type(rows[0]), self._dialect)
+            statement = _new_or_nothing(type(rows[0]), self._dialect.name)
             await self._execute(statement, [_values(row) for row in rows])
 
     async def put_over(self, row: Row, *columns: str) -> None:
         """Writes the row, or only these columns of it into the one with its primary key; holds that row's lock either
         way."""
-        await self._execute(_new_or_over(type(row), self._dialect, columns), _values(row))
+        await self._execute(_new_or_over(type(row), self._dialect.name, columns), _values(row))
 
     async def change(self, statement: Update | Delete | Insert, /, **values: object) -> int:
         """How many rows it changed. Of an update, values that are no parameters of it are columns to set."""
@@ -159,10 +162,6 @@ class Transaction:
         """For the registry, whose rows lie in the same database and change with this transaction."""
         return self._connection
 
-    @property
-    def _dialect(self) -> str:
-        return self._connection.dialect.name
-
     async def _execute(
         self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None = None
     ) -> StatementResult | CursorResult[Any]:
@@ -170,11 +169,12 @@ class Transaction:
         try:
             if self._here is None or self._driver is None:
                 return await self._asked(statement, values)
+            if not drivers.are_many(values):
+                prepared = _STATEMENTS.of(statement, values, self._dialect)
+                if prepared is not None:
+                    return drivers.run_here(prepared, self._driver, values or {})
             if drivers.is_slow(statement, values):
                 return await self._connection.execute(statement, values)
-            prepared = _STATEMENTS.of(statement, values, self._here.dialect)
-            if prepared is not None:
-                return drivers.run_here(prepared, self._driver, values or {})
             return self._here.execute(statement, values)
         except (IntegrityError, sqlite3.IntegrityError) as cause:
             raise errors.Clash(
@@ -187,8 +187,8 @@ class Transaction:
         self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None
     ) -> StatementResult | CursorResult[Any]:
         """Of a server, or of a thread that reads SQLite: that one is SQLAlchemy's alone."""
-        server = self._dialect == "postgresql"
-        prepared = _STATEMENTS.of(statement, values, self._connection.dialect) if server else None
+        server = self._dialect.name == "postgresql"
+        prepared = _STATEMENTS.of(statement, values, self._dialect) if server else None
         if prepared is None:
             return await self._connection.execute(statement, values)
         return await drivers.run_on_server(prepared, self._connection, values or {})
@@ -288,10 +288,8 @@ def _table(kind: type[Row]) -> Table:
 
 def _values(row: Row) -> dict[str, Any]:
     """Every column's value; a key that the database counts itself is left out."""
-    counted, given = _counted(type(row)), row.values()
-    if counted is not None and given[counted] is None:
-        del given[counted]
-    return given
+    counted = _counted(type(row))
+    return row.values() if counted is None or row.__dict__[counted] is not None else row.values(counted)
 
 
 @cache
