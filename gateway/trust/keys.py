@@ -207,7 +207,7 @@ class KeyDirectory:
 
     def opened(self, agency_code: str, at: datetime, use: KeyUse = ANY_KEY) -> EnvelopeSigner | None:
         known = self._known.get(agency_code)
-        if known is None or known.stamp != _stamp(self._folder(agency_code)):
+        if known is None or known.stamp != self._stamp(agency_code):
             return None
         signer = known.signers.get(_newest(agency_code, known.entries, at, use).key_id)
         return signer if signer is not None and signer.at_hand else None
@@ -231,15 +231,18 @@ class KeyDirectory:
     def _as_on_disk(self, agency_code: str) -> _KnownKeys:
         """What was read of this agency's folder, read anew when a file of it changed: opening an encrypted key takes a
         tenth of a second, and every envelope asks. Two threads that find a change both read; the last one stays."""
-        look = self._looks.get(agency_code)
-        if look is None:
-            look = self._looks[agency_code] = FolderLook(self._folder(agency_code), ".pem")
-        stamp = look.stamp()
+        stamp = self._stamp(agency_code)
         known = self._known.get(agency_code)
         if known is None or known.stamp != stamp:
             known = _KnownKeys(stamp=stamp, entries=self.entries(agency_code), signers={})
             self._known[agency_code] = known
         return known
+
+    def _stamp(self, agency_code: str) -> Stamp | None:
+        look = self._looks.get(agency_code)
+        if look is None:
+            look = self._looks[agency_code] = FolderLook(self._folder(agency_code), ".pem")
+        return look.stamp()
 
     def _entry_of(self, agency_code: str, key_id: str) -> KeyEntry:
         where = self._where(agency_code, key_id)
