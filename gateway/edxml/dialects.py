@@ -301,12 +301,21 @@ MOST_FINDINGS = 200
 
 @dataclass(slots=True)
 class KnownElement:
-    """One element that the dialect's table knows, where it stands, and its children in order."""
+    """One element that the dialect's table knows, where it stands, and its children in order. `above` is where its parent
+    stands, None of the root; `number` tells it from others of its name, 0 where no other may stand."""
 
     name: str
-    where: str
+    above: str | None = None
+    number: int = 0
     value: str = ""
     children: dict[str, list[KnownElement]] = field(default_factory=dict)
+
+    @property
+    def where(self) -> str:
+        if self.above is None:
+            return ""
+        step = f"{self.name}[{self.number}]" if self.number else self.name
+        return f"{self.above}/{step}" if self.above else step
 
     def one(self, name: str) -> KnownElement | None:
         """The first child of that name; a doubled single element was reported when it was met."""

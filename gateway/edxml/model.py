@@ -69,7 +69,7 @@ class _Model:
         self._root = root
         self._notes = notes
         self._leaf = Leaves(notes)
-        self._message = header.one("MessageHeader") or KnownElement("MessageHeader", "MessageHeader")
+        self._message = header.one("MessageHeader") or KnownElement("MessageHeader", "")
         self._trace = header.one("TraceHeaderList")
 
     def envelope(self, attachments: tuple[Attachment, ...]) -> Envelope:
