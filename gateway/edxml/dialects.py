@@ -242,8 +242,8 @@ KNOWN_ATTRIBUTES = NET_ATTRIBUTES | {
     ("Reference", XLINK, "type"),
 }
 
-_USUAL_DATE = re.compile(r"\d{4}/\d{2}/\d{2}", re.ASCII)
-_USUAL_TIME = re.compile(r"\d{4}/\d{2}/\d{2} \d{2}:\d{2}:\d{2}", re.ASCII)
+_USUAL_DATE = re.compile(r"(\d{4})/(\d{2})/(\d{2})", re.ASCII)
+_USUAL_TIME = re.compile(r"(\d{4})/(\d{2})/(\d{2}) (\d{2}):(\d{2}):(\d{2})", re.ASCII)
 _ANY = re.compile(
     r"""(?: (?P<y1>\d{4}) (?P<s1>[/-]) (?P<m1>\d{1,2}) (?P=s1) (?P<d1>\d{1,2})
           | (?P<d2>\d{1,2}) (?P<s2>[/-]) (?P<m2>\d{1,2}) (?P=s2) (?P<y2>\d{4}) )
@@ -255,13 +255,26 @@ _ANY = re.compile(
 
 def read_date(text: str) -> tuple[date | None, bool]:
     """The date that `text` says (of a time with a zone: the date in Hanoi), and whether it is `yyyy/MM/dd`."""
+    usual = _USUAL_DATE.fullmatch(text)
+    try:
+        if usual:
+            return date(*map(int, usual.groups())), True
+    except ValueError:
+        return None, True
     moment = _moment(text)
-    return (None if moment is None else moment.date()), bool(_USUAL_DATE.fullmatch(text))
+    return (None if moment is None else moment.date()), False
 
 
 def read_time(text: str) -> tuple[datetime | None, bool]:
     """The time that `text` says, a bare date being its midnight, and whether it is `yyyy/MM/dd HH:mm:ss`."""
-    return _moment(text), bool(_USUAL_TIME.fullmatch(text))
+    usual = _USUAL_TIME.fullmatch(text)
+    try:
+        if usual:
+            year, month, day, hour, minute, second = map(int, usual.groups())
+            return datetime(year, month, day, hour, minute, second, tzinfo=VIETNAM), True
+    except ValueError:
+        return None, True
+    return _moment(text), False
 
 
 def _moment(text: str) -> datetime | None:
