@@ -72,15 +72,6 @@ class Element:
 
     end: bytes = field(init=False)
 
-    tags: Mapping[str, Element] = field(init=False)
-    """The children by the names that a reader of namespaces gives them."""
-
-    own_prefix: str | None = field(init=False)
-    """The prefix as libxml2 gives it."""
-
-    named: tuple[tuple[str, str, str], ...] = field(init=False)
-    """The attributes with their namespace, of which they have none, as the builder of the model takes them."""
-
     leaf: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,9 +83,6 @@ class Element:
             ("written_attributes", tuple(part for pair in pairs for part in pair)),
             ("start", f"<{name}{written}>".encode()),
             ("end", f"</{name}>".encode()),
-            ("tags", {f"{{{QCVN}}}{child.local}": child for child in self.children.values()}),
-            ("own_prefix", self.prefix or None),
-            ("named", tuple(("", key, value) for key, value in self.attributes)),
             ("leaf", not self.children),
         ):
             object.__setattr__(self, attribute, value)  # frozen: these follow from the rest

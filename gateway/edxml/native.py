@@ -1,0 +1,170 @@
+"""The elements of a native envelope, taken from its octets by pattern (F4). In: octets without S and without the letters of
+the files. Out: the light tree of the model and the files, or NotMine. Only what the closed table has at its very
+path is taken. It proves nothing about characters and canonical form: whoever asks has libxml2 prove that these very
+octets are canonical (F5), where every `<` begins a tag, tags carry nothing but what the table says, and text has one
+meaning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gateway.edxml import dialects, names, reader
+from gateway.edxml.dialects import ChildSlot, KnownElement, Notes
+from gateway.edxml.names import CONTENT, Element, unescape
+from gateway.edxml.scan import NotMine
+
+if TYPE_CHECKING:
+    from gateway.edxml.policy import EnvelopeLimits
+
+_TOKEN: Final = re.compile(r"<([^<>/ ]++)>([^<]*+)</\1>|<([^<>]++)>|([^<]++|<)")
+"""An element that holds text or nothing; a tag; anything else. Every character is in one of them."""
+_PIECE: Final = 1 << 16
+_FILE_TYPE: Final = "attachment"
+_ROOT_SLOT: Final = ChildSlot(dialects.ElementContent.ELEMENTS, dialects.DIALECT_A.root_type)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """One path of the closed table: what may stand below it, by what is written between `<` and `>`."""
+
+    local: str
+    many: bool
+    leaf: bool
+    end: str
+    below: Mapping[str, _Place]
+
+
+def _inside(tag: bytes) -> str:
+    return tag[1:-1].decode()
+
+
+def _place(element: Element, slot: ChildSlot) -> _Place:
+    known = dialects.DIALECT_A.types.get(slot.type, {})
+    children = element.children.values()
+    return _Place(
+        local=element.local,
+        many=slot.many,
+        leaf=element.leaf,
+        end=_inside(element.end),
+        below={_inside(child.start): _place(child, known[child.local]) for child in children},
+    )
+
+
+_ROOT: Final = _place(names.ROOT, _ROOT_SLOT)
+_CONTENT, _CONTENT_ENDS = _inside(CONTENT.start), _inside(CONTENT.end)
+_NO_CHILDREN: Final[dict[str, list[KnownElement]]] = {}
+"""Of every leaf: nothing is ever put there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """What was taken: `read` makes the model of it."""
+
+    root: KnownElement
+    files: reader.Collected
+    notes: Notes
+
+    def read(self) -> reader.Read:
+        return reader.finished(self.root, self.files, self.notes)
+
+
+def elements(
+    octets: bytes,
+    data: bytes,
+    files: Sequence[tuple[int, int, bool]],
+    limits: EnvelopeLimits,
+    *,
+    opens: bool = True,
+) -> Native:
+    """`files` are where each one's text stands in `data`, and whether it was left out of the octets."""
+    tokens = iter(_TOKEN.findall(octets.decode()))
+    if next(tokens, _END)[2] != _inside(names.ROOT.start):
+        raise NotMine
+    notes = Notes()
+    collected = reader.Collected(limits, notes, "envelope", opens=opens)
+    root = KnownElement(_ROOT.local)
+    _children(root, _ROOT, tokens, _Files(data, iter(files), collected), limits.text_bytes)
+    if next(tokens, None) is not None:
+        raise NotMine
+    _check_counts(root, len(collected.attachments), limits)
+    return Native(root, collected, notes)
+
+
+_Tokens = Iterator[tuple[str, str, str, str]]
+_END: Final = ("", "", "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The files' letters, in the order in which they stand."""
+
+    data: bytes
+    left: Iterator[tuple[int, int, bool]]
+    collected: reader.Collected
+
+    def take(self, above: KnownElement, tokens: _Tokens) -> None:
+        """F7: the slice is that of the octets that are hashed."""
+        start, end, plain = next(self.left, (0, 0, False))
+        self.collected.open(above, _FILE_TYPE)
+        _, _, tag, text = next(tokens, _END)
+        if plain:
+            for at in range(start, end, _PIECE):
+                self.collected.feed(self.data[at : min(at + _PIECE, end)], at)
+        elif text:
+            self.collected.feed(_said(text).encode(), start)
+            _, _, tag, _ = next(tokens, _END)
+        if tag != _CONTENT_ENDS:
+            raise NotMine
+        self.collected.close_content(end)
+
+
+def _children(node: KnownElement, place: _Place, tokens: _Tokens, files: _Files, longest: int) -> None:
+    """All up to the end tag of `node`."""
+    where, known = node.where, place.below
+    for name, text, tag, _ in tokens:
+        below = known.get(name or tag)
+        if below is None:
+            if tag == place.end:
+                if place.local == "Attachment":
+                    files.collected.close(node, _FILE_TYPE)
+                return
+            raise NotMine
+        before = node.children.get(below.local)
+        if before is None:
+            before = node.children[below.local] = []
+        elif not below.many:
+            raise NotMine
+        number = len(before) + 1 if below.many else 0
+        if below.leaf and name:
+            if len(text) * 4 > longest < len(text.encode()):
+                raise NotMine
+            value = _said(text) if "&" in text else text
+            before.append(KnownElement(below.local, where, number, value, _NO_CHILDREN))
+            continue
+        child = KnownElement(below.local, where, number)
+        before.append(child)
+        if tag == _CONTENT:
+            files.take(node, tokens)
+        elif below.leaf or text:
+            raise NotMine
+        elif tag:
+            _children(child, below, tokens, files, longest)
+        elif below.local == "Attachment":
+            files.collected.close(child, _FILE_TYPE)
+    raise NotMine
+
+
+def _said(text: str) -> str:
+    return unescape(text.encode())
+
+
+def _check_counts(root: KnownElement, attachments: int, limits: EnvelopeLimits) -> None:
+    message = root.path("edXMLEnvelope", "edXMLHeader", "MessageHeader")
+    manifest = root.path("edXMLEnvelope", "edXMLBody", "edXMLManifest")
+    receivers = len(message.many("To")) if message else 0
+    lines = len(manifest.many("Reference")) if manifest else 0
+    if receivers > limits.recipients or max(lines, attachments) > limits.attachments:
+        raise NotMine
