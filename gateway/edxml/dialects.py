@@ -372,13 +372,13 @@ class Leaves:
         self._notes = notes
 
     def text(self, node: KnownElement | None, name: str) -> str | None:
-        leaf = node.one(name) if node is not None else None
-        return leaf.value if leaf is not None and leaf.value.strip(XML_SPACE) else None
+        found = node.children.get(name) if node is not None else None
+        return found[0].value if found and found[0].value.strip(XML_SPACE) else None
 
     def identity(self, node: KnownElement | None, name: str) -> str | None:
         """Exactly as read (F10): what the certificate is bound to is this text, with no trimming or folding."""
-        leaf = node.one(name) if node else None
-        return None if leaf is None else self.own_identity(leaf)
+        found = node.children.get(name) if node is not None else None
+        return self.own_identity(found[0]) if found else None
 
     def own_identity(self, leaf: KnownElement) -> str | None:
         bare = leaf.value.strip(XML_SPACE)
@@ -434,5 +434,5 @@ class Leaves:
         return value
 
     def _bare(self, node: KnownElement | None, name: str) -> tuple[KnownElement | None, str]:
-        leaf = node.one(name) if node else None
-        return leaf, leaf.value.strip(XML_SPACE) if leaf else ""
+        found = node.children.get(name) if node is not None else None
+        return (found[0], found[0].value.strip(XML_SPACE)) if found else (None, "")

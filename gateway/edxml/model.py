@@ -307,6 +307,9 @@ def pair_attachments(
     manifest: Sequence[Attachment], attachments: Sequence[Attachment], notes: Notes, *, strict: bool
 ) -> list[Attachment | None]:
     """The manifest's line of each attachment, None where it has none. `strict` refuses what is not one to one."""
+    ids = {bare_content_id(one.content_id) for one in attachments}
+    if len(ids) == len(attachments) and None not in ids and tuple(manifest) == tuple(attachments):
+        return list(manifest)  # as our own writer says it: the same, twice
 
     def object_to(code: str, where: str, detail: str) -> None:
         if strict:
@@ -314,8 +317,8 @@ def pair_attachments(
         notes.add(code, where, detail)
 
     for where, said in (("manifest", manifest), ("attachments", attachments)):
-        ids = [bare for one in said if (bare := bare_content_id(one.content_id)) is not None]
-        for _ in range(len(ids) - len(set(ids))):
+        named = [bare for one in said if (bare := bare_content_id(one.content_id)) is not None]
+        for _ in range(len(named) - len(set(named))):
             object_to("CID-DOUBLED", where, "one content id stands twice")
     lines: dict[int, int] = {}
     _match(lines, manifest, attachments, lambda one: bare_content_id(one.content_id))

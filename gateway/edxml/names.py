@@ -274,16 +274,15 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 def escape(text: str) -> bytes:
     """A text node in canonical form."""
-    raw = text.encode()
-    if b"&" in raw:
-        raw = raw.replace(b"&", b"&amp;")
-    if b"<" in raw:
-        raw = raw.replace(b"<", b"&lt;")
-    if b">" in raw:
-        raw = raw.replace(b">", b"&gt;")
-    if b"\r" in raw:
-        raw = raw.replace(b"\r", b"&#xD;")
-    return raw
+    if "&" in text:
+        text = text.replace("&", "&amp;")
+    if "<" in text:
+        text = text.replace("<", "&lt;")
+    if ">" in text:
+        text = text.replace(">", "&gt;")
+    if "\r" in text:
+        text = text.replace("\r", "&#xD;")
+    return text.encode()
 
 
 TEXT: Final = rb"((?!<)[^&<>\r\x00-\x08\x0b\x0c\x0e-\x1f]*+(?:&(?:amp|lt|gt|#xD);[^&<>\r\x00-\x08\x0b\x0c\x0e-\x1f]*+)*+)"
@@ -317,7 +316,7 @@ def text_fault(text: str, max_length: int | None = None) -> str | None:
         return "is blank; what is absent must be None"
     if found := _UNWRITABLE.search(text):
         return f"has the forbidden character U+{ord(found.group()):04X} at position {found.start()}"
-    if not unicodedata.is_normalized("NFC", text):
+    if not text.isascii() and not unicodedata.is_normalized("NFC", text):
         return "is not in Unicode form NFC"
     if max_length is not None and len(text) > max_length:
         return f"has {len(text)} characters, at most {max_length} are allowed"

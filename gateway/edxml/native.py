@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 _TOKEN: Final = re.compile(r"<([^<>/ ]++)>([^<]*+)</\1>|<([^<>]++)>|([^<]++|<)")
 """An element that holds text or nothing; a tag; anything else. Every character is in one of them."""
 _PIECE: Final = 1 << 16
-_FILE_TYPE: Final = "attachment"
+_WITH_FILE, _FILE_TYPE = names.ATTACHMENT.local, "attachment"
 _ROOT_SLOT: Final = ChildSlot(dialects.ElementContent.ELEMENTS, dialects.DIALECT_A.root_type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """One path of the closed table: what may stand below it, by what is written between `<` and `>`."""
+    """One path of the closed table: what may come next inside it, by what is written between `<` and `>`, None for its
+    own end."""
 
     local: str
     many: bool
     leaf: bool
-    end: str
-    below: Mapping[str, _Place]
+    inside: Mapping[str, _Place | None]
 
 
 def _inside(tag: bytes) -> str:
@@ -48,12 +48,15 @@ def _place(element: Element, slot: ChildSlot) -> _Place:
         local=element.local,
         many=slot.many,
         leaf=element.leaf,
-        end=_inside(element.end),
-        below={_inside(child.start): _place(child, known[child.local]) for child in children},
+        inside={
+            _inside(element.end): None,
+            **{_inside(child.start): _place(child, known[child.local]) for child in children},
+        },
     )
 
 
 _ROOT: Final = _place(names.ROOT, _ROOT_SLOT)
+_ROOT_STARTS: Final = _inside(names.ROOT.start)
 _CONTENT, _CONTENT_ENDS = _inside(CONTENT.start), _inside(CONTENT.end)
 _NO_CHILDREN: Final[dict[str, list[KnownElement]]] = {}
 """Of every leaf: nothing is ever put there."""
@@ -80,13 +83,17 @@ def elements(
     opens: bool = True,
 ) -> Native:
     """`files` are where each one's text stands in `data`, and whether it was left out of the octets."""
-    tokens = iter(_TOKEN.findall(octets.decode()))
-    if next(tokens, _END)[2] != _inside(names.ROOT.start):
+    found = _TOKEN.findall(octets.decode())
+    tokens = iter(found)
+    if next(tokens, _END)[2] != _ROOT_STARTS or _is_too_long(octets, found, limits.text_bytes):
         raise NotMine
     notes = Notes()
     collected = reader.Collected(limits, notes, "envelope", opens=opens)
     root = KnownElement(_ROOT.local)
-    _children(root, _ROOT, tokens, _Files(data, iter(files), collected), limits.text_bytes)
+    try:
+        _children(root, _ROOT, tokens, _Files(data, iter(files), collected))
+    except KeyError as why:
+        raise NotMine from why
     if next(tokens, None) is not None:
         raise NotMine
     _check_counts(root, len(collected.attachments), limits)
@@ -121,40 +128,44 @@ class _Files:
         self.collected.close_content(end)
 
 
-def _children(node: KnownElement, place: _Place, tokens: _Tokens, files: _Files, longest: int) -> None:
-    """All up to the end tag of `node`."""
-    where, known = node.where, place.below
+def _children(node: KnownElement, place: _Place, tokens: _Tokens, files: _Files) -> None:
+    """All up to the end tag of `node`. KeyError for what may not stand there."""
+    where, children, known = node.where, node.children, place.inside
     for name, text, tag, _ in tokens:
-        below = known.get(name or tag)
+        below = known[name or tag]
         if below is None:
-            if tag == place.end:
-                if place.local == "Attachment":
-                    files.collected.close(node, _FILE_TYPE)
-                return
+            if place.local == _WITH_FILE:
+                files.collected.close(node, _FILE_TYPE)
+            return
+        local, number = below.local, 0
+        if local not in children:
+            beside = children[local] = []
+        elif below.many:
+            beside = children[local]
+        else:
             raise NotMine
-        before = node.children.get(below.local)
-        if before is None:
-            before = node.children[below.local] = []
-        elif not below.many:
-            raise NotMine
-        number = len(before) + 1 if below.many else 0
-        if below.leaf and name:
-            if len(text) * 4 > longest < len(text.encode()):
-                raise NotMine
+        if below.many:
+            number = len(beside) + 1
+        if name and below.leaf:
             value = _said(text) if "&" in text else text
-            before.append(KnownElement(below.local, where, number, value, _NO_CHILDREN))
+            beside.append(KnownElement(local, where, number, value, _NO_CHILDREN))
             continue
-        child = KnownElement(below.local, where, number)
-        before.append(child)
+        child = KnownElement(local, where, number)
+        beside.append(child)
         if tag == _CONTENT:
             files.take(node, tokens)
         elif below.leaf or text:
             raise NotMine
         elif tag:
-            _children(child, below, tokens, files, longest)
-        elif below.local == "Attachment":
+            _children(child, below, tokens, files)
+        elif local == _WITH_FILE:
             files.collected.close(child, _FILE_TYPE)
     raise NotMine
+
+
+def _is_too_long(octets: bytes, tokens: Sequence[tuple[str, str, str, str]], longest: int) -> bool:
+    """F3, as `scan` counts it: of a text as it is written."""
+    return len(octets) > longest and any(len(text.encode()) > longest for _, text, _, _ in tokens)
 
 
 def _said(text: str) -> str:
