@@ -27,6 +27,8 @@ from gateway.ports import (
 )
 from gateway.stopwatch import Stopwatch
 
+SIGNED_AT_ONCE = 4
+
 
 async def _always() -> None:
     """Nothing holds intake back."""
@@ -56,6 +58,9 @@ class OutDesk:
     """Raises for whoever would take a document in while the node takes in none."""
     general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     """An envelope that was signed elsewhere, in another form than ours, is held whole while it is read (G1)."""
+
+    turns_at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SIGNED_AT_ONCE))
+    """What is not small is signed while its sender waits, so long as there are few; else by jobs, urgent ones first."""
 
     def today(self) -> date:
         """The date on a clerk's calendar now."""
