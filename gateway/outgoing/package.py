@@ -231,10 +231,8 @@ async def _at_once(desk: OutDesk, paper: _Paper) -> Packed | None:
     try:
         if paper.is_small:
             return await _in_memory(desk, paper, waits=False)
-        if desk.turns_at_once.locked():
-            return None
-        async with desk.turns_at_once:
-            return await _in_file(desk, paper, waits=False)
+        with desk.signed_at_once.taken(paper.size) as fits:
+            return await _in_file(desk, paper, waits=False) if fits else None
     except _Away:
         return None
     except GatewayError as error:

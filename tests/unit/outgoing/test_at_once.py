@@ -3,7 +3,6 @@ way of that, a job does it later."""
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,7 +13,7 @@ from gateway.domain.document import OutState
 from gateway.errors import SignerDown
 from gateway.office.store.store import SqlOfficeWork
 from gateway.outgoing import manage, package
-from gateway.outgoing.desk import SIGNED_AT_ONCE
+from gateway.outgoing.desk import SIGNED_AT_ONCE, Share
 from gateway.ports.content import SMALL
 from gateway.trust.keys import FileSigner
 from tests.support.node import DEPARTMENT, PDF, Town
@@ -87,9 +86,8 @@ async def test_what_is_larger_still_is_packed_by_a_job(town: Town, monkeypatch: 
 
 
 async def test_where_enough_is_signed_already_a_job_does_it(town: Town) -> None:
-    async with AsyncExitStack() as taken:
-        for _ in range(SIGNED_AT_ONCE):
-            await taken.enter_async_context(town.node.out.turns_at_once)
+    with town.node.out.signed_at_once.taken(SIGNED_AT_ONCE - len(LARGE) + 1) as fits:
+        assert fits
         await packed_by_a_job(town, files=(("15.pdf", LARGE),))
 
 
@@ -137,6 +135,14 @@ async def packed_by_a_job(town: Town, files: tuple[tuple[str, bytes], ...] = (("
     assert await town.pack() == 1
     await town.carry()
     assert (await town.delivery(sent)).state == "delivered"
+
+
+async def test_what_was_signed_at_once_makes_room_for_the_next(town: Town) -> None:
+    share = Share(len(LARGE))
+    town = replace(town, node=replace(town.node, out=replace(town.node.out, signed_at_once=share)))
+
+    for number in ("15", "16"):
+        assert (await town.send(number, files=(("15.pdf", LARGE),))).state is OutState.PACKED
 
 
 async def test_what_can_be_called_back_is_not_signed_before_its_time(town: Town) -> None:
