@@ -1,5 +1,5 @@
 """Step 3 of the way out: makes the promise of G1. In: an `Order` and its tray. Out: `Accepted`, only after one transaction
-holds document, deliveries, facts, event, idempotency record, and what sends it: of a small document its envelope, signed
+holds document, deliveries, facts, event, idempotency record, and what sends it: of most documents their envelope, signed
 before, with the outbox row; of any other its files and a `pack` job. An envelope that the agency signed itself stands
 in the place of the one that the node would make."""
 
@@ -103,6 +103,26 @@ async def _accept(
     turn: _KeyLease | None,
     signed: Packed | None,
 ) -> Accepted:
+    try:
+        return await _accept_as(desk, scope, order, tray, turn, signed)
+    except _NamedAnew:
+        return await _accept_as(desk, scope, order, tray, turn, signed, at_once=False)
+
+
+class _NamedAnew(Exception):
+    """The agency changed while its document was signed: it is signed anew, under the name of now."""
+
+
+async def _accept_as(
+    desk: OutDesk,
+    scope: AgencyScope,
+    order: Order,
+    tray: Tray,
+    turn: _KeyLease | None,
+    signed: Packed | None,
+    *,
+    at_once: bool = True,
+) -> Accepted:
     digest = _content_digest(order, tray)
     repeated = await _repeat(desk, scope, order, digest, turn, signed)
     if repeated is not None:
@@ -121,12 +141,12 @@ async def _accept(
             return repeated
         await intake.alert_of_malware(desk, scope, tray)
         raise Refused(verdict)
-    contents = await tray.kept() if signed is None else []
     known_as = await checking.hosted_agency(desk, scope)
     planned = _document(desk, known_as, scope, order, draft, tray, digest)
     if signed is not None and signed.signed.packet_id is not None:
         planned = replace(planned, packet_id=signed.signed.packet_id)
-    packed = signed or await package.ready(desk, known_as, planned, contents)
+    packed = signed or (await package.ready(desk, known_as, planned, tray.received) if at_once else None)
+    contents = await tray.kept() if packed is None else []
     async with desk.store.begin(scope) as work:
         agency = await work.agency()
         # Looked for once more under the writer's lock: another request may have been committed meanwhile.
@@ -136,7 +156,8 @@ async def _accept(
         if agency != known_as:
             if signed is not None:
                 raise Clash("the agency changed while its envelope was taken in; send it again")
-            packed = None  # it is signed anew, under the name of now
+            if packed is not None:
+                raise _NamedAnew
             planned = replace(planned, document_id=checking.document_id_of(agency, draft))
         document, earlier = await _placed(work, planned, order)
         files = checking.digests(tray)
@@ -145,7 +166,7 @@ async def _accept(
         if packed is not None:
             document = package.as_packed(document, packed, desk.clock.now())
         await work.outgoing.add(document)
-        for kept in contents if packed is None else ():
+        for kept in contents:
             await work.blobs.keep(kept, "source", document.id)
         told = {
             "kind": document.kind,

@@ -4,7 +4,8 @@ for an agency now (W9, K5), of what the registry binds to its code and of what p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -26,6 +27,25 @@ from gateway.ports import (
     Store,
 )
 from gateway.stopwatch import Stopwatch
+
+SIGNED_AT_ONCE = 64 * 1024 * 1024
+
+
+class Share:
+    """So many bytes at a time."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    @contextmanager
+    def taken(self, size: int) -> Iterator[bool]:
+        """Whether there is room for them; then they have it to the end of the body."""
+        taken = size if size <= self._left else 0
+        self._left -= taken
+        try:
+            yield taken == size
+        finally:
+            self._left += taken
 
 
 async def _always() -> None:
@@ -56,6 +76,10 @@ class OutDesk:
     """Raises for whoever would take a document in while the node takes in none."""
     general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     """An envelope that was signed elsewhere, in another form than ours, is held whole while it is read (G1)."""
+
+    signed_at_once: Share = field(default_factory=lambda: Share(SIGNED_AT_ONCE))
+    """What is not small is signed while its sender waits, so long as there is little of it; else by jobs, urgent ones
+    first."""
 
     def today(self) -> date:
         """The date on a clerk's calendar now."""

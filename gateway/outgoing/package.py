@@ -1,5 +1,5 @@
 """Steps 4 and 5 of the way out: a document or a status becomes a signed envelope, and that an outbox row. In: a leased
-`pack` or `answer` job, or what is small and signed for whoever is about to commit it (`ready`, `ready_status`). Out: in one
+`pack` or `answer` job, or what is signed for whoever is about to commit it (`ready`, `ready_status`). Out: in one
 transaction, so that a worker that woke late changes nothing: envelope reference, outbox row, source references dropped,
 job done; or, after an error that no time heals, every recipient failed with the reason. Streams content store → base64 →
 envelope; verifies the result on the fast path before it may leave (W10). A crash before the last commit leaves only an
@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from io import BytesIO
+from pathlib import Path
 from typing import BinaryIO
 
 from gateway import log
@@ -40,6 +41,7 @@ from gateway.outgoing import desk as desks
 from gateway.outgoing import requests, translate
 from gateway.outgoing.check import hosted_agency
 from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.intake import Received
 from gateway.policy import upkeep
 from gateway.ports import EnvelopeSigner, Job, Kept, OutboxItem, OutboxTarget, PutStatus, Scratch, Work
 from gateway.ports.content import SMALL
@@ -50,6 +52,8 @@ _UNREADABLE = "GW-S-002"
 _FORM = 5
 _WRITTEN_ANEW = 3
 _NEW = (Kind.DOCUMENT, Kind.REPLACEMENT)
+# What files may have together for their sender to wait until they are signed: about as long as for the look at them.
+AT_ONCE = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +144,20 @@ async def _answer(desk: OutDesk, scope: AgencyScope, job: Job, packet: StatusPac
 
 
 async def ready(
-    desk: OutDesk, agency: HostedAgency, document: OutgoingDocument, files: Sequence[Kept]
+    desk: OutDesk, agency: HostedAgency, document: OutgoingDocument, files: Sequence[Received]
 ) -> Packed | None:
-    """A small document, signed before it is accepted; `put` sends it in the transaction that accepts it. None where signing
-    would have to wait for something, or fails: a job does it then, and says why."""
-    bodies = {kept.digest: kept.body for kept in files}
+    """A document that is not large, signed before it is accepted; `put` sends it in the transaction that accepts it. None
+    where signing would have to wait for something, or fails: a job does it then, and says why."""
     is_due = document.state is OutState.QUEUED and document.kind in _NEW and document.leaves_at is None
-    if not is_due or None in bodies.values():
+    if not is_due:
         return None
-    sources = [partial(BytesIO, bodies[item.sha256] or b"") for item in document.files]
+    places = {each.item.sha256: each.scratch.path for each in files}
+    sources = [partial(_opened, places[item.sha256]) for item in document.files]
     return await _at_once(desk, _letter(agency, document, sources, desk.clock.now()))
+
+
+def _opened(path: Path) -> BinaryIO:
+    return path.open("rb")
 
 
 async def ready_status(
@@ -179,8 +187,12 @@ class _Paper:
     contents: Sequence[build.AttachmentContent] = ()
 
     @property
+    def size(self) -> int:
+        return sum(item.size for item in self.files)
+
+    @property
     def is_small(self) -> bool:
-        return sum(item.size for item in self.files) <= SMALL // 2
+        return self.size <= SMALL // 2
 
 
 def _letter(
@@ -209,52 +221,62 @@ def _status(agency: HostedAgency, packet: StatusPacket, at: datetime) -> _Paper:
     return _Paper(agency=agency, envelope=envelope, qualifier=qualifier, at=at)
 
 
+class _Away(Exception):
+    """The key is not in this process, and would have to be waited for."""
+
+
 async def _at_once(desk: OutDesk, paper: _Paper) -> Packed | None:
-    if not paper.is_small:
+    if paper.size > AT_ONCE:
         return None
     try:
-        return await _in_memory(desk, paper, waits=False)
+        if paper.is_small:
+            return await _in_memory(desk, paper, waits=False)
+        with desk.signed_at_once.taken(paper.size) as fits:
+            return await _in_file(desk, paper, waits=False) if fits else None
+    except _Away:
+        return None
     except GatewayError as error:
         log.action(_log, "packet.not_at_once", str(error), packet=paper.qualifier.packet_id, code=error.code)
         return None
 
 
 async def _signed(desk: OutDesk, paper: _Paper) -> Packed:
-    if paper.is_small and (packed := await _in_memory(desk, paper, waits=True)) is not None:
-        return packed
-    use = await desks.signing_keys(desk, paper.agency.code, paper.at)
+    return await (_in_memory if paper.is_small else _in_file)(desk, paper, waits=True)
+
+
+async def _in_file(desk: OutDesk, paper: _Paper, *, waits: bool) -> Packed:
     with desk.blobs.scratch() as scratch:
-
-        def write() -> SignedEnvelope[Envelope]:
-            signer = desk.keys.signer(paper.agency.code, paper.at, use)
-            return _written(desk, paper, signer, scratch.file, lambda: scratch.path.open("rb"))
-
-        return await keep(desk, scratch, await desk.pool.run(write))
+        signed = await _sign(desk, paper, lambda: (scratch.file, partial(_opened, scratch.path)), waits=waits)
+        return await keep(desk, scratch, signed)
 
 
-async def _in_memory(desk: OutDesk, paper: _Paper, *, waits: bool) -> Packed | None:
-    """None where a key away from here must not be waited for."""
-    use = await desks.signing_keys(desk, paper.agency.code, paper.at)
+async def _in_memory(desk: OutDesk, paper: _Paper, *, waits: bool) -> Packed:
     file = BytesIO()
-
-    def written(signer: EnvelopeSigner) -> SignedEnvelope[Envelope]:
-        return _written(desk, paper, signer, file, lambda: BytesIO(file.getvalue()))
-
-    def opened_first() -> SignedEnvelope[Envelope] | None:
-        signer = desk.keys.signer(paper.agency.code, paper.at, use)
-        return written(signer) if waits or signer.at_hand else None
-
-    signer = desk.keys.opened(paper.agency.code, paper.at, use)
-    signed = await (
-        desk.pool.run(opened_first) if signer is None else desk.pool.brief(partial(written, signer))
-    )
-    if signed is None:
-        return None
+    signed = await _sign(desk, paper, lambda: (file, lambda: BytesIO(file.getvalue())), waits=waits)
     if signed.file_size <= SMALL:
         return Packed(signed, desk.blobs.keep_small(signed.file_digest, file.getvalue()))
     with desk.blobs.scratch() as scratch:  # its files are small, its recipients many
         await desk.pool.run(lambda: scratch.file.write(file.getbuffer()))
         return await keep(desk, scratch, signed)
+
+
+_Place = Callable[[], tuple[BinaryIO, Callable[[], BinaryIO]]]
+
+
+async def _sign(desk: OutDesk, paper: _Paper, place: _Place, *, waits: bool) -> SignedEnvelope[Envelope]:
+    """`place`: where it is written, and what reads it again."""
+    use = await desks.signing_keys(desk, paper.agency.code, paper.at)
+    opened = desk.keys.opened(paper.agency.code, paper.at, use)
+    if paper.is_small and opened is not None:
+        return await desk.pool.brief(lambda: _written(desk, paper, opened, *place()))
+
+    def write() -> SignedEnvelope[Envelope]:
+        signer = desk.keys.signer(paper.agency.code, paper.at, use)
+        if not (waits or signer.at_hand):
+            raise _Away
+        return _written(desk, paper, signer, *place())
+
+    return await desk.pool.run(write)
 
 
 def _written(

@@ -421,6 +421,7 @@ async def test_a_document_that_was_sent_can_still_be_recalled_and_its_other_hold
     assert (await town.delivery(sent)).state == "recall_asked"
 
 
+@pytest.mark.usefixtures("keys_away")
 @pytest.mark.parametrize("send", [True, False])
 async def test_what_is_not_packed_yet_is_never_packed(town: Town, send: bool) -> None:
     kept = await town.send("15", COMMUNE, files=SENT_FILES, send=send)
@@ -435,6 +436,7 @@ async def test_what_is_not_packed_yet_is_never_packed(town: Town, send: bool) ->
         await manage.send_draft(node.out, scope, kept.id)
 
 
+@pytest.mark.usefixtures("keys_away")
 async def test_a_document_whose_packer_is_at_work_leaves_no_envelope_behind(town: Town) -> None:
     kept = await town.send("15", COMMUNE, files=SENT_FILES)
     node, scope = town.node, await town.scope(DEPARTMENT)

@@ -1,5 +1,5 @@
-"""A small document is signed before it is accepted, and leaves with one commit; whatever stands in the way of that, a job
-does it later."""
+"""A document that is not very large is signed before it is accepted, and leaves with one commit; whatever stands in the
+way of that, a job does it later."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from gateway.domain.account import HostedAgency
 from gateway.domain.document import OutState
 from gateway.errors import SignerDown
 from gateway.office.store.store import SqlOfficeWork
-from gateway.outgoing import manage
+from gateway.outgoing import manage, package
+from gateway.outgoing.desk import SIGNED_AT_ONCE, Share
 from gateway.ports.content import SMALL
 from gateway.trust.keys import FileSigner
 from tests.support.node import DEPARTMENT, PDF, Town
@@ -64,8 +65,45 @@ async def test_a_key_that_cannot_sign_now_turns_nobody_away(
     assert (await town.delivery(sent)).state == "delivered"
 
 
-async def test_what_is_large_is_packed_by_a_job(town: Town) -> None:
+@pytest.mark.parametrize("files", [(("15.pdf", LARGE),), (("15.pdf", LARGE), ("a.txt", b"phu luc"))])
+async def test_what_lies_in_files_is_signed_at_once_too_and_only_its_envelope_is_kept(
+    town: Town, files: tuple[tuple[str, bytes], ...]
+) -> None:
+    sent = await town.send("15", files=files)
+
+    assert sent.state is OutState.PACKED
+    assert await town.pack() == 0
+    assert await town.ownerless() == 0
+    async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
+        assert not any([await work.blobs.holds(file.sha256) for file in sent.files])
+    await town.carry()
+    assert await town.read(await town.only()) == LARGE
+
+
+async def test_what_is_larger_still_is_packed_by_a_job(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package, "AT_ONCE", len(LARGE) - 1)
     await packed_by_a_job(town, files=(("15.pdf", LARGE),))
+
+
+async def test_where_enough_is_signed_already_a_job_does_it(town: Town) -> None:
+    with town.node.out.signed_at_once.taken(SIGNED_AT_ONCE - len(LARGE) + 1) as fits:
+        assert fits
+        await packed_by_a_job(town, files=(("15.pdf", LARGE),))
+
+
+async def test_a_large_one_whose_key_cannot_sign_now_turns_nobody_away(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(signer: FileSigner, data: bytes) -> bytes:
+        raise SignerDown("the key is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(FileSigner, "sign", fails)
+        sent = await town.send("15", files=(("15.pdf", LARGE),))
+    assert sent.state is OutState.QUEUED
+    await town.carry()
+
+    assert (await town.delivery(sent)).state == "delivered"
 
 
 async def test_a_long_header_makes_no_second_signature(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,6 +135,14 @@ async def packed_by_a_job(town: Town, files: tuple[tuple[str, bytes], ...] = (("
     assert await town.pack() == 1
     await town.carry()
     assert (await town.delivery(sent)).state == "delivered"
+
+
+async def test_what_was_signed_at_once_makes_room_for_the_next(town: Town) -> None:
+    share = Share(len(LARGE))
+    town = replace(town, node=replace(town.node, out=replace(town.node.out, signed_at_once=share)))
+
+    for number in ("15", "16"):
+        assert (await town.send(number, files=(("15.pdf", LARGE),))).state is OutState.PACKED
 
 
 async def test_what_can_be_called_back_is_not_signed_before_its_time(town: Town) -> None:

@@ -16,11 +16,13 @@ from gateway.outgoing import intake, manage
 from gateway.outgoing.accept import IN_FLIGHT, request_digest
 from gateway.outgoing.intake import Accepted, Once, Order
 from gateway.ports import Blobs, Directory, Remembered
+from gateway.ports.content import SMALL
 from tests.support.api import pdf
 from tests.support.faulty import Meanwhile
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, draft
 
 FILES = (("15.pdf", PDF),)
+IN_A_FILE = (("15.pdf", PDF + bytes(SMALL)),)
 
 
 def once(key: str = "k", meta: str = "{}", owner: str = "prn_1") -> Once:
@@ -90,7 +92,7 @@ async def chunks() -> AsyncIterator[bytes]:
 
 
 def interrupted(town: Town, act: Callable[[], Awaitable[object]]) -> Town:
-    """The town; when its first file is kept, something else happens first."""
+    """The town; when its first file is kept, such as an envelope of `IN_A_FILE`, something else happens first."""
     blobs = cast(Blobs, Meanwhile(town.node.out.blobs, "keep", act))
     return replace(town, node=replace(town.node, out=replace(town.node.out, blobs=blobs)))
 
@@ -110,11 +112,11 @@ async def test_a_request_that_lost_its_key_stores_nothing_and_leaves_the_key_to_
     async def meanwhile() -> None:
         town.clock.advance(IN_FLIGHT)
         with pytest.raises(Refused):
-            await post(town, "", once())
+            await post(town, "", once(), IN_A_FILE)
         assert await begin_other() is None
 
     with pytest.raises(Clash):
-        await post(interrupted(town, meanwhile), key=once())
+        await post(interrupted(town, meanwhile), key=once(), files=IN_A_FILE)
 
     assert await begin_other() == Remembered(digest="d2", running=True)
     assert await town.count("outgoing_document") == 0
@@ -128,7 +130,7 @@ async def test_nothing_is_accepted_for_an_agency_that_left_meanwhile(town: Town)
         assert await town.node.store.accounts.leave(scope.agency_id) == {}
 
     with pytest.raises(NotFound, match=scope.agency_id):
-        await post(interrupted(town, leave))
+        await post(interrupted(town, leave), files=IN_A_FILE)
     with pytest.raises(NotFound, match=scope.agency_id):
         await manage.send_draft(town.node.out, scope, draft.id)
 
