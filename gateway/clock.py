@@ -8,12 +8,18 @@ from functools import lru_cache
 
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's
 _OF_BYTE = (LETTERS * 8).encode()  # five bits of each byte
+_PAIRS = [first + second for first in LETTERS for second in LETTERS]
 
 
-@lru_cache(maxsize=64)
 def moment(ms: int) -> str:
     """The head of the ULIDs of a moment."""
-    return "".join(LETTERS[ms >> shift & 31] for shift in range(45, -1, -5))
+    return _quarter(ms >> 20) + _PAIRS[ms >> 10 & 1023] + _PAIRS[ms & 1023]
+
+
+@lru_cache(maxsize=4)
+def _quarter(number: int) -> str:
+    """Of some seventeen minutes."""
+    return "".join(_PAIRS[number >> shift & 1023] for shift in (20, 10, 0))
 
 
 class SystemClock:

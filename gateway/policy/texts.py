@@ -183,13 +183,15 @@ def broken_fields(
 ) -> Iterator[Reason]:
     """Every rule of a text that `thing` breaks. `wanted`: pointers of what must be there beside what the rules want."""
     for pointer, rule, text in entries(rules, thing):
-        name = _name(pointer)
-        if is_blank(text) and (rule.wanted or pointer in wanted):
-            yield reason(ReasonCode.MISSING, pointer, field=name)
+        if (rule.wanted or pointer in wanted) and is_blank(text):
+            yield reason(ReasonCode.MISSING, pointer, field=_name(pointer))
+        if not text:
+            continue
         if len(text) > rule.longest:
-            yield reason(ReasonCode.TOO_LONG, pointer, field=name, length=len(text), limit=rule.longest)
-        if has_bad_characters(text, lines=rule.lines) or any(each in text for each in rule.without):
-            yield reason(ReasonCode.BAD_CHARACTERS, pointer, field=name)
+            length, limit = len(text), rule.longest
+            yield reason(ReasonCode.TOO_LONG, pointer, field=_name(pointer), length=length, limit=limit)
+        if has_bad_characters(text, lines=rule.lines) or not {*rule.without}.isdisjoint(text):
+            yield reason(ReasonCode.BAD_CHARACTERS, pointer, field=_name(pointer))
 
 
 def long_lists(thing: object) -> Iterator[Reason]:

@@ -44,7 +44,7 @@ _OF_DOCUMENT = _DELIVERIES.where(col(_D.document_id) == bindparam("document"))
 _OF_DOCUMENTS = _DELIVERIES.where(among(col(_D.document_id), "documents"))
 _THIS = update(_D).where(*_MINE, col(_D.id) == bindparam("at_id"))
 _FACTS = (
-    select(FactRow)
+    select(col(FactRow.subject_id), col(FactRow.body))
     .where(col(FactRow.agency_id) == bindparam("agency"))
     .order_by(col(FactRow.at), col(FactRow.key))
 )
@@ -164,13 +164,13 @@ class SqlFacts(AgencyRows):
         asked = {"agency": self._agency_id, "id": subject_id}
         # Who adds to what a delivery's facts make must not decide on facts to which another one is adding.
         await self._tx.keep(_ID_ALONE, **asked)
-        return [from_json(Fact, row.body) for row in await self._tx.rows(FactRow, _OF_SUBJECT, **asked)]
+        return [from_json(Fact, row.body) for row in await self._tx.tuples(_OF_SUBJECT, **asked)]
 
     async def of_many(self, subject_ids: Sequence[str]) -> Mapping[str, Sequence[Fact]]:
         asked = {"agency": self._agency_id, "subjects": list(subject_ids)}
         await self._tx.keep(_IDS_ALONE, **asked)
         found: dict[str, list[Fact]] = {id: [] for id in subject_ids}
-        for row in await self._tx.rows(FactRow, _OF_SUBJECTS, **asked):
+        for row in await self._tx.tuples(_OF_SUBJECTS, **asked):
             found[row.subject_id].append(from_json(Fact, row.body))
         return found
 
