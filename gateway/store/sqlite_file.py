@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -63,6 +64,25 @@ class GroupedTransaction(Transaction):
         await self._unit.leave()
 
 
+class _Begun(AbstractAsyncContextManager[Transaction]):
+    def __init__(self, writer: commits.GroupWriter[_StoreDriver]) -> None:
+        self._writer = writer
+
+    async def __aenter__(self) -> Transaction:
+        try:
+            self._unit = GroupedTransaction(await self._writer.begin())
+        except SQLAlchemyError as cause:
+            raise failure(cause) from cause
+        return self._unit
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._unit.leave()
+        if isinstance(error, SQLAlchemyError):
+            raise failure(error) from error
+
+
 class StoreWriter:
     """The one writer of an SQLite store."""
 
@@ -70,19 +90,9 @@ class StoreWriter:
         self._engine = engine
         self._writer = commits.GroupWriter(self._opened)
 
-    @asynccontextmanager
-    async def unit(self) -> AsyncIterator[Transaction]:
-        """A unit of work that has begun. Leaving without `commit` undoes it; what the driver raises becomes ours."""
-        try:
-            unit = GroupedTransaction(await self._writer.begin())
-        except SQLAlchemyError as cause:
-            raise failure(cause) from cause
-        try:
-            yield unit
-        except SQLAlchemyError as cause:
-            raise failure(cause) from cause
-        finally:
-            await unit.leave()
+    def unit(self) -> AbstractAsyncContextManager[Transaction]:
+        """A unit of work. Leaving without `commit` undoes it; what the driver raises becomes ours."""
+        return _Begun(self._writer)
 
     def alone(self) -> AbstractAsyncContextManager[None]:
         """What was written before is committed, and nobody of this process writes."""
