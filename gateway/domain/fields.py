@@ -134,9 +134,11 @@ def entries(rules: Mapping[str, Rule], thing: object) -> Iterator[tuple[str, Rul
         parts = _parts(path)
         if len(parts) == 1:
             yield f"/{path}", rule, getattr(thing, rule.attribute or path, None) or ""
-            continue
-        for pointer, value in _values(thing, parts, rule.attribute, ""):
-            yield pointer, rule, value
+        elif getattr(thing, parts[0], None):
+            for pointer, value in _values(thing, parts, rule.attribute, ""):
+                yield pointer, rule, value
+        elif "*" not in parts:
+            yield f"/{path}", rule, ""
 
 
 def fitting(text: str | None, rule: Rule) -> str | None:

@@ -34,7 +34,7 @@ class Digest(_Text):
         """The digest whose 32 bytes are `raw` (it does not hash)."""
         if len(raw) != _BYTES:
             raise ValueError(f"a SHA-256 has {_BYTES} bytes, not {len(raw)}")
-        return super().__new__(cls, raw.hex())
+        return str.__new__(cls, raw.hex())
 
     @property
     def raw(self) -> bytes:

@@ -155,7 +155,8 @@ def indexed(texts: Iterable[str], roles: Iterable[tuple[SearchRole, str]] = ()) 
     text = " ".join(texts)
     folded = fold(text)
     bare = _WORD.findall(folded)
-    more = {*_accented(text), *_codes(folded), *({_unpadded(word) for word in bare} - {*bare})}
+    unpadded = {_unpadded(word) for word in bare if word[0] == "0"}
+    more = {*_accented(text), *_codes(folded), *(unpadded - {*bare})}
     spaced = f" {' '.join(bare)} "
     more |= {short for full, short in _SHORT.items() if f" {full} " in spaced}
     for role, name in roles:

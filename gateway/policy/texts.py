@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from gateway.domain.fields import MOST, Rule, entries, has_bad_characters, is_blank
 from gateway.domain.text import nfc, nfd
@@ -212,15 +213,23 @@ def odd_subject(subject: str, profile: Profile, pointer: str) -> Iterator[Reason
     that may turn what is read around them."""
     plain = nfc(subject).casefold()
     for word in profile.subject_keywords:
-        if re.search(rf"(?<!\w){re.escape(word.casefold())}(?!\w)", plain):
+        if _alone(word.casefold()).search(plain):
             yield reason(ReasonCode.SENSITIVE_WORD, pointer, word=word)
     if is_legacy_font(subject):
         yield reason(ReasonCode.LEGACY_FONT, pointer, field="subject")
     elif len(plain.split()) > _WORDS_WITHOUT_MARK and plain.isascii():
         yield reason(ReasonCode.NO_DIACRITICS, pointer)
+    if subject.isprintable():
+        return
     hidden = {f"U+{ord(letter):04X}" for letter in subject if unicodedata.category(letter) == "Cf"}
     if hidden:
         yield reason(ReasonCode.HIDDEN_MARKS, pointer, field="subject", marks=", ".join(sorted(hidden)))
+
+
+@lru_cache(maxsize=256)
+def _alone(word: str) -> re.Pattern[str]:
+    """Where it is no part of another one."""
+    return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
 
 
 def stamps_on(page: str, stamps: tuple[str, ...]) -> tuple[str, ...]:

@@ -131,22 +131,23 @@ class Statements:
     def __len__(self) -> int:
         return len(self._known)
 
-    def of(
-        self, statement: Executable, values: Values | list[Values] | None, dialect: Dialect
-    ) -> Prepared | None:
-        """None: for SQLAlchemy itself, which also answers for each of many rows."""
+    def of(self, statement: Executable, values: Values | None, dialect: Dialect) -> Prepared | None:
+        """For values of these names. None: for SQLAlchemy itself."""
         known = self._known.get(ref(statement))
         if known is None:
             self._known[ref(statement, self._forget)] = {}
             return None
-        many = isinstance(values, list)
-        first = values[0] if isinstance(values, list) else values
-        names = tuple(first or ())
+        names = tuple(values or ())
         try:
-            prepared = known[dialect.name, names]
+            return known[dialect.name, names]
         except KeyError:
             prepared = known[dialect.name, names] = _prepared(statement, names, dialect)
-        return None if many and prepared is not None and prepared.finds else prepared
+            return prepared
+
+    def of_many(self, statement: Executable, many: list[Values], dialect: Dialect) -> Prepared | None:
+        """SQLAlchemy also answers for each of them."""
+        prepared = self.of(statement, many[0], dialect)
+        return None if prepared is None or prepared.finds else prepared
 
     def _forget(self, gone: ReferenceType[Executable]) -> None:
         self._known.pop(gone, None)
@@ -155,7 +156,7 @@ class Statements:
 def _prepared(statement: Executable, names: _Names, dialect: Dialect) -> Prepared | None:
     if not isinstance(statement, SelectBase | UpdateBase):
         return None
-    if isinstance(dialect, HereDialect) and is_slow(statement, None):
+    if isinstance(dialect, HereDialect) and is_slow(statement):
         return None
     compiled = statement.compile(dialect=dialect, column_keys=list(names) or None)
     if not isinstance(compiled, SQLCompiler):
@@ -270,27 +271,38 @@ def sqlite_driver(asked: Connection | AsyncConnection) -> sqlite3.Connection:
     return below
 
 
-def is_slow(statement: Executable, values: Values | list[Values] | None) -> bool:
+class Line:
+    """A connection, and where it is one of `HereDialect` what lies below it: there a statement is over before anything
+    could be waited for."""
+
+    __slots__ = ("connection", "dialect", "driver", "here")
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self.dialect = connection.dialect
+        self.here = connection.sync_connection if is_here(connection) else None
+        self.driver = sqlite_driver(self.here) if self.here is not None else None
+
+
+def is_slow(statement: Executable, values: Values | list[Values] | None = None) -> bool:
     """Whether it goes to a thread."""
-    return are_many(values) or bool(statement.get_execution_options().get(SLOW))
+    are_many = isinstance(values, list) and len(values) > MANY
+    return are_many or bool(statement.get_execution_options().get(SLOW))
 
 
-def are_many(values: Values | list[Values] | None) -> bool:
-    return isinstance(values, list) and len(values) > MANY
-
-
-def run_here(prepared: Prepared, asked: sqlite3.Connection, values: Values | list[Values]) -> StatementResult:
-    """Of a statement of `prepared`; for several sets of values nothing is found."""
-    if isinstance(values, list):
-        return StatementResult(
-            (), asked.executemany(prepared.text, [prepared.bound(row) for row in values]).rowcount
-        )
+def run_here(prepared: Prepared, asked: sqlite3.Connection, values: Values) -> StatementResult:
     cursor = asked.execute(prepared.text, prepared.bound(values))
     if not prepared.finds:
         return StatementResult((), cursor.rowcount)
     if not prepared.is_told:
         prepared.tell((column[0], None) for column in cursor.description)
     return StatementResult(prepared.rows(cursor.fetchall()), cursor.rowcount)
+
+
+def run_many_here(prepared: Prepared, asked: sqlite3.Connection, many: list[Values]) -> StatementResult:
+    """The same for each set of values; nothing is found."""
+    cursor = asked.executemany(prepared.text, [*map(prepared.bound, many)])
+    return StatementResult((), cursor.rowcount)
 
 
 def begin_waiting(connection: Connection, patience_s: float) -> None:
@@ -337,14 +349,16 @@ def connect_server(dbapi: Any, **words: Any) -> Any:
     return await_(DirectConnection.create(dbapi, asyncpg.connect(**words), **ours))
 
 
-async def run_on_server(
-    prepared: Prepared, connection: AsyncConnection, values: Values | list[Values]
+async def run_many_on_server(
+    prepared: Prepared, connection: AsyncConnection, many: list[Values]
 ) -> StatementResult:
-    """For several sets of values nothing is found."""
-    if isinstance(values, list):
-        many = [prepared.bound(row) for row in values]
-        await _asked(connection, prepared, lambda driver: driver.executemany(prepared.text, many))
-        return StatementResult((), -1)
+    """For each set of values; nothing is found."""
+    bound = [*map(prepared.bound, many)]
+    await _asked(connection, prepared, lambda driver: driver.executemany(prepared.text, bound))
+    return StatementResult((), -1)
+
+
+async def run_on_server(prepared: Prepared, connection: AsyncConnection, values: Values) -> StatementResult:
     one = prepared.bound(values)
     if not prepared.finds:
         said = await _asked(connection, prepared, lambda driver: driver.execute(prepared.text, *one))

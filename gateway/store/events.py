@@ -185,7 +185,7 @@ class SqlEvents:
             EventRow(
                 agency_id=self._scope.agency_id,
                 id=self._clock.new_id("evt_"),
-                kind=kind.value,
+                kind=str(kind),
                 at=at,
                 subject_id=subject_id,
                 principal_id=self._scope.principal_id,

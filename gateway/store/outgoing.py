@@ -244,9 +244,9 @@ def outgoing_row(document: OutgoingDocument) -> OutgoingRow:
     parties = (word for to in draft.recipients for word in (to.code, to.name or ""))
     return OutgoingRow.of(
         document,
-        kind=document.kind.value,
+        kind=str(document.kind),
         external_id=draft.external_id,
-        state=document.state.value,
+        state=str(document.state),
         number=draft.number,
         symbol=draft.symbol,
         issued_on=draft.issued_on,

@@ -28,7 +28,7 @@ class _Plainly(SQLModelMetaclass):
     """What SQLAlchemy and pydantic note down about each instance costs more than writing it, and nobody asks for it."""
 
     def __call__(cls, **values: Any) -> Any:  # Any: as every metaclass gives it
-        kind = cast("type[Row]", cls)
+        kind: Any = cls
         names, defaults = _columns(kind)
         given = defaults | values
         if given.keys() != names.keys():
@@ -192,5 +192,6 @@ def to_json(kind: Any, value: object) -> str:
 
 def from_json(kind: type[T], text: str) -> T:
     """The value that `to_json` wrote; fields added since then have their defaults."""
-    value: T = _adapter(cast("Any", kind)).validator.validate_json(text)
+    of: Any = kind
+    value: T = _adapter(of).validator.validate_json(text)
     return value

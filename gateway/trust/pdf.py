@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from pypdf import PageObject, PdfReader, apply_configuration
 from pypdf.errors import PyPdfError
@@ -66,7 +66,7 @@ class PdfTraits:
     first_page: str = ""
 
 
-def opened_pdf(stream: BinaryIO) -> PdfReader | None:
+def opened_pdf(stream: Any) -> PdfReader | None:  # Any: a file, or as much of one as is asked for
     """A reader for `bounded` work; None where a password is needed."""
     reader = PdfReader(stream, strict=False)
     return None if reader.is_encrypted and not reader.decrypt("") else reader
@@ -90,7 +90,7 @@ def look_into_pdf(
     timed = _Timed(stream, deadline)
     try:
         with bounded():
-            reader = opened_pdf(cast("BinaryIO", timed))
+            reader = opened_pdf(timed)
             if reader is None:
                 return PdfTraits(encrypted=True)
             facts = _walk(reader, most_objects)
