@@ -80,6 +80,7 @@ def bounded() -> AbstractContextManager[object]:
         run_length_maximum_output_length=MOST_INFLATED,
         array_based_stream_maximum_output_length=MOST_INFLATED,
         jbig2dec_binary=None,  # no other program is started for a file from outside
+        disable_legacy_handling=True,  # nobody here sets what it would look for at each file
     )
 
 
