@@ -113,11 +113,13 @@ class _Files:
         """F7: the slice is that of the octets that are hashed."""
         start, end, plain = next(self.left, (0, 0, False))
         self.collected.open(above, _FILE_TYPE)
-        if plain:
+        if plain and self.collected.opens:
             for at in range(start, end, _PIECE):
                 self.collected.feed(self.data[at : min(at + _PIECE, end)], at)
         elif text:
             self.collected.feed(unescape(text.encode()).encode(), start)
+        else:
+            self.collected.feed(b"", start)
         self.collected.close_content(end)
 
 

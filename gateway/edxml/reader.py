@@ -36,7 +36,7 @@ class Collected:
         self._notes = notes
         self._leaf = Leaves(notes)
         self._source = source
-        self._opens = opens
+        self.opens = opens
         self._has_content = False
         self._decoder: attachment.Decoder | None = None
         self._begin: int | None = None
@@ -47,7 +47,7 @@ class Collected:
     def open(self, node: KnownElement, type_name: str) -> None:
         """A content element begins. Its name may not have come yet: the .NET flavour writes it afterwards."""
         name, _ = dialects.ATTACHMENT_NAMES[type_name]
-        if self._opens:
+        if self.opens:
             left = self._limits
             if self._inflated:
                 left = replace(left, inflated_bytes=max(left.inflated_bytes - self._inflated, 0))
@@ -59,9 +59,9 @@ class Collected:
     def feed(self, text: bytes, offset: int) -> None:
         if self._begin is None:
             self._begin = offset
-        self._length += len(text)
-        self._breaks += text.count(b"\n")
         if self._decoder is not None:
+            self._length += len(text)
+            self._breaks += text.count(b"\n")
             self._decoder.feed(text)
 
     def close_content(self, offset: int) -> None:
