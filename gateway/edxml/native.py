@@ -1,12 +1,11 @@
-"""The elements of a native envelope, taken from its octets by pattern (F4). In: octets without S and without the letters of
-the files. Out: the light tree of the model and the files, or NotMine. Only what the closed table has at its very
+"""The elements of a native envelope, taken from its octets tag by tag (F4). In: octets without S and without the letters
+of the files. Out: the light tree of the model and the files, or NotMine. Only what the closed table has at its very
 path is taken. It proves nothing about characters and canonical form: whoever asks has libxml2 prove that these very
 octets are canonical (F5), where every `<` begins a tag, tags carry nothing but what the table says, and text has one
 meaning."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -19,8 +18,6 @@ from gateway.edxml.scan import NotMine
 if TYPE_CHECKING:
     from gateway.edxml.policy import EnvelopeLimits
 
-_TOKEN: Final = re.compile(r"<([^<>/ ]++)>([^<]*+)</\1>|<([^<>]++)>|([^<]++|<)")
-"""An element that holds text or nothing; a tag; anything else. Every character is in one of them."""
 _PIECE: Final = 1 << 16
 _WITH_FILE, _FILE_TYPE = names.ATTACHMENT.local, "attachment"
 _ROOT_SLOT: Final = ChildSlot(dialects.ElementContent.ELEMENTS, dialects.DIALECT_A.root_type)
@@ -28,36 +25,36 @@ _ROOT_SLOT: Final = ChildSlot(dialects.ElementContent.ELEMENTS, dialects.DIALECT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """One path of the closed table: what may come next inside it, by what is written between `<` and `>`, None for its
-    own end."""
+    """One path of the closed table. `inside`: what may come next in it, by what stands between `<` and `>`; None for its
+    own end. `end` is what follows the text of a leaf."""
 
     local: str
     many: bool
     leaf: bool
+    end: str
     inside: Mapping[str, _Place | None]
-
-
-def _inside(tag: bytes) -> str:
-    return tag[1:-1].decode()
 
 
 def _place(element: Element, slot: ChildSlot) -> _Place:
     known = dialects.DIALECT_A.types.get(slot.type, {})
-    children = element.children.values()
+    inside: dict[str, _Place | None] = {_between(element.end): None}
+    for child in element.children.values():
+        inside[_between(child.start)] = _place(child, known[child.local])
     return _Place(
         local=element.local,
         many=slot.many,
         leaf=element.leaf,
-        inside={
-            _inside(element.end): None,
-            **{_inside(child.start): _place(child, known[child.local]) for child in children},
-        },
+        end=f"{_between(element.end)}>",
+        inside=inside,
     )
 
 
+def _between(tag: bytes) -> str:
+    return tag[1:-1].decode()
+
+
 _ROOT: Final = _place(names.ROOT, _ROOT_SLOT)
-_ROOT_STARTS: Final = _inside(names.ROOT.start)
-_CONTENT, _CONTENT_ENDS = _inside(CONTENT.start), _inside(CONTENT.end)
+_BEGIN: Final = ["", f"{_between(names.ROOT.start)}>"]
 _NO_CHILDREN: Final[dict[str, list[KnownElement]]] = {}
 """Of every leaf: nothing is ever put there."""
 
@@ -83,25 +80,25 @@ def elements(
     opens: bool = True,
 ) -> Native:
     """`files` are where each one's text stands in `data`, and whether it was left out of the octets."""
-    found = _TOKEN.findall(octets.decode())
-    tokens = iter(found)
-    if next(tokens, _END)[2] != _ROOT_STARTS or _is_too_long(octets, found, limits.text_bytes):
+    pieces = octets.decode().split("<")
+    if pieces[:2] != _BEGIN or _is_too_long(pieces, octets, limits.text_bytes):
         raise NotMine
     notes = Notes()
     collected = reader.Collected(limits, notes, "envelope", opens=opens)
-    root = KnownElement(_ROOT.local)
+    root, tags = KnownElement(_ROOT.local), iter(pieces[2:])
     try:
-        _children(root, _ROOT, tokens, _Files(data, iter(files), collected))
+        _children(root, _ROOT, tags, _Files(data, iter(files), collected))
     except KeyError as why:
         raise NotMine from why
-    if next(tokens, None) is not None:
+    if next(tags, None) is not None:
         raise NotMine
     _check_counts(root, len(collected.attachments), limits)
     return Native(root, collected, notes)
 
 
-_Tokens = Iterator[tuple[str, str, str, str]]
-_END: Final = ("", "", "", "")
+def _is_too_long(pieces: Sequence[str], octets: bytes, longest: int) -> bool:
+    """F3, as `scan` counts it: of a text as it is written."""
+    return len(octets) > longest and any(len(piece.partition(">")[2].encode()) > longest for piece in pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,28 +109,30 @@ class _Files:
     left: Iterator[tuple[int, int, bool]]
     collected: reader.Collected
 
-    def take(self, above: KnownElement, tokens: _Tokens) -> None:
+    def take(self, above: KnownElement, text: str) -> None:
         """F7: the slice is that of the octets that are hashed."""
         start, end, plain = next(self.left, (0, 0, False))
         self.collected.open(above, _FILE_TYPE)
-        _, _, tag, text = next(tokens, _END)
-        if plain:
+        if plain and self.collected.opens:
             for at in range(start, end, _PIECE):
                 self.collected.feed(self.data[at : min(at + _PIECE, end)], at)
         elif text:
-            self.collected.feed(_said(text).encode(), start)
-            _, _, tag, _ = next(tokens, _END)
-        if tag != _CONTENT_ENDS:
-            raise NotMine
+            self.collected.feed(unescape(text.encode()).encode(), start)
+        else:
+            self.collected.feed(b"", start)
         self.collected.close_content(end)
 
 
-def _children(node: KnownElement, place: _Place, tokens: _Tokens, files: _Files) -> None:
-    """All up to the end tag of `node`. KeyError for what may not stand there."""
+def _children(node: KnownElement, place: _Place, tags: Iterator[str], files: _Files) -> None:
+    """All up to the end tag of `node`: each of `tags` is one without its `<`, with the text behind it. KeyError for what
+    may not stand there."""
     where, children, known = node.where, node.children, place.inside
-    for name, text, tag, _ in tokens:
-        below = known[name or tag]
+    for piece in tags:
+        tag, _, text = piece.partition(">")
+        below = known[tag]
         if below is None:
+            if text:
+                raise NotMine
             if place.local == _WITH_FILE:
                 files.collected.close(node, _FILE_TYPE)
             return
@@ -146,30 +145,22 @@ def _children(node: KnownElement, place: _Place, tokens: _Tokens, files: _Files)
             raise NotMine
         if below.many:
             number = len(beside) + 1
-        if name and below.leaf:
-            value = _said(text) if "&" in text else text
-            beside.append(KnownElement(local, where, number, value, _NO_CHILDREN))
-            continue
-        child = KnownElement(local, where, number)
-        beside.append(child)
-        if tag == _CONTENT:
-            files.take(node, tokens)
-        elif below.leaf or text:
+        if not below.leaf:
+            child = KnownElement(local, where, number)
+            beside.append(child)
+            if text:
+                raise NotMine
+            _children(child, below, tags, files)
+        elif next(tags, None) != below.end:
             raise NotMine
-        elif tag:
-            _children(child, below, tokens, files)
-        elif local == _WITH_FILE:
-            files.collected.close(child, _FILE_TYPE)
+        elif local == CONTENT.local:
+            beside.append(KnownElement(local, where))
+            files.take(node, text)
+        else:
+            if "&" in text:
+                text = unescape(text.encode())
+            beside.append(KnownElement(local, where, number, text, _NO_CHILDREN))
     raise NotMine
-
-
-def _is_too_long(octets: bytes, tokens: Sequence[tuple[str, str, str, str]], longest: int) -> bool:
-    """F3, as `scan` counts it: of a text as it is written."""
-    return len(octets) > longest and any(len(text.encode()) > longest for _, text, _, _ in tokens)
-
-
-def _said(text: str) -> str:
-    return unescape(text.encode())
 
 
 def _check_counts(root: KnownElement, attachments: int, limits: EnvelopeLimits) -> None:

@@ -36,7 +36,7 @@ class Collected:
         self._notes = notes
         self._leaf = Leaves(notes)
         self._source = source
-        self._opens = opens
+        self.opens = opens
         self._has_content = False
         self._decoder: attachment.Decoder | None = None
         self._begin: int | None = None
@@ -47,7 +47,7 @@ class Collected:
     def open(self, node: KnownElement, type_name: str) -> None:
         """A content element begins. Its name may not have come yet: the .NET flavour writes it afterwards."""
         name, _ = dialects.ATTACHMENT_NAMES[type_name]
-        if self._opens:
+        if self.opens:
             left = self._limits
             if self._inflated:
                 left = replace(left, inflated_bytes=max(left.inflated_bytes - self._inflated, 0))
@@ -60,9 +60,9 @@ class Collected:
         """`breaks`: how many ends of a line are in it."""
         if self._begin is None:
             self._begin = offset
-        self._length += len(text)
-        self._breaks += breaks
         if self._decoder is not None:
+            self._length += len(text)
+            self._breaks += breaks
             self._decoder.feed(text)
 
     def close_content(self, offset: int) -> None:
