@@ -2,16 +2,24 @@
 
 import asyncio
 import os
+import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
+LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's
+_OF_BYTE = (LETTERS * 8).encode()  # five bits of each byte
+_PAIRS = [first + second for first in LETTERS for second in LETTERS]
 
 
-def ulid_at(at: datetime, randomness: bytes) -> str:
-    """The ULID of a moment and ten random bytes: sortable by time, unique by chance of 2^-80."""
-    number = (int(at.timestamp() * 1000) << 80) | int.from_bytes(randomness, "big")
-    return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
+def moment(ms: int) -> str:
+    """The head of the ULIDs of a moment."""
+    return _quarter(ms >> 20) + _PAIRS[ms >> 10 & 1023] + _PAIRS[ms & 1023]
+
+
+@lru_cache(maxsize=4)
+def _quarter(number: int) -> str:
+    """Of some seventeen minutes."""
+    return "".join(_PAIRS[number >> shift & 1023] for shift in (20, 10, 0))
 
 
 class SystemClock:
@@ -21,7 +29,8 @@ class SystemClock:
         return datetime.now(UTC)
 
     def new_id(self, prefix: str = "") -> str:
-        return prefix + ulid_at(self.now(), os.urandom(10))
+        """A ULID: sortable by time, unique by chance of 2^-80."""
+        return prefix + moment(time.time_ns() // 1_000_000) + os.urandom(16).translate(_OF_BYTE).decode()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -34,7 +34,7 @@ class _Labelled(Generic[M]):
 
     def of(self, given: Mapping[str, str]) -> M:
         """KeyError for a label that was not declared, or is missing."""
-        values = tuple(given[name] for name in self._labels)
+        values = tuple([given[name] for name in self._labels])
         if len(given) != len(values):
             raise KeyError(
                 f"the labels are {', '.join(self._labels) or 'none'}, and {', '.join(given)} were given"

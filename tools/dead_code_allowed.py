@@ -35,7 +35,6 @@ ALLOWED: Final = {
     "gateway/trust/apart.py:dont_write_bytecode": "a switch of the interpreter",
     "gateway/trust/bounded_http.py:response_class": "http.client makes answers of it",
     "gateway/trust/page_drawing/child.py:MAX_IMAGE_PIXELS": "Pillow asks it",
-    "gateway/trust/pdf.py:seekable": "a promise of a file, which pypdf asks for",
     "gateway/trust/pdf_signing/appearance.py:create_stamp": "pyHanko calls it",
     "gateway/trust/pdf_signing/appearance.py:variable *": "pyHanko reads and gives them",
     "gateway/trust/pdf_signing/signer.py:async_*": "pyHanko calls it",

@@ -50,7 +50,7 @@ from gateway.workers import loop as drain
 from gateway.workers.clocks import Clocks, HoldsClock, QuarantineClock
 from gateway.workers.couriers import HostingTeller
 from gateway.workers.event_log import LogSealer, StampGate
-from gateway.workers.loop import Bell, Lookout, Loop, forever, longest_sleep_s
+from gateway.workers.loop import LANDING_FIRST_S, Bell, Lookout, Loop, forever, longest_sleep_s
 from gateway.workers.pulse import EVERY, HEARTBEAT, Chronicle, Pulse
 from gateway.workers.revocation import Asking
 from gateway.workers.webhooks import Pusher
@@ -128,7 +128,7 @@ class OpenNode(Ground):
             for name, loop in loops.items():
                 then = partial(self.store.wake.ring, *loop.then)
                 counted, net_s = self.pulse.counted(name, loop.step), longest_sleep_s(name, workers.poll_s)
-                endless = forever(name, counted, self.bells[name], stop, net_s, then)
+                endless = forever(name, counted, self.bells[name], stop, net_s, then, loop.first_s)
                 turning.append(tasks.create_task(endless, name=name))
             tasks.create_task(self._ring_at_stop(stop))
             tasks.create_task(pusher.drain(stop, workers.drain_s))
@@ -183,7 +183,9 @@ class OpenNode(Ground):
                 step=lambda: couriers.dispatch_batch(self.out, workers.send_batch, lease),
                 then=("landing", *told),
             ),
-            "landing": Loop(step=landing, then=("packer", "dispatcher", "receiver", *drawn)),
+            "landing": Loop(
+                step=landing, then=("packer", "dispatcher", "receiver", *drawn), first_s=LANDING_FIRST_S
+            ),
             "receiver": Loop(
                 step=lambda: couriers.process_batch(self.inn, workers.receive_batch, lease),
                 then=("packer", "receiver", *drawn),

@@ -34,7 +34,7 @@ from gateway.office.bootstrap.office import open_office
 from gateway.outgoing import recall
 from gateway.ports import Clock, Page
 from gateway.settings import Settings
-from gateway.store.store import SqlWork
+from gateway.store.work import SqlWork
 
 Say = Callable[..., None]
 T = TypeVar("T")

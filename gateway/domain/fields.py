@@ -11,6 +11,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from datetime import date
 from enum import Enum
 from functools import cache
+from operator import is_
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -113,16 +114,31 @@ _UNTOUCHED = frozenset({"callback_data"})
 def tidy(thing: T) -> T:
     """The same with one way to say nothing: what is blank is absent, a list has no blank entries, a part of which nothing
     is left is gone. Texts are in form NFC, without white space around them, their lines ended by a line feed."""
-    changed = {each.name: _tidied(getattr(thing, each.name), each.default) for each in fields(thing)}
-    kept = {name: value for name, value in changed.items() if name not in _UNTOUCHED}
-    return replace(thing, **kept)
+    changed = {}
+    for name, default in _tidied_fields(type(thing)):
+        value = getattr(thing, name)
+        if (tidied := _tidied(value, default)) is not value:
+            changed[name] = tidied
+    return replace(thing, **changed) if changed else thing
+
+
+@cache
+def _tidied_fields(kind: type[DataclassInstance]) -> tuple[tuple[str, Any], ...]:
+    """With their defaults."""
+    return tuple((each.name, each.default) for each in fields(kind) if each.name not in _UNTOUCHED)
 
 
 def entries(rules: Mapping[str, Rule], thing: object) -> Iterator[tuple[str, Rule, str]]:
     """Each text of `thing` under a rule: its JSON pointer, the rule, and the text, empty where there is none."""
     for path, rule in rules.items():
-        for pointer, value in _values(thing, _parts(path), rule.attribute, ""):
-            yield pointer, rule, value
+        parts = _parts(path)
+        if len(parts) == 1:
+            yield f"/{path}", rule, getattr(thing, rule.attribute or path, None) or ""
+        elif getattr(thing, parts[0], None):
+            for pointer, value in _values(thing, parts, rule.attribute, ""):
+                yield pointer, rule, value
+        elif "*" not in parts:
+            yield f"/{path}", rule, ""
 
 
 def fitting(text: str | None, rule: Rule) -> str | None:
@@ -138,6 +154,8 @@ def whole(text: str | None, rule: Rule) -> str | None:
 
 def is_blank(text: str) -> bool:
     """Whether nobody sees anything of it: white space, and marks that have no form of their own."""
+    if text[:1].isalnum():  # so begin most
+        return False
     return all(letter.isspace() or unicodedata.category(letter) == "Cf" for letter in text)
 
 
@@ -166,14 +184,17 @@ def _clean(text: str) -> str:
 
 
 def _tidied(value: Any, default: object) -> Any:
+    if value is None:
+        return None
     if isinstance(value, str) and not isinstance(value, Enum):
         text = _clean(value)
         if not text:
             return None if default is None else ""
         return value if text == value else type(value)(text)
     if type(value) is tuple:
-        parts = (_tidied(each, MISSING) for each in value)
-        return tuple(each for each in parts if each != "")
+        parts = [_tidied(each, MISSING) for each in value]
+        kept = tuple([each for each in parts if each != ""])
+        return value if len(kept) == len(value) and all(map(is_, kept, value)) else kept
     if is_dataclass(value) and not isinstance(value, type):
         part = tidy(value)
         is_empty = all(getattr(part, each.name) in (None, "", ()) for each in fields(part))

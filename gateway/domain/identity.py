@@ -31,7 +31,7 @@ class Digest(_Text):
     @classmethod
     def of_bytes(cls, raw: bytes) -> Self:
         """The digest whose 32 bytes are `raw` (it does not hash)."""
-        return cls(raw.hex())
+        return str.__new__(cls, raw.hex()) if len(raw) == 32 else cls(raw.hex())
 
     @property
     def raw(self) -> bytes:

@@ -228,7 +228,7 @@ class Leaf:
 
 def write_leaf(event: Logged, salt: Callable[[], bytes]) -> Leaf:
     """The leaf of an event. `salt` gives SALT_BYTES fresh random bytes for each text that stands outside."""
-    personal = sorted(name for name, value in event.data.items() if is_personal(name, value))
+    personal = sorted([name for name, value in event.data.items() if is_personal(name, value)])
     salts = {name: salt().hex() for name in personal}
     told = _told(event) | {
         "data": {name: value for name, value in event.data.items() if name not in salts},
@@ -240,13 +240,11 @@ def write_leaf(event: Logged, salt: Callable[[], bytes]) -> Leaf:
 
 def is_personal(name: str, value: object) -> bool:
     """Whether a value stands outside its leaf."""
-    if (
-        value is None
-        or isinstance(value, bool | int)
-        or (isinstance(value, str) and _DIGEST.fullmatch(value))
-    ):
-        return False
-    return name in PERSONAL or not _is_machines(value)
+    if name not in PERSONAL:
+        return not _is_machines(value)
+    if isinstance(value, str):
+        return _DIGEST.fullmatch(value) is None
+    return not (value is None or isinstance(value, int))
 
 
 def text_digest(salt: str, value: object) -> str:
@@ -330,21 +328,21 @@ def _told(event: Logged) -> dict[str, Any]:
 
 
 def _is_machines(value: object) -> bool:
-    match value:
-        case str():
-            return len(value) <= _LONGEST_WORD and _MACHINE_WORD.fullmatch(value) is not None
-        case dict():
-            return all(name not in PERSONAL and _is_machines(each) for name, each in value.items())
-        case list():
-            return all(map(_is_machines, value))
-    return value is None or isinstance(value, bool | int)
+    if isinstance(value, str):
+        return len(value) <= _LONGEST_WORD and _MACHINE_WORD.fullmatch(value) is not None
+    if isinstance(value, dict):
+        return PERSONAL.isdisjoint(value) and all(map(_is_machines, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_machines, value))
+    return value is None or isinstance(value, int)
+
+
+_CANONICAL = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def _json(value: object) -> bytes:
     """Canonical: names sorted, no blanks, everything beyond ASCII escaped."""
-    return json.dumps(
-        value, ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False
-    ).encode("ascii")
+    return _CANONICAL.encode(value).encode("ascii")
 
 
 SEAL_TAG = "gateway-log-seal/1"

@@ -204,4 +204,6 @@ class FileFacts:
 
     def scanned(self, scan: Scan) -> FileFacts:
         """With what a scanner said."""
+        if (scan.malware, scan.unscanned, scan.clean) == (self.malware, self.unscanned, self.scanned_clean):
+            return self
         return replace(self, malware=scan.malware, unscanned=scan.unscanned, scanned_clean=scan.clean)

@@ -48,7 +48,8 @@ def nfkd(text: str) -> str:
 def _form(form: Literal["NFC", "NFD", "NFKD"], text: str) -> str:
     if text.isascii():  # the same in every form
         return text
-    return unicodedata.normalize(form, _bounded(text) if _LONG_RUN.search(text) else text)
+    is_long = len(text) > MOST_MARKS and _LONG_RUN.search(text)
+    return unicodedata.normalize(form, _bounded(text) if is_long else text)
 
 
 def _bounded(text: str) -> str:
@@ -140,6 +141,10 @@ def fold(text: str) -> str:
     return " ".join(bare.translate(_STROKES).split())
 
 
+# Syllables come again and again.
+_fold_word = lru_cache(maxsize=4096)(fold)
+
+
 def bare_words(text: str) -> list[str]:
     """The words of `text` as search compares them."""
     return _WORD.findall(fold(text))
@@ -150,7 +155,8 @@ def indexed(texts: Iterable[str], roles: Iterable[tuple[SearchRole, str]] = ()) 
     text = " ".join(texts)
     folded = fold(text)
     bare = _WORD.findall(folded)
-    more = {*_accented(text), *_codes(folded), *({_unpadded(word) for word in bare} - {*bare})}
+    unpadded = {_unpadded(word) for word in bare if word[0] == "0"}
+    more = {*_accented(text), *_codes(folded), *(unpadded - {*bare})}
     spaced = f" {' '.join(bare)} "
     more |= {short for full, short in _SHORT.items() if f" {full} " in spaced}
     for role, name in roles:
@@ -229,7 +235,7 @@ def _accented(text: str) -> set[str]:
     """The words that have accents, with the tone where old spelling puts it."""
     apart = nfd(nfc(text).casefold())
     placed = nfc(_NEW_PLACE.sub(r"\1\3\2", apart))
-    bare = {word: fold(word) for word in _WORD.findall(placed) if not word.isascii()}
+    bare = {word: _fold_word(word) for word in _WORD.findall(placed) if not word.isascii()}
     return {word for word, folded in bare.items() if folded != word and _WORD.fullmatch(folded)}
 
 

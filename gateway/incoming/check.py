@@ -1,6 +1,6 @@
 """Step 3 of the way in: rules and file checks. In: a verified packet. Out: what its files and the signatures inside its
 PDFs are (R19 to R26), and the `Ruling` of `policy.incoming`: allowed, held, sealed, or one of the cases where nobody
-could act. Decoded copies are scratch files that vanish at once; the envelope is the copy kept. What cannot be told of
+could act. Decoded copies vanish at once, and small ones are in no file; the envelope is the copy kept. What cannot be told of
 a signature now is asked again by `judge_again`; it stops no packet (R23).
 Mail under a code that has ended (R83) goes to the agency of this node that took over, with a notice to its sender."""
 
@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import BinaryIO
 
 from gateway.domain.account import AgencyScope, HostedAgency
@@ -141,15 +140,17 @@ async def _looked(
     carries malware: the packet stays landed (threat 65)."""
     if at_once and desk.scanner.waits:
         raise NotAtOnce("a scanner looks at its files")
-    with desk.blobs.scratch() as scratch:
+    with desk.blobs.scratch(few=True) as scratch:
 
         def look() -> tuple[FileSlice, int, FileFacts | None]:
             one, inflated = _unpacked(opener, part, name, limits, scratch)
             if one.damaged is not None:
                 return one, inflated, None
-            found = desk.inspector.inspect(scratch.path, one.name, reads_page=one.n == 1, digest=one.sha256)
+            found = desk.inspector.inspect(
+                scratch.content, one.name, reads_page=one.n == 1, digest=one.sha256
+            )
             if at_once and found.found_type == "pdf":
-                signatures = desk.signatures.read_here(scratch.path, seen_at, desk.clock.now())
+                signatures = desk.signatures.read_here(scratch.content, seen_at, desk.clock.now())
                 if signatures is None:
                     raise NotAtOnce("another process reads its signatures")
                 found = replace(found, signatures=signatures)
@@ -158,11 +159,11 @@ async def _looked(
         part, inflated, facts = await desk.pool.run(look)
         if facts is None:
             return Looked(part=part, facts=None), inflated
-        scan = await desk.scanner.scan(scratch.path, part.sha256)
+        scan = await desk.scanner.scan(scratch.content, part.sha256)
         facts = facts.scanned(scan)
         if must_wait(facts, desk.profile):
             raise ScannerDown(f"a file of the packet could not be scanned for malware ({facts.unscanned})")
-        facts = replace(facts, signatures=await read_signatures(desk, scratch.path, facts, part.n, seen_at))
+        facts = replace(facts, signatures=await read_signatures(desk, scratch, facts, part.n, seen_at))
         if (part.size or 0) > SMALL:  # what is small is gone in no time
             await desk.pool.run(scratch.discard)
     return Looked(part=part, facts=facts), inflated
@@ -180,7 +181,7 @@ def _unpacked(
     written, inflated = False, 0
     if part.is_closed:
         text = pieces(opener, part.offset, part.length)
-        part, decoder = attachment.opened(part, name, text, limits, scratch.file.write)
+        part, decoder = attachment.opened(part, name, text, limits, lambda piece: scratch.file.write(piece))
         written, inflated = decoder.gave_out, decoder.inflated
     if part.damaged is None:
         if not written:
@@ -216,7 +217,7 @@ SIGNATURES_AGAIN = ANSWER_DELAY
 
 
 async def read_signatures(
-    desk: InDesk, path: Path, facts: FileFacts, n: int, seen_at: datetime
+    desk: InDesk, scratch: Scratch, facts: FileFacts, n: int, seen_at: datetime
 ) -> PdfFacts | None:
     """The facts about the n-th file's signatures; None for what is no PDF, or carries malware."""
     if facts.found_type != "pdf" or facts.malware is not None:
@@ -227,7 +228,7 @@ async def read_signatures(
         return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=detail)
     if facts.signatures is not None:
         return facts.signatures
-    return await desk.signatures.read(path, seen_at, now)
+    return await desk.signatures.read(scratch.path, seen_at, now)
 
 
 def with_signatures(document: IncomingDocument, looked: Sequence[Looked], desk: InDesk) -> IncomingDocument:

@@ -73,7 +73,8 @@ async def run(desk: InDesk, arrival: Arrival, *, by_steps: bool = False) -> None
 async def _kept(desk: InDesk, scope: AgencyScope, arrival: Arrival) -> tuple[Digest, int, Kept | None]:
     """Its bytes, as the content store takes them; None of what is under seal."""
     if arrival.size <= SMALL:
-        body = await desk.pool.run(partial(_small, arrival))
+        # What lies in no file waits for no disk.
+        body = _small(arrival) if arrival.file is None else await desk.pool.run(partial(_small, arrival))
         if len(body) <= SMALL:
             digest = Digest.of_bytes(hashlib.sha256(body).digest())
             return digest, len(body), desk.blobs.keep_small(digest, body)

@@ -9,9 +9,10 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from gateway import log, meters, stopwatch
 from gateway.domain.account import AgencyScope, HostedAgency
@@ -209,10 +210,17 @@ async def _finish(work: Work, turn: _KeyLease | None, accepted: Accepted) -> Acc
 def _content_digest(order: Order, tray: Tray) -> str:
     """What `external_id` stands for: the order and its files, whatever key or boundary carried them."""
     files = [(received.item.role, received.item.name, received.item.sha256) for received in tray.received]
-    text = json.dumps(
-        [order.kind, order.parent_id, order.send, asdict(order.draft), files], default=str, sort_keys=True
+    told = [order.kind, order.parent_id, order.send, order.draft, files]
+    return hashlib.sha256(json.dumps(told, default=_as_told, sort_keys=True).encode()).hexdigest()
+
+
+def _as_told(value: Any) -> object:
+    """Any: whatever JSON has no form for."""
+    return (
+        {each.name: getattr(value, each.name) for each in fields(value)}
+        if is_dataclass(value)
+        else str(value)
     )
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 async def _same_document(work: Work, order: Order, digest: str, signed: Packed | None) -> Accepted | None:
@@ -307,7 +315,9 @@ async def _placed(
         document_id = (await work.outgoing.get(order.parent_id)).document_id
     earlier = await work.outgoing.by_document_id(document_id)
     attempt = _attempt_after(earlier, order.kind)
-    return replace(document, document_id=document_id, attempt=attempt), earlier
+    if (document_id, attempt) != (document.document_id, document.attempt):
+        document = replace(document, document_id=document_id, attempt=attempt)
+    return document, earlier
 
 
 def first_state(draft: Draft) -> OutState:

@@ -44,22 +44,20 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
     # The registry is not asked about each of so many, and no database about what cannot be encoded.
     if crowd := tuple(long_lists(order.draft)):
         return order.draft, Verdict(reasons=crowd)
-    if not all(is_encodable(text) for _, _, text in entries(DRAFT, order.draft)):
+    if not is_encodable("".join([text for _, _, text in entries(DRAFT, order.draft)])):
         return order.draft, rules.never_kept(order.draft, order.change)
     agency = await hosted_agency(desk, scope)
     resolutions = [
         await desk.directory.resolve(each.code or each.name or "", desk.today(), each.parent)
         for each in order.draft.recipients
     ]
-    draft = replace(
-        order.draft,
-        recipients=tuple(_resolved(r, a) for r, a in zip(order.draft.recipients, resolutions, strict=True)),
-    )
+    recipients = [_resolved(r, a) for r, a in zip(order.draft.recipients, resolutions, strict=True)]
     lead = lead_of(tray, desk.profile.pdf_roles)
+    mode = order.draft.delivery_mode
     if order.send:
         worth = pdf_verdict.legal_value(lead)
-        mode = rules.delivery_mode_of(draft, worth, desk.profile.delivery_modes)
-        draft = replace(draft, delivery_mode=mode)
+        mode = rules.delivery_mode_of(order.draft, worth, desk.profile.delivery_modes)
+    draft = replace(order.draft, recipients=tuple(recipients), delivery_mode=mode)
     async with desk.store.read(scope) as work:
         parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
         like = await _like(work, agency, draft, order, tray)
@@ -77,7 +75,8 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
     travels = draft.delivery_mode is not DeliveryMode.PAPER
     if travels:  # the original of what goes on paper is the paper, signed by hand
         verdict += pdf_verdict.check_lead(lead, draft.recipients, desk.profile)
-    draft = replace(draft, signed_at=draft.signed_at or pdf_verdict.signed_at(lead))
+    if draft.signed_at is None and (signed_at := pdf_verdict.signed_at(lead)) is not None:
+        draft = replace(draft, signed_at=signed_at)
     if order.change is not None and parent is not None:
         verdict += rules.check_change(order.change, order.kind, parent, draft)
     if taken:
@@ -128,7 +127,13 @@ async def _loses(axis: AxisDesk, sender: str, code: str) -> bool:
 def stored(tray: Tray) -> tuple[FileItem, ...]:
     """Its files under the names that they are kept by."""
     names = door.stored_names([received.item.name for received in tray.received])
-    return tuple(replace(one.item, name=name) for one, name in zip(tray.received, names, strict=True))
+    items = [one.item for one in tray.received]
+    return tuple(
+        [
+            item if item.name == name else replace(item, name=name)
+            for item, name in zip(items, names, strict=True)
+        ]
+    )
 
 
 def judged(tray: Tray, rules: Sequence[RoleRule]) -> tuple[FileVerdict, ...]:

@@ -113,7 +113,7 @@ class Tray:
     async def add(self, field: str, name: str, role: FileRole, chunks: AsyncIterator[bytes]) -> Received:
         """Takes one file in. Refused as soon as it is over the limit: what follows is not read. ScannerDown while nobody
         can say whether it carries malware."""
-        scratch = self.stack.enter_context(self.desk.blobs.scratch())
+        scratch = self.stack.enter_context(self.desk.blobs.scratch(few=True))
         n = len(self.received) + 1
         arriving = _Arriving(scratch)
         rest = await self._spool(chunks, arriving, n, name)
@@ -167,16 +167,16 @@ class Tray:
         """The end of the file is written, and the whole of it looked at, in one hop to the pool. Without signatures where
         another process has to read them."""
         arriving.write(rest)
-        digest, path = arriving.end(), arriving.scratch.path
-        facts = self.desk.inspector.inspect(path, name, reads_page=is_lead, digest=digest)
+        digest, file = arriving.end(), arriving.scratch.content
+        facts = self.desk.inspector.inspect(file, name, reads_page=is_lead, digest=digest)
         now = self.desk.clock.now()
         is_read = facts.found_type == "pdf" and len(self.received) < MOST_SIGNED
-        return digest, facts, self.desk.signatures.read_here(path, now, now) if is_read else None
+        return digest, facts, self.desk.signatures.read_here(file, now, now) if is_read else None
 
     async def _judged(
         self, scratch: Scratch, name: str, digest: Digest, facts: FileFacts, signatures: PdfFacts | None
     ) -> FileFacts:
-        scan = await self.desk.scanner.scan(scratch.path, digest)
+        scan = await self.desk.scanner.scan(scratch.content, digest)
         facts = facts.scanned(scan)
         if must_wait(facts, self.desk.profile):
             raise ScannerDown(

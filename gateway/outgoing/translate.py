@@ -6,6 +6,7 @@ counterpart."""
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_OID, uuid5
 
@@ -58,7 +59,7 @@ def envelope_of(document: OutgoingDocument, agency: HostedAgency, at: datetime) 
     parts = tuple(_attachment(document, item) for item in document.files)
     return Envelope(
         kind=document.kind,
-        sender=build.organisation_of(agency),
+        sender=_sender(agency),
         to=tuple(Organisation(organ_id=each.code, organ_name=each.name) for each in draft.recipients),
         document_id=document.document_id,
         code=Code(number=draft.number, notation=draft.symbol),
@@ -77,6 +78,10 @@ def envelope_of(document: OutgoingDocument, agency: HostedAgency, at: datetime) 
         manifest=parts,
         attachments=parts,
     )
+
+
+# Of every document that it sends, twice.
+_sender = lru_cache(maxsize=256)(build.organisation_of)
 
 
 def terms(document: OutgoingDocument) -> Terms | None:

@@ -172,9 +172,10 @@ def over_limit(
 
 def _bare(name: str, hidden: Callable[[str], str]) -> str:
     """The last part of a path; `hidden` says what becomes of a mark that nobody sees."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    # Once more where something between a letter and its accent was taken away.
-    shown = nfc("".join(_kept(char, hidden) for char in nfc(last)))
+    shown = nfc(name.replace("\\", "/").rsplit("/", 1)[-1])
+    if not shown.isprintable():
+        # Once more where something between a letter and its accent was taken away.
+        shown = nfc("".join([_kept(char, hidden) for char in shown]))
     return shown.strip(" .").lstrip("-. ") if shown.strip(" .-_") else ""
 
 
@@ -196,6 +197,8 @@ def _cut(name: str, tail: str) -> str:
 
 
 def _mixes_alphabets(word: str) -> bool:
+    if word.isascii():
+        return False
     names = {unicodedata.name(char, "").split(" ", 1)[0] for char in word if char.isalpha()}
     return "LATIN" in names and bool(names & {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
 

@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from gateway.domain.fields import MOST, Rule, entries, has_bad_characters, is_blank
 from gateway.domain.text import nfc, nfd
@@ -183,13 +184,15 @@ def broken_fields(
 ) -> Iterator[Reason]:
     """Every rule of a text that `thing` breaks. `wanted`: pointers of what must be there beside what the rules want."""
     for pointer, rule, text in entries(rules, thing):
-        name = _name(pointer)
-        if is_blank(text) and (rule.wanted or pointer in wanted):
-            yield reason(ReasonCode.MISSING, pointer, field=name)
+        if (rule.wanted or pointer in wanted) and is_blank(text):
+            yield reason(ReasonCode.MISSING, pointer, field=_name(pointer))
+        if not text:
+            continue
         if len(text) > rule.longest:
-            yield reason(ReasonCode.TOO_LONG, pointer, field=name, length=len(text), limit=rule.longest)
-        if has_bad_characters(text, lines=rule.lines) or any(each in text for each in rule.without):
-            yield reason(ReasonCode.BAD_CHARACTERS, pointer, field=name)
+            length, limit = len(text), rule.longest
+            yield reason(ReasonCode.TOO_LONG, pointer, field=_name(pointer), length=length, limit=limit)
+        if has_bad_characters(text, lines=rule.lines) or not {*rule.without}.isdisjoint(text):
+            yield reason(ReasonCode.BAD_CHARACTERS, pointer, field=_name(pointer))
 
 
 def long_lists(thing: object) -> Iterator[Reason]:
@@ -210,15 +213,23 @@ def odd_subject(subject: str, profile: Profile, pointer: str) -> Iterator[Reason
     that may turn what is read around them."""
     plain = nfc(subject).casefold()
     for word in profile.subject_keywords:
-        if re.search(rf"(?<!\w){re.escape(word.casefold())}(?!\w)", plain):
+        if _alone(word.casefold()).search(plain):
             yield reason(ReasonCode.SENSITIVE_WORD, pointer, word=word)
     if is_legacy_font(subject):
         yield reason(ReasonCode.LEGACY_FONT, pointer, field="subject")
     elif len(plain.split()) > _WORDS_WITHOUT_MARK and plain.isascii():
         yield reason(ReasonCode.NO_DIACRITICS, pointer)
+    if subject.isprintable():
+        return
     hidden = {f"U+{ord(letter):04X}" for letter in subject if unicodedata.category(letter) == "Cf"}
     if hidden:
         yield reason(ReasonCode.HIDDEN_MARKS, pointer, field="subject", marks=", ".join(sorted(hidden)))
+
+
+@lru_cache(maxsize=256)
+def _alone(word: str) -> re.Pattern[str]:
+    """Where it is no part of another one."""
+    return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
 
 
 def stamps_on(page: str, stamps: tuple[str, ...]) -> tuple[str, ...]:

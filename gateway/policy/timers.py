@@ -8,7 +8,7 @@ it can: two hours from 09:30 end at 11:30, not at 13:30. No timer ever reminds a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
@@ -278,10 +278,9 @@ def of_duty(office: OfficeCalendar, duty: Duty, urgency: Urgency) -> Due:
         return answer_recall(office, duty.since, urgency)
     if duty.waits is Waits.DECIDE:
         return decide_held(office, duty.since)
-    due = take_in(office, duty.since, urgency, duty.stated)
     if duty.waits is Waits.PARTNER and not is_urgent(urgency):
-        return replace(due, at=add_office_time(office, duty.since, working_day(office)))
-    return due
+        return Due(timer=Timer.T2, at=add_office_time(office, duty.since, working_day(office)))
+    return take_in(office, duty.since, urgency, duty.stated)
 
 
 def left(

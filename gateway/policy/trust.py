@@ -8,7 +8,7 @@ can make a VerifiedEnvelope."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -96,8 +96,8 @@ def decide(
         # A hold never hides a refusal: a back-dated signature of a revoked key is revoked, not merely odd.
         _signing_time(signed, evidence, policy, at)
     notes = _revocation(signed, evidence, policy)
-    steps = _stopped_at(signed.steps, 10, None, notes[0].detail if notes else _told(evidence))
-    steps = tuple(replace(step, detail=evidence.chain_detail) if step.n == 9 else step for step in steps)
+    said = {9: evidence.chain_detail, 10: notes[0].detail if notes else _told(evidence)}
+    steps = _passed(signed.steps, said)
     _agreement(signed, steps, carried)
     if stamped_at is not None:
         detail = f"judged at {stamped_at.isoformat()}, the time of a trusted timestamp"
@@ -105,7 +105,7 @@ def decide(
     if carried is not None:
         how = _publisher(carried)
         notes += (how,) if how.code else ()
-        steps = _stopped_at(steps, 11, None, how.detail)
+        steps = _passed(steps, {11: how.detail})
     return VerifiedEnvelope(
         signed=signed,
         sender=signed.sender_code,
@@ -147,7 +147,7 @@ def vouched(
             code="AXIS-SENDER",
             hint="add the sender to the registry, then release it; or release it as it is",
             step=6,
-            steps=_stopped_at(signed.steps, 6, False, detail),
+            steps=_stopped_at(signed.steps, 6, detail),
         )
     steps = tuple(replace(step, detail=told) if step.n in (5, 6) else step for step in signed.steps)
     notes = (Finding(code="SESSION-VOUCHED", where=session.name, detail=told),)
@@ -175,7 +175,7 @@ def _binding(signed: SignedEnvelope[M], at: datetime) -> None:
         "SIG-NO-BINDING",
         detail,
         step=6,
-        steps=_stopped_at(signed.steps, 6, False, detail),
+        steps=_stopped_at(signed.steps, 6, detail),
         where="From/OrganId",
     )
 
@@ -205,7 +205,7 @@ def _signing_time(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPo
         detail = (
             f"SigningTime {claimed.isoformat()} is more than {policy.signing_absurd} after {at.isoformat()}"
         )
-        raise BadSignature("SIG-TIME", detail, step=9, steps=_stopped_at(signed.steps, 9, False, detail))
+        raise BadSignature("SIG-TIME", detail, step=9, steps=_stopped_at(signed.steps, 9, detail))
     odd = _oddity(claimed, signed.bound_from, evidence, policy, at)
     if odd is not None:
         detail = f"SigningTime {claimed.isoformat()} is {odd}"
@@ -214,7 +214,7 @@ def _signing_time(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPo
             code="SIG-TIME",
             hint="a person may admit the packet with a mark, or refuse it",
             step=9,
-            steps=_stopped_at(signed.steps, 9, False, detail),
+            steps=_stopped_at(signed.steps, 9, detail),
         )
 
 
@@ -250,7 +250,7 @@ def _revocation(signed: SignedEnvelope[M], evidence: Evidence, policy: TrustPoli
         code="CERT-REVOCATION-UNKNOWN",
         hint="bring a current answer of the certificate's authority; it is looked at again by itself",
         step=10,
-        steps=_stopped_at(signed.steps, 10, False, detail),
+        steps=_stopped_at(signed.steps, 10, detail),
         certificate_der=signed.certificate_der,
     )
 
@@ -269,7 +269,7 @@ def _agreement(signed: SignedEnvelope[M], steps: tuple[Step, ...], carried: Carr
             f"the node {carried.node} published it, and {carried.host} speaks for {signed.sender_code}: a stolen key, or "
             "an agency that has moved and is not yet so in the registry"
         )
-        raise InvalidEnvelope("AXIS-NODE", detail, step=11, steps=_stopped_at(steps, 11, False, detail))
+        raise InvalidEnvelope("AXIS-NODE", detail, step=11, steps=_stopped_at(steps, 11, detail))
     found = signed.contradiction
     if found is None and carried is not None and not _alike(carried.sender, signed.sender_code):
         detail = f"the axis names the sender {carried.sender[:40]!r}, the signed one is {signed.sender_code}"
@@ -279,7 +279,7 @@ def _agreement(signed: SignedEnvelope[M], steps: tuple[Step, ...], carried: Carr
             found.code,
             found.detail,
             step=11,
-            steps=_stopped_at(steps, 11, False, found.detail),
+            steps=_stopped_at(steps, 11, found.detail),
             where=found.where,
         )
 
@@ -300,18 +300,23 @@ def _alike(one: str, other: str) -> bool:
 
 
 def _refused(signed: SignedEnvelope[M], n: int, code: str, detail: str) -> UntrustedSigner:
-    return UntrustedSigner(code, detail, step=n, steps=_stopped_at(signed.steps, n, False, detail))
+    return UntrustedSigner(code, detail, step=n, steps=_stopped_at(signed.steps, n, detail))
 
 
-def _stopped_at(steps: tuple[Step, ...], n: int, ok: bool | None, detail: str) -> tuple[Step, ...]:
-    """The steps with 9 and 10 passed up to `n`. `ok` False: step `n` failed and nothing after it was reached."""
+def _passed(steps: tuple[Step, ...], said: Mapping[int, str]) -> tuple[Step, ...]:
+    """The steps, these of them passed with these words."""
+    return tuple([replace(step, ok=True, detail=said[step.n]) if step.n in said else step for step in steps])
+
+
+def _stopped_at(steps: tuple[Step, ...], n: int, detail: str) -> tuple[Step, ...]:
+    """The steps with 9 and 10 passed up to `n`, which failed; nothing after it was reached."""
 
     def told(step: Step) -> Step:
         if step.n == n:
-            return replace(step, ok=ok is not False, detail=detail)
-        if step.n > n and ok is False:
+            return replace(step, ok=False, detail=detail)
+        if step.n > n:
             return replace(step, ok=None, detail="")
-        return replace(step, ok=True) if step.n in (9, 10) and step.n < n else step
+        return replace(step, ok=True) if step.n in (9, 10) else step
 
     return tuple(map(told, steps))
 

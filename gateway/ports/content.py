@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from io import SEEK_END
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 from gateway.domain.hold import Hold, HoldState
 from gateway.domain.identity import Digest
@@ -34,6 +35,21 @@ class ReadableContent:
     body: bytes | None = field(default=None, repr=False)
 
 
+class Readable(Protocol):
+    """What can be read from its beginning as often as one likes: a path, or what is in no file."""
+
+    @property
+    def name(self) -> str: ...
+
+    def open(self, mode: Literal["rb"], /) -> BinaryIO: ...
+
+
+def size_of(file: Readable) -> int:
+    """OSError where it cannot be opened."""
+    with file.open("rb") as opened:
+        return opened.seek(0, SEEK_END)
+
+
 class Scratch(Protocol):
     """A file being written: it becomes a blob, or vanishes with its context."""
 
@@ -41,7 +57,12 @@ class Scratch(Protocol):
     def path(self) -> Path: ...
 
     @property
-    def file(self) -> BinaryIO: ...
+    def file(self) -> BinaryIO:
+        """Asked for before each writing: what grows may be another one from then on."""
+
+    @property
+    def content(self) -> Readable:
+        """What was written so far, to be read."""
 
     def take(self, file: Path) -> bool:
         """It is that very file from now on, which nobody writes to any more, and nothing has to be copied. False where that

@@ -15,6 +15,7 @@ from gateway.domain.pdf import KeyFacts, Layout, PageView, PdfStanding, PdfText,
 from gateway.domain.proof import Binding, Evidence
 from gateway.domain.registry import AgencyEntry, Resolution
 from gateway.domain.signatures import FileFacts, PdfFacts, Scan
+from gateway.ports.content import Readable
 
 T = TypeVar("T")
 
@@ -86,7 +87,7 @@ class Inspector(Protocol):
     """Says what a file is, by its bytes. Sync: call it in the pool. Never raises for bad content: `broken` says it."""
 
     def inspect(
-        self, path: Path, name: str, *, reads_page: bool = False, digest: Digest | None = None
+        self, file: Readable, name: str, *, reads_page: bool = False, digest: Digest | None = None
     ) -> FileFacts:
         """`reads_page`: also the text of the first page of a PDF, which takes some time. `digest` is the SHA-256 of the
         file, where it is known: what was looked at a moment ago is known by it."""
@@ -99,7 +100,7 @@ class PdfSignatures(Protocol):
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
         """`seen_at` is a time for which we know ourselves that these bytes existed."""
 
-    def read_here(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts | None:
+    def read_here(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
         """As `read`; None where that takes another process. Sync: it looks through the file."""
 
     async def text(self, path: Path) -> PdfText:
@@ -122,7 +123,7 @@ class Scanner(Protocol):
     def waits(self) -> bool:
         """Whether somebody else is asked, who may be slow."""
 
-    async def scan(self, path: Path, digest: Digest | None) -> Scan:
+    async def scan(self, file: Readable, digest: Digest | None) -> Scan:
         """`digest` is the SHA-256 of the file, where it is known: what was scanned a moment ago is known by it."""
 
     async def state(self) -> ScannerState: ...

@@ -537,8 +537,9 @@ class Blobs(Protocol):
     """Bytes by digest. What `keep` took is durable with the unit of work that refers to it; reading checks that a reference
     of one's own agency exists."""
 
-    def scratch(self) -> AbstractContextManager[Scratch]:
-        """A temporary file in the store's own folder (sync; use it inside the pool or around pool calls)."""
+    def scratch(self, *, few: bool = False) -> AbstractContextManager[Scratch]:
+        """A temporary file in the store's own folder (sync; use it inside the pool or around pool calls). `few`: what is
+        small stays in memory until somebody asks for its path."""
 
     async def keep(self, scratch: Scratch, digest: Digest, size: int) -> Kept:
         """For `BlobRefs.keep`, in the unit that refers to it. What is large is fsynced, renamed under its digest and known

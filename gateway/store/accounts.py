@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache, partial
 
 from sqlalchemy import ColumnElement, bindparam, func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -36,7 +37,7 @@ from gateway.store.tables_node import ApiKeyAgencyRow, ApiKeyRow, HostedAgencyRo
 from gateway.store.transaction import Open, Transaction
 
 _TOUCHED = timedelta(minutes=1)
-_THERE = select(HostedAgencyRow).where(col(HostedAgencyRow.id) == bindparam("id"))
+_THERE = select(col(HostedAgencyRow.body)).where(col(HostedAgencyRow.id) == bindparam("id"))
 _STAYING = _THERE.with_for_update(read=True)
 
 
@@ -256,11 +257,15 @@ async def _known(tx: Transaction, this: ColumnElement[bool]) -> HostedAgency | N
 async def staying(tx: Transaction, id: str) -> HostedAgency:
     """The agency, which cannot leave before this writing transaction ends; NotFound when it left, or was never hosted. Many
     may hold it so at once; one that only reads holds nothing."""
-    row = await tx.first(HostedAgencyRow, _STAYING if tx.is_shared else _THERE, id=id)
-    agency = None if row is None else from_json(HostedAgency, row.body)
+    found = await tx.tuples(_STAYING if tx.is_shared else _THERE, id=id)
+    agency = _hosted_as(found[0][0]) if found else None
     if agency is None or agency.left_at is not None:
         raise errors.NotFound(f"this node does not host agency {id}")
     return agency
+
+
+# Asked for by every unit that accepts or admits something.
+_hosted_as = lru_cache(maxsize=256)(partial(from_json, HostedAgency))
 
 
 def to_hosted_row(agency: HostedAgency) -> HostedAgencyRow:

@@ -18,14 +18,14 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from sqlalchemy import delete, select
 from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.identity import Digest
-from gateway.ports.content import SMALL, Kept, ReadableContent
+from gateway.ports.content import SMALL, Kept, Readable, ReadableContent
 from gateway.ports.services import Clock, Pool
 from gateway.ports.store import Scratch, Work
 from gateway.store.data_folder import Room
@@ -35,26 +35,53 @@ from gateway.store.tables import BlobRefRow, BlobRow, SmallContentRow
 _TWO_NAMES = 2
 
 
+class _InMemory:
+    """Keeps the promise of `ports.content.Readable`."""
+
+    def __init__(self, name: str, body: bytes) -> None:
+        self.name = name
+        self._body = body
+
+    def open(self, mode: Literal["rb"], /) -> BinaryIO:
+        return BytesIO(self._body)
+
+
 class FileScratch:
     """A temporary file and its open handle. It is made when its handle is first asked for, by whoever fills it: that
-    is a thread of the pool, and making a file can wait for the disk."""
+    is a thread of the pool, and making a file can wait for the disk. Of `few` bytes none is made."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, few: bool = False) -> None:
         self._path = path
+        self._few = BytesIO() if few else None
         self._file: BinaryIO | None = None
         self._gone = False
 
     @property
     def path(self) -> Path:
+        self._leave_memory()
         return self._path
 
     @property
+    def content(self) -> Readable:
+        return self._path if self._few is None else _InMemory(self._path.name, self._few.getvalue())
+
+    @property
     def file(self) -> BinaryIO:
+        if self._few is not None:
+            if self._few.tell() <= SMALL:
+                return self._few
+            self._leave_memory()
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             self._file = os.fdopen(handle, "w+b")
         return self._file
+
+    def _leave_memory(self) -> None:
+        few, self._few = self._few, None
+        if few is not None and (body := few.getvalue()):
+            self.file.write(body)
+            self.file.flush()
 
     def take(self, file: Path) -> bool:
         """A second name in the same file system; whoever has the first removes it when this one is committed. Where there
@@ -108,12 +135,12 @@ class FileBlobs:
         self._synced = bytearray(1 << 16)  # one flag for each folder aa/bb that is surely on disk
 
     @contextmanager
-    def scratch(self) -> Iterator[Scratch]:
+    def scratch(self, *, few: bool = False) -> Iterator[Scratch]:
         """Readable by the node's own user alone; in the same file system as the blobs, so that a rename is enough.
         StoreFailure while the disk has too little room: everything that comes in or is packed begins with this."""
         self._room.check()
         folder = self._root / SCRATCH
-        scratch = FileScratch(folder / secrets.token_hex(16))
+        scratch = FileScratch(folder / secrets.token_hex(16), few=few)
         with _disk_failures_named(folder):
             try:
                 yield scratch

@@ -34,9 +34,8 @@ class Room:
 
     def space(self) -> Space:
         """StoreFailure when the disk does not say, such as a mount that went away."""
-        there = next(place for place in (self.folder, *self.folder.parents) if place.exists())
         try:
-            found = os.statvfs(there)
+            found = _asked(self.folder)
         except OSError as cause:
             raise errors.StoreFailure(
                 f"the disk of {self.folder} does not answer: {cause.strerror}"
@@ -54,6 +53,16 @@ class Room:
                 f"{self.reserve // 1024**2} MB and {INODES} are kept back; nothing is taken in until there is space",
                 code="GW-S-507",
             )
+
+
+def _asked(folder: Path) -> os.statvfs_result:
+    """Of the disk that the folder lies on, or will."""
+    try:
+        return os.statvfs(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        if folder.parent == folder:
+            raise
+        return _asked(folder.parent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, PaperPartRow
 from gateway.store.transaction import Transaction
 
 _R, _D = PaperPartRow, DeliveryRow
+_MARKS = tuple[str, ...]
 # What a recipient's system has said something about.
 _HEARD = (
     *("delivered", "accepted", "assigned", "processing", "done", "rejected"),
@@ -44,7 +45,7 @@ _OF_DOCUMENT = _DELIVERIES.where(col(_D.document_id) == bindparam("document"))
 _OF_DOCUMENTS = _DELIVERIES.where(among(col(_D.document_id), "documents"))
 _THIS = update(_D).where(*_MINE, col(_D.id) == bindparam("at_id"))
 _FACTS = (
-    select(FactRow)
+    select(col(FactRow.subject_id), col(FactRow.body))
     .where(col(FactRow.agency_id) == bindparam("agency"))
     .order_by(col(FactRow.at), col(FactRow.key))
 )
@@ -108,7 +109,7 @@ class SqlDeliveries(WatchedRows):
         return {code: at for code, at in found.items() if code not in heard or heard[code] < at}
 
     async def save_state(self, id: str, state: str, marks: Sequence[str], at: datetime) -> None:
-        values = {"state": state, "marks": to_json(tuple[str, ...], tuple(marks)), "updated_at": at}
+        values = {"state": state, "marks": to_json(_MARKS, tuple(marks)), "updated_at": at}
         await self._change(id, values)
         self._touch(id)
 
@@ -122,7 +123,7 @@ class SqlDeliveries(WatchedRows):
     async def save_states(self, states: Mapping[str, tuple[str, Sequence[str]]], at: datetime) -> None:
         common = {"agency": self._agency_id, "updated_at": at}
         rows = [
-            common | {"at_id": id, "state": state, "marks": to_json(tuple[str, ...], tuple(marks))}
+            common | {"at_id": id, "state": state, "marks": to_json(_MARKS, tuple(marks))}
             for id, (state, marks) in states.items()
         ]
         await self._tx.change_many(_THIS, rows)
@@ -164,13 +165,13 @@ class SqlFacts(AgencyRows):
         asked = {"agency": self._agency_id, "id": subject_id}
         # Who adds to what a delivery's facts make must not decide on facts to which another one is adding.
         await self._tx.keep(_ID_ALONE, **asked)
-        return [from_json(Fact, row.body) for row in await self._tx.rows(FactRow, _OF_SUBJECT, **asked)]
+        return [from_json(Fact, row.body) for row in await self._tx.tuples(_OF_SUBJECT, **asked)]
 
     async def of_many(self, subject_ids: Sequence[str]) -> Mapping[str, Sequence[Fact]]:
         asked = {"agency": self._agency_id, "subjects": list(subject_ids)}
         await self._tx.keep(_IDS_ALONE, **asked)
         found: dict[str, list[Fact]] = {id: [] for id in subject_ids}
-        for row in await self._tx.rows(FactRow, _OF_SUBJECTS, **asked):
+        for row in await self._tx.tuples(_OF_SUBJECTS, **asked):
             found[row.subject_id].append(from_json(Fact, row.body))
         return found
 
@@ -178,12 +179,12 @@ class SqlFacts(AgencyRows):
 def _key(fact: Fact) -> str:
     """One digest of the five parts that make a fact the same fact; an absent part is a value like any other."""
     stated = fact.stated_at.astimezone(UTC).isoformat() if fact.stated_at else None
-    parts = [fact.track.value, fact.code, stated, fact.packet_digest, fact.request_id]
+    parts = [fact.track, fact.code, stated, fact.packet_digest, fact.request_id]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def fact_row(agency_id: str, subject_id: str, fact: Fact) -> FactRow:
-    given = {"key": _key(fact), "track": fact.track.value, "body": to_json(Fact, fact)}
+    given = {"key": _key(fact), "track": str(fact.track), "body": to_json(Fact, fact)}
     return FactRow.of(fact, agency_id=agency_id, subject_id=subject_id, **given)
 
 
@@ -196,7 +197,7 @@ def to_delivery(row: DeliveryRow) -> Delivery:
         attempt=row.attempt,
         state=row.state,
         updated_at=row.updated_at,
-        marks=from_json(tuple[str, ...], row.marks),
+        marks=from_json(_MARKS, row.marks),
         register_no=row.register_no,
         register_year=row.register_year,
     )
@@ -208,7 +209,7 @@ def delivery_row(delivery: Delivery, position: int) -> DeliveryRow:
         position=position,
         code=delivery.recipient.code,
         recipient=to_json(Recipient, delivery.recipient),
-        marks=to_json(tuple[str, ...], delivery.marks),
+        marks=to_json(_MARKS, delivery.marks),
     )
 
 

@@ -20,8 +20,9 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from typing import Any, NoReturn, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, ref
 
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
@@ -68,6 +69,7 @@ class Prepared:
         self.text = compiled.string
         given, order = compiled.params, [*(compiled.positiontup or ())]
         self._names = order
+        self._take = itemgetter(*order) if len(order) > 1 else None
         # Of those that the text itself has a value for.
         self._own = {name: given[name] for name in order if not compiled.binds[name].required}
         turns = [_bind(compiled, name, dialect) for name in order]
@@ -82,7 +84,7 @@ class Prepared:
         """As the driver takes them, in the order of the text."""
         given = self._own | values if self._own else values
         try:
-            bound = [given[name] for name in self._names]
+            bound = [*self._take(given)] if self._take else [given[name] for name in self._names]
             for at, turn in self._writes:
                 bound[at] = turn(bound[at])
         except (KeyError, TypeError, ValueError) as cause:
@@ -124,32 +126,37 @@ class Statements:
     that was made for a single question goes with it."""
 
     def __init__(self) -> None:
-        self._known: WeakKeyDictionary[Executable, dict[tuple[str, _Names], Prepared | None]] = (
-            WeakKeyDictionary()
-        )
+        self._known: dict[ReferenceType[Executable], dict[tuple[str, _Names], Prepared | None]] = {}
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def of(
-        self, statement: Executable, values: Values | list[Values] | None, dialect: Dialect
-    ) -> Prepared | None:
-        """None: for SQLAlchemy itself, which also answers for each of many rows."""
-        known = self._known.get(statement)
+    def of(self, statement: Executable, values: Values | None, dialect: Dialect) -> Prepared | None:
+        """For values of these names. None: for SQLAlchemy itself."""
+        known = self._known.get(ref(statement))
         if known is None:
-            self._known[statement] = {}
+            self._known[ref(statement, self._forget)] = {}
             return None
-        first = values[0] if isinstance(values, list) else values
-        names = tuple(first or ())
-        key = (dialect.name, names)
-        if key not in known:
-            known[key] = _prepared(statement, names, dialect)
-        prepared = known[key]
-        return None if prepared is None or (isinstance(values, list) and prepared.finds) else prepared
+        names = tuple(values or ())
+        try:
+            return known[dialect.name, names]
+        except KeyError:
+            prepared = known[dialect.name, names] = _prepared(statement, names, dialect)
+            return prepared
+
+    def of_many(self, statement: Executable, many: list[Values], dialect: Dialect) -> Prepared | None:
+        """SQLAlchemy also answers for each of them."""
+        prepared = self.of(statement, many[0], dialect)
+        return None if prepared is None or prepared.finds else prepared
+
+    def _forget(self, gone: ReferenceType[Executable]) -> None:
+        self._known.pop(gone, None)
 
 
 def _prepared(statement: Executable, names: _Names, dialect: Dialect) -> Prepared | None:
     if not isinstance(statement, SelectBase | UpdateBase):
+        return None
+    if isinstance(dialect, HereDialect) and is_slow(statement):
         return None
     compiled = statement.compile(dialect=dialect, column_keys=list(names) or None)
     if not isinstance(compiled, SQLCompiler):
@@ -264,25 +271,38 @@ def sqlite_driver(asked: Connection | AsyncConnection) -> sqlite3.Connection:
     return below
 
 
-def is_slow(statement: Executable, values: Values | list[Values] | None) -> bool:
+class Line:
+    """A connection, and where it is one of `HereDialect` what lies below it: there a statement is over before anything
+    could be waited for."""
+
+    __slots__ = ("connection", "dialect", "driver", "here")
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self.dialect = connection.dialect
+        self.here = connection.sync_connection if is_here(connection) else None
+        self.driver = sqlite_driver(self.here) if self.here is not None else None
+
+
+def is_slow(statement: Executable, values: Values | list[Values] | None = None) -> bool:
     """Whether it goes to a thread."""
-    if isinstance(values, list) and len(values) > MANY:
-        return True
-    return bool(statement.get_execution_options().get(SLOW))
+    are_many = isinstance(values, list) and len(values) > MANY
+    return are_many or bool(statement.get_execution_options().get(SLOW))
 
 
-def run_here(prepared: Prepared, asked: sqlite3.Connection, values: Values | list[Values]) -> StatementResult:
-    """Of a statement of `prepared`; for several sets of values nothing is found."""
-    if isinstance(values, list):
-        return StatementResult(
-            (), asked.executemany(prepared.text, [prepared.bound(row) for row in values]).rowcount
-        )
+def run_here(prepared: Prepared, asked: sqlite3.Connection, values: Values) -> StatementResult:
     cursor = asked.execute(prepared.text, prepared.bound(values))
     if not prepared.finds:
         return StatementResult((), cursor.rowcount)
     if not prepared.is_told:
         prepared.tell((column[0], None) for column in cursor.description)
     return StatementResult(prepared.rows(cursor.fetchall()), cursor.rowcount)
+
+
+def run_many_here(prepared: Prepared, asked: sqlite3.Connection, many: list[Values]) -> StatementResult:
+    """The same for each set of values; nothing is found."""
+    cursor = asked.executemany(prepared.text, [*map(prepared.bound, many)])
+    return StatementResult((), cursor.rowcount)
 
 
 def begin_waiting(connection: Connection, patience_s: float) -> None:
@@ -329,14 +349,16 @@ def connect_server(dbapi: Any, **words: Any) -> Any:
     return await_(DirectConnection.create(dbapi, asyncpg.connect(**words), **ours))
 
 
-async def run_on_server(
-    prepared: Prepared, connection: AsyncConnection, values: Values | list[Values]
+async def run_many_on_server(
+    prepared: Prepared, connection: AsyncConnection, many: list[Values]
 ) -> StatementResult:
-    """For several sets of values nothing is found."""
-    if isinstance(values, list):
-        many = [prepared.bound(row) for row in values]
-        await _asked(connection, prepared, lambda driver: driver.executemany(prepared.text, many))
-        return StatementResult((), -1)
+    """For each set of values; nothing is found."""
+    bound = [*map(prepared.bound, many)]
+    await _asked(connection, prepared, lambda driver: driver.executemany(prepared.text, bound))
+    return StatementResult((), -1)
+
+
+async def run_on_server(prepared: Prepared, connection: AsyncConnection, values: Values) -> StatementResult:
     one = prepared.bound(values)
     if not prepared.finds:
         said = await _asked(connection, prepared, lambda driver: driver.execute(prepared.text, *one))

@@ -142,6 +142,7 @@ def _say_why(line: asyncio.Task[None]) -> None:
 NODE = ""  # the empty agency id: the node's own events, and the counter row of the node's sequence
 NUMBERED = "numbered"  # what is rung when events have numbers
 _R = EventRow
+_DATA = dict[str, Any]
 UNNUMBERED = (
     select(col(_R.position), col(_R.agency_id))
     .where(col(_R.node_seq).is_(None))
@@ -169,7 +170,7 @@ class SqlEvents:
     async def append(
         self, kind: EventKind, subject_id: str, at: datetime, data: Mapping[str, object] | None = None
     ) -> None:
-        await self.append_many(subject_id, at, [(kind, data or {})])
+        await self.append_all(at, [(subject_id, kind, data or {})])
 
     async def append_many(
         self, subject_id: str, at: datetime, told: Sequence[tuple[EventKind, Mapping[str, object]]]
@@ -179,15 +180,16 @@ class SqlEvents:
     async def append_all(
         self, at: datetime, told: Sequence[tuple[str, EventKind, Mapping[str, object]]]
     ) -> None:
+        call = _call()
         rows = [
             EventRow(
                 agency_id=self._scope.agency_id,
                 id=self._clock.new_id("evt_"),
-                kind=kind.value,
+                kind=str(kind),
                 at=at,
                 subject_id=subject_id,
                 principal_id=self._scope.principal_id,
-                data=to_json(dict[str, Any], {**data, **_call()}),
+                data=to_json(_DATA, {**data, **call}),
             )
             for subject_id, kind, data in told
         ]
@@ -282,7 +284,7 @@ def to_domain(row: EventRow) -> Event:
         subject_id=row.subject_id,
         principal_id=row.principal_id,
         agency_id=row.agency_id if row.agency_id != NODE else None,
-        data=from_json(dict[str, Any], row.data),
+        data=from_json(_DATA, row.data),
         node_seq=row.node_seq,
         agency_seq=row.agency_seq,
     )

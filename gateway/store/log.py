@@ -119,10 +119,11 @@ async def _grow(tx: Transaction, limit: int) -> int:
     leaves, nodes = [], []
     for event in found:
         made = sealed_log.write_leaf(logged(event), lambda: secrets.token_bytes(SALT_BYTES))
-        leaves.append(_leaf_row(tree.size, event, made))
+        leaf = made.hash
+        leaves.append(_leaf_row(tree.size, event, made, leaf))
         nodes += [
             LogNodeRow(level=node.level, place=node.place, hash=hashed)
-            for node, hashed in tree.add(made.hash)
+            for node, hashed in tree.add(leaf)
             if node.level and node.level % EVERY_LEVEL == 0
         ]
     await tx.put(*leaves)
@@ -132,11 +133,11 @@ async def _grow(tx: Transaction, limit: int) -> int:
     return len(found)
 
 
-def _leaf_row(index: int, event: EventRow, made: Leaf) -> LogLeafRow:
+def _leaf_row(index: int, event: EventRow, made: Leaf, hashed: bytes) -> LogLeafRow:
     return LogLeafRow(
         leaf_index=index,
         position=event.position or 0,
-        hash=made.hash,
+        hash=hashed,
         body=made.body.decode("ascii"),
         salts=to_json(dict[str, str], dict(made.salts)) if made.salts else None,
     )
@@ -160,7 +161,7 @@ def logged(row: EventRow) -> Logged:
 def plain_data(text: str) -> dict[str, Any]:
     """What an event says. A row that somebody made unreadable must not keep the others from being sealed."""
     try:
-        found = json.loads(text, parse_constant=_refuse)
+        found = _PLAIN.decode(text)
     except (ValueError, TypeError, RecursionError):
         found = None
     return found if isinstance(found, dict) else {"unreadable": str(text)}
@@ -168,6 +169,9 @@ def plain_data(text: str) -> dict[str, Any]:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no number that can be kept")
+
+
+_PLAIN = json.JSONDecoder(parse_constant=_refuse)
 
 
 def growing(row: LogRow) -> GrowingTree:

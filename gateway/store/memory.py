@@ -47,6 +47,10 @@ class Memory:
     async def ask(self, key: Key, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """The answer to the question of that key. A day or an agency that it depends on stands in the key, and nobody
         changes an answer that he was given: others get the same one."""
+        if self._line.seen is not None and self._line.seen == self._as_of and key in self._known:
+            self._known.move_to_end(key)
+            answer: T = self._known[key]
+            return answer
 
         async def one(connection: AsyncConnection, _: Sequence[Key]) -> dict[Key, T]:
             return {key: await read(connection)}
@@ -110,16 +114,16 @@ class _Near:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._kept: PoolProxiedConnection | None = None
-        self._seen: Tokens | None = None
+        self.seen: Tokens | None = None
 
     async def tokens(self) -> Tokens:
-        if self._seen is None:
-            self._seen = await self._look()
+        if self.seen is None:
+            self.seen = await self._look()
             asyncio.get_running_loop().call_soon(self._forget)
-        return self._seen
+        return self.seen
 
     def _forget(self) -> None:
-        self._seen = None
+        self.seen = None
 
     async def _look(self) -> Tokens:
         kept = self._kept
@@ -145,6 +149,8 @@ class _Near:
 class _Server:
     """One look at a time. Who asks while one is under way waits for the next, which all of them share: theirs must begin
     after they asked. A connection of its own stays open, in no transaction; the driver itself is asked."""
+
+    seen: Tokens | None = None  # nothing holds for longer than the call
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

@@ -143,8 +143,8 @@ def to_domain(row: OutboxRow, attempts: int | None = None) -> OutboxItem:
 def from_domain(item: OutboxItem) -> OutboxRow:
     return _R.of(
         item,
-        kind=item.kind.value,
-        lane=item.lane.value,
+        kind=str(item.kind),
+        lane=str(item.lane),
         targets=_targets(item.targets),
         settled_at=None,
         lease_token=None,

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any, Self, TypeVar, cast
 
 from pydantic import TypeAdapter
@@ -27,9 +28,12 @@ class _Plainly(SQLModelMetaclass):
     """What SQLAlchemy and pydantic note down about each instance costs more than writing it, and nobody asks for it."""
 
     def __call__(cls, **values: Any) -> Any:  # Any: as every metaclass gives it
-        row = object.__new__(cast("type[Row]", cls))
-        Row.__init__(row, **values)
-        return row
+        kind: Any = cls
+        names, defaults = _columns(kind)
+        given = defaults | values
+        if given.keys() != names.keys():
+            raise _wrong(kind, given.keys() ^ names.keys())
+        return _made(kind, given)
 
 
 class Row(SQLModel, metaclass=_Plainly):
@@ -38,21 +42,13 @@ class Row(SQLModel, metaclass=_Plainly):
     # Nothing is ever validated here, and a validator for each of a hundred tables would be made at every start.
     model_config = {"defer_build": True}
 
-    def __init__(self, **values: Any) -> None:
-        names, defaults = _columns(type(self))
-        given = defaults | values
-        if given.keys() != names.keys():
-            wrong = ", ".join(sorted(given.keys() ^ names.keys()))
-            raise TypeError(
-                f"{type(self).__name__} is made of all its columns and of nothing else; look at {wrong}"
-            )
-        self.__dict__.update(given)
-
     @classmethod
     def of(cls, value: object, **other: Any) -> Self:
         """Made of a value whose fields are called as the columns are, but for the `other` ones."""
-        names, _ = _columns(cls)
-        return cls(**{name: getattr(value, name) for name in names if name not in other}, **other)
+        names, take = _taken(cls, tuple(other))
+        given = dict(zip(names, take(value), strict=True))
+        given.update(other)
+        return _made(cls, given)
 
     def values(self, *but: str) -> dict[str, Any]:
         """Every column's value, without those."""
@@ -66,6 +62,35 @@ class Row(SQLModel, metaclass=_Plainly):
         self.__dict__.update(values)
 
 
+R = TypeVar("R", bound=Row)
+
+
+def _made(cls: type[R], given: dict[str, Any]) -> R:
+    row = object.__new__(cls)
+    row.__dict__.update(given)
+    return row
+
+
+def _wrong(cls: type[Row], names: Iterable[str]) -> TypeError:
+    return TypeError(
+        f"{cls.__name__} is made of all its columns and of nothing else; look at {', '.join(sorted(names))}"
+    )
+
+
+@cache
+def _taken(
+    cls: type[Row], other: tuple[str, ...]
+) -> tuple[tuple[str, ...], Callable[[object], tuple[Any, ...]]]:
+    """The columns without those, and what takes them all out of a value."""
+    columns, _ = _columns(cls)
+    if unknown := {*other} - columns.keys():
+        raise _wrong(cls, unknown)
+    names = tuple(name for name in columns if name not in other)
+    if len(names) > 1:
+        return names, attrgetter(*names)
+    return names, lambda value: tuple(getattr(value, name) for name in names)
+
+
 @cache
 def _columns(cls: type[Row]) -> tuple[dict[str, FieldInfo], dict[str, Any]]:
     """All of them, and the values of those that need not be given."""
@@ -74,6 +99,7 @@ def _columns(cls: type[Row]) -> tuple[dict[str, FieldInfo], dict[str, Any]]:
 
 
 T = TypeVar("T")
+_WITHOUT_ZONE = len("2026-01-31 00:00:00.000000")
 
 
 class Moment(TypeDecorator[datetime]):
@@ -88,8 +114,9 @@ class Moment(TypeDecorator[datetime]):
             return super().bind_processor(dialect)
 
         def write(value: datetime | None) -> str | None:
-            kept = self.process_bind_param(value, dialect)
-            return None if kept is None else kept.replace(tzinfo=None).isoformat(" ", "microseconds")
+            if value is not None and value.tzinfo is not UTC:
+                value = self.process_bind_param(value, dialect)
+            return None if value is None else value.isoformat(" ", "microseconds")[:_WITHOUT_ZONE]
 
         return write
 
@@ -165,5 +192,6 @@ def to_json(kind: Any, value: object) -> str:
 
 def from_json(kind: type[T], text: str) -> T:
     """The value that `to_json` wrote; fields added since then have their defaults."""
-    value: T = _adapter(cast("Any", kind)).validator.validate_json(text)
+    of: Any = kind
+    value: T = _adapter(of).validator.validate_json(text)
     return value

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -20,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway import commits
 from gateway.commits import apart
 from gateway.store import drivers
+from gateway.store.drivers import Line
 from gateway.store.transaction import Transaction, failure
 
 
@@ -28,6 +30,7 @@ class _StoreDriver:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
+        self.line = Line(connection)
         self._driver = drivers.sqlite_driver(connection)
 
     def mark(self, words: str) -> None:
@@ -50,7 +53,7 @@ class GroupedTransaction(Transaction):
     """One unit of a group: what it wrote is on the disk when `commit` returns, together with its neighbours'."""
 
     def __init__(self, unit: commits.Unit[_StoreDriver]) -> None:
-        super().__init__(unit.driver.connection, shared=False)
+        super().__init__(unit.driver.line, shared=False)
         self._unit = unit
 
     async def _settle(self) -> None:
@@ -61,6 +64,25 @@ class GroupedTransaction(Transaction):
         await self._unit.leave()
 
 
+class _Begun(AbstractAsyncContextManager[Transaction]):
+    def __init__(self, writer: commits.GroupWriter[_StoreDriver]) -> None:
+        self._writer = writer
+
+    async def __aenter__(self) -> Transaction:
+        try:
+            self._unit = GroupedTransaction(await self._writer.begin())
+        except SQLAlchemyError as cause:
+            raise failure(cause) from cause
+        return self._unit
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._unit.leave()
+        if isinstance(error, SQLAlchemyError):
+            raise failure(error) from error
+
+
 class StoreWriter:
     """The one writer of an SQLite store."""
 
@@ -68,19 +90,9 @@ class StoreWriter:
         self._engine = engine
         self._writer = commits.GroupWriter(self._opened)
 
-    @asynccontextmanager
-    async def unit(self) -> AsyncIterator[Transaction]:
-        """A unit of work that has begun. Leaving without `commit` undoes it; what the driver raises becomes ours."""
-        try:
-            unit = GroupedTransaction(await self._writer.begin())
-        except SQLAlchemyError as cause:
-            raise failure(cause) from cause
-        try:
-            yield unit
-        except SQLAlchemyError as cause:
-            raise failure(cause) from cause
-        finally:
-            await unit.leave()
+    def unit(self) -> AbstractAsyncContextManager[Transaction]:
+        """A unit of work. Leaving without `commit` undoes it; what the driver raises becomes ours."""
+        return _Begun(self._writer)
 
     def alone(self) -> AbstractAsyncContextManager[None]:
         """What was written before is committed, and nobody of this process writes."""
@@ -106,7 +118,7 @@ class NearReaders:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._idle: list[AsyncConnection] = []
+        self._idle: list[tuple[Line, sqlite3.Connection]] = []
         self._room = asyncio.Semaphore(_MOST)
 
     @asynccontextmanager
@@ -114,32 +126,38 @@ class NearReaders:
         """One moment of the file, whatever is written meanwhile. What the driver raises becomes ours."""
         async with self._room:
             try:
-                connection = self._idle.pop() if self._idle else await self._engine.connect()
+                line, driver = self._idle.pop() if self._idle else await self._opened()
                 try:
-                    drivers.sqlite_driver(connection).execute("BEGIN")
-                    yield Transaction(connection, shared=False)
+                    driver.execute("BEGIN")
+                    yield Transaction(line, shared=False)
                 finally:
-                    await self._put_back(connection)
+                    await self._put_back(line, driver)
             except (SQLAlchemyError, sqlite3.Error) as cause:
                 raise failure(cause) from cause
 
     async def close(self) -> None:
         while self._idle:
-            await self._idle.pop().close()
+            line, _ = self._idle.pop()
+            await line.connection.close()
 
-    async def _put_back(self, connection: AsyncConnection) -> None:
+    async def _opened(self) -> tuple[Line, sqlite3.Connection]:
+        connection = await self._engine.connect()
+        return Line(connection), drivers.sqlite_driver(connection)
+
+    async def _put_back(self, line: Line, driver: sqlite3.Connection) -> None:
         """A connection that does not let go of its view is not used again."""
+        connection = line.connection
         try:
             if connection.in_transaction():  # SQLAlchemy itself was asked too
                 await connection.rollback()
             else:
-                drivers.sqlite_driver(connection).rollback()
+                driver.rollback()
         except BaseException:
             await connection.invalidate()
             await connection.close()
             raise
         if len(self._idle) < _KEPT:
-            self._idle.append(connection)
+            self._idle.append((line, driver))
         else:
             await connection.close()
 

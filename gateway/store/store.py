@@ -1,18 +1,19 @@
 """The node's database as a whole: units of work for one agency, and what workers ask for every agency. In: a URL and a
 clock. Out: the `Store` and `Work` promises on SQLite or PostgreSQL, by the same code.
 
-A unit of work is an open transaction with every repository, all for one agency: what is written through any of them
-becomes visible together at `commit`, or not at all. Each is measured. `signs` looks once at all that waits; its
-conditions are those of the claims themselves, so that nothing is due for one and not for the other."""
+Each unit of work is measured. `signs` looks once at all that waits; its conditions are those of the claims themselves, so
+that nothing is due for one and not for the other."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
+from time import perf_counter
+from types import TracebackType
 from typing import TypeVar
 
 from sqlalchemy import bindparam, delete, func, or_, select
@@ -26,115 +27,77 @@ from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import Hold
 from gateway.domain.pace import AUTHORITY_DELAY, ordinary_places
 from gateway.errors import StoreFailure
-from gateway.ports import store as ports
-from gateway.ports.content import Holds
-from gateway.ports.handling import UnitParts
 from gateway.ports.queues import (
-    Inbox,
     InboxPacket,
     Job,
-    Jobs,
     Lease,
     LeasedInbox,
     LeasedOutbox,
-    Outbox,
     OutboxItem,
     Signs,
 )
-from gateway.ports.revocation import PendingRevocations
 from gateway.ports.services import Clock
-from gateway.ports.store import PaperParts, RecipientGroups
-from gateway.ports.systems import SystemBox
 from gateway.store import api_calls, events, holds, inbox, jobs, leases, migrate, outbox, uploads, webhooks
-from gateway.store.accounts import HostedAccounts, staying
-from gateway.store.api_calls import SqlApiCalls, SqlIdempotency
-from gateway.store.blob_refs import SqlBlobRefs
+from gateway.store.accounts import HostedAccounts
+from gateway.store.api_calls import SqlApiCalls
 from gateway.store.calendar import SqlCalendarDays
-from gateway.store.changes import NOBODY, Follower, Follows, nobody
-from gateway.store.deliveries import SqlDeliveries, SqlFacts, SqlPaperParts
+from gateway.store.changes import Follows, nobody
 from gateway.store.engine import AS_SHIPPED, EngineRole, ServerLimits, open_engine
-from gateway.store.events import SqlEvents, Wake
-from gateway.store.groups import SqlRecipientGroups
+from gateway.store.events import Wake
 from gateway.store.history import SqlHistory
-from gateway.store.holds import SqlHolds
-from gateway.store.inbox import SqlInbox
-from gateway.store.incoming import SqlHandovers, SqlIdentities, SqlIncomingDocuments
-from gateway.store.jobs import SqlJobs
 from gateway.store.leases import HeldRows
 from gateway.store.log import SqlEventLog
 from gateway.store.memory import Memory
-from gateway.store.outbox import SqlOutbox
-from gateway.store.outgoing import SqlOutgoingDocuments, SqlOutgoingNumbers
 from gateway.store.people import SqlKeyEnds, first_notice
-from gateway.store.register import SqlDocumentRegister
-from gateway.store.revocation import SqlPendingRevocations, SqlRevocationAnswers
+from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.row import Moment
 from gateway.store.sqlite_file import NearReaders, StoreWriter, WriteAheadLog
-from gateway.store.systems import SqlSystemBox, SqlSystemLoads
+from gateway.store.systems import SqlSystemLoads
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import AnswerRow, QuestionRow
 from gateway.store.tables_office import ListFillRow
 from gateway.store.transaction import Transaction, transaction
-from gateway.store.unit_parts import SqlUnitParts
-from gateway.store.uploads import SqlUploads
 from gateway.store.webhooks import SqlWebhooks
+from gateway.store.work import SqlWork
 
+W = TypeVar("W", covariant=True)
 L = TypeVar("L", Job, LeasedOutbox, LeasedInbox)
 
 
-@asynccontextmanager
-async def timed(kind: str, unit: AbstractAsyncContextManager[Transaction]) -> AsyncIterator[Transaction]:
-    """`kind` is `reading` or `writing`. A lease or a version that is stale is no failure of the database."""
-    with meters.TRANSACTION.around(kind=kind):
-        try:
-            async with unit as tx:
-                yield tx
-        except StoreFailure as error:
-            if not error.permanent:
-                meters.STORE_FAILED.add(kind=kind)
-            raise
-
-
-class SqlWork:
-    """Keeps the promise of `ports.Work`. After `commit` it is over; there is no way to see another agency's rows."""
+class Measured(AbstractAsyncContextManager[W]):
+    """What is made of a transaction, for as long as that is open. `kind` is `reading` or `writing`. A lease or a version
+    that is stale is no failure of the database."""
 
     def __init__(
-        self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NOBODY
+        self, kind: str, unit: AbstractAsyncContextManager[Transaction], made: Callable[[Transaction], W]
     ) -> None:
-        self._tx = tx
-        self._follower = follower
-        self.scope = scope
-        self.outgoing: ports.OutgoingDocuments = SqlOutgoingDocuments(tx, scope, clock, follower)
-        self.deliveries: ports.Deliveries = SqlDeliveries(tx, scope, clock, follower)
-        self.facts: ports.Facts = SqlFacts(tx, scope, follower)
-        self.incoming: ports.IncomingDocuments = SqlIncomingDocuments(tx, scope, clock, follower)
-        self.handovers: ports.Handovers = SqlHandovers(tx, scope, clock, follower)
-        self.identities: ports.Identities = SqlIdentities(tx, scope)
-        self.register: ports.DocumentRegister = SqlDocumentRegister(tx, scope)
-        self.numbers: ports.OutgoingNumbers = SqlOutgoingNumbers(tx, scope)
-        self.outbox: Outbox = SqlOutbox(tx, scope)
-        self.inbox: Inbox = SqlInbox(tx, scope, clock)
-        self.jobs: Jobs = SqlJobs(tx, scope, clock)
-        self.blobs: ports.BlobRefs = SqlBlobRefs(tx, scope, clock)
-        self.pending: PendingRevocations = SqlPendingRevocations(tx, scope)
-        self.events: ports.AgencyEvents = SqlEvents(tx, scope, clock)
-        self.held: Holds = SqlHolds(tx, scope)
-        self.paper: PaperParts = SqlPaperParts(tx, scope)
-        self.groups: RecipientGroups = SqlRecipientGroups(tx, scope)
-        self.idempotency: ports.Idempotency = SqlIdempotency(tx, scope, clock)
-        self.uploads: ports.Uploads = SqlUploads(tx, scope, clock)
-        self.systems: SystemBox = SqlSystemBox(tx, scope, clock)
-        self.parts: UnitParts = SqlUnitParts(tx, scope)
+        self._kind = kind
+        self._unit = unit
+        self._made = made
+        self._began = perf_counter()
 
-    async def agency(self) -> HostedAgency:
-        return await staying(self._tx, self.scope.agency_id)
+    async def __aenter__(self) -> W:
+        try:
+            return self._made(await self._unit.__aenter__())
+        except BaseException as error:
+            self._end(error)
+            raise
 
-    def when_committed(self, tell: Callable[[], None]) -> None:
-        self._tx.when_committed(tell)
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        try:
+            return await self._unit.__aexit__(kind, error, trace)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            self._end(error)
 
-    async def commit(self) -> None:
-        await self._follower.write()
-        await self._tx.commit()
+    def _end(self, error: BaseException | None) -> None:
+        meters.TRANSACTION.took(perf_counter() - self._began, kind=self._kind)
+        if isinstance(error, StoreFailure) and not error.permanent:
+            meters.STORE_FAILED.add(kind=self._kind)
 
 
 _Q, _A = QuestionRow, AnswerRow
@@ -180,6 +143,10 @@ async def _any_job(tx: Transaction, now: datetime, lease_s: float, kinds: Collec
 
 _TABLES: Mapping[str, leases.AnyClaimable] = {"job": JobRow, "outbox": OutboxRow, "inbox": InboxRow}
 _OPEN = {"job": jobs.is_open, "outbox": outbox.is_open, "inbox": inbox.is_open}
+
+
+def _itself(tx: Transaction) -> Transaction:
+    return tx
 
 
 class SqlStore:
@@ -252,28 +219,30 @@ class SqlStore:
         if self._near is not self._reader:
             await self._near.dispose()
 
-    @asynccontextmanager
-    async def begin(self, scope: AgencyScope) -> AsyncIterator[SqlWork]:
-        async with self.writing() as tx:
-            yield SqlWork(tx, scope, self._clock, self._follows(tx, scope.agency_id))
+    def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
+        return self._writing(lambda tx: SqlWork(tx, scope, self._clock, self._follows(tx, scope.agency_id)))
 
-    @asynccontextmanager
-    async def read(self, scope: AgencyScope) -> AsyncIterator[SqlWork]:
+    def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
         """One consistent view; StoreFailure for whoever writes in it."""
-        async with self.looking() as tx:
-            yield SqlWork(tx, scope, self._clock)
+        return self._looking(lambda tx: SqlWork(tx, scope, self._clock))
 
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction for no agency in particular: for the node's own tables, inside this package."""
-        unit = transaction(self._writer, shared=True) if self._group is None else self._group.unit()
-        return timed("writing", unit)
+        return self._writing(_itself)
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
-        return timed("reading", transaction(self._reader))
+        return Measured("reading", transaction(self._reader), _itself)
 
     def looking(self) -> AbstractAsyncContextManager[Transaction]:
         """For few rows."""
-        return timed("reading", self._views.view() if self._views else transaction(self._reader))
+        return self._looking(_itself)
+
+    def _writing(self, made: Callable[[Transaction], W]) -> Measured[W]:
+        unit = transaction(self._writer, shared=True) if self._group is None else self._group.unit()
+        return Measured("writing", unit, made)
+
+    def _looking(self, made: Callable[[Transaction], W]) -> Measured[W]:
+        return Measured("reading", self._views.view() if self._views else transaction(self._reader), made)
 
     async def claim_jobs(self, kind: str, limit: int, lease_s: float) -> Sequence[Job]:
         return await self._claimed(

@@ -22,7 +22,7 @@ from sqlalchemy.sql.dml import Delete, Insert, Update
 
 from gateway import errors
 from gateway.store import drivers
-from gateway.store.drivers import StatementResult, Statements
+from gateway.store.drivers import Line, StatementResult, Statements
 from gateway.store.row import Row
 
 R = TypeVar("R", bound=Row)
@@ -35,12 +35,11 @@ _HOLD = select(func.pg_advisory_xact_lock(bindparam("key", type_=BigInteger)))
 class Transaction:
     """Begun on opening, over at `commit` or on leaving. A failed `put_new` leaves it usable on both databases."""
 
-    def __init__(self, connection: AsyncConnection, *, shared: bool) -> None:
+    def __init__(self, connection: AsyncConnection | Line, *, shared: bool) -> None:
         """`shared`: it writes, and others may write at the same time."""
-        self._connection = connection
-        # On SQLite a statement is over before anything could be waited for.
-        self._here = connection.sync_connection if drivers.is_here(connection) else None
-        self._driver = drivers.sqlite_driver(self._here) if self._here is not None else None
+        line = connection if isinstance(connection, Line) else Line(connection)
+        self._connection, self._dialect = line.connection, line.dialect
+        self._here, self._driver = line.here, line.driver
         self._shared = shared
         self._held: set[str] = set()
         self._over = False
@@ -73,10 +72,12 @@ class Transaction:
     async def rows(self, kind: type[R], query: Select[Any], /, **values: object) -> Sequence[R]:
         """The rows of one table, to be read only: each has the columns of `kind` as attributes. No session stands
         between, because nobody here changes a row by assigning to it, and that is a third of a statement's cost."""
-        return cast("Sequence[R]", await self.tuples(query, **values))
+        found: Sequence[Any] = (await self._execute(query, values or None)).all()
+        return found
 
     async def first(self, kind: type[R], query: Select[Any], /, **values: object) -> R | None:
-        return next(iter(await self.rows(kind, _first(query), **values)), None)
+        found = await self.rows(kind, _first(query), **values)
+        return found[0] if found else None
 
     async def tuples(self, query: Executable, /, **values: object) -> Sequence[Any]:
         """What a query of several columns found; each row reads like a tuple."""
@@ -85,7 +86,7 @@ class Transaction:
     async def put(self, *rows: Row) -> None:
         """Writes new rows of one table. Clash when one of them is there, or names a row that is not."""
         if rows:
-            await self._execute(_new(type(rows[0])), [_values(row) for row in rows])
+            await self._execute_many(_new(type(rows[0])), [_values(row) for row in rows])
 
     def put_last(self, *rows: Row) -> None:
         """Writes new rows of one table when this transaction ends, all of them in one call, tables in the order in which
@@ -95,33 +96,33 @@ class Transaction:
 
     def put_over_last(self, row: Row, *columns: str) -> None:
         """As `put_over`, at that same time."""
-        statement = _new_or_over(type(row), self._dialect, columns)
+        statement = _new_or_over(type(row), self._dialect.name, columns)
         self._last.setdefault(statement, []).append(_values(row))
 
     def put_missing_last(self, row: Row) -> None:
         """As `put_missing`, at that same time."""
-        self._last.setdefault(_new_or_nothing(type(row), self._dialect), []).append(_values(row))
+        self._last.setdefault(_new_or_nothing(type(row), self._dialect.name), []).append(_values(row))
 
     async def put_now(self) -> None:
         waiting, self._last = self._last, {}
         for statement, rows in waiting.items():
-            await self._execute(statement, rows)
+            await self._execute_many(statement, rows)
 
     async def put_new(self, row: Row) -> bool:
         """Writes the row unless a unique key of it is taken: False then, and nothing changed."""
-        statement = _new_or_nothing(type(row), self._dialect)
+        statement = _new_or_nothing(type(row), self._dialect.name)
         return (await self._execute(statement, _values(row))).rowcount == 1
 
     async def put_missing(self, *rows: Row) -> None:
         """As `put_new` for rows of one table, for who has no need to know which were missing."""
         if rows:
-            statement = _new_or_nothing(type(rows[0]), self._dialect)
-            await self._execute(statement, [_values(row) for row in rows])
+            statement = _new_or_nothing(type(rows[0]), self._dialect.name)
+            await self._execute_many(statement, [_values(row) for row in rows])
 
     async def put_over(self, row: Row, *columns: str) -> None:
         """Writes the row, or only these columns of it into the one with its primary key; holds that row's lock either
         way."""
-        await self._execute(_new_or_over(type(row), self._dialect, columns), _values(row))
+        await self._execute(_new_or_over(type(row), self._dialect.name, columns), _values(row))
 
     async def change(self, statement: Update | Delete | Insert, /, **values: object) -> int:
         """How many rows it changed. Of an update, values that are no parameters of it are columns to set."""
@@ -130,7 +131,7 @@ class Transaction:
     async def change_many(self, statement: Update, values: Sequence[Mapping[str, Any]]) -> None:
         """The same statement for each set of values, as one call to the driver."""
         if values:
-            await self._execute(statement, [dict(row) for row in values])
+            await self._execute_many(statement, [dict(row) for row in values])
 
     def when_committed(self, tell: Callable[[], None]) -> None:
         """Called once this transaction holds, and never when it does not: for what is counted."""
@@ -159,39 +160,61 @@ class Transaction:
         """For the registry, whose rows lie in the same database and change with this transaction."""
         return self._connection
 
-    @property
-    def _dialect(self) -> str:
-        return self._connection.dialect.name
-
     async def _execute(
-        self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None = None
+        self, statement: Executable, values: dict[str, Any] | None = None
     ) -> StatementResult | CursorResult[Any]:
         self._check_open()
         try:
-            if self._here is None or self._driver is None:
+            if self._driver is None:
                 return await self._asked(statement, values)
-            if drivers.is_slow(statement, values):
-                return await self._connection.execute(statement, values)
-            prepared = _STATEMENTS.of(statement, values, self._here.dialect)
+            prepared = _STATEMENTS.of(statement, values, self._dialect)
             if prepared is not None:
                 return drivers.run_here(prepared, self._driver, values or {})
-            return self._here.execute(statement, values)
-        except (IntegrityError, sqlite3.IntegrityError) as cause:
-            raise errors.Clash(
-                f"the database refused the change ({said(cause)}): a row it needs is missing, or one like it is there"
-            ) from cause
-        except (SQLAlchemyError, sqlite3.Error) as cause:
-            raise failure(cause) from cause
+            return await self._by_library(statement, values)
+        except _ALL as cause:
+            raise _ours(cause) from cause
+
+    async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> None:
+        """As one call to the driver."""
+        self._check_open()
+        try:
+            if self._driver is None:
+                await self._asked_many(statement, many)
+                return
+            prepared = None
+            if len(many) <= drivers.MANY:
+                prepared = _STATEMENTS.of_many(statement, many, self._dialect)
+            if prepared is not None:
+                drivers.run_many_here(prepared, self._driver, many)
+            else:
+                await self._by_library(statement, many)
+        except _ALL as cause:
+            raise _ours(cause) from cause
+
+    async def _by_library(
+        self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None
+    ) -> CursorResult[Any]:
+        if self._here is None or drivers.is_slow(statement, values):
+            return await self._connection.execute(statement, values)
+        return self._here.execute(statement, values)
 
     async def _asked(
-        self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None
+        self, statement: Executable, values: dict[str, Any] | None
     ) -> StatementResult | CursorResult[Any]:
         """Of a server, or of a thread that reads SQLite: that one is SQLAlchemy's alone."""
-        server = self._dialect == "postgresql"
-        prepared = _STATEMENTS.of(statement, values, self._connection.dialect) if server else None
+        server = self._dialect.name == "postgresql"
+        prepared = _STATEMENTS.of(statement, values, self._dialect) if server else None
         if prepared is None:
-            return await self._connection.execute(statement, values)
+            return await self._by_library(statement, values)
         return await drivers.run_on_server(prepared, self._connection, values or {})
+
+    async def _asked_many(self, statement: Executable, many: list[dict[str, Any]]) -> None:
+        server = self._dialect.name == "postgresql"
+        prepared = _STATEMENTS.of_many(statement, many, self._dialect) if server else None
+        if prepared is None:
+            await self._by_library(statement, many)
+        else:
+            await drivers.run_many_on_server(prepared, self._connection, many)
 
     def _check_open(self) -> None:
         if self._over:
@@ -206,11 +229,17 @@ class Slowly(Transaction):
         self.__dict__ = tx.__dict__  # one state: what one of the two ends is over for both
 
     async def _execute(
-        self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None = None
+        self, statement: Executable, values: dict[str, Any] | None = None
     ) -> StatementResult | CursorResult[Any]:
-        if self._here is not None and drivers.SLOW not in statement.get_execution_options():
-            statement = statement.execution_options(**{drivers.SLOW: True})
-        return await super()._execute(statement, values)
+        return await super()._execute(self._slow(statement), values)
+
+    async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> None:
+        await super()._execute_many(self._slow(statement), many)
+
+    def _slow(self, statement: Executable) -> Executable:
+        if self._here is None or drivers.SLOW in statement.get_execution_options():
+            return statement
+        return statement.execution_options(**{drivers.SLOW: True})
 
 
 Open = Callable[[], AbstractAsyncContextManager[Transaction]]
@@ -225,6 +254,18 @@ async def transaction(engine: AsyncEngine, *, shared: bool = False) -> AsyncIter
             yield Transaction(connection, shared=shared)
     except SQLAlchemyError as cause:
         raise failure(cause) from cause
+
+
+_ALL = (SQLAlchemyError, sqlite3.Error)
+
+
+def _ours(cause: SQLAlchemyError | sqlite3.Error) -> errors.GatewayError:
+    """What went wrong with a statement."""
+    if isinstance(cause, IntegrityError | sqlite3.IntegrityError):
+        return errors.Clash(
+            f"the database refused the change ({said(cause)}): a row it needs is missing, or one like it is there"
+        )
+    return failure(cause)
 
 
 def failure(cause: SQLAlchemyError | sqlite3.Error) -> errors.StoreFailure:
@@ -288,10 +329,8 @@ def _table(kind: type[Row]) -> Table:
 
 def _values(row: Row) -> dict[str, Any]:
     """Every column's value; a key that the database counts itself is left out."""
-    counted, given = _counted(type(row)), row.values()
-    if counted is not None and given[counted] is None:
-        del given[counted]
-    return given
+    counted = _counted(type(row))
+    return row.values() if counted is None or row.__dict__[counted] is not None else row.values(counted)
 
 
 @cache

@@ -29,7 +29,15 @@ from gateway.errors import NotFound, Unreachable
 from gateway.log import action
 from gateway.ports import Arrival, AxisState, Clock, DeadParcel, Fate, Outcome, Parcel, Pool, Promises
 from gateway.transport import queue_file
-from gateway.transport.parcel import SMALL, PayloadFolder, SmallReader, discard, too_large, unroutable
+from gateway.transport.parcel import (
+    SMALL,
+    PayloadFolder,
+    Together,
+    contents_of,
+    discard,
+    too_large,
+    unroutable,
+)
 from gateway.transport.queue_file import QueueFile
 
 LEASE_S = 60.0  # as `workers.lease_s` is shipped
@@ -59,7 +67,9 @@ class EmbeddedAxis:
         self._node, self._clock, self._pool = node, clock, pool
         self._poison_limit, self._max_bytes, self._lease_s = poison_limit, max_bytes, lease_s
         self._queue = QueueFile(self._path, pool, self._clean)
-        self._small = SmallReader(pool)
+        self._reading = Together(self._read_all)
+        self._storing = Together(self._store_rows)
+        self._settling = Together(self._settle_all)
         self._removed: float | None = None
         self._bell = WaiterBell(self._path)
         self._since = clock.now()
@@ -138,14 +148,23 @@ class EmbeddedAxis:
 
     async def settle(self, arrival: Arrival, *, done: bool) -> None:
         """The row is gone, or due again at once. With a stale token nothing changes."""
-        async with self._queue.write() as queue:
-            settled = queue.execute(queue_file.DONE if done else queue_file.AGAIN, (arrival.token,)).rowcount
-        self._held.pop(arrival.token, None)
-        if settled and done:
-            self._removed = time.monotonic()
+        await self._settling.ask((arrival.token, done))
+        if done:
             await self._remove_unneeded(arrival.digest)
-        elif settled:
+
+    async def _settle_all(self, settled: Sequence[tuple[str, bool]]) -> Sequence[None]:
+        gone = [(token,) for token, done in settled if done]
+        again = [(token,) for token, done in settled if not done]
+        async with self._queue.write() as queue:
+            removed = queue.executemany(queue_file.DONE, gone).rowcount if gone else 0
+            freed = queue.executemany(queue_file.AGAIN, again).rowcount if again else 0
+        for token, _ in settled:
+            self._held.pop(token, None)
+        if removed:
+            self._removed = time.monotonic()
+        if freed:
             ring(self._path)
+        return [None] * len(settled)
 
     async def wait(self, timeout_s: float) -> None:
         """Wakes at once for what this process publishes, within `POLL_S` for what another one does."""
@@ -224,11 +243,23 @@ class EmbeddedAxis:
     async def _store_row(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
         """The folded codes whose rows are committed: hosting is asked inside the transaction."""
         with self._queue.failures_named():
-            content = await self._small.read(parcel)
+            content = await self._reading.ask(parcel)
+        return await self._storing.ask((parcel, routes, content))
+
+    async def _read_all(self, parcels: Sequence[Parcel]) -> Sequence[bytes | Exception]:
+        return await self._pool.run(partial(contents_of, parcels))
+
+    async def _store_rows(
+        self, asked: Sequence[tuple[Parcel, Sequence[str], bytes]]
+    ) -> Sequence[frozenset[str]]:
         async with self._queue.write() as queue:
-            hosted = self._put(queue, parcel, routes)
-            if hosted:
-                queue.execute(queue_file.PUT_BYTES, (parcel.digest, content))
+            hosted = self._put(queue, [(parcel, routes) for parcel, routes, _ in asked])
+            bodies = [
+                (parcel.digest, content)
+                for (parcel, _, content), codes in zip(asked, hosted, strict=True)
+                if codes
+            ]
+            queue.executemany(queue_file.PUT_BYTES, bodies)
         return hosted
 
     async def _store_file(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
@@ -238,7 +269,7 @@ class EmbeddedAxis:
         adopted = False
         try:
             async with self._queue.write() as queue:
-                hosted = self._put(queue, parcel, routes)
+                (hosted,) = self._put(queue, [(parcel, routes)])
                 if hosted:
                     await self._pool.run(partial(self._files.adopt, draft, parcel.digest))
                     adopted = True
@@ -247,20 +278,25 @@ class EmbeddedAxis:
                 discard(draft)
         return hosted
 
-    def _put(self, queue: sqlite3.Connection, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
-        """Rows for those that are hosted, as folded codes."""
-        about = {
-            "routes": json.dumps({fold_code(route): route for route in routes}),
-            "lane": queue_file.LANES.index(parcel.lane),
-            "packet_id": parcel.packet_id,
-            "kind": parcel.kind,
-            "sender": parcel.sender,
-            "digest": parcel.digest,
-            "size": parcel.size,
-            "now": self._clock.now().timestamp(),
-            "node": self._node,
-        }
-        return frozenset(row[0] for row in queue.execute(queue_file.PUT, about).fetchall())
+    def _put(
+        self, queue: sqlite3.Connection, asked: Sequence[tuple[Parcel, Sequence[str]]]
+    ) -> list[frozenset[str]]:
+        """Rows for those that are hosted, as folded codes of each parcel."""
+        folded = [{fold_code(route): route for route in routes} for _, routes in asked]
+        all_of_them = (json.dumps(sorted({code for each in folded for code in each})),)
+        hosted = {code for (code,) in queue.execute(queue_file.HOSTED, all_of_them)}
+        now = self._clock.now().timestamp()
+        rows = [
+            (
+                *(code, queue_file.LANES.index(parcel.lane), route, parcel.packet_id, parcel.kind),
+                *(parcel.sender, parcel.digest, parcel.size, now, self._node),
+            )
+            for (parcel, _), routes in zip(asked, folded, strict=True)
+            for code, route in routes.items()
+            if code in hosted
+        ]
+        queue.executemany(queue_file.PUT, rows)
+        return [frozenset(hosted.intersection(each)) for each in folded]
 
     def _arrival(self, row: Sequence[Any], content: bytes | None) -> Arrival:
         _, recipient, packet_id, kind, sender, lane, digest, size, deliveries, node = row
@@ -296,7 +332,7 @@ class EmbeddedAxis:
         """Removes the file that no row needs, if there is one. Under the write lock, so that no publisher can have adopted
         it and not yet committed its rows; after the row has gone for good, so that none is left without its bytes."""
         with self._queue.failures_named():
-            if not self._files.path(digest).exists():
+            if not self._files.has(digest):
                 return
         async with self._queue.write() as queue:
             if not queue.execute(queue_file.STILL_NEEDED, (digest,)).fetchall():

@@ -1,6 +1,6 @@
 """The bytes of parcels beside an axis's queue: large ones as files named by their digest, which many queue rows may
-share; small ones read many in one go, so that a batch that is published side by side is ready for one commit. In: a
-parcel's reader. Out: a durable file, or checked bytes. Of files: sync, call it in the pool. It does not know which
+share; small ones read many in one go, as all that is asked side by side is done. In: a parcel's reader. Out: a durable
+file, or checked bytes. Of files: sync, call it in the pool. It does not know which
 files are still needed: whoever owns the queue says so while holding the queue's write lock, so that no process
 removes what another has just adopted."""
 
@@ -15,13 +15,13 @@ import os
 import re
 import secrets
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Generic, TypeVar
 
 from gateway.domain.identity import Digest
 from gateway.errors import BrokerRefused
-from gateway.ports import Fate, Outcome, Parcel, Pool
+from gateway.ports import Fate, Outcome, Parcel
 
 PIECE = 256 * 1024  # bytes in memory at a time (design G8)
 SMALL = 64 * 1024  # up to so many bytes lie as a row of the queue's own database and are never a file
@@ -38,6 +38,9 @@ class PayloadFolder:
 
     def path(self, digest: str) -> Path:
         return self._folder / Digest(digest)
+
+    def has(self, digest: str) -> bool:
+        return os.path.exists(f"{self._folder}/{Digest(digest)}")
 
     def prepare(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -141,43 +144,51 @@ def unroutable(route: str) -> Outcome:
 
 
 MOST_AT_ONCE = 64  # of `parcel.SMALL` bytes at most: 4 MB at a time
+A = TypeVar("A")
+B = TypeVar("B")
 
 
-class SmallReader:
-    """Whoever asks waits for its own parcel; one that cannot be read fails alone."""
+class Together(Generic[A, B]):
+    """What many ask for in the same moment is done in one go; whoever asks meanwhile is in the next. Each waits for its own
+    answer, and one that there is none for fails alone."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self._asked: deque[tuple[Parcel, asyncio.Future[bytes]]] = deque()
-        self._reading: asyncio.Task[None] | None = None
+    def __init__(self, do: Callable[[Sequence[A]], Awaitable[Sequence[B | Exception]]]) -> None:
+        """`do` gives an answer for each, in their order. What it raises, all of them hear."""
+        self._do = do
+        self._asked: deque[tuple[A, asyncio.Future[B]]] = deque()
+        self._doing: asyncio.Task[None] | None = None
 
-    async def read(self, parcel: Parcel) -> bytes:
-        """BrokerRefused when its bytes are not those that were announced; OSError as reading raised it."""
-        content: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._asked.append((parcel, content))
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read_all(), name="small parcels")
-        return await content
+    async def ask(self, one: A) -> B:
+        answer: asyncio.Future[B] = asyncio.get_running_loop().create_future()
+        self._asked.append((one, answer))
+        if self._doing is None:
+            self._doing = asyncio.create_task(self._do_all(), name="together")
+        return await answer
 
-    async def _read_all(self) -> None:
+    async def _do_all(self) -> None:
         try:
             while self._asked:
                 asked = [self._asked.popleft() for _ in range(min(MOST_AT_ONCE, len(self._asked)))]
-                for (_, content), read in zip(asked, await self._contents(asked), strict=True):
-                    if content.done():  # who asked was cut short meanwhile
+                for (_, answer), found in zip(asked, await self._answers(asked), strict=True):
+                    if answer.done():  # who asked was cut short meanwhile
                         continue
-                    if isinstance(read, bytes):
-                        content.set_result(read)
+                    if isinstance(found, Exception):
+                        answer.set_exception(found)
                     else:
-                        content.set_exception(read)
+                        answer.set_result(found)
         finally:
-            self._reading = None
+            self._doing = None
 
-    async def _contents(self, asked: Sequence[tuple[Parcel, object]]) -> Sequence[bytes | Exception]:
+    async def _answers(self, asked: Sequence[tuple[A, object]]) -> Sequence[B | Exception]:
         try:
-            return await self._pool.run(lambda: [_content_or_why(parcel) for parcel, _ in asked])
-        except Exception as cause:  # reason: as below, and for all of them
+            return await self._do([one for one, _ in asked])
+        except Exception as cause:  # reason: whoever asked raises it
             return [cause] * len(asked)
+
+
+def contents_of(parcels: Sequence[Parcel]) -> list[bytes | Exception]:
+    """Of small ones; in place of what cannot be read, why."""
+    return [_content_or_why(parcel) for parcel in parcels]
 
 
 def _content_or_why(parcel: Parcel) -> bytes | Exception:

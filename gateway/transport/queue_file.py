@@ -70,12 +70,9 @@ HOSTED = "SELECT DISTINCT folded FROM hosting WHERE folded IN (SELECT value FROM
 FORGET_NODE = "DELETE FROM hosting WHERE node = ?"
 HOST = "INSERT INTO hosting (folded, node, code) VALUES (?, ?, ?)"
 
-# Of the codes as they fold and as they are spelled: a row for each that somebody receives for.
 PUT = """
 INSERT INTO queue (folded, lane, recipient, packet_id, kind, sender, digest, size, published_at, node)
-SELECT route.key, :lane, route.value, :packet_id, :kind, :sender, :digest, :size, :now, :node
-FROM json_each(:routes) route WHERE EXISTS (SELECT 1 FROM hosting h WHERE h.folded = route.key)
-RETURNING folded
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 PUT_BYTES = "INSERT INTO payload (digest, bytes) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING"

@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from gateway.domain.identity import Digest
 from gateway.domain.signatures import Scan
 from gateway.errors import Misconfigured, StoreFailure
+from gateway.ports.content import Readable, size_of
 from gateway.ports.services import Pool, ScannerState
 
 DOWN, LATE, TOO_LARGE = "down", "late", "too-large"
@@ -66,7 +66,7 @@ class NoScanner:
 
     waits = False
 
-    async def scan(self, path: Path, digest: Digest | None) -> Scan:
+    async def scan(self, file: Readable, digest: Digest | None) -> Scan:
         return Scan()
 
     async def state(self) -> ScannerState:
@@ -93,17 +93,17 @@ class ClamScanner:
         self._version: tuple[float, str] | None = None
         self._failed: tuple[float, _NoVerdictError] | None = None
 
-    async def scan(self, path: Path, digest: Digest | None) -> Scan:
+    async def scan(self, file: Readable, digest: Digest | None) -> Scan:
         """Bytes that these signatures looked at a moment ago are not looked at again."""
         try:
-            size = (await self._pool.run(path.stat)).st_size
+            size = await self._pool.run(partial(size_of, file))
         except OSError as cause:
-            raise _unreadable(path, cause) from cause
+            raise _unreadable(file, cause) from cause
         if size > self._limits.max_bytes:
             return Scan(unscanned=TOO_LARGE)
         async with self._turns:
             try:
-                return await self._scan(path, digest)
+                return await self._scan(file, digest)
             except _NoVerdictError as none:
                 return Scan(unscanned=none.why)
 
@@ -117,13 +117,13 @@ class ClamScanner:
         self._failed = None
         return ScannerState(word="ok", detail=version)
 
-    async def _scan(self, path: Path, digest: Digest | None) -> Scan:
+    async def _scan(self, file: Readable, digest: Digest | None) -> Scan:
         if digest is None:
-            return await self._look(path)
+            return await self._look(file)
         key = (digest, await self._signatures())
         if (known := self._known.get(key)) is not None and time.monotonic() - known[0] < _REMEMBERED_S:
             return known[1]
-        found = await self._look(path)
+        found = await self._look(file)
         self._known[key] = (time.monotonic(), found)
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
@@ -136,9 +136,9 @@ class ClamScanner:
                 self._version = (time.monotonic(), await line.ask(b"VERSION"))
         return self._version[1]
 
-    async def _look(self, path: Path) -> Scan:
+    async def _look(self, file: Readable) -> Scan:
         async with self._line(self._limits.timeout_s) as line:
-            return _verdict(await line.stream(path, self._pool))
+            return _verdict(await line.stream(file, self._pool))
 
     @asynccontextmanager
     async def _line(self, timeout_s: float, *, rests: bool = True) -> AsyncIterator[_Conversation]:
@@ -182,27 +182,27 @@ class _Conversation:
         self._writer.write(b"z" + command + b"\0")
         return await self._answer()
 
-    async def stream(self, path: Path, pool: Pool) -> str:
+    async def stream(self, file: Readable, pool: Pool) -> str:
         """The whole file as a row of pieces, each behind its length, closed by a length of zero. The answer may come
         before the end: the daemon stops reading what is over its own limit."""
         self._writer.write(b"zINSTREAM\0")
         answer = asyncio.create_task(self._answer())
         try:
-            await self._pour(path, pool, answer.done)
+            await self._pour(file, pool, answer.done)
             return await answer
         finally:
             answer.cancel()
             with suppress(asyncio.CancelledError, OSError, EOFError, asyncio.LimitOverrunError):
                 await answer
 
-    async def _pour(self, path: Path, pool: Pool, is_answered: Callable[[], bool]) -> None:
+    async def _pour(self, file: Readable, pool: Pool, is_answered: Callable[[], bool]) -> None:
         try:
-            file = await pool.run(lambda: path.open("rb"))
+            opened = await pool.run(lambda: file.open("rb"))
         except OSError as cause:
-            raise _unreadable(path, cause) from cause
+            raise _unreadable(file, cause) from cause
         # A lost connection: its answer is on its way, or its silence is told by reading.
-        with file, suppress(ConnectionError):
-            while not is_answered() and (piece := await pool.run(partial(file.read, _PIECE))):
+        with opened, suppress(ConnectionError):
+            while not is_answered() and (piece := await pool.run(partial(opened.read, _PIECE))):
                 self._writer.write(_LENGTH.pack(len(piece)) + piece)
                 await self._writer.drain()
             self._writer.write(_LENGTH.pack(0))
@@ -218,8 +218,8 @@ class _Conversation:
             await self._writer.wait_closed()
 
 
-def _unreadable(path: Path, cause: OSError) -> StoreFailure:
-    return StoreFailure(f"file {path.name} cannot be read to scan it: {cause.strerror}")
+def _unreadable(file: Readable, cause: OSError) -> StoreFailure:
+    return StoreFailure(f"file {file.name} cannot be read to scan it: {cause.strerror}")
 
 
 def _verdict(answer: str) -> Scan:

@@ -24,6 +24,7 @@ from gateway.domain.certificates import Answer, Question, RevocationSource
 from gateway.domain.proof import ChainLink, Evidence
 from gateway.errors import Misconfigured
 from gateway.trust import chain, revocation
+from gateway.trust.looked_at import FolderLook
 from gateway.trust.revocation import Statement
 
 _log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class AnswerFiles:
 
     def __init__(self, folder: Path) -> None:
         self._crl, self._ocsp = folder / "crl", folder / "ocsp"
+        self._looks = FolderLook(self._crl, ".pem"), FolderLook(self._ocsp, ".der")
         self._lock = Lock()
         self._seen = self.version
         self._known = read_answer_files(self._crl, self._ocsp)
@@ -53,7 +55,7 @@ class AnswerFiles:
     @property
     def expected(self) -> bool:
         """Whether anybody set up a place for answers."""
-        return self._crl.is_dir() or self._ocsp.is_dir()
+        return any(look.stamp() is not None for look in self._looks)
 
     def current(self) -> KnownAnswers:
         """As the files are now."""
@@ -71,14 +73,7 @@ class AnswerFiles:
     @property
     def version(self) -> object:
         """Another value whenever a file changed."""
-        found = []
-        for path in (*_inside(self._crl, "*.pem"), *_inside(self._ocsp, "*.der")):
-            try:
-                told = path.stat()
-            except OSError:
-                continue
-            found.append((str(path), told.st_mtime_ns, told.st_size))
-        return tuple(found)
+        return tuple(look.stamp() for look in self._looks)
 
 
 class Answers:

@@ -13,12 +13,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO
 
 from gateway.domain.identity import Digest
 from gateway.domain.signatures import FileFacts
 from gateway.errors import StoreFailure
+from gateway.ports.content import Readable
 from gateway.trust.containers import (
     WITH_MACROS,
     ArchiveMember,
@@ -172,17 +172,17 @@ class FileInspector:
         self._turn = threading.Lock()
 
     def inspect(
-        self, path: Path, name: str, *, reads_page: bool = False, digest: Digest | None = None
+        self, file: Readable, name: str, *, reads_page: bool = False, digest: Digest | None = None
     ) -> FileFacts:
-        """Facts about the file at `path`. StoreFailure when the file itself cannot be opened."""
+        """Facts about the file. StoreFailure when the file itself cannot be opened."""
         if digest is None:
-            return self._facts(path, name, reads_page=reads_page)
+            return self._facts(file, name, reads_page=reads_page)
         asked = (digest, name, reads_page)
         with self._turn:
             if asked in self._known:
                 self._known.move_to_end(asked)
                 return self._known[asked]
-        facts = self._facts(path, name, reads_page=reads_page)
+        facts = self._facts(file, name, reads_page=reads_page)
         if facts.broken != TOO_LONG:  # that is a word about this machine now
             with self._turn:
                 self._known[asked] = facts
@@ -190,9 +190,9 @@ class FileInspector:
                     self._known.popitem(last=False)
         return facts
 
-    def _facts(self, path: Path, name: str, *, reads_page: bool) -> FileFacts:
+    def _facts(self, file: Readable, name: str, *, reads_page: bool) -> FileFacts:
         try:
-            with path.open("rb") as stream:
+            with file.open("rb") as stream:
                 size = stream.seek(0, io.SEEK_END)
                 budget = _Budget(
                     deadline=time.monotonic() + self._limits.seconds,
@@ -201,7 +201,7 @@ class FileInspector:
                 )
                 found = self._look(stream, size, name, 1, budget, reads_page=reads_page)
         except OSError as error:
-            raise StoreFailure(f"file {path.name} cannot be read to inspect it: {error.strerror}") from error
+            raise StoreFailure(f"file {file.name} cannot be read to inspect it: {error.strerror}") from error
         return FileFacts(
             found_type=found.found_type,
             size=found.size,

@@ -34,6 +34,7 @@ from gateway.trust.key_material import KeyKind as KeyKind
 from gateway.trust.key_material import PublicKey as PublicKey
 from gateway.trust.key_material import agency_name as agency_name
 from gateway.trust.key_material import read_certificate as read_certificate
+from gateway.trust.looked_at import FolderLook, Stamp
 
 if TYPE_CHECKING:
     from gateway.trust.pkcs11_keys import TokenKeys
@@ -124,7 +125,7 @@ class FileSigner:
 class _KnownKeys:
     """One agency's keys as they were on disk at `stamp`."""
 
-    stamp: tuple[tuple[str, int], ...]
+    stamp: Stamp | None
     entries: tuple[KeyEntry, ...]
     signers: dict[str, EnvelopeSigner]
 
@@ -141,6 +142,7 @@ class KeyDirectory:
         self._password = password
         self._token = token
         self._known: dict[str, _KnownKeys] = {}
+        self._looks: dict[str, FolderLook] = {}
 
     @property
     def has_token(self) -> bool:
@@ -234,7 +236,10 @@ class KeyDirectory:
     def _as_on_disk(self, agency_code: str) -> _KnownKeys:
         """What was read of this agency's folder, read anew when a file of it changed: opening an encrypted key takes a
         tenth of a second, and every envelope asks. Two threads that find a change both read; the last one stays."""
-        stamp = _stamp(self._folder(agency_code))
+        look = self._looks.get(agency_code)
+        if look is None:
+            look = self._looks[agency_code] = FolderLook(self._folder(agency_code), ".pem")
+        stamp = look.stamp()
         known = self._known.get(agency_code)
         if known is None or known.stamp != stamp:
             known = _KnownKeys(stamp=stamp, entries=self.entries(agency_code), signers={})
@@ -331,17 +336,6 @@ def password_from(file: Path | None, environment: str) -> bytes | None:
     if not password:
         raise Misconfigured(f"the key password file {file} is empty; its first line is the password")
     return password.encode()
-
-
-def _stamp(folder: Path) -> tuple[tuple[str, int], ...]:
-    """Every key file with when it was written; none where there is no folder."""
-    try:
-        with os.scandir(folder) as files:
-            return tuple(
-                sorted((each.name, each.stat().st_mtime_ns) for each in files if each.name.endswith(".pem"))
-            )
-    except (FileNotFoundError, NotADirectoryError):
-        return ()
 
 
 def _valid(entry: KeyEntry, at: datetime) -> bool:

@@ -12,12 +12,13 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from pypdf import PageObject, PdfReader, apply_configuration
 from pypdf.errors import PyPdfError
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, NameObject, PdfObject
 
+logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote content
 _TAIL = 1024  # readers look for the end mark this far from the end
 _BLANKS = b"\0\t\n\f\r "
 MOST_INFLATED = 8 * 1024 * 1024  # object streams of real documents stay far below
@@ -65,9 +66,8 @@ class PdfTraits:
     first_page: str = ""
 
 
-def opened_pdf(stream: BinaryIO) -> PdfReader | None:
+def opened_pdf(stream: Any) -> PdfReader | None:  # Any: a file, or as much of one as is asked for
     """A reader for `bounded` work; None where a password is needed."""
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote content
     reader = PdfReader(stream, strict=False)
     return None if reader.is_encrypted and not reader.decrypt("") else reader
 
@@ -80,6 +80,7 @@ def bounded() -> AbstractContextManager[object]:
         run_length_maximum_output_length=MOST_INFLATED,
         array_based_stream_maximum_output_length=MOST_INFLATED,
         jbig2dec_binary=None,  # no other program is started for a file from outside
+        disable_legacy_handling=True,  # nobody here sets what it would look for at each file
     )
 
 
@@ -90,7 +91,7 @@ def look_into_pdf(
     timed = _Timed(stream, deadline)
     try:
         with bounded():
-            reader = opened_pdf(cast(BinaryIO, timed))
+            reader = opened_pdf(timed)
             if reader is None:
                 return PdfTraits(encrypted=True)
             facts = _walk(reader, most_objects)
@@ -170,11 +171,11 @@ class _Seen:
             return None
 
 
-def _has_much_behind(stream: io.RawIOBase) -> bool:
+def _has_much_behind(stream: _Timed) -> bool:
     """Whether more follows the last end mark than a reader of PDFs bears with: another file's bytes (threat 63)."""
     size = stream.seek(0, io.SEEK_END)
     stream.seek(max(0, size - _TAIL))
-    tail = stream.read(_TAIL) or b""
+    tail = stream.read(_TAIL)
     return b"%%EOF" not in tail and bool(tail.strip(_BLANKS))
 
 
@@ -186,41 +187,20 @@ def _active(item: DictionaryObject) -> Iterator[str]:
             yield kinds[told]
 
 
-class _Timed(io.RawIOBase):
-    """The stream, until the deadline. The library reads in small steps, so this also stops its endless loops."""
+class _Timed:
+    """The stream, until the deadline: as much of one as the library asks for. It reads in small steps, many hundreds in a
+    small file, so this also stops its endless loops."""
 
     def __init__(self, stream: BinaryIO, deadline: float) -> None:
-        self._stream = stream
+        self._read, self.seek, self.tell = stream.read, stream.seek, stream.tell
         self._deadline = deadline
         self.is_late = False
 
     def read(self, size: int = -1, /) -> bytes:
-        self._look()
-        return self._stream.read(size)
-
-    def readinto(self, buffer: object, /) -> int:
-        view = memoryview(buffer)  # type: ignore[arg-type]  # the protocol of buffers has no type before 3.12
-        piece = self.read(len(view))
-        view[: len(piece)] = piece
-        return len(piece)
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        self._look()
-        return self._stream.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def _look(self) -> None:
-        if self.is_late or time.monotonic() > self._deadline:
+        if time.monotonic() > self._deadline:
             self.is_late = True
             raise OutOfTimeError("the file takes too long to read")
+        return self._read(size)
 
 
 _LONGEST_TEXT = 20_000

@@ -32,6 +32,9 @@ class Loop:
     step: Callable[[], Coroutine[object, object, bool]]
     then: tuple[str, ...] = ()
     is_due: Callable[[datetime], bool] | None = None
+    first_s: float | None = None
+    """Where something may come that rings no bell: how soon it looks again after it did something or was rung. From look
+    to look it sleeps twice as long, up to what any loop of that name sleeps."""
     is_used: bool = True
     """False where the settings leave it nothing to do."""
 
@@ -50,14 +53,16 @@ class Bell:
         """Taken before looking for work: a ring while one looked is then not missed."""
         return self._rung
 
-    async def heard(self, timeout_s: float, ticket: asyncio.Event | None = None) -> None:
-        """Returns at the first ring after the ticket was taken, or after the time, which then rings itself."""
-        rung = ticket or self._rung
-        late = asyncio.get_running_loop().call_later(timeout_s, self.ring)
+    async def heard(self, timeout_s: float, ticket: asyncio.Event | None = None) -> bool:
+        """Returns at the first ring after the ticket was taken, or after the time, which then rings itself. Whether it was
+        rung before."""
+        rung, turning = ticket or self._rung, asyncio.get_running_loop()
+        late = turning.call_later(timeout_s, self.ring)
         try:
             await rung.wait()
         finally:
             late.cancel()
+        return turning.time() < late.when()
 
 
 async def forever(
@@ -67,10 +72,13 @@ async def forever(
     stop: asyncio.Event,
     poll_s: float,
     then: Callable[[], None] = lambda: None,
+    first_s: float | None = None,
 ) -> None:
     """Runs `step` until `stop` is set. A step that did something runs again at once; `then` rings the bells of those
-    whom it made work for. After one that broke the loop rests, longer each time; no bell shortens that."""
-    trouble = Trouble(name=name)
+    whom it made work for. After one that broke the loop rests, longer each time; no bell shortens that. `first_s`: as
+    of `Loop`."""
+    trouble, soon_s = Trouble(name=name), poll_s if first_s is None else min(first_s, poll_s)
+    sleep_s = poll_s
     while not stop.is_set():
         ticket = bell.ticket()
         try:
@@ -85,11 +93,12 @@ async def forever(
             continue
         trouble.over()
         if worked:
+            sleep_s = soon_s
             then()
             # Gives the other tasks of this process their turn, even if no step ever waits.
             await asyncio.sleep(0)
         else:
-            await bell.heard(poll_s, ticket)
+            sleep_s = soon_s if await bell.heard(sleep_s, ticket) else min(2 * sleep_s, poll_s)
     log.action(_log, f"{name}.stopped")
 
 
@@ -215,8 +224,9 @@ class Turn:
 
 Due = Callable[[datetime], bool]
 
-# Other nodes' parcels ring no bell here, so this is what each of them waits; an empty look costs one read.
-LANDING_POLL_S = 0.2
+# Other nodes' parcels ring no bell here, so this is what each of them waits; an empty look costs one read. While parcels
+# are under way the next one, or the answer to one, is soon there.
+LANDING_POLL_S, LANDING_FIRST_S = 0.2, 0.01
 # Without a ring a loop sleeps for so many looks: the net under them, for what no look tells of, or when looks fail. Files
 # with answers of authorities change without a sign, and the sign of life must come also while the database is away.
 _LOOKS, _LOOKS_OF = 15, {"lookout": 1, "revocation": 5, "pulse": 5}

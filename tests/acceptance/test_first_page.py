@@ -17,6 +17,7 @@ from gateway.domain.signatures import PdfFacts
 from gateway.office.letters.received import FirstPages
 from gateway.office.policy.first_page import FirstPage, compare
 from gateway.ports import PdfSignatures
+from gateway.ports.content import Readable
 from tests.support.node import PROVINCE, Town, opened
 
 CAST = stage.cast()
@@ -38,8 +39,8 @@ class Counted:
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
         return await self.inner.read(path, seen_at, now)
 
-    def read_here(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts | None:
-        return self.inner.read_here(path, seen_at, now)
+    def read_here(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
+        return self.inner.read_here(file, seen_at, now)
 
     async def text(self, path: Path) -> PdfText:
         self.paths.append(path)

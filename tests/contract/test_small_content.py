@@ -19,7 +19,7 @@ from gateway.domain.identity import Digest
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.ports import Kept
-from gateway.ports.content import SMALL
+from gateway.ports.content import SMALL, Readable
 from gateway.store.blobs import FileBlobs, path_of
 from gateway.store.tables import BlobRow
 from tests.support.clock import ManualClock
@@ -231,3 +231,50 @@ async def test_forgetting_what_is_no_row_leaves_the_journal_alone(
 
     assert written > 0
     assert journal.stat().st_size >= written
+
+
+def read(content: Readable) -> bytes:
+    with content.open("rb") as opened:
+        return opened.read()
+
+
+async def test_a_scratch_for_few_bytes_makes_no_file_and_is_read_as_often_as_one_likes(
+    blobs: FileBlobs, tmp_path: Path
+) -> None:
+    with blobs.scratch(few=True) as scratch:
+        scratch.file.write(b"mot")
+        first = scratch.content
+        scratch.file.write(b" hai")
+
+        assert [read(each) for each in (first, first, scratch.content)] == [b"mot", b"mot", b"mot hai"]
+        assert (await blobs.keep(scratch, named(b"mot hai"), 7)).body == b"mot hai"
+        assert files(tmp_path / "content") == []
+
+
+@pytest.mark.parametrize("size", [SMALL, SMALL + 1, 3 * SMALL])
+async def test_what_grows_or_has_to_be_named_lies_in_a_file_that_is_whole(
+    blobs: FileBlobs, tmp_path: Path, size: int
+) -> None:
+    content = random.Random(size).randbytes(size)
+    with blobs.scratch(few=True) as scratch:
+        for at in range(0, size, 1000):
+            scratch.file.write(content[at : at + 1000])
+        scratch.file.flush()
+
+        assert read(scratch.content) == content
+        assert scratch.path.read_bytes() == content
+        assert scratch.content == scratch.path
+        scratch.file.write(b"!")
+        scratch.file.flush()
+        assert scratch.path.read_bytes() == content + b"!"
+    assert files(tmp_path / "content") == []
+
+
+async def test_what_grew_beyond_a_row_is_kept_as_a_file(blobs: FileBlobs, tmp_path: Path) -> None:
+    content = random.Random(1).randbytes(SMALL + 1)
+    with blobs.scratch(few=True) as scratch:
+        scratch.file.write(content)
+        kept = await blobs.keep(scratch, named(content), len(content))
+
+    assert kept.body is None
+    assert path_of(tmp_path / "content", kept.digest).read_bytes() == content

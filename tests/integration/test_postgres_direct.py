@@ -101,9 +101,12 @@ class Asked:
         self._connection, self._known = connection, Statements()
 
     async def __call__(self, statement: Any, values: Any) -> StatementResult:
-        self._known.of(statement, values, self._connection.dialect)
-        prepared = self._known.of(statement, values, self._connection.dialect)
+        of = self._known.of_many if isinstance(values, list) else self._known.of
+        of(statement, values, self._connection.dialect)
+        prepared = of(statement, values, self._connection.dialect)
         assert prepared is not None
+        if isinstance(values, list):
+            return await drivers.run_many_on_server(prepared, self._connection, values)
         return await drivers.run_on_server(prepared, self._connection, values)
 
 

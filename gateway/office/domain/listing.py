@@ -257,7 +257,7 @@ def outgoing_line(
     for."""
     states = dict(sorted(states.items()))
     own = OutState.QUEUED if document.state is OutState.PACKED else document.state
-    state = worst(states) if states and own not in (OutState.DRAFT, OutState.BLOCKED) else own.value
+    state = worst(states) if states and own not in (OutState.DRAFT, OutState.BLOCKED) else str(own)
     waits = any(each in states for each in ("sent", "delivered"))
     due_at = due_at if waits else None
     calls = bool(_CALLS & {*states, state})
@@ -266,7 +266,7 @@ def outgoing_line(
         side=Side.OUT,
         at=document.created_at,
         state=state,
-        own_state=document.state.value,
+        own_state=str(document.state),
         tabs=_out_tabs(document, own, states),
         urgency=document.draft.urgency,
         issued_on=document.draft.issued_on,
@@ -290,7 +290,7 @@ def incoming_line(
         side=Side.IN,
         at=document.arrived_at,
         state=shown,
-        own_state=document.state.value,
+        own_state=str(document.state),
         tabs=_in_tabs(document.state, shown, not_handed),
         urgency=document.urgency,
         issued_on=document.issued_on,
@@ -361,17 +361,14 @@ def _roles(document: OutgoingDocument | IncomingDocument) -> Iterable[tuple[Sear
 
 
 def _out_tabs(document: OutgoingDocument, own: OutState, states: Mapping[str, int]) -> Tab:
-    tabs = Tab(0)
-    named = {*states} or {own.value}
-    for tab, of in _OUT_TABS.items():
-        if of & named:
-            tabs |= tab
+    named = {*states} or {str(own)}
+    tabs = {tab for tab, of in _OUT_TABS.items() if not of.isdisjoint(named)}
     if own is OutState.BLOCKED:
-        tabs |= Tab.FAILED
+        tabs.add(Tab.FAILED)
     is_over = own is OutState.CANCELLED or {"cancelled", "rejected", "paper"} & named
     if document.draft.signed_at is not None and not _SENT & named and not is_over:
-        tabs |= Tab.UNSENT
-    return tabs
+        tabs.add(Tab.UNSENT)
+    return Tab(sum(tabs))
 
 
 _OUT_TABS: Mapping[Tab, frozenset[str]] = {
@@ -418,7 +415,7 @@ def _out_card(document: OutgoingDocument, states: dict[str, int]) -> Card:
         parties=len(draft.recipients),
         files=len(document.files),
         appendixes=sum(each.role is not FileRole.LEAD for each in document.files),
-        signature=document.legal_value.value if document.legal_value else None,
+        signature=str(document.legal_value) if document.legal_value else None,
         signer=draft.signer.name if draft.signer and not sealed else None,
         unit=draft.drafter,
         reply_due=draft.reply_due,
@@ -459,7 +456,7 @@ def _in_card(document: IncomingDocument) -> Card:
         party_code=document.sender_code,
         files=len(document.files),
         appendixes=sum(each.role is not FileRole.LEAD for each in document.files),
-        signature=document.legal_value.value if document.legal_value else None,
+        signature=str(document.legal_value) if document.legal_value else None,
         signer=document.signer.name if document.signer and not sealed else None,
         reply_due=document.due_on,
         pages=document.pages,

@@ -277,12 +277,12 @@ class ListWriter(Follower):
         owed = status.duty_of(document, facts)
         # The word of the sender's open request, else the state.
         asked = fold_incoming(facts).shown if facts else ""
-        shown = asked if asked.endswith("_asked") else document.state.value
+        shown = asked if asked.endswith("_asked") else str(document.state)
         due_at = self._due(owed, document.urgency) if owed is not None else None
         not_handed = handover not in (None, "acked")
         line = incoming_line(document, shown, due_at, not_handed=not_handed)
         if not (moved and await self._moved(line)):
-            await self._put(list_row(line, document, Origin(document.source.value)))
+            await self._put(list_row(line, document, Origin(document.source)))
 
     async def _known(self, id: str) -> tuple[Sequence[Fact], str | None]:
         """Its facts, and the state of its hand-over. What is new has those that this unit wrote."""
@@ -325,7 +325,7 @@ class ListWriter(Follower):
             if made.id not in self._new and await self._changed(made.id, values):
                 return
             if made.origin is None:
-                made.change(origin=(await self._origin(accepted_by)).value)
+                made.change(origin=str(await self._origin(accepted_by)))
             made.change(place=place(made.at, made.id, salt))
             if await self._tx.put_new(made):
                 return
@@ -363,12 +363,12 @@ def list_row(
         place=place(line.at, line.id),
         agency_id=document.agency_id,
         id=line.id,
-        side=line.side.value,
+        side=str(line.side),
         at=line.at,
         urgency=int(line.urgency),
         issued_on=line.issued_on,
         attached=card.appendixes > 0,
-        origin=origin.value if origin is not None else None,
+        origin=str(origin) if origin is not None else None,
         book=book_of(document),
         number_key=number_key(card.number, card.symbol),
         party_key=name_key(card.party or card.party_code),

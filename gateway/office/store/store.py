@@ -6,8 +6,8 @@ exchange's store takes, and how the office reckons its hours. Out: `ports.store.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -35,9 +35,10 @@ from gateway.store.changes import NOBODY, Follower
 from gateway.store.engine import AS_SHIPPED, ServerLimits
 from gateway.store.events import SqlEvents
 from gateway.store.row import from_json, to_json
-from gateway.store.store import SqlStore, SqlWork
+from gateway.store.store import SqlStore
 from gateway.store.tables_office import KeepingRow, NoticeRow
 from gateway.store.transaction import Slowly, Transaction
+from gateway.store.work import SqlWork
 
 MOST_KEEPINGS = 20
 """Of one session."""
@@ -232,16 +233,15 @@ class SqlOfficeStore(SqlStore):
         self.notices = SqlNotices(self.writing, self.reading, clock)
         self.calendar = SqlCalendarDays(self.writing, self.reading, clock, self._dues.forget)
 
-    @asynccontextmanager
-    async def begin(self, scope: AgencyScope) -> AsyncIterator[SqlOfficeWork]:
-        async with self.writing() as tx:
+    def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlOfficeWork]:
+        def made(tx: Transaction) -> SqlOfficeWork:
             follower = self._following(tx, scope.agency_id)
-            yield SqlOfficeWork(tx, scope, self._clock, follower, changed=self._counts.changed)
+            return SqlOfficeWork(tx, scope, self._clock, follower, changed=self._counts.changed)
 
-    @asynccontextmanager
-    async def read(self, scope: AgencyScope) -> AsyncIterator[SqlOfficeWork]:
-        async with self.looking() as tx:
-            yield SqlOfficeWork(tx, scope, self._clock, known=self._counts)
+        return self._writing(made)
+
+    def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlOfficeWork]:
+        return self._looking(lambda tx: SqlOfficeWork(tx, scope, self._clock, known=self._counts))
 
     def _following(self, tx: Transaction, agency_id: str) -> Follower:
         changed, origins = self._counts.changed, self._origins

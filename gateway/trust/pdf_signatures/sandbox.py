@@ -26,6 +26,7 @@ from gateway.domain.pdf import PdfText
 from gateway.domain.signatures import PdfFacts, RoleRule, SignerRole
 from gateway.errors import Misconfigured, StoreFailure
 from gateway.ports import Pool
+from gateway.ports.content import Readable, size_of
 from gateway.trust.apart import GRACE_S, ReaderProcess
 
 _MB = 1024 * 1024
@@ -69,13 +70,13 @@ class PdfSandbox:
         return self._asked(path, asked, _ANSWER, partial(PdfFacts, seen_at=seen_at, now=now))
 
     def read_alone(
-        self, path: Path, seen_at: datetime, now: datetime, *, even_unsigned: bool = False
+        self, file: Readable, seen_at: datetime, now: datetime, *, even_unsigned: bool = False
     ) -> PdfFacts | None:
         """As `read`; None where the process has to be asked."""
-        with _readable(path):
-            if (over := self._too_large(path)) is not None:
+        with _readable(file):
+            if (over := self._too_large(file)) is not None:
                 return PdfFacts(seen_at=seen_at, now=now, fault="PDF-LIMIT", detail=over)
-            if even_unsigned or has_marks(path):
+            if even_unsigned or has_marks(file):
                 return None
         return PdfFacts(seen_at=seen_at, now=now, anchored=(self._folder / "ca.pem").is_file())
 
@@ -86,9 +87,9 @@ class PdfSandbox:
                 return PdfText(fault="PDF-LIMIT", detail=over)
         return self._asked(path, {"what": "text"}, _TEXT, PdfText)
 
-    def _too_large(self, path: Path) -> str | None:
+    def _too_large(self, file: Readable) -> str | None:
         most = self._limits.max_bytes
-        return f"it is larger than {most // _MB} MB" if path.stat().st_size > most else None
+        return f"it is larger than {most // _MB} MB" if size_of(file) > most else None
 
     def close(self) -> None:
         """Ends the process, also in the middle of a file: who closes the node does not wait for it."""
@@ -148,8 +149,8 @@ class SignatureReader:
         self._any = sandboxes[0]
         self._pool = pool
 
-    def read_here(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts | None:
-        return self._any.read_alone(path, seen_at, now)
+    def read_here(self, file: Readable, seen_at: datetime, now: datetime) -> PdfFacts | None:
+        return self._any.read_alone(file, seen_at, now)
 
     async def read(self, path: Path, seen_at: datetime, now: datetime) -> PdfFacts:
         found = await self._pool.run(partial(self.read_here, path, seen_at, now))
@@ -171,11 +172,11 @@ class SignatureReader:
             self._free.put_nowait(sandbox)
 
 
-def has_marks(path: Path) -> bool:
+def has_marks(file: Readable) -> bool:
     """Whether the file may hold a signature: without any of these words it holds none that we would take."""
     carried = b""
-    with path.open("rb", buffering=0) as file:
-        while piece := file.read(_PIECE):
+    with file.open("rb") as opened:
+        while piece := opened.read(_PIECE):
             if _MARKS.search(carried + piece[:_OVERLAP]) or _MARKS.search(piece):
                 return True
             carried = piece[-_OVERLAP:]
@@ -183,11 +184,11 @@ def has_marks(path: Path) -> bool:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _readable(file: Readable) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreFailure(f"file {path.name} cannot be read: {error.strerror}") from error
+        raise StoreFailure(f"file {file.name} cannot be read: {error.strerror}") from error
 
 
 ROLES_FILE = "roles.toml"

@@ -110,7 +110,8 @@ def test_what_is_made_for_one_question_is_not_compiled_for_the_next() -> None:
 def test_what_the_driver_cannot_do_alone_is_left_to_sqlalchemy(statement: Any, values: Any) -> None:
     engine, known = create_engine("sqlite+pysqlite:///:memory:"), Statements()
 
-    assert [known.of(statement, values, engine.dialect) for _ in range(3)] == [None, None, None]
+    of = known.of_many if isinstance(values, list) else known.of
+    assert [of(statement, values, engine.dialect) for _ in range(3)] == [None, None, None]
 
 
 def test_so_many_rows_that_others_would_wait_go_to_a_thread() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -123,6 +124,44 @@ async def test_a_ring_while_one_looked_is_not_missed() -> None:
     await asyncio.wait_for(loop.forever("test", step, bell, stop, 3600.0), 60)
 
     assert turns == 2
+
+
+@pytest.mark.parametrize("worked", [True, False], ids=["worked", "rung"])
+async def test_one_whose_work_rings_no_bell_looks_again_soon_after_some_came(worked: bool) -> None:
+    stop, bell, turns = asyncio.Event(), loop.Bell(), 0
+
+    async def step() -> bool:
+        nonlocal turns
+        turns += 1
+        if turns == 1 and not worked:
+            bell.ring()
+        if turns == 8:
+            stop.set()
+            bell.ring()
+        return worked and turns == 1
+
+    await asyncio.wait_for(loop.forever("test", step, bell, stop, 3600.0, first_s=0.001), 60)
+
+    assert turns == 8
+
+
+async def test_its_looks_come_ever_less_often() -> None:
+    stop, bell, looks = asyncio.Event(), loop.Bell(), list[float]()
+    now = asyncio.get_running_loop().time
+
+    async def step() -> bool:
+        looks.append(now())
+        if len(looks) == 7:
+            stop.set()
+            bell.ring()
+        return len(looks) == 1
+
+    await asyncio.wait_for(loop.forever("test", step, bell, stop, 0.01, first_s=0.001), 60)
+
+    slept = [later - earlier for earlier, later in pairwise(looks[1:])]
+    assert all(
+        each >= least * 0.9 for each, least in zip(slept, (0.001, 0.002, 0.004, 0.008, 0.01), strict=True)
+    )
 
 
 async def test_one_who_is_not_rung_waits_his_time_and_then_waits_again() -> None:

@@ -1,0 +1,76 @@
+"""A folder's files, remembered between looks: what comes, goes or takes another's place is seen at once, what is written
+over in place soon."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.trust.looked_at import FolderLook
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "one.pem").write_text("one")
+    return tmp_path
+
+
+def settled(folder: Path) -> None:
+    """As if nothing had changed for an hour."""
+    past = time.time() - 3600
+    os.utime(folder, (past, past))
+
+
+def come(folder: Path) -> None:
+    (folder / "two.pem").write_text("two")
+
+
+def go(folder: Path) -> None:
+    (folder / "one.pem").unlink()
+
+
+def replace(folder: Path) -> None:
+    (folder / "draft").write_text("another")
+    (folder / "draft").replace(folder / "one.pem")
+
+
+@pytest.mark.parametrize("change", [come, go, replace])
+def test_what_changes_names_is_seen_at_once(folder: Path, change: Callable[[Path], None]) -> None:
+    look = FolderLook(folder, ".pem")
+    settled(folder)
+    before = look.stamp()
+    assert look.stamp() == before
+
+    change(folder)
+
+    assert look.stamp() != before
+
+
+def test_two_changes_within_one_tick_of_the_clock_are_both_seen(folder: Path) -> None:
+    look = FolderLook(folder, ".pem")
+    for change in (come, replace, go):
+        before = look.stamp()
+        change(folder)
+        assert look.stamp() != before
+
+
+def test_what_is_written_over_in_place_is_seen_soon(folder: Path) -> None:
+    look = FolderLook(folder, ".pem")
+    settled(folder)
+    before = look.stamp()
+
+    (folder / "one.pem").write_text("one and more")
+
+    until = time.monotonic() + PATIENCE_S
+    while look.stamp() == before:
+        assert time.monotonic() < until
+
+
+def test_no_folder_and_other_files_say_nothing(folder: Path) -> None:
+    assert FolderLook(folder / "nowhere", ".pem").stamp() is None
+    assert FolderLook(folder / "one.pem", ".pem").stamp() is None
+    assert FolderLook(folder, ".der").stamp() == ()
