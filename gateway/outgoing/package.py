@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from io import BytesIO
-from pathlib import Path
 from typing import BinaryIO
 
 from gateway import log
@@ -44,7 +43,7 @@ from gateway.outgoing.desk import OutDesk
 from gateway.outgoing.intake import Received
 from gateway.policy import upkeep
 from gateway.ports import EnvelopeSigner, Job, Kept, OutboxItem, OutboxTarget, PutStatus, Scratch, Work
-from gateway.ports.content import SMALL
+from gateway.ports.content import SMALL, Readable
 
 _log = logging.getLogger(__name__)
 # What does not have the form that its own reader wants, before any key is looked at: steps 1 to 5 of verification.md 9.
@@ -151,13 +150,13 @@ async def ready(
     is_due = document.state is OutState.QUEUED and document.kind in _NEW and document.leaves_at is None
     if not is_due:
         return None
-    places = {each.item.sha256: each.scratch.path for each in files}
-    sources = [partial(_opened, places[item.sha256]) for item in document.files]
+    received = {each.item.sha256: each.scratch for each in files}
+    sources = [partial(_opened, received[item.sha256].content) for item in document.files]
     return await _at_once(desk, _letter(agency, document, sources, desk.clock.now()))
 
 
-def _opened(path: Path) -> BinaryIO:
-    return path.open("rb")
+def _opened(file: Readable) -> BinaryIO:
+    return file.open("rb")
 
 
 async def ready_status(
@@ -246,7 +245,9 @@ async def _signed(desk: OutDesk, paper: _Paper) -> Packed:
 
 async def _in_file(desk: OutDesk, paper: _Paper, *, waits: bool) -> Packed:
     with desk.blobs.scratch() as scratch:
-        signed = await _sign(desk, paper, lambda: (scratch.file, partial(_opened, scratch.path)), waits=waits)
+        signed = await _sign(
+            desk, paper, lambda: (scratch.file, partial(_opened, scratch.content)), waits=waits
+        )
         return await keep(desk, scratch, signed)
 
 
