@@ -57,7 +57,7 @@ class Fast:
     a: int
     b: int
     tree: etree._Element | None = field(default=None, compare=False, repr=False)
-    """What `schema.holds` judges, where the file was small enough to be held."""
+    """What `schema.holds` judges, where the file without its files' octets is small enough to be held."""
 
 
 def read_fast(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: bool = True) -> Fast | None:
@@ -101,6 +101,7 @@ def read_large(pieces: Iterable[bytes], size: int, policy: XmlPolicy, *, opens: 
         signature=parts,
         a=scan.a,
         b=scan.b,
+        tree=None if scan.shown is None else _skeleton(scan.shown),
     )
 
 
@@ -292,6 +293,19 @@ def _canonical(element: etree._Element) -> bytes:
         return etree.tostring(element, method="c14n", exclusive=True, with_comments=False)
     except etree.C14NError as why:
         raise NotMine from why
+
+
+def _skeleton(shown: bytes) -> etree._Element | None:
+    """For the schema, from what was proved to be native. None where libxml2 has another opinion: then it is read again."""
+    try:
+        root = _tree(shown)
+    except NotMine:
+        return None
+    for content in root.iter(_CONTENT):
+        content.text = None
+    for found in root.iter(_SIGNATURE):
+        found.clear()
+    return root
 
 
 def _apexes(found: etree._Element, parts: SignatureParts) -> bytes:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _MAX_PENDING: Final = 1 << 20
 """Bytes the parser may hold back in an unfinished tag or text before the file is not ours."""
+_MOST_SHOWN: Final = 1 << 18
+"""Bytes without those of the files that are kept for whoever judges their form."""
 
 
 class NotMine(Exception):
@@ -43,6 +45,8 @@ class EnvelopeScan:
         self._signature_depth = 0
         self._parts: SignatureParts | None = None
         self._leaf_text = self._all_text = 0
+        self._shown = [DECLARATION]
+        self._shown_size = 0
         self._parser = self._make_parser()
         self._parser.Parse(DECLARATION, False)
 
@@ -54,6 +58,11 @@ class EnvelopeScan:
     @property
     def file_digest(self) -> Digest:
         return Digest.of_bytes(self._file_hash.digest())
+
+    @property
+    def shown(self) -> bytes | None:
+        """What the parser saw: all but the base64 of the files. None where that is much."""
+        return b"".join(self._shown) if self._shown_size <= _MOST_SHOWN else None
 
     def feed(self, piece: bytes) -> None:
         """F7: parser, comparison and both hashes see the same buffer."""
@@ -74,6 +83,9 @@ class EnvelopeScan:
         kept = len(self._buffer)
         self._buffer += piece
         self._count(piece)
+        self._shown_size += len(piece)
+        if self._shown_size <= _MOST_SHOWN:
+            self._shown.append(piece)
         with memoryview(self._buffer)[kept:] as fresh:
             self._file_hash.update(fresh)
             self._parser.Parse(fresh, False)

@@ -48,14 +48,14 @@ async def ready(
     desk: InDesk, leased: LeasedInbox, proved: Proved, checked: CheckedPacket, *, at_once: bool = False
 ) -> Callable[[Work], Awaitable[Identity | None]]:
     """What is asked before a unit of work, and the part that runs in it. That gives the first of a repeat, which is left
-    as it is. `at_once`: its 01 is signed before, too, and what came before is not looked for: a repeat and another body
-    under one id are a Conflict of the claim."""
+    as it is. The 01 of what nothing stands against is signed before, too. `at_once`: what came before is not looked for: a
+    repeat and another body under one id are a Conflict of the claim."""
     agency = await desk.agency(leased.item.agency_id)
     before = await related.sent_under_former(desk, agency, translate.replies(proved.envelope.model))
     kind, notice = proved.envelope.model.kind, checked.old.notice if checked.old else None
     is_answered = "01" in answers(kind, PacketEnding.ADMITTED, desk.profile, authenticated=True)
     arrived = None
-    if at_once and is_answered and kind in _NEW:
+    if is_answered and kind in _NEW and checked.ruling.decision is Admission.ALLOWED:
         about = acknowledge.of_packet(leased.item, proved)
         arrived = await acknowledge.ready(desk, agency, about, "01", description=notice)
 
@@ -77,6 +77,7 @@ async def ready(
                 checked=checked,
                 before=before,
                 arrived=arrived,
+                at_once=at_once,
             )
             await packet.admit()
         return first
@@ -137,6 +138,8 @@ class _Packet:
     before: related.SentUnderFormer
     arrived: PutStatus | None
     """Its 01, with what its sender is told of its code, where that is signed already."""
+    at_once: bool
+    """It landed in this very unit."""
 
     async def admit(self) -> None:
         await self._alarm()
@@ -313,12 +316,14 @@ class _Packet:
         kind, profile = self.proved.envelope.model.kind, self.desk.profile
         owes = "01" in answers(kind, ending, profile, authenticated=True)
         stored = self.leased.item.id, Fact(track=Track.BUSINESS, code="01", at=self.desk.clock.now())
-        if owes and self.arrived is not None:  # it landed in this very unit
+        if owes and self.at_once:
             await self.work.facts.add_all([*others, stored])
+        else:
+            await self.work.facts.add_all(others)
+            owes = owes and await self.work.facts.add(*stored)
+        if owes and self.arrived is not None:
             await self.arrived(self.work)
-            return
-        await self.work.facts.add_all(others)
-        if owes and await self.work.facts.add(*stored):
+        elif owes:
             await self._answer("01", notice)
 
     async def _answer(self, code: str, description: str | None) -> None:

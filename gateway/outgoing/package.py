@@ -150,8 +150,8 @@ async def ready(
     is_due = document.state is OutState.QUEUED and document.kind in _NEW and document.leaves_at is None
     if not is_due:
         return None
-    places = {each.item.sha256: each.scratch.content for each in files}
-    sources = [partial(_opened, places[item.sha256]) for item in document.files]
+    received = {each.item.sha256: each.scratch for each in files}
+    sources = [partial(_opened, received[item.sha256].content) for item in document.files]
     return await _at_once(desk, _letter(agency, document, sources, desk.clock.now()))
 
 
@@ -245,7 +245,9 @@ async def _signed(desk: OutDesk, paper: _Paper) -> Packed:
 
 async def _in_file(desk: OutDesk, paper: _Paper, *, waits: bool) -> Packed:
     with desk.blobs.scratch() as scratch:
-        signed = await _sign(desk, paper, lambda: (scratch.file, partial(_opened, scratch.path)), waits=waits)
+        signed = await _sign(
+            desk, paper, lambda: (scratch.file, partial(_opened, scratch.content)), waits=waits
+        )
         return await keep(desk, scratch, signed)
 
 

@@ -102,6 +102,11 @@ class Sniffer:
         return "csv" if name.casefold().endswith((".csv", ".tsv")) else "txt"
 
     @property
+    def is_settled(self) -> bool:
+        """Whether what follows would change nothing of what it is."""
+        return self._has_controls and len(self.head) == HEAD
+
+    @property
     def has_late_pdf(self) -> bool:
         """A PDF header that is not at the beginning: something else stands before it (threat 63)."""
         return not self._is_pdf and self.head.find(b"%PDF-", 1, PDF_WITHIN + 5) > 0
@@ -226,7 +231,7 @@ class FileInspector:
             return _GatheredFacts(found_type="unknown", size=0, broken="empty")
         sniffer = Sniffer()
         stream.seek(0)
-        while piece := stream.read(_PIECE):
+        while not sniffer.is_settled and (piece := stream.read(_PIECE)):
             sniffer.feed(piece)
         found = _GatheredFacts(found_type=sniffer.found(name), size=size)
         if found.found_type == "zip":

@@ -306,7 +306,7 @@ def test_the_size_alone_chooses_the_reader(over: int) -> None:
     found = canonical.read_fast([raw], len(raw), POLICY)
     assert len(raw) == canonical.MOST_SMALL + over
     assert found is not None
-    assert (found.tree is None) is bool(over)
+    assert canonical.is_small(len(raw), POLICY.limits) is not bool(over)
     assert canonical.read_large([raw], len(raw), POLICY) == found
     assert both(raw) is not None
 

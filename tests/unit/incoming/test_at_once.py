@@ -61,6 +61,21 @@ async def test_one_unit_lands_it_takes_it_in_and_answers(town: Town) -> None:
     assert (await town.pack(), await town.statuses(PROVINCE)) == (0, 1)
 
 
+@pytest.mark.parametrize("away", [True, False])
+async def test_what_goes_by_steps_is_answered_by_the_unit_that_takes_it_in(
+    town: Town, monkeypatch: pytest.MonkeyPatch, away: bool
+) -> None:
+    """Unless a token has to sign it."""
+    monkeypatch.setattr(FileSigner, "at_hand", not away)
+    await town.deliver(town.forge(document(), FILES))
+    await town.land()
+    assert await town.process() == 1
+
+    arrived = await town.only()
+    assert [event.kind for event in await town.events(PROVINCE, arrived.id)] == ["inbox.received"]
+    assert (await town.pack(), await town.statuses(PROVINCE)) == (int(away), 1)
+
+
 @pytest.mark.usefixtures("keys_away")
 async def test_an_answer_that_a_token_has_to_sign_is_waited_for_by_nobody_who_lands(town: Town) -> None:
     assert await landed(town, town.forge(document(), FILES)) == "done"

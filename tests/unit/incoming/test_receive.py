@@ -140,7 +140,7 @@ async def test_content_that_another_lets_go_of_before_it_is_referred_to_refuses_
     hindered = replace(town, node=replace(town.node, out=replace(town.node.out, blobs=blobs)))
 
     with lost_for_now(lies_in) as failure:
-        await hindered.send("15")
+        await hindered.send("15", files=(("15.pdf", PDF + bytes(100_000)),))
     assert failure is None or not failure.value.permanent
     assert await town.count("outgoing_document") == (lies_in == "rows")
 
