@@ -184,7 +184,10 @@ class OpenNode(Ground):
                 then=("landing", *told),
             ),
             "landing": Loop(
-                step=landing, then=("packer", "dispatcher", "receiver", *drawn), first_s=LANDING_FIRST_S
+                # Most packets end here, with a 01 that is signed; whom another one makes work for is rung by it.
+                step=landing,
+                then=("dispatcher", *drawn),
+                first_s=LANDING_FIRST_S,
             ),
             "receiver": Loop(
                 step=lambda: couriers.process_batch(self.inn, workers.receive_batch, lease),

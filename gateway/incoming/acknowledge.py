@@ -124,6 +124,7 @@ async def put(
             # What a person says can be said otherwise, unless the packet that is answered is at fault.
             _refuse_unsayable(packet, agency, error)
     await work.jobs.put("answer", answered.subject_id, payload=packet)
+    work.when_committed(desk.wake)
 
 
 async def ready(

@@ -204,6 +204,7 @@ class _Packet:
         await self._add(document, held=held, notice=old.notice if old else None, newer=newer)
         for waiting in await work.inbox.waiting_for(document.sender_code, document.document_id):
             await work.inbox.reopen(waiting.id)
+            work.when_committed(self.desk.wake)
 
     def _translated(self, *, attempt: int, state: InState, target_id: str | None = None) -> IncomingDocument:
         checked, old = self.checked, self.checked.old

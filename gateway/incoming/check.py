@@ -1,7 +1,7 @@
 """Step 3 of the way in: rules and file checks. In: a verified packet. Out: what its files and the signatures inside its
 PDFs are (R19 to R26), and the `Ruling` of `policy.incoming`: allowed, held, sealed, or one of the cases where nobody
-could act. Decoded copies vanish at once, and small ones are in no file; the envelope is the copy kept. What cannot be told of
-a signature now is asked again by `judge_again`; it stops no packet (R23).
+could act. Decoded copies vanish at once, and small ones are in no file; the envelope is the copy kept. What cannot be
+told of a signature now is asked again by `judge_again`; it stops no packet (R23).
 Mail under a code that has ended (R83) goes to the agency of this node that took over, with a notice to its sender."""
 
 from __future__ import annotations

@@ -110,6 +110,7 @@ async def _land(desk: InDesk, scope: AgencyScope, item: InboxPacket, kept: Kept 
             await _put(work, item, kept)
         elif not await _came_before(desk, work, landed, item, kept):
             return False  # until the lease is over
+        work.when_committed(desk.wake)
         await work.commit()
     if kept is not None and landed.code == _REPEAT:
         await desk.blobs.forget([item.file_digest])  # only its first is kept, and that may be under seal
