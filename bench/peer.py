@@ -152,30 +152,36 @@ def once(content: bytes, kind: str) -> float:
 def _written(
     model: Envelope, files: envelopes.Files, signer: EnvelopeSigner, qualifier: build.Qualifier
 ) -> bytes:
-    """As it would leave: what was written has been read again by the fast path (W10)."""
+    """As it would leave: what was written has been read again by the fast path (W10), its files closed."""
     out = BytesIO()
     build.write(model, envelopes.contents(files), out, signer, qualifier, envelopes.SIGNED_AT)
     written = out.getvalue()
-    _verified(written, signer)
+    _verified(written, signer, opens=False)
     return written
 
 
 def _taken(raw: bytes, signer: EnvelopeSigner) -> SignedEnvelope[Envelope]:
-    """As a receiver takes it in: verified, and held against the schema."""
-    signed = _verified(raw, signer)
-    problems = schema.check(schema.skeleton(_without_files(raw, signed), _POLICY.limits))
-    assert not problems, problems
-    return signed
+    """As a receiver takes it in: verified, and held against the schema, by the same reading where it is small."""
+    found = _verified(raw, signer)
+    if not found.keeps_form():
+        problems = schema.check(schema.skeleton(_without_files(raw, found.signed), _POLICY.limits))
+        assert not problems, problems
+    return found.signed
 
 
-def _verified(raw: bytes, signer: EnvelopeSigner) -> SignedEnvelope[Envelope]:
+def _verified(raw: bytes, signer: EnvelopeSigner, *, opens: bool = True) -> verify.Verified:
     source = verify.EnvelopeSource(size=len(raw), open=partial(_pieces, raw))
     own = envelopes.binding(signer)
     found = verify.examine_fast(
-        source, policy=_POLICY, bindings=lambda code: (own,), at=envelopes.SIGNED_AT, transport=None
+        source,
+        policy=_POLICY,
+        bindings=lambda code: (own,),
+        at=envelopes.SIGNED_AT,
+        transport=None,
+        opens=opens,
     )
     assert found is not None, "not in canonical form"
-    return found.signed
+    return found
 
 
 def _without_files(raw: bytes, signed: SignedEnvelope[Envelope]) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ import re
 from typing import Any, Self
 
 _HEX = re.compile(r"[0-9a-f]{64}")
+_BYTES = 32
 
 
 class _Text(str):
@@ -31,7 +32,9 @@ class Digest(_Text):
     @classmethod
     def of_bytes(cls, raw: bytes) -> Self:
         """The digest whose 32 bytes are `raw` (it does not hash)."""
-        return str.__new__(cls, raw.hex()) if len(raw) == 32 else cls(raw.hex())
+        if len(raw) != _BYTES:
+            raise ValueError(f"a SHA-256 has {_BYTES} bytes, not {len(raw)}")
+        return super().__new__(cls, raw.hex())
 
     @property
     def raw(self) -> bytes:

@@ -39,7 +39,7 @@ from gateway.edxml.names import (
     text_fault,
 )
 from gateway.edxml.policy import EnvelopeLimits
-from gateway.edxml.signature import Qualifier, check_qualifier, sign_body, signature_size
+from gateway.edxml.signature import Qualifier, Unsigned, check_qualifier
 from gateway.errors import BreaksRule
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ OPERATIONS = {kind: number for number, kind in KIND_OF_BUSINESS.items()}
 _IDENTITIES = frozenset({"OrganId", "DocumentId", "ContentId"})
 # Its certificate, digests and value, and a receipt of the longest texts.
 _REST_OF_SIGNATURE = 65_536
+_LIMITS = EnvelopeLimits()
 _STATUS_CODE = re.compile(r"[0-9]{2}")
 
 
@@ -87,19 +88,18 @@ def write(
     if (signer is None) is not (qualifier is None):
         raise BreaksRule("a signed envelope needs a signer and a qualifier, an unsigned one neither")
     head, tail, listed = check(envelope, contents, qualifier)
+    unsigned = Unsigned(signer, qualifier, signing_time) if signer and qualifier else None
     body = _Body(out)
-    body.put(ROOT.start, ENVELOPE.start, HEADER.start)
-    body.put(head)
+    body.put(ROOT.start + ENVELOPE.start + HEADER.start + head)
     gap_at = body.position
-    if signer is not None and qualifier is not None:
-        body.skip(signature_size(signer, qualifier, signing_time))
-    body.put(HEADER.end)
-    body.put(tail, ENVELOPE.end)
+    if unsigned is not None:
+        body.skip(unsigned.size)
+    body.put(HEADER.end + tail + ENVELOPE.end)
     files = _write_attachments(envelope.attachments, listed, contents, body, signing_time)
     body.put(ROOT.end)
-    if signer is not None and qualifier is not None:
+    if unsigned is not None:
         out.seek(gap_at)
-        out.write(sign_body(body.digest, signer, qualifier, signing_time))
+        out.write(unsigned.over(body.digest))
         out.seek(body.position)
     return WrittenEnvelope(body_digest=body.digest, size=body.position, files=files)
 
@@ -110,22 +110,21 @@ def check(
     """What `write` writes around the signature and the files' bytes, of which it needs none: before S, after it, and beside
     each file. BreaksRule for what it would refuse; what passes here can be written, and read again."""
     _check(envelope, contents, qualifier)
-    head = b"".join(_children(HEADER, envelopes.outline_header(envelope)))
+    head = _written(HEADER, envelopes.outline_header(envelope))
     tail = b""
     if envelope.status is None:
-        lines = b"".join(_children(MANIFEST, envelopes.outline_manifest(envelope.manifest)))
+        lines = _written(MANIFEST, envelopes.outline_manifest(envelope.manifest))
         tail = BODY.start + MANIFEST.start + lines + MANIFEST.end + BODY.end
     listed = tuple(
-        b"".join(_children(ATTACHMENT, envelopes.outline_attachment(one), f"Attachment {n}"))
+        _written(ATTACHMENT, envelopes.outline_attachment(one), f"Attachment {n}")
         for n, one in enumerate(envelope.attachments, 1)
     )
-    limits = EnvelopeLimits()
-    most = min(limits.text_total, limits.header_bytes) - limits.signature_bytes
+    most = min(_LIMITS.text_total, _LIMITS.header_bytes) - _LIMITS.signature_bytes
     size = len(head) + len(tail) + sum(map(len, listed))
     if size > most:
         raise BreaksRule(f"all it says beside its files takes {size} bytes, at most {most} can be read again")
     if qualifier is not None and qualifier.terms is not None:
-        size, most = len(terms.render(qualifier.terms)), limits.signature_bytes - _REST_OF_SIGNATURE
+        size, most = len(terms.render(qualifier.terms)), _LIMITS.signature_bytes - _REST_OF_SIGNATURE
         if size > most:
             raise BreaksRule(f"gw:Terms has {size} bytes, at most {most} are read; name fewer recipients")
     return head, tail, listed
@@ -155,29 +154,36 @@ class _Body:
         self.position += length
 
 
-def _children(parent: Element, tree: Outline, where: str = "") -> Iterator[bytes]:
+def _written(parent: Element, tree: Outline, where: str = "") -> bytes:
     """What is there of `parent`'s children, in the closed table's order. Nothing is written for what is absent, nor
     for a group with nothing in it."""
+    pieces: list[bytes] = []
     for element in parent.children.values():
         value = tree.get(element.local)
         if value is None:
             continue
-        path = f"{where}/{element.local}" if where else element.local
         for one in value if element.many else (value,):
             if element.leaf:
-                yield _leaf(element, cast("str", one), path)
-            elif inside := b"".join(_children(element, cast("Outline", one), path)):
-                yield element.start + inside + element.end
+                pieces += element.start, _text(element, cast("str", one), where), element.end
+                continue
+            inside = _written(element, cast("Outline", one), _below(where, element))
+            if inside:
+                pieces += element.start, inside, element.end
             elif element.many:
-                raise BreaksRule(f"{path} has nothing in it; leave it out instead")
+                raise BreaksRule(f"{_below(where, element)} has nothing in it; leave it out instead")
+    return b"".join(pieces)
 
 
-def _leaf(element: Element, text: str, path: str) -> bytes:
+def _text(element: Element, text: str, where: str) -> bytes:
     if reason := text_fault(text, element.max_length):
-        raise BreaksRule(f"{path} {reason}")
+        raise BreaksRule(f"{_below(where, element)} {reason}")
     if element.local in _IDENTITIES and text.strip() == "null":
-        raise BreaksRule(f"{path} is the text null, which readers take for absent")
-    return element.start + escape(text) + element.end
+        raise BreaksRule(f"{_below(where, element)} is the text null, which readers take for absent")
+    return escape(text)
+
+
+def _below(where: str, element: Element) -> str:
+    return f"{where}/{element.local}" if where else element.local
 
 
 def _write_attachments(
@@ -245,10 +251,9 @@ def _check(
         raise BreaksRule("From has no OrganId; nobody could tell whose key to expect")
     _check_kind(envelope)
     _check_attachments(envelope, contents)
-    limits = EnvelopeLimits()
-    if len(envelope.to) > limits.recipients or len(envelope.attachments) > limits.attachments:
+    if len(envelope.to) > _LIMITS.recipients or len(envelope.attachments) > _LIMITS.attachments:
         raise BreaksRule(
-            f"one envelope takes at most {limits.recipients} recipients and {limits.attachments} files; split it"
+            f"one envelope takes at most {_LIMITS.recipients} recipients and {_LIMITS.attachments} files; split it"
         )
     if qualifier is None:
         return

@@ -1,8 +1,9 @@
 """The fast path (F1-F13): proves, while it reads once, that a file is exactly what our own writer makes, and hashes and
 parses that very same buffer. Raw pieces go in; `Fast` comes out, or None for "not mine". It never says invalid:
 whatever it does not take, the general path decides, and gives the code. A file of at most a megabyte is read here by
-the second reader (F13): libxml2 parses once, and its tree gives the canonical octets, both digests, the model and
-what the schema judges; that reader shares nothing with the writer but the closed table of names. A larger one streams
+the second reader (F13): libxml2 parses once, and its tree gives the canonical octets, both digests and what the
+schema judges, while `native` takes the model from the octets that are so proved; that reader shares nothing with the
+writer but the closed table of names and the text of S. A larger one streams
 through `scan`; tests hold the two together.
 
 `resigned_pieces` puts another Signature into a native envelope (W9): the bytes of a new file with the same C, the
@@ -11,7 +12,6 @@ same packet id, terms and receipt, under another key of the same agency."""
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,10 +23,9 @@ from lxml import etree
 
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Binding, FileSlice, Finding
-from gateway.edxml import names, safe_xml, signature, terms
+from gateway.edxml import names, native, safe_xml, signature, terms
 from gateway.edxml.key import value_fault
-from gateway.edxml.names import CONTENT, DECLARATION, HEADER, QCVN, ROOT, Element, escape
-from gateway.edxml.reader import ModelBuilder
+from gateway.edxml.names import CONTENT, DECLARATION, HEADER, QCVN
 from gateway.edxml.scan import BASE64, EnvelopeScan, NotMine
 from gateway.edxml.signature import Qualifier, SignatureParts, sign_body
 from gateway.errors import InvalidEnvelope
@@ -198,24 +197,12 @@ MOST_SMALL: Final = 1 << 20
 """Bytes of the largest file that is read so: a tree takes some six times its file, and a stream takes nothing."""
 
 _SIGNATURE: Final = f"{{{names.DS}}}Signature"
-_SIGNED_INFO: Final = f"{{{names.DS}}}SignedInfo"
-_SIGNED_PROPERTIES: Final = (
-    f"{{{names.DS}}}Object/{{{names.XADES}}}QualifyingProperties/{{{names.XADES}}}SignedProperties"
-)
 _CONTENT: Final = f"{{{QCVN}}}{CONTENT.local}"
-_PIECE: Final = 1 << 16
+_OPENS: Final = b"<ds:Signature "
+_CLOSES: Final = b"</ds:Signature>"
 
 _DEEPEST: Final = 14
 """Elements above a leaf of gw:Receipt, itself counted: nothing of W5 lies deeper."""
-
-_LONGEST: Final = 5
-"""Bytes that one character takes in canonical form, at most: `&amp;`."""
-
-_START: Final = re.compile(rb"<[^/>][^>]*>")
-_STARTS: Final = frozenset(element.start for _, element in names.paths())
-_OPENING: Final = DECLARATION + ROOT.start
-_OPENS: Final = b"<ds:Signature "
-_CLOSES: Final = b"</ds:Signature>"
 
 
 def is_small(size: int, limits: EnvelopeLimits) -> bool:
@@ -226,28 +213,39 @@ def is_small(size: int, limits: EnvelopeLimits) -> bool:
 
 def read_tree(data: bytes, limits: EnvelopeLimits, *, opens: bool = True) -> tuple[Fast, bytes]:
     """F1 to F8 of a whole file, and the digest of its SignedProperties. What it says is as good as the digests in its
-    signature, which `read_small` compares. `opens`: the files in it are decoded."""
+    signature, which `read_small` compares. `opens`: the files in it are decoded.
+
+    The parser sees a byte only when S is exactly what it says and every tag outside it one of the closed table's, at its
+    path: no comment, instruction, CDATA, declaration, attribute or name but ours comes to it, which keeps each name
+    that it ever met."""
     cut, files = _without_files(data)
-    parts, length = _signature(cut, limits)
-    walk = _Walk(_tree(cut), data, files, ModelBuilder(limits, strict=True, opens=opens), limits)
-    if _canonical(walk.root) != cut[len(DECLARATION) :]:  # F5
+    begin, end = _place_of_signature(cut)
+    parts = signature.parse(cut[begin:end])
+    if parts is None or end - begin > limits.signature_bytes or not cut.startswith(DECLARATION):
         raise NotMine
-    properties = _apexes(walk.signature, parts)
-    a = _found(data, _OPENS)
-    body = hashlib.sha256(memoryview(data)[len(DECLARATION) : a])
-    body.update(memoryview(data)[a + length :])
-    read = walk.builder.finish()
+    octets = cut[len(DECLARATION) :]
+    body = cut[len(DECLARATION) : begin] + cut[end:]
+    taken = native.elements(body, data, files, limits, opens=opens)
+    root = _tree(cut)
+    if _canonical(root) != octets:  # F5
+        raise NotMine
+    element = next(root.iter(_SIGNATURE))
+    properties = _apexes(element, parts)
+    a, b = _place_of_signature(data)
+    hashed = hashlib.sha256(memoryview(data)[len(DECLARATION) : a])
+    hashed.update(memoryview(data)[b:])
+    read = taken.read()
     found = Fast(
         envelope=read.envelope,
         files=read.files,
         findings=read.findings,
-        body_digest=Digest.of_bytes(body.digest()),
+        body_digest=Digest.of_bytes(hashed.digest()),
         file_digest=Digest.of_bytes(hashlib.sha256(data).digest()),
         size=len(data),
         signature=parts,
         a=a,
-        b=a + length,
-        tree=_bare(walk),
+        b=b,
+        tree=_bare(root, element),
     )
     return found, hashlib.sha256(properties).digest()
 
@@ -269,18 +267,14 @@ def _without_files(data: bytes) -> tuple[bytes, list[tuple[int, int, bool]]]:
     return b"".join((*kept, data[position:])), files
 
 
-def _signature(cut: bytes, limits: EnvelopeLimits) -> tuple[SignatureParts, int]:
-    """F3, F4, F6, F8 before the parser sees a byte: S is exactly what it says, and every start tag outside it one of the
-    closed table's. So no comment, instruction, CDATA, declaration, attribute or name but ours comes to the parser, which
-    keeps each name that it ever met."""
-    a = _found(cut, _OPENS)
-    b = _found(cut, _CLOSES, a) + len(_CLOSES)
-    parts = signature.parse(cut[a:b])
-    if parts is None or b - a > limits.signature_bytes or not cut.startswith(_OPENING):
+def _place_of_signature(data: bytes) -> tuple[int, int]:
+    """F6: S begins and ends there, and the header ends with it. Canonical form has no `<` but in tags, so these octets are
+    those tags and nothing else."""
+    begin = data.find(_OPENS)
+    end = data.find(_CLOSES, begin) + len(_CLOSES)
+    if not 0 <= begin < end or not data.startswith(HEADER.end, end):
         raise NotMine
-    if not _STARTS.issuperset(_START.findall(cut[len(DECLARATION) : a] + cut[b:])):
-        raise NotMine
-    return parts, b - a
+    return begin, end
 
 
 def _tree(cut: bytes) -> etree._Element:
@@ -299,95 +293,17 @@ def _canonical(element: etree._Element) -> bytes:
         raise NotMine from why
 
 
-def _found(data: bytes, tag: bytes, begin: int = 0) -> int:
-    """Where a tag stands. Canonical form has no `<` but in tags, so these octets are that tag and nothing else."""
-    place = data.find(tag, begin)
-    if place < 0:
-        raise NotMine
-    return place
-
-
 def _apexes(found: etree._Element, parts: SignatureParts) -> bytes:
-    """F9, F11: what reference 2 and the key cover, in libxml2's canonical form; ours of SignedInfo must equal it."""
-    info, properties = found.find(_SIGNED_INFO), found.find(_SIGNED_PROPERTIES)
-    if info is None or properties is None or _canonical(info) != parts.signed_info:
+    """F9, F11: what reference 2 and the key cover, in libxml2's canonical form, of the elements at their places; ours of
+    SignedInfo must equal it."""
+    info, _, _, of_properties = found
+    if _canonical(info) != parts.signed_info:
         raise NotMine
-    return _canonical(properties)
+    return _canonical(of_properties[0][0])
 
 
-def _bare(walk: _Walk) -> etree._Element:
-    for content in walk.root.iter(_CONTENT):
+def _bare(root: etree._Element, found: etree._Element) -> etree._Element:
+    for content in root.iter(_CONTENT):
         content.text = None
-    walk.signature.clear()
-    return walk.root
-
-
-class _Walk:
-    """F4 over the tree: only what the closed table has at this very path, in events for the one builder of the model."""
-
-    def __init__(
-        self,
-        root: etree._Element,
-        data: bytes,
-        files: Sequence[tuple[int, int, bool]],
-        builder: ModelBuilder,
-        limits: EnvelopeLimits,
-    ) -> None:
-        self.root = root
-        self.builder = builder
-        self._data = data
-        self._files = iter(files)
-        self._limits = limits
-        self._signature: etree._Element | None = None
-        self._element(root, ROOT)
-
-    @property
-    def signature(self) -> etree._Element:
-        if self._signature is None:
-            raise NotMine
-        return self._signature
-
-    def _element(self, node: etree._Element, known: Element) -> None:
-        """Attributes and declarations need no look: they are those of the start tags that the table has."""
-        if node.prefix != known.own_prefix:
-            raise NotMine
-        if not known.leaf:
-            self.builder.start(QCVN, known.local, known.named)
-            self._children(node, known)
-            self.builder.end(0)
-        elif len(node):
-            raise NotMine
-        elif known is CONTENT:
-            self._content(node.text or "")
-        else:
-            self._leaf(known.local, node.text or "")
-
-    def _children(self, node: etree._Element, known: Element) -> None:
-        if node.text:
-            raise NotMine
-        for child in node:
-            if child.tail or (self._signature is not None and known is HEADER):
-                raise NotMine
-            below = known.tags.get(child.tag)
-            if below is not None:
-                self._element(child, below)
-            elif known is HEADER and child.tag == _SIGNATURE:
-                self._signature = child
-            else:
-                raise NotMine
-
-    def _leaf(self, local: str, text: str) -> None:
-        if len(text) * _LONGEST > self._limits.text_bytes < len(escape(text)):
-            raise NotMine
-        self.builder.leaf(local, text)
-
-    def _content(self, text: str) -> None:
-        """F7: the slice is that of the octets that are hashed."""
-        start, end, plain = next(self._files, (0, 0, False))
-        self.builder.start(QCVN, CONTENT.local, CONTENT.named)
-        if plain:
-            for at in range(start, end, _PIECE):
-                self.builder.content(self._data[at : min(at + _PIECE, end)], at)
-        elif text:
-            self.builder.data(text, start)
-        self.builder.end(end)
+    found.clear()
+    return root

@@ -242,8 +242,8 @@ KNOWN_ATTRIBUTES = NET_ATTRIBUTES | {
     ("Reference", XLINK, "type"),
 }
 
-_USUAL_DATE = re.compile(r"\d{4}/\d{2}/\d{2}", re.ASCII)
-_USUAL_TIME = re.compile(r"\d{4}/\d{2}/\d{2} \d{2}:\d{2}:\d{2}", re.ASCII)
+_USUAL_DATE = re.compile(r"(\d{4})/(\d{2})/(\d{2})", re.ASCII)
+_USUAL_TIME = re.compile(r"(\d{4})/(\d{2})/(\d{2}) (\d{2}):(\d{2}):(\d{2})", re.ASCII)
 _ANY = re.compile(
     r"""(?: (?P<y1>\d{4}) (?P<s1>[/-]) (?P<m1>\d{1,2}) (?P=s1) (?P<d1>\d{1,2})
           | (?P<d2>\d{1,2}) (?P<s2>[/-]) (?P<m2>\d{1,2}) (?P=s2) (?P<y2>\d{4}) )
@@ -255,13 +255,26 @@ _ANY = re.compile(
 
 def read_date(text: str) -> tuple[date | None, bool]:
     """The date that `text` says (of a time with a zone: the date in Hanoi), and whether it is `yyyy/MM/dd`."""
+    usual = _USUAL_DATE.fullmatch(text)
+    try:
+        if usual:
+            return date(*map(int, usual.groups())), True
+    except ValueError:
+        return None, True
     moment = _moment(text)
-    return (None if moment is None else moment.date()), bool(_USUAL_DATE.fullmatch(text))
+    return (None if moment is None else moment.date()), False
 
 
 def read_time(text: str) -> tuple[datetime | None, bool]:
     """The time that `text` says, a bare date being its midnight, and whether it is `yyyy/MM/dd HH:mm:ss`."""
-    return _moment(text), bool(_USUAL_TIME.fullmatch(text))
+    usual = _USUAL_TIME.fullmatch(text)
+    try:
+        if usual:
+            year, month, day, hour, minute, second = map(int, usual.groups())
+            return datetime(year, month, day, hour, minute, second, tzinfo=VIETNAM), True
+    except ValueError:
+        return None, True
+    return _moment(text), False
 
 
 def _moment(text: str) -> datetime | None:
@@ -301,12 +314,21 @@ MOST_FINDINGS = 200
 
 @dataclass(slots=True)
 class KnownElement:
-    """One element that the dialect's table knows, where it stands, and its children in order."""
+    """One element that the dialect's table knows, where it stands, and its children in order. `above` is where its parent
+    stands, None of the root; `number` tells it from others of its name, 0 where no other may stand."""
 
     name: str
-    where: str
+    above: str | None = None
+    number: int = 0
     value: str = ""
     children: dict[str, list[KnownElement]] = field(default_factory=dict)
+
+    @property
+    def where(self) -> str:
+        if self.above is None:
+            return ""
+        step = f"{self.name}[{self.number}]" if self.number else self.name
+        return f"{self.above}/{step}" if self.above else step
 
     def one(self, name: str) -> KnownElement | None:
         """The first child of that name; a doubled single element was reported when it was met."""
@@ -350,13 +372,13 @@ class Leaves:
         self._notes = notes
 
     def text(self, node: KnownElement | None, name: str) -> str | None:
-        leaf = node.one(name) if node is not None else None
-        return leaf.value if leaf is not None and leaf.value.strip(XML_SPACE) else None
+        found = node.children.get(name) if node is not None else None
+        return found[0].value if found and found[0].value.strip(XML_SPACE) else None
 
     def identity(self, node: KnownElement | None, name: str) -> str | None:
         """Exactly as read (F10): what the certificate is bound to is this text, with no trimming or folding."""
-        leaf = node.one(name) if node else None
-        return None if leaf is None else self.own_identity(leaf)
+        found = node.children.get(name) if node is not None else None
+        return self.own_identity(found[0]) if found else None
 
     def own_identity(self, leaf: KnownElement) -> str | None:
         bare = leaf.value.strip(XML_SPACE)
@@ -412,5 +434,5 @@ class Leaves:
         return value
 
     def _bare(self, node: KnownElement | None, name: str) -> tuple[KnownElement | None, str]:
-        leaf = node.one(name) if node else None
-        return leaf, leaf.value.strip(XML_SPACE) if leaf else ""
+        found = node.children.get(name) if node is not None else None
+        return (found[0], found[0].value.strip(XML_SPACE)) if found else (None, "")

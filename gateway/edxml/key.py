@@ -8,7 +8,8 @@ for good."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from hmac import compare_digest
@@ -16,9 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256, SHA384, HashAlgorithm
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.x509 import InvalidVersion, load_der_x509_certificate
 
 from gateway.edxml.policy import XmlPolicy
@@ -34,10 +34,35 @@ _ORDERS = {
         "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973", 16
     ),
 }
-_CURVES: dict[str, tuple[str, HashAlgorithm]] = {
-    "ecdsa-sha256": ("secp256r1", SHA256()),
-    "ecdsa-sha384": ("secp384r1", SHA384()),
+_CURVES: Final[Mapping[str, tuple[str, ec.ECDSA]]] = {
+    "ecdsa-sha256": ("secp256r1", ec.ECDSA(SHA256())),
+    "ecdsa-sha384": ("secp384r1", ec.ECDSA(SHA384())),
 }
+_PADDING, _RSA_DIGEST = padding.PKCS1v15(), SHA256()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Key:
+    """A certificate's key with what W8 asks of it; neither for one of another kind."""
+
+    rsa: rsa.RSAPublicKey | None = None
+    ec: ec.EllipticCurvePublicKey | None = None
+    bits: int = 0
+    exponent: int = 0
+    modulus: int = 0
+    curve: str = ""
+
+
+@lru_cache(maxsize=_KEPT)
+def _key(certificate_der: bytes) -> _Key:
+    """The same few certificates are asked for with every envelope, and reading one takes longer than checking by it."""
+    key = load_der_x509_certificate(certificate_der).public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        numbers = key.public_numbers()
+        return _Key(rsa=key, bits=key.key_size, exponent=numbers.e, modulus=numbers.n)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return _Key(ec=key, bits=key.key_size, curve=key.curve.name)
+    return _Key()
 
 
 def value_fault(
@@ -55,66 +80,49 @@ def value_fault(
         return key_fault
     if not policy.accepts(algorithm):
         return "SIG-ALGORITHM"
-    key = _public_key(certificate_der)
-    if isinstance(key, rsa.RSAPublicKey) and algorithm == "rsa-sha256":
-        return _rsa_fault(key, data, value)
-    if isinstance(key, ec.EllipticCurvePublicKey) and algorithm in _CURVES:
-        return _ecdsa_fault(key, algorithm, data, value, native=native)
+    key = _key(certificate_der)
+    try:
+        if key.rsa is not None and algorithm == "rsa-sha256":
+            if len(value) != (key.bits + 7) // 8 or int.from_bytes(value, "big") >= key.modulus:
+                return "SIG-VALUE"
+            key.rsa.verify(value, data, _PADDING, _RSA_DIGEST)
+            return None
+        if key.ec is not None and algorithm in _CURVES:
+            curve, method = _CURVES[algorithm]
+            if key.curve != curve:
+                return "SIG-ALGORITHM"
+            pair = _pair(value, key, native=native)
+            if pair is None:
+                return "SIG-VALUE"
+            key.ec.verify(encode_dss_signature(*pair), data, method)
+            return None
+    except InvalidSignature:
+        return "SIG-VALUE"
     return "SIG-ALGORITHM"
 
 
 def bound_key_fault(certificate_der: bytes, policy: XmlPolicy) -> str | None:
     """`SIG-WEAK` when a bound certificate's key is off W8 in kind, length, exponent or curve; None otherwise."""
     try:
-        key = _public_key(certificate_der)
+        key = _key(certificate_der)
     except (ValueError, UnsupportedAlgorithm, InvalidVersion):
         return "SIG-WEAK"
-    if isinstance(key, rsa.RSAPublicKey):
-        strong = (
-            policy.min_rsa_bits <= key.key_size <= policy.max_rsa_bits and key.public_numbers().e == 65537
-        )
-        return None if strong else "SIG-WEAK"
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        curves = {_CURVES[name][0] for name in _CURVES if policy.accepts(name)}
-        return None if key.curve.name in curves else "SIG-WEAK"
-    return "SIG-WEAK"
+    if key.rsa is not None:
+        strong = policy.min_rsa_bits <= key.bits <= policy.max_rsa_bits and key.exponent == 65537
+    else:
+        strong = any(policy.accepts(name) for name, (curve, _) in _CURVES.items() if curve == key.curve)
+    return None if strong else "SIG-WEAK"
 
 
-@lru_cache(maxsize=_KEPT)
-def _public_key(certificate_der: bytes) -> CertificatePublicKeyTypes:
-    """The same few certificates are asked for with every envelope, and reading one takes longer than checking by it."""
-    return load_der_x509_certificate(certificate_der).public_key()
-
-
-def _rsa_fault(key: rsa.RSAPublicKey, data: bytes, value: bytes) -> str | None:
-    numbers = key.public_numbers()
-    if len(value) != (key.key_size + 7) // 8 or int.from_bytes(value, "big") >= numbers.n:
-        return "SIG-VALUE"
-    try:
-        key.verify(value, data, padding.PKCS1v15(), SHA256())
-    except InvalidSignature:
-        return "SIG-VALUE"
-    return None
-
-
-def _ecdsa_fault(
-    key: ec.EllipticCurvePublicKey, algorithm: str, data: bytes, value: bytes, *, native: bool
-) -> str | None:
-    curve, digest = _CURVES[algorithm]
-    if key.curve.name != curve:
-        return "SIG-ALGORITHM"
-    half = (key.curve.key_size + 7) // 8
+def _pair(value: bytes, key: _Key, *, native: bool) -> tuple[int, int] | None:
+    half = (key.bits + 7) // 8
     if len(value) != 2 * half:
-        return "SIG-VALUE"
-    order = _ORDERS[curve]
+        return None
+    order = _ORDERS[key.curve]
     r, s = int.from_bytes(value[:half], "big"), int.from_bytes(value[half:], "big")
     if not (0 < r < order and 0 < s < order) or (native and s > order // 2):
-        return "SIG-VALUE"
-    try:
-        key.verify(encode_dss_signature(r, s), data, ec.ECDSA(digest))
-    except InvalidSignature:
-        return "SIG-VALUE"
-    return None
+        return None
+    return r, s
 
 
 MOST_CANDIDATES: Final = 4

@@ -35,25 +35,27 @@ if TYPE_CHECKING:
 
 KIND_OF_BUSINESS = {0: Kind.DOCUMENT, 1: Kind.RECALL, 2: Kind.UPDATE, 3: Kind.REPLACEMENT}
 
-_ALWAYS = ("From/OrganId",)
-_WANTED = {
-    Kind.STATUS: (
-        "ResponseFor/OrganId",
-        "ResponseFor/Code",
-        "ResponseFor/DocumentId",
-        "ResponseFor/PromulgationDate",
-        "Timestamp",
-    ),
-    Kind.DOCUMENT: (
-        "To/OrganId",
-        "DocumentId",
-        "Code/CodeNumber",
-        "Code/CodeNotation",
-        "PromulgationInfo/PromulgationDate",
-        "DocumentType",
-        "Subject",
-    ),
-}
+_WANTED_OF_STATUS = (
+    ("From", "OrganId"),
+    ("ResponseFor", "OrganId"),
+    ("ResponseFor", "Code"),
+    ("ResponseFor", "DocumentId"),
+    ("ResponseFor", "PromulgationDate"),
+    ("Timestamp", ""),
+)
+_WANTED = (
+    ("From", "OrganId"),
+    ("To", "OrganId"),
+    ("DocumentId", ""),
+    ("Code", "CodeNumber"),
+    ("Code", "CodeNotation"),
+    ("PromulgationInfo", "PromulgationDate"),
+    ("DocumentType", ""),
+    ("Subject", ""),
+)
+_NOBODY, _NO_CODE, _NO_TYPE, _NO_SIGNER = Organisation(), Code(), DocumentType(), SignerInfo()
+_NO_OTHER, _NO_RESPONSE, _NO_HOP, _NO_STAFF = OtherInfo(), ResponseFor(), TraceHeader(), StaffInfo()
+_NO_BUSINESS, _NO_INFO = Business(), DocumentInfo()
 
 
 def envelope(root: KnownElement, attachments: Sequence[Attachment], notes: Notes) -> Envelope:
@@ -69,7 +71,7 @@ class _Model:
         self._root = root
         self._notes = notes
         self._leaf = Leaves(notes)
-        self._message = header.one("MessageHeader") or KnownElement("MessageHeader", "MessageHeader")
+        self._message = header.one("MessageHeader") or KnownElement("MessageHeader", "")
         self._trace = header.one("TraceHeaderList")
 
     def envelope(self, attachments: tuple[Attachment, ...]) -> Envelope:
@@ -80,7 +82,7 @@ class _Model:
         promulgation, places = message.one("PromulgationInfo"), message.one("ToPlaces")
         return Envelope(
             kind=kind,
-            sender=self._organisation(message.one("From")) or Organisation(),
+            sender=self._organisation(message.one("From")) or _NOBODY,
             to=tuple(filter(None, map(self._organisation, message.many("To")))),
             document_id=leaf.identity(message, "DocumentId"),
             code=self._code(message.one("Code")),
@@ -119,13 +121,12 @@ class _Model:
         return kind or Kind.DOCUMENT
 
     def _note_missing(self, kind: Kind) -> None:
-        for wanted in _ALWAYS + _WANTED[Kind.STATUS if kind is Kind.STATUS else Kind.DOCUMENT]:
-            first, *rest = wanted.split("/")
+        for first, rest in _WANTED_OF_STATUS if kind is Kind.STATUS else _WANTED:
             for parent in self._message.many(first) or (None,):
-                node = parent.path(*rest) if parent else None
-                if node is None or not (node.value.strip(XML_SPACE) or node.children):
-                    where = "/".join([parent.where if parent else f"{self._message.where}/{first}", *rest])
-                    self._notes.add("MISSING", where, "absent or empty")
+                node = parent.one(rest) if parent is not None and rest else parent
+                if node is None or not (node.children or node.value.strip(XML_SPACE)):
+                    where = parent.where if parent else f"{self._message.where}/{first}"
+                    self._notes.add("MISSING", f"{where}/{rest}" if rest else where, "absent or empty")
         if kind is not Kind.STATUS and self._trace is None:
             self._notes.add("TRACE-ABSENT", "TraceHeaderList", "some readers fail without a trace list")
 
@@ -143,34 +144,42 @@ class _Model:
             fax=leaf.text(node, "Fax"),
             website=leaf.text(node, "Website"),
         )
-        return found if found != Organisation() else None
+        return found if found != _NOBODY else None
 
     def _code(self, node: KnownElement | None) -> Code | None:
+        if node is None:
+            return None
         found = Code(
             number=self._leaf.text(node, "CodeNumber"), notation=self._leaf.text(node, "CodeNotation")
         )
-        return found if found != Code() else None
+        return found if found != _NO_CODE else None
 
     def _document_type(self, node: KnownElement | None) -> DocumentType | None:
+        if node is None:
+            return None
         leaf = self._leaf
-        own_text = node.value.strip(XML_SPACE) if node else ""
+        own_text = node.value.strip(XML_SPACE)
         found = DocumentType(
             type=leaf.number(node, "Type"),
             detail=leaf.number(node, "TypeDetail"),
             name=leaf.text(node, "TypeName") or own_text or None,
         )
-        return found if found != DocumentType() else None
+        return found if found != _NO_TYPE else None
 
     def _signer(self, node: KnownElement | None) -> SignerInfo | None:
+        if node is None:
+            return None
         leaf = self._leaf
         found = SignerInfo(
             competence=leaf.text(node, "Competence"),
             position=leaf.text(node, "Position"),
             full_name=leaf.text(node, "FullName") or leaf.text(node, "Signer"),
         )
-        return found if found != SignerInfo() else None
+        return found if found != _NO_SIGNER else None
 
     def _other(self, node: KnownElement | None) -> OtherInfo | None:
+        if node is None:
+            return None
         leaf = self._leaf
         found = OtherInfo(
             priority=leaf.number(node, "Priority", range(5)),
@@ -181,9 +190,9 @@ class _Model:
             reply_fors=leaf.text(node, "ReplyFors"),
             direction=leaf.flag(node, "Direction"),
             reference_codes=leaf.text(node, "ReferenceCodes"),
-            appendixes=leaf.own_texts(node.one("Appendixes") if node else None, "Appendix"),
+            appendixes=leaf.own_texts(node.one("Appendixes"), "Appendix"),
         )
-        return found if found != OtherInfo() else None
+        return found if found != _NO_OTHER else None
 
     def _response(self, node: KnownElement) -> ResponseFor | None:
         leaf = self._leaf
@@ -193,15 +202,17 @@ class _Model:
             document_id=leaf.identity(node, "DocumentId"),
             promulgation_date=leaf.date(node, "PromulgationDate"),
         )
-        return found if found != ResponseFor() else None
+        return found if found != _NO_RESPONSE else None
 
     def _hop(self, node: KnownElement) -> TraceHeader | None:
         found = TraceHeader(
             organ_id=self._leaf.identity(node, "OrganId"), timestamp=self._leaf.time(node, "Timestamp")
         )
-        return found if found != TraceHeader() else None
+        return found if found != _NO_HOP else None
 
     def _staff(self, node: KnownElement | None) -> StaffInfo | None:
+        if node is None:
+            return None
         leaf = self._leaf
         found = StaffInfo(
             department=leaf.text(node, "Department"),
@@ -209,10 +220,12 @@ class _Model:
             email=leaf.text(node, "Email"),
             mobile=leaf.text(node, "Mobile"),
         )
-        return found if found != StaffInfo() else None
+        return found if found != _NO_STAFF else None
 
     def _business(self) -> Business | None:
-        leaf, node = self._leaf, self._trace.one("Bussiness") if self._trace else None
+        if self._trace is None:
+            return None
+        leaf, node = self._leaf, self._trace.one("Bussiness")
         paper = leaf.number(node, "Paper")
         found = Business(
             doc_type=leaf.number(node, "BussinessDocType"),
@@ -223,17 +236,19 @@ class _Model:
             replacements=self._replacements(node.one("ReplacementInfoList") if node else None),
             staff=tuple(filter(None, map(self._staff, node.many("StaffInfo") if node else ()))),
         )
-        return found if found != Business() else None
+        return found if found != _NO_BUSINESS else None
 
     def _document_info(self, node: KnownElement | None) -> DocumentInfo | None:
-        receivers = node.one("ReceiverList") if node else None
+        if node is None:
+            return None
+        receivers = node.one("ReceiverList")
         lines = receivers.many("Receiver") if receivers else ()
         found = DocumentInfo(
             document_info=self._leaf.flag(node, "DocumentInfo"),
             document_receiver=self._leaf.flag(node, "DocumentReceiver"),
             receivers=tuple(filter(None, map(self._receiver, lines))),
         )
-        return found if found != DocumentInfo() else None
+        return found if found != _NO_INFO else None
 
     def _receiver(self, node: KnownElement) -> Receiver | None:
         organ_id, added = self._leaf.identity(node, "OrganId"), self._leaf.flag(node, "ReceiverType")
@@ -292,6 +307,9 @@ def pair_attachments(
     manifest: Sequence[Attachment], attachments: Sequence[Attachment], notes: Notes, *, strict: bool
 ) -> list[Attachment | None]:
     """The manifest's line of each attachment, None where it has none. `strict` refuses what is not one to one."""
+    ids = {bare_content_id(one.content_id) for one in attachments}
+    if len(ids) == len(attachments) and None not in ids and tuple(manifest) == tuple(attachments):
+        return list(manifest)  # as our own writer says it: the same, twice
 
     def object_to(code: str, where: str, detail: str) -> None:
         if strict:
@@ -299,8 +317,8 @@ def pair_attachments(
         notes.add(code, where, detail)
 
     for where, said in (("manifest", manifest), ("attachments", attachments)):
-        ids = [bare for one in said if (bare := bare_content_id(one.content_id)) is not None]
-        for _ in range(len(ids) - len(set(ids))):
+        named = [bare for one in said if (bare := bare_content_id(one.content_id)) is not None]
+        for _ in range(len(named) - len(set(named))):
             object_to("CID-DOUBLED", where, "one content id stands twice")
     lines: dict[int, int] = {}
     _match(lines, manifest, attachments, lambda one: bare_content_id(one.content_id))

@@ -72,15 +72,6 @@ class Element:
 
     end: bytes = field(init=False)
 
-    tags: Mapping[str, Element] = field(init=False)
-    """The children by the names that a reader of namespaces gives them."""
-
-    own_prefix: str | None = field(init=False)
-    """The prefix as libxml2 gives it."""
-
-    named: tuple[tuple[str, str, str], ...] = field(init=False)
-    """The attributes with their namespace, of which they have none, as the builder of the model takes them."""
-
     leaf: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,9 +83,6 @@ class Element:
             ("written_attributes", tuple(part for pair in pairs for part in pair)),
             ("start", f"<{name}{written}>".encode()),
             ("end", f"</{name}>".encode()),
-            ("tags", {f"{{{QCVN}}}{child.local}": child for child in self.children.values()}),
-            ("own_prefix", self.prefix or None),
-            ("named", tuple(("", key, value) for key, value in self.attributes)),
             ("leaf", not self.children),
         ):
             object.__setattr__(self, attribute, value)  # frozen: these follow from the rest
@@ -286,16 +274,34 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 def escape(text: str) -> bytes:
     """A text node in canonical form."""
-    raw = text.encode()
+    if "&" in text:
+        text = text.replace("&", "&amp;")
+    if "<" in text:
+        text = text.replace("<", "&lt;")
+    if ">" in text:
+        text = text.replace(">", "&gt;")
+    if "\r" in text:
+        text = text.replace("\r", "&#xD;")
+    return text.encode()
+
+
+TEXT: Final = rb"((?!<)[^&<>\r\x00-\x08\x0b\x0c\x0e-\x1f]*+(?:&(?:amp|lt|gt|#xD);[^&<>\r\x00-\x08\x0b\x0c\x0e-\x1f]*+)*+)"
+"""A pattern of texts as `escape` writes them, of one character or more; `are_characters` tells the rest."""
+
+
+def are_characters(raw: bytes) -> bool:
+    """Whether these octets, beside what a pattern of `TEXT` forbids, are characters that may stand in XML at all.
+    ValueError where they are no UTF-8."""
+    return raw.isascii() or not {"\ufffe", "\uffff"} & set(raw.decode())
+
+
+def unescape(raw: bytes) -> str:
+    """The inverse of `escape`."""
     if b"&" in raw:
-        raw = raw.replace(b"&", b"&amp;")
-    if b"<" in raw:
-        raw = raw.replace(b"<", b"&lt;")
-    if b">" in raw:
-        raw = raw.replace(b">", b"&gt;")
-    if b"\r" in raw:
-        raw = raw.replace(b"\r", b"&#xD;")
-    return raw
+        raw = (
+            raw.replace(b"&lt;", b"<").replace(b"&gt;", b">").replace(b"&#xD;", b"\r").replace(b"&amp;", b"&")
+        )
+    return raw.decode()
 
 
 def escape_attribute(value: str) -> bytes:
@@ -310,7 +316,7 @@ def text_fault(text: str, max_length: int | None = None) -> str | None:
         return "is blank; what is absent must be None"
     if found := _UNWRITABLE.search(text):
         return f"has the forbidden character U+{ord(found.group()):04X} at position {found.start()}"
-    if not unicodedata.is_normalized("NFC", text):
+    if not text.isascii() and not unicodedata.is_normalized("NFC", text):
         return "is not in Unicode form NFC"
     if max_length is not None and len(text) > max_length:
         return f"has {len(text)} characters, at most {max_length} are allowed"

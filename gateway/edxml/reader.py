@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from gateway.domain.proof import FileSlice
 from gateway.edxml import attachment, dialects, model, names, parse
+from gateway.edxml.attachment import Decoded
 from gateway.edxml.dialects import XML_SPACE, ChildSlot, Dialect, ElementContent, KnownElement, Leaves, Notes
 from gateway.edxml.envelope import Attachment
 from gateway.edxml.signature import FoundSignature, SignatureWatcher
@@ -35,7 +36,7 @@ class Collected:
         self._notes = notes
         self._leaf = Leaves(notes)
         self._source = source
-        self._opens = opens
+        self.opens = opens
         self._has_content = False
         self._decoder: attachment.Decoder | None = None
         self._begin: int | None = None
@@ -46,7 +47,7 @@ class Collected:
     def open(self, node: KnownElement, type_name: str) -> None:
         """A content element begins. Its name may not have come yet: the .NET flavour writes it afterwards."""
         name, _ = dialects.ATTACHMENT_NAMES[type_name]
-        if self._opens:
+        if self.opens:
             left = self._limits
             if self._inflated:
                 left = replace(left, inflated_bytes=max(left.inflated_bytes - self._inflated, 0))
@@ -58,9 +59,9 @@ class Collected:
     def feed(self, text: bytes, offset: int) -> None:
         if self._begin is None:
             self._begin = offset
-        self._length += len(text)
-        self._breaks += text.count(b"\n")
         if self._decoder is not None:
+            self._length += len(text)
+            self._breaks += text.count(b"\n")
             self._decoder.feed(text)
 
     def close_content(self, offset: int) -> None:
@@ -83,54 +84,55 @@ class Collected:
         self._has_content = False
 
     def _slice(self, one: Attachment, where: str) -> FileSlice:
-        blank = FileSlice(
+        decoded = Decoded(coding="raw", size=None, sha256=None)
+        begin, length = self._begin or 0, 0
+        if not self._has_content:
+            self._notes.add("ATTACHMENT-DAMAGED", where, "no content element")
+            begin, decoded = 0, replace(decoded, damaged="no content")
+        else:
+            length = self._end - begin
+        if self._has_content and self._decoder is not None:
+            decoded = self._decoder.finish(one.attachment_name)
+            self._inflated += self._decoder.inflated
+            if decoded.damaged:
+                self._notes.add("ATTACHMENT-DAMAGED", where, decoded.damaged)
+            elif not 0 <= length - self._length <= self._breaks:
+                # a parser takes CR LF for one character; any other difference is a reference or CDATA
+                self._notes.add("ATTACHMENT-SLICE", where, "base64 written with references or CDATA")
+        return FileSlice(
             n=len(self.attachments),
             name=one.attachment_name or "",
             content_id=one.content_id,
             content_type=one.content_type,
             description=one.description,
-            offset=self._begin or 0,
-            length=0,
-            coding="raw",
-            size=None,
-            sha256=None,
-            source=self._source,
-        )
-        if not self._has_content:
-            self._notes.add("ATTACHMENT-DAMAGED", where, "no content element")
-            return replace(blank, offset=0, damaged="no content")
-        blank = replace(blank, length=self._end - blank.offset)
-        if self._decoder is None:
-            return blank
-        decoded = self._decoder.finish(one.attachment_name)
-        self._inflated += self._decoder.inflated
-        if decoded.damaged:
-            self._notes.add("ATTACHMENT-DAMAGED", where, decoded.damaged)
-        elif not 0 <= blank.length - self._length <= self._breaks:
-            # a parser takes CR LF for one character; any other difference is a reference or CDATA
-            self._notes.add("ATTACHMENT-SLICE", where, "base64 written with references or CDATA")
-        return replace(
-            blank,
+            offset=begin,
+            length=length,
             coding=decoded.coding,
             size=decoded.size,
             sha256=decoded.sha256,
+            source=self._source,
             damaged=decoded.damaged,
         )
 
     def files(self, lines: Sequence[Attachment | None]) -> tuple[FileSlice, ...]:
         """The slices; where an attachment names no file or type, its line of the manifest does."""
         return tuple(
-            file
-            if line is None
-            else replace(
-                file,
-                name=file.name or line.attachment_name or "",
-                content_id=file.content_id or line.content_id,
-                content_type=file.content_type or line.content_type,
-                description=file.description or line.description,
-            )
+            file if line is None else _completed(file, line)
             for file, line in zip(self._files, lines, strict=True)
         )
+
+
+def _completed(file: FileSlice, line: Attachment) -> FileSlice:
+    said = (file.name, file.content_id, file.content_type, file.description)
+    lent = (line.attachment_name or "", line.content_id, line.content_type, line.description)
+    name, content_id, content_type, description = known = tuple(
+        own or other for own, other in zip(said, lent, strict=True)
+    )
+    if known == said:
+        return file
+    return replace(
+        file, name=name or "", content_id=content_id, content_type=content_type, description=description
+    )
 
 
 MOST_ELEMENTS = 200_000
@@ -149,6 +151,39 @@ class Read:
     findings: tuple[Finding, ...]
     dialect: str
     signature: FoundSignature | None = None
+
+
+def finished(
+    root: KnownElement,
+    collected: Collected,
+    notes: Notes,
+    *,
+    dialect: str = dialects.DIALECT_A.name,
+    strict: bool = True,
+    signature: FoundSignature | None = None,
+) -> Read:
+    """The packet of a light tree that is whole."""
+    attachments = collected.attachments
+    envelope = model.envelope(root, attachments, notes)
+    if strict and envelope.sender.organ_id is None:
+        _refuse(
+            "MessageHeader/From/OrganId",
+            "exactly one From with exactly one OrganId is needed, and there is none",
+        )
+    lines: Sequence[Attachment | None] = [None] * len(attachments)
+    if dialect != dialects.DIALECT_B.name:
+        lines = model.pair_attachments(envelope.manifest, attachments, notes, strict=strict)
+    return Read(
+        envelope=envelope,
+        files=collected.files(lines),
+        findings=tuple(notes),
+        dialect=dialect,
+        signature=signature,
+    )
+
+
+def _refuse(where: str, detail: str) -> NoReturn:
+    raise MalformedXml("ENV-DIALECT", f"{where}: {detail}", step=4, where=where)
 
 
 def read(
@@ -247,34 +282,16 @@ class ModelBuilder:
             elif frame.slot.type in dialects.ATTACHMENT_NAMES:
                 self._collected.close(frame.node, frame.slot.type)
 
-    def leaf(self, local: str, text: str) -> None:
-        """`start`, `data` and `end` in one, of an element that holds this text alone. It has no attribute, and its very
-        name stands under the open element in the dialect's table, as all that our own writer writes."""
-        self._count_element()
-        frame = self._frames[-1]
-        node = self._placed(frame.node, local, frame.known[local])
-        if node is not None and text:
-            self._hold(node, text, 0)
-
     def finish(self) -> Read:
         """The packet, when its root has ended."""
         if self._root is None or self._dialect is None or self._frames:
             raise MalformedXml("ENV-NOT-XML", "the envelope ends before its root does", step=3)
-        envelope = model.envelope(self._root, self._collected.attachments, self._notes)
-        if self._strict and envelope.sender.organ_id is None:
-            detail = "exactly one From with exactly one OrganId is needed, and there is none"
-            self._refuse("MessageHeader/From/OrganId", detail)
-        if self._dialect is dialects.DIALECT_A:
-            lines = model.pair_attachments(
-                envelope.manifest, self._collected.attachments, self._notes, strict=self._strict
-            )
-        else:
-            lines = [None] * len(self._collected.attachments)
-        return Read(
-            envelope=envelope,
-            files=self._collected.files(lines),
-            findings=tuple(self._notes),
+        return finished(
+            self._root,
+            self._collected,
+            self._notes,
             dialect="A-net" if self._net else self._dialect.name,
+            strict=self._strict,
             signature=self._watcher.found() if self._watcher else None,
         )
 
@@ -289,7 +306,7 @@ class ModelBuilder:
         if self._strict and dialect is not dialects.DIALECT_A:
             raise MalformedXml("ENV-DIALECT", f"dialect {dialect.name} is not used on this axis", step=4)
         self._dialect = dialect
-        self._root = KnownElement(local, "")
+        self._root = KnownElement(local)
         self._note_attributes(local, local, attrs)
         slot = ChildSlot(ElementContent.ELEMENTS, dialect.root_type)
         self._frames.append(_Frame(self._root, slot, dialect.types[slot.type]))
@@ -330,7 +347,7 @@ class ModelBuilder:
             self._note_attributes(name, node.where, attrs)
             for space, key, value in attrs:
                 if name == "Reference" and (space, key) == (dialects.XLINK, "href"):
-                    node.children["@href"] = [KnownElement("@href", f"{node.where}/@href", value)]
+                    node.children["@href"] = [KnownElement("@href", node.where, value=value)]
         if slot.holds is ElementContent.FILE:
             self._collected.open(frame.node, frame.slot.type)
         self._frames.append(_Frame(node, slot, dialect.types.get(slot.type, _NO_CHILDREN)))
@@ -338,14 +355,12 @@ class ModelBuilder:
     def _placed(self, above: KnownElement, name: str, slot: ChildSlot) -> KnownElement | None:
         """The new node at its place, or None where it stands for the second time and may not."""
         before = above.children.setdefault(name, [])
-        step = f"{name}[{len(before) + 1}]" if slot.many else name
-        where = f"{above.where}/{step}" if above.where else step
+        node = KnownElement(name, above.where, len(before) + 1 if slot.many else 0)
         if slot.many:
             self._check_count(slot.type, name, len(before) + 1)
         elif before:
-            self._object("DOUBLED", where, "stands more than once; the first is read")
+            self._object("DOUBLED", node.where, "stands more than once; the first is read")
             return None
-        node = KnownElement(name, where)
         before.append(node)
         return node
 
@@ -423,8 +438,5 @@ class ModelBuilder:
 
     def _object(self, code: str, where: str, detail: str) -> None:
         if self._strict:
-            self._refuse(where, detail)
+            _refuse(where, detail)
         self._notes.add(code, where, detail)
-
-    def _refuse(self, where: str, detail: str) -> NoReturn:
-        raise MalformedXml("ENV-DIALECT", f"{where}: {detail}", step=4, where=where)

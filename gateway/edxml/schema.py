@@ -227,12 +227,23 @@ def _beyond(root: etree._Element) -> list[SchemaProblem]:
     return found
 
 
-def _dates(root: etree._Element) -> Iterator[SchemaProblem]:
+_DATED = tuple(f"{{{names.QCVN}}}{local}" for local in ("PromulgationDate", "DueDate", "Timestamp"))
+
+
+def _dates(root: etree._Element) -> list[SchemaProblem]:
     """The form is the schema's; here, whether there is such a day."""
-    for local in ("PromulgationDate", "DueDate", "Timestamp"):
-        for element in root.iter(f"{{{names.QCVN}}}{local}"):
-            if element.text and dialects.read_time(element.text)[0] is None:
-                yield problem_at(element, "date", f"{local} names a day or time that does not exist")
+    wrong = [
+        element
+        for element in root.iter(*_DATED)
+        if element.text and dialects.read_time(element.text)[0] is None
+    ]
+    wrong.sort(key=lambda element: _DATED.index(str(element.tag)))
+    return [
+        problem_at(
+            element, "date", f"{etree.QName(element).localname} names a day or time that does not exist"
+        )
+        for element in wrong
+    ]
 
 
 def _receivers(header: etree._Element | None) -> Iterator[SchemaProblem]:

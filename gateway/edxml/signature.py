@@ -1,6 +1,6 @@
 """The Signature. Its one native shape (W5, W6): what it says as a value, and that value as bytes. `render` writes it;
-`parse` reads it back and takes it only if writing it again gives the very same bytes, so every byte of S is fixed by
-what it says (F8). Nothing is verified here: digests, key and time are for `canonical` and `key`.
+`parse` reads it back by a pattern made from the very text that is written, so every byte of S is fixed by what it
+says (F8). Nothing is verified here: digests, key and time are for `canonical` and `key`.
 
 `sign_body` makes it: the digest of the body, a qualifier and a signer go in; the bytes of S come out, in a length
 that was known before (W5-W8). It signs what it is told: who may sign, and with which key at which time (W9), is
@@ -12,19 +12,18 @@ The verdict is `verify`'s alone, and nothing of it reaches the envelope's model 
 from __future__ import annotations
 
 import hashlib
-from base64 import b64decode, b64encode
-from collections import defaultdict
-from dataclasses import dataclass, replace
+import re
+from binascii import a2b_base64, b2a_base64
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
-from xml.parsers import expat
 
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.proof import Receipt, Terms
 from gateway.edxml import names, terms
-from gateway.edxml.names import escape, instant, parse_instant
+from gateway.edxml.names import escape, instant, parse_instant, unescape
 from gateway.errors import BreaksRule, Misconfigured
 
 if TYPE_CHECKING:
@@ -33,7 +32,10 @@ if TYPE_CHECKING:
     from gateway.ports import EnvelopeSigner
 
 VERDICTS: Final = frozenset({"valid", "axis"})
-_ALGORITHM_NAMES: Final = {uri: name for name, uri in names.ALGORITHM_URIS.items()}
+_ALGORITHMS: Final = {uri.encode(): name for name, uri in names.ALGORITHM_URIS.items()}
+_METHODS: Final = {name: uri for uri, name in _ALGORITHMS.items()}
+_KINDS: Final = {kind.value.encode(): kind for kind in Kind}
+_ORIGIN, _RECEIVED = names.PROOF_OF_ORIGIN.encode(), names.PROOF_OF_RECEIPT.encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,261 +57,117 @@ class SignatureParts:
     @property
     def signed_properties(self) -> bytes:
         """What reference 2 hashes: the canonical form of SignedProperties as apex (W7)."""
-        return _signed_properties(self, apex=True)
+        return _PROPERTIES_AS_APEX % _properties(self)
 
     @property
     def signed_info(self) -> bytes:
         """What the key signs: the canonical form of SignedInfo as apex (W7)."""
-        return _signed_info(self, apex=True)
+        return _INFO_AS_APEX % _info(self)
 
 
 def render(parts: SignatureParts) -> bytes:
     """S as it stands in a native file."""
-    return b"".join(
-        (
-            _open("ds:Signature", ("xmlns:ds", names.DS), ("Id", "sig")),
-            _signed_info(parts, apex=False),
-            _leaf("ds:SignatureValue", _base64(parts.value)),
-            b"<ds:KeyInfo><ds:X509Data>",
-            _leaf("ds:X509Certificate", _base64(parts.certificate_der)),
-            b"</ds:X509Data></ds:KeyInfo><ds:Object>",
-            _open("xades:QualifyingProperties", ("xmlns:xades", names.XADES), ("Target", "#sig")),
-            _signed_properties(parts, apex=False),
-            b"</xades:QualifyingProperties></ds:Object></ds:Signature>",
-        )
-    )
+    bare = _base64(parts.value), _base64(parts.certificate_der)
+    return _WHOLE % (*_info(parts), *bare, *_properties(parts))
 
 
 def parse(raw: bytes) -> SignatureParts | None:
     """What S says, or None when it is not W5, W6 and W6a byte for byte."""
+    found = _SHAPE.fullmatch(raw)
     try:
-        parts = _parts(_leaves(raw))
-    except (expat.ExpatError, ValueError, LookupError):
+        return _parts(found) if found is not None and names.are_characters(raw) else None
+    except ValueError:
         return None
-    return parts if render(parts) == raw else None
 
 
-def _signed_info(parts: SignatureParts, *, apex: bool) -> bytes:
-    declared = (("xmlns:ds", names.DS),) if apex else ()
-    return b"".join(
-        (
-            _open("ds:SignedInfo", *declared),
-            _algorithm("ds:CanonicalizationMethod", names.EXC_C14N),
-            _algorithm("ds:SignatureMethod", names.ALGORITHM_URIS[parts.algorithm]),
-            _open("ds:Reference", ("Id", "doc"), ("URI", "")),
-            _reference((names.ENVELOPED, names.EXC_C14N), parts.body_digest),
-            _open("ds:Reference", ("Type", names.SIGNED_PROPERTIES_TYPE), ("URI", "#sp")),
-            _reference((names.EXC_C14N,), parts.properties_digest),
-            b"</ds:SignedInfo>",
-        )
+def _info(parts: SignatureParts) -> tuple[bytes, ...]:
+    digests = _base64(parts.body_digest.raw), _base64(parts.properties_digest.raw)
+    return _METHODS[parts.algorithm], *digests
+
+
+def _properties(parts: SignatureParts) -> tuple[bytes, ...]:
+    return (
+        instant(parts.signing_time).encode(),
+        _base64(parts.certificate_digest.raw),
+        *_message(parts.packet_id, parts.kind, parts.terms, parts.receipt),
     )
 
 
-def _reference(transforms: tuple[str, ...], digest: Digest) -> bytes:
-    """The inside and the end tag of one Reference."""
-    return b"".join(
-        (
-            b"<ds:Transforms>",
-            *(_algorithm("ds:Transform", uri) for uri in transforms),
-            b"</ds:Transforms>",
-            _algorithm("ds:DigestMethod", names.SHA256_URI),
-            _leaf("ds:DigestValue", _base64(digest.raw)),
-            b"</ds:Reference>",
-        )
-    )
-
-
-def _signed_properties(parts: SignatureParts, *, apex: bool) -> bytes:
-    """As apex, `xades` is declared on top and `ds` again on each of the two elements that use it (W7)."""
-    xades = (("xmlns:xades", names.XADES),) if apex else ()
-    ds = (("xmlns:ds", names.DS),) if apex else ()
-    return b"".join(
-        (
-            _open("xades:SignedProperties", *xades, ("Id", "sp")),
-            b"<xades:SignedSignatureProperties>",
-            _leaf("xades:SigningTime", instant(parts.signing_time)),
-            b"<xades:SigningCertificateV2><xades:Cert><xades:CertDigest>",
-            _algorithm("ds:DigestMethod", names.SHA256_URI, *ds),
-            _leaf("ds:DigestValue", _base64(parts.certificate_digest.raw), *ds),
-            b"</xades:CertDigest></xades:Cert></xades:SigningCertificateV2>",
-            b"</xades:SignedSignatureProperties><xades:SignedDataObjectProperties>",
-            _open("xades:DataObjectFormat", ("ObjectReference", "#doc")),
-            _leaf("xades:MimeType", "application/xml"),
-            b"</xades:DataObjectFormat>",
-            _commitment(parts),
-            b"</xades:SignedDataObjectProperties></xades:SignedProperties>",
-        )
-    )
-
-
-def _commitment(parts: SignatureParts) -> bytes:
+def _message(
+    packet_id: PacketId, kind: Kind, said: Terms | None, receipt: Receipt | None
+) -> tuple[bytes, ...]:
     """W6: a receipt says ProofOfReceipt and carries `gw:Receipt`; everything else says ProofOfOrigin."""
-    identifier = names.PROOF_OF_ORIGIN if parts.receipt is None else names.PROOF_OF_RECEIPT
-    return b"".join(
-        (
-            b"<xades:CommitmentTypeIndication><xades:CommitmentTypeId>",
-            _leaf("xades:Identifier", identifier),
-            b"</xades:CommitmentTypeId><xades:AllSignedDataObjects></xades:AllSignedDataObjects>",
-            b"<xades:CommitmentTypeQualifiers><xades:CommitmentTypeQualifier>",
-            _open("gw:Message", ("xmlns:gw", names.GW), ("version", "1")),
-            _leaf("gw:Id", parts.packet_id),
-            _leaf("gw:Kind", parts.kind.value),
-            b"" if parts.terms is None else terms.render(parts.terms),
-            b"" if parts.receipt is None else _receipt(parts.receipt),
-            b"</gw:Message></xades:CommitmentTypeQualifier></xades:CommitmentTypeQualifiers>",
-            b"</xades:CommitmentTypeIndication>",
-        )
+    return (
+        _ORIGIN if receipt is None else _RECEIVED,
+        escape(packet_id),
+        kind.value.encode(),
+        b"" if said is None else terms.render(said),
+        b"" if receipt is None else _receipt(receipt),
     )
 
 
 def _receipt(receipt: Receipt) -> bytes:
-    """R2: in this order, absent where nothing is to be said."""
-    sha256 = ("Algorithm", names.SHA256_URI)
-    size = None if receipt.size is None else str(receipt.size)
-    received = None if receipt.received_at is None else instant(receipt.received_at)
-    children = (
-        _optional("gw:OfMessageId", receipt.of_packet_id),
-        _optional("gw:OfDocumentId", receipt.of_document_id),
-        _optional("gw:OfFrom", receipt.of_sender),
-        _optional("gw:BodyDigest", _digest_text(receipt.body_digest), sha256),
-        _optional("gw:FileDigest", _digest_text(receipt.file_digest), sha256),
-        _optional("gw:Size", size),
-        _optional("gw:Received", received),
-        _leaf("gw:StatusCode", receipt.status_code),
-        _leaf("gw:Verdict", receipt.verdict),
+    """R2: absent where nothing is to be said."""
+    said = (
+        receipt.of_packet_id,
+        receipt.of_document_id,
+        receipt.of_sender,
+        None if receipt.body_digest is None else _base64(receipt.body_digest.raw).decode(),
+        None if receipt.file_digest is None else _base64(receipt.file_digest.raw).decode(),
+        None if receipt.size is None else str(receipt.size),
+        None if receipt.received_at is None else instant(receipt.received_at),
+        receipt.status_code,
+        receipt.verdict,
     )
-    return b"<gw:Receipt>" + b"".join(children) + b"</gw:Receipt>"
+    written = (
+        child % escape(text) for (child, _), text in zip(_RECEIPT, said, strict=True) if text is not None
+    )
+    return b"<gw:Receipt>" + b"".join(written) + b"</gw:Receipt>"
 
 
-@cache
-def _open(name: str, *attributes: tuple[str, str]) -> bytes:
-    """A start tag; every attribute value of S is a constant that needs no escaping, so there are few to keep."""
-    written = "".join(f' {key}="{value}"' for key, value in attributes)
-    return f"<{name}{written}>".encode()
-
-
-def _leaf(name: str, text: str, *attributes: tuple[str, str]) -> bytes:
-    return _open(name, *attributes) + escape(text) + _close(name)
-
-
-@cache
-def _close(name: str) -> bytes:
-    return f"</{name}>".encode()
-
-
-def _optional(name: str, text: str | None, *attributes: tuple[str, str]) -> bytes:
-    return b"" if text is None else _leaf(name, text, *attributes)
-
-
-@cache
-def _algorithm(name: str, uri: str, *declared: tuple[str, str]) -> bytes:
-    return _leaf(name, "", *declared, ("Algorithm", uri))
-
-
-def _base64(raw: bytes) -> str:
-    return b64encode(raw).decode("ascii")
-
-
-def _digest_text(digest: Digest | None) -> str | None:
-    return None if digest is None else _base64(digest.raw)
-
-
-class _Leaves:
-    """The texts of S by local name, and where it stands the signature method. Order and nesting need no check here:
-    writing the parts again and comparing settles both."""
-
-    def __init__(self) -> None:
-        self.method = ""
-        self.texts: dict[str, list[str]] = defaultdict(list)
-        self.terms: list[terms.Child] = []
-        self._text: list[str] = []
-        self._attributes: dict[str, str] = {}
-
-    def start(self, name: str, attributes: list[str]) -> None:
-        self._text = []
-        self._attributes = dict(zip(attributes[::2], attributes[1::2], strict=True)) if attributes else {}
-        if name == "ds:SignatureMethod":
-            self.method = self._attributes["Algorithm"]
-
-    def data(self, text: str) -> None:
-        self._text.append(text)
-
-    def end(self, name: str) -> None:
-        text = "".join(self._text)
-        self.texts[name].append(text)
-        if (local := name.removeprefix("gw:")) in terms.NAMES:
-            code, role = (self._attributes.get(key, "") for key in ("Code", "Role"))
-            self.terms.append(terms.Child(name=local, text=text, code=code, role=role))
-        self._text = []
-
-    def one(self, name: str) -> str:
-        """The text of an element that must be there and say something."""
-        text = self.texts[name][0]
-        if not text:
-            raise ValueError(f"{name} is empty")
-        return text
-
-    def optional(self, name: str) -> str | None:
-        return self.one(name) if name in self.texts else None
-
-    def digest(self, name: str, n: int = 0) -> Digest:
-        return Digest.of_bytes(b64decode(self.texts[name][n], validate=True))
-
-
-def _leaves(raw: bytes) -> _Leaves:
-    leaves = _Leaves()
-    parser = expat.ParserCreate("UTF-8")
-    parser.ordered_attributes = True
-    parser.StartElementHandler = leaves.start
-    parser.EndElementHandler = leaves.end
-    parser.CharacterDataHandler = leaves.data
-    parser.StartDoctypeDeclHandler = _refuse_doctype
-    parser.Parse(raw, True)
-    return leaves
-
-
-def _refuse_doctype(*_: object) -> None:
-    raise ValueError("a Signature has no document type")
-
-
-def _parts(leaves: _Leaves) -> SignatureParts:
+def _parts(found: re.Match[bytes]) -> SignatureParts:
+    method, body, properties, value, certificate, time, named, proof, packet_id, code, wishes, *told = (
+        found.groups()
+    )
+    kind = _KINDS[code]
+    receipt = _read_receipt(kind, *told[1:]) if told[0] is not None else None
+    if proof != (_ORIGIN if receipt is None else _RECEIVED):
+        raise ValueError("a proof of receipt has a receipt, and nothing else has one")
     return SignatureParts(
-        algorithm=_ALGORITHM_NAMES[leaves.method],
-        body_digest=leaves.digest("ds:DigestValue", 0),
-        properties_digest=leaves.digest("ds:DigestValue", 1),
-        value=b64decode(leaves.one("ds:SignatureValue"), validate=True),
-        certificate_der=b64decode(leaves.one("ds:X509Certificate"), validate=True),
-        certificate_digest=leaves.digest("ds:DigestValue", 2),
-        signing_time=parse_instant(leaves.one("xades:SigningTime")),
-        packet_id=PacketId(leaves.one("gw:Id")),
-        kind=(kind := Kind(leaves.one("gw:Kind"))),
-        receipt=(receipt := _read_receipt(leaves, kind) if "gw:Receipt" in leaves.texts else None),
-        terms=_read_terms(leaves, kind, receipt) if "gw:Terms" in leaves.texts else None,
+        algorithm=_ALGORITHMS[method],
+        body_digest=_digest(body),
+        properties_digest=_digest(properties),
+        value=_octets(value),
+        certificate_der=_octets(certificate),
+        certificate_digest=_digest(named),
+        signing_time=parse_instant(time.decode()),
+        packet_id=PacketId(unescape(packet_id)),
+        kind=kind,
+        receipt=receipt,
+        terms=None if wishes is None else _read_terms(wishes, kind, receipt),
     )
 
 
-def _read_terms(leaves: _Leaves, kind: Kind, receipt: Receipt | None) -> Terms:
-    found = terms.read(leaves.terms)
+def _read_terms(raw: bytes, kind: Kind, receipt: Receipt | None) -> Terms:
+    found = terms.parse(raw)
     if reason := terms.fault(found, kind, receipt=receipt is not None):
         raise ValueError(f"gw:Terms {reason}")
     return found
 
 
-def _read_receipt(leaves: _Leaves, kind: Kind) -> Receipt:
+def _read_receipt(kind: Kind, *said: bytes | None) -> Receipt:
     """A receipt stands only in a status, and never in a 13 (W6)."""
-    status_code, verdict = leaves.one("gw:StatusCode"), leaves.one("gw:Verdict")
-    if kind is not Kind.STATUS or status_code == "13" or verdict not in VERDICTS:
+    packet_id, document_id, sender, body, file, size, received, status_code, verdict = (
+        None if each is None else unescape(each) for each in said
+    )
+    if kind is not Kind.STATUS or status_code is None or status_code == "13" or verdict not in VERDICTS:
         raise ValueError("no receipt may stand here, or its verdict is unknown")
-    packet_id, document_id = leaves.optional("gw:OfMessageId"), leaves.optional("gw:OfDocumentId")
-    size, received = leaves.optional("gw:Size"), leaves.optional("gw:Received")
-    if size is not None and not (size.isascii() and size.isdecimal()):
-        raise ValueError("gw:Size is not a decimal number")
     return Receipt(
         of_packet_id=None if packet_id is None else PacketId(packet_id),
         of_document_id=None if document_id is None else DocumentId(document_id),
-        of_sender=leaves.optional("gw:OfFrom"),
-        body_digest=leaves.digest("gw:BodyDigest") if "gw:BodyDigest" in leaves.texts else None,
-        file_digest=leaves.digest("gw:FileDigest") if "gw:FileDigest" in leaves.texts else None,
+        of_sender=sender,
+        body_digest=None if body is None else _digest(body),
+        file_digest=None if file is None else _digest(file),
         size=None if size is None else int(size),
         received_at=None if received is None else parse_instant(received),
         status_code=status_code,
@@ -317,7 +175,119 @@ def _read_receipt(leaves: _Leaves, kind: Kind) -> Receipt:
     )
 
 
-_NO_DIGEST: Final = Digest("0" * 64)
+def _base64(raw: bytes) -> bytes:
+    return b2a_base64(raw, newline=False)
+
+
+def _octets(text: bytes | str) -> bytes:
+    """Base64 that equals its own encoding."""
+    raw = a2b_base64(text, strict_mode=True)
+    if _base64(raw) != text:
+        raise ValueError("not base64 as an encoder writes it")
+    return raw
+
+
+def _digest(text: bytes | str) -> Digest:
+    return Digest.of_bytes(a2b_base64(text))
+
+
+# S in constant pieces with `%s` where it says something: the one text by which it is written, and read again.
+
+
+def _empty(name: str, algorithm: str, declared: str = "") -> str:
+    return f'<{name}{declared} Algorithm="{algorithm}"></{name}>'
+
+
+def _reference(attributes: str, *transforms: str) -> str:
+    each = "".join(_empty("ds:Transform", uri) for uri in transforms)
+    method, value = _empty("ds:DigestMethod", names.SHA256_URI), "<ds:DigestValue>%s</ds:DigestValue>"
+    return f"<ds:Reference {attributes}><ds:Transforms>{each}</ds:Transforms>{method}{value}</ds:Reference>"
+
+
+_DS: Final = f' xmlns:ds="{names.DS}"'
+_XADES: Final = f' xmlns:xades="{names.XADES}"'
+
+
+def _info_text(declared: str = "") -> str:
+    return (
+        f"<ds:SignedInfo{declared}>"
+        + _empty("ds:CanonicalizationMethod", names.EXC_C14N)
+        + _empty("ds:SignatureMethod", "%s")
+        + _reference('Id="doc" URI=""', names.ENVELOPED, names.EXC_C14N)
+        + _reference(f'Type="{names.SIGNED_PROPERTIES_TYPE}" URI="#sp"', names.EXC_C14N)
+        + "</ds:SignedInfo>"
+    )
+
+
+def _properties_text(xades: str = "", ds: str = "") -> str:
+    """As apex, `xades` is declared on top and `ds` again on each of the two elements that use it (W7)."""
+    return (
+        f'<xades:SignedProperties{xades} Id="sp"><xades:SignedSignatureProperties>'
+        "<xades:SigningTime>%s</xades:SigningTime><xades:SigningCertificateV2><xades:Cert><xades:CertDigest>"
+        + _empty("ds:DigestMethod", names.SHA256_URI, ds)
+        + f"<ds:DigestValue{ds}>%s</ds:DigestValue>"
+        "</xades:CertDigest></xades:Cert></xades:SigningCertificateV2>"
+        "</xades:SignedSignatureProperties><xades:SignedDataObjectProperties>"
+        '<xades:DataObjectFormat ObjectReference="#doc"><xades:MimeType>application/xml</xades:MimeType>'
+        "</xades:DataObjectFormat><xades:CommitmentTypeIndication><xades:CommitmentTypeId>"
+        "<xades:Identifier>%s</xades:Identifier></xades:CommitmentTypeId>"
+        "<xades:AllSignedDataObjects></xades:AllSignedDataObjects>"
+        "<xades:CommitmentTypeQualifiers><xades:CommitmentTypeQualifier>"
+        f'<gw:Message xmlns:gw="{names.GW}" version="1"><gw:Id>%s</gw:Id><gw:Kind>%s</gw:Kind>%s%s</gw:Message>'
+        "</xades:CommitmentTypeQualifier></xades:CommitmentTypeQualifiers></xades:CommitmentTypeIndication>"
+        "</xades:SignedDataObjectProperties></xades:SignedProperties>"
+    )
+
+
+_INFO_AS_APEX: Final = _info_text(_DS).encode()
+_PROPERTIES_AS_APEX: Final = _properties_text(_XADES, _DS).encode()
+_WHOLE: Final = (
+    f'<ds:Signature{_DS} Id="sig">{_info_text()}<ds:SignatureValue>%s</ds:SignatureValue>'
+    "<ds:KeyInfo><ds:X509Data><ds:X509Certificate>%s</ds:X509Certificate></ds:X509Data></ds:KeyInfo>"
+    f'<ds:Object><xades:QualifyingProperties{_XADES} Target="#sig">{_properties_text()}'
+    "</xades:QualifyingProperties></ds:Object></ds:Signature>"
+).encode()
+
+_AS_DIGEST: Final = rb"([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)"
+_AS_OCTETS: Final = rb"([A-Za-z0-9+/]++={0,2}+)"
+_AS_TIME: Final = rb"([0-9T:Z-]{20})"
+_SHA256: Final = f' Algorithm="{names.SHA256_URI}"'
+_RECEIPT: Final = tuple(
+    (f"<gw:{name}{attribute}>%s</gw:{name}>".encode(), form)
+    for name, attribute, form in (
+        ("OfMessageId", "", names.TEXT),
+        ("OfDocumentId", "", names.TEXT),
+        ("OfFrom", "", names.TEXT),
+        ("BodyDigest", _SHA256, _AS_DIGEST),
+        ("FileDigest", _SHA256, _AS_DIGEST),
+        ("Size", "", rb"(0|[1-9][0-9]*+)"),
+        ("Received", "", _AS_TIME),
+        ("StatusCode", "", names.TEXT),
+        ("Verdict", "", names.TEXT),
+    )
+)
+"""The children of gw:Receipt in their order (R2): as each is written, and by what its text is known."""
+
+
+def _form(text: bytes, *forms: bytes) -> bytes:
+    """A pattern of what the text says when its places are filled."""
+    first, *rest = map(re.escape, text.split(b"%s"))
+    return first + b"".join(form + piece for form, piece in zip(forms, rest, strict=True))
+
+
+_SHAPE: Final = re.compile(
+    _form(
+        _WHOLE,
+        b"(%s)" % b"|".join(map(re.escape, _ALGORITHMS)),
+        *(_AS_DIGEST, _AS_DIGEST, _AS_OCTETS, _AS_OCTETS, _AS_TIME, _AS_DIGEST),
+        b"(%s)" % b"|".join(map(re.escape, (_ORIGIN, _RECEIVED))),
+        names.TEXT,
+        b"(%s)" % b"|".join(map(re.escape, _KINDS)),
+        rb"(<gw:Terms>[^\0]*?</gw:Terms>)?",
+        b"(<gw:Receipt>%s</gw:Receipt>)?" % b"".join(b"(?:%s)?" % _form(*each) for each in _RECEIPT),
+    )
+)
+
 _MAX_TEXT: Final = 1020
 
 
@@ -332,50 +302,55 @@ class Qualifier:
     terms: Terms | None = None
 
 
+class Unsigned:
+    """S before there is a digest to sign: its length in bytes is known, which is the gap that the writer leaves."""
+
+    def __init__(self, signer: EnvelopeSigner, qualifier: Qualifier, signing_time: datetime) -> None:
+        if signer.algorithm not in _METHODS:
+            raise Misconfigured(
+                f"the key of {signer.agency_code} signs with {signer.algorithm!r}; "
+                f"expected one of {', '.join(names.ALGORITHM_URIS)}"
+            )
+        if signing_time.tzinfo is None:
+            raise BreaksRule("the signing time has no zone; give an aware time")
+        check_qualifier(qualifier)
+        self._signer = signer
+        self._certificate, digest = _of_certificate(signer.certificate_der)
+        said = _message(qualifier.packet_id, qualifier.kind, qualifier.terms, qualifier.receipt)
+        self._properties = (instant(signing_time).encode(), digest, *said)
+        self.size = len(self._filled(_NO_DIGEST, _NO_DIGEST, bytes(signer.signature_length)))
+
+    def over(self, body_digest: Digest) -> bytes:
+        """S over a body of that digest."""
+        signer, body = self._signer, _base64(body_digest.raw)
+        properties = _base64(hashlib.sha256(_PROPERTIES_AS_APEX % self._properties).digest())
+        value = signer.sign(_INFO_AS_APEX % (_METHODS[signer.algorithm], body, properties))
+        if len(value) != signer.signature_length:
+            raise Misconfigured(
+                f"the key of {signer.agency_code} gave a signature of {len(value)} bytes where "
+                f"{signer.signature_length} were announced; check which algorithm its adapter is set to"
+            )
+        return self._filled(body, properties, value)
+
+    def _filled(self, body: bytes, properties: bytes, value: bytes) -> bytes:
+        method = _METHODS[self._signer.algorithm]
+        return _WHOLE % (method, body, properties, _base64(value), self._certificate, *self._properties)
+
+
+_NO_DIGEST: Final = _base64(bytes(32))
+
+
+@lru_cache(maxsize=256)
+def _of_certificate(der: bytes) -> tuple[bytes, bytes]:
+    """A certificate of ours and its digest, as both stand in S: the same few with every packet."""
+    return _base64(der), _base64(hashlib.sha256(der).digest())
+
+
 def sign_body(
     body_digest: Digest, signer: EnvelopeSigner, qualifier: Qualifier, signing_time: datetime
 ) -> bytes:
     """S over a body whose digest is known."""
-    parts = replace(_unsigned(signer, qualifier, signing_time), body_digest=body_digest)
-    properties = hashlib.sha256(parts.signed_properties).digest()
-    parts = replace(parts, properties_digest=Digest.of_bytes(properties))
-    value = signer.sign(parts.signed_info)
-    if len(value) != signer.signature_length:
-        raise Misconfigured(
-            f"the key of {signer.agency_code} gave a signature of {len(value)} bytes where "
-            f"{signer.signature_length} were announced; check which algorithm its adapter is set to"
-        )
-    return render(replace(parts, value=value))
-
-
-def signature_size(signer: EnvelopeSigner, qualifier: Qualifier, signing_time: datetime) -> int:
-    """The length of S in bytes, before there is a digest to sign: the gap that the writer leaves."""
-    return len(render(_unsigned(signer, qualifier, signing_time)))
-
-
-def _unsigned(signer: EnvelopeSigner, qualifier: Qualifier, signing_time: datetime) -> SignatureParts:
-    if signer.algorithm not in names.ALGORITHM_URIS:
-        raise Misconfigured(
-            f"the key of {signer.agency_code} signs with {signer.algorithm!r}; "
-            f"expected one of {', '.join(names.ALGORITHM_URIS)}"
-        )
-    if signing_time.tzinfo is None:
-        raise BreaksRule("the signing time has no zone; give an aware time")
-    check_qualifier(qualifier)
-    certificate = signer.certificate_der
-    return SignatureParts(
-        algorithm=signer.algorithm,
-        body_digest=_NO_DIGEST,
-        properties_digest=_NO_DIGEST,
-        value=bytes(signer.signature_length),
-        certificate_der=certificate,
-        certificate_digest=Digest.of_bytes(hashlib.sha256(certificate).digest()),
-        signing_time=signing_time,
-        packet_id=qualifier.packet_id,
-        kind=qualifier.kind,
-        receipt=qualifier.receipt,
-        terms=qualifier.terms,
-    )
+    return Unsigned(signer, qualifier, signing_time).over(body_digest)
 
 
 def check_qualifier(qualifier: Qualifier) -> None:

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Final
 from gateway.domain.document import DeliveryMode, Kind, RecipientRole
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Terms
-from gateway.edxml.names import escape, escape_attribute, instant, parse_instant, word_fault
+from gateway.edxml.names import (
+    TEXT,
+    escape,
+    escape_attribute,
+    instant,
+    parse_instant,
+    unescape,
+    word_fault,
+)
 from gateway.edxml.policy import EnvelopeLimits
 
 if TYPE_CHECKING:
@@ -76,6 +84,25 @@ def read(children: Iterable[Child]) -> Terms:
     )
 
 
+def parse(raw: bytes) -> Terms:
+    """The inverse of `render`; ValueError for anything that it does not write."""
+    found = _SHAPE.fullmatch(raw)
+    if found is None:
+        raise ValueError("not in canonical form")
+    reply, due, mode, recipients, number, year = found.groups()
+    return Terms(
+        reply_required=None if reply is None else reply == b"true",
+        due_at=None if due is None else parse_instant(due.decode()),
+        delivery_mode=None if mode is None else DeliveryMode(mode.decode()),
+        roles=tuple(
+            (unescape(code.replace(b"&quot;", b'"')), RecipientRole(role.decode()))
+            for code, role in _RECIPIENT.findall(recipients)
+        ),
+        register_no=None if number is None else unescape(number),
+        register_year=None if year is None else int(year),
+    )
+
+
 def fault(terms: Terms, kind: Kind | None, *, receipt: bool) -> str | None:
     """Why these Terms cannot stand in a packet of this kind, whatever its envelope says (step 5), or None."""
     if not terms:
@@ -126,6 +153,26 @@ def _children(terms: Terms) -> Iterator[bytes]:
 def _leaf(local: str, text: str) -> bytes:
     name = local.encode()
     return b"<gw:%s>%s</gw:%s>" % (name, escape(text), name)
+
+
+def _form(local: str, text: bytes) -> bytes:
+    name = local.encode()
+    return b"(?:<gw:%s>%s</gw:%s>)?" % (name, text, name)
+
+
+# A code has no control character (`word_fault`).
+_CODE: Final = rb'[^&<"\x00-\x1f]*+(?:&(?:amp|lt|quot);[^&<"\x00-\x1f]*+)*+'
+_SHAPE: Final = re.compile(
+    b"<gw:Terms>"
+    + _form("ReplyRequired", b"(true|false)")
+    + _form("DueAt", b"([0-9T:Z-]{20})")
+    + _form("DeliveryMode", TEXT)
+    + b'((?:<gw:Recipient Code="%s" Role="[a-z_]+"></gw:Recipient>)*+)' % _CODE
+    + _form("RegisterNumber", TEXT)
+    + _form("RegisterYear", b"([0-9]{4})")
+    + b"</gw:Terms>"
+)
+_RECIPIENT: Final = re.compile(b'Code="([^"]*)" Role="([^"]*)"')
 
 
 def _wrong_values(terms: Terms) -> Iterator[str]:

@@ -91,12 +91,15 @@ CODES: Final[Mapping[str, ResultCode]] = {
 }
 
 
-def passed_steps(details: Mapping[int, str]) -> tuple[Step, ...]:
+_PASSED: Final = tuple(
+    Step(n=n, name=name, ok=True if n <= 8 or n == 11 else None) for n, name in STEPS.items()
+)
+
+
+def passed_steps(size: int, method: str) -> tuple[Step, ...]:
     """What the bytes alone could show: steps 1 to 8 and the file's part of 11 done, the others not reached."""
-    return tuple(
-        Step(n=n, name=name, ok=True if n <= 8 or n == 11 else None, detail=details.get(n, ""))
-        for n, name in STEPS.items()
-    )
+    first = Step(n=1, name=STEPS[1], ok=True, detail=f"{size} bytes")
+    return (first, *_PASSED[1:7], Step(n=8, name=STEPS[8], ok=True, detail=method), *_PASSED[8:])
 
 
 def failed_steps(n: int, detail: str) -> tuple[Step, ...]:
@@ -246,7 +249,7 @@ def _fast(
         terms=parts.terms,
         files=fast.files,
         findings=(*fast.findings, *_odd_receipt(parts.receipt, parts.signing_time)),
-        steps=passed_steps({1: f"{fast.size} bytes", 8: parts.algorithm}),
+        steps=passed_steps(fast.size, parts.algorithm),
         signature_digest=_digest(parts.value),
     )
     return Verified(signed=signed, canonical=None, tree=fast.tree)
@@ -293,7 +296,7 @@ def _general(
             *(properties.findings if properties is not None else ()),
             *_odd_receipt(receipt, time),
         ),
-        steps=passed_steps({1: f"{len(data)} bytes", 8: found.shape.method}),
+        steps=passed_steps(len(data), found.shape.method),
         contradiction=_contradiction(model, qualifier, policy, told),
         signature_digest=_digest(found.shape.value),
     )

@@ -164,6 +164,8 @@ class Verdict:
         return not self.reasons
 
     def __add__(self, other: Verdict) -> Verdict:
+        if not (other.reasons or other.warnings):
+            return self
         return Verdict(reasons=self.reasons + other.reasons, warnings=self.warnings + other.warnings)
 
     def __str__(self) -> str:

@@ -363,12 +363,15 @@ def _none(agency_code: str, entries: tuple[KeyEntry, ...], at: datetime, use: Ke
     )
 
 
+_WITH_SHA256, _WITH_SHA384 = ec.ECDSA(hashes.SHA256()), ec.ECDSA(hashes.SHA384())
+
+
 def _signed(key: PrivateKey, data: bytes) -> bytes:
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(data, padding.PKCS1v15(), hashes.SHA256())
-    digest = hashes.SHA384() if key.curve.name == "secp384r1" else hashes.SHA256()
-    r, s = decode_dss_signature(key.sign(data, ec.ECDSA(digest)))
-    return material.raw_low_s(r, s, key.curve.name)
+    curve = key.curve.name
+    r, s = decode_dss_signature(key.sign(data, _WITH_SHA384 if curve == "secp384r1" else _WITH_SHA256))
+    return material.raw_low_s(r, s, curve)
 
 
 def _new_key(kind: KeyKind) -> PrivateKey:

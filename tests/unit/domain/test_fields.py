@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import unicodedata
 
-from gateway.domain.fields import DRAFT, fitting, has_bad_characters, is_encodable
+from gateway.domain.document import Draft, Recipient, Signer
+from gateway.domain.fields import DRAFT, entries, fitting, has_bad_characters, is_encodable, tidy
 from gateway.domain.text import fold, nfc, nfd, nfkd
 
 EVERY = [chr(point) for point in range(sys.maxunicode + 1)]
@@ -45,3 +46,28 @@ def test_ascii_is_the_same_in_every_form_and_folds_like_other_text() -> None:
 
     assert nfc(plain) == nfd(plain) == nfkd(plain) == plain
     assert fold(plain + "ạ") == fold(plain) + "a"
+
+
+def test_what_is_tidy_stays_the_same_thing_and_what_is_not_loses_what_is_blank() -> None:
+    neat = Draft(number="12", signer=Signer(name="An"), recipients=(Recipient(code="A"),), to_places=("Huế",))
+    untidy = Draft(
+        number=" 12 ",
+        signer=Signer(name=" An", title=" "),
+        recipients=neat.recipients,
+        to_places=("Huế", " "),
+    )
+
+    assert tidy(neat) is neat
+    assert tidy(untidy) == neat
+    assert tidy(Draft(signer=Signer(name=" "), place="\u200b")) == Draft()
+
+
+def test_each_text_is_told_by_its_pointer_also_where_its_part_is_absent() -> None:
+    draft = Draft(number="12", recipients=(Recipient(code="A"), Recipient(name="B")))
+
+    told = {pointer: text for pointer, _, text in entries(DRAFT, draft)}
+
+    assert told["/number"] == "12"
+    assert told["/signer/name"] == told["/type"] == told["/staff/email"] == ""
+    assert (told["/recipients/0/code"], told["/recipients/1/name"]) == ("A", "B")
+    assert not [pointer for pointer in told if pointer.startswith(("/replies_to", "/labels"))]

@@ -13,7 +13,7 @@ from gateway.domain.proof import Receipt
 from gateway.edxml import names
 from gateway.edxml.key import bound_key_fault, value_fault
 from gateway.edxml.policy import XmlPolicy
-from gateway.edxml.signature import Qualifier, SignatureParts, parse, render, sign_body, signature_size
+from gateway.edxml.signature import Qualifier, SignatureParts, Unsigned, parse, render, sign_body
 from gateway.errors import BreaksRule, Misconfigured
 from tests.support import envelopes, oracles, pki
 
@@ -34,7 +34,7 @@ def made(of: Qualifier = DOCUMENT, kind: str = "p256") -> SignatureParts:
 def test_w5_the_length_is_known_before_there_is_a_digest(kind: str, of: Qualifier) -> None:
     signer = pki.signer(kind=kind)
     raw = sign_body(DIGEST, signer, of, envelopes.SIGNED_AT)
-    assert len(raw) == signature_size(signer, of, envelopes.SIGNED_AT)
+    assert len(raw) == Unsigned(signer, of, envelopes.SIGNED_AT).size
 
 
 def test_w5_what_was_signed_is_read_back() -> None:

@@ -11,8 +11,10 @@ from sqlalchemy.dialects.sqlite import dialect
 
 from gateway.domain.document import DocumentChange, Kind
 from gateway.domain.identity import Digest, DocumentId
+from gateway.domain.status import Fact, Track
 from gateway.ports.queues import OutboxTarget
 from gateway.store.row import Moment, from_json, to_json
+from gateway.store.tables import FactRow
 
 _ZONES = st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours)))
 
@@ -28,6 +30,28 @@ def test_a_moment_comes_back_as_the_same_instant_in_utc(moment: datetime) -> Non
     assert found == moment
     assert found is not None
     assert found.tzinfo is UTC
+
+
+@settings(max_examples=100)
+@given(st.datetimes(datetime(1971, 1, 1), datetime(2900, 1, 1), timezones=_ZONES))
+def test_a_moment_is_written_for_sqlite_in_utc_with_all_its_digits(moment: datetime) -> None:
+    write = Moment().bind_processor(dialect())
+    assert write is not None
+
+    kept = [write(moment), write(moment.astimezone(UTC))]
+
+    assert kept == [moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")] * 2
+
+
+def test_a_row_is_made_of_a_value_and_what_is_said_beside_it_and_of_nothing_else() -> None:
+    fact = Fact(track=Track.TRANSPORT, code="sent", at=datetime(2026, 11, 20, tzinfo=UTC))
+    beside = {"agency_id": "agy", "subject_id": "dlv", "key": "k", "track": "transport", "body": "{}"}
+
+    row = FactRow.of(fact, **beside)
+
+    assert row.values() == beside | {"code": "sent", "at": fact.at}
+    with pytest.raises(TypeError, match="look at colour"):
+        FactRow.of(fact, **beside, colour="red")
 
 
 def test_a_time_without_zone_is_refused() -> None:
@@ -59,3 +83,9 @@ def test_json_of_tuples_and_enums_comes_back_typed() -> None:
 def test_a_stored_digest_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="SHA-256"):
         from_json(Digest, '"abc"')
+
+
+def test_a_digest_has_thirty_two_bytes() -> None:
+    assert Digest.of_bytes(bytes(range(32))) == Digest(bytes(range(32)).hex())
+    with pytest.raises(ValueError, match="SHA-256"):
+        Digest.of_bytes(bytes(31))

@@ -1,0 +1,172 @@
+"""The elements of a native envelope, taken from its octets tag by tag (F4). In: octets without S and without the letters
+of the files. Out: the light tree of the model and the files, or NotMine. Only what the closed table has at its very
+path is taken. It proves nothing about characters and canonical form: whoever asks has libxml2 prove that these very
+octets are canonical (F5), where every `<` begins a tag, tags carry nothing but what the table says, and text has one
+meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gateway.edxml import dialects, names, reader
+from gateway.edxml.dialects import ChildSlot, KnownElement, Notes
+from gateway.edxml.names import CONTENT, Element, unescape
+from gateway.edxml.scan import NotMine
+
+if TYPE_CHECKING:
+    from gateway.edxml.policy import EnvelopeLimits
+
+_PIECE: Final = 1 << 16
+_WITH_FILE, _FILE_TYPE = names.ATTACHMENT.local, "attachment"
+_ROOT_SLOT: Final = ChildSlot(dialects.ElementContent.ELEMENTS, dialects.DIALECT_A.root_type)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """One path of the closed table. `inside`: what may come next in it, by what stands between `<` and `>`; None for its
+    own end. `end` is what follows the text of a leaf."""
+
+    local: str
+    many: bool
+    leaf: bool
+    end: str
+    inside: Mapping[str, _Place | None]
+
+
+def _place(element: Element, slot: ChildSlot) -> _Place:
+    known = dialects.DIALECT_A.types.get(slot.type, {})
+    inside: dict[str, _Place | None] = {_between(element.end): None}
+    for child in element.children.values():
+        inside[_between(child.start)] = _place(child, known[child.local])
+    return _Place(
+        local=element.local,
+        many=slot.many,
+        leaf=element.leaf,
+        end=f"{_between(element.end)}>",
+        inside=inside,
+    )
+
+
+def _between(tag: bytes) -> str:
+    return tag[1:-1].decode()
+
+
+_ROOT: Final = _place(names.ROOT, _ROOT_SLOT)
+_BEGIN: Final = ["", f"{_between(names.ROOT.start)}>"]
+_NO_CHILDREN: Final[dict[str, list[KnownElement]]] = {}
+"""Of every leaf: nothing is ever put there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """What was taken: `read` makes the model of it."""
+
+    root: KnownElement
+    files: reader.Collected
+    notes: Notes
+
+    def read(self) -> reader.Read:
+        return reader.finished(self.root, self.files, self.notes)
+
+
+def elements(
+    octets: bytes,
+    data: bytes,
+    files: Sequence[tuple[int, int, bool]],
+    limits: EnvelopeLimits,
+    *,
+    opens: bool = True,
+) -> Native:
+    """`files` are where each one's text stands in `data`, and whether it was left out of the octets."""
+    pieces = octets.decode().split("<")
+    if pieces[:2] != _BEGIN or _is_too_long(pieces, octets, limits.text_bytes):
+        raise NotMine
+    notes = Notes()
+    collected = reader.Collected(limits, notes, "envelope", opens=opens)
+    root, tags = KnownElement(_ROOT.local), iter(pieces[2:])
+    try:
+        _children(root, _ROOT, tags, _Files(data, iter(files), collected))
+    except KeyError as why:
+        raise NotMine from why
+    if next(tags, None) is not None:
+        raise NotMine
+    _check_counts(root, len(collected.attachments), limits)
+    return Native(root, collected, notes)
+
+
+def _is_too_long(pieces: Sequence[str], octets: bytes, longest: int) -> bool:
+    """F3, as `scan` counts it: of a text as it is written."""
+    return len(octets) > longest and any(len(piece.partition(">")[2].encode()) > longest for piece in pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The files' letters, in the order in which they stand."""
+
+    data: bytes
+    left: Iterator[tuple[int, int, bool]]
+    collected: reader.Collected
+
+    def take(self, above: KnownElement, text: str) -> None:
+        """F7: the slice is that of the octets that are hashed."""
+        start, end, plain = next(self.left, (0, 0, False))
+        self.collected.open(above, _FILE_TYPE)
+        if plain and self.collected.opens:
+            for at in range(start, end, _PIECE):
+                self.collected.feed(self.data[at : min(at + _PIECE, end)], at)
+        elif text:
+            self.collected.feed(unescape(text.encode()).encode(), start)
+        else:
+            self.collected.feed(b"", start)
+        self.collected.close_content(end)
+
+
+def _children(node: KnownElement, place: _Place, tags: Iterator[str], files: _Files) -> None:
+    """All up to the end tag of `node`: each of `tags` is one without its `<`, with the text behind it. KeyError for what
+    may not stand there."""
+    where, children, known = node.where, node.children, place.inside
+    for piece in tags:
+        tag, _, text = piece.partition(">")
+        below = known[tag]
+        if below is None:
+            if text:
+                raise NotMine
+            if place.local == _WITH_FILE:
+                files.collected.close(node, _FILE_TYPE)
+            return
+        local, number = below.local, 0
+        if local not in children:
+            beside = children[local] = []
+        elif below.many:
+            beside = children[local]
+        else:
+            raise NotMine
+        if below.many:
+            number = len(beside) + 1
+        if not below.leaf:
+            child = KnownElement(local, where, number)
+            beside.append(child)
+            if text:
+                raise NotMine
+            _children(child, below, tags, files)
+        elif next(tags, None) != below.end:
+            raise NotMine
+        elif local == CONTENT.local:
+            beside.append(KnownElement(local, where))
+            files.take(node, text)
+        else:
+            if "&" in text:
+                text = unescape(text.encode())
+            beside.append(KnownElement(local, where, number, text, _NO_CHILDREN))
+    raise NotMine
+
+
+def _check_counts(root: KnownElement, attachments: int, limits: EnvelopeLimits) -> None:
+    message = root.path("edXMLEnvelope", "edXMLHeader", "MessageHeader")
+    manifest = root.path("edXMLEnvelope", "edXMLBody", "edXMLManifest")
+    receivers = len(message.many("To")) if message else 0
+    lines = len(manifest.many("Reference")) if manifest else 0
+    if receivers > limits.recipients or max(lines, attachments) > limits.attachments:
+        raise NotMine
