@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from bench.asked import number
 from bench.machine import MB
 from bench.pair import Broken, Side
+from gateway.cli.serve import keep_what_is_loaded
 from gateway.domain.proof import SignedEnvelope
 from gateway.edxml import build, schema, verify
 from gateway.edxml.envelope import Envelope
@@ -56,6 +57,7 @@ class Numbers:
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
     """`missing` says why there are no rows, where the library cannot be had."""
     schema.load()
+    keep_what_is_loaded()  # as a node does
     try:
         python = await environment(numbers.venv)
     except Broken as why:
@@ -103,17 +105,19 @@ async def _theirs(python: Path, folder: Path) -> AsyncIterator[Side]:
 
 
 async def _size(side: Side, size: int, numbers: Numbers) -> dict[str, Any]:
-    """The first round of each warms up."""
+    """The first rounds of each warm up. Each works as long as the other in its turn: who works for a moment only is
+    measured while the processor still fetches what it needs."""
     content = Random(size).randbytes(size)
     first = median((await side.ask("round", size=size, rounds=2))["cpu"])
-    once(content, EQUAL)
-    rounds = max(1, round(numbers.seconds / numbers.turns / (first * 1.5)))
+    own_first = min(once(content, kind) for _ in range(2) for kind in (EQUAL, OWN))
+    each_s = numbers.seconds / numbers.turns / 3
+    rounds, own_rounds = max(1, round(each_s / first)), max(1, round(each_s / own_first))
     theirs: list[float] = []
     ours: dict[str, list[float]] = {EQUAL: [], OWN: []}
     for _ in range(numbers.turns):
         theirs += (await side.ask("round", size=size, rounds=rounds))["cpu"]
         for kind, spent in ours.items():
-            spent += [once(content, kind) for _ in range(rounds)]
+            spent += [once(content, kind) for _ in range(own_rounds)]
     their, equal, own = median(theirs), median(ours[EQUAL]), median(ours[OWN])
     return {
         "bytes": size,

@@ -266,7 +266,7 @@ def _sqlite(url: URL, role: EngineRole) -> AsyncEngine:
 
 # So many KiB of pages stay in memory, and so many pages in the journal before they go to their places: what a document
 # touches, the next one touches too.
-_ROOM = ("cache_size = -16000", "wal_autocheckpoint = 4000")
+_ROOM = ("cache_size = -6000", "wal_autocheckpoint = 4000")
 
 
 def _pragmas(role: EngineRole) -> tuple[str, ...]:
