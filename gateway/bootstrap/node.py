@@ -191,7 +191,8 @@ class OpenNode(Ground):
             ),
             "receiver": Loop(
                 step=lambda: couriers.process_batch(self.inn, workers.receive_batch, lease),
-                then=("packer", "receiver", *drawn),
+                # Its 01 is signed with it; what else is said is signed by a job.
+                then=("packer", "dispatcher", "receiver", *drawn),
             ),
             "sequencer": Loop(step=lambda: event_log.number_paced(self.store), then=("webhooks",)),
             "sealer": Loop(step=lambda: event_log.seal_paced(self.sealer), is_due=self.sealer.is_due),
