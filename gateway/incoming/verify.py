@@ -217,19 +217,17 @@ async def _judged_by(
         evidence = desk.trust.collect(signed.certificate_der, item.received_at)
         return _Judged(verified, evidence, signed.model.kind is not Kind.STATUS and verified.keeps_form())
 
-    def fast() -> _Judged | None:
-        # Its files are decoded once, when `check` looks at them.
-        verified = ask(opens=False)
-        return None if verified is None else judge(verified)
-
     def general() -> _Judged:
         return judge(envelopes.examine_general(*ask.args, **ask.keywords))
 
-    judged = await (desk.pool.brief if item.size <= SMALL else desk.pool.run)(fast)
-    if judged is None:
+    # Its files are decoded once, when `check` looks at them.
+    read = partial(ask, opens=False)
+    verified = await (desk.pool.brief if item.size <= SMALL else desk.pool.run)(read)
+    if verified is None:
         async with desk.general_turns:
             return await desk.pool.run(general)
-    return judged
+    # Never brief: a chain is judged when it is first met, and lists of revoked ones are read when they change.
+    return await desk.pool.run(partial(judge, verified))
 
 
 def _digest(source: envelopes.EnvelopeSource) -> Digest:

@@ -51,6 +51,8 @@ _UNREADABLE = "GW-S-002"
 _FORM = 5
 _WRITTEN_ANEW = 3
 _NEW = (Kind.DOCUMENT, Kind.REPLACEMENT)
+# Recipients and files of an envelope that is written in no time.
+_FEW = 32
 # What files may have together for their sender to wait until they are signed: about as long as for the look at them.
 AT_ONCE = 16 * 1024 * 1024
 
@@ -193,6 +195,11 @@ class _Paper:
     def is_small(self) -> bool:
         return self.size <= SMALL // 2
 
+    @property
+    def is_brief(self) -> bool:
+        """Whether to write and sign it takes a millisecond or two: a circular to a whole province does not."""
+        return self.is_small and len(self.envelope.to) + len(self.files) <= _FEW
+
 
 def _letter(
     agency: HostedAgency,
@@ -268,7 +275,7 @@ async def _sign(desk: OutDesk, paper: _Paper, place: _Place, *, waits: bool) -> 
     """`place`: where it is written, and what reads it again."""
     use = await desks.signing_keys(desk, paper.agency.code, paper.at)
     opened = desk.keys.opened(paper.agency.code, paper.at, use)
-    if paper.is_small and opened is not None:
+    if paper.is_brief and opened is not None:
         return await desk.pool.brief(lambda: _written(desk, paper, opened, *place()))
 
     def write() -> SignedEnvelope[Envelope]:

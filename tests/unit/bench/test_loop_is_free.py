@@ -1,0 +1,39 @@
+"""What may take long, by what somebody sent or put on the disk, is never done by the event loop's own thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import pair, stage, traffic
+from gateway.trust.evidence import NodeTrust
+from gateway.trust.inspector import FileInspector
+
+MAY_TAKE_LONG = ((NodeTrust, "collect"), (FileInspector, "inspect"))
+
+
+async def test_chains_lists_and_files_are_looked_at_in_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[tuple[str, int]] = set()
+    for kind, name in MAY_TAKE_LONG:
+        real = getattr(kind, name)
+
+        # Any: whatever the real one takes and gives
+        def told(*given: Any, real: Any = real, name: str = name, **more: Any) -> Any:
+            seen.add((name, threading.get_ident()))
+            return real(*given, **more)
+
+        monkeypatch.setattr(kind, name, told)
+    (paper,) = await pair.papers(tmp_path / "papers", 10_000, 1)
+    await stage.prepare(tmp_path, {"node": [stage.SENDER, stage.RECEIVER]})
+
+    async with stage.opened(tmp_path, "node") as node, asyncio.timeout(60):
+        await traffic.there_and_back(node, [paper], 1, 1)
+
+    assert {name for name, _ in seen} == {name for _, name in MAY_TAKE_LONG}
+    assert threading.get_ident() not in {thread for _, thread in seen}
