@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,7 @@ ARGUMENTS = (
 )
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)]
 LOCALE, ZONE = "vi-VN", "Asia/Ho_Chi_Minh"
+FAILED = pytest.StashKey[bool]()
 PATIENCE_MS = 45_000  # a busy machine has other things to do
 
 
@@ -120,9 +121,24 @@ async def context(browser: Browser, watcher: Watcher) -> AsyncIterator[BrowserCo
     watcher.check()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails tells what its browser saw: why an element was not there is seldom in the error."""
+    report = yield
+    watcher = getattr(item, "funcargs", {}).get("watcher")
+    if report.when == "call" and report.failed and isinstance(watcher, Watcher):
+        item.stash[FAILED] = True
+        report.sections.insert(0, ("what the browser saw", watcher.told()))
+    return report
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(context: BrowserContext) -> Page:
-    return await context.new_page()
+async def page(request: pytest.FixtureRequest, context: BrowserContext) -> AsyncIterator[Page]:
+    """After a test that failed it tells what it shows."""
+    made = await context.new_page()
+    yield made
+    if request.node.stash.get(FAILED, False) and not made.is_closed():
+        print(f"{made.url} showed:\n{await made.locator('body').inner_text()}")
 
 
 @pytest_asyncio.fixture(loop_scope="session")

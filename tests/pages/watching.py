@@ -4,12 +4,14 @@ that say the server failed. A test with any of them fails, whatever else it foun
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, ConsoleMessage, Request, Response, WebError
 
+LAST = 20
 _STATUS = re.compile(r"the server responded with a status of (\d{3})")
 # What a page carries with it, and the parts of the browser itself such as its viewer of PDFs, come from nowhere else.
 _INSIDE = frozenset({"data", "blob", "about", "chrome", "chrome-extension"})
@@ -22,6 +24,7 @@ class Watcher:
     origin: str
     wrong: list[str] = field(default_factory=list)
     expected: set[int] = field(default_factory=set)
+    answers: deque[str] = field(default_factory=lambda: deque(maxlen=LAST))
 
     def watch(self, context: BrowserContext) -> None:
         context.on("console", self._console)
@@ -32,6 +35,10 @@ class Watcher:
     def expect(self, statuses: Collection[int]) -> None:
         """From now on these answers are no failure."""
         self.expected |= set(statuses)
+
+    def told(self) -> str:
+        """The last answers, and everything that was wrong."""
+        return "\n".join([*self.answers, *self.wrong])
 
     def check(self) -> None:
         assert not self.wrong, "the browser saw: " + "; ".join(self.wrong)
@@ -52,5 +59,6 @@ class Watcher:
             self.wrong.append(f"foreign request: {request.url}")
 
     def _response(self, response: Response) -> None:
+        self.answers.append(f"{response.status}: {response.request.method} {response.url}")
         if response.status >= 500 and response.status not in self.expected:
             self.wrong.append(f"{response.status}: {response.request.method} {response.url}")
