@@ -138,7 +138,8 @@ _MOST_PROBLEMS = 100
 
 def holds(root: etree._Element) -> bool:
     """Whether all is well with a tree, in which the files' octets and what is inside the Signature need not stand."""
-    return _fast(_schema_of(root)).validate(root) and not _beyond(root)
+    header = _find(root, *_HEADER)
+    return _fast(_schema_for(header)).validate(root) and not _beyond(root, header)
 
 
 def check(skeleton: bytes) -> list[SchemaProblem] | None:
@@ -149,10 +150,11 @@ def check(skeleton: bytes) -> list[SchemaProblem] | None:
 def explain(skeleton: bytes) -> list[SchemaProblem]:
     """All problems, at most a hundred, each in words; empty when `check` finds none."""
     root = _root(skeleton)
-    name = _schema_of(root)
+    header = _find(root, *_HEADER)
+    name = _schema_for(header)
     errors = _slow(name).iter_errors(root)
     found = [problem_of_error(error) for error in itertools.islice(errors, _MOST_PROBLEMS)]
-    found = list(dict.fromkeys([*found, *_beyond(root)]))
+    found = list(dict.fromkeys([*found, *_beyond(root, header)]))
     if not found and not _fast(name).validate(root):
         sentence = "the two schema validators do not agree; the stricter one refuses this envelope"
         return [SchemaProblem(path="/edXML", line=None, rule="form", sentence=sentence)]
@@ -195,9 +197,9 @@ def _root(skeleton: bytes) -> etree._Element:
         ) from error
 
 
-def _schema_of(root: etree._Element) -> str:
+def _schema_for(header: etree._Element | None) -> str:
     """A MessageHeader with StatusCode is a status (edxml.md 3)."""
-    return DOCUMENT if _find(root, *_HEADER, "MessageHeader", "StatusCode") is None else STATUS
+    return DOCUMENT if _find(header, "MessageHeader", "StatusCode") is None else STATUS
 
 
 def _find(element: etree._Element | None, *path: str) -> etree._Element | None:
@@ -208,9 +210,8 @@ def _find(element: etree._Element | None, *path: str) -> etree._Element | None:
     return element
 
 
-def _all(element: etree._Element | None, *path: str) -> list[etree._Element]:
-    parent = _find(element, *path[:-1])
-    return [] if parent is None else parent.findall(f"{{{names.QCVN}}}{path[-1]}")
+def _all(element: etree._Element | None, local: str) -> Iterable[etree._Element]:
+    return () if element is None else element.iterchildren(f"{{{names.QCVN}}}{local}")
 
 
 def _text(element: etree._Element | None, *path: str) -> str:
@@ -218,8 +219,7 @@ def _text(element: etree._Element | None, *path: str) -> str:
     return "" if found is None else (found.text or "").strip(XML_SPACE)
 
 
-def _beyond(root: etree._Element) -> list[SchemaProblem]:
-    header = _find(root, *_HEADER)
+def _beyond(root: etree._Element, header: etree._Element | None) -> list[SchemaProblem]:
     found = [*_dates(root), *_receivers(header)]
     business = _find(header, "TraceHeaderList", "Bussiness")
     if business is not None:
@@ -227,6 +227,7 @@ def _beyond(root: etree._Element) -> list[SchemaProblem]:
     return found
 
 
+_DATE_ALONE = len("yyyy/MM/dd")
 _DATED = tuple(f"{{{names.QCVN}}}{local}" for local in ("PromulgationDate", "DueDate", "Timestamp"))
 
 
@@ -235,7 +236,7 @@ def _dates(root: etree._Element) -> list[SchemaProblem]:
     wrong = [
         element
         for element in root.iter(*_DATED)
-        if element.text and dialects.read_time(element.text)[0] is None
+        if element.text and not _is_there(element.text)
     ]
     wrong.sort(key=lambda element: _DATED.index(str(element.tag)))
     return [
@@ -246,9 +247,15 @@ def _dates(root: etree._Element) -> list[SchemaProblem]:
     ]
 
 
+def _is_there(text: str) -> bool:
+    """A time, or what has the length of a date alone, which is sooner seen."""
+    read = dialects.read_date if len(text) == _DATE_ALONE else dialects.read_time
+    return read(text)[0] is not None
+
+
 def _receivers(header: etree._Element | None) -> Iterator[SchemaProblem]:
     seen: set[str] = set()
-    for receiver in _all(header, "MessageHeader", "To"):
+    for receiver in _all(_find(header, "MessageHeader"), "To"):
         code = _text(receiver, "OrganId").upper()
         if code and code in seen:
             yield problem_at(receiver, "receiver", "this agency stands in To before; name each receiver once")

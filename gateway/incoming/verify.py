@@ -212,22 +212,32 @@ async def _judged_by(
         transport=_transport(item),
     )
 
+    def judged(verified: envelopes.Verified, evidence: Evidence) -> _Judged:
+        is_held = verified.signed.model.kind is not Kind.STATUS and verified.keeps_form()
+        return _Judged(verified, evidence, is_held)
+
     def judge(verified: envelopes.Verified) -> _Judged:
-        signed = verified.signed
-        evidence = desk.trust.collect(signed.certificate_der, item.received_at)
-        return _Judged(verified, evidence, signed.model.kind is not Kind.STATUS and verified.keeps_form())
+        return judged(verified, desk.trust.collect(verified.signed.certificate_der, item.received_at))
+
+    def fast() -> _Judged | envelopes.Verified | None:
+        # Its files are decoded once, when `check` looks at them.
+        verified = ask(opens=False)
+        if verified is None:
+            return None
+        evidence = desk.trust.remembered(verified.signed.certificate_der, item.received_at)
+        return verified if evidence is None else judged(verified, evidence)
 
     def general() -> _Judged:
         return judge(envelopes.examine_general(*ask.args, **ask.keywords))
 
-    # Its files are decoded once, when `check` looks at them.
-    read = partial(ask, opens=False)
-    verified = await (desk.pool.brief if item.size <= SMALL else desk.pool.run)(read)
-    if verified is None:
+    found = await (desk.pool.brief if item.size <= SMALL else desk.pool.run)(fast)
+    if found is None:
         async with desk.general_turns:
             return await desk.pool.run(general)
+    if isinstance(found, _Judged):
+        return found
     # Never brief: a chain is judged when it is first met, and lists of revoked ones are read when they change.
-    return await desk.pool.run(partial(judge, verified))
+    return await desk.pool.run(partial(judge, found))
 
 
 def _digest(source: envelopes.EnvelopeSource) -> Digest:

@@ -88,6 +88,9 @@ class Trust(Protocol):
 
     def collect(self, certificate_der: bytes, at: datetime) -> Evidence: ...
 
+    def remembered(self, certificate_der: bytes, at: datetime) -> Evidence | None:
+        """The same, and brief, where nothing of it is judged for the first time; None otherwise."""
+
 
 class Inspector(Protocol):
     """Says what a file is, by its bytes. Sync: call it in the pool. Never raises for bad content: `broken` says it."""

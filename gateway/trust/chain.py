@@ -89,13 +89,9 @@ class Chains:
         self._lock = Lock()
 
     def find(self, leaf: x509.Certificate, at: datetime) -> Chain:
-        """The first chain that holds at that time; otherwise the first found with what breaks it. Only time can make a
-        remembered chain a different answer, and that is looked at."""
-        with self._lock:
-            known = self._good.get(leaf)
-            if known is not None:
-                self._good.move_to_end(leaf)
-        if known is not None and _validity(known.certificates, at) is None:
+        """The first chain that holds at that time; otherwise the first found with what breaks it."""
+        known = self.remembered(leaf, at)
+        if known is not None:
             return known
         broken: Chain | None = None
         for certificates in _paths(leaf, self.anchors, self.intermediates):
@@ -114,6 +110,14 @@ class Chains:
             code="CERT-CHAIN",
             detail=f"no chain of at most {MAX_CERTIFICATES} certificates leads to an anchor; the issuer is {issuer!r}",
         )
+
+    def remembered(self, leaf: x509.Certificate, at: datetime) -> Chain | None:
+        """A chain that was found before and holds at that time: nothing but time makes it a different answer."""
+        with self._lock:
+            known = self._good.get(leaf)
+            if known is not None:
+                self._good.move_to_end(leaf)
+        return known if known is not None and _validity(known.certificates, at) is None else None
 
 
 def usage_holds(leaf: x509.Certificate) -> bool:

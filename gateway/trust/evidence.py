@@ -268,6 +268,7 @@ class NodeTrust:
         self.chains = chain.Chains(anchors, intermediates)
         self.answers = answers or Answers()
         self._now = now
+        self._collected: dict[bytes, object] = {}
 
     @classmethod
     def from_files(
@@ -290,6 +291,23 @@ class NodeTrust:
 
     def collect(self, certificate_der: bytes, at: datetime) -> Evidence:
         """The evidence at that time. Never raises for what the certificate says; never decides."""
+        version = self.version
+        found = self._collect(certificate_der, at)
+        if found.chain_code is None:
+            if len(self._collected) >= _KEPT:
+                self._collected.clear()
+            self._collected[certificate_der] = version
+        return found
+
+    def remembered(self, certificate_der: bytes, at: datetime) -> Evidence | None:
+        """The same, where the certificate, a chain that holds then and the answers that are known now were judged before."""
+        if self._collected.get(certificate_der, self) != self.version:
+            return None
+        if self.chains.remembered(_read_certificates(certificate_der), at) is None:
+            return None
+        return self._collect(certificate_der, at)
+
+    def _collect(self, certificate_der: bytes, at: datetime) -> Evidence:
         try:
             leaf = _read_certificates(certificate_der)
             subject = _subject(leaf)

@@ -93,6 +93,32 @@ def test_a_good_chain_is_found_and_told() -> None:
     assert "Test Root CA" in evidence.chain_detail
 
 
+def test_only_what_was_judged_before_with_the_same_answers_is_remembered(tmp_path: Path) -> None:
+    """What is remembered takes no time: nothing of it is read, and no signature looked at."""
+    (tmp_path / "crl").mkdir()
+    trust = NodeTrust([ROOT.certificate], [], answers=Answers(AnswerFiles(tmp_path)))
+    der = pki.der(LEAF)
+
+    assert trust.remembered(der, AT) is None
+    collected = trust.collect(der, AT)
+    assert trust.remembered(der, AT) == collected
+    assert trust.remembered(der, pki.NOT_AFTER + DAY) is None
+
+    (tmp_path / "crl" / "list.pem").write_bytes(ROOT.revocation_list([(LEAF, AT - DAY)], this_update=AT - DAY).public_bytes(Encoding.PEM))
+    assert trust.remembered(der, AT) is None
+    assert trust.collect(der, AT).revocation == "revoked"
+    told = trust.remembered(der, AT)
+    assert told is not None
+    assert told.revocation == "revoked"
+
+
+def test_a_chain_that_breaks_is_judged_each_time() -> None:
+    trust = _trust()
+    for broken in (pki.der(pki.root("Other CA").issue(CODE, KEY)), b"no certificate"):
+        assert trust.collect(broken, AT).chain_code == "CERT-CHAIN"
+        assert trust.remembered(broken, AT) is None
+
+
 def test_an_intermediate_from_configuration_completes_the_chain() -> None:
     between = ROOT.subordinate("Between CA")
     leaf = between.issue(CODE, KEY)
