@@ -145,7 +145,8 @@ class NearReaders:
         return Line(connection), drivers.sqlite_driver(connection)
 
     async def _put_back(self, line: Line, driver: sqlite3.Connection) -> None:
-        """A connection that does not let go of its view is not used again."""
+        """A connection that does not let go of its view is not used again, nor one that SQLAlchemy closed below itself, as
+        it does where somebody was cut short while a thread read."""
         connection = line.connection
         try:
             if connection.in_transaction():  # SQLAlchemy itself was asked too
@@ -156,7 +157,7 @@ class NearReaders:
             await connection.invalidate()
             await connection.close()
             raise
-        if len(self._idle) < _KEPT:
+        if len(self._idle) < _KEPT and not connection.invalidated:
             self._idle.append((line, driver))
         else:
             await connection.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     create_engine,
+    func,
     select,
     update,
 )
@@ -197,6 +199,30 @@ async def test_whoever_fails_in_a_view_leaves_a_usable_one(store: SqlOfficeStore
     for _ in range(40):
         with pytest.raises(ZeroDivisionError):
             await fail()
+
+    async with store.looking() as view:
+        assert await view.tuples(select(date_of_nobody())) != []
+
+
+async def test_whoever_is_cut_short_while_a_thread_reads_leaves_a_usable_view(store: SqlOfficeStore) -> None:
+    loop, begun, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def held() -> int:
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait(10)
+        return 1
+
+    async def look() -> None:
+        async with store.looking() as view:
+            drivers.sqlite_driver(view.connection).create_function("held", 0, held)
+            await view.tuples(select(func.held()).execution_options(**{drivers.SLOW: True}))
+
+    looking = asyncio.create_task(look())
+    await begun.wait()
+    looking.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await looking
 
     async with store.looking() as view:
         assert await view.tuples(select(date_of_nobody())) != []
