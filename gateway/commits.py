@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -196,12 +196,15 @@ class GroupWriter(Generic[D]):
 
 
 async def apart(call: Callable[[], T]) -> T:
-    """In a thread, and to its end: who is cut short meanwhile learns it afterwards, when nobody uses the connection."""
+    """In a thread, and to its end: who is cut short meanwhile, however often, learns it afterwards, when nobody uses the
+    connection."""
     running = asyncio.get_running_loop().run_in_executor(None, call)
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        await asyncio.wait([running])
+        while not running.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
         raise
 
 

@@ -261,7 +261,16 @@ def _sqlite(url: URL, role: EngineRole) -> AsyncEngine:
     event.listen(engine.sync_engine, "do_connect", _keep_to_ourselves)
     event.listen(engine.sync_engine, "connect", prepare)
     event.listen(engine.sync_engine, "begin", begin)
+    if near:
+        event.listen(engine.sync_engine, "handle_error", _stay_open)
     return engine
+
+
+def _stay_open(context: ExceptionContext) -> None:
+    """Who is cut short while a thread works learns it when that is done (`commits.apart`): the connection is as good as
+    before, and may carry what others wrote. SQLAlchemy would close it."""
+    if isinstance(context.original_exception, asyncio.CancelledError):
+        context.is_disconnect = False
 
 
 # So many KiB of pages stay in memory, and so many pages in the journal before they go to their places: what a document

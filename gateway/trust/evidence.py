@@ -300,7 +300,7 @@ class NodeTrust:
         return found
 
     def remembered(self, certificate_der: bytes, at: datetime) -> Evidence | None:
-        """The same, where the certificate, a chain that holds then and the answers that are known now were judged before."""
+        """The same, where the certificate, a chain that holds then and the answers known now were judged before."""
         if self._collected.get(certificate_der, self) != self.version:
             return None
         if self.chains.remembered(_read_certificates(certificate_der), at) is None:

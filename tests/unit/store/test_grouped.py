@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 from sqlalchemy.exc import OperationalError
+from sqlmodel import col
 
 from gateway import commits as groups
 from gateway import errors
 from gateway.office.store.store import SqlOfficeStore
+from gateway.store import drivers
+from gateway.store.tables_node import HostedAgencyRow
 from tests.support.stores import NORTH
+
+_LOST = col(HostedAgencyRow.id) == "agy_9"
 
 
 class Commits:
@@ -144,6 +150,45 @@ async def test_who_is_cut_short_while_waiting_passes_the_turn_on(store: SqlOffic
     await asyncio.gather(*waiting, return_exceptions=True)
 
     assert set(await _jobs(store)) >= {"first", "doc_2"}
+
+
+async def test_who_is_cut_short_while_a_thread_works_takes_nobody_along(store: SqlOfficeStore) -> None:
+    """What was settled before it in the same group is committed, and what comes after it too."""
+    begun, go_on = asyncio.Event(), threading.Event()
+
+    async def long_one() -> None:
+        async with store.writing() as tx:
+            await tx.put(HostedAgencyRow(id="agy_9", code="Z91.99", body="{}"))
+            held = _held(asyncio.get_running_loop(), begun, go_on)
+            drivers.sqlite_driver(tx.connection).create_function("held", 0, held)
+            await tx.tuples(select(func.held()).execution_options(**{drivers.SLOW: True}))
+
+    first = asyncio.create_task(_put(store, "first"))
+    long = asyncio.create_task(long_one())
+    last = asyncio.create_task(_put(store, "last"))
+    async with asyncio.timeout(60):
+        await begun.wait()
+    for _ in range(2):  # once by a limit in time, once more by a stop
+        long.cancel()
+        await asyncio.sleep(0)
+    assert not long.done()  # the thread has the connection still
+    go_on.set()
+
+    told = await asyncio.gather(first, long, last, return_exceptions=True)
+    assert [type(each) for each in told] == [type(None), asyncio.CancelledError, type(None)]
+    assert await _jobs(store) == ["first", "last"]
+    async with store.looking() as view:
+        assert await view.first(HostedAgencyRow, select(HostedAgencyRow).where(_LOST)) is None
+
+
+def _held(loop: asyncio.AbstractEventLoop, begun: asyncio.Event, go_on: threading.Event) -> Callable[[], int]:
+    """A function of the database that takes as long as one lets it."""
+
+    def held() -> int:
+        loop.call_soon_threadsafe(begun.set)
+        return int(go_on.wait(60))
+
+    return held
 
 
 async def test_a_commit_that_fails_is_told_to_each_of_its_units_and_to_no_other(

@@ -104,7 +104,9 @@ def test_only_what_was_judged_before_with_the_same_answers_is_remembered(tmp_pat
     assert trust.remembered(der, AT) == collected
     assert trust.remembered(der, pki.NOT_AFTER + DAY) is None
 
-    (tmp_path / "crl" / "list.pem").write_bytes(ROOT.revocation_list([(LEAF, AT - DAY)], this_update=AT - DAY).public_bytes(Encoding.PEM))
+    (tmp_path / "crl" / "list.pem").write_bytes(
+        ROOT.revocation_list([(LEAF, AT - DAY)], this_update=AT - DAY).public_bytes(Encoding.PEM)
+    )
     assert trust.remembered(der, AT) is None
     assert trust.collect(der, AT).revocation == "revoked"
     told = trust.remembered(der, AT)
