@@ -285,12 +285,17 @@ NO_SWEEP = "no-sweep"  # a file whose age says when somebody last asked that not
 NO_SWEEP_FOR = timedelta(hours=1)
 GRACE = timedelta(hours=24)  # design 6: long enough for any unit of work between `keep` and its reference
 _BATCH = 500
-_SHARDS = tuple(f"{n:02x}" for n in range(256))
+_SHARD = 2  # letters of a digest
 _log = logging.getLogger(__name__)
 
 
 def path_of(root: Path, digest: str) -> Path:
-    return root / digest[:2] / digest[2:4] / digest
+    return root / digest[:_SHARD] / digest[_SHARD : 2 * _SHARD] / digest
+
+
+def _shards_of(root: Path) -> set[str]:
+    """The parts of the folder that are there."""
+    return {path.name for path in root.glob("[0-9a-f]" * _SHARD)}
 
 
 def hold_sweep(root: Path) -> None:
@@ -303,8 +308,9 @@ async def sweep_content(root: Path, store: SqlStore, pool: Pool, now: datetime) 
     """Blobs without references, files without rows, and scratch files, each when older than the grace; nothing while
     a copy is made, and nothing more once one begins."""
     before, is_held = now - GRACE, partial(pool.run, partial(_is_held, root, now))
-    gone = await _sweep_rows(root, store, before, is_held)
-    for shard in _SHARDS:  # one part of the folder at a time, so that memory stays bounded (G8)
+    gone, shards = await _sweep_rows(root, store, before, is_held)
+    shards |= await pool.run(partial(_shards_of, root))
+    for shard in sorted(shards):  # one part of the folder at a time, so that memory stays bounded (G8)
         if await is_held():
             return gone
         ages = await pool.run(partial(_ages, root / shard, "*/*"))
@@ -314,21 +320,25 @@ async def sweep_content(root: Path, store: SqlStore, pool: Pool, now: datetime) 
 
 async def _sweep_rows(
     root: Path, store: SqlStore, before: datetime, is_held: Callable[[], Awaitable[bool]]
-) -> int:
-    gone, last = 0, ""
+) -> tuple[int, set[str]]:
+    """How many went, and the parts of the folder in which the others' files must lie: small content has none."""
+    gone, shards, last = 0, set[str](), ""
+    small = col(SmallContentRow.digest)
+    rows = select(col(BlobRow.digest), col(BlobRow.stored_at), small.is_not(None))
+    rows = rows.outerjoin(SmallContentRow, small == col(BlobRow.digest)).order_by(col(BlobRow.digest))
     while not await is_held():
         async with store.reading() as tx:
-            page = select(BlobRow).where(col(BlobRow.digest) > last).order_by(col(BlobRow.digest))
-            found = await tx.rows(BlobRow, page.limit(_BATCH))
-            old = [row.digest for row in found if row.stored_at < before]
+            found = await tx.tuples(rows.where(col(BlobRow.digest) > last).limit(_BATCH))
+            old = [digest for digest, stored_at, _ in found if stored_at < before]
             refs = select(col(BlobRefRow.digest)).where(col(BlobRefRow.digest).in_(old)).distinct()
             wanted = {digest for (digest,) in await tx.tuples(refs)} if old else set()
+        shards |= {digest[:_SHARD] for digest, _, is_small in found if not is_small}
         for digest in old:
             gone += digest not in wanted and await remove_content(root, store, digest, before)
         if len(found) < _BATCH:
             break
-        last = found[-1].digest
-    return gone
+        last = found[-1][0]
+    return gone, shards
 
 
 async def remove_content(root: Path, store: SqlStore, digest: str, before: datetime | None) -> bool:
