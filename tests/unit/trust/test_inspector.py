@@ -362,14 +362,14 @@ def test_threat_057_a_flat_bomb_stops_at_the_ratio_in_little_memory(look: Look, 
     raw = zipped(("a.zip", raw)) if wrap else raw
 
     tracemalloc.start()
-    began = time.monotonic()
+    began = time.process_time()
     facts = look(raw)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
     assert facts.broken == "ratio"
     assert peak < 8 * 1024 * 1024
-    assert time.monotonic() - began < 30
+    assert time.process_time() - began < 30
 
 
 def test_a_short_file_that_packs_well_is_no_bomb(look: Look) -> None:

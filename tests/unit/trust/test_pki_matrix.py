@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 from cryptography import x509
@@ -178,11 +178,11 @@ def test_threat_043_only_chains_to_our_anchors_count(row: Row) -> None:
 @pytest.mark.parametrize("row", _rows(44))
 def test_threat_044_a_chain_must_keep_every_rule(row: Row) -> None:
     trust()  # made once for a process, which takes its time
-    began = perf_counter()
+    began = process_time()
 
     assert judged(made().certificates[row.case].certificate, AT + row.after) == row.says
 
-    assert perf_counter() - began < 5
+    assert process_time() - began < 5
 
 
 def test_the_matrix_has_every_certificate_that_is_made() -> None:
