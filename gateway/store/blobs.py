@@ -132,6 +132,7 @@ class FileBlobs:
         self._store = store
         self._clock = clock
         self._pool = pool
+        self._filled = set[str]()
         self._synced = bytearray(1 << 16)  # one flag for each folder aa/bb that is surely on disk
 
     @contextmanager
@@ -140,12 +141,15 @@ class FileBlobs:
         StoreFailure while the disk has too little room: everything that comes in or is packed begins with this."""
         self._room.check()
         folder = self._root / SCRATCH
-        scratch = FileScratch(folder / secrets.token_hex(16), few=few)
+        name = secrets.token_hex(16)
+        scratch = FileScratch(folder / name, few=few)
+        self._filled.add(name)
         with _disk_failures_named(folder):
             try:
                 yield scratch
             finally:
                 scratch.discard()
+                self._filled.discard(name)
 
     async def keep(self, scratch: Scratch, digest: Digest, size: int) -> Kept:
         """StoreFailure when the scratch file has another size, or the disk does not take it."""
@@ -210,7 +214,7 @@ class FileBlobs:
 
     async def sweep(self, now: datetime) -> int:
         """Reports in the log every row whose file is missing."""
-        swept = await sweep_content(self._root, self._store, self._pool, now)
+        swept = await sweep_content(self._root, self._store, self._pool, now, self._filled)
         await self._cut_journal()
         return swept
 
@@ -304,9 +308,12 @@ def hold_sweep(root: Path) -> None:
     (root / NO_SWEEP).touch()
 
 
-async def sweep_content(root: Path, store: SqlStore, pool: Pool, now: datetime) -> int:
+async def sweep_content(
+    root: Path, store: SqlStore, pool: Pool, now: datetime, filled: Collection[str]
+) -> int:
     """Blobs without references, files without rows, and scratch files, each when older than the grace; nothing while
-    a copy is made, and nothing more once one begins."""
+    a copy is made, and nothing more once one begins. Scratch files that are `filled` stay, whatever their age: where the
+    node's clock was put forward, all files look old."""
     before, is_held = now - GRACE, partial(pool.run, partial(_is_held, root, now))
     gone, shards = await _sweep_rows(root, store, before, is_held)
     shards |= await pool.run(partial(_shards_of, root))
@@ -315,7 +322,7 @@ async def sweep_content(root: Path, store: SqlStore, pool: Pool, now: datetime) 
             return gone
         ages = await pool.run(partial(_ages, root / shard, "*/*"))
         gone += await _sweep_shard(root, store, shard, ages, before)
-    return gone + await pool.run(partial(_sweep_scratch, root / SCRATCH, before))
+    return gone + await pool.run(partial(_sweep_scratch, root / SCRATCH, before, filled))
 
 
 async def _sweep_rows(
@@ -401,9 +408,9 @@ def _is_held(root: Path, now: datetime) -> bool:
     return at is not None and at > now - NO_SWEEP_FOR
 
 
-def _sweep_scratch(folder: Path, before: datetime) -> int:
+def _sweep_scratch(folder: Path, before: datetime, filled: Collection[str]) -> int:
     """What a process that died left half written."""
-    old = [name for name, at in _ages(folder, "*").items() if at < before]
+    old = [name for name, at in _ages(folder, "*").items() if at < before and name not in filled]
     for name in old:
         (folder / name).unlink(missing_ok=True)
     return len(old)

@@ -425,6 +425,20 @@ async def test_g7_scratch_files_of_a_dead_process_are_swept(
     assert (old.exists(), fresh.exists()) == (False, True)
 
 
+async def test_what_is_being_written_stays_although_the_clock_was_put_forward(
+    blobs: FileBlobs, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    large = bytes(100_000)
+    with blobs.scratch() as scratch:
+        scratch.file.write(large)
+        clock.advance(365 * DAY)
+
+        await blobs.sweep(clock.now())
+
+        kept = await blobs.keep(scratch, named(large), len(large))
+    assert kept.size == len(large)
+
+
 async def test_a_row_whose_bytes_are_missing_is_reported_and_no_other(
     blobs: FileBlobs,
     store: SqlOfficeStore,
