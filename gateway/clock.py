@@ -1,10 +1,11 @@
 """Real time behind the `Clock` promise: aware UTC now, a wait, and new ULIDs. Tests bring their own."""
 
 import asyncio
-import os
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
+
+from gateway import chance
 
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's
 _OF_BYTE = (LETTERS * 8).encode()  # five bits of each byte
@@ -30,7 +31,7 @@ class SystemClock:
 
     def new_id(self, prefix: str = "") -> str:
         """A ULID: sortable by time, unique by chance of 2^-80."""
-        return prefix + moment(time.time_ns() // 1_000_000) + os.urandom(16).translate(_OF_BYTE).decode()
+        return prefix + moment(time.time_ns() // 1_000_000) + chance.sixteen().translate(_OF_BYTE).decode()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

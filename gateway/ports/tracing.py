@@ -4,12 +4,11 @@ one."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from gateway import log
+from gateway import chance, log
 from gateway.domain import trace
 from gateway.domain.trace import Trace
 
@@ -40,4 +39,5 @@ def headers(of: Trace | None) -> Mapping[str, str]:
 
 def _id(size: int) -> str:
     """Random, and never all zeros, which would be none."""
-    return f"{secrets.randbelow((1 << 8 * size) - 1) + 1:0{2 * size}x}"
+    found = chance.sixteen()[:size]
+    return found.hex() if any(found) else _id(size)

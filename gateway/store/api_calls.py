@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -96,6 +97,15 @@ def to_call(row: ApiCallRow) -> ApiCall:
 
 
 _KEY = IdempotencyRow
+# Still running, and begun or taken over with that end.
+_MINE = (
+    col(_KEY.agency_id) == bindparam("at_agency"),
+    col(_KEY.owner) == bindparam("at_owner"),
+    col(_KEY.key) == bindparam("at_key"),
+    col(_KEY.until) == bindparam("at_until"),
+    col(_KEY.status).is_(None),
+)
+_FINISHED, _RELEASED = update(_KEY).where(*_MINE), delete(_KEY).where(*_MINE)
 
 
 async def forget_idempotency_keys(tx: Transaction, before: datetime) -> int:
@@ -128,14 +138,14 @@ class SqlIdempotency(WatchedRows):
     async def finish(self, owner: str, key: str, until: datetime, status: int, body: str) -> None:
         """Clash when this request's marker is gone: another one took it over."""
         mine = self._mine(owner, key, until)
-        if await self._tx.change(update(_KEY).where(mine).values(status=status, body=body)) != 1:
+        if await self._tx.change(_FINISHED, **mine, status=status, body=body) != 1:
             raise errors.Clash(
                 f"another request took over the idempotency key {key!r}; send this one again for the answer it has now"
             )
 
     async def release(self, owner: str, key: str, until: datetime) -> None:
         """Harmless when the key is answered, unknown or another's by now."""
-        await self._tx.change(delete(_KEY).where(self._mine(owner, key, until)))
+        await self._tx.change(_RELEASED, **self._mine(owner, key, until))
 
     async def _take_over(self, owner: str, key: str, digest: str, until: datetime, now: datetime) -> bool:
         """A marker whose lease ran out belongs to a request that died; one of its repeats gets it. Another request
@@ -148,9 +158,8 @@ class SqlIdempotency(WatchedRows):
         same = and_(dead, col(_KEY.digest) == digest)
         return await self._tx.change(update(_KEY).where(same).values(until=until)) == 1
 
-    def _mine(self, owner: str, key: str, until: datetime) -> ColumnElement[bool]:
-        """Still running, and begun or taken over with that end."""
-        return and_(self._is(owner, key), col(_KEY.status).is_(None), col(_KEY.until) == until)
+    def _mine(self, owner: str, key: str, until: datetime) -> dict[str, Any]:
+        return {"at_agency": self._agency_id, "at_owner": owner, "at_key": key, "at_until": until}
 
     def _is(self, owner: str, key: str) -> ColumnElement[bool]:
         return and_(col(_KEY.agency_id) == self._agency_id, col(_KEY.owner) == owner, col(_KEY.key) == key)

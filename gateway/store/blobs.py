@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,7 +22,7 @@ from typing import BinaryIO, Literal
 from sqlalchemy import delete, select
 from sqlmodel import col
 
-from gateway import errors
+from gateway import chance, errors
 from gateway.domain.identity import Digest
 from gateway.ports.content import SMALL, Kept, Readable, ReadableContent
 from gateway.ports.services import Clock, Pool
@@ -141,7 +140,7 @@ class FileBlobs:
         StoreFailure while the disk has too little room: everything that comes in or is packed begins with this."""
         self._room.check()
         folder = self._root / SCRATCH
-        name = secrets.token_hex(16)
+        name = chance.sixteen().hex()
         scratch = FileScratch(folder / name, few=few)
         self._filled.add(name)
         with _disk_failures_named(folder):

@@ -7,13 +7,13 @@ lock on the log's one row is the sealer's lease: it ends with the transaction, a
 from __future__ import annotations
 
 import json
-import secrets
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Integer, bindparam, func, select, update
 from sqlmodel import col
 
+from gateway import chance
 from gateway.domain import sealed_log
 from gateway.domain.sealed_log import SALT_BYTES, GrowingTree, Leaf, Logged, PublishedSeal, SignedSeal
 from gateway.errors import InvalidProof, StoreFailure
@@ -108,7 +108,7 @@ class SqlEventLog:
 
 
 async def _grow(tx: Transaction, limit: int) -> int:
-    await tx.put_new(LogRow(name=NAME, log_id=secrets.token_hex(16), size=0, last_seq=0, peaks=""))
+    await tx.put_new(LogRow(name=NAME, log_id=chance.sixteen().hex(), size=0, last_seq=0, peaks=""))
     row = await tx.first(LogRow, _LEASE)
     if row is None:
         return 0
@@ -118,7 +118,7 @@ async def _grow(tx: Transaction, limit: int) -> int:
     tree = growing(row)
     leaves, nodes = [], []
     for event in found:
-        made = sealed_log.write_leaf(logged(event), lambda: secrets.token_bytes(SALT_BYTES))
+        made = sealed_log.write_leaf(logged(event), _salt)
         leaf = made.hash
         leaves.append(_leaf_row(tree.size, event, made, leaf))
         nodes += [
@@ -131,6 +131,10 @@ async def _grow(tx: Transaction, limit: int) -> int:
     standing = {"size": tree.size, "last_seq": found[-1].node_seq, "peaks": b"".join(tree.peaks).hex()}
     await tx.change(_STANDS, **standing)
     return len(found)
+
+
+def _salt() -> bytes:
+    return (chance.sixteen() + chance.sixteen())[:SALT_BYTES]
 
 
 def _leaf_row(index: int, event: EventRow, made: Leaf, hashed: bytes) -> LogLeafRow:

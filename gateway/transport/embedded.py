@@ -11,7 +11,6 @@ import contextlib
 import io
 import json
 import logging
-import secrets
 import sqlite3
 import threading
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 from weakref import WeakSet
 
+from gateway import chance
 from gateway.domain.identity import Digest
 from gateway.domain.pace import Horizon, ordinary_places
 from gateway.domain.registry import fold_code
@@ -301,7 +301,7 @@ class EmbeddedAxis:
     def _arrival(self, row: Sequence[Any], content: bytes | None) -> Arrival:
         _, recipient, packet_id, kind, sender, lane, digest, size, deliveries, node = row
         return Arrival(
-            token=secrets.token_hex(16),
+            token=chance.sixteen().hex(),
             recipient=recipient,
             packet_id=packet_id,
             kind=kind,

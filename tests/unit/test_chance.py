@@ -1,0 +1,36 @@
+"""Bytes that nobody can guess are handed out once, also when a process was forked from another one."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from gateway import chance
+
+
+def test_nothing_comes_twice_to_any_thread() -> None:
+    with ThreadPoolExecutor(4) as threads:
+        some = threads.map(lambda _: [chance.sixteen() for _ in range(2000)], range(4))
+    made = [each for few in some for each in few]
+
+    assert {len(each) for each in made} == {16}
+    assert len(set(made)) == len(made) == 8000
+    assert {bit for each in made for bit in each} == {*range(256)}
+
+
+def test_a_forked_process_gets_others() -> None:
+    chance.sixteen()  # more were drawn than were handed out
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            os.write(writer, b"".join(chance.sixteen() for _ in range(300)))
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as told:
+        raw = told.read()
+    os.waitpid(child, 0)
+
+    theirs = {raw[at : at + 16] for at in range(0, len(raw), 16)}
+    assert len(theirs) == 300
+    assert theirs.isdisjoint(chance.sixteen() for _ in range(300))
