@@ -18,6 +18,7 @@ from gateway.domain.handling import unit_key
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.system_box import BoxItem, BoxKind
 from gateway.errors import Clash, NotFound, StoreFailure
+from gateway.office.beside import Beside
 from gateway.office.desks import TodoDesk
 from gateway.office.domain.task import Task, TaskNote
 from gateway.office.policy import todo
@@ -271,6 +272,7 @@ class TaskBell:
     somebody did."""
 
     desk: TodoDesk
+    beside: Beside = field(default_factory=Beside)
     _known: dict[_Whose, tuple[datetime, int, TodoList]] = field(default_factory=dict)
     _gathering: dict[_Whose, tuple[int, asyncio.Task[TodoList]]] = field(default_factory=dict)
     _turns: dict[str, int] = field(default_factory=dict)
@@ -310,8 +312,7 @@ class TaskBell:
         begun = self._gathering.get(key)
         if begun is not None and begun[0] == turn:
             return begun[1]
-        made = asyncio.create_task(self._gather(scope, units, turn))
-        made.add_done_callback(_heard)
+        made = self.beside.begin(self._gather(scope, units, turn))
         self._gathering[key] = turn, made
         return made
 
@@ -326,9 +327,3 @@ class TaskBell:
             self._known.clear()
         self._known[key] = self.desk.clock.now(), turn, found
         return found
-
-
-def _heard(gathering: asyncio.Task[TodoList]) -> None:
-    """Who waits is told of a failure; where nobody does, the next page asks again."""
-    if not gathering.cancelled():
-        gathering.exception()

@@ -17,6 +17,7 @@ from gateway.bootstrap.node import OpenNode, Wrap, open_node
 from gateway.clock import SystemClock
 from gateway.domain.account import key_prefix
 from gateway.office.accounts import acting
+from gateway.office.beside import Beside, beside
 from gateway.office.desks import AccountDesk, AccountRules, BookDesk, OfficeIn, OfficeOut, TodoDesk
 from gateway.office.domain.roles import PostRole
 from gateway.office.letters.looking import Looking
@@ -63,6 +64,7 @@ class Office(OpenNode):
     book: BookDesk
     reminders: Reminders
     looking: Looking
+    beside: Beside
 
     def more_loops(self) -> Mapping[str, Loop]:
         lister, idle = Lister(), Turn(IDLE_EVERY)
@@ -86,7 +88,7 @@ async def open_office(
     around, time = wrap or Wrap(), clock or SystemClock()
     address, limits = settings.database.address, server_limits(settings)
     store = SqlOfficeStore(address, time, limits, waiting(settings))
-    async with open_node(settings, time, around, store) as node:
+    async with open_node(settings, time, around, store) as node, beside() as going_on:
         watch = ground.key_watch(store, node.directory, node.keys, node.trust, node.deciding)
         accounts = account_desk(node)
         todo = TodoDesk(
@@ -99,7 +101,7 @@ async def open_office(
         )
         inn, out = _over(OfficeIn, node.inn), _over(OfficeOut, node.out)
         with drawing(settings, node.pool) as pages:
-            looking = Looking(desk=inn, out=out, pages=pages, pictures=pictures(settings))
+            looking = Looking(desk=inn, out=out, pages=pages, pictures=pictures(settings), beside=going_on)
             yield _over(
                 Office,
                 node,
@@ -107,6 +109,7 @@ async def open_office(
                 out=out,
                 inn=inn,
                 looking=looking,
+                beside=going_on,
                 accounts=accounts,
                 todo=todo,
                 book=BookDesk(

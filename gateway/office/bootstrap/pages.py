@@ -59,7 +59,7 @@ def routes(node: Office, deps: WebDeps) -> web.UrlDispatcher:
 
 def pages(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
     """What the pages work with."""
-    bell, aside, contacts = TaskBell(node.todo), QuarantinedPackets(node), NodeContacts(node)
+    bell, aside, contacts = TaskBell(node.todo, node.beside), QuarantinedPackets(node), NodeContacts(node)
     return WebDeps(
         store=node.store,
         blobs=node.blobs,

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from gateway import log
 from gateway.domain.account import AgencyScope
@@ -30,6 +30,7 @@ from gateway.domain.identity import Digest
 from gateway.domain.page_picture import PageLook, PageWish
 from gateway.errors import GatewayError
 from gateway.incoming import reading
+from gateway.office.beside import Beside
 from gateway.office.desks import OfficeIn, OfficeOut
 from gateway.office.ports.pictures import Pages, PictureKey, Pictures
 from gateway.outgoing import files
@@ -93,12 +94,12 @@ class Looking:
     out: OfficeOut
     pages: Pages
     pictures: Pictures
+    beside: Beside = field(default_factory=Beside)
     _swept_at: datetime | None = None
     _at_work: dict[str, datetime] = field(default_factory=dict)
     _faulty: OrderedDict[tuple[Digest, PageWish], tuple[datetime, PageLook]] = field(
         default_factory=OrderedDict
     )
-    _running: set[asyncio.Future[Any]] = field(default_factory=set)
     _noted: OrderedDict[tuple[str, ...], None] = field(default_factory=OrderedDict)
     _ahead: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
@@ -167,8 +168,7 @@ class Looking:
         self, scope: AgencyScope, file: LookedFile, page: int, dots: int = DOTS[0]
     ) -> PageLook | None:
         """As `look`; None where that takes longer than a person should wait for a page. It goes on meanwhile."""
-        looking = asyncio.ensure_future(self.look(scope, file, page, dots))
-        self._beside(looking)
+        looking = self.beside.begin(self.look(scope, file, page, dots), _unseen)
         try:
             async with asyncio.timeout(PATIENCE_S):
                 return await asyncio.shield(looking)
@@ -185,18 +185,8 @@ class Looking:
     def are_at_work(self, agency_id: str) -> None:
         """Somebody of the agency looks at its letters."""
         if not self._at_work:
-            self._beside(asyncio.ensure_future(self.pages.warm()))
+            self.beside.begin(self.pages.warm(), _unseen)
         self._at_work[agency_id] = self.desk.clock.now()
-
-    def _beside(self, task: asyncio.Future[Any]) -> None:  # Any: what it brings, its own caller takes
-        """Held until it ends; what went wrong is told to whoever waits, if somebody still does."""
-        self._running.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Future[Any]) -> None:
-        self._running.discard(task)
-        if not task.cancelled() and (why := task.exception()) is not None:
-            log.action(_log, "pictures.unseen", str(why))
 
     async def forget(self, scope: AgencyScope, id: str) -> None:
         """At once, where a person took it away from others; the sweep finds every other way."""
@@ -282,6 +272,10 @@ class Looking:
         at, look = self._faulty.get((file.sha256, wish), (None, None))
         now = self.desk.clock.now()
         return look if at is not None and at <= now < at + _FAULTY_FOR else None
+
+
+def _unseen(why: BaseException) -> None:
+    log.action(_log, "pictures.unseen", str(why))
 
 
 def _remember(known: OrderedDict[K, V], key: K, value: V) -> None:

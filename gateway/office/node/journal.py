@@ -85,7 +85,7 @@ class NodeJournal:
 
     async def check(self) -> None:
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._examine(), name="journal")
+            self._task = self.node.beside.begin(self._examine())
 
     async def export(
         self, by: str, agency_id: str, ask: JournalAsk, most: int

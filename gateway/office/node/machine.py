@@ -335,7 +335,7 @@ class BackupCopies:
             if path is None:
                 raise NotFound(f"there is no backup {name[:200]} on this machine")
             self._drill = began = Drill(name=name, word=RUNNING, began_at=self.node.clock.now())
-            self._task = asyncio.create_task(self._run(by, path, passphrase.encode(), began), name="drill")
+            self._task = self.node.beside.begin(self._run(by, path, passphrase.encode(), began))
 
     def _places(self) -> Sequence[Path]:
         """The folder of this node's copies, and where the last one went."""

@@ -1,0 +1,66 @@
+"""What goes on beside a page ends before what it works with is closed."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway.clock import SystemClock
+from gateway.demo import stage
+from gateway.errors import StoreFailure
+from gateway.office.beside import Beside, beside
+from gateway.office.bootstrap.office import open_office
+
+
+async def test_what_goes_on_ends_with_its_node_and_whatever_it_holds_is_given_back(tmp_path: Path) -> None:
+    settings, reads = stage.settings_for(tmp_path), asyncio.Event()
+    await stage.prepare(settings, SystemClock())
+    heard: list[int] = []
+
+    async with asyncio.timeout(60), open_office(settings) as node:
+
+        async def look() -> None:
+            try:
+                async with node.store.reading():
+                    reads.set()
+                    await asyncio.Event().wait()
+            finally:
+                heard.append(len(await node.store.hosted()))
+
+        going_on = node.beside.begin(look())
+        await reads.wait()
+
+    assert going_on.cancelled()
+    assert len(heard) == 1  # the database was still there
+
+
+async def test_what_begins_while_it_stops_is_stopped_too() -> None:
+    begun: list[asyncio.Task[None]] = []
+
+    async def another() -> None:
+        await asyncio.Event().wait()
+
+    async def one() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            begun.append(made.begin(another()))
+
+    async with asyncio.timeout(60), beside() as made:
+        made.begin(one())
+        await asyncio.sleep(0)
+
+    assert [each.cancelled() for each in begun] == [True]
+
+
+async def test_what_goes_wrong_is_told_to_who_waits_and_to_who_asked_to_hear_of_it() -> None:
+    async def fails() -> int:
+        raise StoreFailure("the disk is full")
+
+    made, heard = Beside(), list[BaseException]()
+
+    with pytest.raises(StoreFailure):
+        await made.begin(fails(), heard.append)
+    assert [str(each) for each in heard] == ["the disk is full"]
