@@ -30,6 +30,7 @@ from gateway.outgoing.package import Packed
 from gateway.policy import door, pdf_verdict
 from gateway.policy.verdict import CONFIRMABLE, ReasonCode, Verdict, reason
 from gateway.ports import Work
+from gateway.ports.content import Kept
 
 # How long a request may be at work before its key can be taken over (interfaces.md 3.3).
 IN_FLIGHT = timedelta(seconds=60)
@@ -55,14 +56,15 @@ async def accept(
 ) -> Accepted:
     """The document is on disk and will be sent, or nothing happened and the error says why. Repeats under the same
     key, the same `external_id` or of the same `signed` envelope get the first answer."""
+    asked = _Asked(desk=desk, scope=scope, order=order, tray=tray, signed=signed)
     if once is None:
-        return await _accept(desk, scope, order, tray, None, signed)
+        return await asked.accepted()
     turn = _KeyLease(once, desk.clock.now() + IN_FLIGHT)
     earlier = await _begin(desk, scope, turn, tray)
     if earlier is not None:
         return earlier
     try:
-        return await _accept(desk, scope, order, tray, turn, signed)
+        return await replace(asked, turn=turn).accepted()
     except GatewayError:
         async with desk.store.begin(scope) as work:
             await work.idempotency.release(once.owner, once.key, turn.until)
@@ -95,72 +97,127 @@ def request_digest(once: Once, tray: Tray) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-async def _accept(
-    desk: OutDesk,
-    scope: AgencyScope,
-    order: Order,
-    tray: Tray,
-    turn: _KeyLease | None,
-    signed: Packed | None,
-) -> Accepted:
-    try:
-        return await _accept_as(desk, scope, order, tray, turn, signed)
-    except _NamedAnew:
-        return await _accept_as(desk, scope, order, tray, turn, signed, at_once=False)
-
-
 class _NamedAnew(Exception):
     """The agency changed while its document was signed: it is signed anew, under the name of now."""
 
 
-async def _accept_as(
-    desk: OutDesk,
-    scope: AgencyScope,
-    order: Order,
-    tray: Tray,
-    turn: _KeyLease | None,
-    signed: Packed | None,
-    *,
-    at_once: bool = True,
-) -> Accepted:
-    digest = _content_digest(order, tray)
-    repeated = await _repeat(desk, scope, order, digest, turn, signed)
-    if repeated is not None:
-        return repeated
-    draft, verdict = await checking.check(desk, scope, order, tray)
-    if not order.send:
-        # A draft may be incomplete; what must never be stored is turned away all the same (R2).
-        verdict = Verdict(
-            reasons=door.never_stored(verdict).reasons,
-            warnings=(*verdict.reasons, *verdict.warnings),
-        )
-    if not verdict.allowed:
-        # What holds the number may be this very document, accepted by another request meanwhile.
-        repeated = await _repeat(desk, scope, order, digest, turn, signed)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """An order with all that came with it."""
+
+    desk: OutDesk
+    scope: AgencyScope
+    order: Order
+    tray: Tray
+    signed: Packed | None = None
+    turn: _KeyLease | None = None
+
+    async def accepted(self) -> Accepted:
+        try:
+            return await self._accepted()
+        except _NamedAnew:
+            return await self._accepted(at_once=False)
+
+    async def _accepted(self, *, at_once: bool = True) -> Accepted:
+        desk, order, digest = self.desk, self.order, _content_digest(self.order, self.tray)
+        repeated = await self._repeat(digest)
         if repeated is not None:
             return repeated
-        await intake.alert_of_malware(desk, scope, tray)
-        raise Refused(verdict)
-    known_as = await checking.hosted_agency(desk, scope)
-    planned = _document(desk, known_as, scope, order, draft, tray, digest)
-    if signed is not None and signed.signed.packet_id is not None:
-        planned = replace(planned, packet_id=signed.signed.packet_id)
-    packed = signed or (await package.ready(desk, known_as, planned, tray.received) if at_once else None)
-    contents = await tray.kept() if packed is None else []
-    async with desk.store.begin(scope) as work:
-        agency = await work.agency()
-        # Looked for once more under the writer's lock: another request may have been committed meanwhile.
-        repeated = await _same_document(work, order, digest, signed)
-        if repeated is not None:
-            return await _finish(work, turn, repeated)
-        if agency != known_as:
-            if signed is not None:
-                raise Clash("the agency changed while its envelope was taken in; send it again")
-            if packed is not None:
-                raise _NamedAnew
-            planned = replace(planned, document_id=checking.document_id_of(agency, draft))
+        draft, verdict = await checking.check(desk, self.scope, order, self.tray)
+        if not order.send:
+            # A draft may be incomplete; what must never be stored is turned away all the same (R2).
+            verdict = Verdict(
+                reasons=door.never_stored(verdict).reasons, warnings=(*verdict.reasons, *verdict.warnings)
+            )
+        if not verdict.allowed:
+            # What holds the number may be this very document, accepted by another request meanwhile.
+            repeated = await self._repeat(digest)
+            if repeated is not None:
+                return repeated
+            await intake.alert_of_malware(desk, self.scope, self.tray)
+            raise Refused(verdict)
+        known_as = await checking.hosted_agency(desk, self.scope)
+        planned = self._planned(known_as, draft, digest)
+        packed = self.signed
+        if packed is None and at_once:
+            packed = await package.ready(desk, known_as, planned, self.tray.received)
+        contents = await self.tray.kept() if packed is None else []
+        async with desk.store.begin(self.scope) as work:
+            agency = await work.agency()
+            # Looked for once more under the writer's lock: another request may have been committed meanwhile.
+            repeated = await _same_document(work, order, digest, self.signed)
+            if repeated is not None:
+                return await self._finish(work, repeated)
+            if agency != known_as:
+                planned = self._named_anew(agency, planned, packed)
+            document, deliveries = await self._stored(work, agency, planned, verdict, packed, contents)
+            accepted = Accepted(document=document, deliveries=deliveries, warnings=verdict.warnings)
+            await self._finish(work, accepted)
+        meters.ACCEPTED.add()
+        log.action(
+            _log, "message.accepted", document=document.id, packet=document.packet_id, agency=agency.code
+        )
+        desk.wake()
+        return accepted
+
+    async def _repeat(self, digest: str) -> Accepted | None:
+        """The first answer to the same document, from now on under this key too."""
+        if self.order.draft.external_id is None and self.signed is None:
+            return None
+        async with self.desk.store.read(self.scope) as work:
+            repeated = await _same_document(work, self.order, digest, self.signed)
+        if repeated is not None and self.turn is not None:
+            async with self.desk.store.begin(self.scope) as work:
+                await self._finish(work, repeated)
+        return repeated
+
+    def _planned(self, agency: HostedAgency, draft: Draft, digest: str) -> OutgoingDocument:
+        order, now, tray, roles = self.order, self.desk.clock.now(), self.tray, self.desk.profile.pdf_roles
+        state = first_state(draft) if order.send else OutState.DRAFT
+        own = self.signed.signed.packet_id if self.signed is not None else None
+        return OutgoingDocument(
+            id=self.desk.clock.new_id("msg_"),
+            agency_id=self.scope.agency_id,
+            kind=order.kind,
+            packet_id=own or PacketId(self.desk.clock.new_id("pkt_")),
+            document_id=checking.document_id_of(agency, draft),
+            draft=draft,
+            files=checking.stored(tray),
+            state=state,
+            created_at=now,
+            leaves_at=now + order.wait if order.wait and state is OutState.QUEUED else None,
+            accepted_by=self.scope.principal_id,
+            attempt=1,
+            parent_id=order.parent_id,
+            change=order.change,
+            content_digest=digest,
+            legal_value=pdf_verdict.legal_value(checking.lead_of(tray, roles)),
+            signatures=checking.judged(tray, roles),
+        )
+
+    def _named_anew(
+        self, agency: HostedAgency, planned: OutgoingDocument, packed: Packed | None
+    ) -> OutgoingDocument:
+        """Under what the agency is called now; what was signed meanwhile does not say so."""
+        if self.signed is not None:
+            raise Clash("the agency changed while its envelope was taken in; send it again")
+        if packed is not None:
+            raise _NamedAnew
+        return replace(planned, document_id=checking.document_id_of(agency, planned.draft))
+
+    async def _stored(
+        self,
+        work: Work,
+        agency: HostedAgency,
+        planned: OutgoingDocument,
+        verdict: Verdict,
+        packed: Packed | None,
+        contents: Sequence[Kept],
+    ) -> tuple[OutgoingDocument, tuple[Delivery, ...]]:
+        """With all that belongs to it, and with what sends it."""
+        desk, order, draft = self.desk, self.order, planned.draft
         document, earlier = await _placed(work, planned, order)
-        files = checking.digests(tray)
+        files = checking.digests(self.tray)
         if order.send and (taken := await checking.number_taken(work, agency, draft, order, files, earlier)):
             raise Refused(Verdict(reasons=(taken,)))
         if packed is not None:
@@ -180,12 +237,15 @@ async def _accept_as(
         deliveries = await queue(desk, work, document) if order.send else ()
         if packed is not None:
             await package.put(desk, work, agency, document, deliveries, packed)
-        accepted = Accepted(document=document, deliveries=deliveries, warnings=verdict.warnings)
-        await _finish(work, turn, accepted)
-    meters.ACCEPTED.add()
-    log.action(_log, "message.accepted", document=document.id, packet=document.packet_id, agency=agency.code)
-    desk.wake()
-    return accepted
+        return document, deliveries
+
+    async def _finish(self, work: Work, accepted: Accepted) -> Accepted:
+        """The answer is remembered under its key, in the transaction that makes it true."""
+        if (turn := self.turn) is not None:
+            status, body = turn.once.render(accepted)
+            await work.idempotency.finish(turn.once.owner, turn.once.key, turn.until, status, body)
+        await work.commit()
+        return accepted
 
 
 async def confirmed(desk: OutDesk, work: Work, document_id: str, order: Order, verdict: Verdict) -> None:
@@ -196,15 +256,6 @@ async def confirmed(desk: OutDesk, work: Work, document_id: str, order: Order, v
         await work.events.append(
             EventKind.MESSAGE_CONFIRMED, document_id, desk.clock.now(), {"confirmed": told}
         )
-
-
-async def _finish(work: Work, turn: _KeyLease | None, accepted: Accepted) -> Accepted:
-    """The answer is remembered under its key, in the transaction that makes it true."""
-    if turn is not None:
-        status, body = turn.once.render(accepted)
-        await work.idempotency.finish(turn.once.owner, turn.once.key, turn.until, status, body)
-    await work.commit()
-    return accepted
 
 
 def _content_digest(order: Order, tray: Tray) -> str:
@@ -254,56 +305,6 @@ async def _same_external_id(work: Work, order: Order, digest: str) -> Accepted |
             told={"existing": earlier.id},
         )
     return Accepted(document=earlier, deliveries=deliveries)
-
-
-async def _repeat(
-    desk: OutDesk,
-    scope: AgencyScope,
-    order: Order,
-    digest: str,
-    turn: _KeyLease | None,
-    signed: Packed | None,
-) -> Accepted | None:
-    """The first answer to the same document, from now on under this key too."""
-    if order.draft.external_id is None and signed is None:
-        return None
-    async with desk.store.read(scope) as work:
-        repeated = await _same_document(work, order, digest, signed)
-    if repeated is not None and turn is not None:
-        async with desk.store.begin(scope) as work:
-            await _finish(work, turn, repeated)
-    return repeated
-
-
-def _document(
-    desk: OutDesk,
-    agency: HostedAgency,
-    scope: AgencyScope,
-    order: Order,
-    draft: Draft,
-    tray: Tray,
-    digest: str,
-) -> OutgoingDocument:
-    state, now = first_state(draft) if order.send else OutState.DRAFT, desk.clock.now()
-    return OutgoingDocument(
-        id=desk.clock.new_id("msg_"),
-        agency_id=scope.agency_id,
-        kind=order.kind,
-        packet_id=PacketId(desk.clock.new_id("pkt_")),
-        document_id=checking.document_id_of(agency, draft),
-        draft=draft,
-        files=checking.stored(tray),
-        state=state,
-        created_at=now,
-        leaves_at=now + order.wait if order.wait and state is OutState.QUEUED else None,
-        accepted_by=scope.principal_id,
-        attempt=1,
-        parent_id=order.parent_id,
-        change=order.change,
-        content_digest=digest,
-        legal_value=pdf_verdict.legal_value(checking.lead_of(tray, desk.profile.pdf_roles)),
-        signatures=checking.judged(tray, desk.profile.pdf_roles),
-    )
 
 
 async def _placed(
