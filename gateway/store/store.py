@@ -78,9 +78,14 @@ class Measured(AbstractAsyncContextManager[W]):
 
     async def __aenter__(self) -> W:
         try:
-            return self._made(await self._unit.__aenter__())
+            transaction = await self._unit.__aenter__()
         except BaseException as error:
             self._end(error)
+            raise
+        try:
+            return self._made(transaction)
+        except BaseException as error:
+            await self.__aexit__(type(error), error, error.__traceback__)
             raise
 
     async def __aexit__(

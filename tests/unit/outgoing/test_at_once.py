@@ -3,6 +3,7 @@ way of that, a job does it later."""
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -50,15 +51,16 @@ async def test_nobody_who_hands_in_waits_for_a_key_in_a_token(town: Town) -> Non
     await packed_by_a_job(town)
 
 
+@pytest.mark.parametrize("content", [PDF, LARGE], ids=["small", "large"])
 async def test_a_key_that_cannot_sign_now_turns_nobody_away(
-    town: Town, monkeypatch: pytest.MonkeyPatch
+    town: Town, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
     def fails(signer: FileSigner, data: bytes) -> bytes:
         raise SignerDown("the key is away")
 
     with monkeypatch.context() as broken:
         broken.setattr(FileSigner, "sign", fails)
-        sent = await town.send("15")
+        sent = await town.send("15", files=(("15.pdf", content),))
     assert sent.state is OutState.QUEUED
     await town.carry()
 
@@ -91,19 +93,24 @@ async def test_where_enough_is_signed_already_a_job_does_it(town: Town) -> None:
         await packed_by_a_job(town, files=(("15.pdf", LARGE),))
 
 
-async def test_a_large_one_whose_key_cannot_sign_now_turns_nobody_away(
-    town: Town, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("few", [1, 2])
+async def test_a_circular_is_written_in_a_thread(
+    town: Town, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    def fails(signer: FileSigner, data: bytes) -> bytes:
-        raise SignerDown("the key is away")
+    """It has one recipient and one file: two in all."""
+    await town.send("14")  # opens the key
+    monkeypatch.setattr(package, "_FEW", few)
+    threads, sign = set[bool](), FileSigner.sign
 
-    with monkeypatch.context() as broken:
-        broken.setattr(FileSigner, "sign", fails)
-        sent = await town.send("15", files=(("15.pdf", LARGE),))
-    assert sent.state is OutState.QUEUED
-    await town.carry()
+    def noted(signer: FileSigner, data: bytes) -> bytes:
+        threads.add(threading.current_thread() is threading.main_thread())
+        return sign(signer, data)
 
-    assert (await town.delivery(sent)).state == "delivered"
+    with monkeypatch.context() as noting:
+        noting.setattr(FileSigner, "sign", noted)
+        assert (await town.send("15")).state is OutState.PACKED
+
+    assert threads == {few == 2}
 
 
 async def test_a_long_header_makes_no_second_signature(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
