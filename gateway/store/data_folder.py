@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -25,12 +26,17 @@ class Space:
     inodes: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Each small document asks several times, and nobody fills what is kept back in so short a time.
+_ENOUGH_FOR_S = 0.05
+
+
+@dataclass(slots=True, kw_only=True)
 class Room:
     """The space that is kept back on the disk of `folder`; 0 keeps nothing back."""
 
     folder: Path
     reserve: int
+    _enough_until: float = field(default=0.0, init=False, compare=False)
 
     def space(self) -> Space:
         """StoreFailure when the disk does not say, such as a mount that went away."""
@@ -44,7 +50,7 @@ class Room:
 
     def check(self) -> None:
         """StoreFailure while the disk is too full for another file."""
-        if not self.reserve:
+        if not self.reserve or time.monotonic() < self._enough_until:
             return
         left = self.space()
         if left.bytes < self.reserve or (left.inodes is not None and left.inodes < INODES):
@@ -53,6 +59,7 @@ class Room:
                 f"{self.reserve // 1024**2} MB and {INODES} are kept back; nothing is taken in until there is space",
                 code="GW-S-507",
             )
+        self._enough_until = time.monotonic() + _ENOUGH_FOR_S
 
 
 def _asked(folder: Path) -> os.statvfs_result:

@@ -18,6 +18,7 @@ from gateway.errors import StoreFailure
 from gateway.ops import metrics
 from gateway.ops.metrics import Watch
 from gateway.ports import AxisState
+from gateway.store import data_folder
 from gateway.store.data_folder import Room
 from gateway.workers import couriers
 from tests.support.clock import START
@@ -117,8 +118,10 @@ def test_the_axis_has_one_word_for_each_state(state: AxisState, word: str) -> No
 
 
 @pytest.fixture
-async def cramped() -> AsyncIterator[tuple[Town, Path]]:
-    """A node on a file system in memory, where it keeps back all but half a gigabyte of what is free: others use it too."""
+async def cramped(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Town, Path]]:
+    """A node on a file system in memory, where it keeps back all but half a gigabyte of what is free: others use it too. It
+    is filled faster than any disk."""
+    monkeypatch.setattr(data_folder, "_ENOUGH_FOR_S", 0.0)
     with TemporaryDirectory(dir="/dev/shm", prefix="gateway-") as folder:
         async with opened(Path(folder) / "node") as town:
             free = Room(folder=Path(folder), reserve=1).space().bytes
