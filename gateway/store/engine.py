@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import event, make_url
 from sqlalchemy.engine import URL, Connection
@@ -30,6 +30,7 @@ from gateway.store import drivers
 BUSY_TIMEOUT_S = 10  # design 6: longer than any transaction of ours; whoever holds on longer is reported
 READERS = 4
 CONNECT_S = 10.0
+_LAST_S = 5.0
 # More than a unit of work has different ones; the database reads each once for a connection then.
 _STATEMENTS = 512
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
@@ -75,6 +76,18 @@ async def opened(url: str, role: EngineRole) -> AsyncIterator[AsyncEngine]:
         yield engine
     finally:
         await engine.dispose()
+
+
+async def close_engine(engine: AsyncEngine) -> None:
+    """When nobody has a connection of it any more, or some seconds later: what is given back afterwards nobody closes."""
+    pool, back = cast(AsyncAdaptedQueuePool, engine.pool), asyncio.Event()
+    event.listen(engine.sync_engine, "checkin", lambda *_: back.set())
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_S):
+            while pool.checkedout():
+                back.clear()
+                await back.wait()
+    await engine.dispose()
 
 
 def _parsed(url: str) -> URL:

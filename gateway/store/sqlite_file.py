@@ -119,6 +119,7 @@ class NearReaders:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._idle: list[tuple[Line, sqlite3.Connection]] = []
+        self._kept = _KEPT
         self._room = asyncio.Semaphore(_MOST)
 
     @asynccontextmanager
@@ -136,6 +137,8 @@ class NearReaders:
                 raise failure(cause) from cause
 
     async def close(self) -> None:
+        """Those that are lent out are closed when they are given back."""
+        self._kept = 0
         while self._idle:
             line, _ = self._idle.pop()
             await line.connection.close()
@@ -157,7 +160,7 @@ class NearReaders:
             await connection.invalidate()
             await connection.close()
             raise
-        if len(self._idle) < _KEPT and not connection.invalidated:
+        if len(self._idle) < self._kept and not connection.invalidated:
             self._idle.append((line, driver))
         else:
             await connection.close()

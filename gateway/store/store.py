@@ -42,7 +42,7 @@ from gateway.store.accounts import HostedAccounts
 from gateway.store.api_calls import SqlApiCalls
 from gateway.store.calendar import SqlCalendarDays
 from gateway.store.changes import Follows, nobody
-from gateway.store.engine import AS_SHIPPED, EngineRole, ServerLimits, open_engine
+from gateway.store.engine import AS_SHIPPED, EngineRole, ServerLimits, close_engine, open_engine
 from gateway.store.events import Wake
 from gateway.store.history import SqlHistory
 from gateway.store.leases import HeldRows
@@ -215,14 +215,13 @@ class SqlStore:
         return min(max(theirs, asked), answered) - theirs
 
     async def close(self) -> None:
+        """Waits some seconds for who still reads or writes."""
         await self.wake.close()
         await self.memory.close()
-        await self._writer.dispose()
-        await self._reader.dispose()
         if self._views is not None:
             await self._views.close()
-        if self._near is not self._reader:
-            await self._near.dispose()
+        for each in {self._writer, self._reader, self._near}:
+            await close_engine(each)
 
     def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
         return self._writing(lambda tx: SqlWork(tx, scope, self._clock, self._follows(tx, scope.agency_id)))
