@@ -56,7 +56,7 @@ def serving(certificate: Path, key: Path, *, is_postgres: bool = False) -> Itera
                 except OSError:
                     return
                 with line:
-                    line.settimeout(5)
+                    line.settimeout(60)  # far more than a busy machine needs
                     try:
                         if is_postgres and line.recv(8):
                             line.sendall(b"S")
