@@ -390,8 +390,11 @@ def _tampered(database: Path) -> int:
 
 async def test_each_role_sees_its_part_of_the_log(site: Site, context: BrowserContext, page: Page) -> None:
     clerk = await site.signed_in(context, site.person(PostRole.CLERK, "department"))
-    async with aiohttp.ClientSession(site.url, cookies={COOKIE: clerk}) as http:
-        assert (await http.get("/nhat-ky/tai")).status == 403
+    async with (
+        aiohttp.ClientSession(site.url, cookies={COOKIE: clerk}) as http,
+        http.get("/nhat-ky/tai") as answer,
+    ):
+        assert answer.status == 403
     await page.goto("/nhat-ky")
     name = site.person(PostRole.CLERK, "department").person.name
     assert set(await page.locator("#list tbody tr td:nth-child(2)").all_inner_texts()) == {name}

@@ -51,7 +51,7 @@ def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
     made = Killer()
     for name in STEPS:
         monkeypatch.setattr(Place, name, made.around(getattr(Place, name)))
-    finish = accepting._finish
+    finish = accepting._Asked._finish
 
     async def finished(*args: Any, **kwargs: Any) -> Any:
         made.tick()
@@ -59,7 +59,7 @@ def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
         made.tick()
         return found
 
-    monkeypatch.setattr(accepting, "_finish", finished)
+    monkeypatch.setattr(accepting._Asked, "_finish", finished)
     return made
 
 

@@ -291,8 +291,11 @@ async def test_each_worker_process_is_watched_at_a_port_of_its_own(town: Town) -
     metrics = replace(town.node.settings.metrics, port=base)
     node = replace(town.node, settings=replace(town.node.settings, metrics=metrics))
 
-    async with watched(node, Watch(node=node), 10), aiohttp.ClientSession() as session:
-        answer = await session.get(f"http://127.0.0.1:{port}/metrics")
+    async with (
+        watched(node, Watch(node=node), 10),
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{port}/metrics") as answer,
+    ):
         assert answer.status == 200
 
 
