@@ -137,7 +137,9 @@ async def test_work_of_a_process_that_died_is_taken_up_when_its_lease_is_over(tm
         async with asyncio.timeout(SOON_S):
             while True:  # the sleeper may be quicker than the one that is to die
                 document = await pair.other.send(str(await pair.other.count("outgoing_document") + 15))
-                if await pair.other.node.store.claim_outbox(1, lease_s):
+                claimed = await pair.other.node.store.claim_outbox(1, lease_s)
+                # It, and not the status of one before.
+                if document.packet_id in [each.item.packet_id for each in claimed]:
                     break
         pair.turns.seen.clear()
         await until(lambda: "lookout" in pair.turns.seen)
