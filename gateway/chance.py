@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-_SIZE, _AT_ONCE = 16, 256
+SIZE, _AT_ONCE = 16, 256
 _left: list[bytes] = []
 os.register_at_fork(after_in_child=_left.clear)  # two processes must never hand out the same
 
@@ -16,5 +16,5 @@ def sixteen() -> bytes:
         try:
             return _left.pop()
         except IndexError:
-            drawn = os.urandom(_SIZE * _AT_ONCE)
-            _left.extend(drawn[at : at + _SIZE] for at in range(0, len(drawn), _SIZE))
+            drawn = os.urandom(SIZE * _AT_ONCE)
+            _left.extend(drawn[at : at + SIZE] for at in range(0, len(drawn), SIZE))

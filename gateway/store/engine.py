@@ -30,7 +30,7 @@ from gateway.store import drivers
 BUSY_TIMEOUT_S = 10  # design 6: longer than any transaction of ours; whoever holds on longer is reported
 READERS = 4
 CONNECT_S = 10.0
-_LAST_S = 5.0
+_LAST_S = 5.0  # for who still has a connection when its engine is closed
 # More than a unit of work has different ones; the database reads each once for a connection then.
 _STATEMENTS = 512
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -24,16 +25,19 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def test_room_that_was_seen_is_not_asked_for_again_at_once(
-    tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("for_s", "asks"), [(3600.0, 1), (0.0, 2)])
+def test_room_that_was_seen_is_asked_for_again_after_a_while_alone(
+    tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch, for_s: float, asks: int
 ) -> None:
-    monkeypatch.setattr(data_folder, "_ENOUGH_FOR_S", 3600.0)
+    monkeypatch.setattr(data_folder, "_ENOUGH_FOR_S", for_s)
     room = Room(folder=tmp_path, reserve=1)
 
     room.check()
-    room.check()
+    room.reserve = 1 << 62
 
-    assert len(asked) == 1
+    with nullcontext() if asks == 1 else pytest.raises(StoreFailure):
+        room.check()
+    assert len(asked) == asks
 
 
 def test_while_there_is_none_everybody_asks(tmp_path: Path, asked: list[str]) -> None:
@@ -44,17 +48,3 @@ def test_while_there_is_none_everybody_asks(tmp_path: Path, asked: list[str]) ->
             full.check()
         assert told.value.code == "GW-S-507"
         assert len(asked) == n
-
-
-def test_what_was_seen_is_forgotten(
-    tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(data_folder, "_ENOUGH_FOR_S", 0.0)
-    room = Room(folder=tmp_path, reserve=1)
-
-    room.check()
-    room.reserve = 1 << 62
-
-    with pytest.raises(StoreFailure):
-        room.check()
-    assert len(asked) == 2
