@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+import asyncpg
 import pytest
 from sqlalchemy import select
 
@@ -278,3 +279,15 @@ async def test_what_grew_beyond_a_row_is_kept_as_a_file(blobs: FileBlobs, tmp_pa
 
     assert kept.body is None
     assert path_of(tmp_path / "content", kept.digest).read_bytes() == content
+
+
+async def test_a_server_does_not_try_to_compress_it(migrated_postgres_url: str) -> None:
+    server = await asyncpg.connect(migrated_postgres_url)
+
+    asked = (
+        "SELECT attstorage FROM pg_attribute WHERE attrelid = 'small_content'::regclass AND attname = 'body'"
+    )
+    stored = await server.fetchval(asked)
+    await server.close()
+
+    assert stored == b"e"
