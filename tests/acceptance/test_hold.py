@@ -232,9 +232,12 @@ async def test_a_sealed_form_that_was_tampered_with_is_not_given_back(town: Town
     raw = path.read_bytes()
     other = raw.replace(hold.id.encode(), hold.id[:-1].encode() + b"x", 1)
     path.write_bytes(
-        {"changed": raw[:-9] + b"x" + raw[-8:], "cut": raw[:-20], "longer": raw + b"x", "exchanged": other}[
-            how
-        ]
+        {
+            "changed": raw[:-9] + bytes([raw[-9] ^ 1]) + raw[-8:],
+            "cut": raw[:-20],
+            "longer": raw + b"x",
+            "exchanged": other,
+        }[how]
     )
     decision = holding.decided(node.hold, head(town), "Không phải văn bản mật")
 

@@ -55,7 +55,7 @@ class Turns(Pulse):
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A process that works, and another one of the same node that rings nobody: SQLite has no line between them."""
+    """A process that works, and another one of the same node, whose rings it does not hear: it could make no pipe."""
 
     clock: ManualClock
     turns: Turns
@@ -73,6 +73,7 @@ async def asleep(folder: Path, look_s: float = LOOK_S) -> AsyncIterator[Pair]:
     async with opened(folder, clock, change=rarely) as town, opened(folder, clock) as other:
         pulse = town.node.pulse
         turns = Turns(folder=pulse.folder, clock=clock, pool=pulse.pool)
+        Path(f"{town.node.store.writer.url.database}-bells").write_text("where its pipe would be")
         working = asyncio.create_task(replace(town.node, pulse=turns).run_workers(stop))
         await until(lambda: turns.seen >= {*TIMED, "packer", "lookout"}, BEGUN_S)
         try:
@@ -132,7 +133,7 @@ async def test_what_is_planned_leaves_when_its_time_has_come(tmp_path: Path) -> 
 
 async def test_work_of_a_process_that_died_is_taken_up_when_its_lease_is_over(tmp_path: Path) -> None:
     async with asleep(tmp_path / "node") as pair:
-        lease_s = 3600.0
+        lease_s = float(pair.other.node.settings.workers.lease_s)
         scope = await pair.other.scope(DEPARTMENT)
         async with asyncio.timeout(SOON_S):
             while True:  # the sleeper may be quicker than the one that is to die
@@ -141,8 +142,9 @@ async def test_work_of_a_process_that_died_is_taken_up_when_its_lease_is_over(tm
                 # It, and not the status of one before.
                 if document.packet_id in [each.item.packet_id for each in claimed]:
                     break
-        pair.turns.seen.clear()
-        await until(lambda: "lookout" in pair.turns.seen)
+        for _ in range(2):  # what the first look found due is done by the second
+            pair.turns.seen.clear()
+            await until(lambda: "lookout" in pair.turns.seen)
         async with pair.other.node.store.read(scope) as work:
             assert (await work.deliveries.of(document.id))[0].state == "queued"
 
