@@ -1,6 +1,7 @@
 """A burst of small documents by the API: so many a second for so long, whatever the node makes of it; then as many as
-it takes at once; then an urgent one behind large ones. On SQLite in one process, and on PostgreSQL and RabbitMQ in
-several. Out: how long callers waited for 202 and documents for their 01, documents a second, and whose CPU that was."""
+it takes at once; then an urgent one behind large ones. On SQLite in one process and in two, and on PostgreSQL and
+RabbitMQ in several. Out: how long callers waited for 202 and documents for their 01, documents a second, and whose CPU
+that was."""
 
 from __future__ import annotations
 
@@ -17,10 +18,10 @@ from bench.asked import number
 from bench.served import Served, opened
 from gateway.domain.event import EventKind
 
-SQLITE, POSTGRESQL = "sqlite", "postgresql"
+SQLITE, SPLIT, POSTGRESQL = "sqlite", "sqlite-split", "postgresql"
 WARM_UP = 32
 # What the 99th of a hundred documents may take from 202 to 01.
-LIMITS_S = {SQLITE: 2.0, POSTGRESQL: 1.0}
+LIMITS_S = {SQLITE: 2.0, SPLIT: 2.0, POSTGRESQL: 1.0}
 URGENT_S = 2.0
 
 
@@ -36,8 +37,9 @@ class Numbers:
     large: int = number(200, "large documents before the urgent one", quick=6)
     large_size: int = number(10_000_000, "bytes of a large document")
     processes: int = number(2, "processes of the node on PostgreSQL and RabbitMQ")
+    split: tuple[str, ...] = number(("web", "worker"), "roles of the processes on one SQLite file", read=str)
     patience_s: float = number(600.0, "seconds until it is given up")
-    grounds: tuple[str, ...] = number((SQLITE, POSTGRESQL), "on what the node stands", read=str)
+    grounds: tuple[str, ...] = number((SQLITE, SPLIT, POSTGRESQL), "on what the node stands", read=str)
 
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
@@ -49,7 +51,8 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
             missing.append(ground)
             continue
         (folder / ground).mkdir()
-        async with opened(folder / ground, ground, numbers.processes) as node:
+        roles = {SQLITE: ["all"], SPLIT: numbers.split, POSTGRESQL: ["all"] * numbers.processes}[ground]
+        async with opened(folder / ground, roles, servers_below=ground == POSTGRESQL) as node:
             told[ground] = await run(node, numbers) | {"limit_s": LIMITS_S[ground]}
     return {
         "bytes": numbers.size,

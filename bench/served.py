@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -114,12 +114,12 @@ class Served:
 
 
 @asynccontextmanager
-async def opened(folder: Path, ground: str, processes: int) -> AsyncIterator[Served]:
-    """Up and answering; stopped at the end whatever happened. `ground`: sqlite, in one process, or postgresql with
-    RabbitMQ."""
+async def opened(folder: Path, roles: Sequence[str], *, servers_below: bool) -> AsyncIterator[Served]:
+    """Up and answering, a process for each role; stopped at the end whatever happened. On PostgreSQL and RabbitMQ where
+    servers are below, else on one SQLite file and the embedded axis."""
     async with AsyncExitStack() as stack:
         below, env = None, _embedded(folder)
-        if ground == "postgresql":
+        if servers_below:
             below = await stack.enter_async_context(servers.opened(folder, "node", {"node": _CODES}))
             await below.tell('CREATE DATABASE "node"')
             env = below.settings("node")
@@ -129,13 +129,23 @@ async def opened(folder: Path, ground: str, processes: int) -> AsyncIterator[Ser
         store = SqlOfficeStore(settings.database.url, SystemClock())
         stack.push_async_callback(store.close)
         log = folder / "node.log"
-        ports = free_ports(processes if below else 1)
-        started = [await stack.enter_async_context(_serve({**env, **_OPEN}, port, log)) for port in ports]
+        ports = free_ports(len(roles))
+        started = {
+            port: await stack.enter_async_context(_serve({**env, **_OPEN}, port, role, log))
+            for port, role in zip(ports, roles, strict=True)
+        }
         session = await stack.enter_async_context(ClientSession(connector=TCPConnector(limit=0)))
-        urls = [f"http://127.0.0.1:{port}" for port in ports]
-        served = Served(store=store, session=session, key=key, urls=urls, processes=started, below=below)
-        for url, process in zip(urls, started, strict=True):
+        answering = {
+            f"http://127.0.0.1:{port}": started[port]
+            for port, role in zip(ports, roles, strict=True)
+            if role != "worker"
+        }
+        for url, process in answering.items():
             await _until_ready(session, url, process, log)
+        processes = [*started.values()]
+        served = Served(
+            store=store, session=session, key=key, urls=[*answering], processes=processes, below=below
+        )
         yield served
 
 
@@ -148,11 +158,11 @@ def _embedded(folder: Path) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _serve(env: Mapping[str, str], port: int, log: Path) -> AsyncIterator[Process]:
+async def _serve(env: Mapping[str, str], port: int, role: str, log: Path) -> AsyncIterator[Process]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     with log.open("ab") as said:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway", "serve"),
+            *(sys.executable, "-m", "gateway", "serve", "--role", role),
             env={**plain, **env, "GATEWAY_API_PORT": str(port)},
             stdin=DEVNULL,
             stdout=said,

@@ -1,9 +1,13 @@
 """How long a node's event loop keeps others waiting while documents pass, beside a node that does nothing, in the same
-seconds of the same machine. In: so many documents a second. Out: how late a task is woken that asks for it every 2 ms:
-half of the times, the 99th and 99.9th percentile and the longest, of both nodes."""
+seconds of the same machine. In: so many documents a second, shared by the processes of the busy node. Out: how late a
+task is woken that asks for it every 2 ms: half of the times, the 99th and 99.9th percentile and the longest, of both
+nodes; of several processes the worst."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -11,6 +15,7 @@ from typing import Any
 
 from bench import pair, stage
 from bench.asked import number
+from bench.pair import Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +26,7 @@ class Numbers:
     per_second: float = number(100.0, "documents a second", quick=20.0)
     documents: int = number(3000, "documents in all", quick=200)
     at_once: int = number(64, "how many may be under way", quick=32)
+    busy_processes: int = number(2, "processes of the busy node, on one SQLite file", quick=1)
 
 
 async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
@@ -28,12 +34,16 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
     warm = numbers.at_once
     papers = await pair.papers(folder / "papers", numbers.size, warm + numbers.documents)
     await pair.prepared(folder, {"busy": [stage.SENDER, stage.RECEIVER], "idle": ["Z95"]})
-    async with pair.at_work(folder, "busy") as busy, pair.at_work(folder, "idle") as idle:
-        words = {"at_once": numbers.at_once, "every_s": 1 / numbers.per_second}
-        await busy.ask("send", papers=list(map(str, papers[:warm])), first=1, **words)
+    async with AsyncExitStack() as stack:
+        busy = [
+            await stack.enter_async_context(pair.at_work(folder, "busy"))
+            for _ in range(numbers.busy_processes)
+        ]
+        idle = await stack.enter_async_context(pair.at_work(folder, "idle"))
+        await _sent(busy, "send", papers[:warm], 1, numbers)
         begun = monotonic()
         await idle.tell("still")
-        told = await busy.ask("watch", papers=list(map(str, papers[warm:])), first=warm + 1, **words)
+        told = await _sent(busy, "watch", papers[warm:], warm + 1, numbers)
         still = await idle.ask("enough")
         seconds = monotonic() - begun
     return {
@@ -41,6 +51,24 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
         "documents": numbers.documents,
         "asked_per_second": numbers.per_second,
         "per_second": round(numbers.documents / seconds, 1),
-        "busy": told["stalls"],
+        "busy": {name: max(one["stalls"][name] for one in told) for name in told[0]["stalls"]},
         "idle": still["stalls"],
     }
+
+
+async def _sent(
+    sides: Sequence[Side], do: str, papers: Sequence[Path], first: int, numbers: Numbers
+) -> list[dict[str, Any]]:
+    """By all of them, each its share."""
+    shares = [papers[place :: len(sides)] for place in range(len(sides))]
+    asked = [
+        side.ask(
+            do,
+            papers=list(map(str, share)),
+            first=first + sum(map(len, shares[:place])),
+            at_once=max(1, numbers.at_once // len(sides)),
+            every_s=len(sides) / numbers.per_second,
+        )
+        for place, (side, share) in enumerate(zip(sides, shares, strict=True))
+    ]
+    return await asyncio.gather(*asked)

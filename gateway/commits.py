@@ -18,8 +18,10 @@ from typing import Generic, Protocol, TypeVar
 
 # So that whoever asked first does not wait for a stream of others.
 MOST = 64
+# Between looks whether another process has let the file go. It writes for some milliseconds at a time and soon comes
+# again: who looks more seldom than that waits for many of its commits.
 _FIRST_PAUSE_S = 0.001
-_LONGEST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 0.004
 
 
 class Driver(Protocol):

@@ -36,8 +36,8 @@ from gateway.stopwatch import Stopwatch
 from gateway.store import data_folder, restored
 from gateway.store.blobs import FileBlobs
 from gateway.store.data_folder import Room
-from gateway.store.events import ANY
 from gateway.store.store import SqlStore
+from gateway.store.wake import ANY
 from gateway.transport.webhook import HttpPoster
 from gateway.trust import authorities, seals
 from gateway.trust.bounded_http import Bounds, parsed

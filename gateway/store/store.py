@@ -43,7 +43,6 @@ from gateway.store.api_calls import SqlApiCalls
 from gateway.store.calendar import SqlCalendarDays
 from gateway.store.changes import Follows, nobody
 from gateway.store.engine import AS_SHIPPED, EngineRole, ServerLimits, close_engine, open_engine
-from gateway.store.events import Wake
 from gateway.store.history import SqlHistory
 from gateway.store.leases import HeldRows
 from gateway.store.log import SqlEventLog
@@ -57,6 +56,7 @@ from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import AnswerRow, QuestionRow
 from gateway.store.tables_office import ListFillRow
 from gateway.store.transaction import Transaction, transaction
+from gateway.store.wake import FileWake, ServerWake
 from gateway.store.webhooks import SqlWebhooks
 from gateway.store.work import SqlWork
 
@@ -174,7 +174,9 @@ class SqlStore:
         )
         self._near = open_engine(url, EngineRole.NEAR_READER, limits) if self._one_writer else self._reader
         self._views = NearReaders(self._near) if self._one_writer else None
-        self.wake = Wake(self._writer)
+        self.wake = (
+            FileWake(Path(self._writer.url.database or "")) if self._group else ServerWake(self._writer)
+        )
         self._numbered = events.EventBell()
         self.wake.listen(self._numbered.heard)
         self._held = HeldRows()

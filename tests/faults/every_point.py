@@ -62,7 +62,7 @@ def walk(root: Path) -> tuple[int, dict[str, Path]]:
         if digest not in seen:
             seen.add(digest)
             cases[f"point-{points}"] = root / f"point-{points}"
-            shutil.copytree(folder, root / f"point-{points}")
+            killer.copied(folder, root / f"point-{points}")
         os.kill(child, signal.SIGCONT)
     if os.waitstatus_to_exitcode(status) != 0:
         raise SystemExit("the story did not end well even without a crash")

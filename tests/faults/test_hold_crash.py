@@ -18,7 +18,7 @@ from gateway.domain.hold import Decision
 from gateway.errors import Clash
 from gateway.incoming import seal
 from tests.faults.every_point import digest_of
-from tests.faults.killer import Counter, Killer, stand_still
+from tests.faults.killer import Counter, Killer, copied, stand_still
 from tests.support.clock import START, ManualClock
 from tests.support.node import PROVINCE, Town, opened
 from tests.support.secret import SECRET, key, plain_places, secret_came, with_recipient
@@ -69,7 +69,7 @@ def crashes(folder: Path, act: Act, copies: Path) -> Iterator[Path]:
             found = digest_of(folder)
             if found not in seen:
                 seen.add(found)
-                yield shutil.copytree(folder, copies / str(len(seen)))
+                yield copied(folder, copies / str(len(seen)))
             os.kill(child, signal.SIGCONT)
         child = 0
     finally:

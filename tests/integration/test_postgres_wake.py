@@ -11,29 +11,10 @@ import pytest
 
 from gateway.domain.event import EventKind
 from gateway.office.store.store import SqlOfficeStore
-from gateway.store.events import ANY
+from gateway.store.wake import ANY
 from tests.support.clock import ManualClock
+from tests.support.ear import Ear
 from tests.support.stores import NORTH, opened, with_agencies
-
-
-class Ear:
-    """What one process heard so far; a test waits until it heard what it should."""
-
-    def __init__(self, store: SqlOfficeStore) -> None:
-        self.names: list[str] = []
-        self._stirred = asyncio.Event()
-        store.wake.listen(self._heard)
-        store.wake.start()
-
-    def _heard(self, names: Collection[str]) -> None:
-        self.names += names
-        self._stirred.set()
-
-    async def until(self, *names: str) -> None:
-        async with asyncio.timeout(60):
-            while not set(names) <= set(self.names):
-                self._stirred.clear()
-                await self._stirred.wait()
 
 
 @pytest.fixture
@@ -192,15 +173,3 @@ async def test_a_command_that_ends_at_once_is_heard(two: SqlOfficeStore, migrate
         short.wake.ring("packer")
 
     await there.until("packer")
-
-
-async def test_sqlite_rings_at_home_alone(
-    tmp_path_factory: pytest.TempPathFactory, clock: ManualClock
-) -> None:
-    store = SqlOfficeStore(f"sqlite:///{tmp_path_factory.mktemp('node') / 'node.db'}", clock)
-    here = Ear(store)
-
-    store.wake.ring("packer")
-    await store.close()
-
-    assert here.names == ["packer"]

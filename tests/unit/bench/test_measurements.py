@@ -53,7 +53,10 @@ def test_each_kind_of_axis_is_told_beside_the_embedded_one(tmp_path: Path) -> No
 
 @pytest.mark.long
 def test_stalls_of_a_busy_node_stand_beside_those_of_an_idle_one(tmp_path: Path) -> None:
-    told = _run(tmp_path, *["stalls", "--documents", "8", "--per-second", "20", "--at-once", "4"])["stalls"]
+    told = _run(
+        tmp_path,
+        *["stalls", "--documents", "8", "--per-second", "20", "--at-once", "4", "--busy-processes", "2"],
+    )["stalls"]
 
     for which in ("busy", "idle"):
         row = told[which]
@@ -62,15 +65,17 @@ def test_stalls_of_a_busy_node_stand_beside_those_of_an_idle_one(tmp_path: Path)
 
 
 def test_a_burst_by_the_api_has_every_01_once_and_says_whose_cpu_it_was(tmp_path: Path) -> None:
-    words = "burst --grounds sqlite --per-second 8 --seconds 1 --most 8 --at-once 4 --large 2 --large-size 1000000"
-    row = _run(tmp_path, *words.split())["burst"]["grounds"]["sqlite"]
+    words = "--per-second 8 --seconds 1 --most 8 --at-once 4 --large 2 --large-size 1000000"
+    told = _run(tmp_path, "burst", "--grounds", "sqlite", "sqlite-split", *words.split())["burst"]["grounds"]
 
-    assert row["once"]
-    assert row["documents"] == 8
-    for waited in (row["accept"], row["to_01"]):
-        assert 0 < waited["p50"] <= waited["p95"] <= waited["p99"] <= waited["max"]
-    assert row["urgent_s"] > 0
-    assert set(row["cpu_ms"]) == {"load", "node"}
+    assert {ground: row["processes"] for ground, row in told.items()} == {"sqlite": 1, "sqlite-split": 2}
+    for row in told.values():
+        assert row["once"]
+        assert row["documents"] == 8
+        for waited in (row["accept"], row["to_01"]):
+            assert 0 < waited["p50"] <= waited["p95"] <= waited["p99"] <= waited["max"]
+        assert row["urgent_s"] > 0
+        assert set(row["cpu_ms"]) == {"load", "node"}
 
 
 @pytest.mark.long

@@ -1,0 +1,151 @@
+"""Rings between processes on one SQLite file: heard elsewhere, once, whoever died or hangs meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.event import EventKind
+from gateway.office.store.store import SqlOfficeStore
+from tests.support.clock import ManualClock
+from tests.support.ear import Ear
+from tests.support.stores import NORTH, copied, opened, with_agencies
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def url(blank_database: Path, tmp_path: Path) -> str:
+    return copied(blank_database, tmp_path)
+
+
+@pytest.fixture
+def bells(url: str) -> Path:
+    """Where those who listen have their pipes."""
+    return Path(f"{url.removeprefix('sqlite:///')}-bells")
+
+
+@pytest.fixture
+async def one(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+    async with with_agencies(url, clock) as store:
+        yield store
+
+
+@pytest.fixture
+async def two(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+    async with opened(url, clock) as store:
+        yield store
+
+
+async def test_a_ring_is_heard_in_another_process_and_only_once_at_home(
+    one: SqlOfficeStore, two: SqlOfficeStore
+) -> None:
+    here, there = Ear(one), Ear(two)
+
+    one.wake.ring("packer")
+    two.wake.ring("back")
+
+    await there.until("packer")
+    await here.until("back")
+    assert here.names.count("packer") == 1
+    assert there.names.count("packer") == 1
+
+
+async def test_rings_of_a_moment_come_together_and_none_is_missing(
+    one: SqlOfficeStore, two: SqlOfficeStore
+) -> None:
+    there = Ear(two)
+    names = [f"bell{n}" for n in range(200)]
+
+    for name in names:
+        one.wake.ring(name)
+
+    await there.until(*names)
+
+
+async def test_a_reader_of_events_is_woken_by_the_sequencer_of_another_process(
+    one: SqlOfficeStore, two: SqlOfficeStore, clock: ManualClock
+) -> None:
+    two.wake.start()
+    waiting = asyncio.create_task(two.wait_events(3600))
+    await asyncio.sleep(0)
+    async with one.begin(NORTH) as work:
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-1", clock.now())
+        await work.commit()
+
+    await one.number_events()
+
+    await asyncio.wait_for(waiting, 60)
+
+
+async def test_a_command_that_ends_at_once_is_heard(two: SqlOfficeStore, url: str) -> None:
+    there = Ear(two)
+
+    async with opened(url, ManualClock()) as short:
+        short.wake.ring("packer")
+        short.wake.ring("dispatcher")
+
+    await there.until("packer", "dispatcher")
+
+
+async def test_the_pipe_of_who_was_killed_goes_at_the_next_ring(
+    one: SqlOfficeStore, two: SqlOfficeStore, bells: Path
+) -> None:
+    there = Ear(two)
+    os.mkfifo(bells / "1-dead")
+
+    one.wake.ring("packer")
+
+    await there.until("packer")
+    assert not (bells / "1-dead").exists()
+    assert len([*bells.iterdir()]) == 1
+
+
+async def test_who_hears_and_never_reads_holds_nobody_up(
+    one: SqlOfficeStore, two: SqlOfficeStore, bells: Path
+) -> None:
+    there = Ear(two)
+    os.mkfifo(bells / "1-hangs")
+    hangs = os.open(bells / "1-hangs", os.O_RDWR | os.O_NONBLOCK)
+    with suppress(BlockingIOError):
+        while os.write(hangs, b"x\n" * 4096):
+            pass
+
+    one.wake.ring("packer")
+
+    await there.until("packer")
+    assert (bells / "1-hangs").exists()
+    os.close(hangs)
+
+
+async def test_who_closes_leaves_no_pipe_and_the_others_go_on(
+    one: SqlOfficeStore, url: str, bells: Path
+) -> None:
+    here = Ear(one)
+    async with opened(url, ManualClock()) as other:
+        Ear(other)
+        assert len([*bells.iterdir()]) == 2
+    assert len([*bells.iterdir()]) == 1
+
+    one.wake.ring("packer")
+    await here.until("packer")
+
+
+async def test_without_a_place_for_pipes_it_rings_at_home_and_says_so(
+    one: SqlOfficeStore, bells: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bells.write_text("a file of another hand")
+
+    here = Ear(one)
+    one.wake.ring("packer")
+
+    assert here.names == ["packer"]
+    assert [getattr(record, "action", "") for record in caplog.records] == ["wake.lost"]
