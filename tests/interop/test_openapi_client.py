@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import io
 import json
+import subprocess
 import sys
 import zipfile
 from collections.abc import AsyncIterator
@@ -21,6 +22,7 @@ from gateway.demo import stage
 from gateway.sandbox import stage as stage_of_sandbox
 from gateway.sandbox.cast import cast
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
+from tests.support.once import once
 from tests.support.sandbox import at_work
 from tests.support.served import Served, serving
 
@@ -43,16 +45,19 @@ async def run(*words: str | Path, within_s: float) -> str:
     return text
 
 
-async def maker() -> Path:
-    """The python of the maker's own environment, made anew when its lock file changes."""
+@pytest.fixture
+def maker() -> Path:
+    """The python of the maker's own environment, made anew when its lock file changes, by one of the processes that test
+    side by side. Not a coroutine: who waits for another's work holds up no node of its own."""
     lock = HERE / "requirements.lock"
     folder = ROOT / "var" / "clients" / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
     python, whole = folder / "bin" / "python", folder / "whole"
-    if not whole.exists():
-        await run(sys.executable, "-m", "venv", "--clear", folder, within_s=INSTALL_S)
-        words = ("--only-binary", ":all:", "--require-hashes", "-r", lock)
-        await run(python, "-m", "pip", "install", "-q", *words, within_s=INSTALL_S)
-        whole.touch()
+    with once("client-maker") as (_, first):
+        if first and not whole.exists():
+            locked = ("--only-binary", ":all:", "--require-hashes", "-r", lock)
+            subprocess.run((sys.executable, "-m", "venv", "--clear", folder), check=True, timeout=INSTALL_S)
+            subprocess.run((python, "-m", "pip", "install", "-q", *locked), check=True, timeout=INSTALL_S)
+            whole.touch()
     return python
 
 
@@ -62,9 +67,8 @@ async def node(tmp_path: Path) -> AsyncIterator[Served]:
         yield served
 
 
-async def told(story: str, address: str, folder: Path, *words: str | Path) -> Any:
+async def told(python: Path, story: str, address: str, folder: Path, *words: str | Path) -> Any:
     """What that story saw, told with a client that was made of what the node at that address says of itself."""
-    python = await maker()
     description = folder / "description.json"
     fetch = "import sys, urllib.request as u; open(sys.argv[2], 'wb').write(u.urlopen(sys.argv[1]).read())"
     await run(python, "-c", fetch, f"{address}/api/v1/openapi.json", description, within_s=RUN_S)
@@ -81,12 +85,12 @@ async def told(story: str, address: str, folder: Path, *words: str | Path) -> An
 
 @pytest.mark.timeout(600)
 async def test_a_client_made_of_the_description_sends_follows_takes_downloads_and_answers(
-    node: Served, tmp_path: Path
+    node: Served, maker: Path, tmp_path: Path
 ) -> None:
     pdf = tmp_path / "1523.pdf"
     pdf.write_bytes(PDF)
     keys = (await node.key(DEPARTMENT), await node.key(PROVINCE))
-    seen = await told("exchange", node.address, tmp_path, *keys, pdf)
+    seen = await told(maker, "exchange", node.address, tmp_path, *keys, pdf)
 
     assert seen["replayed"] is True
     assert seen["taken"] == "1523"
@@ -98,12 +102,14 @@ async def test_a_client_made_of_the_description_sends_follows_takes_downloads_an
 
 
 @pytest.mark.timeout(600)
-async def test_a_client_made_of_the_description_has_a_first_afternoon_with_a_robot(tmp_path: Path) -> None:
+async def test_a_client_made_of_the_description_has_a_first_afternoon_with_a_robot(
+    maker: Path, tmp_path: Path
+) -> None:
     meta, pdf = tmp_path / "van-ban.json", tmp_path / "van-ban.pdf"
     with at_work(tmp_path / "sandbox") as running:
         meta.write_bytes(stage_of_sandbox.sample_meta(cast(), SystemClock()))
         pdf.write_bytes(stage_of_sandbox.lead(tmp_path / "sandbox"))
-        seen = await told("afternoon", running.url, tmp_path, running.key, meta, pdf)
+        seen = await told(maker, "afternoon", running.url, tmp_path, running.key, meta, pdf)
 
     assert seen["heard"] == ["01", "03"]
     assert seen["forged"] == 0
