@@ -41,9 +41,9 @@ async def number_paced(store: Store) -> bool:
 
 _log = logging.getLogger(__name__)
 # Each batch holds the database's one writer for some hundredths of a second.
-LEAVES_AT_ONCE = 200
+LEAVES_AT_ONCE = 100
 # While a node from before the log takes in what it has, others must get to write.
-PAUSE_S = 0.1
+PAUSE_S = 0.05
 # Seals come once a minute: no need to look at every turn of the loop.
 LOOK_EVERY = timedelta(seconds=5)
 
