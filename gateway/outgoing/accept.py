@@ -119,7 +119,9 @@ class _Asked:
             return await self._accepted(at_once=False)
 
     async def _accepted(self, *, at_once: bool = True) -> Accepted:
-        desk, order, digest = self.desk, self.order, _content_digest(self.order, self.tray)
+        desk, order = self.desk, self.order
+        # Brief: of many that come in the same moment each waits for its turn, and nobody for all of them.
+        digest = await desk.pool.brief(partial(_content_digest, order, self.tray))
         repeated = await self._repeat(digest)
         if repeated is not None:
             return repeated

@@ -1,12 +1,12 @@
-"""Brief work without a thread: it has its part of each turn of the event loop, and the loop has its turns."""
+"""Brief work without a thread: one piece in each turn of the event loop, in the order of asking."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 
 import pytest
 
@@ -38,14 +38,25 @@ async def test_the_event_loop_goes_on_between_pieces_of_brief_work(pool: ThreadP
             await asyncio.sleep(0)
             most, seen = max(most, len(done) - seen), len(done)
 
-    def work(n: int) -> None:
-        time.sleep(0.006)  # longer than a turn's part: it is what the work takes
-        done.append(n)
+    async with asyncio.timeout(10):
+        await asyncio.gather(beside(), *(pool.brief(partial(done.append, n)) for n in range(MANY)))
 
-    await asyncio.gather(beside(), *(pool.brief(lambda n=n: work(n)) for n in range(MANY)))  # type: ignore[misc]  # mypy cannot type a lambda with a default
-
-    assert sorted(done) == list(range(MANY))
+    assert done == list(range(MANY))
     assert most == 1
+
+
+async def test_who_gives_up_waiting_holds_nobody_up(pool: ThreadPool) -> None:
+    done: list[int] = []
+    asked = [asyncio.ensure_future(pool.brief(partial(done.append, n))) for n in range(MANY)]
+    await asyncio.sleep(0)  # all wait now, the first is done
+    for given_up in asked[1::2]:
+        given_up.cancel()
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(*asked, return_exceptions=True)
+        await pool.brief(partial(done.append, MANY))
+
+    assert done == [*range(0, MANY, 2), MANY]
 
 
 async def test_an_error_of_brief_work_is_the_callers(pool: ThreadPool) -> None:
