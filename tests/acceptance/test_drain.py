@@ -210,7 +210,9 @@ async def post(
         "Idempotency-Key": "77",
         "Content-Type": "multipart/form-data; boundary=b",
     }
-    async with session.post(f"{served.url}/api/v1/messages", data=body, headers=headers) as answer:
+    url = f"{served.url}/api/v1/messages"
+    # The body goes when the node asks for it: the call is under way there, and not only on the line.
+    async with session.post(url, data=body, headers=headers, expect100=True) as answer:
         return answer.status, await answer.json(content_type=None)
 
 
