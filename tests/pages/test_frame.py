@@ -14,6 +14,7 @@ from gateway.office.web.door import COOKIE
 from tests.pages import axe
 from tests.pages.guest import calling
 from tests.pages.site import Site
+from tests.pages.slow_line import slow_line
 from tests.pages.summary import Record
 from tests.pages.test_compose import BY_HAND, fill_in, press, scope, written
 from tests.pages.watching import Watcher
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.long
 CLERK = PostRole.CLERK
 # How far what was already seen moved while the page came, as a part of the screen (CLS); below 0.1 counts as good.
 MOST_SHIFT = 0.02
+NO_SHIFT = 0.001
 _SHIFT = """() => new Promise((done) => {
   let sum = 0;
   const add = (entries) => entries.forEach((each) => { sum += each.value; });
@@ -103,6 +105,25 @@ async def test_nothing_moves_under_the_pointer_while_a_page_comes(
         moved[path] = await page.evaluate(_SHIFT)
 
     assert all(each < MOST_SHIFT for each in moved.values()), moved
+
+
+@pytest.mark.laid
+@pytest.mark.parametrize("piece", [1_500, 20_000])
+async def test_nothing_moves_where_a_list_is_painted_before_all_of_it_is_there(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher, piece: int
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "department"), "department")
+    moved = {}
+    async with slow_line(site.url) as (line, near):
+        watcher.origin = near
+        for width, height in ((1366, 768), (1920, 1080), (390, 844)):
+            await page.set_viewport_size({"width": width, "height": height})
+            for path in ("/van-ban-den", "/van-ban-di", "/can-xu-ly"):
+                await line.bring(page, near + path, piece)
+                moved[path, width] = await page.evaluate(_SHIFT)
+        await page.close()  # and with it the stream of news that goes over the line
+
+    assert all(each < NO_SHIFT for each in moved.values()), moved
 
 
 async def test_the_person_chooses_how_dense_pages_are_and_whose_mark_they_bear_is_seen(

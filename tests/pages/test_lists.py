@@ -162,6 +162,27 @@ async def test_letters_open_a_form_for_the_row_that_is_walked_to(
         assert (await work.incoming.get(second.id)).state.value == "new"
 
 
+async def test_the_pane_goes_with_a_table_of_chosen_columns_and_comes_back_with_the_letters(
+    site: Site, page: Page
+) -> None:
+    await arrive(site, {"number": "11"})
+    await clerk(site, page)
+    await page.goto("/van-ban-den")
+    await expect(page.locator("[data-pane]")).to_be_visible()
+    await page.locator("[data-filters] > summary").click()
+    await page.locator("[data-filters] .plain-details > summary").click()
+    columns = page.locator("[data-filters] input[name=cot]:checked")
+
+    await columns.first.uncheck()
+
+    await expect(page.locator("#list table")).to_be_visible()
+    await expect(page.locator("[data-pane]")).to_be_hidden()
+    while await columns.count():
+        await columns.first.uncheck()
+    await expect(page.locator("#list .letter")).to_be_visible()
+    await expect(page.locator("[data-pane]")).to_be_visible()
+
+
 async def test_search_finds_words_however_they_are_written(site: Site, page: Page) -> None:
     await arrive(
         site,

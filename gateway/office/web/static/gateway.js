@@ -174,7 +174,6 @@
   document.querySelector(".menu [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
   const fold = document.querySelector("[data-fold]");
   if (fold) {
-    fold.hidden = false;
     fold.addEventListener("click", () => {
       const small = body.classList.toggle("small-menu");
       document.cookie = `gw_menu=${small ? "small" : "wide"}; path=/; max-age=${year}; samesite=lax`;

@@ -9,8 +9,6 @@
     if (!form) return;
     const all = boxes();
     const ticked = all.filter((box) => box.checked).length;
-    const every = form.querySelector("[data-every]");
-    form.hidden = !ticked && !every.checked;
     form.querySelector("[data-ticked]").textContent = form.dataset.words.replace("{count}", ticked);
     const page = document.querySelector("[data-page]");
     if (page) { page.checked = ticked > 0 && ticked === all.length; page.indeterminate = ticked > 0 && ticked < all.length; }

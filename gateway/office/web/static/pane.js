@@ -171,7 +171,11 @@
   });
   pane.querySelectorAll("[data-wider]").forEach((button) => button.addEventListener("click", () => wide(width() + Number(button.dataset.wider))));
 
-  document.addEventListener("gateway:swapped", (event) => { if (event.detail === list) stand(); });
+  document.addEventListener("gateway:swapped", (event) => {
+    if (event.detail !== list) return;
+    desk.classList.toggle("with-pane", list.querySelector(".letters-view") !== null);
+    stand();
+  });
   const named = /^#(inb_[0-9A-Za-z]+)$/.exec(location.hash)?.[1];
   if (named && isThere()) show(rowOf(named)?.querySelector("a[data-open]").getAttribute("href") ?? `/van-ban-den/${named}`);
 })();
