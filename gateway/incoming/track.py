@@ -152,7 +152,7 @@ class _Said:
         kind = EventKind.REQUEST_ANSWERED if track is Track.REQUEST else EventKind.DELIVERY_STATUS
         for delivery in about.deliveries:
             facts = list(await work.facts.of(delivery.id))
-            await work.facts.add(delivery.id, fact)
+            await work.facts.add_all([(delivery.id, fact)])
             if track is Track.BUSINESS and status.code == "01":
                 _time(self.desk, work, about.document, facts)
             standing = fold_delivery([*facts, fact])

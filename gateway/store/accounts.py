@@ -136,7 +136,7 @@ class HostedAccounts:
             await api_keys.refuse_taken(tx, key, key.created_at)
             if not await tx.put_new(api_keys.to_row(key, secret_hash)):
                 raise errors.Clash("a key with this secret exists already; make a new secret")
-            await tx.put(*(ApiKeyAgencyRow(agency_id=id, key_id=key.id) for id in key.agency_ids))
+            tx.put(*(ApiKeyAgencyRow(agency_id=id, key_id=key.id) for id in key.agency_ids))
             await tx.commit()
         return key
 
@@ -160,8 +160,8 @@ class HostedAccounts:
                 mine = update(ApiKeyRow).where(col(ApiKeyRow.id).in_(live), later)
                 await tx.change(mine.values(expires_at=until))
             # Nothing has this digest: no bearer of a text is let in by it.
-            await tx.put(api_keys.to_row(key, f"system {key.id}"))
-            await tx.put(*(ApiKeyAgencyRow(agency_id=id, key_id=key.id) for id in key.agency_ids))
+            tx.put(api_keys.to_row(key, f"system {key.id}"))
+            tx.put(*(ApiKeyAgencyRow(agency_id=id, key_id=key.id) for id in key.agency_ids))
             for id in key.agency_ids:
                 await begin(tx, id, name)
             await tx.commit()

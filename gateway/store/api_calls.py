@@ -35,7 +35,7 @@ class SqlApiCalls:
 
     async def keep(self, calls: Sequence[ApiCall]) -> None:
         async with self._writing() as tx:
-            await tx.put_missing(*(_CALL.of(each) for each in calls))
+            tx.put_missing(*(_CALL.of(each) for each in calls))
             await tx.commit()
 
     async def trim(self, key_ids: Collection[str], before: datetime, most: int) -> None:

@@ -56,7 +56,7 @@ class SqlBlobRefs(WatchedRows):
             row = BlobRow(digest=kept.digest, size=kept.size, stored_at=self._clock.now())
             self._tx.put_over_last(row, "stored_at")
             self._tx.put_over_last(SmallContentRow(digest=kept.digest, body=kept.body), "body")
-            self._tx.put_missing_last(self._ref(kept.digest, owner_kind, owner_id))
+            self._tx.put_missing(self._ref(kept.digest, owner_kind, owner_id))
         else:
             await self.add(kept.digest, owner_kind, owner_id)
 
@@ -70,7 +70,6 @@ class SqlBlobRefs(WatchedRows):
     async def add(self, digest: Digest, owner_kind: str, owner_id: str) -> None:
         """Harmless when it is there. StoreFailure when that content is not kept (any more). The foreign key holds
         the sweeper off until the caller ends, and nobody else who refers to the same content."""
-        await self._tx.put_now()
         try:
             await self._tx.put_new(self._ref(digest, owner_kind, owner_id))
         except errors.Clash as cause:
@@ -80,30 +79,24 @@ class SqlBlobRefs(WatchedRows):
 
     async def drop(self, owner_kind: str, owner_id: str) -> None:
         """All references of that owner; harmless when there are none."""
-        await self._tx.put_now()
         await self._tx.change(_OWNED, agency=self._agency_id, kind=owner_kind, owner=owner_id)
 
     async def holds(self, digest: Digest) -> bool:
-        await self._tx.put_now()
         return await self._first(_R, _TO, digest=digest) is not None
 
     async def found(self, digest: Digest) -> ReadableContent | None:
-        await self._tx.put_now()
         rows = await self._tx.tuples(_READABLE, agency=self._agency_id, digest=digest)
         return ReadableContent(rows[0][0]) if rows else None
 
     async def found_each(self, digests: Collection[Digest]) -> Mapping[Digest, ReadableContent]:
-        await self._tx.put_now()
         rows = await self._tx.tuples(_READABLE_EACH, agency=self._agency_id, digests=list(digests))
         return {Digest(digest): ReadableContent(body) for digest, body in rows}
 
     async def frozen(self, digest: Digest, hold_id: str) -> ReadableContent | None:
-        await self._tx.put_now()
         rows = await self._tx.tuples(_FROZEN, agency=self._agency_id, digest=digest, owner=hold_id)
         return ReadableContent(rows[0][0]) if rows else None
 
     async def of(self, owner_kind: str, owner_id: str) -> Mapping[Digest, int]:
-        await self._tx.put_now()
         asked = {"agency": self._agency_id, "kind": owner_kind, "owner": owner_id}
         return {Digest(digest): size for digest, size in await self._tx.tuples(_OF, **asked)}
 
@@ -113,7 +106,6 @@ class SqlBlobRefs(WatchedRows):
         await self.drop(owner_kind, owner_id)
 
     async def others(self, digest: Digest, hold_id: str) -> int:
-        await self._tx.put_now()
         ours = and_(
             col(_R.agency_id) == self._agency_id, col(_R.owner_kind) == HOLD, col(_R.owner_id) == hold_id
         )

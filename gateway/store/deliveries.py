@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 
 from sqlalchemy import Select, and_, bindparam, func, select, update
 from sqlmodel import col
@@ -21,6 +22,7 @@ from gateway.domain.status import Fact
 from gateway.ports.services import Clock
 from gateway.ports.store import PaperPart
 from gateway.store.changes import NOBODY, Follower
+from gateway.store.later import exactly_one
 from gateway.store.repository import AgencyRows, WatchedRows
 from gateway.store.row import among, from_json, to_json
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, PaperPartRow
@@ -66,7 +68,7 @@ class SqlDeliveries(WatchedRows):
         """Clash when one of them is stored already, or its document is not."""
         for one in deliveries:
             self._check_own(one.agency_id, f"the delivery {one.id}")
-        await self._tx.put(*(delivery_row(one, position) for position, one in enumerate(deliveries)))
+        self._tx.put(*(delivery_row(one, position) for position, one in enumerate(deliveries)))
         for document_id in {one.document_id: None for one in deliveries}:
             self._follower.delivered_to(
                 document_id, [one for one in deliveries if one.document_id == document_id]
@@ -117,8 +119,8 @@ class SqlDeliveries(WatchedRows):
         await self._change(id, {"register_no": number, "register_year": year})
 
     async def _change(self, id: str, values: Mapping[str, object]) -> None:
-        if await self._tx.change(_THIS, agency=self._agency_id, at_id=id, **values) != 1:
-            raise errors.NotFound(f"this agency has no delivery {id}")
+        missing = exactly_one(partial(errors.NotFound, f"this agency has no delivery {id}"))
+        await self._tx.change_surely(_THIS, missing, agency=self._agency_id, at_id=id, **values)
 
     async def save_states(self, states: Mapping[str, tuple[str, Sequence[str]]], at: datetime) -> None:
         common = {"agency": self._agency_id, "updated_at": at}
@@ -156,7 +158,7 @@ class SqlFacts(AgencyRows):
 
     async def add_all(self, facts: Sequence[tuple[str, Fact]]) -> None:
         rows = [fact_row(self._agency_id, subject_id, fact) for subject_id, fact in facts]
-        await self._tx.put_missing(*rows)
+        self._tx.put_missing(*rows)
         for subject_id, fact in facts:
             self._follower.fact_added(subject_id, fact)
 
@@ -220,7 +222,7 @@ class SqlPaperParts(AgencyRows):
     """Keeps the promise of `ports.store.PaperParts`."""
 
     async def open(self, document_id: str, delivery_ids: Sequence[str], at: datetime) -> None:
-        await self._tx.put(
+        self._tx.put(
             *(
                 _R(agency_id=self._agency_id, delivery_id=id, document_id=document_id, opened_at=at)
                 for id in delivery_ids

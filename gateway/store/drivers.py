@@ -16,14 +16,16 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from operator import itemgetter
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 from weakref import ReferenceType, ref
 
+from sqlalchemy import Table
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
 from sqlalchemy.dialects.sqlite.base import SQLiteExecutionContext
@@ -76,6 +78,9 @@ class Prepared:
         self._writes = [(at, turn) for at, turn in enumerate(turns) if turn]
         self._dialect = dialect
         self._columns = list(statement.exported_columns)
+        self.places = len(order)
+        self.words = frozenset(_WORD.findall(self.text))
+        self.points_to = _pointed_to(statement)
         self._reads: list[tuple[int, _Turn]] = []
         self._make: _Turn | None = None  # when the driver has told the columns
         self.finds = bool(self._columns)
@@ -121,6 +126,29 @@ class Prepared:
         return rows
 
 
+_WORD = re.compile(r"\w+")
+_PLACE = re.compile(r"\$(\d+)")
+
+
+def _pointed_to(statement: SelectBase | UpdateBase) -> frozenset[str]:
+    """The tables whose rows the rows of this one name."""
+    if not isinstance(statement, UpdateBase):
+        return frozenset()
+    return frozenset(key.column.table.name for key in cast(Table, statement.table).foreign_keys)
+
+
+@lru_cache(maxsize=256)
+def _as_one(parts: tuple[Prepared, ...]) -> str:
+    """Statements that change rows, as one statement for a server; it finds how many rows each of them changed."""
+    texts, places = [], 0
+    for n, part in enumerate(parts):
+        text = _PLACE.sub(lambda place, before=places: f"${int(place[1]) + before}", part.text)  # type: ignore[misc]  # a default of its own for each
+        texts.append(f"part{n} AS ({text} RETURNING 1)")
+        places += part.places
+    counts = (f"(SELECT count(*) FROM part{n})" for n in range(len(parts)))  # noqa: S608 - our words
+    return f"WITH {', '.join(texts)} SELECT {', '.join(counts)}"
+
+
 class Statements:
     """The prepared ones of a process. A statement that is asked a second time is one that is kept by its module; one
     that was made for a single question goes with it."""
@@ -148,6 +176,13 @@ class Statements:
         """SQLAlchemy also answers for each of them."""
         prepared = self.of(statement, many[0], dialect)
         return None if prepared is None or prepared.finds else prepared
+
+    def at_once(self, statement: Executable, values: Values, dialect: Dialect) -> Prepared:
+        """Also when it is asked for the first time; the statement is one that is kept."""
+        prepared = self.of(statement, values, dialect) or self.of(statement, values, dialect)
+        if prepared is None:
+            raise StatementError("only SQLAlchemy itself can run this", str(statement), None, TypeError())
+        return prepared
 
     def _forget(self, gone: ReferenceType[Executable]) -> None:
         self._known.pop(gone, None)
@@ -354,21 +389,33 @@ async def run_many_on_server(
 ) -> StatementResult:
     """For each set of values; nothing is found."""
     bound = [*map(prepared.bound, many)]
-    await _asked(connection, prepared, lambda driver: driver.executemany(prepared.text, bound))
+    await _asked(connection, prepared.text, lambda driver: driver.executemany(prepared.text, bound))
     return StatementResult((), -1)
 
 
 async def run_on_server(prepared: Prepared, connection: AsyncConnection, values: Values) -> StatementResult:
     one = prepared.bound(values)
     if not prepared.finds:
-        said = await _asked(connection, prepared, lambda driver: driver.execute(prepared.text, *one))
+        said = await _asked(connection, prepared.text, lambda driver: driver.execute(prepared.text, *one))
         return StatementResult((), _counted(said))
     if not prepared.is_told:
-        prepared.tell(await _asked(connection, prepared, lambda driver: _columns(driver, prepared.text)))
+        prepared.tell(await _asked(connection, prepared.text, lambda driver: _columns(driver, prepared.text)))
     found: Sequence[Any] = await _asked(
-        connection, prepared, lambda driver: driver.fetch(prepared.text, *one)
+        connection, prepared.text, lambda driver: driver.fetch(prepared.text, *one)
     )
     return StatementResult(prepared.rows(found), len(found))
+
+
+async def run_together_on_server(
+    asked: Sequence[tuple[Prepared, Values]], connection: AsyncConnection
+) -> Sequence[int]:
+    """As one statement; how many rows each of them changed."""
+    if len(asked) == 1:
+        ((alone, values),) = asked
+        return [(await run_on_server(alone, connection, values)).rowcount]
+    text = _as_one(tuple(prepared for prepared, _ in asked))
+    bound = [value for prepared, values in asked for value in prepared.bound(values)]
+    return await _asked(connection, text, lambda driver: driver.fetchrow(text, *bound))
 
 
 async def _columns(driver: Any, text: str) -> list[tuple[str, int]]:
@@ -397,13 +444,13 @@ async def first_column(connection: AsyncConnection, text: str) -> tuple[Any, ...
         raise OperationalError(None, None, cause) from cause
 
 
-async def _asked(connection: AsyncConnection, prepared: Prepared, call: Callable[[Any], Awaitable[T]]) -> T:
-    lent = _lent(connection, prepared.text)
+async def _asked(connection: AsyncConnection, text: str, call: Callable[[Any], Awaitable[T]]) -> T:
+    lent = _lent(connection, text)
     try:
         return await lent.ask(call)
     except lent.dbapi.Error as cause:
         await _given_up(connection, broken=lent.driver_connection.is_closed())
-        _tell(cause, prepared.text, connection, lent.dbapi)
+        _tell(cause, text, connection, lent.dbapi)
     except (OSError, TimeoutError) as cause:
         await _given_up(connection, broken=True)
         raise OperationalError(None, None, cause) from cause

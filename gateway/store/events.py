@@ -77,11 +77,10 @@ class SqlEvents:
             )
             for subject_id, kind, data in told
         ]
-        self._tx.put_last(*rows)
+        self._tx.put(*rows)
 
     async def of(self, subject_id: str) -> Sequence[Event]:
         """In the order in which they were written, numbered or not yet."""
-        await self._tx.put_now()
         mine = (col(_R.agency_id) == self._scope.agency_id, col(_R.subject_id) == subject_id)
         rows = await self._tx.rows(_R, select(_R).where(*mine).order_by(col(_R.position)))
         return [to_domain(row) for row in rows]

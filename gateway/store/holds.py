@@ -43,7 +43,7 @@ class SqlHolds(AgencyRows):
         if not await self._tx.put_new(from_domain(hold)):
             raise errors.Clash(f"{hold.subject_id} is in the sealed hold already", code="GW-SEALED")
         sizes = {each.digest: each.size for each in hold.contents}
-        await self._tx.put(
+        self._tx.put(
             *(
                 HoldContentRow(agency_id=self._agency_id, hold_id=hold.id, digest=digest, size=size)
                 for digest, size in sizes.items()

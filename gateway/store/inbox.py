@@ -210,7 +210,7 @@ class SqlInbox(WatchedRows):
 
     async def _change(self, lease: Lease, values: dict[str, Any]) -> None:
         this = {"agency": self._agency_id, "at_id": lease.id, "token": lease.token}
-        leases.exactly_one(await self._tx.change(_HELD, **this, **values), lease)
+        await self._tx.change_surely(_HELD, leases.only(lease), **this, **values)
 
 
 def to_inbox_item(row: InboxRow, attempts: int | None = None) -> InboxPacket:

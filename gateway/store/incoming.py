@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -89,9 +90,9 @@ class SqlIncomingDocuments(WatchedRows):
 
     async def add(self, document: IncomingDocument) -> None:
         self._check_own(document.agency_id, f"the document {document.id}")
-        if not await self._tx.put_new(incoming_row(document)):
-            raise errors.Clash(f"the incoming document {document.id} is already stored")
-        await self._tx.put(*_replaced(document))
+        stored = partial(errors.Clash, f"the incoming document {document.id} is already stored")
+        await self._tx.put_surely(incoming_row(document), stored)
+        self._tx.put(*_replaced(document))
         self._follower.in_changed(document, new=True)
 
     async def get(self, id: str) -> IncomingDocument:
@@ -244,8 +245,8 @@ class SqlHandovers(WatchedRows):
         """Offering it again is harmless; Clash when there is no such incoming document."""
         now = self._clock.now()
         row = HandoverRow(agency_id=self._agency_id, incoming_id=incoming_id, state=AVAILABLE, offered_at=now)
-        if await self._tx.put_new(row):
-            self._follower.handed(incoming_id, AVAILABLE)
+        self._tx.put_missing(row)
+        self._follower.handed(incoming_id, AVAILABLE)
 
     async def get(self, incoming_id: str) -> Handover:
         missing = f"the document {incoming_id} was never offered to a document system"
@@ -398,11 +399,10 @@ class SqlIdentities(AgencyRows):
     async def claim(self, identity: Identity) -> None:
         # Both unique keys are judged by the database at once: two workers cannot both find them free (G3).
         row = IdentityRow.of(identity, agency_id=self._agency_id, kind=identity.kind.value)
-        if not await self._tx.put_new(row):
-            raise errors.Conflict(
-                f"the body {identity.body_digest} or the packet id {identity.packet_id} of {identity.sender} was "
-                "admitted before; the first stays"
-            )
+        before = (
+            f"the body {identity.body_digest} or the packet id {identity.packet_id} of {identity.sender} was"
+        )
+        await self._tx.put_surely(row, partial(errors.Conflict, f"{before} admitted before; the first stays"))
 
     async def _identity(self, query: Select[Any], **asked: str) -> Identity | None:
         row = await self._first(_IDENTITY, query, **asked)

@@ -62,7 +62,7 @@ class SqlJobs(WatchedRows):
         not_before: datetime | None = None,
         payload: StatusPacket | None = None,
     ) -> None:
-        await self._tx.put(
+        self._tx.put(
             JobRow(
                 agency_id=self._agency_id,
                 id=self._clock.new_id("job_"),
@@ -75,15 +75,15 @@ class SqlJobs(WatchedRows):
         )
 
     async def done(self, lease: Lease) -> None:
-        leases.exactly_one(await self._tx.change(_DONE, **self._held(lease)), lease)
+        await self._tx.change_surely(_DONE, leases.only(lease), **self._held(lease))
 
     async def retry(self, lease: Lease, not_before: datetime, error: str) -> None:
         values = leases.released(not_before, error)
-        leases.exactly_one(await self._tx.change(_HELD, **self._held(lease), **values), lease)
+        await self._tx.change_surely(_HELD, leases.only(lease), **self._held(lease), **values)
 
     async def fail(self, job: Job, error: str) -> None:
         values = leases.released(None, error) | {"kind": job.kind + NEVER}
-        leases.exactly_one(await self._tx.change(_HELD, **self._held(job.lease), **values), job.lease)
+        await self._tx.change_surely(_HELD, leases.only(job.lease), **self._held(job.lease), **values)
 
     async def cancel(self, kind: str, subject_id: str) -> bool:
         # A worker whose lease ran out may still be at it: with its row gone, what it brings is discarded.

@@ -8,7 +8,7 @@ committed; those that ran out are forgotten, so the notes stay few."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -199,6 +199,11 @@ def by_token(these: Iterable[Lease]) -> dict[str, list[str]]:
 
 def exactly_one(changed: int, lease: Lease) -> None:
     exactly(changed, 1, f"the lease {lease.token} on {lease.id} (it ran until {lease.until:%H:%M:%S} UTC)")
+
+
+def only(lease: Lease) -> Callable[[int], None]:
+    """The same, for who hears the number later."""
+    return lambda changed: exactly_one(changed, lease)
 
 
 def exactly(changed: int, wanted: int, what: str) -> None:

@@ -126,8 +126,8 @@ async def _grow(tx: Transaction, limit: int) -> int:
             for node, hashed in tree.add(leaf)
             if node.level and node.level % EVERY_LEVEL == 0
         ]
-    await tx.put(*leaves)
-    await tx.put(*nodes)
+    tx.put(*leaves)
+    tx.put(*nodes)
     standing = {"size": tree.size, "last_seq": found[-1].node_seq, "peaks": b"".join(tree.peaks).hex()}
     await tx.change(_STANDS, **standing)
     return len(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, select, update
@@ -65,8 +66,8 @@ class SqlOutbox(AgencyRows):
     async def put(self, item: OutboxItem) -> None:
         """Clash when that id is stored already."""
         self._check_own(item.agency_id, f"the outbox item {item.id}")
-        if not await self._tx.put_new(from_domain(item)):
-            raise errors.Clash(f"the outbox item {item.id} is already stored")
+        stored = partial(errors.Clash, f"the outbox item {item.id} is already stored")
+        await self._tx.put_surely(from_domain(item), stored)
 
     async def get(self, id: str) -> OutboxItem:
         return to_domain(await self._one(_R, _BY_ID, f"this agency has no outbox item {id}", id=id))
@@ -111,7 +112,7 @@ class SqlOutbox(AgencyRows):
 
     async def _change(self, lease: Lease, values: Mapping[str, Any]) -> None:
         this = {"agency": self._agency_id, "at_id": lease.id, "token": lease.token}
-        leases.exactly_one(await self._tx.change(_HELD, **this, **values), lease)
+        await self._tx.change_surely(_HELD, leases.only(lease), **this, **values)
 
 
 def _targets(targets: Sequence[OutboxTarget]) -> str:

@@ -148,7 +148,7 @@ class SqlProposals:
 
     async def add(self, proposal: Proposal) -> None:
         content = to_json(ProposalContent, proposal.content)
-        await self._tx.put(ProposalRow.of(proposal, content=content, state=proposal.state.value))
+        self._tx.put(ProposalRow.of(proposal, content=content, state=proposal.state.value))
 
     async def get(self, id: str) -> Proposal:
         row = await self._tx.first(_PROPOSAL, self._tx.kept(select(_PROPOSAL).where(col(_PROPOSAL.id) == id)))

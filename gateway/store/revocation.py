@@ -59,7 +59,7 @@ class SqlRevocationAnswers:
         if not new and not gone:
             return
         async with self._writing() as tx:
-            await tx.put_missing(*(_new_row(each, now) for each in sorted(new, key=_place)))
+            tx.put_missing(*(_new_row(each, now) for each in sorted(new, key=_place)))
             for each in gone:
                 await tx.change(delete(_Q).where(*_is(_Q, each)))
             await tx.commit()
@@ -184,7 +184,7 @@ class SqlPendingRevocations(AgencyRows):
 
     async def add(self, pending: PendingRevocation) -> None:
         given = {"agency_id": self._agency_id, "certificate": pending.certificate_der}
-        await self._tx.put_new(PendingRow.of(pending, **given))
+        self._tx.put_missing(PendingRow.of(pending, **given))
 
     async def remove(self, inbox_id: str) -> None:
         this = (col(PendingRow.agency_id) == self._agency_id, col(PendingRow.inbox_id) == inbox_id)

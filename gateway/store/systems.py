@@ -92,7 +92,7 @@ class SqlSystemBox(WatchedRows):
 
     async def note(self, system: str, items: Sequence[BoxItem], sequence: int) -> None:
         if items:
-            await self._tx.put_missing(*(self._row(each) for each in items))
+            self._tx.put_missing(*(self._row(each) for each in items))
         row = _C(agency_id=self._agency_id, system=system, sequence=sequence)
         if not await self._tx.put_new(row):
             mine = (col(_C.agency_id) == self._agency_id, col(_C.system) == system)

@@ -1,5 +1,6 @@
 """One open transaction, and the few ways in which repositories speak to it. In: statements. Out: rows, or our own
-errors instead of the driver's. Nothing is flushed behind anyone's back: each call is one statement, at once.
+errors instead of the driver's. What is asked is asked at once; new rows are written when somebody here asks for their
+table, and at the latest when the transaction ends (`later`).
 
 What a writing transaction has asked for stays as it is until it ends: rows through `kept`, and what is not there yet
 through `hold`. SQLite has one writer and needs neither; on a server two writers would decide on what both saw."""
@@ -10,26 +11,32 @@ import hashlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import cache, lru_cache
-from typing import Any, TypeVar, cast
+from functools import lru_cache
+from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, CursorResult, Table, bindparam, func, inspect, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import BigInteger, CursorResult, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import Executable, Select
-from sqlalchemy.sql.dml import Delete, Insert, Update
+from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 
 from gateway import errors
 from gateway.store import drivers
-from gateway.store.drivers import Line, StatementResult, Statements
+from gateway.store.drivers import Line, Prepared, StatementResult, Statements
+from gateway.store.later import Check, Into, Later, Waiting, exactly_one, values_of
 from gateway.store.row import Row
 
 R = TypeVar("R", bound=Row)
 
 _STATEMENTS = Statements()
 _SEPARATOR = "\x1f"  # stands in no code, digest or id
-_HOLD = select(func.pg_advisory_xact_lock(bindparam("key", type_=BigInteger)))
+_KEYS = (
+    func.unnest(bindparam("keys", type_=ARRAY(BigInteger, dimensions=1)))
+    .table_valued("key")
+    .render_derived("asked")
+)
+_HOLD = select(func.pg_advisory_xact_lock(_KEYS.c.key))
 
 
 class Transaction:
@@ -40,11 +47,12 @@ class Transaction:
         line = connection if isinstance(connection, Line) else Line(connection)
         self._connection, self._dialect = line.connection, line.dialect
         self._here, self._driver = line.here, line.driver
+        self._on_server = line.dialect.name == "postgresql"
         self._shared = shared
         self._held: set[str] = set()
-        self._over = False
+        self._over = self._is_broken = False
         self._then: list[Callable[[], None]] = []
-        self._last: dict[Insert, list[dict[str, Any]]] = {}
+        self._later = Later()
 
     @property
     def is_shared(self) -> bool:
@@ -64,10 +72,16 @@ class Transaction:
     async def hold(self, *name: str) -> None:
         """Returns when no other transaction holds this name, and holds it to its own end: for rows that may be written
         under that name although there are none yet."""
-        key = _SEPARATOR.join(name)
-        if self._shared and key not in self._held:
-            await self._execute(_HOLD, {"key": _number(key)})
-            self._held.add(key)
+        await self.hold_each([name])
+
+    async def hold_each(self, names: Sequence[Sequence[str]]) -> None:
+        """The same for several, in their order."""
+        if not self._shared:
+            return
+        unheld = [key for key in map(_SEPARATOR.join, names) if key not in self._held]
+        if unheld:
+            await self._execute(_HOLD, {"keys": [*map(_number, unheld)]})
+            self._held.update(unheld)
 
     async def rows(self, kind: type[R], query: Select[Any], /, **values: object) -> Sequence[R]:
         """The rows of one table, to be read only: each has the columns of `kind` as attributes. No session stands
@@ -83,55 +97,72 @@ class Transaction:
         """What a query of several columns found; each row reads like a tuple."""
         return (await self._execute(query, values or None)).all()
 
-    async def put(self, *rows: Row) -> None:
-        """Writes new rows of one table. Clash when one of them is there, or names a row that is not."""
+    def put(self, *rows: Row) -> None:
+        """Writes new rows of one table. Clash, at the latest in the end, when one of them is there, or names a row that is
+        not."""
         if rows:
-            await self._execute_many(_new(type(rows[0])), [_values(row) for row in rows])
+            self._later.add(Into(type(rows[0])), *map(values_of, rows))
 
-    def put_last(self, *rows: Row) -> None:
-        """Writes new rows of one table when this transaction ends, all of them in one call, tables in the order in which
-        they were first named; `put_now` before somebody here reads them."""
+    def put_missing(self, *rows: Row) -> None:
+        """The same for rows of which some may be there: those stay as they are."""
         if rows:
-            self._last.setdefault(_new(type(rows[0])), []).extend(map(_values, rows))
+            self._later.add(Into(type(rows[0]), missing=True), *map(values_of, rows))
 
     def put_over_last(self, row: Row, *columns: str) -> None:
-        """As `put_over`, at that same time."""
-        statement = _new_or_over(type(row), self._dialect.name, columns)
-        self._last.setdefault(statement, []).append(_values(row))
+        """As `put_over`, when the row is written with others."""
+        self._later.add(Into(type(row), over=columns), values_of(row))
 
-    def put_missing_last(self, row: Row) -> None:
-        """As `put_missing`, at that same time."""
-        self._last.setdefault(_new_or_nothing(type(row), self._dialect.name), []).append(_values(row))
+    async def put_surely(self, row: Row, taken: Callable[[], Exception]) -> None:
+        """As `put_new` for who can go no further without it: that error, at the latest when this transaction ends."""
+        statement = Into(type(row), missing=True).one(self._dialect.name)
+        await self._surely(statement, values_of(row), exactly_one(taken))
 
     async def put_now(self) -> None:
-        waiting, self._last = self._last, {}
-        for statement, rows in waiting.items():
-            await self._execute_many(statement, rows)
+        """What waits to be written."""
+        waiting, self._later = self._later, Later()
+        try:
+            if self._on_server:
+                await self._put_together(waiting)
+            else:
+                for each in waiting:
+                    if isinstance(each.what, Into):
+                        await self._execute_many(each.what.one(self._dialect.name), each.values)
+        except BaseException:
+            self._is_broken = True
+            raise
 
     async def put_new(self, row: Row) -> bool:
         """Writes the row unless a unique key of it is taken: False then, and nothing changed."""
-        statement = _new_or_nothing(type(row), self._dialect.name)
-        return (await self._execute(statement, _values(row))).rowcount == 1
-
-    async def put_missing(self, *rows: Row) -> None:
-        """As `put_new` for rows of one table, for who has no need to know which were missing."""
-        if rows:
-            statement = _new_or_nothing(type(rows[0]), self._dialect.name)
-            await self._execute_many(statement, [_values(row) for row in rows])
+        statement = Into(type(row), missing=True).one(self._dialect.name)
+        return (await self._execute(statement, values_of(row))).rowcount == 1
 
     async def put_over(self, row: Row, *columns: str) -> None:
         """Writes the row, or only these columns of it into the one with its primary key; holds that row's lock either
         way."""
-        await self._execute(_new_or_over(type(row), self._dialect.name, columns), _values(row))
+        await self._execute(Into(type(row), over=columns).one(self._dialect.name), values_of(row))
 
     async def change(self, statement: Update | Delete | Insert, /, **values: object) -> int:
         """How many rows it changed. Of an update, values that are no parameters of it are columns to set."""
         return (await self._execute(statement, values or None)).rowcount
 
+    async def change_surely(self, statement: Update | Delete, check: Check, /, **values: object) -> None:
+        """As `change` for who can go no further where the number of rows is wrong: `check` hears it and raises, at the
+        latest when this transaction ends."""
+        await self._surely(statement, values, check)
+
     async def change_many(self, statement: Update, values: Sequence[Mapping[str, Any]]) -> None:
         """The same statement for each set of values, as one call to the driver."""
-        if values:
+        if len(values) == 1 and self._on_server:
+            self._later.add_change(statement, values[0], None)
+        elif values:
             await self._execute_many(statement, [dict(row) for row in values])
+
+    async def _surely(self, statement: UpdateBase, values: Mapping[str, Any], check: Check) -> None:
+        """A call to a server costs more than a row; SQLite is asked at once."""
+        if self._on_server:
+            self._later.add_change(statement, values, check)
+        else:
+            check((await self._execute(statement, dict(values))).rowcount)
 
     def when_committed(self, tell: Callable[[], None]) -> None:
         """Called once this transaction holds, and never when it does not: for what is counted."""
@@ -165,12 +196,14 @@ class Transaction:
     ) -> StatementResult | CursorResult[Any]:
         self._check_open()
         try:
-            if self._driver is None:
-                return await self._asked(statement, values)
-            prepared = _STATEMENTS.of(statement, values, self._dialect)
-            if prepared is not None:
+            prepared = self._prepared(statement, values)
+            if self._later:
+                await self._put_before(statement, prepared)
+            if prepared is None:
+                return await self._by_library(statement, values)
+            if self._driver is not None:
                 return drivers.run_here(prepared, self._driver, values or {})
-            return await self._by_library(statement, values)
+            return await drivers.run_on_server(prepared, self._connection, values or {})
         except _ALL as cause:
             raise _ours(cause) from cause
 
@@ -178,18 +211,58 @@ class Transaction:
         """As one call to the driver."""
         self._check_open()
         try:
-            if self._driver is None:
-                await self._asked_many(statement, many)
-                return
             prepared = None
-            if len(many) <= drivers.MANY:
+            if self._on_server or (self._driver is not None and len(many) <= drivers.MANY):
                 prepared = _STATEMENTS.of_many(statement, many, self._dialect)
-            if prepared is not None:
+            if self._later:
+                await self._put_before(statement, prepared)
+            if prepared is None:
+                await self._by_library(statement, many)
+            elif self._driver is not None:
                 drivers.run_many_here(prepared, self._driver, many)
             else:
-                await self._by_library(statement, many)
+                await drivers.run_many_on_server(prepared, self._connection, many)
         except _ALL as cause:
             raise _ours(cause) from cause
+
+    def _prepared(self, statement: Executable, values: dict[str, Any] | None) -> Prepared | None:
+        """None for SQLAlchemy itself: what is asked for the first time, and all that a thread asks SQLite."""
+        is_asked_here = self._on_server or self._driver is not None
+        return _STATEMENTS.of(statement, values, self._dialect) if is_asked_here else None
+
+    async def _put_before(self, statement: Executable, prepared: Prepared | None) -> None:
+        """What this statement may find, or point to, or take away."""
+        if (
+            prepared is None
+            or isinstance(statement, Delete)
+            or self._later.touches(prepared.words | prepared.points_to)
+        ):
+            await self.put_now()
+
+    async def _put_together(self, waiting: Later) -> None:
+        """On a server: in one statement what does not speak of one table twice."""
+        together, tables = list[tuple[Waiting, Prepared, dict[str, Any]]](), set[str]()
+        for each in waiting:
+            statement, values = each.on_server()
+            prepared = _STATEMENTS.at_once(statement, values, self._dialect)
+            if not tables.isdisjoint(prepared.words):
+                await self._run_together(together)
+                together, tables = [], set()
+            together.append((each, prepared, values))
+            tables.add(each.table)
+        await self._run_together(together)
+
+    async def _run_together(self, together: Sequence[tuple[Waiting, Prepared, dict[str, Any]]]) -> None:
+        if not together:
+            return
+        try:
+            asked = [(prepared, values) for _, prepared, values in together]
+            changed = await drivers.run_together_on_server(asked, self._connection)
+        except _ALL as cause:
+            raise _ours(cause) from cause
+        for (each, _, _), rows in zip(together, changed, strict=True):
+            if each.check is not None:
+                each.check(rows)
 
     async def _by_library(
         self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None
@@ -198,27 +271,13 @@ class Transaction:
             return await self._connection.execute(statement, values)
         return self._here.execute(statement, values)
 
-    async def _asked(
-        self, statement: Executable, values: dict[str, Any] | None
-    ) -> StatementResult | CursorResult[Any]:
-        """Of a server, or of a thread that reads SQLite: that one is SQLAlchemy's alone."""
-        server = self._dialect.name == "postgresql"
-        prepared = _STATEMENTS.of(statement, values, self._dialect) if server else None
-        if prepared is None:
-            return await self._by_library(statement, values)
-        return await drivers.run_on_server(prepared, self._connection, values or {})
-
-    async def _asked_many(self, statement: Executable, many: list[dict[str, Any]]) -> None:
-        server = self._dialect.name == "postgresql"
-        prepared = _STATEMENTS.of_many(statement, many, self._dialect) if server else None
-        if prepared is None:
-            await self._by_library(statement, many)
-        else:
-            await drivers.run_many_on_server(prepared, self._connection, many)
-
     def _check_open(self) -> None:
         if self._over:
             raise errors.StoreFailure("this unit of work is committed and over; begin another one")
+        if self._is_broken:
+            raise errors.StoreFailure(
+                "something that this unit of work had to write was refused; begin another one"
+            )
 
 
 class Slowly(Transaction):
@@ -285,27 +344,6 @@ def _number(key: str) -> int:
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
 
 
-# Making a statement takes longer than running it: what is made once is also compiled once.
-@cache
-def _new(kind: type[Row]) -> Insert:
-    return _table(kind).insert().inline()
-
-
-@cache
-def _new_or_nothing(kind: type[Row], dialect: str) -> Insert:
-    made: Insert = _insert(kind, dialect).on_conflict_do_nothing()
-    return made
-
-
-@cache
-def _new_or_over(kind: type[Row], dialect: str, columns: tuple[str, ...]) -> Insert:
-    statement = _insert(kind, dialect)
-    key = [column.name for column in _table(kind).primary_key]
-    over = {name: statement.excluded[name] for name in columns}
-    made: Insert = statement.on_conflict_do_update(index_elements=key, set_=over)
-    return made
-
-
 @lru_cache(maxsize=256)
 def _kept(query: Select[Any]) -> Select[Any]:
     return query.with_for_update(key_share=True)
@@ -314,26 +352,3 @@ def _kept(query: Select[Any]) -> Select[Any]:
 @lru_cache(maxsize=256)
 def _first(query: Select[Any]) -> Select[Any]:
     return query.limit(1)
-
-
-def _insert(kind: type[Row], dialect: str) -> Any:
-    """ON CONFLICT is in both databases but not in the common language. Any: the two inserts share no base type that
-    has it."""
-    return (postgresql if dialect == "postgresql" else sqlite).insert(_table(kind))
-
-
-@cache
-def _table(kind: type[Row]) -> Table:
-    return cast("Table", inspect(kind).local_table)
-
-
-def _values(row: Row) -> dict[str, Any]:
-    """Every column's value; a key that the database counts itself is left out."""
-    counted = _counted(type(row))
-    return row.values() if counted is None or row.__dict__[counted] is not None else row.values(counted)
-
-
-@cache
-def _counted(kind: type[Row]) -> str | None:
-    column = _table(kind).autoincrement_column
-    return None if column is None else column.name

@@ -35,7 +35,7 @@ class SqlUnitParts(AgencyRows):
     """Keeps the promise of `ports.handling.UnitParts`."""
 
     async def add(self, part: UnitPart) -> None:
-        await self._tx.put(self._row(part))
+        self._tx.put(self._row(part))
 
     async def end(self, part: UnitPart) -> None:
         await self._change(part, PartState.OPEN)

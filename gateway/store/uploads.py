@@ -50,7 +50,7 @@ class SqlUploads(WatchedRows):
                 "needed",
                 code="GW-UPLOAD-MOST",
             )
-        await self._tx.put(_row(upload))
+        self._tx.put(_row(upload))
 
     async def add_part(self, id: str, part: UploadPart) -> bool:
         row = _P(agency_id=self._agency_id, upload_id=id, n=part.n, size=part.size, sha256=part.sha256)

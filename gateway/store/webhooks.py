@@ -107,7 +107,7 @@ class SqlWebhooks:
             counted = select(func.count()).where(col(_W.agency_id) == scope.agency_id)
             if (await tx.tuples(counted))[0][0] >= MOST_OF_AGENCY:
                 raise errors.Clash(f"an agency has {MOST_OF_AGENCY} webhooks at most", code="GW-HOOK-MOST")
-            await tx.put(_row(endpoint))
+            tx.put(_row(endpoint))
             await self._tell(tx, scope, EventKind.WEBHOOK_ADDED, endpoint)
             await tx.commit()
 

@@ -24,7 +24,17 @@ from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.status import Fact, Track
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, delivery, digest, draft, incoming, outgoing, seed_incoming
+from tests.support.stores import (
+    NORTH,
+    SOUTH,
+    delivery,
+    digest,
+    draft,
+    incoming,
+    outgoing,
+    refused,
+    seed_incoming,
+)
 
 VIETNAM = timezone(timedelta(hours=7))
 
@@ -273,8 +283,9 @@ async def test_incoming_documents_are_found_by_sender_and_document_id(
 
         assert await work.incoming.by_document_id("h1.Z91", "Z91.02,Abc") == [second, first]
         assert await work.incoming.by_document_id("h1.Z91", "z91.02,abc") == []
-        with pytest.raises(errors.Clash):
-            await work.incoming.add(first)
+        await work.commit()
+    async with refused(store, NORTH, errors.Clash) as work:
+        await work.incoming.add(first)
 
 
 async def test_incoming_lists_filter_by_state_words_and_hand_over(
@@ -319,8 +330,8 @@ async def test_deliveries_keep_the_order_of_the_recipients(store: SqlOfficeStore
         assert [one.recipient.code for one in many[document.id]] == codes
         assert many[other.id] == []
         assert await work.deliveries.get(first.id) == replace(first, state="sent", marks=("late",))
-        with pytest.raises(errors.NotFound):
-            await work.deliveries.save_state("none", "sent", (), clock.now())
+    async with refused(store, NORTH, errors.NotFound) as work:
+        await work.deliveries.save_state("none", "sent", (), clock.now())
 
 
 async def test_a_fact_is_added_once_whatever_is_absent_in_it(

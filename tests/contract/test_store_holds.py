@@ -116,8 +116,8 @@ async def test_holds_are_listed_newest_first_counted_and_found_while_unsettled(
 async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlOfficeStore) -> None:
     content = digest("content")
     async with store.writing() as tx:
-        await tx.put(BlobRow(digest=content, size=5, stored_at=ManualClock().now()))
-        await tx.put(SmallContentRow(digest=content, body=b"bytes"))
+        tx.put(BlobRow(digest=content, size=5, stored_at=ManualClock().now()))
+        tx.put(SmallContentRow(digest=content, body=b"bytes"))
         await tx.commit()
     async with store.begin(SOUTH) as work:
         await work.blobs.add(content, "inbox", "inx_9")

@@ -12,7 +12,7 @@ from gateway.domain.document import Kind
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.queues import Identity
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, digest, opened
+from tests.support.stores import NORTH, SOUTH, digest, opened, refused
 
 
 @pytest.fixture
@@ -48,11 +48,13 @@ async def test_a4_the_same_body_or_packet_id_conflicts_and_the_first_stays(
 ) -> None:
     async with store.begin(NORTH) as work:
         await work.identities.claim(identity)
+        await work.commit()
 
-        with pytest.raises(errors.Conflict):
-            await work.identities.claim(replace(identity, packet_id="p-2"))
-        with pytest.raises(errors.Conflict):
-            await work.identities.claim(replace(identity, body_digest=digest("other")))
+    async with refused(store, NORTH, errors.Conflict) as work:
+        await work.identities.claim(replace(identity, packet_id="p-2"))
+    async with refused(store, NORTH, errors.Conflict) as work:
+        await work.identities.claim(replace(identity, body_digest=digest("other")))
+    async with store.read(NORTH) as work:
         assert await work.identities.by_packet("Z91.02", "p-1") == identity
 
 
@@ -91,9 +93,9 @@ async def test_g3_only_one_of_many_admitting_transactions_wins(
         async with through.begin(NORTH) as work:
             try:
                 await work.identities.claim(replace(identity, inbox_id=f"box-{n}"))
+                await work.commit()
             except errors.Conflict:
                 return False
-            await work.commit()
             return True
 
     async with opened(store_url, clock) as second:

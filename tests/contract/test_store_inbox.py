@@ -12,7 +12,7 @@ from gateway.domain.proof import Step
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.queues import MOST_COPIES, AxisNote, InboxPacket, LeasedInbox
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, inbox_item
+from tests.support.stores import NORTH, SOUTH, inbox_item, refused
 
 LEASE_S = 60
 
@@ -88,9 +88,9 @@ async def test_a_postponed_packet_is_landed_and_due_later(store: SqlOfficeStore,
 
     async with store.begin(NORTH) as work:
         await work.inbox.postpone(taken.lease, clock.now() + timedelta(seconds=30), "revocation unknown")
-        with pytest.raises(errors.StaleLease):
-            await work.inbox.postpone(taken.lease, clock.now(), "again")
         await work.commit()
+    async with refused(store, NORTH, errors.StaleLease) as work:
+        await work.inbox.postpone(taken.lease, clock.now(), "again")
 
     assert await store.claim_inbox(1, LEASE_S) == []
     clock.advance(30)
@@ -109,8 +109,10 @@ async def test_a_person_acts_only_when_no_worker_holds_the_row(
             await work.inbox.settle(discarded, None)
         clock.advance(LEASE_S)
         await work.inbox.settle(discarded, None)
-        with pytest.raises(errors.StaleLease):
-            await work.inbox.settle(replace(taken.item, state="done"), taken.lease)
+        await work.commit()
+    async with refused(store, NORTH, errors.StaleLease) as work:
+        await work.inbox.settle(replace(taken.item, state="done"), taken.lease)
+    async with store.begin(NORTH) as work:
         with pytest.raises(errors.NotFound):
             await work.inbox.settle(replace(discarded, id="none"), None)
         assert (await work.inbox.get(taken.item.id)).state == "discarded"
@@ -195,9 +197,8 @@ async def test_only_so_many_copies_are_remembered_and_only_the_owner_of_a_lease_
     assert kept == [True] * MOST_COPIES + [False] * 2
     clock.advance(LEASE_S + 1)
     await store.claim_inbox(1, LEASE_S)
-    async with store.begin(NORTH) as work:
-        with pytest.raises(errors.StaleLease):
-            await work.inbox.try_next(taken.lease)
+    async with refused(store, NORTH, errors.StaleLease) as work:
+        await work.inbox.try_next(taken.lease)
 
 
 @pytest.mark.parametrize(("state", "stays"), [("waiting", True), ("held", False), ("quarantined", False)])

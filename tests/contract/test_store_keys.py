@@ -14,7 +14,7 @@ from gateway.errors import StaleLease
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.people import SqlKeyEnds
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, digest, outbox_item
+from tests.support.stores import NORTH, SOUTH, digest, outbox_item, refused
 
 NODE = AgencyScope(agency_id="", principal_id="node")
 DAY = timedelta(days=1)
@@ -96,9 +96,8 @@ async def test_only_who_holds_the_row_gives_it_another_envelope(
     (newer,) = await store.claim_outbox(1, 60)
     other = replace(held.item, envelope_digest=digest("another"), signed_by="bb")
 
-    async with store.begin(NORTH) as work:
-        with pytest.raises(StaleLease):
-            await work.outbox.signed_again(held.lease, other)
+    async with refused(store, NORTH, StaleLease) as work:
+        await work.outbox.signed_again(held.lease, other)
     async with store.begin(NORTH) as work:
         await work.outbox.signed_again(newer.lease, other)
         await work.commit()

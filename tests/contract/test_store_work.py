@@ -11,7 +11,17 @@ from gateway.domain.event import EventKind
 from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.store import Store, Work
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, delivery, digest, incoming, opened, outbox_item, outgoing
+from tests.support.stores import (
+    NORTH,
+    SOUTH,
+    delivery,
+    digest,
+    incoming,
+    opened,
+    outbox_item,
+    outgoing,
+    refused,
+)
 
 
 async def test_the_adapter_fits_the_port(store: SqlOfficeStore) -> None:
@@ -162,7 +172,6 @@ async def test_no_agency_sees_or_changes_what_is_another_ones(
             other.outgoing.get(document.id),
             other.outgoing.save(document),
             other.deliveries.get(one.id),
-            other.deliveries.save_state(one.id, "sent", (), clock.now()),
             other.incoming.get(arrived.id),
             other.incoming.save(arrived),
             other.handovers.get(arrived.id),
@@ -180,6 +189,8 @@ async def test_no_agency_sees_or_changes_what_is_another_ones(
         assert await other.jobs.cancel("pack", document.id) is False
         assert await other.events.of(document.id) == []
         assert await other.blobs.holds(digest("anything")) is False
+    async with refused(store, SOUTH, errors.NotFound) as other:
+        await other.deliveries.save_state(one.id, "sent", (), clock.now())
 
 
 async def test_a_row_cannot_point_into_another_agency(store: SqlOfficeStore, clock: ManualClock) -> None:
@@ -188,9 +199,8 @@ async def test_a_row_cannot_point_into_another_agency(store: SqlOfficeStore, clo
         await work.incoming.add(arrived)
         await work.commit()
 
-    async with store.begin(NORTH) as other:
-        with pytest.raises(errors.Clash):
-            await other.handovers.offer(arrived.id)
+    async with refused(store, NORTH, errors.Clash) as other:
+        await other.handovers.offer(arrived.id)
 
 
 async def test_writers_of_two_processes_take_turns(

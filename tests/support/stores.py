@@ -12,6 +12,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
     Delivery,
@@ -27,7 +29,7 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.identity import Digest, DocumentId, PacketId
-from gateway.office.store.store import SqlOfficeStore
+from gateway.office.store.store import SqlOfficeStore, SqlOfficeWork
 from gateway.ports.queues import InboxPacket, OutboxItem, OutboxTarget
 from gateway.ports.services import Clock
 from gateway.store import migrate
@@ -46,6 +48,17 @@ def migrated(folder: Path) -> Path:
         if is_new:
             asyncio.run(migrate.up(f"sqlite:///{kept / 'blank.db'}"))
     return Path(shutil.copy(kept / "blank.db", folder))
+
+
+@asynccontextmanager
+async def refused(
+    store: SqlOfficeStore, scope: AgencyScope, error: type[Exception]
+) -> AsyncIterator[SqlOfficeWork]:
+    """A unit of work of which something is refused with that error, at the latest when it ends."""
+    with pytest.raises(error):  # noqa: PT012 - it may be refused at either place
+        async with store.begin(scope) as work:
+            yield work
+            await work.commit()
 
 
 def copied(blank: Path, folder: Path) -> str:

@@ -100,7 +100,7 @@ class SqlDelegations(_InTransaction):
             ends_at=delegation.ends_at,
             body=to_json(Delegation, delegation),
         )
-        await self._tx.put(row)
+        self._tx.put(row)
 
     async def get(self, agency_id: str, id: str) -> Delegation:
         this = select(_D).where(col(_D.agency_id) == agency_id, col(_D.id) == id)
@@ -173,7 +173,7 @@ class SqlSessions(_InTransaction):
     """Keeps the promise of `office.ports.accounts.Sessions`."""
 
     async def add(self, session: Session) -> None:
-        await self._tx.put(_session_row(session))
+        self._tx.put(_session_row(session))
 
     async def find(self, digest: str) -> Session | None:
         row = await self._tx.first(_S, self._tx.kept(select(_S).where(col(_S.digest) == digest)))
@@ -251,7 +251,7 @@ class SqlPastSecrets(_InTransaction):
 
     async def put_codes(self, person_id: str, digests: Collection[str]) -> None:
         await self._tx.change(delete(_C).where(col(_C.person_id) == person_id))
-        await self._tx.put(*(RecoveryCodeRow(person_id=person_id, digest=each) for each in digests))
+        self._tx.put(*(RecoveryCodeRow(person_id=person_id, digest=each) for each in digests))
 
     async def use_code(self, person_id: str, digest: str, at: datetime) -> bool:
         this = (col(_C.person_id) == person_id, col(_C.digest) == digest, col(_C.used_at).is_(None))

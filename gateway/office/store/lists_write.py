@@ -221,8 +221,7 @@ class ListWriter(Follower):
 
     async def _write_out(self) -> None:
         ids = sorted(self._out)
-        for id in ids:
-            await self._hold(id)
+        await self._hold(ids)
         listed = [each for each in await self._documents(ids) if is_listed_out(each)]
         recipients = await self._recipients([each.id for each in listed])
         moves = []
@@ -268,7 +267,7 @@ class ListWriter(Follower):
         }
 
     async def _write_in(self, id: str, document: IncomingDocument | None) -> None:
-        await self._hold(id)
+        await self._hold([id])
         moved = document is None
         document = document or await self._read(IncomingDocument, _IN, id)
         if not is_listed_in(document):
@@ -292,10 +291,9 @@ class ListWriter(Follower):
         offered = await self._tx.tuples(_HANDOVER, agency=self._agency_id, id=id)
         return [from_json(Fact, body) for (body,) in rows], offered[0][0] if offered else None
 
-    async def _hold(self, id: str) -> None:
+    async def _hold(self, ids: Sequence[str]) -> None:
         """Who counts recipients must not miss those that another one is changing. Nobody else knows a new document."""
-        if id not in self._new:
-            await self._tx.hold(self._agency_id, "list", id)
+        await self._tx.hold_each([(self._agency_id, "list", id) for id in ids if id not in self._new])
 
     async def _origin(self, principal_id: str) -> Origin:
         """Of an outgoing document, by who handed it in; what nobody is known for was done on the machine itself."""
@@ -313,7 +311,7 @@ class ListWriter(Follower):
     async def _read(self, kind: Any, query: Any, id: str) -> Any:  # Any: either kind of document
         found = await self._tx.tuples(query, agency=self._agency_id, id=id)
         if not found:
-            raise errors.StoreFailure(f"the document {id} was just written and is gone")
+            raise errors.Clash(f"this agency has no document {id}")
         return from_json(kind, found[0][0])
 
     async def _put(self, made: ListRow, accepted_by: str = "") -> None:

@@ -64,7 +64,7 @@ class SqlKeepings:
         of_session = select(col(_KEEPING.key)).where(col(_KEEPING.session_id) == keeping.session_id)
         async with self._writing() as tx:
             await tx.change(delete(_KEEPING).where(col(_KEEPING.until) <= keeping.at))
-            await tx.put(row)
+            tx.put(row)
             beyond = await tx.tuples(
                 of_session.order_by(col(_KEEPING.at).desc(), col(_KEEPING.key)).offset(MOST_KEEPINGS)
             )

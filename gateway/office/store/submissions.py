@@ -34,7 +34,7 @@ class SqlSubmissions(AgencyRows):
     """Keeps the promise of `ports.store.Submissions`."""
 
     async def add(self, submission: Submission) -> None:
-        await self._tx.put(self._row(submission))
+        self._tx.put(self._row(submission))
 
     async def of(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Submission]]:
         found: dict[str, list[Submission]] = {id: [] for id in document_ids}

@@ -322,7 +322,7 @@ class SqlRecallAsks:
         self._agency_id = scope.agency_id
 
     async def add(self, ask: RecallAsk) -> None:
-        await self._tx.put(_ask_row(ask, self._agency_id))
+        self._tx.put(_ask_row(ask, self._agency_id))
 
     async def get(self, id: str) -> RecallAsk:
         row = await self._tx.first(_ASK, self._tx.kept(_ASK_BY_ID), agency=self._agency_id, id=id)

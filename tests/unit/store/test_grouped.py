@@ -158,7 +158,7 @@ async def test_who_is_cut_short_while_a_thread_works_takes_nobody_along(store: S
 
     async def long_one() -> None:
         async with store.writing() as tx:
-            await tx.put(HostedAgencyRow(id="agy_9", code="Z91.99", body="{}"))
+            tx.put(HostedAgencyRow(id="agy_9", code="Z91.99", body="{}"))
             held = _held(asyncio.get_running_loop(), begun, go_on)
             drivers.sqlite_driver(tx.connection).create_function("held", 0, held)
             await tx.tuples(select(func.held()).execution_options(**{drivers.SLOW: True}))

@@ -127,8 +127,9 @@ async def test_a_value_that_cannot_be_written_is_named_and_nothing_is_stored(sto
     naive = datetime(2026, 1, 1)
     for _ in range(3):
         async with store.writing() as tx:
+            tx.put(BlobRow(digest="d", size=1, stored_at=naive))
             with pytest.raises(errors.StoreFailure, match="has no zone"):
-                await tx.put(BlobRow(digest="d", size=1, stored_at=naive))
+                await tx.put_now()
 
     async with store.looking() as tx:
         assert await tx.tuples(select(BlobRow.digest)) == []  # type: ignore[call-overload]  # a column, to the table
@@ -137,14 +138,16 @@ async def test_a_value_that_cannot_be_written_is_named_and_nothing_is_stored(sto
 async def test_a_row_that_is_there_already_is_a_clash_each_time(store: SqlOfficeStore) -> None:
     row = HostedAgencyRow(id="agy_1", code="Z91.77", body="{}")
     async with store.writing() as tx:
-        await tx.put(row)
+        tx.put(row)
         await tx.commit()
 
     for _ in range(3):
         async with store.writing() as tx:
+            tx.put(row)
             with pytest.raises(errors.Clash):
-                await tx.put(row)
-            assert await tx.put_new(HostedAgencyRow(id="agy_2", code="Z91.78", body="{}"))
+                await tx.put_now()
+            with pytest.raises(errors.StoreFailure, match="was refused"):
+                await tx.commit()
 
 
 def test_a_row_is_made_of_all_its_columns_and_of_nothing_else() -> None:
@@ -160,11 +163,11 @@ async def test_a_view_is_of_one_moment_and_cannot_write(store: SqlOfficeStore) -
     async with store.looking() as view:
         assert await view.tuples(asked) == []
         async with store.writing() as tx:
-            await tx.put(HostedAgencyRow(id="agy_3", code="Z91.79", body="{}"))
+            tx.put(HostedAgencyRow(id="agy_3", code="Z91.79", body="{}"))
             await tx.commit()
         assert await view.tuples(asked) == []
         with pytest.raises(errors.StoreFailure, match="readonly"):
-            await view.put(HostedAgencyRow(id="agy_4", code="Z91.80", body="{}"))
+            await view.put_new(HostedAgencyRow(id="agy_4", code="Z91.80", body="{}"))
 
     async with store.looking() as view:
         assert [tuple(row) for row in await view.tuples(asked)] == [("Z91.79",)]
@@ -181,7 +184,7 @@ async def test_more_views_than_connections_are_kept_are_all_served_and_leave_not
     assert len(set(await asyncio.gather(*(look() for _ in range(100))))) == 1
 
     async with store.writing() as tx:
-        await tx.put(HostedAgencyRow(id="agy_5", code="Z91.81", body="{}"))
+        tx.put(HostedAgencyRow(id="agy_5", code="Z91.81", body="{}"))
         await tx.commit()
     file = sqlite3.connect(store.writer.url.database or "", isolation_level=None)
     assert (

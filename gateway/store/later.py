@@ -1,0 +1,167 @@
+"""What a unit of work has asked to be written and nobody in it has asked for since: written when somebody does, and at the
+latest when the unit ends. In: new rows of a table, and changes of which it is enough to hear in the end that they were
+made. Out: the same in the order in which it was asked for; for a server in few statements, each of which writes to
+several tables: a call to a server costs more than a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Table, bindparam, func, inspect, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.sql.dml import Insert, UpdateBase
+
+from gateway.store.row import Row
+
+R = TypeVar("R", bound=Row)
+Values = dict[str, Any]
+# Hears how many rows were changed, and raises where that is wrong.
+Check = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Into:
+    """How rows come into a table: `over` names the columns that are written into a row that is there; with none of them
+    such a row stays as it is (`missing`), or it is a clash."""
+
+    kind: type[Row]
+    missing: bool = False
+    over: tuple[str, ...] = ()
+
+    def one(self, dialect: str) -> Insert:
+        """For a call with one row, or one for each of many."""
+        return _one(self, dialect)
+
+    def many(self, names: tuple[str, ...]) -> Insert:
+        """For a server: all rows as one value for each column."""
+        return _gathered(self, names)
+
+    def last_of_each(self, rows: Sequence[Values]) -> Sequence[Values]:
+        """One statement cannot write over a row twice."""
+        key = [column.name for column in table_of(self.kind).primary_key]
+        return list({tuple(row[name] for name in key): row for row in rows}.values()) if self.over else rows
+
+
+@dataclass(slots=True)
+class Waiting:
+    """One statement with its values; or rows, of one table."""
+
+    what: Into | UpdateBase
+    values: list[Values]
+    check: Check | None = None
+
+    def on_server(self) -> tuple[UpdateBase, Values]:
+        if not isinstance(self.what, Into):
+            return self.what, self.values[0]
+        rows = self.what.last_of_each(self.values)
+        names = tuple(rows[0])
+        return self.what.many(names), {name: [row[name] for row in rows] for name in names}
+
+    @property
+    def table(self) -> str:
+        table = table_of(self.what.kind) if isinstance(self.what, Into) else cast("Table", self.what.table)
+        return table.name
+
+
+@dataclass(slots=True)
+class Later:
+    """In the order of asking; rows that come into one table in one way are together, where the first of them stands, unless
+    they may name a row that is asked for after that one."""
+
+    _waiting: list[Waiting] = field(default_factory=list)
+    _rows: dict[Into, int] = field(default_factory=dict)
+    _tables: set[str] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def __iter__(self) -> Iterator[Waiting]:
+        return iter(self._waiting)
+
+    def add(self, into: Into, *values: Values) -> None:
+        first = self._rows.get(into)
+        if first is not None and not named_by(into.kind) & {
+            each.table for each in self._waiting[first + 1 :]
+        }:
+            self._waiting[first].values.extend(values)
+            return
+        self._rows[into] = len(self._waiting)
+        self._put(Waiting(into, list(values)))
+
+    def add_change(self, statement: UpdateBase, values: Mapping[str, Any], check: Check | None) -> None:
+        self._put(Waiting(statement, [dict(values)], check))
+
+    def touches(self, words: frozenset[str]) -> bool:
+        """Whether one of the tables that will be written to is among the words of a statement."""
+        return not self._tables.isdisjoint(words)
+
+    def _put(self, waiting: Waiting) -> None:
+        self._waiting.append(waiting)
+        self._tables.add(waiting.table)
+
+
+def exactly_one(error: Callable[[], Exception]) -> Check:
+    def check(changed: int) -> None:
+        if changed != 1:
+            raise error()
+
+    return check
+
+
+# Making a statement takes longer than running it: what is made once is also compiled once.
+@cache
+def _one(into: Into, dialect: str) -> Insert:
+    table = table_of(into.kind)
+    if not (into.missing or into.over):
+        return table.insert().inline()
+    return _settled((postgresql if dialect == "postgresql" else sqlite).insert(table), into)
+
+
+@cache
+def _gathered(into: Into, names: tuple[str, ...]) -> Insert:
+    table = table_of(into.kind)
+    given = [bindparam(name, type_=ARRAY(table.c[name].type, dimensions=1)) for name in names]
+    cells = func.unnest(*given).table_valued(*names).render_derived("given")
+    rows = postgresql.insert(table).from_select(names, select(*cells.c), include_defaults=False)
+    return _settled(rows, into)
+
+
+def _settled(insert: Any, into: Into) -> Insert:
+    """ON CONFLICT is in both databases but not in the common language. Any: the two inserts share no base type that
+    has it."""
+    if into.over:
+        key = [column.name for column in table_of(into.kind).primary_key]
+        over = {name: insert.excluded[name] for name in into.over}
+        insert = insert.on_conflict_do_update(index_elements=key, set_=over)
+    elif into.missing:
+        insert = insert.on_conflict_do_nothing()
+    made: Insert = insert
+    return made
+
+
+@cache
+def named_by(kind: type[Row]) -> frozenset[str]:
+    """The table itself, and those whose rows its rows name."""
+    table = table_of(kind)
+    return frozenset({table.name, *(key.column.table.name for key in table.foreign_keys)})
+
+
+@cache
+def table_of(kind: type[Row]) -> Table:
+    return cast("Table", inspect(kind).local_table)
+
+
+def values_of(row: Row) -> Values:
+    """Every column's value; a key that the database counts itself is left out."""
+    counted = _counted(type(row))
+    return row.values() if counted is None or row.__dict__[counted] is not None else row.values(counted)
+
+
+@cache
+def _counted(kind: type[Row]) -> str | None:
+    column = table_of(kind).autoincrement_column
+    return None if column is None else column.name
