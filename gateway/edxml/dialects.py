@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import Enum
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from gateway.domain.proof import Finding
 from gateway.domain.wall_clock import VIETNAM
@@ -308,27 +308,55 @@ def _zone(text: str | None) -> timezone:
 
 
 XML_SPACE = " \t\r\n"
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _Moment = TypeVar("_Moment", date, datetime)
 MOST_FINDINGS = 200
 
 
+Place: TypeAlias = "tuple[Place | None, str, int]"
+"""Where an element stands: its parent's place, None of the root; its name; and a number that tells it from others of its
+name, 0 where no other may stand. In words only when somebody asks."""
+
+ROOT: Place = (None, "", 0)
+
+
+def in_words(place: Place) -> str:
+    """A path from below the root."""
+    above, name, number = place
+    if above is None:
+        return ""
+    step = f"{name}[{number}]" if number else name
+    before = in_words(above)
+    return f"{before}/{step}" if before else step
+
+
 @dataclass(slots=True)
 class KnownElement:
-    """One element that the dialect's table knows, where it stands, and its children in order. `above` is where its parent
-    stands, None of the root; `number` tells it from others of its name, 0 where no other may stand."""
+    """One element that the dialect's table knows, and in order what stands in it: the `texts` of those that hold nothing
+    else, and `children`. `value` is its own text, where it may hold either."""
 
-    name: str
-    above: str | None = None
-    number: int = 0
+    place: Place
     value: str = ""
+    texts: dict[str, list[str]] = field(default_factory=dict)
     children: dict[str, list[KnownElement]] = field(default_factory=dict)
 
     @property
     def where(self) -> str:
-        if self.above is None:
-            return ""
-        step = f"{self.name}[{self.number}]" if self.number else self.name
-        return f"{self.above}/{step}" if self.above else step
+        return in_words(self.place)
+
+    def below(self, name: str, number: int = 0) -> str:
+        """Where a text of that name stands in it."""
+        return in_words((self.place, name, number))
+
+    @property
+    def says_something(self) -> bool:
+        return bool(self.texts or self.children or self.value.strip(XML_SPACE))
+
+    def says(self, name: str) -> bool:
+        """Whether there is anything in the first of that name, element or text."""
+        if name in self.texts:
+            return bool(self.texts[name][0].strip(XML_SPACE))
+        return name in self.children and self.children[name][0].says_something
 
     def one(self, name: str) -> KnownElement | None:
         """The first child of that name; a doubled single element was reported when it was met."""
@@ -372,46 +400,65 @@ class Leaves:
         self._notes = notes
 
     def text(self, node: KnownElement | None, name: str) -> str | None:
-        found = node.children.get(name) if node is not None else None
-        return found[0].value if found and found[0].value.strip(XML_SPACE) else None
+        found = node.texts.get(name) if node is not None else None
+        return found[0] if found and found[0].strip(XML_SPACE) else None
+
+    def named(self, node: KnownElement, names: Mapping[str, str]) -> dict[str, str]:
+        """The texts that are there, under our names for them; of two that share one the later counts."""
+        found = node.texts
+        return {
+            ours: found[name][0]
+            for name, ours in names.items()
+            if name in found and found[name][0].strip(XML_SPACE)
+        }
+
+    def texts(self, node: KnownElement | None, name: str) -> tuple[str, ...]:
+        """Of those that may stand more than once."""
+        found = node.texts.get(name, ()) if node is not None else ()
+        return tuple(text for text in found if text.strip(XML_SPACE))
 
     def identity(self, node: KnownElement | None, name: str) -> str | None:
         """Exactly as read (F10): what the certificate is bound to is this text, with no trimming or folding."""
-        found = node.children.get(name) if node is not None else None
-        return self.own_identity(found[0]) if found else None
+        found = node.texts.get(name) if node is not None else None
+        return self._identity(node, name, 0, found[0]) if node is not None and found else None
 
-    def own_identity(self, leaf: KnownElement) -> str | None:
-        bare = leaf.value.strip(XML_SPACE)
+    def identities(self, node: KnownElement, name: str) -> tuple[str, ...]:
+        """Of those that may stand more than once."""
+        found = (self._identity(node, name, n, text) for n, text in enumerate(node.texts.get(name, ()), 1))
+        return tuple(filter(None, found))
+
+    def _identity(self, node: KnownElement, name: str, number: int, text: str) -> str | None:
+        bare = text.strip(XML_SPACE)
         if bare == "null":  # two files that an axis itself had written say so in OrganId
-            self._notes.add("NULL-TEXT", leaf.where, "the text null stands for no value")
+            self._notes.add("NULL-TEXT", node.below(name, number), "the text null stands for no value")
             return None
-        if bare != leaf.value:
-            self._notes.add("ID-SPACE", leaf.where, "white space around an identity, kept as it is")
-        return leaf.value if bare else None
-
-    def own_texts(self, node: KnownElement | None, name: str) -> tuple[str, ...]:
-        leaves = node.many(name) if node else []
-        return tuple(leaf.value for leaf in leaves if leaf.value.strip(XML_SPACE))
+        if bare != text:
+            self._notes.add(
+                "ID-SPACE", node.below(name, number), "white space around an identity, kept as it is"
+            )
+        return text if bare else None
 
     def number(self, node: KnownElement | None, name: str, known: range | None = None) -> int | None:
-        leaf, bare = self._bare(node, name)
-        if leaf is None or not bare:
+        bare = self._bare(node, name)
+        if node is None or not bare:
             return None
         digits = bare[1:] if bare[0] in "+-" else bare
         if not (digits.isascii() and digits.isdigit() and len(digits) <= 9):
-            self._notes.add("NUMBER", leaf.where, f"not a whole number: {bare[:40]!r}")
+            self._notes.add("NUMBER", node.below(name), f"not a whole number: {bare[:40]!r}")
             return None
-        if known is not None and int(bare) not in known:
-            self._notes.add("VALUE", leaf.where, f"{int(bare)} is outside {known.start} to {known.stop - 1}")
-        return int(bare)
+        value = int(bare)
+        if known is not None and value not in known:
+            detail = f"{value} is outside {known.start} to {known.stop - 1}"
+            self._notes.add("VALUE", node.below(name), detail)
+        return value
 
     def flag(self, node: KnownElement | None, name: str) -> bool | None:
-        leaf, bare = self._bare(node, name)
-        if leaf is None or not bare:
+        bare = self._bare(node, name)
+        if node is None or not bare:
             return None
-        answer = {"true": True, "1": True, "false": False, "0": False}.get(bare.lower())
+        answer = _FLAGS.get(bare.lower())
         if answer is None:
-            self._notes.add("VALUE", leaf.where, f"neither true nor false: {bare[:40]!r}")
+            self._notes.add("VALUE", node.below(name), f"neither true nor false: {bare[:40]!r}")
         return answer
 
     def date(self, node: KnownElement | None, name: str) -> date | None:
@@ -423,16 +470,16 @@ class Leaves:
     def _moment(
         self, node: KnownElement | None, name: str, read: Callable[[str], tuple[_Moment | None, bool]]
     ) -> _Moment | None:
-        leaf, bare = self._bare(node, name)
-        if leaf is None or not bare:
+        bare = self._bare(node, name)
+        if node is None or not bare:
             return None
         value, usual = read(bare)
         if value is None:
-            self._notes.add("DATE-UNREADABLE", leaf.where, f"not a date: {bare[:40]!r}")
+            self._notes.add("DATE-UNREADABLE", node.below(name), f"not a date: {bare[:40]!r}")
         elif not usual:
-            self._notes.add("DATE-FORM", leaf.where, f"read as {value}, written {bare[:40]!r}")
+            self._notes.add("DATE-FORM", node.below(name), f"read as {value}, written {bare[:40]!r}")
         return value
 
-    def _bare(self, node: KnownElement | None, name: str) -> tuple[KnownElement | None, str]:
-        found = node.children.get(name) if node is not None else None
-        return (found[0], found[0].value.strip(XML_SPACE)) if found else (None, "")
+    def _bare(self, node: KnownElement | None, name: str) -> str:
+        found = node.texts.get(name) if node is not None else None
+        return found[0].strip(XML_SPACE) if found else ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.domain.document import Kind
-from gateway.edxml.dialects import XML_SPACE, KnownElement, Leaves, Notes
+from gateway.edxml.dialects import ROOT, XML_SPACE, KnownElement, Leaves, Notes
 from gateway.edxml.envelope import (
     Attachment,
     Business,
@@ -53,9 +53,32 @@ _WANTED = (
     ("DocumentType", ""),
     ("Subject", ""),
 )
-_NOBODY, _NO_CODE, _NO_TYPE, _NO_SIGNER = Organisation(), Code(), DocumentType(), SignerInfo()
-_NO_OTHER, _NO_RESPONSE, _NO_HOP, _NO_STAFF = OtherInfo(), ResponseFor(), TraceHeader(), StaffInfo()
-_NO_BUSINESS, _NO_INFO = Business(), DocumentInfo()
+_NOBODY, _NO_TYPE, _NO_OTHER, _NO_RESPONSE = Organisation(), DocumentType(), OtherInfo(), ResponseFor()
+_NO_HOP, _NO_BUSINESS, _NO_INFO = TraceHeader(), Business(), DocumentInfo()
+
+# The wire's names for texts, and the model's.
+_ORGANISATION = {
+    "OrganizationInCharge": "organization_in_charge",
+    "OrganName": "organ_name",
+    "OrganAdd": "organ_add",
+    "Email": "email",
+    "Telephone": "telephone",
+    "Fax": "fax",
+    "Website": "website",
+}
+_CODE = {"CodeNumber": "number", "CodeNotation": "notation"}
+_SIGNER = {
+    "Competence": "competence",
+    "Position": "position",
+    "Signer": "full_name",  # as the first version of dialect B has it
+    "FullName": "full_name",
+}
+_STAFF = {"Department": "department", "Staff": "staff", "Email": "email", "Mobile": "mobile"}
+_REFERENCE = {
+    "ContentType": "content_type",
+    "Description": "description",
+    "AttachmentName": "attachment_name",
+}
 
 
 def envelope(root: KnownElement, attachments: Sequence[Attachment], notes: Notes) -> Envelope:
@@ -71,7 +94,7 @@ class _Model:
         self._root = root
         self._notes = notes
         self._leaf = Leaves(notes)
-        self._message = header.one("MessageHeader") or KnownElement("MessageHeader", "")
+        self._message = header.one("MessageHeader") or KnownElement((ROOT, "MessageHeader", 0))
         self._trace = header.one("TraceHeaderList")
 
     def envelope(self, attachments: tuple[Attachment, ...]) -> Envelope:
@@ -96,9 +119,9 @@ class _Model:
             other=self._other(message.one("OtherInfo")),
             response_for=tuple(filter(None, map(self._response, message.many("ResponseFor")))),
             steering_type=leaf.number(message, "SteeringType", range(4)),
-            to_places=leaf.own_texts(places, "Place"),
+            to_places=leaf.texts(places, "Place"),
             task_codes=tuple(
-                code for task in message.many("ResponseForTask") for code in leaf.own_texts(task, "TaskCode")
+                code for task in message.many("ResponseForTask") for code in leaf.texts(task, "TaskCode")
             ),
             application_type=leaf.text(message, "ApplicationType"),
             trace=tuple(filter(None, map(self._hop, self._trace.many("TraceHeader") if self._trace else ()))),
@@ -109,7 +132,7 @@ class _Model:
         )
 
     def _kind(self, business: Business | None) -> Kind:
-        if self._message.one("StatusCode") is not None:
+        if "StatusCode" in self._message.texts:
             return Kind.STATUS
         if business is None or business.doc_type is None:
             return Kind.DOCUMENT
@@ -122,37 +145,24 @@ class _Model:
 
     def _note_missing(self, kind: Kind) -> None:
         for first, rest in _WANTED_OF_STATUS if kind is Kind.STATUS else _WANTED:
-            for parent in self._message.many(first) or (None,):
-                node = parent.one(rest) if parent is not None and rest else parent
-                if node is None or not (node.children or node.value.strip(XML_SPACE)):
-                    where = parent.where if parent else f"{self._message.where}/{first}"
-                    self._notes.add("MISSING", f"{where}/{rest}" if rest else where, "absent or empty")
+            parents = self._message.many(first) if rest else (self._message,)
+            if not parents:
+                self._notes.add("MISSING", f"{self._message.below(first)}/{rest}", "absent or empty")
+            for parent in parents:
+                if not parent.says(rest or first):
+                    self._notes.add("MISSING", parent.below(rest or first), "absent or empty")
         if kind is not Kind.STATUS and self._trace is None:
             self._notes.add("TRACE-ABSENT", "TraceHeaderList", "some readers fail without a trace list")
 
     def _organisation(self, node: KnownElement | None) -> Organisation | None:
         if node is None:
             return None
-        leaf = self._leaf
-        found = Organisation(
-            organ_id=leaf.identity(node, "OrganId"),
-            organization_in_charge=leaf.text(node, "OrganizationInCharge"),
-            organ_name=leaf.text(node, "OrganName"),
-            organ_add=leaf.text(node, "OrganAdd"),
-            email=leaf.text(node, "Email"),
-            telephone=leaf.text(node, "Telephone"),
-            fax=leaf.text(node, "Fax"),
-            website=leaf.text(node, "Website"),
-        )
-        return found if found != _NOBODY else None
+        organ_id, said = self._leaf.identity(node, "OrganId"), self._leaf.named(node, _ORGANISATION)
+        return Organisation(organ_id=organ_id, **said) if organ_id or said else None
 
     def _code(self, node: KnownElement | None) -> Code | None:
-        if node is None:
-            return None
-        found = Code(
-            number=self._leaf.text(node, "CodeNumber"), notation=self._leaf.text(node, "CodeNotation")
-        )
-        return found if found != _NO_CODE else None
+        said = self._leaf.named(node, _CODE) if node else None
+        return Code(**said) if said else None
 
     def _document_type(self, node: KnownElement | None) -> DocumentType | None:
         if node is None:
@@ -167,15 +177,8 @@ class _Model:
         return found if found != _NO_TYPE else None
 
     def _signer(self, node: KnownElement | None) -> SignerInfo | None:
-        if node is None:
-            return None
-        leaf = self._leaf
-        found = SignerInfo(
-            competence=leaf.text(node, "Competence"),
-            position=leaf.text(node, "Position"),
-            full_name=leaf.text(node, "FullName") or leaf.text(node, "Signer"),
-        )
-        return found if found != _NO_SIGNER else None
+        said = self._leaf.named(node, _SIGNER) if node else None
+        return SignerInfo(**said) if said else None
 
     def _other(self, node: KnownElement | None) -> OtherInfo | None:
         if node is None:
@@ -190,7 +193,7 @@ class _Model:
             reply_fors=leaf.text(node, "ReplyFors"),
             direction=leaf.flag(node, "Direction"),
             reference_codes=leaf.text(node, "ReferenceCodes"),
-            appendixes=leaf.own_texts(node.one("Appendixes"), "Appendix"),
+            appendixes=leaf.texts(node.one("Appendixes"), "Appendix"),
         )
         return found if found != _NO_OTHER else None
 
@@ -211,16 +214,8 @@ class _Model:
         return found if found != _NO_HOP else None
 
     def _staff(self, node: KnownElement | None) -> StaffInfo | None:
-        if node is None:
-            return None
-        leaf = self._leaf
-        found = StaffInfo(
-            department=leaf.text(node, "Department"),
-            staff=leaf.text(node, "Staff"),
-            email=leaf.text(node, "Email"),
-            mobile=leaf.text(node, "Mobile"),
-        )
-        return found if found != _NO_STAFF else None
+        said = self._leaf.named(node, _STAFF) if node else None
+        return StaffInfo(**said) if said else None
 
     def _business(self) -> Business | None:
         if self._trace is None:
@@ -267,8 +262,8 @@ class _Model:
                 "MISSING", f"{node.where}/DocumentId", "a replaced document without id is left out"
             )
             return None
-        codes = map(self._leaf.own_identity, organs.many("OrganId") if organs else ())
-        return ReplacementInfo(document_id=document_id, organ_ids=tuple(filter(None, codes)))
+        codes = self._leaf.identities(organs, "OrganId") if organs else ()
+        return ReplacementInfo(document_id=document_id, organ_ids=codes)
 
     def _manifest(self) -> tuple[Attachment, ...]:
         manifest = self._root.path("edXMLEnvelope", "edXMLBody", "edXMLManifest")
@@ -276,12 +271,8 @@ class _Model:
 
     def _reference(self, node: KnownElement) -> Attachment:
         leaf = self._leaf
-        return Attachment(
-            content_id=leaf.identity(node, "ContentId") or leaf.text(node, "@href"),
-            content_type=leaf.text(node, "ContentType"),
-            description=leaf.text(node, "Description"),
-            attachment_name=leaf.text(node, "AttachmentName"),
-        )
+        content_id = leaf.identity(node, "ContentId") or leaf.text(node, "@href")
+        return Attachment(content_id=content_id, **leaf.named(node, _REFERENCE))
 
     def _status(self) -> StatusReport:
         leaf, message = self._leaf, self._message

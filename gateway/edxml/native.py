@@ -26,11 +26,12 @@ _ROOT_SLOT: Final = ChildSlot(dialects.ElementContent.ELEMENTS, dialects.DIALECT
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
     """One path of the closed table. `inside`: what may come next in it, by what stands between `<` and `>`; None for its
-    own end. `end` is what follows the text of a leaf."""
+    own end. `end` is what follows the text of a leaf; `file`: whether that text is a file's."""
 
     local: str
     many: bool
     leaf: bool
+    file: bool
     end: str
     inside: Mapping[str, _Place | None]
 
@@ -44,6 +45,7 @@ def _place(element: Element, slot: ChildSlot) -> _Place:
         local=element.local,
         many=slot.many,
         leaf=element.leaf,
+        file=element is CONTENT,
         end=f"{_between(element.end)}>",
         inside=inside,
     )
@@ -55,8 +57,6 @@ def _between(tag: bytes) -> str:
 
 _ROOT: Final = _place(names.ROOT, _ROOT_SLOT)
 _BEGIN: Final = ["", f"{_between(names.ROOT.start)}>"]
-_NO_CHILDREN: Final[dict[str, list[KnownElement]]] = {}
-"""Of every leaf: nothing is ever put there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def elements(
         raise NotMine
     notes = Notes()
     collected = reader.Collected(limits, notes, "envelope", opens=opens)
-    root, tags = KnownElement(_ROOT.local), iter(pieces[2:])
+    root, tags = KnownElement((None, _ROOT.local, 0)), iter(pieces[2:])
     try:
         _children(root, _ROOT, tags, _Files(data, iter(files), collected))
     except KeyError as why:
@@ -126,7 +126,7 @@ class _Files:
 def _children(node: KnownElement, place: _Place, tags: Iterator[str], files: _Files) -> None:
     """All up to the end tag of `node`: each of `tags` is one without its `<`, with the text behind it. KeyError for what
     may not stand there."""
-    where, children, known = node.where, node.children, place.inside
+    at, texts, children, known = node.place, node.texts, node.children, place.inside
     for piece in tags:
         tag, _, text = piece.partition(">")
         below = known[tag]
@@ -136,30 +136,28 @@ def _children(node: KnownElement, place: _Place, tags: Iterator[str], files: _Fi
             if place.local == _WITH_FILE:
                 files.collected.close(node, _FILE_TYPE)
             return
-        local, number = below.local, 0
-        if local not in children:
-            beside = children[local] = []
-        elif below.many:
-            beside = children[local]
-        else:
-            raise NotMine
-        if below.many:
-            number = len(beside) + 1
-        if not below.leaf:
-            child = KnownElement(local, where, number)
-            beside.append(child)
-            if text:
+        local = below.local
+        if below.leaf:
+            if next(tags, None) != below.end:
                 raise NotMine
-            _children(child, below, tags, files)
-        elif next(tags, None) != below.end:
-            raise NotMine
-        elif local == CONTENT.local:
-            beside.append(KnownElement(local, where))
-            files.take(node, text)
-        else:
-            if "&" in text:
+            if below.file:
+                files.take(node, text)
+                text = ""
+            elif "&" in text:
                 text = unescape(text.encode())
-            beside.append(KnownElement(local, where, number, text, _NO_CHILDREN))
+            if local not in texts:
+                texts[local] = [text]
+            elif below.many:
+                texts[local].append(text)
+            else:
+                raise NotMine
+            continue
+        beside = children.setdefault(local, [])
+        if text or (beside and not below.many):
+            raise NotMine
+        child = KnownElement((at, local, len(beside) + 1 if below.many else 0))
+        beside.append(child)
+        _children(child, below, tags, files)
     raise NotMine
 
 

@@ -278,6 +278,9 @@ class ModelBuilder:
             self._skipped -= 1
         else:
             frame = self._frames.pop()
+            if frame.slot.holds in _LEAVES:
+                _, name, _ = frame.node.place
+                self._frames[-1].node.texts.setdefault(name, []).append(frame.node.value)
             if frame.slot.holds is ElementContent.FILE:
                 self._collected.close_content(offset)
             elif frame.slot.type in dialects.ATTACHMENT_NAMES:
@@ -307,7 +310,7 @@ class ModelBuilder:
         if self._strict and dialect is not dialects.DIALECT_A:
             raise MalformedXml("ENV-DIALECT", f"dialect {dialect.name} is not used on this axis", step=4)
         self._dialect = dialect
-        self._root = KnownElement(local)
+        self._root = KnownElement((None, local, 0))
         self._note_attributes(local, local, attrs)
         slot = ChildSlot(ElementContent.ELEMENTS, dialect.root_type)
         self._frames.append(_Frame(self._root, slot, dialect.types[slot.type]))
@@ -348,25 +351,28 @@ class ModelBuilder:
             self._note_attributes(name, node.where, attrs)
             for space, key, value in attrs:
                 if name == "Reference" and (space, key) == (dialects.XLINK, "href"):
-                    node.children["@href"] = [KnownElement("@href", node.where, value=value)]
+                    node.texts["@href"] = [value]
         if slot.holds is ElementContent.FILE:
             self._collected.open(frame.node, frame.slot.type)
         self._frames.append(_Frame(node, slot, dialect.types.get(slot.type, _NO_CHILDREN)))
 
     def _placed(self, above: KnownElement, name: str, slot: ChildSlot) -> KnownElement | None:
-        """The new node at its place, or None where it stands for the second time and may not."""
-        before = above.children.setdefault(name, [])
-        node = KnownElement(name, above.where, len(before) + 1 if slot.many else 0)
+        """The new node at its place, or None where it stands for the second time and may not. Of a leaf only its text is
+        kept, when it ends."""
+        is_leaf = slot.holds in _LEAVES
+        before = (above.texts if is_leaf else above.children).get(name, ())
+        node = KnownElement((above.place, name, len(before) + 1 if slot.many else 0))
         if slot.many:
             self._check_count(slot.type, name, len(before) + 1)
         elif before:
             self._object("DOUBLED", node.where, "stands more than once; the first is read")
             return None
-        before.append(node)
+        if not is_leaf:
+            above.children.setdefault(name, []).append(node)
         return node
 
     def _open_signature(self, above: KnownElement, ns: str, name: str, local: str) -> None:
-        where = f"{above.where}/{name}" if above.where else name
+        where = above.below(name)
         if self._watcher is not None:  # how many there may be is step 5, and SIG-MANY
             self._notes.add("DOUBLED", where, "stands more than once; the first is read")
             self._skipped += 1
