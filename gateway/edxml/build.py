@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import Kind, Staff
@@ -159,14 +159,14 @@ def _written(parent: Element, tree: Outline, where: str = "") -> bytes:
     for a group with nothing in it."""
     pieces: list[bytes] = []
     for element in parent.children.values():
-        value = tree.get(element.local)
+        value: Any = tree.get(element.local)  # a text, a tree or several: the closed table says which
         if value is None:
             continue
         for one in value if element.many else (value,):
             if element.leaf:
-                pieces += element.start, _text(element, cast("str", one), where), element.end
+                pieces += element.start, _text(element, one, where), element.end
                 continue
-            inside = _written(element, cast("Outline", one), _below(where, element))
+            inside = _written(element, one, _below(where, element))
             if inside:
                 pieces += element.start, inside, element.end
             elif element.many:
@@ -174,8 +174,10 @@ def _written(parent: Element, tree: Outline, where: str = "") -> bytes:
     return b"".join(pieces)
 
 
+# Whole letters of Latin, with or without marks: in form NFC beside any of their like.
+LETTERS = "\u00c0-\u024f\u1e00-\u1eff"
 # Nothing to object to but its length, and nothing to escape.
-_USUAL = re.compile(r"(?!null *\Z)[0-9A-Za-z][ -%'-;=?-~]*+")
+_USUAL = re.compile(rf"(?!null *\Z)[0-9A-Za-z{LETTERS}][ -%'-;=?-~{LETTERS}]*+")
 
 
 def _text(element: Element, text: str, where: str) -> bytes:

@@ -4,6 +4,8 @@ and a refusal for whatever the wire cannot carry."""
 from __future__ import annotations
 
 import hashlib
+import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 from gateway.domain.document import Kind
 from gateway.domain.proof import Receipt
 from gateway.edxml import envelope, names, reader
-from gateway.edxml.build import AttachmentContent, Qualifier, WrittenEnvelope, write
+from gateway.edxml.build import LETTERS, AttachmentContent, Qualifier, WrittenEnvelope, write
 from gateway.edxml.canonical import check_key
 from gateway.edxml.envelope import Business, Envelope, Organisation, OtherInfo, TraceHeader
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
@@ -42,6 +44,17 @@ def put(
         envelopes.SIGNED_AT,
     )
     return out.getvalue(), written
+
+
+def test_letters_that_are_written_as_they_are_have_form_nfc_beside_any_of_their_like() -> None:
+    """So that a text of them alone need not be looked at twice (W1)."""
+    known = re.compile(f"[{LETTERS}]")
+    letters = [chr(n) for n in range(0x10000) if known.fullmatch(chr(n))]
+
+    assert not any(map(unicodedata.combining, letters))
+    for letter in letters:
+        beside = letter + letter.join(letters)
+        assert unicodedata.normalize("NFC", beside) == beside
 
 
 @pytest.mark.parametrize(("name", "envelope", "files", "of"), EVERY_KIND, ids=[one[0] for one in EVERY_KIND])
