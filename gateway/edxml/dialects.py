@@ -242,7 +242,7 @@ KNOWN_ATTRIBUTES = NET_ATTRIBUTES | {
     ("Reference", XLINK, "type"),
 }
 
-_USUAL_DATE = re.compile(r"(\d{4})/(\d{2})/(\d{2})", re.ASCII)
+_USUAL_DATE = re.compile(r"\d{4}/\d{2}/\d{2}", re.ASCII)
 _USUAL_TIME = re.compile(r"(\d{4})/(\d{2})/(\d{2}) (\d{2}):(\d{2}):(\d{2})", re.ASCII)
 _ANY = re.compile(
     r"""(?: (?P<y1>\d{4}) (?P<s1>[/-]) (?P<m1>\d{1,2}) (?P=s1) (?P<d1>\d{1,2})
@@ -255,10 +255,9 @@ _ANY = re.compile(
 
 def read_date(text: str) -> tuple[date | None, bool]:
     """The date that `text` says (of a time with a zone: the date in Hanoi), and whether it is `yyyy/MM/dd`."""
-    usual = _USUAL_DATE.fullmatch(text)
     try:
-        if usual:
-            return date(*map(int, usual.groups())), True
+        if _USUAL_DATE.fullmatch(text):
+            return date.fromisoformat(text.replace("/", "-")), True
     except ValueError:
         return None, True
     moment = _moment(text)

@@ -24,39 +24,46 @@ _ROOT_SLOT: Final = ChildSlot(dialects.ElementContent.ELEMENTS, dialects.DIALECT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """One path of the closed table. `inside`: what may come next in it, by what stands between `<` and `>`; None for its
-    own end. `end` is what follows the text of a leaf; `file`: whether that text is a file's."""
+class _Leaf:
+    """An element that holds text. `end` is what follows that; `file`: whether it is a file's."""
 
     local: str
     many: bool
-    leaf: bool
     file: bool
     end: str
-    inside: Mapping[str, _Place | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """An element that holds others, at one path of the closed table. `end` is its own; `groups` are those in it that hold
+    others again: no text stands beside these tags. `leaves` are the rest, by what stands between `<` and `>`."""
+
+    local: str
+    many: bool
+    end: str
+    groups: Mapping[str, _Place]
+    leaves: Mapping[str, _Leaf]
 
 
 def _place(element: Element, slot: ChildSlot) -> _Place:
-    known = dialects.DIALECT_A.types.get(slot.type, {})
-    inside: dict[str, _Place | None] = {_between(element.end): None}
+    known = dialects.DIALECT_A.types[slot.type]
+    groups, leaves = {}, {}
     for child in element.children.values():
-        inside[_between(child.start)] = _place(child, known[child.local])
-    return _Place(
-        local=element.local,
-        many=slot.many,
-        leaf=element.leaf,
-        file=element is CONTENT,
-        end=f"{_between(element.end)}>",
-        inside=inside,
-    )
+        below = known[child.local]
+        if child.leaf:
+            leaf = _Leaf(local=child.local, many=below.many, file=child is CONTENT, end=_tag(child.end))
+            leaves[_tag(child.start).removesuffix(">")] = leaf
+        else:
+            groups[_tag(child.start)] = _place(child, below)
+    return _Place(local=element.local, many=slot.many, end=_tag(element.end), groups=groups, leaves=leaves)
 
 
-def _between(tag: bytes) -> str:
-    return tag[1:-1].decode()
+def _tag(written: bytes) -> str:
+    return written[1:].decode()
 
 
 _ROOT: Final = _place(names.ROOT, _ROOT_SLOT)
-_BEGIN: Final = ["", f"{_between(names.ROOT.start)}>"]
+_BEGIN: Final = ["", _tag(names.ROOT.start)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,38 +133,36 @@ class _Files:
 def _children(node: KnownElement, place: _Place, tags: Iterator[str], files: _Files) -> None:
     """All up to the end tag of `node`: each of `tags` is one without its `<`, with the text behind it. KeyError for what
     may not stand there."""
-    at, texts, children, known = node.place, node.texts, node.children, place.inside
+    texts, groups, leaves = node.texts, place.groups, place.leaves
     for piece in tags:
-        tag, _, text = piece.partition(">")
-        below = known[tag]
-        if below is None:
-            if text:
+        if piece in groups:
+            below = groups[piece]
+            beside = node.children.setdefault(below.local, [])
+            if beside and not below.many:
                 raise NotMine
+            child = KnownElement((node.place, below.local, len(beside) + 1 if below.many else 0))
+            beside.append(child)
+            _children(child, below, tags, files)
+            continue
+        if piece == place.end:
             if place.local == _WITH_FILE:
                 files.collected.close(node, _FILE_TYPE)
             return
-        local = below.local
-        if below.leaf:
-            if next(tags, None) != below.end:
-                raise NotMine
-            if below.file:
-                files.take(node, text)
-                text = ""
-            elif "&" in text:
-                text = unescape(text.encode())
-            if local not in texts:
-                texts[local] = [text]
-            elif below.many:
-                texts[local].append(text)
-            else:
-                raise NotMine
-            continue
-        beside = children.setdefault(local, [])
-        if text or (beside and not below.many):
+        tag, _, text = piece.partition(">")
+        leaf = leaves[tag]
+        if next(tags, None) != leaf.end:
             raise NotMine
-        child = KnownElement((at, local, len(beside) + 1 if below.many else 0))
-        beside.append(child)
-        _children(child, below, tags, files)
+        if leaf.file:
+            files.take(node, text)
+            text = ""
+        elif "&" in text:
+            text = unescape(text.encode())
+        if leaf.local not in texts:
+            texts[leaf.local] = [text]
+        elif leaf.many:
+            texts[leaf.local].append(text)
+        else:
+            raise NotMine
     raise NotMine
 
 
