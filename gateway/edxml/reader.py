@@ -80,15 +80,15 @@ class Collected:
             content_type=self._leaf.text(node, content_type),
         )
         self.attachments.append(one)
-        self._files.append(self._slice(one, node.where))
+        self._files.append(self._slice(one, node))
         self._decoder = None
         self._has_content = False
 
-    def _slice(self, one: Attachment, where: str) -> FileSlice:
+    def _slice(self, one: Attachment, node: KnownElement) -> FileSlice:
         decoded = Decoded(coding="raw", size=None, sha256=None)
         begin, length = self._begin or 0, 0
         if not self._has_content:
-            self._notes.add("ATTACHMENT-DAMAGED", where, "no content element")
+            self._notes.add("ATTACHMENT-DAMAGED", node.where, "no content element")
             begin, decoded = 0, replace(decoded, damaged="no content")
         else:
             length = self._end - begin
@@ -96,10 +96,10 @@ class Collected:
             decoded = self._decoder.finish(one.attachment_name)
             self._inflated += self._decoder.inflated
             if decoded.damaged:
-                self._notes.add("ATTACHMENT-DAMAGED", where, decoded.damaged)
+                self._notes.add("ATTACHMENT-DAMAGED", node.where, decoded.damaged)
             elif not 0 <= length - self._length <= self._breaks:
                 # a parser takes CR LF for one character; any other difference is a reference or CDATA
-                self._notes.add("ATTACHMENT-SLICE", where, "base64 written with references or CDATA")
+                self._notes.add("ATTACHMENT-SLICE", node.where, "base64 written with references or CDATA")
         return FileSlice(
             n=len(self.attachments),
             name=one.attachment_name or "",

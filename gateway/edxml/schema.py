@@ -233,7 +233,7 @@ _DATED = tuple(f"{{{names.QCVN}}}{local}" for local in ("PromulgationDate", "Due
 
 def _dates(root: etree._Element) -> list[SchemaProblem]:
     """The form is the schema's; here, whether there is such a day."""
-    wrong = [element for element in root.iter(*_DATED) if element.text and not _is_there(element.text)]
+    wrong = [element for element in root.iter(*_DATED) if (text := element.text) and not _is_there(text)]
     wrong.sort(key=lambda element: _DATED.index(str(element.tag)))
     return [
         problem_at(
