@@ -307,6 +307,7 @@ def _zone(text: str | None) -> timezone:
 
 
 XML_SPACE = " \t\r\n"
+_NUMBER = re.compile(r"[+-]?[0-9]{1,9}")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _Moment = TypeVar("_Moment", date, datetime)
 MOST_FINDINGS = 200
@@ -441,8 +442,7 @@ class Leaves:
         bare = self._bare(node, name)
         if node is None or not bare:
             return None
-        digits = bare[1:] if bare[0] in "+-" else bare
-        if not (digits.isascii() and digits.isdigit() and len(digits) <= 9):
+        if not _NUMBER.fullmatch(bare):
             self._notes.add("NUMBER", node.below(name), f"not a whole number: {bare[:40]!r}")
             return None
         value = int(bare)
