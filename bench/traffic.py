@@ -21,11 +21,17 @@ from gateway.domain.event import EventKind
 from gateway.office.bootstrap.office import Office
 from gateway.outgoing import accept, intake
 from gateway.outgoing.intake import Order
+from gateway.store.row import among, one_of
 from gateway.store.tables import DeliveryRow
 
 PATIENCE_S = 300.0
 LOOK_S = 0.1  # how late an answer may be noticed; looking more often would cost what is to be measured
 _ENDED = ("delivered", "failed", "rejected")
+_ENDS = select(col(DeliveryRow.document_id), col(DeliveryRow.state)).where(
+    among(col(DeliveryRow.agency_id), "agencies"),
+    among(col(DeliveryRow.document_id), "ids"),
+    one_of(col(DeliveryRow.state), _ENDED),
+)
 PIECE = 64 * 1024  # about what a socket gives at a time
 AHEAD = 16 * PIECE  # read in one go: waiting for the disk is not what is measured
 # What ends each leg of the way there and back, in order.
@@ -77,9 +83,11 @@ class Answers:
     def __init__(self, node: Office) -> None:
         self._node = node
         self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._agencies: set[str] = set()
 
     async def of(self, document: OutgoingDocument) -> None:
         """Returns once the receiver's 01 is recorded; `Failed` says where the document is stuck."""
+        self._agencies.add(document.agency_id)
         self._waiting[document.id] = told = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -92,16 +100,12 @@ class Answers:
 
     async def look(self) -> None:
         """For ever, and not oftener than `LOOK_S`."""
-        delivery = DeliveryRow
         while True:
             await asyncio.sleep(LOOK_S)
             if not self._waiting:
                 continue
-            asked = select(col(delivery.document_id), col(delivery.state)).where(
-                col(delivery.document_id).in_(self._waiting), col(delivery.state).in_(_ENDED)
-            )
-            async with self._node.store.reading() as tx:
-                ended = await tx.tuples(asked)
+            async with self._node.store.looking() as tx:
+                ended = await tx.tuples(_ENDS, agencies=list(self._agencies), ids=list(self._waiting))
             for id, state in ended:
                 if (told := self._waiting.get(id)) is None or told.done():
                     continue
