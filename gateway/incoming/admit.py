@@ -201,8 +201,9 @@ class _Packet:
         copies = related.copies_among(before.numbered, document)
         document = replace(document, marks=related.marks_with_copy(document, copies))
         await check.plan_asking_again(self.desk, work, document)
+        waits = await work.inbox.waiting_for(document.sender_code, document.document_id)
         await self._add(document, held=held, notice=old.notice if old else None, newer=newer)
-        for waiting in await work.inbox.waiting_for(document.sender_code, document.document_id):
+        for waiting in waits:
             await work.inbox.reopen(waiting.id)
             work.when_committed(self.desk.wake)
 

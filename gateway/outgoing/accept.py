@@ -166,7 +166,7 @@ class _Asked:
         """The first answer to the same document, from now on under this key too."""
         if self.order.draft.external_id is None and self.signed is None:
             return None
-        async with self.desk.store.read(self.scope) as work:
+        async with self.desk.store.ask(self.scope) as work:
             repeated = await _same_document(work, self.order, digest, self.signed)
         if repeated is not None and self.turn is not None:
             async with self.desk.store.begin(self.scope) as work:

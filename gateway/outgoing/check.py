@@ -58,7 +58,7 @@ async def check(desk: OutDesk, scope: AgencyScope, order: Order, tray: Tray) -> 
         worth = pdf_verdict.legal_value(lead)
         mode = rules.delivery_mode_of(order.draft, worth, desk.profile.delivery_modes)
     draft = replace(order.draft, recipients=tuple(recipients), delivery_mode=mode)
-    async with desk.store.read(scope) as work:
+    async with desk.store.ask(scope) as work:  # asked once more by who accepts it
         parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
         like = await _like(work, agency, draft, order, tray)
         taken = await number_taken(work, agency, draft, order, digests(tray), like.of_id)

@@ -471,6 +471,9 @@ class Store(Protocol):
 
     def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[Work]: ...
 
+    def ask(self, scope: AgencyScope) -> AbstractAsyncContextManager[Work]:
+        """As `read`, for one question: what is asked after it is of a later moment."""
+
     async def claim_jobs(self, kind: str, limit: int, lease_s: float) -> Sequence[Job]:
         """Due rows nobody holds, of every hosted agency; oldest first. Durable on return."""
 

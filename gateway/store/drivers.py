@@ -393,7 +393,10 @@ async def run_many_on_server(
     return StatementResult((), -1)
 
 
-async def run_on_server(prepared: Prepared, connection: AsyncConnection, values: Values) -> StatementResult:
+async def run_on_server(
+    prepared: Prepared, connection: AsyncConnection, values: Values, *, alone: bool = False
+) -> StatementResult:
+    """`alone`: in no transaction but its own."""
     one = prepared.bound(values)
     if not prepared.finds:
         said = await _asked(connection, prepared.text, lambda driver: driver.execute(prepared.text, *one))
@@ -401,7 +404,7 @@ async def run_on_server(prepared: Prepared, connection: AsyncConnection, values:
     if not prepared.is_told:
         prepared.tell(await _asked(connection, prepared.text, lambda driver: _columns(driver, prepared.text)))
     found: Sequence[Any] = await _asked(
-        connection, prepared.text, lambda driver: driver.fetch(prepared.text, *one)
+        connection, prepared.text, lambda driver: driver.fetch(prepared.text, *one), alone=alone
     )
     return StatementResult(prepared.rows(found), len(found))
 
@@ -444,10 +447,12 @@ async def first_column(connection: AsyncConnection, text: str) -> tuple[Any, ...
         raise OperationalError(None, None, cause) from cause
 
 
-async def _asked(connection: AsyncConnection, text: str, call: Callable[[Any], Awaitable[T]]) -> T:
+async def _asked(
+    connection: AsyncConnection, text: str, call: Callable[[Any], Awaitable[T]], *, alone: bool = False
+) -> T:
     lent = _lent(connection, text)
     try:
-        return await lent.ask(call)
+        return await (lent.ask_alone if alone else lent.ask)(call)
     except lent.dbapi.Error as cause:
         await _given_up(connection, broken=lent.driver_connection.is_closed())
         _tell(cause, text, connection, lent.dbapi)

@@ -55,7 +55,7 @@ from gateway.store.systems import SqlSystemLoads
 from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import AnswerRow, QuestionRow
 from gateway.store.tables_office import ListFillRow
-from gateway.store.transaction import Transaction, transaction
+from gateway.store.transaction import Transaction, question, transaction
 from gateway.store.wake import FileWake, ServerWake
 from gateway.store.webhooks import SqlWebhooks
 from gateway.store.work import SqlWork
@@ -232,6 +232,9 @@ class SqlStore:
         """One consistent view; StoreFailure for whoever writes in it."""
         return self._looking(lambda tx: SqlWork(tx, scope, self._clock))
 
+    def ask(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
+        return self._asking(lambda tx: SqlWork(tx, scope, self._clock))
+
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction for no agency in particular: for the node's own tables, inside this package."""
         return self._writing(_itself)
@@ -249,6 +252,9 @@ class SqlStore:
 
     def _looking(self, made: Callable[[Transaction], W]) -> Measured[W]:
         return Measured("reading", self._views.view() if self._views else transaction(self._reader), made)
+
+    def _asking(self, made: Callable[[Transaction], W]) -> Measured[W]:
+        return Measured("reading", self._views.view() if self._views else question(self._reader), made)
 
     async def claim_jobs(self, kind: str, limit: int, lease_s: float) -> Sequence[Job]:
         return await self._claimed(
@@ -276,11 +282,10 @@ class SqlStore:
         any_due: Callable[[Transaction, datetime], Awaitable[bool]],
         claim: Callable[[Transaction], Awaitable[list[L]]],
     ) -> list[L]:
-        """Looks first where the one writer would be held up for nothing; on a server a claim holds nobody up."""
-        if self._one_writer:
-            async with self.looking() as tx:
-                if not await any_due(tx, self._clock.now()):
-                    return []
+        """Looks first: mostly there is nothing, and a claim is a transaction for which SQLite's one writer is held up."""
+        async with self._asking(_itself) as tx:
+            if not await any_due(tx, self._clock.now()):
+                return []
         async with self.writing() as tx:
             found = await claim(tx)
             self._held.took((each.lease for each in found), self._clock.now())
@@ -360,7 +365,7 @@ class SqlStore:
             return await look_for_signs(tx, self._clock.now(), lease_s, kinds, registry)
 
     async def number_events(self, limit: int = 500) -> int:
-        async with self.looking() as tx:
+        async with self._asking(_itself) as tx:
             if not await events.any_unnumbered(tx):
                 return 0
         async with self.writing() as tx:

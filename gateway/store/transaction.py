@@ -203,9 +203,13 @@ class Transaction:
                 return await self._by_library(statement, values)
             if self._driver is not None:
                 return drivers.run_here(prepared, self._driver, values or {})
-            return await drivers.run_on_server(prepared, self._connection, values or {})
+            return await self._run(prepared, values or {})
         except _ALL as cause:
             raise _ours(cause) from cause
+
+    async def _run(self, prepared: Prepared, values: dict[str, Any]) -> StatementResult:
+        """On a server."""
+        return await drivers.run_on_server(prepared, self._connection, values)
 
     async def _execute_many(self, statement: Executable, many: list[dict[str, Any]]) -> None:
         """As one call to the driver."""
@@ -311,6 +315,23 @@ async def transaction(engine: AsyncEngine, *, shared: bool = False) -> AsyncIter
         async with engine.connect() as connection:
             await connection.begin()
             yield Transaction(connection, shared=shared)
+    except SQLAlchemyError as cause:
+        raise failure(cause) from cause
+
+
+class _Question(Transaction):
+    """On a server: each question by itself, without a transaction around it, which would be two more calls."""
+
+    async def _run(self, prepared: Prepared, values: dict[str, Any]) -> StatementResult:
+        return await drivers.run_on_server(prepared, self._connection, values, alone=True)
+
+
+@asynccontextmanager
+async def question(engine: AsyncEngine) -> AsyncIterator[Transaction]:
+    """For one question to a server."""
+    try:
+        async with engine.connect() as connection:
+            yield _Question(connection, shared=False)
     except SQLAlchemyError as cause:
         raise failure(cause) from cause
 
