@@ -137,12 +137,16 @@ def _pointed_to(statement: SelectBase | UpdateBase) -> frozenset[str]:
     return frozenset(key.column.table.name for key in cast(Table, statement.table).foreign_keys)
 
 
+def _moved(by: int, place: re.Match[str]) -> str:
+    return f"${int(place[1]) + by}"
+
+
 @lru_cache(maxsize=256)
 def _as_one(parts: tuple[Prepared, ...]) -> str:
     """Statements that change rows, as one statement for a server; it finds how many rows each of them changed."""
     texts, places = [], 0
     for n, part in enumerate(parts):
-        text = _PLACE.sub(lambda place, before=places: f"${int(place[1]) + before}", part.text)  # type: ignore[misc]  # a default of its own for each
+        text = _PLACE.sub(partial(_moved, places), part.text)
         texts.append(f"part{n} AS ({text} RETURNING 1)")
         places += part.places
     counts = (f"(SELECT count(*) FROM part{n})" for n in range(len(parts)))  # noqa: S608 - our words
