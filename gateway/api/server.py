@@ -73,6 +73,15 @@ LONGEST_HEADER = web.AppKey("longest_header", int)
 class Conversation(web.RequestHandler):
     """One connection. What cannot be read as HTTP is told so by its status alone."""
 
+    def data_received(self, data: bytes) -> None:
+        """Also while the server goes: what comes then of a call that is under way, the library would let fall, and the call
+        would wait for it until its time is over."""
+        closes, at_once = self._close, self._force_close
+        if self._request_in_progress:
+            self._close = self._force_close = False
+        super().data_received(data)
+        self._close, self._force_close = self._close or closes, self._force_close or at_once
+
     def handle_error(
         self,
         request: web.BaseRequest,
