@@ -54,6 +54,10 @@ class Waiting:
     values: list[Values]
     check: Check | None = None
 
+    def one_by_one(self, dialect: str) -> UpdateBase:
+        """For a call with all of its values."""
+        return self.what.one(dialect) if isinstance(self.what, Into) else self.what
+
     def on_server(self) -> tuple[UpdateBase, Values]:
         if not isinstance(self.what, Into):
             return self.what, self.values[0]

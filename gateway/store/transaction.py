@@ -125,8 +125,7 @@ class Transaction:
                 await self._put_together(waiting)
             else:
                 for each in waiting:
-                    if isinstance(each.what, Into):
-                        await self._execute_many(each.what.one(self._dialect.name), each.values)
+                    await self._execute_many(each.one_by_one(self._dialect.name), each.values)
         except BaseException:
             self._is_broken = True
             raise
