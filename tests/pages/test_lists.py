@@ -3,6 +3,7 @@ sees no others; news wait until they are asked for."""
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -181,6 +182,22 @@ async def test_the_pane_goes_with_a_table_of_chosen_columns_and_comes_back_with_
         await columns.first.uncheck()
     await expect(page.locator("#list .letter")).to_be_visible()
     await expect(page.locator("[data-pane]")).to_be_visible()
+
+
+async def test_a_table_of_one_chosen_column_opens_its_rows_all_the_same(site: Site, page: Page) -> None:
+    (document,) = await arrive(site, {"number": "11"})
+    await clerk(site, page)
+    await page.goto("/van-ban-den")
+    await page.locator("[data-filters] > summary").click()
+    await page.locator("[data-filters] .plain-details > summary").click()
+    columns = page.locator("[data-filters] input[name=cot]:checked")
+
+    while await columns.count() > 1:
+        await columns.first.uncheck()
+    await expect(page.locator("#list thead th")).to_have_count(4)
+    await page.locator("[data-row]").click(position={"x": 2, "y": 2})
+
+    await expect(page).to_have_url(re.compile(document.id))
 
 
 async def test_search_finds_words_however_they_are_written(site: Site, page: Page) -> None:

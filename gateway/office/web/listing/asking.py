@@ -28,6 +28,7 @@ class Column:
     is_default: bool = True
     is_content: bool = False
     is_tag: bool = False
+    opens_row: bool = False
 
     def sort_after(self, sort: ListOrder) -> ListOrder | None:
         """What a click on the heading asks for, in a list that is sorted so."""
@@ -41,7 +42,7 @@ class Column:
         return rising.get(sort, "") if self.up is not None else ""
 
 
-_NUMBER = Column(key="so", up=ListOrder.NUMBER, down=ListOrder.NUMBER_DOWN)
+_NUMBER = Column(key="so", up=ListOrder.NUMBER, down=ListOrder.NUMBER_DOWN, opens_row=True)
 _ISSUED = Column(key="ngay-vb", up=ListOrder.ISSUED_DOWN, down=ListOrder.ISSUED)
 _SUBJECT = Column(key="trich-yeu", is_content=True)
 _URGENCY = Column(key="khan")
@@ -100,10 +101,12 @@ def visible_columns(side: Side, *, content: bool, tags: bool) -> list[Column]:
 def chosen_columns(
     side: Side, keys: Sequence[str], *, content: bool, tags: bool = True
 ) -> tuple[Column, ...]:
-    """Those named, in the list's order; of none that is known those that stand there by default."""
+    """Those named, in the list's order, and always the number, which opens a row; of none that is known those that stand
+    there by default."""
     seen = visible_columns(side, content=content, tags=tags)
-    named = tuple(each for each in seen if each.key in keys)
-    return named or tuple(each for each in seen if each.is_default)
+    if any(each.key in keys for each in seen):
+        return tuple(each for each in seen if each.key in keys or each.opens_row)
+    return tuple(each for each in seen if each.is_default)
 
 
 PATHS: Mapping[Side, str] = {Side.OUT: "/van-ban-di", Side.IN: "/van-ban-den"}

@@ -156,3 +156,9 @@ def test_columns_stand_in_the_order_of_the_list_and_never_none() -> None:
     assert keys == ["con-lai", "so"]
     assert chosen_columns(Side.OUT, ("nothing",), content=True) == chosen_columns(Side.OUT, (), content=True)
     assert all(each.key for side in Side for each in COLUMNS[side])
+
+
+@pytest.mark.parametrize("side", Side)
+def test_the_number_stands_in_every_table_because_it_opens_the_row(side: Side) -> None:
+    for column in COLUMNS[side]:
+        assert "so" in [each.key for each in chosen_columns(side, (column.key,), content=True)]
