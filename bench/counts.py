@@ -5,6 +5,7 @@ with the long register. `python -m bench.counts [N [REGISTER]]` prints them as J
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import linecache
@@ -209,6 +210,17 @@ def _told(counts: Counts, documents: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    asked = argparse.ArgumentParser(
+        prog="python -m bench.counts",
+        description="Counts what one small document costs, there and back with its 01.",
+    )
+    asked.add_argument(
+        "n", nargs="?", type=int, default=AT_ONCE, help="documents under way at once (%(default)s)"
+    )
+    asked.add_argument(
+        "register", nargs="?", type=int, default=0, help="older documents besides (%(default)s)"
+    )
+    given = asked.parse_args()
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as temporary:
-        told = asyncio.run(measure(Path(temporary), *map(int, sys.argv[1:])))
+        told = asyncio.run(measure(Path(temporary), given.n, given.register))
     print(json.dumps(told, indent=1, ensure_ascii=False))

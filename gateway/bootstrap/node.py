@@ -47,7 +47,7 @@ from gateway.trust.pdf_signatures.sandbox import PdfSandbox, SignatureReader
 from gateway.webhooks import WebhookDesk
 from gateway.workers import couriers, event_log
 from gateway.workers import loop as drain
-from gateway.workers.clocks import Clocks, HoldsClock, QuarantineClock
+from gateway.workers.clocks import Clocks, GrowthClock, HoldsClock, QuarantineClock
 from gateway.workers.couriers import HostingTeller
 from gateway.workers.event_log import LogSealer, StampGate
 from gateway.workers.loop import LANDING_FIRST_S, Bell, Lookout, Loop, forever, longest_sleep_s
@@ -202,8 +202,18 @@ class OpenNode(Ground):
             "clocks": Loop(step=lambda: clocks.step(self.inn), then=told, is_due=clocks.is_due),
             "keys": Loop(step=watch.step, then=told, is_due=watch.is_due),
             "holds": Loop(step=lambda: holds.step(self.hold), then=told, is_due=holds.is_due),
+            **self._growth_loop(),
             **self._folder_loop(told),
             "quarantine": Loop(step=lambda: quarantine.step(self.inn), then=told, is_due=quarantine.is_due),
+        }
+
+    def _growth_loop(self) -> dict[str, Loop]:
+        if self.store.journal is not None:
+            return {}  # SQLite has its figures once and for all
+        clock = GrowthClock()
+        measure = self.store.growth.measure
+        return {
+            "growth": Loop(step=lambda: clock.step(measure, self.clock.now()), is_due=clock.is_due),
         }
 
     def _folder_loop(self, told: tuple[str, ...]) -> dict[str, Loop]:

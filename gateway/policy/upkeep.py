@@ -25,13 +25,13 @@ JOBS: Mapping[str, timedelta | None] = {
     "backup": NIGHTLY,
     "feed": None,
     **dict.fromkeys(("sealer", "timestamp", "revocation", "digest", "sequencer", "hosting", "clocks"), LOOP),
-    **dict.fromkeys(("lister", "keys", "holds", "quarantine", "folder"), LOOP),
+    **dict.fromkeys(("lister", "keys", "holds", "quarantine", "growth", "folder"), LOOP),
     **dict.fromkeys(("accounts", "webhooks", "drawer"), LOOP),
 }
 # Where the office is switched off, nobody does them.
 OF_OFFICE = frozenset({"digest", "lister", "accounts", "drawer"})
 # Not every node has them: where they never reported, nothing is missed.
-OPTIONAL = OF_OFFICE | {"folder", "feed", "timestamp", "revocation"}
+OPTIONAL = OF_OFFICE | {"folder", "feed", "growth", "timestamp", "revocation"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,7 @@ from gateway.store.api_calls import SqlApiCalls
 from gateway.store.calendar import SqlCalendarDays
 from gateway.store.changes import Follows, nobody
 from gateway.store.engine import AS_SHIPPED, EngineRole, ServerLimits, close_engine, open_engine
+from gateway.store.growth import Growth
 from gateway.store.history import SqlHistory
 from gateway.store.leases import HeldRows
 from gateway.store.log import SqlEventLog
@@ -188,6 +189,7 @@ class SqlStore:
         self.log = SqlEventLog(self.writing, self.reading, self.looking)
         self.revocation = SqlRevocationAnswers(self.writing, self.reading, self.looking)
         self.history = SqlHistory(self.writing, self.reading)
+        self.growth = Growth(self._writer)
         self.calendar = SqlCalendarDays(self.writing, self.reading, clock)
         self.webhooks = SqlWebhooks(self.writing, self.reading, self.looking, clock)
 

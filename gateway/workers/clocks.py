@@ -1,11 +1,13 @@
 """What only time brings: packets that waited too long, blobs nobody refers to, recalled files past their days,
-idempotency keys and uploads past theirs; every few seconds a look whether packets of nobody's fill the quarantine; and
+idempotency keys and uploads past theirs; every few seconds a look whether packets of nobody's fill the quarantine, and
+another whether tables of a server have grown; and
 sealed holds to their end where nobody waits for it, after a crash or once the head's key is set. In: the clock. Out:
 the same rows a person would have ended. A hold is frozen, and so unreadable, whether or not its loop turns."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -60,6 +62,16 @@ class QuarantineClock(_Clock):
         if not self._turn.take(desk.clock.now()):
             return False
         return bool(await settle.keep_quota(desk))
+
+
+class GrowthClock(_Clock):
+    every = timedelta(seconds=5)
+
+    async def step(self, measure: Callable[[], Awaitable[Sequence[str]]], now: datetime) -> bool:
+        """`measure`: the tables that have grown, and what it measured."""
+        if self._turn.take(now) and (grown := await measure()):
+            log.action(_log, "tables.measured", "", tables=",".join(grown))
+        return False
 
 
 class HoldsClock(_Clock):
