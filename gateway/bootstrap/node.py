@@ -208,13 +208,11 @@ class OpenNode(Ground):
         }
 
     def _growth_loop(self) -> dict[str, Loop]:
-        if self.store.journal is not None:
-            return {}  # SQLite has its figures once and for all
-        clock = GrowthClock()
-        measure = self.store.growth.measure
-        return {
-            "growth": Loop(step=lambda: clock.step(measure, self.clock.now()), is_due=clock.is_due),
-        }
+        growth, clock = self.store.growth, GrowthClock()
+        if growth is None:
+            return {}
+        step = partial(clock.step, growth.measure)
+        return {"growth": Loop(step=lambda: step(self.clock.now()), is_due=clock.is_due)}
 
     def _folder_loop(self, told: tuple[str, ...]) -> dict[str, Loop]:
         rules = guards.folder_rules(self.settings)

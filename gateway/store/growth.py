@@ -1,5 +1,5 @@
-"""Has a server measure the tables that have grown. In: its engine. Out: the names of those that it measured just now; none
-of SQLite, whose figures are written once (`plans`).
+"""Has a server measure the tables that have grown. In: its engine. Out: the names of those that it measured just now.
+SQLite has none of this: its figures are written once (`plans`).
 
 A server measures by itself, but not before a minute is over, and knows no figures of what it has never measured: until then
 a young node walked through an agency's whole register for one document (decision 0057)."""
@@ -34,8 +34,6 @@ class Growth:
 
     async def measure(self) -> Sequence[str]:
         """StoreFailure while the server cannot be asked. Nobody waits for a table that is measured."""
-        if self._writer.dialect.name == "sqlite":
-            return []
         try:
             async with self._writer.connect() as connection:
                 return await self._measured(connection)

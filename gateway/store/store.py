@@ -189,7 +189,7 @@ class SqlStore:
         self.log = SqlEventLog(self.writing, self.reading, self.looking)
         self.revocation = SqlRevocationAnswers(self.writing, self.reading, self.looking)
         self.history = SqlHistory(self.writing, self.reading)
-        self.growth = Growth(self._writer)
+        self.growth = None if self._one_writer else Growth(self._writer)
         self.calendar = SqlCalendarDays(self.writing, self.reading, clock)
         self.webhooks = SqlWebhooks(self.writing, self.reading, self.looking, clock)
 

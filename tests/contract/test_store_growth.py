@@ -34,9 +34,9 @@ async def jobs(store: SqlOfficeStore, first: int, number: int) -> None:
 async def test_a_table_is_measured_when_it_is_young_and_each_time_it_has_doubled(
     store: SqlOfficeStore,
 ) -> None:
-    if store.journal is not None:
-        await jobs(store, 0, _ENOUGH)
-        assert await store.growth.measure() == []
+    growth = store.growth
+    if growth is None:
+        assert store.writer.dialect.name == "sqlite"
         return
     async with store.writer.begin() as connection:
         # The server's own turn would take it out of our hands.
@@ -44,15 +44,15 @@ async def test_a_table_is_measured_when_it_is_young_and_each_time_it_has_doubled
     measured: list[str] = []
 
     async def is_measured() -> bool:
-        measured[:] = await store.growth.measure()
+        measured[:] = await growth.measure()
         return "job" in measured
 
     await jobs(store, 0, _ENOUGH)
     await until_told(is_measured, "the young table is measured")
-    assert await store.growth.measure() == []
+    assert await growth.measure() == []
 
     await jobs(store, _ENOUGH, _ENOUGH // 2)
-    assert "job" not in await store.growth.measure()
+    assert "job" not in await growth.measure()
 
     await jobs(store, 2 * _ENOUGH, _ENOUGH)
     await until_told(is_measured, "the table that has doubled is measured")
