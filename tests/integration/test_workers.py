@@ -11,15 +11,19 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert, text
 
 from gateway.demo import stage
 from gateway.domain.event import EventKind
 from gateway.office.bootstrap.office import open_office
 from gateway.settings import load
-from tests.support.clock import ManualClock
+from gateway.store.tables_office import KeepingRow
+from tests.support.axis_rigs import until_told
+from tests.support.clock import START, ManualClock
 from tests.support.node import DEPARTMENT, PROVINCE, Town
 
 pytestmark = pytest.mark.timeout(240)
@@ -101,6 +105,31 @@ async def happened(town: Town) -> Counter[tuple[str, EventKind]]:
         pass
     events = await town.node.store.events_after(None, 0, 10_000)
     return Counter((event.subject_id, event.kind) for event in events)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+async def test_a_worker_has_a_server_measure_a_table_that_has_grown(
+    front: Town, environment: Mapping[str, str]
+) -> None:
+    rows = [
+        {"key": f"k{n}", "session_id": "s", "body": "", "at": START, "until": START + timedelta(days=3650)}
+        for n in range(60)
+    ]
+    writer = front.node.store.writer
+    async with writer.begin() as connection:
+        # The server's own turn would hide that nobody told it to.
+        await connection.execute(text("ALTER TABLE page_keeping SET (autovacuum_enabled = false)"))
+        await connection.execute(insert(KeepingRow), rows)
+
+    async def is_known() -> bool:
+        async with writer.connect() as connection:
+            known = await connection.scalar(
+                text("SELECT reltuples FROM pg_class WHERE relname = 'page_keeping'")
+            )
+        return bool(known == len(rows))
+
+    async with worker(environment):
+        await until_told(is_known, "the worker had the table measured")
 
 
 async def test_two_workers_share_the_documents_and_work_on_none_twice(
