@@ -316,10 +316,14 @@ class Denied(GatewayError):
 
 
 class BadForm(GatewayError):
-    """The form cannot be read as it came."""
+    """The form cannot be read as it came. `field`: which part of it, where it is one."""
 
     code = "GW-FORM"
     label_key = "error.form"
+
+    def __init__(self, detail: str = "", *, code: str | None = None, hint: str = "", field: str = "") -> None:
+        super().__init__(detail, code=code, hint=hint)
+        self.field = field
 
 
 class InvalidProof(GatewayError):

@@ -165,7 +165,9 @@ class WebhookDesk:
         """Another secret, shown once. What is sent meanwhile is signed with the one before too, so that the receiver
         changes over without a pause; no overlap at all is for one that somebody else has seen."""
         if not timedelta() <= overlap <= timedelta(hours=LONGEST_OVERLAP_H):
-            raise BadForm(f"the overlap is at most {LONGEST_OVERLAP_H} hours", code="GW-HOOK-OVERLAP")
+            raise BadForm(
+                f"the overlap is at most {LONGEST_OVERLAP_H} hours", code="GW-HOOK-OVERLAP", field="overlap_h"
+            )
         now = self.clock.now()
         secret, sealed = await self.pool.run(partial(self.sender.secrets.new, id))
 
@@ -310,6 +312,7 @@ def _types(given: Sequence[str]) -> tuple[str, ...]:
             if wrong is not None
             else f"a webhook has {MOST_FILTERS} types at most",
             code="GW-HOOK-TYPE",
+            field="types",
             hint="name a type, or the beginning of some as message.*",
         )
     return found
@@ -318,5 +321,7 @@ def _types(given: Sequence[str]) -> tuple[str, ...]:
 def _note(given: str) -> str:
     note = " ".join(nfc(given).split())
     if len(note) > LONGEST_NOTE or not note.isprintable():
-        raise BadForm(f"a note has at most {LONGEST_NOTE} characters on one line", code="GW-HOOK-NOTE")
+        raise BadForm(
+            f"a note has at most {LONGEST_NOTE} characters on one line", code="GW-HOOK-NOTE", field="note"
+        )
     return note

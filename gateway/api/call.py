@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 from multidict import CIMultiDict
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
 from gateway.api import downloads
 from gateway.api.asking import CheckedRequest, nearest
@@ -32,7 +32,7 @@ from gateway.api.deps import ApiDeps
 from gateway.api.fields import EVERYTHING, Chosen
 from gateway.api.problems import BadCall, RequestFault
 from gateway.api.routes import Route
-from gateway.api.shapes import Asked, Cursor, Told, media_type, split
+from gateway.api.shapes import Asked, Asking, Piece, Told, media_type, split
 from gateway.api.words import Lang
 from gateway.domain.account import AgencyScope
 from gateway.domain.wall_clock import VIETNAM
@@ -171,9 +171,7 @@ def _moment(text: object) -> object:
         return text.replace(" ", "+")
 
 
-Words = Annotated[
-    list[Annotated[str, StringConstraints(max_length=40)]], BeforeValidator(split), Field(max_length=40)
-]
+Words = Annotated[list[Piece], BeforeValidator(split), Field(max_length=40)]
 Since = Annotated[AwareDatetime, BeforeValidator(_moment)]
 
 
@@ -181,13 +179,13 @@ class PageQuery(Asked):
     """Which page of a list."""
 
     limit: int = Field(DEFAULT_ROWS, ge=1, le=MOST_ROWS, description="Rows on one page")
-    cursor: Cursor | None = Field(None, description="`next_cursor` of the page before")
+    cursor: Asking | None = Field(None, description="`next_cursor` of the page before")
 
 
 class TextQuery(PageQuery):
     """A list that can be searched; letter case and accents do not matter."""
 
-    q: Annotated[str, StringConstraints(max_length=200)] | None = Field(None, description="Words to look for")
+    q: Asking | None = Field(None, description="Words to look for")
 
 
 class PageOut(Told, Generic[T]):

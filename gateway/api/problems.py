@@ -190,13 +190,19 @@ def of_error(error: errors.GatewayError, lang: Lang) -> Problem:
         sort = OWN_SORTS["still-running"]
     if sort.retryable:
         headers["Retry-After"] = _RETRY_AFTER_S
+    named = error.field if isinstance(error, errors.BadForm) else ""
+    if named:
+        sort = OWN_SORTS["bad-request"]
     more: dict[str, object] = {"cause": error.detail} if sort.told and error.detail else {}
     if isinstance(error, errors.Clash):
         more |= error.told
+    detail = _detail(sort, error, lang)
+    fault = {"pointer": pointer(named), "code": error.code, "detail": detail, "suggest": None}
     return Problem(
         sort=sort,
         code=error.code,
-        detail=_detail(sort, error, lang),
+        detail=detail,
+        errors=(fault,) if named else (),
         headers=headers,
         more=more,
     )

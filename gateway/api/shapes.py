@@ -43,6 +43,7 @@ from gateway.domain.wall_clock import VIETNAM
 from gateway.policy.verdict import ReasonCode
 
 _ALLOWED_CONTROLS = frozenset("\t\n\r")
+_NO_LETTERS = frozenset({"Cc", "Cs"})
 
 
 def stamp(at: datetime) -> str:
@@ -51,14 +52,17 @@ def stamp(at: datetime) -> str:
 
 
 def _one_line(text: str) -> str:
-    """CR, LF and other control characters have no place in a name, a number or a header (threats.md 77)."""
-    if any(unicodedata.category(letter) == "Cc" for letter in text):
+    """CR, LF and other control characters have no place in a name, a number or a header (threats.md 77); nor has half of a
+    letter, which nothing can store."""
+    if any(unicodedata.category(letter) in _NO_LETTERS for letter in text):
         raise ValueError("control characters and line breaks are not allowed here")
     return text
 
 
 def _printable(text: str) -> str:
-    if any(unicodedata.category(letter) == "Cc" and letter not in _ALLOWED_CONTROLS for letter in text):
+    if any(
+        unicodedata.category(letter) in _NO_LETTERS and letter not in _ALLOWED_CONTROLS for letter in text
+    ):
         raise ValueError("control characters other than tab and line break are not allowed")
     return text
 
@@ -79,8 +83,10 @@ def split(text: object) -> object:
     return [piece.strip() for piece in text.split(",") if piece.strip()] if isinstance(text, str) else text
 
 
-# Of a query: so short that it fits a request line in whatever letters; ours have 100.
-Cursor = Annotated[str, StringConstraints(max_length=200), AfterValidator(_one_line)]
+# Of a query: so short that it fits a request line in whatever letters; our cursors have 100.
+Asking = Annotated[str, StringConstraints(max_length=200), AfterValidator(_one_line)]
+# One of a list in a query.
+Piece = Annotated[str, StringConstraints(max_length=40), AfterValidator(_one_line)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Moment = Annotated[
     AwareDatetime,

@@ -336,6 +336,7 @@ def _out_desk(
         stopwatch=stopwatch,
         # What a front door's act may have made: a job to pack, an outbox row, a packet to look at again, events.
         wake=partial(ground.store.wake.ring, "packer", "dispatcher", "receiver", "sequencer"),
+        wake_couriers=partial(ground.store.wake.ring, "dispatcher", "sequencer"),
         admits=gate.check,
     )
 

@@ -189,6 +189,7 @@ def read_url(text: str, reach: Reach) -> SplitResult:
         raise BadForm(
             "the address lies inside of a network that webhooks may not reach",
             code="GW-HOOK-ADDRESS",
+            field="url",
             hint="the node's operator may allow it: webhooks.networks",
         )
     return where
@@ -198,7 +199,7 @@ _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z
 
 
 def _bad_url(what: str) -> BadForm:
-    return BadForm(f"the address of a webhook {what}", code="GW-HOOK-URL")
+    return BadForm(f"the address of a webhook {what}", code="GW-HOOK-URL", field="url")
 
 
 # What the library takes for public, and is not anybody's: protocol assignments, and relays into IPv6.

@@ -89,8 +89,9 @@ async def _at_once(desk: InDesk, item: InboxPacket, kept: Kept) -> bool:
         return False
 
     async def land(work: Work, lease: Lease) -> bool:
-        if not await _stays(work) or (await work.inbox.land(item, lease)).id != item.id:
+        if not await _stays(work):
             return False
+        work.inbox.land_to_settle(item, lease)
         await _put(work, item, kept)
         return True
 
@@ -249,7 +250,8 @@ _Settle = Callable[[Work], Awaitable[Identity | None]]
 async def take_in_at_once(
     desk: InDesk, item: InboxPacket, kept: Kept, land: Callable[[Work, Lease], Awaitable[bool]]
 ) -> bool:
-    """Whether it is taken in. `land` writes the row under the lease; False where its bytes were here before."""
+    """Whether it is taken in. `land` writes the row under the lease; False, or a Clash in the end, where its bytes were
+    here before."""
     if kept.body is None:
         return False
     lease = Lease(id=item.id, token=desk.clock.new_id(), until=desk.clock.now() + _LEASE, attempt=1)

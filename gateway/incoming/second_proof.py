@@ -33,6 +33,8 @@ async def first_of(work: Work, item: InboxPacket, proved: Proved, checked: Check
             continue
         first = await work.inbox.get(one.inbox_id)
         document = await work.incoming.get(one.incoming_id)
+        if document.state is InState.REJECTED:
+            continue  # its number may be used again: what comes now is a new attempt, by whichever axis (A9, R117)
         if first.axes and item.axis not in first.axes and _is_same(document, proved, checked):
             return one
     return None

@@ -159,7 +159,7 @@ class _Asked:
         log.action(
             _log, "message.accepted", document=document.id, packet=document.packet_id, agency=agency.code
         )
-        desk.wake()
+        (desk.wake if self.signed is not None or packed is None else desk.wake_couriers)()
         return accepted
 
     async def _repeat(self, digest: str) -> Accepted | None:

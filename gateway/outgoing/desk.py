@@ -71,6 +71,8 @@ class OutDesk:
     stopwatch: Stopwatch
     wake: Callable[[], None]
     """Called after a commit that made work: the workers look at once, also in other processes on one server."""
+    wake_couriers: Callable[[], None]
+    """The same, where all the work is packets that are signed already."""
 
     admits: Callable[[], Awaitable[None]] = _always
     """Raises for whoever would take a document in while the node takes in none."""

@@ -2,10 +2,8 @@
 agency. Out: a recorded outcome per delivery: sent, retry at, or failed; the documents that they answered name what
 answers them (R52, R53). What stands in the way of one row stands in the way of no other.
 At least once: a crash after publishing sends the same bytes again; the receiver knows the repeat by its verified
-content, never by a transport id. What waits under a key that may sign no more is signed again first (W9, K5); what was
-once published is published again byte for byte.
-A recipient that the registry closed meanwhile (R83) is held back with its successor named, returned at once, or sent to
-the successor with a notice. Only imported or synced rows do any of it (R48). A status goes its way: it answers."""
+content, never by a transport id. What waits under a key that may sign no more is signed again first (`sign_again`); a
+recipient that was closed meanwhile is `divert`ed."""
 
 from __future__ import annotations
 
@@ -14,30 +12,24 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import BinaryIO
 
 from gateway import log, meters
 from gateway.domain.account import AgencyScope
-from gateway.domain.certificates import KeyUse
-from gateway.domain.document import Kind, Lane, OutgoingDocument
+from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
-from gateway.domain.proof import SignedEnvelope
-from gateway.domain.registry import CodeStanding, Resolution
-from gateway.domain.registry_reform import QueuedMail
 from gateway.domain.routes import FRESH, Trail
 from gateway.domain.status import Fact, Track, fold_delivery, queued_at
-from gateway.edxml import attachment, canonical
-from gateway.edxml.envelope import Envelope
-from gateway.errors import GatewayError, StaleLease, StoreFailure, TransportFailure
-from gateway.outgoing import desk as desks
-from gateway.outgoing import package
+from gateway.errors import GatewayError, StaleLease, TransportFailure
+from gateway.outgoing import answering
 from gateway.outgoing.desk import OutDesk
+from gateway.outgoing.divert import Diverted, divert_closed
+from gateway.outgoing.sign_again import KeyFaults, under_current_key
 from gateway.policy import upkeep
-from gateway.policy.verdict import ReasonCode
-from gateway.ports import Fate, LeasedOutbox, OutboxItem, OutboxTarget, Outcome, Parcel, Scratch, Work
+from gateway.ports import Fate, LeasedOutbox, OutboxItem, OutboxTarget, Outcome, Parcel, Work
 
 _log = logging.getLogger(__name__)
 
@@ -111,12 +103,10 @@ async def run(desk: OutDesk, rows: Sequence[LeasedOutbox]) -> None:
     except Exception as error:  # reason: whose fault it was shows when each goes alone
         if len(rows) > 1:
             await _each(run(desk, [row]) for row in rows)
-        elif isinstance(error, GatewayError):
-            await _record(desk, scope, [_put_off(desk, rows[0], error)], began)
         else:
-            raise
+            await _record(desk, scope, [_put_off(desk, rows[0], _named(rows[0].item, error))], began)
         return
-    faults: KeyFaults = {}
+    faults = KeyFaults(desk)
     handed = (_hand_over(desk, scope, one, faults) for one in ready)
     ends = await asyncio.gather(*handed, return_exceptions=True)
     await _record(desk, scope, [end for end in ends if isinstance(end, _Tried)], began)
@@ -150,7 +140,8 @@ async def _hand_over(desk: OutDesk, scope: AgencyScope, one: _Ready, faults: Key
     """None: the row is another courier's."""
     with _about(one.leased.item):
         try:
-            one = await under_current_key(desk, scope, one, faults)
+            leased, opener = await under_current_key(desk, scope, one.leased, one.open, faults)
+            one = replace(one, leased=leased, open=opener)
             diverted = await divert_closed(desk, one.leased.item.kind, one.targets)
             codes = diverted.routes(one.targets)
             parcel, trails = _parcel(one), _trails(one, diverted)
@@ -160,8 +151,21 @@ async def _hand_over(desk: OutDesk, scope: AgencyScope, one: _Ready, faults: Key
         except StaleLease:
             _discarded(one.leased.item)
             return None
-        except GatewayError as error:
-            return _put_off(desk, one.leased, error)
+        except Exception as error:  # reason: what nobody foresaw is tried as often as the rest, and seen
+            named = _named(one.leased.item, error)
+            return _put_off(desk, one.leased, named, published=named is not error)
+
+
+def _named(item: OutboxItem, error: Exception) -> GatewayError:
+    if isinstance(error, GatewayError):
+        return error
+    with _about(item):
+        _log.error(
+            "a packet broke its courier in a way nobody foresaw",
+            exc_info=error,
+            extra={"action": "outbox.broke"},
+        )
+    return GatewayError(f"{type(error).__name__}: {error}")
 
 
 def _trails(one: _Ready, diverted: Diverted) -> Mapping[str, Trail]:
@@ -223,8 +227,8 @@ def _tried(
 
 def _put_off(desk: OutDesk, leased: LeasedOutbox, error: GatewayError, *, published: bool = False) -> _Tried:
     """Our own storage stood in the way, such as an envelope whose file is gone: tried again later like an axis that is
-    down, and failed for everyone to see once the time for that is over. `published`: it stood in the way of writing down
-    what the axis said."""
+    down, and failed for everyone to see once the time for that is over. `published`: the axis may have it, and what it
+    said is not known."""
     item = leased.item
     with _about(item):
         log.action(_log, "outbox.postponed", str(error), code=error.code)
@@ -269,7 +273,7 @@ async def _write(desk: OutDesk, scope: AgencyScope, tried: Sequence[_Tried], beg
         await _note(work, began, tried, now)
         await work.events.append_all(now, [told for one in tried for told in _told(one, now)])
         await _settle(work, tried, now)
-        await end_waits_of_rows(work, [(one.item, one.reached) for one in tried], now)
+        await answering.end_waits_of_rows(work, [(one.item, one.reached) for one in tried], now)
         await work.commit()
     for one in tried:
         for target in one.targets:
@@ -405,214 +409,3 @@ def _raise_first(ends: Iterable[object]) -> None:
     for end in ends:
         if isinstance(end, BaseException):
             raise end
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diverted:
-    """By the recipient's code: what is not published, and who gets it instead, with the notice that is kept of it."""
-
-    held: Mapping[str, Outcome] = field(default_factory=dict)
-    heirs: Mapping[str, str] = field(default_factory=dict)
-    notices: Mapping[str, str] = field(default_factory=dict)
-
-    def routes(self, targets: Sequence[OutboxTarget]) -> list[str]:
-        """Where the row is published to, each once: a successor may be a recipient itself."""
-        open_ = (target.code for target in targets if target.code not in self.held)
-        return list(dict.fromkeys(self.heirs.get(code, code) for code in open_))
-
-    def outcomes(
-        self, targets: Sequence[OutboxTarget], published: Mapping[str, Outcome]
-    ) -> dict[str, Outcome]:
-        """What became of each recipient."""
-        found = dict(self.held)
-        for code in {target.code for target in targets} - self.held.keys():
-            outcome = published[self.heirs.get(code, code)]
-            notice = self.notices.get(code, "")
-            is_there = outcome.fate is Fate.DELIVERED and notice
-            found[code] = replace(outcome, code=REDIRECTED, detail=notice) if is_there else outcome
-        return found
-
-
-REDIRECTED = "recipient-redirected"
-
-
-async def divert_closed(desk: OutDesk, kind: str, targets: Sequence[OutboxTarget]) -> Diverted:
-    """A code that is held goes out as soon as the registry opens it again; its sender may cancel and send anew."""
-    if kind == Kind.STATUS:
-        return Diverted()
-    today = desk.today()
-    held: dict[str, Outcome] = {}
-    heirs: dict[str, str] = {}
-    for target in targets:
-        if await desk.directory.find(target.code, today) is None:
-            answer = await desk.directory.resolve(target.code, today)
-            if answer.standing is CodeStanding.CLOSED and answer.may_refuse:
-                if heir := await _taking_over(desk, answer):
-                    heirs[target.code] = heir
-                else:
-                    held[target.code] = _held_back(answer)
-    notices = {code: f"{code} ended: sent to its successor {heir}" for code, heir in heirs.items()}
-    return Diverted(held=held, heirs=heirs, notices=notices)
-
-
-async def _taking_over(desk: OutDesk, answer: Resolution) -> str | None:
-    """The successor, where the change says that it gets what still waits, and it is in force."""
-    ending = answer.ending
-    if ending is None or ending.queued is not QueuedMail.REDIRECT or answer.successor is None:
-        return None
-    return answer.successor if await desk.directory.find(answer.successor, desk.today()) else None
-
-
-def _held_back(answer: Resolution) -> Outcome:
-    until = f" after {answer.entry.valid_to}" if answer.entry and answer.entry.valid_to else ""
-    is_returned = answer.ending is not None and answer.ending.queued is QueuedMail.RETURN
-    advice = "send to it anew" if is_returned else "cancel and send to it"
-    heirs = _heirs(answer)
-    heir = f"; its successor is {', '.join(heirs)}: {advice}" if heirs else ""
-    return Outcome(
-        fate=Fate.NEVER if is_returned else Fate.LATER,
-        code=ReasonCode.RECIPIENT_CLOSED,
-        detail=f"{answer.given} is closed in the registry{until}{heir}",
-    )
-
-
-def _heirs(answer: Resolution) -> Collection[str]:
-    if answer.successor is not None:
-        return (answer.successor,)
-    return answer.ending.heirs if answer.ending is not None else ()
-
-
-# What was found of keys in one pass, by code and certificate.
-KeyFaults = dict[tuple[str, str], str | None]
-
-
-async def under_current_key(desk: OutDesk, scope: AgencyScope, one: _Ready, faults: KeyFaults) -> _Ready:
-    """The row as it may be published now. NotFound or SignerDown when its key may sign no more and no other one can."""
-    item, now = one.leased.item, desk.clock.now()
-    if item.signed_by is None:
-        return one
-    fault = await _key_fault(desk, item.sender_code, item.signed_by, now, faults)
-    if fault is None:
-        return one
-    async with desk.store.read(scope) as work:
-        if await _was_published(work, item):
-            return one
-    log.action(_log, "outbox.signed_again", fault, outbox=item.id)
-    allowed = await desks.signing_keys(desk, item.sender_code, now)
-    with desk.blobs.scratch() as scratch:
-        signed = await desk.pool.run(lambda: _write_signed_again(desk, item, one.open, allowed, scratch, now))
-        made = await package.keep(desk, scratch, signed)
-    leased = await _commit_signed_again(desk, scope, one.leased, made, now)
-    async with desk.store.read(scope) as work:
-        return replace(one, leased=leased, open=await desk.blobs.open(work, made.digest))
-
-
-async def _key_fault(
-    desk: OutDesk, code: str, signed_by: str, now: datetime, faults: KeyFaults
-) -> str | None:
-    if (code, signed_by) not in faults:
-        allowed = await desks.signing_keys(desk, code, now)
-        faults[code, signed_by] = desk.keys.fault(code, signed_by, now, allowed)
-    return faults[code, signed_by]
-
-
-async def _was_published(work: Work, item: OutboxItem) -> bool:
-    """Whether any recipient has these bytes: then every one gets them."""
-    if item.kind is Kind.STATUS:
-        return False  # it has one recipient, and still waits for that one
-    deliveries = [each.id for each in await work.deliveries.of(item.subject_id)]
-    known = await work.facts.of_many(deliveries)
-    return any(fact.code == "sent" for facts in known.values() for fact in facts)
-
-
-def _write_signed_again(
-    desk: OutDesk,
-    item: OutboxItem,
-    opener: Callable[[], BinaryIO],
-    allowed: KeyUse,
-    scratch: Scratch,
-    now: datetime,
-) -> SignedEnvelope[Envelope]:
-    """Sync: one pass to read what is there, one to write it anew, one to prove it (W10)."""
-    fast = canonical.read_fast(attachment.pieces(opener), item.envelope_size, desk.xml)
-    if fast is None:
-        raise StoreFailure(
-            f"packet {item.packet_id}: the stored envelope cannot be read; it is not signed again"
-        )
-    signer = desk.keys.signer(item.sender_code, now, allowed)
-    for piece in canonical.resigned_pieces(fast, attachment.pieces(opener), signer, now):
-        scratch.file.write(piece)
-    scratch.file.flush()
-    signed = package.proved(
-        desk, lambda: scratch.path.open("rb"), scratch.file.tell(), signer, fast.signature.packet_id, now
-    )
-    if signed.body_digest != fast.body_digest:
-        raise StoreFailure(f"packet {item.packet_id}: signing again changed the content; it is not sent")
-    return signed
-
-
-async def _commit_signed_again(
-    desk: OutDesk, scope: AgencyScope, leased: LeasedOutbox, made: package.Packed, now: datetime
-) -> LeasedOutbox:
-    """The old file keeps its reference: it may have been on its way when its courier died."""
-    item = leased.item
-    fresh = replace(
-        item, envelope_digest=made.digest, envelope_size=made.size, signed_by=package.signed_by(made)
-    )
-    async with desk.store.begin(scope) as work:
-        await work.outbox.signed_again(leased.lease, fresh)
-        if item.kind is Kind.STATUS:
-            await work.blobs.keep(made.content, "status", item.packet_id)
-        else:
-            await work.blobs.keep(made.content, "envelope", item.subject_id)
-            document = await work.outgoing.get(item.subject_id)
-            await work.outgoing.save(
-                replace(document, envelope_digest=made.digest, envelope_size=made.size, packed_at=now)
-            )
-        told: dict[str, object] = {
-            "was": item.envelope_digest,
-            "packet": item.packet_id,
-            "was_signed_by": item.signed_by,
-        }
-        told |= package.as_logged(made)
-        await work.events.append(EventKind.MESSAGE_RESIGNED, item.subject_id, now, told)
-        await work.commit()
-    return LeasedOutbox(item=fresh, lease=leased.lease)
-
-
-_ANSWERING = (Kind.DOCUMENT, Kind.REPLACEMENT)
-
-
-async def end_waits_of_rows(
-    work: Work, rows: Sequence[tuple[OutboxItem, Collection[str]]], now: datetime
-) -> None:
-    """By the codes that each reached. Nothing for what answers nobody, nor a second time for what reaches the next
-    recipient."""
-    reached: dict[str, list[str]] = {}
-    for item, codes in rows:
-        if codes and item.kind in _ANSWERING:
-            reached.setdefault(item.subject_id, []).extend(codes)
-    for document in await work.outgoing.of_many(reached) if reached else ():
-        await end_waits(work, document, reached[document.id], now)
-
-
-async def end_waits(work: Work, document: OutgoingDocument, reached: Collection[str], now: datetime) -> None:
-    """By the axis, or on paper."""
-    if document.kind not in _ANSWERING:
-        return
-    for link in document.draft.replies_to:
-        if link.document_id is None or not _is_answer_told(document, link.agency, reached):
-            continue
-        for asked in await work.incoming.by_document_id(link.agency, link.document_id):
-            if document.id in asked.answered_by:
-                continue
-            await work.incoming.save(replace(asked, answered_by=(*asked.answered_by, document.id)))
-            said = {"by": document.id, "to": link.agency}
-            await work.events.append(EventKind.INBOX_REPLIED, asked.id, now, said)
-
-
-def _is_answer_told(document: OutgoingDocument, code: str, reached: Collection[str]) -> bool:
-    """Whether it reached who asked. Who asked under a code that ended is answered at the one that took over."""
-    asked = code.casefold()
-    named = {each.code.casefold() for each in document.draft.recipients}
-    return asked not in named or asked in {each.casefold() for each in reached}

@@ -205,6 +205,8 @@ async def lift_seal(
         whole = await work.outgoing.get(lifted.subject_id)
         for one in (whole, *await work.outgoing.children(whole.id)):
             if one.is_sealed:
+                # Also what a courier held when it was sealed, and could not send.
+                await _stop_leaving(desk, work, one)
                 await work.outgoing.save(replace(one, is_sealed=False))
         await work.commit()
     return await holding.settle(hold, scope, hold_id)
@@ -217,16 +219,20 @@ def refuse_sealed(document: OutgoingDocument) -> None:
 
 
 async def _stop_sealed(desk: OutDesk, work: Work, document: OutgoingDocument) -> None:
-    """Nothing that still waits leaves. A packet that a courier holds at this moment has left."""
-    if document.state is OutState.QUEUED:
-        await work.jobs.cancel("pack", document.id)
-    for item in await work.outbox.of_subject(document.id):
-        if item.state == "waiting":
-            await work.outbox.cancel(item.id)
-    now = desk.clock.now()
-    for delivery in requests.in_turn(await work.deliveries.of(document.id)):
-        if delivery.state in ("queued", "paper"):
-            await requests.add_fact(desk, work, delivery, own_fact(Track.TRANSPORT, "cancelled", now))
+    await _stop_leaving(desk, work, document)
     stopped = document.state in (OutState.QUEUED, OutState.PAPER, OutState.BLOCKED)
     state = OutState.CANCELLED if stopped else document.state
     await work.outgoing.save(replace(document, state=state, is_sealed=True))
+
+
+async def _stop_leaving(desk: OutDesk, work: Work, document: OutgoingDocument) -> None:
+    """Nothing that still waits leaves. A packet that a courier holds at this moment has left."""
+    if document.state is OutState.QUEUED:
+        await work.jobs.cancel("pack", document.id)
+    now, in_hand = desk.clock.now(), set[str | None]()
+    for item in await work.outbox.of_subject(document.id):
+        if item.state == "waiting" and not await work.outbox.stop(item.id, now):
+            in_hand |= {target.delivery_id for target in item.targets}
+    for delivery in requests.in_turn(await work.deliveries.of(document.id)):
+        if delivery.state in ("queued", "sending", "paper") and delivery.id not in in_hand:
+            await requests.add_fact(desk, work, delivery, own_fact(Track.TRANSPORT, "cancelled", now))

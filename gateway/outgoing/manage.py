@@ -13,7 +13,7 @@ from gateway.domain.document import Delivery, FileItem, OutgoingDocument, OutSta
 from gateway.domain.event import EventKind
 from gateway.domain.status import Track, own_fact
 from gateway.errors import Clash, Refused
-from gateway.outgoing import accept, check, dispatch, drafting, files, requests
+from gateway.outgoing import accept, answering, check, drafting, files, requests
 from gateway.outgoing.desk import OutDesk
 from gateway.policy import outgoing
 from gateway.policy.outgoing import HandedOver
@@ -260,7 +260,7 @@ async def close_paper(
             told |= {"before": part.handed_over.isoformat()} if part.handed_over else {}
             await work.events.append(EventKind.PAPER_HANDED, id, now, told)
         reached = [delivery.recipient.code for _, delivery in chosen]
-        await dispatch.end_waits(work, document, reached, now)
+        await answering.end_waits(work, document, reached, now)
         await work.commit()
     desk.wake()
     return document

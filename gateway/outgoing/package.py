@@ -241,8 +241,9 @@ async def _at_once(desk: OutDesk, paper: _Paper) -> Packed | None:
             return await _in_file(desk, paper, waits=False) if fits else None
     except _Away:
         return None
-    except GatewayError as error:
-        log.action(_log, "packet.not_at_once", str(error), packet=paper.qualifier.packet_id, code=error.code)
+    except Exception as error:  # reason: whatever it is, the job that signs it meets it again, and says so
+        code = error.code if isinstance(error, GatewayError) else type(error).__name__
+        log.action(_log, "packet.not_at_once", str(error), packet=paper.qualifier.packet_id, code=code)
         return None
 
 

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from gateway.domain.certificates import ANY_KEY, KeyUse
-from gateway.errors import Clash, Misconfigured, NotFound
+from gateway.errors import Clash, Misconfigured, NotFound, SignerDown
 from gateway.ports import EnvelopeSigner
 from gateway.trust import key_material as material
 from gateway.trust.key_material import CURVE_ORDERS as CURVE_ORDERS
@@ -221,7 +221,7 @@ class KeyDirectory:
 
     def _open(self, agency_code: str, entry: KeyEntry) -> EnvelopeSigner:
         path = self._path(agency_code, entry.key_id, "crt")
-        certificate = read_certificate(path.read_bytes(), f"the certificate of key {entry.key_id}")
+        certificate = read_certificate(_bytes_of(path), f"the certificate of key {entry.key_id}")
         if entry.where == TOKEN:
             from gateway.trust.pkcs11_keys import TokenSigner
 
@@ -234,7 +234,11 @@ class KeyDirectory:
         stamp = self._stamp(agency_code)
         known = self._known.get(agency_code)
         if known is None or known.stamp != stamp:
-            known = _KnownKeys(stamp=stamp, entries=self.entries(agency_code), signers={})
+            try:
+                entries = self.entries(agency_code)
+            except OSError as why:
+                raise _unreadable(self._folder(agency_code), why) from why
+            known = _KnownKeys(stamp=stamp, entries=entries, signers={})
             self._known[agency_code] = known
         return known
 
@@ -242,13 +246,16 @@ class KeyDirectory:
         look = self._looks.get(agency_code)
         if look is None:
             look = self._looks[agency_code] = FolderLook(self._folder(agency_code), ".pem")
-        return look.stamp()
+        try:
+            return look.stamp()
+        except OSError as why:
+            raise _unreadable(self._folder(agency_code), why) from why
 
     def _entry_of(self, agency_code: str, key_id: str) -> KeyEntry:
         where = self._where(agency_code, key_id)
         path = self._path(agency_code, key_id, "crt")
         if path.is_file():
-            certificate = read_certificate(path.read_bytes(), str(path))
+            certificate = read_certificate(_bytes_of(path), str(path))
             public = material.public_key_of(certificate, str(path))
             return material.entry(agency_code, public, where, certificate)
         return material.entry(agency_code, self._public(agency_code, key_id), where, None)
@@ -372,6 +379,21 @@ def _none(agency_code: str, entries: tuple[KeyEntry, ...], at: datetime, use: Ke
     return NotFound(
         f"agency {agency_code} has no exchange key with a certificate valid at {at.isoformat()}",
         hint="generate a key, have its request signed, then import the certificate",
+    )
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as why:
+        raise _unreadable(path, why) from why
+
+
+def _unreadable(path: Path, why: OSError) -> SignerDown:
+    """It may be mended: what waits is signed then."""
+    return SignerDown(
+        f"{why.filename or path} cannot be read: {why.strerror or why}",
+        hint=f"whoever runs the node must be able to read {path}",
     )
 
 

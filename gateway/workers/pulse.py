@@ -11,6 +11,7 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -135,11 +136,17 @@ def own_name() -> str:
 
 
 def _write(file: Path, text: str) -> None:
+    """Files of processes that died go when they are told of no more, by the file system's own time."""
     draft = file.with_suffix(".draft")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         draft.write_text(text, encoding="utf-8")
         draft.replace(file)
+        forgotten = file.stat().st_mtime - FORGOTTEN.total_seconds()
+        for other in file.parent.iterdir():
+            with suppress(FileNotFoundError):  # another process looks too
+                if other.suffix in (".json", ".draft") and other.stat().st_mtime < forgotten:
+                    other.unlink()
     except OSError as cause:
         raise errors.StoreFailure(
             f"the data folder does not take {file.name}: {cause.strerror}; check its disk"

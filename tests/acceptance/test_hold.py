@@ -7,38 +7,41 @@ import asyncio
 import hashlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from gateway import holding
+from gateway.deciding import proposals
 from gateway.domain.document import InState
 from gateway.domain.event import EventKind
 from gateway.domain.hold import Hold, HoldState
 from gateway.domain.person import Person, Role, SignedIn
-from gateway.errors import Clash, Denied, NotFound, Refused, StoreFailure
+from gateway.errors import Clash, Denied, NotFound, Refused, StoreFailure, Unreachable
 from gateway.incoming import act, admit, check, seal, verify
 from gateway.incoming import process as deciding_packets
 from gateway.incoming.reading import open_envelope, open_file
 from gateway.ops import backup, backup_file
 from gateway.ops.backup_file import BackupManifest
+from gateway.outgoing import dispatch, manage, package
 from gateway.outgoing import files as outgoing_seal
-from gateway.outgoing import manage, package
 from gateway.policy.incoming import Admission, Ruling
-from gateway.ports import Blobs
+from gateway.ports import AxisDesk, Blobs, Outcome, Parcel
 from gateway.store import dump
 from gateway.trust.hold_seal import new_pair
 from tests.acceptance.test_cli import Done, typed
 from tests.support.clock import ManualClock
-from tests.support.faulty import Meanwhile
+from tests.support.faulty import Faulty, Meanwhile
 from tests.support.node import (
     COMMUNE,
     DEPARTMENT,
+    LEASE_S,
     PDF,
     PROVINCE,
     Town,
@@ -49,6 +52,7 @@ from tests.support.node import (
 from tests.support.secret import FILES, SECRET, key, secret_came, with_recipient
 from tests.support.secret import plain_places as in_plain
 from tests.support.stamped import stamped
+from tests.unit.outgoing.test_sign_again import key_end, new_key, signing
 
 pytestmark = pytest.mark.usefixtures("lies_in")
 SENT_FILES = (("15.pdf", PDF), ("phu-luc.pdf", SECRET))
@@ -375,6 +379,72 @@ async def test_a_packet_that_declares_itself_a_secret_goes_unread_into_the_hold(
     assert plain_places(town) == []
 
 
+async def test_a_document_that_waits_for_another_try_never_leaves_not_even_after_its_seal_is_lifted(
+    tmp_path: Path,
+) -> None:
+    axis = Faulty("axis", "publish")
+    async with opened(tmp_path / "node", change=with_recipient, wrap=axis) as town:
+        node, scope = town.node, await town.scope(DEPARTMENT)
+        await town._host()
+        axis.error = Unreachable("the axis does not answer")
+        sent = await town.send("15", COMMUNE, files=SENT_FILES)
+        await town.pack()
+        await town.dispatch()
+        assert (await town.delivery(sent)).state == "sending"
+
+        hold = await outgoing_seal.seal_document(node.out, node.hold, scope, sent.id, "Gửi nhầm")
+        decision = holding.decided(node.hold, head(town), "Không phải văn bản mật")
+        await outgoing_seal.lift_seal(node.out, node.hold, scope, hold.id, decision, key())
+        axis.error = None
+        town.clock.advance(timedelta(hours=2))
+        await town.carry()
+
+        assert await town.incoming(COMMUNE) == ()
+        assert (await town.delivery(sent)).state == "cancelled"
+
+
+async def test_what_a_courier_has_in_hand_when_it_is_sealed_has_left_and_is_not_called_cancelled(
+    town: Town,
+) -> None:
+    node, scope = town.node, await town.scope(DEPARTMENT)
+    await town._host()
+    sent = await town.send("15", COMMUNE, files=SENT_FILES)
+    await town.pack()
+
+    async def publish(parcel: Parcel, codes: list[str]) -> Mapping[str, Outcome]:
+        said = await node.out.axis.publish(parcel, codes)
+        await outgoing_seal.seal_document(node.out, node.hold, scope, sent.id, "Gửi nhầm")
+        return said
+
+    desk = replace(node.out, axis=cast(AxisDesk, SimpleNamespace(publish=publish)))
+    await dispatch.run(desk, await node.store.claim_outbox(1, LEASE_S))
+
+    assert (await town.delivery(sent)).state == "sent"
+
+
+async def test_of_what_was_sealed_under_a_courier_only_what_it_had_read_leaves(
+    town: Town, lies_in: str
+) -> None:
+    node, scope = town.node, await town.scope(DEPARTMENT)
+    await town._host()
+    sent = await town.send("15", COMMUNE, files=SENT_FILES)
+    await town.pack()
+    holds: list[Hold] = []
+
+    async def sealed() -> None:
+        holds.append(await outgoing_seal.seal_document(node.out, node.hold, scope, sent.id, "Gửi nhầm"))
+
+    desk = replace(node.out, axis=cast(AxisDesk, Meanwhile(node.out.axis, "publish", sealed)))
+    await dispatch.run(desk, await node.store.claim_outbox(1, LEASE_S))
+    decision = holding.decided(node.hold, head(town), "Không phải văn bản mật")
+    await outgoing_seal.lift_seal(node.out, node.hold, scope, holds[0].id, decision, key())
+    town.clock.advance(timedelta(hours=2))
+    await town.carry()
+
+    told = len(await town.incoming(COMMUNE)), (await town.delivery(sent)).state
+    assert told == {"rows": (1, "delivered"), "files": (0, "cancelled")}[lies_in]
+
+
 async def test_a_document_that_was_packed_never_leaves_and_comes_back_as_it_was(town: Town) -> None:
     sent = await town.send("15", COMMUNE, files=SENT_FILES)
     await town.pack()
@@ -401,6 +471,28 @@ async def test_a_document_that_was_packed_never_leaves_and_comes_back_as_it_was(
         opener = await node.blobs.open(work, back.envelope_digest)
     with opener() as file:
         assert hashlib.sha256(file.read()).hexdigest() == packed.envelope_digest
+
+
+async def test_what_is_sealed_while_it_is_signed_again_leaves_nothing_behind_and_stays(town: Town) -> None:
+    sent = await town.send("15", COMMUNE, files=SENT_FILES)
+    await town._host()
+    await town.pack()
+    node, scope, old = town.node, await town.scope(DEPARTMENT), signing(town)
+    await new_key(town)
+    await proposals.retire_key(node.deciding, key_end(town, old))
+
+    async def meanwhile() -> None:
+        await outgoing_seal.seal_document(node.out, node.hold, scope, sent.id, "Gửi nhầm")
+
+    blobs = cast(Blobs, Meanwhile(node.out.blobs, "keep", meanwhile))
+    (rows,) = dispatch.passes(await node.store.claim_outbox(10, 60))
+    await dispatch.run(replace(node.out, blobs=blobs), rows)
+    await town.carry()
+
+    assert plain_places(town) == []
+    assert await town.incoming(COMMUNE) == ()
+    (row,) = await town.outbox(DEPARTMENT)
+    assert "sealed" in (row.last_error or "")
 
 
 async def test_a_document_that_was_sent_can_still_be_recalled_and_its_other_holders_are_counted(

@@ -31,6 +31,7 @@ from gateway.api.message_view import Message
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import (
     Asked,
+    Asking,
     Code,
     EventWord,
     FactWord,
@@ -61,7 +62,7 @@ class MessagesQuery(TextQuery):
         description="One or more states, with commas",
         json_schema_extra={"items": {"type": "string", "enum": list(dict.fromkeys((*STATES, *OutState)))}},
     )
-    external_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
+    external_id: Annotated[Asking, StringConstraints(min_length=1)] | None = Field(
         None, description="Your own id of a document: the one that was accepted under it, or none"
     )
     created_from: Since | None = Field(None, alias="created_at[gte]")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 from typing import Any
 from urllib.parse import quote
 
@@ -79,6 +81,10 @@ async def test_filters_choose(door: Door, query: str, found: int) -> None:
     assert len((await door.ask("GET", f"/messages?{query}")).json["data"]) == found
 
 
+def _cursor(at: str, id: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([at, id]).encode()).decode().rstrip("=")
+
+
 @pytest.mark.parametrize(
     ("query", "pointer"),
     [
@@ -88,6 +94,11 @@ async def test_filters_choose(door: Door, query: str, found: int) -> None:
         ("limit=many", "?limit"),
         ("limit=1&limit=2", "?limit"),
         ("cursor=notours", "?cursor"),
+        (f"cursor={_cursor('0001-01-01T00:00:00+14:00', 'msg_1')}", "?cursor"),
+        (f"cursor={_cursor('2026-11-20T00:00:00+07:00', 'msg' + chr(0xD800))}", "?cursor"),
+        (f"cursor={_cursor('2026-11-20T00:00:00+07:00', 'msg' + chr(0))}", "?cursor"),
+        ("q=a%00b", "?q"),
+        ("external_id=a%00b", "?external_id"),
         ("created_at[gte]=yesterday", "?created_at[gte]"),
     ],
 )

@@ -181,6 +181,12 @@ async def test_the_stylesheet_is_served_by_the_node(door: Door) -> None:
     assert b"@import" not in style.raw
 
 
+async def test_a_browser_that_looks_for_an_icon_by_itself_finds_it(door: Door) -> None:
+    icon = await door.ask("GET", "/favicon.ico", key=None)
+
+    assert (icon.status, icon.headers["Content-Type"]) == (200, "image/svg+xml; charset=utf-8")
+
+
 @pytest.mark.usefixtures("keys_away")
 async def test_the_status_page_counts_what_waits(door: Door) -> None:
     await door.send()

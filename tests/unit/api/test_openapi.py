@@ -128,7 +128,7 @@ async def test_every_route_of_the_application_is_described(door: Door) -> None:
     routes = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource}
     pages = {("GET", "/trang-thai"), ("HEAD", "/trang-thai")}
     heads = {("HEAD", path) for verb, path, _ in operations() if verb == "GET"}
-    statics = {(verb, path) for verb, path in routes if path.startswith("/static/")}
+    statics = {(verb, path) for verb, path in routes if path.startswith(("/static/", "/favicon.ico"))}
 
     assert heads <= routes
     assert routes - pages - statics - heads == {(verb, path) for verb, path, _ in operations()}

@@ -122,6 +122,8 @@ async def test_threat_089_an_address_that_may_not_be_called_is_refused(
     answer = await door.ask("POST", "/webhooks", json={"url": url}, once="1")
 
     assert (answer.status, answer.json.get("code")) == ((201, None) if code is None else (400, code))
+    named = [each["pointer"] for each in answer.json.get("errors", ())]
+    assert named == ([] if code is None else ["/url"])
 
 
 async def test_types_that_no_program_reads_are_refused(door: Door, receiver: Receiver) -> None:

@@ -13,7 +13,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import BrokerRefused
 from gateway.office import todo
 from gateway.office.domain.task import TaskKind
-from gateway.outgoing import dispatch
+from gateway.outgoing import answering
 from tests.support.faulty import Faulty
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, opened
 
@@ -83,7 +83,7 @@ async def test_a_reply_that_reached_another_recipient_alone_leaves_the_task(
 
     async def reached(*codes: str) -> tuple[str, ...]:
         async with town.node.store.begin(await town.scope(PROVINCE)) as work:
-            await dispatch.end_waits_of_rows(work, [(row, codes)], town.clock.now())
+            await answering.end_waits_of_rows(work, [(row, codes)], town.clock.now())
             await work.commit()
         return (await town.reload(letter)).answered_by
 

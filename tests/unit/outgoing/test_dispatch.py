@@ -72,6 +72,23 @@ async def test_an_axis_that_comes_back_gets_the_same_bytes(broken: tuple[Town, F
     assert (await town.only()).envelope_digest == packed.envelope_digest
 
 
+async def test_what_nobody_foresaw_is_seen_and_fails_in_the_end_as_the_rest(
+    broken: tuple[Town, Faulty],
+) -> None:
+    town, axis = broken
+    axis.error = RuntimeError("dictionary changed size")
+    sent = await town.send("15")
+    await town.pack()
+
+    await town.dispatch()
+
+    (row,) = await town.outbox(DEPARTMENT)
+    assert (row.state, row.last_error) == ("waiting", "GW-000: RuntimeError: dictionary changed size")
+    town.clock.advance(timedelta(hours=73))
+    await town.dispatch()
+    assert (await town.delivery(sent)).state == "failed"
+
+
 async def test_what_the_axis_refuses_for_good_has_failed_at_once_and_may_be_sent_again(
     broken: tuple[Town, Faulty],
 ) -> None:

@@ -187,10 +187,9 @@ async def test_what_nobody_foresaw_breaks_its_own_row_alone(town: Town) -> None:
         if parcel.packet_id == broken.packet_id:
             raise RuntimeError("nobody foresaw this")
 
-    with pytest.raises(RuntimeError, match="foresaw"):
-        await dispatch.run(at_axis(town.node.out, before), await claimed(town))
+    await dispatch.run(at_axis(town.node.out, before), await claimed(town))
 
-    assert await states(town, broken, good) == ["queued", "sent"]
+    assert await states(town, broken, good) == ["sending", "sent"]
     town.clock.advance(LEASE_S + 1)
     await town.carry()
     assert await states(town, broken, good) == ["delivered", "delivered"]

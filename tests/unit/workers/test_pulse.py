@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -33,6 +35,19 @@ async def test_a_beat_is_read_by_others_until_an_orderly_end(pulse: Pulse) -> No
 
     assert (seen.at, seen.since, seen.stuck) == (START, START, ())
     assert beats(pulse.folder, START) == []
+
+
+async def test_files_of_processes_that_died_go_after_a_day(pulse: Pulse) -> None:
+    pulse.folder.mkdir()
+    for name, days in (("gone-1.json", 2), ("gone-1.draft", 2), ("other-2.json", 0), ("note.txt", 2)):
+        (pulse.folder / name).write_text("{}")
+        past = time.time() - days * FORGOTTEN.total_seconds()
+        os.utime(pulse.folder / name, (past, past))
+
+    await pulse.beat()
+
+    left = {each.name for each in pulse.folder.iterdir()} - {pulse._file.name}
+    assert left == {"other-2.json", "note.txt"}
 
 
 async def test_the_file_is_written_every_ten_seconds_and_no_oftener(pulse: Pulse) -> None:

@@ -1,0 +1,41 @@
+"""A document that was refused may be sent anew under its number (A9, R117), and then comes as a new attempt, whichever
+axis brings it and whichever way it is taken in: never as a second proof of what was refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.domain.document import InState
+from gateway.incoming import receive
+from tests.support.node import LEASE_S, PDF, Town
+
+
+async def carry_by(town: Town, axis: str, *, by_steps: bool) -> None:
+    """All that waits, until nothing does."""
+    await town._host()
+    while True:
+        done = await town.pack() + await town.dispatch()
+        for arrival in await town.node.inn.axis.take(50, LEASE_S):
+            done += 1
+            await receive.run(town.node.inn, replace(arrival, axis=axis), by_steps=by_steps)
+        if not done + await town.process():
+            return
+
+
+@pytest.mark.parametrize("by_steps", [False, True])
+@pytest.mark.parametrize("size", [0, 100_000])
+async def test_what_is_sent_anew_over_another_axis_arrives(town: Town, size: int, by_steps: bool) -> None:
+    files = (("15.pdf", PDF + bytes(size)),)
+    await town.send("15", files=files)
+    await carry_by(town, "a", by_steps=by_steps)
+    await town.status(await town.only(), "02")
+    await carry_by(town, "a", by_steps=by_steps)
+
+    again = await town.send("15", files=files)
+    await carry_by(town, "b", by_steps=by_steps)
+
+    found = {each.attempt: each.state for each in await town.incoming()}
+    assert found == {1: InState.REJECTED, 2: InState.NEW}
+    assert (await town.delivery(again)).state == "delivered"
