@@ -98,16 +98,17 @@ class GroupWriter(Generic[D]):
         """`opened` gives a connection that has begun and holds the write lock."""
         self._opened = opened
         self._taken = False
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._queue: deque[asyncio.Future[Exception | None]] = deque()
         self._group: _Group[D] | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
     async def begin(self) -> Unit[D]:
         """Whoever begins leaves, whatever happens."""
-        await self._turn()
+        if (why := await self._turn()) is not None:
+            raise why
         try:
             if self._group is None:
-                self._group = _Group(await self._opened())
+                self._group = _Group(await self._locked())
             return Unit(self, self._group)
         except BaseException:
             self.give_turn()
@@ -116,26 +117,40 @@ class GroupWriter(Generic[D]):
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
         """What was written before is committed, and nobody writes."""
-        await self._turn()
+        while await self._turn() is not None:
+            pass  # the lock that others did not get is not needed here
         try:
             if self._group is not None:
                 group, self._group = self._group, None
-                await self._finish(group)
+                await to_its_end(asyncio.ensure_future(self._finish(group)))
             yield
         finally:
             self.give_turn()
 
-    async def _turn(self) -> None:
+    async def _locked(self) -> D:
+        """Where another process does not let go of the file, those who waited as long as this one hear so too: one after
+        the other, each would be patient once more."""
+        waited = len(self._queue)
+        try:
+            return await self._opened()
+        except Exception as why:
+            for mine in [self._queue.popleft() for _ in range(waited)]:
+                if not mine.done():
+                    mine.set_result(why)
+            raise
+
+    async def _turn(self) -> Exception | None:
+        """Has the turn when it returns; or says why nobody got the file who waited as long."""
         if not self._taken:
             self._taken = True
-            return
-        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            return None
+        mine: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
         self._queue.append(mine)
         try:
-            await mine
+            return await mine
         except asyncio.CancelledError:
-            if mine.done() and not mine.cancelled():  # it had just been handed to us
-                self.give_turn()
+            if mine.done() and not mine.cancelled() and mine.result() is None:
+                self.give_turn()  # it had just been handed to us
             raise
 
     def give_turn(self) -> None:
@@ -198,9 +213,12 @@ class GroupWriter(Generic[D]):
 
 
 async def apart(call: Callable[[], T]) -> T:
-    """In a thread, and to its end: who is cut short meanwhile, however often, learns it afterwards, when nobody uses the
-    connection."""
-    running = asyncio.get_running_loop().run_in_executor(None, call)
+    """In a thread, and to its end: when who is cut short learns it, nobody uses the connection any more."""
+    return await to_its_end(asyncio.get_running_loop().run_in_executor(None, call))
+
+
+async def to_its_end(running: asyncio.Future[T]) -> T:
+    """Who is cut short meanwhile, however often, learns it afterwards."""
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:

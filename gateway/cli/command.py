@@ -76,9 +76,12 @@ class Invocation:
         self.tell(self.word(key, **params))
 
     def tell(self, line: str) -> None:
-        """Prints a line of talk that is words already."""
+        """Prints a line of talk that is words already. Where nobody reads it any more (`2>&1 | head`), the work goes on."""
         if not self.quiet:
-            print(line, file=sys.stderr, flush=True)
+            try:
+                print(line, file=sys.stderr, flush=True)
+            except BrokenPipeError:
+                sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - to the end of the program
 
     def word(self, key: str, **params: object) -> str:
         return labels.say(key, self.lang.value, **params)

@@ -338,6 +338,7 @@ def passphrase_of(file: Path) -> bytes:
         raise errors.Misconfigured(f"the passphrase file {file} cannot be read") from why
     if len(text) < SHORTEST_PASSPHRASE:
         raise errors.Misconfigured(
-            f"the passphrase in {file} has {len(text)} characters; its first line needs {SHORTEST_PASSPHRASE} or more"
+            f"the passphrase in {file} has {len(text)} characters; its first line needs {SHORTEST_PASSPHRASE} or more",
+            code="GW-B-005",
         )
     return text.encode()

@@ -245,6 +245,10 @@ class Outbox(Protocol):
     async def cancel(self, id: str) -> bool:
         """True when it was still waiting and will now never be sent; False when a courier has it or had it."""
 
+    async def stop(self, id: str, now: datetime) -> bool:
+        """True when it is not tried again; an earlier try may have reached the axis. False while a courier has it, and when
+        it has ended."""
+
     async def page(
         self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None
     ) -> Page[OutboxItem]: ...
@@ -254,9 +258,12 @@ class Inbox(Protocol):
     async def with_bytes(self, file_digest: Digest) -> InboxPacket | None:
         """The packet that came with these bytes."""
 
-    async def land(self, item: InboxPacket, lease: Lease | None = None) -> InboxPacket:
-        """The row written before the axis is told; unique on (agency, file digest): the existing row when there. With a
-        lease the row is held by whoever lands it, to settle it in the same unit of work."""
+    async def land(self, item: InboxPacket) -> InboxPacket:
+        """The row written before the axis is told; unique on (agency, file digest): the existing row when there."""
+
+    def land_to_settle(self, item: InboxPacket, lease: Lease) -> None:
+        """The same for who settles it under that lease in the same unit of work. Clash, at the latest when that ends, where
+        its bytes are here already."""
 
     async def get(self, id: str) -> InboxPacket: ...
 

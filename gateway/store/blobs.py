@@ -12,7 +12,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from io import BytesIO
@@ -23,6 +23,7 @@ from sqlalchemy import delete, select
 from sqlmodel import col
 
 from gateway import chance, errors
+from gateway.commits import apart
 from gateway.domain.identity import Digest
 from gateway.ports.content import SMALL, Kept, Readable, ReadableContent
 from gateway.ports.services import Clock, Pool
@@ -101,8 +102,11 @@ class FileScratch:
     def discard(self) -> None:
         if self._file is not None and not self._gone:
             self._gone = True
-            self._file.close()
-            self._path.unlink(missing_ok=True)
+            try:
+                with suppress(OSError):  # a full disk does not take what is still to be written, and need not
+                    self._file.close()
+            finally:
+                self._path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -147,8 +151,10 @@ class FileBlobs:
             try:
                 yield scratch
             finally:
-                scratch.discard()
-                self._filled.discard(name)
+                try:
+                    scratch.discard()
+                finally:
+                    self._filled.discard(name)
 
     async def keep(self, scratch: Scratch, digest: Digest, size: int) -> Kept:
         """StoreFailure when the scratch file has another size, or the disk does not take it."""
@@ -160,7 +166,7 @@ class FileBlobs:
             await tx.put_over(row, "stored_at")
             target = path_of(self._root, digest)
             # Not in the pool: other writers wait, and its threads may have long work before them.
-            await asyncio.to_thread(_place, scratch, target, self._synced)
+            await apart(partial(_place, scratch, target, self._synced))
             await tx.commit()
         return Kept(digest=digest, size=size)
 

@@ -40,7 +40,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.util.concurrency import await_, in_greenlet
 
-from gateway.commits import apart, take_lock
+from gateway.commits import apart, take_lock, to_its_end
 
 # Of a value, on its way in or out. Any: whatever the column's type has.
 _Turn = Callable[[Any], Any]
@@ -479,7 +479,8 @@ def _lent(connection: AsyncConnection, text: str) -> DirectConnection:
 async def _given_up(connection: AsyncConnection, *, broken: bool) -> None:
     """A connection that is of no more use leaves the pool."""
     if broken:
-        await asyncio.shield(connection.invalidate())
+        # To its end: whoever is cut short closes the same connection next.
+        await to_its_end(asyncio.ensure_future(connection.invalidate()))
 
 
 def _tell(cause: Exception, text: str, connection: AsyncConnection, dbapi: Any) -> NoReturn:

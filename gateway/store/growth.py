@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.store.transaction import failure
 
 _FEW = 50
+# A table that is held, as by whoever makes an index, is measured when its turn comes again.
+_PATIENCE = text("SET LOCAL lock_timeout = '500ms'")
 # What a server has counted of each table meanwhile, and what it had when it was measured last; -1 for never.
 _GROWN = text(
     "SELECT told.relname, told.n_live_tup FROM pg_stat_user_tables AS told JOIN pg_class ON pg_class.oid = told.relid"
@@ -33,7 +35,8 @@ class Growth:
         self._asked: dict[str, int] = {}
 
     async def measure(self) -> Sequence[str]:
-        """StoreFailure while the server cannot be asked. Nobody waits for a table that is measured."""
+        """StoreFailure while the server cannot be asked; and where a table is held, once the others are measured. Nobody
+        waits for a table that is measured."""
         try:
             async with self._writer.connect() as connection:
                 return await self._measured(connection)
@@ -44,9 +47,22 @@ class Growth:
         found = (await connection.execute(_GROWN, {"few": _FEW})).all()
         await connection.commit()
         grown = [(name, rows) for name, rows in found if rows >= 2 * self._asked.get(name, 0)]
+        held: DBAPIError | None = None
         for name, rows in grown:
             # Each in a transaction of its own: its lock, which a change of the schema waits for, ends with it.
-            await connection.execute(text(f"ANALYZE {connection.dialect.identifier_preparer.quote(name)}"))
-            await connection.commit()
-            self._asked[name] = rows
+            try:
+                await connection.execute(_PATIENCE)
+                await connection.execute(
+                    text(f"ANALYZE {connection.dialect.identifier_preparer.quote(name)}")
+                )
+                await connection.commit()
+            except DBAPIError as cause:
+                if connection.invalidated:
+                    raise
+                await connection.rollback()
+                held = cause
+            else:
+                self._asked[name] = rows
+        if held is not None:
+            raise held
         return [name for name, _ in grown]

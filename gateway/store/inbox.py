@@ -20,10 +20,11 @@ from gateway.ports.services import Clock
 from gateway.store import leases, paging
 from gateway.store.drivers import SLOW
 from gateway.store.incoming import INCOMING
+from gateway.store.later import Waiting
 from gateway.store.repository import WatchedRows
 from gateway.store.row import from_json, to_json
 from gateway.store.tables import InboxRow
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import OTHERS, Transaction
 
 LANDED, WAITING = "landed", "waiting"
 REPEAT = "MSG-REPEAT"
@@ -51,11 +52,15 @@ _QUEUE = leases.SharedRows.of(_R, is_open(), (col(_R.received_at), col(_R.id)), 
 _MINE = select(_R).where(col(_R.agency_id) == bindparam("agency"))
 _BY_ID = _MINE.where(col(_R.id) == bindparam("id"))
 _BY_DIGEST = _MINE.where(col(_R.file_digest) == bindparam("digest"))
-_WAITING_FOR = _MINE.where(
-    col(_R.state) == WAITING,
-    col(_R.needs_document_id) == bindparam("document_id"),
-    func.lower(col(_R.needs_sender)) == bindparam("sender"),
-).order_by(col(_R.received_at), col(_R.id))
+_WAITING_FOR = (
+    _MINE.where(
+        col(_R.state) == WAITING,
+        col(_R.needs_document_id) == bindparam("document_id"),
+        func.lower(col(_R.needs_sender)) == bindparam("sender"),
+    )
+    .order_by(col(_R.received_at), col(_R.id))
+    .execution_options(**OTHERS)  # what lands in this unit does not wait yet
+)
 _THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
 # WHERE id AND lease_token AND not done (G7): a worker that wakes late changes nothing.
 _HELD = update(_R).where(col(_R.agency_id) == bindparam("agency"), *leases.fence(_R), is_open())
@@ -109,18 +114,24 @@ def _count(item: InboxPacket, took_s: float | None) -> None:
 class SqlInbox(WatchedRows):
     """Keeps the promise of `ports.Inbox`."""
 
-    async def land(self, item: InboxPacket, lease: Lease | None = None) -> InboxPacket:
-        if item.agency_id != self._agency_id:
-            raise errors.NotFound(f"the packet {item.id} is for another agency than this unit of work")
-        row = inbox_row(item)
-        if lease is not None:
-            row.change(attempts=lease.attempt, lease_token=lease.token, lease_until=lease.until)
-        if await self._tx.put_new(row):
+    _landing: tuple[Lease, Waiting] | None = None
+
+    async def land(self, item: InboxPacket) -> InboxPacket:
+        if await self._tx.put_new(self._landed(item)):
             return item
         there = await self.with_bytes(item.file_digest)
         if there is None:
             raise errors.Clash(f"the inbox row {item.id} is stored already, with other bytes")
         return there
+
+    def land_to_settle(self, item: InboxPacket, lease: Lease) -> None:
+        row = self._landed(item)
+        row.change(attempts=lease.attempt, lease_token=lease.token, lease_until=lease.until)
+        self._landing = (lease, self._tx.put_open(row))
+
+    def _landed(self, item: InboxPacket) -> InboxRow:
+        self._check_own(item.agency_id, f"the packet {item.id}")
+        return inbox_row(item)
 
     async def get(self, id: str) -> InboxPacket:
         missing = f"this agency has no inbox row {id}"
@@ -133,11 +144,18 @@ class SqlInbox(WatchedRows):
     async def settle(self, item: InboxPacket, lease: Lease | None) -> None:
         values = settled_values(item, item.settled_at or self._clock.now()) | leases.released(None, None)
         if lease is not None:
-            await self._change(lease, values)
+            if not self._is_landing(lease, values):
+                await self._change(lease, values)
         elif not await self._change_unheld(item.id, values):
             raise errors.Clash(f"the packet {item.id} is being worked on; try again in a minute")
         took = (self._clock.now() - item.received_at).total_seconds() if lease is not None else None
         self._tx.when_committed(partial(_count, item, took))
+
+    def _is_landing(self, lease: Lease, values: Mapping[str, Any]) -> bool:
+        """Whether its row is written with these values, and never without them."""
+        if self._landing is None or self._landing[0] != lease:
+            return False
+        return self._tx.amend(self._landing[1], values)
 
     async def still_held(self, lease: Lease) -> None:
         held = _BY_ID.where(*leases.fence(_R), is_open())

@@ -5,9 +5,10 @@ several tables: a call to a server costs more than a row."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Table, bindparam, func, inspect, select
@@ -21,6 +22,8 @@ R = TypeVar("R", bound=Row)
 Values = dict[str, Any]
 # Hears how many rows were changed, and raises where that is wrong.
 Check = Callable[[int], None]
+# What is done where a row was not written, because one like it was there.
+Otherwise = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Waiting:
     what: Into | UpdateBase
     values: list[Values]
     check: Check | None = None
+    otherwise: Otherwise | None = None
 
     def one_by_one(self, dialect: str) -> UpdateBase:
         """For a call with all of its values."""
@@ -76,15 +80,16 @@ class Later:
     """In the order of asking; rows that come into one table in one way are together, where the first of them stands, unless
     they may name a row that is asked for after that one."""
 
+    _open: list[Waiting] = field(default_factory=list)
     _waiting: list[Waiting] = field(default_factory=list)
     _rows: dict[Into, int] = field(default_factory=dict)
     _tables: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(self._waiting)
+        return bool(self._waiting or self._open)
 
     def __iter__(self) -> Iterator[Waiting]:
-        return iter(self._waiting)
+        return chain(self._open, self._waiting)
 
     def add(self, into: Into, *values: Values) -> None:
         first = self._rows.get(into)
@@ -96,12 +101,33 @@ class Later:
         self._rows[into] = len(self._waiting)
         self._put(Waiting(into, list(values)))
 
-    def add_change(self, statement: UpdateBase, values: Mapping[str, Any], check: Check | None) -> None:
-        self._put(Waiting(statement, [dict(values)], check))
+    def add_change(
+        self,
+        statement: UpdateBase,
+        values: Mapping[str, Any],
+        check: Check | None = None,
+        otherwise: Otherwise | None = None,
+    ) -> None:
+        self._put(Waiting(statement, [dict(values)], check, otherwise))
 
-    def touches(self, words: frozenset[str]) -> bool:
-        """Whether one of the tables that will be written to is among the words of a statement."""
-        return not self._tables.isdisjoint(words)
+    def add_open(self, into: Into, values: Values) -> Waiting:
+        """Before all others: a row of which more is said until it is written."""
+        self._open.append(Waiting(into, [values]))
+        return self._open[-1]
+
+    def amend(self, row: Waiting, values: Values) -> bool:
+        """False where it is written already."""
+        if not any(each is row for each in self._open):
+            return False
+        row.values[0].update(values)
+        return True
+
+    def touches(self, words: frozenset[str], *, open_too: bool = True) -> bool:
+        """Whether one of the tables that will be written to is among the words of a statement; `open_too`: also those of
+        open rows."""
+        return not self._tables.isdisjoint(words) or (
+            open_too and any(each.table in words for each in self._open)
+        )
 
     def _put(self, waiting: Waiting) -> None:
         self._waiting.append(waiting)

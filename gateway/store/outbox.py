@@ -101,6 +101,11 @@ class SqlOutbox(AgencyRows):
         this = and_(col(_R.agency_id) == self._agency_id, col(_R.id) == id)
         return await self._tx.change(update(_R).where(this, never_claimed).values(state=CANCELLED)) == 1
 
+    async def stop(self, id: str, now: datetime) -> bool:
+        this = and_(col(_R.agency_id) == self._agency_id, col(_R.id) == id)
+        at_rest = and_(is_open(), leases.unheld(_R, now))
+        return await self._tx.change(update(_R).where(this, at_rest).values(state=CANCELLED)) == 1
+
     async def page(
         self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None
     ) -> Page[OutboxItem]:

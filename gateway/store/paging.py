@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Select, and_, inspect, or_
@@ -59,9 +59,10 @@ def _read(cursor: str) -> tuple[datetime, str]:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         at, id = json.loads(text)
         moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None or not isinstance(id, str):
+        if moment.tzinfo is None or not isinstance(id, str) or not id.isprintable():
             raise ValueError("no zone, or no id")
-    except (ValueError, TypeError, RecursionError) as cause:
+        moment = moment.astimezone(UTC)  # of the first and the last day there is, some have none
+    except (ValueError, TypeError, OverflowError, RecursionError) as cause:
         raise errors.NotFound(
             "this page cursor was not given by this node; ask for the first page again, without a cursor"
         ) from cause

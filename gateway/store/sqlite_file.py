@@ -199,11 +199,16 @@ class WriteAheadLog:
 
     async def _cut(self) -> bool:
         """Who writes waits for the last small step alone, and for no reader."""
-        self._due = False
-        await apart(partial(_checkpoint, self._path, "PASSIVE"))
-        async with self._alone():
-            done = await apart(partial(_checkpoint, self._path, "TRUNCATE"))
-        self._due, self._was_read = self._due or not done, not done
+        self._due, done = False, False
+        try:
+            await apart(partial(_checkpoint, self._path, "PASSIVE"))
+            async with self._alone():
+                done = await apart(partial(_checkpoint, self._path, "TRUNCATE"))
+            self._was_read = not done
+        except sqlite3.Error as cause:
+            raise failure(cause) from cause
+        finally:
+            self._due = self._due or not done
         return done
 
 

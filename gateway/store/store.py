@@ -191,7 +191,7 @@ class SqlStore:
         self.history = SqlHistory(self.writing, self.reading)
         self.growth = None if self._one_writer else Growth(self._writer)
         self.calendar = SqlCalendarDays(self.writing, self.reading, clock)
-        self.webhooks = SqlWebhooks(self.writing, self.reading, self.looking, clock)
+        self.webhooks = SqlWebhooks(self.writing, self.reading, self.asking, clock)
 
     @property
     def writer(self) -> AsyncEngine:
@@ -248,6 +248,10 @@ class SqlStore:
         """For few rows."""
         return self._looking(_itself)
 
+    def asking(self) -> AbstractAsyncContextManager[Transaction]:
+        """For one question about few rows."""
+        return self._asking(_itself)
+
     def _writing(self, made: Callable[[Transaction], W]) -> Measured[W]:
         unit = transaction(self._writer, shared=True) if self._group is None else self._group.unit()
         return Measured("writing", unit, made)
@@ -285,7 +289,7 @@ class SqlStore:
         claim: Callable[[Transaction], Awaitable[list[L]]],
     ) -> list[L]:
         """Looks first: mostly there is nothing, and a claim is a transaction for which SQLite's one writer is held up."""
-        async with self._asking(_itself) as tx:
+        async with self.asking() as tx:
             if not await any_due(tx, self._clock.now()):
                 return []
         async with self.writing() as tx:

@@ -8,6 +8,7 @@ through `hold`. SQLite has one writer and needs neither; on a server two writers
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -24,12 +25,15 @@ from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
 from gateway import errors
 from gateway.store import drivers
 from gateway.store.drivers import Line, Prepared, StatementResult, Statements
-from gateway.store.later import Check, Into, Later, Waiting, exactly_one, values_of
+from gateway.store.later import Check, Into, Later, Otherwise, Waiting, exactly_one, values_of
 from gateway.store.row import Row
 
 R = TypeVar("R", bound=Row)
 
 _STATEMENTS = Statements()
+_OTHERS = "gateway_others"
+# An execution option of questions that find no row which their own transaction has put open.
+OTHERS = {_OTHERS: True}
 _SEPARATOR = "\x1f"  # stands in no code, digest or id
 _KEYS = (
     func.unnest(bindparam("keys", type_=ARRAY(BigInteger, dimensions=1)))
@@ -117,6 +121,14 @@ class Transaction:
         statement = Into(type(row), missing=True).one(self._dialect.name)
         await self._surely(statement, values_of(row), exactly_one(taken))
 
+    def put_open(self, row: Row) -> Waiting:
+        """As `put`, of a row of which more is said by `amend`; statements marked as `OTHERS` do not ask for it."""
+        return self._later.add_open(Into(type(row)), values_of(row))
+
+    def amend(self, row: Waiting, values: Mapping[str, Any]) -> bool:
+        """False where the row is written already."""
+        return self._later.amend(row, dict(values))
+
     async def put_now(self) -> None:
         """What waits to be written."""
         waiting, self._later = self._later, Later()
@@ -135,6 +147,15 @@ class Transaction:
         statement = Into(type(row), missing=True).one(self._dialect.name)
         return (await self._execute(statement, values_of(row))).rowcount == 1
 
+    async def put_or(self, row: Row, otherwise: Otherwise) -> None:
+        """As `put_new` for who does something else where a unique key is taken, at the latest when this transaction
+        ends."""
+        if self._on_server:
+            statement = Into(type(row), missing=True).one(self._dialect.name)
+            self._later.add_change(statement, values_of(row), otherwise=otherwise)
+        elif not await self.put_new(row):
+            await otherwise()
+
     async def put_over(self, row: Row, *columns: str) -> None:
         """Writes the row, or only these columns of it into the one with its primary key; holds that row's lock either
         way."""
@@ -152,7 +173,7 @@ class Transaction:
     async def change_many(self, statement: Update, values: Sequence[Mapping[str, Any]]) -> None:
         """The same statement for each set of values, as one call to the driver."""
         if len(values) == 1 and self._on_server:
-            self._later.add_change(statement, values[0], None)
+            self._later.add_change(statement, values[0])
         elif values:
             await self._execute_many(statement, [dict(row) for row in values])
 
@@ -169,7 +190,8 @@ class Transaction:
 
     async def commit(self) -> None:
         self._check_open()
-        await self.put_now()
+        while self._later:  # what is done otherwise may ask for more
+            await self.put_now()
         self._over = True
         try:
             await self._settle()
@@ -204,6 +226,7 @@ class Transaction:
                 return drivers.run_here(prepared, self._driver, values or {})
             return await self._run(prepared, values or {})
         except _ALL as cause:
+            self._refused()
             raise _ours(cause) from cause
 
     async def _run(self, prepared: Prepared, values: dict[str, Any]) -> StatementResult:
@@ -226,7 +249,12 @@ class Transaction:
             else:
                 await drivers.run_many_on_server(prepared, self._connection, many)
         except _ALL as cause:
+            self._refused()
             raise _ours(cause) from cause
+
+    def _refused(self) -> None:
+        """A server undoes all of it, and says nothing when it is told to commit then."""
+        self._is_broken = self._is_broken or self._on_server
 
     def _prepared(self, statement: Executable, values: dict[str, Any] | None) -> Prepared | None:
         """None for SQLAlchemy itself: what is asked for the first time, and all that a thread asks SQLite."""
@@ -238,7 +266,10 @@ class Transaction:
         if (
             prepared is None
             or isinstance(statement, Delete)
-            or self._later.touches(prepared.words | prepared.points_to)
+            or self._later.touches(
+                prepared.words | prepared.points_to,
+                open_too=not statement.get_execution_options().get(_OTHERS),
+            )
         ):
             await self.put_now()
 
@@ -266,6 +297,8 @@ class Transaction:
         for (each, _, _), rows in zip(together, changed, strict=True):
             if each.check is not None:
                 each.check(rows)
+            if each.otherwise is not None and not rows:
+                await each.otherwise()
 
     async def _by_library(
         self, statement: Executable, values: list[dict[str, Any]] | dict[str, Any] | None
@@ -335,10 +368,14 @@ async def question(engine: AsyncEngine) -> AsyncIterator[Transaction]:
         raise failure(cause) from cause
 
 
-_ALL = (SQLAlchemyError, sqlite3.Error)
+# The last two: of a number that no column holds, and of a text that has no bytes.
+_Failed = SQLAlchemyError | sqlite3.Error | OverflowError | UnicodeEncodeError
+_ALL = (SQLAlchemyError, sqlite3.Error, OverflowError, UnicodeEncodeError)
+# PostgreSQL's driver says the value itself.
+_VALUE = re.compile(r"(invalid input for query argument \$\d+): .* (\(.*\))$", re.DOTALL)
 
 
-def _ours(cause: SQLAlchemyError | sqlite3.Error) -> errors.GatewayError:
+def _ours(cause: _Failed) -> errors.GatewayError:
     """What went wrong with a statement."""
     if isinstance(cause, IntegrityError | sqlite3.IntegrityError):
         return errors.Clash(
@@ -347,16 +384,16 @@ def _ours(cause: SQLAlchemyError | sqlite3.Error) -> errors.GatewayError:
     return failure(cause)
 
 
-def failure(cause: SQLAlchemyError | sqlite3.Error) -> errors.StoreFailure:
+def failure(cause: _Failed) -> errors.StoreFailure:
     return errors.StoreFailure(
         f"the database did not do it ({type(cause).__name__}: {said(cause)}); nothing of this transaction is stored"
     )
 
 
-def said(cause: SQLAlchemyError | sqlite3.Error) -> str:
+def said(cause: _Failed) -> str:
     """The driver's first line, without the statement and its values: those are content."""
-    line = str(cause.orig) if isinstance(cause, DBAPIError) else str(cause)
-    return line.partition("\n")[0]
+    words = str(cause.orig) if isinstance(cause, DBAPIError) else str(cause)
+    return _VALUE.sub(r"\1 \2", words).partition("\n")[0]
 
 
 def _number(key: str) -> int:

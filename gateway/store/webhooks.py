@@ -87,18 +87,18 @@ async def any_due(tx: Transaction, now: datetime) -> bool:
 class SqlWebhooks:
     """Keeps the promise of `ports.webhooks.Webhooks`."""
 
-    def __init__(self, writing: Open, reading: Open, looking: Open, clock: Clock) -> None:
-        self._writing, self._reading, self._looking, self._clock = writing, reading, looking, clock
+    def __init__(self, writing: Open, reading: Open, asking: Open, clock: Clock) -> None:
+        self._writing, self._reading, self._asking, self._clock = writing, reading, asking, clock
 
     # --- as people have them ----------------------------------------------------------------------------------
 
     async def listed(self, agency_id: str) -> Sequence[Endpoint]:
         query = select(_W).where(col(_W.agency_id) == agency_id).order_by(col(_W.created_at), col(_W.id))
-        async with self._looking() as tx:
+        async with self._asking() as tx:
             return [to_endpoint(row) for row in await tx.rows(_W, query)]
 
     async def get(self, agency_id: str, id: str) -> Endpoint:
-        async with self._looking() as tx:
+        async with self._asking() as tx:
             return to_endpoint(await _known(tx, select(_W).where(*_is(agency_id, id)), id))
 
     async def add(self, scope: AgencyScope, endpoint: Endpoint) -> None:
@@ -201,7 +201,7 @@ class SqlWebhooks:
 
     async def delivery(self, agency_id: str, id: str, sequence: int) -> Delivery | None:
         query = select(_D).where(*_of(agency_id, id), col(_D.sequence) == sequence)
-        async with self._looking() as tx:
+        async with self._asking() as tx:
             row = await tx.first(_D, query)
         return to_delivery(row) if row is not None else None
 
@@ -227,7 +227,7 @@ class SqlWebhooks:
         return found
 
     async def newest(self, agency_id: str) -> int:
-        async with self._looking() as tx:
+        async with self._asking() as tx:
             return await _newest(tx, agency_id)
 
     async def client_words(self, agency_id: str, ids: Collection[str]) -> ClientWords:
@@ -236,7 +236,7 @@ class SqlWebhooks:
         wanted = (col(OutgoingRow.agency_id) == agency_id, col(OutgoingRow.id).in_(sorted(ids)))
         columns = (OutgoingRow.id, OutgoingRow.external_id, OutgoingRow.body, OutgoingRow.trace)
         query = select(*map(col, columns)).where(*wanted)
-        async with self._looking() as tx:
+        async with self._asking() as tx:
             rows = await tx.tuples(query)
         said = {id: _said(*row) for id, *row in rows}
         return {id: each for id, each in said.items() if each.words or each.trace is not None}
@@ -260,7 +260,7 @@ class SqlWebhooks:
     async def claim(self, limit: int, lease_s: float, *, slow: bool) -> Sequence[LeasedEndpoint]:
         now = self._clock.now()
         moments = _moments(now, lease_s)
-        async with self._looking() as tx:
+        async with self._asking() as tx:
             if not await tx.tuples(_LOOK, **moments):
                 return []
         find = _FIND.where(col(_W.slow).is_(slow)).limit(limit)
@@ -279,12 +279,12 @@ class SqlWebhooks:
         time = or_(col(_D.due_at) <= now, col(_D.due_at) > now + _FAR)
         left = (*_of(endpoint.agency_id, endpoint.id), col(_D.state) == _WAITING, time)
         query: Select[Any] = select(_D).where(*left).order_by(col(_D.sequence)).limit(limit)
-        async with self._looking() as tx:
+        async with self._asking() as tx:
             return [to_delivery(row) for row in await tx.rows(_D, query)]
 
     async def waiting(self, endpoint: Endpoint) -> int:
         left = (*_of(endpoint.agency_id, endpoint.id), col(_D.state) == _WAITING)
-        async with self._looking() as tx:
+        async with self._asking() as tx:
             return int((await tx.tuples(select(func.count()).where(*left)))[0][0])
 
     async def record(self, leased: LeasedEndpoint, report: Report) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 from weakref import WeakSet
 
-from gateway import chance
+from gateway import chance, commits
 from gateway.domain.identity import Digest
 from gateway.domain.pace import Horizon, ordinary_places
 from gateway.domain.registry import fold_code
@@ -70,7 +70,7 @@ class EmbeddedAxis:
         self._reading = Together(self._read_all)
         self._storing = Together(self._store_rows)
         self._settling = Together(self._settle_all)
-        self._removed: float | None = None
+        self._removed: float | None = time.monotonic()  # by who was killed before it was forgotten for good
         self._bell = WaiterBell(self._path)
         self._since = clock.now()
         self._held: dict[str, float] = {}
@@ -126,6 +126,7 @@ class EmbeddedAxis:
         dead list instead."""
         times = self._times(lease_s)
         if not await self._any_due(times):  # an idle poll takes no write lock
+            await self._forget_for_good()
             return ()
         ordinary, now = ordinary_places(limit, next(self._turns)), times["now"]
         async with self._queue.write() as queue:
@@ -264,18 +265,20 @@ class EmbeddedAxis:
 
     async def _store_file(self, parcel: Parcel, routes: Sequence[str]) -> frozenset[str]:
         """As `_store_row`."""
-        with self._queue.failures_named():
-            draft = await self._pool.run(partial(self._files.copy_in, parcel))
-        adopted = False
+        draft = self._files.draft()
         try:
+            with self._queue.failures_named():
+                await self._pool.run(partial(self._files.copy_in, parcel, draft))
             async with self._queue.write() as queue:
                 (hosted,) = self._put(queue, [(parcel, routes)])
                 if hosted:
-                    await self._pool.run(partial(self._files.adopt, draft, parcel.digest))
-                    adopted = True
+                    await commits.apart(partial(self._files.adopt, draft, parcel.digest))
+        except BaseException:
+            with contextlib.suppress(Unreachable):
+                await self._remove_unneeded(parcel.digest)
+            raise
         finally:
-            if not adopted:
-                discard(draft)
+            draft.give_up()
         return hosted
 
     def _put(
@@ -330,13 +333,14 @@ class EmbeddedAxis:
 
     async def _remove_unneeded(self, digest: str) -> None:
         """Removes the file that no row needs, if there is one. Under the write lock, so that no publisher can have adopted
-        it and not yet committed its rows; after the row has gone for good, so that none is left without its bytes."""
+        it and not yet committed its rows; after the row has gone for good, so that none is left without its bytes. To its
+        end: who is cut short would let go of the lock while the file is still there for a publisher to adopt."""
         with self._queue.failures_named():
             if not self._files.has(digest):
                 return
         async with self._queue.write() as queue:
             if not queue.execute(queue_file.STILL_NEEDED, (digest,)).fetchall():
-                await self._pool.run(partial(self._files.remove, digest))
+                await commits.apart(partial(self._files.remove, digest))
 
     async def _pause(self, seconds: float) -> None:
         """Until the bell rings or the clock has slept."""

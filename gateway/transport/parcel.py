@@ -30,6 +30,19 @@ _UNFINISHED = ".part"
 _FINISHED = re.compile(r"[0-9a-f]{64}")
 
 
+class Draft:
+    """A file on its way, which goes when it is given up, also where a thread still writes it then."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.is_given_up = False
+
+    def give_up(self) -> None:
+        """Nothing, of one that was adopted."""
+        self.is_given_up = True
+        discard(self.path)
+
+
 class PayloadFolder:
     """A folder of payload files; several processes may use it at once."""
 
@@ -45,17 +58,19 @@ class PayloadFolder:
     def prepare(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
 
-    def copy_in(self, parcel: Parcel) -> Path:
-        """A temporary file with the parcel's bytes, on disk and checked against its size and digest."""
-        draft = self._folder / f"{secrets.token_hex(8)}{_UNFINISHED}"
+    def draft(self) -> Draft:
+        """Not there yet."""
+        return Draft(self._folder / f"{secrets.token_hex(8)}{_UNFINISHED}")
+
+    def copy_in(self, parcel: Parcel, draft: Draft) -> None:
+        """The parcel's bytes stand in the draft, on disk and checked against their size and digest."""
         try:
-            with parcel.open() as source, open(draft, "xb", opener=self._made) as target:
+            with parcel.open() as source, open(draft.path, "xb", opener=self._made) as target:
                 _copy(parcel, source, target)
                 os.fsync(target.fileno())
-        except BaseException:
-            discard(draft)
-            raise
-        return draft
+        finally:
+            if draft.is_given_up:
+                draft.give_up()
 
     def _made(self, path: str, flags: int) -> int:
         """Where no other user can write, no other user's node takes part, and nobody else has to read it."""
@@ -63,10 +78,10 @@ class PayloadFolder:
         alone = folder.st_uid == os.geteuid() and not folder.st_mode & 0o022
         return os.open(path, flags, 0o600 if alone else 0o666)
 
-    def adopt(self, draft: Path, digest: Digest) -> None:
+    def adopt(self, draft: Draft, digest: Digest) -> None:
         """The file now stands durably under its digest. Call it under the queue's write lock, before the commit
         of the rows that need it."""
-        draft.replace(self.path(digest))
+        draft.path.replace(self.path(digest))
         sync_folder(self._folder)
 
     def remove(self, digest: str) -> None:
@@ -82,7 +97,7 @@ class PayloadFolder:
         return drafts, [entry.name for entry in old if _FINISHED.fullmatch(entry.name)]
 
     def _file_system_time(self) -> float:
-        probe = self._folder / f"{secrets.token_hex(8)}{_UNFINISHED}"
+        probe = self.draft().path
         probe.touch()
         try:
             return probe.stat().st_mtime

@@ -322,6 +322,8 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         # Zeros over what is deleted: a parcel that is gone must not stay in free pages.
         connection.execute("PRAGMA secure_delete = ON")
+        # Nor in a temporary file, where SQLite would note what a unit could undo: nobody writes zeros over that.
+        connection.execute("PRAGMA temp_store = MEMORY")
     except BaseException:
         connection.close()
         raise

@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import os
 import random
+import resource
+import signal
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -214,6 +216,27 @@ async def test_a_reader_keeps_the_journal_from_being_cut_and_holds_no_writer_up(
     await blobs.forget([])  # whoever forgets next does what was left
 
     assert [path.name for path in files(tmp_path) if b"words of a secret" in path.read_bytes()] == []
+
+
+def _fill(blobs: FileBlobs) -> None:
+    with blobs.scratch() as scratch:
+        while True:
+            scratch.file.write(b"x" * 3_000)
+
+
+def test_what_a_full_disk_did_not_take_leaves_no_file(blobs: FileBlobs, tmp_path: Path) -> None:
+    """What is still to be written when it is closed cannot be, and the file goes all the same."""
+    most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    heard = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        with pytest.raises(errors.StoreFailure):
+            _fill(blobs)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+        signal.signal(signal.SIGXFSZ, heard)
+
+    assert files(tmp_path / "content") == []
 
 
 @pytest.mark.usefixtures("only_sqlite")

@@ -312,7 +312,17 @@ async def test_an_outbox_row_can_be_cancelled_only_before_any_courier_had_it(
         assert await work.outbox.cancel(had.id) is False
         await work.commit()
 
-    assert [row.item.id for row in await store.claim_outbox(5, LEASE_S)] == [had.id]
+    (again,) = await store.claim_outbox(5, LEASE_S)
+    assert again.item.id == had.id
+
+    async with store.begin(NORTH) as work:
+        assert await work.outbox.stop(had.id, clock.now()) is False
+        await work.outbox.retry(again.lease, clock.now(), had.targets, "the axis is away")
+        assert await work.outbox.stop(had.id, clock.now()) is True
+        assert await work.outbox.stop(had.id, clock.now()) is False
+        await work.commit()
+
+    assert await store.claim_outbox(5, LEASE_S) == []
 
 
 async def test_jobs_wait_for_their_time_their_kind_and_their_turn(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from sqlalchemy import insert, text
 
+from gateway.errors import StoreFailure
 from gateway.office.store.store import SqlOfficeStore
-from gateway.store.tables import JobRow
+from gateway.store.tables import BlobRow, JobRow
 from tests.support.axis_rigs import until_told
 from tests.support.clock import START
 from tests.support.stores import NORTH
@@ -59,3 +62,30 @@ async def test_a_table_is_measured_when_it_is_young_and_each_time_it_has_doubled
     async with store.writer.connect() as connection:
         known = await connection.scalar(text("SELECT reltuples FROM pg_class WHERE relname = 'job'"))
     assert known == 2.5 * _ENOUGH
+
+
+async def test_a_table_that_somebody_holds_keeps_no_other_from_being_measured(store: SqlOfficeStore) -> None:
+    growth = store.growth
+    if growth is None:
+        assert store.writer.dialect.name == "sqlite"
+        return
+    blobs = [{"digest": f"{n:064x}", "size": 1, "stored_at": START} for n in range(_ENOUGH)]
+
+    async def is_measured() -> bool:
+        with suppress(StoreFailure):
+            await growth.measure()
+        async with store.writer.connect() as connection:
+            return bool(
+                await connection.scalar(text("SELECT reltuples > 0 FROM pg_class WHERE relname = 'job'"))
+            )
+
+    # A connection of its own from the start: a server counts what others wrote once they are in no transaction.
+    async with store.writer.connect() as holder:
+        async with store.writer.begin() as connection:
+            for name in ("blob", "job"):
+                await connection.execute(text(f"ALTER TABLE {name} SET (autovacuum_enabled = false)"))
+            await connection.execute(insert(BlobRow), blobs)
+        await jobs(store, 0, _ENOUGH)
+        # As a VACUUM, or whoever makes an index beside the work.
+        await holder.execute(text("LOCK TABLE blob IN SHARE UPDATE EXCLUSIVE MODE"))
+        await until_told(is_measured, "the other table is measured")

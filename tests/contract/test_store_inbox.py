@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from gateway import errors
+from gateway.domain.event import EventKind
 from gateway.domain.proof import Step
 from gateway.office.store.store import SqlOfficeStore
-from gateway.ports.queues import MOST_COPIES, AxisNote, InboxPacket, LeasedInbox
+from gateway.ports.queues import MOST_COPIES, AxisNote, InboxPacket, Lease, LeasedInbox
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, inbox_item, refused
 
@@ -46,6 +47,88 @@ async def test_a3_the_same_bytes_land_once_per_agency(store: SqlOfficeStore, clo
     async with store.begin(SOUTH) as work:
         assert await work.inbox.land(elsewhere) == elsewhere
         await work.commit()
+
+
+def lease_of(item: InboxPacket, clock: ManualClock) -> Lease:
+    return Lease(id=item.id, token=clock.new_id(), until=clock.now() + timedelta(seconds=LEASE_S), attempt=1)
+
+
+async def land_and_settle(
+    store: SqlOfficeStore, clock: ManualClock, item: InboxPacket, other: Lease | None = None
+) -> None:
+    lease = lease_of(item, clock)
+    async with store.begin(NORTH) as work:
+        work.inbox.land_to_settle(item, lease)
+        await work.events.append(EventKind.INBOX_LANDED, item.id, clock.now(), {})
+        await work.inbox.settle(replace(item, state="done"), other or lease)
+        await work.commit()
+
+
+async def told(store: SqlOfficeStore, id: str) -> InboxPacket:
+    async with store.read(NORTH) as view:
+        return await view.inbox.get(id)
+
+
+@pytest.mark.parametrize("asked_between", [False, True])
+async def test_what_lands_and_is_settled_in_one_unit_is_there_as_it_ended(
+    store: SqlOfficeStore, clock: ManualClock, asked_between: bool
+) -> None:
+    item = inbox_item(clock)
+    lease = lease_of(item, clock)
+    end = replace(item, state="done", code="OK", sender_code="Z91.02", settled_at=clock.now())
+
+    async with store.begin(NORTH) as work:
+        work.inbox.land_to_settle(item, lease)
+        if asked_between:
+            assert (await work.inbox.get(item.id)).state == "landed"
+            await work.inbox.still_held(lease)
+        assert await work.inbox.waiting_for("Z91.02", "d") == []
+        await work.inbox.settle(end, lease)
+        await work.commit()
+
+    assert await told(store, item.id) == replace(end, attempts=1)
+    clock.advance(2 * LEASE_S)
+    assert await store.claim_inbox(1, LEASE_S) == []
+
+
+async def test_what_lands_to_be_settled_and_is_not_waits_for_a_worker(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    item = inbox_item(clock)
+
+    async with store.begin(NORTH) as work:
+        work.inbox.land_to_settle(item, lease_of(item, clock))
+        await work.commit()
+
+    clock.advance(2 * LEASE_S)
+    (taken,) = await store.claim_inbox(1, LEASE_S)
+    assert (taken.item.id, taken.lease.attempt) == (item.id, 2)
+
+
+async def test_a_stranger_to_the_lease_settles_nothing_that_has_just_landed(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    item = inbox_item(clock)
+
+    with pytest.raises(errors.StaleLease):
+        await land_and_settle(store, clock, item, lease_of(item, clock))
+
+    async with store.read(NORTH) as view:
+        assert not (await view.inbox.page(limit=5)).items
+
+
+async def test_a3_bytes_that_are_here_land_in_no_other_unit_and_leave_nothing_of_it(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    first = await landed(store, clock)
+    again = replace(inbox_item(clock), file_digest=first.item.file_digest)
+
+    with pytest.raises(errors.Clash):
+        await land_and_settle(store, clock, again)
+
+    async with store.read(NORTH) as view:
+        assert [each.id for each in (await view.inbox.page(limit=5)).items] == [first.item.id]
+        assert not await view.events.of(again.id)
 
 
 async def test_a3_transport_ids_claim_nothing(store: SqlOfficeStore, clock: ManualClock) -> None:

@@ -14,7 +14,16 @@ import pytest
 from sqlalchemy import delete, select
 
 from gateway import errors
-from gateway.domain.document import InState, Kind, OutState, Recipient, RecipientRole, Signer, Urgency
+from gateway.domain.document import (
+    Delivery,
+    InState,
+    Kind,
+    OutState,
+    Recipient,
+    RecipientRole,
+    Signer,
+    Urgency,
+)
 from gateway.domain.event import EventKind
 from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.signatures import LegalValue
@@ -210,6 +219,18 @@ async def test_the_rows_are_of_one_agency_alone(store: SqlOfficeStore, clock: Ma
         assert (await view.office.lists.count(OUT)).n == 0
 
 
+async def leave(store: SqlOfficeStore, clock: ManualClock, deliveries: Sequence[Delivery]) -> datetime:
+    """They are sent; a minute later it is told when."""
+    sent_at = clock.now()
+    async with store.begin(NORTH) as work:
+        for one in deliveries:
+            await work.facts.add(one.id, Fact(track=Track.TRANSPORT, code="sent", at=sent_at))
+        await work.deliveries.save_states({one.id: ("sent", ()) for one in deliveries}, sent_at)
+        await work.commit()
+    clock.advance(60)
+    return sent_at
+
+
 async def test_a_row_shows_its_document_and_follows_its_recipients(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
@@ -226,13 +247,7 @@ async def test_a_row_shows_its_document_and_follows_its_recipients(
         await work.deliveries.add(deliveries)
         await work.commit()
     clock.advance(10)
-    async with store.begin(NORTH) as work:
-        for one in deliveries:
-            await work.facts.add(one.id, Fact(track=Track.TRANSPORT, code="sent", at=clock.now()))
-        await work.deliveries.save_states({one.id: ("sent", ()) for one in deliveries}, clock.now())
-        await work.commit()
-    sent_at = clock.now()
-    clock.advance(60)
+    sent_at = await leave(store, clock, deliveries)
     for one, state in zip(deliveries, ("accepted", "accepted", "rejected", "done"), strict=False):
         async with store.begin(NORTH) as work:
             await work.deliveries.save_state(one.id, state, (), clock.now())
@@ -250,6 +265,27 @@ async def test_a_row_shows_its_document_and_follows_its_recipients(
     assert line.overdue(sent_at + timedelta(hours=2)) == 1
     assert _needs_attention(line, clock.now())
     assert (line.card.unit, line.card.pages, line.card.signature) == ("Phòng A", 3, "official")
+
+
+@pytest.mark.parametrize("state", ["recall_asked", "take_back_asked", "update_asked", "request_refused"])
+async def test_what_left_is_not_called_unsent_because_it_is_asked_back(
+    store: SqlOfficeStore, clock: ManualClock, state: str
+) -> None:
+    document = outgoing(clock, state=OutState.PACKED, draft=draft(signed_at=clock.now()))
+    one = delivery(document, "Z91.02")
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(document)
+        await work.deliveries.add([one])
+        await work.commit()
+    sent_at = await leave(store, clock, [one])
+    async with store.begin(NORTH) as work:
+        await work.deliveries.save_state(one.id, state, (), clock.now())
+        await work.commit()
+
+    async with store.read(NORTH) as view:
+        line = await view.office.lists.line(document.id)
+    assert line is not None
+    assert (line.sent_at, line.tabs & Tab.UNSENT) == (sent_at, Tab(0))
 
 
 async def test_who_agreed_to_a_recall_does_not_count_as_having_taken_it_in(
@@ -497,6 +533,22 @@ async def test_recipients_that_answer_at_once_are_all_counted(
         line = await view.office.lists.line(document.id)
     assert line is not None
     assert (line.card.states, line.state, line.due_at) == ({"accepted": 8}, "accepted", None)
+
+
+@pytest.mark.parametrize("of_one_unit", [True, False])
+async def test_documents_that_would_stand_at_one_place_all_have_their_row(
+    store: SqlOfficeStore, clock: ManualClock, of_one_unit: bool
+) -> None:
+    at = clock.now()
+    first = outgoing(clock, id="msg_0")
+    alike = (f"msg_{n}" for n in range(1, 1_000_000) if place(at, f"msg_{n}") == place(at, first.id))
+    documents = [first, *(outgoing(clock, id=next(alike)) for _ in range(2))]
+    for some in [documents] if of_one_unit else [[each] for each in documents]:
+        async with store.begin(NORTH) as work:
+            for each in some:
+                await work.outgoing.add(each)
+            await work.commit()
+    assert {line.id for line in (await every_page(store, OUT, 10))[0]} == {each.id for each in documents}
 
 
 async def test_what_is_not_committed_has_no_row(store: SqlOfficeStore, clock: ManualClock) -> None:

@@ -208,7 +208,7 @@ async def test_a_row_that_is_there_is_a_clash_and_its_connection_stays_in_the_po
             else:
                 with pytest.raises(errors.Clash):
                     await tx.change(_NEW, **thing(1))
-                with pytest.raises(errors.StoreFailure, match="aborted"):
+                with pytest.raises(errors.StoreFailure, match="was refused"):
                     await tx.change(_NEW, **thing(2))
 
     assert len(pids) == 1

@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from tests.services import memory, rabbit
+from tests.services.rabbit import BrokerNode
 from tests.support.broker import Broker
 
 
@@ -45,6 +46,31 @@ def test_a_broker_that_ends_while_it_starts_is_started_again(tmp_path: Path) -> 
         assert node.answers()
     finally:
         cluster.stop()
+
+
+def test_of_a_cluster_that_starts_each_broker_is_seen_to_while_the_others_wait_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = [
+        BrokerNode(
+            name=name, folder=tmp_path / name, amqp_port=1, api_port=2, dist_port=3, password="none", peers=()
+        )
+        for name in ("first", "last")
+    ]
+    looks = list[str]()
+
+    def is_up(node: BrokerNode) -> bool:
+        """The last one ends while it starts, and its first look starts it again; the first one waits for it."""
+        looks.append(node.name)
+        return looks.count("last") > 1
+
+    for step in ("kill", "launch"):
+        monkeypatch.setattr(BrokerNode, step, lambda node: None)
+    monkeypatch.setattr(BrokerNode, "is_up", is_up)
+
+    rabbit.Cluster(nodes=tuple(nodes)).restart()
+
+    assert looks.count("last") > 1
 
 
 def test_a_run_lies_in_memory_only_where_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,9 +78,9 @@ class BrokerNode:
 
     def await_ready(self) -> None:
         # A member of a cluster that went down whole waits for the others, five minutes by its own setting.
-        wait_until(self._is_up, f"an answer of broker {self.name} (log: {self.folder / 'log'})", 300.0)
+        wait_until(self.is_up, f"an answer of broker {self.name} (log: {self.folder / 'log'})", 300.0)
 
-    def _is_up(self) -> bool:
+    def is_up(self) -> bool:
         """Members that start in the same instant, as after a restart of all, may end over each other's feature flags;
         whoever supervises a service starts it again, and so do we."""
         if self.answers():
@@ -187,13 +187,17 @@ class Cluster:
             node.kill()
 
     def restart(self) -> None:
-        """All of it down at once, then up: the nodes of a cluster wait for each other."""
+        """All of it down at once, then up. The nodes of a cluster wait for each other: one that ended while it started is
+        seen to at once, and not only when its turn to answer comes."""
         for node in self.nodes:
             node.kill()
         for node in self.nodes:
             node.launch()
-        for node in self.nodes:
-            node.await_ready()
+        logs = ", ".join(str(node.folder / "log") for node in self.nodes)
+        wait_until(self._are_up, f"an answer of each broker (logs: {logs})", 300.0)
+
+    def _are_up(self) -> bool:
+        return min(node.is_up() for node in self.nodes)  # each of them is asked
 
     def leader_of(self, vhost: str, queue: str) -> BrokerNode:
         """The node that leads a quorum queue now."""

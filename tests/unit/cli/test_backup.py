@@ -176,6 +176,7 @@ def test_what_is_wrong_with_the_words_is_said_before_anything_is_read(node: Term
     assert node.type("restore", "--drill", *PASSPHRASE).code == 3
     said = node.type("backup", "--passphrase-file", "short")
     assert (said.code, "12 or more" in said.err) == (1, True)
+    assert "Cụm mật khẩu quá ngắn" in said.err
 
 
 def test_a_damaged_backup_is_told_in_words(node: Terminal) -> None:

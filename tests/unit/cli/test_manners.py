@@ -164,6 +164,20 @@ def test_a_reader_that_has_enough_ends_the_program_well() -> None:
     assert (running.returncode, said) == (0, b"")
 
 
+def test_work_goes_on_where_nobody_reads_the_talk_about_it_any_more(tmp_path: Path) -> None:
+    words = ["demo", "--once", "--keep", str(tmp_path / "told"), "-o", "json"]
+    with subprocess.Popen(
+        [*PROGRAM, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stderr.close()
+        told = running.stdout.read()
+
+    assert running.returncode == 0
+    assert json.loads(told)["lost"] == 0
+
+
 def test_a_demonstration_is_told_in_a_new_folder_alone(terminal: Terminal, tmp_path: Path) -> None:
     used = tmp_path / "used"
     used.mkdir()

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import Connection, event, func, select
 from sqlalchemy.exc import OperationalError
 from sqlmodel import col
 
@@ -248,3 +248,34 @@ async def test_a_unit_that_never_gets_the_file_says_so(
 
     await _put(store, "after")
     assert await _jobs(store) == ["after"]
+
+
+async def _nobody_writes(store: SqlOfficeStore) -> None:
+    assert store._group is not None
+    async with store._group.alone():
+        pass
+
+
+async def test_those_who_wait_together_for_a_file_hear_together_that_they_do_not_get_it(
+    store: SqlOfficeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.engine.BUSY_TIMEOUT_S", 0.05)
+    tried, begin = [], drivers.begin_waiting
+
+    def counted(connection: Connection, patience_s: float) -> None:
+        tried.append(patience_s)
+        begin(connection, patience_s)
+
+    monkeypatch.setattr(drivers, "begin_waiting", counted)
+    with closing(sqlite3.connect(tmp_path / "node.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ends = await asyncio.gather(
+            *(_put(store, f"late {n}") for n in range(5)),
+            _nobody_writes(store),
+            return_exceptions=True,
+        )
+
+    assert [type(end) for end in ends] == [*[errors.StoreFailure] * 5, type(None)]
+    assert len(tried) == 2  # the first found nobody waiting; the four who came after it hear together
+    await asyncio.gather(*(_put(store, f"after {n}") for n in range(5)))
+    assert await _jobs(store) == [f"after {n}" for n in range(5)]

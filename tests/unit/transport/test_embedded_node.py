@@ -6,11 +6,8 @@ import asyncio
 import hashlib
 import io
 import sqlite3
-from collections.abc import Iterator
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
-
-import pytest
 
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
@@ -44,13 +41,6 @@ CREATE TABLE queue (
 );
 PRAGMA user_version = 1;
 """
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPool]:
-    threads = ThreadPool(2)
-    yield threads
-    threads.close()
 
 
 async def test_an_arrival_names_the_node_that_published_it(tmp_path: Path, pool: ThreadPool) -> None:

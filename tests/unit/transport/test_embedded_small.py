@@ -44,13 +44,6 @@ class Commits:
 
 
 @pytest.fixture
-async def pool() -> AsyncIterator[ThreadPool]:
-    threads = ThreadPool(2)
-    yield threads
-    threads.close()
-
-
-@pytest.fixture
 async def axis(tmp_path: Path, pool: ThreadPool) -> AsyncIterator[EmbeddedAxis]:
     async with EmbeddedAxis(tmp_path / "axis", "one", ManualClock(), pool, poison_limit=1) as opened:
         await opened.host(["Z92", "Z93"])
@@ -164,6 +157,23 @@ async def test_what_is_dropped_from_the_dead_list_leaves_nothing(
     await axis.wait(0.1)
 
     assert files_with(tmp_path, MARK) == []
+
+
+async def test_what_a_unit_could_undo_is_noted_in_no_file_elsewhere(
+    axis: EmbeddedAxis, tmp_path: Path
+) -> None:
+    """A temporary file would hold parcels in the clear, and be wanted where none can be made."""
+    async with axis._queue.write() as queue:
+        content = [(str(n), os.urandom(SMALL)) for n in range(20)]
+        queue.executemany(queue_file.PUT_BYTES, content)
+
+    async with axis._queue.write() as queue:
+        queue.execute("DELETE FROM payload")
+        opened = [os.readlink(each.path) for each in os.scandir("/proc/self/fd") if os.path.islink(each.path)]
+
+    assert asked(tmp_path / "axis", "SELECT count(*) FROM payload") == [(0,)]
+    assert str(tmp_path / "axis" / "axis.sqlite-wal") in opened
+    assert [name for name in opened if "etilqs" in name] == []
 
 
 async def test_publishes_side_by_side_share_commits_and_so_do_their_ends(

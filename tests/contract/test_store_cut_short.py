@@ -1,0 +1,174 @@
+"""What goes wrong in the middle of a unit of work, and what two units may want of each other: who is cut short hears just
+that and leaves nothing behind, what a server refused is not called committed, and what left is not sent again."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlmodel import col
+
+from gateway import errors
+from gateway.domain.document import OutState, ReplyLink
+from gateway.domain.identity import DocumentId
+from gateway.office.store.store import SqlOfficeStore
+from gateway.outgoing import dispatch
+from gateway.outgoing.desk import OutDesk
+from gateway.ports import Fate, Outcome
+from gateway.ports.queues import OutboxTarget
+from gateway.store.tables import BlobRow
+from gateway.store.transaction import _STATEMENTS
+from tests.support.axis_rigs import until_told
+from tests.support.clock import ManualClock
+from tests.support.stores import NORTH, delivery, digest, draft, incoming, outbox_item, outgoing
+
+_WAITS = select(func.pg_sleep(20))
+_OTHERS = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    " AND state <> 'idle'"
+)
+on_a_server = pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+
+
+def blob(name: str, clock: ManualClock) -> BlobRow:
+    return BlobRow(digest=digest(name), size=1, stored_at=clock.now())
+
+
+@on_a_server
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_who_is_cut_short_however_often_hears_that_and_leaves_nothing_open(
+    store: SqlOfficeStore, times: int
+) -> None:
+    asked = asyncio.Event()
+
+    async def unit() -> None:
+        async with store.writing() as tx:
+            _STATEMENTS.of(_WAITS, None, tx._dialect)  # from now on the driver itself is asked
+            await tx.hold("a name")
+            asked.set()
+            await tx.tuples(_WAITS)
+
+    task = asyncio.create_task(unit())
+    await asked.wait()
+
+    async def is_waiting() -> bool:
+        async with store.looking() as tx:
+            return bool((await tx.tuples(_OTHERS))[0][0])
+
+    await until_told(is_waiting, "the server is asked")
+    for _ in range(times):
+        task.cancel()
+        await asyncio.sleep(0)
+    (ended,) = await asyncio.gather(task, return_exceptions=True)
+
+    assert isinstance(ended, asyncio.CancelledError)
+
+    async def is_still() -> bool:
+        return not await is_waiting()
+
+    await until_told(is_still, "nothing is left open")
+
+
+@pytest.mark.parametrize("subject", ["a\ud800b", 2**70])
+async def test_a_value_that_no_database_has_is_a_failure_of_the_store(
+    store: SqlOfficeStore, subject: object
+) -> None:
+    asked = select(col(BlobRow.digest)).where(
+        (col(BlobRow.digest) if subject != 2**70 else col(BlobRow.size)) == subject
+    )
+    for _ in range(3):
+        with pytest.raises(errors.StoreFailure) as failed:
+            async with store.writing() as tx:
+                await tx.tuples(asked)
+        assert "ud800b" not in str(failed.value)
+
+
+async def test_what_was_refused_in_a_unit_is_not_called_committed(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    """On SQLite the rest of it holds; a server has undone all of it."""
+    document, told = outgoing(clock), list[str]()
+    with suppress(errors.StoreFailure):
+        async with store.begin(NORTH) as work:
+            await work.outgoing.add(document)
+            work.when_committed(lambda: told.append("committed"))
+            await work.outgoing.get(document.id)
+            with suppress(errors.GatewayError):
+                await work.blobs.add(digest("nowhere"), "envelope", document.id)
+            await work.commit()
+
+    async with store.read(NORTH) as view:
+        there = [each.id for each in (await view.outgoing.page(limit=5)).items]
+    assert there == [document.id] * len(told)
+
+
+async def test_what_is_put_where_another_row_was_there_is_written_too(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    async with store.writing() as tx:
+        tx.put(blob("first", clock))
+        await tx.commit()
+
+    async with store.writing() as tx:
+
+        async def otherwise() -> None:
+            tx.put(blob("instead", clock))
+
+        await tx.put_or(blob("first", clock), otherwise)
+        await tx.commit()
+
+    async with store.looking() as tx:
+        found = {each for (each,) in await tx.tuples(select(col(BlobRow.digest)))}
+    assert found == {digest("first"), digest("instead")}
+
+
+@on_a_server
+async def test_what_left_is_not_sent_again_because_a_clerk_has_its_document_in_hand(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    """A courier keeps deliveries, then what they answer; a clerk what is answered, then what answers it."""
+    asked = incoming(clock, document_id=DocumentId("d-1"))
+    link = ReplyLink(
+        agency=asked.sender_code, number="1/X", date=clock.now().date(), document_id=DocumentId("d-1")
+    )
+    document = outgoing(clock, state=OutState.PACKED, draft=draft(replies_to=(link,)))
+    one = delivery(document, "Z91.02")
+    target = OutboxTarget(code="Z91.02", delivery_id=one.id)
+    item = replace(outbox_item(clock), subject_id=document.id, kind=document.kind, targets=(target,))
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(document)
+        await work.deliveries.add([one])
+        await work.incoming.add(asked)
+        await work.outbox.put(item)
+        await work.commit()
+    (leased,) = await store.claim_outbox(10, 60)
+    tools: Any = SimpleNamespace(
+        store=store, clock=clock, profile=SimpleNamespace(retry_limit=timedelta(days=1))
+    )
+    desk = cast("OutDesk", tools)
+    left = Outcome(fate=Fate.DELIVERED, code="", detail="")
+    tried = dispatch._tried(desk, leased, [target], {"Z91.02": left})
+    has_it = asyncio.Event()
+
+    async def clerk() -> None:
+        async with store.begin(NORTH) as work:
+            await work.incoming.get(asked.id)
+            has_it.set()
+            await asyncio.sleep(0.5)  # the courier waits for what the clerk has
+            await work.outgoing.get(document.id)
+            await work.commit()
+
+    async def courier() -> None:
+        await has_it.wait()
+        await dispatch._record_alone(desk, NORTH, tried, clock.now())
+
+    await asyncio.gather(clerk(), courier())
+
+    async with store.read(NORTH) as view:
+        assert (await view.outbox.get(leased.item.id)).state == "sent"

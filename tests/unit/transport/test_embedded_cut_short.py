@@ -1,0 +1,170 @@
+"""Whoever is cut short on the embedded axis, as at a stop, takes nothing away from others and leaves no file behind; what
+is gone leaves the log of its file wherever the axis is taken from."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import commits
+from gateway.pool import ThreadPool
+from gateway.ports import Fate, Parcel
+from gateway.transport import embedded, queue_file
+from gateway.transport.embedded import EmbeddedAxis
+from gateway.transport.parcel import SMALL, PayloadFolder
+from tests.support.clock import ManualClock
+from tests.support.parcels import bytes_of, parcel
+
+LARGE = b"x" * (SMALL + 1)
+
+
+class Held:
+    """A step that stops in its thread until it may go on. Any: whatever the step is called with."""
+
+    def __init__(self) -> None:
+        self.began, self._go_on = threading.Event(), threading.Event()
+
+    def stop(self) -> None:
+        self.began.set()
+        assert self._go_on.wait(20)
+
+    def before(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        def held(*words: Any) -> Any:
+            self.stop()
+            return step(*words)
+
+        return held
+
+    def after(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        def held(*words: Any) -> Any:
+            done = step(*words)
+            self.stop()
+            return done
+
+        return held
+
+    async def cut_short(self, work: asyncio.Task[Any]) -> None:
+        """Cancelled in the middle of the step, which then goes on."""
+        assert await asyncio.to_thread(self.began.wait, 20)
+        work.cancel()
+        await asyncio.sleep(0)
+        self._go_on.set()
+        await asyncio.wait([work])
+        assert work.cancelled()
+
+
+@pytest.fixture
+async def axis(tmp_path: Path, pool: ThreadPool) -> AsyncIterator[EmbeddedAxis]:
+    async with EmbeddedAxis(tmp_path / "axis", "one", ManualClock(), pool) as opened:
+        await opened.host(["Z92"])
+        yield opened
+
+
+def files(tmp_path: Path) -> list[str]:
+    return [each.name for each in (tmp_path / "axis" / "payload").iterdir()]
+
+
+async def test_g2_an_end_that_is_cut_short_takes_no_bytes_that_another_has_published_meanwhile(
+    axis: EmbeddedAxis, tmp_path: Path, pool: ThreadPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large, held = parcel("p1", LARGE), Held()
+    await axis.publish(large, ["Z92"])
+    (arrival,) = await axis.take(1, 60)
+    monkeypatch.setattr(PayloadFolder, "remove", held.before(PayloadFolder.remove))
+    async with EmbeddedAxis(tmp_path / "axis", "two", ManualClock(), pool) as other:
+        ending = asyncio.create_task(axis.settle(arrival, done=True))
+        assert await asyncio.to_thread(held.began.wait, 20)
+        ending.cancel()
+        again = asyncio.create_task(other.publish(replace(large, packet_id="p2"), ["Z92"]))
+        await asyncio.wait([again], timeout=0.2)  # it would be over by now, did it not wait for the lock
+        await held.cut_short(ending)
+
+        assert (await again)["Z92"].fate is Fate.DELIVERED
+        (arrived,) = await axis.take(1, 60)
+        assert (arrived.packet_id, bytes_of(arrived)) == ("p2", LARGE)
+
+
+async def test_a_copy_that_is_cut_short_leaves_no_file(tmp_path: Path) -> None:
+    held, pool = Held(), ThreadPool(1)
+    axis = EmbeddedAxis(tmp_path / "axis", "one", ManualClock(), pool)
+    await axis.host(["Z92"])
+
+    class Slow(io.BytesIO):
+        read = held.before(io.BytesIO.read)
+
+    slow: Parcel = replace(parcel("p1", LARGE), open=lambda: Slow(LARGE))
+    await held.cut_short(asyncio.create_task(axis.publish(slow, ["Z92"])))
+    await axis.close()
+    pool.close()  # its thread has ended
+
+    assert files(tmp_path) == []
+
+
+async def test_a_finished_file_goes_with_the_publish_that_is_cut_short_and_stays_for_another(
+    axis: EmbeddedAxis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = parcel("p1", LARGE)
+    with monkeypatch.context() as patched:
+        held = Held()
+        patched.setattr(PayloadFolder, "adopt", held.after(PayloadFolder.adopt))
+        await held.cut_short(asyncio.create_task(axis.publish(large, ["Z92"])))
+    assert files(tmp_path) == []
+
+    await axis.publish(large, ["Z92"])
+    held = Held()
+    monkeypatch.setattr(PayloadFolder, "adopt", held.after(PayloadFolder.adopt))
+    await held.cut_short(asyncio.create_task(axis.publish(replace(large, packet_id="p2"), ["Z92"])))
+    (arrived,) = await axis.take(2, 60)
+    assert (arrived.packet_id, bytes_of(arrived)) == ("p1", LARGE)
+
+
+async def test_who_is_cut_short_while_the_others_are_committed_leaves_them_their_answer(
+    axis: EmbeddedAxis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, inside, go_on = Held(), asyncio.Event(), asyncio.Event()
+    commit = queue_file._QueueDriver.commit
+
+    async def slowly(driver: queue_file._QueueDriver) -> None:
+        await commits.apart(held.stop)
+        await commit(driver)
+
+    async def unit() -> str:
+        async with axis._queue.write() as queue:
+            queue.execute(queue_file.FORGET_NODE, ("nobody",))
+            inside.set()
+            await go_on.wait()
+        return "committed"
+
+    monkeypatch.setattr(queue_file._QueueDriver, "commit", slowly)
+    neighbour = asyncio.create_task(unit())
+    await inside.wait()
+    shortening = asyncio.create_task(axis._queue.shorten())
+    await asyncio.sleep(0)  # it waits for the turn
+    go_on.set()
+    await held.cut_short(shortening)
+
+    async with asyncio.timeout(20):
+        assert await neighbour == "committed"
+
+
+async def test_what_is_gone_leaves_the_log_also_where_nobody_waits_for_parcels(
+    axis: EmbeddedAxis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers take again and again, and never wait."""
+    monkeypatch.setattr(embedded, "QUIET_S", 0.0)
+    await axis.publish(parcel("p1", b"words of a secret"), ["Z92"])
+    (arrival,) = await axis.take(1, 60)
+    await axis.settle(arrival, done=True)
+    log = tmp_path / "axis" / "axis.sqlite-wal"
+    assert b"words of a secret" in log.read_bytes()
+
+    assert await axis.take(1, 60) == ()
+
+    assert log.stat().st_size == 0
