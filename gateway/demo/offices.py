@@ -12,7 +12,7 @@ import hashlib
 import io
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -302,21 +302,29 @@ class Offices(OfficeMail):
             await tags_and_views.save_view(self.node.store, scope, side, self.cast.words(name), query, now)
 
     async def _drafts(self, actor: str) -> None:
-        """The clerk's, nearly ready, and one of the officer's own; one of the head of unit's."""
+        """The clerk's, signed and nearly ready; one of the officer's own; one of the head of unit's."""
         key, today = f"{actor}-draft", self.node.out.today()
         told = self.cast.document(key)
         day = self.cast.issued_on(key, today)
         whole = await self.node.pool.run(partial(self.cast.file, key, 0, day))
-        await self._draft(actor, "clerk", told, day, whole)
+        await self._draft(actor, "clerk", told, day, whole, self.node.clock.now())
         for role, subject in (("officer", "own_subject"), ("unit-head", "unit_subject")):
             changed = {"subject": self.cast.words(subject), "number": ""}
             paper = papers.paper_of(self.cast.data, key, today, **changed)
             content = await self.node.pool.run(partial(printed, paper))
             await self._draft(actor, role, told | changed, today, content.pdf)
 
-    async def _draft(self, actor: str, role: str, told: dict[str, Any], day: date, content: bytes) -> None:
+    async def _draft(
+        self,
+        actor: str,
+        role: str,
+        told: dict[str, Any],
+        day: date,
+        content: bytes,
+        signed_at: datetime | None = None,
+    ) -> None:
         scope = await self.as_one(actor, role)
-        draft = self.draft(told, day, told["to"])
+        draft = replace(self.draft(told, day, told["to"]), signed_at=signed_at)
         made = await drafting.begin(self.node.out, scope, draft)
         async with intake.tray(self.node.out) as tray:
             await tray.add(FileRole.LEAD, told["files"][0], FileRole.LEAD, in_one(content))
@@ -336,11 +344,9 @@ class Offices(OfficeMail):
         for task in waiting[:1]:
             name = self.cast.words("tag")
             await tags_and_views.put_tag(self.node.store, self.node.clock, scope, name, task.subject_id)
-        if waiting[1:]:
+        for task in [each for each in (*waiting[1:], *rest[1:]) if each.rests_until is None][-1:]:
             until = self.node.clock.now() + _DAY
-            await todo.snooze_task(
-                self.node.todo, scope, waiting[-1].id, until, self.cast.words("owner_note")
-            )
+            await todo.snooze_task(self.node.todo, scope, task.id, until, self.cast.words("owner_note"))
         if actor == "province":
             await self._urge(actor, scope)
 

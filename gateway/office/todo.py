@@ -6,7 +6,7 @@ it."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -199,15 +199,25 @@ async def take_task(
 
 
 async def snooze_task(desk: TodoDesk, scope: AgencyScope, task: str, until: datetime, note: str) -> TaskNote:
-    """It leaves the list until then. Clash for a time that has passed or lies too far ahead."""
+    """It leaves the list until then. Clash for a time that has passed or lies too far ahead, and of an urgent document for
+    one past its deadline."""
     now = desk.clock.now()
     if not now < until <= now + LONGEST_REST:
         raise Clash(
             f"a task may rest until a moment within the next {LONGEST_REST.days} days, not until {until:%d/%m/%Y %H:%M}",
             code="GW-REST",
         )
+
+    def in_time(found: Task) -> None:
+        if found.rests_until is not None and until > found.rests_until:
+            raise Clash(
+                f"an urgent document is put off until its deadline at the latest, {found.rests_until:%d/%m/%Y %H:%M}",
+                code="GW-REST-URGENT",
+            )
+
+    text = _text(note, "note")
     return await _note(
-        desk, scope, task, "snoozed", snoozed_until=until, closed_at=None, note=_text(note, "note")
+        desk, scope, task, "snoozed", check=in_time, snoozed_until=until, closed_at=None, note=text
     )
 
 
@@ -230,12 +240,14 @@ async def _note(
     task: str,
     what: str,
     units: Collection[str] | None = None,
+    check: Callable[[Task], None] = lambda task: None,
     **said: str | datetime | None,
 ) -> TaskNote:
     found = await gather(desk, scope, everything=True, units=units)
     listed = next((each for each in found.tasks if each.id == task), None)
     if listed is None:
         raise NotFound(f"there is no task {task} to do; look with: gateway todo list")
+    check(listed)
     now = desk.clock.now()
     async with desk.store.begin(scope) as work:
         await work.agency()

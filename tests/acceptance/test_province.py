@@ -4,10 +4,11 @@ was sent shows a day, a week or a year late. Nothing is lost, and each receiver 
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -39,8 +40,8 @@ WRONG = (
 PROMPT = WRONG.replace(', "late:1", "late:8", "late:400"', "")
 
 
-class Killed(RuntimeError):
-    """The node ends here."""
+class Killed(BaseException):
+    """The node ends here: no part of the program may catch it, as none would hear of a kill."""
 
 
 @dataclass(kw_only=True)
@@ -51,6 +52,7 @@ class Story:
     towns: dict[str, Town] = field(default_factory=dict)
     sent: list[tuple[str, OutgoingDocument]] = field(default_factory=list)
     killed: int = 0
+    _dead: set[str] = field(default_factory=set)
     _open: dict[str, AsyncExitStack] = field(default_factory=dict)
     _turn: int = 0
     _chance: random.Random = field(default_factory=lambda: random.Random(27))
@@ -64,21 +66,25 @@ class Story:
         self.towns[name] = await self._open[name].enter_async_context(opened)
         for each in self._foreign(self.towns[name]):
             for at in ("took", "ended", "told", "mark", "unmark", "coming"):
-                setattr(each._ledger, at, self._may_kill(getattr(each._ledger, at)))
+                setattr(each._ledger, at, self._may_kill(name, getattr(each._ledger, at)))
 
     async def close(self) -> None:
-        for each in self._open.values():
-            await each.aclose()
+        for name in self.towns:
+            await self._end(name)
 
-    def _may_kill(self, real: Callable[..., object]) -> Callable[..., object]:
-        """Before what is to be written down, or after it."""
+    def _may_kill(self, name: str, real: Callable[..., object]) -> Callable[..., object]:
+        """Before what is to be written down, or after it. From then on this node writes nothing, whoever asks."""
 
         def called(*given: object, **more: object) -> object:
+            if name in self._dead:
+                raise Killed("dead")
             fate = self._chance.random()
             if fate < 0.02:
+                self._dead.add(name)
                 raise Killed("before")
             done = real(*given, **more)
             if fate > 0.98:
+                self._dead.add(name)
                 raise Killed("after")
             return done
 
@@ -146,18 +152,28 @@ class Story:
     async def _carried(self, name: str) -> None:
         """A call that failed is tried again; a node that was killed is opened again."""
         town = self.towns[name]
-        try:
+        with suppress(GatewayError, Killed):
             await town.carry()
             for axis in self._foreign(town):
                 await axis.look()
             await town.carry()
-        except GatewayError:
-            return
-        except Killed:
+        if name in self._dead:
             self.killed += 1
-            await self._open[name].aclose()
+            await self._end(name)
+            self._dead.discard(name)
             await self.open(name)
             self.clock.advance(120)  # what it held is anybody's again
+
+    async def _end(self, name: str) -> None:
+        """What looked in the background may have met the kill: it has nothing to say of it."""
+        for each in self._foreign(self.towns[name]):
+            looking, each._fetcher._task = each._fetcher._task, None
+            if looking is not None:
+                looking.cancel()
+                await asyncio.wait([looking])
+                if not looking.cancelled():
+                    looking.exception()
+        await self._open[name].aclose()
 
     def _foreign(self, town: Town) -> list[RestAxis]:
         return [each for each in each_axis(town.node.axis).values() if isinstance(each, RestAxis)]

@@ -206,6 +206,20 @@ async def test_what_was_typed_outlives_the_session_and_is_sent_after_signing_in(
     assert document.agency_id == (await scope(site)).agency_id
 
 
+async def test_what_the_browser_has_against_a_field_is_said_in_the_language_of_the_page(
+    site: Site, context: BrowserContext, page: Page
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "department"))
+    await page.goto("/so-van-ban/den/nhap")
+    field = page.locator("#subject")
+    await page.locator("form[method=post] button.main").first.click()
+
+    said = "(each) => [each.validationMessage, each.checkValidity()]"
+    assert await field.evaluate(said) == ["Hãy điền mục này.", False]
+    await field.fill("V/v mời họp")
+    assert await field.evaluate(said) == ["", True]
+
+
 async def test_a_form_of_an_earlier_session_is_not_acted_on_and_not_lost(
     site: Site, context: BrowserContext, page: Page, watcher: Watcher
 ) -> None:

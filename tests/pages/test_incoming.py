@@ -132,6 +132,22 @@ async def test_a_clerk_takes_in_by_keys_alone_and_a_single_key_changes_nothing(
     assert not line.unread
 
 
+async def test_on_the_narrowest_screen_every_way_to_decide_is_in_sight(
+    mail: Mail, enter: Enter, page: Page
+) -> None:
+    _, document = await mail.comes()
+    await enter()
+    await page.set_viewport_size({"width": 320, "height": 640})
+    await opened(page, at(document))
+
+    for each in await page.locator(".decide :is(button, .button)").all():
+        box = await each.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0, await each.inner_text()
+        assert box["x"] + box["width"] <= 320, await each.inner_text()
+        assert box["y"] + box["height"] <= 640, await each.inner_text()
+
+
 async def test_a_refusal_needs_reason_and_words_and_its_sender_reads_both(
     mail: Mail, plain_page: Page, site: Site, watcher: Watcher
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -59,6 +61,24 @@ async def test_rows_are_labelled_found_by_it_and_lose_it_again(
     await expect(page.locator("main")).to_contain_text(f"Nhãn “{NAME}” sẽ bị xóa và bỏ khỏi 1 văn bản.")
     await page.get_by_role("button", name="Xóa nhãn").click()
     await expect(page.locator("main")).to_contain_text("Chưa có nhãn nào.")
+
+
+async def test_a_list_with_labels_is_saved_by_one_look_at_the_database(
+    site: Site, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looks have few places: who waited for a second one while he has one would keep all others waiting in the end."""
+    (document,) = await arrive(site, {"number": "71"})
+    await tags_and_views.put_tag(site.node.store, site.clock, await scope_of(site), NAME, document.id)
+    await clerk(site, page)
+    await page.goto("/van-ban-den?tab=all")
+    monkeypatch.setattr(site.node.store._views, "_room", asyncio.Semaphore(1))
+
+    answer = await page.request.get(
+        "/danh-sach/van-ban-den/tep?dang=csv&tat-ca=1&ds=tab%3Dall%26cot%3Dnhan", timeout=20_000
+    )
+
+    assert answer.status == 200
+    assert NAME in await answer.text()
 
 
 async def test_an_auditor_sees_labels_an_operator_of_the_node_does_not(site: Site, page: Page) -> None:

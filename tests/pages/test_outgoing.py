@@ -20,6 +20,7 @@ from gateway.domain.event import EventKind
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
 from gateway.office.domain.roles import PostRole
+from gateway.office.web.door import LANG_COOKIE
 from gateway.outgoing import accept, intake, manage
 from gateway.outgoing.intake import Order
 from tests.pages import axe, pictures
@@ -441,6 +442,10 @@ async def test_a_slip_is_one_sheet_for_print(site: Site, page: Page, context: Br
     assert "PHIẾU GỬI" in sheet
     assert document.draft.code in sheet
     assert document.draft.subject in sheet
+    await context.add_cookies([{"name": LANG_COOKIE, "value": "en", "url": site.url}])
+    await page.reload()
+    assert await page.locator("html").get_attribute("lang") == "en"
+    assert await page.locator("article.slip").inner_text() == sheet, "an official paper is Vietnamese"
 
 
 async def test_a_letter_on_paper_is_closed_on_the_dispatch_list_with_day_and_means(

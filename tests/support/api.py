@@ -39,7 +39,7 @@ from tests.support.contract import complaints
 from tests.support.once import once
 
 BASE = "/api/v1"
-OUTSIDE = ("/api", "/docs", "/problems", "/healthz", "/readyz", "/static", "/?")
+OUTSIDE = ("/api", "/docs", "/problems", "/healthz", "/readyz", "/static", "/favicon.ico", "/?")
 ALL = frozenset(ApiScope)
 PROVINCE, DEPARTMENT, COMMUNE = (stage.cast().code(actor) for actor in stage.ACTORS)
 

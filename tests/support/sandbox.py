@@ -8,7 +8,7 @@ import json
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ from gateway.sandbox.opened import Running, Sandbox
 def at_work(folder: Path) -> Iterator[Running]:
     """Started in this folder, and stopped in the end."""
     ready: list[Running] = []
-    there, failed = threading.Event(), []
-    loop = asyncio.new_event_loop()
+    failed: list[BaseException] = []
+    there = threading.Event()
     stop = asyncio.Event()
 
     def heard(found: Running) -> None:
@@ -32,16 +32,15 @@ def at_work(folder: Path) -> Iterator[Running]:
         there.set()
 
     def work() -> None:
-        asyncio.set_event_loop(loop)
         try:
-            loop.run_until_complete(Sandbox(folder=folder).serve(stop, heard))
+            with runner:  # whatever still runs when it ends is ended too
+                runner.run(Sandbox(folder=folder).serve(stop, heard))
         except BaseException as why:  # told to whoever waits
             failed.append(why)
         finally:
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.close()
             there.set()
 
+    runner = asyncio.Runner()
     thread = threading.Thread(target=work, name="sandbox")
     thread.start()
     try:
@@ -50,8 +49,8 @@ def at_work(folder: Path) -> Iterator[Running]:
             raise failed[0]
         yield ready[-1]
     finally:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(stop.set)
+        with suppress(RuntimeError):  # it has ended by itself
+            runner.get_loop().call_soon_threadsafe(stop.set)
         thread.join(60)
     if failed:
         raise failed[0]

@@ -62,7 +62,9 @@ def joined_text(*parts: str | None) -> str:
 
 
 def kind_text(type_name: str | None, subject: str) -> str:
-    """Type and abstract in one cell."""
+    """Type and abstract in one cell; the type once, where the abstract begins with it."""
+    if type_name and subject.casefold().startswith(type_name.casefold()):
+        return subject
     return ": ".join(part for part in (type_name or "", subject) if part)
 
 

@@ -253,7 +253,7 @@ async def write_xlsx(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO
 
             await _add_each(desk, book, add)
             await desk.pool.run(partial(writer.close, book.closing()))
-        return await tell_taken(desk, scope, ask, BookFormat.XLSX, book.summary())
+    return await tell_taken(desk, scope, ask, BookFormat.XLSX, book.summary())
 
 
 async def write_csv(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
@@ -265,7 +265,7 @@ async def write_csv(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO)
             out.write(b"".join(table_files.csv_line(book.cells(line)) for line in lines))
 
         await _add_each(desk, book, add)
-        return await tell_taken(desk, scope, ask, BookFormat.CSV, book.summary())
+    return await tell_taken(desk, scope, ask, BookFormat.CSV, book.summary())
 
 
 async def _add_each(desk: BookDesk, book: Opened, add: Callable[[Sequence[BookLine]], None]) -> None:
@@ -276,7 +276,8 @@ async def _add_each(desk: BookDesk, book: Opened, add: Callable[[Sequence[BookLi
 async def tell_taken(
     desk: BookDesk, scope: AgencyScope, ask: Ask, to: BookFormat, summary: Summary
 ) -> Summary:
-    """Tells that the book was written out; on the way back to the caller."""
+    """Tells that the book was written out; on the way back to the caller, and once the book is closed: whoever has one
+    connection and waits for another may wait for others who do the same."""
     span = ask.span
     told = {
         "book": ask.book,

@@ -95,8 +95,9 @@ _WITHIN = {
 _DAY = timedelta(days=1)
 TAKEN = frozenset({"accepted", "assigned", "processing", "done"})
 """Whoever agreed to a recall has given it back and counts no more."""
-_SENT = frozenset({"sent", "delivered", "request_agreed"}) | TAKEN
-_ASKS = frozenset({"recall_asked", "take_back_asked", "update_asked"})
+ASKS = frozenset({"recall_asked", "take_back_asked", "update_asked"})
+# What left is asked back, and stays what left.
+SENT = frozenset({"sent", "delivered", "rejected", "request_agreed", "request_refused"}) | ASKS | TAKEN
 _CALLS = frozenset({"rejected", "failed", "blocked", "request_refused"})
 
 
@@ -127,8 +128,11 @@ class Card:
     states: dict[str, int] = field(default_factory=dict)
 
     @property
-    def taken_in(self) -> int:
-        """How many recipients have taken it in: the 18 of `18/20`."""
+    def taken_in(self) -> int | None:
+        """How many recipients have taken it in: the 18 of `18/20`. None while one is asked to give it back or change it:
+        the word of the request stands before what that one had said."""
+        if not ASKS.isdisjoint(self.states):
+            return None
         return sum(n for state, n in self.states.items() if state in TAKEN)
 
 
@@ -164,7 +168,7 @@ class ListLine:
         """What `due_at` is the end of."""
         if self.side is Side.OUT:
             return Waits.PARTNER
-        if self.state in _ASKS:
+        if self.state in ASKS:
             return Waits.ANSWER
         return Waits.DECIDE if self.own_state == InState.HELD else Waits.TAKE_IN
 
@@ -284,7 +288,7 @@ def incoming_line(
     """`shown`: its word where a request of the sender waits for an answer, else its state; `due_at`: by when we owe the
     next step, None where we owe none."""
     is_open = document.state in (InState.NEW, InState.HELD)
-    calls = document.state is InState.HELD or shown in _ASKS
+    calls = document.state is InState.HELD or shown in ASKS
     return ListLine(
         id=document.id,
         side=Side.IN,
@@ -366,14 +370,14 @@ def _out_tabs(document: OutgoingDocument, own: OutState, states: Mapping[str, in
     if own is OutState.BLOCKED:
         tabs.add(Tab.FAILED)
     is_over = own is OutState.CANCELLED or {"cancelled", "rejected", "paper"} & named
-    if document.draft.signed_at is not None and not _SENT & named and not is_over:
+    if document.draft.signed_at is not None and not SENT & named and not is_over:
         tabs.add(Tab.UNSENT)
     return Tab(sum(tabs))
 
 
 _OUT_TABS: Mapping[Tab, frozenset[str]] = {
     Tab.QUEUED: frozenset({"queued", "sending"}),
-    Tab.SENT: _SENT | {"paper", "rejected", "unknown"} | _ASKS | {"request_refused"},
+    Tab.SENT: SENT | {"paper", "unknown"},
     Tab.REJECTED: frozenset({"rejected"}),
     Tab.FAILED: frozenset({"failed"}),
     Tab.RECALL: frozenset({"recall_asked", "take_back_asked", "request_agreed", "request_refused"}),
@@ -384,7 +388,7 @@ _OUT_TABS: Mapping[Tab, frozenset[str]] = {
 
 def _in_tabs(state: InState, shown: str, not_handed: bool) -> Tab:
     tabs = _IN_TABS.get(state, Tab(0))
-    if shown in _ASKS:
+    if shown in ASKS:
         tabs |= Tab.RECALL
     return tabs | Tab.NOT_HANDED if not_handed else tabs
 

@@ -153,6 +153,12 @@ class Task:
     def owner(self) -> str | None:
         return self.note.owner if self.note is not None else None
 
+    @property
+    def rests_until(self) -> datetime | None:
+        """The latest moment to which it may be put off; None where that is left to whoever does it. Nobody puts an urgent
+        document off past its time."""
+        return self.due_at if self.urgency >= Urgency.URGENT else None
+
     def rests(self, now: datetime) -> bool:
         """Whether nobody is to be bothered with it now."""
         note = self.note

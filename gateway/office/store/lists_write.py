@@ -26,6 +26,7 @@ from gateway.domain.office_calendar import CalendarDay
 from gateway.domain.status import Duty, Fact, Track, Waits, fold_incoming
 from gateway.domain.text import name_key, number_key
 from gateway.office.domain.listing import (
+    SENT,
     Card,
     ListLine,
     Origin,
@@ -57,7 +58,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _APART = 12  # bits
 _URGENCY_BITS = 52  # above the microseconds of any year to come
-_SENT = ("sent", "delivered", "accepted", "assigned", "processing", "done", "rejected", "request_agreed")
 _R = ListRow
 # Made once: making a statement takes longer than running it.
 _THIS = update(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.id) == bindparam("at_id"))
@@ -196,7 +196,7 @@ class ListWriter(Follower):
 
     def delivered_to(self, document_id: str, deliveries: Sequence[Delivery]) -> None:
         self._out.setdefault(document_id, None)
-        if any(each.state in _SENT for each in deliveries):
+        if any(each.state in SENT for each in deliveries):
             self._first.pop(document_id, None)
         elif document_id in self._first:
             self._first[document_id].extend(deliveries)
@@ -252,7 +252,7 @@ class ListWriter(Follower):
         for row in await self._tx.tuples(_STATES, agency=self._agency_id, ids=list(found)) if found else ():
             found[row[0]].append(row)
         # Once known it stays: asking the facts of 500 recipients for each answer of one would cost more than the rest.
-        sent_at = {id: rows[0][4] for id, rows in found.items() if any(row[1] in _SENT for row in rows)}
+        sent_at = {id: rows[0][4] for id, rows in found.items() if any(row[1] in SENT for row in rows)}
         unknown = [id for id, at in sent_at.items() if at is None]
         if unknown:
             sent_at |= dict(await self._tx.tuples(_SENT_AT, agency=self._agency_id, ids=unknown))
@@ -319,15 +319,19 @@ class ListWriter(Follower):
         # What was read stays read, whatever happens to it; what nobody needs to read is read.
         kept = {"place", "agency_id", "id", *(["unread"] if made.unread else [])}
         values = made.values(*kept, *(["origin"] if made.origin is None else []))
-        for salt in range(1 << _APART):
-            if made.id not in self._new and await self._changed(made.id, values):
+        if made.id not in self._new and await self._changed(made.id, values):
+            return
+        if made.origin is None:
+            made.change(origin=str(await self._origin(accepted_by)))
+        await self._tx.put_or(made, partial(self._put_beside, made, values))
+
+    async def _put_beside(self, made: ListRow, values: Mapping[str, Any]) -> None:
+        """Where its own place is taken: by itself, or by another document of the same moment."""
+        for salt in range(1, 1 << _APART):
+            if await self._changed(made.id, values):
                 return
-            if made.origin is None:
-                made.change(origin=str(await self._origin(accepted_by)))
             made.change(place=place(made.at, made.id, salt))
             if await self._tx.put_new(made):
-                return
-            if await self._changed(made.id, values):
                 return
         raise errors.StoreFailure(f"no place is left in the list at {made.at.isoformat()}")
 

@@ -52,9 +52,15 @@ def _nowhere(deps: WebDeps) -> Handler:
 
 
 def add_static(router: web.UrlDispatcher) -> None:
-    """Stylesheet and scripts. Their addresses change with their bytes, so browsers may keep them."""
+    """Stylesheet and scripts. Their addresses change with their bytes, so browsers may keep them. The icon also where they
+    look for one that no page has named."""
     for name in answers.STATIC:
         router.add_get(f"/static/{name}", _static_file)
+    router.add_get("/favicon.ico", _icon)
+
+
+async def _icon(request: web.Request) -> web.Response:
+    return web.Response(status=302, headers={"Location": answers.asset("icon.svg")})
 
 
 async def _static_file(request: web.Request) -> web.Response:

@@ -34,7 +34,7 @@ async def write(desk: BookDesk, scope: AgencyScope, ask: Ask, out: BinaryIO, *, 
                 await desk.pool.run(partial(out.write, "".join(held).encode()))
                 held = []
         await desk.pool.run(partial(out.write, "".join(held).encode()))
-        return await books.tell_taken(desk, scope, ask, BookFormat.HTML, book.summary())
+    return await books.tell_taken(desk, scope, ask, BookFormat.HTML, book.summary())
 
 
 def _pieces(book: Opened, nonce: str) -> AsyncIterator[str]:

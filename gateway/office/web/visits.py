@@ -18,7 +18,7 @@ from gateway.errors import Denied, GatewayError, NotFound
 from gateway.office.accounts.acting import Acting
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.session import CallOrigin, form_token
-from gateway.office.web import answers, bell
+from gateway.office.web import answers, bell, dates
 from gateway.office.web.deps import WebDeps
 from gateway.office.web.forms import SHORTEST_REASON, Form, Problems
 from gateway.office.web.routes import Needs, PageRoute
@@ -132,6 +132,13 @@ class Visit:
         """The year of the query under `nam`; else this one."""
         given = self.ask("nam")
         return int(given) if given.isascii() and given.isdigit() and len(given) == 4 else self.today.year
+
+    def days_asked(self, *names: str) -> tuple[list[date | None], Problems]:
+        """The days of the query under those names, None where none is said; and what stands against those that are no
+        days. Who goes on as if nothing had been said shows more than was asked for."""
+        days = [dates.typed_day(self.ask(name), self.today) for name in names]
+        said = [name for name, day in zip(names, days, strict=True) if day is None and self.ask(name)]
+        return days, [(name, self.say("listing.day.unreadable")) for name in said]
 
     async def page(self, template: str, status: int = 200, /, **values: object) -> web.Response:
         """The page whole, in its frame; for a script that shows it inside another page, what is in the frame alone. `title`

@@ -4,7 +4,7 @@ each with why the act leaves it out, judged anew each time: a page may be old.""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
@@ -90,17 +90,20 @@ def _meant(visit: Visit, whole: bool) -> tuple[Sequence[str], bool]:
     return ids, every
 
 
-async def pages(visit: Visit, asked: ListQuestion, *, most: int) -> AsyncGenerator[Sequence[ListLine]]:
-    """As `chosen`, `whole` and of no act: a page after another, all of one look. Close it where it is left early."""
+async def pages(
+    visit: Visit, asked: ListQuestion, *, most: int, tagged: bool
+) -> AsyncGenerator[tuple[Sequence[ListLine], Mapping[str, Sequence[Tag]]]]:
+    """As `chosen`, `whole` and of no act: a page after another, all of one look, `tagged`: with what labels its lines have.
+    Who goes through it opens no other look meanwhile: there are few places. Close it where it is left early."""
     ids, every = _meant(visit, whole=True)
     async with visit.deps.store.read(visit.scope()) as work:
         if every:
             async for page in _pages(work, asked, most):
-                yield page.lines
+                yield page.lines, await list_rows.tags_among(work, page.lines) if tagged else {}
             return
         for n in range(0, min(len(ids), most), _PAGE):
             lines, _ = await _named(work, asked, list_rows.seen_by(visit), ids[n : n + _PAGE], _PAGE)
-            yield lines
+            yield lines, await list_rows.tags_among(work, lines) if tagged else {}
 
 
 async def counted(visit: Visit, asked: ListQuestion, *, most: int) -> tuple[Sequence[str], ListCount]:

@@ -15,6 +15,7 @@ from gateway.domain.document import InState
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.text import Sought, hits
 from gateway.office.domain.listing import (
+    ASKS,
     ListLine,
     Side,
     Tag,
@@ -25,6 +26,7 @@ from gateway.office.domain.listing import (
     unit_viewer,
 )
 from gateway.office.domain.roles import Manner, Right
+from gateway.office.ports.store import OfficeWork
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.visits import Visit
 from gateway.policy import timers
@@ -160,12 +162,14 @@ class Teller:
         total = sum(card.states.values())
         if line.side is Side.IN or total < 2:
             return ""
-        parts = [labels.say("state.of_many", self.lang, count=card.taken_in, total=total)]
+        parts = []
+        if card.taken_in is not None:
+            parts.append(labels.say("state.of_many", self.lang, count=card.taken_in, total=total))
         parts += [
             labels.say(
                 "listing.some", self.lang, count=card.states[state], state=_short(state, self.lang).lower()
             )
-            for state in ("rejected", "failed", "request_agreed")
+            for state in (*sorted(ASKS), "rejected", "failed", "request_agreed")
             if card.states.get(state)
         ]
         if late := line.overdue(self.now):
@@ -239,10 +243,14 @@ class TagsOnPage:
 
 
 async def tags_of_lines(visit: Visit, lines: Sequence[ListLine]) -> Mapping[str, Sequence[Tag]]:
-    if not lines or not seen_by(visit).tags:
+    if not seen_by(visit).tags:
         return {}
     async with visit.deps.store.read(visit.scope()) as work:
-        return await work.office.tags.of([each.id for each in lines])
+        return await tags_among(work, lines)
+
+
+async def tags_among(work: OfficeWork, lines: Sequence[ListLine]) -> Mapping[str, Sequence[Tag]]:
+    return await work.office.tags.of([each.id for each in lines]) if lines else {}
 
 
 async def known_tags(visit: Visit) -> Sequence[Tag]:

@@ -288,15 +288,16 @@ async def paper_line_closed(visit: Visit) -> web.StreamResponse:
 
 async def paper_list_shown(visit: Visit, problems: Problems | None = None) -> web.StreamResponse:
     today = visit.today
-    since = dates.typed_day(visit.ask("tu"), today) if visit.ask("tu") else None
+    (since,), unread = visit.days_asked("tu")
     async with visit.deps.store.read(visit.scope()) as work:
         lines = await (manage.paper_handed_over(work, since, today) if since else manage.paper_waiting(work))
     return await visit.form_page(
         "books/paper.html",
-        problems,
+        [*(problems or ()), *unread],
         title=visit.say("paper.list"),
         lines=lines,
         since=since,
+        asked_since=dates.day_text(since) if since else visit.ask("tu"),
         today=dates.day_text(today),
         means=[(each.value, visit.say(f"paper.means.{each}")) for each in Means],
         most_note=LONGEST_NOTE,

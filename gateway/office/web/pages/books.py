@@ -3,6 +3,7 @@ columns, the sentence about gaps, a workbook, text, a page to print, the arrival
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from gateway.office.book.books import Ask, BookFormat
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.store import OfficeWork
 from gateway.office.web import answers, book_page, dates
+from gateway.office.web.forms import Problems
 from gateway.office.web.routes import Needs, get
 from gateway.office.web.visits import BOOKS, Visit, merged, where
 
@@ -22,7 +24,7 @@ _ROWS = 50
 
 
 async def shown(visit: Visit) -> web.StreamResponse:
-    ask = asked(visit)
+    ask, problems = _asked(visit)
     desk = visit.deps.book
     async with desk.store.read(visit.scope()) as work:
         agency = await work.agency()
@@ -32,6 +34,8 @@ async def shown(visit: Visit) -> web.StreamResponse:
         leaf = await books.leaf(
             work, ask.book, ask.span, limit=_ROWS, after=await _after(visit, work, ask), lang=visit.lang
         )
+    if problems:
+        leaf = replace(leaf, lines=(), after=None)
     query = dict(visit.request.query)
     following = (
         where(
@@ -43,6 +47,8 @@ async def shown(visit: Visit) -> web.StreamResponse:
     )
     return await visit.page(
         "books/book.html",
+        422 if problems else 200,
+        problems=problems,
         title=visit.say(f"book.{ask.book}"),
         ask=ask,
         books=tuple(Book),
@@ -62,6 +68,7 @@ async def shown(visit: Visit) -> web.StreamResponse:
         },
         printed=where("/so-van-ban/in", **merged(query, sau=None, told=None)),
         may_keep=visit.may(Right.BOOK, Manner.YES),
+        may_take=visit.may(Right.BOOK, Manner.YES) and not problems,
         cell=dates.cell_text,
     )
 
@@ -69,7 +76,10 @@ async def shown(visit: Visit) -> web.StreamResponse:
 async def file(visit: Visit) -> web.StreamResponse:
     """The book as a file, written whole before the first byte goes out: a failure is told, not half a file."""
     form = BookFormat(visit.path("form"))
-    ask, deps, scope = asked(visit), visit.deps, visit.scope()
+    ask, problems = _asked(visit)
+    if problems:
+        return await shown(visit)
+    deps, scope = visit.deps, visit.scope()
     write = books.write_xlsx if form is BookFormat.XLSX else books.write_csv
     with deps.blobs.scratch() as scratch:
         await write(deps.book, scope, ask, scratch.file)
@@ -80,8 +90,11 @@ async def file(visit: Visit) -> web.StreamResponse:
 async def printed(visit: Visit) -> web.StreamResponse:
     """The page to print: cover, header on each sheet, a line for each month."""
     deps = visit.deps
+    ask, problems = _asked(visit)
+    if problems:
+        return await shown(visit)
     with deps.blobs.scratch() as scratch:
-        await book_page.write(deps.book, visit.scope(), asked(visit), scratch.file, nonce=visit.nonce)
+        await book_page.write(deps.book, visit.scope(), ask, scratch.file, nonce=visit.nonce)
         await deps.pool.run(lambda: scratch.file.seek(0))
         response = web.StreamResponse(headers=answers.page_headers(visit.nonce, visit.lang))
         response.content_type, response.charset = "text/html", "utf-8"
@@ -103,19 +116,21 @@ async def stamp(visit: Visit) -> web.StreamResponse:
     return response
 
 
-def asked(visit: Visit) -> Ask:
-    """What the address asks for; what cannot be read is as if it had not been said."""
-    today, year = visit.today, visit.year_asked()
-    since, until = dates.typed_day(visit.ask("tu"), today), dates.typed_day(visit.ask("den"), today)
+def _asked(visit: Visit) -> tuple[Ask, Problems]:
+    """What the address asks for. Of a span that cannot be read there is no book: whoever prints it would take the whole
+    year for a part."""
+    year = visit.year_asked()
+    (since, until), problems = visit.days_asked("tu", "den")
     if since is not None and until is not None and since > until:
         since, until = until, since
     book, form = visit.ask("so"), visit.ask("mau")
-    return Ask(
+    ask = Ask(
         book=Book(book) if book in tuple(Book) else Book.INCOMING,
         form=BookForm(form) if form in tuple(BookForm) else BookForm.DECREE_30,
         span=Span(year=year, since=_within(since, year), until=_within(until, year)),
         lang=visit.lang,
     )
+    return ask, problems
 
 
 def _within(day: date | None, year: int) -> date | None:

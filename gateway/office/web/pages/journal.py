@@ -18,7 +18,7 @@ from gateway.office.domain.roles import Manner, Right
 from gateway.office.ports.node import JournalAsk, JournalEntry
 from gateway.office.web import answers, dates
 from gateway.office.web.answers import FileContent
-from gateway.office.web.forms import whole_number
+from gateway.office.web.forms import Problems, whole_number
 from gateway.office.web.routes import Needs, Who, get, post
 from gateway.office.web.visits import AUDITS, Visit, merged, where
 from gateway.words import labels
@@ -58,12 +58,14 @@ class ShownEntry:
 
 
 async def shown(visit: Visit) -> web.StreamResponse:
-    ask, journal = await _asked(visit), visit.deps.operations.journal
+    journal = visit.deps.operations.journal
+    ask, problems = await _asked(visit)
     before = whole_number(visit.ask("sau"), 18)
-    found = await journal.page(ask, before=before, limit=_ROWS + 1)
+    found = [] if problems else await journal.page(ask, before=before, limit=_ROWS + 1)
     query = dict(visit.request.query)
     last = str(found[_ROWS - 1].position) if len(found) > _ROWS else ""
     values = {
+        "problems": problems,
         "rows": [_row(visit, each) for each in found[:_ROWS]],
         "following": where(PATH, **merged(query, sau=last, told=None)) if last else "",
         "first": where(PATH, **merged(query, sau=None, told=None)) if before is not None else "",
@@ -72,13 +74,14 @@ async def shown(visit: Visit) -> web.StreamResponse:
         return visit.piece("journal/_list.html", **values)
     return await visit.page(
         "journal/page.html",
+        422 if problems else 200,
         title=visit.say("menu.audit"),
         seal=await journal.seal(),
         says=lambda code, params: visit.say_or(f"audit.{code}", code, **params),
         scope=_manner(visit),
         given={name: visit.ask(name) for name in ("nguoi", "object", "loai", "tu", "den")},
         kinds=_kinds(visit, sorted(EventKind), ask),
-        takes=visit.may(Right.AUDIT, *_TAKES[0].manners),
+        takes=visit.may(Right.AUDIT, *_TAKES[0].manners) and not problems,
         export=where(f"{PATH}/tai", **merged(query, sau=None, told=None)),
         **values,
     )
@@ -91,7 +94,9 @@ async def check(visit: Visit) -> web.StreamResponse:
 
 async def export(visit: Visit) -> web.StreamResponse:
     """As CSV with a mark by which spreadsheets know UTF-8. That it was taken is a line of the log itself."""
-    ask = await _asked(visit)
+    ask, problems = await _asked(visit)
+    if problems:
+        return await shown(visit)
     lines = await visit.deps.operations.journal.export(
         visit.person.person.id, ask.agency_id or "", ask, MOST_EXPORTED
     )
@@ -112,14 +117,13 @@ async def _csv(visit: Visit, lines: AsyncIterator[JournalEntry]) -> AsyncIterato
         yield answers.csv_line([*cells, row.before, row.after, outcome, row.call, leaf])
 
 
-async def _asked(visit: Visit) -> JournalAsk:
-    """What is looked for, within what the person may see."""
-    today = visit.today
-    since, until = dates.typed_day(visit.ask("tu"), today), dates.typed_day(visit.ask("den"), today)
+async def _asked(visit: Visit) -> tuple[JournalAsk, Problems]:
+    """What is looked for, within what the person may see; and what stands against it."""
+    (since, until), problems = visit.days_asked("tu", "den")
     kind, who = visit.ask("loai"), visit.ask("nguoi")
     manner = _manner(visit)
     person = visit.person.person.id if manner is Manner.OWN else await _person(visit, who)
-    return JournalAsk(
+    ask = JournalAsk(
         agency_id=None if _is_everywhere(visit, manner) else visit.here.id,
         people=manner is Manner.ACCOUNTS,
         principal_id=person,
@@ -129,6 +133,7 @@ async def _asked(visit: Visit) -> JournalAsk:
         since=dates.midnight(since) if since else None,
         until=dates.midnight(until + _DAY) if until else None,
     )
+    return ask, problems
 
 
 async def _person(visit: Visit, text: str) -> str:

@@ -71,6 +71,13 @@
   });
   window.gateway = { tell, ask, swap, leave, plain, words };
 
+  // ---- what a browser has against a field, in the language of the page instead of its own
+  document.addEventListener("invalid", (event) => {
+    const field = event.target, why = field.validity;
+    field.setCustomValidity((why.valueMissing && words.missing) || (why.tooShort && words.short) || (why.typeMismatch && words.odd) || "");
+  }, true);
+  document.addEventListener("input", (event) => { event.target.setCustomValidity?.(""); }, true);
+
   // ---- the first thing to read: what is wrong with a form, or what was done
   (document.querySelector("[data-problems]") ?? document.querySelector("[data-told]"))?.focus();
 

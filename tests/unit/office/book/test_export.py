@@ -115,6 +115,14 @@ async def test_the_incoming_book_has_the_decrees_ten_columns(town: Town) -> None
     assert second.cells["note"] == "Văn bản giấy"
 
 
+async def test_the_type_is_not_said_again_where_the_abstract_begins_with_it(town: Town) -> None:
+    await enter(town, "Báo cáo công tác tháng 11", type_name="Báo cáo")
+
+    (line,) = await lines(town, Book.INCOMING)
+
+    assert line.cells["subject"] == "Báo cáo công tác tháng 11"
+
+
 async def test_struck_lines_and_catch_up_entries_say_so(town: Town) -> None:
     struck = await enter(town)
     await by_hand.strike(town.node.inn, await town.scope(COMMUNE), struck, "Nhập nhầm")

@@ -338,6 +338,21 @@ async def test_a_task_cannot_rest_until_a_time_that_has_passed(
         await todo.close_task(desk, NORTH, task, "  ")
 
 
+async def test_an_urgent_document_is_not_put_off_past_its_time(
+    desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    await seed_incoming(store, incoming(clock, urgency=Urgency.EXPRESS))
+    (task,) = (await todo.gather(desk, NORTH)).tasks
+
+    with pytest.raises(Clash) as refused:
+        await todo.snooze_task(desk, NORTH, task.id, task.due_at + timedelta(seconds=1), "Later")
+    await todo.snooze_task(desk, NORTH, task.id, task.due_at, "They print it")
+
+    assert refused.value.code == "GW-REST-URGENT"
+    clock.advance(task.due_at - clock.now())
+    assert await kinds(desk) == [TaskKind.TAKE_IN]
+
+
 async def test_nobody_notes_anything_on_what_is_no_task_of_theirs(
     desk: TodoDesk, store: SqlOfficeStore, clock: ManualClock
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -46,3 +47,24 @@ def test_a_letter_without_a_number_says_so_and_shows_no_inner_id(
     side: Side, number: str, symbol: str, state: str, shown: str
 ) -> None:
     assert Teller(lang="vi", now=NOW).row(line(side, number, symbol, state)).number == shown
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        ({"accepted": 1, "done": 1}, "2/2 đã tiếp nhận"),
+        ({"accepted": 1, "rejected": 1}, "1/2 đã tiếp nhận, 1 từ chối tiếp nhận"),
+        ({"recall_asked": 2}, "2 thông báo thu hồi, chờ trả lời"),
+        (
+            {"recall_asked": 1, "request_agreed": 1},
+            "1 thông báo thu hồi, chờ trả lời, 1 đồng ý lấy lại, cập nhật",
+        ),
+    ],
+)
+def test_whoever_is_asked_to_give_back_is_not_counted_as_one_who_never_took_it_in(
+    states: dict[str, int], said: str
+) -> None:
+    plain = line(Side.OUT, "12", "UBND-VP", "accepted")
+    asked = replace(plain, card=replace(plain.card, states=states))
+
+    assert Teller(lang="vi", now=NOW).row(asked).summary == said

@@ -28,6 +28,7 @@ from gateway.office.web.pages.outgoing.way import picture
 from gateway.office.web.visits import Visit, where
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.outgoing import files
+from gateway.words import labels
 
 # With more recipients only the timeline that is asked for is written into the page.
 _MOST_OPEN = 60
@@ -263,6 +264,7 @@ async def slip_printed(visit: Visit) -> web.StreamResponse:
     return await visit.page(
         "outgoing/slip.html",
         title=visit.say("outgoing.slip"),
+        vi=labels.say,
         found=found,
         place=found.document.draft.place or "",
         day=f"{today:%d}",
