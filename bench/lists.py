@@ -1,5 +1,5 @@
 """How fast lists, searches, details and the dashboard answer over many documents: `python -m bench.lists [--documents N]
-[--postgres URL] [--filled] [--users N] [--seconds S] [--think S]`, or by HTTP of a running node: `… --pages URL [URL …]
+[--database URL] [--filled] [--users N] [--seconds S] [--think S]`, or by HTTP of a running node: `… --pages URL [URL …]
 [--cookie NAME=VALUE]`. In: an empty database, filled with invented documents of a realistic spread, in bulk; or pages.
 Out: times on the handler's side, with so many users at once, with and without think time, and the plan of the slowest
 question. A time is never judged."""
@@ -19,7 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from bench import pages
 from bench.lists_fill import NOW, SCOPE, SEED, TYPES, WORDS, Spread, fill
@@ -138,15 +138,14 @@ async def slowest(store: SqlOfficeStore, documents: int) -> str:
         if took > worst[0] and statement.lstrip().upper().startswith("SELECT"):
             worst = (took, statement, values)
 
-    engine = store.reader.sync_engine
-    event.listen(engine, "before_cursor_execute", before)
-    event.listen(engine, "after_cursor_execute", after)
+    event.listen(Engine, "before_cursor_execute", before)
+    event.listen(Engine, "after_cursor_execute", after)
     for name, ask in questions(Spread(rng=random.Random(SEED)), documents).items():
         for _ in range(3 if name == "search" else 1):
             async with store.read(SCOPE) as view:
                 await ask(view.office.lists)
-    event.remove(engine, "before_cursor_execute", before)
-    event.remove(engine, "after_cursor_execute", after)
+    event.remove(Engine, "before_cursor_execute", before)
+    event.remove(Engine, "after_cursor_execute", after)
     took, statement, values = worst
     how = "EXPLAIN QUERY PLAN " if store.reader.dialect.name == "sqlite" else "EXPLAIN (ANALYZE, BUFFERS) "
     async with store.reading() as tx:
@@ -205,7 +204,7 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.lists")
     parser.add_argument("--documents", type=int, default=100_000)
     parser.add_argument(
-        "--postgres", metavar="URL", help="an empty database; without it SQLite in a scratch folder"
+        "--database", metavar="URL", help="an empty one; without it SQLite in a scratch folder"
     )
     parser.add_argument("--users", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=30.0)
@@ -219,7 +218,7 @@ def main(words: Sequence[str]) -> int:
         asyncio.run(run_pages(given))
         return 0
     with tempfile.TemporaryDirectory(prefix="gateway-lists-", dir=given.folder) as folder:
-        asyncio.run(run(given.postgres or f"sqlite:///{folder}/node.db", given))
+        asyncio.run(run(given.database or f"sqlite:///{folder}/node.db", given))
     return 0
 
 

@@ -43,6 +43,8 @@ NOW = datetime.now(UTC)
 SEED = 20261120
 _DAYS = 400
 _AT_ONCE = 5_000
+# SQLite keeps what a unit could undo in one chain and walks along it for each row: large units would take it hours.
+_OF_ONE_UNIT = 500
 # Common words and rare ones; without accents written out, because search treats both alike and this file is plain.
 _TEXT = """
 quyet dinh phe duyet du an ke hoach trien khai cong tac phong chong thien tai bao cao ket qua thuc hien nhiem vu nam hoc
@@ -198,9 +200,11 @@ async def _put(store: SqlOfficeStore, url: str, kind: Any, rows: Sequence[Any]) 
     table: Table = inspect(kind).local_table
     names = [each.name for each in table.columns]
     if url.startswith("sqlite"):
-        async with store.writing() as tx:
-            await tx.connection.execute(table.insert(), [each.model_dump() for each in rows])
-            await tx.commit()
+        for start in range(0, len(rows), _OF_ONE_UNIT):
+            async with store.writing() as tx:
+                some = [each.model_dump() for each in rows[start : start + _OF_ONE_UNIT]]
+                await tx.connection.execute(table.insert(), some)
+                await tx.commit()
         return
     connection = await asyncpg.connect(url)
     try:
