@@ -28,7 +28,7 @@ from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, opened
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = 60
+DOCUMENTS = 200  # more than the fastest machine delivers between two looks
 KEY = "gwk_drain"
 DRAINING = {"status": "not-well", "checks": {"process": "draining"}}
 
@@ -113,10 +113,10 @@ async def test_a_node_stopped_under_load_leaves_nothing_held_and_loses_nothing(
 
     async with serving(folder, drain_s) as first:
         await until(lambda: more_than(loaded, 2))
+        delivered_when_told = await delivered(loaded)
         code = await first.ends()
     held = await reporting.load(loaded.node.store, datetime.now(UTC))
     on_axis = await loaded.node.axis.counts()
-    done = await delivered(loaded)
 
     async with serving(folder, 30) as second:
         await until(second.answers)
@@ -126,7 +126,7 @@ async def test_a_node_stopped_under_load_leaves_nothing_held_and_loses_nothing(
     assert code == 0
     assert held.leases == {"job": 0, "outbox": 0, "inbox": 0}
     assert on_axis["leased"] == 0
-    assert 2 < done < DOCUMENTS
+    assert delivered_when_told < DOCUMENTS, "the node was told to stop when it had nothing left to do"
     assert await delivered(loaded) == DOCUMENTS
     assert len(await loaded.incoming(PROVINCE)) == DOCUMENTS
     assert list(folder.joinpath("heartbeat").glob("*")) == []
