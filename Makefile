@@ -72,7 +72,7 @@ check: $(VENV)/.dev ## what CI checks beside the tests: style, types, import con
 	$(BIN)/python tools/dependencies/check.py
 
 pictures: $(VENV)/.dev ## take every page as a picture into dist/pictures: wide, on a phone, ten in dark (long)
-	LIENTHONG_PICTURES=dist/pictures $(PYTEST) -q -m long tests/pages/test_every_page.py
+	LIENTHONG_PICTURES=dist/pictures $(PYTEST) -q -m long tests/long/pages/test_every_page.py
 
 bench: $(VENV)/.dev ## measure what a document costs; QUICK=1 within five minutes
 	$(BIN)/python -m bench $(if $(QUICK),--quick)

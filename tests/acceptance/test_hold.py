@@ -35,7 +35,7 @@ from gateway.policy.incoming import Admission, Ruling
 from gateway.ports import AxisDesk, Blobs, Outcome, Parcel
 from gateway.store import dump
 from gateway.trust.hold_seal import new_pair
-from tests.acceptance.test_cli import Done, typed
+from tests.long.acceptance.test_cli import Done, typed
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty, Meanwhile
 from tests.support.node import (

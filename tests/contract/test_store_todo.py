@@ -18,7 +18,7 @@ from gateway.store.events import NODE
 from gateway.store.incoming import incoming_row
 from gateway.store.outbox import from_domain as outbox_row
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutboxRow
-from tests.contract.test_store_plans import fill, plan
+from tests.long.contract.test_store_plans import fill, plan
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, delivery, incoming, outbox_item, outgoing, seed_incoming
 

@@ -18,7 +18,8 @@ from tests.services import chromium
 from tests.support import people
 from tests.support.services import missing
 
-HERE = Path(__file__).parent
+# The tests of the pages, those that take long too.
+FOLDERS = (Path(__file__).parent, Path(__file__).parents[1] / "long" / "pages")
 # A name that is not the server's leads nowhere, so that a page which asks elsewhere is seen and nothing leaves.
 ARGUMENTS = (
     "--disable-dev-shm-usage",
@@ -45,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     the story sets it up, and the others wait."""
     shared, patient = pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)
     for item in items:
-        if item.path.is_relative_to(HERE) and pytest_asyncio.is_async_test(item):
+        if any(map(item.path.is_relative_to, FOLDERS)) and pytest_asyncio.is_async_test(item):
             item.add_marker(shared, append=False)
             if {"told", "laid"} & {each.name for each in item.iter_markers()}:
                 item.add_marker(patient)

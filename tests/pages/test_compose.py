@@ -15,11 +15,11 @@ from playwright.async_api import BrowserContext, Page, expect
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.office.domain.roles import PostRole
+from tests.long.pages.test_outgoing import sent
 from tests.pages import axe, pictures
 from tests.pages.effort import Hand
 from tests.pages.site import Site
 from tests.pages.summary import Record
-from tests.pages.test_outgoing import sent
 from tests.pages.watching import Watcher
 from tests.support.printed import FOLDER
 from tests.support.stores import delivery, outgoing

@@ -9,9 +9,9 @@ from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import local
 from gateway.office.accounts import sign_in
 from gateway.office.domain.roles import PostRole
+from tests.long.pages.test_incoming import Mail
 from tests.pages.guest import calling
 from tests.pages.site import Site
-from tests.pages.test_incoming import Mail
 from tests.support.accounts import HERE
 
 

@@ -17,22 +17,22 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 # By file: what its tests share with each other, and with those of another file.
 TOGETHER = {
-    "tests/acceptance/test_bundle.py": "the bundle",
+    "tests/long/acceptance/test_bundle.py": "the bundle",
     "tests/acceptance/test_office_off.py": "a story told without the office",
-    "tests/faults/test_bench_servers.py": "four nodes",
-    "tests/faults/test_crash.py": "the folders that crashes left",
-    "tests/faults/test_reach.py": "four nodes",
+    "tests/long/faults/test_bench_servers.py": "four nodes",
+    "tests/long/faults/test_crash.py": "the folders that crashes left",
+    "tests/long/faults/test_reach.py": "four nodes",
     "tests/unit/bench/test_counts.py": "the counts",
 }
 
 # The dearest first.
 FIRST = (
-    "tests/pages/test_every_page.py",
-    "tests/pages/test_clerks_day.py",
-    "tests/faults/test_soak.py",
-    "tests/faults/test_bench_servers.py",
-    "tests/acceptance/test_bundle.py",
-    "tests/pages/test_role_matrix.py",
+    "tests/long/pages/test_every_page.py",
+    "tests/long/pages/test_clerks_day.py",
+    "tests/long/faults/test_soak.py",
+    "tests/long/faults/test_bench_servers.py",
+    "tests/long/acceptance/test_bundle.py",
+    "tests/long/pages/test_role_matrix.py",
     "tests/unit/cli/test_registry_import.py",
 )
 

@@ -14,7 +14,7 @@ from gateway.clock import SystemClock
 from gateway.demo import stage
 from gateway.office.bootstrap.office import open_office
 from gateway.settings import Settings
-from tests.acceptance.test_province import HOSTED, SYSTEMS, both
+from tests.long.acceptance.test_province import HOSTED, SYSTEMS, both
 from tests.support.node import Town
 
 READY = "at work"

@@ -5,7 +5,7 @@ as a program (`python -m tests.vectors.make FOLDER`) the files. What is to be sa
 The numbers in front of the names are the groups of the profile: 1 good files, 2 bytes that are not canonical, 3 the
 signature moved, 4 wrapping and references, 5 transforms, 6 keys and values, 7 time. What only several files together
 show (repeats, conflicts, order) is tried at a node (`tests/threats/test_again.py`); single bytes, group 8, in
-`tests/hostile/test_one_byte.py`."""
+`tests/long/hostile/test_one_byte.py`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Every measurement runs, in the smallest form of its command: what it says, what it keeps, and that nothing was lost. How
-fast anything was is no part of it. `fan_out`, `large` and `upload` have their own ground in tests/faults/test_reach.py."""
+fast anything was is no part of it. `fan_out`, `large` and `upload` have theirs in tests/long/faults/test_reach.py."""
 
 from __future__ import annotations
 

@@ -1,0 +1,3 @@
+"""One node per test, stepped by hand."""
+
+from tests.support.node import town as town

@@ -1,0 +1,212 @@
+"""The offline bundle installs on a machine without a network, makes a node that doctor finds well, is upgraded and rolled
+back, and does not install when a byte of it is not what was signed."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.clock import SystemClock
+from gateway.trust.authority import Authority
+from tests.support.services import missing
+
+pytestmark = [pytest.mark.timeout(600)]
+
+TOOLS = Path(__file__).parents[3] / "tools" / "bundle"
+# Seldom allowed to everybody: a network namespace with nothing in it.
+ALONE = ("unshare", "--net") if os.geteuid() == 0 else ("unshare", "--map-root-user", "--net")
+
+
+def tool(*words: str | Path, alone: bool = False, **more: str) -> subprocess.CompletedProcess[str]:
+    """A command as an operator types it, without this process's settings."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("GATEWAY_", "PIP_"))}
+    return subprocess.run(
+        [*(ALONE if alone else ()), *map(str, words)],
+        env=clean | {"PYTHON": sys.executable, "NODE_USER": getpass.getuser(), "GATEWAY_LANG": "en"} | more,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def well(*words: str | Path, alone: bool = False, **more: str) -> str:
+    done = tool(*words, alone=alone, **more)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the bundle, its public key, and the bundle unpacked."""
+    folder = tmp_path_factory.mktemp("bundle")
+    if tool("true", alone=True).returncode != 0:
+        missing("this system does not let us run a process without a network")
+    built = subprocess.run(
+        [sys.executable, TOOLS / "build.py", "--out", folder, "--key", folder / "release.key"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    if built.returncode != 0 and "No matching distribution" in built.stderr:
+        missing("the wheels of the lock cannot be had here")
+    assert built.returncode == 0, built.stderr
+    well("tar", "-xf", next(folder.glob("*-bundle.tar")), "-C", folder)
+    next(folder.glob("*.pub")).rename(folder / "release.pub")
+    return folder
+
+
+def unpacked(made: Path, to: Path) -> Path:
+    """A copy that a test may change."""
+    (source,) = [each for each in made.iterdir() if each.is_dir()]
+    return Path(shutil.copytree(source, to / "bundle"))
+
+
+def signed_again(bundle: Path, made: Path, version: str) -> None:
+    """The same program as another version, rightly signed."""
+    (bundle / "VERSION").write_text(version + "\n")
+    old = (bundle / "SHA256SUMS").read_text().splitlines()
+    kept = [line for line in old if not line.endswith("  VERSION")]
+    fresh = well("sha256sum", bundle / "VERSION").split()[0]
+    (bundle / "SHA256SUMS").write_text("\n".join([*kept, f"{fresh}  VERSION", ""]))
+    well(sys.executable, TOOLS / "sign.py", bundle / "SHA256SUMS", "--key", made / "release.key")
+
+
+@pytest.fixture(scope="module")
+def installed(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prefix with the first version, installed with the network off."""
+    folder = tmp_path_factory.mktemp("machine")
+    bundle = unpacked(made, folder)
+    well(bundle / "install.sh", made / "release.pub", folder / "prefix", alone=True)
+    return folder / "prefix"
+
+
+@pytest.fixture(scope="module")
+def node(installed: Path) -> dict[str, str]:
+    """A node set up with the installed program: how its commands find it."""
+    folder, program = installed.parent, installed / "current" / "bin" / "gateway-node"
+    found = {"GATEWAY_CONFIG": str(folder / "gateway.toml"), "NODE_SECRETS": str(folder)}
+    authority = Authority.create("Trial", SystemClock().now())
+    (folder / "root.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
+    made = json.loads(
+        well(
+            *(program, "init", "--data-dir", folder / "state", "--code", "Z91.01", "--name", "Office One"),
+            *("--ca", folder / "root.pem", "--yes", "-o", "json"),
+            alone=True,
+            **found,
+        )
+    )
+    request = Path(made["request"]).read_bytes()
+    issued = authority.issue_for_request(request, SystemClock().now())
+    (folder / "issued.pem").write_bytes(issued.public_bytes(Encoding.PEM))
+    well(program, "keys", "import", folder / "issued.pem", "--yes", alone=True, **found)
+    return found
+
+
+def test_a_node_of_the_installed_program_is_well_without_a_network(
+    installed: Path, node: dict[str, str]
+) -> None:
+    said = well(installed / "current" / "bin" / "gateway-node", "doctor", "-o", "json", alone=True, **node)
+
+    assert json.loads(said)["level"] != "red"
+
+
+def test_the_client_comes_with_the_node_and_in_the_bundle_by_itself(made: Path, installed: Path) -> None:
+    code = "import gateway_client; print(gateway_client.__file__)"
+    (bundle,) = [each for each in made.iterdir() if each.is_dir()]
+
+    with_node = well(installed / "current" / "bin" / "python", "-I", "-c", code)
+    alone = f"import sys; sys.path.insert(0, {str(bundle / 'clients' / 'python')!r}); {code}"
+    by_itself = well(sys.executable, "-I", "-S", "-B", "-c", alone)
+
+    assert with_node.strip().startswith(str(installed))
+    assert by_itself.strip().startswith(str(bundle))
+
+
+def test_an_upgrade_switches_a_node_that_is_well_and_a_rollback_switches_back(
+    made: Path, installed: Path, node: dict[str, str], tmp_path: Path
+) -> None:
+    first = os.readlink(installed / "current")
+    bundle = unpacked(made, tmp_path)
+    signed_again(bundle, made, "9.9.9")
+    anchors = installed.parent / "state" / "trust" / "ca.pem"
+
+    # What was red before is told, and does not stop it; what is newly red does: test_upgrade_script.
+    anchors.rename(anchors.with_suffix(".away"))
+    said = well(bundle / "upgrade.sh", made / "release.pub", installed, alone=True, **node)
+    anchors.with_suffix(".away").rename(anchors)
+    assert "red before too: trust" in said
+    assert os.readlink(installed / "current") == "9.9.9"
+    again = tool(bundle / "upgrade.sh", made / "release.pub", installed, alone=True, **node)
+    assert (again.returncode, "in use already" in again.stderr) == (1, True)
+
+    well(bundle / "rollback.sh", installed, alone=True, **node)
+    assert os.readlink(installed / "current") == first
+    assert os.readlink(installed / "previous") == "9.9.9"
+
+
+@pytest.mark.parametrize(
+    "pattern", ["wheels/cryptography-*.whl", "wheels/lienthong_gateway-*.whl", "requirements.txt"]
+)
+def test_a_changed_byte_stops_the_install(made: Path, tmp_path: Path, pattern: str) -> None:
+    bundle = unpacked(made, tmp_path)
+    (file,) = bundle.glob(pattern)
+    raw = bytearray(file.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    file.write_bytes(raw)
+
+    done = tool(bundle / "install.sh", made / "release.pub", tmp_path / "prefix")
+
+    assert done.returncode == 1
+    assert file.name in done.stdout
+    assert not (tmp_path / "prefix").exists()
+
+
+def test_a_python_that_the_nodes_user_cannot_run_stops_the_install(made: Path, tmp_path: Path) -> None:
+    """Below a folder of root's own every file of the new environment is out of reach for anybody else."""
+    if os.geteuid() != 0:
+        missing("only root installs for another user")
+    bundle = unpacked(made, tmp_path)
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+
+    done = tool(bundle / "install.sh", made / "release.pub", closed / "prefix", NODE_USER="nobody")
+
+    assert (done.returncode, "cannot be run by nobody" in done.stderr) == (1, True)
+    assert [*(closed / "prefix").iterdir()] == []
+
+
+def test_changed_sums_or_another_key_stop_the_install(made: Path, tmp_path: Path) -> None:
+    bundle = unpacked(made, tmp_path)
+    well(sys.executable, TOOLS / "sign.py", bundle / "SHA256SUMS", "--key", tmp_path / "other.key")
+
+    done = tool(bundle / "install.sh", made / "release.pub", tmp_path / "prefix")
+
+    assert (done.returncode, "not signed by" in done.stderr) == (1, True)
+    assert not (tmp_path / "prefix").exists()
+
+
+def test_the_list_of_parts_names_every_wheel_with_its_digest(made: Path) -> None:
+    (bundle,) = [each for each in made.iterdir() if each.is_dir()]
+    listed = json.loads((bundle / "sbom.cdx.json").read_text())
+    sums = dict(line.split("  ")[::-1] for line in (bundle / "SHA256SUMS").read_text().splitlines())
+
+    parts = [listed["metadata"]["component"], *listed["components"]]
+    assert (listed["bomFormat"], listed["metadata"]["component"]["name"]) == (
+        "CycloneDX",
+        "lienthong-gateway",
+    )
+    assert {each["hashes"][0]["content"] for each in parts} == {
+        digest for name, digest in sums.items() if name.endswith(".whl")
+    }
+    assert [each["name"] for each in parts if each["licenses"][0]["license"]["name"] == "not stated"] == []
+    known = {each["bom-ref"] for each in parts}
+    assert all({each["ref"], *each["dependsOn"]} <= known for each in listed["dependencies"])

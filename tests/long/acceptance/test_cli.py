@@ -1,0 +1,461 @@
+"""An operator sets up two offices on one machine with nothing but the command line, and a document goes from one to
+the other and is taken in. The nodes run as processes of their own; commands are typed at the program's entry."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway import house
+from gateway.clock import SystemClock
+from gateway.trust.authority import Authority
+from tests.support.cli_people import FIRST, SECOND, Deciders, typing
+from tests.support.leaks import WATCH
+from tests.support.printed import FOLDER
+
+pytestmark = [pytest.mark.timeout(300)]
+
+LETTER = FOLDER / "bao-cao.pdf"
+AGENCIES = """code,name,alias,parent,valid_from,valid_to,successor,email,address,phone,decision
+Z91,Province Trial,,,,,,,,,
+Z91.01,Office One,,Z91,,,,,,,
+Z91.02,Office Two,,Z91,,,,,,,
+"""
+META = {
+    "symbol": "VP",
+    "date": "2026-01-15",
+    "type": "cong_van",
+    "signer": {"name": "A Signer"},
+    "reply_required": False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """One node as its operator sees it."""
+
+    code: str
+    folder: Path
+
+    @property
+    def settings(self) -> Path:
+        return self.folder / "gateway.toml"
+
+    def type(self, *words: str | Path) -> Done:
+        return typed("--config", self.settings, *words)
+
+    def well(self, *words: str | Path) -> Any:
+        """The JSON of a command that must succeed."""
+        done = self.type(*words, "-o", "json")
+        assert done.code == 0, done.err + done.out
+        return done.json
+
+
+def typed(*words: str | Path) -> Done:
+    """The program's entry in this process: the same words and the same outputs, without a start for each."""
+    root, ours = logging.getLogger(), logging.getLogger("gateway")
+    handlers, levels = root.handlers[:], (root.level, ours.level)
+    ours.setLevel(logging.NOTSET)  # what a person sees, not what the watch over all tests hears
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = house.run([str(word) for word in words])
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(levels[0])
+        ours.setLevel(levels[1])
+    WATCH.heard(err.getvalue())
+    return Done(code=code, out=out.getvalue(), err=err.getvalue())
+
+
+def gateway(*words: str | Path, cwd: Path) -> Done:
+    """The real program in a process of its own."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", *map(str, words)],
+        cwd=cwd,
+        env=environment | {"PYTHONPATH": str(Path(__file__).parents[3])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+    WATCH.heard(done.stderr)
+    return Done(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+@pytest.fixture(scope="module")
+def offices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Office]]:
+    """Two offices, set up by hand, at work."""
+    folder = tmp_path_factory.mktemp("offices")
+    now = SystemClock().now()
+    authority = Authority.create("Trial", now)
+    authority.save(folder)
+    (folder / "agencies.csv").write_text(AGENCIES, encoding="utf-8")
+    pair = (Office(code="Z91.01", folder=folder / "one"), Office(code="Z91.02", folder=folder / "two"))
+    for office in pair:
+        set_up(office, authority, folder)
+    for office in pair:
+        bound(office, pair)
+    running = [start(office) for office in pair]
+    try:
+        both_hosted(folder / "axis" / "axis.sqlite", pair)
+        yield pair
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            assert process.wait(timeout=60) == 0
+            assert process.stderr is not None
+            process.stderr.close()
+
+
+def both_hosted(axis: Path, pair: tuple[Office, Office]) -> None:
+    """Each told the axis its code: until then nobody is there to send to, and the first test is any of them."""
+    wanted, until = {office.code for office in pair}, time.monotonic() + 60
+    with contextlib.closing(sqlite3.connect(axis)) as database:
+        while not wanted <= {code for (code,) in database.execute("SELECT code FROM hosting")}:
+            assert time.monotonic() < until, "somebody is not on the axis"
+            threading.Event().wait(0.05)
+
+
+def bound(office: Office, others: tuple[Office, ...]) -> None:
+    """All of them by two people, in one proposal, as at any first set-up."""
+    table = office.folder / "bindings.csv"
+    rows = [f"{other.code},{other.folder / 'cert.pem'}" for other in others]
+    table.write_text("\n".join(("code,certificate", *rows)) + "\n", encoding="utf-8")
+    two = Deciders.of(office.settings)
+    with typing(two.lines(FIRST)):
+        made = office.well("keys", "propose-all", table, "--as", FIRST, "--yes")
+    digits = [sha256[-16:] for sha256 in made["sha256"]]
+    with typing(two.lines(SECOND, *digits)):
+        office.well("keys", "approve", made["id"], "--as", SECOND, "--yes")
+
+
+def set_up(office: Office, authority: Authority, folder: Path) -> None:
+    office.folder.mkdir()
+    answers = ("--data-dir", office.folder / "data", "--code", office.code, "--name", f"Office {office.code}")
+    made = office.well("init", *answers, "--ca", folder / "ca.pem", "--port", "0", "--yes")
+    with office.settings.open("a", encoding="utf-8") as file:
+        file.write('\n[axis]\nfolder = "../axis"\n\n[workers]\npoll_s = 0.2\n')
+    request = Path(made["request"]).read_bytes()
+    certificate = authority.issue_for_request(request, SystemClock().now())
+    (office.folder / "cert.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    office.well("keys", "import", office.folder / "cert.pem", "--yes")
+    office.well("registry", "import", folder / "agencies.csv", "--apply", "--yes")
+
+
+def start(office: Office) -> subprocess.Popen[str]:
+    """`gateway serve`, up when it says its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "--config", str(office.settings), "--lang", "en", "serve"],
+        cwd=office.folder,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    if said.startswith("Warning: the node runs as root"):
+        said = process.stderr.readline()
+    assert "http://127.0.0.1:" in said
+    return process
+
+
+def meta(office: Office, **said: object) -> Path:
+    path = office.folder / "meta.json"
+    path.write_text(json.dumps(META | said), encoding="utf-8")
+    return path
+
+
+def sent(office: Office, to: Office, number: str, *more: str) -> Any:
+    given = meta(office, number=number, subject=f"Letter {number}")
+    return office.well("send", LETTER, "--to", to.code, "--meta", given, *more)
+
+
+def eventually(office: Office, *words: str, has: str) -> Done:
+    """Types the same after each event at that office until the answer has that word: the other node works at its own
+    pace."""
+    seen = office.type("watch", "--after", "0", "--once", "-o", "ndjson").out.splitlines()
+    done = office.type(*words)
+    if has not in done.out:
+        with happening(office, after=json.loads(seen[-1])["seq"] if seen else 0) as events:
+            for _ in events:
+                done = office.type(*words)
+                if has in done.out:
+                    break
+    assert has in done.out, done.out + done.err
+    return done
+
+
+@contextlib.contextmanager
+def happening(office: Office, *, after: int) -> Iterator[Iterator[str]]:
+    """A line for each event from then on, for a minute."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "gateway", "--config", str(office.settings)),
+            *("watch", "--after", str(after), "-o", "ndjson"),
+        ],
+        cwd=office.folder,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    end = threading.Timer(60, process.kill)
+    end.start()
+    try:
+        yield process.stdout
+    finally:
+        end.cancel()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_a_document_is_sent_taken_in_and_seen_as_taken_in(offices: tuple[Office, Office]) -> None:
+    one, two = offices
+
+    told = sent(one, two, "88", "--wait", "delivered", "--timeout", "60s")
+    taken = two.well("inbox", "accept", "88/VP", "--register-no", "17", "--staff", "A Clerk", "--yes")
+
+    assert told["state"] == "delivered"
+    assert (taken["state"], taken["register_no"]) == ("accepted", "17")
+    shown = eventually(one, "outbox", "show", "88/VP", "--lang", "en", has="Accepted").out
+    assert shown.startswith("88/VP  15/01/2026  Letter 88\nLegal value: For information only\n")
+    assert "\n1 recipient: 1 accepted\n" in shown
+    assert "Z91.02  Office Two  Accepted" in shown
+    assert "(A Clerk)" in shown
+
+
+def test_the_way_to_a_partner_is_examined_and_nothing_goes_there(offices: tuple[Office, Office]) -> None:
+    one, two = offices
+    sent(one, two, "87", "--wait", "delivered", "--timeout", "60s")
+    heard = len(two.well("inbox", "list")["data"])
+
+    steps = {each["step"]: each for each in one.well("ping", two.code)["data"]}
+    strange = one.type("ping", "Z91.20", "--lang", "en")
+
+    assert {name: each["state"] for name, each in steps.items()} == dict.fromkeys(
+        ("registry", "way", "led", "certificate", "heard", "mail"), "fine"
+    )
+    assert "Office Two" in steps["registry"]["says"]
+    assert steps["heard"]["cause"] == "heard.status"
+    assert strange.code == 6
+    assert "the registry does not know Z91.20" in strange.out
+    assert "no node hosts it" in strange.out
+    assert len(two.well("inbox", "list")["data"]) == heard
+
+
+def test_lists_show_the_document_on_both_sides(offices: tuple[Office, Office]) -> None:
+    one, two = offices
+    document = sent(one, two, "89", "--wait", "delivered", "--timeout", "60s")
+
+    outgoing = one.well("outbox", "list", "--query", "89")["data"]
+    incoming = two.well("inbox", "list", "--query", "89")["data"]
+    events = [each["kind"] for each in one.well("outbox", "events", document["id"])["data"]]
+
+    assert [each["id"] for each in outgoing] == [document["id"]]
+    assert [each["from"]["code"] for each in incoming] == ["Z91.01"]
+    assert events[:3] == ["message.accepted", "message.queued", "message.sent"]
+    assert one.type("outbox", "list", "--query", "89", "-q").out == document["id"] + "\n"
+
+
+def test_a_refusal_goes_back_with_its_reason(offices: tuple[Office, Office]) -> None:
+    one, two = offices
+    sent(one, two, "90", "--wait", "delivered", "--timeout", "60s")
+
+    two.well("inbox", "reject", "90/VP", "--reason", "MISSING_FILE", "--note", "page 3", "--yes")
+
+    shown = eventually(one, "outbox", "show", "90/VP", has="✗").out
+    assert "page 3" in shown
+    assert "Z91.02" in shown
+
+
+def test_what_breaks_rules_is_refused_with_every_reason_and_nothing_is_stored(
+    offices: tuple[Office, Office],
+) -> None:
+    one, _ = offices
+
+    done = one.type("send", LETTER, "--to", "Z91.99", "--number", "91", "--subject", "Refused", "-o", "json")
+
+    assert done.code == 4
+    assert {each["pointer"] for each in done.json["error"]["reasons"]} >= {
+        "/recipients/0/code",
+        "/signer/name",
+        "/symbol",
+    }
+    assert one.well("outbox", "list", "--query", "Refused")["data"] == []
+
+
+def test_a_dry_run_checks_and_sends_nothing(offices: tuple[Office, Office]) -> None:
+    one, two = offices
+    given = meta(one, number="92", subject="Dry")
+
+    done = one.type("send", LETTER, "--to", two.code, "--meta", given, "--dry-run", "--lang", "en")
+
+    assert done.code == 0
+    assert "Dry run: the document may be sent, to 1 recipient: Z91.02" in done.err
+    assert one.well("outbox", "list", "--query", "Dry")["data"] == []
+
+
+def test_pulled_documents_are_whole_proved_and_offered_no_more(offices: tuple[Office, Office]) -> None:
+    one, two = offices
+    sent(one, two, "93", "--wait", "delivered", "--timeout", "60s")
+    trust = two.folder / "data" / "trust"
+    (trust / "one.pem").write_bytes((one.folder / "cert.pem").read_bytes())
+    (trust / "bindings.csv").write_text("code,certificate\nZ91.01,one.pem\n", encoding="utf-8")
+
+    pulled = two.well("inbox", "pull", two.folder / "pulled", "--yes")["data"]
+    mine = next(each for each in pulled if each["document_id"].endswith("93/VP"))
+    folder = Path(mine["folder"])
+
+    assert (folder / "01-bao-cao.pdf").read_bytes() == LETTER.read_bytes()
+    assert two.type("verify", folder / "envelope.edxml", "--trust", trust).code == 0
+    assert two.well("explain", folder / "envelope.edxml")["subject"] == "Letter 93"
+    assert two.well("inbox", "pull", two.folder / "pulled")["data"] == []
+
+
+def test_a_changed_envelope_is_not_valid_and_says_where(
+    offices: tuple[Office, Office], tmp_path: Path
+) -> None:
+    one, two = offices
+    sent(one, two, "94", "--wait", "delivered", "--timeout", "60s")
+    pulled = two.well("inbox", "pull", tmp_path / "pulled", "--keep")["data"]
+    envelope = Path(next(each["folder"] for each in pulled if each["document_id"].endswith("94/VP")))
+    forged = tmp_path / "forged.edxml"
+    forged.write_bytes((envelope / "envelope.edxml").read_bytes().replace(b"Letter 94", b"Letter 95"))
+    trust = tmp_path / "trust"
+    trust.mkdir()
+    (trust / "ca.pem").write_bytes((two.folder / "data" / "trust" / "ca.pem").read_bytes())
+    (trust / "one.pem").write_bytes((one.folder / "cert.pem").read_bytes())
+    (trust / "bindings.csv").write_text("code,certificate\nZ91.01,one.pem\n", encoding="utf-8")
+
+    done = two.type("verify", forged, "--trust", trust, "-o", "json")
+
+    assert done.code == 7
+    assert done.json["verdict"] == "invalid"
+    assert [step["n"] for step in done.json["steps"] if step["ok"] is False] == [7]
+
+
+def test_a_document_is_recalled_and_the_other_side_agrees(offices: tuple[Office, Office]) -> None:
+    one, two = offices
+    document = sent(one, two, "96", "--wait", "delivered", "--timeout", "60s")
+    two.well("inbox", "accept", "96/VP", "--register-no", "96", "--yes")
+    eventually(one, "outbox", "show", document["id"], "-o", "json", has='"accepted"')
+
+    why = ("--reason", "Wrong figures", "--approved-by", "A. Leader", "--notice-no", "1/TB")
+    one.well("outbox", "recall", "96/VP", *why, "--yes")
+    eventually(two, "inbox", "show", "96/VP", "-o", "json", has='"recall_asked"')
+    two.well("inbox", "status", "96/VP", "15", "--yes")
+
+    eventually(one, "outbox", "show", document["id"], "-o", "json", has='"request_agreed"')
+
+
+def test_the_doctor_finds_both_offices_able_to_work(offices: tuple[Office, Office]) -> None:
+    for office in offices:
+        done = office.type("doctor", "-o", "json")
+
+        assert done.code == 0, done.out
+        assert [each for each in done.json["checks"] if each["level"] == "red"] == []
+
+
+def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(offices: tuple[Office, Office]) -> None:
+    one, _ = offices
+
+    made = one.well("tokens", "new", "qlvb", "--yes")
+    revoked = one.well("tokens", "revoke", made["id"], "--yes")
+
+    listed = one.type("tokens", "list", "-o", "json")
+    assert made["secret"].startswith("gwk_")
+    assert made["secret"] not in listed.out
+    assert revoked["revoked_now"] is True
+    states = {each["id"]: each["state"] for each in listed.json["data"]}
+    assert states[made["id"]] == "revoked"
+
+
+def test_the_feed_has_what_happened_as_lines(offices: tuple[Office, Office]) -> None:
+    one, two = offices
+    document = sent(one, two, "97", "--wait", "delivered", "--timeout", "60s")
+
+    lines = eventually(
+        one, "watch", "--id", document["id"], "--once", "-o", "ndjson", has="message.status"
+    ).out.splitlines()
+
+    events = [json.loads(line) for line in lines]
+    assert events[0]["kind"] == "message.accepted"
+    assert [each["seq"] for each in events] == sorted(each["seq"] for each in events)
+
+
+def test_an_act_that_asks_is_not_done_where_nobody_can_answer(offices: tuple[Office, Office]) -> None:
+    one, two = offices
+    document = sent(one, two, "98", "--wait", "delivered", "--timeout", "60s")
+
+    done = one.type("outbox", "cancel", document["id"])
+
+    assert done.code == 2, done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("outbox", "show", "no/such"), 3),
+        (("outbox", "list", "--agency", "Z91.77"), 3),
+        (("registry", "show", "Z77"), 3),
+        (("inbox", "status", "88/VP", "99"), 2),
+        (("verify", "none.edxml", "--trust", "."), 1),
+        (("explain", "none.edxml"), 3),
+    ],
+)
+def test_exit_codes_say_what_went_wrong(
+    offices: tuple[Office, Office], words: tuple[str, ...], code: int
+) -> None:
+    done = offices[0].type(*words)
+
+    assert done.code == code, done.err
+    assert "Traceback" not in done.err
+
+
+def test_nothing_is_made_where_no_node_was_set_up(tmp_path: Path) -> None:
+    done = gateway("outbox", "list", "--lang", "en", cwd=tmp_path)
+
+    assert done.code == 1
+    assert "→ set one up with: gateway init" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_never_touches_a_settings_file_that_is_there(tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text("[api]\nport = 1\n", encoding="utf-8")
+
+    done = gateway("init", "--code", "Z91.01", "--name", "Office", "--yes", cwd=tmp_path)
+
+    assert done.code == 4
+    assert (tmp_path / "gateway.toml").read_text(encoding="utf-8") == "[api]\nport = 1\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["gateway.toml"]

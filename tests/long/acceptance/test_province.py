@@ -1,0 +1,285 @@
+"""A province over weeks: two nodes, the provincial service first and the national axis behind it, each of them a process of
+its own that is killed again and again and gets one call in five wrong; the provincial one goes away for a while; what
+was sent shows a day, a week or a year late. Nothing is lost, and each receiver has each document once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.document import OutgoingDocument
+from gateway.errors import GatewayError
+from gateway.ports import each_axis
+from gateway.settings import AxisSettings, Settings
+from gateway.settings.options import NamedAxis, RouteSettings
+from gateway.transport.rest.axis import RestAxis
+from tests.acceptance.test_lgsp import behind
+from tests.services.process import kept_ports
+from tests.support import lgsp, node, vxp
+from tests.support.clock import ManualClock
+from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
+
+CODES = [PROVINCE, DEPARTMENT, COMMUNE]
+HOSTED = {"north": [DEPARTMENT], "south": [PROVINCE, COMMUNE]}
+SYSTEMS = {vxp.NORTH: HOSTED["north"], vxp.SOUTH: HOSTED["south"]}
+LATE = (1, 8, 400)
+WRONG = (
+    'kinds = ["error500", "html", "lost", "half", "slow", "duplicate", "reorder", "damaged", "nodata", "fail:20",'
+    ' "late:1", "late:8", "late:400"]\nrate = 0.2\nslow_s = 0.02\n'
+    'operations = ["sendEdoc", "syncReceivedEdocList", "getReceivedEdocList", "getSentEdocList", "getEdoc",'
+    ' "updateStatus"]\n'
+)
+PROMPT = WRONG.replace(', "late:1", "late:8", "late:400"', "")
+
+
+class Killed(BaseException):
+    """The node ends here: no part of the program may catch it, as none would hear of a kill."""
+
+
+@dataclass(kw_only=True)
+class Story:
+    folder: Path
+    clock: ManualClock
+    ports: Mapping[str, int]
+    towns: dict[str, Town] = field(default_factory=dict)
+    sent: list[tuple[str, OutgoingDocument]] = field(default_factory=list)
+    killed: int = 0
+    _dead: set[str] = field(default_factory=set)
+    _open: dict[str, AsyncExitStack] = field(default_factory=dict)
+    _turn: int = 0
+    _chance: random.Random = field(default_factory=lambda: random.Random(27))
+
+    async def open(self, name: str) -> None:
+        """With what was left there before."""
+        system = dict(zip(HOSTED, SYSTEMS, strict=True))[name]
+        change = both(self.folder, HOSTED[name], system, self.ports)
+        self._open[name] = AsyncExitStack()
+        opened = node.opened(self.folder / name, self.clock, change=change)
+        self.towns[name] = await self._open[name].enter_async_context(opened)
+        for each in self._foreign(self.towns[name]):
+            for at in ("took", "ended", "told", "mark", "unmark", "coming"):
+                setattr(each._ledger, at, self._may_kill(name, getattr(each._ledger, at)))
+
+    async def close(self) -> None:
+        for name in self.towns:
+            await self._end(name)
+
+    def _may_kill(self, name: str, real: Callable[..., object]) -> Callable[..., object]:
+        """Before what is to be written down, or after it. From then on this node writes nothing, whoever asks."""
+
+        def called(*given: object, **more: object) -> object:
+            if name in self._dead:
+                raise Killed("dead")
+            fate = self._chance.random()
+            if fate < 0.02:
+                self._dead.add(name)
+                raise Killed("before")
+            done = real(*given, **more)
+            if fate > 0.98:
+                self._dead.add(name)
+                raise Killed("after")
+            return done
+
+        return called
+
+    @contextmanager
+    def axes(self, wrong: str, *, province: bool = True) -> Iterator[None]:
+        """Both at work, or the national one alone; killed in the end. Their time is that of the nodes."""
+        self._turn += 1
+        more = f'[hub]\ncode = "TRUC.W00"\ndedupe = false\nahead_s = {behind(self.clock)}\n'
+        faults = f"[faults]\nseed = {self._turn}\n{wrong}" if wrong else ""
+        with ExitStack() as stack:
+            if province:
+                told = more + faults
+                stack.enter_context(lgsp.start(self.folder / "lgsp", CODES, told, self.ports["province"]))
+            told = f"{more}fresh_h = 0\n{faults}"
+            stack.enter_context(vxp.start(self.folder / "vxp", SYSTEMS, told, self.ports["national"]))
+            yield
+
+    async def rounds(self, count: int, wrong: str = WRONG, *, province: bool = True) -> None:
+        for _ in range(count):
+            with self.axes(wrong, province=province):
+                for _ in range(3):
+                    for name in HOSTED:
+                        await self._carried(name)
+                    self.clock.advance(400)
+
+    async def send(self, number: str, by: str = "north") -> OutgoingDocument:
+        """To both agencies of the other node, or back from one of them."""
+        town = self.towns[by]
+        if by == "north":
+            one = await town.send(number, PROVINCE, COMMUNE)
+        else:
+            one = await town.send(number, DEPARTMENT, sender=PROVINCE)
+        self.sent.append((by, one))
+        return one
+
+    async def by(self, one: OutgoingDocument) -> set[str | None]:
+        """The axes over which it left."""
+        town = self.towns[next(by for by, each in self.sent if each is one)]
+        facts = await town.facts_by(one)
+        return {each.axis for told in facts.values() for each in told if each.code == "sent"}
+
+    async def left(self, one: OutgoingDocument, wrong: str, *, province: bool = True) -> set[str | None]:
+        """By which axes, once it has."""
+        for _ in range(10):
+            await self.rounds(1, wrong, province=province)
+            if by := await self.by(one):
+                return by
+        pytest.fail(f"it does not leave: {await self.states()}")
+
+    async def states(self) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for by, one in self.sent:
+            found.update(each.state for each in (await self.towns[by].deliveries(one)).values())
+        return found
+
+    async def until(self, states: set[str], wrong: str = WRONG, most: int = 20) -> None:
+        for _ in range(most):
+            if set(await self.states()) <= states:
+                return
+            await self.rounds(1, wrong)
+        pytest.fail(f"after {most} rounds: {await self.states()}")
+
+    async def _carried(self, name: str) -> None:
+        """A call that failed is tried again; a node that was killed is opened again."""
+        town = self.towns[name]
+        with suppress(GatewayError, Killed):
+            await town.carry()
+            for axis in self._foreign(town):
+                await axis.look()
+            await town.carry()
+        if name in self._dead:
+            self.killed += 1
+            await self._end(name)
+            self._dead.discard(name)
+            await self.open(name)
+            self.clock.advance(120)  # what it held is anybody's again
+
+    async def _end(self, name: str) -> None:
+        """What looked in the background may have met the kill: it has nothing to say of it."""
+        for each in self._foreign(self.towns[name]):
+            looking, each._fetcher._task = each._fetcher._task, None
+            if looking is not None:
+                looking.cancel()
+                await asyncio.wait([looking])
+                if not looking.cancelled():
+                    looking.exception()
+        await self._open[name].aclose()
+
+    def _foreign(self, town: Town) -> list[RestAxis]:
+        return [each for each in each_axis(town.node.axis).values() if isinstance(each, RestAxis)]
+
+
+def both(
+    folder: Path, codes: list[str], system: str, ports: Mapping[str, int], poll_s: float = 0.05
+) -> Callable[[Settings], Settings]:
+    """The provincial service first; the national axis where that is away."""
+    province = lgsp.credentials(folder / f"{codes[0]}.lgsp.toml", codes)
+    national = folder / f"{codes[0]}.vxp.toml"
+    national.write_text(f'[[system]]\nid = "{system}"\nsecret = "secret of {system}"\nagencies = {codes!r}\n')
+    national.chmod(0o600)
+
+    def change(settings: Settings) -> Settings:
+        axis = AxisSettings(vouches="all")
+        by_province = replace(
+            settings.lgsp,
+            endpoint=f"http://127.0.0.1:{ports['province']}",
+            credentials=province,
+            poll_s=poll_s,
+            rate_per_s=1000.0,
+            unknown_outcome="resend",
+            sweep_days=500,
+        )
+        by_nation = replace(
+            settings.vxp,
+            endpoint=f"http://127.0.0.1:{ports['national']}",
+            credentials=national,
+            poll_s=poll_s,
+            rate_per_s=1000.0,
+        )
+        axes = (
+            NamedAxis(
+                name="province", away_s=0, parts={"axis": replace(axis, kind="lgsp"), "lgsp": by_province}
+            ),
+            NamedAxis(name="national", away_s=0, parts={"axis": replace(axis, kind="vxp"), "vxp": by_nation}),
+        )
+        return replace(
+            settings, axes=axes, routes=(RouteSettings(to="*", axes=("province", "national"), away="next"),)
+        )
+
+    return change
+
+
+def only(fault: str) -> str:
+    return f'kinds = ["{fault}"]\nrate = 1.0\noperations = ["sendEdoc"]\n'
+
+
+@pytest.mark.timeout(1800)
+async def test_a_province_over_weeks_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        province, national = stack.enter_context(kept_ports(2))
+        ports = {"province": province, "national": national}
+        story = Story(folder=tmp_path, clock=ManualClock(), ports=ports)
+        stack.push_async_callback(story.close)
+        for name in HOSTED:
+            await story.open(name)
+
+        # The provincial service carries, badly; three documents of it show late.
+        for n in range(3):
+            await story.send(str(40 + n))
+        await story.send("60", "south")
+        await story.rounds(3)
+        for n, days in enumerate(LATE):
+            one = await story.send(str(70 + n))
+            assert await story.left(one, only(f"late:{days}")) == {"province"}
+        lost = await story.send("50")
+        await story.rounds(1, only("lost"))
+
+        # It goes away: the national axis carries, badly too, and shows some of it late.
+        for one in (await story.send("80"), await story.send("61", "south")):
+            assert await story.left(one, WRONG, province=False) == {"national"}
+        for n, days in enumerate(LATE):
+            one = await story.send(str(90 + n))
+            assert await story.left(one, only(f"late:{days}"), province=False) == {"national"}
+        assert "national" not in await story.by(lost)  # it may be there
+
+        # It is back, and used again.
+        await story.rounds(3)
+        story.clock.advance(3600)
+        back = await story.send("84")
+        assert await story.left(back, "") == {"province"}
+
+        # Everything has left; a day, a week and a year later the rest of it shows, and the answers to it.
+        await story.until({"sent", "delivered"})
+        for days in LATE:
+            story.clock.advance(timedelta(days=days, hours=1))
+            await story.rounds(3, PROMPT)
+        for _ in range(2):
+            story.clock.advance(timedelta(days=30))
+            await story.rounds(3, "")
+        assert dict(await story.states()) == {
+            "delivered": sum(2 if by == "north" else 1 for by, _ in story.sent)
+        }
+
+        came = {
+            code: Counter(
+                each.document_id
+                for each in await story.towns["north" if code == DEPARTMENT else "south"].incoming(code)
+            )
+            for code in CODES
+        }
+
+    forth, back_again = (
+        {one.document_id: 1 for by, one in story.sent if by == name} for name in ("north", "south")
+    )
+    assert came == {PROVINCE: forth, COMMUNE: forth, DEPARTMENT: back_again}
+    assert story.killed

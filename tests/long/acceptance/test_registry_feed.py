@@ -1,0 +1,434 @@
+"""The list of agencies travels: over the axis and as a file, from the issuer to other nodes; what it closes is held back,
+what it says about certificates waits for two people."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import io
+import json
+import logging
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+
+from gateway import house
+from gateway.bootstrap.axis import open_axis
+from gateway.clock import SystemClock
+from gateway.demo import stage
+from gateway.domain.document import Lane
+from gateway.domain.event import EventKind
+from gateway.domain.identity import Digest
+from gateway.errors import StoreFailure
+from gateway.incoming.receive import FeedDoor
+from gateway.office.bootstrap.office import open_office
+from gateway.ports import Arrival, Fate, Parcel
+from gateway.registry.feed_file import AgencyLine
+from gateway.settings import load
+from gateway.trust.authority import Authority
+from tests.support import feeds, pki
+from tests.support.axis_rigs import Rig, amqp_rig, embedded_rig, until_told
+from tests.support.cli_people import FIRST, SECOND, Deciders, typing
+from tests.support.clock import ManualClock
+from tests.support.faulty import Faulty
+from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town, opened
+
+MB = 1024 * 1024
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    """A node that follows the issuer."""
+    async with opened(tmp_path / "node") as made:
+        permit(made)
+        yield made
+
+
+def permit(town: Town) -> None:
+    folder = town.node.settings.trust.folder / "feed"
+    folder.mkdir(exist_ok=True)
+    feeds.write_certificate(folder / "issuer.pem", feeds.ISSUER)
+
+
+async def lines(town: Town, **closed: date) -> list[AgencyLine]:
+    """The town's own agencies as a list; `closed` by the end of the code after its last dot."""
+    entries = [await town.node.directory.entry(code) for code in sorted((PROVINCE, DEPARTMENT, COMMUNE))]
+    return [
+        feeds.agency(
+            entry.code,
+            entry.name,
+            alias=entry.alias,
+            parent=entry.parent,
+            valid_to=closed.get(f"x{entry.code.rpartition('.')[2]}"),
+        )
+        for entry in entries
+        if entry is not None
+    ]
+
+
+def parcel(raw: bytes) -> Parcel:
+    return Parcel(
+        packet_id="registry-1",
+        kind="registry",
+        sender="@issuer",
+        lane=Lane.NORMAL,
+        digest=Digest(hashlib.sha256(raw).hexdigest()),
+        size=len(raw),
+        open=lambda: io.BytesIO(raw),
+    )
+
+
+async def sequence(town: Town) -> int:
+    found = await town.node.feed.in_force()
+    return found.sequence if found else 0
+
+
+@pytest.fixture(params=["embedded", "amqp"])
+async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
+    if request.param == "embedded":
+        async with embedded_rig(tmp_path / "axis", 3, MB) as made:
+            yield made
+    else:
+        async with amqp_rig(request.getfixturevalue("broker"), tmp_path, 3, MB) as made:
+            yield made
+
+
+async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_comes_again(rig: Rig, town: Town) -> None:
+    issuer, north = await rig.node("issuer", ["Z95"]), await rig.node("north", ["@north", PROVINCE])
+    door = FeedDoor(north, town.node.feed, town.node.blobs, town.node.pool)
+    good = feeds.feed(await lines(town), 4)
+    bad = feeds.feed([feeds.agency("Z95")], 5, signer=feeds.STRANGER)
+
+    async def refused() -> bool:
+        assert list(await door.take(10, LEASE_S)) == []
+        return bool(await town.node.feed.refusals())
+
+    async def in_force() -> bool:
+        assert list(await door.take(10, LEASE_S)) == []
+        return await sequence(town) == 4
+
+    assert (await issuer.publish(parcel(bad), ["@north"]))["@north"].fate is Fate.DELIVERED
+    await until_told(refused, "the wrong list is refused")
+    assert (await issuer.publish(parcel(good), ["@north"]))["@north"].fate is Fate.DELIVERED
+    await until_told(in_force, "the list is in force")
+    await rig.lose_consumer()
+    await issuer.publish(replace(parcel(b"mail"), packet_id="p1"), [PROVINCE])
+    arrived: list[Arrival] = []
+
+    async def mail() -> bool:
+        arrived.extend(await door.take(10, LEASE_S))
+        return bool(arrived)
+
+    await until_told(mail, "an agency's own parcel")
+    assert [each.packet_id for each in arrived] == ["p1"]
+    (kept,) = await town.node.feed.refusals()
+    assert (kept.code, kept.sequence) == ("FEED-ISSUER", 5)
+    assert (await issuer.publish(parcel(good), ["@south"]))["@south"].fate is Fate.NEVER
+
+
+async def test_a_running_node_hosts_itself_and_takes_lists(tmp_path: Path) -> None:
+    """Through the wiring: what the node's own loops tell the axis, and its own door."""
+    async with opened(tmp_path / "node"):
+        pass
+    stop = asyncio.Event()
+    async with open_office(stage.settings_for(tmp_path / "node")) as node:
+        town = Town(node=node, clock=ManualClock())
+        permit(town)
+        working = asyncio.create_task(node.run_workers(stop))
+        raw = feeds.feed(await lines(town), 9, made_at=SystemClock().now().replace(microsecond=0))
+
+        async def published() -> bool:
+            return (await node.axis.publish(parcel(raw), ["@demo"]))["@demo"].fate is Fate.DELIVERED
+
+        async def in_force() -> bool:
+            return await sequence(town) == 9
+
+        await until_told(published, "the node hosts itself")
+        await until_told(in_force, "the list is in force")
+        stop.set()
+        await working
+
+
+async def test_a_list_that_storage_did_not_take_comes_again(tmp_path: Path) -> None:
+    faulty = Faulty("feed", "accept")
+    async with opened(tmp_path / "node", wrap=faulty) as town:
+        permit(town)
+        await town.node.axis.host(["@demo"])
+        await town.node.axis.publish(parcel(feeds.feed(await lines(town), 4)), ["@demo"])
+        faulty.error = StoreFailure("the disk is full")
+        with pytest.raises(StoreFailure):
+            await town.land()
+        faulty.error = None
+        assert await town.land() == 0
+        assert await sequence(town) == 0
+
+        town.clock.advance(timedelta(seconds=LEASE_S + 1))
+        await town.land()
+
+        assert await sequence(town) == 4
+
+
+async def test_mail_is_not_held_up_by_a_list(town: Town) -> None:
+    """Agencies' parcels of one taking are handed on before the list is looked at."""
+    await town.node.axis.host(["@demo", PROVINCE])
+    mail = replace(parcel(b"mail"), packet_id="p1")
+    await town.node.axis.publish(parcel(feeds.feed(await lines(town), 4)), ["@demo"])
+    await town.node.axis.publish(mail, [PROVINCE])
+
+    taken = await town.node.inn.axis.take(10, LEASE_S)
+
+    assert [each.packet_id for each in taken] == ["p1"]
+    assert await sequence(town) == 0
+    assert list(await town.node.inn.axis.take(10, LEASE_S)) == []
+    assert await sequence(town) == 4
+
+
+async def given(town: Town, raw: bytes) -> str:
+    path = town.node.settings.node.data_dir / "given.feed"
+    path.write_bytes(raw)
+    return (await town.node.feed.accept(path, "operator")).verdict
+
+
+async def test_threat_090_what_was_closed_while_its_document_waited_is_held_back_and_said(town: Town) -> None:
+    """Threat 90, R83: neither sent into the void nor failed in silence; open again, it goes."""
+    document = await town.send("15", PROVINCE, COMMUNE)
+    await town.pack()
+    last = COMMUNE.rpartition(".")[2]
+    shut = await lines(town, **{f"x{last}": date(2026, 11, 19)})
+    assert await given(town, feeds.feed(shut, 1)) == "applied"
+
+    await town.carry()
+
+    states = {code: each.state for code, each in (await town.deliveries(document)).items()}
+    assert (states[PROVINCE], states[COMMUNE]) == ("delivered", "sending")
+    assert await town.incoming(COMMUNE) == ()
+    (told,) = [
+        one for one in await town.events(DEPARTMENT, document.id) if one.kind is EventKind.DELIVERY_RETRY
+    ]
+    assert (told.data["to"], told.data["code"]) == ([COMMUNE], "recipient-closed")
+    assert "is closed in the registry after 2026-11-19" in told.data["detail"]
+
+    assert await given(town, feeds.feed(await lines(town), 2)) == "applied"
+    town.clock.advance(timedelta(minutes=1))
+    await town.carry()
+
+    assert (await town.deliveries(document))[COMMUNE].state == "delivered"
+    assert len(await town.incoming(COMMUNE)) == 1
+    assert len(await town.incoming(PROVINCE)) == 1
+
+
+async def test_what_stays_closed_fails_for_everyone_to_see(town: Town) -> None:
+    document = await town.send("16", COMMUNE)
+    await town.pack()
+    last = COMMUNE.rpartition(".")[2]
+    shut = [
+        replaced.model_copy(update={"successor": PROVINCE}) if replaced.code == COMMUNE else replaced
+        for replaced in await lines(town, **{f"x{last}": date(2026, 11, 19)})
+    ]
+    await given(town, feeds.feed(shut, 1))
+    for _ in range(90):
+        await town.dispatch()
+        town.clock.advance(timedelta(hours=1))
+
+    assert (await town.delivery(document)).state == "failed"
+    facts = [fact for fact in await town.facts(document) if fact.code == "failed"]
+    assert [fact.reason for fact in facts] == ["recipient-closed"]
+    assert f"its successor is {PROVINCE}" in (facts[0].note or "")
+
+
+async def test_an_answer_to_a_closed_agency_goes_its_way(town: Town) -> None:
+    """It answers what came before the code was closed."""
+    await town.node.inn.axis.host([PROVINCE, DEPARTMENT])
+    document = await town.send("17", PROVINCE)
+    await town.pack()
+    await town.dispatch()
+    await town.land()
+    last = DEPARTMENT.rpartition(".")[2]
+    shut = await lines(town, **{f"x{last}": date(2026, 11, 20)})
+    await given(town, feeds.feed(shut, 1))
+    await town.process()
+    town.clock.advance(timedelta(days=2))
+
+    await town.carry()
+
+    assert (await town.delivery(document)).state == "delivered"
+
+
+# --- typed ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """A node as its operator sees it."""
+
+    folder: Path
+
+    def type(self, *words: str | Path) -> Done:
+        root = logging.getLogger()
+        handlers, level = root.handlers[:], root.level
+        out, err = io.StringIO(), io.StringIO()
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = house.run(["--config", str(self.folder / "gateway.toml"), *map(str, words)])
+        finally:
+            root.handlers[:] = handlers
+            root.setLevel(level)
+        return Done(code=code, out=out.getvalue(), err=err.getvalue())
+
+    def well(self, *words: str | Path) -> Any:
+        done = self.type(*words, "-o", "json")
+        assert done.code == 0, done.err + done.out
+        return json.loads(done.out)
+
+
+@pytest.fixture
+def desks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Desk, Desk]:
+    """The issuer and another node, on one axis; the issuer's key and certificate beside them."""
+    for name in [each for each in os.environ if each.startswith("GATEWAY_")]:
+        monkeypatch.delenv(name)
+    now = SystemClock().now()
+    authority = Authority.create("Trial", now)
+    authority.save(tmp_path)
+    made = tuple(Desk(folder=tmp_path / name) for name in ("issuer", "north"))
+    for desk, code in zip(made, ("Z91.01", "Z91.02"), strict=True):
+        desk.folder.mkdir()
+        told = ("--data-dir", desk.folder / "data", "--code", code, "--name", f"Office {code}")
+        desk.well("init", *told, "--ca", tmp_path / "ca.pem", "--port", "0", "--yes")
+        with (desk.folder / "gateway.toml").open("a", encoding="utf-8") as file:
+            file.write('\n[axis]\nfolder = "../axis"\n\n[registry]\ntwo_people = "no"\n')
+        text = (desk.folder / "gateway.toml").read_text(encoding="utf-8")
+        name = f'name = "{desk.folder.name}"'
+        assert "[node]" in text
+        lines = [name if line.lstrip("# ").startswith("name =") else line for line in text.splitlines()]
+        (desk.folder / "gateway.toml").write_text("\n".join(lines), encoding="utf-8")
+    key = pki.key("p256", "registry issuer")
+    (tmp_path / "feed.key").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"invented"))
+    )
+    (tmp_path / "password").write_text("invented\n", encoding="utf-8")
+    feeds.write_certificate(tmp_path / "feed.pem", feeds.ISSUER)
+    folder = tmp_path / "north" / "data" / "trust" / "feed"
+    folder.mkdir(parents=True)
+    feeds.write_certificate(folder / "issuer.pem", feeds.ISSUER)
+    issuer, north = made
+    return issuer, north
+
+
+def signing(desk: Desk) -> tuple[str | Path, ...]:
+    there = desk.folder.parent
+    return (
+        "--sign",
+        there / "feed.key",
+        "--certificate",
+        there / "feed.pem",
+        "--password-file",
+        there / "password",
+    )
+
+
+def approved(desk: Desk, two: Deciders, *proposing: str | Path) -> None:
+    """One person proposes; the same one cannot approve, another one can."""
+    with typing(two.lines(FIRST)):
+        made = desk.well(*proposing, "--as", FIRST, "--yes")
+    (sha256,) = made["sha256"]
+    with typing(two.lines(FIRST, sha256[-16:])):
+        assert desk.type("keys", "approve", made["id"], "--as", FIRST, "--yes").code == 5
+    with typing(two.lines(SECOND, sha256[-16:])):
+        desk.well("keys", "approve", made["id"], "--as", SECOND, "--yes")
+
+
+def imported(desk: Desk, *rows: str) -> None:
+    path = desk.folder / "list.csv"
+    path.write_text("\n".join(("code,name,parent,host", *rows)), encoding="utf-8")
+    desk.well("registry", "import", path, "--apply", "--yes")
+
+
+def test_an_operator_gives_lists_and_another_takes_them(desks: tuple[Desk, Desk], tmp_path: Path) -> None:
+    issuer, north = desks
+    imported(issuer, "Z91,Province,,", "Z91.01,Office One,Z91,issuer", "Z91.02,Office Two,Z91,north")
+    signer = pki.signer("Z91.01", "p256")
+    certificate = x509.load_der_x509_certificate(signer.certificate_der)
+    (tmp_path / "one.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    approved(
+        issuer, Deciders.of(issuer.folder / "gateway.toml"), "keys", "propose", "Z91.01", tmp_path / "one.pem"
+    )
+    first, second, changes = (tmp_path / name for name in ("1.feed", "2.feed", "2c.feed"))
+
+    made = issuer.well("registry", "export", first, *signing(issuer))
+    assert (made["sequence"], made["rows"]) == (1, 4)
+    assert north.well("registry", "verify", first)["verdict"] == "acceptable"
+    assert north.well("registry", "sync", first, "--yes")["added"] == 3
+    (waiting,) = north.well("registry", "feed", "proposals")["data"]
+    assert waiting["code"] == "Z91.01"
+    two = Deciders.of(north.folder / "gateway.toml")
+    approved(north, two, "registry", "feed", "propose", "Z91.01", waiting["sha256"])
+    assert north.well("registry", "feed", "proposals")["data"] == []
+
+    imported(issuer, "Z91.02,Office Two renamed,Z91,north", "Z91.03,Office Three,Z91,north")
+    issuer.well("registry", "export", second, *signing(issuer), "--since", first)
+    told = issuer.well("registry", "export", changes, *signing(issuer), "--since", first, "--changes")
+    assert (told["kind"], told["sequence"], told["base"], told["rows"]) == ("changes", 2, 1, 2)
+    differ = issuer.well("registry", "diff", first, second)["data"]
+    assert [(each["code"], each["kind"]) for each in differ] == [("Z91.02", "changed"), ("Z91.03", "added")]
+    assert north.well("registry", "sync", changes, "--yes")["changed"] == 1
+    assert north.well("registry", "sync", second, "--yes")["verdict"] == "repeat"
+
+    old = north.type("registry", "sync", first, "--yes", "--lang", "en")
+    assert (old.code, "older than the one in force" in old.err) == (4, True)
+    assert north.type("registry", "verify", first).code == 7
+    shown = north.well("registry", "feed", "status")
+    assert (shown["issuer"], shown["sequence"]) == ("Registry issuer", 2)
+    assert [each["code"] for each in shown["refused"]] == ["FEED-ROLLED-BACK"]
+    assert north.well("registry", "feed", "refusals")["data"][0]["sequence"] == 1
+    assert north.well("registry", "show", "Z91.02")["name"] == "Office Two renamed"
+
+
+def test_a_list_is_published_to_the_nodes_that_it_names(desks: tuple[Desk, Desk], tmp_path: Path) -> None:
+    issuer, north = desks
+    imported(issuer, "Z91,Province,,", "Z91.02,Office Two,Z91,north", "Z91.03,Office Three,Z91,south")
+    issuer.well("registry", "export", tmp_path / "1.feed", *signing(issuer))
+
+    async def host() -> None:
+        async with open_axis(load(north.folder / "gateway.toml", {})) as axis:
+            await axis.host(["@north"])
+
+    async def taken() -> list[str]:
+        async with open_axis(load(north.folder / "gateway.toml", {})) as axis:
+            return [each.recipient for each in await axis.take(10, LEASE_S)]
+
+    asyncio.run(host())
+    done = issuer.type("registry", "publish", tmp_path / "1.feed", "--all", "--yes", "-o", "json")
+
+    fates = {each["node"]: each["fate"] for each in json.loads(done.out)["data"]}
+    assert (done.code, fates) == (6, {"north": "delivered", "south": "never"})
+    assert asyncio.run(taken()) == ["@north"]
+    again = issuer.type("registry", "publish", tmp_path / "1.feed", "--to", "north", "--yes")
+    assert again.code == 0
+
+
+def test_a_key_that_does_not_open_says_so(desks: tuple[Desk, Desk], tmp_path: Path) -> None:
+    issuer, _ = desks
+    (tmp_path / "password").write_text("other\n", encoding="utf-8")
+
+    done = issuer.type("registry", "export", tmp_path / "1.feed", *signing(issuer))
+
+    assert done.code == 1
+    assert "does not open with the given password" in done.err
+    assert not (tmp_path / "1.feed").exists()
+    usage = issuer.type("registry", "export", tmp_path / "1.feed", *signing(issuer), "--changes")
+    assert usage.code == 2

@@ -1,0 +1,232 @@
+"""The compatibility door as it is run: opened by a setting, let in by a command, called by a client from the specification
+alone; a large document goes through it both ways in bounded memory, and a kill loses and doubles nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import io
+import json
+import os
+import random
+import re
+import sys
+import zipfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.interop import edxml_files
+from tests.interop.vxp_client import SdkClient
+from tests.long.acceptance.test_drain import ROOT, Served, until
+from tests.services.process import kept_ports
+from tests.support import api
+from tests.support.api import DEPARTMENT, PDF, PROVINCE
+
+pytestmark = [pytest.mark.timeout(400)]
+MB = 1024 * 1024
+LARGE = {"FILE_MB": "80", "DOCUMENT_MB": "100", "ENVELOPE_MB": "160"}
+
+
+def settings(folder: Path) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    return clean | {
+        "PYTHONPATH": str(ROOT),
+        "GATEWAY_NODE_NAME": "demo",
+        "GATEWAY_NODE_DATA_DIR": str(folder),
+        "GATEWAY_COMPAT_VXP": "true",
+        "GATEWAY_WORKERS_POLL_S": "0.2",
+        **{f"GATEWAY_LIMITS_{name}": value for name, value in LARGE.items()},
+    }
+
+
+async def said(folder: Path, *words: str) -> Any:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway", "--output", "json", *words),
+        env=settings(folder),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return json.loads(out)
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[Served]:
+    with kept_ports(2) as (port, watched):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gateway", "serve"),
+            env=settings(folder) | {"GATEWAY_API_PORT": str(port), "GATEWAY_METRICS_PORT": str(watched)},
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        served = Served(process, port, watched)
+        try:
+            await until(served.answers)
+            yield served
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+async def folder(tmp_path: Path) -> Path:
+    return await api.stage_in(tmp_path / "node")
+
+
+async def asked(served: Served, system: str, secret: str, act: Callable[[SdkClient], Any]) -> Any:
+    def run() -> Any:
+        client = SdkClient(served.url, system, secret)
+        try:
+            return act(client)
+        finally:
+            client.close()
+
+    return await asyncio.to_thread(run)
+
+
+def letter(number: str, pdf: bytes) -> bytes:
+    day = f"{datetime.now(UTC):%Y/%m/%d}"
+    files = [("van-ban.pdf", pdf)]
+    return edxml_files.document(DEPARTMENT, [PROVINCE], files, number=number, day=day, packed=False)
+
+
+def large_pdf(size: int) -> bytes:
+    """A page behind remarks that nothing packs."""
+    line = 57 * 1024
+    remarks = (
+        b"%" + base64.b64encode(random.Random(n).randbytes(line)) + b"\n"
+        for n in range(size * 3 // 4 // line)
+    )
+    made = b"%PDF-1.4\n" + b"".join(remarks)
+    places = []
+    for n, words in enumerate(
+        (
+            b"<</Type/Catalog/Pages 2 0 R>>",
+            b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>>",
+        ),
+        1,
+    ):
+        places.append(len(made))
+        made += b"%d 0 obj\n%s\nendobj\n" % (n, words)
+    table = b"xref\n0 4\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % each for each in places)
+    return made + table + b"trailer\n<</Size 4/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % len(made)
+
+
+def memory(pid: int, name: str) -> int:
+    found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+async def come(
+    served: Served, system: str, secret: str, count: int, kind: str = "edoc"
+) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+
+    async def enough() -> bool:
+        nonlocal found
+        found = await asked(served, system, secret, lambda client: client.listed(kind))
+        return len(found) >= count
+
+    await until(enough, 180)
+    return found
+
+
+async def test_sixty_megabytes_go_both_ways_in_bounded_memory(folder: Path) -> None:
+    out = (await said(folder, "compat", "add", "qlvb.so", "--agency", DEPARTMENT, "--yes"))["secret"]
+    inn = (await said(folder, "compat", "add", "qlvb.tinh", "--agency", PROVINCE, "--yes"))["secret"]
+    pdf = large_pdf(60 * MB)
+    file = letter("9000", pdf)
+    async with serving(folder) as served:
+        await asked(served, "qlvb.so", out, lambda client: client.send(letter("8000", PDF), DEPARTMENT))
+        (first,) = await come(served, "qlvb.tinh", inn, 1)
+        await asked(
+            served, "qlvb.tinh", inn, lambda client: client.asked("getEdoc", {"docId": first["docId"]})
+        )
+        pid = served.process.pid
+        Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak starts again from what is held now
+        idle = memory(pid, "VmRSS")
+
+        sent = await asked(served, "qlvb.so", out, lambda client: client.send(file, DEPARTMENT))
+        assert sent["status"] == "OK", sent
+        lines = await come(served, "qlvb.tinh", inn, 2)
+        large = next(each["docId"] for each in lines if each["docId"] != first["docId"])
+        found = await asked(
+            served, "qlvb.tinh", inn, lambda client: client.asked("getEdoc", {"docId": large})
+        )
+        peak = memory(pid, "VmHWM") - idle
+
+    came = base64.b64decode(found["data"], validate=True)
+    assert pdf_in(came) == hashlib.sha256(pdf).hexdigest()
+    print(f"peak above idle: {peak // MB} MB")
+    assert peak < 64 * MB
+
+
+def pdf_in(file: bytes) -> str:
+    (content,) = re.findall(rb"<(?:edXML:)?ContentTransferEncoded[^>]*>([^<]*)<", file)
+    raw = base64.b64decode(content)
+    if raw[:2] == b"PK":
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            (name,) = archive.namelist()
+            raw = archive.read(name)
+    return hashlib.sha256(raw).hexdigest()
+
+
+async def test_what_was_answered_survives_a_kill(folder: Path) -> None:
+    secret = (
+        await said(folder, "compat", "add", "qlvb", "--agency", DEPARTMENT, "--also", PROVINCE, "--yes")
+    )["secret"]
+    file = letter("8000", PDF)
+    async with serving(folder) as served:
+        sent = await asked(served, "qlvb", secret, lambda client: client.send(file, DEPARTMENT))
+        (line,) = await come(served, "qlvb", secret, 1)
+        fetched = {"docId": line["docId"]}
+        await asked(served, "qlvb", secret, lambda client: client.asked("getEdoc", fetched))
+        served.process.kill()
+        await served.process.wait()
+    async with serving(folder) as served:
+        again = await asked(served, "qlvb", secret, lambda client: client.send(file, DEPARTMENT))
+        assert again["DocId"] == sent["DocId"]
+        assert [each["docId"] for each in await come(served, "qlvb", secret, 1)] == [line["docId"]]
+        done = fetched | {"status": "done"}
+        await asked(served, "qlvb", secret, lambda client: client.asked("updateStatus", done))
+        served.process.kill()
+        await served.process.wait()
+    async with serving(folder) as served:
+        assert await asked(served, "qlvb", secret, lambda client: client.listed()) == []
+        assert len(await come(served, "qlvb", secret, 1, "status")) == 1
+
+
+async def test_the_commands(folder: Path) -> None:
+    added = await said(
+        folder, "compat", "add", "qlvb", "--agency", DEPARTMENT, "--from", "127.0.0.0/8", "--yes"
+    )
+    rotated = await said(folder, "compat", "rotate", "qlvb", "--overlap", "0h", "--yes")
+    listed = (await said(folder, "compat", "list"))["data"]
+    assert [each["state"] for each in listed] == ["expired", "active"]
+    assert listed[1]["networks"] == ["127.0.0.0/8"]
+    assert added["secret"] not in json.dumps(listed)
+    async with serving(folder) as served:
+        for secret, code in ((added["secret"], "401"), (rotated["secret"], "0")):
+            found = await asked(served, "qlvb", secret, lambda client: client.asked("getAgenciesList"))
+            assert found["ErrorCode"] == code
+        long = ["Z91." + "x" * 40 + str(n) for n in range(150)]
+        refused = await asked(
+            served,
+            "qlvb",
+            rotated["secret"],
+            lambda client: client.send(letter("1", PDF), DEPARTMENT, to=long),
+        )
+        assert refused["ErrorCode"] == "422"  # headers as long as a long list of recipients are read
+        await said(folder, "compat", "revoke", "qlvb", "--yes")
+        gone = await asked(served, "qlvb", rotated["secret"], lambda client: client.asked("getAgenciesList"))
+        assert (gone["ErrorCode"], "GW-401-REVOKED" in gone["ErrorDesc"]) == ("401", True)
+    assert (await said(folder, "compat", "stuck", "--agency", DEPARTMENT))["data"] == []

@@ -1,0 +1,677 @@
+"""What somebody changes in the database past the program is found and named, on both databases (threats 92, 117, 121). Each
+case is real SQL on a real log of twelve events and three seals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from gateway.domain import sealed_log
+from gateway.domain.account import AgencyScope
+from gateway.domain.event import EventKind
+from gateway.domain.sealed_log import PublishedSeal
+from gateway.errors import GatewayError
+from gateway.policy.upkeep import is_unsealed
+from gateway.pool import ThreadPool
+from gateway.store.events import NODE
+from gateway.store.log_events import erase_texts
+from gateway.store.log_reading import leaves_of, seal_numbered
+from tests.support.clock import ManualClock
+from tests.support.databases import fresh_database
+from tests.support.proofs import consistency
+from tests.support.sealed import OTHER_KEY, Book, codes, seal_key, tamper, told
+from tests.support.stores import copied, opened, with_agencies
+from tests.support.tsa import Tsa, tsa
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPool]:
+    made = ThreadPool(2)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def sealed_file(blank_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once and copied: the same events and seals for each case."""
+    url = copied(blank_database, tmp_path_factory.mktemp("sealed"))
+    asyncio.run(fill(url))
+    return Path(url.removeprefix("sqlite:///"))
+
+
+@pytest.fixture(scope="session")
+def sealed_template(postgres_template: str) -> Iterator[str]:
+    """The same on a server; its own loop, because sessions outlive the tests' loops."""
+    with asyncio.Runner() as runner:
+        making = fresh_database(postgres_template)
+        url = runner.run(making.__aenter__())
+        runner.run(fill(url))
+        yield urlsplit(url).path.lstrip("/")
+        runner.run(making.__aexit__(None, None, None))
+
+
+async def fill(url: str) -> None:
+    pool, clock = ThreadPool(1), ManualClock()
+    async with with_agencies(url, clock) as store:
+        await told(Book(store=store, clock=clock, pool=pool))
+    pool.close()
+
+
+@pytest.fixture
+async def sealed_server(sealed_template: str) -> AsyncIterator[str]:
+    async with fresh_database(sealed_template) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return copied(request.getfixturevalue("sealed_file"), tmp_path)
+    url: str = request.getfixturevalue("sealed_server")
+    return url
+
+
+@pytest.fixture
+async def book(store_url: str, clock: ManualClock, pool: ThreadPool) -> AsyncIterator[Book]:
+    """As the node goes on a moment after its third seal."""
+    clock.advance(timedelta(minutes=3))
+    async with opened(store_url, clock) as store:
+        yield Book(store=store, clock=clock, pool=pool)
+
+
+@pytest.fixture
+async def seals(book: Book) -> list[PublishedSeal]:
+    """Over 4, 8 and 12 events."""
+    return [await seal_numbered(book.store, number) for number in (1, 2, 3)]
+
+
+CASES: list[tuple[str, list[str], list[tuple[str, str]]]] = [
+    ("an event's row is removed", ["DELETE FROM event WHERE node_seq = 6"], [("event_removed", "EVENT 5")]),
+    (
+        "an event's kind is changed",
+        ["UPDATE event SET kind = 'message.failed' WHERE node_seq = 6"],
+        [("event_changed", "EVENT 5")],
+    ),
+    (
+        "an event's data is changed",
+        ["""UPDATE event SET data = replace(data, '"n":1', '"n":9') WHERE node_seq = 6"""],
+        [("event_changed", "EVENT 5")],
+    ),
+    (
+        "an event's time is changed",
+        ["UPDATE event SET at = '2026-11-20 01:00:01' WHERE node_seq = 6"],
+        [("event_changed", "EVENT 5")],
+    ),
+    (
+        "who did it is changed",
+        ["UPDATE event SET principal_id = 'prn_south' WHERE node_seq = 6"],
+        [("event_changed", "EVENT 5")],
+    ),
+    (
+        "an event's data is made unreadable",
+        ["UPDATE event SET data = '{' WHERE node_seq = 6"],
+        [("event_changed", "EVENT 5"), ("text_changed", "EVENT 5")],
+    ),
+    (
+        "two events are put in each other's place",
+        [
+            "UPDATE event SET node_seq = -1, agency_seq = -1 WHERE node_seq = 6",
+            "UPDATE event SET node_seq = 6, agency_seq = 6 WHERE node_seq = 7",
+            "UPDATE event SET node_seq = 7, agency_seq = 7 WHERE node_seq = -1",
+        ],
+        [("event_moved", "EVENT 5"), ("event_moved", "EVENT 6")],
+    ),
+    (
+        "an event is added among the sealed ones",
+        [
+            "UPDATE event SET node_seq = 100, agency_seq = 100 WHERE node_seq = 9",
+            "INSERT INTO event (agency_id, id, kind, at, subject_id, principal_id, data, node_seq, agency_seq) "
+            "SELECT agency_id, 'evt_made', kind, at, subject_id, principal_id, data, 9, 9 FROM event WHERE node_seq = 8",
+        ],
+        [("event_moved", "EVENT 8"), ("event_added", "evt_made")],
+    ),
+    (
+        "a text is changed",
+        ["UPDATE event SET data = replace(data, 'Sai', 'Sao') WHERE node_seq = 6"],
+        [("text_changed", "EVENT 5")],
+    ),
+    (
+        "a text and its salt are taken away and nothing tells of it",
+        [
+            """UPDATE event SET data = '{"n":1}' WHERE node_seq = 6""",
+            "UPDATE log_leaf SET salts = NULL WHERE leaf_index = 5",
+        ],
+        [("text_erased", "EVENT 5")],
+    ),
+    (
+        "the bytes of a leaf are changed",
+        ["""UPDATE log_leaf SET body = replace(body, '"n":1', '"n":9') WHERE leaf_index = 5"""],
+        [("leaf_changed", "leaf 5"), ("event_changed", "EVENT 5")],
+    ),
+    (
+        "a leaf is made unreadable",
+        ["UPDATE log_leaf SET body = 'x' WHERE leaf_index = 5"],
+        [("leaf_changed", "leaf 5"), ("leaf_unreadable", "leaf 5")],
+    ),
+    (
+        "a leaf is made to lack a part",
+        ["""UPDATE log_leaf SET body = replace(body, '"data":', '"dates":') WHERE leaf_index = 5"""],
+        [("leaf_changed", "leaf 5"), ("leaf_unreadable", "leaf 5")],
+    ),
+    (
+        "the hash of a leaf is changed",
+        ["UPDATE log_leaf SET hash = (SELECT hash FROM log_leaf WHERE leaf_index = 4) WHERE leaf_index = 5"],
+        [("leaf_changed", "leaf 5"), ("seal_root", "seal 2"), ("log_peaks", "log")],
+    ),
+    (
+        "a leaf is removed",
+        ["DELETE FROM log_leaf WHERE leaf_index = 5"],
+        [("leaf_missing", "leaf 5"), ("event_added", "EVENT 5")],
+    ),
+    (
+        "leaf and event are removed together",
+        ["DELETE FROM log_leaf WHERE leaf_index = 5", "DELETE FROM event WHERE node_seq = 6"],
+        [("leaf_missing", "leaf 5")],
+    ),
+    (
+        "the end of the log is cut off",
+        [
+            "DELETE FROM log_leaf WHERE leaf_index > 9",
+            "DELETE FROM event WHERE node_seq > 10",
+        ],
+        [("seal_beyond", "seal 3"), ("log_size", "log")],
+    ),
+    (
+        "a seal is removed",
+        ["DELETE FROM log_seal WHERE number = 2"],
+        [("seal_missing", "seal 2")],
+    ),
+    (
+        "a seal's text is changed",
+        ["UPDATE log_seal SET body = replace(body, 'size 8', 'size 7') WHERE number = 2"],
+        [("seal_signature", "seal 2")],
+    ),
+    (
+        "a seal is made unreadable",
+        ["UPDATE log_seal SET body = 'x' WHERE number = 2"],
+        [("seal_signature", "seal 2")],
+    ),
+    (
+        "seals are put in another order",
+        [
+            "UPDATE log_seal SET number = 9 WHERE number = 2",
+            "UPDATE log_seal SET number = 2 WHERE number = 3",
+            "UPDATE log_seal SET number = 3 WHERE number = 9",
+        ],
+        [
+            ("seal_other", "seal 2"),
+            ("seal_previous", "seal 2"),
+            ("seal_other", "seal 3"),
+            ("seal_order", "seal 3"),
+            ("seal_previous", "seal 3"),
+            ("seal_root", "seal 3"),
+        ],
+    ),
+    (
+        "the state of the tree is changed",
+        ["UPDATE log SET peaks = replace(peaks, 'a', 'b')"],
+        [("log_peaks", "log")],
+    ),
+    ("how long the log is", ["UPDATE log SET size = 11"], [("log_size", "log")]),
+    ("the first event is removed", ["DELETE FROM event WHERE node_seq = 1"], [("event_removed", "EVENT 0")]),
+    ("the last event is removed", ["DELETE FROM event WHERE node_seq = 12"], [("event_removed", "EVENT 11")]),
+    (
+        "the first leaf and its event are removed",
+        ["DELETE FROM log_leaf WHERE leaf_index = 0", "DELETE FROM event WHERE node_seq = 1"],
+        [("leaf_missing", "leaf 0")],
+    ),
+    (
+        "an event's number is taken away",
+        ["UPDATE event SET node_seq = NULL WHERE node_seq = 6"],
+        [("event_moved", "EVENT 5")],
+    ),
+    (
+        "the last event's number is taken away",
+        ["UPDATE event SET node_seq = NULL WHERE node_seq = 12"],
+        [("event_moved", "EVENT 11")],
+    ),
+    (
+        "an event is added before the first one",
+        [
+            "INSERT INTO event (agency_id, id, kind, at, subject_id, principal_id, data, node_seq, agency_seq) "
+            "SELECT agency_id, 'evt_made', kind, at, subject_id, principal_id, data, 0, 0 FROM event WHERE node_seq = 8",
+        ],
+        [("event_added", "evt_made")],
+    ),
+    (
+        "an event is added and given a leaf that no tree has",
+        [
+            "INSERT INTO event (agency_id, id, kind, at, subject_id, principal_id, data, node_seq, agency_seq, position) "
+            "SELECT agency_id, 'evt_made', kind, at, subject_id, principal_id, data, 0, 0, 5000 FROM event "
+            "WHERE node_seq = 8",
+            "INSERT INTO log_leaf (leaf_index, position, hash, body) SELECT -1, 5000, hash, body FROM log_leaf "
+            "WHERE leaf_index = 5",
+        ],
+        [("event_added", "evt_made")],
+    ),
+    (
+        "the log is told to pass over the events to come",
+        [
+            "UPDATE log SET last_seq = 1000",
+            "INSERT INTO event (agency_id, id, kind, at, subject_id, principal_id, data, node_seq, agency_seq) "
+            "SELECT agency_id, 'evt_made', kind, at, subject_id, principal_id, data, 13, 13 FROM event WHERE node_seq = 8",
+        ],
+        [("event_added", "evt_made"), ("log_place", "log")],
+    ),
+    ("the log is told to begin anew", ["UPDATE log SET last_seq = 3"], [("log_place", "log")]),
+    (
+        "what is asked of a seal's row is changed",
+        ["UPDATE log_seal SET tree_size = 7 WHERE number = 2"],
+        [("seal_other", "seal 2")],
+    ),
+]
+# A column of that database takes whatever it is given.
+LOOSE: list[tuple[str, list[str], list[tuple[str, str]]]] = [
+    (
+        "a number is no number",
+        ["UPDATE event SET node_seq = 'x' WHERE node_seq = 6"],
+        [("event_moved", "EVENT 5")],
+    ),
+    (
+        "a time is before all time",
+        ["UPDATE event SET at = '0001-01-01 00:00:00+14:00' WHERE node_seq = 6"],
+        [("event_changed", "EVENT 5")],
+    ),
+    (
+        "salts are nested without end",
+        ["UPDATE log_leaf SET salts = replace(hex(zeroblob(50000)), '0', '[') WHERE leaf_index = 5"],
+        [("text_changed", "EVENT 5")],
+    ),
+    ("a size is no number", ["UPDATE log SET size = 'x'"], [("log_size", "log")]),
+    ("the place is no number", ["UPDATE log SET last_seq = 'x'"], [("log_place", "log")]),
+]
+
+
+async def test_an_untouched_log_holds(book: Book, seals: list[PublishedSeal]) -> None:
+    report = await book.examine(*seals)
+
+    assert (report.holds, report.anchored, report.leaves, report.seals) == (True, True, 12, 3)
+    assert [each.code for each in report.notes] == ["unstamped"]
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("statements", "expected"), [case[1:] for case in LOOSE], ids=[c[0] for c in LOOSE])
+async def test_threat_092_no_kind_of_value_in_a_row_stops_the_examination(
+    book: Book, store_url: str, statements: list[str], expected: list[tuple[str, str]]
+) -> None:
+    ids = {each.event_id: f"EVENT {each.index}" for each in await leaves_of(book.store, "agy_north", "msg_1")}
+    await tamper(store_url, *statements)
+
+    assert [(code, ids.get(where, where)) for code, where in codes(await book.examine())] == expected
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE log SET peaks = 'zz'",
+        "UPDATE log SET size = 'x'",
+        "UPDATE log_seal SET stamp = 'x', stamped_at = '2026-11-20 01:00:00' WHERE number = 2",
+        "UPDATE log_seal SET body = x'ff' WHERE number = 3",
+    ],
+)
+async def test_where_the_log_stands_is_an_error_with_a_name_when_its_rows_are_spoiled(
+    book: Book, store_url: str, statement: str
+) -> None:
+    await tamper(store_url, statement)
+
+    with pytest.raises(GatewayError):
+        await book.store.log.head()
+
+
+@pytest.mark.parametrize(("statements", "expected"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
+async def test_threat_092_what_is_changed_in_the_database_is_found_and_named(
+    book: Book,
+    seals: list[PublishedSeal],
+    store_url: str,
+    statements: list[str],
+    expected: list[tuple[str, str]],
+) -> None:
+    if "postgresql" in store_url:
+        statements = [
+            each.replace("'2026-11-20 01:00:01'", "'2026-11-20 01:00:01+00'") for each in statements
+        ]
+    ids = {each.event_id: f"EVENT {each.index}" for each in await leaves_of(book.store, "agy_north", "msg_1")}
+    await tamper(store_url, *statements)
+
+    found = [(code, ids.get(where, where)) for code, where in codes(await book.examine())]
+
+    assert found == expected
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+async def test_threat_092_no_single_change_of_a_leaf_or_seal_stays_unseen(
+    book: Book, seals: list[PublishedSeal], store_url: str, data: st.DataObject
+) -> None:
+    """Any one character of any one leaf or seal; put back afterwards."""
+    table, key, column = data.draw(
+        st.sampled_from([("log_leaf", "leaf_index", "body"), ("log_seal", "number", "body")])
+    )
+    row = data.draw(st.integers(0, 11) if table == "log_leaf" else st.integers(1, 3))
+    async with book.store.reading() as tx:
+        ((body,),) = await tx.tuples(text(f"SELECT {column} FROM {table} WHERE {key} = {row}"))  # noqa: S608 - of our own names
+    at = data.draw(st.integers(0, len(body) - 1))
+    other = data.draw(st.characters(min_codepoint=32, max_codepoint=126).filter(lambda c: c != body[at]))
+    change = f"UPDATE {table} SET {column} = :body WHERE {key} = {row}"  # noqa: S608 - of our own names
+
+    await tamper(store_url, change, body=body[:at] + other + body[at + 1 :])
+    found = await book.examine()
+    await tamper(store_url, change, body=body)
+
+    assert not found.holds
+    assert (await book.examine()).holds
+
+
+async def test_threat_117_a_log_that_was_told_to_pass_over_what_comes_counts_as_unsealed(
+    book: Book, seals: list[PublishedSeal], store_url: str
+) -> None:
+    """Nothing would ever be sealed again, and nothing would wait for its seal."""
+    assert (await book.store.log.head()).unsealed_since is None
+    await tamper(store_url, "UPDATE log SET last_seq = 1000")
+    await book.tell(3)
+    book.clock.advance(timedelta(minutes=6))
+
+    head = await book.store.log.head()
+
+    assert head.unsealed_since == seals[2].signed.seal.at
+    assert is_unsealed(head, book.clock.now())
+
+
+async def rewritten(book: Book, url: str) -> None:
+    """The owner's way: the whole log made anew from changed events, with the node's own key."""
+    await tamper(
+        url,
+        "UPDATE event SET kind = 'message.failed' WHERE node_seq = 6",
+        "DELETE FROM log_leaf",
+        "DELETE FROM log_seal",
+        "UPDATE log SET size = 0, last_seq = 0, peaks = ''",
+    )
+    book.clock.advance(-timedelta(minutes=3))
+    await book.seal()
+
+
+async def test_threat_117_a_history_made_anew_is_found_from_any_published_seal(
+    book: Book, seals: list[PublishedSeal], store_url: str
+) -> None:
+    await rewritten(book, store_url)
+
+    for each in seals[1:]:
+        found = codes(await book.examine(each))
+        assert ("published_differs", f"seal {each.signed.seal.number}") in found, each
+    newest = await seal_numbered(book.store)
+    old, new = seals[1].signed.seal, newest.signed.seal
+    proof = await consistency(book.store, old.tree_size, new.tree_size)
+    assert not sealed_log.proves_prefix(old.tree_size, old.root, new.tree_size, new.root, proof)
+
+
+async def test_threat_117_without_a_published_seal_it_is_said_that_nobody_could_tell(
+    book: Book, seals: list[PublishedSeal], store_url: str
+) -> None:
+    await rewritten(book, store_url)
+
+    report = await book.examine()
+
+    assert report.holds
+    assert not report.anchored
+    assert "unanchored" in [each.code for each in report.notes]
+
+
+async def test_threat_117_two_histories_shown_to_two_people_do_not_fit_one_log(
+    book: Book, seals: list[PublishedSeal], store_url: str
+) -> None:
+    """Both seals are signed by the node's own key, under one number."""
+    await rewritten(book, store_url)
+    shown_to_another = await seal_numbered(book.store)
+
+    report = await book.examine(seals[2], shown_to_another)
+
+    assert [code for code, _ in codes(report)] == ["published_differs", "seal_missing"]
+
+
+async def test_threat_092_a_log_cut_off_with_all_that_tells_of_it_is_found_by_a_published_seal(
+    book: Book, seals: list[PublishedSeal], store_url: str
+) -> None:
+    first = seals[0].signed.seal
+    await tamper(
+        store_url,
+        "DELETE FROM log_seal WHERE number > 1",
+        "DELETE FROM log_leaf WHERE leaf_index > 3",
+        "DELETE FROM event WHERE node_seq > 4",
+        "UPDATE log SET size = 4, last_seq = 4, peaks = :peaks",
+        "UPDATE event_counter SET last = 4",
+        peaks=first.root.hex(),
+    )
+
+    assert (await book.examine()).holds
+    assert (await book.examine(seals[0])).holds
+    assert codes(await book.examine(seals[2])) == [("published_beyond", "seal 3")]
+
+
+@pytest.mark.parametrize("from_number", [3, 2, 1])
+async def test_threat_117_seals_cut_off_while_their_leaves_stay_are_named_by_a_published_one(
+    book: Book, seals: list[PublishedSeal], store_url: str, from_number: int
+) -> None:
+    """Whoever means to seal the end anew removes its seals first; without a published one nothing is amiss."""
+    await tamper(store_url, f"DELETE FROM log_seal WHERE number >= {from_number}")  # noqa: S608 - of our own numbers
+
+    assert (await book.examine()).holds
+    assert codes(await book.examine(*seals)) == [("seal_missing", f"seal {from_number}")]
+
+
+async def test_threat_092_a_timestamp_that_was_taken_away_is_named_by_the_seal_that_was_published_with_it(
+    book: Book, seals: list[PublishedSeal], store_url: str
+) -> None:
+    signed, at = seals[1].signed, seals[1].signed.seal.at
+    published = replace(seals[1], stamp=tsa().token(signed.to_bytes(), at))
+
+    assert codes(await book.examine(published, roots=[tsa().root])) == [("stamp_missing", "seal 2")]
+    assert codes(await book.examine(published, roots=[tsa("other").root])) == [
+        ("stamp_wrong", "seal 2"),
+        ("stamp_missing", "seal 2"),
+    ]
+    await book.store.log.stamp(2, published.stamp or b"", at)
+    assert (await book.examine(published, roots=[tsa().root])).holds
+
+
+async def test_a_seal_of_another_log_or_another_key_is_no_anchor(
+    book: Book, seals: list[PublishedSeal]
+) -> None:
+    other = replace(seals[1].signed.seal, log_id="f" * 32)
+    foreign = PublishedSeal(signed=seal_key(OTHER_KEY).sign(other))
+    forged = PublishedSeal(signed=replace(seals[1].signed, signature=seals[0].signed.signature))
+
+    assert ("published_log", "seal 2") in codes(await book.examine(foreign))
+    assert ("published_signature", "seal 2") in codes(await book.examine(forged))
+
+
+async def test_a_seal_with_another_key_is_named(
+    book: Book, seals: list[PublishedSeal], store_url: str
+) -> None:
+    """Whoever has the database and not the key."""
+    signed = seal_key(OTHER_KEY).sign(seals[2].signed.seal)
+    await tamper(
+        store_url, "UPDATE log_seal SET body = :body WHERE number = 3", body=signed.to_bytes().decode()
+    )
+
+    report = await book.examine()
+
+    assert codes(report) == [("seal_key", "seal 3")]
+    assert list(report.keys) == [seals[0].signed.key_id, signed.key_id]
+
+
+async def test_an_examination_goes_on_from_a_seal(
+    book: Book, seals: list[PublishedSeal], store_url: str
+) -> None:
+    """What was examined before is not read again; what came after is."""
+    report = await book.examine(seals[2], since=seals[1])
+    assert (report.holds, report.anchored, report.leaves, report.seals) == (True, True, 12, 1)
+
+    await tamper(store_url, "UPDATE event SET kind = 'message.failed' WHERE node_seq = 2")
+    assert (await book.examine(since=seals[1])).holds
+    await tamper(store_url, "UPDATE event SET kind = 'message.failed' WHERE node_seq = 10")
+    assert [code for code, _ in codes(await book.examine(since=seals[1]))] == ["event_changed"]
+
+
+async def test_an_examination_goes_on_from_no_seal_over_more_than_there_is(
+    book: Book, seals: list[PublishedSeal], store_url: str
+) -> None:
+    await tamper(
+        store_url,
+        "DELETE FROM log_seal WHERE number > 1",
+        "DELETE FROM log_leaf WHERE leaf_index > 3",
+        "DELETE FROM event WHERE node_seq > 4",
+        "UPDATE log SET size = 4, last_seq = 4, peaks = :peaks",
+        peaks=seals[0].signed.seal.root.hex(),
+    )
+
+    report = await book.examine(since=seals[2])
+
+    assert [(each.code, each.params) for each in report.findings] == [
+        ("published_beyond", {"size": 12, "leaves": 4})
+    ]
+
+
+async def test_an_examination_does_not_go_on_from_a_seal_of_another_history(
+    book: Book, seals: list[PublishedSeal], store_url: str
+) -> None:
+    await rewritten(book, store_url)
+
+    assert ("published_differs", "seal 2") in codes(await book.examine(since=seals[1]))
+
+
+async def test_threat_121_only_a_recorded_deletion_of_a_text_is_one(
+    book: Book, seals: list[PublishedSeal], store_url: str
+) -> None:
+    """A record for one event and one name excuses no other."""
+    first, second = (
+        each for each in await leaves_of(book.store, "agy_north", "msg_1") if each.index in (5, 6)
+    )
+    await erase_texts(book.store, book.clock, first.event_id, ["reason"], "prn_1", "Decision 12")
+    await book.store.number_events()
+    await book.seal()
+    assert (await book.examine(*seals)).holds
+
+    await tamper(
+        store_url,
+        """UPDATE event SET data = '{"n":2}' WHERE node_seq = 7""",
+        "UPDATE log_leaf SET salts = NULL WHERE leaf_index = 6",
+    )
+    assert codes(await book.examine(*seals)) == [("text_erased", second.event_id)]
+
+
+@pytest.mark.parametrize(
+    ("stamp", "roots", "expected"),
+    [
+        ("good", [tsa()], []),
+        ("good", [tsa("other")], [("stamp_wrong", "seal 2")]),
+        ("of another seal", [tsa()], [("stamp_wrong", "seal 2")]),
+        ("rubbish", [tsa()], [("stamp_wrong", "seal 2")]),
+        ("too old", [tsa()], [("stamp_before", "seal 2")]),
+        ("good", [], []),
+    ],
+    ids=[
+        "good",
+        "of another authority",
+        "of another seal",
+        "rubbish",
+        "older than the seal",
+        "nobody trusted",
+    ],
+)
+async def test_threat_092_a_wrong_timestamp_is_named(
+    book: Book,
+    seals: list[PublishedSeal],
+    stamp: str,
+    roots: list[Tsa],
+    expected: list[tuple[str, str]],
+) -> None:
+    signed = seals[1].signed
+    at = signed.seal.at + timedelta(seconds=2)
+    stamped = seals[0].signed if stamp == "of another seal" else signed
+    said = at - timedelta(hours=1) if stamp == "too old" else at
+    token = b"rubbish" if stamp == "rubbish" else tsa().token(stamped.to_bytes(), said)
+    await book.store.log.stamp(2, token, at)
+
+    report = await book.examine(*seals, roots=[each.root for each in roots])
+
+    assert codes(report) == expected
+    assert ("stamps_unchecked" in [each.code for each in report.notes]) == (not roots)
+
+
+async def test_a_stamp_that_came_late_is_said_to_be(book: Book, seals: list[PublishedSeal]) -> None:
+    signed = seals[1].signed
+    at = signed.seal.at + timedelta(hours=5)
+    await book.store.log.stamp(2, tsa().token(signed.to_bytes(), at), at)
+
+    report = await book.examine(*seals, roots=[tsa().root])
+
+    assert (report.holds, report.stamps) == (True, 1)
+    assert [each.code for each in report.notes] == ["unstamped", "stamps_late"]
+
+
+async def test_a_restore_stands_in_the_log_and_explains_why_later_seals_do_not_fit(
+    book: Book, seals: list[PublishedSeal], store_url: str
+) -> None:
+    """An older copy came back: the log went on from it, and does not hide it (decision 0013)."""
+    first = seals[0].signed.seal
+    await tamper(
+        store_url,
+        "DELETE FROM log_seal WHERE number > 1",
+        "DELETE FROM log_leaf WHERE leaf_index > 3",
+        "DELETE FROM event WHERE node_seq > 4",
+        "UPDATE log SET size = 4, last_seq = 4, peaks = :peaks",
+        "UPDATE event_counter SET last = 4",
+        peaks=first.root.hex(),
+    )
+    node = AgencyScope(agency_id=NODE, principal_id="operator")
+    async with book.store.begin(node) as work:
+        await work.events.append(
+            EventKind.NODE_RESTORED, "restore", book.clock.now(), {"copied_at": first.at.isoformat()}
+        )
+        await work.commit()
+    await book.store.number_events()
+    await book.pages(8)
+
+    report = await book.examine(*seals)
+
+    assert ("published_differs", "seal 3") in codes(report)
+    assert ("published_differs", "seal 1") not in codes(report)
+    assert [each.params["leaf"] for each in report.notes if each.code == "restored"] == [4]
+
+
+async def test_as_many_findings_are_named_as_somebody_can_look_at_and_all_are_counted(
+    book: Book, store_url: str
+) -> None:
+    await book.pages(238)
+    await tamper(store_url, "UPDATE event SET kind = 'message.failed'")
+
+    report = await book.examine()
+
+    assert (len(report.findings), report.count) == (200, 250)
+
+
+async def test_a_wrong_node_is_found_before_a_proof_is_made_with_it(book: Book, store_url: str) -> None:
+    await book.pages(300)
+    await tamper(store_url, "UPDATE log_node SET hash = (SELECT hash FROM log_leaf WHERE leaf_index = 0)")
+
+    assert codes(await book.examine()) == [("node_changed", "node 8/0")]

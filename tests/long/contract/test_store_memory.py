@@ -1,0 +1,431 @@
+"""What is remembered of the registry, of ended keys, of hosted agencies and of API keys changes with the tables, whoever
+writes them."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.pool import Pool
+
+from gateway import errors
+from gateway.domain.account import ApiScope, ClientCertificate, HostedAgency, KeyWay, PrincipalKind
+from gateway.domain.certificates import KeyEnd
+from gateway.domain.event import BINDING_KINDS, EventKind
+from gateway.office.store.store import SqlOfficeStore
+from gateway.registry.directory import SqlDirectory
+from gateway.store import memory as memories
+from gateway.store.decisions import SqlBindingLog
+from gateway.store.drivers import DirectConnection
+from gateway.store.memory import Memory
+from gateway.store.people import SqlKeyEnds
+from tests.support import pki
+from tests.support.clock import ManualClock
+from tests.support.hosted import save_hosted
+from tests.support.stores import NORTH, opened
+
+CODE, OTHER, SECRET = "Z91.07", "Z91.08", "0" * 64
+WEST = HostedAgency(id="agy_west", code="Z91.03", name="West")
+CERTIFICATE = ClientCertificate(
+    sha256="1" * 64,
+    name="qlvb",
+    begins_at=ManualClock().now(),
+    ends_at=ManualClock().now() + timedelta(days=9),
+)
+END = KeyEnd(agency_code=CODE, key_id="k1", fingerprint="f1", at=ManualClock().now(), by="an")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One of several that share the database."""
+
+    store: SqlOfficeStore
+    directory: SqlDirectory
+    clock: ManualClock
+
+    async def answers(self) -> list[object]:
+        """Of every question that is remembered."""
+        today, now = self.clock.now().date(), self.clock.now()
+        return [
+            *[await self.directory.find(each, today) for each in (CODE, OTHER)],
+            await self.directory.entry(CODE),
+            *[await self.directory.resolve(each, today) for each in (CODE, OTHER, "Sở Một", "000.00.07.Z91")],
+            *[await self.directory.bindings(each) for each in (CODE, OTHER)],
+            sorted(await self.directory.bound([CODE, OTHER], now)),
+            await self.directory.former([CODE, OTHER], today),
+            await self.store.key_ends(CODE),
+            await self.store.hosted(),
+            await self.store.accounts.find_key(SECRET),
+            await self.store.accounts.keys_of_certificate(CERTIFICATE.sha256),
+        ]
+
+    async def imports(self, *rows: str) -> None:
+        head = "code,alias,name,parent,valid_from,valid_to,successor"
+        plan = await self.directory.plan_import("\n".join([head, *rows]).encode())
+        await self.directory.apply(plan, "operator")
+
+    async def runs(self, sql: str) -> None:
+        async with self.store.writer.begin() as connection:
+            await connection.execute(text(sql))
+
+
+def process(store: SqlOfficeStore, clock: ManualClock) -> Process:
+    log = SqlBindingLog(clock)
+    return Process(store, SqlDirectory(store.writer, store.reader, store.memory, clock, log), clock)
+
+
+@pytest.fixture
+async def here(store: SqlOfficeStore, clock: ManualClock) -> Process:
+    """It knows two codes, a certificate and an ended key."""
+    made = process(store, clock)
+    await made.imports("Z91,,UBND tỉnh,,,,", f"{CODE},,Sở Một,Z91,,,", f"{OTHER},,Sở Hai,Z91,,,")
+    der = pki.der(pki.root().issue(CODE, pki.key("p256", "one")))
+    await made.directory.bind(CODE, der, None, None, "an", "binh")
+    await store.accounts.add_key(
+        secret_hash=SECRET,
+        principal=await store.accounts.principal_for(PrincipalKind.PROGRAM, "qlvb"),
+        agency_ids=[NORTH.agency_id],
+        scopes=[ApiScope.MESSAGES_SEND],
+    )
+    await made.answers()  # from now on that the key is in use is known
+    return made
+
+
+@pytest.fixture
+async def there(here: Process, store_url: str, clock: ManualClock) -> AsyncIterator[Process]:
+    async with opened(store_url, clock) as store:
+        yield process(store, clock)
+
+
+async def _fingerprint(of: Process) -> str:
+    async with of.store.reading() as tx:
+        ((found,),) = await tx.tuples(text("SELECT fingerprint FROM agency_binding"))
+    return str(found)
+
+
+async def _end_key(by: Process) -> None:
+    async with by.store.writing() as tx:
+        await SqlKeyEnds(tx).put(END)
+        await tx.commit()
+
+
+async def _unbind(by: Process) -> None:
+    await by.directory.unbind(CODE, await _fingerprint(by))
+
+
+async def _close(by: Process) -> None:
+    await by.store.accounts.leave(NORTH.agency_id)
+
+
+async def _host(by: Process) -> None:
+    await by.store.accounts.add_hosted(WEST)
+
+
+async def _revoke(by: Process) -> None:
+    (key,) = await by.store.accounts.list_keys()
+    await by.store.accounts.revoke_key(key.id)
+
+
+async def _bind_to_key(by: Process) -> None:
+    (key,) = await by.store.accounts.list_keys()
+    await by.store.accounts.bind_certificate(key.id, KeyWay.CERTIFICATE, CERTIFICATE)
+
+
+async def _bind(by: Process) -> None:
+    der = pki.der(pki.root().issue(OTHER, pki.key("p256", "two")))
+    await by.directory.bind(OTHER, der, None, None, "an", "binh")
+
+
+CHANGES: dict[str, Callable[[Process], Awaitable[None]]] = {
+    "an import that names anew": lambda by: by.imports(f"{CODE},,Sở Một mới,Z91,,,"),
+    "an import that gives an alias": lambda by: by.imports(f"{CODE},000.00.07.Z91,Sở Một,Z91,,,"),
+    "an import that closes": lambda by: by.imports(f"{CODE},,Sở Một,Z91,,2020-01-01,{OTHER}"),
+    "an earlier period": lambda by: by.runs(
+        "INSERT INTO agency_period (id, code, until, name, folded, source, scheme, believed_from, change_id)"
+        " VALUES ('p', 'Z91.07', '2999-01-01', 'Sở Cũ', 'so cu', 'imported', 'x', '2020-01-01 00:00:00', 'c')"
+    ),
+    "a certificate": _bind,
+    "no certificate any more": _unbind,
+    "a row of a certificate put in past the program": lambda by: by.runs(
+        "UPDATE agency_binding SET code = 'Z91.08'"
+    ),
+    "a row of a certificate taken away": lambda by: by.runs("DELETE FROM agency_binding"),
+    "an event taken away": lambda by: by.runs("DELETE FROM event WHERE kind = 'binding.approved'"),
+    "an event written over": lambda by: by.runs(
+        "UPDATE event SET kind = 'binding.untold' WHERE kind = 'binding.approved'"
+    ),
+    "an ended key": _end_key,
+    "one more hosted agency": _host,
+    "an agency that left": _close,
+    "a key that was revoked": _revoke,
+    "a key whose end was put in past the program": lambda by: by.runs(
+        "UPDATE api_key SET expires_at = '2020-01-01 00:00:00'"
+    ),
+    "a key that a certificate opens from now on": _bind_to_key,
+    "a key's way put in past the program": lambda by: by.runs("UPDATE api_key SET way = 'both'"),
+    "a key that serves nobody any more": lambda by: by.runs("DELETE FROM api_key_agency"),
+    "another name of who has the key": lambda by: by.runs(
+        "UPDATE principal SET name = 'x' WHERE name = 'qlvb'"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+async def test_an_answer_changes_at_once_here_and_in_another_process(
+    here: Process, there: Process, clock: ManualClock, store_url: str, what: str
+) -> None:
+    before = await here.answers()
+    assert await there.answers() == before
+
+    await CHANGES[what](there)
+
+    after = await here.answers()
+    assert after != before
+    assert await there.answers() == after
+    async with opened(store_url, clock) as fresh:
+        assert await process(fresh, clock).answers() == after
+
+
+async def test_a_later_day_and_a_later_moment_are_other_questions(here: Process) -> None:
+    await here.imports(f"{CODE},,Sở Một,Z91,,{here.clock.now().date()},{OTHER}")
+    fingerprint = await _fingerprint(here)
+    await here.directory.unbind(CODE, fingerprint, here.clock.now() + timedelta(hours=1))
+    today = here.clock.now().date()
+    assert await here.directory.find(CODE, today) is not None
+    assert await here.directory.bound([CODE], here.clock.now()) == {CODE}
+
+    assert await here.directory.find(CODE, today + timedelta(days=1)) is None
+    assert await here.directory.bound([CODE], here.clock.now() + timedelta(hours=2)) == set()
+    assert dict(await here.directory.former([OTHER], today + timedelta(days=1))) == {CODE: OTHER}
+
+
+async def test_what_was_undone_changes_no_answer(here: Process) -> None:
+    before = await here.answers()
+
+    async with here.store.writing() as tx:
+        await tx.connection.execute(text("DELETE FROM agency_binding"))
+        assert await here.answers() == before
+
+    assert await here.answers() == before
+
+
+async def test_whoever_changes_an_answer_that_he_was_given_changes_his_own(here: Process) -> None:
+    before = await here.answers()
+
+    (await _listed(here.directory.bindings(CODE))).clear()
+    (await _listed(here.store.key_ends(CODE))).clear()
+
+    assert await here.answers() == before
+
+
+async def _listed(asked: Awaitable[Sequence[object]]) -> list[object]:
+    found = await asked
+    assert isinstance(found, list)
+    return found
+
+
+async def _version(store: SqlOfficeStore) -> list[tuple[str, str]]:
+    async with store.reading() as tx:
+        return [tuple(row) for row in await tx.tuples(text("SELECT subject, token FROM memory_version"))]
+
+
+_REFORM = (
+    "INSERT INTO registry_reform (id, kind, effective_on, state, content, lives_before, lives_after, proposed_by,"
+    " approved_by, approved_at) VALUES ('{id}', 'k', '2026-01-01', 's', '', '', '', 'a', 'b', '2026-01-01 00:00:00')"
+)
+WRITES = {
+    "agency": "UPDATE agency SET host = 'x' WHERE code = 'Z91'",
+    "agency_period": "DELETE FROM agency_period",
+    "registry_reform": _REFORM.format(id="later"),
+    "registry_reform_code": "INSERT INTO registry_reform_code (reform_id, code, part)"
+    " VALUES ('earlier', 'Z91.07', 'ended')",
+    "agency_binding": "UPDATE agency_binding SET valid_to = NULL",
+    "key_end": "DELETE FROM key_end",
+    "hosted_agency": "UPDATE hosted_agency SET code = 'Z91.99' WHERE code = 'Z91.01'",
+    "api_key": "UPDATE api_key SET scopes = '[]'",
+    "api_key_agency": "DELETE FROM api_key_agency",
+    "principal": "UPDATE principal SET name = 'x' WHERE name = 'qlvb'",
+}
+
+
+@pytest.mark.parametrize("table", WRITES)
+async def test_every_table_that_is_remembered_tells_of_its_changes(here: Process, table: str) -> None:
+    await here.imports(f"{CODE},,Sở Một mới,Z91,,,")  # keeps what was believed before
+    await _end_key(here)
+    await here.runs(_REFORM.format(id="earlier"))
+    before = await _version(here.store)
+
+    await here.runs(WRITES[table])
+
+    changed = set(await _version(here.store)) - set(before)
+    assert len(changed) == 1
+
+
+async def test_no_table_tells_of_its_changes_that_is_not_written_above(here: Process) -> None:
+    """What tells of events is shown by itself, below."""
+    async with here.store.reading() as tx:
+        asked = {
+            "sqlite": "SELECT tbl_name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'memory%'",
+            "postgresql": "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname LIKE 'memory%'",
+        }[tx.connection.dialect.name]
+        told = {table for (table,) in await tx.tuples(text(asked))}
+
+    assert told == {*WRITES, "event"}
+
+
+@pytest.mark.parametrize("kind", BINDING_KINDS)
+async def test_each_event_that_tells_of_bindings_is_a_change(here: Process, kind: EventKind) -> None:
+    before = await _version(here.store)
+
+    async with here.store.writer.begin() as connection:
+        log = SqlBindingLog(here.clock)
+        await log.tell(connection, kind, CODE, "node", {"code": CODE, "fingerprint": "x"})
+
+    assert await _version(here.store) != before
+
+
+async def test_other_events_numbers_and_the_use_of_keys_are_none(here: Process) -> None:
+    """Or nothing would be remembered for longer than a moment."""
+    before = await _version(here.store)
+
+    async with here.store.begin(NORTH) as work:
+        await work.events.append(EventKind.CODES_IMPORTED, "x", here.clock.now())
+        await work.commit()
+    assert await here.store.number_events() > 0
+    here.clock.advance(timedelta(minutes=2))
+    assert await here.store.accounts.find_key(SECRET) is not None  # and that it is in use is written down
+    await here.store.accounts.principal_for(PrincipalKind.PROGRAM, "qlvb")
+
+    assert await _version(here.store) == before
+
+
+async def test_an_answer_is_never_older_than_the_last_change_that_was_confirmed(
+    here: Process, there: Process
+) -> None:
+    """Two processes change and ask, whichever is next."""
+    confirmed, changes = 0, 40
+    found: list[tuple[int, int]] = []
+
+    async def change() -> None:
+        nonlocal confirmed
+        for n in range(1, changes + 1):
+            by = (here, there)[n % 2]
+            (north,) = [each for each in await by.store.hosted() if each.id == NORTH.agency_id]
+            await save_hosted(by.store.accounts, replace(north, name=str(n)))
+            confirmed = n
+
+    async def ask(of: Process) -> None:
+        while confirmed < changes:
+            known = confirmed
+            names = [each.name for each in await of.store.hosted() if each.id == NORTH.agency_id]
+            found.append((known, int(names[0]) if names[0].isdigit() else 0))
+            await asyncio.sleep(0)
+
+    await asyncio.gather(change(), *(ask(each) for each in (here, there, here)))
+
+    assert len({known for known, _ in found}) > 2
+    assert [each for each in found if each[1] < each[0]] == []
+
+
+async def test_the_second_time_a_question_costs_one_statement_at_most(
+    here: Process, store_url: str, clock: ManualClock
+) -> None:
+    """On SQLite those of one turn of the event loop share it."""
+    asked: list[str] = []
+
+    def trace(connection: Any, *_: object) -> None:  # Any: a connection of either driver
+        if isinstance(connection, sqlite3.Connection):
+            connection.set_trace_callback(asked.append)
+        if isinstance(connection, DirectConnection):
+            connection.driver_connection.add_query_logger(lambda told: asked.append(told.query))
+
+    def note(*given: Any) -> None:
+        asked.append(given[2])
+
+    event.listen(Pool, "connect", trace)
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        async with opened(store_url, clock) as store:
+            one = process(store, clock)
+            first = await one.answers()
+            asked.clear()
+            assert await one.answers() == first
+            assert len(asked) == (1 if store_url.startswith("sqlite") else len(first))
+            assert {each.partition(" FROM ")[2].split()[0] for each in asked} == {"memory_version"}
+    finally:
+        event.remove(Pool, "connect", trace)
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+async def _read(connection: AsyncConnection) -> object:
+    return (await connection.execute(text("SELECT 1"))).scalar_one()
+
+
+async def test_no_more_is_kept_than_fits_and_no_long_question(
+    here: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memories, "MOST", 2)
+    memory, read = here.store.memory, list[str]()
+
+    async def ask(key: str) -> None:
+        async def reading(connection: AsyncConnection) -> object:
+            read.append(key[:1])
+            return await _read(connection)
+
+        assert await memory.ask((key,), reading) == 1
+
+    for name in ("a", "b", "a", "c", "a", "b", "x" * 1001, "x" * 1001):
+        await ask(name)
+
+    assert read == ["a", "b", "c", "b", "x", "x"]
+
+
+async def test_who_asks_at_the_same_time_reads_once_and_shares_the_looks_of_a_server(
+    here: Process, store_url: str
+) -> None:
+    asked: list[str] = []
+
+    def note(*given: Any) -> None:
+        asked.append(given[2])
+
+    def heard(told: Any) -> None:  # Any: the driver has no public types
+        asked.append(told.query)
+
+    def trace(connection: Any, *_: object) -> None:  # Any: a connection of either driver
+        if isinstance(connection, DirectConnection):
+            connection.driver_connection.add_query_logger(heard)
+
+    event.listen(here.store.reader.sync_engine, "before_cursor_execute", note)
+    event.listen(here.store.reader.sync_engine, "checkout", trace)
+    await here.store.memory.close()
+    await here.store.hosted()
+    asked.clear()
+
+    found = await asyncio.gather(*(here.store.hosted() for _ in range(50)))
+
+    assert len(asked) in ((1, 2) if store_url.startswith("postgresql") else (0,))
+    assert len({id(each) for each in found}) == 1
+
+
+async def test_a_database_that_does_not_answer_is_a_failure_and_no_old_answer(here: Process) -> None:
+    await here.answers()
+    await here.runs("DROP TABLE memory_version")
+
+    with pytest.raises(errors.StoreFailure):
+        await here.store.hosted()
+
+
+async def test_a_memory_that_is_closed_is_opened_again_by_the_next_question(here: Process) -> None:
+    before = await here.store.hosted()
+
+    await here.store.memory.close()
+
+    assert await here.store.hosted() == before
+    assert isinstance(here.store.memory, Memory)

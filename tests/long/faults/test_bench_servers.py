@@ -1,0 +1,46 @@
+"""The measurements that bring up a PostgreSQL and a RabbitMQ of their own, in the smallest form of their commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from bench import __main__ as bench
+from bench import servers
+from tests.support.services import missing
+
+pytestmark = [pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Not below pytest's own, which is closed to the user that PostgreSQL runs as."""
+    if not servers.installed():
+        missing("RabbitMQ and PostgreSQL are needed here; `make test` installs them where it may")
+    with TemporaryDirectory(prefix="gateway-bench-test-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+def test_workers_and_a_burst_run_on_servers_of_their_own_and_do_nothing_twice(folder: Path) -> None:
+    """The two share their numbers where these have the same names."""
+    burst = (
+        "--grounds postgresql --per-second 4 --seconds 1 --most 4 --at-once 2 --large 1 --large-size 1000000"
+    )
+    words = f"workers burst --documents 48 --rounds 1 {burst}"  # more than go in one pass
+
+    assert bench.main([*words.split(), "--out", str(folder / "out"), "--folder", str(folder)]) == 0
+
+    (kept,) = (folder / "out").iterdir()
+    told = {
+        name: each["figures"] for name, each in json.loads((kept / "run.json").read_text())["tables"].items()
+    }
+    assert told["workers"]["twice"] == 0
+    row = told["burst"]["grounds"]["postgresql"]
+    assert row["once"]
+    assert row["processes"] == 2
+    assert set(row["cpu_ms"]) == {"load", "node", "database", "broker"}

@@ -1,0 +1,102 @@
+"""Documents dropped into a hot folder while the node is killed again and again: each good one is sent once, each bad one
+lies in `error` with its reason. FOLDER_DOCUMENTS and FOLDER_KILLS make it as long as one likes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from gateway.office.bootstrap.office import open_office
+from tests.support import api
+from tests.support.folder import sidecar
+from tests.support.folder_child import with_folder
+from tests.support.node import DEPARTMENT, PDF
+
+DOCUMENTS = int(os.environ.get("FOLDER_DOCUMENTS", "40"))
+KILLS = int(os.environ.get("FOLDER_KILLS", "2"))
+BAD = max(8, DOCUMENTS // 10)
+LOOK_S = 0.1
+PATIENCE_S = 300 + DOCUMENTS
+# What is wrong with a bad one, and a word of the reason that is told.
+FAULTS: tuple[tuple[Callable[[str], tuple[str, bytes]], str], ...] = (
+    (lambda stem: ("{", PDF), "JSON"),
+    (lambda stem: (sidecar(stem, f"{stem}.pdf", subject=None), PDF), "/subject"),
+    (lambda stem: (sidecar(stem, f"{stem}.pdf", numbr="1"), PDF), "numbr"),
+    (lambda stem: (sidecar(stem, f"{stem}.pdf"), b"no PDF at all"), ".pdf"),
+    (lambda stem: (sidecar(stem, f"{stem}.pdf", secrecy="mat"), PDF), "/secrecy"),
+)
+
+
+@pytest.mark.timeout(3600)
+async def test_each_document_is_sent_once_and_each_bad_one_told_while_the_node_is_killed(
+    tmp_path: Path,
+) -> None:
+    folder, root, chance = tmp_path / "node", tmp_path / "hot", random.Random(1000)
+    root.mkdir()
+    await api.stage_in(folder)
+    desk = root / DEPARTMENT
+    left = [("good", n) for n in range(DOCUMENTS)] + [("bad", n) for n in range(BAD)]
+    chance.shuffle(left)
+
+    for kill in range(KILLS + 1):
+        here = len(left) // (KILLS + 1 - kill)
+        dropping, left = left[:here], left[here:]
+        wanted = done(desk) + chance.randrange(here) if kill < KILLS else DOCUMENTS + BAD
+        await run_until(folder, root, dropping, wanted)
+
+    assert out(desk) == 0
+    async with open_office(with_folder(folder, root)) as node, node.store.reading() as tx:
+        rows = await tx.tuples(text("SELECT body FROM outgoing_document"))
+    sent = Counter(json.loads(body)["draft"]["number"] for (body,) in rows)
+    assert sent == {str(10_000 + n): 1 for n in range(DOCUMENTS)}
+    for n in range(BAD):
+        reason = (desk / "error" / f"bad-{n}.error.txt").read_text(encoding="utf-8")
+        assert FAULTS[n % len(FAULTS)][1] in reason, reason
+
+
+def drop(desk: Path, kind: str, n: int) -> None:
+    """The file first, then its sidecar under another name that is changed: as the manual says."""
+    stem = f"{kind}-{n}"
+    good = (sidecar(str(10_000 + n), f"{stem}.pdf"), PDF)
+    said, content = good if kind == "good" else FAULTS[n % len(FAULTS)][0](stem)
+    place = desk / "out"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / f"{stem}.pdf").write_bytes(content)
+    (place / f".{stem}.json").write_text(said, encoding="utf-8")
+    (place / f".{stem}.json").rename(place / f"{stem}.json")
+
+
+def done(desk: Path) -> int:
+    """How many were put away, sent or not. A file whose sidecar cannot be read is put away by itself a minute later."""
+    told = [each for each in desk.glob("error/*.error.txt") if not each.name.endswith(".pdf.error.txt")]
+    return len(told) + len(list(desk.glob("sent/**/*.result.json")))
+
+
+def out(desk: Path) -> int:
+    return len(list((desk / "out").glob("*.json"))) if (desk / "out").is_dir() else 0
+
+
+async def run_until(folder: Path, root: Path, dropping: list[tuple[str, int]], wanted: int) -> None:
+    """A process that is killed without warning once so many were put away; documents are dropped meanwhile."""
+    desk = root / DEPARTMENT
+    words = ("-m", "tests.support.folder_child", str(folder), str(root))
+    child = await asyncio.create_subprocess_exec(sys.executable, *words)
+    try:
+        for kind, n in dropping:
+            drop(desk, kind, n)
+        async with asyncio.timeout(PATIENCE_S):
+            while done(desk) < wanted:
+                assert child.returncode is None, "the process ended by itself"
+                await asyncio.sleep(LOOK_S)
+    finally:
+        child.kill()
+        await child.wait()

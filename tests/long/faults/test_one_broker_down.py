@@ -1,0 +1,95 @@
+"""A cluster of brokers loses one member: what goes to several recipients is taken or put off, and never called unroutable,
+whichever member it was."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.document import Lane
+from gateway.domain.identity import Digest
+from gateway.pool import ThreadPool
+from gateway.ports import Fate, Parcel
+from gateway.transport.amqp.axis import AmqpAxis
+from tests.services import rabbit
+from tests.services.rabbit import Cluster
+from tests.support.broker import Broker
+from tests.support.services import missing
+from tests.support.topology import Topology, axis_of
+
+HOSTS = {"north": ["Z91"], "south": ["Z92", "Z92.01"]}
+EVERYBODY = ["Z91", "Z92", "Z92.01"]
+
+pytestmark = [pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    if not rabbit.installed():
+        missing("RabbitMQ is not installed")
+    made = await asyncio.to_thread(rabbit.start, tmp_path, 3)
+    yield made
+    await asyncio.to_thread(made.stop)
+
+
+def _axis_over(member: rabbit.BrokerNode) -> Broker:
+    return Broker(
+        host="127.0.0.1",
+        port=member.amqp_port,
+        api=member.api,
+        vhost="lienthong",
+        user=rabbit.ADMIN,
+        password=member.password,
+    )
+
+
+def _parcel(n: int) -> Parcel:
+    raw = f"parcel {n}".encode()
+    return Parcel(
+        packet_id=f"pkt_{n}",
+        kind="edoc",
+        sender="Z91",
+        lane=Lane.NORMAL,
+        digest=Digest(hashlib.sha256(raw).hexdigest()),
+        size=len(raw),
+        open=lambda: BytesIO(raw),
+    )
+
+
+async def test_no_recipient_is_called_unroutable_while_a_member_is_away(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    broker = _axis_over(cluster.nodes[0])
+    broker.ask("PUT", "/api/vhosts/{vhost}", {})
+    rights = {"configure": ".*", "write": ".*", "read": ".*"}
+    broker.ask("PUT", f"/api/permissions/{{vhost}}/{rabbit.ADMIN}", rights)
+    topology = Topology(broker)
+    await asyncio.to_thread(topology.host, HOSTS)
+    pool = ThreadPool(2)
+
+    for n, member in enumerate(cluster.nodes):
+        other = cluster.nodes[(n + 1) % len(cluster.nodes)]
+        async with axis_of(topology, "north", tmp_path / str(n), pool, port=other.amqp_port) as axis:
+            await asyncio.to_thread(member.kill)
+            fates = await _fates_until_delivered(axis, n)
+            await asyncio.to_thread(member.start)
+
+        assert Fate.NEVER not in fates, f"while member {n} was away"
+
+    pool.close()
+
+
+async def _fates_until_delivered(axis: AmqpAxis, n: int) -> set[Fate]:
+    """Of one parcel to everybody, published again until each has it."""
+    seen: set[Fate] = set()
+    async with asyncio.timeout(60):
+        while True:
+            outcomes = {one.fate for one in (await axis.publish(_parcel(n), EVERYBODY)).values()}
+            seen |= outcomes
+            if outcomes == {Fate.DELIVERED} or Fate.NEVER in outcomes:
+                return seen

@@ -1,0 +1,29 @@
+"""The API keeps its own description, whatever is sent: every operation, with good data and bad, against a running node.
+`make fuzz` does more of it: every edge of every schema, and calls that follow from each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.api import OPTIONS, call_all
+from tests.support import api
+from tests.support.contract import DOCUMENT
+
+
+@pytest.fixture(scope="module")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return api.staged(tmp_path_factory.mktemp("stage"))
+
+
+@pytest.mark.timeout(500)
+async def test_every_operation_answers_as_it_is_described(blank: Path, tmp_path: Path) -> None:
+    async with api.opened(blank, tmp_path / "node", OPTIONS) as door:
+        told = await call_all(door, tmp_path, examples=10, seed=1, phases="examples,fuzzing")
+
+    assert told.exit == 0, told.report[-6000:]
+    # The description itself was read before.
+    operations = sum(len(each) for each in DOCUMENT["paths"].values()) - 1
+    assert f"Tested: {operations}" in told.report
+    assert "Failures:" not in told.report

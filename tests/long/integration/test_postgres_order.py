@@ -1,0 +1,245 @@
+"""Two units of work on one PostgreSQL that meet at a row: one waits for the other, never each for the other; and what
+was decided before the wait still holds after it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import update
+from sqlmodel import col
+
+from gateway.clock import SystemClock
+from gateway.demo import stage
+from gateway.domain.account import HostedAgency
+from gateway.domain.document import DocumentChange, Kind, OutgoingDocument, OutState, Recipient
+from gateway.domain.status import Fact, RequestKind, Track
+from gateway.errors import Misconfigured, NotFound
+from gateway.incoming import act
+from gateway.office.store.store import SqlOfficeStore
+from gateway.outgoing import manage, requests
+from gateway.outgoing.desk import OutDesk
+from gateway.settings import load
+from gateway.store import leases
+from gateway.store.accounts import to_hosted_row
+from gateway.store.tables_node import HostedAgencyRow
+from tests.support.clock import ManualClock
+from tests.support.node import Town
+from tests.support.node import town as town
+from tests.support.stores import (
+    NORTH,
+    delivery,
+    digest,
+    draft,
+    incoming,
+    outbox_item,
+    outgoing,
+    seed_incoming,
+    with_agencies,
+)
+
+# As their ids sort. A document names its recipients in the other order.
+FIRST, LAST = "Z91.02", "Z91.03"
+Meeting = Callable[[OutDesk, OutgoingDocument], Awaitable[object]]
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def store(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+    async with with_agencies(migrated_postgres_url, clock) as opened:
+        yield opened
+
+
+async def until_it_waits(url: str, task: asyncio.Future[Any]) -> None:
+    """Until somebody waits for a lock of another, or the task is over because nobody was in its way."""
+    connection = await asyncpg.connect(url)
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    try:
+        async with asyncio.timeout(60):
+            while not task.done() and not await connection.fetchval(asked):
+                continue
+    finally:
+        await connection.close()
+
+
+async def sent(store: SqlOfficeStore, clock: ManualClock, state: str) -> OutgoingDocument:
+    """A document with two deliveries of that state, and its envelope in the outbox."""
+    document = outgoing(
+        clock,
+        draft=draft(recipients=(Recipient(code=LAST), Recipient(code=FIRST))),
+        state=OutState.BLOCKED,
+        envelope_digest=digest("envelope"),
+        envelope_size=1,
+    )
+    async with store.begin(NORTH) as work:
+        await work.outgoing.add(document)
+        await work.deliveries.add([delivery(document, code, state) for code in (LAST, FIRST)])
+        for code in (LAST, FIRST):
+            fact = Fact(track=Track.TRANSPORT, code=state, at=clock.now())
+            await work.facts.add(delivery(document, code).id, fact)
+        await work.outbox.put(outbox_item(clock, subject_id=document.id))
+        await work.commit()
+    return document
+
+
+async def cancelling(desk: OutDesk, document: OutgoingDocument) -> object:
+    return await manage.cancel(desk, NORTH, document.id)
+
+
+async def sending_again(desk: OutDesk, document: OutgoingDocument) -> object:
+    return await manage.resend(desk, NORTH, document.id)
+
+
+async def asking(desk: OutDesk, document: OutgoingDocument) -> object:
+    child = replace(document, kind=Kind.UPDATE, parent_id=document.id, change=DocumentChange(reason="Sửa"))
+    async with desk.store.begin(NORTH) as work:
+        await requests.ask_recipients(desk, work, child, RequestKind.UPDATE)
+        await work.commit()
+    return child
+
+
+async def withdrawing(desk: OutDesk, document: OutgoingDocument) -> object:
+    child = replace(document, kind=Kind.UPDATE, parent_id=document.id)
+    async with desk.store.begin(NORTH) as work:
+        await requests.withdraw_requests(desk, work, child)
+        await work.commit()
+    return child
+
+
+@pytest.mark.parametrize("meeting", [cancelling, sending_again, asking, withdrawing])
+async def test_whoever_changes_several_deliveries_goes_through_them_as_a_courier_does(
+    town: Town, store: SqlOfficeStore, clock: ManualClock, migrated_postgres_url: str, meeting: Meeting
+) -> None:
+    document = await sent(store, clock, "failed")
+    desk = replace(town.node.out, store=store, clock=clock)
+
+    async with store.begin(NORTH) as courier:
+        await courier.facts.of(delivery(document, FIRST).id)
+        other = asyncio.ensure_future(meeting(desk, document))
+        await until_it_waits(migrated_postgres_url, other)
+        await courier.facts.of(delivery(document, LAST).id)
+        await courier.commit()
+
+    await asyncio.wait_for(other, 60)
+
+
+async def test_handing_over_a_document_does_not_wait_for_who_works_on_it(
+    town: Town, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    document = await seed_incoming(store, incoming(clock))
+    desk = replace(town.node.inn, store=store, clock=clock)
+    async with store.begin(NORTH) as work:
+        await work.handovers.offer(document.id)
+        await work.commit()
+
+    async with store.begin(NORTH) as clerk:
+        await clerk.incoming.get(document.id)
+        async with asyncio.timeout(60):
+            leased = await act.lease(desk, NORTH, "qlvb", 10, 60)
+
+    assert [each.id for each in leased] == [document.id]
+
+
+async def test_an_agency_does_not_leave_while_a_document_is_being_accepted_for_it(
+    store: SqlOfficeStore, clock: ManualClock, migrated_postgres_url: str
+) -> None:
+    document = outgoing(clock)
+    async with store.begin(NORTH) as work:
+        await work.agency()
+        leaving = asyncio.ensure_future(store.accounts.leave(NORTH.agency_id))
+        await until_it_waits(migrated_postgres_url, leaving)
+        await work.outgoing.add(document)
+        await work.jobs.put("pack", document.id)
+        await work.commit()
+
+    assert await asyncio.wait_for(leaving, 60) == {"jobs": 1}
+
+
+async def test_what_is_to_be_accepted_while_an_agency_leaves_hears_that_it_left(
+    store: SqlOfficeStore, clock: ManualClock, migrated_postgres_url: str
+) -> None:
+    """The question waits for whoever changes the agency, and is answered as it is then."""
+    (north, _) = await store.hosted()
+    left = to_hosted_row(replace(north, left_at=clock.now())).body
+
+    async def accepting() -> HostedAgency:
+        async with store.begin(NORTH) as work:
+            return await work.agency()
+
+    async with store.writing() as leaving:
+        row = col(HostedAgencyRow.id) == NORTH.agency_id
+        await leaving.change(update(HostedAgencyRow).where(row).values(body=left))
+        asked = asyncio.ensure_future(accepting())
+        await until_it_waits(migrated_postgres_url, asked)
+        await leaving.commit()
+
+    with pytest.raises(NotFound):
+        await asyncio.wait_for(asked, 60)
+
+
+@pytest.mark.parametrize("off_s", [-61, -21, 21, 61])
+async def test_a_clock_that_is_off_by_more_than_a_third_of_a_lease_is_refused(
+    store: SqlOfficeStore, off_s: int
+) -> None:
+    gap = await store.clock_gap(lambda: SystemClock().now() + timedelta(seconds=off_s))
+
+    assert abs(gap - timedelta(seconds=off_s)) < timedelta(seconds=1)
+    with pytest.raises(Misconfigured) as refused:
+        leases.refuse_gap(gap, 60)
+    assert "timedatectl" in refused.value.hint
+
+
+@pytest.mark.parametrize("off_s", [-19, 0, 19])
+async def test_a_clock_that_is_off_by_less_is_good_enough(store: SqlOfficeStore, off_s: int) -> None:
+    gap = await store.clock_gap(lambda: SystemClock().now() + timedelta(seconds=off_s))
+
+    leases.refuse_gap(gap, 60)
+    assert leases.agree(gap, 60)
+
+
+async def test_a_node_does_not_start_on_a_server_whose_clock_is_elsewhere(
+    tmp_path: Path, migrated_postgres_url: str
+) -> None:
+    """The system's own clock is put aside for one that is 61 s ahead, in that database alone."""
+    words = {
+        "GATEWAY_NODE_NAME": "shared",
+        "GATEWAY_NODE_DATA_DIR": str(tmp_path / "node"),
+        "GATEWAY_DATABASE_URL": migrated_postgres_url,
+    }
+    await stage.prepare(load(None, words))
+    connection = await asyncpg.connect(migrated_postgres_url)
+    name = await connection.fetchval("SELECT current_database()")
+    await connection.execute(
+        "CREATE SCHEMA ahead; CREATE FUNCTION ahead.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS "
+        "$$ SELECT pg_catalog.clock_timestamp() + interval '61 s' $$; "
+        f'ALTER DATABASE "{name}" SET search_path = ahead, pg_catalog, public'
+    )
+    await connection.close()
+
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "gateway", "--lang", "en", "serve", "--role", "worker"),
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[3]), **words},
+        stderr=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        _, said = await asyncio.wait_for(process.communicate(), 60)
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+    assert process.returncode not in (0, None)
+    assert "timedatectl" in said.decode(), said.decode()

@@ -1,0 +1,190 @@
+"""Several real worker processes on one database, a PostgreSQL or one SQLite file, and one axis: they share the work, do
+none of it twice, and when one is killed the other finishes all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, text
+
+from gateway.demo import stage
+from gateway.domain.event import EventKind
+from gateway.office.bootstrap.office import open_office
+from gateway.settings import load
+from gateway.store.tables_office import KeepingRow
+from tests.support.axis_rigs import until_told
+from tests.support.clock import START, ManualClock
+from tests.support.node import DEPARTMENT, PROVINCE, Town
+
+pytestmark = pytest.mark.timeout(240)
+PATIENCE_S = 150.0
+LEASE_S = 15
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def database(request: pytest.FixtureRequest) -> Mapping[str, str]:
+    """The setting that names it; SQLite's own needs none."""
+    if request.param == "sqlite":
+        return {}
+    return {"GATEWAY_DATABASE_URL": request.getfixturevalue("migrated_postgres_url")}
+
+
+@pytest.fixture
+async def environment(tmp_path: Path, database: Mapping[str, str]) -> Mapping[str, str]:
+    """The settings of the node that all processes are, staged with the demonstration's agencies."""
+    words = {
+        "GATEWAY_NODE_NAME": "shared",
+        "GATEWAY_NODE_DATA_DIR": str(tmp_path / "node"),
+        "GATEWAY_WORKERS_LEASE_S": str(LEASE_S),
+        **database,
+    }
+    await stage.prepare(load(None, words))
+    async with open_office(load(None, words)) as node:
+        await stage.register(node)
+    return words
+
+
+@pytest.fixture
+async def front(environment: Mapping[str, str]) -> AsyncIterator[Town]:
+    """The process that takes documents and works on none, as `--role web` is."""
+    async with open_office(load(None, environment)) as node:
+        yield Town(node=node, clock=ManualClock())
+
+
+@asynccontextmanager
+async def worker(environment: Mapping[str, str]) -> AsyncIterator[Process]:
+    """A worker process, at work when this is entered."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "gateway", "--lang", "en", "serve", "--role", "worker"),
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[3]), **environment},
+        stdin=DEVNULL,
+        stdout=DEVNULL,
+        stderr=PIPE,
+    )
+    assert process.stderr is not None
+    while b"at work" not in (line := await process.stderr.readline()):
+        assert line, "the worker ended before it was at work"
+    reading = asyncio.create_task(process.stderr.read())
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+        await reading
+
+
+async def delivered(town: Town, count: int) -> None:
+    """Returns once so many deliveries are answered with 01."""
+    async with asyncio.timeout(PATIENCE_S):
+        while await answered(town) < count:
+            await town.node.store.wait_events(1.0)
+
+
+async def answered(town: Town) -> int:
+    async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
+        sent = (await work.outgoing.page(limit=1000)).items
+        states = await work.deliveries.of_many([one.id for one in sent])
+    return sum(one.state == "delivered" for several in states.values() for one in several)
+
+
+async def happened(town: Town) -> Counter[tuple[str, EventKind]]:
+    """How often each kind of event is told of each subject."""
+    while await town.node.store.number_events():
+        pass
+    events = await town.node.store.events_after(None, 0, 10_000)
+    return Counter((event.subject_id, event.kind) for event in events)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+async def test_a_worker_has_a_server_measure_a_table_that_has_grown(
+    front: Town, environment: Mapping[str, str]
+) -> None:
+    rows = [
+        {"key": f"k{n}", "session_id": "s", "body": "", "at": START, "until": START + timedelta(days=3650)}
+        for n in range(60)
+    ]
+    writer = front.node.store.writer
+    async with writer.begin() as connection:
+        # The server's own turn would hide that nobody told it to.
+        await connection.execute(text("ALTER TABLE page_keeping SET (autovacuum_enabled = false)"))
+        await connection.execute(insert(KeepingRow), rows)
+
+    async def is_known() -> bool:
+        async with writer.connect() as connection:
+            known = await connection.scalar(
+                text("SELECT reltuples FROM pg_class WHERE relname = 'page_keeping'")
+            )
+        return bool(known == len(rows))
+
+    async with worker(environment):
+        await until_told(is_known, "the worker had the table measured")
+
+
+async def test_two_workers_share_the_documents_and_work_on_none_twice(
+    front: Town, environment: Mapping[str, str]
+) -> None:
+    documents = 24
+    async with worker(environment), worker(environment):
+        sent = [await front.send(str(n)) for n in range(1, documents + 1)]
+        await delivered(front, documents)
+
+    told = await happened(front)
+    assert max(told.values()) == 1
+    for document in sent:
+        for kind in (EventKind.MESSAGE_ACCEPTED, EventKind.MESSAGE_QUEUED, EventKind.DELIVERY_SENT):
+            assert told[document.id, kind] == 1
+    landed = [*await front.inbox(PROVINCE), *await front.inbox(DEPARTMENT)]
+    assert [(row.state, row.attempts) for row in landed] == [("done", 1)] * (2 * documents)
+    assert await left_over(front) == {}
+
+
+async def test_a_worker_hears_of_a_document_long_before_it_would_look(
+    front: Town, environment: Mapping[str, str]
+) -> None:
+    rarely = {**environment, "GATEWAY_WORKERS_LEASE_S": "300", "GATEWAY_WORKERS_POLL_S": "60"}
+    async with worker(rarely):
+        await front.send("1")
+        async with asyncio.timeout(40):
+            await delivered(front, 1)
+
+
+async def test_a_worker_that_is_killed_leaves_all_its_work_to_the_other(
+    front: Town, environment: Mapping[str, str]
+) -> None:
+    documents = 30
+    async with worker(environment), worker(environment) as doomed:
+        for n in range(1, documents + 1):
+            await front.send(str(n))
+        await delivered(front, 3)
+        doomed.send_signal(signal.SIGKILL)
+        await doomed.wait()
+
+        await delivered(front, documents)
+        # What it had published and not noted yet is published again when its leases are over.
+        async with asyncio.timeout(PATIENCE_S):
+            while await left_over(front):
+                await front.node.store.wait_events(1.0)
+
+    async with front.node.store.read(await front.scope(PROVINCE)) as work:
+        admitted = (await work.incoming.page(limit=1000)).items
+    assert sorted(int(one.number) for one in admitted) == list(range(1, documents + 1))
+    assert await left_over(front) == {}
+
+
+async def left_over(town: Town) -> dict[str, int]:
+    """What still waits for somebody."""
+    counts = await town.node.store.counts()
+    over = ("outbox.sent", "inbox.done", "event.unnumbered")
+    return {name: number for name, number in counts.items() if number and name not in over}

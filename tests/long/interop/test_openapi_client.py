@@ -1,0 +1,116 @@
+"""A program that knows nothing but the description can work with a node: openapi-python-client makes a client of it, and
+that client sends, follows, takes, downloads and answers. The maker needs other versions than the node does, so it has an
+environment of its own, made once from a lock file of its own (var/clients)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.clock import SystemClock
+from gateway.demo import stage
+from gateway.sandbox import stage as stage_of_sandbox
+from gateway.sandbox.cast import cast
+from tests.support.api import DEPARTMENT, PDF, PROVINCE
+from tests.support.once import once
+from tests.support.sandbox import at_work
+from tests.support.served import Served, serving
+
+HERE = Path(__file__).parent / "client"
+ROOT = Path(__file__).parents[3]
+INSTALL_S, RUN_S = 300, 180
+
+
+async def run(*words: str | Path, within_s: float) -> str:
+    """What a program said; it must end well."""
+    process = await asyncio.create_subprocess_exec(
+        *map(str, words), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    async with asyncio.timeout(within_s):
+        told, _ = await process.communicate()
+    text = told.decode(errors="replace")
+    assert process.returncode == 0, text[-6000:]
+    return text
+
+
+@pytest.fixture
+def maker() -> Path:
+    """The python of the maker's own environment, made anew when its lock file changes, by one of the processes that test
+    side by side. Not a coroutine: who waits for another's work holds up no node of its own."""
+    lock = HERE / "requirements.lock"
+    folder = ROOT / "var" / "clients" / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
+    python, whole = folder / "bin" / "python", folder / "whole"
+    with once("client-maker") as (_, first):
+        if first and not whole.exists():
+            locked = ("--only-binary", ":all:", "--require-hashes", "-r", lock)
+            subprocess.run((sys.executable, "-m", "venv", "--clear", folder), check=True, timeout=INSTALL_S)
+            subprocess.run((python, "-m", "pip", "install", "-q", *locked), check=True, timeout=INSTALL_S)
+            whole.touch()
+    return python
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[Served]:
+    async with serving(stage.settings_for(tmp_path / "node")) as served:
+        yield served
+
+
+async def told(python: Path, story: str, address: str, folder: Path, *words: str | Path) -> Any:
+    """What that story saw, told with a client that was made of what the node at that address says of itself."""
+    description = folder / "description.json"
+    fetch = "import sys, urllib.request as u; open(sys.argv[2], 'wb').write(u.urlopen(sys.argv[1]).read())"
+    await run(python, "-c", fetch, f"{address}/api/v1/openapi.json", description, within_s=RUN_S)
+
+    config = HERE / "openapi-python-client.yaml"
+    options = ("--meta", "none", "--fail-on-warning", "--config", config)
+    making = ("generate", "--path", description, "--output-path", folder / "node_client", *options)
+    await run(python, "-m", "openapi_python_client", *making, within_s=RUN_S)
+    script = folder / "stories.py"  # beside the client, so that it finds it
+    script.write_bytes((HERE / script.name).read_bytes())
+    said = await run(python, script, story, address, *words, folder, within_s=RUN_S)
+    return json.loads(said.splitlines()[-1])
+
+
+@pytest.mark.timeout(600)
+async def test_a_client_made_of_the_description_sends_follows_takes_downloads_and_answers(
+    node: Served, maker: Path, tmp_path: Path
+) -> None:
+    pdf = tmp_path / "1523.pdf"
+    pdf.write_bytes(PDF)
+    keys = (await node.key(DEPARTMENT), await node.key(PROVINCE))
+    seen = await told(maker, "exchange", node.address, tmp_path, *keys, pdf)
+
+    assert seen["replayed"] is True
+    assert seen["taken"] == "1523"
+    assert seen["status_version"].startswith('"')
+    assert "accepted" in seen["seen"]
+    assert (tmp_path / "file").read_bytes() == PDF
+    assert b"<edXML" in (tmp_path / "envelope").read_bytes()
+    assert zipfile.ZipFile(io.BytesIO((tmp_path / "proof").read_bytes())).testzip() is None
+
+
+@pytest.mark.timeout(600)
+async def test_a_client_made_of_the_description_has_a_first_afternoon_with_a_robot(
+    maker: Path, tmp_path: Path
+) -> None:
+    meta, pdf = tmp_path / "van-ban.json", tmp_path / "van-ban.pdf"
+    with at_work(tmp_path / "sandbox") as running:
+        meta.write_bytes(stage_of_sandbox.sample_meta(cast(), SystemClock()))
+        pdf.write_bytes(stage_of_sandbox.lead(tmp_path / "sandbox"))
+        seen = await told(maker, "afternoon", running.url, tmp_path, running.key, meta, pdf)
+
+    assert seen["heard"] == ["01", "03"]
+    assert seen["forged"] == 0
+    assert seen["answered"]
+    assert seen["files"] >= 1
+    assert (tmp_path / "answer-1").read_bytes().startswith(b"%PDF-")

@@ -1,0 +1,411 @@
+"""The own account, and administration: what persons do with passwords, devices and delegations, and what administrators do
+with the accounts and API keys of their own agency, and of no other."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pyotp
+import pytest
+import pytest_asyncio
+from playwright.async_api import BrowserContext, Page, expect
+
+from gateway.demo import stage
+from gateway.domain.account import ApiCall, ClientCertificate, KeyWay
+from gateway.domain.person import AccountStanding
+from gateway.errors import Denied
+from gateway.office.accounts import admin, posts, sessions, sign_in
+from gateway.office.accounts.acting import By
+from gateway.office.domain.roles import Manner, PostRole, Right
+from tests.pages import axe
+from tests.pages.guest import Guest, calling
+from tests.pages.site import Site
+from tests.pages.summary import Record
+from tests.pages.watching import Watcher
+from tests.support.accounts import HERE, PASSWORD, Someone
+
+NEW = "Mây trắng 9 tầng"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def guest(site: Site) -> AsyncIterator[Guest]:
+    async with calling(site.url) as made:
+        yield made
+
+
+async def at_work(site: Site, guest: Guest, person: Someone, actor: str = "") -> None:
+    """The guest's session is this person's from now on."""
+    if person.totp:
+        site.clock.skip(timedelta(seconds=31))  # a code is good once
+    token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+    guest.token = (
+        await sessions.choose_agency(site.node.accounts, token, await site.agency(actor)) if actor else token
+    )
+
+
+async def test_a_device_is_set_up_and_a_recovery_code_stands_in_for_it(
+    site: Site, context: BrowserContext, page: Page, record_property: Record
+) -> None:
+    person = site.person(PostRole.CLERK, "province")
+    elsewhere = (await person.enters()).token
+    await site.signed_in(context, person)
+    await page.goto("/tai-khoan")
+    await axe.check(page, record_property, "/tai-khoan")
+    await page.get_by_role("link", name="Cài đặt mã xác thực").click()
+    await axe.check(page, record_property, "/tai-khoan/ma-xac-thuc")
+    assert await page.get_by_role("img", name="Mã QR").count() == 1
+    secret = (await page.locator("#secret").inner_text()).replace(" ", "")
+    await page.get_by_label("Mã 6 số đang hiện").fill(pyotp.TOTP(secret).at(site.clock.now()))
+    await page.get_by_label("Mật khẩu hiện tại").fill(PASSWORD)
+    await page.get_by_role("button", name="Hoàn tất cài đặt").click()
+    codes = await page.locator("#codes code").all_inner_texts()
+
+    assert len(set(codes)) == 10
+    with pytest.raises(Denied):
+        await sessions.check(site.node.accounts, elsewhere)
+    await page.get_by_role("link", name="Tôi đã lưu các mã khôi phục").click()
+    await page.get_by_text(person.person.name).first.click()
+    await page.get_by_role("button", name="Đăng xuất", exact=True).click()
+    await page.get_by_label("Tên đăng nhập").fill(person.login)
+    await page.get_by_label("Mật khẩu", exact=True).fill(PASSWORD)
+    await page.get_by_label("Mã xác thực").fill(codes[3])
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/tong-quan*")
+    await page.goto("/tai-khoan")
+    await expect(page.locator("main")).to_contain_text("Còn 9 mã khôi phục")
+
+
+async def test_a_password_that_must_be_changed_comes_before_everything(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+) -> None:
+    watcher.expect({422})
+    person, root = site.person(PostRole.OFFICER, "province"), site.person(PostRole.OPERATOR)
+    other = (await person.enters()).token
+    token = await site.signed_in(context, person)
+    await admin.must_change(site.node.accounts, root.by, person.login)
+
+    await page.goto("/van-ban-den")
+    assert page.url.endswith("/tai-khoan/mat-khau")
+    for old, expected in (("Sai rồi 2026!", "Mật khẩu hiện tại không đúng"), (PASSWORD, "đã dùng trước đây")):
+        await page.get_by_label("Mật khẩu hiện tại").fill(old)
+        await page.get_by_label("Mật khẩu mới", exact=True).fill(PASSWORD if old == PASSWORD else NEW)
+        await page.get_by_label("Nhập lại mật khẩu mới").fill(PASSWORD if old == PASSWORD else NEW)
+        await page.get_by_role("button", name="Đổi mật khẩu").click()
+        await expect(page.get_by_role("alert")).to_contain_text(expected)
+    await page.get_by_label("Mật khẩu hiện tại").fill(PASSWORD)
+    await page.get_by_label("Mật khẩu mới", exact=True).fill(NEW)
+    await page.get_by_label("Nhập lại mật khẩu mới").fill(NEW)
+    await page.get_by_role("button", name="Đổi mật khẩu").click()
+
+    await expect(page.get_by_role("status").first).to_contain_text("Đã đổi mật khẩu")
+    for gone in (token, other):
+        with pytest.raises(Denied):
+            await sessions.check(site.node.accounts, gone)
+
+
+async def test_a_unit_heads_rights_are_lent_once_the_head_agrees(site: Site, guest: Guest) -> None:
+    unit, head = site.person(PostRole.UNIT_HEAD, "province"), site.person(PostRole.HEAD, "province")
+    clerk = site.person(PostRole.CLERK, "province")
+    wanted = {"to": clerk.login, "from": "hôm nay", "until": "30/12/2026", "reason": "Đi công tác dài ngày"}
+    home = "/tai-khoan/uy-quyen"
+
+    async def may() -> bool:
+        acting = await sessions.check(site.node.accounts, (await clerk.enters()).token)
+        return acting.may(Right.INSTRUCT, Manner.OWN)
+
+    await at_work(site, guest, unit)
+    unticked = await guest.post(f"{home}/moi", wanted)
+    not_own = await guest.post(f"{home}/moi", {**wanted, "rights": "accounts"})
+    made = await guest.post(f"{home}/moi", {**wanted, "rights": "instruct"})
+    (id,) = set(re.findall(rf"{home}/(dlg_\w+)/", (await guest.get(home)).text))
+    own = await guest.post(f"{home}/{id}/phe-duyet", {})
+    before = await may()
+    await at_work(site, guest, head)
+    assert unit.person.name in (await guest.get(f"{home}/{id}/phe-duyet")).text
+    agreed = await guest.post(f"{home}/{id}/phe-duyet", {})
+    between = await may()
+    await at_work(site, guest, site.person(PostRole.OFFICER, "province"))
+    foreign = await guest.post(f"{home}/{id}/ket-thuc", {})
+    await at_work(site, guest, clerk)
+    ended = await guest.post(f"{home}/{id}/ket-thuc", {})
+
+    assert [each.status for each in (unticked, not_own, own, foreign)] == [422, 422, 403, 404]
+    assert [each.status for each in (made, agreed, ended)] == [303, 303, 303]
+    assert [before, between, await may()] == [False, True, False]
+
+
+async def test_an_administrator_adds_a_person_who_takes_up_the_account(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+) -> None:
+    watcher.expect({422})
+    await site.signed_in(context, site.person(PostRole.AGENCY_ADMIN, "department"))
+    await page.goto("/quan-tri")
+    await axe.check(page, record_property, "/quan-tri")
+    await page.keyboard.press("n")
+    await page.wait_for_url("**/tai-khoan/moi")
+    await axe.check(page, record_property, "/quan-tri/tai-khoan/moi")
+    await page.get_by_label("Họ tên").fill("Nguyễn Văn Thử Nghiệm")
+    await page.get_by_role("button", name="Gợi ý tên đăng nhập").click()
+    assert await page.get_by_label("Tên đăng nhập").input_value() == "nguyenvanthunghiem"
+    await page.get_by_role("button", name="Thêm tài khoản").click()
+    await expect(page.get_by_role("alert")).to_contain_text("Vai trò")
+    assert PostRole.OPERATOR not in await page.locator("#role option").evaluate_all(
+        "all => all.map(e => e.value)"
+    )
+    await page.get_by_label("Vai trò").select_option("officer")
+    await page.get_by_role("button", name="Thêm tài khoản").click()
+    link = await page.locator("#link").inner_text()
+    await page.get_by_role("link", name="Đã trao đường dẫn").click()
+    await page.wait_for_url("**/tai-khoan/prn_*")
+    await axe.check(page, record_property, "/quan-tri/tai-khoan/{id}")
+    account = page.url
+    await context.clear_cookies()
+    await page.goto(link)
+    await page.get_by_label("Mật khẩu mới", exact=True).fill(NEW)
+    await page.get_by_label("Nhập lại mật khẩu mới").fill(NEW)
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/tong-quan*")
+    await expect(page.locator(".bar")).to_contain_text("Nguyễn Văn Thử Nghiệm")
+
+    # What was shown once stands nowhere any more.
+    await site.signed_in(context, site.person(PostRole.AGENCY_ADMIN, "department"))
+    await page.goto(account)
+    assert link.rpartition("/")[2] not in await page.content()
+    await page.get_by_role("link", name="Khóa", exact=True).click()
+    await page.get_by_label("Lý do").fill("ngắn")
+    await page.get_by_role("button", name="Khóa", exact=True).click()
+    await expect(page.get_by_role("alert")).to_contain_text("ít nhất 10 ký tự")
+    await page.get_by_label("Lý do").fill("Mất điện thoại ngày 20/11")
+    await page.get_by_role("button", name="Khóa", exact=True).click()
+    await expect(page.get_by_role("status").first).to_contain_text("Đã khóa tài khoản")
+    async with site.node.accounts.accounts.read() as view:
+        assert (await view.people.named("nguyenvanthunghiem")).standing is AccountStanding.LOCKED
+
+
+async def test_an_administrator_stays_in_the_own_agency(site: Site, guest: Guest) -> None:
+    mine, other = site.person(PostRole.CLERK, "department"), site.person(PostRole.CLERK, "province")
+    await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
+    listed = (await guest.get("/quan-tri")).text
+    assert mine.login in listed
+    assert other.login not in listed
+    code = stage.cast().code("province")
+    assert (await guest.get(f"/quan-tri?co-quan={code}")).status == 404
+
+    path = f"/quan-tri/tai-khoan/{other.person.id}"
+    reason = {"reason": "không phải việc của tôi"}
+    for act in ("", "/khoa", "/duong-dan", "/vai-tro", "/thoi-vai-tro?vai-tro=clerk"):
+        assert (await guest.get(path + act)).status == 404, act
+    for act in ("khoa", "duong-dan", "thu-lai", "dang-xuat", "doi-mat-khau", "vai-tro", "thoi-vai-tro"):
+        assert (await guest.post(f"{path}/{act}", reason)).status == 404, act
+    new = {"name": "Ai Đó", "login": "aido", "role": "clerk", "place": code}
+    assert (await guest.post("/quan-tri/tai-khoan/moi", new)).status == 404
+    node = await guest.post("/quan-tri/tai-khoan/moi", {**new, "role": "operator", "place": ""})
+    assert node.status == 403
+    for path in (
+        "hop-thu",
+        "ra-soat",
+        "ra-soat/danh-sach.xlsx",
+        "khoa-api",
+        "khoa-api/moi",
+        "khoa-api/bat-dau",
+    ):
+        assert (await guest.get(f"/quan-tri/{path}?co-quan={code}")).status == 404, path
+    await at_work(site, guest, site.person(PostRole.CLERK, "department"))
+    for path in ("", "/tai-khoan/moi", "/hop-thu", "/ra-soat", "/khoa-api"):
+        assert (await guest.get(f"/quan-tri{path}")).status == 403, path
+    async with site.node.accounts.accounts.read() as view:
+        assert "aido" not in {each.login for each in await view.people.everybody()}
+
+
+async def test_a_programs_key_is_changed_over_without_a_pause(site: Site, guest: Guest) -> None:
+    await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
+    home = "/quan-tri/khoa-api"
+
+    async def answers(key: str) -> int:
+        head = {"Authorization": f"Bearer {key}"}
+        async with guest.http.get(f"{guest.url}/api/v1/me", headers=head) as answer:
+            return answer.status
+
+    none = await guest.post(f"{home}/moi", {"name": "qlvb", "life": "90"})
+    more = await guest.post(f"{home}/moi", {"name": "qlvb", "life": "90", "scopes": "agencies:write"})
+    made = await guest.post(f"{home}/moi", {"name": "qlvb", "life": "90", "scopes": "agencies:read"})
+    (first,) = set(re.findall(r"gwk_[\w-]{43}", made.text))
+    (id,) = set(re.findall(rf"{home}/(key_\w+)/", (await guest.get(home)).text))
+    rotated = await guest.post(f"{home}/{id}/thay-khoa", {})
+    (second,) = set(re.findall(r"gwk_[\w-]{43}", rotated.text))
+
+    assert [none.status, more.status, made.status, rotated.status] == [422, 422, 200, 200]
+    assert [await answers(first), await answers(second)] == [200, 200]
+    assert (await guest.post(f"{home}/{id}/thu-hoi", {})).status == 303
+    assert [await answers(first), await answers(second)] == [401, 200]
+    listed = (await guest.get(home)).text
+    assert first[:10] in listed
+    assert first not in listed
+    start = (await guest.get(f"{home}/bat-dau")).text
+    assert all(
+        each in start for each in ("curl -sS", "import requests", "HttpClient", "CURLFile", "FormData")
+    )
+    assert "gwk_…" in start
+    await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "province"))
+    (other,) = [each.id for each in await site.node.store.accounts.list_keys() if each.prefix == second[:10]]
+    assert (await guest.post(f"{home}/{other}/thu-hoi", {})).status == 404
+    assert await answers(second) == 200
+
+
+async def test_a_key_is_bound_to_networks_and_so_is_the_one_that_takes_its_place(
+    site: Site, guest: Guest
+) -> None:
+    await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
+    home = "/quan-tri/khoa-api"
+    form = {"name": "qlvb", "life": "90", "scopes": "agencies:read"}
+
+    async def answers(key: str, address: str) -> int:
+        head = {"Authorization": f"Bearer {key}", "X-Forwarded-For": address}
+        async with guest.http.get(f"{guest.url}/api/v1/me", headers=head) as answer:
+            return answer.status
+
+    bad = await guest.post(f"{home}/moi", {**form, "networks": "203.0.113.10\r\n\r\n203.0.113.7/24\r\n<b>"})
+    many = await guest.post(f"{home}/moi", {**form, "networks": "\n".join(f"10.0.0.{n}" for n in range(21))})
+    made = await guest.post(f"{home}/moi", {**form, "networks": " 203.0.113.10 \r\n\r\n2001:db8:12::/48\r\n"})
+    (first,) = set(re.findall(r"gwk_[\w-]{43}", made.text))
+    (id,) = set(re.findall(rf"{home}/(key_\w+)/", (await guest.get(home)).text))
+    rotated = await guest.post(f"{home}/{id}/thay-khoa", {})
+    (second,) = set(re.findall(r"gwk_[\w-]{43}", rotated.text))
+
+    assert [bad.status, many.status, made.status, rotated.status] == [422, 422, 200, 200]
+    assert "dòng 3: “203.0.113.7/24”" in bad.text
+    assert "dòng 4: “&lt;b&gt;”" in bad.text
+    assert "dòng 1" not in bad.text
+    assert "203.0.113.10\n\n203.0.113.7/24\n&lt;b&gt;</textarea>" in bad.text
+    assert "nhiều nhất 20 địa chỉ" in many.text
+    for key in (first, second):
+        told = [await answers(key, each) for each in ("203.0.113.10", "2001:db8:12::5", "203.0.113.11")]
+        assert told == [200, 200, 403]
+    four = "\n".join(f"198.51.100.{n}" for n in range(4))
+    await guest.post(f"{home}/moi", {**form, "networks": four})
+    listed = (await guest.get(home)).text.replace("<wbr>", "")
+    for shown in (rotated.text, listed, (await guest.get(f"{home}/{id}/nhat-ky")).text):
+        assert ">203.0.113.10<" in shown
+        assert ">2001:db8:12::/48<" in shown
+    assert ">198.51.100.2<" in listed
+    assert ">198.51.100.3<" not in listed
+    assert "và 1 dải khác" in listed
+
+
+async def test_the_certificate_of_a_key_is_shown_and_goes_with_the_key_that_takes_its_place(
+    site: Site, guest: Guest
+) -> None:
+    await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
+    home, form = "/quan-tri/khoa-api", {"name": "qlvb", "life": "90", "scopes": "agencies:read"}
+    await guest.post(f"{home}/moi", form)
+    (id,) = set(re.findall(rf"{home}/(key_\w+)/", (await guest.get(home)).text))
+    now, bind = site.clock.now(), site.node.store.accounts.bind_certificate
+    shown = ClientCertificate(
+        sha256="1" * 64, name="máy <chủ> QLVB", begins_at=now, ends_at=now + timedelta(days=10)
+    )
+
+    await bind(id, KeyWay.BOTH, shown)
+    listed = (await guest.get(home)).text
+    rotated = await guest.post(f"{home}/{id}/thay-khoa", {})
+    await bind(id, KeyWay.CERTIFICATE, replace(shown, ends_at=now + timedelta(days=40)))
+    alone = (await guest.get(home)).text
+    refused = await guest.post(f"{home}/{id}/thay-khoa", {})
+
+    assert '<span class="soon">máy &lt;chủ&gt; QLVB, đến ' in listed
+    assert "khóa bí mật và chứng thư" in listed
+    assert "máy &lt;chủ&gt; QLVB" in rotated.text
+    ways = {each.id: (each.way, each.certificate) for each in await site.node.store.accounts.list_keys()}
+    assert [found for other, found in ways.items() if other != id].count((KeyWay.BOTH, shown)) == 1
+    assert "chỉ chứng thư" in alone
+    assert f"{home}/{id}/thay-khoa" not in alone
+    assert refused.status == 409
+
+
+async def test_what_a_key_called_stands_on_its_page_and_failures_alone_where_asked(
+    site: Site, guest: Guest
+) -> None:
+    admin_here = site.person(PostRole.AGENCY_ADMIN, "department")
+    await at_work(site, guest, admin_here)
+    home, form = "/quan-tri/khoa-api", {"name": "qlvb", "life": "90", "scopes": "agencies:read"}
+    await guest.post(f"{home}/moi", form)
+    (id,) = set(re.findall(rf"{home}/(key_\w+)/", (await guest.get(home)).text))
+    assert "Khóa này chưa gọi lần nào" in (await guest.get(f"{home}/{id}/nhat-ky")).text
+
+    now = site.clock.now()
+    refused = ApiCall(
+        id="cal_2",
+        key_id=id,
+        at=now,
+        method="GET",
+        route="/api/v1/inbox/{id}",
+        status=403,
+        took_ms=1204,
+        problem="forbidden",
+        address="192.0.2.7",
+        request_id="req_second",
+    )
+    first = replace(refused, id="cal_1", status=200, problem="", route="/api/v1/me", request_id="req_first")
+    await site.node.store.calls.keep([first, refused])
+    shown = (await guest.get(f"{home}/{id}/nhat-ky")).text
+    failed = (await guest.get(f"{home}/{id}/nhat-ky?ket-qua=loi")).text
+    routed = (await guest.get(f"{home}/{id}/nhat-ky?dia-chi=/api/v1/me")).text
+
+    assert all(each in shown for each in ("req_first", "req_second", "192.0.2.7", "forbidden", "1.204 ms"))
+    assert "1 lần gọi lỗi trong 1 giờ" in shown
+    assert "/api/v1/inbox/{id}" in shown
+    assert "Bearer gwk_…" in shown
+    assert ("req_first" in failed, "req_second" in failed) == (False, True)
+    assert ("req_first" in routed, "req_second" in routed) == (True, False)
+    assert "2 lần gọi, 1 lỗi" in (await guest.get(home)).text
+    await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "province"))
+    assert (await guest.get(f"{home}/{id}/nhat-ky")).status == 404
+
+
+async def test_of_a_person_with_posts_elsewhere_the_page_says_why_buttons_are_missing(
+    site: Site, guest: Guest
+) -> None:
+    clerk = site.person(PostRole.CLERK, "department")
+    root = By.person(site.person(PostRole.OPERATOR).person.id)
+    there = posts.WantedPost(role=PostRole.OFFICER, agency_id=await site.agency("province"))
+    await posts.give(site.node.accounts, root, clerk.login, there)
+    await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
+    path = f"/quan-tri/tai-khoan/{clerk.person.id}"
+
+    shown = (await guest.get(path)).text
+
+    assert "Các việc này tác động đến cả tài khoản" in shown
+    assert f'href="{path}/' in shown
+    for act in ("khoa", "duong-dan", "thu-lai", "dang-xuat", "doi-mat-khau"):
+        assert f'href="{path}/{act}"' not in shown, act
+        assert (await guest.get(f"{path}/{act}")).status == 403, act
+        assert (await guest.post(f"{path}/{act}", {"reason": "không phải việc của tôi"})).status == 403, act
+    here = await site.agency("department")
+    own = next(each.code for each in await site.node.store.hosted() if each.id == here)
+    assert (await guest.post(f"{path}/thoi-vai-tro", {"role": "clerk", "place": own})).status == 303
+
+
+async def test_the_yearly_list_is_a_workbook_and_its_review_is_told(site: Site, guest: Guest) -> None:
+    await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
+    async with guest.http.get(
+        f"{guest.url}/quan-tri/ra-soat/danh-sach.xlsx", headers={"Cookie": f"gw_session={guest.token}"}
+    ) as answer:
+        sheet = zipfile.ZipFile(io.BytesIO(await answer.read())).read("xl/worksheets/sheet1.xml").decode()
+        told = answer.headers
+
+    assert told["Content-Disposition"].startswith("attachment;")
+    assert told["Content-Security-Policy"].startswith("default-src 'none'; sandbox")
+    assert all(each in sheet for each in ("Hoàng Thị Thử", "Văn thư", "Họ tên", "Người rà soát"))
+    assert "Trần Thị Văn Thư" not in sheet
+    assert "Chưa rà soát lần nào" in (await guest.get("/quan-tri/ra-soat")).text
+    assert (await guest.post("/quan-tri/ra-soat", {"place": ""})).status == 303
+    assert "Lần rà soát gần nhất" in (await guest.get("/quan-tri/ra-soat")).text
+    made = await guest.post("/quan-tri/hop-thu", {"name": "vanthustn", "role": "clerk"})
+    assert made.status == 303
+    assert "Hoàng Thị Thử" in (await guest.get("/quan-tri/hop-thu")).text
+    assert (await guest.post("/quan-tri/hop-thu", {"name": "vanthustn", "role": "clerk"})).status == 422
+    assert (await guest.post("/quan-tri/hop-thu/vanthustn/dong", {})).status == 303

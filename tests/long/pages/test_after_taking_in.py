@@ -1,0 +1,138 @@
+"""After a document was taken in, day by day: the clerk submits it, the head gives an opinion and assigns it, a unit's
+head hands it back, an officer works on it and is late, closed work is opened again. What the sender learns is asked at the
+sender."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from playwright.async_api import Page, expect
+
+from gateway.domain.status import Track
+from gateway.incoming.act import StatusCall
+from gateway.office.domain.roles import PostRole
+from tests.long.pages.test_incoming import UNIT, Enter, Mail, at, opened
+from tests.long.pages.test_incoming import enter as enter
+from tests.long.pages.test_incoming import mail as mail
+from tests.pages import axe, pictures
+from tests.pages.site import Site
+from tests.pages.summary import Record
+
+NOTE = "Đề nghị giao Phòng Tổng hợp tham mưu"
+BACK = "Nội dung cần Phòng Kế hoạch phối hợp"
+AGAIN = "Ghi hoàn thành nhầm, còn phụ lục chưa trả lời"
+
+
+async def todo_line(page: Page, words: str) -> None:
+    await opened(page, "/can-xu-ly")
+    await expect(page.locator("[data-row]").filter(has_text=words)).to_have_count(1)
+
+
+async def test_submitted_assigned_handed_back_late_done_and_opened_again(
+    site: Site, mail: Mail, enter: Enter, page: Page, record_property: Record
+) -> None:
+    sent, document = await mail.comes(due_in=5)
+    await mail.status("department", sent, StatusCall(code="03", staff=mail.clerk()))
+
+    await enter(PostRole.CLERK)
+    await opened(page, at(document))
+    await page.get_by_role("link", name="Trình lãnh đạo").click()
+    await axe.check(page, record_property, "/van-ban-den/{id}/trinh")
+    await page.get_by_label("Ý kiến đề xuất của văn thư").fill(NOTE)
+    await page.get_by_role("button", name="Trình", exact=True).click()
+    await page.wait_for_url("**told=incoming.submitted*")
+    await expect(page.get_by_text("Chờ ý kiến", exact=True)).to_be_visible()
+
+    await enter(PostRole.HEAD)
+    await todo_line(page, "chờ ý kiến lãnh đạo")
+    await page.locator("[data-row] a.button").filter(has_text="Cho ý kiến").click()
+    await expect(page.get_by_text(NOTE)).to_be_visible()
+    await axe.check(page, record_property, "/van-ban-den/{id}/chuyen-xu-ly (submitted)")
+    await pictures.take(page, "incoming-opinion")
+    deadline = (site.clock.now() + timedelta(days=4)).strftime("%d/%m/%Y")
+    await page.get_by_label("Câu ý kiến có sẵn").select_option(index=2)
+    await page.fill("#lead_unit", UNIT)
+    await page.fill("#other_units", "Phòng Kế hoạch")
+    await page.fill("#deadline", deadline)
+    await page.locator("[data-main]").click()
+    await page.wait_for_url("**told=incoming.assigned*")
+    await expect(page.get_by_text("dự thảo văn bản trả lời đúng hạn").first).to_be_visible()
+    await mail.told(sent, "assigned")
+    await opened(page, "/can-xu-ly?loai=opinion")
+    await expect(page.locator("[data-row]")).to_have_count(0)
+
+    await enter(PostRole.UNIT_HEAD)
+    await todo_line(page, "chưa bắt đầu")
+    await axe.check(page, record_property, "/can-xu-ly (unit)")
+    await opened(page, at(document))
+    await page.get_by_role("link", name="Trả lại người phân công").click()
+    await axe.check(page, record_property, "/van-ban-den/{id}/tra-lai")
+    await page.get_by_label("Lý do trả lại").fill(BACK)
+    await page.get_by_role("button", name="Trả lại người phân công").click()
+    await page.wait_for_url("**told=incoming.handed_back*")
+    await opened(page, "/can-xu-ly")
+    await expect(page.locator("[data-row]")).to_have_count(0)
+
+    await enter(PostRole.HEAD)
+    await todo_line(page, "chờ phân công lại")
+    await page.locator("[data-row] a.button").filter(has_text="Phân công").click()
+    await expect(page.get_by_text(BACK)).to_be_visible()
+    await page.fill("#lead_unit", UNIT)
+    await page.fill("#deadline", deadline)
+    await page.locator("[data-main]").click()
+    await page.wait_for_url("**told=incoming.assigned*")
+    async with site.node.store.read(await mail.scope("province")) as work:
+        (delivery,) = await work.deliveries.of(sent.id)
+        said = [each.code for each in await work.facts.of(delivery.id) if each.track is Track.BUSINESS]
+    assert said.count("04") == 1
+
+    await enter(PostRole.OFFICER)
+    await todo_line(page, "chưa bắt đầu")
+    await page.get_by_role("button", name="Tôi phụ trách việc này").click()
+    await page.wait_for_url("**told=tasks.taken*")
+    await opened(page, at(document))
+    await page.get_by_role("button", name="Đang xử lý").click()
+    await page.wait_for_url("**told=*")
+    site.clock.skip(timedelta(days=9))
+    await enter(PostRole.OFFICER)
+    await opened(page, "/can-xu-ly?cua-toi=1")
+    await expect(page.locator("[data-row]")).to_have_count(1)
+    await pictures.take(page, "todo-officer")
+    await opened(page, "/can-xu-ly")
+    await expect(page.locator("[data-row] .late")).to_have_count(1)
+    await opened(page, "/van-ban-den?tre=1")
+    await expect(page.locator(".letter .tag.late")).to_have_text(["Xử lý quá hạn"])
+    await opened(page, at(document))
+    await expect(page.locator("#assignment-title ~ * .late").first).to_be_visible()
+    await pictures.take(page, "incoming-units")
+    await page.get_by_role("button", name="Đã hoàn thành").click()
+    await page.wait_for_url("**told=*")
+    await mail.told(sent, "done")
+
+    await enter(PostRole.UNIT_HEAD)
+    await opened(page, at(document))
+    await page.get_by_role("link", name="Mở lại xử lý").click()
+    await axe.check(page, record_property, "/van-ban-den/{id}/mo-lai")
+    await page.get_by_label("Lý do mở lại").fill(AGAIN)
+    await page.get_by_role("button", name="Mở lại xử lý").click()
+    await page.wait_for_url("**told=incoming.reopened*")
+    assert (await mail.known(document.id)).state == "processing"
+
+    await enter(PostRole.CLERK, "province")
+
+    async def marked() -> bool:
+        async with site.node.store.read(await mail.scope("province")) as work:
+            return any("reopened" in each.marks for each in await work.deliveries.of(sent.id))
+
+    await mail.until(marked)
+    await opened(page, "/van-ban-di?tre=1")
+    await expect(page.locator("[data-row]").filter(has_text="Trả lời quá hạn")).to_have_count(1)
+    await opened(page, f"/van-ban-di/{sent.id}")
+    await expect(page.get_by_text("nơi nhận mở lại xử lý").first).to_be_visible()
+    await expect(page.get_by_text(AGAIN).first).to_be_visible()
+    await expect(page.get_by_text("Quá hạn trả lời").first).to_be_visible()
+    await todo_line(page, "chưa có văn bản trả lời")
+    await page.locator("[data-row] a.button").filter(has_text="Đôn đốc trả lời").click()
+    await axe.check(page, record_property, "/van-ban-di/{id}/don-doc (answer)")
+    await expect(page.get_by_label("Nội dung đôn đốc")).to_have_value(re.compile("chưa có văn bản trả lời"))

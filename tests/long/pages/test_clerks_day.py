@@ -1,0 +1,463 @@
+"""A clerk's whole day on the pages alone: forty documents come in and fifteen go out to two hundred recipients, with
+refusals, recalls both ways, a failed delivery and letters on paper. What each task costs is counted and has its limit; at
+the end the book is whole and nothing is left to do."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+from gateway.demo import stage
+from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, Source, Urgency
+from gateway.office.domain.roles import PostRole
+from gateway.office.letters import submitting
+from gateway.outgoing import recall
+from tests.pages import neighbours
+from tests.pages.effort import Hand
+from tests.pages.neighbours import FURTHER, NAMES, Town
+from tests.pages.site import Site
+from tests.support.clock import START
+from tests.support.letters import Letter
+from tests.support.printed import FOLDER
+from tests.unit.office.book.test_export import rows_of
+
+HERE = "department"
+OTHERS = ("province", "commune", *FURTHER)
+EARLY, LATE = 26, 14
+REFUSED, PAPER = 2, 3
+WHY_ELSEWHERE = "Văn bản gửi cho Sở khác, không thuộc nơi nhận này"
+WHY_INCOMPLETE = "Thiếu phụ lục số 2 nêu trong văn bản"
+SIGNER = "Đặng Giám Đốc"
+# For what works on many documents at once, on a machine that has other work too.
+SLOW_MS = 60_000
+TAKE = "Tiếp nhận và vào sổ"
+DONE = "Đã tiếp nhận và vào sổ"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def town(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
+    neighbours.widen(monkeypatch)
+    async with neighbours.open_town(tmp_path / "site", database, SIGNER) as made:
+        yield made
+
+
+@pytest.fixture
+def site(town: Town) -> Site:
+    return town.site
+
+
+async def come_in(page: Page, site: Site, path: str) -> None:
+    await page.context.clear_cookies()
+    await site.signed_in(page.context, site.person(PostRole.CLERK, HERE), HERE)
+    await page.goto(path)
+
+
+async def done(page: Page, words: str) -> None:
+    await expect(page.locator("[data-told]")).to_contain_text(words, timeout=SLOW_MS)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.on_both
+async def test_a_clerks_day_ends_with_a_whole_book_and_nothing_to_do(
+    town: Town, page: Page, hand: Hand
+) -> None:
+    morning = await mail(town, range(EARLY))
+    page.context.set_default_timeout(SLOW_MS)
+    await come_in(page, town.site, "/tong-quan")
+    await take_in_one_by_one(page, hand, morning)
+    await submit_the_urgent_one(town, page, hand)
+    await refuse_two(town, page, hand, morning)
+    await take_in_with_a_note(page, hand, morning[5])
+    await take_in_the_rest(page, hand)
+    await submit_the_rest(town, page, hand)
+    await enter_on_paper(page, hand, "a letter on paper with its scan, by hand", "Công ty Mẫu Một", scan=True)
+
+    sent = [*await issue_by_pages(town, page, hand, morning[8]), *await sent_by_the_system(town)]
+    assert await deliver(town, sent) == {"delivered": deliveries() - 1, "failed": 1}
+    await send_the_failed_one_again(town, page, hand)
+    await recall_one(town, page, hand, sent[0])
+    await answer_a_recall(town, page, hand, morning[9])
+
+    later = await mail(town, range(EARLY, EARLY + LATE))
+    town.site.clock.skip(timedelta(hours=2, minutes=30))
+    await come_in(page, town.site, "/can-xu-ly")
+    await expect(page.locator("[data-row]")).to_have_count(LATE)
+    with hand.task("take in an overdue document from the list of things to do", most_clicks=2):
+        await hand.click(page.locator("[data-row]").first.get_by_role("link", name=re.compile("^Tiếp nhận")))
+        await hand.click("[data-main]")
+        await done(page, DONE)
+    await enter_on_paper(page, hand, "a letter on paper, by hand", "Hợp tác xã Mẫu Hai")
+    await page.goto("/van-ban-den")
+    await take_in_the_rest(page, hand)
+    await enter_on_paper(page, hand, "a letter on paper, by hand", "Bà Trần Thị Ví Dụ")
+    await submit_the_rest(town, page, hand)
+    await town.quiet()
+
+    await nothing_is_left(town, page)
+    await the_book_is_whole(town, page, hand, [*morning, *later])
+
+
+def deliveries() -> int:
+    """Seven documents on the pages to the communes, an answer, three of the system to everybody, four to the communes: two
+    hundred."""
+    return 7 * (len(FURTHER) + 1) + 1 + 3 * len(OTHERS) + 4 * (len(OTHERS) - 1)
+
+
+async def mail(town: Town, numbers: range) -> list[OutgoingDocument]:
+    """From every agency in turn, a document each, all of it arrived. The first is urgent, the sixth says that it has more
+    pages than it has."""
+    sent = [
+        await town.send(
+            sender_of(n),
+            str(300 + n),
+            HERE,
+            subject=f"V/v nội dung thử nghiệm thứ {n + 1}",
+            urgency=Urgency.EXPRESS if n == 0 else Urgency.NORMAL,
+            pages=3 if n == 5 else None,
+            reply_required=n == 8,
+            reply_due=town.site.node.out.today() + timedelta(days=1) if n == 8 else None,
+        )
+        for n in numbers
+    ]
+    await town.quiet()
+    come = [each for each in await town.received(HERE) if each.kind is Kind.DOCUMENT]
+    assert sum(each.source is Source.AXIS for each in come) == numbers.stop
+    return sent
+
+
+def sender_of(n: int) -> str:
+    return OTHERS[n % len(OTHERS)]
+
+
+def row(page: Page, document: OutgoingDocument) -> str:
+    return f"[data-row]:has(a[data-open]:text-is('{document.draft.code}'))"
+
+
+async def in_the_pane(page: Page) -> None:
+    """A letter, or a form about it, stands there to be acted on."""
+    await page.locator("[data-pane][data-ready]").wait_for()
+
+
+async def settled(page: Page, words: str) -> None:
+    """What was done in the pane, told beside the next letter."""
+    await expect(page.locator("[data-last] .acted")).to_contain_text(words, timeout=SLOW_MS)
+
+
+async def take_in_one_by_one(page: Page, hand: Hand, morning: list[OutgoingDocument]) -> None:
+    await page.locator("[data-go=i]").click()
+    await expect(page.locator("[data-row]").first).to_contain_text(morning[0].draft.code)
+    with hand.task("take in one document from the list, by clicks", most_clicks=2, most_keys=0):
+        await hand.click("[data-row] a[data-open] >> nth=0")
+        await in_the_pane(page)
+        await hand.click("[data-main]")
+        await settled(page, "Đã vào sổ, số đến 1")
+    await page.locator("[data-go=i]").click()
+    await expect(page.locator("[data-row]")).to_have_count(EARLY - 1)
+    with hand.task("take in one document from the list, by keys", most_clicks=0, most_keys=4):
+        await hand.press("j")
+        await in_the_pane(page)
+        if not await page.locator("[data-inside] form[data-act]").count():
+            await hand.press("]")  # the doubtful one comes first
+            await page.locator("[data-inside] form[data-act]").wait_for()
+            await page.locator("[data-pane][data-ready]").wait_for()
+        await hand.press("Control+Enter")
+        await settled(page, "Đã vào sổ, số đến 2")
+
+
+async def submit_the_urgent_one(town: Town, page: Page, hand: Hand) -> None:
+    """What is urgent is to be worked on at once; the leader has read it."""
+    await page.goto("/can-xu-ly?loai=assign")
+    with hand.task("submit a document to the leader from the list of things to do", most_clicks=2):
+        await hand.click(page.get_by_role("link", name=re.compile("^Trình lãnh đạo")))
+        await hand.click("[data-main]")
+        await done(page, "Đã trình")
+    assert await opinions(town) == 1
+    await page.goto("/van-ban-den")
+
+
+async def submit_the_rest(town: Town, page: Page, hand: Hand) -> None:
+    await page.goto("/van-ban-den?tab=accepted&so-dong=100")
+    count = await page.locator("[data-row]").count()
+    with hand.task(f"submit {count} documents to the leader together", most_clicks=2, most_keys=1):
+        await hand.click("[data-page]")
+        await hand.click(page.get_by_role("button", name="Trình lãnh đạo"))
+        await expect(page.locator("main")).to_contain_text(f"{count} văn bản sẽ được trình lãnh đạo.")
+        await hand.press("Control+Enter")
+        await done(page, f"{count} đã làm, 0 không làm.")
+    assert await opinions(town) == count
+
+
+async def opinions(town: Town) -> int:
+    """The leader has read everything that waits; how many that was."""
+    leader = town.site.person(PostRole.HEAD, HERE).person.id
+    scope, given = await town.scope(HERE), 0
+    for each in await town.received(HERE):
+        asked = await submitting.decide(
+            town.site.node.inn, replace(scope, principal_id=leader), each.id, "Đã xem, lưu hồ sơ."
+        )
+        given += asked is not None
+    return given
+
+
+async def refuse_two(town: Town, page: Page, hand: Hand, morning: list[OutgoingDocument]) -> None:
+    """Their senders read the reason and the clerk's words."""
+    told = ((morning[3], "WRONG_ADDRESSEE", WHY_ELSEWHERE), (morning[7], "MISSING_FILE", WHY_INCOMPLETE))
+    for document, reason, words in told:
+        await page.goto("/van-ban-den")
+        with hand.task("refuse a document from the list, with its reason", most_clicks=4, most_keys=2):
+            await hand.click(f"{row(page, document)} a[data-open]")
+            await in_the_pane(page)
+            await hand.press("u")
+            await page.locator("#reason").wait_for()
+            await in_the_pane(page)
+            await hand.choose("#reason", reason)
+            await hand.click("#note")
+            await hand.type(words)
+            await hand.press("Control+Enter")
+            await settled(page, "Đã trả lại")
+    await town.quiet()
+    for n, (document, _, words) in zip((3, 7), told, strict=True):
+        sender = sender_of(n)
+        (delivery,) = await town.deliveries(sender, document)
+        async with town.site.node.store.read(await town.scope(sender)) as work:
+            facts = await work.facts.of(delivery.id)
+        assert delivery.state == "rejected"
+        assert words in "".join(fact.reason or "" for fact in facts)
+
+
+async def take_in_with_a_note(page: Page, hand: Hand, document: OutgoingDocument) -> None:
+    await page.goto("/van-ban-den")
+    with hand.task("take in a doubtful document with a note", most_clicks=4):
+        await hand.click(f"{row(page, document)} a[data-open]")
+        await hand.click(page.get_by_role("link", name="Tiếp nhận có ghi chú"))
+        await hand.fill("#note", "Đã hỏi nơi gửi: văn bản có một trang")
+        await in_the_pane(page)
+        await hand.click("[data-main]")
+        await settled(page, "Đã vào sổ, số đến 3")
+
+
+async def take_in_the_rest(page: Page, hand: Hand) -> None:
+    await page.goto("/van-ban-den")
+    count = await page.locator("[data-row]").count()
+    assert count > 2
+    with hand.task(
+        f"take in the {count} clean documents together, after a preview", most_clicks=2, most_keys=1
+    ):
+        await hand.click("[data-page]")
+        await hand.click(page.get_by_role("button", name=TAKE))
+        await expect(page.locator("main")).to_contain_text(
+            f"{count} văn bản sẽ được tiếp nhận.", timeout=SLOW_MS
+        )
+        await hand.press("Control+Enter")
+        await done(page, f"{count} đã làm, 0 không làm.")
+    await page.goto("/van-ban-den")
+    await expect(page.locator(".empty")).to_contain_text("Không có văn bản chờ tiếp nhận.")
+
+
+async def enter_on_paper(page: Page, hand: Hand, name: str, sender: str, scan: bool = False) -> None:
+    fields = {
+        "#sender": sender,
+        "#number": "12",
+        "#symbol": "CV-MH",
+        "#issued_on": "19112026",
+        "#subject": f"Đề nghị của {sender}",
+    }
+    await page.goto("/so-van-ban")
+    with hand.task(name, most_clicks=len(fields) + scan + 1, most_keys=1):
+        await hand.click(page.locator("main a.main"))
+        for field, value in fields.items():
+            await hand.fill(field, value)
+        if scan:
+            await hand.give("#scan", FOLDER / "cong-van.pdf")
+        await hand.press("Control+Enter")
+        await page.wait_for_url("**/van-ban-den/inb_*told=*")
+
+
+async def issue_by_pages(
+    town: Town, page: Page, hand: Hand, asked: OutgoingDocument
+) -> list[OutgoingDocument]:
+    """Seven to fourteen recipients each, and the answer to a document that asks for one."""
+    block = "Nơi nhận:\n" + "\n".join(
+        f"- Ủy ban nhân dân xã {name} (để thực hiện);" for name in (*NAMES, "Bình Mẫu")
+    )
+    letters = [await asyncio.to_thread(town.signed, letter(number)) for number in range(41, 49)]
+    for number, pdf in enumerate(letters[:7], start=41):
+        await page.goto("/phat-hanh")
+        with hand.task("issue a signed document to fourteen recipients", most_clicks=4, most_keys=2):
+            await hand.drop("[data-drop]", f"{number}.pdf", pdf)
+            await page.wait_for_url("**/phat-hanh/msg_*told=*")
+            await expect(page.locator("#number")).to_have_value(str(number))
+            assert await page.locator("p.look").all_inner_texts() == []
+            await hand.click("#reply-no")
+            await hand.fill("#paste", block)
+            await hand.click("button[value=paste]")
+            await expect(page.locator(".to-chip")).to_have_count(len(FURTHER) + 1, timeout=SLOW_MS)
+            await hand.press("Control+Enter")
+            await page.wait_for_url("**kiem-tra=1*")
+            await hand.press("Control+Enter")
+            await page.wait_for_url("**/da-gui")
+    await answer(town, page, hand, asked, letters[7])
+    town.site.clock.skip(timedelta(seconds=31))
+    await town.quiet()
+    return sorted(await town.written(HERE), key=lambda one: one.draft.number)
+
+
+def letter(number: int) -> Letter:
+    return Letter(
+        number=str(number),
+        # One of those in the block that is pasted: read from the paper already, and named once in the end.
+        addressed=f"Kính gửi: Ủy ban nhân dân xã {NAMES[0]}.",
+        body=("Sở Thử nghiệm triển khai kiểm thử liên thông văn bản điện tử như sau:",),
+        subject=("V/v triển khai kiểm thử", f"liên thông đợt {number}"),
+        issued_on=START.date(),
+        positions=("GIÁM ĐỐC",),
+        signer=SIGNER,
+        recipients=("- Như trên;", "- Lưu: VT."),
+    )
+
+
+async def answer(town: Town, page: Page, hand: Hand, asked: OutgoingDocument, pdf: bytes) -> None:
+    await page.goto("/can-xu-ly?loai=reply")
+    with hand.task("answer a document from the list of things to do", most_clicks=3, most_keys=2):
+        await hand.click(page.locator("[data-row] a.button"))
+        await hand.drop("[data-drop]", "48.pdf", pdf)
+        await page.wait_for_url("**/phat-hanh/msg_*told=*")
+        assert await page.locator(".to-chip").count() == 1
+        await hand.click("#reply-no")
+        await hand.press("Control+Enter")
+        await page.wait_for_url("**kiem-tra=1*")
+        await hand.press("Control+Enter")
+        await page.wait_for_url("**/da-gui")
+
+
+async def sent_by_the_system(town: Town) -> list[OutgoingDocument]:
+    """Seven documents with a hundred and one recipients; the line to one of them refuses one."""
+    sent = []
+    for n in range(7):
+        to = OTHERS if n < 3 else OTHERS[1:]
+        sent.append(await town.send(HERE, str(61 + n), *to, subject=f"V/v báo cáo tuần thứ {n + 1}"))
+        if n == 5:
+            await town.quiet()
+            town.line.shut = stage.cast().code(FURTHER[-1])
+    return sent
+
+
+async def deliver(town: Town, sent: list[OutgoingDocument]) -> Counter[str]:
+    await town.quiet()
+    documents = [each for each in await town.written(HERE) if each.kind is Kind.DOCUMENT]
+    assert {each.id for each in documents} == {each.id for each in sent}
+    assert len(documents) == 15
+    town.line.shut = ""
+    return Counter(each.state for each in await town.deliveries(HERE, *documents))
+
+
+async def send_the_failed_one_again(town: Town, page: Page, hand: Hand) -> None:
+    await page.goto("/can-xu-ly")
+    with hand.task("send again what failed, from the list of things to do", most_clicks=1, most_keys=1):
+        await hand.click(page.locator("[data-row]", has_text="Gửi lỗi").locator("a.button"))
+        await page.wait_for_url("**/gui-lai")
+        await hand.press("Control+Enter")
+        await done(page, "Đang gửi lại văn bản.")
+    await town.quiet()
+    states = Counter(each.state for each in await town.deliveries(HERE, *await town.written(HERE)))
+    assert states == {"delivered": deliveries()}
+
+
+async def recall_one(town: Town, page: Page, hand: Hand, document: OutgoingDocument) -> None:
+    """One recipient has it in its book already and agrees; of the others, who only has it, each node agrees by itself."""
+    await town.answers(FURTHER[0], document, "03", register_no="77")
+    await town.quiet()
+    await page.goto("/van-ban-di")
+    with hand.task("recall a document from the list", most_clicks=7):
+        await hand.click(f"{row(page, document)} a[data-open]")
+        await hand.click(page.get_by_role("link", name="Sai gì?"))
+        await hand.click(page.get_by_role("link", name="Thu hồi văn bản…"))
+        await hand.fill("#reason", "Ban hành nhầm số liệu của đợt trước")
+        await hand.fill("#approved_by", SIGNER)
+        await hand.fill("#notice_no", "7/TB-STN")
+        await hand.click("[data-main]")
+        await page.wait_for_url("**told=outgoing.recalled*")
+    await town.quiet()
+    await town.answers(FURTHER[0], document, "15")
+    await town.quiet()
+    states = Counter(each.state for each in await town.deliveries(HERE, document))
+    assert states == {"request_agreed": len(FURTHER) + 1}
+    await page.goto(f"/van-ban-di/{document.id}")
+    await expect(page.locator("#recipients")).to_contain_text("Đồng ý lấy lại")
+
+
+async def answer_a_recall(town: Town, page: Page, hand: Hand, document: OutgoingDocument) -> None:
+    """It stands in our book already, so a person answers."""
+    sender = sender_of(9)
+    await recall.recall(
+        town.site.node.out,
+        await town.scope(sender),
+        document.id,
+        reason="Sai thể thức văn bản đã ban hành",
+        approved_by="Chánh Văn phòng Mẫu",
+        notice_no="9/TB",
+    )
+    await town.quiet()
+    await page.goto("/can-xu-ly?loai=recall")
+    with hand.task("agree to a recall from the list of things to do", most_clicks=3):
+        await hand.click(page.locator("[data-row] a.button"))
+        await hand.click(page.get_by_role("link", name="Đồng ý thu hồi, hủy bản điện tử"))
+        await hand.click("[data-main]")
+        await page.wait_for_url("**told=*")
+    await town.quiet()
+    assert [each.state for each in await town.deliveries(sender, document)] == ["request_agreed"]
+
+
+async def nothing_is_left(town: Town, page: Page) -> None:
+    """Neither now nor in the afternoon nor when the office has closed."""
+    for hours in (0, 5, 4):
+        town.site.clock.skip(timedelta(hours=hours))
+        await come_in(page, town.site, "/can-xu-ly")
+        await expect(page.locator(".empty")).to_contain_text("Không còn việc nào quá hạn.")
+    assert await page.locator("[data-row]").count() == 0
+
+
+async def the_book_is_whole(town: Town, page: Page, hand: Hand, mails: list[OutgoingDocument]) -> None:
+    """Forty came, two went back, three came on paper: 41 numbers, in the order in which they were entered, and of those
+    that were taken in together in the order of arrival."""
+    last = EARLY + LATE - REFUSED + PAPER
+    noon = EARLY - REFUSED + 1
+    documents = [each for each in await town.received(HERE) if each.kind is Kind.DOCUMENT]
+    refused = [each for each in documents if each.state == "rejected"]
+    numbered = sorted(
+        ((int(each.register_no), each) for each in documents if each.register_no), key=lambda pair: pair[0]
+    )
+    assert len(mails) == EARLY + LATE
+    assert [number for number, _ in numbered] == list(range(1, last + 1))
+    assert {(each.number, each.register_no) for each in refused} == {("303", None), ("307", None)}
+    assert [n for n, each in numbered if each.source == "paper"] == [noon, noon + 2, last]
+    for first, end in ((4, noon), (noon + 3, last)):
+        together = [each for n, each in numbered if first <= n < end]
+        assert len(together) > 1
+        assert together == sorted(together, key=_arrival)
+
+    await page.goto("/so-van-ban")
+    await expect(page.locator("main .notice.good")).to_contain_text(f"Liên tục 1–{last}, không thiếu số")
+    await expect(page.locator("[data-row]")).to_have_count(last)
+    recalled = page.locator("tr.struck")
+    await expect(recalled).to_have_count(1)
+    with hand.task("take the book as a workbook", most_clicks=0, most_keys=1):
+        async with page.expect_download() as coming:
+            await hand.press("e")
+    lines = rows_of((await (await coming.value).path()).read_bytes())
+    runs = [each for each in lines if len(each) > 8 and each[1].isdigit()]
+    assert [each[1] for each in runs] == [str(n) for n in range(1, last + 1)]
+    assert [each[3] for each in runs] == [f"{each.number}/{each.symbol}" for _, each in numbered]
+
+
+def _arrival(document: IncomingDocument) -> tuple[object, str]:
+    return document.arrived_at, document.id

@@ -1,0 +1,78 @@
+"""The demonstration may be started again in its folder, also after it was cut short: what is there stays one. That no page
+of it is empty is seen by the walk over every page."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from gateway.demo import desks, stage, story
+from gateway.demo.stage import Steps
+from gateway.settings import Settings
+from gateway.store import reporting
+from tests.pages.site import STAGED, MovableClock, Site, until_quiet
+
+DOCUMENTS = ("outgoing_document", "incoming_document", "delivery", "register_entry", "hold", "recall_ask")
+pytestmark = [pytest.mark.timeout(400)]
+# What a node at work writes by itself: figures, samples, the log's seals.
+BY_ITSELF = ("job_day", "queue_sample", "list_", "log_")
+
+
+def counted(settings: Settings) -> dict[str, int]:
+    """Rows of every table there is."""
+    with closing(sqlite3.connect(settings.node.data_dir / "gateway.db")) as file:
+        names = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {each: file.execute(f'SELECT count(*) FROM "{each}"').fetchone()[0] for each in names}  # noqa: S608 - names
+
+
+def told(key: str, **params: object) -> None:
+    """Nobody listens."""
+
+
+@pytest.mark.laid
+async def test_what_is_laid_out_is_not_laid_out_again(site: Site) -> None:
+    settings = site.node.settings
+    await until_quiet(site.node)
+    before = counted(settings)
+    earlier = MovableClock(STAGED)
+    cast = await story.prepare_cast(settings, earlier)
+
+    await desks.days_ago(settings, cast, earlier, told)
+    await desks.just_now(site.node, cast)
+    await until_quiet(site.node)
+
+    after = counted(settings)
+    grown = {name for name in before if after[name] != before[name]}
+    assert not {each for each in grown if not each.startswith(BY_ITSELF)}
+
+
+@pytest.mark.laid
+async def test_what_was_cut_short_is_laid_out_once(site: Site) -> None:
+    settings, node = site.node.settings, site.node
+    await until_quiet(node)
+    before = counted(settings)
+    file = settings.node.data_dir / "laid-out.json"
+    done = [each for each in json.loads(file.read_text("utf-8")) if each != "mail"]
+    file.write_text(json.dumps(done), "utf-8")
+
+    await desks.just_now(node, await story.prepare_cast(settings, site.clock))
+    await until_quiet(node)
+
+    after, found = counted(settings), await story.count_all(node)
+    assert {name: after[name] for name in DOCUMENTS} == {name: before[name] for name in DOCUMENTS}
+    assert found.doubled == 0
+    assert Steps(settings.node.data_dir).done("mail")
+
+
+@pytest.mark.laid
+async def test_the_forged_packets_were_found_out_and_the_dead_died_on_the_axis(site: Site) -> None:
+    aside = await reporting.packets_aside(site.node.store, "", 10)
+    dead = await site.node.axis.dead_list()
+
+    assert len(aside) == 3
+    assert {each.state for each in aside} == {"quarantined"}
+    assert {each.recipient for each in dead} == {stage.cast().code("silent")}
+    assert all("never settled" in each.reason for each in dead)

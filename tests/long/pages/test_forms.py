@@ -1,0 +1,85 @@
+"""What a clerk sees of a document that axes were handed in other forms, and an administrator of an agency whose route has
+one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest_asyncio
+from playwright.async_api import BrowserContext, Page
+
+from gateway.domain.document import FileRole
+from gateway.office.domain.roles import PostRole
+from gateway.outgoing import accept, intake
+from gateway.outgoing.intake import Order
+from tests.long.pages.test_outgoing import _chunks, at, comes, scope, until
+from tests.pages import axe
+from tests.pages.site import Site, opened
+from tests.pages.summary import Record
+from tests.support.clock import START
+from tests.support.packets import COMMUNE, PDF, PROVINCE, draft
+from tests.support.three_axes import Hubs, hubs
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def on_hubs(tmp_path: Path) -> AsyncIterator[Hubs]:
+    began = datetime.now(UTC)
+    async with hubs(tmp_path, lambda: START + (datetime.now(UTC) - began)) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def site(tmp_path: Path, on_hubs: Hubs) -> AsyncIterator[Site]:
+    async with opened(tmp_path / "site", changed=on_hubs.change) as made:
+        yield made
+
+
+async def test_each_recipient_shows_the_form_and_the_file_that_its_axis_has(
+    site: Site, on_hubs: Hubs, page: Page, context: BrowserContext, record_property: Record
+) -> None:
+    async with intake.tray(site.node.out) as tray:
+        await tray.add(FileRole.LEAD, "van-ban.pdf", FileRole.LEAD, _chunks(PDF))
+        order = Order(draft=draft("15", PROVINCE, COMMUNE))
+        accepted = await accept.accept(site.node.out, await scope(site), order, tray, None)
+    document = accepted.document
+    assert document is not None
+
+    async def left() -> bool:
+        async with site.node.store.read(await scope(site)) as work:
+            states = {each.state for each in await work.deliveries.of(document.id)}
+        return states <= {"sent", "delivered"}
+
+    await until(site, left)
+    (raw,) = [
+        on_hubs.national.hub._path(row[0]).read_bytes()
+        for row in on_hubs.national.hub.summary()
+        if (row[1], row[3]) == ("edoc", COMMUNE)
+    ]
+    await comes(site, context, PostRole.CLERK)
+
+    await page.goto(at(document))
+    rows = page.locator("ul.rows > li")
+    form = "theo dạng không kèm chữ ký số của gói tin"
+    told = await rows.all_text_contents()
+    (row,) = [n for n, each in enumerate(told) if form in each]
+    await axe.check(page, record_property, "/van-ban-di/{id}")
+    await rows.nth(row).locator("summary").first.click()
+    await rows.nth(row).locator("summary", has_text="Chi tiết kỹ thuật").click()
+    await rows.nth(row).get_by_role("link", name="Gói tin đã ký").first.click()
+    digest = hashlib.sha256(raw).hexdigest()
+    assert page.url.endswith(f"/goi-tin/{digest}")
+    assert form in await page.locator("#result + p").inner_text()
+    assert "SignatureValue" not in await page.locator("pre.raw").inner_text()
+    kept = await context.request.get(f"{page.url}/tai")
+    assert await kept.body() == raw
+    await axe.check(page, record_property, "/van-ban-di/{id}/goi-tin/{digest}")
+    await page.get_by_role("link", name="Xem gói tin có ký").click()
+    assert "Hợp lệ" in await page.locator("#result + p").inner_text()
+
+    await page.goto(f"/co-quan/{COMMUNE}")
+    assert form in await page.locator("dl.facts").inner_text()
+    await page.goto(f"/co-quan/{PROVINCE}")
+    assert "theo dạng" not in await page.locator("dl.facts").inner_text()

@@ -1,0 +1,238 @@
+"""The frame around every page, and what happens to what was typed: one line at the top, a menu that keeps its order, a page
+of the node where an address leads nowhere, and a form that outlives its session."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from playwright.async_api import BrowserContext, Page, expect
+
+from gateway.office.accounts import sessions
+from gateway.office.domain.roles import PostRole
+from gateway.office.web.door import COOKIE
+from tests.pages import axe
+from tests.pages.guest import calling
+from tests.pages.site import Site
+from tests.pages.slow_line import slow_line
+from tests.pages.summary import Record
+from tests.pages.test_compose import BY_HAND, fill_in, press, scope, written
+from tests.pages.watching import Watcher
+
+CLERK = PostRole.CLERK
+# How far what was already seen moved while the page came, as a part of the screen (CLS); below 0.1 counts as good.
+MOST_SHIFT = 0.02
+NO_SHIFT = 0.001
+_SHIFT = """() => new Promise((done) => {
+  let sum = 0;
+  const add = (entries) => entries.forEach((each) => { sum += each.value; });
+  const seen = new PerformanceObserver((list) => add(list.getEntries()));
+  seen.observe({ type: "layout-shift", buffered: true });
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => { add(seen.takeRecords()); done(sum); }, 0)));
+})"""
+LONG = "Ủy ban nhân dân xã Phường Thử Nghiệm Liên Thông Văn Bản Điện Tử tỉnh Sao Mai"
+_BOX = "(each) => { const box = each.getBoundingClientRect(); return [box.top, box.bottom, box.left, box.right]; }"
+
+
+async def boxes(page: Page, selector: str) -> list[list[float]]:
+    found = await page.locator(selector).all()
+    return [list(await each.evaluate(_BOX)) for each in found]
+
+
+@pytest.mark.parametrize("width", [1366, 1280, 1920])
+async def test_the_top_bar_is_one_line_whatever_the_agency_is_called(
+    site: Site, context: BrowserContext, page: Page, width: int
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "province"))
+    await page.set_viewport_size({"width": width, "height": 768})
+    await page.goto("/tong-quan")
+    await page.locator(".bar .agency strong").evaluate("(each, name) => { each.textContent = name; }", LONG)
+
+    found = [each for each in await boxes(page, ".bar > *") if each[1] > each[0]]
+
+    middles = [(top + bottom) / 2 for top, bottom, _, _ in found]
+    assert max(middles) - min(middles) < 4
+    assert all(after[2] >= before[3] - 1 for before, after in itertools.pairwise(found))
+    assert max(right for *_, right in found) <= width
+    (inside, *_), (button, *_) = await boxes(page, ".bar .search"), await boxes(page, ".bar .search button")
+    assert button[3] <= inside[3] + 1
+
+
+@pytest.mark.laid
+async def test_on_a_phone_the_bar_is_one_line_and_the_first_letter_stands_within_the_first_screen(
+    site: Site, context: BrowserContext, page: Page, record_property: Record
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "department"), "department")
+    for width, height in ((390, 844), (360, 740)):
+        await page.set_viewport_size({"width": width, "height": height})
+        for path, first in (("/van-ban-den", ".letter"), ("/van-ban-di", "#list tbody tr")):
+            await page.goto(path)
+            bar = [each for each in await boxes(page, ".bar > *") if each[1] > each[0]]
+            middles = [(top + bottom) / 2 for top, bottom, _, _ in bar]
+            assert max(middles) - min(middles) < 4, (path, width)
+            assert max(right for *_, right in bar) <= width
+            _, bottom, left, right = (await boxes(page, first))[0]
+            assert bottom < height, (path, width)
+            assert (left >= 0, right <= width) == (True, True), (path, width)
+            assert await page.locator(first).first.locator("a[data-open]").is_visible()
+    await axe.check(page, record_property, "cards on a phone")
+    assert await page.get_by_role("row").count() > 2  # still a table for who hears it
+    # What has no room in words has its name.
+    for name in ("Tìm", "Xuất", "In danh sách"):
+        assert await page.get_by_role("button", name=name).or_(page.get_by_role("link", name=name)).count()
+
+
+@pytest.mark.laid
+async def test_nothing_moves_under_the_pointer_while_a_page_comes(
+    site: Site, context: BrowserContext, page: Page
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "department"), "department")
+    await page.goto("/van-ban-den")
+    letter = await page.locator("a[data-open]").first.get_attribute("href")
+    moved = {}
+    for path in (
+        "/tong-quan",
+        "/van-ban-den",
+        letter,
+        "/van-ban-di",
+        "/phat-hanh",
+        "/can-xu-ly",
+        "/tai-khoan",
+    ):
+        await page.goto(str(path), wait_until="networkidle" if path == letter else "load")
+        moved[path] = await page.evaluate(_SHIFT)
+
+    assert all(each < MOST_SHIFT for each in moved.values()), moved
+
+
+@pytest.mark.laid
+@pytest.mark.parametrize("piece", [1_500, 20_000])
+async def test_nothing_moves_where_a_list_is_painted_before_all_of_it_is_there(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher, piece: int
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "department"), "department")
+    moved = {}
+    async with slow_line(site.url) as (line, near):
+        watcher.origin = near
+        for width, height in ((1366, 768), (1920, 1080), (390, 844)):
+            await page.set_viewport_size({"width": width, "height": height})
+            for path in ("/van-ban-den", "/van-ban-di", "/can-xu-ly"):
+                await line.bring(page, near + path, piece)
+                moved[path, width] = await page.evaluate(_SHIFT)
+        await page.close()  # and with it the stream of news that goes over the line
+
+    assert all(each < NO_SHIFT for each in moved.values()), moved
+
+
+async def test_the_person_chooses_how_dense_pages_are_and_whose_mark_they_bear_is_seen(
+    site: Site, context: BrowserContext, page: Page
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "province"))
+    await page.goto("/tai-khoan")
+    await expect(page.locator(".ribbon")).to_have_text("THỬ NGHIỆM")
+    await expect(page.locator(".brand")).to_have_text("Liên thông văn bản")
+    roomy = (await boxes(page, "main table th"))[0]
+
+    await page.get_by_role("button", name="Chuyển sang gọn").click()
+
+    await expect(page.locator("[data-told]")).to_have_text("Đã chuyển sang màn hình gọn.")
+    dense = (await boxes(page, "main table th"))[0]
+    assert dense[1] - dense[0] < roomy[1] - roomy[0]
+    await page.get_by_role("button", name="Chuyển sang thoáng").click()
+    await expect(page.locator("body.compact")).to_have_count(0)
+
+
+@pytest.mark.parametrize("height", [768, 420])
+async def test_the_menu_does_not_lie_over_itself_when_the_page_is_scrolled(
+    site: Site, context: BrowserContext, page: Page, height: int
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "province"))
+    await page.set_viewport_size({"width": 1366, "height": height})
+    await page.goto("/tro-giup")
+    await page.mouse.wheel(0, 4_000)
+    await page.wait_for_function("window.scrollY > 300")
+
+    found = await boxes(page, ".menu li, .menu .fold")
+
+    assert len(found) > 5
+    assert all(after[0] >= before[1] - 1 for before, after in itertools.pairwise(found))
+
+
+async def test_a_clerks_wrong_address_is_told_in_the_frame_and_a_programs_as_a_problem(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+) -> None:
+    watcher.expect({404})
+    await site.signed_in(context, site.person(CLERK, "province"))
+    for path in ("/khong-co-trang-nay", "/van-ban-di/khong-phai-ma"):
+        await page.goto(path)
+        told = await page.locator("main").inner_text()
+        assert "Không tìm thấy" in told
+        assert "/docs" not in told
+        await expect(page.locator("nav.menu")).to_be_visible()
+    await axe.check(page, record_property, "an address that leads nowhere")
+
+    async with calling(site.url) as guest:
+        answer = await guest.get("/khong-co-trang-nay")
+    assert answer.status == 404
+    assert "no-such-page" in answer.text
+
+
+async def test_what_was_typed_outlives_the_session_and_is_sent_after_signing_in(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+) -> None:
+    watcher.expect({403})
+    token = await site.signed_in(context, site.person(CLERK, "province"))
+    await page.goto(BY_HAND)
+    await fill_in(page)
+    await sessions.sign_out(site.node.accounts, token)
+
+    await press(page, "save")
+
+    assert "Nội dung vừa nhập vẫn còn" in await page.locator("main").inner_text()
+    assert "V/v báo cáo số liệu" in await page.locator("main").inner_text()
+    await axe.check(page, record_property, "a form that outlived its session")
+    assert await written(site) == []
+    await site.signed_in(context, site.person(CLERK, "province"))
+    async with page.expect_navigation():
+        await page.get_by_role("button", name="Tiếp tục").click()
+    assert await written(site) == []
+    async with page.expect_navigation():
+        await page.get_by_role("button", name="Gửi lại").click()
+
+    (document,) = await written(site)
+    assert (document.draft.subject, document.draft.number) == ("V/v báo cáo số liệu", "90")
+    assert document.agency_id == (await scope(site)).agency_id
+
+
+async def test_what_the_browser_has_against_a_field_is_said_in_the_language_of_the_page(
+    site: Site, context: BrowserContext, page: Page
+) -> None:
+    await site.signed_in(context, site.person(CLERK, "department"))
+    await page.goto("/so-van-ban/den/nhap")
+    field = page.locator("#subject")
+    await page.locator("form[method=post] button.main").first.click()
+
+    said = "(each) => [each.validationMessage, each.checkValidity()]"
+    assert await field.evaluate(said) == ["Hãy điền mục này.", False]
+    await field.fill("V/v mời họp")
+    assert await field.evaluate(said) == ["", True]
+
+
+async def test_a_form_of_an_earlier_session_is_not_acted_on_and_not_lost(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+) -> None:
+    watcher.expect({403, 422})
+    await site.signed_in(context, site.person(CLERK, "province"))
+    await page.goto("/so-van-ban/di/nhap")
+    await page.fill("#subject", "Thư mời họp giao ban tháng")
+    await page.locator("main form").evaluate("(form) => { form.noValidate = true; }")
+    await context.clear_cookies(name=COOKIE)
+    await site.signed_in(context, site.person(CLERK, "province"))
+
+    async with page.expect_navigation():
+        await page.locator("main form .main").click()
+
+    assert "chưa được gửi" in await page.locator("main").inner_text()
+    async with page.expect_navigation():
+        await page.get_by_role("button", name="Gửi lại").click()
+    assert await page.input_value("#subject") == "Thư mời họp giao ban tháng"

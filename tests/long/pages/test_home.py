@@ -1,0 +1,178 @@
+"""Home and the bell, asked without a browser: everybody finds what waits for them, and nothing that others do. One
+site with all that the demonstration shows, looked at by each in turn."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+import pytest_asyncio
+
+from gateway.domain.account import AgencyScope
+from gateway.office.accounts import sessions, sign_in
+from gateway.office.domain.listing import Side, Tab
+from gateway.office.domain.roles import PostRole
+from gateway.office.ports.lists import Wanted
+from tests.pages.guest import Guest, calling
+from tests.pages.site import Site
+from tests.support.accounts import HERE
+
+OWN = "department"
+HOME, BELL = "/tong-quan", "/thong-bao"
+
+
+class Visitors:
+    """Who comes, each in a browser of their own that runs nothing."""
+
+    def __init__(self, site: Site, stack: AsyncExitStack) -> None:
+        self._site, self._stack = site, stack
+
+    async def come(self, role: PostRole, *, to: str = OWN) -> Guest:
+        person = self._site.person(role, "" if role.is_of_node else OWN)
+        guest = await self._stack.enter_async_context(calling(self._site.url))
+        guest.token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+        if role.is_of_node and to:
+            agency = await self._site.agency(to)
+            guest.token = await sessions.choose_agency(self._site.node.accounts, guest.token, agency)
+        return guest
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visitors(site: Site) -> AsyncIterator[Visitors]:
+    async with AsyncExitStack() as stack:
+        yield Visitors(site, stack)
+
+
+def forms(page: str) -> list[str]:
+    """The letters that a press takes in."""
+    return re.findall(r'<form method="post" action="/van-ban-den/([^/"]+)/tiep-nhan"', page)
+
+
+def groups(page: str) -> list[str]:
+    return re.findall(r'id="work-([a-z_]+)"', page)
+
+
+async def new_letters(site: Site) -> int:
+    scope = AgencyScope(agency_id=await site.agency(OWN), principal_id="test")
+    async with site.node.store.read(scope) as work:
+        return (await work.office.lists.count(Wanted(side=Side.IN, tab=Tab.NEW))).n
+
+
+@pytest.mark.laid
+async def test_everybody_finds_at_home_what_waits_for_them(site: Site, visitors: Visitors) -> None:
+    clerk = await visitors.come(PostRole.CLERK)
+    page = (await clerk.get(HOME)).text
+    assert "Việc hôm nay" in page
+    first, *_ = waiting = groups(page)
+    assert "approve_recall" not in waiting
+    # What is late stands first.
+    late = page.index(f'id="work-{first}"'), page.index('class="work-left late"')
+    assert late[0] < late[1]
+
+    # One press takes a letter in, and home knows at once.
+    before, taken = await new_letters(site), forms(page)[0]
+    answer = await clerk.post(f"/van-ban-den/{taken}/tiep-nhan", {"tu": "danh-sach"})
+    assert answer.status == 303
+    after = (await clerk.get(HOME)).text
+    assert await new_letters(site) == before - 1
+    assert taken not in forms(after)
+    assert len(groups(after)) <= len(waiting)
+
+    # The strip of the day has its table; charts are drawn when somebody asks.
+    assert 'class="plot day-strip"' in after
+    assert 'id="c1"' not in after
+    drawn = (await clerk.get(f"{HOME}?bieu-do=1")).text
+    assert 'id="c1"' in drawn
+
+    head = (await (await visitors.come(PostRole.HEAD)).get(HOME)).text
+    assert forms(head) == []
+    assert not set(groups(head)) & set(waiting)
+    assert "/can-xu-ly?loai=" in head
+
+    for role in (PostRole.OFFICER, PostRole.UNIT_HEAD):
+        answer = await (await visitors.come(role)).get(HOME)
+        assert answer.status == 200
+        # As one begins and as one goes on.
+        assert groups(answer.text)
+        assert set(groups(answer.text)) <= {"start", "work"}, role
+        assert 'class="plot' not in answer.text, role
+
+    # Without an agency too: the line, the server, the copies.
+    operator = await (await visitors.come(PostRole.OPERATOR, to="")).get(HOME)
+    lamps = re.findall(r'<li class="card lamp (\w+)"', operator.text)
+    assert len(lamps) == 3
+    assert all(each in operator.text for each in ("/van-hanh/kiem-tra", "/van-hanh/sao-luu", "Máy chủ"))
+    auditor = await (await visitors.come(PostRole.AUDITOR, to="")).get(HOME)
+    assert (auditor.status, auditor.leads.split("?")[0]) == (303, "/chon-co-quan")
+
+
+def unread(page: str) -> int:
+    return page.count('<li class="unread" data-row>')
+
+
+def until(page: str) -> str:
+    found = re.search(r'name="until" value="([^"]+)"', page)
+    assert found is not None
+    return found.group(1)
+
+
+@pytest.mark.laid
+async def test_the_bell_tells_each_what_is_theirs_until_it_is_read(site: Site, visitors: Visitors) -> None:
+    clerk = await visitors.come(PostRole.CLERK)
+    page = (await clerk.get(BELL)).text
+    assert unread(page) > 3
+    assert all(each in page for each in ("/van-hanh/cach-ly/", "Nơi nhận hơn một ngày chưa phản hồi"))
+    # The way to a silent partner is examined by who may.
+    assert "/van-hanh/kiem-tra" not in page
+    assert f"data-count>{unread(page)}</span>" in (await clerk.get("/van-ban-di")).text
+
+    # Read for this person alone, and on every page.
+    answer = await clerk.post(f"{BELL}/da-doc", {"until": until(page)})
+    assert (answer.status, answer.leads.split("?")[0]) == (303, BELL)
+    assert unread((await clerk.get(BELL)).text) == 0
+    assert 'class="count none" data-count>0</span>' in (await clerk.get(HOME)).text
+    for wrong in ("", "hôm qua", "2026-11-20T08:00:00"):
+        assert (await clerk.post(f"{BELL}/da-doc", {"until": wrong})).status == 400
+
+    # An open page is told the same as a number, and nothing of what a letter is about.
+    told = json.loads((await clerk.get("/su-kien/so")).text)
+    assert told == {"count": 0, "bell": {"count": 0}}
+
+    # What was put off is gone, also from the choice of another person.
+    head = await visitors.come(PostRole.HEAD)
+    assert 'value="approval" checked' in (account := (await head.get("/tai-khoan")).text)
+    assert 'value="aside"' not in account
+    assert 'value="failed"> ' in account
+    assert (await head.post("/tai-khoan/thong-bao", {"kind": "failed"})).status == 303
+    assert "Gửi lỗi" in (only := (await head.get(BELL)).text)
+    assert "Quá hạn tiếp nhận" not in only
+
+    officer = await visitors.come(PostRole.OFFICER)
+    assert "Văn bản mới giao cho đơn vị" in (await officer.get(BELL)).text
+    for role in (PostRole.OPERATOR, PostRole.AUDITOR, PostRole.AGENCY_ADMIN):
+        guest = await visitors.come(role)
+        assert (await guest.get(BELL)).status == 403, role
+        assert "data-bell" not in (await guest.get("/tro-giup")).text, role
+
+
+@pytest.mark.laid
+async def test_the_five_first_steps_are_shown_until_they_are_put_away(visitors: Visitors) -> None:
+    steps = {PostRole.CLERK: "/phat-hanh", PostRole.OFFICER: "/van-ban-di"}
+    for role, step in steps.items():
+        guest = await visitors.come(role)
+        tour = _tour((await guest.get(HOME)).text)
+        assert (tour.count("<li>"), f'href="{step}"' in tour) == (5, True), role
+        assert (await guest.post(f"{HOME}/huong-dan/cat", {})).status == 303
+        assert _tour((await guest.get(HOME)).text) == ""
+        # Help brings them back, and so it is for nobody else.
+        assert f"{HOME}?huong-dan=1" in (await guest.get("/tro-giup")).text
+        assert _tour((await guest.get(f"{HOME}?huong-dan=1")).text) == tour
+    assert _tour((await (await visitors.come(PostRole.OPERATOR)).get(HOME)).text) == ""
+
+
+def _tour(page: str) -> str:
+    found = re.search(r'<details class="card tour".*?</ol>', page, re.DOTALL)
+    return found.group(0) if found else ""

@@ -1,0 +1,149 @@
+"""Ways round what the pages close: other addresses of content that is withheld, a file that is changed under a seal, a form
+without an end. Asked without a browser, as an attacker would."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from gateway.domain.document import FileRole, IncomingDocument, Kind
+from gateway.incoming import seal
+from gateway.incoming.act import StatusCall
+from gateway.office.accounts import sign_in
+from gateway.office.domain.roles import PostRole
+from gateway.office.domain.session import form_token
+from gateway.office.node.exchange import TokenSigning
+from gateway.outgoing import drafting, intake
+from gateway.outgoing import files as seal_out
+from tests.long.pages.test_incoming import Mail, at
+from tests.long.pages.test_outgoing import scope, sent
+from tests.pages.guest import Guest, calling
+from tests.pages.site import Site
+from tests.support.accounts import HERE
+from tests.support.printed import FOLDER
+
+WHY = "Có dấu MẬT ở trang đầu của tệp"
+OTHER = (FOLDER / "cong-van.pdf").read_bytes()
+
+
+@pytest.fixture
+def mail(site: Site) -> Mail:
+    return Mail(site)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def clerk(site: Site) -> AsyncIterator[Guest]:
+    person = site.person(PostRole.CLERK, "department")
+    async with calling(site.url) as guest:
+        guest.token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+        yield guest
+
+
+async def _packet(site: Site, mail: Mail, document: IncomingDocument) -> str:
+    async with site.node.store.read(await mail.scope("department")) as work:
+        (found,) = [
+            each.id
+            for each in (await work.inbox.page(limit=50, cursor=None, states=("done",))).items
+            if each.incoming_id == document.id and each.file_digest == document.envelope_digest
+        ]
+    return found
+
+
+async def test_the_packet_of_a_recalled_document_is_read_nowhere(
+    site: Site, mail: Mail, clerk: Guest
+) -> None:
+    """Not in quarantine either, where its packet never was."""
+    first, document = await mail.comes("decision")
+    await mail.status("department", first, StatusCall(code="03", staff=mail.clerk()))
+    await mail.recall(first)
+    await mail.until(lambda: _is_asked(mail, document))
+    await mail.status("department", first, StatusCall(code="15", staff=mail.clerk()))
+    id = await _packet(site, mail, document)
+
+    assert (await clerk.get(at(document, "/tep/1"))).status == 409
+    for path in ("/tai", "/byte"):
+        assert (await clerk.get(f"/van-hanh/cach-ly/{id}{path}")).status == 404, path
+    assert document.subject not in (await clerk.get(f"/van-hanh/cach-ly/{id}")).text
+
+
+async def _is_asked(mail: Mail, document: IncomingDocument) -> bool:
+    return any(fact.code == "asked" for fact in await mail.facts(document.id))
+
+
+async def test_a_sealed_document_says_nothing_on_the_pages_that_answer_a_request(
+    site: Site, mail: Mail, clerk: Guest
+) -> None:
+    first, document = await mail.comes("decision")
+    await mail.status("department", first, StatusCall(code="03", staff=mail.clerk()))
+    await mail.recall(first)
+    await mail.until(lambda: _is_asked(mail, document))
+    node = site.node
+    await seal.document(node.inn, node.hold, await mail.scope("department"), document.id, WHY)
+
+    for path in ("/dong-y", "/khong-dong-y"):
+        assert document.subject not in (await clerk.get(at(document, path))).text, path
+
+
+@pytest.mark.parametrize("send", [True, False])
+async def test_a_sealed_document_of_our_own_is_no_draft_to_be_opened(
+    site: Site, clerk: Guest, send: bool
+) -> None:
+    document = await sent(site, send=send)
+    assert document.kind is Kind.DOCUMENT
+    await seal_out.seal_document(site.node.out, site.node.hold, await scope(site), document.id, WHY)
+
+    for path in ("", "/da-gui", "/bo", "/ky-so", "/cay-co-quan"):
+        answer = await clerk.get(f"/phat-hanh/{document.id}{path}")
+        assert answer.status in (303, 409), (path, answer.status)
+        assert document.draft.subject not in answer.text, path
+
+
+async def test_the_seal_goes_on_the_very_file_that_was_shown(
+    site: Site, clerk: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = await sent(site, send=False)
+    path = f"/phat-hanh/{document.id}/ky-so"
+    (shown,) = [each.sha256 for each in document.files if each.role is FileRole.LEAD]
+    with monkeypatch.context() as patch:
+        patch.setattr(TokenSigning, "is_ready", True)
+        assert f'name="seen" value="{shown}"' in (await clerk.get(path)).text
+    async with intake.tray(site.node.out) as held:
+        await held.add(FileRole.LEAD, "van-ban.pdf", FileRole.LEAD, _chunks(OTHER))
+        changed = await drafting.add_files(site.node.out, await scope(site), document.id, held)
+    (now,) = [each.sha256 for each in changed.files if each.role is FileRole.LEAD]
+    assert now != shown
+
+    form = {"kind": "dau", "pin": "123456"}
+    for seen, status in ((shown, 409), ("", 409), (now, 403)):
+        assert (await clerk.post(path, {**form, "seen": seen})).status == status, seen
+
+
+async def _chunks(raw: bytes) -> AsyncIterator[bytes]:
+    yield raw
+
+
+async def test_an_officer_learns_no_numbers_of_the_whole_agency(site: Site, mail: Mail) -> None:
+    """The tiles count what the officer's lists find: nothing, of mail that nobody gave to the unit."""
+    await mail.comes()
+    for role, counted in ((PostRole.CLERK, "1"), (PostRole.OFFICER, "0")):
+        person = site.person(role, "department")
+        async with calling(site.url) as guest:
+            guest.token = (await sign_in.run(person.desk, person.typed(), HERE)).token
+            page = (await guest.get("/tong-quan")).text
+        found = dict(re.findall(r'<a href="([^"]+)"[^>]*><strong>(\d+)\+?</strong>', page))
+        assert found["/van-ban-den?ngay=hom-nay"] == counted, role
+        assert ('<svg class="plot' in page) is (role is PostRole.CLERK), role
+
+
+async def test_a_form_with_a_scan_has_an_end(site: Site, clerk: Guest) -> None:
+    body = aiohttp.FormData(default_to_multipart=True)
+    body.add_field("form_token", form_token(clerk.token))
+    for n in range(2_000):
+        body.add_field(f"field{n}", "x" * 100)
+    told = {"Origin": site.url, "Cookie": f"gw_session={clerk.token}"}
+    async with clerk.http.post(f"{site.url}/so-van-ban/den/nhap", data=body, headers=told) as answer:
+        assert answer.status == 400

@@ -1,0 +1,128 @@
+"""The document in front of whoever decides about it, in the browser: its pages beside the button, with and without scripts,
+wide and narrow; what is next after it was taken in; and who gets none of it."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from playwright.async_api import Page
+
+from gateway.domain.event import EventKind
+from gateway.office.domain.roles import PostRole
+from tests.long.pages import test_incoming
+from tests.long.pages.test_incoming import Enter, Mail, at, opened
+from tests.pages import axe, pictures
+from tests.pages.effort import Hand
+from tests.pages.site import Site
+from tests.pages.summary import Record
+from tests.pages.watching import Watcher
+
+mail, enter = test_incoming.mail, test_incoming.enter
+
+SHIFTS = """() => new Promise((done) => {
+    let moved = 0;
+    new PerformanceObserver((list) => {
+        for (const each of list.getEntries()) moved += each.value;
+    }).observe({ type: "layout-shift", buffered: true });
+    setTimeout(() => done(moved), 300);
+})"""
+DRAWN = "(image) => image.complete && image.naturalWidth > 0"
+
+
+async def test_the_document_stands_beside_the_button_in_both_themes(
+    mail: Mail, enter: Enter, page: Page, record_property: Record
+) -> None:
+    _, document = await mail.comes(due_in=7)
+    await enter()
+    await opened(page, at(document))
+    sheet = page.locator("img.leaf-sheet").first
+    await sheet.wait_for()
+    assert await sheet.evaluate(DRAWN) or await sheet.evaluate("(i) => i.decode().then(() => true)")
+    assert (await sheet.get_attribute("width"), await sheet.get_attribute("height")) == ("827", "1170")
+    button = await page.locator("[data-main]").bounding_box()
+    shown = await sheet.bounding_box()
+    assert button is not None
+    assert shown is not None
+    assert button["y"] + button["height"] < 768
+    assert shown["x"] + shown["width"] <= button["x"]
+    assert await page.evaluate(SHIFTS) < 0.01
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme)
+        await axe.check(page, record_property, f"/van-ban-den/{{id}} ({scheme})")
+    await page.emulate_media(color_scheme="light")
+    await pictures.take(page, "leaf-new")
+    await pictures.take(page, "leaf-phone", [pictures.Look(size="phone")])
+
+
+async def test_after_taking_in_the_number_is_large_and_one_press_leads_to_the_next_letter(
+    mail: Mail, enter: Enter, page: Page, record_property: Record, hand: Hand
+) -> None:
+    (_, first), (_, second) = await mail.comes(), await mail.comes("plan")
+    await enter()
+    await opened(page, "/van-ban-den")
+    await opened(page, str(await page.locator(f'a[data-open][href*="{first.id}"]').get_attribute("href")))
+    with hand.task("take in a letter and have the next one before the eyes", most_clicks=0, most_keys=2):
+        await hand.press("Control+Enter")
+        await page.locator(".big-number").wait_for()
+        assert await page.inner_text(".big-number") == "1"
+        await axe.check(page, record_property, "/van-ban-den/{id} (taken in)")
+        await hand.press("]")
+        await page.wait_for_url(f"**/{second.id}*")
+    await page.locator("img.leaf-sheet").first.wait_for()
+
+
+async def test_without_scripts_pages_zoom_words_and_the_original_are_links(
+    mail: Mail, plain_page: Page, site: Site
+) -> None:
+    _, document = await mail.comes()
+    await site.signed_in(plain_page.context, site.person(PostRole.CLERK, "department"), "department")
+    await opened(plain_page, at(document))
+    await plain_page.get_by_role("link", name="200 %").click()
+    sheet = plain_page.locator("img.leaf-sheet").first
+    assert int(await sheet.get_attribute("width") or 0) > 1600
+    await plain_page.get_by_role("link", name="Chọn chữ").click()
+    assert "ĐỘC LẬP" in (await plain_page.inner_text(".leaf-words pre")).upper()
+    await plain_page.get_by_role("link", name="Xem trang").click()
+    await plain_page.get_by_role("link", name="Mở bản gốc").click()
+    await plain_page.wait_for_url("**/xem/1*")
+
+
+async def test_threat_133_a_page_is_given_to_whom_the_file_is_given_and_no_longer(
+    mail: Mail, enter: Enter, page: Page, watcher: Watcher, site: Site
+) -> None:
+    _, document = await mail.comes()
+    picture = at(document, "/trang/1/1")
+    watcher.expect({403, 404, 409})
+    await enter()
+    answer = await page.request.get(picture)
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/webp")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    again = await page.request.get(picture, headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status == 304
+    assert (await page.request.get(at(document, "/trang/1/99"))).status == 404
+    reads = await mail.events(document.id, EventKind.DOCUMENT_READ)
+    assert len(reads) == 1
+
+    await enter(PostRole.CLERK, "province")
+    assert (await page.request.get(picture)).status == 404
+    await enter(PostRole.OPERATOR, "")
+    assert (await page.request.get(picture)).status == 403
+    await enter(PostRole.AUDITOR, "")
+    assert (await page.request.get(picture)).status == 403
+    assert (await page.request.get(f"{picture}?lenh={quote('11/QĐ-TTr')}")).status == 200
+
+    await enter()
+    await opened(page, at(document, "/tam-giu"))
+    await page.fill("#reason", "Chờ hỏi lại nơi gửi về phụ lục")
+    await page.locator("[data-main]").click()
+    await page.wait_for_url("**told=*")
+    pictures_kept = site.node.settings.node.data_dir / "pictures"
+    held = await page.request.get(picture)
+    assert (held.status, held.headers["cache-control"], "etag" in held.headers) == (200, "no-store", False)
+    assert not [each for each in pictures_kept.rglob("*") if each.is_file()]
+
+    await opened(page, at(document, "/niem-phong"))
+    await page.fill("#reason", "Nghi có bí mật nhà nước, chờ xem xét")
+    await page.locator("[data-main]").click()
+    await page.wait_for_url("**told=*")
+    assert (await page.request.get(picture, headers={"If-None-Match": answer.headers["etag"]})).status == 409

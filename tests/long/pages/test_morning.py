@@ -1,0 +1,328 @@
+"""A morning's mail at the list of incoming documents, without leaving it: forty letters, two doubtful, one to refuse; each
+is shown in the pane, none is taken in with others, no page changes. What it costs is counted; rows stay where they are."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+from gateway.domain.account import NumberingMode
+from gateway.domain.document import OutgoingDocument, Urgency
+from gateway.domain.event import EventKind
+from gateway.office.domain.roles import PostRole
+from tests.long.pages.test_every_page import taken_bytes
+from tests.long.pages.test_leaf import SHIFTS
+from tests.pages import axe, neighbours, pictures
+from tests.pages.effort import Hand
+from tests.pages.neighbours import FURTHER, Town
+from tests.pages.site import Site
+from tests.pages.summary import EFFORT, Record
+from tests.pages.watching import Watcher
+from tests.support.hosted import save_hosted
+
+HERE, SIGNER = "department", "Đặng Giám Đốc"
+OTHERS = ("province", "commune", *FURTHER)
+LETTERS, DOUBTFUL, REFUSED, EXPRESS = 40, (5, 17), 11, 3
+MOST_PRESSES = 1.5
+MOST_BYTES = 120 * 1024
+NOTE = "Đã hỏi nơi gửi: văn bản có một trang"
+WHY = "Văn bản gửi cho Sở khác, không thuộc nơi nhận này"
+PLACES = """() => [...document.querySelectorAll("[data-row]")].map((row) => {
+  const { x, y, width, height } = row.getBoundingClientRect();
+  return [x, y + scrollY, width, height].map(Math.round).join(" ");
+})"""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def town(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
+    neighbours.widen(monkeypatch)
+    async with neighbours.open_town(tmp_path / "site", database, SIGNER) as made:
+        yield made
+
+
+@pytest.fixture
+def site(town: Town) -> Site:
+    return town.site
+
+
+async def mail(town: Town, letters: int = LETTERS) -> list[OutgoingDocument]:
+    sent = [
+        await town.send(
+            OTHERS[n % len(OTHERS)],
+            str(300 + n),
+            HERE,
+            subject=f"V/v triển khai nội dung thử nghiệm thứ {n + 1} trên địa bàn tỉnh và phân công thực hiện",
+            urgency=Urgency.EXPRESS if n == EXPRESS else Urgency.NORMAL,
+            pages=3 if n in DOUBTFUL else None,
+        )
+        for n in range(letters)
+    ]
+    await town.quiet()
+    return sent
+
+
+async def come_in(town: Town, page: Page) -> None:
+    await town.site.signed_in(page.context, town.site.person(PostRole.CLERK, HERE), HERE)
+    await page.goto("/van-ban-den")
+
+
+async def opened(page: Page) -> str:
+    """The id of the letter that stands in the pane, whole, with the pages of its file."""
+    await page.locator("[data-pane][data-ready]").wait_for()
+    id = await page.locator("[data-pane]").get_attribute("data-ready")
+    assert id is not None
+    return id
+
+
+async def next_opened(page: Page, last: str) -> str:
+    await page.locator(f"[data-pane][data-ready]:not([data-ready='{last}'])").wait_for()
+    return await opened(page)
+
+
+@pytest.mark.timeout(600)
+async def test_a_mornings_mail_is_taken_in_without_leaving_the_list(
+    town: Town, page: Page, hand: Hand, record_property: Record
+) -> None:
+    sent = await mail(town)
+    to_refuse = await town.arrived(HERE, sent[REFUSED])
+    await come_in(town, page)
+    assert await taken_bytes(page) <= MOST_BYTES
+    went: list[str] = []
+    page.on("request", lambda request: went.append(request.url) if request.is_navigation_request() else None)
+
+    shown: list[str] = []
+    with hand.task(f"a morning's mail: {LETTERS} letters, each before the eyes") as cost:
+        await hand.press("j")
+        id = await opened(page)
+        while len(shown) < LETTERS:
+            shown.append(id)
+            assert await page.locator("[data-inside] .leaf-sheet, [data-inside] .leaf-none").count()
+            before = await page.evaluate(PLACES)
+            if id == to_refuse.id:
+                await refuse(page, hand)
+            elif await page.locator("[data-inside] form[data-act]").count():
+                await hand.press("Control+Enter")
+            else:
+                await take_with_a_note(page, hand)
+            if len(shown) == LETTERS:
+                break
+            id = await next_opened(page, id)
+            if len(shown) not in (25,):
+                assert await page.evaluate(PLACES) == before, f"rows moved after letter {len(shown)}"
+    await expect(page.locator("[data-inside]")).to_contain_text("Đã đến cuối danh sách")
+
+    presses = cost.clicks + cost.keys
+    record_property(EFFORT, f"  presses for each letter: {presses / LETTERS:.2f}; page changes: {len(went)}")
+    assert went == []
+    assert presses / LETTERS <= MOST_PRESSES
+    assert len(set(shown)) == LETTERS
+    await books_agree(town, shown, to_refuse.id)
+
+
+async def take_with_a_note(page: Page, hand: Hand) -> None:
+    await hand.press("t")
+    await page.locator("[data-inside] #note").wait_for()
+    await page.locator("[data-pane][data-ready]").wait_for()
+    await hand.type(NOTE)
+    await hand.press("Control+Enter")
+
+
+async def refuse(page: Page, hand: Hand) -> None:
+    await hand.press("u")
+    await page.locator("[data-inside] #reason").wait_for()
+    await page.locator("[data-pane][data-ready]").wait_for()
+    await hand.choose("[data-inside] #reason", "WRONG_ADDRESSEE")
+    await hand.press("Tab")
+    await hand.type(WHY)
+    await hand.press("Control+Enter")
+
+
+async def books_agree(town: Town, shown: list[str], refused: str) -> None:
+    """Numbers run without a gap in the order of the desk; nobody was taken in with others; each was read before."""
+    async with town.site.node.store.read(await town.scope(HERE)) as work:
+        stored = [await work.incoming.get(id) for id in shown]
+        events = {id: [each.kind for each in await work.events.of(id)] for id in shown}
+    numbers = [each.register_no for each in stored if each.id != refused]
+    assert numbers == [str(n) for n in range(1, LETTERS)]
+    assert [each.id for each in stored if each.state.value == "rejected"] == [refused]
+    assert all(EventKind.DOCUMENT_READ in kinds for kinds in events.values())
+    order = [each.number for each in stored]
+    assert order[0] == str(300 + EXPRESS)
+    assert order[1 : 1 + len(DOUBTFUL)] == [str(300 + n) for n in DOUBTFUL]
+
+
+async def test_the_desk_is_sound_in_both_themes_and_moves_nothing_under_the_pointer(
+    town: Town, page: Page, record_property: Record
+) -> None:
+    await mail(town, 8)
+    await come_in(town, page)
+    rows = page.locator("[data-row]")
+    before = await page.evaluate(PLACES)
+    for row in (0, 3):
+        await rows.nth(row).locator("input[name=id]").check()
+    await expect(page.locator("[data-bulk]")).to_be_visible()
+    assert await page.evaluate(PLACES) == before
+    await page.locator("[data-untick]").click()
+    await rows.nth(2).locator(".letter-subject span[lang]").click()
+    await opened(page)
+    assert await page.evaluate(PLACES) == before
+    assert await page.evaluate(SHIFTS) < 0.01
+    doubtful = page.locator("[data-row]", has_text="Nghi vấn: số trang")
+    await expect(doubtful).to_have_count(1)
+    await expect(doubtful.get_by_role("button", name="Tiếp nhận")).to_have_count(0)
+
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme)
+        await axe.check(page, record_property, f"/van-ban-den with a letter in the pane ({scheme})")
+    await page.emulate_media(color_scheme="light")
+    await pictures.take(page, "incoming-desk")
+    await pictures.take(page, "incoming-desk", [pictures.Look(size="phone")])
+
+
+async def test_the_button_of_a_row_takes_in_what_passed_and_the_row_stays(town: Town, page: Page) -> None:
+    await mail(town, 4)
+    await come_in(town, page)
+    before, row = await page.evaluate(PLACES), page.locator("[data-row]").nth(1)
+    await row.get_by_role("button", name="Tiếp nhận").click()
+    await expect(row.locator("[data-deed]")).to_have_text("Số đến 1")
+    await expect(page.locator("[data-last] .big-number")).to_have_text("1")
+    assert await page.evaluate(PLACES) == before
+    await expect(page.locator("[data-tab=new] .count")).to_have_text("3")
+
+
+async def test_what_turned_doubtful_meanwhile_is_shown_and_not_taken_in(town: Town, page: Page) -> None:
+    """A page may be old: the press in a list judges the letter anew."""
+    (sent,) = await mail(town, 1)
+    await come_in(town, page)
+    document = await town.arrived(HERE, sent)
+    other = await page.context.new_page()
+    await other.goto(f"/van-ban-den/{document.id}/tam-giu")
+    await other.fill("#reason", "Chờ hỏi lại nơi gửi về phụ lục")
+    await other.locator("[data-main]").click()
+    await other.wait_for_url("**told=*")
+    await page.locator("[data-row] [data-deed] button").click()
+    await expect(page.locator("[data-inside]")).to_contain_text("Chờ hỏi lại nơi gửi về phụ lục")
+    assert (await town.arrived(HERE, sent)).state.value == "held"
+
+
+async def test_one_stroke_takes_in_one_letter(town: Town, page: Page) -> None:
+    """A key that is held down, or pressed twice in haste, does nothing to the letter that has just come up."""
+    await mail(town, 3)
+    await come_in(town, page)
+    await page.keyboard.press("j")
+    first = await opened(page)
+    await page.keyboard.down("Control")
+    for _ in range(6):
+        await page.keyboard.down("Enter")
+    await page.keyboard.up("Enter")
+    await page.keyboard.press("Enter")
+    await page.keyboard.up("Control")
+    second = await next_opened(page, first)
+    assert await states(town) == {first: "accepted", second: "new"} | {
+        id: "new" for id in await states(town) if id not in (first, second)
+    }
+
+
+async def test_the_second_of_two_clerks_reads_in_the_pane_who_was_first(
+    town: Town, page: Page, watcher: Watcher
+) -> None:
+    await mail(town, 2)
+    await come_in(town, page)
+    await page.keyboard.press("j")
+    first = await opened(page)
+    other = await page.context.new_page()
+    await other.goto(f"/van-ban-den/{first}")
+    await other.locator("[data-main]").click()
+    await other.wait_for_url("**told=*")
+    watcher.expect({409})
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator("[data-inside]")).to_contain_text("vừa xử lý văn bản này lúc")
+    await page.locator("[data-inside] a.main").click()
+    await expect(page.locator("[data-inside]")).to_contain_text("Đã tiếp nhận")
+    assert sorted((await states(town)).values()) == ["accepted", "new"]
+
+
+async def test_what_was_typed_stays_when_the_session_has_ended(
+    town: Town, page: Page, watcher: Watcher
+) -> None:
+    await mail(town, 1)
+    await come_in(town, page)
+    await page.keyboard.press("j")
+    await opened(page)
+    await page.keyboard.press("u")
+    await page.locator("[data-inside] #note").fill(WHY)
+    await page.locator("[data-inside] #reason").select_option("OTHER")
+    await opened(page)
+    await page.context.clear_cookies()
+    watcher.expect({401})
+    await page.locator("[data-inside] #note").press("Control+Enter")
+    await expect(page.locator("[data-last]")).to_contain_text("Phiên làm việc đã hết")
+    assert await page.locator("[data-inside] #note").input_value() == WHY
+    assert list((await states(town)).values()) == ["new"]
+
+
+async def test_where_a_clerk_types_the_number_the_list_leads_to_the_form(town: Town, page: Page) -> None:
+    node, id = town.site.node, await town.site.agency(HERE)
+    agency = next(each for each in await node.store.hosted() if each.id == id)
+    await save_hosted(node.store.accounts, replace(agency, numbering=NumberingMode.C))
+    await mail(town, 2)
+    await come_in(town, page)
+    await expect(page.locator("[data-deed] button")).to_have_count(0)
+    await page.locator("[data-deed] a").first.click()
+    await page.locator("[data-inside] #register_no").fill("77")
+    await opened(page)
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator("[data-last] .big-number")).to_have_text("77")
+    await expect(page.locator("[data-row] [data-deed]").first).to_have_text("Số đến 77")
+
+
+async def test_the_pane_remembers_its_width_and_a_reload_the_letter(town: Town, page: Page) -> None:
+    await mail(town, 2)
+    await come_in(town, page)
+    pane, edge = page.locator("[data-pane]"), page.locator("[data-edge]")
+    usual = await width(pane)
+    await edge.focus()
+    await page.keyboard.press("ArrowRight")
+    narrower = await width(pane)
+    assert narrower < usual
+    box = await edge.bounding_box()
+    assert box is not None
+    await page.mouse.move(box["x"] + 5, 300)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] - 120, 300, steps=4)
+    await page.mouse.up()
+    dragged = await width(pane)
+    assert dragged > narrower + 80
+    await page.keyboard.press("j")
+    id = await opened(page)
+    await page.reload()
+    assert await opened(page) == id
+    assert abs(await width(pane) - dragged) < 12
+    assert await page.evaluate(SHIFTS) < 0.01
+
+
+async def width(pane: Any) -> float:
+    return float(await pane.evaluate("(pane) => pane.getBoundingClientRect().width"))
+
+
+async def states(town: Town) -> dict[str, str]:
+    return {each.id: each.state.value for each in await town.received(HERE)}
+
+
+async def test_without_scripts_a_row_opens_the_letters_own_page_and_its_button_takes_in(
+    town: Town, plain_page: Page
+) -> None:
+    await mail(town, 3)
+    await come_in(town, plain_page)
+    await expect(plain_page.locator("[data-pane]")).to_be_hidden()
+    await plain_page.locator("[data-row] a[data-open]").first.click()
+    await plain_page.wait_for_url("**/van-ban-den/inb_*")
+    await plain_page.go_back()
+    await plain_page.locator("[data-row]", has_text="301/").locator("[data-deed] button").click()
+    await expect(plain_page.locator(".big-number")).to_have_text("1")

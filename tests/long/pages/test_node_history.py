@@ -1,0 +1,147 @@
+"""What an administrator sees of the node's memory of itself: jobs over thirty days, a day of the queues, the traffic of
+days."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from playwright.async_api import BrowserContext, Page, expect
+
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import Recipient
+from gateway.domain.pace import Beat, QueueSample
+from gateway.office.domain.roles import PostRole
+from gateway.policy import upkeep
+from tests.pages import axe, pictures
+from tests.pages.site import Site
+from tests.pages.summary import Record
+from tests.pages.watching import Watcher
+from tests.support.stores import delivery, draft, incoming, outgoing
+
+
+async def remembered(site: Site) -> None:
+    """Six days of jobs: backups each night but one, sealing that failed yesterday; and a day of samples."""
+    now, history = site.clock.now(), site.node.store.history
+    for days in range(6, -1, -1):
+        at = now - timedelta(days=days, minutes=1)
+        beats = [Beat(job=job, at=at) for job in upkeep.JOBS if job != "backup" or days != 3]
+        failed = Beat(job="sealer", failed_at=at, failures=2, code="GW-T-101")
+        await history.record([*beats, *([failed] if days == 1 else [])], [], now)
+    for hours in range(24):
+        at = now - timedelta(hours=hours)
+        await history.record([], [QueueSample(at=at, queue="axis", depth=hours, oldest_s=60 * hours)], at)
+
+
+async def operator(site: Site, context: BrowserContext) -> None:
+    await site.signed_in(context, site.person(PostRole.OPERATOR))
+
+
+async def test_jobs_are_shown_day_by_day_in_letters_and_a_late_one_is_told_of(
+    site: Site, context: BrowserContext, page: Page, record_property: Record
+) -> None:
+    await remembered(site)
+    await operator(site, context)
+    await page.goto("/van-hanh/tac-vu")
+
+    row = page.get_by_role("row", name="Sao lưu")
+    cells = await row.locator("td.beat").all_inner_texts()
+    letters = [each.split()[0] for each in cells]
+    assert len(letters) == upkeep.DAYS
+    assert letters[:7] == ["Đ", "Đ", "T", "K", "Đ", "Đ", "Đ"]
+    assert letters[-1] == "·"
+    sealing = page.get_by_role("row", name="Niêm nhật ký").first
+    assert "2 lỗi GW-T-101" in (await sealing.locator("td.beat").nth(1).get_attribute("title") or "")
+    await axe.check(page, record_property)
+    await pictures.take(page, "tac-vu-dinh-ky")
+
+    site.clock.skip(timedelta(hours=27))
+    await operator(site, context)
+    await page.goto("/van-hanh/tac-vu")
+    await expect(page.get_by_text("Trễ, chưa báo lại:").first).to_contain_text("Sao lưu")
+    await page.goto("/van-hanh")
+    header = page.get_by_role("rowheader", name="jobs", exact=True)
+    told = page.get_by_role("row").filter(has=header).filter(has_text="Sao lưu")
+    await expect(told).to_contain_text("Trễ, chưa báo lại")
+
+
+async def test_a_day_of_the_queues_is_drawn_with_its_table(
+    site: Site, context: BrowserContext, page: Page, record_property: Record
+) -> None:
+    await remembered(site)
+    await operator(site, context)
+    await page.goto("/van-hanh/hang-doi")
+
+    await expect(page.get_by_role("img", name="Số gói đang chờ")).to_be_visible()
+    await page.get_by_text("Xem bảng số liệu").click()
+    rows = page.get_by_role("table", name="Số gói đang chờ trong hệ thống, 24 giờ").get_by_role("row")
+    assert await rows.count() >= 24
+    assert await page.locator("svg.spark").count() >= 3
+    await axe.check(page, record_property)
+    await pictures.take(page, "hang-doi")
+
+
+async def exchanged(site: Site) -> None:
+    """Of the department: three recipients of one document, one document that came; and one of the province."""
+    now = site.clock.now()
+    scopes = [
+        AgencyScope(agency_id=await site.agency(each), principal_id="prn_test")
+        for each in ("department", "province")
+    ]
+    named = tuple(Recipient(code=each) for each in ("Z91.80", "Z91.81", "Z91.82"))
+    sent = outgoing(site.clock, scope=scopes[0], created_at=now, draft=draft(recipients=named))
+    async with site.node.store.begin(scopes[0]) as work:
+        await work.outgoing.add(sent)
+        states = {"Z91.80": "accepted", "Z91.81": "rejected", "Z91.82": "sent"}
+        await work.deliveries.add(
+            [
+                replace(delivery(sent, code, state), id=f"dlv_{n}")
+                for n, (code, state) in enumerate(states.items())
+            ]
+        )
+        await work.incoming.add(incoming(site.clock, scope=scopes[0], sender_code="Z91.80", arrived_at=now))
+        await work.commit()
+    async with site.node.store.begin(scopes[1]) as work:
+        await work.incoming.add(incoming(site.clock, scope=scopes[1], sender_code="Z91.83", arrived_at=now))
+        await work.commit()
+
+
+async def test_traffic_is_counted_by_day_and_partner_and_narrowed(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+) -> None:
+    watcher.expect({422})
+    await exchanged(site)
+    await operator(site, context)
+    await page.goto("/van-hanh/luu-luong")
+
+    partners = page.get_by_role("table", name="Theo đối tác")
+    await expect(partners.get_by_role("row")).to_have_count(6)
+    await expect(partners.get_by_role("row", name="Z91.81")).to_contain_text("Gửi đi")
+    await axe.check(page, record_property)
+    await pictures.take(page, "luu-luong")
+    await page.get_by_label("Mã đối tác").fill("Z91.80")
+    await page.get_by_label("Chiều").select_option(label="Nhận đến")
+    await page.get_by_role("button", name="Xem", exact=True).click()
+    await expect(partners.get_by_role("row")).to_have_count(2)
+    await page.get_by_label("Đến ngày").fill("mai mốt")
+    await page.get_by_role("button", name="Xem", exact=True).click()
+    await expect(page.get_by_role("alert")).to_contain_text("Ngày không hợp lệ")
+
+
+async def test_figures_lead_to_the_rows_behind_them_for_who_may_see_them(
+    site: Site, context: BrowserContext, page: Page
+) -> None:
+    await exchanged(site)
+    await site.signed_in(context, site.person(PostRole.OPERATOR), "department")
+    await page.goto("/van-hanh/luu-luong?co-quan=" + await code(site))
+
+    row = page.get_by_role("table", name="Theo đối tác").get_by_role("row", name="Z91.81")
+    await row.get_by_role("link").first.click()
+    await expect(page.get_by_text("Tổng số: 1 văn bản")).to_be_visible()
+    assert "co-quan=Z91.81" in page.url
+    assert "tab=rejected" in page.url
+
+
+async def code(site: Site) -> str:
+    agency = await site.agency("department")
+    return next(each.code for each in await site.node.store.hosted() if each.id == agency)

@@ -1,0 +1,248 @@
+"""Who may do what on the pages: every route, every role, in the own agency and in another one, against the one table
+`roles.txt`. A route without a row fails, and so does a row without a route."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from gateway.errors import Denied
+from gateway.office.accounts import sessions, sign_in
+from gateway.office.domain.roles import PostRole
+from gateway.office.domain.session import form_token
+from gateway.office.web.door import COOKIE, SIGN_IN
+from gateway.office.web.pages import ROUTES
+from gateway.office.web.routes import PageRoute, Who
+from tests.pages.site import Site
+from tests.pages.walking import PLACE, pattern
+from tests.support.accounts import HERE, Someone
+
+OWN, OTHER = "department", "province"
+ROLES: Mapping[str, PostRole] = {
+    "C": PostRole.CLERK,
+    "H": PostRole.HEAD,
+    "U": PostRole.UNIT_HEAD,
+    "O": PostRole.OFFICER,
+    "K": PostRole.AUDITOR,
+    "D": PostRole.CODES,
+    "X": PostRole.VIEWER,
+    # They come last: what they do to the clerk's account ends it.
+    "A": PostRole.AGENCY_ADMIN,
+    "V": PostRole.OPERATOR,
+}
+TABLE = Path(__file__).with_name("roles.txt")
+# One person's events come as long as the page is open.
+STREAMS = frozenset({"news"})
+# Whoever does it is out.
+LAST = frozenset({"account_locked"})
+ENDS = frozenset({"sign_out", "sign_out_everywhere", "account_locked"})
+# Without the right secret, or an agency of the person's own, everybody is refused.
+SECRET = frozenset({"agency_chosen", "one_time_link", "account_taken_up"})
+# The address names an act, and each act has a right of its own.
+OF_ACTS = frozenset({"incoming_many_done", "outgoing_many_done"})
+# Of one's own things: the page, or what is wrong with an empty form.
+_OWN_ANSWERS = frozenset({200, 303, 400, 403, 404, 409, 422})
+# The address says which, behind a question mark.
+ASKED_MORE = frozenset({"account_post_take"})
+_ACCOUNT = re.compile(r"prn_[0-9A-Za-z]+")
+_LINKS = re.compile(r'(?:href|action|formaction|data-from|src)="(/[^"#]*)')
+_NOBODY_S = {"id": "inb_01AAAAAAAAAAAAAAAAAAAAAAAA", "n": "1", "digest": "0" * 64, "code": "Z91.99"}
+
+
+def rows() -> dict[str, str]:
+    """Route to the letters of the roles that may, small where only of what is their own; `-` for none, `*` for everybody
+    who is signed in."""
+    told = {}
+    for line in TABLE.read_text(encoding="utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            name, letters = line.split()
+            assert name not in told, f"{name} stands twice in {TABLE.name}"
+            told[name] = "".join(ROLES) if letters == "*" else letters.replace("-", "")
+    return told
+
+
+def test_every_route_has_a_name_of_its_own_and_a_row() -> None:
+    names = [each.name for each in ROUTES]
+
+    assert sorted(names) == sorted(set(names))
+    assert set(names) == set(rows())
+
+
+@dataclass(kw_only=True)
+class Caller:
+    """Calls of one person, at work for one agency."""
+
+    site: Site
+    http: aiohttp.ClientSession
+    person: Someone
+    actor: str
+    token: str = ""
+
+    async def sign_in(self) -> None:
+        if self.person.totp:
+            self.site.clock.skip(timedelta(seconds=31))  # a code is good once
+        token = (await sign_in.run(self.person.desk, self.person.typed(), HERE)).token
+        agency = await self.site.agency(self.actor)
+        if (await sessions.check(self.site.node.accounts, token)).session.agency_id != agency:
+            token = await sessions.choose_agency(self.site.node.accounts, token, agency)
+        self.token = token
+
+    async def stay_signed_in(self) -> None:
+        """An act may have ended the session, or led it to another agency."""
+        try:
+            acting = await sessions.look(self.site.node.accounts, self.token)
+        except Denied:
+            await self.sign_in()
+            return
+        if acting.session.agency_id != await self.site.agency(self.actor):
+            await self.sign_in()
+
+    async def ask(self, method: str, path: str) -> tuple[int, str, str]:
+        """The status, where it leads to, the text."""
+        headers = {"Origin": self.site.url, "Accept": "text/html"}
+        if self.token:
+            headers |= {"Cookie": f"{COOKIE}={self.token}", "X-Form-Token": form_token(self.token)}
+        async with self.http.request(
+            method, self.site.url + path, headers=headers, allow_redirects=False
+        ) as answer:
+            kind = answer.content_type
+            text = await answer.text() if kind == "text/html" else ""
+            return answer.status, answer.headers.get("Location", ""), text
+
+
+@dataclass(kw_only=True)
+class Places:
+    """An address of each route with a thing of one agency in it, as its pages link to it."""
+
+    found: dict[str, str] = field(default_factory=dict)
+
+    def of(self, route: PageRoute) -> str:
+        return self.found.get(route.name) or PLACE.sub(_invented, route.path)
+
+
+def _invented(place: re.Match[str]) -> str:
+    name, rule = place.group(1), place.group(2) or ""
+    if "|" in rule:
+        return rule.split("|")[0]
+    if rule.startswith("msg_"):
+        return "msg_01AAAAAAAAAAAAAAAAAAAAAAAA"
+    return _NOBODY_S.get(name, "1")
+
+
+_PATTERNS = [(route, pattern(route)) for route in ROUTES]
+
+
+async def places(site: Site, http: aiohttp.ClientSession, actor: str) -> Places:
+    """Walks the links of everybody who works in that agency."""
+    made = Places()
+    for role in ROLES.values():
+        person = site.person(role, "" if role.is_of_node else actor)
+        caller = Caller(site=site, http=http, person=person, actor=actor)
+        await caller.sign_in()
+        waiting, asked, visits = ["/"], {"/"}, dict[str, int]()
+        while waiting:
+            path = waiting.pop(0)
+            route = _route("GET", urlsplit(path).path)
+            if route is None or route.name in STREAMS or visits.get(route.name, 0) >= 3:
+                continue
+            visits[route.name] = visits.get(route.name, 0) + 1
+            _, leads, text = await caller.ask("GET", path)
+            for link in [leads, *_LINKS.findall(text)]:
+                link = link.replace("&amp;", "&")
+                for method in ("GET", "POST"):
+                    led = _route(method, urlsplit(link).path)
+                    if led is not None and "{" in led.path and led.name not in OF_ACTS:
+                        made.found.setdefault(led.name, urlsplit(link).path)
+                if link.startswith("/") and link not in asked:
+                    asked.add(link)
+                    waiting.append(link)
+    return made
+
+
+def _route(method: str, path: str) -> PageRoute | None:
+    return next((each for each, made in _PATTERNS if each.method == method and made.fullmatch(path)), None)
+
+
+@asynccontextmanager
+async def callers(site: Site) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+        yield http
+
+
+@pytest.mark.told
+@pytest.mark.timeout(900)
+async def test_every_role_may_what_the_table_says_and_no_more(site: Site) -> None:
+    table, wrong = rows(), []
+    async with callers(site) as http:
+        own, other = await places(site, http, OWN), await places(site, http, OTHER)
+        for name, path in own.found.items():
+            if path.startswith("/quan-tri/tai-khoan/prn_"):
+                own.found[name] = _ACCOUNT.sub(site.person(PostRole.CLERK, OWN).person.id, path)
+        for letter, role in ROLES.items():
+            person = site.person(role, "" if role.is_of_node else OWN)
+            caller = Caller(site=site, http=http, person=person, actor=OWN)
+            await caller.sign_in()
+            # What ends the account comes last.
+            for route in sorted(ROUTES, key=lambda each: each.name in LAST):
+                if route.name in STREAMS:
+                    continue
+                letters = table.get(route.name, "")
+                is_let = letter in letters or route.who is Who.ANYBODY
+                status, leads, _ = await caller.ask(route.method, own.of(route))
+                if route.method == "POST" and route.name not in LAST:
+                    await caller.stay_signed_in()
+                if letter.lower() in letters and status in _OWN_ANSWERS:
+                    continue
+                if fault := _judged(route, is_let, status, leads, known=route.name in own.found):
+                    wrong.append(f"{route.method} {route.name} as {role}: {fault}")
+                theirs = other.found.get(route.name)
+                if theirs is None or theirs == own.found.get(route.name) or role.is_of_node:
+                    continue
+                status, leads, _ = await caller.ask(route.method, theirs)
+                if route.method == "POST":
+                    await caller.stay_signed_in()
+                if status not in (403, 404) and not _is_of_all(route):
+                    wrong.append(f"{route.method} {route.name} of another agency as {role}: {status} {leads}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.told
+async def test_a_stranger_is_led_to_sign_in_and_acts_on_nothing(site: Site) -> None:
+    wrong = []
+    async with callers(site) as http:
+        nobody = Caller(site=site, http=http, person=site.person(PostRole.CLERK, OWN), actor=OWN)
+        for route in ROUTES:
+            if route.who is Who.ANYBODY:
+                continue
+            status, leads, _ = await nobody.ask(route.method, Places().of(route))
+            if status != 303 or not leads.startswith(SIGN_IN):
+                wrong.append(f"{route.method} {route.name}: {status} {leads}")
+    assert not wrong, "\n".join(wrong)
+
+
+def _judged(route: PageRoute, is_let: bool, status: int, leads: str, known: bool) -> str:
+    """What is wrong with that answer; nothing when it is as it must be. `known`: the thing in the address is there."""
+    if route.name in SECRET:
+        return "" if status == 403 or is_let else f"answered {status} {leads}, may not"
+    if not is_let:
+        return "" if status == 403 else f"answered {status} {leads}, may not"
+    if leads.startswith(SIGN_IN) and route.name not in ENDS:
+        return "led to sign in"
+    if status in (401, 403) or status >= 500:
+        return f"answered {status} {leads}, may"
+    if status == 404 and known and route.method == "GET" and route.name not in ASKED_MORE:
+        return "answered 404 for a thing of the own agency"
+    return ""
+
+
+def _is_of_all(route: PageRoute) -> bool:
+    """The registry is one for everybody."""
+    return route.path.startswith("/co-quan")

@@ -1,0 +1,106 @@
+"""Webhooks on the pages: made, told of, sent again and removed, without scripts; what an endpoint answered is only text."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest_asyncio
+
+from gateway.domain.webhook import Delivery, DeliveryState, Try, TryCode
+from gateway.office.domain.roles import PostRole
+from gateway.ports.webhooks import LeasedEndpoint, Report
+from tests.long.pages.test_accounts import at_work
+from tests.pages.guest import Guest, calling
+from tests.pages.site import Site
+
+HOME = "/quan-tri/webhook"
+URL = "https://nobody.invalid/events?token=theirs"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def guest(site: Site) -> AsyncIterator[Guest]:
+    async with calling(site.url) as made:
+        yield made
+
+
+async def test_a_webhook_is_made_shown_and_its_secret_once(site: Site, guest: Guest) -> None:
+    await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
+    none = await guest.post(f"{HOME}/moi", {"url": "https://10.0.0.1/"})
+    made = await guest.post(f"{HOME}/moi", {"url": URL, "types": "message", "note": "qlvb"})
+    (secret,) = set(re.findall(r"whsec_[\w+/=]{44}", made.text))
+    (id,) = set(re.findall(rf"{HOME}/(whk_\w+)", (await guest.get(HOME)).text))
+
+    assert (none.status, made.status) == (422, 200)
+    assert "webhooks.networks" in none.text
+    for shown in (await guest.get(HOME), await guest.get(f"{HOME}/{id}")):
+        assert secret not in shown.text
+        assert "nobody.invalid" in shown.text
+    rotated = await guest.post(f"{HOME}/{id}/lam/doi-khoa", {"overlap": "1"})
+    assert secret not in rotated.text
+    assert "whsec_" in rotated.text
+    tried = await guest.post(f"{HOME}/{id}/gui-thu", {})
+    assert tried.status == 200
+
+    assert (await guest.get(f"{HOME}/{id}/lam/tam-dung")).status == 200
+    assert (await guest.post(f"{HOME}/{id}/lam/tam-dung", {})).status == 303
+    assert (await guest.post(f"{HOME}/{id}/lam/tam-dung", {})).status == 303, "pressed twice"
+    assert "Tạm dừng" in (await guest.get(HOME)).text
+    assert (await guest.post(f"{HOME}/{id}/lam/tiep-tuc", {})).status == 303
+    assert (await guest.post(f"{HOME}/{id}/lam/khac", {})).status == 404
+    await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "province"))
+    for path in ("", "/lam/xoa", "/lam/doi-khoa"):
+        assert (await guest.get(f"{HOME}/{id}{path}")).status == 404, path
+    assert (await guest.post(f"{HOME}/{id}/lam/xoa", {})).status == 404
+
+    await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
+    assert (await guest.post(f"{HOME}/{id}/lam/xoa", {})).status == 303
+    assert (await guest.get(f"{HOME}/{id}")).status == 404
+
+
+async def _leased(site: Site, id: str) -> LeasedEndpoint:
+    """The node's own worker may have it first, and fail with it: then it is claimed when it is due again."""
+    async with asyncio.timeout(60):
+        while True:
+            for slow in (False, True):
+                for each in await site.node.store.webhooks.claim(50, 60.0, slow=slow):
+                    if each.endpoint.id == id:
+                        return each
+            await site.node.store.wait_events(0.2)
+            site.clock.skip(timedelta(seconds=10))
+
+
+async def test_what_an_endpoint_answered_is_text_and_an_event_is_sent_again(site: Site, guest: Guest) -> None:
+    await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
+    await guest.post(f"{HOME}/moi", {"url": URL})
+    (id,) = set(re.findall(rf"{HOME}/(whk_\w+)", (await guest.get(HOME)).text))
+    rows, now = site.node.store.webhooks, site.clock.now()
+    while await site.node.store.number_events():
+        pass
+    leased = await _leased(site, id)
+    newest = await rows.newest(leased.endpoint.agency_id)
+    failed = Try(at=now, code=TryCode.STATUS, status=500, took_ms=12, said="<script>alert(1)</script>")
+    one = Delivery(
+        webhook_id=id,
+        sequence=newest,
+        event_id=f"evt_1-{newest}",
+        kind="webhook.added",
+        state=DeliveryState.FAILED,
+        attempts=12,
+        first_at=now,
+        at=now,
+        tries=(failed,),
+    )
+    await rows.record(leased, Report(cursor=newest, suspects=0, deliveries=(one,)))
+
+    shown = (await guest.get(f"{HOME}/{id}?ket-qua=loi")).text
+    assert "<script>alert(1)" not in shown
+    assert "&lt;script&gt;alert(1)" in shown
+    assert (await guest.post(f"{HOME}/{id}/gui-lai", {"event": str(newest)})).status == 303
+    again = await rows.delivery(leased.endpoint.agency_id, id, newest)
+    assert again is not None
+    assert again.state is DeliveryState.WAITING
+    assert (await guest.post(f"{HOME}/{id}/gui-lai", {"event": "nonsense"})).status == 404
+    await guest.post(f"{HOME}/{id}/lam/xoa", {})

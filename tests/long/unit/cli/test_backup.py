@@ -1,0 +1,192 @@
+"""Backing up and putting back as an operator types it, up to the two people who let a restored node work again."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.clock import SystemClock
+from gateway.ops import backup_file
+from gateway.trust.authority import Authority
+from tests.support.cli_people import FIRST, SECOND, Deciders, typing
+from tests.unit.cli.conftest import Terminal
+
+PASSPHRASE = ("--passphrase-file", "passphrase")
+TWO = ("--confirmed-by", "A. Operator", "--approved-by", "A. Leader", "--yes")
+
+
+@pytest.fixture
+def node(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A node that numbers arrivals itself, and a passphrase."""
+    monkeypatch.setattr(backup_file, "COST_LOG2", 4)
+    authority = Authority.create("Trial", SystemClock().now())
+    Path("root.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
+    Path("passphrase").write_text("words that nobody guesses\n")
+    said = terminal.type(
+        *("init", "--data-dir", "state", "--code", "Z91.02", "--name", "Office", "--numbering", "B"),
+        *("--port", "0", "--ca", "root.pem", "--yes"),
+    )
+    assert said.code == 0, said.err
+    return terminal
+
+
+def made(node: Terminal) -> str:
+    said = node.type("backup", "--to", "node.backup", *PASSPHRASE, "-o", "json")
+    assert said.code == 0, said.err
+    return str(said.json["path"])
+
+
+def moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on the settings are those of another, empty machine."""
+    monkeypatch.setenv("GATEWAY_NODE_DATA_DIR", str(Path("other").absolute()))
+
+
+def test_a_backup_is_noted_and_proved_by_a_drill_without_its_name(node: Terminal) -> None:
+    said = node.type("backup", *PASSPHRASE, "-o", "json")
+    file = Path(said.json["path"])
+    assert (said.code, file.parent.name, file.suffix) == (0, "backups", ".backup")
+
+    drilled = node.type("--lang", "en", "restore", "--drill", *PASSPHRASE)
+
+    assert drilled.code == 0, drilled.err
+    assert f"Restored {said.json['rows']} rows, {said.json['files']} files, equal." in drilled.err
+    noted = json.loads(Path("state/backup.json").read_text())
+    assert noted["path"] == str(file)
+    assert noted["verified_at"] > noted["at"]
+
+
+def test_older_backups_of_this_node_go_with_days_to_keep_and_no_other_file(node: Terminal) -> None:
+    folder = Path("state/backups")
+    folder.mkdir()
+    old = ("Z91.02-20200101T000000Z.backup", "Z91.02-20200102T000000Z.backup")
+    others = ("Z91.03-20200101T000000Z.backup", "Z91.02-notes.backup", "Z91.02-20200101T000000Z.txt")
+    for name in (*old, *others):
+        (folder / name).write_text("of a test")
+
+    kept = node.type("backup", *PASSPHRASE, "--yes", "-o", "json").json
+    assert {*old, *others} < {each.name for each in folder.iterdir()}
+    last = node.type("backup", *PASSPHRASE, "--yes", "--keep-days", "14", "-o", "json").json
+
+    here = {each.name for each in folder.iterdir()}
+    assert here == {*others, Path(kept["path"]).name, Path(last["path"]).name}
+
+
+def test_two_backups_of_one_second_are_two_files_and_both_go_in_their_time(
+    node: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = SystemClock().now()
+    monkeypatch.setattr(SystemClock, "now", lambda _: at)
+
+    files = [Path(node.type("backup", *PASSPHRASE, "--yes", "-o", "json").json["path"]) for _ in range(3)]
+
+    assert [file.name.partition("Z-")[2] for file in files] == ["", "2.backup", "3.backup"]
+    later = at + timedelta(days=15)
+    monkeypatch.setattr(SystemClock, "now", lambda _: later)
+    last = node.type("backup", *PASSPHRASE, "--yes", "--keep-days", "14", "-o", "json").json
+    assert [str(each) for each in files[0].parent.iterdir()] == [last["path"]]
+
+
+def test_a_dry_run_of_a_backup_says_where_it_would_be_and_makes_nothing(node: Terminal) -> None:
+    said = node.type("backup", "--to", "node.backup", *PASSPHRASE, "--dry-run")
+
+    assert (said.code, "node.backup" in said.err) == (0, True)
+    assert not Path("node.backup").exists()
+
+
+def test_a_restored_node_works_again_when_two_people_say_so(
+    node: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = made(node)
+    moved(monkeypatch)
+
+    assert node.type("restore", file, *PASSPHRASE, "--yes").code == 0
+    refused = node.type("inbox", "list", "-o", "json")
+    assert (refused.code, refused.json["error"]["code"]) == (1, "GW-C-002")
+    shown = node.type("restored", "-o", "json").json
+    assert shown["numbers"] == [{"code": "Z91.02", "last": 0}]
+    assert node.type("restored", *TWO).code == 4, "the last number must be said"
+    assert node.type("restored", "--number", "Z91.02=57", *TWO[:2], "--approved-by", "a. operator").code == 5
+    assert node.type("restored", "--number", "Z91.02=57", *TWO).code == 0
+    assert node.type("inbox", "list", "-o", "json").code == 0
+    assert "No restore waits" in node.type("--lang", "en", "restored").err
+
+
+def test_a_certificate_withdrawn_after_the_backup_is_withdrawn_again(
+    node: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threat 114: an older copy must not quietly trust again what people stopped to trust."""
+    certificate = Authority.create("Trial", SystemClock().now()).issue(
+        "Z91.07", "Partner", ec.generate_private_key(ec.SECP256R1()).public_key(), SystemClock().now()
+    )
+    Path("partner.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    Path("agencies.csv").write_text("code,name\nZ91.07,Partner\n")
+    assert node.type("registry", "import", "agencies.csv", "--apply", "--yes").code == 0
+    two = Deciders.of(Path("gateway.toml"))
+    with typing(two.lines(FIRST)):
+        proposal = node.type(
+            "keys", "propose", "Z91.07", "partner.pem", "--as", FIRST, "--yes", "-o", "json"
+        ).json
+    with typing(two.lines(SECOND, proposal["sha256"][0][-16:])):
+        approved = node.type("keys", "approve", proposal["id"], "--as", SECOND, "--yes")
+    assert approved.code == 0, approved.err
+    file = made(node)
+    moved(monkeypatch)
+    node.type("restore", file, *PASSPHRASE, "--yes")
+
+    (shown,) = node.type("restored", "-o", "json").json["certificates"]
+    assert shown["code"] == "Z91.07"
+    assert shown["proposed_by"] != shown["approved_by"]
+    unknown = node.type("restored", "--number", "Z91.02=0", "--withdraw", f"Z91.07={'0' * 64}", *TWO)
+    assert unknown.code == 3
+    assert node.type("inbox", "list").code == 1, "what failed half-way confirms nothing"
+    last = ("--number", "Z91.02=0", "--withdraw", f"Z91.07={shown['fingerprint']}")
+    assert node.type("restored", *last, *TWO).code == 0
+    listed = node.type("registry", "show", "Z91.07", "-o", "json").json
+    assert listed["certificates"][0]["valid_to"] is not None
+
+
+def test_a_node_that_keeps_something_is_not_restored_into(node: Terminal) -> None:
+    file = made(node)
+
+    said = node.type("restore", file, *PASSPHRASE, "--yes")
+
+    assert said.code == 4
+    assert "empty node" in said.err
+
+
+def test_a_dry_run_restores_nothing(node: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = made(node)
+    moved(monkeypatch)
+
+    assert node.type("restore", file, *PASSPHRASE, "--dry-run").code == 0
+    assert not Path("other").exists()
+
+
+def test_what_is_wrong_with_the_words_is_said_before_anything_is_read(node: Terminal) -> None:
+    Path("short").write_text("too short\n")
+
+    assert node.type("restore", *PASSPHRASE).code == 2
+    assert node.type("restore", "--drill", *PASSPHRASE).code == 3
+    said = node.type("backup", "--passphrase-file", "short")
+    assert (said.code, "12 or more" in said.err) == (1, True)
+    assert "Cụm mật khẩu quá ngắn" in said.err
+
+
+def test_a_damaged_backup_is_told_in_words(node: Terminal) -> None:
+    """Damage in its first piece looks like another passphrase: both are named."""
+    file = Path(made(node))
+    whole = file.read_bytes()
+
+    told = []
+    for damaged in (whole[:-1], whole[:-1] + bytes([whole[-1] ^ 1])):
+        file.write_bytes(damaged)
+        said = node.type("restore", file, "--drill", *PASSPHRASE, "-o", "json")
+        assert said.code == 1
+        told.append(said.json["error"]["code"])
+
+    assert told == ["GW-B-001", "GW-B-002"]

@@ -1,0 +1,189 @@
+"""Signing as pages and commands call it: what was shown is what is signed, once, with its event, by no exchange key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.bootstrap import signing as bootstrap_signing
+from gateway.bootstrap.ground import Ground, open_ground
+from gateway.demo.signers import seal_png
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.pdf import Placement, Purpose, Wish
+from gateway.errors import Clash, Denied, GatewayError, Refused
+from gateway.outgoing import sign_pdf
+from gateway.settings import load
+from gateway.trust.pdf_signing.agency_key import HeldKey
+from tests.support.areas import area_in_mm
+from tests.support.clock import ManualClock
+from tests.support.pdf_pages import paper
+from tests.support.pdf_pki import SIGNED, Holder, agency, person, root
+from tests.support.stores import migrated
+
+Z91 = HostedAgency(id="agy_z91", code="Z91", name="Ủy ban nhân dân tỉnh Sao Mai", aliases=("000.00.00.Z91",))
+SCOPE = AgencyScope(agency_id=Z91.id, principal_id="prn_clerk")
+SEAL = Wish(purpose=Purpose.SEAL, agency_name=Z91.name)
+IMAGE = seal_png(Z91.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """A node's office, its desk of signing, and a document that a person has signed."""
+
+    folder: Path
+    clock: ManualClock
+    office: Ground
+    desk: sign_pdf.SigningDesk
+    file: Path
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out.pdf"
+
+    def opened(self, holder: Holder | None = None) -> HeldKey:
+        chosen = holder or agency()
+        return HeldKey(chosen.private_key, chosen.certificate, [root().certificate], self.clock.now())
+
+    async def plan(self, wish: Wish = SEAL) -> sign_pdf.SigningPlan:
+        return await sign_pdf.plan(self.desk, self.file, wish, IMAGE)
+
+    async def sign(self, plan: sign_pdf.SigningPlan, key: HeldKey) -> None:
+        await sign_pdf.sign(self.desk, SCOPE, Z91, plan, key, self.out)
+
+
+@asynccontextmanager
+async def room_in(folder: Path) -> AsyncIterator[Room]:
+    clock = ManualClock(SIGNED)
+    settings = load(None, {"GATEWAY_NODE_DATA_DIR": str(folder / "state")})
+    (folder / "state").mkdir()
+    blank = await asyncio.to_thread(migrated, folder / "state")
+    blank.rename(settings.database.url.partition(":///")[2])
+    file = folder / "hand.pdf"
+    async with open_ground(settings, clock) as office:
+        await office.store.accounts.add_hosted(Z91)
+        desk = bootstrap_signing.desk(settings, office)
+        await asyncio.to_thread(signed_by_hand, folder, file)
+        yield Room(folder=folder, clock=clock, office=office, desk=desk, file=file)
+
+
+def signed_by_hand(folder: Path, file: Path) -> None:
+    signer = bootstrap_signing.signer(load(None, {"GATEWAY_NODE_DATA_DIR": str(folder / "state")}))
+    plain, area = folder / "plain.pdf", area_in_mm(115, 182, 60, 20)
+    plain.write_bytes(paper())
+    placement = Placement(page=1, area=area, image=area, text=area, layout=signer.set_text((), 8, 10))
+    holder = person()
+    key = HeldKey(holder.private_key, holder.certificate, [], SIGNED)
+    signer.put(plain, file, placement, None, key, SIGNED)
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    async with room_in(tmp_path) as made:
+        yield made
+
+
+async def refusal(room: Room, plan: sign_pdf.SigningPlan, key: HeldKey) -> GatewayError:
+    """Why it was not signed; nothing may be left behind."""
+    with pytest.raises(GatewayError) as refused:
+        await room.sign(plan, key)
+    assert not list(room.folder.glob("*out.pdf*"))
+    async with room.office.store.read(SCOPE) as work:
+        assert await work.events.of(key.facts.key_id) == []
+    return refused.value
+
+
+async def test_a_signed_file_has_its_event(room: Room) -> None:
+    key = room.opened()
+
+    await room.sign(await room.plan(), key)
+
+    async with room.office.store.read(SCOPE) as work:
+        (event,) = await work.events.of(key.facts.key_id)
+    standing = room.desk.signer.examine(room.out)
+    assert event.kind.value == "document.signed"
+    assert event.principal_id == "prn_clerk"
+    assert event.data["signed"] == str(standing.digest)
+    assert event.data["file"] == str(room.desk.signer.examine(room.file).digest)
+    assert event.data["serial"] == key.facts.serial
+    assert [each.intact for each in standing.earlier] == [True, True]
+    assert await sign_pdf.has_signed_pdfs(room.office.store, SCOPE, key.facts.key_id)
+
+
+async def test_a_file_that_changed_after_it_was_shown_is_not_signed(room: Room) -> None:
+    plan = await room.plan()
+    room.file.write_bytes(room.file.read_bytes() + b"\n% one line more")
+
+    why = await refusal(room, plan, room.opened())
+
+    assert (type(why), why.code) == (Clash, "SIGN-CHANGED")
+
+
+async def test_a_key_opened_too_long_ago_does_not_sign(room: Room) -> None:
+    plan, key = await room.plan(), room.opened()
+    room.clock.advance(timedelta(minutes=16))
+
+    why = await refusal(room, plan, key)
+
+    assert (type(why), why.code) == (Denied, "TOKEN-TIMED-OUT")
+
+
+@pytest.mark.parametrize("code", ["Z91", "000.00.00.Z91"])
+async def test_threat_120_a_certificate_bound_for_exchange_never_signs_a_document(
+    room: Room, code: str
+) -> None:
+    der = agency().certificate.public_bytes(Encoding.DER)
+    await room.office.directory.bind(code, der, None, None, "A. Clerk", "A. Leader")
+
+    why = await refusal(room, await room.plan(), room.opened())
+
+    assert isinstance(why, Refused)
+    assert "key-exchange" in str(why)
+
+
+async def test_an_expired_certificate_does_not_sign(room: Room) -> None:
+    old = root().issue("Sở Mẫu cũ", agency=True, not_after=SIGNED - timedelta(days=1))
+
+    why = await refusal(room, await room.plan(), room.opened(old))
+
+    assert "key-time" in str(why)
+
+
+async def test_a_seal_without_an_image_is_refused_with_the_way_out(room: Room) -> None:
+    with pytest.raises(Clash, match="no image of the seal") as refused:
+        await sign_pdf.plan(room.desk, room.file, SEAL, None)
+
+    assert "--image" in refused.value.hint
+
+
+async def test_a_file_that_is_there_already_is_found_before_the_key_is_used(room: Room) -> None:
+    plan, key = await room.plan(), room.opened()
+    room.out.write_bytes(b"there")
+    key.close()  # it could not sign any more
+
+    with pytest.raises(Clash) as refused:
+        await room.sign(plan, key)
+
+    assert refused.value.code == "SIGN-OUT"
+    assert room.out.read_bytes() == b"there"
+
+
+async def test_a_key_that_fails_leaves_nothing_behind(room: Room) -> None:
+    plan, key = await room.plan(), room.opened()
+    key.close()
+
+    why = await refusal(room, plan, key)
+
+    assert why.code == "TOKEN-FAILED"
+
+
+async def test_a_preview_is_a_picture(room: Room) -> None:
+    drawn = await sign_pdf.preview(room.desk, await room.plan())
+
+    assert drawn.startswith(b"\x89PNG")

@@ -1,0 +1,260 @@
+"""The spool of parts is cut short before each of its file operations, as by a kill -9: what was acknowledged is there,
+what was not may come again, and every set ends whole once. And what is said to be kept has reached the disk."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.transport.amqp.parts_spool import JoinedParts, Landed, Spool
+from gateway.transport.amqp.publisher import Part
+from tests.support.clock import ManualClock
+from tests.support.parts import LIMITS, bytes_of, cut, files_in, land, opened
+
+WHOLE = b"a packet that is cut into three"
+PARTS = cut(WHOLE, 12)
+FALSE = Part(
+    **{name: getattr(PARTS[1], name) for name in Part.__slots__ if name != "body"}, body=b"twelve other"
+)
+OPERATIONS = ("open", "write", "fsync", "rename", "mkdir", "unlink", "rmdir", "utime")
+Say = Callable[[str], None]
+
+
+def whole_set(spool: Spool, say: Say) -> None:
+    """A packet's way through: parts kept and acknowledged, the whole owned by the next, then forgotten."""
+    for part in (PARTS[2], PARTS[0], PARTS[1]):
+        assert land(spool, part).landed is Landed.KEPT
+        say(f"kept {part.n}")
+    (joined,) = spool.complete(1)
+    assert bytes_of(joined) == WHOLE
+    say("owned")
+    spool.done(joined.token)
+    say("done")
+
+
+def refused_set(spool: Spool, say: Say) -> None:
+    """A part that comes with two contents: the set is refused, told, and remembered."""
+    assert land(spool, PARTS[1]).landed is Landed.KEPT
+    say("kept 2")
+    assert land(spool, FALSE).landed is Landed.REFUSED
+    say("refused")
+    (flawed,) = spool.overdue(ManualClock().now())
+    assert "part 2 came twice" in flawed.flaw
+    say("owned")
+    spool.done(flawed.token)
+    say("done")
+
+
+def unfinished_set(spool: Spool, say: Say) -> None:
+    """Two of three parts, a day old."""
+    for part in PARTS[:2]:
+        assert land(spool, part).landed is Landed.KEPT
+        say(f"kept {part.n}")
+    (flawed,) = spool.overdue(ManualClock().now() + LIMITS.age)
+    say("owned")
+    spool.done(flawed.token)
+    say("done")
+
+
+def killed(folder: Path, story: Callable[[Spool, Say], None], at: int) -> tuple[bool, list[str]]:
+    """Whether a child that told this story died at its operation number `at`, and what it had said before."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.close(reader)
+            say = os.write  # as it was before each operation was counted
+            _die_at(at)
+            story(opened(folder), lambda line: void(say(writer, f"{line}\n".encode())))
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with os.fdopen(reader) as told:
+        said = told.read().splitlines()
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, -signal.SIGKILL)
+    return code != 0, said
+
+
+def void(_: object) -> None:
+    """Nothing."""
+
+
+def _die_at(at: int) -> None:
+    """In a child of its own: every file operation is counted, and the process dies before one of them; a write is torn."""
+    count = 0
+
+    def counted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count == at:
+                if name == "write":
+                    real(args[0], bytes(args[1])[: len(args[1]) // 2])
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*args, **kwargs)
+
+        return run
+
+    for name in OPERATIONS:
+        setattr(os, name, counted(name, getattr(os, name)))
+    setattr(fcntl, "flock", counted("flock", fcntl.flock))  # noqa: B010 - a module's function, in a child alone
+
+
+def points(folder: Path, story: Callable[[Spool, Say], None]) -> Iterator[tuple[Path, list[str]]]:
+    """A folder for each operation of the story at which it can be cut short."""
+    at, died = 0, True
+    while died:
+        at += 1
+        died, said = killed(folder / str(at), story, at)
+        if died:
+            yield folder / str(at), said
+        else:
+            assert said[-1] == "done"
+    assert at > 40
+
+
+def finished(folder: Path, clock: ManualClock) -> None:
+    """Nothing is left but the memory of what is over; in the end not even that."""
+    spool = opened(folder, clock)
+    assert spool.complete(10) == []
+    assert spool.counts()["sets"] == 0
+    clock.advance(LIMITS.age * 2)
+    assert spool.overdue(clock.now()) == []
+    assert files_in(folder) == 0
+
+
+def test_whenever_it_dies_every_kept_part_is_there_and_the_packet_is_whole_once(tmp_path: Path) -> None:
+    for folder, said in points(tmp_path, whole_set):
+        spool, clock = opened(folder), ManualClock()
+        for part in PARTS:  # the broker gives again what it was not told to forget
+            if f"kept {part.n}" not in said:
+                assert land(spool, part).landed in (Landed.KEPT, Landed.REPEAT), said
+
+        remembered = list(folder.glob("*/over/*"))
+        found = spool.complete(10)
+
+        assert not (remembered and found), said
+        assert [bytes_of(one) for one in found] in ([WHOLE], [] if "owned" in said else [WHOLE]), said
+        for one in found:
+            spool.done(one.token)
+        assert {land(spool, part).landed for part in PARTS} == {Landed.REPEAT}, said
+        finished(folder, clock)
+
+
+def test_whenever_it_dies_a_refused_set_is_told_stays_refused_and_may_be_sent_again_from_its_first_part(
+    tmp_path: Path,
+) -> None:
+    for folder, said in points(tmp_path, refused_set):
+        spool, clock = opened(folder), ManualClock()
+        if "kept 2" not in said:
+            assert land(spool, PARTS[1]).landed in (Landed.KEPT, Landed.REPEAT)
+        if "refused" not in said:
+            assert land(spool, FALSE).landed is Landed.REFUSED
+
+        told: list[JoinedParts] = list(spool.overdue(clock.now()))
+
+        assert len(told) == 1 or (not told and "owned" in said), said
+        for one in told:
+            spool.done(one.token)
+        assert {land(spool, part).landed for part in PARTS[1:]} == {Landed.REFUSED}, said
+        assert {land(spool, part).landed for part in PARTS} == {Landed.KEPT}, said
+        (joined,) = spool.complete(10)
+        assert bytes_of(joined) == WHOLE
+        spool.done(joined.token)
+        finished(folder, clock)
+
+
+def test_whenever_it_dies_an_unfinished_set_is_told_and_may_be_sent_again(tmp_path: Path) -> None:
+    for folder, said in points(tmp_path, unfinished_set):
+        spool, clock = opened(folder), ManualClock()
+        clock.advance(LIMITS.age)
+        if "owned" not in said:
+            for part in PARTS[:2]:
+                if f"kept {part.n}" not in said:
+                    land(spool, part)
+            clock.advance(LIMITS.age)
+            (told,) = spool.overdue(clock.now())
+            spool.done(told.token)
+
+        for part in PARTS:
+            land(spool, part)
+        (joined,) = spool.complete(10)
+        assert bytes_of(joined) == WHOLE
+        spool.done(joined.token)
+        finished(folder, clock)
+
+
+# --- the disk -------------------------------------------------------------------------------------------------
+
+
+class Unsynced:
+    """Files and folders that a power cut would take back: written or named, and not yet synced."""
+
+    def __init__(self) -> None:
+        self.paths: set[Path] = set()
+
+    @contextmanager
+    def watched(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        real = {name: getattr(os, name) for name in ("open", "fsync", "rename", "mkdir")}
+
+        def open_(path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
+            handle = real["open"](path, flags, *args, **kwargs)
+            if flags & os.O_CREAT and Path(path).name != "lock":  # a lock says nothing that must last
+                self.paths |= {Path(path), Path(path).parent}
+            return int(handle)
+
+        def fsync(handle: int) -> None:
+            real["fsync"](handle)
+            self.paths.discard(Path(os.readlink(f"/proc/self/fd/{handle}")))
+
+        def rename(source: Any, target: Any) -> None:
+            real["rename"](source, target)
+            old, new = Path(source), Path(target)
+            self.paths = {new / p.relative_to(old) if p.is_relative_to(old) else p for p in self.paths}
+            self.paths.add(new.parent)
+
+        def mkdir(path: Any, *args: Any, **kwargs: Any) -> None:
+            real["mkdir"](path, *args, **kwargs)
+            self.paths.add(Path(path).parent)
+
+        with monkeypatch.context() as patched:
+            for name, call in (("open", open_), ("fsync", fsync), ("rename", rename), ("mkdir", mkdir)):
+                patched.setattr(os, name, call)
+            yield
+
+    def that_matter(self) -> set[Path]:
+        """Drafts are nobody's until they are renamed."""
+        return {path for path in self.paths if "drafts" not in path.parts}
+
+
+def test_what_is_said_to_be_kept_or_over_has_reached_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G2: the broker forgets a part after this."""
+    unsynced, spool = Unsynced(), opened(tmp_path / "parts")
+    with unsynced.watched(monkeypatch):
+        for part in PARTS:
+            assert land(spool, part).landed is Landed.KEPT
+            assert unsynced.that_matter() == set()
+        (joined,) = spool.complete(1)
+        spool.done(joined.token)
+        assert unsynced.that_matter() == set()
+
+
+def test_a_refusal_has_reached_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unsynced, spool = Unsynced(), opened(tmp_path / "parts")
+    with unsynced.watched(monkeypatch):
+        land(spool, PARTS[1])
+        assert land(spool, FALSE).landed is Landed.REFUSED
+
+        assert unsynced.that_matter() == set()
