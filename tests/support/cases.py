@@ -4,7 +4,7 @@ of the run. In place of a test function that is made anew for each row: a row co
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -73,7 +73,7 @@ def cases(record_property: Callable[[str, object], None]) -> Iterator[Cases]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[object]:
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """A test with a table fails at its end, and not in its teardown."""
     result = yield
     table = pyfuncitem.funcargs.get("cases")
