@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 # Who makes releases names his own key; without one a key for trying out is made.
 KEY ?= dist/trial.key
-# How much a soak is to do; SEED=… tells one again.
+# How much a soak is to do; SEED=… repeats one, and the random choices of test-long and fuzz.
 N ?= 10000
 KILLS ?= 200
 SEED ?=
@@ -20,7 +20,8 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 # Tests start the program hundreds of times; without this each start would compile it anew.
 unexport PYTHONDONTWRITEBYTECODE
-PYTEST = $(BIN)/python -m tests.services $(BIN)/pytest $(SHUFFLE:%=--shuffle %)
+SERVICES = $(BIN)/python -m tests.services
+ORDER = $(SHUFFLE:%=--shuffle %)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-long unit property threats crash soak fuzz lint check pictures bench bundle clean
@@ -33,11 +34,11 @@ setup: $(VENV)/.dev ## make .venv with everything for work on the code
 run: $(VENV)/.run ## serve a demonstration: axis, authority, three agencies, sample documents
 	$(BIN)/gateway demo
 
-test: $(VENV)/.dev ## prove a change, on a real RabbitMQ and PostgreSQL that it brings up
-	$(PYTEST) -n 3 -m "not long"  # three, as many of them wait for servers
+test: $(VENV)/.dev ## prove a change (8 minutes at most), on a real RabbitMQ, PostgreSQL and Chromium that it brings up
+	$(SERVICES) $(BIN)/python -m tests.lane -n 3 -m "not long" --ignore tests/long $(ORDER)  # three, as many of them wait for servers
 
-test-long: $(VENV)/.dev ## the tests that `make test` leaves out: crash points, soak, fuzz, every page, many examples
-	$(PYTEST) -n 4 -m long  # four, as these wait more
+test-long: $(VENV)/.dev ## all that `make test` samples (25 minutes): crash points, soak, fuzz, every page; before a release
+	$(SERVICES) $(BIN)/pytest -n 4 -m long --resource-warnings $(ORDER) $(SEED:%=--seed %)  # four, as these wait more
 
 unit: $(VENV)/.dev ## run the unit tests alone, without servers
 	$(BIN)/pytest -q -m "not long" tests/unit
@@ -63,7 +64,7 @@ lint: $(VENV)/.dev ## format and mend what can be mended
 	$(BIN)/ruff format gateway clients tests bench tools
 	$(BIN)/ruff check --fix gateway clients tests bench tools
 
-check: $(VENV)/.dev ## what CI checks beside the tests: style, types, import contracts, dead code, dependencies
+check: $(VENV)/.dev ## what CI checks beside the tests (90 seconds): style, types, import contracts, dead code, dependencies
 	$(BIN)/ruff format --check gateway clients tests bench tools
 	$(BIN)/ruff check gateway clients tests bench tools
 	$(BIN)/mypy
@@ -72,7 +73,7 @@ check: $(VENV)/.dev ## what CI checks beside the tests: style, types, import con
 	$(BIN)/python tools/dependencies/check.py
 
 pictures: $(VENV)/.dev ## take every page as a picture into dist/pictures: wide, on a phone, ten in dark (long)
-	LIENTHONG_PICTURES=dist/pictures $(PYTEST) -q -m long tests/long/pages/test_every_page.py
+	LIENTHONG_PICTURES=dist/pictures $(SERVICES) $(BIN)/pytest -q -m long tests/long/pages/test_every_page.py
 
 bench: $(VENV)/.dev ## measure what a document costs; QUICK=1 within five minutes
 	$(BIN)/python -m bench $(if $(QUICK),--quick)
